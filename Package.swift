@@ -1,0 +1,65 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings shared by every Swift target: one place to raise the bar.
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A library target; imports go strictly downward (see README, "The rooms").
+func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
+}
+
+let package = Package(
+  name: "martinet",
+  products: [.executable(name: "martinet", targets: ["martinet"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // 0: C libraries found with pkg-config, and the C we wrote.
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CNUMA", pkgConfig: "numa", providers: [.apt(["libnuma-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .target(name: "CMPIShims", dependencies: ["COpenMPI"]),
+    .target(name: "CHost"),
+    .target(name: "CKernels"),
+    // 1
+    layer("JSON", []),
+    layer("Machine", ["CNUMA", "CHost"]),
+    layer("Tensors", []),
+    layer("Kernels", ["CKernels", "Tensors", "Machine"]),
+    // 2
+    layer("Checkpoints", ["JSON", "Tensors"]),
+    layer("Tokenization", ["JSON", "CPCRE2"]),
+    layer("ChatTemplates", ["JSON"]),
+    .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
+    // 3
+    layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints"]),
+    // 4
+    layer("Fabric", ["CMPIShims"]),
+    // 5
+    layer("ExpertParallelism", ["Machine", "Tensors", "Kernels", "MoEModel", "Fabric"]),
+    // 6
+    layer(
+      "Inference",
+      ["Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism"]),
+    // 8
+    .executableTarget(
+      name: "martinet",
+      dependencies: [
+        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    tests("JSONTests", ["JSON"]),
+  ]
+)

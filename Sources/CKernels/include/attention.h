@@ -1,0 +1,47 @@
+// Softmax attention of query rows over a paged cache. Same bits on every instruction set, for any grouping
+// of rows into calls.
+#ifndef C_KERNELS_ATTENTION_H
+#define C_KERNELS_ATTENTION_H
+#include "isa.h"
+
+/// Positions are walked in tiles of this many, aligned to absolute positions.
+#define CK_ATTENTION_TILE 32
+
+/// The part of a paged cache one attention call reads. Position p lives in block p / block_tokens, at
+/// row p % block_tokens of it: key = blocks[p / block_tokens] + (p % block_tokens) * row_stride + key_offset,
+/// likewise value. Strides and offsets count floats. block_tokens is a multiple of CK_ATTENTION_TILE.
+typedef struct {
+  const float *const *blocks;
+  size_t block_tokens;
+  size_t row_stride;
+  size_t key_offset;
+  size_t value_offset;
+  size_t key_dims;
+  size_t value_dims;
+} ck_paged_cache;
+
+/// One query row: attends positions [begin, end), begin < end. `sink`, if not NULL, points to one logit that takes
+/// probability mass and contributes no value.
+typedef struct {
+  const float *query;  // [key_dims]
+  float *out;          // [value_dims]
+  const float *sink;
+  size_t begin;
+  size_t end;
+} ck_query_row;
+
+/// Bytes of scratch for one call with `rows` rows (64-byte aligned by the caller).
+size_t ck_attention_scratch_bytes(size_t rows, size_t value_dims);
+
+/// For each row: s_p = scale * dot(query, key_p); out = sum_p softmax(s)_p * value_p.
+///
+/// Order, per row, by absolute tiles of CK_ATTENTION_TILE positions intersected with [begin, end):
+/// dot = sixteen-lane chain of fused multiply-adds over dims (lane l takes l, l+16, …), lanes halved as in
+/// elementwise.h, then * scale. m' = max(m, max of the tile's scores); correction = ck_exp(m - m') (0 for the first
+/// tile); p_j = ck_exp(s_j - m'); denominator = denominator * correction + lane sum of the tile's p (lane = position
+/// within tile mod 16, absent positions add nothing); acc[d] = acc[d] * correction, then a chain of
+/// fma(p_j, value_j[d], acc[d]) in ascending j. After the last tile, with a sink: m' = max(m, sink), denominator and acc
+/// are corrected likewise, denominator += ck_exp(sink - m'). out = acc / denominator.
+void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                  void *scratch);
+#endif

@@ -1,0 +1,58 @@
+// y[m, n] = sum over k of x[m, k] * w[n, k] (+ bias[n]), x and y fp32 row-major, w in panels.
+//
+// A panel holds CK_PANEL consecutive rows of w, interleaved so that a kernel streams it:
+//   F32, BF16, F16: element (k, lane) at index k * 16 + lane
+//   F8E4M3: bytes as above, padded to a multiple of 64 bytes, then fp32 scales [ceil(k/128)][16]
+//   MXFP4:  byte (k/2, lane) at (k/2) * 16 + lane, low nibble = even k, high = odd k; padded to a
+//           multiple of 64 bytes, then E8M0 scales [ceil(k/32)][16], padded to a multiple of 64
+// Rows past the last are zero. A weight's value is its fp32 expansion: F8E4M3 fl(value * scale),
+// MXFP4 value * 2^(scale-127); every kernel multiplies exactly that value.
+//
+// Order of summation, for every format, instruction set, m, and split of n over callers:
+// k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
+// ascending k starting from +0; the total is ((block0 + block1) + block2) + …; then + bias.
+#ifndef C_KERNELS_MATMUL_H
+#define C_KERNELS_MATMUL_H
+#include "isa.h"
+
+#define CK_PANEL 16
+#define CK_K_BLOCK 256
+
+typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2, CK_F8E4M3 = 3, CK_MXFP4 = 4 } ck_format;
+
+/// Bytes of one panel of rows of length k (a multiple of 64).
+size_t ck_panel_bytes(ck_format format, size_t k);
+
+/// Bytes of scratch one call of ck_matmul may use (64-byte aligned by the caller).
+size_t ck_matmul_scratch_bytes(void);
+
+/// Multiplies m rows of x by the n rows of w held in panels (ceil(n/16) of them, adjacent).
+/// y[row * y_stride + j], j in [0, n), is written; nothing past it. Strides count floats.
+/// m == 0 or n == 0 does nothing; k >= 1. bias may be NULL.
+void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x,
+               size_t x_stride, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
+
+/// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
+/// format (for MXFP4 packed nibbles: k0 and k_count even). Row r starts at
+/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero.
+void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
+                  size_t k_count, size_t k, void *panel);
+
+/// The same from column-major storage ([k, n]: column c of w's transpose contiguous): element
+/// (row r, column k0 + i) is at columns + i * column_stride_bytes + r * element_stride_bytes.
+/// Not for MXFP4.
+void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes,
+                     size_t element_stride_bytes, size_t row_count, size_t k0, size_t k_count, size_t k,
+                     void *panel);
+
+/// Writes one lane's scale of one scale block of a panel: F8E4M3 (fp32 `scale`, block of 128 k) or
+/// MXFP4 (E8M0 byte, block of 32 k).
+void ck_set_scale_f8(void *panel, size_t k, size_t block, size_t lane, float scale);
+void ck_set_scale_mxfp4(void *panel, size_t k, size_t block, size_t lane, uint8_t scale);
+
+/// Expands one row (lane) of a panel to fp32, k values. For tests and embeddings.
+void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t lane, float *out);
+
+/// Expands `count` consecutive elements (no scales; MXFP4 not allowed) to fp32.
+void ck_expand(ck_format format, const void *elements, size_t count, float *out);
+#endif
