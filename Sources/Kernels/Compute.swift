@@ -1,0 +1,43 @@
+internal import CKernels
+package import Machine
+package import Tensors
+
+/// What a forward pass computes with on this rank: the pinned workers, the instruction set, and scratch memory
+/// for each worker.
+package final class Compute: @unchecked Sendable {
+  package let pool: WorkerPool
+  package let instructionSet: InstructionSet
+  package let workerCount: Int
+  private let matmulScratch: [AlignedBuffer<UInt8>]
+  private var attentionScratch: [AlignedBuffer<UInt8>]
+
+  package init(pool: WorkerPool, instructionSet: InstructionSet = .best) {
+    self.pool = pool
+    self.instructionSet = instructionSet
+    workerCount = pool.workerCount
+    matmulScratch = (0..<workerCount).map { _ in AlignedBuffer(count: ck_matmul_scratch_bytes()) }
+    attentionScratch = (0..<workerCount).map { _ in AlignedBuffer(count: 64) }
+  }
+
+  var isa: ck_isa { instructionSet.code }
+
+  func matmulScratch(_ worker: Int) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(matmulScratch[worker].pointer)
+  }
+
+  /// Grows every worker's attention scratch to hold `rows` query rows in one call; between steps only.
+  package func reserveAttention(rows: Int, valueDims: Int) {
+    let byteCount = ck_attention_scratch_bytes(rows, valueDims)
+    guard attentionScratch[0].count < byteCount else { return }
+    attentionScratch = (0..<workerCount).map { _ in AlignedBuffer(count: byteCount) }
+  }
+
+  func attentionScratch(_ worker: Int) -> UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(attentionScratch[worker].pointer)
+  }
+
+  /// The part of `count` things that `worker` does when all workers share them evenly.
+  package func share(of count: Int, worker: Int) -> Range<Int> {
+    (count * worker / workerCount)..<(count * (worker + 1) / workerCount)
+  }
+}

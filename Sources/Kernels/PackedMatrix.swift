@@ -1,0 +1,71 @@
+internal import CKernels
+package import Tensors
+
+/// A weight matrix [rows, columns] in panels of sixteen rows, split over workers: a worker's panels lie together,
+/// in memory of its own NUMA node.
+package struct PackedMatrix: @unchecked Sendable {
+  package let format: WeightFormat
+  package let rows: Int
+  package let columns: Int
+  /// Added to each output, `[rows]`; nil for none.
+  package let bias: AlignedBuffer<Float>?
+  /// Start of each worker's panels; nil where a worker has none.
+  let shards: [UnsafeMutableRawPointer?]
+  /// `bounds[w]..<bounds[w + 1]` are worker w's panels.
+  let bounds: [Int]
+
+  package static let panelRows = Int(CK_PANEL)
+  package static func panelCount(rows: Int) -> Int { (rows + panelRows - 1) / panelRows }
+
+  /// The panel range of each of `workerCount` workers: even, in order.
+  package static func evenBounds(rows: Int, workerCount: Int) -> [Int] {
+    let count = panelCount(rows: rows)
+    return (0...workerCount).map { count * $0 / workerCount }
+  }
+
+  /// The bounds that give every panel to one worker.
+  package static func bounds(rows: Int, allOn worker: Int, workerCount: Int) -> [Int] {
+    let count = panelCount(rows: rows)
+    return (0...workerCount).map { $0 <= worker ? 0 : count }
+  }
+
+  package init(
+    format: WeightFormat, rows: Int, columns: Int, bias: AlignedBuffer<Float>?, bounds: [Int],
+    shards: [UnsafeMutableRawPointer?]
+  ) {
+    self.format = format
+    self.rows = rows
+    self.columns = columns
+    self.bias = bias
+    self.bounds = bounds
+    self.shards = shards
+  }
+
+  /// Rows whose outputs `worker` computes.
+  package func rowRange(worker: Int) -> Range<Int> {
+    let first = min(bounds[worker] * Self.panelRows, rows)
+    return first..<max(first, min(bounds[worker + 1] * Self.panelRows, rows))
+  }
+
+  /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows. Strides count floats; y's column 0 is row 0.
+  package func multiply(
+    _ compute: Compute, worker: Int, x: UnsafePointer<Float>, xStride: Int, count: Int, y: UnsafeMutablePointer<Float>,
+    yStride: Int
+  ) {
+    let range = rowRange(worker: worker)
+    guard !range.isEmpty, count > 0, let panels = shards[worker] else { return }
+    ck_matmul(
+      compute.isa, format.code, panels, range.count, columns, x, xStride, count,
+      bias.map { UnsafePointer($0.pointer + range.lowerBound) }, y + range.lowerBound, yStride,
+      compute.matmulScratch(worker))
+  }
+
+  /// The fp32 expansion of row `row`, `[columns]`.
+  package func expand(row: Int, into out: UnsafeMutablePointer<Float>) {
+    let panel = row / Self.panelRows
+    var worker = 0
+    while bounds[worker + 1] <= panel { worker += 1 }
+    let start = shards[worker]! + (panel - bounds[worker]) * format.panelByteCount(columns: columns)
+    ck_expand_panel_row(format.code, start, columns, row % Self.panelRows, out)
+  }
+}

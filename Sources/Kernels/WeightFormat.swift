@@ -1,0 +1,46 @@
+internal import CKernels
+package import Tensors
+
+/// How a weight matrix is held in memory: as it was stored, its fp32 expansion is exact.
+package enum WeightFormat: String, Sendable, CaseIterable {
+  case float32 = "f32"
+  case bfloat16 = "bf16"
+  case float16 = "f16"
+  /// FP8 E4M3 with one fp32 scale for each 128 columns of a row.
+  case float8 = "f8_e4m3"
+  /// 4-bit E2M1 with one power-of-two scale for each 32 columns of a row.
+  case mxfp4 = "mxfp4"
+
+  /// The format that holds unscaled elements of `type`; nil for types that hold no weights.
+  package init?(_ type: ElementType) {
+    switch type {
+    case .float32: self = .float32
+    case .bfloat16: self = .bfloat16
+    case .float16: self = .float16
+    default: return nil
+    }
+  }
+
+  /// Bytes of `count` elements in row-major storage, scales apart.
+  package func storedByteCount(_ count: Int) -> Int {
+    switch self {
+    case .float32: count * 4
+    case .bfloat16, .float16: count * 2
+    case .float8: count
+    case .mxfp4: count / 2
+    }
+  }
+
+  /// Bytes of one panel of sixteen rows of `columns` columns, scales included.
+  package func panelByteCount(columns: Int) -> Int { ck_panel_bytes(code, columns) }
+
+  var code: ck_format {
+    switch self {
+    case .float32: CK_F32
+    case .bfloat16: CK_BF16
+    case .float16: CK_F16
+    case .float8: CK_F8E4M3
+    case .mxfp4: CK_MXFP4
+    }
+  }
+}

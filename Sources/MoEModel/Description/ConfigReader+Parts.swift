@@ -1,0 +1,87 @@
+import Checkpoints
+
+/// Parts of a configuration that several families share.
+extension ConfigReader {
+  func groupedAttention(
+    norm: GroupedAttention.QueryKeyNorm, bias: Bool = false, projectionBias: Bool? = nil, defaultHeadDims: Int? = nil
+  ) throws -> GroupedAttention {
+    let heads = try int("num_attention_heads", in: ConfigurationBounds.heads)
+    let keyValueHeads = try optionalInt("num_key_value_heads", in: ConfigurationBounds.heads) ?? heads
+    guard heads % keyValueHeads == 0 else {
+      throw ModelError.inconsistent(
+        "num_attention_heads = \(heads) is not a multiple of num_key_value_heads = \(keyValueHeads)")
+    }
+    var headDims = try optionalInt("head_dim", in: ConfigurationBounds.headDims) ?? defaultHeadDims
+    if headDims == nil {
+      let hidden = try int("hidden_size", in: ConfigurationBounds.width)
+      guard hidden % heads == 0 else {
+        throw ModelError.inconsistent("hidden_size = \(hidden) is not a multiple of num_attention_heads = \(heads)")
+      }
+      headDims = hidden / heads
+    }
+    return GroupedAttention(
+      headCount: heads, keyValueHeadCount: keyValueHeads, headDims: headDims!, queryKeyNorm: norm,
+      projectionBias: projectionBias ?? bias, outputBias: bias, clip: nil, hasSinks: false)
+  }
+
+  func expertCount() throws -> Int {
+    try int(["n_routed_experts", "num_experts", "num_local_experts"], in: ConfigurationBounds.experts)
+  }
+
+  func topK() throws -> Int {
+    let topK = try int(["num_experts_per_tok", "experts_per_token"], in: 1...1024)
+    let experts = try expertCount()
+    guard topK <= experts else {
+      throw ModelError.inconsistent("num_experts_per_tok = \(topK) exceeds the \(experts) experts")
+    }
+    return topK
+  }
+
+  func mixture(
+    intermediate: Int, router: RouterDescription, sharedIntermediate: Int? = nil, sharedIsGated: Bool = false
+  ) throws -> MixtureDescription {
+    MixtureDescription(
+      expertCount: try expertCount(), topK: try topK(), expertIntermediateSize: intermediate, activation: .swiGLU,
+      router: router, expertHasBias: false, sharedIntermediateSize: sharedIntermediate, sharedIsGated: sharedIsGated)
+  }
+
+  /// Qwen's rule: a layer is a mixture unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
+  func sparseStepLayers(window: (Int) -> Int?) throws -> [LayerDescription] {
+    let count = try layerCount()
+    let step = try optionalInt("decoder_sparse_step", in: 1...4096) ?? 1
+    let denseOnly = Set(try optionalIntArray("mlp_only_layers", in: 0...(1 << 20)) ?? [])
+    let intermediate = try optionalInt("intermediate_size", in: ConfigurationBounds.width)
+    return try (0..<count).map { layer in
+      let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
+      guard isMixture || intermediate != nil else {
+        throw ModelError.inconsistent("layer \(layer) is dense but intermediate_size is missing")
+      }
+      return LayerDescription(
+        feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate!), slidingWindow: window(layer))
+    }
+  }
+
+  /// `sliding_window` where `use_sliding_window` asks for it.
+  func slidingWindow() throws -> Int? {
+    guard try optionalBool("use_sliding_window") ?? false else { return nil }
+    return try optionalInt("sliding_window", in: ConfigurationBounds.positions)
+  }
+
+  /// For each layer of `layer_types`, whether it slides; nil when the key is missing.
+  func layerTypes() throws -> [Bool]? {
+    guard let types = try optionalStringArray("layer_types") else { return nil }
+    let count = try layerCount()
+    guard types.count == count else {
+      throw ModelError.inconsistent("layer_types has \(types.count) entries for \(count) layers")
+    }
+    return try types.map { type in
+      switch type {
+      case "sliding_attention": return true
+      case "full_attention": return false
+      default:
+        throw ModelError.unsupported(
+          key: "layer_types", value: type, remedy: "full_attention and sliding_attention are")
+      }
+    }
+  }
+}

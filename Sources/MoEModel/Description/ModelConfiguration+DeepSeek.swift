@@ -1,0 +1,116 @@
+import Checkpoints
+
+extension ModelConfiguration {
+  /// DeepSeek-V3 and R1 (`version` 3), DeepSeek-V2 (`version` 2).
+  static func deepSeek(_ config: ConfigReader, version: Int) throws -> DecoderDescription {
+    let nope = try config.int("qk_nope_head_dim", in: ConfigurationBounds.headDims)
+    let rotaryDims = try config.int("qk_rope_head_dim", in: ConfigurationBounds.headDims)
+    let interleaved = version == 2 ? true : try config.optionalBool("rope_interleave") ?? true
+    let (rotary, scaling) = try config.rotary(dims: rotaryDims, interleaved: interleaved)
+    var softmaxScale = 1 / Double(nope + rotaryDims).squareRoot()
+    if case .yarn(let factor, _, _, _, _) = rotary.scaling,
+      let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3), all != 0
+    {
+      let magnitude = RotaryDescription.yarnMagnitude(factor: factor, mscale: all)
+      softmaxScale *= magnitude * magnitude
+    }
+    let attention = LatentAttention(
+      headCount: try config.int("num_attention_heads", in: ConfigurationBounds.heads),
+      queryRank: try config.optionalInt("q_lora_rank", in: ConfigurationBounds.width),
+      latentRank: try config.int("kv_lora_rank", in: ConfigurationBounds.width),
+      nopeDims: nope, rotaryDims: rotaryDims,
+      valueDims: try config.int("v_head_dim", in: ConfigurationBounds.headDims),
+      softmaxScale: Float(softmaxScale), hasBias: try config.optionalBool("attention_bias") ?? false)
+    let count = try config.layerCount()
+    let firstMixture = try config.optionalInt("first_k_dense_replace", in: 0...count) ?? (version == 3 ? 3 : 0)
+    let every = try config.optionalInt("moe_layer_freq", in: 1...count) ?? 1
+    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
+    let layers = (0..<count).map { layer in
+      LayerDescription(
+        feedForward: layer >= firstMixture && layer % every == 0 ? .mixture : .dense(intermediateSize: intermediate),
+        slidingWindow: nil)
+    }
+    return try config.decoder(
+      attention: .latent(attention), rotary: rotary, layers: layers,
+      mixture: try config.sharedExpertMixture(router: deepSeekRouter(config, version: version)),
+      denseHasBias: version == 2 ? try config.optionalBool("mlp_bias") ?? false : false)
+  }
+
+  private static func deepSeekRouter(_ config: ConfigReader, version: Int) throws -> RouterDescription {
+    let scale = Float(try config.optionalDouble("routed_scaling_factor", in: 0...1e6) ?? 1)
+    if version == 3 {
+      try config.require("scoring_func", oneOf: ["sigmoid"])
+      try config.require("topk_method", oneOf: ["noaux_tc"])
+      return RouterDescription(
+        scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false,
+        groups: try config.expertGroups(score: .topTwoSum, defaultCount: 1),
+        normalizes: try config.optionalBool("norm_topk_prob") ?? true, scale: scale)
+    }
+    try config.require("scoring_func", oneOf: ["softmax"])
+    let method = try config.optionalString("topk_method") ?? "greedy"
+    try config.require("topk_method", oneOf: ["greedy", "group_limited_greedy"])
+    // The reference implementation ignores V2's norm_topk_prob; the released V2 models all set it to false.
+    return RouterDescription(
+      scoring: .softmax, hasSelectionBias: false, hasLinearBias: false,
+      groups: method == "greedy" ? nil : try config.expertGroups(score: .maximum, defaultCount: 1),
+      normalizes: false, scale: scale)
+  }
+
+  /// GLM-4.5 and 4.6: DeepSeek-V3's router over grouped attention.
+  static func glm4MoE(_ config: ConfigReader) throws -> DecoderDescription {
+    let attention = try config.groupedAttention(
+      norm: try config.optionalBool("use_qk_norm") ?? false ? .perHead : .none,
+      projectionBias: try config.optionalBool("attention_bias") ?? false)
+    let count = try config.layerCount()
+    let firstMixture = try config.optionalInt("first_k_dense_replace", in: 0...count) ?? 1
+    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
+    let router = RouterDescription(
+      scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false,
+      groups: try config.expertGroups(score: .topTwoSum, defaultCount: 1),
+      normalizes: try config.optionalBool("norm_topk_prob") ?? true,
+      scale: Float(try config.optionalDouble("routed_scaling_factor", in: 0...1e6) ?? 1))
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, partial: 0.5).rotary,
+      layers: (0..<count).map {
+        LayerDescription(feedForward: $0 >= firstMixture ? .mixture : .dense(intermediateSize: intermediate))
+      },
+      mixture: try config.sharedExpertMixture(router: router))
+  }
+}
+
+extension ConfigReader {
+  /// The mixture of DeepSeek and GLM-4: shared experts side by side make one wider expert.
+  fileprivate func sharedExpertMixture(router: RouterDescription) throws -> MixtureDescription {
+    let intermediate = try int("moe_intermediate_size", in: ConfigurationBounds.width)
+    let shared = try optionalInt("n_shared_experts", in: 0...64) ?? 0
+    return try mixture(
+      intermediate: intermediate, router: router, sharedIntermediate: shared == 0 ? nil : shared * intermediate,
+      sharedIsGated: false)
+  }
+
+  fileprivate func expertGroups(score: RouterDescription.GroupScore, defaultCount: Int) throws -> RouterDescription.Groups? {
+    let experts = try expertCount()
+    let count = try optionalInt("n_group", in: 1...experts) ?? defaultCount
+    let kept = try optionalInt("topk_group", in: 1...count) ?? count
+    guard experts % count == 0 else {
+      throw ModelError.inconsistent("\(experts) experts do not divide into n_group = \(count) groups")
+    }
+    if kept == count { return nil }
+    guard score == .maximum || experts / count >= 2 else {
+      throw ModelError.inconsistent("n_group = \(count) leaves fewer than two of \(experts) experts to a group, which the group score needs")
+    }
+    let topK = try topK()
+    guard topK <= kept * (experts / count) else {
+      throw ModelError.inconsistent(
+        "num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) groups kept")
+    }
+    return RouterDescription.Groups(count: count, kept: kept, score: score)
+  }
+
+  fileprivate func require(_ key: String, oneOf known: [String]) throws {
+    guard let value = try optionalString(key) else { return }
+    guard known.contains(value) else {
+      throw ModelError.unsupported(key: key, value: value, remedy: "\(known.joined(separator: " or ")) is")
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Checkpoints
+
+extension ModelConfiguration {
+  static func qwen3MoE(_ config: ConfigReader) throws -> DecoderDescription {
+    let window = try config.optionalBool("use_sliding_window") ?? false
+      ? try config.optionalInt("sliding_window", in: ConfigurationBounds.positions) : nil
+    let attention = try config.groupedAttention(norm: .perHead, bias: try config.optionalBool("attention_bias") ?? false)
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: try config.sparseStepLayers { _ in window },
+      mixture: try config.mixture(
+        intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
+        router: .softmax(normalizes: try config.optionalBool("norm_topk_prob") ?? false)))
+  }
+
+  static func qwen2MoE(_ config: ConfigReader) throws -> DecoderDescription {
+    let attention = try config.groupedAttention(norm: .none, projectionBias: try config.optionalBool("qkv_bias") ?? true)
+    let sliding = try config.slidingWindow()
+    let types = try config.layerTypes()
+    let maximum = try config.optionalInt("max_window_layers", in: 0...4096) ?? 28
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: try config.sparseStepLayers { layer in
+        guard let sliding else { return nil }
+        return types.map { $0[layer] } ?? (layer % 2 == 0 && layer < maximum) ? sliding : nil
+      },
+      mixture: try config.mixture(
+        intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
+        router: .softmax(normalizes: try config.optionalBool("norm_topk_prob") ?? false),
+        sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
+        sharedIsGated: true),
+      naming: .standard.with(sharedExpert: "shared_expert"))
+  }
+
+  static func mixtral(_ config: ConfigReader) throws -> DecoderDescription {
+    let attention = try config.groupedAttention(norm: .none)
+    let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: Array(repeating: LayerDescription(feedForward: .mixture, slidingWindow: window), count: try config.layerCount()),
+      mixture: try config.mixture(
+        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width), router: .softmax(normalizes: true)),
+      naming: TensorNaming(
+        mixtureBlock: "block_sparse_moe", router: "gate", experts: .separate(gate: "w1", up: "w3", down: "w2"),
+        sharedExpert: "shared_experts"))
+  }
+
+  static func olmoe(_ config: ConfigReader) throws -> DecoderDescription {
+    var attention = try config.groupedAttention(
+      norm: .fullWidth, bias: try config.optionalBool("attention_bias") ?? false)
+    attention.clip = try config.optionalDouble("clip_qkv", in: 1e-6...1e9).map { Float($0) }
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: Array(repeating: LayerDescription(feedForward: .mixture), count: try config.layerCount()),
+      mixture: try config.mixture(
+        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
+        router: .softmax(normalizes: try config.optionalBool("norm_topk_prob") ?? false)))
+  }
+
+  static func gptOSS(_ config: ConfigReader) throws -> DecoderDescription {
+    var attention = try config.groupedAttention(
+      norm: .none, bias: try config.optionalBool("attention_bias") ?? true, defaultHeadDims: 64)
+    attention.hasSinks = true
+    let count = try config.layerCount()
+    let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions) ?? 128
+    let types = try config.layerTypes() ?? (0..<count).map { $0 % 2 == 0 }
+    var mixture = try config.mixture(
+      intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
+      router: RouterDescription(
+        scoring: .softmaxOverChosen, hasSelectionBias: false, hasLinearBias: true, groups: nil, normalizes: false, scale: 1))
+    mixture.expertHasBias = true
+    mixture.activation = .clampedSwiGLU(
+      alpha: Float(try config.optionalDouble("swiglu_alpha", in: 1e-3...1e3) ?? 1.702),
+      limit: Float(try config.optionalDouble("swiglu_limit", in: 1e-3...1e6) ?? 7))
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, defaultBase: 150_000).rotary,
+      layers: types.map { LayerDescription(feedForward: .mixture, slidingWindow: $0 ? window : nil) }, mixture: mixture,
+      naming: TensorNaming(mixtureBlock: "mlp", router: "router", experts: .stacked, sharedExpert: "shared_experts"))
+  }
+
+  static func llama(_ config: ConfigReader) throws -> DecoderDescription {
+    try dense(
+      config, attention: try config.groupedAttention(norm: .none, bias: try config.optionalBool("attention_bias") ?? false),
+      hasBias: try config.optionalBool("mlp_bias") ?? false)
+  }
+
+  static func qwen2(_ config: ConfigReader) throws -> DecoderDescription {
+    try dense(config, attention: try config.groupedAttention(norm: .none, projectionBias: true))
+  }
+
+  static func qwen3(_ config: ConfigReader) throws -> DecoderDescription {
+    try dense(
+      config,
+      attention: try config.groupedAttention(
+        norm: .perHead, bias: try config.optionalBool("attention_bias") ?? false, defaultHeadDims: 128))
+  }
+
+  private static func dense(_ config: ConfigReader, attention: GroupedAttention, hasBias: Bool = false) throws
+    -> DecoderDescription
+  {
+    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
+    let sliding = try config.slidingWindow()
+    let types = try config.layerTypes()
+    let maximum = try config.optionalInt("max_window_layers", in: 0...4096) ?? 28
+    return try config.decoder(
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: (0..<(try config.layerCount())).map { layer in
+        let slides = types.map { $0[layer] } ?? (layer >= maximum)
+        return LayerDescription(
+          feedForward: .dense(intermediateSize: intermediate), slidingWindow: slides ? sliding : nil)
+      },
+      mixture: nil, denseHasBias: hasBias)
+  }
+}
+
+extension RouterDescription {
+  fileprivate static func softmax(normalizes: Bool) -> RouterDescription {
+    RouterDescription(
+      scoring: .softmax, hasSelectionBias: false, hasLinearBias: false, groups: nil, normalizes: normalizes, scale: 1)
+  }
+}
+
+extension TensorNaming {
+  fileprivate func with(sharedExpert: String) -> TensorNaming {
+    var copy = self
+    copy.sharedExpert = sharedExpert
+    return copy
+  }
+}

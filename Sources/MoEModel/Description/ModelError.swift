@@ -1,0 +1,30 @@
+/// Why a checkpoint cannot be run, with the file or tensor at fault and what to do.
+package enum ModelError: Error, Equatable, CustomStringConvertible {
+  case unsupportedArchitecture(String, known: [String])
+  case unsupported(key: String, value: String, remedy: String)
+  case inconsistent(String)
+  case missingTensor(String)
+  case wrongShape(tensor: String, found: [Int], expected: [Int])
+  case wrongType(tensor: String, found: String, expected: String)
+  case invalidScale(tensor: String, index: Int, value: Float)
+  case insufficientMemory(rank: Int, needed: Int, available: Int)
+
+  package var description: String {
+    switch self {
+    case .unsupportedArchitecture(let name, let known):
+      "config.json: model_type \"\(name)\" is not supported; supported are \(known.joined(separator: ", "))"
+    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value) is not supported; \(remedy)"
+    case .inconsistent(let what): "config.json: \(what)"
+    case .missingTensor(let name):
+      "the checkpoint has no tensor \"\(name)\", which config.json calls for; download the missing shard, or correct config.json"
+    case .wrongShape(let tensor, let found, let expected):
+      "tensor \"\(tensor)\" has shape \(found) where config.json implies \(expected); the files do not belong together"
+    case .wrongType(let tensor, let found, let expected):
+      "tensor \"\(tensor)\" is stored as \(found) where \(expected) is needed; convert the checkpoint"
+    case .invalidScale(let tensor, let index, let value):
+      "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
+    case .insufficientMemory(let rank, let needed, let available):
+      "rank \(rank) needs \(needed >> 20) MiB for its part of the model and \(available >> 20) MiB are available; use more nodes or fewer ranks on this one, or lower --kv-cache-tokens"
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Glibc
+
+/// Rotary position embedding: which dimensions turn, how they are paired, and how fast.
+package struct RotaryDescription: Sendable {
+  /// How frequencies are stretched beyond the context length of pretraining.
+  package enum Scaling: Sendable, Equatable {
+    case none
+    case linear(factor: Double)
+    /// YaRN (arXiv 2309.00071), as in the reference implementation's `_compute_yarn_parameters`.
+    case yarn(
+      factor: Double, originalPositions: Int, betaFast: Double, betaSlow: Double, truncates: Bool)
+    /// Llama 3.1's smooth transition by wavelength.
+    case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Int)
+  }
+
+  /// Rotated dimensions of a head; the rest is left alone. Even.
+  package var dims: Int
+  package var base: Double
+  package var scaling: Scaling
+  /// Factor on all cosines and sines.
+  package var attentionFactor: Double
+  /// Pairs are (2j, 2j+1) rather than (j, j + dims/2).
+  package var interleaved: Bool
+
+  /// Angle, in radians, that one position adds to each pair, `[dims / 2]`.
+  package var inverseFrequencies: [Float] {
+    let half = dims / 2
+    let plain = (0..<half).map { 1 / pow(base, Double(2 * $0) / Double(dims)) }
+    switch scaling {
+    case .none: return plain.map { Float($0) }
+    case .linear(let factor): return plain.map { Float($0 / factor) }
+    case .yarn(let factor, let original, let betaFast, let betaSlow, let truncates):
+      let (low, high) = yarnRange(original: original, betaFast: betaFast, betaSlow: betaSlow, truncates: truncates)
+      return plain.enumerated().map { j, frequency in
+        let ramp = min(max((Double(j) - low) / (high == low ? 0.001 : high - low), 0), 1)
+        return Float(frequency / factor * ramp + frequency * (1 - ramp))
+      }
+    case .llama3(let factor, let lowFactor, let highFactor, let original):
+      return plain.map { frequency in
+        let wavelength = 2 * Double.pi / frequency
+        if wavelength < Double(original) / highFactor { return Float(frequency) }
+        if wavelength > Double(original) / lowFactor { return Float(frequency / factor) }
+        let smooth = (Double(original) / wavelength - lowFactor) / (highFactor - lowFactor)
+        return Float((1 - smooth) * frequency / factor + smooth * frequency)
+      }
+    }
+  }
+
+  /// The dimensions between which YaRN blends from extrapolation to interpolation.
+  private func yarnRange(original: Int, betaFast: Double, betaSlow: Double, truncates: Bool) -> (Double, Double) {
+    func correction(_ rotations: Double) -> Double {
+      Double(dims) * log(Double(original) / (rotations * 2 * Double.pi)) / (2 * log(base))
+    }
+    var low = correction(betaFast)
+    var high = correction(betaSlow)
+    if truncates {
+      low = low.rounded(.down)
+      high = high.rounded(.up)
+    }
+    return (max(low, 0), min(high, Double(dims - 1)))
+  }
+
+  /// Writes the cosine and sine of every pair's angle at `position`, `[dims / 2]` each.
+  package func angles(
+    at position: Int, frequencies: [Float], cosine: UnsafeMutablePointer<Float>, sine: UnsafeMutablePointer<Float>
+  ) {
+    let factor = Float(attentionFactor)
+    for j in 0..<(dims / 2) {
+      let angle = Double(Float(position) * frequencies[j])
+      cosine[j] = Float(cos(angle)) * factor
+      sine[j] = Float(sin(angle)) * factor
+    }
+  }
+
+  /// YaRN's growth of attention logits with the context: 0.1 · mscale · ln(factor) + 1.
+  package static func yarnMagnitude(factor: Double, mscale: Double = 1) -> Double {
+    factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1
+  }
+}

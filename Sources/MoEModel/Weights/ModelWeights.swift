@@ -1,0 +1,71 @@
+import Kernels
+import Tensors
+
+/// A gated feed-forward block: gate and up `[intermediate, hidden]`, down `[hidden, intermediate]`.
+package struct FeedForwardWeights: Sendable {
+  package var gate: PackedMatrix
+  package var up: PackedMatrix
+  package var down: PackedMatrix
+  package var intermediateSize: Int { gate.rows }
+}
+
+package struct LatentAttentionWeights: Sendable {
+  /// Hidden to query, or to the query's latent.
+  package var queryDown: PackedMatrix
+  package var queryNorm: AlignedBuffer<Float>?
+  /// The query's latent to query; nil when `queryDown` is the whole projection.
+  package var queryUp: PackedMatrix?
+  /// Hidden to `[latent | rotary key]`.
+  package var keyValueDown: PackedMatrix
+  package var keyValueNorm: AlignedBuffer<Float>
+  /// For each head, `[latentRank, nopeDims]`: turns a query into one that meets the latent directly.
+  package var keyAbsorb: [PackedMatrix]
+  /// For each head, `[valueDims, latentRank]`.
+  package var valueUp: [PackedMatrix]
+  package var output: PackedMatrix
+}
+
+package struct GroupedAttentionWeights: Sendable {
+  package var query: PackedMatrix
+  package var key: PackedMatrix
+  package var value: PackedMatrix
+  package var output: PackedMatrix
+  package var queryNorm: AlignedBuffer<Float>?
+  package var keyNorm: AlignedBuffer<Float>?
+  package var sinks: AlignedBuffer<Float>?
+}
+
+package enum AttentionWeights: Sendable {
+  case latent(LatentAttentionWeights)
+  case grouped(GroupedAttentionWeights)
+}
+
+package struct MixtureWeights: Sendable {
+  package var router: PackedMatrix
+  package var selectionBias: AlignedBuffer<Float>?
+  package var shared: FeedForwardWeights?
+  /// `[1, hidden]`: sigmoid of its output scales the shared expert.
+  package var sharedGate: PackedMatrix?
+  /// By expert id; nil for experts that live on other ranks.
+  package var experts: [FeedForwardWeights?]
+}
+
+package struct LayerWeights: Sendable {
+  package enum FeedForward: Sendable {
+    case dense(FeedForwardWeights)
+    case mixture(MixtureWeights)
+  }
+  package var attentionNorm: AlignedBuffer<Float>
+  package var attention: AttentionWeights
+  package var feedForwardNorm: AlignedBuffer<Float>
+  package var feedForward: FeedForward
+}
+
+/// All that one rank holds of a model.
+package struct ModelWeights: Sendable {
+  package var embedding: PackedMatrix
+  package var layers: [LayerWeights]
+  package var finalNorm: AlignedBuffer<Float>
+  /// The embedding itself in tied models.
+  package var head: PackedMatrix
+}
