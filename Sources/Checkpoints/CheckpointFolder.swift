@@ -1,0 +1,112 @@
+import Glibc
+import JSON
+import Tensors
+
+/// A model's folder as published on Hugging Face: `config.json` and `model.safetensors`, or shards and their index.
+///
+/// Opening reads headers only and checks all of them. Shard names must be plain file names; the files themselves
+/// may be symbolic links to regular files anywhere, because the hub's own cache lays folders out that way
+/// (`snapshots/<revision>/model.safetensors` → `../../blobs/<hash>`) and clusters link shards to scratch disks. What a link leads to
+/// is read only if it passes every check of a safetensors header.
+package final class CheckpointFolder: Sendable {
+  package let path: String
+  /// `config.json`.
+  package let config: JSONValue
+  /// `generation_config.json`, when there is one.
+  package let generationConfig: JSONValue?
+  /// The weights' files; `TensorEntry.fileIndex` counts in here.
+  package let files: [SafetensorsFile]
+  /// Bytes of all tensors.
+  package let totalByteCount: Int
+  /// The index's `total_size`, which is often wrong: for show only.
+  package let declaredByteCount: Int?
+  /// SHA-256 over configuration, index, and every header and file size: equal on two ranks when they see the same
+  /// checkpoint. It guards against mistakes, not attackers: tensor data are not hashed.
+  package let fingerprint: [UInt8]
+  /// Every tensor, file after file, each in the order of its data.
+  package let entries: [TensorEntry]
+  private let positions: [ExactString: Int]
+
+  package init(path: String, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
+    var status = stat()
+    guard !path.utf8.contains(0), stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw .notAFolder(path: path)
+    }
+    self.path = path
+    var hash = SHA256()
+    func document(_ name: String) throws(CheckpointError) -> JSONValue? {
+      guard let bytes = try Self.contents(of: name, in: path, limit: limits.configByteCount) else {
+        hash.update(count: -1)
+        return nil
+      }
+      hash.update(count: bytes.count)
+      hash.update(bytes)
+      do throws(JSONError) { return try JSONValue(parsing: bytes) } catch {
+        throw .json(path: path + "/" + name, byte: 0, error)
+      }
+    }
+    guard let config = try document("config.json") else { throw .missingFile(folder: path, name: "config.json") }
+    self.config = config
+    generationConfig = try document("generation_config.json")
+
+    let opened = try Self.openFiles(in: path, limits: limits, hash: &hash)
+    files = opened.files
+    declaredByteCount = opened.index?.declaredByteCount
+    fingerprint = hash.finish()
+
+    var entries: [TensorEntry] = []
+    var positions: [ExactString: Int] = [:]
+    let count = opened.files.reduce(0) { $0 + $1.entries.count }
+    entries.reserveCapacity(count)
+    positions.reserveCapacity(count)
+    var totalByteCount = 0
+    for file in opened.files {
+      for entry in file.entries {
+        totalByteCount += entry.byteCount
+        positions[ExactString(entry.name)] = entries.count
+        entries.append(entry)
+      }
+    }
+    self.entries = entries
+    self.positions = positions
+    self.totalByteCount = totalByteCount
+  }
+
+  package var fileCount: Int { files.count }
+
+  /// Names of all tensors, in the order of `entries`.
+  package var names: some RandomAccessCollection<String> { entries.lazy.map(\.name) }
+
+  /// The tensor whose name has the same bytes as `name`.
+  package func tensor(_ name: String) -> TensorEntry? { positions[ExactString(name)].map { entries[$0] } }
+
+  /// Reader of `config.json`'s settings.
+  package func settings() throws(CheckpointError) -> ConfigReader {
+    try ConfigReader(config, path: path + "/config.json")
+  }
+
+  /// Bytes of tensor data read so far, by all threads.
+  package var bytesRead: Int { files.reduce(0) { $0 + $1.bytesRead } }
+
+  /// Fills the start of `buffer` with `bytes` (counted from the tensor's first) of a tensor; safe from any thread.
+  package func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    try files[entry.fileIndex].read(entry, bytes: range, into: buffer)
+  }
+
+  /// All bytes of a small tensor, as stored.
+  package func readAll(_ entry: TensorEntry) throws(CheckpointError) -> [UInt8] {
+    try files[entry.fileIndex].readAll(entry)
+  }
+
+  /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
+  package func float32s(_ entry: TensorEntry, finite: Bool = true) throws(CheckpointError) -> [Float] {
+    try files[entry.fileIndex].float32s(entry, finite: finite)
+  }
+
+  /// Throws when a weights file changed since it was opened; to be called after loading.
+  package func checkUnchanged() throws(CheckpointError) {
+    for file in files { try file.checkUnchanged() }
+  }
+}

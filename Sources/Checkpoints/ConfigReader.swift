@@ -1,0 +1,189 @@
+import JSON
+
+/// One setting's key, or several that different releases use for the same setting.
+package struct ConfigKeys: ExpressibleByStringLiteral, ExpressibleByArrayLiteral, Sendable {
+  let names: [String]
+  package init(_ name: String) { names = [name] }
+  package init(stringLiteral name: String) { names = [name] }
+  package init(arrayLiteral names: String...) { self.names = names }
+}
+
+/// Typed, range-checked settings of a JSON object; every error names the file and the key.
+///
+/// `null` counts as missing. Integers must be written plainly (`2.0`, `1e3` and `-0` are refused). When two aliases of
+/// one setting are both present they must agree.
+package struct ConfigReader: Sendable {
+  package let path: String
+  package let object: JSONObject
+  /// `rope_scaling.` in a nested reader, for messages.
+  private let prefix: String
+
+  /// Throws when `value` is not an object.
+  package init(_ value: JSONValue, path: String) throws(CheckpointError) {
+    guard let object = value.object else {
+      throw .setting(path: path, key: "the document", .wrongKind(expected: "an object", found: value.kind))
+    }
+    self.init(object, path: path, prefix: "")
+  }
+
+  private init(_ object: JSONObject, path: String, prefix: String) {
+    self.object = object
+    self.path = path
+    self.prefix = prefix
+  }
+
+  package func error(_ keys: ConfigKeys, _ problem: CheckpointError.SettingProblem) -> CheckpointError {
+    .setting(path: path, key: prefix + keys.names.joined(separator: " or "), problem)
+  }
+
+  /// Whether one of `keys` is present and not null.
+  package func has(_ keys: ConfigKeys) -> Bool { keys.names.contains { object[$0].map { !$0.isNull } ?? false } }
+
+  // MARK: Required settings
+
+  package func int(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+    try required(keys, try optionalInt(keys, in: range))
+  }
+
+  /// A finite number, written as an integer or not.
+  package func double(_ keys: ConfigKeys, in range: ClosedRange<Double>) throws(CheckpointError) -> Double {
+    try required(keys, try optionalDouble(keys, in: range))
+  }
+
+  package func bool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool {
+    try required(keys, try optionalBool(keys))
+  }
+
+  package func string(_ keys: ConfigKeys) throws(CheckpointError) -> String {
+    try required(keys, try optionalString(keys))
+  }
+
+  package func string(_ keys: ConfigKeys, oneOf allowed: [String]) throws(CheckpointError) -> String {
+    try required(keys, try optionalString(keys, oneOf: allowed))
+  }
+
+  /// An array of integers, or a single one, which counts as an array of one.
+  package func ints(
+    _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
+  ) throws(CheckpointError) -> [Int] {
+    try required(keys, try optionalInts(keys, in: range, maxCount: maxCount))
+  }
+
+  package func strings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String] {
+    try required(keys, try optionalStrings(keys, maxCount: maxCount))
+  }
+
+  /// The settings of a nested object.
+  package func nested(_ keys: ConfigKeys) throws(CheckpointError) -> ConfigReader {
+    try required(keys, try optionalNested(keys))
+  }
+
+  // MARK: Settings that may be missing
+
+  package func optionalInt(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int? {
+    try agreed(keys) { (key, value) throws(CheckpointError) in try self.int(value, key, in: range) }
+  }
+
+  package func optionalDouble(
+    _ keys: ConfigKeys, in range: ClosedRange<Double>
+  ) throws(CheckpointError) -> Double? {
+    try agreed(keys) { (key, value) throws(CheckpointError) in
+      guard let number = value.number else { throw wrongKind(key, "a number", value) }
+      guard number.double.isFinite, range.contains(number.double) else {
+        throw outOfRange(key, number, range.lowerBound, range.upperBound)
+      }
+      return number.double
+    }
+  }
+
+  package func optionalBool(_ keys: ConfigKeys) throws(CheckpointError) -> Bool? {
+    try agreed(keys) { (key, value) throws(CheckpointError) in
+      guard let bool = value.bool else { throw wrongKind(key, "a boolean", value) }
+      return bool
+    }
+  }
+
+  package func optionalString(_ keys: ConfigKeys) throws(CheckpointError) -> String? {
+    try agreed(keys) { (key, value) throws(CheckpointError) in try self.exactString(value, key) }?.string
+  }
+
+  package func optionalString(_ keys: ConfigKeys, oneOf allowed: [String]) throws(CheckpointError) -> String? {
+    guard let text = try optionalString(keys) else { return nil }
+    guard allowed.contains(where: { ExactString($0) == ExactString(text) }) else {
+      throw error(keys, .notOneOf(found: text, allowed: allowed))
+    }
+    return text
+  }
+
+  package func optionalInts(
+    _ keys: ConfigKeys, in range: ClosedRange<Int>, maxCount: Int
+  ) throws(CheckpointError) -> [Int]? {
+    try agreed(keys) { (key, value) throws(CheckpointError) in
+      guard let array = value.array else { return [try self.int(value, key, in: range)] }
+      guard array.count <= maxCount else { throw error(ConfigKeys(key), .tooManyElements(limit: maxCount)) }
+      var ints: [Int] = []
+      for element in array { ints.append(try self.int(element, key, in: range)) }
+      return ints
+    }
+  }
+
+  package func optionalStrings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String]? {
+    try agreed(keys) { (key, value) throws(CheckpointError) -> [ExactString] in
+      guard let array = value.array else { throw wrongKind(key, "an array of strings", value) }
+      guard array.count <= maxCount else { throw error(ConfigKeys(key), .tooManyElements(limit: maxCount)) }
+      var strings: [ExactString] = []
+      for element in array { strings.append(try self.exactString(element, key)) }
+      return strings
+    }?.map(\.string)
+  }
+
+  package func optionalNested(_ keys: ConfigKeys) throws(CheckpointError) -> ConfigReader? {
+    for key in keys.names {
+      guard let value = object[key], !value.isNull else { continue }
+      guard let nested = value.object else { throw wrongKind(key, "an object", value) }
+      return ConfigReader(nested, path: path, prefix: "\(prefix)\(key).")
+    }
+    return nil
+  }
+
+  // MARK: One value
+
+  private func required<Value>(_ keys: ConfigKeys, _ value: Value?) throws(CheckpointError) -> Value {
+    guard let value else { throw error(keys, .missing) }
+    return value
+  }
+
+  /// The value under the first key present; throws when another key present says otherwise.
+  private func agreed<Value: Equatable>(
+    _ keys: ConfigKeys, _ convert: (String, JSONValue) throws(CheckpointError) -> Value
+  ) throws(CheckpointError) -> Value? {
+    var found: (key: String, value: Value)?
+    for key in keys.names {
+      guard let json = object[key], !json.isNull else { continue }
+      let value = try convert(key, json)
+      if let found, found.value != value { throw error(ConfigKeys(found.key), .disagrees(with: prefix + key)) }
+      if found == nil { found = (key, value) }
+    }
+    return found?.value
+  }
+
+  private func int(_ value: JSONValue, _ key: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
+    guard let number = value.number else { throw wrongKind(key, "an integer", value) }
+    guard let int = number.exactInt else { throw error(ConfigKeys(key), .notAnExactInteger(number.text)) }
+    guard range.contains(int) else { throw outOfRange(key, number, range.lowerBound, range.upperBound) }
+    return int
+  }
+
+  private func exactString(_ value: JSONValue, _ key: String) throws(CheckpointError) -> ExactString {
+    guard let text = value.string else { throw wrongKind(key, "a string", value) }
+    return ExactString(text)
+  }
+
+  private func wrongKind(_ key: String, _ expected: String, _ value: JSONValue) -> CheckpointError {
+    error(ConfigKeys(key), .wrongKind(expected: expected, found: value.kind))
+  }
+
+  private func outOfRange(_ key: String, _ number: JSONNumber, _ lower: some Any, _ upper: some Any) -> CheckpointError {
+    error(ConfigKeys(key), .outOfRange(found: number.text, lower: "\(lower)", upper: "\(upper)"))
+  }
+}

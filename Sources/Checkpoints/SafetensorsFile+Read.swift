@@ -1,0 +1,70 @@
+import Tensors
+
+extension SafetensorsFile {
+  /// Most bytes that a tensor read whole into an array may have; larger ones are read in ranges.
+  package static let wholeTensorByteCount = 1 << 30
+
+  /// Fills the start of `buffer` with `bytes` (counted from the tensor's first) of a tensor; safe from any thread.
+  package func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    guard range.lowerBound >= 0, range.upperBound <= entry.byteCount else {
+      throw .rangeOutsideTensor(path: path, name: entry.name, range: range, byteCount: entry.byteCount)
+    }
+    guard buffer.count >= range.count else {
+      throw .bufferTooSmall(name: entry.name, byteCount: buffer.count, needed: range.count)
+    }
+    try read(
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]), at: entry.byteOffset + range.lowerBound)
+  }
+
+  /// All bytes of a small tensor, as stored.
+  package func readAll(_ entry: TensorEntry) throws(CheckpointError) -> [UInt8] {
+    try array(of: UInt8.self, count: entry.byteCount, entry)
+  }
+
+  /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
+  package func float32s(_ entry: TensorEntry, finite: Bool = true) throws(CheckpointError) -> [Float] {
+    let count = entry.elementCount
+    let values: [Float]
+    switch entry.type {
+    case .float32: values = try array(of: UInt32.self, count: count, entry).map { Float(bitPattern: $0) }
+    case .bfloat16:
+      values = try array(of: UInt16.self, count: count, entry).map { Float(bitPattern: UInt32($0) << 16) }
+    case .float16: values = try array(of: UInt16.self, count: count, entry).map { Float(Float16(bitPattern: $0)) }
+    default: throw .notConvertible(path: path, name: entry.name, type: entry.type.rawValue, to: "fp32")
+    }
+    if finite, let element = values.firstIndex(where: { !$0.isFinite }) {
+      throw .notFinite(
+        path: path, name: entry.name, element: element, byte: entry.byteOffset + element * entry.type.byteCount)
+    }
+    return values
+  }
+
+  /// A small I32 tensor.
+  package func int32s(_ entry: TensorEntry) throws(CheckpointError) -> [Int32] {
+    guard entry.type == .int32 else {
+      throw .notConvertible(path: path, name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
+    }
+    return try array(of: Int32.self, count: entry.elementCount, entry)
+  }
+
+  /// The tensor's bytes as `count` values of a trivial type, in the machine's byte order, which is the file's.
+  private func array<Element: BitwiseCopyable & FixedWidthInteger>(
+    of type: Element.Type, count: Int, _ entry: TensorEntry
+  ) throws(CheckpointError) -> [Element] {
+    guard entry.byteCount <= Self.wholeTensorByteCount else {
+      throw .tooLargeToReadWhole(
+        path: path, name: entry.name, byteCount: entry.byteCount, limit: Self.wholeTensorByteCount)
+    }
+    var values = [Element](repeating: 0, count: count)
+    var failure: CheckpointError?
+    values.withUnsafeMutableBytes { buffer in
+      do throws(CheckpointError) { try read(entry, bytes: 0..<entry.byteCount, into: buffer) } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return values
+  }
+}

@@ -1,0 +1,149 @@
+import JSON
+import Tensors
+
+/// The tensor table at the start of a safetensors file.
+///
+/// Layout: 8 bytes, the header's length as a little-endian integer; the header, a JSON object of name →
+/// `{dtype, shape, data_offsets}` that begins with `{` and may end in spaces; the data, every byte of which
+/// belongs to exactly one tensor.
+///
+/// Stricter than the reference implementation, because two readers of one file must not disagree about it:
+/// refused are a name given twice, anything before `{`, anything but spaces after `}`, an entry that is not an object
+/// or has fields of its own, an empty name, more than 8 dimensions, and a dimension above the limit even beside a zero.
+struct SafetensorsHeader: Sendable {
+  /// In the order of their data.
+  let entries: [TensorEntry]
+  /// `__metadata__`, strings only.
+  let metadata: JSONObject
+
+  /// Parses the header `bytes` of a file with `dataByteCount` bytes after it.
+  init(
+    _ bytes: [UInt8], path: String, fileIndex: Int, dataByteCount: Int, limits: CheckpointLimits
+  ) throws(CheckpointError) {
+    var scanner = TableScanner(bytes, path: path, base: 8)
+    var entries: [TensorEntry] = []
+    var names: Set<ExactString> = []
+    var metadata: JSONObject?
+    let reader = EntryReader(
+      path: path, fileIndex: fileIndex, dataStart: 8 + bytes.count, dataByteCount: dataByteCount, limits: limits)
+    try scanner.object { (scanner, name, position) throws(CheckpointError) in
+      guard name != "__metadata__" else {
+        guard metadata == nil else { throw .duplicateName(path: path, byte: position, name: name) }
+        metadata = try Self.metadata(from: &scanner, limits: limits)
+        return
+      }
+      guard entries.count < limits.tensorCount else {
+        throw .tooMany(path: path, what: "tensors", limit: limits.tensorCount)
+      }
+      guard names.insert(ExactString(name)).inserted else {
+        throw .duplicateName(path: path, byte: position, name: name)
+      }
+      entries.append(try reader.entry(name, at: position, from: &scanner))
+    }
+    scanner.skipSpaces()
+    guard scanner.next == nil else { throw scanner.unexpected("the end of the header") }
+
+    entries.sort { ($0.byteOffset, $0.byteCount) < ($1.byteOffset, $1.byteCount) }
+    var end = 8 + bytes.count
+    for entry in entries {
+      let begin = entry.byteOffset - 8 - bytes.count
+      let expected = end - 8 - bytes.count
+      guard entry.byteOffset <= end else { throw .gap(path: path, name: entry.name, begin: begin, expected: expected) }
+      guard entry.byteOffset >= end else {
+        throw .overlap(path: path, name: entry.name, begin: begin, expected: expected)
+      }
+      end = entry.byteOffset + entry.byteCount
+    }
+    guard end == 8 + bytes.count + dataByteCount else {
+      throw .wrongFileSize(path: path, expected: end, found: 8 + bytes.count + dataByteCount)
+    }
+    self.entries = entries
+    self.metadata = metadata ?? JSONObject()
+  }
+
+  private static func metadata(
+    from scanner: inout TableScanner, limits: CheckpointLimits
+  ) throws(CheckpointError) -> JSONObject {
+    let position = scanner.position
+    let value = try scanner.value(limit: limits.metadataByteCount)
+    if value.isNull { return JSONObject() }
+    guard let object = value.object, object.values.allSatisfy({ $0.string != nil }) else {
+      throw .syntax(
+        path: scanner.path, byte: position, found: "other metadata", expected: "an object of strings, or null")
+    }
+    return object
+  }
+}
+
+/// Reads one tensor's `{dtype, shape, data_offsets}`, checking each number before it is used.
+private struct EntryReader {
+  let path: String
+  let fileIndex: Int
+  let dataStart: Int
+  let dataByteCount: Int
+  let limits: CheckpointLimits
+
+  func entry(
+    _ name: String, at position: Int, from scanner: inout TableScanner
+  ) throws(CheckpointError) -> TensorEntry {
+    func problem(_ problem: CheckpointError.TensorProblem) -> CheckpointError {
+      .tensor(path: path, byte: position, name: name, problem)
+    }
+    guard !name.isEmpty else { throw problem(.emptyName) }
+    guard name.utf8.count <= limits.nameByteCount else {
+      throw problem(.nameTooLong(byteCount: name.utf8.count, limit: limits.nameByteCount))
+    }
+    var type: ElementType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    try scanner.object { (scanner, field, _) throws(CheckpointError) in
+      switch field {
+      case "dtype":
+        guard type == nil else { throw problem(.repeatedField(field)) }
+        let text = try scanner.string("an element type")
+        guard let known = ElementType(rawValue: text) else { throw problem(.unknownType(text)) }
+        type = known
+      case "shape":
+        guard shape == nil else { throw problem(.repeatedField(field)) }
+        guard let counts = try scanner.counts(limit: limits.rank) else {
+          throw problem(.tooManyDimensions(limit: limits.rank))
+        }
+        shape = counts
+      case "data_offsets":
+        guard offsets == nil else { throw problem(.repeatedField(field)) }
+        guard let counts = try scanner.counts(limit: 2), counts.count == 2 else {
+          throw scanner.unexpected("two offsets")
+        }
+        offsets = counts
+      default: throw problem(.unknownField(field))
+      }
+    }
+    guard let type else { throw problem(.missingField("dtype")) }
+    guard let shape else { throw problem(.missingField("shape")) }
+    guard let offsets else { throw problem(.missingField("data_offsets")) }
+    let (begin, end) = (offsets[0], offsets[1])
+    guard begin <= end else { throw problem(.offsetsReversed(begin: begin, end: end)) }
+    guard end <= dataByteCount else { throw problem(.pastEnd(end: end, dataByteCount: dataByteCount)) }
+    if let dimension = shape.first(where: { $0 > limits.dimension }) {
+      throw problem(.dimensionTooLarge(dimension, limit: limits.dimension))
+    }
+    guard let byteCount = Self.byteCount(of: shape, type) else { throw problem(.sizeOverflows) }
+    guard byteCount == end - begin else {
+      throw problem(.sizeMismatch(shapeByteCount: byteCount, offsetsByteCount: end - begin))
+    }
+    return TensorEntry(
+      name: name, type: type, shape: shape, fileIndex: fileIndex, byteOffset: dataStart + begin, byteCount: byteCount)
+  }
+
+  /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows: an answer that does not
+  /// depend on the dimensions' order.
+  static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
+    var product = type.byteCount
+    for dimension in shape where dimension != 0 {
+      let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)
+      if overflowed { return nil }
+      product = next
+    }
+    return shape.contains(0) ? 0 : product
+  }
+}
