@@ -49,7 +49,7 @@ extension ConfigReader {
   func sparseStepLayers(window: (Int) -> Int?) throws -> [LayerDescription] {
     let count = try layerCount()
     let step = try optionalInt("decoder_sparse_step", in: 1...4096) ?? 1
-    let denseOnly = Set(try optionalIntArray("mlp_only_layers", in: 0...(1 << 20)) ?? [])
+    let denseOnly = Set(try optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
     let intermediate = try optionalInt("intermediate_size", in: ConfigurationBounds.width)
     return try (0..<count).map { layer in
       let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
@@ -69,7 +69,7 @@ extension ConfigReader {
 
   /// For each layer of `layer_types`, whether it slides; nil when the key is missing.
   func layerTypes() throws -> [Bool]? {
-    guard let types = try optionalStringArray("layer_types") else { return nil }
+    guard let types = try optionalStrings("layer_types", maxCount: 4096) else { return nil }
     let count = try layerCount()
     guard types.count == count else {
       throw ModelError.inconsistent("layer_types has \(types.count) entries for \(count) layers")

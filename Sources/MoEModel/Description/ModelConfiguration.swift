@@ -72,7 +72,7 @@ extension ConfigReader {
   func layerCount() throws -> Int { try int("num_hidden_layers", in: ConfigurationBounds.layers) }
 
   private func quantization() throws -> Quantization {
-    guard let quantization = try nested("quantization_config") else { return .none }
+    guard let quantization = try optionalNested("quantization_config") else { return .none }
     let method = try quantization.string("quant_method")
     switch method {
     case "fp8":
@@ -80,7 +80,7 @@ extension ConfigReader {
       guard format == "e4m3" else {
         throw ModelError.unsupported(key: "quantization_config.fmt", value: format, remedy: "only e4m3 is")
       }
-      let block = try quantization.optionalIntArray("weight_block_size", in: 1...(1 << 20))
+      let block = try quantization.optionalInts("weight_block_size", in: 1...(1 << 20), maxCount: 4096)
       guard block == [128, 128] else {
         throw ModelError.unsupported(
           key: "quantization_config.weight_block_size", value: block.map { "\($0)" } ?? "null",
@@ -99,8 +99,8 @@ extension ConfigReader {
   func rotary(dims: Int, interleaved: Bool = false, defaultBase: Double = 10_000, partial: Double? = nil) throws
     -> (rotary: RotaryDescription, scaling: ConfigReader?)
   {
-    let newer = try nested("rope_parameters")
-    let scaling = try newer ?? nested("rope_scaling")
+    let newer = try optionalNested("rope_parameters")
+    let scaling = try newer ?? optionalNested("rope_scaling")
     let bases = 1.0001...1e12
     let base = try newer?.optionalDouble("rope_theta", in: bases) ?? optionalDouble("rope_theta", in: bases) ?? defaultBase
     let share =

@@ -1,0 +1,45 @@
+import Kernels
+import Tensors
+
+/// The expert layer of a rank that holds every expert.
+package final class LocalExperts: ExpertLayer {
+  private let bank: ExpertBank
+  private let compute: Compute
+  private let hiddenSize: Int
+  private var visits = AlignedBuffer<ExpertVisit>(count: 1)
+  private var products = AlignedBuffer<Float>(count: 1)
+
+  package init(bank: ExpertBank, compute: Compute, hiddenSize: Int) {
+    self.bank = bank
+    self.compute = compute
+    self.hiddenSize = hiddenSize
+  }
+
+  package func run(
+    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
+    meanwhile: () -> Void
+  ) throws {
+    meanwhile()
+    let topK = decisions.topK
+    let count = rows * topK
+    guard count > 0 else { return }
+    if visits.count < count { visits = AlignedBuffer(count: count) }
+    if products.count < count * hiddenSize { products = AlignedBuffer(count: count * hiddenSize) }
+    for i in 0..<count {
+      visits.pointer[i] = ExpertVisit(
+        row: Int32(i / topK), expert: decisions.experts.pointer[i], weight: decisions.weights.pointer[i])
+    }
+    bank.run(
+      layer: layer, input: input, visits: UnsafeBufferPointer(start: visits.pointer, count: count), output: products.pointer)
+    let (products, hidden) = (products.pointer, hiddenSize)
+    compute.pool.run { worker in
+      for row in compute.share(of: rows, worker: worker) {
+        let first = products + row * topK * hidden
+        CombineTree.visit(decisions.experts.pointer + row * topK, count: topK) { target, source in
+          compute.add(first + source * hidden, to: first + target * hidden, count: hidden)
+        }
+        (output + row * hidden).update(from: first, count: hidden)
+      }
+    }
+  }
+}

@@ -1,0 +1,267 @@
+import Kernels
+import Tensors
+
+extension Decoder {
+  /// hidden += attention(norm(hidden)), keys and values joining the cache.
+  func attention(layer: Int, _ batch: DecoderBatch) {
+    switch (description.attention, weights.layers[layer].attention) {
+    case (.latent(let shape), .latent(let weights)): latentAttention(shape, weights, layer: layer, batch)
+    case (.grouped(let shape), .grouped(let weights)): groupedAttention(shape, weights, layer: layer, batch)
+    default: preconditionFailure("weights of one kind of attention under the description of another")
+    }
+  }
+
+  /// The cache row of a chunk's `i`-th token in `layer`.
+  private func cacheRow(_ chunk: DecoderBatch.Chunk, _ i: Int, layer: Int) -> UnsafeMutablePointer<Float> {
+    let position = chunk.startPosition + i
+    let block = chunk.blocks[position / KeyValueCache.blockTokens]!
+    return UnsafeMutablePointer(mutating: block) + layer * cache.layerStride
+      + (position % KeyValueCache.blockTokens) * cache.width
+  }
+
+  /// Calls `body` for each row of the batch in `worker`'s share of each chunk.
+  private func forEachRow(
+    _ batch: DecoderBatch, worker: Int, _ body: (_ chunk: DecoderBatch.Chunk, _ index: Int, _ row: Int) -> Void
+  ) {
+    let share = compute.share(of: batch.tokens.count, worker: worker)
+    for chunk in batch.chunks {
+      let first = max(share.lowerBound, chunk.firstRow)
+      let end = min(share.upperBound, chunk.firstRow + chunk.count)
+      for row in first..<max(first, end) { body(chunk, row - chunk.firstRow, row) }
+    }
+  }
+
+  private func project(_ output: PackedMatrix, layer: Int, rows: Int, worker: Int) {
+    compute.pool.barrier(worker: worker)
+    output.multiply(
+      compute, worker: worker, x: workspace.values.pointer, xStride: output.columns, count: rows,
+      y: workspace.projected.pointer, yStride: description.hiddenSize)
+    compute.pool.barrier(worker: worker)
+    addResidual(workspace.projected.pointer, rows: rows, worker: worker)
+  }
+
+  // MARK: Latent attention
+
+  /// Tokens of one sequence attended in one kernel call: enough to reuse a tile of the cache, few enough that
+  /// their accumulators stay in the second-level cache.
+  private static let latentTokenTile = 8
+
+  private func latentAttention(
+    _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ batch: DecoderBatch
+  ) {
+    let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
+    let headTile = (shape.headCount + compute.workerCount - 1) / compute.workerCount
+    compute.reserveAttention(rows: headTile * Self.latentTokenTile, valueDims: shape.latentRank)
+    let queryWidth = shape.headCount * shape.queryDims
+    compute.pool.run { worker in
+      norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      let down = weights.queryUp == nil ? workspace.query : workspace.queryLatent
+      weights.queryDown.multiply(
+        compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: down.pointer,
+        yStride: weights.queryDown.rows)
+      weights.keyValueDown.multiply(
+        compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: workspace.keyValue.pointer,
+        yStride: cache.width)
+      compute.pool.barrier(worker: worker)
+      forEachRow(batch, worker: worker) { chunk, i, row in cacheLatent(shape, weights, layer: layer, chunk, i, row: row) }
+      if let queryUp = weights.queryUp {
+        compute.pool.barrier(worker: worker)
+        queryUp.multiply(
+          compute, worker: worker, x: workspace.queryLatent.pointer, xStride: queryUp.columns, count: rows,
+          y: workspace.query.pointer, yStride: queryWidth)
+      }
+      compute.pool.barrier(worker: worker)
+      attendLatent(shape, weights, layer: layer, batch, worker: worker)
+      project(weights.output, layer: layer, rows: rows, worker: worker)
+    }
+  }
+
+  /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
+  private func cacheLatent(
+    _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int, row: Int
+  ) {
+    // The reference implementation's latent norms use 1e-6 whatever the configuration's rms_norm_eps.
+    let epsilon: Float = 1e-6
+    if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
+      let latent = workspace.queryLatent.pointer + row * rank
+      compute.rmsNorm(
+        latent, stride: rank, rows: 1, count: rank, weight: queryNorm.pointer, epsilon: epsilon, out: latent, outStride: rank)
+    }
+    let source = workspace.keyValue.pointer + row * cache.width
+    let target = cacheRow(chunk, i, layer: layer)
+    compute.rmsNorm(
+      source, stride: cache.width, rows: 1, count: shape.latentRank, weight: weights.keyValueNorm.pointer, epsilon: epsilon,
+      out: target, outStride: cache.width)
+    (target + shape.latentRank).update(from: source + shape.latentRank, count: shape.rotaryDims)
+    rotate(target + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
+  }
+
+  private func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
+    let rotary = description.rotary
+    let half = rotary.dims / 2
+    compute.rotate(
+      x, heads: heads, headStride: stride, dims: rotary.dims, cosine: workspace.cosine.pointer + row * half,
+      sine: workspace.sine.pointer + row * half, interleaved: rotary.interleaved)
+  }
+
+  /// For this worker's heads: queries absorbed into the latent's space, attention over latents, values brought back.
+  private func attendLatent(
+    _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ batch: DecoderBatch, worker: Int
+  ) {
+    let heads = HeadSharing.heads(ofWorker: worker, headCount: shape.headCount, workerCount: compute.workerCount)
+    guard !heads.isEmpty else { return }
+    let (workspace, rows, width, latent) = (workspace, batch.tokens.count, cache.width, shape.latentRank)
+    let queryWidth = shape.headCount * shape.queryDims
+    for head in heads {
+      let query = workspace.query.pointer + head * shape.queryDims
+      let absorbed = workspace.absorbed.pointer + head * width
+      weights.keyAbsorb[head].multiply(
+        compute, worker: worker, x: query, xStride: queryWidth, count: rows, y: absorbed,
+        yStride: shape.headCount * width)
+      for row in 0..<rows {
+        let target = absorbed + row * shape.headCount * width + latent
+        target.update(from: query + row * queryWidth + shape.nopeDims, count: shape.rotaryDims)
+        rotate(target, heads: 1, stride: shape.rotaryDims, row: row)
+      }
+    }
+    withUnsafeTemporaryAllocation(of: QueryRow.self, capacity: heads.count * Self.latentTokenTile) { queries in
+      for chunk in batch.chunks {
+        for tile in stride(from: 0, to: chunk.count, by: Self.latentTokenTile) {
+          var count = 0
+          for i in tile..<min(tile + Self.latentTokenTile, chunk.count) {
+            for head in heads {
+              let place = (chunk.firstRow + i) * shape.headCount + head
+              queries[count] = queryRow(
+                workspace.absorbed.pointer + place * width, out: workspace.attended.pointer + place * latent, sink: nil,
+                position: chunk.startPosition + i, layer: layer)
+              count += 1
+            }
+          }
+          let view = cacheView(chunk, layer: layer, keyOffset: 0, valueOffset: 0, keyDims: width, valueDims: latent)
+          compute.attend(
+            worker: worker, cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
+            scale: shape.softmaxScale)
+        }
+      }
+    }
+    for head in heads {
+      weights.valueUp[head].multiply(
+        compute, worker: worker, x: workspace.attended.pointer + head * latent, xStride: shape.headCount * latent,
+        count: rows, y: workspace.values.pointer + head * shape.valueDims, yStride: shape.headCount * shape.valueDims)
+    }
+  }
+
+  private func queryRow(
+    _ query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, position: Int, layer: Int
+  ) -> QueryRow {
+    let begin = description.layers[layer].slidingWindow.map { max(0, position - $0 + 1) } ?? 0
+    return QueryRow(query: query, out: out, sink: sink, begin: begin, end: position + 1)
+  }
+
+  private func cacheView(
+    _ chunk: DecoderBatch.Chunk, layer: Int, keyOffset: Int, valueOffset: Int, keyDims: Int, valueDims: Int
+  ) -> CacheView {
+    let base = layer * cache.layerStride
+    return CacheView(
+      blocks: chunk.blocks, blockTokens: KeyValueCache.blockTokens, rowStride: cache.width, keyOffset: base + keyOffset,
+      valueOffset: base + valueOffset, keyDims: keyDims, valueDims: valueDims)
+  }
+
+  // MARK: Grouped attention
+
+  private static let groupedTokenTile = 16
+
+  private func groupedAttention(
+    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch
+  ) {
+    let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
+    compute.reserveAttention(rows: Self.groupedTokenTile * shape.queriesPerKey, valueDims: shape.headDims)
+    nextTask.reset()
+    let keyWidth = shape.keyValueHeadCount * shape.headDims
+    compute.pool.run { worker in
+      norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      for (matrix, out, stride) in [
+        (weights.query, workspace.query.pointer, shape.headCount * shape.headDims),
+        (weights.key, workspace.keyValue.pointer, 2 * keyWidth),
+        (weights.value, workspace.keyValue.pointer + keyWidth, 2 * keyWidth),
+      ] {
+        matrix.multiply(
+          compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: out, yStride: stride)
+      }
+      compute.pool.barrier(worker: worker)
+      forEachRow(batch, worker: worker) { chunk, i, row in prepareGrouped(shape, weights, layer: layer, chunk, i, row: row) }
+      compute.pool.barrier(worker: worker)
+      attendGrouped(shape, weights, layer: layer, batch, worker: worker)
+      project(weights.output, layer: layer, rows: rows, worker: worker)
+    }
+  }
+
+  /// Norms, clips and rotates one token's query and key, and writes its cache row.
+  private func prepareGrouped(
+    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int, row: Int
+  ) {
+    let dims = shape.headDims
+    let keyWidth = shape.keyValueHeadCount * dims
+    let query = workspace.query.pointer + row * shape.headCount * dims
+    let key = workspace.keyValue.pointer + row * 2 * keyWidth
+    normalize(query, heads: shape.headCount, shape, weights.queryNorm)
+    normalize(key, heads: shape.keyValueHeadCount, shape, weights.keyNorm)
+    if let clip = shape.clip {
+      compute.clip(query, limit: clip, count: shape.headCount * dims)
+      compute.clip(key, limit: clip, count: 2 * keyWidth)
+    }
+    rotate(query, heads: shape.headCount, stride: dims, row: row)
+    rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
+    cacheRow(chunk, i, layer: layer).update(from: key, count: 2 * keyWidth)
+  }
+
+  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ shape: GroupedAttention, _ weight: AlignedBuffer<Float>?) {
+    guard let weight else { return }
+    let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
+    compute.rmsNorm(
+      x, stride: width, rows: rows, count: width, weight: weight.pointer, epsilon: description.normEpsilon, out: x,
+      outStride: width)
+  }
+
+  /// Takes (chunk, key head, run of tokens) tasks until none is left.
+  private func attendGrouped(
+    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch, worker: Int
+  ) {
+    let tile = Self.groupedTokenTile
+    let (dims, perKey) = (shape.headDims, shape.queriesPerKey)
+    let keyWidth = shape.keyValueHeadCount * dims
+    withUnsafeTemporaryAllocation(of: QueryRow.self, capacity: tile * perKey) { queries in
+      var wanted = nextTask.take()
+      var passed = 0
+      for chunk in batch.chunks {
+        let tiles = (chunk.count + tile - 1) / tile
+        let tasks = tiles * shape.keyValueHeadCount
+        while wanted < passed + tasks {
+          let task = wanted - passed
+          let keyHead = task % shape.keyValueHeadCount
+          let first = task / shape.keyValueHeadCount * tile
+          var count = 0
+          for i in first..<min(first + tile, chunk.count) {
+            for head in (keyHead * perKey)..<((keyHead + 1) * perKey) {
+              let place = (chunk.firstRow + i) * shape.headCount + head
+              queries[count] = queryRow(
+                workspace.query.pointer + place * dims, out: workspace.values.pointer + place * dims,
+                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i, layer: layer)
+              count += 1
+            }
+          }
+          let view = cacheView(
+            chunk, layer: layer, keyOffset: keyHead * dims, valueOffset: keyWidth + keyHead * dims, keyDims: dims,
+            valueDims: dims)
+          compute.attend(
+            worker: worker, cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
+            scale: description.attention.softmaxScale)
+          wanted = nextTask.take()
+        }
+        passed += tasks
+      }
+    }
+  }
+}

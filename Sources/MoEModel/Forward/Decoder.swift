@@ -1,0 +1,194 @@
+import Kernels
+import Machine
+import Tensors
+
+/// A model that runs: description, weights and the buffers of a step.
+///
+/// `forward` is called by one thread (worker 0); each stage is shared by the pool's workers. Every element is computed
+/// in one fixed order of operations, whatever the number of workers, the other sequences of the batch, or the way
+/// a prompt was cut into chunks.
+package final class Decoder {
+  package let description: DecoderDescription
+  let weights: ModelWeights
+  let compute: Compute
+  let cache: KeyValueCache
+  let experts: (any ExpertLayer)?
+  let router: Router?
+  let frequencies: [Float]
+  let nextTask = TaskCounter()
+  var workspace: Workspace
+  private var outputs = AlignedBuffer<Float>(count: 1)
+  private var logits = AlignedBuffer<Float>(count: 1)
+  /// Called after each mixture layer's choice with the layer, the number of rows and the decisions.
+  package var onRouting: ((_ layer: Int, _ rows: Int, _ decisions: RouterDecisions) -> Void)?
+
+  /// `experts` must be given for a model with a mixture.
+  package init(
+    _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
+    experts: (any ExpertLayer)?
+  ) {
+    self.description = description
+    self.weights = weights
+    self.compute = compute
+    self.cache = cache
+    self.experts = experts
+    router = description.mixture.map { Router($0) }
+    frequencies = description.rotary.inverseFrequencies
+    workspace = Workspace(description, rows: 1)
+  }
+
+  /// Feeds a batch through the model, extending the cache; returns logits `[outputRows, vocabulary]`, valid until the
+  /// next call. Collective over the ranks of `experts`; the batch may be empty.
+  package func forward(_ batch: DecoderBatch) throws -> UnsafeMutableBufferPointer<Float> {
+    let rows = batch.tokens.count
+    if workspace.rows < rows { workspace = Workspace(description, rows: rows + rows / 2) }
+    if rows > 0 { embed(batch) }
+    for layer in weights.layers.indices {
+      if rows > 0 { attention(layer: layer, batch) }
+      switch weights.layers[layer].feedForward {
+      case .dense(let feedForward): if rows > 0 { dense(feedForward, layer: layer, rows: rows) }
+      case .mixture(let mixture): try self.mixture(mixture, layer: layer, rows: rows)
+      }
+    }
+    return head(rows: batch.outputRows)
+  }
+
+  private func embed(_ batch: DecoderBatch) {
+    let hidden = description.hiddenSize
+    let half = description.rotary.dims / 2
+    let (workspace, embedding) = (workspace, weights.embedding)
+    compute.pool.run { worker in
+      for row in compute.share(of: batch.tokens.count, worker: worker) {
+        embedding.expand(row: Int(batch.tokens[row]), into: workspace.hidden.pointer + row * hidden)
+      }
+      for chunk in batch.chunks {
+        for i in compute.share(of: chunk.count, worker: worker) {
+          let row = chunk.firstRow + i
+          description.rotary.angles(
+            at: chunk.startPosition + i, frequencies: frequencies, cosine: workspace.cosine.pointer + row * half,
+            sine: workspace.sine.pointer + row * half)
+        }
+      }
+    }
+  }
+
+  /// normed := rmsNorm(hidden) for this worker's share of rows; to be followed by a barrier.
+  func norm(_ weight: AlignedBuffer<Float>, rows: Int, worker: Int) {
+    let hidden = description.hiddenSize
+    let share = compute.share(of: rows, worker: worker)
+    guard !share.isEmpty else { return }
+    compute.rmsNorm(
+      workspace.hidden.pointer + share.lowerBound * hidden, stride: hidden, rows: share.count, count: hidden,
+      weight: weight.pointer, epsilon: description.normEpsilon, out: workspace.normed.pointer + share.lowerBound * hidden,
+      outStride: hidden)
+  }
+
+  /// hidden += x for this worker's share of rows.
+  func addResidual(_ x: UnsafePointer<Float>, rows: Int, worker: Int) {
+    let hidden = description.hiddenSize
+    let share = compute.share(of: rows, worker: worker)
+    compute.add(
+      x + share.lowerBound * hidden, to: workspace.hidden.pointer + share.lowerBound * hidden,
+      count: share.count * hidden)
+  }
+
+  private func dense(_ feedForward: FeedForwardWeights, layer: Int, rows: Int) {
+    compute.pool.run { worker in
+      norm(weights.layers[layer].feedForwardNorm, rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      self.feedForward(feedForward, rows: rows, worker: worker, output: workspace.projected.pointer)
+      compute.pool.barrier(worker: worker)
+      addResidual(workspace.projected.pointer, rows: rows, worker: worker)
+    }
+  }
+
+  /// output := down(activation(gate(normed), up(normed))); contains one barrier, needs one after it.
+  private func feedForward(_ weights: FeedForwardWeights, rows: Int, worker: Int, output: UnsafeMutablePointer<Float>) {
+    let hidden = description.hiddenSize
+    let width = weights.intermediateSize
+    weights.gateAndUp(
+      compute, worker: worker, activation: .swiGLU, x: workspace.normed.pointer, xStride: hidden, count: rows,
+      gate: workspace.gate.pointer, up: workspace.up.pointer, stride: width)
+    compute.pool.barrier(worker: worker)
+    weights.down.multiply(
+      compute, worker: worker, x: workspace.gate.pointer, xStride: width, count: rows, y: output, yStride: hidden)
+  }
+
+  private func mixture(_ mixture: MixtureWeights, layer: Int, rows: Int) throws {
+    guard let router, let experts else { preconditionFailure("a mixture layer without experts to run it") }
+    let workspace = workspace
+    if rows > 0 { route(mixture, router, layer: layer, rows: rows) }
+    onRouting?(layer, rows, workspace.decisions)
+    try experts.run(
+      layer: layer, rows: rows, input: workspace.normed.pointer, decisions: workspace.decisions,
+      output: workspace.routed.pointer
+    ) {
+      guard rows > 0, let shared = mixture.shared else { return }
+      compute.pool.run { worker in
+        mixture.sharedGate?.multiply(
+          compute, worker: worker, x: workspace.normed.pointer, xStride: description.hiddenSize, count: rows,
+          y: workspace.sharedGate.pointer, yStride: 1)
+        feedForward(shared, rows: rows, worker: worker, output: workspace.shared.pointer)
+      }
+    }
+    guard rows > 0 else { return }
+    let hidden = description.hiddenSize
+    compute.pool.run { worker in
+      if mixture.shared != nil {
+        for row in compute.share(of: rows, worker: worker) {
+          let routed = workspace.routed.pointer + row * hidden
+          let shared = workspace.shared.pointer + row * hidden
+          if mixture.sharedGate != nil {
+            compute.scale(shared, by: sigmoid(workspace.sharedGate.pointer[row]), into: shared, count: hidden)
+          }
+          compute.add(shared, to: routed, count: hidden)
+        }
+      }
+      addResidual(workspace.routed.pointer, rows: rows, worker: worker)
+    }
+  }
+
+  private func route(_ mixture: MixtureWeights, _ router: Router, layer: Int, rows: Int) {
+    let workspace = workspace
+    let count = router.expertCount
+    compute.pool.run { worker in
+      norm(weights.layers[layer].feedForwardNorm, rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      mixture.router.multiply(
+        compute, worker: worker, x: workspace.normed.pointer, xStride: description.hiddenSize, count: rows,
+        y: workspace.routerLogits.pointer, yStride: count)
+      compute.pool.barrier(worker: worker)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { scratch in
+        for row in compute.share(of: rows, worker: worker) {
+          router.decide(
+            logits: workspace.routerLogits.pointer + row * count, selectionBias: mixture.selectionBias?.pointer,
+            scores: scratch.baseAddress!, choice: scratch.baseAddress! + count,
+            experts: workspace.decisions.experts.pointer + row * router.topK,
+            weights: workspace.decisions.weights.pointer + row * router.topK)
+        }
+      }
+    }
+  }
+
+  private func head(rows: [Int]) -> UnsafeMutableBufferPointer<Float> {
+    guard !rows.isEmpty else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
+    let hidden = description.hiddenSize
+    let vocabulary = description.vocabularySize
+    if outputs.count < rows.count * hidden { outputs = AlignedBuffer(count: rows.count * hidden) }
+    if logits.count < rows.count * vocabulary { logits = AlignedBuffer(count: rows.count * vocabulary) }
+    let (workspace, outputs, logits) = (workspace, outputs, logits)
+    compute.pool.run { worker in
+      for i in compute.share(of: rows.count, worker: worker) {
+        compute.rmsNorm(
+          workspace.hidden.pointer + rows[i] * hidden, stride: hidden, rows: 1, count: hidden,
+          weight: weights.finalNorm.pointer, epsilon: description.normEpsilon, out: outputs.pointer + i * hidden,
+          outStride: hidden)
+      }
+      compute.pool.barrier(worker: worker)
+      weights.head.multiply(
+        compute, worker: worker, x: outputs.pointer, xStride: hidden, count: rows.count, y: logits.pointer,
+        yStride: vocabulary)
+    }
+    return UnsafeMutableBufferPointer(start: logits.pointer, count: rows.count * vocabulary)
+  }
+}

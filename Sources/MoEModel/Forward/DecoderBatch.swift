@@ -1,0 +1,43 @@
+/// What one rank feeds through the model in one step: a run of new tokens from each of some sequences.
+package struct DecoderBatch {
+  package enum Outputs: Sendable, Equatable { case none, last, all }
+
+  /// One sequence's part of the batch.
+  package struct Chunk {
+    /// The chunk's first row of the batch, and its number of tokens.
+    package var firstRow: Int
+    package var count: Int
+    /// Position, in its sequence, of the chunk's first token.
+    package var startPosition: Int
+    /// Addresses of the sequence's cache blocks in layer 0, enough for all its positions after this step.
+    package var blocks: UnsafePointer<UnsafePointer<Float>?>
+    /// Which of its rows want logits.
+    package var outputs: Outputs
+
+    package init(
+      firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafePointer<Float>?>, outputs: Outputs
+    ) {
+      self.firstRow = firstRow
+      self.count = count
+      self.startPosition = startPosition
+      self.blocks = blocks
+      self.outputs = outputs
+    }
+  }
+
+  package var tokens: [Int32] = []
+  package var chunks: [Chunk] = []
+  package init() {}
+
+  /// Rows that want logits, in order.
+  package var outputRows: [Int] {
+    chunks.flatMap { chunk -> Range<Int> in
+      let end = chunk.firstRow + chunk.count
+      switch chunk.outputs {
+      case .none: return end..<end
+      case .last: return (end - 1)..<end
+      case .all: return chunk.firstRow..<end
+      }
+    }
+  }
+}

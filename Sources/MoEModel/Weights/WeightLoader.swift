@@ -1,0 +1,108 @@
+import Checkpoints
+import Kernels
+import Machine
+import Synchronization
+import Tensors
+
+/// Reads one rank's weights: each worker reads the rows it will compute with, straight into panels in memory of its
+/// own NUMA node.
+package final class WeightLoader: WeightAllocator {
+  private struct Task {
+    let source: MatrixSource
+    let shards: [UnsafeMutableRawPointer?]
+  }
+
+  private let folder: CheckpointFolder
+  private let pool: WorkerPool
+  private let arenaOfWorker: [NodeArena]
+  private var tasks: [Task] = []
+  private var vectorCache: [String: [Float]] = [:]
+  /// The memory the panels lie in, one arena for each NUMA node used; lives as long as the weights.
+  package let arenas: [NodeArena]
+
+  /// Loads all that this rank holds.
+  ///
+  /// `progress` is called from this thread now and then with the bytes read so far. Throws on missing, ill-shaped or
+  /// unreadable tensors; nothing is left half-loaded for the caller.
+  package static func load(
+    _ description: DecoderDescription, folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget,
+    owns: @escaping (Int, Int) -> Bool, progress: (Int) -> Void
+  ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
+    let loader = try WeightLoader(folder: folder, pool: pool, budget: budget)
+    let tensors = CheckpointTensors(folder: folder, quantization: description.quantization, workerCount: pool.workerCount)
+    let weights = try ModelAssembly(description: description, tensors: tensors, allocator: loader, owns: owns).model()
+    try loader.fill(progress: progress)
+    try folder.checkUnchanged()
+    return (weights, loader.arenas)
+  }
+
+  private init(folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget) throws {
+    self.folder = folder
+    self.pool = pool
+    var bytesByNode: [Int: Int] = [:]
+    for worker in 0..<pool.workerCount {
+      bytesByNode[pool.node(ofWorker: worker), default: 0] += budget.bytesByWorker[worker]
+    }
+    var arenaByNode: [Int: NodeArena] = [:]
+    for (node, byteCount) in bytesByNode { arenaByNode[node] = try NodeArena(node: node, byteCount: max(byteCount, 64)) }
+    arenas = bytesByNode.keys.sorted().map { arenaByNode[$0]! }
+    arenaOfWorker = (0..<pool.workerCount).map { arenaByNode[pool.node(ofWorker: $0)]! }
+  }
+
+  func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
+    let shards = try (0..<pool.workerCount).map { worker -> UnsafeMutableRawPointer? in
+      let byteCount = source.byteCount(worker: worker)
+      return byteCount == 0 ? nil : try arenaOfWorker[worker].allocate(byteCount: byteCount).baseAddress
+    }
+    tasks.append(Task(source: source, shards: shards))
+    return PackedMatrix(
+      format: source.format, rows: source.rows, columns: source.columns, bias: try bias.map { try vector($0) },
+      bounds: source.bounds, shards: shards)
+  }
+
+  func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
+    // Experts' biases are slices of one tensor: keep the last few expanded.
+    let name = source.entry.name
+    let all: [Float]
+    if let cached = vectorCache[name] {
+      all = cached
+    } else {
+      all = try folder.float32s(source.entry)
+      if vectorCache.count > 4 { vectorCache.removeAll() }
+      vectorCache[name] = all
+    }
+    return AlignedBuffer((0..<source.count).map { all[source.first + $0 * source.step] })
+  }
+
+  private func fill(progress: (Int) -> Void) throws {
+    vectorCache.removeAll()
+    let failed = Atomic<Bool>(false)
+    let failures = Mutex<[Int: any Error]>([:])
+    let tasks = tasks
+    let folder = folder
+    let base = folder.bytesRead
+    let progressOfCaller = withoutActuallyEscaping(progress) { $0 }
+    pool.run { worker in
+      var reader = ShardReader(folder: folder)
+      var reported = 0
+      for task in tasks {
+        guard let shard = task.shards[worker], !failed.load(ordering: .relaxed) else { continue }
+        do {
+          try reader.fill(task.source, panels: task.source.bounds[worker]..<task.source.bounds[worker + 1], into: shard)
+        } catch {
+          failures.withLock { $0[worker] = error }
+          failed.store(true, ordering: .relaxed)
+        }
+        if worker == 0 {
+          let read = folder.bytesRead - base
+          if read - reported >= 16 << 20 {
+            reported = read
+            progressOfCaller(read)
+          }
+        }
+      }
+    }
+    if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
+    progress(folder.bytesRead - base)
+  }
+}
