@@ -1,3 +1,31 @@
+// What the host asks of C: atomics, futexes, CPU affinity and signal handlers.
 #ifndef C_HOST_H
 #define C_HOST_H
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+// The fork/join pool; host_pool_run is declared in pool.c and WorkerPool.swift, for it takes a Swift closure.
+typedef struct host_pool host_pool;
+
+// Starts `worker_count` - 1 threads. `cores` has one entry per worker, or is NULL to leave threads unpinned; the
+// calling thread is pinned to cores[0]. Waiting threads spin for `spin_nanoseconds`, then park. Returns NULL and sets
+// *error (an errno value) on failure, with nothing left running.
+host_pool *_Nullable host_pool_create(long worker_count, const int *_Nullable cores, uint64_t spin_nanoseconds,
+                                      size_t stack_byte_count, int *error);
+// Waits until every worker of the running body has called it, each with its own index. Writes before it are seen by every worker after it.
+void host_pool_barrier(host_pool *pool, long worker);
+// Joins the threads; gives the creating thread its former affinity back when called on it.
+void host_pool_destroy(host_pool *pool);
+
+// The hardware threads the calling thread may run on, ascending. Returns the count (which may exceed `capacity`; then
+// only `capacity` are stored), or a negated errno.
+long host_allowed_cores(int *cores, long capacity);
+
+// SIGINT and SIGTERM set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an errno.
+int host_interrupt_install(void);
+int host_interrupt_requested(void);
+
+#pragma clang assume_nonnull end
 #endif

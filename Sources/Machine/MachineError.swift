@@ -1,0 +1,39 @@
+private import Glibc
+
+/// Why this host could not be described or used, with the value that stood in the way.
+package enum MachineError: Error, Equatable, CustomStringConvertible {
+  /// A call to the operating system failed.
+  case system(call: String, errno: Int32, reason: String)
+  case noAllowedCores
+  case invalidThreadCount(Int, limit: Int)
+  case localRankOutOfRange(localRank: Int, count: Int)
+  case rankWithoutCores(localRank: Int)
+  case invalidByteCount(Int)
+  case arenaFull(node: Int, requested: Int, used: Int, byteCount: Int)
+
+  package var description: String {
+    switch self {
+    case .system(let call, let number, let reason):
+      "\(call) failed: \(reason) (errno \(number))"
+    case .noAllowedCores:
+      "the operating system allows this process no core; check the cpuset or the launcher's binding"
+    case .invalidThreadCount(let count, let limit):
+      "\(count) threads per rank asked for; give a number from 1 to \(limit)"
+    case .localRankOutOfRange(let localRank, let count):
+      "local rank \(localRank) asked for its cores, but \(count) ranks of this host reported theirs"
+    case .rankWithoutCores(let localRank):
+      "local rank \(localRank) of this host may use no core; check the launcher's binding"
+    case .invalidByteCount(let count):
+      "\(count) bytes of memory asked for; the count must not be negative or beyond the address space"
+    case .arenaFull(let node, let requested, let used, let byteCount):
+      "the memory planned for NUMA node \(node) is full: \(requested) bytes asked for, \(used) of \(byteCount) in use"
+    }
+  }
+}
+
+extension MachineError {
+  /// The failed call with the system's own words for its errno.
+  static func system(_ call: String, _ number: Int32) -> MachineError {
+    .system(call: call, errno: number, reason: String(cString: strerror(number)))
+  }
+}

@@ -1,0 +1,19 @@
+/// One memory controller's worth of this host: its memory, and the cores near to it that this process may use.
+package struct NUMANode: Sendable, Equatable {
+  /// The kernel's number for it; numbers need not be consecutive.
+  package let id: Int
+  /// Hardware threads this process may run on, ascending; empty for a node of memory only.
+  package let cores: [Int]
+  package let totalBytes: Int
+  package let freeBytes: Int
+  /// Free bytes and those the kernel gives back on demand: cached file pages.
+  package let availableBytes: Int
+
+  package init(id: Int, cores: [Int], totalBytes: Int = 0, freeBytes: Int = 0, availableBytes: Int? = nil) {
+    self.id = id
+    self.cores = cores
+    self.totalBytes = totalBytes
+    self.freeBytes = freeBytes
+    self.availableBytes = availableBytes ?? freeBytes
+  }
+}
