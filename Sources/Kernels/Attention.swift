@@ -1,4 +1,4 @@
-internal import CKernels
+import CKernels
 
 /// Where one attention call finds keys and values: a paged cache's blocks and the layout of a row.
 package struct CacheView {

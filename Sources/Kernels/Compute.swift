@@ -1,6 +1,6 @@
-internal import CKernels
-package import Machine
-package import Tensors
+import CKernels
+import Machine
+import Tensors
 
 /// What a forward pass computes with on this rank: the pinned workers, the instruction set, and scratch memory
 /// for each worker.

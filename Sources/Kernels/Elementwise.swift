@@ -1,4 +1,4 @@
-internal import CKernels
+import CKernels
 
 /// Row-wise and element-wise operations; definitions, with the order of every reduction, in `elementwise.h`.
 extension Compute {

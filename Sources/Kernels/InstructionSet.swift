@@ -1,4 +1,4 @@
-internal import CKernels
+import CKernels
 
 /// The instruction set the kernels run on. Results do not depend on it.
 package enum InstructionSet: String, Sendable, CaseIterable {

@@ -1,5 +1,5 @@
-internal import CKernels
-package import Tensors
+import CKernels
+import Tensors
 
 /// A weight matrix [rows, columns] in panels of sixteen rows, split over workers: a worker's panels lie together,
 /// in memory of its own NUMA node.

@@ -1,4 +1,4 @@
-internal import CKernels
+import CKernels
 
 /// Writes row-major or column-major elements, as stored in a checkpoint, into one panel of a `PackedMatrix`.
 package struct PanelWriter {

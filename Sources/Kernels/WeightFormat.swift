@@ -1,5 +1,5 @@
-internal import CKernels
-package import Tensors
+import CKernels
+import Tensors
 
 /// How a weight matrix is held in memory: as it was stored, its fp32 expansion is exact.
 package enum WeightFormat: String, Sendable, CaseIterable {

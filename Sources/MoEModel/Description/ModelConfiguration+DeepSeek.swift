@@ -108,7 +108,7 @@ extension ConfigReader {
   }
 
   fileprivate func require(_ key: String, oneOf known: [String]) throws {
-    guard let value = try optionalString(key) else { return }
+    guard let value = try optionalString(ConfigKeys(key)) else { return }
     guard known.contains(value) else {
       throw ModelError.unsupported(key: key, value: value, remedy: "\(known.joined(separator: " or ")) is")
     }

@@ -38,10 +38,11 @@ package final class ExpertBank {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// output[v] = weight(v) · expert(v)(input[row(v)]) for each visit v; `input` is `[*, hidden]`, `output`
+  /// output[v] = weight(v) · expert(v)(inputs[row(v)]) for each visit v; each input is `[hidden]`, `output`
   /// `[visits, hidden]`. Every visited expert must be held here.
   package func run(
-    layer: Int, input: UnsafePointer<Float>, visits: UnsafeBufferPointer<ExpertVisit>, output: UnsafeMutablePointer<Float>
+    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, visits: UnsafeBufferPointer<ExpertVisit>,
+    output: UnsafeMutablePointer<Float>
   ) {
     guard visits.count > 0 else { return }
     group(visits)
@@ -52,7 +53,7 @@ package final class ExpertBank {
     // places[p] is the visit at place p of the expert order; a group's rows lie side by side.
     compute.pool.run { worker in
       for place in compute.share(of: visits.count, worker: worker) {
-        (gathered + place * hidden).update(from: input + Int(visits[Int(places[place])].row) * hidden, count: hidden)
+        (gathered + place * hidden).update(from: inputs[Int(visits[Int(places[place])].row)], count: hidden)
       }
       compute.pool.barrier(worker: worker)
       for group in groups {

@@ -12,8 +12,8 @@ package protocol ExpertLayer: AnyObject {
 }
 
 /// One token's visit to one expert.
-package struct ExpertVisit {
-  /// Row of the input it reads.
+package struct ExpertVisit: BitwiseCopyable {
+  /// Which of the input rows it reads.
   package var row: Int32
   package var expert: Int32
   package var weight: Float

@@ -7,6 +7,7 @@ package final class LocalExperts: ExpertLayer {
   private let compute: Compute
   private let hiddenSize: Int
   private var visits = AlignedBuffer<ExpertVisit>(count: 1)
+  private var inputs: [UnsafePointer<Float>] = []
   private var products = AlignedBuffer<Float>(count: 1)
 
   package init(bank: ExpertBank, compute: Compute, hiddenSize: Int) {
@@ -29,8 +30,13 @@ package final class LocalExperts: ExpertLayer {
       visits.pointer[i] = ExpertVisit(
         row: Int32(i / topK), expert: decisions.experts.pointer[i], weight: decisions.weights.pointer[i])
     }
-    bank.run(
-      layer: layer, input: input, visits: UnsafeBufferPointer(start: visits.pointer, count: count), output: products.pointer)
+    inputs.removeAll(keepingCapacity: true)
+    for row in 0..<rows { inputs.append(input + row * hiddenSize) }
+    inputs.withUnsafeBufferPointer { inputs in
+      bank.run(
+        layer: layer, inputs: inputs.baseAddress!, visits: UnsafeBufferPointer(start: visits.pointer, count: count),
+        output: products.pointer)
+    }
     let (products, hidden) = (products.pointer, hiddenSize)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {

@@ -111,6 +111,7 @@ package struct Router: Sendable {
       experts[at] = Int32(e)
       if held < topK { held += 1 }
     }
-    UnsafeMutableBufferPointer(start: experts, count: topK).sort()
+    var chosen = UnsafeMutableBufferPointer(start: experts, count: topK)
+    chosen.sort()
   }
 }

@@ -1,0 +1,129 @@
+import Fabric
+import Kernels
+import MoEModel
+import Tensors
+
+/// The tokens that meet at one rank in one layer, its own and those of others, and their partial sums.
+final class Arrivals {
+  struct Source {
+    /// nil for this rank's own tokens.
+    var rank: Rank?
+    var firstReturn: Int
+    var returnCount: Int
+  }
+
+  /// One row to be returned: the sum of the visits `first ..< first + count`.
+  private struct Node {
+    var first: Int
+    var count: Int
+  }
+
+  private let placement: ExpertPlacement
+  private let compute: Compute
+  private let hiddenSize: Int
+  private var inputs: [UnsafePointer<Float>] = []
+  private var visits: [ExpertVisit] = []
+  private var expertIDs: [Int32] = []
+  private var nodes: [Node] = []
+  private var returnRows: [UnsafeMutablePointer<Float>] = []
+  private(set) var sources: [Source] = []
+  private var products = AlignedBuffer<Float>(count: 1)
+
+  init(placement: ExpertPlacement, compute: Compute, hiddenSize: Int) {
+    self.placement = placement
+    self.compute = compute
+    self.hiddenSize = hiddenSize
+  }
+
+  func begin() {
+    inputs.removeAll(keepingCapacity: true)
+    visits.removeAll(keepingCapacity: true)
+    expertIDs.removeAll(keepingCapacity: true)
+    nodes.removeAll(keepingCapacity: true)
+    sources.removeAll(keepingCapacity: true)
+  }
+
+  func addOwn(_ destination: DispatchPlan.Destination, input: UnsafePointer<Float>) {
+    beginSource(nil)
+    var visit = 0
+    for (i, token) in destination.tokens.enumerated() {
+      beginToken(input + Int(token) * hiddenSize)
+      for _ in 0..<destination.visitCounts[i] {
+        addVisit(destination.experts[visit], destination.weights[visit])
+        visit += 1
+      }
+    }
+    endSource()
+  }
+
+  func add(_ message: DispatchMessage, from rank: Rank) {
+    beginSource(rank)
+    var visit = 0
+    for token in 0..<message.tokenCount {
+      beginToken(message.rows + token * hiddenSize)
+      for _ in 0..<message.visitCounts[token] {
+        addVisit(message.experts[visit], message.weights[visit])
+        visit += 1
+      }
+    }
+    endSource()
+  }
+
+  private var tokenIsNew = true
+
+  private func beginSource(_ rank: Rank?) {
+    sources.append(Source(rank: rank, firstReturn: nodes.count, returnCount: 0))
+  }
+
+  private func endSource() {
+    sources[sources.count - 1].returnCount = nodes.count - sources[sources.count - 1].firstReturn
+  }
+
+  private func beginToken(_ row: UnsafePointer<Float>) {
+    inputs.append(row)
+    tokenIsNew = true
+  }
+
+  private func addVisit(_ expert: Int32, _ weight: Float) {
+    if tokenIsNew || !placement.sharesNode(expertIDs[expertIDs.count - 1], expert) {
+      nodes.append(Node(first: visits.count, count: 0))
+    }
+    tokenIsNew = false
+    nodes[nodes.count - 1].count += 1
+    visits.append(ExpertVisit(row: Int32(inputs.count - 1), expert: expert, weight: weight))
+    expertIDs.append(expert)
+  }
+
+  /// Runs the experts on all visits and adds up each node.
+  func compute(_ bank: ExpertBank, layer: Int) {
+    let hidden = hiddenSize
+    if products.count < visits.count * hidden { products = AlignedBuffer(count: visits.count * hidden * 3 / 2) }
+    let products = products.pointer
+    inputs.withUnsafeBufferPointer { inputs in
+      visits.withUnsafeBufferPointer { visits in
+        guard let base = inputs.baseAddress else { return }
+        bank.run(layer: layer, inputs: base, visits: visits, output: products)
+      }
+    }
+    returnRows.removeAll(keepingCapacity: true)
+    for node in nodes { returnRows.append(products + node.first * hidden) }
+    guard nodes.contains(where: { $0.count > 1 }) else { return }
+    let (nodes, compute) = (nodes, compute)
+    expertIDs.withUnsafeBufferPointer { ids in
+      compute.pool.run { worker in
+        for n in compute.share(of: nodes.count, worker: worker) where nodes[n].count > 1 {
+          let first = products + nodes[n].first * hidden
+          CombineTree.visit(ids.baseAddress! + nodes[n].first, count: nodes[n].count) { target, source in
+            compute.add(first + source * hidden, to: first + target * hidden, count: hidden)
+          }
+        }
+      }
+    }
+  }
+
+  /// The rows to be returned to a source, in the order both sides know; valid until the next layer.
+  func returns(toSource index: Int) -> ArraySlice<UnsafeMutablePointer<Float>> {
+    let source = sources[index]
+    return returnRows[source.firstReturn..<(source.firstReturn + source.returnCount)]
+  }
+}

@@ -1,0 +1,33 @@
+/// Where one rank's time and bytes in the expert layers went, since the last reset. Durations are of the rank's main
+/// thread.
+package struct DispatchAccount: Sendable {
+  package var pack: Duration = .zero
+  /// Waiting for other ranks' tokens to arrive.
+  package var dispatchWait: Duration = .zero
+  package var experts: Duration = .zero
+  /// Waiting for expert outputs to come back.
+  package var combineWait: Duration = .zero
+  package var unpack: Duration = .zero
+  /// Work done for the caller while tokens travelled: the shared expert.
+  package var meanwhile: Duration = .zero
+  package var bytesSent = 0
+  package var messagesSent = 0
+  package var layers = 0
+
+  package init() {}
+
+  /// Time in which the rank did nothing but communicate.
+  package var communication: Duration { pack + dispatchWait + combineWait + unpack }
+
+  package static func += (a: inout DispatchAccount, b: DispatchAccount) {
+    a.pack += b.pack
+    a.dispatchWait += b.dispatchWait
+    a.experts += b.experts
+    a.combineWait += b.combineWait
+    a.unpack += b.unpack
+    a.meanwhile += b.meanwhile
+    a.bytesSent += b.bytesSent
+    a.messagesSent += b.messagesSent
+    a.layers += b.layers
+  }
+}

@@ -1,0 +1,100 @@
+import Fabric
+import Tensors
+
+/// Why a message between ranks cannot be right: some rank runs another program or holds another model.
+package enum ExpertParallelismError: Error, Equatable, CustomStringConvertible {
+  case malformedDispatch(from: Rank, layer: Int, reason: String)
+  case malformedCombine(from: Rank, layer: Int, bytes: Int, expected: Int)
+  case messageTooLarge(tokens: Int, bytes: Int)
+
+  package var description: String {
+    switch self {
+    case .malformedDispatch(let rank, let layer, let reason):
+      "\(rank) sent a malformed dispatch message for layer \(layer): \(reason); check that all ranks run the same program on the same files"
+    case .malformedCombine(let rank, let layer, let bytes, let expected):
+      "\(rank) returned \(bytes) bytes of expert outputs for layer \(layer) instead of \(expected); check that all ranks run the same program on the same files"
+    case .messageTooLarge(let tokens, let bytes):
+      "\(tokens) tokens make a message of \(bytes) bytes, over MPI's limit of 2 GiB; lower --max-batch-tokens"
+    }
+  }
+}
+
+/// The dispatch message: all of one rank's tokens that another rank's experts are to see.
+///
+/// Little-endian words: tokenCount, visitCount; visits by token `[tokenCount]`; expert ids `[visitCount]`; weights
+/// (fp32) `[visitCount]`; padding to 64 bytes; activations (fp32) `[tokenCount, hidden]`. Counts travel with the
+/// payload, in one message: the receiver knows the most it can hold from the step's plan.
+struct DispatchMessage {
+  private static let headerWords = 2
+
+  let base: UnsafeMutableRawPointer
+  let tokenCount: Int
+  let visitCount: Int
+
+  static func rowsOffset(tokens: Int, visits: Int) -> Int {
+    ((headerWords + tokens + 2 * visits) * 4 + 63) / 64 * 64
+  }
+
+  static func byteCount(tokens: Int, visits: Int, hiddenSize: Int) -> Int {
+    rowsOffset(tokens: tokens, visits: visits) + tokens * hiddenSize * 4
+  }
+
+  private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
+  var visitCounts: UnsafeMutablePointer<Int32> { words + Self.headerWords }
+  var experts: UnsafeMutablePointer<Int32> { visitCounts + tokenCount }
+  var weights: UnsafeMutablePointer<Float> {
+    UnsafeMutableRawPointer(experts + visitCount).assumingMemoryBound(to: Float.self)
+  }
+  var rows: UnsafeMutablePointer<Float> {
+    (base + Self.rowsOffset(tokens: tokenCount, visits: visitCount)).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Starts a message in `base`, which must have room; rows are left to be filled in.
+  init(writing destination: DispatchPlan.Destination, to base: UnsafeMutableRawPointer) {
+    self.base = base
+    tokenCount = destination.tokens.count
+    visitCount = destination.experts.count
+    words[0] = Int32(tokenCount)
+    words[1] = Int32(visitCount)
+    destination.visitCounts.withUnsafeBufferPointer { visitCounts.update(from: $0) }
+    destination.experts.withUnsafeBufferPointer { experts.update(from: $0) }
+    destination.weights.withUnsafeBufferPointer { weights.update(from: $0) }
+  }
+
+  /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
+  init(
+    reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to owner: Rank, layer: Int, tokenLimit: Int,
+    hiddenSize: Int, placement: ExpertPlacement
+  ) throws(ExpertParallelismError) {
+    func malformed(_ reason: String) -> ExpertParallelismError {
+      .malformedDispatch(from: source, layer: layer, reason: reason)
+    }
+    self.base = base
+    guard byteCount >= Self.headerWords * 4 else { throw malformed("\(byteCount) bytes are no header") }
+    let words = base.assumingMemoryBound(to: Int32.self)
+    tokenCount = Int(words[0])
+    visitCount = Int(words[1])
+    guard tokenCount >= 0, tokenCount <= tokenLimit else {
+      throw malformed("\(tokenCount) tokens where the step has \(tokenLimit)")
+    }
+    guard visitCount >= tokenCount, visitCount <= tokenCount * placement.expertCount else {
+      throw malformed("\(visitCount) visits of \(tokenCount) tokens")
+    }
+    let expected = Self.byteCount(tokens: tokenCount, visits: visitCount, hiddenSize: hiddenSize)
+    guard byteCount == expected else { throw malformed("\(byteCount) bytes instead of \(expected)") }
+    var visit = 0
+    for token in 0..<tokenCount {
+      let count = Int(visitCounts[token])
+      guard count >= 1, count <= visitCount - visit else { throw malformed("token \(token) visits \(count) experts") }
+      var previous: Int32 = -1
+      for i in visit..<(visit + count) {
+        guard experts[i] > previous, Int(experts[i]) < placement.expertCount, placement.owner(of: experts[i]) == owner else {
+          throw malformed("token \(token) asks for expert \(experts[i])")
+        }
+        previous = experts[i]
+      }
+      visit += count
+    }
+    guard visit == visitCount else { throw malformed("visits do not add up") }
+  }
+}

@@ -1,0 +1,182 @@
+import Fabric
+import Kernels
+import MoEModel
+import Tensors
+
+/// The expert layer of a cluster: each token travels once to every rank that owns experts it chose, and comes back as
+/// partial sums.
+///
+/// A rank that has no tokens in a step sends no dispatch, and every rank knows so from the step's plan; all take part
+/// in every layer. Sums follow `CombineTree`, so that results do not depend on the placement.
+package final class DistributedExperts: ExpertLayer {
+  private static let dispatchTag = MessageTag(1)
+  private static let combineTag = MessageTag(2)
+
+  private let communicator: any Communicator
+  private let placement: ExpertPlacement
+  private let bank: ExpertBank
+  private let compute: Compute
+  private let hiddenSize: Int
+  private let topK: Int
+  private let plan: DispatchPlan
+  private let combiner: Combiner
+  private let arrivals: Arrivals
+  /// Tokens each rank has in the current step.
+  private var rowsByRank: [Int]
+  private var outgoing: [AlignedBuffer<UInt8>]
+  private var incoming: [AlignedBuffer<UInt8>]
+  private var returning: [AlignedBuffer<Float>]
+  private var returned: [AlignedBuffer<Float>]
+  private var sends: [PendingRequest] = []
+  private var dispatchReceives: [(source: Rank, request: PendingRequest)] = []
+  private var combineReceives: [(source: Rank, request: PendingRequest)] = []
+  package var account = DispatchAccount()
+
+  package init(
+    communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, compute: Compute, hiddenSize: Int, topK: Int
+  ) {
+    self.communicator = communicator
+    self.placement = placement
+    self.bank = bank
+    self.compute = compute
+    self.hiddenSize = hiddenSize
+    self.topK = topK
+    plan = DispatchPlan(placement: placement)
+    combiner = Combiner(placement: placement, compute: compute, hiddenSize: hiddenSize)
+    arrivals = Arrivals(placement: placement, compute: compute, hiddenSize: hiddenSize)
+    let size = communicator.size
+    rowsByRank = Array(repeating: 0, count: size)
+    outgoing = (0..<size).map { _ in AlignedBuffer(count: 64) }
+    incoming = (0..<size).map { _ in AlignedBuffer(count: 64) }
+    returning = (0..<size).map { _ in AlignedBuffer(count: 16) }
+    returned = (0..<size).map { _ in AlignedBuffer(count: 16) }
+  }
+
+  /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
+  package func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) {
+    self.rowsByRank = rowsByRank
+    for (rank, rows) in rowsByRank.enumerated() where rank != communicator.rank.index {
+      let bytes = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
+      guard bytes <= Int(Int32.max) else { throw .messageTooLarge(tokens: rows, bytes: bytes) }
+      if incoming[rank].count < bytes { incoming[rank] = AlignedBuffer(count: bytes + bytes / 2) }
+    }
+  }
+
+  private var peers: [Rank] { (0..<communicator.size).lazy.map { Rank($0) }.filter { $0 != self.communicator.rank } }
+
+  package func run(
+    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
+    meanwhile: () -> Void
+  ) throws {
+    let clock = ContinuousClock()
+    let start = clock.now
+    for peer in peers where rowsByRank[peer.index] > 0 {
+      let buffer = incoming[peer.index]
+      let limit = DispatchMessage.byteCount(
+        tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK, hiddenSize: hiddenSize)
+      dispatchReceives.append(
+        (peer, try communicator.startReceive(into: .init(start: buffer.pointer, count: limit), from: peer, tag: Self.dispatchTag)))
+    }
+    plan.build(decisions, rows: rows)
+    if rows > 0 { try dispatch(input) }
+    let packed = clock.now
+    meanwhile()
+    try communicator.poll()
+    let met = clock.now
+    arrivals.begin()
+    try receiveDispatches(layer: layer, input: input, rows: rows)
+    let arrived = clock.now
+    arrivals.compute(bank, layer: layer)
+    let computed = clock.now
+    try sendBack()
+    let sentBack = clock.now
+    for (source, request) in combineReceives {
+      let bytes = try communicator.wait(request)
+      let expected = plan.destinations[source.index].returnedIDs.count * hiddenSize * 4
+      guard bytes == expected else {
+        throw ExpertParallelismError.malformedCombine(from: source, layer: layer, bytes: bytes, expected: expected)
+      }
+    }
+    combineReceives.removeAll(keepingCapacity: true)
+    let back = clock.now
+    combiner.combine(
+      plan: plan, rows: rows, own: communicator.rank, ownRows: arrivals.returns(toSource: 0), returned: returned, output: output)
+    for send in sends { try communicator.wait(send) }
+    sends.removeAll(keepingCapacity: true)
+    let end = clock.now
+    account.pack += packed - start + (sentBack - computed)
+    account.meanwhile += met - packed
+    account.dispatchWait += arrived - met
+    account.experts += computed - arrived
+    account.combineWait += back - sentBack
+    account.unpack += end - back
+    account.layers += 1
+  }
+
+  private func send(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws {
+    sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
+    account.bytesSent += bytes.count
+    account.messagesSent += 1
+  }
+
+  /// Sends every other rank its tokens, and gets ready for what will come back.
+  private func dispatch(_ input: UnsafePointer<Float>) throws {
+    let hidden = hiddenSize
+    for peer in peers {
+      let destination = plan.destinations[peer.index]
+      let bytes = DispatchMessage.byteCount(
+        tokens: destination.tokens.count, visits: destination.experts.count, hiddenSize: hidden)
+      if outgoing[peer.index].count < bytes { outgoing[peer.index] = AlignedBuffer(count: bytes + bytes / 2) }
+      let message = DispatchMessage(writing: destination, to: outgoing[peer.index].pointer)
+      if destination.tokens.count >= 8 {
+        compute.pool.run { worker in
+          for i in compute.share(of: destination.tokens.count, worker: worker) {
+            (message.rows + i * hidden).update(from: input + Int(destination.tokens[i]) * hidden, count: hidden)
+          }
+        }
+      } else {
+        for (i, token) in destination.tokens.enumerated() {
+          (message.rows + i * hidden).update(from: input + Int(token) * hidden, count: hidden)
+        }
+      }
+      let count = destination.returnedIDs.count * hidden
+      if count > 0 {
+        if returned[peer.index].count < count { returned[peer.index] = AlignedBuffer(count: count + count / 2) }
+        let buffer = UnsafeMutableRawBufferPointer(start: returned[peer.index].pointer, count: count * 4)
+        combineReceives.append((peer, try communicator.startReceive(into: buffer, from: peer, tag: Self.combineTag)))
+      }
+      try send(.init(start: outgoing[peer.index].pointer, count: bytes), to: peer, tag: Self.dispatchTag)
+    }
+  }
+
+  /// Takes own tokens first, then every peer's as it comes; source 0 of `arrivals` is this rank.
+  private func receiveDispatches(layer: Int, input: UnsafePointer<Float>, rows: Int) throws {
+    arrivals.addOwn(plan.destinations[communicator.rank.index], input: input)
+    for (source, request) in dispatchReceives {
+      let bytes = try communicator.wait(request)
+      let message = try DispatchMessage(
+        reading: incoming[source.index].pointer, byteCount: bytes, from: source, to: communicator.rank, layer: layer,
+        tokenLimit: rowsByRank[source.index], hiddenSize: hiddenSize, placement: placement)
+      arrivals.add(message, from: source)
+    }
+    dispatchReceives.removeAll(keepingCapacity: true)
+  }
+
+  /// Sends every source the partial sums of its tokens.
+  private func sendBack() throws {
+    let hidden = hiddenSize
+    for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
+      let rows = arrivals.returns(toSource: index)
+      guard !rows.isEmpty, let rank = source.rank else { continue }
+      let count = rows.count * hidden
+      if returning[rank.index].count < count { returning[rank.index] = AlignedBuffer(count: count + count / 2) }
+      let target = returning[rank.index].pointer
+      compute.pool.run { worker in
+        for i in compute.share(of: rows.count, worker: worker) {
+          (target + i * hidden).update(from: rows[i], count: hidden)
+        }
+      }
+      try send(.init(start: target, count: count * 4), to: rank, tag: Self.combineTag)
+    }
+  }
+}

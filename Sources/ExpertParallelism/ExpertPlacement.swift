@@ -1,0 +1,52 @@
+import Fabric
+import MoEModel
+
+/// Which rank owns each expert of each mixture layer: runs of consecutive ids, as equal as can be, so that most of a
+/// rank's experts form whole subtrees of `CombineTree`.
+///
+/// Any counts do: with more ranks than experts, some ranks own none.
+package struct ExpertPlacement: Sendable {
+  package let expertCount: Int
+  package let rankCount: Int
+  /// Owner by expert id.
+  package let owners: [Rank]
+  /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner.
+  package let levels: [Int]
+
+  /// Contiguous placement: rank r owns experts `⌊r·E/R⌋ ..< ⌊(r+1)·E/R⌋`.
+  package init(expertCount: Int, rankCount: Int) {
+    var owners: [Rank] = []
+    owners.reserveCapacity(expertCount)
+    for rank in 0..<rankCount {
+      for _ in (expertCount * rank / rankCount)..<(expertCount * (rank + 1) / rankCount) { owners.append(Rank(rank)) }
+    }
+    self.init(owners: owners, rankCount: rankCount)
+  }
+
+  /// Any placement; `owners[e]` must be below `rankCount`.
+  package init(owners: [Rank], rankCount: Int) {
+    self.owners = owners
+    expertCount = owners.count
+    self.rankCount = rankCount
+    levels = owners.indices.map { expert in
+      var level = 0
+      while 1 << level < owners.count {
+        let width = 1 << (level + 1)
+        let start = expert / width * width
+        guard (start..<min(start + width, owners.count)).allSatisfy({ owners[$0] == owners[expert] }) else { break }
+        level += 1
+      }
+      return level
+    }
+  }
+
+  package func owner(of expert: Int32) -> Rank { owners[Int(expert)] }
+
+  package func experts(of rank: Rank) -> [Int] { owners.indices.filter { owners[$0] == rank } }
+
+  /// Whether two experts' outputs are added before they leave their owner.
+  package func sharesNode(_ a: Int32, _ b: Int32) -> Bool {
+    let level = levels[Int(a)]
+    return owners[Int(a)] == owners[Int(b)] && a >> level == b >> level
+  }
+}

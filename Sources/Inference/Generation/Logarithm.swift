@@ -1,0 +1,3 @@
+import Glibc
+
+func logarithm(_ x: Double) -> Double { log(x) }

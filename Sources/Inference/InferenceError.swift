@@ -1,0 +1,39 @@
+import Fabric
+
+/// Why a run cannot start or go on, and what to do.
+package enum InferenceError: Error, Equatable, CustomStringConvertible {
+  case invalidSampling(name: String, value: Float, lower: Float, upper: Float)
+  case emptyPrompt(index: Int)
+  case promptTooLong(index: Int, tokens: Int, limit: Int)
+  case tokenOutsideVocabulary(index: Int, position: Int, token: Int, vocabularySize: Int)
+  case cacheTooSmall(index: Int, tokens: Int, capacity: Int)
+  case logitsNotFinite(position: Int)
+  case malformedPlan(String)
+  case malformedOutcome(Rank, String)
+  case rankFailed(Rank, String)
+  case differentFiles(Rank)
+  case interrupted
+
+  package var description: String {
+    switch self {
+    case .invalidSampling(let name, let value, let lower, let upper):
+      "--\(name) \(value) is not between \(lower) and \(upper)"
+    case .emptyPrompt(let index): "prompt \(index) has no tokens; give it at least one"
+    case .promptTooLong(let index, let tokens, let limit):
+      "prompt \(index) has \(tokens) tokens, and the model's context holds \(limit); shorten it"
+    case .tokenOutsideVocabulary(let index, let position, let token, let size):
+      "prompt \(index) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
+    case .cacheTooSmall(let index, let tokens, let capacity):
+      "prompt \(index) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
+    case .logitsNotFinite(let position):
+      "the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; download it again"
+    case .malformedPlan(let reason): "rank 0 sent a malformed step plan: \(reason); check that all ranks run the same program"
+    case .malformedOutcome(let rank, let reason):
+      "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"
+    case .rankFailed(let rank, let message): "\(rank): \(message)"
+    case .differentFiles(let rank):
+      "\(rank) sees other files than rank 0 in the model's folder; copy the same checkpoint to every host, or use a shared file system"
+    case .interrupted: "interrupted"
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import ExpertParallelism
+import Fabric
+import Kernels
+import Machine
+import MoEModel
+
+/// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
+/// layers, and draws or scores tokens.
+package final class RankEngine {
+  let communicator: any Communicator
+  let decoder: Decoder
+  let cache: KeyValueCache
+  let distributed: DistributedExperts?
+  private let sampler: Sampler
+  private var sequences: [SequenceID: HomeSequence] = [:]
+  private var routing = RoutingRecorder()
+
+  /// `distributed` is nil for models without experts.
+  package init(
+    communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
+    compute: Compute
+  ) {
+    self.communicator = communicator
+    self.decoder = decoder
+    self.cache = cache
+    self.distributed = distributed
+    sampler = Sampler(compute: compute, vocabularySize: decoder.description.vocabularySize)
+  }
+
+  /// Follows rank 0's plans until one says stop. For every rank but 0. Collective.
+  package func follow() throws {
+    while true {
+      var bytes: [UInt8] = []
+      try communicator.broadcast(&bytes, from: Rank(0))
+      let plan = try StepPlan(decoding: bytes, size: communicator.size)
+      if plan.stops { return }
+      _ = try communicator.gather(try execute(plan), to: Rank(0))
+    }
+  }
+
+  /// Carries out one step and returns this rank's outcome, encoded. What goes wrong with one rank's own sequences is
+  /// reported in the outcome; only failures of the run itself are thrown. Collective.
+  func execute(_ plan: StepPlan) throws -> [UInt8] {
+    for id in plan.releases { if let sequence = sequences.removeValue(forKey: id) { cache.freeBlocks(sequence.blocks) } }
+    for admission in plan.admissions where admission.home == communicator.rank {
+      sequences[admission.id] = HomeSequence(admission)
+    }
+    var failure: String?
+    var batch = DecoderBatch()
+    let own = plan.items.filter { $0.home == communicator.rank }
+    do throws(InferenceError) { batch = try self.batch(own) } catch { failure = "\(error)" }
+    try distributed?.beginStep(rowsByRank: plan.rowsByRank(size: communicator.size))
+    routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
+    if failure != nil, plan.items.contains(where: { $0.home == communicator.rank }) {
+      // Others count on this rank's tokens: there is no going on.
+      throw InferenceError.rankFailed(communicator.rank, failure!)
+    }
+    let logits = try decoder.forward(batch)
+    do throws(InferenceError) {
+      var outcome = StepOutcome()
+      outcome.interrupted = Interrupt.requested
+      outcome.results = try results(own, batch, logits)
+      return outcome.encoded()
+    } catch { return StepOutcome.failure("\(error)") }
+  }
+
+  private func batch(_ items: [StepPlan.Item]) throws(InferenceError) -> DecoderBatch {
+    var batch = DecoderBatch()
+    for item in items {
+      guard let sequence = sequences[item.id] else { throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted") }
+      let end = item.start + item.count
+      guard end <= sequence.tokens.count else {
+        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.tokens.count)")
+      }
+      guard sequence.reserve(positions: end, from: cache) else {
+        throw .malformedPlan("it needs more cache blocks than the \(cache.blockCount) there are")
+      }
+      batch.chunks.append(
+        DecoderBatch.Chunk(
+          firstRow: batch.tokens.count, count: item.count, startPosition: item.start,
+          blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
+      batch.tokens.append(contentsOf: sequence.tokens[item.start..<end])
+    }
+    return batch
+  }
+
+  private func results(
+    _ items: [StepPlan.Item], _ batch: DecoderBatch, _ logits: UnsafeMutableBufferPointer<Float>
+  ) throws(InferenceError) -> [StepOutcome.Result] {
+    let vocabulary = decoder.description.vocabularySize
+    var results: [StepOutcome.Result] = []
+    var output = 0
+    for (item, chunk) in zip(items, batch.chunks) {
+      guard let sequence = sequences[item.id] else { continue }
+      switch item.outputs {
+      case .none: results.append(.nothing)
+      case .last:
+        let row = UnsafePointer(logits.baseAddress! + output * vocabulary)
+        output += 1
+        let token = try sampler.sample(
+          row, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount)
+        sequence.tokens.append(token)
+        results.append(.token(token))
+      case .all:
+        let rows = UnsafeBufferPointer(start: logits.baseAddress! + output * vocabulary, count: item.count * vocabulary)
+        output += item.count
+        results.append(.scored(try score(sequence, item, chunk, rows)))
+      }
+    }
+    return results
+  }
+
+  private func score(
+    _ sequence: HomeSequence, _ item: StepPlan.Item, _ chunk: DecoderBatch.Chunk, _ logits: UnsafeBufferPointer<Float>
+  ) throws(InferenceError) -> ScoredChunk {
+    let options = sequence.scoring ?? ScoringOptions()
+    let vocabulary = decoder.description.vocabularySize
+    var scored = ScoredChunk(
+      firstPosition: item.start, count: item.count, nextLogprobs: [], top: [],
+      logits: options.returnsLogits ? Array(logits) : [], routing: [])
+    for i in 0..<item.count {
+      let next = item.start + i + 1
+      let (logprob, top) = try sampler.logprobs(
+        logits.baseAddress! + i * vocabulary, next: next < sequence.tokens.count ? sequence.tokens[next] : nil,
+        topCount: options.topCount, position: item.start + i)
+      scored.nextLogprobs.append(logprob)
+      scored.top.append(top)
+    }
+    if options.returnsRouting { scored.routing = routing.rows(chunk.firstRow..<(chunk.firstRow + chunk.count)) }
+    return scored
+  }
+}
+
+/// Keeps the router's decisions of one step, where somebody wants them.
+private struct RoutingRecorder {
+  private final class Record {
+    var layers: [(layer: Int, topK: Int, experts: [Int32], weights: [Float])] = []
+  }
+  private let record = Record()
+
+  func begin(wanted: Bool, decoder: Decoder) {
+    record.layers.removeAll()
+    guard wanted else {
+      decoder.onRouting = nil
+      return
+    }
+    decoder.onRouting = { [record] layer, rows, decisions in
+      let count = rows * decisions.topK
+      record.layers.append(
+        (
+          layer, decisions.topK, Array(UnsafeBufferPointer(start: decisions.experts.pointer, count: count)),
+          Array(UnsafeBufferPointer(start: decisions.weights.pointer, count: count))
+        ))
+    }
+  }
+
+  func rows(_ rows: Range<Int>) -> [ScoredChunk.RoutedLayer] {
+    record.layers.map { layer in
+      let range = (rows.lowerBound * layer.topK)..<(rows.upperBound * layer.topK)
+      return ScoredChunk.RoutedLayer(
+        layer: layer.layer, experts: Array(layer.experts[range]), weights: Array(layer.weights[range]))
+    }
+  }
+}

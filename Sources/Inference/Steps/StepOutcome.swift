@@ -1,0 +1,110 @@
+import Fabric
+import MoEModel
+
+/// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
+struct StepOutcome {
+  enum Result {
+    case token(Int32)
+    case scored(ScoredChunk)
+    /// A chunk of a prompt that wanted no logits.
+    case nothing
+  }
+
+  /// The rank received a signal to stop.
+  var interrupted = false
+  var results: [Result] = []
+
+  /// The message of a rank whose step failed.
+  static func failure(_ message: String) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(UInt8(255))
+    writer.write(message)
+    return writer.bytes
+  }
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(UInt8(interrupted ? 1 : 0))
+    for result in results {
+      switch result {
+      case .nothing: writer.write(UInt8(0))
+      case .token(let token):
+        writer.write(UInt8(1))
+        writer.write(token)
+      case .scored(let chunk):
+        writer.write(UInt8(2))
+        chunk.write(to: &writer)
+      }
+    }
+    return writer.bytes
+  }
+
+  /// Throws the rank's own failure, or `malformedOutcome`.
+  init(decoding bytes: [UInt8], from rank: Rank, itemCount: Int) throws(InferenceError) {
+    var reader = ByteReader(bytes)
+    var failure: String?
+    do throws(TruncatedMessage) {
+      let status = try reader.read(UInt8.self)
+      interrupted = status == 1
+      failure = status == 255 ? try reader.readText() : nil
+    } catch { throw .malformedOutcome(rank, "it is empty") }
+    if let failure { throw .rankFailed(rank, failure) }
+    do throws(TruncatedMessage) {
+      for _ in 0..<itemCount {
+        switch try reader.read(UInt8.self) {
+        case 0: results.append(.nothing)
+        case 1: results.append(.token(try reader.read()))
+        case 2: results.append(.scored(try ScoredChunk(from: &reader)))
+        default: throw TruncatedMessage()
+        }
+      }
+    } catch { throw .malformedOutcome(rank, "it ends early") }
+    guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
+  }
+
+  init() {}
+}
+
+extension ScoredChunk {
+  fileprivate func write(to writer: inout ByteWriter) {
+    writer.write(Int32(firstPosition))
+    writer.write(Int32(count))
+    nextLogprobs.withUnsafeBufferPointer { writer.writeRaw($0) }
+    writer.write(Int32(top.first?.count ?? 0))
+    for candidates in top {
+      for candidate in candidates {
+        writer.write(candidate.token)
+        writer.write(candidate.logprob)
+      }
+    }
+    writer.write(Int32(logits.count))
+    logits.withUnsafeBufferPointer { writer.writeRaw($0) }
+    writer.write(Int32(routing.count))
+    for layer in routing {
+      writer.write(Int32(layer.layer))
+      writer.write(Int32(layer.experts.count))
+      layer.experts.withUnsafeBufferPointer { writer.writeRaw($0) }
+      layer.weights.withUnsafeBufferPointer { writer.writeRaw($0) }
+    }
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(TruncatedMessage) {
+    firstPosition = Int(try reader.read(Int32.self))
+    count = try reader.readCount(width: 4)
+    nextLogprobs = try reader.readRaw(count: count)
+    let topCount = try reader.readCount(width: 8)
+    top = []
+    for _ in 0..<count {
+      var candidates: [Candidate] = []
+      for _ in 0..<topCount { candidates.append(Candidate(token: try reader.read(), logprob: try reader.readFloat())) }
+      top.append(candidates)
+    }
+    logits = try reader.readRaw(count: try reader.readCount(width: 4))
+    routing = []
+    for _ in 0..<(try reader.readCount(width: 8)) {
+      let layer = Int(try reader.read(Int32.self))
+      let width = try reader.readCount(width: 8)
+      routing.append(RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import Fabric
+import MoEModel
+
+/// What every rank is to do in one step, decided by rank 0 and sent to all.
+struct StepPlan: Equatable {
+  /// A sequence's first appearance: its tokens, its home, and how it is to be treated.
+  struct Admission: Equatable {
+    var id: SequenceID
+    var home: Rank
+    var prompt: [Int32]
+    var sampling: SamplingParameters
+    /// Set for a prompt to be scored.
+    var scoring: ScoringOptions?
+  }
+
+  /// One sequence's tokens in this step: `count` from `start`, and the logits wanted.
+  struct Item: Equatable {
+    var id: SequenceID
+    var home: Rank
+    var start: Int
+    var count: Int
+    var outputs: DecoderBatch.Outputs
+  }
+
+  var stops = false
+  var admissions: [Admission] = []
+  var items: [Item] = []
+  /// Sequences whose cache blocks are to be freed before the step.
+  var releases: [SequenceID] = []
+
+  /// Tokens of each rank in this step.
+  func rowsByRank(size: Int) -> [Int] {
+    var rows = [Int](repeating: 0, count: size)
+    for item in items { rows[item.home.index] += item.count }
+    return rows
+  }
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(UInt8(stops ? 1 : 0))
+    writer.write(releases.map(\.value))
+    writer.write(Int32(admissions.count))
+    for admission in admissions { admission.write(to: &writer) }
+    writer.write(Int32(items.count))
+    for item in items {
+      writer.write(item.id.value)
+      writer.write(Int32(item.home.index))
+      writer.write(Int32(item.start))
+      writer.write(Int32(item.count))
+      writer.write(UInt8(item.outputs == .none ? 0 : item.outputs == .last ? 1 : 2))
+    }
+    return writer.bytes
+  }
+
+  /// Throws `InferenceError.malformedPlan`.
+  init(decoding bytes: [UInt8], size: Int) throws(InferenceError) {
+    var reader = ByteReader(bytes)
+    do throws(TruncatedMessage) {
+      stops = try reader.read(UInt8.self) != 0
+      releases = try reader.readInts().map { SequenceID($0) }
+      for _ in 0..<(try reader.readCount(width: 1)) { admissions.append(try Admission(from: &reader)) }
+      for _ in 0..<(try reader.readCount(width: 17)) {
+        items.append(
+          Item(
+            id: SequenceID(try reader.read()), home: Rank(Int(try reader.read(Int32.self))),
+            start: Int(try reader.read(Int32.self)), count: Int(try reader.read(Int32.self)),
+            outputs: [.none, .last, .all][min(Int(try reader.read(UInt8.self)), 2)]))
+      }
+    } catch { throw .malformedPlan("it ends early") }
+    guard reader.isAtEnd else { throw .malformedPlan("it has bytes after its end") }
+    for home in items.map(\.home) + admissions.map(\.home) where !(0..<size).contains(home.index) {
+      throw .malformedPlan("it names \(home) of \(size)")
+    }
+    for item in items where item.start < 0 || item.count < 1 || item.count > 1 << 24 {
+      throw .malformedPlan("it feeds \(item.count) tokens from position \(item.start)")
+    }
+  }
+
+  init() {}
+}
+
+extension StepPlan.Admission {
+  fileprivate func write(to writer: inout ByteWriter) {
+    writer.write(id.value)
+    writer.write(Int32(home.index))
+    writer.write(prompt)
+    for value in [
+      sampling.temperature, sampling.topP, sampling.minP, sampling.repetitionPenalty, sampling.presencePenalty,
+      sampling.frequencyPenalty,
+    ] { writer.write(value) }
+    writer.write(Int32(sampling.topK))
+    writer.write(sampling.seed)
+    writer.write(UInt8(scoring == nil ? 0 : 1))
+    if let scoring {
+      writer.write(Int32(scoring.topCount))
+      writer.write(UInt8(scoring.returnsLogits ? 1 : 0))
+      writer.write(UInt8(scoring.returnsRouting ? 1 : 0))
+    }
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(TruncatedMessage) {
+    id = SequenceID(try reader.read())
+    home = Rank(Int(try reader.read(Int32.self)))
+    prompt = try reader.readInts()
+    sampling = SamplingParameters()
+    sampling.temperature = try reader.readFloat()
+    sampling.topP = try reader.readFloat()
+    sampling.minP = try reader.readFloat()
+    sampling.repetitionPenalty = try reader.readFloat()
+    sampling.presencePenalty = try reader.readFloat()
+    sampling.frequencyPenalty = try reader.readFloat()
+    sampling.topK = Int(try reader.read(Int32.self))
+    sampling.seed = try reader.read()
+    if try reader.read(UInt8.self) != 0 {
+      var options = ScoringOptions()
+      options.topCount = Int(try reader.read(Int32.self))
+      options.returnsLogits = try reader.read(UInt8.self) != 0
+      options.returnsRouting = try reader.read(UInt8.self) != 0
+      scoring = options
+    }
+  }
+}
