@@ -1,0 +1,61 @@
+// Detection of instruction sets, from the processor and the operating system (who must save wide registers).
+#include "isa.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+typedef struct {
+  bool avx2;
+  bool avx512;
+} ck_x86_features;
+
+static uint64_t enabled_state(void) {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return ((uint64_t)high << 32) | low;
+}
+
+// Bit positions: Intel SDM volume 2, CPUID leaves 1 and 7; XCR0 in volume 1, chapter 13.
+static ck_x86_features detect(void) {
+  ck_x86_features none = {false, false};
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return none;
+  const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
+  const uint32_t needed = fma | osxsave | avx | f16c;
+  if ((c & needed) != needed) return none;
+  const uint64_t state = enabled_state();
+  const uint64_t ymm_state = 0x6, zmm_state = 0xE6;
+  if ((state & ymm_state) != ymm_state) return none;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return none;
+  const uint32_t avx2 = 1u << 5;
+  const uint32_t avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
+  ck_x86_features found = {.avx2 = (b & avx2) != 0, .avx512 = false};
+  found.avx512 = found.avx2 && (b & avx512) == avx512 && (state & zmm_state) == zmm_state;
+  return found;
+}
+#endif
+
+bool ck_isa_supported(ck_isa isa) {
+  switch (isa) {
+    case CK_ISA_REFERENCE:
+      return true;
+#if defined(__x86_64__)
+    case CK_ISA_AVX2:
+      return detect().avx2;
+    case CK_ISA_AVX512:
+      return detect().avx512;
+#elif defined(__aarch64__)
+    case CK_ISA_NEON:
+      return true;
+#endif
+    default:
+      return false;
+  }
+}
+
+ck_isa ck_isa_best(void) {
+  if (ck_isa_supported(CK_ISA_AVX512)) return CK_ISA_AVX512;
+  if (ck_isa_supported(CK_ISA_AVX2)) return CK_ISA_AVX2;
+  if (ck_isa_supported(CK_ISA_NEON)) return CK_ISA_NEON;
+  return CK_ISA_REFERENCE;
+}

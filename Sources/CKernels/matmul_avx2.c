@@ -1,0 +1,171 @@
+// Matmul on AVX2, FMA and F16C: two registers are the sixteen lanes.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "matmul_internal.h"
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+
+#define INLINE_OP static inline __attribute__((always_inline))
+
+typedef struct {
+  __m256 low, high;
+} v16;
+
+INLINE_OP v16 v16_of(__m256 low, __m256 high) {
+  const v16 v = {low, high};
+  return v;
+}
+INLINE_OP v16 v16_zero(void) { return v16_of(_mm256_setzero_ps(), _mm256_setzero_ps()); }
+INLINE_OP v16 v16_load(const float *p) { return v16_of(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
+INLINE_OP void v16_store(float *p, v16 v) {
+  _mm256_storeu_ps(p, v.low);
+  _mm256_storeu_ps(p + 8, v.high);
+}
+// Ones in the first `lanes` of the eight lanes from `from`.
+INLINE_OP __m256i first_lanes(size_t lanes, int from) {
+  const __m256i index = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)lanes), index);
+}
+INLINE_OP v16 v16_load_some(const float *p, size_t lanes) {
+  return v16_of(_mm256_maskload_ps(p, first_lanes(lanes, 0)), _mm256_maskload_ps(p + 8, first_lanes(lanes, 8)));
+}
+INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
+  _mm256_maskstore_ps(p, first_lanes(lanes, 0), v.low);
+  _mm256_maskstore_ps(p + 8, first_lanes(lanes, 8), v.high);
+}
+INLINE_OP v16 v16_broadcast(const float *p) {
+  const __m256 v = _mm256_broadcast_ss(p);
+  return v16_of(v, v);
+}
+INLINE_OP v16 v16_add(v16 a, v16 b) {
+  return v16_of(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high));
+}
+INLINE_OP v16 v16_multiply(v16 a, v16 b) {
+  return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
+}
+INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
+  return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
+}
+
+// Eight bytes, zero-extended.
+INLINE_OP __m256i bytes_to_lanes(const uint8_t *p) {
+  return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
+}
+
+// E8M0: the byte is the exponent field; 0 is the subnormal 2^-127 and 255 NaN.
+INLINE_OP __m256 e8m0_values(const uint8_t *p) {
+  const __m256i bits = bytes_to_lanes(p);
+  const __m256i is_zero = _mm256_cmpeq_epi32(bits, _mm256_setzero_si256());
+  const __m256i is_nan = _mm256_cmpeq_epi32(bits, _mm256_set1_epi32(255));
+  __m256i value = _mm256_slli_epi32(bits, 23);
+  value = _mm256_blendv_epi8(value, _mm256_set1_epi32(0x00400000), is_zero);
+  value = _mm256_blendv_epi8(value, _mm256_set1_epi32(0x7FC00000), is_nan);
+  return _mm256_castsi256_ps(value);
+}
+
+INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
+  if (format == CK_F8E4M3) {
+    const __m256 factor = _mm256_set1_ps(0x1p120f);
+    return v16_multiply(v16_load((const float *)(const void *)p), v16_of(factor, factor));
+  }
+  if (format == CK_MXFP4) return v16_of(e8m0_values(p), e8m0_values(p + 8));
+  return v16_zero();
+}
+
+// Eight F8E4M3 bytes to their values times 2^-120: exponent and fraction go to fp32's place; of the copies of the
+// sign the mask keeps the top one.
+INLINE_OP __m256 f8_bits(const uint8_t *p) {
+  const __m256i lanes = _mm256_slli_epi32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)), 20);
+  return _mm256_castsi256_ps(_mm256_and_si256(lanes, _mm256_set1_epi32((int)0x87F00000)));
+}
+
+INLINE_OP __m256 bf16_values(const uint8_t *p) {
+  return _mm256_castsi256_ps(
+      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
+
+// The low nibbles of each lane to E2M1 values. The permutation looks at three bits; `signs` holds the fourth on top.
+INLINE_OP __m256 fp4_values(__m256i nibbles, __m256i signs) {
+  const __m256 magnitudes = _mm256_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f);
+  const __m256 sign = _mm256_and_ps(_mm256_castsi256_ps(signs), _mm256_set1_ps(-0.0f));
+  return _mm256_or_ps(_mm256_permutevar8x32_ps(magnitudes, nibbles), sign);
+}
+
+INLINE_OP void fp4_pair(const uint8_t *p, __m256 scale, __m256 *w0, __m256 *w1) {
+  const __m256i bytes = bytes_to_lanes(p);
+  *w0 = _mm256_mul_ps(fp4_values(bytes, _mm256_slli_epi32(bytes, 28)), scale);
+  *w1 = _mm256_mul_ps(fp4_values(_mm256_srli_epi32(bytes, 4), _mm256_slli_epi32(bytes, 24)), scale);
+}
+
+INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1);
+
+INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+  switch (format) {
+    case CK_F32:
+      return v16_load((const float *)(const void *)p);
+    case CK_BF16:
+      return v16_of(bf16_values(p), bf16_values(p + 16));
+    case CK_F16:
+      return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
+                    _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16))));
+    case CK_F8E4M3:
+      return v16_multiply(v16_of(f8_bits(p), f8_bits(p + 8)), scale);
+    case CK_MXFP4: {
+      v16 w0, w1;
+      weight_pair(format, p, scale, &w0, &w1);
+      return w0;
+    }
+  }
+}
+
+INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
+  if (format == CK_MXFP4) {
+    fp4_pair(p, scale.low, &w0->low, &w1->low);
+    fp4_pair(p + 8, scale.high, &w0->high, &w1->high);
+    return;
+  }
+  const size_t next = format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32;
+  *w0 = weight(format, p, scale);
+  *w1 = weight(format, p + next, scale);
+}
+
+// NaN is 0x7F or 0xFF: the greatest byte, read as signed or as unsigned.
+INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
+  __m256i greatest = _mm256_setzero_si256(), greatest_unsigned = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 32 <= bytes; i += 32) {
+    const __m256i v = _mm256_loadu_si256((const __m256i *)(p + i));
+    greatest = _mm256_max_epi8(greatest, v);
+    greatest_unsigned = _mm256_max_epu8(greatest_unsigned, v);
+  }
+  if (i < bytes) {
+    const __m256i v = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(p + i)));
+    const __m256i tail = _mm256_inserti128_si256(v, _mm_setzero_si128(), 1);
+    greatest = _mm256_max_epi8(greatest, tail);
+    greatest_unsigned = _mm256_max_epu8(greatest_unsigned, tail);
+  }
+  const __m256i found = _mm256_or_si256(_mm256_cmpeq_epi8(greatest, _mm256_set1_epi8(0x7F)),
+                                        _mm256_cmpeq_epi8(greatest_unsigned, _mm256_set1_epi8(-1)));
+  return _mm256_movemask_epi8(found) != 0;
+}
+
+INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
+  const v16 scale = v16_load((const float *)(const void *)p);
+  const __m256 sign = _mm256_set1_ps(-0.0f), limit = _mm256_set1_ps(0x1p7f);
+  const __m256 low = _mm256_cmp_ps(_mm256_andnot_ps(sign, scale.low), limit, _CMP_LT_OQ);
+  const __m256 high = _mm256_cmp_ps(_mm256_andnot_ps(sign, scale.high), limit, _CMP_LT_OQ);
+  return _mm256_movemask_ps(_mm256_and_ps(low, high)) == 0xFF;
+}
+
+// Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 16 registers.
+#define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
+#define MAX_DIRECT_ROWS 6
+#define DIRECT_PANELS 8
+#define EXPANDED_PANELS 1
+#define KERNEL_NAME ck_matmul_avx2
+#include "matmul_kernel.inc"
+
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,118 @@
+// Matmul on AVX-512 F, BW, VL, DQ: one register is the sixteen lanes.
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include "matmul_internal.h"
+
+#pragma STDC FP_CONTRACT OFF
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
+                             apply_to = function)
+
+#define INLINE_OP static inline __attribute__((always_inline))
+
+typedef __m512 v16;
+
+INLINE_OP v16 v16_zero(void) { return _mm512_setzero_ps(); }
+INLINE_OP v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
+INLINE_OP __mmask16 first_lanes(size_t lanes) { return (__mmask16)((1u << lanes) - 1); }
+INLINE_OP v16 v16_load_some(const float *p, size_t lanes) { return _mm512_maskz_loadu_ps(first_lanes(lanes), p); }
+INLINE_OP void v16_store(float *p, v16 v) { _mm512_storeu_ps(p, v); }
+INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
+  _mm512_mask_storeu_ps(p, first_lanes(lanes), v);
+}
+INLINE_OP v16 v16_broadcast(const float *p) { return _mm512_set1_ps(*p); }
+INLINE_OP v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
+INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+
+INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
+  if (format == CK_F8E4M3) return _mm512_mul_ps(_mm512_loadu_ps(p), _mm512_set1_ps(0x1p120f));
+  if (format != CK_MXFP4) return _mm512_setzero_ps();
+  // E8M0: the byte is the exponent field; 0 is the subnormal 2^-127 and 255 NaN.
+  const __m512i bits = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+  __m512i value = _mm512_slli_epi32(bits, 23);
+  value = _mm512_mask_mov_epi32(value, _mm512_testn_epi32_mask(bits, bits), _mm512_set1_epi32(0x00400000));
+  value = _mm512_mask_mov_epi32(value, _mm512_cmpeq_epi32_mask(bits, _mm512_set1_epi32(255)),
+                                _mm512_set1_epi32(0x7FC00000));
+  return _mm512_castsi512_ps(value);
+}
+
+// Sixteen F8E4M3 bytes to their values times 2^-120: the byte goes to the top of its lane, an arithmetic shift by 4
+// puts exponent and fraction in fp32's place, the mask clears the copies of the sign.
+INLINE_OP v16 f8_bits(const uint8_t *p) {
+  const __m512i to_top = _mm512_set_epi8(
+      15, -1, -1, -1, 14, -1, -1, -1, 13, -1, -1, -1, 12, -1, -1, -1, 11, -1, -1, -1, 10, -1, -1, -1, 9, -1, -1, -1,
+      8, -1, -1, -1, 7, -1, -1, -1, 6, -1, -1, -1, 5, -1, -1, -1, 4, -1, -1, -1, 3, -1, -1, -1, 2, -1, -1, -1, 1,
+      -1, -1, -1, 0, -1, -1, -1);
+  const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
+  const __m512i shifted = _mm512_srai_epi32(_mm512_shuffle_epi8(bytes, to_top), 4);
+  return _mm512_castsi512_ps(_mm512_and_si512(shifted, _mm512_set1_epi32((int)0x87F00000)));
+}
+
+// Nibbles in the low four bits of each lane (the rest is ignored) to E2M1 values.
+INLINE_OP v16 fp4_values(__m512i nibbles) {
+  const __m512 values = _mm512_set_ps(-6.0f, -4.0f, -3.0f, -2.0f, -1.5f, -1.0f, -0.5f, -0.0f, 6.0f, 4.0f, 3.0f,
+                                      2.0f, 1.5f, 1.0f, 0.5f, 0.0f);
+  return _mm512_permutexvar_ps(nibbles, values);
+}
+
+INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+  switch (format) {
+    case CK_F32:
+      return _mm512_loadu_ps(p);
+    case CK_BF16:
+      return _mm512_castsi512_ps(
+          _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+    case CK_F16:
+      return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+    case CK_F8E4M3:
+      return _mm512_mul_ps(f8_bits(p), scale);
+    case CK_MXFP4:
+      return _mm512_mul_ps(fp4_values(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p))), scale);
+  }
+}
+
+INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
+  if (format == CK_MXFP4) {
+    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
+    *w0 = _mm512_mul_ps(fp4_values(bytes), scale);
+    *w1 = _mm512_mul_ps(fp4_values(_mm512_srli_epi32(bytes, 4)), scale);
+    return;
+  }
+  const size_t next = format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32;
+  *w0 = weight(format, p, scale);
+  *w1 = weight(format, p + next, scale);
+}
+
+// NaN is 0x7F or 0xFF: the greatest byte, read as signed or as unsigned.
+INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
+  __m512i greatest = _mm512_setzero_si512(), greatest_unsigned = _mm512_setzero_si512();
+  size_t i = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    const __m512i v = _mm512_loadu_si512(p + i);
+    greatest = _mm512_max_epi8(greatest, v);
+    greatest_unsigned = _mm512_max_epu8(greatest_unsigned, v);
+  }
+  if (i < bytes) {
+    const __m512i v = _mm512_maskz_loadu_epi8((1ull << (bytes - i)) - 1, p + i);
+    greatest = _mm512_max_epi8(greatest, v);
+    greatest_unsigned = _mm512_max_epu8(greatest_unsigned, v);
+  }
+  return (_mm512_cmpeq_epi8_mask(greatest, _mm512_set1_epi8(0x7F)) |
+          _mm512_cmpeq_epi8_mask(greatest_unsigned, _mm512_set1_epi8(-1))) != 0;
+}
+
+INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
+  return _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_loadu_ps(p)), _mm512_set1_ps(0x1p7f), _CMP_LT_OQ) == 0xFFFF;
+}
+
+// Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 32 registers.
+#define ROWS_CASES(DO) \
+  DO(1, 8) DO(2, 8) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2)
+#define MAX_DIRECT_ROWS 12
+#define DIRECT_PANELS 8
+#define EXPANDED_PANELS 2
+#define KERNEL_NAME ck_matmul_avx512
+#include "matmul_kernel.inc"
+
+#pragma clang attribute pop
+#endif

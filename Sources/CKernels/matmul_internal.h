@@ -1,0 +1,116 @@
+// What the matmul files of this folder share: panel geometry, element values, and the call handed to each
+// instruction set. Not part of the module's interface.
+#ifndef C_KERNELS_MATMUL_INTERNAL_H
+#define C_KERNELS_MATMUL_INTERNAL_H
+#include <math.h>
+#include <string.h>
+
+#include "matmul.h"
+
+// Ranges of k that share one scale.
+#define CK_F8_SCALE_BLOCK 128
+#define CK_MXFP4_SCALE_BLOCK 32
+
+// Panels expanded together by the many-rows kernels: 8 * 256 * 16 floats are 128 KiB, which stays in a
+// core's second-level cache (256 KiB and up) beside the rows of x.
+#define CK_SCRATCH_PANELS 8
+#define CK_SCRATCH_STRIDE (CK_K_BLOCK * CK_PANEL * sizeof(float))
+
+typedef struct {
+  const uint8_t *panels;
+  size_t panel_bytes;
+  size_t n, k, m;
+  const float *x;
+  size_t x_stride;
+  const float *bias;
+  float *y;
+  size_t y_stride;
+  float *scratch;
+} ck_matmul_call;
+
+void ck_matmul_reference(ck_format format, const ck_matmul_call *call);
+#if defined(__x86_64__)
+void ck_matmul_avx2(ck_format format, const ck_matmul_call *call);
+void ck_matmul_avx512(ck_format format, const ck_matmul_call *call);
+#elif defined(__aarch64__)
+void ck_matmul_neon(ck_format format, const ck_matmul_call *call);
+#endif
+
+static inline size_t ck_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t ck_round64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+// Bytes of the elements of one panel, which its scales follow.
+static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
+  switch (format) {
+    case CK_F32:
+      return k * CK_PANEL * 4;
+    case CK_BF16:
+    case CK_F16:
+      return ck_round64(k * CK_PANEL * 2);
+    case CK_F8E4M3:
+      return ck_round64(k * CK_PANEL);
+    case CK_MXFP4:
+      return ck_round64((k + 1) / 2 * CK_PANEL);
+  }
+  return 0;
+}
+
+// Where column k of a panel's elements begins (k even for MXFP4).
+static inline size_t ck_element_offset(ck_format format, size_t k) {
+  switch (format) {
+    case CK_F32:
+      return k * CK_PANEL * 4;
+    case CK_BF16:
+    case CK_F16:
+      return k * CK_PANEL * 2;
+    case CK_F8E4M3:
+      return k * CK_PANEL;
+    case CK_MXFP4:
+      return k / 2 * CK_PANEL;
+  }
+  return 0;
+}
+
+static inline float ck_float_from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline float ck_value_bf16(uint16_t bits) { return ck_float_from_bits((uint32_t)bits << 16); }
+
+// The 15 magnitude bits, moved to fp32's place, are the value times 2^-112; subnormals too.
+static inline float ck_value_f16(uint16_t bits) {
+  const uint32_t sign = (uint32_t)(bits & 0x8000) << 16;
+  if ((bits & 0x7C00) == 0x7C00) {  // infinity, NaN
+    const uint32_t fraction = (uint32_t)(bits & 0x3FF) << 13;
+    return ck_float_from_bits(sign | 0x7F800000 | fraction | (fraction ? 0x400000 : 0));
+  }
+  const float magnitude = ck_float_from_bits((uint32_t)(bits & 0x7FFF) << 13) * 0x1p112f;
+  return sign ? -magnitude : magnitude;
+}
+
+// As for f16, with 2^-120: the exponent's bias is 7. There is no infinity; S.1111.111 is NaN.
+static inline float ck_value_f8e4m3(uint8_t bits) {
+  const uint32_t sign = (uint32_t)(bits & 0x80) << 24;
+  if ((bits & 0x7F) == 0x7F) return ck_float_from_bits(sign | 0x7FC00000);
+  const float magnitude = ck_float_from_bits((uint32_t)(bits & 0x7F) << 20) * 0x1p120f;
+  return sign ? -magnitude : magnitude;
+}
+
+// E2M1: 0 0.5 1 1.5 2 3 4 6 and their negatives.
+static inline float ck_value_fp4(uint8_t nibble) {
+  static const float values[16] = {0.0f,  0.5f,  1.0f,  1.5f,  2.0f,  3.0f,  4.0f,  6.0f,
+                                   -0.0f, -0.5f, -1.0f, -1.5f, -2.0f, -3.0f, -4.0f, -6.0f};
+  return values[nibble & 15];
+}
+
+// 2^(bits - 127), a subnormal for 0; NaN for 255 (OCP Microscaling Formats 1.0, section 5.4.1).
+static inline float ck_value_e8m0(uint8_t bits) {
+  if (bits == 255) return ck_float_from_bits(0x7FC00000);
+  return ck_float_from_bits(bits == 0 ? 0x00400000 : (uint32_t)bits << 23);
+}
+
+// Value of weight (k, lane) of a panel whose rows have length k_count.
+float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k, size_t lane);
+#endif

@@ -1,0 +1,171 @@
+// Matmul on Armv8-A Advanced SIMD: four registers are the sixteen lanes.
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+#include "matmul_internal.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+#define INLINE_OP static inline __attribute__((always_inline))
+
+typedef struct {
+  float32x4_t q[4];
+} v16;
+
+// For each quarter i of v.
+#define QUARTERS _Pragma("clang loop unroll(full)") for (int i = 0; i < 4; i++)
+
+INLINE_OP v16 v16_zero(void) {
+  v16 v;
+  QUARTERS v.q[i] = vdupq_n_f32(0);
+  return v;
+}
+INLINE_OP v16 v16_load(const float *p) {
+  v16 v;
+  QUARTERS v.q[i] = vld1q_f32(p + 4 * i);
+  return v;
+}
+INLINE_OP void v16_store(float *p, v16 v) { QUARTERS vst1q_f32(p + 4 * i, v.q[i]); }
+INLINE_OP v16 v16_load_some(const float *p, size_t lanes) {
+  float buffer[CK_PANEL] = {0};
+  memcpy(buffer, p, lanes * sizeof(float));
+  return v16_load(buffer);
+}
+INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
+  float buffer[CK_PANEL];
+  v16_store(buffer, v);
+  memcpy(p, buffer, lanes * sizeof(float));
+}
+INLINE_OP v16 v16_broadcast(const float *p) {
+  const float32x4_t value = vld1q_dup_f32(p);
+  v16 v;
+  QUARTERS v.q[i] = value;
+  return v;
+}
+INLINE_OP v16 v16_add(v16 a, v16 b) {
+  QUARTERS a.q[i] = vaddq_f32(a.q[i], b.q[i]);
+  return a;
+}
+INLINE_OP v16 v16_multiply(v16 a, v16 b) {
+  QUARTERS a.q[i] = vmulq_f32(a.q[i], b.q[i]);
+  return a;
+}
+INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
+  QUARTERS c.q[i] = vfmaq_f32(c.q[i], a.q[i], b.q[i]);
+  return c;
+}
+
+// Sixteen bytes, zero-extended.
+INLINE_OP void bytes_to_lanes(uint8x16_t bytes, uint32x4_t lanes[4]) {
+  const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+  lanes[0] = vmovl_u16(vget_low_u16(low));
+  lanes[1] = vmovl_high_u16(low);
+  lanes[2] = vmovl_u16(vget_low_u16(high));
+  lanes[3] = vmovl_high_u16(high);
+}
+
+INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
+  if (format == CK_F8E4M3) {
+    v16 scale = v16_load((const float *)(const void *)p);
+    QUARTERS scale.q[i] = vmulq_n_f32(scale.q[i], 0x1p120f);
+    return scale;
+  }
+  if (format != CK_MXFP4) return v16_zero();
+  // E8M0: the byte is the exponent field; 0 is the subnormal 2^-127 and 255 NaN.
+  uint32x4_t bits[4];
+  bytes_to_lanes(vld1q_u8(p), bits);
+  v16 scale;
+  QUARTERS {
+    uint32x4_t value = vshlq_n_u32(bits[i], 23);
+    value = vbslq_u32(vceqzq_u32(bits[i]), vdupq_n_u32(0x00400000), value);
+    value = vbslq_u32(vceqq_u32(bits[i], vdupq_n_u32(255)), vdupq_n_u32(0x7FC00000), value);
+    scale.q[i] = vreinterpretq_f32_u32(value);
+  }
+  return scale;
+}
+
+// bf16 in two registers of eight.
+INLINE_OP v16 bf16_values(uint16x8_t low, uint16x8_t high) {
+  v16 v;
+  v.q[0] = vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(low), 16));
+  v.q[1] = vreinterpretq_f32_u32(vshll_high_n_u16(low, 16));
+  v.q[2] = vreinterpretq_f32_u32(vshll_n_u16(vget_low_u16(high), 16));
+  v.q[3] = vreinterpretq_f32_u32(vshll_high_n_u16(high, 16));
+  return v;
+}
+
+// Sixteen F8E4M3 bytes to their values times 2^-120, by way of bf16: exponent and fraction go to its place; of the
+// copies of the sign the mask keeps the top one.
+INLINE_OP v16 f8_bits(const uint8_t *p) {
+  const int8x16_t bytes = vld1q_s8((const int8_t *)p);
+  const uint16x8_t mask = vdupq_n_u16(0x87F0);
+  const uint16x8_t low = vreinterpretq_u16_s16(vshll_n_s8(vget_low_s8(bytes), 4));
+  const uint16x8_t high = vreinterpretq_u16_s16(vshll_high_n_s8(bytes, 4));
+  return bf16_values(vandq_u16(low, mask), vandq_u16(high, mask));
+}
+
+// Nibbles to E2M1 values, by way of bf16, whose two bytes are looked up.
+INLINE_OP v16 fp4_values(uint8x16_t nibbles) {
+  static const uint8_t top[16] = {0x00, 0x3F, 0x3F, 0x3F, 0x40, 0x40, 0x40, 0x40,
+                                  0x80, 0xBF, 0xBF, 0xBF, 0xC0, 0xC0, 0xC0, 0xC0};
+  static const uint8_t bottom[16] = {0x00, 0x00, 0x80, 0xC0, 0x00, 0x40, 0x80, 0xC0,
+                                     0x00, 0x00, 0x80, 0xC0, 0x00, 0x40, 0x80, 0xC0};
+  const uint8x16_t high = vqtbl1q_u8(vld1q_u8(top), nibbles), low = vqtbl1q_u8(vld1q_u8(bottom), nibbles);
+  return bf16_values(vreinterpretq_u16_u8(vzip1q_u8(low, high)), vreinterpretq_u16_u8(vzip2q_u8(low, high)));
+}
+
+INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+  switch (format) {
+    case CK_F32:
+      return v16_load((const float *)(const void *)p);
+    case CK_BF16:
+      return bf16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
+    case CK_F16: {
+      const float16x8_t low = vreinterpretq_f16_u8(vld1q_u8(p)), high = vreinterpretq_f16_u8(vld1q_u8(p + 16));
+      v16 v;
+      v.q[0] = vcvt_f32_f16(vget_low_f16(low));
+      v.q[1] = vcvt_high_f32_f16(low);
+      v.q[2] = vcvt_f32_f16(vget_low_f16(high));
+      v.q[3] = vcvt_high_f32_f16(high);
+      return v;
+    }
+    case CK_F8E4M3:
+      return v16_multiply(f8_bits(p), scale);
+    case CK_MXFP4:
+      return v16_multiply(fp4_values(vandq_u8(vld1q_u8(p), vdupq_n_u8(15))), scale);
+  }
+}
+
+INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
+  *w0 = weight(format, p, scale);
+  if (format == CK_MXFP4) {
+    *w1 = v16_multiply(fp4_values(vshrq_n_u8(vld1q_u8(p), 4)), scale);
+    return;
+  }
+  *w1 = weight(format, p + (format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32), scale);
+}
+
+// NaN is 0x7F or 0xFF.
+INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
+  uint8x16_t greatest = vdupq_n_u8(0);
+  for (size_t i = 0; i < bytes; i += 16) {
+    greatest = vmaxq_u8(greatest, vandq_u8(vld1q_u8(p + i), vdupq_n_u8(0x7F)));
+  }
+  return vmaxvq_u8(greatest) == 0x7F;
+}
+
+INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
+  const v16 scale = v16_load((const float *)(const void *)p);
+  uint32x4_t plain = vdupq_n_u32(~0u);
+  QUARTERS plain = vandq_u32(plain, vcltq_f32(vabsq_f32(scale.q[i]), vdupq_n_f32(0x1p7f)));
+  return vminvq_u32(plain) != 0;
+}
+
+// Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 32 registers.
+#define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
+#define MAX_DIRECT_ROWS 6
+#define DIRECT_PANELS 8
+#define EXPANDED_PANELS 1
+#define KERNEL_NAME ck_matmul_neon
+#include "matmul_kernel.inc"
+#endif

@@ -1,0 +1,141 @@
+// Packing of row-major and column-major weights into panels.
+#include "matmul_internal.h"
+
+// Sixteen bytes of one row, as elements of each width: transposed by rounds of interleaving.
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+static inline bytes16 interleave_low1(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+static inline bytes16 interleave_high1(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+static inline bytes16 interleave_low2(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+}
+static inline bytes16 interleave_high2(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+}
+static inline bytes16 interleave_low4(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+}
+static inline bytes16 interleave_high4(bytes16 a, bytes16 b) {
+  return __builtin_shufflevector(a, b, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+}
+
+// Transposes `side` vectors of `side` elements (side * width == 16): each round pairs vector i with vector
+// i + side / 2, which doubles the run of rows held together.
+#define DEFINE_TRANSPOSE(width, side)                                          \
+  static inline void transpose##width(bytes16 v[side]) {                       \
+    for (int run = 1; run < side; run *= 2) {                                  \
+      bytes16 next[side];                                                      \
+      for (int i = 0; i < side / 2; i++) {                                     \
+        next[2 * i] = interleave_low##width(v[i], v[i + side / 2]);            \
+        next[2 * i + 1] = interleave_high##width(v[i], v[i + side / 2]);       \
+      }                                                                        \
+      for (int i = 0; i < side; i++) v[i] = next[i];                           \
+    }                                                                          \
+  }
+DEFINE_TRANSPOSE(1, 16)
+DEFINE_TRANSPOSE(2, 8)
+DEFINE_TRANSPOSE(4, 4)
+
+// Whole 16-byte squares of sixteen rows; returns how many elements of each row were done.
+#define DEFINE_PACK_SQUARES(width, side)                                                             \
+  static size_t pack_squares##width(const uint8_t *rows, size_t stride, size_t count, uint8_t *out) { \
+    size_t i = 0;                                                                                    \
+    for (; i + side <= count; i += side) {                                                           \
+      for (size_t row = 0; row < CK_PANEL; row += side) {                                            \
+        bytes16 v[side];                                                                             \
+        for (size_t j = 0; j < side; j++) memcpy(&v[j], rows + (row + j) * stride + i * width, 16);  \
+        transpose##width(v);                                                                         \
+        for (size_t j = 0; j < side; j++) memcpy(out + ((i + j) * CK_PANEL + row) * width, &v[j], 16); \
+      }                                                                                              \
+    }                                                                                                \
+    return i;                                                                                        \
+  }
+DEFINE_PACK_SQUARES(1, 16)
+DEFINE_PACK_SQUARES(2, 8)
+DEFINE_PACK_SQUARES(4, 4)
+
+// Bytes of what is interleaved: an element, or the byte that holds two of MXFP4.
+static size_t unit_bytes(ck_format format) {
+  switch (format) {
+    case CK_F32:
+      return 4;
+    case CK_BF16:
+    case CK_F16:
+      return 2;
+    case CK_F8E4M3:
+    case CK_MXFP4:
+      return 1;
+  }
+  return 1;
+}
+
+// Element i of row r at from + i * i_stride + r * r_stride, to out[(i * 16 + r)]; lanes past row_count zero.
+static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size_t row_count, size_t begin,
+                     size_t end, size_t width, uint8_t *out) {
+  for (size_t i = begin; i < end; i++) {
+    uint8_t *column = out + i * CK_PANEL * width;
+    const uint8_t *at = from + i * i_stride;
+    if (r_stride == width) {
+      memcpy(column, at, row_count * width);
+    } else {
+      for (size_t r = 0; r < row_count; r++) {
+        for (size_t b = 0; b < width; b++) column[r * width + b] = at[r * r_stride + b];
+      }
+    }
+    memset(column + row_count * width, 0, (CK_PANEL - row_count) * width);
+  }
+}
+
+// The padding between a panel's elements and its scales is zeroed with the last column, so that equal weights
+// are equal bytes.
+static void clear_padding(ck_format format, size_t k, uint8_t *panel) {
+  const size_t used = ck_element_offset(format, format == CK_MXFP4 ? k + k % 2 : k);
+  memset(panel + used, 0, ck_panel_element_bytes(format, k) - used);
+}
+
+void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
+                  size_t k_count, size_t k, void *panel) {
+  const size_t width = unit_bytes(format);
+  const size_t count = format == CK_MXFP4 ? (k_count + 1) / 2 : k_count;
+  uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
+  row_count = ck_min(row_count, CK_PANEL);
+  size_t done = 0;
+  if (row_count == CK_PANEL) {
+    switch (width) {
+      case 1:
+        done = pack_squares1(rows, row_stride_bytes, count, out);
+        break;
+      case 2:
+        done = pack_squares2(rows, row_stride_bytes, count, out);
+        break;
+      default:
+        done = pack_squares4(rows, row_stride_bytes, count, out);
+    }
+  }
+  pack_any(rows, width, row_stride_bytes, row_count, done, count, width, out);
+  if (k0 + k_count == k) clear_padding(format, k, panel);
+}
+
+void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes,
+                     size_t element_stride_bytes, size_t row_count, size_t k0, size_t k_count, size_t k,
+                     void *panel) {
+  if (format == CK_MXFP4) return;
+  uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
+  pack_any(columns, column_stride_bytes, element_stride_bytes, ck_min(row_count, CK_PANEL), 0, k_count,
+           unit_bytes(format), out);
+  if (k0 + k_count == k) clear_padding(format, k, panel);
+}
+
+void ck_set_scale_f8(void *panel, size_t k, size_t block, size_t lane, float scale) {
+  uint8_t *scales = (uint8_t *)panel + ck_panel_element_bytes(CK_F8E4M3, k);
+  memcpy(scales + (block * CK_PANEL + lane) * sizeof scale, &scale, sizeof scale);
+}
+
+void ck_set_scale_mxfp4(void *panel, size_t k, size_t block, size_t lane, uint8_t scale) {
+  uint8_t *scales = (uint8_t *)panel + ck_panel_element_bytes(CK_MXFP4, k);
+  scales[block * CK_PANEL + lane] = scale;
+}
