@@ -62,5 +62,6 @@ let package = Package(
       swiftSettings: strict),
     tests("JSONTests", ["JSON"]),
     tests("KernelsTests", ["CKernels", "COpenBLAS"]),
+    tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
   ]
 )

@@ -6,8 +6,8 @@ import Tensors
 ///
 /// Opening reads headers only and checks all of them. Shard names must be plain file names; the files themselves
 /// may be symbolic links to regular files anywhere, because the hub's own cache lays folders out that way
-/// (`snapshots/<revision>/model.safetensors` → `../../blobs/<hash>`) and clusters link shards to scratch disks. What a link leads to
-/// is read only if it passes every check of a safetensors header.
+/// (`snapshots/<revision>/model.safetensors` → `../../blobs/<hash>`) and clusters link shards to
+/// scratch disks. What a link leads to is read only if it passes every check of a safetensors header.
 package final class CheckpointFolder: Sendable {
   package let path: String
   /// `config.json`.

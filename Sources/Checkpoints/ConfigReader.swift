@@ -183,7 +183,9 @@ package struct ConfigReader: Sendable {
     error(ConfigKeys(key), .wrongKind(expected: expected, found: value.kind))
   }
 
-  private func outOfRange(_ key: String, _ number: JSONNumber, _ lower: some Any, _ upper: some Any) -> CheckpointError {
+  private func outOfRange(
+    _ key: String, _ number: JSONNumber, _ lower: some Any, _ upper: some Any
+  ) -> CheckpointError {
     error(ConfigKeys(key), .outOfRange(found: number.text, lower: "\(lower)", upper: "\(upper)"))
   }
 }

@@ -54,7 +54,8 @@ final class InputFile: Sendable {
     var failure: CheckpointError?
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(CheckpointError) {
-        try read(into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]), at: offset)
+        let target = UnsafeMutableRawBufferPointer(buffer)[..<count]
+        try read(into: UnsafeMutableRawBufferPointer(rebasing: target), at: offset)
         initialized = count
       } catch { failure = error }
     }

@@ -127,23 +127,11 @@ private struct EntryReader {
     if let dimension = shape.first(where: { $0 > limits.dimension }) {
       throw problem(.dimensionTooLarge(dimension, limit: limits.dimension))
     }
-    guard let byteCount = Self.byteCount(of: shape, type) else { throw problem(.sizeOverflows) }
+    guard let byteCount = TensorEntry.byteCount(of: shape, type) else { throw problem(.sizeOverflows) }
     guard byteCount == end - begin else {
       throw problem(.sizeMismatch(shapeByteCount: byteCount, offsetsByteCount: end - begin))
     }
     return TensorEntry(
       name: name, type: type, shape: shape, fileIndex: fileIndex, byteOffset: dataStart + begin, byteCount: byteCount)
-  }
-
-  /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows: an answer that does not
-  /// depend on the dimensions' order.
-  static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
-    var product = type.byteCount
-    for dimension in shape where dimension != 0 {
-      let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)
-      if overflowed { return nil }
-      product = next
-    }
-    return shape.contains(0) ? 0 : product
   }
 }

@@ -12,4 +12,16 @@ package struct TensorEntry: Sendable, Equatable {
   package let byteCount: Int
 
   package var elementCount: Int { byteCount / type.byteCount }
+
+  /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows: an answer that does not
+  /// depend on the dimensions' order.
+  static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
+    var product = type.byteCount
+    for dimension in shape where dimension != 0 {
+      let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)
+      if overflowed { return nil }
+      product = next
+    }
+    return shape.contains(0) ? 0 : product
+  }
 }

@@ -1,0 +1,172 @@
+import Checkpoints
+import Glibc
+import JSON
+import Testing
+
+/// Valid tiny files, changed in every way we could think of. Whatever comes out either is refused with an error or
+/// opens and keeps its promises; nothing traps, hangs or takes memory out of proportion.
+struct MutationTests {
+  let folder = TemporaryFolder()
+  static let header =
+    #"{"__metadata__":{"format":"pt"},"a.weight":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"#
+    + #""b\u00e9":{"dtype":"BF16","shape":[2],"data_offsets":[24,28]},"c":{"dtype":"I8","shape":[],"data_offsets":[28,29]}}  "#
+  static let file = safetensors(header, dataByteCount: 29)
+  static let integers = [
+    "0", "-1", "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "18446744073709551615", "-0", "1e3",
+  ]
+
+  /// Opens mutated bytes; when they open, everything said of them must be true.
+  func openOrRefuse(_ bytes: [UInt8], _ what: @autoclosure () -> String) {
+    let path = folder.write(bytes, as: "m.safetensors")
+    do throws(CheckpointError) {
+      let file = try SafetensorsFile(path: path)
+      var total = 0
+      for entry in file.entries {
+        let inside = entry.byteOffset >= 8 && entry.byteOffset + entry.byteCount <= bytes.count
+        if !inside { Issue.record("\(what()): \(entry) lies outside") }
+        if try file.readAll(entry) != Array(bytes[entry.byteOffset..<(entry.byteOffset + entry.byteCount)]) {
+          Issue.record("\(what()): other bytes")
+        }
+        total += entry.byteCount
+      }
+      let headerByteCount = bytes[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+      if total + 8 + headerByteCount != bytes.count { Issue.record("\(what()): bytes unaccounted for") }
+    } catch {
+      if error.description.isEmpty || error.description.utf8.count > 2000 { Issue.record("\(what()): message") }
+    }
+  }
+
+  func peakMemory() -> Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss << 10
+  }
+
+  @Test func theOriginalOpens() throws {
+    #expect(try SafetensorsFile(path: folder.write(Self.file, as: "m.safetensors")).entries.count == 3)
+  }
+
+  @Test func everyTruncationIsRefused() throws {
+    for count in 0..<Self.file.count {
+      let path = folder.write(Array(Self.file[..<count]), as: "m.safetensors")
+      #expect(throws: CheckpointError.self, "\(count) bytes") { try SafetensorsFile(path: path) }
+    }
+  }
+
+  @Test func everyBitFlipIsRefusedOrHarmless() {
+    for byte in 0..<(8 + Self.header.utf8.count) {
+      for bit in 0..<8 {
+        var bytes = Self.file
+        bytes[byte] ^= 1 << bit
+        openOrRefuse(bytes, "byte \(byte) bit \(bit)")
+      }
+    }
+  }
+
+  @Test func everyIntegerMayLie() {
+    let text = Array(Self.header.utf8)
+    var start = 0
+    var replaced = 0
+    while start < text.count {
+      guard (48...57).contains(text[start]), text[start - 1] == 0x5B || text[start - 1] == 0x2C else {
+        start += 1
+        continue
+      }
+      let end = text[start...].firstIndex { !(48...57).contains($0) }!
+      for integer in Self.integers {
+        let header = Array(text[..<start]) + Array(integer.utf8) + Array(text[end...])
+        openOrRefuse(safetensors(header, dataByteCount: 29), "\(integer) at \(start)")
+        replaced += 1
+      }
+      start = end
+    }
+    #expect(replaced == Self.integers.count * 9)
+  }
+
+  @Test func everyHeaderLengthMayLie() {
+    for declared in Array(0...UInt64(Self.file.count + 1)) + [1 << 31, 1 << 32, 1 << 63, .max, .max - 8] {
+      openOrRefuse(safetensors(Self.header, dataByteCount: 29, declared: declared), "length \(declared)")
+    }
+  }
+
+  @Test(arguments: 0..<4) func randomEditsAreRefusedOrHarmless(seed: UInt64) {
+    var generator = SplitMix(state: seed)
+    let pieces = [
+      "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "null", "0", "-", "1e9", " ", "\n", "\u{0}", "é",
+      "\"a\":{", "9223372036854775807", "\"__metadata__\":", "\"dtype\":\"F32\"", "[0,0]",
+    ].map { Array($0.utf8) }
+    for round in 0..<600 {
+      var header = Array(Self.header.utf8)
+      for _ in 0...Int.random(in: 0..<4, using: &generator) {
+        let at = Int.random(in: 0..<header.count, using: &generator)
+        switch Int.random(in: 0..<5, using: &generator) {
+        case 0: header[at] = UInt8.random(in: 0...255, using: &generator)
+        case 1: header.remove(at: at)
+        case 2: header.insert(contentsOf: pieces.randomElement(using: &generator)!, at: at)
+        case 3:
+          let end = min(header.count, at + Int.random(in: 1..<40, using: &generator))
+          header.insert(contentsOf: Array(header[at..<end]), at: Int.random(in: 0..<header.count, using: &generator))
+        default: header.removeSubrange(at..<min(header.count, at + Int.random(in: 1..<20, using: &generator)))
+        }
+        if header.isEmpty { header = [0x7B] }
+      }
+      openOrRefuse(safetensors(header, dataByteCount: 29), "seed \(seed) round \(round)")
+    }
+  }
+
+  @Test func everyChangeToAnIndexIsRefusedOrHarmless() throws {
+    folder.write("{}", as: "config.json")
+    folder.write(shard(["a", "b"]), as: "m-1.safetensors")
+    folder.write(shard(["c"]), as: "m-2.safetensors")
+    let index = Array(
+      #"{"metadata":{"total_size":3},"weight_map":{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors"}}"#.utf8)
+    func open(_ bytes: [UInt8]) throws(CheckpointError) -> CheckpointFolder {
+      folder.write(bytes, as: "model.safetensors.index.json")
+      return try CheckpointFolder(path: folder.path)
+    }
+    #expect(try open(index).entries.count == 3)
+    for count in 0..<index.count {
+      #expect(throws: CheckpointError.self, "\(count)") { try open(Array(index[..<count])) }
+    }
+    for byte in index.indices {
+      for bit in 0..<8 {
+        var bytes = index
+        bytes[byte] ^= 1 << bit
+        do throws(CheckpointError) {
+          // Only the metadata may change without harm.
+          let checkpoint = try open(bytes)
+          #expect(byte < 30 && Array(checkpoint.names) == ["a", "b", "c"], "byte \(byte) bit \(bit)")
+        } catch {}
+      }
+    }
+  }
+
+  @Test func hostileFilesCostNoMoreThanTheirSize() {
+    let before = peakMemory()
+    let size = 4 << 20
+    let nested = [UInt8](repeating: UInt8(ascii: "["), count: size)
+    let zeros = Array((Self.header.dropLast(3) + ",\"z\":{\"shape\":[").utf8) + (0..<(size / 2)).flatMap { _ in [0x30, 0x2C] as [UInt8] }
+    let objects = Array("{\"__metadata__\":[".utf8) + (0..<(size / 3)).flatMap { _ in [0x7B, 0x7D, 0x2C] as [UInt8] }
+    let escapes = Array("{\"".utf8) + (0..<(size / 2)).flatMap { _ in [0x5C, 0x6E] as [UInt8] }
+    for header in [nested, zeros, objects, escapes, Array("{\"a\":".utf8) + nested] {
+      openOrRefuse(safetensors(header, dataByteCount: 0), "\(header.count) bytes")
+    }
+    // A file that claims much and, being sparse, even has it.
+    let path = folder.write(safetensors("{}", dataByteCount: 0, declared: 1 << 40), as: "sparse.safetensors")
+    #expect(truncate(path, 1 << 41) == 0)
+    #expect(throws: CheckpointError.self) { try SafetensorsFile(path: path) }
+    #expect(peakMemory() - before < 256 << 20)
+  }
+}
+
+/// Steele, Lea and Flood's SplitMix64: the same edits every time.
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+    return z ^ z >> 31
+  }
+}

@@ -1,0 +1,199 @@
+import Checkpoints
+import Glibc
+import JSON
+import Testing
+
+/// Folders whose index, shards and links do not agree.
+struct ShardIndexTests {
+  let folder = TemporaryFolder()
+
+  init() {
+    folder.write("{}", as: "config.json")
+    folder.write(shard(["a", "b"]), as: "m-1.safetensors")
+    folder.write(shard(["c"]), as: "m-2.safetensors")
+  }
+
+  func index(_ text: String) { folder.write(text, as: "model.safetensors.index.json") }
+  func failure() -> CheckpointError? {
+    CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: folder.path) }
+  }
+
+  let good = #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors"}"#
+
+  @Test func aShardedFolderOpens() throws {
+    index(#"{"metadata":{"total_size":7,"more":[{"x":"]"}]},"weight_map":\#(good)}"# + "\n")
+    let checkpoint = try CheckpointFolder(path: folder.path)
+    #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.fileCount == 2)
+    #expect(checkpoint.totalByteCount == 3 && checkpoint.declaredByteCount == 7)
+    #expect(try checkpoint.readAll(try #require(checkpoint.tensor("b"))) == [1])
+    #expect(checkpoint.tensor("c")?.fileIndex == 1)
+    #expect(checkpoint.generationConfig == nil)
+  }
+
+  @Test(arguments: ["-1", "1e9", "3.5", "\"7\"", "99999999999999999999", "null"])
+  func aWrongTotalSizeIsIgnored(size: String) throws {
+    index(#"{"metadata":{"total_size":\#(size)},"weight_map":\#(good)}"#)
+    #expect(try CheckpointFolder(path: folder.path).declaredByteCount == nil)
+  }
+
+  @Test(arguments: [
+    "/etc/passwd", "../m-1.safetensors", "./m-1.safetensors", "..", ".", "", "x/m-1.safetensors", #"m-1.safetensors\u0000"#,
+    #"m-1.safetensors\u0000.safetensors"#, "/tmp/x.safetensors", #"..\\m-1.safetensors"#, ".safetensors", ".h.safetensors", "m-1.bin",
+    "config.json", "m-1.safetensors/", #"m\n.safetensors"#, #"m\u007f.safetensors"#, String(repeating: "m", count: 250) + ".safetensors",
+  ])
+  func aShardThatIsNotAPlainFileNameIsRefused(name: String) {
+    index(#"{"weight_map":{"a":"\#(name)"}}"#)
+    guard case .shardName = failure() else {
+      Issue.record("\(String(describing: failure()))")
+      return
+    }
+  }
+
+  @Test(arguments: [
+    "", "{}", "[]", "null", #"{"weight_map":{}}"#, #"{"weight_map":[]}"#, #"{"weight_map":{"a":1}}"#,
+    #"{"weight_map":{"a":null}}"#, #"{"weight_map":{"a":"m-1.safetensors"}"#, #"{"weight_map":{"a":["m-1.safetensors"]}}"#,
+    #"{"weight_map":null}"#, #"{"metadata":{}}"#, #"{"x":{}"#, #"{"x":}"#, #"{"x":,"y":1}"#, #"{"weight_map":{"a":"m-1.safetensors"}} x"#,
+  ])
+  func anIndexWithoutAWeightMapIsRefused(text: String) {
+    index(text)
+    #expect(failure() != nil)
+    if case .tensorNotIndexed = failure() { Issue.record("read too far") }
+  }
+
+  @Test func repeatedKeysAreRefused() {
+    for text in [
+      #"{"weight_map":{"a":"m-1.safetensors","a":"m-1.safetensors"}}"#, #"{"weight_map":\#(good),"weight_map":\#(good)}"#,
+      #"{"metadata":1,"metadata":2,"weight_map":\#(good)}"#,
+      #"{"weight_map":{"a":"m-1.safetensors","\u0061":"m-2.safetensors"}}"#,
+    ] {
+      index(text)
+      guard case .duplicateName = failure() else {
+        Issue.record("\(text): \(String(describing: failure()))")
+        continue
+      }
+    }
+  }
+
+  @Test func theIndexAndTheShardsMustAgree() {
+    let path = folder.path + "/model.safetensors.index.json"
+    let cases: [(String, CheckpointError)] = [
+      (
+        #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors","d":"m-2.safetensors"}"#,
+        .tensorNotInShard(path: path, name: "d", shard: "m-2.safetensors")
+      ),
+      (
+        #"{"a":"m-1.safetensors","c":"m-2.safetensors"}"#,
+        .tensorNotIndexed(path: path, name: "b", shard: "m-1.safetensors")
+      ),
+      (
+        #"{"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"}"#,
+        .tensorInOtherShard(path: path, name: "b", indexed: "m-2.safetensors", found: "m-1.safetensors")
+      ),
+      (
+        #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-3.safetensors"}"#,
+        .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "c")
+      ),
+    ]
+    for (map, expected) in cases {
+      index(#"{"weight_map":\#(map)}"#)
+      #expect(failure() == expected)
+    }
+  }
+
+  @Test func aTensorInTwoShardsIsRefused() {
+    folder.write(shard(["c", "a"]), as: "m-2.safetensors")
+    index(#"{"weight_map":\#(good)}"#)
+    let path = folder.path + "/model.safetensors.index.json"
+    #expect(
+      failure() == .tensorInOtherShard(path: path, name: "a", indexed: "m-1.safetensors", found: "m-2.safetensors"))
+  }
+
+  @Test func aTruncatedShardIsRefused() {
+    index(#"{"weight_map":\#(good)}"#)
+    let whole = shard(["c"])
+    for count in 0..<whole.count {
+      folder.write(Array(whole[..<count]), as: "m-2.safetensors")
+      #expect(failure()?.description.contains("m-2.safetensors") == true, "\(count) bytes")
+    }
+  }
+
+  // MARK: Links and other kinds of file
+
+  @Test func linksToRegularFilesAreFollowedAsInTheHubsCache() throws {
+    let blobs = TemporaryFolder()
+    let blob = blobs.write(shard(["c"]), as: "0123abcd")
+    unlink(folder.path + "/m-2.safetensors")
+    #expect(symlink(blob, folder.path + "/m-2.safetensors") == 0)
+    index(#"{"weight_map":\#(good)}"#)
+    #expect(try CheckpointFolder(path: folder.path).tensor("c") != nil)
+  }
+
+  @Test func linksToAnythingElseAreRefused() {
+    index(#"{"weight_map":\#(good)}"#)
+    let shardPath = folder.path + "/m-2.safetensors"
+    let pipe = folder.path + "/pipe"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    for target in ["/", "/dev/zero", "/dev/null", pipe, "/proc/self/mem"] {
+      unlink(shardPath)
+      #expect(symlink(target, shardPath) == 0)
+      #expect(failure() != nil, "\(target)")
+    }
+    for target in ["/nonexistent/x", "m-9.safetensors"] {
+      unlink(shardPath)
+      #expect(symlink(target, shardPath) == 0)
+      #expect(failure() == .missingShard(folder: folder.path, shard: "m-2.safetensors", tensor: "c"))
+    }
+    unlink(shardPath)
+    #expect(symlink("m-2.safetensors", shardPath) == 0)
+    #expect(failure() == .system(operation: "open", path: shardPath, code: ELOOP))
+    // A link out of the folder to a file that is no safetensors file.
+    unlink(shardPath)
+    #expect(symlink("/etc/passwd", shardPath) == 0)
+    guard case .headerTooLong = failure() else {
+      Issue.record("\(String(describing: failure()))")
+      return
+    }
+  }
+
+  // MARK: Incomplete folders
+
+  @Test func anIncompleteFolderSaysWhatIsMissing() {
+    #expect(failure() == .missingIndex(folder: folder.path, shard: "m-1.safetensors"))
+    let bare = TemporaryFolder()
+    func bareFailure() -> CheckpointError? {
+      CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: bare.path) }
+    }
+    #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
+    bare.write("{}", as: "config.json")
+    #expect(bareFailure() == .noWeights(folder: bare.path, found: nil))
+    bare.write("x", as: "pytorch_model.bin")
+    #expect(bareFailure() == .noWeights(folder: bare.path, found: "pytorch_model.bin"))
+    bare.write("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", as: "model.safetensors")
+    #expect(bareFailure() == .gitLFSPointer(path: bare.path + "/model.safetensors"))
+    bare.write("{\"a\":}", as: "config.json")
+    #expect(bareFailure()?.description.contains("config.json") == true)
+    bare.write([UInt8](repeating: 0x20, count: (4 << 20) + 1), as: "config.json")
+    guard case .tooLarge = bareFailure() else { return #expect(Bool(false), "config.json too large") }
+    let file = bare.path + "/config.json"
+    for path in [file, "/nonexistent", "", "/tmp\u{0}"] {
+      let error = CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: path) }
+      #expect(error == .notAFolder(path: path))
+    }
+  }
+
+  @Test func shardsAndTensorsAreCapped() {
+    index(#"{"weight_map":\#(good)}"#)
+    var limits = CheckpointLimits()
+    limits.shardCount = 1
+    func refused() -> CheckpointError? {
+      CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: folder.path, limits: limits) }
+    }
+    let path = folder.path + "/model.safetensors.index.json"
+    #expect(refused() == .tooMany(path: path, what: "shards", limit: 1))
+    limits.shardCount = 2
+    limits.tensorCount = 2
+    #expect(refused() == .tooMany(path: path, what: "tensors", limit: 2))
+    limits.indexByteCount = 10
+    guard case .tooLarge = refused() else { return #expect(Bool(false)) }
+  }
+}
