@@ -35,7 +35,8 @@ final class Combiner {
           CombineTree.visit(ids.baseAddress! + first, count: starts[token + 1] - first) { target, source in
             compute.add(rows[first + source], to: rows[first + target], count: hidden)
           }
-          (output + token * hidden).update(from: rows[first], count: hidden)
+          let total = output + token * hidden
+          total.update(from: rows[first], count: hidden)
         }
       }
     }

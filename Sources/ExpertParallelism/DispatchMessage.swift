@@ -56,9 +56,9 @@ struct DispatchMessage {
     visitCount = destination.experts.count
     words[0] = Int32(tokenCount)
     words[1] = Int32(visitCount)
-    destination.visitCounts.withUnsafeBufferPointer { visitCounts.update(from: $0) }
-    destination.experts.withUnsafeBufferPointer { experts.update(from: $0) }
-    destination.weights.withUnsafeBufferPointer { weights.update(from: $0) }
+    visitCounts.copy(destination.visitCounts)
+    experts.copy(destination.experts)
+    weights.copy(destination.weights)
   }
 
   /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
@@ -96,5 +96,14 @@ struct DispatchMessage {
       visit += count
     }
     guard visit == visitCount else { throw malformed("visits do not add up") }
+  }
+}
+
+extension UnsafeMutablePointer {
+  /// Copies all elements of an array to this place.
+  fileprivate func copy(_ elements: [Pointee]) where Pointee: BitwiseCopyable {
+    elements.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { update(from: base, count: source.count) }
+    }
   }
 }

@@ -45,8 +45,7 @@ package struct QueryRow {
 
 extension Compute {
   /// Softmax attention of query rows that share keys and values; definition in `attention.h`.
-  /// At most as many rows as `reserveAttention(rows:valueDims:)` was told.
-  package func attend(worker: Int, cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float) {
+  package func attend(cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float) {
     guard let base = rows.baseAddress, rows.count > 0 else { return }
     var paged = ck_paged_cache(
       blocks: cache.blocks, block_tokens: cache.blockTokens, row_stride: cache.rowStride, key_offset: cache.keyOffset,
@@ -56,7 +55,7 @@ extension Compute {
         let row = base[i]
         converted[i] = ck_query_row(query: row.query, out: row.out, sink: row.sink, begin: row.begin, end: row.end)
       }
-      ck_attention(isa, &paged, converted.baseAddress, rows.count, scale, attentionScratch(worker))
+      ck_attention(isa, &paged, converted.baseAddress, rows.count, scale)
     }
   }
 }

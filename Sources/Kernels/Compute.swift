@@ -9,31 +9,18 @@ package final class Compute: @unchecked Sendable {
   package let instructionSet: InstructionSet
   package let workerCount: Int
   private let matmulScratch: [AlignedBuffer<UInt8>]
-  private var attentionScratch: [AlignedBuffer<UInt8>]
 
   package init(pool: WorkerPool, instructionSet: InstructionSet = .best) {
     self.pool = pool
     self.instructionSet = instructionSet
     workerCount = pool.workerCount
     matmulScratch = (0..<workerCount).map { _ in AlignedBuffer(count: ck_matmul_scratch_bytes()) }
-    attentionScratch = (0..<workerCount).map { _ in AlignedBuffer(count: 64) }
   }
 
   var isa: ck_isa { instructionSet.code }
 
   func matmulScratch(_ worker: Int) -> UnsafeMutableRawPointer {
     UnsafeMutableRawPointer(matmulScratch[worker].pointer)
-  }
-
-  /// Grows every worker's attention scratch to hold `rows` query rows in one call; between steps only.
-  package func reserveAttention(rows: Int, valueDims: Int) {
-    let byteCount = ck_attention_scratch_bytes(rows, valueDims)
-    guard attentionScratch[0].count < byteCount else { return }
-    attentionScratch = (0..<workerCount).map { _ in AlignedBuffer(count: byteCount) }
-  }
-
-  func attentionScratch(_ worker: Int) -> UnsafeMutableRawPointer {
-    UnsafeMutableRawPointer(attentionScratch[worker].pointer)
   }
 
   /// The part of `count` things that `worker` does when all workers share them evenly.

@@ -37,14 +37,15 @@ package final class LocalExperts: ExpertLayer {
         layer: layer, inputs: inputs.baseAddress!, visits: UnsafeBufferPointer(start: visits.pointer, count: count),
         output: products.pointer)
     }
-    let (products, hidden) = (products.pointer, hiddenSize)
+    let (sums, hidden) = (products.pointer, hiddenSize)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
-        let first = products + row * topK * hidden
+        let first = sums + row * topK * hidden
         CombineTree.visit(decisions.experts.pointer + row * topK, count: topK) { target, source in
           compute.add(first + source * hidden, to: first + target * hidden, count: hidden)
         }
-        (output + row * hidden).update(from: first, count: hidden)
+        let total = output + row * hidden
+        total.update(from: first, count: hidden)
       }
     }
   }

@@ -50,8 +50,6 @@ extension Decoder {
     _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ batch: DecoderBatch
   ) {
     let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
-    let headTile = (shape.headCount + compute.workerCount - 1) / compute.workerCount
-    compute.reserveAttention(rows: headTile * Self.latentTokenTile, valueDims: shape.latentRank)
     let queryWidth = shape.headCount * shape.queryDims
     compute.pool.run { worker in
       norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
@@ -140,7 +138,7 @@ extension Decoder {
           }
           let view = cacheView(chunk, layer: layer, keyOffset: 0, valueOffset: 0, keyDims: width, valueDims: latent)
           compute.attend(
-            worker: worker, cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
+            cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
             scale: shape.softmaxScale)
         }
       }
@@ -176,7 +174,6 @@ extension Decoder {
     _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch
   ) {
     let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
-    compute.reserveAttention(rows: Self.groupedTokenTile * shape.queriesPerKey, valueDims: shape.headDims)
     nextTask.reset()
     let keyWidth = shape.keyValueHeadCount * shape.headDims
     compute.pool.run { worker in
@@ -256,7 +253,7 @@ extension Decoder {
             chunk, layer: layer, keyOffset: keyHead * dims, valueOffset: keyWidth + keyHead * dims, keyDims: dims,
             valueDims: dims)
           compute.attend(
-            worker: worker, cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
+            cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
             scale: description.attention.softmaxScale)
           wanted = nextTask.take()
         }

@@ -1,0 +1,33 @@
+import Fabric
+import Machine
+
+/// Where one rank runs: its host's topology and the cores it was dealt.
+package struct HostPlan: Sendable {
+  package let topology: Topology
+  package let assignment: CoreAssignment
+  package let ranksOnHost: Int
+
+  /// Gathers what every rank may use and deals out the cores of each host. Collective.
+  package static func make(on communicator: any Communicator, threadsPerRank: Int?) throws -> HostPlan {
+    let topology = try agree(on: communicator) { try Topology.discover() }
+    var writer = ByteWriter()
+    writer.write(topology.preferredCores.map { Int32($0) })
+    let all = try communicator.allGather(writer.bytes)
+    return try agree(on: communicator) {
+      let allowed = try communicator.ranksOnHost.map { rank in
+        var reader = ByteReader(all[rank.index])
+        return try reader.readInts().map { Int($0) }
+      }
+      let assignment = try CoreAssignment.divide(
+        localRank: communicator.localRank, allowedCoresByLocalRank: allowed, nodes: topology.nodes,
+        threadsPerRank: threadsPerRank)
+      return HostPlan(topology: topology, assignment: assignment, ranksOnHost: communicator.localSize)
+    }
+  }
+
+  package func makePool() throws -> WorkerPool {
+    try WorkerPool(
+      cores: assignment.cores, nodes: topology.nodes, pin: !assignment.oversubscribed,
+      oversubscribed: assignment.oversubscribed)
+  }
+}

@@ -1,0 +1,23 @@
+import Kernels
+
+/// What a user may choose about a run, beside model and prompts.
+package struct SessionOptions: Sendable {
+  /// Workers of each rank; nil for one on every core the rank may use.
+  package var threadsPerRank: Int?
+  /// Tokens of attention cache on each rank; nil for a default that fits the requests.
+  package var cacheTokens: Int?
+  package var batchTokens = 512
+  package var sequences = 256
+  package var instructionSet: InstructionSet?
+  /// Refuse to start when this rank's part does not fit into the memory available.
+  package var checksMemory = true
+  package init() {}
+}
+
+/// Progress of a session's start, for whoever shows it.
+package enum SessionEvent: Sendable {
+  /// Something a user should know, on rank 0.
+  case note(String)
+  /// Bytes read so far, and in all, on this rank.
+  case loading(bytes: Int, of: Int)
+}
