@@ -61,5 +61,10 @@ let package = Package(
       ],
       swiftSettings: strict),
     tests("JSONTests", ["JSON"]),
+    tests("MachineTests", ["Machine"]),
+    .executableTarget(
+      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
+      swiftSettings: strict),
+    tests("FabricTests", ["Fabric", "FabricScenarios"]),
   ]
 )
