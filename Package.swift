@@ -63,5 +63,10 @@ let package = Package(
     tests("JSONTests", ["JSON"]),
     tests("KernelsTests", ["CKernels", "COpenBLAS"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
+    tests("MachineTests", ["Machine"]),
+    .executableTarget(
+      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
+      swiftSettings: strict),
+    tests("FabricTests", ["Fabric", "FabricScenarios"]),
   ]
 )

@@ -17,7 +17,8 @@ func checkMPI(_ call: StaticString, _ code: Int32) throws(FabricError) {
   guard code == MPI_SUCCESS else { throw mpiError("\(call)", code) }
 }
 
-func mpiError(_ call: String, _ code: Int32) -> FabricError {
+/// The library's own words for a code that `call` returned; MPI must have been started.
+package func mpiError(_ call: String, _ code: Int32) -> FabricError {
   let capacity = Int(MPI_MAX_ERROR_STRING)
   let message = String(unsafeUninitializedCapacity: capacity) { text in
     text.initialize(repeating: 0)

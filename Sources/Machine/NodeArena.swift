@@ -1,0 +1,96 @@
+private import CNUMA
+private import Glibc
+private import Synchronization
+
+/// Memory near one NUMA node, handed out in slices and given back all at once by `deinit`.
+package final class NodeArena: Sendable {
+  /// How strictly the kernel was asked to place the pages.
+  package enum Policy: Sendable, Equatable {
+    /// Only on the node: cached file pages there make way.
+    case bound
+    /// On the node while it has room.
+    case preferred
+    /// Wherever the kernel likes, for the reason given.
+    case unplaced(reason: String)
+  }
+
+  /// Every slice starts on a cache line.
+  package static let alignment = 64
+  private static let hugePageByteCount = 2 << 20
+
+  package let node: Int
+  package let byteCount: Int
+  package let policy: Policy
+  private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
+  private nonisolated(unsafe) let mapping: UnsafeMutableRawPointer
+  private let mappingByteCount: Int
+  private let used = Mutex(0)
+
+  package var base: UnsafeMutableRawPointer { memory }
+  package var usedByteCount: Int { used.withLock { $0 } }
+
+  /// Reserves `byteCount` bytes, asks for huge pages, and for the node before a page is touched.
+  ///
+  /// A kernel that refuses placement leaves the arena usable and says so in `policy`. Throws when there is no memory.
+  package init(node: Int, byteCount: Int) throws(MachineError) {
+    let page = Self.hugePageByteCount
+    guard byteCount >= 0, byteCount < 1 << 46 else { throw .invalidByteCount(byteCount) }
+    let rounded = max(page, (byteCount + page - 1) / page * page)
+    // One huge page more to align the start, and inaccessible space at the end: no other mapping merges with this one,
+    // and a write past it is caught.
+    let mappingByteCount = rounded + 2 * page
+    guard
+      let mapping = mmap(nil, mappingByteCount, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      mapping != MAP_FAILED
+    else { throw .system("mmap of \(byteCount) bytes", errno) }
+    let aligned = mapping.alignedUp(toMultipleOf: page)
+    guard mprotect(aligned, rounded, PROT_READ | PROT_WRITE) == 0 else {
+      let error = errno
+      munmap(mapping, mappingByteCount)
+      throw .system("mprotect of \(byteCount) bytes", error)
+    }
+    // Refused where huge pages are off, which costs speed only; `verify` shows it.
+    _ = madvise(aligned, rounded, MADV_HUGEPAGE)
+    self.node = node
+    self.byteCount = byteCount
+    self.mapping = mapping
+    self.mappingByteCount = mappingByteCount
+    memory = aligned
+    policy = Self.place(aligned, rounded, on: node)
+  }
+
+  deinit { munmap(mapping, mappingByteCount) }
+
+  /// A slice of zeros, aligned to 64 bytes; may be called from any thread.
+  package func allocate(byteCount: Int) throws(MachineError) -> UnsafeMutableRawBufferPointer {
+    guard byteCount >= 0, byteCount < 1 << 46 else { throw .invalidByteCount(byteCount) }
+    let mask = Self.alignment - 1
+    let total = self.byteCount
+    let start = used.withLock { used -> Int? in
+      let start = (used + mask) & ~mask
+      guard start <= total, byteCount <= total - start else { return nil }
+      used = start + byteCount
+      return start
+    }
+    guard let start else {
+      throw .arenaFull(node: node, requested: byteCount, used: usedByteCount, byteCount: total)
+    }
+    return UnsafeMutableRawBufferPointer(start: memory + start, count: byteCount)
+  }
+
+  /// Binds where the node has room for all of it; binding beyond that would end in the kernel's out-of-memory killer.
+  private static func place(_ start: UnsafeMutableRawPointer, _ byteCount: Int, on node: Int) -> Policy {
+    guard (0..<1024).contains(node) else { return .unplaced(reason: "NUMA node \(node) is out of range") }
+    var mask = [UInt](repeating: 0, count: 1024 / UInt.bitWidth)
+    mask[node / UInt.bitWidth] = 1 << UInt(node % UInt.bitWidth)
+    // The kernel looks at one bit less than it is told.
+    let bitCount = UInt(1024 + 1)
+    let memory = HostFiles(root: "").memoryTable("/sys/devices/system/node/node\(node)/meminfo")
+    let cached = (memory["Active(file)"] ?? 0) + (memory["Inactive(file)"] ?? 0)
+    if (memory["MemFree"] ?? 0) + cached > byteCount, mbind(start, UInt(byteCount), MPOL_BIND, mask, bitCount, 0) == 0 {
+      return .bound
+    }
+    if mbind(start, UInt(byteCount), MPOL_PREFERRED, mask, bitCount, 0) == 0 { return .preferred }
+    return .unplaced(reason: "mbind: " + String(cString: strerror(errno)))
+  }
+}

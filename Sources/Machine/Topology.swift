@@ -1,0 +1,105 @@
+private import CHost
+private import Glibc
+
+/// What this process may use of its host.
+package struct Topology: Sendable, Equatable {
+  package let hostname: String
+  /// As the kernel names it; empty where it does not.
+  package let cpuModel: String
+  /// In the kernel's order; one node of number 0 where the kernel tells of none.
+  package let nodes: [NUMANode]
+  /// Hardware threads this process may run on, ascending: the kernel's affinity mask, which honours cpusets.
+  package let allowedCores: [Int]
+  /// One allowed hardware thread of each physical core: two on one core would share its arithmetic units.
+  package let preferredCores: [Int]
+  /// Hardware threads of the whole host.
+  package let configuredCores: Int
+  /// Cores' worth of time granted by a control group; nil without such a quota.
+  package let coreQuota: Double?
+  package let totalBytes: Int
+  /// The least of what the host and the control groups still have to give.
+  package let availableBytes: Int
+
+  /// Describes this host, or the one whose `/proc` and `/sys` were copied under `root`.
+  package static func discover(root: String = "", allowedCores: [Int]? = nil) throws(MachineError) -> Topology {
+    let files = HostFiles(root: root)
+    let allowed: [Int]
+    if let allowedCores { allowed = Set(allowedCores).sorted() } else { allowed = try Self.affinity() }
+    guard !allowed.isEmpty else { throw .noAllowedCores }
+    let memory = files.memoryTable("/proc/meminfo")
+    let group = ControlGroup(files: files)
+    let available = memory["MemAvailable"] ?? memory["MemFree"] ?? 0
+    let configured = files.list("/sys/devices/system/cpu/possible")?.count ?? allowed.count
+    return Topology(
+      hostname: files.line("/proc/sys/kernel/hostname") ?? "localhost",
+      cpuModel: Self.cpuModel(files),
+      nodes: Self.nodes(files, allowed: allowed, memory: memory),
+      allowedCores: allowed,
+      preferredCores: Self.onePerCore(files, allowed: allowed),
+      configuredCores: max(configured, allowed.count),
+      coreQuota: group.coreQuota,
+      totalBytes: memory["MemTotal"] ?? 0,
+      availableBytes: min(available, group.availableBytes ?? available))
+  }
+
+  private static func affinity() throws(MachineError) -> [Int] {
+    var cores = [Int32](repeating: 0, count: 4096)
+    var count = host_allowed_cores(&cores, cores.count)
+    if count > cores.count {
+      cores = [Int32](repeating: 0, count: count)
+      count = host_allowed_cores(&cores, cores.count)
+    }
+    guard count >= 0 else { throw .system("sched_getaffinity", Int32(-count)) }
+    return cores.prefix(count).map { Int($0) }
+  }
+
+  private static func nodes(_ files: HostFiles, allowed: [Int], memory: [String: Int]) -> [NUMANode] {
+    let allowed = Set(allowed)
+    let directory = "/sys/devices/system/node"
+    let ids = files.list("\(directory)/online") ?? []
+    var nodes = ids.map { id in
+      let cores = files.list("\(directory)/node\(id)/cpulist") ?? []
+      let memory = files.memoryTable("\(directory)/node\(id)/meminfo")
+      let free = memory["MemFree"] ?? 0
+      let cached = (memory["Active(file)"] ?? 0).addingReportingOverflow(memory["Inactive(file)"] ?? 0).partialValue
+      return NUMANode(
+        id: id, cores: cores.filter { allowed.contains($0) }, totalBytes: memory["MemTotal"] ?? 0, freeBytes: free,
+        availableBytes: free.addingReportingOverflow(max(0, cached)).partialValue)
+    }
+    // A core that no node lists must still belong somewhere.
+    let homeless = allowed.subtracting(nodes.flatMap(\.cores)).sorted()
+    if nodes.isEmpty {
+      let free = memory["MemFree"] ?? 0
+      nodes = [
+        NUMANode(
+          id: 0, cores: homeless, totalBytes: memory["MemTotal"] ?? 0, freeBytes: free,
+          availableBytes: memory["MemAvailable"] ?? free)
+      ]
+    } else if !homeless.isEmpty {
+      let first = nodes[0]
+      nodes[0] = NUMANode(
+        id: first.id, cores: (first.cores + homeless).sorted(), totalBytes: first.totalBytes,
+        freeBytes: first.freeBytes, availableBytes: first.availableBytes)
+    }
+    return nodes
+  }
+
+  private static func onePerCore(_ files: HostFiles, allowed: [Int]) -> [Int] {
+    var covered: Set<Int> = []
+    return allowed.filter { thread in
+      guard !covered.contains(thread) else { return false }
+      let siblings = files.list("/sys/devices/system/cpu/cpu\(thread)/topology/thread_siblings_list") ?? []
+      covered.formUnion(siblings)
+      return true
+    }
+  }
+
+  private static func cpuModel(_ files: HostFiles) -> String {
+    for line in files.text("/proc/cpuinfo")?.split(whereSeparator: \.isNewline) ?? []
+    where line.hasPrefix("model name") {
+      guard let colon = line.firstIndex(of: ":") else { continue }
+      return String(line[colon...].dropFirst().drop(while: \.isWhitespace))
+    }
+    return ""
+  }
+}

@@ -1,0 +1,60 @@
+import Fabric
+
+/// What every transport must do, run by each rank: over threads in `FabricTests`, over processes under mpirun.
+package struct Scenario: Sendable, CustomStringConvertible {
+  package let name: String
+  package let body: @Sendable (any Communicator) throws -> Void
+
+  package var description: String { name }
+
+  /// All of them; each ends with nothing under way, so that they can follow one another.
+  package static let all: [Scenario] = messages + collectives + agreements
+
+  package static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
+}
+
+/// A rank saw something other than it should.
+package struct Unexpected: Error, CustomStringConvertible {
+  package let description: String
+}
+
+func expect(_ condition: Bool, _ message: @autoclosure () -> String) throws {
+  guard condition else { throw Unexpected(description: message()) }
+}
+
+/// Expects the body to throw an error that passes the test.
+func expectError(_ what: String, _ body: () throws -> Void, _ isRight: (FabricError) -> Bool) throws {
+  do { try body() } catch let error as FabricError where isRight(error) { return } catch {
+    throw Unexpected(description: "\(what): instead of the right error came \(error)")
+  }
+  throw Unexpected(description: "\(what): no error came")
+}
+
+/// Memory that stays where it is while messages are under way.
+final class Buffer {
+  let bytes: UnsafeMutableRawBufferPointer
+  var readOnly: UnsafeRawBufferPointer { UnsafeRawBufferPointer(bytes) }
+
+  init(count: Int, _ value: (Int) -> UInt8 = { _ in 0xEE }) {
+    bytes = .allocate(byteCount: count, alignment: 64)
+    for index in 0..<count { bytes[index] = value(index) }
+  }
+
+  deinit { bytes.deallocate() }
+
+  func holds(_ count: Int, _ value: (Int) -> UInt8) -> Bool {
+    (0..<count).allSatisfy { bytes[$0] == value($0) }
+  }
+}
+
+/// A byte that depends on who sent it to whom in which message and at which place.
+func pattern(_ source: Rank, _ target: Rank, _ salt: Int) -> (Int) -> UInt8 {
+  let seed = source.index &* 131 &+ target.index &* 31 &+ salt &* 7
+  return { UInt8(truncatingIfNeeded: seed &+ $0 &* 13 &+ $0 >> 8) }
+}
+
+extension Communicator {
+  var everyone: [Rank] { (0..<size).map { Rank($0) } }
+  var next: Rank { Rank((rank.index + 1) % size) }
+  var previous: Rank { Rank((rank.index + size - 1) % size) }
+}

@@ -1,0 +1,142 @@
+import Foundation
+import Testing
+
+@testable import Machine
+
+/// A copy of the kernel's files for a host that exists only in a test.
+private final class FakeHost {
+  let root: String
+
+  init(_ files: [String: String]) throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("host-\(UUID().uuidString)")
+    root = directory.path
+    for (path, text) in files {
+      let file = URL(fileURLWithPath: root + path)
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(text.utf8).write(to: file)
+    }
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: root) }
+}
+
+@Suite struct TopologyTests {
+  private static let twoSockets: [String: String] = [
+    "/proc/sys/kernel/hostname": "node17\n",
+    "/proc/meminfo": "MemTotal:  1000 kB\nMemFree:  300 kB\nMemAvailable:   700 kB\nHugePages_Total:  0\n",
+    "/proc/cpuinfo": "processor\t: 0\nmodel name\t: Some CPU @ 2.0GHz: B\n",
+    "/sys/devices/system/cpu/possible": "0-7\n",
+    "/sys/devices/system/node/online": "0,2\n",
+    "/sys/devices/system/node/node0/cpulist": "0-1,4-5\n",
+    "/sys/devices/system/node/node2/cpulist": "2-3,6-7\n",
+    "/sys/devices/system/node/node0/meminfo":
+      "Node 0 MemTotal: 600 kB\nNode 0 MemFree: 100 kB\nNode 0 Active(file): 20 kB\nNode 0 Inactive(file): 3 kB\n",
+    "/sys/devices/system/node/node2/meminfo": "Node 2 MemTotal: 400 kB\nNode 2 MemFree: 200 kB\n",
+    "/sys/devices/system/cpu/cpu0/topology/thread_siblings_list": "0,4\n",
+    "/sys/devices/system/cpu/cpu1/topology/thread_siblings_list": "1,5\n",
+    "/sys/devices/system/cpu/cpu2/topology/thread_siblings_list": "2,6\n",
+    "/sys/devices/system/cpu/cpu3/topology/thread_siblings_list": "3,7\n",
+    "/sys/devices/system/cpu/cpu5/topology/thread_siblings_list": "1,5\n",
+  ]
+
+  @Test func aHostOfTwoNodesIsDescribed() throws {
+    let host = try FakeHost(Self.twoSockets)
+    let topology = try Topology.discover(root: host.root, allowedCores: [5, 0, 1, 2, 3, 4, 6, 7])
+    #expect(topology.hostname == "node17")
+    #expect(topology.cpuModel == "Some CPU @ 2.0GHz: B")
+    #expect(topology.configuredCores == 8)
+    #expect(topology.allowedCores == Array(0..<8))
+    #expect(topology.preferredCores == [0, 1, 2, 3])
+    #expect(topology.totalBytes == 1000 * 1024 && topology.availableBytes == 700 * 1024)
+    #expect(topology.coreQuota == nil)
+    #expect(
+      topology.nodes == [
+        NUMANode(id: 0, cores: [0, 1, 4, 5], totalBytes: 600 << 10, freeBytes: 100 << 10, availableBytes: 123 << 10),
+        NUMANode(id: 2, cores: [2, 3, 6, 7], totalBytes: 400 << 10, freeBytes: 200 << 10),
+      ])
+  }
+
+  @Test func onlyAllowedCoresAreListed() throws {
+    let host = try FakeHost(Self.twoSockets)
+    let topology = try Topology.discover(root: host.root, allowedCores: [5, 6, 9])
+    #expect(topology.allowedCores == [5, 6, 9])
+    // The siblings of 5 are not allowed; core 9 is on no node's list.
+    #expect(topology.preferredCores == [5, 6, 9])
+    #expect(topology.nodes.map(\.cores) == [[5, 9], [6]])
+  }
+
+  @Test func aKernelThatTellsNothingIsOneNode() throws {
+    let host = try FakeHost(["/proc/meminfo": "MemTotal: 8 kB\nMemFree: 4 kB\n"])
+    let topology = try Topology.discover(root: host.root, allowedCores: [0, 1])
+    #expect(topology.nodes == [NUMANode(id: 0, cores: [0, 1], totalBytes: 8 << 10, freeBytes: 4 << 10)])
+    #expect(topology.availableBytes == 4 << 10)
+    #expect(topology.configuredCores == 2)
+  }
+
+  @Test func noAllowedCoreIsAnError() throws {
+    #expect(throws: MachineError.noAllowedCores) { try Topology.discover(allowedCores: []) }
+  }
+
+  @Test func controlGroupsOfVersion2LimitMemoryAndTime() throws {
+    var files = Self.twoSockets
+    files["/proc/self/cgroup"] = "0::/slice/job\n"
+    files["/sys/fs/cgroup/slice/memory.max"] = "500000\n"
+    files["/sys/fs/cgroup/slice/memory.current"] = "300000\n"
+    files["/sys/fs/cgroup/slice/memory.stat"] = "anon 1\ninactive_file 50000\nactive_file 7\n"
+    files["/sys/fs/cgroup/slice/job/memory.max"] = "max\n"
+    files["/sys/fs/cgroup/slice/job/memory.current"] = "1\n"
+    files["/sys/fs/cgroup/slice/job/cpu.max"] = "250000 100000\n"
+    let host = try FakeHost(files)
+    let topology = try Topology.discover(root: host.root, allowedCores: [0])
+    #expect(topology.availableBytes == 500_000 - 300_000 + 50_007)
+    #expect(topology.coreQuota == 2.5)
+  }
+
+  @Test func controlGroupsOfVersion1LimitMemoryAndTime() throws {
+    var files = Self.twoSockets
+    // In a container, the group's path is the host's, and only the mount's root is there.
+    files["/proc/self/cgroup"] = "7:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\nnonsense\n"
+    files["/sys/fs/cgroup/memory/memory.limit_in_bytes"] = "400000\n"
+    files["/sys/fs/cgroup/memory/memory.usage_in_bytes"] = "500000\n"
+    files["/sys/fs/cgroup/memory/docker/memory.limit_in_bytes"] = "9223372036854771712\n"
+    files["/sys/fs/cgroup/memory/docker/memory.usage_in_bytes"] = "5\n"
+    files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"] = "-1\n"
+    files["/sys/fs/cgroup/cpu/cpu.cfs_period_us"] = "100000\n"
+    let host = try FakeHost(files)
+    let topology = try Topology.discover(root: host.root, allowedCores: [0])
+    #expect(topology.availableBytes == 0)
+    #expect(topology.coreQuota == nil)
+  }
+
+  @Test func nonsenseInTheKernelsFilesIsNoTrap() throws {
+    var files = Self.twoSockets
+    files["/proc/meminfo"] = "MemTotal: 99999999999999999999 kB\nMemAvailable: 9223372036854775807 kB\n: :\n"
+    files["/proc/self/cgroup"] = "::\n0::/../..\n:memory\n4:memory:x\n"
+    files["/sys/fs/cgroup/memory.max"] = "-5\n"
+    files["/sys/fs/cgroup/cpu.max"] = "0 0\n"
+    files["/sys/devices/system/node/online"] = "0-99999999999\n"
+    files["/sys/devices/system/cpu/possible"] = "3-1\n"
+    let host = try FakeHost(files)
+    let topology = try Topology.discover(root: host.root, allowedCores: [0, 1])
+    #expect(topology.nodes.map(\.cores) == [[0, 1]])
+    #expect(topology.availableBytes == 0)
+  }
+
+  @Test(arguments: [
+    ("0-3,8,10-11", [0, 1, 2, 3, 8, 10, 11]), ("5", [5]), ("2, 1", [1, 2]), ("", []), ("1-", nil), ("-1", nil),
+    ("a", nil), ("3-2", nil), ("1-2-3", nil), ("0-4000000000", nil),
+  ] as [(String, [Int]?)])
+  func listsOfNumbersAreParsed(text: String, numbers: [Int]?) {
+    #expect(HostFiles.numbers(inList: text) == numbers)
+  }
+
+  @Test func thisHostIsDescribed() throws {
+    let topology = try Topology.discover()
+    #expect(!topology.hostname.isEmpty)
+    #expect(!topology.allowedCores.isEmpty && topology.configuredCores >= topology.allowedCores.count)
+    #expect(Set(topology.preferredCores).isSubset(of: topology.allowedCores))
+    #expect(Set(topology.nodes.flatMap(\.cores)) == Set(topology.allowedCores))
+    #expect(topology.availableBytes > 0 && topology.availableBytes <= topology.totalBytes)
+  }
+}
