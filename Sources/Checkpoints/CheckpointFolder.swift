@@ -25,7 +25,8 @@ package final class CheckpointFolder: Sendable {
   package let fingerprint: [UInt8]
   /// Every tensor, file after file, each in the order of its data.
   package let entries: [TensorEntry]
-  private let positions: [ExactString: Int]
+  /// Nil when all tensors are in `model.safetensors`.
+  private let index: ShardIndex?
 
   package init(path: String, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
     var status = stat()
@@ -54,22 +55,9 @@ package final class CheckpointFolder: Sendable {
     declaredByteCount = opened.index?.declaredByteCount
     fingerprint = hash.finish()
 
-    var entries: [TensorEntry] = []
-    var positions: [ExactString: Int] = [:]
-    let count = opened.files.reduce(0) { $0 + $1.entries.count }
-    entries.reserveCapacity(count)
-    positions.reserveCapacity(count)
-    var totalByteCount = 0
-    for file in opened.files {
-      for entry in file.entries {
-        totalByteCount += entry.byteCount
-        positions[ExactString(entry.name)] = entries.count
-        entries.append(entry)
-      }
-    }
-    self.entries = entries
-    self.positions = positions
-    self.totalByteCount = totalByteCount
+    index = opened.index
+    entries = opened.files.flatMap(\.entries)
+    totalByteCount = opened.files.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.byteCount } }
   }
 
   package var fileCount: Int { files.count }
@@ -78,7 +66,10 @@ package final class CheckpointFolder: Sendable {
   package var names: some RandomAccessCollection<String> { entries.lazy.map(\.name) }
 
   /// The tensor whose name has the same bytes as `name`.
-  package func tensor(_ name: String) -> TensorEntry? { positions[ExactString(name)].map { entries[$0] } }
+  package func tensor(_ name: String) -> TensorEntry? {
+    guard let index else { return files[0].tensor(name) }
+    return index.shardOfTensor[ExactString(name)].flatMap { files[$0].tensor(name) }
+  }
 
   /// Reader of `config.json`'s settings.
   package func settings() throws(CheckpointError) -> ConfigReader {

@@ -1,11 +1,13 @@
 /// SHA-256 (FIPS 180-4), so that ranks can tell whether they see the same files.
-struct SHA256 {
+package struct SHA256 {
   private var state: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
   ]
   private var block: [UInt8] = []
   private var byteCount = 0
   private var schedule = [UInt32](repeating: 0, count: 64)
+
+  package init() {}
 
   /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
   private static let constants: [UInt32] = [
@@ -19,7 +21,7 @@ struct SHA256 {
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
   ]
 
-  mutating func update(_ bytes: [UInt8]) {
+  package mutating func update(_ bytes: [UInt8]) {
     byteCount &+= bytes.count
     var at = 0
     if !block.isEmpty {
@@ -40,12 +42,12 @@ struct SHA256 {
   }
 
   /// Adds a number as 8 bytes, most significant first; before variable-length parts, so that they cannot run together.
-  mutating func update(count: Int) {
+  package mutating func update(count: Int) {
     update((0..<8).map { UInt8(truncatingIfNeeded: count >> (56 - 8 * $0)) })
   }
 
   /// The digest, 32 bytes.
-  mutating func finish() -> [UInt8] {
+  package mutating func finish() -> [UInt8] {
     let bitCount = byteCount &* 8
     update([0x80] + [UInt8](repeating: 0, count: (119 - byteCount % 64) % 64))
     update(count: bitCount)

@@ -32,10 +32,7 @@ package final class SafetensorsFile: Sendable {
     byteCount = file.byteCount
     entries = table.entries
     metadata = table.metadata
-    var positions: [ExactString: Int] = [:]
-    positions.reserveCapacity(table.entries.count)
-    for (position, entry) in table.entries.enumerated() { positions[ExactString(entry.name)] = position }
-    self.positions = positions
+    positions = table.positions
     var hash = SHA256()
     hash.update(count: file.byteCount)
     hash.update(header)

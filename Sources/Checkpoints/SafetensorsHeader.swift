@@ -13,6 +13,8 @@ import Tensors
 struct SafetensorsHeader: Sendable {
   /// In the order of their data.
   let entries: [TensorEntry]
+  /// Name → position in `entries`.
+  let positions: [ExactString: Int]
   /// `__metadata__`, strings only.
   let metadata: JSONObject
 
@@ -22,7 +24,7 @@ struct SafetensorsHeader: Sendable {
   ) throws(CheckpointError) {
     var scanner = TableScanner(bytes, path: path, base: 8)
     var entries: [TensorEntry] = []
-    var names: Set<ExactString> = []
+    var orders: [ExactString: Int] = [:]
     var metadata: JSONObject?
     let reader = EntryReader(
       path: path, fileIndex: fileIndex, dataStart: 8 + bytes.count, dataByteCount: dataByteCount, limits: limits)
@@ -35,7 +37,7 @@ struct SafetensorsHeader: Sendable {
       guard entries.count < limits.tensorCount else {
         throw .tooMany(path: path, what: "tensors", limit: limits.tensorCount)
       }
-      guard names.insert(ExactString(name)).inserted else {
+      guard orders.updateValue(entries.count, forKey: ExactString(name)) == nil else {
         throw .duplicateName(path: path, byte: position, name: name)
       }
       entries.append(try reader.entry(name, at: position, from: &scanner))
@@ -43,22 +45,29 @@ struct SafetensorsHeader: Sendable {
     scanner.skipSpaces()
     guard scanner.next == nil else { throw scanner.unexpected("the end of the header") }
 
-    entries.sort { ($0.byteOffset, $0.byteCount) < ($1.byteOffset, $1.byteCount) }
-    var end = 8 + bytes.count
-    for entry in entries {
-      let begin = entry.byteOffset - 8 - bytes.count
-      let expected = end - 8 - bytes.count
-      guard entry.byteOffset <= end else { throw .gap(path: path, name: entry.name, begin: begin, expected: expected) }
-      guard entry.byteOffset >= end else {
-        throw .overlap(path: path, name: entry.name, begin: begin, expected: expected)
-      }
-      end = entry.byteOffset + entry.byteCount
+    let byOffset = entries.indices.sorted {
+      (entries[$0].byteOffset, entries[$0].byteCount) < (entries[$1].byteOffset, entries[$1].byteCount)
     }
-    guard end == 8 + bytes.count + dataByteCount else {
-      throw .wrongFileSize(path: path, expected: end, found: 8 + bytes.count + dataByteCount)
-    }
-    self.entries = entries
+    var positionOfOrder = [Int](repeating: 0, count: entries.count)
+    for (position, order) in byOffset.enumerated() { positionOfOrder[order] = position }
+    self.entries = byOffset.map { entries[$0] }
+    positions = orders.mapValues { positionOfOrder[$0] }
     self.metadata = metadata ?? JSONObject()
+    try checkLayout(path: path, dataStart: 8 + bytes.count, dataByteCount: dataByteCount)
+  }
+
+  /// Throws unless the tensors follow each other from the data's first byte to the file's last.
+  private func checkLayout(path: String, dataStart: Int, dataByteCount: Int) throws(CheckpointError) {
+    var end = 0
+    for entry in entries {
+      let begin = entry.byteOffset - dataStart
+      guard begin <= end else { throw .gap(path: path, name: entry.name, begin: begin, expected: end) }
+      guard begin >= end else { throw .overlap(path: path, name: entry.name, begin: begin, expected: end) }
+      end = begin + entry.byteCount
+    }
+    guard end == dataByteCount else {
+      throw .wrongFileSize(path: path, expected: dataStart + end, found: dataStart + dataByteCount)
+    }
   }
 
   private static func metadata(

@@ -111,7 +111,11 @@ struct TableScanner {
     while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 { at += 1 }
     if next == UInt8(ascii: "\"") {
       at += 1
-      guard let text = String(validating: bytes[(start + 1)..<(at - 1)], as: UTF8.self) else {
+      let inside = (start + 1)..<(at - 1)
+      let text = bytes.withUnsafeBufferPointer { buffer in
+        String(validating: UnsafeBufferPointer(rebasing: buffer[inside]), as: UTF8.self)
+      }
+      guard let text else {
         throw .json(path: path, byte: base + start, .invalidUTF8(offset: 0))
       }
       return text

@@ -65,7 +65,8 @@ struct CheckpointFolderTests {
       fingerprint { $0.write("{}", as: "generation_config.json") },
       fingerprint { $0.write(#"{"weight_map":{"a":"m.safetensors"}} "#, as: "model.safetensors.index.json") },
       fingerprint {
-        $0.write(safetensors(#"{"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}"#, dataByteCount: 1), as: "m.safetensors")
+        $0.write(
+          safetensors(#"{"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}"#, dataByteCount: 1), as: "m.safetensors")
       },
       fingerprint { $0.write(shard(["a"]), as: "model.safetensors") },
     ]
@@ -73,11 +74,27 @@ struct CheckpointFolderTests {
     #expect(try fingerprint { _ in } == all[0])
   }
 
+  @Test(.timeLimit(.minutes(1))) func manyTensorsOpenInLinearTime() throws {
+    let folder = TemporaryFolder()
+    folder.write("{}", as: "config.json")
+    var map: [String] = []
+    for number in 0..<40 {
+      let names = (0..<500).map { "model.layers.\(number).mlp.experts.\($0).down_proj.weight" }
+      folder.write(shard(names), as: "model-\(number).safetensors")
+      map += names.map { "\"\($0)\":\"model-\(number).safetensors\"" }
+    }
+    folder.write("{\"weight_map\":{" + map.joined(separator: ",") + "}}", as: "model.safetensors.index.json")
+    let checkpoint = try CheckpointFolder(path: folder.path)
+    #expect(checkpoint.entries.count == 20_000 && checkpoint.fileCount == 40)
+    #expect(checkpoint.tensor("model.layers.39.mlp.experts.499.down_proj.weight")?.fileIndex == 39)
+  }
+
   // MARK: Reading
 
   @Test func rangesAreReadExactlyAndOnlyInsideTheirTensor() throws {
     let folder = TemporaryFolder()
-    let header = #"{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[5],"data_offsets":[5,10]}}"#
+    let header =
+      #"{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[5],"data_offsets":[5,10]}}"#
     let file = try SafetensorsFile(path: folder.write(safetensors(header, dataByteCount: 10), as: "m.safetensors"))
     let entry = try #require(file.tensor("b"))
     for lower in 0...5 {
@@ -131,7 +148,9 @@ struct CheckpointFolderTests {
     let before = checkpoint.bytesRead
     try await withThrowingTaskGroup(of: Bool.self) { group in
       for _ in 0..<8 {
-        group.addTask { try checkpoint.entries.indices.allSatisfy { try checkpoint.readAll(checkpoint.entries[$0]) == expected[$0] } }
+        group.addTask {
+          try checkpoint.entries.indices.allSatisfy { try checkpoint.readAll(checkpoint.entries[$0]) == expected[$0] }
+        }
       }
       for try await same in group { #expect(same) }
     }
@@ -163,7 +182,11 @@ struct CheckpointFolderTests {
         default: Double(1024 + fraction) * Double(sign: .plus, exponent: exponent - 25, significand: 1)
         }
       let expected = Float(pattern >> 15 == 1 ? -magnitude : magnitude)
-      if expected.isNaN { #expect(value.isNaN) } else if value.bitPattern != expected.bitPattern { Issue.record("\(pattern)") }
+      if expected.isNaN {
+        #expect(value.isNaN)
+      } else if value.bitPattern != expected.bitPattern {
+        Issue.record("\(pattern)")
+      }
     }
     let brains = try tensor(.bfloat16, patterns, in: folder)
     let wide = try brains.float32s(brains.entries[0], finite: false)

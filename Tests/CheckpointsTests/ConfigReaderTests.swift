@@ -98,7 +98,8 @@ struct ConfigReaderTests {
   @Test func listsAreBoundedAndCheckedInFull() throws {
     let config = try reader(#"{"l":[1,2,3],"m":[1,"2"],"s":["a",1]}"#)
     #expect(
-      problem { () throws(CheckpointError) in try config.ints("l", in: 0...9, maxCount: 2) } == .tooManyElements(limit: 2))
+      problem { () throws(CheckpointError) in try config.ints("l", in: 0...9, maxCount: 2) }
+        == .tooManyElements(limit: 2))
     #expect(problem { () throws(CheckpointError) in try config.ints("l", in: 0...2, maxCount: 3) } != nil)
     #expect(problem { () throws(CheckpointError) in try config.ints("m", in: 0...9, maxCount: 3) } != nil)
     #expect(problem { () throws(CheckpointError) in try config.strings("s", maxCount: 3) } != nil)

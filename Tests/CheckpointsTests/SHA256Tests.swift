@@ -1,6 +1,5 @@
+import Checkpoints
 import Testing
-
-@testable import Checkpoints
 
 struct SHA256Tests {
   func hex(_ parts: [[UInt8]]) -> String {
@@ -24,7 +23,9 @@ struct SHA256Tests {
     let letters = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
     let digest = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
     #expect(hex([letters]) == digest)
-    #expect(hex([Array(letters[..<1]), Array(letters[1..<70]), [], Array(letters[70..<999_937]), Array(letters[999_937...])]) == digest)
+    #expect(
+      hex([Array(letters[..<1]), Array(letters[1..<70]), [], Array(letters[70..<999_937]), Array(letters[999_937...])])
+        == digest)
   }
 
   @Test func howAMessageIsCutDoesNotMatter() {

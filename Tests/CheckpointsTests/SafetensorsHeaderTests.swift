@@ -6,7 +6,8 @@ import Testing
 struct SafetensorsHeaderTests {
   let folder = TemporaryFolder()
 
-  func open(_ bytes: [UInt8], limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) -> SafetensorsFile {
+  func open(_ bytes: [UInt8], limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) -> SafetensorsFile
+  {
     try SafetensorsFile(path: folder.write(bytes, as: "t.safetensors"), limits: limits)
   }
 
@@ -89,13 +90,18 @@ struct SafetensorsHeaderTests {
   // MARK: Syntax
 
   @Test(arguments: [
-    "", " ", "[]", "{", "{\"", " {}", "\n{}", "\u{FEFF}{}", "{}\n", "{}\t", "{}\u{0}", "{}}", "{} {}", "{}x", "{,}", "null",
+    "", " ", "[]", "{", "{\"", " {}", "\n{}", "\u{FEFF}{}", "{}\n", "{}\t", "{}\u{0}", "{}}", "{} {}", "{}x", "{,}",
+    "null",
     #"{"a":["U8",[1],[0,1]]}"#, #"{"a":null}"#, #"{"a":1}"#, #"{"__metadata__":{"a":1}}"#, #"{"__metadata__":[]}"#,
-    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},}"#, #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],}}"#,
+    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},}"#,
+    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],}}"#,
     #"{"a":{"dtype":"U8","shape":[1,],"data_offsets":[0,1]}}"#, #"{"a":{"dtype":8,"shape":[1],"data_offsets":[0,1]}}"#,
-    #"{"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}}"#, #"{"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}}"#,
-    #"{"a":{"dtype":"U8","shape":["1"],"data_offsets":[0,1]}}"#, #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[1]}}"#,
-    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,1]}}"#, #"{"a":{"dtype":"U8","shape":null,"data_offsets":[0,1]}}"#,
+    #"{"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}}"#,
+    #"{"a":{"dtype":"U8","shape":[[1]],"data_offsets":[0,1]}}"#,
+    #"{"a":{"dtype":"U8","shape":["1"],"data_offsets":[0,1]}}"#,
+    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[1]}}"#,
+    #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,1]}}"#,
+    #"{"a":{"dtype":"U8","shape":null,"data_offsets":[0,1]}}"#,
     #"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#, "{'a':{}}", #"{"a" {}}"#,
   ])
   func anythingButTheTableIsRefused(header: String) {
@@ -103,7 +109,9 @@ struct SafetensorsHeaderTests {
     if case .wrongFileSize = failure(header, data: 1) { Issue.record("refused for its size only") }
   }
 
-  @Test(arguments: ["1.0", "1e0", "1E0", "-0", "-1", "+1", "01", "00", "1.", "0x1", "9223372036854775808", "1_0", "", "true"])
+  @Test(arguments: [
+    "1.0", "1e0", "1E0", "-0", "-1", "+1", "01", "00", "1.", "0x1", "9223372036854775808", "1_0", "", "true",
+  ])
   func numbersThatAreNotPlainIntegersAreRefused(number: String) {
     for header in [
       #"{"a":{"dtype":"U8","shape":[\#(number)],"data_offsets":[0,1]}}"#,
@@ -120,8 +128,10 @@ struct SafetensorsHeaderTests {
   @Test func badTextIsRefused() {
     let tail = Array(#"":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#.utf8)
     let names: [[UInt8]] = [
-      [0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x0A], [0x00], Array(#"\ud800"#.utf8),
-      Array(#"\udc00\ud800"#.utf8), Array(#"\x"#.utf8), Array(#"\u12"#.utf8), Array(#"\"#.utf8), [0x61, 0x5C, 0x6E, 0xFF],
+      [0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x0A], [0x00],
+      Array(#"\ud800"#.utf8),
+      Array(#"\udc00\ud800"#.utf8), Array(#"\x"#.utf8), Array(#"\u12"#.utf8), Array(#"\"#.utf8),
+      [0x61, 0x5C, 0x6E, 0xFF],
     ]
     for name in names {
       let bytes = safetensors(Array("{\"".utf8) + name + tail, dataByteCount: 1)
@@ -217,7 +227,9 @@ struct SafetensorsHeaderTests {
     #expect(failure(two((2, 4), (0, 2)), data: 4) == nil)
     guard case .gap(_, "b", 3, 2) = failure(two((0, 2), (3, 4)), data: 4) else { return #expect(Bool(false), "hole") }
     guard case .gap(_, "a", 1, 0) = failure(two((1, 2), (2, 4)), data: 4) else { return #expect(Bool(false), "start") }
-    guard case .overlap(_, "b", 1, 2) = failure(two((0, 2), (1, 4)), data: 4) else { return #expect(Bool(false), "over") }
+    guard case .overlap(_, "b", 1, 2) = failure(two((0, 2), (1, 4)), data: 4) else {
+      return #expect(Bool(false), "over")
+    }
     guard case .overlap = failure(two((0, 4), (0, 4)), data: 4) else { return #expect(Bool(false), "twice") }
     guard case .overlap = failure(two((0, 4), (2, 2)), data: 4) else { return #expect(Bool(false), "empty inside") }
     guard case .wrongFileSize = failure(two((0, 2), (2, 4)), data: 5) else { return #expect(Bool(false), "long") }
@@ -239,7 +251,8 @@ struct SafetensorsHeaderTests {
     }
     #expect(refused(shard(["a", "b"])) == nil)
     guard case .tooMany(_, "tensors", 2) = refused(shard(["a", "b", "c"])) else { return #expect(Bool(false)) }
-    guard case .json(_, _, .tooLarge) = refused(safetensors(#"{"__metadata__":{"a":"12345"}}"#, dataByteCount: 0)) else {
+    guard case .json(_, _, .tooLarge) = refused(safetensors(#"{"__metadata__":{"a":"12345"}}"#, dataByteCount: 0))
+    else {
       return #expect(Bool(false))
     }
     guard case .headerTooLong = refused(safetensors("{}" + String(repeating: " ", count: 999), dataByteCount: 0)) else {
@@ -248,7 +261,9 @@ struct SafetensorsHeaderTests {
   }
 
   @Test func messagesAreOneLineWhateverTheFileSays() {
-    for header in [#"{"a\n\u001b[31m":{}}"#, #"{"\#(String(repeating: "x", count: 900))":{}}"#, "\n", #"{"a":{"dtype":"\u0007"}}"#] {
+    for header in [
+      #"{"a\n\u001b[31m":{}}"#, #"{"\#(String(repeating: "x", count: 900))":{}}"#, "\n", #"{"a":{"dtype":"\u0007"}}"#,
+    ] {
       let text = failure(header)?.description ?? ""
       #expect(text.utf8.allSatisfy { $0 >= 0x20 } && text.utf8.count < 600 && text.contains("t.safetensors"), "\(text)")
     }

@@ -56,9 +56,11 @@ struct SafetensorsWriterTests {
     }
     for tensor in [
       SafetensorsWriter.Declaration("", .uint8, [1]), .init("__metadata__", .uint8, [1]), .init("a", .uint8, [-1]),
-      .init("a", .uint8, [1, 1, 1, 1, 1, 1, 1, 1, 1]), .init("a", .float32, [1 << 40, 1 << 40]), .init("a", .uint8, [.max]),
+      .init("a", .uint8, [1, 1, 1, 1, 1, 1, 1, 1, 1]), .init("a", .float32, [1 << 40, 1 << 40]),
+      .init("a", .uint8, [.max]),
     ] {
-      #expect(failure { () throws(CheckpointError) in _ = try SafetensorsWriter(path: path, tensors: [tensor]) } == .badShape)
+      #expect(
+        failure { () throws(CheckpointError) in _ = try SafetensorsWriter(path: path, tensors: [tensor]) } == .badShape)
     }
     let twice = failure { () throws(CheckpointError) in
       _ = try SafetensorsWriter(path: path, tensors: [.init("a", .uint8, [1]), .init("a", .int8, [1])])
@@ -67,7 +69,8 @@ struct SafetensorsWriterTests {
     let writer = try SafetensorsWriter(path: path, tensors: [.init("a", .uint8, [2])])
     #expect(failure { () throws(CheckpointError) in try writer.append("b", [UInt8(1)]) } == .undeclared)
     #expect(
-      failure { () throws(CheckpointError) in try writer.append("a", [1, 2, 3] as [UInt8]) } == .tooManyBytes(declared: 2))
+      failure { () throws(CheckpointError) in try writer.append("a", [1, 2, 3] as [UInt8]) }
+        == .tooManyBytes(declared: 2))
     try writer.append("a", [UInt8(1)])
     #expect(failure { () throws(CheckpointError) in try writer.finish() } == .unfinished(written: 1, declared: 2))
     try writer.append("a", [UInt8(2)])

@@ -37,9 +37,12 @@ struct ShardIndexTests {
   }
 
   @Test(arguments: [
-    "/etc/passwd", "../m-1.safetensors", "./m-1.safetensors", "..", ".", "", "x/m-1.safetensors", #"m-1.safetensors\u0000"#,
-    #"m-1.safetensors\u0000.safetensors"#, "/tmp/x.safetensors", #"..\\m-1.safetensors"#, ".safetensors", ".h.safetensors", "m-1.bin",
-    "config.json", "m-1.safetensors/", #"m\n.safetensors"#, #"m\u007f.safetensors"#, String(repeating: "m", count: 250) + ".safetensors",
+    "/etc/passwd", "../m-1.safetensors", "./m-1.safetensors", "..", ".", "", "x/m-1.safetensors",
+    #"m-1.safetensors\u0000"#,
+    #"m-1.safetensors\u0000.safetensors"#, "/tmp/x.safetensors", #"..\\m-1.safetensors"#, ".safetensors",
+    ".h.safetensors", "m-1.bin",
+    "config.json", "m-1.safetensors/", #"m\n.safetensors"#, #"m\u007f.safetensors"#,
+    String(repeating: "m", count: 250) + ".safetensors",
   ])
   func aShardThatIsNotAPlainFileNameIsRefused(name: String) {
     index(#"{"weight_map":{"a":"\#(name)"}}"#)
@@ -51,8 +54,10 @@ struct ShardIndexTests {
 
   @Test(arguments: [
     "", "{}", "[]", "null", #"{"weight_map":{}}"#, #"{"weight_map":[]}"#, #"{"weight_map":{"a":1}}"#,
-    #"{"weight_map":{"a":null}}"#, #"{"weight_map":{"a":"m-1.safetensors"}"#, #"{"weight_map":{"a":["m-1.safetensors"]}}"#,
-    #"{"weight_map":null}"#, #"{"metadata":{}}"#, #"{"x":{}"#, #"{"x":}"#, #"{"x":,"y":1}"#, #"{"weight_map":{"a":"m-1.safetensors"}} x"#,
+    #"{"weight_map":{"a":null}}"#, #"{"weight_map":{"a":"m-1.safetensors"}"#,
+    #"{"weight_map":{"a":["m-1.safetensors"]}}"#,
+    #"{"weight_map":null}"#, #"{"metadata":{}}"#, #"{"x":{}"#, #"{"x":}"#, #"{"x":,"y":1}"#,
+    #"{"weight_map":{"a":"m-1.safetensors"}} x"#,
   ])
   func anIndexWithoutAWeightMapIsRefused(text: String) {
     index(text)
@@ -62,7 +67,8 @@ struct ShardIndexTests {
 
   @Test func repeatedKeysAreRefused() {
     for text in [
-      #"{"weight_map":{"a":"m-1.safetensors","a":"m-1.safetensors"}}"#, #"{"weight_map":\#(good),"weight_map":\#(good)}"#,
+      #"{"weight_map":{"a":"m-1.safetensors","a":"m-1.safetensors"}}"#,
+      #"{"weight_map":\#(good),"weight_map":\#(good)}"#,
       #"{"metadata":1,"metadata":2,"weight_map":\#(good)}"#,
       #"{"weight_map":{"a":"m-1.safetensors","\u0061":"m-2.safetensors"}}"#,
     ] {

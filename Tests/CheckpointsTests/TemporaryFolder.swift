@@ -1,7 +1,5 @@
+import Checkpoints
 import Glibc
-import JSON
-
-@testable import Checkpoints
 
 /// A folder of a test's own, removed with what is in it when the test ends.
 final class TemporaryFolder {
@@ -70,7 +68,9 @@ func safetensors(_ header: String, dataByteCount: Int, declared: UInt64? = nil) 
 
 /// One-byte tensors under `names`, as a safetensors file.
 func shard(_ names: [String]) -> [UInt8] {
-  let entries = names.enumerated().map { "\"\($1)\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[\($0),\($0 + 1)]}" }
+  let entries = names.enumerated().map {
+    "\"\($1)\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[\($0),\($0 + 1)]}"
+  }
   return safetensors("{" + entries.joined(separator: ",") + "}", dataByteCount: names.count)
 }
 
