@@ -67,6 +67,7 @@ let package = Package(
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
+    tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
   ]
 )

@@ -173,7 +173,7 @@ package final class DistributedExperts: ExpertLayer {
       let target = returning[rank.index].pointer
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
-          (target + i * hidden).update(from: rows[i], count: hidden)
+          (target + i * hidden).update(from: rows[rows.startIndex + i], count: hidden)
         }
       }
       try send(.init(start: target, count: count * 4), to: rank, tag: Self.combineTag)

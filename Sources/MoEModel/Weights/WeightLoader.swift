@@ -81,7 +81,6 @@ package final class WeightLoader: WeightAllocator {
     let tasks = tasks
     let folder = folder
     let base = folder.bytesRead
-    let progressOfCaller = withoutActuallyEscaping(progress) { $0 }
     pool.run { worker in
       var reader = ShardReader(folder: folder)
       var reported = 0
@@ -97,7 +96,7 @@ package final class WeightLoader: WeightAllocator {
           let read = folder.bytesRead - base
           if read - reported >= 16 << 20 {
             reported = read
-            progressOfCaller(read)
+            progress(read)
           }
         }
       }

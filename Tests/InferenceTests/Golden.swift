@@ -1,0 +1,118 @@
+import Checkpoints
+import Fabric
+import Foundation
+import Inference
+import MoEModel
+
+/// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
+struct Golden: Sendable {
+  static let names = [
+    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8", "deepseek_v3_noqlora",
+    "glm4_moe", "gpt_oss", "gpt_oss_mxfp4", "llama", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+    "qwen3_moe_bf16",
+  ]
+  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures")
+
+  let name: String
+  let folder: String
+  let file: SafetensorsFile
+
+  init(_ name: String) throws {
+    self.name = name
+    folder = Self.fixtures.appending(path: "goldens/\(name)").path
+    file = try SafetensorsFile(path: folder + "/goldens.safetensors")
+  }
+
+  private func entry(_ name: String) -> TensorEntry { file.tensor(name)! }
+  func ints(_ name: String) throws -> [Int32] { try file.int32s(entry(name)) }
+  func floats(_ name: String) throws -> [Float] { try file.float32s(entry(name)) }
+
+  var promptCount: Int { (0...).first { file.tensor("p\($0).input_ids") == nil }! }
+  func prompt(_ i: Int) throws -> [Int32] { try ints("p\(i).input_ids") }
+  func greedy(_ i: Int) throws -> [Int32] { try ints("p\(i).greedy") }
+  /// Prompt and all but the last of its continuation: the positions `logits` covers.
+  func scoredIDs(_ i: Int) throws -> [Int32] { try prompt(i) + greedy(i).dropLast() }
+}
+
+/// How a run is laid out; no layout may change a bit of what it computes.
+struct Layout: Sendable, CustomStringConvertible {
+  var ranks = 1
+  var threads = 1
+  var batchTokens = 512
+  /// All prompts in one batch, or one after another.
+  var together = true
+  var description: String {
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one")"
+  }
+}
+
+/// Everything a run of a golden's prompts gives, to be compared bit by bit.
+struct RunResult: Equatable, Sendable {
+  var logits: [[Float]] = []
+  var experts: [[[Int32]]] = []
+  var weights: [[[Float]]] = []
+  var layers: [Int] = []
+  var greedy: [[Int32]] = []
+}
+
+/// Scores and continues prompts on `layout.ranks` ranks, each a thread of this process.
+func run(model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, layout: Layout) throws -> RunResult {
+  let results = try LocalFabric.run(size: layout.ranks) { communicator -> RunResult? in
+    var options = SessionOptions()
+    options.threadsPerRank = layout.threads
+    options.batchTokens = layout.batchTokens
+    options.cacheTokens = 4096
+    let session = try Session(model: model, options: options, communicator: communicator, cacheTokensWanted: 0) { _ in }
+    guard communicator.isRoot else {
+      try session.engine.follow()
+      return nil
+    }
+    return try session.drive(scored: scored, prompts: prompts, newTokens: newTokens, together: layout.together)
+  }
+  return results[0]!
+}
+
+extension Session {
+  fileprivate func drive(scored: [[Int32]], prompts: [[Int32]], newTokens: Int, together: Bool) throws -> RunResult {
+    let loop = makeLoop()
+    var result = RunResult()
+    var chunks: [SequenceID: [ScoredChunk]] = [:]
+    var drawn: [SequenceID: [Int32]] = [:]
+    var ids: [SequenceID] = []
+    func work() throws {
+      while loop.hasWork {
+        for event in try loop.step() {
+          switch event {
+          case .token(let id, let token, _): drawn[id, default: []].append(token)
+          case .scored(let id, let chunk, _): chunks[id, default: []].append(chunk)
+          }
+        }
+      }
+    }
+    var scoring = ScoringOptions()
+    scoring.returnsLogits = true
+    scoring.returnsRouting = true
+    let tasks =
+      scored.map { GenerationRequest(prompt: $0, task: .score(scoring)) }
+      + prompts.map {
+        GenerationRequest(
+          prompt: $0, task: .generate(maxNewTokens: newTokens, sampling: SamplingParameters(), stopTokens: []))
+      }
+    for task in tasks {
+      ids.append(try loop.submit(task))
+      if !together { try work() }
+    }
+    try work()
+    try loop.stop()
+    for id in ids.prefix(scored.count) {
+      let parts = chunks[id]!.sorted { $0.firstPosition < $1.firstPosition }
+      result.logits.append(parts.flatMap(\.logits))
+      result.layers = parts[0].routing.map(\.layer)
+      result.experts.append(parts[0].routing.indices.map { i in parts.flatMap { $0.routing[i].experts } })
+      result.weights.append(parts[0].routing.indices.map { i in parts.flatMap { $0.routing[i].weights } })
+    }
+    for id in ids.dropFirst(scored.count) { result.greedy.append(drawn[id]!) }
+    return result
+  }
+}

@@ -1,0 +1,27 @@
+import Testing
+
+/// Every supported family against the reference implementation's outputs.
+struct GoldenTests {
+  @Test(arguments: Golden.names)
+  func outputsAgreeWithTheReferenceImplementation(name: String) throws {
+    let golden = try Golden(name)
+    let indices = 0..<golden.promptCount
+    let result = try run(
+      model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
+      prompts: try indices.map { try golden.prompt($0) }, newTokens: 32, layout: Layout(ranks: 2))
+    for i in indices {
+      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i)")
+      let expected = try golden.floats("p\(i).logits")
+      try #require(result.logits[i].count == expected.count)
+      let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
+      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst)")
+      for (at, layer) in result.layers.enumerated() {
+        #expect(
+          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"), "routing of prompt \(i) in layer \(layer)")
+        let weights = try golden.floats("p\(i).router.\(layer).weights")
+        let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
+        #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")
+      }
+    }
+  }
+}
