@@ -69,5 +69,6 @@ let package = Package(
       swiftSettings: strict),
     tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
+    tests("TokenizationTests", ["Tokenization", "JSON"]),
   ]
 )

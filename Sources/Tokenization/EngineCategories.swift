@@ -1,0 +1,72 @@
+import CPCRE2
+import Synchronization
+
+/// What PCRE2's own tables of general categories lack, compared with the reference's (`UnicodeClasses`).
+///
+/// PCRE2 10.42 knows Unicode 14. Testing `\p{L}` by its table is fast and compact, so patterns keep it and add the
+/// letters it lacks. The difference is measured, not assumed: it holds for whatever PCRE2 is linked.
+enum EngineCategories {
+  /// Categories worth testing by table: those with many ranges.
+  private static let measurable: Set<String> = [
+    "L", "Lu", "Ll", "Lt", "Lm", "Lo", "M", "Mn", "Mc", "N", "Nd", "Nl", "P", "Po", "Pc", "S", "So",
+  ]
+  private static let known = Mutex<[String: [ClosedRange<UInt32>]?]>([:])
+
+  /// The ranges to add to PCRE2's `\p{category}`; nil when that has characters it should not have, or is not measured.
+  static func missing(from category: String) -> [ClosedRange<UInt32>]? {
+    guard measurable.contains(category) else { return nil }
+    return known.withLock { known in
+      if let found = known[category] { return found }
+      let measured = measure(category)
+      known[category] = .some(measured)
+      return measured
+    }
+  }
+
+  /// Planes 4 to 13 hold nothing and 15 and 16 are for private use: no category here reaches into them.
+  private static let scannedPlanes: [ClosedRange<UInt32>] = [0...0xD7FF, 0xE000...0x3FFFF, 0xE0000...0xE0FFF]
+
+  private static let scannedText: [UInt8] = {
+    var text: [UInt8] = []
+    text.reserveCapacity(1 << 20)
+    for plane in scannedPlanes {
+      for value in plane { text.append(contentsOf: UTF8.encode(Unicode.Scalar(value)!)!) }
+    }
+    return text
+  }()
+
+  private static func measure(_ category: String) -> [ClosedRange<UInt32>]? {
+    guard let pattern = try? CompiledPattern(translated: "\\p{\(category)}+", source: category, field: "") else {
+      return nil
+    }
+    let scratch = MatchScratch(byteCount: scannedText.count)
+    var ranges: [ClosedRange<UInt32>] = []
+    let isComplete = scannedText.withUnsafeBufferPointer { text in
+      (try? pattern.forEachMatch(in: text, scratch: scratch) { match in
+        var position = match.lowerBound
+        while position < match.upperBound {
+          let value = scalarValue(text, &position)
+          if let last = ranges.last, last.upperBound + 1 == value {
+            ranges[ranges.count - 1] = last.lowerBound...value
+          } else {
+            ranges.append(value...value)
+          }
+        }
+      }) != nil
+    }
+    let engine = ScalarSet(ranges)
+    let wanted = UnicodeClasses.category(category)
+    guard isComplete, engine.subtracting(wanted).isEmpty else { return nil }
+    return wanted.subtracting(engine).ranges
+  }
+
+  /// The scalar at `position` of well-formed UTF-8, stepping over it.
+  static func scalarValue(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt32 {
+    let lead = UInt32(text[position])
+    let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
+    var value = length == 1 ? lead : lead & (0x7F >> UInt32(length))
+    for i in 1..<max(length, 1) { value = value << 6 | UInt32(text[position + i] & 0x3F) }
+    position += length
+    return value
+  }
+}

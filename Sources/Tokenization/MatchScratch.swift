@@ -1,0 +1,77 @@
+import CPCRE2
+import Foundation
+
+/// The memory and the limits of matching during one call; not for use by two threads at once.
+final class MatchScratch {
+  /// Starting positions tried before the clock is read; grows while windows turn out cheap.
+  static let firstWindow = 256
+  /// Backtracking steps from one starting position; a plain run such as `\s+` counts once in PCRE2's JIT.
+  static let stepLimit: UInt32 = 1_000_000
+  static let depthLimit: UInt32 = 1_000_000
+  static let heapLimitKiB: UInt32 = 64 << 10
+
+  private let context: OpaquePointer
+  private let stack: OpaquePointer?
+  private let data: OpaquePointer
+  private let offsets: UnsafeMutablePointer<Int>
+  private let deadline: UInt64
+  private let budget: Double
+  private var lastReading: UInt64
+  private var callCount = 0
+
+  /// `byteCount` of text to match in: processor time may be 5 s and 4 µs a byte, some hundred times the usual.
+  init(byteCount: Int) {
+    context = pcre2_match_context_create_8(nil)!
+    data = pcre2_match_data_create_8(1, nil)!
+    stack = pcre2_jit_stack_create_8(32 << 10, 4 << 20, nil)
+    if let stack { pcre2_jit_stack_assign_8(context, nil, UnsafeMutableRawPointer(stack)) }
+    pcre2_set_match_limit_8(context, Self.stepLimit)
+    pcre2_set_depth_limit_8(context, Self.depthLimit)
+    pcre2_set_heap_limit_8(context, Self.heapLimitKiB)
+    offsets = pcre2_get_ovector_pointer_8(data)
+    budget = 5 + 4e-6 * Double(byteCount)
+    lastReading = Self.processorTime()
+    deadline = lastReading + UInt64(budget * 1e9)
+  }
+
+  deinit {
+    pcre2_match_data_free_8(data)
+    pcre2_match_context_free_8(context)
+    if let stack { pcre2_jit_stack_free_8(stack) }
+  }
+
+  var matchedRange: Range<Int> { offsets[0]..<max(offsets[0], offsets[1]) }
+
+  func allowStarts(upTo offset: Int) { pcre2_set_offset_limit_8(context, offset) }
+
+  func match(_ code: OpaquePointer, _ subject: UnsafePointer<UInt8>, _ count: Int, _ start: Int) -> Int32 {
+    let status = pcre2_match_8(code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK), data, context)
+    guard status == PCRE2_ERROR_JIT_STACKLIMIT else { return status }
+    // The interpreter keeps its backtracking points on the heap, up to the heap limit.
+    return pcre2_match_8(
+      code, subject, count, start, UInt32(PCRE2_NO_UTF_CHECK) | UInt32(PCRE2_NO_JIT), data, context)
+  }
+
+  /// Reads the clock at every 256th call only: most calls take less time than reading it.
+  func countCall(pattern: String, byteCount: Int) throws(TokenizerError) {
+    callCount += 1
+    if callCount & 255 == 0 { _ = try checkBudget(pattern: pattern, byteCount: byteCount) }
+  }
+
+  /// Throws when the budget is spent; otherwise whether the time since the last reading was long (over 1 ms).
+  func checkBudget(pattern: String, byteCount: Int) throws(TokenizerError) -> Bool {
+    let now = Self.processorTime()
+    defer { lastReading = now }
+    guard now <= deadline else {
+      throw .matchingTooCostly(
+        pattern: pattern, byteCount: byteCount, reason: "it took more than \(Int(budget)) s of processor time")
+    }
+    return now - lastReading > 1_000_000
+  }
+
+  private static func processorTime() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+  }
+}

@@ -1,0 +1,180 @@
+/// A splitting of the text into words, none of whose merges cross a boundary.
+indirect enum PreTokenizer: Sendable {
+  case sequence([PreTokenizer])
+  case split(TextPattern, SplitBehavior, inverted: Bool)
+  case characters(ScalarSet, SplitBehavior)
+  case metaspace(replacement: [UInt8], PrependScheme, splits: Bool)
+  /// Adds a leading space; the split that `use_regex` asks for and the change to letters follow as own steps.
+  case prefixSpace
+  case byteLetters
+
+  enum PrependScheme: String, Sendable { case always, first, never }
+
+  func apply(to words: inout WordList, scratch: MatchScratch) throws(TokenizerError) {
+    switch self {
+    case .sequence(let members):
+      for member in members { try member.apply(to: &words, scratch: scratch) }
+    case .split(let pattern, let behavior, let inverted):
+      try words.split(behavior, inverted: inverted) { text, body throws(TokenizerError) in
+        try pattern.forEachMatch(in: text, scratch: scratch, body)
+      }
+    case .characters(let set, let behavior):
+      try words.split(behavior, inverted: false) { text, body throws(TokenizerError) in
+        var position = 0
+        while position < text.count {
+          let start = position
+          if set.contains(EngineCategories.scalarValue(text, &position)) { body(start..<position) }
+        }
+      }
+    case .metaspace(let replacement, let scheme, let splits):
+      words.rewrite { word, startsAtOrigin in
+        var result: [UInt8] = []
+        result.reserveCapacity(word.count + replacement.count)
+        for byte in word {
+          if byte == 0x20 { result.append(contentsOf: replacement) } else { result.append(byte) }
+        }
+        let isPrefixed = scheme == .always || (scheme == .first && startsAtOrigin)
+        return isPrefixed && !result.starts(with: replacement) ? replacement + result : result
+      }
+      if splits {
+        try words.split(.mergedWithNext, inverted: false) { text, body throws(TokenizerError) in
+          try TextPattern.literal(replacement).forEachMatch(in: text, scratch: scratch, body)
+        }
+      }
+    case .prefixSpace: words.rewrite { word, _ in word.first == 0x20 ? Array(word) : [0x20] + word }
+    case .byteLetters: words.rewrite { word, _ in ByteLevelAlphabet.letters(of: word) }
+    }
+  }
+}
+
+/// What becomes of the matches of a split.
+enum SplitBehavior: String, Sendable {
+  case removed = "Removed"
+  case isolated = "Isolated"
+  case mergedWithPrevious = "MergedWithPrevious"
+  case mergedWithNext = "MergedWithNext"
+  case contiguous = "Contiguous"
+}
+
+/// Words as ranges of one buffer.
+struct WordList {
+  struct Word {
+    var range: Range<Int>
+    /// The word begins where the input begins.
+    var startsAtOrigin: Bool
+  }
+
+  private(set) var bytes: [UInt8]
+  private(set) var words: [Word]
+
+  init(_ text: NormalizedText) {
+    bytes = text.bytes
+    words = bytes.isEmpty ? [] : [Word(range: 0..<bytes.count, startsAtOrigin: text.startsAtOrigin)]
+  }
+
+  typealias Matcher = (UnsafeBufferPointer<UInt8>, (Range<Int>) -> Void) throws(TokenizerError) -> Void
+
+  /// Cuts every word at the matches that `findMatches` reports in it, from left to right; drops empty pieces.
+  mutating func split(
+    _ behavior: SplitBehavior, inverted: Bool, _ findMatches: Matcher
+  ) throws(TokenizerError) {
+    var pieces: [Word] = []
+    pieces.reserveCapacity(words.count)
+    var spans: [SplitSpan] = []
+    try bytes.withUnsafeBufferPointer { buffer throws(TokenizerError) in
+      for word in words {
+        let text = UnsafeBufferPointer(rebasing: buffer[word.range])
+        spans.removeAll(keepingCapacity: true)
+        var end = 0
+        try findMatches(text) { match in
+          if match.lowerBound > end { spans.append(SplitSpan(range: end..<match.lowerBound, isMatch: inverted)) }
+          spans.append(SplitSpan(range: match, isMatch: !inverted))
+          end = match.upperBound
+        }
+        if end < text.count { spans.append(SplitSpan(range: end..<text.count, isMatch: inverted)) }
+        behavior.merge(&spans)
+        for span in spans where !span.range.isEmpty {
+          let start = word.range.lowerBound
+          pieces.append(
+            Word(
+              range: start + span.range.lowerBound..<start + span.range.upperBound,
+              startsAtOrigin: word.startsAtOrigin && span.range.lowerBound == 0))
+        }
+      }
+    }
+    words = pieces
+  }
+
+  /// Replaces the text of every word.
+  mutating func rewrite(_ body: (Slice<UnsafeBufferPointer<UInt8>>, Bool) -> [UInt8]) {
+    var rewritten: [UInt8] = []
+    rewritten.reserveCapacity(bytes.count + words.count)
+    bytes.withUnsafeBufferPointer { buffer in
+      for i in words.indices {
+        let start = rewritten.count
+        rewritten.append(contentsOf: body(buffer[words[i].range], words[i].startsAtOrigin))
+        words[i].range = start..<rewritten.count
+      }
+    }
+    bytes = rewritten
+  }
+}
+
+/// A stretch of a word: a match of the split, or what lies between two.
+struct SplitSpan {
+  var range: Range<Int>
+  var isMatch: Bool
+}
+
+extension SplitBehavior {
+  /// Joins or drops the spans, which cover the word, as the behaviour wants.
+  func merge(_ spans: inout [SplitSpan]) {
+    switch self {
+    case .isolated: return
+    case .removed: spans.removeAll { $0.isMatch }
+    case .contiguous:
+      var previousIsMatch = false
+      fold(&spans) { last, span in
+        defer { previousIsMatch = span.isMatch }
+        guard span.isMatch == previousIsMatch else { return false }
+        last.range = last.range.lowerBound..<span.range.upperBound
+        return true
+      }
+    case .mergedWithPrevious:
+      var previousIsMatch = false
+      fold(&spans) { last, span in
+        defer { previousIsMatch = span.isMatch }
+        guard span.isMatch, !previousIsMatch else { return false }
+        last.range = last.range.lowerBound..<span.range.upperBound
+        return true
+      }
+    case .mergedWithNext:
+      var previousIsMatch = false
+      spans.reverse()
+      fold(&spans) { last, span in
+        defer { previousIsMatch = span.isMatch }
+        guard span.isMatch, !previousIsMatch else { return false }
+        last.range = span.range.lowerBound..<last.range.upperBound
+        return true
+      }
+      spans.reverse()
+    }
+  }
+
+  /// Keeps a span unless `absorb` takes it into the one kept before. `absorb` sees every span, also the first.
+  private func fold(_ spans: inout [SplitSpan], _ absorb: (inout SplitSpan, SplitSpan) -> Bool) {
+    var kept: [SplitSpan] = []
+    kept.reserveCapacity(spans.count)
+    var none = SplitSpan(range: 0..<0, isMatch: false)
+    for span in spans {
+      if kept.isEmpty {
+        _ = absorb(&none, span)
+        kept.append(span)
+        none = SplitSpan(range: 0..<0, isMatch: false)
+      } else if !absorb(&kept[kept.count - 1], span) {
+        kept.append(span)
+      }
+    }
+    spans = kept
+  }
+}

@@ -1,0 +1,40 @@
+extension Tokenizer {
+  /// The text of `ids`; broken UTF-8 becomes U+FFFD as the reference has it. Throws for an id without a token.
+  package func decode(_ ids: [Int], skipSpecialTokens: Bool) throws(TokenizerError) -> String {
+    var decoder = makeStreamingDecoder(skipSpecialTokens: skipSpecialTokens)
+    var text: [UInt8] = []
+    for id in ids { text += try decoder.pushBytes(id) }
+    text += try decoder.finishBytes()
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  package func makeStreamingDecoder(skipSpecialTokens: Bool) -> StreamingDecoder {
+    StreamingDecoder(self, skipsSpecialTokens: skipSpecialTokens)
+  }
+
+  /// The bytes a token stands for in the middle of a text: behind byte letters, a byte token or "▁"; those of an
+  /// added token are its text's. nil for an id without a token.
+  package func tokenBytes(_ id: Int) -> [UInt8]? {
+    if let added = addedTokens[id] { return Array(added.content.utf8) }
+    guard var bytes = model.tokens.bytes(of: id).map(Array.init) else { return nil }
+    for decoder in decoders {
+      switch decoder {
+      case .byteLevel: return ByteLevelAlphabet.bytes(ofToken: bytes)
+      case .byteFallback: if let byte = BPEModel.byteValue(bytes, allowsLowercase: true) { return [byte] }
+      case .replace(let pattern, let content):
+        let scratch = MatchScratch(byteCount: bytes.count)
+        guard let replaced = try? pattern.replacing(bytes, with: content, scratch: scratch) else { return nil }
+        bytes = replaced
+      case .metaspace(let replacement, _):
+        let scratch = MatchScratch(byteCount: bytes.count)
+        guard let replaced = try? TextPattern.literal(replacement).replacing(bytes, with: [0x20], scratch: scratch)
+        else { return nil }
+        bytes = replaced
+      case .fuse, .spaced: break
+      // At a text's ends only: after Fuse. Before it, each token is stripped; nobody publishes such a decoder.
+      case .strip: break
+      }
+    }
+    return bytes
+  }
+}

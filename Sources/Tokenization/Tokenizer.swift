@@ -1,0 +1,82 @@
+import JSON
+
+/// A Hugging Face `tokenizer.json`: text to token ids and back, exactly as the reference does it.
+///
+/// Immutable; any number of threads may use it at once.
+package final class Tokenizer: Sendable {
+  let model: BPEModel
+  let normalizer: Normalizer?
+  let preTokenizers: [PreTokenizer]
+  /// The pre-tokenizer's last step turns bytes into letters, which the model does by table.
+  let endsInByteLetters: Bool
+  let postProcessor: PostProcessor
+  let decoders: [Decoder]
+  let addedTokens: [Int: AddedToken]
+  let addedIDs: [JSON.ExactString: Int]
+  let exactMatcher: AddedTokenMatcher
+  let normalizedMatcher: AddedTokenMatcher
+
+  /// The highest id and 1; a model's embedding may have more rows, never fewer.
+  package let vocabularySize: Int
+  /// The text of the beginning-of-sequence token, from `tokenizer_config.json`.
+  package let bosToken: String?
+  /// The text of the end-of-sequence token, from `tokenizer_config.json`; models often stop at others too.
+  package let eosToken: String?
+  /// The chat template's source (Jinja), of several the one named "default".
+  package let chatTemplate: String?
+
+  /// Builds the tokenizer of a `tokenizer.json`, with the `tokenizer_config.json` beside it, if any, and the text of
+  /// a `chat_template.jinja`, which takes precedence over the configuration's.
+  package init(json: JSONValue, config: JSONValue?, chatTemplate: String? = nil) throws(TokenizerError) {
+    let root = TokenizerField(value: json, path: "tokenizer.json")
+    guard json.object != nil else { throw root.failure(expected: "an object") }
+    let version = root["version"]
+    if !version.isAbsent, try version.string() != "1.0" {
+      throw .unsupported(field: version.path, value: try version.string(), supported: "1.0")
+    }
+    model = try BPEModel(root["model"])
+    normalizer = try Normalizer.read(root["normalizer"])
+    (preTokenizers, endsInByteLetters) = try PreTokenizer.read(root["pre_tokenizer"])
+    decoders = try Decoder.read(root["decoder"])
+    let added = try AddedToken.read(
+      root["added_tokens"], vocabulary: model.tokens, normalizer: normalizer, scratch: MatchScratch(byteCount: 1 << 20))
+    addedTokens = Dictionary(uniqueKeysWithValues: added.map { ($0.id, $0) })
+    addedIDs = Dictionary(uniqueKeysWithValues: added.map { (JSON.ExactString($0.content), $0.id) })
+    exactMatcher = try AddedTokenMatcher(added.filter { !$0.isNormalized })
+    normalizedMatcher = try AddedTokenMatcher(added.filter { $0.isNormalized })
+    vocabularySize = max(model.tokens.idLimit, (added.map(\.id).max() ?? -1) + 1)
+    postProcessor = try PostProcessor(root["post_processor"], idLimit: vocabularySize)
+    let settings = TokenizerField(value: config, path: "tokenizer_config.json")
+    if config != nil, config?.object == nil { throw settings.failure(expected: "an object") }
+    bosToken = try Self.namedToken(settings["bos_token"])
+    eosToken = try Self.namedToken(settings["eos_token"])
+    let configured = try Self.chatTemplate(settings["chat_template"])
+    self.chatTemplate = chatTemplate ?? configured
+  }
+
+  /// The token's text; nil for an id without a token.
+  package func token(_ id: Int) -> String? { addedTokens[id]?.content ?? model.tokens.string(of: id) }
+
+  /// The id of the token with exactly this text.
+  package func id(of token: String) -> Int? { addedIDs[JSON.ExactString(token)] ?? model.tokens.id(of: token) }
+
+  /// Whether decoding that skips special tokens leaves this one out.
+  package func isSpecial(_ id: Int) -> Bool { addedTokens[id]?.isSpecial ?? false }
+
+  /// What decoding a token starts from.
+  func form(of id: Int) -> ArraySlice<UInt8>? { addedTokens[id].map { $0.form[...] } ?? model.tokens.bytes(of: id) }
+
+  private static func namedToken(_ field: TokenizerField) throws(TokenizerError) -> String? {
+    if field.isAbsent { return nil }
+    return field.value?.object == nil ? try field.string() : try field["content"].string()
+  }
+
+  private static func chatTemplate(_ field: TokenizerField) throws(TokenizerError) -> String? {
+    guard field.value?.array != nil else { return try field.optionalString() }
+    let templates = try field.elements(atMost: 64)
+    for template in templates where try template["name"].string() == "default" {
+      return try template["template"].string()
+    }
+    return try templates.first?["template"].string()
+  }
+}
