@@ -70,5 +70,6 @@ let package = Package(
     tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
+    tests("ChatTemplatesTests", ["ChatTemplates", "JSON"]),
   ]
 )

@@ -1,0 +1,165 @@
+extension Filters {
+  static func casing(_ name: String) -> Filter {
+    { (value, arguments, context) throws(ChatTemplateError) in
+      _ = try arguments.bind(name, [], context)
+      return try context.soft(value) { StringMethods.cased(name, $0) }
+    }
+  }
+
+  /// Unlike `str.title`, only what follows a space, a hyphen or an opening bracket starts a word.
+  @Sendable static func title(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    _ = try arguments.bind("title", [], context)
+    let text = try context.string(of: value)
+    try context.allocate(text.utf8.count)
+    var out = ""
+    var word = String.UnicodeScalarView()
+    func flush() {
+      guard let first = word.first else { return }
+      out += String(first).pythonUppercased() + String(scalars: word.dropFirst()).pythonLowercased()
+      word = String.UnicodeScalarView()
+    }
+    for scalar in text.unicodeScalars {
+      if scalar.isPythonSpace || "-({[<".unicodeScalars.contains(scalar) {
+        flush()
+        out.unicodeScalars.append(scalar)
+      } else {
+        word.append(scalar)
+      }
+    }
+    flush()
+    return .string(out)
+  }
+
+  @Sendable static func trim(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let given = try arguments.bind("trim", ["chars"], context)
+    var characters: String?
+    if let value = given[0], !value.isNone { characters = try context.text(value, "trim's argument") }
+    return try context.soft(value) { $0.pythonStripped(characters) }
+  }
+
+  @Sendable static func string(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    _ = try arguments.bind("string", [], context)
+    return try context.soft(value) { $0 }
+  }
+
+  @Sendable static func safe(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    _ = try arguments.bind("safe", [], context)
+    return .markup(try context.string(of: value))
+  }
+
+  @Sendable static func escape(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    _ = try arguments.bind("escape", [], context)
+    if case .markup = value { return value }
+    return .markup(try context.escaped(try context.string(of: value)))
+  }
+
+  @Sendable static func replace(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let given = try arguments.bind("replace", ["old", "new", "count"], context)
+    guard let old = given[0], let new = given[1] else { throw context.refused("replace needs two arguments") }
+    var limit = -1
+    if let count = given[2], !count.isNone { limit = try context.integer(count, "count") }
+    let text = try context.string(of: value)
+    let changed = try StringMethods.replace(
+      text, try context.string(of: old), try context.string(of: new), limit: limit, context)
+    return try context.text(changed)
+  }
+
+  @Sendable static func indent(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let given = try arguments.bind("indent", ["width", "first", "blank"], context)
+    let text = try context.text(value, "indent's operand")
+    let width = given[0] ?? .integer(4)
+    let indentation: String
+    if let text = width.text {
+      indentation = text
+    } else {
+      let count = max(0, try context.integer(width, "indent's width"))
+      try context.allocate(count)
+      indentation = String(repeating: " ", count: count)
+    }
+    try context.allocate(text.utf8.count * 16)
+    // A final newline is only kept by appending one before splitting.
+    let lines = (text + "\n").pythonLines(keepingEnds: false)
+    let (added, overflow) = indentation.utf8.count.multipliedReportingOverflow(by: lines.count)
+    try context.allocate(overflow ? .max / 2 : added + text.utf8.count)
+    let blank = given[2]?.isTrue ?? false
+    var out = given[1]?.isTrue ?? false ? indentation : ""
+    for (i, line) in lines.enumerated() {
+      if i > 0 { out += blank || !line.isEmpty ? "\n" + indentation : "\n" }
+      out += line
+    }
+    return .string(out)
+  }
+
+  @Sendable static func format(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let text = try context.string(of: value)
+    if arguments.keyword.isEmpty { return try context.percentFormat(text, try context.tuple(arguments.positional)) }
+    guard arguments.positional.isEmpty else {
+      throw context.refused("format takes positional or keyword arguments, not both")
+    }
+    var builder = DictBuilder()
+    for (name, value) in arguments.keyword { builder.set(name, value) }
+    return try context.percentFormat(text, try context.dict(builder))
+  }
+
+  @Sendable static func center(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let given = try arguments.bind("center", ["width"], context)
+    let text = try context.string(of: value)
+    return try StringMethods.padded("center", text, Arguments([given[0] ?? .integer(80)]), context)
+  }
+
+  @Sendable static func truncate(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    let given = try arguments.bind("truncate", ["length", "killwords", "end", "leeway"], context)
+    let text = try context.text(value, "truncate's operand")
+    let end = if let value = given[2] { try context.text(value, "truncate's end") } else { "..." }
+    let length = try context.integer(given[0] ?? .integer(255), "truncate's length")
+    let leeway = if let value = given[3], !value.isNone { try context.integer(value, "leeway") } else { 5 }
+    let kept = length - end.unicodeScalars.count
+    guard kept >= 0, leeway >= 0 else { throw context.refused("truncate's length is shorter than its end") }
+    try context.walk(text.utf8.count)
+    let scalars = text.unicodeScalars
+    let (most, overflow) = length.addingReportingOverflow(leeway)
+    if overflow || scalars.count <= most { return .string(text) }
+    var part = String(scalars: scalars.prefix(kept))
+    if !(given[1]?.isTrue ?? false), let space = part.utf8.lastIndex(of: UInt8(ascii: " ")) {
+      part = String(part[..<space])
+    }
+    return try context.text(part + end)
+  }
+
+  @Sendable static func wordcount(
+    _ value: Value, _ arguments: Arguments, _ context: Rendering
+  ) throws(ChatTemplateError) -> Value {
+    _ = try arguments.bind("wordcount", [], context)
+    let text = try context.string(of: value)
+    try context.walk(text.utf8.count * 4)
+    var count = 0
+    var inWord = false
+    for scalar in text.unicodeScalars {
+      let properties = scalar.properties
+      let isWord = scalar == "_" || properties.isAlphabetic || properties.numericType != nil
+      if isWord, !inWord { count += 1 }
+      inWord = isWord
+    }
+    return .integer(count)
+  }
+}
