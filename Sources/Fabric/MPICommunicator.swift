@@ -10,7 +10,6 @@ package final class MPICommunicator: Communicator {
   package var stallLimit: Duration?
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0
-  /// Whether a wait offers its core to other threads from the start: for ranks that share cores.
   package var yieldsWhileWaiting = false
 
   let world: MPI_Comm
