@@ -10,8 +10,12 @@ package protocol Communicator: AnyObject {
   var ranksOnHost: [Rank] { get }
   /// How long a wait may go without completing before it throws `stalled`; nil (the start value) waits for ever.
   var stallLimit: Duration? { get set }
+  /// Whether a wait offers its core to other threads from its start, not only after some time: for ranks that share
+  /// cores. False at first.
+  var yieldsWhileWaiting: Bool { get set }
 
-  /// Starts to send `bytes`, which must stay valid and unchanged until the request completes.
+  /// Starts to send `bytes`, which must stay valid and unchanged until the request completes: the owner needs
+  /// `withExtendedLifetime`, or a longer life by design, as Swift may free it after its last mention.
   func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws(FabricError) -> PendingRequest
   /// Starts to receive one message of at most `buffer.count` bytes; the buffer must stay valid until it completes.
   func startReceive(

@@ -7,6 +7,8 @@ package final class LocalCommunicator: Communicator {
   package let hostName: String
   package var ranksOnHost: [Rank] { (0..<size).map { Rank($0) } }
   package var stallLimit: Duration?
+  /// Without effect: waiting threads sleep.
+  package var yieldsWhileWaiting = false
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0
   let mailboxes: LocalMailboxes

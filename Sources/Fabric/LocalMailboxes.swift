@@ -59,6 +59,13 @@ final class LocalMailboxes: @unchecked Sendable {
     hasEnded = Array(repeating: false, count: size)
   }
 
+  /// For what one rank sends to itself; the others are as good as gone, and its waiting in vain is a deadlock.
+  static func ofOneRank(_ rank: Rank, size: Int) -> LocalMailboxes {
+    let mailboxes = LocalMailboxes(size: size, eagerByteLimit: LocalFabric.defaultEagerByteLimit)
+    for other in 0..<size where other != rank.index { mailboxes.hasEnded[other] = true }
+    return mailboxes
+  }
+
   deinit {
     for rank in 0..<size { pthread_cond_destroy(wakeUps + rank) }
     pthread_mutex_destroy(mutex)

@@ -61,7 +61,7 @@ package final class NodeArena: Sendable {
 
   deinit { munmap(mapping, mappingByteCount) }
 
-  /// A slice of zeros, aligned to 64 bytes; may be called from any thread.
+  /// A slice of zeros, aligned to 64 bytes and valid while the arena lives; may be called from any thread.
   package func allocate(byteCount: Int) throws(MachineError) -> UnsafeMutableRawBufferPointer {
     guard byteCount >= 0, byteCount < 1 << 46 else { throw .invalidByteCount(byteCount) }
     let mask = Self.alignment - 1

@@ -11,7 +11,7 @@ package enum FabricScenarios {
     do {
       let communicator = try Launch.current.join()
       do {
-        try run(name, communicator)
+        try Buffers.with { try run(name, communicator, $0) }
         try communicator.finalize()
         print("\(communicator.rank) of \(communicator.size): \(name) ok")
       } catch let error as FabricError {
@@ -28,12 +28,12 @@ package enum FabricScenarios {
     exit(1)
   }
 
-  private static func run(_ name: String, _ communicator: any Communicator) throws {
+  private static func run(_ name: String, _ communicator: any Communicator, _ buffers: Buffers) throws {
     let last = Rank(communicator.size - 1)
     switch name {
     case "all":
       for scenario in Scenario.all {
-        do { try scenario.body(communicator) } catch {
+        do { try scenario.run(communicator) } catch {
           throw Unexpected(description: "\(communicator.rank), \(scenario.name): \(error)")
         }
         try communicator.barrier()
@@ -53,33 +53,33 @@ package enum FabricScenarios {
       }
     case "stall":
       communicator.stallLimit = .milliseconds(100)
-      let buffer = Buffer(count: 1)
+      let buffer = buffers.make(count: 1)
       let request = try communicator.startReceive(into: buffer.bytes, from: last, tag: MessageTag(1))
       try communicator.wait(request)
     case "stalled-barrier":
       communicator.stallLimit = .milliseconds(100)
       if communicator.rank == last { sleep(5) } else { try communicator.barrier() }
     case "unfinished":
-      let buffer = Buffer(count: 1)
+      let buffer = buffers.make(count: 1)
       _ = try communicator.startReceive(into: buffer.bytes, from: last, tag: MessageTag(1))
     case "mpi-error":
       var byte: UInt8 = 0
       let code = MPI_Send(&byte, 1, cmpi_byte(), Int32(communicator.size + 5), 0, cmpi_comm_world())
       guard code != MPI_SUCCESS else { throw Unexpected(description: "a send to nobody succeeded") }
       throw mpiError("MPI_Send", code)
-    case "message-cost": try messageCost(communicator)
+    case "message-cost": try messageCost(communicator, buffers)
     case "pool-cost": try poolCost()
     default: throw Unexpected(description: "no scenario is named \(name)")
     }
   }
 
   /// Half a round trip between ranks 0 and 1.
-  private static func messageCost(_ communicator: any Communicator) throws {
+  private static func messageCost(_ communicator: any Communicator, _ buffers: Buffers) throws {
     guard communicator.size == 2 else { return }
     let peer = communicator.next
     for count in [8, 4096, 65_536, 1 << 20] {
-      let source = Buffer(count: count)
-      let target = Buffer(count: count)
+      let source = buffers.make(count: count)
+      let target = buffers.make(count: count)
       let rounds = count > 100_000 ? 300 : 3000
       let time = try ContinuousClock().measure {
         for _ in 0..<rounds {
@@ -93,7 +93,7 @@ package enum FabricScenarios {
           }
         }
       }
-      if communicator.isRoot { print("\(count) bytes: \((time / (2 * rounds)) / .nanoseconds(1)) ns one way") }
+      if communicator.isRoot { print("\(count) bytes: \(Int(time / (2 * rounds) / .nanoseconds(1))) ns one way") }
     }
   }
 

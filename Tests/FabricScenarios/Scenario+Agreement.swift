@@ -6,11 +6,11 @@ private struct Odd: Error, CustomStringConvertible {
 
 extension Scenario {
   static let agreements: [Scenario] = [
-    Scenario(name: "agree-returns-when-all-succeed") { communicator in
+    Scenario(name: "agree-returns-when-all-succeed") { communicator, _ in
       let value = try agree(on: communicator) { communicator.rank.index * 2 }
       try expect(value == communicator.rank.index * 2, "\(value)")
     },
-    Scenario(name: "agree-tells-every-rank-of-one-failure") { communicator in
+    Scenario(name: "agree-tells-every-rank-of-one-failure") { communicator, _ in
       let last = Rank(communicator.size - 1)
       try expectError("one failure", {
         try agree(on: communicator) {
@@ -18,7 +18,7 @@ extension Scenario {
         }
       }) { $0 == .peersFailed([PeerFailure(ranks: [last], message: "shard 7 is missing \u{1F426}")]) }
     },
-    Scenario(name: "agree-merges-equal-messages") { communicator in
+    Scenario(name: "agree-merges-equal-messages") { communicator, _ in
       var expected = [PeerFailure(ranks: communicator.everyone, message: "no such file")]
       try expectError("the same failure everywhere", {
         try agree(on: communicator) { throw Odd(description: "no such file") }
@@ -28,7 +28,7 @@ extension Scenario {
         try agree(on: communicator) { throw Odd(description: "bad \(communicator.rank.index)") }
       }) { $0 == .peersFailed(expected) }
     },
-    Scenario(name: "agree-passes-on-what-was-agreed-within") { communicator in
+    Scenario(name: "agree-passes-on-what-was-agreed-within") { communicator, _ in
       try expectError("nested", {
         try agree(on: communicator) {
           try agree(on: communicator) { if communicator.isRoot { throw Odd(description: "inner") } }
@@ -38,7 +38,7 @@ extension Scenario {
         try agree(on: communicator) { if communicator.isRoot { throw FabricError.peersFailed([]) } }
       }) { $0 == .peersFailed([]) }
     },
-    Scenario(name: "agree-cuts-long-messages") { communicator in
+    Scenario(name: "agree-cuts-long-messages") { communicator, _ in
       try expectError("a megabyte", {
         try agree(on: communicator) { throw Odd(description: String(repeating: "x", count: 1 << 20)) }
       }) {

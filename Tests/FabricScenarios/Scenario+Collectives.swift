@@ -2,9 +2,9 @@ import Fabric
 
 extension Scenario {
   static let collectives: [Scenario] = [
-    Scenario(name: "broadcast") { communicator in
+    Scenario(name: "broadcast") { communicator, _ in
       for root in communicator.everyone {
-        for count in [0, 1, 5000, 200_000] {
+        for count in [0, 1, 30_000] {
           let expected = (0..<count).map(pattern(root, root, count))
           var bytes = communicator.rank == root ? expected : [UInt8](repeating: 1, count: communicator.rank.index * 3)
           try communicator.broadcast(&bytes, from: root)
@@ -12,14 +12,14 @@ extension Scenario {
         }
       }
     },
-    Scenario(name: "broadcast-over-the-limit-fails-everywhere") { communicator in
+    Scenario(name: "broadcast-over-the-limit-fails-everywhere") { communicator, _ in
       var bytes = [UInt8](repeating: 0, count: communicator.isRoot ? 101 : 0)
       try expectError("101 bytes", { try communicator.broadcast(&bytes, from: Rank(0), limit: 100) }) {
         $0 == .messageTooLarge(byteCount: 101, limit: 100)
       }
       try communicator.barrier()
     },
-    Scenario(name: "gather") { communicator in
+    Scenario(name: "gather") { communicator, _ in
       for root in communicator.everyone {
         // Nothing at all from rank 0.
         let mine = (0..<communicator.rank.index * 1700).map(pattern(communicator.rank, root, 4))
@@ -31,7 +31,7 @@ extension Scenario {
         try expect(gathered.map { $0.count == communicator.size } ?? true, "parts are missing")
       }
     },
-    Scenario(name: "all-gather") { communicator in
+    Scenario(name: "all-gather") { communicator, _ in
       for scale in [0, 1, 3000] {
         let mine = (0..<(communicator.rank.index + 1) * scale).map(pattern(communicator.rank, Rank(0), scale))
         let all = try communicator.allGather(mine)
@@ -42,7 +42,7 @@ extension Scenario {
         }
       }
     },
-    Scenario(name: "gather-over-the-limit-fails-everywhere") { communicator in
+    Scenario(name: "gather-over-the-limit-fails-everywhere") { communicator, _ in
       let mine = [UInt8](repeating: 0, count: 40)
       let total = 40 * communicator.size
       try expectError("gather", { _ = try communicator.gather(mine, to: Rank(0), limit: 39) }) {
@@ -53,7 +53,7 @@ extension Scenario {
       }
       _ = try communicator.allGather(mine, limit: total)
     },
-    Scenario(name: "all-reduce") { communicator in
+    Scenario(name: "all-reduce") { communicator, _ in
       let rank = Int64(communicator.rank.index)
       let size = Int64(communicator.size)
       try expect(try communicator.allReduceMax(rank * 10 - 5) == (size - 1) * 10 - 5, "max")
@@ -63,10 +63,10 @@ extension Scenario {
       let sums = try communicator.allReduce((0..<1000).map { $0 * rank }, .sum)
       try expect(sums == (0..<1000).map { $0 * size * (size - 1) / 2 }, "sums of 1000")
     },
-    Scenario(name: "barrier") { communicator in
+    Scenario(name: "barrier") { communicator, _ in
       for _ in 0..<20 { try communicator.barrier() }
     },
-    Scenario(name: "host") { communicator in
+    Scenario(name: "host") { communicator, _ in
       try expect(!communicator.hostName.isEmpty, "no host name")
       // Every scenario runs on one host.
       try expect(communicator.ranksOnHost == communicator.everyone, "\(communicator.ranksOnHost)")

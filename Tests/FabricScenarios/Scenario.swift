@@ -3,9 +3,18 @@ import Fabric
 /// What every transport must do, run by each rank: over threads in `FabricTests`, over processes under mpirun.
 package struct Scenario: Sendable, CustomStringConvertible {
   package let name: String
-  package let body: @Sendable (any Communicator) throws -> Void
+  private let body: @Sendable (any Communicator, Buffers) throws -> Void
 
   package var description: String { name }
+
+  init(name: String, body: @escaping @Sendable (any Communicator, Buffers) throws -> Void) {
+    self.name = name
+    self.body = body
+  }
+
+  package func run(_ communicator: any Communicator) throws {
+    try Buffers.with { try body(communicator, $0) }
+  }
 
   /// All of them; each ends with nothing under way, so that they can follow one another.
   package static let all: [Scenario] = messages + collectives + agreements
@@ -30,17 +39,28 @@ func expectError(_ what: String, _ body: () throws -> Void, _ isRight: (FabricEr
   throw Unexpected(description: "\(what): no error came")
 }
 
-/// Memory that stays where it is while messages are under way.
-final class Buffer {
-  let bytes: UnsafeMutableRawBufferPointer
-  var readOnly: UnsafeRawBufferPointer { UnsafeRawBufferPointer(bytes) }
+/// Memory for messages that stays until the scenario's end: a variable's own lifetime may end at its last mention,
+/// with the message still under way.
+final class Buffers {
+  private var all: [UnsafeMutableRawBufferPointer] = []
 
-  init(count: Int, _ value: (Int) -> UInt8 = { _ in 0xEE }) {
-    bytes = .allocate(byteCount: count, alignment: 64)
-    for index in 0..<count { bytes[index] = value(index) }
+  static func with(_ body: (Buffers) throws -> Void) rethrows {
+    let buffers = Buffers()
+    defer { buffers.all.forEach { $0.deallocate() } }
+    try body(buffers)
   }
 
-  deinit { bytes.deallocate() }
+  func make(count: Int, _ value: (Int) -> UInt8 = { _ in 0xEE }) -> Buffer {
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+    for index in 0..<count { bytes[index] = value(index) }
+    all.append(bytes)
+    return Buffer(bytes: bytes)
+  }
+}
+
+struct Buffer {
+  let bytes: UnsafeMutableRawBufferPointer
+  var readOnly: UnsafeRawBufferPointer { UnsafeRawBufferPointer(bytes) }
 
   func holds(_ count: Int, _ value: (Int) -> UInt8) -> Bool {
     (0..<count).allSatisfy { bytes[$0] == value($0) }
