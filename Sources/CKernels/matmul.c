@@ -11,7 +11,9 @@ size_t ck_panel_bytes(ck_format format, size_t k) {
   return bytes;
 }
 
-size_t ck_matmul_scratch_bytes(void) { return CK_SCRATCH_PANELS * CK_SCRATCH_STRIDE; }
+size_t ck_matmul_scratch_bytes(void) {
+  return CK_SCRATCH_PANELS * CK_SCRATCH_STRIDE + CK_SCRATCH_ROWS * CK_SCRATCH_ROW_STRIDE * sizeof(float);
+}
 
 static uint16_t read_u16(const uint8_t *at) {
   uint16_t bits;

@@ -45,8 +45,11 @@ INLINE_OP v16 v16_add(v16 a, v16 b) {
 INLINE_OP v16 v16_multiply(v16 a, v16 b) {
   return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
 }
+// In assembly because the compiler otherwise lets sums change registers, and spills them in the larger tiles.
 INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
-  return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
+  __asm__("vfmadd231ps %2, %1, %0" : "+x"(c.low) : "x"(a.low), "x"(b.low));
+  __asm__("vfmadd231ps %2, %1, %0" : "+x"(c.high) : "x"(a.high), "x"(b.high));
+  return c;
 }
 
 // Eight bytes, zero-extended.
@@ -162,7 +165,6 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 // Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 16 registers.
 #define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
 #define MAX_DIRECT_ROWS 6
-#define DIRECT_PANELS 8
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_avx2
 #include "matmul_kernel.inc"

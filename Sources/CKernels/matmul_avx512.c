@@ -22,7 +22,11 @@ INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
 }
 INLINE_OP v16 v16_broadcast(const float *p) { return _mm512_set1_ps(*p); }
 INLINE_OP v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+// In assembly because the compiler otherwise lets sums change registers, and spills them in the larger tiles.
+INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
+  __asm__("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
+  return c;
+}
 
 INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   if (format == CK_F8E4M3) return _mm512_mul_ps(_mm512_loadu_ps(p), _mm512_set1_ps(0x1p120f));
@@ -36,16 +40,11 @@ INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   return _mm512_castsi512_ps(value);
 }
 
-// Sixteen F8E4M3 bytes to their values times 2^-120: the byte goes to the top of its lane, an arithmetic shift by 4
-// puts exponent and fraction in fp32's place, the mask clears the copies of the sign.
+// Sixteen F8E4M3 bytes to their values times 2^-120: exponent and fraction go to fp32's place; of the copies of the
+// sign the mask keeps the top one.
 INLINE_OP v16 f8_bits(const uint8_t *p) {
-  const __m512i to_top = _mm512_set_epi8(
-      15, -1, -1, -1, 14, -1, -1, -1, 13, -1, -1, -1, 12, -1, -1, -1, 11, -1, -1, -1, 10, -1, -1, -1, 9, -1, -1, -1,
-      8, -1, -1, -1, 7, -1, -1, -1, 6, -1, -1, -1, 5, -1, -1, -1, 4, -1, -1, -1, 3, -1, -1, -1, 2, -1, -1, -1, 1,
-      -1, -1, -1, 0, -1, -1, -1);
-  const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)p));
-  const __m512i shifted = _mm512_srai_epi32(_mm512_shuffle_epi8(bytes, to_top), 4);
-  return _mm512_castsi512_ps(_mm512_and_si512(shifted, _mm512_set1_epi32((int)0x87F00000)));
+  const __m512i lanes = _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)), 20);
+  return _mm512_castsi512_ps(_mm512_and_si512(lanes, _mm512_set1_epi32((int)0x87F00000)));
 }
 
 // Nibbles in the low four bits of each lane (the rest is ignored) to E2M1 values.
@@ -109,7 +108,6 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define ROWS_CASES(DO) \
   DO(1, 8) DO(2, 8) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2)
 #define MAX_DIRECT_ROWS 12
-#define DIRECT_PANELS 8
 #define EXPANDED_PANELS 2
 #define KERNEL_NAME ck_matmul_avx512
 #include "matmul_kernel.inc"

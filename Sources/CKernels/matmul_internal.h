@@ -16,6 +16,10 @@
 #define CK_SCRATCH_PANELS 8
 #define CK_SCRATCH_STRIDE (CK_K_BLOCK * CK_PANEL * sizeof(float))
 
+// After them, a block of the rows of one tile; a line more than a power of two, in floats.
+#define CK_SCRATCH_ROWS 12
+#define CK_SCRATCH_ROW_STRIDE (CK_K_BLOCK + 16)
+
 typedef struct {
   const uint8_t *panels;
   size_t panel_bytes;

@@ -164,7 +164,6 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 // Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 32 registers.
 #define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
 #define MAX_DIRECT_ROWS 6
-#define DIRECT_PANELS 8
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_neon
 #include "matmul_kernel.inc"
