@@ -37,8 +37,8 @@ extension Scenario {
         let all = try communicator.allGather(mine)
         try expect(all.count == communicator.size, "\(all.count) parts")
         for (index, part) in all.enumerated() {
-          try expect(
-            part == (0..<(index + 1) * scale).map(pattern(Rank(index), Rank(0), scale)), "rank \(index)'s part is wrong")
+          let expected = (0..<(index + 1) * scale).map(pattern(Rank(index), Rank(0), scale))
+          try expect(part == expected, "rank \(index)'s part is wrong")
         }
       }
     },

@@ -14,7 +14,8 @@ typedef struct host_pool host_pool;
 // *error (an errno value) on failure, with nothing left running.
 host_pool *_Nullable host_pool_create(long worker_count, const int *_Nullable cores, uint64_t spin_nanoseconds,
                                       size_t stack_byte_count, int *error);
-// Waits until every worker of the running body has called it, each with its own index. Writes before it are seen by every worker after it.
+// Waits until every worker of the running body has called it, each with its own index. Writes before it are seen by
+// every worker after it.
 void host_pool_barrier(host_pool *pool, long worker);
 // Joins the threads; gives the creating thread its former affinity back when called on it.
 void host_pool_destroy(host_pool *pool);
