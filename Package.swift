@@ -61,5 +61,6 @@ let package = Package(
       ],
       swiftSettings: strict),
     tests("JSONTests", ["JSON"]),
+    tests("KernelsTests", ["CKernels", "COpenBLAS"]),
   ]
 )
