@@ -45,11 +45,8 @@ INLINE_OP v16 v16_add(v16 a, v16 b) {
 INLINE_OP v16 v16_multiply(v16 a, v16 b) {
   return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
 }
-// In assembly because the compiler otherwise lets sums change registers, and spills them in the larger tiles.
 INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
-  __asm__("vfmadd231ps %2, %1, %0" : "+x"(c.low) : "x"(a.low), "x"(b.low));
-  __asm__("vfmadd231ps %2, %1, %0" : "+x"(c.high) : "x"(a.high), "x"(b.high));
-  return c;
+  return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
 }
 
 // Eight bytes, zero-extended.

@@ -63,7 +63,7 @@ func run(model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, l
     options.threadsPerRank = layout.threads
     options.batchTokens = layout.batchTokens
     options.cacheTokens = 4096
-    let session = try Session(model: model, options: options, communicator: communicator, cacheTokensWanted: 0) { _ in }
+    let session = try Session(model: model, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.engine.follow()
       return nil

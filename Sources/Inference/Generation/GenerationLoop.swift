@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import Machine
+import MoEModel
 
 /// The loop of rank 0: plans a step, has every rank carry it out, and tells what came of it. Token ids only.
 package final class GenerationLoop {
@@ -21,31 +22,11 @@ package final class GenerationLoop {
 
   /// Queues a request after checking that it can be carried out; `index` names it in errors.
   package func submit(_ request: GenerationRequest, index: Int = 0) throws(InferenceError) -> SequenceID {
-    let description = engine.decoder.description
-    guard !request.prompt.isEmpty else { throw .emptyPrompt(index: index) }
-    for (position, token) in request.prompt.enumerated()
-    where token < 0 || Int(token) >= description.vocabularySize {
-      throw .tokenOutsideVocabulary(
-        index: index, position: position, token: Int(token), vocabularySize: description.vocabularySize)
-    }
-    var request = request
-    switch request.task {
-    case .score:
-      guard request.prompt.count <= description.maximumPositions else {
-        throw .promptTooLong(index: index, tokens: request.prompt.count, limit: description.maximumPositions)
-      }
-    case .generate(let count, let sampling, let stopTokens):
-      try sampling.validate()
-      // At least one position must be left for what is drawn.
-      let room = description.maximumPositions - request.prompt.count
-      guard room > 0 else {
-        throw .promptTooLong(index: index, tokens: request.prompt.count, limit: description.maximumPositions - 1)
-      }
-      request.task = .generate(maxNewTokens: min(count, room), sampling: sampling, stopTokens: stopTokens)
-    }
-    let capacity = Scheduler.capacity(request)
-    guard (capacity + 31) / 32 <= limits.blocksPerRank else {
-      throw .cacheTooSmall(index: index, tokens: capacity, capacity: limits.blocksPerRank * 32)
+    let request = try request.checked(against: engine.decoder.description, index: index)
+    let capacity = request.capacity
+    guard KeyValueCache.blockCount(tokens: capacity) <= limits.blocksPerRank else {
+      throw .cacheTooSmall(
+        index: index, tokens: capacity, capacity: limits.blocksPerRank * KeyValueCache.blockTokens)
     }
     let id = SequenceID(nextID)
     nextID += 1
@@ -74,6 +55,8 @@ package final class GenerationLoop {
       let items = plan.items.filter { $0.home.index == rank }
       let outcome = try StepOutcome(decoding: bytes, from: Rank(rank), itemCount: items.count)
       interrupted = interrupted || outcome.interrupted
+      statistics.bytesSent += outcome.bytesSent
+      statistics.messagesSent += outcome.messagesSent
       for (item, result) in zip(items, outcome.results) { note(item, result, &events) }
     }
     let end = clock.now
@@ -125,8 +108,9 @@ package struct LoopStatistics: Sendable {
   package private(set) var prefill = Totals()
   package private(set) var decode = Totals()
 
-  package var bytesSent: Int { prefill.experts.bytesSent + decode.experts.bytesSent }
-  package var messagesSent: Int { prefill.experts.messagesSent + decode.experts.messagesSent }
+  /// Sent in expert layers, by all ranks together.
+  package internal(set) var bytesSent = 0
+  package internal(set) var messagesSent = 0
 
   mutating func count(_ plan: StepPlan, total: Duration, coordination: Duration, experts: DispatchAccount) {
     let tokens = plan.items.reduce(0) { $0 + $1.count }

@@ -73,6 +73,43 @@ package struct GenerationRequest: Sendable {
   }
 }
 
+extension GenerationRequest {
+  /// The tokens it may come to hold in the cache: the last one drawn is never fed back.
+  package var capacity: Int {
+    switch task {
+    case .generate(let count, _, _): prompt.count + max(count, 1) - 1
+    case .score: prompt.count
+    }
+  }
+
+  /// The request with its length cut to the model's context; throws, naming the prompt by `index`, when the model
+  /// cannot take it.
+  package func checked(against description: DecoderDescription, index: Int) throws(InferenceError) -> GenerationRequest {
+    guard !prompt.isEmpty else { throw .emptyPrompt(index: index) }
+    for (position, token) in prompt.enumerated() where token < 0 || Int(token) >= description.vocabularySize {
+      throw .tokenOutsideVocabulary(
+        index: index, position: position, token: Int(token), vocabularySize: description.vocabularySize)
+    }
+    switch task {
+    case .score:
+      guard prompt.count <= description.maximumPositions else {
+        throw .promptTooLong(index: index, tokens: prompt.count, limit: description.maximumPositions)
+      }
+      return self
+    case .generate(let count, let sampling, let stopTokens):
+      try sampling.validate()
+      // At least one position must be left for what is drawn.
+      let room = description.maximumPositions - prompt.count
+      guard room > 0 else {
+        throw .promptTooLong(index: index, tokens: prompt.count, limit: description.maximumPositions - 1)
+      }
+      return GenerationRequest(
+        prompt: prompt,
+        task: .generate(maxNewTokens: min(count, room), sampling: sampling, stopTokens: stopTokens))
+    }
+  }
+}
+
 /// What became of one sequence in one step.
 package enum GenerationEvent: Sendable {
   /// A token was drawn. `finish` is set with the last one.

@@ -51,14 +51,6 @@ struct Scheduler {
     waiting.append(Entry(id: id, request: request))
   }
 
-  /// The tokens a request may come to hold in the cache: the last one drawn is never fed back.
-  static func capacity(_ request: GenerationRequest) -> Int {
-    switch request.task {
-    case .generate(let count, _, _): request.prompt.count + max(count, 1) - 1
-    case .score: request.prompt.count
-    }
-  }
-
   mutating func plan() -> StepPlan {
     var plan = StepPlan()
     plan.releases = releases
@@ -86,7 +78,7 @@ struct Scheduler {
   private mutating func admit(_ plan: inout StepPlan) {
     while !waiting.isEmpty, running.count < limits.sequences {
       var entry = waiting[0]
-      entry.blocks = KeyValueCache.blockCount(tokens: Self.capacity(entry.request))
+      entry.blocks = KeyValueCache.blockCount(tokens: entry.request.capacity)
       let best = freeBlocks.indices.min {
         (loads[$0], -freeBlocks[$0], $0) < (loads[$1], -freeBlocks[$1], $1)
       }

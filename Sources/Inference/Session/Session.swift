@@ -65,15 +65,21 @@ package final class Session {
 
   /// Opens the folder on every rank, checks that all see the same files and that each rank's part fits, and loads it.
   /// Collective; when it fails, it fails on all ranks with the same error.
+  ///
+  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
+  /// of cache that the longest one needs.
   package init(
-    model path: String, options: SessionOptions, communicator: any Communicator, cacheTokensWanted: Int,
+    model path: String, options: SessionOptions, communicator: any Communicator,
+    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
     onEvent: @escaping (SessionEvent) -> Void
   ) throws {
     self.communicator = communicator
-    let (folder, description) = try agree(on: communicator) {
+    let (folder, description, wanted) = try agree(on: communicator) {
       let folder = try CheckpointFolder(path: path)
-      return (folder, try ModelConfiguration.read(try folder.settings()))
+      let description = try ModelConfiguration.read(try folder.settings())
+      return (folder, description, try prepare(folder, description))
     }
+    let cacheTokensWanted = Int(try communicator.allReduceMax(Int64(wanted)))
     self.folder = folder
     self.description = description
     try Self.compareFiles(folder, communicator)

@@ -12,6 +12,9 @@ struct StepOutcome {
 
   /// The rank received a signal to stop.
   var interrupted = false
+  /// What this rank sent to others in its expert layers.
+  var bytesSent = 0
+  var messagesSent = 0
   var results: [Result] = []
 
   /// The message of a rank whose step failed.
@@ -25,6 +28,8 @@ struct StepOutcome {
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
     writer.write(UInt8(interrupted ? 1 : 0))
+    writer.write(Int64(bytesSent))
+    writer.write(Int64(messagesSent))
     for result in results {
       switch result {
       case .nothing: writer.write(UInt8(0))
@@ -50,6 +55,8 @@ struct StepOutcome {
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
     do throws(TruncatedMessage) {
+      bytesSent = Int(try reader.read(Int64.self))
+      messagesSent = Int(try reader.read(Int64.self))
       for _ in 0..<itemCount {
         switch try reader.read(UInt8.self) {
         case 0: results.append(.nothing)

@@ -1,0 +1,108 @@
+import ArgumentParser
+import Fabric
+import Inference
+import JSON
+import MoEModel
+
+/// `martinet generate`: continue prompts.
+struct Generate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Continue one prompt or many.",
+    discussion: """
+      One prompt streams to standard output; several run together as one continuous batch and are printed in order.
+        martinet generate --prompt "In the beginning" --max-new-tokens 64
+        mpirun -n 2 martinet generate --model DIR --prompt-file prompts.jsonl --json > out.jsonl
+      A prompt file has one prompt a line: text, a JSON string, or an object with "prompt", "prompt_ids" or "messages".
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(help: "The prompt.")
+  var prompt: String?
+
+  @Option(help: ArgumentHelp("The prompt as token ids.", valueName: "1,2,3"))
+  var promptIds: String?
+
+  @Option(help: ArgumentHelp("One prompt a line; - for standard input.", valueName: "file"))
+  var promptFile: String?
+
+  @Flag(help: "Take prompts as a user's message and lay them out with the model's chat template.")
+  var chat = false
+
+  @Option(help: ArgumentHelp("Most tokens to add to a prompt.", valueName: "n"))
+  var maxNewTokens = 128
+
+  @OptionGroup var sampling: SamplingOptions
+
+  @Option(help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
+  var stop: [String] = []
+
+  @Flag(help: "Go on after an end-of-sequence token.")
+  var ignoreEos = false
+
+  @Flag(help: "One JSON object a prompt, on a line of its own.")
+  var json = false
+
+  func validate() throws {
+    let given = [prompt, promptIds, promptFile].compactMap { $0 }.count
+    guard given == 1 else { throw ValidationError("give one of --prompt, --prompt-ids and --prompt-file") }
+    guard (1...(1 << 24)).contains(maxNewTokens) else {
+      throw ValidationError("--max-new-tokens \(maxNewTokens) is not between 1 and \(1 << 24)")
+    }
+    if chat, promptIds != nil { throw ValidationError("--chat needs text, not --prompt-ids") }
+    if stop.contains("") { throw ValidationError("--stop needs a text that is not empty") }
+  }
+
+  func run() throws {
+    try withRanks { communicator in
+      var requests: [GenerationRequest] = []
+      let codec = TextCodec(folder: try agree(on: communicator) { try model.folder() })
+      let session = try model.open(communicator) { folder, description in
+        guard communicator.isRoot else { return 0 }
+        let stopTokens = ignoreEos ? [] : try StopTokens.read(folder)
+        let parameters = try sampling.parameters()
+        requests = try prompts(codec).enumerated().map { index, ids in
+          let request = GenerationRequest(
+            prompt: try ids.map { try tokenID($0, index: index, description) },
+            task: .generate(maxNewTokens: maxNewTokens, sampling: parameters, stopTokens: stopTokens))
+          return try request.checked(against: description, index: index)
+        }
+        return requests.map(\.capacity).max() ?? 0
+      }
+      try withLoop(session) { loop in
+        let printer = GenerationPrinter(codec: codec, stop: stop, json: json, requests: requests)
+        defer { printer.summarize(loop.statistics, ranks: communicator.size) }
+        try printer.run(loop)
+      }
+    }
+  }
+
+  private func tokenID(_ id: Int, index: Int, _ description: DecoderDescription) throws(InferenceError) -> Int32 {
+    guard let token = Int32(exactly: id) else {
+      throw .tokenOutsideVocabulary(index: index, position: 0, token: id, vocabularySize: description.vocabularySize)
+    }
+    return token
+  }
+
+  private func prompts(_ codec: TextCodec) throws -> [[Int]] {
+    if let prompt { return [chat ? try codec.encodeChat(prompt) : try codec.encode(prompt)] }
+    if let promptIds { return [try InputText.ids(promptIds)] }
+    let path = promptFile ?? "-"
+    let lines = try InputText.lines(path)
+    guard !lines.isEmpty else { throw PromptError.noPrompts(path: path) }
+    return try lines.map { number, text in try self.prompt(text, codec, path: path, line: number) }
+  }
+
+  /// The ids of one line of a prompt file.
+  private func prompt(_ text: String, _ codec: TextCodec, path: String, line: Int) throws -> [Int] {
+    func encode(_ text: String) throws -> [Int] { chat ? try codec.encodeChat(text) : try codec.encode(text) }
+    guard text.hasPrefix("{") || text.hasPrefix("\"") else { return try encode(text) }
+    let value = try InputText.parse(text, path: path, line: line)
+    if let string = value.string { return try encode(string) }
+    if let prompt = value["prompt"]?.string { return try encode(prompt) }
+    if let ids = value["prompt_ids"] { return try InputText.ids(ids, path: path, line: line) }
+    if let messages = value["messages"]?.array { return try codec.encode(messages, tools: value["tools"]) }
+    throw PromptError.malformedLine(
+      path: path, line: line, reason: "the object has none of \"prompt\" (text), \"prompt_ids\" (array) and \"messages\" (array)")
+  }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import Checkpoints
+import DemoModel
+import Fabric
+import Inference
+import Kernels
+import MoEModel
+
+/// Which model, and how it is laid out on this rank.
+struct ModelOptions: ParsableArguments {
+  @Option(help: ArgumentHelp(
+    "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json. Without it, the embedded demonstration model runs.",
+    valueName: "dir"))
+  var model: String?
+
+  @Option(help: "Worker threads of each rank; by default one on each core the rank may use.")
+  var threads: Int?
+
+  @Option(help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
+  var kvCacheTokens: Int?
+
+  @Option(help: ArgumentHelp("Most tokens in one step over all ranks; longer prompts are read in chunks.", valueName: "n"))
+  var maxBatchTokens = 512
+
+  @Option(help: ArgumentHelp("Most sequences in progress at once.", valueName: "n"))
+  var maxSequences = 256
+
+  @Option(help: "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)")
+  var isa: InstructionSet?
+
+  @Flag(help: "Load even when the model seems not to fit into the memory available.")
+  var ignoreMemoryCheck = false
+
+  func validate() throws {
+    func check(_ name: String, _ value: Int?, _ range: ClosedRange<Int>) throws {
+      if let value, !range.contains(value) {
+        throw ValidationError("--\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
+      }
+    }
+    try check("threads", threads, 1...4096)
+    try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
+    try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
+    try check("max-sequences", maxSequences, 1...(1 << 16))
+    if let isa, !InstructionSet.supported.contains(isa) {
+      throw ValidationError(
+        "--isa \(isa.rawValue): this host cannot run it; it has \(InstructionSet.supported.map(\.rawValue).joined(separator: ", "))")
+    }
+  }
+
+  /// The folder given, or the demonstration model's.
+  func folder() throws -> String {
+    if let model { return model }
+    guard let folder = DemoModel.folder else {
+      throw ValidationError("the demonstration model is not beside the program; give a folder with --model")
+    }
+    return folder
+  }
+
+  /// Opens a session, with a progress bar and one line about it on rank 0.
+  func open(
+    _ communicator: any Communicator, quiet: Bool = false,
+    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 }
+  ) throws -> Session {
+    var options = SessionOptions()
+    options.threadsPerRank = threads
+    options.cacheTokens = kvCacheTokens
+    options.batchTokens = maxBatchTokens
+    options.sequences = maxSequences
+    options.instructionSet = isa
+    options.checksMemory = !ignoreMemoryCheck
+    var bar = ProgressBar("loading")
+    let isRoot = communicator.isRoot
+    let folder = try agree(on: communicator) { try self.folder() }
+    let session = try Session(model: folder, options: options, communicator: communicator, prepare: prepare) { event in
+      guard isRoot else { return }
+      switch event {
+      case .note(let text): if !quiet { say("martinet: \(text)") }
+      case .loading(let bytes, let total): bar.show(bytes: bytes, of: total)
+      }
+    }
+    bar.finish()
+    if isRoot, !quiet {
+      let workers = session.compute.workerCount
+      say(
+        "martinet: \(session.description.family) on \(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(workers) thread\(workers == 1 ? "" : "s") (\(session.compute.instructionSet.rawValue)); \(session.report.summary)")
+    }
+    return session
+  }
+}
+
+extension InstructionSet: ExpressibleByArgument {}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Inference
+
+/// How tokens are drawn. Without any of these, the most probable token is taken.
+struct SamplingOptions: ParsableArguments {
+  @Option(help: "Divides logits before the softmax; 0 takes the most probable token.")
+  var temperature: Float = 0
+
+  @Option(help: "Draw from the k most probable tokens only; 0 for all.")
+  var topK = 0
+
+  @Option(help: "Draw from the most probable tokens that together reach this probability.")
+  var topP: Float = 1
+
+  @Option(help: "Draw from tokens at least this fraction as probable as the most probable one.")
+  var minP: Float = 0
+
+  @Option(help: "Makes tokens already seen less probable; 1 for no effect.")
+  var repetitionPenalty: Float = 1
+
+  @Option(parsing: .unconditional, help: "Subtracted from the logits of tokens in the output.")
+  var presencePenalty: Float = 0
+
+  @Option(parsing: .unconditional, help: "Subtracted for each time a token is in the output.")
+  var frequencyPenalty: Float = 0
+
+  @Option(help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
+  var seed: UInt64?
+
+  func parameters() throws -> SamplingParameters {
+    var parameters = SamplingParameters()
+    parameters.temperature = temperature
+    parameters.topK = topK
+    parameters.topP = topP
+    parameters.minP = minP
+    parameters.repetitionPenalty = repetitionPenalty
+    parameters.presencePenalty = presencePenalty
+    parameters.frequencyPenalty = frequencyPenalty
+    parameters.seed = seed ?? UInt64.random(in: 0...UInt64(Int64.max))
+    try parameters.validate()
+    return parameters
+  }
+
+  func validate() throws { _ = try parameters() }
+}
