@@ -216,6 +216,13 @@ struct SafetensorsHeaderTests {
     }
   }
 
+  @Test func theLargestDimensionIsStillAccepted() {
+    #expect(failure(#"{"a":{"dtype":"U8","shape":[1099511627776,0],"data_offsets":[0,0]}}"#) == nil)
+    #expect(
+      problem(#"{"a":{"dtype":"U8","shape":[1099511627777,0],"data_offsets":[0,0]}}"#)
+        == .dimensionTooLarge(1_099_511_627_777, limit: 1 << 40))
+  }
+
   // MARK: The data's layout
 
   @Test func everyDataByteBelongsToExactlyOneTensor() {
