@@ -253,6 +253,7 @@ struct SafetensorsHeaderTests {
     limits.tensorCount = 2
     limits.metadataByteCount = 8
     limits.headerByteCount = 1000
+    limits.fileByteCount = 2000
     func refused(_ bytes: [UInt8]) -> CheckpointError? {
       CheckpointsTests.failure { () throws(CheckpointError) in try open(bytes, limits: limits) }
     }
@@ -260,6 +261,9 @@ struct SafetensorsHeaderTests {
     guard case .tooMany(_, "tensors", 2) = refused(shard(["a", "b", "c"])) else { return #expect(Bool(false)) }
     guard case .json(_, _, .tooLarge) = refused(safetensors(#"{"__metadata__":{"a":"12345"}}"#, dataByteCount: 0))
     else {
+      return #expect(Bool(false))
+    }
+    guard case .tooLarge(_, 2001, 2000) = refused([UInt8](repeating: 0, count: 2001)) else {
       return #expect(Bool(false))
     }
     guard case .headerTooLong = refused(safetensors("{}" + String(repeating: " ", count: 999), dataByteCount: 0)) else {
