@@ -23,6 +23,7 @@ extension CheckpointError: CustomStringConvertible {
       "cannot \(operation) \(quoted(path)): \(String(cString: strerror(code)))"
         + (code == EMFILE ? " (raise `ulimit -n`)" : "")
     case .notARegularFile(let path): "\(quoted(path)) is not a regular file"
+    case .brokenLink(let path): "\(quoted(path)) is a link to a file that does not exist; download it again"
     case .gitLFSPointer(let path):
       "\(quoted(path)) is a Git LFS pointer, not the file itself; run `git lfs pull` in its folder"
     case .tooLarge(let path, let count, let limit):

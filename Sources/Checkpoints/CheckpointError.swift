@@ -10,6 +10,7 @@ package enum CheckpointError: Error, Equatable {
   case missingShard(folder: String, shard: String, tensor: String)
   case system(operation: String, path: String, code: Int32)
   case notARegularFile(path: String)
+  case brokenLink(path: String)
   case gitLFSPointer(path: String)
   case tooLarge(path: String, byteCount: Int, limit: Int)
   case endedEarly(path: String, byte: Int, byteCount: Int)

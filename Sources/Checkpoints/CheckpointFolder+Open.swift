@@ -69,6 +69,10 @@ extension CheckpointFolder {
 
   /// Why a folder has neither `model.safetensors` nor an index, as far as its file names tell.
   private static func explainMissingWeights(in folder: String) -> CheckpointError {
+    for name in ["model.safetensors", ShardIndex.fileName] {
+      var status = stat()
+      if lstat(folder + "/" + name, &status) == 0 { return .brokenLink(path: folder + "/" + name) }
+    }
     guard let directory = opendir(folder) else { return .system(operation: "list", path: folder, code: errno) }
     defer { closedir(directory) }
     var shard: String?

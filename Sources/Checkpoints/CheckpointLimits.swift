@@ -2,6 +2,8 @@
 ///
 /// The largest published folders (about 150,000 tensors, 200 shards, 20 MB of headers) stay well below.
 package struct CheckpointLimits: Sendable {
+  /// Of one weights file, sparse or not; with `shardCount`, small enough that no sum of sizes overflows.
+  package var fileByteCount = 1 << 50
   /// Of one safetensors header; the format's own limit is 100,000,000.
   package var headerByteCount = 64 << 20
   package var indexByteCount = 64 << 20

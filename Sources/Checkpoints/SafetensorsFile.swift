@@ -24,6 +24,9 @@ package final class SafetensorsFile: Sendable {
 
   init(path: String, fileIndex: Int, limits: CheckpointLimits) throws(CheckpointError) {
     let file = try InputFile(path: path)
+    guard file.byteCount <= limits.fileByteCount else {
+      throw .tooLarge(path: path, byteCount: file.byteCount, limit: limits.fileByteCount)
+    }
     let header = try Self.headerBytes(of: file, limits: limits)
     let table = try SafetensorsHeader(
       header, path: path, fileIndex: fileIndex, dataByteCount: file.byteCount - 8 - header.count, limits: limits)

@@ -216,6 +216,13 @@ struct SafetensorsHeaderTests {
     }
   }
 
+  @Test func theLargestDimensionIsStillAccepted() {
+    #expect(failure(#"{"a":{"dtype":"U8","shape":[1099511627776,0],"data_offsets":[0,0]}}"#) == nil)
+    #expect(
+      problem(#"{"a":{"dtype":"U8","shape":[1099511627777,0],"data_offsets":[0,0]}}"#)
+        == .dimensionTooLarge(1_099_511_627_777, limit: 1 << 40))
+  }
+
   // MARK: The data's layout
 
   @Test func everyDataByteBelongsToExactlyOneTensor() {
@@ -246,6 +253,7 @@ struct SafetensorsHeaderTests {
     limits.tensorCount = 2
     limits.metadataByteCount = 8
     limits.headerByteCount = 1000
+    limits.fileByteCount = 2000
     func refused(_ bytes: [UInt8]) -> CheckpointError? {
       CheckpointsTests.failure { () throws(CheckpointError) in try open(bytes, limits: limits) }
     }
@@ -253,6 +261,9 @@ struct SafetensorsHeaderTests {
     guard case .tooMany(_, "tensors", 2) = refused(shard(["a", "b", "c"])) else { return #expect(Bool(false)) }
     guard case .json(_, _, .tooLarge) = refused(safetensors(#"{"__metadata__":{"a":"12345"}}"#, dataByteCount: 0))
     else {
+      return #expect(Bool(false))
+    }
+    guard case .tooLarge(_, 2001, 2000) = refused([UInt8](repeating: 0, count: 2001)) else {
       return #expect(Bool(false))
     }
     guard case .headerTooLong = refused(safetensors("{}" + String(repeating: " ", count: 999), dataByteCount: 0)) else {
