@@ -13,11 +13,29 @@ package struct DispatchAccount: Sendable {
   package var bytesSent = 0
   package var messagesSent = 0
   package var layers = 0
+  /// Distinct experts this rank ran, summed over layers.
+  package var expertsVisited = 0
 
   package init() {}
 
   /// Time in which the rank did nothing but communicate.
   package var communication: Duration { pack + dispatchWait + combineWait + unpack }
+
+  /// What was counted since `earlier`.
+  package func since(_ earlier: DispatchAccount) -> DispatchAccount {
+    var difference = self
+    difference.pack -= earlier.pack
+    difference.dispatchWait -= earlier.dispatchWait
+    difference.experts -= earlier.experts
+    difference.combineWait -= earlier.combineWait
+    difference.unpack -= earlier.unpack
+    difference.meanwhile -= earlier.meanwhile
+    difference.bytesSent -= earlier.bytesSent
+    difference.messagesSent -= earlier.messagesSent
+    difference.layers -= earlier.layers
+    difference.expertsVisited -= earlier.expertsVisited
+    return difference
+  }
 
   package static func += (a: inout DispatchAccount, b: DispatchAccount) {
     a.pack += b.pack
@@ -29,5 +47,6 @@ package struct DispatchAccount: Sendable {
     a.bytesSent += b.bytesSent
     a.messagesSent += b.messagesSent
     a.layers += b.layers
+    a.expertsVisited += b.expertsVisited
   }
 }

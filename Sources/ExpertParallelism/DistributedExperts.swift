@@ -86,7 +86,9 @@ package final class DistributedExperts: ExpertLayer {
     arrivals.begin()
     try receiveDispatches(layer: layer, input: input, rows: rows)
     let arrived = clock.now
+    let visitedBefore = bank.expertsVisited
     arrivals.compute(bank, layer: layer)
+    account.expertsVisited += bank.expertsVisited - visitedBefore
     let computed = clock.now
     try sendBack()
     let sentBack = clock.now

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A parsed JSON document. Numbers keep their spelling, so that a reader can demand exact integers;
 /// objects keep their order and compare keys byte by byte.
 package enum JSONValue: Sendable, Equatable {
@@ -120,7 +122,10 @@ package struct ExactString: Hashable, Sendable {
   package init(_ string: String) { self.string = string }
 
   package static func == (a: ExactString, b: ExactString) -> Bool {
-    a.string.utf8.elementsEqual(b.string.utf8)
+    var (a, b) = (a.string, b.string)
+    return a.withUTF8 { a in
+      b.withUTF8 { b in a.count == b.count && (a.isEmpty || memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0) }
+    }
   }
   package func hash(into hasher: inout Hasher) {
     var copy = string

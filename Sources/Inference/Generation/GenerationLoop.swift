@@ -43,6 +43,7 @@ package final class GenerationLoop {
     let clock = ContinuousClock()
     let start = clock.now
     let plan = scheduler.plan()
+    let before = engine.distributed?.account ?? DispatchAccount()
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
     let planned = clock.now
@@ -51,19 +52,21 @@ package final class GenerationLoop {
     let outcomes = try engine.communicator.gather(own, to: Rank(0)) ?? [own]
     var events: [GenerationEvent] = []
     var interrupted = false
+    var cost = LoopStatistics.Cost()
     for (rank, bytes) in outcomes.enumerated() {
       let items = plan.items.filter { $0.home.index == rank }
       let outcome = try StepOutcome(decoding: bytes, from: Rank(rank), itemCount: items.count)
       interrupted = interrupted || outcome.interrupted
-      statistics.bytesSent += outcome.bytesSent
-      statistics.messagesSent += outcome.messagesSent
+      cost.bytesSent += outcome.bytesSent
+      cost.messagesSent += outcome.messagesSent
+      cost.expertsVisited += outcome.expertsVisited
       for (item, result) in zip(items, outcome.results) { note(item, result, &events) }
     }
     let end = clock.now
-    statistics.count(
-      plan, total: end - start, coordination: (planned - start) + (end - executed),
-      experts: engine.distributed?.account ?? DispatchAccount())
-    engine.distributed?.account = DispatchAccount()
+    cost.time = end - start
+    cost.coordination = (planned - start) + (end - executed)
+    if let spent = engine.distributed?.account { cost.experts = spent.since(before) }
+    statistics.count(plan, ranks: engine.communicator.size, cost)
     if interrupted { throw InferenceError.interrupted }
     return events
   }
@@ -84,43 +87,5 @@ package final class GenerationLoop {
     plan.stops = true
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
-  }
-}
-
-/// Totals over the steps of a run, as rank 0 saw them.
-package struct LoopStatistics: Sendable {
-  /// Steps in which some prompt was read, and steps that only continued sequences.
-  package enum Kind: Sendable { case prefill, decode }
-  package struct Totals: Sendable {
-    package var steps = 0
-    package var tokens = 0
-    package var time: Duration = .zero
-    /// Plan and outcomes.
-    package var coordination: Duration = .zero
-    package var experts = DispatchAccount()
-
-    /// Share of the time in which this rank only communicated.
-    package var communicationShare: Double {
-      time > .zero ? (experts.communication + coordination) / time : 0
-    }
-    package var tokensPerSecond: Double { time > .zero ? Double(tokens) / (time / .seconds(1)) : 0 }
-  }
-  package private(set) var prefill = Totals()
-  package private(set) var decode = Totals()
-
-  /// Sent in expert layers, by all ranks together.
-  package internal(set) var bytesSent = 0
-  package internal(set) var messagesSent = 0
-
-  mutating func count(_ plan: StepPlan, total: Duration, coordination: Duration, experts: DispatchAccount) {
-    let tokens = plan.items.reduce(0) { $0 + $1.count }
-    func add(to totals: inout Totals) {
-      totals.steps += 1
-      totals.tokens += tokens
-      totals.time += total
-      totals.coordination += coordination
-      totals.experts += experts
-    }
-    if plan.items.allSatisfy({ $0.count == 1 && $0.outputs == .last }) { add(to: &decode) } else { add(to: &prefill) }
   }
 }

@@ -82,7 +82,8 @@ package final class Session {
     let cacheTokensWanted = Int(try communicator.allReduceMax(Int64(wanted)))
     self.folder = folder
     self.description = description
-    try Self.compareFiles(folder, communicator)
+    let fingerprints = try communicator.allGather(folder.fingerprint)
+    try agree(on: communicator) { try Self.compare(fingerprints) }
     Self.note(description, folder, communicator, onEvent)
     host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank)
     let pool = try agree(on: communicator) { [host] in try host.makePool() }
@@ -145,12 +146,9 @@ package final class Session {
   /// Tokens of cache a rank reserves unless told otherwise or asked for more; memory is only used as it fills.
   package static let defaultCacheTokens = 8192
 
-  /// Throws when a rank sees files other than rank 0's. Collective.
-  private static func compareFiles(_ folder: CheckpointFolder, _ communicator: any Communicator) throws {
-    let fingerprints = try communicator.allGather(folder.fingerprint)
-    if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
-      throw InferenceError.differentFiles(Rank(other))
-    }
+  /// Throws when a rank sees files other than rank 0's.
+  private static func compare(_ fingerprints: [[UInt8]]) throws(InferenceError) {
+    if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) { throw .differentFiles(Rank(other)) }
   }
 
   private static func note(

@@ -49,7 +49,7 @@ package final class RankEngine {
     var batch = DecoderBatch()
     let own = plan.items.filter { $0.home == communicator.rank }
     do throws(InferenceError) { batch = try self.batch(own) } catch { failure = "\(error)" }
-    let sentBefore = (bytes: distributed?.account.bytesSent ?? 0, messages: distributed?.account.messagesSent ?? 0)
+    let before = distributed?.account ?? DispatchAccount()
     try distributed?.beginStep(rowsByRank: plan.rowsByRank(size: communicator.size))
     routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
     if failure != nil, plan.items.contains(where: { $0.home == communicator.rank }) {
@@ -60,8 +60,11 @@ package final class RankEngine {
     do throws(InferenceError) {
       var outcome = StepOutcome()
       outcome.interrupted = Interrupt.requested
-      outcome.bytesSent = (distributed?.account.bytesSent ?? 0) - sentBefore.bytes
-      outcome.messagesSent = (distributed?.account.messagesSent ?? 0) - sentBefore.messages
+      if let spent = distributed?.account.since(before) {
+        outcome.bytesSent = spent.bytesSent
+        outcome.messagesSent = spent.messagesSent
+        outcome.expertsVisited = spent.expertsVisited
+      }
       outcome.results = try results(own, batch, logits)
       return outcome.encoded()
     } catch { return StepOutcome.failure("\(error)") }

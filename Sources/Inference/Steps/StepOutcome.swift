@@ -15,6 +15,8 @@ struct StepOutcome {
   /// What this rank sent to others in its expert layers.
   var bytesSent = 0
   var messagesSent = 0
+  /// Distinct experts this rank ran, summed over layers.
+  var expertsVisited = 0
   var results: [Result] = []
 
   /// The message of a rank whose step failed.
@@ -30,6 +32,7 @@ struct StepOutcome {
     writer.write(UInt8(interrupted ? 1 : 0))
     writer.write(Int64(bytesSent))
     writer.write(Int64(messagesSent))
+    writer.write(Int64(expertsVisited))
     for result in results {
       switch result {
       case .nothing: writer.write(UInt8(0))
@@ -57,6 +60,7 @@ struct StepOutcome {
     do throws(TruncatedMessage) {
       bytesSent = Int(try reader.read(Int64.self))
       messagesSent = Int(try reader.read(Int64.self))
+      expertsVisited = Int(try reader.read(Int64.self))
       for _ in 0..<itemCount {
         switch try reader.read(UInt8.self) {
         case 0: results.append(.nothing)

@@ -20,6 +20,8 @@ package final class ExpertBank {
   private var groups: [Group] = []
   private var places: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var expertCounts: [Int]
+  /// Distinct experts visited, counted once for each layer of each step.
+  package private(set) var expertsVisited = 0
 
   /// `weights` of a model with a mixture.
   package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute) {
@@ -46,6 +48,7 @@ package final class ExpertBank {
   ) {
     guard visits.count > 0 else { return }
     group(visits)
+    expertsVisited += groups.count
     reserve(visits.count)
     let experts = expertsByLayer[layer]
     let (groups, places, hidden, intermediate) = (groups, places.pointer, hiddenSize, intermediateSize)

@@ -1,0 +1,89 @@
+import ExpertParallelism
+
+/// Totals over the steps of a run.
+package struct LoopStatistics: Sendable {
+  /// What one step cost.
+  struct Cost {
+    var time: Duration = .zero
+    var coordination: Duration = .zero
+    var experts = DispatchAccount()
+    var bytesSent = 0
+    var messagesSent = 0
+    var expertsVisited = 0
+  }
+
+  package struct Totals: Sendable {
+    package var steps = 0
+    package var tokens = 0
+    /// Wall time, as rank 0 saw it.
+    package var time: Duration = .zero
+    /// Time of rank 0 on plans and outcomes.
+    package var coordination: Duration = .zero
+    /// Rank 0's account of the expert layers.
+    package var experts = DispatchAccount()
+    /// Sent in expert layers, by all ranks together.
+    package var bytesSent = 0
+    package var messagesSent = 0
+    /// Distinct experts run, over layers, steps and ranks.
+    package var expertsVisited = 0
+    /// Ranks that had tokens, over steps: each reads the weights that are everywhere.
+    package var activeRanks = 0
+
+    /// Share of the time in which rank 0 only communicated.
+    package var communicationShare: Double {
+      time > .zero ? (experts.communication + coordination) / time : 0
+    }
+    package var tokensPerSecond: Double { time > .zero ? Double(tokens) / (time / .seconds(1)) : 0 }
+
+    fileprivate func since(_ earlier: Totals) -> Totals {
+      var difference = self
+      difference.steps -= earlier.steps
+      difference.tokens -= earlier.tokens
+      difference.time -= earlier.time
+      difference.coordination -= earlier.coordination
+      difference.experts = experts.since(earlier.experts)
+      difference.bytesSent -= earlier.bytesSent
+      difference.messagesSent -= earlier.messagesSent
+      difference.expertsVisited -= earlier.expertsVisited
+      difference.activeRanks -= earlier.activeRanks
+      return difference
+    }
+  }
+
+  /// Steps in which some prompt was read.
+  package private(set) var prefill = Totals()
+  /// Steps that only continued sequences.
+  package private(set) var decode = Totals()
+
+  package var bytesSent: Int { prefill.bytesSent + decode.bytesSent }
+  package var messagesSent: Int { prefill.messagesSent + decode.messagesSent }
+
+  /// What was counted since `earlier`.
+  package func since(_ earlier: LoopStatistics) -> LoopStatistics {
+    var difference = LoopStatistics()
+    difference.prefill = prefill.since(earlier.prefill)
+    difference.decode = decode.since(earlier.decode)
+    return difference
+  }
+
+  mutating func count(_ plan: StepPlan, ranks: Int, _ cost: Cost) {
+    if plan.items.allSatisfy({ $0.count == 1 && $0.outputs == .last && $0.start > 0 }) {
+      Self.add(plan, ranks, cost, to: &decode)
+    } else {
+      Self.add(plan, ranks, cost, to: &prefill)
+    }
+  }
+
+  private static func add(_ plan: StepPlan, _ ranks: Int, _ cost: Cost, to totals: inout Totals) {
+    let rows = plan.rowsByRank(size: ranks)
+    totals.steps += 1
+    totals.tokens += rows.reduce(0, +)
+    totals.activeRanks += rows.count { $0 > 0 }
+    totals.time += cost.time
+    totals.coordination += cost.coordination
+    totals.experts += cost.experts
+    totals.bytesSent += cost.bytesSent
+    totals.messagesSent += cost.messagesSent
+    totals.expertsVisited += cost.expertsVisited
+  }
+}

@@ -1,0 +1,44 @@
+import CKernels
+import Tensors
+
+/// This machine's limits, measured on the workers that do the real work.
+extension Compute {
+  /// Bytes per second all workers together read from memory, each from its own `bytesPerWorker`, the best of `rounds`.
+  package func probeRead(bytesPerWorker: Int = 256 << 20, rounds: Int = 3) -> Double {
+    let size = max(bytesPerWorker / 1024 * 1024, 1024)
+    let buffers = (0..<workerCount).map { _ in UncheckedBuffer() }
+    pool.run { worker in
+      // Touched by its reader first, so that it lies on the reader's node.
+      buffers[worker].memory = AlignedBuffer<UInt8>(count: size)
+    }
+    var best = 0.0
+    for _ in 0..<rounds {
+      let start = ContinuousClock.now
+      pool.run { worker in
+        guard let memory = buffers[worker].memory else { return }
+        buffers[worker].sum &+= ck_probe_read(isa, memory.pointer, size)
+      }
+      best = max(best, Double(size * workerCount) / ((ContinuousClock.now - start) / .seconds(1)))
+    }
+    return best
+  }
+
+  /// Floating-point operations per second all workers together do in fused multiply-adds, the best of `rounds`.
+  package func probeMultiplyAdd(iterations: UInt64 = 4_000_000, rounds: Int = 3) -> Double {
+    let counts = (0..<workerCount).map { _ in UncheckedBuffer() }
+    var best = 0.0
+    for _ in 0..<rounds {
+      let start = ContinuousClock.now
+      pool.run { worker in counts[worker].sum = ck_probe_fma(isa, iterations) }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      best = max(best, Double(counts.reduce(0) { $0 + $1.sum }) / seconds)
+    }
+    return best
+  }
+}
+
+/// One worker's own place to put things.
+private final class UncheckedBuffer: @unchecked Sendable {
+  var memory: AlignedBuffer<UInt8>?
+  var sum: UInt64 = 0
+}

@@ -1,0 +1,67 @@
+import Inference
+import JSON
+import MoEModel
+
+/// The median of several runs of `bench generate`, in words and as JSON.
+struct GenerateBenchmark {
+  let runs: [LoopStatistics]
+  let ranks: Int
+  let threads: Int
+  let batch: Int
+  let promptLength: Int
+  let outputLength: Int
+  let inventory: ModelInventory
+  /// Bytes per second all ranks together read, before the runs and after them.
+  let readBefore: Double
+  let readAfter: Double
+  let isa: String
+
+  private func median(_ value: (LoopStatistics) -> Double) -> Double {
+    let sorted = runs.map(value).sorted()
+    return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+  }
+
+  /// Bytes of weights per second that the decode steps of a run read.
+  private func decodeRead(_ run: LoopStatistics) -> Double {
+    let seconds = run.decode.time / .seconds(1)
+    guard seconds > 0 else { return 0 }
+    let bytes =
+      Double(run.decode.activeRanks) * Double(inventory.bytesWithoutExperts)
+      + Double(run.decode.expertsVisited) * Double(inventory.oneExpert.bytes)
+    return bytes / seconds
+  }
+
+  private var limit: Double { (readBefore + readAfter) / 2 }
+
+  var lines: [String] {
+    func number(_ value: Double, _ places: Int = 1) -> String { Session.LoadReport.decimals(value, places) }
+    let read = median(decodeRead)
+    return [
+      "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(batch) × (\(promptLength) + \(outputLength)) tokens, median of \(runs.count)",
+      "prefill  \(number(median { $0.prefill.tokensPerSecond })) tokens/s; \(number(100 * median { $0.prefill.communicationShare })) % communication",
+      "decode   \(number(median { $0.decode.tokensPerSecond })) tokens/s; \(number(100 * median { $0.decode.communicationShare })) % communication",
+      "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
+    ]
+  }
+
+  var json: JSONValue {
+    func totals(_ pick: (LoopStatistics) -> LoopStatistics.Totals) -> JSONValue {
+      [
+        "tokens_per_second": .double(median { pick($0).tokensPerSecond }),
+        "tokens_per_second_runs": .array(runs.map { .double(pick($0).tokensPerSecond) }),
+        "steps": .int(runs.first.map { pick($0).steps } ?? 0), "tokens": .int(runs.first.map { pick($0).tokens } ?? 0),
+        "communication_share": .double(median { pick($0).communicationShare }),
+        "bytes_sent": .int(runs.first.map { pick($0).bytesSent } ?? 0),
+        "messages_sent": .int(runs.first.map { pick($0).messagesSent } ?? 0),
+      ]
+    }
+    let read = median(decodeRead)
+    return [
+      "ranks": .int(ranks), "threads_per_rank": .int(threads), "isa": .string(isa), "batch": .int(batch),
+      "prompt_length": .int(promptLength), "output_length": .int(outputLength), "repetitions": .int(runs.count),
+      "prefill": totals(\.prefill), "decode": totals(\.decode),
+      "decode_weight_bytes_per_second": .double(read), "read_bytes_per_second_before": .double(readBefore),
+      "read_bytes_per_second_after": .double(readAfter), "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),
+    ]
+  }
+}

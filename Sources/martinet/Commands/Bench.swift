@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `martinet bench`: measurements, each beside this machine's limit in the same run.
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure, beside this machine's limits measured in the same run.",
+    subcommands: [BenchGenerate.self, BenchKernels.self])
+}

@@ -1,0 +1,180 @@
+import ArgumentParser
+import Checkpoints
+import ExpertParallelism
+import Inference
+import JSON
+import MoEModel
+
+/// `martinet inspect`: what is in a checkpoint, from its headers.
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "What a checkpoint holds, and what each rank would hold of it; reads headers only.")
+
+  @Argument(help: ArgumentHelp("The checkpoint's folder. (default: the demonstration model's)", valueName: "dir"))
+  var folder: String?
+
+  @Option(help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
+  var ranks: Int?
+
+  @Flag(help: "One JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let ranks, !(1...65536).contains(ranks) { throw ValidationError("--ranks \(ranks) is not between 1 and 65536") }
+  }
+
+  func run() throws {
+    try withRanks { communicator in
+      guard communicator.isRoot else { return }
+      do { try report() } catch { throw ToldFailure(error: error) }
+    }
+  }
+
+  private func report() throws {
+    var options = ModelOptions()
+    options.model = folder
+    let checkpoint = try CheckpointFolder(path: try options.folder())
+    let description = try ModelConfiguration.read(try checkpoint.settings())
+    let inventory = try ModelInventory(description, folder: checkpoint)
+    let shares = try ranks.map { try Self.shares(description, checkpoint, ranks: $0) } ?? []
+    if json {
+      show(Self.json(description, inventory, shares, checkpoint).text())
+    } else {
+      for line in Self.lines(description, inventory, shares, checkpoint) { show(line) }
+    }
+  }
+
+  /// Ranks that hold the same number of experts of each layer, and what they hold.
+  struct Share {
+    var ranks: ClosedRange<Int>
+    var experts: Int
+    var memoryBytes: Int
+    var storedBytes: Int
+  }
+
+  private static func shares(_ description: DecoderDescription, _ checkpoint: CheckpointFolder, ranks: Int) throws -> [Share] {
+    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
+    var counts = Array(repeating: 0, count: ranks)
+    for owner in placement.owners { counts[owner.index] += 1 }
+    var measured: [Int: Share] = [:]
+    var shares: [Share] = []
+    for rank in 0..<ranks {
+      let count = counts[rank]
+      if measured[count] == nil {
+        let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: 1) { _, expert in
+          placement.owners[expert].index == rank
+        }
+        measured[count] = Share(
+          ranks: rank...rank, experts: count, memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes)
+      }
+      if let last = shares.last, last.experts == count {
+        shares[shares.count - 1].ranks = last.ranks.lowerBound...rank
+      } else {
+        var share = measured[count]!
+        share.ranks = rank...rank
+        shares.append(share)
+      }
+    }
+    return shares
+  }
+
+  private static func cacheBytes(_ description: DecoderDescription) -> Int {
+    description.attention.cacheWidth * description.layerCount * MemoryLayout<Float>.stride
+  }
+
+  private static func attentionName(_ description: DecoderDescription) -> String {
+    switch description.attention {
+    case .latent(let latent):
+      "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
+    case .grouped(let grouped):
+      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)"
+    }
+  }
+
+  private static func lines(
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: CheckpointFolder
+  ) -> [String] {
+    let size = Session.LoadReport.size
+    func count(_ parameters: Int) -> String { Self.count(parameters) }
+    let (total, active) = (inventory.total, inventory.active)
+    let ratio = Session.LoadReport.decimals(100 * Double(active.parameters) / Double(max(total.parameters, 1)), 1)
+    var lines = [
+      "architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), vocabulary \(description.vocabularySize), context \(description.maximumPositions)",
+      "attention      \(attentionName(description))",
+    ]
+    if let mixture = description.mixture {
+      let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
+      lines.append(
+        "experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)")
+      lines.append("one expert     \(count(inventory.oneExpert.parameters)) parameters, \(size(inventory.oneExpert.bytes))")
+    } else {
+      lines.append("experts        none: a dense model")
+    }
+    lines.append("parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
+    lines.append("stored         \(size(total.bytes)) in \(checkpoint.fileCount) file\(checkpoint.fileCount == 1 ? "" : "s"): "
+      + inventory.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \(size($0.value))" }.joined(separator: ", "))
+    for part in ModelInventory.Part.allCases {
+      guard let amount = inventory.parts[part], amount.parameters > 0 else { continue }
+      let name = part.rawValue.padding(to: 18)
+      lines.append("  \(name)\(count(amount.parameters).padding(to: 12))\(size(amount.bytes))")
+    }
+    if description.predictionLayerCount > 0 {
+      lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
+    }
+    lines.append("cache          \(size(cacheBytes(description))) per token (fp32)")
+    for share in shares {
+      let ranks = share.ranks.count == 1 ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
+      lines.append("\(ranks.padding(to: 15))\(share.experts) experts a layer; \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read")
+    }
+    return lines
+  }
+
+  private static func count(_ parameters: Int) -> String {
+    let value = Double(parameters)
+    switch parameters {
+    case 1_000_000_000...: return "\(Session.LoadReport.decimals(value / 1e9, 2)) B"
+    case 1_000_000...: return "\(Session.LoadReport.decimals(value / 1e6, 2)) M"
+    case 1_000...: return "\(Session.LoadReport.decimals(value / 1e3, 1)) k"
+    default: return "\(parameters)"
+    }
+  }
+
+  private static func json(
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: CheckpointFolder
+  ) -> JSONValue {
+    let (total, active) = (inventory.total, inventory.active)
+    let parts = ModelInventory.Part.allCases.compactMap { part -> (String, JSONValue)? in
+      guard let amount = inventory.parts[part] else { return nil }
+      return (part.rawValue, ["parameters": .int(amount.parameters), "bytes": .int(amount.bytes)])
+    }
+    return [
+      "architecture": .string(description.family), "layers": .int(description.layerCount),
+      "hidden_size": .int(description.hiddenSize), "vocabulary_size": .int(description.vocabularySize),
+      "maximum_positions": .int(description.maximumPositions), "attention": .string(attentionName(description)),
+      "expert_layers": .int(description.mixtureLayers.count),
+      "experts_per_layer": .int(description.mixture?.expertCount ?? 0),
+      "experts_per_token": .int(description.mixture?.topK ?? 0),
+      "total_parameters": .int(total.parameters), "active_parameters": .int(active.parameters),
+      "active_ratio": .double(Double(active.parameters) / Double(max(total.parameters, 1))),
+      "total_bytes": .int(total.bytes), "active_bytes": .int(active.bytes),
+      "bytes_by_type": .object(JSONObject(inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
+      "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
+      "prediction_layers_left_out": .int(description.predictionLayerCount),
+      "cache_bytes_per_token": .int(cacheBytes(description)),
+      "ranks": .array(
+        shares.flatMap { share in
+          share.ranks.map {
+            [
+              "rank": .int($0), "experts_per_layer": .int(share.experts), "memory_bytes": .int(share.memoryBytes),
+              "read_bytes": .int(share.storedBytes),
+            ] as JSONValue
+          }
+        }),
+    ]
+  }
+}
+
+extension String {
+  /// The string followed by blanks up to `width` characters, at least one.
+  func padding(to width: Int) -> String { self + String(repeating: " ", count: max(1, width - count)) }
+}
