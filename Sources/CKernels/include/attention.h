@@ -30,18 +30,18 @@ typedef struct {
   size_t end;
 } ck_query_row;
 
-/// Bytes of scratch for one call with `rows` rows (64-byte aligned by the caller).
-size_t ck_attention_scratch_bytes(size_t rows, size_t value_dims);
-
 /// For each row: s_p = scale * dot(query, key_p); out = sum_p softmax(s)_p * value_p.
 ///
 /// Order, per row, by absolute tiles of CK_ATTENTION_TILE positions intersected with [begin, end):
-/// dot = sixteen-lane chain of fused multiply-adds over dims (lane l takes l, l+16, …), lanes halved as in
-/// elementwise.h, then * scale. m' = max(m, max of the tile's scores); correction = ck_exp(m - m') (0 for the first
-/// tile); p_j = ck_exp(s_j - m'); denominator = denominator * correction + lane sum of the tile's p (lane = position
-/// within tile mod 16, absent positions add nothing); acc[d] = acc[d] * correction, then a chain of
-/// fma(p_j, value_j[d], acc[d]) in ascending j. After the last tile, with a sink: m' = max(m, sink), denominator and acc
-/// are corrected likewise, denominator += ck_exp(sink - m'). out = acc / denominator.
-void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
-                  void *scratch);
+/// dot = sixteen-lane chain of fused multiply-adds over dims (lane l takes l, l+16, …, the last sixteen padded with
+/// zeros), lanes halved as in elementwise.h, then * scale. m' = max(m, max of the tile's scores); correction =
+/// ck_exp(m - m'), m being -inf before the first tile; p_j = ck_exp(s_j - m'); denominator = denominator * correction +
+/// lane sum of the tile's p (lane = position within tile mod 16, absent positions add nothing); acc[d] = acc[d] *
+/// correction, then a chain of fma(p_j, value_j[d], acc[d]) in ascending j. After the last tile, with a sink: m' =
+/// max(m, sink), denominator and acc are corrected likewise, denominator += ck_exp(sink - m'). out = acc / denominator.
+///
+/// Rows that share a cache should share a call, those with equal [begin, end) next to each other: four at a time they
+/// share what is loaded. The outputs of a call must not overlap each other, its queries or the cache; a position no row
+/// attends is not read. A score of NaN or +inf, or none but -inf, makes its row NaN.
+void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale);
 #endif

@@ -8,11 +8,12 @@
 
 /// e^x in fp32: a fixed polynomial after range reduction, at most 2 ulp from the true value;
 /// 0 below about -103.97, +inf above about 88.73, NaN stays NaN, e^0 == 1 exactly.
+/// Subnormal results are rounded once, not flushed. exp.h has the algorithm; vector kernels use the same one.
 float ck_exp(float x);
 /// 1 / (1 + e^-x), by ck_exp.
 float ck_sigmoid(float x);
 
-/// out[row, j] = x[row, j] * r * weight[j], r = 1 / sqrt(laneSumOfSquares / n + epsilon); the squares' lane
+/// out[row, j] = (x[row, j] * r) * weight[j], r = 1 / sqrt(laneSumOfSquares / n + epsilon); the squares' lane
 /// sum uses fused multiply-adds. out may be x.
 void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight,
                  float epsilon, float *out, size_t out_stride);
@@ -23,10 +24,11 @@ void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_
 void ck_rope(ck_isa isa, float *x, size_t heads, size_t head_stride, size_t dims, const float *cosine,
              const float *sine, bool interleaved);
 
-/// out[i] = silu(gate[i]) * up[i], silu(g) = g * sigmoid(g). out may be gate or up.
+/// out[i] = (gate[i] * sigmoid(gate[i])) * up[i]. out may be gate or up.
 void ck_silu_multiply(ck_isa isa, const float *gate, const float *up, float *out, size_t count);
 
 /// gpt-oss: g = min(gate, limit), u = clamp(up, -limit, limit); out = (u + 1) * (g * sigmoid(alpha * g)).
+/// out may be gate or up.
 void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float alpha,
                        float limit);
 
@@ -38,9 +40,9 @@ void ck_sum(ck_isa isa, const float *a, const float *b, float *out, size_t count
 void ck_scale(ck_isa isa, const float *x, float factor, float *out, size_t count);
 /// out[i] += x[i] * factor: product rounded, then added (no fused multiply-add).
 void ck_add_scaled(ck_isa isa, float *out, const float *x, float factor, size_t count);
-/// x[i] = min(max(x[i], -limit), limit)
+/// x[i] = min(max(x[i], -limit), limit); NaN stays NaN.
 void ck_clip(ck_isa isa, float *x, float limit, size_t count);
-/// Largest element; -inf for count == 0; NaN if any element is NaN.
+/// Largest element; -inf for count == 0; NaN if any element is NaN; +0 if the largest is a zero of either sign.
 float ck_max(ck_isa isa, const float *x, size_t count);
 /// Lane sum of e^(x[i] - shift).
 float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift);

@@ -1,0 +1,147 @@
+// The portable reference of the element-wise kernels, and the choice of an instruction set.
+#include "elementwise.h"
+#include "elementwise_kernels.h"
+#include "exp.h"
+#pragma STDC FP_CONTRACT OFF
+
+float ck_exp(float x) { return ck_exp_scalar(x); }
+float ck_sigmoid(float x) { return ck_sigmoid_scalar(x); }
+
+static float larger(float a, float b) { return a > b ? a : b; }
+static float smaller(float a, float b) { return a < b ? a : b; }
+
+static float halved(float lanes[16]) {
+  for (int width = 8; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; ++lane) lanes[lane] += lanes[lane + width];
+  }
+  return lanes[0];
+}
+
+static void rms_norm(const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
+                     float *out, size_t out_stride) {
+  for (size_t row = 0; row < rows; ++row, x += x_stride, out += out_stride) {
+    float lanes[16] = {0};
+    for (size_t i = 0; i < n; ++i) lanes[i % 16] = fmaf(x[i], x[i], lanes[i % 16]);
+    const float r = 1.0f / sqrtf(halved(lanes) / (float)n + epsilon);
+    for (size_t i = 0; i < n; ++i) out[i] = x[i] * r * weight[i];
+  }
+}
+
+static void rotate(float *a, float *b, float cosine, float sine) {
+  const float x = *a, y = *b;
+  *a = fmaf(x, cosine, -(y * sine));
+  *b = fmaf(y, cosine, x * sine);
+}
+
+static void rope_halves(float *x, size_t dims, const float *cosine, const float *sine) {
+  for (size_t i = 0; i < dims / 2; ++i) rotate(x + i, x + dims / 2 + i, cosine[i], sine[i]);
+}
+
+static void rope_interleaved(float *x, size_t dims, const float *cosine, const float *sine) {
+  for (size_t i = 0; i < dims / 2; ++i) rotate(x + 2 * i, x + 2 * i + 1, cosine[i], sine[i]);
+}
+
+static void silu_multiply(const float *gate, const float *up, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = gate[i] * ck_sigmoid_scalar(gate[i]) * up[i];
+}
+
+static void clamped_swiglu(const float *gate, const float *up, float *out, size_t count, float alpha, float limit) {
+  for (size_t i = 0; i < count; ++i) {
+    const float g = smaller(limit, gate[i]);
+    const float u = smaller(limit, larger(-limit, up[i]));
+    out[i] = (u + 1.0f) * (g * ck_sigmoid_scalar(alpha * g));
+  }
+}
+
+static void sum(const float *a, const float *b, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
+}
+
+static void scale(const float *x, float factor, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = x[i] * factor;
+}
+
+static void add_scaled(float *out, const float *x, float factor, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const float product = x[i] * factor;
+    out[i] += product;
+  }
+}
+
+static void clip(float *x, float limit, size_t count) {
+  for (size_t i = 0; i < count; ++i) x[i] = smaller(limit, larger(-limit, x[i]));
+}
+
+static float max(const float *x, size_t count) {
+  float result = -INFINITY;
+  for (size_t i = 0; i < count; ++i) {
+    if (x[i] != x[i]) return NAN;
+    result = larger(x[i], result);
+  }
+  return result + 0.0f;  // -0 becomes +0: which of two zeros came first must not matter
+}
+
+static float sum_exp(const float *x, size_t count, float shift) {
+  float lanes[16] = {0};
+  for (size_t i = 0; i < count; ++i) lanes[i % 16] += ck_exp_scalar(x[i] - shift);
+  return halved(lanes);
+}
+
+const ck_elementwise_kernels ck_reference_elementwise = {
+    rms_norm, rope_halves, rope_interleaved, silu_multiply, clamped_swiglu, sum, scale, add_scaled, clip, max, sum_exp,
+};
+
+static const ck_elementwise_kernels *kernels(ck_isa isa) {
+  switch (isa) {
+#if defined(__x86_64__)
+    case CK_ISA_AVX2: return &ck_avx2_elementwise;
+    case CK_ISA_AVX512: return &ck_avx512_elementwise;
+#elif defined(__aarch64__)
+    case CK_ISA_NEON: return &ck_neon_elementwise;
+#endif
+    default: return &ck_reference_elementwise;
+  }
+}
+
+void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight,
+                 float epsilon, float *out, size_t out_stride) {
+  kernels(isa)->rms_norm(x, x_stride, rows, n, weight, epsilon, out, out_stride);
+}
+
+void ck_rope(ck_isa isa, float *x, size_t heads, size_t head_stride, size_t dims, const float *cosine,
+             const float *sine, bool interleaved) {
+  const ck_elementwise_kernels *const chosen = kernels(isa);
+  for (size_t head = 0; head < heads; ++head) {
+    (interleaved ? chosen->rope_interleaved : chosen->rope_halves)(x + head * head_stride, dims, cosine, sine);
+  }
+}
+
+void ck_silu_multiply(ck_isa isa, const float *gate, const float *up, float *out, size_t count) {
+  kernels(isa)->silu_multiply(gate, up, out, count);
+}
+
+void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float alpha,
+                       float limit) {
+  kernels(isa)->clamped_swiglu(gate, up, out, count, alpha, limit);
+}
+
+void ck_add(ck_isa isa, float *out, const float *x, size_t count) { kernels(isa)->sum(out, x, out, count); }
+
+void ck_sum(ck_isa isa, const float *a, const float *b, float *out, size_t count) {
+  kernels(isa)->sum(a, b, out, count);
+}
+
+void ck_scale(ck_isa isa, const float *x, float factor, float *out, size_t count) {
+  kernels(isa)->scale(x, factor, out, count);
+}
+
+void ck_add_scaled(ck_isa isa, float *out, const float *x, float factor, size_t count) {
+  kernels(isa)->add_scaled(out, x, factor, count);
+}
+
+void ck_clip(ck_isa isa, float *x, float limit, size_t count) { kernels(isa)->clip(x, limit, count); }
+float ck_max(ck_isa isa, const float *x, size_t count) { return kernels(isa)->max(x, count); }
+
+float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift) {
+  return kernels(isa)->sum_exp(x, count, shift);
+}

@@ -1,0 +1,63 @@
+// One native vector = sixteen lanes of a 512-bit register. The same names are defined for each instruction set, and
+// the kernel templates are written in them.
+#include <immintrin.h>
+#include <stddef.h>
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), apply_to = function)
+#define INLINE static inline __attribute__((always_inline))
+#define NATIVE(name) ck_avx512_##name
+#define LANES 16
+// The register blocks of attention: rows whose chains are kept in registers at once.
+#define BLOCK_ROWS 4
+
+typedef __m512 vf;
+typedef __m128 v4;
+
+INLINE vf v_set(float x) { return _mm512_set1_ps(x); }
+INLINE vf v_load(const float *p) { return _mm512_loadu_ps(p); }
+INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
+/// Loads the first n lanes (n <= LANES), the others are zero; nothing past them is read.
+INLINE vf v_load_first(const float *p, size_t n) {
+  return n >= LANES ? v_load(p) : _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+INLINE void v_store_first(float *p, vf v, size_t n) {
+  if (n >= LANES) v_store(p, v);
+  else _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
+}
+/// Zeroes the lanes from n on.
+INLINE vf v_keep_first(vf v, size_t n) {
+  return n >= LANES ? v : _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
+}
+INLINE vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
+INLINE vf v_subtract(vf a, vf b) { return _mm512_sub_ps(a, b); }
+INLINE vf v_multiply(vf a, vf b) { return _mm512_mul_ps(a, b); }
+INLINE vf v_divide(vf a, vf b) { return _mm512_div_ps(a, b); }
+/// a * b + c and c - a * b, rounded once.
+INLINE vf v_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vf v_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); }
+/// a > b ? a : b and a < b ? a : b: b if either is NaN.
+INLINE vf v_max(vf a, vf b) { return _mm512_max_ps(a, b); }
+INLINE vf v_min(vf a, vf b) { return _mm512_min_ps(a, b); }
+INLINE vf v_negate(vf a) { return _mm512_xor_ps(a, _mm512_set1_ps(-0.0f)); }
+/// x where x is NaN, else v.
+INLINE vf v_take_nan(vf v, vf x) { return _mm512_mask_mov_ps(v, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x); }
+/// y * 2^n rounded once, n the integer in the low bits of 1.5 * 2^23 + n.
+INLINE vf v_scale(vf y, vf rounded) { return _mm512_scalef_ps(y, v_subtract(rounded, v_set(0x1.8p+23f))); }
+/// (x1, x0, x3, x2, ...)
+INLINE vf v_swap_pairs(vf x) { return _mm512_permute_ps(x, 0xB1); }
+/// (x0, x0, x1, x1, ...) of the lower and the upper half of the lanes.
+INLINE vf v_double_low(vf x) {
+  return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7), x);
+}
+INLINE vf v_double_high(vf x) {
+  return _mm512_permutexvar_ps(_mm512_setr_epi32(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15), x);
+}
+/// Negates the even lanes.
+INLINE vf v_negate_even(vf x) {
+  return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000)));
+}
+/// The first two halvings of sixteen lanes: lane l += lane l+8, then l += l+4.
+INLINE v4 v_fold(const vf *lanes) {
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes[0]), _mm512_extractf32x8_ps(lanes[0], 1));
+  return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+}
+#include "native_sse.h"
