@@ -1,0 +1,105 @@
+import CKernels
+import Foundation
+
+/// A paged cache of random keys and values and query rows over it. Positions no row attends hold NaN.
+struct AttentionCase {
+  struct Range {
+    var begin: Int
+    var end: Int
+    var sink: Float?
+  }
+
+  let keyDims: Int, valueDims: Int, blockTokens: Int, stride: Int, keyOffset: Int, valueOffset: Int
+  let ranges: [Range]
+  let blocks: [GuardedFloats]
+  let queries: [GuardedFloats]
+  let scale: Float
+
+  /// - Parameter latent: values are the first dimensions of the keys, as in multi-head latent attention.
+  init(
+    keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false, ranges: [Range], magnitude: Float = 1
+  ) {
+    (self.keyDims, self.valueDims, self.blockTokens, self.ranges) = (keyDims, valueDims, blockTokens, ranges)
+    keyOffset = latent ? 0 : 1
+    valueOffset = latent ? 0 : keyDims + 2
+    stride = max(keyOffset + keyDims, valueOffset + valueDims)
+    scale = magnitude / Float(keyDims).squareRoot()
+    let stride = self.stride
+    let length = ranges.map(\.end).max() ?? 0
+    blocks = (0..<(length + blockTokens - 1) / blockTokens).map { block in
+      var values = [Float].random(blockTokens * stride, seed: UInt64(block + 7))
+      for token in 0..<blockTokens {
+        let position = block * blockTokens + token
+        if ranges.contains(where: { $0.begin <= position && position < $0.end }) { continue }
+        for i in 0..<stride { values[token * stride + i] = .nan }
+      }
+      return GuardedFloats(values)
+    }
+    queries = ranges.indices.map { GuardedFloats(.random(keyDims, seed: UInt64($0 + 1000)).map { $0 * 3 }) }
+  }
+
+  /// The outputs of all rows, in calls of at most `rowsPerCall` rows; nil if a canary was overwritten.
+  func outputs(_ isa: ck_isa, rowsPerCall: Int = .max) -> [Float]? {
+    let outs = ranges.map { _ in GuardedFloats([Float](repeating: .nan, count: valueDims)) }
+    let sinks = ranges.map { GuardedFloats($0.sink.map { [$0] } ?? []) }
+    let rows = ranges.indices.map { r in
+      ck_query_row(
+        query: queries[r].pointer, out: outs[r].pointer, sink: ranges[r].sink == nil ? nil : sinks[r].pointer,
+        begin: ranges[r].begin, end: ranges[r].end)
+    }
+    let pointers = blocks.map { Optional(UnsafePointer($0.pointer)) }
+    pointers.withUnsafeBufferPointer { pointers in
+      var cache = ck_paged_cache(
+        blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
+        value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
+      rows.withUnsafeBufferPointer { rows in
+        for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
+          ck_attention(isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale)
+        }
+      }
+    }
+    guard outs.allSatisfy(\.isIntact) else { return nil }
+    return outs.flatMap(\.values)
+  }
+
+  /// The same in double precision, and a bound on an fp32 kernel's error for each element.
+  ///
+  /// A score s has an error of at most (key_dims/16 + 6) eps * scale * sum |q_i k_i|; a probability's relative error
+  /// is twice the largest such error (its own and the maximum's), plus 2 ulp of e^x and its argument's rounding; the
+  /// sum and the corrections add one rounding per position and a few per tile.
+  func oracle() -> (values: [Double], tolerances: [Double]) {
+    var values: [Double] = [], tolerances: [Double] = []
+    let eps = Double(Float.ulpOfOne)
+    for (r, range) in ranges.enumerated() {
+      var scores: [Double] = [], scoreError = 0.0
+      for position in range.begin..<range.end {
+        let key = blocks[position / blockTokens].pointer + position % blockTokens * stride + keyOffset
+        var dot = 0.0, magnitude = 0.0
+        for d in 0..<keyDims {
+          let product = Double(queries[r].pointer[d]) * Double(key[d])
+          dot += product
+          magnitude += abs(product)
+        }
+        scores.append(dot * Double(scale))
+        scoreError = max(scoreError, Double(keyDims / 16 + 6) * eps * Double(scale) * magnitude)
+      }
+      let largest = max(scores.max()!, range.sink.map(Double.init) ?? -.infinity)
+      let spread = scores.map { largest - $0 }.max()!
+      let weights = scores.map { exp($0 - largest) }
+      let denominator = weights.reduce(0, +) + (range.sink.map { exp(Double($0) - largest) } ?? 0)
+      let count = Double(range.end - range.begin)
+      let relative = 2 * scoreError + eps * (min(spread, 110) + 8 + count + count / 4)
+      for d in 0..<valueDims {
+        var sum = 0.0, magnitude = 0.0
+        for (i, position) in (range.begin..<range.end).enumerated() {
+          let value = Double((blocks[position / blockTokens].pointer + position % blockTokens * stride + valueOffset)[d])
+          sum += weights[i] * value
+          magnitude += weights[i] * abs(value)
+        }
+        values.append(sum / denominator)
+        tolerances.append(2 * relative * magnitude / denominator + 1e-37)
+      }
+    }
+    return (values, tolerances)
+  }
+}
