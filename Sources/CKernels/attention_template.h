@@ -31,6 +31,7 @@ typedef struct {
 typedef struct {
   const float *keys, *values;
   size_t stride, key_dims, value_dims;
+  const float *next_keys, *next_values;  // to be prefetched while this tile is attended; NULL for nothing
 } cache_tile;
 
 /// Scores of `rows` x 4 keys (or 1, if `keys` is 1) from position `at` on, before the softmax.
@@ -79,10 +80,24 @@ INLINE void score_keys(const int rows, const int keys, const cache_tile *tile, r
   }
 }
 
+/// Rows of a tile are too short and too far apart for the processor to foresee where the next one begins.
+INLINE void prefetch_rows(const cache_tile *tile, size_t begin, size_t end) {
+  if (tile->next_keys == NULL) return;
+  for (size_t at = begin; at < end; ++at) {
+    const float *const key = tile->next_keys + at * tile->stride, *const value = tile->next_values + at * tile->stride;
+    for (size_t d = 0; d < tile->key_dims; d += 16) __builtin_prefetch(key + d);
+    if (key <= value && value < key + tile->key_dims) continue;
+    for (size_t d = 0; d < tile->value_dims; d += 16) __builtin_prefetch(value + d);
+  }
+}
+
 INLINE void score_rows(const int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
                        size_t end, float scale) {
   size_t at = begin;
-  for (; at + 4 <= end; at += 4) score_keys(rows, 4, tile, block, first_row, at, scale);
+  for (; at + 4 <= end; at += 4) {
+    prefetch_rows(tile, at, at + 4);
+    score_keys(rows, 4, tile, block, first_row, at, scale);
+  }
   for (; at < end; ++at) score_keys(rows, 1, tile, block, first_row, at, scale);
 }
 
@@ -130,13 +145,13 @@ INLINE void accumulate_rows(const int rows, const cache_tile *tile, row_block *b
   for (int r = 0; r < rows; ++r) block->correction[first_row + r] = 1;
 }
 
-/// Calls one of the two passes with a constant number of rows.
-#define WITH_CONSTANT_ROWS(rows, pass, ...) \
-  switch (rows) {                           \
-    case 4: pass(BLOCK_ROWS, __VA_ARGS__); break; \
-    case 3: pass(3, __VA_ARGS__); break;    \
-    case 2: pass(2, __VA_ARGS__); break;    \
-    default: pass(1, __VA_ARGS__);          \
+/// Calls one of the two passes with a constant number of rows; where BLOCK_ROWS is 3 the last case is never met.
+#define WITH_CONSTANT_ROWS(rows, pass, ...)        \
+  switch (rows) {                                  \
+    case 1: pass(1, __VA_ARGS__); break;           \
+    case 2: pass(2, __VA_ARGS__); break;           \
+    case 3: pass(3, __VA_ARGS__); break;           \
+    default: pass(BLOCK_ROWS, __VA_ARGS__); break; \
   }
 
 static void score(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin, size_t end,
@@ -164,13 +179,8 @@ INLINE void soften(row_block *block, int r) {
     scores[i] = v_load(block->p[r] + i * LANES);
     largest = v_max(scores[i], largest);
   }
-  float lanes[LANES];
-  v_store(lanes, largest);
-  for (int width = LANES / 2; width > 0; width /= 2) {
-    for (int l = 0; l < width; ++l) lanes[l] = lanes[l] > lanes[l + width] ? lanes[l] : lanes[l + width];
-  }
   softmax_state *const state = block->states[r];
-  raise_largest(state, lanes[0], &block->correction[r]);
+  raise_largest(state, v_largest(largest), &block->correction[r]);
   const vf shift = v_set(state->largest);
   for (int i = 0; i < TILE_VECTORS; ++i) {
     scores[i] = v_exp(v_subtract(scores[i], shift));
@@ -224,7 +234,7 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
     last = rows[r].end > last ? rows[r].end : last;
   }
   for (size_t start = first / TILE * TILE; start < last; start += TILE) {
-    cache_tile tile = {NULL, NULL, cache->row_stride, cache->key_dims, cache->value_dims};
+    cache_tile tile = {NULL, NULL, cache->row_stride, cache->key_dims, cache->value_dims, NULL, NULL};
     row_block block;
     int filled = 0;
     for (size_t r = 0; r < row_count; ++r) {
@@ -234,6 +244,11 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
           const float *const base = ck_cache_row(cache, start);
           tile.keys = base + cache->key_offset;
           tile.values = base + cache->value_offset;
+          if (start + 2 * TILE <= last) {
+            const float *const next = ck_cache_row(cache, start + TILE);
+            tile.next_keys = next + cache->key_offset;
+            tile.next_values = next + cache->value_offset;
+          }
         }
         block.rows[filled] = row;
         block.states[filled] = states + r;
@@ -243,6 +258,7 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
       }
       if (filled == BLOCK_ROWS || (filled > 0 && r + 1 == row_count)) {
         attend_tile(filled, &tile, &block, scale);
+        tile.next_keys = NULL;
         filled = 0;
       }
     }

@@ -49,6 +49,11 @@ INLINE vf v_swap_pairs(vf x) { return _mm256_permute_ps(x, 0xB1); }
 INLINE vf v_double_low(vf x) { return _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3)); }
 INLINE vf v_double_high(vf x) { return _mm256_permutevar8x32_ps(x, _mm256_setr_epi32(4, 4, 5, 5, 6, 6, 7, 7)); }
 INLINE vf v_negate_even(vf x) { return _mm256_xor_ps(x, _mm256_castsi256_ps(_mm256_set1_epi64x(0x80000000))); }
+INLINE float v_largest(vf v) {
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
 INLINE v4 v_fold(const vf *lanes) {
   const __m256 eight = _mm256_add_ps(lanes[0], lanes[1]);
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

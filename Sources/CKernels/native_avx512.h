@@ -2,7 +2,7 @@
 // the kernel templates are written in them.
 #include <immintrin.h>
 #include <stddef.h>
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 #define NATIVE(name) ck_avx512_##name
 #define LANES 16
@@ -55,6 +55,8 @@ INLINE vf v_double_high(vf x) {
 INLINE vf v_negate_even(vf x) {
   return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000)));
 }
+/// The largest lane, if none is NaN.
+INLINE float v_largest(vf v) { return _mm512_reduce_max_ps(v); }
 /// The first two halvings of sixteen lanes: lane l += lane l+8, then l += l+4.
 INLINE v4 v_fold(const vf *lanes) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes[0]), _mm512_extractf32x8_ps(lanes[0], 1));

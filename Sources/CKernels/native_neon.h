@@ -58,6 +58,7 @@ INLINE vf v_double_high(vf x) { return vzip2q_f32(x, x); }
 INLINE vf v_negate_even(vf x) {
   return vreinterpretq_f32_u64(veorq_u64(vreinterpretq_u64_f32(x), vdupq_n_u64(0x80000000)));
 }
+INLINE float v_largest(vf v) { return vmaxvq_f32(v); }
 INLINE v4 v_fold(const vf *lanes) { return v_add(v_add(lanes[0], lanes[2]), v_add(lanes[1], lanes[3])); }
 /// The last two halvings of four folded lane sums: l += l+2, then l += l+1; one result a lane.
 INLINE v4 v4_sums(v4 a, v4 b, v4 c, v4 d) {

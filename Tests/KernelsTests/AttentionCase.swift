@@ -92,7 +92,8 @@ struct AttentionCase {
       for d in 0..<valueDims {
         var sum = 0.0, magnitude = 0.0
         for (i, position) in (range.begin..<range.end).enumerated() {
-          let value = Double((blocks[position / blockTokens].pointer + position % blockTokens * stride + valueOffset)[d])
+          let row = blocks[position / blockTokens].pointer + position % blockTokens * stride
+          let value = Double(row[valueOffset + d])
           sum += weights[i] * value
           magnitude += weights[i] * abs(value)
         }

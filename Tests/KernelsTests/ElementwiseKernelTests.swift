@@ -20,7 +20,9 @@ struct ElementwiseKernelTests {
           ck_rms_norm(isa, out, stride, rows, n, weight.pointer, 1e-6, out, stride)
         }
         #expect(apart.agree && inPlace.agree, "n \(n), rows \(rows)")
-        #expect((0..<rows * n).allSatisfy { apart.reference[$0 / n * stride + $0 % n] == inPlace.reference[$0 / n * stride + $0 % n] })
+        for i in (0..<rows * n).map({ $0 / n * stride + $0 % n }) where apart.reference[i] != inPlace.reference[i] {
+          Issue.record("element \(i) differs in place, n \(n), rows \(rows)")
+        }
       }
     }
   }
