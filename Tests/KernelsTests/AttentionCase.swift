@@ -15,11 +15,11 @@ struct AttentionCase {
   let blocks: [GuardedFloats]
   let queries: [GuardedFloats]
   let scale: Float
-  private let memory: GuardedMemory
+  private let memory: GuardedArena
 
   /// - Parameter latent: values are the first dimensions of the keys, as in multi-head latent attention.
   init(
-    in memory: GuardedMemory, keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false,
+    in memory: GuardedArena, keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false,
     ranges: [Range], magnitude: Float = 1
   ) {
     self.memory = memory

@@ -22,7 +22,7 @@ struct AttentionTests {
 
   @Test(arguments: shapes.indices)
   func everyInstructionSetAndGroupingOfRowsGivesTheReferencesBits(shape: Int) throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       let (key, value, latent) = Self.shapes[shape]
       for (set, ranges) in Self.rangeSets.enumerated() {
         for blockTokens in key > 100 ? [64] : [32, 96] {
@@ -43,7 +43,7 @@ struct AttentionTests {
 
   @Test(arguments: shapes.indices)
   func theReferenceIsWithinItsErrorBoundOfDoublePrecision(shape: Int) throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       let (key, value, latent) = Self.shapes[shape]
       for ranges in Self.rangeSets.prefix(key > 100 ? 4 : .max) {
         let some = AttentionCase(in: memory, keyDims: key, valueDims: value, latent: latent, ranges: ranges)
@@ -58,7 +58,7 @@ struct AttentionTests {
 
   @Test(arguments: [Float(1e3), 1e30])
   func extremeScoresGiveNoNaN(magnitude: Float) throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       let ranges = (0..<5).map { Range(begin: $0, end: 60 + $0, sink: $0 % 2 == 0 ? nil : -magnitude) }
       let some = AttentionCase(in: memory, keyDims: 24, valueDims: 40, ranges: ranges, magnitude: magnitude)
       let reference = try #require(some.outputs(CK_ISA_REFERENCE))
@@ -68,7 +68,7 @@ struct AttentionTests {
   }
 
   @Test func aSinkFarAboveEveryScoreLeavesNothing() throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       let some = AttentionCase(in: memory, keyDims: 16, valueDims: 16, ranges: [Range(begin: 0, end: 40, sink: 1e9)])
       for isa in ck_isa.supported {
         let outputs = try #require(some.outputs(isa))
@@ -78,7 +78,7 @@ struct AttentionTests {
   }
 
   @Test func oneAttendedPositionGivesItsValue() throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       let some = AttentionCase(in: memory, keyDims: 33, valueDims: 21, ranges: [Range(begin: 45, end: 46)])
       let value = some.blocks[1].pointer + 13 * some.stride + some.valueOffset
       for isa in ck_isa.supported {
@@ -89,12 +89,12 @@ struct AttentionTests {
   }
 
   @Test func moreRowsThanOneBatchHoldsAreTheSameRows() throws {
-    try withGuardedMemory { memory in
+    try withGuardedArena { memory in
       // 256 KiB hold 60 rows of the latent shape: 130 rows are three batches.
       let ranges = (0..<130).map { Range(begin: 0, end: 3 + $0 / 50) }
       let some = AttentionCase(in: memory, keyDims: 576, valueDims: 512, latent: true, ranges: ranges)
       let reference = try #require(some.outputs(CK_ISA_REFERENCE))
-      for isa in ck_isa.supportedBesideReference { #expect(some.outputs(isa)?.hasSameBits(as: reference) == true) }
+      for isa in ck_isa.vectors { #expect(some.outputs(isa)?.hasSameBits(as: reference) == true) }
     }
   }
 

@@ -7,9 +7,9 @@ private let counts = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100,
 
 /// Each element-wise kernel of each supported instruction set against the portable reference, bit for bit.
 struct ElementwiseKernelTests {
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func rmsNormIsTheReference(isa: ck_isa) {
-    withGuardedMemory { memory in
+    withGuardedArena { memory in
       for n in counts where n > 0 {
         for rows in [0, 1, 3] {
           let stride = n + 3, size = rows == 0 ? 0 : (rows - 1) * stride + n
@@ -29,9 +29,9 @@ struct ElementwiseKernelTests {
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference, [false, true])
+  @Test(arguments: ck_isa.vectors, [false, true])
   func ropeIsTheReference(isa: ck_isa, interleaved: Bool) {
-    withGuardedMemory { memory in
+    withGuardedArena { memory in
       for dims in [0, 2, 4, 8, 10, 16, 18, 30, 32, 34, 64, 66, 96, 128] {
         let angles = [Float].random(dims / 2).map { $0 * 4 }
         let cosine = memory.floats(angles.map { cosf($0) }), sine = memory.floats(angles.map { sinf($0) })
@@ -44,9 +44,9 @@ struct ElementwiseKernelTests {
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func mapsAreTheReferenceAlsoInPlace(isa: ck_isa) {
-    withGuardedMemory { memory in
+    withGuardedArena { memory in
       typealias Map = (ck_isa, UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
       for n in counts {
         let a = [Float].randomWithSpecials(n, scale: 20)
@@ -81,9 +81,9 @@ struct ElementwiseKernelTests {
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func reductionsAreTheReference(isa: ck_isa) {
-    withGuardedMemory { memory in
+    withGuardedArena { memory in
       for n in counts + [1000] {
         let x = [Float].random(n).map { $0 * 30 }, guarded = memory.floats(x)
         let largest = ck_max(CK_ISA_REFERENCE, x, n)

@@ -5,7 +5,7 @@ import Foundation
 /// the test run, since an unreadable page begins there; writing before its first is found by `isIntact`.
 ///
 /// It is unmapped by hand, not by `deinit`: the optimiser may end an object's life while a kernel holds its pointer.
-final class GuardedMemory {
+final class GuardedArena {
   private var mappings: [(start: UnsafeMutableRawPointer, byteCount: Int)] = []
 
   func floats(_ values: [Float]) -> GuardedFloats {
@@ -29,8 +29,8 @@ final class GuardedMemory {
 }
 
 /// Runs `body` with memory that lasts until it returns.
-func withGuardedMemory<Result>(_ body: (GuardedMemory) throws -> Result) rethrows -> Result {
-  let memory = GuardedMemory()
+func withGuardedArena<Result>(_ body: (GuardedArena) throws -> Result) rethrows -> Result {
+  let memory = GuardedArena()
   defer { memory.unmap() }
   return try body(memory)
 }
@@ -53,7 +53,7 @@ struct KernelResults {
 
   /// Runs `call` twice on buffers holding `initial`.
   init(_ isa: ck_isa, _ initial: [Float], _ call: (ck_isa, UnsafeMutablePointer<Float>) -> Void) {
-    (reference, agree) = withGuardedMemory { memory in
+    (reference, agree) = withGuardedArena { memory in
       let expected = memory.floats(initial), actual = memory.floats(initial)
       call(CK_ISA_REFERENCE, expected.pointer)
       call(isa, actual.pointer)
@@ -90,9 +90,4 @@ extension [Float] {
     }
     return values
   }
-}
-
-extension ck_isa {
-  static let supported = [CK_ISA_REFERENCE, CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_NEON].filter { ck_isa_supported($0) }
-  static let supportedBesideReference = supported.filter { $0 != CK_ISA_REFERENCE }
 }
