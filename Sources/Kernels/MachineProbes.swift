@@ -5,7 +5,7 @@ import Tensors
 extension Compute {
   /// Bytes per second all workers together read from memory, each from its own `bytesPerWorker`, the best of `rounds`.
   package func probeRead(bytesPerWorker: Int = 256 << 20, rounds: Int = 3) -> Double {
-    let size = max(bytesPerWorker / 1024 * 1024, 1024)
+    let size = Swift.max(bytesPerWorker / 1024 * 1024, 1024)
     let buffers = (0..<workerCount).map { _ in UncheckedBuffer() }
     pool.run { worker in
       // Touched by its reader first, so that it lies on the reader's node.
@@ -18,7 +18,8 @@ extension Compute {
         guard let memory = buffers[worker].memory else { return }
         buffers[worker].sum &+= ck_probe_read(isa, memory.pointer, size)
       }
-      best = max(best, Double(size * workerCount) / ((ContinuousClock.now - start) / .seconds(1)))
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      best = Swift.max(best, Double(size * workerCount) / seconds)
     }
     return best
   }
@@ -31,7 +32,8 @@ extension Compute {
       let start = ContinuousClock.now
       pool.run { worker in counts[worker].sum = ck_probe_fma(isa, iterations) }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
-      best = max(best, Double(counts.reduce(0) { $0 + $1.sum }) / seconds)
+      let operations = counts.reduce(0) { $0 + $1.sum }
+      best = Swift.max(best, Double(operations) / seconds)
     }
     return best
   }

@@ -1,7 +1,8 @@
 import CKernels
 import Foundation
 
-/// A paged cache of random keys and values and query rows over it. Positions no row attends hold NaN.
+/// A paged cache of random keys and values, in guarded memory, and query rows over it. Positions no row attends hold
+/// NaN.
 struct AttentionCase {
   struct Range {
     var begin: Int
@@ -14,11 +15,14 @@ struct AttentionCase {
   let blocks: [GuardedFloats]
   let queries: [GuardedFloats]
   let scale: Float
+  private let memory: GuardedArena
 
   /// - Parameter latent: values are the first dimensions of the keys, as in multi-head latent attention.
   init(
-    keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false, ranges: [Range], magnitude: Float = 1
+    in memory: GuardedArena, keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false,
+    ranges: [Range], magnitude: Float = 1
   ) {
+    self.memory = memory
     (self.keyDims, self.valueDims, self.blockTokens, self.ranges) = (keyDims, valueDims, blockTokens, ranges)
     keyOffset = latent ? 0 : 1
     valueOffset = latent ? 0 : keyDims + 2
@@ -33,15 +37,15 @@ struct AttentionCase {
         if ranges.contains(where: { $0.begin <= position && position < $0.end }) { continue }
         for i in 0..<stride { values[token * stride + i] = .nan }
       }
-      return GuardedFloats(values)
+      return memory.floats(values)
     }
-    queries = ranges.indices.map { GuardedFloats(.random(keyDims, seed: UInt64($0 + 1000)).map { $0 * 3 }) }
+    queries = ranges.indices.map { memory.floats([Float].random(keyDims, seed: UInt64($0 + 1000)).map { $0 * 3 }) }
   }
 
   /// The outputs of all rows, in calls of at most `rowsPerCall` rows; nil if a canary was overwritten.
   func outputs(_ isa: ck_isa, rowsPerCall: Int = .max) -> [Float]? {
-    let outs = ranges.map { _ in GuardedFloats([Float](repeating: .nan, count: valueDims)) }
-    let sinks = ranges.map { GuardedFloats($0.sink.map { [$0] } ?? []) }
+    let outs = ranges.map { _ in memory.floats([Float](repeating: .nan, count: valueDims)) }
+    let sinks = ranges.map { memory.floats($0.sink.map { [$0] } ?? []) }
     let rows = ranges.indices.map { r in
       ck_query_row(
         query: queries[r].pointer, out: outs[r].pointer, sink: ranges[r].sink == nil ? nil : sinks[r].pointer,

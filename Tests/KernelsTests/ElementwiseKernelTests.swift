@@ -7,91 +7,99 @@ private let counts = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100,
 
 /// Each element-wise kernel of each supported instruction set against the portable reference, bit for bit.
 struct ElementwiseKernelTests {
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func rmsNormIsTheReference(isa: ck_isa) {
-    for n in counts where n > 0 {
-      for rows in [0, 1, 3] {
-        let stride = n + 3, size = rows == 0 ? 0 : (rows - 1) * stride + n
-        let x = [Float].random(size), input = GuardedFloats(x), weight = GuardedFloats(.random(n, seed: 2))
-        let apart = KernelResults(isa, [Float](repeating: 5, count: size)) { isa, out in
-          ck_rms_norm(isa, input.pointer, stride, rows, n, weight.pointer, 1e-6, out, stride)
-        }
-        let inPlace = KernelResults(isa, x) { isa, out in
-          ck_rms_norm(isa, out, stride, rows, n, weight.pointer, 1e-6, out, stride)
-        }
-        #expect(apart.agree && inPlace.agree, "n \(n), rows \(rows)")
-        for i in (0..<rows * n).map({ $0 / n * stride + $0 % n }) where apart.reference[i] != inPlace.reference[i] {
-          Issue.record("element \(i) differs in place, n \(n), rows \(rows)")
+    withGuardedArena { memory in
+      for n in counts where n > 0 {
+        for rows in [0, 1, 3] {
+          let stride = n + 3, size = rows == 0 ? 0 : (rows - 1) * stride + n
+          let x = [Float].random(size), input = memory.floats(x), weight = memory.floats([Float].random(n, seed: 2))
+          let apart = KernelResults(isa, [Float](repeating: 5, count: size)) { isa, out in
+            ck_rms_norm(isa, input.pointer, stride, rows, n, weight.pointer, 1e-6, out, stride)
+          }
+          let inPlace = KernelResults(isa, x) { isa, out in
+            ck_rms_norm(isa, out, stride, rows, n, weight.pointer, 1e-6, out, stride)
+          }
+          #expect(apart.agree && inPlace.agree, "n \(n), rows \(rows)")
+          for i in (0..<rows * n).map({ $0 / n * stride + $0 % n }) where apart.reference[i] != inPlace.reference[i] {
+            Issue.record("element \(i) differs in place, n \(n), rows \(rows)")
+          }
         }
       }
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference, [false, true])
+  @Test(arguments: ck_isa.vectors, [false, true])
   func ropeIsTheReference(isa: ck_isa, interleaved: Bool) {
-    for dims in [0, 2, 4, 8, 10, 16, 18, 30, 32, 34, 64, 66, 96, 128] {
-      let angles = [Float].random(dims / 2).map { $0 * 4 }
-      let cosine = GuardedFloats(angles.map { cosf($0) }), sine = GuardedFloats(angles.map { sinf($0) })
-      let stride = dims + 5
-      let results = KernelResults(isa, .random(2 * stride + dims)) { isa, out in
-        ck_rope(isa, out, 3, stride, dims, cosine.pointer, sine.pointer, interleaved)
+    withGuardedArena { memory in
+      for dims in [0, 2, 4, 8, 10, 16, 18, 30, 32, 34, 64, 66, 96, 128] {
+        let angles = [Float].random(dims / 2).map { $0 * 4 }
+        let cosine = memory.floats(angles.map { cosf($0) }), sine = memory.floats(angles.map { sinf($0) })
+        let stride = dims + 5
+        let results = KernelResults(isa, .random(2 * stride + dims)) { isa, out in
+          ck_rope(isa, out, 3, stride, dims, cosine.pointer, sine.pointer, interleaved)
+        }
+        #expect(results.agree, "dims \(dims)")
       }
-      #expect(results.agree, "dims \(dims)")
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func mapsAreTheReferenceAlsoInPlace(isa: ck_isa) {
-    typealias Map = (ck_isa, UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
-    for n in counts {
-      let a = [Float].randomWithSpecials(n, scale: 20)
-      let b = [Float].random(n, seed: 3).map { $0 * 9 }
-      let first = GuardedFloats(a), second = GuardedFloats(b)
-      let maps: [(String, Map)] = [
-        ("silu_multiply", { ck_silu_multiply($0, $1, $2, $3, n) }),
-        ("clamped_swiglu", { ck_clamped_swiglu($0, $1, $2, $3, n, 1.702, 7) }),
-        ("sum", { ck_sum($0, $1, $2, $3, n) }),
-        ("sum, exchanged", { ck_sum($0, $2, $1, $3, n) }),
-        ("clamped_swiglu, exchanged", { ck_clamped_swiglu($0, $2, $1, $3, n, 1.702, 7) }),
-        ("scale", { isa, a, _, out in ck_scale(isa, a, 0.3, out, n) }),
-      ]
-      for (name, map) in maps {
-        let apart = KernelResults(isa, [Float](repeating: 5, count: n)) { map($0, first.pointer, second.pointer, $1) }
-        let overFirst = KernelResults(isa, a) { map($0, $1, second.pointer, $1) }
-        #expect(apart.agree && overFirst.agree, "\(name), n \(n)")
-        #expect(apart.reference.hasSameBits(as: overFirst.reference), "\(name) over its first operand, n \(n)")
-        if name == "scale" { continue }
-        let overSecond = KernelResults(isa, b) { map($0, first.pointer, $1, $1) }
-        #expect(overSecond.agree, "\(name), n \(n)")
-        #expect(apart.reference.hasSameBits(as: overSecond.reference), "\(name) over its second operand, n \(n)")
+    withGuardedArena { memory in
+      typealias Map = (ck_isa, UnsafePointer<Float>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+      for n in counts {
+        let a = [Float].randomWithSpecials(n, scale: 20)
+        let b = [Float].random(n, seed: 3).map { $0 * 9 }
+        let first = memory.floats(a), second = memory.floats(b)
+        let maps: [(String, Map)] = [
+          ("silu_multiply", { ck_silu_multiply($0, $1, $2, $3, n) }),
+          ("clamped_swiglu", { ck_clamped_swiglu($0, $1, $2, $3, n, 1.702, 7) }),
+          ("sum", { ck_sum($0, $1, $2, $3, n) }),
+          ("sum, exchanged", { ck_sum($0, $2, $1, $3, n) }),
+          ("clamped_swiglu, exchanged", { ck_clamped_swiglu($0, $2, $1, $3, n, 1.702, 7) }),
+          ("scale", { isa, a, _, out in ck_scale(isa, a, 0.3, out, n) }),
+        ]
+        for (name, map) in maps {
+          let apart = KernelResults(isa, [Float](repeating: 5, count: n)) { map($0, first.pointer, second.pointer, $1) }
+          let overFirst = KernelResults(isa, a) { map($0, $1, second.pointer, $1) }
+          #expect(apart.agree && overFirst.agree, "\(name), n \(n)")
+          #expect(apart.reference.hasSameBits(as: overFirst.reference), "\(name) over its first operand, n \(n)")
+          if name == "scale" { continue }
+          let overSecond = KernelResults(isa, b) { map($0, first.pointer, $1, $1) }
+          #expect(overSecond.agree, "\(name), n \(n)")
+          #expect(apart.reference.hasSameBits(as: overSecond.reference), "\(name) over its second operand, n \(n)")
+        }
+        let updates: [(String, (ck_isa, UnsafeMutablePointer<Float>) -> Void)] = [
+          ("add", { ck_add($0, $1, second.pointer, n) }),
+          ("add_scaled", { ck_add_scaled($0, $1, second.pointer, 0.7, n) }),
+          ("clip", { ck_clip($0, $1, 5, n) }),
+          ("clip to zero", { ck_clip($0, $1, 0, n) }),
+        ]
+        for (name, update) in updates { #expect(KernelResults(isa, a, update).agree, "\(name), n \(n)") }
       }
-      let updates: [(String, (ck_isa, UnsafeMutablePointer<Float>) -> Void)] = [
-        ("add", { ck_add($0, $1, second.pointer, n) }),
-        ("add_scaled", { ck_add_scaled($0, $1, second.pointer, 0.7, n) }),
-        ("clip", { ck_clip($0, $1, 5, n) }),
-        ("clip to zero", { ck_clip($0, $1, 0, n) }),
-      ]
-      for (name, update) in updates { #expect(KernelResults(isa, a, update).agree, "\(name), n \(n)") }
     }
   }
 
-  @Test(arguments: ck_isa.supportedBesideReference)
+  @Test(arguments: ck_isa.vectors)
   func reductionsAreTheReference(isa: ck_isa) {
-    for n in counts + [1000] {
-      let x = [Float].random(n).map { $0 * 30 }, guarded = GuardedFloats(x)
-      let largest = ck_max(CK_ISA_REFERENCE, x, n)
-      #expect(largest == x.max() ?? -.infinity)
-      #expect(ck_max(isa, guarded.pointer, n).bitPattern == largest.bitPattern, "n \(n)")
-      let sum = ck_sum_exp(CK_ISA_REFERENCE, x, n, largest)
-      #expect(ck_sum_exp(isa, guarded.pointer, n, largest).bitPattern == sum.bitPattern, "n \(n)")
-      for position in [0, n / 2, n - 1] where n > 0 {
-        var poisoned = x
-        poisoned[position] = .nan
-        #expect(ck_max(isa, poisoned, n).isNaN && ck_max(CK_ISA_REFERENCE, poisoned, n).isNaN)
-        #expect(ck_sum_exp(isa, poisoned, n, 0).isNaN)
-        var zeros = [Float](repeating: -0.0, count: n)
-        zeros[position] = 0
-        #expect(ck_max(isa, zeros, n).bitPattern == 0)
+    withGuardedArena { memory in
+      for n in counts + [1000] {
+        let x = [Float].random(n).map { $0 * 30 }, guarded = memory.floats(x)
+        let largest = ck_max(CK_ISA_REFERENCE, x, n)
+        #expect(largest == x.max() ?? -.infinity)
+        #expect(ck_max(isa, guarded.pointer, n).bitPattern == largest.bitPattern, "n \(n)")
+        let sum = ck_sum_exp(CK_ISA_REFERENCE, x, n, largest)
+        #expect(ck_sum_exp(isa, guarded.pointer, n, largest).bitPattern == sum.bitPattern, "n \(n)")
+        for position in [0, n / 2, n - 1] where n > 0 {
+          var poisoned = x
+          poisoned[position] = .nan
+          #expect(ck_max(isa, poisoned, n).isNaN && ck_max(CK_ISA_REFERENCE, poisoned, n).isNaN)
+          #expect(ck_sum_exp(isa, poisoned, n, 0).isNaN)
+          var zeros = [Float](repeating: -0.0, count: n)
+          zeros[position] = 0
+          #expect(ck_max(isa, zeros, n).bitPattern == 0)
+        }
       }
     }
   }

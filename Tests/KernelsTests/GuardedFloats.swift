@@ -1,31 +1,46 @@
 import CKernels
 import Foundation
 
-/// Floats that end where an unreadable page begins, with canaries before them: reading or writing past the last one
-/// ends the test run, writing before the first one is found by `isIntact`.
-final class GuardedFloats {
-  let pointer: UnsafeMutablePointer<Float>
-  let count: Int
-  private let mapping: UnsafeMutableRawPointer
-  private let byteCount: Int
-  private static let canary: Float = -0x1.c0ffeep+70
-  private static let canaryCount = 16
+/// Memory for a kernel's arrays in which a step too far is found: reading or writing past an array's last float ends
+/// the test run, since an unreadable page begins there; writing before its first is found by `isIntact`.
+///
+/// It is unmapped by hand, not by `deinit`: the optimiser may end an object's life while a kernel holds its pointer.
+final class GuardedArena {
+  private var mappings: [(start: UnsafeMutableRawPointer, byteCount: Int)] = []
 
-  init(_ values: [Float]) {
+  func floats(_ values: [Float]) -> GuardedFloats {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-    let used = (values.count + Self.canaryCount) * MemoryLayout<Float>.stride
+    let used = (values.count + GuardedFloats.canaryCount) * MemoryLayout<Float>.stride
     let readable = (used + page - 1) / page * page
-    count = values.count
-    byteCount = readable + page
-    mapping = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+    let mapping = mmap(nil, readable + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
     precondition(mapping != MAP_FAILED && mprotect(mapping + readable, page, PROT_NONE) == 0)
+    mappings.append((mapping, readable + page))
     let start = (mapping + (readable - used)).assumingMemoryBound(to: Float.self)
-    start.initialize(repeating: Self.canary, count: Self.canaryCount)
-    pointer = start + Self.canaryCount
+    start.initialize(repeating: GuardedFloats.canary, count: GuardedFloats.canaryCount)
+    let pointer = start + GuardedFloats.canaryCount
     pointer.initialize(from: values, count: values.count)
+    return GuardedFloats(pointer: pointer, count: values.count)
   }
 
-  deinit { munmap(mapping, byteCount) }
+  fileprivate func unmap() {
+    for mapping in mappings { munmap(mapping.start, mapping.byteCount) }
+    mappings = []
+  }
+}
+
+/// Runs `body` with memory that lasts until it returns.
+func withGuardedArena<Result>(_ body: (GuardedArena) throws -> Result) rethrows -> Result {
+  let memory = GuardedArena()
+  defer { memory.unmap() }
+  return try body(memory)
+}
+
+/// Floats in guarded memory, valid as long as that.
+struct GuardedFloats {
+  let pointer: UnsafeMutablePointer<Float>
+  let count: Int
+  fileprivate static let canary: Float = -0x1.c0ffeep+70
+  fileprivate static let canaryCount = 16
 
   var values: [Float] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
   var isIntact: Bool { (1...Self.canaryCount).allSatisfy { pointer[-$0] == Self.canary } }
@@ -38,11 +53,13 @@ struct KernelResults {
 
   /// Runs `call` twice on buffers holding `initial`.
   init(_ isa: ck_isa, _ initial: [Float], _ call: (ck_isa, UnsafeMutablePointer<Float>) -> Void) {
-    let expected = GuardedFloats(initial), actual = GuardedFloats(initial)
-    call(CK_ISA_REFERENCE, expected.pointer)
-    call(isa, actual.pointer)
-    reference = expected.values
-    agree = expected.isIntact && actual.isIntact && reference.hasSameBits(as: actual.values)
+    (reference, agree) = withGuardedArena { memory in
+      let expected = memory.floats(initial), actual = memory.floats(initial)
+      call(CK_ISA_REFERENCE, expected.pointer)
+      call(isa, actual.pointer)
+      let values = expected.values
+      return (values, expected.isIntact && actual.isIntact && values.hasSameBits(as: actual.values))
+    }
   }
 }
 
@@ -73,9 +90,4 @@ extension [Float] {
     }
     return values
   }
-}
-
-extension ck_isa {
-  static let supported = [CK_ISA_REFERENCE, CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_NEON].filter { ck_isa_supported($0) }
-  static let supportedBesideReference = supported.filter { $0 != CK_ISA_REFERENCE }
 }
