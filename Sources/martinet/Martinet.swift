@@ -21,24 +21,18 @@ struct Martinet: ParsableCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch let exit as ExitCode {
-      leave(exit.rawValue)
+      Glibc.exit(exit.rawValue)
     } catch {
       let isHelp = exitCode(for: error) == .success
       if Launch.earlyRank == 0 {
         let text = fullMessage(for: error)
-        fputs(text + "\n", isHelp ? stdout : stderr)
+        if isHelp { show(text) } else { say(text) }
       } else if !isHelp {
         // The launcher ends the run with the first failure: let rank 0 have its say.
         usleep(300_000)
       }
-      leave(isHelp ? 0 : 1)
+      Glibc.exit(isHelp ? 0 : 1)
     }
-    leave(0)
-  }
-
-  private static func leave(_ status: Int32) -> Never {
-    fflush(stdout)
-    fflush(stderr)
-    exit(status)
+    Glibc.exit(0)
   }
 }

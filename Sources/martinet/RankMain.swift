@@ -1,6 +1,5 @@
 import ArgumentParser
 import Fabric
-import Glibc
 import Inference
 import Machine
 
@@ -57,16 +56,4 @@ func withLoop(_ session: Session, _ body: (GenerationLoop) throws -> Void) throw
     throw ToldFailure(error: error)
   }
   try loop.stop()
-}
-
-/// Writes a line to standard error.
-func say(_ text: String) {
-  fputs(text + "\n", stderr)
-  fflush(stderr)
-}
-
-/// Writes to standard output at once.
-func show(_ text: String, terminator: String = "\n") {
-  fputs(text + terminator, stdout)
-  fflush(stdout)
 }

@@ -15,16 +15,15 @@ struct ProgressBar {
     let width = 30
     let filled = Int(share * Double(width))
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-    fputs("\r\(label) \(bar) \(Int(share * 100)) % of \(Session.LoadReport.size(total))", stderr)
-    fflush(stderr)
+    Console.write(
+      "\r\(label) \(bar) \(Int(share * 100)) % of \(Session.LoadReport.size(total))", to: STDERR_FILENO)
     isDrawn = true
   }
 
   /// Clears the line.
   mutating func finish() {
     guard isDrawn else { return }
-    fputs("\r\u{1B}[K", stderr)
-    fflush(stderr)
+    Console.write("\r\u{1B}[K", to: STDERR_FILENO)
     isDrawn = false
   }
 }
