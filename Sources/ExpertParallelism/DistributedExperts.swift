@@ -106,13 +106,15 @@ package final class DistributedExperts: ExpertLayer {
     for send in sends { try communicator.wait(send) }
     sends.removeAll(keepingCapacity: true)
     let end = clock.now
-    account.pack += packed - start + (sentBack - computed)
+    account.layers += 1
     account.meanwhile += met - packed
-    account.dispatchWait += arrived - met
     account.experts += computed - arrived
+    // Alone, a rank sorts its tokens by expert and adds up, but communicates with nobody.
+    guard communicator.size > 1 else { return }
+    account.pack += packed - start + (sentBack - computed)
+    account.dispatchWait += arrived - met
     account.combineWait += back - sentBack
     account.unpack += end - back
-    account.layers += 1
   }
 
   private func send(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws {

@@ -1,3 +1,4 @@
+import Glibc
 import Kernels
 import MoEModel
 import Tensors
@@ -151,7 +152,7 @@ final class Sampler {
   {
     let highest = compute.max(logits, count: vocabularySize)
     guard highest.isFinite else { throw .logitsNotFinite(position: position) }
-    let normalizer = logarithm(Double(compute.sumExp(logits, count: vocabularySize, shift: highest)))
+    let normalizer = log(Double(compute.sumExp(logits, count: vocabularySize, shift: highest)))
     func logprob(_ token: Int32) -> Float { Float(Double(logits[Int(token)]) - Double(highest) - normalizer) }
     var top: [ScoredChunk.Candidate] = []
     if topCount > 0 {

@@ -13,7 +13,7 @@ package final class RankEngine {
   let distributed: DistributedExperts?
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
-  private var routing = RoutingRecorder()
+  private let routing = RoutingRecorder()
 
   /// `distributed` is nil for models without experts.
   package init(
@@ -38,24 +38,21 @@ package final class RankEngine {
     }
   }
 
-  /// Carries out one step and returns this rank's outcome, encoded. What goes wrong with one rank's own sequences is
-  /// reported in the outcome; only failures of the run itself are thrown. Collective.
+  /// Carries out one step and returns this rank's outcome, encoded. Collective.
+  ///
+  /// What goes wrong with what this rank's own tokens became (logits that are not finite) is reported in the outcome;
+  /// failures of the run itself are thrown.
   func execute(_ plan: StepPlan) throws -> [UInt8] {
     for id in plan.releases { if let sequence = sequences.removeValue(forKey: id) { cache.freeBlocks(sequence.blocks) } }
     for admission in plan.admissions where admission.home == communicator.rank {
       sequences[admission.id] = HomeSequence(admission)
     }
-    var failure: String?
-    var batch = DecoderBatch()
     let own = plan.items.filter { $0.home == communicator.rank }
-    do throws(InferenceError) { batch = try self.batch(own) } catch { failure = "\(error)" }
+    // Other ranks count on these tokens: a plan that cannot be followed ends the run.
+    let batch = try self.batch(own)
     let before = distributed?.account ?? DispatchAccount()
     try distributed?.beginStep(rowsByRank: plan.rowsByRank(size: communicator.size))
     routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
-    if failure != nil, plan.items.contains(where: { $0.home == communicator.rank }) {
-      // Others count on this rank's tokens: there is no going on.
-      throw InferenceError.rankFailed(communicator.rank, failure!)
-    }
     let logits = try decoder.forward(batch)
     do throws(InferenceError) {
       var outcome = StepOutcome()
@@ -134,37 +131,5 @@ package final class RankEngine {
     }
     if options.returnsRouting { scored.routing = routing.rows(chunk.firstRow..<(chunk.firstRow + chunk.count)) }
     return scored
-  }
-}
-
-/// Keeps the router's decisions of one step, where somebody wants them.
-private struct RoutingRecorder {
-  private final class Record {
-    var layers: [(layer: Int, topK: Int, experts: [Int32], weights: [Float])] = []
-  }
-  private let record = Record()
-
-  func begin(wanted: Bool, decoder: Decoder) {
-    record.layers.removeAll()
-    guard wanted else {
-      decoder.onRouting = nil
-      return
-    }
-    decoder.onRouting = { [record] layer, rows, decisions in
-      let count = rows * decisions.topK
-      record.layers.append(
-        (
-          layer, decisions.topK, Array(UnsafeBufferPointer(start: decisions.experts.pointer, count: count)),
-          Array(UnsafeBufferPointer(start: decisions.weights.pointer, count: count))
-        ))
-    }
-  }
-
-  func rows(_ rows: Range<Int>) -> [ScoredChunk.RoutedLayer] {
-    record.layers.map { layer in
-      let range = (rows.lowerBound * layer.topK)..<(rows.upperBound * layer.topK)
-      return ScoredChunk.RoutedLayer(
-        layer: layer.layer, experts: Array(layer.experts[range]), weights: Array(layer.weights[range]))
-    }
   }
 }

@@ -34,7 +34,7 @@ struct GenerateBenchmark {
   private var limit: Double { (readBefore + readAfter) / 2 }
 
   var lines: [String] {
-    func number(_ value: Double, _ places: Int = 1) -> String { Session.LoadReport.decimals(value, places) }
+    func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
     return [
       "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(batch) × (\(promptLength) + \(outputLength)) tokens, median of \(runs.count)",

@@ -75,13 +75,13 @@ struct BenchKernels: ParsableCommand {
     }
   }
 
-  private func gigas(_ value: Double) -> String { Session.LoadReport.decimals(value / 1e9, 1) }
+  private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
 
   private func line(_ result: KernelBenchmark.Result, read: Double, flops: Double) -> String {
     func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
-    let ratio = Session.LoadReport.decimals(100 * result.ratio(read: read, flops: flops), 0)
+    let ratio = Figures.decimals(100 * result.ratio(read: read, flops: flops), 0)
     return result.format.rawValue.padding(to: 8) + right("\(result.inputRows)", 6)
-      + right(Session.LoadReport.decimals(result.seconds * 1e6, 1), 10)
+      + right(Figures.decimals(result.seconds * 1e6, 1), 10)
       + right(gigas(Double(result.weightBytes) / result.seconds), 10)
       + right(gigas(Double(result.operations) / result.seconds), 10) + right("\(ratio) %", 15)
   }

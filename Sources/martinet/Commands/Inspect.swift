@@ -94,10 +94,10 @@ struct Inspect: ParsableCommand {
   private static func lines(
     _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: CheckpointFolder
   ) -> [String] {
-    let size = Session.LoadReport.size
+    let size = Figures.size
     func count(_ parameters: Int) -> String { Self.count(parameters) }
     let (total, active) = (inventory.total, inventory.active)
-    let ratio = Session.LoadReport.decimals(100 * Double(active.parameters) / Double(max(total.parameters, 1)), 1)
+    let ratio = Figures.decimals(100 * Double(active.parameters) / Double(max(total.parameters, 1)), 1)
     var lines = [
       "architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), vocabulary \(description.vocabularySize), context \(description.maximumPositions)",
       "attention      \(attentionName(description))",
@@ -132,9 +132,9 @@ struct Inspect: ParsableCommand {
   private static func count(_ parameters: Int) -> String {
     let value = Double(parameters)
     switch parameters {
-    case 1_000_000_000...: return "\(Session.LoadReport.decimals(value / 1e9, 2)) B"
-    case 1_000_000...: return "\(Session.LoadReport.decimals(value / 1e6, 2)) M"
-    case 1_000...: return "\(Session.LoadReport.decimals(value / 1e3, 1)) k"
+    case 1_000_000_000...: return "\(Figures.decimals(value / 1e9, 2)) B"
+    case 1_000_000...: return "\(Figures.decimals(value / 1e6, 2)) M"
+    case 1_000...: return "\(Figures.decimals(value / 1e3, 1)) k"
     default: return "\(parameters)"
     }
   }

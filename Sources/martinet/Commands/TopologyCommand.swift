@@ -82,7 +82,7 @@ struct TopologyCommand: ParsableCommand {
   }
 
   private static func lines(_ ranks: [JSONValue]) -> [String] {
-    let size = Session.LoadReport.size
+    let size = Figures.size
     func ints(_ value: JSONValue?) -> [Int] { value?.array?.compactMap(\.exactInt) ?? [] }
     func bytes(_ value: JSONValue?) -> String { size(value?.exactInt ?? 0) }
     var lines: [String] = []

@@ -80,9 +80,11 @@ struct ModelOptions: ParsableArguments {
     }
     bar.finish()
     if isRoot, !quiet {
-      let workers = session.compute.workerCount
-      say(
-        "martinet: \(session.description.family) on \(communicator.size) rank\(communicator.size == 1 ? "" : "s") × \(workers) thread\(workers == 1 ? "" : "s") (\(session.compute.instructionSet.rawValue)); \(session.report.summary)")
+      let layout = "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
+      say("martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.report.summary)")
+      if session.report.misplacedPages > 0 {
+        say("martinet: \(session.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa")
+      }
     }
     return session
   }

@@ -125,13 +125,13 @@ final class GenerationPrinter {
 
   /// Three lines on standard error that a person quotes.
   func summarize(_ statistics: LoopStatistics, ranks: Int) {
-    func number(_ value: Double) -> String { Session.LoadReport.decimals(value, 1) }
+    func number(_ value: Double) -> String { Figures.decimals(value, 1) }
     let (prefill, decode) = (statistics.prefill, statistics.decode)
     say(
       "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps")
     say(
       "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)")
     say(
-      "sent: \(Session.LoadReport.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(ranks) rank\(ranks == 1 ? "" : "s") for expert dispatch and combine")
+      "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine")
   }
 }

@@ -16,7 +16,7 @@ struct ProgressBar {
     let filled = Int(share * Double(width))
     let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
     Console.write(
-      "\r\(label) \(bar) \(Int(share * 100)) % of \(Session.LoadReport.size(total))", to: STDERR_FILENO)
+      "\r\(label) \(bar) \(Int(share * 100)) % of \(Figures.size(total))", to: STDERR_FILENO)
     isDrawn = true
   }
 

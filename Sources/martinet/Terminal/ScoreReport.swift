@@ -51,8 +51,8 @@ struct ScoreReport {
     var perplexity: Double { tokens > 0 ? exp(nats / Double(tokens)) : .nan }
     var bitsPerByte: Double? { bytes.flatMap { $0 > 0 ? nats / log(2) / Double($0) : nil } }
     var line: String {
-      let bits = bitsPerByte.map { "; \(Session.LoadReport.decimals($0, 4)) bits per byte" } ?? ""
-      return "\(tokens) tokens predicted; negative log-likelihood \(Session.LoadReport.decimals(nats, 4)) nats; perplexity \(Session.LoadReport.decimals(perplexity, 4))\(bits)"
+      let bits = bitsPerByte.map { "; \(Figures.decimals($0, 4)) bits per byte" } ?? ""
+      return "\(tokens) tokens predicted; negative log-likelihood \(Figures.decimals(nats, 4)) nats; perplexity \(Figures.decimals(perplexity, 4))\(bits)"
     }
   }
 
@@ -79,8 +79,8 @@ struct ScoreReport {
     } else {
       if documents.count == 1 {
         for (i, id) in document.ids.enumerated() {
-          let score = i == 0 ? "-" : Session.LoadReport.decimals(Double(logprobs[i - 1]), 4)
-          let others = i == 0 ? "" : top[i - 1].map { "  \(name(Int($0.token))) \(Session.LoadReport.decimals(Double($0.logprob), 3))" }.joined()
+          let score = i == 0 ? "-" : Figures.decimals(Double(logprobs[i - 1]), 4)
+          let others = i == 0 ? "" : top[i - 1].map { "  \(name(Int($0.token))) \(Figures.decimals(Double($0.logprob), 3))" }.joined()
           martinet.show("\(id)\t\(score)\t\(name(id))\(others)")
         }
       }

@@ -1,3 +1,0 @@
-import Glibc
-
-func logarithm(_ x: Double) -> Double { log(x) }
