@@ -6,7 +6,8 @@
 //   MXFP4:  byte (k/2, lane) at (k/2) * 16 + lane, low nibble = even k, high = odd k; padded to a
 //           multiple of 64 bytes, then E8M0 scales [ceil(k/32)][16], padded to a multiple of 64
 // Rows past the last are zero, and so is the padding after the elements. A weight's value is its fp32
-// expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN); every kernel multiplies exactly that value.
+// expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN); every kernel multiplies
+// exactly that value.
 //
 // Order of summation, for every format, instruction set, m, and split of n over callers:
 // k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
