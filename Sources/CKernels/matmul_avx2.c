@@ -49,6 +49,8 @@ INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
   return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
 }
 
+INLINE_OP void v16_pin(v16 *v) { __asm__ volatile("" : "+x"(v->low), "+x"(v->high)); }
+
 // Eight bytes, zero-extended.
 INLINE_OP __m256i bytes_to_lanes(const uint8_t *p) {
   return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
@@ -67,18 +69,20 @@ INLINE_OP __m256 e8m0_values(const uint8_t *p) {
 
 INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   if (format == CK_F8E4M3) {
-    const __m256 factor = _mm256_set1_ps(0x1p120f);
+    const __m256 factor = _mm256_set1_ps(0x1p8f);
     return v16_multiply(v16_load((const float *)(const void *)p), v16_of(factor, factor));
   }
   if (format == CK_MXFP4) return v16_of(e8m0_values(p), e8m0_values(p + 8));
   return v16_zero();
 }
 
-// Eight F8E4M3 bytes to their values times 2^-120: exponent and fraction go to fp32's place; of the copies of the
-// sign the mask keeps the top one.
-INLINE_OP __m256 f8_bits(const uint8_t *p) {
-  const __m256i lanes = _mm256_slli_epi32(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)), 20);
-  return _mm256_castsi256_ps(_mm256_and_si256(lanes, _mm256_set1_epi32((int)0x87F00000)));
+// Sixteen F8E4M3 bytes to their values times 2^-8, by way of f16 (whose exponent's bias is 8 more): exponent and
+// fraction go to its place; of the copies of the sign the mask keeps the top one. No subnormal fp32 arises, which
+// would be slow to multiply.
+INLINE_OP v16 f8_values(const uint8_t *p) {
+  const __m256i words = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
+  const __m256i halves = _mm256_and_si256(words, _mm256_set1_epi16((short)0xBF80));
+  return v16_of(_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1)));
 }
 
 INLINE_OP __m256 bf16_values(const uint8_t *p) {
@@ -93,42 +97,26 @@ INLINE_OP __m256 fp4_values(__m256i nibbles, __m256i signs) {
   return _mm256_or_ps(_mm256_permutevar8x32_ps(magnitudes, nibbles), sign);
 }
 
-INLINE_OP void fp4_pair(const uint8_t *p, __m256 scale, __m256 *w0, __m256 *w1) {
+INLINE_OP __m256 fp4_half(const uint8_t *p, int odd) {
   const __m256i bytes = bytes_to_lanes(p);
-  *w0 = _mm256_mul_ps(fp4_values(bytes, _mm256_slli_epi32(bytes, 28)), scale);
-  *w1 = _mm256_mul_ps(fp4_values(_mm256_srli_epi32(bytes, 4), _mm256_slli_epi32(bytes, 24)), scale);
+  return odd ? fp4_values(_mm256_srli_epi32(bytes, 4), _mm256_slli_epi32(bytes, 24))
+             : fp4_values(bytes, _mm256_slli_epi32(bytes, 28));
 }
 
-INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1);
-
-INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
     case CK_F32:
-      return v16_load((const float *)(const void *)p);
+      return v16_load((const float *)(const void *)(pair + 64 * odd));
     case CK_BF16:
-      return v16_of(bf16_values(p), bf16_values(p + 16));
+      return v16_of(bf16_values(pair + 32 * odd), bf16_values(pair + 32 * odd + 16));
     case CK_F16:
-      return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
-                    _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16))));
+      return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd))),
+                    _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd + 16))));
     case CK_F8E4M3:
-      return v16_multiply(v16_of(f8_bits(p), f8_bits(p + 8)), scale);
-    case CK_MXFP4: {
-      v16 w0, w1;
-      weight_pair(format, p, scale, &w0, &w1);
-      return w0;
-    }
+      return v16_multiply(f8_values(pair + 16 * odd), scale);
+    case CK_MXFP4:
+      return v16_multiply(v16_of(fp4_half(pair, odd), fp4_half(pair + 8, odd)), scale);
   }
-}
-
-INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
-  if (format == CK_MXFP4) {
-    fp4_pair(p, scale.low, &w0->low, &w1->low);
-    fp4_pair(p + 8, scale.high, &w0->high, &w1->high);
-    return;
-  }
-  const size_t next = format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32;
-  *w0 = weight(format, p, scale);
-  *w1 = weight(format, p + next, scale);
 }
 
 // NaN is 0x7F or 0xFF: the greatest byte, read as signed or as unsigned.
@@ -153,7 +141,7 @@ INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
 
 INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
   const v16 scale = v16_load((const float *)(const void *)p);
-  const __m256 sign = _mm256_set1_ps(-0.0f), limit = _mm256_set1_ps(0x1p7f);
+  const __m256 sign = _mm256_set1_ps(-0.0f), limit = _mm256_set1_ps(0x1p119f);
   const __m256 low = _mm256_cmp_ps(_mm256_andnot_ps(sign, scale.low), limit, _CMP_LT_OQ);
   const __m256 high = _mm256_cmp_ps(_mm256_andnot_ps(sign, scale.high), limit, _CMP_LT_OQ);
   return _mm256_movemask_ps(_mm256_and_ps(low, high)) == 0xFF;
@@ -162,6 +150,7 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 // Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 16 registers.
 #define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
 #define MAX_DIRECT_ROWS 6
+#define MAX_MXFP4_ROWS 4
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_avx2
 #include "matmul_kernel.inc"

@@ -22,14 +22,11 @@ INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
 }
 INLINE_OP v16 v16_broadcast(const float *p) { return _mm512_set1_ps(*p); }
 INLINE_OP v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-// In assembly because the compiler otherwise lets sums change registers, and spills them in the larger tiles.
-INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
-  __asm__("vfmadd231ps %2, %1, %0" : "+v"(c) : "v"(a), "v"(b));
-  return c;
-}
+INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE_OP void v16_pin(v16 *v) { __asm__ volatile("" : "+v"(*v)); }
 
 INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
-  if (format == CK_F8E4M3) return _mm512_mul_ps(_mm512_loadu_ps(p), _mm512_set1_ps(0x1p120f));
+  if (format == CK_F8E4M3) return _mm512_mul_ps(_mm512_loadu_ps(p), _mm512_set1_ps(0x1p8f));
   if (format != CK_MXFP4) return _mm512_setzero_ps();
   // E8M0: the byte is the exponent field; 0 is the subnormal 2^-127 and 255 NaN.
   const __m512i bits = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
@@ -40,46 +37,40 @@ INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   return _mm512_castsi512_ps(value);
 }
 
-// Sixteen F8E4M3 bytes to their values times 2^-120: exponent and fraction go to fp32's place; of the copies of the
-// sign the mask keeps the top one.
-INLINE_OP v16 f8_bits(const uint8_t *p) {
-  const __m512i lanes = _mm512_slli_epi32(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)), 20);
-  return _mm512_castsi512_ps(_mm512_and_si512(lanes, _mm512_set1_epi32((int)0x87F00000)));
+// Sixteen F8E4M3 bytes to their values times 2^-8, by way of f16 (whose exponent's bias is 8 more): exponent and
+// fraction go to its place; of the copies of the sign the mask keeps the top one. No subnormal fp32 arises, which
+// would be slow to multiply.
+INLINE_OP v16 f8_values(const uint8_t *p) {
+  const __m256i words = _mm256_slli_epi16(_mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)p)), 7);
+  return _mm512_cvtph_ps(_mm256_and_si256(words, _mm256_set1_epi16((short)0xBF80)));
 }
 
-// Nibbles in the low four bits of each lane (the rest is ignored) to E2M1 values.
+// Nibbles in the low four bits of each lane to E2M1 values; the rest is ignored.
 INLINE_OP v16 fp4_values(__m512i nibbles) {
   const __m512 values = _mm512_set_ps(-6.0f, -4.0f, -3.0f, -2.0f, -1.5f, -1.0f, -0.5f, -0.0f, 6.0f, 4.0f, 3.0f,
                                       2.0f, 1.5f, 1.0f, 0.5f, 0.0f);
   return _mm512_permutexvar_ps(nibbles, values);
 }
 
-INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
     case CK_F32:
-      return _mm512_loadu_ps(p);
-    case CK_BF16:
-      return _mm512_castsi512_ps(
-          _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+      return _mm512_loadu_ps(pair + 64 * odd);
+    case CK_BF16: {
+      const __m256i bits = _mm256_loadu_si256((const __m256i *)(pair + 32 * odd));
+      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    }
     case CK_F16:
-      return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+      return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(pair + 32 * odd)));
     case CK_F8E4M3:
-      return _mm512_mul_ps(f8_bits(p), scale);
-    case CK_MXFP4:
-      return _mm512_mul_ps(fp4_values(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p))), scale);
+      return _mm512_mul_ps(f8_values(pair + 16 * odd), scale);
+    case CK_MXFP4: {
+      __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)pair));
+      // Opaque, or the compiler shifts before it extends, where that takes two instructions.
+      __asm__("" : "+v"(bytes));
+      return _mm512_mul_ps(fp4_values(odd ? _mm512_srli_epi32(bytes, 4) : bytes), scale);
+    }
   }
-}
-
-INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
-  if (format == CK_MXFP4) {
-    const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
-    *w0 = _mm512_mul_ps(fp4_values(bytes), scale);
-    *w1 = _mm512_mul_ps(fp4_values(_mm512_srli_epi32(bytes, 4)), scale);
-    return;
-  }
-  const size_t next = format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32;
-  *w0 = weight(format, p, scale);
-  *w1 = weight(format, p + next, scale);
 }
 
 // NaN is 0x7F or 0xFF: the greatest byte, read as signed or as unsigned.
@@ -101,13 +92,14 @@ INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
 }
 
 INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
-  return _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_loadu_ps(p)), _mm512_set1_ps(0x1p7f), _CMP_LT_OQ) == 0xFFFF;
+  return _mm512_cmp_ps_mask(_mm512_abs_ps(_mm512_loadu_ps(p)), _mm512_set1_ps(0x1p119f), _CMP_LT_OQ) == 0xFFFF;
 }
 
 // Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 32 registers.
 #define ROWS_CASES(DO) \
   DO(1, 8) DO(2, 8) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2)
 #define MAX_DIRECT_ROWS 12
+#define MAX_MXFP4_ROWS 12
 #define EXPANDED_PANELS 2
 #define KERNEL_NAME ck_matmul_avx512
 #include "matmul_kernel.inc"

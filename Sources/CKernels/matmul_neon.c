@@ -55,6 +55,8 @@ INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
   return c;
 }
 
+INLINE_OP void v16_pin(v16 *v) { QUARTERS __asm__ volatile("" : "+w"(v->q[i])); }
+
 // Sixteen bytes, zero-extended.
 INLINE_OP void bytes_to_lanes(uint8x16_t bytes, uint32x4_t lanes[4]) {
   const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
@@ -67,7 +69,7 @@ INLINE_OP void bytes_to_lanes(uint8x16_t bytes, uint32x4_t lanes[4]) {
 INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   if (format == CK_F8E4M3) {
     v16 scale = v16_load((const float *)(const void *)p);
-    QUARTERS scale.q[i] = vmulq_n_f32(scale.q[i], 0x1p120f);
+    QUARTERS scale.q[i] = vmulq_n_f32(scale.q[i], 0x1p8f);
     return scale;
   }
   if (format != CK_MXFP4) return v16_zero();
@@ -94,14 +96,25 @@ INLINE_OP v16 bf16_values(uint16x8_t low, uint16x8_t high) {
   return v;
 }
 
-// Sixteen F8E4M3 bytes to their values times 2^-120, by way of bf16: exponent and fraction go to its place; of the
-// copies of the sign the mask keeps the top one.
-INLINE_OP v16 f8_bits(const uint8_t *p) {
+// f16 in two registers of eight.
+INLINE_OP v16 f16_values(uint16x8_t low, uint16x8_t high) {
+  const float16x8_t low_halves = vreinterpretq_f16_u16(low), high_halves = vreinterpretq_f16_u16(high);
+  v16 v;
+  v.q[0] = vcvt_f32_f16(vget_low_f16(low_halves));
+  v.q[1] = vcvt_high_f32_f16(low_halves);
+  v.q[2] = vcvt_f32_f16(vget_low_f16(high_halves));
+  v.q[3] = vcvt_high_f32_f16(high_halves);
+  return v;
+}
+
+// Sixteen F8E4M3 bytes to their values times 2^-8, by way of f16 (whose exponent's bias is 8 more): exponent and
+// fraction go to its place; of the copies of the sign the mask keeps the top one.
+INLINE_OP v16 f8_values(const uint8_t *p) {
   const int8x16_t bytes = vld1q_s8((const int8_t *)p);
-  const uint16x8_t mask = vdupq_n_u16(0x87F0);
-  const uint16x8_t low = vreinterpretq_u16_s16(vshll_n_s8(vget_low_s8(bytes), 4));
-  const uint16x8_t high = vreinterpretq_u16_s16(vshll_high_n_s8(bytes, 4));
-  return bf16_values(vandq_u16(low, mask), vandq_u16(high, mask));
+  const uint16x8_t mask = vdupq_n_u16(0xBF80);
+  const uint16x8_t low = vreinterpretq_u16_s16(vshll_n_s8(vget_low_s8(bytes), 7));
+  const uint16x8_t high = vreinterpretq_u16_s16(vshll_high_n_s8(bytes, 7));
+  return f16_values(vandq_u16(low, mask), vandq_u16(high, mask));
 }
 
 // Nibbles to E2M1 values, by way of bf16, whose two bytes are looked up.
@@ -114,35 +127,25 @@ INLINE_OP v16 fp4_values(uint8x16_t nibbles) {
   return bf16_values(vreinterpretq_u16_u8(vzip1q_u8(low, high)), vreinterpretq_u16_u8(vzip2q_u8(low, high)));
 }
 
-INLINE_OP v16 weight(ck_format format, const uint8_t *p, v16 scale) {
+INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
     case CK_F32:
-      return v16_load((const float *)(const void *)p);
-    case CK_BF16:
+      return v16_load((const float *)(const void *)(pair + 64 * odd));
+    case CK_BF16: {
+      const uint8_t *p = pair + 32 * odd;
       return bf16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
+    }
     case CK_F16: {
-      const float16x8_t low = vreinterpretq_f16_u8(vld1q_u8(p)), high = vreinterpretq_f16_u8(vld1q_u8(p + 16));
-      v16 v;
-      v.q[0] = vcvt_f32_f16(vget_low_f16(low));
-      v.q[1] = vcvt_high_f32_f16(low);
-      v.q[2] = vcvt_f32_f16(vget_low_f16(high));
-      v.q[3] = vcvt_high_f32_f16(high);
-      return v;
+      const uint8_t *p = pair + 32 * odd;
+      return f16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
     }
     case CK_F8E4M3:
-      return v16_multiply(f8_bits(p), scale);
-    case CK_MXFP4:
-      return v16_multiply(fp4_values(vandq_u8(vld1q_u8(p), vdupq_n_u8(15))), scale);
+      return v16_multiply(f8_values(pair + 16 * odd), scale);
+    case CK_MXFP4: {
+      const uint8x16_t bytes = vld1q_u8(pair);
+      return v16_multiply(fp4_values(odd ? vshrq_n_u8(bytes, 4) : vandq_u8(bytes, vdupq_n_u8(15))), scale);
+    }
   }
-}
-
-INLINE_OP void weight_pair(ck_format format, const uint8_t *p, v16 scale, v16 *w0, v16 *w1) {
-  *w0 = weight(format, p, scale);
-  if (format == CK_MXFP4) {
-    *w1 = v16_multiply(fp4_values(vshrq_n_u8(vld1q_u8(p), 4)), scale);
-    return;
-  }
-  *w1 = weight(format, p + (format == CK_F32 ? 64 : format == CK_F8E4M3 ? 16 : 32), scale);
 }
 
 // NaN is 0x7F or 0xFF.
@@ -157,13 +160,14 @@ INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
 INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
   const v16 scale = v16_load((const float *)(const void *)p);
   uint32x4_t plain = vdupq_n_u32(~0u);
-  QUARTERS plain = vandq_u32(plain, vcltq_f32(vabsq_f32(scale.q[i]), vdupq_n_f32(0x1p7f)));
+  QUARTERS plain = vandq_u32(plain, vcltq_f32(vabsq_f32(scale.q[i]), vdupq_n_f32(0x1p119f)));
   return vminvq_u32(plain) != 0;
 }
 
 // Panels at once by rows: enough chains to hide a fused multiply-add's latency, in 32 registers.
 #define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1) DO(5, 1) DO(6, 1)
 #define MAX_DIRECT_ROWS 6
+#define MAX_MXFP4_ROWS 6
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_neon
 #include "matmul_kernel.inc"

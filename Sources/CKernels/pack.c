@@ -90,6 +90,18 @@ static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size
   }
 }
 
+// Whole contiguous columns of sixteen elements, each `bytes` long.
+#define DEFINE_PACK_LINES(bytes)                                                                     \
+  static void pack_lines##bytes(const uint8_t *from, size_t stride, size_t count, uint8_t *out) {     \
+    for (size_t i = 0; i < count; i++) {                                                             \
+      __builtin_prefetch((const void *)((uintptr_t)from + (i + 16) * stride));                       \
+      memcpy(out + i * bytes, from + i * stride, bytes);                                             \
+    }                                                                                                \
+  }
+DEFINE_PACK_LINES(16)
+DEFINE_PACK_LINES(32)
+DEFINE_PACK_LINES(64)
+
 // The padding between a panel's elements and its scales is zeroed with the last column, so that equal weights
 // are equal bytes.
 static void clear_padding(ck_format format, size_t k, uint8_t *panel) {
@@ -125,8 +137,16 @@ void ck_pack_columns(ck_format format, const void *columns, size_t column_stride
                      void *panel) {
   if (format == CK_MXFP4) return;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
-  pack_any(columns, column_stride_bytes, element_stride_bytes, ck_min(row_count, CK_PANEL), 0, k_count,
-           unit_bytes(format), out);
+  const size_t width = unit_bytes(format);
+  if (row_count < CK_PANEL || element_stride_bytes != width) {
+    pack_any(columns, column_stride_bytes, element_stride_bytes, ck_min(row_count, CK_PANEL), 0, k_count, width, out);
+  } else if (width == 1) {
+    pack_lines16(columns, column_stride_bytes, k_count, out);
+  } else if (width == 2) {
+    pack_lines32(columns, column_stride_bytes, k_count, out);
+  } else {
+    pack_lines64(columns, column_stride_bytes, k_count, out);
+  }
   if (k0 + k_count == k) clear_padding(format, k, panel);
 }
 

@@ -44,8 +44,8 @@ struct MatmulOracleTests {
       let w = (0..<n * k).map { weights.value(row: $0 / k, column: $0 % k) }
       var expected = [Float](repeating: 0, count: m * n)
       cblas_sgemm(
-        CblasRowMajor, CblasNoTrans, CblasTrans, numericCast(m), numericCast(n), numericCast(k), 1, x, numericCast(k), w,
-        numericCast(k), 0, &expected, numericCast(n))
+        CblasRowMajor, CblasNoTrans, CblasTrans, numericCast(m), numericCast(n), numericCast(k), 1, x, numericCast(k),
+        w, numericCast(k), 0, &expected, numericCast(n))
       let y = weights.multiply(CK_ISA_REFERENCE, x: x, xStride: k, m: m, n: n, yStride: n)
       for i in 0..<m {
         for j in 0..<n {

@@ -115,7 +115,11 @@ final class MatmulWeights {
   var scaleBlockCount: Int { (columns - 1) / format.scaleBlock + 1 }
   var panelCount: Int { (rows + 15) / 16 }
 
-  init(_ format: ck_format, rows: Int, columns: Int, seed: UInt64, change: (inout [UInt8], inout [Float]) -> Void = { _, _ in }) {
+  /// `change` may alter elements and scales before they are packed.
+  init(
+    _ format: ck_format, rows: Int, columns: Int, seed: UInt64,
+    change: (inout [UInt8], inout [Float]) -> Void = { _, _ in }
+  ) {
     var generator = SeededGenerator(seed: seed)
     self.format = format
     self.rows = rows
@@ -204,7 +208,8 @@ final class MatmulWeights {
     withMatmulScratch { scratch in
       bias.withOptionalPointer { bias in
         ck_matmul(
-          isa, format, panels.start + firstPanel * panelByteCount, n, columns, x, xStride, m, bias, &y, yStride, scratch)
+          isa, format, panels.start + firstPanel * panelByteCount, n, columns, x, xStride, m, bias, &y, yStride,
+          scratch)
       }
     }
     return y

@@ -5,12 +5,14 @@
 //   F8E4M3: bytes as above, padded to a multiple of 64 bytes, then fp32 scales [ceil(k/128)][16]
 //   MXFP4:  byte (k/2, lane) at (k/2) * 16 + lane, low nibble = even k, high = odd k; padded to a
 //           multiple of 64 bytes, then E8M0 scales [ceil(k/32)][16], padded to a multiple of 64
-// Rows past the last are zero. A weight's value is its fp32 expansion: F8E4M3 fl(value * scale),
-// MXFP4 value * 2^(scale-127); every kernel multiplies exactly that value.
+// Rows past the last are zero, and so is the padding after the elements. A weight's value is its fp32
+// expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN); every kernel multiplies
+// exactly that value.
 //
 // Order of summation, for every format, instruction set, m, and split of n over callers:
 // k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
-// ascending k starting from +0; the total is ((block0 + block1) + block2) + …; then + bias.
+// ascending k starting from +0; the total is ((block0 + block1) + block2) + …; then + bias. Equal bits
+// everywhere, but for NaN: a NaN is a NaN on all, its sign and payload are unspecified.
 #ifndef C_KERNELS_MATMUL_H
 #define C_KERNELS_MATMUL_H
 #include "isa.h"
@@ -23,18 +25,21 @@ typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2, CK_F8E4M3 = 3, CK_MXFP4 = 4 
 /// Bytes of one panel of rows of length k (a multiple of 64).
 size_t ck_panel_bytes(ck_format format, size_t k);
 
-/// Bytes of scratch one call of ck_matmul may use (64-byte aligned by the caller).
+/// Bytes of scratch one call of ck_matmul may use; 64-byte alignment makes it faster. One thread's at a time.
 size_t ck_matmul_scratch_bytes(void);
 
 /// Multiplies m rows of x by the n rows of w held in panels (ceil(n/16) of them, adjacent).
 /// y[row * y_stride + j], j in [0, n), is written; nothing past it. Strides count floats.
-/// m == 0 or n == 0 does nothing; k >= 1. bias may be NULL.
+/// m == 0 or n == 0 does nothing; k >= 1. bias may be NULL. An instruction set this build has no kernels for means the
+/// reference; one this processor cannot run must not be named (ck_isa_supported).
 void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x,
                size_t x_stride, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
 /// format (for MXFP4 packed nibbles: k0 and k_count even). Row r starts at
-/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero.
+/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero; the padding after
+/// the elements is cleared by the call that fills the last column. Scales are not touched. Pieces of different columns
+/// may be packed by different threads.
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel);
 
