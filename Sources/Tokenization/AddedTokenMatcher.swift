@@ -58,7 +58,8 @@ struct AddedTokenMatcher: Sendable {
       if token.stripsLeft { from = max(whitespaceStart(before: start, in: text), covered) }
       if token.stripsRight { to = whitespaceEnd(after: end, in: text) }
       if covered < from { pieces.append(.text(covered..<from)) }
-      pieces.append(.token(id: token.id))
+      // The whitespace an earlier token took along is nobody else's: nothing may be left of this one.
+      if from < to { pieces.append(.token(id: token.id)) }
       covered = to
     }
     if covered < text.count { pieces.append(.text(covered..<text.count)) }

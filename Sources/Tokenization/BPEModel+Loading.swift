@@ -4,7 +4,7 @@ extension BPEModel {
   static let vocabularyLimit = 1 << 21
   /// The highest id and 1: what tables indexed by id may cost.
   static let idLimit = 1 << 22
-  static let tokenByteLimit = 1 << 13
+  static let tokenByteLimit = 1 << 16
   static let mergeLimit = 1 << 22
 
   /// Reads the "model" of `tokenizer.json`.

@@ -80,7 +80,7 @@ final class CompiledPattern: @unchecked Sendable {
     let subject = text.baseAddress ?? UnsafePointer(bitPattern: 1)!
     try scratch.countCall(pattern: source, byteCount: text.count)
     var start = from
-    var window = MatchScratch.firstWindow
+    var window = min(MatchScratch.firstWindow, scratch.windowLimit)
     while true {
       let lastStart = window < text.count - start ? start + window : text.count
       scratch.allowStarts(upTo: lastStart)
@@ -91,7 +91,7 @@ final class CompiledPattern: @unchecked Sendable {
       }
       guard lastStart < text.count else { return nil }
       let isSlow = try scratch.checkBudget(pattern: source, byteCount: text.count)
-      window = isSlow ? MatchScratch.firstWindow : min(window * 4, 1 << 30)
+      window = isSlow ? MatchScratch.firstWindow : min(window * 4, scratch.windowLimit)
       start = lastStart + 1
       while start < text.count, text[start] & 0xC0 == 0x80 { start += 1 }
     }

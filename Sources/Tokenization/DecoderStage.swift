@@ -47,7 +47,13 @@ enum UnfinishedCharacter {
       let tail = bytes[(bytes.count - count)...]
       let lead = tail.first!
       if lead & 0xC0 == 0x80 { continue }
-      let length = lead >= 0xF0 && lead <= 0xF4 ? 4 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xC2 && lead < 0xE0 ? 2 : 1
+      let length =
+        switch lead {
+        case 0xC2...0xDF: 2
+        case 0xE0...0xEF: 3
+        case 0xF0...0xF4: 4
+        default: 1
+        }
       guard count < length else { return 0 }
       guard count > 1 else { return count }
       // The second byte is narrower than 80…BF after these: overlong forms, surrogates, above U+10FFFF.

@@ -53,7 +53,9 @@ struct PostProcessor: Sendable {
       templateCount += 1
     default: throw .unsupported(field: field["type"].path, value: type, supported: Self.supported)
     }
-    guard templateCount <= 1 else { throw .limitExceeded(field: "the number of templates in \(field.path)", value: templateCount, limit: 1) }
+    guard templateCount <= 1 else {
+      throw .limitExceeded(field: "the number of templates in \(field.path)", value: templateCount, limit: 1)
+    }
   }
 
   private static func readTemplate(_ field: TokenizerField, idLimit: Int) throws(TokenizerError) -> [Piece] {

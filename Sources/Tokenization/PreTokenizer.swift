@@ -132,48 +132,29 @@ extension SplitBehavior {
     switch self {
     case .isolated: return
     case .removed: spans.removeAll { $0.isMatch }
-    case .contiguous:
-      var previousIsMatch = false
-      fold(&spans) { last, span in
-        defer { previousIsMatch = span.isMatch }
-        guard span.isMatch == previousIsMatch else { return false }
-        last.range = last.range.lowerBound..<span.range.upperBound
-        return true
-      }
-    case .mergedWithPrevious:
-      var previousIsMatch = false
-      fold(&spans) { last, span in
-        defer { previousIsMatch = span.isMatch }
-        guard span.isMatch, !previousIsMatch else { return false }
-        last.range = last.range.lowerBound..<span.range.upperBound
-        return true
-      }
+    case .contiguous: join(&spans) { isMatch, previous in isMatch == previous }
+    case .mergedWithPrevious: join(&spans) { isMatch, previous in isMatch && !previous }
     case .mergedWithNext:
-      var previousIsMatch = false
       spans.reverse()
-      fold(&spans) { last, span in
-        defer { previousIsMatch = span.isMatch }
-        guard span.isMatch, !previousIsMatch else { return false }
-        last.range = span.range.lowerBound..<last.range.upperBound
-        return true
-      }
+      join(&spans) { isMatch, previous in isMatch && !previous }
       spans.reverse()
     }
   }
 
-  /// Keeps a span unless `absorb` takes it into the one kept before. `absorb` sees every span, also the first.
-  private func fold(_ spans: inout [SplitSpan], _ absorb: (inout SplitSpan, SplitSpan) -> Bool) {
+  /// Joins a span to the one before it where `joins` says so, given whether each is a match; before the first there
+  /// is none to join, and what counts as previous then is "no match".
+  private func join(_ spans: inout [SplitSpan], where joins: (Bool, Bool) -> Bool) {
     var kept: [SplitSpan] = []
     kept.reserveCapacity(spans.count)
-    var none = SplitSpan(range: 0..<0, isMatch: false)
+    var previousIsMatch = false
     for span in spans {
-      if kept.isEmpty {
-        _ = absorb(&none, span)
-        kept.append(span)
-        none = SplitSpan(range: 0..<0, isMatch: false)
-      } else if !absorb(&kept[kept.count - 1], span) {
+      if joins(span.isMatch, previousIsMatch), let last = kept.last {
+        kept[kept.count - 1].range =
+          min(last.range.lowerBound, span.range.lowerBound)..<max(last.range.upperBound, span.range.upperBound)
+      } else {
         kept.append(span)
       }
+      previousIsMatch = span.isMatch
     }
     spans = kept
   }

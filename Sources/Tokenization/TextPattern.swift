@@ -32,7 +32,7 @@ enum TextPattern: Sendable {
     }
   }
 
-  /// `text` with every match replaced; `startsReplaced` when a match at the very start was replaced by nothing.
+  /// `text` with every match replaced.
   func replacing(
     _ text: [UInt8], with content: [UInt8], scratch: MatchScratch
   ) throws(TokenizerError) -> [UInt8] {

@@ -31,7 +31,9 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     case .duplicateID(let id, let first, let second):
       "tokenizer: the tokens \"\(first)\" and \"\(second)\" share the id \(id)"
     case .mergeNamesMissingToken(let index, let left, let right, let missing):
-      "tokenizer: merge \(index), \"\(left)\" + \"\(right)\", needs the token \"\(missing)\", which the vocabulary lacks"
+      """
+      tokenizer: merge \(index), "\(left)" + "\(right)", needs the token "\(missing)", which the vocabulary lacks
+      """
     case .malformedByteToken(let token):
       "tokenizer: the byte token \"\(token)\" is not <0x00> to <0xFF> with two upper-case hexadecimal digits"
     case .addedTokenConflict(let token, let id, let reason):

@@ -1,0 +1,87 @@
+import Foundation
+import JSON
+import Testing
+import Tokenization
+
+struct StreamingDecoderTests {
+  static let fallback = SmallTokenizer.json(
+    vocab: ["<unk>", "▁a", "b", "▁"] + (0..<256).map { String(format: "<0x%02X>", $0) },
+    decoder: [
+      "type": "Sequence",
+      "decoders": [
+        ["type": "Replace", "pattern": ["String": "▁"], "content": " "], ["type": "ByteFallback"], ["type": "Fuse"],
+        ["type": "Strip", "content": " ", "start": 1, "stop": 1],
+      ],
+    ], model: [("byte_fallback", true)])
+
+  private func parts(_ tokenizer: Tokenizer, _ ids: [Int]) throws -> [String] {
+    var decoder = tokenizer.makeStreamingDecoder(skipSpecialTokens: false)
+    return try ids.map { try decoder.push($0) } + [try decoder.finish()]
+  }
+
+  private func byteLevel() throws -> Tokenizer {
+    try Tokenizer(json: SmallTokenizer.json(vocab: SmallTokenizer.letters, decoder: ["type": "ByteLevel"]), config: nil)
+  }
+
+  /// The id of a byte's letter: the ids follow the letters' code points.
+  private func id(_ byte: UInt8, _ tokenizer: Tokenizer) throws -> Int {
+    try #require((0..<tokenizer.vocabularySize).first { tokenizer.tokenBytes($0) == [byte] })
+  }
+
+  @Test func aCharacterComesOutOnlyWhole() throws {
+    let tokenizer = try byteLevel()
+    let ids = try Array("é中😀".utf8).map { try id($0, tokenizer) }
+    #expect(try parts(tokenizer, ids) == ["", "é", "", "", "中", "", "", "", "😀", ""])
+  }
+
+  @Test func brokenBytesBecomeOneReplacementForEachIllFormedPart() throws {
+    let tokenizer = try byteLevel()
+    func text(_ bytes: [UInt8]) throws -> [String] { try parts(tokenizer, try bytes.map { try id($0, tokenizer) }) }
+    #expect(try text([0xE4, 0xB8, 0x41]) == ["", "", "\u{FFFD}A", ""])
+    #expect(try text([0xF0, 0x9F, 0x98]) == ["", "", "", "\u{FFFD}"])
+    #expect(try text([0xED, 0xA0, 0x80]) == ["", "\u{FFFD}\u{FFFD}", "\u{FFFD}", ""])
+    #expect(try text([0x80, 0xC0, 0xFF]) == ["\u{FFFD}", "\u{FFFD}", "\u{FFFD}", ""])
+  }
+
+  @Test func aRunOfByteTokensWaitsForItsEnd() throws {
+    let tokenizer = try Tokenizer(json: Self.fallback, config: nil)
+    func byte(_ byte: Int) -> Int { 4 + byte }
+    #expect(try parts(tokenizer, [byte(0xC3), byte(0xA9), 2]) == ["", "", "éb", ""])
+    #expect(try parts(tokenizer, [byte(0xC3), byte(0xA9), byte(0xFF), 2]) == ["", "", "", "\u{FFFD}\u{FFFD}\u{FFFD}b", ""])
+  }
+
+  @Test func spacesAtTheEndsAreStrippedInTheStreamToo() throws {
+    let tokenizer = try Tokenizer(json: Self.fallback, config: nil)
+    #expect(try parts(tokenizer, [1, 1, 3, 2, 3, 3]) == ["a", " a", "", " b", "", " ", ""])
+    #expect(try parts(tokenizer, []) == [""])
+  }
+
+  @Test func randomIDsStreamToWhatTheyDecodeTo() throws {
+    var generator = SystemRandomNumberGenerator()
+    let fallback = try Tokenizer(json: Self.fallback, config: nil)
+    for tokenizer in [try Fixtures.deepseekV3.get(), try Fixtures.deepseekV2.get(), fallback, try byteLevel()] {
+      for _ in 0..<200 {
+        let limit = Bool.random() ? min(300, tokenizer.vocabularySize) : tokenizer.vocabularySize
+        let ids = (0..<40).map { _ in Int.random(in: 0..<limit, using: &generator) }.filter { tokenizer.token($0) != nil }
+        for skips in [false, true] {
+          var decoder = tokenizer.makeStreamingDecoder(skipSpecialTokens: skips)
+          var streamed = ""
+          for id in ids { streamed += try decoder.push(id) }
+          streamed += try decoder.finish()
+          #expect(sameBytes(streamed, try tokenizer.decode(ids, skipSpecialTokens: skips)), "\(ids)")
+        }
+      }
+    }
+  }
+
+  @Test func whatIsOutNeverChanges() throws {
+    let tokenizer = try Fixtures.deepseekV3.get()
+    let ids = try tokenizer.encode("naïve 😀 👩‍👩‍👧 中文", addSpecialTokens: false)
+    var decoder = tokenizer.makeStreamingDecoder(skipSpecialTokens: false)
+    var out = ""
+    for id in ids {
+      out += try decoder.push(id)
+      #expect("naïve 😀 👩‍👩‍👧 中文".utf8.starts(with: out.utf8))
+    }
+  }
+}
