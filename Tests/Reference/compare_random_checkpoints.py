@@ -1,0 +1,171 @@
+"""Random small checkpoints of every supported family, through transformers and through martinet, logits compared.
+
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
+    venv/bin/python Tests/Reference/compare_random_checkpoints.py --seeds 0:10
+
+Not part of the test suite, which must run without torch: the goldens under Tests/Fixtures stand in for it. Each seed
+draws sizes, head, expert and group counts, rotary scaling, biases, sliding windows and tied embeddings; a checkpoint
+that disagrees is kept for study.
+"""
+
+import argparse
+import contextlib
+import io
+import pathlib
+import random
+import shutil
+import subprocess
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+FAMILIES = (
+    "deepseek_v3 deepseek_v2 qwen3_moe qwen2_moe mixtral olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
+)
+
+
+def rotary(r):
+    parameters = {"rope_theta": r.choice([10000.0, 500000.0]), "rope_type": "default"}
+    kind = r.choice(["default", "default", "yarn", "linear", "llama3"])
+    if kind == "yarn":
+        parameters.update(
+            rope_type="yarn", factor=r.choice([4.0, 40.0]), beta_fast=32, beta_slow=1,
+            original_max_position_embeddings=r.choice([16, 64]))
+    elif kind == "linear":
+        parameters.update(rope_type="linear", factor=2.0)
+    elif kind == "llama3":
+        parameters.update(
+            rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+            original_max_position_embeddings=32)
+    return parameters
+
+
+def grouped_experts(r):
+    """Expert count, top-k, groups and groups kept that fit together."""
+    groups = r.choice([1, 2, 4])
+    experts = groups * r.choice([2, 3, 4])
+    kept = r.randint(1, groups)
+    return dict(
+        n_routed_experts=experts, n_group=groups, topk_group=kept,
+        num_experts_per_tok=min(r.choice([1, 2, 3, 4]), kept * (experts // groups)),
+        norm_topk_prob=r.random() < 0.7, routed_scaling_factor=r.choice([1.0, 2.5]),
+        first_k_dense_replace=r.choice([0, 1]), moe_intermediate_size=r.choice([16, 24, 33]))
+
+
+def configuration(family, r):
+    heads = r.choice([2, 3, 4, 6])
+    c = dict(
+        hidden_size=r.choice([32, 48, 64, 72, 96]), vocab_size=r.choice([100, 257, 300]),
+        num_hidden_layers=r.choice([2, 3]), num_attention_heads=heads, num_key_value_heads=heads,
+        max_position_embeddings=r.choice([256, 4096]), intermediate_size=r.choice([40, 72, 100]),
+        rms_norm_eps=r.choice([1e-6, 1e-5]), tie_word_embeddings=r.random() < 0.3,
+        bos_token_id=0, eos_token_id=1, pad_token_id=2, rope_parameters=rotary(r))
+    rope = c["rope_parameters"]
+    if family in ("deepseek_v2", "deepseek_v3"):
+        if rope["rope_type"] == "yarn" and r.random() < 0.7:
+            rope.update(mscale=r.choice([0.707, 1.0]), mscale_all_dim=r.choice([0.707, 1.0]))
+        c.update(
+            grouped_experts(r), hidden_size=heads * 16, kv_lora_rank=r.choice([8, 16, 33]),
+            q_lora_rank=r.choice([None, 12, 24]), qk_nope_head_dim=r.choice([8, 16, 20]),
+            qk_rope_head_dim=r.choice([4, 8, 16]), v_head_dim=r.choice([8, 12, 17]), n_shared_experts=r.choice([1, 2]),
+            attention_bias=r.random() < 0.3)
+        if family == "deepseek_v2":
+            c.update(topk_method=r.choice(["greedy", "group_limited_greedy"]), norm_topk_prob=False)
+        else:
+            c.update(rope_interleave=r.random() < 0.8)
+        return c
+    c.update(num_key_value_heads=r.choice([d for d in (1, 2, 3, 6) if heads % d == 0]), head_dim=r.choice([8, 16, 24]))
+    if family in ("qwen2", "qwen2_moe", "olmoe", "llama"):
+        del c["head_dim"]
+        c["hidden_size"] = heads * r.choice([8, 16, 24])
+    experts = r.choice([4, 5, 8, 10, 12])
+    chosen = dict(num_experts_per_tok=r.choice([1, 2, 3, 4]))
+    if family == "olmoe":
+        c.update(chosen, num_experts=experts, norm_topk_prob=r.random() < 0.5, clip_qkv=r.choice([None, 0.5]))
+    elif family == "llama":
+        c.update(attention_bias=r.random() < 0.3, mlp_bias=r.random() < 0.3)
+    elif family == "mixtral":
+        c.update(chosen, num_local_experts=experts, sliding_window=r.choice([None, 7]))
+    elif family in ("qwen3_moe", "qwen2_moe"):
+        c.update(
+            chosen, num_experts=experts, moe_intermediate_size=r.choice([16, 33]), norm_topk_prob=r.random() < 0.5,
+            decoder_sparse_step=r.choice([1, 2]), mlp_only_layers=r.choice([[], [0]]))
+        if family == "qwen2_moe":
+            c.update(shared_expert_intermediate_size=r.choice([24, 40]), qkv_bias=True)
+    elif family == "glm4_moe":
+        rope["partial_rotary_factor"] = 0.5
+        c.update(grouped_experts(r), n_shared_experts=1, use_qk_norm=r.random() < 0.5, attention_bias=r.random() < 0.5)
+    elif family == "gpt_oss":
+        c.update(chosen, num_local_experts=experts, sliding_window=r.choice([5, 12]), intermediate_size=r.choice([32, 48]))
+    elif r.random() < 0.4:
+        c.update(use_sliding_window=True, sliding_window=6, max_window_layers=1)
+    return c
+
+
+def randomise(model, generator):
+    buffers = [(name, value) for name, value in model.named_buffers() if "bias" in name]
+    with torch.no_grad():
+        for name, value in list(model.named_parameters()) + buffers:
+            noise = torch.randn(value.shape, generator=generator)
+            value.copy_(1 + 0.1 * noise if "norm" in name else noise * (0.15 if value.dim() > 1 else 0.3))
+
+
+def reference(family, values, folder, seed, length):
+    config = CONFIG_MAPPING[family](**values)
+    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
+    config.architectures = [CONFIG_MAPPING[family].__name__.replace("Config", "ForCausalLM")]
+    model = AutoModelForCausalLM.from_config(config).float().eval()
+    generator = torch.Generator().manual_seed(seed)
+    randomise(model, generator)
+    with contextlib.redirect_stderr(io.StringIO()):
+        model.save_pretrained(folder)
+    ids = torch.randint(0, values["vocab_size"], (1, length), generator=generator)
+    with torch.no_grad():
+        return ids[0].tolist(), model(ids, use_cache=False).logits[0].numpy()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0:5", help="first:end")
+    parser.add_argument("--families", default=",".join(FAMILIES))
+    parser.add_argument("--martinet", default=".build/release/martinet")
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/tmp/martinet-random-checkpoints"))
+    options = parser.parse_args()
+    first, end = map(int, options.seeds.split(":"))
+    agreed = failed = skipped = 0
+    for seed in range(first, end):
+        for family in options.families.split(","):
+            r = random.Random(f"{family}{seed}")
+            values = configuration(family, r)
+            folder = options.folder / f"{family}-{seed}"
+            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                ids, expected = reference(family, values, folder, seed, r.choice([1, 9, 40]))
+            except RuntimeError as error:
+                # Its complex rotary arithmetic wants even strides.
+                print(f"{family} {seed}: the reference cannot run it: {error}")
+                skipped += 1
+                continue
+            ranks = r.choice([1, 2, 3, 5])
+            launch = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
+            run = subprocess.run(
+                (launch if ranks > 1 else []) + [
+                    options.martinet, "score", "--json", "--model", folder, "--token-ids", ",".join(map(str, ids)),
+                    "--logits", folder / "logits.safetensors"], capture_output=True, text=True)
+            worst = float("inf")
+            if run.returncode == 0:
+                worst = np.abs(load_file(folder / "logits.safetensors")["logits"] - expected).max()
+            if worst <= 1e-3:
+                agreed += 1
+                shutil.rmtree(folder)
+            else:
+                failed += 1
+                print(f"{family} {seed}, {ranks} ranks: differs by {worst}\n{values}\n{run.stderr[-500:]}")
+    print(f"{agreed} agree within 1e-3, {failed} do not, {skipped} the reference cannot run")
+    raise SystemExit(failed > 0)
+
+
+main()
