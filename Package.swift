@@ -67,9 +67,13 @@ let package = Package(
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
-    tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints"]),
+    tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"]),
+    tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
+    tests(
+      "ExpertParallelismTests",
+      ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Tensors"]),
   ]
 )

@@ -18,6 +18,8 @@ package final class DistributedExperts: ExpertLayer {
   private let compute: Compute
   private let hiddenSize: Int
   private let topK: Int
+  /// The most rows one rank may return for a token.
+  private let returnLimit: Int
   private let plan: DispatchPlan
   private let combiner: Combiner
   private let arrivals: Arrivals
@@ -41,6 +43,7 @@ package final class DistributedExperts: ExpertLayer {
     self.compute = compute
     self.hiddenSize = hiddenSize
     self.topK = topK
+    returnLimit = min(topK, placement.nodeLimit)
     plan = DispatchPlan(placement: placement)
     combiner = Combiner(placement: placement, compute: compute, hiddenSize: hiddenSize)
     arrivals = Arrivals(placement: placement, compute: compute, hiddenSize: hiddenSize)
@@ -53,11 +56,20 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
+  ///
+  /// Throws `messageTooLarge`, on all ranks or none, when a rank's tokens could make a message that MPI cannot carry.
   package func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) {
     self.rowsByRank = rowsByRank
+    guard communicator.size > 1 else { return }
+    for rows in rowsByRank {
+      let dispatched = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
+      let returned = rows * returnLimit * hiddenSize * 4
+      guard max(dispatched, returned) <= Int(Int32.max) else {
+        throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
+      }
+    }
     for (rank, rows) in rowsByRank.enumerated() where rank != communicator.rank.index {
       let bytes = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
-      guard bytes <= Int(Int32.max) else { throw .messageTooLarge(tokens: rows, bytes: bytes) }
       if incoming[rank].count < bytes { incoming[rank] = AlignedBuffer(count: bytes + bytes / 2) }
     }
   }

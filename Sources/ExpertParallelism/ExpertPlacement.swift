@@ -49,4 +49,11 @@ package struct ExpertPlacement: Sendable {
     let level = levels[Int(a)]
     return owners[Int(a)] == owners[Int(b)] && a >> level == b >> level
   }
+
+  /// The most partial sums into which one rank's experts fall.
+  var nodeLimit: Int {
+    var counts = Array(repeating: 0, count: rankCount)
+    for expert in owners.indices where expert % (1 << levels[expert]) == 0 { counts[owners[expert].index] += 1 }
+    return counts.max() ?? 0
+  }
 }

@@ -56,8 +56,12 @@ struct RunResult: Equatable, Sendable {
   var greedy: [[Int32]] = []
 }
 
-/// Scores and continues prompts on `layout.ranks` ranks, each a thread of this process.
-func run(model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, layout: Layout) throws -> RunResult {
+/// Scores and continues prompts on `layout.ranks` ranks, each a thread of this process. Prompt i is continued with
+/// the seed `sampling.seed + i`.
+func run(
+  model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, layout: Layout,
+  sampling: SamplingParameters = SamplingParameters()
+) throws -> RunResult {
   let results = try LocalFabric.run(size: layout.ranks) { communicator -> RunResult? in
     var options = SessionOptions()
     options.threadsPerRank = layout.threads
@@ -68,13 +72,16 @@ func run(model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, l
       try session.engine.follow()
       return nil
     }
-    return try session.drive(scored: scored, prompts: prompts, newTokens: newTokens, together: layout.together)
+    return try session.drive(
+      scored: scored, prompts: prompts, newTokens: newTokens, together: layout.together, sampling: sampling)
   }
   return results[0]!
 }
 
 extension Session {
-  fileprivate func drive(scored: [[Int32]], prompts: [[Int32]], newTokens: Int, together: Bool) throws -> RunResult {
+  fileprivate func drive(
+    scored: [[Int32]], prompts: [[Int32]], newTokens: Int, together: Bool, sampling: SamplingParameters
+  ) throws -> RunResult {
     let loop = makeLoop()
     var result = RunResult()
     var chunks: [SequenceID: [ScoredChunk]] = [:]
@@ -95,9 +102,11 @@ extension Session {
     scoring.returnsRouting = true
     let tasks =
       scored.map { GenerationRequest(prompt: $0, task: .score(scoring)) }
-      + prompts.map {
-        GenerationRequest(
-          prompt: $0, task: .generate(maxNewTokens: newTokens, sampling: SamplingParameters(), stopTokens: []))
+      + prompts.enumerated().map { i, prompt in
+        var sampling = sampling
+        sampling.seed += UInt64(i)
+        return GenerationRequest(
+          prompt: prompt, task: .generate(maxNewTokens: newTokens, sampling: sampling, stopTokens: []))
       }
     for task in tasks {
       ids.append(try loop.submit(task))

@@ -1,0 +1,161 @@
+import ExpertParallelism
+import Fabric
+import MoEModel
+import Testing
+
+/// The fast expert layer against its specification and against one rank that holds every expert, bit by bit.
+struct DistributedExpertsTests {
+  struct Mixture: Sendable, CustomStringConvertible {
+    var experts: Int
+    var topK: Int
+    var threads: Int
+    var description: String { "top \(topK) of \(experts) experts, \(threads) threads" }
+  }
+
+  static let mixtures = [(2, 1), (2, 2), (8, 1), (8, 2), (10, 3), (10, 10), (64, 1), (64, 6)].flatMap { experts, topK in
+    [1, 2].map { Mixture(experts: experts, topK: topK, threads: $0) }
+  }
+
+  @Test(arguments: mixtures)
+  func everyPlacementGivesTheBitsOfOneRank(mixture: Mixture) throws {
+    let model = try TinyMixture(expertCount: mixture.experts, topK: mixture.topK, threads: mixture.threads)
+    var generator = SeededGenerator(UInt64(mixture.experts * 100 + mixture.topK))
+    for ranks in [1, 2, 3, 4, 8] {
+      let scenario = ExpertScenario(
+        model: model, threads: mixture.threads, steps: steps(mixture, ranks: ranks, using: &generator))
+      let expected = try scenario.runLocally()
+      let eagerByteLimit = [0, 512, 1 << 20].randomElement(using: &generator)!
+      for (name, placement) in placements(mixture.experts, ranks: ranks, using: &generator) {
+        for implementation in [ExpertScenario.Implementation.distributed, .reference] {
+          let found = try scenario.run(implementation, placement: placement, eagerByteLimit: eagerByteLimit)
+          #expect(found == expected, "\(implementation), \(ranks) ranks, \(name) placement, eager to \(eagerByteLimit)")
+        }
+      }
+    }
+  }
+
+  /// Steps of changing sizes: some ranks with nothing, one with everything, all tokens to the same experts, nothing
+  /// at all, and enough for the workers to share the copying.
+  private func steps(_ mixture: Mixture, ranks: Int, using generator: inout SeededGenerator) -> [[RankTokens]] {
+    func step(_ counts: [Int], experts: [Int32]? = nil) -> [RankTokens] {
+      counts.map { RankTokens($0, expertCount: mixture.experts, topK: mixture.topK, experts: experts, using: &generator) }
+    }
+    var alone = [Int](repeating: 0, count: ranks)
+    alone[ranks - 1] = 19
+    let same = generator.ids(mixture.topK, below: mixture.experts)
+    let mixed = (0..<ranks).map { _ in Int.random(in: 0...3, using: &generator) }
+    return [
+      step(mixed), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), experts: same), step(mixed.reversed()),
+    ]
+  }
+
+  private func placements(
+    _ experts: Int, ranks: Int, using generator: inout SeededGenerator
+  ) -> [(String, ExpertPlacement)] {
+    let random = (0..<experts).map { _ in Rank(Int.random(in: 0..<ranks, using: &generator)) }
+    return [
+      ("contiguous", ExpertPlacement(expertCount: experts, rankCount: ranks)),
+      ("round-robin", ExpertPlacement(owners: (0..<experts).map { Rank($0 % ranks) }, rankCount: ranks)),
+      ("random", ExpertPlacement(owners: random, rankCount: ranks)),
+    ]
+  }
+
+  @Test func aTokenTravelsOnceToEachRankAndTheAccountSaysWhatWasSent() throws {
+    let model = try TinyMixture(expertCount: 8, topK: 4, threads: 1)
+    let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
+    let sent = try LocalFabric.run(size: 2) { communicator in
+      let (experts, _) = try layer(model, placement, communicator)
+      var generator = SeededGenerator(3)
+      // Experts 4 to 7 live on rank 1: the whole sum comes back as one row.
+      let tokens = RankTokens(
+        communicator.isRoot ? 3 : 0, expertCount: 8, topK: 4, experts: [4, 5, 6, 7], using: &generator)
+      try experts.beginStep(rowsByRank: [3, 0])
+      try run(experts, tokens, topK: 4)
+      #expect(experts.account.bytesSent == communicator.bytesSent)
+      #expect(experts.account.messagesSent == communicator.messagesSent)
+      #expect(experts.account.layers == 1)
+      return communicator.bytesSent
+    }
+    let row = TinyMixture.hiddenSize * 4
+    // Header, three visit counts, twelve ids and weights, padded to 64; then three rows. Back: three rows.
+    #expect(sent == [128 + 3 * row, 3 * row])
+  }
+
+  /// The message a peer sends instead of what the protocol says, and the error it must give.
+  @Test(arguments: [0, 4, 8, 64, 4096])
+  func aMalformedDispatchIsAnErrorThatNamesItsSender(byteCount: Int) throws {
+    let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
+    #expect {
+      try LocalFabric.run(size: 2) { communicator in
+        if communicator.isRoot {
+          let (experts, _) = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
+          var generator = SeededGenerator(3)
+          try experts.beginStep(rowsByRank: [0, 40])
+          try run(experts, RankTokens(0, expertCount: 8, topK: 2, using: &generator), topK: 2)
+        } else {
+          let garbage = [UInt8](repeating: 0xfe, count: byteCount)
+          try garbage.withUnsafeBytes { bytes in
+            _ = try communicator.wait(try communicator.startSend(bytes, to: Rank(0), tag: MessageTag(1)))
+          }
+        }
+      }
+    } throws: { error in
+      guard case ExpertParallelismError.malformedDispatch(from: Rank(1), layer: 0, _) = error else { return false }
+      return "\(error)".contains("rank 1")
+    }
+  }
+
+  @Test(arguments: [0, 4, TinyMixture.hiddenSize * 4 - 4])
+  func anAnswerOfTheWrongSizeIsAnErrorThatNamesItsSender(byteCount: Int) throws {
+    let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
+    let row = TinyMixture.hiddenSize * 4
+    #expect(
+      throws: ExpertParallelismError.malformedCombine(from: Rank(1), layer: 0, bytes: byteCount, expected: row)
+    ) {
+      try LocalFabric.run(size: 2) { communicator in
+        if communicator.isRoot {
+          let (experts, _) = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
+          var generator = SeededGenerator(3)
+          try experts.beginStep(rowsByRank: [1, 0])
+          try run(experts, RankTokens(1, expertCount: 8, topK: 2, experts: [4, 5], using: &generator), topK: 2)
+        } else {
+          var buffer = [UInt8](repeating: 0, count: 4096)
+          try buffer.withUnsafeMutableBytes { buffer in
+            _ = try communicator.wait(try communicator.startReceive(into: buffer, from: Rank(0), tag: MessageTag(1)))
+          }
+          try [UInt8](repeating: 0, count: byteCount).withUnsafeBytes { bytes in
+            _ = try communicator.wait(try communicator.startSend(bytes, to: Rank(0), tag: MessageTag(2)))
+          }
+        }
+      }
+    }
+  }
+
+  /// 2³¹ bytes are too many for one message, on the way out or back; every rank must see it before any sends.
+  @Test func aStepThatMakesTooLargeMessagesIsRefusedOnEveryRankAlike() throws {
+    let model = try TinyMixture(expertCount: 64, topK: 6, threads: 1)
+    let rowByteCount = TinyMixture.hiddenSize * 4
+    // Contiguous: 32 experts of a rank are one node, one row back. Round-robin: six rows may come back.
+    let roundRobin = ExpertPlacement(owners: (0..<64).map { Rank($0 % 2) }, rankCount: 2)
+    let cases = [
+      (ExpertPlacement(expertCount: 64, rankCount: 2), (1 << 31) / rowByteCount + 1, true),
+      (ExpertPlacement(expertCount: 64, rankCount: 2), 1000, false),
+      (roundRobin, (1 << 31) / (6 * rowByteCount) + 1, true), (roundRobin, 1000, false),
+    ]
+    for (placement, rows, isRefused) in cases {
+      let refused = try LocalFabric.run(size: 2) { communicator in
+        let (experts, _) = try layer(model, placement, communicator)
+        do throws(ExpertParallelismError) {
+          try experts.beginStep(rowsByRank: [rows, 0])
+          return false
+        } catch {
+          #expect("\(error)".contains("--max-batch-tokens"))
+          return true
+        }
+      }
+      #expect(refused == [isRefused, isRefused], "\(rows) rows")
+    }
+    let (alone, _) = try layer(model, ExpertPlacement(expertCount: 64, rankCount: 1), LocalCommunicator.solo())
+    #expect(throws: Never.self) { try alone.beginStep(rowsByRank: [1 << 40]) }
+  }
+}

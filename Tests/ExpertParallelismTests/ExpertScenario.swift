@@ -1,0 +1,130 @@
+import ExpertParallelism
+import Fabric
+import Kernels
+import Machine
+import MoEModel
+
+/// One rank's tokens in one layer, with their router's decisions.
+struct RankTokens: Sendable {
+  var inputs: [Float] = []
+  var experts: [Int32] = []
+  var weights: [Float] = []
+
+  var count: Int { inputs.count / TinyMixture.hiddenSize }
+
+  /// `count` random tokens; `experts`, when given, are chosen by all of them.
+  init(_ count: Int, expertCount: Int, topK: Int, experts chosen: [Int32]? = nil, using generator: inout SeededGenerator) {
+    for _ in 0..<count {
+      for _ in 0..<TinyMixture.hiddenSize { inputs.append(generator.float()) }
+      experts += chosen ?? generator.ids(topK, below: expertCount)
+      for _ in 0..<topK { weights.append(generator.float()) }
+    }
+  }
+
+  func decisions(topK: Int) -> RouterDecisions {
+    let decisions = RouterDecisions(capacity: max(count, 1), topK: topK)
+    for i in experts.indices {
+      decisions.experts.pointer[i] = experts[i]
+      decisions.weights.pointer[i] = weights[i]
+    }
+    return decisions
+  }
+}
+
+/// Runs the same steps through each implementation of the expert layer.
+struct ExpertScenario: Sendable {
+  enum Implementation: Sendable { case distributed, reference }
+
+  let model: TinyMixture
+  let threads: Int
+  /// `[step][rank]`; each step goes through all layers.
+  let steps: [[RankTokens]]
+
+  /// Output bits by step, layer and rank.
+  typealias Outputs = [[[[UInt32]]]]
+
+  func run(_ implementation: Implementation, placement: ExpertPlacement, eagerByteLimit: Int) throws -> Outputs {
+    let byRank = try LocalFabric.run(size: placement.rankCount, eagerByteLimit: eagerByteLimit) { communicator in
+      let rank = communicator.rank
+      let compute = try makeCompute()
+      let bank = ExpertBank(
+        model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == rank },
+        compute: compute)
+      let distributed = DistributedExperts(
+        communicator: communicator, placement: placement, bank: bank, compute: compute,
+        hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK)
+      let reference = ReferenceExperts(
+        communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
+      return try steps.map { tokens in
+        try distributed.beginStep(rowsByRank: tokens.map(\.count))
+        return try outputs(implementation == .reference ? reference : distributed, tokens[rank.index])
+      }
+    }
+    return steps.indices.map { step in
+      (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[step][layer] } }
+    }
+  }
+
+  /// What a rank that holds every expert computes for each rank's tokens by themselves.
+  func runLocally() throws -> Outputs {
+    let compute = try makeCompute()
+    let bank = ExpertBank(
+      model.description, mixture: model.mixture, weights: model.weights { _ in true }, compute: compute)
+    let local = LocalExperts(bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize)
+    return try steps.map { tokens in
+      let byRank = try tokens.map { try outputs(local, $0) }
+      return (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[layer] } }
+    }
+  }
+
+  private func makeCompute() throws -> Compute {
+    Compute(pool: try WorkerPool(cores: Array(0..<threads), pin: false, oversubscribed: true))
+  }
+
+  /// One step's output bits by layer; they start as NaN, so that none can be left out.
+  private func outputs(_ experts: any ExpertLayer, _ tokens: RankTokens) throws -> [[UInt32]] {
+    try (0..<TinyMixture.layerCount).map { layer in
+      var output = [Float](repeating: .nan, count: max(tokens.inputs.count, 1))
+      var meanwhileCount = 0
+      try output.withUnsafeMutableBufferPointer { output in
+        try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
+          try experts.run(
+            layer: layer, rows: tokens.count, input: input.baseAddress!, decisions: tokens.decisions(topK: model.mixture.topK),
+            output: output.baseAddress!
+          ) { meanwhileCount += 1 }
+        }
+      }
+      guard meanwhileCount == 1 else { throw MeanwhileWasNotRunOnce(count: meanwhileCount) }
+      return output.prefix(tokens.inputs.count).map(\.bitPattern)
+    }
+  }
+}
+
+struct MeanwhileWasNotRunOnce: Error { var count: Int }
+
+/// One rank's distributed layer over one worker.
+func layer(
+  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: LocalCommunicator
+) throws -> (DistributedExperts, Compute) {
+  let compute = Compute(pool: try WorkerPool(workerCount: 1))
+  let bank = ExpertBank(
+    model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == communicator.rank },
+    compute: compute)
+  let experts = DistributedExperts(
+    communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize,
+    topK: model.mixture.topK)
+  return (experts, compute)
+}
+
+/// Sends tokens through layer 0.
+func run(_ experts: any ExpertLayer, _ tokens: RankTokens, topK: Int) throws {
+  var output = [Float](repeating: 0, count: tokens.inputs.count + 1)
+  try output.withUnsafeMutableBufferPointer { output in
+    try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
+      try experts.run(
+        layer: 0, rows: tokens.count, input: input.baseAddress!, decisions: tokens.decisions(topK: topK),
+        output: output.baseAddress!
+      ) {}
+    }
+  }
+}

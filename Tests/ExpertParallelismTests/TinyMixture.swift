@@ -1,0 +1,82 @@
+import Checkpoints
+import Foundation
+import JSON
+import Machine
+import MoEModel
+import Tensors
+
+/// Random weights of a small model of mixture layers, written as a checkpoint and loaded from it.
+///
+/// Sizes are no multiples of a panel or a vector, so that edges are covered.
+struct TinyMixture: Sendable {
+  static let hiddenSize = 40
+  static let intermediateSize = 24
+  static let layerCount = 2
+
+  let description: DecoderDescription
+  private let weights: ModelWeights
+  private let arenas: [NodeArena]
+
+  var mixture: MixtureDescription { description.mixture! }
+
+  /// Weights divided among `threads` workers; the same numbers for every division.
+  init(expertCount: Int, topK: Int, threads: Int) throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "martinet-experts-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try Self.writeCheckpoint(folder.path, expertCount: expertCount, topK: topK)
+    let checkpoint = try CheckpointFolder(path: folder.path)
+    description = try ModelConfiguration.read(try checkpoint.settings())
+    let pool = try WorkerPool(workerCount: threads)
+    let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: threads) { _, _ in true }
+    (weights, arenas) = try WeightLoader.load(
+      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, progress: { _ in })
+  }
+
+  /// The weights without the experts that `owns` rejects.
+  func weights(owning owns: (Int) -> Bool) -> ModelWeights {
+    var part = weights
+    for layer in part.layers.indices {
+      guard case .mixture(var mixture) = part.layers[layer].feedForward else { continue }
+      for expert in mixture.experts.indices where !owns(expert) { mixture.experts[expert] = nil }
+      part.layers[layer].feedForward = .mixture(mixture)
+    }
+    return part
+  }
+
+  private static func writeCheckpoint(_ path: String, expertCount: Int, topK: Int) throws {
+    let config = """
+      {"model_type": "qwen3_moe", "hidden_size": \(hiddenSize), "num_hidden_layers": \(layerCount), "vocab_size": 4,
+       "num_attention_heads": 1, "head_dim": 8, "max_position_embeddings": 16, "num_experts": \(expertCount),
+       "num_experts_per_tok": \(topK), "moe_intermediate_size": \(intermediateSize)}
+      """
+    try config.write(toFile: path + "/config.json", atomically: true, encoding: .utf8)
+    var shapes: [(String, [Int])] = [
+      ("model.embed_tokens.weight", [4, hiddenSize]), ("lm_head.weight", [4, hiddenSize]), ("model.norm.weight", [hiddenSize]),
+    ]
+    for layer in 0..<layerCount {
+      let prefix = "model.layers.\(layer)."
+      shapes += [
+        (prefix + "input_layernorm.weight", [hiddenSize]), (prefix + "post_attention_layernorm.weight", [hiddenSize]),
+        (prefix + "self_attn.q_proj.weight", [8, hiddenSize]), (prefix + "self_attn.k_proj.weight", [8, hiddenSize]),
+        (prefix + "self_attn.v_proj.weight", [8, hiddenSize]), (prefix + "self_attn.o_proj.weight", [hiddenSize, 8]),
+        (prefix + "self_attn.q_norm.weight", [8]), (prefix + "self_attn.k_norm.weight", [8]),
+        (prefix + "mlp.gate.weight", [expertCount, hiddenSize]),
+      ]
+      for expert in 0..<expertCount {
+        shapes += [
+          (prefix + "mlp.experts.\(expert).gate_proj.weight", [intermediateSize, hiddenSize]),
+          (prefix + "mlp.experts.\(expert).up_proj.weight", [intermediateSize, hiddenSize]),
+          (prefix + "mlp.experts.\(expert).down_proj.weight", [hiddenSize, intermediateSize]),
+        ]
+      }
+    }
+    let writer = try SafetensorsWriter(
+      path: path + "/model.safetensors", tensors: shapes.map { .init($0.0, .float32, $0.1) })
+    var generator = SeededGenerator(7)
+    for (name, shape) in shapes {
+      try writer.append(name, (0..<shape.reduce(1, *)).map { _ in generator.float() / 4 })
+    }
+    try writer.finish()
+  }
+}

@@ -1,0 +1,75 @@
+import Inference
+import Testing
+
+/// No layout of a run may change a bit of its logits, its routing or its tokens.
+struct ExactnessTests {
+  static let models = ["deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_group", "qwen3_moe", "gpt_oss_mxfp4", "mixtral", "qwen3"]
+
+  static let allLayouts: [Layout] = [1, 2, 3, 4, 8].flatMap { ranks in
+    [1, 2].flatMap { threads in
+      [1, 5, 512].flatMap { batchTokens in
+        [true, false].map { Layout(ranks: ranks, threads: threads, batchTokens: batchTokens, together: $0) }
+      }
+    }
+  }
+
+  /// Each value of each property, for every model; optimised builds try every combination.
+  static let layouts: [Layout] = {
+    #if DEBUG
+      [
+        Layout(ranks: 2, threads: 2, batchTokens: 5, together: true),
+        Layout(ranks: 3, threads: 1, batchTokens: 512, together: true),
+        Layout(ranks: 4, threads: 1, batchTokens: 1, together: false),
+        Layout(ranks: 8, threads: 2, batchTokens: 512, together: false),
+        Layout(ranks: 1, threads: 2, batchTokens: 5, together: false),
+      ]
+    #else
+      allLayouts
+    #endif
+  }()
+
+  @Test(arguments: models)
+  func noLayoutChangesABit(model: String) throws {
+    let golden = try Golden(model)
+    // 20 and 48 tokens with a block boundary of the cache at 32, and prompts of 1 and 17 to continue past it.
+    let scored = [Array(try golden.scoredIDs(2).prefix(20)), Array(try golden.scoredIDs(3).prefix(48))]
+    let prompts = [try golden.prompt(0), try golden.prompt(2)]
+    func result(_ layout: Layout) throws -> RunResult {
+      try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 18, layout: layout)
+    }
+    let expected = try result(Layout())
+    #expect(expected.logits.map(\.count) == scored.map { $0.count * expected.logits[0].count / 20 })
+    for layout in Self.layouts {
+      let found = try result(layout)
+      #expect(bits(found.logits) == bits(expected.logits), "logits on \(layout)")
+      #expect(found.experts == expected.experts, "experts on \(layout)")
+      #expect(found.weights.map { bits($0) } == expected.weights.map { bits($0) }, "weights on \(layout)")
+      #expect(found.layers == expected.layers)
+      #expect(found.greedy == expected.greedy, "tokens on \(layout)")
+    }
+  }
+
+  private func bits(_ values: [[Float]]) -> [[UInt32]] { values.map { $0.map(\.bitPattern) } }
+
+  @Test(arguments: ["qwen3_moe", "deepseek_v3_fp8"])
+  func sampledSequencesDependOnTheirSeedOnly(model: String) throws {
+    let golden = try Golden(model)
+    let prompt = try golden.prompt(1)
+    var sampling = SamplingParameters()
+    sampling.temperature = 1.5
+    sampling.topP = 0.95
+    sampling.repetitionPenalty = 1.2
+    sampling.seed = 11
+    func drawn(_ layout: Layout, _ seed: UInt64) throws -> [[Int32]] {
+      sampling.seed = seed
+      return try run(
+        model: golden.folder, scored: [], prompts: [prompt, prompt, prompt], newTokens: 12, layout: layout,
+        sampling: sampling
+      ).greedy
+    }
+    let expected = try drawn(Layout(), 11)
+    #expect(Set(expected).count == 3, "other seeds, other tokens")
+    for layout in Self.layouts { #expect(try drawn(layout, 11) == expected, "\(layout)") }
+    #expect(try drawn(Layout(), 12).prefix(2) == expected.dropFirst().prefix(2), "a seed's tokens do not depend on its place")
+  }
+}

@@ -1,0 +1,51 @@
+import Checkpoints
+import Foundation
+import JSON
+import MoEModel
+
+/// A `config.json` to change and to read.
+struct Configuration: Sendable {
+  var json: JSONObject
+
+  init(_ text: String) throws { json = try JSONValue(parsing: text).object! }
+
+  /// A golden model's.
+  init(golden name: String) throws {
+    let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fixtures/goldens/\(name)/config.json")
+    try self.init(String(contentsOf: path, encoding: .utf8))
+  }
+
+  static let goldens = [
+    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8", "deepseek_v3_noqlora",
+    "glm4_moe", "gpt_oss", "gpt_oss_mxfp4", "llama", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+    "qwen3_moe_bf16",
+  ]
+
+  /// The same with one setting, `key` or `outer.key`, spelt `value`; removed if that is nil.
+  func with(_ key: String, _ value: String?) throws -> Configuration {
+    var copy = self
+    let value = try value.map { try JSONValue(parsing: $0) }
+    let parts = key.split(separator: ".").map(String.init)
+    if parts.count == 2 {
+      var nested = copy.json[parts[0]]?.object ?? JSONObject()
+      nested[parts[1]] = value
+      copy.json[parts[0]] = .object(nested)
+    } else {
+      copy.json[key] = value
+    }
+    return copy
+  }
+
+  func read() throws -> DecoderDescription {
+    try ModelConfiguration.read(try ConfigReader(.object(json), path: "config.json"))
+  }
+
+  /// What reading throws, as a user would see it; nil when it succeeds.
+  func failure() -> String? {
+    do {
+      _ = try read()
+      return nil
+    } catch { return "\(error)" }
+  }
+}

@@ -1,0 +1,109 @@
+import JSON
+import MoEModel
+import Testing
+
+/// Configurations with one thing wrong: an error names the setting, and nothing traps.
+struct ModelConfigurationTests {
+  @Test(arguments: Configuration.goldens)
+  func everyGoldenConfigurationIsRead(name: String) throws {
+    let configuration = try Configuration(golden: name)
+    let description = try configuration.read()
+    #expect(description.hiddenSize == configuration.json["hidden_size"]?.exactInt)
+    #expect(description.layerCount == configuration.json["num_hidden_layers"]?.exactInt)
+    #expect(description.vocabularySize == configuration.json["vocab_size"]?.exactInt)
+    #expect(description.mixture?.topK == configuration.json["num_experts_per_tok"]?.exactInt)
+    #expect(description.attention.headCount == configuration.json["num_attention_heads"]?.exactInt)
+  }
+
+  static let broken: [(golden: String, key: String, value: String?)] = [
+    ("qwen3_moe", "model_type", #""bert""#), ("qwen3_moe", "model_type", nil), ("qwen3_moe", "model_type", "3"),
+    ("qwen3_moe", "num_experts_per_tok", "11"), ("qwen3_moe", "num_experts_per_tok", "0"),
+    ("qwen3_moe", "num_experts", "2"), ("qwen3_moe", "num_experts", nil), ("qwen3_moe", "num_experts", "-1"),
+    ("qwen3_moe", "num_experts", "1000000000"), ("qwen3_moe", "hidden_size", "80.5"), ("qwen3_moe", "hidden_size", "8e1"),
+    ("qwen3_moe", "hidden_size", "9223372036854775807"), ("qwen3_moe", "hidden_size", "99999999999999999999999"),
+    ("qwen3_moe", "hidden_size", "0"), ("qwen3_moe", "hidden_size", nil), ("qwen3_moe", "num_hidden_layers", "100000"),
+    ("qwen3_moe", "vocab_size", "-5"), ("qwen3_moe", "num_key_value_heads", "3"), ("qwen3_moe", "num_attention_heads", "7"),
+    ("qwen3_moe", "hidden_act", #""gelu""#), ("qwen3_moe", "rope_theta", "0"), ("qwen3_moe", "rope_theta", "1e400"),
+    ("qwen3_moe", "rope_theta", #""big""#), ("qwen3_moe", "moe_intermediate_size", nil), ("qwen3_moe", "decoder_sparse_step", "0"),
+    ("qwen3_moe", "mlp_only_layers", "[-1]"), ("qwen3_moe", "mlp_only_layers", #"["a"]"#), ("qwen3_moe", "intermediate_size", nil),
+    ("qwen3_moe", "rms_norm_eps", "-1"), ("qwen3_moe", "max_position_embeddings", nil), ("qwen3_moe", "norm_topk_prob", "1"),
+    ("qwen3_moe", "rope_scaling", "3"), ("qwen3_moe", "rope_scaling.type", #""longrope""#),
+    ("qwen3_moe", "rope_parameters.rope_theta", "-1"), ("qwen3_moe", "quantization_config.quant_method", #""gptq""#),
+    ("deepseek_v3", "n_group", "5"), ("deepseek_v3", "n_group", "0"), ("deepseek_v3", "n_group", "24"),
+    ("deepseek_v3", "topk_group", "5"), ("deepseek_v3", "topk_group", "0"), ("deepseek_v3", "num_experts_per_tok", "13"),
+    ("deepseek_v3", "kv_lora_rank", nil), ("deepseek_v3", "qk_rope_head_dim", "0"), ("deepseek_v3", "scoring_func", #""softmax""#),
+    ("deepseek_v3", "topk_method", #""greedy""#), ("deepseek_v3", "first_k_dense_replace", "5"),
+    ("deepseek_v3", "moe_layer_freq", "0"), ("deepseek_v3", "rope_scaling.factor", "-2"),
+    ("deepseek_v3", "rope_scaling.original_max_position_embeddings", "0"), ("deepseek_v3", "n_shared_experts", "-1"),
+    ("deepseek_v3", "routed_scaling_factor", "-1"), ("deepseek_v3", "v_head_dim", "0"),
+    ("deepseek_v3_fp8", "quantization_config.weight_block_size", "[64, 64]"),
+    ("deepseek_v3_fp8", "quantization_config.weight_block_size", nil), ("deepseek_v3_fp8", "quantization_config.fmt", #""e5m2""#),
+    ("deepseek_v3_fp8", "quantization_config.quant_method", nil), ("deepseek_v3_fp8", "quantization_config", "[]"),
+    ("deepseek_v2_group", "topk_method", #""noaux_tc""#), ("deepseek_v2_group", "n_group", "4"),
+    ("gpt_oss", "layer_types", #"["full_attention"]"#), ("gpt_oss", "layer_types", #"["a", "b", "c", "d"]"#),
+    ("gpt_oss", "sliding_window", "0"), ("gpt_oss", "experts_per_token", "2"), ("gpt_oss", "swiglu_limit", "0"),
+    ("glm4_moe", "partial_rotary_factor", "0"), ("glm4_moe", "partial_rotary_factor", "2"),
+    ("llama", "rope_parameters.low_freq_factor", "4"), ("llama", "rope_parameters.factor", nil),
+    ("llama", "intermediate_size", nil), ("llama", "num_key_value_heads", "4"),
+    ("olmoe", "clip_qkv", "0"), ("qwen2_moe", "shared_expert_intermediate_size", nil),
+  ]
+
+  @Test(arguments: broken)
+  func aBrokenSettingIsAnErrorThatNamesIt(golden: String, key: String, value: String?) throws {
+    let message = try #require(try Configuration(golden: golden).with(key, value).failure())
+    #expect(message.contains(key.split(separator: ".").last!), "\(message)")
+    #expect(message.contains("config.json"), "\(message)")
+  }
+
+  static let hostileValues: [String?] = [
+    nil, "null", "-1", "0", "1", "2", "3", "7", "0.5", "-0", "1e300", "1e999", "4096", "9223372036854775807",
+    "-9223372036854775808", "99999999999999999999", "true", "\"\"", "\"x\"", "[]", "[1]", "[null]", "{}",
+    #"{"type": "yarn"}"#, #"{"rope_type": "llama3"}"#, #"{"rope_type": "yarn", "factor": 0}"#,
+  ]
+
+  /// Every setting of every golden takes every hostile value: it is read, or an error is thrown that names the setting
+  /// or, where two settings disagree, the other one.
+  @Test(arguments: Configuration.goldens)
+  func noValueOfAnySettingTraps(golden: String) throws {
+    let configuration = try Configuration(golden: golden)
+    var keys = configuration.json.keys
+    for (key, value) in configuration.json.members {
+      if let nested = value.object { keys += nested.keys.map { "\(key).\($0)" } }
+    }
+    let names = keys.flatMap { $0.split(separator: ".").map(String.init) } + ["rope_scaling.type", "low_freq_factor", "factor", "rotated part of a head"]
+    for key in keys {
+      for value in Self.hostileValues {
+        guard let message = try configuration.with(key, value).failure() else { continue }
+        #expect(message.contains("config.json"), "\(key) = \(value ?? "missing"): \(message)")
+        #expect(names.contains { message.contains($0) }, "\(key) = \(value ?? "missing"): \(message)")
+      }
+    }
+  }
+
+  @Test(arguments: ["[]", "null", "3", "\"x\""])
+  func aDocumentThatIsNoObjectIsRefused(text: String) throws {
+    #expect(throws: (any Error).self) {
+      try ModelConfiguration.read(.init(try JSONValue(parsing: text), path: "config.json"))
+    }
+    #expect(try Configuration("{}").failure()?.contains("model_type") == true)
+  }
+
+  @Test func theTwoSpellingsOfRotaryParametersMeanTheSame() throws {
+    let base = try Configuration(golden: "deepseek_v3")
+    let scaling = base.json["rope_scaling"]!.object!
+    var parameters = scaling
+    parameters["rope_type"] = scaling["type"]
+    parameters["type"] = nil
+    parameters["rope_theta"] = base.json["rope_theta"]
+    var newer = base
+    newer.json["rope_scaling"] = nil
+    newer.json["rope_theta"] = nil
+    newer.json["rope_parameters"] = .object(parameters)
+    let descriptions = [try base.read(), try newer.read()]
+    #expect("\(descriptions[0])" == "\(descriptions[1])")
+    #expect(descriptions[1].rotary.base == 10_000)
+    #expect(
+      descriptions[1].rotary.scaling
+        == .yarn(factor: 40, originalPositions: 4096, betaFast: 32, betaSlow: 1, truncates: true))
+  }
+}

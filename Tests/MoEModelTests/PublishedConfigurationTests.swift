@@ -1,0 +1,149 @@
+import MoEModel
+import Testing
+
+/// The numbers of published models, as their `config.json` has them, give the right descriptions.
+struct PublishedConfigurationTests {
+  @Test func deepSeekV3() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "deepseek_v3", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+       "num_hidden_layers": 61, "num_attention_heads": 128, "num_key_value_heads": 128, "q_lora_rank": 1536,
+       "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 256,
+       "n_shared_experts": 1, "n_group": 8, "topk_group": 4, "num_experts_per_tok": 8, "moe_layer_freq": 1,
+       "first_k_dense_replace": 3, "norm_topk_prob": true, "routed_scaling_factor": 2.5, "scoring_func": "sigmoid",
+       "topk_method": "noaux_tc", "vocab_size": 129280, "max_position_embeddings": 163840, "num_nextn_predict_layers": 1,
+       "rms_norm_eps": 1e-06, "rope_theta": 10000, "hidden_act": "silu", "tie_word_embeddings": false,
+       "rope_scaling": {"beta_fast": 32, "beta_slow": 1, "factor": 40, "mscale": 1.0, "mscale_all_dim": 1.0,
+         "original_max_position_embeddings": 4096, "type": "yarn"},
+       "quantization_config": {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+         "weight_block_size": [128, 128]}}
+      """
+    ).read()
+    #expect(model.hiddenSize == 7168 && model.layerCount == 61 && model.vocabularySize == 129_280)
+    #expect(model.mixtureLayers == Array(3..<61) && model.predictionLayerCount == 1)
+    #expect(model.layers[2].feedForward == .dense(intermediateSize: 18_432))
+    guard case .latent(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.headCount == 128 && attention.queryRank == 1536 && attention.latentRank == 512)
+    #expect(attention.nopeDims == 128 && attention.rotaryDims == 64 && attention.valueDims == 128)
+    #expect(model.attention.cacheWidth == 576)
+    // 192^-½ · (0.1 · ln 40 + 1)²
+    #expect(abs(attention.softmaxScale - 0.135234) < 1e-5)
+    #expect(model.rotary.dims == 64 && model.rotary.interleaved && model.rotary.attentionFactor == 1)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 256 && mixture.topK == 8 && mixture.expertIntermediateSize == 2048)
+    #expect(mixture.sharedIntermediateSize == 2048 && !mixture.sharedIsGated)
+    #expect(mixture.router.scoring == .sigmoid && mixture.router.hasSelectionBias && mixture.router.normalizes)
+    #expect(mixture.router.groups?.count == 8 && mixture.router.groups?.kept == 4 && mixture.router.scale == 2.5)
+    #expect(mixture.router.groups?.score == .topTwoSum)
+    #expect(model.quantization == .float8Blocks)
+  }
+
+  @Test func qwen3With30BOf3BActive() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "qwen3_moe", "attention_bias": false, "decoder_sparse_step": 1, "head_dim": 128, "hidden_act": "silu",
+       "hidden_size": 2048, "intermediate_size": 6144, "max_position_embeddings": 40960, "max_window_layers": 48,
+       "mlp_only_layers": [], "moe_intermediate_size": 768, "norm_topk_prob": true, "num_attention_heads": 32,
+       "num_experts": 128, "num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 4,
+       "rms_norm_eps": 1e-06, "rope_scaling": null, "rope_theta": 1000000.0, "sliding_window": null,
+       "tie_word_embeddings": false, "use_sliding_window": false, "vocab_size": 151936}
+      """
+    ).read()
+    #expect(model.hiddenSize == 2048 && model.mixtureLayers.count == 48 && model.vocabularySize == 151_936)
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.headCount == 32 && attention.keyValueHeadCount == 4 && attention.headDims == 128)
+    #expect(attention.queryKeyNorm == .perHead && !attention.projectionBias && !attention.hasSinks)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 128 && mixture.topK == 8 && mixture.expertIntermediateSize == 768)
+    #expect(mixture.router.scoring == .softmax && mixture.router.normalizes && mixture.sharedIntermediateSize == nil)
+    #expect(model.rotary.base == 1e6 && model.rotary.dims == 128 && !model.rotary.interleaved)
+    #expect(model.layers.allSatisfy { $0.slidingWindow == nil })
+  }
+
+  @Test func mixtral8x7B() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "mixtral", "hidden_act": "silu", "hidden_size": 4096, "intermediate_size": 14336,
+       "max_position_embeddings": 32768, "num_attention_heads": 32, "num_experts_per_tok": 2, "num_hidden_layers": 32,
+       "num_key_value_heads": 8, "num_local_experts": 8, "rms_norm_eps": 1e-05, "rope_theta": 1000000.0,
+       "sliding_window": null, "tie_word_embeddings": false, "vocab_size": 32000}
+      """
+    ).read()
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.headDims == 128 && attention.queriesPerKey == 4 && attention.queryKeyNorm == .none)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 8 && mixture.topK == 2 && mixture.expertIntermediateSize == 14_336)
+    #expect(mixture.router.scoring == .softmax && mixture.router.normalizes)
+    #expect(model.normEpsilon == 1e-5 && model.mixtureLayers.count == 32)
+    #expect(model.naming.mixture(3) == "model.layers.3.block_sparse_moe")
+  }
+
+  @Test func gptOSS20B() throws {
+    let types = (0..<24).map { $0 % 2 == 0 ? "\"sliding_attention\"" : "\"full_attention\"" }.joined(separator: ",")
+    let model = try Configuration(
+      """
+      {"model_type": "gpt_oss", "attention_bias": true, "experts_per_token": 4, "head_dim": 64, "hidden_act": "silu",
+       "hidden_size": 2880, "initial_context_length": 4096, "intermediate_size": 2880, "layer_types": [\(types)],
+       "max_position_embeddings": 131072, "num_attention_heads": 64, "num_experts_per_tok": 4, "num_hidden_layers": 24,
+       "num_key_value_heads": 8, "num_local_experts": 32, "rms_norm_eps": 1e-05,
+       "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 32.0, "original_max_position_embeddings": 4096,
+         "rope_type": "yarn", "truncate": false},
+       "rope_theta": 150000, "sliding_window": 128, "swiglu_limit": 7.0, "tie_word_embeddings": false, "vocab_size": 201088,
+       "quantization_config": {"quant_method": "mxfp4"}}
+      """
+    ).read()
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.hasSinks && attention.projectionBias && attention.outputBias && attention.headDims == 64)
+    #expect(attention.headCount == 64 && attention.keyValueHeadCount == 8)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 32 && mixture.topK == 4 && mixture.expertHasBias)
+    #expect(mixture.activation == .clampedSwiGLU(alpha: 1.702, limit: 7))
+    #expect(mixture.router.scoring == .softmaxOverChosen && mixture.router.hasLinearBias)
+    #expect(model.layers.map(\.slidingWindow) == (0..<24).map { $0 % 2 == 0 ? 128 : nil })
+    #expect(
+      model.rotary.scaling == .yarn(factor: 32, originalPositions: 4096, betaFast: 32, betaSlow: 1, truncates: false))
+    #expect(abs(model.rotary.attentionFactor - 1.3465735902799727) < 1e-12)
+    #expect(model.quantization == .mxfp4Experts)
+  }
+
+  @Test func glm45Air() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "glm4_moe", "attention_bias": true, "first_k_dense_replace": 1, "head_dim": 128, "hidden_act": "silu",
+       "hidden_size": 4096, "intermediate_size": 10944, "max_position_embeddings": 131072, "moe_intermediate_size": 1408,
+       "n_group": 1, "n_routed_experts": 128, "n_shared_experts": 1, "norm_topk_prob": true, "num_attention_heads": 96,
+       "num_experts_per_tok": 8, "num_hidden_layers": 46, "num_key_value_heads": 8, "num_nextn_predict_layers": 1,
+       "partial_rotary_factor": 0.5, "rms_norm_eps": 1e-05, "rope_scaling": null, "rope_theta": 1000000,
+       "routed_scaling_factor": 1.0, "tie_word_embeddings": false, "topk_group": 1, "use_qk_norm": false,
+       "vocab_size": 151552}
+      """
+    ).read()
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.headCount == 96 && attention.queriesPerKey == 12 && attention.projectionBias && !attention.outputBias)
+    #expect(attention.queryKeyNorm == .none)
+    #expect(model.rotary.dims == 64 && model.mixtureLayers == Array(1..<46) && model.predictionLayerCount == 1)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 128 && mixture.topK == 8 && mixture.sharedIntermediateSize == 1408)
+    #expect(mixture.router.scoring == .sigmoid && mixture.router.hasSelectionBias && mixture.router.groups == nil)
+    #expect(mixture.router.scale == 1)
+  }
+
+  @Test func olmoeWith7BOf1BActive() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "olmoe", "attention_bias": false, "clip_qkv": null, "hidden_act": "silu", "hidden_size": 2048,
+       "intermediate_size": 1024, "max_position_embeddings": 4096, "norm_topk_prob": false, "num_attention_heads": 16,
+       "num_experts": 64, "num_experts_per_tok": 8, "num_hidden_layers": 16, "num_key_value_heads": 16,
+       "rms_norm_eps": 1e-05, "rope_scaling": null, "rope_theta": 10000.0, "tie_word_embeddings": false, "vocab_size": 50304}
+      """
+    ).read()
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.queryKeyNorm == .fullWidth && attention.clip == nil && attention.headDims == 128)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 64 && mixture.topK == 8 && mixture.expertIntermediateSize == 1024)
+    #expect(!mixture.router.normalizes && mixture.router.scale == 1)
+    #expect(model.mixtureLayers.count == 16)
+  }
+}
+
+struct WrongAttention: Error {}
