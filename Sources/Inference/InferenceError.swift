@@ -1,6 +1,7 @@
 import Fabric
 
 /// Why a run cannot start or go on, and what to do.
+/// An `index` counts prompts from 0; people read it from 1.
 package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case invalidSampling(name: String, value: Float, lower: Float, upper: Float)
   case emptyPrompt(index: Int)
@@ -18,13 +19,13 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .invalidSampling(let name, let value, let lower, let upper):
       "--\(name) \(value) is not between \(lower) and \(upper)"
-    case .emptyPrompt(let index): "prompt \(index) has no tokens; give it at least one"
+    case .emptyPrompt(let index): "prompt \(index + 1) has no tokens; give it at least one"
     case .promptTooLong(let index, let tokens, let limit):
-      "prompt \(index) has \(tokens) tokens, and the model's context holds \(limit); shorten it"
+      "prompt \(index + 1) has \(tokens) tokens, and the model's context holds \(limit); shorten it"
     case .tokenOutsideVocabulary(let index, let position, let token, let size):
-      "prompt \(index) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
+      "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
     case .cacheTooSmall(let index, let tokens, let capacity):
-      "prompt \(index) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
+      "prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
     case .logitsNotFinite(let position):
       "the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; download it again"
     case .malformedPlan(let reason): "rank 0 sent a malformed step plan: \(reason); check that all ranks run the same program"

@@ -10,9 +10,10 @@ func withRanks(_ body: (any Communicator) throws -> Void) throws {
   do {
     try body(communicator)
   } catch let error as FabricError {
-    guard case .peersFailed = error else { communicator.abort(message(error, communicator), status: 1) }
+    guard case .peersFailed(let failures) = error else { communicator.abort(message(error, communicator), status: 1) }
     // All ranks failed together and agree on why.
-    if communicator.isRoot { say("martinet: \(error)") }
+    let isAlone = communicator.size == 1
+    if communicator.isRoot { for failure in failures { say("martinet: \(isAlone ? failure.message : "\(failure)")") } }
     try communicator.finalize()
     throw ExitCode(1)
   } catch let failure as ToldFailure {
