@@ -17,10 +17,10 @@ struct Generate: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(help: "The prompt.")
+  @Option(parsing: .unconditional, help: "The prompt.")
   var prompt: String?
 
-  @Option(help: ArgumentHelp("The prompt as token ids.", valueName: "1,2,3"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The prompt as token ids.", valueName: "1,2,3"))
   var promptIds: String?
 
   @Option(help: ArgumentHelp("One prompt a line; - for standard input.", valueName: "file"))
@@ -34,7 +34,7 @@ struct Generate: ParsableCommand {
 
   @OptionGroup var sampling: SamplingOptions
 
-  @Option(help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
+  @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
   @Flag(help: "Go on after an end-of-sequence token.")
@@ -63,7 +63,7 @@ struct Generate: ParsableCommand {
         let parameters = try sampling.parameters()
         requests = try prompts(codec).enumerated().map { index, ids in
           let request = GenerationRequest(
-            prompt: try ids.map { try tokenID($0, index: index, description) },
+            prompt: try ids.enumerated().map { try tokenID($1, position: $0, index: index, description) },
             task: .generate(maxNewTokens: maxNewTokens, sampling: parameters, stopTokens: stopTokens))
           return try request.checked(against: description, index: index)
         }
@@ -77,9 +77,11 @@ struct Generate: ParsableCommand {
     }
   }
 
-  private func tokenID(_ id: Int, index: Int, _ description: DecoderDescription) throws(InferenceError) -> Int32 {
+  private func tokenID(_ id: Int, position: Int, index: Int, _ description: DecoderDescription) throws(InferenceError)
+    -> Int32
+  {
     guard let token = Int32(exactly: id) else {
-      throw .tokenOutsideVocabulary(index: index, position: 0, token: id, vocabularySize: description.vocabularySize)
+      throw .tokenOutsideVocabulary(index: index, position: position, token: id, vocabularySize: description.vocabularySize)
     }
     return token
   }

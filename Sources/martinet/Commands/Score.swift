@@ -16,13 +16,13 @@ struct Score: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(help: "The text.")
+  @Option(parsing: .unconditional, help: "The text.")
   var text: String?
 
   @Option(help: ArgumentHelp("A file with the text; - for standard input.", valueName: "file"))
   var textFile: String?
 
-  @Option(help: ArgumentHelp("The text as token ids.", valueName: "1,2,3"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The text as token ids.", valueName: "1,2,3"))
   var tokenIds: String?
 
   @Option(help: ArgumentHelp("One JSON object a line, with \"text\" or \"token_ids\".", valueName: "file"))
@@ -60,14 +60,15 @@ struct Score: ParsableCommand {
         guard routing == nil || description.mixture != nil else {
           throw ValidationError("--routing: a \(description.family) model has no experts to route to")
         }
+        for path in [logits, routing].compactMap({ $0 }) { try ScoreFiles.checkWritable(path) }
         for (index, document) in documents.enumerated() {
-          _ = try request(document).checked(against: description, index: index)
+          _ = try request(document, description).checked(against: description, index: index)
         }
         return documents.map(\.ids.count).max() ?? 0
       }
       try withLoop(session) { loop in
         let report = ScoreReport(documents: documents, json: json, tokenizer: codec.optionalTokenizer)
-        let chunks = try report.run(loop, documents.map { try request($0) })
+        let chunks = try report.run(loop, documents.map { try request($0, session.description) })
         let files = ScoreFiles(description: session.description)
         if let logits { try files.writeLogits(chunks, to: logits) }
         if let routing { try files.writeRouting(chunks, to: routing) }
@@ -75,7 +76,7 @@ struct Score: ParsableCommand {
     }
   }
 
-  private func request(_ document: ScoredDocument) throws(InferenceError) -> GenerationRequest {
+  private func request(_ document: ScoredDocument, _ description: DecoderDescription) throws(InferenceError) -> GenerationRequest {
     var options = ScoringOptions()
     options.topCount = topLogprobs
     options.returnsLogits = logits != nil
@@ -83,7 +84,7 @@ struct Score: ParsableCommand {
     var prompt: [Int32] = []
     for (position, id) in document.ids.enumerated() {
       guard let token = Int32(exactly: id) else {
-        throw .tokenOutsideVocabulary(index: 0, position: position, token: id, vocabularySize: 0)
+        throw .tokenOutsideVocabulary(index: 0, position: position, token: id, vocabularySize: description.vocabularySize)
       }
       prompt.append(token)
     }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import JSON
 
 /// Files and lists a user names on the command line.
@@ -7,23 +7,25 @@ enum InputText {
 
   /// A file's text; `-` is standard input.
   static func read(_ path: String) throws -> String {
-    let data: Data
-    do {
-      if path == "-" {
-        data = FileHandle.standardInput.readDataToEndOfFile()
-      } else {
-        let attributes = try FileManager.default.attributesOfItem(atPath: path)
-        if let size = attributes[.size] as? Int, size > byteLimit {
-          throw PromptError.unreadable(path: path, reason: "it has \(size) bytes; the limit is \(byteLimit)")
-        }
-        data = try Data(contentsOf: URL(filePath: path))
+    func failure() -> PromptError { .unreadable(path: path, reason: String(cString: strerror(errno))) }
+    let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure() }
+    defer { if descriptor != STDIN_FILENO { close(descriptor) } }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = Glibc.read(descriptor, &chunk, chunk.count)
+      if count == 0 { break }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw failure()
       }
-    } catch let error as PromptError {
-      throw error
-    } catch {
-      throw PromptError.unreadable(path: path, reason: (error as NSError).localizedDescription)
+      bytes.append(contentsOf: chunk[..<count])
+      guard bytes.count <= byteLimit else {
+        throw PromptError.unreadable(path: path, reason: "it is larger than \(byteLimit) bytes")
+      }
     }
-    guard let text = String(validating: data, as: UTF8.self) else { throw PromptError.notUTF8(path: path) }
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw PromptError.notUTF8(path: path) }
     return text
   }
 
@@ -56,7 +58,7 @@ enum InputText {
 
   /// Ids written as `1,2,3`, spaces allowed.
   static func ids(_ text: String) throws -> [Int] {
-    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.filter { $0 != " " } }
     if parts == [""] { return [] }
     return try parts.map {
       guard let id = Int($0) else { throw PromptError.malformedIDs(text.count > 60 ? text.prefix(60) + "…" : text) }

@@ -1,6 +1,7 @@
 /// Why a prompt, a list of ids or a file of prompts cannot be used.
 enum PromptError: Error, CustomStringConvertible {
   case unreadable(path: String, reason: String)
+  case unwritable(path: String, reason: String)
   case notUTF8(path: String)
   case malformedLine(path: String, line: Int, reason: String)
   case noPrompts(path: String)
@@ -12,6 +13,7 @@ enum PromptError: Error, CustomStringConvertible {
   var description: String {
     switch self {
     case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
+    case .unwritable(let path, let reason): "cannot write \(path): \(reason)"
     case .notUTF8(let path): "\(path) is not UTF-8 text"
     case .malformedLine(let path, let line, let reason): "\(path), line \(line): \(reason)"
     case .noPrompts(let path): "\(path) has no prompts: give one JSON object or one line of text a prompt"

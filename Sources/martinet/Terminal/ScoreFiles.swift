@@ -1,4 +1,5 @@
 import Checkpoints
+import Glibc
 import Inference
 import MoEModel
 import Tensors
@@ -6,6 +7,14 @@ import Tensors
 /// Writes logits and routing of one scored text as safetensors.
 struct ScoreFiles {
   let description: DecoderDescription
+
+  /// Throws when a file could not be written at `path`, before the work whose result it is to hold.
+  static func checkWritable(_ path: String) throws {
+    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard access(folder, W_OK) == 0 else {
+      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+    }
+  }
 
   /// `logits`, float32 `[positions, vocabulary]`.
   func writeLogits(_ chunks: [ScoredChunk], to path: String) throws {
