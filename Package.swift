@@ -61,6 +61,6 @@ let package = Package(
       ],
       swiftSettings: strict),
     tests("JSONTests", ["JSON"]),
-    tests("ChatTemplatesTests", ["ChatTemplates", "JSON"]),
+    tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )
