@@ -75,5 +75,6 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Tensors"]),
+    tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )
