@@ -70,7 +70,6 @@ let package = Package(
     tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
-    tests("ChatTemplatesTests", ["ChatTemplates", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",

@@ -27,10 +27,8 @@ struct GenerationLoopTests {
   }
 
   @Test func requestsThatCannotBeCarriedOutAreErrorsThatNameThem() throws {
-    let session = try session()
-    // The weights' memory is the session's.
-    defer { withExtendedLifetime(session) {} }
-    let loop = session.makeLoop()
+    // The loop holds all it needs: the session itself is gone at once.
+    let loop = try session().makeLoop()
     let long = [Int32](repeating: 1, count: 40_960)
     var hot = SamplingParameters()
     hot.temperature = -1
@@ -84,10 +82,17 @@ struct GenerationLoopTests {
     func item(_ id: Int32, _ start: Int, _ count: Int) -> StepPlan.Item {
       StepPlan.Item(id: SequenceID(id), home: Rank(0), start: start, count: count, outputs: .last)
     }
-    for items in [[item(2, 0, 1)], [item(1, 0, 4)], [item(1, 1 << 20, 1)]] {
+    for items in [[item(2, 0, 1)], [item(1, 0, 4)], [item(1, 1 << 20, 1)], [item(1, 0, 1), item(1, 1, 1)]] {
       var plan = StepPlan()
       plan.admissions = [admission]
       plan.items = items
+      #expect(throws: InferenceError.self) { try session.engine.execute(plan) }
+    }
+    for token in [-1, 512, .max] as [Int32] {
+      var plan = StepPlan()
+      plan.admissions = [admission]
+      plan.admissions[0].prompt = [1, token]
+      plan.items = [item(1, 0, 2)]
       #expect(throws: InferenceError.self) { try session.engine.execute(plan) }
     }
     var plan = StepPlan()

@@ -68,8 +68,6 @@ func run(
     options.batchTokens = layout.batchTokens
     options.cacheTokens = 4096
     let session = try Session(model: model, options: options, communicator: communicator) { _ in }
-    // The weights' memory is the session's.
-    defer { withExtendedLifetime(session) {} }
     guard communicator.isRoot else {
       try session.engine.follow()
       return nil

@@ -12,11 +12,11 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unsupportedArchitecture(let name, let known):
-      "config.json: model_type \"\(name)\" is not supported; supported are \(known.joined(separator: ", "))"
-    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value) is not supported; \(remedy)"
+      "config.json: model_type \(name.debugDescription) is not supported; supported are \(known.joined(separator: ", "))"
+    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
     case .inconsistent(let what): "config.json: \(what)"
     case .missingTensor(let name):
-      "the checkpoint has no tensor \"\(name)\", which config.json calls for; download the missing shard, or correct config.json"
+      "the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing shard, or correct config.json"
     case .wrongShape(let tensor, let found, let expected):
       "tensor \"\(tensor)\" has shape \(found) where config.json implies \(expected); the files do not belong together"
     case .wrongType(let tensor, let found, let expected):
