@@ -10,7 +10,7 @@ struct GenerationLoopTests {
     options.threadsPerRank = 1
     options.cacheTokens = cacheTokens
     return try Session(
-      model: try Golden(model).folder, options: options, communicator: LocalCommunicator.solo(), cacheTokensWanted: 0
+      model: try Golden(model).folder, options: options, communicator: LocalCommunicator.solo()
     ) { _ in }
   }
 

@@ -46,7 +46,7 @@ struct SchedulerTests {
       }
       #expect(homes.count <= limits.sequences)
       for rank in 0..<rankCount {
-        let blocks = homes.filter { $0.value.index == rank }.map { (Scheduler.capacity(requests[$0.key]!) + 31) / 32 }
+        let blocks = homes.filter { $0.value.index == rank }.map { (requests[$0.key]!.capacity + 31) / 32 }
         #expect(blocks.reduce(0, +) <= limits.blocksPerRank, "rank \(rank) holds more than its cache")
       }
       #expect(plan.items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
