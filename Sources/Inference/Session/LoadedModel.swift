@@ -26,7 +26,7 @@ struct LoadedModel {
       let needed = budget.memoryBytes + cacheBytes
       let available = host.topology.availableBytes / host.ranksOnHost
       guard !checksMemory || needed <= available else {
-        throw ModelError.insufficientMemory(rank: rank.index, needed: needed, available: available)
+        throw ModelError.insufficientMemory(needed: needed, available: available)
       }
       return budget
     }

@@ -7,7 +7,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case wrongShape(tensor: String, found: [Int], expected: [Int])
   case wrongType(tensor: String, found: String, expected: String)
   case invalidScale(tensor: String, index: Int, value: Float)
-  case insufficientMemory(rank: Int, needed: Int, available: Int)
+  case insufficientMemory(needed: Int, available: Int)
 
   package var description: String {
     switch self {
@@ -23,8 +23,14 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       "tensor \"\(tensor)\" is stored as \(found) where \(expected) is needed; convert the checkpoint"
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
-    case .insufficientMemory(let rank, let needed, let available):
-      "rank \(rank) needs \(needed >> 20) MiB for its part of the model and \(available >> 20) MiB are available; use more nodes or fewer ranks on this one, or lower --kv-cache-tokens"
+    case .insufficientMemory(let needed, let available):
+      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, or lower --kv-cache-tokens"
     }
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    let mebibytes = bytes >> 20
+    guard mebibytes >= 1024 else { return "\(mebibytes) MiB" }
+    return "\(mebibytes >> 10).\((mebibytes & 1023) * 10 >> 10) GiB"
   }
 }
