@@ -16,7 +16,7 @@ struct Tokenize: ParsableCommand {
   @Option(help: ArgumentHelp("Folder with tokenizer.json. (default: the demonstration model's)", valueName: "dir"))
   var model: String?
 
-  @Option(help: "The text.")
+  @Option(parsing: .unconditional, help: "The text.")
   var text: String?
 
   @Option(help: ArgumentHelp("One JSON object a line: \"text\" to encode, or with --decode \"ids\".", valueName: "file"))
@@ -34,7 +34,7 @@ struct Tokenize: ParsableCommand {
   @Flag(help: "Turn ids into text.")
   var decode = false
 
-  @Option(help: ArgumentHelp("The ids to decode.", valueName: "1,2,3"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("The ids to decode.", valueName: "1,2,3"))
   var ids: String?
 
   @Flag(help: "Leave special tokens out of decoded text.")

@@ -3,19 +3,19 @@ import Inference
 
 /// How tokens are drawn. Without any of these, the most probable token is taken.
 struct SamplingOptions: ParsableArguments {
-  @Option(help: "Divides logits before the softmax; 0 takes the most probable token.")
+  @Option(parsing: .unconditional, help: "Divides logits before the softmax; 0 takes the most probable token.")
   var temperature: Float = 0
 
-  @Option(help: "Draw from the k most probable tokens only; 0 for all.")
+  @Option(parsing: .unconditional, help: "Draw from the k most probable tokens only; 0 for all.")
   var topK = 0
 
-  @Option(help: "Draw from the most probable tokens that together reach this probability.")
+  @Option(parsing: .unconditional, help: "Draw from the most probable tokens that together reach this probability.")
   var topP: Float = 1
 
-  @Option(help: "Draw from tokens at least this fraction as probable as the most probable one.")
+  @Option(parsing: .unconditional, help: "Draw from tokens at least this fraction as probable as the most probable one.")
   var minP: Float = 0
 
-  @Option(help: "Makes tokens already seen less probable; 1 for no effect.")
+  @Option(parsing: .unconditional, help: "Makes tokens already seen less probable; 1 for no effect.")
   var repetitionPenalty: Float = 1
 
   @Option(parsing: .unconditional, help: "Subtracted from the logits of tokens in the output.")
@@ -24,7 +24,7 @@ struct SamplingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Subtracted for each time a token is in the output.")
   var frequencyPenalty: Float = 0
 
-  @Option(help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
+  @Option(parsing: .unconditional, help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
   var seed: UInt64?
 
   func parameters() throws -> SamplingParameters {
@@ -41,5 +41,10 @@ struct SamplingOptions: ParsableArguments {
     return parameters
   }
 
-  func validate() throws { _ = try parameters() }
+  func validate() throws {
+    guard (0...Int(Int32.max)).contains(topK) else {
+      throw ValidationError("--top-k \(topK) is not between 0 and \(Int32.max)")
+    }
+    _ = try parameters()
+  }
 }
