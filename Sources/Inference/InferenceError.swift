@@ -6,6 +6,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case invalidSampling(name: String, value: Float, lower: Float, upper: Float)
   case emptyPrompt(index: Int)
   case promptTooLong(index: Int, tokens: Int, limit: Int)
+  /// A prompt to be continued fills the whole context.
+  case noRoomToContinue(index: Int, tokens: Int, limit: Int)
   case tokenOutsideVocabulary(index: Int, position: Int, token: Int, vocabularySize: Int)
   case cacheTooSmall(index: Int, tokens: Int, capacity: Int)
   case logitsNotFinite(position: Int)
@@ -13,6 +15,7 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case malformedOutcome(Rank, String)
   case rankFailed(Rank, String)
   case differentFiles(Rank)
+  case tooManyThreads(Int, cores: Int, limit: Int)
   case interrupted
 
   package var description: String {
@@ -22,6 +25,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .emptyPrompt(let index): "prompt \(index + 1) has no tokens; give it at least one"
     case .promptTooLong(let index, let tokens, let limit):
       "prompt \(index + 1) has \(tokens) tokens, and the model's context holds \(limit); shorten it"
+    case .noRoomToContinue(let index, let tokens, let limit):
+      "prompt \(index + 1) has \(tokens) tokens and leaves no room for another in the model's context of \(limit); shorten it"
     case .tokenOutsideVocabulary(let index, let position, let token, let size):
       "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
     case .cacheTooSmall(let index, let tokens, let capacity):
@@ -34,6 +39,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .rankFailed(let rank, let message): "\(rank): \(message)"
     case .differentFiles(let rank):
       "\(rank) sees other files than rank 0 in the model's folder; copy the same checkpoint to every host, or use a shared file system"
+    case .tooManyThreads(let threads, let cores, let limit):
+      "--threads \(threads) is too many for \(cores) cores; give at most \(limit), or leave it out for one on each core"
     case .interrupted: "interrupted"
     }
   }

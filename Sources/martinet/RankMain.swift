@@ -5,22 +5,23 @@ import Machine
 
 /// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be.
 func withRanks(_ body: (any Communicator) throws -> Void) throws {
-  try Interrupt.install()
   let communicator = try Launch.current.join()
   do {
     try body(communicator)
   } catch let error as FabricError {
     guard case .peersFailed(let failures) = error else { communicator.abort(message(error, communicator), status: 1) }
     // All ranks failed together and agree on why.
-    let isAlone = communicator.size == 1
-    if communicator.isRoot { for failure in failures { say("martinet: \(isAlone ? failure.message : "\(failure)")") } }
+    for failure in failures where communicator.isRoot {
+      // What all ranks say is nobody's in particular.
+      let isEverybodys = failure.ranks.count == communicator.size
+      say("martinet: \(isEverybodys ? failure.message : "\(failure)")")
+    }
     try communicator.finalize()
     throw ExitCode(1)
   } catch let failure as ToldFailure {
-    // Rank 0 has ended the other ranks' loops.
-    say("martinet: \(failure.error)")
+    if let error = failure.error { say("martinet: \(error)") }
     try communicator.finalize()
-    if case InferenceError.interrupted = failure.error { throw ExitCode(130) }
+    if case InferenceError.interrupted? = failure.error { throw ExitCode(130) }
     throw ExitCode(1)
   } catch {
     guard communicator.size > 1 else {
@@ -36,25 +37,27 @@ private func message(_ error: any Error, _ communicator: any Communicator) -> St
   "martinet: \(communicator.rank) (\(communicator.hostName)): \(error)"
 }
 
-/// A failure of rank 0 after which the other ranks were told to stop.
+/// A failure of rank 0 that the other ranks know of and leave too, without a word: there, `error` is nil.
 struct ToldFailure: Error {
-  let error: any Error
+  let error: (any Error)?
 }
 
-/// Runs rank 0's loop while the other ranks follow; whatever `body` throws, they are told to stop.
+/// Runs rank 0's loop while the other ranks follow; whatever `body` throws, all ranks leave together. Collective.
+///
+/// From here on, a signal to stop ends the loop between steps; before, it ends the process at once.
 func withLoop(_ session: Session, _ body: (GenerationLoop) throws -> Void) throws {
-  guard session.communicator.isRoot else { return try session.engine.follow() }
-  let loop = session.makeLoop()
-  do {
-    try body(loop)
-  } catch let error as InferenceError {
+  try Interrupt.install()
+  let communicator = session.communicator
+  var failure: (any Error)?
+  if communicator.isRoot {
+    let loop = session.makeLoop()
+    do { try body(loop) } catch let error as FabricError {
+      // The other ranks cannot be told.
+      throw error
+    } catch { failure = error }
     try loop.stop()
-    throw ToldFailure(error: error)
-  } catch let error as FabricError {
-    throw error
-  } catch {
-    try loop.stop()
-    throw ToldFailure(error: error)
+  } else {
+    try session.engine.follow()
   }
-  try loop.stop()
+  if try communicator.allReduceMax(failure == nil ? 0 : 1) != 0 { throw ToldFailure(error: failure) }
 }

@@ -74,6 +74,17 @@ package struct GenerationRequest: Sendable {
 }
 
 extension GenerationRequest {
+  /// The ids of prompt `index` as the model takes them; throws at the first that is no token of the model.
+  package static func tokens(
+    _ ids: [Int], index: Int, description: DecoderDescription
+  ) throws(InferenceError) -> [Int32] {
+    if let position = ids.firstIndex(where: { !(0..<description.vocabularySize).contains($0) }) {
+      throw .tokenOutsideVocabulary(
+        index: index, position: position, token: ids[position], vocabularySize: description.vocabularySize)
+    }
+    return ids.map { Int32($0) }
+  }
+
   /// The tokens it may come to hold in the cache: the last one drawn is never fed back.
   package var capacity: Int {
     switch task {
@@ -101,7 +112,7 @@ extension GenerationRequest {
       // At least one position must be left for what is drawn.
       let room = description.maximumPositions - prompt.count
       guard room > 0 else {
-        throw .promptTooLong(index: index, tokens: prompt.count, limit: description.maximumPositions - 1)
+        throw .noRoomToContinue(index: index, tokens: prompt.count, limit: description.maximumPositions)
       }
       return GenerationRequest(
         prompt: prompt,

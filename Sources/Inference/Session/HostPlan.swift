@@ -14,6 +14,13 @@ package struct HostPlan: Sendable {
     writer.write(topology.preferredCores.map { Int32($0) })
     let all = try communicator.allGather(writer.bytes)
     return try agree(on: communicator) {
+      if let threadsPerRank {
+        // Some tests and users want more threads than cores; hundreds would only be a typing error that takes minutes.
+        let limit = max(64, 4 * topology.allowedCores.count)
+        guard threadsPerRank <= limit else {
+          throw InferenceError.tooManyThreads(threadsPerRank, cores: topology.allowedCores.count, limit: limit)
+        }
+      }
       let allowed = try communicator.ranksOnHost.map { rank in
         var reader = ByteReader(all[rank.index])
         return try reader.readInts().map { Int($0) }

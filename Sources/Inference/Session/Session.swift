@@ -34,12 +34,12 @@ package final class Session {
     self.communicator = communicator
     let (folder, description, wanted) = try agree(on: communicator) {
       let folder = try CheckpointFolder(path: path)
-      let description = try ModelConfiguration.read(try folder.settings())
+      let description = try ModelConfiguration.read(folder)
       return (folder, description, try prepare(folder, description))
     }
     (self.folder, self.description) = (folder, description)
     try Self.compareFiles(folder, communicator)
-    if communicator.isRoot { Self.note(description, folder, ranks: communicator.size, onEvent) }
+    if communicator.isRoot { Self.note(description, ranks: communicator.size, onEvent) }
 
     let host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank)
     communicator.yieldsWhileWaiting = host.assignment.oversubscribed
@@ -93,14 +93,13 @@ package final class Session {
   }
 
   private static func note(
-    _ description: DecoderDescription, _ folder: CheckpointFolder, ranks: Int, _ onEvent: (SessionEvent) -> Void
+    _ description: DecoderDescription, ranks: Int, _ onEvent: (SessionEvent) -> Void
   ) {
-    let firstLeftOut = TensorNaming.layer(description.layerCount) + "."
-    if description.predictionLayerCount > 0, folder.names.contains(where: { $0.hasPrefix(firstLeftOut) }) {
+    if description.predictionLayerCount > 0 {
       onEvent(.note("left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"))
     }
     if let mixture = description.mixture, ranks > mixture.expertCount {
-      onEvent(.note("\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) ranks own none and only attend"))
+      onEvent(.note("\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"))
     } else if description.mixture == nil, ranks > 1 {
       onEvent(.note("a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences"))
     }

@@ -24,7 +24,13 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
     case .insufficientMemory(let needed, let available):
-      "a rank's part of the model and its cache need \(needed >> 20) MiB and \(available >> 20) MiB are available to it; use more nodes or fewer ranks on this one, lower --kv-cache-tokens, or try with --ignore-memory-check"
+      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens, or try with --ignore-memory-check"
     }
+  }
+
+  private static func size(_ bytes: Int) -> String {
+    let mebibytes = bytes >> 20
+    guard mebibytes >= 1024 else { return "\(mebibytes) MiB" }
+    return "\(mebibytes >> 10).\((mebibytes & 1023) * 10 >> 10) GiB"
   }
 }

@@ -14,10 +14,10 @@ struct BenchGenerate: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOptions
-  @Option(help: "Tokens of each prompt.") var promptLength = 128
-  @Option(help: "Tokens drawn for each prompt.") var outputLength = 32
-  @Option(help: "Prompts at once.") var batch = 1
-  @Option(help: "Runs; the median is reported.") var repetitions = 3
+  @Option(parsing: .unconditional, help: "Tokens of each prompt.") var promptLength = 128
+  @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
+  @Option(parsing: .unconditional, help: "Prompts at once.") var batch = 1
+  @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
@@ -39,6 +39,7 @@ struct BenchGenerate: ParsableCommand {
       let session = try options.open(communicator, quiet: json) { folder, description in
         guard communicator.isRoot else { return 0 }
         inventory = try ModelInventory(description, folder: folder)
+        _ = try requests(description).first?.checked(against: description, index: 0)
         return 0
       }
       let readBefore = try probeTogether(session, communicator)
@@ -68,17 +69,19 @@ struct BenchGenerate: ParsableCommand {
   }
 
   private func runOnce(_ loop: GenerationLoop, _ description: DecoderDescription) throws {
+    for (index, request) in requests(description).enumerated() { _ = try loop.submit(request, index: index) }
+    while loop.hasWork { _ = try loop.step() }
+  }
+
+  private func requests(_ description: DecoderDescription) -> [GenerationRequest] {
     var state: UInt64 = 0x9E37_79B9
-    for index in 0..<batch {
+    return (0..<batch).map { _ in
       let prompt = (0..<promptLength).map { _ -> Int32 in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Int32(truncatingIfNeeded: Int(state >> 33) % description.vocabularySize)
       }
-      _ = try loop.submit(
-        GenerationRequest(
-          prompt: prompt, task: .generate(maxNewTokens: outputLength, sampling: SamplingParameters(), stopTokens: [])),
-        index: index)
+      return GenerationRequest(
+        prompt: prompt, task: .generate(maxNewTokens: outputLength, sampling: SamplingParameters(), stopTokens: []))
     }
-    while loop.hasWork { _ = try loop.step() }
   }
 }

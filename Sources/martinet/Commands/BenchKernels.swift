@@ -13,10 +13,10 @@ struct BenchKernels: ParsableCommand {
       binds: the greater of weight bytes over the read probe and operations over the multiply-add probe.
       """)
 
-  @Option(help: "Output rows of the matrix.") var rows = 2048
-  @Option(help: "Columns of the matrix.") var columns = 2048
+  @Option(parsing: .unconditional, help: "Output rows of the matrix.") var rows = 2048
+  @Option(parsing: .unconditional, help: "Columns of the matrix.") var columns = 2048
   @Option(help: ArgumentHelp("Numbers of input rows.", valueName: "1,4,…")) var batch = "1,4,16,64,256"
-  @Option(help: "Worker threads.") var threads: Int?
+  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "One JSON object.") var json = false
 

@@ -29,12 +29,14 @@ struct Generate: ParsableCommand {
   @Flag(help: "Take prompts as a user's message and lay them out with the model's chat template.")
   var chat = false
 
-  @Option(help: ArgumentHelp("Most tokens to add to a prompt.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens to add to a prompt.", valueName: "n"))
   var maxNewTokens = 128
 
   @OptionGroup var sampling: SamplingOptions
 
-  @Option(parsing: .unconditionalSingleValue, help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
 
   @Flag(help: "Go on after an end-of-sequence token.")
@@ -63,7 +65,7 @@ struct Generate: ParsableCommand {
         let parameters = try sampling.parameters()
         requests = try prompts(codec).enumerated().map { index, ids in
           let request = GenerationRequest(
-            prompt: try ids.enumerated().map { try tokenID($1, position: $0, index: index, description) },
+            prompt: try GenerationRequest.tokens(ids, index: index, description: description),
             task: .generate(maxNewTokens: maxNewTokens, sampling: parameters, stopTokens: stopTokens))
           return try request.checked(against: description, index: index)
         }
@@ -71,19 +73,13 @@ struct Generate: ParsableCommand {
       }
       try withLoop(session) { loop in
         let printer = GenerationPrinter(codec: codec, stop: stop, json: json, requests: requests)
-        defer { printer.summarize(loop.statistics, ranks: communicator.size) }
-        try printer.run(loop)
+        do { try printer.run(loop) } catch InferenceError.interrupted {
+          printer.summarize(loop.statistics, ranks: communicator.size)
+          throw InferenceError.interrupted
+        }
+        printer.summarize(loop.statistics, ranks: communicator.size)
       }
     }
-  }
-
-  private func tokenID(_ id: Int, position: Int, index: Int, _ description: DecoderDescription) throws(InferenceError)
-    -> Int32
-  {
-    guard let token = Int32(exactly: id) else {
-      throw .tokenOutsideVocabulary(index: index, position: position, token: id, vocabularySize: description.vocabularySize)
-    }
-    return token
   }
 
   private func prompts(_ codec: TextCodec) throws -> [[Int]] {

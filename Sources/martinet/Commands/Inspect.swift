@@ -13,7 +13,7 @@ struct Inspect: ParsableCommand {
   @Argument(help: ArgumentHelp("The checkpoint's folder. (default: the demonstration model's)", valueName: "dir"))
   var folder: String?
 
-  @Option(help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
   var ranks: Int?
 
   @Flag(help: "One JSON object.")
@@ -34,7 +34,7 @@ struct Inspect: ParsableCommand {
     var options = ModelOptions()
     options.model = folder
     let checkpoint = try CheckpointFolder(path: try options.folder())
-    let description = try ModelConfiguration.read(try checkpoint.settings())
+    let description = try ModelConfiguration.read(checkpoint)
     let inventory = try ModelInventory(description, folder: checkpoint)
     let shares = try ranks.map { try Self.shares(description, checkpoint, ranks: $0) } ?? []
     if json {
@@ -132,6 +132,8 @@ struct Inspect: ParsableCommand {
   private static func count(_ parameters: Int) -> String {
     let value = Double(parameters)
     switch parameters {
+    // As models are named: 671 B, 37 B.
+    case 10_000_000_000...: return "\(Figures.decimals(value / 1e9, 0)) B"
     case 1_000_000_000...: return "\(Figures.decimals(value / 1e9, 2)) B"
     case 1_000_000...: return "\(Figures.decimals(value / 1e6, 2)) M"
     case 1_000...: return "\(Figures.decimals(value / 1e3, 1)) k"

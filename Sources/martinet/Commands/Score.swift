@@ -28,7 +28,7 @@ struct Score: ParsableCommand {
   @Option(help: ArgumentHelp("One JSON object a line, with \"text\" or \"token_ids\".", valueName: "file"))
   var jsonl: String?
 
-  @Option(help: ArgumentHelp("Also report the n most probable tokens at each place.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Also report the n most probable tokens at each place.", valueName: "n"))
   var topLogprobs = 0
 
   @Option(help: ArgumentHelp("Write float32 logits [positions, vocabulary] to this safetensors file.", valueName: "file"))
@@ -45,6 +45,7 @@ struct Score: ParsableCommand {
       throw ValidationError("give one of --text, --text-file, --token-ids and --jsonl")
     }
     guard (0...1000).contains(topLogprobs) else { throw ValidationError("--top-logprobs \(topLogprobs) is not between 0 and 1000") }
+    if let logits, logits == routing { throw ValidationError("--logits and --routing need different files") }
   }
 
   func run() throws {
@@ -60,35 +61,34 @@ struct Score: ParsableCommand {
         guard routing == nil || description.mixture != nil else {
           throw ValidationError("--routing: a \(description.family) model has no experts to route to")
         }
-        for path in [logits, routing].compactMap({ $0 }) { try ScoreFiles.checkWritable(path) }
         for (index, document) in documents.enumerated() {
-          _ = try request(document, description).checked(against: description, index: index)
+          _ = try request(document, index: index, description).checked(against: description, index: index)
         }
+        _ = try files(documents, description)
         return documents.map(\.ids.count).max() ?? 0
       }
       try withLoop(session) { loop in
         let report = ScoreReport(documents: documents, json: json, tokenizer: codec.optionalTokenizer)
-        let chunks = try report.run(loop, documents.map { try request($0, session.description) })
-        let files = ScoreFiles(description: session.description)
-        if let logits { try files.writeLogits(chunks, to: logits) }
-        if let routing { try files.writeRouting(chunks, to: routing) }
+        let files = try files(documents, session.description)
+        let requests = try documents.enumerated().map { try request($1, index: $0, session.description) }
+        try files.write(try report.run(loop, requests))
       }
     }
   }
 
-  private func request(_ document: ScoredDocument, _ description: DecoderDescription) throws(InferenceError) -> GenerationRequest {
+  private func files(_ documents: [ScoredDocument], _ description: DecoderDescription) throws -> ScoreFiles {
+    try ScoreFiles(logits: logits, routing: routing, positions: documents.first?.ids.count ?? 0, description: description)
+  }
+
+  private func request(
+    _ document: ScoredDocument, index: Int, _ description: DecoderDescription
+  ) throws(InferenceError) -> GenerationRequest {
     var options = ScoringOptions()
     options.topCount = topLogprobs
     options.returnsLogits = logits != nil
     options.returnsRouting = routing != nil
-    var prompt: [Int32] = []
-    for (position, id) in document.ids.enumerated() {
-      guard let token = Int32(exactly: id) else {
-        throw .tokenOutsideVocabulary(index: 0, position: position, token: id, vocabularySize: description.vocabularySize)
-      }
-      prompt.append(token)
-    }
-    return GenerationRequest(prompt: prompt, task: .score(options))
+    return GenerationRequest(
+      prompt: try GenerationRequest.tokens(document.ids, index: index, description: description), task: .score(options))
   }
 
   private func read(_ codec: TextCodec) throws -> [ScoredDocument] {

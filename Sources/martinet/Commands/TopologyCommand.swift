@@ -9,7 +9,7 @@ struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topology", abstract: "Hosts, NUMA nodes, ranks, cores, memory, and whether memory lies where it should.")
 
-  @Option(help: "Worker threads of each rank; by default one on each core the rank may use.")
+  @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
 
   @Flag(help: "One JSON object.")

@@ -13,16 +13,16 @@ struct ModelOptions: ParsableArguments {
     valueName: "dir"))
   var model: String?
 
-  @Option(help: "Worker threads of each rank; by default one on each core the rank may use.")
+  @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
 
-  @Option(help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
   var kvCacheTokens: Int?
 
-  @Option(help: ArgumentHelp("Most tokens in one step over all ranks; longer prompts are read in chunks.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens in one step over all ranks; longer prompts are read in chunks.", valueName: "n"))
   var maxBatchTokens = 512
 
-  @Option(help: ArgumentHelp("Most sequences in progress at once.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Most sequences in progress at once.", valueName: "n"))
   var maxSequences = 256
 
   @Option(help: "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)")

@@ -41,5 +41,10 @@ struct SamplingOptions: ParsableArguments {
     return parameters
   }
 
-  func validate() throws { _ = try parameters() }
+  func validate() throws {
+    guard (0...Int(Int32.max)).contains(topK) else {
+      throw ValidationError("--top-k \(topK) is not between 0 and \(Int32.max)")
+    }
+    _ = try parameters()
+  }
 }

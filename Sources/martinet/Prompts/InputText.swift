@@ -5,36 +5,50 @@ import JSON
 enum InputText {
   static let byteLimit = 1 << 30
 
-  /// A file's text; `-` is standard input.
+  /// A file's text, without a byte-order mark; `-` is standard input. Pipes and devices are read to their end.
   static func read(_ path: String) throws -> String {
-    func failure() -> PromptError { .unreadable(path: path, reason: String(cString: strerror(errno))) }
-    let descriptor = path == "-" ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure() }
-    defer { if descriptor != STDIN_FILENO { close(descriptor) } }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = Glibc.read(descriptor, &chunk, chunk.count)
-      if count == 0 { break }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw failure()
-      }
-      bytes.append(contentsOf: chunk[..<count])
-      guard bytes.count <= byteLimit else {
-        throw PromptError.unreadable(path: path, reason: "it is larger than \(byteLimit) bytes")
-      }
+    let bytes = try path == "-" ? readAll(STDIN_FILENO, path: "standard input") : readFile(path)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw PromptError.notUTF8(path: path, byte: validPrefix(of: bytes))
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw PromptError.notUTF8(path: path) }
-    return text
+    return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
   }
 
-  /// The lines that are not empty, with their numbers.
+  private static func readFile(_ path: String) throws -> [UInt8] {
+    let descriptor = path.utf8.contains(0) ? -1 : open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw PromptError.unreadable(path: path, reason: String(cString: strerror(errno))) }
+    defer { close(descriptor) }
+    return try readAll(descriptor, path: path)
+  }
+
+  private static func readAll(_ descriptor: Int32, path: String) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = buffer.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw PromptError.unreadable(path: path, reason: String(cString: strerror(errno))) }
+      guard count > 0 else { return bytes }
+      bytes += buffer[..<count]
+      guard bytes.count <= byteLimit else { throw PromptError.tooLarge(path: path, limit: byteLimit) }
+    }
+  }
+
+  /// How many bytes are UTF-8, up to the first that is not.
+  private static func validPrefix(of bytes: [UInt8]) -> Int {
+    var decoder = UTF8.ForwardParser()
+    var rest = bytes.makeIterator()
+    var count = 0
+    while case .valid(let scalar) = decoder.parseScalar(from: &rest) { count += scalar.count }
+    return count
+  }
+
+  /// The lines that are not blank, with their numbers.
   static func lines(_ path: String) throws -> [(number: Int, text: String)] {
-    try read(path).split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { index, line in
-      var text = String(line)
-      if text.hasSuffix("\r") { text.removeLast() }
-      return text.isEmpty ? nil : (index + 1, text)
+    // In bytes: to Swift, "\r\n" is one character that is no line feed.
+    try read(path).utf8.split(separator: 10, omittingEmptySubsequences: false).enumerated().compactMap { index, line in
+      let line = line.last == 13 ? line.dropLast() : line
+      return line.allSatisfy { $0 == 32 || $0 == 9 } ? nil : (index + 1, String(Substring(line)))
     }
   }
 
@@ -58,10 +72,9 @@ enum InputText {
 
   /// Ids written as `1,2,3`, spaces allowed.
   static func ids(_ text: String) throws -> [Int] {
-    let parts = text.split(separator: ",", omittingEmptySubsequences: false).map { $0.filter { $0 != " " } }
-    if parts == [""] { return [] }
-    return try parts.map {
-      guard let id = Int($0) else { throw PromptError.malformedIDs(text.count > 60 ? text.prefix(60) + "…" : text) }
+    if text.allSatisfy({ $0 == " " }) { return [] }
+    return try text.split(separator: ",", omittingEmptySubsequences: false).map {
+      guard let id = Int($0.filter { $0 != " " }) else { throw PromptError.malformedIDs(text.count > 60 ? text.prefix(60) + "…" : text) }
       return id
     }
   }

@@ -46,9 +46,9 @@ final class GenerationPrinter {
       while loop.hasWork {
         for case .token(let id, let token, let finish) in try loop.step() { take(token, id, finish, loop) }
       }
-    } catch InferenceError.interrupted {
-      finishInterrupted()
-      throw InferenceError.interrupted
+    } catch {
+      printUnfinished()
+      throw error
     }
   }
 
@@ -98,13 +98,16 @@ final class GenerationPrinter {
     }
   }
 
-  /// What was drawn before an interruption is shown all the same.
-  private func finishInterrupted() {
-    if requests.count == 1, !json { show("") }
-    guard requests.count > 1, !json else { return }
+  /// What was drawn before an interruption or a failure is shown all the same.
+  private func printUnfinished() {
+    if requests.count == 1, !json {
+      if !outputs[0].tokens.isEmpty { show("") }
+      return
+    }
     for index in nextToPrint..<outputs.count where !outputs[index].tokens.isEmpty { printOutput(index) }
   }
 
+  /// One line of JSON; a text that was cut short by an interruption has no reason to finish.
   private func record(_ output: Output) -> JSONValue {
     let prefill = output.firstToken.map { ($0 - start) / .seconds(1) } ?? 0
     let decode = output.firstToken.flatMap { first in output.lastToken.map { ($0 - first) / .seconds(1) } } ?? 0
@@ -113,7 +116,7 @@ final class GenerationPrinter {
       "prompt_ids": .array(output.prompt.map { .int(Int($0)) }),
       "token_ids": .array(output.tokens.map { .int(Int($0)) }),
       "text": .string(output.text),
-      "finish_reason": .string((output.finish ?? .length).rawValue),
+      "finish_reason": output.finish.map { .string($0.rawValue) } ?? .null,
       "timings": [
         "prefill_seconds": .double(prefill),
         "decode_seconds": .double(decode),

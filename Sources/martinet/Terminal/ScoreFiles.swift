@@ -2,46 +2,62 @@ import Checkpoints
 import Glibc
 import Inference
 import MoEModel
-import Tensors
 
-/// Writes logits and routing of one scored text as safetensors.
+/// The safetensors files that take logits and routing of one scored text.
 struct ScoreFiles {
-  let description: DecoderDescription
+  private let logits: SafetensorsWriter?
+  private let routing: SafetensorsWriter?
+  private let mixtureLayers: [Int]
 
-  /// Throws when a file could not be written at `path`, before the work whose result it is to hold.
-  static func checkWritable(_ path: String) throws {
-    let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    guard access(folder, W_OK) == 0 else {
-      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+  /// Creates the files asked for, so that a path nobody can write to is found before the work and not after it.
+  ///
+  /// `logits`, float32 `[positions, vocabulary]`; for each mixture layer n, `layer.{n}.indices` int32 `[positions, topK]`,
+  /// ascending, and `layer.{n}.weights` float32. They get their names when written; throws `PromptError.unwritable`.
+  init(logits: String?, routing: String?, positions: Int, description: DecoderDescription) throws {
+    let topK = description.mixture?.topK ?? 0
+    mixtureLayers = description.mixtureLayers
+    self.logits = try logits.map {
+      try Self.create($0, [.init("logits", .float32, [positions, description.vocabularySize])])
+    }
+    self.routing = try routing.map {
+      try Self.create(
+        $0,
+        description.mixtureLayers.flatMap { layer in
+          [
+            SafetensorsWriter.Declaration("layer.\(layer).indices", .int32, [positions, topK]),
+            SafetensorsWriter.Declaration("layer.\(layer).weights", .float32, [positions, topK]),
+          ]
+        })
     }
   }
 
-  /// `logits`, float32 `[positions, vocabulary]`.
-  func writeLogits(_ chunks: [ScoredChunk], to path: String) throws {
-    let positions = chunks.reduce(0) { $0 + $1.count }
-    let writer = try SafetensorsWriter(
-      path: path, tensors: [.init("logits", .float32, [positions, description.vocabularySize])])
-    try writer.append("logits", chunks.flatMap(\.logits))
-    try writer.finish()
+  /// Fills and names the files; `chunks` in order of position.
+  func write(_ chunks: [ScoredChunk]) throws {
+    if let logits {
+      for chunk in chunks { try logits.append("logits", chunk.logits) }
+      try logits.finish()
+    }
+    if let routing {
+      for (i, layer) in mixtureLayers.enumerated() {
+        for chunk in chunks {
+          try routing.append("layer.\(layer).indices", chunk.routing[i].experts)
+          try routing.append("layer.\(layer).weights", chunk.routing[i].weights)
+        }
+      }
+      try routing.finish()
+    }
   }
 
-  /// For each mixture layer n, `layer.{n}.indices` int32 `[positions, topK]`, ascending, and `layer.{n}.weights` float32.
-  func writeRouting(_ chunks: [ScoredChunk], to path: String) throws {
-    let positions = chunks.reduce(0) { $0 + $1.count }
-    let layers = chunks.first?.routing.map(\.layer) ?? []
-    let topK = description.mixture?.topK ?? 1
-    let writer = try SafetensorsWriter(
-      path: path,
-      tensors: layers.flatMap { layer in
-        [
-          SafetensorsWriter.Declaration("layer.\(layer).indices", .int32, [positions, topK]),
-          SafetensorsWriter.Declaration("layer.\(layer).weights", .float32, [positions, topK]),
-        ]
-      })
-    for (i, layer) in layers.enumerated() {
-      try writer.append("layer.\(layer).indices", chunks.flatMap { $0.routing[i].experts })
-      try writer.append("layer.\(layer).weights", chunks.flatMap { $0.routing[i].weights })
+  private static func create(_ path: String, _ tensors: [SafetensorsWriter.Declaration]) throws -> SafetensorsWriter {
+    var status = stat()
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG {
+      throw PromptError.unwritable(path: path, reason: "something other than a file has that name")
     }
-    try writer.finish()
+    do throws(CheckpointError) {
+      return try SafetensorsWriter(path: path, tensors: tensors)
+    } catch {
+      guard case .system(_, _, let code) = error else { throw error }
+      throw PromptError.unwritable(path: path, reason: String(cString: strerror(code)))
+    }
   }
 }

@@ -62,7 +62,7 @@ struct ScoreReport {
     let top = chunks.flatMap(\.top).dropLast()
     var totals = Totals()
     totals.tokens = logprobs.count
-    totals.nats = -logprobs.reduce(0) { $0 + Double($1) }
+    totals.nats = logprobs.reduce(0) { $0 - Double($1) }
     totals.bytes = document.byteCount
     if json {
       var tokens: [JSONValue] = []
