@@ -86,7 +86,7 @@ struct AddedTokenMatcher: Sendable {
   private func isWord(after position: Int, in text: [UInt8]) -> Bool {
     guard position < text.count else { return false }
     var end = position
-    return UnicodeClasses.tokenWord.contains(text.withUnsafeBufferPointer { EngineCategories.scalarValue($0, &end) })
+    return UnicodeClasses.tokenWord.contains(text.withUnsafeBufferPointer { UTF8Text.scalarValue($0, &end) })
   }
 
   private func whitespaceStart(before position: Int, in text: [UInt8]) -> Int {
@@ -103,7 +103,7 @@ struct AddedTokenMatcher: Sendable {
     var end = position
     while end < text.count {
       var next = end
-      let value = text.withUnsafeBufferPointer { EngineCategories.scalarValue($0, &next) }
+      let value = text.withUnsafeBufferPointer { UTF8Text.scalarValue($0, &next) }
       guard UnicodeClasses.whitespace.contains(value) else { break }
       end = next
     }
@@ -114,6 +114,6 @@ struct AddedTokenMatcher: Sendable {
     var start = position - 1
     while text[start] & 0xC0 == 0x80 { start -= 1 }
     var end = start
-    return (text.withUnsafeBufferPointer { EngineCategories.scalarValue($0, &end) }, start)
+    return (text.withUnsafeBufferPointer { UTF8Text.scalarValue($0, &end) }, start)
   }
 }

@@ -55,7 +55,7 @@ struct BPEModel: Sendable {
     var position = 0
     while position < word.count {
       let start = position
-      _ = EngineCategories.scalarValue(word, &position)
+      _ = UTF8Text.scalarValue(word, &position)
       let character = UnsafeBufferPointer(rebasing: word[start..<position])
       let isLast = position == word.count
       var symbol: Int?

@@ -123,9 +123,8 @@ struct ReplaceStage: DecoderStage {
   mutating func receive(_ chunk: DecodedChunk, into output: inout [DecodedChunk]) throws(TokenizerError) {
     token += chunk.bytes
     guard chunk.endsToken else { return }
-    let scratch = MatchScratch(byteCount: token.count)
-    output.append(
-      DecodedChunk(bytes: try pattern.replacing(token, with: content, scratch: scratch), endsToken: true))
+    let replaced = try pattern.replacing(token, with: content, scratch: MatchScratch(byteCount: token.count))
+    output.append(DecodedChunk(bytes: replaced, endsToken: true))
     token.removeAll(keepingCapacity: true)
   }
 }

@@ -45,7 +45,7 @@ enum EngineCategories {
       (try? pattern.forEachMatch(in: text, scratch: scratch) { match in
         var position = match.lowerBound
         while position < match.upperBound {
-          let value = scalarValue(text, &position)
+          let value = UTF8Text.scalarValue(text, &position)
           if let last = ranges.last, last.upperBound + 1 == value {
             ranges[ranges.count - 1] = last.lowerBound...value
           } else {
@@ -58,15 +58,5 @@ enum EngineCategories {
     let wanted = UnicodeClasses.category(category)
     guard isComplete, engine.subtracting(wanted).isEmpty else { return nil }
     return wanted.subtracting(engine).ranges
-  }
-
-  /// The scalar at `position` of well-formed UTF-8, stepping over it.
-  static func scalarValue(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int) -> UInt32 {
-    let lead = UInt32(text[position])
-    let length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4
-    var value = length == 1 ? lead : lead & (0x7F >> UInt32(length))
-    for i in 1..<max(length, 1) { value = value << 6 | UInt32(text[position + i] & 0x3F) }
-    position += length
-    return value
   }
 }

@@ -37,7 +37,7 @@ extension PreTokenizer {
       steps.append(.byteLetters)
     case "Digits":
       let isSingle = try field["individual_digits"].bool()
-      steps.append(.characters(UnicodeClasses.category("N"), isSingle ? .isolated : .contiguous))
+      steps.append(.characters(UnicodeClasses.numeric, isSingle ? .isolated : .contiguous))
     case "Metaspace": steps.append(try readMetaspace(field))
     case "Punctuation":
       let behavior = field["behavior"].isAbsent ? SplitBehavior.isolated : try behavior(field["behavior"])

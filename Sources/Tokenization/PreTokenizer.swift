@@ -23,7 +23,7 @@ indirect enum PreTokenizer: Sendable {
         var position = 0
         while position < text.count {
           let start = position
-          if set.contains(EngineCategories.scalarValue(text, &position)) { body(start..<position) }
+          if set.contains(UTF8Text.scalarValue(text, &position)) { body(start..<position) }
         }
       }
     case .metaspace(let replacement, let scheme, let splits):

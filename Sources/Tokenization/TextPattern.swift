@@ -13,11 +13,12 @@ enum TextPattern: Sendable {
   }
 
   /// Calls `body` with every match in `text` (well-formed UTF-8), from left to right, not overlapping.
+  /// Only an expression needs `scratch`.
   func forEachMatch(
-    in text: UnsafeBufferPointer<UInt8>, scratch: MatchScratch, _ body: (Range<Int>) -> Void
+    in text: UnsafeBufferPointer<UInt8>, scratch: @autoclosure () -> MatchScratch, _ body: (Range<Int>) -> Void
   ) throws(TokenizerError) {
     switch self {
-    case .regex(let pattern): try pattern.forEachMatch(in: text, scratch: scratch, body)
+    case .regex(let pattern): try pattern.forEachMatch(in: text, scratch: scratch(), body)
     case .literal(let literal):
       let lead = literal[0]
       var position = 0
@@ -34,14 +35,14 @@ enum TextPattern: Sendable {
 
   /// `text` with every match replaced.
   func replacing(
-    _ text: [UInt8], with content: [UInt8], scratch: MatchScratch
+    _ text: [UInt8], with content: [UInt8], scratch: @autoclosure () -> MatchScratch
   ) throws(TokenizerError) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(text.count)
     var copied = 0
     let matches = try text.withUnsafeBufferPointer { buffer throws(TokenizerError) -> Bool in
       var found = false
-      try forEachMatch(in: buffer, scratch: scratch) { match in
+      try forEachMatch(in: buffer, scratch: scratch()) { match in
         found = true
         result.append(contentsOf: buffer[copied..<match.lowerBound])
         result.append(contentsOf: content)

@@ -22,14 +22,12 @@ extension Tokenizer {
       case .byteLevel: return ByteLevelAlphabet.bytes(ofToken: bytes)
       case .byteFallback: if let byte = BPEModel.byteValue(bytes, allowsLowercase: true) { return [byte] }
       case .replace(let pattern, let content):
-        let scratch = MatchScratch(byteCount: bytes.count)
-        guard let replaced = try? pattern.replacing(bytes, with: content, scratch: scratch) else { return nil }
-        bytes = replaced
+        let count = bytes.count
+        bytes = (try? pattern.replacing(bytes, with: content, scratch: MatchScratch(byteCount: count))) ?? bytes
       case .metaspace(let replacement, _):
-        let scratch = MatchScratch(byteCount: bytes.count)
-        guard let replaced = try? TextPattern.literal(replacement).replacing(bytes, with: [0x20], scratch: scratch)
-        else { return nil }
-        bytes = replaced
+        let spaced = try? TextPattern.literal(replacement).replacing(
+          bytes, with: [0x20], scratch: MatchScratch(byteCount: 0))
+        bytes = spaced ?? bytes
       case .fuse, .spaced: break
       // At a text's ends only: after Fuse. Before it, each token is stripped; nobody publishes such a decoder.
       case .strip: break

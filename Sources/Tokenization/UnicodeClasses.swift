@@ -67,6 +67,9 @@ enum UnicodeClasses {
         1E030-1E06D
         """))
 
+  /// Numbers as the pre-tokenizer Digits sees them: N as of Unicode 17.
+  static let numeric = category("N").union(ScalarSet(hexadecimal: "11DE0-11DE9 16FF4-16FF6"))
+
   /// Punctuation as the pre-tokenizer of that name sees it: ASCII's, and P as it was in Unicode 8.
   static let punctuation = category("P").union(ScalarSet(hexadecimal: "24 2B 3C-3E 5E 60 7C 7E 166D 111C9"))
     .subtracting(

@@ -36,8 +36,9 @@ struct HostileTokenizerTests {
   }
 
   @Test(arguments: [
-    JSONValue.int(-1), .int(1 << 22), .int(Int.max), .double(1.5), .string("1"), .null, .number(JSONNumber(text: "1e0")),
-    .number(JSONNumber(text: "-0")), .number(JSONNumber(text: "18446744073709551616")),
+    JSONValue.int(-1), .int(1 << 22), .int(Int.max), .double(1.5), .string("1"), .null,
+    .number(JSONNumber(text: "1e0")), .number(JSONNumber(text: "-0")),
+    .number(JSONNumber(text: "18446744073709551616")),
   ])
   func anIDMustBeASmallExactInteger(id: JSONValue) {
     #expect(failure(model("vocab", ["a": id])).contains("the id of \"a\""))

@@ -13,9 +13,11 @@ struct MatchingCostTests {
 
   @Test(arguments: [
     "(", ")", "[a", "a**", "*a", "(?<a", "a{2,1}", "a{70000}", #"\p{Klingon}"#, #"\1"#, #"\k<a>"#, #"(?R)"#, #"\"#,
-    "[b-a]", #"[a-\d]"#, "(?x)a", "(?s)a", "(?<=a+)b", #"\xE9"#, #"\x{110000}"#, #"\uD800"#, #"\C"#, #"\X"#, "(?(1)a|b)",
-    "(*UCP)a", "(?C1)a", "[[:klingon:]]", String(repeating: "(", count: 1000) + String(repeating: ")", count: 1000),
-    String(repeating: "[", count: 1000) + "a" + String(repeating: "]", count: 1000), String(repeating: "a", count: 20_000),
+    "[b-a]", #"[a-\d]"#, "(?x)a", "(?s)a", "(?<=a+)b", #"\xE9"#, #"\x{110000}"#, #"\uD800"#, #"\C"#, #"\X"#,
+    "(?(1)a|b)", "(*UCP)a", "(?C1)a", "[[:klingon:]]",
+    String(repeating: "(", count: 1000) + String(repeating: ")", count: 1000),
+    String(repeating: "[", count: 1000) + "a" + String(repeating: "]", count: 1000),
+    String(repeating: "a", count: 20_000),
     "(?:(?:(?:a{1000}){1000}){1000}){1000}",
   ])
   func anUnusablePatternIsRefused(pattern: String) throws {
@@ -25,20 +27,21 @@ struct MatchingCostTests {
   @Test(arguments: ["(?:a|a)+b", "(?:a+)+b", "(?:a*)*b", "(?:a|aa)+$", "(?:(?:a+)+)+!", "(?:.|.)*x"])
   func anExponentialPatternIsStopped(pattern: String) throws {
     let clock = ContinuousClock.now
-    _ = try? tokenizer(pattern).encode(String(repeating: "a", count: 5000) + "c", addSpecialTokens: false)
+    // The text ends in what the patterns want, lest the engine see at once that it is missing.
+    _ = try? tokenizer(pattern).encode(String(repeating: "a", count: 5000) + "c b!x", addSpecialTokens: false)
     #expect(ContinuousClock.now - clock < .seconds(30))
   }
 
   @Test(arguments: [#"(?:\s)+$"#, #"\s+$"#, #"(?:\s|\S\s)+x"#, #"\s*\s*\s*x"#])
   func aQuadraticPatternIsStoppedOrFast(pattern: String) throws {
     let clock = ContinuousClock.now
-    _ = try? tokenizer(pattern).encode(String(repeating: " ", count: 100_000) + "1", addSpecialTokens: false)
+    _ = try? tokenizer(pattern).encode(String(repeating: " ", count: 30_000) + "1x", addSpecialTokens: false)
     #expect(ContinuousClock.now - clock < .seconds(30))
   }
 
   @Test(arguments: [" ", "a", "ab ", "\n", " \n", "1", "é", "中", "e\u{301}", "<｜", "\u{E000}", "😀", "'s"])
   func longRunsEncodeInGoodTimeAndDecodeToThemselves(unit: String) throws {
-    let text = String(repeating: unit, count: 100_000 / unit.utf8.count) + "1"
+    let text = String(repeating: unit, count: 30_000 / unit.utf8.count) + "1"
     for tokenizer in [try Fixtures.deepseekV3.get(), try Fixtures.deepseekV2.get()] {
       let clock = ContinuousClock.now
       let ids = try tokenizer.encode(text, addSpecialTokens: false)
@@ -56,9 +59,9 @@ struct MatchingCostTests {
     }
     let tokenizer = try Tokenizer(json: SmallTokenizer.json(vocab: vocab, merges: merges), config: nil)
     let clock = ContinuousClock.now
-    let ids = try tokenizer.encode(String(repeating: "a", count: 1_000_001), addSpecialTokens: false)
+    let ids = try tokenizer.encode(String(repeating: "a", count: 200_001), addSpecialTokens: false)
     #expect(ContinuousClock.now - clock < .seconds(60))
-    #expect(ids.count == 1_000_001 / 4096 + (1_000_001 % 4096).nonzeroBitCount)
+    #expect(ids.count == 200_001 / 4096 + (200_001 % 4096).nonzeroBitCount)
     #expect(ids.first == 12 && ids.last == 0)
   }
 }
