@@ -12,9 +12,7 @@ swift build -c release --product martinet
 echo "== Generating with 2 ranks"
 # Two ranks whatever the number of cores (--oversubscribe), each rank's threads pinned by the program itself
 # (--bind-to none), and no refusal in a container whose only user is root (--allow-run-as-root).
-command=(mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2
-  .build/release/martinet generate --prompt "And the king said," --max-new-tokens 90
-  --temperature 0.8 --top-p 0.95 --seed 2)
-printf '%q ' "${command[@]}"
-printf '\n\n'
-"${command[@]}" </dev/null
+set -x
+mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2 \
+  .build/release/martinet generate --prompt "And the king said," --max-new-tokens 90 \
+  --temperature 0.8 --top-p 0.95 --seed 2 </dev/null

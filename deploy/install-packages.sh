@@ -25,7 +25,6 @@ libpcre2-8 libpcre2-dev
 PACKAGES
 
 if [ ${#missing[@]} -gt 0 ]; then
-  echo "== Installing with apt: ${missing[*]}"
   command -v apt-get >/dev/null ||
     fail "there is no apt-get here; install these by your system's own means (Debian's names): ${missing[*]}"
   as_root=(env DEBIAN_FRONTEND=noninteractive)
@@ -35,6 +34,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     # Nobody can type a password where there is no terminal.
     if [ -t 0 ]; then as_root=(sudo "${as_root[@]}"); else as_root=(sudo -n "${as_root[@]}"); fi
   fi
+  echo "== Installing with apt: ${missing[*]}"
   "${as_root[@]}" apt-get update -qq || fail "apt-get update failed; as root, run: apt-get install ${missing[*]}"
   "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
     fail "apt-get install failed; as root, run: apt-get install ${missing[*]}"
