@@ -60,6 +60,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
     tests("KernelsTests", ["CKernels", "COpenBLAS"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),

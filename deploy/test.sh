@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Installs what is missing and runs the whole test suite twice: in debug, where Swift checks every index and overflow,
+# and in release, where the kernels and everything else are compiled as users run them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# A crash is to fail at once: Swift's own backtrace of a test process takes minutes.
+export SWIFT_BACKTRACE=enable=no
+
+./deploy/install-packages.sh
+
+echo "== Building the tests (debug)"
+swift build --build-tests
+echo "== Testing (debug)"
+# All tests are Swift Testing's; XCTest would only add a line about none of its own.
+swift test --skip-build --disable-xctest </dev/null
+
+# Tests reach internals, which release builds hide unless asked. That changes every module, so these builds have a
+# folder of their own: building for use and for tests in turn would start afresh each time.
+release=(-c release --scratch-path .build/release-tests -Xswiftc -enable-testing)
+echo "== Building the tests (release)"
+swift build --build-tests "${release[@]}"
+echo "== Testing (release)"
+swift test --skip-build --disable-xctest "${release[@]}" </dev/null
