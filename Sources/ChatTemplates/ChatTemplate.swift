@@ -10,7 +10,9 @@ package struct ChatTemplate: Sendable {
   private let limits: TemplateLimits
 
   package init(_ source: String, limits: TemplateLimits = TemplateLimits()) throws(ChatTemplateError) {
-    template = try TemplateParser.parse(source, limits: limits)
+    template = try TemplateThread.run(depth: limits.depth) { () throws(ChatTemplateError) in
+      try TemplateParser.parse(source, limits: limits)
+    }
     self.limits = limits
   }
 
@@ -18,11 +20,17 @@ package struct ChatTemplate: Sendable {
   package func render(
     _ variables: JSONObject, now: CalendarTime? = nil
   ) throws(ChatTemplateError) -> String {
+    try TemplateThread.run(depth: limits.depth) { () throws(ChatTemplateError) in
+      try renderHere(variables, now: now)
+    }
+  }
+
+  private func renderHere(_ variables: JSONObject, now: CalendarTime?) throws(ChatTemplateError) -> String {
     let rendering = Rendering(limits: limits, now: { now ?? .now() })
     let given = Scope(parent: nil)
-    for (name, json) in variables.members { given.variables[name] = try rendering.value(of: json) }
+    for (name, json) in variables.members { given.bind(name, try rendering.value(of: json)) }
     let root = Scope(parent: given)
-    for name in template.shadowedNames { root.variables[name] = .undefined(name: name) }
+    for name in template.shadowedNames { root.bind(name, .undefined(name: name)) }
     return try rendering.render(template.body, in: root)
   }
 

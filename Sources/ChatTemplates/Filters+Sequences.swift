@@ -29,7 +29,7 @@ extension Filters {
   ) throws(ChatTemplateError) -> Value {
     _ = try arguments.bind("last", [], context)
     switch value {
-    case .iterator, .undefined, .loop:
+    case .iterator, .loop:
       throw context.refusal(of: value, "'\(value.typeName)' object is not reversible")
     default: break
     }
@@ -69,6 +69,7 @@ extension Filters {
     let separator = if let value = given[0] { try context.string(of: value) } else { "" }
     var parts: [String] = []
     for item in try context.items(of: value) {
+      try context.step()
       parts.append(try context.string(of: try context.value(atPath: given[1], of: item)))
     }
     return .string(try StringMethods.join(parts, by: separator, context))
@@ -178,6 +179,7 @@ extension Filters {
     var seen: Set<HashKey> = []
     var kept: [Value] = []
     for item in try context.items(of: value) {
+      try context.step(2)
       let part = try context.value(atPath: given[1], of: item)
       let key = given[0]?.isTrue ?? false ? part : try context.ignoringCase(part)
       if seen.insert(try context.hashKey(key)).inserted { kept.append(item) }

@@ -2,7 +2,8 @@ extension Filters {
   static func casing(_ name: String) -> Filter {
     { (value, arguments, context) throws(ChatTemplateError) in
       _ = try arguments.bind(name, [], context)
-      return try context.soft(value) { StringMethods.cased(name, $0) }
+      let text = try StringMethods.cased(name, try context.string(of: value), context)
+      return try context.soft(value) { _ in text }
     }
   }
 
@@ -13,6 +14,7 @@ extension Filters {
     _ = try arguments.bind("title", [], context)
     let text = try context.string(of: value)
     try context.allocate(text.utf8.count)
+    try context.walk(text.utf8.count * 8)
     var out = ""
     var word = String.UnicodeScalarView()
     func flush() {
@@ -90,7 +92,7 @@ extension Filters {
       try context.allocate(count)
       indentation = String(repeating: " ", count: count)
     }
-    try context.allocate(text.utf8.count * 16)
+    try context.walk(text.utf8.count * 8)
     // A final newline is only kept by appending one before splitting.
     let lines = (text + "\n").pythonLines(keepingEnds: false)
     let (added, overflow) = indentation.utf8.count.multipliedReportingOverflow(by: lines.count)
@@ -151,7 +153,7 @@ extension Filters {
   ) throws(ChatTemplateError) -> Value {
     _ = try arguments.bind("wordcount", [], context)
     let text = try context.string(of: value)
-    try context.walk(text.utf8.count * 4)
+    try context.walk(text.utf8.count * 8)
     var count = 0
     var inWord = false
     for scalar in text.unicodeScalars {

@@ -59,7 +59,7 @@ extension Rendering {
   /// Strings in lower case, so that sorting and comparing ignore case; anything else as it is.
   func ignoringCase(_ value: Value) throws(ChatTemplateError) -> Value {
     guard let text = value.text else { return value }
-    return try self.text(text.pythonLowercased())
+    return try self.text(try StringMethods.cased("lower", text, self))
   }
 
   /// The string a filter works on: `str(value)`, still marked if it was.

@@ -24,9 +24,10 @@ final class ForStatement: Statement {
     context.line = line
     let loop = try context.loop(over: value, test: test, target: target, in: scope)
     while let item = try context.advance(loop) {
-      try context.step()
+      // An iteration costs a scope besides its body's own steps.
+      try context.step(3)
       let inner = Scope(parent: scope)
-      inner.variables["loop"] = .loop(loop)
+      inner.bind("loop", .loop(loop))
       context.line = line
       try context.assign(item, to: target, in: inner)
       if try context.run(body, in: inner) == .breakLoop { break }

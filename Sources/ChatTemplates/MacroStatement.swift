@@ -19,7 +19,7 @@ final class MacroStatement: Statement {
   }
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     context.retain(scope)
-    scope.variables[name] = .macro(Macro(definition, scope: scope))
+    scope.bind(name, .macro(Macro(definition, scope: scope)))
     return .normal
   }
 }
@@ -54,28 +54,28 @@ extension Rendering {
     }
     for (i, parameter) in definition.parameters.enumerated() {
       if i < given.positional.count {
-        scope.variables[parameter.name] = given.positional[i]
+        scope.bind(parameter.name, given.positional[i])
       } else if let value = take(parameter.name) {
-        scope.variables[parameter.name] = value
+        scope.bind(parameter.name, value)
       } else if let fallback = parameter.value {
-        scope.variables[parameter.name] = try value(of: fallback, in: scope)
+        scope.bind(parameter.name, try value(of: fallback, in: scope))
       } else {
-        scope.variables[parameter.name] = .undefined(message: "parameter '\(parameter.name)' was not provided")
+        scope.bind(parameter.name, .undefined(message: "parameter '\(parameter.name)' was not provided"))
       }
     }
     if definition.usesCaller, !definition.parameters.contains(where: { $0.name == "caller" }) {
-      scope.variables["caller"] = take("caller") ?? .undefined(message: "No caller defined")
+      scope.bind("caller", take("caller") ?? .undefined(message: "No caller defined"))
     }
     if definition.usesKwargs {
       var builder = DictBuilder()
       for (name, value) in keyword { builder.set(name, value) }
-      scope.variables["kwargs"] = try dict(builder)
+      scope.bind("kwargs", try dict(builder))
     } else if let extra = keyword.first {
       throw refused("macro '\(name)' takes no keyword argument '\(extra.name)'")
     }
     let extra = given.positional.dropFirst(definition.parameters.count)
     if definition.usesVarargs {
-      scope.variables["varargs"] = try tuple(Array(extra))
+      scope.bind("varargs", try tuple(Array(extra)))
     } else if !extra.isEmpty {
       throw refused("macro '\(name)' takes not more than \(definition.parameters.count) argument(s)")
     }

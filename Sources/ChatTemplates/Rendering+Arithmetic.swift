@@ -51,7 +51,7 @@ extension Rendering {
 
   /// `text` with HTML's special characters escaped.
   func escaped(_ text: String) throws(ChatTemplateError) -> String {
-    try allocate(text.utf8.count * 5)
+    try walk(text.utf8.count * 4)
     var out = ""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -63,6 +63,7 @@ extension Rendering {
       default: out.unicodeScalars.append(scalar)
       }
     }
+    try allocate(out.utf8.count)
     return out
   }
 

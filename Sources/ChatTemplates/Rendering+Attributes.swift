@@ -149,9 +149,10 @@ extension Rendering {
     case .list(let storage): return try list(positions(storage.items.count).map { storage.items[$0] })
     case .tuple(let storage): return try tuple(positions(storage.items.count).map { storage.items[$0] })
     case .string(let text), .markup(let text):
-      try allocate(text.utf8.count * 12)
+      try walk(text.utf8.count * 4)
       let scalars = Array(text.unicodeScalars)
       let part = String(scalars: positions(scalars.count).map { scalars[$0] })
+      try allocate(part.utf8.count)
       if case .markup = value { return .markup(part) }
       return .string(part)
     case .range(let range):

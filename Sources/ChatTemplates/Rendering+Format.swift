@@ -14,7 +14,7 @@ extension Rendering {
   /// `format % value`.
   func percentFormat(_ format: String, _ value: Value) throws(ChatTemplateError) -> Value {
     let scalars = Array(format.unicodeScalars)
-    try allocate(scalars.count * 4)
+    try walk(scalars.count * 8)
     var positional: [Value] = [value]
     if case .tuple(let storage) = value { positional = storage.items }
     var next = 0
@@ -71,8 +71,11 @@ extension Rendering {
       out += try percentConverted(operand, type, &specification, leftAligned: leftAligned)
       try checkValueSize(out.utf8.count)
     }
-    if next < positional.count, case .dict = value { next = positional.count }
-    guard next >= positional.count else { throw refused("not all arguments converted during string formatting") }
+    switch value {
+    case .dict, .list: break
+    default:
+      guard next >= positional.count else { throw refused("not all arguments converted during string formatting") }
+    }
     return try text(out)
   }
 
@@ -251,7 +254,7 @@ extension Rendering {
   /// `text.format(...)`; fields go through the same attribute and item look-ups as expressions.
   func format(_ text: String, _ arguments: Arguments) throws(ChatTemplateError) -> Value {
     let scalars = Array(text.unicodeScalars)
-    try allocate(scalars.count * 4)
+    try walk(scalars.count * 8)
     var out = ""
     var automatic = 0
     var i = 0

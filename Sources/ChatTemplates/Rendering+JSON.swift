@@ -126,7 +126,7 @@ extension Rendering {
   }
 
   private func writeJSON(_ text: String, _ style: JSONStyle, into out: inout String) throws(ChatTemplateError) {
-    try walk(text.utf8.count)
+    try walk(text.utf8.count * 8)
     func escape(_ unit: UInt16) {
       let hex = String(unit, radix: 16)
       out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex

@@ -20,7 +20,7 @@ extension Rendering {
   private func pull(_ loop: LoopState) throws(ChatTemplateError) -> Value? {
     while let item = loop.source.pull() {
       guard let filter = loop.filter else { return item }
-      try step()
+      try step(3)
       let scope = Scope(parent: filter.scope)
       try assign(item, to: filter.target, in: scope)
       if try value(of: filter.test, in: scope).isTrue { return item }

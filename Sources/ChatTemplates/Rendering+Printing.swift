@@ -89,7 +89,7 @@ extension Rendering {
 
   /// A string in the quotes and escapes Python's `repr` chooses.
   private func writeRepr(of text: String, into out: inout String) throws(ChatTemplateError) {
-    try walk(text.utf8.count)
+    try walk(text.utf8.count * 8)
     let quote: Unicode.Scalar =
       text.utf8.contains(UInt8(ascii: "'")) && !text.utf8.contains(UInt8(ascii: "\"")) ? "\"" : "'"
     out.unicodeScalars.append(quote)

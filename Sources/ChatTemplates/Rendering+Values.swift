@@ -11,6 +11,7 @@ extension Rendering {
   func list(_ items: [Value]) throws(ChatTemplateError) -> Value { try checked(.list(storage(items))) }
   func tuple(_ items: [Value]) throws(ChatTemplateError) -> Value { try checked(.tuple(storage(items))) }
   func dict(_ builder: DictBuilder) throws(ChatTemplateError) -> Value {
+    try step(builder.keys.count)
     try allocate(builder.keys.count * 32)
     return try checked(.dict(builder.build()))
   }
@@ -39,6 +40,7 @@ extension Rendering {
   func value(of json: JSONValue) throws(ChatTemplateError) -> Value {
     try enter()
     defer { leave() }
+    allowInput()
     switch json {
     case .null: return .none
     case .bool(let value): return .bool(value)
@@ -129,7 +131,7 @@ extension Rendering {
     _ value: Value, to target: AssignmentTarget, in scope: Scope
   ) throws(ChatTemplateError) {
     switch target {
-    case .name(let name): scope.variables[name] = value
+    case .name(let name): scope.bind(name, value)
     case .attribute(let name, let owner):
       guard case .namespace(let namespace) = scope.value(of: owner) else {
         throw refused("cannot assign attribute on non-namespace object")

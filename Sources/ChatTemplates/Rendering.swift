@@ -12,12 +12,14 @@ final class Rendering {
   var filteredBlock = Value.none
   private(set) var depth = 0
   private var stepCount = 0
+  private var stepLimit: Int
   private var allocatedByteCount = 0
   private var retainedScopes: [Scope] = []
   private var namespaces: [NamespaceStorage] = []
 
   init(limits: TemplateLimits, now: @escaping () -> CalendarTime) {
     self.limits = limits
+    stepLimit = limits.stepCount
     self.now = now
   }
 
@@ -29,7 +31,7 @@ final class Rendering {
 
   private func releaseAll() {
     filteredBlock = .none
-    for scope in retainedScopes { scope.variables = [:] }
+    for scope in retainedScopes { scope.removeAll() }
     for namespace in namespaces { namespace.attributes = DictBuilder() }
     retainedScopes = []
     namespaces = []
@@ -52,9 +54,9 @@ final class Rendering {
     try enter()
     defer { leave() }
     stepCount += 1
-    if stepCount > limits.stepCount {
+    if stepCount > stepLimit {
       line = expression.line
-      throw .limitExceeded(.steps, limit: limits.stepCount, line: line)
+      throw .limitExceeded(.steps, limit: stepLimit, line: line)
     }
     return try expression.evaluate(self, scope)
   }
@@ -100,12 +102,18 @@ final class Rendering {
   func leave() { depth -= 1 }
 
   func step(_ count: Int = 1) throws(ChatTemplateError) {
-    stepCount += count
-    if stepCount > limits.stepCount { throw .limitExceeded(.steps, limit: limits.stepCount, line: line) }
+    stepCount &+= count
+    if stepCount > stepLimit { throw .limitExceeded(.steps, limit: stepLimit, line: line) }
+  }
+
+  /// Allows for what work on one more value from outside takes.
+  func allowInput() {
+    let (raised, overflow) = stepLimit.addingReportingOverflow(limits.stepCountPerInput)
+    stepLimit = overflow ? .max : raised
   }
 
   /// Accounts for walking over `byteCount` bytes.
-  func walk(_ byteCount: Int) throws(ChatTemplateError) { try step(byteCount >> 6) }
+  func walk(_ byteCount: Int) throws(ChatTemplateError) { try step(byteCount >> 5) }
 
   /// Accounts for making a value of `byteCount` bytes; to be called before it is made where it can be large.
   func allocate(_ byteCount: Int) throws(ChatTemplateError) {

@@ -1,22 +1,37 @@
 /// The variables of one block; lookups go outwards.
 final class Scope {
   let parent: Scope?
-  var variables: [String: Value]
+  /// Most scopes bind one or two names, which a list holds and finds faster than a dictionary.
+  private var few: [(name: String, value: Value)] = []
+  private var many: [String: Value] = [:]
   /// Whether the rendering empties this scope at its end.
   var isRetained = false
 
-  init(parent: Scope?, variables: [String: Value] = [:]) {
-    self.parent = parent
-    self.variables = variables
-  }
+  init(parent: Scope?) { self.parent = parent }
 
   func value(of name: String) -> Value? {
     var scope: Scope? = self
     while let current = scope {
-      if let value = current.variables[name] { return value }
+      for binding in current.few where binding.name == name { return binding.value }
+      if !current.many.isEmpty, let value = current.many[name] { return value }
       scope = current.parent
     }
     return nil
+  }
+
+  func bind(_ name: String, _ value: Value) {
+    if let i = few.firstIndex(where: { $0.name == name }) {
+      few[i].value = value
+    } else if few.count < 8 {
+      few.append((name, value))
+    } else {
+      many[name] = value
+    }
+  }
+
+  func removeAll() {
+    few = []
+    many = [:]
   }
 }
 

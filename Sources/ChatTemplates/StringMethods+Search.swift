@@ -13,7 +13,7 @@ extension StringMethods {
   ) throws(ChatTemplateError) -> Value {
     let given = try arguments.bind("split", ["sep", "maxsplit"], context)
     let limit = if let value = given[1] { try context.integer(value, "maxsplit") } else { -1 }
-    try context.allocate(text.utf8.count * 8)
+    try context.walk(text.utf8.count * 2)
     guard let separator = given[0], !separator.isNone else {
       let words = fromEnd ? wordsFromEnd(text, maxSplits: limit) : text.pythonWords(maxSplits: limit)
       return try context.list(words.map { .string($0) })
@@ -43,7 +43,7 @@ extension StringMethods {
     let count = limit < 0 ? Int.max : limit
     let parts: [String]
     if old.isEmpty {
-      try context.allocate(text.utf8.count * 16)
+      try context.walk(text.utf8.count * 8)
       let scalars = Array(text.unicodeScalars)
       // The empty string stands before every scalar and at the end.
       let gaps = min(count, scalars.count + 1)
@@ -92,7 +92,7 @@ extension StringMethods {
   ) throws(ChatTemplateError) -> (part: String, start: Int, isValid: Bool) {
     if (start?.isNone ?? true) && (stop?.isNone ?? true) { return (text, 0, true) }
     let scalars = Array(text.unicodeScalars)
-    try context.allocate(scalars.count * 4)
+    try context.walk(scalars.count * 4)
     func bound(_ value: Value?, _ fallback: Int) throws(ChatTemplateError) -> Int {
       guard let value, !value.isNone else { return fallback }
       let index = try context.integer(value, "a bound")
@@ -159,7 +159,8 @@ extension StringMethods {
   ) throws(ChatTemplateError) -> Value {
     let given = try arguments.bindPositional(name, name == "zfill" ? 1...1 : 1...2, context)
     let width = try context.integer(given[0] ?? .none, "the width")
-    let fill = if let value = given.dropFirst().first ?? nil { try context.text(value, "the fill character") } else { " " }
+    var fill = " "
+    if let value = given.dropFirst().first ?? nil { fill = try context.text(value, "the fill character") }
     guard fill.unicodeScalars.count == 1 else {
       throw context.refused("the fill character must be exactly one character long")
     }

@@ -22,13 +22,13 @@ enum StringMethods {
     case "rsplit": return try split(text, arguments, context, fromEnd: true)
     case "splitlines":
       let given = try arguments.bind(name, ["keepends"], context)
-      try context.allocate(text.utf8.count * 16)
+      try context.walk(text.utf8.count * 8)
       let lines = text.pythonLines(keepingEnds: given[0]?.isTrue ?? false)
       return try context.list(lines.map { .string($0) })
     case "startswith", "endswith": return try hasAffix(name, text, arguments, context)
     case "upper", "lower", "title", "capitalize", "swapcase", "casefold":
       _ = try arguments.bindPositional(name, 0...0, context)
-      return .string(cased(name, text))
+      return .string(try cased(name, text, context))
     case "replace":
       let given = try arguments.bindPositional(name, 2...3, context)
       let old = try context.text(given[0], "replace's first argument")
@@ -38,7 +38,10 @@ enum StringMethods {
     case "join":
       let given = try arguments.bindPositional(name, 1...1, context)
       var parts: [String] = []
-      for item in try context.items(of: given[0] ?? .none) { parts.append(try context.text(item, "an item to join")) }
+      for item in try context.items(of: given[0] ?? .none) {
+        try context.step()
+        parts.append(try context.text(item, "an item to join"))
+      }
       return .string(try join(parts, by: text, context))
     case "find", "rfind", "index", "rindex", "count": return try search(name, text, arguments, context)
     case "format": return try context.format(text, arguments)
@@ -55,6 +58,7 @@ enum StringMethods {
     case "partition", "rpartition": return try partition(name, text, arguments, context)
     case "zfill", "ljust", "rjust", "center": return try padded(name, text, arguments, context)
     default:
+      try context.walk(text.utf8.count * 8)
       guard let answer = classification(name, text) else {
         throw .unsupported("the string method '\(name)'", line: context.line)
       }
@@ -63,7 +67,13 @@ enum StringMethods {
     }
   }
 
-  static func cased(_ name: String, _ text: String) -> String {
+  static func cased(_ name: String, _ text: String, _ context: Rendering) throws(ChatTemplateError) -> String {
+    // Looking up a scalar's case takes as long as copying some hundred bytes.
+    try context.walk(text.utf8.count * 8)
+    return cased(name, text)
+  }
+
+  private static func cased(_ name: String, _ text: String) -> String {
     switch name {
     case "upper": text.pythonUppercased()
     case "lower": text.pythonLowercased()

@@ -148,6 +148,8 @@ struct TemplateLexer {
   }
 
   private mutating func scanRaw() throws(ChatTemplateError) {
+    // Jinja lets a raw block stand open when nothing at all follows it.
+    if at == source.count { return }
     var i = at
     while i < source.count {
       if matches("{%", at: i) {

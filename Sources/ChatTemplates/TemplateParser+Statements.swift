@@ -63,7 +63,8 @@ extension TemplateParser {
     case "macro": return try parseMacro(tagLine)
     case "call": return try parseCallBlock(tagLine)
     case "filter":
-      let filter = try parseFilter(nil)
+      var filter = try parseFilter(nil)
+      while skip(.pipe) { filter = try parseFilter(filter) }
       return FilterBlockStatement(filter, body: try parseScope(endedBy: "endfilter", keepsLoop: true))
     case "with": return try parseWith(tagLine)
     case "generation":

@@ -41,8 +41,7 @@ extension Rendering {
     case ("lower", _): return try isCased("islower", value)
     case ("upper", _): return try isCased("isupper", value)
     case ("sequence", .list), ("sequence", .tuple), ("sequence", .dict), ("sequence", .range),
-      ("sequence", .string), ("sequence", .markup), ("sequence", .loop):
-      if case .loop = value { return false }
+      ("sequence", .string), ("sequence", .markup), ("sequence", .undefined):
       return true
     case ("iterable", _): return isIterable(value)
     case ("callable", .macro), ("callable", .function), ("callable", .method), ("callable", .undefined),

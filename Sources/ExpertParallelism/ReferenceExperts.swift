@@ -88,7 +88,9 @@ package final class ReferenceExperts: ExpertLayer {
     layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions
   ) throws -> [Token] {
     let topK = decisions.topK
-    func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] { Array(UnsafeBufferPointer(start: start, count: count)) }
+    func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] {
+      Array(UnsafeBufferPointer(start: start, count: count))
+    }
     let inputs = try allGather(array(input, rows * hiddenSize))
     let experts = try allGather(array(decisions.experts.pointer, rows * topK))
     let weights = try allGather(array(decisions.weights.pointer, rows * topK))
@@ -103,12 +105,13 @@ package final class ReferenceExperts: ExpertLayer {
       else { throw malformed("\(inputs[rank].count) floats for \(experts[rank].count) visits") }
       for row in 0..<count {
         let chosen = Array(experts[rank][(row * topK)..<((row + 1) * topK)])
-        guard chosen.allSatisfy({ (0..<placement.expertCount).contains(Int($0)) }), zip(chosen, chosen.dropFirst()).allSatisfy({ $0 < $1 })
+        guard chosen.allSatisfy({ (0..<placement.expertCount).contains(Int($0)) }),
+          zip(chosen, chosen.dropFirst()).allSatisfy({ $0 < $1 })
         else { throw malformed("token \(row) asks for experts \(chosen)") }
         tokens.append(
           Token(
-            home: Rank(rank), input: Array(inputs[rank][(row * hiddenSize)..<((row + 1) * hiddenSize)]), experts: chosen,
-            weights: Array(weights[rank][(row * topK)..<((row + 1) * topK)])))
+            home: Rank(rank), input: Array(inputs[rank][(row * hiddenSize)..<((row + 1) * hiddenSize)]),
+            experts: chosen, weights: Array(weights[rank][(row * topK)..<((row + 1) * topK)])))
       }
     }
     return tokens

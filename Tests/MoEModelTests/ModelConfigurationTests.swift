@@ -27,11 +27,13 @@ struct ModelConfigurationTests {
     ("qwen3_moe", "rope_theta", #""big""#), ("qwen3_moe", "moe_intermediate_size", nil), ("qwen3_moe", "decoder_sparse_step", "0"),
     ("qwen3_moe", "mlp_only_layers", "[-1]"), ("qwen3_moe", "mlp_only_layers", #"["a"]"#), ("qwen3_moe", "intermediate_size", nil),
     ("qwen3_moe", "rms_norm_eps", "-1"), ("qwen3_moe", "max_position_embeddings", nil), ("qwen3_moe", "norm_topk_prob", "1"),
-    ("qwen3_moe", "rope_scaling", "3"), ("qwen3_moe", "rope_scaling.type", #""longrope""#),
+    ("qwen3_moe", "rope_scaling", "3"), ("qwen3_moe", "head_dim", "15"),
+    ("qwen3_moe", "rope_scaling.rope_type", #""dynamic""#), ("llama", "rope_parameters.rope_type", #""dynamic""#),
+    ("qwen3_moe", "rope_scaling.type", #""longrope""#),
     ("qwen3_moe", "rope_parameters.rope_theta", "-1"), ("qwen3_moe", "quantization_config.quant_method", #""gptq""#),
     ("deepseek_v3", "n_group", "5"), ("deepseek_v3", "n_group", "0"), ("deepseek_v3", "n_group", "24"),
     ("deepseek_v3", "topk_group", "5"), ("deepseek_v3", "topk_group", "0"), ("deepseek_v3", "num_experts_per_tok", "13"),
-    ("deepseek_v3", "kv_lora_rank", nil), ("deepseek_v3", "qk_rope_head_dim", "0"), ("deepseek_v3", "scoring_func", #""softmax""#),
+    ("deepseek_v3", "kv_lora_rank", nil), ("deepseek_v3", "qk_rope_head_dim", "7"), ("deepseek_v3", "scoring_func", #""softmax""#),
     ("deepseek_v3", "topk_method", #""greedy""#), ("deepseek_v3", "first_k_dense_replace", "5"),
     ("deepseek_v3", "moe_layer_freq", "0"), ("deepseek_v3", "rope_scaling.factor", "-2"),
     ("deepseek_v3", "rope_scaling.original_max_position_embeddings", "0"), ("deepseek_v3", "n_shared_experts", "-1"),
@@ -70,7 +72,7 @@ struct ModelConfigurationTests {
     for (key, value) in configuration.json.members {
       if let nested = value.object { keys += nested.keys.map { "\(key).\($0)" } }
     }
-    let names = keys.flatMap { $0.split(separator: ".").map(String.init) } + ["rope_scaling.type", "low_freq_factor", "factor", "rotated part of a head"]
+    let names = keys.flatMap { $0.split(separator: ".").map(String.init) } + ["rope_type", "low_freq_factor", "factor"]
     for key in keys {
       for value in Self.hostileValues {
         guard let message = try configuration.with(key, value).failure() else { continue }

@@ -135,15 +135,17 @@ final class Sampler {
     }
   }
 
-  /// A number in [0, 1) that depends on seed and draw number only (SplitMix64's finaliser over both).
+  /// A number in [0, 1) that depends on seed and draw number only: SplitMix64 (Steele, Lea, Flood 2014) from a
+  /// mixed seed, so that streams of different seeds do not overlap by a shift.
   static func uniform(seed: UInt64, draw: UInt64) -> Double {
-    var z = seed &+ 0x9E37_79B9_7F4A_7C15 &* (draw &+ 1)
-    for _ in 0..<2 {
-      z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-      z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-      z = z ^ (z >> 31)
-    }
-    return Double(z >> 11) * 0x1p-53
+    Double(mixed(mixed(seed) &+ 0x9E37_79B9_7F4A_7C15 &* (draw &+ 1)) >> 11) * 0x1p-53
+  }
+
+  private static func mixed(_ value: UInt64) -> UInt64 {
+    var z = value
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
   }
 
   /// The `count` greatest logits' tokens with their log-probabilities, and that of `next`, from `[vocabulary]` logits.

@@ -20,12 +20,13 @@ struct LoadedModel {
   ) throws -> LoadedModel {
     let rank = communicator.rank
     let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
-    let cacheBytes = KeyValueCache.blockByteCount(description) * cacheBlocks
+    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(description).multipliedReportingOverflow(by: cacheBlocks)
     let budget = try agree(on: communicator) {
       let budget = try WeightBudget.measure(description, folder: folder, workerCount: compute.workerCount, owns: owns)
-      let needed = budget.memoryBytes + cacheBytes
+      let (sum, overflowsToo) = budget.memoryBytes.addingReportingOverflow(cacheBytes)
+      let needed = overflows || overflowsToo ? Int.max : sum
       let available = host.topology.availableBytes / host.ranksOnHost
-      guard !checksMemory || needed <= available else {
+      guard needed < Int.max, !checksMemory || needed <= available else {
         throw ModelError.insufficientMemory(needed: needed, available: available)
       }
       return budget

@@ -69,11 +69,17 @@ package final class RankEngine {
 
   private func batch(_ items: [StepPlan.Item]) throws(InferenceError) -> DecoderBatch {
     var batch = DecoderBatch()
+    // Twice would leave the first chunk with a block table that the second has outgrown.
+    guard Set(items.map(\.id)).count == items.count else { throw .malformedPlan("it feeds a sequence twice") }
     for item in items {
       guard let sequence = sequences[item.id] else { throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted") }
       let end = item.start + item.count
       guard end <= sequence.tokens.count else {
         throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.tokens.count)")
+      }
+      let tokens = sequence.tokens[item.start..<end]
+      guard tokens.allSatisfy({ $0 >= 0 && Int($0) < decoder.description.vocabularySize }) else {
+        throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
       }
       guard sequence.reserve(positions: end, from: cache) else {
         throw .malformedPlan("it needs more cache blocks than the \(cache.blockCount) there are")
@@ -82,7 +88,7 @@ package final class RankEngine {
         DecoderBatch.Chunk(
           firstRow: batch.tokens.count, count: item.count, startPosition: item.start,
           blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
-      batch.tokens.append(contentsOf: sequence.tokens[item.start..<end])
+      batch.tokens.append(contentsOf: tokens)
     }
     return batch
   }

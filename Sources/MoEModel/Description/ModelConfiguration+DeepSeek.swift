@@ -6,7 +6,7 @@ extension ModelConfiguration {
     let nope = try config.int("qk_nope_head_dim", in: ConfigurationBounds.headDims)
     let rotaryDims = try config.int("qk_rope_head_dim", in: ConfigurationBounds.headDims)
     let interleaved = version == 2 ? true : try config.optionalBool("rope_interleave") ?? true
-    let (rotary, scaling) = try config.rotary(dims: rotaryDims, interleaved: interleaved)
+    let (rotary, scaling) = try config.rotary(dims: rotaryDims, dimsKey: "qk_rope_head_dim", interleaved: interleaved)
     var softmaxScale = 1 / Double(nope + rotaryDims).squareRoot()
     if case .yarn(let factor, _, _, _, _) = rotary.scaling,
       let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3), all != 0

@@ -96,9 +96,10 @@ extension ConfigReader {
   }
 
   /// Rotary parameters in either spelling: `rope_theta` + `rope_scaling`, or `rope_parameters`.
-  func rotary(dims: Int, interleaved: Bool = false, defaultBase: Double = 10_000, partial: Double? = nil) throws
-    -> (rotary: RotaryDescription, scaling: ConfigReader?)
-  {
+  /// `dimsKey` is the setting that `dims` comes from.
+  func rotary(
+    dims: Int, dimsKey: String = "head_dim", interleaved: Bool = false, defaultBase: Double = 10_000, partial: Double? = nil
+  ) throws -> (rotary: RotaryDescription, scaling: ConfigReader?) {
     let newer = try optionalNested("rope_parameters")
     let scaling = try newer ?? optionalNested("rope_scaling")
     let bases = 1.0001...1e12
@@ -108,7 +109,7 @@ extension ConfigReader {
       ?? optionalDouble("partial_rotary_factor", in: 0.001...1) ?? partial ?? 1
     let rotated = Int(Double(dims) * share)
     guard rotated >= 2, rotated % 2 == 0 else {
-      throw ModelError.inconsistent("the rotated part of a head has \(rotated) dimensions; it must be even and not zero")
+      throw ModelError.inconsistent("\(dimsKey) = \(dims), of which a share of \(share) is rotated, leaves \(rotated) rotary dimensions; they must be even and not zero")
     }
     var rotary = RotaryDescription(
       dims: rotated, base: base, scaling: .none, attentionFactor: 1, interleaved: interleaved)
@@ -138,7 +139,7 @@ extension ConfigReader {
         originalPositions: try scaling.int("original_max_position_embeddings", in: ConfigurationBounds.positions))
     default:
       throw ModelError.unsupported(
-        key: "rope_scaling.type", value: kind, remedy: "default, linear, yarn and llama3 are; remove rope_scaling to run at the original context length")
+        key: "\(newer == nil ? "rope_scaling" : "rope_parameters").\(scaling.has("rope_type") ? "rope_type" : "type")", value: kind, remedy: "default, linear, yarn and llama3 are; remove rope_scaling to run at the original context length")
     }
     return (rotary, scaling)
   }

@@ -12,11 +12,11 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unsupportedArchitecture(let name, let known):
-      "config.json: model_type \"\(name)\" is not supported; supported are \(known.joined(separator: ", "))"
-    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value) is not supported; \(remedy)"
+      "config.json: model_type \(name.debugDescription) is not supported; supported are \(known.joined(separator: ", "))"
+    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
     case .inconsistent(let what): "config.json: \(what)"
     case .missingTensor(let name):
-      "the checkpoint has no tensor \"\(name)\", which config.json calls for; download the missing shard, or correct config.json"
+      "the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing shard, or correct config.json"
     case .wrongShape(let tensor, let found, let expected):
       "tensor \"\(tensor)\" has shape \(found) where config.json implies \(expected); the files do not belong together"
     case .wrongType(let tensor, let found, let expected):
@@ -24,7 +24,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
     case .insufficientMemory(let needed, let available):
-      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, or lower --kv-cache-tokens"
+      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens, or try with --ignore-memory-check"
     }
   }
 

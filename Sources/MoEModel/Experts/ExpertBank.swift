@@ -14,6 +14,10 @@ package final class ExpertBank {
   private let intermediateSize: Int
   private let activation: Activation
   private let expertsByLayer: [[FeedForwardWeights?]]
+  /// Keeps the experts' memory alive.
+  private let weights: ModelWeights
+  /// Visits the buffers have room for.
+  private var capacity = 0
   private var gathered = AlignedBuffer<Float>(count: 1)
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
@@ -26,6 +30,7 @@ package final class ExpertBank {
   /// `weights` of a model with a mixture.
   package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute) {
     self.compute = compute
+    self.weights = weights
     hiddenSize = description.hiddenSize
     intermediateSize = mixture.expertIntermediateSize
     activation = mixture.activation
@@ -102,11 +107,11 @@ package final class ExpertBank {
   }
 
   private func reserve(_ visits: Int) {
-    guard gathered.count < visits * hiddenSize else { return }
-    let room = visits + visits / 2
-    gathered = AlignedBuffer(count: room * hiddenSize)
-    gate = AlignedBuffer(count: room * intermediateSize)
-    up = AlignedBuffer(count: room * intermediateSize)
+    guard capacity < visits else { return }
+    capacity = visits + visits / 2
+    gathered = AlignedBuffer(count: capacity * hiddenSize)
+    gate = AlignedBuffer(count: capacity * intermediateSize)
+    up = AlignedBuffer(count: capacity * intermediateSize)
   }
 }
 

@@ -1,4 +1,5 @@
 import Kernels
+import Machine
 import Tensors
 
 /// A gated feed-forward block: gate and up `[intermediate, hidden]`, down `[hidden, intermediate]`.
@@ -68,4 +69,6 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
+  /// The memory the panels lie in: whoever holds the weights holds it.
+  var arenas: [NodeArena] = []
 }

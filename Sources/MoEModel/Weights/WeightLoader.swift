@@ -30,9 +30,10 @@ package final class WeightLoader: WeightAllocator {
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
     let loader = try WeightLoader(folder: folder, pool: pool, budget: budget)
     let tensors = CheckpointTensors(folder: folder, quantization: description.quantization, workerCount: pool.workerCount)
-    let weights = try ModelAssembly(description: description, tensors: tensors, allocator: loader, owns: owns).model()
+    var weights = try ModelAssembly(description: description, tensors: tensors, allocator: loader, owns: owns).model()
     try loader.fill(progress: progress)
     try folder.checkUnchanged()
+    weights.arenas = loader.arenas
     return (weights, loader.arenas)
   }
 

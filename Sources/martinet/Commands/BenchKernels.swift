@@ -52,13 +52,13 @@ struct BenchKernels: ParsableCommand {
           if !json { show(line(result, read: read, flops: flops)) }
         }
       }
-      let readAfter = compute.probeRead()
+      let (readAfter, flopsAfter) = (compute.probeRead(), compute.probeMultiplyAdd())
       if json {
         show(
           ([
             "isa": .string(compute.instructionSet.rawValue), "threads": .int(compute.workerCount),
             "read_bytes_per_second": .double(read), "read_bytes_per_second_after": .double(readAfter),
-            "multiply_add_flops": .double(flops), "rows": .int(rows), "columns": .int(columns),
+            "multiply_add_flops": .double(flops), "multiply_add_flops_after": .double(flopsAfter), "rows": .int(rows), "columns": .int(columns),
             "results": .array(
               results.map {
                 [
@@ -70,7 +70,7 @@ struct BenchKernels: ParsableCommand {
               }),
           ] as JSONValue).text(pretty: true))
       } else {
-        show("read bandwidth after: \(gigas(readAfter)) GB/s")
+        show("limits after: \(gigas(readAfter)) GB/s read, \(gigas(flopsAfter)) GFLOP/s")
       }
     }
   }

@@ -1,0 +1,129 @@
+import Fabric
+import Testing
+
+@testable import Inference
+
+/// What rank 0 and the others tell each other: read as written, and refused, never a trap, when damaged.
+struct StepMessageTests {
+  private var plan: StepPlan {
+    var sampling = SamplingParameters()
+    sampling.temperature = 0.7
+    sampling.topK = 40
+    sampling.topP = 0.9
+    sampling.minP = 0.05
+    sampling.repetitionPenalty = 1.1
+    sampling.presencePenalty = -1
+    sampling.frequencyPenalty = 2
+    sampling.seed = 0xfedc_ba98_7654_3210
+    var scoring = ScoringOptions()
+    scoring.topCount = 5
+    scoring.returnsRouting = true
+    var plan = StepPlan()
+    plan.releases = [SequenceID(3), SequenceID(.max)]
+    plan.admissions = [
+      .init(id: SequenceID(4), home: Rank(2), prompt: [1, 2, .max], sampling: sampling, scoring: nil),
+      .init(id: SequenceID(5), home: Rank(0), prompt: [], sampling: SamplingParameters(), scoring: scoring),
+    ]
+    plan.items = [
+      .init(id: SequenceID(4), home: Rank(2), start: 0, count: 3, outputs: .last),
+      .init(id: SequenceID(5), home: Rank(0), start: 1 << 25, count: 1 << 24, outputs: .all),
+      .init(id: SequenceID(6), home: Rank(1), start: 7, count: 1, outputs: .none),
+    ]
+    return plan
+  }
+
+  private var outcome: StepOutcome {
+    var outcome = StepOutcome()
+    outcome.interrupted = true
+    let chunk = ScoredChunk(
+      firstPosition: 9, count: 2, nextLogprobs: [-0.5, .nan],
+      top: [[.init(token: 1, logprob: -1), .init(token: 2, logprob: -2)], [.init(token: 3, logprob: -3), .init(token: 4, logprob: -4)]],
+      logits: [1, 2, 3, 4], routing: [.init(layer: 1, experts: [0, 5, 1, 6], weights: [0.5, 0.5, 0.25, 0.75])])
+    let bare = ScoredChunk(firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
+    outcome.results = [.token(7), .scored(chunk), .nothing, .scored(bare), .token(-1)]
+    return outcome
+  }
+
+  @Test func plansAreReadAsWritten() throws {
+    #expect(try StepPlan(decoding: plan.encoded(), size: 3) == plan)
+    var stop = StepPlan()
+    stop.stops = true
+    #expect(try StepPlan(decoding: stop.encoded(), size: 1) == stop)
+    #expect(plan.rowsByRank(size: 3) == [1 << 24, 1, 3])
+  }
+
+  @Test func outcomesAreReadAsWritten() throws {
+    let bytes = outcome.encoded()
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 5)
+    #expect(read.encoded() == bytes)
+    #expect(read.interrupted && read.results.count == 5)
+    guard case .scored(let chunk) = read.results[1] else { throw InferenceError.interrupted }
+    #expect(chunk.firstPosition == 9 && chunk.logits == [1, 2, 3, 4] && chunk.top[1][1].token == 4)
+    #expect(chunk.nextLogprobs[1].isNaN && chunk.routing[0].experts == [0, 5, 1, 6])
+  }
+
+  @Test func messagesCutOrLengthenedAnywhereAreRefused() {
+    let (plan, outcome) = (plan.encoded(), outcome.encoded())
+    for count in plan.indices {
+      #expect(throws: InferenceError.self) { try StepPlan(decoding: Array(plan.prefix(count)), size: 3) }
+    }
+    for count in outcome.indices {
+      #expect(throws: InferenceError.self) {
+        try StepOutcome(decoding: Array(outcome.prefix(count)), from: Rank(1), itemCount: 5)
+      }
+    }
+    #expect(throws: InferenceError.self) { try StepPlan(decoding: plan + [0], size: 3) }
+    #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome + [0], from: Rank(1), itemCount: 5) }
+    for count in [0, 4, 6, 1 << 30] {
+      #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome, from: Rank(1), itemCount: count) }
+    }
+  }
+
+  @Test func plansWithImpossibleNumbersAreRefused() {
+    for size in [1, 2] { #expect(throws: InferenceError.self) { try StepPlan(decoding: plan.encoded(), size: size) } }
+    let changes: [(inout StepPlan) -> Void] = [
+      { $0.items[0].start = -1 }, { $0.items[0].count = 0 }, { $0.items[0].count = -1 }, { $0.items[0].count = 1 << 25 },
+      { $0.items[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(3) },
+    ]
+    for change in changes {
+      var plan = plan
+      change(&plan)
+      #expect(throws: InferenceError.self) { try StepPlan(decoding: plan.encoded(), size: 3) }
+    }
+  }
+
+  @Test func damagedMessagesAreRefusedOrReadButNeverTrap() throws {
+    let messages = (plan.encoded(), outcome.encoded())
+    var generator = SeededGenerator(1)
+    var accepted = 0
+    for byte in 0..<max(messages.0.count, messages.1.count) {
+      for value in [0, 1, 2, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &generator)] as [UInt8] {
+        for width in [1, 4] {
+          var (plan, outcome) = messages
+          for at in byte..<(byte + width) {
+            if plan.indices.contains(at) { plan[at] = value }
+            if outcome.indices.contains(at) { outcome[at] = value }
+          }
+          if let read = try? StepPlan(decoding: plan, size: 3) {
+            accepted += 1
+            #expect(read.items.allSatisfy { (0..<3).contains($0.home.index) && $0.start >= 0 && $0.count > 0 })
+          }
+          if (try? StepOutcome(decoding: outcome, from: Rank(1), itemCount: 5)) != nil { accepted += 1 }
+        }
+      }
+    }
+    #expect(accepted > 0)
+  }
+
+  @Test func aRanksFailureIsThrownWithItsName() {
+    let bytes = StepOutcome.failure("the disk is on fire")
+    #expect(throws: InferenceError.rankFailed(Rank(3), "the disk is on fire")) {
+      try StepOutcome(decoding: bytes, from: Rank(3), itemCount: 9)
+    }
+    for count in bytes.indices {
+      #expect(throws: InferenceError.self) {
+        try StepOutcome(decoding: Array(bytes.prefix(count)), from: Rank(3), itemCount: 0)
+      }
+    }
+  }
+}
