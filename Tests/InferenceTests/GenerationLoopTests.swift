@@ -35,7 +35,7 @@ struct GenerationLoopTests {
     let score = { (prompt: [Int32]) in GenerationRequest(prompt: prompt, task: .score(ScoringOptions())) }
     let cases: [(GenerationRequest, InferenceError)] = [
       (generate([], 1), .emptyPrompt(index: 8)), (score([]), .emptyPrompt(index: 8)),
-      (generate(long, 1), .promptTooLong(index: 8, tokens: 40_960, limit: 40_959)),
+      (generate(long, 1), .noRoomToContinue(index: 8, tokens: 40_960, limit: 40_960)),
       (score(long + [1]), .promptTooLong(index: 8, tokens: 40_961, limit: 40_960)),
       (generate([1, 512], 1), .tokenOutsideVocabulary(index: 8, position: 1, token: 512, vocabularySize: 512)),
       (generate([-1], 1), .tokenOutsideVocabulary(index: 8, position: 0, token: -1, vocabularySize: 512)),
