@@ -1,3 +1,4 @@
+import Glibc
 import Inference
 import JSON
 import Tokenization
@@ -130,6 +131,8 @@ final class GenerationPrinter {
   func summarize(_ statistics: LoopStatistics, ranks: Int) {
     func number(_ value: Double) -> String { Figures.decimals(value, 1) }
     let (prefill, decode) = (statistics.prefill, statistics.decode)
+    // mpirun passes the two streams on separately: let the text arrive before what is said of it.
+    if ranks > 1 { usleep(50_000) }
     say(
       "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps")
     say(
