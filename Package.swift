@@ -74,6 +74,7 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Tensors"]),
+    tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )

@@ -1,0 +1,61 @@
+import Checkpoints
+import Foundation
+import JSON
+
+/// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
+struct Golden: Sendable {
+  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures")
+  static var names: [String] {
+    get throws { try FileManager.default.contentsOfDirectory(atPath: fixtures.appending(path: "goldens").path).sorted() }
+  }
+
+  struct Prompt: Sendable {
+    let ids: [Int]
+    let greedy: [Int]
+  }
+
+  let folder: String
+  let document: JSONValue
+  let file: SafetensorsFile
+  let prompts: [Prompt]
+
+  init(_ name: String) throws {
+    folder = Self.fixtures.appending(path: "goldens/\(name)").path
+    document = try JSONValue(parsing: Data(contentsOf: URL(filePath: folder + "/goldens.json")))
+    file = try SafetensorsFile(path: folder + "/goldens.safetensors")
+    prompts = document["prompts"]!.array!.map { Prompt(ids: ints($0["input_ids"]), greedy: ints($0["greedy"])) }
+  }
+
+  func floats(_ name: String) throws -> [Float] { try file.float32s(file.tensor(name)!) }
+  func int32s(_ name: String) throws -> [Int32] { try file.int32s(file.tensor(name)!) }
+
+  /// A prompt file with every prompt as ids.
+  func promptFile(in folder: TemporaryFolder) throws -> String {
+    try folder.write(prompts.map { "{\"prompt_ids\":[\(list($0.ids))]}\n" }.joined(), as: "prompts.jsonl")
+  }
+}
+
+func ints(_ value: JSONValue?) -> [Int] { value?.array?.compactMap(\.exactInt) ?? [] }
+func list(_ ids: [Int]) -> String { ids.map { "\($0)" }.joined(separator: ",") }
+
+/// Every line of a command's output as JSON.
+func jsonLines(_ outcome: Program.Outcome) throws -> [JSONValue] { try outcome.lines.map { try JSONValue(parsing: $0) } }
+
+/// A folder that goes away with the test.
+final class TemporaryFolder {
+  let url: URL
+  var path: String { url.path }
+
+  init() throws { url = try temporaryFolder() }
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  @discardableResult
+  func write(_ text: String, as name: String) throws -> String { try write(Data(text.utf8), as: name) }
+  @discardableResult
+  func write(_ data: Data, as name: String) throws -> String {
+    try data.write(to: url.appending(path: name))
+    return path(name)
+  }
+  func path(_ name: String) -> String { url.appending(path: name).path }
+}

@@ -1,0 +1,61 @@
+import Foundation
+import JSON
+import Testing
+
+extension CommandTests {
+  struct MeasurementTests {
+    private func json(_ arguments: [String], ranks: Int? = nil) throws -> JSONValue {
+      let run = try Program.run(arguments + ["--json"], ranks: ranks)
+      #expect(run.status == 0, "\(run.errors)")
+      return try JSONValue(parsing: run.output)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func topologyTellsOfEveryRank() throws {
+      let ranks = try #require(try json(["topology"], ranks: 3)["ranks"]?.array)
+      #expect(ranks.map { $0["rank"]?.exactInt } == [0, 1, 2])
+      for rank in ranks {
+        #expect(rank["ranks_on_host"]?.exactInt == 3 && rank["host"]?.string == ranks[0]["host"]?.string)
+        #expect(!ints(rank["cores"]).isEmpty && Set(ints(rank["cores"])).isSubset(of: ints(rank["allowed_cores"])))
+        #expect(rank["available_bytes"]!.exactInt! <= rank["total_bytes"]!.exactInt!)
+        let isShared = ints(rank["allowed_cores"]).count < 3
+        #expect(rank["pinned"]?.bool == !isShared)
+        #expect(rank["placements"]?.array?.allSatisfy { $0["pages_elsewhere"]?.exactInt == 0 } == true)
+      }
+      let text = try Program.run(["topology"]).output
+      #expect(text.contains("NUMA node") && text.contains("rank 0: "))
+    }
+
+    @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresWhatWasAskedFor() throws {
+      let result = try json(
+        [
+          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8", "--output-length", "5", "--batch",
+          "2", "--repetitions", "1",
+        ], ranks: 2)
+      #expect(result["ranks"]?.exactInt == 2 && result["batch"]?.exactInt == 2)
+      #expect(result["prefill"]?["tokens"]?.exactInt == 16 && result["decode"]?["tokens"]?.exactInt == 8)
+      #expect(result["decode"]!["bytes_sent"]!.exactInt! > 0)
+      for key in ["read_bytes_per_second_before", "decode_weight_bytes_per_second", "decode_share_of_read_bandwidth"] {
+        #expect(result[key]!.double! > 0, "\(key)")
+      }
+    }
+
+    #if !DEBUG
+      // Takes half a minute with kernels that are not optimised.
+      @Test(.timeLimit(.minutes(1))) func benchKernelsNamesEveryFormat() throws {
+        let result = try json(["bench", "kernels", "--rows", "256", "--columns", "256", "--batch", "1,4"])
+        let results = try #require(result["results"]?.array)
+        #expect(Set(results.compactMap { $0["format"]?.string }).count >= 5 && results.count % 2 == 0)
+        #expect(results.allSatisfy { $0["seconds"]!.double! > 0 && $0["ratio_to_limit"]!.double! > 0 })
+      }
+    #endif
+
+    @Test func versionAndHelpAreForOutput() throws {
+      for arguments in [["--version"], ["--help"], ["generate", "--help"]] {
+        let run = try Program.run(arguments)
+        #expect(run.status == 0 && !run.output.isEmpty && run.errors.isEmpty)
+      }
+      let nothing = try Program.run([])
+      #expect(nothing.status == 0 && nothing.output.contains("generate"))
+    }
+  }
+}

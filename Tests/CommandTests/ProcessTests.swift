@@ -1,0 +1,86 @@
+import Foundation
+import JSON
+import Testing
+
+extension CommandTests {
+  /// Ranks that die, users who lose patience, readers that go away.
+  struct ProcessTests {
+    private func endless() throws -> [String] {
+      [
+        Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-ids", "0,5,6", "--max-new-tokens",
+        "100000", "--ignore-eos",
+      ]
+    }
+
+    /// Whether none of the processes runs any more; one that nobody has waited for yet counts as gone.
+    private func areGone(_ ids: some Collection<pid_t>) -> Bool {
+      ids.allSatisfy { id in
+        guard let stat = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8) else { return true }
+        return stat.contains(") Z ")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aRankThatIsKilledEndsTheJobWithinSeconds() throws {
+      let running = try RunningProgram(Program.mpirun(ranks: 3) + endless())
+      #expect(running.waitForOutput(50))
+      let ranks = running.ranks()
+      #expect(ranks.count == 3)
+      kill(try #require(ranks[1]), SIGKILL)
+      #expect(running.ends(within: 10))
+      let outcome = try running.outcome()
+      #expect(outcome.status != 0 && outcome.errors.contains("rank 1"), "\(outcome.errors)")
+      #expect(areGone(ranks.values))
+    }
+
+    @Test(.timeLimit(.minutes(2))) func anInterruptionEndsAllRanksAndKeepsTheText() throws {
+      let running = try RunningProgram(Program.mpirun(ranks: 3) + endless())
+      #expect(running.waitForOutput(50))
+      let ranks = running.ranks()
+      kill(running.process.processIdentifier, SIGINT)
+      #expect(running.ends(within: 10))
+      let outcome = try running.outcome()
+      #expect(outcome.status != 0 && outcome.output.utf8.count >= 50 && outcome.output.hasSuffix("\n"))
+      #expect(outcome.errors.contains("prefill: ") && outcome.errors.contains("martinet: interrupted"), "\(outcome.errors)")
+      #expect(ranks.count == 3 && areGone(ranks.values))
+    }
+
+    @Test(arguments: [SIGINT, SIGTERM]) func oneRankEndsPolitely(signal: Int32) throws {
+      let running = try RunningProgram(endless())
+      #expect(running.waitForOutput(50))
+      kill(running.process.processIdentifier, signal)
+      #expect(running.ends(within: 5))
+      let outcome = try running.outcome()
+      #expect(outcome.status == 130 && outcome.errors.contains("sent: "), "\(outcome.status) \(outcome.errors)")
+    }
+
+    /// As lines of JSON, a text cut short has no reason to finish, and finished ones behind it are not lost.
+    @Test func anInterruptedBatchIsWrittenAsFarAsItCame() throws {
+      let folder = try TemporaryFolder()
+      let golden = try Golden("deepseek_v3")
+      let model = try DamagedCheckpoint("deepseek_v3")
+      // The second prompt's first greedy token ends it.
+      try model.set(["eos_token_id": .int(golden.prompts[1].greedy[0])], in: "generation_config.json")
+      let file = try folder.write(
+        "{\"prompt_ids\":[0,5,6]}\n{\"prompt_ids\":[\(list(golden.prompts[1].ids))]}\n{\"prompt_ids\":[5]}\n", as: "prompts")
+      let running = try RunningProgram([
+        Program.path, "generate", "--model", model.path, "--prompt-file", file, "--max-new-tokens", "10000", "--json",
+        // Room for all three at once.
+        "--kv-cache-tokens", "40000",
+      ])
+      sleep(2)
+      kill(running.process.processIdentifier, SIGTERM)
+      #expect(running.ends(within: 5))
+      let outcome = try running.outcome()
+      let answers = try jsonLines(outcome)
+      #expect(outcome.status == 130 && answers.contains { $0["finish_reason"]?.string == "stop" }, "\(outcome.errors)")
+      #expect(answers.contains { $0["finish_reason"]?.isNull == true && ints($0["token_ids"]).count > 1 })
+    }
+
+    @Test func aReaderThatGoesAwayEndsTheRunWithoutNoise() throws {
+      let command = try endless().map { "'\($0)'" }.joined(separator: " ")
+      let run = try Program.execute(["timeout", "30", "bash", "-c", "\(command) | head -c 20; exit ${PIPESTATUS[0]}"])
+      #expect(run.status == 128 + SIGPIPE && run.output.utf8.count == 20)
+      #expect(run.errors.split(separator: "\n").count <= 1, "\(run.errors)")
+    }
+  }
+}

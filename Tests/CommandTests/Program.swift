@@ -1,0 +1,127 @@
+import Foundation
+
+/// The built program, which lies beside the test bundle, on its own or under mpirun.
+enum Program {
+  static let path = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    .appendingPathComponent("martinet").path
+
+  struct Outcome {
+    /// The exit status; 128 and the signal's number where a signal ended it.
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// Ends that no input may cause: a trap's signals (129 to 159, but for 130, a polite interruption), or a time limit.
+    var isCrash: Bool { (status > 128 && status < 160 && status != 130) || status == 124 || status == 110 }
+    var lines: [String] { output.split(separator: "\n").map { String($0) } }
+  }
+
+  static func mpirun(ranks: Int) -> [String] {
+    ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "60", "-n", "\(ranks)"]
+  }
+
+  /// Runs the program to its end; without `ranks`, alone. Nothing takes longer than a minute.
+  static func run(_ arguments: [String], ranks: Int? = nil) throws -> Outcome {
+    let launch = ranks.map { mpirun(ranks: $0) } ?? ["timeout", "60"]
+    return try execute(launch + [path] + arguments)
+  }
+
+  /// Runs any command line to its end.
+  static func execute(_ command: [String]) throws -> Outcome {
+    let running = try RunningProgram(command)
+    running.process.waitUntilExit()
+    return try running.outcome()
+  }
+}
+
+/// A command under way, its two streams going to files.
+final class RunningProgram {
+  let process = Process()
+  private let folder: URL
+
+  init(_ command: [String], output: Pipe? = nil) throws {
+    folder = try temporaryFolder()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = command
+    // The tests themselves may run under a launcher or in a batch job; a backtrace would take minutes.
+    process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
+      !["OMPI_", "PMI", "SLURM_"].contains { name.hasPrefix($0) }
+    }.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    if let output { process.standardOutput = output } else { process.standardOutput = try file("output") }
+    process.standardError = try file("errors")
+    process.standardInput = FileHandle.nullDevice
+    try runUnblocked()
+  }
+
+  /// Starts the process with no signal blocked: it inherits this thread's mask, and a task's thread blocks most.
+  private func runUnblocked() throws {
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try process.run()
+  }
+
+  deinit {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    try? FileManager.default.removeItem(at: folder)
+  }
+
+  private func file(_ name: String) throws -> FileHandle {
+    let url = folder.appending(path: name)
+    try Data().write(to: url)
+    return try FileHandle(forWritingTo: url)
+  }
+
+  private func text(_ name: String) -> String {
+    String(decoding: (try? Data(contentsOf: folder.appending(path: name))) ?? Data(), as: UTF8.self)
+  }
+
+  var outputSoFar: String { text("output") }
+
+  /// Waits until at least `count` bytes of output have come; false when they do not within 30 seconds.
+  func waitForOutput(_ count: Int) -> Bool { wait(30) { outputSoFar.utf8.count >= count } }
+
+  /// Whether it ended within `seconds`.
+  func ends(within seconds: Double) -> Bool { wait(seconds) { !process.isRunning } }
+
+  private func wait(_ seconds: Double, until isMet: () -> Bool) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while !isMet() {
+      guard Date() < end else { return false }
+      usleep(20_000)
+    }
+    return true
+  }
+
+  /// What came of it; ends it first where it has not ended.
+  func outcome() throws -> Program.Outcome {
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
+    let status = process.terminationStatus + (process.terminationReason == .uncaughtSignal ? 128 : 0)
+    return Program.Outcome(status: status, output: text("output"), errors: text("errors"))
+  }
+
+  /// Process ids of mpirun's ranks, by rank.
+  func ranks() -> [Int: pid_t] {
+    var ranks: [Int: pid_t] = [:]
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
+      guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+        let end = stat.lastIndex(of: ")"), stat[end...].split(separator: " ").dropFirst(2).first == "\(process.processIdentifier)",
+        let environment = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/environ"))
+      else { continue }
+      for variable in environment.split(separator: 0) {
+        let parts = String(decoding: variable, as: UTF8.self).split(separator: "=")
+        if parts.first == "OMPI_COMM_WORLD_RANK", let rank = parts.last.flatMap({ Int($0) }) { ranks[rank] = pid }
+      }
+    }
+    return ranks
+  }
+}
+
+/// A new folder under the system's temporary one.
+func temporaryFolder() throws -> URL {
+  let url = FileManager.default.temporaryDirectory.appending(path: "martinet-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  return url
+}
