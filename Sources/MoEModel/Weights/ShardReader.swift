@@ -53,6 +53,7 @@ struct ShardReader {
     }
   }
 
+  /// A worker's rows are strewn over the whole of such a matrix: each worker reads all of it and takes its own.
   private mutating func fillColumns(
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, columnStride: Int,
     rowStride: Int
