@@ -76,5 +76,10 @@ extension CommandTests {
       #expect(run.status == 128 + SIGPIPE && run.output.utf8.count == 20)
       #expect(run.errors.split(separator: "\n").count <= 1, "\(run.errors)")
     }
+
+    @Test func resultsThatCannotBeWrittenAreAFailure() throws {
+      let run = try Program.execute(["bash", "-c", "'\(Program.path)' tokenize --text hello > /dev/full"])
+      #expect(run.status == 1 && run.errors.contains("No space left"), "\(run.errors)")
+    }
   }
 }

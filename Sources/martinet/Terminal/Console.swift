@@ -2,6 +2,7 @@ import Glibc
 
 /// The two streams of a command: results go to standard output, all else to standard error; nothing is held back.
 enum Console {
+  /// Results that cannot be written end the process with status 1: nobody shall take half of them for all.
   static func write(_ text: String, to descriptor: Int32) {
     var text = text
     text.withUTF8 { bytes in
@@ -10,7 +11,9 @@ enum Console {
         let count = Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
         if count < 0 {
           if errno == EINTR || errno == EAGAIN { continue }
-          return
+          guard descriptor == STDOUT_FILENO else { return }
+          say("martinet: cannot write to standard output: \(String(cString: strerror(errno)))")
+          exit(1)
         }
         written += count
       }
