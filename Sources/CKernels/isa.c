@@ -1,5 +1,5 @@
 // Detection of instruction sets, from the processor and the operating system (who must save wide registers).
-#include "isa.h"
+#include "matmul_internal.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -7,6 +7,8 @@
 typedef struct {
   bool avx2;
   bool avx512;
+  bool vnni;
+  bool bf16;
 } ck_x86_features;
 
 static uint64_t enabled_state(void) {
@@ -17,7 +19,7 @@ static uint64_t enabled_state(void) {
 
 // Bit positions: Intel SDM volume 2, CPUID leaves 1 and 7; XCR0 in volume 1, chapter 13.
 static ck_x86_features detect(void) {
-  ck_x86_features none = {false, false};
+  ck_x86_features none = {false, false, false, false};
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return none;
   const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
@@ -31,9 +33,34 @@ static ck_x86_features detect(void) {
   const uint32_t avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
   ck_x86_features found = {.avx2 = (b & avx2) != 0, .avx512 = false};
   found.avx512 = found.avx2 && (b & avx512) == avx512 && (state & zmm_state) == zmm_state;
+  found.vnni = found.avx512 && (c & 1u << 11) != 0;
+  found.bf16 = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
   return found;
 }
 #endif
+
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
+// Asked for with every product: detected once. Two threads that do so at once find the same.
+ck_feature_set ck_features(void) {
+  static _Atomic int known;
+  int found = known;
+  if (found == 0) {
+    found = 1;
+#if defined(__x86_64__)
+    const ck_x86_features features = detect();
+    found |= (features.vnni ? 2 : 0) | (features.bf16 ? 4 : 0);
+#elif defined(__aarch64__) && defined(__linux__)
+    found |= getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? 2 : 0;
+#endif
+    known = found;
+  }
+  const ck_feature_set set = {.int8_dot = (found & 2) != 0, .bf16_dot = (found & 4) != 0};
+  return set;
+}
 
 bool ck_isa_supported(ck_isa isa) {
   switch (isa) {

@@ -7,49 +7,7 @@
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 
-#define INLINE_OP static inline __attribute__((always_inline))
-
-typedef struct {
-  __m256 low, high;
-} v16;
-
-INLINE_OP v16 v16_of(__m256 low, __m256 high) {
-  const v16 v = {low, high};
-  return v;
-}
-INLINE_OP v16 v16_zero(void) { return v16_of(_mm256_setzero_ps(), _mm256_setzero_ps()); }
-INLINE_OP v16 v16_load(const float *p) { return v16_of(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
-INLINE_OP void v16_store(float *p, v16 v) {
-  _mm256_storeu_ps(p, v.low);
-  _mm256_storeu_ps(p + 8, v.high);
-}
-// Ones in the first `lanes` of the eight lanes from `from`.
-INLINE_OP __m256i first_lanes(size_t lanes, int from) {
-  const __m256i index = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(from));
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)lanes), index);
-}
-INLINE_OP v16 v16_load_some(const float *p, size_t lanes) {
-  return v16_of(_mm256_maskload_ps(p, first_lanes(lanes, 0)), _mm256_maskload_ps(p + 8, first_lanes(lanes, 8)));
-}
-INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
-  _mm256_maskstore_ps(p, first_lanes(lanes, 0), v.low);
-  _mm256_maskstore_ps(p + 8, first_lanes(lanes, 8), v.high);
-}
-INLINE_OP v16 v16_broadcast(const float *p) {
-  const __m256 v = _mm256_broadcast_ss(p);
-  return v16_of(v, v);
-}
-INLINE_OP v16 v16_add(v16 a, v16 b) {
-  return v16_of(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high));
-}
-INLINE_OP v16 v16_multiply(v16 a, v16 b) {
-  return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
-}
-INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
-  return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
-}
-
-INLINE_OP void v16_pin(v16 *v) { __asm__ volatile("" : "+x"(v->low), "+x"(v->high)); }
+#include "v16_avx2.h"
 
 // Eight bytes, zero-extended.
 INLINE_OP __m256i bytes_to_lanes(const uint8_t *p) {
@@ -85,9 +43,18 @@ INLINE_OP v16 f8_values(const uint8_t *p) {
   return v16_of(_mm256_cvtph_ps(_mm256_castsi256_si128(halves)), _mm256_cvtph_ps(_mm256_extracti128_si256(halves, 1)));
 }
 
-INLINE_OP __m256 bf16_values(const uint8_t *p) {
-  return _mm256_castsi256_ps(
-      _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+// The even or odd halves of eight pairs of bf16.
+INLINE_OP __m256 bf16_values(__m256i pairs, int odd) {
+  return _mm256_castsi256_ps(odd ? _mm256_and_si256(pairs, _mm256_set1_epi32((int)0xFFFF0000))
+                                 : _mm256_slli_epi32(pairs, 16));
+}
+INLINE_OP __m256 dot2(__m256i a, __m256i b, __m256 c) {
+  c = _mm256_fmadd_ps(bf16_values(a, 1), bf16_values(b, 1), c);
+  return _mm256_fmadd_ps(bf16_values(a, 0), bf16_values(b, 0), c);
+}
+INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
+  return v16_of(dot2(_mm256_castps_si256(a.low), _mm256_castps_si256(b.low), c.low),
+                dot2(_mm256_castps_si256(a.high), _mm256_castps_si256(b.high), c.high));
 }
 
 // The low nibbles of each lane to E2M1 values. The permutation looks at three bits; `signs` holds the fourth on top.
@@ -108,7 +75,8 @@ INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) 
     case CK_F32:
       return v16_load((const float *)(const void *)(pair + 64 * odd));
     case CK_BF16:
-      return v16_of(bf16_values(pair + 32 * odd), bf16_values(pair + 32 * odd + 16));
+      return v16_of(bf16_values(_mm256_loadu_si256((const __m256i *)pair), odd),
+                    bf16_values(_mm256_loadu_si256((const __m256i *)(pair + 32)), odd));
     case CK_F16:
       return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd))),
                     _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd + 16))));
@@ -116,6 +84,8 @@ INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) 
       return v16_multiply(f8_values(pair + 16 * odd), scale);
     case CK_MXFP4:
       return v16_multiply(v16_of(fp4_half(pair, odd), fp4_half(pair + 8, odd)), scale);
+    default:
+      return v16_zero();
   }
 }
 
@@ -153,6 +123,11 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define MAX_MXFP4_ROWS 4
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_avx2
+#define PAIRS_KERNEL_NAME ck_bf16_avx2
+#define PAIRS_BEGIN                               \
+  const unsigned int control = _mm_getcsr();      \
+  _mm_setcsr(control | _MM_FLUSH_ZERO_ON | 0x40 /* subnormal operands are zero */);
+#define PAIRS_END _mm_setcsr(control);
 #include "matmul_kernel.inc"
 
 #pragma clang attribute pop

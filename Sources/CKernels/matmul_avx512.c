@@ -8,22 +8,7 @@
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), \
                              apply_to = function)
 
-#define INLINE_OP static inline __attribute__((always_inline))
-
-typedef __m512 v16;
-
-INLINE_OP v16 v16_zero(void) { return _mm512_setzero_ps(); }
-INLINE_OP v16 v16_load(const float *p) { return _mm512_loadu_ps(p); }
-INLINE_OP __mmask16 first_lanes(size_t lanes) { return (__mmask16)((1u << lanes) - 1); }
-INLINE_OP v16 v16_load_some(const float *p, size_t lanes) { return _mm512_maskz_loadu_ps(first_lanes(lanes), p); }
-INLINE_OP void v16_store(float *p, v16 v) { _mm512_storeu_ps(p, v); }
-INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
-  _mm512_mask_storeu_ps(p, first_lanes(lanes), v);
-}
-INLINE_OP v16 v16_broadcast(const float *p) { return _mm512_set1_ps(*p); }
-INLINE_OP v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
-INLINE_OP void v16_pin(v16 *v) { __asm__ volatile("" : "+v"(*v)); }
+#include "v16_avx512.h"
 
 INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) {
   if (format == CK_F8E4M3) return _mm512_mul_ps(_mm512_loadu_ps(p), _mm512_set1_ps(0x1p8f));
@@ -57,8 +42,9 @@ INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) 
     case CK_F32:
       return _mm512_loadu_ps(pair + 64 * odd);
     case CK_BF16: {
-      const __m256i bits = _mm256_loadu_si256((const __m256i *)(pair + 32 * odd));
-      return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+      const __m512i both = _mm512_loadu_si512(pair);
+      return _mm512_castsi512_ps(odd ? _mm512_and_si512(both, _mm512_set1_epi32((int)0xFFFF0000))
+                                     : _mm512_slli_epi32(both, 16));
     }
     case CK_F16:
       return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(pair + 32 * odd)));
@@ -70,6 +56,8 @@ INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) 
       __asm__("" : "+v"(bytes));
       return _mm512_mul_ps(fp4_values(odd ? _mm512_srli_epi32(bytes, 4) : bytes), scale);
     }
+    default:
+      return v16_zero();
   }
 }
 
@@ -101,6 +89,7 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define MAX_DIRECT_ROWS 12
 #define MAX_MXFP4_ROWS 12
 #define EXPANDED_PANELS 2
+#define WITHOUT_PAIRS
 #define KERNEL_NAME ck_matmul_avx512
 #include "matmul_kernel.inc"
 

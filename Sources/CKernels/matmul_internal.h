@@ -40,8 +40,33 @@ void ck_matmul_avx512(ck_format format, const ck_matmul_call *call);
 void ck_matmul_neon(ck_format format, const ck_matmul_call *call);
 #endif
 
+// The same for bf16 rows: a column of the call is a pair of columns, four bytes of each operand.
+void ck_bf16_reference(const ck_matmul_call *call);
+#if defined(__x86_64__)
+void ck_bf16_avx2(const ck_matmul_call *call);
+void ck_bf16_avx512(const ck_matmul_call *call);
+#elif defined(__aarch64__)
+void ck_bf16_neon(const ck_matmul_call *call);
+#endif
+
+// Instructions beyond an instruction set's base that some processors have.
+typedef struct {
+  bool int8_dot;  // AVX-512 VNNI, Armv8.2 dot product
+  bool bf16_dot;  // AVX-512 BF16
+} ck_feature_set;
+ck_feature_set ck_features(void);
+
 static inline size_t ck_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t ck_round64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+// Bytes of one panel's levels in one block of CK_Q_BLOCK columns.
+#define CK_Q8_BLOCK_BYTES (CK_Q_BLOCK * CK_PANEL)
+#define CK_Q4_BLOCK_BYTES (CK_Q8_BLOCK_BYTES / 2)
+
+static inline size_t ck_q_blocks(size_t k) { return (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK; }
+
+// The levels of Q4's sixteen indices.
+extern const int8_t ck_q4_level[16];
 
 // Bytes of the elements of one panel, which its scales follow.
 static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
@@ -49,17 +74,22 @@ static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
     case CK_F32:
       return k * CK_PANEL * 4;
     case CK_BF16:
+      return (k + 1) / 2 * CK_PANEL * 4;
     case CK_F16:
       return ck_round64(k * CK_PANEL * 2);
     case CK_F8E4M3:
       return ck_round64(k * CK_PANEL);
     case CK_MXFP4:
       return ck_round64((k + 1) / 2 * CK_PANEL);
+    case CK_Q8:
+      return ck_q_blocks(k) * CK_Q8_BLOCK_BYTES;
+    case CK_Q4:
+      return ck_q_blocks(k) * CK_Q4_BLOCK_BYTES;
   }
   return 0;
 }
 
-// Where column k of a panel's elements begins (k even for MXFP4).
+// Where column k of a panel's elements begins (k even for BF16 and MXFP4, a multiple of 8 for Q8 and Q4).
 static inline size_t ck_element_offset(ck_format format, size_t k) {
   switch (format) {
     case CK_F32:
@@ -70,7 +100,10 @@ static inline size_t ck_element_offset(ck_format format, size_t k) {
     case CK_F8E4M3:
       return k * CK_PANEL;
     case CK_MXFP4:
+    case CK_Q4:
       return k / 2 * CK_PANEL;
+    case CK_Q8:
+      return k * CK_PANEL;
   }
   return 0;
 }
@@ -114,6 +147,12 @@ static inline float ck_value_e8m0(uint8_t bits) {
   if (bits == 255) return ck_float_from_bits(0x7FC00000);
   return ck_float_from_bits(bits == 0 ? 0x00400000 : (uint32_t)bits << 23);
 }
+
+// A block scale of Q8 and Q4: its byte has four bits each of exponent and fraction, 2^-15 … 1.9375.
+static inline float ck_q_scale(uint8_t byte) { return ck_float_from_bits(((uint32_t)byte << 19) + 0x38000000u); }
+
+// The level at (k, lane) of a panel in Q8 or Q4.
+int ck_q_panel_level(ck_format format, const uint8_t *panel, size_t k, size_t lane);
 
 // Value of weight (k, lane) of a panel whose rows have length k_count.
 float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k, size_t lane);

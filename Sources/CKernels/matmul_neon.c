@@ -6,56 +6,7 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-#define INLINE_OP static inline __attribute__((always_inline))
-
-typedef struct {
-  float32x4_t q[4];
-} v16;
-
-// For each quarter i of v.
-#define QUARTERS _Pragma("clang loop unroll(full)") for (int i = 0; i < 4; i++)
-
-INLINE_OP v16 v16_zero(void) {
-  v16 v;
-  QUARTERS v.q[i] = vdupq_n_f32(0);
-  return v;
-}
-INLINE_OP v16 v16_load(const float *p) {
-  v16 v;
-  QUARTERS v.q[i] = vld1q_f32(p + 4 * i);
-  return v;
-}
-INLINE_OP void v16_store(float *p, v16 v) { QUARTERS vst1q_f32(p + 4 * i, v.q[i]); }
-INLINE_OP v16 v16_load_some(const float *p, size_t lanes) {
-  float buffer[CK_PANEL] = {0};
-  memcpy(buffer, p, lanes * sizeof(float));
-  return v16_load(buffer);
-}
-INLINE_OP void v16_store_some(float *p, v16 v, size_t lanes) {
-  float buffer[CK_PANEL];
-  v16_store(buffer, v);
-  memcpy(p, buffer, lanes * sizeof(float));
-}
-INLINE_OP v16 v16_broadcast(const float *p) {
-  const float32x4_t value = vld1q_dup_f32(p);
-  v16 v;
-  QUARTERS v.q[i] = value;
-  return v;
-}
-INLINE_OP v16 v16_add(v16 a, v16 b) {
-  QUARTERS a.q[i] = vaddq_f32(a.q[i], b.q[i]);
-  return a;
-}
-INLINE_OP v16 v16_multiply(v16 a, v16 b) {
-  QUARTERS a.q[i] = vmulq_f32(a.q[i], b.q[i]);
-  return a;
-}
-INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
-  QUARTERS c.q[i] = vfmaq_f32(c.q[i], a.q[i], b.q[i]);
-  return c;
-}
-
-INLINE_OP void v16_pin(v16 *v) { QUARTERS __asm__ volatile("" : "+w"(v->q[i])); }
+#include "v16_neon.h"
 
 // Sixteen bytes, zero-extended.
 INLINE_OP void bytes_to_lanes(uint8x16_t bytes, uint32x4_t lanes[4]) {
@@ -127,14 +78,25 @@ INLINE_OP v16 fp4_values(uint8x16_t nibbles) {
   return bf16_values(vreinterpretq_u16_u8(vzip1q_u8(low, high)), vreinterpretq_u16_u8(vzip2q_u8(low, high)));
 }
 
+// The even or odd halves of sixteen pairs of bf16.
+INLINE_OP v16 bf16_halves(v16 pairs, int odd) {
+  QUARTERS {
+    const uint32x4_t bits = vreinterpretq_u32_f32(pairs.q[i]);
+    pairs.q[i] = vreinterpretq_f32_u32(odd ? vandq_u32(bits, vdupq_n_u32(0xFFFF0000)) : vshlq_n_u32(bits, 16));
+  }
+  return pairs;
+}
+INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
+  c = v16_fma(bf16_halves(a, 1), bf16_halves(b, 1), c);
+  return v16_fma(bf16_halves(a, 0), bf16_halves(b, 0), c);
+}
+
 INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
     case CK_F32:
       return v16_load((const float *)(const void *)(pair + 64 * odd));
-    case CK_BF16: {
-      const uint8_t *p = pair + 32 * odd;
-      return bf16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
-    }
+    case CK_BF16:
+      return bf16_halves(v16_load((const float *)(const void *)pair), odd);
     case CK_F16: {
       const uint8_t *p = pair + 32 * odd;
       return f16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
@@ -145,6 +107,8 @@ INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) 
       const uint8x16_t bytes = vld1q_u8(pair);
       return v16_multiply(fp4_values(odd ? vshrq_n_u8(bytes, 4) : vandq_u8(bytes, vdupq_n_u8(15))), scale);
     }
+    default:
+      return v16_zero();
   }
 }
 
@@ -170,5 +134,12 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define MAX_MXFP4_ROWS 6
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_neon
+#define PAIRS_KERNEL_NAME ck_bf16_neon
+// FZ, bit 24 of FPCR, flushes operands and results.
+#define PAIRS_BEGIN                                          \
+  uint64_t control;                                          \
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));          \
+  __asm__ volatile("msr fpcr, %0" ::"r"(control | 1u << 24));
+#define PAIRS_END __asm__ volatile("msr fpcr, %0" ::"r"(control));
 #include "matmul_kernel.inc"
 #endif

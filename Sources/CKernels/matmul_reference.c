@@ -1,5 +1,5 @@
 // The specification of every matmul kernel, in portable C: one weight row, one block of k, one x row at a time.
-#include "matmul_internal.h"
+#include "matmul_int8_internal.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -20,6 +20,58 @@ void ck_matmul_reference(ck_format format, const ck_matmul_call *call) {
     }
     if (call->bias) {
       for (size_t row = 0; row < call->m; row++) call->y[row * call->y_stride + j] += call->bias[j];
+    }
+  }
+}
+
+static float flushed(float value) { return fabsf(value) < 0x1p-126f ? copysignf(0.0f, value) : value; }
+
+static float bf16_at(const void *pairs, size_t index) {
+  uint16_t bits;
+  memcpy(&bits, (const uint8_t *)pairs + index * sizeof bits, sizeof bits);
+  return flushed(ck_value_bf16(bits));
+}
+
+void ck_bf16_reference(const ck_matmul_call *call) {
+  for (size_t j = 0; j < call->n; j++) {
+    const uint8_t *lane = call->panels + j / CK_PANEL * call->panel_bytes + j % CK_PANEL * 4;
+    for (size_t row = 0; row < call->m; row++) {
+      float total = 0;
+      for (size_t p0 = 0; p0 < call->k; p0 += CK_K_BLOCK) {
+        float sum = 0;
+        for (size_t p = p0; p < ck_min(p0 + CK_K_BLOCK, call->k); p++) {
+          const float *x = call->x + row * call->x_stride + p;
+          const uint8_t *w = lane + p * CK_PANEL * 4;
+          sum = flushed(fmaf(bf16_at(x, 1), bf16_at(w, 1), sum));
+          sum = flushed(fmaf(bf16_at(x, 0), bf16_at(w, 0), sum));
+        }
+        total = p0 == 0 ? sum : total + sum;
+      }
+      call->y[row * call->y_stride + j] = call->bias ? total + call->bias[j] : total;
+    }
+  }
+}
+
+void ck_int8_reference(ck_format format, const ck_int8_call *call) {
+  for (size_t j = 0; j < call->n; j++) {
+    const size_t lane = j % CK_PANEL;
+    const uint8_t *panel = call->panels + j / CK_PANEL * call->panel_bytes;
+    const uint8_t *block_scales = panel + ck_panel_element_bytes(format, call->k);
+    float row_scale;
+    memcpy(&row_scale, panel + call->panel_bytes - (CK_PANEL - lane) * sizeof(float), sizeof row_scale);
+    for (size_t row = 0; row < call->m; row++) {
+      const uint8_t *x = call->rows + row * call->row_stride;
+      float chain = 0;
+      for (size_t b = 0; b < ck_q_blocks(call->k); b++) {
+        int32_t sum = 0;
+        for (size_t k = b * CK_Q_BLOCK; k < (b + 1) * CK_Q_BLOCK; k++) {
+          sum += (int8_t)x[k] * ck_q_panel_level(format, panel, k, lane);
+        }
+        const float product = (float)sum * ck_q_scale(block_scales[b * CK_PANEL + lane]);
+        chain = fmaf(product, ck_int8_row_scales(x, call->k)[b], chain);
+      }
+      const float scaled = chain * row_scale;
+      call->y[row * call->y_stride + j] = call->bias ? scaled + call->bias[j] : scaled;
     }
   }
 }

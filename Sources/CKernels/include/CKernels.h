@@ -8,6 +8,7 @@
 #define C_KERNELS_H
 #include "isa.h"
 #include "matmul.h"
+#include "rows.h"
 #include "elementwise.h"
 #include "attention.h"
 #include "probes.h"

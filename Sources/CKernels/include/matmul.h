@@ -1,26 +1,33 @@
 // y[m, n] = sum over k of x[m, k] * w[n, k] (+ bias[n]), x and y fp32 row-major, w in panels.
 //
 // A panel holds CK_PANEL consecutive rows of w, interleaved so that a kernel streams it:
-//   F32, BF16, F16: element (k, lane) at index k * 16 + lane
+//   F32, F16: element (k, lane) at index k * 16 + lane
+//   BF16:   element (k, lane) at index k/2 * 32 + lane * 2 + k%2; an odd last k has a zero beside it
 //   F8E4M3: bytes as above, padded to a multiple of 64 bytes, then fp32 scales [ceil(k/128)][16]
 //   MXFP4:  byte (k/2, lane) at (k/2) * 16 + lane, low nibble = even k, high = odd k; padded to a
 //           multiple of 64 bytes, then E8M0 scales [ceil(k/32)][16], padded to a multiple of 64
-// Rows past the last are zero, and so is the padding after the elements. A weight's value is its fp32
-// expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN); every kernel multiplies
-// exactly that value.
+//   Q8, Q4: levels in blocks of CK_Q_BLOCK columns, k rounded up to whole blocks.
+//           Q8: byte k/4 * 64 + lane * 4 + k%4 is level + 128, levels -127 … 127
+//           Q4: byte k/8 * 64 + lane * 4 + k%4 is an index into ck_q4_level, low nibble for k%8 < 4, else high
+//           then block scale bytes [blocks][16], padded to a multiple of 64; then fp32 row scales [16]
+// Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
+// expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
+// fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15).
 //
-// Order of summation, for every format, instruction set, m, and split of n over callers:
+// Order of summation for fp32 rows, for every format but Q8 and Q4, instruction set, m, and split of n over callers:
 // k is cut into blocks of CK_K_BLOCK; a block's sum is one chain of fused multiply-adds in
-// ascending k starting from +0; the total is ((block0 + block1) + block2) + …; then + bias. Equal bits
-// everywhere, but for NaN: a NaN is a NaN on all, its sign and payload are unspecified.
+// ascending k starting from +0; the total is ((block0 + block1) + block2) + …; then + bias. Every kernel multiplies
+// exactly a weight's value. Equal bits everywhere, but for NaN: a NaN is a NaN on all, its sign and payload are
+// unspecified.
 #ifndef C_KERNELS_MATMUL_H
 #define C_KERNELS_MATMUL_H
 #include "isa.h"
 
 #define CK_PANEL 16
 #define CK_K_BLOCK 256
+#define CK_Q_BLOCK 64
 
-typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2, CK_F8E4M3 = 3, CK_MXFP4 = 4 } ck_format;
+typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2, CK_F8E4M3 = 3, CK_MXFP4 = 4, CK_Q8 = 5, CK_Q4 = 6 } ck_format;
 
 /// Bytes of one panel of rows of length k (a multiple of 64).
 size_t ck_panel_bytes(ck_format format, size_t k);
@@ -34,6 +41,19 @@ size_t ck_matmul_scratch_bytes(void);
 /// reference; one this processor cannot run must not be named (ck_isa_supported).
 void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x,
                size_t x_stride, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
+
+/// The same for bf16 rows (rows.h) and BF16 weights, two products an instruction where the processor has it. Strides of
+/// rows count bytes. Order of summation: blocks of 2 * CK_K_BLOCK columns, a block's sum one chain over its pairs in
+/// ascending k from +0, sum = fma(x[k+1], w[k+1], sum), then fma(x[k], w[k], sum), a subnormal operand or result of each
+/// counting as zero; totals and bias as above.
+void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const void *rows, size_t row_stride_bytes,
+                    size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
+
+/// The same for int8 rows (rows.h) and weights in Q8 or Q4. Order of summation: one chain from +0 over blocks of
+/// CK_Q_BLOCK columns, sum = fma(fl(float(integer sum of the block) * blockScale), the row's scale of the block, sum);
+/// then times rowScale, then + bias.
+void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const void *rows,
+                    size_t row_stride_bytes, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
 /// format (for MXFP4 packed nibbles: k0 and k_count even). Row r starts at

@@ -1,0 +1,53 @@
+// What both int8 matmuls of Advanced SIMD share: sixteen int32 lanes and four columns of sixteen rows in four registers.
+#include "v16_neon.h"
+
+typedef struct {
+  int32x4_t q[4];
+} i16;
+typedef struct {
+  int8x16_t q[4];
+} w64;
+
+INLINE_OP i16 i16_start(int32_t offset) {
+  i16 v;
+  QUARTERS v.q[i] = vdupq_n_s32(0);
+  return v;
+}
+INLINE_OP v16 i16_to_v16(i16 sum) {
+  v16 v;
+  QUARTERS v.q[i] = vcvtq_f32_s32(sum.q[i]);
+  return v;
+}
+INLINE_OP w64 q4_raw(const uint8_t *p) {
+  w64 w;
+  QUARTERS w.q[i] = vld1q_s8((const int8_t *)p + 16 * i);
+  return w;
+}
+INLINE_OP w64 w64_biased(w64 w) {
+  QUARTERS w.q[i] = veorq_s8(w.q[i], vdupq_n_s8(-128));
+  return w;
+}
+INLINE_OP w64 q8_weights(const uint8_t *p) { return w64_biased(q4_raw(p)); }
+INLINE_OP w64 q4_low(w64 raw) {
+  const int8x16_t table = vld1q_s8(ck_q4_level);
+  QUARTERS raw.q[i] = vqtbl1q_s8(table, vandq_u8(vreinterpretq_u8_s8(raw.q[i]), vdupq_n_u8(15)));
+  return raw;
+}
+INLINE_OP w64 q4_high(w64 raw) {
+  const int8x16_t table = vld1q_s8(ck_q4_level);
+  QUARTERS raw.q[i] = vqtbl1q_s8(table, vshrq_n_u8(vreinterpretq_u8_s8(raw.q[i]), 4));
+  return raw;
+}
+INLINE_OP void q4_store(uint8_t *p, w64 w) {
+  w = w64_biased(w);
+  QUARTERS vst1q_s8((int8_t *)p + 16 * i, w.q[i]);
+}
+INLINE_OP v16 scale_bytes(const uint8_t *p) {
+  const uint8x16_t bytes = vld1q_u8(p);
+  const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);
+  const uint32x4_t wide[4] = {vmovl_u16(vget_low_u16(low)), vmovl_high_u16(low), vmovl_u16(vget_low_u16(high)),
+                              vmovl_high_u16(high)};
+  v16 v;
+  QUARTERS v.q[i] = vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(wide[i], 19), vdupq_n_u32(0x38000000)));
+  return v;
+}

@@ -1,0 +1,49 @@
+// What the files of the int8 matmul share: the geometry of quantised panels and rows, and the call handed to each
+// instruction set. Not part of the module's interface.
+#ifndef C_KERNELS_MATMUL_INT8_INTERNAL_H
+#define C_KERNELS_MATMUL_INT8_INTERNAL_H
+#include "matmul_internal.h"
+
+// Blocks of columns multiplied at a time: rows of a tile and expanded panels stay in the first- and second-level
+// caches. Between such runs the sums wait in y.
+#define CK_Q_RUN_BLOCKS 32
+
+// Scratch of the int8 kernels: panels expanded to one byte an element, and their block scales in fp32.
+#define CK_Q_SCRATCH_PANELS 2
+#define CK_Q_SCRATCH_STRIDE (CK_Q_RUN_BLOCKS * CK_Q8_BLOCK_BYTES)
+#define CK_Q_SCRATCH_SCALES (CK_Q_RUN_BLOCKS * CK_PANEL)
+#define CK_Q_SCRATCH_BYTES (CK_Q_SCRATCH_PANELS * (CK_Q_SCRATCH_STRIDE + CK_Q_SCRATCH_SCALES * sizeof(float)))
+
+typedef struct {
+  const uint8_t *panels;
+  size_t panel_bytes;
+  size_t n, k, m;
+  const uint8_t *rows;
+  size_t row_stride;  // bytes
+  const float *bias;
+  float *y;
+  size_t y_stride;  // floats
+  uint8_t *scratch;
+} ck_int8_call;
+
+void ck_int8_reference(ck_format format, const ck_int8_call *call);
+#if defined(__x86_64__)
+void ck_int8_avx2(ck_format format, const ck_int8_call *call);
+void ck_int8_avx512(ck_format format, const ck_int8_call *call);
+#elif defined(__aarch64__)
+void ck_int8_neon(ck_format format, const ck_int8_call *call);
+void ck_int8_neon_dotprod(ck_format format, const ck_int8_call *call);
+#endif
+
+static inline size_t ck_q_block_bytes(ck_format format) {
+  return format == CK_Q4 ? CK_Q4_BLOCK_BYTES : CK_Q8_BLOCK_BYTES;
+}
+
+// Parts of an int8 row of k columns, in this order.
+static inline const float *ck_int8_row_scales(const uint8_t *row, size_t k) {
+  return (const float *)(const void *)(row + ck_q_blocks(k) * CK_Q_BLOCK);
+}
+static inline const int32_t *ck_int8_row_offsets(const uint8_t *row, size_t k) {
+  return (const int32_t *)(const void *)(row + ck_q_blocks(k) * (CK_Q_BLOCK + sizeof(float)));
+}
+#endif
