@@ -1,4 +1,5 @@
 // Probes of this machine's limits: the choice of instruction set and the portable ones.
+#include "matmul_internal.h"
 #include "probes_internal.h"
 
 static uint64_t read_reference(const uint8_t *memory, size_t bytes) {
@@ -53,4 +54,20 @@ uint64_t ck_probe_fma(ck_isa isa, uint64_t iterations) {
     default:
       return fma_reference(iterations);
   }
+}
+
+uint64_t ck_probe_bf16(ck_isa isa, uint64_t iterations) {
+#if defined(__x86_64__)
+  if (isa == CK_ISA_AVX512 && ck_features().bf16_dot) return ck_probe_bf16_avx512(iterations);
+#endif
+  return 0;
+}
+
+uint64_t ck_probe_int8(ck_isa isa, uint64_t iterations) {
+#if defined(__x86_64__)
+  if (isa == CK_ISA_AVX512 && ck_features().int8_dot) return ck_probe_int8_avx512(iterations);
+#elif defined(__aarch64__)
+  if (isa == CK_ISA_NEON && ck_features().int8_dot) return ck_probe_int8_dotprod(iterations);
+#endif
+  return 0;
 }

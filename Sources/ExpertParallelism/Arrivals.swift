@@ -102,7 +102,7 @@ final class Arrivals {
     inputs.withUnsafeBufferPointer { inputs in
       visits.withUnsafeBufferPointer { visits in
         guard let base = inputs.baseAddress else { return }
-        bank.run(layer: layer, inputs: base, visits: visits, output: products)
+        bank.run(layer: layer, inputs: base, inputCount: inputs.count, visits: visits, output: products)
       }
     }
     returnRows.removeAll(keepingCapacity: true)

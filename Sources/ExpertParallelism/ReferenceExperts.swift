@@ -75,7 +75,7 @@ package final class ReferenceExperts: ExpertLayer {
       input.withUnsafeBufferPointer { input in
         visits.withUnsafeBufferPointer { visits in
           withUnsafePointer(to: input.baseAddress!) { inputs in
-            bank.run(layer: layer, inputs: inputs, visits: visits, output: product.baseAddress!)
+            bank.run(layer: layer, inputs: inputs, inputCount: 1, visits: visits, output: product.baseAddress!)
           }
         }
       }

@@ -24,18 +24,44 @@ extension Compute {
     return best
   }
 
-  /// Floating-point operations per second all workers together do in fused multiply-adds, the best of `rounds`.
-  package func probeMultiplyAdd(iterations: UInt64 = 4_000_000, rounds: Int = 3) -> Double {
+  /// What the processor multiplies, in the instructions this build uses for it.
+  package enum Arithmetic: String, Sendable, CaseIterable {
+    case float32 = "f32"
+    case bfloat16 = "bf16"
+    case int8
+  }
+
+  /// Operations per second (2 per product) all workers together do, operands in registers, the best of `rounds`; nil
+  /// where the processor has no instructions for it.
+  package func probeArithmetic(_ arithmetic: Arithmetic, iterations: UInt64 = 4_000_000, rounds: Int = 3) -> Double? {
     let counts = (0..<workerCount).map { _ in UncheckedBuffer() }
     var best = 0.0
     for _ in 0..<rounds {
       let start = ContinuousClock.now
-      pool.run { worker in counts[worker].sum = ck_probe_fma(isa, iterations) }
+      pool.run { worker in
+        counts[worker].sum =
+          switch arithmetic {
+          case .float32: ck_probe_fma(isa, iterations)
+          case .bfloat16: ck_probe_bf16(isa, iterations)
+          case .int8: ck_probe_int8(isa, iterations)
+          }
+      }
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let operations = counts.reduce(0) { $0 + $1.sum }
       best = Swift.max(best, Double(operations) / seconds)
     }
-    return best
+    return best > 0 ? best : nil
+  }
+
+  /// Operations per second in the fastest arithmetic for products of rows in `format`.
+  package func probeArithmetic(of format: RowFormat) -> Double {
+    let own: Double? =
+      switch format {
+      case .float32: nil
+      case .bfloat16: probeArithmetic(.bfloat16)
+      case .int8: probeArithmetic(.int8)
+      }
+    return own ?? probeArithmetic(.float32) ?? 0
   }
 }
 

@@ -7,6 +7,8 @@ package struct PackedMatrix: @unchecked Sendable {
   package let format: WeightFormat
   package let rows: Int
   package let columns: Int
+  /// What its products take rows as.
+  package let rowFormat: RowFormat
   /// Added to each output, `[rows]`; nil for none.
   package let bias: AlignedBuffer<Float>?
   /// Start of each worker's panels; nil where a worker has none.
@@ -30,10 +32,12 @@ package struct PackedMatrix: @unchecked Sendable {
   }
 
   package init(
-    format: WeightFormat, rows: Int, columns: Int, bias: AlignedBuffer<Float>?, bounds: [Int],
+    format: WeightFormat, rows: Int, columns: Int, rowFormat: RowFormat, bias: AlignedBuffer<Float>?, bounds: [Int],
     shards: [UnsafeMutableRawPointer?]
   ) {
+    precondition(format.canMeet(rowFormat), "\(format) weights do not meet \(rowFormat) rows")
     self.format = format
+    self.rowFormat = rowFormat
     self.rows = rows
     self.columns = columns
     self.bias = bias
@@ -47,17 +51,28 @@ package struct PackedMatrix: @unchecked Sendable {
     return first..<max(first, min(bounds[worker + 1] * Self.panelRows, rows))
   }
 
-  /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows. Strides count floats; y's column 0 is row 0.
+  /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows, taken in this matrix's row format. Strides count
+  /// floats; y's column 0 is row 0.
   package func multiply(
-    _ compute: Compute, worker: Int, x: UnsafePointer<Float>, xStride: Int, count: Int, y: UnsafeMutablePointer<Float>,
-    yStride: Int
+    _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
     let range = rowRange(worker: worker)
     guard !range.isEmpty, count > 0, let panels = shards[worker] else { return }
-    ck_matmul(
-      compute.isa, format.code, panels, range.count, columns, x, xStride, count,
-      bias.map { UnsafePointer($0.pointer + range.lowerBound) }, y + range.lowerBound, yStride,
-      compute.matmulScratch(worker))
+    let bias = bias.map { UnsafePointer($0.pointer + range.lowerBound) }
+    let out = y + range.lowerBound
+    let scratch = compute.matmulScratch(worker)
+    switch rowFormat {
+    case .float32:
+      ck_matmul(
+        compute.isa, format.code, panels, range.count, columns, x.values, x.valueStride, count, bias, out, yStride, scratch)
+    case .bfloat16:
+      ck_matmul_bf16(
+        compute.isa, panels, range.count, columns, x.rounded!, x.roundedStride, count, bias, out, yStride, scratch)
+    case .int8:
+      ck_matmul_int8(
+        compute.isa, format.code, panels, range.count, columns, x.rounded!, x.roundedStride, count, bias, out, yStride,
+        scratch)
+    }
   }
 
   /// The fp32 expansion of row `row`, `[columns]`.

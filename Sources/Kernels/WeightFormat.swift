@@ -10,6 +10,10 @@ package enum WeightFormat: String, Sendable, CaseIterable {
   case float8 = "f8_e4m3"
   /// 4-bit E2M1 with one power-of-two scale for each 32 columns of a row.
   case mxfp4 = "mxfp4"
+  /// 8-bit levels in blocks of 64 columns with a byte scale each, and one fp32 scale a row.
+  case q8
+  /// The same with 4-bit indices into a table of levels.
+  case q4
 
   /// The format that holds unscaled elements of `type`; nil for types that hold no weights.
   package init?(_ type: ElementType) {
@@ -27,7 +31,8 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     case .float32: count * 4
     case .bfloat16, .float16: count * 2
     case .float8: count
-    case .mxfp4: count / 2
+    case .mxfp4, .q4: count / 2
+    case .q8: count
     }
   }
 
@@ -41,6 +46,20 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     case .float16: CK_F16
     case .float8: CK_F8E4M3
     case .mxfp4: CK_MXFP4
+    case .q8: CK_Q8
+    case .q4: CK_Q4
     }
   }
+
+  /// Whether there is a product of such weights with such rows.
+  package func canMeet(_ rows: RowFormat) -> Bool {
+    switch self {
+    case .q8, .q4: rows == .int8
+    case .bfloat16: rows != .int8
+    default: rows == .float32
+    }
+  }
+
+  /// The rows such weights meet when nothing else is asked for.
+  package var plainRowFormat: RowFormat { canMeet(.float32) ? .float32 : .int8 }
 }

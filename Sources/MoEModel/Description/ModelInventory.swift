@@ -71,7 +71,7 @@ package final class ModelInventory: WeightAllocator {
     }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, bias: nil, bounds: source.bounds, shards: [nil])
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
   }
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {

@@ -18,9 +18,14 @@ package final class ExpertBank {
   private let weights: ModelWeights
   /// Visits the buffers have room for.
   private var capacity = 0
-  private var gathered = AlignedBuffer<Float>(count: 1)
+  private var outputs = AlignedBuffer<Float>(count: 1)
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
+  /// Input rows by number, rounded once; and by place, an expert's side by side.
+  private var roundedInputs: RowBuffer
+  private var inputCapacity = 0
+  private var gathered: RowBuffer
+  private var activated: RowBuffer
   private var groups: [Group] = []
   private var places: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var expertCounts: [Int]
@@ -38,6 +43,9 @@ package final class ExpertBank {
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
     expertCounts = Array(repeating: 0, count: mixture.expertCount)
+    roundedInputs = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
+    gathered = roundedInputs
+    activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
   }
 
   /// Whether this rank holds the expert.
@@ -45,43 +53,58 @@ package final class ExpertBank {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// output[v] = weight(v) · expert(v)(inputs[row(v)]) for each visit v; each input is `[hidden]`, `output`
-  /// `[visits, hidden]`. Every visited expert must be held here.
+  /// output[v] = weight(v) · expert(v)(inputs[row(v)]) for each visit v; each of the `inputCount` inputs is `[hidden]`,
+  /// `output` `[visits, hidden]`. Every visited expert must be held here.
   package func run(
-    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, visits: UnsafeBufferPointer<ExpertVisit>,
+    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>,
     output: UnsafeMutablePointer<Float>
   ) {
     guard visits.count > 0 else { return }
     group(visits)
     expertsVisited += groups.count
-    reserve(visits.count)
+    reserve(visits.count, inputs: inputCount)
     let experts = expertsByLayer[layer]
     let (groups, places, hidden, intermediate) = (groups, places.pointer, hiddenSize, intermediateSize)
-    let (gathered, gate, up) = (gathered.pointer, gate.pointer, up.pointer)
+    let (outputs, gate, up, activation) = (outputs.pointer, gate.pointer, up.pointer, activation)
+    let (roundedInputs, gathered, activated) = (roundedInputs, gathered, activated)
     // places[p] is the visit at place p of the expert order; a group's rows lie side by side.
     compute.pool.run { worker in
+      if gathered.format != .float32 {
+        for row in compute.share(of: inputCount, worker: worker) { roundedInputs.round(compute, row: row, inputs[row]) }
+        compute.pool.barrier(worker: worker)
+      }
       for place in compute.share(of: visits.count, worker: worker) {
-        (gathered + place * hidden).update(from: inputs[Int(visits[Int(places[place])].row)], count: hidden)
+        let row = Int(visits[Int(places[place])].row)
+        if gathered.format == .float32 {
+          (outputs + place * hidden).update(from: inputs[row], count: hidden)
+        } else {
+          gathered.copy(row: place, from: roundedInputs, row: row)
+        }
       }
       compute.pool.barrier(worker: worker)
+      let x = gathered.rows(of: outputs, stride: hidden)
       for group in groups {
-        let weights = experts[group.expert]!
-        weights.gateAndUp(
-          compute, worker: worker, activation: activation, x: gathered + group.first * hidden, xStride: hidden,
-          count: group.count, gate: gate + group.first * intermediate, up: up + group.first * intermediate,
-          stride: intermediate)
+        experts[group.expert]!.gateAndUp(
+          compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + group.first * intermediate,
+          up: up + group.first * intermediate, stride: intermediate)
       }
       compute.pool.barrier(worker: worker)
-      // The gathered inputs have been read by all: their rows take the results.
+      // The inputs have been read by all: where they were fp32, their rows take the results.
+      activated.share(compute, worker: worker, gate, stride: intermediate, count: visits.count) { place, columns in
+        let at = place * intermediate + columns.lowerBound
+        compute.activate(activation, gate: gate + at, up: up + at, count: columns.count)
+      }
+      compute.pool.barrier(worker: worker)
+      let y = activated.rows(of: gate, stride: intermediate)
       for group in groups {
         experts[group.expert]!.down.multiply(
-          compute, worker: worker, x: gate + group.first * intermediate, xStride: intermediate, count: group.count,
-          y: gathered + group.first * hidden, yStride: hidden)
+          compute, worker: worker, x: y.from(group.first), count: group.count, y: outputs + group.first * hidden,
+          yStride: hidden)
       }
       compute.pool.barrier(worker: worker)
       for place in compute.share(of: visits.count, worker: worker) {
         let visit = Int(places[place])
-        compute.scale(gathered + place * hidden, by: visits[visit].weight, into: output + visit * hidden, count: hidden)
+        compute.scale(outputs + place * hidden, by: visits[visit].weight, into: output + visit * hidden, count: hidden)
       }
     }
   }
@@ -106,33 +129,39 @@ package final class ExpertBank {
     }
   }
 
-  private func reserve(_ visits: Int) {
+  private func reserve(_ visits: Int, inputs: Int) {
+    if inputCapacity < inputs {
+      inputCapacity = inputs + inputs / 2
+      roundedInputs = RowBuffer(roundedInputs.format, columns: hiddenSize, rows: inputCapacity)
+    }
     guard capacity < visits else { return }
     capacity = visits + visits / 2
-    gathered = AlignedBuffer(count: capacity * hiddenSize)
+    outputs = AlignedBuffer(count: capacity * hiddenSize)
     gate = AlignedBuffer(count: capacity * intermediateSize)
     up = AlignedBuffer(count: capacity * intermediateSize)
+    gathered = RowBuffer(gathered.format, columns: hiddenSize, rows: capacity)
+    activated = RowBuffer(activated.format, columns: intermediateSize, rows: capacity)
   }
 }
 
 extension FeedForwardWeights {
-  /// gate := activation(gate(x), up(x)) for this worker's columns; strides count floats.
+  /// gate(x) and up(x) for this worker's columns; strides count floats.
   func gateAndUp(
-    _ compute: Compute, worker: Int, activation: Activation, x: UnsafePointer<Float>, xStride: Int, count: Int,
-    gate gateOut: UnsafeMutablePointer<Float>, up upOut: UnsafeMutablePointer<Float>, stride: Int
+    _ compute: Compute, worker: Int, x: Rows, count: Int, gate gateOut: UnsafeMutablePointer<Float>,
+    up upOut: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    let columns = gate.rowRange(worker: worker)
-    guard !columns.isEmpty else { return }
-    gate.multiply(compute, worker: worker, x: x, xStride: xStride, count: count, y: gateOut, yStride: stride)
-    up.multiply(compute, worker: worker, x: x, xStride: xStride, count: count, y: upOut, yStride: stride)
-    for row in 0..<count {
-      let g = gateOut + row * stride + columns.lowerBound
-      let u = upOut + row * stride + columns.lowerBound
-      switch activation {
-      case .swiGLU: compute.siluMultiply(gate: g, up: u, out: g, count: columns.count)
-      case .clampedSwiGLU(let alpha, let limit):
-        compute.clampedSwiGLU(gate: g, up: u, out: g, count: columns.count, alpha: alpha, limit: limit)
-      }
+    gate.multiply(compute, worker: worker, x: x, count: count, y: gateOut, yStride: stride)
+    up.multiply(compute, worker: worker, x: x, count: count, y: upOut, yStride: stride)
+  }
+}
+
+extension Compute {
+  /// gate := activation(gate, up)
+  func activate(_ activation: Activation, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int) {
+    switch activation {
+    case .swiGLU: siluMultiply(gate: gate, up: up, out: gate, count: count)
+    case .clampedSwiGLU(let alpha, let limit):
+      clampedSwiGLU(gate: gate, up: up, out: gate, count: count, alpha: alpha, limit: limit)
     }
   }
 }

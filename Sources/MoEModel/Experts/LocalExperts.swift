@@ -34,7 +34,7 @@ package final class LocalExperts: ExpertLayer {
     for row in 0..<rows { inputs.append(input + row * hiddenSize) }
     inputs.withUnsafeBufferPointer { inputs in
       bank.run(
-        layer: layer, inputs: inputs.baseAddress!, visits: UnsafeBufferPointer(start: visits.pointer, count: count),
+        layer: layer, inputs: inputs.baseAddress!, inputCount: rows, visits: UnsafeBufferPointer(start: visits.pointer, count: count),
         output: products.pointer)
     }
     let (sums, hidden) = (products.pointer, hiddenSize)

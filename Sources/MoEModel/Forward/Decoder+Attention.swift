@@ -33,8 +33,13 @@ extension Decoder {
 
   private func project(_ output: PackedMatrix, layer: Int, rows: Int, worker: Int) {
     compute.pool.barrier(worker: worker)
+    let values = workspace.values.pointer
+    if workspace.roundedValues.format != .float32 {
+      workspace.roundedValues.share(compute, worker: worker, values, stride: output.columns, count: rows)
+      compute.pool.barrier(worker: worker)
+    }
     output.multiply(
-      compute, worker: worker, x: workspace.values.pointer, xStride: output.columns, count: rows,
+      compute, worker: worker, x: workspace.roundedValues.rows(of: values, stride: output.columns), count: rows,
       y: workspace.projected.pointer, yStride: description.hiddenSize)
     compute.pool.barrier(worker: worker)
     addResidual(workspace.projected.pointer, rows: rows, worker: worker)
@@ -49,24 +54,23 @@ extension Decoder {
   private func latentAttention(
     _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ batch: DecoderBatch
   ) {
-    let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
+    let (workspace, rows) = (workspace, batch.tokens.count)
     let queryWidth = shape.headCount * shape.queryDims
     compute.pool.run { worker in
       norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
       let down = weights.queryUp == nil ? workspace.query : workspace.queryLatent
       weights.queryDown.multiply(
-        compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: down.pointer,
-        yStride: weights.queryDown.rows)
+        compute, worker: worker, x: normed, count: rows, y: down.pointer, yStride: weights.queryDown.rows)
       weights.keyValueDown.multiply(
-        compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: workspace.keyValue.pointer,
-        yStride: cache.width)
+        compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer, yStride: cache.width)
       compute.pool.barrier(worker: worker)
       forEachRow(batch, worker: worker) { chunk, i, row in cacheLatent(shape, weights, layer: layer, chunk, i, row: row) }
       if let queryUp = weights.queryUp {
         compute.pool.barrier(worker: worker)
         queryUp.multiply(
-          compute, worker: worker, x: workspace.queryLatent.pointer, xStride: queryUp.columns, count: rows,
+          compute, worker: worker,
+          x: workspace.roundedQueryLatent.rows(of: workspace.queryLatent.pointer, stride: queryUp.columns), count: rows,
           y: workspace.query.pointer, yStride: queryWidth)
       }
       compute.pool.barrier(worker: worker)
@@ -85,6 +89,7 @@ extension Decoder {
       let latent = workspace.queryLatent.pointer + row * rank
       compute.rmsNorm(
         latent, stride: rank, rows: 1, count: rank, weight: queryNorm.pointer, epsilon: epsilon, out: latent, outStride: rank)
+      workspace.roundedQueryLatent.round(compute, row: row, latent)
     }
     let source = workspace.keyValue.pointer + row * cache.width
     let target = cacheRow(chunk, i, layer: layer)
@@ -114,8 +119,12 @@ extension Decoder {
     for head in heads {
       let query = workspace.query.pointer + head * shape.queryDims
       let absorbed = workspace.absorbed.pointer + head * width
+      for row in 0..<rows {
+        workspace.roundedQuery.round(compute, row: row * shape.headCount + head, query + row * queryWidth)
+      }
+      let queries = workspace.roundedQuery.rows(of: workspace.query.pointer, stride: shape.queryDims)
       weights.keyAbsorb[head].multiply(
-        compute, worker: worker, x: query, xStride: queryWidth, count: rows, y: absorbed,
+        compute, worker: worker, x: queries.strided(from: head, by: shape.headCount), count: rows, y: absorbed,
         yStride: shape.headCount * width)
       for row in 0..<rows {
         let target = absorbed + row * shape.headCount * width + latent
@@ -144,9 +153,13 @@ extension Decoder {
       }
     }
     for head in heads {
+      for row in 0..<rows {
+        let place = row * shape.headCount + head
+        workspace.roundedAttended.round(compute, row: place, workspace.attended.pointer + place * latent)
+      }
+      let attended = workspace.roundedAttended.rows(of: workspace.attended.pointer, stride: latent)
       weights.valueUp[head].multiply(
-        compute, worker: worker, x: workspace.attended.pointer + head * latent, xStride: shape.headCount * latent,
-        count: rows, y: workspace.values.pointer + head * shape.valueDims, yStride: shape.headCount * shape.valueDims)
+        compute, worker: worker, x: attended.strided(from: head, by: shape.headCount), count: rows, y: workspace.values.pointer + head * shape.valueDims, yStride: shape.headCount * shape.valueDims)
     }
   }
 
@@ -173,7 +186,7 @@ extension Decoder {
   private func groupedAttention(
     _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch
   ) {
-    let (workspace, rows, hidden) = (workspace, batch.tokens.count, description.hiddenSize)
+    let (workspace, rows) = (workspace, batch.tokens.count)
     nextTask.reset()
     let keyWidth = shape.keyValueHeadCount * shape.headDims
     compute.pool.run { worker in
@@ -185,7 +198,7 @@ extension Decoder {
         (weights.value, workspace.keyValue.pointer + keyWidth, 2 * keyWidth),
       ] {
         matrix.multiply(
-          compute, worker: worker, x: workspace.normed.pointer, xStride: hidden, count: rows, y: out, yStride: stride)
+          compute, worker: worker, x: normed, count: rows, y: out, yStride: stride)
       }
       compute.pool.barrier(worker: worker)
       forEachRow(batch, worker: worker) { chunk, i, row in prepareGrouped(shape, weights, layer: layer, chunk, i, row: row) }

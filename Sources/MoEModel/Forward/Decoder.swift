@@ -18,6 +18,7 @@ package final class Decoder {
   let nextTask = TaskCounter()
   var workspace: Workspace
   private var outputs = AlignedBuffer<Float>(count: 1)
+  private var roundedOutputs: RowBuffer
   private var logits = AlignedBuffer<Float>(count: 1)
   /// Called after each mixture layer's choice with the layer, the number of rows and the decisions.
   package var onRouting: ((_ layer: Int, _ rows: Int, _ decisions: RouterDecisions) -> Void)?
@@ -34,14 +35,15 @@ package final class Decoder {
     self.experts = experts
     router = description.mixture.map { Router($0) }
     frequencies = description.rotary.inverseFrequencies
-    workspace = Workspace(description, rows: 1)
+    workspace = Workspace(description, rowFormat: weights.rowFormat, rows: 1)
+    roundedOutputs = RowBuffer(weights.rowFormat, columns: description.hiddenSize, rows: 0)
   }
 
   /// Feeds a batch through the model, extending the cache; returns logits `[outputRows, vocabulary]`, valid until the
   /// next call. Collective over the ranks of `experts`; the batch may be empty.
   package func forward(_ batch: DecoderBatch) throws -> UnsafeMutableBufferPointer<Float> {
     let rows = batch.tokens.count
-    if workspace.rows < rows { workspace = Workspace(description, rows: rows + rows / 2) }
+    if workspace.rows < rows { workspace = Workspace(description, rowFormat: weights.rowFormat, rows: rows + rows / 2) }
     if rows > 0 { embed(batch) }
     for layer in weights.layers.indices {
       if rows > 0 { attention(layer: layer, batch) }
@@ -72,16 +74,20 @@ package final class Decoder {
     }
   }
 
-  /// normed := rmsNorm(hidden) for this worker's share of rows; to be followed by a barrier.
+  /// normed := rmsNorm(hidden), rounded too, for this worker's share of rows; to be followed by a barrier.
   func norm(_ weight: AlignedBuffer<Float>, rows: Int, worker: Int) {
     let hidden = description.hiddenSize
-    let share = compute.share(of: rows, worker: worker)
-    guard !share.isEmpty else { return }
-    compute.rmsNorm(
-      workspace.hidden.pointer + share.lowerBound * hidden, stride: hidden, rows: share.count, count: hidden,
-      weight: weight.pointer, epsilon: description.normEpsilon, out: workspace.normed.pointer + share.lowerBound * hidden,
-      outStride: hidden)
+    for row in compute.share(of: rows, worker: worker) {
+      let normed = workspace.normed.pointer + row * hidden
+      compute.rmsNorm(
+        workspace.hidden.pointer + row * hidden, stride: hidden, rows: 1, count: hidden, weight: weight.pointer,
+        epsilon: description.normEpsilon, out: normed, outStride: hidden)
+      workspace.roundedNormed.round(compute, row: row, normed)
+    }
   }
+
+  /// The rows `norm` wrote.
+  var normed: Rows { workspace.roundedNormed.rows(of: workspace.normed.pointer, stride: description.hiddenSize) }
 
   /// hidden += x for this worker's share of rows.
   func addResidual(_ x: UnsafePointer<Float>, rows: Int, worker: Int) {
@@ -102,16 +108,21 @@ package final class Decoder {
     }
   }
 
-  /// output := down(activation(gate(normed), up(normed))); contains one barrier, needs one after it.
+  /// output := down(activation(gate(normed), up(normed))); contains two barriers, needs one after it.
   private func feedForward(_ weights: FeedForwardWeights, rows: Int, worker: Int, output: UnsafeMutablePointer<Float>) {
-    let hidden = description.hiddenSize
     let width = weights.intermediateSize
-    weights.gateAndUp(
-      compute, worker: worker, activation: .swiGLU, x: workspace.normed.pointer, xStride: hidden, count: rows,
-      gate: workspace.gate.pointer, up: workspace.up.pointer, stride: width)
+    let (gate, up) = (workspace.gate.pointer, workspace.up.pointer)
+    weights.gateAndUp(compute, worker: worker, x: normed, count: rows, gate: gate, up: up, stride: width)
+    compute.pool.barrier(worker: worker)
+    let activated = workspace.activated(width: width)
+    activated.share(compute, worker: worker, gate, stride: width, count: rows) { row, columns in
+      let at = row * width + columns.lowerBound
+      compute.activate(.swiGLU, gate: gate + at, up: up + at, count: columns.count)
+    }
     compute.pool.barrier(worker: worker)
     weights.down.multiply(
-      compute, worker: worker, x: workspace.gate.pointer, xStride: width, count: rows, y: output, yStride: hidden)
+      compute, worker: worker, x: activated.rows(of: gate, stride: width), count: rows, y: output,
+      yStride: description.hiddenSize)
   }
 
   private func mixture(_ mixture: MixtureWeights, layer: Int, rows: Int) throws {
@@ -126,8 +137,7 @@ package final class Decoder {
       guard rows > 0, let shared = mixture.shared else { return }
       compute.pool.run { worker in
         mixture.sharedGate?.multiply(
-          compute, worker: worker, x: workspace.normed.pointer, xStride: description.hiddenSize, count: rows,
-          y: workspace.sharedGate.pointer, yStride: 1)
+          compute, worker: worker, x: normed, count: rows, y: workspace.sharedGate.pointer, yStride: 1)
         feedForward(shared, rows: rows, worker: worker, output: workspace.shared.pointer)
       }
     }
@@ -155,8 +165,7 @@ package final class Decoder {
       norm(weights.layers[layer].feedForwardNorm, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
       mixture.router.multiply(
-        compute, worker: worker, x: workspace.normed.pointer, xStride: description.hiddenSize, count: rows,
-        y: workspace.routerLogits.pointer, yStride: count)
+        compute, worker: worker, x: normed, count: rows, y: workspace.routerLogits.pointer, yStride: count)
       compute.pool.barrier(worker: worker)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * count) { scratch in
         for row in compute.share(of: rows, worker: worker) {
@@ -174,20 +183,24 @@ package final class Decoder {
     guard !rows.isEmpty else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
     let hidden = description.hiddenSize
     let vocabulary = description.vocabularySize
-    if outputs.count < rows.count * hidden { outputs = AlignedBuffer(count: rows.count * hidden) }
+    if outputs.count < rows.count * hidden {
+      outputs = AlignedBuffer(count: rows.count * hidden)
+      roundedOutputs = RowBuffer(roundedOutputs.format, columns: hidden, rows: rows.count)
+    }
     if logits.count < rows.count * vocabulary { logits = AlignedBuffer(count: rows.count * vocabulary) }
-    let (workspace, outputs, logits) = (workspace, outputs, logits)
+    let (workspace, outputs, rounded, logits) = (workspace, outputs, roundedOutputs, logits)
     compute.pool.run { worker in
       for i in compute.share(of: rows.count, worker: worker) {
         compute.rmsNorm(
           workspace.hidden.pointer + rows[i] * hidden, stride: hidden, rows: 1, count: hidden,
           weight: weights.finalNorm.pointer, epsilon: description.normEpsilon, out: outputs.pointer + i * hidden,
           outStride: hidden)
+        rounded.round(compute, row: i, outputs.pointer + i * hidden)
       }
       compute.pool.barrier(worker: worker)
       weights.head.multiply(
-        compute, worker: worker, x: outputs.pointer, xStride: hidden, count: rows.count, y: logits.pointer,
-        yStride: vocabulary)
+        compute, worker: worker, x: rounded.rows(of: outputs.pointer, stride: hidden), count: rows.count,
+        y: logits.pointer, yStride: vocabulary)
     }
     return UnsafeMutableBufferPointer(start: logits.pointer, count: rows.count * vocabulary)
   }

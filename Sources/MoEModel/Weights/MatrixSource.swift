@@ -28,6 +28,8 @@ package struct MatrixSource: Sendable {
   package let storedFormat: WeightFormat
   /// How they are held: as stored, or fp32 where a scaled format cannot be held in this layout.
   package let format: WeightFormat
+  /// What its products take rows as.
+  package let rowFormat: RowFormat
   /// The panels of each worker.
   package let bounds: [Int]
 
@@ -43,6 +45,7 @@ package struct MatrixSource: Sendable {
     self.storedFormat = storedFormat
     self.bounds = bounds
     if case .columns = layout, storedFormat == .float8 { format = .float32 } else { format = storedFormat }
+    rowFormat = format.plainRowFormat
   }
 
   /// Bytes of worker `worker`'s panels.

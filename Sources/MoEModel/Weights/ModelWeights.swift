@@ -69,6 +69,8 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
+  /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
+  package var rowFormat: RowFormat { head.rowFormat }
   /// The memory the panels lie in: whoever holds the weights holds it.
   var arenas: [NodeArena] = []
 }

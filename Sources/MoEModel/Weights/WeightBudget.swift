@@ -39,7 +39,7 @@ package final class WeightBudget: WeightAllocator {
     }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, bias: nil, bounds: source.bounds,
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds,
       shards: Array(repeating: nil, count: bytesByWorker.count))
   }
 

@@ -57,7 +57,7 @@ package final class WeightLoader: WeightAllocator {
     }
     tasks.append(Task(source: source, shards: shards))
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, bias: try bias.map { try vector($0) },
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: try bias.map { try vector($0) },
       bounds: source.bounds, shards: shards)
   }
 

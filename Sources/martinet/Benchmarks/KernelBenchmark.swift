@@ -6,15 +6,32 @@ import Tensors
 struct KernelBenchmark {
   struct Result {
     var format: WeightFormat
+    var rowFormat: RowFormat
     var inputRows: Int
     var seconds: Double
     var weightBytes: Int
     var operations: Int
 
     /// Time the limits alone would take, over the time taken.
-    func ratio(read: Double, flops: Double) -> Double {
-      max(Double(weightBytes) / read, Double(operations) / flops) / seconds
+    func ratio(_ limits: Limits) -> Double {
+      max(Double(weightBytes) / limits.read, Double(operations) / limits.arithmetic[rowFormat]!) / seconds
     }
+  }
+
+  /// What this machine can do: bytes read, and operations by what rows are rounded to, per second.
+  struct Limits {
+    let read: Double
+    let arithmetic: [RowFormat: Double]
+
+    init(_ compute: Compute) {
+      read = compute.probeRead()
+      arithmetic = Dictionary(uniqueKeysWithValues: RowFormat.allCases.map { ($0, compute.probeArithmetic(of: $0)) })
+    }
+  }
+
+  /// Every product there is.
+  static var products: [(WeightFormat, RowFormat)] {
+    WeightFormat.allCases.flatMap { format in RowFormat.allCases.filter(format.canMeet).map { (format, $0) } }
   }
 
   let compute: Compute
@@ -24,29 +41,34 @@ struct KernelBenchmark {
   /// Memory the weights of one format take together: several times any last-level cache slice.
   private static let footprint = 192 << 20
 
-  func measure(_ format: WeightFormat, inputRows: Int) -> Result {
-    let matrices = makeMatrices(format)
+  func measure(_ format: WeightFormat, rowFormat: RowFormat, inputRows: Int) -> Result {
+    let matrices = makeMatrices(format, rowFormat)
     let x = AlignedBuffer<Float>(count: inputRows * columns)
     for i in 0..<x.count { x.pointer[i] = Float(i % 17) * 0.125 - 1 }
     let y = AlignedBuffer<Float>(count: inputRows * rows)
+    let rounded = RowBuffer(rowFormat, columns: columns, rows: inputRows)
+    for row in 0..<inputRows { rounded.round(compute, row: row, x.pointer + row * columns) }
+    let input = rounded.rows(of: x.pointer, stride: columns)
     let bytes = PackedMatrix.panelCount(rows: rows) * format.panelByteCount(columns: columns)
     var best = Double.infinity
     for _ in 0..<3 {
       let start = ContinuousClock.now
       for matrix in matrices.list {
         compute.pool.run { worker in
-          matrix.multiply(
-            compute, worker: worker, x: x.pointer, xStride: columns, count: inputRows, y: y.pointer, yStride: rows)
+          matrix.multiply(compute, worker: worker, x: input, count: inputRows, y: y.pointer, yStride: rows)
         }
       }
       best = min(best, (ContinuousClock.now - start) / .seconds(1) / Double(matrices.list.count))
     }
     withExtendedLifetime(matrices.memory) {}
     return Result(
-      format: format, inputRows: inputRows, seconds: best, weightBytes: bytes, operations: 2 * inputRows * rows * columns)
+      format: format, rowFormat: rowFormat, inputRows: inputRows, seconds: best, weightBytes: bytes,
+      operations: 2 * inputRows * rows * columns)
   }
 
-  private func makeMatrices(_ format: WeightFormat) -> (list: [PackedMatrix], memory: [AlignedBuffer<UInt8>]) {
+  private func makeMatrices(
+    _ format: WeightFormat, _ rowFormat: RowFormat
+  ) -> (list: [PackedMatrix], memory: [AlignedBuffer<UInt8>]) {
     let panelBytes = format.panelByteCount(columns: columns)
     let bounds = PackedMatrix.evenBounds(rows: rows, workerCount: compute.workerCount)
     let size = PackedMatrix.panelCount(rows: rows) * panelBytes
@@ -62,7 +84,8 @@ struct KernelBenchmark {
         memory.append(buffer)
         return UnsafeMutableRawPointer(buffer.pointer)
       }
-      return PackedMatrix(format: format, rows: rows, columns: columns, bias: nil, bounds: bounds, shards: shards)
+      return PackedMatrix(
+        format: format, rows: rows, columns: columns, rowFormat: rowFormat, bias: nil, bounds: bounds, shards: shards)
     }
     return (list, memory)
   }

@@ -9,8 +9,9 @@ struct BenchKernels: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kernels", abstract: "The matrix kernels against the machine's limits.",
     discussion: """
-      For each weight format and number of input rows: time, GB/s of weights, GFLOP/s, and the ratio to the limit that
-      binds: the greater of weight bytes over the read probe and operations over the multiply-add probe.
+      For each weight format, what rows are rounded to, and number of rows: time, GB/s of weights, Gop/s, and the
+      ratio to the limit that binds: the greater of weight bytes over the read probe and operations over the probe of
+      the rows' arithmetic.
       """)
 
   @Option(parsing: .unconditional, help: "Output rows of the matrix.") var rows = 2048
@@ -18,6 +19,7 @@ struct BenchKernels: ParsableCommand {
   @Option(help: ArgumentHelp("Numbers of input rows.", valueName: "1,4,…")) var batch = "1,4,16,64,256"
   @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
+  @Flag(help: "Only the machine's limits.") var probesOnly = false
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
@@ -39,48 +41,67 @@ struct BenchKernels: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
-      let (read, flops) = (compute.probeRead(), compute.probeMultiplyAdd())
-      var results: [KernelBenchmark.Result] = []
-      if !json {
-        show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add")
-        show("format    rows        µs      GB/s   GFLOP/s   of the limit")
+      let limits = KernelBenchmark.Limits(compute)
+      if !json { show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(words(limits))") }
+      if probesOnly {
+        if json { show(figures(limits, of: compute).text(pretty: true)) }
+        return
       }
-      for format in WeightFormat.allCases {
+      if !json { show("weights   rows of  rows        µs      GB/s     Gop/s   of the limit") }
+      var results: [KernelBenchmark.Result] = []
+      for (format, rowFormat) in KernelBenchmark.products {
         for count in try batches() {
-          let result = KernelBenchmark(compute: compute, rows: rows, columns: columns).measure(format, inputRows: count)
+          let result = KernelBenchmark(compute: compute, rows: rows, columns: columns)
+            .measure(format, rowFormat: rowFormat, inputRows: count)
           results.append(result)
-          if !json { show(line(result, read: read, flops: flops)) }
+          if !json { show(line(result, limits)) }
         }
       }
-      let (readAfter, flopsAfter) = (compute.probeRead(), compute.probeMultiplyAdd())
+      let after = KernelBenchmark.Limits(compute)
       if json {
         show(
           ([
-            "isa": .string(compute.instructionSet.rawValue), "threads": .int(compute.workerCount),
-            "read_bytes_per_second": .double(read), "read_bytes_per_second_after": .double(readAfter),
-            "multiply_add_flops": .double(flops), "multiply_add_flops_after": .double(flopsAfter), "rows": .int(rows), "columns": .int(columns),
-            "results": .array(
-              results.map {
-                [
-                  "format": .string($0.format.rawValue), "input_rows": .int($0.inputRows), "seconds": .double($0.seconds),
-                  "weight_bytes_per_second": .double(Double($0.weightBytes) / $0.seconds),
-                  "flops": .double(Double($0.operations) / $0.seconds),
-                  "ratio_to_limit": .double($0.ratio(read: read, flops: flops)),
-                ] as JSONValue
-              }),
+            "before": figures(limits, of: compute), "after": figures(after, of: compute), "rows": .int(rows),
+            "columns": .int(columns), "results": .array(results.map { figures($0, limits) }),
           ] as JSONValue).text(pretty: true))
       } else {
-        show("limits after: \(gigas(readAfter)) GB/s read, \(gigas(flopsAfter)) GFLOP/s")
+        show("limits after: \(words(after))")
       }
     }
   }
 
+  private func words(_ limits: KernelBenchmark.Limits) -> String {
+    let arithmetic = RowFormat.allCases.map { "\($0.rawValue) \(gigas(limits.arithmetic[$0]!))" }.joined(separator: ", ")
+    return "\(gigas(limits.read)) GB/s read, Gop/s \(arithmetic)"
+  }
+
+  private func figures(_ limits: KernelBenchmark.Limits, of compute: Compute) -> JSONValue {
+    [
+      "isa": .string(compute.instructionSet.rawValue), "threads": .int(compute.workerCount),
+      "read_bytes_per_second": .double(limits.read),
+      "float32_operations_per_second": .double(limits.arithmetic[.float32]!),
+      "bfloat16_operations_per_second": .double(limits.arithmetic[.bfloat16]!),
+      "int8_operations_per_second": .double(limits.arithmetic[.int8]!),
+    ]
+  }
+
+  private func figures(_ result: KernelBenchmark.Result, _ limits: KernelBenchmark.Limits) -> JSONValue {
+    [
+      "format": .string(result.format.rawValue), "row_format": .string(result.rowFormat.rawValue),
+      "input_rows": .int(result.inputRows), "seconds": .double(result.seconds),
+      "weight_bytes_per_second": .double(Double(result.weightBytes) / result.seconds),
+      "operations_per_second": .double(Double(result.operations) / result.seconds),
+      "ratio_to_limit": .double(result.ratio(limits)),
+    ]
+  }
+
   private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
 
-  private func line(_ result: KernelBenchmark.Result, read: Double, flops: Double) -> String {
+  private func line(_ result: KernelBenchmark.Result, _ limits: KernelBenchmark.Limits) -> String {
     func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
-    let ratio = Figures.decimals(100 * result.ratio(read: read, flops: flops), 0)
-    return result.format.rawValue.padding(to: 8) + right("\(result.inputRows)", 6)
+    let ratio = Figures.decimals(100 * result.ratio(limits), 0)
+    return result.format.rawValue.padding(to: 10) + result.rowFormat.rawValue.padding(to: 7)
+      + right("\(result.inputRows)", 6)
       + right(Figures.decimals(result.seconds * 1e6, 1), 10)
       + right(gigas(Double(result.weightBytes) / result.seconds), 10)
       + right(gigas(Double(result.operations) / result.seconds), 10) + right("\(ratio) %", 15)

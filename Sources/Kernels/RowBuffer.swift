@@ -1,0 +1,98 @@
+import CKernels
+import Tensors
+
+/// Rows on their way into matrix products: their fp32 values and, unless those are wanted, their rounded form.
+package struct Rows {
+  package var values: UnsafePointer<Float>
+  /// In floats.
+  package var valueStride: Int
+  var rounded: UnsafeRawPointer?
+  /// In bytes.
+  var roundedStride = 0
+
+  /// Rows that meet only matrices with `rowFormat` float32.
+  package init(_ values: UnsafePointer<Float>, stride: Int) {
+    self.values = values
+    valueStride = stride
+  }
+
+  /// The rows from the `first` on.
+  package func from(_ first: Int) -> Rows {
+    var rows = self
+    rows.values += first * valueStride
+    rows.rounded = rounded.map { $0 + first * roundedStride }
+    return rows
+  }
+
+  /// Every `step`-th row from the `first` on.
+  package func strided(from first: Int, by step: Int) -> Rows {
+    var rows = from(first)
+    rows.valueStride *= step
+    rows.roundedStride *= step
+    return rows
+  }
+}
+
+/// Memory for the rounded form of some rows; none when the format is fp32.
+package struct RowBuffer: @unchecked Sendable {
+  package let format: RowFormat
+  package let columns: Int
+  private let stride: Int
+  private let memory: AlignedBuffer<UInt8>
+
+  package init(_ format: RowFormat, columns: Int, rows: Int) {
+    self.format = format
+    self.columns = columns
+    stride = format.rowByteCount(columns: columns)
+    memory = AlignedBuffer(count: format == .float32 ? 1 : max(rows * stride, 1))
+  }
+
+  /// The rows whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form is here.
+  package func rows(of values: UnsafePointer<Float>, stride valueStride: Int) -> Rows {
+    var rows = Rows(values, stride: valueStride)
+    guard format != .float32 else { return rows }
+    rows.rounded = UnsafeRawPointer(memory.pointer)
+    rows.roundedStride = stride
+    return rows
+  }
+
+  /// Rounds row `row`, whose fp32 values are at `values`.
+  package func round(_ compute: Compute, row: Int, _ values: UnsafePointer<Float>) {
+    guard format != .float32 else { return }
+    ck_round_row(compute.isa, format.code, values, columns, 0, columns, memory.pointer + row * stride)
+  }
+
+  /// Rounds `worker`'s share of `count` rows, cut by blocks of columns where there are few; `prepare` is called first
+  /// for each piece, to write its fp32 values.
+  package func share(
+    _ compute: Compute, worker: Int, _ values: UnsafePointer<Float>, stride valueStride: Int, count: Int,
+    prepare: (_ row: Int, _ columns: Range<Int>) -> Void = { _, _ in }
+  ) {
+    let block = Self.blockColumns
+    let blocks = (columns + block - 1) / block
+    let share = compute.share(of: count * blocks, worker: worker)
+    var piece = share.lowerBound
+    while piece < share.upperBound {
+      let row = piece / blocks
+      let first = piece - row * blocks
+      let end = min(blocks, first + share.upperBound - piece)
+      let range = (first * block)..<min(end * block, columns)
+      prepare(row, range)
+      if format != .float32 {
+        ck_round_row(
+          compute.isa, format.code, values + row * valueStride, columns, range.lowerBound, range.upperBound,
+          memory.pointer + row * stride)
+      }
+      piece += end - first
+    }
+  }
+
+  /// Copies the rounded form of `other`'s row `source` to row `row`.
+  package func copy(row: Int, from other: RowBuffer, row source: Int) {
+    guard format != .float32 else { return }
+    (memory.pointer + row * stride).update(from: other.memory.pointer + source * stride, count: stride)
+  }
+
+  /// Pieces of a row start at multiples of this many columns.
+  private static let blockColumns = Int(CK_Q_BLOCK)
+}
