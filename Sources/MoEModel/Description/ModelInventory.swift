@@ -22,7 +22,7 @@ package final class ModelInventory: WeightAllocator {
   /// Walks the whole model; throws on the first tensor that is missing or has the wrong shape.
   package init(_ description: DecoderDescription, folder: CheckpointFolder) throws {
     self.description = description
-    let tensors = CheckpointTensors(folder: folder, quantization: description.quantization, workerCount: 1)
+    let tensors = CheckpointTensors(folder: folder, description: description, workerCount: 1)
     _ = try ModelAssembly(description: description, tensors: tensors, allocator: self, owns: { _, _ in true }).model()
   }
 
@@ -62,13 +62,7 @@ package final class ModelInventory: WeightAllocator {
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     add(source.entry, parameters: source.elementCount, bytes: source.storedByteCount)
-    switch source.scales {
-    case .none: break
-    case .blocks(let scales):
-      // A tensor cut into several matrices has its scales counted in proportion.
-      add(scales, parameters: 0, bytes: scales.byteCount * source.elementCount / max(source.entry.elementCount, 1))
-    case .exponents(let scales): add(scales, parameters: 0, bytes: source.rows * (scales.shape.last ?? 1))
-    }
+    for scales in source.storedScales { add(scales.entry, parameters: 0, bytes: scales.byteCount) }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
       format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
