@@ -90,7 +90,8 @@ extension CommandTests {
         (try changed(["vocab_size": 200]), "out", "vocab_size = 200"),
         (try changed(["hidden_size": 7]), "out", "config.json"),
         (try changed(["num_local_experts": 8192, "num_hidden_layers": 1024]), "out", "tensors"),
-        (try changed(["num_local_experts": 8192, "intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "free"),
+        (try changed(["num_local_experts": 8192, "intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "TiB"),
+        (try changed(["intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "free"),
       ]
       for (shape, out, message) in cases {
         let run = try Program.run(["bench", "make-checkpoint", "--shape", shape, folder.path(out)])
