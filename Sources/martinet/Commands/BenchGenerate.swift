@@ -19,6 +19,7 @@ struct BenchGenerate: ParsableCommand {
   @Option(parsing: .unconditional, help: "Prompts at once.") var batch = 1
   @Flag(help: "The same prompt for all, so that all visit the same experts.") var samePrompt = false
   @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
+  @Flag(help: "Give every sequence the same prompt: all choose the same experts.") var samePrompt = false
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
