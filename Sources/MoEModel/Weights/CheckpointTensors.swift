@@ -4,12 +4,12 @@ import Tensors
 
 /// Finds a model's tensors in its checkpoint and holds each against the shape the configuration implies.
 package struct CheckpointTensors {
-  package let folder: CheckpointFolder
+  package let folder: any TensorCatalog
   package let quantization: Quantization
   package let precision: WeightPrecision
   package let workerCount: Int
 
-  init(folder: CheckpointFolder, description: DecoderDescription, workerCount: Int) {
+  init(folder: any TensorCatalog, description: DecoderDescription, workerCount: Int) {
     self.folder = folder
     quantization = description.quantization
     precision = description.weights
@@ -17,7 +17,7 @@ package struct CheckpointTensors {
   }
 
   func entry(_ name: String, shape: [Int]) throws -> TensorEntry {
-    guard let entry = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard let entry = try folder.tensor(name, expectedShape: shape) else { throw ModelError.missingTensor(name) }
     guard entry.shape == shape else {
       throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape)
     }
@@ -69,7 +69,7 @@ package struct CheckpointTensors {
   private func stored(
     _ name: String, rows: [Int], columns: Int, use: WeightPrecision.Use
   ) throws -> MatrixSource.Stored {
-    guard let found = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else { throw ModelError.missingTensor(name) }
     if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
       guard use != .choice, precision.formats(use, stored: format).weights == format else {
         throw ModelError.wrongType(
@@ -114,7 +114,9 @@ package struct CheckpointTensors {
         bounds: bounds(rows: rows, worker: nil))
     }
     let inRows = MatrixSource.Layout.rows(first: expert * tensorRows + first, step: step)
-    if quantization == .mxfp4Experts, folder.tensor("\(name)_blocks") != nil {
+    if quantization == .mxfp4Experts,
+      try folder.tensor("\(name)_blocks", expectedShape: [expertCount, tensorRows, columns / 32, 16]) != nil
+    {
       guard columns % 32 == 0 else {
         throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(name) has \(columns)")
       }
@@ -122,7 +124,9 @@ package struct CheckpointTensors {
       let scales = try entry("\(name)_scales", shape: [expertCount, tensorRows, columns / 32], type: .uint8)
       return source(MatrixSource.Stored(entry: blocks, format: .mxfp4, scales: .exponents(scales)), inRows)
     }
-    if let entry = folder.tensor(name), Self.quantizedFormat(entry.type) != nil {
+    if case .martinet = quantization, let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
+      Self.quantizedFormat(entry.type) != nil
+    {
       return source(try stored(name, rows: [expertCount, tensorRows], columns: columns, use: .projection), inRows)
     }
     let entry = try entry(name, shape: [expertCount, columns, tensorRows])
