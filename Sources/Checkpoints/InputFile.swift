@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Weights are read with `pread` into memory we own rather than mapped: a mapped file that shrinks kills the
 /// process with SIGBUS, a short read is an error we can report.
-final class InputFile: Sendable {
+package final class InputFile: Sendable {
   let path: String
   /// Its size when it was opened.
   let byteCount: Int
@@ -12,7 +12,7 @@ final class InputFile: Sendable {
   private let modified: timespec
 
   /// Throws `.system` (code ENOENT when there is no such file) or `.notARegularFile`.
-  init(path: String) throws(CheckpointError) {
+  package init(path: String) throws(CheckpointError) {
     guard !path.utf8.contains(0) else { throw .system(operation: "open", path: path, code: EINVAL) }
     // O_NONBLOCK: opening a named pipe must fail below, not wait for a writer.
     let descriptor = retryingInterrupts { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) }
@@ -64,7 +64,7 @@ final class InputFile: Sendable {
   }
 
   /// The whole file, when it is no larger than `limit`.
-  func contents(limit: Int) throws(CheckpointError) -> [UInt8] {
+  package func contents(limit: Int) throws(CheckpointError) -> [UInt8] {
     guard byteCount <= limit else { throw .tooLarge(path: path, byteCount: byteCount, limit: limit) }
     return try bytes(at: 0, count: byteCount)
   }

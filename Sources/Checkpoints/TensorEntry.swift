@@ -11,11 +11,20 @@ package struct TensorEntry: Sendable, Equatable {
   package let byteOffset: Int
   package let byteCount: Int
 
+  package init(name: String, type: ElementType, shape: [Int], fileIndex: Int, byteOffset: Int, byteCount: Int) {
+    self.name = name
+    self.type = type
+    self.shape = shape
+    self.fileIndex = fileIndex
+    self.byteOffset = byteOffset
+    self.byteCount = byteCount
+  }
+
   package var elementCount: Int { byteCount / type.byteCount }
 
   /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows: an answer that does not
   /// depend on the dimensions' order.
-  static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
+  package static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
     var product = type.byteCount
     for dimension in shape where dimension != 0 {
       let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)

@@ -9,6 +9,7 @@
 #include "isa.h"
 #include "matmul.h"
 #include "rows.h"
+#include "quantize.h"
 #include "elementwise.h"
 #include "attention.h"
 #include "probes.h"

@@ -56,16 +56,16 @@ void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, 
                     size_t row_stride_bytes, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
-/// format (for MXFP4 packed nibbles: k0 and k_count even). Row r starts at
-/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero; the padding after
-/// the elements is cleared by the call that fills the last column. Scales are not touched. Pieces of different columns
-/// may be packed by different threads.
+/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h). k0 is a multiple of 2 for BF16 and MXFP4, of 8
+/// for Q8 and Q4, and so is k_count unless it ends at k. Row r starts at rows + r * row_stride_bytes, its first element
+/// being column k0. Lanes past row_count become zero; the padding after the elements is cleared by the call that fills
+/// the last column. Scales of rows are not touched. Pieces of different columns may be packed by different threads.
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel);
 
 /// The same from column-major storage ([k, n]: column c of w's transpose contiguous): element
 /// (row r, column k0 + i) is at columns + i * column_stride_bytes + r * element_stride_bytes.
-/// Not for MXFP4.
+/// Not for MXFP4, Q8 and Q4.
 void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes,
                      size_t element_stride_bytes, size_t row_count, size_t k0, size_t k_count, size_t k,
                      void *panel);
@@ -78,6 +78,6 @@ void ck_set_scale_mxfp4(void *panel, size_t k, size_t block, size_t lane, uint8_
 /// Expands one row (lane) of a panel to fp32, k values. For tests and embeddings.
 void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t lane, float *out);
 
-/// Expands `count` consecutive elements (no scales; MXFP4 not allowed) to fp32.
+/// Expands `count` consecutive elements (no scales; MXFP4, Q8 and Q4 not allowed) to fp32.
 void ck_expand(ck_format format, const void *elements, size_t count, float *out);
 #endif

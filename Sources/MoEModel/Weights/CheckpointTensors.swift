@@ -4,12 +4,12 @@ import Tensors
 
 /// Finds a model's tensors in its checkpoint and holds each against the shape the configuration implies.
 package struct CheckpointTensors {
-  package let folder: CheckpointFolder
+  package let folder: any TensorCatalog
   package let quantization: Quantization
   package let workerCount: Int
 
   func entry(_ name: String, shape: [Int]) throws -> TensorEntry {
-    guard let entry = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard let entry = try folder.tensor(name, expectedShape: shape) else { throw ModelError.missingTensor(name) }
     guard entry.shape == shape else {
       throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape)
     }
@@ -74,7 +74,9 @@ package struct CheckpointTensors {
     _ name: String, expert: Int, expertCount: Int, tensorRows: Int, columns: Int, first: Int, step: Int, rows: Int
   ) throws -> MatrixSource {
     let bounds = bounds(rows: rows, worker: nil)
-    if quantization == .mxfp4Experts, folder.tensor("\(name)_blocks") != nil {
+    if quantization == .mxfp4Experts,
+      try folder.tensor("\(name)_blocks", expectedShape: [expertCount, tensorRows, columns / 32, 16]) != nil
+    {
       guard columns % 32 == 0 else {
         throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(name) has \(columns)")
       }

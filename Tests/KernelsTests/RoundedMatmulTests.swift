@@ -1,0 +1,174 @@
+import CKernels
+import Foundation
+import Testing
+
+/// Products of bf16 rows, and of int8 rows with Q8 and Q4 weights.
+struct RoundedMatmulTests {
+  static let outputCounts = [1, 15, 16, 17, 33, 48, 100]
+  static let lengths = [1, 2, 63, 64, 65, 128, 192, 300, 513, 2200]
+  static let rowCounts = [1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 33]
+  static let formats = [CK_BF16, CK_Q8, CK_Q4]
+
+  /// Panels of random levels or bf16 values, and rows.
+  struct Case {
+    let format: ck_format
+    let k: Int
+    let panels: GuardedMemory
+    let panelBytes: Int
+    let rows: GuardedMemory
+    let rowStride: Int
+    let rowCount: Int
+    var rowFormat: ck_row_format { format == CK_BF16 ? CK_ROWS_BF16 : CK_ROWS_INT8 }
+
+    init(_ format: ck_format, outputs: Int, k: Int, rows rowCount: Int, wild: Bool = false, seed: UInt64) {
+      var generator = SeededGenerator(seed: seed)
+      self.format = format
+      self.k = k
+      self.rowCount = rowCount
+      panelBytes = ck_panel_bytes(format, k)
+      let panelCount = (outputs + 15) / 16
+      panels = GuardedMemory(byteCount: panelBytes * panelCount)
+      let words = panels.start.assumingMemoryBound(to: UInt8.self)
+      for i in 0..<panelBytes * panelCount { words[i] = UInt8(truncatingIfNeeded: generator.next()) }
+      if format == CK_BF16 {
+        let values = RoundedRowsTests.values(panelBytes / 2 * panelCount, wild: wild, &generator)
+        for (i, value) in values.enumerated() {
+          panels.start.storeBytes(of: UInt16(value.bitPattern >> 16), toByteOffset: 2 * i, as: UInt16.self)
+        }
+      } else {
+        for panel in 0..<panelCount {
+          for lane in 0..<16 {
+            let scale = wild ? RoundedRowsTests.values(1, wild: true, &generator)[0] : generator.floats(1)[0]
+            panels.start.storeBytes(of: scale, toByteOffset: (panel + 1) * panelBytes - 64 + lane * 4, as: Float.self)
+          }
+        }
+      }
+      let rowFormat = format == CK_BF16 ? CK_ROWS_BF16 : CK_ROWS_INT8
+      rowStride = ck_row_bytes(rowFormat, k)
+      rows = GuardedMemory(byteCount: rowStride * rowCount)
+      for row in 0..<rowCount {
+        let x = wild ? RoundedRowsTests.values(k, wild: true, &generator) : generator.floats(k)
+        ck_round_row(CK_ISA_REFERENCE, rowFormat, x, k, 0, k, rows.start + row * rowStride)
+      }
+    }
+
+    func multiply(
+      _ isa: ck_isa, firstRow: Int = 0, m: Int, firstPanel: Int = 0, n: Int, bias: [Float]? = nil, yStride: Int,
+      canary: Float = 0
+    ) -> [Float] {
+      let memory = GuardedMemory([Float](repeating: canary, count: m * yStride))
+      let scratch = UnsafeMutableRawPointer.allocate(byteCount: ck_matmul_scratch_bytes(), alignment: 64)
+      defer { scratch.deallocate() }
+      let (p, x) = (panels.start + firstPanel * panelBytes, rows.start + firstRow * rowStride)
+      if format == CK_BF16 {
+        ck_matmul_bf16(isa, p, n, k, x, rowStride, m, bias, memory.floats, yStride, scratch)
+      } else {
+        ck_matmul_int8(isa, format, p, n, k, x, rowStride, m, bias, memory.floats, yStride, scratch)
+      }
+      return withExtendedLifetime(self) { Array(UnsafeBufferPointer(start: memory.floats, count: m * yStride)) }
+    }
+  }
+
+  @Test(arguments: formats)
+  func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
+    for k in Self.lengths {
+      let multiplication = Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k))
+      var generator = SeededGenerator(seed: 7)
+      let bias = k % 2 == 0 ? generator.floats(100) : nil
+      let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 33, n: 100, bias: bias, yStride: 100)
+      for isa in ck_isa.vectors {
+        for m in Self.rowCounts {
+          for n in Self.outputCounts {
+            // The last rows, so that reading past them would be seen.
+            let first = 33 - m
+            let y = multiplication.multiply(isa, firstRow: first, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
+            let wrong = (0..<m).first { row in
+              let written = y[row * (n + 5)..<row * (n + 5) + n]
+              let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
+              return !sameBits(written, reference[(first + row) * 100..<(first + row) * 100 + n])
+                || canaries.contains { $0 != 7 }
+            }
+            #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: formats)
+  func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
+    let multiplication = Case(format, outputs: 150, k: 320, rows: 20, seed: 5)
+    for isa in ck_isa.supported {
+      let whole = multiplication.multiply(isa, m: 20, n: 150, yStride: 150)
+      for split in 1..<10 {
+        let n = 150 - split * 16
+        let part = multiplication.multiply(isa, m: 20, firstPanel: split, n: n, yStride: n)
+        for row in 0..<20 {
+          #expect(
+            sameBits(part[row * n..<(row + 1) * n], whole[row * 150 + split * 16..<(row + 1) * 150]),
+            "isa \(isa.rawValue), from panel \(split)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: formats)
+  func extremeValuesGiveTheReferencesBitsOrNaN(format: ck_format) {
+    for seed in 1...4 as ClosedRange<UInt64> {
+      let multiplication = Case(format, outputs: 40, k: 290, rows: 13, wild: true, seed: seed)
+      for m in [1, 4, 13] {
+        let reference = multiplication.multiply(CK_ISA_REFERENCE, m: m, n: 40, yStride: 40)
+        for isa in ck_isa.vectors {
+          let y = multiplication.multiply(isa, m: m, n: 40, yStride: 40)
+          let wrong = y.indices.first { y[$0].bitPattern != reference[$0].bitPattern && !(y[$0].isNaN && reference[$0].isNaN) }
+          #expect(wrong == nil, "isa \(isa.rawValue), m \(m), seed \(seed): output \(wrong ?? -1)")
+        }
+      }
+    }
+  }
+
+  /// The reference against sums in double precision of each side's own values.
+  @Test(arguments: formats)
+  func theReferenceIsTheProductOfWhatBothSidesHold(format: ck_format) {
+    for k in [1, 64, 100, 520] {
+      let multiplication = Case(format, outputs: 17, k: k, rows: 2, seed: 11 + UInt64(k))
+      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17, yStride: 17)
+      for row in 0..<2 {
+        for j in 0..<17 {
+          var weights = [Float](repeating: 0, count: k)
+          ck_expand_panel_row(format, multiplication.panels.start + j / 16 * multiplication.panelBytes, k, j % 16, &weights)
+          var sum = 0.0
+          var magnitude = 0.0
+          for i in 0..<k {
+            let product = Double(weights[i]) * value(multiplication, row: row, column: i)
+            sum += product
+            magnitude += abs(product)
+          }
+          // k roundings of partial sums, and one each for product, expansion and scales.
+          let bound = magnitude * Double(k + 4) * 0x1p-23 + 1e-30
+          #expect(abs(Double(y[row * 17 + j]) - sum) <= bound, "k \(k), row \(row), output \(j)")
+        }
+      }
+    }
+  }
+
+  private func value(_ multiplication: Case, row: Int, column: Int) -> Double {
+    let bytes = multiplication.rows.start + row * multiplication.rowStride
+    if multiplication.format == CK_BF16 {
+      return Double(Float(bitPattern: UInt32(bytes.load(fromByteOffset: 2 * column, as: UInt16.self)) << 16))
+    }
+    let scales = bytes + (multiplication.k + 63) / 64 * 64
+    return Double(bytes.load(fromByteOffset: column, as: Int8.self))
+      * Double(scales.load(fromByteOffset: column / 64 * 4, as: Float.self))
+  }
+
+  @Test func noRowsOrNoOutputsDoNothing() {
+    for format in Self.formats {
+      let multiplication = Case(format, outputs: 16, k: 64, rows: 1, seed: 1)
+      for isa in ck_isa.supported {
+        #expect(multiplication.multiply(isa, m: 1, n: 0, yStride: 16, canary: 7).allSatisfy { $0 == 7 })
+        #expect(multiplication.multiply(isa, m: 0, n: 16, yStride: 16).isEmpty)
+      }
+    }
+  }
+}
