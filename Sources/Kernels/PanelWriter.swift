@@ -35,8 +35,27 @@ package struct PanelWriter {
     ck_set_scale_mxfp4(panel, columns, block, lane, exponent)
   }
 
+  /// Sets row `lane`'s scales of Q8 or Q4: a byte for each 64 columns, and one for the row.
+  package func setScales(lane: Int, blocks: UnsafePointer<UInt8>, row: Float) {
+    ck_set_scales_q(format.code, panel, columns, lane, blocks, row)
+  }
+
   /// Expands `count` stored elements to fp32, without scales.
   package static func expand(_ format: WeightFormat, _ elements: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Float>) {
     ck_expand(format.code, elements, count, out)
+  }
+
+  /// Expands a stored MXFP4 row of `columns` columns with its exponents, one for each 32.
+  package static func expandMXFP4(
+    _ pairs: UnsafeRawPointer, exponents: UnsafePointer<UInt8>, columns: Int, into out: UnsafeMutablePointer<Float>
+  ) {
+    ck_expand_mxfp4(pairs.assumingMemoryBound(to: UInt8.self), exponents, columns, out)
+  }
+
+  /// Expands a stored FP8 row of `columns` columns with its scales, one for each 128.
+  package static func expandFloat8(
+    _ bytes: UnsafeRawPointer, scales: UnsafePointer<Float>, columns: Int, into out: UnsafeMutablePointer<Float>
+  ) {
+    ck_expand_f8(bytes.assumingMemoryBound(to: UInt8.self), scales, columns, out)
   }
 }

@@ -25,16 +25,19 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     }
   }
 
-  /// Bytes of `count` elements in row-major storage, scales apart.
-  package func storedByteCount(_ count: Int) -> Int {
+  /// Bytes of one stored row of `columns` columns, scales apart.
+  package func storedRowByteCount(_ columns: Int) -> Int {
     switch self {
-    case .float32: count * 4
-    case .bfloat16, .float16: count * 2
-    case .float8: count
-    case .mxfp4, .q4: count / 2
-    case .q8: count
+    case .float32: columns * 4
+    case .bfloat16, .float16: columns * 2
+    case .float8: columns
+    case .mxfp4: columns / 2
+    case .q8, .q4: ck_quantized_row_bytes(code, columns)
     }
   }
+
+  /// Block scales of one stored row of `columns` columns in Q8 or Q4, a byte each.
+  package static func blockCount(columns: Int) -> Int { (columns + Int(CK_Q_BLOCK) - 1) / Int(CK_Q_BLOCK) }
 
   /// Bytes of one panel of sixteen rows of `columns` columns, scales included.
   package func panelByteCount(columns: Int) -> Int { ck_panel_bytes(code, columns) }

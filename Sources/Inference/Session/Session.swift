@@ -34,7 +34,7 @@ package final class Session {
     self.communicator = communicator
     let (folder, description, wanted) = try agree(on: communicator) {
       let folder = try CheckpointFolder(path: path)
-      let description = try ModelConfiguration.read(folder)
+      let description = try ModelConfiguration.read(folder).holding(options.weights)
       return (folder, description, try prepare(folder, description))
     }
     (self.folder, self.description) = (folder, description)

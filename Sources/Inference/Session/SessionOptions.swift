@@ -1,4 +1,5 @@
 import Kernels
+import MoEModel
 
 /// What a user may choose about a run, beside model and prompts.
 package struct SessionOptions: Sendable {
@@ -10,6 +11,8 @@ package struct SessionOptions: Sendable {
   package var batchTokens = 512
   package var sequences = 256
   package var instructionSet: InstructionSet?
+  /// How weights are held.
+  package var weights = WeightPrecision.auto
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   package init() {}

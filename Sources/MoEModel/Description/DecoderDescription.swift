@@ -19,11 +19,22 @@ package struct DecoderDescription: Sendable {
   package var mixture: MixtureDescription?
   package var denseHasBias: Bool
   package var quantization: Quantization
+  /// How the weights are to be held.
+  package var weights: WeightPrecision
   package var naming: TensorNaming
   /// Layers of the checkpoint past the last one: multi-token prediction modules, left out.
   package var predictionLayerCount: Int
 
   package var layerCount: Int { layers.count }
+
+  /// The same model with its weights held in `precision`; throws when the checkpoint was quantised to another.
+  package func holding(_ precision: WeightPrecision) throws -> DecoderDescription {
+    var description = self
+    guard precision != .auto, precision != weights else { return description }
+    if case .martinet(let own) = quantization { throw ModelError.alreadyQuantized(own, asked: precision) }
+    description.weights = precision
+    return description
+  }
   package var mixtureLayers: [Int] { layers.indices.filter { layers[$0].isMixture } }
 }
 
@@ -155,4 +166,6 @@ package enum Quantization: Sendable, Equatable {
   case float8Blocks
   /// Experts in MXFP4: 4-bit values, a power-of-two scale for each 32.
   case mxfp4Experts
+  /// As `martinet quantize` writes them; matrices it left alone may be FP8 with block scales still.
+  case martinet(WeightPrecision)
 }

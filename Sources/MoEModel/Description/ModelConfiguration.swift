@@ -54,6 +54,7 @@ extension ConfigReader {
     naming: TensorNaming = .standard, denseHasBias: Bool = false
   ) throws -> DecoderDescription {
     let grouping = attention.headCount
+    let quantization = try quantization()
     guard grouping > 0 else { throw ModelError.inconsistent("num_attention_heads must be positive") }
     return DecoderDescription(
       family: try string("model_type"),
@@ -65,7 +66,7 @@ extension ConfigReader {
       attention: attention, rotary: rotary, layers: layers,
       mixture: layers.contains { $0.isMixture } ? mixture : nil,
       denseHasBias: denseHasBias,
-      quantization: try quantization(), naming: naming,
+      quantization: quantization, weights: quantization.precision, naming: naming,
       predictionLayerCount: try optionalInt(["num_nextn_predict_layers", "num_mtp_layers"], in: 0...64) ?? 0)
   }
 
@@ -88,6 +89,7 @@ extension ConfigReader {
       }
       return .float8Blocks
     case "mxfp4": return .mxfp4Experts
+    case QuantizationSettings.method: return .martinet(try QuantizationSettings.read(quantization))
     default:
       throw ModelError.unsupported(
         key: "quantization_config.quant_method", value: method,

@@ -7,6 +7,9 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case wrongShape(tensor: String, found: [Int], expected: [Int])
   case wrongType(tensor: String, found: String, expected: String)
   case invalidScale(tensor: String, index: Int, value: Float)
+  case alreadyQuantized(WeightPrecision, asked: WeightPrecision)
+  case notFinite(tensor: String, row: Int)
+  case invalidLevel(tensor: String)
   case insufficientMemory(needed: Int, available: Int)
 
   package var description: String {
@@ -23,6 +26,12 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       "tensor \"\(tensor)\" is stored as \(found) where \(expected) is needed; convert the checkpoint"
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
+    case .alreadyQuantized(let own, let asked):
+      "the checkpoint is quantised to \(own.rawValue) already and cannot be held in \(asked.rawValue); leave --weights out, or take the original checkpoint"
+    case .notFinite(let tensor, let row):
+      "tensor \"\(tensor)\" has infinity or NaN in row \(row), which cannot be quantised; download the file again, or load it with --weights auto"
+    case .invalidLevel(let tensor):
+      "tensor \"\(tensor)\" holds the level -128, where -127 to 127 are levels; quantise the original checkpoint again"
     case .insufficientMemory(let needed, let available):
       "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens, or try with --ignore-memory-check"
     }

@@ -35,11 +35,16 @@ package final class LocalExperts: ExpertLayer {
         layer: layer, inputs: inputs.baseAddress!, inputCount: rows,
         visits: UnsafeBufferPointer(start: visits.pointer, count: count))
     }
-    let (bank, hidden, made) = (bank, hiddenSize, visits.pointer)
+    addUp(rows: rows, decisions: decisions, output: output)
+  }
+
+  private func addUp(rows: Int, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>) {
+    let topK = decisions.topK
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
-        let sum = bank.sum(made, first: row * topK, count: topK, ids: decisions.experts.pointer + row * topK, compute)
-        (output + row * hidden).update(from: sum, count: hidden)
+        let sum = bank.sum(
+          visits.pointer, first: row * topK, count: topK, ids: decisions.experts.pointer + row * topK, compute)
+        (output + row * hiddenSize).update(from: sum, count: hiddenSize)
       }
     }
   }

@@ -22,7 +22,7 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
       throw ModelError.unsupported(
         key: "quantization_config", value: "\(description.quantization)", remedy: "plan the unquantised checkpoint")
     }
-    let tensors = CheckpointTensors(folder: self, quantization: .none, workerCount: 1)
+    let tensors = CheckpointTensors(folder: self, description: description, workerCount: 1)
     _ = try ModelAssembly(description: description, tensors: tensors, allocator: self, owns: { _, _ in true }).model()
   }
 
@@ -48,7 +48,8 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
+      bounds: source.bounds, shards: [nil])
   }
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> { Self.empty }

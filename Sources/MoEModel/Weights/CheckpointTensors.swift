@@ -6,7 +6,15 @@ import Tensors
 package struct CheckpointTensors {
   package let folder: any TensorCatalog
   package let quantization: Quantization
+  package let precision: WeightPrecision
   package let workerCount: Int
+
+  init(folder: any TensorCatalog, description: DecoderDescription, workerCount: Int) {
+    self.folder = folder
+    quantization = description.quantization
+    precision = description.weights
+    self.workerCount = workerCount
+  }
 
   func entry(_ name: String, shape: [Int]) throws -> TensorEntry {
     guard let entry = try folder.tensor(name, expectedShape: shape) else { throw ModelError.missingTensor(name) }
@@ -16,53 +24,82 @@ package struct CheckpointTensors {
     return entry
   }
 
+  private func entry(_ name: String, shape: [Int], type: ElementType) throws -> TensorEntry {
+    let entry = try entry(name, shape: shape)
+    guard entry.type == type else {
+      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: type.rawValue)
+    }
+    return entry
+  }
+
   /// The source of the linear projection `{name}.weight`, `[rows, columns]`.
-  /// `worker`: the one worker that computes all of it; nil to share it.
-  func linear(_ name: String, rows: Int, columns: Int, worker: Int? = nil) throws -> MatrixSource {
-    try matrix("\(name).weight", tensorRows: rows, columns: columns, layout: .rows(first: 0, step: 1), rows: rows, worker: worker)
+  func linear(_ name: String, rows: Int, columns: Int, use: WeightPrecision.Use) throws -> MatrixSource {
+    try self.rows(of: "\(name).weight", tensorRows: rows, columns: columns, first: 0, rows: rows, use: use)
   }
 
   /// The source of `rows` rows of the tensor `name` `[tensorRows, columns]`.
-  func rows(of name: String, tensorRows: Int, columns: Int, first: Int, rows: Int, worker: Int?) throws -> MatrixSource {
-    try matrix(name, tensorRows: tensorRows, columns: columns, layout: .rows(first: first, step: 1), rows: rows, worker: worker)
+  /// `worker`: the one worker that computes all of it; nil to share it.
+  func rows(
+    of name: String, tensorRows: Int, columns: Int, first: Int, rows: Int, use: WeightPrecision.Use, worker: Int? = nil
+  ) throws -> MatrixSource {
+    MatrixSource(
+      rows: rows, columns: columns, stored: try stored(name, rows: [tensorRows], columns: columns, use: use),
+      layout: .rows(first: first, step: 1), use: use, precision: precision, bounds: bounds(rows: rows, worker: worker))
   }
 
   /// The transpose of rows `first ..< first + columns` of the tensor `name` `[tensorRows, rows]`.
-  func transposed(of name: String, tensorRows: Int, rows: Int, first: Int, columns: Int, worker: Int?) throws -> MatrixSource {
-    let (entry, format, scales) = try stored(name, shape: [tensorRows, rows])
-    return MatrixSource(
-      rows: rows, columns: columns, entry: entry,
-      layout: .columns(first: first * rows, columnStride: rows, rowStride: 1), scales: scales, storedFormat: format,
-      bounds: bounds(rows: rows, worker: worker))
-  }
-
-  private func matrix(
-    _ name: String, tensorRows: Int, columns: Int, layout: MatrixSource.Layout, rows: Int, worker: Int?
+  func transposed(
+    of name: String, tensorRows: Int, rows: Int, first: Int, columns: Int, use: WeightPrecision.Use, worker: Int?
   ) throws -> MatrixSource {
-    let (entry, format, scales) = try stored(name, shape: [tensorRows, columns])
+    let stored = try stored(name, rows: [tensorRows], columns: rows, use: use)
+    if case .levels = stored.scales {
+      throw ModelError.wrongType(tensor: name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
+    }
     return MatrixSource(
-      rows: rows, columns: columns, entry: entry, layout: layout, scales: scales, storedFormat: format,
-      bounds: bounds(rows: rows, worker: worker))
+      rows: rows, columns: columns, stored: stored, layout: .columns(first: first * rows, columnStride: rows, rowStride: 1),
+      use: use, precision: precision, bounds: bounds(rows: rows, worker: worker))
   }
 
-  func bounds(rows: Int, worker: Int?) -> [Int] {
+  private func bounds(rows: Int, worker: Int?) -> [Int] {
     guard let worker else { return PackedMatrix.evenBounds(rows: rows, workerCount: workerCount) }
     return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
   }
 
-  /// A two-dimensional tensor with its format and, for FP8, its block scales.
-  private func stored(_ name: String, shape: [Int]) throws -> (TensorEntry, WeightFormat, MatrixSource.Scales) {
-    let entry = try entry(name, shape: shape)
-    if let format = WeightFormat(entry.type) { return (entry, format, .none) }
-    guard entry.type == .float8E4M3, quantization == .float8Blocks else {
+  /// A tensor of matrix rows (`rows`: their count, or that of matrices and of rows in each) with its format and scales.
+  private func stored(
+    _ name: String, rows: [Int], columns: Int, use: WeightPrecision.Use
+  ) throws -> MatrixSource.Stored {
+    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else {
+      throw ModelError.missingTensor(name)
+    }
+    if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
+      guard use != .choice, precision.formats(use, stored: format).weights == format else {
+        throw ModelError.wrongType(
+          tensor: name, found: found.type.rawValue, expected: use == .choice ? "F32, F16 or BF16" : "the other of I8 and U8")
+      }
+      return MatrixSource.Stored(
+        entry: try entry(name, shape: rows + [format.storedRowByteCount(columns)]), format: format,
+        scales: .levels(
+          blocks: try entry(
+            "\(name)_block_scales", shape: rows + [WeightFormat.blockCount(columns: columns)], type: .uint8),
+          rows: try entry("\(name)_row_scales", shape: rows, type: .float32)))
+    }
+    let entry = try entry(name, shape: rows + [columns])
+    if let format = WeightFormat(entry.type) { return MatrixSource.Stored(entry: entry, format: format) }
+    guard entry.type == .float8E4M3, quantization.mayHoldFloat8, rows.count == 1 else {
       throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or (with quantization_config fp8) F8_E4M3")
     }
-    let scaleShape = shape.map { ($0 + 127) / 128 }
-    let scales = try self.entry("\(name)_scale_inv", shape: scaleShape)
-    guard scales.type == .float32 else {
-      throw ModelError.wrongType(tensor: scales.name, found: scales.type.rawValue, expected: "F32")
+    let scales = try self.entry(
+      "\(name)_scale_inv", shape: [(rows[0] + 127) / 128, (columns + 127) / 128], type: .float32)
+    return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(scales))
+  }
+
+  private static func quantizedFormat(_ type: ElementType) -> WeightFormat? {
+    switch type {
+    case .int8: .q8
+    case .uint8: .q4
+    default: nil
     }
-    return (entry, .float8, .blocks(scales))
   }
 
   /// Expert `expert`'s slice of a stacked tensor of `expertCount` matrices `[rows, columns]`: output rows
@@ -73,30 +110,35 @@ package struct CheckpointTensors {
   func stackedExpert(
     _ name: String, expert: Int, expertCount: Int, tensorRows: Int, columns: Int, first: Int, step: Int, rows: Int
   ) throws -> MatrixSource {
-    let bounds = bounds(rows: rows, worker: nil)
+    func source(_ stored: MatrixSource.Stored, _ layout: MatrixSource.Layout) -> MatrixSource {
+      MatrixSource(
+        rows: rows, columns: columns, stored: stored, layout: layout, use: .projection, precision: precision,
+        bounds: bounds(rows: rows, worker: nil))
+    }
+    let inRows = MatrixSource.Layout.rows(first: expert * tensorRows + first, step: step)
     if quantization == .mxfp4Experts,
       try folder.tensor("\(name)_blocks", expectedShape: [expertCount, tensorRows, columns / 32, 16]) != nil
     {
       guard columns % 32 == 0 else {
         throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(name) has \(columns)")
       }
-      let blocks = try entry("\(name)_blocks", shape: [expertCount, tensorRows, columns / 32, 16])
-      let scales = try entry("\(name)_scales", shape: [expertCount, tensorRows, columns / 32])
-      for entry in [blocks, scales] where entry.type != .uint8 {
-        throw ModelError.wrongType(tensor: entry.name, found: entry.type.rawValue, expected: "U8")
-      }
-      return MatrixSource(
-        rows: rows, columns: columns, entry: blocks, layout: .rows(first: expert * tensorRows + first, step: step),
-        scales: .exponents(scales), storedFormat: .mxfp4, bounds: bounds)
+      let blocks = try entry("\(name)_blocks", shape: [expertCount, tensorRows, columns / 32, 16], type: .uint8)
+      let scales = try entry("\(name)_scales", shape: [expertCount, tensorRows, columns / 32], type: .uint8)
+      return source(MatrixSource.Stored(entry: blocks, format: .mxfp4, scales: .exponents(scales)), inRows)
+    }
+    if case .martinet = quantization,
+      let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
+      Self.quantizedFormat(entry.type) != nil
+    {
+      return source(try stored(name, rows: [expertCount, tensorRows], columns: columns, use: .projection), inRows)
     }
     let entry = try entry(name, shape: [expertCount, columns, tensorRows])
     guard let format = WeightFormat(entry.type) else {
       throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16 or BF16")
     }
-    return MatrixSource(
-      rows: rows, columns: columns, entry: entry,
-      layout: .columns(first: expert * columns * tensorRows + first, columnStride: tensorRows, rowStride: step),
-      storedFormat: format, bounds: bounds)
+    return source(
+      MatrixSource.Stored(entry: entry, format: format),
+      .columns(first: expert * columns * tensorRows + first, columnStride: tensorRows, rowStride: step))
   }
 
   /// A vector of `count` values starting at element `first`, every `step`-th, expanded to fp32.

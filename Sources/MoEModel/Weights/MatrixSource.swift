@@ -17,6 +17,14 @@ package struct MatrixSource: Sendable {
     case blocks(TensorEntry)
     /// E8M0, one for each 32 columns of a row.
     case exponents(TensorEntry)
+    /// Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
+    case levels(blocks: TensorEntry, rows: TensorEntry)
+  }
+  /// What the tensor holds.
+  package struct Stored: Sendable {
+    package var entry: TensorEntry
+    package var format: WeightFormat
+    package var scales: Scales = .none
   }
 
   package let rows: Int
@@ -26,26 +34,32 @@ package struct MatrixSource: Sendable {
   package let scales: Scales
   /// How elements are stored.
   package let storedFormat: WeightFormat
-  /// How they are held: as stored, or fp32 where a scaled format cannot be held in this layout.
+  /// How they are held; fp32 where a scaled format is to be held as stored but cannot in this layout.
   package let format: WeightFormat
   /// What its products take rows as.
   package let rowFormat: RowFormat
+  package let use: WeightPrecision.Use
   /// The panels of each worker.
   package let bounds: [Int]
 
-  package init(
-    rows: Int, columns: Int, entry: TensorEntry, layout: Layout = .rows(first: 0, step: 1), scales: Scales = .none,
-    storedFormat: WeightFormat, bounds: [Int]
+  init(
+    rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
+    bounds: [Int]
   ) {
     self.rows = rows
     self.columns = columns
-    self.entry = entry
+    entry = stored.entry
+    scales = stored.scales
+    storedFormat = stored.format
     self.layout = layout
-    self.scales = scales
-    self.storedFormat = storedFormat
+    self.use = use
     self.bounds = bounds
-    if case .columns = layout, storedFormat == .float8 { format = .float32 } else { format = storedFormat }
-    rowFormat = format.plainRowFormat
+    let wanted = precision.formats(use, stored: stored.format)
+    if case .columns = layout, wanted.weights == .float8 {
+      (format, rowFormat) = (.float32, .float32)
+    } else {
+      (format, rowFormat) = wanted
+    }
   }
 
   /// Bytes of worker `worker`'s panels.
@@ -55,5 +69,16 @@ package struct MatrixSource: Sendable {
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
-  package var storedByteCount: Int { storedFormat.storedByteCount(elementCount) }
+  package var storedByteCount: Int { rows * storedFormat.storedRowByteCount(columns) }
+
+  /// The tensors of scales, each with this matrix's share of its bytes.
+  package var storedScales: [(entry: TensorEntry, byteCount: Int)] {
+    switch scales {
+    case .none: []
+    // A tensor cut into several matrices has its scales counted in proportion.
+    case .blocks(let entry): [(entry, Int(Double(entry.byteCount) * Double(elementCount) / Double(max(self.entry.elementCount, 1))))]
+    case .exponents(let entry): [(entry, rows * (entry.shape.last ?? 1))]
+    case .levels(let blocks, let rowScales): [(blocks, rows * (blocks.shape.last ?? 1)), (rowScales, rows * 4)]
+    }
+  }
 }

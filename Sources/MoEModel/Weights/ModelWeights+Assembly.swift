@@ -20,7 +20,7 @@ struct ModelAssembly {
     let vocabulary = description.vocabularySize
     let embedding = try allocator.matrix(
       tensors.rows(
-        of: TensorNaming.embedding, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, worker: nil),
+        of: TensorNaming.embedding, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive),
       bias: nil)
     let layers = try description.layers.indices.map { try layer($0) }
     let finalNorm = try allocator.vector(tensors.vector(TensorNaming.finalNorm, shape: [hidden]))
@@ -28,7 +28,7 @@ struct ModelAssembly {
       description.tiedEmbeddings
       ? embedding
       : try allocator.matrix(
-        tensors.rows(of: TensorNaming.head, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, worker: nil),
+        tensors.rows(of: TensorNaming.head, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive),
         bias: nil)
     return ModelWeights(embedding: embedding, layers: layers, finalNorm: finalNorm, head: head)
   }
@@ -57,9 +57,11 @@ struct ModelAssembly {
       feedForward: feedForward)
   }
 
-  private func linear(_ name: String, rows: Int, columns: Int, hasBias: Bool = false) throws -> PackedMatrix {
+  private func linear(
+    _ name: String, rows: Int, columns: Int, hasBias: Bool = false, use: WeightPrecision.Use = .projection
+  ) throws -> PackedMatrix {
     try allocator.matrix(
-      tensors.linear(name, rows: rows, columns: columns),
+      tensors.linear(name, rows: rows, columns: columns, use: use),
       bias: hasBias ? tensors.vector("\(name).bias", shape: [rows]) : nil)
   }
 
@@ -77,13 +79,13 @@ struct ModelAssembly {
       try allocator.matrix(
         tensors.transposed(
           of: keyValueUp, tensorRows: latent.headCount * headRows, rows: latent.latentRank, first: head * headRows,
-          columns: latent.nopeDims, worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
+          columns: latent.nopeDims, use: .sensitive, worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
     }
     let valueUp = try heads.map { head in
       try allocator.matrix(
         tensors.rows(
           of: keyValueUp, tensorRows: latent.headCount * headRows, columns: latent.latentRank,
-          first: head * headRows + latent.nopeDims, rows: latent.valueDims,
+          first: head * headRows + latent.nopeDims, rows: latent.valueDims, use: .sensitive,
           worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
     }
     let output = try linear(
@@ -146,7 +148,8 @@ struct ModelAssembly {
       owns(index, expert) ? try self.expert(expert, mixture, "\(prefix).experts") : nil
     }
     return MixtureWeights(
-      router: try linear(router, rows: mixture.expertCount, columns: hidden, hasBias: mixture.router.hasLinearBias),
+      router: try linear(router, rows: mixture.expertCount, columns: hidden, hasBias: mixture.router.hasLinearBias,
+        use: .choice),
       selectionBias: mixture.router.hasSelectionBias
         ? try allocator.vector(tensors.vector("\(router).e_score_correction_bias", shape: [mixture.expertCount])) : nil,
       shared: try mixture.sharedIntermediateSize.map {
@@ -154,7 +157,7 @@ struct ModelAssembly {
           "\(prefix).\(description.naming.sharedExpert)", names: ("gate_proj", "up_proj", "down_proj"), intermediate: $0)
       },
       sharedGate: mixture.sharedIsGated
-        ? try linear("\(prefix).\(description.naming.sharedExpert)_gate", rows: 1, columns: hidden) : nil,
+        ? try linear("\(prefix).\(description.naming.sharedExpert)_gate", rows: 1, columns: hidden, use: .choice) : nil,
       experts: experts)
   }
 

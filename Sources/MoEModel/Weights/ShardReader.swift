@@ -1,19 +1,19 @@
 import Checkpoints
+import Glibc
 import Kernels
 import Tensors
 
-/// Reads runs of a matrix's panels from a checkpoint, one worker's share, through a bounded staging buffer.
+/// Fills runs of a matrix's panels from a checkpoint, one worker's share: as stored, or each row rounded once from its
+/// exact fp32 values.
 struct ShardReader {
-  /// Bytes read at once; a single panel of very long rows may need more.
-  private static let stagingByteCount = 4 << 20
-  private let folder: CheckpointFolder
-  private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
-  private var expanded = AlignedBuffer<Float>(count: 1)
+  private let stored: StoredRows
+  private var rounding: PanelStaging?
 
-  init(folder: CheckpointFolder) { self.folder = folder }
+  init(folder: CheckpointFolder) { stored = StoredRows(folder: folder) }
 
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
+    guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)
     case .columns(let first, let columnStride, let rowStride):
@@ -21,25 +21,48 @@ struct ShardReader {
     }
   }
 
-  private mutating func read(_ entry: TensorEntry, _ range: Range<Int>) throws -> UnsafeRawPointer {
-    if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
-    try folder.read(entry, bytes: range, into: UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count))
-    return UnsafeRawPointer(staging.pointer)
+  private func rows(of panels: Range<Int>, _ source: MatrixSource) -> Range<Int> {
+    (panels.lowerBound * PackedMatrix.panelRows)..<min(panels.upperBound * PackedMatrix.panelRows, source.rows)
   }
 
-  private mutating func fillRows(
+  private mutating func fillRounded(
+    _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer
+  ) throws {
+    let staging: PanelStaging
+    if let rounding, rounding.format == source.format, rounding.columns == source.columns {
+      staging = rounding
+    } else {
+      staging = PanelStaging(format: source.format, columns: source.columns)
+      rounding = staging
+    }
+    let panelBytes = source.format.panelByteCount(columns: source.columns)
+    let rows = rows(of: panels, source)
+    try stored.forEach(source, rows: rows) { row, values in
+      let lane = row % PackedMatrix.panelRows
+      guard staging.set(lane: lane, values) else { throw ModelError.notFinite(tensor: source.entry.name, row: row) }
+      guard lane == PackedMatrix.panelRows - 1 || row == rows.upperBound - 1 else { return }
+      staging.write(
+        rowCount: lane + 1, to: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes)
+    }
+  }
+
+  private func fillRows(
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, step: Int
   ) throws {
-    let rowBytes = source.storedFormat.storedByteCount(source.columns)
+    let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
-    let scales = try scaleTable(source)
-    let chunk = max(1, Self.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
+    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.folder)
+    let chunk = max(1, StoredRows.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
     var panel = panels.lowerBound
     while panel < panels.upperBound {
       let end = min(panel + chunk, panels.upperBound)
-      let rows = (panel * PackedMatrix.panelRows)..<min(end * PackedMatrix.panelRows, source.rows)
+      let rows = rows(of: panel..<end, source)
       let firstByte = (first + rows.lowerBound * step) * rowBytes
-      let bytes = try read(source.entry, firstByte..<(firstByte + ((rows.count - 1) * step + 1) * rowBytes))
+      let byteCount = ((rows.count - 1) * step + 1) * rowBytes
+      let bytes = try stored.read(source.entry, firstByte..<(firstByte + byteCount))
+      if source.format == .q8, memchr(bytes, 0x80, byteCount) != nil {
+        throw ModelError.invalidLevel(tensor: source.entry.name)
+      }
       for current in panel..<end {
         let row = current * PackedMatrix.panelRows
         let writer = PanelWriter(
@@ -54,97 +77,32 @@ struct ShardReader {
   }
 
   /// A worker's rows are strewn over the whole of such a matrix: each worker reads all of it and takes its own.
-  private mutating func fillColumns(
+  private func fillColumns(
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, columnStride: Int,
     rowStride: Int
   ) throws {
-    let stored = source.storedFormat
-    let scales = try scaleTable(source)
-    let elementBytes = stored.storedByteCount(1)
+    let elementBytes = source.storedFormat.storedRowByteCount(1)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
-    let rows = (panels.lowerBound * PackedMatrix.panelRows)..<min(panels.upperBound * PackedMatrix.panelRows, source.rows)
+    let rows = rows(of: panels, source)
     let span = (rows.count - 1) * rowStride + 1
-    let chunk = max(1, Self.stagingByteCount / (columnStride * elementBytes))
+    // Columns go into panels in pairs.
+    let chunk = max(2, StoredRows.stagingByteCount / (columnStride * elementBytes) & ~1)
     var column = 0
     while column < source.columns {
       let count = min(chunk, source.columns - column)
       let start = first + column * columnStride + rows.lowerBound * rowStride
       let elements = (count - 1) * columnStride + span
-      var bytes = try read(source.entry, (start * elementBytes)..<((start + elements) * elementBytes))
-      var stride = elementBytes
-      if stored == .float8 {
-        bytes = expand(bytes, firstElement: start, count: elements, width: columnStride, scales: scales)
-        stride = MemoryLayout<Float>.stride
-      }
+      let bytes = try stored.read(source.entry, (start * elementBytes)..<((start + elements) * elementBytes))
       for current in panels {
         let row = current * PackedMatrix.panelRows
         PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes
         ).write(
-          transposed: bytes + (row - rows.lowerBound) * rowStride * stride, columnStride: columnStride * stride,
-          elementStride: rowStride * stride, rowCount: min(PackedMatrix.panelRows, source.rows - row), firstColumn: column,
-          columnCount: count)
+          transposed: bytes + (row - rows.lowerBound) * rowStride * elementBytes, columnStride: columnStride * elementBytes,
+          elementStride: rowStride * elementBytes, rowCount: min(PackedMatrix.panelRows, source.rows - row),
+          firstColumn: column, columnCount: count)
       }
       column += count
-    }
-  }
-
-  /// fp32 values of FP8 elements of a tensor with rows of `width`.
-  private mutating func expand(_ bytes: UnsafeRawPointer, firstElement: Int, count: Int, width: Int, scales: ScaleTable)
-    -> UnsafeRawPointer
-  {
-    if expanded.count < count { expanded = AlignedBuffer(count: count) }
-    PanelWriter.expand(.float8, bytes, count: count, into: expanded.pointer)
-    for i in 0..<count {
-      let element = firstElement + i
-      expanded.pointer[i] *= scales.block(row: element / width, column: element % width)
-    }
-    return UnsafeRawPointer(expanded.pointer)
-  }
-
-  private func scaleTable(_ source: MatrixSource) throws -> ScaleTable {
-    switch source.scales {
-    case .none: return .none
-    case .blocks(let entry):
-      let values = try folder.float32s(entry, finite: false)
-      if let index = values.firstIndex(where: { !$0.isFinite }) {
-        throw ModelError.invalidScale(tensor: entry.name, index: index, value: values[index])
-      }
-      return .blocks(values, perRow: entry.shape[1])
-    case .exponents(let entry):
-      guard case .rows(let first, let step) = source.layout else { return .none }
-      let perRow = source.columns / 32
-      let range = (first * perRow)..<((first + (source.rows - 1) * step + 1) * perRow)
-      var bytes = [UInt8](repeating: 0, count: range.count)
-      try bytes.withUnsafeMutableBytes { try folder.read(entry, bytes: range, into: $0) }
-      if let index = bytes.firstIndex(of: 255) {
-        throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound + index, value: .nan)
-      }
-      return .exponents(bytes, firstRow: first, perRow: perRow)
-    }
-  }
-}
-
-/// A tensor's scales in memory, looked up by the tensor's own rows and columns.
-private enum ScaleTable {
-  case none
-  case blocks([Float], perRow: Int)
-  case exponents([UInt8], firstRow: Int, perRow: Int)
-
-  func block(row: Int, column: Int) -> Float {
-    guard case .blocks(let values, let perRow) = self else { return 1 }
-    return values[row / 128 * perRow + column / 128]
-  }
-
-  func write(row: Int, lane: Int, to writer: PanelWriter) {
-    switch self {
-    case .none: break
-    case .blocks(let values, let perRow):
-      for block in 0..<perRow { writer.setScale(block: block, lane: lane, values[row / 128 * perRow + block]) }
-    case .exponents(let bytes, let firstRow, let perRow):
-      for block in 0..<perRow {
-        writer.setScale(block: block, lane: lane, exponent: bytes[(row - firstRow) * perRow + block])
-      }
     }
   }
 }

@@ -23,7 +23,7 @@ package final class WeightBudget: WeightAllocator {
     _ description: DecoderDescription, folder: CheckpointFolder, workerCount: Int, owns: @escaping (Int, Int) -> Bool
   ) throws -> WeightBudget {
     let budget = WeightBudget(workerCount: workerCount)
-    let tensors = CheckpointTensors(folder: folder, quantization: description.quantization, workerCount: workerCount)
+    let tensors = CheckpointTensors(folder: folder, description: description, workerCount: workerCount)
     _ = try ModelAssembly(description: description, tensors: tensors, allocator: budget, owns: owns).model()
     return budget
   }
@@ -31,12 +31,7 @@ package final class WeightBudget: WeightAllocator {
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     for worker in bytesByWorker.indices { bytesByWorker[worker] += source.byteCount(worker: worker) }
     count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
-    switch source.scales {
-    case .none: break
-    case .blocks(let scales): count(scales.type, elements: 0, bytes: scales.byteCount)
-    case .exponents(let scales):
-      count(scales.type, elements: 0, bytes: source.rows * (scales.shape.last ?? 1))
-    }
+    for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
       format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds,

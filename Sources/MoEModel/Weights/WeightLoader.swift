@@ -29,7 +29,7 @@ package final class WeightLoader: WeightAllocator {
     owns: @escaping (Int, Int) -> Bool, progress: (Int) -> Void
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
     let loader = try WeightLoader(folder: folder, pool: pool, budget: budget)
-    let tensors = CheckpointTensors(folder: folder, quantization: description.quantization, workerCount: pool.workerCount)
+    let tensors = CheckpointTensors(folder: folder, description: description, workerCount: pool.workerCount)
     var weights = try ModelAssembly(description: description, tensors: tensors, allocator: loader, owns: owns).model()
     try loader.fill(progress: progress)
     try folder.checkUnchanged()

@@ -26,8 +26,8 @@ struct GenerateBenchmark {
     let seconds = run.decode.time / .seconds(1)
     guard seconds > 0 else { return 0 }
     let bytes =
-      Double(run.decode.activeRanks) * Double(inventory.bytesWithoutExperts)
-      + Double(run.decode.expertsVisited) * Double(inventory.oneExpert.bytes)
+      Double(run.decode.activeRanks) * Double(inventory.withoutExperts.heldBytes)
+      + Double(run.decode.expertsVisited) * Double(inventory.oneExpert.heldBytes)
     return bytes / seconds
   }
 

@@ -17,6 +17,7 @@ struct BenchGenerate: ParsableCommand {
   @Option(parsing: .unconditional, help: "Tokens of each prompt.") var promptLength = 128
   @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
   @Option(parsing: .unconditional, help: "Prompts at once.") var batch = 1
+  @Flag(help: "The same prompt for all, so that all visit the same experts.") var samePrompt = false
   @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
   @Flag(help: "One JSON object.") var json = false
 
@@ -75,7 +76,9 @@ struct BenchGenerate: ParsableCommand {
 
   private func requests(_ description: DecoderDescription) -> [GenerationRequest] {
     var state: UInt64 = 0x9E37_79B9
+    let start = state
     return (0..<batch).map { _ in
+      if samePrompt { state = start }
       let prompt = (0..<promptLength).map { _ -> Int32 in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Int32(truncatingIfNeeded: Int(state >> 33) % description.vocabularySize)

@@ -31,6 +31,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)")
   var isa: InstructionSet?
 
+  @Option(help: "How weights are held: auto (as stored), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits.")
+  var weights = WeightPrecision.auto
+
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
 
@@ -71,6 +74,7 @@ struct ModelOptions: ParsableArguments {
     options.batchTokens = maxBatchTokens
     options.sequences = maxSequences
     options.instructionSet = isa
+    options.weights = weights
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
@@ -96,3 +100,4 @@ struct ModelOptions: ParsableArguments {
 
 extension InstructionSet: ExpressibleByArgument {}
 extension CacheType: ExpressibleByArgument {}
+extension WeightPrecision: ExpressibleByArgument {}

@@ -1,0 +1,109 @@
+import Checkpoints
+import Kernels
+
+/// A tensor's scales in memory, looked up by the tensor's own rows and columns.
+enum ScaleTable {
+  case none
+  case blocks([Float], perRow: Int)
+  case exponents([UInt8], firstRow: Int, perRow: Int)
+  case levels(blocks: [UInt8], rows: [Float], firstRow: Int, perRow: Int)
+
+  /// Reads the scales of `rows`, counted in the matrix; throws when one is not finite or less than zero.
+  init(_ source: MatrixSource, rows: Range<Int>, from folder: CheckpointFolder) throws {
+    switch source.scales {
+    case .none: self = .none
+    case .blocks(let entry):
+      let values = try folder.float32s(entry, finite: false)
+      try Self.check(values, entry.name) { $0.isFinite }
+      self = .blocks(values, perRow: entry.shape[1])
+    case .exponents(let entry):
+      guard case .rows(let first, let step) = source.layout, !rows.isEmpty else {
+        self = .none
+        return
+      }
+      let range = Self.tensorRows(rows, first: first, step: step)
+      let perRow = source.columns / 32
+      let bytes = try Self.read(entry, range, perRow, UInt8.self, folder)
+      if let index = bytes.firstIndex(of: 255) {
+        throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
+      }
+      self = .exponents(bytes, firstRow: range.lowerBound, perRow: perRow)
+    case .levels(let blocks, let rowScales):
+      guard case .rows(let first, let step) = source.layout, !rows.isEmpty else {
+        self = .none
+        return
+      }
+      let range = Self.tensorRows(rows, first: first, step: step)
+      let perRow = WeightFormat.blockCount(columns: source.columns)
+      let values = try Self.read(rowScales, range, 1, Float.self, folder)
+      try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
+      self = .levels(
+        blocks: try Self.read(blocks, range, perRow, UInt8.self, folder), rows: values, firstRow: range.lowerBound,
+        perRow: perRow)
+    }
+  }
+
+  private static func tensorRows(_ rows: Range<Int>, first: Int, step: Int) -> Range<Int> {
+    (first + rows.lowerBound * step)..<(first + (rows.upperBound - 1) * step + 1)
+  }
+
+  private static func read<Value: BitwiseCopyable & ExpressibleByIntegerLiteral>(
+    _ entry: TensorEntry, _ rows: Range<Int>, _ perRow: Int, _ type: Value.Type, _ folder: CheckpointFolder
+  ) throws -> [Value] {
+    var values = [Value](repeating: 0, count: rows.count * perRow)
+    let rowBytes = perRow * MemoryLayout<Value>.stride
+    try values.withUnsafeMutableBytes {
+      try folder.read(entry, bytes: (rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes), into: $0)
+    }
+    return values
+  }
+
+  private static func check(
+    _ values: [Float], _ tensor: String, from first: Int = 0, _ isGood: (Float) -> Bool
+  ) throws {
+    guard let index = values.firstIndex(where: { !isGood($0) }) else { return }
+    throw ModelError.invalidScale(tensor: tensor, index: first + index, value: values[index])
+  }
+
+  /// The FP8 scale of an element.
+  func block(row: Int, column: Int) -> Float {
+    guard case .blocks(let values, let perRow) = self else { return 1 }
+    return values[row / 128 * perRow + column / 128]
+  }
+
+  /// Writes the scales of the tensor's row `row` to a panel's lane.
+  func write(row: Int, lane: Int, to writer: PanelWriter) {
+    switch self {
+    case .none: break
+    case .blocks(let values, let perRow):
+      for block in 0..<perRow { writer.setScale(block: block, lane: lane, values[row / 128 * perRow + block]) }
+    case .exponents(let bytes, let firstRow, let perRow):
+      for block in 0..<perRow {
+        writer.setScale(block: block, lane: lane, exponent: bytes[(row - firstRow) * perRow + block])
+      }
+    case .levels(let blocks, let rows, let firstRow, let perRow):
+      blocks.withUnsafeBufferPointer {
+        writer.setScales(lane: lane, blocks: $0.baseAddress! + (row - firstRow) * perRow, row: rows[row - firstRow])
+      }
+    }
+  }
+
+  /// Expands the tensor's row `row`, stored at `bytes`, to `columns` fp32 values.
+  func expand(
+    _ format: WeightFormat, _ bytes: UnsafeRawPointer, row: Int, columns: Int, into out: UnsafeMutablePointer<Float>
+  ) {
+    switch self {
+    case .none: PanelWriter.expand(format, bytes, count: columns, into: out)
+    case .blocks(let values, let perRow):
+      values.withUnsafeBufferPointer {
+        PanelWriter.expandFloat8(bytes, scales: $0.baseAddress! + row / 128 * perRow, columns: columns, into: out)
+      }
+    case .exponents(let exponents, let firstRow, let perRow):
+      exponents.withUnsafeBufferPointer {
+        PanelWriter.expandMXFP4(
+          bytes, exponents: $0.baseAddress! + (row - firstRow) * perRow, columns: columns, into: out)
+      }
+    case .levels: preconditionFailure("quantised weights are held as stored")
+    }
+  }
+}

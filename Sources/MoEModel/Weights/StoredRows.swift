@@ -1,0 +1,107 @@
+import Checkpoints
+import Kernels
+import Tensors
+
+/// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32.
+final class StoredRows {
+  /// Bytes read at once; a single row that is longer needs more.
+  static let stagingByteCount = 4 << 20
+  /// Of fp32 rows gathered from a transposed tensor at once.
+  private static let gatheredByteCount = 32 << 20
+  let folder: CheckpointFolder
+  private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
+  private var expanded = AlignedBuffer<Float>(count: 1)
+  private var gathered = AlignedBuffer<Float>(count: 1)
+
+  init(folder: CheckpointFolder) { self.folder = folder }
+
+  /// The bytes `range` of a tensor; the next call overwrites them.
+  func read(_ entry: TensorEntry, _ range: Range<Int>) throws -> UnsafeRawPointer {
+    if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
+    try folder.read(entry, bytes: range, into: UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count))
+    return UnsafeRawPointer(staging.pointer)
+  }
+
+  /// Calls `body` with each of `rows` in order, expanded to fp32, `[columns]`.
+  func forEach(_ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void) throws {
+    guard !rows.isEmpty else { return }
+    switch source.layout {
+    case .rows(let first, let step): try expandRows(source, rows, first: first, step: step, body)
+    case .columns(let first, let columnStride, let rowStride):
+      try gather(source, rows, first: first, columnStride: columnStride, rowStride: rowStride, body)
+    }
+  }
+
+  private func expandRows(
+    _ source: MatrixSource, _ rows: Range<Int>, first: Int, step: Int,
+    _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
+  ) throws {
+    let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
+    let scales = try ScaleTable(source, rows: rows, from: folder)
+    if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
+    let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      let end = min(row + chunk, rows.upperBound)
+      let firstByte = (first + row * step) * rowBytes
+      let bytes = try read(source.entry, firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes))
+      for current in row..<end {
+        scales.expand(
+          source.storedFormat, bytes + (current - row) * step * rowBytes, row: first + current * step,
+          columns: source.columns, into: expanded.pointer)
+        try body(current, expanded.pointer)
+      }
+      row = end
+    }
+  }
+
+  /// Rows that lie in a tensor's columns: some at a time are put together from the whole tensor.
+  private func gather(
+    _ source: MatrixSource, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
+    _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
+  ) throws {
+    let stored = source.storedFormat
+    let scales = try ScaleTable(source, rows: rows, from: folder)
+    let elementBytes = stored.storedRowByteCount(1)
+    let columns = source.columns
+    let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
+    if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
+    let chunk = max(1, Self.stagingByteCount / (columnStride * elementBytes))
+    var row = rows.lowerBound
+    while row < rows.upperBound {
+      let count = min(group, rows.upperBound - row)
+      var column = 0
+      while column < columns {
+        let width = min(chunk, columns - column)
+        let start = first + column * columnStride + row * rowStride
+        let elements = (width - 1) * columnStride + (count - 1) * rowStride + 1
+        let bytes = try read(source.entry, (start * elementBytes)..<((start + elements) * elementBytes))
+        if expanded.count < elements { expanded = AlignedBuffer(count: elements) }
+        PanelWriter.expand(stored, bytes, count: elements, into: expanded.pointer)
+        if case .blocks = scales {
+          // Such a tensor has rows of `columnStride` elements.
+          for i in 0..<elements {
+            expanded.pointer[i] *= scales.block(row: (start + i) / columnStride, column: (start + i) % columnStride)
+          }
+        }
+        transpose(rows: count, columns: width, columnStride: columnStride, rowStride: rowStride, to: gathered.pointer + column, width: columns)
+        column += width
+      }
+      for i in 0..<count { try body(row + i, gathered.pointer + i * columns) }
+      row += count
+    }
+  }
+
+  private func transpose(
+    rows: Int, columns: Int, columnStride: Int, rowStride: Int, to out: UnsafeMutablePointer<Float>, width: Int
+  ) {
+    let from = expanded.pointer
+    let tile = 16
+    for firstRow in stride(from: 0, to: rows, by: tile) {
+      let end = min(firstRow + tile, rows)
+      for column in 0..<columns {
+        for row in firstRow..<end { out[row * width + column] = from[column * columnStride + row * rowStride] }
+      }
+    }
+  }
+}
