@@ -245,6 +245,8 @@ def main():
         except KeyboardInterrupt:
             tell("interrupted; what was measured so far:")
         report = race.report()
+    if "none" in options.measures and not race.results:
+        return 1 if race.failures else 0
     stem = os.path.join(race.folder, "results-" + datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     with open(stem + ".json", "w") as file:
         json.dump(report, file, indent=1)
