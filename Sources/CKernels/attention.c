@@ -13,9 +13,41 @@ static float halved(float lanes[16]) {
   return lanes[0];
 }
 
-static float dot(const float *query, const float *key, size_t dims) {
+void ck_cache_store(ck_cache_type type, const float *from, size_t count, void *to) {
+  if (type == CK_CACHE_F32) {
+    memcpy(to, from, count * sizeof(float));
+    return;
+  }
+  uint16_t *const out = to;
+  for (size_t i = 0; i < count; ++i) {
+    uint32_t bits;
+    memcpy(&bits, from + i, sizeof bits);
+    const uint32_t nearest = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    // A NaN keeps its sign and upper bits, and becomes quiet: rounded, it could turn into an infinity.
+    out[i] = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : nearest);
+  }
+}
+
+/// Where the elements of one position begin that lie `offset` after its row, and each of them.
+typedef struct {
+  ck_cache_type type;
+  const void *block;
+  size_t first;
+} cached_vector;
+
+static cached_vector cached(const ck_paged_cache *cache, size_t position, size_t offset) {
+  const size_t first = position % cache->block_tokens * cache->row_stride + offset;
+  return (cached_vector){cache->type, cache->blocks[position / cache->block_tokens], first};
+}
+
+static float element(cached_vector vector, size_t i) {
+  if (vector.type == CK_CACHE_F32) return ((const float *)vector.block)[vector.first + i];
+  return ck_float_from_bf16(((const uint16_t *)vector.block)[vector.first + i]);
+}
+
+static float dot(const float *query, cached_vector key, size_t dims) {
   float lanes[16] = {0};
-  for (size_t d = 0; d < dims; ++d) lanes[d % 16] = fmaf(query[d], key[d], lanes[d % 16]);
+  for (size_t d = 0; d < dims; ++d) lanes[d % 16] = fmaf(query[d], element(key, d), lanes[d % 16]);
   // The last sixteen are taken as padded with zeros; adding +0 turns a lane of -0 into +0.
   if (dims % 16 != 0) {
     for (size_t lane = dims % 16; lane < 16; ++lane) lanes[lane] += 0.0f;
@@ -43,7 +75,7 @@ static void attend_tile(const ck_paged_cache *cache, const ck_query_row *row, fl
   float p[TILE];
   float largest = -INFINITY;
   for (size_t at = begin; at < end; ++at) {
-    const float score = dot(row->query, ck_cache_row(cache, at) + cache->key_offset, cache->key_dims) * scale;
+    const float score = dot(row->query, cached(cache, at, cache->key_offset), cache->key_dims) * scale;
     p[at - tile] = score;
     largest = score > largest ? score : largest;
   }
@@ -56,12 +88,14 @@ static void attend_tile(const ck_paged_cache *cache, const ck_query_row *row, fl
   state->denominator += halved(lanes);
   for (size_t d = 0; d < cache->value_dims; ++d) row->out[d] *= correction;
   for (size_t at = begin; at < end; ++at) {
-    const float *const value = ck_cache_row(cache, at) + cache->value_offset;
-    for (size_t d = 0; d < cache->value_dims; ++d) row->out[d] = fmaf(p[at - tile], value[d], row->out[d]);
+    const cached_vector value = cached(cache, at, cache->value_offset);
+    for (size_t d = 0; d < cache->value_dims; ++d) row->out[d] = fmaf(p[at - tile], element(value, d), row->out[d]);
   }
 }
 
-void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale) {
+void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                            float *scratch) {
+  (void)scratch;
   for (size_t r = 0; r < row_count; ++r) {
     const ck_query_row *const row = rows + r;
     softmax_state state = {-INFINITY, 0};
@@ -80,14 +114,20 @@ void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *row
   }
 }
 
-void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale) {
+size_t ck_attention_scratch(const ck_paged_cache *cache) {
+  if (cache->type == CK_CACHE_F32) return 0;
+  return TILE * (cache->key_dims + (ck_values_in_keys(cache) ? 0 : cache->value_dims));
+}
+
+void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                  float *scratch) {
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2: ck_avx2_attention(cache, rows, row_count, scale); return;
-    case CK_ISA_AVX512: ck_avx512_attention(cache, rows, row_count, scale); return;
+    case CK_ISA_AVX2: ck_avx2_attention(cache, rows, row_count, scale, scratch); return;
+    case CK_ISA_AVX512: ck_avx512_attention(cache, rows, row_count, scale, scratch); return;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON: ck_neon_attention(cache, rows, row_count, scale); return;
+    case CK_ISA_NEON: ck_neon_attention(cache, rows, row_count, scale, scratch); return;
 #endif
-    default: ck_reference_attention(cache, rows, row_count, scale);
+    default: ck_reference_attention(cache, rows, row_count, scale, scratch);
   }
 }

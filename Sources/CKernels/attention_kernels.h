@@ -1,9 +1,12 @@
 // One instruction set's attention; the reference is its specification.
 #ifndef C_KERNELS_ATTENTION_KERNELS_H
 #define C_KERNELS_ATTENTION_KERNELS_H
+#include <string.h>
+
 #include "attention.h"
 
-typedef void ck_attention_kernel(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale);
+typedef void ck_attention_kernel(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                                 float *scratch);
 
 ck_attention_kernel ck_reference_attention;
 #if defined(__x86_64__)
@@ -13,8 +16,18 @@ ck_attention_kernel ck_avx512_attention;
 ck_attention_kernel ck_neon_attention;
 #endif
 
-/// The row of the cache at one position.
-static inline const float *ck_cache_row(const ck_paged_cache *cache, size_t position) {
-  return cache->blocks[position / cache->block_tokens] + position % cache->block_tokens * cache->row_stride;
+static inline size_t ck_cache_element_bytes(ck_cache_type type) { return type == CK_CACHE_F32 ? 4 : 2; }
+
+static inline float ck_float_from_bf16(uint16_t half) {
+  const uint32_t bits = (uint32_t)half << 16;
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/// Whether values are parts of the keys, as in latent attention.
+static inline bool ck_values_in_keys(const ck_paged_cache *cache) {
+  return cache->key_offset <= cache->value_offset &&
+         cache->value_offset + cache->value_dims <= cache->key_offset + cache->key_dims;
 }
 #endif

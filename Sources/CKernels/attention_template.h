@@ -12,6 +12,8 @@
 // Queries and accumulators of a batch: a quarter of the megabyte of second-level cache of a server core.
 #define BATCH_BYTES (256 * 1024)
 #define UNROLL _Pragma("clang loop unroll(full)")
+// More rows than this read a tile of bf16 from an fp32 copy; fewer expand what they load.
+#define EXPANDING_ROWS (4 * BLOCK_ROWS)
 
 typedef struct {
   float largest;
@@ -27,140 +29,34 @@ typedef struct {
   _Alignas(64) float p[BLOCK_ROWS][TILE];
 } row_block;
 
-/// One tile of the cache.
+/// One tile of the cache, as it lies there or expanded to fp32.
 typedef struct {
-  const float *keys, *values;
-  size_t stride, key_dims, value_dims;
-  const float *next_keys, *next_values;  // to be prefetched while this tile is attended; NULL for nothing
+  ck_cache_type type;
+  const void *keys, *values;
+  size_t key_stride, value_stride, key_dims, value_dims;
+  // The tile after it is fetched meanwhile: of every four keys, or vectors of a value, a block of rows fetches those
+  // in [fetch_begin, fetch_end). Strides and positions there count bytes.
+  const char *next_keys, *next_values;  // NULL for nothing
+  size_t next_stride, element_bytes;
+  size_t fetch_begin, fetch_end;
 } cache_tile;
 
-/// Scores of `rows` x 4 keys (or 1, if `keys` is 1) from position `at` on, before the softmax.
-INLINE void score_keys(const int rows, const int keys, const cache_tile *tile, row_block *block, int first_row,
-                       size_t at, float scale) {
-  const float *const key = tile->keys + at * tile->stride;
-  vf lanes[BLOCK_ROWS][4][PARTS];
-  UNROLL for (int part = 0; part < PARTS; ++part) {
-    // One register's worth of the sixteen lanes at a time, so that rows * keys chains fit the registers.
-    vf chains[BLOCK_ROWS][4];
-    UNROLL for (int r = 0; r < rows; ++r) {
-      UNROLL for (int k = 0; k < keys; ++k) chains[r][k] = v_set(0.0f);
-    }
-    const size_t whole = tile->key_dims / 16 * 16;
-    size_t d = (size_t)part * LANES;
-    for (; d < whole; d += 16) {
-      vf q[BLOCK_ROWS];
-      UNROLL for (int r = 0; r < rows; ++r) q[r] = v_load(block->rows[first_row + r]->query + d);
-      UNROLL for (int k = 0; k < keys; ++k) {
-        const vf loaded = v_load(key + (size_t)k * tile->stride + d);
-        UNROLL for (int r = 0; r < rows; ++r) chains[r][k] = v_fma(q[r], loaded, chains[r][k]);
-      }
-    }
-    if (whole < tile->key_dims) {
-      const size_t n = d < tile->key_dims ? tile->key_dims - d : 0;
-      UNROLL for (int r = 0; r < rows; ++r) {
-        const vf q = n > 0 ? v_load_first(block->rows[first_row + r]->query + d, n) : v_set(0.0f);
-        UNROLL for (int k = 0; k < keys; ++k) {
-          const vf tail = n > 0 ? v_load_first(key + (size_t)k * tile->stride + d, n) : v_set(0.0f);
-          chains[r][k] = v_fma(q, tail, chains[r][k]);
-        }
-      }
-    }
-    UNROLL for (int r = 0; r < rows; ++r) {
-      UNROLL for (int k = 0; k < keys; ++k) lanes[r][k][part] = chains[r][k];
-    }
-  }
-  UNROLL for (int r = 0; r < rows; ++r) {
-    float *const scores = block->p[first_row + r] + at;
-    if (keys == 4) {
-      v4_store(scores, v4_multiply(v4_sums(v_fold(lanes[r][0]), v_fold(lanes[r][1]), v_fold(lanes[r][2]),
-                                           v_fold(lanes[r][3])), scale));
-    } else {
-      *scores = v4_sum(v_fold(lanes[r][0])) * scale;
-    }
+// Into the second-level cache, which can wait for more lines at once than the first, and evenly between the
+// arithmetic.
+INLINE void fetch_keys(const cache_tile *tile, size_t at, size_t d) {
+  if (tile->next_keys == NULL || d * tile->element_bytes % 64 != 0) return;
+  for (size_t k = tile->fetch_begin; k < tile->fetch_end; ++k) {
+    __builtin_prefetch(tile->next_keys + (at + k) * tile->next_stride + d * tile->element_bytes, 0, 2);
   }
 }
 
-/// Rows of a tile are too short and too far apart for the processor to foresee where the next one begins.
-INLINE void prefetch_rows(const cache_tile *tile, size_t begin, size_t end) {
-  if (tile->next_keys == NULL) return;
-  for (size_t at = begin; at < end; ++at) {
-    const float *const key = tile->next_keys + at * tile->stride, *const value = tile->next_values + at * tile->stride;
-    for (size_t d = 0; d < tile->key_dims; d += 16) __builtin_prefetch(key + d);
-    if (key <= value && value < key + tile->key_dims) continue;
-    for (size_t d = 0; d < tile->value_dims; d += 16) __builtin_prefetch(value + d);
+INLINE void fetch_values(const cache_tile *tile, size_t at, size_t d) {
+  if (tile->next_values == NULL) return;
+  const char *const value = tile->next_values + at * tile->next_stride + d * tile->element_bytes;
+  for (size_t v = tile->fetch_begin; v < tile->fetch_end; ++v) {
+    const size_t ahead = v * LANES * tile->element_bytes;
+    if (ahead % 64 == 0) __builtin_prefetch(value + ahead, 0, 2);
   }
-}
-
-INLINE void score_rows(const int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
-                       size_t end, float scale) {
-  size_t at = begin;
-  for (; at + 4 <= end; at += 4) {
-    prefetch_rows(tile, at, at + 4);
-    score_keys(rows, 4, tile, block, first_row, at, scale);
-  }
-  for (; at < end; ++at) score_keys(rows, 1, tile, block, first_row, at, scale);
-}
-
-/// out[d...] = out * correction, then the chain over positions [begin, end), for `vectors` vectors from d on; n lanes
-/// of the last one exist.
-INLINE void accumulate_dims(const int rows, const int vectors, const cache_tile *tile, const row_block *block,
-                            int first_row, size_t begin, size_t end, size_t d, size_t n) {
-  vf sums[BLOCK_ROWS][4];
-  UNROLL for (int r = 0; r < rows; ++r) {
-    const vf correction = v_set(block->correction[first_row + r]);
-    UNROLL for (int v = 0; v < vectors; ++v) {
-      const float *const out = block->rows[first_row + r]->out + d + v * LANES;
-      sums[r][v] = v_multiply(v_load_first(out, v + 1 < vectors ? LANES : n), correction);
-    }
-  }
-  const float *value = tile->values + begin * tile->stride + d;
-  for (size_t at = begin; at < end; ++at, value += tile->stride) {
-    vf p[BLOCK_ROWS];
-    UNROLL for (int r = 0; r < rows; ++r) p[r] = v_set(block->p[first_row + r][at]);
-    UNROLL for (int v = 0; v < vectors; ++v) {
-      const vf loaded = v_load_first(value + v * LANES, v + 1 < vectors ? LANES : n);
-      UNROLL for (int r = 0; r < rows; ++r) sums[r][v] = v_fma(p[r], loaded, sums[r][v]);
-    }
-  }
-  UNROLL for (int r = 0; r < rows; ++r) {
-    UNROLL for (int v = 0; v < vectors; ++v) {
-      float *const out = block->rows[first_row + r]->out + d + v * LANES;
-      v_store_first(out, sums[r][v], v + 1 < vectors ? LANES : n);
-    }
-  }
-}
-
-INLINE void accumulate_rows(const int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
-                            size_t end) {
-  size_t d = 0;
-  for (; d + 4 * LANES <= tile->value_dims; d += 4 * LANES) {
-    accumulate_dims(rows, 4, tile, block, first_row, begin, end, d, LANES);
-  }
-  for (; d + LANES <= tile->value_dims; d += LANES) {
-    accumulate_dims(rows, 1, tile, block, first_row, begin, end, d, LANES);
-  }
-  if (d < tile->value_dims) {
-    accumulate_dims(rows, 1, tile, block, first_row, begin, end, d, tile->value_dims - d);
-  }
-  for (int r = 0; r < rows; ++r) block->correction[first_row + r] = 1;
-}
-
-/// Calls one of the two passes with a constant number of rows; where BLOCK_ROWS is 3 the last case is never met.
-#define WITH_CONSTANT_ROWS(rows, pass, ...)        \
-  switch (rows) {                                  \
-    case 1: pass(1, __VA_ARGS__); break;           \
-    case 2: pass(2, __VA_ARGS__); break;           \
-    case 3: pass(3, __VA_ARGS__); break;           \
-    default: pass(BLOCK_ROWS, __VA_ARGS__); break; \
-  }
-
-static void score(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin, size_t end,
-                  float scale) {
-  if (begin < end) WITH_CONSTANT_ROWS(rows, score_rows, tile, block, first_row, begin, end, scale)
-}
-
-static void accumulate(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin, size_t end) {
-  if (begin < end) WITH_CONSTANT_ROWS(rows, accumulate_rows, tile, block, first_row, begin, end)
 }
 
 static void raise_largest(softmax_state *state, float score, float *correction) {
@@ -190,26 +86,26 @@ INLINE void soften(row_block *block, int r) {
   state->denominator += v4_sum(v_fold(scores));
 }
 
-/// Attends one tile with up to BLOCK_ROWS rows. The positions all of them attend are done together, those before and
-/// after by each row alone, so that nothing is read that no row attends.
-static void attend_tile(int rows, const cache_tile *tile, row_block *block, float scale) {
-  size_t begin = 0, end = TILE;
-  for (int r = 0; r < rows; ++r) {
-    begin = block->begin[r] > begin ? block->begin[r] : begin;
-    end = block->end[r] < end ? block->end[r] : end;
-    for (int j = 0; j < TILE; ++j) block->p[r][j] = -INFINITY;
+/// Calls one of the two passes with a constant number of rows; where BLOCK_ROWS is 3 the last case is never met.
+#define WITH_CONSTANT_ROWS(rows, pass, ...)        \
+  switch (rows) {                                  \
+    case 1: pass(1, __VA_ARGS__); break;           \
+    case 2: pass(2, __VA_ARGS__); break;           \
+    case 3: pass(3, __VA_ARGS__); break;           \
+    default: pass(BLOCK_ROWS, __VA_ARGS__); break; \
   }
-  if (begin >= end) begin = end = TILE;  // nothing in common: each row's whole range comes before
-#define BEFORE(r) block->begin[r], begin < block->end[r] ? begin : block->end[r]
-  for (int r = 0; r < rows; ++r) score(1, tile, block, r, BEFORE(r), scale);
-  score(rows, tile, block, 0, begin, end, scale);
-  for (int r = 0; r < rows; ++r) score(1, tile, block, r, end, block->end[r], scale);
-  for (int r = 0; r < rows; ++r) soften(block, r);
-  for (int r = 0; r < rows; ++r) accumulate(1, tile, block, r, BEFORE(r));
-  accumulate(rows, tile, block, 0, begin, end);
-  for (int r = 0; r < rows; ++r) accumulate(1, tile, block, r, end, block->end[r]);
-#undef BEFORE
-}
+
+#define cached float
+#define CACHED(name) name##_f32
+#define CACHE_LOAD v_load
+#define CACHE_LOAD_FIRST v_load_first
+#include "attention_tile.h"
+
+#define cached uint16_t
+#define CACHED(name) name##_bf16
+#define CACHE_LOAD v_load_bf16
+#define CACHE_LOAD_FIRST v_load_first_bf16
+#include "attention_tile.h"
 
 static void finish_row(const ck_query_row *row, softmax_state *state, size_t value_dims) {
   float correction = 1;
@@ -224,7 +120,63 @@ static void finish_row(const ck_query_row *row, softmax_state *state, size_t val
   }
 }
 
-static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale) {
+/// Where a tile of positions begins.
+static const char *tile_start(const ck_paged_cache *cache, size_t start, size_t offset) {
+  const size_t elements = start % cache->block_tokens * cache->row_stride + offset;
+  return (const char *)cache->blocks[start / cache->block_tokens] + elements * ck_cache_element_bytes(cache->type);
+}
+
+static void expand(const char *from, size_t stride, size_t dims, size_t begin, size_t end, float *to) {
+  for (size_t at = begin; at < end; ++at) {
+    const uint16_t *const row = (const uint16_t *)(const void *)(from + at * stride);
+    float *const out = to + at * dims;
+    size_t d = 0;
+    for (; d + LANES <= dims; d += LANES) v_store(out + d, v_load_bf16(row + d));
+    for (; d < dims; ++d) out[d] = ck_float_from_bf16(row[d]);
+  }
+}
+
+/// The tile from `start` on as it lies in the cache.
+static cache_tile open_tile(const ck_paged_cache *cache, size_t start, size_t last) {
+  cache_tile tile = {.type = cache->type, .key_dims = cache->key_dims, .value_dims = cache->value_dims};
+  tile.keys = tile_start(cache, start, cache->key_offset);
+  tile.values = tile_start(cache, start, cache->value_offset);
+  tile.key_stride = tile.value_stride = cache->row_stride;
+  tile.element_bytes = ck_cache_element_bytes(cache->type);
+  tile.next_stride = cache->row_stride * tile.element_bytes;
+  if (start + TILE < last) {
+    tile.next_keys = tile_start(cache, start + TILE, cache->key_offset);
+    if (!ck_values_in_keys(cache)) tile.next_values = tile_start(cache, start + TILE, cache->value_offset);
+  }
+  return tile;
+}
+
+/// Replaces a tile of bf16 by an fp32 copy of its positions [begin, end).
+static void expand_tile(const ck_paged_cache *cache, cache_tile *tile, size_t begin, size_t end, float *scratch) {
+  expand(tile->keys, tile->next_stride, tile->key_dims, begin, end, scratch);
+  const void *const values = tile->values;
+  tile->type = CK_CACHE_F32;
+  tile->keys = scratch;
+  tile->key_stride = tile->value_stride = tile->key_dims;
+  if (ck_values_in_keys(cache)) {
+    tile->values = scratch + (cache->value_offset - cache->key_offset);
+    return;
+  }
+  float *const value_scratch = scratch + TILE * tile->key_dims;
+  expand(values, tile->next_stride, tile->value_dims, begin, end, value_scratch);
+  tile->values = value_scratch;
+  tile->value_stride = tile->value_dims;
+}
+
+/// Says what the rows' `index`-th block is to fetch of the next tile, out of `blocks`.
+INLINE void share_fetch(cache_tile *tile, size_t index, size_t blocks) {
+  const size_t share = blocks >= 4 ? 1 : blocks >= 2 ? 2 : 4;
+  tile->fetch_begin = index * share < 4 ? index * share : 4;
+  tile->fetch_end = tile->fetch_begin + share < 4 ? tile->fetch_begin + share : 4;
+}
+
+static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                         float *scratch) {
   softmax_state states[MAX_BATCH];
   size_t first = SIZE_MAX, last = 0;
   for (size_t r = 0; r < row_count; ++r) {
@@ -234,22 +186,24 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
     last = rows[r].end > last ? rows[r].end : last;
   }
   for (size_t start = first / TILE * TILE; start < last; start += TILE) {
-    cache_tile tile = {NULL, NULL, cache->row_stride, cache->key_dims, cache->value_dims, NULL, NULL};
+    size_t begin = TILE, end = 0, met = 0;
+    for (size_t r = 0; r < row_count; ++r) {
+      if (rows[r].begin >= start + TILE || rows[r].end <= start) continue;
+      const size_t from = rows[r].begin > start ? rows[r].begin - start : 0;
+      const size_t to = rows[r].end < start + TILE ? rows[r].end - start : TILE;
+      begin = from < begin ? from : begin;
+      end = to > end ? to : end;
+      ++met;
+    }
+    if (met == 0) continue;
+    cache_tile tile = open_tile(cache, start, last);
+    if (tile.type == CK_CACHE_BF16 && met > EXPANDING_ROWS) expand_tile(cache, &tile, begin, end, scratch);
     row_block block;
     int filled = 0;
+    size_t index = 0;
     for (size_t r = 0; r < row_count; ++r) {
       const ck_query_row *const row = rows + r;
       if (row->begin < start + TILE && row->end > start) {
-        if (tile.keys == NULL) {
-          const float *const base = ck_cache_row(cache, start);
-          tile.keys = base + cache->key_offset;
-          tile.values = base + cache->value_offset;
-          if (start + 2 * TILE <= last) {
-            const float *const next = ck_cache_row(cache, start + TILE);
-            tile.next_keys = next + cache->key_offset;
-            tile.next_values = next + cache->value_offset;
-          }
-        }
         block.rows[filled] = row;
         block.states[filled] = states + r;
         block.begin[filled] = row->begin > start ? row->begin - start : 0;
@@ -257,8 +211,9 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
         ++filled;
       }
       if (filled == BLOCK_ROWS || (filled > 0 && r + 1 == row_count)) {
-        attend_tile(filled, &tile, &block, scale);
-        tile.next_keys = NULL;
+        share_fetch(&tile, index++, (met + BLOCK_ROWS - 1) / BLOCK_ROWS);
+        if (tile.type == CK_CACHE_F32) attend_tile_f32(filled, &tile, &block, scale);
+        else attend_tile_bf16(filled, &tile, &block, scale);
         filled = 0;
       }
     }
@@ -266,11 +221,12 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
   for (size_t r = 0; r < row_count; ++r) finish_row(rows + r, states + r, cache->value_dims);
 }
 
-void NATIVE(attention)(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale) {
+void NATIVE(attention)(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                       float *scratch) {
   size_t batch = BATCH_BYTES / sizeof(float) / (cache->key_dims + cache->value_dims);
   batch = batch < BLOCK_ROWS ? BLOCK_ROWS : batch > MAX_BATCH ? MAX_BATCH : batch;
   batch -= batch % BLOCK_ROWS;
   for (size_t r = 0; r < row_count; r += batch) {
-    attend_batch(cache, rows + r, row_count - r < batch ? row_count - r : batch, scale);
+    attend_batch(cache, rows + r, row_count - r < batch ? row_count - r : batch, scale, scratch);
   }
 }

@@ -1,6 +1,8 @@
 // Detection of instruction sets, from the processor and the operating system (who must save wide registers).
 #include "matmul_internal.h"
 
+enum { KNOWN = 1, HAS_AVX2 = 2, HAS_AVX512 = 4, HAS_INT8_DOT = 8, HAS_BF16_DOT = 16 };
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 
@@ -44,21 +46,26 @@ static ck_x86_features detect(void) {
 #include <sys/auxv.h>
 #endif
 
-// Asked for with every product: detected once. Two threads that do so at once find the same.
-ck_feature_set ck_features(void) {
+// CPUID takes tens of microseconds in a virtual machine: detected once. Two threads that do so at once find the same.
+static int found(void) {
   static _Atomic int known;
   int found = known;
   if (found == 0) {
-    found = 1;
+    found = KNOWN;
 #if defined(__x86_64__)
     const ck_x86_features features = detect();
-    found |= (features.vnni ? 2 : 0) | (features.bf16 ? 4 : 0);
+    found |= (features.avx2 ? HAS_AVX2 : 0) | (features.avx512 ? HAS_AVX512 : 0) | (features.vnni ? HAS_INT8_DOT : 0) |
+             (features.bf16 ? HAS_BF16_DOT : 0);
 #elif defined(__aarch64__) && defined(__linux__)
-    found |= getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? 2 : 0;
+    found |= getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? HAS_INT8_DOT : 0;
 #endif
     known = found;
   }
-  const ck_feature_set set = {.int8_dot = (found & 2) != 0, .bf16_dot = (found & 4) != 0};
+  return found;
+}
+
+ck_feature_set ck_features(void) {
+  const ck_feature_set set = {.int8_dot = (found() & HAS_INT8_DOT) != 0, .bf16_dot = (found() & HAS_BF16_DOT) != 0};
   return set;
 }
 
@@ -68,9 +75,9 @@ bool ck_isa_supported(ck_isa isa) {
       return true;
 #if defined(__x86_64__)
     case CK_ISA_AVX2:
-      return detect().avx2;
+      return (found() & HAS_AVX2) != 0;
     case CK_ISA_AVX512:
-      return detect().avx512;
+      return (found() & HAS_AVX512) != 0;
 #elif defined(__aarch64__)
     case CK_ISA_NEON:
       return true;

@@ -20,6 +20,16 @@ INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
 INLINE vf v_load_first(const float *p, size_t n) {
   return n >= LANES ? v_load(p) : _mm256_maskload_ps(p, v_mask(n));
 }
+INLINE vf v_load_bf16(const uint16_t *p) {
+  const __m128i halves = _mm_loadu_si128((const __m128i *)(const void *)p);
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+}
+INLINE vf v_load_first_bf16(const uint16_t *p, size_t n) {
+  if (n >= LANES) return v_load_bf16(p);
+  uint16_t lanes[LANES] = {0};
+  for (size_t i = 0; i < n; ++i) lanes[i] = p[i];
+  return v_load_bf16(lanes);
+}
 INLINE void v_store_first(float *p, vf v, size_t n) {
   if (n >= LANES) v_store(p, v);
   else _mm256_maskstore_ps(p, v_mask(n), v);

@@ -2,6 +2,7 @@
 // the kernel templates are written in them.
 #include <immintrin.h>
 #include <stddef.h>
+#include <stdint.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 #define NATIVE(name) ck_avx512_##name
@@ -18,6 +19,14 @@ INLINE void v_store(float *p, vf v) { _mm512_storeu_ps(p, v); }
 /// Loads the first n lanes (n <= LANES), the others are zero; nothing past them is read.
 INLINE vf v_load_first(const float *p, size_t n) {
   return n >= LANES ? v_load(p) : _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+/// Elements of bf16, each the upper half of its fp32.
+INLINE vf v_from_bf16(__m256i halves) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+INLINE vf v_load_bf16(const uint16_t *p) { return v_from_bf16(_mm256_loadu_si256((const __m256i *)(const void *)p)); }
+INLINE vf v_load_first_bf16(const uint16_t *p, size_t n) {
+  return n >= LANES ? v_load_bf16(p) : v_from_bf16(_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p));
 }
 INLINE void v_store_first(float *p, vf v, size_t n) {
   if (n >= LANES) v_store(p, v);

@@ -1,6 +1,7 @@
 // One native vector = four lanes of a 128-bit register; the names are explained in native_avx512.h.
 #include <arm_neon.h>
 #include <stddef.h>
+#include <stdint.h>
 #pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 #define NATIVE(name) ck_neon_##name
@@ -18,6 +19,13 @@ INLINE vf v_load_first(const float *p, size_t n) {
   float lanes[LANES] = {0, 0, 0, 0};
   for (size_t i = 0; i < n; ++i) lanes[i] = p[i];
   return v_load(lanes);
+}
+INLINE vf v_load_bf16(const uint16_t *p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
+INLINE vf v_load_first_bf16(const uint16_t *p, size_t n) {
+  if (n >= LANES) return v_load_bf16(p);
+  uint16_t lanes[LANES] = {0};
+  for (size_t i = 0; i < n; ++i) lanes[i] = p[i];
+  return v_load_bf16(lanes);
 }
 INLINE void v_store_first(float *p, vf v, size_t n) {
   if (n >= LANES) {

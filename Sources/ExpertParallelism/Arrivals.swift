@@ -27,7 +27,6 @@ final class Arrivals {
   private var nodes: [Node] = []
   private var returnRows: [UnsafeMutablePointer<Float>] = []
   private(set) var sources: [Source] = []
-  private var products = AlignedBuffer<Float>(count: 1)
 
   init(placement: ExpertPlacement, compute: Compute, hiddenSize: Int) {
     self.placement = placement
@@ -96,25 +95,22 @@ final class Arrivals {
 
   /// Runs the experts on all visits and adds up each node.
   func compute(_ bank: ExpertBank, layer: Int) {
-    let hidden = hiddenSize
-    if products.count < visits.count * hidden { products = AlignedBuffer(count: visits.count * hidden * 3 / 2) }
-    let products = products.pointer
+    returnRows.removeAll(keepingCapacity: true)
     inputs.withUnsafeBufferPointer { inputs in
       visits.withUnsafeBufferPointer { visits in
         guard let base = inputs.baseAddress else { return }
-        bank.run(layer: layer, inputs: base, inputCount: inputs.count, visits: visits, output: products)
+        bank.run(layer: layer, inputs: base, inputCount: inputs.count, visits: visits)
       }
     }
-    returnRows.removeAll(keepingCapacity: true)
-    for node in nodes { returnRows.append(products + node.first * hidden) }
-    guard nodes.contains(where: { $0.count > 1 }) else { return }
+    guard !nodes.isEmpty else { return }
+    for node in nodes { returnRows.append(bank.product(node.first)) }
     let (nodes, compute) = (nodes, compute)
     expertIDs.withUnsafeBufferPointer { ids in
-      compute.pool.run { worker in
-        for n in compute.share(of: nodes.count, worker: worker) where nodes[n].count > 1 {
-          let first = products + nodes[n].first * hidden
-          CombineTree.visit(ids.baseAddress! + nodes[n].first, count: nodes[n].count) { target, source in
-            compute.add(first + source * hidden, to: first + target * hidden, count: hidden)
+      visits.withUnsafeBufferPointer { visits in
+        compute.pool.run { worker in
+          for n in compute.share(of: nodes.count, worker: worker) {
+            let first = nodes[n].first
+            _ = bank.sum(visits.baseAddress!, first: first, count: nodes[n].count, ids: ids.baseAddress! + first, compute)
           }
         }
       }

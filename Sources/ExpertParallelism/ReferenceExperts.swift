@@ -71,14 +71,14 @@ package final class ReferenceExperts: ExpertLayer {
   private func product(layer: Int, expert: Int32, weight: Float, input: [Float]) -> [Float] {
     let visits = [ExpertVisit(row: 0, expert: expert, weight: weight)]
     return [Float](unsafeUninitializedCapacity: hiddenSize) { product, count in
-      product.initialize(repeating: 0)
       input.withUnsafeBufferPointer { input in
         visits.withUnsafeBufferPointer { visits in
           withUnsafePointer(to: input.baseAddress!) { inputs in
-            bank.run(layer: layer, inputs: inputs, inputCount: 1, visits: visits, output: product.baseAddress!)
+            bank.run(layer: layer, inputs: inputs, inputCount: 1, visits: visits)
           }
         }
       }
+      for i in 0..<hiddenSize { product.initializeElement(at: i, to: bank.product(0)[i] * weight) }
       count = hiddenSize
     }
   }

@@ -1,61 +1,68 @@
 import CKernels
 
-/// Where one attention call finds keys and values: a paged cache's blocks and the layout of a row.
+/// How an attention cache holds keys and values.
+package enum CacheType: String, Sendable, CaseIterable {
+  case f32, bf16
+
+  package var byteCount: Int { self == .f32 ? 4 : 2 }
+  var code: ck_cache_type { self == .f32 ? CK_CACHE_F32 : CK_CACHE_BF16 }
+}
+
+/// Where one attention call finds keys and values: a paged cache's blocks and the layout of a row. Strides and offsets
+/// count elements.
 package struct CacheView {
-  package var blocks: UnsafePointer<UnsafePointer<Float>?>
-  package var blockTokens: Int
-  package var rowStride: Int
-  package var keyOffset: Int
-  package var valueOffset: Int
-  package var keyDims: Int
-  package var valueDims: Int
+  fileprivate var paged: ck_paged_cache
+  private let type: CacheType
 
   package init(
-    blocks: UnsafePointer<UnsafePointer<Float>?>, blockTokens: Int, rowStride: Int, keyOffset: Int, valueOffset: Int,
-    keyDims: Int, valueDims: Int
+    type: CacheType, blocks: UnsafePointer<UnsafeRawPointer?>, blockTokens: Int, rowStride: Int, keyOffset: Int,
+    valueOffset: Int, keyDims: Int, valueDims: Int
   ) {
-    self.blocks = blocks
-    self.blockTokens = blockTokens
-    self.rowStride = rowStride
-    self.keyOffset = keyOffset
-    self.valueOffset = valueOffset
-    self.keyDims = keyDims
-    self.valueDims = valueDims
+    self.type = type
+    paged = ck_paged_cache(
+      type: type.code, blocks: blocks, block_tokens: blockTokens, row_stride: rowStride, key_offset: keyOffset,
+      value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
   }
+
+  /// Writes one position's key, rounded once where the cache is bf16.
+  package func storeKey(_ key: UnsafePointer<Float>, at position: Int) {
+    store(key, count: paged.key_dims, offset: paged.key_offset, at: position)
+  }
+
+  package func storeValue(_ value: UnsafePointer<Float>, at position: Int) {
+    store(value, count: paged.value_dims, offset: paged.value_offset, at: position)
+  }
+
+  private func store(_ vector: UnsafePointer<Float>, count: Int, offset: Int, at position: Int) {
+    let block = UnsafeMutableRawPointer(mutating: paged.blocks[position / paged.block_tokens]!)
+    let element = position % paged.block_tokens * paged.row_stride + offset
+    ck_cache_store(paged.type, vector, count, block + element * type.byteCount)
+  }
+
+  /// Floats of scratch that attending this cache takes.
+  package var scratchCount: Int { withUnsafePointer(to: paged) { ck_attention_scratch($0) } }
 }
 
 /// One query row and the positions `[begin, end)` it attends.
-package struct QueryRow {
-  package var query: UnsafePointer<Float>
-  package var out: UnsafeMutablePointer<Float>
-  package var sink: UnsafePointer<Float>?
-  package var begin: Int
-  package var end: Int
+package struct QueryRow: BitwiseCopyable {
+  private let row: ck_query_row
 
   package init(
     query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, begin: Int, end: Int
   ) {
-    self.query = query
-    self.out = out
-    self.sink = sink
-    self.begin = begin
-    self.end = end
+    row = ck_query_row(query: query, out: out, sink: sink, begin: begin, end: end)
   }
 }
 
 extension Compute {
-  /// Softmax attention of query rows that share keys and values; definition in `attention.h`.
-  package func attend(cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float) {
+  /// Softmax attention of query rows that share keys and values; definition in `attention.h`. `scratch` has room for
+  /// `cache.scratchCount` floats.
+  package func attend(
+    cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float, scratch: UnsafeMutablePointer<Float>
+  ) {
     guard let base = rows.baseAddress, rows.count > 0 else { return }
-    var paged = ck_paged_cache(
-      blocks: cache.blocks, block_tokens: cache.blockTokens, row_stride: cache.rowStride, key_offset: cache.keyOffset,
-      value_offset: cache.valueOffset, key_dims: cache.keyDims, value_dims: cache.valueDims)
-    withUnsafeTemporaryAllocation(of: ck_query_row.self, capacity: rows.count) { converted in
-      for i in 0..<rows.count {
-        let row = base[i]
-        converted[i] = ck_query_row(query: row.query, out: row.out, sink: row.sink, begin: row.begin, end: row.end)
-      }
-      ck_attention(isa, &paged, converted.baseAddress, rows.count, scale)
-    }
+    // A QueryRow is a ck_query_row and nothing else.
+    let converted = UnsafeRawPointer(base).assumingMemoryBound(to: ck_query_row.self)
+    withUnsafePointer(to: cache.paged) { ck_attention(isa, $0, converted, rows.count, scale, scratch) }
   }
 }

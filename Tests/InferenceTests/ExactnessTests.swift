@@ -1,4 +1,5 @@
 import Inference
+import Kernels
 import Testing
 
 /// No layout of a run may change a bit of its logits, its routing or its tokens.
@@ -28,14 +29,16 @@ struct ExactnessTests {
     #endif
   }()
 
-  @Test(arguments: models)
-  func noLayoutChangesABit(model: String) throws {
+  @Test(arguments: models, [CacheType.f32, .bf16])
+  func noLayoutChangesABit(model: String, cacheType: CacheType) throws {
     let golden = try Golden(model)
     // 20 and 48 tokens with a block boundary of the cache at 32, and prompts of 1 and 17 to continue past it.
     let scored = [Array(try golden.scoredIDs(2).prefix(20)), Array(try golden.scoredIDs(3).prefix(48))]
     let prompts = [try golden.prompt(0), try golden.prompt(2)]
     func result(_ layout: Layout) throws -> RunResult {
-      try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 18, layout: layout)
+      var layout = layout
+      layout.cacheType = cacheType
+      return try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 18, layout: layout)
     }
     let expected = try result(Layout())
     #expect(expected.logits.map(\.count) == scored.map { $0.count * expected.logits[0].count / 20 })

@@ -2,6 +2,7 @@ import Checkpoints
 import Fabric
 import Foundation
 import Inference
+import Kernels
 import MoEModel
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
@@ -42,8 +43,9 @@ struct Layout: Sendable, CustomStringConvertible {
   var batchTokens = 512
   /// All prompts in one batch, or one after another.
   var together = true
+  var cacheType = CacheType.f32
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one")"
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType)"
   }
 }
 
@@ -67,6 +69,7 @@ func run(
     options.threadsPerRank = layout.threads
     options.batchTokens = layout.batchTokens
     options.cacheTokens = 4096
+    options.cacheType = layout.cacheType
     let session = try Session(model: model, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.engine.follow()

@@ -12,17 +12,22 @@ struct AttentionCase {
 
   let keyDims: Int, valueDims: Int, blockTokens: Int, stride: Int, keyOffset: Int, valueOffset: Int
   let ranges: [Range]
+  let type: ck_cache_type
+  /// The numbers the cache holds, as fp32.
   let blocks: [GuardedFloats]
+  /// The cache itself.
+  private let stored: [UnsafeRawPointer]
   let queries: [GuardedFloats]
   let scale: Float
   private let memory: GuardedArena
 
   /// - Parameter latent: values are the first dimensions of the keys, as in multi-head latent attention.
   init(
-    in memory: GuardedArena, keyDims: Int, valueDims: Int, blockTokens: Int = 32, latent: Bool = false,
-    ranges: [Range], magnitude: Float = 1
+    in memory: GuardedArena, type: ck_cache_type = CK_CACHE_F32, keyDims: Int, valueDims: Int, blockTokens: Int = 32,
+    latent: Bool = false, ranges: [Range], magnitude: Float = 1
   ) {
     self.memory = memory
+    self.type = type
     (self.keyDims, self.valueDims, self.blockTokens, self.ranges) = (keyDims, valueDims, blockTokens, ranges)
     keyOffset = latent ? 0 : 1
     valueOffset = latent ? 0 : keyDims + 2
@@ -30,20 +35,34 @@ struct AttentionCase {
     scale = magnitude / Float(keyDims).squareRoot()
     let stride = self.stride
     let length = ranges.map(\.end).max() ?? 0
-    blocks = (0..<(length + blockTokens - 1) / blockTokens).map { block in
+    let numbers = (0..<(length + blockTokens - 1) / blockTokens).map { block in
       var values = [Float].random(blockTokens * stride, seed: UInt64(block + 7))
       for token in 0..<blockTokens {
         let position = block * blockTokens + token
         if ranges.contains(where: { $0.begin <= position && position < $0.end }) { continue }
         for i in 0..<stride { values[token * stride + i] = .nan }
       }
-      return memory.floats(values)
+      return values
+    }
+    blocks = numbers.map { memory.floats(type == CK_CACHE_F32 ? $0 : $0.map(\.roundedToBF16)) }
+    stored = zip(numbers, blocks).map { values, block in
+      guard type == CK_CACHE_BF16 else { return UnsafeRawPointer(block.pointer) }
+      let halves = memory.halves(values.count)
+      ck_cache_store(type, values, values.count, halves)
+      return UnsafeRawPointer(halves)
     }
     queries = ranges.indices.map { memory.floats([Float].random(keyDims, seed: UInt64($0 + 1000)).map { $0 * 3 }) }
   }
 
   /// The outputs of all rows, in calls of at most `rowsPerCall` rows; nil if a canary was overwritten.
-  func outputs(_ isa: ck_isa, rowsPerCall: Int = .max) -> [Float]? {
+  func outputs(_ isa: ck_isa, rowsPerCall: Int = .max) -> [Float]? { outputs(isa, type, stored, rowsPerCall) }
+
+  /// What the reference gives for the same numbers in an fp32 cache.
+  func twin() -> [Float]? { outputs(CK_ISA_REFERENCE, CK_CACHE_F32, blocks.map { UnsafeRawPointer($0.pointer) }, .max) }
+
+  private func outputs(
+    _ isa: ck_isa, _ type: ck_cache_type, _ stored: [UnsafeRawPointer], _ rowsPerCall: Int
+  ) -> [Float]? {
     let outs = ranges.map { _ in memory.floats([Float](repeating: .nan, count: valueDims)) }
     let sinks = ranges.map { memory.floats($0.sink.map { [$0] } ?? []) }
     let rows = ranges.indices.map { r in
@@ -51,18 +70,21 @@ struct AttentionCase {
         query: queries[r].pointer, out: outs[r].pointer, sink: ranges[r].sink == nil ? nil : sinks[r].pointer,
         begin: ranges[r].begin, end: ranges[r].end)
     }
-    let pointers = blocks.map { Optional(UnsafePointer($0.pointer)) }
+    var scratch: GuardedFloats?
+    let pointers = stored.map { Optional($0) }
     pointers.withUnsafeBufferPointer { pointers in
       var cache = ck_paged_cache(
-        blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
+        type: type, blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
         value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
+      let room = memory.floats([Float](repeating: .nan, count: ck_attention_scratch(&cache)))
+      scratch = room
       rows.withUnsafeBufferPointer { rows in
         for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
-          ck_attention(isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale)
+          ck_attention(isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale, room.pointer)
         }
       }
     }
-    guard outs.allSatisfy(\.isIntact) else { return nil }
+    guard outs.allSatisfy(\.isIntact), scratch?.isIntact != false else { return nil }
     return outs.flatMap(\.values)
   }
 
@@ -106,5 +128,19 @@ struct AttentionCase {
       }
     }
     return (values, tolerances)
+  }
+}
+
+extension Float {
+  /// The nearest number of eight significant bits, ties to even: the definition, by way of its two neighbours.
+  var roundedToBF16: Float {
+    guard isFinite else { return self }
+    let below = Float(bitPattern: bitPattern & 0xffff_0000)
+    let above = Float(bitPattern: (bitPattern & 0xffff_0000) &+ 0x1_0000)
+    // Infinity stands where 2^128 would be.
+    let next = above.isFinite ? Double(above.magnitude) : 0x1p128
+    let (under, over) = (Double(magnitude) - Double(below.magnitude), next - Double(magnitude))
+    if under != over { return under < over ? below : above }
+    return below.bitPattern & 0x1_0000 == 0 ? below : above
   }
 }

@@ -100,7 +100,63 @@ struct AttentionTests {
 
   @Test func noRowsIsNoWork() {
     var cache = ck_paged_cache(
-      blocks: nil, block_tokens: 32, row_stride: 1, key_offset: 0, value_offset: 0, key_dims: 1, value_dims: 1)
-    for isa in ck_isa.supported { ck_attention(isa, &cache, nil, 0, 1) }
+      type: CK_CACHE_F32, blocks: nil, block_tokens: 32, row_stride: 1, key_offset: 0, value_offset: 0, key_dims: 1, value_dims: 1)
+    for isa in ck_isa.supported { ck_attention(isa, &cache, nil, 0, 1, nil) }
+  }
+
+  @Test(arguments: shapes.indices)
+  func aCacheOfBF16GivesTheBitsOfTheSameNumbersInFP32(shape: Int) throws {
+    try withGuardedArena { memory in
+      let (key, value, latent) = Self.shapes[shape]
+      // More rows than are attended without an expanded copy of the tile, with ragged beginnings and ends.
+      let many = (0..<37).map { Range(begin: $0 % 5 * 7, end: 40 + $0, sink: $0 % 3 == 0 ? 0.25 : nil) }
+      for (set, ranges) in (Self.rangeSets + [many]).enumerated() {
+        for blockTokens in key > 100 ? [64] : [32, 96] {
+          let some = AttentionCase(
+            in: memory, type: CK_CACHE_BF16, keyDims: key, valueDims: value, blockTokens: blockTokens, latent: latent,
+            ranges: ranges)
+          let twin = try #require(some.twin())
+          #expect(twin.allSatisfy { $0.isFinite })
+          for isa in ck_isa.supported {
+            for rowsPerCall in isa == CK_ISA_REFERENCE ? [1] : [.max, 1, 3] {
+              let outputs = try #require(some.outputs(isa, rowsPerCall: rowsPerCall))
+              #expect(outputs.hasSameBits(as: twin), "isa \(isa.rawValue), set \(set), \(rowsPerCall) a call")
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func scratchIsWhatATileTakesInFP32() {
+    var cache = ck_paged_cache(
+      type: CK_CACHE_F32, blocks: nil, block_tokens: 32, row_stride: 576, key_offset: 0, value_offset: 0, key_dims: 576,
+      value_dims: 512)
+    #expect(ck_attention_scratch(&cache) == 0)
+    cache.type = CK_CACHE_BF16
+    #expect(ck_attention_scratch(&cache) == 32 * 576)
+    cache.value_offset = 576
+    #expect(ck_attention_scratch(&cache) == 32 * (576 + 512))
+  }
+
+  @Test func storingRoundsToTheNearestEvenBF16() {
+    var values: [Float] = [0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0x1p-149, 0x1.fep127]
+    // Every tie and its neighbours on both sides, over some exponents, subnormal ones too.
+    for upper in stride(from: UInt32(0), to: 0x7f80, by: 37) {
+      for lower: UInt32 in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {
+        for sign: UInt32 in [0, 0x8000_0000] { values.append(Float(bitPattern: upper << 16 | lower | sign)) }
+      }
+    }
+    var halves = [UInt16](repeating: 0, count: values.count)
+    ck_cache_store(CK_CACHE_BF16, values, values.count, &halves)
+    for (value, half) in zip(values, halves) {
+      let found = UInt32(half) << 16
+      #expect(found == value.roundedToBF16.bitPattern, "\(value)")
+    }
+    for bits: UInt32 in [0x7f80_0001, 0x7fff_ffff, 0xffff_ffff, 0xff80_0001, 0x7fc0_0000] {
+      ck_cache_store(CK_CACHE_BF16, [Float(bitPattern: bits)], 1, &halves)
+      #expect(Float(bitPattern: UInt32(halves[0]) << 16).isNaN)
+      #expect(UInt32(halves[0]) >> 15 == bits >> 31)
+    }
   }
 }

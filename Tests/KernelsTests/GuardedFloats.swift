@@ -22,6 +22,12 @@ final class GuardedArena {
     return GuardedFloats(pointer: pointer, count: values.count)
   }
 
+  /// Room for `count` 16-bit numbers, the last of which is the last before the unreadable page.
+  func halves(_ count: Int) -> UnsafeMutablePointer<UInt16> {
+    let floats = floats([Float](repeating: .nan, count: (count + 1) / 2))
+    return UnsafeMutableRawPointer(floats.pointer).assumingMemoryBound(to: UInt16.self) + count % 2
+  }
+
   fileprivate func unmap() {
     for mapping in mappings { munmap(mapping.start, mapping.byteCount) }
     mappings = []

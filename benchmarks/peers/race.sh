@@ -18,7 +18,7 @@ esac
 python="${RACE_PYTHON:-$work/venv/bin/python}"
 if [ -z "${RACE_PYTHON:-}" ] && [ ! -e "$work/venv/complete" ]; then
   python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet --extra-index-url https://download.pytorch.org/whl/cpu \
+  "$work/venv/bin/pip" install --quiet \
     torch numpy transformers safetensors sentencepiece protobuf pyyaml requests tqdm
   touch "$work/venv/complete"
 fi

@@ -7,11 +7,21 @@
 /// Positions are walked in tiles of this many, aligned to absolute positions.
 #define CK_ATTENTION_TILE 32
 
+/// How a cache holds its elements.
+typedef enum {
+  CK_CACHE_F32 = 0,
+  CK_CACHE_BF16 = 1,  // the upper halves of fp32 numbers; expanded exactly, all arithmetic is fp32
+} ck_cache_type;
+
+/// Writes `count` elements to a cache: copied, or rounded to the nearest bf16, ties to even, NaN to a NaN.
+void ck_cache_store(ck_cache_type type, const float *from, size_t count, void *to);
+
 /// The part of a paged cache one attention call reads. Position p lives in block p / block_tokens, at
 /// row p % block_tokens of it: key = blocks[p / block_tokens] + (p % block_tokens) * row_stride + key_offset,
-/// likewise value. Strides and offsets count floats. block_tokens is a multiple of CK_ATTENTION_TILE.
+/// likewise value. Strides and offsets count elements. block_tokens is a multiple of CK_ATTENTION_TILE.
 typedef struct {
-  const float *const *blocks;
+  ck_cache_type type;
+  const void *const *blocks;
   size_t block_tokens;
   size_t row_stride;
   size_t key_offset;
@@ -41,7 +51,12 @@ typedef struct {
 /// max(m, sink), denominator and acc are corrected likewise, denominator += ck_exp(sink - m'). out = acc / denominator.
 ///
 /// Rows that share a cache should share a call, those with equal [begin, end) next to each other: four at a time they
-/// share what is loaded. The outputs of a call must not overlap each other, its queries or the cache; a position no row
-/// attends is not read. A score of NaN or +inf, or none but -inf, makes its row NaN.
-void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale);
+/// share what is loaded. The outputs of a call must not overlap each other, its queries or the cache; a position outside
+/// every row's range does not matter. A score of NaN or +inf, or none but -inf, makes its row NaN.
+///
+/// `scratch` has room for ck_attention_scratch(cache) floats, none for an fp32 cache: the vector kernels expand a tile
+/// of bf16 once for all rows.
+void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
+                  float *scratch);
+size_t ck_attention_scratch(const ck_paged_cache *cache);
 #endif

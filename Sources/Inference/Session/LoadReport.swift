@@ -1,3 +1,5 @@
+import Kernels
+
 /// What loading a model cost, over all ranks; the same on every rank.
 package struct LoadReport: Sendable {
   package var bytesReadByRank: [Int]
@@ -6,6 +8,7 @@ package struct LoadReport: Sendable {
   package var seconds: Double
   /// Of each rank.
   package var cacheTokens: Int
+  package var cacheType: CacheType
   package var cacheBytes: Int
   /// Sampled pages of weights that lie on another NUMA node than the workers that read them.
   package var misplacedPages: Int

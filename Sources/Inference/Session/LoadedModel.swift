@@ -15,12 +15,13 @@ struct LoadedModel {
   /// Collective; fails on all ranks together.
   static func load(
     _ description: DecoderDescription, folder: CheckpointFolder, host: HostPlan, compute: Compute,
-    communicator: any Communicator, placement: ExpertPlacement, cacheBlocks: Int, checksMemory: Bool,
+    communicator: any Communicator, placement: ExpertPlacement, cacheBlocks: Int, cacheType: CacheType, checksMemory: Bool,
     onEvent: (SessionEvent) -> Void
   ) throws -> LoadedModel {
     let rank = communicator.rank
     let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
-    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(description).multipliedReportingOverflow(by: cacheBlocks)
+    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(description, type: cacheType)
+      .multipliedReportingOverflow(by: cacheBlocks)
     let budget = try agree(on: communicator) {
       let budget = try WeightBudget.measure(description, folder: folder, workerCount: compute.workerCount, owns: owns)
       let (sum, overflowsToo) = budget.memoryBytes.addingReportingOverflow(cacheBytes)
@@ -43,7 +44,7 @@ struct LoadedModel {
     let report = LoadReport(
       bytesReadByRank: try everyRank(folder.bytesRead, communicator),
       memoryByRank: try everyRank(budget.memoryBytes, communicator), seconds: seconds,
-      cacheTokens: cacheBlocks * KeyValueCache.blockTokens, cacheBytes: cacheBytes,
+      cacheTokens: cacheBlocks * KeyValueCache.blockTokens, cacheType: cacheType, cacheBytes: cacheBytes,
       misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))
     return LoadedModel(weights: weights, arenas: arenas, report: report)
   }

@@ -53,10 +53,10 @@ package final class Session {
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
     let model = try LoadedModel.load(
       description, folder: folder, host: host, compute: compute, communicator: communicator, placement: placement,
-      cacheBlocks: cacheBlocks, checksMemory: options.checksMemory, onEvent: onEvent)
+      cacheBlocks: cacheBlocks, cacheType: options.cacheType, checksMemory: options.checksMemory, onEvent: onEvent)
     (arenas, report) = (model.arenas, model.report)
 
-    let cache = try agree(on: communicator) { try KeyValueCache(description, blockCount: cacheBlocks) }
+    let cache = try agree(on: communicator) { try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks) }
     var experts: DistributedExperts?
     if let mixture = description.mixture {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)

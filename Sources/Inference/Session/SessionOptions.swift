@@ -7,6 +7,7 @@ package struct SessionOptions: Sendable {
   package var threadsPerRank: Int?
   /// Tokens of attention cache on each rank; nil for a default that fits the requests.
   package var cacheTokens: Int?
+  package var cacheType = CacheType.f32
   package var batchTokens = 512
   package var sequences = 256
   package var instructionSet: InstructionSet?

@@ -11,7 +11,7 @@ final class HomeSequence {
   var tokens: [Int32]
   private(set) var blocks: [Int32] = []
   /// Addresses of the blocks in layer 0.
-  private(set) var table = AlignedBuffer<UnsafePointer<Float>?>(count: 8)
+  private(set) var table = AlignedBuffer<UnsafeRawPointer?>(count: 8)
 
   init(_ admission: StepPlan.Admission) {
     id = admission.id
@@ -27,11 +27,11 @@ final class HomeSequence {
     while blocks.count < needed {
       guard let block = cache.allocateBlock() else { return false }
       if blocks.count == table.count {
-        let larger = AlignedBuffer<UnsafePointer<Float>?>(count: table.count * 2)
+        let larger = AlignedBuffer<UnsafeRawPointer?>(count: table.count * 2)
         larger.pointer.update(from: table.pointer, count: table.count)
         table = larger
       }
-      table.pointer[blocks.count] = UnsafePointer(cache.address(ofBlock: block))
+      table.pointer[blocks.count] = UnsafeRawPointer(cache.address(ofBlock: block))
       blocks.append(block)
     }
     return true

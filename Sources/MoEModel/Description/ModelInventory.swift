@@ -12,7 +12,23 @@ package final class ModelInventory: WeightAllocator {
   }
   package struct Amount: Sendable, Equatable {
     package var parameters = 0
+    /// As stored.
     package var bytes = 0
+    /// In memory, in the precision asked for.
+    package var heldBytes = 0
+
+    static func - (a: Amount, b: Amount) -> Amount {
+      Amount(parameters: a.parameters - b.parameters, bytes: a.bytes - b.bytes, heldBytes: a.heldBytes - b.heldBytes)
+    }
+    static func + (a: Amount, b: Amount) -> Amount {
+      Amount(parameters: a.parameters + b.parameters, bytes: a.bytes + b.bytes, heldBytes: a.heldBytes + b.heldBytes)
+    }
+    static func * (a: Amount, count: Int) -> Amount {
+      Amount(parameters: a.parameters * count, bytes: a.bytes * count, heldBytes: a.heldBytes * count)
+    }
+    static func / (a: Amount, count: Int) -> Amount {
+      Amount(parameters: a.parameters / count, bytes: a.bytes / count, heldBytes: a.heldBytes / count)
+    }
   }
 
   private let description: DecoderDescription
@@ -26,59 +42,49 @@ package final class ModelInventory: WeightAllocator {
     _ = try ModelAssembly(description: description, tensors: tensors, allocator: self, owns: { _, _ in true }).model()
   }
 
-  package var total: Amount {
-    parts.values.reduce(into: Amount()) { sum, amount in
-      sum.parameters += amount.parameters
-      sum.bytes += amount.bytes
-    }
-  }
+  package var total: Amount { parts.values.reduce(Amount(), +) }
 
   /// What one token makes use of: everything but the embedding (of which it reads one row, unless the head is tied to it)
   /// and the experts it did not choose.
   package var active: Amount {
-    var amount = total
-    if !description.tiedEmbeddings, let embedding = parts[.embedding] {
-      amount.parameters -= embedding.parameters
-      amount.bytes -= embedding.bytes
-    }
-    if let mixture = description.mixture, let routed = parts[.routedExperts] {
-      amount.parameters -= routed.parameters - routed.parameters / mixture.expertCount * mixture.topK
-      amount.bytes -= routed.bytes - routed.bytes / mixture.expertCount * mixture.topK
-    }
-    return amount
+    withoutExperts + oneExpert * (description.mixture?.topK ?? 0) * description.mixtureLayers.count
   }
 
-  /// Bytes every token needs, whichever experts it chooses.
-  package var bytesWithoutExperts: Int {
-    active.bytes - oneExpert.bytes * (description.mixture?.topK ?? 0) * description.mixtureLayers.count
+  /// What every token needs, whichever experts it chooses.
+  package var withoutExperts: Amount {
+    let embedding = description.tiedEmbeddings ? nil : parts[.embedding]
+    return total - (embedding ?? Amount()) - (parts[.routedExperts] ?? Amount())
   }
 
-  /// Parameters and bytes of one expert of one layer.
+  /// One expert of one layer.
   package var oneExpert: Amount {
     guard let mixture = description.mixture, let routed = parts[.routedExperts] else { return Amount() }
-    let count = mixture.expertCount * description.mixtureLayers.count
-    return Amount(parameters: routed.parameters / count, bytes: routed.bytes / count)
+    return routed / (mixture.expertCount * description.mixtureLayers.count)
   }
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
-    add(source.entry, parameters: source.elementCount, bytes: source.storedByteCount)
-    for scales in source.storedScales { add(scales.entry, parameters: 0, bytes: scales.byteCount) }
+    add(
+      source.entry, parameters: source.elementCount, bytes: source.storedByteCount, heldBytes: source.byteCount(worker: 0))
+    for scales in source.storedScales { add(scales.entry, parameters: 0, bytes: scales.byteCount, heldBytes: 0) }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
+      bounds: source.bounds, shards: [nil])
   }
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
-    add(source.entry, parameters: source.count, bytes: source.count * source.entry.type.byteCount)
+    add(
+      source.entry, parameters: source.count, bytes: source.count * source.entry.type.byteCount, heldBytes: source.count * 4)
     return Self.empty
   }
 
   private static let empty = AlignedBuffer<Float>(count: 1)
 
-  private func add(_ entry: TensorEntry, parameters: Int, bytes: Int) {
+  private func add(_ entry: TensorEntry, parameters: Int, bytes: Int, heldBytes: Int) {
     let part = part(of: entry.name)
     parts[part, default: Amount()].parameters += parameters
     parts[part, default: Amount()].bytes += bytes
+    parts[part, default: Amount()].heldBytes += heldBytes
     bytesByType[entry.type, default: 0] += bytes
   }
 

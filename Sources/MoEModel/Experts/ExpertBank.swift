@@ -9,6 +9,17 @@ package final class ExpertBank {
     var count: Int
   }
 
+  /// Groups computed together, whose intermediate results stay in the cache.
+  private struct Run {
+    var groups: Range<Int>
+    var first: Int
+    var count: Int
+  }
+
+  /// Visits after which a run ends: two rows of 2048 floats each fill half of a second-level cache of 1 MiB, shared by
+  /// two workers or more.
+  private static let runVisits = 64
+
   private let compute: Compute
   private let hiddenSize: Int
   private let intermediateSize: Int
@@ -16,8 +27,9 @@ package final class ExpertBank {
   private let expertsByLayer: [[FeedForwardWeights?]]
   /// Keeps the experts' memory alive.
   private let weights: ModelWeights
-  /// Visits the buffers have room for.
+  /// Visits the buffers have room for, in all and of one run of experts.
   private var capacity = 0
+  private var runCapacity = 0
   private var outputs = AlignedBuffer<Float>(count: 1)
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
@@ -27,7 +39,10 @@ package final class ExpertBank {
   private var gathered: RowBuffer
   private var activated: RowBuffer
   private var groups: [Group] = []
-  private var places: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
+  private var runs: [Run] = []
+  /// The visit at each place of the expert order, and the place of each visit.
+  private var visitAt: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
+  private var placeOf: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var expertCounts: [Int]
   /// Distinct experts visited, counted once for each layer of each step.
   package private(set) var expertsVisited = 0
@@ -53,28 +68,27 @@ package final class ExpertBank {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// output[v] = weight(v) · expert(v)(inputs[row(v)]) for each visit v; each of the `inputCount` inputs is `[hidden]`,
-  /// `output` `[visits, hidden]`. Every visited expert must be held here.
+  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each of the `inputCount` inputs is
+  /// `[hidden]`. Every visited expert must be held here.
   package func run(
-    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>,
-    output: UnsafeMutablePointer<Float>
+    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>
   ) {
     guard visits.count > 0 else { return }
     group(visits)
     expertsVisited += groups.count
     reserve(visits.count, inputs: inputCount)
     let experts = expertsByLayer[layer]
-    let (groups, places, hidden, intermediate) = (groups, places.pointer, hiddenSize, intermediateSize)
+    let (groups, runs, visitAt, hidden, intermediate) = (groups, runs, visitAt.pointer, hiddenSize, intermediateSize)
     let (outputs, gate, up, activation) = (outputs.pointer, gate.pointer, up.pointer, activation)
     let (roundedInputs, gathered, activated) = (roundedInputs, gathered, activated)
-    // places[p] is the visit at place p of the expert order; a group's rows lie side by side.
     compute.pool.run { worker in
       if gathered.format != .float32 {
         for row in compute.share(of: inputCount, worker: worker) { roundedInputs.round(compute, row: row, inputs[row]) }
         compute.pool.barrier(worker: worker)
       }
+      // An expert's rows lie side by side.
       for place in compute.share(of: visits.count, worker: worker) {
-        let row = Int(visits[Int(places[place])].row)
+        let row = Int(visits[Int(visitAt[place])].row)
         if gathered.format == .float32 {
           (outputs + place * hidden).update(from: inputs[row], count: hidden)
         } else {
@@ -83,48 +97,78 @@ package final class ExpertBank {
       }
       compute.pool.barrier(worker: worker)
       let x = gathered.rows(of: outputs, stride: hidden)
-      for group in groups {
-        experts[group.expert]!.gateAndUp(
-          compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + group.first * intermediate,
-          up: up + group.first * intermediate, stride: intermediate)
-      }
-      compute.pool.barrier(worker: worker)
-      // The inputs have been read by all: where they were fp32, their rows take the results.
-      activated.share(compute, worker: worker, gate, stride: intermediate, count: visits.count) { place, columns in
-        let at = place * intermediate + columns.lowerBound
-        compute.activate(activation, gate: gate + at, up: up + at, count: columns.count)
-      }
-      compute.pool.barrier(worker: worker)
-      let y = activated.rows(of: gate, stride: intermediate)
-      for group in groups {
-        experts[group.expert]!.down.multiply(
-          compute, worker: worker, x: y.from(group.first), count: group.count, y: outputs + group.first * hidden,
-          yStride: hidden)
-      }
-      compute.pool.barrier(worker: worker)
-      for place in compute.share(of: visits.count, worker: worker) {
-        let visit = Int(places[place])
-        compute.scale(outputs + place * hidden, by: visits[visit].weight, into: output + visit * hidden, count: hidden)
+      for run in runs {
+        for group in groups[run.groups] {
+          let at = (group.first - run.first) * intermediate
+          experts[group.expert]!.gateAndUp(
+            compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + at, up: up + at,
+            stride: intermediate)
+        }
+        compute.pool.barrier(worker: worker)
+        activated.share(compute, worker: worker, gate, stride: intermediate, count: run.count) { row, columns in
+          let at = row * intermediate + columns.lowerBound
+          compute.activate(activation, gate: gate + at, up: up + at, count: columns.count)
+        }
+        compute.pool.barrier(worker: worker)
+        // All have read the run's inputs: where they were fp32, their rows take the results.
+        let y = activated.rows(of: gate, stride: intermediate)
+        for group in groups[run.groups] {
+          experts[group.expert]!.down.multiply(
+            compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
+            y: outputs + group.first * hidden, yStride: hidden)
+        }
+        // The next run writes what others may still be reading.
+        if activated.format == .float32 { compute.pool.barrier(worker: worker) }
       }
     }
   }
 
-  /// Orders visits by expert (counting sort, stable) into `places` and `groups`.
+  /// The output `[hidden]` of visit `visit` of the last run, which its reader may overwrite.
+  package func product(_ visit: Int) -> UnsafeMutablePointer<Float> {
+    outputs.pointer + Int(placeOf.pointer[visit]) * hiddenSize
+  }
+
+  /// Σ weight(v) · product(v), along `CombineTree`, over the `count` visits from `first`, whose experts `ids` ascend;
+  /// overwrites their products, the first of which becomes the sum.
+  package func sum(
+    _ visits: UnsafePointer<ExpertVisit>, first: Int, count: Int, ids: UnsafePointer<Int32>, _ compute: Compute
+  ) -> UnsafeMutablePointer<Float> {
+    for visit in first..<(first + count) {
+      compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: hiddenSize)
+    }
+    CombineTree.visit(ids, count: count) { target, source in
+      compute.add(product(first + source), to: product(first + target), count: hiddenSize)
+    }
+    return product(first)
+  }
+
+  /// Orders visits by expert (counting sort, stable) into places, `groups` and `runs`.
   private func group(_ visits: UnsafeBufferPointer<ExpertVisit>) {
-    if places.count < visits.count { places = AlignedBuffer(count: visits.count) }
+    if visitAt.count < visits.count {
+      visitAt = AlignedBuffer(count: visits.count * 3 / 2)
+      placeOf = AlignedBuffer(count: visits.count * 3 / 2)
+    }
     for e in expertCounts.indices { expertCounts[e] = 0 }
     for visit in visits { expertCounts[Int(visit.expert)] += 1 }
     groups.removeAll(keepingCapacity: true)
+    runs.removeAll(keepingCapacity: true)
     var first = 0
     for e in expertCounts.indices where expertCounts[e] > 0 {
-      groups.append(Group(expert: e, first: first, count: expertCounts[e]))
       let count = expertCounts[e]
+      if let last = runs.last, last.count < Self.runVisits {
+        runs[runs.count - 1].groups = last.groups.lowerBound..<(groups.count + 1)
+        runs[runs.count - 1].count += count
+      } else {
+        runs.append(Run(groups: groups.count..<(groups.count + 1), first: first, count: count))
+      }
+      groups.append(Group(expert: e, first: first, count: count))
       expertCounts[e] = first
       first += count
     }
     for v in 0..<visits.count {
       let e = Int(visits[v].expert)
-      places.pointer[expertCounts[e]] = Int32(v)
+      visitAt.pointer[expertCounts[e]] = Int32(v)
+      placeOf.pointer[v] = Int32(expertCounts[e])
       expertCounts[e] += 1
     }
   }
@@ -134,13 +178,17 @@ package final class ExpertBank {
       inputCapacity = inputs + inputs / 2
       roundedInputs = RowBuffer(roundedInputs.format, columns: hiddenSize, rows: inputCapacity)
     }
+    let longest = runs.lazy.map(\.count).max() ?? 0
+    if runCapacity < longest {
+      runCapacity = longest + longest / 2
+      gate = AlignedBuffer(count: runCapacity * intermediateSize)
+      up = AlignedBuffer(count: runCapacity * intermediateSize)
+      activated = RowBuffer(activated.format, columns: intermediateSize, rows: runCapacity)
+    }
     guard capacity < visits else { return }
     capacity = visits + visits / 2
     outputs = AlignedBuffer(count: capacity * hiddenSize)
-    gate = AlignedBuffer(count: capacity * intermediateSize)
-    up = AlignedBuffer(count: capacity * intermediateSize)
     gathered = RowBuffer(gathered.format, columns: hiddenSize, rows: capacity)
-    activated = RowBuffer(activated.format, columns: intermediateSize, rows: capacity)
   }
 }
 

@@ -8,7 +8,6 @@ package final class LocalExperts: ExpertLayer {
   private let hiddenSize: Int
   private var visits = AlignedBuffer<ExpertVisit>(count: 1)
   private var inputs: [UnsafePointer<Float>] = []
-  private var products = AlignedBuffer<Float>(count: 1)
 
   package init(bank: ExpertBank, compute: Compute, hiddenSize: Int) {
     self.bank = bank
@@ -25,7 +24,6 @@ package final class LocalExperts: ExpertLayer {
     let count = rows * topK
     guard count > 0 else { return }
     if visits.count < count { visits = AlignedBuffer(count: count) }
-    if products.count < count * hiddenSize { products = AlignedBuffer(count: count * hiddenSize) }
     for i in 0..<count {
       visits.pointer[i] = ExpertVisit(
         row: Int32(i / topK), expert: decisions.experts.pointer[i], weight: decisions.weights.pointer[i])
@@ -34,18 +32,19 @@ package final class LocalExperts: ExpertLayer {
     for row in 0..<rows { inputs.append(input + row * hiddenSize) }
     inputs.withUnsafeBufferPointer { inputs in
       bank.run(
-        layer: layer, inputs: inputs.baseAddress!, inputCount: rows, visits: UnsafeBufferPointer(start: visits.pointer, count: count),
-        output: products.pointer)
+        layer: layer, inputs: inputs.baseAddress!, inputCount: rows,
+        visits: UnsafeBufferPointer(start: visits.pointer, count: count))
     }
-    let (sums, hidden) = (products.pointer, hiddenSize)
+    addUp(rows: rows, decisions: decisions, output: output)
+  }
+
+  private func addUp(rows: Int, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>) {
+    let topK = decisions.topK
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
-        let first = sums + row * topK * hidden
-        CombineTree.visit(decisions.experts.pointer + row * topK, count: topK) { target, source in
-          compute.add(first + source * hidden, to: first + target * hidden, count: hidden)
-        }
-        let total = output + row * hidden
-        total.update(from: first, count: hidden)
+        let sum = bank.sum(
+          visits.pointer, first: row * topK, count: topK, ids: decisions.experts.pointer + row * topK, compute)
+        (output + row * hiddenSize).update(from: sum, count: hiddenSize)
       }
     }
   }

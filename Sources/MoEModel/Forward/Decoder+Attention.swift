@@ -11,14 +11,6 @@ extension Decoder {
     }
   }
 
-  /// The cache row of a chunk's `i`-th token in `layer`.
-  private func cacheRow(_ chunk: DecoderBatch.Chunk, _ i: Int, layer: Int) -> UnsafeMutablePointer<Float> {
-    let position = chunk.startPosition + i
-    let block = chunk.blocks[position / KeyValueCache.blockTokens]!
-    return UnsafeMutablePointer(mutating: block) + layer * cache.layerStride
-      + (position % KeyValueCache.blockTokens) * cache.width
-  }
-
   /// Calls `body` for each row of the batch in `worker`'s share of each chunk.
   private func forEachRow(
     _ batch: DecoderBatch, worker: Int, _ body: (_ chunk: DecoderBatch.Chunk, _ index: Int, _ row: Int) -> Void
@@ -49,7 +41,7 @@ extension Decoder {
 
   /// Tokens of one sequence attended in one kernel call: enough to reuse a tile of the cache, few enough that
   /// their accumulators stay in the second-level cache.
-  private static let latentTokenTile = 8
+  static let latentTokenTile = 8
 
   private func latentAttention(
     _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ batch: DecoderBatch
@@ -92,12 +84,11 @@ extension Decoder {
       workspace.roundedQueryLatent.round(compute, row: row, latent)
     }
     let source = workspace.keyValue.pointer + row * cache.width
-    let target = cacheRow(chunk, i, layer: layer)
     compute.rmsNorm(
       source, stride: cache.width, rows: 1, count: shape.latentRank, weight: weights.keyValueNorm.pointer, epsilon: epsilon,
-      out: target, outStride: cache.width)
-    (target + shape.latentRank).update(from: source + shape.latentRank, count: shape.rotaryDims)
-    rotate(target + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
+      out: source, outStride: cache.width)
+    rotate(source + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
+    cache.view(chunk.blocks, layer: layer, keyHead: 0).storeKey(source, at: chunk.startPosition + i)
   }
 
   private func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
@@ -132,24 +123,20 @@ extension Decoder {
         rotate(target, heads: 1, stride: shape.rotaryDims, row: row)
       }
     }
-    withUnsafeTemporaryAllocation(of: QueryRow.self, capacity: heads.count * Self.latentTokenTile) { queries in
-      for chunk in batch.chunks {
-        for tile in stride(from: 0, to: chunk.count, by: Self.latentTokenTile) {
-          var count = 0
-          for i in tile..<min(tile + Self.latentTokenTile, chunk.count) {
-            for head in heads {
-              let place = (chunk.firstRow + i) * shape.headCount + head
-              queries[count] = queryRow(
+    let scratch = attentionScratch[worker]
+    for chunk in batch.chunks {
+      let view = cache.view(chunk.blocks, layer: layer, keyHead: 0)
+      for tile in stride(from: 0, to: chunk.count, by: Self.latentTokenTile) {
+        for i in tile..<min(tile + Self.latentTokenTile, chunk.count) {
+          for head in heads {
+            let place = (chunk.firstRow + i) * shape.headCount + head
+            scratch.add(
+              queryRow(
                 workspace.absorbed.pointer + place * width, out: workspace.attended.pointer + place * latent, sink: nil,
-                position: chunk.startPosition + i, layer: layer)
-              count += 1
-            }
+                position: chunk.startPosition + i, layer: layer))
           }
-          let view = cacheView(chunk, layer: layer, keyOffset: 0, valueOffset: 0, keyDims: width, valueDims: latent)
-          compute.attend(
-            cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
-            scale: shape.softmaxScale)
         }
+        scratch.attend(compute, view, scale: shape.softmaxScale)
       }
     }
     for head in heads {
@@ -170,24 +157,16 @@ extension Decoder {
     return QueryRow(query: query, out: out, sink: sink, begin: begin, end: position + 1)
   }
 
-  private func cacheView(
-    _ chunk: DecoderBatch.Chunk, layer: Int, keyOffset: Int, valueOffset: Int, keyDims: Int, valueDims: Int
-  ) -> CacheView {
-    let base = layer * cache.layerStride
-    return CacheView(
-      blocks: chunk.blocks, blockTokens: KeyValueCache.blockTokens, rowStride: cache.width, keyOffset: base + keyOffset,
-      valueOffset: base + valueOffset, keyDims: keyDims, valueDims: valueDims)
-  }
-
   // MARK: Grouped attention
 
-  private static let groupedTokenTile = 16
+  static let groupedTokenTile = 16
 
   private func groupedAttention(
     _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch
   ) {
     let (workspace, rows) = (workspace, batch.tokens.count)
     nextTask.reset()
+    let parts = queryParts(shape, batch)
     let keyWidth = shape.keyValueHeadCount * shape.headDims
     compute.pool.run { worker in
       norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
@@ -203,7 +182,7 @@ extension Decoder {
       compute.pool.barrier(worker: worker)
       forEachRow(batch, worker: worker) { chunk, i, row in prepareGrouped(shape, weights, layer: layer, chunk, i, row: row) }
       compute.pool.barrier(worker: worker)
-      attendGrouped(shape, weights, layer: layer, batch, worker: worker)
+      attendGrouped(shape, weights, layer: layer, batch, parts: parts, worker: worker)
       project(weights.output, layer: layer, rows: rows, worker: worker)
     }
   }
@@ -224,7 +203,11 @@ extension Decoder {
     }
     rotate(query, heads: shape.headCount, stride: dims, row: row)
     rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
-    cacheRow(chunk, i, layer: layer).update(from: key, count: 2 * keyWidth)
+    for head in 0..<shape.keyValueHeadCount {
+      let view = cache.view(chunk.blocks, layer: layer, keyHead: head)
+      view.storeKey(key + head * dims, at: chunk.startPosition + i)
+      view.storeValue(key + keyWidth + head * dims, at: chunk.startPosition + i)
+    }
   }
 
   private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ shape: GroupedAttention, _ weight: AlignedBuffer<Float>?) {
@@ -235,43 +218,55 @@ extension Decoder {
       outStride: width)
   }
 
-  /// Takes (chunk, key head, run of tokens) tasks until none is left.
+  /// Into how many parts the queries of one key head are cut, so that the workers finish together: one, unless a task
+  /// for each key head and run of tokens would leave more than a fifth of them idle. Parts read the same keys again.
+  private func queryParts(_ shape: GroupedAttention, _ batch: DecoderBatch) -> Int {
+    var tasks = 0
+    for chunk in batch.chunks {
+      tasks += (chunk.count + Self.groupedTokenTile - 1) / Self.groupedTokenTile * shape.keyValueHeadCount
+    }
+    let workers = compute.workerCount
+    var (best, bestUse) = (1, 0.0)
+    for parts in 1...shape.queriesPerKey where shape.queriesPerKey % parts == 0 {
+      let rounds = (tasks * parts + workers - 1) / workers
+      let use = Double(tasks * parts) / Double(max(rounds * workers, 1))
+      if use > bestUse { (best, bestUse) = (parts, use) }
+      if use >= 0.8 { break }
+    }
+    return best
+  }
+
+  /// Takes (chunk, run of tokens, key head, part of its queries) tasks until none is left.
   private func attendGrouped(
-    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch, worker: Int
+    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ batch: DecoderBatch, parts: Int,
+    worker: Int
   ) {
     let tile = Self.groupedTokenTile
-    let (dims, perKey) = (shape.headDims, shape.queriesPerKey)
-    let keyWidth = shape.keyValueHeadCount * dims
-    withUnsafeTemporaryAllocation(of: QueryRow.self, capacity: tile * perKey) { queries in
-      var wanted = nextTask.take()
-      var passed = 0
-      for chunk in batch.chunks {
-        let tiles = (chunk.count + tile - 1) / tile
-        let tasks = tiles * shape.keyValueHeadCount
-        while wanted < passed + tasks {
-          let task = wanted - passed
-          let keyHead = task % shape.keyValueHeadCount
-          let first = task / shape.keyValueHeadCount * tile
-          var count = 0
-          for i in first..<min(first + tile, chunk.count) {
-            for head in (keyHead * perKey)..<((keyHead + 1) * perKey) {
-              let place = (chunk.firstRow + i) * shape.headCount + head
-              queries[count] = queryRow(
+    let (dims, perPart) = (shape.headDims, shape.queriesPerKey / parts)
+    let scratch = attentionScratch[worker]
+    var wanted = nextTask.take()
+    var passed = 0
+    for chunk in batch.chunks {
+      let tasksOfRun = shape.keyValueHeadCount * parts
+      let tasks = (chunk.count + tile - 1) / tile * tasksOfRun
+      while wanted < passed + tasks {
+        let task = wanted - passed
+        let first = task / tasksOfRun * tile
+        let part = task % tasksOfRun
+        for i in first..<min(first + tile, chunk.count) {
+          for head in (part * perPart)..<((part + 1) * perPart) {
+            let place = (chunk.firstRow + i) * shape.headCount + head
+            scratch.add(
+              queryRow(
                 workspace.query.pointer + place * dims, out: workspace.values.pointer + place * dims,
-                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i, layer: layer)
-              count += 1
-            }
+                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i, layer: layer))
           }
-          let view = cacheView(
-            chunk, layer: layer, keyOffset: keyHead * dims, valueOffset: keyWidth + keyHead * dims, keyDims: dims,
-            valueDims: dims)
-          compute.attend(
-            cache: view, rows: UnsafeBufferPointer(start: queries.baseAddress, count: count),
-            scale: description.attention.softmaxScale)
-          wanted = nextTask.take()
         }
-        passed += tasks
+        scratch.attend(
+          compute, cache.view(chunk.blocks, layer: layer, keyHead: part / parts), scale: description.attention.softmaxScale)
+        wanted = nextTask.take()
       }
+      passed += tasks
     }
   }
 }

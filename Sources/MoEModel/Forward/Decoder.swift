@@ -16,6 +16,7 @@ package final class Decoder {
   let router: Router?
   let frequencies: [Float]
   let nextTask = TaskCounter()
+  let attentionScratch: [AttentionScratch]
   var workspace: Workspace
   private var outputs = AlignedBuffer<Float>(count: 1)
   private var roundedOutputs: RowBuffer
@@ -34,6 +35,7 @@ package final class Decoder {
     self.cache = cache
     self.experts = experts
     router = description.mixture.map { Router($0) }
+    attentionScratch = (0..<compute.workerCount).map { _ in AttentionScratch(description, cache: cache) }
     frequencies = description.rotary.inverseFrequencies
     workspace = Workspace(description, rowFormat: weights.rowFormat, rows: 1)
     roundedOutputs = RowBuffer(weights.rowFormat, columns: description.hiddenSize, rows: 0)

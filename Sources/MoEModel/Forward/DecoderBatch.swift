@@ -10,12 +10,12 @@ package struct DecoderBatch {
     /// Position, in its sequence, of the chunk's first token.
     package var startPosition: Int
     /// Addresses of the sequence's cache blocks in layer 0, enough for all its positions after this step.
-    package var blocks: UnsafePointer<UnsafePointer<Float>?>
+    package var blocks: UnsafePointer<UnsafeRawPointer?>
     /// Which of its rows want logits.
     package var outputs: Outputs
 
     package init(
-      firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafePointer<Float>?>, outputs: Outputs
+      firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafeRawPointer?>, outputs: Outputs
     ) {
       self.firstRow = firstRow
       self.count = count

@@ -3,31 +3,37 @@ import Tensors
 
 /// One rank's attention cache: blocks of positions, handed to sequences as they grow.
 ///
-/// Memory is `[layer][block][position][width]` fp32, so that one table of block addresses serves every layer; for
-/// latent attention a row is `[latent | rotary key]`, for grouped attention `[keys of all heads | values of all heads]`.
+/// Memory is `[layer][block]`, so that one table of block addresses serves every layer. In a block, latent attention has
+/// rows `[position][latent | rotary key]`; grouped attention has, one key head after another, its keys
+/// `[position][dims]` and then its values: what is read together lies in one piece. Elements are fp32 or bf16.
 package final class KeyValueCache {
   /// Positions in one block; a multiple of the attention kernel's tile.
   package static let blockTokens = 32
 
+  package let type: CacheType
+  /// Elements of one position.
   package let width: Int
   package let layerCount: Int
   package let blockCount: Int
+  private let shape: AttentionDescription
   private let memory: ReservedMemory
   private var free: [Int32]
 
   /// Bytes one block takes over all layers.
-  package static func blockByteCount(_ description: DecoderDescription) -> Int {
-    blockTokens * description.attention.cacheWidth * description.layerCount * MemoryLayout<Float>.stride
+  package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
+    blockTokens * description.attention.cacheWidth * description.layerCount * type.byteCount
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
 
   /// Reserves room for `blockCount` blocks; the kernel supplies memory as it is first used.
-  package init(_ description: DecoderDescription, blockCount: Int) throws {
+  package init(_ description: DecoderDescription, type: CacheType, blockCount: Int) throws {
+    self.type = type
+    shape = description.attention
     width = description.attention.cacheWidth
     layerCount = description.layerCount
     self.blockCount = max(blockCount, 1)
-    memory = try ReservedMemory(byteCount: Self.blockByteCount(description) * self.blockCount)
+    memory = try ReservedMemory(byteCount: Self.blockByteCount(description, type: type) * self.blockCount)
     free = (0..<Int32(self.blockCount)).reversed()
   }
 
@@ -37,12 +43,25 @@ package final class KeyValueCache {
   package func allocateBlock() -> Int32? { free.popLast() }
   package func freeBlocks(_ blocks: [Int32]) { free.append(contentsOf: blocks.reversed()) }
 
-  private var blockStride: Int { Self.blockTokens * width }
-  /// Floats from a row in one layer to the same row in the next.
-  package var layerStride: Int { blockCount * blockStride }
+  /// The first byte of `block` in layer 0.
+  package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer {
+    memory.base + Int(block) * Self.blockTokens * width * type.byteCount
+  }
 
-  /// The first row of `block` in layer 0.
-  package func address(ofBlock block: Int32) -> UnsafeMutablePointer<Float> {
-    memory.base.assumingMemoryBound(to: Float.self) + Int(block) * blockStride
+  /// Keys and values of one layer and key head (0 for latent attention) in the blocks at `blocks`.
+  package func view(_ blocks: UnsafePointer<UnsafeRawPointer?>, layer: Int, keyHead: Int) -> CacheView {
+    let base = layer * blockCount * Self.blockTokens * width
+    switch shape {
+    case .latent(let latent):
+      return CacheView(
+        type: type, blocks: blocks, blockTokens: Self.blockTokens, rowStride: width, keyOffset: base, valueOffset: base,
+        keyDims: width, valueDims: latent.latentRank)
+    case .grouped(let grouped):
+      let dims = grouped.headDims
+      let keys = base + 2 * keyHead * Self.blockTokens * dims
+      return CacheView(
+        type: type, blocks: blocks, blockTokens: Self.blockTokens, rowStride: dims, keyOffset: keys,
+        valueOffset: keys + Self.blockTokens * dims, keyDims: dims, valueDims: dims)
+    }
   }
 }

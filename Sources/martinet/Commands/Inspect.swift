@@ -3,6 +3,7 @@ import Checkpoints
 import ExpertParallelism
 import Inference
 import JSON
+import Kernels
 import MoEModel
 
 /// `martinet inspect`: what is in a checkpoint, from its headers.
@@ -78,8 +79,8 @@ struct Inspect: ParsableCommand {
     return shares
   }
 
-  private static func cacheBytes(_ description: DecoderDescription) -> Int {
-    description.attention.cacheWidth * description.layerCount * MemoryLayout<Float>.stride
+  private static func cacheBytes(_ description: DecoderDescription, _ type: CacheType) -> Int {
+    description.attention.cacheWidth * description.layerCount * type.byteCount
   }
 
   private static func attentionName(_ description: DecoderDescription) -> String {
@@ -121,7 +122,7 @@ struct Inspect: ParsableCommand {
     if description.predictionLayerCount > 0 {
       lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
     }
-    lines.append("cache          \(size(cacheBytes(description))) per token (fp32)")
+    lines.append("cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16")
     for share in shares {
       let ranks = share.ranks.count == 1 ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
       lines.append("\(ranks.padding(to: 15))\(share.experts) experts a layer; \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read")
@@ -162,7 +163,8 @@ struct Inspect: ParsableCommand {
       "bytes_by_type": .object(JSONObject(inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
       "prediction_layers_left_out": .int(description.predictionLayerCount),
-      "cache_bytes_per_token": .int(cacheBytes(description)),
+      "cache_bytes_per_token": .int(cacheBytes(description, .f32)),
+      "cache_bytes_per_token_bf16": .int(cacheBytes(description, .bf16)),
       "ranks": .array(
         shares.flatMap { share in
           share.ranks.map {

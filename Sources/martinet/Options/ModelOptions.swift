@@ -19,6 +19,9 @@ struct ModelOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
   var kvCacheTokens: Int?
 
+  @Option(help: ArgumentHelp("Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
+  var kvCache: CacheType = .f32
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens in one step over all ranks; longer prompts are read in chunks.", valueName: "n"))
   var maxBatchTokens = 512
 
@@ -67,6 +70,7 @@ struct ModelOptions: ParsableArguments {
     var options = SessionOptions()
     options.threadsPerRank = threads
     options.cacheTokens = kvCacheTokens
+    options.cacheType = kvCache
     options.batchTokens = maxBatchTokens
     options.sequences = maxSequences
     options.instructionSet = isa
@@ -95,4 +99,5 @@ struct ModelOptions: ParsableArguments {
 }
 
 extension InstructionSet: ExpressibleByArgument {}
+extension CacheType: ExpressibleByArgument {}
 extension WeightPrecision: ExpressibleByArgument {}
