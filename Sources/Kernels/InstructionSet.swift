@@ -4,7 +4,8 @@ import CKernels
 package enum InstructionSet: String, Sendable, CaseIterable {
   case reference, avx2, avx512, neon
 
-  package static var best: InstructionSet { InstructionSet(ck_isa_best()) }
+  /// Asking the processor is slow in virtual machines: once is enough.
+  package static let best = InstructionSet(ck_isa_best())
   package static var supported: [InstructionSet] { allCases.filter { ck_isa_supported($0.code) } }
 
   private init(_ code: ck_isa) {

@@ -28,7 +28,7 @@ package final class PanelStaging {
   package func set(lane: Int, _ values: UnsafePointer<Float>) -> Bool {
     let row = elements.pointer + lane * stride
     switch format {
-    case .bfloat16: ck_round_row(ck_isa_best(), CK_ROWS_BF16, values, columns, 0, columns, row)
+    case .bfloat16: ck_round_row(InstructionSet.best.code, CK_ROWS_BF16, values, columns, 0, columns, row)
     case .q8, .q4:
       rowScales.pointer[lane] = format.quantize(
         values, columns: columns, elements: row, blockScales: blockScales.pointer + lane * blockCount)
@@ -57,7 +57,7 @@ extension WeightFormat {
     blockScales: UnsafeMutablePointer<UInt8>
   ) -> Float {
     var rowScale: Float = 0
-    ck_quantize_row(ck_isa_best(), code, values, columns, elements, blockScales, &rowScale)
+    ck_quantize_row(InstructionSet.best.code, code, values, columns, elements, blockScales, &rowScale)
     return rowScale
   }
 }
