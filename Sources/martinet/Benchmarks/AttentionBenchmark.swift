@@ -49,16 +49,16 @@ struct AttentionBenchmark {
   private static let footprint = 160 << 20
 
   /// The last `tokens` tokens of a sequence of `context`, once through each of the layers; the best of three.
-  func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) -> Result {
+  func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) throws -> Result {
     let blockCount = (context + Self.blockTokens - 1) / Self.blockTokens
     let layerBytes = blockCount * Self.blockTokens * shape.width * type.byteCount
     // One layer of many tokens' arithmetic is long enough, and hardly touches memory.
     let layers = tokens > 1 ? 1 : min(max(Self.footprint / layerBytes, 1), 256)
-    let memory = filled(type, byteCount: layers * layerBytes)
+    let memory = try filled(byteCount: layers * layerBytes)
     let tables = (0..<layers).map { layer in
       let table = AlignedBuffer<UnsafeRawPointer?>(count: blockCount)
       for block in 0..<blockCount {
-        table.pointer[block] = UnsafeRawPointer(memory.pointer + layer * layerBytes + block * (layerBytes / blockCount))
+        table.pointer[block] = UnsafeRawPointer(memory.base + layer * layerBytes + block * (layerBytes / blockCount))
       }
       return table
     }
@@ -118,9 +118,9 @@ struct AttentionBenchmark {
   }
 
   /// Numbers around 0, of either type.
-  private func filled(_ type: CacheType, byteCount: Int) -> AlignedBuffer<UInt8> {
-    let memory = AlignedBuffer<UInt8>(count: byteCount)
-    let halves = UnsafeMutableRawPointer(memory.pointer).assumingMemoryBound(to: UInt16.self)
+  private func filled(byteCount: Int) throws -> ReservedMemory {
+    let memory = try ReservedMemory(byteCount: byteCount)
+    let halves = memory.base.bindMemory(to: UInt16.self, capacity: byteCount / 2)
     var state: UInt32 = 1
     for i in 0..<(byteCount / 2) {
       state = state &* 1_664_525 &+ 1_013_904_223

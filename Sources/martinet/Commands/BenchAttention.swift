@@ -53,7 +53,7 @@ struct BenchAttention: ParsableCommand {
         for tokens in [1, chunk] {
           for context in try contexts() {
             for type in CacheType.allCases {
-              let result = AttentionBenchmark(compute: compute).measure(shape, type, context: context, tokens: tokens)
+              let result = try AttentionBenchmark(compute: compute).measure(shape, type, context: context, tokens: tokens)
               results.append(result)
               if !json { show(line(result, read: read, flops: flops)) }
             }
