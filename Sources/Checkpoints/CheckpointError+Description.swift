@@ -4,6 +4,10 @@ import JSON
 extension CheckpointError: CustomStringConvertible {
   package var description: String {
     switch self {
+    case .outputExists(let path):
+      "\(quoted(path)) is there already and not an empty folder; give another name or remove it"
+    case .noSpace(let path, let needed, let available):
+      "\(quoted(path)) lies where \(available >> 20) MiB are free, and \(needed >> 20) MiB are needed"
     case .notAFolder(let path):
       "\(quoted(path)) is not a folder; give the folder that holds config.json and the weights"
     case .missingFile(let folder, let name):

@@ -46,6 +46,8 @@ package enum CheckpointError: Error, Equatable {
   case setting(path: String, key: String, SettingProblem)
 
   // Writing.
+  case outputExists(path: String)
+  case noSpace(path: String, needed: Int, available: Int)
   case writing(path: String, name: String, WritingProblem)
 
   /// What is wrong with one tensor's entry in a header.

@@ -1,5 +1,6 @@
 import Glibc
 import JSON
+import Synchronization
 import Tensors
 
 /// Writes one safetensors file whose shapes are known beforehand, in one pass.
@@ -23,13 +24,14 @@ package final class SafetensorsWriter {
     let name: String
     let offset: Int
     let byteCount: Int
-    var written = 0
   }
 
   package let path: String
   private let partialPath: String
   private var descriptor: Int32
-  private var destinations: [Destination]
+  private let destinations: [Destination]
+  /// Bytes written of each.
+  private let written: Mutex<[Int]>
   private var positions: [ExactString: Int] = [:]
 
   /// Creates the file and writes its header; throws when a declaration is not one that readers accept.
@@ -38,6 +40,7 @@ package final class SafetensorsWriter {
   ) throws(CheckpointError) {
     let (header, laidOut) = try Self.layOut(tensors, metadata: metadata, path: path)
     destinations = laidOut
+    written = Mutex(Array(repeating: 0, count: laidOut.count))
     for (position, destination) in laidOut.enumerated() {
       guard positions.updateValue(position, forKey: ExactString(destination.name)) == nil else {
         throw .writing(path: path, name: destination.name, .declaredTwice)
@@ -70,16 +73,30 @@ package final class SafetensorsWriter {
 
   /// Adds the next bytes of a tensor; a tensor may come in pieces, and tensors in any order.
   package func append(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(CheckpointError) {
+    try write(name, bytes, from: nil)
+  }
+
+  /// Fills a tensor from byte `offset` on; safe from any thread. Each byte of a tensor must be written once.
+  package func write(_ name: String, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(CheckpointError) {
+    try write(name, bytes, from: offset)
+  }
+
+  private func write(_ name: String, _ bytes: UnsafeRawBufferPointer, from offset: Int?) throws(CheckpointError) {
     guard descriptor >= 0 else { throw .writing(path: path, name: name, .alreadyFinished) }
     guard let position = positions[ExactString(name)] else {
       throw .writing(path: path, name: name, .undeclared)
     }
     let destination = destinations[position]
-    guard bytes.count <= destination.byteCount - destination.written else {
+    let before = written.withLock {
+      let before = $0[position]
+      if bytes.count <= destination.byteCount - before { $0[position] += bytes.count }
+      return before
+    }
+    let first = offset ?? before
+    guard bytes.count <= destination.byteCount - before, first >= 0, first <= destination.byteCount - bytes.count else {
       throw .writing(path: path, name: name, .tooManyBytes(declared: destination.byteCount))
     }
-    try write(bytes, at: destination.offset + destination.written)
-    destinations[position].written += bytes.count
+    try write(bytes, at: destination.offset + first)
   }
 
   /// Adds the next elements of a tensor, as they lie in memory.
@@ -92,8 +109,8 @@ package final class SafetensorsWriter {
   /// Checks that every tensor is complete, and gives the file its name.
   package func finish() throws(CheckpointError) {
     guard descriptor >= 0 else { throw .writing(path: path, name: "", .alreadyFinished) }
-    for tensor in destinations where tensor.written < tensor.byteCount {
-      throw .writing(path: path, name: tensor.name, .unfinished(written: tensor.written, declared: tensor.byteCount))
+    for (tensor, written) in zip(destinations, written.withLock { $0 }) where written < tensor.byteCount {
+      throw .writing(path: path, name: tensor.name, .unfinished(written: written, declared: tensor.byteCount))
     }
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw .system(operation: "write", path: partialPath, code: errno)

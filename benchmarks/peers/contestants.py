@@ -37,6 +37,13 @@ def run(command, log, timeout=1800):
     return done.stdout, done.stderr
 
 
+def warm(path):
+    """Reads a file into the page cache: peers map theirs, and would wait for the disk page by page in the midst of decoding."""
+    with open(path, "rb", buffering=0) as file:
+        while file.read(1 << 24):
+            pass
+
+
 def cached(build, name):
     """A value of a build's CMakeCache.txt."""
     with open(os.path.join(build, "CMakeCache.txt")) as cache:
@@ -76,7 +83,8 @@ class Martinet:
             run([self.binary, "quantize", self.checkpoint, folder, "--weights", weights], self.log)
         self.folders[weights] = folder
 
-    def command(self, weights, prompt, output, batch, repetitions, ranks=1, threads=None, same_prompt=False):
+    def command(self, weights, cases, repetitions, ranks=1, threads=None, same_prompt=False):
+        """Cases are (prompt length, output length, batch)."""
         command = ["mpirun", "--allow-run-as-root", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
         command += [self.binary, "bench", "generate", "--model", self.folders.get(weights, self.checkpoint)]
         if weights not in self.folders:
@@ -84,25 +92,31 @@ class Martinet:
                 command += ["--weights", weights]
             elif weights != "bf16":
                 raise Failed("%s has no --weights" % self.binary)
-        command += ["--threads", str(threads or self.threads), "--prompt-length", str(prompt)]
-        command += ["--output-length", str(output), "--batch", str(batch), "--repetitions", str(repetitions), "--json"]
+        command += ["--threads", str(threads or self.threads), "--repetitions", str(repetitions), "--json"]
+        for name, values in zip(("--prompt-length", "--output-length", "--batch"), zip(*cases)):
+            command += [name, ",".join(map(str, values))]
         return command + (["--same-prompt"] if same_prompt else [])
 
-    def measure(self, measure, weights, tokens, repetitions, same_prompt=False, ranks=1, threads=None):
-        """Tokens a second, and what else the program says."""
-        if measure == "prefill":
-            prompt, output, batch = PREFILL, 1, 1
-        elif measure == "decode 1":
-            prompt, output, batch = 1, tokens + 1, 1
-        else:
-            prompt, output, batch = BATCH_PROMPT, tokens + 1, int(measure.split()[1])
-        command = self.command(weights, prompt, output, batch, repetitions, ranks, threads, same_prompt and batch > 1)
+    def measure(self, measures, weights, tokens, repetitions, same_prompt=False, ranks=1, threads=None):
+        """Tokens a second of each measure, and what else the program says; the model is loaded once."""
+        cases = []
+        for measure in measures:
+            if measure == "prefill":
+                cases.append((PREFILL, 1, 1))
+            elif measure == "decode 1":
+                cases.append((1, tokens + 1, 1))
+            else:
+                cases.append((BATCH_PROMPT, tokens + 1, int(measure.split()[1])))
+        command = self.command(weights, cases, repetitions, ranks, threads, same_prompt)
         answer = json.loads(run(command, self.log)[0])
-        part = answer["prefill" if measure == "prefill" else "decode"]
-        return {
-            "tokens_per_second": part["tokens_per_second"], "command": shlex.join(command),
-            "share_of_read_bandwidth": None if measure == "prefill" else answer.get("decode_share_of_read_bandwidth"),
-        }
+        results = {}
+        for measure, case in zip(measures, answer.get("cases", [answer])):
+            results[measure] = {
+                "tokens_per_second": case["prefill" if measure == "prefill" else "decode"]["tokens_per_second"],
+                "command": shlex.join(command),
+                "share_of_read_bandwidth": None if measure == "prefill" else case["decode_share_of_read_bandwidth"],
+            }
+        return results
 
     def probes(self):
         """The machine's limits in units of 10^9 a second, by name."""
@@ -168,6 +182,7 @@ class Peer:
 
     def single(self, model, flags, tokens, repetitions):
         """Prefill and decode at batch 1: {measure: result}."""
+        warm(model)
         command = [self.program("llama-bench"), "-m", model, "-p", str(PREFILL), "-n", str(tokens), "-r", str(repetitions)]
         command += ["-t", str(self.threads), "-o", "json", *flags]
         out = run(command, self.log)[0]
@@ -185,6 +200,7 @@ class Peer:
 
     def batched(self, model, flags, tokens, batches):
         """Decode at several batches: {measure: result}."""
+        warm(model)
         command = self.batched_command(model, flags, tokens, batches, self.threads)
         out, error = run(command, self.log)
         results = {}

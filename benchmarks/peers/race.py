@@ -138,12 +138,10 @@ class Race:
             for _ in range(self.options.rounds):
                 before = self.ours.probes()
                 theirs = self.group(peer, kind, list(flags), group)
-                ours = {
-                    measure: self.ours.measure(
-                        measure, weights, self.options.tokens // (1 if group == "single" else 2),
-                        self.options.repetitions if group == "single" else 1, theirs[measure].get("same_prompt", False))
-                    for measure in measures
-                }
+                ours = self.ours.measure(
+                    measures, weights, self.options.tokens // (1 if group == "single" else 2),
+                    self.options.repetitions if group == "single" else 1,
+                    any(theirs[measure].get("same_prompt", False) for measure in measures))
                 rounds.append({"before": before, "theirs": theirs, "ours": ours, "after": self.ours.probes()})
             for measure in measures:
                 self.add(peer.name, weights, kind, shlex.join(flags), measure, rounds)
@@ -159,9 +157,9 @@ class Race:
                     before = self.ours.probes()
                     with RemoteServers(peer) as servers:
                         theirs = remote(peer, servers, self.models[kind], measure, tokens, self.options.repetitions)
-                    ours = self.ours.measure(measure, weights, tokens, self.options.repetitions, ranks=2, threads=1)
+                    ours = self.ours.measure([measure], weights, tokens, self.options.repetitions, ranks=2, threads=1)
                     rounds.append(
-                        {"before": before, "theirs": {measure: theirs}, "ours": {measure: ours}, "after": self.ours.probes()})
+                        {"before": before, "theirs": {measure: theirs}, "ours": ours, "after": self.ours.probes()})
                 self.add("llama.cpp, 2 rpc-servers × 1 thread", weights, kind, "", measure, rounds)
 
     def add(self, peer, weights, kind, flags, measure, rounds):
@@ -247,6 +245,8 @@ def main():
         except KeyboardInterrupt:
             tell("interrupted; what was measured so far:")
         report = race.report()
+    if "none" in options.measures and not race.results:
+        return 1 if race.failures else 0
     stem = os.path.join(race.folder, "results-" + datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
     with open(stem + ".json", "w") as file:
         json.dump(report, file, indent=1)

@@ -87,5 +87,6 @@ package final class GenerationLoop {
     plan.stops = true
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
+    engine.releaseAll()
   }
 }

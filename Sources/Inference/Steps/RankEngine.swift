@@ -33,9 +33,18 @@ package final class RankEngine {
       var bytes: [UInt8] = []
       try communicator.broadcast(&bytes, from: Rank(0))
       let plan = try StepPlan(decoding: bytes, size: communicator.size)
-      if plan.stops { return }
+      if plan.stops {
+        releaseAll()
+        return
+      }
       _ = try communicator.gather(try execute(plan), to: Rank(0))
     }
+  }
+
+  /// Forgets every sequence: the next loop starts with none.
+  func releaseAll() {
+    for sequence in sequences.values { cache.freeBlocks(sequence.blocks) }
+    sequences.removeAll()
   }
 
   /// Carries out one step and returns this rank's outcome, encoded. Collective.

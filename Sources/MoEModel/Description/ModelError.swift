@@ -27,7 +27,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
     case .alreadyQuantized(let own, let asked):
-      "the checkpoint is quantised to \(own.rawValue) already and cannot be held in \(asked.rawValue); leave --weights out, or take the original checkpoint"
+      "the checkpoint is quantised to \(own.rawValue) already; for \(asked.rawValue) take the original one (to run it as it is, leave --weights out)"
     case .notFinite(let tensor, let row):
       "tensor \"\(tensor)\" has infinity or NaN in row \(row), which cannot be quantised; download the file again, or load it with --weights auto"
     case .invalidLevel(let tensor):

@@ -48,8 +48,7 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
-      bounds: source.bounds, shards: [nil])
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
   }
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> { Self.empty }

@@ -69,9 +69,7 @@ package struct CheckpointTensors {
   private func stored(
     _ name: String, rows: [Int], columns: Int, use: WeightPrecision.Use
   ) throws -> MatrixSource.Stored {
-    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else {
-      throw ModelError.missingTensor(name)
-    }
+    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else { throw ModelError.missingTensor(name) }
     if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
       guard use != .choice, precision.formats(use, stored: format).weights == format else {
         throw ModelError.wrongType(
@@ -126,8 +124,7 @@ package struct CheckpointTensors {
       let scales = try entry("\(name)_scales", shape: [expertCount, tensorRows, columns / 32], type: .uint8)
       return source(MatrixSource.Stored(entry: blocks, format: .mxfp4, scales: .exponents(scales)), inRows)
     }
-    if case .martinet = quantization,
-      let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
+    if case .martinet = quantization, let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
       Self.quantizedFormat(entry.type) != nil
     {
       return source(try stored(name, rows: [expertCount, tensorRows], columns: columns, use: .projection), inRows)

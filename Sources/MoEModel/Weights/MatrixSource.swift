@@ -43,8 +43,8 @@ package struct MatrixSource: Sendable {
   package let bounds: [Int]
 
   init(
-    rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
-    bounds: [Int]
+    rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, format: WeightFormat,
+    rowFormat: RowFormat, bounds: [Int]
   ) {
     self.rows = rows
     self.columns = columns
@@ -53,13 +53,20 @@ package struct MatrixSource: Sendable {
     storedFormat = stored.format
     self.layout = layout
     self.use = use
+    self.format = format
+    self.rowFormat = rowFormat
     self.bounds = bounds
-    let wanted = precision.formats(use, stored: stored.format)
-    if case .columns = layout, wanted.weights == .float8 {
-      (format, rowFormat) = (.float32, .float32)
-    } else {
-      (format, rowFormat) = wanted
-    }
+  }
+
+  init(
+    rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
+    bounds: [Int]
+  ) {
+    var formats = precision.formats(use, stored: stored.format)
+    if case .columns = layout, formats.weights == .float8 { formats = (.float32, .float32) }
+    self.init(
+      rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
+      rowFormat: formats.rows, bounds: bounds)
   }
 
   /// Bytes of worker `worker`'s panels.

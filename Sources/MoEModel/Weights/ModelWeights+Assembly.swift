@@ -79,13 +79,13 @@ struct ModelAssembly {
       try allocator.matrix(
         tensors.transposed(
           of: keyValueUp, tensorRows: latent.headCount * headRows, rows: latent.latentRank, first: head * headRows,
-          columns: latent.nopeDims, use: .sensitive, worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
+          columns: latent.nopeDims, use: .latentUp, worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
     }
     let valueUp = try heads.map { head in
       try allocator.matrix(
         tensors.rows(
           of: keyValueUp, tensorRows: latent.headCount * headRows, columns: latent.latentRank,
-          first: head * headRows + latent.nopeDims, rows: latent.valueDims, use: .sensitive,
+          first: head * headRows + latent.nopeDims, rows: latent.valueDims, use: .latentUp,
           worker: worker(ofHead: head, count: latent.headCount)), bias: nil)
     }
     let output = try linear(

@@ -4,12 +4,16 @@ import MoEModel
 
 /// The median of several runs of `bench generate`, in words and as JSON.
 struct GenerateBenchmark {
+  struct Case {
+    var batch: Int
+    var promptLength: Int
+    var outputLength: Int
+  }
+
   let runs: [LoopStatistics]
   let ranks: Int
   let threads: Int
-  let batch: Int
-  let promptLength: Int
-  let outputLength: Int
+  let benchmark: Case
   let inventory: ModelInventory
   /// Bytes per second all ranks together read, before the runs and after them.
   let readBefore: Double
@@ -37,7 +41,7 @@ struct GenerateBenchmark {
     func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
     return [
-      "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(batch) × (\(promptLength) + \(outputLength)) tokens, median of \(runs.count)",
+      "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)",
       "prefill  \(number(median { $0.prefill.tokensPerSecond })) tokens/s; \(number(100 * median { $0.prefill.communicationShare })) % communication",
       "decode   \(number(median { $0.decode.tokensPerSecond })) tokens/s; \(number(100 * median { $0.decode.communicationShare })) % communication",
       "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
@@ -57,8 +61,8 @@ struct GenerateBenchmark {
     }
     let read = median(decodeRead)
     return [
-      "ranks": .int(ranks), "threads_per_rank": .int(threads), "isa": .string(isa), "batch": .int(batch),
-      "prompt_length": .int(promptLength), "output_length": .int(outputLength), "repetitions": .int(runs.count),
+      "ranks": .int(ranks), "threads_per_rank": .int(threads), "isa": .string(isa), "batch": .int(benchmark.batch),
+      "prompt_length": .int(benchmark.promptLength), "output_length": .int(benchmark.outputLength), "repetitions": .int(runs.count),
       "prefill": totals(\.prefill), "decode": totals(\.decode),
       "decode_weight_bytes_per_second": .double(read), "read_bytes_per_second_before": .double(readBefore),
       "read_bytes_per_second_after": .double(readAfter), "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),

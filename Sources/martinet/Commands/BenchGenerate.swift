@@ -11,56 +11,97 @@ struct BenchGenerate: ParsableCommand {
     discussion: """
       Prompts are pseudo-random token ids. The share of the read bandwidth counts the bytes of weights a decode step
       reads: those every rank with tokens needs, and the distinct experts visited.
+
+      Lengths and batch may be lists: the model is loaded once, and case i takes item i of each. A list of one item
+      stands for all cases.
       """)
 
   @OptionGroup var model: ModelOptions
-  @Option(parsing: .unconditional, help: "Tokens of each prompt.") var promptLength = 128
-  @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
-  @Option(parsing: .unconditional, help: "Prompts at once.") var batch = 1
-  @Flag(help: "The same prompt for all, so that all visit the same experts.") var samePrompt = false
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength = "128"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens drawn for each prompt.", valueName: "n,…")) var outputLength = "32"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Prompts at once.", valueName: "n,…")) var batch = "1"
+  @Flag(help: "Give every sequence the same prompt: all choose the same experts.") var samePrompt = false
   @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
-    for (name, value, limit) in [
-      ("prompt-length", promptLength, 1 << 20), ("output-length", outputLength, 1 << 20), ("batch", batch, 4096),
-      ("repetitions", repetitions, 1000),
-    ] where !(1...limit).contains(value) {
-      throw ValidationError("--\(name) \(value) is not between 1 and \(limit)")
+    guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000") }
+    _ = try cases()
+  }
+
+  private func cases() throws -> [GenerateBenchmark.Case] {
+    func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
+      let numbers = try InputText.ids(text)
+      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }) else {
+        throw ValidationError("--\(name) \(text): each must be between 1 and \(limit)")
+      }
+      return numbers
+    }
+    let prompts = try list("prompt-length", promptLength, 1 << 20)
+    let outputs = try list("output-length", outputLength, 1 << 20)
+    let batches = try list("batch", batch, 4096)
+    let count = max(prompts.count, outputs.count, batches.count)
+    guard [prompts, outputs, batches].allSatisfy({ $0.count == 1 || $0.count == count }) else {
+      throw ValidationError("--prompt-length, --output-length and --batch: lists of one item or of the same length")
+    }
+    return (0..<count).map {
+      .init(
+        batch: batches[$0 % batches.count], promptLength: prompts[$0 % prompts.count], outputLength: outputs[$0 % outputs.count])
     }
   }
 
   func run() throws {
+    let cases = try cases()
     try withRanks { communicator in
       var inventory: ModelInventory?
       var options = model
       // Room for the whole batch on one rank.
-      let room = (promptLength + outputLength + KeyValueCache.blockTokens) * batch
-      if options.kvCacheTokens == nil { options.kvCacheTokens = (room + communicator.size - 1) / communicator.size + room / batch }
+      let rooms = cases.map { ($0.promptLength + $0.outputLength + KeyValueCache.blockTokens, $0.batch) }
+      if options.kvCacheTokens == nil {
+        options.kvCacheTokens = rooms.map { ($0 * $1 + communicator.size - 1) / communicator.size + $0 }.max()
+      }
       let session = try options.open(communicator, quiet: json) { folder, description in
         guard communicator.isRoot else { return 0 }
         inventory = try ModelInventory(description, folder: folder)
-        _ = try requests(description).first?.checked(against: description, index: 0)
+        for benchmark in cases {
+          _ = try requests(benchmark, description).first?.checked(against: description, index: 0)
+        }
         return 0
       }
-      let readBefore = try probeTogether(session, communicator)
-      var runs: [LoopStatistics] = []
-      try withLoop(session) { loop in
-        // One more than asked for: the first warms caches and clocks.
-        for repetition in 0...repetitions {
-          let before = loop.statistics
-          try runOnce(loop, session.description)
-          if repetition > 0 { runs.append(loop.statistics.since(before)) }
-        }
+      var reports: [GenerateBenchmark] = []
+      var readBefore = try probeTogether(session, communicator)
+      for benchmark in cases {
+        let runs = try measure(benchmark, session)
+        let readAfter = try probeTogether(session, communicator)
+        guard communicator.isRoot, let inventory else { continue }
+        let report = GenerateBenchmark(
+          runs: runs, ranks: communicator.size, threads: session.compute.workerCount, benchmark: benchmark,
+          inventory: inventory, readBefore: readBefore, readAfter: readAfter, isa: session.compute.instructionSet.rawValue)
+        reports.append(report)
+        if !json { for line in report.lines { show(line) } }
+        readBefore = readAfter
       }
-      let readAfter = try probeTogether(session, communicator)
-      guard communicator.isRoot, let inventory else { return }
-      let report = GenerateBenchmark(
-        runs: runs, ranks: communicator.size, threads: session.compute.workerCount, batch: batch, promptLength: promptLength,
-        outputLength: outputLength, inventory: inventory, readBefore: readBefore, readAfter: readAfter,
-        isa: session.compute.instructionSet.rawValue)
-      if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+      guard communicator.isRoot, json else { return }
+      let all = reports.map(\.json)
+      show((all.count == 1 ? all[0] : ["cases": .array(all)] as JSONValue).text(pretty: true))
     }
+  }
+
+  /// What each run of one case took; on rank 0. Collective.
+  private func measure(_ benchmark: GenerateBenchmark.Case, _ session: Session) throws -> [LoopStatistics] {
+    var runs: [LoopStatistics] = []
+    try withLoop(session) { loop in
+      // One more than asked for: the first warms caches and clocks.
+      for repetition in 0...repetitions {
+        let before = loop.statistics
+        for (index, request) in requests(benchmark, session.description).enumerated() {
+          _ = try loop.submit(request, index: index)
+        }
+        while loop.hasWork { _ = try loop.step() }
+        if repetition > 0 { runs.append(loop.statistics.since(before)) }
+      }
+    }
+    return runs
   }
 
   /// Bytes per second that all ranks together read at the same time. Collective.
@@ -69,22 +110,20 @@ struct BenchGenerate: ParsableCommand {
     return Double(try communicator.allReduceSum(Int64(session.compute.probeRead())))
   }
 
-  private func runOnce(_ loop: GenerationLoop, _ description: DecoderDescription) throws {
-    for (index, request) in requests(description).enumerated() { _ = try loop.submit(request, index: index) }
-    while loop.hasWork { _ = try loop.step() }
-  }
-
-  private func requests(_ description: DecoderDescription) -> [GenerationRequest] {
+  private func requests(
+    _ benchmark: GenerateBenchmark.Case, _ description: DecoderDescription
+  ) -> [GenerationRequest] {
     var state: UInt64 = 0x9E37_79B9
     let start = state
-    return (0..<batch).map { _ in
+    return (0..<benchmark.batch).map { _ in
       if samePrompt { state = start }
-      let prompt = (0..<promptLength).map { _ -> Int32 in
+      let prompt = (0..<benchmark.promptLength).map { _ -> Int32 in
         state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
         return Int32(truncatingIfNeeded: Int(state >> 33) % description.vocabularySize)
       }
       return GenerationRequest(
-        prompt: prompt, task: .generate(maxNewTokens: outputLength, sampling: SamplingParameters(), stopTokens: []))
+        prompt: prompt,
+        task: .generate(maxNewTokens: benchmark.outputLength, sampling: SamplingParameters(), stopTokens: []))
     }
   }
 }

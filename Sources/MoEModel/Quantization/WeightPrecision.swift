@@ -16,8 +16,11 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   /// What a matrix is for, as far as its format depends on it.
   package enum Use: Sendable {
     case projection
-    /// Embedding, head, and the parts of a latent's up-projection: of few bytes or of much effect.
+    /// Embedding and head: of few bytes, and of much effect.
     case sensitive
+    /// A head's parts of a latent's up-projection, of which one is transposed: they stay as stored in a quantised folder,
+    /// because a row's blocks are another row's there.
+    case latentUp
     /// Routers and shared experts' gates: never rounded.
     case choice
   }
@@ -28,7 +31,7 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case (.auto, _), (_, .choice): (stored, stored.plainRowFormat)
     case (.f32, _): (.float32, .float32)
     case (.bf16, _): (.bfloat16, .bfloat16)
-    case (.q8, _), (.q4, .sensitive): (.q8, .int8)
+    case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): (.q8, .int8)
     case (.q4, .projection): (.q4, .int8)
     }
   }

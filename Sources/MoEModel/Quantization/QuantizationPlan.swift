@@ -1,0 +1,127 @@
+import Checkpoints
+import JSON
+import Kernels
+import Tensors
+
+/// What a quantised folder holds of a checkpoint, found by walking the model: each tensor it makes use of, in that order.
+package final class QuantizationPlan: WeightAllocator {
+  /// What becomes of one tensor.
+  package struct Output: Sendable {
+    enum Content: Sendable {
+      /// Its bytes.
+      case copy(TensorEntry)
+      /// Its values in F32.
+      case float32(TensorEntry)
+      /// Levels and scales of matrices of equal size, one after another.
+      case levels([MatrixSource])
+    }
+    let name: String
+    let content: Content
+    package let declarations: [SafetensorsWriter.Declaration]
+
+    var byteCount: Int { declarations.reduce(0) { $0 + $1.shape.reduce($1.type.byteCount, *) } }
+  }
+
+  private let folder: CheckpointFolder
+  private let widensOthers: Bool
+  package private(set) var outputs: [Output] = []
+  private var seen: Set<ExactString> = []
+  /// Bytes of the checkpoint to be read.
+  package private(set) var readByteCount = 0
+  /// Tensors of the checkpoint that the model makes no use of, such as those of multi-token prediction.
+  package var unusedCount: Int { folder.entries.reduce(0) { $0 + (seen.contains(ExactString($1.name)) ? 0 : 1) } }
+  package var byteCount: Int { outputs.reduce(0) { $0 + $1.byteCount } }
+
+  /// `widensOthers`: routers, norms and biases become F32. Throws when the checkpoint is quantised already, or on the
+  /// first tensor that is missing or has the wrong shape.
+  package init(
+    _ description: DecoderDescription, folder: CheckpointFolder, to precision: WeightPrecision, widensOthers: Bool
+  ) throws {
+    if case .martinet(let own) = description.quantization { throw ModelError.alreadyQuantized(own, asked: precision) }
+    self.folder = folder
+    self.widensOthers = widensOthers
+    let tensors = CheckpointTensors(
+      folder: folder, description: try description.holding(precision), workerCount: 1)
+    _ = try ModelAssembly(
+      description: description, tensors: tensors, allocator: self, owns: { _, _ in true }).model()
+  }
+
+  func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
+    if source.use == .choice || source.use == .latentUp {
+      copy(source.entry, widened: widensOthers && source.use == .choice)
+      for scales in source.storedScales { copy(scales.entry, widened: false) }
+    } else {
+      quantize(source)
+    }
+    if let bias { _ = try vector(bias) }
+    return PackedMatrix(
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
+      bounds: source.bounds, shards: [nil])
+  }
+
+  func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
+    copy(source.entry, widened: widensOthers)
+    return Self.empty
+  }
+
+  private static let empty = AlignedBuffer<Float>(count: 1)
+
+  private func isNew(_ entry: TensorEntry) -> Bool {
+    guard seen.insert(ExactString(entry.name)).inserted else { return false }
+    readByteCount += entry.byteCount
+    return true
+  }
+
+  private func copy(_ entry: TensorEntry, widened: Bool) {
+    guard isNew(entry) else { return }
+    let widens = widened && WeightFormat(entry.type) != nil
+    outputs.append(
+      Output(
+        name: entry.name, content: widens ? .float32(entry) : .copy(entry),
+        declarations: [.init(entry.name, widens ? .float32 : entry.type, entry.shape)]))
+  }
+
+  /// All of the tensor that a matrix is, or is part of.
+  private func quantize(_ source: MatrixSource) {
+    guard isNew(source.entry) else { return }
+    for scales in source.storedScales { _ = isNew(scales.entry) }
+    let shape = source.entry.shape
+    var name = source.entry.name
+    let leading: [Int]
+    let parts: [MatrixSource]
+    switch source.layout {
+    case .rows where source.storedFormat == .mxfp4:
+      name.removeLast("_blocks".count)
+      leading = [shape[0], shape[1]]
+      parts = [source.all(rows: shape[0] * shape[1], layout: .rows(first: 0, step: 1))]
+    case .rows:
+      leading = Array(shape.dropLast())
+      parts = [source.all(rows: leading.reduce(1, *), layout: .rows(first: 0, step: 1))]
+    case .columns:
+      // Experts stored as [experts, columns, rows].
+      leading = [shape[0], shape[2]]
+      parts = (0..<shape[0]).map {
+        source.all(
+          rows: shape[2], layout: .columns(first: $0 * shape[1] * shape[2], columnStride: shape[2], rowStride: 1))
+      }
+    }
+    let type: ElementType = source.format == .q8 ? .int8 : .uint8
+    outputs.append(
+      Output(
+        name: name, content: .levels(parts),
+        declarations: [
+          .init(name, type, leading + [source.format.storedRowByteCount(source.columns)]),
+          .init("\(name)_block_scales", .uint8, leading + [WeightFormat.blockCount(columns: source.columns)]),
+          .init("\(name)_row_scales", .float32, leading),
+        ]))
+  }
+}
+
+extension MatrixSource {
+  /// `rows` rows of the same tensor, for the same use, in another layout.
+  fileprivate func all(rows: Int, layout: Layout) -> MatrixSource {
+    MatrixSource(
+      rows: rows, columns: columns, stored: Stored(entry: entry, format: storedFormat, scales: scales), layout: layout,
+      use: use, format: format, rowFormat: rowFormat, bounds: [0, PackedMatrix.panelCount(rows: rows)])
+  }
+}

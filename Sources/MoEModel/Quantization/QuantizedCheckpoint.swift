@@ -1,0 +1,127 @@
+import Checkpoints
+import JSON
+import Kernels
+import Machine
+import Synchronization
+import Tensors
+
+/// Writes a checkpoint's folder anew with its matrices quantised, on all workers at once and through bounded buffers.
+package struct QuantizedCheckpoint {
+  /// A shard ends before the tensor that would carry it past this.
+  private static let shardByteCount = 4_000_000_000
+  /// fp32 values quantised at once, and bytes copied.
+  private static let pieceByteCount = 8 << 20
+
+  private let folder: CheckpointFolder
+  private let plan: QuantizationPlan
+  private let precision: WeightPrecision
+
+  package init(_ plan: QuantizationPlan, folder: CheckpointFolder, precision: WeightPrecision) {
+    self.plan = plan
+    self.folder = folder
+    self.precision = precision
+  }
+
+  /// Writes shards, index and copies, and `config.json` last: a folder without it was not finished. What was written is
+  /// removed when something fails.
+  ///
+  /// `progress` is called from this thread with the bytes read so far.
+  package func write(to path: String, pool: WorkerPool, progress: (Int) -> Void) throws {
+    let output = try OutputFolder(path: path, byteCount: plan.byteCount)
+    do {
+      let shards = Self.shards(plan.outputs)
+      let names = shards.indices.map { Self.name($0, of: shards.count) }
+      for (shard, name) in zip(shards, names) { try write(shard, to: output.file(name), pool, progress) }
+      if shards.count > 1 { try output.write(index(shards, names), as: "model.safetensors.index.json") }
+      try folder.copyCompanions(to: output)
+      try folder.checkUnchanged()
+      var config = folder.config.object ?? JSONObject()
+      config["quantization_config"] = QuantizationSettings.json(precision)
+      try output.write(.object(config), as: "config.json")
+    } catch {
+      output.discard()
+      throw error
+    }
+  }
+
+  private static func shards(_ outputs: [QuantizationPlan.Output]) -> [ArraySlice<QuantizationPlan.Output>] {
+    var shards: [ArraySlice<QuantizationPlan.Output>] = []
+    var first = 0
+    var size = 0
+    for (position, output) in outputs.enumerated() {
+      if position > first, size + output.byteCount > shardByteCount {
+        shards.append(outputs[first..<position])
+        (first, size) = (position, 0)
+      }
+      size += output.byteCount
+    }
+    return shards + [outputs[first...]]
+  }
+
+  private static func name(_ number: Int, of count: Int) -> String {
+    guard count > 1 else { return "model.safetensors" }
+    func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
+    return "model-\(padded(number + 1))-of-\(padded(count)).safetensors"
+  }
+
+  private func index(_ shards: [ArraySlice<QuantizationPlan.Output>], _ names: [String]) -> JSONValue {
+    let map = zip(shards, names).flatMap { shard, name in
+      shard.flatMap { output in output.declarations.map { ($0.name, JSONValue.string(name)) } }
+    }
+    return ["metadata": ["total_size": .int(plan.byteCount)], "weight_map": .object(JSONObject(map))]
+  }
+
+  /// A part of one tensor, for one worker at a time.
+  private struct Piece {
+    let output: QuantizationPlan.Output
+    /// Of the matrices of a quantised tensor; 0 for others.
+    var part = 0
+    /// Rows of the matrix, or elements or bytes of what is copied.
+    let range: Range<Int>
+  }
+
+  private func write(
+    _ shard: ArraySlice<QuantizationPlan.Output>, to path: String, _ pool: WorkerPool, _ progress: (Int) -> Void
+  ) throws {
+    let writer = try SafetensorsWriter(
+      path: path, tensors: shard.flatMap(\.declarations), metadata: [("format", "martinet"), ("weights", precision.rawValue)])
+    let pieces = shard.flatMap(Self.pieces)
+    let next = Atomic<Int>(0)
+    let failures = Mutex<[(piece: Int, error: any Error)]>([])
+    pool.run { worker in
+      let quantizer = PieceWriter(folder: folder, writer: writer)
+      while true {
+        let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard number < pieces.count else { return }
+        do {
+          let piece = pieces[number]
+          try quantizer.write(piece.output, part: piece.part, piece.range)
+        } catch {
+          failures.withLock { $0.append((number, error)) }
+          next.store(pieces.count, ordering: .relaxed)
+        }
+        if worker == 0 { progress(folder.bytesRead) }
+      }
+    }
+    if let first = failures.withLock({ $0.min { $0.piece < $1.piece } }) { throw first.error }
+    try writer.finish()
+  }
+
+  private static func pieces(_ output: QuantizationPlan.Output) -> [Piece] {
+    func cut(_ count: Int, by length: Int, part: Int = 0) -> [Piece] {
+      stride(from: 0, to: count, by: length).map {
+        Piece(output: output, part: part, range: $0..<min($0 + length, count))
+      }
+    }
+    switch output.content {
+    case .copy(let entry): return cut(entry.byteCount, by: pieceByteCount)
+    case .float32(let entry): return cut(entry.elementCount, by: pieceByteCount / 4)
+    case .levels(let parts):
+      return parts.enumerated().flatMap { part, source in
+        // Rows that lie in columns are found by reading all of them.
+        if case .columns = source.layout { return cut(source.rows, by: source.rows, part: part) }
+        return cut(source.rows, by: max(1, pieceByteCount / (4 * source.columns)), part: part)
+      }
+    }
+  }
+}

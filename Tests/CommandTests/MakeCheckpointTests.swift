@@ -1,0 +1,104 @@
+import Checkpoints
+import Foundation
+import JSON
+import Testing
+
+extension CommandTests {
+  struct MakeCheckpointTests {
+    private let folder = Result { try TemporaryFolder() }
+
+    private func make(_ config: String, _ out: String, _ options: [String] = []) throws -> CheckpointFolder {
+      let path = try folder.get().path(out)
+      let run = try Program.run(["bench", "make-checkpoint", "--shape", config, path] + options)
+      #expect(run.status == 0 && run.output.isEmpty, "\(config): \(run.errors)")
+      return try CheckpointFolder(path: path)
+    }
+
+    private func weights(_ checkpoint: CheckpointFolder) throws -> [[UInt8]] {
+      try checkpoint.entries.map { try checkpoint.readAll($0) }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func tensorsAreThoseOfThePublishedLayout() throws {
+      for name in try Golden.names {
+        let golden = try CheckpointFolder(path: Golden(name).folder)
+        let made = try make(golden.path + "/config.json", name)
+        #expect(made.config["quantization_config"] == nil)
+        guard golden.config["quantization_config"] == nil else { continue }
+        let layers = golden.config["num_hidden_layers"]!.exactInt!
+        let isTied = golden.config["tie_word_embeddings"]?.bool ?? false
+        func layout(_ checkpoint: CheckpointFolder) -> Set<String> {
+          Set(
+            checkpoint.entries.filter { entry in
+              let parts = entry.name.split(separator: ".")
+              let isPrediction = parts[1] == "layers" && Int(parts[2])! >= layers
+              return !isPrediction && !(isTied && entry.name == "lm_head.weight")
+            }.map { "\($0.name) \($0.shape)" })
+        }
+        #expect(layout(made) == layout(golden), "\(name)")
+        #expect(made.entries.allSatisfy { $0.type == ($0.name.hasSuffix("correction_bias") ? .float32 : .bfloat16) })
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func theModelRunsAndRanksMakeNoDifference() throws {
+      for name in ["deepseek_v3", "qwen3_moe", "mixtral"] {
+        let made = try make(Golden(name).folder + "/config.json", name)
+        let arguments = ["generate", "--model", made.path, "--prompt", "the tale of a sun", "--max-new-tokens", "8", "--json"]
+        let runs = try [1, 2].map { ranks in try Program.run(arguments, ranks: ranks == 1 ? nil : ranks) }
+        #expect(runs.allSatisfy { $0.status == 0 }, "\(name): \(runs[0].errors)\(runs[1].errors)")
+        let answers = try runs.map { try jsonLines($0)[0] }
+        #expect(ints(answers[0]["token_ids"]).count == 8 && ints(answers[1]["token_ids"]) == ints(answers[0]["token_ids"]), "\(name)")
+        #expect(answers[0]["text"]?.string?.isEmpty == false, "\(name)")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func weightsDependOnTheSeedAndNotOnThreads() throws {
+      let config = try Golden("mixtral").folder + "/config.json"
+      let first = try weights(make(config, "a", ["--threads", "1"]))
+      #expect(try weights(make(config, "b", ["--threads", "2"])) == first)
+      #expect(try weights(make(config, "c", ["--seed", "1"])) != first)
+    }
+
+    @Test func matricesHaveAVarianceOfOneOverTheirFanIn() throws {
+      for format in ["bf16", "f32"] {
+        let made = try make(Golden("mixtral").folder + "/config.json", format, ["--weights", format])
+        let entry = try #require(made.tensor("model.layers.0.block_sparse_moe.experts.1.w2.weight"))
+        #expect(entry.type.rawValue == (format == "bf16" ? "BF16" : "F32"))
+        let values = try made.float32s(entry)
+        let mean = values.reduce(0, +) / Float(values.count)
+        let variance = values.reduce(0) { $0 + $1 * $1 } / Float(values.count)
+        let expected = 1 / Float(entry.shape[1])
+        // Five standard errors of a mean and of a variance.
+        #expect(abs(mean) < 5 * (expected / Float(values.count)).squareRoot())
+        #expect(abs(variance / expected - 1) < 5 * (2 / Float(values.count)).squareRoot())
+        #expect(try made.float32s(made.tensor("model.norm.weight")!).allSatisfy { $0 == 1 })
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func whatCannotBeMadeLeavesNothingBehind() throws {
+      let folder = try folder.get()
+      let config = try Golden("mixtral").folder + "/config.json"
+      try folder.write("x", as: "note.txt")
+      func changed(_ members: [String: JSONValue]) throws -> String {
+        var object = try JSONValue(parsing: Data(contentsOf: URL(filePath: config))).object!
+        for (key, value) in members { object[key] = value }
+        return try folder.write(JSONValue.object(object).text(), as: "\(UUID().uuidString).json")
+      }
+      let cases: [(shape: String, out: String, message: String)] = [
+        ("mixtral-tiny", "out", "mixtral-small"), (folder.path("none.json"), "out", "No such file"),
+        (folder.path("note.txt"), "out", "note.txt"), (config, "note.txt", "not an empty folder"), (config, "", "not an empty folder"),
+        (config, "no/such/place", "No such file"),
+        (try changed(["vocab_size": 200]), "out", "vocab_size = 200"),
+        (try changed(["hidden_size": 7]), "out", "config.json"),
+        (try changed(["num_local_experts": 8192, "num_hidden_layers": 1024]), "out", "tensors"),
+        (try changed(["num_local_experts": 8192, "intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "TiB"),
+        (try changed(["intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "free"),
+      ]
+      for (shape, out, message) in cases {
+        let run = try Program.run(["bench", "make-checkpoint", "--shape", shape, folder.path(out)])
+        #expect(run.status == 1 && run.errors.contains(message), "\(shape) \(out): \(run.status) \(run.errors)")
+        #expect(!FileManager.default.fileExists(atPath: folder.path("out")), "\(shape)")
+      }
+      #expect(try String(contentsOfFile: folder.path("note.txt"), encoding: .utf8) == "x")
+    }
+  }
+}
