@@ -1,0 +1,163 @@
+import Kernels
+import Machine
+import Tensors
+
+/// Times attention over a paged cache of random numbers, laid out and shared among the workers as in a forward pass.
+struct AttentionBenchmark {
+  /// One model's attention in one layer.
+  struct Shape {
+    var name: String
+    var heads: Int
+    var keyHeads: Int
+    var keyDims: Int
+    var valueDims: Int
+    /// Values are the first dimensions of the keys.
+    var isLatent: Bool
+
+    /// Elements one position takes.
+    var width: Int { isLatent ? keyDims : keyHeads * (keyDims + valueDims) }
+    /// Tokens of one kernel call.
+    var tokenTile: Int { isLatent ? 8 : 16 }
+
+    static let all = [
+      Shape(name: "MLA 16", heads: 16, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
+      Shape(name: "MLA 128", heads: 128, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
+      Shape(name: "GQA 32/4", heads: 32, keyHeads: 4, keyDims: 128, valueDims: 128, isLatent: false),
+    ]
+  }
+
+  struct Result {
+    var shape: Shape
+    var type: CacheType
+    var context: Int
+    var tokens: Int
+    /// Of one layer and all tokens.
+    var seconds: Double
+    var cacheBytes: Int
+    var operations: Int
+
+    /// Time the limits alone would take, over the time taken.
+    func ratio(read: Double, flops: Double) -> Double {
+      max(Double(cacheBytes) / read, Double(operations) / flops) / seconds
+    }
+  }
+
+  let compute: Compute
+
+  private static let blockTokens = 32
+  /// Several times a last-level cache, so that a layer is never found there when its turn comes again.
+  private static let footprint = 160 << 20
+
+  /// The last `tokens` tokens of a sequence of `context`, once through each of the layers; the best of three.
+  func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) throws -> Result {
+    let blockCount = (context + Self.blockTokens - 1) / Self.blockTokens
+    let layerBytes = blockCount * Self.blockTokens * shape.width * type.byteCount
+    // One layer of many tokens' arithmetic is long enough, and hardly touches memory.
+    let layers = tokens > 1 ? 1 : min(max(Self.footprint / layerBytes, 1), 256)
+    let memory = try filled(byteCount: layers * layerBytes)
+    let tables = (0..<layers).map { layer in
+      let table = AlignedBuffer<UnsafeRawPointer?>(count: blockCount)
+      for block in 0..<blockCount {
+        table.pointer[block] = UnsafeRawPointer(memory.base + layer * layerBytes + block * (layerBytes / blockCount))
+      }
+      return table
+    }
+    let queries = AlignedBuffer<Float>(count: tokens * shape.heads * shape.keyDims)
+    for i in 0..<queries.count { queries.pointer[i] = Float(i % 17) * 0.125 - 1 }
+    let out = AlignedBuffer<Float>(count: tokens * shape.heads * shape.valueDims)
+    let workers = (0..<compute.workerCount).map { _ in
+      Worker(shape: shape, rows: shape.tokenTile * shape.heads, scratch: view(shape, type, tables[0], keyHead: 0).scratchCount)
+    }
+    var best = Double.infinity
+    for _ in 0..<3 {
+      let start = ContinuousClock.now
+      for table in tables {
+        compute.pool.run { worker in
+          forEachTask(shape, tokens: tokens, worker: worker) { keyHead, heads, run in
+            workers[worker].attend(
+              compute, view(shape, type, table, keyHead: keyHead), heads: heads, tokens: run, context: context,
+              allTokens: tokens, queries: queries.pointer, out: out.pointer)
+          }
+        }
+      }
+      best = min(best, (ContinuousClock.now - start) / .seconds(1) / Double(layers))
+    }
+    withExtendedLifetime(memory) {}
+    let positions = (0..<tokens).reduce(0) { $0 + context - $1 }
+    return Result(
+      shape: shape, type: type, context: context, tokens: tokens, seconds: best,
+      cacheBytes: context * shape.width * type.byteCount,
+      operations: 2 * positions * shape.heads * (shape.keyDims + shape.valueDims))
+  }
+
+  /// Latent attention is shared by heads, grouped attention by key heads and runs of tokens.
+  private func forEachTask(
+    _ shape: Shape, tokens: Int, worker: Int, _ body: (_ keyHead: Int, _ heads: Range<Int>, _ tokens: Range<Int>) -> Void
+  ) {
+    let tiles = stride(from: 0, to: tokens, by: shape.tokenTile).map { $0..<min($0 + shape.tokenTile, tokens) }
+    if shape.isLatent {
+      let heads = compute.share(of: shape.heads, worker: worker)
+      for tile in tiles where !heads.isEmpty { body(0, heads, tile) }
+      return
+    }
+    let perKey = shape.heads / shape.keyHeads
+    for task in stride(from: worker, to: tiles.count * shape.keyHeads, by: compute.workerCount) {
+      let keyHead = task % shape.keyHeads
+      body(keyHead, (keyHead * perKey)..<((keyHead + 1) * perKey), tiles[task / shape.keyHeads])
+    }
+  }
+
+  private func view(
+    _ shape: Shape, _ type: CacheType, _ table: AlignedBuffer<UnsafeRawPointer?>, keyHead: Int
+  ) -> CacheView {
+    let keys = shape.isLatent ? 0 : keyHead * Self.blockTokens * (shape.keyDims + shape.valueDims)
+    return CacheView(
+      type: type, blocks: table.pointer, blockTokens: Self.blockTokens, rowStride: shape.keyDims, keyOffset: keys,
+      valueOffset: shape.isLatent ? 0 : keys + Self.blockTokens * shape.keyDims, keyDims: shape.keyDims,
+      valueDims: shape.valueDims)
+  }
+
+  /// Numbers around 0, of either type.
+  private func filled(byteCount: Int) throws -> ReservedMemory {
+    let memory = try ReservedMemory(byteCount: byteCount)
+    let halves = memory.base.bindMemory(to: UInt16.self, capacity: byteCount / 2)
+    var state: UInt32 = 1
+    for i in 0..<(byteCount / 2) {
+      state = state &* 1_664_525 &+ 1_013_904_223
+      // A sign and a number in [0.5, 2), as bf16 or as the upper half of fp32.
+      halves[i] = UInt16(truncatingIfNeeded: (state >> 16 & 0x80ff) | 0x3f00)
+    }
+    return memory
+  }
+}
+
+/// One worker's query rows and scratch.
+private struct Worker: @unchecked Sendable {
+  let shape: AttentionBenchmark.Shape
+  let rows: AlignedBuffer<QueryRow>
+  let scratch: AlignedBuffer<Float>
+
+  init(shape: AttentionBenchmark.Shape, rows: Int, scratch: Int) {
+    self.shape = shape
+    self.rows = AlignedBuffer(count: rows)
+    self.scratch = AlignedBuffer(count: scratch)
+  }
+
+  func attend(
+    _ compute: Compute, _ view: CacheView, heads: Range<Int>, tokens: Range<Int>, context: Int, allTokens: Int,
+    queries: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>
+  ) {
+    var count = 0
+    for token in tokens {
+      for head in heads {
+        let place = token * shape.heads + head
+        rows.pointer[count] = QueryRow(
+          query: queries + place * shape.keyDims, out: out + place * shape.valueDims, sink: nil, begin: 0,
+          end: context - allTokens + token + 1)
+        count += 1
+      }
+    }
+    compute.attend(
+      cache: view, rows: UnsafeBufferPointer(start: rows.pointer, count: count), scale: 0.01, scratch: scratch.pointer)
+  }
+}

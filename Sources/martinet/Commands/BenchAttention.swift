@@ -1,0 +1,99 @@
+import ArgumentParser
+import Fabric
+import Inference
+import JSON
+import Kernels
+
+/// `martinet bench attention`: the attention kernels against the machine's read bandwidth and multiply-add rate.
+struct BenchAttention: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "attention", abstract: "Attention over long contexts against the machine's limits.",
+    discussion: """
+      For DeepSeek's latent attention (MLA, 512 + 64 dimensions) with 16 and 128 heads, and for grouped attention (GQA,
+      32 query and 4 key heads of 128), with both types of cache: the last token of a context (decode) and the last
+      tokens of one (prefill). Time is that of one token in one layer; GB/s counts the cache once a step; the limit is
+      the greater of cache bytes over the read probe and operations over the multiply-add probe.
+      """)
+
+  @Option(help: ArgumentHelp("Positions in the cache.", valueName: "n,…")) var context = "512,8192,32768"
+  @Option(parsing: .unconditional, help: "Tokens of a prefill step.") var chunk = 32
+  @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
+  @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
+  @Flag(help: "One JSON object.") var json = false
+
+  func validate() throws {
+    guard (2...512).contains(chunk) else { throw ValidationError("--chunk \(chunk) is not between 2 and 512") }
+    guard !(try contexts()).isEmpty else { throw ValidationError("--context names no number") }
+    if let isa, !InstructionSet.supported.contains(isa) {
+      throw ValidationError("--isa \(isa.rawValue): this host cannot run it")
+    }
+  }
+
+  private func contexts() throws -> [Int] {
+    let sizes = try InputText.ids(context)
+    guard sizes.allSatisfy({ (chunk...(1 << 18)).contains($0) }) else {
+      throw ValidationError("--context \(context): between --chunk (\(chunk)) and \(1 << 18) each")
+    }
+    return sizes
+  }
+
+  func run() throws {
+    try withRanks { communicator in
+      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let pool = try agree(on: communicator) { try host.makePool() }
+      guard communicator.isRoot else { return }
+      let compute = Compute(pool: pool, instructionSet: isa ?? .best)
+      let (read, flops) = (compute.probeRead(), compute.probeArithmetic(of: .float32))
+      if !json {
+        show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add")
+        show("attention  cache  step      context  µs a token and layer    GFLOP/s      GB/s   of the limit")
+      }
+      var results: [AttentionBenchmark.Result] = []
+      for shape in AttentionBenchmark.Shape.all {
+        for tokens in [1, chunk] {
+          for context in try contexts() {
+            for type in CacheType.allCases {
+              let result = try AttentionBenchmark(compute: compute).measure(shape, type, context: context, tokens: tokens)
+              results.append(result)
+              if !json { show(line(result, read: read, flops: flops)) }
+            }
+          }
+        }
+      }
+      let (readAfter, flopsAfter) = (compute.probeRead(), compute.probeArithmetic(of: .float32))
+      if json {
+        show(
+          ([
+            "isa": .string(compute.instructionSet.rawValue), "threads": .int(compute.workerCount),
+            "read_bytes_per_second": .double(read), "read_bytes_per_second_after": .double(readAfter),
+            "multiply_add_flops": .double(flops), "multiply_add_flops_after": .double(flopsAfter),
+            "results": .array(results.map { figures($0, read: read, flops: flops) }),
+          ] as JSONValue).text(pretty: true))
+      } else {
+        show("limits after: \(gigas(readAfter)) GB/s read, \(gigas(flopsAfter)) GFLOP/s")
+      }
+    }
+  }
+
+  private func figures(_ result: AttentionBenchmark.Result, read: Double, flops: Double) -> JSONValue {
+    [
+      "attention": .string(result.shape.name), "cache": .string(result.type.rawValue), "context": .int(result.context),
+      "tokens": .int(result.tokens), "seconds_per_token_and_layer": .double(result.seconds / Double(result.tokens)),
+      "flops": .double(Double(result.operations) / result.seconds),
+      "cache_bytes_per_second": .double(Double(result.cacheBytes) / result.seconds),
+      "ratio_to_limit": .double(result.ratio(read: read, flops: flops)),
+    ]
+  }
+
+  private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
+
+  private func line(_ result: AttentionBenchmark.Result, read: Double, flops: Double) -> String {
+    func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    let ratio = Figures.decimals(100 * result.ratio(read: read, flops: flops), 0)
+    return result.shape.name.padding(to: 11) + result.type.rawValue.padding(to: 7)
+      + (result.tokens == 1 ? "decode" : "prefill").padding(to: 8) + right("\(result.context)", 9)
+      + right(Figures.decimals(result.seconds * 1e6 / Double(result.tokens), 1), 22)
+      + right(gigas(Double(result.operations) / result.seconds), 11)
+      + right(gigas(Double(result.cacheBytes) / result.seconds), 10) + right("\(ratio) %", 15)
+  }
+}
