@@ -39,6 +39,47 @@ extension CommandTests {
       }
     }
 
+    @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresSeveralCasesOfOneModel() throws {
+      let result = try json(
+        [
+          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8,3", "--output-length", "5",
+          "--batch", "2,7", "--repetitions", "1", "--kv-cache-tokens", "512",
+        ], ranks: 2)
+      let cases = try #require(result["cases"]?.array)
+      #expect(cases.map { $0["batch"]?.exactInt } == [2, 7])
+      #expect(cases.map { $0["prefill"]?["tokens"]?.exactInt } == [16, 21])
+      let uneven = try Program.run(["bench", "generate", "--batch", "1,2", "--prompt-length", "1,2,3"])
+      #expect(uneven.status != 0 && uneven.errors.contains("lists"))
+    }
+
+    /// Rounding weights costs little, on text the demonstration model never saw.
+    @Test(.timeLimit(.minutes(3)), arguments: [("bf16", 0.001), ("q8", 0.002), ("q4", 0.03)])
+    func roundedWeightsCostFewBits(weights: String, limit: Double) throws {
+      let folder = try TemporaryFolder()
+      let lines = try String(contentsOf: Golden.fixtures.appending(path: "demo-model/heldout.jsonl"), encoding: .utf8)
+        .split(separator: "\n")
+      #if DEBUG
+        let count = 4
+      #else
+        let count = 60
+      #endif
+      let texts = try lines.prefix(count).map { line in
+        String((try JSONValue(parsing: String(line))["text"]?.string ?? "").prefix(1000))
+      }
+      let file = folder.path + "/texts.jsonl"
+      try texts.map { (["text": .string($0)] as JSONValue).text(pretty: false) }.joined(separator: "\n")
+        .write(toFile: file, atomically: true, encoding: .utf8)
+      func nats(_ weights: String) throws -> Double {
+        let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", weights])
+        #expect(run.status == 0, "\(run.errors)")
+        let total = try run.lines.reduce(0.0) { $0 + (try JSONValue(parsing: $1)["negative_log_likelihood"]?.double ?? .nan) }
+        return total
+      }
+      let (stored, rounded) = (try nats("auto"), try nats(weights))
+      #expect(stored > 100 && rounded != stored)
+      #expect(abs(rounded / stored - 1) <= limit, "\(rounded) for \(stored) nats")
+    }
+
     #if !DEBUG
       // Takes half a minute with kernels that are not optimised.
       @Test(.timeLimit(.minutes(1))) func benchKernelsNamesEveryFormat() throws {

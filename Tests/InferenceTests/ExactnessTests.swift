@@ -1,5 +1,6 @@
 import Inference
 import Kernels
+import MoEModel
 import Testing
 
 /// No layout of a run may change a bit of its logits, its routing or its tokens.
@@ -31,18 +32,38 @@ struct ExactnessTests {
 
   @Test(arguments: models, [CacheType.f32, .bf16])
   func noLayoutChangesABit(model: String, cacheType: CacheType) throws {
+    var base = Layout()
+    base.cacheType = cacheType
+    try compare(model, base: base, layouts: Self.layouts)
+  }
+
+  /// With rounded weights and rows too, and whatever the instruction set.
+  @Test(arguments: ["deepseek_v3", "deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"], [WeightPrecision.bf16, .q8, .q4])
+  func noLayoutChangesABitOfRoundedWeights(model: String, weights: WeightPrecision) throws {
+    var base = Layout()
+    base.weights = weights
+    let layouts = Self.layouts.enumerated().map { i, layout in
+      var layout = layout
+      layout.isa = InstructionSet.supported[i % InstructionSet.supported.count]
+      return layout
+    }
+    try compare(model, base: base, layouts: layouts)
+  }
+
+  /// Runs with the weights and cache of `base` on each of `layouts`.
+  private func compare(_ model: String, base: Layout, layouts: [Layout]) throws {
     let golden = try Golden(model)
     // 20 and 48 tokens with a block boundary of the cache at 32, and prompts of 1 and 17 to continue past it.
     let scored = [Array(try golden.scoredIDs(2).prefix(20)), Array(try golden.scoredIDs(3).prefix(48))]
     let prompts = [try golden.prompt(0), try golden.prompt(2)]
     func result(_ layout: Layout) throws -> RunResult {
       var layout = layout
-      layout.cacheType = cacheType
+      (layout.cacheType, layout.weights) = (base.cacheType, base.weights)
       return try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 18, layout: layout)
     }
-    let expected = try result(Layout())
+    let expected = try result(base)
     #expect(expected.logits.map(\.count) == scored.map { $0.count * expected.logits[0].count / 20 })
-    for layout in Self.layouts {
+    for layout in layouts {
       let found = try result(layout)
       #expect(bits(found.logits) == bits(expected.logits), "logits on \(layout)")
       #expect(found.experts == expected.experts, "experts on \(layout)")

@@ -44,8 +44,10 @@ struct Layout: Sendable, CustomStringConvertible {
   /// All prompts in one batch, or one after another.
   var together = true
   var cacheType = CacheType.f32
+  var weights = WeightPrecision.auto
+  var isa = InstructionSet.best
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType)"
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa)"
   }
 }
 
@@ -70,6 +72,8 @@ func run(
     options.batchTokens = layout.batchTokens
     options.cacheTokens = 4096
     options.cacheType = layout.cacheType
+    options.weights = layout.weights
+    options.instructionSet = layout.isa
     let session = try Session(model: model, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.engine.follow()
