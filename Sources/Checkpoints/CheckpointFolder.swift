@@ -86,6 +86,11 @@ package final class CheckpointFolder: Sendable {
     try files[entry.fileIndex].read(entry, bytes: range, into: buffer)
   }
 
+  /// Tells the system that `bytes` of a tensor will be read soon; returns at once, and does nothing where it cannot.
+  package func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {
+    files[entry.fileIndex].prefetch(count: range.count, at: entry.byteOffset + range.lowerBound)
+  }
+
   /// All bytes of a small tensor, as stored.
   package func readAll(_ entry: TensorEntry) throws(CheckpointError) -> [UInt8] {
     try files[entry.fileIndex].readAll(entry)

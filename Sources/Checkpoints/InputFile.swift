@@ -49,6 +49,11 @@ package final class InputFile: Sendable {
     }
   }
 
+  /// Has the system fetch bytes into its cache while something else goes on.
+  func prefetch(count: Int, at offset: Int) {
+    _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+  }
+
   /// The `count` bytes from `offset`, which the caller has bounded.
   func bytes(at offset: Int, count: Int) throws(CheckpointError) -> [UInt8] {
     var failure: CheckpointError?

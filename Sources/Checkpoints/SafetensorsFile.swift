@@ -72,6 +72,9 @@ package final class SafetensorsFile: Sendable {
     readCount.wrappingAdd(buffer.count, ordering: .relaxed)
   }
 
+  /// Tells the system that bytes will be read soon.
+  func prefetch(count: Int, at offset: Int) { file.prefetch(count: count, at: offset) }
+
   /// Throws when the file's size or time of modification is no longer what it was at opening.
   package func checkUnchanged() throws(CheckpointError) { try file.checkUnchanged() }
 }

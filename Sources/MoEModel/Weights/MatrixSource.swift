@@ -74,6 +74,19 @@ package struct MatrixSource: Sendable {
     (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns)
   }
 
+  /// The bytes of its tensor that the matrix spans.
+  var storedRange: Range<Int> {
+    guard rows > 0, columns > 0 else { return 0..<0 }
+    switch layout {
+    case .rows(let first, let step):
+      let rowBytes = storedFormat.storedRowByteCount(columns)
+      return (first * rowBytes)..<((first + (rows - 1) * step + 1) * rowBytes)
+    case .columns(let first, let columnStride, let rowStride):
+      let width = storedFormat.storedRowByteCount(1)
+      return (first * width)..<((first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1) * width)
+    }
+  }
+
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
   package var storedByteCount: Int { rows * storedFormat.storedRowByteCount(columns) }

@@ -82,11 +82,15 @@ package final class WeightLoader: WeightAllocator {
     let tasks = tasks
     let folder = folder
     let base = folder.bytesRead
+    let readAhead = ReadAhead(folder: folder, sources: tasks.map(\.source))
     pool.run { worker in
       var reader = ShardReader(folder: folder)
+      var used = 0
       var reported = 0
       for task in tasks {
         guard let shard = task.shards[worker], !failed.load(ordering: .relaxed) else { continue }
+        readAhead.advance(used: used)
+        used = task.source.storedRange.count / task.shards.count { $0 != nil }
         do {
           try reader.fill(task.source, panels: task.source.bounds[worker]..<task.source.bounds[worker + 1], into: shard)
         } catch {
