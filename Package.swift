@@ -68,7 +68,9 @@ let package = Package(
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
-    tests("InferenceTests", ["Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine"]),
+    // Defines malloc: for test programs only.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    tests("InferenceTests", ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine"]),
     tests("FabricTests", ["Fabric", "FabricScenarios"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),

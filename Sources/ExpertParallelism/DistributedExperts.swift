@@ -13,6 +13,8 @@ package final class DistributedExperts: ExpertLayer {
   private static let combineTag = MessageTag(2)
 
   private let communicator: any Communicator
+  /// All ranks but this one.
+  private let peers: [Rank]
   private let placement: ExpertPlacement
   private let bank: ExpertBank
   private let compute: Compute
@@ -38,6 +40,7 @@ package final class DistributedExperts: ExpertLayer {
     communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, compute: Compute, hiddenSize: Int, topK: Int
   ) {
     self.communicator = communicator
+    peers = (0..<communicator.size).map { Rank($0) }.filter { $0 != communicator.rank }
     self.placement = placement
     self.bank = bank
     self.compute = compute
@@ -59,7 +62,8 @@ package final class DistributedExperts: ExpertLayer {
   ///
   /// Throws `messageTooLarge`, on all ranks or none, when a rank's tokens could make a message that MPI cannot carry.
   package func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) {
-    self.rowsByRank = rowsByRank
+    // Copied, so that neither side needs memory of its own when the other changes its array.
+    for rank in rowsByRank.indices { self.rowsByRank[rank] = rowsByRank[rank] }
     guard communicator.size > 1 else { return }
     for rows in rowsByRank {
       let dispatched = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
@@ -73,8 +77,6 @@ package final class DistributedExperts: ExpertLayer {
       if incoming[rank].count < bytes { incoming[rank] = AlignedBuffer(count: bytes + bytes / 2) }
     }
   }
-
-  private var peers: [Rank] { (0..<communicator.size).lazy.map { Rank($0) }.filter { $0 != self.communicator.rank } }
 
   package func run(
     layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,

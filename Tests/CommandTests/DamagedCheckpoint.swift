@@ -6,9 +6,12 @@ final class DamagedCheckpoint {
   private let folder: TemporaryFolder
   var path: String { folder.path("model") }
 
-  init(_ golden: String) throws {
+  convenience init(_ golden: String) throws {
+    try self.init(path: Golden.fixtures.appending(path: "goldens/\(golden)").path)
+  }
+
+  init(path source: String) throws {
     folder = try TemporaryFolder()
-    let source = Golden.fixtures.appending(path: "goldens/\(golden)").path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     for name in try FileManager.default.contentsOfDirectory(atPath: source) where !name.hasPrefix("goldens") {
       try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(path)/\(name)")

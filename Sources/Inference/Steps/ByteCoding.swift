@@ -2,6 +2,9 @@
 struct ByteWriter {
   private(set) var bytes: [UInt8] = []
 
+  /// Starts anew, in the memory of the last message if nobody holds that any more and it was not a large one.
+  mutating func clear() { bytes.removeAll(keepingCapacity: bytes.count < 1 << 20) }
+
   mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
     withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
   }

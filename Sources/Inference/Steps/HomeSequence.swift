@@ -9,9 +9,14 @@ final class HomeSequence {
   let scoring: ScoringOptions?
   /// Prompt, then what was drawn.
   var tokens: [Int32]
+  /// The step that fed it last.
+  var lastStep = 0
   private(set) var blocks: [Int32] = []
   /// Addresses of the blocks in layer 0.
-  private(set) var table = AlignedBuffer<UnsafeRawPointer?>(count: 8)
+  private(set) var table = AlignedBuffer<UnsafeRawPointer?>(count: 64)
+
+  /// Room for a continuation; a longer one grows by doubling.
+  private static let spareTokens = 1024
 
   init(_ admission: StepPlan.Admission) {
     id = admission.id
@@ -19,6 +24,8 @@ final class HomeSequence {
     sampling = admission.sampling
     scoring = admission.scoring
     tokens = admission.prompt
+    tokens.reserveCapacity(admission.prompt.count + Self.spareTokens)
+    blocks.reserveCapacity(KeyValueCache.blockCount(tokens: admission.prompt.count + Self.spareTokens))
   }
 
   /// Takes blocks from the cache until `positions` fit; false when it has too few left.

@@ -14,6 +14,13 @@ package final class RankEngine {
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
   private let routing = RoutingRecorder()
+  // Of one step, kept for the memory of their arrays.
+  private var own: [StepPlan.Item] = []
+  private var batch = DecoderBatch()
+  private var rowsByRank: [Int]
+  private var outcome = StepOutcome()
+  private var writer = ByteWriter()
+  private var stepNumber = 0
 
   /// `distributed` is nil for models without experts.
   package init(
@@ -21,6 +28,7 @@ package final class RankEngine {
     compute: Compute
   ) {
     self.communicator = communicator
+    rowsByRank = Array(repeating: 0, count: communicator.size)
     self.decoder = decoder
     self.cache = cache
     self.distributed = distributed
@@ -29,10 +37,11 @@ package final class RankEngine {
 
   /// Follows rank 0's plans until one says stop. For every rank but 0. Collective.
   package func follow() throws {
+    var plan = StepPlan()
+    var bytes: [UInt8] = []
     while true {
-      var bytes: [UInt8] = []
       try communicator.broadcast(&bytes, from: Rank(0))
-      let plan = try StepPlan(decoding: bytes, size: communicator.size)
+      try plan.decode(bytes, size: communicator.size)
       if plan.stops {
         releaseAll()
         return
@@ -56,32 +65,41 @@ package final class RankEngine {
     for admission in plan.admissions where admission.home == communicator.rank {
       sequences[admission.id] = HomeSequence(admission)
     }
-    let own = plan.items.filter { $0.home == communicator.rank }
+    own.removeAll(keepingCapacity: true)
+    for item in plan.items where item.home == communicator.rank { own.append(item) }
     // Other ranks count on these tokens: a plan that cannot be followed ends the run.
-    let batch = try self.batch(own)
+    try fillBatch(own)
     let before = distributed?.account ?? DispatchAccount()
-    try distributed?.beginStep(rowsByRank: plan.rowsByRank(size: communicator.size))
+    plan.countRows(&rowsByRank)
+    try distributed?.beginStep(rowsByRank: rowsByRank)
     routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
     let logits = try decoder.forward(batch)
     do throws(InferenceError) {
-      var outcome = StepOutcome()
       outcome.interrupted = Interrupt.requested
       if let spent = distributed?.account.since(before) {
         outcome.bytesSent = spent.bytesSent
         outcome.messagesSent = spent.messagesSent
         outcome.expertsVisited = spent.expertsVisited
       }
-      outcome.results = try results(own, batch, logits)
-      return outcome.encoded()
+      try findResults(own, logits)
+      writer.clear()
+      outcome.encode(to: &writer)
+      outcome.results.removeAll(keepingCapacity: true)
+      return writer.bytes
     } catch { return StepOutcome.failure("\(error)") }
   }
 
-  private func batch(_ items: [StepPlan.Item]) throws(InferenceError) -> DecoderBatch {
-    var batch = DecoderBatch()
-    // Twice would leave the first chunk with a block table that the second has outgrown.
-    guard Set(items.map(\.id)).count == items.count else { throw .malformedPlan("it feeds a sequence twice") }
+  private func fillBatch(_ items: [StepPlan.Item]) throws(InferenceError) {
+    batch.clear()
+    stepNumber += 1
     for item in items {
       guard let sequence = sequences[item.id] else { throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted") }
+      // Twice would leave the first chunk with a block table that the second has outgrown.
+      guard sequence.lastStep != stepNumber else { throw .malformedPlan("it feeds a sequence twice") }
+      sequence.lastStep = stepNumber
+    }
+    for item in items {
+      guard let sequence = sequences[item.id] else { continue }
       let end = item.start + item.count
       guard end <= sequence.tokens.count else {
         throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.tokens.count)")
@@ -99,33 +117,31 @@ package final class RankEngine {
           blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
       batch.tokens.append(contentsOf: tokens)
     }
-    return batch
   }
 
-  private func results(
-    _ items: [StepPlan.Item], _ batch: DecoderBatch, _ logits: UnsafeMutableBufferPointer<Float>
-  ) throws(InferenceError) -> [StepOutcome.Result] {
+  private func findResults(
+    _ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>
+  ) throws(InferenceError) {
     let vocabulary = decoder.description.vocabularySize
-    var results: [StepOutcome.Result] = []
+    outcome.results.removeAll(keepingCapacity: true)
     var output = 0
     for (item, chunk) in zip(items, batch.chunks) {
       guard let sequence = sequences[item.id] else { continue }
       switch item.outputs {
-      case .none: results.append(.nothing)
+      case .none: outcome.results.append(.nothing)
       case .last:
         let row = UnsafePointer(logits.baseAddress! + output * vocabulary)
         output += 1
         let token = try sampler.sample(
           row, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount)
         sequence.tokens.append(token)
-        results.append(.token(token))
+        outcome.results.append(.token(token))
       case .all:
         let rows = UnsafeBufferPointer(start: logits.baseAddress! + output * vocabulary, count: item.count * vocabulary)
         output += item.count
-        results.append(.scored(try score(sequence, item, chunk, rows)))
+        outcome.results.append(.scored(try score(sequence, item, chunk, rows)))
       }
     }
-    return results
   }
 
   private func score(

@@ -29,6 +29,11 @@ struct StepOutcome {
 
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
+    encode(to: &writer)
+    return writer.bytes
+  }
+
+  func encode(to writer: inout ByteWriter) {
     writer.write(UInt8(interrupted ? 1 : 0))
     writer.write(Int64(bytesSent))
     writer.write(Int64(messagesSent))
@@ -44,7 +49,6 @@ struct StepOutcome {
         chunk.write(to: &writer)
       }
     }
-    return writer.bytes
   }
 
   /// Throws the rank's own failure, or `malformedOutcome`.

@@ -31,14 +31,26 @@ struct StepPlan: Equatable {
   /// Tokens of each rank in this step.
   func rowsByRank(size: Int) -> [Int] {
     var rows = [Int](repeating: 0, count: size)
-    for item in items { rows[item.home.index] += item.count }
+    countRows(&rows)
     return rows
+  }
+
+  /// Replaces `rows`, one for each rank, by the tokens each has in this step.
+  func countRows(_ rows: inout [Int]) {
+    for rank in rows.indices { rows[rank] = 0 }
+    for item in items { rows[item.home.index] += item.count }
   }
 
   func encoded() -> [UInt8] {
     var writer = ByteWriter()
+    encode(to: &writer)
+    return writer.bytes
+  }
+
+  func encode(to writer: inout ByteWriter) {
     writer.write(UInt8(stops ? 1 : 0))
-    writer.write(releases.map(\.value))
+    writer.write(Int32(releases.count))
+    for id in releases { writer.write(id.value) }
     writer.write(Int32(admissions.count))
     for admission in admissions { admission.write(to: &writer) }
     writer.write(Int32(items.count))
@@ -49,34 +61,46 @@ struct StepPlan: Equatable {
       writer.write(Int32(item.count))
       writer.write(UInt8(item.outputs == .none ? 0 : item.outputs == .last ? 1 : 2))
     }
-    return writer.bytes
   }
 
   /// Throws `InferenceError.malformedPlan`.
-  init(decoding bytes: [UInt8], size: Int) throws(InferenceError) {
+  init(decoding bytes: [UInt8], size: Int) throws(InferenceError) { try decode(bytes, size: size) }
+
+  /// Becomes the plan that `bytes` hold, in the memory of the last one's arrays. Throws `InferenceError.malformedPlan`.
+  mutating func decode(_ bytes: [UInt8], size: Int) throws(InferenceError) {
     var reader = ByteReader(bytes)
+    admissions.removeAll(keepingCapacity: true)
+    items.removeAll(keepingCapacity: true)
+    releases.removeAll(keepingCapacity: true)
     do throws(TruncatedMessage) {
       stops = try reader.read(UInt8.self) != 0
-      releases = try reader.readInts().map { SequenceID($0) }
+      for _ in 0..<(try reader.readCount(width: 4)) { releases.append(SequenceID(try reader.read())) }
       for _ in 0..<(try reader.readCount(width: 1)) { admissions.append(try Admission(from: &reader)) }
       for _ in 0..<(try reader.readCount(width: 17)) {
         items.append(
           Item(
             id: SequenceID(try reader.read()), home: Rank(Int(try reader.read(Int32.self))),
             start: Int(try reader.read(Int32.self)), count: Int(try reader.read(Int32.self)),
-            outputs: [.none, .last, .all][min(Int(try reader.read(UInt8.self)), 2)]))
+            outputs: DecoderBatch.Outputs(code: try reader.read())))
       }
     } catch { throw .malformedPlan("it ends early") }
     guard reader.isAtEnd else { throw .malformedPlan("it has bytes after its end") }
-    for home in items.map(\.home) + admissions.map(\.home) where !(0..<size).contains(home.index) {
-      throw .malformedPlan("it names \(home) of \(size)")
-    }
+    for item in items { try Self.check(item.home, size: size) }
+    for admission in admissions { try Self.check(admission.home, size: size) }
     for item in items where item.start < 0 || item.count < 1 || item.count > 1 << 24 {
       throw .malformedPlan("it feeds \(item.count) tokens from position \(item.start)")
     }
   }
 
+  private static func check(_ home: Rank, size: Int) throws(InferenceError) {
+    guard (0..<size).contains(home.index) else { throw .malformedPlan("it names \(home) of \(size)") }
+  }
+
   init() {}
+}
+
+extension DecoderBatch.Outputs {
+  fileprivate init(code: UInt8) { self = code == 0 ? .none : code == 1 ? .last : .all }
 }
 
 extension StepPlan.Admission {

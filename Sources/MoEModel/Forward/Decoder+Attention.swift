@@ -171,14 +171,13 @@ extension Decoder {
     compute.pool.run { worker in
       norm(self.weights.layers[layer].attentionNorm, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
-      for (matrix, out, stride) in [
-        (weights.query, workspace.query.pointer, shape.headCount * shape.headDims),
-        (weights.key, workspace.keyValue.pointer, 2 * keyWidth),
-        (weights.value, workspace.keyValue.pointer + keyWidth, 2 * keyWidth),
-      ] {
-        matrix.multiply(
-          compute, worker: worker, x: normed, count: rows, y: out, yStride: stride)
-      }
+      weights.query.multiply(
+        compute, worker: worker, x: normed, count: rows, y: workspace.query.pointer,
+        yStride: shape.headCount * shape.headDims)
+      weights.key.multiply(
+        compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer, yStride: 2 * keyWidth)
+      weights.value.multiply(
+        compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer + keyWidth, yStride: 2 * keyWidth)
       compute.pool.barrier(worker: worker)
       forEachRow(batch, worker: worker) { chunk, i, row in prepareGrouped(shape, weights, layer: layer, chunk, i, row: row) }
       compute.pool.barrier(worker: worker)

@@ -19,6 +19,7 @@ package final class Decoder {
   let attentionScratch: [AttentionScratch]
   var workspace: Workspace
   private var outputs = AlignedBuffer<Float>(count: 1)
+  private var outputRows: [Int] = []
   private var roundedOutputs: RowBuffer
   private var logits = AlignedBuffer<Float>(count: 1)
   /// Called after each mixture layer's choice with the layer, the number of rows and the decisions.
@@ -54,7 +55,8 @@ package final class Decoder {
       case .mixture(let mixture): try self.mixture(mixture, layer: layer, rows: rows)
       }
     }
-    return head(rows: batch.outputRows)
+    batch.findOutputRows(&outputRows)
+    return head(rows: outputRows)
   }
 
   private func embed(_ batch: DecoderBatch) {

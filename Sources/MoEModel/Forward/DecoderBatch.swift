@@ -29,14 +29,21 @@ package struct DecoderBatch {
   package var chunks: [Chunk] = []
   package init() {}
 
-  /// Rows that want logits, in order.
-  package var outputRows: [Int] {
-    chunks.flatMap { chunk -> Range<Int> in
+  /// Empties it; its arrays keep their memory.
+  package mutating func clear() {
+    tokens.removeAll(keepingCapacity: true)
+    chunks.removeAll(keepingCapacity: true)
+  }
+
+  /// Replaces `rows` by the rows that want logits, in order.
+  func findOutputRows(_ rows: inout [Int]) {
+    rows.removeAll(keepingCapacity: true)
+    for chunk in chunks {
       let end = chunk.firstRow + chunk.count
       switch chunk.outputs {
-      case .none: return end..<end
-      case .last: return (end - 1)..<end
-      case .all: return chunk.firstRow..<end
+      case .none: break
+      case .last: rows.append(end - 1)
+      case .all: rows.append(contentsOf: chunk.firstRow..<end)
       }
     }
   }
