@@ -38,7 +38,8 @@ INLINE_OP v16 scale_bytes(const uint8_t *p) {
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(bytes, 19), _mm512_set1_epi32(0x38000000)));
 }
 
-#define ROWS_CASES(DO) DO(1, 8) DO(2, 4) DO(3, 4) DO(4, 2) DO(5, 2) DO(6, 2)
+// Four streams of weights keep memory busier than two, even where the chains of fp32 sums go to the stack for it.
+#define ROWS_CASES(DO) DO(1, 8) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, format == CK_Q8 ? 4 : 2)
 #define MAX_ROWS 6
 #define MAX_DIRECT_Q4 6
 #define KERNEL_NAME ck_int8_avx512
