@@ -49,8 +49,11 @@ struct SchedulerTests {
         let blocks = homes.filter { $0.value.index == rank }.map { (requests[$0.key]!.capacity + 31) / 32 }
         #expect(blocks.reduce(0, +) <= limits.blocksPerRank, "rank \(rank) holds more than its cache")
       }
-      #expect(plan.items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
-      #expect(plan.items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
+      for rank in 0..<rankCount {
+        let items = plan.items.filter { $0.home.index == rank }
+        #expect(items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
+        #expect(items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
+      }
       #expect(Set(plan.items.map(\.id)).count == plan.items.count, "a sequence twice in a step")
       let decodes = plan.items.map { drawn[$0.id, default: 0] > 0 }
       #expect(decodes == decodes.sorted { $0 && !$1 }, "continued sequences come first")
@@ -185,6 +188,14 @@ struct SchedulerTests {
   @Test func sequencesSpreadOverRanks() {
     var scheduler = Scheduler(limits: limits(), rankCount: 4)
     for id in 0..<8 as Range<Int32> { scheduler.submit(generate(4, 4), id: SequenceID(id)) }
-    #expect(scheduler.plan().rowsByRank(size: 4) == [4, 4, 4, 4])
+    #expect(scheduler.plan().rowsByRank(size: 4) == [8, 8, 8, 8])
+  }
+
+  @Test func promptsOfSeveralRanksAreReadTogether() {
+    var scheduler = Scheduler(limits: limits(batchTokens: 16, blocksPerRank: 100), rankCount: 2)
+    for id in 0..<3 as Range<Int32> { scheduler.submit(generate(40, 1), id: SequenceID(id)) }
+    #expect(scheduler.plan().rowsByRank(size: 2) == [16, 16])
+    #expect(scheduler.plan().rowsByRank(size: 2) == [16, 16])
+    #expect(scheduler.plan().rowsByRank(size: 2) == [16, 8], "the first rank goes on with the third prompt")
   }
 }

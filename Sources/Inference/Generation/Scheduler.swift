@@ -3,11 +3,11 @@ import MoEModel
 
 /// What a step may hold.
 package struct SchedulerLimits: Sendable {
-  /// Tokens of one step over all ranks.
+  /// Tokens one rank feeds in a step.
   package var batchTokens = 512
   /// Sequences in progress at once.
   package var sequences = 256
-  /// Rows of logits of one step, where a prompt is scored.
+  /// Rows of logits of one rank in a step, where prompts are scored.
   package var scoredRows = 512
   /// Cache blocks of each rank.
   package var blocksPerRank = 0
@@ -15,7 +15,9 @@ package struct SchedulerLimits: Sendable {
 }
 
 /// Decides, on rank 0, what each step holds: first a token of every sequence that is being continued, then as much of
-/// the waiting prompts as the budget leaves, oldest first.
+/// the waiting prompts as the budget of their home ranks leaves, oldest first.
+///
+/// The budget is each rank's, so that several prompts keep all ranks busy with attention, not one after the other.
 ///
 /// A sequence is admitted when one rank's cache has room for all it may grow to, so none is ever thrown out; it goes to
 /// the rank with the most room. Decisions never change results, only when they come.
@@ -38,11 +40,14 @@ struct Scheduler {
   private var releases: [SequenceID] = []
   private var freeBlocks: [Int]
   private var loads: [Int]
+  /// What each rank may still take of the step being planned.
+  private var budgets: [(tokens: Int, scoredRows: Int)]
 
   init(limits: SchedulerLimits, rankCount: Int) {
     self.limits = limits
     freeBlocks = Array(repeating: limits.blocksPerRank, count: rankCount)
     loads = Array(repeating: 0, count: rankCount)
+    budgets = Array(repeating: (0, 0), count: rankCount)
   }
 
   var hasWork: Bool { !waiting.isEmpty || !running.isEmpty }
@@ -56,21 +61,23 @@ struct Scheduler {
     plan.releases = releases
     releases.removeAll()
     admit(&plan)
-    var budget = limits.batchTokens
-    var scoredRows = limits.scoredRows
-    for i in running.indices where running[i].generated > 0 && budget > 0 {
+    for rank in budgets.indices { budgets[rank] = (limits.batchTokens, limits.scoredRows) }
+    for i in running.indices where running[i].generated > 0 {
+      let home = running[i].home.index
+      guard budgets[home].tokens > 0 else { continue }
       plan.items.append(item(&running[i], count: 1))
-      budget -= 1
+      budgets[home].tokens -= 1
     }
-    for i in running.indices where running[i].generated == 0 && budget > 0 {
-      var count = min(running[i].request.prompt.count - running[i].fed, budget)
+    for i in running.indices where running[i].generated == 0 {
+      let home = running[i].home.index
+      var count = min(running[i].request.prompt.count - running[i].fed, budgets[home].tokens)
       if case .score = running[i].request.task {
-        count = min(count, scoredRows)
-        scoredRows -= count
+        count = min(count, budgets[home].scoredRows)
+        budgets[home].scoredRows -= count
       }
       guard count > 0 else { continue }
       plan.items.append(item(&running[i], count: count))
-      budget -= count
+      budgets[home].tokens -= count
     }
     return plan
   }

@@ -22,7 +22,7 @@ struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
   var kvCache: CacheType = .f32
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens in one step over all ranks; longer prompts are read in chunks.", valueName: "n"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens one rank feeds in a step; longer prompts are read in chunks.", valueName: "n"))
   var maxBatchTokens = 512
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Most sequences in progress at once.", valueName: "n"))
