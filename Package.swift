@@ -62,7 +62,7 @@ let package = Package(
       swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
-    tests("KernelsTests", ["CKernels", "COpenBLAS"]),
+    tests("KernelsTests", ["CKernels", "COpenBLAS", "Kernels"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["Machine"]),
     .executableTarget(

@@ -19,10 +19,11 @@ package struct PackedMatrix: @unchecked Sendable {
   package static let panelRows = Int(CK_PANEL)
   package static func panelCount(rows: Int) -> Int { (rows + panelRows - 1) / panelRows }
 
-  /// The panel range of each of `workerCount` workers: even, in order.
-  package static func evenBounds(rows: Int, workerCount: Int) -> [Int] {
+  /// The panel range of each of `workerCount` workers: even, in order. Matrices that follow each other should differ in
+  /// `turn`, so that the panels left over go to other workers each time.
+  package static func evenBounds(rows: Int, workerCount: Int, turn: Int = 0) -> [Int] {
     let count = panelCount(rows: rows)
-    return (0...workerCount).map { count * $0 / workerCount }
+    return (0...workerCount).map { (count * $0 + turn % workerCount) / workerCount }
   }
 
   /// The bounds that give every panel to one worker.

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import Kernels
 import Testing
 
 struct PackTests {
@@ -100,5 +101,22 @@ struct PackTests {
     }
     #expect(ck_panel_bytes(CK_F8E4M3, 129) == 2112 + 2 * 64)
     #expect(ck_panel_bytes(CK_MXFP4, 34) == 320 + 64)
+  }
+
+  @Test func panelsLeftOverGoToEveryWorkerInTurn() {
+    for (rows, workers) in [(16, 3), (88 * 16, 3), (100, 4), (7 * 16, 7), (5 * 16 + 1, 4), (32, 1)] {
+      let count = PackedMatrix.panelCount(rows: rows)
+      var totals = Array(repeating: 0, count: workers)
+      for turn in 0..<workers {
+        let bounds = PackedMatrix.evenBounds(rows: rows, workerCount: workers, turn: turn)
+        #expect(bounds.first == 0 && bounds.last == count && bounds == bounds.sorted())
+        for worker in 0..<workers {
+          let panels = bounds[worker + 1] - bounds[worker]
+          #expect(panels == count / workers || panels == (count + workers - 1) / workers)
+          totals[worker] += panels
+        }
+      }
+      #expect(totals.allSatisfy { $0 == count }, "\(rows) rows over \(workers) workers: \(totals)")
+    }
   }
 }

@@ -44,7 +44,7 @@ package struct CheckpointTensors {
   ) throws -> MatrixSource {
     MatrixSource(
       rows: rows, columns: columns, stored: try stored(name, rows: [tensorRows], columns: columns, use: use),
-      layout: .rows(first: first, step: 1), use: use, precision: precision, bounds: bounds(rows: rows, worker: worker))
+      layout: .rows(first: first, step: 1), use: use, precision: precision, bounds: bounds(rows: rows, worker: worker, name: name))
   }
 
   /// The transpose of rows `first ..< first + columns` of the tensor `name` `[tensorRows, rows]`.
@@ -57,11 +57,14 @@ package struct CheckpointTensors {
     }
     return MatrixSource(
       rows: rows, columns: columns, stored: stored, layout: .columns(first: first * rows, columnStride: rows, rowStride: 1),
-      use: use, precision: precision, bounds: bounds(rows: rows, worker: worker))
+      use: use, precision: precision, bounds: bounds(rows: rows, worker: worker, name: name))
   }
 
-  private func bounds(rows: Int, worker: Int?) -> [Int] {
-    guard let worker else { return PackedMatrix.evenBounds(rows: rows, workerCount: workerCount) }
+  private func bounds(rows: Int, worker: Int?, name: String, expert: Int = 0) -> [Int] {
+    guard let worker else {
+      let turn = name.utf8.reduce(expert) { $0 + Int($1) }
+      return PackedMatrix.evenBounds(rows: rows, workerCount: workerCount, turn: turn)
+    }
     return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
   }
 
@@ -111,7 +114,7 @@ package struct CheckpointTensors {
     func source(_ stored: MatrixSource.Stored, _ layout: MatrixSource.Layout) -> MatrixSource {
       MatrixSource(
         rows: rows, columns: columns, stored: stored, layout: layout, use: .projection, precision: precision,
-        bounds: bounds(rows: rows, worker: nil))
+        bounds: bounds(rows: rows, worker: nil, name: name, expert: expert))
     }
     let inRows = MatrixSource.Layout.rows(first: expert * tensorRows + first, step: step)
     if quantization == .mxfp4Experts,
