@@ -57,8 +57,23 @@ package struct PackedMatrix: @unchecked Sendable {
   package func multiply(
     _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
-    let range = rowRange(worker: worker)
-    guard !range.isEmpty, count > 0, let panels = shards[worker] else { return }
+    multiply(compute, worker: worker, share: worker, x: x, count: count, y: y, yStride: yStride)
+  }
+
+  /// The same for all rows, by `worker` alone.
+  package func multiplyAll(
+    _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
+  ) {
+    for share in shards.indices {
+      multiply(compute, worker: worker, share: share, x: x, count: count, y: y, yStride: yStride)
+    }
+  }
+
+  private func multiply(
+    _ compute: Compute, worker: Int, share: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
+  ) {
+    let range = rowRange(worker: share)
+    guard !range.isEmpty, count > 0, let panels = shards[share] else { return }
     let bias = bias.map { UnsafePointer($0.pointer + range.lowerBound) }
     let out = y + range.lowerBound
     let scratch = compute.matmulScratch(worker)

@@ -1,7 +1,10 @@
 import Kernels
 import Tensors
 
-/// The experts one rank holds, and their arithmetic: visits batched by expert, rows split over workers.
+/// The experts one rank holds, and their arithmetic: visits batched by expert.
+///
+/// Where many experts have few visits each, workers take whole experts as they become free and never wait for each
+/// other. Otherwise, and where workers are on several NUMA nodes, each matrix is split over all workers.
 package final class ExpertBank {
   private struct Group {
     var expert: Int
@@ -9,7 +12,7 @@ package final class ExpertBank {
     var count: Int
   }
 
-  /// Groups computed together, whose intermediate results stay in the cache.
+  /// Groups that all workers compute together, whose intermediate results stay in the cache.
   private struct Run {
     var groups: Range<Int>
     var first: Int
@@ -19,6 +22,10 @@ package final class ExpertBank {
   /// Visits after which a run ends: two rows of 2048 floats each fill half of a second-level cache of 1 MiB, shared by
   /// two workers or more.
   private static let runVisits = 64
+
+  /// The most visits of an expert that one worker computes alone: with more, arithmetic takes so long that barriers hardly
+  /// matter, and the last expert to finish does.
+  private static let claimVisits = 16
 
   private let compute: Compute
   private let hiddenSize: Int
@@ -40,6 +47,11 @@ package final class ExpertBank {
   private var activated: RowBuffer
   private var groups: [Group] = []
   private var runs: [Run] = []
+  /// Groups that one worker computes alone.
+  private var claimable: [Group] = []
+  private let nextClaim = TaskCounter()
+  private let mayClaim: Bool
+  private let claims: [ClaimScratch]
   /// The visit at each place of the expert order, and the place of each visit.
   private var visitAt: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var placeOf: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
@@ -61,6 +73,10 @@ package final class ExpertBank {
     roundedInputs = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
     gathered = roundedInputs
     activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
+    let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
+    mayClaim = compute.workerCount > 1 && nodes.allSatisfy { $0 == nodes[0] }
+    let rows = mayClaim ? Self.claimVisits : 0
+    claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
   }
 
   /// Whether this rank holds the expert.
@@ -75,7 +91,7 @@ package final class ExpertBank {
   ) {
     guard visits.count > 0 else { return }
     group(visits)
-    expertsVisited += groups.count
+    expertsVisited += groups.count + claimable.count
     reserve(visits.count, inputs: inputCount)
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt, hidden, intermediate) = (groups, runs, visitAt.pointer, hiddenSize, intermediateSize)
@@ -120,6 +136,29 @@ package final class ExpertBank {
         // The next run writes what others may still be reading.
         if activated.format == .float32 { compute.pool.barrier(worker: worker) }
       }
+      computeClaims(worker: worker, experts: experts, x: x)
+    }
+  }
+
+  /// Takes experts nobody has taken yet until none is left.
+  private func computeClaims(worker: Int, experts: [FeedForwardWeights?], x: Rows) {
+    let (scratch, width) = (claims[worker], intermediateSize)
+    let (gate, up) = (scratch.gate.pointer, scratch.up.pointer)
+    while true {
+      let claim = nextClaim.take()
+      guard claim < claimable.count else { return }
+      let group = claimable[claim]
+      let expert = experts[group.expert]!
+      let rows = x.from(group.first)
+      expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
+      expert.up.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: up, yStride: width)
+      for row in 0..<group.count {
+        compute.activate(activation, gate: gate + row * width, up: up + row * width, count: width)
+        scratch.activated.round(compute, row: row, gate + row * width)
+      }
+      expert.down.multiplyAll(
+        compute, worker: worker, x: scratch.activated.rows(of: gate, stride: width), count: group.count,
+        y: outputs.pointer + group.first * hiddenSize, yStride: hiddenSize)
     }
   }
 
@@ -152,18 +191,15 @@ package final class ExpertBank {
     for visit in visits { expertCounts[Int(visit.expert)] += 1 }
     groups.removeAll(keepingCapacity: true)
     runs.removeAll(keepingCapacity: true)
+    claimable.removeAll(keepingCapacity: true)
+    nextClaim.reset()
+    let limit = claimLimit(visits.count)
     var first = 0
     for e in expertCounts.indices where expertCounts[e] > 0 {
-      let count = expertCounts[e]
-      if let last = runs.last, last.count < Self.runVisits {
-        runs[runs.count - 1].groups = last.groups.lowerBound..<(groups.count + 1)
-        runs[runs.count - 1].count += count
-      } else {
-        runs.append(Run(groups: groups.count..<(groups.count + 1), first: first, count: count))
-      }
-      groups.append(Group(expert: e, first: first, count: count))
+      let group = Group(expert: e, first: first, count: expertCounts[e])
+      if group.count <= limit { claimable.append(group) } else { addToRun(group) }
       expertCounts[e] = first
-      first += count
+      first += group.count
     }
     for v in 0..<visits.count {
       let e = Int(visits[v].expert)
@@ -171,6 +207,25 @@ package final class ExpertBank {
       placeOf.pointer[v] = Int32(expertCounts[e])
       expertCounts[e] += 1
     }
+  }
+
+  /// The most visits an expert may have for one worker to compute it alone; 0 when all work is to be split.
+  private func claimLimit(_ visits: Int) -> Int {
+    guard mayClaim else { return 0 }
+    // The last to finish may be late by a whole expert: it must be a small part of each worker's work.
+    let limit = min(visits / (4 * compute.workerCount), Self.claimVisits)
+    let count = expertCounts.lazy.filter { $0 > 0 && $0 <= limit }.count
+    return count >= 8 * compute.workerCount ? limit : 0
+  }
+
+  private func addToRun(_ group: Group) {
+    if let last = runs.last, last.count < Self.runVisits, last.first + last.count == group.first {
+      runs[runs.count - 1].groups = last.groups.lowerBound..<(groups.count + 1)
+      runs[runs.count - 1].count += group.count
+    } else {
+      runs.append(Run(groups: groups.count..<(groups.count + 1), first: group.first, count: group.count))
+    }
+    groups.append(group)
   }
 
   private func reserve(_ visits: Int, inputs: Int) {
@@ -189,6 +244,19 @@ package final class ExpertBank {
     capacity = visits + visits / 2
     outputs = AlignedBuffer(count: capacity * hiddenSize)
     gathered = RowBuffer(gathered.format, columns: hiddenSize, rows: capacity)
+  }
+}
+
+/// What one worker needs to compute an expert alone.
+private final class ClaimScratch: @unchecked Sendable {
+  let gate: AlignedBuffer<Float>
+  let up: AlignedBuffer<Float>
+  let activated: RowBuffer
+
+  init(_ format: RowFormat, rows: Int, columns: Int) {
+    gate = AlignedBuffer(count: max(rows * columns, 1))
+    up = AlignedBuffer(count: max(rows * columns, 1))
+    activated = RowBuffer(format, columns: columns, rows: rows)
   }
 }
 
