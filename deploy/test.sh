@@ -9,11 +9,18 @@ export SWIFT_BACKTRACE=enable=no
 
 ./deploy/install-packages.sh
 
+# Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others.
+# All tests are Swift Testing's; XCTest would only add a line about none of its own.
+run_tests() {
+  local whole_runs='^(FabricTests\.MPITests|CommandTests\.)'
+  swift test --skip-build --disable-xctest "$@" --skip "$whole_runs" </dev/null
+  swift test --skip-build --disable-xctest "$@" --filter "$whole_runs" --no-parallel </dev/null
+}
+
 echo "== Building the tests (debug)"
 swift build --build-tests
 echo "== Testing (debug)"
-# All tests are Swift Testing's; XCTest would only add a line about none of its own.
-swift test --skip-build --disable-xctest </dev/null
+run_tests
 
 # Tests reach internals, which release builds hide unless asked. That changes every module, so these builds have a
 # folder of their own: building for use and for tests in turn would start afresh each time.
@@ -21,4 +28,4 @@ release=(-c release --scratch-path .build/release-tests -Xswiftc -enable-testing
 echo "== Building the tests (release)"
 swift build --build-tests "${release[@]}"
 echo "== Testing (release)"
-swift test --skip-build --disable-xctest "${release[@]}" </dev/null
+run_tests "${release[@]}"

@@ -107,7 +107,7 @@ extension CommandTests {
       let arguments = ["--prompt-ids", list(prompt.ids), "--max-new-tokens", "60", "--ignore-eos"]
       let pipe = Pipe()
       let running = try RunningProgram(
-        ["timeout", "60", Program.path, "generate", "--model", golden.folder] + arguments, output: pipe)
+        ["timeout", "240", Program.path, "generate", "--model", golden.folder] + arguments, output: pipe)
       try pipe.fileHandleForWriting.close()
       var pieces: [Data] = []
       while case let piece = pipe.fileHandleForReading.availableData, !piece.isEmpty { pieces.append(piece) }

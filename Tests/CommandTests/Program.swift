@@ -17,12 +17,12 @@ enum Program {
   }
 
   static func mpirun(ranks: Int) -> [String] {
-    ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "60", "-n", "\(ranks)"]
+    ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "240", "-n", "\(ranks)"]
   }
 
-  /// Runs the program to its end; without `ranks`, alone. Nothing takes longer than a minute.
+  /// Runs the program to its end; without `ranks`, alone. Nothing takes minutes unless it hangs.
   static func run(_ arguments: [String], ranks: Int? = nil) throws -> Outcome {
-    let launch = ranks.map { mpirun(ranks: $0) } ?? ["timeout", "60"]
+    let launch = ranks.map { mpirun(ranks: $0) } ?? ["timeout", "240"]
     return try execute(launch + [path] + arguments)
   }
 

@@ -4,20 +4,20 @@ import Testing
 /// The scenarios over real processes; one mpirun at a time, since each rank wants a core.
 @Suite(.serialized)
 struct MPITests {
-  @Test(.timeLimit(.minutes(2)), arguments: [1, 2, 3, 4])
+  @Test(.timeLimit(.minutes(5)), arguments: [1, 2, 3, 4])
   func everyScenarioHoldsOverProcesses(ranks: Int) throws {
     let run = try mpirun(ranks: ranks, "all")
     #expect(run.status == 0, "\(run.output)")
     #expect(run.output.split(separator: "\n").count { $0.hasSuffix(" of \(ranks): all ok") } == ranks, "\(run.output)")
   }
 
-  @Test(.timeLimit(.minutes(2)), arguments: [2, 4])
+  @Test(.timeLimit(.minutes(5)), arguments: [2, 4])
   func theScenariosHoldOverTCP(ranks: Int) throws {
     let run = try mpirun(ranks: ranks, "all", options: ["--mca", "btl", "tcp,self"])
     #expect(run.status == 0, "\(run.output)")
   }
 
-  @Test(.timeLimit(.minutes(2)), arguments: ["throw", "trap", "abort"])
+  @Test(.timeLimit(.minutes(5)), arguments: ["throw", "trap", "abort"])
   func oneRankFailingEndsTheRun(scenario: String) throws {
     let run = try mpirun(ranks: 3, scenario)
     #expect(run.status != 0, "\(run.output)")
@@ -69,7 +69,7 @@ struct MPITests {
   }
 
   private func mpirun(ranks: Int, _ scenario: String, options: [String] = []) throws -> Run {
-    let launch = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "60"]
+    let launch = ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "240"]
     return try execute(
       URL(fileURLWithPath: "/usr/bin/env"), launch + options + ["-n", "\(ranks)", scenarios.path, scenario])
   }
