@@ -40,23 +40,24 @@ let package = Package(
     layer("Checkpoints", ["JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
     layer("ChatTemplates", ["JSON"]),
+    layer("Telemetry", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
     // 3
-    layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints"]),
+    layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),
     // 4
-    layer("Fabric", ["CMPIShims"]),
+    layer("Fabric", ["CMPIShims", "Telemetry"]),
     // 5
-    layer("ExpertParallelism", ["Machine", "Tensors", "Kernels", "MoEModel", "Fabric"]),
+    layer("ExpertParallelism", ["Machine", "Tensors", "Kernels", "MoEModel", "Fabric", "Telemetry"]),
     // 6
     layer(
       "Inference",
-      ["Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism"]),
+      ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -65,6 +66,7 @@ let package = Package(
     tests("KernelsTests", ["CKernels", "COpenBLAS", "Kernels"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["Machine"]),
+    tests("TelemetryTests", ["Telemetry", "JSON"]),
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
@@ -76,7 +78,7 @@ let package = Package(
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",
-      ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Tensors"]),
+      ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]

@@ -8,6 +8,7 @@ final class Arrivals {
   struct Source {
     /// nil for this rank's own tokens.
     var rank: Rank?
+    var tokenCount: Int
     var firstReturn: Int
     var returnCount: Int
   }
@@ -23,7 +24,8 @@ final class Arrivals {
   private let hiddenSize: Int
   private var inputs: [UnsafePointer<Float>] = []
   private var visits: [ExpertVisit] = []
-  private var expertIDs: [Int32] = []
+  /// The expert of each visit.
+  private(set) var expertIDs: [Int32] = []
   private var nodes: [Node] = []
   private var returnRows: [UnsafeMutablePointer<Float>] = []
   private(set) var sources: [Source] = []
@@ -43,7 +45,7 @@ final class Arrivals {
   }
 
   func addOwn(_ destination: DispatchPlan.Destination, input: UnsafePointer<Float>) {
-    beginSource(nil)
+    beginSource(nil, tokenCount: destination.tokens.count)
     var visit = 0
     for (i, token) in destination.tokens.enumerated() {
       beginToken(input + Int(token) * hiddenSize)
@@ -56,7 +58,7 @@ final class Arrivals {
   }
 
   func add(_ message: DispatchMessage, from rank: Rank) {
-    beginSource(rank)
+    beginSource(rank, tokenCount: message.tokenCount)
     var visit = 0
     for token in 0..<message.tokenCount {
       beginToken(message.rows + token * hiddenSize)
@@ -70,8 +72,8 @@ final class Arrivals {
 
   private var tokenIsNew = true
 
-  private func beginSource(_ rank: Rank?) {
-    sources.append(Source(rank: rank, firstReturn: nodes.count, returnCount: 0))
+  private func beginSource(_ rank: Rank?, tokenCount: Int) {
+    sources.append(Source(rank: rank, tokenCount: tokenCount, firstReturn: nodes.count, returnCount: 0))
   }
 
   private func endSource() {

@@ -19,11 +19,11 @@ final class Combiner {
     self.hiddenSize = hiddenSize
   }
 
-  /// output `[rows, hidden]` := each token's total. `ownRows` are this rank's partial sums, `returned[r]` those that
-  /// rank r sent, both in the plan's order; they are overwritten.
+  /// output `[rows, hidden]` := each token's total. `ownRows` are this rank's partial sums, `returned[r]` the message with
+  /// those of rank r, both in the plan's order; they are overwritten.
   func combine(
     plan: DispatchPlan, rows count: Int, own: Rank, ownRows: ArraySlice<UnsafeMutablePointer<Float>>,
-    returned: [AlignedBuffer<Float>], output: UnsafeMutablePointer<Float>
+    returned: [AlignedBuffer<UInt8>], output: UnsafeMutablePointer<Float>
   ) {
     guard count > 0 else { return }
     collect(plan, count: count, own: own, ownRows: ownRows, returned: returned)
@@ -44,7 +44,7 @@ final class Combiner {
 
   private func collect(
     _ plan: DispatchPlan, count: Int, own: Rank, ownRows: ArraySlice<UnsafeMutablePointer<Float>>,
-    returned: [AlignedBuffer<Float>]
+    returned: [AlignedBuffer<UInt8>]
   ) {
     starts.removeAll(keepingCapacity: true)
     starts.append(contentsOf: repeatElement(0, count: count + 1))
@@ -60,7 +60,7 @@ final class Combiner {
     rows.append(contentsOf: repeatElement(output0, count: total))
     for (rank, destination) in plan.destinations.enumerated() {
       for (i, token) in destination.returnedTokens.enumerated() {
-        let row = rank == own.index ? ownRows[ownRows.startIndex + i] : returned[rank].pointer + i * hiddenSize
+        let row = rank == own.index ? ownRows[ownRows.startIndex + i] : CombineMessage(base: returned[rank].pointer).rows + i * hiddenSize
         insert(destination.returnedIDs[i], row, token: Int(token))
       }
     }

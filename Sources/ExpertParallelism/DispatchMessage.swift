@@ -21,11 +21,11 @@ package enum ExpertParallelismError: Error, Equatable, CustomStringConvertible {
 
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
-/// Little-endian words: tokenCount, visitCount; visits by token `[tokenCount]`; expert ids `[visitCount]`; weights
+/// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token `[tokenCount]`; expert ids `[visitCount]`; weights
 /// (fp32) `[visitCount]`; padding to 64 bytes; activations (fp32) `[tokenCount, hidden]`. Counts travel with the
 /// payload, in one message: the receiver knows the most it can hold from the step's plan.
 struct DispatchMessage {
-  private static let headerWords = 2
+  private static let headerWords = 4
 
   let base: UnsafeMutableRawPointer
   let tokenCount: Int
@@ -40,6 +40,14 @@ struct DispatchMessage {
   }
 
   private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
+  /// Nanoseconds of the sender's clock.
+  var stamp: UInt64 {
+    get { UInt64(UInt32(bitPattern: words[2])) | UInt64(UInt32(bitPattern: words[3])) << 32 }
+    nonmutating set {
+      words[2] = Int32(truncatingIfNeeded: newValue)
+      words[3] = Int32(truncatingIfNeeded: newValue >> 32)
+    }
+  }
   var visitCounts: UnsafeMutablePointer<Int32> { words + Self.headerWords }
   var experts: UnsafeMutablePointer<Int32> { visitCounts + tokenCount }
   var weights: UnsafeMutablePointer<Float> {

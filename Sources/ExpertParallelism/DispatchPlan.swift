@@ -30,15 +30,27 @@ final class DispatchPlan {
 
   let placement: ExpertPlacement
   private(set) var destinations: [Destination]
+  /// Tokens that go to some rank of each host, other than this rank's own; hosts by their lowest rank.
+  private(set) var rowsToHost: [Int]
+  private let hostOfRank: [Int]
+  /// The last token that went to each host.
+  private var lastToken: [Int32]
 
-  init(placement: ExpertPlacement) {
+  init(placement: ExpertPlacement, hostOfRank: [Int]) {
     self.placement = placement
+    self.hostOfRank = hostOfRank
+    rowsToHost = Array(repeating: 0, count: placement.rankCount)
+    lastToken = Array(repeating: -1, count: placement.rankCount)
     destinations = Array(repeating: Destination(), count: placement.rankCount)
   }
 
   /// Sorts `rows` tokens' decisions by destination.
   func build(_ decisions: RouterDecisions, rows: Int) {
-    for rank in destinations.indices { destinations[rank].clear() }
+    for rank in destinations.indices {
+      destinations[rank].clear()
+      rowsToHost[rank] = 0
+      lastToken[rank] = -1
+    }
     for row in 0..<rows {
       let experts = decisions.experts.pointer + row * decisions.topK
       let weights = decisions.weights.pointer + row * decisions.topK
@@ -54,6 +66,11 @@ final class DispatchPlan {
     if isNew {
       destinations[rank].tokens.append(token)
       destinations[rank].visitCounts.append(0)
+      let host = hostOfRank[rank]
+      if lastToken[host] != token {
+        lastToken[host] = token
+        rowsToHost[host] += 1
+      }
     }
     if isNew || !placement.sharesNode(destinations[rank].experts.last!, expert) {
       destinations[rank].returnedIDs.append(expert)

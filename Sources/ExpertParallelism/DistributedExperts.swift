@@ -1,6 +1,7 @@
 import Fabric
 import Kernels
 import MoEModel
+import Telemetry
 import Tensors
 
 /// The expert layer of a cluster: each token travels once to every rank that owns experts it chose, and comes back as
@@ -29,16 +30,21 @@ package final class DistributedExperts: ExpertLayer {
   private var rowsByRank: [Int]
   private var outgoing: [AlignedBuffer<UInt8>]
   private var incoming: [AlignedBuffer<UInt8>]
-  private var returning: [AlignedBuffer<Float>]
-  private var returned: [AlignedBuffer<Float>]
+  private var returning: [AlignedBuffer<UInt8>]
+  private var returned: [AlignedBuffer<UInt8>]
   private var sends: [PendingRequest] = []
   private var dispatchReceives: [(source: Rank, request: PendingRequest)] = []
   private var combineReceives: [(source: Rank, request: PendingRequest)] = []
-  package var account = DispatchAccount()
+  private let telemetry: RankTelemetry
+  private let clocks: PeerClocks
+  private var phases: PhaseRecorder { telemetry.recorder }
 
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, compute: Compute, hiddenSize: Int, topK: Int
+    communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, compute: Compute, hiddenSize: Int, topK: Int,
+    telemetry: RankTelemetry, clocks: PeerClocks
   ) {
+    self.telemetry = telemetry
+    self.clocks = clocks
     self.communicator = communicator
     peers = (0..<communicator.size).map { Rank($0) }.filter { $0 != communicator.rank }
     self.placement = placement
@@ -47,15 +53,15 @@ package final class DistributedExperts: ExpertLayer {
     self.hiddenSize = hiddenSize
     self.topK = topK
     returnLimit = min(topK, placement.nodeLimit)
-    plan = DispatchPlan(placement: placement)
+    plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
     combiner = Combiner(placement: placement, compute: compute, hiddenSize: hiddenSize)
     arrivals = Arrivals(placement: placement, compute: compute, hiddenSize: hiddenSize)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
     outgoing = (0..<size).map { _ in AlignedBuffer(count: 64) }
     incoming = (0..<size).map { _ in AlignedBuffer(count: 64) }
-    returning = (0..<size).map { _ in AlignedBuffer(count: 16) }
-    returned = (0..<size).map { _ in AlignedBuffer(count: 16) }
+    returning = (0..<size).map { _ in AlignedBuffer(count: 64) }
+    returned = (0..<size).map { _ in AlignedBuffer(count: 64) }
   }
 
   /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
@@ -67,7 +73,7 @@ package final class DistributedExperts: ExpertLayer {
     guard communicator.size > 1 else { return }
     for rows in rowsByRank {
       let dispatched = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
-      let returned = rows * returnLimit * hiddenSize * 4
+      let returned = CombineMessage.byteCount(rows: rows * returnLimit, hiddenSize: hiddenSize)
       guard max(dispatched, returned) <= Int(Int32.max) else {
         throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
       }
@@ -82,8 +88,7 @@ package final class DistributedExperts: ExpertLayer {
     layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
     meanwhile: () -> Void
   ) throws {
-    let clock = ContinuousClock()
-    let start = clock.now
+    phases.enter(.pack, layer: layer)
     for peer in peers where rowsByRank[peer.index] > 0 {
       let buffer = incoming[peer.index]
       let limit = DispatchMessage.byteCount(
@@ -92,53 +97,45 @@ package final class DistributedExperts: ExpertLayer {
         (peer, try communicator.startReceive(into: .init(start: buffer.pointer, count: limit), from: peer, tag: Self.dispatchTag)))
     }
     plan.build(decisions, rows: rows)
-    if rows > 0 { try dispatch(input) }
-    let packed = clock.now
+    if rows > 0 { try dispatch(input, layer: layer) }
+    phases.enter(.shared, layer: layer)
     meanwhile()
+    phases.enter(.dispatch, layer: layer)
     try communicator.poll()
-    let met = clock.now
     arrivals.begin()
     try receiveDispatches(layer: layer, input: input, rows: rows)
-    let arrived = clock.now
+    phases.enter(.experts, layer: layer)
     let visitedBefore = bank.expertsVisited
     arrivals.compute(bank, layer: layer)
-    account.expertsVisited += bank.expertsVisited - visitedBefore
-    let computed = clock.now
-    try sendBack()
-    let sentBack = clock.now
-    for (source, request) in combineReceives {
-      let bytes = try communicator.wait(request)
-      let expected = plan.destinations[source.index].returnedIDs.count * hiddenSize * 4
-      guard bytes == expected else {
-        throw ExpertParallelismError.malformedCombine(from: source, layer: layer, bytes: bytes, expected: expected)
-      }
-    }
-    combineReceives.removeAll(keepingCapacity: true)
-    let back = clock.now
+    phases.enter(.pack, layer: layer)
+    telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: bank.expertsVisited - visitedBefore)
+    try sendBack(layer: layer)
+    phases.enter(.combine, layer: layer)
+    try receiveSums(layer: layer)
+    phases.enter(.merge, layer: layer)
     combiner.combine(
       plan: plan, rows: rows, own: communicator.rank, ownRows: arrivals.returns(toSource: 0), returned: returned, output: output)
+    guard !sends.isEmpty else { return }
+    phases.enter(.combine, layer: layer)
     for send in sends { try communicator.wait(send) }
     sends.removeAll(keepingCapacity: true)
-    let end = clock.now
-    account.layers += 1
-    account.meanwhile += met - packed
-    account.experts += computed - arrived
-    // Alone, a rank sorts its tokens by expert and adds up, but communicates with nobody.
-    guard communicator.size > 1 else { return }
-    account.pack += packed - start + (sentBack - computed)
-    account.dispatchWait += arrived - met
-    account.combineWait += back - sentBack
-    account.unpack += end - back
+    phases.enter(.merge, layer: layer)
   }
 
   private func send(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws {
     sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
-    account.bytesSent += bytes.count
-    account.messagesSent += 1
+    telemetry.traffic.byRank[peer.index].messages += 1
+  }
+
+  /// Of a wait, the time until the message was sent is its sender's fault.
+  private func blame(_ source: Rank, sent stamp: UInt64, began: UInt64, arrived: UInt64, _ phase: Phase, layer: Int) {
+    let sent = clocks.local(stamp, of: source)
+    guard sent > began else { return }
+    phases.blame(source.index, nanoseconds: min(sent, arrived) &- began, phase, layer: layer)
   }
 
   /// Sends every other rank its tokens, and gets ready for what will come back.
-  private func dispatch(_ input: UnsafePointer<Float>) throws {
+  private func dispatch(_ input: UnsafePointer<Float>, layer: Int) throws {
     let hidden = hiddenSize
     for peer in peers {
       let destination = plan.destinations[peer.index]
@@ -146,6 +143,8 @@ package final class DistributedExperts: ExpertLayer {
         tokens: destination.tokens.count, visits: destination.experts.count, hiddenSize: hidden)
       if outgoing[peer.index].count < bytes { outgoing[peer.index] = AlignedBuffer(count: bytes + bytes / 2) }
       let message = DispatchMessage(writing: destination, to: outgoing[peer.index].pointer)
+      telemetry.traffic.byRank[peer.index].countDispatch(
+        rows: destination.tokens.count, rowBytes: hidden * 4, messageBytes: bytes)
       if destination.tokens.count >= 8 {
         compute.pool.run { worker in
           for i in compute.share(of: destination.tokens.count, worker: worker) {
@@ -157,44 +156,73 @@ package final class DistributedExperts: ExpertLayer {
           (message.rows + i * hidden).update(from: input + Int(token) * hidden, count: hidden)
         }
       }
-      let count = destination.returnedIDs.count * hidden
-      if count > 0 {
+      if !destination.returnedIDs.isEmpty {
+        let count = CombineMessage.byteCount(rows: destination.returnedIDs.count, hiddenSize: hidden)
         if returned[peer.index].count < count { returned[peer.index] = AlignedBuffer(count: count + count / 2) }
-        let buffer = UnsafeMutableRawBufferPointer(start: returned[peer.index].pointer, count: count * 4)
+        let buffer = UnsafeMutableRawBufferPointer(start: returned[peer.index].pointer, count: count)
         combineReceives.append((peer, try communicator.startReceive(into: buffer, from: peer, tag: Self.combineTag)))
       }
+      message.stamp = Timestamp.now()
+      phases.sending(to: peer.index, rows: destination.tokens.count, layer: layer, isCombine: false, at: message.stamp)
       try send(.init(start: outgoing[peer.index].pointer, count: bytes), to: peer, tag: Self.dispatchTag)
     }
+    for (host, rows) in plan.rowsToHost.enumerated() { telemetry.traffic.rowsToHost[host] += rows }
   }
 
   /// Takes own tokens first, then every peer's as it comes; source 0 of `arrivals` is this rank.
   private func receiveDispatches(layer: Int, input: UnsafePointer<Float>, rows: Int) throws {
     arrivals.addOwn(plan.destinations[communicator.rank.index], input: input)
     for (source, request) in dispatchReceives {
+      let began = Timestamp.now()
       let bytes = try communicator.wait(request)
+      let arrived = Timestamp.now()
+      phases.enter(.unpack, layer: layer)
       let message = try DispatchMessage(
         reading: incoming[source.index].pointer, byteCount: bytes, from: source, to: communicator.rank, layer: layer,
         tokenLimit: rowsByRank[source.index], hiddenSize: hiddenSize, placement: placement)
+      blame(source, sent: message.stamp, began: began, arrived: arrived, .dispatch, layer: layer)
       arrivals.add(message, from: source)
+      phases.enter(.dispatch, layer: layer)
     }
     dispatchReceives.removeAll(keepingCapacity: true)
   }
 
+  /// Takes back the partial sums of own tokens.
+  private func receiveSums(layer: Int) throws {
+    for (source, request) in combineReceives {
+      let began = Timestamp.now()
+      let bytes = try communicator.wait(request)
+      let arrived = Timestamp.now()
+      let expected = CombineMessage.byteCount(rows: plan.destinations[source.index].returnedIDs.count, hiddenSize: hiddenSize)
+      guard bytes == expected else {
+        throw ExpertParallelismError.malformedCombine(from: source, layer: layer, bytes: bytes, expected: expected)
+      }
+      let stamp = CombineMessage(base: returned[source.index].pointer).stamp
+      blame(source, sent: stamp, began: began, arrived: arrived, .combine, layer: layer)
+    }
+    combineReceives.removeAll(keepingCapacity: true)
+  }
+
   /// Sends every source the partial sums of its tokens.
-  private func sendBack() throws {
+  private func sendBack(layer: Int) throws {
     let hidden = hiddenSize
     for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
       let rows = arrivals.returns(toSource: index)
       guard !rows.isEmpty, let rank = source.rank else { continue }
-      let count = rows.count * hidden
+      let count = CombineMessage.byteCount(rows: rows.count, hiddenSize: hidden)
       if returning[rank.index].count < count { returning[rank.index] = AlignedBuffer(count: count + count / 2) }
-      let target = returning[rank.index].pointer
+      let message = CombineMessage(base: returning[rank.index].pointer)
+      let target = message.rows
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
           (target + i * hidden).update(from: rows[rows.startIndex + i], count: hidden)
         }
       }
-      try send(.init(start: target, count: count * 4), to: rank, tag: Self.combineTag)
+      telemetry.traffic.byRank[rank.index].countCombine(
+        tokens: source.tokenCount, rows: rows.count, rowBytes: hidden * 4, messageBytes: count)
+      message.stamp = Timestamp.now()
+      phases.sending(to: rank.index, rows: rows.count, layer: layer, isCombine: true, at: message.stamp)
+      try send(.init(start: message.base, count: count), to: rank, tag: Self.combineTag)
     }
   }
 }

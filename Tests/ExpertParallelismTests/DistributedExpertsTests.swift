@@ -64,21 +64,26 @@ struct DistributedExpertsTests {
     let model = try TinyMixture(expertCount: 8, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
     let sent = try LocalFabric.run(size: 2) { communicator in
-      let (experts, _) = try layer(model, placement, communicator)
+      let counted = telemetry(model, placement)
+      let (experts, _) = try layer(model, placement, communicator, counting: counted)
       var generator = SeededGenerator(3)
       // Experts 4 to 7 live on rank 1: the whole sum comes back as one row.
       let tokens = RankTokens(
         communicator.isRoot ? 3 : 0, expertCount: 8, topK: 4, experts: [4, 5, 6, 7], using: &generator)
       try experts.beginStep(rowsByRank: [3, 0])
       try run(experts, tokens, topK: 4)
-      #expect(experts.account.bytesSent == communicator.bytesSent)
-      #expect(experts.account.messagesSent == communicator.messagesSent)
-      #expect(experts.account.layers == 1)
+      #expect(counted.traffic.total.bytes == communicator.bytesSent)
+      #expect(counted.traffic.total.messages == communicator.messagesSent)
+      #expect(counted.traffic.total.payload == 3 * TinyMixture.hiddenSize * 4)
+      #expect(counted.traffic.rowsToHost == (communicator.isRoot ? [3, 0] : [0, 0]))
+      // All three tokens' four visits happen on rank 1.
+      #expect(counted.stepVisits.reduce(0, +) == (communicator.isRoot ? 0 : 12))
+      #expect(counted.stepDistinct.reduce(0, +) == (communicator.isRoot ? 0 : 4))
       return communicator.bytesSent
     }
     let row = TinyMixture.hiddenSize * 4
-    // Header, three visit counts, twelve ids and weights, padded to 64; then three rows. Back: three rows.
-    #expect(sent == [128 + 3 * row, 3 * row])
+    // Header, three visit counts, twelve ids and weights, padded to 64; then three rows. Back: a header, three rows.
+    #expect(sent == [128 + 3 * row, 64 + 3 * row])
   }
 
   /// The message a peer sends instead of what the protocol says, and the error it must give.
@@ -93,6 +98,7 @@ struct DistributedExpertsTests {
           try experts.beginStep(rowsByRank: [0, 40])
           try run(experts, RankTokens(0, expertCount: 8, topK: 2, using: &generator), topK: 2)
         } else {
+          _ = try PeerClocks(communicator)
           let garbage = [UInt8](repeating: 0xfe, count: byteCount)
           try garbage.withUnsafeBytes { bytes in
             _ = try communicator.wait(try communicator.startSend(bytes, to: Rank(0), tag: MessageTag(1)))
@@ -105,12 +111,12 @@ struct DistributedExpertsTests {
     }
   }
 
-  @Test(arguments: [0, 4, TinyMixture.hiddenSize * 4 - 4])
+  @Test(arguments: [0, 4, 64, TinyMixture.hiddenSize * 4 + 60])
   func anAnswerOfTheWrongSizeIsAnErrorThatNamesItsSender(byteCount: Int) throws {
     let model = try TinyMixture(expertCount: 8, topK: 2, threads: 1)
-    let row = TinyMixture.hiddenSize * 4
+    let expected = 64 + TinyMixture.hiddenSize * 4
     #expect(
-      throws: ExpertParallelismError.malformedCombine(from: Rank(1), layer: 0, bytes: byteCount, expected: row)
+      throws: ExpertParallelismError.malformedCombine(from: Rank(1), layer: 0, bytes: byteCount, expected: expected)
     ) {
       try LocalFabric.run(size: 2) { communicator in
         if communicator.isRoot {
@@ -119,6 +125,7 @@ struct DistributedExpertsTests {
           try experts.beginStep(rowsByRank: [1, 0])
           try run(experts, RankTokens(1, expertCount: 8, topK: 2, experts: [4, 5], using: &generator), topK: 2)
         } else {
+          _ = try PeerClocks(communicator)
           var buffer = [UInt8](repeating: 0, count: 4096)
           try buffer.withUnsafeMutableBytes { buffer in
             _ = try communicator.wait(try communicator.startReceive(into: buffer, from: Rank(0), tag: MessageTag(1)))

@@ -3,6 +3,7 @@ import Fabric
 import Kernels
 import Machine
 import MoEModel
+import Telemetry
 
 /// One rank's tokens in one layer, with their router's decisions.
 struct RankTokens: Sendable {
@@ -52,7 +53,8 @@ struct ExpertScenario: Sendable {
         compute: compute)
       let distributed = DistributedExperts(
         communicator: communicator, placement: placement, bank: bank, compute: compute,
-        hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK)
+        hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK,
+        telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator))
       let reference = ReferenceExperts(
         communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
       return try steps.map { tokens in
@@ -102,9 +104,15 @@ struct ExpertScenario: Sendable {
 
 struct MeanwhileWasNotRunOnce: Error { var count: Int }
 
+/// An account for one rank of a tiny mixture.
+func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTelemetry {
+  RankTelemetry(
+    layerCount: TinyMixture.layerCount, expertCount: model.mixture.expertCount, rankCount: placement.rankCount)
+}
+
 /// One rank's distributed layer over one worker.
 func layer(
-  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: LocalCommunicator
+  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: LocalCommunicator, counting: RankTelemetry? = nil
 ) throws -> (DistributedExperts, Compute) {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
@@ -112,7 +120,7 @@ func layer(
     compute: compute)
   let experts = DistributedExperts(
     communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize,
-    topK: model.mixture.topK)
+    topK: model.mixture.topK, telemetry: counting ?? telemetry(model, placement), clocks: try PeerClocks(communicator))
   return (experts, compute)
 }
 

@@ -47,7 +47,7 @@ struct StepMessageTests {
   @Test func plansAreReadAsWritten() throws {
     #expect(try StepPlan(decoding: plan.encoded(), size: 3) == plan)
     var stop = StepPlan()
-    stop.stops = true
+    stop.order = .stop
     #expect(try StepPlan(decoding: stop.encoded(), size: 1) == stop)
     #expect(plan.rowsByRank(size: 3) == [1 << 24, 1, 3])
   }

@@ -1,7 +1,8 @@
-import ExpertParallelism
 import Fabric
 import Machine
+import JSON
 import MoEModel
+import Telemetry
 
 /// The loop of rank 0: plans a step, has every rank carry it out, and tells what came of it. Token ids only.
 package final class GenerationLoop {
@@ -11,10 +12,17 @@ package final class GenerationLoop {
   private var nextID: Int32 = 0
   private var hasStopped = false
   package private(set) var statistics = LoopStatistics()
+  /// By `StepKind`.
+  private var balances: [Balance]
+  private var lastAlignment = ContinuousClock.now
+
+  /// Clocks drift by up to some tens of microseconds a second: often enough to stay below a message's latency.
+  private static let alignmentInterval = Duration.seconds(10)
 
   package init(engine: RankEngine, limits: SchedulerLimits) {
     self.engine = engine
     self.limits = limits
+    balances = StepKind.allCases.map { _ in Balance(layerCount: engine.decoder.description.layerCount) }
     scheduler = Scheduler(limits: limits, rankCount: engine.communicator.size)
   }
 
@@ -40,20 +48,24 @@ package final class GenerationLoop {
   /// Runs one step on all ranks. Throws `interrupted` when a rank was asked to stop. Other ranks must be in `follow()`.
   package func step() throws -> [GenerationEvent] {
     guard !Interrupt.requested else { throw InferenceError.interrupted }
-    let clock = ContinuousClock()
-    let start = clock.now
-    let plan = scheduler.plan()
-    let before = engine.distributed?.account ?? DispatchAccount()
+    if ContinuousClock.now - lastAlignment > Self.alignmentInterval { try alignClocks() }
+    let phases = engine.phases
+    let start = Timestamp.now()
+    phases.beginStep(at: start)
+    var plan = scheduler.plan()
+    (plan.begin, plan.stamp) = (start, Timestamp.now())
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
-    let planned = clock.now
     let own = try engine.execute(plan)
-    let executed = clock.now
-    let outcomes = try engine.communicator.gather(own, to: Rank(0)) ?? [own]
+    phases.enter(.outcome)
+    let waiting = Timestamp.now()
+    let gathered = try engine.communicator.gather(own, to: Rank(0)) ?? [own]
+    let arrived = Timestamp.now()
     var events: [GenerationEvent] = []
     var interrupted = false
     var cost = LoopStatistics.Cost()
-    for (rank, bytes) in outcomes.enumerated() {
+    var outcomes: [StepOutcome] = []
+    for (rank, bytes) in gathered.enumerated() {
       let items = plan.items.filter { $0.home.index == rank }
       let outcome = try StepOutcome(decoding: bytes, from: Rank(rank), itemCount: items.count)
       interrupted = interrupted || outcome.interrupted
@@ -61,14 +73,70 @@ package final class GenerationLoop {
       cost.messagesSent += outcome.messagesSent
       cost.expertsVisited += outcome.expertsVisited
       for (item, result) in zip(items, outcome.results) { note(item, result, &events) }
+      balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
+      outcomes.append(outcome)
     }
-    let end = clock.now
-    cost.time = end - start
-    cost.coordination = (planned - start) + (end - executed)
-    if let spent = engine.distributed?.account { cost.experts = spent.since(before) }
+    balances[plan.kind.rawValue].endStep()
+    blameLate(outcomes, waiting: waiting, arrived: arrived)
+    cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind).communication))
+    cost.time = .nanoseconds(Int64(clamping: Timestamp.now() &- start))
     statistics.count(plan, ranks: engine.communicator.size, cost)
     if interrupted { throw InferenceError.interrupted }
     return events
+  }
+
+  /// Rank 0 waits for the outcomes of all: each rank answers for the time between the one before it and itself.
+  private func blameLate(_ outcomes: [StepOutcome], waiting: UInt64, arrived: UInt64) {
+    let sent = outcomes.enumerated().map { (rank: $0, time: engine.clocks.local($1.stamp, of: Rank($0))) }
+    var since = waiting
+    for (rank, time) in sent.sorted(by: { $0.time < $1.time }) where time > since {
+      let until = min(time, arrived)
+      if until > since { engine.phases.blame(rank, nanoseconds: until - since, .outcome) }
+      since = until
+    }
+  }
+
+  /// Has all ranks follow an order that is no step.
+  private func order(_ order: StepPlan.Order) throws {
+    var bytes = StepPlan(order).encoded()
+    try engine.communicator.broadcast(&bytes, from: Rank(0))
+  }
+
+  private func alignClocks() throws {
+    try order(.align)
+    try engine.obey(.align)
+    lastAlignment = .now
+  }
+
+  /// What every rank has counted since the start, or the last `resetAccounts`; steps so far are not forgotten.
+  package func collectAccounts() throws -> AccountOfRun {
+    try order(.collect)
+    let own = engine.account
+    let layers = engine.decoder.description.layerCount
+    let size = engine.communicator.size
+    let gathered = try engine.communicator.gather([], to: Rank(0)) ?? []
+    var ranks = [own]
+    for (rank, bytes) in gathered.enumerated().dropFirst() {
+      do {
+        let account = try RankAccount(json: try JSONValue(parsing: bytes), layerCount: layers, rankCount: size)
+        guard account.rank == rank else { throw MalformedAccount(reason: "it is of rank \(account.rank)") }
+        ranks.append(account)
+      } catch { throw InferenceError.malformedOutcome(Rank(rank), "\(error)") }
+    }
+    return AccountOfRun(ranks: ranks, balances: balances.map(\.layers))
+  }
+
+  /// Starts all accounts anew. Collective with `follow()`.
+  package func resetAccounts() throws {
+    try order(.reset)
+    try engine.obey(.reset)
+    for kind in balances.indices { balances[kind] = Balance(layerCount: engine.decoder.description.layerCount) }
+  }
+
+  /// Keeps accounts from now on, or none. Collective with `follow()`.
+  package func keepAccounts(_ keeps: Bool) throws {
+    try order(keeps ? .recordingOn : .recordingOff)
+    try engine.obey(keeps ? .recordingOn : .recordingOff)
   }
 
   private func note(_ item: StepPlan.Item, _ result: StepOutcome.Result, _ events: inout [GenerationEvent]) {
@@ -83,10 +151,7 @@ package final class GenerationLoop {
   package func stop() throws {
     guard !hasStopped else { return }
     hasStopped = true
-    var plan = StepPlan()
-    plan.stops = true
-    var bytes = plan.encoded()
-    try engine.communicator.broadcast(&bytes, from: Rank(0))
+    try order(.stop)
     engine.releaseAll()
   }
 }

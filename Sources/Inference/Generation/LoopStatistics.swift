@@ -1,12 +1,9 @@
-import ExpertParallelism
-
 /// Totals over the steps of a run.
 package struct LoopStatistics: Sendable {
   /// What one step cost.
   struct Cost {
     var time: Duration = .zero
-    var coordination: Duration = .zero
-    var experts = DispatchAccount()
+    var communication: Duration = .zero
     var bytesSent = 0
     var messagesSent = 0
     var expertsVisited = 0
@@ -17,10 +14,8 @@ package struct LoopStatistics: Sendable {
     package var tokens = 0
     /// Wall time, as rank 0 saw it.
     package var time: Duration = .zero
-    /// Time of rank 0 on plans and outcomes.
-    package var coordination: Duration = .zero
-    /// Rank 0's account of the expert layers.
-    package var experts = DispatchAccount()
+    /// Time in which rank 0 only communicated; none where it was not recorded.
+    package var communication: Duration = .zero
     /// Sent in expert layers, by all ranks together.
     package var bytesSent = 0
     package var messagesSent = 0
@@ -30,9 +25,7 @@ package struct LoopStatistics: Sendable {
     package var activeRanks = 0
 
     /// Share of the time in which rank 0 only communicated.
-    package var communicationShare: Double {
-      time > .zero ? (experts.communication + coordination) / time : 0
-    }
+    package var communicationShare: Double { time > .zero ? communication / time : 0 }
     package var tokensPerSecond: Double { time > .zero ? Double(tokens) / (time / .seconds(1)) : 0 }
 
     fileprivate func since(_ earlier: Totals) -> Totals {
@@ -40,8 +33,7 @@ package struct LoopStatistics: Sendable {
       difference.steps -= earlier.steps
       difference.tokens -= earlier.tokens
       difference.time -= earlier.time
-      difference.coordination -= earlier.coordination
-      difference.experts = experts.since(earlier.experts)
+      difference.communication -= earlier.communication
       difference.bytesSent -= earlier.bytesSent
       difference.messagesSent -= earlier.messagesSent
       difference.expertsVisited -= earlier.expertsVisited
@@ -67,10 +59,9 @@ package struct LoopStatistics: Sendable {
   }
 
   mutating func count(_ plan: StepPlan, ranks: Int, _ cost: Cost) {
-    if plan.items.allSatisfy({ $0.count == 1 && $0.outputs == .last && $0.start > 0 }) {
-      Self.add(plan, ranks, cost, to: &decode)
-    } else {
-      Self.add(plan, ranks, cost, to: &prefill)
+    switch plan.kind {
+    case .prefill: Self.add(plan, ranks, cost, to: &prefill)
+    case .decode: Self.add(plan, ranks, cost, to: &decode)
     }
   }
 
@@ -80,8 +71,7 @@ package struct LoopStatistics: Sendable {
     totals.tokens += rows.reduce(0, +)
     totals.activeRanks += rows.count { $0 > 0 }
     totals.time += cost.time
-    totals.coordination += cost.coordination
-    totals.experts += cost.experts
+    totals.communication += cost.communication
     totals.bytesSent += cost.bytesSent
     totals.messagesSent += cost.messagesSent
     totals.expertsVisited += cost.expertsVisited

@@ -4,6 +4,7 @@ import Fabric
 import Kernels
 import Machine
 import MoEModel
+import Telemetry
 
 /// One rank with a model loaded, ready for steps.
 package final class Session {
@@ -57,16 +58,21 @@ package final class Session {
     (arenas, report) = (model.arenas, model.report)
 
     let cache = try agree(on: communicator) { try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks) }
+    let telemetry = RankTelemetry(
+      layerCount: description.layerCount, expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
+    let clocks = try PeerClocks(communicator)
+    try clocks.align(communicator)
     var experts: DistributedExperts?
     if let mixture = description.mixture {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
       experts = DistributedExperts(
         communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: description.hiddenSize,
-        topK: mixture.topK)
+        topK: mixture.topK, telemetry: telemetry, clocks: clocks)
     }
-    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts)
+    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     engine = RankEngine(
-      communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute)
+      communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
+      telemetry: telemetry, clocks: clocks)
   }
 
   /// The loop of rank 0.

@@ -3,6 +3,7 @@ import Fabric
 import Kernels
 import Machine
 import MoEModel
+import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
 /// layers, and draws or scores tokens.
@@ -11,6 +12,10 @@ package final class RankEngine {
   let decoder: Decoder
   let cache: KeyValueCache
   let distributed: DistributedExperts?
+  let telemetry: RankTelemetry
+  let clocks: PeerClocks
+  var phases: PhaseRecorder { telemetry.recorder }
+  private let compute: Compute
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
   private let routing = RoutingRecorder()
@@ -25,8 +30,11 @@ package final class RankEngine {
   /// `distributed` is nil for models without experts.
   package init(
     communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
-    compute: Compute
+    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks
   ) {
+    self.telemetry = telemetry
+    self.clocks = clocks
+    self.compute = compute
     self.communicator = communicator
     rowsByRank = Array(repeating: 0, count: communicator.size)
     self.decoder = decoder
@@ -40,14 +48,56 @@ package final class RankEngine {
     var plan = StepPlan()
     var bytes: [UInt8] = []
     while true {
+      let waiting = Timestamp.now()
       try communicator.broadcast(&bytes, from: Rank(0))
+      let arrived = Timestamp.now()
       try plan.decode(bytes, size: communicator.size)
-      if plan.stops {
-        releaseAll()
-        return
+      guard plan.order == .step else {
+        if try obey(plan.order) { continue } else { return }
       }
-      _ = try communicator.gather(try execute(plan), to: Rank(0))
+      beginStep(plan, waiting: waiting, arrived: arrived)
+      let own = try execute(plan)
+      phases.enter(.outcome)
+      _ = try communicator.gather(own, to: Rank(0))
+      phases.endStep(plan.kind)
     }
+  }
+
+  /// Counts a step from when rank 0 began it: what a rank waited before is nobody's time.
+  private func beginStep(_ plan: StepPlan, waiting: UInt64, arrived: UInt64) {
+    let begin = min(max(waiting, clocks.local(plan.begin, of: Rank(0))), arrived)
+    phases.beginStep(at: begin)
+    let sent = min(clocks.local(plan.stamp, of: Rank(0)), arrived)
+    if sent > begin { phases.blame(0, nanoseconds: sent - begin, .plan) }
+  }
+
+  /// Follows an order that is no step; false when it was to stop. Collective.
+  @discardableResult
+  func obey(_ order: StepPlan.Order) throws -> Bool {
+    switch order {
+    case .step: break
+    case .stop:
+      releaseAll()
+      return false
+    case .align: try clocks.align(communicator)
+    case .collect: _ = try communicator.gather(Array(account.json.text().utf8), to: Rank(0))
+    case .reset: telemetry.reset()
+    case .recordingOn: phases.isEnabled = true
+    case .recordingOff: phases.isEnabled = false
+    }
+    return true
+  }
+
+  /// What this rank has counted.
+  var account: RankAccount {
+    var account = RankAccount(telemetry)
+    account.rank = communicator.rank.index
+    account.host = communicator.hostName
+    account.hostLeader = clocks.hostOfRank[account.rank]
+    account.threads = compute.workerCount
+    let clock = clocks.estimates[account.rank]
+    (account.clockOffset, account.clockError, account.clockDrift) = (clock.offset, clock.error, clock.drift * 1e6)
+    return account
   }
 
   /// Forgets every sequence: the next loop starts with none.
@@ -69,24 +119,33 @@ package final class RankEngine {
     for item in plan.items where item.home == communicator.rank { own.append(item) }
     // Other ranks count on these tokens: a plan that cannot be followed ends the run.
     try fillBatch(own)
-    let before = distributed?.account ?? DispatchAccount()
+    telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
     try distributed?.beginStep(rowsByRank: rowsByRank)
     routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
     let logits = try decoder.forward(batch)
+    phases.enter(.sampling)
     do throws(InferenceError) {
       outcome.interrupted = Interrupt.requested
-      if let spent = distributed?.account.since(before) {
-        outcome.bytesSent = spent.bytesSent
-        outcome.messagesSent = spent.messagesSent
-        outcome.expertsVisited = spent.expertsVisited
-      }
+      countStep()
       try findResults(own, logits)
+      outcome.stamp = Timestamp.now()
       writer.clear()
       outcome.encode(to: &writer)
-      outcome.results.removeAll(keepingCapacity: true)
       return writer.bytes
     } catch { return StepOutcome.failure("\(error)") }
+  }
+
+  /// Tells in the outcome what the step's expert layers did.
+  private func countStep() {
+    telemetry.endTraffic()
+    let sent = telemetry.traffic.total
+    outcome.bytesSent = sent.bytes
+    outcome.messagesSent = sent.messages
+    guard distributed != nil else { return }
+    outcome.visits.replace(with: telemetry.stepVisits)
+    outcome.experts.replace(with: telemetry.stepDistinct)
+    outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }
   }
 
   private func fillBatch(_ items: [StepPlan.Item]) throws(InferenceError) {
@@ -162,5 +221,13 @@ package final class RankEngine {
     }
     if options.returnsRouting { scored.routing = routing.rows(chunk.firstRow..<(chunk.firstRow + chunk.count)) }
     return scored
+  }
+}
+
+extension [Int32] {
+  /// Becomes `other` in its own memory.
+  fileprivate mutating func replace(with other: [Int32]) {
+    removeAll(keepingCapacity: true)
+    append(contentsOf: other)
   }
 }

@@ -12,6 +12,11 @@ struct StepOutcome {
 
   /// The rank received a signal to stop.
   var interrupted = false
+  /// When it was sent, in nanoseconds of this rank's clock.
+  var stamp: UInt64 = 0
+  /// Visits and distinct experts of this rank in each layer; empty in models without experts.
+  var visits: [Int32] = []
+  var experts: [Int32] = []
   /// What this rank sent to others in its expert layers.
   var bytesSent = 0
   var messagesSent = 0
@@ -35,6 +40,9 @@ struct StepOutcome {
 
   func encode(to writer: inout ByteWriter) {
     writer.write(UInt8(interrupted ? 1 : 0))
+    writer.write(stamp)
+    writer.write(visits)
+    writer.write(experts)
     writer.write(Int64(bytesSent))
     writer.write(Int64(messagesSent))
     writer.write(Int64(expertsVisited))
@@ -62,6 +70,9 @@ struct StepOutcome {
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
     do throws(TruncatedMessage) {
+      stamp = try reader.read()
+      visits = try reader.readInts()
+      experts = try reader.readInts()
       bytesSent = Int(try reader.read(Int64.self))
       messagesSent = Int(try reader.read(Int64.self))
       expertsVisited = Int(try reader.read(Int64.self))

@@ -1,5 +1,6 @@
 import Fabric
 import MoEModel
+import Telemetry
 
 /// What every rank is to do in one step, decided by rank 0 and sent to all.
 struct StepPlan: Equatable {
@@ -22,11 +23,32 @@ struct StepPlan: Equatable {
     var outputs: DecoderBatch.Outputs
   }
 
-  var stops = false
+  /// What the ranks are to do; all but `step` and `stop` leave the rest of the plan empty.
+  enum Order: UInt8, CaseIterable {
+    case step, stop
+    /// Measure the clocks.
+    case align
+    /// Send the accounts to rank 0.
+    case collect
+    /// Forget the accounts.
+    case reset
+    /// Keep accounts from now on, or none.
+    case recordingOn, recordingOff
+  }
+
+  var order = Order.step
+  /// When rank 0 began the step, and when it sent the plan, in nanoseconds of its clock.
+  var begin: UInt64 = 0
+  var stamp: UInt64 = 0
   var admissions: [Admission] = []
   var items: [Item] = []
   /// Sequences whose cache blocks are to be freed before the step.
   var releases: [SequenceID] = []
+
+  /// A decode step only continues sequences.
+  var kind: StepKind {
+    items.allSatisfy { $0.count == 1 && $0.outputs == .last && $0.start > 0 } ? .decode : .prefill
+  }
 
   /// Tokens of each rank in this step.
   func rowsByRank(size: Int) -> [Int] {
@@ -48,7 +70,9 @@ struct StepPlan: Equatable {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write(UInt8(stops ? 1 : 0))
+    writer.write(order.rawValue)
+    writer.write(begin)
+    writer.write(stamp)
     writer.write(Int32(releases.count))
     for id in releases { writer.write(id.value) }
     writer.write(Int32(admissions.count))
@@ -73,7 +97,10 @@ struct StepPlan: Equatable {
     items.removeAll(keepingCapacity: true)
     releases.removeAll(keepingCapacity: true)
     do throws(TruncatedMessage) {
-      stops = try reader.read(UInt8.self) != 0
+      guard let order = Order(rawValue: try reader.read(UInt8.self)) else { throw TruncatedMessage() }
+      self.order = order
+      begin = try reader.read()
+      stamp = try reader.read()
       for _ in 0..<(try reader.readCount(width: 4)) { releases.append(SequenceID(try reader.read())) }
       for _ in 0..<(try reader.readCount(width: 1)) { admissions.append(try Admission(from: &reader)) }
       for _ in 0..<(try reader.readCount(width: 17)) {
@@ -97,6 +124,8 @@ struct StepPlan: Equatable {
   }
 
   init() {}
+
+  init(_ order: Order) { self.order = order }
 }
 
 extension DecoderBatch.Outputs {

@@ -1,5 +1,6 @@
 import Kernels
 import Machine
+import Telemetry
 import Tensors
 
 /// A model that runs: description, weights and the buffers of a step.
@@ -14,6 +15,7 @@ package final class Decoder {
   let cache: KeyValueCache
   let experts: (any ExpertLayer)?
   let router: Router?
+  private let phases: PhaseRecorder?
   let frequencies: [Float]
   let nextTask = TaskCounter()
   let attentionScratch: [AttentionScratch]
@@ -28,8 +30,9 @@ package final class Decoder {
   /// `experts` must be given for a model with a mixture.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: (any ExpertLayer)?
+    experts: (any ExpertLayer)?, phases: PhaseRecorder? = nil
   ) {
+    self.phases = phases
     self.description = description
     self.weights = weights
     self.compute = compute
@@ -47,14 +50,21 @@ package final class Decoder {
   package func forward(_ batch: DecoderBatch) throws -> UnsafeMutableBufferPointer<Float> {
     let rows = batch.tokens.count
     if workspace.rows < rows { workspace = Workspace(description, rowFormat: weights.rowFormat, rows: rows + rows / 2) }
+    phases?.enter(.embedding)
     if rows > 0 { embed(batch) }
     for layer in weights.layers.indices {
+      phases?.enter(.attention, layer: layer)
       if rows > 0 { attention(layer: layer, batch) }
       switch weights.layers[layer].feedForward {
-      case .dense(let feedForward): if rows > 0 { dense(feedForward, layer: layer, rows: rows) }
-      case .mixture(let mixture): try self.mixture(mixture, layer: layer, rows: rows)
+      case .dense(let feedForward):
+        phases?.enter(.dense, layer: layer)
+        if rows > 0 { dense(feedForward, layer: layer, rows: rows) }
+      case .mixture(let mixture):
+        phases?.enter(.gate, layer: layer)
+        try self.mixture(mixture, layer: layer, rows: rows)
       }
     }
+    phases?.enter(.head)
     batch.findOutputRows(&outputRows)
     return head(rows: outputRows)
   }

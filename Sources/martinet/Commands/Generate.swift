@@ -33,6 +33,7 @@ struct Generate: ParsableCommand {
   var maxNewTokens = 128
 
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var reports: ReportOptions
 
   @Option(
     parsing: .unconditionalSingleValue,
@@ -61,6 +62,7 @@ struct Generate: ParsableCommand {
       let codec = TextCodec(folder: try agree(on: communicator) { try model.folder() })
       let session = try model.open(communicator) { folder, description in
         guard communicator.isRoot else { return 0 }
+        try reports.check()
         let stopTokens = ignoreEos ? [] : try StopTokens.read(folder)
         let parameters = try sampling.parameters()
         requests = try prompts(codec).enumerated().map { index, ids in
@@ -71,13 +73,16 @@ struct Generate: ParsableCommand {
         }
         return requests.map(\.capacity).max() ?? 0
       }
+      reports.prepare(session)
       try withLoop(session) { loop in
         let printer = GenerationPrinter(codec: codec, stop: stop, json: json, requests: requests)
         do { try printer.run(loop) } catch InferenceError.interrupted {
           printer.summarize(loop.statistics, ranks: communicator.size)
+          try reports.write(loop, session, statistics: loop.statistics)
           throw InferenceError.interrupted
         }
         printer.summarize(loop.statistics, ranks: communicator.size)
+        try reports.write(loop, session, statistics: loop.statistics)
       }
     }
   }

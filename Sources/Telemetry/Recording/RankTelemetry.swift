@@ -1,0 +1,54 @@
+/// All that one rank counts while it runs: time, bytes, and visits of experts.
+package final class RankTelemetry {
+  package let recorder: PhaseRecorder
+  /// Of the step under way.
+  package var traffic: TrafficTable
+  /// Visits and distinct experts of each layer in the step under way.
+  package private(set) var stepVisits: [Int32]
+  package private(set) var stepDistinct: [Int32]
+  /// By `StepKind`.
+  package private(set) var trafficTotals: [TrafficTable]
+  package private(set) var loads: [ExpertLoad]
+  private var kind = StepKind.decode
+
+  package init(layerCount: Int, expertCount: Int, rankCount: Int) {
+    recorder = PhaseRecorder(layerCount: layerCount, rankCount: rankCount)
+    traffic = TrafficTable(rankCount: rankCount)
+    trafficTotals = StepKind.allCases.map { _ in TrafficTable(rankCount: rankCount) }
+    loads = StepKind.allCases.map { _ in ExpertLoad(layerCount: layerCount, expertCount: expertCount) }
+    stepVisits = Array(repeating: 0, count: layerCount)
+    stepDistinct = stepVisits
+  }
+
+  /// Forgets what an unfinished step counted.
+  package func beginStep(_ kind: StepKind) {
+    self.kind = kind
+    for i in traffic.byRank.indices { (traffic.byRank[i], traffic.rowsToHost[i]) = (Traffic(), 0) }
+    for i in stepVisits.indices { (stepVisits[i], stepDistinct[i]) = (0, 0) }
+  }
+
+  /// Counts the visits that this rank's experts got in one layer.
+  package func visited(layer: Int, experts: [Int32], distinct: Int) {
+    guard stepVisits.indices.contains(layer) else { return }
+    stepVisits[layer] += Int32(experts.count)
+    stepDistinct[layer] += Int32(distinct)
+    loads[kind.rawValue].count(layer: layer, experts: experts, distinct: distinct)
+  }
+
+  /// Adds the step's traffic to its kind's.
+  package func endTraffic() {
+    for i in traffic.byRank.indices {
+      trafficTotals[kind.rawValue].byRank[i] += traffic.byRank[i]
+      trafficTotals[kind.rawValue].rowsToHost[i] += traffic.rowsToHost[i]
+    }
+  }
+
+  /// Forgets all sums.
+  package func reset() {
+    recorder.reset()
+    for kind in trafficTotals.indices {
+      trafficTotals[kind] = TrafficTable(rankCount: recorder.rankCount)
+      loads[kind].clear()
+    }
+  }
+}

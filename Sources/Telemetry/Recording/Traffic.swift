@@ -1,0 +1,62 @@
+/// What one rank sent to another in expert layers.
+package struct Traffic: Sendable, Equatable {
+  /// Tokens' activations.
+  package var dispatchPayload = 0
+  /// Counts, expert ids, weights, time stamps, padding.
+  package var dispatchMetadata = 0
+  /// Partial sums of expert outputs.
+  package var combinePayload = 0
+  package var combineMetadata = 0
+  package var messages = 0
+  /// Tokens dispatched, each once.
+  package var dispatchRows = 0
+  /// Tokens whose sums were returned, and the rows that took.
+  package var combineTokens = 0
+  package var combineRows = 0
+
+  package init() {}
+
+  /// Counts a dispatch message but for `messages`.
+  package mutating func countDispatch(rows: Int, rowBytes: Int, messageBytes: Int) {
+    dispatchRows += rows
+    dispatchPayload += rows * rowBytes
+    dispatchMetadata += messageBytes - rows * rowBytes
+  }
+
+  /// Counts a combine message but for `messages`; `tokens` share its rows.
+  package mutating func countCombine(tokens: Int, rows: Int, rowBytes: Int, messageBytes: Int) {
+    combineTokens += tokens
+    combineRows += rows
+    combinePayload += rows * rowBytes
+    combineMetadata += messageBytes - rows * rowBytes
+  }
+
+  package var payload: Int { dispatchPayload + combinePayload }
+  package var metadata: Int { dispatchMetadata + combineMetadata }
+  package var bytes: Int { payload + metadata }
+
+  package static func += (a: inout Traffic, b: Traffic) {
+    a.dispatchPayload += b.dispatchPayload
+    a.dispatchMetadata += b.dispatchMetadata
+    a.combinePayload += b.combinePayload
+    a.combineMetadata += b.combineMetadata
+    a.messages += b.messages
+    a.dispatchRows += b.dispatchRows
+    a.combineTokens += b.combineTokens
+    a.combineRows += b.combineRows
+  }
+}
+
+/// One rank's traffic by destination.
+package struct TrafficTable: Sendable {
+  package var byRank: [Traffic]
+  /// Tokens that had to reach each host, once however many of its ranks they visit; hosts by their lowest rank.
+  package var rowsToHost: [Int]
+
+  package init(rankCount: Int) {
+    byRank = Array(repeating: Traffic(), count: rankCount)
+    rowsToHost = Array(repeating: 0, count: rankCount)
+  }
+
+  package var total: Traffic { byRank.reduce(into: Traffic()) { $0 += $1 } }
+}

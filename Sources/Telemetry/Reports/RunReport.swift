@@ -1,0 +1,49 @@
+/// Everything a report is made of: what ran, and what all ranks counted.
+package struct RunReport: Sendable {
+  /// What ran.
+  package struct Subject: Sendable {
+    package var command: [String] = []
+    package var program = ""
+    /// UTC, ISO 8601.
+    package var date = ""
+    package var model = ""
+    package var family = ""
+    package var hiddenSize = 0
+    package var layerCount = 0
+    /// 0 in a model without experts.
+    package var expertCount = 0
+    package var expertsPerToken = 0
+    package var instructionSet = ""
+    /// Bytes of one token's activations between ranks.
+    package var rowBytes = 0
+
+    package init() {}
+  }
+
+  package var subject: Subject
+  package var account: AccountOfRun
+  /// Tokens fed, and seconds as rank 0 saw them, by `StepKind`.
+  package var tokens: [Int]
+  package var seconds: [Double]
+
+  package init(subject: Subject, account: AccountOfRun, tokens: [Int], seconds: [Double]) {
+    self.subject = subject
+    self.account = account
+    self.tokens = tokens
+    self.seconds = seconds
+  }
+
+  package var rankCount: Int { account.ranks.count }
+
+  /// The kinds of step of which there were any.
+  package var kinds: [StepKind] { StepKind.allCases.filter { account.ranks.first?.kinds[$0.rawValue].steps ?? 0 > 0 } }
+
+  /// Without what only pages and traces show.
+  package var withoutSpans: RunReport {
+    var copy = self
+    for rank in copy.account.ranks.indices { (copy.account.ranks[rank].spans, copy.account.ranks[rank].messages) = ([], []) }
+    return copy
+  }
+
+  package func figures(_ kind: StepKind) -> KindFigures { KindFigures(self, kind) }
+}
