@@ -9,15 +9,35 @@ extension MPICommunicator {
 
   package func broadcast(_ bytes: inout [UInt8], from root: Rank, limit: Int) throws(FabricError) {
     try check(root: root)
-    let announced = try broadcastLength(Int64(bytes.count), from: root)
-    let count = try checkedTotal([announced], limit: limit)
-    if rank != root { bytes = [UInt8](repeating: 0, count: count) }
+    // The length and as much as fits beside it: most messages take one round.
+    let head = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.broadcastHead, alignment: 8)
+    defer { head.deallocate() }
+    let room = head.count - 8
+    if rank == root {
+      head.storeBytes(of: Int64(bytes.count), as: Int64.self)
+      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: head[8...]).copyMemory(from: .init(rebasing: $0.prefix(room))) }
+    }
+    try broadcast(head, from: root)
+    let count = try checkedTotal([head.load(as: Int64.self)], limit: limit)
+    if rank != root {
+      bytes.removeAll(keepingCapacity: true)
+      bytes.append(contentsOf: head[8..<(8 + min(count, room))])
+      if count > room { bytes.append(contentsOf: repeatElement(0, count: count - room)) }
+    }
+    guard count > room else { return }
     let result = bytes.withUnsafeMutableBytes { buffer in
-      var request: MPI_Request? = cmpi_request_null()
-      let code = MPI_Ibcast(buffer.addressForMPI, Int32(count), cmpi_byte(), Int32(root.index), world, &request)
-      return finish("MPI_Ibcast", code, &request)
+      Result { () throws(FabricError) in try broadcast(UnsafeMutableRawBufferPointer(rebasing: buffer[room...]), from: root) }
     }
     try result.get()
+  }
+
+  /// Bytes of the first message of a broadcast, the same on every rank.
+  private static let broadcastHead = 1024
+
+  private func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Rank) throws(FabricError) {
+    var request: MPI_Request? = cmpi_request_null()
+    let code = MPI_Ibcast(buffer.addressForMPI, Int32(buffer.count), cmpi_byte(), Int32(root.index), world, &request)
+    try finish("MPI_Ibcast", code, &request).get()
   }
 
   package func gather(_ bytes: [UInt8], to root: Rank, limit: Int) throws(FabricError) -> [[UInt8]]? {
@@ -78,17 +98,6 @@ extension MPICommunicator {
     }
     try result.get()
     return reduced
-  }
-
-  private func broadcastLength(_ length: Int64, from root: Rank) throws(FabricError) -> Int64 {
-    var length = length
-    let result = withUnsafeMutablePointer(to: &length) { length in
-      var request: MPI_Request? = cmpi_request_null()
-      let code = MPI_Ibcast(length, 1, cmpi_int64(), Int32(root.index), world, &request)
-      return finish("MPI_Ibcast", code, &request)
-    }
-    try result.get()
-    return length
   }
 
   private func exchangeLengths(_ count: Int, limit: Int) throws(FabricError) -> GatherLayout {

@@ -19,6 +19,9 @@ package final class GenerationLoop {
   /// Clocks drift by up to some tens of microseconds a second: often enough to stay below a message's latency.
   private static let alignmentInterval = Duration.seconds(10)
 
+  /// The most that one rank may report at once.
+  private static let outcomeLimit = 1 << 30
+
   package init(engine: RankEngine, limits: SchedulerLimits) {
     self.engine = engine
     self.limits = limits
@@ -56,44 +59,37 @@ package final class GenerationLoop {
     (plan.begin, plan.stamp) = (start, Timestamp.now())
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
+    try engine.outcomes.open()
     let own = try engine.execute(plan)
     phases.enter(.outcome)
-    let waiting = Timestamp.now()
-    let gathered = try engine.communicator.gather(own, to: Rank(0)) ?? [own]
-    let arrived = Timestamp.now()
     var events: [GenerationEvent] = []
     var interrupted = false
     var cost = LoopStatistics.Cost()
-    var outcomes: [StepOutcome] = []
-    for (rank, bytes) in gathered.enumerated() {
+    // All of them before any is looked at: one that tells of a failure must not leave the others under way.
+    var received = [(bytes: own, waiting: start, arrived: start)]
+    for rank in 1..<engine.communicator.size {
+      let waiting = Timestamp.now()
+      let bytes = try engine.outcomes.receive(from: Rank(rank), limit: Self.outcomeLimit)
+      received.append((bytes, waiting, Timestamp.now()))
+    }
+    for (rank, (bytes, waiting, arrived)) in received.enumerated() {
       let items = plan.items.filter { $0.home.index == rank }
       let outcome = try StepOutcome(decoding: bytes, from: Rank(rank), itemCount: items.count)
+      let sent = min(engine.clocks.local(outcome.stamp, of: Rank(rank)), arrived)
+      if sent > waiting { phases.blame(rank, nanoseconds: sent - waiting, .outcome) }
       interrupted = interrupted || outcome.interrupted
       cost.bytesSent += outcome.bytesSent
       cost.messagesSent += outcome.messagesSent
       cost.expertsVisited += outcome.expertsVisited
       for (item, result) in zip(items, outcome.results) { note(item, result, &events) }
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
-      outcomes.append(outcome)
     }
     balances[plan.kind.rawValue].endStep()
-    blameLate(outcomes, waiting: waiting, arrived: arrived)
     cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind).communication))
     cost.time = .nanoseconds(Int64(clamping: Timestamp.now() &- start))
     statistics.count(plan, ranks: engine.communicator.size, cost)
     if interrupted { throw InferenceError.interrupted }
     return events
-  }
-
-  /// Rank 0 waits for the outcomes of all: each rank answers for the time between the one before it and itself.
-  private func blameLate(_ outcomes: [StepOutcome], waiting: UInt64, arrived: UInt64) {
-    let sent = outcomes.enumerated().map { (rank: $0, time: engine.clocks.local($1.stamp, of: Rank($0))) }
-    var since = waiting
-    for (rank, time) in sent.sorted(by: { $0.time < $1.time }) where time > since {
-      let until = min(time, arrived)
-      if until > since { engine.phases.blame(rank, nanoseconds: until - since, .outcome) }
-      since = until
-    }
   }
 
   /// Has all ranks follow an order that is no step.
@@ -111,12 +107,12 @@ package final class GenerationLoop {
   /// What every rank has counted since the start, or the last `resetAccounts`; steps so far are not forgotten.
   package func collectAccounts() throws -> AccountOfRun {
     try order(.collect)
-    let own = engine.account
+    try engine.outcomes.open()
     let layers = engine.decoder.description.layerCount
     let size = engine.communicator.size
-    let gathered = try engine.communicator.gather([], to: Rank(0)) ?? []
-    var ranks = [own]
-    for (rank, bytes) in gathered.enumerated().dropFirst() {
+    var ranks = [engine.account]
+    for rank in 1..<size {
+      let bytes = try engine.outcomes.receive(from: Rank(rank), limit: Self.outcomeLimit)
       do {
         let account = try RankAccount(json: try JSONValue(parsing: bytes), layerCount: layers, rankCount: size)
         guard account.rank == rank else { throw MalformedAccount(reason: "it is of rank \(account.rank)") }

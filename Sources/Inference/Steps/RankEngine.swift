@@ -15,6 +15,8 @@ package final class RankEngine {
   let telemetry: RankTelemetry
   let clocks: PeerClocks
   var phases: PhaseRecorder { telemetry.recorder }
+  /// What other ranks report to rank 0: outcomes of steps, and accounts.
+  let outcomes: Inbox
   private let compute: Compute
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
@@ -35,6 +37,7 @@ package final class RankEngine {
     self.telemetry = telemetry
     self.clocks = clocks
     self.compute = compute
+    outcomes = Inbox(communicator, tag: MessageTag(4))
     self.communicator = communicator
     rowsByRank = Array(repeating: 0, count: communicator.size)
     self.decoder = decoder
@@ -58,7 +61,7 @@ package final class RankEngine {
       beginStep(plan, waiting: waiting, arrived: arrived)
       let own = try execute(plan)
       phases.enter(.outcome)
-      _ = try communicator.gather(own, to: Rank(0))
+      try outcomes.send(own)
       phases.endStep(plan.kind)
     }
   }
@@ -80,7 +83,7 @@ package final class RankEngine {
       releaseAll()
       return false
     case .align: try clocks.align(communicator)
-    case .collect: _ = try communicator.gather(Array(account.json.text().utf8), to: Rank(0))
+    case .collect: try outcomes.send(Array(account.json.text().utf8))
     case .reset: telemetry.reset()
     case .recordingOn: phases.isEnabled = true
     case .recordingOff: phases.isEnabled = false

@@ -13,15 +13,15 @@ struct LayerPlot {
     }
     let ticks = SVG.ticks(to: values.map { $0.reduce(0, +) }.max() ?? 0)
     let top = ticks.last ?? 1
-    let (left, height, base) = (56.0, 220.0, 240.0)
-    let bar = min(28, max(5, 860 / Double(layers + 1)))
-    var svg = SVG(width: left + bar * Double(layers + 1) + 20, height: 276)
+    let (left, height, base) = (64.0, 220.0, 246.0)
+    let bar = min(48, max(5, 860 / Double(layers + 1)))
+    var svg = SVG(width: left + bar * Double(layers + 1) + 20, height: 282)
     for tick in ticks {
       let y = base - height * tick / max(top, 1e-9)
       svg.line(x1: left, y1: y, x2: left + bar * Double(layers + 1), y2: y)
       svg.text(Decimals.text(tick, top < 5 ? 1 : 0), x: left - 6, y: y + 4, anchor: .end, weak: true)
     }
-    svg.text("µs", x: left - 6, y: 12, anchor: .end, weak: true)
+    svg.text("µs a step", x: left, y: 12, anchor: .end, weak: true)
     for (layer, groups) in values.enumerated() {
       let x = left + bar * Double(layer)
       var y = base

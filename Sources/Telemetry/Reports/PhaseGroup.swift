@@ -9,11 +9,11 @@ struct PhaseGroup {
 
   static let all: [PhaseGroup] = [
     .init(title: "attention", color: "#4269d0", phases: [.attention], part: .whole),
-    .init(title: "dense", color: "#a3bdf0", phases: [.dense], part: .whole),
+    .init(title: "dense", color: "#97bbf5", phases: [.dense], part: .whole),
     .init(title: "gate", color: "#9c6b4e", phases: [.gate], part: .whole),
     .init(title: "shared expert", color: "#6cc5b0", phases: [.shared], part: .whole),
     .init(title: "experts", color: "#3ca951", phases: [.experts], part: .whole),
-    .init(title: "merge", color: "#97bbf5", phases: [.merge], part: .whole),
+    .init(title: "merge", color: "#a463f2", phases: [.merge], part: .whole),
     .init(title: "embedding, head, sampling", color: "#9498a0", phases: [.embedding, .head, .sampling], part: .whole),
     .init(title: "pack and unpack", color: "#efb118", phases: [.pack, .unpack], part: .whole),
     .init(title: "transfer", color: "#ff725c", phases: [.plan, .dispatch, .combine, .outcome], part: .onTime),

@@ -30,7 +30,7 @@ extension RunReport {
     var cards: [(String, String)] = []
     for kind in kinds {
       let figures = figures(kind)
-      cards.append(("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(figures.steps) steps"))
+      cards.append(("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Decimals.count(figures.steps, "step"))"))
       guard rankCount > 1 else { continue }
       cards.append((Decimals.percent(figures.exposedShare), "communication, \(kind.name)"))
       cards.append((Decimals.percent(figures.waitingShare), "waiting, \(kind.name)"))
@@ -44,7 +44,7 @@ extension RunReport {
 
   private func section(_ kind: StepKind) -> String {
     let figures = figures(kind)
-    var html = "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p class=weak>\(figures.steps) steps, \(figures.tokens) tokens, \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \(Decimals.percent(figures.coverage, 2)) of it.</p>"
+    var html = "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \(Decimals.percent(figures.coverage, 2)) of it.</p>"
     html += "<h3>Time of a step by layer</h3><div class=plot>\(LayerPlot(report: self, kind: kind).markup())</div>"
     html += phaseTable(figures)
     if rankCount > 1 {

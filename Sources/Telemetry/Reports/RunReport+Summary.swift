@@ -7,7 +7,7 @@ extension RunReport {
   private func lines(_ figures: KindFigures) -> [String] {
     let perStep = figures.steps > 0 ? figures.wall / Double(figures.steps) : 0
     var lines = [
-      "\(figures.kind.name): \(figures.steps) steps of \(Decimals.time(perStep)), \(figures.tokens) tokens, \(Decimals.text(figures.tokensPerSecond)) tokens/s"
+      "\(figures.kind.name): \(Decimals.count(figures.steps, "step")) of \(Decimals.time(perStep)), \(Decimals.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s"
     ]
     let computing = Phase.allCases.filter { !$0.isCommunication && figures.share($0) >= 0.0005 }
       .sorted { figures.share($0) > figures.share($1) }
