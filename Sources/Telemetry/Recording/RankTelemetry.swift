@@ -32,6 +32,7 @@ package final class RankTelemetry {
     guard stepVisits.indices.contains(layer) else { return }
     stepVisits[layer] += Int32(experts.count)
     stepDistinct[layer] += Int32(distinct)
+    guard recorder.isEnabled else { return }
     loads[kind.rawValue].count(layer: layer, experts: experts, distinct: distinct)
   }
 

@@ -11,6 +11,8 @@ struct GenerateBenchmark {
   }
 
   let runs: [LoopStatistics]
+  /// As many runs in turn with these in which no accounts were kept; or none.
+  let unaccounted: [LoopStatistics]
   let ranks: Int
   let threads: Int
   let benchmark: Case
@@ -40,12 +42,22 @@ struct GenerateBenchmark {
   var lines: [String] {
     func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
-    return [
+    let lines = [
       "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)",
       "prefill  \(number(median { $0.prefill.tokensPerSecond })) tokens/s; \(number(100 * median { $0.prefill.communicationShare })) % communication",
       "decode   \(number(median { $0.decode.tokensPerSecond })) tokens/s; \(number(100 * median { $0.decode.communicationShare })) % communication",
       "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
     ]
+    guard !unaccounted.isEmpty else { return lines }
+    return lines + [
+      "keeping accounts costs \(number(100 * accountingCost(\.prefill), 2)) % of prefill and \(number(100 * accountingCost(\.decode), 2)) % of decode (median of \(runs.count) pairs of runs)"
+    ]
+  }
+
+  /// Time with accounts over the time without, less 1; the median of all pairs of runs.
+  private func accountingCost(_ pick: (LoopStatistics) -> LoopStatistics.Totals) -> Double {
+    let ratios = zip(runs, unaccounted).map { pick($0).time / pick($1).time - 1 }.sorted()
+    return ratios.isEmpty ? 0 : ratios[ratios.count / 2]
   }
 
   var json: JSONValue {
@@ -66,6 +78,8 @@ struct GenerateBenchmark {
       "prefill": totals(\.prefill), "decode": totals(\.decode),
       "decode_weight_bytes_per_second": .double(read), "read_bytes_per_second_before": .double(readBefore),
       "read_bytes_per_second_after": .double(readAfter), "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),
+      "accounting_cost": unaccounted.isEmpty
+        ? .null : ["prefill": .double(accountingCost(\.prefill)), "decode": .double(accountingCost(\.decode))],
     ]
   }
 }

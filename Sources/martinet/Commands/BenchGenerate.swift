@@ -14,6 +14,9 @@ struct BenchGenerate: ParsableCommand {
 
       Lengths and batch may be lists: the model is loaded once, and case i takes item i of each. A list of one item
       stands for all cases.
+
+      A report covers the measured runs of one case. --accounting-cost runs each repetition twice, with accounts kept and
+      without, and prints what keeping them costs.
       """)
 
   @OptionGroup var model: ModelOptions
@@ -22,11 +25,16 @@ struct BenchGenerate: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Prompts at once.", valueName: "n,…")) var batch = "1"
   @Flag(help: "Give every sequence the same prompt: all choose the same experts.") var samePrompt = false
   @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
+  @Flag(help: "Compare runs with and without accounts.") var accountingCost = false
   @Flag(help: "One JSON object.") var json = false
+  @OptionGroup var reports: ReportOptions
 
   func validate() throws {
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000") }
-    _ = try cases()
+    let count = try cases().count
+    if reports.isWanted, count > 1 || accountingCost {
+      throw ValidationError("--report, --report-json and --trace cover one case, and not --accounting-cost")
+    }
   }
 
   private func cases() throws -> [GenerateBenchmark.Case] {
@@ -62,46 +70,63 @@ struct BenchGenerate: ParsableCommand {
       }
       let session = try options.open(communicator, quiet: json) { folder, description in
         guard communicator.isRoot else { return 0 }
+        try reports.check()
         inventory = try ModelInventory(description, folder: folder)
         for benchmark in cases {
           _ = try requests(benchmark, description).first?.checked(against: description, index: 0)
         }
         return 0
       }
-      var reports: [GenerateBenchmark] = []
+      reports.prepare(session)
+      var results: [GenerateBenchmark] = []
       var readBefore = try probeTogether(session, communicator)
       for benchmark in cases {
-        let runs = try measure(benchmark, session)
+        let (runs, unaccounted) = try measure(benchmark, session)
         let readAfter = try probeTogether(session, communicator)
         guard communicator.isRoot, let inventory else { continue }
         let report = GenerateBenchmark(
-          runs: runs, ranks: communicator.size, threads: session.compute.workerCount, benchmark: benchmark,
+          runs: runs, unaccounted: unaccounted, ranks: communicator.size, threads: session.compute.workerCount, benchmark: benchmark,
           inventory: inventory, readBefore: readBefore, readAfter: readAfter, isa: session.compute.instructionSet.rawValue)
-        reports.append(report)
+        results.append(report)
         if !json { for line in report.lines { show(line) } }
         readBefore = readAfter
       }
       guard communicator.isRoot, json else { return }
-      let all = reports.map(\.json)
+      let all = results.map(\.json)
       show((all.count == 1 ? all[0] : ["cases": .array(all)] as JSONValue).text(pretty: true))
     }
   }
 
-  /// What each run of one case took; on rank 0. Collective.
-  private func measure(_ benchmark: GenerateBenchmark.Case, _ session: Session) throws -> [LoopStatistics] {
-    var runs: [LoopStatistics] = []
+  /// What each run of one case took, and where asked for the same without accounts; on rank 0. Collective.
+  private func measure(
+    _ benchmark: GenerateBenchmark.Case, _ session: Session
+  ) throws -> (runs: [LoopStatistics], unaccounted: [LoopStatistics]) {
+    var (runs, unaccounted): ([LoopStatistics], [LoopStatistics]) = ([], [])
     try withLoop(session) { loop in
-      // One more than asked for: the first warms caches and clocks.
-      for repetition in 0...repetitions {
-        let before = loop.statistics
-        for (index, request) in requests(benchmark, session.description).enumerated() {
-          _ = try loop.submit(request, index: index)
+      // The first run warms caches and clocks.
+      _ = try run(benchmark, loop, session)
+      try loop.resetAccounts()
+      let before = loop.statistics
+      for _ in 0..<repetitions {
+        if accountingCost {
+          try loop.keepAccounts(false)
+          unaccounted.append(try run(benchmark, loop, session))
+          try loop.keepAccounts(true)
         }
-        while loop.hasWork { _ = try loop.step() }
-        if repetition > 0 { runs.append(loop.statistics.since(before)) }
+        runs.append(try run(benchmark, loop, session))
       }
+      try reports.write(loop, session, statistics: loop.statistics.since(before))
     }
-    return runs
+    return (runs, unaccounted)
+  }
+
+  private func run(_ benchmark: GenerateBenchmark.Case, _ loop: GenerationLoop, _ session: Session) throws -> LoopStatistics {
+    let before = loop.statistics
+    for (index, request) in requests(benchmark, session.description).enumerated() {
+      _ = try loop.submit(request, index: index)
+    }
+    while loop.hasWork { _ = try loop.step() }
+    return loop.statistics.since(before)
   }
 
   /// Bytes per second that all ranks together read at the same time. Collective.
