@@ -72,8 +72,9 @@ let package = Package(
       swiftSettings: strict),
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-    tests("InferenceTests", ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine"]),
-    tests("FabricTests", ["Fabric", "FabricScenarios"]),
+    tests("InferenceTests",
+      ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON"]),
+    tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(

@@ -27,9 +27,11 @@ package final class PeerClocks {
   package private(set) var estimates: [Estimate]
   private var first: [Estimate]
   private let rank: Int
+  private let now: () -> UInt64
 
   /// Finds the ranks that share a clock. Collective.
-  package init(_ communicator: any Communicator) throws(FabricError) {
+  package init(_ communicator: any Communicator, now: @escaping () -> UInt64 = Timestamp.now) throws(FabricError) {
+    self.now = now
     rank = communicator.rank.index
     var leaders = [Int64](repeating: 0, count: communicator.size)
     leaders[rank] = Int64(communicator.ranksOnHost.first?.index ?? rank)
@@ -83,10 +85,10 @@ package final class PeerClocks {
     var best = UInt64.max
     var estimate = Estimate()
     for _ in 0..<Self.rounds {
-      let sent = Timestamp.now()
+      let sent = now()
       try send(sent, to: peer, communicator)
       let theirs = try receive(from: peer, communicator)
-      let back = Timestamp.now()
+      let back = now()
       guard back &- sent < best else { continue }
       best = back &- sent
       estimate = Estimate(
@@ -98,7 +100,7 @@ package final class PeerClocks {
   private func answer(_ communicator: any Communicator) throws(FabricError) {
     for _ in 0..<Self.rounds {
       _ = try receive(from: Rank(0), communicator)
-      try send(Timestamp.now(), to: Rank(0), communicator)
+      try send(now(), to: Rank(0), communicator)
     }
   }
 

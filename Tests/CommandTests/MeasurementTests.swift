@@ -52,6 +52,40 @@ extension CommandTests {
       #expect(uneven.status != 0 && uneven.errors.contains("lists"))
     }
 
+    /// The report as its readers know it: whole, and true to itself.
+    @Test(.timeLimit(.minutes(5)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
+      let folder = try TemporaryFolder()
+      let golden = try Golden("deepseek_v3")
+      let files = ["--report", folder.path("r.html"), "--report-json", folder.path("r.json"), "--trace", folder.path("t.json")]
+      let run = try Program.run(
+        ["generate", "--model", golden.folder, "--prompt-ids", list(golden.prompts[0].ids), "--max-new-tokens", "9", "--ignore-eos"]
+          + files, ranks: ranks)
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(run.errors.contains("computing") && run.errors.contains("imbalance") == (ranks > 1))
+      let report = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.path("r.json"))))
+      #expect(report["schema"]?.string == "martinet-report" && report["version"]?.exactInt == 1)
+      #expect(report["ranks"]?.array?.count == ranks)
+      let decode = try #require(report["decode"])
+      #expect(decode["steps"]?.exactInt == 8 && decode["tokens"]?.exactInt == 8)
+      #expect(abs(decode["phase_coverage"]!.double! - 1) < 0.03)
+      let phases = try #require(decode["phase_seconds"]?.object).values.compactMap(\.double)
+      #expect(abs(phases.reduce(0, +) / decode["mean_wall_seconds"]!.double! - 1) < 0.03)
+      #expect((decode["same_host"]!["messages"]!.exactInt! > 0) == (ranks > 1))
+      let trace = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.path("t.json"))))
+      #expect(Set(trace["traceEvents"]!.array!.compactMap { $0["pid"]?.exactInt }) == Set(0..<ranks))
+      let page = try String(contentsOfFile: folder.path("r.html"), encoding: .utf8)
+      #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n") && page.contains("One step, rank by rank"))
+    }
+
+    @Test func aReportThatCannotBeWrittenIsRefusedBeforeTheWork() throws {
+      for option in ["--report", "--report-json", "--trace"] {
+        let run = try Program.run(["generate", "--prompt", "x", option, "/nowhere/r"])
+        #expect(run.status == 1 && run.output.isEmpty && run.errors.contains("/nowhere/r"), "\(run.errors)")
+      }
+      let several = try Program.run(["bench", "generate", "--batch", "1,2", "--report", "r.html"])
+      #expect(several.status != 0 && several.errors.contains("one case"))
+    }
+
     /// Rounding weights costs little, on text the demonstration model never saw.
     @Test(.timeLimit(.minutes(3)), arguments: [("bf16", 0.001), ("q8", 0.002), ("q4", 0.03)])
     func roundedWeightsCostFewBits(weights: String, limit: Double) throws {

@@ -12,6 +12,29 @@ extension Scenario {
         }
       }
     },
+    Scenario(name: "broadcast-around-the-first-round") { communicator, _ in
+      for count in 1000...1032 {
+        let expected = (0..<count).map(pattern(Rank(0), Rank(0), count))
+        var bytes = communicator.isRoot ? expected : [7]
+        try communicator.broadcast(&bytes, from: Rank(0))
+        try expect(bytes == expected, "\(bytes.count) bytes instead of \(count)")
+      }
+    },
+    Scenario(name: "inbox") { communicator, _ in
+      let inbox = Inbox(communicator, tag: MessageTag(9))
+      for count in [0, 1, 16_383, 16_384, 16_385, 1_000_000] {
+        let mine = (0..<(count + communicator.rank.index)).map(pattern(communicator.rank, Rank(0), count))
+        guard communicator.isRoot else {
+          try inbox.send(mine)
+          continue
+        }
+        try inbox.open()
+        for peer in communicator.everyone.dropFirst() {
+          let expected = (0..<(count + peer.index)).map(pattern(peer, Rank(0), count))
+          try expect(try inbox.receive(from: peer, limit: 2_000_000) == expected, "\(count) bytes from \(peer)")
+        }
+      }
+    },
     Scenario(name: "broadcast-over-the-limit-fails-everywhere") { communicator, _ in
       var bytes = [UInt8](repeating: 0, count: communicator.isRoot ? 101 : 0)
       try expectError("101 bytes", { try communicator.broadcast(&bytes, from: Rank(0), limit: 100) }) {
