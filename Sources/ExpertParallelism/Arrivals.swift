@@ -96,7 +96,7 @@ final class Arrivals {
   }
 
   /// Runs the experts on all visits and adds up each node.
-  func compute(_ bank: ExpertBank, layer: Int) {
+  func compute(_ bank: any ExpertComputation, layer: Int) {
     returnRows.removeAll(keepingCapacity: true)
     inputs.withUnsafeBufferPointer { inputs in
       visits.withUnsafeBufferPointer { visits in

@@ -17,7 +17,7 @@ package final class DistributedExperts: ExpertLayer {
   /// All ranks but this one.
   private let peers: [Rank]
   private let placement: ExpertPlacement
-  private let bank: ExpertBank
+  private let bank: any ExpertComputation
   private let compute: Compute
   private let hiddenSize: Int
   private let topK: Int
@@ -40,7 +40,7 @@ package final class DistributedExperts: ExpertLayer {
   private var phases: PhaseRecorder { telemetry.recorder }
 
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, compute: Compute, hiddenSize: Int, topK: Int,
+    communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute, hiddenSize: Int, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks
   ) {
     self.telemetry = telemetry

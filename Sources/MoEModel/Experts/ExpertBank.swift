@@ -5,7 +5,7 @@ import Tensors
 ///
 /// Where many experts have few visits each, workers take whole experts as they become free and never wait for each
 /// other. Otherwise, and where workers are on several NUMA nodes, each matrix is split over all workers.
-package final class ExpertBank {
+package final class ExpertBank: ExpertComputation {
   private struct Group {
     var expert: Int
     var first: Int

@@ -1,0 +1,24 @@
+internal import CMPIShims
+
+/// MPI's own exchanges, to compare ours with.
+extension MPICommunicator {
+  /// MPI_Alltoallv of bytes: to and from each rank `counts[r]` bytes at `offsets[r]`. Collective.
+  package func allToAll(
+    _ source: UnsafeRawPointer, counts: [Int32], offsets: [Int32], into target: UnsafeMutableRawPointer,
+    receiveCounts: [Int32], receiveOffsets: [Int32]
+  ) throws(FabricError) {
+    try checkMPI(
+      "MPI_Alltoallv",
+      MPI_Alltoallv(
+        source, counts, offsets, cmpi_byte(), target, receiveCounts, receiveOffsets, cmpi_byte(), world))
+  }
+
+  /// MPI_Alltoall of `count` bytes for each rank. Collective.
+  package func allToAll(
+    _ source: UnsafeRawPointer, count: Int, into target: UnsafeMutableRawPointer
+  ) throws(FabricError) {
+    try checkMPI(
+      "MPI_Alltoall",
+      MPI_Alltoall(source, Int32(count), cmpi_byte(), target, Int32(count), cmpi_byte(), world))
+  }
+}

@@ -1,0 +1,86 @@
+import ExpertParallelism
+import Fabric
+import Kernels
+import MoEModel
+import Telemetry
+import Tensors
+
+/// Times dispatch and combine of one mixture layer without experts, beside MPI's own exchange of the same rows and a copy
+/// of them in memory.
+struct DispatchBenchmark {
+  struct Case {
+    var tokens: Int
+    var hiddenSize: Int
+    var routing: SyntheticRouting
+    var expertCount: Int
+    var topK: Int
+  }
+
+  struct Result {
+    var benchmark: Case
+    /// Greatest of all ranks: activations and sums it sends, both directions together.
+    var payloadBytes: Int
+    /// Seconds of the slowest rank; the best of several rounds.
+    var seconds: Double
+    var allToAllVSeconds: Double
+    var allToAllSeconds: Double
+    var copySeconds: Double
+
+    var bytesPerSecond: Double { Double(payloadBytes) / seconds }
+  }
+
+  let communicator: any Communicator
+  let compute: Compute
+  let clocks: PeerClocks
+  private static let rounds = 7
+  private static let roundSeconds = 0.1
+
+  /// The same on every rank. Collective.
+  func measure(_ benchmark: Case) throws -> Result {
+    let size = communicator.size
+    let placement = ExpertPlacement(expertCount: benchmark.expertCount, rankCount: size)
+    let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)
+    let experts = DistributedExperts(
+      communicator: communicator, placement: placement, bank: EchoExperts(hiddenSize: benchmark.hiddenSize), compute: compute,
+      hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks)
+    let decisions = benchmark.routing.decisions(
+      count: benchmark.tokens, expertCount: benchmark.expertCount, topK: benchmark.topK, rankCount: size,
+      seed: UInt64(communicator.rank.index + 1))
+    let input = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
+    for i in 0..<input.count { input.pointer[i] = Float(i % 17) }
+    let output = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
+    try experts.beginStep(rowsByRank: Array(repeating: benchmark.tokens, count: size))
+    func step() throws {
+      try experts.run(
+        layer: 0, rows: benchmark.tokens, input: input.pointer, decisions: decisions, output: output.pointer, meanwhile: {})
+    }
+    telemetry.beginStep(.decode)
+    try step()
+    let sent = telemetry.traffic.byRank
+    let seconds = try time(step)
+
+    let baseline = try ExchangeBaseline(
+      communicator: communicator, compute: compute, hiddenSize: benchmark.hiddenSize, tokens: benchmark.tokens,
+      sent: sent, decisions: decisions, placement: placement)
+    let payload = sent.reduce(0) { $0 + $1.payload }
+    return Result(
+      benchmark: benchmark, payloadBytes: Int(try communicator.allReduceMax(Int64(payload))), seconds: seconds,
+      allToAllVSeconds: try time { try baseline.packExchangeAndAdd(input: input, output: output) },
+      allToAllSeconds: try time { try baseline.exchangeEqually() },
+      copySeconds: try time { baseline.copy() })
+  }
+
+  /// Seconds of one call on the slowest rank, the best of several rounds. Collective, as is `body`.
+  private func time(_ body: () throws -> Void) throws -> Double {
+    func seconds(_ count: Int) throws -> Double {
+      try communicator.barrier()
+      let start = Timestamp.now()
+      for _ in 0..<count { try body() }
+      let own = Int64(Timestamp.now() &- start)
+      return Double(try communicator.allReduceMax(own)) / 1e9 / Double(count)
+    }
+    _ = try seconds(3)
+    let count = min(20_000, max(3, Int(Self.roundSeconds / max(try seconds(3), 1e-9))))
+    return try (0..<Self.rounds).map { _ in try seconds(count) }.min() ?? 0
+  }
+}

@@ -1,0 +1,49 @@
+import MoEModel
+
+/// How the tokens of a dispatch benchmark choose their experts.
+enum SyntheticRouting: String, CaseIterable {
+  /// Every set of experts is as probable as any other.
+  case uniform
+  /// Expert e is chosen in proportion to 1 / (e' + 1), where e' runs over all experts in an order of its own.
+  case zipf
+  /// Every token chooses experts of rank 0 only, as far as it has enough.
+  case oneRank = "one-rank"
+
+  /// `count` tokens' decisions, distinct experts in ascending order; the same for the same `seed`.
+  func decisions(count: Int, expertCount: Int, topK: Int, rankCount: Int, seed: UInt64) -> RouterDecisions {
+    let decisions = RouterDecisions(capacity: max(count, 1), topK: topK)
+    var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
+    func random(_ limit: Int) -> Int {
+      state ^= state << 13
+      state ^= state >> 7
+      state ^= state << 17
+      return Int(state >> 11) % max(limit, 1)
+    }
+    let first = max(expertCount / rankCount, min(topK, expertCount))
+    // Weights of experts scattered over the ids, so that the popular ones are not all on one rank.
+    let harmonic = (0..<expertCount).map { 1 / Double(($0 * 7919) % expertCount + 1) }
+    let total = harmonic.reduce(0, +)
+    func draw() -> Int32 {
+      switch self {
+      case .uniform: return Int32(random(expertCount))
+      case .oneRank: return Int32(random(first))
+      case .zipf:
+        var rest = Double(random(1 << 30)) / Double(1 << 30) * total
+        for (expert, weight) in harmonic.enumerated() {
+          rest -= weight
+          if rest < 0 { return Int32(expert) }
+        }
+        return Int32(expertCount - 1)
+      }
+    }
+    for token in 0..<count {
+      var chosen: Set<Int32> = []
+      while chosen.count < topK { chosen.insert(draw()) }
+      for (i, expert) in chosen.sorted().enumerated() {
+        decisions.experts.pointer[token * topK + i] = expert
+        decisions.weights.pointer[token * topK + i] = 1 / Float(topK)
+      }
+    }
+    return decisions
+  }
+}

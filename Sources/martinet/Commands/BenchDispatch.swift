@@ -1,0 +1,103 @@
+import ArgumentParser
+import Fabric
+import Inference
+import JSON
+import Kernels
+
+/// `martinet bench dispatch`: the exchange of expert parallelism alone.
+struct BenchDispatch: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "dispatch", abstract: "Dispatch and combine alone, beside MPI's own exchange of the same bytes.",
+    discussion: """
+      Run it under mpirun with two ranks or more. Tokens with synthetic routing travel to experts that take no time and
+      back. Beside it, in the same run: rows packed, MPI_Alltoallv, and the same back; one MPI_Alltoall for each direction;
+      and a copy of the payload in memory. A ratio above 1 means that ours is the faster.
+        mpirun --bind-to none -n 2 martinet bench dispatch --hidden 2048 --experts 64 --top-k 6
+      """)
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each rank.", valueName: "n,…")) var tokens = "1,8,64,512,4096"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Hidden sizes.", valueName: "n,…")) var hidden = "2048"
+  @Option(parsing: .unconditional, help: "Routed experts.") var experts = 64
+  @Option(parsing: .unconditional, help: "Experts of a token.") var topK = 6
+  @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank.", valueName: "name,…")) var routing = "uniform"
+  @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
+  @Flag(help: "One JSON object.") var json = false
+
+  func validate() throws {
+    guard (1...4096).contains(experts), (1...experts).contains(topK) else {
+      throw ValidationError("--experts must be between 1 and 4096, --top-k between 1 and --experts")
+    }
+    _ = try cases()
+  }
+
+  private func cases() throws -> [DispatchBenchmark.Case] {
+    func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
+      let numbers = try InputText.ids(text)
+      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }) else {
+        throw ValidationError("--\(name) \(text): each must be between 1 and \(limit)")
+      }
+      return numbers
+    }
+    let names = routing.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let routings = try names.map { name in
+      guard let routing = SyntheticRouting(rawValue: name) else {
+        throw ValidationError("--routing \(name): one of \(SyntheticRouting.allCases.map(\.rawValue).joined(separator: ", "))")
+      }
+      return routing
+    }
+    let (counts, sizes) = (try list("tokens", tokens, 1 << 16), try list("hidden", hidden, 1 << 16))
+    return routings.flatMap { routing in
+      sizes.flatMap { size in
+        counts.map { .init(tokens: $0, hiddenSize: size, routing: routing, expertCount: experts, topK: topK) }
+      }
+    }
+  }
+
+  func run() throws {
+    let cases = try cases()
+    try withRanks { communicator in
+      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let pool = try agree(on: communicator) { try host.makePool() }
+      communicator.yieldsWhileWaiting = host.assignment.oversubscribed
+      let compute = Compute(pool: pool, instructionSet: .best)
+      let benchmark = DispatchBenchmark(communicator: communicator, compute: compute, clocks: try PeerClocks(communicator))
+      if communicator.isRoot, !json {
+        show("\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together")
+        show("routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")
+      }
+      var results: [DispatchBenchmark.Result] = []
+      for one in cases {
+        let result = try benchmark.measure(one)
+        results.append(result)
+        if communicator.isRoot, !json { show(line(result)) }
+      }
+      guard communicator.isRoot, json else { return }
+      show(
+        ([
+          "ranks": .int(communicator.size), "threads_per_rank": .int(compute.workerCount), "experts": .int(experts),
+          "top_k": .int(topK), "results": .array(results.map(figures)),
+        ] as JSONValue).text(pretty: true))
+    }
+  }
+
+  private func figures(_ result: DispatchBenchmark.Result) -> JSONValue {
+    [
+      "routing": .string(result.benchmark.routing.rawValue), "hidden_size": .int(result.benchmark.hiddenSize),
+      "tokens": .int(result.benchmark.tokens), "payload_bytes": .int(result.payloadBytes), "seconds": .double(result.seconds),
+      "bytes_per_second": .double(result.bytesPerSecond), "alltoallv_seconds": .double(result.allToAllVSeconds),
+      "alltoall_seconds": .double(result.allToAllSeconds), "copy_seconds": .double(result.copySeconds),
+    ]
+  }
+
+  private func line(_ result: DispatchBenchmark.Result) -> String {
+    func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    func micros(_ seconds: Double) -> String { Figures.decimals(seconds * 1e6, 1) }
+    func ratio(_ seconds: Double) -> String { right(Figures.decimals(seconds / result.seconds, 2), 9) }
+    return result.benchmark.routing.rawValue.padding(to: 9) + right("\(result.benchmark.hiddenSize)", 7)
+      + right("\(result.benchmark.tokens)", 8) + right(micros(result.seconds), 10)
+      + right(Figures.decimals(result.bytesPerSecond / 1e9, 2), 10)
+      + right(micros(result.allToAllVSeconds), 12) + ratio(result.allToAllVSeconds)
+      + right(micros(result.allToAllSeconds), 12) + ratio(result.allToAllSeconds)
+      + right(micros(result.copySeconds), 10) + ratio(result.copySeconds)
+  }
+}
