@@ -19,11 +19,11 @@ final class Combiner {
     self.hiddenSize = hiddenSize
   }
 
-  /// output `[rows, hidden]` := each token's total. `ownRows` are this rank's partial sums, `returned[r]` the message with
-  /// those of rank r, both in the plan's order; they are overwritten.
+  /// output `[rows, hidden]` := each token's total. `ownRows` are this rank's partial sums, `returned[r]` those of rank r,
+  /// both in the plan's order; they are overwritten.
   func combine(
     plan: DispatchPlan, rows count: Int, own: Rank, ownRows: ArraySlice<UnsafeMutablePointer<Float>>,
-    returned: [AlignedBuffer<UInt8>], output: UnsafeMutablePointer<Float>
+    returned: [UnsafeMutablePointer<Float>?], output: UnsafeMutablePointer<Float>
   ) {
     guard count > 0 else { return }
     collect(plan, count: count, own: own, ownRows: ownRows, returned: returned)
@@ -32,11 +32,15 @@ final class Combiner {
       compute.pool.run { worker in
         for token in compute.share(of: count, worker: worker) {
           let first = starts[token]
-          CombineTree.visit(ids.baseAddress! + first, count: starts[token + 1] - first) { target, source in
-            compute.add(rows[first + source], to: rows[first + target], count: hidden)
-          }
           let total = output + token * hidden
-          total.update(from: rows[first], count: hidden)
+          var left = starts[token + 1] - first - 1
+          if left == 0 { total.update(from: rows[first], count: hidden) }
+          CombineTree.visit(ids.baseAddress! + first, count: left + 1) { target, source in
+            left -= 1
+            // The last addition gives the total.
+            let sum = left == 0 ? total : rows[first + target]
+            compute.sum(rows[first + target], rows[first + source], into: sum, count: hidden)
+          }
         }
       }
     }
@@ -44,7 +48,7 @@ final class Combiner {
 
   private func collect(
     _ plan: DispatchPlan, count: Int, own: Rank, ownRows: ArraySlice<UnsafeMutablePointer<Float>>,
-    returned: [AlignedBuffer<UInt8>]
+    returned: [UnsafeMutablePointer<Float>?]
   ) {
     starts.removeAll(keepingCapacity: true)
     starts.append(contentsOf: repeatElement(0, count: count + 1))
@@ -60,7 +64,7 @@ final class Combiner {
     rows.append(contentsOf: repeatElement(output0, count: total))
     for (rank, destination) in plan.destinations.enumerated() {
       for (i, token) in destination.returnedTokens.enumerated() {
-        let row = rank == own.index ? ownRows[ownRows.startIndex + i] : CombineMessage(base: returned[rank].pointer).rows + i * hiddenSize
+        let row = rank == own.index ? ownRows[ownRows.startIndex + i] : returned[rank]! + i * hiddenSize
         insert(destination.returnedIDs[i], row, token: Int(token))
       }
     }

@@ -28,20 +28,20 @@ package final class DistributedExperts: ExpertLayer {
   private let arrivals: Arrivals
   /// Tokens each rank has in the current step.
   private var rowsByRank: [Int]
-  private var outgoing: [AlignedBuffer<UInt8>]
-  private var incoming: [AlignedBuffer<UInt8>]
-  private var returning: [AlignedBuffer<UInt8>]
-  private var returned: [AlignedBuffer<UInt8>]
-  private var sends: [PendingRequest] = []
-  private var dispatchReceives: [(source: Rank, request: PendingRequest)] = []
-  private var combineReceives: [(source: Rank, request: PendingRequest)] = []
+  private let dispatches: Exchange
+  private let sums: Exchange
+  /// Ranks whose tokens, and whose sums, this layer waits for.
+  private var sources: [Rank] = []
+  private var owners: [Rank] = []
+  /// By rank: the sums it returned, where they lie.
+  private var returned: [UnsafeMutablePointer<Float>?]
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
   private var phases: PhaseRecorder { telemetry.recorder }
 
   package init(
     communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute, hiddenSize: Int, topK: Int,
-    telemetry: RankTelemetry, clocks: PeerClocks
+    telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil
   ) {
     self.telemetry = telemetry
     self.clocks = clocks
@@ -58,10 +58,9 @@ package final class DistributedExperts: ExpertLayer {
     arrivals = Arrivals(placement: placement, compute: compute, hiddenSize: hiddenSize)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
-    outgoing = (0..<size).map { _ in AlignedBuffer(count: 64) }
-    incoming = (0..<size).map { _ in AlignedBuffer(count: 64) }
-    returning = (0..<size).map { _ in AlignedBuffer(count: 64) }
-    returned = (0..<size).map { _ in AlignedBuffer(count: 64) }
+    returned = Array(repeating: nil, count: size)
+    dispatches = Exchange(communicator, tag: Self.dispatchTag, channels: channels?.dispatches)
+    sums = Exchange(communicator, tag: Self.combineTag, channels: channels?.sums)
   }
 
   /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
@@ -78,10 +77,6 @@ package final class DistributedExperts: ExpertLayer {
         throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
       }
     }
-    for (rank, rows) in rowsByRank.enumerated() where rank != communicator.rank.index {
-      let bytes = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
-      if incoming[rank].count < bytes { incoming[rank] = AlignedBuffer(count: bytes + bytes / 2) }
-    }
   }
 
   package func run(
@@ -90,11 +85,10 @@ package final class DistributedExperts: ExpertLayer {
   ) throws {
     phases.enter(.pack, layer: layer)
     for peer in peers where rowsByRank[peer.index] > 0 {
-      let buffer = incoming[peer.index]
       let limit = DispatchMessage.byteCount(
         tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK, hiddenSize: hiddenSize)
-      dispatchReceives.append(
-        (peer, try communicator.startReceive(into: .init(start: buffer.pointer, count: limit), from: peer, tag: Self.dispatchTag)))
+      try dispatches.expect(from: peer, limit: limit)
+      sources.append(peer)
     }
     plan.build(decisions, rows: rows)
     if rows > 0 { try dispatch(input, layer: layer) }
@@ -108,6 +102,8 @@ package final class DistributedExperts: ExpertLayer {
     let visitedBefore = bank.expertsVisited
     arrivals.compute(bank, layer: layer)
     phases.enter(.pack, layer: layer)
+    for source in sources { try dispatches.release(from: source) }
+    sources.removeAll(keepingCapacity: true)
     telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: bank.expertsVisited - visitedBefore)
     try sendBack(layer: layer)
     phases.enter(.combine, layer: layer)
@@ -115,16 +111,13 @@ package final class DistributedExperts: ExpertLayer {
     phases.enter(.merge, layer: layer)
     combiner.combine(
       plan: plan, rows: rows, own: communicator.rank, ownRows: arrivals.returns(toSource: 0), returned: returned, output: output)
-    guard !sends.isEmpty else { return }
+    for owner in owners { try sums.release(from: owner) }
+    owners.removeAll(keepingCapacity: true)
+    guard dispatches.isSending || sums.isSending else { return }
     phases.enter(.combine, layer: layer)
-    for send in sends { try communicator.wait(send) }
-    sends.removeAll(keepingCapacity: true)
+    try dispatches.finishSends()
+    try sums.finishSends()
     phases.enter(.merge, layer: layer)
-  }
-
-  private func send(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws {
-    sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
-    telemetry.traffic.byRank[peer.index].messages += 1
   }
 
   /// Of a wait, the time until the message was sent is its sender's fault.
@@ -141,8 +134,7 @@ package final class DistributedExperts: ExpertLayer {
       let destination = plan.destinations[peer.index]
       let bytes = DispatchMessage.byteCount(
         tokens: destination.tokens.count, visits: destination.experts.count, hiddenSize: hidden)
-      if outgoing[peer.index].count < bytes { outgoing[peer.index] = AlignedBuffer(count: bytes + bytes / 2) }
-      let message = DispatchMessage(writing: destination, to: outgoing[peer.index].pointer)
+      let message = DispatchMessage(writing: destination, to: try dispatches.room(to: peer, byteCount: bytes))
       telemetry.traffic.byRank[peer.index].countDispatch(
         rows: destination.tokens.count, rowBytes: hidden * 4, messageBytes: bytes)
       if destination.tokens.count >= 8 {
@@ -157,14 +149,14 @@ package final class DistributedExperts: ExpertLayer {
         }
       }
       if !destination.returnedIDs.isEmpty {
-        let count = CombineMessage.byteCount(rows: destination.returnedIDs.count, hiddenSize: hidden)
-        if returned[peer.index].count < count { returned[peer.index] = AlignedBuffer(count: count + count / 2) }
-        let buffer = UnsafeMutableRawBufferPointer(start: returned[peer.index].pointer, count: count)
-        combineReceives.append((peer, try communicator.startReceive(into: buffer, from: peer, tag: Self.combineTag)))
+        try sums.expect(
+          from: peer, limit: CombineMessage.byteCount(rows: destination.returnedIDs.count, hiddenSize: hidden))
+        owners.append(peer)
       }
       message.stamp = Timestamp.now()
       phases.sending(to: peer.index, rows: destination.tokens.count, layer: layer, isCombine: false, at: message.stamp)
-      try send(.init(start: outgoing[peer.index].pointer, count: bytes), to: peer, tag: Self.dispatchTag)
+      telemetry.traffic.byRank[peer.index].messages += 1
+      try dispatches.send(to: peer, byteCount: bytes)
     }
     for (host, rows) in plan.rowsToHost.enumerated() { telemetry.traffic.rowsToHost[host] += rows }
   }
@@ -172,35 +164,34 @@ package final class DistributedExperts: ExpertLayer {
   /// Takes own tokens first, then every peer's as it comes; source 0 of `arrivals` is this rank.
   private func receiveDispatches(layer: Int, input: UnsafePointer<Float>, rows: Int) throws {
     arrivals.addOwn(plan.destinations[communicator.rank.index], input: input)
-    for (source, request) in dispatchReceives {
+    for source in sources {
       let began = Timestamp.now()
-      let bytes = try communicator.wait(request)
+      let bytes = try dispatches.receive(from: source)
       let arrived = Timestamp.now()
       phases.enter(.unpack, layer: layer)
       let message = try DispatchMessage(
-        reading: incoming[source.index].pointer, byteCount: bytes, from: source, to: communicator.rank, layer: layer,
+        reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
         tokenLimit: rowsByRank[source.index], hiddenSize: hiddenSize, placement: placement)
       blame(source, sent: message.stamp, began: began, arrived: arrived, .dispatch, layer: layer)
       arrivals.add(message, from: source)
       phases.enter(.dispatch, layer: layer)
     }
-    dispatchReceives.removeAll(keepingCapacity: true)
   }
 
   /// Takes back the partial sums of own tokens.
   private func receiveSums(layer: Int) throws {
-    for (source, request) in combineReceives {
+    for owner in owners {
       let began = Timestamp.now()
-      let bytes = try communicator.wait(request)
+      let bytes = try sums.receive(from: owner)
       let arrived = Timestamp.now()
-      let expected = CombineMessage.byteCount(rows: plan.destinations[source.index].returnedIDs.count, hiddenSize: hiddenSize)
-      guard bytes == expected else {
-        throw ExpertParallelismError.malformedCombine(from: source, layer: layer, bytes: bytes, expected: expected)
+      let expected = CombineMessage.byteCount(rows: plan.destinations[owner.index].returnedIDs.count, hiddenSize: hiddenSize)
+      guard bytes.count == expected else {
+        throw ExpertParallelismError.malformedCombine(from: owner, layer: layer, bytes: bytes.count, expected: expected)
       }
-      let stamp = CombineMessage(base: returned[source.index].pointer).stamp
-      blame(source, sent: stamp, began: began, arrived: arrived, .combine, layer: layer)
+      let message = CombineMessage(base: bytes.baseAddress!)
+      returned[owner.index] = message.rows
+      blame(owner, sent: message.stamp, began: began, arrived: arrived, .combine, layer: layer)
     }
-    combineReceives.removeAll(keepingCapacity: true)
   }
 
   /// Sends every source the partial sums of its tokens.
@@ -210,8 +201,7 @@ package final class DistributedExperts: ExpertLayer {
       let rows = arrivals.returns(toSource: index)
       guard !rows.isEmpty, let rank = source.rank else { continue }
       let count = CombineMessage.byteCount(rows: rows.count, hiddenSize: hidden)
-      if returning[rank.index].count < count { returning[rank.index] = AlignedBuffer(count: count + count / 2) }
-      let message = CombineMessage(base: returning[rank.index].pointer)
+      let message = CombineMessage(base: try sums.room(to: rank, byteCount: count))
       let target = message.rows
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
@@ -222,7 +212,8 @@ package final class DistributedExperts: ExpertLayer {
         tokens: source.tokenCount, rows: rows.count, rowBytes: hidden * 4, messageBytes: count)
       message.stamp = Timestamp.now()
       phases.sending(to: rank.index, rows: rows.count, layer: layer, isCombine: true, at: message.stamp)
-      try send(.init(start: message.base, count: count), to: rank, tag: Self.combineTag)
+      telemetry.traffic.byRank[rank.index].messages += 1
+      try sums.send(to: rank, byteCount: count)
     }
   }
 }

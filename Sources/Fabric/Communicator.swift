@@ -40,6 +40,11 @@ package protocol Communicator: AnyObject {
   /// Element by element over all ranks, the same result on each. Collective; all ranks pass the same count.
   func allReduce(_ values: [Int64], _ reduction: Reduction) throws(FabricError) -> [Int64]
 
+  /// Memory that all ranks of this host see: where each rank's `byteCount` bytes lie, in the order of `ranksOnHost`, each aligned
+  /// to 64 bytes and zero; nil on every rank of the run where some cannot have it. It lives as long as the communicator.
+  /// Collective.
+  func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]?
+
   /// Prints the message and ends the whole run with the status.
   func abort(_ message: String, status: Int32) -> Never
   /// Leaves the run in good order. Collective; the communicator must not be used afterwards.
@@ -55,6 +60,8 @@ extension Communicator {
   package static var messageByteLimit: Int { Int(Int32.max) }
   /// The bound on what a collective accepts in total unless told otherwise: 1 GiB.
   package static var collectiveByteLimit: Int { 1 << 30 }
+
+  package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? { nil }
 
   package var isRoot: Bool { rank.index == 0 }
   /// This rank's place among those of its host.

@@ -60,6 +60,12 @@ package final class LocalCommunicator: Communicator {
     try mailboxes.wait(request, on: rank, limit: stallLimit)
   }
 
+  package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
+    var addresses = [Int64](repeating: 0, count: size)
+    addresses[rank.index] = Int64(Int(bitPattern: mailboxes.allocate(byteCount: byteCount)))
+    return try allReduce(addresses, .sum).map { UnsafeMutableRawPointer(bitPattern: Int($0))! }
+  }
+
   package func abort(_ message: String, status: Int32) -> Never {
     printError(message)
     exit(status & 0xff == 0 ? 1 : status)

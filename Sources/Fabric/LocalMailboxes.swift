@@ -43,6 +43,8 @@ final class LocalMailboxes: @unchecked Sendable {
   private var awaitedSlot: [Int?]
   private var hasEnded: [Bool]
   private var stop: FabricError?
+  /// Memory of `allocateShared`.
+  private var shared: [UnsafeMutableRawPointer] = []
 
   init(size: Int, eagerByteLimit: Int) {
     self.size = size
@@ -66,7 +68,18 @@ final class LocalMailboxes: @unchecked Sendable {
     return mailboxes
   }
 
+  /// Memory for as long as this lives, zero.
+  func allocate(byteCount: Int) -> UnsafeMutableRawPointer {
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(byteCount, 64))
+    lock()
+    defer { unlock() }
+    shared.append(memory)
+    return memory
+  }
+
   deinit {
+    for memory in shared { memory.deallocate() }
     for rank in 0..<size { pthread_cond_destroy(wakeUps + rank) }
     pthread_mutex_destroy(mutex)
     wakeUps.deallocate()

@@ -11,6 +11,8 @@ package final class MPICommunicator: Communicator {
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0
   package var yieldsWhileWaiting = false
+  /// Shared memory, and the communicators of one host that it was made with.
+  var windows: [(window: MPI_Win?, host: MPI_Comm?)] = []
 
   let world: MPI_Comm
   private let table = RequestTable()
@@ -115,6 +117,7 @@ package final class MPICommunicator: Communicator {
   package func finalize() throws(FabricError) {
     let unfinished = table.usedCount + ownMessages.unfinishedCount(on: rank)
     guard unfinished == 0 else { throw .unfinishedRequests(rank: rank, count: unfinished) }
+    try freeWindows()
     try checkMPI("MPI_Finalize", MPI_Finalize())
   }
 

@@ -35,6 +35,13 @@ extension Compute {
     ck_add(isa, out, x, count)
   }
 
+  /// out = a + b
+  package func sum(
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    ck_sum(isa, a, b, out, count)
+  }
+
   package func scale(_ x: UnsafePointer<Float>, by factor: Float, into out: UnsafeMutablePointer<Float>, count: Int) {
     ck_scale(isa, x, factor, out, count)
   }

@@ -26,7 +26,7 @@ struct DistributedExpertsTests {
       let expected = try scenario.runLocally()
       let eagerByteLimit = [0, 512, 1 << 20].randomElement(using: &generator)!
       for (name, placement) in placements(mixture.experts, ranks: ranks, using: &generator) {
-        for implementation in [ExpertScenario.Implementation.distributed, .reference] {
+        for implementation in [ExpertScenario.Implementation.distributed, .shared, .reference] {
           let found = try scenario.run(implementation, placement: placement, eagerByteLimit: eagerByteLimit)
           #expect(found == expected, "\(implementation), \(ranks) ranks, \(name) placement, eager to \(eagerByteLimit)")
         }

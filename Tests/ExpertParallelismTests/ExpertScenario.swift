@@ -34,7 +34,8 @@ struct RankTokens: Sendable {
 
 /// Runs the same steps through each implementation of the expert layer.
 struct ExpertScenario: Sendable {
-  enum Implementation: Sendable { case distributed, reference }
+  /// `shared` is distributed through shared memory, of which there is less than the larger messages need.
+  enum Implementation: Sendable { case distributed, shared, reference }
 
   let model: TinyMixture
   let threads: Int
@@ -54,7 +55,11 @@ struct ExpertScenario: Sendable {
       let distributed = DistributedExperts(
         communicator: communicator, placement: placement, bank: bank, compute: compute,
         hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK,
-        telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator))
+        telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator),
+        channels: implementation == .shared
+          ? try ExpertChannels(
+            communicator, placement: placement, hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK, batchTokens: 4)
+          : nil)
       let reference = ReferenceExperts(
         communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
       return try steps.map { tokens in

@@ -173,6 +173,8 @@ private final class DawdlingCommunicator: UncountedCommunicator {
     super.init(base)
   }
 
+  override func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? { nil }
+
   override func startReceive(
     into buffer: UnsafeMutableRawBufferPointer, from peer: Rank, tag: MessageTag
   ) throws(FabricError) -> PendingRequest {

@@ -56,6 +56,9 @@ class UncountedCommunicator: Communicator {
   func allReduce(_ values: [Int64], _ reduction: Reduction) throws(FabricError) -> [Int64] {
     try base.allReduce(values, reduction)
   }
+  func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
+    try base.allocateShared(byteCount: byteCount)
+  }
   func abort(_ message: String, status: Int32) -> Never { base.abort(message, status: status) }
   func finalize() throws(FabricError) { try base.finalize() }
 }

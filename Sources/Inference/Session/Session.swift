@@ -67,7 +67,10 @@ package final class Session {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
       experts = DistributedExperts(
         communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: description.hiddenSize,
-        topK: mixture.topK, telemetry: telemetry, clocks: clocks)
+        topK: mixture.topK, telemetry: telemetry, clocks: clocks,
+        channels: try ExpertChannels(
+          communicator, placement: placement, hiddenSize: description.hiddenSize, topK: mixture.topK,
+          batchTokens: options.batchTokens))
     }
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     engine = RankEngine(

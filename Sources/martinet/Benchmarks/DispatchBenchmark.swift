@@ -32,8 +32,10 @@ struct DispatchBenchmark {
   let communicator: any Communicator
   let compute: Compute
   let clocks: PeerClocks
-  private static let rounds = 7
-  private static let roundSeconds = 0.1
+  /// Shared memory between ranks of a host; off, all goes through MPI.
+  let usesChannels: Bool
+  private static let rounds = 12
+  private static let roundSeconds = 0.03
 
   /// The same on every rank. Collective.
   func measure(_ benchmark: Case) throws -> Result {
@@ -42,7 +44,11 @@ struct DispatchBenchmark {
     let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)
     let experts = DistributedExperts(
       communicator: communicator, placement: placement, bank: EchoExperts(hiddenSize: benchmark.hiddenSize), compute: compute,
-      hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks)
+      hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
+      channels: usesChannels
+        ? try ExpertChannels(
+          communicator, placement: placement, hiddenSize: benchmark.hiddenSize, topK: benchmark.topK,
+          batchTokens: benchmark.tokens) : nil)
     let decisions = benchmark.routing.decisions(
       count: benchmark.tokens, expertCount: benchmark.expertCount, topK: benchmark.topK, rankCount: size,
       seed: UInt64(communicator.rank.index + 1))
@@ -57,30 +63,35 @@ struct DispatchBenchmark {
     telemetry.beginStep(.decode)
     try step()
     let sent = telemetry.traffic.byRank
-    let seconds = try time(step)
-
     let baseline = try ExchangeBaseline(
       communicator: communicator, compute: compute, hiddenSize: benchmark.hiddenSize, tokens: benchmark.tokens,
       sent: sent, decisions: decisions, placement: placement)
     let payload = sent.reduce(0) { $0 + $1.payload }
+    let seconds = try time([
+      step, { try baseline.packExchangeAndAdd(input: input, output: output) }, baseline.exchangeEqually, baseline.copy,
+    ])
     return Result(
-      benchmark: benchmark, payloadBytes: Int(try communicator.allReduceMax(Int64(payload))), seconds: seconds,
-      allToAllVSeconds: try time { try baseline.packExchangeAndAdd(input: input, output: output) },
-      allToAllSeconds: try time { try baseline.exchangeEqually() },
-      copySeconds: try time { baseline.copy() })
+      benchmark: benchmark, payloadBytes: Int(try communicator.allReduceMax(Int64(payload))), seconds: seconds[0],
+      allToAllVSeconds: seconds[1], allToAllSeconds: seconds[2], copySeconds: seconds[3])
   }
 
-  /// Seconds of one call on the slowest rank, the best of several rounds. Collective, as is `body`.
-  private func time(_ body: () throws -> Void) throws -> Double {
-    func seconds(_ count: Int) throws -> Double {
+  /// Seconds of one call of each on the slowest rank, in turn, the best of several rounds. Collective, as are the bodies.
+  private func time(_ bodies: [() throws -> Void]) throws -> [Double] {
+    func seconds(_ count: Int, _ body: () throws -> Void) throws -> Double {
       try communicator.barrier()
       let start = Timestamp.now()
       for _ in 0..<count { try body() }
       let own = Int64(Timestamp.now() &- start)
       return Double(try communicator.allReduceMax(own)) / 1e9 / Double(count)
     }
-    _ = try seconds(3)
-    let count = min(20_000, max(3, Int(Self.roundSeconds / max(try seconds(3), 1e-9))))
-    return try (0..<Self.rounds).map { _ in try seconds(count) }.min() ?? 0
+    let counts = try bodies.map { body in
+      _ = try seconds(3, body)
+      return min(20_000, max(3, Int(Self.roundSeconds / max(try seconds(3, body), 1e-9))))
+    }
+    var best = bodies.map { _ in Double.infinity }
+    for _ in 0..<Self.rounds {
+      for (i, body) in bodies.enumerated() { best[i] = min(best[i], try seconds(counts[i], body)) }
+    }
+    return best
   }
 }

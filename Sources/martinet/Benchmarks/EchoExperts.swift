@@ -2,10 +2,11 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Experts that take no time: their outputs are whatever lies in memory, so that only dispatch and combine are timed.
+/// Experts that take no time, one output row for each input row whatever it visits: only dispatch and combine are timed.
 final class EchoExperts: ExpertComputation {
   private let hiddenSize: Int
   private var rows = AlignedBuffer<Float>(count: 1)
+  private var rowOfVisit: [Int32] = []
   private(set) var expertsVisited = 0
 
   init(hiddenSize: Int) { self.hiddenSize = hiddenSize }
@@ -13,14 +14,15 @@ final class EchoExperts: ExpertComputation {
   func run(
     layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>
   ) {
-    let count = visits.count * hiddenSize
-    guard rows.count < count else { return }
-    rows = AlignedBuffer(count: count)
+    rowOfVisit.removeAll(keepingCapacity: true)
+    for visit in visits { rowOfVisit.append(visit.row) }
+    guard rows.count < inputCount * hiddenSize else { return }
+    rows = AlignedBuffer(count: inputCount * hiddenSize)
     // Touched now, not while being timed.
     rows.buffer.update(repeating: 0)
   }
 
-  func product(_ visit: Int) -> UnsafeMutablePointer<Float> { rows.pointer + visit * hiddenSize }
+  func product(_ visit: Int) -> UnsafeMutablePointer<Float> { rows.pointer + Int(rowOfVisit[visit]) * hiddenSize }
 
   func sum(
     _ visits: UnsafePointer<ExpertVisit>, first: Int, count: Int, ids: UnsafePointer<Int32>, _ compute: Compute

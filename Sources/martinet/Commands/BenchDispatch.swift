@@ -21,6 +21,7 @@ struct BenchDispatch: ParsableCommand {
   @Option(parsing: .unconditional, help: "Experts of a token.") var topK = 6
   @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank.", valueName: "name,…")) var routing = "uniform"
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
+  @Flag(help: "Use messages of MPI within hosts too, not shared memory.") var throughMpi = false
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
@@ -60,7 +61,8 @@ struct BenchDispatch: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       communicator.yieldsWhileWaiting = host.assignment.oversubscribed
       let compute = Compute(pool: pool, instructionSet: .best)
-      let benchmark = DispatchBenchmark(communicator: communicator, compute: compute, clocks: try PeerClocks(communicator))
+      let benchmark = DispatchBenchmark(communicator: communicator, compute: compute, clocks: try PeerClocks(communicator),
+        usesChannels: !throughMpi)
       if communicator.isRoot, !json {
         show("\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together")
         show("routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")

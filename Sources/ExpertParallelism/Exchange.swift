@@ -1,0 +1,91 @@
+import Fabric
+import Tensors
+
+/// One kind of message between ranks, at most one under way from each to each: through shared memory to ranks of this host
+/// where there is some, as ordinary messages to others.
+final class Exchange {
+  private let communicator: any Communicator
+  private let tag: MessageTag
+  private let channels: HostChannels?
+  // By rank; grown where needed.
+  private var outgoing: [AlignedBuffer<UInt8>]
+  private var incoming: [AlignedBuffer<UInt8>]
+  private var limits: [Int]
+  private var receives: [PendingRequest?]
+  private var sends: [PendingRequest] = []
+
+  init(_ communicator: any Communicator, tag: MessageTag, channels: HostChannels?) {
+    self.communicator = communicator
+    self.tag = tag
+    self.channels = channels
+    let nothing = AlignedBuffer<UInt8>(count: 64)
+    outgoing = Array(repeating: nothing, count: communicator.size)
+    incoming = outgoing
+    limits = Array(repeating: 0, count: communicator.size)
+    receives = Array(repeating: nil, count: communicator.size)
+  }
+
+  private func shares(_ peer: Rank) -> HostChannels? {
+    guard let channels, channels.connects(peer) else { return nil }
+    return channels
+  }
+
+  /// Where to write a message of `byteCount` bytes to `peer`, aligned to 64 bytes.
+  func room(to peer: Rank, byteCount: Int) throws -> UnsafeMutableRawPointer {
+    if let channels = shares(peer), byteCount <= channels.capacity { return try channels.begin(to: peer).baseAddress! }
+    if outgoing[peer.index].count < byteCount { outgoing[peer.index] = AlignedBuffer(count: byteCount + byteCount / 2) }
+    return UnsafeMutableRawPointer(outgoing[peer.index].pointer)
+  }
+
+  /// Sends what was written to the room of that many bytes.
+  func send(to peer: Rank, byteCount: Int) throws {
+    if let channels = shares(peer) {
+      if byteCount > channels.capacity { _ = try channels.begin(to: peer) }
+      try channels.send(to: peer, byteCount: byteCount)
+      if byteCount <= channels.capacity { return }
+    }
+    let bytes = UnsafeRawBufferPointer(start: outgoing[peer.index].pointer, count: byteCount)
+    sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
+  }
+
+  /// Gets ready for a message of at most `limit` bytes from `peer`.
+  func expect(from peer: Rank, limit: Int) throws {
+    limits[peer.index] = limit
+    if shares(peer) == nil { try startReceive(from: peer, byteCount: limit) }
+  }
+
+  private func startReceive(from peer: Rank, byteCount: Int) throws {
+    if incoming[peer.index].count < byteCount { incoming[peer.index] = AlignedBuffer(count: byteCount + byteCount / 2) }
+    let buffer = UnsafeMutableRawBufferPointer(start: incoming[peer.index].pointer, count: byteCount)
+    receives[peer.index] = try communicator.startReceive(into: buffer, from: peer, tag: tag)
+  }
+
+  /// Waits for the message expected from `peer`. It stays where it is until `release`; its reader may overwrite it.
+  func receive(from peer: Rank) throws -> UnsafeMutableRawBufferPointer {
+    if let channels = shares(peer) {
+      switch try channels.receive(from: peer) {
+      case .here(let bytes): return bytes
+      case .announced(let count):
+        guard count <= limits[peer.index] else {
+          throw FabricError.messageTruncated(from: peer, tag: tag, capacity: limits[peer.index])
+        }
+        try startReceive(from: peer, byteCount: count)
+      }
+    }
+    guard let request = receives[peer.index] else { throw FabricError.unknownRequest }
+    receives[peer.index] = nil
+    let count = try communicator.wait(request)
+    return UnsafeMutableRawBufferPointer(start: incoming[peer.index].pointer, count: count)
+  }
+
+  /// Ends the use of the last message from `peer`.
+  func release(from peer: Rank) throws { try shares(peer)?.release(from: peer) }
+
+  var isSending: Bool { !sends.isEmpty }
+
+  /// Waits until what was sent may be written to again.
+  func finishSends() throws {
+    for send in sends { try communicator.wait(send) }
+    sends.removeAll(keepingCapacity: true)
+  }
+}
