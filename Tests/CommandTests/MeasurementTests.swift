@@ -52,6 +52,27 @@ extension CommandTests {
       #expect(uneven.status != 0 && uneven.errors.contains("lists"))
     }
 
+    @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(options: [String]) throws {
+      let result = try json(
+        [
+          "bench", "dispatch", "--tokens", "1,70", "--hidden", "96", "--experts", "10", "--top-k", "3", "--routing",
+          "zipf,one-rank", "--threads", "1",
+        ] + options, ranks: 3)
+      let results = try #require(result["results"]?.array)
+      #expect(results.count == 4 && result["ranks"]?.exactInt == 3)
+      for one in results {
+        #expect(one["seconds"]!.double! > 0 && one["alltoallv_seconds"]!.double! > 0)
+        let row = one["hidden_size"]!.exactInt! * 4
+        let bytes = one["payload_bytes"]!.exactInt!
+        #expect(bytes > 0 && bytes % row == 0, "\(one)")
+      }
+      // With all tokens to rank 0, it returns two rows for each of the others': its experts 0 to 2 are two subtrees.
+      let one = try #require(results.last { $0["routing"]?.string == "one-rank" })
+      #expect(one["payload_bytes"]?.exactInt == 2 * 70 * 2 * 96 * 4)
+      let bad = try Program.run(["bench", "dispatch", "--routing", "random"])
+      #expect(bad.status != 0 && bad.errors.contains("uniform, zipf, one-rank"))
+    }
+
     /// The report as its readers know it: whole, and true to itself.
     @Test(.timeLimit(.minutes(5)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
       let folder = try TemporaryFolder()

@@ -32,8 +32,8 @@ struct DispatchBenchmark {
   let communicator: any Communicator
   let compute: Compute
   let clocks: PeerClocks
-  /// Shared memory between ranks of a host; off, all goes through MPI.
-  let usesChannels: Bool
+  /// Shared memory between ranks of a host; without, all goes through MPI.
+  let channels: ExpertChannels?
   private static let rounds = 12
   private static let roundSeconds = 0.03
 
@@ -45,10 +45,7 @@ struct DispatchBenchmark {
     let experts = DistributedExperts(
       communicator: communicator, placement: placement, bank: EchoExperts(hiddenSize: benchmark.hiddenSize), compute: compute,
       hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
-      channels: usesChannels
-        ? try ExpertChannels(
-          communicator, placement: placement, hiddenSize: benchmark.hiddenSize, topK: benchmark.topK,
-          batchTokens: benchmark.tokens) : nil)
+      channels: channels)
     let decisions = benchmark.routing.decisions(
       count: benchmark.tokens, expertCount: benchmark.expertCount, topK: benchmark.topK, rankCount: size,
       seed: UInt64(communicator.rank.index + 1))

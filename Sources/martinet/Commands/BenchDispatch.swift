@@ -1,4 +1,5 @@
 import ArgumentParser
+import ExpertParallelism
 import Fabric
 import Inference
 import JSON
@@ -62,7 +63,7 @@ struct BenchDispatch: ParsableCommand {
       communicator.yieldsWhileWaiting = host.assignment.oversubscribed
       let compute = Compute(pool: pool, instructionSet: .best)
       let benchmark = DispatchBenchmark(communicator: communicator, compute: compute, clocks: try PeerClocks(communicator),
-        usesChannels: !throughMpi)
+        channels: throughMpi ? nil : try channels(for: cases, communicator))
       if communicator.isRoot, !json {
         show("\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together")
         show("routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")
@@ -80,6 +81,13 @@ struct BenchDispatch: ParsableCommand {
           "top_k": .int(topK), "results": .array(results.map(figures)),
         ] as JSONValue).text(pretty: true))
     }
+  }
+
+  /// Room for the largest case. Collective.
+  private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator) throws -> ExpertChannels? {
+    try ExpertChannels(
+      communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
+      hiddenSize: cases.map(\.hiddenSize).max() ?? 1, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1)
   }
 
   private func figures(_ result: DispatchBenchmark.Result) -> JSONValue {
