@@ -41,7 +41,8 @@ package final class HostChannels {
     let local = communicator.ranksOnHost
     let most = Int(try communicator.allReduceMax(Int64(local.count)))
     guard most > 1 else { return nil }
-    let room = min(byteCount, Self.hostBudget / (most * (most - 1)) - Self.headerBytes)
+    // Each rank's part has a place for itself too, which stays empty.
+    let room = min(byteCount, Self.hostBudget / (most * most) - Self.headerBytes)
     capacity = Int(try communicator.allReduceMin(Int64(room))) / 64 * 64
     stride = Self.headerBytes + capacity
     guard capacity > 0, let places = try communicator.allocateShared(byteCount: stride * local.count) else { return nil }
