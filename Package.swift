@@ -52,12 +52,14 @@ let package = Package(
     layer(
       "Inference",
       ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    layer(
+      "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Telemetry",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -74,6 +76,9 @@ let package = Package(
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
       ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON"]),
+    tests(
+      "ProjectionTests",
+      ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),

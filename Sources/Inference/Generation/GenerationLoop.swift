@@ -122,6 +122,18 @@ package final class GenerationLoop {
     return AccountOfRun(ranks: ranks, balances: balances.map(\.layers))
   }
 
+  /// What every token chose since the start, or the last `resetAccounts`, where the session records it; rows of all ranks, sorted.
+  package func collectRouting() throws -> RoutingRecord? {
+    guard var all = engine.routingLog else { return nil }
+    try order(.collectRouting)
+    try engine.outcomes.open()
+    for rank in 1..<engine.communicator.size {
+      let bytes = try engine.outcomes.receive(from: Rank(rank), limit: Self.outcomeLimit)
+      do { try all.add(bytes) } catch { throw InferenceError.malformedOutcome(Rank(rank), "its record of routing ends early") }
+    }
+    return all.record.sorted()
+  }
+
   /// Starts all accounts anew. Collective with `follow()`.
   package func resetAccounts() throws {
     try order(.reset)

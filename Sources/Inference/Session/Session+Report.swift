@@ -5,6 +5,11 @@ extension Session {
   /// Keeps the spans and messages of the latest steps on this rank, up to `capacity` of each.
   package func keepSpans(_ capacity: Int) { engine.phases.keepSpans(capacity) }
 
+  /// Keeps what every token chooses from now on; on every rank. Does nothing in a model without experts.
+  package func recordRouting() {
+    if description.mixture != nil { engine.routingLog = RoutingLog(description) }
+  }
+
   /// What a report says of this run.
   package func subject(program: String, command: [String]) -> RunReport.Subject {
     var subject = RunReport.Subject()

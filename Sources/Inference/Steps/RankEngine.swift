@@ -21,6 +21,8 @@ package final class RankEngine {
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
   private let routing = RoutingRecorder()
+  /// What this rank's tokens chose, where somebody wants to know.
+  var routingLog: RoutingLog?
   // Of one step, kept for the memory of their arrays.
   private var own: [StepPlan.Item] = []
   private var batch = DecoderBatch()
@@ -84,7 +86,10 @@ package final class RankEngine {
       return false
     case .align: try clocks.align(communicator)
     case .collect: try outcomes.send(Array(account.json.text().utf8))
-    case .reset: telemetry.reset()
+    case .collectRouting: try outcomes.send(routingLog?.encoded() ?? [])
+    case .reset:
+      telemetry.reset()
+      routingLog?.clear()
     case .recordingOn: phases.isEnabled = true
     case .recordingOff: phases.isEnabled = false
     }
@@ -125,8 +130,10 @@ package final class RankEngine {
     telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
     try distributed?.beginStep(rowsByRank: rowsByRank)
-    routing.begin(wanted: own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
+    routing.begin(
+      wanted: routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
     let logits = try decoder.forward(batch)
+    routingLog?.add(own, kind: plan.kind, step: stepNumber, recorder: routing)
     phases.enter(.sampling)
     do throws(InferenceError) {
       outcome.interrupted = Interrupt.requested

@@ -21,6 +21,16 @@ final class RoutingRecorder {
     }
   }
 
+  /// The experts of the step's first `count` rows, `[row][layer][choice]`.
+  func byRow(count: Int) -> [Int32] {
+    var choices: [Int32] = []
+    choices.reserveCapacity(count * layers.reduce(0) { $0 + $1.topK })
+    for row in 0..<count {
+      for layer in layers { choices.append(contentsOf: layer.experts[(row * layer.topK)..<((row + 1) * layer.topK)]) }
+    }
+    return choices
+  }
+
   /// What was decided for some rows of the step's batch.
   func rows(_ rows: Range<Int>) -> [ScoredChunk.RoutedLayer] {
     layers.map { layer in

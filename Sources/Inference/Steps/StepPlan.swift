@@ -30,6 +30,8 @@ struct StepPlan: Equatable {
     case align
     /// Send the accounts to rank 0.
     case collect
+    /// Send what the tokens chose to rank 0.
+    case collectRouting
     /// Forget the accounts.
     case reset
     /// Keep accounts from now on, or none.

@@ -14,6 +14,8 @@ struct DispatchBenchmark {
     var routing: SyntheticRouting
     var expertCount: Int
     var topK: Int
+    /// For `SyntheticRouting.recorded`.
+    var record: RoutingRecord?
   }
 
   struct Result {
@@ -46,9 +48,7 @@ struct DispatchBenchmark {
       communicator: communicator, placement: placement, bank: EchoExperts(hiddenSize: benchmark.hiddenSize), compute: compute,
       hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
       channels: channels)
-    let decisions = benchmark.routing.decisions(
-      count: benchmark.tokens, expertCount: benchmark.expertCount, topK: benchmark.topK, rankCount: size,
-      seed: UInt64(communicator.rank.index + 1))
+    let decisions = benchmark.decisions(rankCount: size, seed: UInt64(communicator.rank.index + 1))
     let input = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
     for i in 0..<input.count { input.pointer[i] = Float(i % 17) }
     let output = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
@@ -90,5 +90,12 @@ struct DispatchBenchmark {
       for (i, body) in bodies.enumerated() { best[i] = min(best[i], try seconds(counts[i], body)) }
     }
     return best
+  }
+}
+
+extension DispatchBenchmark.Case {
+  fileprivate func decisions(rankCount: Int, seed: UInt64) -> RouterDecisions {
+    if let record, routing == .recorded { return SyntheticRouting.decisions(count: tokens, from: record, seed: seed) }
+    return routing.decisions(count: tokens, expertCount: expertCount, topK: topK, rankCount: rankCount, seed: seed)
   }
 }

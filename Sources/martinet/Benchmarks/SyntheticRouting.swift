@@ -1,4 +1,5 @@
 import MoEModel
+import Telemetry
 
 /// How the tokens of a dispatch benchmark choose their experts.
 enum SyntheticRouting: String, CaseIterable {
@@ -8,6 +9,8 @@ enum SyntheticRouting: String, CaseIterable {
   case zipf
   /// Every token chooses experts of rank 0 only, as far as it has enough.
   case oneRank = "one-rank"
+  /// As the tokens of a file did that `--record-routing` wrote.
+  case recorded
 
   /// `count` tokens' decisions, distinct experts in ascending order; the same for the same `seed`.
   func decisions(count: Int, expertCount: Int, topK: Int, rankCount: Int, seed: UInt64) -> RouterDecisions {
@@ -25,7 +28,7 @@ enum SyntheticRouting: String, CaseIterable {
     let total = harmonic.reduce(0, +)
     func draw() -> Int32 {
       switch self {
-      case .uniform: return Int32(random(expertCount))
+      case .uniform, .recorded: return Int32(random(expertCount))
       case .oneRank: return Int32(random(first))
       case .zipf:
         var rest = Double(random(1 << 30)) / Double(1 << 30) * total
@@ -42,6 +45,21 @@ enum SyntheticRouting: String, CaseIterable {
       for (i, expert) in chosen.sorted().enumerated() {
         decisions.experts.pointer[token * topK + i] = expert
         decisions.weights.pointer[token * topK + i] = 1 / Float(topK)
+      }
+    }
+    return decisions
+  }
+
+  /// `count` decisions out of a record, of one layer after another; `seed` says where to begin.
+  static func decisions(count: Int, from record: RoutingRecord, seed: UInt64) -> RouterDecisions {
+    let decisions = RouterDecisions(capacity: max(count, 1), topK: record.topK)
+    let tokens = record.rows.count
+    for token in 0..<count {
+      let at = Int(seed % UInt64(tokens)) * count + token
+      let choices = record.choices(row: at % tokens, layer: at / tokens % record.layers.count)
+      for (i, expert) in choices.enumerated() {
+        decisions.experts.pointer[token * record.topK + i] = expert
+        decisions.weights.pointer[token * record.topK + i] = 1 / Float(record.topK)
       }
     }
     return decisions

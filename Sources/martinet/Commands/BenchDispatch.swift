@@ -4,6 +4,7 @@ import Fabric
 import Inference
 import JSON
 import Kernels
+import Projection
 
 /// `martinet bench dispatch`: the exchange of expert parallelism alone.
 struct BenchDispatch: ParsableCommand {
@@ -20,7 +21,9 @@ struct BenchDispatch: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Hidden sizes.", valueName: "n,…")) var hidden = "2048"
   @Option(parsing: .unconditional, help: "Routed experts.") var experts = 64
   @Option(parsing: .unconditional, help: "Experts of a token.") var topK = 6
-  @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank.", valueName: "name,…")) var routing = "uniform"
+  @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank, recorded.", valueName: "name,…")) var routing = "uniform"
+  @Option(help: ArgumentHelp("What --record-routing wrote, for --routing recorded; it also says how many experts there are and are chosen.", valueName: "file"))
+  var routingFile: String?
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
   @Flag(help: "Use messages of MPI within hosts too, not shared memory.") var throughMpi = false
   @Flag(help: "One JSON object.") var json = false
@@ -47,6 +50,9 @@ struct BenchDispatch: ParsableCommand {
       }
       return routing
     }
+    guard routings.contains(.recorded) == (routingFile != nil) else {
+      throw ValidationError("--routing recorded and --routing-file need each other")
+    }
     let (counts, sizes) = (try list("tokens", tokens, 1 << 16), try list("hidden", hidden, 1 << 16))
     return routings.flatMap { routing in
       sizes.flatMap { size in
@@ -56,8 +62,15 @@ struct BenchDispatch: ParsableCommand {
   }
 
   func run() throws {
-    let cases = try cases()
+    var cases = try cases()
     try withRanks { communicator in
+      if let routingFile {
+        let record = try agree(on: communicator) { try RoutingFile(path: routingFile).record }
+        for i in cases.indices {
+          (cases[i].record, cases[i].expertCount, cases[i].topK) = (record, record.expertCount, record.topK)
+        }
+      }
+      let (experts, topK) = (cases[0].expertCount, cases[0].topK)
       let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       communicator.yieldsWhileWaiting = host.assignment.oversubscribed
@@ -85,7 +98,8 @@ struct BenchDispatch: ParsableCommand {
 
   /// Room for the largest case. Collective.
   private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator) throws -> ExpertChannels? {
-    try ExpertChannels(
+    let (experts, topK) = (cases[0].expertCount, cases[0].topK)
+    return try ExpertChannels(
       communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
       hiddenSize: cases.map(\.hiddenSize).max() ?? 1, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1)
   }

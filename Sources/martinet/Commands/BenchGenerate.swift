@@ -33,7 +33,7 @@ struct BenchGenerate: ParsableCommand {
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000") }
     let count = try cases().count
     if reports.isWanted, count > 1 || accountingCost {
-      throw ValidationError("--report, --report-json and --trace cover one case, and not --accounting-cost")
+      throw ValidationError("--report, --report-json, --trace and --record-routing cover one case, and not --accounting-cost")
     }
   }
 

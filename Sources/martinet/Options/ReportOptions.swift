@@ -2,6 +2,7 @@ import ArgumentParser
 import Fabric
 import Glibc
 import Inference
+import Projection
 import Telemetry
 
 /// Where to write what the run counted.
@@ -15,15 +16,18 @@ struct ReportOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Write the latest steps in the trace format of Chrome and Perfetto.", valueName: "file.json"))
   var trace: String?
 
+  @Option(help: ArgumentHelp("Write which experts every token chose: what `project` replays.", valueName: "file.safetensors"))
+  var recordRouting: String?
+
   /// Spans kept on each rank: for a trace, some hundred steps of a large model; for a page, the last few.
   private static let traceSpans = 1 << 18
   private static let pageSpans = 1 << 13
 
-  var isWanted: Bool { report != nil || reportJson != nil || trace != nil }
+  var isWanted: Bool { [report, reportJson, trace, recordRouting].contains { $0 != nil } }
 
   /// Finds paths that nobody can write to before the work and not after it; on rank 0.
   func check() throws {
-    for path in [report, reportJson, trace].compactMap({ $0 }) {
+    for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) {
       let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
       guard file >= 0 else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
       close(file)
@@ -32,12 +36,15 @@ struct ReportOptions: ParsableArguments {
 
   /// Has this rank keep what a page or trace will show.
   func prepare(_ session: Session) {
+    if recordRouting != nil { session.recordRouting() }
     if trace != nil { session.keepSpans(Self.traceSpans) } else if report != nil { session.keepSpans(Self.pageSpans) }
   }
 
   /// Collects what all ranks counted and writes it; on rank 0, collective with `follow()`.
   func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics) throws {
     guard isWanted else { return }
+    if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
+    guard report != nil || reportJson != nil || trace != nil else { return }
     let report = RunReport(
       subject: session.subject(program: "martinet \(Martinet.configuration.version)", command: CommandLine.arguments),
       account: try loop.collectAccounts(), tokens: [statistics.prefill.tokens, statistics.decode.tokens],
@@ -46,6 +53,16 @@ struct ReportOptions: ParsableArguments {
     if let path = reportJson { try Self.write(report.withoutSpans.json.text() + "\n", to: path) }
     if let path = trace { try Self.write(report.trace.text() + "\n", to: path) }
     for line in report.summary { say(line) }
+  }
+
+  private func writeRouting(_ loop: GenerationLoop, _ session: Session, to path: String) throws {
+    guard let record = try loop.collectRouting() else {
+      say("martinet: a dense model routes nothing: \(path) stays empty")
+      return
+    }
+    if !record.isComplete { say("martinet: \(path) holds the first \(Figures.count(record.rows.count, "token")) only: there is no room for more") }
+    let subject = session.subject(program: "", command: [])
+    try RoutingFile(model: subject.model, hiddenSize: subject.hiddenSize, record: record).write(to: path)
   }
 
   private static func write(_ text: String, to path: String) throws {
