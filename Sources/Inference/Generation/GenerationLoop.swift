@@ -122,6 +122,13 @@ package final class GenerationLoop {
     return AccountOfRun(ranks: ranks, balances: balances.map(\.layers))
   }
 
+  /// Times messages between all ranks, which takes some seconds. Collective with `follow()`.
+  package func probeLinks() throws -> [LinkSample] {
+    try order(.probeLinks)
+    try engine.obey(.probeLinks)
+    return engine.links
+  }
+
   /// What every token chose since the start, or the last `resetAccounts`, where the session records it; rows of all ranks, sorted.
   package func collectRouting() throws -> RoutingRecord? {
     guard var all = engine.routingLog else { return nil }

@@ -32,6 +32,12 @@ package struct HostPlan: Sendable {
     }
   }
 
+  /// The NUMA node of all its cores; nil where they lie on several.
+  package var numaNode: Int? {
+    let nodes = topology.nodes.filter { !Set($0.cores).isDisjoint(with: assignment.cores) }
+    return nodes.count == 1 ? nodes[0].id : nil
+  }
+
   package func makePool() throws -> WorkerPool {
     try WorkerPool(
       cores: assignment.cores, nodes: topology.nodes, pin: !assignment.oversubscribed,

@@ -24,6 +24,7 @@ extension Session {
     subject.expertsPerToken = description.mixture?.topK ?? 0
     subject.instructionSet = compute.instructionSet.rawValue
     subject.rowBytes = description.hiddenSize * 4
+    subject.work = description.work
     return subject
   }
 

@@ -75,7 +75,7 @@ package final class Session {
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
-      telemetry: telemetry, clocks: clocks)
+      telemetry: telemetry, clocks: clocks, numaNode: host.numaNode)
   }
 
   /// The loop of rank 0.

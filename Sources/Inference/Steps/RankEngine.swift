@@ -23,6 +23,9 @@ package final class RankEngine {
   private let routing = RoutingRecorder()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
+  /// What messages took when they were last timed.
+  private(set) var links: [LinkSample] = []
+  private let numaNode: Int?
   // Of one step, kept for the memory of their arrays.
   private var own: [StepPlan.Item] = []
   private var batch = DecoderBatch()
@@ -31,11 +34,12 @@ package final class RankEngine {
   private var writer = ByteWriter()
   private var stepNumber = 0
 
-  /// `distributed` is nil for models without experts.
+  /// `distributed` is nil for models without experts, `numaNode` where this rank's workers span several.
   package init(
     communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
-    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks
+    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, numaNode: Int? = nil
   ) {
+    self.numaNode = numaNode
     self.telemetry = telemetry
     self.clocks = clocks
     self.compute = compute
@@ -87,6 +91,7 @@ package final class RankEngine {
     case .align: try clocks.align(communicator)
     case .collect: try outcomes.send(Array(account.json.text().utf8))
     case .collectRouting: try outcomes.send(routingLog?.encoded() ?? [])
+    case .probeLinks: links = try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: numaNode)
     case .reset:
       telemetry.reset()
       routingLog?.clear()

@@ -32,6 +32,8 @@ struct StepPlan: Equatable {
     case collect
     /// Send what the tokens chose to rank 0.
     case collectRouting
+    /// Time messages between the ranks.
+    case probeLinks
     /// Forget the accounts.
     case reset
     /// Keep accounts from now on, or none.

@@ -20,7 +20,13 @@ extension RunReport {
       ("instruction_set", .string(subject.instructionSet)), ("row_bytes", .int(subject.rowBytes)),
       ("phases", .array(Phase.allCases.map { .string($0.name) })),
     ])
+    if let work = subject.work, case .object(var model)? = object["model"] {
+      model["parameters"] = work.json
+      object["model"] = .object(model)
+    }
     for kind in kinds { object[kind.name] = json(figures(kind)) }
+    object["link_models"] = .object(JSONObject(linkModels.map { ($0.link.name, $0.model.json) }))
+    object["link_samples"] = .array(links.map(\.json))
     object["ranks"] = .array(account.ranks.map(\.json))
     return .object(object)
   }

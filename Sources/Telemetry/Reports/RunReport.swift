@@ -16,6 +16,7 @@ package struct RunReport: Sendable {
     package var instructionSet = ""
     /// Bytes of one token's activations between ranks.
     package var rowBytes = 0
+    package var work: ModelWork?
 
     package init() {}
   }
@@ -25,6 +26,8 @@ package struct RunReport: Sendable {
   /// Tokens fed, and seconds as rank 0 saw them, by `StepKind`.
   package var tokens: [Int]
   package var seconds: [Double]
+  /// What messages took between ranks that did nothing else.
+  package var links: [LinkSample] = []
 
   package init(subject: Subject, account: AccountOfRun, tokens: [Int], seconds: [Double]) {
     self.subject = subject
@@ -46,4 +49,9 @@ package struct RunReport: Sendable {
   }
 
   package func figures(_ kind: StepKind) -> KindFigures { KindFigures(self, kind) }
+
+  /// The kinds of link there are, with the model fitted to what was measured on each.
+  package var linkModels: [(link: LinkClass, model: LinkModel)] {
+    LinkClass.allCases.compactMap { link in LinkModel(links.filter { $0.link == link }).map { (link, $0) } }
+  }
 }

@@ -45,10 +45,11 @@ struct ReportOptions: ParsableArguments {
     guard isWanted else { return }
     if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
     guard report != nil || reportJson != nil || trace != nil else { return }
-    let report = RunReport(
+    var report = RunReport(
       subject: session.subject(program: "martinet \(Martinet.configuration.version)", command: CommandLine.arguments),
       account: try loop.collectAccounts(), tokens: [statistics.prefill.tokens, statistics.decode.tokens],
       seconds: [statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)])
+    report.links = try loop.probeLinks()
     if let path = self.report { try Self.write(report.page, to: path) }
     if let path = reportJson { try Self.write(report.withoutSpans.json.text() + "\n", to: path) }
     if let path = trace { try Self.write(report.trace.text() + "\n", to: path) }

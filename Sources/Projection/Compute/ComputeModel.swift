@@ -1,0 +1,147 @@
+import Telemetry
+
+/// What a rank's own work takes, fitted to reports: everything but messages and waiting.
+package struct ComputeModel: Sendable {
+  /// Seconds for each layer (or step), and for each row.
+  package struct Cost: Sendable {
+    package var fixed: Double
+    package var perRow: Double
+    package func seconds(_ rows: Double) -> Double { fixed + perRow * rows }
+
+    func scaled(_ fixedFactor: Double, _ rowFactor: Double) -> Cost {
+      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor)
+    }
+  }
+
+  package var attention: Cost
+  package var dense: Cost
+  package var gate: Cost
+  package var shared: Cost
+  /// By rows sent, of tokens and of sums; by rows that arrive; by rows at home.
+  package var pack: Cost
+  package var unpack: Cost
+  package var merge: Cost
+  /// For each layer, each distinct expert and each visit.
+  package var expertFixed: Double
+  package var perExpert: Double
+  package var perVisit: Double
+  /// Embedding, head, sampling, by rows at home; and plans and outcomes as they were.
+  package var outside: Cost
+  package var steering: Double
+  package var work: ModelWork
+  /// Root mean square of the relative differences in expert times, the largest part.
+  package let expertResidual: Double
+
+  /// Fits reports of one model on equal ranks. Throws where nothing was measured.
+  package init(_ reports: [RunReport], path: String) throws(ProjectionError) {
+    guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
+      throw .nothingMeasured(path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
+    }
+    guard reports.allSatisfy({ $0.subject.work == work }) else {
+      throw .nothingMeasured(path: path, reason: "its reports are of different models")
+    }
+    let points = reports.flatMap { report in report.kinds.flatMap { Point.all(report, $0, work) } }
+    guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
+    func cost(_ phases: [Phase], _ rows: (Point) -> Double) -> Cost {
+      let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
+      guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
+      let fit = LeastSquares(
+        features: used.map { [1, rows($0)] }, times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } })
+      return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
+    }
+    attention = cost([.attention]) { $0.rows }
+    dense = cost([.dense]) { $0.rows }
+    gate = cost([.gate]) { $0.rows }
+    shared = cost([.shared]) { $0.rows }
+    pack = cost([.pack]) { $0.sent }
+    unpack = cost([.unpack]) { $0.arrived }
+    merge = cost([.merge]) { $0.rows }
+    outside = cost([.embedding, .head, .sampling]) { $0.rows }
+    steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
+    let layers = points.flatMap(\.layers).filter { $0.seconds > 0 }
+    let experts = LeastSquares(features: layers.map { [1, $0.distinct, $0.visits] }, times: layers.map(\.seconds))
+    (expertFixed, perExpert, perVisit) = (experts.coefficients[0], experts.coefficients[1], experts.coefficients[2])
+    expertResidual = experts.rms
+    self.work = work
+  }
+
+  package func experts(distinct: Int, visits: Int) -> Double {
+    visits == 0 ? 0 : expertFixed + perExpert * Double(distinct) + perVisit * Double(visits)
+  }
+
+  /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters do, what is
+  /// copied as the hidden size does.
+  package func scaled(to other: ModelWork) -> ComputeModel {
+    func factor(_ part: KeyPath<ModelWork, Int>) -> Double {
+      work[keyPath: part] > 0 ? Double(other[keyPath: part]) / Double(work[keyPath: part]) : other[keyPath: part] > 0 ? 1 : 0
+    }
+    var model = self
+    let width = factor(\.hiddenSize)
+    model.attention = attention.scaled(factor(\.attention), factor(\.attention))
+    model.dense = dense.scaled(factor(\.dense), factor(\.dense))
+    model.gate = gate.scaled(factor(\.router), factor(\.router))
+    model.shared = shared.scaled(factor(\.shared), factor(\.shared))
+    (model.pack, model.unpack, model.merge) = (pack.scaled(1, width), unpack.scaled(1, 1), merge.scaled(1, width))
+    model.outside = outside.scaled(factor(\.head), factor(\.head))
+    model.perExpert *= factor(\.expert)
+    model.perVisit *= factor(\.expert)
+    model.work = other
+    return model
+  }
+
+  /// Every cost times this: ranks that share cores.
+  package func slowed(by factor: Double) -> ComputeModel {
+    var model = self
+    for part in [\ComputeModel.attention, \.dense, \.gate, \.shared, \.pack, \.unpack, \.merge, \.outside] {
+      model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
+    }
+    model.expertFixed *= factor
+    model.perExpert *= factor
+    model.perVisit *= factor
+    return model
+  }
+}
+
+/// One rank's means over the steps of one kind.
+private struct Point {
+  var rows: Double
+  /// A mixture layer.
+  var sent: Double
+  var arrived: Double
+  /// By phase: of a layer that has it, or of a step.
+  var seconds: [Double]
+  /// Plans and outcomes of a step, without waiting for late ranks.
+  var steering: Double
+  var layers: [(distinct: Double, visits: Double, seconds: Double)]
+
+  static func all(_ report: RunReport, _ kind: StepKind, _ work: ModelWork) -> [Point] {
+    let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
+    return ranks.indices.compactMap { index in
+      let account = ranks[index]
+      guard account.steps > 0 else { return nil }
+      let steps = Double(account.steps)
+      let exchanges = steps * Double(work.mixtureLayers)
+      func divisor(_ phase: Phase) -> Double {
+        switch phase {
+        case .attention: steps * Double(work.layers)
+        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
+        case .gate, .pack, .shared, .dispatch, .unpack, .experts, .combine, .merge: exchanges
+        case .plan, .embedding, .head, .sampling, .outcome: steps
+        }
+      }
+      func exposed(_ phase: Phase) -> Double { Double(account.total(phase) - account.totalLate(phase)) / 1e9 }
+      let layers = account.visits.indices.filter { account.visits[$0] > 0 }.map { layer in
+        (
+          distinct: Double(account.distinctExperts[layer]) / steps, visits: Double(account.visits[layer]) / steps,
+          seconds: Double(account.time[layer][Phase.experts.rawValue]) / 1e9 / steps
+        )
+      }
+      return Point(
+        rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
+        sent: Double(account.sent.reduce(0) { $0 + $1.dispatchRows + $1.combineRows }) / exchanges,
+        arrived: Double(ranks.reduce(0) { $0 + $1.sent[index].dispatchRows }) / exchanges,
+        seconds: Phase.allCases.map { exposed($0) / divisor($0) }, steering: (exposed(.plan) + exposed(.outcome)) / steps,
+        layers: layers)
+    }
+  }
+}

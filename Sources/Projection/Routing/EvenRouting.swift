@@ -1,0 +1,38 @@
+import Telemetry
+
+extension RoutingRecord {
+  /// Tokens that choose at random, every expert as probable as any other; where the router first chooses groups, among those of
+  /// random groups. For models whose routing nobody has recorded: real text is less even. Always the same for the same model.
+  package static func even(
+    expertCount: Int, topK: Int, groups: (count: Int, kept: Int)?, layers: Int, rows count: Int
+  ) -> RoutingRecord {
+    var record = RoutingRecord(layers: Array(0..<layers), expertCount: expertCount, topK: topK)
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    func random(_ limit: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % limit
+    }
+    func distinct(_ count: Int, below limit: Int) -> [Int] {
+      var chosen: Set<Int> = []
+      while chosen.count < count { chosen.insert(random(limit)) }
+      return chosen.sorted()
+    }
+    for row in 0..<count {
+      var choices: [Int32] = []
+      for _ in 0..<layers {
+        var candidates = Array(0..<expertCount)
+        if let groups, groups.count > 0, expertCount % groups.count == 0 {
+          let width = expertCount / groups.count
+          let kept = distinct(min(groups.kept, groups.count), below: groups.count).flatMap { Array(($0 * width)..<(($0 + 1) * width)) }
+          if kept.count >= topK { candidates = kept }
+        }
+        choices += distinct(topK, below: candidates.count).map { Int32(candidates[$0]) }
+      }
+      for kind in StepKind.allCases {
+        record.append(
+          [.init(step: Int32(row), kind: Int32(kind.rawValue), sequence: Int32(row), position: 0, home: 0)], experts: choices)
+      }
+    }
+    return record
+  }
+}

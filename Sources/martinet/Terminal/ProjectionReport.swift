@@ -1,0 +1,92 @@
+import JSON
+import Projection
+import Telemetry
+
+/// One projected setting.
+struct Projection {
+  var ranks: Int
+  var hosts: Int
+  var kind: StepKind
+  var tokens: Int
+  var outcome: StepReplay.Outcome
+  /// Relative error to expect of the time.
+  var error: Double
+
+  var tokensPerSecond: Double { Double(tokens) / outcome.seconds }
+  /// What takes most of a step.
+  var limit: String {
+    let parts = [
+      ("experts", outcome.experts), ("other work", outcome.computing - outcome.experts), ("messages", outcome.communicating),
+      ("waiting for late ranks", outcome.waiting),
+    ]
+    return parts.max { $0.1 < $1.1 }?.0 ?? ""
+  }
+  func share(_ part: Double) -> Double {
+    let sum = outcome.computing + outcome.communicating + outcome.waiting
+    return sum > 0 ? part / sum : 0
+  }
+}
+
+/// What `martinet project` prints.
+struct ProjectionReport {
+  let projector: Projector
+  let network: Network
+  let projections: [Projection]
+  /// Of another model than the measured one.
+  let model: String?
+
+  var lines: [String] {
+    var lines = projector.fitted.isEmpty ? [] : ["fitted to"] + projector.fitted.map(line)
+    if projector.validated.isEmpty {
+      lines.append("not validated: no run at other settings was given (--validate); errors below are the fit's own")
+    } else {
+      lines += ["validated with, not fitted"] + projector.validated.map(line)
+    }
+    lines.append("network \(network.name): \(network.otherHosts.summary)")
+    if let model { lines.append("scaled to another model (\(model)) by its parameters, with even routing: an estimate that no run validates") }
+    lines.append(" ranks  hosts  step      tokens          a step     ±        tokens/s   messages   waiting   between hosts   limited by")
+    for one in projections {
+      lines.append(
+        right("\(one.ranks)", 6) + right("\(one.hosts)", 7) + "  " + one.kind.name.padding(to: 8) + right("\(one.tokens)", 8)
+          + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16) + right(Figures.decimals(one.error * 100, 0) + " %", 6)
+          + right(Figures.decimals(one.tokensPerSecond, 1), 16) + right(percent(one.share(one.outcome.communicating)), 11)
+          + right(percent(one.share(one.outcome.waiting)), 10)
+          + right(Figures.decimals(one.outcome.bytesBetweenHosts / 1e6, 2) + " MB", 16) + "   " + one.limit)
+    }
+    return lines
+  }
+
+  private func line(_ check: Projector.Check) -> String {
+    "  \(check.kind.name), \(Figures.count(check.ranks, "rank")) on \(Figures.count(check.hosts, "host")), \(check.batch) tokens a step: measured \(Figures.decimals(check.measured * 1e3, 3)) ms, projected \(Figures.decimals(check.projected * 1e3, 3)) ms (\(check.error >= 0 ? "+" : "")\(Figures.decimals(check.error * 100, 1)) %)"
+  }
+
+  private func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+  private func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) + " %" }
+
+  var json: JSONValue {
+    func checks(_ checks: [Projector.Check]) -> JSONValue {
+      .array(
+        checks.map {
+          [
+            "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.batch),
+            "measured_seconds": .double($0.measured), "projected_seconds": .double($0.projected), "error": .double($0.error),
+          ]
+        })
+    }
+    return [
+      "network": ["name": .string(network.name), "between_hosts": network.otherHosts.json],
+      "fitted": checks(projector.fitted), "validated": checks(projector.validated),
+      "projections": .array(
+        projections.map {
+          [
+            "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.tokens),
+            "seconds": .double($0.outcome.seconds), "relative_error": .double($0.error),
+            "tokens_per_second": .double($0.tokensPerSecond),
+            "communication_share": .double($0.share($0.outcome.communicating)),
+            "waiting_share": .double($0.share($0.outcome.waiting)),
+            "bytes_between_hosts": .double($0.outcome.bytesBetweenHosts), "limited_by": .string($0.limit),
+          ]
+        }),
+    ]
+  }
+}

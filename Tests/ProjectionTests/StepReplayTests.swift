@@ -1,0 +1,131 @@
+import ExpertParallelism
+import Projection
+import Telemetry
+import Testing
+
+@Suite struct StepReplayTests {
+  private static let layers = 3
+
+  /// A report of two ranks whose work follows known costs.
+  private func report(batch: Int, fixed: Double = 100_000, perExpert: Double = 50_000, perVisit: Double = 2_000) -> RunReport {
+    var subject = RunReport.Subject()
+    subject.expertCount = 16
+    subject.expertsPerToken = 2
+    subject.layerCount = Self.layers
+    subject.rowBytes = 256
+    var work = ModelWork()
+    (work.attention, work.expert, work.head, work.router) = (1000, 500, 4000, 100)
+    (work.hiddenSize, work.layers, work.mixtureLayers) = (64, Self.layers, Self.layers)
+    subject.work = work
+    let ranks = (0..<2).map { rank in
+      var account = RankAccount()
+      account.rank = rank
+      account.threads = 1
+      for kind in StepKind.allCases {
+        var counts = RankAccount.Kind()
+        let rows = kind == .decode ? batch : 16 * batch
+        counts.steps = 1
+        counts.time = Array(repeating: Array(repeating: 0, count: Phase.allCases.count), count: Self.layers + 1)
+        counts.late = counts.time
+        (counts.lateByRank, counts.rowsToHost) = ([0, 0], [0, 0])
+        counts.experts = Array(repeating: [[0, 1]], count: Self.layers)
+        counts.sent = [Traffic(), Traffic()]
+        for layer in 0..<Self.layers {
+          let (distinct, visits) = (min(8, rows + layer), rows * 2 + rank)
+          counts.distinctExperts.append(distinct)
+          counts.visits.append(visits)
+          counts.time[layer][Phase.experts.rawValue] = Int(perExpert) * distinct + Int(perVisit) * visits
+          counts.time[layer][Phase.attention.rawValue] = Int(fixed) + 1000 * rows
+        }
+        account.kinds[kind.rawValue] = counts
+      }
+      return account
+    }
+    var report = RunReport(
+      subject: subject, account: AccountOfRun(ranks: ranks, balances: StepKind.allCases.map { _ in [] }),
+      tokens: [32 * batch, 2 * batch], seconds: [1, 1])
+    report.links = [64, 4096, 1 << 16].map {
+      LinkSample(link: .otherHosts, messageBytes: $0, seconds: 20e-6 + Double($0) * 1e-8)
+    }
+    return report
+  }
+
+  private let record = RoutingRecord.even(expertCount: 16, topK: 2, groups: nil, layers: 3, rows: 64)
+
+  @Test func costsOfWorkAreFoundAgain() throws {
+    let model = try ComputeModel([report(batch: 1), report(batch: 6)], path: "r")
+    #expect(abs(model.perExpert / 50e-6 - 1) < 1e-3 && abs(model.perVisit / 2e-6 - 1) < 1e-3)
+    #expect(abs(model.attention.fixed / 100e-6 - 1) < 1e-3 && abs(model.attention.perRow / 1e-6 - 1) < 1e-3)
+    #expect(model.expertResidual < 1e-3)
+    var half = report(batch: 1).subject.work!
+    half.expert *= 2
+    half.attention *= 3
+    let scaled = model.scaled(to: half)
+    #expect(abs(scaled.perExpert / model.perExpert - 2) < 1e-9 && abs(scaled.attention.fixed / model.attention.fixed - 3) < 1e-9)
+  }
+
+  @Test func oneRankExchangesNothing() throws {
+    let reports = [report(batch: 1), report(batch: 6)]
+    let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
+    let network = try Network("10gbe", sameHostIn: reports)
+    let alone = try #require(
+      projector.project(Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4, rowBytes: 256))
+    #expect(alone.communicating == 0 && alone.waiting == 0 && alone.bytesBetweenHosts == 0 && alone.computing > 0)
+  }
+
+  @Test func moreBandwidthAndSmallerRowsAreFasterAndBytesFollowTheRows() throws {
+    let reports = [report(batch: 1), report(batch: 6)]
+    let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
+    let layout = Layout(rankCount: 4, ranksPerHost: 1, expertCount: 16)
+    func outcome(_ name: String, rowBytes: Int) throws -> StepReplay.Outcome {
+      try #require(
+        projector.project(
+          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32, rowBytes: rowBytes))
+    }
+    let (slow, fast) = (try outcome("1gbe", rowBytes: 1 << 16), try outcome("hdr", rowBytes: 1 << 16))
+    let small = try outcome("1gbe", rowBytes: 1 << 14)
+    #expect(slow.seconds > fast.seconds && slow.communicating > fast.communicating && small.seconds < slow.seconds)
+    #expect(abs(slow.bytesBetweenHosts / small.bytesBetweenHosts - 4) < 1e-9)
+    // Two choices of sixteen experts on four ranks: three of four go elsewhere, and hardly two to the same rank.
+    #expect((1.2...1.5).contains(slow.bytesBetweenHosts / (2 * 32 * 3 * Double(1 << 16))))
+  }
+
+  @Test func ranksOfOneHostSendNothingOverTheNetwork() throws {
+    let reports = [report(batch: 1), report(batch: 6)]
+    let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
+    let network = try Network("1gbe", sameHostIn: reports)
+    func bytes(_ ranksPerHost: Int) throws -> Double {
+      try #require(
+        projector.project(
+          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8, rowBytes: 256)
+      ).bytesBetweenHosts
+    }
+    #expect(try bytes(4) == 0)
+    #expect(try bytes(2) < bytes(1) && bytes(2) > 0)
+  }
+
+  @Test func moreRanksThanExpertsAndTokensAreFine() throws {
+    let reports = [report(batch: 1), report(batch: 6)]
+    let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
+    let outcome = try #require(
+      projector.project(
+        Layout(rankCount: 40, ranksPerHost: 3, expertCount: 16), network: try Network("hdr", sameHostIn: reports), kind: .decode,
+        batch: 1, rowBytes: 256))
+    #expect(outcome.seconds.isFinite && outcome.seconds > 0)
+  }
+
+  @Test func aReportWithoutExpertsIsRefused() {
+    var dense = report(batch: 1)
+    dense.subject.work = nil
+    #expect(throws: ProjectionError.self) { try ComputeModel([dense], path: "r") }
+    #expect(throws: ProjectionError.self) { try Network("carrier pigeon", sameHostIn: []) }
+  }
+
+  @Test func reportsReadBackAsTheyWereWritten() throws {
+    let written = report(batch: 3)
+    let read = try RunReport(json: written.json)
+    #expect(read.account.ranks == written.account.ranks && read.links == written.links && read.subject.work == written.subject.work)
+    #expect(read.tokens == written.tokens && read.subject.rowBytes == 256)
+    #expect(throws: MalformedAccount.self) { try RunReport(json: ["schema": "other"]) }
+  }
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# A cluster of hosts that are network namespaces of this machine: each with a name, an address, its own /dev/shm and cores, and a
+# link of limited bandwidth to a switch. mpirun sees separate hosts and speaks TCP between them. Needs root.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+prefix=martinet-node      # host i is the namespace and host name martinet-node<i>
+switch=martinet-switch    # the namespace of the bridge: nothing of ours shows among this machine's interfaces
+subnet=10.213.77
+limit=32
+
+usage() {
+  cat <<'TEXT'
+cluster.sh up N [BANDWIDTH]       N hosts, each linked with BANDWIDTH (as tc writes it: 1gbit; "unlimited" without)
+cluster.sh bandwidth BANDWIDTH    change it while they live
+cluster.sh counters               a line for each host: name, bytes sent, bytes received, by its interface's own count
+cluster.sh run RANKS_PER_HOST COMMAND…   mpirun COMMAND over all hosts; exits as it does
+cluster.sh down                   remove everything
+TEXT
+}
+
+fail() {
+  echo "cluster.sh: $*" >&2
+  exit 1
+}
+
+hosts() { ip netns list | awk '{print $1}' | grep "^$prefix[0-9]*\$" | sort -V || true; }
+
+need() {
+  [ "$(id -u)" -eq 0 ] || fail "namespaces need root"
+  local tool
+  for tool in ip tc unshare taskset; do
+    command -v "$tool" >/dev/null || fail "there is no $tool; install iproute2 and util-linux"
+  done
+}
+
+# A bucket of 10 ms of the rate, but never below 16 frames of 64 KiB as the kernel hands them down: a smaller one would keep the link
+# below its rate (tc-tbf(8)), a larger one lets whole messages through unlimited.
+shape() { # DEVICE BANDWIDTH; in the namespace of the caller
+  if [ "$2" = unlimited ]; then
+    tc qdisc del dev "$1" root 2>/dev/null || true
+  else
+    tc qdisc replace dev "$1" root tbf rate "$2" burst 128kb latency 400ms
+  fi
+}
+
+set_bandwidth() {
+  local host
+  for host in $(hosts); do
+    # Both ways: out of the host, and out of the switch towards it.
+    ip netns exec "$host" "$0" shape eth0 "$1"
+    ip netns exec "$switch" "$0" shape "to-${host#"$prefix"}" "$1"
+  done
+}
+
+up() {
+  local count=$1 bandwidth=${2:-unlimited} i
+  [[ $count =~ ^[0-9]+$ ]] && [ "$count" -ge 1 ] && [ "$count" -le $limit ] || fail "up $count: a number of hosts from 1 to $limit"
+  [ -z "$(hosts)" ] || fail "there is a cluster already; remove it with: cluster.sh down"
+  trap 'down' ERR
+  ip netns add "$switch"
+  ip -n "$switch" link add bridge type bridge
+  ip -n "$switch" link set bridge up
+  for ((i = 1; i <= count; i++)); do
+    ip netns add "$prefix$i"
+    ip -n "$switch" link add "to-$i" type veth peer name eth0 netns "$prefix$i"
+    ip -n "$switch" link set "to-$i" master bridge up
+    ip -n "$prefix$i" address add "$subnet.$i/24" dev eth0
+    ip -n "$prefix$i" link set eth0 up
+    ip -n "$prefix$i" link set lo up
+    # ip netns exec puts this in place of /etc/hosts.
+    mkdir -p "/etc/netns/$prefix$i"
+    { echo "127.0.0.1 localhost"; for ((j = 1; j <= count; j++)); do echo "$subnet.$j $prefix$j"; done; } >"/etc/netns/$prefix$i/hosts"
+  done
+  set_bandwidth "$bandwidth"
+  trap - ERR
+}
+
+down() {
+  local host
+  for host in $(hosts) "$switch"; do
+    ip netns pids "$host" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+    ip netns del "$host" 2>/dev/null || true
+    rm -rf "/etc/netns/$host"
+  done
+}
+
+run() {
+  local ranks=$1 count first
+  shift
+  count=$(hosts | wc -l)
+  [ "$count" -ge 1 ] || fail "there are no hosts; start with: cluster.sh up N"
+  [[ $ranks =~ ^[0-9]+$ ]] && [ "$ranks" -ge 1 ] || fail "run $ranks: a number of ranks for each host"
+  first=$(hosts | head -n 1)
+  local list
+  list=$(hosts | sed "s/\$/:$ranks/" | paste -sd, -)
+  # Hosts that share cores must give them up while they wait.
+  local line=(mpirun --allow-run-as-root --mca plm_rsh_agent "$here/launch-agent.sh" --mca btl "tcp,vader,self"
+    --mca btl_tcp_if_include "$subnet.0/24" --mca oob_tcp_if_include "$subnet.0/24" --mca btl_vader_single_copy_mechanism none
+    --mca mpi_yield_when_idle 1 --host "$list" --bind-to none -n $((count * ranks)) "$@")
+  "$here/launch-agent.sh" "$first" "$(printf '%q ' "${line[@]}")"
+}
+
+case ${1:-} in
+  up) need; up "${2:?$(usage)}" "${3:-}" ;;
+  bandwidth) need; [ -n "$(hosts)" ] || fail "there are no hosts"; set_bandwidth "${2:?$(usage)}" ;;
+  shape) shape "$2" "$3" ;;
+  counters)
+    for host in $(hosts); do
+      ip netns exec "$host" sh -c "echo $host \$(cat /sys/class/net/eth0/statistics/tx_bytes /sys/class/net/eth0/statistics/rx_bytes)"
+    done ;;
+  run) need; shift; [ $# -ge 2 ] || { usage >&2; exit 2; }; run "$@" ;;
+  down) need; down ;;
+  *) usage >&2; exit 2 ;;
+esac
