@@ -29,3 +29,7 @@ echo "== Building the tests (release)"
 swift build --build-tests "${release[@]}"
 echo "== Testing (release)"
 run_tests "${release[@]}"
+
+echo "== Testing on several hosts"
+# Network namespaces, where this machine allows them; says so where it does not.
+./benchmarks/cluster/test.sh .build/release-tests/release/martinet

@@ -52,6 +52,32 @@ extension CommandTests {
       #expect(uneven.status != 0 && uneven.errors.contains("lists"))
     }
 
+    @Test(.timeLimit(.minutes(3))) func aRunIsProjectedFromItsReportAndItsRouting() throws {
+      let folder = NSTemporaryDirectory() + "project-\(UUID().uuidString)"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let bench = ["bench", "generate", "--prompt-length", "16", "--output-length", "9", "--repetitions", "1"]
+      for (ranks, batch) in [(2, "2"), (2, "6"), (3, "4")] {
+        _ = try json(
+          bench + [
+            "--batch", batch, "--report-json", "\(folder)/\(batch).json", "--record-routing", "\(folder)/\(batch).safetensors",
+          ], ranks: ranks)
+      }
+      let result = try json([
+        "project", "--report-json", "\(folder)/2.json,\(folder)/6.json", "--validate", "\(folder)/4.json", "--routing",
+        "\(folder)/4.safetensors", "--ranks", "1,5,40", "--batch", "3", "--network", "10gbe",
+      ])
+      #expect(result["fitted"]?.array?.count == 4 && result["validated"]?.array?.count == 2)
+      let projections = try #require(result["projections"]?.array)
+      #expect(projections.map { $0["ranks"]?.exactInt } == [1, 1, 5, 5, 40, 40])
+      #expect(projections.allSatisfy { $0["seconds"]!.double! > 0 && $0["relative_error"]!.double! >= 0 })
+      #expect(projections[1]["bytes_between_hosts"]?.double == 0 && projections[3]["bytes_between_hosts"]!.double! > 0)
+      let damaged = try Program.run(["project", "--report-json", "\(folder)/4.safetensors", "--routing", "\(folder)/4.safetensors"])
+      #expect(damaged.status == 1 && damaged.errors.contains("is no report") && damaged.errors.contains("--report-json"))
+      let swapped = try Program.run(["project", "--report-json", "\(folder)/2.json", "--routing", "\(folder)/2.json"])
+      #expect(swapped.status == 1 && swapped.errors.contains("2.json"))
+    }
+
     @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(options: [String]) throws {
       let result = try json(
         [

@@ -34,8 +34,8 @@ need() {
   done
 }
 
-# A bucket of 10 ms of the rate, but never below 16 frames of 64 KiB as the kernel hands them down: a smaller one would keep the link
-# below its rate (tc-tbf(8)), a larger one lets whole messages through unlimited.
+# The bucket holds two of the largest frames the kernel hands down (64 KiB): with less, the link stays below its rate (tc-tbf(8)); with
+# more, whole messages pass unlimited. One message of up to a bucket still does, after a pause.
 shape() { # DEVICE BANDWIDTH; in the namespace of the caller
   if [ "$2" = unlimited ]; then
     tc qdisc del dev "$1" root 2>/dev/null || true

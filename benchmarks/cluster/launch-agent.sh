@@ -7,7 +7,8 @@ host=$1
 shift
 number=${host##*[!0-9]}
 hosts=$(ip netns list | grep -c '^martinet-node[0-9]')
-cores=$(nproc)
+# All of them: a caller on a host has only its own.
+cores=$(nproc --all)
 if [ "$hosts" -le "$cores" ]; then
   # Equal runs of cores; what does not divide is left idle.
   each=$((cores / hosts))

@@ -54,7 +54,8 @@ package struct Projector: Sendable {
 
   /// How much slower a rank gets by the others on its cores.
   private static func crowding(ranks: Int, threads: Int, _ sharedCores: Int?) -> Double {
-    sharedCores.map { max(1, Double(ranks * threads) / Double($0)) } ?? 1
+    // Threads are pinned: where they do not divide evenly, everybody waits for the most crowded core.
+    sharedCores.map { Double(max(1, (ranks * threads + $0 - 1) / $0)) } ?? 1
   }
 
   private static func check(
@@ -86,14 +87,14 @@ package struct Projector: Sendable {
     return rms(validated) ?? rms(fitted) ?? compute.expertResidual
   }
 
-  /// A step on another cluster; `other` is another model of the same kind, on the same machines. Nil without rows of that kind.
+  /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil without rows of that kind.
   package func project(
     _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: Int, model other: ModelWork? = nil,
-    routing: RoutingRecord? = nil
+    routing: RoutingRecord? = nil, speed: Double = 1
   ) -> StepReplay.Outcome? {
     let model = other.map { compute.scaled(to: $0) } ?? compute
     var replay = StepReplay(
-      compute: model.slowed(by: Self.crowding(ranks: layout.rankCount, threads: threads, sharedCores)), network: network,
+      compute: model.slowed(by: Self.crowding(ranks: layout.rankCount, threads: threads, sharedCores) / speed), network: network,
       layout: layout, rowBytes: rowBytes)
     replay.calibration = calibration[kind.rawValue]
     return replay.run(routing ?? record, kind: kind, batch: batch)

@@ -7,6 +7,16 @@ package enum LinkClass: Int, CaseIterable, Sendable {
   /// A message of MPI between ranks of one NUMA node, of one host otherwise, and of two hosts.
   case sameNode, sameHost, otherHosts
 
+  /// For people.
+  var words: String {
+    switch self {
+    case .sharedMemory: "shared memory"
+    case .sameNode: "messages within a NUMA node"
+    case .sameHost: "messages within a host"
+    case .otherHosts: "messages between hosts"
+    }
+  }
+
   package var name: String {
     switch self {
     case .sharedMemory: "shared_memory"

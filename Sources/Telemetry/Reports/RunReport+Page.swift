@@ -9,7 +9,7 @@ extension RunReport {
     if !timeline.isEmpty {
       body += "<section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank 0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>"
     }
-    body += ranksTable()
+    body += linksTable() + ranksTable()
     return "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>\(SVG.escape(subject.model)), \(rankCount) ranks – Martinet</title><style>\(Self.style)</style></head><body>\(body)</body></html>\n"
   }
 
@@ -140,5 +140,19 @@ extension RunReport {
       "<tr><td class=n>\($0.rank)</td><td>\(SVG.escape($0.host))</td><td class=n>\($0.threads)</td><td class=n>\(Decimals.time($0.clockOffset))</td><td class=n>\(Decimals.time($0.clockError))</td><td class=n>\(Decimals.text($0.clockDrift, 2))</td></tr>"
     }
     return "<section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>"
+  }
+
+  /// The model fitted to each kind of link, with what it was fitted to.
+  private func linksTable() -> String {
+    guard !links.isEmpty else { return "" }
+    var html = "<section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and the line α + β · bytes fitted to them.</p>"
+    for (link, model) in linkModels {
+      html += "<h3>\(link.words)</h3><p class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one way</th><th>fitted</th></tr>"
+      for sample in links where sample.link == link && sample.isPingPong {
+        html += "<tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td class=n>\(Decimals.time(sample.seconds * 1e9))</td><td class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>"
+      }
+      html += "</table>"
+    }
+    return html + "</section>"
   }
 }

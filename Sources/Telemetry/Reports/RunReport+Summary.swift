@@ -1,7 +1,7 @@
 extension RunReport {
   /// The report in at most fifteen lines for a terminal.
   package var summary: [String] {
-    kinds.flatMap { lines(figures($0)) }
+    kinds.flatMap { lines(figures($0)) } + linkModels.map { "\($0.link.words): \($0.model.summary)" }
   }
 
   private func lines(_ figures: KindFigures) -> [String] {

@@ -35,6 +35,8 @@ struct Project: ParsableCommand {
   var model: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Bytes of one number between ranks: 4 as now, 2 or 1 for a smaller format.", valueName: "n"))
   var wireBytes = 4
+  @Option(parsing: .unconditional, help: "How many times faster its ranks are than the measured ones: more cores, more memory bandwidth.")
+  var speed = 1.0
   @Option(parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
   var sharedCores: Int?
   @Flag(help: "One JSON object.") var json = false
@@ -51,6 +53,7 @@ struct Project: ParsableCommand {
     guard sharedCores.map({ (1...Self.limit).contains($0) }) ?? true else {
       throw ValidationError("--shared-cores must be between 1 and \(Self.limit)")
     }
+    guard (0.001...10_000).contains(speed) else { throw ValidationError("--speed must be between 0.001 and 10000") }
     guard routing != nil || model != nil else { throw ValidationError("give --routing, or --model for another model with even routing") }
   }
 
@@ -96,13 +99,16 @@ struct Project: ParsableCommand {
       for (kind, tokens) in cases {
         guard
           let outcome = projector.project(
-            layout, network: links, kind: kind, batch: tokens, rowBytes: hidden * wireBytes, model: target?.work, routing: even)
+            layout, network: links, kind: kind, batch: tokens, rowBytes: hidden * wireBytes, model: target?.work, routing: even,
+            speed: speed)
         else { continue }
         projections.append(
-          Projection(ranks: count, hosts: layout.hostCount, kind: kind, tokens: tokens, outcome: outcome, error: projector.expectedError(kind)))
+          Projection(
+            ranks: count, hosts: layout.hostCount, kind: kind, tokens: tokens, outcome: outcome,
+            error: even == nil && speed == 1 ? projector.expectedError(kind) : nil))
       }
     }
-    let report = ProjectionReport(projector: projector, network: links, projections: projections, model: target?.family)
+    let report = ProjectionReport(projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
   }
 

@@ -9,8 +9,8 @@ struct Projection {
   var kind: StepKind
   var tokens: Int
   var outcome: StepReplay.Outcome
-  /// Relative error to expect of the time.
-  var error: Double
+  /// Relative error to expect of the time; nil where no run tells.
+  var error: Double?
 
   var tokensPerSecond: Double { Double(tokens) / outcome.seconds }
   /// What takes most of a step.
@@ -34,6 +34,7 @@ struct ProjectionReport {
   let projections: [Projection]
   /// Of another model than the measured one.
   let model: String?
+  let speed: Double
 
   var lines: [String] {
     var lines = projector.fitted.isEmpty ? [] : ["fitted to"] + projector.fitted.map(line)
@@ -44,11 +45,12 @@ struct ProjectionReport {
     }
     lines.append("network \(network.name): \(network.otherHosts.summary)")
     if let model { lines.append("scaled to another model (\(model)) by its parameters, with even routing: an estimate that no run validates") }
+    if speed != 1 { lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption") }
     lines.append(" ranks  hosts  step      tokens          a step     ±        tokens/s   messages   waiting   between hosts   limited by")
     for one in projections {
       lines.append(
         right("\(one.ranks)", 6) + right("\(one.hosts)", 7) + "  " + one.kind.name.padding(to: 8) + right("\(one.tokens)", 8)
-          + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16) + right(Figures.decimals(one.error * 100, 0) + " %", 6)
+          + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16) + right(one.error.map { Figures.decimals($0 * 100, 0) + " %" } ?? "?", 6)
           + right(Figures.decimals(one.tokensPerSecond, 1), 16) + right(percent(one.share(one.outcome.communicating)), 11)
           + right(percent(one.share(one.outcome.waiting)), 10)
           + right(Figures.decimals(one.outcome.bytesBetweenHosts / 1e6, 2) + " MB", 16) + "   " + one.limit)
@@ -80,7 +82,7 @@ struct ProjectionReport {
         projections.map {
           [
             "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.tokens),
-            "seconds": .double($0.outcome.seconds), "relative_error": .double($0.error),
+            "seconds": .double($0.outcome.seconds), "relative_error": $0.error.map { .double($0) } ?? .null,
             "tokens_per_second": .double($0.tokensPerSecond),
             "communication_share": .double($0.share($0.outcome.communicating)),
             "waiting_share": .double($0.share($0.outcome.waiting)),

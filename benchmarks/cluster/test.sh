@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Runs Martinet on three hosts that cluster.sh makes and checks what only several hosts can show. Usage: test.sh [PROGRAM]
+# Prints why and succeeds where this machine does not allow it.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+program=$(realpath "${1:-$here/../../.build/release/martinet}")
+cluster=$here/cluster.sh
+scratch=$(mktemp -d)
+
+skip() {
+  echo "cluster test skipped: $*"
+  exit 0
+}
+fail() {
+  echo "cluster test failed: $*" >&2
+  exit 1
+}
+
+[ -x "$program" ] || fail "$program is no program; build it with: swift build -c release --product martinet"
+[ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
+for tool in ip tc unshare taskset mpirun awk; do command -v "$tool" >/dev/null || skip "there is no $tool"; done
+[ "$(ip netns list | grep -c '^martinet-node')" -eq 0 ] || skip "a cluster of cluster.sh is in use"
+trap '"$cluster" down; rm -rf "$scratch"' EXIT
+"$cluster" up 3 1gbit >"$scratch/up" 2>&1 || skip "namespaces cannot be made here: $(tail -n 1 "$scratch/up")"
+
+run() { timeout 120 "$cluster" run "$@" 2>"$scratch/errors" || fail "run $*: $(cat "$scratch/errors")"; }
+
+# Three hosts, not one: by name, and each rank the only one on its own.
+[ "$(run 1 "$program" topology | grep -c '^host martinet-node')" -eq 3 ] || fail "the ranks do not see three hosts"
+
+# The same text as on one rank, over three hosts and over six ranks on them, with shared memory within and TCP between.
+prompt=(generate --prompt "In the beginning" --max-new-tokens 24)
+"$program" "${prompt[@]}" >"$scratch/alone" 2>"$scratch/errors" || fail "one rank alone: $(cat "$scratch/errors")"
+for ranks in 1 2; do
+  run $ranks "$program" "${prompt[@]}" >"$scratch/text"
+  cmp -s "$scratch/alone" "$scratch/text" || fail "$ranks ranks on each of three hosts wrote another text than one rank alone"
+done
+
+# Bytes: what eight more repetitions add to the interfaces' counts beside what the program says it sent.
+sent() { "$cluster" counters | awk '{ sum += $2 } END { print sum }'; }
+field() { awk -v key="\"$1\":" '$1 == key { gsub(",", "", $2); sum += $2 } END { print sum }' "$2"; }
+bench() { run 1 "$program" bench generate --batch 48 --prompt-length 16 --output-length 17 --repetitions "$1" --json >"$scratch/json"; }
+start=$(sent); bench 1; middle=$(sent); bench 9; end=$(sent)
+counted=$((end - middle - (middle - start)))
+told=$((8 * $(field bytes_sent "$scratch/json")))
+awk -v counted=$counted -v told=$told 'BEGIN { exit !(told > 0 && counted / told > 0.98 && counted / told < 1.1) }' ||
+  fail "the interfaces sent $counted bytes more for eight more repetitions, of which the program tells $told"
+echo "bytes between hosts: $counted by the interfaces' count, $told by the program's ($(awk -v a=$counted -v b=$told 'BEGIN { printf "%.3f", a / b }'))"
+
+# Little but payload, each token once to each host; and one clock, as they are one machine.
+run 1 "$program" bench generate --batch 48 --prompt-length 16 --output-length 17 --repetitions 1 --report-json "$scratch/report" --json >"$scratch/json"
+least() { grep -o '"'"$1"'":[0-9]*' "$scratch/report" | tail -n 1 | cut -d: -f2; }
+decode=$(grep -o '"decode":{"steps".*' "$scratch/report")
+far=$(grep -o '"other_hosts":{[^}]*}' <<<"$decode" | head -n 1)
+payload=$(grep -oE '"(dispatch|combine)_payload_bytes":[0-9]+' <<<"$far" | awk -F: '{ sum += $2 } END { print sum }')
+all=$(grep -oE '"(dispatch|combine)_(payload|metadata)_bytes":[0-9]+' <<<"$far" | awk -F: '{ sum += $2 } END { print sum }')
+minimum=$(least minimum_bytes_between_hosts)
+awk -v all="$all" -v minimum="$minimum" 'BEGIN { exit !(minimum > 0 && all / minimum >= 0.999) }' ||
+  fail "decode sent $all bytes to other hosts, fewer than the least possible, $minimum"
+echo "decode sent $all bytes to other hosts, $payload of it rows; $(awk -v a="$all" -v b="$minimum" 'BEGIN { printf "%.3f", a / b }') × the least possible"
+offsets=$(grep -oE '"offset_ns":-?[0-9.e+]+' "$scratch/report" | cut -d: -f2)
+awk '{ if ($1 > 2e6 || $1 < -2e6) exit 1 }' <<<"$offsets" || fail "clocks of one machine differ by: $offsets ns"
+
+# A rank that is killed ends the run at once, and nothing is left of it.
+"$cluster" run 1 "$program" bench generate --batch 8 --prompt-length 64 --output-length 400 --repetitions 1000 >"$scratch/out" 2>"$scratch/errors" &
+launcher=$!
+for ((i = 0; i < 100; i++)); do
+  victim=$(ip netns pids martinet-node2 | while read -r pid; do grep -qx "$(basename "$program")" "/proc/$pid/comm" 2>/dev/null && echo "$pid"; done | head -n 1 || true)
+  [ -n "$victim" ] && break
+  sleep 0.1
+done
+[ -n "$victim" ] || fail "no rank appeared on the second host"
+sleep 1.5
+kill -9 "$victim"
+start=$SECONDS
+while kill -0 $launcher 2>/dev/null && [ $((SECONDS - start)) -lt 20 ]; do sleep 0.1; done
+kill -0 $launcher 2>/dev/null && fail "20 seconds after a rank was killed the others still run"
+wait $launcher && fail "a run with a killed rank succeeded"
+grep -q 'martinet-node2' "$scratch/errors" || fail "the message does not name the host of the killed rank: $(cat "$scratch/errors")"
+sleep 0.5
+[ -z "$(pgrep -f "$program bench generate" || true)" ] || fail "ranks are left behind after one was killed"
+echo "cluster test passed: three hosts, the same text, bytes as counted, a killed rank noticed after $((SECONDS - start)) s"
