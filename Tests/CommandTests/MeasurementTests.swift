@@ -78,6 +78,30 @@ extension CommandTests {
       #expect(swapped.status == 1 && swapped.errors.contains("2.json"))
     }
 
+    @Test(.timeLimit(.minutes(1))) func aPlanSaysWhatFitsAndHowToStartIt() throws {
+      let plan = try json(["plan", "--model", try Golden("mixtral").folder, "--nodes", "3", "--memory", "1", "--cores", "4", "--numa-nodes", "2"])
+      #expect(plan["fits"]?.bool == true && plan["nodes_needed"]?.exactInt == 1)
+      #expect(plan["layouts"]?.array?.map { $0["ranks"]?.exactInt } == [3, 6])
+      #expect(plan["command"]?.string?.hasPrefix("mpirun ") == true)
+      let alone = plan["layouts"]![0]!["seconds_alone"]!.double!
+      #expect(alone > 0 && alone < 1)
+      // The plan's memory is what inspect says of the same rank.
+      let inspected = try json(["inspect", try Golden("mixtral").folder, "--ranks", "3"])
+      let most = inspected["ranks"]?.array?.compactMap { $0["memory_bytes"]?.exactInt }.max()
+      if let most { #expect(plan["layouts"]![0]!["weight_bytes"]?.exactInt == most) }
+
+      let shape = SourceTree.root + "/benchmarks/shapes/deepseek-v3.json"
+      let small = try Program.run(["plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64"])
+      #expect(small.status == 1 && small.output.contains("does not fit") && small.output.contains("3 nodes of this kind would do"))
+      let hopeless = try Program.run(["plan", "--model", shape, "--weights", "f32", "--nodes", "9", "--memory", "16", "--cores", "64"])
+      #expect(hopeless.status == 1 && hopeless.output.contains("on any number"))
+      let unsaid = try Program.run(["plan", "--model", shape, "--nodes", "2", "--memory", "256", "--cores", "64"])
+      #expect(unsaid.status != 0 && unsaid.errors.contains("--weights"))
+      let unknown = try Program.run(
+        ["plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64", "--network", "token-ring"])
+      #expect(unknown.status == 1 && unknown.errors.contains("token-ring") && unknown.errors.contains("10gbe"))
+    }
+
     @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(options: [String]) throws {
       let result = try json(
         [
