@@ -21,8 +21,7 @@ final class Arrivals {
 
   private let placement: ExpertPlacement
   private let compute: Compute
-  private let hiddenSize: Int
-  private var inputs: [UnsafePointer<Float>] = []
+  private var inputs: [UnsafeRawPointer] = []
   private var visits: [ExpertVisit] = []
   /// The expert of each visit.
   private(set) var expertIDs: [Int32] = []
@@ -30,10 +29,9 @@ final class Arrivals {
   private var returnRows: [UnsafeMutablePointer<Float>] = []
   private(set) var sources: [Source] = []
 
-  init(placement: ExpertPlacement, compute: Compute, hiddenSize: Int) {
+  init(placement: ExpertPlacement, compute: Compute) {
     self.placement = placement
     self.compute = compute
-    self.hiddenSize = hiddenSize
   }
 
   func begin() {
@@ -44,11 +42,11 @@ final class Arrivals {
     sources.removeAll(keepingCapacity: true)
   }
 
-  func addOwn(_ destination: DispatchPlan.Destination, input: UnsafePointer<Float>) {
+  func addOwn(_ destination: DispatchPlan.Destination, input: Rows) {
     beginSource(nil, tokenCount: destination.tokens.count)
     var visit = 0
     for (i, token) in destination.tokens.enumerated() {
-      beginToken(input + Int(token) * hiddenSize)
+      beginToken(input.form(of: Int(token)))
       for _ in 0..<destination.visitCounts[i] {
         addVisit(destination.experts[visit], destination.weights[visit])
         visit += 1
@@ -61,7 +59,7 @@ final class Arrivals {
     beginSource(rank, tokenCount: message.tokenCount)
     var visit = 0
     for token in 0..<message.tokenCount {
-      beginToken(message.rows + token * hiddenSize)
+      beginToken(UnsafeRawPointer(message.row(token)))
       for _ in 0..<message.visitCounts[token] {
         addVisit(message.experts[visit], message.weights[visit])
         visit += 1
@@ -80,7 +78,7 @@ final class Arrivals {
     sources[sources.count - 1].returnCount = nodes.count - sources[sources.count - 1].firstReturn
   }
 
-  private func beginToken(_ row: UnsafePointer<Float>) {
+  private func beginToken(_ row: UnsafeRawPointer) {
     inputs.append(row)
     tokenIsNew = true
   }
@@ -101,7 +99,7 @@ final class Arrivals {
     inputs.withUnsafeBufferPointer { inputs in
       visits.withUnsafeBufferPointer { visits in
         guard let base = inputs.baseAddress else { return }
-        bank.run(layer: layer, inputs: base, inputCount: inputs.count, visits: visits)
+        bank.run(layer: layer, inputs: base, visits: visits)
       }
     }
     guard !nodes.isEmpty else { return }

@@ -22,21 +22,18 @@ package enum ExpertParallelismError: Error, Equatable, CustomStringConvertible {
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
 /// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token `[tokenCount]`; expert ids `[visitCount]`; weights
-/// (fp32) `[visitCount]`; padding to 64 bytes; activations (fp32) `[tokenCount, hidden]`. Counts travel with the
-/// payload, in one message: the receiver knows the most it can hold from the step's plan.
+/// (fp32) `[visitCount]`; padding to 64 bytes; rows `[tokenCount, hidden]` in the form that `WireFormat` says. Counts travel
+/// with the payload, in one message: the receiver knows the most it can hold from the step's plan.
 struct DispatchMessage {
   private static let headerWords = 4
 
   let base: UnsafeMutableRawPointer
   let tokenCount: Int
   let visitCount: Int
+  private let wire: WireFormat
 
   static func rowsOffset(tokens: Int, visits: Int) -> Int {
     ((headerWords + tokens + 2 * visits) * 4 + 63) / 64 * 64
-  }
-
-  static func byteCount(tokens: Int, visits: Int, hiddenSize: Int) -> Int {
-    rowsOffset(tokens: tokens, visits: visits) + tokens * hiddenSize * 4
   }
 
   private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
@@ -53,13 +50,15 @@ struct DispatchMessage {
   var weights: UnsafeMutablePointer<Float> {
     UnsafeMutableRawPointer(experts + visitCount).assumingMemoryBound(to: Float.self)
   }
-  var rows: UnsafeMutablePointer<Float> {
-    (base + Self.rowsOffset(tokens: tokenCount, visits: visitCount)).assumingMemoryBound(to: Float.self)
+
+  func row(_ token: Int) -> UnsafeMutableRawPointer {
+    base + Self.rowsOffset(tokens: tokenCount, visits: visitCount) + token * wire.tokenByteCount
   }
 
   /// Starts a message in `base`, which must have room; rows are left to be filled in.
-  init(writing destination: DispatchPlan.Destination, to base: UnsafeMutableRawPointer) {
+  init(writing destination: DispatchPlan.Destination, _ wire: WireFormat, to base: UnsafeMutableRawPointer) {
     self.base = base
+    self.wire = wire
     tokenCount = destination.tokens.count
     visitCount = destination.experts.count
     words[0] = Int32(tokenCount)
@@ -72,12 +71,13 @@ struct DispatchMessage {
   /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
   init(
     reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to owner: Rank, layer: Int, tokenLimit: Int,
-    hiddenSize: Int, placement: ExpertPlacement
+    wire: WireFormat, placement: ExpertPlacement
   ) throws(ExpertParallelismError) {
     func malformed(_ reason: String) -> ExpertParallelismError {
       .malformedDispatch(from: source, layer: layer, reason: reason)
     }
     self.base = base
+    self.wire = wire
     guard byteCount >= Self.headerWords * 4 else { throw malformed("\(byteCount) bytes are no header") }
     let words = base.assumingMemoryBound(to: Int32.self)
     tokenCount = Int(words[0])
@@ -88,7 +88,7 @@ struct DispatchMessage {
     guard visitCount >= tokenCount, visitCount <= tokenCount * placement.expertCount else {
       throw malformed("\(visitCount) visits of \(tokenCount) tokens")
     }
-    let expected = Self.byteCount(tokens: tokenCount, visits: visitCount, hiddenSize: hiddenSize)
+    let expected = wire.dispatchByteCount(tokens: tokenCount, visits: visitCount)
     guard byteCount == expected else { throw malformed("\(byteCount) bytes instead of \(expected)") }
     var visit = 0
     for token in 0..<tokenCount {

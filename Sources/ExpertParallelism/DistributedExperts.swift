@@ -19,7 +19,7 @@ package final class DistributedExperts: ExpertLayer {
   private let placement: ExpertPlacement
   private let bank: any ExpertComputation
   private let compute: Compute
-  private let hiddenSize: Int
+  private let wire: WireFormat
   private let topK: Int
   /// The most rows one rank may return for a token.
   private let returnLimit: Int
@@ -35,12 +35,14 @@ package final class DistributedExperts: ExpertLayer {
   private var owners: [Rank] = []
   /// By rank: the sums it returned, where they lie.
   private var returned: [UnsafeMutablePointer<Float>?]
+  /// By rank: its sums expanded, where they travel rounded.
+  private var expanded: [AlignedBuffer<Float>]
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
   private var phases: PhaseRecorder { telemetry.recorder }
 
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute, hiddenSize: Int, topK: Int,
+    communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil
   ) {
     self.telemetry = telemetry
@@ -50,15 +52,16 @@ package final class DistributedExperts: ExpertLayer {
     self.placement = placement
     self.bank = bank
     self.compute = compute
-    self.hiddenSize = hiddenSize
+    self.wire = wire
     self.topK = topK
     returnLimit = min(topK, placement.nodeLimit)
     plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
-    combiner = Combiner(placement: placement, compute: compute, hiddenSize: hiddenSize)
-    arrivals = Arrivals(placement: placement, compute: compute, hiddenSize: hiddenSize)
+    combiner = Combiner(placement: placement, compute: compute, hiddenSize: wire.hiddenSize)
+    arrivals = Arrivals(placement: placement, compute: compute)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
     returned = Array(repeating: nil, count: size)
+    expanded = Array(repeating: AlignedBuffer(count: 1), count: size)
     dispatches = Exchange(communicator, tag: Self.dispatchTag, channels: channels?.dispatches)
     sums = Exchange(communicator, tag: Self.combineTag, channels: channels?.sums)
   }
@@ -71,8 +74,8 @@ package final class DistributedExperts: ExpertLayer {
     for rank in rowsByRank.indices { self.rowsByRank[rank] = rowsByRank[rank] }
     guard communicator.size > 1 else { return }
     for rows in rowsByRank {
-      let dispatched = DispatchMessage.byteCount(tokens: rows, visits: rows * topK, hiddenSize: hiddenSize)
-      let returned = CombineMessage.byteCount(rows: rows * returnLimit, hiddenSize: hiddenSize)
+      let dispatched = wire.dispatchByteCount(tokens: rows, visits: rows * topK)
+      let returned = wire.combineByteCount(rows: rows * returnLimit)
       guard max(dispatched, returned) <= Int(Int32.max) else {
         throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
       }
@@ -80,13 +83,12 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   package func run(
-    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
+    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
     meanwhile: () -> Void
   ) throws {
     phases.enter(.pack, layer: layer)
     for peer in peers where rowsByRank[peer.index] > 0 {
-      let limit = DispatchMessage.byteCount(
-        tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK, hiddenSize: hiddenSize)
+      let limit = wire.dispatchByteCount(tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK)
       try dispatches.expect(from: peer, limit: limit)
       sources.append(peer)
     }
@@ -128,29 +130,28 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   /// Sends every other rank its tokens, and gets ready for what will come back.
-  private func dispatch(_ input: UnsafePointer<Float>, layer: Int) throws {
-    let hidden = hiddenSize
+  private func dispatch(_ input: Rows, layer: Int) throws {
+    let width = wire.tokenByteCount
     for peer in peers {
       let destination = plan.destinations[peer.index]
-      let bytes = DispatchMessage.byteCount(
-        tokens: destination.tokens.count, visits: destination.experts.count, hiddenSize: hidden)
-      let message = DispatchMessage(writing: destination, to: try dispatches.room(to: peer, byteCount: bytes))
+      let bytes = wire.dispatchByteCount(tokens: destination.tokens.count, visits: destination.experts.count)
+      let message = DispatchMessage(writing: destination, wire, to: try dispatches.room(to: peer, byteCount: bytes))
       telemetry.traffic.byRank[peer.index].countDispatch(
-        rows: destination.tokens.count, rowBytes: hidden * 4, messageBytes: bytes)
+        rows: destination.tokens.count, rowBytes: width, messageBytes: bytes)
       if destination.tokens.count >= 8 {
         compute.pool.run { worker in
           for i in compute.share(of: destination.tokens.count, worker: worker) {
-            (message.rows + i * hidden).update(from: input + Int(destination.tokens[i]) * hidden, count: hidden)
+            message.row(i).copyMemory(from: input.form(of: Int(destination.tokens[i])), byteCount: width)
           }
         }
       } else {
         for (i, token) in destination.tokens.enumerated() {
-          (message.rows + i * hidden).update(from: input + Int(token) * hidden, count: hidden)
+          message.row(i).copyMemory(from: input.form(of: Int(token)), byteCount: width)
         }
       }
       if !destination.returnedIDs.isEmpty {
         try sums.expect(
-          from: peer, limit: CombineMessage.byteCount(rows: destination.returnedIDs.count, hiddenSize: hidden))
+          from: peer, limit: wire.combineByteCount(rows: destination.returnedIDs.count))
         owners.append(peer)
       }
       message.stamp = Timestamp.now()
@@ -162,7 +163,7 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   /// Takes own tokens first, then every peer's as it comes; source 0 of `arrivals` is this rank.
-  private func receiveDispatches(layer: Int, input: UnsafePointer<Float>, rows: Int) throws {
+  private func receiveDispatches(layer: Int, input: Rows, rows: Int) throws {
     arrivals.addOwn(plan.destinations[communicator.rank.index], input: input)
     for source in sources {
       let began = Timestamp.now()
@@ -171,7 +172,7 @@ package final class DistributedExperts: ExpertLayer {
       phases.enter(.unpack, layer: layer)
       let message = try DispatchMessage(
         reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
-        tokenLimit: rowsByRank[source.index], hiddenSize: hiddenSize, placement: placement)
+        tokenLimit: rowsByRank[source.index], wire: wire, placement: placement)
       blame(source, sent: message.stamp, began: began, arrived: arrived, .dispatch, layer: layer)
       arrivals.add(message, from: source)
       phases.enter(.dispatch, layer: layer)
@@ -184,32 +185,41 @@ package final class DistributedExperts: ExpertLayer {
       let began = Timestamp.now()
       let bytes = try sums.receive(from: owner)
       let arrived = Timestamp.now()
-      let expected = CombineMessage.byteCount(rows: plan.destinations[owner.index].returnedIDs.count, hiddenSize: hiddenSize)
+      let rows = plan.destinations[owner.index].returnedIDs.count
+      let expected = wire.combineByteCount(rows: rows)
       guard bytes.count == expected else {
         throw ExpertParallelismError.malformedCombine(from: owner, layer: layer, bytes: bytes.count, expected: expected)
       }
-      let message = CombineMessage(base: bytes.baseAddress!)
-      returned[owner.index] = message.rows
+      let message = CombineMessage(base: bytes.baseAddress!, wire: wire)
+      returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
       blame(owner, sent: message.stamp, began: began, arrived: arrived, .combine, layer: layer)
     }
   }
 
+  private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
+    let hidden = wire.hiddenSize
+    if expanded[owner.index].count < rows * hidden { expanded[owner.index] = AlignedBuffer(count: rows * hidden * 3 / 2) }
+    let target = expanded[owner.index].pointer
+    compute.pool.run { worker in
+      for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * hidden) }
+    }
+    return target
+  }
+
   /// Sends every source the partial sums of its tokens.
   private func sendBack(layer: Int) throws {
-    let hidden = hiddenSize
     for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
       let rows = arrivals.returns(toSource: index)
       guard !rows.isEmpty, let rank = source.rank else { continue }
-      let count = CombineMessage.byteCount(rows: rows.count, hiddenSize: hidden)
-      let message = CombineMessage(base: try sums.room(to: rank, byteCount: count))
-      let target = message.rows
+      let count = wire.combineByteCount(rows: rows.count)
+      let message = CombineMessage(base: try sums.room(to: rank, byteCount: count), wire: wire)
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
-          (target + i * hidden).update(from: rows[rows.startIndex + i], count: hidden)
+          message.write(rows[rows.startIndex + i], row: i, compute)
         }
       }
       telemetry.traffic.byRank[rank.index].countCombine(
-        tokens: source.tokenCount, rows: rows.count, rowBytes: hidden * 4, messageBytes: count)
+        tokens: source.tokenCount, rows: rows.count, rowBytes: wire.sumByteCount, messageBytes: count)
       message.stamp = Timestamp.now()
       phases.sending(to: rank.index, rows: rows.count, layer: layer, isCombine: true, at: message.stamp)
       telemetry.traffic.byRank[rank.index].messages += 1

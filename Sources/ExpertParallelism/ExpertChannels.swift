@@ -7,11 +7,11 @@ package struct ExpertChannels {
 
   /// Room for steps of up to `batchTokens` tokens a rank; nil on all ranks where there is no shared memory. Collective.
   package init?(
-    _ communicator: any Communicator, placement: ExpertPlacement, hiddenSize: Int, topK: Int, batchTokens: Int
+    _ communicator: any Communicator, placement: ExpertPlacement, wire: WireFormat, topK: Int, batchTokens: Int
   ) throws(FabricError) {
     let rows = min(topK, placement.nodeLimit)
-    let dispatch = DispatchMessage.byteCount(tokens: batchTokens, visits: batchTokens * topK, hiddenSize: hiddenSize)
-    let combine = CombineMessage.byteCount(rows: batchTokens * rows, hiddenSize: hiddenSize)
+    let dispatch = wire.dispatchByteCount(tokens: batchTokens, visits: batchTokens * topK)
+    let combine = wire.combineByteCount(rows: batchTokens * rows)
     guard let dispatches = try HostChannels(communicator, byteCount: dispatch),
       let sums = try HostChannels(communicator, byteCount: combine)
     else { return nil }

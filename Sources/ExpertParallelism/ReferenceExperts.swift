@@ -1,4 +1,5 @@
 import Fabric
+import Kernels
 import MoEModel
 
 /// The specification of the distributed expert layer: read this first. `DistributedExperts` gives the same bits and
@@ -11,8 +12,8 @@ package final class ReferenceExperts: ExpertLayer {
   /// One token, as every rank sees it.
   private struct Token {
     var home: Rank
-    /// `[hidden]`
-    var input: [Float]
+    /// As `Rows.form` gives it.
+    var input: [UInt8]
     /// Ascending.
     var experts: [Int32]
     var weights: [Float]
@@ -32,7 +33,7 @@ package final class ReferenceExperts: ExpertLayer {
   }
 
   package func run(
-    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
+    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
     meanwhile: () -> Void
   ) throws {
     meanwhile()
@@ -68,13 +69,13 @@ package final class ReferenceExperts: ExpertLayer {
   private var treeHeight: Int { Int.bitWidth - (placement.expertCount - 1).leadingZeroBitCount }
 
   /// weight · expert(input)
-  private func product(layer: Int, expert: Int32, weight: Float, input: [Float]) -> [Float] {
+  private func product(layer: Int, expert: Int32, weight: Float, input: [UInt8]) -> [Float] {
     let visits = [ExpertVisit(row: 0, expert: expert, weight: weight)]
     return [Float](unsafeUninitializedCapacity: hiddenSize) { product, count in
-      input.withUnsafeBufferPointer { input in
+      input.withUnsafeBytes { input in
         visits.withUnsafeBufferPointer { visits in
           withUnsafePointer(to: input.baseAddress!) { inputs in
-            bank.run(layer: layer, inputs: inputs, inputCount: 1, visits: visits)
+            bank.run(layer: layer, inputs: inputs, visits: visits)
           }
         }
       }
@@ -85,13 +86,14 @@ package final class ReferenceExperts: ExpertLayer {
 
   /// Every rank's tokens, in order of rank. Collective.
   private func gatherTokens(
-    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions
+    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions
   ) throws -> [Token] {
     let topK = decisions.topK
     func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] {
       Array(UnsafeBufferPointer(start: start, count: count))
     }
-    let inputs = try allGather(array(input, rows * hiddenSize))
+    let width = bank.rowFormat.formByteCount(columns: hiddenSize)
+    let inputs = try allGather((0..<rows).flatMap { array(input.form(of: $0).assumingMemoryBound(to: UInt8.self), width) })
     let experts = try allGather(array(decisions.experts.pointer, rows * topK))
     let weights = try allGather(array(decisions.weights.pointer, rows * topK))
     var tokens: [Token] = []
@@ -99,10 +101,10 @@ package final class ReferenceExperts: ExpertLayer {
       func malformed(_ reason: String) -> ExpertParallelismError {
         .malformedDispatch(from: Rank(rank), layer: layer, reason: reason)
       }
-      let count = inputs[rank].count / hiddenSize
-      guard inputs[rank].count == count * hiddenSize, experts[rank].count == count * topK,
+      let count = inputs[rank].count / width
+      guard inputs[rank].count == count * width, experts[rank].count == count * topK,
         weights[rank].count == count * topK
-      else { throw malformed("\(inputs[rank].count) floats for \(experts[rank].count) visits") }
+      else { throw malformed("\(inputs[rank].count) bytes for \(experts[rank].count) visits") }
       for row in 0..<count {
         let chosen = Array(experts[rank][(row * topK)..<((row + 1) * topK)])
         guard chosen.allSatisfy({ (0..<placement.expertCount).contains(Int($0)) }),
@@ -110,7 +112,7 @@ package final class ReferenceExperts: ExpertLayer {
         else { throw malformed("token \(row) asks for experts \(chosen)") }
         tokens.append(
           Token(
-            home: Rank(rank), input: Array(inputs[rank][(row * hiddenSize)..<((row + 1) * hiddenSize)]),
+            home: Rank(rank), input: Array(inputs[rank][(row * width)..<((row + 1) * width)]),
             experts: chosen, weights: Array(weights[rank][(row * topK)..<((row + 1) * topK)])))
       }
     }

@@ -10,6 +10,11 @@ package struct Rows {
   /// In bytes.
   var roundedStride = 0
 
+  /// Row `row` in the form in which it enters products: rounded, or its fp32 values.
+  package func form(of row: Int) -> UnsafeRawPointer {
+    rounded.map { $0 + row * roundedStride } ?? UnsafeRawPointer(values + row * valueStride)
+  }
+
   /// Rows that meet only matrices with `rowFormat` float32.
   package init(_ values: UnsafePointer<Float>, stride: Int) {
     self.values = values
@@ -30,6 +35,15 @@ package struct Rows {
     rows.valueStride *= step
     rows.roundedStride *= step
     return rows
+  }
+}
+
+extension Compute {
+  /// Writes the form of one row of `columns` values to `form`, which is aligned to 4 bytes.
+  package func round(
+    _ values: UnsafePointer<Float>, columns: Int, as format: RowFormat, into form: UnsafeMutableRawPointer
+  ) {
+    ck_round_row(isa, format.code, values, columns, 0, columns, form)
   }
 }
 
@@ -87,10 +101,10 @@ package struct RowBuffer: @unchecked Sendable {
     }
   }
 
-  /// Copies the rounded form of `other`'s row `source` to row `row`.
-  package func copy(row: Int, from other: RowBuffer, row source: Int) {
+  /// Copies a rounded form to row `row`.
+  package func copy(row: Int, from form: UnsafeRawPointer) {
     guard format != .float32 else { return }
-    (memory.pointer + row * stride).update(from: other.memory.pointer + source * stride, count: stride)
+    UnsafeMutableRawPointer(memory.pointer + row * stride).copyMemory(from: form, byteCount: stride)
   }
 
   /// Pieces of a row start at multiples of this many columns.

@@ -9,8 +9,11 @@ package enum RowFormat: String, Sendable, CaseIterable {
   /// 8-bit levels with one fp32 scale for each 64 columns.
   case int8
 
-  /// Bytes of one row of `columns` columns.
+  /// Bytes of one row of `columns` columns, in a `RowBuffer`.
   package func rowByteCount(columns: Int) -> Int { ck_row_bytes(code, columns) }
+
+  /// Bytes of `Rows.form`.
+  package func formByteCount(columns: Int) -> Int { self == .float32 ? columns * 4 : rowByteCount(columns: columns) }
 
   var code: ck_row_format {
     switch self {

@@ -8,6 +8,7 @@ import Testing
 /// Messages as a broken or hostile peer might send them: each is refused, or is one that could have been meant.
 struct DispatchMessageTests {
   private static let hiddenSize = 3
+  private static let wire = WireFormat(hiddenSize: hiddenSize, tokens: .float32)
   private let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
   /// Three tokens with experts of rank 1, which owns 4 to 7.
   private let visits: [[Int32]] = [[4, 5], [7], [4, 6, 7]]
@@ -20,12 +21,12 @@ struct DispatchMessageTests {
       destination.experts += experts
       destination.weights += experts.map { Float($0) / 8 }
     }
-    let size = DispatchMessage.byteCount(
-      tokens: visits.count, visits: destination.experts.count, hiddenSize: Self.hiddenSize)
+    let size = Self.wire.dispatchByteCount(tokens: visits.count, visits: destination.experts.count)
     return withUnsafeTemporaryAllocation(byteCount: size, alignment: 64) { buffer in
       buffer.initializeMemory(as: UInt8.self, repeating: 0)
-      let message = DispatchMessage(writing: destination, to: buffer.baseAddress!)
-      for i in 0..<(visits.count * Self.hiddenSize) { message.rows[i] = Float(i) }
+      let message = DispatchMessage(writing: destination, Self.wire, to: buffer.baseAddress!)
+      let rows = message.row(0).assumingMemoryBound(to: Float.self)
+      for i in 0..<(visits.count * Self.hiddenSize) { rows[i] = Float(i) }
       return Array(buffer)
     }
   }
@@ -42,9 +43,9 @@ struct DispatchMessageTests {
     do throws(ExpertParallelismError) {
       let message = try DispatchMessage(
         reading: base, byteCount: bytes.count, from: Rank(0), to: Rank(1), layer: 5, tokenLimit: tokenLimit,
-        hiddenSize: Self.hiddenSize, placement: placement)
+        wire: Self.wire, placement: placement)
       var sum: Float = 0
-      for i in 0..<(message.tokenCount * Self.hiddenSize) { sum += message.rows[i] }
+      for i in 0..<(message.tokenCount * Self.hiddenSize) { sum += message.row(0).assumingMemoryBound(to: Float.self)[i] }
       for i in 0..<message.visitCount { sum += message.weights[i] }
       return (
         Array(UnsafeBufferPointer(start: message.visitCounts, count: message.tokenCount)),

@@ -34,6 +34,38 @@ struct DistributedExpertsTests {
     }
   }
 
+  /// Rows that travel as the experts meet them are rounded once, wherever that happens.
+  @Test(arguments: [WeightPrecision.bf16, .q8, .q4])
+  func roundedRowsGiveTheBitsOfOneRank(weights: WeightPrecision) throws {
+    let mixture = Mixture(experts: 10, topK: 3, threads: 2)
+    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 2, weights: weights)
+    #expect(model.wire().tokens == (weights == .bf16 ? .bfloat16 : .int8))
+    var generator = SeededGenerator(77)
+    let scenario = ExpertScenario(model: model, threads: 2, steps: steps(mixture, ranks: 3, using: &generator))
+    let expected = try scenario.runLocally()
+    for (name, placement) in placements(10, ranks: 3, using: &generator) {
+      for implementation in [ExpertScenario.Implementation.distributed, .shared, .reference] {
+        let found = try scenario.run(implementation, placement: placement, eagerByteLimit: 512)
+        #expect(found == expected, "\(weights), \(implementation), \(name) placement")
+      }
+    }
+  }
+
+  /// Each partial sum is off by half a bf16 step at most, and there are at most top-k of them.
+  @Test func sumsInBF16AreOffByTheirRoundingOnly() throws {
+    let mixture = Mixture(experts: 10, topK: 3, threads: 1)
+    let model = try TinyMixture(expertCount: 10, topK: 3, threads: 1)
+    var generator = SeededGenerator(78)
+    let scenario = ExpertScenario(model: model, threads: 1, steps: steps(mixture, ranks: 3, using: &generator))
+    let placement = ExpertPlacement(expertCount: 10, rankCount: 3)
+    func values(_ outputs: ExpertScenario.Outputs) -> [Float] { outputs.joined().joined().joined().map { Float(bitPattern: $0) } }
+    let (exact, rounded) = (values(try scenario.runLocally()), values(try scenario.run(.rounded, placement: placement, eagerByteLimit: 512)))
+    // The sums that travel may be greater than their total: measured against the greatest number there is.
+    let greatest = exact.map(abs).max() ?? 0
+    #expect(zip(exact, rounded).allSatisfy { abs($0 - $1) <= 3 * greatest / 256 })
+    #expect(exact != rounded)
+  }
+
   /// Steps of changing sizes: some ranks with nothing, one with everything, all tokens to the same experts, nothing
   /// at all, and enough for the workers to share the copying.
   private func steps(_ mixture: Mixture, ranks: Int, using generator: inout SeededGenerator) -> [[RankTokens]] {

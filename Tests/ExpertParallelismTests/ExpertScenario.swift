@@ -22,6 +22,15 @@ struct RankTokens: Sendable {
     }
   }
 
+  /// The inputs as the model's experts meet them.
+  func withRows<Result>(_ model: TinyMixture, _ compute: Compute, _ body: (Rows) throws -> Result) rethrows -> Result {
+    let rounded = RowBuffer(model.wire().tokens, columns: TinyMixture.hiddenSize, rows: count)
+    return try (inputs + [0]).withUnsafeBufferPointer { input in
+      for row in 0..<count { rounded.round(compute, row: row, input.baseAddress! + row * TinyMixture.hiddenSize) }
+      return try body(rounded.rows(of: input.baseAddress!, stride: TinyMixture.hiddenSize))
+    }
+  }
+
   func decisions(topK: Int) -> RouterDecisions {
     let decisions = RouterDecisions(capacity: max(count, 1), topK: topK)
     for i in experts.indices {
@@ -34,8 +43,9 @@ struct RankTokens: Sendable {
 
 /// Runs the same steps through each implementation of the expert layer.
 struct ExpertScenario: Sendable {
-  /// `shared` is distributed through shared memory, of which there is less than the larger messages need.
-  enum Implementation: Sendable { case distributed, shared, reference }
+  /// `shared` is distributed through shared memory, of which there is less than the larger messages need; `rounded` has sums
+  /// come back in bf16.
+  enum Implementation: Sendable { case distributed, shared, reference, rounded }
 
   let model: TinyMixture
   let threads: Int
@@ -52,19 +62,20 @@ struct ExpertScenario: Sendable {
       let bank = ExpertBank(
         model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == rank },
         compute: compute)
+      let wire = model.wire(sums: implementation == .rounded ? .bfloat16 : .float32)
       let distributed = DistributedExperts(
         communicator: communicator, placement: placement, bank: bank, compute: compute,
-        hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK,
+        wire: wire, topK: model.mixture.topK,
         telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator),
         channels: implementation == .shared
           ? try ExpertChannels(
-            communicator, placement: placement, hiddenSize: TinyMixture.hiddenSize, topK: model.mixture.topK, batchTokens: 4)
+            communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: 4)
           : nil)
       let reference = ReferenceExperts(
         communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
       return try steps.map { tokens in
         try distributed.beginStep(rowsByRank: tokens.map(\.count))
-        return try outputs(implementation == .reference ? reference : distributed, tokens[rank.index])
+        return try outputs(implementation == .reference ? reference : distributed, tokens[rank.index], compute)
       }
     }
     return steps.indices.map { step in
@@ -79,7 +90,7 @@ struct ExpertScenario: Sendable {
       model.description, mixture: model.mixture, weights: model.weights { _ in true }, compute: compute)
     let local = LocalExperts(bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize)
     return try steps.map { tokens in
-      let byRank = try tokens.map { try outputs(local, $0) }
+      let byRank = try tokens.map { try outputs(local, $0, compute) }
       return (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[layer] } }
     }
   }
@@ -89,14 +100,14 @@ struct ExpertScenario: Sendable {
   }
 
   /// One step's output bits by layer; they start as NaN, so that none can be left out.
-  private func outputs(_ experts: any ExpertLayer, _ tokens: RankTokens) throws -> [[UInt32]] {
+  private func outputs(_ experts: any ExpertLayer, _ tokens: RankTokens, _ compute: Compute) throws -> [[UInt32]] {
     try (0..<TinyMixture.layerCount).map { layer in
       var output = [Float](repeating: .nan, count: max(tokens.inputs.count, 1))
       var meanwhileCount = 0
       try output.withUnsafeMutableBufferPointer { output in
-        try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
+        try tokens.withRows(model, compute) { input in
           try experts.run(
-            layer: layer, rows: tokens.count, input: input.baseAddress!, decisions: tokens.decisions(topK: model.mixture.topK),
+            layer: layer, rows: tokens.count, input: input, decisions: tokens.decisions(topK: model.mixture.topK),
             output: output.baseAddress!
           ) { meanwhileCount += 1 }
         }
@@ -124,18 +135,19 @@ func layer(
     model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == communicator.rank },
     compute: compute)
   let experts = DistributedExperts(
-    communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize,
+    communicator: communicator, placement: placement, bank: bank, compute: compute, wire: model.wire(),
     topK: model.mixture.topK, telemetry: counting ?? telemetry(model, placement), clocks: try PeerClocks(communicator))
   return (experts, compute)
 }
 
 /// Sends tokens through layer 0.
 func run(_ experts: any ExpertLayer, _ tokens: RankTokens, topK: Int) throws {
+  // Of a model whose experts meet fp32 rows.
   var output = [Float](repeating: 0, count: tokens.inputs.count + 1)
   try output.withUnsafeMutableBufferPointer { output in
     try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
       try experts.run(
-        layer: 0, rows: tokens.count, input: input.baseAddress!, decisions: tokens.decisions(topK: topK),
+        layer: 0, rows: tokens.count, input: Rows(input.baseAddress!, stride: TinyMixture.hiddenSize), decisions: tokens.decisions(topK: topK),
         output: output.baseAddress!
       ) {}
     }

@@ -1,4 +1,5 @@
 import Checkpoints
+import ExpertParallelism
 import Foundation
 import JSON
 import Machine
@@ -20,17 +21,21 @@ struct TinyMixture: Sendable {
   var mixture: MixtureDescription { description.mixture! }
 
   /// Weights divided among `threads` workers; the same numbers for every division.
-  init(expertCount: Int, topK: Int, threads: Int) throws {
+  init(expertCount: Int, topK: Int, threads: Int, weights precision: WeightPrecision = .auto) throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "martinet-experts-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
     try Self.writeCheckpoint(folder.path, expertCount: expertCount, topK: topK)
     let checkpoint = try CheckpointFolder(path: folder.path)
-    description = try ModelConfiguration.read(try checkpoint.settings())
+    description = try ModelConfiguration.read(try checkpoint.settings()).holding(precision)
     let pool = try WorkerPool(workerCount: threads)
     let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: threads) { _, _ in true }
     (weights, arenas) = try WeightLoader.load(
       description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, progress: { _ in })
+  }
+
+  func wire(sums: WireFormat.Sums = .float32) -> WireFormat {
+    WireFormat(hiddenSize: Self.hiddenSize, tokens: weights.rowFormat, sums: sums)
   }
 
   /// The weights without the experts that `owns` rejects.

@@ -82,7 +82,7 @@ struct AccountTests {
 
   private var subject: RunReport.Subject {
     var subject = RunReport.Subject()
-    (subject.rowBytes, subject.hiddenSize, subject.layerCount, subject.expertCount) = (64 * 4, 64, 4, 16)
+    (subject.rowBytes, subject.sumBytes, subject.hiddenSize, subject.layerCount, subject.expertCount) = (64 * 4, 64 * 4, 64, 4, 16)
     subject.model = "a <model> & \"more\""
     return subject
   }

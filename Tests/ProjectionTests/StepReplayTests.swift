@@ -12,7 +12,7 @@ import Testing
     subject.expertCount = 16
     subject.expertsPerToken = 2
     subject.layerCount = Self.layers
-    subject.rowBytes = 256
+    (subject.rowBytes, subject.sumBytes) = (256, 256)
     var work = ModelWork()
     (work.attention, work.expert, work.head, work.router) = (1000, 500, 4000, 100)
     (work.hiddenSize, work.layers, work.mixtureLayers) = (64, Self.layers, Self.layers)
@@ -69,7 +69,7 @@ import Testing
     let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
     let network = try Network("10gbe", sameHostIn: reports)
     let alone = try #require(
-      projector.project(Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4, rowBytes: 256))
+      projector.project(Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4, rowBytes: RowBytes(token: 256, sum: 256)))
     #expect(alone.communicating == 0 && alone.waiting == 0 && alone.bytesBetweenHosts == 0 && alone.computing > 0)
   }
 
@@ -77,10 +77,10 @@ import Testing
     let reports = [report(batch: 1), report(batch: 6)]
     let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
     let layout = Layout(rankCount: 4, ranksPerHost: 1, expertCount: 16)
-    func outcome(_ name: String, rowBytes: Int) throws -> StepReplay.Outcome {
+    func outcome(_ name: String, rowBytes bytes: Int) throws -> StepReplay.Outcome {
       try #require(
         projector.project(
-          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32, rowBytes: rowBytes))
+          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32, rowBytes: RowBytes(token: bytes, sum: bytes)))
     }
     let (slow, fast) = (try outcome("1gbe", rowBytes: 1 << 16), try outcome("hdr", rowBytes: 1 << 16))
     let small = try outcome("1gbe", rowBytes: 1 << 14)
@@ -97,7 +97,7 @@ import Testing
     func bytes(_ ranksPerHost: Int) throws -> Double {
       try #require(
         projector.project(
-          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8, rowBytes: 256)
+          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8, rowBytes: RowBytes(token: 256, sum: 256))
       ).bytesBetweenHosts
     }
     #expect(try bytes(4) == 0)
@@ -110,7 +110,7 @@ import Testing
     let outcome = try #require(
       projector.project(
         Layout(rankCount: 40, ranksPerHost: 3, expertCount: 16), network: try Network("hdr", sameHostIn: reports), kind: .decode,
-        batch: 1, rowBytes: 256))
+        batch: 1, rowBytes: RowBytes(token: 256, sum: 256)))
     #expect(outcome.seconds.isFinite && outcome.seconds > 0)
   }
 

@@ -23,7 +23,8 @@ extension Session {
     subject.expertCount = description.mixture?.expertCount ?? 0
     subject.expertsPerToken = description.mixture?.topK ?? 0
     subject.instructionSet = compute.instructionSet.rawValue
-    subject.rowBytes = description.hiddenSize * 4
+    subject.rowBytes = wire?.tokenByteCount ?? 0
+    subject.sumBytes = wire?.sumByteCount ?? 0
     subject.work = description.work
     return subject
   }

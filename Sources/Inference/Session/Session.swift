@@ -16,6 +16,8 @@ package final class Session {
   package let engine: RankEngine
   package let limits: SchedulerLimits
   package let report: LoadReport
+  /// How rows travel between ranks; nil in dense models.
+  package let wire: WireFormat?
   /// The memory the weights lie in.
   private let arenas: [NodeArena]
 
@@ -63,15 +65,18 @@ package final class Session {
     let clocks = try PeerClocks(communicator)
     try clocks.align(communicator)
     var experts: DistributedExperts?
+    var wire: WireFormat?
     if let mixture = description.mixture {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
+      let format = WireFormat(hiddenSize: description.hiddenSize, tokens: bank.rowFormat, sums: options.sums)
+      wire = format
       experts = DistributedExperts(
-        communicator: communicator, placement: placement, bank: bank, compute: compute, hiddenSize: description.hiddenSize,
+        communicator: communicator, placement: placement, bank: bank, compute: compute, wire: format,
         topK: mixture.topK, telemetry: telemetry, clocks: clocks,
         channels: try ExpertChannels(
-          communicator, placement: placement, hiddenSize: description.hiddenSize, topK: mixture.topK,
-          batchTokens: options.batchTokens))
+          communicator, placement: placement, wire: format, topK: mixture.topK, batchTokens: options.batchTokens))
     }
+    self.wire = wire
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,

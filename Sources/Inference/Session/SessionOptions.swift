@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Kernels
 import MoEModel
 
@@ -13,6 +14,8 @@ package struct SessionOptions: Sendable {
   package var instructionSet: InstructionSet?
   /// How weights are held.
   package var weights = WeightPrecision.auto
+  /// How partial sums travel between ranks.
+  package var sums = WireFormat.Sums.float32
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   package init() {}

@@ -40,9 +40,7 @@ package final class ExpertBank: ExpertComputation {
   private var outputs = AlignedBuffer<Float>(count: 1)
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
-  /// Input rows by number, rounded once; and by place, an expert's side by side.
-  private var roundedInputs: RowBuffer
-  private var inputCapacity = 0
+  /// Input rows by place, an expert's side by side.
   private var gathered: RowBuffer
   private var activated: RowBuffer
   private var groups: [Group] = []
@@ -70,8 +68,7 @@ package final class ExpertBank: ExpertComputation {
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
     expertCounts = Array(repeating: 0, count: mixture.expertCount)
-    roundedInputs = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
-    gathered = roundedInputs
+    gathered = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
     mayClaim = compute.workerCount > 1 && nodes.allSatisfy { $0 == nodes[0] }
@@ -79,36 +76,32 @@ package final class ExpertBank: ExpertComputation {
     claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
   }
 
+  package var rowFormat: RowFormat { gathered.format }
+
   /// Whether this rank holds the expert.
   package func holds(layer: Int, expert: Int) -> Bool {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each of the `inputCount` inputs is
-  /// `[hidden]`. Every visited expert must be held here.
-  package func run(
-    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>
-  ) {
+  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each input is a row `[hidden]` as
+  /// `Rows.form` gives it. Every visited expert must be held here.
+  package func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>) {
     guard visits.count > 0 else { return }
     group(visits)
     expertsVisited += groups.count + claimable.count
-    reserve(visits.count, inputs: inputCount)
+    reserve(visits.count)
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt, hidden, intermediate) = (groups, runs, visitAt.pointer, hiddenSize, intermediateSize)
     let (outputs, gate, up, activation) = (outputs.pointer, gate.pointer, up.pointer, activation)
-    let (roundedInputs, gathered, activated) = (roundedInputs, gathered, activated)
+    let (gathered, activated) = (gathered, activated)
     compute.pool.run { worker in
-      if gathered.format != .float32 {
-        for row in compute.share(of: inputCount, worker: worker) { roundedInputs.round(compute, row: row, inputs[row]) }
-        compute.pool.barrier(worker: worker)
-      }
       // An expert's rows lie side by side.
       for place in compute.share(of: visits.count, worker: worker) {
-        let row = Int(visits[Int(visitAt[place])].row)
+        let input = inputs[Int(visits[Int(visitAt[place])].row)]
         if gathered.format == .float32 {
-          (outputs + place * hidden).update(from: inputs[row], count: hidden)
+          UnsafeMutableRawPointer(outputs + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
         } else {
-          gathered.copy(row: place, from: roundedInputs, row: row)
+          gathered.copy(row: place, from: input)
         }
       }
       compute.pool.barrier(worker: worker)
@@ -228,11 +221,7 @@ package final class ExpertBank: ExpertComputation {
     groups.append(group)
   }
 
-  private func reserve(_ visits: Int, inputs: Int) {
-    if inputCapacity < inputs {
-      inputCapacity = inputs + inputs / 2
-      roundedInputs = RowBuffer(roundedInputs.format, columns: hiddenSize, rows: inputCapacity)
-    }
+  private func reserve(_ visits: Int) {
     let longest = runs.lazy.map(\.count).max() ?? 0
     if runCapacity < longest {
       runCapacity = longest + longest / 2

@@ -5,10 +5,12 @@ package protocol ExpertComputation: AnyObject {
   /// Distinct experts visited, counted once for each layer of each step.
   var expertsVisited: Int { get }
 
-  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each of the `inputCount` inputs is
-  /// `[hidden]`.
-  func run(
-    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>)
+  /// The form its inputs come in: that of the rows its matrices meet.
+  var rowFormat: RowFormat { get }
+
+  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each input is a row `[hidden]` as
+  /// `Rows.form` gives it.
+  func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>)
 
   /// The output `[hidden]` of visit `visit` of the last run, which its reader may overwrite.
   func product(_ visit: Int) -> UnsafeMutablePointer<Float>

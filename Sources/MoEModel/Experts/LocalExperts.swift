@@ -7,7 +7,7 @@ package final class LocalExperts: ExpertLayer {
   private let compute: Compute
   private let hiddenSize: Int
   private var visits = AlignedBuffer<ExpertVisit>(count: 1)
-  private var inputs: [UnsafePointer<Float>] = []
+  private var inputs: [UnsafeRawPointer] = []
 
   package init(bank: ExpertBank, compute: Compute, hiddenSize: Int) {
     self.bank = bank
@@ -16,7 +16,7 @@ package final class LocalExperts: ExpertLayer {
   }
 
   package func run(
-    layer: Int, rows: Int, input: UnsafePointer<Float>, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
+    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
     meanwhile: () -> Void
   ) throws {
     meanwhile()
@@ -29,11 +29,10 @@ package final class LocalExperts: ExpertLayer {
         row: Int32(i / topK), expert: decisions.experts.pointer[i], weight: decisions.weights.pointer[i])
     }
     inputs.removeAll(keepingCapacity: true)
-    for row in 0..<rows { inputs.append(input + row * hiddenSize) }
+    for row in 0..<rows { inputs.append(input.form(of: row)) }
     inputs.withUnsafeBufferPointer { inputs in
       bank.run(
-        layer: layer, inputs: inputs.baseAddress!, inputCount: rows,
-        visits: UnsafeBufferPointer(start: visits.pointer, count: count))
+        layer: layer, inputs: inputs.baseAddress!, visits: UnsafeBufferPointer(start: visits.pointer, count: count))
     }
     addUp(rows: rows, decisions: decisions, output: output)
   }

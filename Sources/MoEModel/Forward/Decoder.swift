@@ -145,7 +145,7 @@ package final class Decoder {
     if rows > 0 { route(mixture, router, layer: layer, rows: rows) }
     onRouting?(layer, rows, workspace.decisions)
     try experts.run(
-      layer: layer, rows: rows, input: workspace.normed.pointer, decisions: workspace.decisions,
+      layer: layer, rows: rows, input: normed, decisions: workspace.decisions,
       output: workspace.routed.pointer
     ) {
       guard rows > 0, let shared = mixture.shared else { return }

@@ -36,6 +36,9 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     }
   }
 
+  /// What experts and the rows they meet are held in where they are stored in bf16, as published models are.
+  package var experts: (weights: WeightFormat, rows: RowFormat) { formats(.projection, stored: .bfloat16) }
+
   /// Whether `quantize` writes it.
   package var isQuantized: Bool { self == .q8 || self == .q4 }
 }

@@ -17,12 +17,12 @@ extension ComputeModel {
 
   /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and both are
   /// added up, which is at most twice the greater. Copies of rows read and write them once.
-  package init(_ work: ModelWork, bytesPerParameter: Double, machine: Machine, rowBytes: Int) {
+  package init(_ work: ModelWork, bytesPerParameter: Double, machine: Machine, rowBytes: RowBytes) {
     let (bandwidth, rate) = (machine.readBytesPerSecond * machine.efficiency, machine.operationsPerSecond * machine.efficiency)
     func cost(_ parameters: Int) -> Cost {
       Cost(fixed: Double(parameters) * bytesPerParameter / bandwidth, perRow: 2 * Double(parameters) / rate)
     }
-    let copy = Cost(fixed: 0, perRow: 2 * Double(rowBytes) / bandwidth)
+    let copy = Cost(fixed: 0, perRow: Double(rowBytes.token + rowBytes.sum) / bandwidth)
     attention = cost(work.attention)
     dense = cost(work.dense)
     gate = cost(work.router)

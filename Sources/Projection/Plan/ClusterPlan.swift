@@ -39,7 +39,7 @@ package struct ClusterPlan: Sendable {
   /// `held` says how many bytes of weights a rank with that many experts of each layer holds.
   package init(
     node: Node, nodeCount: Int, network: Network, work: ModelWork, expertCount: Int, bytesPerParameter: Double, cacheBytes: Int,
-    rowBytes: Int, batch: Int, routing: RoutingRecord, held: (Int) throws -> Int
+    rowBytes: RowBytes, batch: Int, routing: RoutingRecord, held: (Int) throws -> Int
   ) rethrows {
     (self.node, self.nodeCount) = (node, nodeCount)
     let room = Int(Double(node.memoryBytes) * (1 - Self.reservedShare))

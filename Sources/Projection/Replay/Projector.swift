@@ -69,7 +69,7 @@ package struct Projector: Sendable {
       rankCount: report.rankCount, hostOfRank: report.account.ranks.map(\.hostLeader), expertCount: record.expertCount)
     var replay = StepReplay(
       compute: compute.slowed(by: crowding(ranks: report.rankCount, threads: threads, sharedCores)), network: network, layout: layout,
-      rowBytes: report.subject.rowBytes)
+      rowBytes: RowBytes(token: report.subject.rowBytes, sum: report.subject.sumBytes))
     replay.calibration = calibration
     let batch = max(1, report.tokens[kind.rawValue] / steps)
     guard let outcome = replay.run(record, kind: kind, batch: batch), outcome.seconds > 0 else { return nil }
@@ -89,7 +89,7 @@ package struct Projector: Sendable {
 
   /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil without rows of that kind.
   package func project(
-    _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: Int, model other: ModelWork? = nil,
+    _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: RowBytes, model other: ModelWork? = nil,
     routing: RoutingRecord? = nil, speed: Double = 1
   ) -> StepReplay.Outcome? {
     let model = other.map { compute.scaled(to: $0) } ?? compute

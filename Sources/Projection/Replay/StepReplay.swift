@@ -17,12 +17,12 @@ package struct StepReplay: Sendable {
   package var compute: ComputeModel
   package var network: Network
   package var layout: Layout
-  /// Bytes of a row between ranks.
-  package var rowBytes: Int
+  /// Bytes of a token's row and of a sum's between ranks.
+  package var rowBytes: RowBytes
   /// How much longer than projected the fitted runs took: noise of the machine, and what nobody models.
   package var calibration = 1.0
 
-  package init(compute: ComputeModel, network: Network, layout: Layout, rowBytes: Int) {
+  package init(compute: ComputeModel, network: Network, layout: Layout, rowBytes: RowBytes) {
     (self.compute, self.network, self.layout, self.rowBytes) = (compute, network, layout, rowBytes)
   }
 
@@ -101,7 +101,7 @@ package struct StepReplay: Sendable {
     let dispatchBegan = clock
     for rank in 0..<size where rows[rank] > 0 { spend(rank, compute.shared.seconds(rows[rank])) }
     // Every rank that has tokens sends to every other, be it a header only.
-    receive(layer.dispatched, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
+    receive(layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
     for rank in 0..<size {
       let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
       let work = compute.experts(distinct: layer.distinct[rank], visits: layer.visits[rank])
@@ -110,13 +110,13 @@ package struct StepReplay: Sendable {
       spend(rank, compute.pack.perRow * Double(layer.returned[rank].reduce(0, +)))
     }
     let combineBegan = clock
-    receive(layer.returned, began: combineBegan, senders: nil, &clock, &outcome)
+    receive(layer.returned, rowBytes: rowBytes.sum, began: combineBegan, senders: nil, &clock, &outcome)
     for rank in 0..<size where rows[rank] > 0 { spend(rank, compute.merge.seconds(rows[rank])) }
   }
 
   /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the other.
   private func receive(
-    _ messages: [[Int]], began: [Double], senders: ((Int) -> Bool)?, _ clock: inout [Double], _ outcome: inout Outcome
+    _ messages: [[Int]], rowBytes: Int, began: [Double], senders: ((Int) -> Bool)?, _ clock: inout [Double], _ outcome: inout Outcome
   ) {
     let hosts = layout.hostOfRank
     let hostCount = (hosts.max() ?? 0) + 1

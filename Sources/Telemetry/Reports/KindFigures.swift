@@ -38,10 +38,10 @@ package struct KindFigures: Sendable {
     for (from, account) in accounts.enumerated() {
       for (to, sent) in account.sent.enumerated() where to != from {
         if ranks[from].hostLeader == ranks[to].hostLeader { near += sent } else { far += sent }
-        betweenRanks += (sent.dispatchRows + sent.combineTokens) * report.subject.rowBytes
+        betweenRanks += sent.dispatchRows * report.subject.rowBytes + sent.combineTokens * report.subject.sumBytes
       }
       for (host, rows) in account.rowsToHost.enumerated() where host != ranks[from].hostLeader {
-        betweenHosts += 2 * rows * report.subject.rowBytes
+        betweenHosts += rows * (report.subject.rowBytes + report.subject.sumBytes)
       }
     }
     (sameHost, otherHosts) = (near, far)

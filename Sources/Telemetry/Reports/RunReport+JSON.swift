@@ -17,7 +17,7 @@ extension RunReport {
           "experts_per_token": .int(subject.expertsPerToken),
         ]
       ),
-      ("instruction_set", .string(subject.instructionSet)), ("row_bytes", .int(subject.rowBytes)),
+      ("instruction_set", .string(subject.instructionSet)), ("row_bytes", .int(subject.rowBytes)), ("sum_bytes", .int(subject.sumBytes)),
       ("phases", .array(Phase.allCases.map { .string($0.name) })),
     ])
     if let work = subject.work, case .object(var model)? = object["model"] {

@@ -21,6 +21,8 @@ extension RunReport {
     subject.expertsPerToken = try model.count("experts_per_token", below: 1 << 16)
     subject.instructionSet = json["instruction_set"]?.string ?? ""
     subject.rowBytes = try json.count("row_bytes", below: 1 << 30)
+    // Before there was a choice, both were fp32.
+    subject.sumBytes = json["sum_bytes"] == nil ? subject.rowBytes : try json.count("sum_bytes", below: 1 << 30)
     if let work = model["parameters"] { subject.work = try ModelWork(json: work) }
     var accounts: [RankAccount] = []
     for rank in ranks {

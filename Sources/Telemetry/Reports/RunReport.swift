@@ -16,6 +16,8 @@ package struct RunReport: Sendable {
     package var instructionSet = ""
     /// Bytes of one token's activations between ranks.
     package var rowBytes = 0
+    /// Of a sum that comes back.
+    package var sumBytes = 0
     package var work: ModelWork?
 
     package init() {}

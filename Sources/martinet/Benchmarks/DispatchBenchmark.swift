@@ -10,7 +10,7 @@ import Tensors
 struct DispatchBenchmark {
   struct Case {
     var tokens: Int
-    var hiddenSize: Int
+    var wire: WireFormat
     var routing: SyntheticRouting
     var expertCount: Int
     var topK: Int
@@ -45,27 +45,32 @@ struct DispatchBenchmark {
     let placement = ExpertPlacement(expertCount: benchmark.expertCount, rankCount: size)
     let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)
     let experts = DistributedExperts(
-      communicator: communicator, placement: placement, bank: EchoExperts(hiddenSize: benchmark.hiddenSize), compute: compute,
-      hiddenSize: benchmark.hiddenSize, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
+      communicator: communicator, placement: placement, bank: EchoExperts(benchmark.wire), compute: compute,
+      wire: benchmark.wire, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
       channels: channels)
     let decisions = benchmark.decisions(rankCount: size, seed: UInt64(communicator.rank.index + 1))
-    let input = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
+    let hidden = benchmark.wire.hiddenSize
+    let input = AlignedBuffer<Float>(count: benchmark.tokens * hidden)
     for i in 0..<input.count { input.pointer[i] = Float(i % 17) }
-    let output = AlignedBuffer<Float>(count: benchmark.tokens * benchmark.hiddenSize)
+    // Rounded beforehand, as they are in a model for the shared experts.
+    let rounded = RowBuffer(benchmark.wire.tokens, columns: hidden, rows: benchmark.tokens)
+    for i in 0..<benchmark.tokens { rounded.round(compute, row: i, input.pointer + i * hidden) }
+    let rows = rounded.rows(of: input.pointer, stride: hidden)
+    let output = AlignedBuffer<Float>(count: benchmark.tokens * hidden)
     try experts.beginStep(rowsByRank: Array(repeating: benchmark.tokens, count: size))
     func step() throws {
       try experts.run(
-        layer: 0, rows: benchmark.tokens, input: input.pointer, decisions: decisions, output: output.pointer, meanwhile: {})
+        layer: 0, rows: benchmark.tokens, input: rows, decisions: decisions, output: output.pointer, meanwhile: {})
     }
     telemetry.beginStep(.decode)
     try step()
     let sent = telemetry.traffic.byRank
     let baseline = try ExchangeBaseline(
-      communicator: communicator, compute: compute, hiddenSize: benchmark.hiddenSize, tokens: benchmark.tokens,
+      communicator: communicator, compute: compute, wire: benchmark.wire, tokens: benchmark.tokens,
       sent: sent, decisions: decisions, placement: placement)
     let payload = sent.reduce(0) { $0 + $1.payload }
     let seconds = try time([
-      step, { try baseline.packExchangeAndAdd(input: input, output: output) }, baseline.exchangeEqually, baseline.copy,
+      step, { try baseline.packExchangeAndAdd(input: rows, output: output) }, baseline.exchangeEqually, baseline.copy,
     ])
     return Result(
       benchmark: benchmark, payloadBytes: Int(try communicator.allReduceMax(Int64(payload))), seconds: seconds[0],

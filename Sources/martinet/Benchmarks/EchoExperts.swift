@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Kernels
 import MoEModel
 import Tensors
@@ -9,13 +10,17 @@ final class EchoExperts: ExpertComputation {
   private var rowOfVisit: [Int32] = []
   private(set) var expertsVisited = 0
 
-  init(hiddenSize: Int) { self.hiddenSize = hiddenSize }
+  let rowFormat: RowFormat
 
-  func run(
-    layer: Int, inputs: UnsafePointer<UnsafePointer<Float>>, inputCount: Int, visits: UnsafeBufferPointer<ExpertVisit>
-  ) {
+  init(_ wire: WireFormat) { (hiddenSize, rowFormat) = (wire.hiddenSize, wire.tokens) }
+
+  func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>) {
     rowOfVisit.removeAll(keepingCapacity: true)
-    for visit in visits { rowOfVisit.append(visit.row) }
+    var inputCount = 0
+    for visit in visits {
+      rowOfVisit.append(visit.row)
+      inputCount = max(inputCount, Int(visit.row) + 1)
+    }
     guard rows.count < inputCount * hiddenSize else { return }
     rows = AlignedBuffer(count: inputCount * hiddenSize)
     // Touched now, not while being timed.

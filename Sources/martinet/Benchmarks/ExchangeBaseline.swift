@@ -10,7 +10,7 @@ import Tensors
 struct ExchangeBaseline {
   private let communicator: MPICommunicator
   private let compute: Compute
-  private let hiddenSize: Int
+  private let wire: WireFormat
   private let tokens: Int
   /// By destination: local tokens that go there, each once.
   private let destinations: [[Int]]
@@ -43,13 +43,13 @@ struct ExchangeBaseline {
 
   /// `sent` is what dispatch and combine of the same decisions sent. Collective.
   init(
-    communicator: any Communicator, compute: Compute, hiddenSize: Int, tokens: Int, sent: [Traffic],
+    communicator: any Communicator, compute: Compute, wire: WireFormat, tokens: Int, sent: [Traffic],
     decisions: RouterDecisions, placement: ExpertPlacement
   ) throws {
     guard let mpi = communicator as? MPICommunicator else { preconditionFailure("the command runs over MPI") }
     self.communicator = mpi
     self.compute = compute
-    self.hiddenSize = hiddenSize
+    self.wire = wire
     self.tokens = tokens
     let size = communicator.size
     var destinations = Array(repeating: [Int](), count: size)
@@ -60,17 +60,16 @@ struct ExchangeBaseline {
       }
     }
     self.destinations = destinations
-    let rowBytes = hiddenSize * 4
     func exchanged(_ rows: [Int]) throws -> [Int] {
       var table = [Int64](repeating: 0, count: size * size)
       for (to, count) in rows.enumerated() { table[communicator.rank.index * size + to] = Int64(count) }
       let all = try communicator.allReduce(table, .sum)
       return (0..<size).map { Int(all[$0 * size + communicator.rank.index]) }
     }
-    dispatched = try Layout(rows: sent.map(\.dispatchRows), rowBytes: rowBytes)
-    arriving = try Layout(rows: try exchanged(sent.map(\.dispatchRows)), rowBytes: rowBytes)
-    returning = try Layout(rows: sent.map(\.combineRows), rowBytes: rowBytes)
-    returned = try Layout(rows: try exchanged(sent.map(\.combineRows)), rowBytes: rowBytes)
+    dispatched = try Layout(rows: sent.map(\.dispatchRows), rowBytes: wire.tokenByteCount)
+    arriving = try Layout(rows: try exchanged(sent.map(\.dispatchRows)), rowBytes: wire.tokenByteCount)
+    returning = try Layout(rows: sent.map(\.combineRows), rowBytes: wire.sumByteCount)
+    returned = try Layout(rows: try exchanged(sent.map(\.combineRows)), rowBytes: wire.sumByteCount)
     let greatest = [dispatched, arriving, returning, returned].map(\.total).max() ?? 0
     let equal = Int(try communicator.allReduceMax(Int64(sent.map { max($0.dispatchPayload, $0.combinePayload) }.max() ?? 0)))
     equalCount = equal
@@ -78,22 +77,23 @@ struct ExchangeBaseline {
     for buffer in buffers { buffer.buffer.update(repeating: 1) }
   }
 
-  func packExchangeAndAdd(input: AlignedBuffer<Float>, output: AlignedBuffer<Float>) throws {
-    let (a, b, hidden) = (buffers[0].pointer, buffers[1].pointer, hiddenSize)
+  func packExchangeAndAdd(input: Rows, output: AlignedBuffer<Float>) throws {
+    let (a, b, hidden) = (UnsafeMutableRawPointer(buffers[0].pointer), UnsafeMutableRawPointer(buffers[1].pointer), wire.hiddenSize)
+    let (width, sumWidth) = (wire.tokenByteCount, wire.sumByteCount)
     for (rank, tokens) in destinations.enumerated() where !tokens.isEmpty {
-      let start = a + Int(dispatched.offsets[rank]) / 4
-      share(tokens.count) { (start + $0 * hidden).update(from: input.pointer + tokens[$0] * hidden, count: hidden) }
+      let start = a + Int(dispatched.offsets[rank])
+      share(tokens.count) { (start + $0 * width).copyMemory(from: input.form(of: tokens[$0]), byteCount: width) }
     }
     try communicator.allToAll(
       a, counts: dispatched.counts, offsets: dispatched.offsets, into: b, receiveCounts: arriving.counts,
       receiveOffsets: arriving.offsets)
-    share(returning.total / (hidden * 4)) { (a + $0 * hidden).update(from: b + $0 * hidden, count: hidden) }
+    share(returning.total / sumWidth) { (a + $0 * sumWidth).copyMemory(from: b + $0 * sumWidth, byteCount: sumWidth) }
     try communicator.allToAll(
       a, counts: returning.counts, offsets: returning.offsets, into: b, receiveCounts: returned.counts,
       receiveOffsets: returned.offsets)
-    let (compute, tokens) = (compute, tokens)
-    // Not which row belongs to which token, but as many additions.
-    share(returned.total / (hidden * 4)) { compute.add(b + $0 * hidden, to: output.pointer + ($0 % tokens) * hidden, count: hidden) }
+    let (compute, tokens, floats) = (compute, tokens, buffers[1].pointer)
+    // Not which row belongs to which token, but as many additions; of rounded sums half as many, and no expansion.
+    share(returned.total / (hidden * 4)) { compute.add(floats + $0 * hidden, to: output.pointer + ($0 % tokens) * hidden, count: hidden) }
   }
 
   private func share(_ count: Int, _ body: (Int) -> Void) {

@@ -24,6 +24,8 @@ struct BenchDispatch: ParsableCommand {
   @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank, recorded.", valueName: "name,…")) var routing = "uniform"
   @Option(help: ArgumentHelp("What --record-routing wrote, for --routing recorded; it also says how many experts there are and are chosen.", valueName: "file"))
   var routingFile: String?
+  @Option(help: "Form of tokens between ranks: f32, bf16 or int8, as the experts' weights ask for.") var dispatchFormat = RowFormat.float32
+  @Option(help: "Form of sums: f32 or bf16.") var combineFormat = WireFormat.Sums.float32
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
   @Flag(help: "Use messages of MPI within hosts too, not shared memory.") var throughMpi = false
   @Flag(help: "One JSON object.") var json = false
@@ -56,7 +58,7 @@ struct BenchDispatch: ParsableCommand {
     let (counts, sizes) = (try list("tokens", tokens, 1 << 16), try list("hidden", hidden, 1 << 16))
     return routings.flatMap { routing in
       sizes.flatMap { size in
-        counts.map { .init(tokens: $0, hiddenSize: size, routing: routing, expertCount: experts, topK: topK) }
+        counts.map { .init(tokens: $0, wire: WireFormat(hiddenSize: size, tokens: dispatchFormat, sums: combineFormat), routing: routing, expertCount: experts, topK: topK) }
       }
     }
   }
@@ -91,7 +93,8 @@ struct BenchDispatch: ParsableCommand {
       show(
         ([
           "ranks": .int(communicator.size), "threads_per_rank": .int(compute.workerCount), "experts": .int(experts),
-          "top_k": .int(topK), "results": .array(results.map(figures)),
+          "top_k": .int(topK), "dispatch_format": .string(dispatchFormat.rawValue),
+          "combine_format": .string(combineFormat.rawValue), "results": .array(results.map(figures)),
         ] as JSONValue).text(pretty: true))
     }
   }
@@ -101,12 +104,12 @@ struct BenchDispatch: ParsableCommand {
     let (experts, topK) = (cases[0].expertCount, cases[0].topK)
     return try ExpertChannels(
       communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
-      hiddenSize: cases.map(\.hiddenSize).max() ?? 1, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1)
+      wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1)
   }
 
   private func figures(_ result: DispatchBenchmark.Result) -> JSONValue {
     [
-      "routing": .string(result.benchmark.routing.rawValue), "hidden_size": .int(result.benchmark.hiddenSize),
+      "routing": .string(result.benchmark.routing.rawValue), "hidden_size": .int(result.benchmark.wire.hiddenSize),
       "tokens": .int(result.benchmark.tokens), "payload_bytes": .int(result.payloadBytes), "seconds": .double(result.seconds),
       "bytes_per_second": .double(result.bytesPerSecond), "alltoallv_seconds": .double(result.allToAllVSeconds),
       "alltoall_seconds": .double(result.allToAllSeconds), "copy_seconds": .double(result.copySeconds),
@@ -117,7 +120,7 @@ struct BenchDispatch: ParsableCommand {
     func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
     func micros(_ seconds: Double) -> String { Figures.decimals(seconds * 1e6, 1) }
     func ratio(_ seconds: Double) -> String { right(Figures.decimals(seconds / result.seconds, 2), 9) }
-    return result.benchmark.routing.rawValue.padding(to: 9) + right("\(result.benchmark.hiddenSize)", 7)
+    return result.benchmark.routing.rawValue.padding(to: 9) + right("\(result.benchmark.wire.hiddenSize)", 7)
       + right("\(result.benchmark.tokens)", 8) + right(micros(result.seconds), 10)
       + right(Figures.decimals(result.bytesPerSecond / 1e9, 2), 10)
       + right(micros(result.allToAllVSeconds), 12) + ratio(result.allToAllVSeconds)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import ExpertParallelism
 import JSON
 import Kernels
 import MoEModel
@@ -110,7 +111,7 @@ struct Plan: ParsableCommand {
     return (
       try ClusterPlan(
         node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work, expertCount: mixture.expertCount,
-        bytesPerParameter: perParameter, cacheBytes: cache, rowBytes: description.hiddenSize * 4, batch: batch,
+        bytesPerParameter: perParameter, cacheBytes: cache, rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)), batch: batch,
         routing: RoutingRecord.even(
           expertCount: mixture.expertCount, topK: mixture.topK, groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4,
           rows: 2048), held: held),

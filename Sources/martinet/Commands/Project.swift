@@ -1,6 +1,8 @@
 import ArgumentParser
 import Checkpoints
+import ExpertParallelism
 import JSON
+import Kernels
 import MoEModel
 import Projection
 import Telemetry
@@ -33,8 +35,10 @@ struct Project: ParsableCommand {
   var network = "measured"
   @Option(help: ArgumentHelp("Another model: a folder or a config.json. Its routing is assumed to be even.", valueName: "path"))
   var model: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Bytes of one number between ranks: 4 as now, 2 or 1 for a smaller format.", valueName: "n"))
-  var wireBytes = 4
+  @Option(help: ArgumentHelp("Form of tokens between ranks: f32, bf16 or int8. (default: the first report's)", valueName: "f32|bf16|int8"))
+  var dispatchFormat: RowFormat?
+  @Option(help: ArgumentHelp("Form of experts' sums: f32 or bf16. (default: the first report's)", valueName: "f32|bf16"))
+  var combineFormat: WireFormat.Sums?
   @Option(parsing: .unconditional, help: "How many times faster its ranks are than the measured ones: more cores, more memory bandwidth.")
   var speed = 1.0
   @Option(parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
@@ -49,7 +53,6 @@ struct Project: ParsableCommand {
     _ = try list("batch", batch)
     guard (1...Self.limit).contains(ranksPerHost) else { throw ValidationError("--ranks-per-host must be between 1 and \(Self.limit)") }
     guard (1...Self.limit).contains(prefillTokens) else { throw ValidationError("--prefill-tokens must be between 1 and \(Self.limit)") }
-    guard [1, 2, 4].contains(wireBytes) else { throw ValidationError("--wire-bytes must be 1, 2 or 4") }
     guard sharedCores.map({ (1...Self.limit).contains($0) }) ?? true else {
       throw ValidationError("--shared-cores must be between 1 and \(Self.limit)")
     }
@@ -91,6 +94,7 @@ struct Project: ParsableCommand {
       }
     }
     let hidden = target?.hiddenSize ?? reports[0].subject.hiddenSize
+    let rowBytes = rowBytes(hiddenSize: hidden, measured: reports[0].subject)
     var projections: [Projection] = []
     for count in try list("ranks", ranks) {
       let layout = Layout(
@@ -99,7 +103,7 @@ struct Project: ParsableCommand {
       for (kind, tokens) in cases {
         guard
           let outcome = projector.project(
-            layout, network: links, kind: kind, batch: tokens, rowBytes: hidden * wireBytes, model: target?.work, routing: even,
+            layout, network: links, kind: kind, batch: tokens, rowBytes: rowBytes, model: target?.work, routing: even,
             speed: speed)
         else { continue }
         projections.append(
@@ -110,6 +114,15 @@ struct Project: ParsableCommand {
     }
     let report = ProjectionReport(projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+  }
+
+  /// Rows as asked for, or with as many bytes a number as the report's.
+  private func rowBytes(hiddenSize: Int, measured: RunReport.Subject) -> RowBytes {
+    let asked = WireFormat(hiddenSize: hiddenSize, tokens: dispatchFormat ?? .float32, sums: combineFormat ?? .float32)
+    func scaled(_ bytes: Int) -> Int { Int((Double(bytes) * Double(hiddenSize) / Double(max(measured.hiddenSize, 1))).rounded()) }
+    return RowBytes(
+      token: dispatchFormat == nil ? scaled(measured.rowBytes) : asked.tokenByteCount,
+      sum: combineFormat == nil ? scaled(measured.sumBytes) : asked.sumByteCount)
   }
 
   private func read(_ paths: String) throws -> [RunReport] {

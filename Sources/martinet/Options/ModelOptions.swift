@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import DemoModel
+import ExpertParallelism
 import Fabric
 import Inference
 import Kernels
@@ -33,6 +34,11 @@ struct ModelOptions: ParsableArguments {
 
   @Option(help: "How weights are held: auto (as stored), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits.")
   var weights = WeightPrecision.auto
+
+  @Option(help: ArgumentHelp(
+    "How experts' sums come back from other ranks: f32, or bf16, half the bytes, for slow networks; results then depend on the layout of ranks.",
+    valueName: "f32|bf16"))
+  var combineFormat = WireFormat.Sums.float32
 
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
@@ -75,6 +81,7 @@ struct ModelOptions: ParsableArguments {
     options.sequences = maxSequences
     options.instructionSet = isa
     options.weights = weights
+    options.sums = combineFormat
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
@@ -100,4 +107,6 @@ struct ModelOptions: ParsableArguments {
 
 extension InstructionSet: ExpressibleByArgument {}
 extension CacheType: ExpressibleByArgument {}
+extension WireFormat.Sums: ExpressibleByArgument {}
+extension RowFormat: ExpressibleByArgument {}
 extension WeightPrecision: ExpressibleByArgument {}

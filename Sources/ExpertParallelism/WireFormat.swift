@@ -1,0 +1,35 @@
+import Kernels
+
+/// How rows travel between ranks.
+///
+/// Tokens travel in the form in which the experts' matrices meet them: rounded at home or rounded there, a product is the
+/// same, so that no result depends on where an expert lives. Sums come back in fp32, unless a user trades bits for bytes.
+package struct WireFormat: Sendable, Equatable {
+  /// How partial sums come back.
+  package enum Sums: String, Sendable, CaseIterable {
+    case float32 = "f32"
+    /// Rounded to nearest even: half the bytes, and results that depend on which rank owns which expert.
+    case bfloat16 = "bf16"
+
+    package var rowFormat: RowFormat { self == .float32 ? .float32 : .bfloat16 }
+  }
+
+  package let hiddenSize: Int
+  /// What the experts meet.
+  package let tokens: RowFormat
+  package let sums: Sums
+
+  package init(hiddenSize: Int, tokens: RowFormat, sums: Sums = .float32) {
+    (self.hiddenSize, self.tokens, self.sums) = (hiddenSize, tokens, sums)
+  }
+
+  /// Bytes of a token's row, and of a sum's.
+  package var tokenByteCount: Int { tokens.formByteCount(columns: hiddenSize) }
+  package var sumByteCount: Int { sums.rowFormat.formByteCount(columns: hiddenSize) }
+
+  func dispatchByteCount(tokens: Int, visits: Int) -> Int {
+    DispatchMessage.rowsOffset(tokens: tokens, visits: visits) + tokens * tokenByteCount
+  }
+
+  func combineByteCount(rows: Int) -> Int { CombineMessage.headerBytes + rows * sumByteCount }
+}
