@@ -13,7 +13,7 @@ extension RunReport {
     return "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>\(SVG.escape(subject.model)), \(rankCount) ranks – Martinet</title><style>\(Self.style)</style></head><body>\(body)</body></html>\n"
   }
 
-  private static let style = """
+  static let style = """
     :root{--ink:#1b1e24;--weak:#636a76;--paper:#fff;--card:#f4f5f7;--rule:#e2e4e9;--heat:#d9480f;--empty:#f0f1f3}
     @media(prefers-color-scheme:dark){:root{--ink:#e8eaee;--weak:#9aa1ad;--paper:#16181d;--card:#20242b;--rule:#333842;--heat:#ff8a4c;--empty:#22262d}}
     body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1040px;margin:32px auto;padding:0 20px}

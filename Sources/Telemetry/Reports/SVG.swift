@@ -46,6 +46,12 @@ struct SVG {
     body += "<line x1=\"\(number(x1))\" y1=\"\(number(y1))\" x2=\"\(number(x2))\" y2=\"\(number(y2))\"/>"
   }
 
+  mutating func path(_ points: [(x: Double, y: Double)], stroke: String) {
+    guard points.count > 1 else { return }
+    let list = points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")
+    body += "<polyline points=\"\(list)\" fill=\"none\" stroke=\"\(stroke)\" stroke-width=\"2\"/>"
+  }
+
   var markup: String {
     "<svg viewBox=\"0 0 \(number(width)) \(number(height))\" width=\"\(number(width))\" height=\"\(number(height))\" role=\"img\">\(body)</svg>"
   }
