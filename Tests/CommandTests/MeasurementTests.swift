@@ -52,6 +52,46 @@ extension CommandTests {
       #expect(uneven.status != 0 && uneven.errors.contains("lists"))
     }
 
+    @Test(.timeLimit(.minutes(3))) func aSweepRunsOnceWhatItWasAskedForAndGoesOnFromThere() throws {
+      let folder = NSTemporaryDirectory() + "sweep-\(UUID().uuidString)"
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      let config = """
+        {"model_type": "qwen3_moe", "hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 512, "num_attention_heads": 2,
+         "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 64, "num_experts": 4, "num_experts_per_tok": 2,
+         "moe_intermediate_size": 16, "rms_norm_eps": 1e-6, "rope_theta": 10000}
+        """
+      try config.write(toFile: folder + "/shape.json", atomically: true, encoding: .utf8)
+      let out = folder + "/study"
+      func sweep(_ ranks: String, output: String = "4") throws -> Program.Outcome {
+        try Program.run([
+          "bench", "sweep", "--shape", folder + "/shape.json", "--experts-per-rank", "2", "--ranks", ranks, "--batch", "2", "--batch-per-rank",
+          "1", "--prompt-length", "4", "--output-length", output, "--repetitions", "1", "--combine-format", "f32,bf16",
+          "--mpirun-options", "--bind-to none --oversubscribe", "--out", out, "--json",
+        ])
+      }
+      func reports() throws -> [String: Date] {
+        let names = try FileManager.default.contentsOfDirectory(atPath: out + "/cells").filter { $0.hasSuffix(".json") }
+        return Dictionary(
+          uniqueKeysWithValues: try names.map { ($0, try FileManager.default.attributesOfItem(atPath: out + "/cells/" + $0)[.modificationDate] as! Date) })
+      }
+      let first = try sweep("1")
+      #expect(first.status == 0, "\(first.errors)")
+      #expect(try JSONValue(parsing: first.output)["runs"]?.array?.count == 8)
+      // What was cut off in the middle is run again; what is there is not.
+      let before = try reports()
+      try FileManager.default.removeItem(atPath: out + "/cells/experts2-ranks1-batch2-prompt4.json")
+      let second = try sweep("1,2")
+      #expect(second.status == 0, "\(second.errors)")
+      #expect(try JSONValue(parsing: second.output)["runs"]?.array?.count == 16)
+      let after = try reports()
+      #expect(after.count == 8)
+      for (name, date) in before { #expect((after[name] == date) == (name != "experts2-ranks1-batch2-prompt4.json"), "\(name)") }
+      for name in ["sweep.html", "sweep.csv", "sweep.json"] { #expect(FileManager.default.fileExists(atPath: out + "/" + name)) }
+      let other = try sweep("1", output: "5")
+      #expect(other.status == 1 && other.errors.contains("other settings"))
+    }
+
     @Test(.timeLimit(.minutes(3))) func aRunIsProjectedFromItsReportAndItsRouting() throws {
       let folder = NSTemporaryDirectory() + "project-\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

@@ -19,6 +19,8 @@ package struct KindFigures: Sendable {
   /// hosts when it goes once to each host.
   package let minimumBetweenRanks: Int
   package let minimumBetweenHosts: Int
+  /// What the messages would have taken one after another, in nanoseconds of a mean rank; nil where no link was measured.
+  package let transfer: Double?
 
   init(_ report: RunReport, _ kind: StepKind) {
     let ranks = report.account.ranks
@@ -45,6 +47,7 @@ package struct KindFigures: Sendable {
       }
     }
     (sameHost, otherHosts) = (near, far)
+    transfer = Self.transfer(report, kind)
     (minimumBetweenRanks, minimumBetweenHosts) = (betweenRanks, betweenHosts)
   }
 

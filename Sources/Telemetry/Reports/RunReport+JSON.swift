@@ -40,6 +40,7 @@ extension RunReport {
       "tokens_per_second": .double(figures.tokensPerSecond), "mean_wall_seconds": .double(figures.wall / 1e9),
       "phase_seconds": phases(figures.time), "late_seconds": phases(figures.late),
       "exposed_communication_share": .double(figures.exposedShare), "waiting_share": .double(figures.waitingShare),
+      "overlap_ratio": figures.overlap.map { .double($0) } ?? .null,
       "phase_coverage": .double(figures.coverage),
       "same_host": figures.sameHost.json, "other_hosts": figures.otherHosts.json,
       "minimum_bytes_between_ranks": .int(figures.minimumBetweenRanks),

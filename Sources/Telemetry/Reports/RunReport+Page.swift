@@ -48,6 +48,9 @@ extension RunReport {
     html += "<h3>Time of a step by layer</h3><div class=plot>\(LayerPlot(report: self, kind: kind).markup())</div>"
     html += phaseTable(figures)
     if rankCount > 1 {
+      if let overlap = figures.overlap {
+        html += "<p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>"
+      }
       html += "<h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>"
       html += "<h3>Bytes by link</h3>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
     }

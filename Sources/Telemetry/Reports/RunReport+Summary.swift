@@ -16,7 +16,8 @@ extension RunReport {
     let communicating = Phase.allCases.filter(\.isCommunication).map {
       "\($0.name) \(Decimals.percent((figures.time[$0.rawValue] - figures.late[$0.rawValue]) / max(figures.wall, 1)))"
     }
-    lines.append("  communication  \(Decimals.percent(figures.exposedShare)): " + communicating.joined(separator: ", "))
+    let hidden = figures.overlap.map { "; \(Decimals.percent($0, 0)) of all of it hidden" } ?? ""
+    lines.append("  communication  \(Decimals.percent(figures.exposedShare)): " + communicating.joined(separator: ", ") + hidden)
     lines.append("  waiting        \(Decimals.percent(figures.waitingShare)) for ranks that were late" + (blamed(figures).map { ", most for \($0)" } ?? ""))
     lines.append("  sent           " + sent(figures))
     if let balance = imbalance(figures.kind) { lines.append("  imbalance      " + balance) }

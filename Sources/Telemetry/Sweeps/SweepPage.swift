@@ -53,7 +53,7 @@ package struct SweepPage {
   }
 
   private static let columns = [
-    "ranks", "experts_per_rank", "batch", "weak", "prompt_length", "step", "tokens_per_second", "step_seconds", "efficiency",
+    "ranks", "experts_per_rank", "batch", "weak", "prompt_length", "combine_format", "step", "tokens_per_second", "step_seconds", "efficiency",
     "communication_share", "waiting_share", "imbalance", "bytes_same_host", "bytes_other_hosts", "limit",
   ]
 
@@ -62,7 +62,7 @@ package struct SweepPage {
     guard figures.steps > 0 else { return nil }
     return [
       .int(result.ranks), result.expertsPerRank.map { .int($0) } ?? .null, .int(result.batch), .bool(result.isWeak),
-      .int(result.promptLength), .string(kind.name), .double(figures.tokensPerSecond),
+      .int(result.promptLength), .string(result.combineFormat), .string(kind.name), .double(figures.tokensPerSecond),
       .double(figures.seconds / Double(figures.steps)), efficiency(result, kind).map { .double($0) } ?? .null,
       .double(figures.exposedShare), .double(figures.waitingShare), .double(result.imbalance(kind)),
       .int(figures.sameHost.bytes), .int(figures.otherHosts.bytes), .string(result.limit(kind).name),

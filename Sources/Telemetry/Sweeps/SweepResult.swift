@@ -10,18 +10,20 @@ package struct SweepResult: Sendable {
   /// Whether the batch grows with the ranks.
   package var isWeak: Bool
   package var promptLength: Int
+  /// Of the sums between ranks.
+  package var combineFormat: String
   package var report: RunReport
 
-  package init(ranks: Int, expertsPerRank: Int?, batch: Int, isWeak: Bool, promptLength: Int, report: RunReport) {
+  package init(ranks: Int, expertsPerRank: Int?, batch: Int, isWeak: Bool, promptLength: Int, combineFormat: String = "f32", report: RunReport) {
     (self.ranks, self.expertsPerRank, self.batch, self.isWeak) = (ranks, expertsPerRank, batch, isWeak)
-    (self.promptLength, self.report) = (promptLength, report)
+    (self.promptLength, self.combineFormat, self.report) = (promptLength, combineFormat, report)
   }
 
   /// Runs that differ in ranks only, or in what grows with them.
   package var series: String {
     let size = isWeak ? "\(batch / max(ranks, 1)) sequences a rank" : Decimals.count(batch, "sequence")
     let experts = expertsPerRank.map { ", \($0) experts a layer on each rank" } ?? ""
-    return "\(size), prompts of \(promptLength)\(experts)"
+    return "\(size), prompts of \(promptLength)\(experts)\(combineFormat == "f32" ? "" : ", sums in \(combineFormat)")"
   }
 
   package func figures(_ kind: StepKind) -> KindFigures { report.figures(kind) }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import ExpertParallelism
 import Foundation
 import Inference
 import JSON
@@ -12,7 +13,7 @@ struct BenchSweep: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sweep", abstract: "Many runs under mpirun, as one study: scaling, communication, balance, and what limits.",
     discussion: """
-      Started without mpirun: it starts mpirun itself, for every combination of ranks, batch and prompt length. Run it again with the
+      Started without mpirun: it starts mpirun itself, for every combination of ranks, batch, prompt length and form of sums. Run it again with the
       same settings to go on after an interruption; what has run is kept in the folder. --batch keeps the batch as ranks grow (strong
       scaling), --batch-per-rank lets it grow with them (weak scaling). --experts-per-rank makes models with random weights whose
       experts grow with the ranks, the rest staying as it is in --shape.
@@ -25,6 +26,7 @@ struct BenchSweep: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Sequences in all. (default: 1,16 unless --batch-per-rank is given)", valueName: "n,…")) var batch: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Sequences for each rank.", valueName: "n,…")) var batchPerRank: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength = "128"
+  @Option(help: ArgumentHelp("Forms of the sums between ranks: f32, bf16.", valueName: "name,…")) var combineFormat = "f32"
   @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
   @Option(parsing: .unconditional, help: "Measured repetitions of each run.") var repetitions = 3
   @Option(help: ArgumentHelp("Folder of a checkpoint; without it, the demonstration model.", valueName: "dir")) var model: String?
@@ -60,14 +62,28 @@ struct BenchSweep: ParsableCommand {
     let experts: [Int?] = try expertsPerRank.map { try list("experts-per-rank", $0, 4096) } ?? [nil]
     let strong = try (batch ?? (batchPerRank == nil ? "1,16" : nil)).map { try list("batch", $0, 4096) } ?? []
     let weak = try batchPerRank.map { try list("batch-per-rank", $0, 4096) } ?? []
-    return experts.flatMap { expert in
-      prompts.flatMap { prompt in
-        let sizes: [(Int, Bool)] = strong.map { ($0, false) } + weak.map { ($0, true) }
-        return sizes.flatMap { size, isWeak in
-          counts.map { SweepCell(ranks: $0, expertsPerRank: expert, batch: isWeak ? size * $0 : size, isWeak: isWeak, promptLength: prompt) }
+    let forms = try combineFormat.split(separator: ",").map { name in
+      guard let form = WireFormat.Sums(rawValue: String(name)) else { throw ValidationError("--combine-format \(name): f32 or bf16") }
+      return form
+    }
+    guard !forms.isEmpty else { throw ValidationError("--combine-format: f32, bf16, or both") }
+    let sizes: [(Int, Bool)] = strong.map { ($0, false) } + weak.map { ($0, true) }
+    var cells: [SweepCell] = []
+    for expert in experts {
+      for prompt in prompts {
+        for form in forms {
+          for (size, isWeak) in sizes {
+            for count in counts {
+              cells.append(
+                SweepCell(
+                  ranks: count, expertsPerRank: expert, batch: isWeak ? size * count : size, isWeak: isWeak, promptLength: prompt,
+                  combineFormat: form))
+            }
+          }
         }
       }
     }
+    return cells
   }
 
   func run() throws {

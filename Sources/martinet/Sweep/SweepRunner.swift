@@ -47,12 +47,13 @@ struct SweepRunner {
     else { return nil }
     return SweepResult(
       ranks: cell.ranks, expertsPerRank: cell.expertsPerRank, batch: cell.batch, isWeak: cell.isWeak, promptLength: cell.promptLength,
-      report: report)
+      combineFormat: cell.combineFormat.rawValue, report: report)
   }
 
   /// Runs one; nil when it failed, with its words in its log. Throws `InferenceError.interrupted` when asked to stop.
   func run(_ cell: SweepCell) throws -> SweepResult? {
     var arguments = launcher + ["-n", "\(cell.ranks)", program, "bench", "generate", "--batch", "\(cell.batch)", "--prompt-length", "\(cell.promptLength)"]
+    arguments += ["--combine-format", cell.combineFormat.rawValue]
     if let folder = try modelFolder(cell) { arguments += ["--model", folder] }
     let partial = report(cell) + ".partial"
     let status = try start(arguments + options + ["--report-json", partial], log: log(cell))
