@@ -21,6 +21,7 @@ final class Arrivals {
 
   private let placement: ExpertPlacement
   private let compute: Compute
+  private let bank: any ExpertComputation
   private var inputs: [UnsafeRawPointer] = []
   private var visits: [ExpertVisit] = []
   /// The expert of each visit.
@@ -29,7 +30,8 @@ final class Arrivals {
   private var returnRows: [UnsafeMutablePointer<Float>] = []
   private(set) var sources: [Source] = []
 
-  init(placement: ExpertPlacement, compute: Compute) {
+  init(placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute) {
+    self.bank = bank
     self.placement = placement
     self.compute = compute
   }
@@ -93,8 +95,14 @@ final class Arrivals {
     expertIDs.append(expert)
   }
 
-  /// Runs the experts on all visits and adds up each node.
-  func compute(_ bank: any ExpertComputation, layer: Int) {
+  /// Runs the experts on all visits and adds up each node; returns the number of distinct experts.
+  func compute(layer: Int) -> Int {
+    let before = bank.expertsVisited
+    run(bank, layer: layer)
+    return bank.expertsVisited - before
+  }
+
+  private func run(_ bank: any ExpertComputation, layer: Int) {
     returnRows.removeAll(keepingCapacity: true)
     inputs.withUnsafeBufferPointer { inputs in
       visits.withUnsafeBufferPointer { visits in

@@ -12,12 +12,13 @@ import Tensors
 package final class DistributedExperts: ExpertLayer {
   private static let dispatchTag = MessageTag(1)
   private static let combineTag = MessageTag(2)
+  /// Own visits of an expert, on average, from which arithmetic takes longer than reading its weights.
+  private static let separateVisits = 16
 
   private let communicator: any Communicator
   /// All ranks but this one.
   private let peers: [Rank]
   private let placement: ExpertPlacement
-  private let bank: any ExpertComputation
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
@@ -26,6 +27,9 @@ package final class DistributedExperts: ExpertLayer {
   private let plan: DispatchPlan
   private let combiner: Combiner
   private let arrivals: Arrivals
+  /// Own tokens, in layers that compute them apart.
+  private let ownVisits: Arrivals
+  private var isSplit = false
   /// Tokens each rank has in the current step.
   private var rowsByRank: [Int]
   private let dispatches: Exchange
@@ -37,6 +41,8 @@ package final class DistributedExperts: ExpertLayer {
   private var returned: [UnsafeMutablePointer<Float>?]
   /// By rank: its sums expanded, where they travel rounded.
   private var expanded: [AlignedBuffer<Float>]
+  /// Moves messages on while experts compute.
+  private let attend: () -> Void
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
   private var phases: PhaseRecorder { telemetry.recorder }
@@ -50,20 +56,27 @@ package final class DistributedExperts: ExpertLayer {
     self.communicator = communicator
     peers = (0..<communicator.size).map { Rank($0) }.filter { $0 != communicator.rank }
     self.placement = placement
-    self.bank = bank
     self.compute = compute
     self.wire = wire
     self.topK = topK
     returnLimit = min(topK, placement.nodeLimit)
     plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
     combiner = Combiner(placement: placement, compute: compute, hiddenSize: wire.hiddenSize)
-    arrivals = Arrivals(placement: placement, compute: compute)
+    arrivals = Arrivals(placement: placement, bank: bank, compute: compute)
+    ownVisits = Arrivals(placement: placement, bank: bank.twin(), compute: compute)
+    attend = Self.polling(communicator)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
     returned = Array(repeating: nil, count: size)
     expanded = Array(repeating: AlignedBuffer(count: 1), count: size)
     dispatches = Exchange(communicator, tag: Self.dispatchTag, channels: channels?.dispatches)
     sums = Exchange(communicator, tag: Self.combineTag, channels: channels?.sums)
+  }
+
+  /// A failure shows when the messages are waited for.
+  private static func polling(_ communicator: any Communicator) -> () -> Void {
+    func poll() { do { try communicator.poll() } catch {} }
+    return poll
   }
 
   /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
@@ -95,24 +108,32 @@ package final class DistributedExperts: ExpertLayer {
     plan.build(decisions, rows: rows)
     if rows > 0 { try dispatch(input, layer: layer) }
     phases.enter(.shared, layer: layer)
+    let travels = dispatches.isSending || sources.contains { !dispatches.isShared($0) }
+    if travels { compute.pool.attend = attend }
+    defer { compute.pool.attend = nil }
     meanwhile()
+    arrivals.begin()
+    var own = beginOwn(input: input, travels: travels)
     phases.enter(.dispatch, layer: layer)
     try communicator.poll()
-    arrivals.begin()
-    try receiveDispatches(layer: layer, input: input, rows: rows)
-    phases.enter(.experts, layer: layer)
-    let visitedBefore = bank.expertsVisited
-    arrivals.compute(bank, layer: layer)
+    if let visits = own, !(try dispatches.haveArrived(from: sources)) {
+      compute(visits, layer: layer)
+      own = nil
+      phases.enter(.dispatch, layer: layer)
+    }
+    try receiveDispatches(layer: layer)
+    compute(arrivals, layer: layer)
     phases.enter(.pack, layer: layer)
     for source in sources { try dispatches.release(from: source) }
     sources.removeAll(keepingCapacity: true)
-    telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: bank.expertsVisited - visitedBefore)
     try sendBack(layer: layer)
+    if let own { compute(own, layer: layer) }
+    compute.pool.attend = nil
     phases.enter(.combine, layer: layer)
     try receiveSums(layer: layer)
     phases.enter(.merge, layer: layer)
     combiner.combine(
-      plan: plan, rows: rows, own: communicator.rank, ownRows: arrivals.returns(toSource: 0), returned: returned, output: output)
+      plan: plan, rows: rows, own: communicator.rank, ownRows: (isSplit ? ownVisits : arrivals).returns(toSource: 0), returned: returned, output: output)
     for owner in owners { try sums.release(from: owner) }
     owners.removeAll(keepingCapacity: true)
     guard dispatches.isSending || sums.isSending else { return }
@@ -162,9 +183,26 @@ package final class DistributedExperts: ExpertLayer {
     for (host, rows) in plan.rowsToHost.enumerated() { telemetry.traffic.rowsToHost[host] += rows }
   }
 
-  /// Takes own tokens first, then every peer's as it comes; source 0 of `arrivals` is this rank.
-  private func receiveDispatches(layer: Int, input: Rows, rows: Int) throws {
-    arrivals.addOwn(plan.destinations[communicator.rank.index], input: input)
+  private func compute(_ arrivals: Arrivals, layer: Int) {
+    phases.enter(.experts, layer: layer)
+    let distinct = arrivals.compute(layer: layer)
+    telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: distinct)
+  }
+
+  /// Puts this rank's own tokens, source 0, with the others' arrivals. But where messages travel between hosts, and there is so much to
+  /// do with own tokens that reading the weights twice costs little, they stay apart, to be computed while nothing else can be:
+  /// before others' tokens are here, or after their sums have left.
+  private func beginOwn(input: Rows, travels: Bool) -> Arrivals? {
+    let own = plan.destinations[communicator.rank.index]
+    isSplit = travels && !own.experts.isEmpty
+      && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
+    if isSplit { ownVisits.begin() }
+    (isSplit ? ownVisits : arrivals).addOwn(own, input: input)
+    return isSplit ? ownVisits : nil
+  }
+
+  /// Takes every peer's tokens as they come.
+  private func receiveDispatches(layer: Int) throws {
     for source in sources {
       let began = Timestamp.now()
       let bytes = try dispatches.receive(from: source)

@@ -30,6 +30,16 @@ final class Exchange {
     return channels
   }
 
+  /// Whether the messages expected from other hosts are here.
+  func haveArrived(from peers: [Rank]) throws -> Bool {
+    for peer in peers {
+      if let request = receives[peer.index], !(try communicator.isComplete(request)) { return false }
+    }
+    return true
+  }
+
+  func isShared(_ peer: Rank) -> Bool { shares(peer) != nil }
+
   /// Where to write a message of `byteCount` bytes to `peer`, aligned to 64 bytes.
   func room(to peer: Rank, byteCount: Int) throws -> UnsafeMutableRawPointer {
     if let channels = shares(peer), byteCount <= channels.capacity { return try channels.begin(to: peer).baseAddress! }

@@ -10,6 +10,7 @@ package struct ExpertPlacement: Sendable {
   package let rankCount: Int
   /// Owner by expert id.
   package let owners: [Rank]
+  private let counts: [Int]
   /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner.
   package let levels: [Int]
 
@@ -26,6 +27,7 @@ package struct ExpertPlacement: Sendable {
   /// Any placement; `owners[e]` must be below `rankCount`.
   package init(owners: [Rank], rankCount: Int) {
     self.owners = owners
+    counts = owners.reduce(into: Array(repeating: 0, count: rankCount)) { $0[$1.index] += 1 }
     expertCount = owners.count
     self.rankCount = rankCount
     levels = owners.indices.map { expert in
@@ -41,6 +43,8 @@ package struct ExpertPlacement: Sendable {
   }
 
   package func owner(of expert: Int32) -> Rank { owners[Int(expert)] }
+
+  package func expertCount(of rank: Rank) -> Int { counts[rank.index] }
 
   package func experts(of rank: Rank) -> [Int] { owners.indices.filter { owners[$0] == rank } }
 

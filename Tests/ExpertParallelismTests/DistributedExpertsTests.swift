@@ -51,6 +51,39 @@ struct DistributedExpertsTests {
     }
   }
 
+  /// With this much to do, own tokens are computed apart while messages travel; through shared memory they are not.
+  @Test func ownTokensComputedApartGiveTheSameBits() throws {
+    let model = try TinyMixture(expertCount: 4, topK: 4, threads: 2)
+    var generator = SeededGenerator(79)
+    for ranks in [2, 3, 4] {
+      let tokens = (0..<ranks).map { _ in RankTokens(40, expertCount: 4, topK: 4, using: &generator) }
+      let fewer = (0..<ranks).map { RankTokens($0 == 1 ? 40 : $0, expertCount: 4, topK: 4, using: &generator) }
+      let scenario = ExpertScenario(model: model, threads: 2, steps: [tokens, fewer, tokens])
+      let expected = try scenario.runLocally()
+      for eagerByteLimit in [0, 1 << 20] {
+        let found = try scenario.run(
+          .distributed, placement: ExpertPlacement(expertCount: 4, rankCount: ranks), eagerByteLimit: eagerByteLimit)
+        #expect(found == expected, "\(ranks) ranks, eager to \(eagerByteLimit)")
+      }
+    }
+  }
+
+  /// Weights that are read twice are counted twice: how the test above knows that it tests something.
+  @Test(arguments: [(2, 2), (40, 4)]) func expertsAreRunTwiceWhereOwnTokensAreManyOnly(tokens: Int, distinct: Int32) throws {
+    let model = try TinyMixture(expertCount: 4, topK: 4, threads: 1)
+    let placement = ExpertPlacement(expertCount: 4, rankCount: 2)
+    let counts = try LocalFabric.run(size: 2, eagerByteLimit: 0) { communicator in
+      let counted = telemetry(model, placement)
+      let (experts, _) = try layer(model, placement, communicator, counting: counted)
+      var generator = SeededGenerator(80)
+      try experts.beginStep(rowsByRank: [tokens, tokens])
+      try run(experts, RankTokens(tokens, expertCount: 4, topK: 4, using: &generator), topK: 4)
+      #expect(counted.stepVisits[0] == Int32(4 * tokens))
+      return counted.stepDistinct[0]
+    }
+    #expect(counts == [distinct, distinct])
+  }
+
   /// Each partial sum is off by half a bf16 step at most, and there are at most top-k of them.
   @Test func sumsInBF16AreOffByTheirRoundingOnly() throws {
     let mixture = Mixture(experts: 10, topK: 3, threads: 1)

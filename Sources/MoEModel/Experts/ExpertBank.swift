@@ -27,6 +27,7 @@ package final class ExpertBank: ExpertComputation {
   /// matter, and the last expert to finish does.
   private static let claimVisits = 16
 
+  private let description: DecoderDescription
   private let compute: Compute
   private let hiddenSize: Int
   private let intermediateSize: Int
@@ -54,11 +55,12 @@ package final class ExpertBank: ExpertComputation {
   private var visitAt: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var placeOf: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var expertCounts: [Int]
-  /// Distinct experts visited, counted once for each layer of each step.
+  /// Distinct experts visited, counted once for each run.
   package private(set) var expertsVisited = 0
 
   /// `weights` of a model with a mixture.
   package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute) {
+    self.description = description
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
@@ -77,6 +79,11 @@ package final class ExpertBank: ExpertComputation {
   }
 
   package var rowFormat: RowFormat { gathered.format }
+
+  package func twin() -> any ExpertComputation {
+    guard let mixture = description.mixture else { preconditionFailure("a bank of a model without a mixture") }
+    return ExpertBank(description, mixture: mixture, weights: weights, compute: compute)
+  }
 
   /// Whether this rank holds the expert.
   package func holds(layer: Int, expert: Int) -> Bool {
@@ -141,6 +148,7 @@ package final class ExpertBank: ExpertComputation {
       let claim = nextClaim.take()
       guard claim < claimable.count else { return }
       let group = claimable[claim]
+      if worker == 0 { compute.pool.attend?() }
       let expert = experts[group.expert]!
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)

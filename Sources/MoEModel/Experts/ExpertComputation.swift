@@ -2,7 +2,7 @@ import Kernels
 
 /// Whatever computes experts' outputs for visits: the experts one rank holds, or something that only pretends to.
 package protocol ExpertComputation: AnyObject {
-  /// Distinct experts visited, counted once for each layer of each step.
+  /// Distinct experts visited, counted once for each run.
   var expertsVisited: Int { get }
 
   /// The form its inputs come in: that of the rows its matrices meet.
@@ -11,6 +11,9 @@ package protocol ExpertComputation: AnyObject {
   /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each input is a row `[hidden]` as
   /// `Rows.form` gives it.
   func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>)
+
+  /// Another of the same experts, whose outputs outlive this one's runs.
+  func twin() -> any ExpertComputation
 
   /// The output `[hidden]` of visit `visit` of the last run, which its reader may overwrite.
   func product(_ visit: Int) -> UnsafeMutablePointer<Float>

@@ -14,6 +14,8 @@ final class EchoExperts: ExpertComputation {
 
   init(_ wire: WireFormat) { (hiddenSize, rowFormat) = (wire.hiddenSize, wire.tokens) }
 
+  func twin() -> any ExpertComputation { EchoExperts(WireFormat(hiddenSize: hiddenSize, tokens: rowFormat)) }
+
   func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>) {
     rowOfVisit.removeAll(keepingCapacity: true)
     var inputCount = 0
