@@ -17,12 +17,14 @@ func withRanks(_ body: (any Communicator) throws -> Void) throws {
       say("martinet: \(isEverybodys ? failure.message : "\(failure)")")
     }
     try communicator.finalize()
-    throw ExitCode(1)
+    try leave(communicator, status: 1)
+    return
   } catch let failure as ToldFailure {
     if let error = failure.error { say("martinet: \(error)") }
     try communicator.finalize()
     if case InferenceError.interrupted? = failure.error { throw ExitCode(130) }
-    throw ExitCode(1)
+    try leave(communicator, status: 1)
+    return
   } catch {
     guard communicator.size > 1 else {
       say("martinet: \(error)")
@@ -31,6 +33,12 @@ func withRanks(_ body: (any Communicator) throws -> Void) throws {
     communicator.abort(message(error, communicator), status: 1)
   }
   try communicator.finalize()
+}
+
+/// Ends a run that all ranks leave together. Only rank 0 tells of it: mpirun ends the job at the first rank that does, and what
+/// another had just written would be lost.
+private func leave(_ communicator: any Communicator, status: Int32) throws {
+  if communicator.isRoot { throw ExitCode(status) }
 }
 
 private func message(_ error: any Error, _ communicator: any Communicator) -> String {

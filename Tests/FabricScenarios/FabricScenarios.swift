@@ -15,9 +15,10 @@ package enum FabricScenarios {
         try communicator.finalize()
         print("\(communicator.rank) of \(communicator.size): \(name) ok")
       } catch let error as FabricError {
-        // What all ranks know is said once.
-        if case .peersFailed = error, !communicator.isRoot { exit(1) }
-        fail("\(communicator.rank) failed: \(error)")
+        guard case .peersFailed = error else { fail("\(communicator.rank) failed: \(error)") }
+        // What all ranks know is said once, and by the one whose end ends the run.
+        try communicator.finalize()
+        if communicator.isRoot { fail("\(communicator.rank) failed: \(error)") }
       }
     } catch { fail("\(error)") }
   }
