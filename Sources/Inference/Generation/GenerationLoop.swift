@@ -85,8 +85,10 @@ package final class GenerationLoop {
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
     }
     balances[plan.kind.rawValue].endStep()
-    cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind).communication))
-    cost.time = .nanoseconds(Int64(clamping: Timestamp.now() &- start))
+    // One reading of the clock for both: on a crowded machine much may lie between two.
+    let end = Timestamp.now()
+    cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind, at: end).communication))
+    cost.time = .nanoseconds(Int64(clamping: end &- start))
     statistics.count(plan, ranks: engine.communicator.size, cost)
     if interrupted { throw InferenceError.interrupted }
     return events

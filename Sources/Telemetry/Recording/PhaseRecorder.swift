@@ -95,9 +95,8 @@ package final class PhaseRecorder {
 
   /// Adds the step to the sums of its kind; returns what it took, zero where it was not recorded.
   @discardableResult
-  package func endStep(_ kind: StepKind) -> StepTime {
+  package func endStep(_ kind: StepKind, at now: UInt64 = Timestamp.now()) -> StepTime {
     guard isOpen else { return StepTime() }
-    let now = Timestamp.now()
     step.add(now &- since, phase, layer: layer)
     log(now, UInt8(Phase.count))
     isOpen = false
