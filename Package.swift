@@ -41,6 +41,7 @@ let package = Package(
     layer("Tokenization", ["JSON", "CPCRE2"]),
     layer("ChatTemplates", ["JSON"]),
     layer("Telemetry", ["JSON"]),
+    layer("Serving", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
     // 3
     layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),

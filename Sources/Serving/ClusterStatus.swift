@@ -1,0 +1,46 @@
+/// What the ranks have done since the start, and hold now.
+package struct ClusterStatus: Sendable, Equatable {
+  /// One rank. Seconds and counts are sums since the start of the job.
+  package struct RankStatus: Sendable, Equatable {
+    package var rank = 0
+    package var host = ""
+    package var sequences = 0
+    /// Blocks of attention cache: in use by sequences, kept for their prefixes only, and in all.
+    package var blocksInUse = 0
+    package var blocksCached = 0
+    package var blocks = 0
+    /// Tokens of own sequences fed to the model.
+    package var tokens = 0
+    /// Seconds of steps: attention; experts, shared ones and dense layers; packing, sending, receiving; waiting for late ranks; the rest.
+    package var attention = 0.0
+    package var experts = 0.0
+    package var communication = 0.0
+    package var waiting = 0.0
+    package var other = 0.0
+    package init() {}
+  }
+
+  /// When it was made: seconds since the job started.
+  package var time = 0.0
+  package var ranks: [RankStatus] = []
+  package var requestsWaiting = 0
+  package var requestsRunning = 0
+  package var requestsFinished = 0
+  package var preemptions = 0
+  package var promptTokens = 0
+  /// Of them, found in the cache.
+  package var cachedTokens = 0
+  package var generatedTokens = 0
+  package var prefillSteps = 0
+  package var decodeSteps = 0
+  package var prefillSeconds = 0.0
+  package var decodeSeconds = 0.0
+  /// Sent between ranks in expert layers.
+  package var bytesSent = 0
+  package var messagesSent = 0
+  /// The layers that have experts, and the visits of each expert in each of them.
+  package var layers: [Int] = []
+  package var visits: [[Int]] = []
+
+  package init() {}
+}

@@ -1,0 +1,34 @@
+/// A token that was drawn.
+package struct DrawnToken: Sendable, Equatable {
+  package var token: Int32
+  /// Log-probability before temperature, penalties, bias and grammar; nil unless asked for.
+  package var logprob: Float?
+  /// The most probable tokens, descending; empty unless asked for.
+  package var top: [Candidate] = []
+  package init(_ token: Int32, logprob: Float? = nil, top: [Candidate] = []) {
+    (self.token, self.logprob, self.top) = (token, logprob, top)
+  }
+}
+
+/// Why a sequence ended.
+package enum FinishReason: String, Sendable {
+  /// A token that ends sequences was drawn, or the grammar allows nothing more.
+  case stop
+  /// It has as many tokens as were asked for, or as the model's context holds.
+  case length
+}
+
+/// What became of a request. The last event has a finish reason or is a failure.
+package enum TokenEvent: Sendable, Equatable {
+  /// It left the queue; this many of its prompt's tokens were in the cache already. Again after a preemption or a restart.
+  case started(RequestID, cachedTokens: Int)
+  case token(RequestID, DrawnToken, finish: FinishReason?)
+  /// It cannot be carried out; others go on.
+  case failed(RequestID, message: String)
+
+  package var id: RequestID {
+    switch self {
+    case .started(let id, _), .token(let id, _, _), .failed(let id, _): id
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import JSON
+
+/// Names one request between whoever takes requests and whoever computes tokens.
+package struct RequestID: Hashable, Comparable, Sendable {
+  package let value: Int
+  package init(_ value: Int) { self.value = value }
+  package static func < (a: RequestID, b: RequestID) -> Bool { a.value < b.value }
+}
+
+/// One sequence to be continued, in token ids.
+package struct TokenRequest: Sendable, Equatable {
+  package var id: RequestID
+  package var prompt: [Int32]
+  /// Tokens drawn before, by an engine that is gone: the sequence goes on after them, exactly as it would have.
+  package var drawn: [Int32] = []
+  /// Most tokens to draw, those of `drawn` among them.
+  package var maxNewTokens: Int
+  package var sampling = SamplingParameters()
+  /// A token of these ends the sequence, and is reported.
+  package var stopTokens: Set<Int32> = []
+  /// Report each token's log-probability, and this many of the most probable ones; nil for none.
+  package var topLogprobs: Int?
+  /// Added to these tokens' logits before anything else.
+  package var logitBias: [Int32: Float] = [:]
+  /// What the output must look like: the JSON form of `StructuredOutput.OutputGrammar`.
+  package var grammar: JSONValue?
+
+  package init(id: RequestID, prompt: [Int32], maxNewTokens: Int) {
+    (self.id, self.prompt, self.maxNewTokens) = (id, prompt, maxNewTokens)
+  }
+}
+
+/// A token, and its log-probability where that was asked for.
+package struct Candidate: Sendable, Equatable {
+  package var token: Int32
+  package var logprob: Float
+  package init(token: Int32, logprob: Float) { (self.token, self.logprob) = (token, logprob) }
+}
