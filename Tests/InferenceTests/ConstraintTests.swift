@@ -9,7 +9,7 @@ import Testing
 /// Bias and constraints: what may be drawn, on any rank.
 struct ConstraintTests {
   /// Allows multiples of a number, and ends after some of them.
-  private final class Multiples: TokenConstraint {
+  private final class Multiples: TokenConstraint, @unchecked Sendable {
     let factor: Int
     var left: Int
     init(_ factor: Int, count: Int) { (self.factor, left) = (factor, count) }

@@ -29,7 +29,7 @@ struct LocalEngineTests {
 
   /// Runs an engine on `ranks` ranks while `body` uses it from another thread.
   private func withEngine(_ ranks: Int, _ body: @escaping @Sendable (LocalEngine, Log) -> Void) throws {
-    let (engine, log) = (LocalEngine(), Log())
+    let (engine, log) = (LocalEngine { _, _ in throw NoGrammars() }, Log())
     let folder = try Golden("deepseek_v3").folder
     let user = Thread {
       body(engine, log)
@@ -42,7 +42,7 @@ struct LocalEngineTests {
       let session = try Session(model: folder, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else { return try session.engine.follow() }
       let loop = session.makeLoop()
-      try engine.run(loop, facts: session.facts, constrain: { _ in throw NoGrammars() }, onInterrupt: {})
+      try engine.run(loop, facts: session.facts, onInterrupt: {})
       try loop.stop()
     }
     #expect(engine.state == .stopped)
@@ -86,6 +86,7 @@ struct LocalEngineTests {
     try withEngine(1) { engine, log in
       engine.submit(TokenRequest(id: RequestID(0), prompt: [], maxNewTokens: 4)) { log.add($0) }
       engine.submit(TokenRequest(id: RequestID(1), prompt: [-5], maxNewTokens: 4)) { log.add($0) }
+      #expect(wait { engine.state == .ready })
       var constrained = TokenRequest(id: RequestID(2), prompt: [1], maxNewTokens: 4)
       constrained.grammar = .null
       engine.submit(constrained) { log.add($0) }

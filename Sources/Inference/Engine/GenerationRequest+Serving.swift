@@ -1,17 +1,16 @@
-import JSON
 import MoEModel
 import Serving
 
 extension GenerationRequest {
   /// What an engine was asked for, as the loop takes it.
-  init(_ request: TokenRequest, constrain: (JSONValue) throws -> any TokenConstraint) throws {
+  init(_ request: TokenRequest, constraint: (any TokenConstraint)?) {
     self.init(
       prompt: request.prompt,
       task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))
     drawn = request.drawn
     topLogprobs = request.topLogprobs
     logitBias = request.logitBias
-    constraint = try request.grammar.map(constrain)
+    self.constraint = constraint
   }
 }
 

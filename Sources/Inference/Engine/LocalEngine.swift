@@ -10,9 +10,11 @@ import Telemetry
 /// `run` is the loop; between steps it empties the mailbox and tells what came of the step before.
 package final class LocalEngine: TokenEngine {
   package typealias EventHandler = @Sendable (TokenEvent) -> Void
+  /// Makes a constraint of a grammar; what it throws fails that request alone.
+  package typealias Constrain = @Sendable (_ grammar: JSONValue, _ facts: EngineFacts) throws -> any TokenConstraint
 
   private enum Command: Sendable {
-    case submit(TokenRequest, EventHandler)
+    case submit(TokenRequest, (any TokenConstraint)?, EventHandler)
     case cancel(RequestID)
   }
 
@@ -30,6 +32,7 @@ package final class LocalEngine: TokenEngine {
     var onEvent: EventHandler
   }
 
+  private let constrain: Constrain
   private let shared = Mutex(Shared())
   private let wakeUp = DispatchSemaphore(value: 0)
 
@@ -39,7 +42,7 @@ package final class LocalEngine: TokenEngine {
   /// A status is kept fresh for so long after it was asked for.
   private static let statusInterest = Duration.seconds(5)
 
-  package init() {}
+  package init(constrain: @escaping Constrain) { self.constrain = constrain }
 
   package var state: EngineState { shared.withLock { $0.state } }
   package var facts: EngineFacts? { shared.withLock { $0.facts } }
@@ -53,9 +56,15 @@ package final class LocalEngine: TokenEngine {
   package func loading(bytes: Int, of total: Int) { shared.withLock { $0.state = .loading(bytes: bytes, of: total) } }
 
   package func submit(_ request: TokenRequest, onEvent: @escaping EventHandler) {
-    let isOver = shared.withLock {
+    var constraint: (any TokenConstraint)?
+    if let grammar = request.grammar {
+      // On the caller's thread: compiling may take longer than a step.
+      guard let facts else { return onEvent(.failed(request.id, message: "the model is not loaded yet")) }
+      do { constraint = try constrain(grammar, facts) } catch { return onEvent(.failed(request.id, message: "\(error)")) }
+    }
+    let isOver = shared.withLock { [constraint] in
       guard !$0.isStopping, $0.state != .stopped else { return true }
-      $0.commands.append(.submit(request, onEvent))
+      $0.commands.append(.submit(request, constraint, onEvent))
       return false
     }
     if isOver { onEvent(.failed(request.id, message: "the engine is stopping and takes no more requests")) } else { wakeUp.signal() }
@@ -72,13 +81,8 @@ package final class LocalEngine: TokenEngine {
   }
 
   /// Serves until `stop` and the end of all requests. On rank 0's own thread; the other ranks must be in `follow()`.
-  ///
-  /// `constrain` makes a constraint of a grammar; what it throws fails that request alone. `onInterrupt` is called once when
-  /// a rank was asked to stop by a signal.
-  package func run(
-    _ loop: GenerationLoop, facts: EngineFacts, constrain: (_ grammar: JSONValue) throws -> any TokenConstraint,
-    onInterrupt: () -> Void
-  ) throws {
+  /// `onInterrupt` is called once when a rank was asked to stop by a signal.
+  package func run(_ loop: GenerationLoop, facts: EngineFacts, onInterrupt: () -> Void) throws {
     loop.goesOnWhenInterrupted = true
     var clients: [SequenceID: Client] = [:]
     var sequences: [RequestID: SequenceID] = [:]
@@ -93,9 +97,9 @@ package final class LocalEngine: TokenEngine {
       }
       for command in commands {
         switch command {
-        case .submit(let request, let onEvent):
+        case .submit(let request, let constraint, let onEvent):
           do {
-            let id = try loop.submit(try GenerationRequest(request, constrain: constrain))
+            let id = try loop.submit(GenerationRequest(request, constraint: constraint))
             clients[id] = Client(id: request.id, onEvent: onEvent)
             sequences[request.id] = id
           } catch { onEvent(.failed(request.id, message: "\(error)")) }

@@ -62,6 +62,26 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
+  /// These options as another process takes them.
+  var arguments: [String] {
+    var arguments: [String] = []
+    func add(_ name: String, _ value: (some CustomStringConvertible)?) {
+      if let value { arguments += ["--\(name)", "\(value)"] }
+    }
+    add("model", model)
+    add("threads", threads)
+    add("kv-cache-tokens", kvCacheTokens)
+    add("kv-cache", kvCache.rawValue)
+    add("max-batch-tokens", maxBatchTokens)
+    add("max-sequences", maxSequences)
+    add("isa", isa?.rawValue)
+    add("weights", weights.rawValue)
+    add("combine-format", combineFormat.rawValue)
+    if noPrefixCache { arguments.append("--no-prefix-cache") }
+    if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
+    return arguments
+  }
+
   /// The folder given, or the demonstration model's.
   func folder() throws -> String {
     if let model { return model }
@@ -73,7 +93,7 @@ struct ModelOptions: ParsableArguments {
 
   /// Opens a session, with a progress bar and one line about it on rank 0.
   func open(
-    _ communicator: any Communicator, quiet: Bool = false,
+    _ communicator: any Communicator, quiet: Bool = false, onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in },
     prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 }
   ) throws -> Session {
     var options = SessionOptions()
@@ -94,7 +114,9 @@ struct ModelOptions: ParsableArguments {
       guard isRoot else { return }
       switch event {
       case .note(let text): if !quiet { say("martinet: \(text)") }
-      case .loading(let bytes, let total): bar.show(bytes: bytes, of: total)
+      case .loading(let bytes, let total):
+        bar.show(bytes: bytes, of: total)
+        onLoading(bytes, total)
       }
     }
     bar.finish()

@@ -25,6 +25,13 @@ struct ReportOptions: ParsableArguments {
 
   var isWanted: Bool { [report, reportJson, trace, recordRouting].contains { $0 != nil } }
 
+  /// These options as another process takes them.
+  var arguments: [String] {
+    [("report", report), ("report-json", reportJson), ("trace", trace), ("record-routing", recordRouting)].flatMap { name, value in
+      value.map { ["--\(name)", $0] } ?? []
+    }
+  }
+
   /// Finds paths that nobody can write to before the work and not after it; on rank 0.
   func check() throws {
     for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) {

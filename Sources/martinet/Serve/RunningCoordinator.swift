@@ -1,0 +1,55 @@
+import Coordinator
+import Dispatch
+import Serving
+import Synchronization
+
+/// A coordinator that serves on threads of its own, for a thread that has other things to do.
+final class RunningCoordinator: Sendable {
+  private enum Phase: Sendable {
+    case starting
+    case listening(port: Int)
+    case ended((any Error)?)
+  }
+
+  private let coordinator: Coordinator
+  private let phase = Mutex(Phase.starting)
+  private let changed = DispatchSemaphore(value: 0)
+
+  /// Listens from the return on; throws where it cannot. `onEnd` is called when it serves no more, from another thread.
+  init(engine: any TokenEngine, configuration: CoordinatorConfiguration, onEnd: @escaping @Sendable () -> Void) throws {
+    coordinator = try Coordinator(engine: engine, configuration: configuration)
+    Task.detached { [self] in
+      var failure: (any Error)?
+      do {
+        try await coordinator.run { port in
+          self.phase.withLock { $0 = .listening(port: port) }
+          self.changed.signal()
+        }
+      } catch { failure = error }
+      phase.withLock { [failure] in $0 = .ended(failure) }
+      changed.signal()
+      onEnd()
+    }
+    changed.wait()
+    if case .ended(let error?) = phase.withLock({ $0 }) { throw error }
+  }
+
+  var port: Int { if case .listening(let port) = phase.withLock({ $0 }) { port } else { 0 } }
+
+  /// Takes no more requests and ends when those in progress have ended.
+  func drain() {
+    // Not in whatever a signal interrupted.
+    DispatchQueue.global().async { self.coordinator.drain() }
+  }
+
+  /// Waits for the end; throws what it failed with.
+  func wait() throws {
+    while true {
+      if case .ended(let error) = phase.withLock({ $0 }) {
+        if let error { throw error }
+        return
+      }
+      changed.wait()
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import ArgumentParser
+import Coordinator
+import Dispatch
+import Glibc
+import Serving
+import Supervision
+
+/// A server whose ranks are a job of their own: this process has the port, the texts and the requests, and no part in MPI.
+struct SupervisedServer {
+  private let command: Serve
+
+  init(_ command: Serve) { self.command = command }
+
+  /// Serves until it is told to stop; the job has ended then.
+  func run() throws {
+    do {
+      let configuration = try command.server.configuration(folder: try command.model.folder())
+      var options = SupervisionOptions(command: jobCommand)
+      options.restartLimit = command.maxRestarts
+      options.stallLimit = .seconds(command.stallSeconds)
+      let engine = try SupervisedEngine(options)
+      let ended = DispatchSemaphore(value: 0)
+      let coordinator: RunningCoordinator
+      do {
+        coordinator = try RunningCoordinator(engine: engine, configuration: configuration) { ended.signal() }
+      } catch {
+        engine.terminate()
+        wait(for: engine)
+        throw error
+      }
+      let signals = watchSignals(coordinator, engine)
+      defer { signals.forEach { $0.cancel() } }
+      say(command.server.announcement(configuration, port: coordinator.port))
+      say("martinet: the ranks: \(jobCommand.joined(separator: " "))")
+      ended.wait()
+      engine.stop()
+      wait(for: engine)
+      try coordinator.wait()
+    } catch {
+      say("martinet: \(error)")
+      throw ExitCode(1)
+    }
+  }
+
+  private func wait(for engine: SupervisedEngine) {
+    while true {
+      switch engine.state {
+      case .stopped, .failed: return
+      case .loading, .ready, .restarting: usleep(20_000)
+      }
+    }
+  }
+
+  /// The first SIGINT or SIGTERM drains; a second SIGINT ends at once.
+  private func watchSignals(_ coordinator: RunningCoordinator, _ engine: SupervisedEngine) -> [any DispatchSourceSignal] {
+    let queue = DispatchQueue(label: "signals")
+    let interrupts = Counter()
+    return [SIGINT, SIGTERM].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+      source.setEventHandler {
+        if number == SIGINT, interrupts.next() > 1 {
+          engine.terminate()
+          wait(for: engine)
+          exit(130)
+        }
+        coordinator.drain()
+      }
+      source.resume()
+      return source
+    }
+  }
+
+  /// Used on one queue.
+  private final class Counter: @unchecked Sendable {
+    private var count = 0
+    func next() -> Int {
+      count += 1
+      return count
+    }
+  }
+
+  /// What starts the job: a launcher, and this program with the same model.
+  private var jobCommand: [String] {
+    var launcher = command.launcher
+    if let first = launcher.first, first.hasPrefix("-") { launcher.insert("mpirun", at: 0) }
+    return launcher + [program, "serve", "--engine-link", "--stall-seconds", "\(command.stallSeconds)"] + command.model.arguments
+      + command.reports.arguments
+  }
+
+  /// This program's file, which every host has at the same path.
+  private var program: String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let length = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+    guard length > 0 else { return CommandLine.arguments[0] }
+    return String(decoding: buffer.prefix(length).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}
