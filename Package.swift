@@ -55,6 +55,8 @@ let package = Package(
       ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    // 7
+    layer("Supervision", ["JSON", "Machine", "Telemetry", "Serving"]),
     // 8
     .executableTarget(
       name: "martinet",
@@ -74,6 +76,9 @@ let package = Package(
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
+    .executableTarget(
+      name: "SupervisionScenarios", dependencies: ["Serving", "Supervision"], path: "Tests/SupervisionScenarios",
+      swiftSettings: strict),
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
@@ -82,6 +87,7 @@ let package = Package(
       "ProjectionTests",
       ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
+    tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "Serving", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
