@@ -74,7 +74,7 @@ let package = Package(
     tests("MachineTests", ["Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     .executableTarget(
-      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
+      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
     .executableTarget(
       name: "SupervisionScenarios", dependencies: ["Serving", "Supervision"], path: "Tests/SupervisionScenarios",
