@@ -55,6 +55,8 @@ let package = Package(
       ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry", "Serving"]),
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    // 7
+    layer("Supervision", ["JSON", "Machine", "Telemetry", "Serving"]),
     // 8
     .executableTarget(
       name: "martinet",
@@ -66,12 +68,16 @@ let package = Package(
       swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
+    tests("ServingTests", ["Serving", "JSON"]),
     tests("KernelsTests", ["CKernels", "COpenBLAS", "Kernels"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     .executableTarget(
-      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine"], path: "Tests/FabricScenarios",
+      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"], path: "Tests/FabricScenarios",
+      swiftSettings: strict),
+    .executableTarget(
+      name: "SupervisionScenarios", dependencies: ["Serving", "Supervision"], path: "Tests/SupervisionScenarios",
       swiftSettings: strict),
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
@@ -81,6 +87,7 @@ let package = Package(
       "ProjectionTests",
       ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
+    tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "Serving", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(

@@ -1,3 +1,5 @@
+import Telemetry
+
 /// The ranks of one run and the messages between them. All calls on one communicator come from one thread.
 ///
 /// Messages between two ranks with one tag arrive in the order sent. Operations marked *collective* must be called by
@@ -13,6 +15,11 @@ package protocol Communicator: AnyObject {
   /// Whether a wait offers its core to other threads from its start, not only after some time: for ranks that share
   /// cores. False at first.
   var yieldsWhileWaiting: Bool { get set }
+
+  /// Whether a wait that lasts sleeps more and more, up to a millisecond at a time: for one that may take hours. False at first.
+  var sleepsWhileWaiting: Bool { get set }
+  /// Where waits are noted for other threads; nil at first.
+  var progress: StepProgress? { get set }
 
   /// Starts to send `bytes`, which must stay valid and unchanged until the request completes: the owner needs
   /// `withExtendedLifetime`, or a longer life by design, as Swift may free it after its last mention.
@@ -60,6 +67,16 @@ extension Communicator {
   package static var messageByteLimit: Int { Int(Int32.max) }
   /// The bound on what a collective accepts in total unless told otherwise: 1 GiB.
   package static var collectiveByteLimit: Int { 1 << 30 }
+
+  // Those that do not wait themselves have nothing to note.
+  package var sleepsWhileWaiting: Bool {
+    get { false }
+    set { _ = newValue }
+  }
+  package var progress: StepProgress? {
+    get { nil }
+    set { _ = newValue }
+  }
 
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? { nil }
 

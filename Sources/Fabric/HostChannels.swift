@@ -104,7 +104,8 @@ package final class HostChannels {
   /// Messages of other hosts move on meanwhile.
   private func wait(for peer: Rank, _ isThere: () -> Bool) throws(FabricError) {
     guard !isThere() else { return }
-    var waiting = Waiting(limit: communicator.stallLimit, yieldsAtOnce: communicator.yieldsWhileWaiting)
+    var waiting = Waiting(on: communicator, for: peer)
+    defer { waiting.end() }
     var tests = 0
     while !isThere() {
       tests &+= 1

@@ -1,4 +1,5 @@
 internal import Glibc
+import Telemetry
 
 /// One rank among several of this process, or the only rank of a run that no launcher started. Uses no MPI.
 package final class LocalCommunicator: Communicator {
@@ -9,6 +10,9 @@ package final class LocalCommunicator: Communicator {
   package var stallLimit: Duration?
   /// Without effect: waiting threads sleep.
   package var yieldsWhileWaiting = false
+  /// Without effect too.
+  package var sleepsWhileWaiting = false
+  package var progress: StepProgress?
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0
   let mailboxes: LocalMailboxes
@@ -57,7 +61,7 @@ package final class LocalCommunicator: Communicator {
 
   @discardableResult
   package func wait(_ request: PendingRequest) throws(FabricError) -> Int {
-    try mailboxes.wait(request, on: rank, limit: stallLimit)
+    try mailboxes.wait(request, on: rank, limit: stallLimit, progress: progress)
   }
 
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {

@@ -21,7 +21,7 @@ package enum LocalFabric {
     var threads: [pthread_t] = []
     for index in 0..<size {
       let rank = Rank(index)
-      let thread = startThread {
+      let thread = FabricThread.start {
         let result = Result {
           let communicator = LocalCommunicator(rank: rank, mailboxes: mailboxes)
           let value = try body(communicator)
@@ -42,31 +42,6 @@ package enum LocalFabric {
     let values = try outcome.values()
     if let (rank, count) = mailboxes.unreceived() { throw FabricError.unreceivedMessages(to: rank, count: count) }
     return values
-  }
-
-  private final class Job {
-    let body: () -> Void
-    init(_ body: @escaping () -> Void) { self.body = body }
-  }
-
-  private static func startThread(_ body: @escaping @Sendable () -> Void) -> Result<pthread_t, FabricError> {
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, 8 << 20)
-    let job = Unmanaged.passRetained(Job(body))
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, &attributes,
-      { argument in
-        Unmanaged<Job>.fromOpaque(argument!).takeRetainedValue().body()
-        return nil
-      }, job.toOpaque())
-    guard error == 0 else {
-      job.release()
-      return .failure(.threadStart(errno: error))
-    }
-    return .success(thread)
   }
 }
 

@@ -1,4 +1,5 @@
 internal import Glibc
+import Telemetry
 
 /// What the ranks of one process share: messages not yet received, receives not yet met, and every request's state.
 ///
@@ -149,10 +150,14 @@ final class LocalMailboxes: @unchecked Sendable {
     return false
   }
 
-  func wait(_ request: PendingRequest, on rank: Rank, limit: Duration?) throws(FabricError) -> Int {
+  func wait(
+    _ request: PendingRequest, on rank: Rank, limit: Duration?, progress: StepProgress? = nil
+  ) throws(FabricError) -> Int {
     lock()
     defer { unlock() }
     let slot = try slot(of: request, on: rank)
+    progress?.wait(for: requests[rank.index][slot].peer.index)
+    defer { progress?.endWait() }
     var deadline = limit.map(Self.time(after:))
     while !requests[rank.index][slot].isDone {
       if let stop { throw stop }

@@ -37,7 +37,7 @@ extension MPICommunicator {
   private func broadcast(_ buffer: UnsafeMutableRawBufferPointer, from root: Rank) throws(FabricError) {
     var request: MPI_Request? = cmpi_request_null()
     let code = MPI_Ibcast(buffer.addressForMPI, Int32(buffer.count), cmpi_byte(), Int32(root.index), world, &request)
-    try finish("MPI_Ibcast", code, &request).get()
+    try finish("MPI_Ibcast", code, &request, from: root).get()
   }
 
   package func gather(_ bytes: [UInt8], to root: Rank, limit: Int) throws(FabricError) -> [[UInt8]]? {
@@ -116,10 +116,13 @@ extension MPICommunicator {
     return GatherLayout(lengths: lengths.map { Int32($0) }, total: total)
   }
 
-  /// Waits for a collective that was started with `code`.
-  private func finish(_ call: String, _ code: Int32, _ request: inout MPI_Request?) -> Result<Void, FabricError> {
+  /// Waits for a collective that was started with `code`; `root` is the one rank whose bytes are waited for, if it is one.
+  private func finish(
+    _ call: String, _ code: Int32, _ request: inout MPI_Request?, from root: Rank? = nil
+  ) -> Result<Void, FabricError> {
     guard code == MPI_SUCCESS else { return .failure(mpiError(call, code)) }
-    var waiting = Waiting(limit: stallLimit, yieldsAtOnce: yieldsWhileWaiting)
+    var waiting = Waiting(on: self, for: root == rank ? nil : root)
+    defer { waiting.end() }
     while true {
       var flag: Int32 = 0
       var status = MPI_Status()

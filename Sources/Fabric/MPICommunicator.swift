@@ -1,5 +1,6 @@
 internal import CMPIShims
 internal import Glibc
+import Telemetry
 
 /// The ranks of an MPI job. Made and used on one thread only; at most once in a process.
 package final class MPICommunicator: Communicator {
@@ -11,6 +12,8 @@ package final class MPICommunicator: Communicator {
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0
   package var yieldsWhileWaiting = false
+  package var sleepsWhileWaiting = false
+  package var progress: StepProgress?
   /// Shared memory, and the communicators of one host that it was made with.
   var windows: [(window: MPI_Win?, host: MPI_Comm?)] = []
 
@@ -94,7 +97,8 @@ package final class MPICommunicator: Communicator {
   package func wait(_ request: PendingRequest) throws(FabricError) -> Int {
     if request.isInOwnMessages { return try ownMessages.wait(request.inOwnMessages, on: rank, limit: nil) }
     let index = try table.index(of: request)
-    var waiting = Waiting(limit: stallLimit, yieldsAtOnce: yieldsWhileWaiting)
+    var waiting = Waiting(on: self, for: table.entries[index].peer)
+    defer { waiting.end() }
     while !test(index) {
       if waiting.isOver() { throw .stalled(waiting: description(of: index), limit: waiting.limit) }
     }

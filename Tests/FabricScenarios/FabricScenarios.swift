@@ -68,6 +68,10 @@ package enum FabricScenarios {
       let code = MPI_Send(&byte, 1, cmpi_byte(), Int32(communicator.size + 5), 0, cmpi_comm_world())
       guard code != MPI_SUCCESS else { throw Unexpected(description: "a send to nobody succeeded") }
       throw mpiError("MPI_Send", code)
+    case "stopped": try Watched.run(communicator, buffers) { kill(getpid(), SIGSTOP) }
+    case "endless": try Watched.run(communicator, buffers) { while true { usleep(1000) } }
+    case "watched": try Watched.run(communicator, buffers) {}
+    case "patient": try Watched.patience(communicator)
     case "message-cost": try messageCost(communicator, buffers)
     case "pool-cost": try poolCost()
     default: throw Unexpected(description: "no scenario is named \(name)")

@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 import Testing
 
 /// The scenarios over real processes; one mpirun at a time, since each rank wants a core.
@@ -43,6 +44,36 @@ struct MPITests {
     let run = try mpirun(ranks: 2, scenario)
     #expect(run.status != 0)
     #expect(run.output.contains("no progress for 0.1 seconds"), "\(run.output)")
+  }
+
+  private func reports(_ run: Run) -> [StallReport] {
+    run.output.split(separator: "\n").compactMap { StallReport(line: String($0)) }
+  }
+
+  @Test(arguments: [2, 3]) func aStoppedRankIsSilentAndTheOthersSayWhomTheyMiss(ranks: Int) throws {
+    let run = try mpirun(ranks: ranks, "stopped")
+    let reports = reports(run).filter { $0.seconds >= 0.5 }
+    #expect(Set(reports.map(\.rank)) == Set(0..<(ranks - 1)), "\(run.output)")
+    for report in reports {
+      #expect(report.waitingFor == [ranks - 1] && report.layer == 1 && report.phase == "dispatch", "\(report)")
+    }
+  }
+
+  @Test func aRankThatComputesForEverSaysSo() throws {
+    let run = try mpirun(ranks: 3, "endless")
+    let own = reports(run).filter { $0.rank == 2 }
+    #expect(!own.isEmpty, "\(run.output)")
+    for report in own { #expect(report.waitingFor == [] && report.layer == 1 && report.phase == "experts", "\(report)") }
+  }
+
+  @Test func nobodySpeaksOfStepsThatEnd() throws {
+    let run = try mpirun(ranks: 2, "watched")
+    #expect(run.status == 0 && reports(run).isEmpty, "\(run.output)")
+  }
+
+  @Test(arguments: [2, 4]) func waitingPatientlyLeavesTheCoreToOthers(ranks: Int) throws {
+    let run = try mpirun(ranks: ranks, "patient")
+    #expect(run.status == 0, "\(run.output)")
   }
 
   @Test func leavingWithRequestsUnderWayIsAnError() throws {

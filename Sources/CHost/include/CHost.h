@@ -1,4 +1,4 @@
-// What the host asks of C: atomics, futexes, CPU affinity and signal handlers.
+// What the host asks of C: atomics, futexes, CPU affinity, signal handlers and child processes.
 #ifndef C_HOST_H
 #define C_HOST_H
 #include <stddef.h>
@@ -27,6 +27,13 @@ long host_allowed_cores(int *cores, long capacity);
 // SIGINT and SIGTERM set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an errno.
 int host_interrupt_install(void);
 int host_interrupt_requested(void);
+
+// Both ends of a pipe that no child inherits. Returns 0 or an errno.
+int host_pipe(int ends[_Nonnull 2]);
+// Starts a command, looked up in PATH, in a process group of its own: with these three standard streams and no other
+// descriptor, no signal blocked or ignored. Both lists end with NULL. Returns 0 or an errno.
+int host_spawn(const char *_Nullable const *_Nonnull arguments, const char *_Nullable const *_Nonnull environment,
+               const int streams[_Nonnull 3], int32_t *process);
 
 #pragma clang assume_nonnull end
 #endif

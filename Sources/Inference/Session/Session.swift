@@ -18,6 +18,8 @@ package final class Session {
   package let report: LoadReport
   /// How rows travel between ranks; nil in dense models.
   package let wire: WireFormat?
+  /// Tells of steps that take long.
+  private let watch: StallWatch?
   /// The memory the weights lie in.
   private let arenas: [NodeArena]
 
@@ -78,6 +80,9 @@ package final class Session {
     }
     self.wire = wire
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
+    watch = try options.stallLimit.map {
+      try StallWatch(communicator, progress: telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised)
+    }
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
       telemetry: telemetry, clocks: clocks, numaNode: host.numaNode)

@@ -20,6 +20,10 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
+  /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
+  package var stallLimit: Duration? = .seconds(10)
+  /// Whether a supervisor reads what ranks say of long steps, and not a user.
+  package var isSupervised = false
   package init() {}
 }
 

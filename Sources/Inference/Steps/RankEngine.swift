@@ -61,7 +61,10 @@ package final class RankEngine {
     var bytes: [UInt8] = []
     while true {
       let waiting = Timestamp.now()
+      // Rank 0 may have nothing to do for hours.
+      communicator.sleepsWhileWaiting = true
       try communicator.broadcast(&bytes, from: Rank(0))
+      communicator.sleepsWhileWaiting = false
       let arrived = Timestamp.now()
       try plan.decode(bytes, size: communicator.size)
       guard plan.order == .step else {

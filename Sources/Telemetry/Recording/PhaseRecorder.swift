@@ -32,6 +32,9 @@ package final class PhaseRecorder {
   package var isEnabled = true
   package private(set) var phase = Phase.plan
   package private(set) var layer = outside
+  /// The same for other threads, of every step, recorded or not.
+  package let progress = StepProgress()
+  private var isUnderWay = false
   private var isOpen = false
   private var since: UInt64 = 0
   private var start: UInt64 = 0
@@ -71,6 +74,8 @@ package final class PhaseRecorder {
 
   /// Begins a step with the phase `plan`, which may lie in the past.
   package func beginStep(at time: UInt64 = Timestamp.now()) {
+    isUnderWay = true
+    progress.beginStep()
     isOpen = isEnabled
     guard isOpen else { return }
     start = time
@@ -80,6 +85,7 @@ package final class PhaseRecorder {
   }
 
   @inline(__always) package func enter(_ next: Phase, layer nextLayer: Int = outside) {
+    if isUnderWay { progress.enter(next, layer: nextLayer) }
     guard isOpen else { return }
     let now = Timestamp.now()
     step.add(now &- since, phase, layer: layer)
@@ -96,6 +102,7 @@ package final class PhaseRecorder {
   /// Adds the step to the sums of its kind; returns what it took, zero where it was not recorded.
   @discardableResult
   package func endStep(_ kind: StepKind, at now: UInt64 = Timestamp.now()) -> StepTime {
+    endProgress()
     guard isOpen else { return StepTime() }
     step.add(now &- since, phase, layer: layer)
     log(now, UInt8(Phase.count))
@@ -110,8 +117,14 @@ package final class PhaseRecorder {
 
   /// Leaves a step that is not to be counted.
   package func dropStep() {
+    endProgress()
     isOpen = false
     step.clear()
+  }
+
+  private func endProgress() {
+    isUnderWay = false
+    progress.endStep()
   }
 
   /// Forgets all sums and spans.

@@ -43,6 +43,10 @@ struct ModelOptions: ParsableArguments {
     valueName: "f32|bf16"))
   var combineFormat = WireFormat.Sums.float32
 
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Seconds a rank may be in one place of a step before it says so on standard error; 0 for as long as it likes.", valueName: "seconds"))
+  var stallLimit = 10
+
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
 
@@ -55,6 +59,7 @@ struct ModelOptions: ParsableArguments {
     try check("threads", threads, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
     try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
+    try check("stall-limit", stallLimit, 0...86_400)
     try check("max-sequences", maxSequences, 1...(1 << 16))
     if let isa, !InstructionSet.supported.contains(isa) {
       throw ValidationError(
@@ -106,6 +111,7 @@ struct ModelOptions: ParsableArguments {
     options.instructionSet = isa
     options.weights = weights
     options.sums = combineFormat
+    options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot

@@ -1,0 +1,108 @@
+internal import Glibc
+import Synchronization
+import Telemetry
+
+/// A thread that tells when its rank's step takes long: where the rank is, since when, and whom it waits for.
+///
+/// It speaks of every such step, again and again, also when the rank moves: so whoever hears all ranks knows that one of which
+/// nothing is heard, and for which others wait, has been stopped. Between steps it is silent.
+package final class StallWatch {
+  private let isOver: StopFlag
+  private var thread: pthread_t?
+
+  private final class StopFlag: Sendable { let value = Atomic(false) }
+
+  /// What the thread needs.
+  private struct Watch: Sendable {
+    let progress: StepProgress
+    let rank: Int
+    let size: Int
+    let host: String
+    let limit: Duration
+    let tick: Duration
+    let tell: @Sendable (StallReport) -> Void
+  }
+
+  /// Watches steps of which `progress` tells that take longer than `limit`. To a supervisor every report is a line on standard
+  /// error; to a user only those of a rank that does not move, in words too.
+  package convenience init(
+    _ communicator: any Communicator, progress: StepProgress, limit: Duration, isSupervised: Bool
+  ) throws(FabricError) {
+    let seconds = limit / .seconds(1)
+    try self.init(communicator, progress: progress, limit: limit) { report in
+      guard isSupervised || report.seconds >= seconds else { return }
+      printError(isSupervised ? report.line : report.line + "\nmartinet: \(report.words)")
+    }
+  }
+
+  package init(
+    _ communicator: any Communicator, progress: StepProgress, limit: Duration,
+    tell: @escaping @Sendable (StallReport) -> Void
+  ) throws(FabricError) {
+    let watch = Watch(
+      progress: progress, rank: communicator.rank.index, size: communicator.size, host: communicator.hostName,
+      limit: limit, tick: min(limit / 10, .milliseconds(500)), tell: tell)
+    let isOver = StopFlag()
+    self.isOver = isOver
+    communicator.progress = progress
+    // Signals are for the main thread.
+    var (all, before) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    thread = try FabricThread.start { Self.run(watch, isOver) }.get()
+  }
+
+  deinit {
+    isOver.value.store(true, ordering: .relaxed)
+    if let thread { pthread_join(thread, nil) }
+  }
+
+  private static func run(_ watch: Watch, _ isOver: StopFlag) {
+    var last: StepProgress.Place?
+    var (stepBegan, changed, lookedAt) = (ContinuousClock.now, ContinuousClock.now, ContinuousClock.now)
+    var told: ContinuousClock.Instant?
+    var toldOfStall = false
+    var pause = timespec(tv_sec: 0, tv_nsec: Int(watch.tick.components.attoseconds / 1_000_000_000))
+    while !isOver.value.load(ordering: .relaxed) {
+      nanosleep(&pause, nil)
+      let now = ContinuousClock.now
+      // This whole process was stopped for a while: that is not its step's time.
+      let lost = now - lookedAt - watch.tick
+      if lost > .seconds(2) { (stepBegan, changed) = (stepBegan + lost, changed + lost) }
+      lookedAt = now
+      let place = watch.progress.now
+      if place != last {
+        if place?.step != last?.step { (stepBegan, told) = (now, nil) }
+        (last, changed, toldOfStall) = (place, now, false)
+      }
+      guard let place, now - stepBegan >= watch.limit else { continue }
+      let stalls = now - changed >= watch.limit
+      guard told.map({ now - $0 >= watch.limit / 2 }) ?? true || stalls && !toldOfStall else { continue }
+      (told, toldOfStall) = (now, stalls)
+      watch.tell(report(watch, place, changed: now - changed, step: now - stepBegan))
+    }
+  }
+
+  private static func report(_ watch: Watch, _ place: StepProgress.Place, changed: Duration, step: Duration) -> StallReport {
+    let waitingFor =
+      switch watch.progress.waitsFor {
+      case .nobody: [Int]()
+      case .peer(let peer): [peer]
+      case .all: (0..<watch.size).filter { $0 != watch.rank }
+      }
+    // Tenths of a second say all there is to say.
+    func tenths(_ duration: Duration) -> Double { (duration / .seconds(1) * 10).rounded(.down) / 10 }
+    return StallReport(
+      rank: watch.rank, host: watch.host, layer: place.layer, phase: place.phase.name, seconds: tenths(changed),
+      stepSeconds: tenths(step), waitingFor: waitingFor)
+  }
+}
+
+extension StallReport {
+  fileprivate var words: String {
+    let peers = waitingFor.map { "\($0)" }.joined(separator: ", ")
+    let what = waitingFor.isEmpty ? "has computed" : "has waited for rank\(waitingFor.count > 1 ? "s" : "") \(peers)"
+    return "rank \(rank) (\(host)) \(what) for \(Int(seconds)) s in \(place)"
+  }
+}

@@ -1,0 +1,29 @@
+private import CHost
+internal import Glibc
+
+/// Commands started beside this process.
+package enum ChildProcess {
+  /// The reading and the writing end of a pipe that no child inherits.
+  package static func makePipe() throws(MachineError) -> (reading: Int32, writing: Int32) {
+    var ends: [Int32] = [-1, -1]
+    let error = host_pipe(&ends)
+    guard error == 0 else { throw .system("pipe2", error) }
+    return (ends[0], ends[1])
+  }
+
+  /// Starts a command in a process group of its own, with these standard streams and no other descriptor open, and with all
+  /// signals as a shell would leave them; returns its id, which its starter must wait for.
+  package static func start(
+    _ command: [String], environment: [String], input: Int32, output: Int32, errors: Int32
+  ) throws(MachineError) -> Int32 {
+    guard !command.isEmpty else { throw .system("posix_spawn", EINVAL) }
+    let arguments = command.map { strdup($0) } + [nil]
+    let variables = environment.map { strdup($0) } + [nil]
+    defer { for text in arguments + variables { free(text) } }
+    var process: Int32 = 0
+    let error = host_spawn(
+      arguments.map { UnsafePointer($0) }, variables.map { UnsafePointer($0) }, [input, output, errors], &process)
+    guard error == 0 else { throw .system("posix_spawn", error) }
+    return process
+  }
+}

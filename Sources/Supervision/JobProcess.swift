@@ -1,0 +1,130 @@
+import Glibc
+import Machine
+
+/// A job: one command, most often a launcher's, in a process group of its own, and whatever it starts on this host.
+final class JobProcess {
+  /// Tells the job's processes from all others, also when their parent is gone.
+  private static let mark = "MARTINET_JOB"
+
+  let id: pid_t
+  /// What to write to for its standard input, and to read its standard output and error from.
+  let input: Int32
+  let output: Int32
+  let errors: Int32
+  private let token: String
+  private var ended: JobEnd?
+
+  init(command: [String]) throws(SupervisionError) {
+    guard !command.isEmpty else { throw .emptyCommand }
+    token = "\(getpid())-\(Self.serial())"
+    var ends: [(reading: Int32, writing: Int32)] = []
+    do throws(MachineError) {
+      for _ in 0..<3 { ends.append(try ChildProcess.makePipe()) }
+      id = try ChildProcess.start(
+        command, environment: Self.environment(token), input: ends[0].reading, output: ends[1].writing,
+        errors: ends[2].writing)
+    } catch {
+      for end in ends.flatMap({ [$0.reading, $0.writing] }) { close(end) }
+      throw .start(command[0], error)
+    }
+    for end in [ends[0].reading, ends[1].writing, ends[2].writing] { close(end) }
+    (input, output, errors) = (ends[0].writing, ends[1].reading, ends[2].reading)
+  }
+
+  private static let serials = Monitor(0)
+  private static func serial() -> String {
+    let number = serials.change { number in
+      number += 1
+      return number
+    }
+    return "\(number)-\(UInt32.random(in: 0...UInt32.max))"
+  }
+
+  private static func environment(_ token: String) -> [String] {
+    var values: [String] = []
+    var next = environ
+    while let value = next.pointee {
+      let text = String(cString: value)
+      if !text.hasPrefix(mark + "=") { values.append(text) }
+      next += 1
+    }
+    return values + ["\(mark)=\(token)"]
+  }
+
+  /// How it ended; nil while it runs. Its id stays taken until `end`.
+  func poll() -> JobEnd? {
+    if let ended { return ended }
+    var info = siginfo_t()
+    guard waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info._sifields._sigchld.si_pid == id else { return nil }
+    let status = info._sifields._sigchld.si_status
+    ended = info.si_code == CLD_EXITED ? .exited(status) : .signalled(status)
+    return ended
+  }
+
+  /// Ends what is left of it on this host: politely, so that a launcher can end its ranks on others, and after `grace` by force.
+  func end(grace: Duration) {
+    let limit = ContinuousClock.now + grace
+    if poll() == nil {
+      // A stopped process sees a signal only when it goes on.
+      kill(-id, SIGTERM)
+      kill(-id, SIGCONT)
+      while poll() == nil, ContinuousClock.now < limit { usleep(10_000) }
+    }
+    kill(-id, SIGKILL)
+    let last = ContinuousClock.now + .seconds(5)
+    repeat {
+      let left = leftovers()
+      for process in left { kill(process, SIGKILL) }
+      if left.isEmpty, poll() != nil { break }
+      usleep(10_000)
+    } while ContinuousClock.now < last
+    var status: Int32 = 0
+    waitpid(id, &status, WNOHANG)
+  }
+
+  /// Closes this side's ends, once nobody uses them.
+  func closePipes() { for end in [input, output, errors] { close(end) } }
+
+  /// Other processes of this host that were started by the job and have not ended.
+  private func leftovers() -> [pid_t] {
+    guard let folder = opendir("/proc") else { return [] }
+    defer { closedir(folder) }
+    let wanted = Array("\(Self.mark)=\(token)\0".utf8)
+    var found: [pid_t] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      // A process that has ended has no environment any more.
+      guard let process = pid_t(name), process != id,
+        let bytes = contents("/proc/\(name)/environ"), bytes.firstRange(of: wanted) != nil
+      else { continue }
+      found.append(process)
+    }
+    return found
+  }
+
+  private func contents(_ path: String) -> [UInt8]? {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { close(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 14)
+    while true {
+      let count = read(file, &chunk, chunk.count)
+      guard count > 0 else { return count < 0 ? nil : bytes }
+      bytes.append(contentsOf: chunk[..<count])
+    }
+  }
+}
+
+/// How a job's first process ended.
+enum JobEnd: Equatable, CustomStringConvertible {
+  case exited(Int32)
+  case signalled(Int32)
+
+  var description: String {
+    switch self {
+    case .exited(let status): "the job ended with status \(status)"
+    case .signalled(let number): "the job was ended by signal \(number) (\(strsignal(number).map { String(cString: $0) } ?? "unknown"))"
+    }
+  }
+}

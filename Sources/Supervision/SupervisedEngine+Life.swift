@@ -1,0 +1,143 @@
+import Glibc
+import Serving
+
+/// The supervising thread: one job after another.
+extension SupervisedEngine {
+  private enum Ending {
+    case asked
+    case died(reason: String)
+  }
+
+  func live() {
+    while !isOver {
+      let ending: Ending
+      do throws(SupervisionError) { ending = try runJob() } catch { ending = .died(reason: "\(error)") }
+      guard case .died(let reason) = ending else { break }
+      guard !isOver else { break }
+      switch settle(reason) {
+      case .restart(let delay):
+        _ = core.wait(atMost: delay) { $0.isTerminating || $0.isStopping && $0.ledger.isEmpty ? true : nil }
+      case .giveUp(let reason):
+        options.log("martinet: giving up: \(reason)")
+        leave(state: .failed(reason: reason), message: reason)
+        return
+      }
+    }
+    leave(state: .stopped, message: "the service was stopped")
+  }
+
+  /// Whether no job is wanted any more.
+  private var isOver: Bool { core.read { $0.isTerminating || $0.isStopping && $0.ledger.isEmpty } }
+
+  private func leave(state: EngineState, message: String) {
+    let rest = core.change { core in
+      core.hasEnded = true
+      core.state = core.isStopping ? .stopped : state
+      return core.ledger.removeAll()
+    }
+    for (id, handler) in rest { handler(.failed(id, message: message)) }
+  }
+
+  /// Accounts for a job that ended by itself, and fails the requests that are to blame.
+  private func settle(_ reason: String) -> RestartPolicy.Decision {
+    let (decision, condemned) = core.change { core in
+      let service = core.readySince.map { ContinuousClock.now - $0 }
+      core.readySince = nil
+      var decision = core.policy.ended(
+        service: service, drewTokens: core.ledger.drewTokens, finishedRequest: core.ledger.finishedRequest,
+        wasIdle: core.ledger.isEmpty, reason: reason)
+      let condemned = core.ledger.jobEnded()
+      if !condemned.isEmpty {
+        // The cause is gone; the others have a right to as many tries as ever.
+        core.policy.forget()
+        decision = .restart(after: core.policy.firstDelay)
+      }
+      if case .restart = decision {
+        core.state = .restarting(reason: reason, attempt: max(1, core.policy.restarts))
+      }
+      return (decision, condemned)
+    }
+    for (id, handler) in condemned {
+      let message = "the job ended \(options.blameLimit) times in a row when it began to serve this request; the last time: \(reason)"
+      options.log("martinet: request \(id.value) is not tried again: \(message)")
+      handler(.failed(id, message: message))
+    }
+    if case .restart = decision { options.log("martinet: the job ended: \(reason); starting it again") }
+    return decision
+  }
+
+  // MARK: One job
+
+  private func runJob() throws(SupervisionError) -> Ending {
+    let process = try JobProcess(command: options.command)
+    let outbox = Outbox()
+    let stage = Monitor(JobStage.running)
+    core.change { core in
+      (core.outbox, core.lastLine, core.outputEnded, core.fault) = (outbox, .now, nil, nil)
+      (core.remarks, core.judge) = (JobRemarks(), StallJudge(limit: options.stallLimit / .seconds(1)))
+    }
+    var threads: [BackgroundThread] = []
+    defer { end(process, outbox, stage, threads) }
+    let (input, output, errors) = (process.input, process.output, process.errors)
+    threads.append(try BackgroundThread("job input") { outbox.write(to: input) })
+    threads.append(try BackgroundThread("job output") { self.readReports(output, stage) })
+    threads.append(try BackgroundThread("job errors") { self.readErrors(errors, stage) })
+    var stopSent: ContinuousClock.Instant?
+    while true {
+      if let end = process.poll() {
+        // Its last words may still be on their way.
+        _ = core.wait(atMost: .milliseconds(500)) { $0.outputEnded != nil ? true : nil }
+        usleep(50_000)
+        if stopSent != nil { return .asked }
+        return .died(reason: core.read { $0.fault ?? $0.remarks.reason } ?? "\(end)")
+      }
+      if let fault = fault() { return stopSent == nil ? .died(reason: fault) : .asked }
+      if core.read(\.isTerminating) { return .asked }
+      if core.read({ $0.isStopping && $0.ledger.isEmpty }) {
+        if stopSent == nil {
+          outbox.append(.stop)
+          stopSent = .now
+        } else if let stopSent, ContinuousClock.now - stopSent > options.stopGrace {
+          return .asked
+        }
+      }
+      _ = core.wait(atMost: .milliseconds(50)) { $0.fault != nil || $0.isTerminating ? true : nil }
+    }
+  }
+
+  /// What is wrong with the running job, if anything is.
+  private func fault() -> String? {
+    core.change { core in
+      if let fault = core.fault { return fault }
+      let now = ContinuousClock.now
+      if let ended = core.outputEnded, now - ended > options.stopGrace { return "the job closed its output and went on" }
+      guard core.readySince != nil, core.ledger.isServing else { return nil }
+      if let verdict = core.judge.verdict(at: (now - began) / .seconds(1), hosts: core.hosts) { return verdict }
+      let silence = now - core.lastLine
+      guard silence > options.silenceLimit else { return nil }
+      let host = core.hosts[0].map { " on host \($0)" } ?? ""
+      return "rank 0\(host) does not answer: nothing has come from it for \(silence.components.seconds) s"
+    }
+  }
+
+  /// Ends the job's processes, and delivers what they had written before.
+  private func end(_ process: JobProcess, _ outbox: Outbox, _ stage: Monitor<JobStage>, _ threads: [BackgroundThread]) {
+    core.change { $0.outbox = nil }
+    outbox.close()
+    process.end(grace: options.killGrace)
+    stage.change { $0 = .draining }
+    let haveEnded = threads.map { $0.join(atMost: .seconds(10)) }
+    stage.change { $0 = .closed }
+    // A thread that has not ended may still use them.
+    if haveEnded.allSatisfy(\.self) { process.closePipes() }
+  }
+}
+
+/// What becomes of a job's lines.
+enum JobStage {
+  case running
+  /// No more are waited for.
+  case draining
+  /// They are late, and lost.
+  case closed
+}

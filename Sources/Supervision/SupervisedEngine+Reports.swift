@@ -1,0 +1,95 @@
+import JSON
+import Serving
+import Telemetry
+
+/// What the job writes.
+extension SupervisedEngine {
+  func readReports(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
+    var lines = LineReader(descriptor)
+    defer { core.change { $0.outputEnded = .now } }
+    while true {
+      switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
+      case .line(let line):
+        do throws(SupervisionError) {
+          guard let json = try LinkLine.message(in: line) else {
+            options.log(line)
+            continue
+          }
+          try take(try LinkReport(json: json), stage)
+        } catch {
+          // What was lost is drawn again by the next job.
+          core.change { $0.fault = $0.fault ?? "\(error)" }
+          return
+        }
+      case .failed(let error):
+        core.change { $0.fault = $0.fault ?? "\(error)" }
+        return
+      case .end, .abandoned: return
+      }
+    }
+  }
+
+  private func take(_ report: LinkReport, _ stage: Monitor<JobStage>) throws(SupervisionError) {
+    core.change { $0.lastLine = .now }
+    switch report {
+    case .hello, .beat: break
+    case .state(let state, let facts): take(state, facts)
+    case .status(let status): core.change { $0.status = status }
+    case .events(let events): for event in events { deliver(event, stage) }
+    }
+  }
+
+  private func deliver(_ event: TokenEvent, _ stage: Monitor<JobStage>) {
+    // One at a time: none may follow a `cancel` but one under way.
+    let told = core.change { core -> (TokenEvent, RequestLedger.Handler)? in
+      guard stage.read({ $0 }) != .closed, let noted = core.ledger.note(event) else { return nil }
+      core.pump()
+      return noted
+    }
+    if let (event, handler) = told { handler(event) }
+  }
+
+  private func take(_ state: EngineState, _ facts: EngineFacts?) {
+    let news = core.change { core -> String? in
+      if let facts { core.facts = facts }
+      switch state {
+      case .ready:
+        guard core.readySince == nil, core.outbox != nil else { return nil }
+        core.readySince = .now
+        var news: String?
+        if case .restarting(_, let attempt) = core.state { news = "martinet: the job is ready again (restart \(attempt))" }
+        core.state = .ready
+        // Hosts' names are wanted when something goes wrong, when it is too late to ask.
+        core.outbox?.append(.status)
+        core.pump()
+        return news
+      case .loading:
+        if case .loading = core.state { core.state = state }
+      case .failed(let reason): core.fault = core.fault ?? reason
+      case .restarting, .stopped: break
+      }
+      return nil
+    }
+    if let news { options.log(news) }
+  }
+
+  func readErrors(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
+    var lines = LineReader(descriptor, limit: 1 << 20)
+    while true {
+      switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
+      case .line(let line):
+        if let report = StallReport(line: line) {
+          core.change { $0.judge.add(report, at: (ContinuousClock.now - began) / .seconds(1)) }
+        } else {
+          core.change { $0.remarks.add(line) }
+          options.log(line)
+        }
+      case .failed:
+        // Somebody prints without end; the job may go on, unheard.
+        core.change { $0.fault = $0.fault ?? "the job wrote a line of more than 1 MiB to its standard error" }
+        return
+      case .end, .abandoned: return
+      }
+    }
+  }
+}

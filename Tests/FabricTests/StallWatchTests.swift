@@ -1,0 +1,79 @@
+import Fabric
+import Foundation
+import Telemetry
+import Testing
+
+/// Ranks as threads, under watch.
+@Suite(.timeLimit(.minutes(1)))
+struct StallWatchTests {
+  private final class Heard: @unchecked Sendable {
+    private let lock = NSLock()
+    private var reports: [StallReport] = []
+    func add(_ report: StallReport) { lock.withLock { reports.append(report) } }
+    var all: [StallReport] { lock.withLock { reports } }
+  }
+
+  /// Three ranks take a step each; the last one comes to layer 1 when `delay` returns.
+  private func step(_ heard: Heard, limit: Duration, delay: @escaping @Sendable (PhaseRecorder) -> Void) throws {
+    try LocalFabric.run(size: 3) { communicator in
+      let recorder = PhaseRecorder(layerCount: 2, rankCount: 3)
+      let watch = try StallWatch(communicator, progress: recorder.progress, limit: limit) { heard.add($0) }
+      let byte = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+      defer { byte.deallocate() }
+      recorder.beginStep()
+      recorder.enter(.experts, layer: 1)
+      if communicator.rank.index == 2 { delay(recorder) }
+      recorder.enter(.dispatch, layer: 1)
+      if communicator.rank.index == 2 {
+        for peer in 0..<2 { try communicator.wait(communicator.startSend(UnsafeRawBufferPointer(byte), to: Rank(peer), tag: MessageTag(0))) }
+      } else {
+        try communicator.wait(communicator.startReceive(into: byte, from: Rank(2), tag: MessageTag(0)))
+      }
+      recorder.endStep(.decode)
+      withExtendedLifetime(watch) {}
+    }
+  }
+
+  @Test func whoWaitsSaysForWhomAndWhoComputesThatItDoes() throws {
+    let heard = Heard()
+    try step(heard, limit: .milliseconds(300)) { _ in Thread.sleep(forTimeInterval: 1) }
+    for rank in 0..<3 {
+      let own = heard.all.filter { $0.rank == rank && $0.seconds >= 0.3 }
+      #expect(!own.isEmpty, "rank \(rank) said nothing")
+      for report in own {
+        #expect(report.layer == 1 && report.phase == (rank == 2 ? "experts" : "dispatch"))
+        #expect(report.waitingFor == (rank == 2 ? [] : [2]))
+        #expect(report.stepSeconds >= report.seconds)
+      }
+    }
+  }
+
+  @Test func aRankThatMovesInALongStepSaysSo() throws {
+    let heard = Heard()
+    try step(heard, limit: .milliseconds(400)) { recorder in
+      for i in 0..<25 {
+        recorder.enter(i % 2 == 0 ? .gate : .experts, layer: 1)
+        Thread.sleep(forTimeInterval: 0.05)
+      }
+    }
+    let own = heard.all.filter { $0.rank == 2 }
+    #expect(!own.isEmpty && own.allSatisfy { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 }, "\(own)")
+  }
+
+  @Test func shortStepsAndIdlenessAreNobodysBusiness() throws {
+    let heard = Heard()
+    try step(heard, limit: .seconds(5)) { _ in Thread.sleep(forTimeInterval: 0.1) }
+    try LocalFabric.run(size: 1) { communicator in
+      let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
+      let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(100)) { heard.add($0) }
+      recorder.beginStep()
+      recorder.enter(.experts, layer: 1)
+      recorder.endStep(.decode)
+      // Outside of steps, as a benchmark of one part does.
+      recorder.enter(.experts, layer: 1)
+      Thread.sleep(forTimeInterval: 0.4)
+      withExtendedLifetime(watch) {}
+    }
+    #expect(heard.all.isEmpty, "\(heard.all)")
+  }
+}

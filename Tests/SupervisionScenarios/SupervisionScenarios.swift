@@ -1,0 +1,68 @@
+import Glibc
+import Supervision
+
+/// A job as a supervisor starts it: `SupervisionScenarios NAME[=NUMBER]…`.
+@main
+package enum SupervisionScenarios {
+  package static func main() {
+    var script = ScriptedEngine.Script()
+    var killWithin: Int?
+    for argument in CommandLine.arguments.dropFirst() {
+      let parts = argument.split(separator: "=")
+      let number = parts.count > 1 ? Int(parts[1]) : nil
+      switch parts[0] {
+      case "step-milliseconds": script.stepMilliseconds = number ?? 1
+      case "crash-after": script.crashAfter = number
+      case "stop-after": script.stopAfter = number
+      case "hang-after": script.hangAfter = number
+      case "damage-after": script.damageAfter = number
+      case "poison": script.poison = (Int32(number ?? 0), script.poison?.at ?? 0)
+      case "poison-at": script.poison = (script.poison?.token ?? 0, number ?? 0)
+      case "noisy": script.isNoisy = true
+      case "kill-within": killWithin = number
+      case "leave-child": leaveChild()
+      case "refuse":
+        say("martinet: the model is not there")
+        exit(1)
+      default: fatalError("no scenario is named \(argument)")
+      }
+    }
+    do {
+      let output = try EngineLink.takeStandardOutput()
+      linkOutput.store(output, ordering: .relaxed)
+      let engine = ScriptedEngine(script)
+      let link = EngineLink(engine: engine, input: STDIN_FILENO, output: output, grace: .seconds(2))
+      try link.start()
+      if let killWithin { killLater(killWithin) }
+      engine.run()
+      link.finish()
+    } catch {
+      say("\(error)")
+      exit(2)
+    }
+  }
+
+  /// Ends this process at a moment nobody knows.
+  private static func killLater(_ milliseconds: Int) {
+    var thread = pthread_t()
+    let microseconds = Int.random(in: 0...milliseconds * 1000)
+    pthread_create(
+      &thread, nil,
+      { argument in
+        usleep(UInt32(Int(bitPattern: argument)))
+        kill(getpid(), SIGKILL)
+        return nil
+      }, UnsafeMutableRawPointer(bitPattern: max(1, microseconds)))
+  }
+
+  /// A process outside this one's group, as a launcher's ranks are.
+  private static func leaveChild() {
+    var child = pid_t()
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+    let arguments = [strdup("sleep"), strdup("3217"), nil]
+    posix_spawnp(&child, "sleep", nil, &attributes, arguments, environ)
+  }
+}

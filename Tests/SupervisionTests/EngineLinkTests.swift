@@ -1,0 +1,104 @@
+import Foundation
+import JSON
+import Serving
+import SupervisionScenarios
+import Testing
+
+@testable import Supervision
+
+/// The job's end over pipes, with hand-written commands.
+@Suite(.timeLimit(.minutes(1)))
+struct EngineLinkTests {
+  private struct Ends {
+    let commands = Pipe()
+    let reports = Pipe()
+    let engine = ScriptedEngine(ScriptedEngine.Script())
+    let link: EngineLink
+    let abandoned = Log()
+
+    init() throws {
+      let abandoned = abandoned
+      link = EngineLink(
+        engine: engine, input: commands.fileHandleForReading.fileDescriptor,
+        output: reports.fileHandleForWriting.fileDescriptor, grace: .milliseconds(300), leave: { abandoned.add($0) })
+      try link.start()
+    }
+
+    func say(_ text: String) { commands.fileHandleForWriting.write(Data(text.utf8)) }
+
+    /// All messages until the link ends.
+    func finish() throws -> [LinkReport] {
+      link.finish()
+      try reports.fileHandleForWriting.close()
+      let text = String(decoding: reports.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      return try text.split(separator: "\n").map { line in
+        try LinkReport(json: try #require(try LinkLine.message(in: String(line))))
+      }
+    }
+  }
+
+  @Test func commandsAreCarriedOutAndReported() throws {
+    let ends = try Ends()
+    let request = TokenRequest(id: RequestID(4), prompt: [1], maxNewTokens: 3)
+    ends.say("noise\n\n" + LinkLine.text(LinkCommand.submit(request).json) + LinkLine.text(LinkCommand.status.json))
+    ends.say(LinkLine.text(LinkCommand.stop.json))
+    Thread.sleep(forTimeInterval: 0.2)
+    ends.engine.run()
+    let reports = try ends.finish()
+    #expect(reports.first == .hello(version: LinkReport.version))
+    let tokens = reports.flatMap { report -> [TokenEvent] in if case .events(let events) = report { events } else { [] } }
+    #expect(tokens.count == 4 && tokens.last?.isLast == true)
+    #expect(reports.contains { if case .status = $0 { true } else { false } })
+    guard case .state(.stopped, let facts) = try #require(reports.last) else {
+      Issue.record("\(reports)")
+      return
+    }
+    #expect(facts?.family == "scripted")
+  }
+
+  @Test func commandsThatAreNoneDoNotEndIt() throws {
+    let ends = try Ends()
+    ends.say("@martinet {\n@martinet []\n@martinet {\"command\":\"dance\"}\n@martinet {\"command\":\"cancel\"}\n")
+    ends.say("@martinet {\"command\":\"submit\",\"request\":{\"id\":7}}\n")
+    ends.say(LinkLine.text(LinkCommand.stop.json))
+    ends.engine.run()
+    let reports = try ends.finish()
+    #expect(reports.contains(.events([.failed(RequestID(7), message: "a message on the link is not of the protocol: prompt is missing")])))
+  }
+
+  @Test func theEndOfInputStopsTheEngine() throws {
+    let ends = try Ends()
+    let request = TokenRequest(id: RequestID(4), prompt: [1], maxNewTokens: 1 << 30)
+    ends.say(LinkLine.text(LinkCommand.submit(request).json))
+    try ends.commands.fileHandleForWriting.close()
+    ends.engine.run()
+    #expect(ends.abandoned.text.isEmpty)
+    ends.link.finish()
+  }
+
+  @Test func anEngineThatDoesNotStopIsLeft() throws {
+    let ends = try Ends()
+    try ends.commands.fileHandleForWriting.close()
+    #expect(eventually { ends.abandoned.text.contains("does not stop") })
+  }
+
+  @Test func linesAreBoundedAndMayComeInPieces() throws {
+    let pipe = Pipe()
+    var reader = LineReader(pipe.fileHandleForReading.fileDescriptor, limit: 1000)
+    func next() -> String {
+      switch reader.next(isAbandoned: { true }) {
+      case .line(let line): line
+      case .end: "end"
+      case .abandoned: "nothing"
+      case .failed(let error): "\(error)"
+      }
+    }
+    let writing = pipe.fileHandleForWriting
+    writing.write(Data("one\ntw".utf8))
+    #expect(next() == "one" && next() == "nothing")
+    writing.write(Data("o\n\n".utf8 + [0xff, 10]))
+    #expect(next() == "two" && next() == "" && next() == "\u{fffd}" && next() == "nothing")
+    writing.write(Data(repeating: 65, count: 1001))
+    #expect(next().contains("longer than 1000 bytes"))
+  }
+}

@@ -1,0 +1,60 @@
+import Testing
+
+@testable import Supervision
+
+@Suite struct RestartPolicyTests {
+  private final class Policy {
+    var policy: RestartPolicy
+    init(_ limit: Int, firstDelay: Duration = .milliseconds(100)) {
+      policy = RestartPolicy(fruitlessLimit: limit, goodService: .seconds(60), firstDelay: firstDelay)
+    }
+    @discardableResult
+    func ended(service: Duration? = nil, drew: Bool = false, finished: Bool = false, idle: Bool = false) -> RestartPolicy.Decision {
+      policy.ended(service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
+    }
+  }
+
+  @Test func jobsThatNeverDrawATokenAreGivenUpAfterTheLimitWithGrowingWaits() {
+    let policy = Policy(3, firstDelay: .seconds(1))
+    #expect(policy.ended() == .restart(after: .seconds(1)))
+    #expect(policy.ended() == .restart(after: .seconds(2)))
+    #expect(policy.ended(service: .seconds(5)) == .restart(after: .seconds(4)))
+    guard case .giveUp(let reason) = policy.ended() else {
+      Issue.record("a fourth restart")
+      return
+    }
+    #expect(reason.hasPrefix("why (") && reason.contains("4 times in a row"))
+  }
+
+  @Test func waitsStayBelowHalfAMinute() {
+    let policy = Policy(100)
+    var last = RestartPolicy.Decision.restart(after: .zero)
+    for _ in 0..<50 { last = policy.ended() }
+    #expect(last == .restart(after: .seconds(30)))
+  }
+
+  @Test func tokensDrawnAllowMoreRestartsButNotForEver() {
+    let policy = Policy(2)
+    for _ in 0..<8 { #expect(policy.ended(service: .seconds(1), drew: true) == .restart(after: .milliseconds(100))) }
+    guard case .giveUp(let reason) = policy.ended(service: .seconds(1), drew: true) else {
+      Issue.record("a ninth restart")
+      return
+    }
+    #expect(reason.contains("restarted 8 times"))
+  }
+
+  @Test func goodServiceWipesTheSlate() {
+    let policy = Policy(1)
+    for _ in 0..<10 {
+      #expect(policy.ended() == .restart(after: .milliseconds(100)))
+      #expect(policy.ended(service: .seconds(61), drew: true, finished: true) == .restart(after: .milliseconds(100)))
+      #expect(policy.policy.restarts == 1)
+    }
+    // Long, but nobody was served.
+    policy.ended()
+    guard case .giveUp = policy.ended(service: .seconds(600)) else {
+      Issue.record("a restart")
+      return
+    }
+  }
+}

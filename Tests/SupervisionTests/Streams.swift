@@ -1,0 +1,92 @@
+import Foundation
+import Serving
+import Supervision
+import SupervisionScenarios
+
+/// What became of requests, as their clients see it.
+final class Streams: @unchecked Sendable {
+  struct Stream {
+    var tokens: [Int32] = []
+    var finish: FinishReason?
+    var failure: String?
+    /// Events after the last one.
+    var excess = 0
+    var hasEnded: Bool { finish != nil || failure != nil }
+  }
+
+  private let lock = NSCondition()
+  private var streams: [RequestID: Stream] = [:]
+
+  func submit(_ request: TokenRequest, to engine: any TokenEngine) {
+    lock.withLock { streams[request.id] = Stream(tokens: request.drawn) }
+    engine.submit(request) { self.note($0) }
+  }
+
+  private func note(_ event: TokenEvent) {
+    lock.lock()
+    defer {
+      lock.broadcast()
+      lock.unlock()
+    }
+    guard var stream = streams[event.id] else { return }
+    if stream.hasEnded { stream.excess += 1 }
+    switch event {
+    case .started: break
+    case .token(_, let drawn, let finish):
+      stream.tokens.append(drawn.token)
+      stream.finish = finish ?? stream.finish
+    case .failed(_, let message): stream.failure = message
+    }
+    streams[event.id] = stream
+  }
+
+  subscript(_ request: TokenRequest) -> Stream { lock.withLock { streams[request.id] ?? Stream() } }
+
+  /// Whether a condition on all streams was met within `seconds`.
+  func wait(_ seconds: Double = 60, until isMet: ([Stream]) -> Bool) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    lock.lock()
+    defer { lock.unlock() }
+    while !isMet(Array(streams.values)) {
+      guard lock.wait(until: end) else { return isMet(Array(streams.values)) }
+    }
+    return true
+  }
+
+  func waitForAll(_ seconds: Double = 60) -> Bool { wait(seconds) { $0.allSatisfy(\.hasEnded) } }
+}
+
+/// A job of the scenarios, as a command.
+enum Job {
+  static let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    .appendingPathComponent("SupervisionScenarios").path
+
+  static func options(_ arguments: String..., log: Log = Log()) -> SupervisionOptions {
+    var options = SupervisionOptions(command: [program] + arguments)
+    options.killGrace = .seconds(1)
+    options.log = { log.add($0) }
+    return options
+  }
+
+  static func request(_ number: Int, tokens: Int = 40, prompt: [Int32]? = nil) -> TokenRequest {
+    TokenRequest(id: RequestID(number), prompt: prompt ?? [Int32(number), 3], maxNewTokens: tokens)
+  }
+}
+
+/// Lines a supervisor printed.
+final class Log: @unchecked Sendable {
+  private let lock = NSLock()
+  private var lines: [String] = []
+  func add(_ line: String) { lock.withLock { lines.append(line) } }
+  var text: String { lock.withLock { lines.joined(separator: "\n") } }
+}
+
+/// Whether something is so within `seconds`.
+func eventually(_ seconds: Double = 20, _ isSo: () -> Bool) -> Bool {
+  let end = Date(timeIntervalSinceNow: seconds)
+  while !isSo() {
+    guard Date() < end else { return false }
+    usleep(10_000)
+  }
+  return true
+}

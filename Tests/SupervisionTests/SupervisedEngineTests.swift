@@ -1,0 +1,213 @@
+import Foundation
+import Serving
+import Supervision
+import SupervisionScenarios
+import Testing
+
+/// Real processes, started and killed.
+@Suite(.serialized, .timeLimit(.minutes(3)))
+struct SupervisedEngineTests {
+  private func check(_ streams: Streams, _ requests: [TokenRequest]) {
+    for request in requests {
+      let stream = streams[request]
+      #expect(stream.tokens == ScriptedEngine.answer(to: request), "request \(request.id.value)")
+      #expect(stream.failure == nil && stream.excess == 0)
+    }
+  }
+
+  private func end(_ engine: SupervisedEngine) {
+    engine.stop()
+    #expect(eventually { engine.state == .stopped })
+  }
+
+  @Test func requestsAreServedAndTheJobEndsWhenStopped() throws {
+    let engine = try SupervisedEngine(Job.options())
+    let streams = Streams()
+    var requests = (1...5).map { Job.request($0) }
+    requests[1].stopTokens = [ScriptedEngine.answer(to: requests[1])[7]]
+    requests[2].drawn = Array(ScriptedEngine.answer(to: requests[2]).prefix(10))
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll())
+    check(streams, requests)
+    #expect(streams[requests[1]].finish == .stop && streams[requests[1]].tokens.count == 8)
+    #expect(engine.state == .ready && engine.facts?.family == "scripted")
+    #expect(eventually { engine.status.requestsFinished == 5 })
+    end(engine)
+    streams.submit(Job.request(9), to: engine)
+    #expect(streams.waitForAll() && streams[Job.request(9)].failure != nil)
+  }
+
+  @Test func aJobThatIsKilledAgainAndAgainLosesNoTokenOfTwentyStreams() throws {
+    let log = Log()
+    let engine = try SupervisedEngine(Job.options("step-milliseconds=3", "kill-within=700", log: log))
+    let streams = Streams()
+    let requests = (1...20).map { Job.request($0, tokens: 300 + $0) }
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll(100), "\(engine.state) \(log.text)")
+    check(streams, requests)
+    #expect(log.text.contains("starting it again"), "no job was killed")
+    engine.terminate()
+    #expect(eventually { engine.state == .stopped })
+  }
+
+  @Test func whatLibrariesPrintDoesNotConfuse() throws {
+    let engine = try SupervisedEngine(Job.options("noisy"))
+    let streams = Streams()
+    let requests = (1...3).map { Job.request($0) }
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll())
+    check(streams, requests)
+    end(engine)
+  }
+
+  @Test func aDamagedLineCostsAJobButNoToken() throws {
+    let log = Log()
+    let engine = try SupervisedEngine(Job.options("damage-after=30", "step-milliseconds=1", log: log))
+    let streams = Streams()
+    let requests = (1...2).map { Job.request($0) }
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll())
+    check(streams, requests)
+    #expect(log.text.contains("damaged"), "\(log.text)")
+    end(engine)
+  }
+
+  @Test func aStoppedJobIsNoticedAndReplaced() throws {
+    let log = Log()
+    var options = Job.options("stop-after=25", "step-milliseconds=1", log: log)
+    options.silenceLimit = .seconds(2)
+    let engine = try SupervisedEngine(options)
+    let streams = Streams()
+    let requests = [Job.request(1)]
+    streams.submit(requests[0], to: engine)
+    #expect(streams.waitForAll())
+    check(streams, requests)
+    #expect(log.text.contains("rank 0 on host n1 does not answer"), "\(log.text)")
+    end(engine)
+  }
+
+  @Test func theRankThatHangsIsNamedInTheState() throws {
+    let log = Log()
+    let engine = try SupervisedEngine(Job.options("hang-after=25", "step-milliseconds=1", log: log))
+    let streams = Streams()
+    let request = Job.request(1)
+    streams.submit(request, to: engine)
+    let reason = "rank 2 does not answer: rank 1 has waited for it 11 s in layer 3, dispatch"
+    #expect(eventually { engine.state == .restarting(reason: reason, attempt: 1) }, "\(engine.state) \(log.text)")
+    #expect(streams.waitForAll())
+    check(streams, [request])
+    end(engine)
+  }
+
+  @Test func aJobThatCannotStartIsGivenUpWithItsLastWords() throws {
+    var options = Job.options("refuse")
+    options.restartLimit = 2
+    let engine = try SupervisedEngine(options)
+    let streams = Streams()
+    streams.submit(Job.request(1), to: engine)
+    #expect(streams.waitForAll())
+    guard case .failed(let reason) = engine.state else {
+      Issue.record("\(engine.state)")
+      return
+    }
+    #expect(reason.hasPrefix("the model is not there (") && streams[Job.request(1)].failure == reason)
+    streams.submit(Job.request(2), to: engine)
+    #expect(streams.waitForAll() && streams[Job.request(2)].failure == reason)
+    engine.stop()
+    #expect(engine.state == .stopped)
+  }
+
+  @Test func aProgramThatDoesNotExistIsAFailureNotATrap() throws {
+    var options = SupervisionOptions(command: ["/nowhere/martinet"])
+    options.restartLimit = 1
+    options.log = { _ in }
+    let engine = try SupervisedEngine(options)
+    #expect(eventually { if case .failed(let reason) = engine.state { reason.contains("/nowhere/martinet") } else { false } })
+    #expect(throws: SupervisionError.emptyCommand) { try SupervisedEngine(SupervisionOptions(command: [])) }
+  }
+
+  @Test(arguments: [0, 17])
+  func aRequestThatEndsEveryJobFailsAndTheOthersLive(at token: Int) throws {
+    let log = Log()
+    let engine = try SupervisedEngine(Job.options("poison=666", "poison-at=\(token)", "step-milliseconds=2", log: log))
+    let streams = Streams()
+    let poison = Job.request(3, prompt: [1, 666])
+    let requests = [1, 2, 4, 5, 6].map { Job.request($0, tokens: 200) }
+    for request in [requests[0], requests[1], poison] + requests[2...] { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll(), "\(engine.state)\n\(log.text)")
+    check(streams, requests)
+    let stream = streams[poison]
+    #expect(stream.failure?.contains("3 times in a row") == true && stream.failure?.contains("this prompt is poison") == true)
+    #expect(stream.tokens == Array(ScriptedEngine.answer(to: poison).prefix(token)))
+    end(engine)
+  }
+
+  @Test func cancelledRequestsAreForgottenAcrossJobs() throws {
+    let engine = try SupervisedEngine(Job.options("crash-after=60", "step-milliseconds=2"))
+    let streams = Streams()
+    let (kept, dropped) = (Job.request(1, tokens: 80), Job.request(2, tokens: 100_000))
+    streams.submit(kept, to: engine)
+    streams.submit(dropped, to: engine)
+    #expect(streams.wait { $0.allSatisfy { $0.tokens.count > 5 } })
+    engine.cancel(dropped.id)
+    let count = streams[dropped].tokens.count
+    #expect(streams.wait { $0.contains { $0.finish != nil } })
+    check(streams, [kept])
+    #expect(streams[dropped].tokens.count <= count + 1)
+    end(engine)
+  }
+
+  @Test func aRequestThatTheLinkRefusesFailsWithWords() throws {
+    let engine = try SupervisedEngine(Job.options())
+    let streams = Streams()
+    var request = Job.request(1)
+    request.sampling.temperature = -1
+    streams.submit(request, to: engine)
+    #expect(streams.waitForAll() && streams[request].failure?.contains("temperature") == true)
+    end(engine)
+  }
+
+  @Test func processesThatALauncherLeavesBehindAreEnded() throws {
+    func sleepers() -> Int {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+      return names.count { name in
+        (try? String(contentsOfFile: "/proc/\(name)/cmdline", encoding: .utf8)) == "sleep\03217\0"
+      }
+    }
+    let engine = try SupervisedEngine(Job.options("leave-child", "crash-after=10"))
+    let streams = Streams()
+    let request = Job.request(1, tokens: 35)
+    streams.submit(request, to: engine)
+    #expect(streams.waitForAll())
+    #expect(sleepers() <= 1, "one for the running job")
+    end(engine)
+    #expect(eventually { sleepers() == 0 })
+  }
+
+  @Test func stoppingWaitsForRequestsUnderWay() throws {
+    let engine = try SupervisedEngine(Job.options("step-milliseconds=5", "crash-after=50"))
+    let streams = Streams()
+    let request = Job.request(1, tokens: 80)
+    streams.submit(request, to: engine)
+    #expect(streams.wait { $0.allSatisfy { $0.tokens.count > 3 } })
+    end(engine)
+    check(streams, [request])
+  }
+
+  /// The launcher that is used: it forwards both streams in pieces, through a terminal, and tells which rank a signal ended.
+  @Test func aJobUnderMpirunIsServedAndItsDeadRankNamed() throws {
+    let log = Log()
+    var options = Job.options("crash-after=30", log: log)
+    options.command =
+      ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "-n", "1"] + options.command
+    let engine = try SupervisedEngine(options)
+    let streams = Streams()
+    let requests = [Job.request(1), Job.request(2, tokens: 5, prompt: (0..<150_000).map { $0 })]
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(streams.waitForAll(), "\(engine.state)\n\(log.text)")
+    check(streams, requests)
+    #expect(log.text.contains("the job ended: rank 0 on host "), "\(log.text)")
+    #expect(log.text.contains("ended by signal 9 (Killed)"), "\(log.text)")
+    end(engine)
+  }
+}
