@@ -39,6 +39,7 @@ let package = Package(
     // 2
     layer("Checkpoints", ["JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
+    layer("StructuredOutput", ["JSON"]),
     layer("ChatTemplates", ["JSON"]),
     layer("Telemetry", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
@@ -81,6 +82,7 @@ let package = Package(
       ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
+    tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",
