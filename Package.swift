@@ -39,6 +39,7 @@ let package = Package(
     // 2
     layer("Checkpoints", ["JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
+    layer("StructuredOutput", ["JSON"]),
     layer("ChatTemplates", ["JSON"]),
     layer("Telemetry", ["JSON"]),
     layer("Serving", ["JSON"]),
@@ -89,6 +90,7 @@ let package = Package(
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "Serving", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
+    tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",
