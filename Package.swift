@@ -20,7 +20,9 @@ let package = Package(
   name: "martinet",
   products: [.executable(name: "martinet", targets: ["martinet"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
     // 0: C libraries found with pkg-config, and the C we wrote.
@@ -44,6 +46,7 @@ let package = Package(
     layer("Serving", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
     // 3
+    layer("Prompts", ["JSON", "Checkpoints", "Tokenization", "ChatTemplates"]),
     layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),
     // 4
     layer("Fabric", ["CMPIShims", "Telemetry"]),
@@ -55,11 +58,20 @@ let package = Package(
       ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    // 7
+    layer(
+      "Coordinator",
+      [
+        "JSON", "Serving", "Tokenization", "ChatTemplates", "Prompts", "OpenAIProtocol", "StructuredOutput",
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
+        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
         "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],

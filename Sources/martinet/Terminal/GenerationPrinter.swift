@@ -1,6 +1,7 @@
 import Glibc
 import Inference
 import JSON
+import Prompts
 import Tokenization
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
