@@ -78,6 +78,7 @@ let package = Package(
       swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
+    tests("ServingTests", ["Serving", "JSON"]),
     tests("KernelsTests", ["CKernels", "COpenBLAS", "Kernels"]),
     tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["Machine"]),
