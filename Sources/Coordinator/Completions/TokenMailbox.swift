@@ -1,4 +1,3 @@
-import DequeModule
 import Serving
 import Synchronization
 
@@ -8,7 +7,8 @@ import Synchronization
 /// nothing more, and what was kept is dropped.
 final class TokenMailbox: Sendable {
   enum Item: Sendable, Equatable {
-    case event(TokenEvent)
+    /// At least one, in order.
+    case events([TokenEvent])
     /// Nothing has happened for a while.
     case tick
     case closed(Closure)
@@ -21,7 +21,7 @@ final class TokenMailbox: Sendable {
   }
 
   private struct State {
-    var events: Deque<TokenEvent> = []
+    var events: [TokenEvent] = []
     var closure: Closure?
     var waiter: CheckedContinuation<Item, Never>?
   }
@@ -37,7 +37,7 @@ final class TokenMailbox: Sendable {
       guard state.closure == nil else { return (nil, .tick, true) }
       if let waiter = state.waiter {
         state.waiter = nil
-        return (waiter, .event(event), true)
+        return (waiter, .events([event]), true)
       }
       guard state.events.count < limit else {
         state.events = []
@@ -71,12 +71,15 @@ final class TokenMailbox: Sendable {
     waiter?.resume(returning: .tick)
   }
 
-  /// The next item, in order; for one task only.
+  /// All that has come and not been taken, or else what comes next; for one task only.
   func next() async -> Item {
     await withCheckedContinuation { continuation in
       let item = state.withLock { state -> Item? in
         if let closure = state.closure { return .closed(closure) }
-        if let event = state.events.popFirst() { return .event(event) }
+        if !state.events.isEmpty {
+          defer { state.events = [] }
+          return .events(state.events)
+        }
         state.waiter = continuation
         return nil
       }

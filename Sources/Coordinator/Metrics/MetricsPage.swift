@@ -81,14 +81,4 @@ enum MetricsPage {
 
 extension EngineState {
   static let names = ["loading", "ready", "restarting", "failed", "stopped"]
-
-  var name: String {
-    switch self {
-    case .loading: "loading"
-    case .ready: "ready"
-    case .restarting: "restarting"
-    case .failed: "failed"
-    case .stopped: "stopped"
-    }
-  }
 }
