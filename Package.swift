@@ -42,6 +42,7 @@ let package = Package(
     layer("Checkpoints", ["JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
     layer("ChatTemplates", ["JSON"]),
+    layer("OpenAIProtocol", ["JSON"]),
     layer("Telemetry", ["JSON"]),
     layer("Serving", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
@@ -100,6 +101,7 @@ let package = Package(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
+    tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )
