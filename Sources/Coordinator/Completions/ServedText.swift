@@ -14,6 +14,7 @@ final class ServedText: Sendable {
   let stopTokens: Set<Int32>
   /// nil where the model's folder has no template, so that there are no chats.
   private let template: ChatTemplate?
+  let knownGrammars = KnownGrammars()
   private let formats = Mutex<[String: ToolCallFormat]>([:])
   private let vocabularies = Mutex<[Int: TokenVocabulary]>([:])
 

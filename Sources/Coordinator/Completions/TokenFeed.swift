@@ -2,7 +2,7 @@ import OpenAIProtocol
 import Serving
 
 /// Takes a submission's tokens from its mailbox, and counts them. For the one task that answers the request.
-struct TokenFeed {
+struct TokenFeed: Sendable {
   struct Token {
     /// The sequence's number among the request's.
     var index: Int
@@ -16,8 +16,8 @@ struct TokenFeed {
     case idle
   }
 
-  /// Prompt tokens found in the cache, of the sequence with the most of them.
-  private(set) var cachedTokens = 0
+  /// Prompt tokens found in the cache, of each sequence.
+  private(set) var cachedTokens: [Int]
   private let submission: Submission
   private let metrics: ServerMetrics
   private let arrival: ContinuousClock.Instant
@@ -28,6 +28,7 @@ struct TokenFeed {
   init(_ submission: Submission, metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
     (self.submission, self.metrics, self.arrival) = (submission, metrics, arrival)
     let count = submission.ids.count
+    cachedTokens = Array(repeating: 0, count: count)
     lastToken = Array(repeating: nil, count: count)
     hasStarted = Array(repeating: false, count: count)
     hasEnded = Array(repeating: false, count: count)
@@ -65,7 +66,7 @@ struct TokenFeed {
       // Again after a preemption, when what was computed before is in the cache.
       guard !hasStarted[index] else { return nil }
       hasStarted[index] = true
-      cachedTokens = max(cachedTokens, cached)
+      cachedTokens[index] = cached
       metrics.count { $0.cachedTokens += cached }
       return nil
     case .token(_, let drawn, let finish):

@@ -1,4 +1,5 @@
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
 import NIOPosix
@@ -17,7 +18,7 @@ extension Coordinator {
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
-    let server = try configuration.tls.map { try HTTPServerBuilder.tls(base, tlsConfiguration: $0.configuration()) } ?? base
+    let server: HTTPServerBuilder = try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
     let application = Application(
       responder: Responder(coordinator: self), server: server,
       configuration: .init(

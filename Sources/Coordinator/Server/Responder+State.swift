@@ -1,3 +1,4 @@
+import Foundation
 import Hummingbird
 import JSON
 import OpenAIProtocol
@@ -63,7 +64,7 @@ extension Responder {
       ServedModel(id: $0, created: configuration.created, contextLength: coordinator.contextLength ?? 0)
     }
     guard let name else { return .json(models.listJSON) }
-    let decoded = name.removingURLPercentEncoding() ?? name
+    let decoded = name.removingPercentEncoding ?? name
     guard let model = models.first(where: { $0.id == decoded }) else {
       throw APIError.unknownModel(decoded, served: configuration.modelNames)
     }
