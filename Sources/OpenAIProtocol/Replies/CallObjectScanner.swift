@@ -129,7 +129,9 @@ struct CallObjectScanner: Sendable {
       if hasWholeArguments { begin() }
     } else {
       // Some models write the arguments as the text of an object.
-      guard (try? JSONValue(parsing: text, limits: JSONLimits(depth: 64)))?.object != nil else { return stage = .failed }
+      guard (try? JSONValue(parsing: text, limits: JSONLimits(depth: 64)))?.object != nil else {
+        return stage = .failed
+      }
       arguments = Array(text.utf8)
       endArguments()
     }

@@ -89,7 +89,7 @@ struct HarmonyReader: CallReader {
       if output.hasReasoning { output.reasoning("\n") }
       stage = .body(.reasoning)
       return false
-    case .some(let parsed) where ["final", "commentary", nil].contains(parsed.channel):
+    case .some:
       pending.drop(message.bytes.count)
       if output.hasContent { output.content("\n") }
       return false
@@ -133,19 +133,25 @@ struct HarmonyReader: CallReader {
     var channel: String?
     var recipient: String?
 
-    /// Nil for a role that is not the assistant's.
+    /// Nil for a role that is not the assistant's, and for what no header has.
     init?(_ text: String) {
-      var words = text.replacing("<|start|>", with: " <|start|> ").replacing("<|channel|>", with: " <|channel|> ")
-        .replacing("<|constrain|>", with: " ").split(whereSeparator: \.isWhitespace).map(String.init)[...]
+      var spaced = text
+      for marker in ["<|start|>", "<|channel|>", "<|constrain|>"] {
+        spaced = spaced.replacing(marker, with: " \(marker) ")
+      }
+      var words = spaced.split(whereSeparator: \.isWhitespace).map(String.init)[...]
       if words.first == "<|start|>" {
         guard words.dropFirst().first == "assistant" else { return nil }
         words = words.dropFirst(2)
       }
       while let word = words.popFirst() {
-        if word == "<|channel|>" {
-          channel = words.popFirst()
-        } else if word.hasPrefix("to=") {
+        if word == "<|channel|>", channel == nil, let name = words.popFirst() {
+          guard ["analysis", "commentary", "final"].contains(name) else { return nil }
+          channel = name
+        } else if word.hasPrefix("to="), recipient == nil {
           recipient = String(word.dropFirst(3))
+        } else if !["<|constrain|>", "json", "code"].contains(word) {
+          return nil
         }
       }
     }

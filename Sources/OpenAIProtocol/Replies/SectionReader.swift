@@ -100,9 +100,10 @@ struct SectionReader: CallReader {
     rest.drop(nameStart)
     let name = Self.trimmed(rest.take(length))
     rest.drop(1)
+    let isFunction = Self.trimmed(pending.prefix(typeLength)) == "function"
     switch rest.begins(with: fence) {
     case .undecided where !atEnd: return .needsMore
-    case .yes where !name.isEmpty: break
+    case .yes where isFunction && !name.isEmpty: break
     default: return fail(into: &output)
     }
     rest.drop(fence.bytes.count)
