@@ -63,8 +63,8 @@ package struct ToolCallFormat: Sendable, Equatable {
 
   /// Whether a reply to this prompt begins inside reasoning, because the template has opened it already.
   package func opensReasoning(prompt: String) -> Bool {
-    guard let open = reasoningTags?.open else { return false }
-    let end = prompt.utf8.reversed().drop { $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }
-    return end.starts(with: open.utf8.reversed())
+    let channel = syntax == .harmony ? "<|channel|>analysis<|message|>" : nil
+    guard let open = channel ?? reasoningTags?.open else { return false }
+    return prompt.utf8.reversed().drop(while: isWhitespace).starts(with: open.utf8.reversed())
   }
 }

@@ -14,7 +14,7 @@ extension ChatMessage {
     _ name: String, of request: RequestReader, limits: RequestLimits
   ) throws(APIError) -> [ChatMessage] {
     guard let values = try request.array(name) else { throw .missing(name) }
-    guard !values.isEmpty else { throw .outOfRange(name, expected: "an array with at least one message", found: "empty") }
+    guard !values.isEmpty else { throw .outOfRange(name, expected: "an array of messages", found: "empty") }
     guard values.count <= limits.messageCount else {
       throw .outOfRange(name, expected: "an array of at most \(limits.messageCount) messages", found: "\(values.count)")
     }

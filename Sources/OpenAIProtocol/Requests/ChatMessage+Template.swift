@@ -30,7 +30,7 @@ extension ToolCall {
   /// What is no JSON object stays text: the template says what it makes of it.
   fileprivate func templateArguments(for format: ToolCallFormat) -> JSONValue {
     guard format.takesArgumentsAsObject else { return .string(arguments) }
-    if arguments.utf8.allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }) { return .object(JSONObject()) }
+    if arguments.utf8.allSatisfy(isWhitespace) { return .object(JSONObject()) }
     guard let value = try? JSONValue(parsing: arguments, limits: JSONLimits(depth: 64)), value.object != nil else {
       return .string(arguments)
     }

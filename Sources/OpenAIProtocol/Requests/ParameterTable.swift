@@ -33,7 +33,9 @@ struct ParameterTable {
     var best: (name: String, distance: Int)?
     for candidate in known.sorted() {
       let distance = Self.distance(spelt, Array(candidate.utf8))
-      if distance <= min(3, max(1, candidate.utf8.count / 3)), distance < best?.distance ?? .max {
+      let length = candidate.utf8.count
+      let isClose = distance <= min(3, max(1, length / 3)) && distance < min(spelt.count, length)
+      if isClose, distance < best?.distance ?? .max {
         best = (candidate, distance)
       }
     }

@@ -26,7 +26,8 @@ extension SamplingOptions {
       let shown = APIError.clipped(key)
       guard let id = JSONNumber(text: key).exactInt, id >= 0, id < limits.vocabularySize ?? .max else {
         let most = limits.vocabularySize.map { "from 0 to \($0 - 1)" } ?? "of at least 0"
-        throw .outOfRange(reader.path, expected: "an object whose keys are token ids \(most)", found: "one with '\(shown)'")
+        throw .outOfRange(
+          reader.path, expected: "an object whose keys are token ids \(most)", found: "one with '\(shown)'")
       }
       let bias = try RequestReader.number(value, path: "\(reader.path).\(shown)", in: -100...100)
       guard biases.updateValue(bias, forKey: id) == nil else {
