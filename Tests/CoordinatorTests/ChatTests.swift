@@ -12,8 +12,9 @@ import Testing
     var script = FakeEngine.Script(model.tokens(" there was a king") + [1])
     script.cachedTokens = 2
     let engine = FakeEngine(script)
+    let count = script.tokens.count
     try await TestServer.run(engine) { server in
-      let reply = try await server.chat(["seed": 7, "temperature": 0.5, "logit_bias": ["5": -3]])
+      let reply = try await server.chat(["seed": 7, "temperature": .double(0.5), "logit_bias": ["5": -3]])
       #expect(reply.status == 200)
       let choice = reply.json["choices"]?.array?.first
       #expect(choice?["message"]?["content"] == " there was a king" && choice?["message"]?["role"] == "assistant")
@@ -22,7 +23,7 @@ import Testing
       let usage = reply.json["usage"]
       let prompt = [0] + model.tokens("Once upon a time")
       #expect(usage?["prompt_tokens"] == .int(prompt.count))
-      #expect(usage?["completion_tokens"] == .int(script.tokens.count))
+      #expect(usage?["completion_tokens"] == .int(count))
       #expect(usage?["prompt_tokens_details"]?["cached_tokens"] == 2)
       let submitted = try #require(engine.submitted.first)
       #expect(submitted.prompt == prompt && submitted.stopTokens == [1] && submitted.logitBias == [5: -3])
@@ -123,8 +124,8 @@ import Testing
       #expect(parts.compactMap { $0["reasoning_content"]?.string }.joined() == "Let me think.")
       #expect(parts.compactMap { $0["content"]?.string }.joined() == "Forty-two.")
       let usage = stream ? reply.chunks.last?["usage"] : reply.json["usage"]
-      let count = usage?["completion_tokens_details"]?["reasoning_tokens"]?.exactInt ?? 0
-      #expect(count >= model.tokens("Let me think.").count && count <= model.tokens("Let me think.\n").count + 1)
+      let count = usage?["completion_tokens_details"]?["reasoning_tokens"]?.exactInt
+      #expect(count == model.tokens("Let me think.\n").count)
     }
   }
 
@@ -141,8 +142,8 @@ import Testing
       #expect(reply.status == 400 && reply.errorMessage.contains("the first message must be a user's"))
     }
     try await TestServer.run(TestModel.withoutTemplate.engine(answering: "x"), model: .withoutTemplate) { server in
-      #expect(try await server.chat().errorCode == "no_chat_template")
-      #expect(try await server.complete().status == 200)
+      let (chat, completion) = (try await server.chat(), try await server.complete())
+      #expect(chat.errorCode == "no_chat_template" && completion.status == 200)
     }
   }
 

@@ -1,4 +1,5 @@
 import OpenAIProtocol
+import Prompts
 import Serving
 
 /// One reply of a chat, as it comes.
@@ -15,6 +16,8 @@ struct ChatChoice: Sendable {
   private var stream: TextStream
   private var parser: ReplyParser
   private var isReasoning: Bool
+  /// Finds what closes the reasoning; nil once it has, and where there is none.
+  private var closing: StopStrings?
 
   init(index: Int, plan: ChatPlan, text: ServedText, identifiers: IdentifierSource) {
     (self.index, self.text, stopTokens) = (index, text, plan.stopTokens)
@@ -22,6 +25,7 @@ struct ChatChoice: Sendable {
     parser = ReplyParser(
       format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning, identifiers: identifiers)
     isReasoning = plan.startsInReasoning
+    closing = plan.format.reasoningTags.map { StopStrings([$0.close]) }
   }
 
   /// What a token adds. Nothing may be pushed once `finish` is set.
@@ -39,6 +43,7 @@ struct ChatChoice: Sendable {
       reply.add(event)
       if case .reasoning = event { isReasoning = true } else { isReasoning = false }
     }
+    if closing?.push(piece.text).isStopped ?? false { (isReasoning, closing) = (false, nil) }
     if isReasoning { reasoningCount += 1 }
     return events
   }

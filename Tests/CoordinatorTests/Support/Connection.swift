@@ -58,7 +58,9 @@ final class Connection: @unchecked Sendable {
   func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { Foundation.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL.rawValue)) }
+      let count = bytes.withUnsafeBytes {
+        Foundation.send(descriptor, $0.baseAddress! + sent, $0.count - sent, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { throw Failure(description: "send: \(String(cString: strerror(errno)))") }
       sent += count
     }
@@ -117,7 +119,8 @@ final class Connection: @unchecked Sendable {
       body = try read(count: length)
     } else if headers["transfer-encoding"] == "chunked" {
       while true {
-        let size = Int(try read(until: "\r\n").dropLast(2), radix: 16) ?? 0
+        // To Swift, "\r\n" is one character.
+        let size = Int(try read(until: "\r\n").dropLast(), radix: 16) ?? 0
         body += try read(count: size)
         _ = try read(until: "\r\n")
         if size == 0 { break }
