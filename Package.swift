@@ -41,6 +41,7 @@ let package = Package(
     // 2
     layer("Checkpoints", ["JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
+    layer("StructuredOutput", ["JSON"]),
     layer("ChatTemplates", ["JSON"]),
     layer("OpenAIProtocol", ["JSON"]),
     layer("Telemetry", ["JSON"]),
@@ -96,6 +97,7 @@ let package = Package(
       ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
     tests("TokenizationTests", ["Tokenization", "JSON"]),
+    tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",

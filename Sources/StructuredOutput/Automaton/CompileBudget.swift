@@ -1,0 +1,27 @@
+/// What compiling one grammar may cost, counted in elementary steps, so that a hostile schema is an error and not a wait.
+///
+/// A step is about ten to thirty nanoseconds in an optimised build: the limit is well under a second.
+final class CompileBudget {
+  static let stepLimit = 20_000_000
+  /// Cells of all transition tables together, four bytes each.
+  static let cellLimit = 12_000_000
+
+  private var steps = 0
+  private var cells = 0
+  /// What is being compiled, for errors.
+  var pointer = "#"
+
+  func spend(_ count: Int) throws(StructuredOutputError) {
+    steps += count
+    guard steps <= Self.stepLimit else {
+      throw .tooLarge(what: "the work of compiling what stands", pointer: pointer, limit: Self.stepLimit)
+    }
+  }
+
+  func addCells(_ count: Int) throws(StructuredOutputError) {
+    cells += count
+    guard cells <= Self.cellLimit else {
+      throw .tooLarge(what: "the automaton of what stands", pointer: pointer, limit: Self.cellLimit)
+    }
+  }
+}

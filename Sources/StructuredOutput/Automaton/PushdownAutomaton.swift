@@ -1,0 +1,177 @@
+/// All rules of a grammar in one numbering of states; rule 0 is the whole output.
+///
+/// Every state that is left has a completion: those without one are cut off when the automaton is made.
+struct PushdownAutomaton: Sendable {
+  struct Edge: Sendable {
+    var label: Int32
+    var target: Int32
+  }
+
+  /// How deep calls may nest. Values of JSON nest one call a level, so that outputs stay below the 128 levels that
+  /// `JSONLimits` admits.
+  static let depthLimit = 120
+
+  /// [256] for each rule.
+  private let classes: [UInt8]
+  private let classBase: [Int32]
+  private let rowStart: [Int32]
+  private let transitions: [Int32]
+  let accepts: [Bool]
+  private let callStart: [Int32]
+  private let callEdges: [Edge]
+  private let tokenStart: [Int32]
+  private let tokenEdges: [Edge]
+  /// The first state of each rule.
+  let starts: [Int32]
+  /// How many calls deep the shallowest completion of a state goes.
+  let heights: [Int32]
+  /// Whether a state has an edge for some byte or token.
+  let reads: [Bool]
+  /// Bytes that no rule tells apart, by byte.
+  let sharedClasses: [UInt8]
+  let sharedClassCount: Int
+
+  var stateCount: Int { accepts.count }
+
+  func calls(_ state: Int32) -> ArraySlice<Edge> {
+    callEdges[Int(callStart[Int(state)])..<Int(callStart[Int(state) + 1])]
+  }
+
+  func tokens(_ state: Int32) -> ArraySlice<Edge> {
+    tokenEdges[Int(tokenStart[Int(state)])..<Int(tokenStart[Int(state) + 1])]
+  }
+
+  /// The state after `byte`, -1 where there is none.
+  func next(_ state: Int32, _ byte: UInt8) -> Int32 {
+    let column = classes[Int(classBase[Int(state)]) + Int(byte)]
+    return transitions[Int(rowStart[Int(state)]) + Int(column)]
+  }
+
+  /// `names[r]` says where rule `r` comes from, for errors.
+  init(
+    _ rules: [RuleAutomaton], names: [String], budget: CompileBudget
+  ) throws(StructuredOutputError) {
+    var assembly = Assembly(rules)
+    try LeftRecursion.check(assembly, names: names)
+    let heights = try Heights.compute(assembly, budget: budget)
+    guard heights[0] != Heights.none else { throw Self.failure(assembly, heights: heights, names: names) }
+    guard heights[0] <= Self.depthLimit else {
+      throw .tooLarge(what: "the nesting that every output needs", pointer: names[0], limit: Self.depthLimit)
+    }
+    assembly.cutDeadEnds(heights)
+    classes = assembly.classes
+    classBase = assembly.ruleOf.map { $0 * 256 }
+    rowStart = assembly.rowStart
+    transitions = assembly.transitions
+    accepts = assembly.accepts
+    starts = assembly.starts
+    self.heights = heights
+    (callStart, callEdges) = Self.flatten(assembly.calls)
+    (tokenStart, tokenEdges) = Self.flatten(assembly.tokens)
+    reads = assembly.reads
+    (sharedClasses, sharedClassCount) = assembly.sharedClasses()
+  }
+
+  private static func flatten(_ lists: [[Edge]]) -> ([Int32], [Edge]) {
+    var starts: [Int32] = [0]
+    var edges: [Edge] = []
+    for list in lists {
+      edges += list
+      starts.append(Int32(edges.count))
+    }
+    return (starts, edges)
+  }
+
+  /// Names a rule that cannot end although all it may call can, or else one that only calls itself.
+  private static func failure(_ assembly: Assembly, heights: [Int32], names: [String]) -> StructuredOutputError {
+    var seen: Set<Int32> = [0]
+    var stack: [Int32] = [0]
+    var blamed: Int32 = 0
+    while let rule = stack.popLast() {
+      var dead: Set<Int32> = []
+      for state in assembly.states(of: rule) {
+        for call in assembly.calls[state] where heights[Int(assembly.starts[Int(call.label)])] == Heights.none {
+          dead.insert(call.label)
+        }
+      }
+      blamed = rule
+      if dead.isEmpty { break }
+      for next in dead.sorted() where seen.insert(next).inserted { stack.append(next) }
+    }
+    return .contradictory(
+      pointer: names[Int(blamed)],
+      reason: "no output ends: it demands itself without end, or bytes the vocabulary has no tokens for")
+  }
+}
+
+/// The rules side by side, as they are put into one numbering.
+struct Assembly {
+  var classes: [UInt8] = []
+  var ruleOf: [Int32] = []
+  var rowStart: [Int32] = []
+  var transitions: [Int32] = []
+  var classCounts: [Int] = []
+  var accepts: [Bool] = []
+  var calls: [[PushdownAutomaton.Edge]] = []
+  var tokens: [[PushdownAutomaton.Edge]] = []
+  var starts: [Int32] = []
+
+  init(_ rules: [RuleAutomaton]) {
+    for (number, rule) in rules.enumerated() {
+      let base = Int32(accepts.count)
+      starts.append(base)
+      classes += rule.classes
+      classCounts.append(rule.classCount)
+      for state in 0..<rule.stateCount {
+        ruleOf.append(Int32(number))
+        rowStart.append(Int32(transitions.count + state * rule.classCount))
+        calls.append(rule.calls[state].map { .init(label: $0.label, target: $0.target + base) })
+        tokens.append(rule.tokens[state].map { .init(label: $0.label, target: $0.target + base) })
+      }
+      accepts += rule.accepts
+      for target in rule.transitions { transitions.append(target < 0 ? -1 : target + base) }
+    }
+  }
+
+  var stateCount: Int { accepts.count }
+
+  func states(of rule: Int32) -> Range<Int> {
+    let end = Int(rule) + 1 < starts.count ? Int(starts[Int(rule) + 1]) : stateCount
+    return Int(starts[Int(rule)])..<end
+  }
+
+  /// Where the bytes of a state's row lead.
+  func row(_ state: Int) -> Range<Int> {
+    let start = Int(rowStart[state])
+    return start..<start + classCounts[Int(ruleOf[state])]
+  }
+
+  mutating func cutDeadEnds(_ heights: [Int32]) {
+    for i in transitions.indices where transitions[i] >= 0 && heights[Int(transitions[i])] == Heights.none {
+      transitions[i] = -1
+    }
+    for state in 0..<stateCount {
+      calls[state].removeAll {
+        heights[Int($0.target)] == Heights.none || heights[Int(starts[Int($0.label)])] == Heights.none
+      }
+      tokens[state].removeAll { heights[Int($0.target)] == Heights.none }
+    }
+  }
+
+  var reads: [Bool] {
+    (0..<stateCount).map { state in
+      !tokens[state].isEmpty || row(state).contains { transitions[$0] >= 0 }
+    }
+  }
+
+  func sharedClasses() -> ([UInt8], Int) {
+    var result = [UInt8](repeating: 0, count: 256)
+    var current = 0
+    for byte in 1..<256 {
+      let differs = stride(from: 0, to: classes.count, by: 256).contains { classes[$0 + byte] != classes[$0 + byte - 1] }
+      if differs { current += 1 }
+      result[byte] = UInt8(current)
+    }
+    return (result, current + 1)
+  }
+}

@@ -1,0 +1,26 @@
+/// What may follow when the rule at the top of a stack ends: states to go on in, each with the stack below it.
+///
+/// Several stacks that meet share a node (a graph-structured stack), so that ambiguity does not multiply.
+final class StackNode: Sendable {
+  struct Entry: Sendable {
+    var state: Int32
+    var parent: StackNode
+  }
+  /// Unlike any other node's, also of nodes long gone.
+  let serial: Int
+  /// Ascending by state, each state once; none at the bottom.
+  let entries: [Entry]
+  let depth: Int32
+
+  init(serial: Int, entries: [Entry]) {
+    self.serial = serial
+    self.entries = entries
+    depth = entries.isEmpty ? 0 : entries.map(\.parent.depth).max()! + 1
+  }
+}
+
+/// A state and the stack below it.
+struct Configuration: Sendable {
+  var state: Int32
+  var stack: StackNode
+}

@@ -1,0 +1,206 @@
+/// The magnitudes, without sign, of the numbers that may be written.
+///
+/// At most 15 digits before and 15 after the point (more where a bound has more, up to 18 and 30), so that every integer
+/// is exact in double precision and a number comes to an end. An exponent has two digits at most, and none is
+/// written where bounds or divisors hold.
+struct NumberAutomata {
+  static let digitCount = 15
+  static let integerDigitLimit = 18
+  static let fractionDigitLimit = 30
+  static let exponentDigitCount = 2
+
+  /// Magnitudes of numbers from zero up, and of those below zero.
+  private(set) var nonNegative: ScalarAutomaton?
+  private(set) var negative: ScalarAutomaton?
+
+  /// Both are nil where no number is left.
+  init(_ constraint: NumberConstraint, isInteger: Bool, budget: CompileBudget) throws(StructuredOutputError) {
+    let integerDigits = try Self.integerDigitCount(constraint, budget: budget)
+    let fractionDigits = isInteger ? 0 : try Self.fractionDigitCount(constraint, budget: budget)
+    let isFree = constraint == NumberConstraint() && !isInteger
+    var divisors: [ScalarAutomaton] = []
+    for divisor in constraint.divisors {
+      guard let divisor = Divisor(divisor) else {
+        throw .unsupported(
+          keyword: "multipleOf", pointer: budget.pointer,
+          reason: "the divisor has too many digits; at most \(Divisor.integerLimit), of any decimal scale down to 1e-15")
+      }
+      divisors.append(try .multiples(of: divisor, budget: budget))
+    }
+    for isNegative in [false, true] {
+      let mirrored = isNegative ? constraint.mirrored : constraint
+      if let maximum = mirrored.maximum, maximum.value.isNegative { continue }
+      if isNegative, let maximum = mirrored.maximum, maximum.value.isZero { continue }
+      var pattern = isNegative && isInteger ? "[1-9][0-9]{0,\(integerDigits - 1)}" : "(?:0|[1-9][0-9]{0,\(integerDigits - 1)})"
+      if fractionDigits > 0 { pattern += "(?:\\.[0-9]{1,\(fractionDigits)})?" }
+      if isFree { pattern += "(?:[eE][+-]?[0-9]{1,\(Self.exponentDigitCount)})?" }
+      var automaton = try ScalarAutomaton(whole: pattern, budget: budget)
+      if let minimum = mirrored.minimum, !minimum.value.isNegative {
+        automaton = try automaton.intersection(
+          .magnitudes(comparedWith: minimum, wantsGreater: true), budget: budget)
+      }
+      if let maximum = mirrored.maximum, maximum.value.integerDigitCount <= Self.integerDigitLimit {
+        automaton = try automaton.intersection(
+          .magnitudes(comparedWith: maximum, wantsGreater: false), budget: budget)
+      }
+      for divisor in divisors { automaton = try automaton.intersection(divisor, budget: budget) }
+      if automaton.isEmpty { continue }
+      if isNegative { negative = automaton } else { nonNegative = automaton }
+    }
+  }
+
+  /// Enough digits for the smallest magnitude that is allowed.
+  private static func integerDigitCount(
+    _ constraint: NumberConstraint, budget: CompileBudget
+  ) throws(StructuredOutputError) -> Int {
+    var count = digitCount
+    // Only a bound that pushes values away from zero asks for more digits.
+    for minimum in [constraint.minimum, constraint.mirrored.minimum] {
+      guard let value = minimum?.value, !value.isNegative else { continue }
+      count = max(count, value.integerDigitCount + 1)
+    }
+    guard count <= integerDigitLimit else {
+      throw .unsupported(
+        keyword: "minimum or maximum", pointer: budget.pointer,
+        reason: "all numbers it leaves have more than \(integerDigitLimit - 1) digits")
+    }
+    return count
+  }
+
+  private static func fractionDigitCount(
+    _ constraint: NumberConstraint, budget: CompileBudget
+  ) throws(StructuredOutputError) -> Int {
+    var count = digitCount
+    for bound in [constraint.minimum, constraint.maximum] {
+      if let bound { count = max(count, bound.value.fractionDigitCount + 1) }
+    }
+    guard count <= fractionDigitLimit else {
+      throw .unsupported(
+        keyword: "minimum or maximum", pointer: budget.pointer,
+        reason: "it has more than \(fractionDigitLimit - 1) digits after the point")
+    }
+    return count
+  }
+}
+
+extension NumberConstraint {
+  /// The constraint of the negated numbers.
+  var mirrored: NumberConstraint {
+    NumberConstraint(
+      minimum: maximum.map { NumberBound(value: $0.value.negated, isExclusive: $0.isExclusive) },
+      maximum: minimum.map { NumberBound(value: $0.value.negated, isExclusive: $0.isExclusive) }, divisors: divisors)
+  }
+}
+
+extension ScalarAutomaton {
+  /// The ten digits, the point, and everything else.
+  private static let decimalAlphabet: [ScalarSet] = {
+    let digits = (0..<10).map { ScalarSet([48 + $0...48 + $0]) }
+    return digits + [ScalarSet("."), ScalarSet("0123456789.").complement]
+  }()
+
+  /// Builds an automaton over digits and the point from states that are values.
+  private static func explore<State: Hashable>(
+    from start: State, accepts: (State) -> Bool, digit: (State, Int) -> State?, point: (State) -> State?
+  ) -> ScalarAutomaton {
+    var result = ScalarAutomaton(alphabet: decimalAlphabet, transitions: [], accepts: [])
+    var ids = [start: Int32(0)]
+    var states = [start]
+    func id(_ state: State?) -> Int32 {
+      guard let state else { return dead }
+      if let known = ids[state] { return known }
+      ids[state] = Int32(states.count)
+      states.append(state)
+      return Int32(states.count - 1)
+    }
+    var done = 0
+    while done < states.count {
+      let state = states[done]
+      done += 1
+      for value in 0..<10 { result.transitions.append(id(digit(state, value))) }
+      result.transitions.append(id(point(state)))
+      result.transitions.append(dead)
+      result.accepts.append(accepts(state))
+    }
+    return result.trimmed()
+  }
+
+  private enum Order { case less, equal, greater }
+  private enum Comparison: Hashable {
+    /// So many digits read before the point, and how they compare with the bound's first ones.
+    case integer(count: Int, Order)
+    /// More digits before the point than the bound has.
+    case longer
+    /// The same value before the point, and so many of the bound's digits after it.
+    case fraction(count: Int)
+    case decided(Order)
+  }
+
+  /// Decimals without sign and leading zeros that are greater (or less) than a bound that is zero or more, or equal to
+  /// it unless it is exclusive.
+  static func magnitudes(comparedWith bound: NumberBound, wantsGreater: Bool) -> ScalarAutomaton {
+    let whole = bound.value.integerDigits.isEmpty ? [0] : bound.value.integerDigits
+    let fraction = bound.value.fractionDigits
+    func compare(_ a: Int, _ b: UInt8) -> Order { a < Int(b) ? .less : a > Int(b) ? .greater : .equal }
+    func order(_ state: Comparison) -> Order {
+      switch state {
+      case .integer(let count, let order):
+        count < whole.count ? .less : order == .equal && !fraction.isEmpty ? .less : order
+      case .longer: .greater
+      case .fraction(let count): count < fraction.count ? .less : .equal
+      case .decided(let order): order
+      }
+    }
+    return explore(
+      from: Comparison.integer(count: 0, .equal),
+      accepts: { state in
+        switch order(state) {
+        case .less: !wantsGreater
+        case .greater: wantsGreater
+        case .equal: !bound.isExclusive
+        }
+      },
+      digit: { state, digit in
+        switch state {
+        case .integer(let count, let order):
+          if count == whole.count { return .longer }
+          return .integer(count: count + 1, order == .equal ? compare(digit, whole[count]) : order)
+        case .longer: return .longer
+        case .fraction(let count):
+          let order = compare(digit, count < fraction.count ? fraction[count] : 0)
+          return order == .equal ? .fraction(count: min(count + 1, fraction.count)) : .decided(order)
+        case .decided(let order): return .decided(order)
+        }
+      },
+      point: { state in
+        guard case .integer(let count, let order) = state else { return state == .longer ? .decided(.greater) : nil }
+        if count < whole.count { return .decided(.less) }
+        return order == .equal ? .fraction(count: 0) : .decided(order)
+      })
+  }
+
+  private struct Remainder: Hashable {
+    var value: Int
+    /// -1 before the point.
+    var fractionCount: Int
+  }
+
+  /// Decimals that are whole multiples of `divisor`.
+  static func multiples(of divisor: Divisor, budget: CompileBudget) throws(StructuredOutputError) -> ScalarAutomaton {
+    try budget.spend(12 * divisor.integer * (divisor.scale + 2))
+    return explore(
+      from: Remainder(value: 0, fractionCount: -1),
+      accepts: { state in
+        var value = state.value
+        for _ in max(0, state.fractionCount)..<divisor.scale { value = value * 10 % divisor.integer }
+        return value % divisor.integer == 0
+      },
+      digit: { state, digit in
+        if state.fractionCount == divisor.scale { return digit == 0 ? state : nil }
+        return Remainder(
+          value: (state.value * 10 + digit) % divisor.integer,
+          fractionCount: state.fractionCount < 0 ? -1 : state.fractionCount + 1)
+      },
+      point: { state in state.fractionCount < 0 ? Remainder(value: state.value, fractionCount: 0) : nil })
+  }
+}

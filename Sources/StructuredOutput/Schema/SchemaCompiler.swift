@@ -1,0 +1,161 @@
+import JSON
+
+/// Turns one schema document into rules: one for the values at each place of it.
+///
+/// Whitespace, where JSON allows any: nothing or one space after ':', nothing or one space or a line end and up to 32
+/// spaces of indentation after ',', '{' and '[' and before '}' and ']', nothing elsewhere.
+final class SchemaCompiler {
+  static let indentationLimit = 32
+  static let itemLimit = 100_000
+
+  let grammar: GrammarCompiler
+  let normalizer: SchemaNormalizer
+  private let root: SchemaReference
+  private var rules: [String: Int32] = [:]
+  /// Rules that are numbered but not built: a queue, so that deep schemas take no stack.
+  private var waiting: [(rule: Int32, shapes: [Shape], isPlain: Bool)] = []
+
+  /// Whether what is being built has one shape, and that from one schema.
+  private var isPlain = false
+
+  var budget: CompileBudget { grammar.budget }
+
+  init(_ schema: JSONValue, in grammar: GrammarCompiler) {
+    self.grammar = grammar
+    root = SchemaReference(value: schema, pointer: "#")
+    normalizer = SchemaNormalizer(root: schema, budget: grammar.budget)
+  }
+
+  /// The rule for whole values.
+  func compile() throws(StructuredOutputError) -> Int32 {
+    let rule = try self.rule(for: [root])
+    while let next = waiting.popLast() {
+      isPlain = next.isPlain
+      var builder = grammar.makeBuilder()
+      for shape in next.shapes { try add(shape, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end) }
+      try grammar.define(next.rule, builder)
+    }
+    return rule
+  }
+
+  /// The rule for values that satisfy all of `schemas`.
+  func rule(for schemas: [SchemaReference]) throws(StructuredOutputError) -> Int32 {
+    var seen: Set<String> = []
+    let schemas = schemas.filter { !$0.isTrivial && seen.insert($0.pointer).inserted }
+    let key = schemas.map(\.pointer).joined(separator: "\n")
+    if let known = rules[key] { return known }
+    let pointer = schemas.last?.pointer ?? "#"
+    budget.pointer = pointer
+    try budget.spend(20)
+    let shapes: [Shape]
+    do throws(StructuredOutputError) {
+      shapes = try normalizer.shapes(of: schemas)
+    } catch {
+      // Schemas that exclude each other only where they meet leave other ways open; one by itself is a mistake.
+      guard case .contradictory = error, schemas.count > 1 else { throw error }
+      grammar.contradictions.append(error)
+      shapes = []
+    }
+    let signature = shapes.map(\.signature).joined(separator: "|")
+    // Shapes that say the same share a rule, and with it what is learnt of it.
+    if let known = rules["=" + signature] {
+      rules[key] = known
+      return known
+    }
+    let rule = try grammar.reserveRule(pointer)
+    rules[key] = rule
+    rules["=" + signature] = rule
+    waiting.append((rule, shapes, shapes.count == 1 && schemas.count == 1))
+    return rule
+  }
+
+  private func add(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
+    budget.pointer = shape.pointer
+    if let values = shape.values {
+      for value in values { try add(literal: value, to: &builder, from: from, end: end, depth: 0) }
+      return
+    }
+    if shape.types.contains(.null) { builder.addLiteral("null", from: from, to: end) }
+    if shape.types.contains(.boolean) {
+      builder.addLiteral("true", from: from, to: end)
+      builder.addLiteral("false", from: from, to: end)
+    }
+    if !shape.types.isDisjoint(with: .number) { try addNumber(shape, to: &builder, from: from, end: end) }
+    if shape.types.contains(.string) { try addString(shape, to: &builder, from: from, end: end) }
+    if shape.types.contains(.array) { try addArray(shape, to: &builder, from: from, end: end) }
+    if shape.types.contains(.object) { try addObject(shape, to: &builder, from: from, end: end) }
+  }
+
+  /// Notes that none of `types` has a value that could be written. A mistake if nothing else was asked for.
+  private func noValue(of types: TypeSet, _ shape: Shape, _ reason: String) throws(StructuredOutputError) {
+    let error = StructuredOutputError.contradictory(pointer: shape.pointer, reason: reason)
+    if isPlain, shape.types.isSubset(of: types) { throw error }
+    grammar.contradictions.append(error)
+  }
+
+  private func addNumber(
+    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
+    let isInteger = !shape.types.contains(.fraction)
+    let automata = try NumberAutomata(shape.number, isInteger: isInteger, budget: budget)
+    if automata.nonNegative == nil, automata.negative == nil {
+      return try noValue(
+        of: .number, shape, "no number that can be written is within its bounds and a multiple of its divisors")
+    }
+    if let automaton = automata.nonNegative { builder.add(automaton, as: .plain, from: from, to: end) }
+    if let automaton = automata.negative {
+      let signed = builder.makeState()
+      builder.addByte("-", from: from, to: signed)
+      builder.add(automaton, as: .plain, from: signed, to: end)
+    }
+  }
+
+  private func addString(
+    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
+    let isFree = shape.patterns.isEmpty && shape.formats.isEmpty && shape.minimumLength == 0 && shape.maximumLength == nil
+    if isFree {
+      builder.addCall(try anyString(), from: from, to: end)
+      return
+    }
+    let strings = try normalizer.strings(of: shape)
+    if strings.isEmpty {
+      return try noValue(of: .string, shape, "no string has its length, its pattern and its format")
+    }
+    try addQuoted(strings, to: &builder, from: from, end: end)
+  }
+
+  func addQuoted(
+    _ strings: ScalarAutomaton, to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
+    try budget.spend(strings.stateCount * (strings.alphabet.count + 4))
+    let (open, closed) = (builder.makeState(), builder.makeState())
+    builder.addByte("\"", from: from, to: open)
+    builder.add(strings, as: .jsonString, from: open, to: closed)
+    builder.addByte("\"", from: closed, to: end)
+  }
+
+  /// The rule for any string; the same for all schemas.
+  func anyString() throws(StructuredOutputError) -> Int32 {
+    try grammar.sharedRule("string", name: "#") { builder throws(StructuredOutputError) in
+      builder.addAnyString(from: RuleBuilder.start, to: RuleBuilder.end)
+    }
+  }
+
+  /// The rule for whitespace next to brackets and after commas.
+  func gap() throws(StructuredOutputError) -> Int32 {
+    try grammar.sharedRule("gap", name: "#") { builder throws(StructuredOutputError) in
+      builder.addEmpty(from: RuleBuilder.start, to: RuleBuilder.end)
+      builder.addByte(" ", from: RuleBuilder.start, to: RuleBuilder.end)
+      var at = builder.makeState()
+      builder.addByte("\n", from: RuleBuilder.start, to: at)
+      for _ in 0..<Self.indentationLimit {
+        builder.addEmpty(from: at, to: RuleBuilder.end)
+        let next = builder.makeState()
+        builder.addByte(" ", from: at, to: next)
+        at = next
+      }
+      builder.addEmpty(from: at, to: RuleBuilder.end)
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import JSON
+
+extension Shape {
+  /// Adds what a schema's own keywords demand; references and combinations are not among them.
+  mutating func restrict(by keywords: SchemaKeywords) throws(StructuredOutputError) {
+    pointer = keywords.schema.pointer
+    try restrictTypes(keywords)
+    try restrictValues(keywords)
+    try restrictNumbers(keywords)
+    try restrictStrings(keywords)
+    try restrictArrays(keywords)
+    try restrictObjects(keywords)
+  }
+
+  private mutating func restrictTypes(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    guard let type = keywords["type"] else { return }
+    let expected = "the name of a type, or a list of them"
+    let names = type.array ?? [type]
+    var allowed: TypeSet = []
+    for name in names {
+      guard let name = name.string, let one = TypeSet(name: name) else { throw keywords.malformed("type", expected) }
+      allowed.formUnion(one)
+    }
+    guard !names.isEmpty else { throw keywords.malformed("type", expected) }
+    types.formIntersection(allowed)
+  }
+
+  private mutating func restrictValues(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    if let list = try keywords.list("enum") {
+      guard !list.isEmpty else { throw keywords.malformed("enum", "a list with a value at least") }
+      keep(list)
+    }
+    if let value = keywords["const"] { keep([value]) }
+  }
+
+  private mutating func keep(_ list: [JSONValue]) {
+    var distinct = ValueSet()
+    let list = list.filter { distinct.insert($0) }
+    guard let values else { return self.values = list }
+    self.values = values.filter { distinct.contains($0) }
+  }
+
+  private mutating func restrictNumbers(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    if let value = try keywords.number("minimum") { number.raiseMinimum(.init(value: value, isExclusive: false)) }
+    if let value = try keywords.number("exclusiveMinimum") { number.raiseMinimum(.init(value: value, isExclusive: true)) }
+    if let value = try keywords.number("maximum") { number.lowerMaximum(.init(value: value, isExclusive: false)) }
+    if let value = try keywords.number("exclusiveMaximum") { number.lowerMaximum(.init(value: value, isExclusive: true)) }
+    guard let divisor = try keywords.number("multipleOf") else { return }
+    guard !divisor.isZero, !divisor.isNegative else { throw keywords.malformed("multipleOf", "a number above zero") }
+    guard Divisor(divisor) != nil else {
+      throw keywords.unsupported("multipleOf", "the divisor has more digits than an automaton can keep remainders of")
+    }
+    if !number.divisors.contains(divisor) { number.divisors.append(divisor) }
+  }
+
+  private mutating func restrictStrings(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    if let count = try keywords.count("minLength") { minimumLength = max(minimumLength, count) }
+    if let count = try keywords.count("maxLength") { maximumLength = min(maximumLength ?? count, count) }
+    if let pattern = try keywords.string("pattern"), !patterns.contains(pattern) { patterns.append(pattern) }
+    if let format = try keywords.string("format").flatMap({ StringFormat(rawValue: $0) }), !formats.contains(format) {
+      formats.append(format)
+    }
+  }
+
+  private mutating func restrictArrays(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    if let count = try keywords.count("minItems") { minimumItemCount = max(minimumItemCount, count) }
+    if let count = try keywords.count("maxItems") { maximumItemCount = min(maximumItemCount ?? count, count) }
+    var list = Items()
+    list.prefix = try keywords.schemas("prefixItems") ?? []
+    list.rest = keywords.subschema("items")
+    if !list.prefix.isEmpty || list.rest != nil { items.append(list) }
+  }
+
+  private mutating func restrictObjects(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+    if let count = try keywords.count("minProperties") { minimumMemberCount = max(minimumMemberCount, count) }
+    if let count = try keywords.count("maxProperties") { maximumMemberCount = min(maximumMemberCount ?? count, count) }
+    if let names = try keywords.strings("required") {
+      var seen = Set(required.map { ExactString($0) })
+      for name in names where seen.insert(ExactString(name)).inserted { required.append(name) }
+    }
+    var own = Members()
+    if let properties = keywords["properties"] {
+      guard let properties = properties.object else { throw keywords.malformed("properties", "an object of schemas") }
+      for (name, value) in properties.members {
+        own.index[ExactString(name)] = own.properties.count
+        own.properties.append((name, keywords.schema.child("properties", name, value)))
+      }
+    }
+    own.additional = keywords.subschema("additionalProperties")
+    if !own.properties.isEmpty || own.additional != nil { members.append(own) }
+  }
+}
+
+/// JSON values compared as JSON Schema does: numbers by value, objects without regard to order.
+struct ValueSet {
+  private var keys: Set<[UInt8]> = []
+
+  /// False for a value that is there already.
+  mutating func insert(_ value: JSONValue) -> Bool { keys.insert(Self.key(value)).inserted }
+  func contains(_ value: JSONValue) -> Bool { keys.contains(Self.key(value)) }
+
+  private static func key(_ value: JSONValue) -> [UInt8] {
+    switch value {
+    case .null: return Array("n".utf8)
+    case .bool(let value): return Array(value ? "t".utf8 : "f".utf8)
+    case .number(let number):
+      guard let decimal = DecimalNumber(number) else { return Array("#\(number.text)".utf8) }
+      return Array("\(decimal.isNegative ? "-" : "+")\(decimal.digits)e\(decimal.exponent)".utf8)
+    case .string(let text): return JSONText.string(text)
+    case .array(let values): return list("[", values.map { key($0) })
+    case .object(let object):
+      let members = object.members.map { JSONText.string($0.key) + [UInt8(ascii: ":")] + key($0.value) }
+      return list("{", members.sorted { $0.lexicographicallyPrecedes($1) })
+    }
+  }
+
+  private static func list(_ open: String, _ keys: [[UInt8]]) -> [UInt8] {
+    Array(open.utf8) + keys.map { $0 + [UInt8(ascii: ",")] }.joined() + [UInt8(ascii: "]")]
+  }
+}

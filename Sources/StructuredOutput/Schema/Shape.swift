@@ -1,0 +1,108 @@
+import JSON
+
+/// The kinds of values that JSON Schema's "type" tells apart; a number is an integer or a fraction.
+struct TypeSet: OptionSet, Hashable, Sendable {
+  let rawValue: UInt8
+  static let null = TypeSet(rawValue: 1)
+  static let boolean = TypeSet(rawValue: 2)
+  static let integer = TypeSet(rawValue: 4)
+  static let fraction = TypeSet(rawValue: 8)
+  static let string = TypeSet(rawValue: 16)
+  static let array = TypeSet(rawValue: 32)
+  static let object = TypeSet(rawValue: 64)
+  static let number: TypeSet = [.integer, .fraction]
+  static let all: TypeSet = [.null, .boolean, .number, .string, .array, .object]
+
+  /// nil for a word that is no type.
+  init?(name: String) {
+    switch name {
+    case "null": self = .null
+    case "boolean": self = .boolean
+    case "integer": self = .integer
+    case "number": self = .number
+    case "string": self = .string
+    case "array": self = .array
+    case "object": self = .object
+    default: return nil
+    }
+  }
+
+  init(rawValue: UInt8) { self.rawValue = rawValue }
+}
+
+/// Demands that all hold for one value: what remains of schemas once references and combinations are resolved.
+struct Shape {
+  /// The items of one schema: its "additionalProperties" and "items" speak of its own lists only.
+  struct Items {
+    var prefix: [SchemaReference] = []
+    var rest: SchemaReference?
+  }
+  struct Members {
+    var properties: [(name: String, schema: SchemaReference)] = []
+    var index: [ExactString: Int] = [:]
+    var additional: SchemaReference?
+
+    /// What this schema demands of the member `name`; nil for nothing.
+    func demand(_ name: String) -> SchemaReference? { index[ExactString(name)].map { properties[$0].schema } ?? additional }
+  }
+
+  /// Where the schema stands, for errors.
+  var pointer: String
+  var types: TypeSet = .all
+  /// The only values that are left, when "enum" or "const" say so.
+  var values: [JSONValue]?
+  var number = NumberConstraint()
+  var minimumLength = 0
+  var maximumLength: Int?
+  var patterns: [String] = []
+  var formats: [StringFormat] = []
+  var items: [Items] = []
+  var minimumItemCount = 0
+  var maximumItemCount: Int?
+  var members: [Members] = []
+  var required: [String] = []
+  var minimumMemberCount = 0
+  var maximumMemberCount: Int?
+
+  init(pointer: String) { self.pointer = pointer }
+
+  /// What element `index` of an array has to satisfy; `nil` stands for all beyond the prefixes.
+  func demands(onItem index: Int?) -> [SchemaReference] {
+    items.compactMap { list in
+      if let index, index < list.prefix.count { list.prefix[index] } else { list.rest }
+    }
+  }
+
+  var prefixCount: Int { items.map(\.prefix.count).max() ?? 0 }
+
+  func demands(onMember name: String) -> [SchemaReference] { members.compactMap { $0.demand(name) } }
+
+  /// What members have to satisfy that no schema names.
+  var demandsOnOtherMembers: [SchemaReference] { members.compactMap(\.additional) }
+
+  /// Names that schemas mention, in the order in which they are written: as declared, then those required only.
+  var memberNames: [String] {
+    var seen: Set<ExactString> = []
+    var names: [String] = []
+    for name in members.flatMap({ $0.properties.map(\.name) }) + required
+    where seen.insert(ExactString(name)).inserted { names.append(name) }
+    return names
+  }
+
+  /// A text that is the same for shapes that admit the same values for the same reasons.
+  var signature: String {
+    var parts = ["t\(types.rawValue)"]
+    if let values { parts.append("v" + JSONValue.array(values).text()) }
+    if !types.isDisjoint(with: .number) { parts.append("n\(number)") }
+    if types.contains(.string) { parts.append("s\(minimumLength),\(maximumLength ?? -1),\(patterns),\(formats)") }
+    if types.contains(.array) {
+      parts.append("a\(minimumItemCount),\(maximumItemCount ?? -1)")
+      parts += items.map { "\($0.prefix.map(\.pointer)),\($0.rest?.pointer ?? "")" }
+    }
+    if types.contains(.object) {
+      parts.append("o\(minimumMemberCount),\(maximumMemberCount ?? -1),\(required)")
+      parts += members.map { "\($0.properties.map(\.schema.pointer)),\($0.additional?.pointer ?? "")" }
+    }
+    return parts.joined(separator: ";")
+  }
+}

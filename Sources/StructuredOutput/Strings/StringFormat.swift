@@ -1,0 +1,64 @@
+/// The formats of JSON Schema that outputs are held to. Others are annotations.
+enum StringFormat: String, CaseIterable {
+  case date
+  case time
+  case dateTime = "date-time"
+  case duration
+  case uuid
+  case email
+  case hostname
+  case ipv4
+  case ipv6
+  case uri
+
+  /// A pattern for whole strings. Each admits a subset of what its RFC does, which every validator accepts.
+  var pattern: String {
+    switch self {
+    case .date: Self.fullDate
+    case .time: Self.fullTime
+    case .dateTime: "(?:\(Self.fullDate))T\(Self.fullTime)"
+    case .duration:
+      // ISO 8601: at least one part, and one after the T if that is there.
+      """
+      P(?:\\d{1,4}W|(?:\\d{1,4}Y(?:\\d{1,4}M)?(?:\\d{1,4}D)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D)(?:\(Self.durationTime))?\
+      |\(Self.durationTime))
+      """
+    case .uuid: "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    case .email: "[A-Za-z0-9_+-]{1,20}(?:\\.[A-Za-z0-9_+-]{1,20}){0,2}@\(Self.label)(?:\\.\(Self.label)){1,3}"
+    case .hostname: "\(Self.label)(?:\\.\(Self.label)){0,6}"
+    case .ipv4: "(?:\(Self.octet)\\.){3}\(Self.octet)"
+    case .ipv6: Self.addressOfIPv6
+    case .uri: "[a-z][a-z0-9+.-]{1,15}://\(Self.label)(?:\\.\(Self.label)){0,6}(?::[1-9]\\d{0,3})?(?:/\(Self.path))?"
+    }
+  }
+
+  /// Years from 0001; 29 February in leap years only.
+  private static let fullDate: String = {
+    let year = "(?:000[1-9]|00[1-9]\\d|0[1-9]\\d{2}|[1-9]\\d{3})"
+    let leap = "(?:\\d{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+    let day = "(?:0[1-9]|1\\d|2[0-8])"
+    return """
+      (?:\(year)-(?:(?:0[1-9]|1[0-2])-\(day)|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)|\(leap)-02-29)
+      """
+  }()
+  /// No leap seconds: whether one existed depends on the day.
+  private static let fullTime =
+    "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
+  private static let durationTime =
+    "T(?:\\d{1,4}H(?:\\d{1,4}M)?(?:\\d{1,4}S)?|\\d{1,4}M(?:\\d{1,4}S)?|\\d{1,4}S)"
+  private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"
+  /// Shorter than the 63 that DNS allows: an automaton counts in states.
+  private static let label = "[A-Za-z](?:[A-Za-z0-9-]{0,29}[A-Za-z0-9])?"
+  private static let path = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*"
+
+  /// Eight groups, or fewer with one "::".
+  private static let addressOfIPv6: String = {
+    let group = "[0-9a-fA-F]{1,4}"
+    var forms = ["(?:\(group):){7}\(group)", "::(?:\(group)(?::\(group)){0,6})?"]
+    for before in 1...6 {
+      let after = 7 - before
+      forms.append("\(group)(?::\(group)){\(before - 1)}::(?:\(group)(?::\(group)){0,\(after - 1)})?")
+    }
+    return forms.joined(separator: "|")
+  }()
+}
