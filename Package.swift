@@ -20,7 +20,9 @@ let package = Package(
   name: "martinet",
   products: [.executable(name: "martinet", targets: ["martinet"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
   ],
   targets: [
     // 0: C libraries found with pkg-config, and the C we wrote.
@@ -41,10 +43,12 @@ let package = Package(
     layer("Tokenization", ["JSON", "CPCRE2"]),
     layer("StructuredOutput", ["JSON"]),
     layer("ChatTemplates", ["JSON"]),
+    layer("OpenAIProtocol", ["JSON"]),
     layer("Telemetry", ["JSON"]),
     layer("Serving", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
     // 3
+    layer("Prompts", ["JSON", "Checkpoints", "Tokenization", "ChatTemplates"]),
     layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),
     // 4
     layer("Fabric", ["CMPIShims", "Telemetry"]),
@@ -58,12 +62,21 @@ let package = Package(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     // 7
     layer("Supervision", ["JSON", "Machine", "Telemetry", "Serving"]),
+    layer(
+      "Coordinator",
+      [
+        "JSON", "Serving", "Tokenization", "ChatTemplates", "Prompts", "OpenAIProtocol", "StructuredOutput",
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+      ]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving",
+        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving", "StructuredOutput",
+        "Supervision", "Coordinator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -96,6 +109,7 @@ let package = Package(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
+    tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )

@@ -7,7 +7,7 @@ struct DecodedChunk {
 /// A step of decoding that passes text on as soon as nothing that follows can change it.
 ///
 /// Whole decoding runs the same stages, so a stream's parts joined are the whole text by construction.
-protocol DecoderStage {
+protocol DecoderStage: Sendable {
   mutating func receive(_ chunk: DecodedChunk, into output: inout [DecodedChunk]) throws(TokenizerError)
   /// Called once, after the last chunk.
   mutating func finish(into output: inout [DecodedChunk]) throws(TokenizerError)

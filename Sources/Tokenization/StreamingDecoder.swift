@@ -1,5 +1,5 @@
 /// Decodes token by token, giving out only whole characters that no later token can change.
-package struct StreamingDecoder {
+package struct StreamingDecoder: Sendable {
   private let tokenizer: Tokenizer
   private let skipsSpecialTokens: Bool
   private var stages: [any DecoderStage]

@@ -3,6 +3,7 @@ import Fabric
 import Inference
 import JSON
 import MoEModel
+import Prompts
 
 /// `martinet generate`: continue prompts.
 struct Generate: ParsableCommand {

@@ -4,6 +4,7 @@ import Fabric
 import Inference
 import JSON
 import MoEModel
+import Prompts
 
 /// `martinet score`: how probable a model finds given text.
 struct Score: ParsableCommand {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import JSON
+import Prompts
 import Tokenization
 
 /// `martinet tokenize`: text to token ids and back.

@@ -7,8 +7,6 @@ enum PromptError: Error, CustomStringConvertible {
   case malformedLine(path: String, line: Int, reason: String)
   case noPrompts(path: String)
   case malformedIDs(String)
-  case noTokenizer(String)
-  case noChatTemplate(folder: String)
   case malformedMessages(path: String, reason: String)
 
   var description: String {
@@ -20,9 +18,6 @@ enum PromptError: Error, CustomStringConvertible {
     case .malformedLine(let path, let line, let reason): "\(path), line \(line): \(reason)"
     case .noPrompts(let path): "\(path) has no prompts: give one JSON object or one line of text a prompt"
     case .malformedIDs(let text): "\"\(text)\" is not a list of token ids; write them as 1,2,3"
-    case .noTokenizer(let reason): "text needs the model's tokenizer: \(reason); or give token ids"
-    case .noChatTemplate(let folder):
-      "\(folder) has no chat template (tokenizer_config.json or chat_template.jinja); leave out --chat"
     case .malformedMessages(let path, let reason): "\(path): \(reason)"
     }
   }

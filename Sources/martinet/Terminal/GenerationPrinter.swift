@@ -1,6 +1,7 @@
 import Glibc
 import Inference
 import JSON
+import Prompts
 import Serving
 import Tokenization
 

@@ -1,9 +1,8 @@
 import Checkpoints
-import Inference
 
 /// The tokens that end a text, from `generation_config.json` or else `config.json`: one id or a list.
-enum StopTokens {
-  static func read(_ folder: CheckpointFolder) throws -> Set<Int32> {
+package enum StopTokens {
+  package static func read(_ folder: CheckpointFolder) throws -> Set<Int32> {
     let ids = 0...Int(Int32.max)
     if let generation = folder.generationConfig {
       let reader = try ConfigReader(generation, path: folder.path + "/generation_config.json")

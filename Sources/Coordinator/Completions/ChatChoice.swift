@@ -1,0 +1,55 @@
+import OpenAIProtocol
+import Prompts
+import Serving
+
+/// One reply of a chat, as it comes.
+struct ChatChoice: Sendable {
+  let index: Int
+  private(set) var reply = Reply()
+  private(set) var tokenCount = 0
+  private(set) var reasoningCount = 0
+  private(set) var finish: OpenAIProtocol.FinishReason?
+  /// Log-probabilities of tokens whose text is not given out yet.
+  private var logprobs: [TokenLogprob] = []
+  private let text: ServedText
+  private let stopTokens: Set<Int32>
+  private var stream: TextStream
+  private var parser: ReplyParser
+  private var isReasoning: Bool
+  /// Finds what closes the reasoning; nil once it has, and where there is none.
+  private var closing: StopStrings?
+
+  init(index: Int, plan: ChatPlan, text: ServedText, identifiers: IdentifierSource) {
+    (self.index, self.text, stopTokens) = (index, text, plan.stopTokens)
+    stream = TextStream(text, markers: Set(plan.format.markers), stop: plan.request.stop)
+    parser = ReplyParser(
+      format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning, identifiers: identifiers)
+    isReasoning = plan.startsInReasoning
+    closing = plan.format.reasoningTags.map { StopStrings([$0.close]) }
+  }
+
+  /// What a token adds. Nothing may be pushed once `finish` is set.
+  mutating func push(_ token: TokenFeed.Token) -> [ReplyEvent] {
+    tokenCount += 1
+    if let logprob = text.logprob(token.drawn) { logprobs.append(logprob) }
+    let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
+    let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
+    var events = piece.text.isEmpty ? [] : parser.push(piece.text)
+    if let finish = piece.finish {
+      events += parser.finish()
+      self.finish = finish == .stop && parser.hasToolCalls ? .toolCalls : finish
+    }
+    for event in events {
+      reply.add(event)
+      if case .reasoning = event { isReasoning = true } else { isReasoning = false }
+    }
+    if closing?.push(piece.text).isStopped ?? false { (isReasoning, closing) = (false, nil) }
+    if isReasoning { reasoningCount += 1 }
+    return events
+  }
+
+  mutating func takeLogprobs() -> [TokenLogprob]? {
+    defer { logprobs = [] }
+    return logprobs.isEmpty ? nil : logprobs
+  }
+}

@@ -1,0 +1,104 @@
+import JSON
+import OpenAIProtocol
+import Serving
+import StructuredOutput
+
+/// A chat request, understood: what the engine is to continue, and how its answer is read.
+struct ChatPlan: Sendable {
+  let request: ChatCompletionRequest
+  let format: ToolCallFormat
+  /// Those the model may call.
+  let tools: [ToolDefinition]
+  let prompt: [Int]
+  let startsInReasoning: Bool
+  let stopTokens: Set<Int32>
+  let grammar: JSONValue?
+  let maxNewTokens: Int
+
+  /// Takes time in proportion to the conversation. Throws refusals.
+  init(_ request: ChatCompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) {
+    self.request = request
+    format = text.format(family: facts.family)
+    tools = request.toolChoice == .none ? [] : request.tools
+    if !tools.isEmpty, !format.supportsTools {
+      throw .invalidRequest(
+        "this model's chat template shows no form of calling functions", param: "tools", code: "unsupported_parameter")
+    }
+    let rendered = try text.render(
+      request.messages, tools: tools, variables: request.templateVariables,
+      addsGenerationPrompt: request.addsGenerationPrompt, continuesFinalMessage: request.continuesFinalMessage,
+      family: facts.family)
+    // The template writes the special tokens itself.
+    prompt = try text.encode(rendered, addSpecialTokens: false)
+    startsInReasoning = format.opensReasoning(prompt: rendered)
+    stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
+    maxNewTokens = try TokenRoom(
+      promptCount: prompt.count, contextLength: contextLength, param: "messages"
+    ).maxNewTokens(asked: request.maxTokens)
+    let grammar = try OutputGrammar.of(request, tools: tools, format: format, startsInReasoning: startsInReasoning)
+    try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
+    self.grammar = grammar?.json
+  }
+
+  /// The sequences of the request's choices.
+  func tokenRequests(ids: Range<Int>) throws(APIError) -> [TokenRequest] {
+    let prompt = prompt.map { Int32($0) }
+    var requests: [TokenRequest] = []
+    for (choice, id) in ids.enumerated() {
+      var token = TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: maxNewTokens)
+      token.sampling = try SamplingParameters(request.sampling, choice: choice)
+      token.logitBias = request.sampling.tokenBias
+      token.stopTokens = stopTokens
+      token.topLogprobs = request.wantsLogprobs ? request.topLogprobs : nil
+      token.grammar = grammar
+      requests.append(token)
+    }
+    return requests
+  }
+}
+
+/// What a prompt leaves of the model's context.
+struct TokenRoom {
+  let promptCount: Int
+  let contextLength: Int
+  let param: String
+
+  /// As many as were asked for, which must fit; or else all that fit.
+  func maxNewTokens(asked: Int?) throws(APIError) -> Int {
+    let room = contextLength - promptCount
+    guard room >= 1 else {
+      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, param: param)
+    }
+    guard let asked else { return room }
+    guard asked <= room else {
+      throw .outputTooLong(promptTokens: promptCount, maxTokens: asked, contextLength: contextLength)
+    }
+    return asked
+  }
+}
+
+extension SamplingParameters {
+  /// `choice`: which of a prompt's continuations this is; each has a seed of its own.
+  init(_ options: SamplingOptions, choice: Int) throws(APIError) {
+    self.init()
+    temperature = Float(options.temperature)
+    topP = Float(options.topP)
+    topK = min(options.topK ?? 0, Int(Int32.max))
+    minP = Float(options.minP)
+    presencePenalty = Float(options.presencePenalty)
+    frequencyPenalty = Float(options.frequencyPenalty)
+    repetitionPenalty = Float(options.repetitionPenalty)
+    seed = options.seed.map { UInt64(bitPattern: Int64($0)) &+ UInt64(choice) } ?? .random(in: .min ... .max)
+    do { try validate() } catch {
+      throw .invalidRequest("\(error)", param: error.name.replacing("-", with: "_"))
+    }
+  }
+}
+
+extension SamplingOptions {
+  var tokenBias: [Int32: Float] {
+    var biases: [Int32: Float] = [:]
+    for (id, bias) in logitBias { if let id = Int32(exactly: id) { biases[id] = Float(bias) } }
+    return biases
+  }
+}

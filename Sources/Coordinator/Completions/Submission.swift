@@ -1,0 +1,83 @@
+import NIOCore
+import Serving
+import Synchronization
+
+/// The sequences of one HTTP request, from their admission until the last has ended, or the client has gone.
+final class Submission: Sendable {
+  let ids: Range<Int>
+  let mailbox: TokenMailbox
+  private let ticket: Admission.Ticket
+  private let coordinator: Coordinator
+  private let channel: any Channel
+  private let departure: Departure
+
+  private struct State {
+    /// Submitted, and not known to have ended.
+    var live: Set<Int> = []
+    var hasEnded = false
+  }
+  private let state = Mutex(State())
+
+  init(
+    _ ticket: Admission.Ticket, mailbox: TokenMailbox, coordinator: Coordinator, channel: any Channel,
+    departure: Departure
+  ) {
+    (self.ticket, ids, self.mailbox) = (ticket, ticket.sequences, mailbox)
+    (self.coordinator, self.channel, self.departure) = (coordinator, channel, departure)
+    departure.onDeparture { [self] in
+      if end() { coordinator.metrics.count { $0.departures += 1 } }
+      mailbox.close(.clientLeft)
+    }
+  }
+
+  /// Gives the sequences to the engine, unless the client has gone meanwhile.
+  func submit(_ requests: [TokenRequest]) {
+    let mayStart = state.withLock { state in
+      if !state.hasEnded { state.live = Set(requests.map(\.id.value)) }
+      return !state.hasEnded
+    }
+    guard mayStart else { return }
+    for request in requests {
+      coordinator.engine.submit(request) { [self] event in receive(event) }
+    }
+    // The client may have gone between the two: its sequences, not yet known to the engine, were cancelled in vain.
+    if state.withLock({ $0.hasEnded }) { for request in requests { coordinator.engine.cancel(request.id) } }
+  }
+
+  private func receive(_ event: TokenEvent) {
+    if event.isLast { state.withLock { _ = $0.live.remove(event.id.value) } }
+    if !mailbox.push(event) {
+      coordinator.metrics.count { $0.slowClients += 1 }
+      // Ends the submission, too, from a thread that is not the engine's.
+      channel.close(mode: .all, promise: nil)
+    }
+  }
+
+  /// Ends one sequence before its time.
+  func cancel(_ id: Int) {
+    if state.withLock({ $0.live.remove(id) != nil }) { coordinator.engine.cancel(RequestID(id)) }
+  }
+
+  /// Ends what has not ended, and gives the places back; whether this was the first call.
+  @discardableResult func end() -> Bool {
+    let (live, isFirst) = state.withLock { state in
+      defer { (state.live, state.hasEnded) = ([], true) }
+      return (state.live, !state.hasEnded)
+    }
+    for id in live { coordinator.engine.cancel(RequestID(id)) }
+    guard isFirst else { return false }
+    departure.forget()
+    coordinator.admission.leave(ticket)
+    return true
+  }
+}
+
+extension TokenEvent {
+  var isLast: Bool {
+    switch self {
+    case .started: false
+    case .token(_, _, let finish): finish != nil
+    case .failed: true
+    }
+  }
+}

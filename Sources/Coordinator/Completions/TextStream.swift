@@ -1,0 +1,59 @@
+import OpenAIProtocol
+import Prompts
+import Serving
+import Tokenization
+
+/// Turns the tokens of one sequence into text, up to a stop string or a token that ends it.
+struct TextStream: Sendable {
+  struct Piece {
+    /// What is certain by now; often empty.
+    var text: String
+    /// nil while the sequence goes on.
+    var finish: OpenAIProtocol.FinishReason?
+  }
+
+  private let text: ServedText
+  /// Texts of special tokens that are shown; all others are left out.
+  private let markers: Set<String>
+  private var decoder: StreamingDecoder
+  private var stops: StopStrings
+
+  init(_ text: ServedText, markers: Set<String> = [], stop: [String]) {
+    self.text = text
+    self.markers = markers
+    decoder = text.tokenizer.makeStreamingDecoder(skipSpecialTokens: false)
+    stops = StopStrings(stop)
+  }
+
+  /// `isEnd`: the token is one of those that end the sequence, and is no text.
+  mutating func push(_ token: Int32, finish: Serving.FinishReason?, isEnd: Bool) -> Piece {
+    let (shown, isStopped) = stops.push(decode(Int(token), isEnd: isEnd))
+    if isStopped { return Piece(text: shown, finish: .stop) }
+    guard let finish else { return Piece(text: shown, finish: nil) }
+    // Bytes of a character that never became whole.
+    let (rest, isStoppedAtEnd) = stops.push((try? decoder.finish()) ?? "")
+    if isStoppedAtEnd { return Piece(text: shown + rest, finish: .stop) }
+    return Piece(text: shown + rest + stops.flush(), finish: finish == .stop ? .stop : .length)
+  }
+
+  private mutating func decode(_ id: Int, isEnd: Bool) -> String {
+    let tokenizer = text.tokenizer
+    if tokenizer.isSpecial(id) || isEnd {
+      guard let form = tokenizer.token(id), markers.contains(form) else { return "" }
+    }
+    // Models have rows beyond the tokenizer's last id; a token without text has none to show.
+    return (try? decoder.push(id)) ?? ""
+  }
+}
+
+extension ServedText {
+  /// A drawn token's log-probability as responses tell it; nil where none was asked for.
+  func logprob(_ drawn: DrawnToken) -> TokenLogprob? {
+    guard let logprob = drawn.logprob else { return nil }
+    return TokenLogprob(
+      bytes: bytes(drawn.token), logprob: Double(logprob),
+      top: drawn.top.map { .init(bytes: bytes($0.token), logprob: Double($0.logprob)) })
+  }
+
+  func bytes(_ token: Int32) -> [UInt8] { tokenizer.tokenBytes(Int(token)) ?? [] }
+}

@@ -1,0 +1,100 @@
+import OpenAIProtocol
+import Serving
+
+/// Takes a submission's tokens from its mailbox, and counts them. For the one task that answers the request.
+struct TokenFeed: Sendable {
+  struct Token {
+    /// The sequence's number among the request's.
+    var index: Int
+    var drawn: DrawnToken
+    var finish: Serving.FinishReason?
+  }
+
+  enum Step {
+    case tokens([Token])
+    /// Nothing has come for a while.
+    case idle
+  }
+
+  /// Prompt tokens found in the cache, of each sequence.
+  private(set) var cachedTokens: [Int]
+  private let submission: Submission
+  private let metrics: ServerMetrics
+  private let arrival: ContinuousClock.Instant
+  private var lastToken: [ContinuousClock.Instant?]
+  private var hasStarted: [Bool]
+  private var hasEnded: [Bool]
+
+  init(_ submission: Submission, metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
+    (self.submission, self.metrics, self.arrival) = (submission, metrics, arrival)
+    let count = submission.ids.count
+    cachedTokens = Array(repeating: 0, count: count)
+    lastToken = Array(repeating: nil, count: count)
+    hasStarted = Array(repeating: false, count: count)
+    hasEnded = Array(repeating: false, count: count)
+  }
+
+  /// The next tokens; nil when all sequences have ended. Throws what an engine failed with, and when the client has gone.
+  mutating func next() async throws -> Step? {
+    while hasEnded.contains(false) {
+      let events: [TokenEvent]
+      switch await submission.mailbox.next() {
+      case .events(let taken): events = taken
+      case .tick: return .idle
+      case .closed(.drained): throw APIError.stopping
+      case .closed(.clientLeft), .closed(.clientTooSlow): throw ClientGone()
+      }
+      var tokens: [Token] = []
+      for event in events { if let token = try take(event) { tokens.append(token) } }
+      if !tokens.isEmpty { return .tokens(tokens) }
+    }
+    return nil
+  }
+
+  /// Nothing more of a sequence is wanted.
+  mutating func end(_ index: Int) {
+    guard !hasEnded[index] else { return }
+    hasEnded[index] = true
+    submission.cancel(submission.ids.lowerBound + index)
+  }
+
+  private mutating func take(_ event: TokenEvent) throws -> Token? {
+    let index = event.id.value - submission.ids.lowerBound
+    guard hasEnded.indices.contains(index), !hasEnded[index] else { return nil }
+    switch event {
+    case .started(_, let cached):
+      // Again after a preemption, when what was computed before is in the cache.
+      guard !hasStarted[index] else { return nil }
+      hasStarted[index] = true
+      cachedTokens[index] = cached
+      metrics.count { $0.cachedTokens += cached }
+      return nil
+    case .token(_, let drawn, let finish):
+      record(index)
+      if finish != nil { hasEnded[index] = true }
+      return Token(index: index, drawn: drawn, finish: finish)
+    case .failed(_, let message):
+      hasEnded[index] = true
+      metrics.count { $0.engineFailures += 1 }
+      throw APIError.internalFailure(message)
+    }
+  }
+
+  private mutating func record(_ index: Int) {
+    let now = ContinuousClock.now
+    let (previous, arrival) = (lastToken[index], arrival)
+    lastToken[index] = now
+    metrics.count { counts in
+      counts.generatedTokens += 1
+      if let previous {
+        counts.interToken.record((now - previous).inSeconds)
+      } else {
+        counts.firstToken.record((now - arrival).inSeconds)
+      }
+    }
+  }
+}
+
+extension Duration {
+  var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}

@@ -1,0 +1,35 @@
+import Synchronization
+
+/// What the coordinator has counted since it started.
+final class ServerMetrics: Sendable {
+  struct Outcome: Hashable {
+    var route: String
+    var status: Int
+  }
+
+  struct Counts: Sendable {
+    var responses: [Outcome: Int] = [:]
+    var promptTokens = 0
+    var cachedTokens = 0
+    var generatedTokens = 0
+    /// Clients that went before their answer was complete.
+    var departures = 0
+    /// Clients that were too slow in taking their answer.
+    var slowClients = 0
+    var engineFailures = 0
+    var restarts = 0
+    var firstToken = Histogram.firstToken
+    var interToken = Histogram.interToken
+    var wholeRequest = Histogram.wholeRequest
+  }
+
+  private let counts = Mutex(Counts())
+
+  func count(_ change: (inout sending Counts) -> Void) { counts.withLock { change(&$0) } }
+
+  var current: Counts { counts.withLock { $0 } }
+
+  func countResponse(route: Route?, status: Int) {
+    count { $0.responses[Outcome(route: route?.rawValue ?? "other", status: status), default: 0] += 1 }
+  }
+}

@@ -1,0 +1,90 @@
+import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
+import NIOCore
+import NIOPosix
+import OpenAIProtocol
+import ServiceLifecycle
+import Serving
+
+extension Coordinator {
+  /// Serves until `drain` is called and the requests then in progress have ended. `onListening` gets the port.
+  ///
+  /// The engine is not stopped: whoever started it does that afterwards. May be called once.
+  package func run(onListening: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
+    let (limits, host, port) = (configuration.limits, configuration.host, configuration.port)
+    let base = HTTPServerBuilder.http1(
+      configuration: .init(
+        additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
+        httpDecoderConfiguration: .init(
+          maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
+    let server: HTTPServerBuilder = try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
+    let application = Application(
+      responder: Responder(coordinator: self), server: server,
+      configuration: .init(
+        address: .hostname(host, port: port),
+        availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: configuration.logger)),
+      onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) }, logger: configuration.logger)
+    let group = ServiceGroup(configuration: .init(services: [application], logger: configuration.logger))
+    do {
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        tasks.addTask {
+          try await self.superviseUntilDrained()
+          await group.triggerGracefulShutdown()
+          // What is left are answers being written; whoever does not take them is cut off.
+          try await Task.sleep(for: limits.stallTime)
+        }
+        defer { tasks.cancelAll() }
+        _ = try await tasks.next()
+      }
+    } catch let error as IOError {
+      await pool.stop()
+      throw CoordinatorError.cannotListen(host: host, port: port, reason: "\(error)")
+    } catch {
+      await pool.stop()
+      throw error
+    }
+    await pool.stop()
+  }
+
+  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is over.
+  private func superviseUntilDrained() async throws {
+    var attempt = 0
+    var deadline: ContinuousClock.Instant?
+    while true {
+      if case .restarting(_, let current) = engine.state {
+        if current > attempt { metrics.count { $0.restarts += current - attempt } }
+        attempt = current
+      } else {
+        attempt = 0
+      }
+      if admission.isDraining {
+        if admission.isEmpty { return }
+        let now = ContinuousClock.now
+        let end = deadline ?? now + configuration.limits.drainTime
+        deadline = end
+        if now >= end {
+          admission.endAll()
+          return
+        }
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+}
+
+extension TLSFiles {
+  func configuration() throws(CoordinatorError) -> TLSConfiguration {
+    do {
+      let chain = try NIOSSLCertificate.fromPEMFile(certificate)
+      guard !chain.isEmpty else { throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate") }
+      do {
+        let key = try NIOSSLPrivateKey(file: key, format: .pem)
+        return .makeServerConfiguration(certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+      } catch { throw CoordinatorError.unusableTLS(path: self.key, reason: "\(error)") }
+    } catch let error as CoordinatorError { throw error } catch {
+      throw .unusableTLS(path: certificate, reason: "\(error)")
+    }
+  }
+}

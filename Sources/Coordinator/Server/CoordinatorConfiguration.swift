@@ -1,0 +1,66 @@
+import JSON
+import Logging
+import Prompts
+
+/// What a coordinator serves, where, and within which limits.
+package struct CoordinatorConfiguration: Sendable {
+  package var host = "127.0.0.1"
+  /// 0 takes any free port.
+  package var port = 8000
+  /// Names that requests may give as `model`; answers carry the one that was asked for.
+  package var modelNames: [String]
+  /// The served model's tokenizer and chat template.
+  package var codec: TextCodec
+  /// Tokens that end a text, unless a request ignores them.
+  package var stopTokens: Set<Int32>
+  package var version = "0"
+  /// Seconds since 1970 at which the model was made, as `/v1/models` tells.
+  package var created = 0
+  /// Requests need one of these keys; none are needed where there are none.
+  package var keys = APIKeys()
+  package var tls: TLSFiles?
+  package var limits = ServerLimits()
+  /// The page at `/`.
+  package var page: String?
+  /// The origin whose pages may use the server from a browser; `*` for all.
+  package var allowedOrigin: String?
+  /// Threads that tokenize prompts and lay out conversations.
+  package var textThreads = 2
+  package var logger = Logger(label: "martinet")
+
+  package init(modelNames: [String], codec: TextCodec, stopTokens: Set<Int32>) {
+    (self.modelNames, self.codec, self.stopTokens) = (modelNames, codec, stopTokens)
+  }
+}
+
+/// What clients may take of the server.
+package struct ServerLimits: Sendable, Equatable {
+  /// Sequences that may wait beside those in progress; more are refused with 429.
+  package var queue = 256
+  /// Connections open at once; more wait to be accepted.
+  package var connections = 1024
+  package var bodyBytes = 16 << 20
+  package var headerBytes = 32 << 10
+  /// From a request's first line to the end of its body.
+  package var readTime = Duration.seconds(60)
+  /// Between requests of one connection.
+  package var idleTime = Duration.seconds(120)
+  /// A client that takes nothing for so long is disconnected.
+  package var stallTime = Duration.seconds(30)
+  /// Tokens a client may be behind; one that is further behind is disconnected.
+  package var bufferedTokens = 8192
+  /// A stream without tokens shows that it lives after so long, again and again.
+  package var keepAliveTime = Duration.seconds(10)
+  /// Requests in progress may go on for so long once the server is to stop.
+  package var drainTime = Duration.seconds(60)
+
+  package init() {}
+}
+
+/// PEM files of a certificate chain and its private key.
+package struct TLSFiles: Sendable, Equatable {
+  package var certificate: String
+  package var key: String
+
+  package init(certificate: String, key: String) { (self.certificate, self.key) = (certificate, key) }
+}

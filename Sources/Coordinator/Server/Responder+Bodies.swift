@@ -1,0 +1,56 @@
+import Hummingbird
+import JSON
+import NIOCore
+import OpenAIProtocol
+import Serving
+
+/// The client has gone, or was cut off: there is nobody to answer.
+struct ClientGone: Error {}
+
+/// What all routes that take a body begin with.
+extension Responder {
+  /// The body as JSON. Throws a refusal for one that is too large, too slow, or malformed.
+  func body(of request: Request) async throws -> JSONValue {
+    let limit = coordinator.configuration.limits.bodyBytes
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
+      throw APIError.bodyTooLarge(limit: limit)
+    }
+    let bytes: ByteBuffer
+    do {
+      bytes = try await request.body.collect(upTo: limit)
+    } catch is NIOTooManyBytesError {
+      throw APIError.bodyTooLarge(limit: limit)
+    } catch is ReadTimeout {
+      throw APIError.timeout(seconds: Int(coordinator.configuration.limits.readTime.components.seconds))
+    } catch { throw ClientGone() }
+    let limits = requestLimits
+    return try await coordinator.pool.run { try JSONValue(requestBody: bytes.readableBytesView, limits: limits) }
+  }
+
+  var requestLimits: RequestLimits {
+    var limits = RequestLimits()
+    limits.byteCount = coordinator.configuration.limits.bodyBytes
+    limits.vocabularySize = coordinator.engine.facts?.vocabularySize
+    return limits
+  }
+
+  func checkModel(_ name: String?) throws(APIError) {
+    let names = coordinator.configuration.modelNames
+    guard let name, !names.contains(name) else { return }
+    throw .unknownModel(name, served: names)
+  }
+
+  /// What the engine serves. Throws a refusal while it cannot be given anything.
+  func servingFacts() throws(APIError) -> EngineFacts {
+    switch coordinator.engine.state {
+    case .ready, .restarting: break
+    case .loading: throw .loading(retryAfter: 5)
+    case .failed(let reason):
+      throw APIError(
+        status: 503, type: "server_error", code: "engine_failed", message: "the model is not being served: \(reason)")
+    case .stopped: throw .stopping
+    }
+    guard let facts = coordinator.engine.facts else { throw .loading(retryAfter: 5) }
+    return facts
+  }
+}

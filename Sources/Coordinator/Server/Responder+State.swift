@@ -1,0 +1,73 @@
+import Foundation
+import Hummingbird
+import JSON
+import OpenAIProtocol
+import Serving
+
+/// The routes that tell how the server is.
+extension Responder {
+  func page() throws -> Response {
+    guard let page = coordinator.configuration.page else { throw APIError.unsupportedEndpoint("/") }
+    var response = Response.text(page, type: "text/html; charset=utf-8")
+    response.headers[.cacheControl] = "no-cache"
+    response.headers[.xContentTypeOptions] = "nosniff"
+    return response
+  }
+
+  /// Whether the process lives: 503 only when the engine will not come back by itself.
+  func health() -> Response {
+    let state = coordinator.engine.state
+    var body = JSONObject([("state", .string(state.name))])
+    var isAlive = true
+    switch state {
+    case .failed(let reason): (body["reason"], isAlive) = (.string(reason), false)
+    case .restarting(let reason, let attempt):
+      (body["reason"], body["attempt"]) = (.string(reason), .int(attempt))
+    case .loading, .ready, .stopped: break
+    }
+    return .json(.object(body), status: isAlive ? .ok : .serviceUnavailable)
+  }
+
+  /// Whether requests would be taken now.
+  func ready() -> Response {
+    let state = coordinator.engine.state
+    let isDraining = coordinator.admission.isDraining
+    let isReady = state == .ready && !isDraining
+    var body = JSONObject([("ready", .bool(isReady)), ("state", .string(isDraining ? "draining" : state.name))])
+    switch state {
+    case .loading(let bytes, let all): (body["bytes"], body["of"]) = (.int(bytes), .int(all))
+    case .restarting(let reason, let attempt):
+      (body["reason"], body["attempt"]) = (.string(reason), .int(attempt))
+    case .failed(let reason): body["reason"] = .string(reason)
+    case .ready, .stopped: break
+    }
+    return .json(.object(body), status: isReady ? .ok : .serviceUnavailable)
+  }
+
+  func metrics() -> Response {
+    let engine = coordinator.engine
+    return .text(
+      MetricsPage.text(
+        coordinator.metrics.current, inFlight: coordinator.admission.inFlight, state: engine.state, facts: engine.facts,
+        status: engine.status),
+      type: "text/plain; version=0.0.4; charset=utf-8")
+  }
+
+  func cluster() -> Response {
+    let engine = coordinator.engine
+    return .json(["state": engine.state.json, "facts": engine.facts?.json ?? .null, "status": engine.status.json])
+  }
+
+  func models(_ name: String?) throws -> Response {
+    let configuration = coordinator.configuration
+    let models = configuration.modelNames.map {
+      ServedModel(id: $0, created: configuration.created, contextLength: coordinator.contextLength ?? 0)
+    }
+    guard let name else { return .json(models.listJSON) }
+    let decoded = name.removingPercentEncoding ?? name
+    guard let model = models.first(where: { $0.id == decoded }) else {
+      throw APIError.unknownModel(decoded, served: configuration.modelNames)
+    }
+    return .json(model.json)
+  }
+}

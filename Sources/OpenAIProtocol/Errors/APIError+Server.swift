@@ -1,0 +1,93 @@
+/// Refusals and failures that concern the whole request.
+extension APIError {
+  package static func unknownModel(_ name: String, served: [String]) -> APIError {
+    let offer = served.isEmpty ? "no model is served" : "served: \(served.map { "'\($0)'" }.joined(separator: ", "))"
+    return APIError(
+      status: 404, code: "model_not_found", param: "model", message: "there is no model '\(clipped(name))'; \(offer)")
+  }
+
+  /// An endpoint of the OpenAI API that is not offered here, or no endpoint at all.
+  package static func unsupportedEndpoint(_ path: String) -> APIError {
+    let path = clipped(path)
+    let message =
+      unservedEndpoints.first { path == $0 || path.hasPrefix($0 + "/") }.map {
+        "\($0) is not offered: this server generates text, by /v1/chat/completions and /v1/completions"
+      } ?? "there is no endpoint \(path)"
+    return APIError(status: 404, code: "unsupported_endpoint", message: message)
+  }
+
+  private static let unservedEndpoints = [
+    "/v1/embeddings", "/v1/responses", "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
+    "/v1/fine_tuning", "/v1/batches", "/v1/moderations", "/v1/vector_stores", "/v1/realtime", "/v1/uploads",
+    "/v1/edits", "/v1/conversations", "/v1/videos", "/v1/containers", "/v1/evals", "/v1/organization",
+  ]
+
+  /// `allowed`: such as `["GET", "POST"]`.
+  package static func methodNotAllowed(_ method: String, path: String, allowed: [String]) -> APIError {
+    APIError(
+      status: 405, code: "method_not_allowed",
+      message: "\(clipped(path)) takes \(allowed.joined(separator: " or ")), not \(clipped(method))")
+  }
+
+  package static let invalidKey = APIError(
+    status: 401, code: "invalid_api_key",
+    message: "a valid API key is needed: send the header 'Authorization: Bearer KEY'")
+
+  package static func promptTooLong(
+    promptTokens: Int, contextLength: Int, param: String = "messages"
+  ) -> APIError {
+    APIError(
+      status: 400, code: "context_length_exceeded", param: param,
+      message: "the prompt has \(promptTokens) tokens, but this model's context holds \(contextLength), "
+        + "and one more must be generated: shorten the prompt")
+  }
+
+  /// A prompt that fits, with an output that does not.
+  package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int) -> APIError {
+    APIError(
+      status: 400, code: "context_length_exceeded", param: "max_tokens",
+      message: "the prompt has \(promptTokens) tokens and 'max_tokens' asks for \(maxTokens) more, "
+        + "but this model's context holds \(contextLength): lower 'max_tokens' or shorten the prompt")
+  }
+
+  package static func queueFull(limit: Int, retryAfter: Int) -> APIError {
+    APIError(
+      status: 429, type: "rate_limit_error", code: "queue_full",
+      message: "all \(limit) places of the queue are taken: try again in \(retryAfter) s", retryAfter: retryAfter)
+  }
+
+  package static func loading(retryAfter: Int) -> APIError {
+    APIError(
+      status: 503, type: "server_error", code: "model_loading",
+      message: "the model is still being loaded: try again in \(retryAfter) s", retryAfter: retryAfter)
+  }
+
+  /// The server no longer takes requests.
+  package static let stopping = APIError(
+    status: 503, type: "server_error", code: "server_stopping", message: "the server is stopping")
+
+  package static func bodyTooLarge(limit: Int) -> APIError {
+    APIError(
+      status: 413, code: "body_too_large", message: "the request's body is larger than the limit of \(limit) bytes")
+  }
+
+  package static func timeout(seconds: Int) -> APIError {
+    APIError(
+      status: 408, type: "timeout_error", code: "request_timeout",
+      message: "the request took longer than the limit of \(seconds) s")
+  }
+
+  /// A failure of the server's own; `message` must hold nothing that a client should not see.
+  package static func internalFailure(_ message: String = "the server failed to answer") -> APIError {
+    APIError(status: 500, type: "server_error", code: "internal_error", message: message)
+  }
+
+  /// A client's text cut to what an error message can hold.
+  static func clipped(_ text: String) -> String {
+    let scalars = text.unicodeScalars
+    guard let end = scalars.index(scalars.startIndex, offsetBy: 100, limitedBy: scalars.endIndex),
+      end != scalars.endIndex
+    else { return text }
+    return String(scalars[..<end]) + "…"
+  }
+}

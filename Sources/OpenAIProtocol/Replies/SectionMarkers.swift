@@ -1,0 +1,33 @@
+/// The special tokens of formats whose calls stand in a section: DeepSeek's and Kimi's.
+struct SectionMarkers: Sendable, Equatable {
+  let open: String
+  let callOpen: String
+  /// Between what names the function and the arguments; DeepSeek's fenced form has the type before it.
+  let argumentsOpen: String
+  let callClose: String
+  let close: String
+  /// What the models write between calls.
+  let separator: String
+
+  init?(_ syntax: ToolCallFormat.Syntax) {
+    switch syntax {
+    case .deepSeekFenced, .deepSeekPlain:
+      open = "<｜tool▁calls▁begin｜>"
+      callOpen = "<｜tool▁call▁begin｜>"
+      argumentsOpen = "<｜tool▁sep｜>"
+      callClose = "<｜tool▁call▁end｜>"
+      close = "<｜tool▁calls▁end｜>"
+      separator = syntax == .deepSeekFenced ? "\n" : ""
+    case .kimi:
+      open = "<|tool_calls_section_begin|>"
+      callOpen = "<|tool_call_begin|>"
+      argumentsOpen = "<|tool_call_argument_begin|>"
+      callClose = "<|tool_call_end|>"
+      close = "<|tool_calls_section_end|>"
+      separator = ""
+    case .none, .hermes, .glm, .mistral, .harmony, .llama: return nil
+    }
+  }
+
+  var all: [String] { [open, callOpen, argumentsOpen, callClose, close] }
+}

@@ -1,0 +1,43 @@
+import JSON
+
+extension ToolCallFormat {
+  /// The form of calls of `tools`, any of them; nil where the template shows no form of calls that is known.
+  package func forcedCall(tools: [ToolDefinition]) -> ForcedCall? {
+    guard let (envelope, allowsSeveral) = forcedEnvelope else { return nil }
+    return ForcedCall(
+      alternatives: tools.compactMap { tool in
+        guard let (prefix, suffix) = forcedParts(name: tool.name) else { return nil }
+        return .init(toolName: tool.name, prefix: prefix, schema: tool.parameters, suffix: suffix)
+      }, envelope: envelope, allowsSeveral: allowsSeveral)
+  }
+
+  private var forcedEnvelope: (ForcedCall.Envelope, allowsSeveral: Bool)? {
+    if let section = SectionMarkers(syntax) {
+      return (.init(open: section.open, separator: section.separator, close: section.close), true)
+    }
+    switch syntax {
+    case .hermes, .glm: return (.init(open: "", separator: "\n", close: ""), true)
+    case .mistral: return (.init(open: "[TOOL_CALLS] [", separator: ", ", close: "]"), true)
+    case .harmony: return (.init(open: "", separator: "", close: ""), false)
+    case .llama: return (.init(open: "", separator: "; ", close: ""), true)
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi: return nil
+    }
+  }
+
+  private func forcedParts(name: String) -> (prefix: String, suffix: String)? {
+    switch syntax {
+    case .none: nil
+    case .deepSeekFenced:
+      ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>\(name)\n```json\n", "\n```<｜tool▁call▁end｜>")
+    case .deepSeekPlain: ("<｜tool▁call▁begin｜>\(name)<｜tool▁sep｜>", "<｜tool▁call▁end｜>")
+    case .kimi: ("<|tool_call_begin|>functions.\(name):0<|tool_call_argument_begin|>", "<|tool_call_end|>")
+    case .hermes: ("<tool_call>\n{\"name\": \"\(name)\", \"arguments\": ", "}\n</tool_call>")
+    // Keys and values between tags cannot be said by a schema: a forced call has the arguments as one JSON object,
+    // which `ReplyParser` reads too.
+    case .glm: ("<tool_call>\(name)\n", "\n</tool_call>")
+    case .mistral: ("{\"name\": \"\(name)\", \"arguments\": ", "}")
+    case .harmony: ("<|channel|>commentary to=functions.\(name) <|constrain|>json<|message|>", "<|call|>")
+    case .llama: ("{\"name\": \"\(name)\", \"parameters\": ", "}")
+    }
+  }
+}

@@ -1,0 +1,21 @@
+extension ToolCallFormat {
+  /// The texts that `ReplyParser` looks for. Where one of them is a special token's, that token must be decoded to its
+  /// text, not skipped.
+  package var markers: [String] {
+    var markers = reasoningTags.map { [$0.open, $0.close] } ?? []
+    if let section = SectionMarkers(syntax) { return markers + section.all }
+    switch syntax {
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi: break
+    case .hermes: markers += ["<tool_call>", "</tool_call>"]
+    case .glm:
+      markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
+    case .mistral: markers += ["[TOOL_CALLS]"]
+    case .harmony:
+      markers += [
+        "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>", "<|return|>",
+      ]
+    case .llama: markers += ["<|python_tag|>"]
+    }
+    return markers
+  }
+}

@@ -1,0 +1,70 @@
+import JSON
+
+/// How a model writes its reasoning and its calls of functions, as its chat template shows it.
+package struct ToolCallFormat: Sendable, Equatable {
+  package enum Syntax: String, Sendable, CaseIterable {
+    /// The template shows no form of calls that is known.
+    case none
+    /// DeepSeek V3 and R1: sections of special tokens, arguments in a fenced block.
+    case deepSeekFenced
+    /// DeepSeek V3.1: the same special tokens, name and arguments side by side.
+    case deepSeekPlain
+    /// Kimi K2: sections of special tokens, `functions.NAME:INDEX`.
+    case kimi
+    /// Qwen and Hermes: a JSON object between `<tool_call>` tags.
+    case hermes
+    /// GLM 4.5: a name, keys and values between tags.
+    case glm
+    /// Mistral and Mixtral: an array of JSON objects after `[TOOL_CALLS]`.
+    case mistral
+    /// gpt-oss: every reply is messages on channels, which calls are too.
+    case harmony
+    /// Llama 3: the whole reply is a JSON object.
+    case llama
+  }
+
+  /// The tags around reasoning at a reply's beginning.
+  package struct ReasoningTags: Sendable, Equatable {
+    package var open: String
+    package var close: String
+  }
+
+  package let syntax: Syntax
+  /// Nil for models that do not reason, and for channels.
+  package let reasoningTags: ReasoningTags?
+  /// The template goes through a call's arguments, or writes them as JSON itself; otherwise it pastes their text.
+  package let takesArgumentsAsObject: Bool
+  /// The template handles messages of the role `developer`.
+  package let knowsDeveloperRole: Bool
+
+  /// Reads the markers in a chat template. `family` is the configuration's `model_type`; it decides where a template
+  /// shows nothing that is certain.
+  package init(chatTemplate: String, family: String) {
+    let template = Array(chatTemplate.utf8)
+    func shows(_ marker: String) -> Bool { template.firstRange(of: Array(marker.utf8)) != nil }
+    syntax = Self.syntax(family: family, shows: shows)
+    reasoningTags = Self.reasoningTags(syntax, shows: shows)
+    takesArgumentsAsObject = Self.takesArgumentsAsObject(syntax, template)
+    knowsDeveloperRole = syntax == .harmony || shows("developer")
+  }
+
+  package init(
+    syntax: Syntax, reasoningTags: ReasoningTags? = nil, takesArgumentsAsObject: Bool = true,
+    knowsDeveloperRole: Bool = false
+  ) {
+    self.syntax = syntax
+    self.reasoningTags = reasoningTags
+    self.takesArgumentsAsObject = takesArgumentsAsObject
+    self.knowsDeveloperRole = knowsDeveloperRole
+  }
+
+  /// Calls can be read, and can be forced.
+  package var supportsTools: Bool { syntax != .none }
+
+  /// Whether a reply to this prompt begins inside reasoning, because the template has opened it already.
+  package func opensReasoning(prompt: String) -> Bool {
+    let channel = syntax == .harmony ? "<|channel|>analysis<|message|>" : nil
+    guard let open = channel ?? reasoningTags?.open else { return false }
+    return prompt.utf8.reversed().drop(while: isWhitespace).starts(with: open.utf8.reversed())
+  }
+}

@@ -1,0 +1,116 @@
+import JSON
+
+/// The body of `POST /v1/chat/completions`.
+package struct ChatCompletionRequest: Sendable, Equatable {
+  package var model: String
+  package var messages: [ChatMessage]
+  package var sampling: SamplingOptions
+  /// Most tokens to generate; nil is up to the context's end.
+  package var maxTokens: Int?
+  package var stop: [String]
+  /// How many replies: `n`.
+  package var choiceCount: Int
+  package var wantsLogprobs: Bool
+  /// How many of the most probable tokens to tell at each position.
+  package var topLogprobs: Int
+  /// Nil when the reply is not to be streamed.
+  package var stream: StreamOptions?
+  package var responseFormat: ResponseFormat
+  package var tools: [ToolDefinition]
+  package var toolChoice: ToolChoice
+  package var allowsParallelToolCalls: Bool
+  /// Generation goes on past end-of-text tokens.
+  package var ignoresEndOfText: Bool
+  /// `chat_template_kwargs`, and `reasoning_effort` where those do not have it.
+  package var templateVariables: JSONObject
+  package var addsGenerationPrompt: Bool
+  /// The last message, an assistant's, is to be continued.
+  package var continuesFinalMessage: Bool
+
+  /// `defaults`: what holds where the request says nothing, such as the model's own recommendation.
+  package init(
+    _ body: JSONValue, limits: RequestLimits = RequestLimits(), defaults: SamplingOptions = SamplingOptions()
+  ) throws(APIError) {
+    let reader = try RequestReader(body)
+    try ParameterTable.chat.check(reader)
+    model = try reader.requiredString("model")
+    messages = try ChatMessage.list("messages", of: reader, limits: limits)
+    sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)
+    maxTokens = try Self.maxTokens(reader)
+    stop = try stopTexts(reader, limits: limits)
+    choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1
+    wantsLogprobs = try reader.bool("logprobs") ?? false
+    topLogprobs = try reader.integer("top_logprobs", in: 0...limits.topLogprobCount) ?? 0
+    if topLogprobs > 0, !wantsLogprobs {
+      throw .invalidRequest("'top_logprobs' needs 'logprobs': true", param: "top_logprobs")
+    }
+    stream = try StreamOptions.parse(reader)
+    responseFormat = try ResponseFormat(reader)
+    tools = try ToolDefinition.list(reader, limits: limits)
+    toolChoice = try ToolChoice(reader, tools: tools)
+    allowsParallelToolCalls = try reader.bool("parallel_tool_calls") ?? true
+    ignoresEndOfText = try reader.bool("ignore_eos") ?? false
+    templateVariables = try Self.templateVariables(reader)
+    (addsGenerationPrompt, continuesFinalMessage) = try Self.promptEnd(reader, messages: messages)
+    try Self.checkModalities(reader)
+  }
+
+  private static func maxTokens(_ reader: RequestReader) throws(APIError) -> Int? {
+    let old = try reader.integer("max_tokens", in: 1...Int.max)
+    let new = try reader.integer("max_completion_tokens", in: 1...Int.max)
+    if let old, let new, old != new {
+      throw .invalidRequest(
+        "'max_tokens' is \(old), but 'max_completion_tokens' is \(new): give one of them", param: "max_tokens")
+    }
+    return new ?? old
+  }
+
+  private static func checkModalities(_ reader: RequestReader) throws(APIError) {
+    for (i, value) in try (reader.array("modalities") ?? []).enumerated() where value.string != "text" {
+      throw .invalidRequest(
+        "'modalities[\(i)]' is not 'text', but this model writes text only", param: "modalities[\(i)]",
+        code: "unsupported_value")
+    }
+  }
+
+  private static let reservedVariables: Set<String> = [
+    "messages", "tools", "add_generation_prompt", "bos_token", "eos_token", "chat_template", "conversation",
+  ]
+  private static let efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+  static func templateVariables(_ reader: RequestReader) throws(APIError) -> JSONObject {
+    var variables = JSONObject()
+    if let given = try reader.reader("chat_template_kwargs") {
+      if let name = given.object.keys.first(where: { reservedVariables.contains($0) }) {
+        throw .unsupported(given.path(name), "it is set from the rest of the request")
+      }
+      variables = given.object
+    }
+    if let effort = try reader.string("reasoning_effort") {
+      guard efforts.contains(effort) else {
+        let names = efforts.map { "'\($0)'" }.joined(separator: ", ")
+        throw .outOfRange("reasoning_effort", expected: "one of \(names)", found: "'\(effort)'")
+      }
+      if variables["reasoning_effort"] == nil { variables["reasoning_effort"] = .string(effort) }
+    }
+    return variables
+  }
+
+  static func promptEnd(
+    _ reader: RequestReader, messages: [ChatMessage]
+  ) throws(APIError) -> (addsGenerationPrompt: Bool, continuesFinalMessage: Bool) {
+    let adds = try reader.bool("add_generation_prompt")
+    let continues = try reader.bool("continue_final_message") ?? false
+    guard continues else { return (adds ?? true, false) }
+    guard adds != true else {
+      throw .invalidRequest(
+        "'continue_final_message' and 'add_generation_prompt' cannot both be true", param: "continue_final_message")
+    }
+    guard let last = messages.last, last.role == .assistant, last.content != nil, last.toolCalls.isEmpty else {
+      throw .invalidRequest(
+        "'continue_final_message' needs a last message of the role 'assistant' with content and no calls",
+        param: "continue_final_message")
+    }
+    return (false, true)
+  }
+}

@@ -1,0 +1,47 @@
+import JSON
+
+/// The form a reply must have.
+package enum ResponseFormat: Sendable, Equatable {
+  case text
+  /// Any JSON object.
+  case jsonObject
+  case jsonSchema(name: String, schema: JSONValue, isStrict: Bool)
+
+  private static let table = ParameterTable(["type", "json_schema"])
+  private static let schemaTable = ParameterTable(["name", "description", "schema", "strict"])
+
+  init(_ request: RequestReader) throws(APIError) {
+    guard let reader = try request.reader("response_format") else {
+      self = .text
+      return
+    }
+    let type = try reader.requiredString("type")
+    try Self.table.check(reader)
+    switch type {
+    case "text": self = .text
+    case "json_object": self = .jsonObject
+    case "json_schema":
+      guard let schema = try reader.reader("json_schema") else { throw .missing(reader.path("json_schema")) }
+      try Self.schemaTable.check(schema)
+      let name = try schema.requiredString("name")
+      guard ToolDefinition.isName(name) else {
+        throw .outOfRange(
+          schema.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
+      }
+      _ = try schema.string("description")
+      let value = try schema.required("schema")
+      guard value.object != nil else {
+        throw .wrongType(schema.path("schema"), expected: "an object", found: value)
+      }
+      self = .jsonSchema(name: name, schema: value, isStrict: try schema.bool("strict") ?? false)
+    default:
+      throw .outOfRange(
+        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+    }
+    if type != "json_schema", reader["json_schema"] != nil {
+      throw .invalidRequest(
+        "'response_format.json_schema' needs the type 'json_schema', but the type is '\(type)'",
+        param: reader.path("json_schema"))
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import JSON
+
+extension SamplingOptions {
+  /// What the request gives; the rest as in `defaults`.
+  init(_ reader: RequestReader, defaults: SamplingOptions, limits: RequestLimits) throws(APIError) {
+    self = defaults
+    temperature = try reader.number("temperature", in: 0...2) ?? temperature
+    topP = try reader.number("top_p", in: 0...1, excludesLower: true) ?? topP
+    if let count = try reader.integer("top_k", in: -1...Int.max) { topK = count > 0 ? count : nil }
+    minP = try reader.number("min_p", in: 0...1) ?? minP
+    presencePenalty = try reader.number("presence_penalty", in: -2...2) ?? presencePenalty
+    frequencyPenalty = try reader.number("frequency_penalty", in: -2...2) ?? frequencyPenalty
+    repetitionPenalty =
+      try reader.number("repetition_penalty", in: 0...10, excludesLower: true) ?? repetitionPenalty
+    seed = try reader.integer("seed", in: Int.min...Int.max) ?? seed
+    if let biases = try reader.reader("logit_bias") { logitBias = try Self.biases(biases, limits: limits) }
+  }
+
+  private static func biases(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [Int: Double] {
+    guard reader.object.count <= limits.logitBiasCount else {
+      throw .outOfRange(
+        reader.path, expected: "an object of at most \(limits.logitBiasCount) tokens", found: "\(reader.object.count)")
+    }
+    var biases: [Int: Double] = [:]
+    for (key, value) in reader.object.members {
+      let shown = APIError.clipped(key)
+      guard let id = JSONNumber(text: key).exactInt, id >= 0, id < limits.vocabularySize ?? .max else {
+        let most = limits.vocabularySize.map { "from 0 to \($0 - 1)" } ?? "of at least 0"
+        throw .outOfRange(
+          reader.path, expected: "an object whose keys are token ids \(most)", found: "one with '\(shown)'")
+      }
+      let bias = try RequestReader.number(value, path: "\(reader.path).\(shown)", in: -100...100)
+      guard biases.updateValue(bias, forKey: id) == nil else {
+        throw .invalidRequest("'\(reader.path)' has token \(id) twice", param: "\(reader.path).\(shown)")
+      }
+    }
+    return biases
+  }
+}
+
+extension StreamOptions {
+  /// Nil when the request does not stream.
+  static func parse(_ reader: RequestReader) throws(APIError) -> StreamOptions? {
+    let streams = try reader.bool("stream") ?? false
+    var options = StreamOptions()
+    if let given = try reader.reader("stream_options") {
+      guard streams else {
+        throw .invalidRequest("'stream_options' needs 'stream': true", param: "stream_options")
+      }
+      try ParameterTable.streamOptions.check(given)
+      options.includesUsage = try given.bool("include_usage") ?? false
+    }
+    return streams ? options : nil
+  }
+}
+
+/// The texts at which generation stops.
+func stopTexts(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [String] {
+  guard let value = reader["stop"] else { return [] }
+  if let text = value.string {
+    guard !text.isEmpty else { throw .outOfRange("stop", expected: "text that is not empty", found: "empty") }
+    return [text]
+  }
+  guard let values = value.array else {
+    throw .wrongType("stop", expected: "a string or an array of strings", found: value)
+  }
+  guard values.count <= limits.stopCount else {
+    throw .outOfRange("stop", expected: "an array of at most \(limits.stopCount) strings", found: "\(values.count)")
+  }
+  var texts: [String] = []
+  for (i, value) in values.enumerated() {
+    guard let text = value.string else { throw .wrongType("stop[\(i)]", expected: "a string", found: value) }
+    guard !text.isEmpty else { throw .outOfRange("stop[\(i)]", expected: "text that is not empty", found: "empty") }
+    texts.append(text)
+  }
+  return texts
+}

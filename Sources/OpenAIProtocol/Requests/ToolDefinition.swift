@@ -1,0 +1,82 @@
+import JSON
+
+/// A function the model may call.
+package struct ToolDefinition: Sendable, Equatable {
+  package var name: String
+  package var description: String?
+  /// The JSON schema of the arguments, an object; of a function without parameters, the schema of an empty object.
+  package var parameters: JSONValue
+  /// Arguments must follow the schema.
+  package var isStrict: Bool
+  /// The tool as the request wrote it, which is what chat templates read.
+  package var json: JSONValue
+
+  package init(name: String, description: String? = nil, parameters: JSONValue? = nil, isStrict: Bool = false) {
+    self.name = name
+    self.description = description
+    self.parameters = parameters ?? Self.noParameters
+    self.isStrict = isStrict
+    var function = JSONObject([("name", .string(name))])
+    function["description"] = description.map { .string($0) }
+    function["parameters"] = self.parameters
+    json = ["type": "function", "function": .object(function)]
+  }
+
+  private static let noParameters: JSONValue = ["type": "object", "properties": [:]]
+  private static let table = ParameterTable(["type", "function"], ignored: ["cache_control"])
+  private static let functionTable = ParameterTable(["name", "description", "parameters", "strict"])
+
+  /// The tools of a request; none when it has none.
+  static func list(_ request: RequestReader, limits: RequestLimits) throws(APIError) -> [ToolDefinition] {
+    let values = try request.array("tools") ?? []
+    guard values.count <= limits.toolCount else {
+      throw .outOfRange("tools", expected: "an array of at most \(limits.toolCount) tools", found: "\(values.count)")
+    }
+    var tools: [ToolDefinition] = []
+    var names: Set<String> = []
+    for (i, value) in values.enumerated() {
+      let tool = try ToolDefinition(value, path: "tools[\(i)]")
+      guard names.insert(tool.name).inserted else {
+        throw .invalidRequest("'tools' has two functions named '\(tool.name)'", param: "tools[\(i)].function.name")
+      }
+      tools.append(tool)
+    }
+    return tools
+  }
+
+  private init(_ value: JSONValue, path: String) throws(APIError) {
+    let reader = try RequestReader(value, path: path)
+    let type = try reader.requiredString("type")
+    guard type == "function" else {
+      throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'")
+    }
+    try Self.table.check(reader)
+    guard let function = try reader.reader("function") else { throw .missing(reader.path("function")) }
+    try Self.functionTable.check(function)
+    let name = try function.requiredString("name")
+    guard Self.isName(name) else {
+      throw .outOfRange(
+        function.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
+    }
+    if let parameters = function["parameters"], parameters.object == nil {
+      throw .wrongType(function.path("parameters"), expected: "an object", found: parameters)
+    }
+    self.init(
+      name: name, description: try function.string("description"), parameters: function["parameters"],
+      isStrict: try function.bool("strict") ?? false)
+    json = value
+  }
+
+  /// The rule for names of functions, and of the schemas in `response_format`.
+  static func isName(_ text: String) -> Bool {
+    !text.isEmpty && text.utf8.count <= 64
+      && text.utf8.allSatisfy {
+        switch $0 {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+}

@@ -1,0 +1,44 @@
+/// Watches a stream of text for strings that end it, holding back what may be the start of one.
+package struct StopStrings: Sendable {
+  private let strings: [[UInt8]]
+  private var held: [UInt8] = []
+
+  package init(_ strings: [String]) { self.strings = strings.filter { !$0.isEmpty }.map { Array($0.utf8) } }
+
+  /// Text that can be shown, and whether a stop string was met; nothing after it is ever shown.
+  package mutating func push(_ text: String) -> (shown: String, isStopped: Bool) {
+    guard !strings.isEmpty else { return (text, false) }
+    held += text.utf8
+    var first: Int?
+    for string in strings {
+      if let at = Self.firstIndex(of: string, in: held), at < first ?? .max { first = at }
+    }
+    if let first {
+      defer { held = [] }
+      return (String(decoding: held[..<first], as: UTF8.self), true)
+    }
+    // The longest tail that begins a stop string stays back.
+    var keep = 0
+    for stop in strings {
+      for length in stride(from: min(stop.count - 1, held.count), to: keep, by: -1)
+      where held.suffix(length).elementsEqual(stop.prefix(length)) {
+        keep = length
+        break
+      }
+    }
+    let shown = String(decoding: held.dropLast(keep), as: UTF8.self)
+    held.removeFirst(held.count - keep)
+    return (shown, false)
+  }
+
+  /// What was held back, when no more text comes.
+  package mutating func flush() -> String {
+    defer { held = [] }
+    return String(decoding: held, as: UTF8.self)
+  }
+
+  private static func firstIndex(of needle: [UInt8], in bytes: [UInt8]) -> Int? {
+    guard needle.count <= bytes.count else { return nil }
+    return (0...(bytes.count - needle.count)).first { at in bytes[at..<(at + needle.count)].elementsEqual(needle) }
+  }
+}

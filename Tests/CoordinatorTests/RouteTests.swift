@@ -1,0 +1,121 @@
+import JSON
+import Serving
+import Testing
+
+@testable import Coordinator
+
+@Suite struct RouteTests {
+  let model = TestModel.plain
+
+  @Test func theModelsServedAreListedAndFoundByName() async throws {
+    try await TestServer.run(model.engine(answering: "x")) { server in
+      let list = try await server.get("/v1/models")
+      #expect(list.status == 200)
+      #expect(list.json["data"]?.array?.map { $0["id"] } == ["demo", "other"])
+      #expect(list.json["data"]?.array?[0]["max_model_len"]?.exactInt == 512)
+      #expect(try await server.get("/v1/models/other").json["id"] == "other")
+      #expect(try await server.get("/v1/models/dem%6F").json["id"] == "demo")
+      #expect(try await server.get("/v1/models/nobody").errorCode == "model_not_found")
+    }
+  }
+
+  @Test func unknownPathsAndWrongMethodsAreRefusedInJSON() async throws {
+    try await TestServer.run(model.engine(answering: "x")) { server in
+      let missing = try await server.get("/v2/nothing")
+      #expect(missing.status == 404 && missing.errorCode == "unsupported_endpoint")
+      let embeddings = try await server.post("/v1/embeddings", ["input": "x"])
+      #expect(embeddings.status == 404 && embeddings.errorMessage.contains("/v1/embeddings is not offered"))
+      let wrong = try await server.get("/v1/chat/completions")
+      #expect(wrong.status == 405 && wrong.headers["allow"] == "POST, OPTIONS")
+      let deleted = try await server.request("DELETE", "/health")
+      #expect(deleted.status == 405)
+      let page = try await server.get("/")
+      #expect(page.status == 404, "there is no page to serve")
+    }
+  }
+
+  @Test func thePageIsServedAtTheRoot() async throws {
+    try await TestServer.run(model.engine(answering: "x"), configure: { $0.page = "<p>here</p>" }) { server in
+      let page = try await server.get("/")
+      #expect(page.status == 200 && page.text == "<p>here</p>")
+      #expect(page.headers["content-type"] == "text/html; charset=utf-8")
+    }
+  }
+
+  @Test func headSendsNoBodyAndOptionsTellsTheMethods() async throws {
+    try await TestServer.run(model.engine(answering: "x"), configure: { $0.allowedOrigin = "https://page.example" }) {
+      server in
+      let head = try await server.request("HEAD", "/health")
+      #expect(head.status == 200 && head.body.isEmpty && head.headers["content-length"] != "0")
+      let options = try await server.request("OPTIONS", "/v1/completions")
+      #expect(options.status == 204 && options.headers["access-control-allow-methods"] == "POST, OPTIONS")
+      #expect(options.headers["access-control-allow-origin"] == "https://page.example")
+    }
+  }
+
+  @Test func healthAndReadinessFollowTheEngine() async throws {
+    let engine = model.engine(answering: "x")
+    try await TestServer.run(engine) { server in
+      func check(_ state: EngineState, health: Int, ready: Int) async throws -> (JSONValue, JSONValue) {
+        engine.state = state
+        let (alive, able) = (try await server.get("/health"), try await server.get("/ready"))
+        #expect(alive.status == health && able.status == ready, "\(state)")
+        return (alive.json, able.json)
+      }
+      _ = try await check(.ready, health: 200, ready: 200)
+      let (_, loading) = try await check(.loading(bytes: 3, of: 10), health: 200, ready: 503)
+      #expect(loading["bytes"] == 3 && loading["of"] == 10 && loading["state"] == "loading")
+      let (restarting, _) = try await check(.restarting(reason: "rank 1 died", attempt: 2), health: 200, ready: 503)
+      #expect(restarting["reason"] == "rank 1 died")
+      let (failed, _) = try await check(.failed(reason: "it died 5 times"), health: 503, ready: 503)
+      #expect(failed["reason"] == "it died 5 times")
+    }
+  }
+
+  @Test func requestsAreRefusedWhileNothingIsServed() async throws {
+    let engine = model.engine(answering: " there")
+    try await TestServer.run(engine) { server in
+      engine.state = .loading(bytes: 0, of: 1)
+      let loading = try await server.chat()
+      #expect(loading.status == 503 && loading.errorCode == "model_loading" && loading.headers["retry-after"] == "5")
+      engine.state = .failed(reason: "no memory")
+      let failed = try await server.complete()
+      #expect(failed.status == 503 && failed.errorMessage.contains("no memory"))
+      // The engine keeps requests until its job is back.
+      engine.state = .restarting(reason: "killed", attempt: 1)
+      #expect(try await server.chat().status == 200)
+      engine.state = .ready
+      engine.facts = nil
+      #expect(try await server.chat().status == 503)
+    }
+  }
+
+  @Test func theClusterIsToldInJSON() async throws {
+    let engine = model.engine(answering: "x")
+    var status = ClusterStatus()
+    status.preemptions = 7
+    engine.status = status
+    try await TestServer.run(engine, configure: { $0.version = "1.2.3" }) { server in
+      let cluster = try await server.get("/cluster").json
+      #expect(cluster["state"]?["name"] == "ready" && cluster["status"]?["preemptions"] == 7)
+      #expect(cluster["facts"]?["maximum_positions"] == 512)
+      #expect(try await server.get("/version").json == ["version": "1.2.3"])
+    }
+  }
+
+  @Test func textBecomesTokensAndTokensText() async throws {
+    let model = model
+    try await TestServer.run(model.engine(answering: "x")) { server in
+      let text = "Once upon a time — ☃"
+      let tokens = try await server.post("/tokenize", ["prompt": .string(text), "return_token_strs": true]).json
+      #expect(tokens["tokens"]?.array?.compactMap { $0.exactInt.map { Int32($0) } } == [0] + model.tokens(text))
+      #expect(tokens["token_strs"]?.array?.count == tokens["count"]?.exactInt)
+      let plain = try await server.post("/tokenize", ["prompt": .string(text), "add_special_tokens": false]).json
+      let back = try await server.post("/detokenize", ["tokens": plain["tokens"] ?? .null])
+      #expect(back.json["prompt"]?.string == text)
+      let chat = try await server.post("/tokenize", ["messages": [["role": "user", "content": "Once"]]]).json
+      #expect(chat["tokens"]?.array?.compactMap { $0.exactInt.map { Int32($0) } } == [0] + model.tokens("Once"))
+      #expect(try await server.post("/detokenize", ["tokens": [99999]]).status == 400)
+    }
+  }
+}

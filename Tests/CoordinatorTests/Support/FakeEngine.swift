@@ -1,0 +1,111 @@
+import Foundation
+import Serving
+import Synchronization
+
+/// An engine that gives out tokens from a script.
+final class FakeEngine: TokenEngine {
+  struct Script: Sendable {
+    var tokens: [Int32]
+    /// Reported with the last token, unless the request's limit comes first. nil: the sequence never ends.
+    var finish: FinishReason? = .stop
+    var cachedTokens = 0
+    /// Before the first token, and before each further one.
+    var firstDelay = Duration.zero
+    var delay = Duration.zero
+    /// Instead of the rest, after the tokens.
+    var failure: String?
+
+    init(_ tokens: [Int32]) { self.tokens = tokens }
+  }
+
+  private struct State {
+    var engineState = EngineState.ready
+    var facts: EngineFacts? = FakeEngine.facts()
+    var status = ClusterStatus()
+    var submitted: [TokenRequest] = []
+    var active: Set<RequestID> = []
+    var cancelled: Set<RequestID> = []
+  }
+
+  private let contents = Mutex(State())
+  private let script: @Sendable (TokenRequest) -> Script
+
+  init(_ script: @escaping @Sendable (TokenRequest) -> Script) { self.script = script }
+
+  convenience init(_ script: Script) { self.init { _ in script } }
+
+  static func facts(
+    positions: Int = 512, sequences: Int = 512, vocabulary: Int = 4096, family: String = "deepseek_v3"
+  ) -> EngineFacts {
+    var facts = EngineFacts()
+    facts.maximumPositions = positions
+    facts.cacheTokens = 1 << 20
+    facts.sequences = sequences
+    facts.vocabularySize = vocabulary
+    facts.family = family
+    return facts
+  }
+
+  var state: EngineState {
+    get { contents.withLock { $0.engineState } }
+    set { contents.withLock { $0.engineState = newValue } }
+  }
+  var facts: EngineFacts? {
+    get { contents.withLock { $0.facts } }
+    set { contents.withLock { $0.facts = newValue } }
+  }
+  var status: ClusterStatus {
+    get { contents.withLock { $0.status } }
+    set { contents.withLock { $0.status = newValue } }
+  }
+  var submitted: [TokenRequest] { contents.withLock { $0.submitted } }
+  /// Sequences submitted, and neither ended nor cancelled.
+  var active: Set<RequestID> { contents.withLock { $0.active } }
+  var cancelled: Set<RequestID> { contents.withLock { $0.cancelled } }
+
+  func submit(_ request: TokenRequest, onEvent: @escaping @Sendable (TokenEvent) -> Void) {
+    contents.withLock { state in
+      state.submitted.append(request)
+      state.active.insert(request.id)
+    }
+    let script = script(request)
+    Task { [self] in
+      try? await Task.sleep(for: script.firstDelay)
+      guard emit(.started(request.id, cachedTokens: script.cachedTokens), onEvent) else { return }
+      let tokens = script.tokens.prefix(request.maxNewTokens)
+      for (i, token) in tokens.enumerated() {
+        if i > 0, script.delay > .zero { try? await Task.sleep(for: script.delay) }
+        let isLast = i == tokens.count - 1 && script.failure == nil
+        let finish = i + 1 == request.maxNewTokens ? .length : isLast ? script.finish : nil
+        guard emit(.token(request.id, Self.drawn(token, request), finish: finish), onEvent) else { return }
+      }
+      if let failure = script.failure { _ = emit(.failed(request.id, message: failure), onEvent) }
+    }
+  }
+
+  private static func drawn(_ token: Int32, _ request: TokenRequest) -> DrawnToken {
+    guard let count = request.topLogprobs else { return DrawnToken(token) }
+    let top = (0..<count).map { Candidate(token: (token + Int32($0)) % 4096, logprob: -0.5 - Float($0)) }
+    return DrawnToken(token, logprob: -0.5, top: top)
+  }
+
+  /// false when the request is no longer wanted.
+  private func emit(_ event: TokenEvent, _ onEvent: @Sendable (TokenEvent) -> Void) -> Bool {
+    let isActive = contents.withLock { state in
+      let isActive = state.active.contains(event.id)
+      switch event {
+      case .token(_, _, .some), .failed: state.active.remove(event.id)
+      default: break
+      }
+      return isActive
+    }
+    if isActive { onEvent(event) }
+    return isActive
+  }
+
+  func cancel(_ id: RequestID) {
+    contents.withLock { state in if state.active.remove(id) != nil { state.cancelled.insert(id) } }
+  }
+
+  func stop() { state = .stopped }
+}

@@ -1,0 +1,152 @@
+import JSON
+import Testing
+
+@testable import OpenAIProtocol
+
+/// The parameters that chat and text completions share.
+private let badParameters: [BadMember] = [
+  .init("model", "3", "invalid_type"), .init("model", "\"\"", "invalid_value"),
+  .init("model", "null", "missing_required_parameter"),
+  .init("temperature", "\"hot\"", "invalid_type"), .init("temperature", "\"NaN\"", "invalid_type"),
+  .init("temperature", "-0.001", "invalid_value"), .init("temperature", "2.001", "invalid_value"),
+  .init("temperature", "1e999", "invalid_value"), .init("temperature", "-1e999", "invalid_value"),
+  .init("temperature", "true", "invalid_type"), .init("temperature", "[1]", "invalid_type"),
+  .init("top_p", "0", "invalid_value"), .init("top_p", "1.01", "invalid_value"), .init("top_p", "{}", "invalid_type"),
+  .init("top_p", "1e-999", "invalid_value"),
+  .init("top_k", "-2", "invalid_value"), .init("top_k", "1.5", "invalid_value"),
+  .init("top_k", "99999999999999999999999999", "invalid_value"), .init("top_k", "\"1\"", "invalid_type"),
+  .init("min_p", "-1", "invalid_value"), .init("min_p", "1.5", "invalid_value"),
+  .init("seed", "1.5", "invalid_value"), .init("seed", "9223372036854775808", "invalid_value"),
+  .init("seed", "\"1\"", "invalid_type"),
+  .init("n", "0", "invalid_value"), .init("n", "129", "invalid_value"), .init("n", "-1", "invalid_value"),
+  .init("max_tokens", "0", "invalid_value"), .init("max_tokens", "-5", "invalid_value"),
+  .init("max_tokens", "1e3", "invalid_value"), .init("max_tokens", "\"5\"", "invalid_type"),
+  .init("presence_penalty", "2.1", "invalid_value"), .init("presence_penalty", "-2.1", "invalid_value"),
+  .init("frequency_penalty", "-3", "invalid_value"), .init("frequency_penalty", "\"a\"", "invalid_type"),
+  .init("repetition_penalty", "0", "invalid_value"), .init("repetition_penalty", "11", "invalid_value"),
+  .init("stop", "\"\"", "invalid_value"), .init("stop", "3", "invalid_type"),
+  .init("stop", "[\"a\", 3]", "invalid_type", param: "stop[1]"),
+  .init("stop", "[\"\"]", "invalid_value", param: "stop[0]"),
+  .init("stop", "[\(Array(repeating: "\"x\"", count: 17).joined(separator: ","))]", "invalid_value"),
+  .init("logit_bias", "[]", "invalid_type"), .init("logit_bias", "{\"5\": 101}", "invalid_value", param: "logit_bias.5"),
+  .init("logit_bias", "{\"5\": \"x\"}", "invalid_type", param: "logit_bias.5"),
+  .init("logit_bias", "{\"-5\": 1}", "invalid_value"), .init("logit_bias", "{\"five\": 1}", "invalid_value"),
+  .init("logit_bias", "{\"\": 1}", "invalid_value"), .init("logit_bias", "{\"5.0\": 1}", "invalid_value"),
+  .init("logit_bias", "{\"99999999999999999999\": 1}", "invalid_value"),
+  .init("logit_bias", "{\"5\": 1, \"05\": 1}", "invalid_value", param: "logit_bias.05"),
+  .init("logit_bias", "{\"5\": null}", "invalid_type", param: "logit_bias.5"),
+  .init("stream", "1", "invalid_type"), .init("stream", "\"true\"", "invalid_type"),
+  .init("stream_options", "{\"include_usage\": true}", "invalid_value"),
+  .init("ignore_eos", "0", "invalid_type"),
+  .init("response_format", "\"json\"", "invalid_type"),
+  .init("response_format", "{}", "missing_required_parameter", param: "response_format.type"),
+  .init("response_format", "{\"type\": \"xml\"}", "invalid_value", param: "response_format.type"),
+  .init(
+    "response_format", "{\"type\": \"json_schema\"}", "missing_required_parameter",
+    param: "response_format.json_schema"),
+  .init(
+    "response_format", "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"a b\", \"schema\": {}}}",
+    "invalid_value", param: "response_format.json_schema.name"),
+  .init(
+    "response_format", "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"a\", \"schema\": []}}",
+    "invalid_type", param: "response_format.json_schema.schema"),
+  .init(
+    "response_format", "{\"type\": \"json_schema\", \"json_schema\": {\"name\": \"a\", \"shcema\": {}}}",
+    "unknown_parameter", param: "response_format.json_schema.shcema"),
+  .init(
+    "response_format", "{\"type\": \"text\", \"json_schema\": {}}", "invalid_value",
+    param: "response_format.json_schema"),
+  .init("guided_json", "{}", "unsupported_parameter"), .init("min_tokens", "5", "unsupported_parameter"),
+  .init("temprature", "1", "unknown_parameter"), .init("frobnicate", "null", "unknown_parameter"),
+]
+
+@Suite struct SamplingParameterTests {
+  @Test(arguments: badParameters)
+  func aBadParameterIsRefusedByNameInBothRequests(bad: BadMember) throws {
+    for refusal in [try chatRefusal(bad.name, bad.text), try completionRefusal(bad.name, bad.text)] {
+      #expect(refusal.status == 400)
+      #expect(refusal.type == "invalid_request_error")
+      #expect(refusal.param == bad.param)
+      #expect(refusal.code == bad.code)
+      #expect(refusal.message.utf8.count < 500)
+    }
+  }
+
+  @Test func goodParametersAreReadInBothRequests() throws {
+    let members = try #require(
+      json(
+        """
+        {"temperature": 0, "top_p": 0.5, "top_k": 40, "min_p": 0.05, "seed": -3, "n": 2, "max_tokens": 7,
+         "presence_penalty": -2, "frequency_penalty": 2, "repetition_penalty": 1.5, "stop": ["a", "b"],
+         "logit_bias": {"5": -100, "7": 0.5}, "stream": true,
+         "stream_options": {"include_usage": true, "include_obfuscation": false}, "ignore_eos": true,
+         "response_format": {"type": "json_object"}, "user": "me", "metadata": {"a": 1}, "service_tier": "auto",
+         "store": true, "safety_identifier": "x", "prompt_cache_key": "y"}
+        """
+      ).object)
+    var sampling = SamplingOptions()
+    (sampling.temperature, sampling.topP, sampling.topK, sampling.minP, sampling.seed) = (0, 0.5, 40, 0.05, -3)
+    (sampling.presencePenalty, sampling.frequencyPenalty, sampling.repetitionPenalty) = (-2, 2, 1.5)
+    sampling.logitBias = [5: -100, 7: 0.5]
+    let chat = try ChatCompletionRequest(chatBody(Array(zip(members.keys, members.values))))
+    #expect(chat.sampling == sampling)
+    #expect(chat.stop == ["a", "b"] && chat.choiceCount == 2 && chat.maxTokens == 7 && chat.ignoresEndOfText)
+    #expect(chat.stream?.includesUsage == true && chat.responseFormat == .jsonObject)
+    let completion = try CompletionRequest(completionBody(Array(zip(members.keys, members.values))))
+    #expect(completion.sampling == sampling)
+    #expect(completion.stop == ["a", "b"] && completion.choiceCount == 2 && completion.maxTokens == 7)
+    #expect(completion.stream?.includesUsage == true && completion.ignoresEndOfText)
+  }
+
+  @Test func whatIsNotGivenHasTheDefaults() throws {
+    let chat = try ChatCompletionRequest(chatBody())
+    #expect(chat.sampling == SamplingOptions() && chat.sampling.temperature == 1 && chat.sampling.topK == nil)
+    #expect(chat.maxTokens == nil && chat.stop == [] && chat.choiceCount == 1 && chat.stream == nil)
+    #expect(chat.toolChoice == .none && chat.addsGenerationPrompt && !chat.continuesFinalMessage)
+    #expect(try CompletionRequest(completionBody()).maxTokens == 16)
+    var defaults = SamplingOptions()
+    (defaults.temperature, defaults.topK) = (0.6, 20)
+    let recommended = try ChatCompletionRequest(chatBody([("top_k", -1)]), defaults: defaults)
+    #expect(recommended.sampling.temperature == 0.6 && recommended.sampling.topK == nil)
+  }
+
+  @Test func nullCountsAsAbsent() throws {
+    let names = [
+      "temperature", "top_p", "stop", "seed", "n", "max_tokens", "logit_bias", "stream", "stream_options", "user",
+      "response_format", "logprobs", "top_logprobs", "tools", "tool_choice", "functions", "audio", "modalities",
+    ]
+    #expect(try ChatCompletionRequest(chatBody(names.map { ($0, .null) })) == ChatCompletionRequest(chatBody()))
+  }
+
+  @Test func limitsOfTheVocabularyHold() throws {
+    var limits = RequestLimits()
+    limits.vocabularySize = 100
+    _ = try ChatCompletionRequest(chatBody([("logit_bias", ["99": 1])]), limits: limits)
+    let refusal = try #require(throws: APIError.self) {
+      try ChatCompletionRequest(chatBody([("logit_bias", ["100": 1])]), limits: limits)
+    }
+    #expect(refusal.message.contains("from 0 to 99"))
+    #expect(throws: APIError.self) {
+      try CompletionRequest(.object(JSONObject([("model", "m"), ("prompt", [1, 100])])), limits: limits)
+    }
+  }
+
+  @Test(arguments: [
+    ("temprature", "temperature"), ("maxTokens", "max_tokens"), ("top-p", "top_p"), ("Seed", "seed"),
+    ("strema", "stream"), ("presence_penality", "presence_penalty"),
+  ])
+  func aMisspeltParameterIsToldItsName(misspelt: String, meant: String) throws {
+    let refusal = try chatRefusal(misspelt, "1")
+    #expect(refusal.code == "unknown_parameter" && refusal.param == misspelt)
+    #expect(refusal.message.hasSuffix("did you mean '\(meant)'?"), "\(refusal.message)")
+  }
+
+  @Test func aNameLikeNoneIsToldNothing() throws {
+    for name in ["frobnicate", "", String(repeating: "temperature", count: 10_000)] {
+      let refusal = try chatRefusal(name, "1")
+      #expect(refusal.code == "unknown_parameter")
+      #expect(!refusal.message.contains("did you mean"))
+      #expect(refusal.message.utf8.count < 200)
+    }
+  }
+}
