@@ -28,7 +28,9 @@ extension ChatPage {
 
     /// Streams the answer to `messages`; `onDelta` gets each piece of content and reasoning. Returns what is known of it.
     async function streamAnswer(messages, signal, onDelta) {
-      const request = { model: state.model || "default", messages, stream: true, stream_options: { include_usage: true } };
+      if (state.model === "") await learnModel();
+      const request = { messages, stream: true, stream_options: { include_usage: true } };
+      if (state.model !== "") request.model = state.model;
       for (const [name, id] of [["temperature", "temperature"], ["max_tokens", "max-tokens"], ["seed", "seed"]]) {
         if (byId(id).value !== "") request[name] = Number(byId(id).value);
       }
