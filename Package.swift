@@ -20,7 +20,9 @@ let package = Package(
   name: "martinet",
   products: [.executable(name: "martinet", targets: ["martinet"])],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     // 0: C libraries found with pkg-config, and the C we wrote.
@@ -55,12 +57,19 @@ let package = Package(
       ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    // 7
+    layer(
+      "LoadGenerator",
+      [
+        "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "LoadGenerator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -86,6 +95,7 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
+    tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
