@@ -53,6 +53,7 @@ import Testing
 
   @Test func goalsAreRead() throws {
     #expect(try Goodput(parsing: "ttft:500,tpot:50").limits.map(\.milliseconds) == [500, 50])
+    #expect(try Goodput(parsing: "ttft:500.0,itl:0.5").text == "ttft:500,itl:0.5")
     for text in ["", "ttft", "ttft:", "ttft:x", "ttft:-1", "ttft:0", "ttft:nan", "ttft:inf", "speed:4", "ttft:1,ttft:2", "ttft:1,", "ttft:1:2"] {
       #expect(throws: LoadError.badGoal(text)) { _ = try Goodput(parsing: text) }
     }

@@ -22,7 +22,11 @@ package struct Goodput: Sendable, Equatable {
     self.limits = limits
   }
 
-  package var text: String { limits.map { "\($0.measure.rawValue):\($0.milliseconds)" }.joined(separator: ",") }
+  package var text: String {
+    limits.map { measure, limit in
+      "\(measure.rawValue):\(Int(exactly: limit).map { "\($0)" } ?? "\(limit)")"
+    }.joined(separator: ",")
+  }
 
   /// Whether a completed request keeps all limits; what it has not (one token has no time per token) it keeps.
   package func isMet(by outcome: RequestOutcome) -> Bool {

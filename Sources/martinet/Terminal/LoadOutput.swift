@@ -34,7 +34,7 @@ struct LoadOutput {
       ("url", .string(command.url)), ("model_id", .string(model)), ("endpoint", .string(endpoint.rawValue)),
       ("dataset", .string(command.dataset)), ("output_length", .int(command.outputLength)),
       ("request_rate", command.requestRate.map { .double($0) } ?? .null), ("burstiness", .double(command.burstiness)),
-      ("max_concurrency", limit.map { .int($0) } ?? .null), ("seed", .string("\(command.seed)")),
+      ("max_concurrency", limit.map { .int($0) } ?? .null), ("seed", .number(JSONNumber(text: "\(command.seed)"))),
     ])
     for (key, value) in figures.json.object?.members.map({ ($0.key, $0.value) }) ?? [] { object[key] = value }
     return .object(object)
