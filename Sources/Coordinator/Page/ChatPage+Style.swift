@@ -5,7 +5,7 @@ extension ChatPage {
       --ink: #1b1e24; --weak: #5b6270; --paper: #fff; --card: #f4f5f7; --rule: #dfe2e7; --track: #e6e8ec;
       --accent: #b93c07; --on-accent: #fff; --mine: #fbeee7; --bad: #b3261e; --bad-card: #fdecea; --good: #1f7a35; --busy: #8a5a00;
       --attention: #4269d0; --experts: #3ca951; --communication: #efb118; --waiting: #ff725c; --other: #9498a0;
-      --use: #8e5bc0; --cached: #d3bfe8; --line: #d9480f;
+      --use: #7340ab; --cached: #b392da; --line: #d9480f;
       --heat-0: #f3f4f6; --heat-1: #fcd9b6; --heat-2: #f08a3c; --heat-3: #c23b06; --heat-4: #5e1503;
     }
     @media (prefers-color-scheme: dark) {
@@ -13,7 +13,7 @@ extension ChatPage {
         --ink: #e8eaee; --weak: #a3aab6; --paper: #15171c; --card: #1f2229; --rule: #333842; --track: #2d323b;
         --accent: #ff9458; --on-accent: #1d1006; --mine: #33241b; --bad: #ff9d94; --bad-card: #3a1f1d; --good: #6fd08a; --busy: #f0bd59;
         --attention: #6d90ee; --experts: #4fbf65; --other: #7d828b;
-        --use: #b283e0; --cached: #56407a; --line: #ff8a4c;
+        --use: #c39cf0; --cached: #7a58a8; --line: #ff8a4c;
         --heat-0: #20242b; --heat-1: #5a2411; --heat-2: #b8430d; --heat-3: #ff9a4d; --heat-4: #fff1d6;
       }
     }
