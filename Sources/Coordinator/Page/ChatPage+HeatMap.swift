@@ -93,14 +93,14 @@ extension ChatPage {
     }
 
     function nameBusiest() {
-      const cells = [];
+      const top = [];
       heat.visits.forEach((row, layer) => row.forEach((_, expert) => {
         const share = heatShare(layer, expert);
-        if (share > 0) cells.push({ layer, expert, share });
+        if (share === 0 || (top.length === 3 && share <= top[2].share)) return;
+        top.push({ layer, expert, share });
+        top.sort((a, b) => b.share - a.share).splice(3);
       }));
-      cells.sort((a, b) => b.share - a.share);
-      const words = cells.slice(0, 3).map((cell) =>
-        `layer ${heat.layers[cell.layer]}, expert ${cell.expert} (${cell.share.toFixed(1)} ×)`);
+      const words = top.map((cell) => `layer ${heat.layers[cell.layer]}, expert ${cell.expert} (${cell.share.toFixed(1)} ×)`);
       byId("heat-top").textContent = words.length > 0 ? `Busiest: ${words.join("; ")}.` : "No visits yet.";
       byId("heat").setAttribute(
         "aria-label",
