@@ -21,8 +21,9 @@ let package = Package(
   products: [.executable(name: "martinet", targets: ["martinet"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     // 0: C libraries found with pkg-config, and the C we wrote.
@@ -70,13 +71,19 @@ let package = Package(
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
       ]),
+    layer(
+      "LoadGenerator",
+      [
+        "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
         "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving", "StructuredOutput",
-        "Supervision", "Coordinator",
+        "Supervision", "Coordinator", "LoadGenerator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -108,6 +115,7 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
+    tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
     tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
