@@ -222,7 +222,8 @@ private let harmonySamples: [ReplySample] = [
     content: "First.\nYes."),
   .init(name: "Harmony, no channels", syntax: .harmony, text: "Just text", content: "Just text"),
   .init(
-    name: "Harmony, inside analysis", syntax: .harmony, text: "Hm.<|end|><|start|>assistant<|channel|>final<|message|>Y",
+    name: "Harmony, inside analysis", syntax: .harmony,
+    text: "Hm.<|end|><|start|>assistant<|channel|>final<|message|>Y",
     reasoning: "Hm.", content: "Y", startsInReasoning: true),
   .init(
     name: "Harmony, another role", syntax: .harmony,

@@ -6,6 +6,8 @@ extension ReplyParser {
     case .reasoning(let atStart): return readReasoning(atStart: atStart, atEnd: atEnd)
     case .content: return readContent(atEnd: atEnd)
     case .call(var reader):
+      // Only one owner of what the reader has gathered, so that nothing is copied.
+      stage = .content
       let progress = reader.read(&pending, atEnd: atEnd, into: &output)
       switch progress {
       case .needsMore: stage = .call(reader)

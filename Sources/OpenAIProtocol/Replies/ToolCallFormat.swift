@@ -27,6 +27,11 @@ package struct ToolCallFormat: Sendable, Equatable {
   package struct ReasoningTags: Sendable, Equatable {
     package var open: String
     package var close: String
+
+    package init(open: String, close: String) {
+      self.open = open
+      self.close = close
+    }
   }
 
   package let syntax: Syntax

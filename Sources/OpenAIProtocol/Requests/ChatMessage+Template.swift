@@ -9,7 +9,9 @@ extension ChatMessage {
     var message = JSONObject()
     let role: Role = self.role == .developer && !format.knowsDeveloperRole ? .system : self.role
     message["role"] = .string(role.rawValue)
-    message["content"] = content.map { .string($0) } ?? .null
+    // Templates tell calls from answers by whether there is content at all; clients often send empty text with calls.
+    let text = content ?? ""
+    message["content"] = text.isEmpty && !toolCalls.isEmpty ? .null : .string(text)
     message["reasoning_content"] = reasoning.map { .string($0) }
     message["name"] = name.map { .string($0) }
     if !toolCalls.isEmpty {
