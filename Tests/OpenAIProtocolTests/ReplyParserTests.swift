@@ -87,6 +87,7 @@ import Testing
     let fragments =
       format.markers.filter { $0 != "<|constrain|>" } + parts + alternatives
       + ["<", "{", "}", "\n", " ", "\n```", ";", ",", "[", "]", "weather\n", "function", "final", "analysis", ":0", "é"]
+      + ["<function=", "<parameter=", ">", "</parameter>", "</function>"]
     var (text, words) = ("", [String]())
     for i in 0..<Int.random(in: 1...14, using: &random) {
       if Bool.random(using: &random) {

@@ -29,7 +29,7 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
     "qwen3_moe", "<tool_call>\\n{\"name\": \"{{ n }}\", \"arguments\": {{ tool_call.arguments | tojson }}", .hermes,
     true
   ),
-  ("qwen3_moe", "<tool_call>\\n<function={{ tool_call.name }}>", .none, true),
+  ("qwen3_moe", "<tool_call>\\n<function={{ tool_call.name }}>", .qwenCoder, true),
   (
     "glm4_moe", "<tool_call>{{ tc.name }}{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>", .glm, true
   ),

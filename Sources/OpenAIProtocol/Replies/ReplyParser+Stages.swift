@@ -112,8 +112,8 @@ extension ReplyParser {
     } else {
       pending.drop(marker.bytes.count)
       let raw = space + marker.text
-      if format.syntax == .glm {
-        stage = .call(TaggedCallReader(tools: tools, raw: raw))
+      if let tags = CallTags(format.syntax) {
+        stage = .call(TaggedCallReader(tags, tools: tools, raw: raw))
       } else {
         stage = .call(CallObjectsReader(format.syntax, tools: tools, raw: raw))
       }

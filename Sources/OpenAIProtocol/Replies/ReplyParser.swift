@@ -79,7 +79,7 @@ package struct ReplyParser: Sendable {
     // Models leave out the section's beginning now and then.
     if let section = SectionMarkers(syntax) { return [section.open, section.callOpen] }
     return switch syntax {
-    case .hermes, .glm: ["<tool_call>"]
+    case .hermes, .glm, .qwenCoder: ["<tool_call>"]
     case .mistral: ["[TOOL_CALLS]"]
     case .llama: ["<|python_tag|>"]
     case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: []

@@ -4,8 +4,7 @@ extension ToolCallFormat {
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
     if shows("<|tool_call_begin|>") { return .kimi }
     if shows("<arg_key>") { return .glm }
-    // Qwen's coders write XML of their own inside the same tags, which is not read here.
-    if shows("<tool_call>") { return shows("<function=") ? .none : .hermes }
+    if shows("<tool_call>") { return shows("<function=") ? .qwenCoder : .hermes }
     if shows("[TOOL_CALLS]") { return .mistral }
     if shows("<|python_tag|>") || shows("\"parameters\":") || family == "llama4" && shows("tools") { return .llama }
     return .none
@@ -31,7 +30,7 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .deepSeekFenced, .deepSeekPlain, .kimi: return false
-    case .none, .hermes, .glm, .mistral, .harmony, .llama: return true
+    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return true
     }
   }
 }
