@@ -29,6 +29,7 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
     "qwen3_moe", "<tool_call>\\n{\"name\": \"{{ n }}\", \"arguments\": {{ tool_call.arguments | tojson }}", .hermes,
     true
   ),
+  ("kimi_k2", "{% if tools %}{{ tools | tojson }}{% endif %}", .kimi, false),
   ("qwen3_moe", "<tool_call>\\n<function={{ tool_call.name }}>", .qwenCoder, true),
   (
     "glm4_moe", "<tool_call>{{ tc.name }}{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>", .glm, true
@@ -123,7 +124,14 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
       developer.templateValue(for: ToolCallFormat(syntax: .none, knowsDeveloperRole: true))
         == ["role": "developer", "content": "a"])
     let empty = ChatMessage(role: .assistant, content: "", toolCalls: [ToolCall(id: "i", name: "f", arguments: "")])
-    #expect(empty.templateValue(for: ToolCallFormat(syntax: .hermes))["content"] == .null)
+    for content in [nil, ""] {
+      let calling = ChatMessage(role: .assistant, content: content, toolCalls: empty.toolCalls)
+      #expect(calling.templateValue(for: ToolCallFormat(syntax: .deepSeekFenced))["content"] == .null)
+      #expect(calling.templateValue(for: ToolCallFormat(syntax: .glm))["content"] == "")
+    }
+    let preamble = ChatMessage(role: .assistant, content: "b", reasoning: "a", toolCalls: empty.toolCalls)
+    let seen = preamble.templateValue(for: ToolCallFormat(syntax: .harmony))
+    #expect(seen["content"] == "" && seen["reasoning_content"] == "a\nb")
     let thought = ChatMessage(role: .assistant, content: nil, reasoning: "a")
     #expect(thought.templateValue(for: ToolCallFormat(syntax: .none))["content"] == "")
     let arguments: [(String, JSONValue)] = [
@@ -133,7 +141,6 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
       let message = ChatMessage(
         role: .assistant, content: nil, toolCalls: [ToolCall(id: "i", name: "f", arguments: text)])
       let seen = message.templateValue(for: ToolCallFormat(syntax: .hermes))
-      #expect(seen["content"] == .null)
       #expect(seen["tool_calls"]?.array?[0]["function"]?["arguments"] == value)
     }
   }

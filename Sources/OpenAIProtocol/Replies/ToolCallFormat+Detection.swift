@@ -2,7 +2,8 @@ extension ToolCallFormat {
   static func syntax(family: String, shows: (String) -> Bool) -> Syntax {
     if shows("<|channel|>") || family == "gpt_oss" { return .harmony }
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
-    if shows("<|tool_call_begin|>") { return .kimi }
+    // Kimi's first template offers tools without showing how they are called.
+    if shows("<|tool_call_begin|>") || family == "kimi_k2" && shows("tools") { return .kimi }
     if shows("<arg_key>") { return .glm }
     if shows("<tool_call>") { return shows("<function=") ? .qwenCoder : .hermes }
     if shows("[TOOL_CALLS]") { return .mistral }

@@ -65,6 +65,9 @@ package struct ToolCallFormat: Sendable, Equatable {
     self.knowsDeveloperRole = knowsDeveloperRole
   }
 
+  /// A message with nothing but calls has null as its content; otherwise empty text.
+  var takesNullContent: Bool { syntax == .deepSeekFenced || syntax == .deepSeekPlain }
+
   /// Calls can be read, and can be forced.
   package var supportsTools: Bool { syntax != .none }
 

@@ -9,9 +9,15 @@ extension ChatMessage {
     var message = JSONObject()
     let role: Role = self.role == .developer && !format.knowsDeveloperRole ? .system : self.role
     message["role"] = .string(role.rawValue)
-    // Templates tell calls from answers by whether there is content at all; clients often send empty text with calls.
-    let text = content ?? ""
-    message["content"] = text.isEmpty && !toolCalls.isEmpty ? .null : .string(text)
+    // DeepSeek's templates write an answer beside the calls if there is content at all, even empty; others print or go
+    // through a content that is null.
+    var (text, reasoning) = (content ?? "", reasoning)
+    if format.syntax == .harmony, !toolCalls.isEmpty, !text.isEmpty, let thought = reasoning {
+      // gpt-oss's template refuses both beside a call, and takes either as the analysis before it.
+      (text, reasoning) = ("", thought + "\n" + text)
+    }
+    let isNull = text.isEmpty && !toolCalls.isEmpty && format.takesNullContent
+    message["content"] = isNull ? .null : .string(text)
     message["reasoning_content"] = reasoning.map { .string($0) }
     message["name"] = name.map { .string($0) }
     if !toolCalls.isEmpty {
