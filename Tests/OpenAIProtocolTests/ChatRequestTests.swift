@@ -92,7 +92,8 @@ private let badMembers: [BadMember] = [
     "missing_required_parameter", param: "messages[0].tool_calls[0].id"),
   .init(
     "messages",
-    "[{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"a\", \"function\": {\"name\": \"f\", \"arguments\": {}}}]}]",
+    "[{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"a\","
+      + " \"function\": {\"name\": \"f\", \"arguments\": {}}}]}]",
     "invalid_type", param: "messages[0].tool_calls[0].function.arguments"),
   .init(
     "messages", "[{\"role\": \"assistant\", \"content\": \"a\", \"function_call\": {}}]", "unsupported_parameter",

@@ -2,7 +2,8 @@ private let weather = (name: "weather", arguments: #"{"city": "Köln ☂", "days
 private let now = (name: "now", arguments: "{}")
 
 /// Replies as each family writes them, well and badly formed.
-let replySamples: [ReplySample] = reasoningSamples + sectionSamples + objectSamples + glmSamples + coderSamples + harmonySamples
+let replySamples: [ReplySample] =
+  reasoningSamples + sectionSamples + objectSamples + glmSamples + coderSamples + harmonySamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
