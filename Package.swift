@@ -49,7 +49,7 @@ let package = Package(
     layer("Serving", ["JSON"]),
     .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
     // 3
-    layer("Prompts", ["JSON", "Checkpoints", "Tokenization", "ChatTemplates"]),
+    layer("Prompts", ["JSON", "Checkpoints", "Tokenization", "ChatTemplates", "StructuredOutput"]),
     layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),
     // 4
     layer("Fabric", ["CMPIShims", "Telemetry"]),

@@ -78,6 +78,7 @@ final class RunningProgram {
   }
 
   var outputSoFar: String { text("output") }
+  var errorsSoFar: String { text("errors") }
 
   /// Waits until at least `count` bytes of output have come; false when they do not within 30 seconds.
   func waitForOutput(_ count: Int) -> Bool { wait(30) { outputSoFar.utf8.count >= count } }
@@ -102,20 +103,33 @@ final class RunningProgram {
     return Program.Outcome(status: status, output: text("output"), errors: text("errors"))
   }
 
-  /// Process ids of mpirun's ranks, by rank.
+  /// Process ids of the ranks of mpirun, which this is or has started, by rank.
   func ranks() -> [Int: pid_t] {
-    var ranks: [Int: pid_t] = [:]
+    var children: [pid_t: [pid_t]] = [:]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
       guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-        let end = stat.lastIndex(of: ")"), stat[end...].split(separator: " ").dropFirst(2).first == "\(process.processIdentifier)",
-        let environment = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/environ"))
+        let end = stat.lastIndex(of: ")"), let parent = stat[end...].split(separator: " ").dropFirst(2).first.flatMap({ pid_t($0) })
       else { continue }
-      for variable in environment.split(separator: 0) {
-        let parts = String(decoding: variable, as: UTF8.self).split(separator: "=")
-        if parts.first == "OMPI_COMM_WORLD_RANK", let rank = parts.last.flatMap({ Int($0) }) { ranks[rank] = pid }
+      children[parent, default: []].append(pid)
+    }
+    var ranks: [Int: pid_t] = [:]
+    var next = [process.processIdentifier]
+    while let parent = next.popLast() {
+      for pid in children[parent] ?? [] {
+        next.append(pid)
+        if let rank = Self.rank(of: pid) { ranks[rank] = pid }
       }
     }
     return ranks
+  }
+
+  private static func rank(of pid: pid_t) -> Int? {
+    guard let environment = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/environ")) else { return nil }
+    for variable in environment.split(separator: 0) {
+      let parts = String(decoding: variable, as: UTF8.self).split(separator: "=")
+      if parts.first == "OMPI_COMM_WORLD_RANK", let rank = parts.last.flatMap({ Int($0) }) { return rank }
+    }
+    return nil
   }
 }
 

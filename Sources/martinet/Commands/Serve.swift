@@ -32,9 +32,6 @@ struct Serve: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Under supervision: fruitless starts in a row before no more is tried.", valueName: "n"))
   var maxRestarts = 5
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that a rank may be in one place of a step before it counts as hung.", valueName: "s"))
-  var stallSeconds = 10
-
   @Flag(help: .hidden)
   var engineLink = false
 
@@ -44,7 +41,6 @@ struct Serve: ParsableCommand {
   func validate() throws {
     if !launcher.isEmpty, !supervise { throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet") }
     guard (0...1000).contains(maxRestarts) else { throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000") }
-    guard (1...3600).contains(stallSeconds) else { throw ValidationError("--stall-seconds \(stallSeconds) is not between 1 and 3600") }
   }
 
   func run() throws {
@@ -103,7 +99,7 @@ struct Serve: ParsableCommand {
   private func serve(
     _ communicator: any Communicator, engine: LocalEngine?, onInterrupt: () -> Void
   ) throws {
-    let session = try model.open(communicator, onLoading: { engine?.loading(bytes: $0, of: $1) })
+    let session = try model.open(communicator, isSupervised: engineLink, onLoading: { engine?.loading(bytes: $0, of: $1) })
     reports.prepare(session)
     try withLoop(session) { loop in
       guard let engine else { return }

@@ -82,6 +82,7 @@ struct ModelOptions: ParsableArguments {
     add("isa", isa?.rawValue)
     add("weights", weights.rawValue)
     add("combine-format", combineFormat.rawValue)
+    add("stall-limit", stallLimit)
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
     return arguments
@@ -98,8 +99,9 @@ struct ModelOptions: ParsableArguments {
 
   /// Opens a session, with a progress bar and one line about it on rank 0.
   func open(
-    _ communicator: any Communicator, quiet: Bool = false, onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in },
-    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 }
+    _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
+    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
+    onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> Session {
     var options = SessionOptions()
     options.threadsPerRank = threads
@@ -112,6 +114,7 @@ struct ModelOptions: ParsableArguments {
     options.weights = weights
     options.sums = combineFormat
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
+    options.isSupervised = isSupervised
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot

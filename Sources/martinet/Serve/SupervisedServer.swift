@@ -17,7 +17,8 @@ struct SupervisedServer {
       let configuration = try command.server.configuration(folder: try command.model.folder())
       var options = SupervisionOptions(command: jobCommand)
       options.restartLimit = command.maxRestarts
-      options.stallLimit = .seconds(command.stallSeconds)
+      // Without a limit, one that nothing reaches.
+      options.stallLimit = command.model.stallLimit > 0 ? .seconds(command.model.stallLimit) : .seconds(1 << 30)
       let engine = try SupervisedEngine(options)
       let ended = DispatchSemaphore(value: 0)
       let coordinator: RunningCoordinator
@@ -84,7 +85,7 @@ struct SupervisedServer {
   private var jobCommand: [String] {
     var launcher = command.launcher
     if let first = launcher.first, first.hasPrefix("-") { launcher.insert("mpirun", at: 0) }
-    return launcher + [program, "serve", "--engine-link", "--stall-seconds", "\(command.stallSeconds)"] + command.model.arguments
+    return launcher + [program, "serve", "--engine-link"] + command.model.arguments
       + command.reports.arguments
   }
 

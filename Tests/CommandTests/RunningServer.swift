@@ -1,0 +1,65 @@
+import Foundation
+import HTTPConnection
+import JSON
+import Testing
+
+/// A server under way, and what clients ask of it.
+final class RunningServer {
+  let program: RunningProgram
+  let port: Int
+
+  /// Starts `martinet serve` with these options, under mpirun if `ranks` is given, and waits until it is ready. With
+  /// `supervisedRanks` the program itself starts the job.
+  init(_ options: [String], ranks: Int? = nil, supervisedRanks: Int? = nil) throws {
+    var command = (ranks.map { Program.mpirun(ranks: $0) } ?? []) + [Program.path, "serve", "--port", "0"] + options
+    if let supervisedRanks { command += ["--supervise", "--"] + Program.mpirun(ranks: supervisedRanks) }
+    program = try RunningProgram(command)
+    var port: Int?
+    let end = Date(timeIntervalSinceNow: 60)
+    while port == nil, Date() < end, program.process.isRunning {
+      usleep(20_000)
+      // "… at http://127.0.0.1:PORT (…"
+      if let range = program.errorsSoFar.range(of: "http://127.0.0.1:") {
+        let digits = program.errorsSoFar[range.upperBound...].prefix { $0.isNumber }
+        if program.errorsSoFar[range.upperBound...].dropFirst(digits.count).first == " " { port = Int(digits) }
+      }
+    }
+    guard let port else { throw Connection.Failure(description: "no server: \(program.errorsSoFar)") }
+    self.port = port
+    guard waitUntilReady() else { throw Connection.Failure(description: "not ready: \(program.errorsSoFar)") }
+  }
+
+  func waitUntilReady(seconds: Double = 60) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while Date() < end, program.process.isRunning {
+      if let reply = try? get("/ready"), reply.status == 200 { return true }
+      usleep(20_000)
+    }
+    return false
+  }
+
+  func get(_ path: String) throws -> Connection.Reply {
+    let connection = try Connection(port: port)
+    try connection.sendRequest("GET", path, headers: ["Connection: close"])
+    return try connection.readReply()
+  }
+
+  func post(_ path: String, _ body: JSONValue) throws -> Connection.Reply {
+    let connection = try Connection(port: port, timeout: 120)
+    try connection.sendRequest("POST", path, headers: ["Connection: close"], body: Array(body.text().utf8))
+    return try connection.readReply()
+  }
+
+  /// The text of a completion, streamed or not.
+  func complete(_ body: JSONValue) throws -> String {
+    let reply = try post("/v1/completions", body)
+    guard reply.status == 200 else { throw Connection.Failure(description: "\(reply.status): \(reply.text)") }
+    return reply.choices.map { $0["text"]?.string ?? "" }.joined()
+  }
+
+  /// Asks it to end in good order; its exit status, or nil when it does not.
+  func drain(within seconds: Double = 30) -> Int32? {
+    kill(program.process.processIdentifier, SIGTERM)
+    return program.ends(within: seconds) ? program.process.terminationStatus : nil
+  }
+}

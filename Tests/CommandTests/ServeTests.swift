@@ -1,0 +1,136 @@
+import Foundation
+import HTTPConnection
+import JSON
+import Synchronization
+import Testing
+
+extension CommandTests {
+  /// The server as its users meet it: over HTTP, on several ranks, through deaths of ranks.
+  struct ServeTests {
+    private func completion(_ prompt: String, _ count: Int, seed: Int? = nil, stream: Bool = false) -> JSONValue {
+      var body = JSONObject([
+        ("model", "demo-model"), ("prompt", .string(prompt)), ("max_tokens", .int(count)), ("temperature", seed == nil ? .int(0) : .double(0.8)),
+        ("ignore_eos", .bool(true)), ("stream", .bool(stream)),
+      ])
+      if let seed { body["seed"] = .int(seed) }
+      return .object(body)
+    }
+
+    private let prompts = ["In the beginning", "Enter the ghost of", "And the king said unto", "O that this too", "Blessed are", "Now is"]
+
+    /// What `generate` makes of the same prompt.
+    private func alone(_ prompt: String, _ count: Int, seed: Int? = nil) throws -> String {
+      var arguments = ["generate", "--prompt", prompt, "--max-new-tokens", "\(count)", "--ignore-eos", "--json"]
+      if let seed { arguments += ["--temperature", "0.8", "--seed", "\(seed)"] }
+      return try #require(try jsonLines(try Program.run(arguments))[0]["text"]?.string)
+    }
+
+    /// The texts of these bodies, all asked for at once.
+    private func together(_ server: RunningServer, _ bodies: [JSONValue]) throws -> [String] {
+      let texts = Mutex<[Int: Result<String, any Error>]>([:])
+      let port = server.port
+      DispatchQueue.concurrentPerform(iterations: bodies.count) { i in
+        let result = Result {
+          let connection = try Connection(port: port, timeout: 120)
+          try connection.sendRequest("POST", "/v1/completions", headers: ["Connection: close"], body: Array(bodies[i].text().utf8))
+          let reply = try connection.readReply()
+          guard reply.status == 200 else { throw Connection.Failure(description: "\(reply.status): \(reply.text)") }
+          return reply.choices.map { $0["text"]?.string ?? "" }.joined()
+        }
+        texts.withLock { $0[i] = result }
+      }
+      return try bodies.indices.map { i in try texts.withLock { $0[i] }!.get() }
+    }
+
+    @Test(.timeLimit(.minutes(3)), arguments: [nil, 1, 2, 3] as [Int?])
+    func answersAreThoseOfGenerateOnAnyRanksAmongAnyOthers(ranks: Int?) throws {
+      let server = try RunningServer([], ranks: ranks)
+      var bodies: [JSONValue] = []
+      var expected: [String] = []
+      for (i, prompt) in prompts.enumerated() {
+        let seed = i % 2 == 0 ? nil : 40 + i
+        bodies.append(completion(prompt, 40, seed: seed, stream: i % 3 == 0))
+        expected.append(try alone(prompt, 40, seed: seed))
+      }
+      #expect(try together(server, bodies) == expected)
+      #expect(try together(server, bodies) == expected, "again, with prefixes in the cache")
+      let cluster = try server.get("/cluster").json
+      #expect(cluster["facts"]?["rank_count"]?.exactInt == ranks ?? 1)
+      #expect(try server.get("/").text.contains("<html"))
+      let metrics = try server.get("/metrics").text
+      #expect(metrics.contains("martinet_") && metrics.split(separator: "\n").allSatisfy { $0.hasPrefix("#") || $0.contains(" ") })
+      if ranks == nil {
+        #expect(server.drain() == 0, "\(server.program.errorsSoFar)")
+      } else {
+        kill(server.program.process.processIdentifier, SIGTERM)
+        #expect(server.program.ends(within: 30))
+      }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aSchemaHoldsOnSeveralRanks() throws {
+      let server = try RunningServer([], ranks: 2)
+      let schema = try JSONValue(parsing: """
+        {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12}, "kind": {"enum": ["king", "ghost"]},
+         "age": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["name", "kind", "age"], "additionalProperties": false}
+        """)
+      for seed in 0..<4 {
+        let reply = try server.post("/v1/chat/completions", [
+          "model": "demo-model", "messages": [["role": "user", "content": "Who is there?"]], "seed": .int(seed), "max_tokens": 200,
+          "temperature": 1, "response_format": ["type": "json_schema", "json_schema": ["name": "person", "schema": schema]],
+        ])
+        let content = try #require(reply.json["choices"]?.array?.first?["message"]?["content"]?.string, "\(reply.text)")
+        let person = try JSONValue(parsing: content)
+        #expect(person.object?.keys == ["name", "kind", "age"], "\(content)")
+        #expect(["king", "ghost"].contains(person["kind"]?.string) && (1...99).contains(person["age"]?.exactInt ?? 0), "\(content)")
+        #expect(reply.json["choices"]?.array?.first?["finish_reason"]?.string == "stop")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(3))) func ranksThatDieOrHangCostOnlyTime() throws {
+      let server = try RunningServer(["--stall-limit", "2"], supervisedRanks: 2)
+      let expected = try prompts.map { try alone($0, 300) }
+      let bodies = prompts.map { completion($0, 300, stream: true) }
+      for fault in [SIGKILL, SIGSTOP, SIGKILL] {
+        let texts = Mutex<Result<[String], any Error>?>(nil)
+        let asking = Thread { [self] in
+          let result = Result { try together(server, bodies) }
+          texts.withLock { $0 = result }
+        }
+        asking.start()
+        usleep(300_000)
+        kill(try #require(server.program.ranks()[1]), fault)
+        let end = Date(timeIntervalSinceNow: 60)
+        while texts.withLock({ $0 == nil }), Date() < end { usleep(20_000) }
+        #expect(try texts.withLock { $0 }?.get() == expected, "\(server.program.errorsSoFar)")
+      }
+      #expect(server.program.errorsSoFar.contains("rank 1"), "the rank that hung is named")
+      #expect(server.drain() == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aPortInUseIsToldOnceAndEndsTheJob() throws {
+      let server = try RunningServer([])
+      let second = try Program.run(["serve", "--port", "\(server.port)"], ranks: 2)
+      #expect(second.status != 0 && !second.isCrash)
+      #expect(second.errors.components(separatedBy: "\(server.port)").count == 2, "\(second.errors)")
+    }
+
+    @Test(.timeLimit(.minutes(1)), arguments: [
+      ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/nowhere"], ["--max-queue", "-1"], ["--", "-n", "2"],
+      ["--model", "/nowhere"], ["--supervise", "--model", "/nowhere"],
+    ])
+    func badOptionsAreErrors(options: [String]) throws {
+      let run = try Program.run(["serve"] + options)
+      #expect(run.status != 0 && !run.isCrash && !run.errors.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(2))) func whatWasServedIsReported() throws {
+      let folder = try TemporaryFolder()
+      let server = try RunningServer(["--report", folder.path("r.html"), "--report-json", folder.path("r.json")])
+      _ = try server.complete(completion("In the beginning", 20))
+      #expect(server.drain() == 0)
+      let report = try JSONValue(parsing: Data(contentsOf: URL(filePath: folder.path("r.json"))))
+      #expect(report["schema"] != nil || report.object?.count ?? 0 > 0)
+      #expect(try String(contentsOfFile: folder.path("r.html"), encoding: .utf8).contains("<svg"))
+    }
+  }
+}
