@@ -107,6 +107,22 @@ import Testing
     }
   }
 
+  /// The automaton that grows with use is thrown away several times on the way.
+  @Test func statesSurviveWhatTheCacheForgets() throws {
+    let grammar = try CompiledGrammar(.json(["type": "string", "maxLength": 6000]), vocabulary: Vocabularies.bytes)
+    var state = grammar.makeState()
+    expectStep(&state, 34, isAllowed: true)
+    var early = state
+    for _ in 0..<6000 {
+      #expect(mask(of: state).contains(97))
+      expectStep(&state, 97, isAllowed: true)
+    }
+    #expect(mask(of: state).tokens == [34])
+    #expect(mask(of: early).contains(97))
+    expectStep(&early, 0xE6, isAllowed: true)
+    #expect(mask(of: early).tokens == Array(0x80...0xBF))
+  }
+
   @Test func sequencesOnManyThreadsShareAGrammar() async throws {
     let (tokens, vocabulary) = Vocabularies.pieces
     let grammar = try CompiledGrammar(.jsonObject, vocabulary: vocabulary)

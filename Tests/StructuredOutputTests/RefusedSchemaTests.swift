@@ -16,6 +16,7 @@ import Testing
     ("dependencies", "{}"), ("patternProperties", "{}"), ("propertyNames", "{}"), ("contains", "{}"), ("uniqueItems", "true"),
     ("unevaluatedProperties", "false"), ("unevaluatedItems", "false"), ("additionalItems", "false"), ("$dynamicRef", "\"#\""),
     ("$ref", "\"https://example.org/s.json\""), ("$ref", "\"#anchor\""), ("multipleOf", "0.123456789"),
+    ("$id", "\"https://example.org/t.json\""),
   ])
   func keywordsThatWouldBeIgnoredAreNamed(keyword: String, value: String) throws {
     let text = "{\"type\":\"object\",\"properties\":{\"a/b\":{\"\(keyword)\":\(value)}}}"

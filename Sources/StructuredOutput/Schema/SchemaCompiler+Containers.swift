@@ -59,7 +59,8 @@ extension SchemaCompiler {
   ) throws(StructuredOutputError) {
     try budget.spend(200)
     guard depth <= SchemaNormalizer.depthLimit else {
-      throw .tooLarge(what: "the nesting of a listed value", pointer: budget.pointer, limit: SchemaNormalizer.depthLimit)
+      throw .tooLarge(
+        what: "the nesting of a listed value", pointer: budget.pointer, limit: SchemaNormalizer.depthLimit)
     }
     switch value {
     case .null, .bool, .number: builder.addLiteral(value.text(), from: from, to: end)

@@ -69,7 +69,9 @@ final class SchemaCompiler {
     return rule
   }
 
-  private func add(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
+  private func add(
+    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
     budget.pointer = shape.pointer
     if let values = shape.values {
       for value in values { try add(literal: value, to: &builder, from: from, end: end, depth: 0) }
@@ -113,8 +115,8 @@ final class SchemaCompiler {
   private func addString(
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    let isFree = shape.patterns.isEmpty && shape.formats.isEmpty && shape.minimumLength == 0 && shape.maximumLength == nil
-    if isFree {
+    let isCounted = shape.minimumLength > 0 || shape.maximumLength != nil
+    if !isCounted, shape.patterns.isEmpty, shape.formats.isEmpty {
       builder.addCall(try anyString(), from: from, to: end)
       return
     }

@@ -45,7 +45,9 @@ final class SchemaNormalizer {
   func strings(of shape: Shape) throws(StructuredOutputError) -> ScalarAutomaton {
     var result = ScalarAutomaton.all
     budget.pointer = shape.pointer
-    for pattern in shape.patterns { result = try result.intersection(automaton(pattern, isWhole: false), budget: budget) }
+    for pattern in shape.patterns {
+      result = try result.intersection(automaton(pattern, isWhole: false), budget: budget)
+    }
     for format in shape.formats {
       result = try result.intersection(automaton(format.pattern, isWhole: true), budget: budget)
     }

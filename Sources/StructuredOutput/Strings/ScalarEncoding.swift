@@ -91,7 +91,8 @@ extension RuleBuilder {
     }
   }
 
-  /// Adds the UTF-8 of a range of scalars without surrogates, cut where lengths change and into products of byte ranges.
+  /// Adds the UTF-8 of a range of scalars without surrogates, cut where lengths change, and into products of ranges of
+  /// bytes.
   private mutating func addUTF8(
     _ range: ClosedRange<UInt32>, from: Int32, to target: Int32, tails: inout UTF8Tails
   ) {
