@@ -66,7 +66,9 @@ final class GrammarCompiler {
     _ grammar: OutputGrammar, path: String, depth: Int, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     func failure(_ reason: String) -> StructuredOutputError { .malformedGrammar(path: path, reason: reason) }
-    guard depth <= OutputGrammar.depthLimit else { throw failure("nests deeper than \(OutputGrammar.depthLimit) levels") }
+    guard depth <= OutputGrammar.depthLimit else {
+      throw failure("nests deeper than \(OutputGrammar.depthLimit) levels")
+    }
     switch grammar {
     case .text(let text): try add(text, to: &builder, from: from, end: end)
     case .json(let schema):
@@ -103,7 +105,8 @@ final class GrammarCompiler {
   }
 
   private func repeatRule(
-    _ rule: Int32, _ separator: String, atLeast: Int, atMost: Int?, in builder: inout RuleBuilder, from: Int32, end: Int32
+    _ rule: Int32, _ separator: String, atLeast: Int, atMost: Int?, in builder: inout RuleBuilder, from: Int32,
+    end: Int32
   ) throws(StructuredOutputError) {
     if atLeast == 0 { builder.addEmpty(from: from, to: end) }
     let last = atMost ?? max(atLeast, 1)
@@ -130,11 +133,12 @@ final class GrammarCompiler {
     _ text: String, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     let bytes = Array(text.utf8)
-    try budget.spend(bytes.count)
+    try budget.spend(20 * bytes.count)
     let states = builder.addLiteral(bytes, from: from, to: end)
     for (id, token) in vocabulary.specials where token.count <= bytes.count {
       try budget.spend(bytes.count / 16 + 1)
-      for at in 0...(bytes.count - token.count) where bytes[at] == token[0] && bytes[at..<at + token.count] == token[...] {
+      for at in 0...(bytes.count - token.count)
+      where bytes[at] == token[0] && bytes[at..<at + token.count] == token[...] {
         builder.addToken(id, from: states[at], to: states[at + token.count])
       }
     }

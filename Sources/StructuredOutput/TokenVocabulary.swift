@@ -15,8 +15,8 @@ package final class TokenVocabulary: Sendable {
   /// Bytes that some ordinary token consists of.
   let singleBytes: [Bool]
 
-  /// Node 0 is the root. `nodeBytes[i]` leads to node `i`, at `nodeDepths[i]` bytes from the root; the nodes below it are
-  /// those before `nodeEnds[i]`.
+  /// Node 0 is the root. `nodeBytes[i]` leads to node `i`, at `nodeDepths[i]` bytes from the root; the nodes below it
+  /// are those before `nodeEnds[i]`.
   let nodeBytes: [UInt8]
   let nodeDepths: [Int32]
   let nodeEnds: [Int32]
@@ -25,7 +25,8 @@ package final class TokenVocabulary: Sendable {
   let nodeTokens: [Int32]
   let depth: Int
 
-  /// `tokens[id]` is the text of token `id`, nil where it has none. Ids in `special` or `endTokens` beyond it are ignored.
+  /// `tokens[id]` is the text of token `id`, nil where it has none. Ids in `special` or `endTokens` beyond it are
+  /// ignored.
   package init(tokens: [[UInt8]?], special: Set<Int32>, endTokens: Set<Int32>) {
     size = tokens.count
     self.endTokens = endTokens.filter { $0 >= 0 && Int($0) < tokens.count }.sorted()

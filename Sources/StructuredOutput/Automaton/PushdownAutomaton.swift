@@ -168,7 +168,8 @@ struct Assembly {
     var result = [UInt8](repeating: 0, count: 256)
     var current = 0
     for byte in 1..<256 {
-      let differs = stride(from: 0, to: classes.count, by: 256).contains { classes[$0 + byte] != classes[$0 + byte - 1] }
+      let rules = stride(from: 0, to: classes.count, by: 256)
+      let differs = rules.contains { classes[$0 + byte] != classes[$0 + byte - 1] }
       if differs { current += 1 }
       result[byte] = UInt8(current)
     }

@@ -1,6 +1,6 @@
 import JSON
 
-/// The exact value of a JSON number: ± digits · 10^exponent, with neither leading nor trailing zeros; no digits for zero.
+/// The exact value of a JSON number: ± digits · 10^exponent, with neither leading nor trailing zeros; none for zero.
 struct DecimalNumber: Hashable, Sendable {
   static let digitLimit = 400
   static let exponentLimit = 100_000

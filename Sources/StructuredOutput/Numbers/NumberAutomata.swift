@@ -1,7 +1,7 @@
 /// The magnitudes, without sign, of the numbers that may be written.
 ///
-/// At most 15 digits before and 15 after the point (more where a bound has more, up to 18 and 30), so that every integer
-/// is exact in double precision and a number comes to an end. An exponent has two digits at most, and none is
+/// At most 15 digits before and 15 after the point (more where a bound has more, up to 18 and 30), so that every
+/// integer is exact in double precision and a number comes to an end. An exponent has two digits at most, and none is
 /// written where bounds or divisors hold.
 struct NumberAutomata {
   static let digitCount = 15
@@ -23,7 +23,7 @@ struct NumberAutomata {
       guard let divisor = Divisor(divisor) else {
         throw .unsupported(
           keyword: "multipleOf", pointer: budget.pointer,
-          reason: "the divisor has too many digits; at most \(Divisor.integerLimit), of any decimal scale down to 1e-15")
+          reason: "the divisor has too many digits; it may be \(Divisor.integerLimit) at most, times 1 to 1e-15")
       }
       divisors.append(try .multiples(of: divisor, budget: budget))
     }
@@ -31,7 +31,9 @@ struct NumberAutomata {
       let mirrored = isNegative ? constraint.mirrored : constraint
       if let maximum = mirrored.maximum, maximum.value.isNegative { continue }
       if isNegative, let maximum = mirrored.maximum, maximum.value.isZero { continue }
-      var pattern = isNegative && isInteger ? "[1-9][0-9]{0,\(integerDigits - 1)}" : "(?:0|[1-9][0-9]{0,\(integerDigits - 1)})"
+      // No "-0" for integers.
+      var pattern = "[1-9][0-9]{0,\(integerDigits - 1)}"
+      if !(isNegative && isInteger) { pattern = "(?:0|\(pattern))" }
       if fractionDigits > 0 { pattern += "(?:\\.[0-9]{1,\(fractionDigits)})?" }
       if isFree { pattern += "(?:[eE][+-]?[0-9]{1,\(Self.exponentDigitCount)})?" }
       var automaton = try ScalarAutomaton(whole: pattern, budget: budget)

@@ -69,7 +69,9 @@ final class SchemaCompiler {
     return rule
   }
 
-  private func add(_ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
+  private func add(
+    _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
     budget.pointer = shape.pointer
     if let values = shape.values {
       for value in values { try add(literal: value, to: &builder, from: from, end: end, depth: 0) }
@@ -113,8 +115,8 @@ final class SchemaCompiler {
   private func addString(
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    let isFree = shape.patterns.isEmpty && shape.formats.isEmpty && shape.minimumLength == 0 && shape.maximumLength == nil
-    if isFree {
+    let isCounted = shape.minimumLength > 0 || shape.maximumLength != nil
+    if !isCounted, shape.patterns.isEmpty, shape.formats.isEmpty {
       builder.addCall(try anyString(), from: from, to: end)
       return
     }
@@ -128,10 +130,18 @@ final class SchemaCompiler {
   func addQuoted(
     _ strings: ScalarAutomaton, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    try budget.spend(strings.stateCount * (strings.alphabet.count + 4))
+    try budget.spend(strings.stateCount * (4 * strings.alphabet.count + 40))
+    let beyondASCII = try grammar.sharedRule("beyond ASCII", name: "#") { builder throws(StructuredOutputError) in
+      builder.addBeyondASCII(from: RuleBuilder.start, to: RuleBuilder.end)
+    }
+    let escaped = try grammar.sharedRule("escaped", name: "#") { builder throws(StructuredOutputError) in
+      let bytes = ScalarSet.escaped.ranges.flatMap { $0.map { UInt8($0) } }
+      builder.addEscapes(bytes, from: RuleBuilder.start, to: RuleBuilder.end)
+    }
     let (open, closed) = (builder.makeState(), builder.makeState())
     builder.addByte("\"", from: from, to: open)
-    builder.add(strings, as: .jsonString, from: open, to: closed)
+    builder.add(
+      strings, as: .jsonString(beyondASCII: beyondASCII, escaped: escaped), from: open, to: closed)
     builder.addByte("\"", from: closed, to: end)
   }
 

@@ -90,6 +90,9 @@ struct SchemaKeywords {
   /// Throws for a keyword that would have to be ignored; what validators ignore as well is let pass.
   func refuseUnsupported() throws(StructuredOutputError) {
     for (keyword, reason) in Self.refused where members[keyword] != nil { throw unsupported(keyword, reason) }
+    if schema.pointer != "#", let id = members["$id"]?.string, !id.hasPrefix("#") {
+      throw unsupported("$id", "references would have another base below it; give one \"$id\", at the root")
+    }
     if let unique = members["uniqueItems"], unique.bool != false {
       guard unique.bool != nil else { throw malformed("uniqueItems", "true or false") }
       throw unsupported("uniqueItems", "leave it out, and check for duplicates afterwards")

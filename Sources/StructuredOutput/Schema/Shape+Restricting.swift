@@ -41,10 +41,12 @@ extension Shape {
   }
 
   private mutating func restrictNumbers(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
-    if let value = try keywords.number("minimum") { number.raiseMinimum(.init(value: value, isExclusive: false)) }
-    if let value = try keywords.number("exclusiveMinimum") { number.raiseMinimum(.init(value: value, isExclusive: true)) }
-    if let value = try keywords.number("maximum") { number.lowerMaximum(.init(value: value, isExclusive: false)) }
-    if let value = try keywords.number("exclusiveMaximum") { number.lowerMaximum(.init(value: value, isExclusive: true)) }
+    for (keyword, isExclusive) in [("minimum", false), ("exclusiveMinimum", true)] {
+      if let value = try keywords.number(keyword) { number.raiseMinimum(.init(value: value, isExclusive: isExclusive)) }
+    }
+    for (keyword, isExclusive) in [("maximum", false), ("exclusiveMaximum", true)] {
+      if let value = try keywords.number(keyword) { number.lowerMaximum(.init(value: value, isExclusive: isExclusive)) }
+    }
     guard let divisor = try keywords.number("multipleOf") else { return }
     guard !divisor.isZero, !divisor.isNegative else { throw keywords.malformed("multipleOf", "a number above zero") }
     guard Divisor(divisor) != nil else {

@@ -43,7 +43,9 @@ struct Shape {
     var additional: SchemaReference?
 
     /// What this schema demands of the member `name`; nil for nothing.
-    func demand(_ name: String) -> SchemaReference? { index[ExactString(name)].map { properties[$0].schema } ?? additional }
+    func demand(_ name: String) -> SchemaReference? {
+      index[ExactString(name)].map { properties[$0].schema } ?? additional
+    }
   }
 
   /// Where the schema stands, for errors.

@@ -1,6 +1,6 @@
 /// A deterministic automaton over Unicode scalars: a set of strings. State 0 is its start; none accept nothing at all.
 struct ScalarAutomaton: Sendable {
-  static let stateLimit = 100_000
+  static let stateLimit = 50_000
   static let dead: Int32 = -1
 
   /// A partition of all scalars: those of one class lead to the same states.
@@ -49,7 +49,9 @@ struct ScalarAutomaton: Sendable {
   /// Exactly these strings, of which there is one at least.
   static func oneOf(_ texts: [String], budget: CompileBudget) throws(StructuredOutputError) -> ScalarAutomaton {
     var columns: [Unicode.Scalar: Int] = [:]
-    for text in texts { for scalar in text.unicodeScalars where columns[scalar] == nil { columns[scalar] = columns.count } }
+    for text in texts {
+      for scalar in text.unicodeScalars where columns[scalar] == nil { columns[scalar] = columns.count }
+    }
     let known = columns.sorted { $0.value < $1.value }.map { ScalarSet($0.key) }
     let alphabet = known + [ScalarSet(known.flatMap(\.ranges)).complement]
     var automaton = ScalarAutomaton(
@@ -122,7 +124,9 @@ struct ScalarAutomaton: Sendable {
     for state in 0..<stateCount {
       for column in alphabet.indices {
         let target = next(state, column)
-        if target >= 0 && predecessors[Int(target)].last != Int32(state) { predecessors[Int(target)].append(Int32(state)) }
+        if target >= 0, predecessors[Int(target)].last != Int32(state) {
+          predecessors[Int(target)].append(Int32(state))
+        }
       }
     }
     var live = accepts

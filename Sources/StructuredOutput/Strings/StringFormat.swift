@@ -19,10 +19,7 @@ enum StringFormat: String, CaseIterable {
     case .dateTime: "(?:\(Self.fullDate))T\(Self.fullTime)"
     case .duration:
       // ISO 8601: at least one part, and one after the T if that is there.
-      """
-      P(?:\\d{1,4}W|(?:\\d{1,4}Y(?:\\d{1,4}M)?(?:\\d{1,4}D)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D)(?:\(Self.durationTime))?\
-      |\(Self.durationTime))
-      """
+      "P(?:\\d{1,4}W|(?:\(Self.durationDate))(?:\(Self.durationTime))?|\(Self.durationTime))"
     case .uuid: "[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
     case .email: "[A-Za-z0-9_+-]{1,20}(?:\\.[A-Za-z0-9_+-]{1,20}){0,2}@\(Self.label)(?:\\.\(Self.label)){1,3}"
     case .hostname: "\(Self.label)(?:\\.\(Self.label)){0,6}"
@@ -44,6 +41,8 @@ enum StringFormat: String, CaseIterable {
   /// No leap seconds: whether one existed depends on the day.
   private static let fullTime =
     "(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)"
+  private static let durationDate =
+    "\\d{1,4}Y(?:\\d{1,4}M(?:\\d{1,4}D)?)?|\\d{1,4}M(?:\\d{1,4}D)?|\\d{1,4}D"
   private static let durationTime =
     "T(?:\\d{1,4}H(?:\\d{1,4}M)?(?:\\d{1,4}S)?|\\d{1,4}M(?:\\d{1,4}S)?|\\d{1,4}S)"
   private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"
