@@ -1,4 +1,3 @@
-import Glibc
 import Serving
 
 /// The supervising thread: one job after another.
@@ -52,7 +51,9 @@ extension SupervisedEngine {
         core.policy.forget()
         decision = .restart(after: core.policy.firstDelay)
       }
+      core.lastEnd = reason
       if case .restart = decision {
+        core.restartCount += 1
         core.state = .restarting(reason: reason, attempt: max(1, core.policy.restarts))
       }
       return (decision, condemned)
@@ -74,6 +75,7 @@ extension SupervisedEngine {
     let stage = Monitor(JobStage.running)
     core.change { core in
       (core.outbox, core.lastLine, core.outputEnded, core.fault) = (outbox, .now, nil, nil)
+      core.haveErrorsEnded = false
       (core.remarks, core.judge) = (JobRemarks(), StallJudge(limit: options.stallLimit / .seconds(1)))
     }
     var threads: [BackgroundThread] = []
@@ -86,8 +88,7 @@ extension SupervisedEngine {
     while true {
       if let end = process.poll() {
         // Its last words may still be on their way.
-        _ = core.wait(atMost: .milliseconds(500)) { $0.outputEnded != nil ? true : nil }
-        usleep(50_000)
+        _ = core.wait(atMost: .seconds(1)) { $0.outputEnded != nil && $0.haveErrorsEnded ? true : nil }
         if stopSent != nil { return .asked }
         return .died(reason: core.read { $0.fault ?? $0.remarks.reason } ?? "\(end)")
       }

@@ -75,6 +75,7 @@ extension SupervisedEngine {
 
   func readErrors(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
     var lines = LineReader(descriptor, limit: 1 << 20)
+    defer { core.change { $0.haveErrorsEnded = true } }
     while true {
       switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
       case .line(let line):

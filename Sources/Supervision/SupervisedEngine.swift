@@ -10,6 +10,8 @@ package final class SupervisedEngine: TokenEngine {
     var policy: RestartPolicy
     var state = EngineState.loading(bytes: 0, of: 0)
     var facts: EngineFacts?
+    var restartCount = 0
+    var lastEnd: String?
     var status = ClusterStatus()
     var statusAsked: ContinuousClock.Instant?
     var isStopping = false
@@ -20,6 +22,7 @@ package final class SupervisedEngine: TokenEngine {
     var readySince: ContinuousClock.Instant?
     var lastLine = ContinuousClock.now
     var outputEnded: ContinuousClock.Instant?
+    var haveErrorsEnded = false
     /// Why the job must be ended.
     var fault: String?
     var remarks = JobRemarks()
@@ -44,6 +47,9 @@ package final class SupervisedEngine: TokenEngine {
 
   package var state: EngineState { core.read(\.state) }
   package var facts: EngineFacts? { core.read(\.facts) }
+
+  /// How often the job was started again since the start, and why it ended the last time.
+  package var restarts: (count: Int, lastReason: String?) { core.read { ($0.restartCount, $0.lastEnd) } }
 
   package var status: ClusterStatus {
     core.change { core in
