@@ -52,7 +52,7 @@ let package = Package(
     // 6
     layer(
       "Inference",
-      ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+      ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry", "Serving"]),
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     // 7
@@ -62,7 +62,7 @@ let package = Package(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -82,7 +82,7 @@ let package = Package(
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
-      ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON"]),
+      ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "Serving"]),
     tests(
       "ProjectionTests",
       ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),

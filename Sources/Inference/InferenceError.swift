@@ -9,8 +9,15 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   /// A prompt to be continued fills the whole context.
   case noRoomToContinue(index: Int, tokens: Int, limit: Int)
   case tokenOutsideVocabulary(index: Int, position: Int, token: Int, vocabularySize: Int)
+  case biasOutsideVocabulary(token: Int, vocabularySize: Int)
+  /// Of a sequence to go on after tokens drawn before.
+  case nothingLeftToDraw(index: Int, drawn: Int, limit: Int)
   case cacheTooSmall(index: Int, tokens: Int, capacity: Int)
   case logitsNotFinite(position: Int)
+  /// A constraint or bias leaves no token to draw.
+  case nothingAllowed(position: Int)
+  /// What went wrong with one sequence, in the words of its home.
+  case sequenceFailed(String)
   case malformedPlan(String)
   case malformedOutcome(Rank, String)
   case rankFailed(Rank, String)
@@ -29,10 +36,16 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
       "prompt \(index + 1) has \(tokens) tokens and leaves no room for another in the model's context of \(limit); shorten it"
     case .tokenOutsideVocabulary(let index, let position, let token, let size):
       "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
+    case .biasOutsideVocabulary(let token, let size): "a bias is set for token id \(token); the vocabulary has ids 0 to \(size - 1)"
+    case .nothingLeftToDraw(let index, let drawn, let limit):
+      "prompt \(index + 1) comes with \(drawn) drawn tokens and may have \(limit)"
     case .cacheTooSmall(let index, let tokens, let capacity):
       "prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
     case .logitsNotFinite(let position):
       "the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; download it again"
+    case .nothingAllowed(let position):
+      "no token may follow position \(position): the bias or the form asked for excludes all; ask for another"
+    case .sequenceFailed(let reason): reason
     case .malformedPlan(let reason): "rank 0 sent a malformed step plan: \(reason); check that all ranks run the same program"
     case .malformedOutcome(let rank, let reason):
       "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"

@@ -75,7 +75,7 @@ extension SupervisedEngine {
     let stage = Monitor(JobStage.running)
     core.change { core in
       (core.outbox, core.lastLine, core.outputEnded, core.fault) = (outbox, .now, nil, nil)
-      core.haveErrorsEnded = false
+      (core.haveErrorsEnded, core.hosts) = (false, [:])
       (core.remarks, core.judge) = (JobRemarks(), StallJudge(limit: options.stallLimit / .seconds(1)))
     }
     var threads: [BackgroundThread] = []
@@ -112,7 +112,13 @@ extension SupervisedEngine {
       if let fault = core.fault { return fault }
       let now = ContinuousClock.now
       if let ended = core.outputEnded, now - ended > options.stopGrace { return "the job closed its output and went on" }
-      guard core.readySince != nil, core.ledger.isServing else { return nil }
+      guard core.readySince != nil else { return nil }
+      // Hosts' names are wanted when something goes wrong, and then it is too late to ask.
+      if core.hosts.isEmpty, core.statusAsked.map({ now - $0 > .seconds(1) }) ?? true {
+        core.statusAsked = now
+        core.outbox?.append(.status)
+      }
+      guard core.ledger.isServing else { return nil }
       if let verdict = core.judge.verdict(at: (now - began) / .seconds(1), hosts: core.hosts) { return verdict }
       let silence = now - core.lastLine
       guard silence > options.silenceLimit else { return nil }

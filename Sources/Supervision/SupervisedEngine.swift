@@ -18,6 +18,8 @@ package final class SupervisedEngine: TokenEngine {
     var isTerminating = false
     var hasEnded = false
     // Of the present job.
+    /// By rank, as far as it has told.
+    var hosts: [Int: String] = [:]
     var outbox: Outbox?
     var readySince: ContinuousClock.Instant?
     var lastLine = ContinuousClock.now
@@ -104,10 +106,4 @@ extension SupervisedEngine.Core {
   mutating func pump() {
     guard readySince != nil, let outbox, ledger.hasUnsent else { return }
     for request in ledger.takeUnsent() { outbox.append(.submit(request)) }
-  }
-
-  /// Where each rank runs, as far as is known.
-  var hosts: [Int: String] {
-    Dictionary(status.ranks.filter { !$0.host.isEmpty }.map { ($0.rank, $0.host) }, uniquingKeysWith: { first, _ in first })
-  }
-}
+  }}

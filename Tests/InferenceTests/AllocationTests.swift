@@ -2,6 +2,7 @@ import AllocationCounter
 import Fabric
 import Kernels
 import MoEModel
+import Serving
 import Testing
 
 @testable import Inference
@@ -26,7 +27,9 @@ struct AllocationTests {
       for (i, prompt) in prompts.enumerated() {
         let (id, home) = (SequenceID(Int32(i)), Rank(i % ranks))
         plan.admissions.append(
-          StepPlan.Admission(id: id, home: home, prompt: prompt, sampling: SamplingParameters(), scoring: nil))
+          StepPlan.Admission(
+            id: id, home: home, tokens: prompt, promptCount: prompt.count, cachedCount: 0,
+            blocks: (0..<4).map { Int32(i * 4 + $0) }))
         plan.items.append(StepPlan.Item(id: id, home: home, start: 0, count: prompt.count, outputs: .last))
       }
       _ = try engine.execute(plan)

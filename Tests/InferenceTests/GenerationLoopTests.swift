@@ -1,4 +1,5 @@
 import Fabric
+import Serving
 import Testing
 
 @testable import Inference
@@ -21,7 +22,7 @@ struct GenerationLoopTests {
   private func tokens(_ loop: GenerationLoop) throws -> [SequenceID: [Int32]] {
     var tokens: [SequenceID: [Int32]] = [:]
     while loop.hasWork {
-      for case .token(let id, let token, _) in try loop.step() { tokens[id, default: []].append(token) }
+      for case .token(let id, let token, _) in try loop.step() { tokens[id, default: []].append(token.token) }
     }
     return tokens
   }
@@ -68,17 +69,17 @@ struct GenerationLoopTests {
     // All three blocks are needed, and free.
     let whole = try loop.submit(generate(try golden.prompt(4), 27))
     #expect(try tokens(loop)[whole] == Array(golden.greedy(4).prefix(27)))
-    #expect(session.engine.cache.freeBlockCount == 0)
     loop.cancel(whole)
-    _ = try loop.submit(generate(prompt, 1))
+    #expect(loop.scheduler.pools[0].availableCount == 3)
+    _ = try loop.submit(generate(prompt, 2))
     _ = try loop.step()
-    #expect(session.engine.cache.freeBlockCount == 2)
+    #expect(loop.scheduler.pools[0].availableCount == 2)
   }
 
   @Test func aPlanThatContradictsWhatARankHoldsIsRefused() throws {
     let session = try session()
     let admission = StepPlan.Admission(
-      id: SequenceID(1), home: Rank(0), prompt: [1, 2, 3], sampling: SamplingParameters(), scoring: nil)
+      id: SequenceID(1), home: Rank(0), tokens: [1, 2, 3], promptCount: 3, cachedCount: 0, blocks: [1])
     func item(_ id: Int32, _ start: Int, _ count: Int) -> StepPlan.Item {
       StepPlan.Item(id: SequenceID(id), home: Rank(0), start: start, count: count, outputs: .last)
     }
@@ -91,13 +92,20 @@ struct GenerationLoopTests {
     for token in [-1, 512, .max] as [Int32] {
       var plan = StepPlan()
       plan.admissions = [admission]
-      plan.admissions[0].prompt = [1, token]
+      plan.admissions[0].tokens = [1, token]
       plan.items = [item(1, 0, 2)]
+      #expect(throws: InferenceError.self) { try session.engine.execute(plan) }
+    }
+    for blocks in [[], [2], [-1], [0, .max]] as [[Int32]] {
+      var plan = StepPlan()
+      plan.admissions = [admission]
+      plan.admissions[0].blocks = blocks
+      plan.items = [item(1, 0, 3)]
       #expect(throws: InferenceError.self) { try session.engine.execute(plan) }
     }
     var plan = StepPlan()
     plan.releases = [SequenceID(1), SequenceID(1), SequenceID(5)]
-    #expect(throws: Never.self) { try session.engine.execute(plan) }
-    #expect(session.engine.cache.freeBlockCount == 2)
+    plan.growths = [StepPlan.Growth(id: SequenceID(1), block: 99)]
+    #expect(throws: Never.self, "what is of no sequence here is another rank's") { try session.engine.execute(plan) }
   }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Inference
 import Kernels
 import MoEModel
+import Serving
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
 struct Golden: Sendable {
@@ -98,8 +99,10 @@ extension Session {
       while loop.hasWork {
         for event in try loop.step() {
           switch event {
-          case .token(let id, let token, _): drawn[id, default: []].append(token)
+          case .token(let id, let token, _): drawn[id, default: []].append(token.token)
           case .scored(let id, let chunk, _): chunks[id, default: []].append(chunk)
+          case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
+          case .started: break
           }
         }
       }

@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Machine
+import Serving
 import Testing
 
 @testable import Inference
@@ -166,7 +167,7 @@ struct SamplerTests {
     #expect(try sampler.logprobs(logits, next: nil, topCount: 0, position: 0).next.isNaN)
   }
 
-  @Test func parametersOutsideTheirRangeAreErrorsThatNameTheFlag() {
+  @Test func parametersOutsideTheirRangeAreErrorsThatNameThem() {
     let cases: [(String, (inout SamplingParameters) -> Void)] = [
       ("temperature", { $0.temperature = -1 }), ("temperature", { $0.temperature = .nan }),
       ("temperature", { $0.temperature = .infinity }), ("top-p", { $0.topP = 1.1 }), ("top-p", { $0.topP = -0.1 }),
@@ -175,7 +176,7 @@ struct SamplerTests {
       ("frequency-penalty", { $0.frequencyPenalty = -101 }),
     ]
     for (name, change) in cases {
-      #expect { try parameters(change).validate() } throws: { "\($0)".contains("--\(name)") }
+      #expect { try parameters(change).validate() } throws: { "\($0)".hasPrefix("\(name) ") }
     }
     #expect(throws: Never.self) { try SamplingParameters().validate() }
   }

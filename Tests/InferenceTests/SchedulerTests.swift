@@ -1,4 +1,5 @@
 import Fabric
+import Serving
 import Testing
 
 @testable import Inference
@@ -26,108 +27,6 @@ struct SchedulerTests {
     GenerationRequest(prompt: [Int32](repeating: 1, count: prompt), task: .score(ScoringOptions()))
   }
 
-  /// What a run of plans may not break, followed from plan to plan.
-  private struct Ledger {
-    let limits: SchedulerLimits
-    let rankCount: Int
-    var requests: [SequenceID: GenerationRequest] = [:]
-    var homes: [SequenceID: Rank] = [:]
-    var fed: [SequenceID: Int] = [:]
-    var drawn: [SequenceID: Int] = [:]
-
-    func tokens(_ id: SequenceID) -> Int { requests[id]!.prompt.count + drawn[id, default: 0] }
-    func isScored(_ id: SequenceID) -> Bool { if case .score = requests[id]!.task { true } else { false } }
-
-    mutating func check(_ plan: StepPlan) {
-      for id in plan.releases { #expect(homes.removeValue(forKey: id) != nil, "released twice or never admitted") }
-      for admission in plan.admissions {
-        #expect(homes.updateValue(admission.home, forKey: admission.id) == nil, "admitted twice")
-        #expect((0..<rankCount).contains(admission.home.index))
-      }
-      #expect(homes.count <= limits.sequences)
-      for rank in 0..<rankCount {
-        let blocks = homes.filter { $0.value.index == rank }.map { (requests[$0.key]!.capacity + 31) / 32 }
-        #expect(blocks.reduce(0, +) <= limits.blocksPerRank, "rank \(rank) holds more than its cache")
-      }
-      for rank in 0..<rankCount {
-        let items = plan.items.filter { $0.home.index == rank }
-        #expect(items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
-        #expect(items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
-      }
-      #expect(Set(plan.items.map(\.id)).count == plan.items.count, "a sequence twice in a step")
-      let decodes = plan.items.map { drawn[$0.id, default: 0] > 0 }
-      #expect(decodes == decodes.sorted { $0 && !$1 }, "continued sequences come first")
-      for item in plan.items {
-        #expect(homes[item.id] == item.home)
-        #expect(item.start == fed[item.id, default: 0] && item.count > 0)
-        fed[item.id] = item.start + item.count
-        #expect(fed[item.id]! <= tokens(item.id))
-        let isWhole = fed[item.id]! >= requests[item.id]!.prompt.count
-        #expect(item.outputs == (isScored(item.id) ? .all : isWhole ? .last : .none))
-      }
-    }
-  }
-
-  @Test(arguments: 0..<40)
-  func randomRequestsAreServedWithinTheLimitsAndAllEnd(seed: Int) {
-    var generator = SeededGenerator(UInt64(seed))
-    func random(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
-    let rankCount = random(1...4)
-    let limits = limits(
-      batchTokens: [1, 5, 16, 512].randomElement(using: &generator)!, sequences: random(1...8), scoredRows: random(1...6),
-      blocksPerRank: random(2...4))
-    var scheduler = Scheduler(limits: limits, rankCount: rankCount)
-    var ledger = Ledger(limits: limits, rankCount: rankCount)
-    var open: Set<SequenceID> = []
-    var next: Int32 = 0
-    var work = 0
-    func submit() {
-      let id = SequenceID(next)
-      next += 1
-      let stop: Set<Int32> = [3]
-      ledger.requests[id] = random(0...2) == 0 ? score(random(1...64)) : generate(random(1...40), random(1...24), stop: stop)
-      work += ledger.requests[id]!.prompt.count + 25
-      scheduler.submit(ledger.requests[id]!, id: id)
-      open.insert(id)
-    }
-    for _ in 0..<12 { submit() }
-    var steps = 0
-    while scheduler.hasWork, steps <= work {
-      steps += 1
-      if steps % 7 == 0, next < 30 { submit() }
-      if steps % 11 == 0 {
-        let id = SequenceID(Int32(random(0...Int(next))))
-        scheduler.end(id)
-        scheduler.end(id)
-        open.remove(id)
-        if !scheduler.hasWork { break }
-      }
-      let plan = scheduler.plan()
-      ledger.check(plan)
-      #expect(!plan.items.isEmpty, "a step in which nothing moves")
-      for item in plan.items {
-        switch item.outputs {
-        case .none: break
-        case .all: if scheduler.scored(item.id) { open.remove(item.id) }
-        case .last:
-          ledger.drawn[item.id, default: 0] += 1
-          if scheduler.drew(Int32(random(0...20)), for: item.id) != nil { open.remove(item.id) }
-        }
-      }
-    }
-    #expect(!scheduler.hasWork && open.isEmpty, "\(open.count) left after \(steps) steps")
-    // All memory is free again: a request as large as a rank's cache is admitted on every rank at once.
-    let whole = generate(limits.blocksPerRank * 32, 1)
-    for _ in 0..<min(rankCount, limits.sequences) {
-      ledger.requests[SequenceID(next)] = whole
-      scheduler.submit(whole, id: SequenceID(next))
-      next += 1
-    }
-    let plan = scheduler.plan()
-    ledger.check(plan)
-    #expect(plan.admissions.count == min(rankCount, limits.sequences))
-  }
-
   @Test func continuedSequencesGoOnWhilePromptsWait() {
     var scheduler = Scheduler(limits: limits(batchTokens: 4, blocksPerRank: 100), rankCount: 1)
     scheduler.submit(generate(2, 5), id: SequenceID(0))
@@ -142,7 +41,7 @@ struct SchedulerTests {
     #expect(scheduler.plan().items.map(\.count) == [4], "the first has ended")
   }
 
-  @Test func aRequestThatFitsNowhereYetIsNotOvertakenForEver() {
+  @Test func aRequestThatFitsNowhereYetIsNotOvertaken() {
     var scheduler = Scheduler(limits: limits(blocksPerRank: 2), rankCount: 1)
     scheduler.submit(generate(33, 1), id: SequenceID(0))
     scheduler.submit(generate(64, 1), id: SequenceID(1))
@@ -155,6 +54,14 @@ struct SchedulerTests {
       }
     }
     #expect(order == [0, 1, 2])
+  }
+
+  @Test func aShortPromptSharesAStepWithALongOne() {
+    var scheduler = Scheduler(limits: limits(batchTokens: 16, blocksPerRank: 100), rankCount: 1)
+    scheduler.submit(generate(1000, 1), id: SequenceID(0))
+    scheduler.submit(generate(5, 1), id: SequenceID(1))
+    let items = scheduler.plan().items
+    #expect(items.map(\.count) == [11, 5] && items[1].outputs == .last)
   }
 
   @Test func sequencesEndAtTheirLengthOrAStopToken() {

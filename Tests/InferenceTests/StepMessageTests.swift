@@ -1,4 +1,5 @@
 import Fabric
+import Serving
 import Testing
 
 @testable import Inference
@@ -21,14 +22,19 @@ struct StepMessageTests {
     var plan = StepPlan()
     plan.releases = [SequenceID(3), SequenceID(.max)]
     plan.admissions = [
-      .init(id: SequenceID(4), home: Rank(2), prompt: [1, 2, .max], sampling: sampling, scoring: nil),
-      .init(id: SequenceID(5), home: Rank(0), prompt: [], sampling: SamplingParameters(), scoring: scoring),
+      .init(
+        id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0], sampling: sampling,
+        topLogprobs: 0, bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
+      .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
     ]
+    plan.growths = [.init(id: SequenceID(6), block: 12), .init(id: SequenceID(4), block: 3)]
     plan.items = [
       .init(id: SequenceID(4), home: Rank(2), start: 0, count: 3, outputs: .last),
       .init(id: SequenceID(5), home: Rank(0), start: 1 << 25, count: 1 << 24, outputs: .all),
       .init(id: SequenceID(6), home: Rank(1), start: 7, count: 1, outputs: .none),
+      .init(id: SequenceID(7), home: Rank(1), start: 7, count: 1, outputs: .last),
     ]
+    plan.masks = [.init(item: 0, allowed: AllowedTokens(words: [5, .max])), .init(item: 3, allowed: AllowedTokens(words: [0, 1 << 63]))]
     return plan
   }
 
@@ -40,7 +46,8 @@ struct StepMessageTests {
       top: [[.init(token: 1, logprob: -1), .init(token: 2, logprob: -2)], [.init(token: 3, logprob: -3), .init(token: 4, logprob: -4)]],
       logits: [1, 2, 3, 4], routing: [.init(layer: 1, experts: [0, 5, 1, 6], weights: [0.5, 0.5, 0.25, 0.75])])
     let bare = ScoredChunk(firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
-    outcome.results = [.token(7), .scored(chunk), .nothing, .scored(bare), .token(-1)]
+    let drawn = DrawnToken(5, logprob: -0.25, top: [.init(token: 5, logprob: -0.25), .init(token: 6, logprob: -.infinity)])
+    outcome.results = [.token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"), .token(.init(-1))]
     return outcome
   }
 
@@ -49,17 +56,34 @@ struct StepMessageTests {
     var stop = StepPlan()
     stop.order = .stop
     #expect(try StepPlan(decoding: stop.encoded(), size: 1) == stop)
-    #expect(plan.rowsByRank(size: 3) == [1 << 24, 1, 3])
+    #expect(plan.rowsByRank(size: 3) == [1 << 24, 2, 3])
   }
 
   @Test func outcomesAreReadAsWritten() throws {
     let bytes = outcome.encoded()
-    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 5)
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 7)
     #expect(read.encoded() == bytes)
-    #expect(read.interrupted && read.results.count == 5)
+    #expect(read.interrupted && read.results.count == 7)
     guard case .scored(let chunk) = read.results[1] else { throw InferenceError.interrupted }
     #expect(chunk.firstPosition == 9 && chunk.logits == [1, 2, 3, 4] && chunk.top[1][1].token == 4)
     #expect(chunk.nextLogprobs[1].isNaN && chunk.routing[0].experts == [0, 5, 1, 6])
+  }
+
+  @Test(arguments: [0, 1, 3, 64, 100, 126, 127, 128])
+  func aSetOfTokensTakesItsShortestFormAndIsReadAsWritten(count: Int) throws {
+    var words: [UInt64] = [0, 0]
+    for id in 0..<count { words[id >> 6] |= 1 << UInt64(id & 63) }
+    let set = AllowedTokens(words: words)
+    var writer = ByteWriter()
+    set.write(to: &writer)
+    #expect(writer.bytes.count == 5 + min(16, 4 + 4 * min(count, 128 - count)))
+    var reader = ByteReader(writer.bytes)
+    #expect(try AllowedTokens(from: &reader) == set && reader.isAtEnd)
+    for length in writer.bytes.indices {
+      var reader = ByteReader(Array(writer.bytes.prefix(length)))
+      #expect(throws: TruncatedMessage.self) { try AllowedTokens(from: &reader) }
+    }
+    #expect((-1..<130).allSatisfy { set.contains($0) == (0..<count).contains($0) })
   }
 
   @Test func messagesCutOrLengthenedAnywhereAreRefused() {
@@ -69,12 +93,12 @@ struct StepMessageTests {
     }
     for count in outcome.indices {
       #expect(throws: InferenceError.self) {
-        try StepOutcome(decoding: Array(outcome.prefix(count)), from: Rank(1), itemCount: 5)
+        try StepOutcome(decoding: Array(outcome.prefix(count)), from: Rank(1), itemCount: 7)
       }
     }
     #expect(throws: InferenceError.self) { try StepPlan(decoding: plan + [0], size: 3) }
-    #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome + [0], from: Rank(1), itemCount: 5) }
-    for count in [0, 4, 6, 1 << 30] {
+    #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome + [0], from: Rank(1), itemCount: 7) }
+    for count in [0, 6, 8, 1 << 30] {
       #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome, from: Rank(1), itemCount: count) }
     }
   }
@@ -83,7 +107,8 @@ struct StepMessageTests {
     for size in [1, 2] { #expect(throws: InferenceError.self) { try StepPlan(decoding: plan.encoded(), size: size) } }
     let changes: [(inout StepPlan) -> Void] = [
       { $0.items[0].start = -1 }, { $0.items[0].count = 0 }, { $0.items[0].count = -1 }, { $0.items[0].count = 1 << 25 },
-      { $0.items[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(3) },
+      { $0.masks[0].item = 4 }, { $0.masks[0].item = -1 }, { $0.masks[0].item = 1 }, { $0.admissions[0].promptCount = 5 },
+      { $0.admissions[0].cachedCount = -1 }, { $0.items[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(3) },
     ]
     for change in changes {
       var plan = plan
@@ -108,7 +133,7 @@ struct StepMessageTests {
             accepted += 1
             #expect(read.items.allSatisfy { (0..<3).contains($0.home.index) && $0.start >= 0 && $0.count > 0 })
           }
-          if (try? StepOutcome(decoding: outcome, from: Rank(1), itemCount: 5)) != nil { accepted += 1 }
+          if (try? StepOutcome(decoding: outcome, from: Rank(1), itemCount: 7)) != nil { accepted += 1 }
         }
       }
     }

@@ -2,15 +2,24 @@ import Fabric
 import Machine
 import JSON
 import MoEModel
+import Serving
 import Telemetry
 
 /// The loop of rank 0: plans a step, has every rank carry it out, and tells what came of it. Token ids only.
 package final class GenerationLoop {
-  private let engine: RankEngine
-  private var scheduler: Scheduler
+  let engine: RankEngine
+  private(set) var scheduler: Scheduler
   private let limits: SchedulerLimits
   private var nextID: Int32 = 0
   private var hasStopped = false
+  /// Have a wish to stop noted instead of thrown: whoever runs the loop ends it in its own time.
+  package var goesOnWhenInterrupted = false
+  private var wasInterrupted = false
+  /// Whether this rank, or another as far as the steps told, was asked to stop.
+  package var isInterrupted: Bool { wasInterrupted || Interrupt.requested }
+  /// Tokens of its own sequences that each rank has fed.
+  private(set) var tokensFed: [Int]
+  let began = ContinuousClock.now
   package private(set) var statistics = LoopStatistics()
   /// By `StepKind`.
   private var balances: [Balance]
@@ -27,6 +36,7 @@ package final class GenerationLoop {
     self.limits = limits
     balances = StepKind.allCases.map { _ in Balance(layerCount: engine.decoder.description.layerCount) }
     scheduler = Scheduler(limits: limits, rankCount: engine.communicator.size)
+    tokensFed = Array(repeating: 0, count: engine.communicator.size)
   }
 
   package var hasWork: Bool { scheduler.hasWork }
@@ -40,7 +50,8 @@ package final class GenerationLoop {
         index: index, tokens: capacity, capacity: limits.blocksPerRank * KeyValueCache.blockTokens)
     }
     let id = SequenceID(nextID)
-    nextID += 1
+    nextID = nextID == .max ? 0 : nextID + 1
+    for token in request.drawn { _ = request.constraint?.advance(token) }
     scheduler.submit(request, id: id)
     return id
   }
@@ -48,21 +59,23 @@ package final class GenerationLoop {
   /// Ends a sequence before its time; its memory is free with the next step.
   package func cancel(_ id: SequenceID) { scheduler.end(id) }
 
-  /// Runs one step on all ranks. Throws `interrupted` when a rank was asked to stop. Other ranks must be in `follow()`.
+  /// Runs one step on all ranks. Other ranks must be in `follow()`. When a rank was asked to stop, throws `interrupted`, or
+  /// only takes note of it where `goesOnWhenInterrupted`.
   package func step() throws -> [GenerationEvent] {
-    guard !Interrupt.requested else { throw InferenceError.interrupted }
+    if Interrupt.requested { try interrupt() }
     if ContinuousClock.now - lastAlignment > Self.alignmentInterval { try alignClocks() }
     let phases = engine.phases
     let start = Timestamp.now()
     phases.beginStep(at: start)
     var plan = scheduler.plan()
+    for (rank, rows) in plan.rowsByRank(size: tokensFed.count).enumerated() { tokensFed[rank] += rows }
     (plan.begin, plan.stamp) = (start, Timestamp.now())
     var bytes = plan.encoded()
     try engine.communicator.broadcast(&bytes, from: Rank(0))
     try engine.outcomes.open()
     let own = try engine.execute(plan)
     phases.enter(.outcome)
-    var events: [GenerationEvent] = []
+    var events = plan.admissions.map { GenerationEvent.started($0.id, cachedTokens: $0.cachedCount) }
     var interrupted = false
     var cost = LoopStatistics.Cost()
     // All of them before any is looked at: one that tells of a failure must not leave the others under way.
@@ -90,8 +103,13 @@ package final class GenerationLoop {
     cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind, at: end).communication))
     cost.time = .nanoseconds(Int64(clamping: end &- start))
     statistics.count(plan, ranks: engine.communicator.size, cost)
-    if interrupted { throw InferenceError.interrupted }
+    if interrupted { try interrupt() }
     return events
+  }
+
+  private func interrupt() throws(InferenceError) {
+    wasInterrupted = true
+    guard goesOnWhenInterrupted else { throw .interrupted }
   }
 
   /// Has all ranks follow an order that is no step.
@@ -159,7 +177,10 @@ package final class GenerationLoop {
   private func note(_ item: StepPlan.Item, _ result: StepOutcome.Result, _ events: inout [GenerationEvent]) {
     switch result {
     case .nothing: break
-    case .token(let token): events.append(.token(item.id, token, finish: scheduler.drew(token, for: item.id)))
+    case .token(let token): events.append(.token(item.id, token, finish: scheduler.drew(token.token, for: item.id)))
+    case .failed(let reason):
+      scheduler.end(item.id)
+      events.append(.failed(item.id, reason: reason))
     case .scored(let chunk): events.append(.scored(item.id, chunk, isLast: scheduler.scored(item.id)))
     }
   }

@@ -1,45 +1,5 @@
 import MoEModel
-
-/// How a sequence's next token is drawn from its logits.
-package struct SamplingParameters: Sendable, Equatable {
-  /// 0 takes the most probable token.
-  package var temperature: Float = 0
-  /// Keep the k most probable tokens; 0 keeps all.
-  package var topK: Int = 0
-  /// Keep the most probable tokens that together reach this probability.
-  package var topP: Float = 1
-  /// Keep tokens at least this fraction as probable as the most probable one.
-  package var minP: Float = 0
-  /// Divides positive and multiplies negative logits of tokens seen in prompt or output.
-  package var repetitionPenalty: Float = 1
-  /// Subtracted from the logits of tokens in the output.
-  package var presencePenalty: Float = 0
-  /// Subtracted from a token's logit for each time it is in the output.
-  package var frequencyPenalty: Float = 0
-  package var seed: UInt64 = 0
-
-  package init() {}
-
-  package var hasPenalties: Bool { repetitionPenalty != 1 || presencePenalty != 0 || frequencyPenalty != 0 }
-
-  /// Throws `InferenceError.invalidSampling` for a value outside its range.
-  package func validate() throws(InferenceError) {
-    func check(_ name: String, _ value: Float, _ range: ClosedRange<Float>) throws(InferenceError) {
-      guard value.isFinite, range.contains(value) else {
-        throw .invalidSampling(name: name, value: value, lower: range.lowerBound, upper: range.upperBound)
-      }
-    }
-    try check("temperature", temperature, 0...100)
-    try check("top-p", topP, 0...1)
-    try check("min-p", minP, 0...1)
-    try check("repetition-penalty", repetitionPenalty, 0.01...100)
-    try check("presence-penalty", presencePenalty, -100...100)
-    try check("frequency-penalty", frequencyPenalty, -100...100)
-    guard topK >= 0, topK <= Int(Int32.max) else {
-      throw .invalidSampling(name: "top-k", value: Float(topK), lower: 0, upper: Float(Int32.max))
-    }
-  }
-}
+import Serving
 
 /// What to report about the tokens of a prompt that is scored rather than continued.
 package struct ScoringOptions: Sendable, Equatable {
@@ -50,6 +10,12 @@ package struct ScoringOptions: Sendable, Equatable {
   package init() {}
 }
 
+/// What is added to a token's logit.
+struct TokenBias: Equatable {
+  var token: Int32
+  var amount: Float
+}
+
 /// Names one sequence of a run.
 package struct SequenceID: Hashable, Comparable, Sendable {
   package let value: Int32
@@ -58,14 +24,22 @@ package struct SequenceID: Hashable, Comparable, Sendable {
 }
 
 /// One prompt and what is to be done with it.
-package struct GenerationRequest: Sendable {
+package struct GenerationRequest {
   package enum Task: Sendable, Equatable {
     /// Continue it by up to `maxNewTokens`, or until a token of `stopTokens` is drawn.
     case generate(maxNewTokens: Int, sampling: SamplingParameters, stopTokens: Set<Int32>)
     case score(ScoringOptions)
   }
   package var prompt: [Int32]
+  /// Tokens drawn before, which count as such: the sequence goes on after them as if it had drawn them itself.
+  package var drawn: [Int32] = []
   package var task: Task
+  /// Report the log-probability of what is drawn, and this many of the most probable tokens; nil for none.
+  package var topLogprobs: Int?
+  /// Added to these tokens' logits before anything else.
+  package var logitBias: [Int32: Float] = [:]
+  /// What the output must look like.
+  package var constraint: (any TokenConstraint)?
 
   package init(prompt: [Int32], task: Task) {
     self.prompt = prompt
@@ -97,9 +71,12 @@ extension GenerationRequest {
   /// cannot take it.
   package func checked(against description: DecoderDescription, index: Int) throws(InferenceError) -> GenerationRequest {
     guard !prompt.isEmpty else { throw .emptyPrompt(index: index) }
-    for (position, token) in prompt.enumerated() where token < 0 || Int(token) >= description.vocabularySize {
+    for (position, token) in (prompt + drawn).enumerated() where token < 0 || Int(token) >= description.vocabularySize {
       throw .tokenOutsideVocabulary(
         index: index, position: position, token: Int(token), vocabularySize: description.vocabularySize)
+    }
+    for token in logitBias.keys where token < 0 || Int(token) >= description.vocabularySize {
+      throw .biasOutsideVocabulary(token: Int(token), vocabularySize: description.vocabularySize)
     }
     switch task {
     case .score:
@@ -108,38 +85,37 @@ extension GenerationRequest {
       }
       return self
     case .generate(let count, let sampling, let stopTokens):
-      try sampling.validate()
+      do { try sampling.validate() } catch {
+        throw .invalidSampling(name: error.name, value: error.value, lower: error.lower, upper: error.upper)
+      }
       // At least one position must be left for what is drawn.
       let room = description.maximumPositions - prompt.count
       guard room > 0 else {
         throw .noRoomToContinue(index: index, tokens: prompt.count, limit: description.maximumPositions)
       }
-      return GenerationRequest(
-        prompt: prompt,
-        task: .generate(maxNewTokens: min(count, room), sampling: sampling, stopTokens: stopTokens))
+      let length = min(count, room)
+      guard drawn.count < length else { throw .nothingLeftToDraw(index: index, drawn: drawn.count, limit: length) }
+      var request = self
+      request.task = .generate(maxNewTokens: length, sampling: sampling, stopTokens: stopTokens)
+      return request
     }
   }
 }
 
 /// What became of one sequence in one step.
 package enum GenerationEvent: Sendable {
+  /// It was admitted, with so many of its tokens in the cache. Again when it had to make room for others meanwhile.
+  case started(SequenceID, cachedTokens: Int)
   /// A token was drawn. `finish` is set with the last one.
-  case token(SequenceID, Int32, finish: FinishReason?)
+  case token(SequenceID, DrawnToken, finish: FinishReason?)
   /// Part of a prompt was scored.
   case scored(SequenceID, ScoredChunk, isLast: Bool)
-}
-
-package enum FinishReason: String, Sendable {
-  case stop
-  case length
+  /// It cannot go on; others do.
+  case failed(SequenceID, reason: String)
 }
 
 /// The scores of a run of positions: what the model, having read up to and including `position`, thought of the next token.
 package struct ScoredChunk: Sendable {
-  package struct Candidate: Sendable, Equatable {
-    package var token: Int32
-    package var logprob: Float
-  }
   package var firstPosition: Int
   package var count: Int
   /// Log-probability of each next token, `[count]`; NaN after the last token, where none follows.

@@ -1,12 +1,13 @@
 import Glibc
 import Kernels
 import MoEModel
+import Serving
 import Tensors
 
 /// Draws a token from logits. The same logits, history, parameters and draw number give the same token everywhere.
 ///
-/// Order of the steps, as in Hugging Face's generation: repetition penalty, presence and frequency penalties,
-/// temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
+/// Order of the steps: bias, then as in Hugging Face's generation repetition penalty, presence and frequency penalties, then tokens
+/// that may not come, temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
 final class Sampler {
   private let compute: Compute
   private let vocabularySize: Int
@@ -23,18 +24,23 @@ final class Sampler {
     heap = AlignedBuffer(count: vocabularySize)
   }
 
-  /// `history`: prompt and output so far; `promptCount` of them are the prompt. Throws when a logit is not finite.
+  /// `history`: prompt and output so far; `promptCount` of them are the prompt. `bias` is added to logits; where `allowed` is given,
+  /// no other token is drawn. Throws when a logit is not finite, or no token is left.
   func sample(
-    _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters, history: [Int32], promptCount: Int
+    _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters, history: [Int32], promptCount: Int,
+    bias: [TokenBias] = [], allowed: AllowedTokens? = nil
   ) throws(InferenceError) -> Int32 {
     guard compute.max(logits, count: vocabularySize).isFinite else {
       throw .logitsNotFinite(position: history.count - 1)
     }
     var scores = logits
-    if parameters.hasPenalties {
+    if parameters.hasPenalties || !bias.isEmpty || allowed != nil {
       adjusted.pointer.update(from: logits, count: vocabularySize)
-      penalize(parameters, history: history, promptCount: promptCount)
+      for bias in bias where Int(bias.token) < vocabularySize { adjusted.pointer[Int(bias.token)] += bias.amount }
+      if parameters.hasPenalties { penalize(parameters, history: history, promptCount: promptCount) }
+      allowed?.apply(to: adjusted.pointer, count: vocabularySize)
       scores = UnsafePointer(adjusted.pointer)
+      guard compute.max(scores, count: vocabularySize).isFinite else { throw .nothingAllowed(position: history.count - 1) }
     }
     if parameters.temperature == 0 { return argmax(scores) }
     let draw = Self.uniform(seed: parameters.seed, draw: UInt64(history.count - promptCount))
@@ -67,7 +73,10 @@ final class Sampler {
     buildHeap(scores)
     let temperature = Double(parameters.temperature)
     let highest = Double(scores[Int(heap.pointer[0])])
-    func weight(_ token: Int32) -> Double { Double(exponential(Float((Double(scores[Int(token)]) - highest) / temperature))) }
+    func weight(_ token: Int32) -> Double {
+      let score = scores[Int(token)]
+      return score == -.infinity ? 0 : Double(exponential(Float((Double(score) - highest) / temperature)))
+    }
     let limit = parameters.topK > 0 ? min(parameters.topK, vocabularySize) : vocabularySize
     // The mass top-p is a share of: that of the tokens top-k leaves, all of them without top-k.
     var mass = 0.0
@@ -150,13 +159,13 @@ final class Sampler {
 
   /// The `count` greatest logits' tokens with their log-probabilities, and that of `next`, from `[vocabulary]` logits.
   func logprobs(_ logits: UnsafePointer<Float>, next: Int32?, topCount: Int, position: Int) throws(InferenceError)
-    -> (next: Float, top: [ScoredChunk.Candidate])
+    -> (next: Float, top: [Candidate])
   {
     let highest = compute.max(logits, count: vocabularySize)
     guard highest.isFinite else { throw .logitsNotFinite(position: position) }
     let normalizer = log(Double(compute.sumExp(logits, count: vocabularySize, shift: highest)))
     func logprob(_ token: Int32) -> Float { Float(Double(logits[Int(token)]) - Double(highest) - normalizer) }
-    var top: [ScoredChunk.Candidate] = []
+    var top: [Candidate] = []
     if topCount > 0 {
       buildHeap(logits)
       for _ in 0..<min(topCount, vocabularySize) {

@@ -95,6 +95,7 @@ package final class Session {
     var limits = SchedulerLimits()
     limits.batchTokens = options.batchTokens
     limits.sequences = options.sequences
+    limits.keepsPrefixes = options.keepsPrefixes
     limits.blocksPerRank = cacheBlocks
     // Logits of one step of scoring stay below 64 MiB.
     limits.scoredRows = max(1, (64 << 20) / (description.vocabularySize * 4))

@@ -9,6 +9,8 @@ package struct SessionOptions: Sendable {
   /// Tokens of attention cache on each rank; nil for a default that fits the requests.
   package var cacheTokens: Int?
   package var cacheType = CacheType.f32
+  /// Find again what the cache holds of earlier sequences.
+  package var keepsPrefixes = true
   package var batchTokens = 512
   package var sequences = 256
   package var instructionSet: InstructionSet?

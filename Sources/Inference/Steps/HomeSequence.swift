@@ -1,4 +1,5 @@
 import MoEModel
+import Serving
 import Tensors
 
 /// One sequence on its home rank: its tokens, and where its keys and values lie.
@@ -7,11 +8,13 @@ final class HomeSequence {
   let promptCount: Int
   let sampling: SamplingParameters
   let scoring: ScoringOptions?
+  let topLogprobs: Int?
+  let bias: [TokenBias]
   /// Prompt, then what was drawn.
   var tokens: [Int32]
   /// The step that fed it last.
   var lastStep = 0
-  private(set) var blocks: [Int32] = []
+  private(set) var blockCount = 0
   /// Addresses of the blocks in layer 0.
   private(set) var table = AlignedBuffer<UnsafeRawPointer?>(count: 64)
 
@@ -20,27 +23,26 @@ final class HomeSequence {
 
   init(_ admission: StepPlan.Admission) {
     id = admission.id
-    promptCount = admission.prompt.count
+    promptCount = admission.promptCount
     sampling = admission.sampling
     scoring = admission.scoring
-    tokens = admission.prompt
-    tokens.reserveCapacity(admission.prompt.count + Self.spareTokens)
-    blocks.reserveCapacity(KeyValueCache.blockCount(tokens: admission.prompt.count + Self.spareTokens))
+    topLogprobs = admission.topLogprobs
+    bias = admission.bias
+    tokens = admission.tokens
+    tokens.reserveCapacity(admission.tokens.count + Self.spareTokens)
   }
 
-  /// Takes blocks from the cache until `positions` fit; false when it has too few left.
-  func reserve(positions: Int, from cache: KeyValueCache) -> Bool {
-    let needed = KeyValueCache.blockCount(tokens: positions)
-    while blocks.count < needed {
-      guard let block = cache.allocateBlock() else { return false }
-      if blocks.count == table.count {
-        let larger = AlignedBuffer<UnsafeRawPointer?>(count: table.count * 2)
-        larger.pointer.update(from: table.pointer, count: table.count)
-        table = larger
-      }
-      table.pointer[blocks.count] = UnsafeRawPointer(cache.address(ofBlock: block))
-      blocks.append(block)
+  /// Takes over the cache block for its next positions; throws `malformedPlan` for one that does not exist.
+  func append(block: Int32, of cache: KeyValueCache) throws(InferenceError) {
+    guard block >= 0, Int(block) < cache.blockCount else {
+      throw .malformedPlan("it names cache block \(block) of the \(cache.blockCount) there are")
     }
-    return true
+    if blockCount == table.count {
+      let larger = AlignedBuffer<UnsafeRawPointer?>(count: table.count * 2)
+      larger.pointer.update(from: table.pointer, count: table.count)
+      table = larger
+    }
+    table.pointer[blockCount] = UnsafeRawPointer(cache.address(ofBlock: block))
+    blockCount += 1
   }
 }

@@ -3,6 +3,7 @@ import Fabric
 import Kernels
 import Machine
 import MoEModel
+import Serving
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
@@ -28,6 +29,8 @@ package final class RankEngine {
   private let numaNode: Int?
   // Of one step, kept for the memory of their arrays.
   private var own: [StepPlan.Item] = []
+  /// For each of them the place of its mask in the plan, if it has one.
+  private var ownMasks: [Int?] = []
   private var batch = DecoderBatch()
   private var rowsByRank: [Int]
   private var outcome = StepOutcome()
@@ -117,22 +120,29 @@ package final class RankEngine {
   }
 
   /// Forgets every sequence: the next loop starts with none.
-  func releaseAll() {
-    for sequence in sequences.values { cache.freeBlocks(sequence.blocks) }
-    sequences.removeAll()
-  }
+  func releaseAll() { sequences.removeAll() }
 
   /// Carries out one step and returns this rank's outcome, encoded. Collective.
   ///
-  /// What goes wrong with what this rank's own tokens became (logits that are not finite) is reported in the outcome;
-  /// failures of the run itself are thrown.
+  /// What goes wrong with one sequence (logits that are not finite) is reported in the outcome; failures of the run itself are
+  /// thrown.
   func execute(_ plan: StepPlan) throws -> [UInt8] {
-    for id in plan.releases { if let sequence = sequences.removeValue(forKey: id) { cache.freeBlocks(sequence.blocks) } }
+    for id in plan.releases { sequences[id] = nil }
     for admission in plan.admissions where admission.home == communicator.rank {
-      sequences[admission.id] = HomeSequence(admission)
+      let sequence = HomeSequence(admission)
+      for block in admission.blocks { try sequence.append(block: block, of: cache) }
+      sequences[admission.id] = sequence
     }
+    for growth in plan.growths { try sequences[growth.id]?.append(block: growth.block, of: cache) }
     own.removeAll(keepingCapacity: true)
-    for item in plan.items where item.home == communicator.rank { own.append(item) }
+    ownMasks.removeAll(keepingCapacity: true)
+    var mask = 0
+    for (i, item) in plan.items.enumerated() {
+      while mask < plan.masks.count, plan.masks[mask].item < i { mask += 1 }
+      guard item.home == communicator.rank else { continue }
+      own.append(item)
+      ownMasks.append(mask < plan.masks.count && plan.masks[mask].item == i ? mask : nil)
+    }
     // Other ranks count on these tokens: a plan that cannot be followed ends the run.
     try fillBatch(own)
     telemetry.beginStep(plan.kind)
@@ -143,15 +153,13 @@ package final class RankEngine {
     let logits = try decoder.forward(batch)
     routingLog?.add(own, kind: plan.kind, step: stepNumber, recorder: routing)
     phases.enter(.sampling)
-    do throws(InferenceError) {
-      outcome.interrupted = Interrupt.requested
-      countStep()
-      try findResults(own, logits)
-      outcome.stamp = Timestamp.now()
-      writer.clear()
-      outcome.encode(to: &writer)
-      return writer.bytes
-    } catch { return StepOutcome.failure("\(error)") }
+    outcome.interrupted = Interrupt.requested
+    countStep()
+    findResults(own, logits, masks: plan.masks)
+    outcome.stamp = Timestamp.now()
+    writer.clear()
+    outcome.encode(to: &writer)
+    return writer.bytes
   }
 
   /// Tells in the outcome what the step's expert layers did.
@@ -185,8 +193,8 @@ package final class RankEngine {
       guard tokens.allSatisfy({ $0 >= 0 && Int($0) < decoder.description.vocabularySize }) else {
         throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
       }
-      guard sequence.reserve(positions: end, from: cache) else {
-        throw .malformedPlan("it needs more cache blocks than the \(cache.blockCount) there are")
+      guard KeyValueCache.blockCount(tokens: end) <= sequence.blockCount else {
+        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.blockCount) cache blocks")
       }
       batch.chunks.append(
         DecoderBatch.Chunk(
@@ -196,29 +204,39 @@ package final class RankEngine {
     }
   }
 
-  private func findResults(
-    _ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>
-  ) throws(InferenceError) {
+  private func findResults(_ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]) {
     let vocabulary = decoder.description.vocabularySize
     outcome.results.removeAll(keepingCapacity: true)
     var output = 0
-    for (item, chunk) in zip(items, batch.chunks) {
+    for (i, item) in items.enumerated() {
       guard let sequence = sequences[item.id] else { continue }
-      switch item.outputs {
-      case .none: outcome.results.append(.nothing)
-      case .last:
-        let row = UnsafePointer(logits.baseAddress! + output * vocabulary)
-        output += 1
-        let token = try sampler.sample(
-          row, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount)
-        sequence.tokens.append(token)
-        outcome.results.append(.token(token))
-      case .all:
-        let rows = UnsafeBufferPointer(start: logits.baseAddress! + output * vocabulary, count: item.count * vocabulary)
-        output += item.count
-        outcome.results.append(.scored(try score(sequence, item, chunk, rows)))
-      }
+      let rows = item.outputs == .none ? 0 : item.outputs == .last ? 1 : item.count
+      // No rows of logits, no memory for them.
+      let own = UnsafeBufferPointer(rebasing: logits[(output * vocabulary)..<((output + rows) * vocabulary)])
+      output += rows
+      do throws(InferenceError) {
+        switch item.outputs {
+        case .none: outcome.results.append(.nothing)
+        case .last: outcome.results.append(.token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
+        case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
+        }
+      } catch { outcome.results.append(.failed("\(error)")) }
     }
+  }
+
+  /// Draws a sequence's next token from its logits `[vocabulary]`.
+  private func draw(
+    _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?
+  ) throws(InferenceError) -> DrawnToken {
+    let token = try sampler.sample(
+      logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias, allowed: allowed)
+    var drawn = DrawnToken(token)
+    if let count = sequence.topLogprobs {
+      let (logprob, top) = try sampler.logprobs(logits, next: token, topCount: count, position: sequence.tokens.count - 1)
+      (drawn.logprob, drawn.top) = (logprob, top)
+    }
+    sequence.tokens.append(token)
+    return drawn
   }
 
   private func score(

@@ -1,11 +1,14 @@
 import Fabric
 import MoEModel
+import Serving
 
 /// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
 struct StepOutcome {
   enum Result {
-    case token(Int32)
+    case token(DrawnToken)
     case scored(ScoredChunk)
+    /// Its tokens cannot be drawn or scored, for this reason; others go on.
+    case failed(String)
     /// A chunk of a prompt that wanted no logits.
     case nothing
   }
@@ -50,11 +53,19 @@ struct StepOutcome {
       switch result {
       case .nothing: writer.write(UInt8(0))
       case .token(let token):
-        writer.write(UInt8(1))
-        writer.write(token)
+        let isScored = token.logprob != nil
+        writer.write(UInt8(isScored ? 4 : 1))
+        writer.write(token.token)
+        if let logprob = token.logprob {
+          writer.write(logprob)
+          writer.write(token.top)
+        }
       case .scored(let chunk):
         writer.write(UInt8(2))
         chunk.write(to: &writer)
+      case .failed(let reason):
+        writer.write(UInt8(3))
+        writer.write(reason)
       }
     }
   }
@@ -79,8 +90,12 @@ struct StepOutcome {
       for _ in 0..<itemCount {
         switch try reader.read(UInt8.self) {
         case 0: results.append(.nothing)
-        case 1: results.append(.token(try reader.read()))
+        case 1: results.append(.token(DrawnToken(try reader.read())))
         case 2: results.append(.scored(try ScoredChunk(from: &reader)))
+        case 3: results.append(.failed(try reader.readText()))
+        case 4:
+          results.append(
+            .token(DrawnToken(try reader.read(), logprob: try reader.readFloat(), top: try reader.readCandidates())))
         default: throw TruncatedMessage()
         }
       }
@@ -96,13 +111,7 @@ extension ScoredChunk {
     writer.write(Int32(firstPosition))
     writer.write(Int32(count))
     nextLogprobs.withUnsafeBufferPointer { writer.writeRaw($0) }
-    writer.write(Int32(top.first?.count ?? 0))
-    for candidates in top {
-      for candidate in candidates {
-        writer.write(candidate.token)
-        writer.write(candidate.logprob)
-      }
-    }
+    for candidates in top { writer.write(candidates) }
     writer.write(Int32(logits.count))
     logits.withUnsafeBufferPointer { writer.writeRaw($0) }
     writer.write(Int32(routing.count))
@@ -118,13 +127,8 @@ extension ScoredChunk {
     firstPosition = Int(try reader.read(Int32.self))
     count = try reader.readCount(width: 4)
     nextLogprobs = try reader.readRaw(count: count)
-    let topCount = try reader.readCount(width: 8)
     top = []
-    for _ in 0..<count {
-      var candidates: [Candidate] = []
-      for _ in 0..<topCount { candidates.append(Candidate(token: try reader.read(), logprob: try reader.readFloat())) }
-      top.append(candidates)
-    }
+    for _ in 0..<count { top.append(try reader.readCandidates()) }
     logits = try reader.readRaw(count: try reader.readCount(width: 4))
     routing = []
     for _ in 0..<(try reader.readCount(width: 8)) {
@@ -132,5 +136,23 @@ extension ScoredChunk {
       let width = try reader.readCount(width: 8)
       routing.append(RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
     }
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ candidates: [Candidate]) {
+    write(Int32(candidates.count))
+    for candidate in candidates {
+      write(candidate.token)
+      write(candidate.logprob)
+    }
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func readCandidates() throws(TruncatedMessage) -> [Candidate] {
+    var candidates: [Candidate] = []
+    for _ in 0..<(try readCount(width: 8)) { candidates.append(Candidate(token: try read(), logprob: try readFloat())) }
+    return candidates
   }
 }

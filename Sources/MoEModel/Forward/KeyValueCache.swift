@@ -1,7 +1,7 @@
 import Kernels
 import Tensors
 
-/// One rank's attention cache: blocks of positions, handed to sequences as they grow.
+/// One rank's attention cache: blocks of positions. Which block is whose is rank 0's to decide.
 ///
 /// Memory is `[layer][block]`, so that one table of block addresses serves every layer. In a block, latent attention has
 /// rows `[position][latent | rotary key]`; grouped attention has, one key head after another, its keys
@@ -17,7 +17,6 @@ package final class KeyValueCache {
   package let blockCount: Int
   private let shape: AttentionDescription
   private let memory: ReservedMemory
-  private var free: [Int32]
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
@@ -34,14 +33,7 @@ package final class KeyValueCache {
     layerCount = description.layerCount
     self.blockCount = max(blockCount, 1)
     memory = try ReservedMemory(byteCount: Self.blockByteCount(description, type: type) * self.blockCount)
-    free = (0..<Int32(self.blockCount)).reversed()
   }
-
-  package var freeBlockCount: Int { free.count }
-
-  /// A block of nobody's; nil when none is left.
-  package func allocateBlock() -> Int32? { free.popLast() }
-  package func freeBlocks(_ blocks: [Int32]) { free.append(contentsOf: blocks.reversed()) }
 
   /// The first byte of `block` in layer 0.
   package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer {

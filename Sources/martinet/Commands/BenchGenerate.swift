@@ -3,6 +3,7 @@ import Fabric
 import Inference
 import JSON
 import MoEModel
+import Serving
 
 /// `martinet bench generate`: prefill and decode speed of a model.
 struct BenchGenerate: ParsableCommand {
@@ -63,6 +64,8 @@ struct BenchGenerate: ParsableCommand {
     try withRanks { communicator in
       var inventory: ModelInventory?
       var options = model
+      // The same prompts come again and again, and are to be read each time.
+      options.noPrefixCache = true
       // Room for the whole batch on one rank.
       let rooms = cases.map { ($0.promptLength + $0.outputLength + KeyValueCache.blockTokens, $0.batch) }
       if options.kvCacheTokens == nil {
@@ -125,7 +128,9 @@ struct BenchGenerate: ParsableCommand {
     for (index, request) in requests(benchmark, session.description).enumerated() {
       _ = try loop.submit(request, index: index)
     }
-    while loop.hasWork { _ = try loop.step() }
+    while loop.hasWork {
+      for case .failed(_, let reason) in try loop.step() { throw InferenceError.sequenceFailed(reason) }
+    }
     return loop.statistics.since(before)
   }
 

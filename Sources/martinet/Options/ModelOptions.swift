@@ -23,6 +23,9 @@ struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
   var kvCache: CacheType = .f32
 
+  @Flag(help: "Read every prompt anew, also where the attention cache still holds its beginning.")
+  var noPrefixCache = false
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens one rank feeds in a step; longer prompts are read in chunks.", valueName: "n"))
   var maxBatchTokens = 512
 
@@ -82,6 +85,7 @@ struct ModelOptions: ParsableArguments {
     options.threadsPerRank = threads
     options.cacheTokens = kvCacheTokens
     options.cacheType = kvCache
+    options.keepsPrefixes = !noPrefixCache
     options.batchTokens = maxBatchTokens
     options.sequences = maxSequences
     options.instructionSet = isa

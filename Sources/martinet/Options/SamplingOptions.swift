@@ -1,5 +1,5 @@
 import ArgumentParser
-import Inference
+import Serving
 
 /// How tokens are drawn. Without any of these, the most probable token is taken.
 struct SamplingOptions: ParsableArguments {
@@ -37,7 +37,7 @@ struct SamplingOptions: ParsableArguments {
     parameters.presencePenalty = presencePenalty
     parameters.frequencyPenalty = frequencyPenalty
     parameters.seed = seed ?? UInt64.random(in: 0...UInt64(Int64.max))
-    try parameters.validate()
+    do { try parameters.validate() } catch { throw ValidationError("--\(error)") }
     return parameters
   }
 

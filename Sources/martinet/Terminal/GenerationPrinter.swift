@@ -1,6 +1,7 @@
 import Glibc
 import Inference
 import JSON
+import Serving
 import Tokenization
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
@@ -45,7 +46,13 @@ final class GenerationPrinter {
     for (index, request) in requests.enumerated() { indices[try loop.submit(request, index: index)] = index }
     do {
       while loop.hasWork {
-        for case .token(let id, let token, let finish) in try loop.step() { take(token, id, finish, loop) }
+        for event in try loop.step() {
+          switch event {
+          case .token(let id, let token, let finish): take(token.token, id, finish, loop)
+          case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
+          case .started, .scored: break
+          }
+        }
       }
     } catch {
       printUnfinished()

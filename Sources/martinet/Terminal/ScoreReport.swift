@@ -19,8 +19,9 @@ struct ScoreReport {
     var totals = Totals()
     var kept: [ScoredChunk] = []
     while loop.hasWork {
-      for case .scored(let id, let chunk, let isLast) in try loop.step() {
-        guard let index = indices[id] else { continue }
+      for event in try loop.step() {
+        if case .failed(_, let reason) = event { throw InferenceError.sequenceFailed(reason) }
+        guard case .scored(let id, let chunk, let isLast) = event, let index = indices[id] else { continue }
         chunks[index].append(chunk)
         isDone[index] = isLast
       }

@@ -1,0 +1,37 @@
+import JSON
+import MoEModel
+import Serving
+
+extension GenerationRequest {
+  /// What an engine was asked for, as the loop takes it.
+  init(_ request: TokenRequest, constrain: (JSONValue) throws -> any TokenConstraint) throws {
+    self.init(
+      prompt: request.prompt,
+      task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))
+    drawn = request.drawn
+    topLogprobs = request.topLogprobs
+    logitBias = request.logitBias
+    constraint = try request.grammar.map(constrain)
+  }
+}
+
+extension Session {
+  /// What this session serves.
+  package var facts: EngineFacts {
+    var facts = EngineFacts()
+    facts.family = description.family
+    facts.layerCount = description.layerCount
+    facts.hiddenSize = description.hiddenSize
+    facts.expertCount = description.mixture?.expertCount ?? 0
+    facts.expertsPerToken = description.mixture?.topK ?? 0
+    facts.vocabularySize = description.vocabularySize
+    facts.maximumPositions = description.maximumPositions
+    facts.rankCount = communicator.size
+    facts.threadsPerRank = compute.workerCount
+    facts.instructionSet = compute.instructionSet.rawValue
+    facts.cacheTokens = limits.blocksPerRank * KeyValueCache.blockTokens
+    facts.sequences = limits.sequences
+    facts.batchTokens = limits.batchTokens
+    return facts
+  }
+}

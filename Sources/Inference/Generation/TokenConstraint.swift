@@ -1,0 +1,13 @@
+/// What a sequence's output must look like, token by token: it says which may come next. Lives on rank 0, with its sequence.
+package protocol TokenConstraint: AnyObject {
+  /// The tokens that may come next; those that end the output among them where it may end.
+  var allowed: AllowedTokens { get }
+  /// Goes on past a token that was drawn.
+  func advance(_ token: Int32) -> ConstraintProgress
+}
+
+package enum ConstraintProgress: Sendable {
+  case open
+  /// Nothing more may come.
+  case complete
+}

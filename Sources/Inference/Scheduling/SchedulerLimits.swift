@@ -1,0 +1,14 @@
+/// What a step may hold.
+package struct SchedulerLimits: Sendable {
+  /// Tokens one rank feeds in a step.
+  package var batchTokens = 512
+  /// Sequences in progress at once.
+  package var sequences = 256
+  /// Rows of logits of one rank in a step, where prompts are scored.
+  package var scoredRows = 512
+  /// Cache blocks of each rank.
+  package var blocksPerRank = 0
+  /// Full blocks stay to be found by sequences that begin alike.
+  package var keepsPrefixes = true
+  package init() {}
+}

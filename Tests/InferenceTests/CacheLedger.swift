@@ -1,0 +1,91 @@
+import Fabric
+import MoEModel
+import Testing
+
+@testable import Inference
+
+/// What the ranks' caches would hold, followed from plan to plan: every position of every block is filled with a digest of the whole
+/// sequence up to it, so that a sequence which finds anything but its own past in its blocks is found out.
+struct CacheLedger {
+  private struct Sequence {
+    var home: Rank
+    var tokens: [Int32]
+    var blocks: [Int32]
+    var fed: Int
+  }
+
+  let limits: SchedulerLimits
+  let rankCount: Int
+  private var content: [Rank: [Int32: [Int?]]] = [:]
+  private var sequences: [SequenceID: Sequence] = [:]
+  /// The tokens of each rank in the plans so far that were not in a cache.
+  private(set) var readTokens = 0
+  private(set) var cachedTokens = 0
+
+  init(limits: SchedulerLimits, rankCount: Int) { (self.limits, self.rankCount) = (limits, rankCount) }
+
+  var runningCount: Int { sequences.count }
+  func tokens(_ id: SequenceID) -> [Int32] { sequences[id]?.tokens ?? [] }
+
+  private func digests(_ tokens: [Int32]) -> [Int] {
+    var hash = 17
+    return tokens.map { token in
+      hash = (hash &* 1_000_003) ^ Int(token)
+      return hash
+    }
+  }
+
+  mutating func drew(_ token: Int32, _ id: SequenceID) { sequences[id]?.tokens.append(token) }
+
+  /// Carries out a plan and checks what no plan may break.
+  mutating func execute(_ plan: StepPlan, isScored: (SequenceID) -> Bool) {
+    for id in plan.releases { #expect(sequences.removeValue(forKey: id) != nil, "released twice or never admitted") }
+    for admission in plan.admissions {
+      #expect((0..<rankCount).contains(admission.home.index))
+      #expect(admission.blocks.count == KeyValueCache.blockCount(tokens: admission.tokens.count))
+      #expect(admission.cachedCount < admission.tokens.count && (admission.cachedCount == 0 || !isScored(admission.id)))
+      let new = Sequence(home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount)
+      #expect(sequences.updateValue(new, forKey: admission.id) == nil, "admitted twice")
+      cachedTokens += admission.cachedCount
+    }
+    for growth in plan.growths { sequences[growth.id]?.blocks.append(growth.block) }
+    #expect(sequences.count <= limits.sequences)
+    for sequence in sequences.values {
+      #expect(Set(sequence.blocks).count == sequence.blocks.count)
+      #expect(sequence.blocks.allSatisfy { (0..<limits.blocksPerRank).contains(Int($0)) })
+    }
+    #expect(Set(plan.items.map(\.id)).count == plan.items.count, "a sequence twice in a step")
+    for rank in 0..<rankCount {
+      let items = plan.items.filter { $0.home.index == rank }
+      #expect(items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
+      #expect(items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
+    }
+    for item in plan.items { feed(item, isScored: isScored(item.id)) }
+    for item in plan.items { attend(item) }
+  }
+
+  private mutating func feed(_ item: StepPlan.Item, isScored: Bool) {
+    guard let sequence = sequences[item.id] else { return #expect(Bool(false), "feeds a sequence that nobody admitted") }
+    let end = item.start + item.count
+    #expect(item.home == sequence.home && item.start == sequence.fed && item.count > 0 && end <= sequence.tokens.count)
+    #expect(item.outputs == (isScored ? .all : end == sequence.tokens.count ? .last : .none))
+    let digests = digests(sequence.tokens)
+    for position in item.start..<end {
+      let block = sequence.blocks[position / KeyValueCache.blockTokens]
+      content[item.home, default: [:]][block, default: Array(repeating: nil, count: KeyValueCache.blockTokens)][
+        position % KeyValueCache.blockTokens] = digests[position]
+    }
+    sequences[item.id]?.fed = end
+    readTokens += item.count
+  }
+
+  /// All the item's past must be where its table says, also after what others wrote in the same step.
+  private func attend(_ item: StepPlan.Item) {
+    guard let sequence = sequences[item.id] else { return }
+    let digests = digests(sequence.tokens)
+    let isOwnPast = (0..<(item.start + item.count)).allSatisfy { position in
+      content[item.home]?[sequence.blocks[position / KeyValueCache.blockTokens]]?[position % KeyValueCache.blockTokens] == digests[position]
+    }
+    #expect(isOwnPast, "sequence \(item.id.value) finds another's past in its blocks")
+  }
+}

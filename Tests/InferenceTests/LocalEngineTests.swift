@@ -1,0 +1,120 @@
+import Fabric
+import Foundation
+import JSON
+import Serving
+import Synchronization
+import Testing
+
+@testable import Inference
+
+/// The engine as its users see it: requests from many threads, events in order, cancellation, and an end.
+struct LocalEngineTests {
+  /// Collects the events of requests.
+  private final class Log: Sendable {
+    let events = Mutex<[RequestID: [TokenEvent]]>([:])
+    func add(_ event: TokenEvent) { events.withLock { $0[event.id, default: []].append(event) } }
+    func tokens(_ id: Int) -> [Int32] {
+      events.withLock { $0[RequestID(id)] ?? [] }.compactMap { if case .token(_, let token, _) = $0 { token.token } else { nil } }
+    }
+    func isOver(_ id: Int) -> Bool {
+      switch events.withLock({ $0[RequestID(id)]?.last }) {
+      case .token(_, _, let finish): finish != nil
+      case .failed: true
+      default: false
+      }
+    }
+  }
+
+  private struct NoGrammars: Error, CustomStringConvertible { var description: String { "no grammars here" } }
+
+  /// Runs an engine on `ranks` ranks while `body` uses it from another thread.
+  private func withEngine(_ ranks: Int, _ body: @escaping @Sendable (LocalEngine, Log) -> Void) throws {
+    let (engine, log) = (LocalEngine(), Log())
+    let folder = try Golden("deepseek_v3").folder
+    let user = Thread {
+      body(engine, log)
+      engine.stop()
+    }
+    user.start()
+    _ = try LocalFabric.run(size: ranks) { communicator in
+      var options = SessionOptions()
+      options.threadsPerRank = 1
+      let session = try Session(model: folder, options: options, communicator: communicator) { _ in }
+      guard communicator.isRoot else { return try session.engine.follow() }
+      let loop = session.makeLoop()
+      try engine.run(loop, facts: session.facts, constrain: { _ in throw NoGrammars() }, onInterrupt: {})
+      try loop.stop()
+    }
+    #expect(engine.state == .stopped)
+  }
+
+  private func wait(_ seconds: Double = 60, _ isMet: () -> Bool) -> Bool {
+    let end = Date(timeIntervalSinceNow: seconds)
+    while !isMet() {
+      guard Date() < end else { return false }
+      usleep(2000)
+    }
+    return true
+  }
+
+  @Test(arguments: [1, 2]) func requestsFromManyThreadsAreServedExactlyAsAlone(ranks: Int) throws {
+    let golden = try Golden("deepseek_v3")
+    let prompts = try (0..<3).map { try golden.prompt($0) }
+    let greedy = try (0..<3).map { try golden.greedy($0) }
+    try withEngine(ranks) { engine, log in
+      DispatchQueue.concurrentPerform(iterations: 12) { i in
+        var request = TokenRequest(id: RequestID(i), prompt: prompts[i % 3], maxNewTokens: 32)
+        if i >= 9 { request.drawn = Array(greedy[i % 3].prefix(10)) }
+        engine.submit(request) { log.add($0) }
+      }
+      #expect(wait { (0..<12).allSatisfy(log.isOver) })
+      for i in 0..<12 { #expect(log.tokens(i) == Array(greedy[i % 3].dropFirst(i >= 9 ? 10 : 0))) }
+      #expect(engine.facts?.rankCount == ranks && engine.facts?.expertCount ?? 0 > 0 && engine.state == .ready)
+      _ = engine.status
+      #expect(wait { engine.status.requestsFinished == 12 })
+      let status = engine.status
+      #expect(status.ranks.count == ranks && status.generatedTokens == 9 * 32 + 3 * 22)
+      #expect(status.ranks.reduce(0) { $0 + $1.tokens } > 300 && status.ranks.allSatisfy { $0.experts > 0 && $0.blocks > 0 })
+      let visits = status.visits.map { $0.reduce(0, +) }
+      #expect(!visits.isEmpty && visits.allSatisfy { $0 == visits[0] && $0 > 0 })
+    }
+  }
+
+  @Test func whatCannotBeCarriedOutFailsAloneAndWhatIsCancelledEnds() throws {
+    let golden = try Golden("deepseek_v3")
+    let (prompt, greedy) = (try golden.prompt(0), try golden.greedy(0))
+    try withEngine(1) { engine, log in
+      engine.submit(TokenRequest(id: RequestID(0), prompt: [], maxNewTokens: 4)) { log.add($0) }
+      engine.submit(TokenRequest(id: RequestID(1), prompt: [-5], maxNewTokens: 4)) { log.add($0) }
+      var constrained = TokenRequest(id: RequestID(2), prompt: [1], maxNewTokens: 4)
+      constrained.grammar = .null
+      engine.submit(constrained) { log.add($0) }
+      engine.submit(TokenRequest(id: RequestID(3), prompt: prompt, maxNewTokens: 400)) { log.add($0) }
+      engine.submit(TokenRequest(id: RequestID(4), prompt: prompt, maxNewTokens: 32)) { log.add($0) }
+      #expect(wait { log.tokens(3).count > 3 })
+      engine.cancel(RequestID(3))
+      engine.cancel(RequestID(99))
+      #expect(wait { (0..<3).allSatisfy(log.isOver) && log.isOver(4) })
+      #expect(log.tokens(4) == greedy && log.tokens(3).count < 400)
+      let count = log.tokens(3).count
+      _ = engine.status
+      #expect(wait { engine.status.requestsRunning == 0 && engine.status.requestsFinished > 0 })
+      #expect(log.tokens(3).count <= count + 1, "a cancelled request is told nothing more")
+      guard case .failed(_, let message) = log.events.withLock({ $0[RequestID(2)]! })[0] else { return #expect(Bool(false)) }
+      #expect(message == "no grammars here")
+    }
+  }
+
+  @Test func stoppingServesWhatIsThereAndRefusesTheRest() throws {
+    let golden = try Golden("deepseek_v3")
+    let (prompt, greedy) = (try golden.prompt(1), try golden.greedy(1))
+    try withEngine(1) { engine, log in
+      engine.submit(TokenRequest(id: RequestID(0), prompt: prompt, maxNewTokens: 32)) { log.add($0) }
+      engine.stop()
+      engine.submit(TokenRequest(id: RequestID(1), prompt: prompt, maxNewTokens: 32)) { log.add($0) }
+      #expect(log.isOver(1) && log.tokens(1).isEmpty)
+      #expect(wait { log.isOver(0) })
+      #expect(log.tokens(0) == greedy)
+    }
+  }
+}
