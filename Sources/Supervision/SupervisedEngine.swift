@@ -106,4 +106,5 @@ extension SupervisedEngine.Core {
   mutating func pump() {
     guard readySince != nil, let outbox, ledger.hasUnsent else { return }
     for request in ledger.takeUnsent() { outbox.append(.submit(request)) }
-  }}
+  }
+}
