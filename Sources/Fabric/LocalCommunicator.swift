@@ -10,7 +10,7 @@ package final class LocalCommunicator: Communicator {
   package var stallLimit: Duration?
   /// Without effect: waiting threads sleep.
   package var yieldsWhileWaiting = false
-  /// Without effect too.
+  /// Waiting threads sleep, but nothing is noted of a wait that may take hours.
   package var sleepsWhileWaiting = false
   package var progress: StepProgress?
   package private(set) var bytesSent = 0
@@ -61,7 +61,7 @@ package final class LocalCommunicator: Communicator {
 
   @discardableResult
   package func wait(_ request: PendingRequest) throws(FabricError) -> Int {
-    try mailboxes.wait(request, on: rank, limit: stallLimit, progress: progress)
+    try mailboxes.wait(request, on: rank, limit: stallLimit, progress: sleepsWhileWaiting ? nil : progress)
   }
 
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {

@@ -5,7 +5,8 @@ import Telemetry
 /// A thread that tells when its rank's step takes long: where the rank is, since when, and whom it waits for.
 ///
 /// It speaks of every such step, again and again, also when the rank moves: so whoever hears all ranks knows that one of which
-/// nothing is heard, and for which others wait, has been stopped. Between steps it is silent.
+/// nothing is heard, and for which others wait, has been stopped. It is silent while there is nothing to do: between steps, and in
+/// waits that may take hours (`Communicator.sleepsWhileWaiting`).
 package final class StallWatch {
   private let isOver: StopFlag
   private var thread: pthread_t?
@@ -58,8 +59,29 @@ package final class StallWatch {
     if let thread { pthread_join(thread, nil) }
   }
 
+  /// What is seen of the main thread; nil while it has nothing to do.
+  private enum Sight: Equatable {
+    case step(StepProgress.Place)
+    /// A wait outside of steps, by its number.
+    case wait(UInt32)
+
+    init?(_ progress: StepProgress) {
+      if let place = progress.now {
+        self = .step(place)
+      } else {
+        let (wait, count) = progress.wait
+        guard wait != .nobody else { return nil }
+        self = .wait(count)
+      }
+    }
+
+    func isSameStep(as other: Sight) -> Bool {
+      if case (.step(let a), .step(let b)) = (self, other) { a.step == b.step } else { self == other }
+    }
+  }
+
   private static func run(_ watch: Watch, _ isOver: StopFlag) {
-    var last: StepProgress.Place?
+    var last: Sight?
     var (stepBegan, changed, lookedAt) = (ContinuousClock.now, ContinuousClock.now, ContinuousClock.now)
     var told: ContinuousClock.Instant?
     var toldOfStall = false
@@ -71,30 +93,32 @@ package final class StallWatch {
       let lost = now - lookedAt - watch.tick
       if lost > .seconds(2) { (stepBegan, changed) = (stepBegan + lost, changed + lost) }
       lookedAt = now
-      let place = watch.progress.now
-      if place != last {
-        if place?.step != last?.step { (stepBegan, told) = (now, nil) }
-        (last, changed, toldOfStall) = (place, now, false)
+      let sight = Sight(watch.progress)
+      if sight != last {
+        if let last, let sight, sight.isSameStep(as: last) {} else { (stepBegan, told) = (now, nil) }
+        (last, changed, toldOfStall) = (sight, now, false)
       }
-      guard let place, now - stepBegan >= watch.limit else { continue }
+      guard let sight, now - stepBegan >= watch.limit else { continue }
       let stalls = now - changed >= watch.limit
       guard told.map({ now - $0 >= watch.limit / 2 }) ?? true || stalls && !toldOfStall else { continue }
       (told, toldOfStall) = (now, stalls)
-      watch.tell(report(watch, place, changed: now - changed, step: now - stepBegan))
+      watch.tell(report(watch, sight, changed: now - changed, step: now - stepBegan))
     }
   }
 
-  private static func report(_ watch: Watch, _ place: StepProgress.Place, changed: Duration, step: Duration) -> StallReport {
+  private static func report(_ watch: Watch, _ sight: Sight, changed: Duration, step: Duration) -> StallReport {
     let waitingFor =
       switch watch.progress.waitsFor {
       case .nobody: [Int]()
       case .peer(let peer): [peer]
       case .all: (0..<watch.size).filter { $0 != watch.rank }
       }
+    let (layer, phase) =
+      if case .step(let place) = sight { (place.layer, place.phase.name) } else { (PhaseRecorder.outside, StallReport.betweenSteps) }
     // Tenths of a second say all there is to say.
     func tenths(_ duration: Duration) -> Double { (duration / .seconds(1) * 10).rounded(.down) / 10 }
     return StallReport(
-      rank: watch.rank, host: watch.host, layer: place.layer, phase: place.phase.name, seconds: tenths(changed),
+      rank: watch.rank, host: watch.host, layer: layer, phase: phase, seconds: tenths(changed),
       stepSeconds: tenths(step), waitingFor: waitingFor)
   }
 }

@@ -29,7 +29,8 @@ struct Waiting {
     isLimited = communicator.stallLimit != nil
     yieldsAtOnce = communicator.yieldsWhileWaiting
     sleeps = communicator.sleepsWhileWaiting
-    progress = communicator.progress
+    // A wait that may take hours is nothing to tell.
+    progress = sleeps ? nil : communicator.progress
     self.peer = peer
   }
 

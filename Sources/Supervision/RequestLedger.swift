@@ -2,10 +2,11 @@ import Serving
 
 /// Every request that has not ended: what was delivered of it, and whether it is suspected of ending jobs.
 ///
-/// A request is blamed for a job's end when it had been sent to that job and had not drawn a token in it: whatever a request does to
-/// a job, it does again at the same token after the next start. With several such requests all are suspects, and are sent to later
-/// jobs one at a time, when those above suspicion have drawn tokens; a token clears a suspect, and each further end while it is the
-/// one on trial counts against it.
+/// A request may be to blame for a job's end when it had been sent to that job and had not drawn a token in it: whatever a request
+/// does to a job, it does again at the same token after the next start. With several such requests all are suspects. Later jobs get
+/// those above suspicion first, and when these have drawn tokens the suspects one at a time, and nothing else meanwhile: a token
+/// clears a suspect, and an end while it is on trial counts against it. A request is failed when so many ends in a row count against
+/// it; ends by other causes, which hit a trial by chance, do not go on doing so.
 struct RequestLedger {
   typealias Handler = @Sendable (TokenEvent) -> Void
 
@@ -18,8 +19,10 @@ struct RequestLedger {
     /// Whether it was there when this job was started.
     var isCarried = false
     var hasDrawn = false
-    /// Jobs in a row that ended on it.
+    var isSuspect = false
+    /// Jobs in a row that ended while it was the only one that could be to blame.
     var blame = 0
+    var isUntold: Bool { isSent && !hasDrawn }
   }
 
   let blameLimit: Int
@@ -49,18 +52,18 @@ struct RequestLedger {
 
   /// What to send to the job now, in the order in which it came.
   mutating func takeUnsent() -> [TokenRequest] {
-    var ids = entries.values.filter { !$0.isSent && $0.blame == 0 }.sorted { $0.order < $1.order }.map(\.request.id)
-    if ids.isEmpty, let suspect = nextSuspect { ids = [suspect] }
-    return ids.compactMap { id in
-      entries[id]?.isSent = true
-      return entries[id]?.request
+    let unsent = entries.values.filter { !$0.isSent }.sorted { $0.order < $1.order }
+    var chosen = unsent.filter { $0.isCarried && !$0.isSuspect }
+    if chosen.isEmpty {
+      if !entries.values.contains(where: \.isSuspect) {
+        chosen = unsent
+      } else if !entries.values.contains(where: \.isUntold) {
+        // The least suspicious first.
+        chosen = unsent.filter(\.isSuspect).min { ($0.blame, $0.order) < ($1.blame, $1.order) }.map { [$0] } ?? []
+      }
     }
-  }
-
-  /// The least suspicious of the suspects, once nobody else that was carried over could be taken for it.
-  private var nextSuspect: RequestID? {
-    guard !entries.values.contains(where: { $0.isSent && !$0.hasDrawn && ($0.isCarried || $0.blame > 0) }) else { return nil }
-    return entries.values.filter { !$0.isSent }.min { ($0.blame, $0.order) < ($1.blame, $1.order) }?.request.id
+    for entry in chosen { entries[entry.request.id]?.isSent = true }
+    return chosen.map(\.request)
   }
 
   /// Notes an event of the job; returns whom to tell, and what. Nil for requests that have ended.
@@ -70,6 +73,7 @@ struct RequestLedger {
     if case .token(let id, let drawn, let finish) = event {
       entries[id]?.request.drawn.append(drawn.token)
       entries[id]?.hasDrawn = true
+      entries[id]?.isSuspect = false
       entries[id]?.blame = 0
       drewTokens = true
       // A request that has what it asked for must not go to another job.
@@ -90,22 +94,18 @@ struct RequestLedger {
 
   /// The job has ended, by itself. Returns the requests that will not be sent again.
   mutating func jobEnded() -> [(RequestID, Handler)] {
-    var condemned: [(RequestID, Handler)] = []
-    for (id, entry) in entries.sorted(by: { $0.value.order < $1.value.order }) {
-      if entry.isSent, !entry.hasDrawn {
-        entries[id]?.blame += 1
-        if entry.blame + 1 >= blameLimit {
-          entries[id] = nil
-          condemned.append((id, entry.handler))
-          continue
-        }
-      }
-      entries[id]?.isSent = false
-      entries[id]?.isCarried = true
-      entries[id]?.hasDrawn = false
+    let untold = entries.values.filter(\.isUntold).map(\.request.id)
+    for (id, entry) in entries {
+      var entry = entry
+      entry.blame = untold == [id] ? entry.blame + 1 : 0
+      entry.isSuspect = entry.isSuspect || entry.isUntold
+      (entry.isSent, entry.hasDrawn, entry.isCarried) = (false, false, true)
+      entries[id] = entry
     }
     (drewTokens, finishedRequest) = (false, false)
-    return condemned
+    guard let condemned = entries.values.first(where: { $0.blame >= blameLimit }) else { return [] }
+    entries[condemned.request.id] = nil
+    return [(condemned.request.id, condemned.handler)]
   }
 
   mutating func removeAll() -> [(RequestID, Handler)] {

@@ -7,6 +7,8 @@ import Telemetry
 struct StallJudge {
   /// How long a rank must have been in one place.
   let limit: Double
+  /// A rank that computes is allowed more: it may have much to do, where one that waits only waits.
+  private static let computingFactor = 3.0
   /// How long the others' reports are waited for, after the first one of a rank that does not move.
   let patience: Double
   /// Reports older than this say nothing about now.
@@ -37,6 +39,7 @@ struct StallJudge {
       return silence(of: silent, stalled.filter { $0.waitingFor.contains(silent) }, hosts)
     }
     if let endless = stalled.first(where: { $0.waitingFor.isEmpty }) {
+      guard endless.seconds >= limit * Self.computingFactor else { return nil }
       return "\(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without waiting for any other"
     }
     // Somebody moves, and the others wait for that: slow, but alive.

@@ -1,4 +1,3 @@
-import Glibc
 import Serving
 
 /// The supervising thread: one job after another.
@@ -52,7 +51,9 @@ extension SupervisedEngine {
         core.policy.forget()
         decision = .restart(after: core.policy.firstDelay)
       }
+      core.lastEnd = reason
       if case .restart = decision {
+        core.restartCount += 1
         core.state = .restarting(reason: reason, attempt: max(1, core.policy.restarts))
       }
       return (decision, condemned)
@@ -74,6 +75,7 @@ extension SupervisedEngine {
     let stage = Monitor(JobStage.running)
     core.change { core in
       (core.outbox, core.lastLine, core.outputEnded, core.fault) = (outbox, .now, nil, nil)
+      (core.haveErrorsEnded, core.hosts) = (false, [:])
       (core.remarks, core.judge) = (JobRemarks(), StallJudge(limit: options.stallLimit / .seconds(1)))
     }
     var threads: [BackgroundThread] = []
@@ -86,8 +88,7 @@ extension SupervisedEngine {
     while true {
       if let end = process.poll() {
         // Its last words may still be on their way.
-        _ = core.wait(atMost: .milliseconds(500)) { $0.outputEnded != nil ? true : nil }
-        usleep(50_000)
+        _ = core.wait(atMost: .seconds(1)) { $0.outputEnded != nil && $0.haveErrorsEnded ? true : nil }
         if stopSent != nil { return .asked }
         return .died(reason: core.read { $0.fault ?? $0.remarks.reason } ?? "\(end)")
       }
@@ -111,7 +112,13 @@ extension SupervisedEngine {
       if let fault = core.fault { return fault }
       let now = ContinuousClock.now
       if let ended = core.outputEnded, now - ended > options.stopGrace { return "the job closed its output and went on" }
-      guard core.readySince != nil, core.ledger.isServing else { return nil }
+      guard core.readySince != nil else { return nil }
+      // Hosts' names are wanted when something goes wrong, and then it is too late to ask.
+      if core.hosts.isEmpty, core.statusAsked.map({ now - $0 > .seconds(1) }) ?? true {
+        core.statusAsked = now
+        core.outbox?.append(.status)
+      }
+      guard core.ledger.isServing else { return nil }
       if let verdict = core.judge.verdict(at: (now - began) / .seconds(1), hosts: core.hosts) { return verdict }
       let silence = now - core.lastLine
       guard silence > options.silenceLimit else { return nil }

@@ -34,7 +34,11 @@ extension SupervisedEngine {
     switch report {
     case .hello, .beat: break
     case .state(let state, let facts): take(state, facts)
-    case .status(let status): core.change { $0.status = status }
+    case .status(let status):
+      core.change { core in
+        core.status = status
+        for rank in status.ranks where !rank.host.isEmpty { core.hosts[rank.rank] = rank.host }
+      }
     case .events(let events): for event in events { deliver(event, stage) }
     }
   }
@@ -59,8 +63,6 @@ extension SupervisedEngine {
         var news: String?
         if case .restarting(_, let attempt) = core.state { news = "martinet: the job is ready again (restart \(attempt))" }
         core.state = .ready
-        // Hosts' names are wanted when something goes wrong, when it is too late to ask.
-        core.outbox?.append(.status)
         core.pump()
         return news
       case .loading:
@@ -75,6 +77,7 @@ extension SupervisedEngine {
 
   func readErrors(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
     var lines = LineReader(descriptor, limit: 1 << 20)
+    defer { core.change { $0.haveErrorsEnded = true } }
     while true {
       switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
       case .line(let line):

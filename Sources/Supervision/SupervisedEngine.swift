@@ -10,16 +10,21 @@ package final class SupervisedEngine: TokenEngine {
     var policy: RestartPolicy
     var state = EngineState.loading(bytes: 0, of: 0)
     var facts: EngineFacts?
+    var restartCount = 0
+    var lastEnd: String?
     var status = ClusterStatus()
     var statusAsked: ContinuousClock.Instant?
     var isStopping = false
     var isTerminating = false
     var hasEnded = false
     // Of the present job.
+    /// By rank, as far as it has told.
+    var hosts: [Int: String] = [:]
     var outbox: Outbox?
     var readySince: ContinuousClock.Instant?
     var lastLine = ContinuousClock.now
     var outputEnded: ContinuousClock.Instant?
+    var haveErrorsEnded = false
     /// Why the job must be ended.
     var fault: String?
     var remarks = JobRemarks()
@@ -44,6 +49,9 @@ package final class SupervisedEngine: TokenEngine {
 
   package var state: EngineState { core.read(\.state) }
   package var facts: EngineFacts? { core.read(\.facts) }
+
+  /// How often the job was started again since the start, and why it ended the last time.
+  package var restarts: (count: Int, lastReason: String?) { core.read { ($0.restartCount, $0.lastEnd) } }
 
   package var status: ClusterStatus {
     core.change { core in
@@ -98,10 +106,5 @@ extension SupervisedEngine.Core {
   mutating func pump() {
     guard readySince != nil, let outbox, ledger.hasUnsent else { return }
     for request in ledger.takeUnsent() { outbox.append(.submit(request)) }
-  }
-
-  /// Where each rank runs, as far as is known.
-  var hosts: [Int: String] {
-    Dictionary(status.ranks.filter { !$0.host.isEmpty }.map { ($0.rank, $0.host) }, uniquingKeysWith: { first, _ in first })
   }
 }

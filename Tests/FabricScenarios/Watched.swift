@@ -8,8 +8,8 @@ enum Watched {
   static func run(_ communicator: any Communicator, _ buffers: Buffers, trouble: () throws -> Void) throws {
     let recorder = PhaseRecorder(layerCount: 2, rankCount: communicator.size)
     let watch = try StallWatch(
-      communicator, progress: recorder.progress, limit: .milliseconds(500), isSupervised: true)
-    communicator.stallLimit = .seconds(3)
+      communicator, progress: recorder.progress, limit: .seconds(1), isSupervised: true)
+    communicator.stallLimit = .seconds(5)
     let byte = buffers.make(count: 1)
     let peers = communicator.everyone.filter { $0 != communicator.rank }
     let rooms = peers.map { _ in buffers.make(count: 1) }
@@ -27,7 +27,7 @@ enum Watched {
       }
       recorder.endStep(.decode)
       // Idle for longer than the limit: nobody may speak of that.
-      if step == 5 { usleep(800_000) }
+      if step == 5 { usleep(1_500_000) }
     }
     communicator.stallLimit = nil
     withExtendedLifetime(watch) {}
@@ -44,6 +44,7 @@ enum Watched {
       communicator.sleepsWhileWaiting = false
       let share = (processorTime() - before) / (ContinuousClock.now - began)
       guard bytes == [UInt8(round), 7] else { throw Unexpected(description: "\(bytes) came in round \(round)") }
+      if !communicator.isRoot { print("\(communicator.rank) waited with \((share * 1000).rounded() / 10) % of a core") }
       guard communicator.isRoot || share < 0.2 else {
         throw Unexpected(description: "\(communicator.rank) took \(share) of a core to wait")
       }

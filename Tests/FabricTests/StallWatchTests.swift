@@ -60,6 +60,26 @@ struct StallWatchTests {
     #expect(!own.isEmpty && own.allSatisfy { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 }, "\(own)")
   }
 
+  @Test func aWaitBetweenStepsIsToldUnlessItMayTakeHours() throws {
+    let heard = Heard()
+    try LocalFabric.run(size: 2) { communicator in
+      let recorder = PhaseRecorder(layerCount: 2, rankCount: 2)
+      let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(200)) { heard.add($0) }
+      for isPatient in [true, false] {
+        if communicator.isRoot { Thread.sleep(forTimeInterval: 0.6) }
+        if isPatient { #expect(heard.all.isEmpty) }
+        communicator.sleepsWhileWaiting = isPatient && !communicator.isRoot
+        var bytes: [UInt8] = [1]
+        try communicator.broadcast(&bytes, from: Rank(0))
+      }
+      withExtendedLifetime(watch) {}
+    }
+    #expect(!heard.all.isEmpty)
+    for report in heard.all {
+      #expect(report.rank == 1 && report.waitingFor == [0] && report.place == "messages between steps", "\(report)")
+    }
+  }
+
   @Test func shortStepsAndIdlenessAreNobodysBusiness() throws {
     let heard = Heard()
     try step(heard, limit: .seconds(5)) { _ in Thread.sleep(forTimeInterval: 0.1) }

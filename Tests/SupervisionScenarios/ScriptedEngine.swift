@@ -13,6 +13,8 @@ package final class ScriptedEngine: TokenEngine {
     package var stopAfter: Int?
     package var hangAfter: Int?
     package var damageAfter: Int?
+    /// So many milliseconds after the first token at most.
+    package var killWithin: Int?
     /// A request with this token in its prompt ends the process when it has this many tokens.
     package var poison: (token: Int32, at: Int)?
     package var isNoisy = false
@@ -130,6 +132,20 @@ package final class ScriptedEngine: TokenEngine {
       }
     }
     if count == script.damageAfter { damage() }
+    if count == 1, let limit = script.killWithin { killLater(limit) }
+  }
+
+  /// Ends this process at a moment nobody knows.
+  private func killLater(_ milliseconds: Int) {
+    var thread = pthread_t()
+    let microseconds = Int.random(in: 0...milliseconds * 1000)
+    pthread_create(
+      &thread, nil,
+      { argument in
+        usleep(UInt32(Int(bitPattern: argument)))
+        kill(getpid(), SIGKILL)
+        return nil
+      }, UnsafeMutableRawPointer(bitPattern: max(1, microseconds)))
   }
 
   /// A line of the protocol that is not: after everything before it has been written.

@@ -6,7 +6,6 @@ import Supervision
 package enum SupervisionScenarios {
   package static func main() {
     var script = ScriptedEngine.Script()
-    var killWithin: Int?
     for argument in CommandLine.arguments.dropFirst() {
       let parts = argument.split(separator: "=")
       let number = parts.count > 1 ? Int(parts[1]) : nil
@@ -19,7 +18,7 @@ package enum SupervisionScenarios {
       case "poison": script.poison = (Int32(number ?? 0), script.poison?.at ?? 0)
       case "poison-at": script.poison = (script.poison?.token ?? 0, number ?? 0)
       case "noisy": script.isNoisy = true
-      case "kill-within": killWithin = number
+      case "kill-within": script.killWithin = number
       case "leave-child": leaveChild()
       case "refuse":
         say("martinet: the model is not there")
@@ -33,26 +32,12 @@ package enum SupervisionScenarios {
       let engine = ScriptedEngine(script)
       let link = EngineLink(engine: engine, input: STDIN_FILENO, output: output, grace: .seconds(2))
       try link.start()
-      if let killWithin { killLater(killWithin) }
       engine.run()
       link.finish()
     } catch {
       say("\(error)")
       exit(2)
     }
-  }
-
-  /// Ends this process at a moment nobody knows.
-  private static func killLater(_ milliseconds: Int) {
-    var thread = pthread_t()
-    let microseconds = Int.random(in: 0...milliseconds * 1000)
-    pthread_create(
-      &thread, nil,
-      { argument in
-        usleep(UInt32(Int(bitPattern: argument)))
-        kill(getpid(), SIGKILL)
-        return nil
-      }, UnsafeMutableRawPointer(bitPattern: max(1, microseconds)))
   }
 
   /// A process outside this one's group, as a launcher's ranks are.

@@ -31,12 +31,16 @@ import Testing
   }
 
   @Test func aRankThatComputesForEverIsNamed() {
-    let text = verdict([report(0, 11, waitingFor: [1]), report(1, 12, phase: "experts", waitingFor: [])])
-    #expect(text == "rank 1 on host n1 has been in layer 3, experts for 12 s without waiting for any other")
+    let text = verdict([report(0, 11, waitingFor: [1]), report(1, 31, phase: "experts", waitingFor: [])])
+    #expect(text == "rank 1 on host n1 has been in layer 3, experts for 31 s without waiting for any other")
   }
 
   @Test func ranksThatWaitForEachOtherAreNamed() {
     #expect(verdict([report(0, 11, waitingFor: [1]), report(1, 12, waitingFor: [0])])?.contains("wait for each other") == true)
+  }
+
+  @Test func aRankThatComputesForLongIsGivenTime() {
+    #expect(verdict([report(0, 25, waitingFor: [1]), report(1, 25, phase: "experts", waitingFor: [])]) == nil)
   }
 
   /// It is slow, and everybody waits; but it moves.

@@ -51,6 +51,12 @@ package struct StallReport: Sendable, Equatable {
       waitingFor: waitingFor)
   }
 
+  /// Stands for a phase where ranks exchange messages that belong to no step.
+  package static let betweenSteps = "between steps"
+
   /// Where it is, in words: `layer 3, dispatch`.
-  package var place: String { layer < 0 ? "phase \(phase)" : "layer \(layer), \(phase)" }
+  package var place: String {
+    if phase == Self.betweenSteps { return "messages between steps" }
+    return layer < 0 ? "phase \(phase)" : "layer \(layer), \(phase)"
+  }
 }

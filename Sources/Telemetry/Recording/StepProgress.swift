@@ -22,7 +22,8 @@ package final class StepProgress: Sendable {
 
   /// 0 between steps; else the step's number (32 bits), layer + 1 (16), phase (8) and 1.
   private let place = Atomic<UInt64>(0)
-  private let waiting = Atomic<Int>(-1)
+  /// The count of waits so far (32 bits), and the peer + 2 (32); 1 there stands for any peer, 0 for no wait.
+  private let waiting = Atomic<UInt64>(0)
   private let step = Atomic<UInt32>(0)
 
   package init() {}
@@ -40,8 +41,14 @@ package final class StepProgress: Sendable {
   func endStep() { place.store(0, ordering: .relaxed) }
 
   /// Notes that this rank cannot go on without a message of that one; nil: of some other.
-  package func wait(for peer: Int?) { waiting.store(peer ?? -2, ordering: .relaxed) }
-  package func endWait() { waiting.store(-1, ordering: .relaxed) }
+  package func wait(for peer: Int?) {
+    let count = (waiting.load(ordering: .relaxed) >> 32) &+ 1
+    waiting.store(count << 32 | UInt64(UInt32(truncatingIfNeeded: (peer ?? -1) + 2)), ordering: .relaxed)
+  }
+
+  package func endWait() {
+    waiting.store(waiting.load(ordering: .relaxed) & 0xffff_ffff_0000_0000, ordering: .relaxed)
+  }
 
   /// nil between steps.
   package var now: Place? {
@@ -50,11 +57,16 @@ package final class StepProgress: Sendable {
     return Place(step: UInt32(bits >> 32), layer: Int(bits >> 16 & 0xffff) - 1, phase: phase)
   }
 
-  package var waitsFor: Wait {
-    switch waiting.load(ordering: .relaxed) {
-    case -1: .nobody
-    case -2: .all
-    case let peer: .peer(peer)
+  package var waitsFor: Wait { wait.0 }
+
+  /// The wait under way, and how many there were before it.
+  package var wait: (Wait, count: UInt32) {
+    let bits = waiting.load(ordering: .relaxed)
+    let count = UInt32(bits >> 32)
+    switch UInt32(truncatingIfNeeded: bits) {
+    case 0: return (.nobody, count)
+    case 1: return (.all, count)
+    case let peer: return (.peer(Int(peer) - 2), count)
     }
   }
 }
