@@ -20,6 +20,8 @@ struct BenchServe: ParsableCommand {
       Times are in milliseconds: TTFT to the first token, TPOT a token after it, ITL between tokens, E2EL to the last one.
       """)
 
+  /// A gibibyte of prompts.
+  private static let tokenLimit = 1 << 28
   static let heldoutPath = "Tests/Fixtures/demo-model/heldout.jsonl"
 
   @Option(help: "Where the server listens.") var url = "http://127.0.0.1:8000"
@@ -68,6 +70,10 @@ struct BenchServe: ParsableCommand {
     try check("warmup", warmup, 0...10_000)
     try check("timeout", timeout, 0.001...1_000_000)
     try check("vocabulary-size", vocabularySize, 1...(1 << 24))
+    let tokens = (promptLength ?? 128) + (dataset == "shared-prefix" ? prefixLength : 0)
+    guard (requests + warmup) * tokens <= Self.tokenLimit else {
+      throw ValidationError("\(requests + warmup) prompts of \(tokens) tokens are more than the \(Self.tokenLimit) tokens that are held at once; lower --requests")
+    }
     if apiKey != nil, apiKeyFile != nil { throw ValidationError("--api-key and --api-key-file are two ways of the same; give one") }
     if let goodput { _ = try Goodput(parsing: goodput) }
     if ["random", "shared-prefix"].contains(dataset), endpoint == .chat {
@@ -120,7 +126,11 @@ struct BenchServe: ParsableCommand {
         client: client, shape: setting.shape, prompts: setting.warmUp, arrivals: Array(repeating: 0, count: warmup),
         concurrency: min(limit ?? 1, warmup))
       let record = await run.run(isInterrupted: { Interrupt.requested }, onProgress: { meter.show($0, "warming up") })
-      if record.isInterrupted { return record }
+      if record.isInterrupted {
+        var nothing = LoadRecord()
+        (nothing.requested, nothing.isInterrupted) = (requests, true)
+        return nothing
+      }
       for case .failed(let reason) in record.outcomes.map(\.ending) { throw LoadError.warmUpFailed(reason) }
     }
     let arrivals = ArrivalProcess(rate: requestRate, burstiness: burstiness).times(requests, seed: seed &+ 1)
