@@ -35,9 +35,9 @@ import Testing
       (#"{"model": "demo"}"#, "missing_required_parameter"), (#"{"model": "gpt-4o", "prompt": "x"}"#, "model_not_found"),
       (#"{"model": "demo", "prompt": "x", "temprature": 1}"#, "unknown_parameter"),
       (#"{"model": "demo", "prompt": [], "max_tokens": 1}"#, "invalid_value"),
-      (#"{"model": "demo", "prompt": [4096]}"#, "invalid_value"),
+      (#"{"model": "demo", "prompt": [4098]}"#, "invalid_value"),
       (#"{"model": "demo", "prompt": "x", "max_tokens": 99999999999999999999}"#, "invalid_value"),
-      (#"{"model": "demo", "prompt": "x", "logit_bias": {"4096": 1}}"#, "invalid_value"),
+      (#"{"model": "demo", "prompt": "x", "logit_bias": {"4098": 1}}"#, "invalid_value"),
     ])
   func aBodyThatIsWrongIsRefusedWithItsCode(body: String, code: String) async throws {
     let engine = model.engine(answering: " x")
