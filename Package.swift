@@ -28,6 +28,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
     // 0: C libraries found with pkg-config, and the C we wrote.
@@ -77,12 +78,18 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    layer(
+      "LoadGenerator",
+      [
+        "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
     // 8
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry",
+        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "LoadGenerator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -117,6 +124,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
+    tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
     tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),

@@ -64,10 +64,10 @@ import Testing
         let body = TestServer.bytes(TestServer.chatBody())
         // Two at once, then a third.
         for _ in 0..<2 { try connection.sendRequest("POST", "/v1/chat/completions", body: body) }
-        var texts = try (0..<2).map { _ in try connection.readReply().json["choices"]?.array?[0]["message"]?["content"] }
+        var replies = try (0..<2).map { _ in try connection.readReply() }
         try connection.sendRequest("POST", "/v1/chat/completions", body: body)
-        texts.append(try connection.readReply().json["choices"]?.array?[0]["message"]?["content"])
-        return texts
+        replies.append(try connection.readReply())
+        return replies.map { $0.choices.first?["message"]?["content"] }
       }
       #expect(texts == [" there was", " there was", " there was"])
     }

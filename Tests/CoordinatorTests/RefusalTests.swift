@@ -32,7 +32,8 @@ import Testing
   @Test(
     arguments: [
       (#"{"model": "demo", "prompt": "x""#, "invalid_json"), (#"[1]"#, "invalid_type"), ("", "invalid_json"),
-      (#"{"model": "demo"}"#, "missing_required_parameter"), (#"{"model": "gpt-4o", "prompt": "x"}"#, "model_not_found"),
+      (#"{"model": "demo"}"#, "missing_required_parameter"),
+      (#"{"model": "gpt-4o", "prompt": "x"}"#, "model_not_found"),
       (#"{"model": "demo", "prompt": "x", "temprature": 1}"#, "unknown_parameter"),
       (#"{"model": "demo", "prompt": [], "max_tokens": 1}"#, "invalid_value"),
       (#"{"model": "demo", "prompt": [4098]}"#, "invalid_value"),
@@ -133,10 +134,7 @@ import Testing
   @Test func keysAreNeededWhereThereAreSome() async throws {
     try await TestServer.run(
       model.engine(answering: " x"),
-      configure: {
-        $0.keys = APIKeys(["secret-1", "secret-2"])
-        $0.page = "page"
-      }
+      configure: { $0.keys = APIKeys(["secret-1", "secret-2"]) }
     ) { server in
       for path in ["/", "/health", "/ready", "/version"] {
         #expect(try await server.get(path).status == 200, "\(path) is open")

@@ -33,7 +33,8 @@ final class Admission: Sendable {
   func admit(_ count: Int, slots: Int, onDrained: @escaping @Sendable () -> Void) throws(APIError) -> Ticket {
     let limit = slots + queue
     guard count <= limit else {
-      throw .invalidRequest("\(count) sequences are asked for, but this server takes at most \(limit) at a time", param: "n")
+      throw .invalidRequest(
+        "\(count) sequences are asked for, but this server takes at most \(limit) at a time", param: "n")
     }
     let outcome = state.withLock { state -> Result<Ticket, APIError> in
       if state.isDraining { return .failure(.stopping) }

@@ -2,6 +2,7 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
+import NIOSSL
 import NIOPosix
 import OpenAIProtocol
 import ServiceLifecycle
@@ -18,7 +19,8 @@ extension Coordinator {
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
-    let server: HTTPServerBuilder = try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
+    let server: HTTPServerBuilder =
+      try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
     let application = Application(
       responder: Responder(coordinator: self), server: server,
       configuration: .init(
@@ -48,7 +50,8 @@ extension Coordinator {
     await pool.stop()
   }
 
-  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is over.
+  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is
+  /// over.
   private func superviseUntilDrained() async throws {
     var attempt = 0
     var deadline: ContinuousClock.Instant?
@@ -78,7 +81,9 @@ extension TLSFiles {
   func configuration() throws(CoordinatorError) -> TLSConfiguration {
     do {
       let chain = try NIOSSLCertificate.fromPEMFile(certificate)
-      guard !chain.isEmpty else { throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate") }
+      guard !chain.isEmpty else {
+        throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate")
+      }
       do {
         let key = try NIOSSLPrivateKey(file: key, format: .pem)
         return .makeServerConfiguration(certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))

@@ -20,8 +20,6 @@ package struct CoordinatorConfiguration: Sendable {
   package var keys = APIKeys()
   package var tls: TLSFiles?
   package var limits = ServerLimits()
-  /// The page at `/`.
-  package var page: String?
   /// The origin whose pages may use the server from a browser; `*` for all.
   package var allowedOrigin: String?
   /// Threads that tokenize prompts and lay out conversations.

@@ -4,5 +4,8 @@ import ArgumentParser
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure, beside this machine's limits measured in the same run.",
-    subcommands: [BenchGenerate.self, BenchKernels.self, BenchAttention.self, BenchDispatch.self, BenchSweep.self, BenchMakeCheckpoint.self])
+    subcommands: [
+      BenchGenerate.self, BenchServe.self, BenchKernels.self, BenchAttention.self, BenchDispatch.self, BenchSweep.self,
+      BenchMakeCheckpoint.self,
+    ])
 }

@@ -1,0 +1,116 @@
+import AsyncHTTPClient
+import JSON
+import NIOCore
+import NIOPosix
+
+/// A server that speaks OpenAI's API.
+package final class ServerClient: Sendable {
+  package let url: String
+  private let key: String?
+  let http: HTTPClient
+
+  /// `url` may end in `/v1`. At most `connections` requests are under way at once; others would wait.
+  package init(url: String, key: String?, connections: Int) throws(LoadError) {
+    var base = url[...]
+    while base.last == "/" { base.removeLast() }
+    if base.hasSuffix("/v1") { base.removeLast(3) }
+    let host = base.split(separator: "://", maxSplits: 1, omittingEmptySubsequences: false)
+    guard host.count == 2, ["http", "https"].contains(host[0]), !host[1].isEmpty, !host[1].hasPrefix("/"),
+      base.utf8.allSatisfy({ $0 > 32 && $0 < 127 })
+    else { throw .badURL(url) }
+    if let key, key.isEmpty || !key.utf8.allSatisfy({ $0 > 32 && $0 < 127 }) { throw .badKey }
+    self.url = String(base)
+    self.key = key
+    var configuration = HTTPClient.Configuration()
+    configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
+    // A server that is not there shall be known at once.
+    configuration.connectionPool.retryConnectionEstablishment = false
+    configuration.timeout.connect = .seconds(10)
+    configuration.httpVersion = .http1Only
+    configuration.redirectConfiguration = .disallow
+    http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }
+
+  /// Closes all connections; nothing may be asked any more.
+  package func close() async { try? await http.shutdown() }
+
+  func request(_ path: String, _ body: JSONValue? = nil) -> HTTPClientRequest {
+    var request = HTTPClientRequest(url: url + path)
+    if let key { request.headers.add(name: "Authorization", value: "Bearer \(key)") }
+    if let body {
+      request.method = .POST
+      request.headers.add(name: "Content-Type", value: "application/json")
+      request.body = .bytes(ByteBuffer(string: body.text()))
+    }
+    return request
+  }
+
+  /// The answer's status and JSON.
+  private func ask(_ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> (status: Int, json: JSONValue?) {
+    do {
+      let response = try await http.execute(request(path, body), timeout: .seconds(30))
+      let bytes = try await response.body.collect(upTo: 64 << 20)
+      return (Int(response.status.code), try? JSONValue(parsing: bytes.readableBytesView))
+    } catch { throw .unreachable(url: url, reason: Self.words(error)) }
+  }
+
+  private func get(_ what: String, _ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> JSONValue {
+    let (status, json) = try await ask(path, body)
+    guard status == 200 else { throw .refused(what: what, status: status, message: Self.message(json) ?? "no reason given") }
+    guard let json else { throw .malformedReply(what: what, reason: "it is not JSON") }
+    return json
+  }
+
+  /// The first model that it serves.
+  package func model() async throws(LoadError) -> String {
+    guard let name = try await get("to list its models", "/v1/models")["data"]?.array?.first?["id"]?.string else {
+      throw .noModel(url: url)
+    }
+    return name
+  }
+
+  /// How many token ids its model has, as `martinet serve` tells.
+  package func vocabularySize() async throws(LoadError) -> Int {
+    let (status, json) = try await ask("/cluster")
+    guard status == 200, let size = json?["facts"]?["vocabulary_size"]?.exactInt, size > 0 else { throw .noVocabulary(url: url) }
+    return size
+  }
+
+  /// The ids of `text`.
+  package func tokenize(_ text: String, model: String) async throws(LoadError) -> [Int32] {
+    let what = "to tokenize a text"
+    let reply = try await get(what, "/tokenize", ["model": .string(model), "prompt": .string(text)])
+    guard let values = reply["tokens"]?.array else { throw .malformedReply(what: what, reason: "it has no tokens") }
+    var ids: [Int32] = []
+    for value in values {
+      guard let id = value.exactInt.flatMap({ Int32(exactly: $0) }), id >= 0 else {
+        throw .malformedReply(what: what, reason: "its tokens are not ids")
+      }
+      ids.append(id)
+    }
+    return ids
+  }
+
+  /// What a refusal says of itself, shortened.
+  static func message(_ json: JSONValue?) -> String? {
+    let error = json?["error"] ?? json
+    return (error?["message"]?.string ?? error?.string ?? json?["detail"]?.string).map { String($0.prefix(160)) }
+  }
+
+  static func words(_ error: any Error) -> String {
+    switch error {
+    case let error as HTTPClientError:
+      switch error {
+      case .connectTimeout: "no connection within ten seconds"
+      case .deadlineExceeded: "it did not answer in time"
+      case .remoteConnectionClosed: "the connection was closed"
+      default: error.shortDescription
+      }
+    case let error as NIOConnectionError:
+      error.dnsAError != nil && error.connectionErrors.isEmpty
+        ? "the host's name is not known" : error.connectionErrors.first.map { words($0.error) } ?? "no connection"
+    case let error as IOError: error.errnoCode == 111 ? "connection refused" : "\(error)"
+    default: "\(error)"
+    }
+  }
+}
