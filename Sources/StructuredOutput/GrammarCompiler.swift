@@ -130,7 +130,7 @@ final class GrammarCompiler {
     _ text: String, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     let bytes = Array(text.utf8)
-    try budget.spend(bytes.count)
+    try budget.spend(20 * bytes.count)
     let states = builder.addLiteral(bytes, from: from, to: end)
     for (id, token) in vocabulary.specials where token.count <= bytes.count {
       try budget.spend(bytes.count / 16 + 1)

@@ -2,7 +2,7 @@
 ///
 /// A step is about ten to thirty nanoseconds in an optimised build: the limit is well under a second.
 final class CompileBudget {
-  static let stepLimit = 20_000_000
+  static let stepLimit = 12_000_000
   /// Cells of all transition tables together, four bytes each.
   static let cellLimit = 12_000_000
 

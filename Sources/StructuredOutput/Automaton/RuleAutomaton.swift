@@ -95,7 +95,7 @@ private struct SubsetConstruction {
       done += 1
       try budget.addCells(classCount)
       for i in 0..<classCount { buckets[i].removeAll(keepingCapacity: true) }
-      var steps = subset.count
+      var steps = subset.count + 60
       var edges: [RuleBuilder.LabelledEdge] = []
       var specials: [RuleBuilder.LabelledEdge] = []
       for state in subset {

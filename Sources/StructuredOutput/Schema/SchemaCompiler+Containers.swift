@@ -57,13 +57,15 @@ extension SchemaCompiler {
   func add(
     literal value: JSONValue, to builder: inout RuleBuilder, from: Int32, end: Int32, depth: Int
   ) throws(StructuredOutputError) {
-    try budget.spend(1)
+    try budget.spend(200)
     guard depth <= SchemaNormalizer.depthLimit else {
       throw .tooLarge(what: "the nesting of a listed value", pointer: budget.pointer, limit: SchemaNormalizer.depthLimit)
     }
     switch value {
     case .null, .bool, .number: builder.addLiteral(value.text(), from: from, to: end)
-    case .string(let text): builder.addLiteral(JSONText.string(text), from: from, to: end)
+    case .string(let text):
+      try budget.spend(20 * text.utf8.count)
+      builder.addLiteral(JSONText.string(text), from: from, to: end)
     case .array(let elements):
       try addLiteralList("[", "]", count: elements.count, to: &builder, from: from, end: end) {
         (i, builder, from, end) throws(StructuredOutputError) in

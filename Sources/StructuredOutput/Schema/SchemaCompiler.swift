@@ -128,10 +128,18 @@ final class SchemaCompiler {
   func addQuoted(
     _ strings: ScalarAutomaton, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    try budget.spend(strings.stateCount * (strings.alphabet.count + 4))
+    try budget.spend(strings.stateCount * (4 * strings.alphabet.count + 40))
+    let beyondASCII = try grammar.sharedRule("beyond ASCII", name: "#") { builder throws(StructuredOutputError) in
+      builder.addBeyondASCII(from: RuleBuilder.start, to: RuleBuilder.end)
+    }
+    let escaped = try grammar.sharedRule("escaped", name: "#") { builder throws(StructuredOutputError) in
+      let bytes = ScalarSet.escaped.ranges.flatMap { $0.map { UInt8($0) } }
+      builder.addEscapes(bytes, from: RuleBuilder.start, to: RuleBuilder.end)
+    }
     let (open, closed) = (builder.makeState(), builder.makeState())
     builder.addByte("\"", from: from, to: open)
-    builder.add(strings, as: .jsonString, from: open, to: closed)
+    builder.add(
+      strings, as: .jsonString(beyondASCII: beyondASCII, escaped: escaped), from: open, to: closed)
     builder.addByte("\"", from: closed, to: end)
   }
 

@@ -66,6 +66,11 @@ extension RuleBuilder {
     addBytes(0x20...0x21, from: from, to: target)
     addBytes(0x23...0x5B, from: from, to: target)
     addBytes(0x5D...0x7F, from: from, to: target)
+    addBeyondASCII(from: from, to: target)
+  }
+
+  /// One character of two to four bytes.
+  mutating func addBeyondASCII(from: Int32, to target: Int32) {
     let (one, two, three) = (makeState(), makeState(), makeState())
     addBytes(0x80...0xBF, from: one, to: target)
     addBytes(0x80...0xBF, from: two, to: one)

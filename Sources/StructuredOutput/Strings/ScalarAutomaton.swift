@@ -1,6 +1,6 @@
 /// A deterministic automaton over Unicode scalars: a set of strings. State 0 is its start; none accept nothing at all.
 struct ScalarAutomaton: Sendable {
-  static let stateLimit = 100_000
+  static let stateLimit = 50_000
   static let dead: Int32 = -1
 
   /// A partition of all scalars: those of one class lead to the same states.

@@ -4,7 +4,8 @@ extension RuleBuilder {
     /// As they are. For texts that hold ASCII only.
     case plain
     /// Inside of a JSON string, each in one way: raw UTF-8 if it may stand there, else the short escape, else `\u00xx`.
-    case jsonString
+    /// Rules for any one scalar beyond ASCII and any one that is escaped keep strings that count scalars small.
+    case jsonString(beyondASCII: Int32, escaped: Int32)
   }
 
   /// Adds the strings that `automaton` accepts.
@@ -32,9 +33,18 @@ extension RuleBuilder {
   private mutating func addScalar(
     _ set: ScalarSet, as encoding: Encoding, from: Int32, to target: Int32, tails: inout UTF8Tails
   ) {
-    guard encoding == .jsonString else {
+    guard case .jsonString(let beyondASCII, let escapedRule) = encoding else {
       for range in set.ranges { addUTF8(range, from: from, to: target, tails: &tails) }
       return
+    }
+    var set = set
+    if set.isSuperset(of: .beyondASCII) {
+      addCall(beyondASCII, from: from, to: target)
+      set = set.intersection(ScalarSet.beyondASCII.complement)
+    }
+    if set.isSuperset(of: .escaped) {
+      addCall(escapedRule, from: from, to: target)
+      set = set.intersection(ScalarSet.escaped.complement)
     }
     var escaped: [UInt8] = []
     for range in set.ranges {
@@ -55,8 +65,9 @@ extension RuleBuilder {
     addEscapes(escaped, from: from, to: target)
   }
 
-  private mutating func addEscapes(_ escaped: [UInt8], from: Int32, to target: Int32) {
-    guard !escaped.isEmpty else { return }
+  /// Adds the escapes of characters that cannot stand for themselves in a JSON string.
+  mutating func addEscapes(_ escaped: [UInt8], from: Int32, to target: Int32) {
+    if escaped.isEmpty { return }
     let backslash = makeState()
     addByte("\\", from: from, to: backslash)
     var numbered: [UInt8] = []
@@ -129,6 +140,12 @@ extension RuleBuilder {
     addSequences(low, high, from: state, to: target, tails: &tails)
     return state
   }
+}
+
+extension ScalarSet {
+  static let beyondASCII = ScalarSet([0x80...0x10FFFF])
+  /// What cannot stand for itself in a JSON string.
+  static let escaped = ScalarSet([0...0x1F, 0x22...0x22, 0x5C...0x5C])
 }
 
 /// States in the middle of characters that several edges share.

@@ -31,6 +31,14 @@ struct ScalarSet: Hashable, Sendable {
 
   func union(_ other: ScalarSet) -> ScalarSet { ScalarSet(ranges + other.ranges) }
 
+  func intersection(_ other: ScalarSet) -> ScalarSet { complement.union(other.complement).complement }
+
+  func isSuperset(of other: ScalarSet) -> Bool {
+    other.ranges.allSatisfy { inner in
+      ranges.contains { $0.lowerBound <= inner.lowerBound && inner.upperBound <= $0.upperBound }
+    }
+  }
+
   /// All scalars that are not in the set.
   var complement: ScalarSet {
     var result: [ClosedRange<UInt32>] = []

@@ -1,0 +1,121 @@
+import StructuredOutput
+import Testing
+
+/// What each keyword admits and refuses, byte by byte.
+@Suite struct KeywordTests {
+  struct Case: Sendable, CustomStringConvertible {
+    var schema: String
+    var accepted: [String]
+    var refused: [String]
+    var description: String { schema }
+    init(_ schema: String, _ accepted: [String], not refused: [String]) {
+      (self.schema, self.accepted, self.refused) = (schema, accepted, refused)
+    }
+  }
+
+  private func check(_ example: Case) throws {
+    let trial = try Trial(schema: example.schema)
+    for text in example.accepted { #expect(trial.accepts(text), "\(example.schema) must admit \(text)") }
+    for text in example.refused { #expect(!trial.accepts(text), "\(example.schema) must not admit \(text)") }
+  }
+
+  @Test(arguments: [
+    Case("true", ["null", "true", "-1.5e10", "\"x\"", "[1, [2], {}]", "{\"a\": {\"b\":[]}}"], not: ["", "nul", "[1", "{a:1}", "01", " 1", "1 "]),
+    Case(#"{"type":"integer"}"#, ["0", "-1", "123456789012345"], not: ["-0", "00", "1.0", "1e3", "1234567890123456", "+1", "-"]),
+    Case(#"{"type":"number"}"#, ["0", "-0", "0.5", "1e10", "-1.5E-10", "1.123456789012345"], not: [".5", "1.", "1e", "1e100", "--1", "1.1234567890123456"]),
+    Case(#"{"type":["boolean","null"]}"#, ["true", "false", "null"], not: ["0", "\"\"", "True"]),
+    Case(#"{"enum":["a","é\n\"",1,null,[1,{"b":2}]]}"#, ["\"a\"", #""é\n\"""#, "1", "null", "[1, {\"b\": 2}]", "[1,{\"b\":2}]"], not: ["\"b\"", "1.0", "[1]"]),
+    Case(#"{"enum":[1,"a",true],"type":"string"}"#, ["\"a\""], not: ["1", "true"]),
+    Case(#"{"const":"x","enum":["x","y"]}"#, ["\"x\""], not: ["\"y\""]),
+    Case(#"{"enum":[1.0,2.5],"type":"integer"}"#, ["1.0"], not: ["2.5"]),
+  ])
+  func kindsAndListedValues(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(#"{"type":"integer","minimum":0,"maximum":150}"#, ["0", "9", "99", "100", "149", "150"], not: ["-1", "151", "200", "1000", "00"]),
+    Case(#"{"type":"integer","minimum":-12,"exclusiveMaximum":3}"#, ["-12", "-9", "0", "2"], not: ["-13", "3", "-0", "10"]),
+    Case(#"{"type":"integer","minimum":1.5,"maximum":3.5}"#, ["2", "3"], not: ["1", "4"]),
+    Case(#"{"type":"integer","minimum":1e3}"#, ["1000", "99999"], not: ["999", "0", "-1"]),
+    Case(#"{"type":"integer","maximum":-100}"#, ["-100", "-123456"], not: ["-99", "0", "100"]),
+    Case(#"{"type":"integer","minimum":99999999999999999}"#, ["99999999999999999"], not: ["99999999999999998"]),
+    Case(#"{"type":"number","minimum":0,"maximum":1}"#, ["0", "1", "0.5", "1.0", "0.999", "0.0"], not: ["-0", "-0.1", "1.1", "1.01", "1e0", "2"]),
+    Case(#"{"type":"number","exclusiveMinimum":-0.25,"exclusiveMaximum":12.75}"#, ["-0.24", "-0.2", "0", "12.7", "12.7499", "9.9"], not: ["-0.25", "-0.250", "-0.3", "12.75", "12.8", "13", "100"]),
+    Case(#"{"type":"number","exclusiveMinimum":0}"#, ["0.1", "0.000001", "5"], not: ["0", "0.0", "-1"]),
+    Case(#"{"type":"integer","multipleOf":7}"#, ["0", "7", "-14", "700"], not: ["1", "15", "-1"]),
+    Case(#"{"type":"number","multipleOf":0.25}"#, ["0", "0.25", "1.5", "-2.750", "3"], not: ["0.2", "0.3", "1.125"]),
+    Case(#"{"type":"number","multipleOf":0.01,"minimum":1}"#, ["1.23", "2"], not: ["1.234", "0.99"]),
+  ])
+  func numbers(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(#"{"type":"string"}"#, ["\"\"", "\"é日😀\"", #""\u00e9\ud83d\ude00\n\/""#, "\"\u{7F}\""], not: ["\"\n\"", #""\ud83d""#, #""\ude00""#, #""\ud83dx""#, #""\x""#, "\"a", "'a'"]),
+    Case(#"{"type":"string","minLength":2,"maxLength":3}"#, ["\"ab\"", "\"é日😀\"", #""\n\"""#], not: ["\"a\"", "\"abcd\"", "\"\""]),
+    Case(#"{"type":"string","pattern":"^a+b?$"}"#, ["\"a\"", "\"aab\""], not: ["\"\"", "\"b\"", "\"abb\"", "\"xa\""]),
+    Case(#"{"type":"string","pattern":"b+"}"#, ["\"b\"", "\"abc\"", "\"\\nbb日\""], not: ["\"\"", "\"ac\""]),
+    Case(#"{"type":"string","pattern":"^a|b$"}"#, ["\"axx\"", "\"xxb\""], not: ["\"xa\"", "\"bx\""]),
+    Case(#"{"type":"string","pattern":"^(?:ab|cd){2,3}$"}"#, ["\"abcd\"", "\"cdcdab\""], not: ["\"ab\"", "\"abababab\""]),
+    Case(#"{"type":"string","pattern":"^[\\w.-]+\\s\\u0041\\x42$"}"#, ["\"a_1.- AB\""], not: ["\"a_1.-AB\"", "\"é AB\""]),
+    Case(#"{"type":"string","pattern":"^\"\\\\\\t$"}"#, [#""\"\\\t""#], not: ["\"\"\""]),
+    Case(#"{"type":"string","pattern":"^[^a]$"}"#, ["\"b\"", "\"é\"", #""\"""#], not: ["\"a\"", "\"bb\""]),
+    Case(#"{"type":"string","pattern":"^.$"}"#, ["\"b\"", "\"😀\""], not: [#""\n""#]),
+    Case(#"{"type":"string","pattern":"^$"}"#, ["\"\""], not: ["\"a\""]),
+    Case(#"{"type":"string","pattern":"^a(^b|c)$"}"#, ["\"ac\""], not: ["\"ab\""]),
+    Case(#"{"type":"string","allOf":[{"pattern":"a"},{"pattern":"b"}],"maxLength":2}"#, ["\"ab\"", "\"ba\""], not: ["\"aa\"", "\"abc\""]),
+    Case(#"{"type":"string","format":"date"}"#, ["\"2024-02-29\"", "\"2023-12-31\"", "\"2000-02-29\""], not: ["\"2023-02-29\"", "\"1900-02-29\"", "\"2023-04-31\"", "\"2023-13-01\"", "\"0000-01-01\""]),
+    Case(#"{"type":"string","format":"date-time"}"#, ["\"2024-01-31T23:59:59Z\"", "\"2024-01-31T00:00:00.5+01:00\""], not: ["\"2024-01-31\"", "\"2024-01-31T24:00:00Z\"", "\"2024-01-31T10:00:00\""]),
+    Case(#"{"type":"string","format":"uuid"}"#, ["\"123e4567-e89b-12d3-a456-426614174000\""], not: ["\"123e4567e89b12d3a456426614174000\""]),
+    Case(#"{"type":"string","format":"ipv4"}"#, ["\"255.0.10.1\""], not: ["\"256.0.0.1\"", "\"01.1.1.1\"", "\"1.1.1\""]),
+    Case(#"{"type":"string","format":"ipv6"}"#, ["\"::1\"", "\"2001:db8::ff00:42:8329\"", "\"1:2:3:4:5:6:7:8\""], not: ["\"1::2::3\"", "\"1:2\"", "\"12345::\""]),
+    Case(#"{"type":"string","format":"email"}"#, ["\"a.b+c@example.org\""], not: ["\"a@b\"", "\"a@@b.c\"", "\".a@b.cc\""]),
+  ])
+  func strings(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(#"{"type":"array","items":{"type":"integer"}}"#, ["[]", "[1]", "[1, 2]", "[1,2]", "[\n  1,\n  2\n]", "[ 1 ]"], not: ["[1,]", "[,1]", "[1  ,2]", "[1,  2]", "[\"a\"]", "[ ]"]),
+    Case(#"{"type":"array","items":{"type":"null"},"minItems":1,"maxItems":2}"#, ["[null]", "[null,null]"], not: ["[]", "[null,null,null]"]),
+    Case(#"{"type":"array","prefixItems":[{"type":"null"},{"type":"boolean"}],"items":{"type":"integer"}}"#, ["[]", "[null]", "[null,true]", "[null,true,1,2]"], not: ["[1]", "[null,1]", "[null,true,null]"]),
+    Case(#"{"type":"array","prefixItems":[{"type":"null"}],"items":false}"#, ["[]", "[null]"], not: ["[null,null]"]),
+    Case(#"{"type":"array","allOf":[{"prefixItems":[{"type":"integer"}]},{"items":{"minimum":5}}]}"#, ["[5,7]", "[5,\"x\"]"], not: ["[4]", "[\"x\"]", "[5,4]"]),
+  ])
+  func arrays(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(#"{"type":"object"}"#, ["{}", "{\"a\": 1}", "{\n  \"a\": 1,\n  \"b\": []\n}"], not: ["{", "{\"a\"}", "{\"a\":}", "{\"a\" :1}", "{\"a\":1,}", "{\"a\":  1}", "[]"]),
+    Case(#"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},"required":["a"],"additionalProperties":false}"#, ["{\"a\":1}", "{\"a\": 1, \"b\": null}"], not: ["{}", "{\"b\":null,\"a\":1}", "{\"a\":1,\"c\":1}", "{\"a\":1,\"a\":1}"]),
+    Case(#"{"type":"object","properties":{"a":{"type":"integer"}}}"#, ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":1}", "{\"aa\":null,\"\":1}"], not: ["{\"a\":\"x\"}", #"{"\u0061":"x"}"#, "{\"b\":1,\"a\":1}"]),
+    Case(#"{"type":"object","additionalProperties":{"type":"integer"}}"#, ["{}", "{\"x\":1,\"y\":2}"], not: ["{\"x\":\"1\"}"]),
+    Case(#"{"type":"object","required":["z"]}"#, ["{\"z\":[]}"], not: ["{}", "{\"y\":1}"]),
+    Case(#"{"type":"object","properties":{"a":false},"additionalProperties":{"type":"null"}}"#, ["{}", "{\"b\":null}"], not: ["{\"a\":null}"]),
+    Case(#"{"type":"object","properties":{"a":{},"b":{},"c":{}},"additionalProperties":false,"minProperties":1,"maxProperties":2}"#, ["{\"a\":1}", "{\"b\":1,\"c\":2}"], not: ["{}", "{\"a\":1,\"b\":1,\"c\":1}"]),
+    Case(#"{"type":"object","additionalProperties":{"type":"null"},"minProperties":1,"maxProperties":2}"#, ["{\"a\":null}", "{\"a\":null,\"b\":null}"], not: ["{}", "{\"a\":null,\"b\":null,\"c\":null}"]),
+    Case(#"{"type":"object","allOf":[{"properties":{"a":{"type":"integer"}},"additionalProperties":false},{"properties":{"a":{"minimum":2}}}]}"#, ["{}", "{\"a\":2}"], not: ["{\"a\":1}", "{\"b\":1}"]),
+  ])
+  func objects(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(#"{"anyOf":[{"type":"integer"},{"type":"string","maxLength":1}]}"#, ["1", "\"a\""], not: ["\"ab\"", "null"]),
+    Case(#"{"oneOf":[{"type":"integer","maximum":3},{"type":"integer","minimum":4},{"type":"null"}]}"#, ["3", "4", "null"], not: ["\"\""]),
+    Case(#"{"anyOf":[{"type":"null"},{"type":"integer"}],"type":["integer","string"]}"#, ["1"], not: ["null", "\"\""]),
+    Case(##"{"$ref":"#/$defs/a~1b%25","$defs":{"a/b%":{"type":"null"}}}"##, ["null"], not: ["1"]),
+    Case(##"{"type":"array","items":{"$ref":"#"}}"##, ["[]", "[[],[[]]]"], not: ["[1]", "[[]"]),
+    Case(##"{"$ref":"#/$defs/n","maximum":5,"$defs":{"n":{"type":"integer","minimum":3}}}"##, ["3", "5"], not: ["2", "6"]),
+    Case(#"{"allOf":[true,{"type":"integer"},{}]}"#, ["1"], not: ["null"]),
+  ])
+  func combinations(_ example: Case) throws { try check(example) }
+
+  @Test func malformedUTF8IsNeverAllowed() throws {
+    for schema in [#"{"type":"string"}"#, #"{"type":"string","maxLength":9}"#, #"{"type":"string","pattern":"^[^x]*$"}"#] {
+      let trial = try Trial(schema: schema)
+      for bytes in [[0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x80], [0xE0, 0x80, 0x80], [0xFF]] as [[UInt8]] {
+        #expect(!trial.accepts([0x22] + bytes + [0x22]), "\(schema) admits \(bytes)")
+      }
+      #expect(trial.accepts([0x22] + Array("\u{D7FF}\u{E000}\u{10FFFF}".utf8) + [0x22]))
+    }
+  }
+
+  @Test func nestingStaysWithinWhatTheParserReads() throws {
+    let trial = try Trial(.json(true))
+    #expect(trial.accepts(String(repeating: "[", count: 100) + String(repeating: "]", count: 100)))
+    #expect(!trial.accepts(String(repeating: "[", count: 128) + String(repeating: "]", count: 128)))
+  }
+}
