@@ -27,7 +27,8 @@ private let badMembers: [BadMember] = [
     param: "tools[0].function.params"),
   .init(
     "tools",
-    "[{\"type\": \"function\", \"function\": {\"name\": \"a\"}}, {\"type\": \"function\", \"function\": {\"name\": \"a\"}}]",
+    "[{\"type\": \"function\", \"function\": {\"name\": \"a\"}},"
+      + " {\"type\": \"function\", \"function\": {\"name\": \"a\"}}]",
     "invalid_value", param: "tools[1].function.name"),
   .init("tool_choice", "\"required\"", "invalid_value"), .init("tool_choice", "\"any\"", "invalid_value"),
   .init("tool_choice", "true", "invalid_type"),
@@ -90,7 +91,9 @@ private let badMembers: [BadMember] = [
     "messages", "[{\"role\": \"assistant\", \"tool_calls\": [{\"function\": {\"name\": \"f\"}}]}]",
     "missing_required_parameter", param: "messages[0].tool_calls[0].id"),
   .init(
-    "messages", "[{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"a\", \"function\": {\"name\": \"f\", \"arguments\": {}}}]}]",
+    "messages",
+    "[{\"role\": \"assistant\", \"tool_calls\": [{\"id\": \"a\","
+      + " \"function\": {\"name\": \"f\", \"arguments\": {}}}]}]",
     "invalid_type", param: "messages[0].tool_calls[0].function.arguments"),
   .init(
     "messages", "[{\"role\": \"assistant\", \"content\": \"a\", \"function_call\": {}}]", "unsupported_parameter",
@@ -121,7 +124,8 @@ private let badMembers: [BadMember] = [
         {"role": "user", "content": "Weather?"},
         {"role": "assistant", "content": null, "reasoning_content": "Hm", "refusal": null, "annotations": [],
          "audio": null, "function_call": null,
-         "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{\\"a\\": 1}"}}]},
+         "tool_calls": [{"id": "c1", "type": "function",
+                         "function": {"name": "weather", "arguments": "{\\"a\\": 1}"}}]},
         {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}]}
       """)
@@ -219,7 +223,9 @@ private let badMembers: [BadMember] = [
   @Test func aBodyThatIsTooLargeIsRefusedBeforeItIsRead() throws {
     var limits = RequestLimits()
     limits.byteCount = 10
-    let refusal = try #require(throws: APIError.self) { try JSONValue(requestBody: "[1,2,3,4,5,6]".utf8, limits: limits) }
+    let refusal = try #require(throws: APIError.self) {
+      try JSONValue(requestBody: "[1,2,3,4,5,6]".utf8, limits: limits)
+    }
     #expect(refusal.status == 413)
   }
 }

@@ -44,6 +44,16 @@ import Testing
     #expect(request.echoes && request.logprobs == 0 && request.maxTokens == 0 && request.choiceCount == 3)
     #expect(try CompletionRequest(completionBody()).logprobs == nil)
   }
+
+  @Test func promptsTimesChoicesAreLimited() throws {
+    let prompts: JSONValue = .array(Array(repeating: "a", count: 100))
+    func request(_ count: Int) throws -> CompletionRequest {
+      try CompletionRequest(.object(JSONObject([("model", "m"), ("prompt", prompts), ("n", .int(count))])))
+    }
+    #expect(try request(20).choiceCount == 20)
+    let refusal = try #require(throws: APIError.self) { try request(21) }
+    #expect(refusal.param == "n" && refusal.code == "invalid_value")
+  }
 }
 
 @Suite struct TokenizeRequestTests {

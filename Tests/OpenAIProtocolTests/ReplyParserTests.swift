@@ -33,8 +33,10 @@ import Testing
       tools: sampleTools, identifiers: constantIdentifiers)
     #expect(parser.push("<thi") == [])
     #expect(parser.push("nk>Wh") == [.reasoning("Wh")])
+    #expect(parser.isInReasoning)
     #expect(parser.push("y</") == [.reasoning("y")])
     #expect(parser.push("b></think>\n") == [.reasoning("</b>")])
+    #expect(!parser.isInReasoning)
     #expect(parser.push("Yes <") == [.content("Yes ")])
     #expect(parser.push("tool_call>{\"name\":\"weather\",\"arguments\":{\"ci").count == 2)
     #expect(parser.hasToolCalls)
@@ -85,6 +87,7 @@ import Testing
     let fragments =
       format.markers.filter { $0 != "<|constrain|>" } + parts + alternatives
       + ["<", "{", "}", "\n", " ", "\n```", ";", ",", "[", "]", "weather\n", "function", "final", "analysis", ":0", "é"]
+      + ["<function=", "<parameter=", ">", "</parameter>", "</function>"]
     var (text, words) = ("", [String]())
     for i in 0..<Int.random(in: 1...14, using: &random) {
       if Bool.random(using: &random) {

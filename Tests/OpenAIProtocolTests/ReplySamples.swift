@@ -2,7 +2,8 @@ private let weather = (name: "weather", arguments: #"{"city": "Köln ☂", "days
 private let now = (name: "now", arguments: "{}")
 
 /// Replies as each family writes them, well and badly formed.
-let replySamples: [ReplySample] = reasoningSamples + sectionSamples + objectSamples + glmSamples + harmonySamples
+let replySamples: [ReplySample] =
+  reasoningSamples + sectionSamples + objectSamples + glmSamples + coderSamples + harmonySamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
@@ -202,6 +203,32 @@ private let glmSamples: [ReplySample] = [
     calls: [("weather", "{\"city\": \"Kö</arg_val")], completeness: [false]),
 ]
 
+private let coderSamples: [ReplySample] = [
+  .init(
+    name: "Qwen's coder", syntax: .qwenCoder,
+    text: "Look.\n<tool_call>\n<function=weather>\n<parameter=city>\nKöln ☂\n</parameter>\n<parameter=days>\n2\n"
+      + "</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=now>\n</function>\n</tool_call>",
+    content: "Look.", calls: [weather, now], completeness: [true, true]),
+  .init(
+    name: "Qwen's coder, a value of several lines", syntax: .qwenCoder,
+    text: "<tool_call><function=weather><parameter=city>\n\n a\n<b>\n\n</parameter></function></tool_call>Done",
+    content: "Done", calls: [("weather", #"{"city": "\n a\n<b>\n"}"#)], completeness: [true]),
+  .init(
+    name: "Qwen's coder, as forced", syntax: .qwenCoder,
+    text: "<tool_call>\n<function=weather>\n" + weather.arguments + "\n</function>\n</tool_call>", calls: [weather],
+    completeness: [true]),
+  .init(
+    name: "Qwen's coder, no function", syntax: .qwenCoder, text: "<tool_call>\nweather\n</tool_call>",
+    content: "<tool_call>\nweather\n</tool_call>"),
+  .init(
+    name: "Qwen's coder, a name without end", syntax: .qwenCoder, text: "<tool_call><function=wea</function>",
+    content: "<tool_call><function=wea</function>"),
+  .init(
+    name: "Qwen's coder, breaks off in a value", syntax: .qwenCoder,
+    text: "<tool_call><function=weather><parameter=city>\nKö\n</par", calls: [("weather", "{\"city\": \"Kö\\n</par")],
+    completeness: [false]),
+]
+
 private let harmonySamples: [ReplySample] = [
   .init(
     name: "Harmony", syntax: .harmony,
@@ -222,7 +249,8 @@ private let harmonySamples: [ReplySample] = [
     content: "First.\nYes."),
   .init(name: "Harmony, no channels", syntax: .harmony, text: "Just text", content: "Just text"),
   .init(
-    name: "Harmony, inside analysis", syntax: .harmony, text: "Hm.<|end|><|start|>assistant<|channel|>final<|message|>Y",
+    name: "Harmony, inside analysis", syntax: .harmony,
+    text: "Hm.<|end|><|start|>assistant<|channel|>final<|message|>Y",
     reasoning: "Hm.", content: "Y", startsInReasoning: true),
   .init(
     name: "Harmony, another role", syntax: .harmony,

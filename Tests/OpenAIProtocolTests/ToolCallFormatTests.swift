@@ -7,13 +7,14 @@ import Testing
 private let templates: [(family: String, template: String, syntax: ToolCallFormat.Syntax, asObject: Bool)] = [
   (
     "deepseek_v3",
-    "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>' + tool['function']['name'] + '\\n' + '```json'"
-      + " + '\\n' + tool['function']['arguments'] + '\\n' + '```' + '<｜tool▁call▁end｜>'}}",
+    "{{'<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>' + tool['type'] + '<｜tool▁sep｜>' + tool['function']['name']"
+      + " + '\\n' + '```json' + '\\n' + tool['function']['arguments'] + '\\n' + '```' + '<｜tool▁call▁end｜>'}}",
     .deepSeekFenced, false
   ),
   (
     "deepseek_v3",
-    "{{'<｜tool▁call▁begin｜>' + tool['function']['name'] + '<｜tool▁sep｜>' + tool['function']['arguments'] + '<｜tool▁call▁end｜>'}}",
+    "{{'<｜tool▁call▁begin｜>' + tool['function']['name'] + '<｜tool▁sep｜>' + tool['function']['arguments']"
+      + " + '<｜tool▁call▁end｜>'}}",
     .deepSeekPlain, false
   ),
   (
@@ -24,8 +25,12 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
   (
     "kimi_k2", "<|tool_call_begin|>{{ tool_call['id'] }}<|tool_call_argument_begin|>{{ f['arguments'] }}", .kimi, false
   ),
-  ("qwen3_moe", "<tool_call>\\n{\"name\": \"{{ n }}\", \"arguments\": {{ tool_call.arguments | tojson }}", .hermes, true),
-  ("qwen3_moe", "<tool_call>\\n<function={{ tool_call.name }}>", .none, true),
+  (
+    "qwen3_moe", "<tool_call>\\n{\"name\": \"{{ n }}\", \"arguments\": {{ tool_call.arguments | tojson }}", .hermes,
+    true
+  ),
+  ("kimi_k2", "{% if tools %}{{ tools | tojson }}{% endif %}", .kimi, false),
+  ("qwen3_moe", "<tool_call>\\n<function={{ tool_call.name }}>", .qwenCoder, true),
   (
     "glm4_moe", "<tool_call>{{ tc.name }}{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>", .glm, true
   ),
@@ -118,11 +123,24 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
     #expect(
       developer.templateValue(for: ToolCallFormat(syntax: .none, knowsDeveloperRole: true))
         == ["role": "developer", "content": "a"])
-    for (text, value) in [("", [:]), (" \n", [:]), ("{\"a\": 1}", ["a": 1]), ("oops", "oops"), ("[1]", "[1]")] as [(String, JSONValue)] {
+    let empty = ChatMessage(role: .assistant, content: "", toolCalls: [ToolCall(id: "i", name: "f", arguments: "")])
+    for content in [nil, ""] {
+      let calling = ChatMessage(role: .assistant, content: content, toolCalls: empty.toolCalls)
+      #expect(calling.templateValue(for: ToolCallFormat(syntax: .deepSeekFenced))["content"] == .null)
+      #expect(calling.templateValue(for: ToolCallFormat(syntax: .glm))["content"] == "")
+    }
+    let preamble = ChatMessage(role: .assistant, content: "b", reasoning: "a", toolCalls: empty.toolCalls)
+    let seen = preamble.templateValue(for: ToolCallFormat(syntax: .harmony))
+    #expect(seen["content"] == "" && seen["reasoning_content"] == "a\nb")
+    let thought = ChatMessage(role: .assistant, content: nil, reasoning: "a")
+    #expect(thought.templateValue(for: ToolCallFormat(syntax: .none))["content"] == "")
+    let arguments: [(String, JSONValue)] = [
+      ("", [:]), (" \n", [:]), ("{\"a\": 1}", ["a": 1]), ("oops", "oops"), ("[1]", "[1]"),
+    ]
+    for (text, value) in arguments {
       let message = ChatMessage(
         role: .assistant, content: nil, toolCalls: [ToolCall(id: "i", name: "f", arguments: text)])
       let seen = message.templateValue(for: ToolCallFormat(syntax: .hermes))
-      #expect(seen["content"] == .null)
       #expect(seen["tool_calls"]?.array?[0]["function"]?["arguments"] == value)
     }
   }

@@ -4,6 +4,12 @@ protocol CallReader: Sendable {
   /// reader that failed has given out as content whatever it took that belongs to no call. At the end of the text it
   /// takes everything and does not need more.
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress
+
+  var isInReasoning: Bool { get }
+}
+
+extension CallReader {
+  var isInReasoning: Bool { false }
 }
 
 enum CallProgress: Sendable { case needsMore, ended, failed }

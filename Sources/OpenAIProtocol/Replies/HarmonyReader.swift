@@ -29,6 +29,8 @@ struct HarmonyReader: CallReader {
     stage = startsInReasoning ? .body(.reasoning) : .between
   }
 
+  var isInReasoning: Bool { if case .body(.reasoning) = stage { true } else { false } }
+
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let needsMore: Bool

@@ -6,6 +6,8 @@ extension ReplyParser {
     case .reasoning(let atStart): return readReasoning(atStart: atStart, atEnd: atEnd)
     case .content: return readContent(atEnd: atEnd)
     case .call(var reader):
+      // Only one owner of what the reader has gathered, so that nothing is copied.
+      stage = .content
       let progress = reader.read(&pending, atEnd: atEnd, into: &output)
       switch progress {
       case .needsMore: stage = .call(reader)
@@ -110,8 +112,8 @@ extension ReplyParser {
     } else {
       pending.drop(marker.bytes.count)
       let raw = space + marker.text
-      if format.syntax == .glm {
-        stage = .call(TaggedCallReader(tools: tools, raw: raw))
+      if let tags = CallTags(format.syntax) {
+        stage = .call(TaggedCallReader(tags, tools: tools, raw: raw))
       } else {
         stage = .call(CallObjectsReader(format.syntax, tools: tools, raw: raw))
       }

@@ -65,11 +65,21 @@ package struct ReplyParser: Sendable {
   /// At least one call has begun.
   package var hasToolCalls: Bool { output.callCount > 0 }
 
+  /// What comes next belongs to reasoning, as far as is known: what a token counts as, and whether a grammar for the
+  /// reply must still wait.
+  package var isInReasoning: Bool {
+    switch stage {
+    case .reasoning: true
+    case .call(let reader): reader.isInReasoning
+    case .blank, .content: false
+    }
+  }
+
   private static func callOpeners(_ syntax: ToolCallFormat.Syntax) -> [String] {
     // Models leave out the section's beginning now and then.
     if let section = SectionMarkers(syntax) { return [section.open, section.callOpen] }
     return switch syntax {
-    case .hermes, .glm: ["<tool_call>"]
+    case .hermes, .glm, .qwenCoder: ["<tool_call>"]
     case .mistral: ["[TOOL_CALLS]"]
     case .llama: ["<|python_tag|>"]
     case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: []

@@ -1,6 +1,7 @@
 import JSON
 
-/// Reads GLM's calls: a name, then keys and values between tags. What it gives out are the arguments as JSON.
+/// Reads GLM's and Qwen's coders' calls: a name, then keys and values between tags. What it gives out are the arguments
+/// as JSON.
 struct TaggedCallReader: CallReader {
   private enum Stage {
     case name
@@ -12,14 +13,12 @@ struct TaggedCallReader: CallReader {
     case value(isText: Bool)
     /// The arguments as one JSON object, which is how forced calls have them.
     case object
+    /// After the call's own end, before that of what it stands in.
+    case outerClose
   }
 
   private let tools: [ToolDefinition]
-  private let keyOpen = Marker("<arg_key>")
-  private let keyClose = Marker("</arg_key>")
-  private let valueOpen = Marker("<arg_value>")
-  private let valueClose = Marker("</arg_value>")
-  private let close = Marker("</tool_call>")
+  private let tags: CallTags
   private var stage = Stage.name
   private var properties: JSONValue?
   private var key = ""
@@ -29,7 +28,8 @@ struct TaggedCallReader: CallReader {
   /// What was taken since the call or the member began, and would be content if it broke off.
   private var raw: String
 
-  init(tools: [ToolDefinition], raw: String) {
+  init(_ tags: CallTags, tools: [ToolDefinition], raw: String) {
+    self.tags = tags
     self.tools = tools
     self.raw = raw
   }
@@ -44,6 +44,7 @@ struct TaggedCallReader: CallReader {
       case .afterKey: progress = readAfterKey(&pending, atEnd: atEnd, into: &output)
       case .value(let isText): progress = readValue(isText, &pending, atEnd: atEnd, into: &output)
       case .object: progress = readObject(&pending, atEnd: atEnd, into: &output)
+      case .outerClose: progress = readOuterClose(&pending, atEnd: atEnd)
       }
       if let progress { return progress }
     }
@@ -52,23 +53,31 @@ struct TaggedCallReader: CallReader {
   private mutating func readName(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    let lineBreak = Marker("\n")
     // A line break may come before the name.
     raw += pending.takeWhitespace()
-    guard let (marker, offset) = pending.first(of: [lineBreak, keyOpen, close]), offset <= longestCallHead else {
-      return !pending.exceedsCallHead && !atEnd ? .needsMore : fail(&output)
-    }
     var rest = pending
+    if let nameOpen = tags.nameOpen {
+      switch rest.begins(with: nameOpen) {
+      case .undecided where !atEnd: return .needsMore
+      case .yes: rest.drop(nameOpen.bytes.count)
+      default: return fail(&output)
+      }
+    }
+    guard let (marker, offset) = rest.first(of: [tags.nameClose, tags.keyOpen, tags.close]),
+      offset <= longestCallHead
+    else { return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&output) }
     let name = SectionReader.trimmed(rest.take(offset))
-    if marker == lineBreak {
+    if marker == tags.nameClose {
+      rest.drop(marker.bytes.count)
       _ = rest.takeWhitespace()
       if pending.count - rest.count > 2 * longestCallHead { return fail(&output) }
       if rest.isEmpty, !atEnd { return .needsMore }
     }
-    let follows = [keyOpen, close].map { rest.begins(with: $0) }
+    let follows = [tags.keyOpen, tags.close].map { rest.begins(with: $0) }
     let isObject = !rest.isEmpty && rest[0] == UInt8(ascii: "{")
     if !follows.contains(.yes), follows.contains(.undecided), !atEnd { return .needsMore }
-    guard !name.isEmpty, isObject || follows.contains(.yes) else { return fail(&output) }
+    let isNamed = !name.isEmpty && (marker == tags.nameClose || tags.nameOpen == nil)
+    guard isNamed, isObject || follows.contains(.yes) else { return fail(&output) }
     pending = rest
     raw = ""
     output.beginCall(name)
@@ -86,28 +95,29 @@ struct TaggedCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    if pending.begins(with: keyOpen) == .yes {
-      raw += pending.take(keyOpen.bytes.count)
+    let (isKey, isClose) = (pending.begins(with: tags.keyOpen), pending.begins(with: tags.close))
+    if isKey == .yes {
+      raw += pending.take(tags.keyOpen.bytes.count)
       stage = .key
       return nil
     }
-    if pending.begins(with: close) == .yes {
-      pending.drop(close.bytes.count)
+    if isClose == .yes {
+      pending.drop(tags.close.bytes.count)
       closeArguments(isClosed: true, into: &output)
-      return .ended
+      stage = .outerClose
+      return nil
     }
-    let isUndecided = pending.begins(with: keyOpen) == .undecided || pending.begins(with: close) == .undecided
-    if isUndecided, !atEnd { return .needsMore }
+    if isKey == .undecided || isClose == .undecided, !atEnd { return .needsMore }
     return breakOff(atEnd: atEnd, into: &output)
   }
 
   private mutating func readKey(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    guard let (marker, offset) = pending.first(of: [keyClose, valueOpen, close]) else {
+    guard let (marker, offset) = pending.first(of: [tags.keyClose, tags.close]) else {
       return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
     }
-    guard marker == keyClose, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
+    guard marker == tags.keyClose, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
     key = SectionReader.trimmed(pending.prefix(offset))
     raw += pending.take(offset + marker.bytes.count)
     stage = .afterKey
@@ -117,13 +127,18 @@ struct TaggedCallReader: CallReader {
   private mutating func readAfterKey(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    raw += pending.takeWhitespace()
-    switch pending.begins(with: valueOpen) {
-    case .undecided where !atEnd: return .needsMore
-    case .yes: break
-    default: return breakOff(atEnd: atEnd, into: &output)
+    if let valueOpen = tags.valueOpen {
+      raw += pending.takeWhitespace()
+      switch pending.begins(with: valueOpen) {
+      case .undecided where !atEnd: return .needsMore
+      case .yes: pending.drop(valueOpen.bytes.count)
+      default: return breakOff(atEnd: atEnd, into: &output)
+      }
+    } else {
+      // The value begins on the next line, or at once.
+      if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
+      if pending[0] == 0x0A { pending.drop(1) }
     }
-    pending.drop(valueOpen.bytes.count)
     raw = ""
     output.arguments((memberCount == 0 ? "{" : ", ") + JSONValue.string(key).text() + ": ")
     memberCount += 1
@@ -136,12 +151,12 @@ struct TaggedCallReader: CallReader {
   private mutating func readValue(
     _ isText: Bool, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    guard let (marker, offset) = pending.first(of: [valueClose], from: searched) else {
+    guard let (marker, offset) = pending.first(of: tags.valueCloses, from: searched) else {
       guard isText || atEnd else {
-        searched = pending.certain(before: [valueClose])
+        searched = pending.certain(before: tags.valueCloses)
         return .needsMore
       }
-      let text = pending.take(atEnd ? pending.count : pending.certain(before: [valueClose]))
+      let text = pending.take(atEnd ? pending.count : pending.certain(before: tags.valueCloses))
       output.arguments(isText ? Self.escaped(text) : text)
       guard atEnd else { return .needsMore }
       output.endCall(isClosed: false)
@@ -163,16 +178,26 @@ struct TaggedCallReader: CallReader {
   private mutating func readObject(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    let ends = [Marker("\n" + close.text), close]
+    let ends = [Marker("\n" + tags.close.text), tags.close]
     if let (marker, offset) = pending.first(of: ends) {
       output.arguments(pending.take(offset))
       pending.drop(marker.bytes.count)
       output.endCall(isClosed: true)
-      return .ended
+      stage = .outerClose
+      return nil
     }
     output.arguments(pending.take(atEnd ? pending.count : pending.certain(before: ends)))
     guard atEnd else { return .needsMore }
     output.endCall(isClosed: false)
+    return .ended
+  }
+
+  private func readOuterClose(_ pending: inout PendingText, atEnd: Bool) -> CallProgress {
+    guard let outerClose = tags.outerClose else { return .ended }
+    _ = pending.takeWhitespace()
+    let match = pending.begins(with: outerClose)
+    if match == .undecided, !atEnd { return .needsMore }
+    if match == .yes { pending.drop(outerClose.bytes.count) }
     return .ended
   }
 

@@ -2,10 +2,10 @@ extension ToolCallFormat {
   static func syntax(family: String, shows: (String) -> Bool) -> Syntax {
     if shows("<|channel|>") || family == "gpt_oss" { return .harmony }
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
-    if shows("<|tool_call_begin|>") { return .kimi }
+    // Kimi's first template offers tools without showing how they are called.
+    if shows("<|tool_call_begin|>") || family == "kimi_k2" && shows("tools") { return .kimi }
     if shows("<arg_key>") { return .glm }
-    // Qwen's coders write XML of their own inside the same tags, which is not read here.
-    if shows("<tool_call>") { return shows("<function=") ? .none : .hermes }
+    if shows("<tool_call>") { return shows("<function=") ? .qwenCoder : .hermes }
     if shows("[TOOL_CALLS]") { return .mistral }
     if shows("<|python_tag|>") || shows("\"parameters\":") || family == "llama4" && shows("tools") { return .llama }
     return .none
@@ -31,7 +31,7 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .deepSeekFenced, .deepSeekPlain, .kimi: return false
-    case .none, .hermes, .glm, .mistral, .harmony, .llama: return true
+    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return true
     }
   }
 }

@@ -16,7 +16,7 @@ extension ToolCallFormat {
       return (.init(open: section.open, separator: section.separator, close: section.close), true)
     }
     switch syntax {
-    case .hermes, .glm: return (.init(open: "", separator: "\n", close: ""), true)
+    case .hermes, .glm, .qwenCoder: return (.init(open: "", separator: "\n", close: ""), true)
     case .mistral: return (.init(open: "[TOOL_CALLS] [", separator: ", ", close: "]"), true)
     case .harmony: return (.init(open: "", separator: "", close: ""), false)
     case .llama: return (.init(open: "", separator: "; ", close: ""), true)
@@ -35,6 +35,7 @@ extension ToolCallFormat {
     // Keys and values between tags cannot be said by a schema: a forced call has the arguments as one JSON object,
     // which `ReplyParser` reads too.
     case .glm: ("<tool_call>\(name)\n", "\n</tool_call>")
+    case .qwenCoder: ("<tool_call>\n<function=\(name)>\n", "\n</function>\n</tool_call>")
     case .mistral: ("{\"name\": \"\(name)\", \"arguments\": ", "}")
     case .harmony: ("<|channel|>commentary to=functions.\(name) <|constrain|>json<|message|>", "<|call|>")
     case .llama: ("{\"name\": \"\(name)\", \"parameters\": ", "}")

@@ -9,6 +9,8 @@ extension ToolCallFormat {
     case .hermes: markers += ["<tool_call>", "</tool_call>"]
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
+    case .qwenCoder:
+      markers += ["<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"]
     case .mistral: markers += ["[TOOL_CALLS]"]
     case .harmony:
       markers += [

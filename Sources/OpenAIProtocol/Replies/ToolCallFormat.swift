@@ -15,6 +15,8 @@ package struct ToolCallFormat: Sendable, Equatable {
     case hermes
     /// GLM 4.5: a name, keys and values between tags.
     case glm
+    /// Qwen's coders: a name, keys and values in tags of their own.
+    case qwenCoder
     /// Mistral and Mixtral: an array of JSON objects after `[TOOL_CALLS]`.
     case mistral
     /// gpt-oss: every reply is messages on channels, which calls are too.
@@ -27,6 +29,11 @@ package struct ToolCallFormat: Sendable, Equatable {
   package struct ReasoningTags: Sendable, Equatable {
     package var open: String
     package var close: String
+
+    package init(open: String, close: String) {
+      self.open = open
+      self.close = close
+    }
   }
 
   package let syntax: Syntax
@@ -57,6 +64,9 @@ package struct ToolCallFormat: Sendable, Equatable {
     self.takesArgumentsAsObject = takesArgumentsAsObject
     self.knowsDeveloperRole = knowsDeveloperRole
   }
+
+  /// A message with nothing but calls has null as its content; otherwise empty text.
+  var takesNullContent: Bool { syntax == .deepSeekFenced || syntax == .deepSeekPlain }
 
   /// Calls can be read, and can be forced.
   package var supportsTools: Bool { syntax != .none }

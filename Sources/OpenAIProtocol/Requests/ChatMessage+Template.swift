@@ -9,7 +9,15 @@ extension ChatMessage {
     var message = JSONObject()
     let role: Role = self.role == .developer && !format.knowsDeveloperRole ? .system : self.role
     message["role"] = .string(role.rawValue)
-    message["content"] = content.map { .string($0) } ?? .null
+    // DeepSeek's templates write an answer beside the calls if there is content at all, even empty; others print or go
+    // through a content that is null.
+    var (text, reasoning) = (content ?? "", reasoning)
+    if format.syntax == .harmony, !toolCalls.isEmpty, !text.isEmpty, let thought = reasoning {
+      // gpt-oss's template refuses both beside a call, and takes either as the analysis before it.
+      (text, reasoning) = ("", thought + "\n" + text)
+    }
+    let isNull = text.isEmpty && !toolCalls.isEmpty && format.takesNullContent
+    message["content"] = isNull ? .null : .string(text)
     message["reasoning_content"] = reasoning.map { .string($0) }
     message["name"] = name.map { .string($0) }
     if !toolCalls.isEmpty {

@@ -42,6 +42,10 @@ package struct CompletionRequest: Sendable, Equatable {
     maxTokens = try reader.integer("max_tokens", in: (echoes ? 0 : 1)...Int.max) ?? Self.defaultMaxTokens
     stop = try stopTexts(reader, limits: limits)
     choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1
+    guard prompts.count <= limits.promptCount / choiceCount || choiceCount == 1 else {
+      throw .outOfRange(
+        "n", expected: "few enough for \(limits.promptCount) choices of all prompts", found: "\(choiceCount)")
+    }
     if let candidates = try reader.integer("best_of", in: 1...Int.max), candidates != choiceCount {
       throw .unsupported("best_of", "only the value of 'n', which is \(choiceCount), is possible")
     }
