@@ -153,3 +153,26 @@ import Testing
     }
   }
 }
+
+@Suite struct StartTests {
+  @Test func whatCannotBeListenedOnIsNamed() async throws {
+    try await TestServer.run(TestModel.plain.engine(answering: "x")) { server in
+      let taken = server.port
+      await #expect {
+        try await TestServer.run(TestModel.plain.engine(answering: "x"), configure: { $0.port = taken }) { _ in }
+      } throws: { "\($0)".contains("port \(taken)") }
+      await #expect {
+        try await TestServer.run(
+          TestModel.plain.engine(answering: "x"), configure: { $0.host = "no.such.host.invalid" }
+        ) { _ in }
+      } throws: { "\($0)".contains("no.such.host.invalid") }
+    }
+  }
+
+  @Test func aServerNeedsANameForItsModel() throws {
+    let configuration = CoordinatorConfiguration(modelNames: [], codec: TestModel.plain.codec, stopTokens: [])
+    #expect(throws: CoordinatorError.noModelName) {
+      try Coordinator(engine: TestModel.plain.engine(answering: "x"), configuration: configuration)
+    }
+  }
+}
