@@ -5,8 +5,8 @@ import Tokenization
 
 /// The model's tokenizer and chat template, read when they are first needed.
 ///
-/// Any number of threads may use it at once: what is read is immutable, and read under a lock. Encoding and rendering take
-/// time in proportion to the text, so that a thread which must not wait should have another one call.
+/// Any number of threads may use it at once: what is read is immutable, and read under a lock. Encoding and rendering
+/// take time in proportion to the text, so that a thread which must not wait should have another one call.
 package final class TextCodec: Sendable {
   package let folder: String
   private let loaded = Mutex<Tokenizer?>(nil)

@@ -12,7 +12,7 @@ import Testing
     try await TestServer.run(engine) { server in
       let reply = try await server.complete(["max_tokens": 100, "stream": .bool(stream)])
       #expect(reply.status == 200)
-      let choices = stream ? reply.chunks.compactMap { $0["choices"]?.array?.first } : reply.json["choices"]?.array ?? []
+      let choices = reply.choices
       #expect(choices.compactMap { $0["text"]?.string }.joined() == " there was a king")
       #expect(choices.last?["finish_reason"] == "stop")
       #expect(engine.submitted.last?.prompt == [0] + TestModel.plain.tokens("Once upon a time"))
@@ -40,7 +40,7 @@ import Testing
       let reply = try await server.complete(
         ["n": 2, "seed": 8, "max_tokens": 50, "stream": .bool(stream)], prompt: [[10, 11], [12, 13, 14]])
       var texts = ["", "", "", ""]
-      let choices = stream ? reply.chunks.compactMap { $0["choices"]?.array?.first } : reply.json["choices"]?.array ?? []
+      let choices = reply.choices
       for choice in choices { texts[choice["index"]?.exactInt ?? 0] += choice["text"]?.string ?? "" }
       // A prompt's continuation does not depend on what else is asked for.
       #expect(texts == [" 11/8", " 11/9", " 14/8", " 14/9"])
@@ -51,8 +51,9 @@ import Testing
   @Test(arguments: [false, true]) func theEchoComesFirst(stream: Bool) async throws {
     let engine = model.engine(answering: " there")
     try await TestServer.run(engine) { server in
-      let reply = try await server.complete(["echo": true, "max_tokens": 9, "stream": .bool(stream)], prompt: "Once — ")
-      let choices = stream ? reply.chunks.compactMap { $0["choices"]?.array?.first } : reply.json["choices"]?.array ?? []
+      let options: JSONValue = ["echo": true, "max_tokens": 9, "stream": .bool(stream)]
+      let reply = try await server.complete(options, prompt: "Once — ")
+      let choices = reply.choices
       #expect(choices.compactMap { $0["text"]?.string }.joined() == "Once —  there")
       let measured = try await server.complete(["echo": true, "max_tokens": 0, "stream": .bool(stream)], prompt: "Once")
       let only = stream ? measured.chunks.first?["choices"]?.array?[0] : measured.json["choices"]?.array?[0]
@@ -67,7 +68,7 @@ import Testing
   @Test(arguments: [false, true]) func logprobsHaveOffsetsIntoTheText(stream: Bool) async throws {
     try await TestServer.run(model.engine(answering: " there was")) { server in
       let reply = try await server.complete(["logprobs": 3, "stream": .bool(stream), "max_tokens": 50])
-      let choices = stream ? reply.chunks.compactMap { $0["choices"]?.array?.first } : reply.json["choices"]?.array ?? []
+      let choices = reply.choices
       let tokens = choices.flatMap { $0["logprobs"]?["tokens"]?.array ?? [] }
       let offsets = choices.flatMap { $0["logprobs"]?["text_offset"]?.array?.compactMap(\.exactInt) ?? [] }
       #expect(tokens.prefix(2) == [" there", " was"] && offsets.prefix(3) == [0, 6, 10])

@@ -32,12 +32,13 @@ import Testing
   @Test(
     arguments: [
       (#"{"model": "demo", "prompt": "x""#, "invalid_json"), (#"[1]"#, "invalid_type"), ("", "invalid_json"),
-      (#"{"model": "demo"}"#, "missing_required_parameter"), (#"{"model": "gpt-4o", "prompt": "x"}"#, "model_not_found"),
+      (#"{"model": "demo"}"#, "missing_required_parameter"),
+      (#"{"model": "gpt-4o", "prompt": "x"}"#, "model_not_found"),
       (#"{"model": "demo", "prompt": "x", "temprature": 1}"#, "unknown_parameter"),
       (#"{"model": "demo", "prompt": [], "max_tokens": 1}"#, "invalid_value"),
-      (#"{"model": "demo", "prompt": [4096]}"#, "invalid_value"),
+      (#"{"model": "demo", "prompt": [4098]}"#, "invalid_value"),
       (#"{"model": "demo", "prompt": "x", "max_tokens": 99999999999999999999}"#, "invalid_value"),
-      (#"{"model": "demo", "prompt": "x", "logit_bias": {"4096": 1}}"#, "invalid_value"),
+      (#"{"model": "demo", "prompt": "x", "logit_bias": {"4098": 1}}"#, "invalid_value"),
     ])
   func aBodyThatIsWrongIsRefusedWithItsCode(body: String, code: String) async throws {
     let engine = model.engine(answering: " x")
@@ -133,10 +134,7 @@ import Testing
   @Test func keysAreNeededWhereThereAreSome() async throws {
     try await TestServer.run(
       model.engine(answering: " x"),
-      configure: {
-        $0.keys = APIKeys(["secret-1", "secret-2"])
-        $0.page = "page"
-      }
+      configure: { $0.keys = APIKeys(["secret-1", "secret-2"]) }
     ) { server in
       for path in ["/", "/health", "/ready", "/version"] {
         #expect(try await server.get(path).status == 200, "\(path) is open")
@@ -152,6 +150,29 @@ import Testing
         #expect(try await server.get("/v1/models", headers: ["Authorization: \(wrong)"]).status == 401, "\(wrong)")
       }
       #expect(try await server.chat().status == 401)
+    }
+  }
+}
+
+@Suite struct StartTests {
+  @Test func whatCannotBeListenedOnIsNamed() async throws {
+    try await TestServer.run(TestModel.plain.engine(answering: "x")) { server in
+      let taken = server.port
+      await #expect {
+        try await TestServer.run(TestModel.plain.engine(answering: "x"), configure: { $0.port = taken }) { _ in }
+      } throws: { "\($0)".contains("port \(taken)") }
+      await #expect {
+        try await TestServer.run(
+          TestModel.plain.engine(answering: "x"), configure: { $0.host = "no.such.host.invalid" }
+        ) { _ in }
+      } throws: { "\($0)".contains("no.such.host.invalid") }
+    }
+  }
+
+  @Test func aServerNeedsANameForItsModel() throws {
+    let configuration = CoordinatorConfiguration(modelNames: [], codec: TestModel.plain.codec, stopTokens: [])
+    #expect(throws: CoordinatorError.noModelName) {
+      try Coordinator(engine: TestModel.plain.engine(answering: "x"), configuration: configuration)
     }
   }
 }

@@ -29,15 +29,14 @@ import Testing
       #expect(wrong.status == 405 && wrong.headers["allow"] == "POST, OPTIONS")
       let deleted = try await server.request("DELETE", "/health")
       #expect(deleted.status == 405)
-      let page = try await server.get("/")
-      #expect(page.status == 404, "there is no page to serve")
     }
   }
 
   @Test func thePageIsServedAtTheRoot() async throws {
-    try await TestServer.run(model.engine(answering: "x"), configure: { $0.page = "<p>here</p>" }) { server in
+    try await TestServer.run(model.engine(answering: "x")) { server in
       let page = try await server.get("/")
-      #expect(page.status == 200 && page.text == "<p>here</p>")
+      #expect(page.status == 200 && page.text == ChatPage.html)
+      #expect(page.headers["content-security-policy"] == ChatPage.contentSecurityPolicy)
       #expect(page.headers["content-type"] == "text/html; charset=utf-8")
     }
   }

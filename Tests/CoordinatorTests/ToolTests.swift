@@ -36,7 +36,7 @@ import Testing
       #expect(try JSONValue(parsing: arguments) == ["town": "Bonn"])
       let last = stream ? reply.chunks.last?["choices"]?.array?[0] : reply.json["choices"]?.array?[0]
       #expect(last?["finish_reason"] == "tool_calls")
-      let prompt = try engine.submitted[0].prompt.map { Int($0) }
+      let prompt = engine.submitted[0].prompt.map { Int($0) }
       let text = try TestModel.tools.codec.tokenizer().decode(prompt, skipSpecialTokens: true)
       #expect(text.contains("weather"), "the template gets the tools")
     }
@@ -84,11 +84,11 @@ import Testing
     let engine = TestModel.plain.engine(answering: "x")
     try await TestServer.run(engine) { server in
       let format: JSONValue = [
-        "type": "json_schema", "json_schema": ["name": "n", "schema": ["not": ["type": "string"]]],
+        "type": "json_schema", "json_schema": ["name": "n", "schema": ["type": "string", "pattern": "("]],
       ]
       let reply = try await server.chat(["response_format": format])
       #expect(reply.status == 400 && reply.errorCode == "invalid_schema")
-      #expect(reply.errorMessage.contains("not") && engine.submitted.isEmpty)
+      #expect(reply.errorMessage.contains("pattern") && engine.submitted.isEmpty)
       #expect(server.coordinator.admission.isEmpty)
     }
   }

@@ -6,10 +6,12 @@ import Synchronization
 final class Admission: Sendable {
   private struct State {
     var sequences = 0
-    var requests: [Int: @Sendable () -> Void] = [:]
+    var requests: Set<Int> = []
+    var ends: [Int: @Sendable () -> Void] = [:]
     var nextRequest = 0
     var nextSequence = 0
     var isDraining = false
+    var isOver = false
   }
 
   private let state = Mutex(State())
@@ -29,11 +31,12 @@ final class Admission: Sendable {
     if isFull { throw refusal(slots: slots) }
   }
 
-  /// Takes `count` sequences, whose ids are the numbers returned. `onDrained` is called when they are to end at once.
-  func admit(_ count: Int, slots: Int, onDrained: @escaping @Sendable () -> Void) throws(APIError) -> Ticket {
+  /// Takes `count` sequences, until the ticket is given back.
+  func admit(_ count: Int, slots: Int) throws(APIError) -> Ticket {
     let limit = slots + queue
     guard count <= limit else {
-      throw .invalidRequest("\(count) sequences are asked for, but this server takes at most \(limit) at a time", param: "n")
+      throw .invalidRequest(
+        "\(count) sequences are asked for, but this server takes at most \(limit) at a time", param: "n")
     }
     let outcome = state.withLock { state -> Result<Ticket, APIError> in
       if state.isDraining { return .failure(.stopping) }
@@ -43,15 +46,25 @@ final class Admission: Sendable {
       state.nextSequence += count
       let request = state.nextRequest
       state.nextRequest += 1
-      state.requests[request] = onDrained
+      state.requests.insert(request)
       return .success(Ticket(request: request, sequences: first..<first + count))
     }
     return try outcome.get()
   }
 
+  /// Has `end` called when the sequences are to end at once.
+  func onEnd(_ ticket: Ticket, _ end: @escaping @Sendable () -> Void) {
+    let isOver = state.withLock { state in
+      state.ends[ticket.request] = end
+      return state.isOver
+    }
+    if isOver { end() }
+  }
+
   func leave(_ ticket: Ticket) {
     state.withLock { state in
-      guard state.requests.removeValue(forKey: ticket.request) != nil else { return }
+      guard state.requests.remove(ticket.request) != nil else { return }
+      state.ends[ticket.request] = nil
       state.sequences -= ticket.sequences.count
     }
   }
@@ -60,13 +73,18 @@ final class Admission: Sendable {
 
   /// Ends all requests in progress.
   func endAll() {
-    for end in state.withLock({ Array($0.requests.values) }) { end() }
+    let ends = state.withLock { state in
+      state.isOver = true
+      return Array(state.ends.values)
+    }
+    for end in ends { end() }
   }
 
   private func refusal(slots: Int) -> APIError { .queueFull(limit: slots + queue, retryAfter: 1) }
 
   struct Ticket: Sendable {
     var request: Int
+    /// The ids of the sequences.
     var sequences: Range<Int>
   }
 }

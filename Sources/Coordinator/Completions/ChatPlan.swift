@@ -9,7 +9,7 @@ struct ChatPlan: Sendable {
   let format: ToolCallFormat
   /// Those the model may call.
   let tools: [ToolDefinition]
-  let prompt: [Int]
+  let prompt: [Int32]
   let startsInReasoning: Bool
   let stopTokens: Set<Int32>
   let grammar: JSONValue?
@@ -29,7 +29,7 @@ struct ChatPlan: Sendable {
       addsGenerationPrompt: request.addsGenerationPrompt, continuesFinalMessage: request.continuesFinalMessage,
       family: facts.family)
     // The template writes the special tokens itself.
-    prompt = try text.encode(rendered, addSpecialTokens: false)
+    prompt = try text.encode(rendered, addSpecialTokens: false).map { Int32($0) }
     startsInReasoning = format.opensReasoning(prompt: rendered)
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
     maxNewTokens = try TokenRoom(
@@ -42,7 +42,6 @@ struct ChatPlan: Sendable {
 
   /// The sequences of the request's choices.
   func tokenRequests(ids: Range<Int>) throws(APIError) -> [TokenRequest] {
-    let prompt = prompt.map { Int32($0) }
     var requests: [TokenRequest] = []
     for (choice, id) in ids.enumerated() {
       var token = TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: maxNewTokens)

@@ -6,7 +6,7 @@ import StructuredOutput
 /// A text completion's request, understood.
 struct CompletionPlan: Sendable {
   struct Prompt: Sendable {
-    var tokens: [Int]
+    var tokens: [Int32]
     /// What an echo begins with.
     var text: String
     var maxNewTokens: Int
@@ -48,10 +48,9 @@ struct CompletionPlan: Sendable {
       }
       let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, param: "prompt")
       let asked =
-        isCountAsked
-        ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
+        isCountAsked ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
       let count = request.maxTokens == 0 ? 0 : try room.maxNewTokens(asked: asked)
-      prompts.append(Prompt(tokens: tokens, text: request.echoes ? echo : "", maxNewTokens: count))
+      prompts.append(Prompt(tokens: tokens.map { Int32($0) }, text: request.echoes ? echo : "", maxNewTokens: count))
     }
     self.prompts = prompts
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
@@ -67,7 +66,7 @@ struct CompletionPlan: Sendable {
     for (index, id) in ids.enumerated() {
       let (prompt, choice) = (prompts[index / request.choiceCount], index % request.choiceCount)
       var token = TokenRequest(
-        id: RequestID(id), prompt: prompt.tokens.map { Int32($0) }, maxNewTokens: prompt.maxNewTokens)
+        id: RequestID(id), prompt: prompt.tokens, maxNewTokens: prompt.maxNewTokens)
       token.sampling = try SamplingParameters(request.sampling, choice: choice)
       token.logitBias = request.sampling.tokenBias
       token.stopTokens = stopTokens

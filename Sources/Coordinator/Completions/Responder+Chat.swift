@@ -10,10 +10,9 @@ extension Responder {
     let arrival = ContinuousClock.now
     let facts = try servingFacts()
     try coordinator.admission.check(slots: facts.sequences)
-    let body = try await body(of: request)
-    let chat = try ChatCompletionRequest(body, limits: requestLimits)
+    let chat = try await body(of: request) { try ChatCompletionRequest($0, limits: $1) }
     try checkModel(chat.model)
-    let submission = try await admit(chat.choiceCount, facts: facts, context)
+    let submission = try await admit(chat.choiceCount, isStreamed: chat.stream != nil, facts: facts, context)
     do {
       let (text, contextLength) = (coordinator.text, coordinator.contextLength ?? facts.maximumPositions)
       let (plan, requests) = try await coordinator.pool.run {

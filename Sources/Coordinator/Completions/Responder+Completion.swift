@@ -10,13 +10,14 @@ extension Responder {
     let arrival = ContinuousClock.now
     let facts = try servingFacts()
     try coordinator.admission.check(slots: facts.sequences)
-    let body = try await body(of: request)
-    let completion = try CompletionRequest(body, limits: requestLimits)
+    let (completion, isCountAsked) = try await body(of: request) { body, limits in
+      (try CompletionRequest(body, limits: limits), body["max_tokens"].map { !$0.isNull } ?? false)
+    }
     try checkModel(completion.model)
-    let submission = try await admit(completion.prompts.count * completion.choiceCount, facts: facts, context)
+    let submission = try await admit(
+      completion.prompts.count * completion.choiceCount, isStreamed: completion.stream != nil, facts: facts, context)
     do {
       let (text, contextLength) = (coordinator.text, coordinator.contextLength ?? facts.maximumPositions)
-      let isCountAsked = body["max_tokens"].map { !$0.isNull } ?? false
       let (plan, requests) = try await coordinator.pool.run {
         let plan = try CompletionPlan(
           completion, isCountAsked: isCountAsked, text: text, facts: facts, contextLength: contextLength)

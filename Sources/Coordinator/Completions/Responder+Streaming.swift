@@ -12,13 +12,17 @@ protocol FrameSource: Sendable {
 
 extension Responder {
   /// Takes places for `count` sequences; they are given back when the submission ends.
-  func admit(_ count: Int, facts: EngineFacts, _ context: Context) async throws -> Submission {
+  ///
+  /// Only a client that is sent its answer as it comes can be behind.
+  func admit(
+    _ count: Int, isStreamed: Bool, facts: EngineFacts, _ context: Context
+  ) async throws -> Submission {
     let channel = context.channel
     let departure = try await channel.eventLoop.submit {
       try channel.pipeline.syncOperations.handler(type: ConnectionWatch.self).departure
     }.get()
-    let mailbox = TokenMailbox(limit: coordinator.configuration.limits.bufferedTokens)
-    let ticket = try coordinator.admission.admit(count, slots: facts.sequences) { mailbox.close(.drained) }
+    let mailbox = TokenMailbox(limit: isStreamed ? coordinator.configuration.limits.bufferedTokens : .max)
+    let ticket = try coordinator.admission.admit(count, slots: facts.sequences)
     return Submission(
       ticket, mailbox: mailbox, coordinator: coordinator, channel: channel, departure: departure)
   }

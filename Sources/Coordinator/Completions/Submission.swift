@@ -28,6 +28,11 @@ final class Submission: Sendable {
       if end() { coordinator.metrics.count { $0.departures += 1 } }
       mailbox.close(.clientLeft)
     }
+    coordinator.admission.onEnd(ticket) { [self] in
+      // The client is told so by whoever answers it; its place is given back then.
+      for id in state.withLock({ $0.live }) { cancel(id) }
+      mailbox.close(.drained)
+    }
   }
 
   /// Gives the sequences to the engine, unless the client has gone meanwhile.

@@ -34,7 +34,8 @@ struct TokenFeed: Sendable {
     hasEnded = Array(repeating: false, count: count)
   }
 
-  /// The next tokens; nil when all sequences have ended. Throws what an engine failed with, and when the client has gone.
+  /// The next tokens; nil when all sequences have ended. Throws what the engine failed with, and when the client has
+  /// gone.
   mutating func next() async throws -> Step? {
     while hasEnded.contains(false) {
       let events: [TokenEvent]

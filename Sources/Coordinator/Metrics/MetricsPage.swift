@@ -14,16 +14,17 @@ enum MetricsPage {
 
   private static func requests(_ counts: ServerMetrics.Counts, inFlight: Int, into page: inout PrometheusText) {
     page.header("http_responses_total", "counter", "Responses by endpoint and HTTP status.")
-    for (outcome, count) in counts.responses.sorted(by: { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }) {
+    let responses = counts.responses.sorted { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
+    for (outcome, count) in responses {
       page.sample("http_responses_total", [("route", outcome.route), ("status", String(outcome.status))], Double(count))
     }
     page.single("sequences_in_flight", "gauge", "Sequences taken from clients and not ended.", inFlight)
     page.single("prompt_tokens_total", "counter", "Prompt tokens of sequences that have started.", counts.promptTokens)
     page.single("cached_prompt_tokens_total", "counter", "Of them, found in the prefix cache.", counts.cachedTokens)
     page.single("generated_tokens_total", "counter", "Tokens generated.", counts.generatedTokens)
-    page.single("client_departures_total", "counter", "Clients that left before their answer was complete.", counts.departures)
-    page.single("slow_clients_total", "counter", "Clients cut off for taking their answer too slowly.", counts.slowClients)
-    page.single("engine_failures_total", "counter", "Sequences that the engine could not carry out.", counts.engineFailures)
+    page.single("client_departures_total", "counter", "Clients that left too early.", counts.departures)
+    page.single("slow_clients_total", "counter", "Clients that took too slowly.", counts.slowClients)
+    page.single("engine_failures_total", "counter", "Sequences the engine gave up.", counts.engineFailures)
     page.histogram("time_to_first_token_seconds", "From a request's arrival to its first token.", counts.firstToken)
     page.histogram("inter_token_seconds", "Between two tokens of a sequence.", counts.interToken)
     page.histogram("request_seconds", "From a request's arrival to its last token.", counts.wholeRequest)
@@ -50,8 +51,8 @@ enum MetricsPage {
     page.header("step_seconds_total", "counter", "Seconds of steps since the job started.")
     page.sample("step_seconds_total", [("kind", "prefill")], status.prefillSeconds)
     page.sample("step_seconds_total", [("kind", "decode")], status.decodeSeconds)
-    page.single("expert_bytes_total", "counter", "Bytes sent between ranks in expert layers.", status.bytesSent)
-    page.single("expert_messages_total", "counter", "Messages sent between ranks in expert layers.", status.messagesSent)
+    page.single("expert_bytes_total", "counter", "Bytes of expert layers' messages.", status.bytesSent)
+    page.single("expert_messages_total", "counter", "Messages of expert layers.", status.messagesSent)
   }
 
   private static func ranks(_ status: ClusterStatus, into page: inout PrometheusText) {

@@ -2,7 +2,8 @@ import NIOCore
 import NIOHTTPTypes
 import Synchronization
 
-/// Tells a connection's requests that the client has gone, and ends it when the client is too slow in sending or taking.
+/// Tells a connection's requests that the client has gone, and ends the connection when the client is too slow to send
+/// or to take.
 ///
 /// A client that closes only its sending half counts as gone, too: it cannot be told from one that closed both.
 final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {

@@ -2,6 +2,7 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
+import NIOSSL
 import NIOPosix
 import OpenAIProtocol
 import ServiceLifecycle
@@ -18,37 +19,46 @@ extension Coordinator {
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
-    let server: HTTPServerBuilder = try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
+    let server: HTTPServerBuilder =
+      try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.connectionThreads))
     let application = Application(
       responder: Responder(coordinator: self), server: server,
       configuration: .init(
         address: .hostname(host, port: port),
         availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: configuration.logger)),
-      onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) }, logger: configuration.logger)
-    let group = ServiceGroup(configuration: .init(services: [application], logger: configuration.logger))
+      onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
+      eventLoopGroupProvider: .shared(group), logger: configuration.logger)
+    let services = ServiceGroup(configuration: .init(services: [application], logger: configuration.logger))
     do {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { try await group.run() }
+        tasks.addTask { try await services.run() }
         tasks.addTask {
           try await self.superviseUntilDrained()
-          await group.triggerGracefulShutdown()
+          await services.triggerGracefulShutdown()
           // What is left are answers being written; whoever does not take them is cut off.
           try await Task.sleep(for: limits.stallTime)
         }
         defer { tasks.cancelAll() }
         _ = try await tasks.next()
       }
-    } catch let error as IOError {
-      await pool.stop()
-      throw CoordinatorError.cannotListen(host: host, port: port, reason: "\(error)")
     } catch {
-      await pool.stop()
+      await end(group)
+      if error is IOError || error is SocketAddressError {
+        throw CoordinatorError.cannotListen(host: host, port: port, reason: "\(error)")
+      }
       throw error
     }
-    await pool.stop()
+    await end(group)
   }
 
-  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is over.
+  private func end(_ group: MultiThreadedEventLoopGroup) async {
+    await pool.stop()
+    try? await group.shutdownGracefully()
+  }
+
+  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is
+  /// over.
   private func superviseUntilDrained() async throws {
     var attempt = 0
     var deadline: ContinuousClock.Instant?
@@ -69,7 +79,7 @@ extension Coordinator {
           return
         }
       }
-      try await Task.sleep(for: .milliseconds(20))
+      try await Task.sleep(for: .milliseconds(50))
     }
   }
 }
@@ -78,7 +88,9 @@ extension TLSFiles {
   func configuration() throws(CoordinatorError) -> TLSConfiguration {
     do {
       let chain = try NIOSSLCertificate.fromPEMFile(certificate)
-      guard !chain.isEmpty else { throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate") }
+      guard !chain.isEmpty else {
+        throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate")
+      }
       do {
         let key = try NIOSSLPrivateKey(file: key, format: .pem)
         return .makeServerConfiguration(certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))

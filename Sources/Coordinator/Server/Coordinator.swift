@@ -1,8 +1,3 @@
-import Foundation
-import Hummingbird
-import HummingbirdTLS
-import NIOCore
-import NIOPosix
 import OpenAIProtocol
 import Serving
 import Synchronization
@@ -18,7 +13,8 @@ package final class Coordinator: Sendable {
   let identifiers = IdentifierSource.system
   private let hasStarted = Mutex(false)
 
-  /// Reads tokenizer and chat template, which takes up to a few seconds; throws where the model has no usable tokenizer.
+  /// Reads tokenizer and chat template, which takes up to a few seconds; throws where the model has no usable
+  /// tokenizer.
   package init(engine: any TokenEngine, configuration: CoordinatorConfiguration) throws {
     guard let name = configuration.modelNames.first, !name.isEmpty else { throw CoordinatorError.noModelName }
     self.engine = engine

@@ -9,8 +9,11 @@ struct ClientGone: Error {}
 
 /// What all routes that take a body begin with.
 extension Responder {
-  /// The body as JSON. Throws a refusal for one that is too large, too slow, or malformed.
-  func body(of request: Request) async throws -> JSONValue {
+  /// What `read` makes of the body, on a thread of the pool. Throws a refusal for one that is too large, too slow, or
+  /// malformed.
+  func body<Body: Sendable>(
+    of request: Request, _ read: @escaping @Sendable (JSONValue, RequestLimits) throws -> Body
+  ) async throws -> Body {
     let limit = coordinator.configuration.limits.bodyBytes
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
       throw APIError.bodyTooLarge(limit: limit)
@@ -24,7 +27,9 @@ extension Responder {
       throw APIError.timeout(seconds: Int(coordinator.configuration.limits.readTime.components.seconds))
     } catch { throw ClientGone() }
     let limits = requestLimits
-    return try await coordinator.pool.run { try JSONValue(requestBody: bytes.readableBytesView, limits: limits) }
+    return try await coordinator.pool.run {
+      try read(JSONValue(requestBody: bytes.readableBytesView, limits: limits), limits)
+    }
   }
 
   var requestLimits: RequestLimits {

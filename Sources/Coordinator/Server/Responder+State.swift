@@ -6,9 +6,9 @@ import Serving
 
 /// The routes that tell how the server is.
 extension Responder {
-  func page() throws -> Response {
-    guard let page = coordinator.configuration.page else { throw APIError.unsupportedEndpoint("/") }
-    var response = Response.text(page, type: "text/html; charset=utf-8")
+  func page() -> Response {
+    var response = Response.text(ChatPage.html, type: "text/html; charset=utf-8")
+    response.headers[.contentSecurityPolicy] = ChatPage.contentSecurityPolicy
     response.headers[.cacheControl] = "no-cache"
     response.headers[.xContentTypeOptions] = "nosniff"
     return response

@@ -4,8 +4,7 @@ import OpenAIProtocol
 /// The routes that turn text into tokens and back.
 extension Responder {
   func tokenize(_ request: Request) async throws -> Response {
-    let body = try await body(of: request)
-    let tokenize = try TokenizeRequest(body, limits: requestLimits)
+    let tokenize = try await body(of: request) { try TokenizeRequest($0, limits: $1) }
     try checkModel(tokenize.model)
     let text = coordinator.text
     let family = coordinator.engine.facts?.family ?? ""
@@ -24,8 +23,7 @@ extension Responder {
   }
 
   func detokenize(_ request: Request) async throws -> Response {
-    let body = try await body(of: request)
-    let detokenize = try DetokenizeRequest(body, limits: requestLimits)
+    let detokenize = try await body(of: request) { try DetokenizeRequest($0, limits: $1) }
     try checkModel(detokenize.model)
     let text = coordinator.text
     return try await coordinator.pool.run { .json(DetokenizeResponse(text: try text.decode(detokenize.tokens)).json) }

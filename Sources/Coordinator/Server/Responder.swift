@@ -39,7 +39,10 @@ struct Responder: HTTPResponder {
     }
     coordinator.metrics.countResponse(route: found?.route, status: response.status.code)
     coordinator.configuration.logger.info(
-      "request", metadata: ["method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(response.status.code)"])
+      "request",
+      metadata: [
+        "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(response.status.code)",
+      ])
     if let name = HTTPField.Name("x-request-id") { response.headers[name] = coordinator.identifiers.request() }
     if let origin = coordinator.configuration.allowedOrigin {
       response.headers[.accessControlAllowOrigin] = origin
@@ -61,7 +64,7 @@ struct Responder: HTTPResponder {
       throw APIError.invalidKey
     }
     return switch route {
-    case .page: try page()
+    case .page: page()
     case .health: health()
     case .ready: ready()
     case .version: .json(["version": .string(coordinator.configuration.version)])

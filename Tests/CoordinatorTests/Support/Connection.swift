@@ -19,6 +19,10 @@ final class Connection: @unchecked Sendable {
       text.components(separatedBy: "\n\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
     }
     var chunks: [JSONValue] { frames.filter { $0 != "[DONE]" }.compactMap { try? JSONValue(parsing: $0) } }
+    /// The choices of a whole answer, or of every chunk of a stream.
+    var choices: [JSONValue] {
+      json["choices"]?.array ?? chunks.flatMap { $0["choices"]?.array ?? [] }
+    }
     var errorCode: String? { json["error"]?["code"]?.string }
     var errorMessage: String { json["error"]?["message"]?.string ?? "" }
   }
@@ -29,7 +33,9 @@ final class Connection: @unchecked Sendable {
   /// `receiveBytes`: room the system keeps for what has come and was not read.
   init(port: Int, receiveBytes: Int32? = nil, timeout: Int = 30) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    if var size = receiveBytes { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size)) }
+    if var size = receiveBytes {
+      setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
+    }
     var time = timeval(tv_sec: timeout, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()

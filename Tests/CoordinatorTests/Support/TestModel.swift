@@ -25,7 +25,10 @@ struct TestModel: Sendable {
     special: ["<tool_call>", "</tool_call>"])
   /// The template refuses what does not begin with a user's message.
   static let strict = TestModel(
-    template: "{% if messages[0]['role'] != 'user' %}{{ raise_exception('the first message must be a user\\'s') }}{% endif %}x",
+    template: """
+      {% if messages[0]['role'] != 'user' %}\
+      {{ raise_exception("the first message must be a user's") }}{% endif %}x
+      """,
     special: [])
   static let withoutTemplate = TestModel(template: nil, special: [])
 

@@ -45,8 +45,6 @@ struct TestServer: Sendable {
     return try outcome.get()
   }
 
-  func connect(receiveBytes: Int32? = nil) throws -> Connection { try Connection(port: port, receiveBytes: receiveBytes) }
-
   func request(
     _ method: String, _ path: String, headers: [String] = [], body: [UInt8]? = nil
   ) async throws -> Connection.Reply {
