@@ -123,15 +123,16 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
+    .target(name: "HTTPConnection", dependencies: ["JSON"], path: "Tests/HTTPConnection", swiftSettings: strict),
     tests(
       "CoordinatorTests",
       [
-        "Coordinator", "DemoModel", "JSON", "OpenAIProtocol", "Prompts", "Serving", "Tokenization",
+        "Coordinator", "HTTPConnection", "DemoModel", "JSON", "OpenAIProtocol", "Prompts", "Serving", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
-    tests("CommandTests", ["martinet", "Checkpoints", "JSON", "Tensors"]),
+    tests("CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "Tensors"]),
     tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]

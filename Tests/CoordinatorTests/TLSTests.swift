@@ -1,4 +1,5 @@
 import Foundation
+import HTTPConnection
 import NIOCore
 import NIOPosix
 import NIOSSL

@@ -38,9 +38,7 @@ final class ServedText: Sendable {
   func vocabulary(size: Int) -> TokenVocabulary {
     vocabularies.withLock { vocabularies in
       if let vocabulary = vocabularies[size] { return vocabulary }
-      let special = (0..<size).filter { tokenizer.isSpecial($0) }.map { Int32($0) }
-      let vocabulary = TokenVocabulary(
-        tokens: (0..<size).map { tokenizer.tokenBytes($0) }, special: Set(special), endTokens: stopTokens)
+      let vocabulary = TokenVocabulary(tokenizer, size: size, endTokens: stopTokens)
       vocabularies[size] = vocabulary
       return vocabulary
     }

@@ -82,7 +82,7 @@ package final class LocalEngine: TokenEngine {
 
   /// Serves until `stop` and the end of all requests. On rank 0's own thread; the other ranks must be in `follow()`.
   /// `onInterrupt` is called once when a rank was asked to stop by a signal.
-  package func run(_ loop: GenerationLoop, facts: EngineFacts, onInterrupt: () -> Void) throws {
+  package func run(_ loop: GenerationLoop, facts: EngineFacts, onInterrupt: () throws -> Void) throws {
     loop.goesOnWhenInterrupted = true
     var clients: [SequenceID: Client] = [:]
     var sequences: [RequestID: SequenceID] = [:]
@@ -111,7 +111,7 @@ package final class LocalEngine: TokenEngine {
       }
       if loop.isInterrupted, !hasInterrupted {
         hasInterrupted = true
-        onInterrupt()
+        try onInterrupt()
       }
       let now = ContinuousClock.now
       if let statusWanted, now - statusWanted < Self.statusInterest, lastStatus.map({ now - $0 >= Self.statusInterval }) ?? true {

@@ -85,7 +85,8 @@ struct Serve: ParsableCommand {
         try link?.start()
         engine = started
       }
-      try serve(communicator, engine: engine, onInterrupt: { engine?.stop() })
+      // A signal from outside ends this job; the supervisor carries its requests to the next.
+      try serve(communicator, engine: engine, onInterrupt: { throw InferenceError.interrupted })
       link?.finish()
     }
   }
@@ -97,7 +98,7 @@ struct Serve: ParsableCommand {
 
   /// Loads the model on all ranks and runs `engine`, which rank 0 has, until it is stopped. Collective.
   private func serve(
-    _ communicator: any Communicator, engine: LocalEngine?, onInterrupt: () -> Void
+    _ communicator: any Communicator, engine: LocalEngine?, onInterrupt: () throws -> Void
   ) throws {
     let session = try model.open(communicator, isSupervised: engineLink, onLoading: { engine?.loading(bytes: $0, of: $1) })
     reports.prepare(session)

@@ -33,6 +33,9 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that requests in progress may take to end after SIGTERM or Ctrl-C.", valueName: "s"))
   var drainSeconds = 60
 
+  @Flag(help: "Write a line to standard error for every request.")
+  var logRequests = false
+
   func validate() throws {
     guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
     guard (0...(1 << 20)).contains(maxQueue) else { throw ValidationError("--max-queue \(maxQueue) is not between 0 and \(1 << 20)") }
@@ -59,8 +62,8 @@ struct ServerOptions: ParsableArguments {
     if let tlsCertificate, let tlsKey { configuration.tls = TLSFiles(certificate: tlsCertificate, key: tlsKey) }
     configuration.limits.queue = maxQueue
     configuration.limits.drainTime = .seconds(drainSeconds)
-    configuration.page = ChatPage.html
     configuration.allowedOrigin = allowOrigin
+    configuration.logger.logLevel = logRequests ? .info : .warning
     return configuration
   }
 

@@ -2,36 +2,36 @@ import Foundation
 import JSON
 
 /// A client's end of a connection, byte by byte, for what no well-behaved client does.
-final class Connection: @unchecked Sendable {
-  struct Failure: Error, CustomStringConvertible {
-    var description: String
+package final class Connection: @unchecked Sendable {
+  package struct Failure: Error, CustomStringConvertible {
+    package var description: String
   }
 
-  struct Reply: Sendable {
-    var status: Int
-    var headers: [String: String]
-    var body: [UInt8]
+  package struct Reply: Sendable {
+    package var status: Int
+    package var headers: [String: String]
+    package var body: [UInt8]
 
-    var text: String { String(decoding: body, as: UTF8.self) }
-    var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
+    package var text: String { String(decoding: body, as: UTF8.self) }
+    package var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
     /// What each frame of a stream says after `data: `.
-    var frames: [String] {
+    package var frames: [String] {
       text.components(separatedBy: "\n\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
     }
-    var chunks: [JSONValue] { frames.filter { $0 != "[DONE]" }.compactMap { try? JSONValue(parsing: $0) } }
+    package var chunks: [JSONValue] { frames.filter { $0 != "[DONE]" }.compactMap { try? JSONValue(parsing: $0) } }
     /// The choices of a whole answer, or of every chunk of a stream.
-    var choices: [JSONValue] {
+    package var choices: [JSONValue] {
       json["choices"]?.array ?? chunks.flatMap { $0["choices"]?.array ?? [] }
     }
-    var errorCode: String? { json["error"]?["code"]?.string }
-    var errorMessage: String { json["error"]?["message"]?.string ?? "" }
+    package var errorCode: String? { json["error"]?["code"]?.string }
+    package var errorMessage: String { json["error"]?["message"]?.string ?? "" }
   }
 
   private var descriptor: Int32
   private var buffer: [UInt8] = []
 
   /// `receiveBytes`: room the system keeps for what has come and was not read.
-  init(port: Int, receiveBytes: Int32? = nil, timeout: Int = 30) throws {
+  package init(port: Int, receiveBytes: Int32? = nil, timeout: Int = 30) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     if var size = receiveBytes {
       setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -52,16 +52,16 @@ final class Connection: @unchecked Sendable {
 
   deinit { close() }
 
-  func close() {
+  package func close() {
     if descriptor >= 0 { Foundation.close(descriptor) }
     descriptor = -1
   }
 
-  func closeSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+  package func closeSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-  func send(_ text: String) throws { try send(Array(text.utf8)) }
+  package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-  func send(_ bytes: [UInt8]) throws {
+  package func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
@@ -72,7 +72,7 @@ final class Connection: @unchecked Sendable {
     }
   }
 
-  func sendRequest(_ method: String, _ path: String, headers: [String] = [], body: [UInt8]? = nil) throws {
+  package func sendRequest(_ method: String, _ path: String, headers: [String] = [], body: [UInt8]? = nil) throws {
     var head = "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\n"
     for header in headers { head += header + "\r\n" }
     if let body { head += "Content-Length: \(body.count)\r\nContent-Type: application/json\r\n" }
@@ -80,7 +80,7 @@ final class Connection: @unchecked Sendable {
   }
 
   /// false at the end.
-  func readMore() throws -> Bool {
+  package func readMore() throws -> Bool {
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
     guard count >= 0 else { throw Failure(description: "recv: \(String(cString: strerror(errno)))") }
@@ -89,7 +89,7 @@ final class Connection: @unchecked Sendable {
   }
 
   /// Reads until `text` has come; what is before it and itself are taken.
-  func read(until text: String) throws -> String {
+  package func read(until text: String) throws -> String {
     let wanted = Array(text.utf8)
     while true {
       if let range = buffer.firstRange(of: wanted) {
@@ -109,7 +109,7 @@ final class Connection: @unchecked Sendable {
   }
 
   /// A whole response, or its head if `method` is HEAD.
-  func readReply(method: String = "GET") throws -> Reply {
+  package func readReply(method: String = "GET") throws -> Reply {
     let head = try read(until: "\r\n\r\n")
     var lines = head.components(separatedBy: "\r\n").filter { !$0.isEmpty }
     let status = Int(lines.removeFirst().split(separator: " ").dropFirst().first ?? "") ?? 0
@@ -136,14 +136,7 @@ final class Connection: @unchecked Sendable {
   }
 
   /// Whether the server has closed the connection, waiting for it.
-  func isClosedByServer() -> Bool {
+  package func isClosedByServer() -> Bool {
     while true { do { if try !readMore() { return true } } catch { return errno != EAGAIN } }
-  }
-}
-
-/// What `body` returns, on a thread of its own: it may wait.
-func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
-  try await withCheckedThrowingContinuation { continuation in
-    Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: body)) }
   }
 }
