@@ -25,7 +25,6 @@ package final class DistributedExperts: ExpertLayer {
   /// The most rows one rank may return for a token.
   private let returnLimit: Int
   private let plan: DispatchPlan
-  private let combiner: Combiner
   private let arrivals: Arrivals
   /// Own tokens, in layers that compute them apart.
   private let ownVisits: Arrivals
@@ -61,9 +60,8 @@ package final class DistributedExperts: ExpertLayer {
     self.topK = topK
     returnLimit = min(topK, placement.nodeLimit)
     plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
-    combiner = Combiner(placement: placement, compute: compute, hiddenSize: wire.hiddenSize)
-    arrivals = Arrivals(placement: placement, bank: bank, compute: compute)
-    ownVisits = Arrivals(placement: placement, bank: bank.twin(), compute: compute)
+    arrivals = Arrivals(own: communicator.rank, placement: placement, bank: bank, compute: compute)
+    ownVisits = Arrivals(own: communicator.rank, placement: placement, bank: bank.twin(), compute: compute)
     attend = Self.polling(communicator)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
@@ -132,8 +130,7 @@ package final class DistributedExperts: ExpertLayer {
     phases.enter(.combine, layer: layer)
     try receiveSums(layer: layer)
     phases.enter(.merge, layer: layer)
-    combiner.combine(
-      plan: plan, rows: rows, own: communicator.rank, ownRows: (isSplit ? ownVisits : arrivals).returns(toSource: 0), returned: returned, output: output)
+    if rows > 0 { merge(into: output) }
     for owner in owners { try sums.release(from: owner) }
     owners.removeAll(keepingCapacity: true)
     guard dispatches.isSending || sums.isSending else { return }
@@ -154,25 +151,18 @@ package final class DistributedExperts: ExpertLayer {
   private func dispatch(_ input: Rows, layer: Int) throws {
     let width = wire.tokenByteCount
     for peer in peers {
-      let destination = plan.destinations[peer.index]
+      let destination = plan.destination(peer.index)
       let bytes = wire.dispatchByteCount(tokens: destination.tokens.count, visits: destination.experts.count)
       let message = DispatchMessage(writing: destination, wire, to: try dispatches.room(to: peer, byteCount: bytes))
       telemetry.traffic.byRank[peer.index].countDispatch(
         rows: destination.tokens.count, rowBytes: width, messageBytes: bytes)
-      if destination.tokens.count >= 8 {
-        compute.pool.run { worker in
-          for i in compute.share(of: destination.tokens.count, worker: worker) {
-            message.row(i).copyMemory(from: input.form(of: Int(destination.tokens[i])), byteCount: width)
-          }
-        }
-      } else {
-        for (i, token) in destination.tokens.enumerated() {
-          message.row(i).copyMemory(from: input.form(of: Int(token)), byteCount: width)
-        }
+      let tokens = destination.tokens
+      func copy(_ share: Range<Int>) {
+        for i in share { message.row(i).copyMemory(from: input.form(of: Int(tokens[i])), byteCount: width) }
       }
-      if !destination.returnedIDs.isEmpty {
-        try sums.expect(
-          from: peer, limit: wire.combineByteCount(rows: destination.returnedIDs.count))
+      if tokens.count < 8 { copy(tokens.indices) } else { compute.pool.run { copy(compute.share(of: tokens.count, worker: $0)) } }
+      if destination.returnCount > 0 {
+        try sums.expect(from: peer, limit: wire.combineByteCount(rows: destination.returnCount))
         owners.append(peer)
       }
       message.stamp = Timestamp.now()
@@ -180,20 +170,20 @@ package final class DistributedExperts: ExpertLayer {
       telemetry.traffic.byRank[peer.index].messages += 1
       try dispatches.send(to: peer, byteCount: bytes)
     }
-    for (host, rows) in plan.rowsToHost.enumerated() { telemetry.traffic.rowsToHost[host] += rows }
+    for host in telemetry.traffic.rowsToHost.indices { telemetry.traffic.rowsToHost[host] += plan.rowsToHost(host) }
   }
 
   private func compute(_ arrivals: Arrivals, layer: Int) {
     phases.enter(.experts, layer: layer)
     let distinct = arrivals.compute(layer: layer)
-    telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: distinct)
+    telemetry.visited(layer: layer, experts: arrivals.experts, distinct: distinct)
   }
 
   /// Puts this rank's own tokens, source 0, with the others' arrivals. But where messages travel between hosts, and there is so much to
   /// do with own tokens that reading the weights twice costs little, they stay apart, to be computed while nothing else can be:
   /// before others' tokens are here, or after their sums have left.
   private func beginOwn(input: Rows, travels: Bool) -> Arrivals? {
-    let own = plan.destinations[communicator.rank.index]
+    let own = plan.destination(communicator.rank.index)
     isSplit = travels && !own.experts.isEmpty
       && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
     if isSplit { ownVisits.begin() }
@@ -223,7 +213,7 @@ package final class DistributedExperts: ExpertLayer {
       let began = Timestamp.now()
       let bytes = try sums.receive(from: owner)
       let arrived = Timestamp.now()
-      let rows = plan.destinations[owner.index].returnedIDs.count
+      let rows = plan.destination(owner.index).returnCount
       let expected = wire.combineByteCount(rows: rows)
       guard bytes.count == expected else {
         throw ExpertParallelismError.malformedCombine(from: owner, layer: layer, bytes: bytes.count, expected: expected)
@@ -244,6 +234,20 @@ package final class DistributedExperts: ExpertLayer {
     return target
   }
 
+  /// output `[rows, hidden]` := each own token's total.
+  private func merge(into output: UnsafeMutablePointer<Float>) {
+    let (table, own, compute, hidden) = (plan.sums, communicator.rank, compute, wire.hiddenSize)
+    let ownRows = (isSplit ? ownVisits : arrivals).returns(toSource: 0)
+    returned.withUnsafeBufferPointer { returned in
+      let sums = PartialSums(own: own, ownRows: ownRows, returned: returned, hiddenSize: hidden)
+      compute.pool.run { worker in
+        for token in compute.share(of: table.count, worker: worker) {
+          _ = sums.total(of: table.parts(of: token), compute, into: output + token * hidden)
+        }
+      }
+    }
+  }
+
   /// Sends every source the partial sums of its tokens.
   private func sendBack(layer: Int) throws {
     for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
@@ -253,7 +257,7 @@ package final class DistributedExperts: ExpertLayer {
       let message = CombineMessage(base: try sums.room(to: rank, byteCount: count), wire: wire)
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
-          message.write(rows[rows.startIndex + i], row: i, compute)
+          message.write(rows[i], row: i, compute)
         }
       }
       telemetry.traffic.byRank[rank.index].countCombine(

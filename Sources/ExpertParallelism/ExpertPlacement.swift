@@ -1,5 +1,6 @@
 import Fabric
 import MoEModel
+import Tensors
 
 /// Which rank owns each expert of each mixture layer: runs of consecutive ids, as equal as can be, so that most of a
 /// rank's experts form whole subtrees of `CombineTree`.
@@ -13,6 +14,9 @@ package struct ExpertPlacement: Sendable {
   private let counts: [Int]
   /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner.
   package let levels: [Int]
+  /// By expert id, for loops over visits: the owner's index, and the first id of the range that `levels` describes.
+  private let ownerTable: AlignedBuffer<Int32>
+  private let nodeTable: AlignedBuffer<Int32>
 
   /// Contiguous placement: rank r owns experts `⌊r·E/R⌋ ..< ⌊(r+1)·E/R⌋`.
   package init(expertCount: Int, rankCount: Int) {
@@ -30,7 +34,7 @@ package struct ExpertPlacement: Sendable {
     counts = owners.reduce(into: Array(repeating: 0, count: rankCount)) { $0[$1.index] += 1 }
     expertCount = owners.count
     self.rankCount = rankCount
-    levels = owners.indices.map { expert in
+    let levels = owners.indices.map { expert in
       var level = 0
       while 1 << level < owners.count {
         let width = 1 << (level + 1)
@@ -40,7 +44,15 @@ package struct ExpertPlacement: Sendable {
       }
       return level
     }
+    self.levels = levels
+    ownerTable = AlignedBuffer(owners.map { Int32($0.index) })
+    nodeTable = AlignedBuffer(owners.indices.map { Int32(($0 >> levels[$0]) << levels[$0]) })
   }
+
+  /// By expert id; valid as long as the placement.
+  var ownerIndices: UnsafePointer<Int32> { UnsafePointer(ownerTable.pointer) }
+  /// By expert id: equal for experts whose outputs are added before they leave their owner.
+  var nodes: UnsafePointer<Int32> { UnsafePointer(nodeTable.pointer) }
 
   package func owner(of expert: Int32) -> Rank { owners[Int(expert)] }
 
@@ -50,8 +62,7 @@ package struct ExpertPlacement: Sendable {
 
   /// Whether two experts' outputs are added before they leave their owner.
   package func sharesNode(_ a: Int32, _ b: Int32) -> Bool {
-    let level = levels[Int(a)]
-    return owners[Int(a)] == owners[Int(b)] && a >> level == b >> level
+    nodes[Int(a)] == nodes[Int(b)]
   }
 
   /// The most partial sums into which one rank's experts fall.
