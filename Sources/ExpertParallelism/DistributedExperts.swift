@@ -16,15 +16,22 @@ package final class DistributedExperts: ExpertLayer {
   private static let separateVisits = 16
 
   private let communicator: any Communicator
-  /// All ranks but this one.
-  private let peers: [Rank]
+  /// Where messages go to: all other ranks, or those of this host and a gateway on each other.
+  private var peers: [Rank] { isRelaying ? relayedPeers : otherRanks }
+  private let otherRanks: [Rank]
+  private let relayedPeers: [Rank]
   private let placement: ExpertPlacement
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
   /// The most rows one rank may return for a token.
   private let returnLimit: Int
-  private let plan: DispatchPlan
+  private var plan: DispatchPlan { isRelaying ? relayedPlan : directPlan }
+  private let directPlan: DispatchPlan
+  private let relayedPlan: DispatchPlan
+  /// Where several ranks share a host of several.
+  private let relay: HostRelay?
+  private var isRelaying = false
   private let arrivals: Arrivals
   /// Own tokens, in layers that compute them apart.
   private let ownVisits: Arrivals
@@ -53,16 +60,25 @@ package final class DistributedExperts: ExpertLayer {
     self.telemetry = telemetry
     self.clocks = clocks
     self.communicator = communicator
-    peers = (0..<communicator.size).map { Rank($0) }.filter { $0 != communicator.rank }
+    let own = communicator.rank
+    otherRanks = (0..<communicator.size).map { Rank($0) }.filter { $0 != own }
     self.placement = placement
     self.compute = compute
     self.wire = wire
     self.topK = topK
-    returnLimit = min(topK, placement.nodeLimit)
-    plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
+    let gateways = Gateways(hostOfRank: clocks.hostOfRank)
+    relay = channels?.relay.map {
+      HostRelay(
+        communicator, gateways: gateways, memory: $0, placement: placement, compute: compute, wire: wire, tag: Self.dispatchTag,
+        telemetry: telemetry)
+    }
+    relayedPeers = Set(otherRanks.map { gateways.gateway(of: own, towards: $0) }).sorted()
+    returnLimit = min(topK, max(placement.nodeLimit, relay?.byHost.nodeLimit ?? 0))
+    directPlan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
+    relayedPlan = DispatchPlan(placement: relay?.seen ?? placement, hostOfRank: clocks.hostOfRank)
     arrivals = Arrivals(own: communicator.rank, placement: placement, bank: bank, compute: compute)
     ownVisits = Arrivals(own: communicator.rank, placement: placement, bank: bank.twin(), compute: compute)
-    attend = Self.polling(communicator)
+    attend = Self.polling(communicator, relay)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
     returned = Array(repeating: nil, count: size)
@@ -72,8 +88,11 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   /// A failure shows when the messages are waited for.
-  private static func polling(_ communicator: any Communicator) -> () -> Void {
-    func poll() { do { try communicator.poll() } catch {} }
+  private static func polling(_ communicator: any Communicator, _ relay: HostRelay?) -> () -> Void {
+    func poll() {
+      do { try communicator.poll() } catch {}
+      relay?.advance()
+    }
     return poll
   }
 
@@ -91,6 +110,7 @@ package final class DistributedExperts: ExpertLayer {
         throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
       }
     }
+    isRelaying = relay?.hasRoom(rowsByRank: rowsByRank, topK: topK) ?? false
   }
 
   package func run(
@@ -98,11 +118,7 @@ package final class DistributedExperts: ExpertLayer {
     meanwhile: () -> Void
   ) throws {
     phases.enter(.pack, layer: layer)
-    for peer in peers where rowsByRank[peer.index] > 0 {
-      let limit = wire.dispatchByteCount(tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK)
-      try dispatches.expect(from: peer, limit: limit)
-      sources.append(peer)
-    }
+    try expectDispatches()
     plan.build(decisions, rows: rows)
     if rows > 0 { try dispatch(input, layer: layer) }
     phases.enter(.shared, layer: layer)
@@ -114,7 +130,7 @@ package final class DistributedExperts: ExpertLayer {
     var own = beginOwn(input: input, travels: travels)
     phases.enter(.dispatch, layer: layer)
     try communicator.poll()
-    if let visits = own, !(try dispatches.haveArrived(from: sources)) {
+    if let visits = own, !(try haveDispatchesArrived()) {
       compute(visits, layer: layer)
       own = nil
       phases.enter(.dispatch, layer: layer)
@@ -122,7 +138,9 @@ package final class DistributedExperts: ExpertLayer {
     try receiveDispatches(layer: layer)
     compute(arrivals, layer: layer)
     phases.enter(.pack, layer: layer)
-    for source in sources { try dispatches.release(from: source) }
+    for source in sources {
+      if let relay = relay(of: source) { try relay.release(from: source) } else { try dispatches.release(from: source) }
+    }
     sources.removeAll(keepingCapacity: true)
     try sendBack(layer: layer)
     if let own { compute(own, layer: layer) }
@@ -133,11 +151,44 @@ package final class DistributedExperts: ExpertLayer {
     if rows > 0 { merge(into: output) }
     for owner in owners { try sums.release(from: owner) }
     owners.removeAll(keepingCapacity: true)
-    guard dispatches.isSending || sums.isSending else { return }
+    guard dispatches.isSending || sums.isSending || (relay?.partials.isSending ?? false) else { return }
     phases.enter(.combine, layer: layer)
     try dispatches.finishSends()
     try sums.finishSends()
+    try relay?.partials.finishSends()
     phases.enter(.merge, layer: layer)
+  }
+
+  /// The relay that brings `source`'s tokens; nil where it sends them itself.
+  private func relay(of source: Rank) -> HostRelay? {
+    guard isRelaying, let relay, relay.relays(source) else { return nil }
+    return relay
+  }
+
+  /// Gets ready for what will come. Those this rank is the gateway of come before others' that are relayed: other ranks wait for them.
+  private func expectDispatches() throws {
+    for source in otherRanks where rowsByRank[source.index] > 0 {
+      if let relay = relay(of: source) {
+        try relay.expect(from: source)
+      } else {
+        try dispatches.expect(from: source, limit: wire.dispatchByteCount(tokens: rowsByRank[source.index], visits: rowsByRank[source.index] * topK))
+        sources.append(source)
+      }
+    }
+    guard isRelaying, let relay else { return }
+    for isServed in [true, false] {
+      for source in otherRanks where rowsByRank[source.index] > 0 && relay.relays(source) && relay.isGateway(source) == isServed {
+        sources.append(source)
+      }
+    }
+  }
+
+  private func haveDispatchesArrived() throws -> Bool {
+    relay?.advance()
+    for source in sources {
+      guard try relay(of: source)?.hasArrived(from: source) ?? dispatches.hasArrived(from: source) else { return false }
+    }
+    return true
   }
 
   /// Of a wait, the time until the message was sent is its sender's fault.
@@ -195,12 +246,17 @@ package final class DistributedExperts: ExpertLayer {
   private func receiveDispatches(layer: Int) throws {
     for source in sources {
       let began = Timestamp.now()
-      let bytes = try dispatches.receive(from: source)
+      let bytes = try relay(of: source)?.receive(from: source) ?? dispatches.receive(from: source)
       let arrived = Timestamp.now()
       phases.enter(.unpack, layer: layer)
-      let message = try DispatchMessage(
-        reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
-        tokenLimit: rowsByRank[source.index], wire: wire, placement: placement)
+      let message: DispatchMessage
+      if let relay = relay(of: source) {
+        message = try relay.read(bytes, from: source, layer: layer, tokenLimit: rowsByRank[source.index])
+      } else {
+        message = try DispatchMessage(
+          reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
+          tokenLimit: rowsByRank[source.index], wire: wire, placement: placement)
+      }
       blame(source, sent: message.stamp, began: began, arrived: arrived, .dispatch, layer: layer)
       arrivals.add(message, from: source)
       phases.enter(.dispatch, layer: layer)
@@ -252,7 +308,7 @@ package final class DistributedExperts: ExpertLayer {
   private func sendBack(layer: Int) throws {
     for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
       let rows = arrivals.returns(toSource: index)
-      guard !rows.isEmpty, let rank = source.rank else { continue }
+      guard !rows.isEmpty, let rank = source.rank, relay(of: rank) == nil else { continue }
       let count = wire.combineByteCount(rows: rows.count)
       let message = CombineMessage(base: try sums.room(to: rank, byteCount: count), wire: wire)
       compute.pool.run { worker in
@@ -267,5 +323,9 @@ package final class DistributedExperts: ExpertLayer {
       telemetry.traffic.byRank[rank.index].messages += 1
       try sums.send(to: rank, byteCount: count)
     }
+    guard isRelaying, let relay else { return }
+    try relay.sendPartials(of: arrivals, layer: layer)
+    phases.enter(.combine, layer: layer)
+    try relay.returnSums(of: arrivals, through: sums, layer: layer)
   }
 }
