@@ -23,10 +23,10 @@ package struct Gateways: Sendable {
   /// Whether a token may have to go to several ranks of a host that it can go to once.
   package var save: Bool { hosts.count > 1 && hosts.contains { $0.count > 1 } }
 
-  func share(_ a: Rank, _ b: Rank) -> Bool { hostOf[a.index] == hostOf[b.index] }
+  package func share(_ a: Rank, _ b: Rank) -> Bool { hostOf[a.index] == hostOf[b.index] }
 
   /// Where `sender` sends what is for ranks of `peer`'s host; `peer` itself on its own.
-  func gateway(of sender: Rank, towards peer: Rank) -> Rank {
+  package func gateway(of sender: Rank, towards peer: Rank) -> Rank {
     guard !share(sender, peer) else { return peer }
     let ranks = hosts[hostOf[peer.index]]
     return ranks[(placeOf[sender.index] + hostOf[sender.index]) % ranks.count]
@@ -38,7 +38,7 @@ package struct Gateways: Sendable {
   }
 
   /// Experts by host, each host's belonging to its lowest rank.
-  func placementByHost(_ placement: ExpertPlacement) -> ExpertPlacement {
+  package func placementByHost(_ placement: ExpertPlacement) -> ExpertPlacement {
     ExpertPlacement(owners: placement.owners.map { hosts[hostOf[$0.index]][0] }, rankCount: placement.rankCount)
   }
 

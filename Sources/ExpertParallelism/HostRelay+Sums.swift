@@ -13,6 +13,7 @@ extension HostRelay {
         return gateways.gateway(of: sender, towards: communicator.rank) == gateway
       }
       let count = arrivals.sources.reduce(0) { $0 + (isMeant($1) ? $1.returnCount : 0) }
+      let tokens = arrivals.sources.reduce(0) { $0 + (isMeant($1) ? $1.tokenCount : 0) }
       guard count > 0 else { continue }
       let bytes = partialWire.combineByteCount(rows: count)
       let message = CombineMessage(base: try partials.room(to: gateway, byteCount: bytes), wire: partialWire)
@@ -24,8 +25,8 @@ extension HostRelay {
         }
         first += rows.count
       }
-      // Not the sums of so many tokens: those are the gateway's.
-      telemetry.traffic.byRank[gateway.index].countCombine(tokens: 0, rows: count, rowBytes: partialWire.sumByteCount, messageBytes: bytes)
+      telemetry.traffic.byRank[gateway.index].countCombine(
+        tokens: tokens, rows: count, rowBytes: partialWire.sumByteCount, messageBytes: bytes)
       message.stamp = note(rows: count, to: gateway, layer: layer)
       try partials.send(to: gateway, byteCount: bytes)
     }
