@@ -63,9 +63,10 @@ struct DispatchMessage {
     visitCount = destination.experts.count
     words[0] = Int32(tokenCount)
     words[1] = Int32(visitCount)
-    visitCounts.copy(destination.visitCounts)
-    experts.copy(destination.experts)
-    weights.copy(destination.weights)
+    guard tokenCount > 0 else { return }
+    visitCounts.update(from: destination.visitCounts.baseAddress!, count: tokenCount)
+    experts.update(from: destination.experts.baseAddress!, count: visitCount)
+    weights.update(from: destination.weights.baseAddress!, count: visitCount)
   }
 
   /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
@@ -90,13 +91,14 @@ struct DispatchMessage {
     }
     let expected = wire.dispatchByteCount(tokens: tokenCount, visits: visitCount)
     guard byteCount == expected else { throw malformed("\(byteCount) bytes instead of \(expected)") }
+    let (owners, experts, expertCount) = (placement.ownerIndices, experts, placement.expertCount)
     var visit = 0
     for token in 0..<tokenCount {
       let count = Int(visitCounts[token])
       guard count >= 1, count <= visitCount - visit else { throw malformed("token \(token) visits \(count) experts") }
       var previous: Int32 = -1
       for i in visit..<(visit + count) {
-        guard experts[i] > previous, Int(experts[i]) < placement.expertCount, placement.owner(of: experts[i]) == owner else {
+        guard experts[i] > previous, Int(experts[i]) < expertCount, Int(owners[Int(experts[i])]) == owner.index else {
           throw malformed("token \(token) asks for expert \(experts[i])")
         }
         previous = experts[i]
@@ -104,14 +106,5 @@ struct DispatchMessage {
       visit += count
     }
     guard visit == visitCount else { throw malformed("visits do not add up") }
-  }
-}
-
-extension UnsafeMutablePointer {
-  /// Copies all elements of an array to this place.
-  fileprivate func copy(_ elements: [Pointee]) where Pointee: BitwiseCopyable {
-    elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { update(from: base, count: source.count) }
-    }
   }
 }

@@ -6,78 +6,131 @@ import Tensors
 ///
 /// Built anew for each layer from the router's decisions, without allocating once its buffers have grown.
 final class DispatchPlan {
+  /// What goes to one rank; valid until the next `build`.
   struct Destination {
     /// Local tokens that go there, ascending.
-    var tokens: [Int32] = []
+    var tokens: UnsafeBufferPointer<Int32>
     /// For each token, the number of its experts there.
-    var visitCounts: [Int32] = []
+    var visitCounts: UnsafeBufferPointer<Int32>
     /// Experts and weights, token by token, ascending in expert.
-    var experts: [Int32] = []
-    var weights: [Float] = []
-    /// For each row that will come back, any one of the expert ids it sums, and the local token it belongs to.
-    var returnedIDs: [Int32] = []
-    var returnedTokens: [Int32] = []
+    var experts: UnsafeBufferPointer<Int32>
+    var weights: UnsafeBufferPointer<Float>
+    /// Rows that will come back, in the order of the visits they sum.
+    var returnCount: Int
+  }
 
-    mutating func clear() {
-      tokens.removeAll(keepingCapacity: true)
-      visitCounts.removeAll(keepingCapacity: true)
-      experts.removeAll(keepingCapacity: true)
-      weights.removeAll(keepingCapacity: true)
-      returnedIDs.removeAll(keepingCapacity: true)
-      returnedTokens.removeAll(keepingCapacity: true)
-    }
+  /// Where a rank's part of the lists ends; while they are written, where the next element goes.
+  private struct Cursor: BitwiseCopyable {
+    var token: Int32 = 0
+    var visit: Int32 = 0
+    var returned: Int32 = 0
+    var lastToken: Int32 = -1
   }
 
   let placement: ExpertPlacement
-  private(set) var destinations: [Destination]
-  /// Tokens that go to some rank of each host, other than this rank's own; hosts by their lowest rank.
-  private(set) var rowsToHost: [Int]
+  /// For each local token, the partial sums that will be added up for it.
+  let sums = SumTable()
   private let hostOfRank: [Int]
-  /// The last token that went to each host.
-  private var lastToken: [Int32]
+  /// By host, that is its lowest rank: tokens that go to some rank of it.
+  private let hosts: AlignedBuffer<Cursor>
+  /// By rank, and one more: where its part begins.
+  private let starts: AlignedBuffer<Cursor>
+  private let cursors: AlignedBuffer<Cursor>
+  // Rank by rank.
+  private let tokens = GrowingList<Int32>()
+  private let visitCounts = GrowingList<Int32>()
+  private let experts = GrowingList<Int32>()
+  private let weights = GrowingList<Float>()
 
   init(placement: ExpertPlacement, hostOfRank: [Int]) {
     self.placement = placement
     self.hostOfRank = hostOfRank
-    rowsToHost = Array(repeating: 0, count: placement.rankCount)
-    lastToken = Array(repeating: -1, count: placement.rankCount)
-    destinations = Array(repeating: Destination(), count: placement.rankCount)
+    hosts = AlignedBuffer(count: placement.rankCount)
+    starts = AlignedBuffer(count: placement.rankCount + 1)
+    cursors = AlignedBuffer(count: placement.rankCount + 1)
+  }
+
+  /// Tokens that go to some rank of a host; hosts by their lowest rank.
+  func rowsToHost(_ host: Int) -> Int { Int(hosts.pointer[host].token) }
+
+  func destination(_ rank: Int) -> Destination {
+    let (first, end) = (starts.pointer[rank], starts.pointer[rank + 1])
+    func part<Element>(_ list: GrowingList<Element>, _ first: Int32, _ end: Int32) -> UnsafeBufferPointer<Element> {
+      UnsafeBufferPointer(start: list.elements + Int(first), count: Int(end - first))
+    }
+    return Destination(
+      tokens: part(tokens, first.token, end.token), visitCounts: part(visitCounts, first.token, end.token),
+      experts: part(experts, first.visit, end.visit), weights: part(weights, first.visit, end.visit),
+      returnCount: Int(cursors.pointer[rank].returned))
   }
 
   /// Sorts `rows` tokens' decisions by destination.
   func build(_ decisions: RouterDecisions, rows: Int) {
-    for rank in destinations.indices {
-      destinations[rank].clear()
-      rowsToHost[rank] = 0
-      lastToken[rank] = -1
-    }
+    count(decisions, rows: rows)
+    let topK = decisions.topK
+    for list in [tokens, visitCounts, experts] { list.removeAll() }
+    weights.removeAll()
+    let total = starts.pointer[placement.rankCount]
+    let (tokens, visitCounts) = (tokens.extend(by: Int(total.token)), visitCounts.extend(by: Int(total.token)))
+    let (experts, weights) = (experts.extend(by: rows * topK), weights.extend(by: rows * topK))
+    var totals = sums.begin(totals: rows, parts: rows * topK)
+    let (owners, nodes, cursors) = (placement.ownerIndices, placement.nodes, cursors.pointer)
     for row in 0..<rows {
-      let experts = decisions.experts.pointer + row * decisions.topK
-      let weights = decisions.weights.pointer + row * decisions.topK
-      for i in 0..<decisions.topK {
-        let rank = placement.owner(of: experts[i]).index
-        add(expert: experts[i], weight: weights[i], token: Int32(row), to: rank)
+      let (chosen, factors) = (decisions.experts.pointer + row * topK, decisions.weights.pointer + row * topK)
+      var node: Int32 = -1
+      for i in 0..<topK {
+        let expert = chosen[i]
+        let rank = owners[Int(expert)]
+        let cursor = cursors + Int(rank)
+        if cursor.pointee.lastToken != Int32(row) {
+          cursor.pointee.lastToken = Int32(row)
+          tokens[Int(cursor.pointee.token)] = Int32(row)
+          visitCounts[Int(cursor.pointee.token)] = 0
+          cursor.pointee.token += 1
+        }
+        visitCounts[Int(cursor.pointee.token) - 1] += 1
+        experts[Int(cursor.pointee.visit)] = expert
+        weights[Int(cursor.pointee.visit)] = factors[i]
+        cursor.pointee.visit += 1
+        // No other rank's expert lies between two of one node.
+        guard nodes[Int(expert)] != node else { continue }
+        node = nodes[Int(expert)]
+        totals.add(id: expert, rank: rank, index: cursor.pointee.returned)
+        cursor.pointee.returned += 1
       }
+      totals.endTotal()
     }
+    sums.end(totals)
   }
 
-  private func add(expert: Int32, weight: Float, token: Int32, to rank: Int) {
-    let isNew = destinations[rank].tokens.last != token
-    if isNew {
-      destinations[rank].tokens.append(token)
-      destinations[rank].visitCounts.append(0)
-      let host = hostOfRank[rank]
-      if lastToken[host] != token {
-        lastToken[host] = token
-        rowsToHost[host] += 1
+  /// Finds where each rank's part begins.
+  private func count(_ decisions: RouterDecisions, rows: Int) {
+    let (owners, cursors, hosts, ranks) = (placement.ownerIndices, cursors.pointer, hosts.pointer, placement.rankCount)
+    cursors.update(repeating: Cursor(), count: ranks)
+    hosts.update(repeating: Cursor(), count: ranks)
+    func count(_ row: Int32, at cursor: UnsafeMutablePointer<Cursor>) -> Bool {
+      guard cursor.pointee.lastToken != row else { return false }
+      cursor.pointee.lastToken = row
+      cursor.pointee.token += 1
+      return true
+    }
+    hostOfRank.withUnsafeBufferPointer { hostOfRank in
+      for row in 0..<rows {
+        let chosen = decisions.experts.pointer + row * decisions.topK
+        for i in 0..<decisions.topK {
+          let rank = Int(owners[Int(chosen[i])])
+          cursors[rank].visit += 1
+          if count(Int32(row), at: cursors + rank) { _ = count(Int32(row), at: hosts + hostOfRank[rank]) }
+        }
       }
     }
-    if isNew || !placement.sharesNode(destinations[rank].experts.last!, expert) {
-      destinations[rank].returnedIDs.append(expert)
-      destinations[rank].returnedTokens.append(token)
+    var next = Cursor()
+    for rank in 0..<ranks {
+      let found = cursors[rank]
+      (starts.pointer[rank], cursors[rank]) = (next, next)
+      next.token += found.token
+      next.visit += found.visit
     }
-    destinations[rank].visitCounts[destinations[rank].visitCounts.count - 1] += 1
-    destinations[rank].experts.append(expert)
-    destinations[rank].weights.append(weight)
+    starts.pointer[ranks] = next
   }
 }

@@ -16,16 +16,22 @@ package final class DistributedExperts: ExpertLayer {
   private static let separateVisits = 16
 
   private let communicator: any Communicator
-  /// All ranks but this one.
-  private let peers: [Rank]
+  /// Where messages go to: all other ranks, or those of this host and a gateway on each other.
+  private var peers: [Rank] { isRelaying ? relayedPeers : otherRanks }
+  private let otherRanks: [Rank]
+  private let relayedPeers: [Rank]
   private let placement: ExpertPlacement
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
   /// The most rows one rank may return for a token.
   private let returnLimit: Int
-  private let plan: DispatchPlan
-  private let combiner: Combiner
+  private var plan: DispatchPlan { isRelaying ? relayedPlan : directPlan }
+  private let directPlan: DispatchPlan
+  private let relayedPlan: DispatchPlan
+  /// Where several ranks share a host of several.
+  private let relay: HostRelay?
+  private var isRelaying = false
   private let arrivals: Arrivals
   /// Own tokens, in layers that compute them apart.
   private let ownVisits: Arrivals
@@ -54,17 +60,25 @@ package final class DistributedExperts: ExpertLayer {
     self.telemetry = telemetry
     self.clocks = clocks
     self.communicator = communicator
-    peers = (0..<communicator.size).map { Rank($0) }.filter { $0 != communicator.rank }
+    let own = communicator.rank
+    otherRanks = (0..<communicator.size).map { Rank($0) }.filter { $0 != own }
     self.placement = placement
     self.compute = compute
     self.wire = wire
     self.topK = topK
-    returnLimit = min(topK, placement.nodeLimit)
-    plan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
-    combiner = Combiner(placement: placement, compute: compute, hiddenSize: wire.hiddenSize)
-    arrivals = Arrivals(placement: placement, bank: bank, compute: compute)
-    ownVisits = Arrivals(placement: placement, bank: bank.twin(), compute: compute)
-    attend = Self.polling(communicator)
+    let gateways = Gateways(hostOfRank: clocks.hostOfRank)
+    relay = channels?.relay.map {
+      HostRelay(
+        communicator, gateways: gateways, memory: $0, placement: placement, compute: compute, wire: wire, tag: Self.dispatchTag,
+        telemetry: telemetry)
+    }
+    relayedPeers = Set(otherRanks.map { gateways.gateway(of: own, towards: $0) }).sorted()
+    returnLimit = min(topK, max(placement.nodeLimit, relay?.byHost.nodeLimit ?? 0))
+    directPlan = DispatchPlan(placement: placement, hostOfRank: clocks.hostOfRank)
+    relayedPlan = DispatchPlan(placement: relay?.seen ?? placement, hostOfRank: clocks.hostOfRank)
+    arrivals = Arrivals(own: communicator.rank, placement: placement, bank: bank, compute: compute)
+    ownVisits = Arrivals(own: communicator.rank, placement: placement, bank: bank.twin(), compute: compute)
+    attend = Self.polling(communicator, relay)
     let size = communicator.size
     rowsByRank = Array(repeating: 0, count: size)
     returned = Array(repeating: nil, count: size)
@@ -74,8 +88,11 @@ package final class DistributedExperts: ExpertLayer {
   }
 
   /// A failure shows when the messages are waited for.
-  private static func polling(_ communicator: any Communicator) -> () -> Void {
-    func poll() { do { try communicator.poll() } catch {} }
+  private static func polling(_ communicator: any Communicator, _ relay: HostRelay?) -> () -> Void {
+    func poll() {
+      do { try communicator.poll() } catch {}
+      relay?.advance()
+    }
     return poll
   }
 
@@ -93,6 +110,7 @@ package final class DistributedExperts: ExpertLayer {
         throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
       }
     }
+    isRelaying = relay?.hasRoom(rowsByRank: rowsByRank, topK: topK) ?? false
   }
 
   package func run(
@@ -100,11 +118,7 @@ package final class DistributedExperts: ExpertLayer {
     meanwhile: () -> Void
   ) throws {
     phases.enter(.pack, layer: layer)
-    for peer in peers where rowsByRank[peer.index] > 0 {
-      let limit = wire.dispatchByteCount(tokens: rowsByRank[peer.index], visits: rowsByRank[peer.index] * topK)
-      try dispatches.expect(from: peer, limit: limit)
-      sources.append(peer)
-    }
+    try expectDispatches()
     plan.build(decisions, rows: rows)
     if rows > 0 { try dispatch(input, layer: layer) }
     phases.enter(.shared, layer: layer)
@@ -116,7 +130,7 @@ package final class DistributedExperts: ExpertLayer {
     var own = beginOwn(input: input, travels: travels)
     phases.enter(.dispatch, layer: layer)
     try communicator.poll()
-    if let visits = own, !(try dispatches.haveArrived(from: sources)) {
+    if let visits = own, !(try haveDispatchesArrived()) {
       compute(visits, layer: layer)
       own = nil
       phases.enter(.dispatch, layer: layer)
@@ -124,7 +138,9 @@ package final class DistributedExperts: ExpertLayer {
     try receiveDispatches(layer: layer)
     compute(arrivals, layer: layer)
     phases.enter(.pack, layer: layer)
-    for source in sources { try dispatches.release(from: source) }
+    for source in sources {
+      if let relay = relay(of: source) { try relay.release(from: source) } else { try dispatches.release(from: source) }
+    }
     sources.removeAll(keepingCapacity: true)
     try sendBack(layer: layer)
     if let own { compute(own, layer: layer) }
@@ -132,15 +148,47 @@ package final class DistributedExperts: ExpertLayer {
     phases.enter(.combine, layer: layer)
     try receiveSums(layer: layer)
     phases.enter(.merge, layer: layer)
-    combiner.combine(
-      plan: plan, rows: rows, own: communicator.rank, ownRows: (isSplit ? ownVisits : arrivals).returns(toSource: 0), returned: returned, output: output)
+    if rows > 0 { merge(into: output) }
     for owner in owners { try sums.release(from: owner) }
     owners.removeAll(keepingCapacity: true)
-    guard dispatches.isSending || sums.isSending else { return }
+    guard dispatches.isSending || sums.isSending || (relay?.partials.isSending ?? false) else { return }
     phases.enter(.combine, layer: layer)
     try dispatches.finishSends()
     try sums.finishSends()
+    try relay?.partials.finishSends()
     phases.enter(.merge, layer: layer)
+  }
+
+  /// The relay that brings `source`'s tokens; nil where it sends them itself.
+  private func relay(of source: Rank) -> HostRelay? {
+    guard isRelaying, let relay, relay.relays(source) else { return nil }
+    return relay
+  }
+
+  /// Gets ready for what will come. Those this rank is the gateway of come before others' that are relayed: other ranks wait for them.
+  private func expectDispatches() throws {
+    for source in otherRanks where rowsByRank[source.index] > 0 {
+      if let relay = relay(of: source) {
+        try relay.expect(from: source)
+      } else {
+        try dispatches.expect(from: source, limit: wire.dispatchByteCount(tokens: rowsByRank[source.index], visits: rowsByRank[source.index] * topK))
+        sources.append(source)
+      }
+    }
+    guard isRelaying, let relay else { return }
+    for isServed in [true, false] {
+      for source in otherRanks where rowsByRank[source.index] > 0 && relay.relays(source) && relay.isGateway(source) == isServed {
+        sources.append(source)
+      }
+    }
+  }
+
+  private func haveDispatchesArrived() throws -> Bool {
+    relay?.advance()
+    for source in sources {
+      guard try relay(of: source)?.hasArrived(from: source) ?? dispatches.hasArrived(from: source) else { return false }
+    }
+    return true
   }
 
   /// Of a wait, the time until the message was sent is its sender's fault.
@@ -154,25 +202,18 @@ package final class DistributedExperts: ExpertLayer {
   private func dispatch(_ input: Rows, layer: Int) throws {
     let width = wire.tokenByteCount
     for peer in peers {
-      let destination = plan.destinations[peer.index]
+      let destination = plan.destination(peer.index)
       let bytes = wire.dispatchByteCount(tokens: destination.tokens.count, visits: destination.experts.count)
       let message = DispatchMessage(writing: destination, wire, to: try dispatches.room(to: peer, byteCount: bytes))
       telemetry.traffic.byRank[peer.index].countDispatch(
         rows: destination.tokens.count, rowBytes: width, messageBytes: bytes)
-      if destination.tokens.count >= 8 {
-        compute.pool.run { worker in
-          for i in compute.share(of: destination.tokens.count, worker: worker) {
-            message.row(i).copyMemory(from: input.form(of: Int(destination.tokens[i])), byteCount: width)
-          }
-        }
-      } else {
-        for (i, token) in destination.tokens.enumerated() {
-          message.row(i).copyMemory(from: input.form(of: Int(token)), byteCount: width)
-        }
+      let tokens = destination.tokens
+      func copy(_ share: Range<Int>) {
+        for i in share { message.row(i).copyMemory(from: input.form(of: Int(tokens[i])), byteCount: width) }
       }
-      if !destination.returnedIDs.isEmpty {
-        try sums.expect(
-          from: peer, limit: wire.combineByteCount(rows: destination.returnedIDs.count))
+      if tokens.count < 8 { copy(tokens.indices) } else { compute.pool.run { copy(compute.share(of: tokens.count, worker: $0)) } }
+      if destination.returnCount > 0 {
+        try sums.expect(from: peer, limit: wire.combineByteCount(rows: destination.returnCount))
         owners.append(peer)
       }
       message.stamp = Timestamp.now()
@@ -180,20 +221,20 @@ package final class DistributedExperts: ExpertLayer {
       telemetry.traffic.byRank[peer.index].messages += 1
       try dispatches.send(to: peer, byteCount: bytes)
     }
-    for (host, rows) in plan.rowsToHost.enumerated() { telemetry.traffic.rowsToHost[host] += rows }
+    for host in telemetry.traffic.rowsToHost.indices { telemetry.traffic.rowsToHost[host] += plan.rowsToHost(host) }
   }
 
   private func compute(_ arrivals: Arrivals, layer: Int) {
     phases.enter(.experts, layer: layer)
     let distinct = arrivals.compute(layer: layer)
-    telemetry.visited(layer: layer, experts: arrivals.expertIDs, distinct: distinct)
+    telemetry.visited(layer: layer, experts: arrivals.experts, distinct: distinct)
   }
 
   /// Puts this rank's own tokens, source 0, with the others' arrivals. But where messages travel between hosts, and there is so much to
   /// do with own tokens that reading the weights twice costs little, they stay apart, to be computed while nothing else can be:
   /// before others' tokens are here, or after their sums have left.
   private func beginOwn(input: Rows, travels: Bool) -> Arrivals? {
-    let own = plan.destinations[communicator.rank.index]
+    let own = plan.destination(communicator.rank.index)
     isSplit = travels && !own.experts.isEmpty
       && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
     if isSplit { ownVisits.begin() }
@@ -205,12 +246,17 @@ package final class DistributedExperts: ExpertLayer {
   private func receiveDispatches(layer: Int) throws {
     for source in sources {
       let began = Timestamp.now()
-      let bytes = try dispatches.receive(from: source)
+      let bytes = try relay(of: source)?.receive(from: source) ?? dispatches.receive(from: source)
       let arrived = Timestamp.now()
       phases.enter(.unpack, layer: layer)
-      let message = try DispatchMessage(
-        reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
-        tokenLimit: rowsByRank[source.index], wire: wire, placement: placement)
+      let message: DispatchMessage
+      if let relay = relay(of: source) {
+        message = try relay.read(bytes, from: source, layer: layer, tokenLimit: rowsByRank[source.index])
+      } else {
+        message = try DispatchMessage(
+          reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: communicator.rank, layer: layer,
+          tokenLimit: rowsByRank[source.index], wire: wire, placement: placement)
+      }
       blame(source, sent: message.stamp, began: began, arrived: arrived, .dispatch, layer: layer)
       arrivals.add(message, from: source)
       phases.enter(.dispatch, layer: layer)
@@ -223,7 +269,7 @@ package final class DistributedExperts: ExpertLayer {
       let began = Timestamp.now()
       let bytes = try sums.receive(from: owner)
       let arrived = Timestamp.now()
-      let rows = plan.destinations[owner.index].returnedIDs.count
+      let rows = plan.destination(owner.index).returnCount
       let expected = wire.combineByteCount(rows: rows)
       guard bytes.count == expected else {
         throw ExpertParallelismError.malformedCombine(from: owner, layer: layer, bytes: bytes.count, expected: expected)
@@ -244,16 +290,30 @@ package final class DistributedExperts: ExpertLayer {
     return target
   }
 
+  /// output `[rows, hidden]` := each own token's total.
+  private func merge(into output: UnsafeMutablePointer<Float>) {
+    let (table, own, compute, hidden) = (plan.sums, communicator.rank, compute, wire.hiddenSize)
+    let ownRows = (isSplit ? ownVisits : arrivals).returns(toSource: 0)
+    returned.withUnsafeBufferPointer { returned in
+      let sums = PartialSums(own: own, ownRows: ownRows, returned: returned, hiddenSize: hidden)
+      compute.pool.run { worker in
+        for token in compute.share(of: table.count, worker: worker) {
+          _ = sums.total(of: table.parts(of: token), compute, into: output + token * hidden)
+        }
+      }
+    }
+  }
+
   /// Sends every source the partial sums of its tokens.
   private func sendBack(layer: Int) throws {
     for (index, source) in arrivals.sources.enumerated() where source.rank != communicator.rank {
       let rows = arrivals.returns(toSource: index)
-      guard !rows.isEmpty, let rank = source.rank else { continue }
+      guard !rows.isEmpty, let rank = source.rank, relay(of: rank) == nil else { continue }
       let count = wire.combineByteCount(rows: rows.count)
       let message = CombineMessage(base: try sums.room(to: rank, byteCount: count), wire: wire)
       compute.pool.run { worker in
         for i in compute.share(of: rows.count, worker: worker) {
-          message.write(rows[rows.startIndex + i], row: i, compute)
+          message.write(rows[i], row: i, compute)
         }
       }
       telemetry.traffic.byRank[rank.index].countCombine(
@@ -263,5 +323,9 @@ package final class DistributedExperts: ExpertLayer {
       telemetry.traffic.byRank[rank.index].messages += 1
       try sums.send(to: rank, byteCount: count)
     }
+    guard isRelaying, let relay else { return }
+    try relay.sendPartials(of: arrivals, layer: layer)
+    phases.enter(.combine, layer: layer)
+    try relay.returnSums(of: arrivals, through: sums, layer: layer)
   }
 }

@@ -30,12 +30,10 @@ final class Exchange {
     return channels
   }
 
-  /// Whether the messages expected from other hosts are here.
-  func haveArrived(from peers: [Rank]) throws -> Bool {
-    for peer in peers {
-      if let request = receives[peer.index], !(try communicator.isComplete(request)) { return false }
-    }
-    return true
+  /// Whether the message expected from `peer` of another host is here.
+  func hasArrived(from peer: Rank) throws -> Bool {
+    guard let request = receives[peer.index] else { return true }
+    return try communicator.isComplete(request)
   }
 
   func isShared(_ peer: Rank) -> Bool { shares(peer) != nil }

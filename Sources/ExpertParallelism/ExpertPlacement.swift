@@ -1,8 +1,9 @@
 import Fabric
 import MoEModel
+import Tensors
 
-/// Which rank owns each expert of each mixture layer: runs of consecutive ids, as equal as can be, so that most of a
-/// rank's experts form whole subtrees of `CombineTree`.
+/// Which rank owns each expert of each mixture layer: numbers as equal as can be, and as few subtrees of `CombineTree` as can be, since
+/// each that a token visits is a row that comes back.
 ///
 /// Any counts do: with more ranks than experts, some ranks own none.
 package struct ExpertPlacement: Sendable {
@@ -13,15 +14,23 @@ package struct ExpertPlacement: Sendable {
   private let counts: [Int]
   /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner.
   package let levels: [Int]
+  /// By expert id, for loops over visits: the owner's index, and the first id of the range that `levels` describes.
+  private let ownerTable: AlignedBuffer<Int32>
+  private let nodeTable: AlignedBuffer<Int32>
 
-  /// Contiguous placement: rank r owns experts `⌊r·E/R⌋ ..< ⌊(r+1)·E/R⌋`.
+  /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer subtrees, a range for
+  /// each power of two in that number, dealt out from the largest to the smallest, so that all are aligned.
   package init(expertCount: Int, rankCount: Int) {
-    var owners: [Rank] = []
-    owners.reserveCapacity(expertCount)
-    for rank in 0..<rankCount {
-      for _ in (expertCount * rank / rankCount)..<(expertCount * (rank + 1) / rankCount) { owners.append(Rank(rank)) }
+    let counts = (0..<rankCount).map { expertCount * ($0 + 1) / rankCount - expertCount * $0 / rankCount }
+    var runs: [Rank] = []
+    var ranges: [Rank] = []
+    for (rank, count) in counts.enumerated() { runs += repeatElement(Rank(rank), count: count) }
+    for bit in (0..<Int.bitWidth - 1).reversed() where expertCount >> bit > 0 {
+      for (rank, count) in counts.enumerated() where count & 1 << bit != 0 { ranges += repeatElement(Rank(rank), count: 1 << bit) }
     }
-    self.init(owners: owners, rankCount: rankCount)
+    let simple = ExpertPlacement(owners: runs, rankCount: rankCount)
+    let aligned = ExpertPlacement(owners: ranges, rankCount: rankCount)
+    self = aligned.nodeCount < simple.nodeCount ? aligned : simple
   }
 
   /// Any placement; `owners[e]` must be below `rankCount`.
@@ -30,7 +39,7 @@ package struct ExpertPlacement: Sendable {
     counts = owners.reduce(into: Array(repeating: 0, count: rankCount)) { $0[$1.index] += 1 }
     expertCount = owners.count
     self.rankCount = rankCount
-    levels = owners.indices.map { expert in
+    let levels = owners.indices.map { expert in
       var level = 0
       while 1 << level < owners.count {
         let width = 1 << (level + 1)
@@ -40,7 +49,15 @@ package struct ExpertPlacement: Sendable {
       }
       return level
     }
+    self.levels = levels
+    ownerTable = AlignedBuffer(owners.map { Int32($0.index) })
+    nodeTable = AlignedBuffer(owners.indices.map { Int32(($0 >> levels[$0]) << levels[$0]) })
   }
+
+  /// By expert id; valid as long as the placement.
+  var ownerIndices: UnsafePointer<Int32> { UnsafePointer(ownerTable.pointer) }
+  /// By expert id: equal for experts whose outputs are added before they leave their owner.
+  var nodes: UnsafePointer<Int32> { UnsafePointer(nodeTable.pointer) }
 
   package func owner(of expert: Int32) -> Rank { owners[Int(expert)] }
 
@@ -50,9 +67,11 @@ package struct ExpertPlacement: Sendable {
 
   /// Whether two experts' outputs are added before they leave their owner.
   package func sharesNode(_ a: Int32, _ b: Int32) -> Bool {
-    let level = levels[Int(a)]
-    return owners[Int(a)] == owners[Int(b)] && a >> level == b >> level
+    nodes[Int(a)] == nodes[Int(b)]
   }
+
+  /// Ranges of experts that are added up before they leave their owner.
+  package var nodeCount: Int { owners.indices.count { Int(nodes[$0]) == $0 } }
 
   /// The most partial sums into which one rank's experts fall.
   var nodeLimit: Int {

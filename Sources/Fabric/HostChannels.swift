@@ -59,7 +59,7 @@ package final class HostChannels {
   package func begin(to peer: Rank) throws(FabricError) -> UnsafeMutableRawBufferPointer {
     let channel = try channel(outgoing, peer)
     let count = sent[peer.index]
-    try wait(for: peer) { Self.number(channel, Self.releasedOffset) == count }
+    try communicator.wait(for: peer) { Self.number(channel, Self.releasedOffset) == count }
     return UnsafeMutableRawBufferPointer(start: channel + Self.headerBytes, count: capacity)
   }
 
@@ -75,7 +75,7 @@ package final class HostChannels {
   package func receive(from peer: Rank) throws(FabricError) -> Arrival {
     let channel = try channel(incoming, peer)
     let expected = received[peer.index] + 1
-    try wait(for: peer) { Self.number(channel, Self.publishedOffset) == expected }
+    try communicator.wait(for: peer) { Self.number(channel, Self.publishedOffset) == expected }
     received[peer.index] = expected
     let count = channel.load(fromByteOffset: Self.lengthOffset, as: UInt64.self)
     guard count <= UInt64(Int32.max) else { throw .malformedMessage(from: peer, reason: "it announces \(count) bytes") }
@@ -99,20 +99,5 @@ package final class HostChannels {
 
   private static func number(_ channel: UnsafeMutableRawPointer, _ offset: Int) -> UInt64 {
     cmpi_load_acquire((channel + offset).assumingMemoryBound(to: UInt64.self))
-  }
-
-  /// Messages of other hosts move on meanwhile.
-  private func wait(for peer: Rank, _ isThere: () -> Bool) throws(FabricError) {
-    guard !isThere() else { return }
-    var waiting = Waiting(on: communicator, for: peer)
-    defer { waiting.end() }
-    var tests = 0
-    while !isThere() {
-      tests &+= 1
-      if tests % 64 == 0 { try communicator.poll() }
-      if waiting.isOver() {
-        throw .stalled(waiting: "shared memory for \(peer) on \(communicator.rank)", limit: waiting.limit)
-      }
-    }
   }
 }

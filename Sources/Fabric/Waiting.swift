@@ -61,3 +61,18 @@ struct Waiting {
     nanosleep(&time, nil)
   }
 }
+
+extension Communicator {
+  /// Waits for what `peer` is to write into shared memory; messages of other hosts move on meanwhile.
+  func wait(for peer: Rank, _ isThere: () -> Bool) throws(FabricError) {
+    guard !isThere() else { return }
+    var waiting = Waiting(on: self, for: peer)
+    defer { waiting.end() }
+    var tests = 0
+    while !isThere() {
+      tests &+= 1
+      if tests % 64 == 0 { try poll() }
+      if waiting.isOver() { throw .stalled(waiting: "shared memory for \(peer) on \(rank)", limit: waiting.limit) }
+    }
+  }
+}

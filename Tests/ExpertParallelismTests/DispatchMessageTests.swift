@@ -1,6 +1,7 @@
 import Fabric
 import Foundation
 import MoEModel
+import Tensors
 import Testing
 
 @testable import ExpertParallelism
@@ -14,14 +15,14 @@ struct DispatchMessageTests {
   private let visits: [[Int32]] = [[4, 5], [7], [4, 6, 7]]
 
   private func message(_ visits: [[Int32]]) -> [UInt8] {
-    var destination = DispatchPlan.Destination()
-    for (token, experts) in visits.enumerated() {
-      destination.tokens.append(Int32(token))
-      destination.visitCounts.append(Int32(experts.count))
-      destination.experts += experts
-      destination.weights += experts.map { Float($0) / 8 }
-    }
+    let (tokens, counts) = (AlignedBuffer(visits.indices.map { Int32($0) }), AlignedBuffer(visits.map { Int32($0.count) }))
+    let (experts, weights) = (AlignedBuffer(visits.flatMap(\.self)), AlignedBuffer(visits.joined().map { Float($0) / 8 }))
+    func part<Element>(_ buffer: AlignedBuffer<Element>, _ count: Int) -> UnsafeBufferPointer<Element> { .init(start: buffer.pointer, count: count) }
+    let destination = DispatchPlan.Destination(
+      tokens: part(tokens, visits.count), visitCounts: part(counts, visits.count), experts: part(experts, visits.joined().count),
+      weights: part(weights, visits.joined().count), returnCount: 0)
     let size = Self.wire.dispatchByteCount(tokens: visits.count, visits: destination.experts.count)
+    defer { withExtendedLifetime((tokens, counts, experts, weights)) {} }
     return withUnsafeTemporaryAllocation(byteCount: size, alignment: 64) { buffer in
       buffer.initializeMemory(as: UInt8.self, repeating: 0)
       let message = DispatchMessage(writing: destination, Self.wire, to: buffer.baseAddress!)

@@ -6,14 +6,28 @@ struct ExpertPlacementTests {
   static let sizes = [(10, 3), (2, 4), (1, 1), (256, 8), (64, 3), (1, 5), (7, 7), (160, 6), (8192, 64)]
 
   @Test(arguments: sizes)
-  func contiguousPlacementIsEvenAndComplete(experts: Int, ranks: Int) {
+  func placementIsEvenAndComplete(experts: Int, ranks: Int) {
     let placement = ExpertPlacement(expertCount: experts, rankCount: ranks)
     #expect(placement.expertCount == experts && placement.rankCount == ranks)
     let byRank = (0..<ranks).map { placement.experts(of: Rank($0)) }
-    #expect(byRank.flatMap { $0 } == Array(0..<experts), "runs of consecutive ids, each expert once, in order of rank")
+    #expect(byRank.flatMap { $0 }.sorted() == Array(0..<experts), "each expert once")
     let counts = byRank.map(\.count)
     #expect(counts.max()! - counts.min()! <= 1)
     #expect((0..<experts).allSatisfy { byRank[placement.owner(of: Int32($0)).index].contains($0) })
+    let runs = (0..<ranks).flatMap { rank in
+      Array(repeating: Rank(rank), count: experts * (rank + 1) / ranks - experts * rank / ranks)
+    }
+    #expect(placement.nodeCount <= ExpertPlacement(owners: runs, rankCount: ranks).nodeCount)
+    if ranks & (ranks - 1) == 0 { #expect(placement.owners == runs, "runs of consecutive ids where they are subtrees anyway") }
+  }
+
+  /// 32 experts on three ranks: 10, 11 and 11 are 8 + 2, 8 + 2 + 1 and 8 + 2 + 1.
+  @Test func ranksOwnAlignedRangesAsLargeAsTheirNumbersAllow() {
+    let placement = ExpertPlacement(expertCount: 32, rankCount: 3)
+    #expect(placement.experts(of: Rank(0)) == Array(0..<8) + [24, 25])
+    #expect(placement.experts(of: Rank(1)) == Array(8..<16) + [26, 27, 30])
+    #expect(placement.experts(of: Rank(2)) == Array(16..<24) + [28, 29, 31])
+    #expect(placement.nodeCount == 8)
   }
 
   /// Whether all experts of the aligned range of 2^level ids around `expert` have one owner.

@@ -44,8 +44,20 @@ struct RankTokens: Sendable {
 /// Runs the same steps through each implementation of the expert layer.
 struct ExpertScenario: Sendable {
   /// `shared` is distributed through shared memory, of which there is less than the larger messages need; `rounded` has sums
-  /// come back in bf16.
-  enum Implementation: Sendable { case distributed, shared, reference, rounded }
+  /// come back in bf16; `relayed` has several hosts of several ranks, and room to relay steps of so many tokens of a rank.
+  enum Implementation: Sendable, Equatable {
+    case distributed, shared, reference, rounded
+    case relayed(ranksPerHost: Int, room: Int)
+
+    /// Tokens that there is shared memory for.
+    var room: Int? {
+      switch self {
+      case .shared: 4
+      case .relayed(_, let room): room
+      default: nil
+      }
+    }
+  }
 
   let model: TinyMixture
   let threads: Int
@@ -56,7 +68,9 @@ struct ExpertScenario: Sendable {
   typealias Outputs = [[[[UInt32]]]]
 
   func run(_ implementation: Implementation, placement: ExpertPlacement, eagerByteLimit: Int) throws -> Outputs {
-    let byRank = try LocalFabric.run(size: placement.rankCount, eagerByteLimit: eagerByteLimit) { communicator in
+    let byRank = try LocalFabric.run(size: placement.rankCount, eagerByteLimit: eagerByteLimit) { local in
+      var communicator: any Communicator = local
+      if case .relayed(let ranksPerHost, _) = implementation { communicator = HostedCommunicator(local, ranksPerHost: ranksPerHost) }
       let rank = communicator.rank
       let compute = try makeCompute()
       let bank = ExpertBank(
@@ -67,10 +81,11 @@ struct ExpertScenario: Sendable {
         communicator: communicator, placement: placement, bank: bank, compute: compute,
         wire: wire, topK: model.mixture.topK,
         telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator),
-        channels: implementation == .shared
-          ? try ExpertChannels(
-            communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: 4)
-          : nil)
+        channels: try implementation.room.flatMap { room in
+          try ExpertChannels(
+            communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: room,
+            hostOfRank: try PeerClocks(communicator).hostOfRank)
+        })
       let reference = ReferenceExperts(
         communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
       return try steps.map { tokens in
@@ -126,9 +141,9 @@ func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTeleme
     layerCount: TinyMixture.layerCount, expertCount: model.mixture.expertCount, rankCount: placement.rankCount)
 }
 
-/// One rank's distributed layer over one worker.
+/// One rank's distributed layer over one worker; `room` are tokens that there is shared memory for.
 func layer(
-  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: LocalCommunicator, counting: RankTelemetry? = nil
+  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil, room: Int? = nil
 ) throws -> (DistributedExperts, Compute) {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
@@ -136,7 +151,12 @@ func layer(
     compute: compute)
   let experts = DistributedExperts(
     communicator: communicator, placement: placement, bank: bank, compute: compute, wire: model.wire(),
-    topK: model.mixture.topK, telemetry: counting ?? telemetry(model, placement), clocks: try PeerClocks(communicator))
+    topK: model.mixture.topK, telemetry: counting ?? telemetry(model, placement), clocks: try PeerClocks(communicator),
+    channels: try room.flatMap { room in
+      try ExpertChannels(
+        communicator, placement: placement, wire: model.wire(), topK: model.mixture.topK, batchTokens: room,
+        hostOfRank: try PeerClocks(communicator).hostOfRank)
+    })
   return (experts, compute)
 }
 

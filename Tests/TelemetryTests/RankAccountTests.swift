@@ -10,7 +10,7 @@ struct RankAccountTests {
     telemetry.beginStep(.decode)
     telemetry.recorder.beginStep()
     telemetry.recorder.enter(.experts, layer: 1)
-    telemetry.visited(layer: 1, experts: [0, 3, 3], distinct: 2)
+    ([0, 3, 3] as [Int32]).withUnsafeBufferPointer { telemetry.visited(layer: 1, experts: $0, distinct: 2) }
     telemetry.traffic.byRank[1].countDispatch(rows: 2, rowBytes: 100, messageBytes: 264)
     telemetry.traffic.byRank[1].countCombine(tokens: 2, rows: 3, rowBytes: 100, messageBytes: 364)
     telemetry.traffic.byRank[1].messages += 2

@@ -76,7 +76,8 @@ package final class Session {
         communicator: communicator, placement: placement, bank: bank, compute: compute, wire: format,
         topK: mixture.topK, telemetry: telemetry, clocks: clocks,
         channels: try ExpertChannels(
-          communicator, placement: placement, wire: format, topK: mixture.topK, batchTokens: options.batchTokens))
+          communicator, placement: placement, wire: format, topK: mixture.topK, batchTokens: options.batchTokens,
+          hostOfRank: clocks.hostOfRank))
     }
     self.wire = wire
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)

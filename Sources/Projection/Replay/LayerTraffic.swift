@@ -19,21 +19,32 @@ struct LayerTraffic {
     visits = Array(repeating: 0, count: size)
     distinct = visits
     var seen = Array(repeating: false, count: record.expertCount)
-    for (home, row) in zip(homes, rows) {
-      var last: (expert: Int32, rank: Int)?
-      // Ascending experts meet each rank once in a contiguous placement.
+    // By rank: the last token that went there.
+    var lastToken = Array(repeating: -1, count: size)
+    for (token, (home, row)) in zip(homes, rows).enumerated() {
+      var last: Int32?
       for expert in record.choices(row: row, layer: layer) {
-        let owner = placement.owner(of: expert).index
-        visits[owner] += 1
+        let owner = placement.owner(of: expert)
+        visits[owner.index] += 1
         if !seen[Int(expert)] {
           seen[Int(expert)] = true
-          distinct[owner] += 1
+          distinct[owner.index] += 1
         }
-        if owner != home {
-          if last?.rank != owner { dispatched[home][owner] += 1 }
-          if last.map({ $0.rank != owner || !placement.sharesNode($0.expert, expert) }) ?? true { returned[owner][home] += 1 }
+        defer { last = expert }
+        guard owner.index != home else { continue }
+        let gateway = layout.gateways.gateway(of: Rank(home), towards: owner).index
+        if lastToken[gateway] != token {
+          lastToken[gateway] = token
+          dispatched[home][gateway] += 1
         }
-        last = (expert, owner)
+        let isNew = last.map { !placement.sharesNode($0, expert) } ?? true
+        guard !layout.gateways.share(Rank(home), owner) else {
+          if isNew { returned[owner.index][home] += 1 }
+          continue
+        }
+        // To its host's gateway, and from there.
+        if isNew, owner.index != gateway { returned[owner.index][gateway] += 1 }
+        if last.map({ !layout.placementByHost.sharesNode($0, expert) }) ?? true { returned[gateway][home] += 1 }
       }
     }
   }

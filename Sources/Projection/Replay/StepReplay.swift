@@ -100,7 +100,7 @@ package struct StepReplay: Sendable {
     }
     let dispatchBegan = clock
     for rank in 0..<size where rows[rank] > 0 { spend(rank, compute.shared.seconds(rows[rank])) }
-    // Every rank that has tokens sends to every other, be it a header only.
+    // Every rank that has tokens sends to all of its host and to a gateway on each other, be it a header only.
     receive(layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
     for rank in 0..<size {
       let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
@@ -135,7 +135,7 @@ package struct StepReplay: Sendable {
       var order = 0
       for from in messages.indices where from != to {
         // Sums come back only where tokens went; tokens' messages tell also that there are none.
-        guard senders?(from) ?? (messages[from][to] > 0) else { continue }
+        guard senders.map({ $0(from) && layout.sends(from, to) }) ?? (messages[from][to] > 0) else { continue }
         order += 1
         let bytes = messages[from][to] * rowBytes
         let far = hosts[from] != hosts[to]

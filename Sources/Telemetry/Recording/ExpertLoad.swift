@@ -15,7 +15,7 @@ package struct ExpertLoad: Sendable {
   }
 
   /// Counts one layer of one step; `experts` has an id for each visit.
-  package mutating func count(layer: Int, experts: [Int32], distinct count: Int) {
+  package mutating func count(layer: Int, experts: UnsafeBufferPointer<Int32>, distinct count: Int) {
     guard visits.indices.contains(layer) else { return }
     visits[layer] += experts.count
     distinct[layer] += count

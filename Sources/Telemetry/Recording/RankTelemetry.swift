@@ -28,7 +28,7 @@ package final class RankTelemetry {
   }
 
   /// Counts the visits that this rank's experts got in one layer.
-  package func visited(layer: Int, experts: [Int32], distinct: Int) {
+  package func visited(layer: Int, experts: UnsafeBufferPointer<Int32>, distinct: Int) {
     guard stepVisits.indices.contains(layer) else { return }
     stepVisits[layer] += Int32(experts.count)
     stepDistinct[layer] += Int32(distinct)

@@ -67,7 +67,7 @@ struct DispatchBenchmark {
     let sent = telemetry.traffic.byRank
     let baseline = try ExchangeBaseline(
       communicator: communicator, compute: compute, wire: benchmark.wire, tokens: benchmark.tokens,
-      sent: sent, decisions: decisions, placement: placement)
+      decisions: decisions, placement: placement)
     let payload = sent.reduce(0) { $0 + $1.payload }
     let seconds = try time([
       step, { try baseline.packExchangeAndAdd(input: rows, output: output) }, baseline.exchangeEqually, baseline.copy,

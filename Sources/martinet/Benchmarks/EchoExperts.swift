@@ -7,7 +7,7 @@ import Tensors
 final class EchoExperts: ExpertComputation {
   private let hiddenSize: Int
   private var rows = AlignedBuffer<Float>(count: 1)
-  private var rowOfVisit: [Int32] = []
+  private var visits = UnsafeBufferPointer<ExpertVisit>(start: nil, count: 0)
   private(set) var expertsVisited = 0
 
   let rowFormat: RowFormat
@@ -17,19 +17,16 @@ final class EchoExperts: ExpertComputation {
   func twin() -> any ExpertComputation { EchoExperts(WireFormat(hiddenSize: hiddenSize, tokens: rowFormat)) }
 
   func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>) {
-    rowOfVisit.removeAll(keepingCapacity: true)
-    var inputCount = 0
-    for visit in visits {
-      rowOfVisit.append(visit.row)
-      inputCount = max(inputCount, Int(visit.row) + 1)
-    }
+    // They stay where they are until the next run.
+    self.visits = visits
+    let inputCount = visits.last.map { Int($0.row) + 1 } ?? 0
     guard rows.count < inputCount * hiddenSize else { return }
     rows = AlignedBuffer(count: inputCount * hiddenSize)
     // Touched now, not while being timed.
     rows.buffer.update(repeating: 0)
   }
 
-  func product(_ visit: Int) -> UnsafeMutablePointer<Float> { rows.pointer + Int(rowOfVisit[visit]) * hiddenSize }
+  func product(_ visit: Int) -> UnsafeMutablePointer<Float> { rows.pointer + Int(visits[visit].row) * hiddenSize }
 
   func sum(
     _ visits: UnsafePointer<ExpertVisit>, first: Int, count: Int, ids: UnsafePointer<Int32>, _ compute: Compute

@@ -2,7 +2,6 @@ import ExpertParallelism
 import Fabric
 import Kernels
 import MoEModel
-import Telemetry
 import Tensors
 
 /// What a program does that leaves the exchange to MPI: rows packed by destination, MPI_Alltoallv, rows packed again,
@@ -41,10 +40,10 @@ struct ExchangeBaseline {
     }
   }
 
-  /// `sent` is what dispatch and combine of the same decisions sent. Collective.
+  /// Collective.
   init(
-    communicator: any Communicator, compute: Compute, wire: WireFormat, tokens: Int, sent: [Traffic],
-    decisions: RouterDecisions, placement: ExpertPlacement
+    communicator: any Communicator, compute: Compute, wire: WireFormat, tokens: Int, decisions: RouterDecisions,
+    placement: ExpertPlacement
   ) throws {
     guard let mpi = communicator as? MPICommunicator else { preconditionFailure("the command runs over MPI") }
     self.communicator = mpi
@@ -53,10 +52,16 @@ struct ExchangeBaseline {
     self.tokens = tokens
     let size = communicator.size
     var destinations = Array(repeating: [Int](), count: size)
+    var sums = Array(repeating: 0, count: size)
     for token in 0..<tokens {
+      var last: Int32?
       for i in 0..<decisions.topK {
-        let rank = placement.owner(of: decisions.experts.pointer[token * decisions.topK + i]).index
-        if rank != communicator.rank.index, destinations[rank].last != token { destinations[rank].append(token) }
+        let expert = decisions.experts.pointer[token * decisions.topK + i]
+        let rank = placement.owner(of: expert).index
+        defer { last = expert }
+        guard rank != communicator.rank.index else { continue }
+        if destinations[rank].last != token { destinations[rank].append(token) }
+        if last.map({ !placement.sharesNode($0, expert) }) ?? true { sums[rank] += 1 }
       }
     }
     self.destinations = destinations
@@ -66,12 +71,14 @@ struct ExchangeBaseline {
       let all = try communicator.allReduce(table, .sum)
       return (0..<size).map { Int(all[$0 * size + communicator.rank.index]) }
     }
-    dispatched = try Layout(rows: sent.map(\.dispatchRows), rowBytes: wire.tokenByteCount)
-    arriving = try Layout(rows: try exchanged(sent.map(\.dispatchRows)), rowBytes: wire.tokenByteCount)
-    returning = try Layout(rows: sent.map(\.combineRows), rowBytes: wire.sumByteCount)
-    returned = try Layout(rows: try exchanged(sent.map(\.combineRows)), rowBytes: wire.sumByteCount)
+    let rows = destinations.map(\.count)
+    dispatched = try Layout(rows: rows, rowBytes: wire.tokenByteCount)
+    arriving = try Layout(rows: try exchanged(rows), rowBytes: wire.tokenByteCount)
+    returning = try Layout(rows: try exchanged(sums), rowBytes: wire.sumByteCount)
+    returned = try Layout(rows: sums, rowBytes: wire.sumByteCount)
     let greatest = [dispatched, arriving, returning, returned].map(\.total).max() ?? 0
-    let equal = Int(try communicator.allReduceMax(Int64(sent.map { max($0.dispatchPayload, $0.combinePayload) }.max() ?? 0)))
+    let fullest = [dispatched, returning].flatMap(\.counts).max() ?? 0
+    let equal = Int(try communicator.allReduceMax(Int64(fullest)))
     equalCount = equal
     buffers = (0..<2).map { _ in AlignedBuffer<Float>(count: max(greatest, equal * size) / 4 + 16) }
     for buffer in buffers { buffer.buffer.update(repeating: 1) }

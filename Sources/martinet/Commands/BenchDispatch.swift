@@ -77,8 +77,9 @@ struct BenchDispatch: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       communicator.yieldsWhileWaiting = host.assignment.oversubscribed
       let compute = Compute(pool: pool, instructionSet: .best)
-      let benchmark = DispatchBenchmark(communicator: communicator, compute: compute, clocks: try PeerClocks(communicator),
-        channels: throughMpi ? nil : try channels(for: cases, communicator))
+      let clocks = try PeerClocks(communicator)
+      let benchmark = DispatchBenchmark(
+        communicator: communicator, compute: compute, clocks: clocks, channels: throughMpi ? nil : try channels(for: cases, communicator, clocks))
       if communicator.isRoot, !json {
         show("\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together")
         show("routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")
@@ -100,11 +101,12 @@ struct BenchDispatch: ParsableCommand {
   }
 
   /// Room for the largest case. Collective.
-  private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator) throws -> ExpertChannels? {
+  private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator, _ clocks: PeerClocks) throws -> ExpertChannels? {
     let (experts, topK) = (cases[0].expertCount, cases[0].topK)
     return try ExpertChannels(
       communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
-      wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1)
+      wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1,
+      hostOfRank: clocks.hostOfRank)
   }
 
   private func figures(_ result: DispatchBenchmark.Result) -> JSONValue {

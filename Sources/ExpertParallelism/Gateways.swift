@@ -1,0 +1,46 @@
+import Fabric
+
+/// Which rank of each host takes in what a rank of another host sends to that host's ranks.
+///
+/// Ranks of one host have different gateways on another as far as there are that many, so that no rank serves all.
+package struct Gateways: Sendable {
+  /// Hosts, each as its ranks in ascending order.
+  private let hosts: [[Rank]]
+  /// By rank: its host, and its place there.
+  private let hostOf: [Int]
+  private let placeOf: [Int]
+
+  /// `hostOfRank` is the lowest rank of each rank's host.
+  package init(hostOfRank: [Int]) {
+    let leaders = Set(hostOfRank).sorted()
+    let hosts = leaders.map { leader in hostOfRank.indices.filter { hostOfRank[$0] == leader }.map { Rank($0) } }
+    let hostOf = hostOfRank.map { leaders.firstIndex(of: $0)! }
+    self.hosts = hosts
+    self.hostOf = hostOf
+    placeOf = hostOfRank.indices.map { hosts[hostOf[$0]].firstIndex(of: Rank($0))! }
+  }
+
+  /// Whether a token may have to go to several ranks of a host that it can go to once.
+  package var save: Bool { hosts.count > 1 && hosts.contains { $0.count > 1 } }
+
+  package func share(_ a: Rank, _ b: Rank) -> Bool { hostOf[a.index] == hostOf[b.index] }
+
+  /// Where `sender` sends what is for ranks of `peer`'s host; `peer` itself on its own.
+  package func gateway(of sender: Rank, towards peer: Rank) -> Rank {
+    guard !share(sender, peer) else { return peer }
+    let ranks = hosts[hostOf[peer.index]]
+    return ranks[(placeOf[sender.index] + hostOf[sender.index]) % ranks.count]
+  }
+
+  /// Experts as `sender` sees them: those of another host all belong to its gateway there.
+  func placement(_ placement: ExpertPlacement, for sender: Rank) -> ExpertPlacement {
+    ExpertPlacement(owners: placement.owners.map { gateway(of: sender, towards: $0) }, rankCount: placement.rankCount)
+  }
+
+  /// Experts by host, each host's belonging to its lowest rank.
+  package func placementByHost(_ placement: ExpertPlacement) -> ExpertPlacement {
+    ExpertPlacement(owners: placement.owners.map { hosts[hostOf[$0.index]][0] }, rankCount: placement.rankCount)
+  }
+
+  func leader(of rank: Rank) -> Rank { hosts[hostOf[rank.index]][0] }
+}
