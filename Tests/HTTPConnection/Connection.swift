@@ -5,6 +5,7 @@ import JSON
 package final class Connection: @unchecked Sendable {
   package struct Failure: Error, CustomStringConvertible {
     package var description: String
+    package init(description: String) { self.description = description }
   }
 
   package struct Reply: Sendable {
