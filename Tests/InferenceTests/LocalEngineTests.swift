@@ -106,6 +106,36 @@ struct LocalEngineTests {
     }
   }
 
+  @Test(arguments: [1, 2]) func aPromptIsScoredBeforeItIsContinued(ranks: Int) throws {
+    let golden = try Golden("deepseek_v3")
+    let (prompt, greedy) = (try golden.prompt(2), try golden.greedy(2))
+    let logits = try golden.floats("p2.logits")
+    let width = logits.count / (prompt.count + greedy.count - 1)
+    try withEngine(ranks) { engine, log in
+      for (id, count) in [(0, 0), (1, 5)] {
+        var request = TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: count)
+        request.promptLogprobs = 2
+        engine.submit(request) { log.add($0) }
+      }
+      func scores(_ id: Int) -> (tokens: [DrawnToken], finish: FinishReason?)? {
+        for case .prompt(_, let tokens, let finish) in log.events.withLock({ $0[RequestID(id)] ?? [] }) { return (tokens, finish) }
+        return nil
+      }
+      #expect(wait { scores(0) != nil && log.isOver(1) })
+      guard let first = scores(0), let second = scores(1) else { return #expect(Bool(false), "no scores") }
+      #expect(first.finish == .length && second.finish == nil && first.tokens == second.tokens)
+      #expect(first.tokens.map(\.token) == Array(prompt.dropFirst()))
+      #expect(log.tokens(0).isEmpty && log.tokens(1) == Array(greedy.prefix(5)))
+      for (position, token) in first.tokens.enumerated() {
+        let row = logits[(position * width)..<((position + 1) * width)]
+        let highest = Double(row.max()!)
+        let normalizer = highest + Foundation.log(row.reduce(0) { $0 + exp(Double($1) - highest) })
+        #expect(abs(Double(token.logprob!) - (Double(row[row.startIndex + Int(token.token)]) - normalizer)) < 1e-3)
+        #expect(token.top.count == 2 && token.top[0].logprob >= token.top[1].logprob && Double(token.top[0].logprob) > highest - normalizer - 1e-3)
+      }
+    }
+  }
+
   @Test func stoppingServesWhatIsThereAndRefusesTheRest() throws {
     let golden = try Golden("deepseek_v3")
     let (prompt, greedy) = (try golden.prompt(1), try golden.greedy(1))

@@ -17,6 +17,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
     full.id = RequestID(Int.max)
     full.drawn = [4, 0]
     full.topLogprobs = 0
+    full.promptLogprobs = 5
     full.logitBias = [5: -100, 0: 0.1, Int32.max: -.infinity]
     full.grammar = ["kind": "schema", "schema": ["a": .null]]
     full.sampling.temperature = 0.7
@@ -42,6 +43,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
       .started(id, cachedTokens: 0), .token(id, DrawnToken(1), finish: nil),
       .token(id, DrawnToken(Int32.max, logprob: -.infinity, top: top), finish: .stop),
       .token(id, DrawnToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length), .failed(id, message: "line\n\u{0}\u{2028}é"),
+      .prompt(id, [], finish: .length), .prompt(id, [DrawnToken(3, logprob: -1.5, top: top), DrawnToken(0, logprob: -.infinity)], finish: nil),
     ]
     let states: [EngineState] = [
       .loading(bytes: 3, of: Int.max), .ready, .restarting(reason: "rank 2 died", attempt: 4),

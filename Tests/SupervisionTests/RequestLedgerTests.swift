@@ -50,6 +50,20 @@ import Testing
     #expect(ledger.ledger.isEmpty)
   }
 
+  @Test func aPromptsScoresAreToldOnceAndEndARequestThatDrawsNothing() {
+    let ledger = Ledger()
+    for (number, count) in [(0, 0), (1, 9)] {
+      var request = request(number, tokens: count)
+      request.promptLogprobs = 1
+      #expect(ledger.add(request))
+    }
+    #expect(ledger.sent() == [0, 1])
+    #expect(ledger.note(.prompt(RequestID(0), [], finish: .length)) != nil && ledger.note(.prompt(RequestID(1), [], finish: nil)) != nil)
+    #expect(ledger.end().isEmpty)
+    let again = ledger.ledger.takeUnsent()
+    #expect(again.map(\.id.value) == [1] && again[0].promptLogprobs == nil)
+  }
+
   /// The engine says so itself; but if its word is lost, no job must draw one token more.
   @Test func aRequestThatHasAllItAskedForIsFinished() {
     let ledger = Ledger()

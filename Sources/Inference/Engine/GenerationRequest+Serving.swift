@@ -14,6 +14,15 @@ extension GenerationRequest {
   }
 }
 
+extension GenerationRequest {
+  /// The same request's prompt, to be scored with so many of the most probable tokens at each position.
+  init(scoring request: TokenRequest, topCount: Int) {
+    var options = ScoringOptions()
+    options.topCount = topCount
+    self.init(prompt: request.prompt, task: .score(options))
+  }
+}
+
 extension Session {
   /// What this session serves.
   package var facts: EngineFacts {

@@ -27,9 +27,39 @@ package final class LocalEngine: TokenEngine {
     var isStopping = false
   }
 
+  /// Whom to tell of a sequence.
   private struct Client {
-    var id: RequestID
-    var onEvent: EventHandler
+    let request: TokenRequest
+    let constraint: (any TokenConstraint)?
+    let onEvent: EventHandler
+    /// Of a prompt that is being scored, before anything is drawn.
+    var scores: [ScoredChunk]?
+  }
+
+  /// The loop's sequences and whose they are.
+  private struct Clients {
+    var bySequence: [SequenceID: Client] = [:]
+    var sequences: [RequestID: SequenceID] = [:]
+
+    /// Queues a request; first its prompt alone, where that is to be scored.
+    mutating func submit(_ client: Client, to loop: GenerationLoop) {
+      var client = client
+      do {
+        let id: SequenceID
+        if let count = client.request.promptLogprobs {
+          id = try loop.submit(GenerationRequest(scoring: client.request, topCount: count))
+          client.scores = []
+        } else {
+          id = try loop.submit(GenerationRequest(client.request, constraint: client.constraint))
+        }
+        bySequence[id] = client
+        sequences[client.request.id] = id
+      } catch { client.onEvent(.failed(client.request.id, message: "\(error)")) }
+    }
+
+    mutating func remove(_ id: SequenceID) {
+      if let client = bySequence.removeValue(forKey: id) { sequences[client.request.id] = nil }
+    }
   }
 
   private let constrain: Constrain
@@ -84,8 +114,7 @@ package final class LocalEngine: TokenEngine {
   /// `onInterrupt` is called once when a rank was asked to stop by a signal.
   package func run(_ loop: GenerationLoop, facts: EngineFacts, onInterrupt: () throws -> Void) throws {
     loop.goesOnWhenInterrupted = true
-    var clients: [SequenceID: Client] = [:]
-    var sequences: [RequestID: SequenceID] = [:]
+    var clients = Clients()
     var hasInterrupted = false
     var lastStatus: ContinuousClock.Instant?
     shared.withLock { ($0.facts, $0.state) = (facts, .ready) }
@@ -98,15 +127,11 @@ package final class LocalEngine: TokenEngine {
       for command in commands {
         switch command {
         case .submit(let request, let constraint, let onEvent):
-          do {
-            let id = try loop.submit(GenerationRequest(request, constraint: constraint))
-            clients[id] = Client(id: request.id, onEvent: onEvent)
-            sequences[request.id] = id
-          } catch { onEvent(.failed(request.id, message: "\(error)")) }
+          clients.submit(Client(request: request, constraint: constraint, onEvent: onEvent), to: loop)
         case .cancel(let request):
-          guard let id = sequences.removeValue(forKey: request) else { continue }
+          guard let id = clients.sequences[request] else { continue }
           loop.cancel(id)
-          clients[id] = nil
+          clients.remove(id)
         }
       }
       if loop.isInterrupted, !hasInterrupted {
@@ -124,31 +149,42 @@ package final class LocalEngine: TokenEngine {
         _ = wakeUp.wait(timeout: .now() + Self.idleInterval)
         continue
       }
-      for event in try loop.step() { deliver(event, &clients, &sequences) }
+      for event in try loop.step() { deliver(event, &clients, loop) }
     }
   }
 
-  private func deliver(_ event: GenerationEvent, _ clients: inout [SequenceID: Client], _ sequences: inout [RequestID: SequenceID]) {
-    let id: SequenceID
-    var isLast = false
-    let told: (RequestID) -> TokenEvent
+  private func deliver(_ event: GenerationEvent, _ clients: inout Clients, _ loop: GenerationLoop) {
     switch event {
-    case .started(let sequence, let cached):
-      id = sequence
-      told = { .started($0, cachedTokens: cached) }
-    case .token(let sequence, let token, let finish):
-      (id, isLast) = (sequence, finish != nil)
-      told = { .token($0, token, finish: finish) }
-    case .failed(let sequence, let reason):
-      (id, isLast) = (sequence, true)
-      told = { .failed($0, message: reason) }
-    // Nobody can ask an engine for scores.
-    case .scored: return
+    case .started(let id, let cached):
+      guard let client = clients.bySequence[id] else { return }
+      client.onEvent(.started(client.request.id, cachedTokens: cached))
+    case .token(let id, let token, let finish):
+      guard let client = clients.bySequence[id] else { return }
+      client.onEvent(.token(client.request.id, token, finish: finish))
+      if finish != nil { clients.remove(id) }
+    case .scored(let id, let chunk, let isLast):
+      clients.bySequence[id]?.scores?.append(chunk)
+      if isLast { finishScores(id, &clients, loop) }
+    case .failed(let id, let reason):
+      guard let client = clients.bySequence[id] else { return }
+      client.onEvent(.failed(client.request.id, message: reason))
+      clients.remove(id)
     }
-    guard let client = clients[id] else { return }
-    client.onEvent(told(client.id))
-    guard isLast else { return }
-    clients[id] = nil
-    sequences[client.id] = nil
+  }
+
+  /// Tells what a prompt's tokens were worth, and goes on to what follows them.
+  private func finishScores(_ id: SequenceID, _ clients: inout Clients, _ loop: GenerationLoop) {
+    guard let client = clients.bySequence[id], let scores = client.scores else { return }
+    clients.remove(id)
+    let chunks = scores.sorted { $0.firstPosition < $1.firstPosition }
+    let (logprobs, top) = (chunks.flatMap(\.nextLogprobs), chunks.flatMap(\.top))
+    // Position p tells of token p + 1; nothing follows the last.
+    let tokens = zip(client.request.prompt.dropFirst(), zip(logprobs, top)).map { DrawnToken($0, logprob: $1.0, top: $1.1) }
+    let drawsNothing = client.request.maxNewTokens == 0
+    client.onEvent(.prompt(client.request.id, tokens, finish: drawsNothing ? .length : nil))
+    guard !drawsNothing else { return }
+    var request = client.request
+    request.promptLogprobs = nil
+    clients.submit(Client(request: request, constraint: client.constraint, onEvent: client.onEvent), to: loop)
   }
 }
