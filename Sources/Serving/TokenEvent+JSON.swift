@@ -1,24 +1,26 @@
 import JSON
 
 extension TokenEvent {
-  private static let names = ["started", "token", "failed"]
+  private static let names = ["started", "token", "prompt", "failed"]
 
-  /// `{"event": "started" | "token" | "failed", "id": …}` and the values of the case.
+  /// `{"event": "started" | "token" | "prompt" | "failed", "id": …}` and the values of the case.
   package var json: JSONValue {
     switch self {
     case .started(let id, let cachedTokens):
       ["event": "started", "id": .int(id.value), "cached_tokens": .int(cachedTokens)]
     case .token(let id, let drawn, let finish):
-      .object(Self.token(id, drawn, finish))
+      .object(Self.object("token", id, finish, drawn.members))
+    case .prompt(let id, let tokens, let finish):
+      .object(Self.object("prompt", id, finish, [("tokens", .array(tokens.map { .object(JSONObject($0.members)) }))]))
     case .failed(let id, let message):
       ["event": "failed", "id": .int(id.value), "message": .string(message)]
     }
   }
 
-  private static func token(_ id: RequestID, _ drawn: DrawnToken, _ finish: FinishReason?) -> JSONObject {
-    var object = JSONObject([("event", "token"), ("id", .int(id.value)), ("token", .int(Int(drawn.token)))])
-    if let logprob = drawn.logprob { object["logprob"] = .exactFloat(logprob) }
-    if !drawn.top.isEmpty { object["top"] = .array(drawn.top.map(\.json)) }
+  private static func object(
+    _ name: JSONValue, _ id: RequestID, _ finish: FinishReason?, _ members: [(String, JSONValue)]
+  ) -> JSONObject {
+    var object = JSONObject([("event", name), ("id", .int(id.value))] + members)
     if let finish { object["finish"] = .string(finish.rawValue) }
     return object
   }
@@ -30,10 +32,9 @@ extension TokenEvent {
     switch name {
     case "started": self = .started(id, cachedTokens: try fields.int("cached_tokens"))
     case "token":
-      var drawn = DrawnToken(try fields.int32("token"))
-      if fields.has("logprob") { drawn.logprob = try fields.float("logprob") }
-      if fields.has("top") { drawn.top = try fields.array("top", Candidate.init(json:at:)) }
-      self = .token(id, drawn, finish: try Self.finish(fields))
+      self = .token(id, try DrawnToken(fields), finish: try Self.finish(fields))
+    case "prompt":
+      self = .prompt(id, try fields.array("tokens", DrawnToken.init(json:at:)), finish: try Self.finish(fields))
     case "failed": self = .failed(id, message: try fields.string("message"))
     default: throw .unknownName(field: "event", name: name, known: Self.names)
     }
@@ -47,6 +48,25 @@ extension TokenEvent {
         field: "finish", name: name, known: [FinishReason.stop, .length].map(\.rawValue))
     }
     return reason
+  }
+}
+
+extension DrawnToken {
+  fileprivate var members: [(String, JSONValue)] {
+    var members: [(String, JSONValue)] = [("token", .int(Int(token)))]
+    if let logprob { members.append(("logprob", .exactFloat(logprob))) }
+    if !top.isEmpty { members.append(("top", .array(top.map(\.json)))) }
+    return members
+  }
+
+  fileprivate init(_ fields: MessageReader) throws(ServingError) {
+    self.init(try fields.int32("token"))
+    if fields.has("logprob") { logprob = try fields.float("logprob") }
+    if fields.has("top") { top = try fields.array("top", Candidate.init(json:at:)) }
+  }
+
+  fileprivate init(json: JSONValue, at name: String) throws(ServingError) {
+    try self.init(try MessageReader(json, at: name, path: name + "."))
   }
 }
 

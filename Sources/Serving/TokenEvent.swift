@@ -23,12 +23,14 @@ package enum TokenEvent: Sendable, Equatable {
   /// It left the queue; this many of its prompt's tokens were in the cache already. Again after a preemption or a restart.
   case started(RequestID, cachedTokens: Int)
   case token(RequestID, DrawnToken, finish: FinishReason?)
+  /// Where it was asked for, once and before any token: prompt token i + 1 is entry i. `finish` is set where nothing is to be drawn.
+  case prompt(RequestID, [DrawnToken], finish: FinishReason?)
   /// It cannot be carried out; others go on.
   case failed(RequestID, message: String)
 
   package var id: RequestID {
     switch self {
-    case .started(let id, _), .token(let id, _, _), .failed(let id, _): id
+    case .started(let id, _), .token(let id, _, _), .prompt(let id, _, _), .failed(let id, _): id
     }
   }
 }

@@ -11,6 +11,7 @@ extension TokenRequest {
       ("stop_tokens", .tokens(stopTokens.sorted())),
     ])
     if let topLogprobs { object["top_logprobs"] = .int(topLogprobs) }
+    if let promptLogprobs { object["prompt_logprobs"] = .int(promptLogprobs) }
     object["logit_bias"] = .object(
       JSONObject(logitBias.sorted { $0.key < $1.key }.map { (String($0.key), .exactFloat($0.value)) }))
     if let grammar { object["grammar"] = grammar }
@@ -30,6 +31,7 @@ extension TokenRequest {
     sampling = try SamplingParameters(json: try fields.value("sampling"))
     stopTokens = Set(try fields.tokens("stop_tokens"))
     if fields.has("top_logprobs") { topLogprobs = try fields.int("top_logprobs", in: 0...Self.topLogprobsLimit) }
+    if fields.has("prompt_logprobs") { promptLogprobs = try fields.int("prompt_logprobs", in: 0...Self.topLogprobsLimit) }
     logitBias = try Self.biases(try fields.value("logit_bias"))
     if fields.has("grammar") { grammar = try fields.value("grammar") }
   }

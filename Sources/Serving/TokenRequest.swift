@@ -20,6 +20,9 @@ package struct TokenRequest: Sendable, Equatable {
   package var stopTokens: Set<Int32> = []
   /// Report each token's log-probability, and this many of the most probable ones; nil for none.
   package var topLogprobs: Int?
+  /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for none. Nothing
+  /// need be drawn then: `maxNewTokens` may be 0.
+  package var promptLogprobs: Int?
   /// Added to these tokens' logits before anything else.
   package var logitBias: [Int32: Float] = [:]
   /// What the output must look like: the JSON form of `StructuredOutput.OutputGrammar`.

@@ -85,6 +85,8 @@ struct RequestLedger {
         }
       }
     }
+    // Told once: another job need not find it again.
+    if case .prompt(let id, _, _) = event { entries[id]?.request.promptLogprobs = nil }
     if event.isLast {
       entries[event.id] = nil
       finishedRequest = true
