@@ -20,7 +20,7 @@ import Testing
       "/v1/completions",
       #"{"model":"demo","prompt":["ab","c"],"echo":true,"max_tokens":4,"n":1,"top_k":3,"min_p":0.1,"presence_penalty":1,"frequency_penalty":-1,"repetition_penalty":1.5,"ignore_eos":true,"stop":"q"}"#
     ),
-    ("/v1/completions", #"{"model":"demo","prompt":[[1,2],[3]],"logprobs":1,"max_tokens":2}"#),
+    ("/v1/completions", #"{"model":"demo","prompt":[[1,2],[3]],"logprobs":1,"echo":true,"max_tokens":2}"#),
     ("/tokenize", #"{"model":"demo","prompt":"a b","add_special_tokens":true,"return_token_strs":true}"#),
     ("/detokenize", #"{"tokens":[5,6,7]}"#),
   ]

@@ -75,9 +75,24 @@ private let header = ResponseHeader(id: "chatcmpl-1", created: 1_700_000_000, mo
     #expect(
       Self.logprobs.completionJSON(textOffset: 10).text() == """
         {"tokens":["é","\u{FFFD}","ab"],"token_logprobs":[null,-0.5,-9999.0],\
-        "top_logprobs":[null,{"\u{FFFD}":-0.5,"A":-9999.0},{}],"text_offset":[10,11,12]}
+        "top_logprobs":[null,{"\u{FFFD}":-0.5,"A":-9999.0},{"ab":-9999.0}],"text_offset":[10,11,12]}
         """)
-    #expect(Self.logprobs.scalarCount == 4)
+    #expect(Self.logprobs.width == 4)
+  }
+
+  @Test func offsetsCountWhatIsShownOfTokens() {
+    let tokens = [
+      TokenLogprob(bytes: Array("<s>".utf8), logprob: nil, width: 0),
+      TokenLogprob(bytes: [0xE2, 0x98], logprob: -1, width: 0), TokenLogprob(bytes: [0x83], logprob: -1, width: 1),
+      TokenLogprob(bytes: [65], logprob: -1),
+    ]
+    #expect(tokens.completionJSON(textOffset: 5)["text_offset"] == [5, 5, 5, 6])
+    #expect(tokens.width == 2)
+  }
+
+  @Test func aTokenThatIsNoneOfTheMostProbableIsAmongThemAllTheSame() {
+    let tokens = [TokenLogprob(bytes: [65], logprob: -3, top: [.init(bytes: [66], logprob: -1)])]
+    #expect(tokens.completionJSON(textOffset: 0)["top_logprobs"]?.array?[0] == ["B": .double(-1), "A": .double(-3)])
   }
 
   @Test func aTextCompletionAndItsChunksHaveOneForm() {

@@ -62,6 +62,13 @@ struct TokenRoom {
   let contextLength: Int
   let param: String
 
+  /// Throws when the prompt alone does not fit.
+  func checkPrompt() throws(APIError) {
+    guard promptCount <= contextLength else {
+      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, param: param, generates: false)
+    }
+  }
+
   /// As many as were asked for, which must fit; or else all that fit.
   func maxNewTokens(asked: Int?) throws(APIError) -> Int {
     let room = contextLength - promptCount

@@ -7,8 +7,8 @@ import StructuredOutput
 struct CompletionPlan: Sendable {
   struct Prompt: Sendable {
     var tokens: [Int32]
-    /// What an echo begins with.
-    var text: String
+    /// What the answer begins with; nil where it begins with its own tokens.
+    var echo: EchoedPrompt?
     var maxNewTokens: Int
   }
 
@@ -18,39 +18,38 @@ struct CompletionPlan: Sendable {
   let grammar: JSONValue?
 
   var choiceCount: Int { prompts.count * request.choiceCount }
-  /// Only the prompt is to be measured, and shown.
-  var needsNoTokens: Bool { request.maxTokens == 0 }
+  /// The answer tells how probable the prompts are.
+  var scoresPrompts: Bool { request.echoes && request.logprobs != nil }
+  /// Only the prompts' tokens are to be counted, and shown.
+  var needsNoEngine: Bool { request.maxTokens == 0 && !scoresPrompts }
 
   /// `isCountAsked`: the request says how many tokens it wants. Takes time in proportion to the prompts.
   init(
     _ request: CompletionRequest, isCountAsked: Bool, text: ServedText, facts: EngineFacts, contextLength: Int
   ) throws(APIError) {
     self.request = request
-    if request.echoes, request.logprobs != nil {
-      throw .invalidRequest(
-        "'echo' cannot be combined with 'logprobs': log-probabilities of prompts are not computed", param: "logprobs",
-        code: "unsupported_parameter")
-    }
     var prompts: [Prompt] = []
     for prompt in request.prompts {
-      let tokens: [Int]
-      var echo = ""
+      let (tokens, string): ([Int], String?)
       switch prompt {
-      case .text(let string):
-        tokens = try text.encode(string, addSpecialTokens: true)
-        echo = string
-      case .tokens(let ids):
-        tokens = ids
-        if request.echoes { echo = try text.decode(ids) }
+      case .text(let given): (tokens, string) = (try text.encode(given, addSpecialTokens: true), given)
+      case .tokens(let ids): (tokens, string) = (ids, nil)
       }
       guard !tokens.isEmpty else {
         throw .invalidRequest("'prompt' has no tokens: there is nothing to continue", param: "prompt")
       }
       let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, param: "prompt")
-      let asked =
-        isCountAsked ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
-      let count = request.maxTokens == 0 ? 0 : try room.maxNewTokens(asked: asked)
-      prompts.append(Prompt(tokens: tokens.map { Int32($0) }, text: request.echoes ? echo : "", maxNewTokens: count))
+      let count: Int
+      if request.maxTokens == 0 {
+        // What is scored has to be in the context, if nothing else has.
+        if request.logprobs != nil { try room.checkPrompt() }
+        count = 0
+      } else {
+        let asked = isCountAsked ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
+        count = try room.maxNewTokens(asked: asked)
+      }
+      let echo = request.echoes ? try EchoedPrompt(tokens, of: string, tokenizer: text.tokenizer) : nil
+      prompts.append(Prompt(tokens: tokens.map { Int32($0) }, echo: echo, maxNewTokens: count))
     }
     self.prompts = prompts
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
@@ -71,6 +70,7 @@ struct CompletionPlan: Sendable {
       token.logitBias = request.sampling.tokenBias
       token.stopTokens = stopTokens
       token.topLogprobs = request.logprobs
+      token.promptLogprobs = scoresPrompts ? request.logprobs : nil
       token.grammar = grammar
       requests.append(token)
     }
@@ -89,20 +89,42 @@ struct TextChoice: Sendable {
   private let stopTokens: Set<Int32>
   private var stream: TextStream
   private var textOffset = 0
+  /// What the text begins with, once the engine has told how probable it is; nil where nothing is waited for.
+  private var unscored: EchoedPrompt?
 
   init(index: Int, plan: CompletionPlan, text: ServedText) {
     (self.index, served, stopTokens) = (index, text, plan.stopTokens)
-    self.text = plan.prompts[index / plan.request.choiceCount].text
+    let echo = plan.prompts[index / plan.request.choiceCount].echo
+    unscored = plan.scoresPrompts ? echo : nil
+    self.text = plan.scoresPrompts ? "" : echo?.text ?? ""
     stream = TextStream(text, stop: plan.request.stop)
-    if plan.needsNoTokens { finish = .length }
+    if plan.needsNoEngine { finish = .length }
+  }
+
+  /// The prompt, which comes before all tokens.
+  mutating func push(_ prompt: TokenFeed.ScoredPrompt) throws(APIError) {
+    guard let echo = unscored, let first = echo.tokens.first,
+      prompt.tokens.map({ Int($0.token) }) == Array(echo.tokens.dropFirst())
+    else { throw .internalFailure("the engine scored another prompt than it was asked to") }
+    unscored = nil
+    logprobs.append(TokenLogprob(bytes: served.bytes(Int32(first)), logprob: nil, width: echo.widths[0]))
+    for (token, width) in zip(prompt.tokens, echo.widths.dropFirst()) {
+      guard let logprob = served.logprob(token, width: width) else {
+        throw .internalFailure("the engine told no log-probability of token \(token.token) of the prompt")
+      }
+      logprobs.append(logprob)
+    }
+    text = echo.text
+    if prompt.finish != nil { finish = .length }
   }
 
   /// What a token adds. Nothing may be pushed once `finish` is set.
-  mutating func push(_ token: TokenFeed.Token) {
+  mutating func push(_ token: TokenFeed.Token) throws(APIError) {
+    guard unscored == nil else { throw .internalFailure("the engine went on without having scored the prompt") }
     tokenCount += 1
-    if let logprob = served.logprob(token.drawn) { logprobs.append(logprob) }
     let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
     let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
+    if let logprob = served.logprob(token.drawn, width: piece.width) { logprobs.append(logprob) }
     text += piece.text
     finish = piece.finish
   }
@@ -116,7 +138,7 @@ struct TextChoice: Sendable {
   mutating func takeChunk(wantsLogprobs: Bool) -> CompletionResponse.Choice? {
     guard !text.isEmpty || finish != nil else { return nil }
     defer {
-      textOffset += logprobs.scalarCount
+      textOffset += logprobs.width
       (text, logprobs) = ("", [])
     }
     return .init(

@@ -97,6 +97,8 @@ struct ChatFrames: FrameSource {
   mutating func next() async throws -> String? {
     switch try await feed.next() {
     case .idle: return ServerSentEvents.keepAlive
+    // No chat asks for it.
+    case .prompt: return ""
     case .tokens(let tokens):
       var frames = ""
       for token in tokens { add(token, to: &frames) }

@@ -21,13 +21,13 @@ extension Responder {
       let (plan, requests) = try await coordinator.pool.run {
         let plan = try CompletionPlan(
           completion, isCountAsked: isCountAsked, text: text, facts: facts, contextLength: contextLength)
-        return (plan, plan.needsNoTokens ? [] : try plan.tokenRequests(ids: submission.ids))
+        return (plan, plan.needsNoEngine ? [] : try plan.tokenRequests(ids: submission.ids))
       }
       coordinator.metrics.count { $0.promptTokens += plan.promptTokens }
       submission.submit(requests)
       let choices = (0..<plan.choiceCount).map { TextChoice(index: $0, plan: plan, text: text) }
       var feed = TokenFeed(submission, metrics: coordinator.metrics, arrival: arrival)
-      if plan.needsNoTokens { for index in choices.indices { feed.end(index) } }
+      if plan.needsNoEngine { for index in choices.indices { feed.end(index) } }
       let header = ResponseHeader(
         id: coordinator.identifiers.completion(), created: Int(Date().timeIntervalSince1970), model: completion.model)
       if let stream = completion.stream {
@@ -51,10 +51,14 @@ extension Responder {
   ) async throws -> JSONValue {
     var (choices, feed) = (choices, feed)
     while let step = try await feed.next() {
-      guard case .tokens(let tokens) = step else { continue }
-      for token in tokens where choices[token.index].finish == nil {
-        choices[token.index].push(token)
-        if choices[token.index].finish != nil { feed.end(token.index) }
+      switch step {
+      case .idle: break
+      case .prompt(let prompt): try choices[prompt.index].push(prompt)
+      case .tokens(let tokens):
+        for token in tokens where choices[token.index].finish == nil {
+          try choices[token.index].push(token)
+          if choices[token.index].finish != nil { feed.end(token.index) }
+        }
       }
     }
     let answers = choices.map { $0.choice(wantsLogprobs: plan.request.logprobs != nil) }
@@ -100,10 +104,15 @@ struct CompletionFrames: FrameSource {
     }
     switch try await feed.next() {
     case .idle: return ServerSentEvents.keepAlive
+    case .prompt(let prompt):
+      var frames = ""
+      try choices[prompt.index].push(prompt)
+      addChunk(prompt.index, to: &frames)
+      return frames
     case .tokens(let tokens):
       var frames = ""
       for token in tokens where choices[token.index].finish == nil {
-        choices[token.index].push(token)
+        try choices[token.index].push(token)
         addChunk(token.index, to: &frames)
         if choices[token.index].finish != nil { feed.end(token.index) }
       }

@@ -81,7 +81,7 @@ extension TokenEvent {
   var isLast: Bool {
     switch self {
     case .started: false
-    case .token(_, _, let finish): finish != nil
+    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
     case .failed: true
     }
   }

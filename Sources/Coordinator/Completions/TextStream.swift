@@ -10,6 +10,8 @@ struct TextStream: Sendable {
     var text: String
     /// nil while the sequence goes on.
     var finish: OpenAIProtocol.FinishReason?
+    /// Characters (Unicode scalars) that became certain with the token, were there no stop strings.
+    var width: Int
   }
 
   private let text: ServedText
@@ -27,13 +29,15 @@ struct TextStream: Sendable {
 
   /// `isEnd`: the token is one of those that end the sequence, and is no text.
   mutating func push(_ token: Int32, finish: Serving.FinishReason?, isEnd: Bool) -> Piece {
-    let (shown, isStopped) = stops.push(decode(Int(token), isEnd: isEnd))
-    if isStopped { return Piece(text: shown, finish: .stop) }
-    guard let finish else { return Piece(text: shown, finish: nil) }
+    let decoded = decode(Int(token), isEnd: isEnd)
+    let width = decoded.unicodeScalars.count
+    let (shown, isStopped) = stops.push(decoded)
+    if isStopped { return Piece(text: shown, finish: .stop, width: width) }
+    guard let finish else { return Piece(text: shown, finish: nil, width: width) }
     // Bytes of a character that never became whole.
     let (rest, isStoppedAtEnd) = stops.push((try? decoder.finish()) ?? "")
-    if isStoppedAtEnd { return Piece(text: shown + rest, finish: .stop) }
-    return Piece(text: shown + rest + stops.flush(), finish: finish == .stop ? .stop : .length)
+    if isStoppedAtEnd { return Piece(text: shown + rest, finish: .stop, width: width) }
+    return Piece(text: shown + rest + stops.flush(), finish: finish == .stop ? .stop : .length, width: width)
   }
 
   private mutating func decode(_ id: Int, isEnd: Bool) -> String {
@@ -47,12 +51,12 @@ struct TextStream: Sendable {
 }
 
 extension ServedText {
-  /// A drawn token's log-probability as responses tell it; nil where none was asked for.
-  func logprob(_ drawn: DrawnToken) -> TokenLogprob? {
+  /// A token's log-probability as responses tell it; nil where none was asked for. `width`: see `TokenLogprob`.
+  func logprob(_ drawn: DrawnToken, width: Int? = nil) -> TokenLogprob? {
     guard let logprob = drawn.logprob else { return nil }
     return TokenLogprob(
       bytes: bytes(drawn.token), logprob: Double(logprob),
-      top: drawn.top.map { .init(bytes: bytes($0.token), logprob: Double($0.logprob)) })
+      top: drawn.top.map { .init(bytes: bytes($0.token), logprob: Double($0.logprob)) }, width: width)
   }
 
   func bytes(_ token: Int32) -> [UInt8] { tokenizer.tokenBytes(Int(token)) ?? [] }

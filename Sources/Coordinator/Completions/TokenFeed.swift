@@ -10,8 +10,19 @@ struct TokenFeed: Sendable {
     var finish: Serving.FinishReason?
   }
 
+  /// What a sequence's prompt tokens after the first were worth.
+  struct ScoredPrompt {
+    /// The sequence's number among the request's.
+    var index: Int
+    var tokens: [DrawnToken]
+    /// Set where nothing is drawn.
+    var finish: Serving.FinishReason?
+  }
+
   enum Step {
     case tokens([Token])
+    /// Before the sequence's tokens, where it was asked for.
+    case prompt(ScoredPrompt)
     /// Nothing has come for a while.
     case idle
   }
@@ -24,6 +35,8 @@ struct TokenFeed: Sendable {
   private var lastToken: [ContinuousClock.Instant?]
   private var hasStarted: [Bool]
   private var hasEnded: [Bool]
+  /// Taken from the mailbox, and not looked at yet.
+  private var waiting: ArraySlice<TokenEvent> = []
 
   init(_ submission: Submission, metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
     (self.submission, self.metrics, self.arrival) = (submission, metrics, arrival)
@@ -38,18 +51,34 @@ struct TokenFeed: Sendable {
   /// gone.
   mutating func next() async throws -> Step? {
     while hasEnded.contains(false) {
-      let events: [TokenEvent]
-      switch await submission.mailbox.next() {
-      case .events(let taken): events = taken
-      case .tick: return .idle
-      case .closed(.drained): throw APIError.stopping
-      case .closed(.clientLeft), .closed(.clientTooSlow): throw ClientGone()
+      if waiting.isEmpty {
+        switch await submission.mailbox.next() {
+        case .events(let taken): waiting = taken[...]
+        case .tick: return .idle
+        case .closed(.drained): throw APIError.stopping
+        case .closed(.clientLeft), .closed(.clientTooSlow): throw ClientGone()
+        }
       }
+      if let prompt = takePrompt() { return .prompt(prompt) }
       var tokens: [Token] = []
-      for event in events { if let token = try take(event) { tokens.append(token) } }
+      while let event = waiting.first {
+        if case .prompt = event { break }
+        waiting.removeFirst()
+        if let token = try take(event) { tokens.append(token) }
+      }
       if !tokens.isEmpty { return .tokens(tokens) }
     }
     return nil
+  }
+
+  /// What waits first, if it is of a prompt and wanted.
+  private mutating func takePrompt() -> ScoredPrompt? {
+    guard case .prompt(let id, let tokens, let finish) = waiting.first else { return nil }
+    waiting.removeFirst()
+    let index = id.value - submission.ids.lowerBound
+    guard hasEnded.indices.contains(index), !hasEnded[index] else { return nil }
+    if finish != nil { hasEnded[index] = true }
+    return ScoredPrompt(index: index, tokens: tokens, finish: finish)
   }
 
   /// Nothing more of a sequence is wanted.
@@ -74,6 +103,8 @@ struct TokenFeed: Sendable {
       record(index)
       if finish != nil { hasEnded[index] = true }
       return Token(index: index, drawn: drawn, finish: finish)
+    // Taken before.
+    case .prompt: return nil
     case .failed(_, let message):
       hasEnded[index] = true
       metrics.count { $0.engineFailures += 1 }

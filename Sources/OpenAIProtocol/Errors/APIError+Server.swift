@@ -34,12 +34,12 @@ extension APIError {
     message: "a valid API key is needed: send the header 'Authorization: Bearer KEY'")
 
   package static func promptTooLong(
-    promptTokens: Int, contextLength: Int, param: String = "messages"
+    promptTokens: Int, contextLength: Int, param: String = "messages", generates: Bool = true
   ) -> APIError {
     APIError(
       status: 400, code: "context_length_exceeded", param: param,
-      message: "the prompt has \(promptTokens) tokens, but this model's context holds \(contextLength), "
-        + "and one more must be generated: shorten the prompt")
+      message: "the prompt has \(promptTokens) tokens, but this model's context holds \(contextLength)"
+        + (generates ? ", and one more must be generated" : "") + ": shorten the prompt")
   }
 
   /// A prompt that fits, with an output that does not.

@@ -21,11 +21,16 @@ package struct TokenLogprob: Sendable, Equatable {
   package var logprob: Double?
   /// Most probable first.
   package var top: [Candidate]
+  /// Characters (Unicode scalars) the choice's text has more of with this token: none for a token that is not shown,
+  /// or that only begins a character.
+  package var width: Int
 
-  package init(bytes: [UInt8], logprob: Double?, top: [Candidate] = []) {
+  /// `width`: where it is nil, that of the token's own text.
+  package init(bytes: [UInt8], logprob: Double?, top: [Candidate] = [], width: Int? = nil) {
     self.bytes = bytes
     self.logprob = logprob
     self.top = top
+    self.width = width ?? String(decoding: bytes, as: UTF8.self).unicodeScalars.count
   }
 
   package var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -56,13 +61,13 @@ extension [TokenLogprob] {
   package var chatJSON: JSONValue { ["content": .array(map(\.chatJSON)), "refusal": .null] }
 
   /// The `logprobs` of a text completion's choice. `textOffset`: characters (Unicode scalars) of the choice's text
-  /// before the first of these tokens; what it will be for the next ones is `textOffset` + `scalarCount`.
+  /// before the first of these tokens; what it will be for the next ones is `textOffset` + `width`.
   package func completionJSON(textOffset: Int) -> JSONValue {
     var offset = textOffset
     var offsets: [JSONValue] = []
     for token in self {
       offsets.append(.int(offset))
-      offset += token.text.unicodeScalars.count
+      offset += token.width
     }
     return [
       "tokens": .array(map { .string($0.text) }),
@@ -71,16 +76,17 @@ extension [TokenLogprob] {
     ]
   }
 
-  /// How many characters (Unicode scalars) these tokens' texts have.
-  package var scalarCount: Int { reduce(0) { $0 + $1.text.unicodeScalars.count } }
+  /// How many characters (Unicode scalars) these tokens are of their choice's text.
+  package var width: Int { reduce(0) { $0 + $1.width } }
 }
 
 extension TokenLogprob {
-  /// Of candidates with the same text the most probable is told.
+  /// Of candidates with the same text the most probable is told. The token itself is always there, after them.
   fileprivate var topByText: JSONValue {
-    guard logprob != nil else { return .null }
+    guard let logprob else { return .null }
     var object = JSONObject()
     for candidate in top where object[candidate.text] == nil { object[candidate.text] = Self.json(candidate.logprob) }
+    if object[text] == nil { object[text] = Self.json(logprob) }
     return .object(object)
   }
 }

@@ -14,6 +14,8 @@ final class FakeEngine: TokenEngine {
     var delay = Duration.zero
     /// Instead of the rest, after the tokens.
     var failure: String?
+    /// What is told of a prompt that is to be scored: here, as it should be.
+    var scores: @Sendable ([DrawnToken]) -> [DrawnToken]? = { $0 }
 
     init(_ tokens: [Int32]) { self.tokens = tokens }
   }
@@ -72,6 +74,10 @@ final class FakeEngine: TokenEngine {
     Task { [self] in
       try? await Task.sleep(for: script.firstDelay)
       guard emit(.started(request.id, cachedTokens: script.cachedTokens), onEvent) else { return }
+      if let count = request.promptLogprobs, let scores = script.scores(Self.scores(request.prompt, count)) {
+        let finish: FinishReason? = request.maxNewTokens == 0 ? .length : nil
+        guard emit(.prompt(request.id, scores, finish: finish), onEvent) else { return }
+      }
       let tokens = script.tokens.prefix(request.maxNewTokens)
       for (i, token) in tokens.enumerated() {
         if i > 0, script.delay > .zero { try? await Task.sleep(for: script.delay) }
@@ -80,6 +86,20 @@ final class FakeEngine: TokenEngine {
         guard emit(.token(request.id, Self.drawn(token, request), finish: finish), onEvent) else { return }
       }
       if let failure = script.failure { _ = emit(.failed(request.id, message: failure), onEvent) }
+    }
+  }
+
+  /// Token i has the log-probability -i / 4; the tokens that follow it in the vocabulary are more probable if i is odd.
+  private static func scores(_ prompt: [Int32], _ count: Int) -> [DrawnToken] {
+    prompt.enumerated().dropFirst().map { i, token in
+      let logprob = -Float(i) / 4
+      let top = (0..<count).map { k in
+        let isToken = i % 2 == 0
+        return Candidate(
+          token: (token + Int32(k) + (isToken ? 0 : 1)) % 4096,
+          logprob: isToken ? logprob - Float(k) : logprob * Float(k + 1) / Float(count + 1))
+      }
+      return DrawnToken(token, logprob: logprob, top: top)
     }
   }
 
@@ -94,7 +114,7 @@ final class FakeEngine: TokenEngine {
     let isActive = contents.withLock { state in
       let isActive = state.active.contains(event.id)
       switch event {
-      case .token(_, _, .some), .failed: state.active.remove(event.id)
+      case .token(_, _, .some), .prompt(_, _, .some), .failed: state.active.remove(event.id)
       default: break
       }
       return isActive
