@@ -157,6 +157,8 @@ package final class LocalEngine: TokenEngine {
     switch event {
     case .started(let id, let cached):
       guard let client = clients.bySequence[id] else { return }
+      // Thrown out half-way, a prompt is scored again from its beginning.
+      if client.scores != nil { clients.bySequence[id]?.scores = [] }
       client.onEvent(.started(client.request.id, cachedTokens: cached))
     case .token(let id, let token, let finish):
       guard let client = clients.bySequence[id] else { return }
