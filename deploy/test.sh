@@ -9,10 +9,11 @@ export SWIFT_BACKTRACE=enable=no
 
 ./deploy/install-packages.sh
 
-# Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others.
+# Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others; and so do tests
+# of servers and clients, whose waits would count what runs beside them.
 # All tests are Swift Testing's; XCTest would only add a line about none of its own.
 run_tests() {
-  local whole_runs='^(FabricTests\.MPITests|CommandTests\.)'
+  local whole_runs='^(FabricTests\.MPITests|CommandTests\.|CoordinatorTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
   swift test --skip-build --disable-xctest "$@" --skip "$whole_runs" </dev/null
   swift test --skip-build --disable-xctest "$@" --filter "$whole_runs" --no-parallel </dev/null
 }

@@ -28,8 +28,8 @@ import Testing
     let report = ServingFigures(record)
     #expect(report.completed == 2 && record.peakConcurrency == 2 && report.withoutUsage == 0)
     #expect(report.promptTokens == 6 && report.outputTokens == 10 && report.cachedTokens == 2)
-    #expect(report.timeToFirstToken.median >= 0.199 && report.timeToFirstToken.median < 2)
-    #expect(report.timePerOutputToken.median >= 0.08 && report.timePerOutputToken.median < 1)
+    #expect(report.timeToFirstToken.median >= 0.199)
+    #expect(report.timePerOutputToken.median >= 0.08)
     #expect(report.interTokenLatency.count == 8 && report.latency.median >= 0.58 && report.duration >= report.latency.maximum)
     for outcome in record.outcomes {
       let sum = outcome.timeToFirstToken! + 4 * outcome.timePerOutputToken!

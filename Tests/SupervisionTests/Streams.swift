@@ -32,6 +32,7 @@ final class Streams: @unchecked Sendable {
     if stream.hasEnded { stream.excess += 1 }
     switch event {
     case .started: break
+    case .prompt(_, _, let finish): stream.finish = finish ?? stream.finish
     case .token(_, let drawn, let finish):
       stream.tokens.append(drawn.token)
       stream.finish = finish ?? stream.finish
