@@ -25,14 +25,20 @@ struct PartialSums {
       return output ?? first
     }
     let total = output ?? first
-    var left = parts.count - 1
-    func add(_ target: Int, _ source: Int) {
-      left -= 1
-      let sum = row(parts.places[target])
-      // The last addition gives the total.
-      compute.sum(sum, row(parts.places[source]), into: left == 0 ? total : sum, count: hiddenSize)
+    guard parts.count > 2 else {
+      compute.sum(first, row(parts.places[1]), into: total, count: hiddenSize)
+      return total
     }
-    if parts.count == 2 { add(0, 1) } else { CombineTree.visit(parts.ids, count: parts.count, add: add) }
+    var left = parts.count - 1
+    // By its address: a variable that a closure changes would be put on the heap, for every token.
+    withUnsafeMutablePointer(to: &left) { left in
+      CombineTree.visit(parts.ids, count: parts.count) { target, source in
+        left.pointee -= 1
+        let sum = row(parts.places[target])
+        // The last addition gives the total.
+        compute.sum(sum, row(parts.places[source]), into: left.pointee == 0 ? total : sum, count: hiddenSize)
+      }
+    }
     return total
   }
 }

@@ -48,7 +48,7 @@ struct DispatchBenchmark {
       communicator: communicator, placement: placement, bank: EchoExperts(benchmark.wire), compute: compute,
       wire: benchmark.wire, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
       channels: channels)
-    let decisions = benchmark.decisions(rankCount: size, seed: UInt64(communicator.rank.index + 1))
+    let decisions = benchmark.decisions(placement: placement, seed: UInt64(communicator.rank.index + 1))
     let hidden = benchmark.wire.hiddenSize
     let input = AlignedBuffer<Float>(count: benchmark.tokens * hidden)
     for i in 0..<input.count { input.pointer[i] = Float(i % 17) }
@@ -99,8 +99,8 @@ struct DispatchBenchmark {
 }
 
 extension DispatchBenchmark.Case {
-  fileprivate func decisions(rankCount: Int, seed: UInt64) -> RouterDecisions {
+  fileprivate func decisions(placement: ExpertPlacement, seed: UInt64) -> RouterDecisions {
     if let record, routing == .recorded { return SyntheticRouting.decisions(count: tokens, from: record, seed: seed) }
-    return routing.decisions(count: tokens, expertCount: expertCount, topK: topK, rankCount: rankCount, seed: seed)
+    return routing.decisions(count: tokens, topK: topK, placement: placement, seed: seed)
   }
 }

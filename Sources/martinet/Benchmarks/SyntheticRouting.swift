@@ -1,3 +1,5 @@
+import ExpertParallelism
+import Fabric
 import MoEModel
 import Telemetry
 
@@ -13,7 +15,8 @@ enum SyntheticRouting: String, CaseIterable {
   case recorded
 
   /// `count` tokens' decisions, distinct experts in ascending order; the same for the same `seed`.
-  func decisions(count: Int, expertCount: Int, topK: Int, rankCount: Int, seed: UInt64) -> RouterDecisions {
+  func decisions(count: Int, topK: Int, placement: ExpertPlacement, seed: UInt64) -> RouterDecisions {
+    let expertCount = placement.expertCount
     let decisions = RouterDecisions(capacity: max(count, 1), topK: topK)
     var state = seed &* 0x9E37_79B9_7F4A_7C15 | 1
     func random(_ limit: Int) -> Int {
@@ -22,14 +25,16 @@ enum SyntheticRouting: String, CaseIterable {
       state ^= state << 17
       return Int(state >> 11) % max(limit, 1)
     }
-    let first = max(expertCount / rankCount, min(topK, expertCount))
+    // Rank 0's first, and as many of the others' as a token needs beside them.
+    let (own, others) = (placement.experts(of: Rank(0)), (0..<expertCount).filter { placement.owners[$0] != Rank(0) })
+    let first = own + others.prefix(max(0, topK - own.count))
     // Weights of experts scattered over the ids, so that the popular ones are not all on one rank.
     let harmonic = (0..<expertCount).map { 1 / Double(($0 * 7919) % expertCount + 1) }
     let total = harmonic.reduce(0, +)
     func draw() -> Int32 {
       switch self {
       case .uniform, .recorded: return Int32(random(expertCount))
-      case .oneRank: return Int32(random(first))
+      case .oneRank: return Int32(first[random(first.count)])
       case .zipf:
         var rest = Double(random(1 << 30)) / Double(1 << 30) * total
         for (expert, weight) in harmonic.enumerated() {
