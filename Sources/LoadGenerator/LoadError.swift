@@ -2,6 +2,7 @@
 package enum LoadError: Error, Equatable, CustomStringConvertible {
   case badURL(String)
   case badKey
+  case badCertificates(path: String)
   case unreachable(url: String, reason: String)
   case refused(what: String, status: Int, message: String)
   case malformedReply(what: String, reason: String)
@@ -17,6 +18,7 @@ package enum LoadError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .badURL(let url): "\"\(url)\" is no address of a server; write it as http://host:port"
     case .badKey: "the API key has characters that no HTTP header may hold; give it as one line of ASCII"
+    case .badCertificates(let path): "\(path) holds no certificates that can be read; give a PEM file"
     case .unreachable(let url, let reason):
       "no server answers at \(url): \(reason); start one with `martinet serve`, or name it with --url"
     case .refused(let what, let status, let message): "the server refused \(what) with status \(status): \(message)"

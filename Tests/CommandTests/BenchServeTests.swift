@@ -8,7 +8,7 @@ extension CommandTests {
       (["--dataset", "/no/such.jsonl"], "cannot read /no/such.jsonl"), (["--concurrency", "0"], "--concurrency 0"),
       (["--requests", "1000000", "--prompt-length", "1048576"], "lower --requests"),
       (["--request-rate", "nan"], "--request-rate nan"), (["--report-json", "/no/such/file"], "cannot write /no/such/file"),
-      (["--api-key", "a", "--api-key-file", "b"], "give one"), (["--api-key", "a b"], "API key"),
+      (["--api-key", "a", "--api-key-file", "b"], "give one"), (["--api-key", "a b"], "API key"), (["--ca-certificate", "/nowhere"], "/nowhere holds no certificates"),
     ] as [([String], String)])
     func whatCannotBeDoneIsSaidInWords(arguments: [String], words: String) throws {
       let run = try Program.run(["bench", "serve", "--requests", "2"] + arguments)

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import JSON
 import NIOCore
 import NIOPosix
+import NIOSSL
 
 /// A server that speaks OpenAI's API.
 package final class ServerClient: Sendable {
@@ -10,7 +11,8 @@ package final class ServerClient: Sendable {
   let http: HTTPClient
 
   /// `url` may end in `/v1`. At most `connections` requests are under way at once; others would wait.
-  package init(url: String, key: String?, connections: Int) throws(LoadError) {
+  /// A server's certificate must be signed by one of those in the PEM file `authorities`; nil: by one that this host trusts.
+  package init(url: String, key: String?, authorities: String? = nil, connections: Int) throws(LoadError) {
     var base = url[...]
     while base.last == "/" { base.removeLast() }
     if base.hasSuffix("/v1") { base.removeLast(3) }
@@ -28,6 +30,14 @@ package final class ServerClient: Sendable {
     configuration.timeout.connect = .seconds(10)
     configuration.httpVersion = .http1Only
     configuration.redirectConfiguration = .disallow
+    if let authorities {
+      guard let certificates = try? NIOSSLCertificate.fromPEMFile(authorities), !certificates.isEmpty else {
+        throw .badCertificates(path: authorities)
+      }
+      var security = TLSConfiguration.makeClientConfiguration()
+      security.trustRoots = .certificates(certificates)
+      configuration.tlsConfiguration = security
+    }
     http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
 
@@ -110,6 +120,8 @@ package final class ServerClient: Sendable {
       error.dnsAError != nil && error.connectionErrors.isEmpty
         ? "the host's name is not known" : error.connectionErrors.first.map { words($0.error) } ?? "no connection"
     case let error as IOError: error.errnoCode == 111 ? "connection refused" : "\(error)"
+    case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("CERTIFICATE_VERIFY_FAILED"):
+      "nobody whom this host trusts vouches for its certificate; name who does with --ca-certificate"
     default: "\(error)"
     }
   }

@@ -27,6 +27,8 @@ struct BenchServe: ParsableCommand {
   @Option(help: "Where the server listens.") var url = "http://127.0.0.1:8000"
   @Option(help: "Sent as bearer token. Others on this host can see it; prefer --api-key-file.") var apiKey: String?
   @Option(help: ArgumentHelp("The same, out of the first line of a file.", valueName: "file")) var apiKeyFile: String?
+  @Option(help: ArgumentHelp("Certificates (PEM) that vouch for an https server, in place of those this host trusts.", valueName: "file"))
+  var caCertificate: String?
   @Option(help: "The model to ask for. (default: the first that the server lists)") var model: String?
   @Option(help: ArgumentHelp(
     "Which API. (default: completions for token ids, chat for text and messages)", valueName: "chat|completions"))
@@ -99,7 +101,7 @@ struct BenchServe: ParsableCommand {
     let limit = concurrency ?? (requestRate == nil ? 16 : nil)
     let lines = try datasetLines()
     if let reportJson { try LoadOutput.check(reportJson) }
-    let client = try ServerClient(url: url, key: try key(), connections: limit ?? requests)
+    let client = try ServerClient(url: url, key: try key(), authorities: caCertificate, connections: limit ?? requests)
     let record: LoadRecord
     let setting: LoadSetting
     do {
