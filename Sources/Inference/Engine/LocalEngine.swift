@@ -66,10 +66,10 @@ package final class LocalEngine: TokenEngine {
   private let shared = Mutex(Shared())
   private let wakeUp = DispatchSemaphore(value: 0)
 
-  /// How often an idle loop looks for signals, and how fresh a status is that somebody looks at.
+  /// How often an idle loop looks for signals, and how old a status may become while steps are taken.
   private static let idleInterval = DispatchTimeInterval.milliseconds(50)
   private static let statusInterval = Duration.seconds(1)
-  /// A status is kept fresh for so long after it was asked for.
+  /// An idle job's is kept fresh for so long after it was asked for: clocks go on, and a page shows rates.
   private static let statusInterest = Duration.seconds(5)
 
   package init(constrain: @escaping Constrain) { self.constrain = constrain }
@@ -117,6 +117,7 @@ package final class LocalEngine: TokenEngine {
     var clients = Clients()
     var hasInterrupted = false
     var lastStatus: ContinuousClock.Instant?
+    var isStatusOld = true
     shared.withLock { ($0.facts, $0.state) = (facts, .ready) }
     defer { shared.withLock { $0.state = .stopped } }
     while true {
@@ -139,8 +140,9 @@ package final class LocalEngine: TokenEngine {
         try onInterrupt()
       }
       let now = ContinuousClock.now
-      if let statusWanted, now - statusWanted < Self.statusInterest, lastStatus.map({ now - $0 >= Self.statusInterval }) ?? true {
-        lastStatus = now
+      isStatusOld = isStatusOld || statusWanted.map { now - $0 < Self.statusInterest } ?? false
+      if isStatusOld, lastStatus.map({ now - $0 >= Self.statusInterval }) ?? true {
+        (lastStatus, isStatusOld) = (now, false)
         let status = try loop.status()
         shared.withLock { $0.status = status }
       }
@@ -149,6 +151,7 @@ package final class LocalEngine: TokenEngine {
         _ = wakeUp.wait(timeout: .now() + Self.idleInterval)
         continue
       }
+      isStatusOld = true
       for event in try loop.step() { deliver(event, &clients, loop) }
     }
   }
