@@ -9,6 +9,9 @@ import ServiceLifecycle
 import Serving
 
 extension Coordinator {
+  /// Of all connections. Lives as long as the process: what closed connections still have to do finds its loop.
+  private static let connectionThreads = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+
   /// Serves until `drain` is called and the requests then in progress have ended. `onListening` gets the port.
   ///
   /// The engine is not stopped: whoever started it does that afterwards. May be called once.
@@ -21,14 +24,13 @@ extension Coordinator {
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
     let server: HTTPServerBuilder =
       try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: max(1, configuration.connectionThreads))
     let application = Application(
       responder: Responder(coordinator: self), server: server,
       configuration: .init(
         address: .hostname(host, port: port),
         availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: configuration.logger)),
       onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
-      eventLoopGroupProvider: .shared(group), logger: configuration.logger)
+      eventLoopGroupProvider: .shared(Self.connectionThreads), logger: configuration.logger)
     let services = ServiceGroup(configuration: .init(services: [application], logger: configuration.logger))
     do {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -43,18 +45,13 @@ extension Coordinator {
         _ = try await tasks.next()
       }
     } catch {
-      await end(group)
+      await pool.stop()
       if error is IOError || error is SocketAddressError {
         throw CoordinatorError.cannotListen(host: host, port: port, reason: "\(error)")
       }
       throw error
     }
-    await end(group)
-  }
-
-  private func end(_ group: MultiThreadedEventLoopGroup) async {
     await pool.stop()
-    try? await group.shutdownGracefully()
   }
 
   /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is

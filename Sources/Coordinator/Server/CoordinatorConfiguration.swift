@@ -22,8 +22,6 @@ package struct CoordinatorConfiguration: Sendable {
   package var limits = ServerLimits()
   /// The origin whose pages may use the server from a browser; `*` for all.
   package var allowedOrigin: String?
-  /// Threads that serve connections.
-  package var connectionThreads = 2
   /// Threads that tokenize prompts and lay out conversations.
   package var textThreads = 2
   package var logger = Logger(label: "martinet")
