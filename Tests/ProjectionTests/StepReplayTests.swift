@@ -90,6 +90,30 @@ import Testing
     #expect((1.2...1.5).contains(slow.bytesBetweenHosts / (2 * 32 * 3 * Double(1 << 16))))
   }
 
+  @Test func ranksOnTheSameCoresTakeTurnsAndUseWhatOthersLeaveIdle() throws {
+    let reports = [report(batch: 1), report(batch: 6)]
+    // Nothing but work counts.
+    let network = try Network("hdr", sameHostIn: reports)
+    func outcome(ranks: Int, cores: Int?) throws -> StepReplay.Outcome {
+      let projector = try Projector(fitting: reports, validating: [], record: record, sharedCores: cores, path: "r")
+      var replay = StepReplay(
+        compute: projector.compute, network: network, layout: Layout(rankCount: ranks, ranksPerHost: 1, expertCount: 16),
+        rowBytes: RowBytes(token: 1, sum: 1))
+      replay.coresOfRank = cores.map { cores in (0..<ranks).map { $0 % cores } }
+      return try #require(replay.run(record, kind: .prefill, batch: 24))
+    }
+    for ranks in [2, 3, 4] {
+      let (own, one, two) = (try outcome(ranks: ranks, cores: nil), try outcome(ranks: ranks, cores: 1), try outcome(ranks: ranks, cores: 2))
+      // The costs were measured by two ranks: on one core, each had half of it.
+      let (all, onOne) = (own.computing * Double(ranks), one.computing * Double(ranks))
+      #expect(abs(onOne / all - 0.5) < 1e-9 && abs(two.computing / own.computing - 1) < 1e-9)
+      // One core does one thing after another, and waits for messages only.
+      #expect(one.seconds >= onOne && one.seconds < 1.05 * onOne)
+      #expect(two.seconds >= all / 2 && two.seconds >= own.seconds * 0.999 && two.seconds <= all)
+    }
+    #expect(try outcome(ranks: 2, cores: 2).seconds == outcome(ranks: 2, cores: nil).seconds)
+  }
+
   @Test func ranksOfOneHostSendNothingOverTheNetwork() throws {
     let reports = [report(batch: 1), report(batch: 6)]
     let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")

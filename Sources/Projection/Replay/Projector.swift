@@ -52,10 +52,14 @@ package struct Projector: Sendable {
     (self.sharedCores, self.threads) = (sharedCores, threads)
   }
 
-  /// How much slower a rank gets by the others on its cores.
+  /// How much slower ranks are measured to be by the others on their cores.
   private static func crowding(ranks: Int, threads: Int, _ sharedCores: Int?) -> Double {
-    // Threads are pinned: where they do not divide evenly, everybody waits for the most crowded core.
-    sharedCores.map { Double(max(1, (ranks * threads + $0 - 1) / $0)) } ?? 1
+    sharedCores.map { max(1, Double(ranks * threads) / Double($0)) } ?? 1
+  }
+
+  /// Which ranks take turns on which cores: hosts of one machine are dealt to its cores in turn.
+  private static func coresOfRank(ranks: Int, threads: Int, _ sharedCores: Int?) -> [Int]? {
+    sharedCores.map { cores in (0..<ranks).map { $0 % max(1, cores / threads) } }
   }
 
   private static func check(
@@ -68,9 +72,10 @@ package struct Projector: Sendable {
     let layout = Layout(
       rankCount: report.rankCount, hostOfRank: report.account.ranks.map(\.hostLeader), expertCount: record.expertCount)
     var replay = StepReplay(
-      compute: compute.slowed(by: crowding(ranks: report.rankCount, threads: threads, sharedCores)), network: network, layout: layout,
+      compute: compute, network: network, layout: layout,
       rowBytes: RowBytes(token: report.subject.rowBytes, sum: report.subject.sumBytes))
     replay.calibration = calibration
+    replay.coresOfRank = coresOfRank(ranks: report.rankCount, threads: threads, sharedCores)
     let batch = max(1, report.tokens[kind.rawValue] / steps)
     guard let outcome = replay.run(record, kind: kind, batch: batch), outcome.seconds > 0 else { return nil }
     return Check(
@@ -94,8 +99,8 @@ package struct Projector: Sendable {
   ) -> StepReplay.Outcome? {
     let model = other.map { compute.scaled(to: $0) } ?? compute
     var replay = StepReplay(
-      compute: model.slowed(by: Self.crowding(ranks: layout.rankCount, threads: threads, sharedCores) / speed), network: network,
-      layout: layout, rowBytes: rowBytes)
+      compute: model.slowed(by: 1 / speed), network: network, layout: layout, rowBytes: rowBytes)
+    replay.coresOfRank = Self.coresOfRank(ranks: layout.rankCount, threads: threads, sharedCores)
     replay.calibration = calibration[kind.rawValue]
     return replay.run(routing ?? record, kind: kind, batch: batch)
   }

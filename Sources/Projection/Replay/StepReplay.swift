@@ -21,6 +21,8 @@ package struct StepReplay: Sendable {
   package var rowBytes: RowBytes
   /// How much longer than projected the fitted runs took: noise of the machine, and what nobody models.
   package var calibration = 1.0
+  /// Ranks with the same number take turns on the same cores; nil where each has its own.
+  package var coresOfRank: [Int]?
 
   package init(compute: ComputeModel, network: Network, layout: Layout, rowBytes: RowBytes) {
     (self.compute, self.network, self.layout, self.rowBytes) = (compute, network, layout, rowBytes)
@@ -59,6 +61,7 @@ package struct StepReplay: Sendable {
     var clock = Array(repeating: 0.0, count: size)
     var outcome = Outcome()
     let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
+    let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
       let before = outcome
       let began = clock.max() ?? 0
@@ -73,45 +76,52 @@ package struct StepReplay: Sendable {
       outcome.bytesBetweenHosts = before.bytesBetweenHosts + (outcome.bytesBetweenHosts - before.bytesBetweenHosts) * repeats
     }
     let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
-    var longest = 0.0
+    var busy = Array(repeating: 0.0, count: size)
     for rank in 0..<size where rows[rank] > 0 {
       let own = denseLayers * (compute.attention.seconds(rows[rank]) + compute.dense.seconds(rows[rank])) + compute.outside.seconds(rows[rank])
       outcome.computing += own / Double(size)
-      longest = max(longest, own)
+      busy[cores[rank]] += own
     }
     // A plan goes out and outcomes come back: one way each, and rank 0 reads one outcome after another.
     let link = layout.hostCount > 1 ? network.otherHosts : network.sameHost
     let steering = size > 1 ? 2 * link.seconds(1024) + link.perMessage * Double(size - 1) : 0
     outcome.communicating += steering
-    outcome.seconds = ((clock.max() ?? 0) + longest + steering + compute.steering) * calibration
+    outcome.seconds = ((clock.max() ?? 0) + (busy.max() ?? 0) + steering + compute.steering) * calibration
     return outcome
   }
 
   private func run(_ layer: LayerTraffic, _ rows: [Double], _ clock: inout [Double], _ outcome: inout Outcome) {
     let size = layout.rankCount
-    func spend(_ rank: Int, _ seconds: Double) {
-      clock[rank] += seconds
-      outcome.computing += seconds / Double(size)
+    let cores = coresOfRank ?? Array(0..<size)
+    var free = Array(repeating: 0.0, count: size)
+    /// Every rank's work of a stage. Who is ready first has the cores first: those of ranks that wait are another's.
+    func spend(_ seconds: (Int) -> Double) {
+      for rank in (0..<size).sorted(by: { clock[$0] < clock[$1] }) {
+        let work = seconds(rank)
+        outcome.computing += work / Double(size)
+        guard work > 0 else { continue }
+        clock[rank] = max(clock[rank], free[cores[rank]]) + work
+        free[cores[rank]] = clock[rank]
+      }
     }
-    for rank in 0..<size {
+    spend { rank in
       let sent = layer.dispatched[rank].reduce(0, +)
-      spend(rank, rows[rank] > 0 ? compute.attention.seconds(rows[rank]) + compute.gate.seconds(rows[rank]) : 0)
-      spend(rank, compute.pack.fixed + compute.pack.perRow * Double(sent))
+      return (rows[rank] > 0 ? compute.attention.seconds(rows[rank]) + compute.gate.seconds(rows[rank]) : 0)
+        + compute.pack.fixed + compute.pack.perRow * Double(sent)
     }
     let dispatchBegan = clock
-    for rank in 0..<size where rows[rank] > 0 { spend(rank, compute.shared.seconds(rows[rank])) }
+    spend { rows[$0] > 0 ? compute.shared.seconds(rows[$0]) : 0 }
     // Every rank that has tokens sends to all of its host and to a gateway on each other, be it a header only.
     receive(layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
-    for rank in 0..<size {
+    spend { rank in
       let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
       let work = compute.experts(distinct: layer.distinct[rank], visits: layer.visits[rank])
-      spend(rank, compute.unpack.seconds(Double(arrived)) + work)
       outcome.experts += work / Double(size)
-      spend(rank, compute.pack.perRow * Double(layer.returned[rank].reduce(0, +)))
+      return compute.unpack.seconds(Double(arrived)) + work + compute.pack.perRow * Double(layer.returned[rank].reduce(0, +))
     }
     let combineBegan = clock
     receive(layer.returned, rowBytes: rowBytes.sum, began: combineBegan, senders: nil, &clock, &outcome)
-    for rank in 0..<size where rows[rank] > 0 { spend(rank, compute.merge.seconds(rows[rank])) }
+    spend { rows[$0] > 0 ? compute.merge.seconds(rows[$0]) : 0 }
   }
 
   /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the other.
