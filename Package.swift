@@ -96,12 +96,17 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    // What several of the tests use.
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "ForwardingCommunicator", dependencies: ["Fabric", "Telemetry"], path: "Tests/ForwardingCommunicator",
+      swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
     tests("ServingTests", ["Serving", "JSON"]),
-    tests("KernelsTests", ["CKernels", "COpenBLAS", "Kernels"]),
-    tests("CheckpointsTests", ["Checkpoints", "JSON", "Tensors"]),
-    tests("MachineTests", ["Machine"]),
+    tests("KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Kernels"]),
+    tests("CheckpointsTests", ["TestSupport", "Checkpoints", "JSON", "Tensors"]),
+    tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"], path: "Tests/FabricScenarios",
@@ -112,29 +117,35 @@ let package = Package(
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
-      ["AllocationCounter", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "Serving"]),
+      [
+        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels",
+        "Machine", "Telemetry", "JSON", "Serving",
+      ]),
     tests(
       "ProjectionTests",
-      ["Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
-    tests("FabricTests", ["Fabric", "FabricScenarios", "Telemetry"]),
+      ["TestSupport", "Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+    tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "Serving", "Telemetry"]),
-    tests("TokenizationTests", ["Tokenization", "JSON"]),
+    tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
-    tests("MoEModelTests", ["MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
+    tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(
       "ExpertParallelismTests",
-      ["ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels", "Machine", "Telemetry", "Tensors"]),
+      [
+        "ForwardingCommunicator", "TestSupport", "ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels",
+        "Machine", "Telemetry", "Tensors",
+      ]),
     .target(name: "HTTPConnection", dependencies: ["JSON"], path: "Tests/HTTPConnection", swiftSettings: strict),
     tests(
       "CoordinatorTests",
       [
-        "Coordinator", "HTTPConnection", "DemoModel", "JSON", "OpenAIProtocol", "Prompts", "Serving", "Tokenization",
+        "Coordinator", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "Prompts", "Serving", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
-    tests("CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "Tensors"]),
-    tests("OpenAIProtocolTests", ["OpenAIProtocol", "JSON"]),
+    tests("CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "Tensors", "TestSupport"]),
+    tests("OpenAIProtocolTests", ["TestSupport", "OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
 )

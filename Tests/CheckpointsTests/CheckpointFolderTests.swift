@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 /// The committed models, and what reading them gives.
@@ -52,12 +53,13 @@ struct CheckpointFolderTests {
 
   @Test func theFingerprintDependsOnEveryPartButThePath() throws {
     func fingerprint(_ change: (TemporaryFolder) -> Void) throws -> [UInt8] {
-      let folder = TemporaryFolder()
-      folder.write("{}", as: "config.json")
-      folder.write(shard(["a"]), as: "m.safetensors")
-      folder.write(#"{"weight_map":{"a":"m.safetensors"}}"#, as: "model.safetensors.index.json")
-      change(folder)
-      return try CheckpointFolder(path: folder.path).fingerprint
+      try withTemporaryFolder { folder in
+        folder.write("{}", as: "config.json")
+        folder.write(shard(["a"]), as: "m.safetensors")
+        folder.write(#"{"weight_map":{"a":"m.safetensors"}}"#, as: "model.safetensors.index.json")
+        change(folder)
+        return try CheckpointFolder(path: folder.path).fingerprint
+      }
     }
     let all = try [
       fingerprint { _ in },
@@ -75,70 +77,74 @@ struct CheckpointFolderTests {
   }
 
   @Test(.timeLimit(.minutes(1))) func manyTensorsOpenInLinearTime() throws {
-    let folder = TemporaryFolder()
-    folder.write("{}", as: "config.json")
-    var map: [String] = []
-    for number in 0..<40 {
-      let names = (0..<500).map { "model.layers.\(number).mlp.experts.\($0).down_proj.weight" }
-      folder.write(shard(names), as: "model-\(number).safetensors")
-      map += names.map { "\"\($0)\":\"model-\(number).safetensors\"" }
+    try withTemporaryFolder { folder in
+      folder.write("{}", as: "config.json")
+      var map: [String] = []
+      for number in 0..<40 {
+        let names = (0..<500).map { "model.layers.\(number).mlp.experts.\($0).down_proj.weight" }
+        folder.write(shard(names), as: "model-\(number).safetensors")
+        map += names.map { "\"\($0)\":\"model-\(number).safetensors\"" }
+      }
+      folder.write("{\"weight_map\":{" + map.joined(separator: ",") + "}}", as: "model.safetensors.index.json")
+      let checkpoint = try CheckpointFolder(path: folder.path)
+      #expect(checkpoint.entries.count == 20_000 && checkpoint.fileCount == 40)
+      #expect(checkpoint.tensor("model.layers.39.mlp.experts.499.down_proj.weight")?.fileIndex == 39)
     }
-    folder.write("{\"weight_map\":{" + map.joined(separator: ",") + "}}", as: "model.safetensors.index.json")
-    let checkpoint = try CheckpointFolder(path: folder.path)
-    #expect(checkpoint.entries.count == 20_000 && checkpoint.fileCount == 40)
-    #expect(checkpoint.tensor("model.layers.39.mlp.experts.499.down_proj.weight")?.fileIndex == 39)
   }
 
   // MARK: Reading
 
   @Test func rangesAreReadExactlyAndOnlyInsideTheirTensor() throws {
-    let folder = TemporaryFolder()
-    let header =
-      #"{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[5],"data_offsets":[5,10]}}"#
-    let file = try SafetensorsFile(path: folder.write(safetensors(header, dataByteCount: 10), as: "m.safetensors"))
-    let entry = try #require(file.tensor("b"))
-    for lower in 0...5 {
-      for upper in lower...5 {
-        var buffer = [UInt8](repeating: 0xEE, count: 8)
-        try buffer.withUnsafeMutableBytes { try file.read(entry, bytes: lower..<upper, into: $0) }
-        #expect(buffer == (lower..<upper).map { UInt8($0 + 5) } + [UInt8](repeating: 0xEE, count: 8 - (upper - lower)))
+    try withTemporaryFolder { folder in
+      let header =
+        #"{"a":{"dtype":"U8","shape":[5],"data_offsets":[0,5]},"b":{"dtype":"U8","shape":[5],"data_offsets":[5,10]}}"#
+      let file = try SafetensorsFile(path: folder.write(safetensors(header, dataByteCount: 10), as: "m.safetensors"))
+      let entry = try #require(file.tensor("b"))
+      for lower in 0...5 {
+        for upper in lower...5 {
+          var buffer = [UInt8](repeating: 0xEE, count: 8)
+          try buffer.withUnsafeMutableBytes { try file.read(entry, bytes: lower..<upper, into: $0) }
+          #expect(buffer == (lower..<upper).map { UInt8($0 + 5) } + [UInt8](repeating: 0xEE, count: 8 - (upper - lower)))
+        }
       }
-    }
-    var small = [UInt8](repeating: 0, count: 2)
-    for range in [-1..<1, 0..<6, 5..<6, 6..<6, Int.min..<Int.max, 0..<Int.max] {
+      var small = [UInt8](repeating: 0, count: 2)
+      for range in [-1..<1, 0..<6, 5..<6, 6..<6, Int.min..<Int.max, 0..<Int.max] {
+        let error = small.withUnsafeMutableBytes { buffer in
+          failure { () throws(CheckpointError) in try file.read(entry, bytes: range, into: buffer) }
+        }
+        #expect(error == .rangeOutsideTensor(path: file.path, name: "b", range: range, byteCount: 5))
+      }
       let error = small.withUnsafeMutableBytes { buffer in
-        failure { () throws(CheckpointError) in try file.read(entry, bytes: range, into: buffer) }
+        failure { () throws(CheckpointError) in try file.read(entry, bytes: 0..<3, into: buffer) }
       }
-      #expect(error == .rangeOutsideTensor(path: file.path, name: "b", range: range, byteCount: 5))
-    }
-    let error = small.withUnsafeMutableBytes { buffer in
-      failure { () throws(CheckpointError) in try file.read(entry, bytes: 0..<3, into: buffer) }
-    }
-    #expect(error == .bufferTooSmall(name: "b", byteCount: 2, needed: 3))
-    for offset in [-1, Int.min, Int.max, 1 << 40, 1000] {
-      #expect(throws: CheckpointError.self) { try small.withUnsafeMutableBytes { try file.read(into: $0, at: offset) } }
+      #expect(error == .bufferTooSmall(name: "b", byteCount: 2, needed: 3))
+      for offset in [-1, Int.min, Int.max, 1 << 40, 1000] {
+        #expect(throws: CheckpointError.self) { try small.withUnsafeMutableBytes { try file.read(into: $0, at: offset) } }
+      }
     }
   }
 
   @Test func aFileThatShrinksWhileOpenGivesAnErrorNotASignal() throws {
-    let folder = TemporaryFolder()
-    let path = folder.write(shard(["a", "b", "c"]), as: "m.safetensors")
-    let file = try SafetensorsFile(path: path)
-    try file.checkUnchanged()
-    #expect(truncate(path, off_t(file.byteCount - 2)) == 0)
-    #expect(try file.readAll(try #require(file.tensor("a"))) == [0])
-    let error = failure { () throws(CheckpointError) in try file.readAll(file.entries[1]) }
-    #expect(error == .endedEarly(path: path, byte: file.byteCount - 2, byteCount: file.byteCount))
-    #expect(failure { () throws(CheckpointError) in try file.checkUnchanged() } == .changedSinceOpened(path: path))
+    try withTemporaryFolder { folder in
+      let path = folder.write(shard(["a", "b", "c"]), as: "m.safetensors")
+      let file = try SafetensorsFile(path: path)
+      try file.checkUnchanged()
+      #expect(truncate(path, off_t(file.byteCount - 2)) == 0)
+      #expect(try file.readAll(try #require(file.tensor("a"))) == [0])
+      let error = failure { () throws(CheckpointError) in try file.readAll(file.entries[1]) }
+      #expect(error == .endedEarly(path: path, byte: file.byteCount - 2, byteCount: file.byteCount))
+      #expect(failure { () throws(CheckpointError) in try file.checkUnchanged() } == .changedSinceOpened(path: path))
+    }
   }
 
   @Test func aReplacedFileIsStillReadAsOpened() throws {
-    let folder = TemporaryFolder()
-    let path = folder.write(shard(["a"]), as: "m.safetensors")
-    let file = try SafetensorsFile(path: path)
-    unlink(path)
-    folder.write("something else altogether", as: "m.safetensors")
-    #expect(try file.readAll(file.entries[0]) == [0])
+    try withTemporaryFolder { folder in
+      let path = folder.write(shard(["a"]), as: "m.safetensors")
+      let file = try SafetensorsFile(path: path)
+      unlink(path)
+      folder.write("something else altogether", as: "m.safetensors")
+      #expect(try file.readAll(file.entries[0]) == [0])
+    }
   }
 
   @Test func threadsReadAtTheSameTime() async throws {
@@ -159,19 +165,20 @@ struct CheckpointFolderTests {
 
   // MARK: Conversion
 
-  /// The file of one tensor `w` with the given bytes.
-  func tensor(_ type: ElementType, _ bytes: [UInt8], in folder: TemporaryFolder) throws -> SafetensorsFile {
-    let writer = try SafetensorsWriter(
-      path: folder.path + "/w.safetensors", tensors: [.init("w", type, [bytes.count / type.byteCount])])
-    try writer.append("w", bytes)
-    try writer.finish()
-    return try SafetensorsFile(path: folder.path + "/w.safetensors")
+  /// The open file of one tensor `w` with the given bytes.
+  func tensor(_ type: ElementType, _ bytes: [UInt8]) throws -> SafetensorsFile {
+    try withTemporaryFolder { folder in
+      let path = folder.file("w.safetensors")
+      let writer = try SafetensorsWriter(path: path, tensors: [.init("w", type, [bytes.count / type.byteCount])])
+      try writer.append("w", bytes)
+      try writer.finish()
+      return try SafetensorsFile(path: path)
+    }
   }
 
   @Test func everyHalfPrecisionNumberIsExact() throws {
-    let folder = TemporaryFolder()
     let patterns = (0...UInt16.max).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
-    let halves = try tensor(.float16, patterns, in: folder)
+    let halves = try tensor(.float16, patterns)
     let values = try halves.float32s(halves.entries[0], finite: false)
     for (pattern, value) in values.enumerated() {
       let (exponent, fraction) = (pattern >> 10 & 31, pattern & 1023)
@@ -188,18 +195,17 @@ struct CheckpointFolderTests {
         Issue.record("\(pattern)")
       }
     }
-    let brains = try tensor(.bfloat16, patterns, in: folder)
+    let brains = try tensor(.bfloat16, patterns)
     let wide = try brains.float32s(brains.entries[0], finite: false)
     #expect(wide.indices.allSatisfy { wide[$0].bitPattern == UInt32($0) << 16 })
   }
 
   @Test func damagedWeightsAreNamed() throws {
-    let folder = TemporaryFolder()
     for (bits, finite) in [(0x7F80_0000, false), (0xFF80_0000, false), (0x7FC0_0001, false), (0x7F7F_FFFF, true)] {
       let bytes = [Float(1), Float(bitPattern: UInt32(bits))].flatMap { value in
         (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
       }
-      let file = try tensor(.float32, bytes, in: folder)
+      let file = try tensor(.float32, bytes)
       let entry = file.entries[0]
       let error = failure { () throws(CheckpointError) in try file.float32s(entry) }
       #expect(error == (finite ? nil : .notFinite(path: file.path, name: "w", element: 1, byte: entry.byteOffset + 4)))
@@ -208,7 +214,7 @@ struct CheckpointFolderTests {
   }
 
   @Test(arguments: ElementType.allCases) func onlyFloatingPointTypesBecomeFloats(type: ElementType) throws {
-    let file = try tensor(type, [UInt8](repeating: 0, count: 2 * type.byteCount), in: TemporaryFolder())
+    let file = try tensor(type, [UInt8](repeating: 0, count: 2 * type.byteCount))
     if [.float32, .float16, .bfloat16].contains(type) {
       #expect(try file.float32s(file.entries[0]) == [0, 0])
     } else {

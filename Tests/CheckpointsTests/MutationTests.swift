@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import JSON
+import TestSupport
 import Testing
 
 /// Valid tiny files, changed in every way we could think of. Whatever comes out either is refused with an error or
@@ -106,7 +107,7 @@ struct MutationTests {
   }
 
   @Test(arguments: 0..<4) func randomEditsAreRefusedOrHarmless(seed: UInt64) {
-    var generator = SplitMix(state: seed)
+    var generator = SeededGenerator(seed)
     let pieces = [
       "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u", "\\ud800", "null", "0", "-", "1e9", " ", "\n", "\u{0}", "é",
       "\"a\":{", "9223372036854775807", "\"__metadata__\":", "\"dtype\":\"F32\"", "[0,0]",
@@ -185,17 +186,5 @@ struct MutationTests {
       // Building a document of these values would cost more than 16 times their text.
       if cost > 8 * size { exit(1) }
     }
-  }
-}
-
-/// Steele, Lea and Flood's SplitMix64: the same edits every time.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return z ^ z >> 31
   }
 }

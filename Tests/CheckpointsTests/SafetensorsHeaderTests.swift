@@ -1,5 +1,6 @@
 import Checkpoints
 import JSON
+import TestSupport
 import Testing
 
 /// One file after another that lies about itself; each must be refused for the reason it deserves.

@@ -2,6 +2,7 @@ import Checkpoints
 import Glibc
 import JSON
 import Tensors
+import TestSupport
 import Testing
 
 struct SafetensorsWriterTests {

@@ -1,6 +1,7 @@
 import Checkpoints
 import Glibc
 import JSON
+import TestSupport
 import Testing
 
 /// Folders whose index, shards and links do not agree.
@@ -126,12 +127,13 @@ struct ShardIndexTests {
   // MARK: Links and other kinds of file
 
   @Test func linksToRegularFilesAreFollowedAsInTheHubsCache() throws {
-    let blobs = TemporaryFolder()
-    let blob = blobs.write(shard(["c"]), as: "0123abcd")
-    unlink(folder.path + "/m-2.safetensors")
-    #expect(symlink(blob, folder.path + "/m-2.safetensors") == 0)
-    index(#"{"weight_map":\#(good)}"#)
-    #expect(try CheckpointFolder(path: folder.path).tensor("c") != nil)
+    try withTemporaryFolder { blobs throws in
+      let blob = blobs.write(shard(["c"]), as: "0123abcd")
+      unlink(folder.path + "/m-2.safetensors")
+      #expect(symlink(blob, folder.path + "/m-2.safetensors") == 0)
+      index(#"{"weight_map":\#(good)}"#)
+      #expect(try CheckpointFolder(path: folder.path).tensor("c") != nil)
+    }
   }
 
   @Test func linksToAnythingElseAreRefused() {
@@ -165,30 +167,31 @@ struct ShardIndexTests {
 
   @Test func anIncompleteFolderSaysWhatIsMissing() {
     #expect(failure() == .missingIndex(folder: folder.path, shard: "m-1.safetensors"))
-    let bare = TemporaryFolder()
-    func bareFailure() -> CheckpointError? {
-      CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: bare.path) }
-    }
-    #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
-    bare.write("{}", as: "config.json")
-    #expect(bareFailure() == .noWeights(folder: bare.path, found: nil))
-    bare.write("x", as: "pytorch_model.bin")
-    #expect(bareFailure() == .noWeights(folder: bare.path, found: "pytorch_model.bin"))
-    for name in ["model.safetensors", "model.safetensors.index.json"] {
-      #expect(symlink("nowhere", bare.path + "/" + name) == 0)
-      #expect(bareFailure() == .brokenLink(path: bare.path + "/" + name))
-      unlink(bare.path + "/" + name)
-    }
-    bare.write("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", as: "model.safetensors")
-    #expect(bareFailure() == .gitLFSPointer(path: bare.path + "/model.safetensors"))
-    bare.write("{\"a\":}", as: "config.json")
-    #expect(bareFailure()?.description.contains("config.json") == true)
-    bare.write([UInt8](repeating: 0x20, count: (4 << 20) + 1), as: "config.json")
-    guard case .tooLarge = bareFailure() else { return #expect(Bool(false), "config.json too large") }
-    let file = bare.path + "/config.json"
-    for path in [file, "/nonexistent", "", "/tmp\u{0}"] {
-      let error = CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: path) }
-      #expect(error == .notAFolder(path: path))
+    withTemporaryFolder { bare -> Void in
+      func bareFailure() -> CheckpointError? {
+        CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: bare.path) }
+      }
+      #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
+      bare.write("{}", as: "config.json")
+      #expect(bareFailure() == .noWeights(folder: bare.path, found: nil))
+      bare.write("x", as: "pytorch_model.bin")
+      #expect(bareFailure() == .noWeights(folder: bare.path, found: "pytorch_model.bin"))
+      for name in ["model.safetensors", "model.safetensors.index.json"] {
+        #expect(symlink("nowhere", bare.path + "/" + name) == 0)
+        #expect(bareFailure() == .brokenLink(path: bare.path + "/" + name))
+        unlink(bare.path + "/" + name)
+      }
+      bare.write("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", as: "model.safetensors")
+      #expect(bareFailure() == .gitLFSPointer(path: bare.path + "/model.safetensors"))
+      bare.write("{\"a\":}", as: "config.json")
+      #expect(bareFailure()?.description.contains("config.json") == true)
+      bare.write([UInt8](repeating: 0x20, count: (4 << 20) + 1), as: "config.json")
+      guard case .tooLarge = bareFailure() else { return #expect(Bool(false), "config.json too large") }
+      let file = bare.path + "/config.json"
+      for path in [file, "/nonexistent", "", "/tmp\u{0}"] {
+        let error = CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: path) }
+        #expect(error == .notAFolder(path: path))
+      }
     }
   }
 

@@ -1,17 +1,15 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// Prompts, files and flags that cannot be used: one clear message, exit code 1.
   struct BadInputTests {
     let model: String
-    let folder: TemporaryFolder
+    let folder = TemporaryFolder()
 
-    init() throws {
-      model = try Golden("deepseek_v3").folder
-      folder = try TemporaryFolder()
-    }
+    init() throws { model = try Golden("deepseek_v3").folder }
 
     @discardableResult
     private func expectRefusal(_ arguments: [String], _ words: String..., ranks: Int? = nil) throws -> Program.Outcome {
@@ -41,7 +39,7 @@ extension CommandTests {
         (Array("{\"messages\":[5]}\n".utf8), "message"), (Array("hello ".utf8) + [0xFF, 10], "byte 6"),
       ]
       for (content, word) in cases {
-        let file = try folder.write(Data(content), as: "prompts")
+        let file = folder.write(content, as: "prompts")
         try expectRefusal(["generate", "--model", model, "--prompt-file", file], word)
       }
       try expectRefusal(["generate", "--model", model, "--prompt-file", "/nonexistent/file"], "/nonexistent/file", "No such file")
@@ -76,13 +74,13 @@ extension CommandTests {
       let score = ["score", "--model", model, "--token-ids", "1,2,3"]
       try expectRefusal(score + ["--logits", "/nonexistent/logits"], "/nonexistent/logits", "No such file")
       try expectRefusal(score + ["--routing", folder.path], folder.path)
-      try expectRefusal(score + ["--logits", folder.path("x"), "--routing", folder.path("x")], "--logits")
-      try expectRefusal(["score", "--model", try Golden("qwen3").folder, "--token-ids", "1", "--routing", folder.path("x")], "qwen3")
+      try expectRefusal(score + ["--logits", folder.file("x"), "--routing", folder.file("x")], "--logits")
+      try expectRefusal(["score", "--model", try Golden("qwen3").folder, "--token-ids", "1", "--routing", folder.file("x")], "qwen3")
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 
     @Test func tokenizersThatCannotBeUsedAreNamedAndIDsStillWork() throws {
-      let damaged = try DamagedCheckpoint("deepseek_v3")
+      let damaged = try DamagedCheckpoint("deepseek_v3", in: folder)
       let text = ["generate", "--model", damaged.path, "--prompt", "Hello", "--max-new-tokens", "2"]
       try damaged.edit("tokenizer.json") { data in
         let old = String(decoding: data, as: UTF8.self)
@@ -96,7 +94,7 @@ extension CommandTests {
     }
 
     @Test func templatesThatDoNotEndAreStopped() throws {
-      let damaged = try DamagedCheckpoint("deepseek_v3")
+      let damaged = try DamagedCheckpoint("deepseek_v3", in: folder)
       for (template, word) in [
         ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "limit"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "limit"), ("{{ 'x' * 1000000000000 }}", "limit"),
@@ -118,18 +116,20 @@ extension CommandTests {
       }
       let goldens = ["deepseek_v3_fp8", "gpt_oss_mxfp4", "mixtral", "llama"]
       for round in 0..<32 {
-        let damaged = try DamagedCheckpoint(goldens[round % goldens.count])
-        let isTokenizer = round % 8 >= 6
-        let name = isTokenizer ? "tokenizer.json" : round % 8 < 4 ? "config.json" : try damaged.firstShard
-        try damaged.edit(name) { data in
-          let count = name.hasSuffix(".safetensors") ? min(data.count, 3000) : data.count
-          for _ in 0...random(3) { data[random(count)] = UInt8(random(256)) }
+        try withTemporaryFolder { folder in
+          let damaged = try DamagedCheckpoint(goldens[round % goldens.count], in: folder)
+          let isTokenizer = round % 8 >= 6
+          let name = isTokenizer ? "tokenizer.json" : round % 8 < 4 ? "config.json" : try damaged.firstShard
+          try damaged.edit(name) { data in
+            let count = name.hasSuffix(".safetensors") ? min(data.count, 3000) : data.count
+            for _ in 0...random(3) { data[random(count)] = UInt8(random(256)) }
+          }
+          let run = try Program.run(
+            isTokenizer
+              ? ["tokenize", "--model", damaged.path, "--text", "Hello, 日本語"] : ["inspect", damaged.path, "--ranks", "3"])
+          #expect(run.status == 0 || run.status == 1, "round \(round), \(name): \(run.status) \(run.errors)")
+          #expect((run.status == 1) == !run.errors.isEmpty)
         }
-        let run = try Program.run(
-          isTokenizer
-            ? ["tokenize", "--model", damaged.path, "--text", "Hello, 日本語"] : ["inspect", damaged.path, "--ranks", "3"])
-        #expect(run.status == 0 || run.status == 1, "round \(round), \(name): \(run.status) \(run.errors)")
-        #expect((run.status == 1) == !run.errors.isEmpty)
       }
     }
   }

@@ -1,17 +1,18 @@
 import Foundation
 import JSON
+import TestSupport
 
 /// A copy of a golden's checkpoint, to be damaged.
 final class DamagedCheckpoint {
-  private let folder: TemporaryFolder
-  var path: String { folder.path("model") }
+  let path: String
 
-  convenience init(_ golden: String) throws {
-    try self.init(path: Golden.fixtures.appending(path: "goldens/\(golden)").path)
+  convenience init(_ golden: String, in folder: TemporaryFolder) throws {
+    try self.init(path: Golden.fixtures.appending(path: "goldens/\(golden)").path, in: folder)
   }
 
-  init(path source: String) throws {
-    folder = try TemporaryFolder()
+  /// The copy has a new name in `folder`, the number of what is there; nothing is to be removed from it.
+  init(path source: String, in folder: TemporaryFolder) throws {
+    path = folder.file("model-\(folder.names.count)")
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     for name in try FileManager.default.contentsOfDirectory(atPath: source) where !name.hasPrefix("goldens") {
       try FileManager.default.copyItem(atPath: "\(source)/\(name)", toPath: "\(path)/\(name)")

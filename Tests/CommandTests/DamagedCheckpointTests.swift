@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
@@ -13,6 +14,8 @@ extension CommandTests {
       var apply: @Sendable (DamagedCheckpoint) throws -> Void
       var testDescription: String { name }
     }
+
+    private let folder = TemporaryFolder()
 
     static let shard = "model-00002-of-00003.safetensors"
 
@@ -84,16 +87,18 @@ extension CommandTests {
     }
 
     @Test(arguments: files) func damageIsNamed(_ damage: Damage) throws {
-      let model = try DamagedCheckpoint(damage.golden)
+      let model = try DamagedCheckpoint(damage.golden, in: folder)
       try damage.apply(model)
       try expectRefusal(model.path, damage.words)
     }
 
     @Test func settingsThatCannotBeAreNamed() throws {
       for (key, value, words) in Self.settings {
-        let model = try DamagedCheckpoint("deepseek_v3")
-        try model.set([key: value])
-        try expectRefusal(model.path, words)
+        try withTemporaryFolder { folder in
+          let model = try DamagedCheckpoint("deepseek_v3", in: folder)
+          try model.set([key: value])
+          try expectRefusal(model.path, words)
+        }
       }
     }
 
@@ -103,13 +108,13 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(2)), arguments: ["a shard is missing", "NaN among FP8 scales", "NaN in every embedding"])
     func severalRanksEndTogetherWithOneMessage(_ name: String) throws {
       let damage = Self.files.first { $0.name == name }!
-      let model = try DamagedCheckpoint(damage.golden)
+      let model = try DamagedCheckpoint(damage.golden, in: folder)
       try damage.apply(model)
       try expectRefusal(model.path, damage.words, ranks: 2)
     }
 
     @Test(.timeLimit(.minutes(2))) func ranksThatSeeOtherFilesSaySo() throws {
-      let model = try DamagedCheckpoint("deepseek_v3")
+      let model = try DamagedCheckpoint("deepseek_v3", in: folder)
       try model.set(["rope_theta": .int(10001)])
       let one = ["generate", "--model", try Golden("deepseek_v3").folder] + Self.generation
       let other = ["generate", "--model", model.path] + Self.generation

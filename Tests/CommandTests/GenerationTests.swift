@@ -1,17 +1,15 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// How prompts come in and texts go out.
   struct GenerationTests {
     let golden: Golden
-    let folder: TemporaryFolder
+    let folder = TemporaryFolder()
 
-    init() throws {
-      golden = try Golden("deepseek_v3")
-      folder = try TemporaryFolder()
-    }
+    init() throws { golden = try Golden("deepseek_v3") }
 
     private func generate(_ arguments: [String], model: String? = nil, ranks: Int? = nil) throws -> [JSONValue] {
       let run = try Program.run(["generate", "--model", model ?? golden.folder, "--json"] + arguments, ranks: ranks)
@@ -29,7 +27,7 @@ extension CommandTests {
         ints(try generate(["--prompt-ids", list(prompt.ids)] + sampling)[0]["token_ids"])
       }
       #expect(alone.allSatisfy { $0.count == 24 } && alone != golden.prompts.map { Array($0.greedy.prefix(24)) })
-      let file = try golden.promptFile(in: folder)
+      let file = golden.promptFile(in: folder)
       for (ranks, options) in [(nil, ["--max-sequences", "2"]), (2, ["--max-batch-tokens", "9"]), (3, ["--threads", "2"])] {
         let answers = try generate(["--prompt-file", file] + sampling + options, ranks: ranks)
         #expect(answers.map { ints($0["token_ids"]) } == alone, "\(ranks ?? 1) ranks, \(options)")
@@ -51,7 +49,7 @@ extension CommandTests {
     @Test func theEndOfSequenceTokensAreTheGenerationConfigs() throws {
       let prompt = golden.prompts[0]
       let arguments = ["--prompt-ids", list(prompt.ids), "--max-new-tokens", "32"]
-      let model = try DamagedCheckpoint("deepseek_v3")
+      let model = try DamagedCheckpoint("deepseek_v3", in: folder)
       for (value, end) in [(JSONValue.int(prompt.greedy[5]), 5), (.array([.int(511), .int(prompt.greedy[9])]), 9)] {
         try model.set(["eos_token_id": value], in: "generation_config.json")
         let answer = try generate(arguments, model: model.path)[0]
@@ -67,7 +65,7 @@ extension CommandTests {
     }
 
     @Test func aTextStopsWhereTheContextIsFull() throws {
-      let model = try DamagedCheckpoint("deepseek_v3")
+      let model = try DamagedCheckpoint("deepseek_v3", in: folder)
       try model.set(["max_position_embeddings": .int(16), "rope_scaling": JSONValue.null, "rope_parameters": nil])
       let answer = try generate(["--prompt-ids", "0,5,6", "--max-new-tokens", "100", "--ignore-eos"], model: model.path)[0]
       #expect(ints(answer["token_ids"]).count == 13 && answer["finish_reason"]?.string == "length")
@@ -80,7 +78,7 @@ extension CommandTests {
       let chat = golden.document["chat"]!.array![0]
       let text = try #require(chat["messages"]?.array?[0]["content"]?.string)
       let messages = JSONValue.object(JSONObject([("messages", chat["messages"]!)])).text()
-      let file = try folder.write(messages + "\n", as: "chat.jsonl")
+      let file = folder.write(messages + "\n", as: "chat.jsonl")
       for arguments in [["--prompt", text, "--chat"], ["--prompt-file", file]] {
         let answer = try generate(arguments + ["--max-new-tokens", "1"])[0]
         #expect(ints(answer["prompt_ids"]) == ints(chat["ids"]), "\(arguments)")
@@ -89,10 +87,10 @@ extension CommandTests {
 
     @Test func aPromptFileTakesEveryKindOfLine() throws {
       let lines = "\u{FEFF}plain text\r\n\"a JSON string\"\r\n\r\n{\"prompt\":\"an object\"}\n  \t\n{\"prompt_ids\":[1,2]}\n- a dash"
-      let file = try folder.write(lines, as: "prompts")
+      let file = folder.write(lines, as: "prompts")
       let answers = try generate(["--prompt-file", file, "--max-new-tokens", "1"])
       let texts = ["plain text", "a JSON string", "an object"]
-      let jsonl = try folder.write(
+      let jsonl = folder.write(
         (texts + ["- a dash"]).map { "{\"text\":\"\($0)\"}\n" }.joined(), as: "texts.jsonl")
       let tokenized = try Program.run(["tokenize", "--model", golden.folder, "--jsonl", jsonl, "--json"])
       var expected = try jsonLines(tokenized).map { ints($0["ids_with_special"]) }
@@ -120,7 +118,7 @@ extension CommandTests {
     }
 
     @Test func severalPromptsArePrintedInTheirOrder() throws {
-      let file = try folder.write("first\nsecond\nthird\n", as: "prompts")
+      let file = folder.write("first\nsecond\nthird\n", as: "prompts")
       let run = try Program.run(["generate", "--model", golden.folder, "--prompt-file", file, "--max-new-tokens", "2"])
       let heads = run.lines.filter { $0.hasPrefix("===") }
       #expect(heads == (1...3).map { "=== prompt \($0) of 3" })

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import JSON
+import TestSupport
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
 struct Golden: Sendable {
@@ -31,8 +32,8 @@ struct Golden: Sendable {
   func int32s(_ name: String) throws -> [Int32] { try file.int32s(file.tensor(name)!) }
 
   /// A prompt file with every prompt as ids.
-  func promptFile(in folder: TemporaryFolder) throws -> String {
-    try folder.write(prompts.map { "{\"prompt_ids\":[\(list($0.ids))]}\n" }.joined(), as: "prompts.jsonl")
+  func promptFile(in folder: TemporaryFolder) -> String {
+    folder.write(prompts.map { "{\"prompt_ids\":[\(list($0.ids))]}\n" }.joined(), as: "prompts.jsonl")
   }
 }
 
@@ -41,21 +42,3 @@ func list(_ ids: [Int]) -> String { ids.map { "\($0)" }.joined(separator: ",") }
 
 /// Every line of a command's output as JSON.
 func jsonLines(_ outcome: Program.Outcome) throws -> [JSONValue] { try outcome.lines.map { try JSONValue(parsing: $0) } }
-
-/// A folder that goes away with the test.
-final class TemporaryFolder {
-  let url: URL
-  var path: String { url.path }
-
-  init() throws { url = try temporaryFolder() }
-  deinit { try? FileManager.default.removeItem(at: url) }
-
-  @discardableResult
-  func write(_ text: String, as name: String) throws -> String { try write(Data(text.utf8), as: name) }
-  @discardableResult
-  func write(_ data: Data, as name: String) throws -> String {
-    try data.write(to: url.appending(path: name))
-    return path(name)
-  }
-  func path(_ name: String) -> String { url.appending(path: name).path }
-}

@@ -1,18 +1,20 @@
 import Checkpoints
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// What `generate` and `score` write, against the reference implementation, over real processes.
   struct GoldenCommandTests {
+    private let folder = TemporaryFolder()
+
     static let rankCounts = [("deepseek_v3", [1, 2, 3, 5]), ("gpt_oss_mxfp4", [2, 5]), ("qwen3_moe", [3]), ("mixtral", [2])]
 
     @Test(.timeLimit(.minutes(3)), arguments: rankCounts)
     func greedyContinuationsEqualTheReference(name: String, rankCounts: [Int]) throws {
       let golden = try Golden(name)
-      let folder = try TemporaryFolder()
-      let file = try golden.promptFile(in: folder)
+      let file = golden.promptFile(in: folder)
       var texts: [[String]] = []
       for ranks in rankCounts {
         let run = try Program.run(
@@ -51,7 +53,6 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3", "gpt_oss_mxfp4", "qwen3_moe", "mixtral"])
     func scoresAreTheReferencesAndBitIdentical(name: String) throws {
       let golden = try Golden(name)
-      let folder = try TemporaryFolder()
       let index = golden.prompts.count - 1
       let ids = golden.prompts[index].ids + golden.prompts[index].greedy.dropLast()
       let layouts: [(ranks: Int?, options: [String])] = [
@@ -61,7 +62,7 @@ extension CommandTests {
       var files: [[Data]] = []
       var answers: [JSONValue] = []
       for layout in layouts {
-        let paths = ["logits", "routing"].map { folder.path($0) }
+        let paths = ["logits", "routing"].map { folder.file($0) }
         let run = try Program.run(
           [
             "score", "--model", golden.folder, "--token-ids", list(ids), "--logits", paths[0], "--routing", paths[1], "--json",
@@ -139,8 +140,7 @@ extension CommandTests {
         let longest = 512
       #endif
       let chosen = zip(texts, recorded).filter { $1["tokens"]!.exactInt! <= longest }
-      let folder = try TemporaryFolder()
-      let file = try folder.write(chosen.map { "\($0.0)\n" }.joined(), as: "documents.jsonl")
+      let file = folder.write(chosen.map { "\($0.0)\n" }.joined(), as: "documents.jsonl")
       let run = try Program.run(["score", "--jsonl", file, "--json"])
       let scores = try jsonLines(run)
       #expect(run.status == 0 && scores.count == chosen.count && chosen.count >= 8, "\(run.errors)")

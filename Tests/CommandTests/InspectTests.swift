@@ -1,10 +1,13 @@
 import Checkpoints
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   struct InspectTests {
+    private let folder = TemporaryFolder()
+
     private func inspect(_ arguments: [String]) throws -> JSONValue {
       let run = try Program.run(["inspect", "--json"] + arguments)
       #expect(run.status == 0, "\(run.errors)")
@@ -13,14 +16,14 @@ extension CommandTests {
 
     /// Parameters by the shapes of the tensors, without any notion of a model's parts but their names.
     private func parameters(of path: String) throws -> (total: Int, active: Int) {
-      let folder = try CheckpointFolder(path: path)
-      let layers = folder.config["num_hidden_layers"]!.exactInt!
-      let isTied = folder.config["tie_word_embeddings"]?.bool ?? false
-      func config(_ names: String...) -> Int? { names.lazy.compactMap { folder.config[$0]?.exactInt }.first }
+      let checkpoint = try CheckpointFolder(path: path)
+      let layers = checkpoint.config["num_hidden_layers"]!.exactInt!
+      let isTied = checkpoint.config["tie_word_embeddings"]?.bool ?? false
+      func config(_ names: String...) -> Int? { names.lazy.compactMap { checkpoint.config[$0]?.exactInt }.first }
       let experts = config("n_routed_experts", "num_experts", "num_local_experts") ?? 1
       let topK = config("num_experts_per_tok", "experts_per_token") ?? 1
       var (total, embedding, routed) = (0, 0, 0)
-      for entry in folder.entries {
+      for entry in checkpoint.entries {
         let parts = entry.name.split(separator: ".")
         if parts.count > 2, parts[1] == "layers", Int(parts[2])! >= layers { continue }
         if entry.name.hasSuffix("_scale_inv") || entry.name.hasSuffix("_scales") { continue }
@@ -75,7 +78,6 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(1))) func deepSeekV3IsCountedFromHeaders() throws {
       let layers = Self.deepSeekLayers
-      let folder = try TemporaryFolder()
       try SparseDeepSeekV3(layerCount: layers).write(to: folder)
       let began = Date()
       let answer = try inspect([folder.path])

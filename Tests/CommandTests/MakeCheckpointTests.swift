@@ -1,14 +1,15 @@
 import Checkpoints
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   struct MakeCheckpointTests {
-    private let folder = Result { try TemporaryFolder() }
+    private let folder = TemporaryFolder()
 
     private func make(_ config: String, _ out: String, _ options: [String] = []) throws -> CheckpointFolder {
-      let path = try folder.get().path(out)
+      let path = folder.file(out)
       let run = try Program.run(["bench", "make-checkpoint", "--shape", config, path] + options)
       #expect(run.status == 0 && run.output.isEmpty, "\(config): \(run.errors)")
       return try CheckpointFolder(path: path)
@@ -75,17 +76,16 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(1))) func whatCannotBeMadeLeavesNothingBehind() throws {
-      let folder = try folder.get()
       let config = try Golden("mixtral").folder + "/config.json"
-      try folder.write("x", as: "note.txt")
+      folder.write("x", as: "note.txt")
       func changed(_ members: [String: JSONValue]) throws -> String {
         var object = try JSONValue(parsing: Data(contentsOf: URL(filePath: config))).object!
         for (key, value) in members { object[key] = value }
-        return try folder.write(JSONValue.object(object).text(), as: "\(UUID().uuidString).json")
+        return folder.write(JSONValue.object(object).text(), as: "\(UUID().uuidString).json")
       }
       let cases: [(shape: String, out: String, message: String)] = [
-        ("mixtral-tiny", "out", "mixtral-small"), (folder.path("none.json"), "out", "No such file"),
-        (folder.path("note.txt"), "out", "note.txt"), (config, "note.txt", "not an empty folder"), (config, "", "not an empty folder"),
+        ("mixtral-tiny", "out", "mixtral-small"), (folder.file("none.json"), "out", "No such file"),
+        (folder.file("note.txt"), "out", "note.txt"), (config, "note.txt", "not an empty folder"), (config, "", "not an empty folder"),
         (config, "no/such/place", "No such file"),
         (try changed(["vocab_size": 200]), "out", "vocab_size = 200"),
         (try changed(["hidden_size": 7]), "out", "config.json"),
@@ -94,11 +94,11 @@ extension CommandTests {
         (try changed(["intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "free"),
       ]
       for (shape, out, message) in cases {
-        let run = try Program.run(["bench", "make-checkpoint", "--shape", shape, folder.path(out)])
+        let run = try Program.run(["bench", "make-checkpoint", "--shape", shape, folder.file(out)])
         #expect(run.status == 1 && run.errors.contains(message), "\(shape) \(out): \(run.status) \(run.errors)")
-        #expect(!FileManager.default.fileExists(atPath: folder.path("out")), "\(shape)")
+        #expect(!FileManager.default.fileExists(atPath: folder.file("out")), "\(shape)")
       }
-      #expect(try String(contentsOfFile: folder.path("note.txt"), encoding: .utf8) == "x")
+      #expect(try String(contentsOfFile: folder.file("note.txt"), encoding: .utf8) == "x")
     }
   }
 }

@@ -1,9 +1,12 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   struct MeasurementTests {
+    private let folder = TemporaryFolder()
+
     private func json(_ arguments: [String], ranks: Int? = nil) throws -> JSONValue {
       let run = try Program.run(arguments + ["--json"], ranks: ranks)
       #expect(run.status == 0, "\(run.errors)")
@@ -53,19 +56,16 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(3))) func aSweepRunsOnceWhatItWasAskedForAndGoesOnFromThere() throws {
-      let folder = NSTemporaryDirectory() + "sweep-\(UUID().uuidString)"
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      defer { try? FileManager.default.removeItem(atPath: folder) }
       let config = """
         {"model_type": "qwen3_moe", "hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 512, "num_attention_heads": 2,
          "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 64, "num_experts": 4, "num_experts_per_tok": 2,
          "moe_intermediate_size": 16, "rms_norm_eps": 1e-6, "rope_theta": 10000}
         """
-      try config.write(toFile: folder + "/shape.json", atomically: true, encoding: .utf8)
-      let out = folder + "/study"
+      let shape = folder.write(config, as: "shape.json")
+      let out = folder.file("study")
       func sweep(_ ranks: String, output: String = "4") throws -> Program.Outcome {
         try Program.run([
-          "bench", "sweep", "--shape", folder + "/shape.json", "--experts-per-rank", "2", "--ranks", ranks, "--batch", "2", "--batch-per-rank",
+          "bench", "sweep", "--shape", shape, "--experts-per-rank", "2", "--ranks", ranks, "--batch", "2", "--batch-per-rank",
           "1", "--prompt-length", "4", "--output-length", output, "--repetitions", "1", "--combine-format", "f32,bf16",
           "--mpirun-options", "--bind-to none --oversubscribe", "--out", out, "--json",
         ])
@@ -93,28 +93,26 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(3))) func aRunIsProjectedFromItsReportAndItsRouting() throws {
-      let folder = NSTemporaryDirectory() + "project-\(UUID().uuidString)"
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      defer { try? FileManager.default.removeItem(atPath: folder) }
+      func file(_ name: String) -> String { folder.file(name) }
       let bench = ["bench", "generate", "--prompt-length", "16", "--output-length", "9", "--repetitions", "1"]
       for (ranks, batch) in [(2, "2"), (2, "6"), (3, "4")] {
         _ = try json(
           bench + [
-            "--batch", batch, "--report-json", "\(folder)/\(batch).json", "--record-routing", "\(folder)/\(batch).safetensors",
+            "--batch", batch, "--report-json", file("\(batch).json"), "--record-routing", file("\(batch).safetensors"),
           ], ranks: ranks)
       }
       let result = try json([
-        "project", "--report-json", "\(folder)/2.json,\(folder)/6.json", "--validate", "\(folder)/4.json", "--routing",
-        "\(folder)/4.safetensors", "--ranks", "1,5,40", "--batch", "3", "--network", "10gbe",
+        "project", "--report-json", file("2.json") + "," + file("6.json"), "--validate", file("4.json"), "--routing",
+        file("4.safetensors"), "--ranks", "1,5,40", "--batch", "3", "--network", "10gbe",
       ])
       #expect(result["fitted"]?.array?.count == 4 && result["validated"]?.array?.count == 2)
       let projections = try #require(result["projections"]?.array)
       #expect(projections.map { $0["ranks"]?.exactInt } == [1, 1, 5, 5, 40, 40])
       #expect(projections.allSatisfy { $0["seconds"]!.double! > 0 && $0["relative_error"]!.double! >= 0 })
       #expect(projections[1]["bytes_between_hosts"]?.double == 0 && projections[3]["bytes_between_hosts"]!.double! > 0)
-      let damaged = try Program.run(["project", "--report-json", "\(folder)/4.safetensors", "--routing", "\(folder)/4.safetensors"])
+      let damaged = try Program.run(["project", "--report-json", file("4.safetensors"), "--routing", file("4.safetensors")])
       #expect(damaged.status == 1 && damaged.errors.contains("is no report") && damaged.errors.contains("--report-json"))
-      let swapped = try Program.run(["project", "--report-json", "\(folder)/2.json", "--routing", "\(folder)/2.json"])
+      let swapped = try Program.run(["project", "--report-json", file("2.json"), "--routing", file("2.json")])
       #expect(swapped.status == 1 && swapped.errors.contains("2.json"))
     }
 
@@ -165,15 +163,14 @@ extension CommandTests {
 
     /// The report as its readers know it: whole, and true to itself.
     @Test(.timeLimit(.minutes(5)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
-      let folder = try TemporaryFolder()
       let golden = try Golden("deepseek_v3")
-      let files = ["--report", folder.path("r.html"), "--report-json", folder.path("r.json"), "--trace", folder.path("t.json")]
+      let files = ["--report", folder.file("r.html"), "--report-json", folder.file("r.json"), "--trace", folder.file("t.json")]
       let run = try Program.run(
         ["generate", "--model", golden.folder, "--prompt-ids", list(golden.prompts[0].ids), "--max-new-tokens", "9", "--ignore-eos"]
           + files, ranks: ranks)
       #expect(run.status == 0, "\(run.errors)")
       #expect(run.errors.contains("computing") && run.errors.contains("imbalance") == (ranks > 1))
-      let report = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.path("r.json"))))
+      let report = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.file("r.json"))))
       #expect(report["schema"]?.string == "martinet-report" && report["version"]?.exactInt == 1)
       #expect(report["ranks"]?.array?.count == ranks)
       let decode = try #require(report["decode"])
@@ -182,9 +179,9 @@ extension CommandTests {
       let phases = try #require(decode["phase_seconds"]?.object).values.compactMap(\.double)
       #expect(abs(phases.reduce(0, +) / decode["mean_wall_seconds"]!.double! - 1) < 0.03)
       #expect((decode["same_host"]!["messages"]!.exactInt! > 0) == (ranks > 1))
-      let trace = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.path("t.json"))))
+      let trace = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.file("t.json"))))
       #expect(Set(trace["traceEvents"]!.array!.compactMap { $0["pid"]?.exactInt }) == Set(0..<ranks))
-      let page = try String(contentsOfFile: folder.path("r.html"), encoding: .utf8)
+      let page = try String(contentsOfFile: folder.file("r.html"), encoding: .utf8)
       #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n") && page.contains("One step, rank by rank"))
     }
 
@@ -200,7 +197,6 @@ extension CommandTests {
     /// Rounding weights costs little, on text the demonstration model never saw.
     @Test(.timeLimit(.minutes(3)), arguments: [("bf16", 0.001), ("q8", 0.002), ("q4", 0.03)])
     func roundedWeightsCostFewBits(weights: String, limit: Double) throws {
-      let folder = try TemporaryFolder()
       let lines = try String(contentsOf: Golden.fixtures.appending(path: "demo-model/heldout.jsonl"), encoding: .utf8)
         .split(separator: "\n")
       #if DEBUG
@@ -211,9 +207,8 @@ extension CommandTests {
       let texts = try lines.prefix(count).map { line in
         String((try JSONValue(parsing: String(line))["text"]?.string ?? "").prefix(1000))
       }
-      let file = folder.path + "/texts.jsonl"
-      try texts.map { (["text": .string($0)] as JSONValue).text(pretty: false) }.joined(separator: "\n")
-        .write(toFile: file, atomically: true, encoding: .utf8)
+      let documents = texts.map { (["text": .string($0)] as JSONValue).text(pretty: false) }.joined(separator: "\n")
+      let file = folder.write(documents, as: "texts.jsonl")
       func nats(_ weights: String) throws -> Double {
         let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", weights])
         #expect(run.status == 0, "\(run.errors)")

@@ -1,10 +1,13 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// Ranks that die, users who lose patience, readers that go away.
   struct ProcessTests {
+    private let folder = TemporaryFolder()
+
     private func endless() throws -> [String] {
       [
         Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-ids", "0,5,6", "--max-new-tokens",
@@ -58,8 +61,7 @@ extension CommandTests {
 
     /// As lines of JSON, a text cut short has no reason to finish, and those behind it are not lost.
     @Test func anInterruptedBatchIsWrittenAsFarAsItCame() throws {
-      let folder = try TemporaryFolder()
-      let file = try folder.write("{\"prompt_ids\":[0,5,6]}\n{\"prompt_ids\":[7]}\n{\"prompt_ids\":[5]}\n", as: "prompts")
+      let file = folder.write("{\"prompt_ids\":[0,5,6]}\n{\"prompt_ids\":[7]}\n{\"prompt_ids\":[5]}\n", as: "prompts")
       let running = try RunningProgram([
         Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-file", file, "--max-new-tokens",
         "100000", "--ignore-eos", "--json",

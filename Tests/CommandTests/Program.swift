@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The built program, which lies beside the test bundle, on its own or under mpirun.
 enum Program {
@@ -37,16 +38,16 @@ enum Program {
 /// A command under way, its two streams going to files.
 final class RunningProgram {
   let process = Process()
-  private let folder: URL
+  private let folder = TemporaryFolder()
 
   init(_ command: [String], output: Pipe? = nil) throws {
-    folder = try temporaryFolder()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = command
-    // The tests themselves may run under a launcher or in a batch job; a backtrace would take minutes.
+    // The tests themselves may run under a launcher or in a batch job; a backtrace would take minutes; and what mpirun leaves
+    // behind when it is killed goes away with the folder.
     process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_", "PMI", "SLURM_"].contains { name.hasPrefix($0) }
-    }.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path]) { $1 }
     if let output { process.standardOutput = output } else { process.standardOutput = try file("output") }
     process.standardError = try file("errors")
     process.standardInput = FileHandle.nullDevice
@@ -62,19 +63,14 @@ final class RunningProgram {
     try process.run()
   }
 
-  deinit {
-    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-    try? FileManager.default.removeItem(at: folder)
-  }
+  deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
   private func file(_ name: String) throws -> FileHandle {
-    let url = folder.appending(path: name)
-    try Data().write(to: url)
-    return try FileHandle(forWritingTo: url)
+    try FileHandle(forWritingTo: URL(filePath: folder.write([], as: name)))
   }
 
   private func text(_ name: String) -> String {
-    String(decoding: (try? Data(contentsOf: folder.appending(path: name))) ?? Data(), as: UTF8.self)
+    String(decoding: (try? Data(contentsOf: URL(filePath: folder.file(name)))) ?? Data(), as: UTF8.self)
   }
 
   var outputSoFar: String { text("output") }
@@ -131,11 +127,4 @@ final class RunningProgram {
     }
     return nil
   }
-}
-
-/// A new folder under the system's temporary one.
-func temporaryFolder() throws -> URL {
-  let url = FileManager.default.temporaryDirectory.appending(path: "martinet-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  return url
 }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Foundation
 import JSON
+import TestSupport
 import Testing
 
 extension CommandTests {
@@ -9,17 +10,20 @@ extension CommandTests {
     static let precisions = ["q8", "q4"]
     private static let prompt = ["--token-ids", "0,5,17,250,3,9,77"]
 
+    private let folder = TemporaryFolder()
+
     private func quantize(_ model: String, to path: String, _ options: [String]) throws -> Program.Outcome {
       try Program.run(["quantize", model, path] + options)
     }
 
     /// The bytes of a file of logits.
     private func logits(_ model: String, _ options: [String], ranks: Int? = nil) throws -> Data {
-      let folder = try TemporaryFolder()
-      let path = folder.path("logits")
-      let run = try Program.run(["score", "--model", model, "--logits", path] + Self.prompt + options, ranks: ranks)
-      #expect(run.status == 0, "\(run.errors)")
-      return try Data(contentsOf: URL(filePath: path))
+      try withTemporaryFolder { folder in
+        let path = folder.file("logits")
+        let run = try Program.run(["score", "--model", model, "--logits", path] + Self.prompt + options, ranks: ranks)
+        #expect(run.status == 0, "\(run.errors)")
+        return try Data(contentsOf: URL(filePath: path))
+      }
     }
 
     /// Shards, an own projection of the query, FP8 with block scales, stacked experts in MXFP4 and transposed in F32, a
@@ -31,9 +35,8 @@ extension CommandTests {
       ])
     func aQuantizedFolderGivesTheBitsOfQuantizingOnLoad(name: String) throws {
       let golden = try Golden(name)
-      let folder = try TemporaryFolder()
       for precision in Self.precisions {
-        let path = folder.path(precision)
+        let path = folder.file(precision)
         let run = try quantize(golden.folder, to: path, ["--weights", precision])
         #expect(run.status == 0, "\(run.errors)")
         let onLoad = try logits(golden.folder, ["--weights", precision, "--threads", "1"])
@@ -77,8 +80,7 @@ extension CommandTests {
 
     @Test func routersAndNormsAreWidenedOnRequestWithoutEffect() throws {
       let golden = try Golden("qwen3_moe_bf16")
-      let folder = try TemporaryFolder()
-      let path = folder.path("wide")
+      let path = folder.file("wide")
       let run = try quantize(golden.folder, to: path, ["--weights", "q8", "--keep-router-and-norms", "f32"])
       #expect(run.status == 0, "\(run.errors)")
       let types = try CheckpointFolder(path: path).entries.reduce(into: [:]) { $0[$1.name] = $1.type.rawValue }
@@ -89,27 +91,26 @@ extension CommandTests {
 
     @Test func whatCannotBeQuantizedIsRefusedAndLeavesNothing() throws {
       let golden = try Golden("qwen3_moe")
-      let folder = try TemporaryFolder()
       func expectRefusal(_ model: String, _ out: String, _ options: [String], _ words: [String]) throws {
         let run = try quantize(model, to: out, options)
         #expect(run.status == 1 && !run.isCrash, "\(run.status): \(run.errors)")
         for word in words { #expect(run.errors.contains(word), "\(run.errors)") }
       }
       let q8 = ["--weights", "q8"]
-      let full = folder.path("full")
+      let full = folder.file("full")
       #expect(try quantize(golden.folder, to: full, q8).status == 0)
       try expectRefusal(golden.folder, full, q8, ["full", "not an empty folder"])
       try expectRefusal(golden.folder, golden.folder, q8, ["not an empty folder"])
-      try expectRefusal(full, folder.path("again"), ["--weights", "q4"], ["quantised to q8 already", "original"])
-      try expectRefusal(full, folder.path("again"), q8, ["quantised to q8 already"])
-      try expectRefusal(golden.folder, folder.path("x"), ["--weights", "bf16"], ["q8 nor q4"])
-      try expectRefusal(golden.folder, folder.path("no/such/parent"), q8, ["No such file"])
-      try expectRefusal(folder.path("nowhere"), folder.path("x"), q8, ["not a folder"])
-      try expectRefusal(folder.path("nowhere"), "", q8, ["not a folder"])
-      let damaged = try DamagedCheckpoint("qwen3_moe")
+      try expectRefusal(full, folder.file("again"), ["--weights", "q4"], ["quantised to q8 already", "original"])
+      try expectRefusal(full, folder.file("again"), q8, ["quantised to q8 already"])
+      try expectRefusal(golden.folder, folder.file("x"), ["--weights", "bf16"], ["q8 nor q4"])
+      try expectRefusal(golden.folder, folder.file("no/such/parent"), q8, ["No such file"])
+      try expectRefusal(folder.file("nowhere"), folder.file("x"), q8, ["not a folder"])
+      try expectRefusal(folder.file("nowhere"), "", q8, ["not a folder"])
+      let damaged = try DamagedCheckpoint("qwen3_moe", in: folder)
       try damaged.poke("layers.2.mlp.experts.5.up_proj.weight", DamagedCheckpoint.nan, at: 64 * 4 * 3)
-      try expectRefusal(damaged.path, folder.path("damaged"), q8, ["experts.5.up_proj.weight", "row 2", "NaN"])
-      #expect(!FileManager.default.fileExists(atPath: folder.path("damaged")))
+      try expectRefusal(damaged.path, folder.file("damaged"), q8, ["experts.5.up_proj.weight", "row 2", "NaN"])
+      #expect(!FileManager.default.fileExists(atPath: folder.file("damaged")))
       for weights in Self.precisions {
         let run = try Program.run(["score", "--model", damaged.path, "--weights", weights] + Self.prompt, ranks: 2)
         #expect(run.status == 1 && run.errors.contains("row 2"), "\(run.errors)")
@@ -154,27 +155,27 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(3))) func damagedQuantizedFoldersAreRefused() throws {
       let golden = try Golden("qwen3_moe_bf16")
-      let folder = try TemporaryFolder()
-      let path = folder.path("q8")
+      let path = folder.file("q8")
       #expect(try quantize(golden.folder, to: path, ["--weights", "q8"]).status == 0)
       for damage in Self.damages {
-        let damaged = try DamagedCheckpoint(path: path)
-        let before = try damaged.bytes(damaged.firstShard) + damaged.bytes("config.json")
-        try damage.apply(damaged)
-        #expect(try before != damaged.bytes(damaged.firstShard) + damaged.bytes("config.json"), "\(damage.name)")
-        let run = try Program.run(["score", "--model", damaged.path] + Self.prompt)
-        #expect(run.status == 1 && !run.isCrash, "\(damage.name): \(run.status): \(run.errors)")
-        for word in damage.words { #expect(run.errors.contains(word), "\(damage.name): \(run.errors)") }
+        try withTemporaryFolder { folder in
+          let damaged = try DamagedCheckpoint(path: path, in: folder)
+          let before = try damaged.bytes(damaged.firstShard) + damaged.bytes("config.json")
+          try damage.apply(damaged)
+          #expect(try before != damaged.bytes(damaged.firstShard) + damaged.bytes("config.json"), "\(damage.name)")
+          let run = try Program.run(["score", "--model", damaged.path] + Self.prompt)
+          #expect(run.status == 1 && !run.isCrash, "\(damage.name): \(run.status): \(run.errors)")
+          for word in damage.words { #expect(run.errors.contains(word), "\(damage.name): \(run.errors)") }
+        }
       }
     }
 
     /// Bytes of any value in scales and indices mean something: results, but no traps.
     @Test func everyByteOfBlockScalesAndIndicesIsDefined() throws {
       let golden = try Golden("qwen3_moe_bf16")
-      let folder = try TemporaryFolder()
-      let path = folder.path("q4")
+      let path = folder.file("q4")
       #expect(try quantize(golden.folder, to: path, ["--weights", "q4"]).status == 0)
-      let damaged = try DamagedCheckpoint(path: path)
+      let damaged = try DamagedCheckpoint(path: path, in: folder)
       try damaged.poke("q_proj.weight_block_scales", [0, 255, 128], repeats: true)
       try damaged.poke("q_proj.weight", [0xFF, 0x80, 0x08, 0x00], repeats: true)
       let run = try Program.run(["score", "--model", damaged.path] + Self.prompt)
@@ -192,8 +193,7 @@ extension CommandTests {
         let longest = 512
       #endif
       let chosen = zip(texts, recorded).filter { $1["tokens"]!.exactInt! <= longest }.map(\.0)
-      let folder = try TemporaryFolder()
-      let file = try folder.write(chosen.map { "\($0)\n" }.joined(), as: "documents.jsonl")
+      let file = folder.write(chosen.map { "\($0)\n" }.joined(), as: "documents.jsonl")
       func nats(_ precision: String) throws -> Double {
         let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", precision])
         #expect(run.status == 0, "\(run.errors)")

@@ -2,11 +2,14 @@ import Foundation
 import HTTPConnection
 import JSON
 import Synchronization
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// The server as its users meet it: over HTTP, on several ranks, through deaths of ranks.
   struct ServeTests {
+    private let folder = TemporaryFolder()
+
     private func completion(_ prompt: String, _ count: Int, seed: Int? = nil, stream: Bool = false) -> JSONValue {
       var body = JSONObject([
         ("model", "demo-model"), ("prompt", .string(prompt)), ("max_tokens", .int(count)), ("temperature", seed == nil ? .int(0) : .double(0.8)),
@@ -138,13 +141,12 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(2))) func whatWasServedIsReported() throws {
-      let folder = try TemporaryFolder()
-      let server = try RunningServer(["--report", folder.path("r.html"), "--report-json", folder.path("r.json")])
+      let server = try RunningServer(["--report", folder.file("r.html"), "--report-json", folder.file("r.json")])
       _ = try server.complete(completion("In the beginning", 20))
       #expect(server.drain() == 0)
-      let report = try JSONValue(parsing: Data(contentsOf: URL(filePath: folder.path("r.json"))))
+      let report = try JSONValue(parsing: Data(contentsOf: URL(filePath: folder.file("r.json"))))
       #expect(report["schema"] != nil || report.object?.count ?? 0 > 0)
-      #expect(try String(contentsOfFile: folder.path("r.html"), encoding: .utf8).contains("<svg"))
+      #expect(try String(contentsOfFile: folder.file("r.html"), encoding: .utf8).contains("<svg"))
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A checkpoint of DeepSeek-V3's published shape whose tensors are holes in sparse files: headers alone are real.
 struct SparseDeepSeekV3 {
@@ -15,7 +16,7 @@ struct SparseDeepSeekV3 {
   }
 
   func write(to folder: TemporaryFolder) throws {
-    try folder.write(configuration, as: "config.json")
+    folder.write(configuration, as: "config.json")
     var groups = [[bfloat16("model.embed_tokens.weight", [vocabulary, hidden])]]
     for layer in 0...layerCount { groups.append(self.layer(layer)) }
     groups.append([bfloat16("model.norm.weight", [hidden]), bfloat16("lm_head.weight", [vocabulary, hidden])])
@@ -25,7 +26,7 @@ struct SparseDeepSeekV3 {
       index += group.map { "\"\($0.name)\":\"\(shard)\"" }
       try write(group, as: shard, in: folder)
     }
-    try folder.write("{\"metadata\":{},\"weight_map\":{\(index.joined(separator: ","))}}", as: "model.safetensors.index.json")
+    folder.write("{\"metadata\":{},\"weight_map\":{\(index.joined(separator: ","))}}", as: "model.safetensors.index.json")
   }
 
   private func write(_ tensors: [Tensor], as name: String, in folder: TemporaryFolder) throws {
@@ -34,8 +35,9 @@ struct SparseDeepSeekV3 {
       defer { end += tensor.byteCount }
       return "\"\(tensor.name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
     }
-    let header = Data("{\(members.joined(separator: ","))}".utf8)
-    let path = try folder.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header, as: name)
+    let header = Array("{\(members.joined(separator: ","))}".utf8)
+    let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }
+    let path = folder.write(length + header, as: name)
     guard truncate(path, off_t(8 + header.count + end)) == 0 else { throw CocoaError(.fileWriteOutOfSpace) }
   }
 

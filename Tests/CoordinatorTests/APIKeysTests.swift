@@ -1,17 +1,13 @@
-import Foundation
+import TestSupport
 import Testing
 
 @testable import Coordinator
 
 @Suite struct APIKeysTests {
-  private func file(_ bytes: [UInt8]) throws -> String {
-    let path = NSTemporaryDirectory() + "keys-" + UUID().uuidString
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    return path
-  }
+  private let folder = TemporaryFolder()
 
   @Test func aFileHasOneKeyALine() throws {
-    let keys = try APIKeys(file: file(Array("# ours\n\n  first \r\nsecond".utf8)))
+    let keys = try APIKeys(file: folder.write("# ours\n\n  first \r\nsecond", as: "keys"))
     for key in ["first", "second"] { #expect(keys.admit(authorization: "Bearer \(key)")) }
     for key in ["# ours", "", "third", "first second"] { #expect(!keys.admit(authorization: "Bearer \(key)")) }
     #expect(!keys.admit(authorization: nil))
@@ -19,16 +15,16 @@ import Testing
   }
 
   @Test func aFileThatHoldsNoKeysIsRefused() throws {
-    let empty = try file(Array("# nothing\n".utf8))
+    let empty = folder.write("# nothing\n", as: "empty")
     #expect(throws: CoordinatorError.noKeys(path: empty)) { try APIKeys(file: empty) }
-    let spaced = try file(Array("good\nnot good\n".utf8))
+    let spaced = folder.write("good\nnot good\n", as: "spaced")
     #expect(
       throws: CoordinatorError.malformedKey(
         path: spaced, line: 2, reason: "a key is printable ASCII without spaces")
     ) { try APIKeys(file: spaced) }
     #expect(throws: CoordinatorError.self) { try APIKeys(file: "/nowhere/keys") }
-    #expect(throws: CoordinatorError.self) { try APIKeys(file: NSTemporaryDirectory()) }
-    let long = try file(Array(repeating: 120, count: 2000))
+    #expect(throws: CoordinatorError.self) { try APIKeys(file: folder.path) }
+    let long = folder.write([UInt8](repeating: 120, count: 2000), as: "long")
     #expect(throws: CoordinatorError.self) { try APIKeys(file: long) }
   }
 }

@@ -1,6 +1,7 @@
 import HTTPConnection
 import JSON
 import Serving
+import TestSupport
 import Testing
 
 @testable import Coordinator
@@ -36,7 +37,7 @@ import Testing
     try await TestServer.run(engine, model: .tools) { server in
       let port = server.port
       let failures = try await onThread {
-        var random = SplitMix(state: 42)
+        var random = SeededGenerator(42)
         var failures: [String] = []
         var connection = try Connection(port: port)
         for round in 0..<600 {
@@ -62,7 +63,7 @@ import Testing
     }
   }
 
-  private static func mutate(_ bytes: [UInt8], _ random: inout SplitMix) -> [UInt8] {
+  private static func mutate(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 0...2, using: &random) where !bytes.isEmpty {
       let at = Int.random(in: 0..<bytes.count, using: &random)
@@ -80,17 +81,5 @@ import Testing
       }
     }
     return bytes
-  }
-}
-
-/// Steele, Lea and Flood's generator: the same numbers in every run.
-struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

@@ -1,8 +1,8 @@
-import Foundation
 import HTTPConnection
 import NIOCore
 import NIOPosix
 import NIOSSL
+import TestSupport
 import Testing
 
 @testable import Coordinator
@@ -30,16 +30,16 @@ import Testing
     -----END PRIVATE KEY-----
     """
 
-  private static func files(certificate: String, key: String) throws -> TLSFiles {
-    let base = NSTemporaryDirectory() + "tls-" + UUID().uuidString
-    try Data(certificate.utf8).write(to: URL(fileURLWithPath: base + ".crt"))
-    try Data(key.utf8).write(to: URL(fileURLWithPath: base + ".key"))
-    return TLSFiles(certificate: base + ".crt", key: base + ".key")
+  private let folder = TemporaryFolder()
+
+  private func files(_ name: String, certificate: String, key: String) -> TLSFiles {
+    TLSFiles(
+      certificate: folder.write(certificate, as: name + ".crt"), key: folder.write(key, as: name + ".key"))
   }
 
   @Test func requestsAreServedOverTLSOnly() async throws {
-    let files = try Self.files(certificate: Self.certificate, key: Self.key)
-    try await TestServer.run(TestModel.plain.engine(answering: " there"), configure: { $0.tls = files }) { server in
+    let good = files("good", certificate: Self.certificate, key: Self.key)
+    try await TestServer.run(TestModel.plain.engine(answering: " there"), configure: { $0.tls = good }) { server in
       let answer = try await Self.get("/v1/models", port: server.port)
       #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("demo"))
       let plain = try await onThread { [port = server.port] in
@@ -52,9 +52,9 @@ import Testing
   }
 
   @Test func filesThatCannotBeUsedAreNamed() throws {
-    let swapped = try Self.files(certificate: Self.key, key: Self.certificate)
+    let swapped = files("swapped", certificate: Self.key, key: Self.certificate)
     #expect { try swapped.configuration() } throws: { "\($0)".contains(swapped.certificate) }
-    let half = try Self.files(certificate: Self.certificate, key: "no key")
+    let half = files("half", certificate: Self.certificate, key: "no key")
     #expect { try half.configuration() } throws: { "\($0)".contains(half.key) }
     let missing = TLSFiles(certificate: "/nowhere/a.crt", key: "/nowhere/a.key")
     #expect { try missing.configuration() } throws: { "\($0)".contains("/nowhere/a.crt") }

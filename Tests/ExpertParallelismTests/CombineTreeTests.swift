@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import MoEModel
+import TestSupport
 import Testing
 
 /// The order of additions: any part of the tree may be summed elsewhere first.

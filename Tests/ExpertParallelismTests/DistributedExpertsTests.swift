@@ -1,6 +1,7 @@
 import ExpertParallelism
 import Fabric
 import MoEModel
+import TestSupport
 import Testing
 
 /// The fast expert layer against its specification and against one rank that holds every expert, bit by bit.

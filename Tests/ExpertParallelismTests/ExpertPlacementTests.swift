@@ -1,5 +1,6 @@
 import ExpertParallelism
 import Fabric
+import TestSupport
 import Testing
 
 struct ExpertPlacementTests {

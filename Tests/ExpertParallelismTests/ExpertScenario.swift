@@ -4,6 +4,7 @@ import Kernels
 import Machine
 import MoEModel
 import Telemetry
+import TestSupport
 
 /// One rank's tokens in one layer, with their router's decisions.
 struct RankTokens: Sendable {

@@ -1,5 +1,6 @@
 import Fabric
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import ExpertParallelism

@@ -1,10 +1,10 @@
 import Checkpoints
 import ExpertParallelism
-import Foundation
 import JSON
 import Machine
 import MoEModel
 import Tensors
+import TestSupport
 
 /// Random weights of a small model of mixture layers, written as a checkpoint and loaded from it.
 ///
@@ -22,10 +22,9 @@ struct TinyMixture: Sendable {
 
   /// Weights divided among `threads` workers; the same numbers for every division.
   init(expertCount: Int, topK: Int, threads: Int, weights precision: WeightPrecision = .auto) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "martinet-experts-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    try Self.writeCheckpoint(folder.path, expertCount: expertCount, topK: topK)
+    let folder = TemporaryFolder()
+    defer { withExtendedLifetime(folder) {} }
+    try Self.writeCheckpoint(in: folder, expertCount: expertCount, topK: topK)
     let checkpoint = try CheckpointFolder(path: folder.path)
     description = try ModelConfiguration.read(try checkpoint.settings()).holding(precision)
     let pool = try WorkerPool(workerCount: threads)
@@ -49,13 +48,13 @@ struct TinyMixture: Sendable {
     return part
   }
 
-  private static func writeCheckpoint(_ path: String, expertCount: Int, topK: Int) throws {
+  private static func writeCheckpoint(in folder: TemporaryFolder, expertCount: Int, topK: Int) throws {
     let config = """
       {"model_type": "qwen3_moe", "hidden_size": \(hiddenSize), "num_hidden_layers": \(layerCount), "vocab_size": 4,
        "num_attention_heads": 1, "head_dim": 8, "max_position_embeddings": 16, "num_experts": \(expertCount),
        "num_experts_per_tok": \(topK), "moe_intermediate_size": \(intermediateSize)}
       """
-    try config.write(toFile: path + "/config.json", atomically: true, encoding: .utf8)
+    folder.write(config, as: "config.json")
     var shapes: [(String, [Int])] = [
       ("model.embed_tokens.weight", [4, hiddenSize]), ("lm_head.weight", [4, hiddenSize]), ("model.norm.weight", [hiddenSize]),
     ]
@@ -77,7 +76,7 @@ struct TinyMixture: Sendable {
       }
     }
     let writer = try SafetensorsWriter(
-      path: path + "/model.safetensors", tensors: shapes.map { .init($0.0, .float32, $0.1) })
+      path: folder.file("model.safetensors"), tensors: shapes.map { .init($0.0, .float32, $0.1) })
     var generator = SeededGenerator(7)
     for (name, shape) in shapes {
       try writer.append(name, (0..<shape.reduce(1, *)).map { _ in generator.float() / 4 })

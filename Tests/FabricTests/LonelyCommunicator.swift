@@ -1,46 +1,12 @@
 import Fabric
+import ForwardingCommunicator
 
 /// A communicator that says its rank is alone on its host.
-final class LonelyCommunicator: Communicator {
-  private let base: any Communicator
+final class LonelyCommunicator: ForwardingCommunicator {
+  let base: any Communicator
   init(_ base: any Communicator) { self.base = base }
 
-  var rank: Rank { base.rank }
-  var size: Int { base.size }
   var hostName: String { "host\(base.rank.index)" }
   var ranksOnHost: [Rank] { [base.rank] }
-  var stallLimit: Duration? {
-    get { base.stallLimit }
-    set { base.stallLimit = newValue }
-  }
-  var yieldsWhileWaiting: Bool {
-    get { base.yieldsWhileWaiting }
-    set { base.yieldsWhileWaiting = newValue }
-  }
-  var bytesSent: Int { base.bytesSent }
-  var messagesSent: Int { base.messagesSent }
-  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws(FabricError) -> PendingRequest {
-    try base.startSend(bytes, to: peer, tag: tag)
-  }
-  func startReceive(
-    into buffer: UnsafeMutableRawBufferPointer, from peer: Rank, tag: MessageTag
-  ) throws(FabricError) -> PendingRequest {
-    try base.startReceive(into: buffer, from: peer, tag: tag)
-  }
-  func poll() throws(FabricError) { try base.poll() }
-  func isComplete(_ request: PendingRequest) throws(FabricError) -> Bool { try base.isComplete(request) }
-  func wait(_ request: PendingRequest) throws(FabricError) -> Int { try base.wait(request) }
-  func barrier() throws(FabricError) { try base.barrier() }
-  func broadcast(_ bytes: inout [UInt8], from root: Rank, limit: Int) throws(FabricError) {
-    try base.broadcast(&bytes, from: root, limit: limit)
-  }
-  func gather(_ bytes: [UInt8], to root: Rank, limit: Int) throws(FabricError) -> [[UInt8]]? {
-    try base.gather(bytes, to: root, limit: limit)
-  }
-  func allGather(_ bytes: [UInt8], limit: Int) throws(FabricError) -> [[UInt8]] { try base.allGather(bytes, limit: limit) }
-  func allReduce(_ values: [Int64], _ reduction: Reduction) throws(FabricError) -> [Int64] {
-    try base.allReduce(values, reduction)
-  }
-  func abort(_ message: String, status: Int32) -> Never { base.abort(message, status: status) }
-  func finalize() throws(FabricError) { try base.finalize() }
+  func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? { nil }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Kernels
 import Machine
 import Serving
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -1,5 +1,6 @@
 import Fabric
 import Serving
+import TestSupport
 import Testing
 
 @testable import Inference

@@ -1,9 +1,10 @@
 import AllocationCounter
 import Fabric
+import ForwardingCommunicator
 
 /// A communicator whose own allocations do not count: the one of the tests copies messages, which MPI does elsewhere.
-class UncountedCommunicator: Communicator {
-  private let base: any Communicator
+class UncountedCommunicator: ForwardingCommunicator {
+  let base: any Communicator
 
   init(_ base: any Communicator) { self.base = base }
 
@@ -12,21 +13,6 @@ class UncountedCommunicator: Communicator {
     defer { allocation_counter_resume(wasCounting) }
     return try body()
   }
-
-  var rank: Rank { base.rank }
-  var size: Int { base.size }
-  var hostName: String { base.hostName }
-  var ranksOnHost: [Rank] { base.ranksOnHost }
-  var stallLimit: Duration? {
-    get { base.stallLimit }
-    set { base.stallLimit = newValue }
-  }
-  var yieldsWhileWaiting: Bool {
-    get { base.yieldsWhileWaiting }
-    set { base.yieldsWhileWaiting = newValue }
-  }
-  var bytesSent: Int { base.bytesSent }
-  var messagesSent: Int { base.messagesSent }
 
   func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws(FabricError) -> PendingRequest {
     try uncounted { () throws(FabricError) in try base.startSend(bytes, to: peer, tag: tag) }
@@ -43,22 +29,8 @@ class UncountedCommunicator: Communicator {
   func wait(_ request: PendingRequest) throws(FabricError) -> Int {
     try uncounted { () throws(FabricError) in try base.wait(request) }
   }
-  func barrier() throws(FabricError) { try base.barrier() }
-  func broadcast(_ bytes: inout [UInt8], from root: Rank, limit: Int) throws(FabricError) {
-    try base.broadcast(&bytes, from: root, limit: limit)
-  }
-  func gather(_ bytes: [UInt8], to root: Rank, limit: Int) throws(FabricError) -> [[UInt8]]? {
-    try base.gather(bytes, to: root, limit: limit)
-  }
-  func allGather(_ bytes: [UInt8], limit: Int) throws(FabricError) -> [[UInt8]] {
-    try base.allGather(bytes, limit: limit)
-  }
-  func allReduce(_ values: [Int64], _ reduction: Reduction) throws(FabricError) -> [Int64] {
-    try base.allReduce(values, reduction)
-  }
+  /// Said here, too, so that a subclass can override it.
   func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
     try base.allocateShared(byteCount: byteCount)
   }
-  func abort(_ message: String, status: Int32) -> Never { base.abort(message, status: status) }
-  func finalize() throws(FabricError) { try base.finalize() }
 }

@@ -1,6 +1,7 @@
 import CKernels
 import COpenBLAS
 import Foundation
+import TestSupport
 import Testing
 
 /// The reference against arithmetic that is not ours.
@@ -16,7 +17,7 @@ struct MatmulOracleTests {
     for (m, n, length) in Self.shapes {
       let k = format == CK_MXFP4 ? length + length % 2 : length
       let weights = MatmulWeights(format, rows: n, columns: k, seed: UInt64(k))
-      var generator = SeededGenerator(seed: 77)
+      var generator = SeededGenerator(77)
       let x = generator.floats(m * k)
       let bias = generator.floats(n)
       let y = weights.multiply(CK_ISA_REFERENCE, x: x, xStride: k, m: m, n: n, bias: bias, yStride: n)
@@ -39,7 +40,7 @@ struct MatmulOracleTests {
   @Test func theReferenceAgreesWithOpenBLAS() {
     for (m, n, k) in Self.shapes {
       let weights = MatmulWeights(CK_F32, rows: n, columns: k, seed: UInt64(k))
-      var generator = SeededGenerator(seed: 78)
+      var generator = SeededGenerator(78)
       let x = generator.floats(m * k)
       let w = (0..<n * k).map { weights.value(row: $0 / k, column: $0 % k) }
       var expected = [Float](repeating: 0, count: m * n)

@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 struct MatmulTests {
@@ -15,7 +16,7 @@ struct MatmulTests {
   func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
     for k in Self.lengths(of: format) {
       let weights = MatmulWeights(format, rows: 100, columns: k, seed: UInt64(k))
-      var generator = SeededGenerator(seed: 1000 + UInt64(k))
+      var generator = SeededGenerator(1000 + UInt64(k))
       let xStride = k + 3
       // The last row ends where the guard page begins.
       let x = GuardedMemory(generator.floats(63 * xStride + k))
@@ -45,7 +46,7 @@ struct MatmulTests {
   @Test(arguments: ck_format.all)
   func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
     let weights = MatmulWeights(format, rows: 150, columns: 320, seed: 5)
-    var generator = SeededGenerator(seed: 6)
+    var generator = SeededGenerator(6)
     let x = generator.floats(20 * 320)
     for isa in ck_isa.supported {
       let whole = weights.multiply(isa, x: x, xStride: 320, m: 20, n: 150, yStride: 150)
@@ -64,7 +65,7 @@ struct MatmulTests {
   @Test(arguments: ck_format.all)
   func extremeValuesGiveTheReferencesBitsOrNaN(format: ck_format) {
     for seed in 1...3 as ClosedRange<UInt64> {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededGenerator(seed)
       let weights = MatmulWeights(format, rows: 40, columns: 290, seed: seed) { elements, scales in
         for i in elements.indices where generator.next() % 3 == 0 {
           elements[i] = UInt8(truncatingIfNeeded: generator.next())
@@ -95,7 +96,7 @@ struct MatmulTests {
       let weights = MatmulWeights(CK_F8E4M3, rows: 33, columns: 300, seed: 9) { elements, _ in
         elements[20 * 300 + at] = 0xFF
       }
-      var generator = SeededGenerator(seed: 10)
+      var generator = SeededGenerator(10)
       let x = generator.floats(13 * 300)
       for isa in ck_isa.supported {
         for m in [1, 4, 13] {
@@ -116,7 +117,7 @@ struct MatmulTests {
   }
 
   @Test func readProbesAgreeOnTheChecksum() {
-    var generator = SeededGenerator(seed: 3)
+    var generator = SeededGenerator(3)
     let words = (0..<128 * 5).map { _ in generator.next() }
     let sum = words.reduce(0, &+)
     for isa in ck_isa.supported {

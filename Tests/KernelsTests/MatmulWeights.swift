@@ -1,26 +1,7 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
-
-/// Deterministic random numbers (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func floats(_ count: Int, in range: ClosedRange<Float> = -2...2) -> [Float] {
-    let width = (range.upperBound - range.lowerBound) * 0x1p-24
-    return (0..<count).map { _ in range.lowerBound + Float(next() >> 40) * width }
-  }
-}
 
 /// Memory that ends where an inaccessible page begins: reading or writing past it ends the process.
 final class GuardedMemory {
@@ -120,7 +101,7 @@ final class MatmulWeights {
     _ format: ck_format, rows: Int, columns: Int, seed: UInt64,
     change: (inout [UInt8], inout [Float]) -> Void = { _, _ in }
   ) {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SeededGenerator(seed)
     self.format = format
     self.rows = rows
     self.columns = columns

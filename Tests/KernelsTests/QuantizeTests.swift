@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Rounding of weights to Q8 and Q4, and their panels.
@@ -73,7 +74,7 @@ struct QuantizeTests {
 
   @Test(arguments: formats)
   func everyInstructionSetGivesTheSameBits(format: ck_format) {
-    var generator = SeededGenerator(seed: 5)
+    var generator = SeededGenerator(5)
     for columns in Self.lengths {
       for row in Self.rows(columns, &generator) {
         let reference = Row(format, row)
@@ -90,7 +91,7 @@ struct QuantizeTests {
   /// No scale or level near the chosen ones does better, in double precision.
   @Test(arguments: formats)
   func scalesAndLevelsAreTheOnesOfLeastError(format: ck_format) {
-    var generator = SeededGenerator(seed: 6)
+    var generator = SeededGenerator(6)
     let allowed = format == CK_Q8 ? Array(-127...127) : Self.levels
     for columns in [64, 100, 192] {
       for values in Self.rows(columns, &generator).prefix(6) {
@@ -129,7 +130,7 @@ struct QuantizeTests {
 
   @Test(arguments: [(CK_Q8, 0.0062), (CK_Q4, 0.0855)])
   func errorsOfGaussianWeightsAreSmall(format: ck_format, limit: Double) {
-    var generator = SeededGenerator(seed: 9)
+    var generator = SeededGenerator(9)
     let values = Self.gaussian(1 << 14, &generator)
     let row = Row(format, values)
     let error = values.indices.reduce(0.0) { $0 + pow(Double(row.value($1) - values[$1]), 2) }
@@ -169,7 +170,7 @@ struct QuantizeTests {
   /// Every value and byte of panels, by their definition.
   @Test(arguments: formats)
   func panelsHoldTheRowsTheyWereMadeOf(format: ck_format) {
-    var generator = SeededGenerator(seed: 12)
+    var generator = SeededGenerator(12)
     for columns in Self.lengths {
       for rowCount in [1, 5, 16] {
         let rows = (0..<rowCount).map { _ in Row(format, Self.gaussian(columns, &generator)) }
@@ -195,7 +196,7 @@ struct QuantizeTests {
 
   @Test(arguments: formats)
   func piecesOfColumnsMakeTheSamePanelAsAllAtOnce(format: ck_format) {
-    var generator = SeededGenerator(seed: 13)
+    var generator = SeededGenerator(13)
     for rowCount in [3, 16] {
       let rows = (0..<rowCount).map { _ in Row(format, Self.gaussian(150, &generator)) }
       let whole = Self.panel(rows)
@@ -236,7 +237,7 @@ struct QuantizeTests {
   }
 
   @Test func storedRowsOfScaledFormatsExpandToTheirValues() {
-    var generator = SeededGenerator(seed: 21)
+    var generator = SeededGenerator(21)
     for format in [CK_F8E4M3, CK_MXFP4] {
       for columns in [32, 64, 160, 288] {
         let weights = MatmulWeights(format, rows: 3, columns: columns, seed: generator.next())

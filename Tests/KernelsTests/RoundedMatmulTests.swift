@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Products of bf16 rows, and of int8 rows with Q8 and Q4 weights.
@@ -21,7 +22,7 @@ struct RoundedMatmulTests {
     var rowFormat: ck_row_format { format == CK_BF16 ? CK_ROWS_BF16 : CK_ROWS_INT8 }
 
     init(_ format: ck_format, outputs: Int, k: Int, rows rowCount: Int, wild: Bool = false, seed: UInt64) {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededGenerator(seed)
       self.format = format
       self.k = k
       self.rowCount = rowCount
@@ -73,7 +74,7 @@ struct RoundedMatmulTests {
   func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
     for k in Self.lengths {
       let multiplication = Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k))
-      var generator = SeededGenerator(seed: 7)
+      var generator = SeededGenerator(7)
       let bias = k % 2 == 0 ? generator.floats(100) : nil
       let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 33, n: 100, bias: bias, yStride: 100)
       for isa in ck_isa.vectors {

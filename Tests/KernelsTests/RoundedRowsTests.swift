@@ -1,5 +1,6 @@
 import CKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Rows rounded to bf16 and int8.
@@ -31,7 +32,7 @@ struct RoundedRowsTests {
 
   @Test(arguments: [CK_ROWS_F32, CK_ROWS_BF16, CK_ROWS_INT8])
   func everyInstructionSetRoundsToTheReferencesBits(format: ck_row_format) {
-    var generator = SeededGenerator(seed: 4)
+    var generator = SeededGenerator(4)
     for k in Self.lengths {
       for wild in [false, true] {
         let x = Self.values(k, wild: wild, &generator)
@@ -45,7 +46,7 @@ struct RoundedRowsTests {
   }
 
   @Test func piecesOfARowMakeTheSameRow() {
-    var generator = SeededGenerator(seed: 5)
+    var generator = SeededGenerator(5)
     let x = generator.floats(300)
     for format in [CK_ROWS_BF16, CK_ROWS_INT8] {
       for isa in ck_isa.supported {
@@ -60,7 +61,7 @@ struct RoundedRowsTests {
   }
 
   @Test func levelsAreWithinHalfAScaleOfTheirValues() {
-    var generator = SeededGenerator(seed: 6)
+    var generator = SeededGenerator(6)
     for k in Self.lengths {
       let x = generator.floats(k)
       let row = Self.rounded(CK_ISA_REFERENCE, CK_ROWS_INT8, x, k: k)

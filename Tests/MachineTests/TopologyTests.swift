@@ -1,25 +1,8 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Machine
-
-/// A copy of the kernel's files for a host that exists only in a test.
-private final class FakeHost {
-  let root: String
-
-  init(_ files: [String: String]) throws {
-    let directory = FileManager.default.temporaryDirectory.appendingPathComponent("host-\(UUID().uuidString)")
-    root = directory.path
-    for (path, text) in files {
-      let file = URL(fileURLWithPath: root + path)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try Data(text.utf8).write(to: file)
-    }
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: root) }
-}
 
 @Suite struct TopologyTests {
   private static let twoSockets: [String: String] = [
@@ -40,9 +23,21 @@ private final class FakeHost {
     "/sys/devices/system/cpu/cpu5/topology/thread_siblings_list": "1,5\n",
   ]
 
+  /// What is found on a host that exists only in a test, as a copy of the kernel's files.
+  private func discover(_ files: [String: String], allowedCores: [Int]) throws -> Topology {
+    try withTemporaryFolder { host in
+      for (path, text) in files {
+        let file = URL(fileURLWithPath: host.path + path)
+        try FileManager.default.createDirectory(
+          at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: file)
+      }
+      return try Topology.discover(root: host.path, allowedCores: allowedCores)
+    }
+  }
+
   @Test func aHostOfTwoNodesIsDescribed() throws {
-    let host = try FakeHost(Self.twoSockets)
-    let topology = try Topology.discover(root: host.root, allowedCores: [5, 0, 1, 2, 3, 4, 6, 7])
+    let topology = try discover(Self.twoSockets, allowedCores: [5, 0, 1, 2, 3, 4, 6, 7])
     #expect(topology.hostname == "node17")
     #expect(topology.cpuModel == "Some CPU @ 2.0GHz: B")
     #expect(topology.configuredCores == 8)
@@ -58,8 +53,7 @@ private final class FakeHost {
   }
 
   @Test func onlyAllowedCoresAreListed() throws {
-    let host = try FakeHost(Self.twoSockets)
-    let topology = try Topology.discover(root: host.root, allowedCores: [5, 6, 9])
+    let topology = try discover(Self.twoSockets, allowedCores: [5, 6, 9])
     #expect(topology.allowedCores == [5, 6, 9])
     // The siblings of 5 are not allowed; core 9 is on no node's list.
     #expect(topology.preferredCores == [5, 6, 9])
@@ -67,8 +61,7 @@ private final class FakeHost {
   }
 
   @Test func aKernelThatTellsNothingIsOneNode() throws {
-    let host = try FakeHost(["/proc/meminfo": "MemTotal: 8 kB\nMemFree: 4 kB\n"])
-    let topology = try Topology.discover(root: host.root, allowedCores: [0, 1])
+    let topology = try discover(["/proc/meminfo": "MemTotal: 8 kB\nMemFree: 4 kB\n"], allowedCores: [0, 1])
     #expect(topology.nodes == [NUMANode(id: 0, cores: [0, 1], totalBytes: 8 << 10, freeBytes: 4 << 10)])
     #expect(topology.availableBytes == 4 << 10)
     #expect(topology.configuredCores == 2)
@@ -87,8 +80,7 @@ private final class FakeHost {
     files["/sys/fs/cgroup/slice/job/memory.max"] = "max\n"
     files["/sys/fs/cgroup/slice/job/memory.current"] = "1\n"
     files["/sys/fs/cgroup/slice/job/cpu.max"] = "250000 100000\n"
-    let host = try FakeHost(files)
-    let topology = try Topology.discover(root: host.root, allowedCores: [0])
+    let topology = try discover(files, allowedCores: [0])
     #expect(topology.availableBytes == 500_000 - 300_000 + 50_007)
     #expect(topology.coreQuota == 2.5)
   }
@@ -103,8 +95,7 @@ private final class FakeHost {
     files["/sys/fs/cgroup/memory/docker/memory.usage_in_bytes"] = "5\n"
     files["/sys/fs/cgroup/cpu/cpu.cfs_quota_us"] = "-1\n"
     files["/sys/fs/cgroup/cpu/cpu.cfs_period_us"] = "100000\n"
-    let host = try FakeHost(files)
-    let topology = try Topology.discover(root: host.root, allowedCores: [0])
+    let topology = try discover(files, allowedCores: [0])
     #expect(topology.availableBytes == 0)
     #expect(topology.coreQuota == nil)
   }
@@ -117,8 +108,7 @@ private final class FakeHost {
     files["/sys/fs/cgroup/cpu.max"] = "0 0\n"
     files["/sys/devices/system/node/online"] = "0-99999999999\n"
     files["/sys/devices/system/cpu/possible"] = "3-1\n"
-    let host = try FakeHost(files)
-    let topology = try Topology.discover(root: host.root, allowedCores: [0, 1])
+    let topology = try discover(files, allowedCores: [0, 1])
     #expect(topology.nodes.map(\.cores) == [[0, 1]])
     #expect(topology.availableBytes == 0)
   }

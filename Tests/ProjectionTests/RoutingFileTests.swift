@@ -1,11 +1,12 @@
 import Checkpoints
-import Foundation
 import Projection
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite struct RoutingFileTests {
-  private func path(_ name: String) -> String { NSTemporaryDirectory() + "routing-\(name)-\(UUID().uuidString).safetensors" }
+  private let folder = TemporaryFolder()
+  private var path: String { folder.file("routing.safetensors") }
 
   private func record(rows: Int) -> RoutingRecord {
     var record = RoutingRecord(layers: [1, 2, 4], expertCount: 10, topK: 2)
@@ -19,8 +20,6 @@ import Testing
   }
 
   @Test func aRecordReadsBackAsItWasWritten() throws {
-    let path = path("round")
-    defer { try? FileManager.default.removeItem(atPath: path) }
     let written = RoutingFile(model: "m", hiddenSize: 64, record: record(rows: 37).sorted())
     try written.write(to: path)
     let read = try RoutingFile(path: path)
@@ -41,8 +40,6 @@ import Testing
   @Test(arguments: [
     "experts out of range", "descending choices", "an unknown kind", "a column too short", "other format",
   ]) func aDamagedRecordIsRefused(_ damage: String) throws {
-    let path = path("damaged")
-    defer { try? FileManager.default.removeItem(atPath: path) }
     let kind: [Int32] = damage == "an unknown kind" ? [0, 7] : [0, 1]
     let experts: [Int32] =
       damage == "experts out of range" ? [0, 10, 1, 2] : damage == "descending choices" ? [3, 2, 1, 2] : [0, 1, 2, 3]

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import TestSupport
 import Testing
 import Tokenization
 
@@ -149,25 +150,24 @@ struct HostileTokenizerTests {
   }
 
   @Test func missingAndOddFilesAreNamed() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "tokenizer-\(UUID())")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
-    func failure() -> String {
-      do {
-        _ = try Tokenizer(folder: folder.path)
-        return "no error"
-      } catch { return error.description }
+    try withTemporaryFolder { folder in
+      func failure() -> String {
+        do {
+          _ = try Tokenizer(folder: folder.path)
+          return "no error"
+        } catch { return error.description }
+      }
+      #expect(failure().contains("tokenizer.json"))
+      let path = folder.file("tokenizer.json")
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      #expect(failure().contains("not a regular file"))
+      try FileManager.default.removeItem(atPath: path)
+      folder.write("{", as: "tokenizer.json")
+      #expect(failure().contains("JSON"))
+      folder.write(SmallTokenizer.json(vocab: ["a"]).text(), as: "tokenizer.json")
+      #expect(failure() == "no error")
+      folder.write("[]", as: "tokenizer_config.json")
+      #expect(failure().contains("tokenizer_config.json"))
     }
-    #expect(failure().contains("tokenizer.json"))
-    try FileManager.default.createDirectory(
-      at: folder.appending(path: "tokenizer.json"), withIntermediateDirectories: true)
-    #expect(failure().contains("not a regular file"))
-    try FileManager.default.removeItem(at: folder.appending(path: "tokenizer.json"))
-    try Data("{".utf8).write(to: folder.appending(path: "tokenizer.json"))
-    #expect(failure().contains("JSON"))
-    try Data(SmallTokenizer.json(vocab: ["a"]).text().utf8).write(to: folder.appending(path: "tokenizer.json"))
-    #expect(failure() == "no error")
-    try Data("[]".utf8).write(to: folder.appending(path: "tokenizer_config.json"))
-    #expect(failure().contains("tokenizer_config.json"))
   }
 }

@@ -2,6 +2,7 @@ import DemoModel
 import Foundation
 import JSON
 import Prompts
+import TestSupport
 import Tokenization
 
 /// Text for tests: the demonstration model's tokenizer, as it is or with other templates and tokens.
@@ -35,7 +36,7 @@ struct TestModel: Sendable {
   private init(folder: String) { (self.folder, codec) = (folder, TextCodec(folder: folder)) }
 
   private init(template: String?, special: [String]) {
-    let folder = NSTemporaryDirectory() + "coordinator-tests-" + UUID().uuidString
+    let folder = TemporaryFolder.ofProcess.file("model-" + UUID().uuidString)
     try! FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let source = DemoModel.folder ?? ""
     var tokenizer = try! JSONValue(

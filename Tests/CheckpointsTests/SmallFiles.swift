@@ -1,47 +1,9 @@
 import Checkpoints
 import Glibc
 
-/// A folder of a test's own, removed with what is in it when the test ends.
-final class TemporaryFolder {
-  let path: String
-
-  init() {
-    var template = Array("/tmp/martinet-checkpoints-XXXXXX".utf8CString)
-    path = String(cString: mkdtemp(&template)!)
-  }
-
-  deinit {
-    for name in names { unlink(path + "/" + name) }
-    rmdir(path)
-  }
-
-  var names: [String] {
-    guard let directory = opendir(path) else { return [] }
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let item = readdir(directory) {
-      let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name != "." && name != ".." { names.append(name) }
-    }
-    return names
-  }
-
-  /// Writes a file and returns its path.
-  @discardableResult
-  func write(_ bytes: [UInt8], as name: String) -> String {
-    let file = fopen(path + "/" + name, "w")!
-    fwrite(bytes, 1, bytes.count, file)
-    fclose(file)
-    return path + "/" + name
-  }
-
-  @discardableResult
-  func write(_ text: String, as name: String) -> String { write(Array(text.utf8), as: name) }
-}
-
 /// Files under Tests/Fixtures, or elsewhere in the repository.
 enum Repository {
-  static let root = String(#filePath.dropLast("/Tests/CheckpointsTests/TemporaryFolder.swift".count))
+  static let root = String(#filePath.dropLast("/Tests/CheckpointsTests/SmallFiles.swift".count))
 
   static func folders(in path: String) -> [String] {
     guard let directory = opendir(root + "/" + path) else { return [] }
