@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing and runs the whole test suite twice: in debug, where Swift checks every index and overflow,
-# and in release, where the kernels and everything else are compiled as users run them.
+# Installs what is missing and runs the whole test suite, optimised as users run it, with the assertions and the checks of
+# indices that optimised code goes without left in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,28 +9,22 @@ export SWIFT_BACKTRACE=enable=no
 
 ./deploy/install-packages.sh
 
+# Tests reach internals, which release builds hide unless asked. That and the checks change every module, so this build has a
+# folder of its own: building for use and for tests in turn would start afresh each time.
+options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing -Xswiftc -assert-config -Xswiftc Debug)
+
 # Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others; and so do tests
 # of servers and clients, whose waits would count what runs beside them.
+whole_runs='^(FabricTests\.MPITests|CommandTests\.|CoordinatorTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
 # All tests are Swift Testing's; XCTest would only add a line about none of its own.
-run_tests() {
-  local whole_runs='^(FabricTests\.MPITests|CommandTests\.|CoordinatorTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
-  swift test --skip-build --disable-xctest "$@" --skip "$whole_runs" </dev/null
-  swift test --skip-build --disable-xctest "$@" --filter "$whole_runs" --no-parallel </dev/null
-}
+run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </dev/null; }
 
-echo "== Building the tests (debug)"
-swift build --build-tests
-echo "== Testing (debug)"
-run_tests
-
-# Tests reach internals, which release builds hide unless asked. That changes every module, so these builds have a
-# folder of their own: building for use and for tests in turn would start afresh each time.
-release=(-c release --scratch-path .build/release-tests -Xswiftc -enable-testing)
-echo "== Building the tests (release)"
-swift build --build-tests "${release[@]}"
-echo "== Testing (release)"
-run_tests "${release[@]}"
-
+echo "== Building the tests"
+swift build --build-tests "${options[@]}"
+echo "== Testing"
+run_tests --skip "$whole_runs"
+echo "== Testing whole runs"
+run_tests --filter "$whole_runs" --no-parallel
 echo "== Testing on several hosts"
 # Network namespaces, where this machine allows them; says so where it does not.
-./benchmarks/cluster/test.sh .build/release-tests/release/martinet
+./benchmarks/cluster/test.sh .build/tests/release/martinet
