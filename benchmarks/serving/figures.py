@@ -5,7 +5,9 @@ usage: figures.py PROGRAM [--batch N] [OPTION OF SERVE AND BENCH …]
 """
 import argparse
 import json
+import os
 import random
+import re
 import statistics
 import subprocess
 import threading
@@ -55,6 +57,22 @@ def body(tokens, count):
     return {"model": server.name, "prompt": tokens, "max_tokens": count, "temperature": 0, "ignore_eos": True}
 
 
+def engine():
+    """Steps and the seconds spent in them, as /metrics tells a little later."""
+    time.sleep(3)
+    metrics = server.get("/metrics")[1].decode()
+    return [sum(float(value) for value in re.findall(rf'^martinet_{name}\{{kind="\w+"\}} (\S+)', metrics, re.M)) for name in ("steps_total", "step_seconds_total")]
+
+
+def http_seconds():
+    """Processor time of the threads that serve HTTP and run what it calls: all but the engine's."""
+    result = 0
+    for thread in os.scandir(f"/proc/{server.process.pid}/task"):
+        name = open(f"{thread.path}/comm").read().strip()
+        result += 0 if name == "martinet" else int(open(f"{thread.path}/schedstat").read().split()[0]) / 1e9
+    return result
+
+
 for round in range(arguments.rounds):
     measured = bench()
     server = Server(arguments.program, ["--no-prefix-cache", *options])
@@ -62,12 +80,17 @@ for round in range(arguments.rounds):
     vocabulary = cluster["facts"]["vocabulary_size"]
     server.name = json.loads(server.get("/v1/models")[1])["data"][0]["id"]
     together([body(prompt(arguments.prompt_length, 1000 + i), 8) for i in range(arguments.batch)])
-    results, _ = together([body(prompt(arguments.prompt_length, i), arguments.output_length) for i in range(arguments.batch)])
+    (steps, inside), http = engine(), http_seconds()
+    results, wall = together([body(prompt(arguments.prompt_length, i), arguments.output_length) for i in range(arguments.batch)])
+    http = http_seconds() - http
+    steps, inside = (b - a for a, b in zip((steps, inside), engine()))
     # From when all have their first token to when the first has its last: a full batch, as in the bench.
     first, last = max(times[0] for _, times, _ in results), min(times[-1] for _, times, _ in results)
     tokens = sum(sum(1 for time in times if first < time <= last) for _, times, _ in results)
     served, benched = tokens / (last - first), measured["decode"]["tokens_per_second"]
     print(f"decode at batch {arguments.batch}: served {served:.1f} tokens/s, bench generate {benched:.1f}: {served / benched:.3f}")
+    print(f"{steps:.0f} steps of {inside / steps * 1e3:.1f} ms: between two steps {(wall - inside) / steps * 1e3:.2f} ms, {(wall - inside) / wall * 100:.2f} % of the time; "
+          f"HTTP {http / wall / os.cpu_count() * 100:.2f} % of the processors' time")
 
     # A short prompt while 16 others decode.
     background = threading.Thread(target=together, args=([body(prompt(16, 50 + i), 200) for i in range(16)],))
