@@ -27,7 +27,7 @@ extension EngineFacts {
     threadsPerRank = try fields.int("threads_per_rank")
     instructionSet = try fields.string("instruction_set")
     cacheTokens = try fields.int("cache_tokens")
-    sequences = try fields.int("sequences")
+    sequences = try fields.int("sequences", in: 0...(1 << 24))
     batchTokens = try fields.int("batch_tokens")
   }
 }

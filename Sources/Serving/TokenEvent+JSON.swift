@@ -30,7 +30,7 @@ extension TokenEvent {
     let name = try fields.string("event")
     let id = RequestID(try fields.int("id", in: Int.min...Int.max))
     switch name {
-    case "started": self = .started(id, cachedTokens: try fields.int("cached_tokens"))
+    case "started": self = .started(id, cachedTokens: try fields.int("cached_tokens", in: 0...Int(Int32.max)))
     case "token":
       self = .token(id, try DrawnToken(fields), finish: try Self.finish(fields))
     case "prompt":

@@ -3,6 +3,8 @@ import Synchronization
 /// A grammar compiled for a vocabulary. Any number of sequences and threads share it, and what it has learnt.
 package final class CompiledGrammar: Sendable {
   let vocabulary: TokenVocabulary
+  /// Of the tables, without masks that were found since.
+  package let byteCount: Int
   private let cache: Mutex<MaskCache>
 
   /// Throws when the grammar is malformed, contradictory, too large, or asks for what is not supported, and when the
@@ -11,6 +13,7 @@ package final class CompiledGrammar: Sendable {
     guard !vocabulary.endTokens.isEmpty else { throw .vocabulary(reason: "it has no token that ends an output") }
     self.vocabulary = vocabulary
     let automaton = try GrammarCompiler.compile(grammar, vocabulary: vocabulary)
+    byteCount = automaton.byteCount
     cache = Mutex(MaskCache(automaton, vocabulary: vocabulary))
   }
 

@@ -9,6 +9,8 @@ import Serving
 package final class EngineLink: Sendable {
   /// Events not yet written at most: a supervisor that reads so slowly is as good as gone.
   private static let backlogLimit = 1 << 20
+  /// Tokens and alternatives in a line, about; one event may have more.
+  private static let lineWeight = 1 << 14
   /// How often the engine's state is looked at, and at least a line is written.
   private static let tick = Duration.milliseconds(50)
   private static let beat = Duration.seconds(1)
@@ -20,6 +22,8 @@ package final class EngineLink: Sendable {
     var wantsStatus = false
     var isOverrun = false
     var isFinishing = false
+    /// The supervisor wants it to end.
+    var isStopping = false
     var isAbandoned = false
   }
 
@@ -103,12 +107,17 @@ package final class EngineLink: Sendable {
       engine.cancel(id)
       queue.change { $0.unfinished.remove(id) }
     case .status: queue.change { $0.wantsStatus = true }
-    case .stop: engine.stop()
+    case .stop:
+      queue.change { $0.isStopping = true }
+      engine.stop()
     }
   }
 
   private func add(_ event: TokenEvent) {
+    // An engine that ends by itself takes nothing more; the next job's will, so that is no failure of the request.
+    let isRefused = if case .failed = event { engine.state == .stopped } else { false }
     queue.change { queue in
+      if isRefused, !queue.isStopping { return }
       guard !queue.isAbandoned, !queue.isOverrun else { return }
       queue.events.append(event)
       if event.isLast { queue.unfinished.remove(event.id) }
@@ -145,7 +154,7 @@ package final class EngineLink: Sendable {
       }
       if isOverrun { return abandon("the supervisor reads too slowly") }
       var reports: [LinkReport] = []
-      if !events.isEmpty { reports.append(.events(events)) }
+      reports += Self.lines(of: events).map { .events($0) }
       if told == nil || told! != (state, facts) { reports.append(.state(state, facts)) }
       told = (state, facts)
       if wantsStatus { reports.append(.status(engine.status)) }
@@ -158,11 +167,34 @@ package final class EngineLink: Sendable {
     }
   }
 
+  static func lines(of events: [TokenEvent]) -> [[TokenEvent]] {
+    var lines: [[TokenEvent]] = []
+    var weight = 0
+    for event in events {
+      if lines.isEmpty || weight >= lineWeight {
+        lines.append([])
+        weight = 0
+      }
+      lines[lines.count - 1].append(event)
+      weight += event.weight
+    }
+    return lines
+  }
+
   /// False when nobody reads; the reading thread sees that too.
   private func report(_ report: LinkReport) -> Bool { writeAll(LinkLine.text(report.json), to: output) }
 }
 
 extension TokenEvent {
+  /// Tokens and alternatives that it tells of.
+  fileprivate var weight: Int {
+    switch self {
+    case .started, .failed: 1
+    case .token(_, let token, _): 1 + token.top.count
+    case .prompt(_, let tokens, _): tokens.reduce(1) { $0 + 1 + $1.top.count }
+    }
+  }
+
   /// Whether no event of its request follows.
   var isLast: Bool {
     switch self {

@@ -5,8 +5,8 @@ import Serving
 /// A request may be to blame for a job's end when it had been sent to that job and had not drawn a token in it: whatever a request
 /// does to a job, it does again at the same token after the next start. With several such requests all are suspects. Later jobs get
 /// those above suspicion first, and when these have drawn tokens the suspects one at a time, and nothing else meanwhile: a token
-/// clears a suspect, and an end while it is on trial counts against it. A request is failed when so many ends in a row count against
-/// it; ends by other causes, which hit a trial by chance, do not go on doing so.
+/// clears a suspect, and an end while it is on trial counts against it. A request is failed when so many of its trials in a row end the
+/// job; ends by other causes, which hit a trial by chance, do not go on doing so.
 struct RequestLedger {
   typealias Handler = @Sendable (TokenEvent) -> Void
 
@@ -48,7 +48,12 @@ struct RequestLedger {
   }
 
   /// True when the job must be told.
-  mutating func cancel(_ id: RequestID) -> Bool { entries.removeValue(forKey: id)?.isSent ?? false }
+  mutating func cancel(_ id: RequestID) -> Bool {
+    guard let entry = entries.removeValue(forKey: id) else { return false }
+    // So end those that have come to a stop string, too.
+    if entry.hasDrawn { finishedRequest = true }
+    return entry.isSent
+  }
 
   /// What to send to the job now, in the order in which it came.
   mutating func takeUnsent() -> [TokenRequest] {
@@ -58,8 +63,8 @@ struct RequestLedger {
       if !entries.values.contains(where: \.isSuspect) {
         chosen = unsent
       } else if !entries.values.contains(where: \.isUntold) {
-        // The least suspicious first.
-        chosen = unsent.filter(\.isSuspect).min { ($0.blame, $0.order) < ($1.blame, $1.order) }.map { [$0] } ?? []
+        // The most suspicious first: each is found out in as few ends as that takes, however many there are.
+        chosen = unsent.filter(\.isSuspect).min { (-$0.blame, $0.order) < (-$1.blame, $1.order) }.map { [$0] } ?? []
       }
     }
     for entry in chosen { entries[entry.request.id]?.isSent = true }
@@ -86,7 +91,10 @@ struct RequestLedger {
       }
     }
     // Told once: another job need not find it again.
-    if case .prompt(let id, _, _) = event { entries[id]?.request.promptLogprobs = nil }
+    if case .prompt(let id, _, _) = event {
+      entries[id]?.request.promptLogprobs = nil
+      drewTokens = true
+    }
     if event.isLast {
       entries[event.id] = nil
       finishedRequest = true
@@ -96,10 +104,16 @@ struct RequestLedger {
 
   /// The job has ended, by itself. Returns the requests that will not be sent again.
   mutating func jobEnded() -> [(RequestID, Handler)] {
-    let untold = entries.values.filter(\.isUntold).map(\.request.id)
+    let untold = entries.values.filter(\.isUntold)
+    // An end during one suspect's trial says nothing for the others, as one that nobody was suspected of does.
+    let isTrial = untold.count == 1 && untold[0].isSuspect
     for (id, entry) in entries {
       var entry = entry
-      entry.blame = untold == [id] ? entry.blame + 1 : 0
+      if untold.count == 1, untold[0].request.id == id {
+        entry.blame += 1
+      } else if !isTrial || entry.isSent {
+        entry.blame = 0
+      }
       entry.isSuspect = entry.isSuspect || entry.isUntold
       (entry.isSent, entry.hasDrawn, entry.isCarried) = (false, false, true)
       entries[id] = entry

@@ -4,9 +4,11 @@ struct RestartPolicy {
   let fruitlessLimit: Int
   /// How long a job must serve, with a request finished or none to serve, for what went before to be forgotten.
   let goodService: Duration
-  /// The wait before the second fruitless start in a row; it doubles up to `longestDelay`.
+  /// The wait after a fruitless start; it doubles with each in a row, up to `longestDelay`.
   let firstDelay: Duration
   static let longestDelay = Duration.seconds(30)
+  /// The wait after a job that drew tokens, or whose end is explained.
+  static let shortDelay = Duration.milliseconds(100)
   /// Jobs that draw some tokens and end may be this many times as many: requests come nearer to their ends.
   static let fruitfulFactor = 4
 
@@ -19,7 +21,7 @@ struct RestartPolicy {
   private(set) var restarts = 0
   private var fruitless = 0
 
-  init(fruitlessLimit: Int, goodService: Duration, firstDelay: Duration = .milliseconds(100)) {
+  init(fruitlessLimit: Int, goodService: Duration, firstDelay: Duration = .milliseconds(500)) {
     (self.fruitlessLimit, self.goodService, self.firstDelay) = (fruitlessLimit, goodService, firstDelay)
   }
 
@@ -34,8 +36,8 @@ struct RestartPolicy {
     guard restarts <= fruitlessLimit * Self.fruitfulFactor else {
       return .giveUp(reason: "\(reason) (the job was restarted \(restarts - 1) times without \(goodService) of good service in between)")
     }
-    let doublings = min(max(0, fruitless - 1), 16)
-    return .restart(after: min(firstDelay * (1 << doublings), Self.longestDelay))
+    guard fruitless > 0 else { return .restart(after: Self.shortDelay) }
+    return .restart(after: min(firstDelay * (1 << min(fruitless - 1, 16)), Self.longestDelay))
   }
 
   /// What ended the jobs has been found and removed.

@@ -49,7 +49,7 @@ extension SupervisedEngine {
       if !condemned.isEmpty {
         // The cause is gone; the others have a right to as many tries as ever.
         core.policy.forget()
-        decision = .restart(after: core.policy.firstDelay)
+        decision = .restart(after: RestartPolicy.shortDelay)
       }
       core.lastEnd = reason
       if case .restart = decision {

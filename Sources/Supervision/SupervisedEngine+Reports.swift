@@ -6,7 +6,7 @@ import Telemetry
 extension SupervisedEngine {
   func readReports(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
     var lines = LineReader(descriptor)
-    defer { core.change { $0.outputEnded = .now } }
+    defer { core.change { if stage.read({ $0 }) != .closed { $0.outputEnded = .now } } }
     while true {
       switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
       case .line(let line):
@@ -33,7 +33,7 @@ extension SupervisedEngine {
     core.change { $0.lastLine = .now }
     switch report {
     case .hello, .beat: break
-    case .state(let state, let facts): take(state, facts)
+    case .state(let state, let facts): take(state, facts, stage)
     case .status(let status):
       core.change { core in
         core.status = status
@@ -53,8 +53,10 @@ extension SupervisedEngine {
     if let (event, handler) = told { handler(event) }
   }
 
-  private func take(_ state: EngineState, _ facts: EngineFacts?) {
+  private func take(_ state: EngineState, _ facts: EngineFacts?, _ stage: Monitor<JobStage>) {
     let news = core.change { core -> String? in
+      // What a thread of an ended job reads late is nothing to the next.
+      guard stage.read({ $0 }) != .closed else { return nil }
       if let facts { core.facts = facts }
       switch state {
       case .ready:
@@ -77,7 +79,7 @@ extension SupervisedEngine {
 
   func readErrors(_ descriptor: Int32, _ stage: Monitor<JobStage>) {
     var lines = LineReader(descriptor, limit: 1 << 20)
-    defer { core.change { $0.haveErrorsEnded = true } }
+    defer { core.change { if stage.read({ $0 }) != .closed { $0.haveErrorsEnded = true } } }
     while true {
       switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
       case .line(let line):

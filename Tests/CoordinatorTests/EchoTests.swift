@@ -147,6 +147,44 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true]) func aPromptThatIsOnlyRepeatedHasToBeInTheContext(stream: Bool) async throws {
+    let engine = model.engine(answering: " there")
+    engine.facts = FakeEngine.facts(positions: 4)
+    try await TestServer.run(engine) { server in
+      let options: JSONValue = ["echo": true, "max_tokens": 0, "stream": .bool(stream)]
+      #expect(try await server.complete(options, prompt: [5, 6, 7, 8]).status == 200)
+      let refused = try await server.complete(options, prompt: [5, 6, 7, 8, 9])
+      #expect(refused.status == 400 && refused.errorCode == "context_length_exceeded")
+    }
+  }
+
+  @Test(arguments: [0, 1]) func anAnswerRepeatsOnlySoMuch(maxTokens: Int) async throws {
+    let engine = model.engine(answering: " there")
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    let king = JSONValue.int(Int(model.tokens(" king")[0]))
+    let prompt = JSONValue.array(Array(repeating: king, count: 15_000))
+    let prompts = JSONValue.array([prompt, prompt])
+    try await TestServer.run(engine) { server in
+      let options: JSONValue = ["echo": true, "max_tokens": .int(maxTokens), "n": 128]
+      let refused = try await server.complete(options, prompt: prompts)
+      #expect(refused.status == 400 && refused.json["error"]?["param"] == "echo")
+      #expect(refused.errorMessage.contains("128") && refused.errorMessage.contains("16777216"))
+      #expect(engine.submitted.isEmpty && server.coordinator.admission.isEmpty)
+    }
+  }
+
+  @Test func anAnswerTellsOnlySoManyLogProbabilities() async throws {
+    let engine = model.engine(answering: " there")
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    let prompt = JSONValue.array(Array(repeating: 5, count: 50_000))
+    try await TestServer.run(engine) { server in
+      let refused = try await server.complete(["echo": true, "max_tokens": 0, "logprobs": 20], prompt: prompt)
+      #expect(refused.status == 400 && refused.json["error"]?["param"] == "logprobs")
+      #expect(refused.errorMessage.contains("1050000") && refused.errorMessage.contains("1048576"))
+      #expect(engine.submitted.isEmpty && server.coordinator.admission.isEmpty)
+    }
+  }
+
   @Test(arguments: [false, true], 0..<4)
   func anEngineThatScoresAmissIsNotBelieved(stream: Bool, fault: Int) async throws {
     var script = FakeEngine.Script(model.tokens(" there") + [1])

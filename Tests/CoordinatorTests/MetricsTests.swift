@@ -23,6 +23,23 @@ import Testing
     #expect(page.text == #"martinet_x{host="a\"b\\c\nd"} 1"# + "\n")
   }
 
+  @Test func promptTokensCountForEachSequenceThatHasStarted() async throws {
+    var script = FakeEngine.Script(TestModel.plain.tokens(" there was") + [1])
+    script.cachedTokens = 4
+    let engine = FakeEngine(script)
+    try await TestServer.run(engine) { server async throws in
+      #expect(try await server.chat(["n": 3]).status == 200)
+      let length = engine.submitted[0].prompt.count
+      #expect(server.coordinator.metrics.current.promptTokens == 3 * length)
+      #expect(server.coordinator.metrics.current.cachedTokens == 12)
+      #expect(try await server.complete(["n": 2], prompt: [[10, 11], [12, 13, 14]]).status == 200)
+      #expect(server.coordinator.metrics.current.promptTokens == 3 * length + 10)
+      // Nothing is computed for these.
+      #expect(try await server.complete(["echo": true, "max_tokens": 0]).status == 200)
+      #expect(server.coordinator.metrics.current.promptTokens == 3 * length + 10)
+    }
+  }
+
   @Test func thePageCountsWhatHappened() async throws {
     var script = FakeEngine.Script(TestModel.plain.tokens(" there was") + [1])
     script.cachedTokens = 3

@@ -39,6 +39,7 @@ import Testing
 
   @Test func requestsAreServedOverTLSOnly() async throws {
     let good = files("good", certificate: Self.certificate, key: Self.key)
+    #expect(try good.configuration().minimumTLSVersion == .tlsv12)
     try await TestServer.run(TestModel.plain.engine(answering: " there"), configure: { $0.tls = good }) { server in
       let answer = try await Self.get("/v1/models", port: server.port)
       #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("demo"))

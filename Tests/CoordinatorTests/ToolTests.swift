@@ -93,6 +93,16 @@ import Testing
     }
   }
 
+  @Test func aSchemaMayNotBeLongerThanItsLimit() async throws {
+    let engine = TestModel.plain.engine(answering: "x")
+    try await TestServer.run(engine) { server in
+      let schema: JSONValue = ["type": "object", "description": .string(String(repeating: "a", count: 1 << 20))]
+      let reply = try await server.chat(["n": 2, "response_format": ["type": "json_schema", "json_schema": ["name": "n", "schema": schema]]])
+      #expect(reply.status == 400 && reply.errorCode == "invalid_schema" && reply.errorMessage.contains("1048576"))
+      #expect(engine.submitted.isEmpty && server.coordinator.admission.isEmpty)
+    }
+  }
+
   @Test func openedReasoningIsClosedBeforeAConstrainedAnswer() async throws {
     let engine = TestModel.reasoning.engine(answering: "</think>\n\n{}")
     try await TestServer.run(engine, model: .reasoning) { server in

@@ -27,6 +27,8 @@ private let badParameters: [BadMember] = [
   .init("stop", "\"\"", "invalid_value"), .init("stop", "3", "invalid_type"),
   .init("stop", "[\"a\", 3]", "invalid_type", param: "stop[1]"),
   .init("stop", "[\"\"]", "invalid_value", param: "stop[0]"),
+  .init("stop", "\"\(String(repeating: "x", count: 4097))\"", "invalid_value"),
+  .init("stop", "[\"a\", \"\(String(repeating: "\u{E9}", count: 2049))\"]", "invalid_value", param: "stop[1]"),
   .init("stop", "[\(Array(repeating: "\"x\"", count: 17).joined(separator: ","))]", "invalid_value"),
   .init("logit_bias", "[]", "invalid_type"),
   .init("logit_bias", "{\"5\": 101}", "invalid_value", param: "logit_bias.5"),
@@ -97,6 +99,13 @@ private let badParameters: [BadMember] = [
     #expect(completion.sampling == sampling)
     #expect(completion.stop == ["a", "b"] && completion.choiceCount == 2 && completion.maxTokens == 7)
     #expect(completion.stream?.includesUsage == true && completion.ignoresEndOfText)
+  }
+
+  @Test func aStopTextThatIsTooLongNamesBothNumbers() throws {
+    let longest = String(repeating: "x", count: 4096)
+    #expect(try ChatCompletionRequest(chatBody([("stop", .string(longest))])).stop == [longest])
+    let refusal = try completionRefusal("stop", "\"\(longest)y\"")
+    #expect(refusal.message == "'stop' must be text of at most 4096 bytes, but is 4097 bytes long")
   }
 
   @Test func whatIsNotGivenHasTheDefaults() throws {

@@ -53,7 +53,11 @@ import Testing
   private let record = RoutingRecord.even(expertCount: 16, topK: 2, groups: nil, layers: 3, rows: 64)
 
   @Test func costsOfWorkAreFoundAgain() throws {
-    let model = try ComputeModel([report(batch: 1), report(batch: 6)], path: "r")
+    for kind in StepKind.allCases { try costsAreFoundAgain(kind) }
+  }
+
+  private func costsAreFoundAgain(_ kind: StepKind) throws {
+    let model = try ComputeModel([report(batch: 1), report(batch: 6)], of: kind, path: "r")
     #expect(abs(model.perExpert / 50e-6 - 1) < 1e-3 && abs(model.perVisit / 2e-6 - 1) < 1e-3)
     #expect(abs(model.attention.fixed / 100e-6 - 1) < 1e-3 && abs(model.attention.perRow / 1e-6 - 1) < 1e-3)
     #expect(model.expertResidual < 1e-3)
@@ -97,7 +101,7 @@ import Testing
     func outcome(ranks: Int, cores: Int?) throws -> StepReplay.Outcome {
       let projector = try Projector(fitting: reports, validating: [], record: record, sharedCores: cores, path: "r")
       var replay = StepReplay(
-        compute: projector.compute, network: network, layout: Layout(rankCount: ranks, ranksPerHost: 1, expertCount: 16),
+        compute: projector.compute[StepKind.prefill.rawValue], network: network, layout: Layout(rankCount: ranks, ranksPerHost: 1, expertCount: 16),
         rowBytes: RowBytes(token: 1, sum: 1))
       replay.coresOfRank = cores.map { cores in (0..<ranks).map { $0 % cores } }
       return try #require(replay.run(record, kind: .prefill, batch: 24))
@@ -141,7 +145,7 @@ import Testing
   @Test func aReportWithoutExpertsIsRefused() {
     var dense = report(batch: 1)
     dense.subject.work = nil
-    #expect(throws: ProjectionError.self) { try ComputeModel([dense], path: "r") }
+    #expect(throws: ProjectionError.self) { try ComputeModel([dense], of: .decode, path: "r") }
     #expect(throws: ProjectionError.self) { try Network("carrier pigeon", sameHostIn: []) }
   }
 

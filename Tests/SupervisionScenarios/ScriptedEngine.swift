@@ -74,7 +74,11 @@ package final class ScriptedEngine: TokenEngine {
   }
 
   package func submit(_ request: TokenRequest, onEvent: @escaping @Sendable (TokenEvent) -> Void) {
-    core.withLock { $0.running[request.id] = Running(request: request, onEvent: onEvent) }
+    let isOver = core.withLock { core in
+      if !core.hasStopped { core.running[request.id] = Running(request: request, onEvent: onEvent) }
+      return core.hasStopped
+    }
+    if isOver { onEvent(.failed(request.id, message: "the engine has stopped")) }
   }
 
   package func cancel(_ id: RequestID) { core.withLock { _ = $0.running.removeValue(forKey: id) } }

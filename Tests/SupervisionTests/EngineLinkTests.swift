@@ -56,6 +56,26 @@ struct EngineLinkTests {
     #expect(facts?.family == "scripted")
   }
 
+  /// The next job will take it.
+  @Test(arguments: [false, true]) func whatAnEngineRefusesThatEndedByItselfHasNotFailed(isCommanded: Bool) throws {
+    let ends = try Ends()
+    if isCommanded { ends.say(LinkLine.text(LinkCommand.stop.json)) } else { ends.engine.stop() }
+    ends.engine.run()
+    ends.say(LinkLine.text(LinkCommand.submit(TokenRequest(id: RequestID(5), prompt: [1], maxNewTokens: 3)).json))
+    Thread.sleep(forTimeInterval: 0.3)
+    let failed = LinkReport.events([.failed(RequestID(5), message: "the engine has stopped")])
+    #expect(try ends.finish().contains(failed) == isCommanded)
+  }
+
+  @Test func manyEventsAreManyLines() {
+    let top = (0..<20).map { Candidate(token: $0, logprob: -1) }
+    let tokens = Array(repeating: DrawnToken(1, logprob: -1, top: top), count: 100)
+    let events = (0..<40).map { TokenEvent.prompt(RequestID($0), tokens, finish: .length) }
+    let lines = EngineLink.lines(of: events)
+    #expect(lines.flatMap(\.self) == events && lines.allSatisfy { (1...8).contains($0.count) })
+    #expect(EngineLink.lines(of: []).isEmpty)
+  }
+
   @Test func commandsThatAreNoneDoNotEndIt() throws {
     let ends = try Ends()
     ends.say("@martinet {\n@martinet []\n@martinet {\"command\":\"dance\"}\n@martinet {\"command\":\"cancel\"}\n")

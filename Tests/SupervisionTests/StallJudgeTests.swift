@@ -64,6 +64,7 @@ import Testing
     for line in [
       "", "martinet: stall", "martinet: stall {", "martinet: stall {}", "martinet: stall [1]",
       good.line.replacing("\"rank\":1", with: "\"rank\":-1"), good.line.replacing("10.0", with: "1e999"),
+      good.line.replacing("10.0", with: "1e300"),
       good.line.replacing("[2,3]", with: "[2,\"3\"]"),
     ] { #expect(StallReport(line: line) == nil, "\(line)") }
   }

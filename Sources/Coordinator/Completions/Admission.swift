@@ -52,13 +52,14 @@ final class Admission: Sendable {
     return try outcome.get()
   }
 
-  /// Has `end` called when the sequences are to end at once.
+  /// Has `end` called when the sequences are to end at once; never for a ticket that was given back.
   func onEnd(_ ticket: Ticket, _ end: @escaping @Sendable () -> Void) {
-    let isOver = state.withLock { state in
+    let mustEnd = state.withLock { state -> Bool in
+      guard state.requests.contains(ticket.request) else { return false }
       state.ends[ticket.request] = end
       return state.isOver
     }
-    if isOver { end() }
+    if mustEnd { end() }
   }
 
   func leave(_ ticket: Ticket) {

@@ -21,7 +21,7 @@ struct ChatChoice: Sendable {
 
   init(index: Int, plan: ChatPlan, text: ServedText, identifiers: IdentifierSource) {
     (self.index, self.text, stopTokens) = (index, text, plan.stopTokens)
-    stream = TextStream(text, markers: Set(plan.format.markers), stop: plan.request.stop)
+    stream = TextStream(text, markers: Set(plan.format.markers), stops: plan.stops)
     parser = ReplyParser(
       format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning, identifiers: identifiers)
     isReasoning = plan.startsInReasoning

@@ -1,5 +1,6 @@
 import JSON
 import OpenAIProtocol
+import Prompts
 import Serving
 import StructuredOutput
 
@@ -12,12 +13,14 @@ struct ChatPlan: Sendable {
   let prompt: [Int32]
   let startsInReasoning: Bool
   let stopTokens: Set<Int32>
+  let stops: StopStrings
   let grammar: JSONValue?
   let maxNewTokens: Int
 
   /// Takes time in proportion to the conversation. Throws refusals.
   init(_ request: ChatCompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) {
     self.request = request
+    stops = StopStrings(request.stop)
     format = text.format(family: facts.family)
     tools = request.toolChoice == .none ? [] : request.tools
     if !tools.isEmpty, !format.supportsTools {

@@ -1,5 +1,6 @@
 import JSON
 import OpenAIProtocol
+import Prompts
 import Serving
 import StructuredOutput
 
@@ -12,9 +13,15 @@ struct CompletionPlan: Sendable {
     var maxNewTokens: Int
   }
 
+  /// Most bytes of prompts that an answer repeats, over all choices.
+  static let echoByteLimit = 16 << 20
+  /// Most log-probabilities of prompts in an answer, alternatives among them.
+  static let scoreLimit = 1 << 20
+
   let request: CompletionRequest
   let prompts: [Prompt]
   let stopTokens: Set<Int32>
+  let stops: StopStrings
   let grammar: JSONValue?
 
   var choiceCount: Int { prompts.count * request.choiceCount }
@@ -28,7 +35,9 @@ struct CompletionPlan: Sendable {
     _ request: CompletionRequest, isCountAsked: Bool, text: ServedText, facts: EngineFacts, contextLength: Int
   ) throws(APIError) {
     self.request = request
+    stops = StopStrings(request.stop)
     var prompts: [Prompt] = []
+    var echoedBytes = 0
     for prompt in request.prompts {
       let (tokens, string): ([Int], String?)
       switch prompt {
@@ -41,15 +50,28 @@ struct CompletionPlan: Sendable {
       let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, param: "prompt")
       let count: Int
       if request.maxTokens == 0 {
-        // What is scored has to be in the context, if nothing else has.
-        if request.logprobs != nil { try room.checkPrompt() }
+        try room.checkPrompt()
         count = 0
       } else {
         let asked = isCountAsked ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
         count = try room.maxNewTokens(asked: asked)
       }
       let echo = request.echoes ? try EchoedPrompt(tokens, of: string, tokenizer: text.tokenizer) : nil
+      echoedBytes += (echo?.text.utf8.count ?? 0) * request.choiceCount
+      guard echoedBytes <= Self.echoByteLimit else {
+        throw .invalidRequest(
+          "'echo' with 'n' = \(request.choiceCount) would repeat more than \(Self.echoByteLimit) bytes of 'prompt': "
+            + "lower 'n', send less at a time, or leave 'echo' out", param: "echo")
+      }
       prompts.append(Prompt(tokens: tokens.map { Int32($0) }, echo: echo, maxNewTokens: count))
+    }
+    if request.echoes, let alternatives = request.logprobs {
+      let scores = prompts.reduce(0) { $0 + $1.tokens.count } * request.choiceCount * (1 + alternatives)
+      guard scores <= Self.scoreLimit else {
+        throw .invalidRequest(
+          "'echo' with 'logprobs' = \(alternatives) would tell \(scores) log-probabilities of 'prompt', more than \(Self.scoreLimit): "
+            + "lower 'logprobs' or 'n', or send less at a time", param: "logprobs")
+      }
     }
     self.prompts = prompts
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
@@ -97,7 +119,7 @@ struct TextChoice: Sendable {
     let echo = plan.prompts[index / plan.request.choiceCount].echo
     unscored = plan.scoresPrompts ? echo : nil
     self.text = plan.scoresPrompts ? "" : echo?.text ?? ""
-    stream = TextStream(text, stop: plan.request.stop)
+    stream = TextStream(text, stops: plan.stops)
     if plan.needsNoEngine { finish = .length }
   }
 

@@ -8,6 +8,11 @@ extension OutputGrammar {
   /// time in proportion to the grammar.
   func check(text: ServedText, facts: EngineFacts, param: String) throws(APIError) {
     let key = json.text()
+    guard key.utf8.count <= KnownGrammars.grammarLimit else {
+      throw .invalidRequest(
+        "'\(param)' has \(key.utf8.count) bytes as JSON, but a schema may have \(KnownGrammars.grammarLimit): shorten it",
+        param: param, code: "invalid_schema")
+    }
     if text.knownGrammars.contains(key) { return }
     do {
       _ = try CompiledGrammar(self, vocabulary: text.vocabulary(size: facts.vocabularySize))
@@ -18,6 +23,8 @@ extension OutputGrammar {
 
 /// Grammars that were found to be usable lately, by their JSON texts.
 final class KnownGrammars: Sendable {
+  /// Bytes of a grammar as JSON; descriptions, which say nothing of outputs, are among them.
+  static let grammarLimit = 1 << 20
   static let countLimit = 256
   static let byteLimit = 32 << 10
 

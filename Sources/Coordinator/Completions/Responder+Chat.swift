@@ -15,16 +15,16 @@ extension Responder {
     let submission = try await admit(chat.choiceCount, isStreamed: chat.stream != nil, facts: facts, context)
     do {
       let (text, contextLength) = (coordinator.text, coordinator.contextLength ?? facts.maximumPositions)
-      let (plan, requests) = try await coordinator.pool.run {
+      let plan = try await coordinator.pool.run {
         let plan = try ChatPlan(chat, text: text, facts: facts, contextLength: contextLength)
-        return (plan, try plan.tokenRequests(ids: submission.ids))
+        submission.submit(try plan.tokenRequests(ids: submission.ids))
+        return plan
       }
-      coordinator.metrics.count { $0.promptTokens += plan.prompt.count }
-      submission.submit(requests)
       let choices = (0..<chat.choiceCount).map {
         ChatChoice(index: $0, plan: plan, text: text, identifiers: coordinator.identifiers)
       }
-      let feed = TokenFeed(submission, metrics: coordinator.metrics, arrival: arrival)
+      let promptTokens = Array(repeating: plan.prompt.count, count: chat.choiceCount)
+      let feed = TokenFeed(submission, promptTokens: promptTokens, metrics: coordinator.metrics, arrival: arrival)
       let header = ResponseHeader(
         id: coordinator.identifiers.chatCompletion(), created: Int(Date().timeIntervalSince1970), model: chat.model)
       if let stream = chat.stream {

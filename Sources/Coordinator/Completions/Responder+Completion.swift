@@ -18,15 +18,15 @@ extension Responder {
       completion.prompts.count * completion.choiceCount, isStreamed: completion.stream != nil, facts: facts, context)
     do {
       let (text, contextLength) = (coordinator.text, coordinator.contextLength ?? facts.maximumPositions)
-      let (plan, requests) = try await coordinator.pool.run {
+      let plan = try await coordinator.pool.run {
         let plan = try CompletionPlan(
           completion, isCountAsked: isCountAsked, text: text, facts: facts, contextLength: contextLength)
-        return (plan, plan.needsNoEngine ? [] : try plan.tokenRequests(ids: submission.ids))
+        if !plan.needsNoEngine { submission.submit(try plan.tokenRequests(ids: submission.ids)) }
+        return plan
       }
-      coordinator.metrics.count { $0.promptTokens += plan.promptTokens }
-      submission.submit(requests)
       let choices = (0..<plan.choiceCount).map { TextChoice(index: $0, plan: plan, text: text) }
-      var feed = TokenFeed(submission, metrics: coordinator.metrics, arrival: arrival)
+      let promptTokens = choices.indices.map { plan.prompts[$0 / completion.choiceCount].tokens.count }
+      var feed = TokenFeed(submission, promptTokens: promptTokens, metrics: coordinator.metrics, arrival: arrival)
       if plan.needsNoEngine { for index in choices.indices { feed.end(index) } }
       let header = ResponseHeader(
         id: coordinator.identifiers.completion(), created: Int(Date().timeIntervalSince1970), model: completion.model)

@@ -87,19 +87,41 @@ final class ServedText: Sendable {
   }
 
   /// Leaves out what a template puts after the last message, so that it can go on.
-  private static func cut(_ text: String, after content: String) throws(APIError) -> String {
+  static func cut(_ text: String, after content: String) throws(APIError) -> String {
     let blanks: Set<UInt8> = [9, 10, 13, 32]
     let wanted = Array(Array(content.utf8).reversed().drop { blanks.contains($0) }.reversed())
     let bytes = Array(text.utf8)
-    var end = bytes.count
-    while end >= wanted.count {
-      if bytes[(end - wanted.count)..<end].elementsEqual(wanted) {
-        return String(decoding: bytes[..<end], as: UTF8.self)
-      }
-      end -= 1
+    // With the blanks that end the message itself.
+    let tail = bytes.suffix(content.utf8.count + closingByteLimit)
+    guard let end = lastEnd(of: wanted, in: tail) else {
+      throw .invalidRequest(
+        "the model's chat template changes the last message, so that it cannot be continued",
+        param: "continue_final_message")
     }
-    throw .invalidRequest(
-      "the model's chat template changes the last message, so that it cannot be continued",
-      param: "continue_final_message")
+    return String(decoding: bytes[..<end], as: UTF8.self)
+  }
+
+  /// Most bytes that a template puts after the last message.
+  private static let closingByteLimit = 4096
+
+  /// Where `wanted` last ends in `bytes`. Takes time in proportion to both, whatever they are: clients choose them.
+  private static func lastEnd(of wanted: [UInt8], in bytes: ArraySlice<UInt8>) -> Int? {
+    if wanted.isEmpty { return bytes.endIndex }
+    // Knuth, Morris, Pratt: how much of `wanted` still matches where its next byte does not.
+    var borders = Array(repeating: 0, count: wanted.count)
+    var matched = 0
+    for i in 1..<wanted.count {
+      while matched > 0, wanted[i] != wanted[matched] { matched = borders[matched - 1] }
+      if wanted[i] == wanted[matched] { matched += 1 }
+      borders[i] = matched
+    }
+    var end: Int?
+    matched = 0
+    for i in bytes.indices {
+      while matched > 0, matched == wanted.count || bytes[i] != wanted[matched] { matched = borders[matched - 1] }
+      if bytes[i] == wanted[matched] { matched += 1 }
+      if matched == wanted.count { end = i + 1 }
+    }
+    return end
   }
 }

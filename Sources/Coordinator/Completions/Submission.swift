@@ -35,7 +35,8 @@ final class Submission: Sendable {
     }
   }
 
-  /// Gives the sequences to the engine, unless the client has gone meanwhile.
+  /// Gives the sequences to the engine, unless the client has gone meanwhile. Takes time in proportion to their
+  /// grammars.
   func submit(_ requests: [TokenRequest]) {
     let mayStart = state.withLock { state in
       if !state.hasEnded { state.live = Set(requests.map(\.id.value)) }
@@ -45,8 +46,9 @@ final class Submission: Sendable {
     for request in requests {
       coordinator.engine.submit(request) { [self] event in receive(event) }
     }
-    // The client may have gone between the two: its sequences, not yet known to the engine, were cancelled in vain.
-    if state.withLock({ $0.hasEnded }) { for request in requests { coordinator.engine.cancel(request.id) } }
+    // Those that were to end meanwhile may have been cancelled in vain, before the engine knew them.
+    let live = state.withLock { $0.live }
+    for request in requests where !live.contains(request.id.value) { coordinator.engine.cancel(request.id) }
   }
 
   private func receive(_ event: TokenEvent) {

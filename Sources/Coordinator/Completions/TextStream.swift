@@ -20,11 +20,11 @@ struct TextStream: Sendable {
   private var decoder: StreamingDecoder
   private var stops: StopStrings
 
-  init(_ text: ServedText, markers: Set<String> = [], stop: [String]) {
+  init(_ text: ServedText, markers: Set<String> = [], stops: StopStrings) {
     self.text = text
     self.markers = markers
     decoder = text.tokenizer.makeStreamingDecoder(skipSpecialTokens: false)
-    stops = StopStrings(stop)
+    self.stops = stops
   }
 
   /// `isEnd`: the token is one of those that end the sequence, and is no text.

@@ -31,6 +31,8 @@ struct TokenFeed: Sendable {
   private(set) var cachedTokens: [Int]
   private let submission: Submission
   private let metrics: ServerMetrics
+  /// Of each sequence.
+  private let promptTokens: [Int]
   private let arrival: ContinuousClock.Instant
   private var lastToken: [ContinuousClock.Instant?]
   private var hasStarted: [Bool]
@@ -38,8 +40,10 @@ struct TokenFeed: Sendable {
   /// Taken from the mailbox, and not looked at yet.
   private var waiting: ArraySlice<TokenEvent> = []
 
-  init(_ submission: Submission, metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
-    (self.submission, self.metrics, self.arrival) = (submission, metrics, arrival)
+  /// `promptTokens`: how many the prompt of each sequence has.
+  init(_ submission: Submission, promptTokens: [Int], metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
+    (self.submission, self.promptTokens) = (submission, promptTokens)
+    (self.metrics, self.arrival) = (metrics, arrival)
     let count = submission.ids.count
     cachedTokens = Array(repeating: 0, count: count)
     lastToken = Array(repeating: nil, count: count)
@@ -97,7 +101,11 @@ struct TokenFeed: Sendable {
       guard !hasStarted[index] else { return nil }
       hasStarted[index] = true
       cachedTokens[index] = cached
-      metrics.count { $0.cachedTokens += cached }
+      let prompt = promptTokens[index]
+      metrics.count { counts in
+        counts.promptTokens += prompt
+        counts.cachedTokens += cached
+      }
       return nil
     case .token(_, let drawn, let finish):
       record(index)

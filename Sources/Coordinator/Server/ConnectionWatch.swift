@@ -17,33 +17,71 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   private let stallTime: TimeAmount
   private var reading: Scheduled<Void>?
   private var stall: Scheduled<Void>?
+  private var ending: Scheduled<Void>?
+  /// Requests begun.
+  private var requests = 0
+  /// Answers complete.
+  private var answers = 0
+  /// The number of the request that asks for another protocol: the decoder reads nothing after it, so it is the last.
+  private var last: Int?
+  private var takesNoMore = false
 
   init(limits: ServerLimits) { (readTime, stallTime) = (TimeAmount(limits.readTime), TimeAmount(limits.stallTime)) }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    switch unwrapInboundIn(data) {
-    case .head(let head):
-      // The timer fires on this loop and is cancelled before the context goes.
-      let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-      reading = context.eventLoop.assumeIsolated().scheduleTask(in: readTime) {
-        bound.value.fireErrorCaught(ReadTimeout())
-      }
+    guard !takesNoMore else { return }
+    var part = unwrapInboundIn(data)
+    switch part {
+    case .head(var head):
+      requests += 1
+      // Timers fire on this loop and are cancelled before the context goes.
+      reading = context.eventLoop.assumeIsolated().scheduleTask(in: readTime) { self.endReading(context) }
       if head.headerFields[.expect]?.lowercased() == "100-continue" {
         context.writeAndFlush(wrapOutboundOut(.head(.init(status: .continue))), promise: nil)
       }
+      if head.method == .connect || head.headerFields[.upgrade] != nil {
+        last = requests
+        // Whoever answers ends the connection then.
+        head.headerFields[.connection] = "close"
+        part = .head(head)
+      }
     case .body: break
-    case .end: stopReading()
+    case .end:
+      stopReading()
+      takesNoMore = last == requests
     }
-    context.fireChannelRead(data)
+    context.fireChannelRead(wrapInboundOut(part))
+  }
+
+  func read(context: ChannelHandlerContext) {
+    // The decoder would keep all that still comes.
+    if !takesNoMore { context.read() }
+  }
+
+  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(var head):
+      guard last == answers + 1 else { break }
+      head.headerFields[.connection] = "close"
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+      return
+    case .body: break
+    case .end:
+      answers += 1
+      guard last == answers else { break }
+      let written = context.eventLoop.makePromise(of: Void.self)
+      written.futureResult.assumeIsolated().whenSuccess { self.endSoon(context) }
+      written.futureResult.cascade(to: promise)
+      context.write(data, promise: written)
+      return
+    }
+    context.write(data, promise: promise)
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     stall?.cancel()
     stall = nil
-    if !context.channel.isWritable {
-      let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-      stall = context.eventLoop.assumeIsolated().scheduleTask(in: stallTime) { bound.value.close(promise: nil) }
-    }
+    if !context.channel.isWritable { watchStall(context, left: .max, since: .now()) }
     context.fireChannelWritabilityChanged()
   }
 
@@ -64,10 +102,50 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     context.fireErrorCaught(error)
   }
 
+  /// Looks again in a while whether the client has taken something: fewer bytes than `left` are left, as there were
+  /// at `since`.
+  private func watchStall(_ context: ChannelHandlerContext, left: Int, since: NIODeadline) {
+    stall = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(stallTime.nanoseconds / 4)) {
+      self.judgeStall(context, left: left, since: since)
+    }
+  }
+
+  private func judgeStall(_ context: ChannelHandlerContext, left: Int, since: NIODeadline) {
+    let options = context.channel.syncOptions
+    let bytes = (try? options?.getOption(ChannelOptions.bufferedWritableBytes)) ?? left
+    if bytes < left {
+      watchStall(context, left: bytes, since: .now())
+    } else if NIODeadline.now() - since < stallTime {
+      watchStall(context, left: left, since: since)
+    } else {
+      context.close(promise: nil)
+    }
+  }
+
+  private func endReading(_ context: ChannelHandlerContext) {
+    context.fireErrorCaught(ReadTimeout())
+    endSoon(context)
+  }
+
+  /// Closes the connection whatever the client does, but not before an answer has had time to arrive.
+  private func endSoon(_ context: ChannelHandlerContext) {
+    ending?.cancel()
+    ending = context.eventLoop.assumeIsolated().scheduleTask(in: min(stallTime, .seconds(5))) {
+      self.closeUnlessAnswering(context)
+    }
+  }
+
+  private func closeUnlessAnswering(_ context: ChannelHandlerContext) {
+    // An earlier request than the last may still be being answered.
+    if answers + 1 < requests { endSoon(context) } else { context.close(promise: nil) }
+  }
+
   private func end() {
     stopReading()
     stall?.cancel()
     stall = nil
+    ending?.cancel()
+    ending = nil
     departure.happen()
   }
 

@@ -57,15 +57,11 @@ extension Coordinator {
   /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is
   /// over.
   private func superviseUntilDrained() async throws {
-    var attempt = 0
+    var restarts = RestartCounter()
     var deadline: ContinuousClock.Instant?
     while true {
-      if case .restarting(_, let current) = engine.state {
-        if current > attempt { metrics.count { $0.restarts += current - attempt } }
-        attempt = current
-      } else {
-        attempt = 0
-      }
+      let news = restarts.restarts(until: engine.state)
+      if news > 0 { metrics.count { $0.restarts += news } }
       if admission.isDraining {
         if admission.isEmpty { return }
         let now = ContinuousClock.now
@@ -90,7 +86,10 @@ extension TLSFiles {
       }
       do {
         let key = try NIOSSLPrivateKey(file: key, format: .pem)
-        return .makeServerConfiguration(certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        var configuration = TLSConfiguration.makeServerConfiguration(
+          certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        configuration.minimumTLSVersion = .tlsv12
+        return configuration
       } catch { throw CoordinatorError.unusableTLS(path: self.key, reason: "\(error)") }
     } catch let error as CoordinatorError { throw error } catch {
       throw .unusableTLS(path: certificate, reason: "\(error)")

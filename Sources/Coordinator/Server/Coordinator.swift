@@ -10,6 +10,7 @@ package final class Coordinator: Sendable {
   let admission: Admission
   let metrics = ServerMetrics()
   let pool: WorkPool
+  let bodies: BodyBudget
   let identifiers = IdentifierSource.system
   private let hasStarted = Mutex(false)
 
@@ -22,6 +23,7 @@ package final class Coordinator: Sendable {
     text = try ServedText(codec: configuration.codec, stopTokens: configuration.stopTokens)
     admission = Admission(queue: configuration.limits.queue)
     pool = WorkPool(threadCount: configuration.textThreads)
+    bodies = BodyBudget(limit: max(configuration.limits.allBodiesBytes, configuration.limits.bodyBytes))
   }
 
   /// Takes no more requests; `run` returns when those in progress have ended, or their time is over. From any thread,

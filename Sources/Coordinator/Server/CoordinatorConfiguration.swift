@@ -38,6 +38,8 @@ package struct ServerLimits: Sendable, Equatable {
   /// Connections open at once; more wait to be accepted.
   package var connections = 1024
   package var bodyBytes = 16 << 20
+  /// Of bodies being read, all connections together; what goes beyond is refused with 429.
+  package var allBodiesBytes = 256 << 20
   package var headerBytes = 32 << 10
   /// From a request's first line to the end of its body.
   package var readTime = Duration.seconds(60)

@@ -1,6 +1,7 @@
 import Hummingbird
 import JSON
 import NIOCore
+import NIOHTTP1
 import OpenAIProtocol
 import Serving
 
@@ -10,7 +11,7 @@ struct ClientGone: Error {}
 /// What all routes that take a body begin with.
 extension Responder {
   /// What `read` makes of the body, on a thread of the pool. Throws a refusal for one that is too large, too slow, or
-  /// malformed.
+  /// malformed, or for which there is no room now.
   func body<Body: Sendable>(
     of request: Request, _ read: @escaping @Sendable (JSONValue, RequestLimits) throws -> Body
   ) async throws -> Body {
@@ -18,14 +19,26 @@ extension Responder {
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limit {
       throw APIError.bodyTooLarge(limit: limit)
     }
-    let bytes: ByteBuffer
+    let budget = coordinator.bodies
+    var collected = ByteBuffer()
+    defer { budget.giveBack(collected.readableBytes) }
     do {
-      bytes = try await request.body.collect(upTo: limit)
-    } catch is NIOTooManyBytesError {
-      throw APIError.bodyTooLarge(limit: limit)
+      // Room is taken as bytes come: a client that announces many and sends few takes none from the others.
+      for try await part in request.body {
+        guard part.readableBytes <= limit - collected.readableBytes else { throw APIError.bodyTooLarge(limit: limit) }
+        try budget.take(part.readableBytes)
+        collected.writeImmutableBuffer(part)
+      }
+    } catch let error as APIError {
+      throw error
     } catch is ReadTimeout {
       throw APIError.timeout(seconds: Int(coordinator.configuration.limits.readTime.components.seconds))
+    } catch HTTPParserError.invalidEOFState {
+      throw ClientGone()
+    } catch is HTTPParserError {
+      throw APIError.invalidRequest("the body is not as HTTP wants it: its chunks are malformed", code: "invalid_body")
     } catch { throw ClientGone() }
+    let bytes = collected
     let limits = requestLimits
     return try await coordinator.pool.run {
       try read(JSONValue(requestBody: bytes.readableBytesView, limits: limits), limits)

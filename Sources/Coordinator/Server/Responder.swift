@@ -30,8 +30,8 @@ struct Responder: HTTPResponder {
       response = try await answer(request, found, context)
     } catch let error as APIError {
       response = .error(error, methods: found?.route.methods)
-    } catch is ClientGone {
-      // Nobody reads this; the connection ends with it.
+    } catch is ClientGone, is ChannelPipelineError {
+      // A closed connection has no handlers any more. Nobody reads this; the connection ends with it.
       response = Response(status: .init(code: 499))
     } catch {
       coordinator.configuration.logger.error("a request failed", metadata: ["error": "\(error)"])
@@ -46,6 +46,7 @@ struct Responder: HTTPResponder {
     if let name = HTTPField.Name("x-request-id") { response.headers[name] = coordinator.identifiers.request() }
     if let origin = coordinator.configuration.allowedOrigin {
       response.headers[.accessControlAllowOrigin] = origin
+      response.headers[.accessControlExposeHeaders] = "x-request-id, retry-after"
       if origin != "*" { response.headers[.vary] = "Origin" }
     }
     return request.method == .head ? response.createHeadResponse() : response
@@ -59,7 +60,7 @@ struct Responder: HTTPResponder {
     guard methods.contains(request.method.rawValue) else {
       throw APIError.methodNotAllowed(request.method.rawValue, path: route.rawValue, allowed: methods)
     }
-    if request.method == .options { return preflight(methods) }
+    if request.method == .options { return preflight(request, methods) }
     guard route.isOpen || coordinator.configuration.keys.admit(authorization: request.headers[.authorization]) else {
       throw APIError.invalidKey
     }
@@ -79,16 +80,25 @@ struct Responder: HTTPResponder {
   }
 
   /// What a browser asks before it lets a page send a request here.
-  private func preflight(_ methods: [String]) -> Response {
+  private func preflight(_ request: Request, _ methods: [String]) -> Response {
     var response = Response(status: .noContent)
     let list = methods.joined(separator: ", ")
     response.headers[.allow] = list
     if coordinator.configuration.allowedOrigin != nil {
       response.headers[.accessControlAllowMethods] = list
-      response.headers[.accessControlAllowHeaders] = "authorization, content-type"
+      response.headers[.accessControlAllowHeaders] = Self.allowedHeaders(request.headers[.accessControlRequestHeaders])
       response.headers[.accessControlMaxAge] = "600"
     }
     return response
+  }
+
+  /// The names of headers a page may send: those it asks for, as clients' libraries have some of their own.
+  private static func allowedHeaders(_ asked: String?) -> String {
+    let usual = "authorization, content-type"
+    guard let asked, asked.utf8.count <= 4096 else { return usual }
+    let names = asked.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
+    guard !names.isEmpty, names.allSatisfy({ HTTPField.Name($0) != nil }) else { return usual }
+    return names.joined(separator: ", ")
   }
 }
 

@@ -4,7 +4,7 @@ import Telemetry
 extension GenerationLoop {
   /// What the ranks hold now and have done since the start. Collective with `follow()`.
   package func status() throws -> ClusterStatus {
-    let account = try collectAccounts()
+    let account = try collectTotals()
     var status = ClusterStatus()
     status.time = (ContinuousClock.now - began) / .seconds(1)
     for (rank, pool) in scheduler.pools.enumerated() {

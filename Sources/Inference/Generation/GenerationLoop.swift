@@ -125,12 +125,17 @@ package final class GenerationLoop {
   }
 
   /// What every rank has counted since the start, or the last `resetAccounts`; steps so far are not forgotten.
-  package func collectAccounts() throws -> AccountOfRun {
-    try order(.collect)
+  package func collectAccounts() throws -> AccountOfRun { try collect(.collect, own: engine.account) }
+
+  /// The same without what is kept for traces.
+  func collectTotals() throws -> AccountOfRun { try collect(.collectTotals, own: engine.totals) }
+
+  private func collect(_ kind: StepPlan.Order, own: @autoclosure () -> RankAccount) throws -> AccountOfRun {
+    try order(kind)
     try engine.outcomes.open()
     let layers = engine.decoder.description.layerCount
     let size = engine.communicator.size
-    var ranks = [engine.account]
+    var ranks = [own()]
     for rank in 1..<size {
       let bytes = try engine.outcomes.receive(from: Rank(rank), limit: Self.outcomeLimit)
       do {

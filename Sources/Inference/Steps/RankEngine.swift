@@ -96,6 +96,7 @@ package final class RankEngine {
       return false
     case .align: try clocks.align(communicator)
     case .collect: try outcomes.send(Array(account.json.text().utf8))
+    case .collectTotals: try outcomes.send(Array(totals.json.text().utf8))
     case .collectRouting: try outcomes.send(routingLog?.encoded() ?? [])
     case .probeLinks: links = try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: numaNode)
     case .reset:
@@ -117,6 +118,13 @@ package final class RankEngine {
     let clock = clocks.estimates[account.rank]
     (account.clockOffset, account.clockError, account.clockDrift) = (clock.offset, clock.error, clock.drift * 1e6)
     return account
+  }
+
+  /// The same without single spans and messages.
+  var totals: RankAccount {
+    var totals = account
+    (totals.spans, totals.messages) = ([], [])
+    return totals
   }
 
   /// Forgets every sequence: the next loop starts with none.

@@ -51,8 +51,8 @@ struct StepPlan: Equatable {
     case step, stop
     /// Measure the clocks.
     case align
-    /// Send the accounts to rank 0.
-    case collect
+    /// Send the accounts to rank 0; or their totals alone, which are small however much is kept for a trace.
+    case collect, collectTotals
     /// Send what the tokens chose to rank 0.
     case collectRouting
     /// Time messages between the ranks.

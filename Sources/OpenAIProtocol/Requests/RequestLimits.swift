@@ -8,6 +8,7 @@ package struct RequestLimits: Sendable, Equatable {
   /// `n`.
   package var choiceCount = 128
   package var stopCount = 16
+  package var stopByteCount = 4096
   package var topLogprobCount = 20
   package var toolCount = 512
   package var logitBiasCount = 4096

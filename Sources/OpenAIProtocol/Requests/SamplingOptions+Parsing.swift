@@ -57,10 +57,7 @@ extension StreamOptions {
 /// The texts at which generation stops.
 func stopTexts(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [String] {
   guard let value = reader["stop"] else { return [] }
-  if let text = value.string {
-    guard !text.isEmpty else { throw .outOfRange("stop", expected: "text that is not empty", found: "empty") }
-    return [text]
-  }
+  if let text = value.string { return [try stopText(text, path: "stop", limits: limits)] }
   guard let values = value.array else {
     throw .wrongType("stop", expected: "a string or an array of strings", found: value)
   }
@@ -70,8 +67,16 @@ func stopTexts(_ reader: RequestReader, limits: RequestLimits) throws(APIError) 
   var texts: [String] = []
   for (i, value) in values.enumerated() {
     guard let text = value.string else { throw .wrongType("stop[\(i)]", expected: "a string", found: value) }
-    guard !text.isEmpty else { throw .outOfRange("stop[\(i)]", expected: "text that is not empty", found: "empty") }
-    texts.append(text)
+    texts.append(try stopText(text, path: "stop[\(i)]", limits: limits))
   }
   return texts
+}
+
+private func stopText(_ text: String, path: String, limits: RequestLimits) throws(APIError) -> String {
+  guard !text.isEmpty else { throw .outOfRange(path, expected: "text that is not empty", found: "empty") }
+  let count = text.utf8.count
+  guard count <= limits.stopByteCount else {
+    throw .outOfRange(path, expected: "text of at most \(limits.stopByteCount) bytes", found: "\(count) bytes long")
+  }
+  return text
 }

@@ -32,8 +32,12 @@ package struct ComputeModel: Sendable {
   /// Root mean square of the relative differences in expert times, the largest part.
   package let expertResidual: Double
 
-  /// Fits reports of one model on equal ranks. Throws where nothing was measured.
-  package init(_ reports: [RunReport], path: String) throws(ProjectionError) {
+  /// What steps of the other kind count in a fit: enough to tell what rows cost where all of this kind had as many.
+  private static let otherKindWeight = 0.1
+
+  /// Fits reports of one model on equal ranks, for steps of one kind: few rows wait for memory and many for arithmetic, which no
+  /// straight line tells. Throws where nothing was measured.
+  package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
     guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
       throw .nothingMeasured(path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
     }
@@ -42,11 +46,13 @@ package struct ComputeModel: Sendable {
     }
     let points = reports.flatMap { report in report.kinds.flatMap { Point.all(report, $0, work) } }
     guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
+    func weight(_ point: Point) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
     func cost(_ phases: [Phase], _ rows: (Point) -> Double) -> Cost {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
       guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
       let fit = LeastSquares(
-        features: used.map { [1, rows($0)] }, times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } })
+        features: used.map { [1, rows($0)] }, times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } },
+        weights: used.map(weight))
       return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
     }
     attention = cost([.attention]) { $0.rows }
@@ -58,8 +64,9 @@ package struct ComputeModel: Sendable {
     merge = cost([.merge]) { $0.rows }
     outside = cost([.embedding, .head, .sampling]) { $0.rows }
     steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
-    let layers = points.flatMap(\.layers).filter { $0.seconds > 0 }
-    let experts = LeastSquares(features: layers.map { [1, $0.distinct, $0.visits] }, times: layers.map(\.seconds))
+    let layers = points.flatMap { point in point.layers.map { (layer: $0, weight: weight(point)) } }.filter { $0.layer.seconds > 0 }
+    let experts = LeastSquares(
+      features: layers.map { [1, $0.layer.distinct, $0.layer.visits] }, times: layers.map(\.layer.seconds), weights: layers.map(\.weight))
     (expertFixed, perExpert, perVisit) = (experts.coefficients[0], experts.coefficients[1], experts.coefficients[2])
     expertResidual = experts.rms
     self.work = work
@@ -104,6 +111,7 @@ package struct ComputeModel: Sendable {
 
 /// One rank's means over the steps of one kind.
 private struct Point {
+  var kind: StepKind
   var rows: Double
   /// A mixture layer.
   var sent: Double
@@ -137,7 +145,7 @@ private struct Point {
         )
       }
       return Point(
-        rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
+        kind: kind, rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
         sent: Double(account.sent.reduce(0) { $0 + $1.dispatchRows + $1.combineRows }) / exchanges,
         arrived: Double(ranks.reduce(0) { $0 + $1.sent[index].dispatchRows }) / exchanges,
         seconds: Phase.allCases.map { exposed($0) / divisor($0) }, steering: (exposed(.plan) + exposed(.outcome)) / steps,

@@ -14,7 +14,8 @@ package struct Projector: Sendable {
     package var error: Double { projected / measured - 1 }
   }
 
-  package let compute: ComputeModel
+  /// By `StepKind`.
+  package let compute: [ComputeModel]
   package let record: RoutingRecord
   /// How much longer than projected the fitted runs took, by `StepKind`.
   package let calibration: [Double]
@@ -32,13 +33,15 @@ package struct Projector: Sendable {
     let sharedCores = sharedCores.map { max($0, 1) }
     let threads = reports.first?.account.ranks.first?.threads ?? 1
     // Costs of a rank that has its cores for itself.
-    let measured = try ComputeModel(reports, path: path)
     let ranks = reports.map(\.rankCount).reduce(0, +) / max(reports.count, 1)
-    let compute = measured.slowed(by: 1 / Self.crowding(ranks: ranks, threads: threads, sharedCores))
+    let slowness = Self.crowding(ranks: ranks, threads: threads, sharedCores)
+    var compute: [ComputeModel] = []
+    for kind in StepKind.allCases { compute.append(try ComputeModel(reports, of: kind, path: path).slowed(by: 1 / slowness)) }
+    let models = compute
     func checks(_ reports: [RunReport], _ calibration: [Double]) -> [Check] {
       reports.flatMap { report in
         report.kinds.compactMap { kind in
-          Self.check(report, kind, compute, record, threads, sharedCores, calibration: calibration[kind.rawValue])
+          Self.check(report, kind, models[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
         }
       }
     }
@@ -89,7 +92,7 @@ package struct Projector: Sendable {
       let errors = checks.filter { $0.kind == kind }.map(\.error)
       return errors.isEmpty ? nil : (errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
     }
-    return rms(validated) ?? rms(fitted) ?? compute.expertResidual
+    return rms(validated) ?? rms(fitted) ?? compute[kind.rawValue].expertResidual
   }
 
   /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil without rows of that kind.
@@ -97,7 +100,8 @@ package struct Projector: Sendable {
     _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: RowBytes, model other: ModelWork? = nil,
     routing: RoutingRecord? = nil, speed: Double = 1
   ) -> StepReplay.Outcome? {
-    let model = other.map { compute.scaled(to: $0) } ?? compute
+    let measured = compute[kind.rawValue]
+    let model = other.map { measured.scaled(to: $0) } ?? measured
     var replay = StepReplay(
       compute: model.slowed(by: 1 / speed), network: network, layout: layout, rowBytes: rowBytes)
     replay.coresOfRank = Self.coresOfRank(ranks: layout.rankCount, threads: threads, sharedCores)

@@ -32,6 +32,8 @@ struct PushdownAutomaton: Sendable {
   let sharedClassCount: Int
 
   var stateCount: Int { accepts.count }
+  /// Of its tables, about.
+  var byteCount: Int { classes.count + 4 * transitions.count + 8 * (callEdges.count + tokenEdges.count) + 32 * stateCount }
 
   func calls(_ state: Int32) -> ArraySlice<Edge> {
     callEdges[Int(callStart[Int(state)])..<Int(callStart[Int(state) + 1])]

@@ -6,11 +6,13 @@ package struct LeastSquares: Sendable {
   package let worst: Double
 
   /// Minimises Σ ((Σ_j c_j · features[i][j] − times[i]) / times[i])² over c ≥ 0, exactly: the minimum has some coefficients
-  /// at zero and solves the normal equations of the others, so every choice of those is tried. At most four features.
-  package init(features: [[Double]], times: [Double]) {
+  /// at zero and solves the normal equations of the others, so every choice of those is tried. At most four features. Each
+  /// relative error counts `weights[i]` times, once without them.
+  package init(features: [[Double]], times: [Double], weights: [Double]? = nil) {
     let width = features.first?.count ?? 0
-    let points = zip(features, times).filter { $0.1 > 0 && $0.0.count == width }
-    let rows = points.map { row, time in row.map { $0 / time } }
+    let points = zip(zip(features, times), weights ?? times.map { _ in 1 }).filter { $0.0.1 > 0 && $0.0.0.count == width }
+    // A last column for what is to come out.
+    let rows = points.map { point, weight in point.0.map { $0 / point.1 * weight } + [weight] }
     var best: (error: Double, coefficients: [Double])?
     for chosen in 0..<(1 << min(width, 4)) {
       let columns = (0..<width).filter { chosen >> $0 & 1 == 1 }
@@ -22,21 +24,22 @@ package struct LeastSquares: Sendable {
     }
     coefficients = best?.coefficients ?? Array(repeating: 0, count: width)
     let fitted = coefficients
-    rms = rows.isEmpty ? 0 : ((best?.error ?? 0) / Double(rows.count)).squareRoot()
-    worst = rows.reduce(0) { max($0, abs(Self.residual($1, fitted))) }
+    let errors = rows.map { abs(Self.residual($0, fitted)) / $0[width] }
+    rms = rows.isEmpty ? 0 : (errors.reduce(0) { $0 + Self.square($1) } / Double(rows.count)).squareRoot()
+    worst = errors.max() ?? 0
   }
 
   private static func square(_ x: Double) -> Double { x * x }
 
   private static func residual(_ row: [Double], _ coefficients: [Double]) -> Double {
-    zip(row, coefficients).reduce(-1) { $0 + $1.0 * $1.1 }
+    zip(row, coefficients).reduce(-row[coefficients.count]) { $0 + $1.0 * $1.1 }
   }
 
   /// The unconstrained minimum over some columns, by elimination with pivots; nil where they depend on each other.
   private static func solve(_ rows: [[Double]], _ columns: [Int]) -> [Double]? {
     let n = columns.count
     var a = columns.map { i in columns.map { j in rows.reduce(0) { $0 + $1[i] * $1[j] } } }
-    var b = columns.map { i in rows.reduce(0) { $0 + $1[i] } }
+    var b = columns.map { i in rows.reduce(0) { $0 + $1[i] * $1[$1.count - 1] } }
     let scales = (0..<n).map { a[$0][$0] }
     guard scales.allSatisfy({ $0 > 0 }) else { return nil }
     for i in 0..<n {

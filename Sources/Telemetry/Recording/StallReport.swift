@@ -41,7 +41,7 @@ package struct StallReport: Sendable, Equatable {
       let rank = json["rank"]?.exactInt, rank >= 0, let host = json["host"]?.string,
       let layer = json["layer"]?.exactInt, let phase = json["phase"]?.string,
       let seconds = json["seconds"]?.double, let stepSeconds = json["step_seconds"]?.double,
-      seconds.isFinite, seconds >= 0, stepSeconds.isFinite, stepSeconds >= 0,
+      (0...1e9).contains(seconds), (0...1e9).contains(stepSeconds),
       let waiting = json["waiting_for"]?.array
     else { return nil }
     let waitingFor = waiting.compactMap(\.exactInt)

@@ -9,10 +9,19 @@ import Synchronization
 final class GrammarConstraints: Sendable {
   /// Grammars kept; most servers see a few over and over.
   private static let limit = 64
+  /// Bytes of their texts and tables together.
+  private static let byteLimit = 256 << 20
 
   private struct State: Sendable {
     var vocabulary: TokenVocabulary?
     var compiled: [String: CompiledGrammar] = [:]
+    var byteCount = 0
+
+    mutating func keep(_ grammar: CompiledGrammar, text: String) {
+      let count = grammar.byteCount + text.utf8.count
+      if compiled.count >= GrammarConstraints.limit || byteCount + count > GrammarConstraints.byteLimit { (compiled, byteCount) = ([:], 0) }
+      if compiled.updateValue(grammar, forKey: text) == nil { byteCount += count }
+    }
   }
 
   private let codec: TextCodec
@@ -30,8 +39,7 @@ final class GrammarConstraints: Sendable {
     let compiled = try CompiledGrammar(OutputGrammar(json: grammar), vocabulary: vocabulary)
     state.withLock {
       $0.vocabulary = vocabulary
-      if $0.compiled.count >= Self.limit { $0.compiled = [:] }
-      $0.compiled[text] = compiled
+      $0.keep(compiled, text: text)
     }
     return GrammarConstraint(compiled, endTokens: stopTokens)
   }

@@ -27,6 +27,8 @@ final class FakeEngine: TokenEngine {
     var submitted: [TokenRequest] = []
     var active: Set<RequestID> = []
     var cancelled: Set<RequestID> = []
+    var taskSubmissions = 0
+    var onSubmit: (@Sendable (TokenRequest) -> Void)?
   }
 
   private let contents = Mutex(State())
@@ -64,12 +66,22 @@ final class FakeEngine: TokenEngine {
   /// Sequences submitted, and neither ended nor cancelled.
   var active: Set<RequestID> { contents.withLock { $0.active } }
   var cancelled: Set<RequestID> { contents.withLock { $0.cancelled } }
+  /// Sequences submitted by a task, whose thread others need.
+  var taskSubmissions: Int { contents.withLock { $0.taskSubmissions } }
+  /// Called with each sequence once it is known.
+  var onSubmit: (@Sendable (TokenRequest) -> Void)? {
+    get { contents.withLock { $0.onSubmit } }
+    set { contents.withLock { $0.onSubmit = newValue } }
+  }
 
   func submit(_ request: TokenRequest, onEvent: @escaping @Sendable (TokenEvent) -> Void) {
+    let isTask = withUnsafeCurrentTask { $0 != nil }
     contents.withLock { state in
       state.submitted.append(request)
       state.active.insert(request.id)
+      if isTask { state.taskSubmissions += 1 }
     }
+    onSubmit?(request)
     let script = script(request)
     Task { [self] in
       try? await Task.sleep(for: script.firstDelay)
