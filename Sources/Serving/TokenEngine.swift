@@ -7,6 +7,8 @@ package protocol TokenEngine: AnyObject, Sendable {
   var facts: EngineFacts? { get }
   /// The latest known; asking for it has it renewed within a second or so.
   var status: ClusterStatus { get }
+  /// Times its job was started again.
+  var restartCount: Int { get }
 
   /// Queues a request. `onEvent` is called from a thread of the engine's, in order, and must not block; not after the last
   /// event, nor after `cancel` returns but for an event under way.
@@ -17,6 +19,11 @@ package protocol TokenEngine: AnyObject, Sendable {
 
   /// Ends the engine once its present requests have ended; `isStopped` follows. No more requests may come.
   func stop()
+}
+
+extension TokenEngine {
+  /// For those that do not outlive a job.
+  package var restartCount: Int { 0 }
 }
 
 /// How an engine is.

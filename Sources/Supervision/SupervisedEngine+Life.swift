@@ -51,7 +51,6 @@ extension SupervisedEngine {
         core.policy.forget()
         decision = .restart(after: RestartPolicy.shortDelay)
       }
-      core.lastEnd = reason
       if case .restart = decision {
         core.restartCount += 1
         core.state = .restarting(reason: reason, attempt: max(1, core.policy.restarts))

@@ -11,7 +11,6 @@ package final class SupervisedEngine: TokenEngine {
     var state = EngineState.loading(bytes: 0, of: 0)
     var facts: EngineFacts?
     var restartCount = 0
-    var lastEnd: String?
     var status = ClusterStatus()
     var statusAsked: ContinuousClock.Instant?
     var isStopping = false
@@ -51,7 +50,7 @@ package final class SupervisedEngine: TokenEngine {
   package var facts: EngineFacts? { core.read(\.facts) }
 
   /// How often the job was started again since the start, and why it ended the last time.
-  package var restarts: (count: Int, lastReason: String?) { core.read { ($0.restartCount, $0.lastEnd) } }
+  package var restartCount: Int { core.read { $0.restartCount } }
 
   package var status: ClusterStatus {
     core.change { core in

@@ -200,20 +200,4 @@ import Testing
       }
     }
   }
-
-  @Test func everyRestartIsCountedOnce() {
-    var counter = RestartCounter()
-    let states: [(EngineState, Int)] = [
-      (.loading(bytes: 0, of: 1), 0), (.ready, 0),
-      (.restarting(reason: "a", attempt: 1), 1), (.restarting(reason: "a", attempt: 1), 0), (.ready, 0),
-      // Counted on, as it has not served for long.
-      (.restarting(reason: "a", attempt: 2), 1), (.restarting(reason: "a", attempt: 4), 2),
-      // Counted anew, as the request at fault was found.
-      (.restarting(reason: "b", attempt: 1), 1), (.ready, 0), (.restarting(reason: "b", attempt: 1), 1),
-    ]
-    for (i, (state, count)) in states.enumerated() {
-      let counted = counter.restarts(until: state)
-      #expect(counted == count, "\(i)")
-    }
-  }
 }

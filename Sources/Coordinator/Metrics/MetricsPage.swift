@@ -3,11 +3,12 @@ import Serving
 /// The page at `/metrics`.
 enum MetricsPage {
   static func text(
-    _ counts: ServerMetrics.Counts, inFlight: Int, state: EngineState, facts: EngineFacts?, status: ClusterStatus
+    _ counts: ServerMetrics.Counts, inFlight: Int, engine: any TokenEngine
   ) -> String {
+    let status = engine.status
     var page = PrometheusText()
     requests(counts, inFlight: inFlight, into: &page)
-    engine(counts, state: state, facts: facts, status: status, into: &page)
+    self.engine(engine, status, into: &page)
     ranks(status, into: &page)
     return page.text
   }
@@ -31,13 +32,13 @@ enum MetricsPage {
   }
 
   private static func engine(
-    _ counts: ServerMetrics.Counts, state: EngineState, facts: EngineFacts?, status: ClusterStatus,
-    into page: inout PrometheusText
+    _ engine: any TokenEngine, _ status: ClusterStatus, into page: inout PrometheusText
   ) {
+    let state = engine.state
     page.header("engine_state", "gauge", "1 for the state the engine is in.")
     for name in EngineState.names { page.sample("engine_state", [("state", name)], name == state.name ? 1 : 0) }
-    page.single("engine_restarts_total", "counter", "Times the engine's job was started again.", counts.restarts)
-    if let facts {
+    page.single("engine_restarts_total", "counter", "Times the engine's job was started again.", engine.restartCount)
+    if let facts = engine.facts {
       page.single("context_tokens", "gauge", "Most tokens of a sequence.", facts.maximumPositions)
       page.single("sequence_slots", "gauge", "Most sequences in progress at once.", facts.sequences)
     }

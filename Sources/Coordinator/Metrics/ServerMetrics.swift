@@ -17,7 +17,6 @@ final class ServerMetrics: Sendable {
     /// Clients that were too slow in taking their answer.
     var slowClients = 0
     var engineFailures = 0
-    var restarts = 0
     var firstToken = Histogram.firstToken
     var interToken = Histogram.interToken
     var wholeRequest = Histogram.wholeRequest

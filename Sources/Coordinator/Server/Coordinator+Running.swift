@@ -36,7 +36,7 @@ extension Coordinator {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask { try await services.run() }
         tasks.addTask {
-          try await self.superviseUntilDrained()
+          try await self.waitUntilDrained()
           await services.triggerGracefulShutdown()
           // What is left are answers being written; whoever does not take them is cut off.
           try await Task.sleep(for: limits.stallTime)
@@ -54,14 +54,10 @@ extension Coordinator {
     await pool.stop()
   }
 
-  /// Counts the engine's restarts; returns when the server drains and nothing is in progress, or the time for it is
-  /// over.
-  private func superviseUntilDrained() async throws {
-    var restarts = RestartCounter()
+  /// Returns when the server drains and nothing is in progress, or the time for it is over.
+  private func waitUntilDrained() async throws {
     var deadline: ContinuousClock.Instant?
     while true {
-      let news = restarts.restarts(until: engine.state)
-      if news > 0 { metrics.count { $0.restarts += news } }
       if admission.isDraining {
         if admission.isEmpty { return }
         let now = ContinuousClock.now

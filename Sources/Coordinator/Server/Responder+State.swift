@@ -45,11 +45,9 @@ extension Responder {
   }
 
   func metrics() -> Response {
-    let engine = coordinator.engine
-    return .text(
+    .text(
       MetricsPage.text(
-        coordinator.metrics.current, inFlight: coordinator.admission.inFlight, state: engine.state, facts: engine.facts,
-        status: engine.status),
+        coordinator.metrics.current, inFlight: coordinator.admission.inFlight, engine: coordinator.engine),
       type: "text/plain; version=0.0.4; charset=utf-8")
   }
 

@@ -28,7 +28,6 @@ extension ComputeModel {
     gate = cost(work.router)
     shared = cost(work.shared)
     (pack, unpack, merge) = (copy, Cost(fixed: 0, perRow: 0), copy)
-    expertFixed = 0
     (perExpert, perVisit) = (cost(work.expert).fixed, cost(work.expert).perRow)
     outside = cost(work.head)
     steering = 0

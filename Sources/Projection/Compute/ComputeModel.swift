@@ -6,10 +6,12 @@ package struct ComputeModel: Sendable {
   package struct Cost: Sendable {
     package var fixed: Double
     package var perRow: Double
-    package func seconds(_ rows: Double) -> Double { fixed + perRow * rows }
+    /// Whether the greater of the two is what it takes: weights are read while rows are computed. Else both are added.
+    package var overlaps = false
+    package func seconds(_ rows: Double) -> Double { overlaps ? max(fixed, perRow * rows) : fixed + perRow * rows }
 
     func scaled(_ fixedFactor: Double, _ rowFactor: Double) -> Cost {
-      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor)
+      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor, overlaps: overlaps)
     }
   }
 
@@ -21,8 +23,7 @@ package struct ComputeModel: Sendable {
   package var pack: Cost
   package var unpack: Cost
   package var merge: Cost
-  /// For each layer, each distinct expert and each visit.
-  package var expertFixed: Double
+  /// For each distinct expert of a layer or for each visit, whichever is more in all.
   package var perExpert: Double
   package var perVisit: Double
   /// Embedding, head, sampling, by rows at home; and plans and outcomes as they were.
@@ -55,25 +56,33 @@ package struct ComputeModel: Sendable {
         weights: used.map(weight))
       return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
     }
-    attention = cost([.attention]) { $0.rows }
-    dense = cost([.dense]) { $0.rows }
+    func weights(_ phases: [Phase]) -> Cost {
+      let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
+      let fit = Roofline(used.map { point in
+        Roofline.Point(
+          memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] }, weight: weight(point))
+      })
+      return Cost(fixed: fit.perMemory, perRow: fit.perArithmetic, overlaps: true)
+    }
+    attention = weights([.attention])
+    dense = weights([.dense])
     gate = cost([.gate]) { $0.rows }
-    shared = cost([.shared]) { $0.rows }
+    shared = weights([.shared])
     pack = cost([.pack]) { $0.sent }
     unpack = cost([.unpack]) { $0.arrived }
     merge = cost([.merge]) { $0.rows }
-    outside = cost([.embedding, .head, .sampling]) { $0.rows }
+    outside = weights([.embedding, .head, .sampling])
     steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
-    let layers = points.flatMap { point in point.layers.map { (layer: $0, weight: weight(point)) } }.filter { $0.layer.seconds > 0 }
-    let experts = LeastSquares(
-      features: layers.map { [1, $0.layer.distinct, $0.layer.visits] }, times: layers.map(\.layer.seconds), weights: layers.map(\.weight))
-    (expertFixed, perExpert, perVisit) = (experts.coefficients[0], experts.coefficients[1], experts.coefficients[2])
+    let experts = Roofline(points.flatMap { point in
+      point.layers.map { Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point)) }
+    })
+    (perExpert, perVisit) = (experts.perMemory, experts.perArithmetic)
     expertResidual = experts.rms
     self.work = work
   }
 
   package func experts(distinct: Int, visits: Int) -> Double {
-    visits == 0 ? 0 : expertFixed + perExpert * Double(distinct) + perVisit * Double(visits)
+    max(perExpert * Double(distinct), perVisit * Double(visits))
   }
 
   /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters do, what is
@@ -102,7 +111,6 @@ package struct ComputeModel: Sendable {
     for part in [\ComputeModel.attention, \.dense, \.gate, \.shared, \.pack, \.unpack, \.merge, \.outside] {
       model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
     }
-    model.expertFixed *= factor
     model.perExpert *= factor
     model.perVisit *= factor
     return model

@@ -22,6 +22,7 @@ final class FakeEngine: TokenEngine {
 
   private struct State {
     var engineState = EngineState.ready
+    var restartCount = 0
     var facts: EngineFacts? = FakeEngine.facts()
     var status = ClusterStatus()
     var submitted: [TokenRequest] = []
@@ -53,6 +54,10 @@ final class FakeEngine: TokenEngine {
   var state: EngineState {
     get { contents.withLock { $0.engineState } }
     set { contents.withLock { $0.engineState = newValue } }
+  }
+  var restartCount: Int {
+    get { contents.withLock { $0.restartCount } }
+    set { contents.withLock { $0.restartCount = newValue } }
   }
   var facts: EngineFacts? {
     get { contents.withLock { $0.facts } }
