@@ -59,14 +59,14 @@ import Testing
 
   private func costsAreFoundAgain(_ kind: StepKind) throws {
     let model = try ComputeModel([report(batch: 1), report(batch: 6)], of: kind, path: "r")
-    #expect(abs(model.perExpert / 50e-6 - 1) < 1e-3 && abs(model.perVisit / 20e-6 - 1) < 1e-3)
-    #expect(abs(model.attention.fixed / 100e-6 - 1) < 1e-3 && abs(model.attention.perRow / 10e-6 - 1) < 1e-3)
+    #expect(abs(model.experts.perMemory / 50e-6 - 1) < 1e-3 && abs(model.experts.perArithmetic / 20e-6 - 1) < 1e-3)
+    #expect(abs(model.attention.perMemory / 100e-6 - 1) < 1e-3 && abs(model.attention.perArithmetic / 10e-6 - 1) < 1e-3)
     #expect(model.expertResidual < 1e-3)
     var half = report(batch: 1).subject.work!
     half.expert *= 2
     half.attention *= 3
     let scaled = model.scaled(to: half)
-    #expect(abs(scaled.perExpert / model.perExpert - 2) < 1e-9 && abs(scaled.attention.fixed / model.attention.fixed - 3) < 1e-9)
+    #expect(abs(scaled.experts.perMemory / model.experts.perMemory - 2) < 1e-9 && abs(scaled.attention.perMemory / model.attention.perMemory - 3) < 1e-9)
   }
 
   @Test func oneRankExchangesNothing() throws {

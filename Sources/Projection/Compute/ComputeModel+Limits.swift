@@ -15,21 +15,21 @@ extension ComputeModel {
     }
   }
 
-  /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and both are
-  /// added up, which is at most twice the greater. Copies of rows read and write them once.
+  /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and what takes
+  /// longer is what it takes. Copies of rows read and write them once.
   package init(_ work: ModelWork, bytesPerParameter: Double, machine: Machine, rowBytes: RowBytes) {
     let (bandwidth, rate) = (machine.readBytesPerSecond * machine.efficiency, machine.operationsPerSecond * machine.efficiency)
-    func cost(_ parameters: Int) -> Cost {
-      Cost(fixed: Double(parameters) * bytesPerParameter / bandwidth, perRow: 2 * Double(parameters) / rate)
+    func roofline(_ parameters: Int) -> Roofline {
+      Roofline(perMemory: Double(parameters) * bytesPerParameter / bandwidth, perArithmetic: 2 * Double(parameters) / rate)
     }
-    let copy = Cost(fixed: 0, perRow: Double(rowBytes.token + rowBytes.sum) / bandwidth)
-    attention = cost(work.attention)
-    dense = cost(work.dense)
-    gate = cost(work.router)
-    shared = cost(work.shared)
-    (pack, unpack, merge) = (copy, Cost(fixed: 0, perRow: 0), copy)
-    (perExpert, perVisit) = (cost(work.expert).fixed, cost(work.expert).perRow)
-    outside = cost(work.head)
+    attention = roofline(work.attention)
+    dense = roofline(work.dense)
+    shared = roofline(work.shared)
+    experts = roofline(work.expert)
+    outside = roofline(work.head)
+    gate = Cost(fixed: Double(work.router) * bytesPerParameter / bandwidth, perRow: 2 * Double(work.router) / rate)
+    pack = Cost(fixed: 0, perRow: Double(rowBytes.token + rowBytes.sum) / bandwidth)
+    (unpack, merge) = (Cost(fixed: 0, perRow: 0), pack)
     steering = 0
     self.work = work
     expertResidual = 0

@@ -2,32 +2,31 @@ import Telemetry
 
 /// What a rank's own work takes, fitted to reports: everything but messages and waiting.
 package struct ComputeModel: Sendable {
-  /// Seconds for each layer (or step), and for each row.
+  /// Seconds for each layer, and for each row.
   package struct Cost: Sendable {
     package var fixed: Double
     package var perRow: Double
-    /// Whether the greater of the two is what it takes: weights are read while rows are computed. Else both are added.
-    package var overlaps = false
-    package func seconds(_ rows: Double) -> Double { overlaps ? max(fixed, perRow * rows) : fixed + perRow * rows }
+    package func seconds(_ rows: Double) -> Double { fixed + perRow * rows }
 
     func scaled(_ fixedFactor: Double, _ rowFactor: Double) -> Cost {
-      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor, overlaps: overlaps)
+      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor)
     }
   }
 
-  package var attention: Cost
-  package var dense: Cost
+  /// Of a layer, by rows at home.
+  package var attention: Roofline
+  package var dense: Roofline
+  package var shared: Roofline
+  /// Of a layer, by distinct experts and their visits.
+  package var experts: Roofline
+  /// Of a step, by rows at home: embedding, head, sampling.
+  package var outside: Roofline
+  /// Of a layer, by rows at home; sent, of tokens and of sums; that arrive; at home.
   package var gate: Cost
-  package var shared: Cost
-  /// By rows sent, of tokens and of sums; by rows that arrive; by rows at home.
   package var pack: Cost
   package var unpack: Cost
   package var merge: Cost
-  /// For each distinct expert of a layer or for each visit, whichever is more in all.
-  package var perExpert: Double
-  package var perVisit: Double
-  /// Embedding, head, sampling, by rows at home; and plans and outcomes as they were.
-  package var outside: Cost
+  /// Plans and outcomes of a step, as they were.
   package var steering: Double
   package var work: ModelWork
   /// Root mean square of the relative differences in expert times, the largest part.
@@ -56,33 +55,27 @@ package struct ComputeModel: Sendable {
         weights: used.map(weight))
       return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
     }
-    func weights(_ phases: [Phase]) -> Cost {
+    func roofline(_ phases: [Phase]) -> Roofline {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
-      let fit = Roofline(used.map { point in
+      return Roofline(used.map { point in
         Roofline.Point(
           memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] }, weight: weight(point))
       })
-      return Cost(fixed: fit.perMemory, perRow: fit.perArithmetic, overlaps: true)
     }
-    attention = weights([.attention])
-    dense = weights([.dense])
+    attention = roofline([.attention])
+    dense = roofline([.dense])
+    shared = roofline([.shared])
+    outside = roofline([.embedding, .head, .sampling])
     gate = cost([.gate]) { $0.rows }
-    shared = weights([.shared])
     pack = cost([.pack]) { $0.sent }
     unpack = cost([.unpack]) { $0.arrived }
     merge = cost([.merge]) { $0.rows }
-    outside = weights([.embedding, .head, .sampling])
     steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
-    let experts = Roofline(points.flatMap { point in
+    experts = Roofline(points.flatMap { point in
       point.layers.map { Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point)) }
     })
-    (perExpert, perVisit) = (experts.perMemory, experts.perArithmetic)
     expertResidual = experts.rms
     self.work = work
-  }
-
-  package func experts(distinct: Int, visits: Int) -> Double {
-    max(perExpert * Double(distinct), perVisit * Double(visits))
   }
 
   /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters do, what is
@@ -93,14 +86,13 @@ package struct ComputeModel: Sendable {
     }
     var model = self
     let width = factor(\.hiddenSize)
-    model.attention = attention.scaled(factor(\.attention), factor(\.attention))
-    model.dense = dense.scaled(factor(\.dense), factor(\.dense))
+    model.attention = attention.scaled(factor(\.attention))
+    model.dense = dense.scaled(factor(\.dense))
+    model.shared = shared.scaled(factor(\.shared))
+    model.experts = experts.scaled(factor(\.expert))
+    model.outside = outside.scaled(factor(\.head))
     model.gate = gate.scaled(factor(\.router), factor(\.router))
-    model.shared = shared.scaled(factor(\.shared), factor(\.shared))
     (model.pack, model.unpack, model.merge) = (pack.scaled(1, width), unpack.scaled(1, 1), merge.scaled(1, width))
-    model.outside = outside.scaled(factor(\.head), factor(\.head))
-    model.perExpert *= factor(\.expert)
-    model.perVisit *= factor(\.expert)
     model.work = other
     return model
   }
@@ -108,11 +100,10 @@ package struct ComputeModel: Sendable {
   /// Every cost times this: ranks that share cores.
   package func slowed(by factor: Double) -> ComputeModel {
     var model = self
-    for part in [\ComputeModel.attention, \.dense, \.gate, \.shared, \.pack, \.unpack, \.merge, \.outside] {
-      model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
+    for part in [\ComputeModel.attention, \.dense, \.shared, \.experts, \.outside] {
+      model[keyPath: part] = self[keyPath: part].scaled(factor)
     }
-    model.perExpert *= factor
-    model.perVisit *= factor
+    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge] { model[keyPath: part] = self[keyPath: part].scaled(factor, factor) }
     return model
   }
 }

@@ -115,7 +115,7 @@ package struct StepReplay: Sendable {
     receive(layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
     spend { rank in
       let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
-      let work = compute.experts(distinct: layer.distinct[rank], visits: layer.visits[rank])
+      let work = compute.experts.seconds(memory: Double(layer.distinct[rank]), arithmetic: Double(layer.visits[rank]))
       outcome.experts += work / Double(size)
       return compute.unpack.seconds(Double(arrived)) + work + compute.pack.perRow * Double(layer.returned[rank].reduce(0, +))
     }
