@@ -32,16 +32,16 @@ package struct Projector: Sendable {
   ) throws(ProjectionError) {
     let sharedCores = sharedCores.map { max($0, 1) }
     let threads = reports.first?.account.ranks.first?.threads ?? 1
-    // Costs of a rank that has its cores for itself.
     let ranks = reports.map(\.rankCount).reduce(0, +) / max(reports.count, 1)
     let slowness = Self.crowding(ranks: ranks, threads: threads, sharedCores)
-    var compute: [ComputeModel] = []
-    for kind in StepKind.allCases { compute.append(try ComputeModel(reports, of: kind, path: path).slowed(by: 1 / slowness)) }
-    let models = compute
+    // Costs of a rank that has its cores for itself.
+    let compute = try StepKind.allCases.map { kind throws(ProjectionError) in
+      try ComputeModel(reports, of: kind, path: path).slowed(by: 1 / slowness)
+    }
     func checks(_ reports: [RunReport], _ calibration: [Double]) -> [Check] {
       reports.flatMap { report in
         report.kinds.compactMap { kind in
-          Self.check(report, kind, models[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
+          Self.check(report, kind, compute[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
         }
       }
     }
