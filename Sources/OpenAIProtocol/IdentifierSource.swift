@@ -10,6 +10,10 @@ package struct IdentifierSource: Sendable {
 
   package func chatCompletion() -> String { "chatcmpl-" + letters(32) }
   package func completion() -> String { "cmpl-" + letters(32) }
+  package func message() -> String { "msg_" + letters(32) }
+  package func response() -> String { "resp_" + letters(32) }
+  /// An item of a response; `prefix`: `msg`, `rs`, `fc` or `ctc`.
+  package func item(_ prefix: String) -> String { prefix + "_" + letters(32) }
   package func request() -> String { "req_" + letters(32) }
   /// Mistral's templates take only ids of nine letters and digits.
   package func toolCall(for syntax: ToolCallFormat.Syntax) -> String {

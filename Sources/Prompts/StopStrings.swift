@@ -2,6 +2,8 @@
 package struct StopStrings: Sendable {
   private let strings: [[UInt8]]
   private var held: [UInt8] = []
+  /// The string that was met, once one was.
+  package private(set) var matched: String?
 
   package init(_ strings: [String]) { self.strings = strings.filter { !$0.isEmpty }.map { Array($0.utf8) } }
 
@@ -11,7 +13,9 @@ package struct StopStrings: Sendable {
     held += text.utf8
     var first: Int?
     for string in strings {
-      if let at = Self.firstIndex(of: string, in: held), at < first ?? .max { first = at }
+      if let at = Self.firstIndex(of: string, in: held), at < first ?? .max {
+        (first, matched) = (at, String(decoding: string, as: UTF8.self))
+      }
     }
     if let first {
       defer { held = [] }

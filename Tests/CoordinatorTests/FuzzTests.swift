@@ -22,6 +22,15 @@ import Testing
       #"{"model":"demo","prompt":["ab","c"],"echo":true,"max_tokens":4,"n":1,"top_k":3,"min_p":0.1,"presence_penalty":1,"frequency_penalty":-1,"repetition_penalty":1.5,"ignore_eos":true,"stop":"q"}"#
     ),
     ("/v1/completions", #"{"model":"demo","prompt":[[1,2],[3]],"logprobs":1,"echo":true,"max_tokens":2}"#),
+    (
+      "/v1/responses",
+      #"{"model":"demo","instructions":"x","input":[{"role":"user","content":[{"type":"input_text","text":"b ☃"}]},{"type":"reasoning","id":"r","summary":[],"content":[{"type":"reasoning_text","text":"t"}],"encrypted_content":"martinet-reasoning:61"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"d"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object"}},{"type":"custom","name":"g"}],"tool_choice":"auto","text":{"format":{"type":"text"}},"reasoning":{"effort":"low","summary":"auto"},"include":["message.output_text.logprobs"],"top_logprobs":2,"max_output_tokens":5,"stream":true}"#
+    ),
+    (
+      "/v1/messages",
+      #"{"model":"demo","max_tokens":5,"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"b"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"d"}],"is_error":false}]}],"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024},"stop_sequences":["x"],"top_k":3,"stream":true}"#
+    ),
+    ("/v1/messages/count_tokens", #"{"model":"demo","messages":[{"role":"user","content":"b"}]}"#),
     ("/tokenize", #"{"model":"demo","prompt":"a b","add_special_tokens":true,"return_token_strs":true}"#),
     ("/detokenize", #"{"tokens":[5,6,7]}"#),
   ]
@@ -40,7 +49,7 @@ import Testing
         var random = SeededGenerator(42)
         var failures: [String] = []
         var connection = try Connection(port: port)
-        for round in 0..<600 {
+        for round in 0..<900 {
           let (path, valid) = Self.valid[round % Self.valid.count]
           let body = Self.mutate(Array(valid.utf8), &random)
           do {

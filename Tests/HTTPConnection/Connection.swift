@@ -17,7 +17,9 @@ package final class Connection: @unchecked Sendable {
     package var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
     /// What each frame of a stream says after `data: `.
     package var frames: [String] {
-      text.components(separatedBy: "\n\n").filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+      text.components(separatedBy: "\n\n").compactMap { frame in
+        frame.components(separatedBy: "\n").first { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+      }
     }
     package var chunks: [JSONValue] { frames.filter { $0 != "[DONE]" }.compactMap { try? JSONValue(parsing: $0) } }
     /// The choices of a whole answer, or of every chunk of a stream.

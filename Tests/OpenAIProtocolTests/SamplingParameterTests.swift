@@ -5,8 +5,7 @@ import Testing
 
 /// The parameters that chat and text completions share.
 private let badParameters: [BadMember] = [
-  .init("model", "3", "invalid_type"), .init("model", "\"\"", "invalid_value"),
-  .init("model", "null", "missing_required_parameter"),
+  .init("model", "3", "invalid_type"),
   .init("temperature", "\"hot\"", "invalid_type"), .init("temperature", "\"NaN\"", "invalid_type"),
   .init("temperature", "-0.001", "invalid_value"), .init("temperature", "2.001", "invalid_value"),
   .init("temperature", "1e999", "invalid_value"), .init("temperature", "-1e999", "invalid_value"),
@@ -99,6 +98,46 @@ private let badParameters: [BadMember] = [
     #expect(completion.sampling == sampling)
     #expect(completion.stop == ["a", "b"] && completion.choiceCount == 2 && completion.maxTokens == 7)
     #expect(completion.stream?.includesUsage == true && completion.ignoresEndOfText)
+  }
+
+  @Test func aModelNeedNotBeNamed() throws {
+    for model: JSONValue in [.null, ""] {
+      #expect(try ChatCompletionRequest(chatBody([("model", model)])).model == nil)
+      #expect(try CompletionRequest(completionBody([("model", model)])).model == nil)
+    }
+    #expect(try CompletionRequest(["prompt": "a"]).model == nil)
+    #expect(try ChatCompletionRequest(chatBody()).model == "m")
+  }
+
+  /// What clients send that send all their settings.
+  @Test(arguments: [
+    ("best_of", "1"), ("min_tokens", "0"), ("skip_special_tokens", "true"), ("length_penalty", "1.0"),
+    ("use_beam_search", "false"), ("early_stopping", "false"), ("bad_words", "[]"),
+    ("spaces_between_special_tokens", "true"), ("include_stop_str_in_output", "false"), ("logprobs", "null"),
+    ("logit_bias", "{}"), ("n", "1"), ("stop", "[]"), ("stop", "null"), ("prediction", "null"), ("store", "false"),
+    ("service_tier", "\"auto\""), ("prompt_cache_key", "\"k\""), ("safety_identifier", "\"s\""), ("verbosity", "\"low\""),
+    ("metadata", "{}"), ("echo", "false"), ("suffix", "\"\""), ("functions", "null"), ("top_k", "-1"),
+    ("repetition_penalty", "1"), ("ignore_eos", "false"), ("stream_options", "{}"),
+  ])
+  func parametersThatAskForNothingPass(name: String, text: String) throws {
+    let member = (name, try json(text))
+    #expect(try ChatCompletionRequest(chatBody([member])).sampling == SamplingOptions())
+    #expect(try CompletionRequest(completionBody([member])).sampling == SamplingOptions())
+  }
+
+  @Test func aChatTakesWhatAsksForNothing() throws {
+    let members: [(String, JSONValue)] = [("functions", []), ("tools", []), ("modalities", ["text"]), ("function_call", "none")]
+    #expect(try ChatCompletionRequest(chatBody(members)) == ChatCompletionRequest(chatBody()))
+    #expect(try chatRefusal("functions", "[{}]").code == "unsupported_parameter")
+    #expect(try chatRefusal("best_of", "2").code == "unsupported_parameter")
+    #expect(try chatRefusal("length_penalty", "0.5").code == "unsupported_parameter")
+  }
+
+  @Test func usageCanBeToldAllAlong() throws {
+    let options: JSONValue = ["include_usage": true, "continuous_usage_stats": true]
+    let chat = try ChatCompletionRequest(chatBody([("stream", true), ("stream_options", options)]))
+    #expect(chat.stream?.continuesUsage == true && chat.stream?.includesUsage == true)
+    #expect(try chatRefusal("stream_options", #"{"continuous_usage_stats": true}"#).param == "stream_options")
   }
 
   @Test func aStopTextThatIsTooLongNamesBothNumbers() throws {

@@ -3,7 +3,7 @@ import Prompts
 import Serving
 
 /// One reply of a chat, as it comes.
-struct ChatChoice: Sendable {
+struct ChatChoice: GeneratedChoice {
   let index: Int
   private(set) var reply = Reply()
   private(set) var tokenCount = 0
@@ -11,6 +11,9 @@ struct ChatChoice: Sendable {
   private(set) var finish: OpenAIProtocol.FinishReason?
   /// Log-probabilities of tokens whose text is not given out yet.
   private var logprobs: [TokenLogprob] = []
+  /// Log-probabilities of tokens that are content, and of those whose kind is not known yet.
+  private(set) var contentLogprobs: [TokenLogprob] = []
+  private var undecidedLogprobs: [TokenLogprob] = []
   private let text: ServedText
   private let stopTokens: Set<Int32>
   private var stream: TextStream
@@ -28,16 +31,25 @@ struct ChatChoice: Sendable {
     closing = plan.format.reasoningTags.map { StopStrings([$0.close]) }
   }
 
-  /// What a token adds. Nothing may be pushed once `finish` is set.
+  /// No chat asks for it.
+  mutating func push(_: TokenFeed.ScoredPrompt) -> [ReplyEvent] { [] }
+
   mutating func push(_ token: TokenFeed.Token) -> [ReplyEvent] {
     tokenCount += 1
-    if let logprob = text.logprob(token.drawn) { logprobs.append(logprob) }
+    if let logprob = text.logprob(token.drawn) {
+      logprobs.append(logprob)
+      undecidedLogprobs.append(logprob)
+    }
     let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
     let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
     var events = piece.text.isEmpty ? [] : parser.push(piece.text)
     if let finish = piece.finish {
       events += parser.finish()
       self.finish = finish == .stop && parser.hasToolCalls ? .toolCalls : finish
+    }
+    if !events.isEmpty {
+      if events.contains(where: \.isContent) { contentLogprobs += undecidedLogprobs }
+      undecidedLogprobs = []
     }
     for event in events {
       reply.add(event)
@@ -47,6 +59,9 @@ struct ChatChoice: Sendable {
     if isReasoning { reasoningCount += 1 }
     return events
   }
+
+  /// The stop string that ended it; nil where something else did.
+  var stopText: String? { stream.stopText }
 
   mutating func takeLogprobs() -> [TokenLogprob]? {
     defer { logprobs = [] }

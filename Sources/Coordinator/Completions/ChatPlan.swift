@@ -36,8 +36,8 @@ struct ChatPlan: Sendable {
     startsInReasoning = format.opensReasoning(prompt: rendered)
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
     maxNewTokens = try TokenRoom(
-      promptCount: prompt.count, contextLength: contextLength, param: "messages"
-    ).maxNewTokens(asked: request.maxTokens)
+      promptCount: prompt.count, contextLength: contextLength, param: request.promptName
+    ).maxNewTokens(asked: request.maxTokens, mustFit: request.maxTokensMustFit)
     let grammar = try OutputGrammar.of(request, tools: tools, format: format, startsInReasoning: startsInReasoning)
     try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
     self.grammar = grammar?.json
@@ -72,14 +72,15 @@ struct TokenRoom {
     }
   }
 
-  /// As many as were asked for, which must fit; or else all that fit.
-  func maxNewTokens(asked: Int?) throws(APIError) -> Int {
+  /// As many as were asked for, which must fit unless they are but a bound; or else all that fit.
+  func maxNewTokens(asked: Int?, mustFit: Bool = true) throws(APIError) -> Int {
     let room = contextLength - promptCount
     guard room >= 1 else {
       throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, param: param)
     }
     guard let asked else { return room }
     guard asked <= room else {
+      if !mustFit { return room }
       throw .outputTooLong(promptTokens: promptCount, maxTokens: asked, contextLength: contextLength)
     }
     return asked

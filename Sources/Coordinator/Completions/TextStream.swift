@@ -27,6 +27,9 @@ struct TextStream: Sendable {
     self.stops = stops
   }
 
+  /// The stop string that was met.
+  var stopText: String? { stops.matched }
+
   /// `isEnd`: the token is one of those that end the sequence, and is no text.
   mutating func push(_ token: Int32, finish: Serving.FinishReason?, isEnd: Bool) -> Piece {
     let decoded = decode(Int(token), isEnd: isEnd)

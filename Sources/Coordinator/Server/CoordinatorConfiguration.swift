@@ -1,5 +1,6 @@
 import JSON
 import Logging
+import OpenAIProtocol
 import Prompts
 
 /// What a coordinator serves, where, and within which limits.
@@ -13,6 +14,8 @@ package struct CoordinatorConfiguration: Sendable {
   package var codec: TextCodec
   /// Tokens that end a text, unless a request ignores them.
   package var stopTokens: Set<Int32>
+  /// What holds where a request says nothing of how tokens are sampled.
+  package var sampling = SamplingOptions()
   package var version = "0"
   /// Seconds since 1970 at which the model was made, as `/v1/models` tells.
   package var created = 0

@@ -58,8 +58,11 @@ extension Responder {
 
   func models(_ name: String?) throws -> Response {
     let configuration = coordinator.configuration
-    let models = configuration.modelNames.map {
-      ServedModel(id: $0, created: configuration.created, contextLength: coordinator.contextLength ?? 0)
+    let createdAt = Date(timeIntervalSince1970: Double(configuration.created)).ISO8601Format()
+    let models = configuration.modelNames.map { name in
+      var model = ServedModel(id: name, created: configuration.created, contextLength: coordinator.contextLength ?? 0)
+      (model.createdAt, model.sampling) = (createdAt, configuration.sampling)
+      return model
     }
     guard let name else { return .json(models.listJSON) }
     let decoded = name.removingPercentEncoding ?? name

@@ -28,4 +28,26 @@ extension Responder {
     let text = coordinator.text
     return try await coordinator.pool.run { .json(DetokenizeResponse(text: try text.decode(detokenize.tokens)).json) }
   }
+
+  /// `POST /v1/messages/count_tokens`.
+  func countTokens(_ request: Request) async throws -> Response {
+    let count = try await promptCount(
+      of: try await body(of: request) { try MessagesRequest($0, limits: $1, onlyCounts: true).chat })
+    return .json(["input_tokens": .int(count)])
+  }
+
+  /// `POST /v1/responses/input_tokens`.
+  func inputTokens(_ request: Request) async throws -> Response {
+    let count = try await promptCount(of: try await body(of: request) { try ResponsesRequest($0, limits: $1).chat })
+    return .json(["object": "response.input_tokens", "input_tokens": .int(count)])
+  }
+
+  /// The tokens of a conversation's prompt, however many.
+  private func promptCount(of chat: ChatCompletionRequest) async throws -> Int {
+    try checkModel(chat.model)
+    let (text, facts) = (coordinator.text, try servingFacts())
+    return try await coordinator.pool.run {
+      try ChatPlan(chat, text: text, facts: facts, contextLength: .max).prompt.count
+    }
+  }
 }

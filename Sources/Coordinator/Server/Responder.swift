@@ -25,17 +25,18 @@ struct Responder: HTTPResponder {
 
   func respond(to request: Request, context: Context) async throws -> Response {
     let found = Route.find(request.uri.path)
+    let requestID = coordinator.identifiers.request()
     var response: Response
     do {
       response = try await answer(request, found, context)
     } catch let error as APIError {
-      response = .error(error, methods: found?.route.methods)
+      response = .error(error, route: found?.route, requestID: requestID)
     } catch is ClientGone, is ChannelPipelineError {
       // A closed connection has no handlers any more. Nobody reads this; the connection ends with it.
       response = Response(status: .init(code: 499))
     } catch {
       coordinator.configuration.logger.error("a request failed", metadata: ["error": "\(error)"])
-      response = .error(.internalFailure(), methods: nil)
+      response = .error(.internalFailure(), route: found?.route, requestID: requestID)
     }
     coordinator.metrics.countResponse(route: found?.route, status: response.status.code)
     coordinator.configuration.logger.info(
@@ -43,7 +44,8 @@ struct Responder: HTTPResponder {
       metadata: [
         "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(response.status.code)",
       ])
-    if let name = HTTPField.Name("x-request-id") { response.headers[name] = coordinator.identifiers.request() }
+    // The OpenAI API's name, and Anthropic's.
+    for name in ["x-request-id", "request-id"].compactMap({ HTTPField.Name($0) }) { response.headers[name] = requestID }
     if let origin = coordinator.configuration.allowedOrigin {
       response.headers[.accessControlAllowOrigin] = origin
       response.headers[.accessControlExposeHeaders] = "x-request-id, retry-after"
@@ -61,9 +63,7 @@ struct Responder: HTTPResponder {
       throw APIError.methodNotAllowed(request.method.rawValue, path: route.rawValue, allowed: methods)
     }
     if request.method == .options { return preflight(request, methods) }
-    guard route.isOpen || coordinator.configuration.keys.admit(authorization: request.headers[.authorization]) else {
-      throw APIError.invalidKey
-    }
+    guard route.isOpen || isAdmitted(request) else { throw APIError.invalidKey }
     return switch route {
     case .page: page()
     case .health: health()
@@ -72,11 +72,24 @@ struct Responder: HTTPResponder {
     case .metrics: metrics()
     case .cluster: cluster()
     case .models: try models(name)
-    case .chatCompletions: try await chatCompletion(request, context)
-    case .completions: try await completion(request, context)
+    case .chatCompletions: try await generate(ChatCompletionRequest.self, request, context)
+    case .completions: try await generate(CompletionRequest.self, request, context)
+    case .responses: try await generate(ResponsesRequest.self, request, context)
+    case .inputTokens: try await inputTokens(request)
+    case .messages: try await generate(MessagesRequest.self, request, context)
+    case .countTokens: try await countTokens(request)
     case .tokenize: try await tokenize(request)
     case .detokenize: try await detokenize(request)
     }
+  }
+
+  /// Whether the request carries a key, in the header of the OpenAI API or of Anthropic's, or none is needed.
+  private func isAdmitted(_ request: Request) -> Bool {
+    let keys = coordinator.configuration.keys
+    let key = HTTPField.Name("x-api-key").flatMap { request.headers[$0] }
+    // Both are compared, whatever the first says.
+    let isAdmitted = keys.admit(authorization: request.headers[.authorization])
+    return keys.admit(authorization: key.map { "Bearer " + $0 }) || isAdmitted
   }
 
   /// What a browser asks before it lets a page send a request here.
@@ -112,11 +125,13 @@ extension Response {
       status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 
-  static func error(_ error: APIError, methods: [String]?) -> Response {
-    var response = json(error.json, status: .init(code: error.status))
+  static func error(_ error: APIError, route: Route?, requestID: String) -> Response {
+    let isOfMessages = route?.isOfMessages ?? false
+    var response = json(
+      isOfMessages ? error.messagesJSON(requestID: requestID) : error.json, status: .init(code: error.status))
     response.headers[.retryAfter] = error.retryAfter.map { String($0) }
     if error.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
-    if error.status == 405 { response.headers[.allow] = methods?.joined(separator: ", ") }
+    if error.status == 405 { response.headers[.allow] = route?.methods.joined(separator: ", ") }
     return response
   }
 }

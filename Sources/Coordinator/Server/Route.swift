@@ -9,6 +9,10 @@ enum Route: String, CaseIterable {
   case models = "/v1/models"
   case chatCompletions = "/v1/chat/completions"
   case completions = "/v1/completions"
+  case responses = "/v1/responses"
+  case inputTokens = "/v1/responses/input_tokens"
+  case messages = "/v1/messages"
+  case countTokens = "/v1/messages/count_tokens"
   case tokenize = "/tokenize"
   case detokenize = "/detokenize"
 
@@ -26,7 +30,7 @@ enum Route: String, CaseIterable {
 
   var takesPost: Bool {
     switch self {
-    case .chatCompletions, .completions, .tokenize, .detokenize: true
+    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .tokenize, .detokenize: true
     default: false
     }
   }
@@ -40,4 +44,7 @@ enum Route: String, CaseIterable {
     default: false
     }
   }
+
+  /// One of the Anthropic API, whose errors have a form of their own.
+  var isOfMessages: Bool { self == .messages || self == .countTokens }
 }

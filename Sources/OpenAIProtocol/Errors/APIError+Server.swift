@@ -9,6 +9,11 @@ extension APIError {
   /// An endpoint of the OpenAI API that is not offered here, or no endpoint at all.
   package static func unsupportedEndpoint(_ path: String) -> APIError {
     let path = clipped(path)
+    if path.hasPrefix("/v1/responses/") {
+      return APIError(
+        status: 404, code: "response_not_found",
+        message: "no response is kept on this server: POST /v1/responses with all that was said before")
+    }
     let message =
       unservedEndpoints.first { path == $0 || path.hasPrefix($0 + "/") }.map {
         "\($0) is not offered: this server generates text, by /v1/chat/completions and /v1/completions"
@@ -17,7 +22,7 @@ extension APIError {
   }
 
   private static let unservedEndpoints = [
-    "/v1/embeddings", "/v1/responses", "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
+    "/v1/embeddings", "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
     "/v1/fine_tuning", "/v1/batches", "/v1/moderations", "/v1/vector_stores", "/v1/realtime", "/v1/uploads",
     "/v1/edits", "/v1/conversations", "/v1/videos", "/v1/containers", "/v1/evals", "/v1/organization",
   ]

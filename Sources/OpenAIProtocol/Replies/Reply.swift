@@ -9,6 +9,8 @@ package enum ReplyEvent: Sendable, Equatable {
   case toolCallArguments(index: Int, delta: String)
   /// `isComplete`: the model closed the call; false where the text ended inside it.
   case toolCallEnded(index: Int, isComplete: Bool)
+
+  package var isContent: Bool { if case .content = self { true } else { false } }
 }
 
 /// A whole reply: what the events so far amount to.

@@ -2,7 +2,8 @@ import JSON
 
 /// The body of `POST /v1/chat/completions`.
 package struct ChatCompletionRequest: Sendable, Equatable {
-  package var model: String
+  /// Nil means the model that is served.
+  package var model: String?
   package var messages: [ChatMessage]
   package var sampling: SamplingOptions
   /// Most tokens to generate; nil is up to the context's end.
@@ -26,6 +27,10 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   package var addsGenerationPrompt: Bool
   /// The last message, an assistant's, is to be continued.
   package var continuesFinalMessage: Bool
+  /// The parameter that holds the conversation.
+  package var promptName = "messages"
+  /// `maxTokens` that do not fit are refused; otherwise the context's end is the limit, too.
+  package var maxTokensMustFit = true
 
   /// `defaults`: what holds where the request says nothing, such as the model's own recommendation.
   package init(
@@ -33,7 +38,7 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   ) throws(APIError) {
     let reader = try RequestReader(body)
     try ParameterTable.chat.check(reader)
-    model = try reader.requiredString("model")
+    model = try reader.modelName()
     messages = try ChatMessage.list("messages", of: reader, limits: limits)
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)
     maxTokens = try Self.maxTokens(reader)
@@ -53,6 +58,16 @@ package struct ChatCompletionRequest: Sendable, Equatable {
     templateVariables = try Self.templateVariables(reader)
     (addsGenerationPrompt, continuesFinalMessage) = try Self.promptEnd(reader, messages: messages)
     try Self.checkModalities(reader)
+  }
+
+  /// A conversation that another endpoint's request holds: one reply, of which nothing else is asked.
+  init(model: String?, messages: [ChatMessage], sampling: SamplingOptions) {
+    (self.model, self.messages, self.sampling) = (model, messages, sampling)
+    (maxTokens, stop, choiceCount) = (nil, [], 1)
+    (wantsLogprobs, topLogprobs, stream) = (false, 0, nil)
+    (responseFormat, tools, toolChoice, allowsParallelToolCalls) = (.text, [], .none, true)
+    (ignoresEndOfText, templateVariables) = (false, JSONObject())
+    (addsGenerationPrompt, continuesFinalMessage) = (true, false)
   }
 
   private static func maxTokens(_ reader: RequestReader) throws(APIError) -> Int? {
@@ -86,14 +101,19 @@ package struct ChatCompletionRequest: Sendable, Equatable {
       }
       variables = given.object
     }
-    if let effort = try reader.string("reasoning_effort") {
-      guard efforts.contains(effort) else {
-        let names = efforts.map { "'\($0)'" }.joined(separator: ", ")
-        throw .outOfRange("reasoning_effort", expected: "one of \(names)", found: "'\(effort)'")
-      }
-      if variables["reasoning_effort"] == nil { variables["reasoning_effort"] = .string(effort) }
+    if let effort = try effort(reader, "reasoning_effort"), variables["reasoning_effort"] == nil {
+      variables["reasoning_effort"] = .string(effort)
     }
     return variables
+  }
+
+  static func effort(_ reader: RequestReader?, _ name: String) throws(APIError) -> String? {
+    guard let reader, let effort = try reader.string(name) else { return nil }
+    guard efforts.contains(effort) else {
+      let names = efforts.map { "'\($0)'" }.joined(separator: ", ")
+      throw .outOfRange(reader.path(name), expected: "one of \(names)", found: "'\(effort)'")
+    }
+    return effort
   }
 
   static func promptEnd(

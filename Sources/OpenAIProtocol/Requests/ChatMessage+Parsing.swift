@@ -3,8 +3,9 @@ import JSON
 extension ChatMessage {
   private static let table = ParameterTable(
     ["role", "content", "name", "tool_calls", "tool_call_id", "reasoning_content", "reasoning", "refusal"],
-    ignored: ["annotations", "cache_control", "reasoning_details", "provider_specific_fields"],
-    refused: ["audio": "this model reads text only", "function_call": "use 'tool_calls'"])
+    ignored: ["annotations", "cache_control", "reasoning_details", "provider_specific_fields", "thinking_blocks"],
+    refused: ["audio": "this model reads text only", "function_call": "use 'tool_calls'"],
+    neutral: ["audio": [[:]]])
   private static let callTable = ParameterTable(["id", "type", "function"], ignored: ["index"])
   private static let functionTable = ParameterTable(["name", "arguments"])
   private static let partTable = ParameterTable(["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
@@ -44,7 +45,7 @@ extension ChatMessage {
     try Self.table.check(reader)
     self.init(role: role, content: try Self.content(reader, role: role), name: try reader.string("name"))
     for name in ["tool_calls", "reasoning_content", "reasoning", "refusal"] where role != .assistant {
-      if reader[name] != nil {
+      if let value = reader[name], value != [] {
         throw .unsupported(reader.path(name), "only a message of the role 'assistant' has it")
       }
     }

@@ -7,12 +7,15 @@ package struct CompletionRequest: Sendable, Equatable {
     case tokens([Int])
   }
 
-  package var model: String
+  /// Nil means the model that is served.
+  package var model: String?
   /// At least one. Prompt `p`'s choice `c` has the index `p · choiceCount + c`.
   package var prompts: [Prompt]
   package var sampling: SamplingOptions
   /// Most tokens to generate for each choice; 0 only measures the prompt.
   package var maxTokens: Int
+  /// The request says how many; otherwise it takes what fits.
+  package var isMaxTokensGiven: Bool
   package var stop: [String]
   /// How many continuations of each prompt: `n`.
   package var choiceCount: Int
@@ -35,11 +38,12 @@ package struct CompletionRequest: Sendable, Equatable {
   ) throws(APIError) {
     let reader = try RequestReader(body)
     try ParameterTable.completion.check(reader)
-    model = try reader.requiredString("model")
+    model = try reader.modelName()
     prompts = try Self.prompts(reader, limits: limits)
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)
     echoes = try reader.bool("echo") ?? false
-    maxTokens = try reader.integer("max_tokens", in: (echoes ? 0 : 1)...Int.max) ?? Self.defaultMaxTokens
+    let asked = try reader.integer("max_tokens", in: (echoes ? 0 : 1)...Int.max)
+    (maxTokens, isMaxTokensGiven) = (asked ?? Self.defaultMaxTokens, asked != nil)
     stop = try stopTexts(reader, limits: limits)
     choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1
     guard prompts.count <= limits.promptCount / choiceCount || choiceCount == 1 else {

@@ -1,9 +1,11 @@
-/// The tables of the four requests.
+/// The tables of the requests.
 extension ParameterTable {
   /// Parameters of the OpenAI API and of common clients that change nothing about the text generated here.
   private static let harmless: Set<String> = [
     "user", "store", "metadata", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
-    "prediction", "verbosity", "request_id", "priority", "cache_salt",
+    "prediction", "verbosity", "request_id", "priority", "cache_salt", "cache_prompt", "include_reasoning",
+    "separate_reasoning", "stream_reasoning", "prompt_cache_options", "spaces_between_special_tokens",
+    "client_metadata", "extra_headers", "extra_query",
   ]
 
   private static let sampling: Set<String> = [
@@ -27,6 +29,10 @@ extension ParameterTable {
     "truncate_prompt_tokens": "shorten the prompt before sending it",
     "skip_special_tokens": "special tokens are never shown", "prompt_embeds": "prompts are text or token ids",
     "mm_processor_kwargs": "this model reads text only", "lora_path": "adapters are not served",
+    "include_stop_str_in_output": "a text ends before its stop string", "detokenize": "answers are text",
+    "return_token_ids": "POST /tokenize tells ids", "return_tokens_as_token_ids": "POST /tokenize tells ids",
+    "logits_processors": "use 'logit_bias'", "typical_p": "use 'min_p'", "top_a": "use 'min_p'",
+    "repeat_penalty": "it is called 'repetition_penalty' here", "mirostat": "use 'min_p'",
   ]
 
   static let chat = ParameterTable(
@@ -43,7 +49,7 @@ extension ParameterTable {
       "suffix": "it belongs to /v1/completions", "chat_template": "the model's own template is used",
       "documents": "put documents into a message", "thinking": "use 'chat_template_kwargs'",
       "enable_thinking": "use 'chat_template_kwargs'",
-    ]) { $1 })
+    ]) { $1 }, neutral: neutralEverywhere)
 
   static let completion = ParameterTable(
     sampling.union(["prompt", "best_of", "echo", "suffix"]),
@@ -52,7 +58,47 @@ extension ParameterTable {
       "messages": "/v1/completions takes 'prompt'; messages go to /v1/chat/completions",
       "tools": "tools belong to /v1/chat/completions", "max_completion_tokens": "use 'max_tokens'",
       "top_logprobs": "give their number as 'logprobs'",
-    ]) { $1 })
+    ]) { $1 }, neutral: neutralEverywhere)
+
+  private static let nothingKept = "nothing is kept on this server between requests: send the whole conversation"
+
+  static let responses = ParameterTable(
+    [
+      "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include",
+      "max_output_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
+      "repetition_penalty", "logit_bias", "seed", "stop", "ignore_eos", "top_logprobs", "stream", "stream_options",
+      "truncation", "previous_response_id", "background", "chat_template_kwargs",
+    ],
+    ignored: harmless.union(["max_tool_calls", "prompt_cache_diagnostics", "background_options", "access_programs"]),
+    refused: refusedEverywhere.merging([
+      "conversation": nothingKept, "prompt": nothingKept, "moderation": "nothing is moderated on this server",
+      "context_management": nothingKept, "image": "this model writes text only",
+      "messages": "/v1/responses takes 'input'; messages go to /v1/chat/completions",
+      "max_tokens": "use 'max_output_tokens'", "max_completion_tokens": "use 'max_output_tokens'",
+      "response_format": "use 'text'", "n": "a response has one answer", "reasoning_effort": "use 'reasoning'",
+    ]) { $1 },
+    neutral: neutralEverywhere)
+
+  static let responsesText = ParameterTable(["format"], ignored: ["verbosity"])
+
+  static let messages = ParameterTable(
+    [
+      "model", "messages", "system", "max_tokens", "tools", "tool_choice", "thinking", "stop_sequences", "stream",
+      "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
+      "logit_bias", "seed", "ignore_eos", "output_config", "output_format", "chat_template_kwargs",
+    ],
+    ignored: harmless.union([
+      "betas", "anthropic_beta", "anthropic_version", "cache_control", "context_management", "diagnostics",
+      "inference_geo", "speed", "user_profile_id", "workspace_id", "billing_policy", "fallbacks", "container", "thread",
+      "compaction", "fallback_credit_token",
+    ]),
+    refused: refusedEverywhere.merging([
+      "mcp_servers": "this server runs no tools", "stop": "use 'stop_sequences'", "n": "a message has one answer",
+      "response_format": "use 'output_config'", "reasoning_effort": "use 'output_config'",
+    ]) { $1 },
+    neutral: neutralEverywhere)
+
+  static let messagesOutput = ParameterTable(["effort", "format"], ignored: ["task_budget"])
 
   static let tokenize = ParameterTable(
     [
@@ -63,5 +109,6 @@ extension ParameterTable {
 
   static let detokenize = ParameterTable(["model", "tokens"], ignored: harmless)
 
-  static let streamOptions = ParameterTable(["include_usage"], ignored: ["include_obfuscation"])
+  static let streamOptions = ParameterTable(
+    ["include_usage", "continuous_usage_stats"], ignored: ["include_obfuscation"])
 }

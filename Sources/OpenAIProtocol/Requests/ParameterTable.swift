@@ -7,23 +7,35 @@ struct ParameterTable {
   let ignored: Set<String>
   /// Refused with the reason, or with what to use instead.
   let refused: [String: String]
+  /// Values with which a refused member asks for what holds anyhow: clients that send all their settings send these.
+  let neutral: [String: [JSONValue]]
 
-  init(_ known: Set<String>, ignored: Set<String> = [], refused: [String: String] = [:]) {
+  init(
+    _ known: Set<String>, ignored: Set<String> = [], refused: [String: String] = [:],
+    neutral: [String: [JSONValue]] = [:]
+  ) {
     self.known = known
     self.ignored = ignored
     self.refused = refused
+    self.neutral = neutral
   }
 
-  /// Throws for the first member, in the request's order, that is refused or not known. A refused one may be null.
+  /// Throws for the first member, in the request's order, that is refused or not known. A refused one may be null, or
+  /// ask for nothing.
   func check(_ reader: RequestReader) throws(APIError) {
     for (name, value) in reader.object.members {
       if known.contains(name) || ignored.contains(name) { continue }
       if let reason = refused[name] {
-        if value.isNull { continue }
+        if value.isNull || neutral[name]?.contains(where: { Self.areSame($0, value) }) ?? false { continue }
         throw .unsupported(reader.path(name), reason)
       }
       throw .unknownParameter(reader.path(name), suggestion: suggestion(for: name))
     }
+  }
+
+  private static func areSame(_ a: JSONValue, _ b: JSONValue) -> Bool {
+    if let a = a.double, let b = b.double { return a == b }
+    return a == b
   }
 
   /// The known name closest to `name`, where it is close: at most one slip in three characters, and at most three.

@@ -47,6 +47,12 @@ struct RequestReader {
     return string
   }
 
+  /// `model`; nil where it is missing or empty, which means the model that is served.
+  func modelName() throws(APIError) -> String? {
+    let name = try string("model")
+    return name?.isEmpty ?? true ? nil : name
+  }
+
   func bool(_ name: String) throws(APIError) -> Bool? {
     guard let value = self[name] else { return nil }
     guard let bool = value.bool else { throw .wrongType(path(name), expected: "a boolean", found: value) }

@@ -9,6 +9,7 @@ package enum ResponseFormat: Sendable, Equatable {
 
   private static let table = ParameterTable(["type", "json_schema"])
   private static let schemaTable = ParameterTable(["name", "description", "schema", "strict"])
+  private static let flatTable = ParameterTable(["type", "name", "description", "schema", "strict"])
 
   init(_ request: RequestReader) throws(APIError) {
     guard let reader = try request.reader("response_format") else {
@@ -23,17 +24,7 @@ package enum ResponseFormat: Sendable, Equatable {
     case "json_schema":
       guard let schema = try reader.reader("json_schema") else { throw .missing(reader.path("json_schema")) }
       try Self.schemaTable.check(schema)
-      let name = try schema.requiredString("name")
-      guard ToolDefinition.isName(name) else {
-        throw .outOfRange(
-          schema.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
-      }
-      _ = try schema.string("description")
-      let value = try schema.required("schema")
-      guard value.object != nil else {
-        throw .wrongType(schema.path("schema"), expected: "an object", found: value)
-      }
-      self = .jsonSchema(name: name, schema: value, isStrict: try schema.bool("strict") ?? false)
+      self = try Self.schema(schema)
     default:
       throw .outOfRange(
         reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
@@ -43,5 +34,33 @@ package enum ResponseFormat: Sendable, Equatable {
         "'response_format.json_schema' needs the type 'json_schema', but the type is '\(type)'",
         param: reader.path("json_schema"))
     }
+  }
+
+  /// The form of the Responses API, where a schema's members stand beside the type.
+  init(flat reader: RequestReader) throws(APIError) {
+    let type = try reader.requiredString("type")
+    try Self.flatTable.check(reader)
+    switch type {
+    case "text": self = .text
+    case "json_object": self = .jsonObject
+    case "json_schema": self = try Self.schema(reader)
+    default:
+      throw .outOfRange(
+        reader.path("type"), expected: "'text', 'json_object' or 'json_schema'", found: "'\(type)'")
+    }
+  }
+
+  private static func schema(_ reader: RequestReader) throws(APIError) -> ResponseFormat {
+    let name = try reader.requiredString("name")
+    guard ToolDefinition.isName(name) else {
+      throw .outOfRange(
+        reader.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
+    }
+    _ = try reader.string("description")
+    let value = try reader.required("schema")
+    guard value.object != nil else {
+      throw .wrongType(reader.path("schema"), expected: "an object", found: value)
+    }
+    return .jsonSchema(name: name, schema: value, isStrict: try reader.bool("strict") ?? false)
   }
 }

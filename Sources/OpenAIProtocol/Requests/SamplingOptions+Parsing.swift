@@ -44,30 +44,33 @@ extension StreamOptions {
     let streams = try reader.bool("stream") ?? false
     var options = StreamOptions()
     if let given = try reader.reader("stream_options") {
-      guard streams else {
-        throw .invalidRequest("'stream_options' needs 'stream': true", param: "stream_options")
-      }
       try ParameterTable.streamOptions.check(given)
       options.includesUsage = try given.bool("include_usage") ?? false
+      options.continuesUsage = try given.bool("continuous_usage_stats") ?? false
+      guard streams || options == StreamOptions() else {
+        throw .invalidRequest("'stream_options' needs 'stream': true", param: "stream_options")
+      }
     }
     return streams ? options : nil
   }
 }
 
 /// The texts at which generation stops.
-func stopTexts(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [String] {
-  guard let value = reader["stop"] else { return [] }
-  if let text = value.string { return [try stopText(text, path: "stop", limits: limits)] }
+func stopTexts(
+  _ reader: RequestReader, _ name: String = "stop", limits: RequestLimits
+) throws(APIError) -> [String] {
+  guard let value = reader[name] else { return [] }
+  if let text = value.string { return [try stopText(text, path: name, limits: limits)] }
   guard let values = value.array else {
-    throw .wrongType("stop", expected: "a string or an array of strings", found: value)
+    throw .wrongType(name, expected: "a string or an array of strings", found: value)
   }
   guard values.count <= limits.stopCount else {
-    throw .outOfRange("stop", expected: "an array of at most \(limits.stopCount) strings", found: "\(values.count)")
+    throw .outOfRange(name, expected: "an array of at most \(limits.stopCount) strings", found: "\(values.count)")
   }
   var texts: [String] = []
   for (i, value) in values.enumerated() {
-    guard let text = value.string else { throw .wrongType("stop[\(i)]", expected: "a string", found: value) }
-    texts.append(try stopText(text, path: "stop[\(i)]", limits: limits))
+    guard let text = value.string else { throw .wrongType("\(name)[\(i)]", expected: "a string", found: value) }
+    texts.append(try stopText(text, path: "\(name)[\(i)]", limits: limits))
   }
   return texts
 }

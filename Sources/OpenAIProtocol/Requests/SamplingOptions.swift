@@ -26,5 +26,7 @@ package struct SamplingOptions: Sendable, Equatable {
 package struct StreamOptions: Sendable, Equatable {
   /// A last chunk without choices carries the usage.
   package var includesUsage = false
+  /// Every chunk carries the usage so far.
+  package var continuesUsage = false
   package init() {}
 }

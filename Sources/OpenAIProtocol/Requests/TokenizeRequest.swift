@@ -25,7 +25,7 @@ package struct TokenizeRequest: Sendable, Equatable {
   package init(_ body: JSONValue, limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
     try ParameterTable.tokenize.check(reader)
-    model = try reader.string("model")
+    model = try reader.modelName()
     let prompt = try reader.string("prompt")
     if reader["messages"] != nil {
       guard prompt == nil else {
@@ -59,7 +59,7 @@ package struct DetokenizeRequest: Sendable, Equatable {
   package init(_ body: JSONValue, limits: RequestLimits = RequestLimits()) throws(APIError) {
     let reader = try RequestReader(body)
     try ParameterTable.detokenize.check(reader)
-    model = try reader.string("model")
+    model = try reader.modelName()
     guard let values = try reader.array("tokens") else { throw .missing("tokens") }
     tokens = values.isEmpty ? [] : try CompletionRequest.tokenIDs(values, path: "tokens", limits: limits)
   }

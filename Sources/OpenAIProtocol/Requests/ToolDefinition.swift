@@ -68,8 +68,8 @@ package struct ToolDefinition: Sendable, Equatable {
   }
 
   /// The rule for names of functions, and of the schemas in `response_format`.
-  static func isName(_ text: String) -> Bool {
-    !text.isEmpty && text.utf8.count <= 64
+  static func isName(_ text: String, limit: Int = 64) -> Bool {
+    !text.isEmpty && text.utf8.count <= limit
       && text.utf8.allSatisfy {
         switch $0 {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

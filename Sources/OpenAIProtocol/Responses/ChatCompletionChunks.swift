@@ -6,6 +6,8 @@ package struct ChatCompletionChunks: Sendable, Equatable {
   package let header: ResponseHeader
   /// All chunks but the one with the usage then say that theirs is null.
   package let includesUsage: Bool
+  /// What chunks tell as usage; nil where they need not.
+  package var usageSoFar: Usage?
 
   package init(header: ResponseHeader, includesUsage: Bool) {
     self.header = header
@@ -72,7 +74,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
         "finish_reason": reason.map { .string($0.rawValue) } ?? .null,
       ]
     ]
-    if includesUsage { object["usage"] = .null }
+    if includesUsage || usageSoFar != nil { object["usage"] = usageSoFar?.json ?? .null }
     return .object(object)
   }
 }

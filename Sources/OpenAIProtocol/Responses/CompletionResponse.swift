@@ -54,6 +54,8 @@ package struct CompletionResponse: Sendable, Equatable {
 package struct CompletionChunks: Sendable, Equatable {
   package let header: ResponseHeader
   package let includesUsage: Bool
+  /// What chunks tell as usage; nil where they need not.
+  package var usageSoFar: Usage?
 
   package init(header: ResponseHeader, includesUsage: Bool) {
     self.header = header
@@ -63,7 +65,7 @@ package struct CompletionChunks: Sendable, Equatable {
   package func text(_ choice: CompletionResponse.Choice) -> JSONValue {
     var object = header.object("text_completion")
     object["choices"] = [choice.json]
-    if includesUsage { object["usage"] = .null }
+    if includesUsage || usageSoFar != nil { object["usage"] = usageSoFar?.json ?? .null }
     return .object(object)
   }
 

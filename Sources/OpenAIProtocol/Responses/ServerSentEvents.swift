@@ -4,6 +4,9 @@ import JSON
 package enum ServerSentEvents {
   package static func frame(_ value: JSONValue) -> String { "data: \(value.text())\n\n" }
 
+  /// A frame whose event has a name.
+  package static func frame(_ value: JSONValue, event: String) -> String { "event: \(event)\n" + frame(value) }
+
   /// The end of a stream that went well.
   package static let done = "data: [DONE]\n\n"
 
