@@ -65,7 +65,7 @@ struct Generate: ParsableCommand {
         guard communicator.isRoot else { return 0 }
         try reports.check()
         let stopTokens = ignoreEos ? [] : try StopTokens.read(folder)
-        let parameters = try sampling.parameters()
+        let parameters = try sampling.parameters(folder)
         requests = try prompts(codec).enumerated().map { index, ids in
           let request = GenerationRequest(
             prompt: try GenerationRequest.tokens(ids, index: index, description: description),

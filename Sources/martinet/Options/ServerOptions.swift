@@ -33,6 +33,8 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that requests in progress may take to end after SIGTERM or Ctrl-C.", valueName: "s"))
   var drainSeconds = 60
 
+  @OptionGroup var sampling: DefaultSampling
+
   @Flag(help: "Write a line to standard error for every request.")
   var logRequests = false
 
@@ -56,6 +58,7 @@ struct ServerOptions: ParsableArguments {
       stopTokens: try StopTokens.read(checkpoint))
     configuration.host = host
     configuration.port = port
+    configuration.sampling = try sampling.options(checkpoint)
     configuration.version = Martinet.configuration.version
     configuration.created = time(nil)
     if let apiKeyFile { configuration.keys = try APIKeys(file: apiKeyFile) }
@@ -74,6 +77,7 @@ struct ServerOptions: ParsableArguments {
     let reach = isLoopback ? "this machine only; --host 0.0.0.0 opens it to others" : "other machines too"
     let keys = configuration.keys.isEmpty ? (isLoopback ? "" : "; WITHOUT a key: --api-key-file asks for one") : "; with a key"
     let address = host.contains(":") ? "[\(host)]" : host
-    return "martinet: serving \(configuration.modelNames[0]) at \(scheme)://\(address):\(port) (\(reach)\(keys))"
+    return "martinet: serving \(configuration.modelNames[0]) at \(scheme)://\(address):\(port) (\(reach)\(keys))\n"
+      + sampling.announcement(configuration.sampling)
   }
 }
