@@ -39,13 +39,14 @@ let package = Package(
     .target(name: "CMPIShims", dependencies: ["COpenMPI"]),
     .target(name: "CHost"),
     .target(name: "CKernels"),
+    .target(name: "CChecksum"),
     // 1
     layer("JSON", []),
     layer("Machine", ["CNUMA", "CHost"]),
     layer("Tensors", []),
     layer("Kernels", ["CKernels", "Tensors", "Machine"]),
     // 2
-    layer("Checkpoints", ["JSON", "Tensors"]),
+    layer("Checkpoints", ["CChecksum", "JSON", "Tensors"]),
     layer("Tokenization", ["JSON", "CPCRE2"]),
     layer("StructuredOutput", ["JSON"]),
     layer("ChatTemplates", ["JSON"]),
@@ -106,7 +107,7 @@ let package = Package(
     tests("JSONTests", ["JSON"]),
     tests("ServingTests", ["Serving", "JSON"]),
     tests("KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Kernels"]),
-    tests("CheckpointsTests", ["TestSupport", "Checkpoints", "JSON", "Tensors"]),
+    tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     .executableTarget(

@@ -42,6 +42,11 @@ package enum CheckpointError: Error, Equatable {
   case notConvertible(path: String, name: String, type: String, to: String)
   case notFinite(path: String, name: String, element: Int, byte: Int)
 
+  // Sums.
+  case notSums(path: String)
+  case badSum(path: String, name: String)
+  case otherSum(path: String, name: String, found: String, recorded: String)
+
   // Settings.
   case setting(path: String, key: String, SettingProblem)
 

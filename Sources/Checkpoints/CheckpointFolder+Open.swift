@@ -10,13 +10,13 @@ extension CheckpointFolder {
     }
   }
 
-  /// Opens `model.safetensors`, or else every shard the index names, and adds them to the fingerprint.
+  /// Opens `model.safetensors`, or else every shard the index names, and adds them to the fingerprint's parts.
   static func openFiles(
-    in folder: String, limits: CheckpointLimits, hash: inout SHA256
+    in folder: String, limits: CheckpointLimits, parts: inout [(file: String, digest: [UInt8])]
   ) throws(CheckpointError) -> (files: [SafetensorsFile], index: ShardIndex?) {
     do throws(CheckpointError) {
       let file = try SafetensorsFile(path: folder + "/model.safetensors", fileIndex: 0, limits: limits)
-      hash.update(file.headerDigest)
+      parts.append(("model.safetensors", file.headerDigest))
       return ([file], nil)
     } catch {
       guard case .system("open", _, ENOENT) = error else { throw error }
@@ -24,8 +24,7 @@ extension CheckpointFolder {
     guard let bytes = try contents(of: ShardIndex.fileName, in: folder, limit: limits.indexByteCount) else {
       throw explainMissingWeights(in: folder)
     }
-    hash.update(count: bytes.count)
-    hash.update(bytes)
+    parts.append((ShardIndex.fileName, SHA256.digest(bytes)))
     let indexPath = folder + "/" + ShardIndex.fileName
     let index = try ShardIndex(bytes, path: indexPath, limits: limits)
     var files: [SafetensorsFile] = []
@@ -41,7 +40,7 @@ extension CheckpointFolder {
       tensorCount += files[position].entries.count
       // Each shard's entries are checked against the index at once, so that shards cannot add up without bound.
       try check(files[position], position, against: index, path: indexPath)
-      hash.update(files[position].headerDigest)
+      parts.append((shard, files[position].headerDigest))
     }
     // Every shard's tensors are indexed and in their place; only an index with more than that can be left.
     guard tensorCount == index.shardOfTensor.count else {

@@ -21,8 +21,12 @@ package final class CheckpointFolder: Sendable {
   /// The index's `total_size`, which is often wrong: for show only.
   package let declaredByteCount: Int?
   /// SHA-256 over configuration, index, and every header and file size: equal on two ranks when they see the same
-  /// checkpoint. It guards against mistakes, not attackers: tensor data are not hashed.
+  /// checkpoint, as far as one can tell without reading it. Tensor data are not hashed; see `TensorSum`.
   package let fingerprint: [UInt8]
+  /// The same of each part alone, by file name; zeros for a file that is missing.
+  package let fingerprintParts: [(file: String, digest: [UInt8])]
+  /// The places in `entries` where files begin.
+  private let firstPositions: [Int]
   /// Every tensor, file after file, each in the order of its data.
   package let entries: [TensorEntry]
   /// Nil when all tensors are in `model.safetensors`.
@@ -34,14 +38,13 @@ package final class CheckpointFolder: Sendable {
       throw .notAFolder(path: path)
     }
     self.path = path
-    var hash = SHA256()
+    var parts: [(file: String, digest: [UInt8])] = []
     func document(_ name: String) throws(CheckpointError) -> JSONValue? {
       guard let bytes = try Self.contents(of: name, in: path, limit: limits.configByteCount) else {
-        hash.update(count: -1)
+        parts.append((name, Array(repeating: 0, count: 32)))
         return nil
       }
-      hash.update(count: bytes.count)
-      hash.update(bytes)
+      parts.append((name, SHA256.digest(bytes)))
       do throws(JSONError) { return try JSONValue(parsing: bytes) } catch {
         throw .json(path: path + "/" + name, byte: 0, error)
       }
@@ -50,13 +53,15 @@ package final class CheckpointFolder: Sendable {
     self.config = config
     generationConfig = try document("generation_config.json")
 
-    let opened = try Self.openFiles(in: path, limits: limits, hash: &hash)
+    let opened = try Self.openFiles(in: path, limits: limits, parts: &parts)
     files = opened.files
     declaredByteCount = opened.index?.declaredByteCount
-    fingerprint = hash.finish()
+    fingerprint = SHA256.digest(parts.flatMap(\.digest))
+    fingerprintParts = parts
 
     index = opened.index
     entries = opened.files.flatMap(\.entries)
+    firstPositions = opened.files.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.entries.count) }
     totalByteCount = opened.files.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.byteCount } }
   }
 
@@ -69,6 +74,12 @@ package final class CheckpointFolder: Sendable {
   package func tensor(_ name: String) -> TensorEntry? {
     guard let index else { return files[0].tensor(name) }
     return index.shardOfTensor[ExactString(name)].flatMap { files[$0].tensor(name) }
+  }
+
+  /// The place in `entries` of one of them.
+  package func position(of entry: TensorEntry) -> Int? {
+    guard files.indices.contains(entry.fileIndex) else { return nil }
+    return files[entry.fileIndex].position(entry.name).map { firstPositions[entry.fileIndex] + $0 }
   }
 
   /// Reader of `config.json`'s settings.
@@ -97,8 +108,11 @@ package final class CheckpointFolder: Sendable {
   }
 
   /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
-  package func float32s(_ entry: TensorEntry, finite: Bool = true) throws(CheckpointError) -> [Float] {
-    try files[entry.fileIndex].float32s(entry, finite: finite)
+  /// `sums` gets the sum of its bytes.
+  package func float32s(
+    _ entry: TensorEntry, finite: Bool = true, sums: ReadSums? = nil
+  ) throws(CheckpointError) -> [Float] {
+    try files[entry.fileIndex].float32s(entry, finite: finite, sums: sums)
   }
 
   /// Throws when a weights file changed since it was opened; to be called after loading.

@@ -10,6 +10,7 @@ package final class InputFile: Sendable {
   let byteCount: Int
   private let descriptor: Int32
   private let modified: timespec
+  let identity: (device: UInt64, inode: UInt64)
 
   /// Throws `.system` (code ENOENT when there is no such file) or `.notARegularFile`.
   package init(path: String) throws(CheckpointError) {
@@ -31,6 +32,7 @@ package final class InputFile: Sendable {
     self.descriptor = descriptor
     byteCount = Int(status.st_size)
     modified = status.st_mtim
+    identity = (UInt64(truncatingIfNeeded: status.st_dev), UInt64(truncatingIfNeeded: status.st_ino))
   }
 
   deinit { close(descriptor) }

@@ -70,7 +70,8 @@ extension CheckpointFolder {
   /// Copies what lies beside weights and `config.json`, such as the tokenizer, into `output`; folders, hidden and huge
   /// files are left.
   package func copyCompanions(to output: OutputFolder) throws(CheckpointError) {
-    for name in OutputFolder.files(in: path) ?? [] where name != "config.json" && !name.hasPrefix(".") {
+    let remade = ["config.json", RecordedSums.fileName]
+    for name in OutputFolder.files(in: path) ?? [] where !remade.contains(name) && !name.hasPrefix(".") {
       guard !Self.weightSuffixes.contains(where: { name.hasSuffix($0) }) else { continue }
       let bytes: [UInt8]?
       do throws(CheckpointError) { bytes = try Self.contents(of: name, in: path, limit: Self.companionByteCount) } catch {

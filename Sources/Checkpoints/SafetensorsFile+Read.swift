@@ -24,14 +24,16 @@ extension SafetensorsFile {
   }
 
   /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
-  package func float32s(_ entry: TensorEntry, finite: Bool = true) throws(CheckpointError) -> [Float] {
+  package func float32s(
+    _ entry: TensorEntry, finite: Bool = true, sums: ReadSums? = nil
+  ) throws(CheckpointError) -> [Float] {
     let count = entry.elementCount
     let values: [Float]
     switch entry.type {
-    case .float32: values = try array(of: UInt32.self, count: count, entry).map { Float(bitPattern: $0) }
+    case .float32: values = try array(of: UInt32.self, count: count, entry, sums).map { Float(bitPattern: $0) }
     case .bfloat16:
-      values = try array(of: UInt16.self, count: count, entry).map { Float(bitPattern: UInt32($0) << 16) }
-    case .float16: values = try array(of: UInt16.self, count: count, entry).map { Float(Float16(bitPattern: $0)) }
+      values = try array(of: UInt16.self, count: count, entry, sums).map { Float(bitPattern: UInt32($0) << 16) }
+    case .float16: values = try array(of: UInt16.self, count: count, entry, sums).map { Float(Float16(bitPattern: $0)) }
     default: throw .notConvertible(path: path, name: entry.name, type: entry.type.rawValue, to: "fp32")
     }
     if finite, let element = values.firstIndex(where: { !$0.isFinite }) {
@@ -51,7 +53,7 @@ extension SafetensorsFile {
 
   /// The tensor's bytes as `count` values of a trivial type, in the machine's byte order, which is the file's.
   private func array<Element: BitwiseCopyable & FixedWidthInteger>(
-    of type: Element.Type, count: Int, _ entry: TensorEntry
+    of type: Element.Type, count: Int, _ entry: TensorEntry, _ sums: ReadSums? = nil
   ) throws(CheckpointError) -> [Element] {
     guard entry.byteCount <= Self.wholeTensorByteCount else {
       throw .tooLargeToReadWhole(
@@ -60,9 +62,10 @@ extension SafetensorsFile {
     var values = [Element](repeating: 0, count: count)
     var failure: CheckpointError?
     values.withUnsafeMutableBytes { buffer in
-      do throws(CheckpointError) { try read(entry, bytes: 0..<entry.byteCount, into: buffer) } catch {
-        failure = error
-      }
+      do throws(CheckpointError) {
+        try read(entry, bytes: 0..<entry.byteCount, into: buffer)
+        sums?.noteWhole(entry) { TensorSum(UnsafeRawBufferPointer(buffer), at: 0) }
+      } catch { failure = error }
     }
     if let failure { throw failure }
     return values

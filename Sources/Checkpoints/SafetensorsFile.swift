@@ -63,6 +63,12 @@ package final class SafetensorsFile: Sendable {
   /// The tensor whose name has the same bytes as `name`.
   package func tensor(_ name: String) -> TensorEntry? { positions[ExactString(name)].map { entries[$0] } }
 
+  /// Its place in `entries`.
+  func position(_ name: String) -> Int? { positions[ExactString(name)] }
+
+  /// What the system knows the file by: equal for two processes of one host that have the same file open.
+  package var identity: (device: UInt64, inode: UInt64) { file.identity }
+
   /// Bytes of tensor data read so far, by all threads.
   package var bytesRead: Int { readCount.load(ordering: .relaxed) }
 

@@ -30,8 +30,8 @@ package final class SafetensorsWriter {
   private let partialPath: String
   private var descriptor: Int32
   private let destinations: [Destination]
-  /// Bytes written of each.
-  private let written: Mutex<[Int]>
+  /// What was written of each.
+  private let written: Mutex<[TensorSum]>
   private var positions: [ExactString: Int] = [:]
 
   /// Creates the file and writes its header; throws when a declaration is not one that readers accept.
@@ -40,7 +40,7 @@ package final class SafetensorsWriter {
   ) throws(CheckpointError) {
     let (header, laidOut) = try Self.layOut(tensors, metadata: metadata, path: path)
     destinations = laidOut
-    written = Mutex(Array(repeating: 0, count: laidOut.count))
+    written = Mutex(Array(repeating: TensorSum(), count: laidOut.count))
     for (position, destination) in laidOut.enumerated() {
       guard positions.updateValue(position, forKey: ExactString(destination.name)) == nil else {
         throw .writing(path: path, name: destination.name, .declaredTwice)
@@ -87,15 +87,15 @@ package final class SafetensorsWriter {
       throw .writing(path: path, name: name, .undeclared)
     }
     let destination = destinations[position]
-    let before = written.withLock {
-      let before = $0[position]
-      if bytes.count <= destination.byteCount - before { $0[position] += bytes.count }
-      return before
+    let first = offset ?? written.withLock { $0[position].byteCount }
+    let fits = first >= 0 && first <= destination.byteCount - bytes.count
+    let sum = TensorSum(bytes, at: first)
+    let hasRoom = written.withLock {
+      guard fits, bytes.count <= destination.byteCount - $0[position].byteCount else { return false }
+      $0[position] += sum
+      return true
     }
-    let first = offset ?? before
-    guard bytes.count <= destination.byteCount - before, first >= 0, first <= destination.byteCount - bytes.count else {
-      throw .writing(path: path, name: name, .tooManyBytes(declared: destination.byteCount))
-    }
+    guard hasRoom else { throw .writing(path: path, name: name, .tooManyBytes(declared: destination.byteCount)) }
     try write(bytes, at: destination.offset + first)
   }
 
@@ -109,8 +109,8 @@ package final class SafetensorsWriter {
   /// Checks that every tensor is complete, and gives the file its name.
   package func finish() throws(CheckpointError) {
     guard descriptor >= 0 else { throw .writing(path: path, name: "", .alreadyFinished) }
-    for (tensor, written) in zip(destinations, written.withLock { $0 }) where written < tensor.byteCount {
-      throw .writing(path: path, name: tensor.name, .unfinished(written: written, declared: tensor.byteCount))
+    for (tensor, sum) in zip(destinations, written.withLock { $0 }) where sum.byteCount < tensor.byteCount {
+      throw .writing(path: path, name: tensor.name, .unfinished(written: sum.byteCount, declared: tensor.byteCount))
     }
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw .system(operation: "write", path: partialPath, code: errno)
@@ -120,6 +120,11 @@ package final class SafetensorsWriter {
     // Network file systems report a full disk only here.
     guard close(closing) == 0 else { throw failed("write", partialPath) }
     guard rename(partialPath, path) == 0 else { throw failed("create", path) }
+  }
+
+  /// Adds the sums of all tensors to `sums`; of a finished file.
+  package func record(into sums: inout RecordedSums) {
+    for (tensor, sum) in zip(destinations, written.withLock { $0 }) { sums[tensor.name] = sum.value }
   }
 
   private func failed(_ operation: String, _ subject: String) -> CheckpointError {

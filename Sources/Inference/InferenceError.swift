@@ -14,6 +14,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case nothingLeftToDraw(index: Int, drawn: Int, limit: Int)
   case cacheTooSmall(index: Int, tokens: Int, capacity: Int)
   case logitsNotFinite(position: Int)
+  /// Those of a prompt whose states were asked for.
+  case statesNotFinite
   /// A constraint or bias leaves no token to draw.
   case nothingAllowed(position: Int)
   /// What went wrong with one sequence, in the words of its home.
@@ -21,7 +23,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case malformedPlan(String)
   case malformedOutcome(Rank, String)
   case rankFailed(Rank, String)
-  case differentFiles(Rank)
+  /// Ranks read parts of a tensor that do not add up to what was recorded of it.
+  case partsDiffer(tensor: String, file: String, found: String, recorded: String)
   case tooManyThreads(Int, cores: Int, limit: Int)
   case interrupted
 
@@ -43,6 +46,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
       "prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
     case .logitsNotFinite(let position):
       "the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; download it again"
+    case .statesNotFinite:
+      "the model's hidden states are not finite: the checkpoint holds NaN or infinite weights; download it again"
     case .nothingAllowed(let position):
       "no token may follow position \(position): the bias or the form asked for excludes all; ask for another"
     case .sequenceFailed(let reason): reason
@@ -50,8 +55,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .malformedOutcome(let rank, let reason):
       "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"
     case .rankFailed(let rank, let message): "\(rank): \(message)"
-    case .differentFiles(let rank):
-      "\(rank) sees other files than rank 0 in the model's folder; copy the same checkpoint to every host, or use a shared file system"
+    case .partsDiffer(let tensor, let file, let found, let recorded):
+      "the ranks' parts of tensor \(tensor) in \(file) have the sum \(found) together, and \(recorded) was recorded: a host's copy is damaged or of another checkpoint; --check-weights tells which"
     case .tooManyThreads(let threads, let cores, let limit):
       "--threads \(threads) is too many for \(cores) cores; give at most \(limit), or leave it out for one on each core"
     case .interrupted: "interrupted"

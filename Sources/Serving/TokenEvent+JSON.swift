@@ -1,9 +1,9 @@
 import JSON
 
 extension TokenEvent {
-  private static let names = ["started", "token", "prompt", "failed"]
+  private static let names = ["started", "token", "prompt", "embedding", "failed"]
 
-  /// `{"event": "started" | "token" | "prompt" | "failed", "id": …}` and the values of the case.
+  /// `{"event": "started" | "token" | "prompt" | "embedding" | "failed", "id": …}` and the values of the case.
   package var json: JSONValue {
     switch self {
     case .started(let id, let cachedTokens):
@@ -12,6 +12,8 @@ extension TokenEvent {
       .object(Self.object("token", id, finish, drawn.members))
     case .prompt(let id, let tokens, let finish):
       .object(Self.object("prompt", id, finish, [("tokens", .array(tokens.map { .object(JSONObject($0.members)) }))]))
+    case .embedding(let id, let values):
+      ["event": "embedding", "id": .int(id.value), "values": .array(values.map { .exactFloat($0) })]
     case .failed(let id, let message):
       ["event": "failed", "id": .int(id.value), "message": .string(message)]
     }
@@ -35,6 +37,7 @@ extension TokenEvent {
       self = .token(id, try DrawnToken(fields), finish: try Self.finish(fields))
     case "prompt":
       self = .prompt(id, try fields.array("tokens", DrawnToken.init(json:at:)), finish: try Self.finish(fields))
+    case "embedding": self = .embedding(id, try fields.array("values", MessageReader.float))
     case "failed": self = .failed(id, message: try fields.string("message"))
     default: throw .unknownName(field: "event", name: name, known: Self.names)
     }

@@ -25,12 +25,23 @@ package enum TokenEvent: Sendable, Equatable {
   case token(RequestID, DrawnToken, finish: FinishReason?)
   /// Where it was asked for, once and before any token: prompt token i + 1 is entry i. `finish` is set where nothing is to be drawn.
   case prompt(RequestID, [DrawnToken], finish: FinishReason?)
+  /// The prompt's pooled hidden states, `[hiddenSize]`: all that was asked for.
+  case embedding(RequestID, [Float])
   /// It cannot be carried out; others go on.
   case failed(RequestID, message: String)
 
   package var id: RequestID {
     switch self {
-    case .started(let id, _), .token(let id, _, _), .prompt(let id, _, _), .failed(let id, _): id
+    case .started(let id, _), .token(let id, _, _), .prompt(let id, _, _), .embedding(let id, _), .failed(let id, _): id
+    }
+  }
+
+  /// Whether no event of its request follows.
+  package var isLast: Bool {
+    switch self {
+    case .started: false
+    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
+    case .embedding, .failed: true
     }
   }
 }

@@ -12,6 +12,7 @@ extension TokenRequest {
     ])
     if let topLogprobs { object["top_logprobs"] = .int(topLogprobs) }
     if let promptLogprobs { object["prompt_logprobs"] = .int(promptLogprobs) }
+    if let pooling { object["pooling"] = .string(pooling.rawValue) }
     object["logit_bias"] = .object(
       JSONObject(logitBias.sorted { $0.key < $1.key }.map { (String($0.key), .exactFloat($0.value)) }))
     if let grammar { object["grammar"] = grammar }
@@ -32,6 +33,13 @@ extension TokenRequest {
     stopTokens = Set(try fields.tokens("stop_tokens"))
     if fields.has("top_logprobs") { topLogprobs = try fields.int("top_logprobs", in: 0...Self.topLogprobsLimit) }
     if fields.has("prompt_logprobs") { promptLogprobs = try fields.int("prompt_logprobs", in: 0...Self.topLogprobsLimit) }
+    if fields.has("pooling") {
+      let name = try fields.string("pooling")
+      guard let known = Pooling(rawValue: name) else {
+        throw .unknownName(field: "pooling", name: name, known: Pooling.allCases.map(\.rawValue))
+      }
+      pooling = known
+    }
     logitBias = try Self.biases(try fields.value("logit_bias"))
     if fields.has("grammar") { grammar = try fields.value("grammar") }
   }

@@ -23,6 +23,8 @@ package struct TokenRequest: Sendable, Equatable {
   /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for none. Nothing
   /// need be drawn then: `maxNewTokens` may be 0.
   package var promptLogprobs: Int?
+  /// Report the prompt's hidden states as one vector, and draw nothing: `maxNewTokens` is 0.
+  package var pooling: Pooling?
   /// Added to these tokens' logits before anything else.
   package var logitBias: [Int32: Float] = [:]
   /// What the output must look like: the JSON form of `StructuredOutput.OutputGrammar`.

@@ -186,21 +186,13 @@ package final class EngineLink: Sendable {
 }
 
 extension TokenEvent {
-  /// Tokens and alternatives that it tells of.
+  /// Tokens, alternatives or numbers that it tells of.
   fileprivate var weight: Int {
     switch self {
     case .started, .failed: 1
     case .token(_, let token, _): 1 + token.top.count
     case .prompt(_, let tokens, _): tokens.reduce(1) { $0 + 1 + $1.top.count }
-    }
-  }
-
-  /// Whether no event of its request follows.
-  var isLast: Bool {
-    switch self {
-    case .started: false
-    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
-    case .failed: true
+    case .embedding(_, let values): values.count
     }
   }
 }

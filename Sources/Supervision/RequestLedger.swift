@@ -95,6 +95,7 @@ struct RequestLedger {
       entries[id]?.request.promptLogprobs = nil
       drewTokens = true
     }
+    if case .embedding = event { drewTokens = true }
     if event.isLast {
       entries[event.id] = nil
       finishedRequest = true

@@ -13,7 +13,7 @@ struct Martinet: ParsableCommand {
       Results do not depend on the number of ranks or threads.
       """,
     version: "0.1.0",
-    subcommands: [Generate.self, Serve.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self, Quantize.self, TopologyCommand.self, Bench.self])
+    subcommands: [Generate.self, Serve.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self, Quantize.self, Checksum.self, TopologyCommand.self, Bench.self])
 
   /// Parses and runs; under a launcher every rank does, and rank 0 alone speaks.
   static func main() {

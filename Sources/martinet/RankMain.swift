@@ -4,9 +4,12 @@ import Inference
 import Machine
 
 /// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be.
-func withRanks(_ body: (any Communicator) throws -> Void) throws {
+///
+/// `terms`: what else than program and command must be the same on all ranks, before they may meet in `body`.
+func withRanks(_ terms: RunTerms = RunTerms(), _ body: (any Communicator) throws -> Void) throws {
   let communicator = try Launch.current.join()
   do {
+    if communicator.size > 1 { try terms.ofThisProgram().agree(on: communicator) }
     try body(communicator)
   } catch let error as FabricError {
     guard case .peersFailed(let failures) = error else { communicator.abort(message(error, communicator), status: 1) }

@@ -23,8 +23,8 @@ import Testing
     try await TestServer.run(model.engine(answering: "x")) { server in
       let missing = try await server.get("/v2/nothing")
       #expect(missing.status == 404 && missing.errorCode == "unsupported_endpoint")
-      let embeddings = try await server.post("/v1/embeddings", ["input": "x"])
-      #expect(embeddings.status == 404 && embeddings.errorMessage.contains("/v1/embeddings is not offered"))
+      let files = try await server.post("/v1/files", ["input": "x"])
+      #expect(files.status == 404 && files.errorMessage.contains("/v1/files is not offered"))
       let wrong = try await server.get("/v1/chat/completions")
       #expect(wrong.status == 405 && wrong.headers["allow"] == "POST, OPTIONS")
       let deleted = try await server.request("DELETE", "/health")

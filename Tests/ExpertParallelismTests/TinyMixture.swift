@@ -30,7 +30,7 @@ struct TinyMixture: Sendable {
     let pool = try WorkerPool(workerCount: threads)
     let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: threads) { _, _ in true }
     (weights, arenas) = try WeightLoader.load(
-      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, progress: { _ in })
+      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, sums: ReadSums(checkpoint), progress: { _ in })
   }
 
   func wire(sums: WireFormat.Sums = .float32) -> WireFormat {

@@ -38,12 +38,13 @@ struct CacheLedger {
   mutating func drew(_ token: Int32, _ id: SequenceID) { sequences[id]?.tokens.append(token) }
 
   /// Carries out a plan and checks what no plan may break.
-  mutating func execute(_ plan: StepPlan, isScored: (SequenceID) -> Bool) {
+  mutating func execute(_ plan: StepPlan, task: (SequenceID) -> GenerationRequest.Task) {
+    func isScored(_ id: SequenceID) -> Bool { if case .score = task(id) { true } else { false } }
     for id in plan.releases { #expect(sequences.removeValue(forKey: id) != nil, "released twice or never admitted") }
     for admission in plan.admissions {
       #expect((0..<rankCount).contains(admission.home.index))
       #expect(admission.blocks.count == KeyValueCache.blockCount(tokens: admission.tokens.count))
-      #expect(admission.cachedCount < admission.tokens.count && (admission.cachedCount == 0 || !isScored(admission.id)))
+      #expect(admission.cachedCount < admission.tokens.count && (admission.cachedCount == 0 || !isScored(admission.id) && task(admission.id) != .embed(.mean)))
       let new = Sequence(home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount)
       #expect(sequences.updateValue(new, forKey: admission.id) == nil, "admitted twice")
       cachedTokens += admission.cachedCount
@@ -60,15 +61,21 @@ struct CacheLedger {
       #expect(items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
       #expect(items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
     }
-    for item in plan.items { feed(item, isScored: isScored(item.id)) }
+    for item in plan.items { feed(item, task(item.id)) }
     for item in plan.items { attend(item) }
   }
 
-  private mutating func feed(_ item: StepPlan.Item, isScored: Bool) {
+  private mutating func feed(_ item: StepPlan.Item, _ task: GenerationRequest.Task) {
     guard let sequence = sequences[item.id] else { return #expect(Bool(false), "feeds a sequence that nobody admitted") }
     let end = item.start + item.count
     #expect(item.home == sequence.home && item.start == sequence.fed && item.count > 0 && end <= sequence.tokens.count)
-    #expect(item.outputs == (isScored ? .all : end == sequence.tokens.count ? .last : .none))
+    let isLast = end == sequence.tokens.count
+    switch task {
+    case .score: #expect(item.outputs == .all)
+    case .embed(.mean): #expect(item.outputs == .allStates)
+    case .embed(.last): #expect(item.outputs == (isLast ? .lastState : .none))
+    case .generate: #expect(item.outputs == (isLast ? .last : .none))
+    }
     let digests = digests(sequence.tokens)
     for position in item.start..<end {
       let block = sequence.blocks[position / KeyValueCache.blockTokens]

@@ -102,7 +102,7 @@ extension Session {
           case .token(let id, let token, _): drawn[id, default: []].append(token.token)
           case .scored(let id, let chunk, _): chunks[id, default: []].append(chunk)
           case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
-          case .started: break
+          case .started, .embedded: break
           }
         }
       }

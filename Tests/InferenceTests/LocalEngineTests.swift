@@ -19,7 +19,7 @@ struct LocalEngineTests {
     func isOver(_ id: Int) -> Bool {
       switch events.withLock({ $0[RequestID(id)]?.last }) {
       case .token(_, _, let finish): finish != nil
-      case .failed: true
+      case .failed, .embedding: true
       default: false
       }
     }
@@ -134,6 +134,41 @@ struct LocalEngineTests {
         #expect(abs(Double(token.logprob!) - (Double(row[row.startIndex + Int(token.token)]) - normalizer)) < 1e-3)
         #expect(token.top.count == 2 && token.top[0].logprob >= token.top[1].logprob && Double(token.top[0].logprob) > highest - normalizer - 1e-3)
       }
+    }
+  }
+
+  @Test(arguments: [1, 2]) func aVectorComesOnceAmongOtherRequests(ranks: Int) throws {
+    let golden = try Golden("deepseek_v3")
+    let prompt = Array(try golden.scoredIDs(3).prefix(70))
+    let greedy = try golden.greedy(0)
+    let other = try golden.prompt(0)
+    try withEngine(ranks) { engine, log in
+      func submit(_ id: Int, _ pooling: Pooling) {
+        var request = TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: 0)
+        request.pooling = pooling
+        engine.submit(request) { log.add($0) }
+      }
+      func events(_ id: Int) -> [TokenEvent] { log.events.withLock { $0[RequestID(id)] ?? [] } }
+      submit(0, .last)
+      #expect(wait { log.isOver(0) })
+      engine.submit(TokenRequest(id: RequestID(1), prompt: other, maxNewTokens: 32)) { log.add($0) }
+      submit(2, .last)
+      submit(3, .mean)
+      submit(4, .mean)
+      engine.cancel(RequestID(4))
+      #expect(wait { (1...3).allSatisfy(log.isOver) })
+      #expect(log.tokens(1) == greedy)
+      // The last token's state is the same with the beginning found in the cache; a mean reads everything.
+      guard case .embedding(_, let first)? = events(0).last, case .embedding(_, let again)? = events(2).last,
+        case .embedding(_, let mean)? = events(3).last
+      else { return #expect(Bool(false), "no vectors") }
+      #expect(first == again && first.count == mean.count && first != mean)
+      #expect(events(0).count == 2 && events(2).count == 2 && events(3).count == 2)
+      guard case .started(_, let cached) = events(2)[0], case .started(_, let none) = events(3)[0] else { return #expect(Bool(false)) }
+      #expect((ranks > 1 || cached == 64) && none == 0)
+      submit(4, .mean)
+      #expect(wait { log.isOver(4) })
+      #expect(events(4).last == .embedding(RequestID(4), mean))
     }
   }
 

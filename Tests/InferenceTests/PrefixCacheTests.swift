@@ -33,7 +33,7 @@ struct PrefixCacheTests {
             case .started(let id, let count): if cached[id] == nil { cached[id] = count }
             case .token(let id, let token, _): drawn[id, default: []].append(token)
             case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
-            case .scored: break
+            case .scored, .embedded: break
             }
           }
         }

@@ -36,16 +36,18 @@ struct SchedulerCacheTests {
     func submit() {
       let id = SequenceID(Int32(requests.count))
       let prompt = beginnings.randomElement(using: &generator)! + (0..<random(1...30)).map { _ in Int32(random(0...3)) }
-      let isScored = random(0...4) == 0
-      requests[id] =
-        isScored ? GenerationRequest(prompt: prompt, task: .score(ScoringOptions())) : generate(prompt, random(1...60), stop: [13])
+      switch random(0...9) {
+      case 0, 1: requests[id] = GenerationRequest(prompt: prompt, task: .score(ScoringOptions()))
+      case 2: requests[id] = GenerationRequest(prompt: prompt, task: .embed(.mean))
+      case 3: requests[id] = GenerationRequest(prompt: prompt, task: .embed(.last))
+      default: requests[id] = generate(prompt, random(1...60), stop: [13])
+      }
       // What fits no rank is refused before it comes here.
       if requests[id]!.capacity > limits.blocksPerRank * 32 { requests[id] = generate([1, 2], 3) }
       if case .generate = requests[id]!.task, random(0...5) == 0, requests[id]!.capacity > prompt.count { requests[id]!.drawn = [next(prompt)] }
       scheduler.submit(requests[id]!, id: id)
       open.insert(id)
     }
-    func isScored(_ id: SequenceID) -> Bool { if case .score = requests[id]!.task { true } else { false } }
     for _ in 0..<12 { submit() }
     var steps = 0
     while scheduler.hasWork, steps < 40_000 {
@@ -59,12 +61,17 @@ struct SchedulerCacheTests {
         if !scheduler.hasWork { break }
       }
       let plan = scheduler.plan()
-      ledger.execute(plan, isScored: isScored)
+      ledger.execute(plan) { requests[$0]!.task }
       #expect(!plan.items.isEmpty, "a step in which nothing moves")
       for item in plan.items {
         switch item.outputs {
         case .none: break
         case .all: if scheduler.scored(item.id) { open.remove(item.id) }
+        case .lastState, .allStates:
+          if item.start + item.count == requests[item.id]!.prompt.count {
+            scheduler.end(item.id)
+            open.remove(item.id)
+          }
         case .last:
           let token = next(ledger.tokens(item.id))
           ledger.drew(token, item.id)
@@ -94,7 +101,7 @@ struct SchedulerCacheTests {
     var ended: [SequenceID] = []
     while scheduler.hasWork {
       let plan = scheduler.plan()
-      ledger.execute(plan) { _ in false }
+      ledger.execute(plan) { _ in .generate(maxNewTokens: 90, sampling: SamplingParameters(), stopTokens: []) }
       for item in plan.items where item.outputs == .last {
         let token = next(ledger.tokens(item.id))
         ledger.drew(token, item.id)

@@ -27,6 +27,7 @@ struct StepMessageTests {
         id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0], sampling: sampling,
         topLogprobs: 0, bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
       .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
+      .init(id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
     ]
     plan.growths = [.init(id: SequenceID(6), block: 12), .init(id: SequenceID(4), block: 3)]
     plan.items = [
@@ -34,6 +35,8 @@ struct StepMessageTests {
       .init(id: SequenceID(5), home: Rank(0), start: 1 << 25, count: 1 << 24, outputs: .all),
       .init(id: SequenceID(6), home: Rank(1), start: 7, count: 1, outputs: .none),
       .init(id: SequenceID(7), home: Rank(1), start: 7, count: 1, outputs: .last),
+      .init(id: SequenceID(8), home: Rank(1), start: 0, count: 1, outputs: .allStates),
+      .init(id: SequenceID(9), home: Rank(1), start: 0, count: 1, outputs: .lastState),
     ]
     plan.masks = [.init(item: 0, allowed: AllowedTokens(words: [5, .max])), .init(item: 3, allowed: AllowedTokens(words: [0, 1 << 63]))]
     return plan
@@ -48,7 +51,7 @@ struct StepMessageTests {
       logits: [1, 2, 3, 4], routing: [.init(layer: 1, experts: [0, 5, 1, 6], weights: [0.5, 0.5, 0.25, 0.75])])
     let bare = ScoredChunk(firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
     let drawn = DrawnToken(5, logprob: -0.25, top: [.init(token: 5, logprob: -0.25), .init(token: 6, logprob: -.infinity)])
-    outcome.results = [.token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"), .token(.init(-1))]
+    outcome.results = [.token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"), .token(.init(-1)), .embedding([0.5, -3, .pi])]
     return outcome
   }
 
@@ -57,14 +60,14 @@ struct StepMessageTests {
     var stop = StepPlan()
     stop.order = .stop
     #expect(try StepPlan(decoding: stop.encoded(), size: 1) == stop)
-    #expect(plan.rowsByRank(size: 3) == [1 << 24, 2, 3])
+    #expect(plan.rowsByRank(size: 3) == [1 << 24, 4, 3])
   }
 
   @Test func outcomesAreReadAsWritten() throws {
     let bytes = outcome.encoded()
-    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 7)
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 8)
     #expect(read.encoded() == bytes)
-    #expect(read.interrupted && read.results.count == 7)
+    #expect(read.interrupted && read.results.count == 8)
     guard case .scored(let chunk) = read.results[1] else { throw InferenceError.interrupted }
     #expect(chunk.firstPosition == 9 && chunk.logits == [1, 2, 3, 4] && chunk.top[1][1].token == 4)
     #expect(chunk.nextLogprobs[1].isNaN && chunk.routing[0].experts == [0, 5, 1, 6])

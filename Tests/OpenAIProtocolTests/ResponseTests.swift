@@ -137,7 +137,7 @@ private let header = ResponseHeader(id: "chatcmpl-1", created: 1_700_000_000, mo
   @Test func everyFailureHasItsStatus() {
     let errors: [(APIError, Int, String)] = [
       (.unknownModel("x", served: ["m"]), 404, "model_not_found"),
-      (.unsupportedEndpoint("/v1/embeddings"), 404, "unsupported_endpoint"), (.invalidKey, 401, "invalid_api_key"),
+      (.unsupportedEndpoint("/v1/files"), 404, "unsupported_endpoint"), (.invalidKey, 401, "invalid_api_key"),
       (.promptTooLong(promptTokens: 5000, contextLength: 4096), 400, "context_length_exceeded"),
       (.outputTooLong(promptTokens: 4000, maxTokens: 5000, contextLength: 4096), 400, "context_length_exceeded"),
       (.queueFull(limit: 8, retryAfter: 3), 429, "queue_full"), (.loading(retryAfter: 9), 503, "model_loading"),
@@ -152,7 +152,7 @@ private let header = ResponseHeader(id: "chatcmpl-1", created: 1_700_000_000, mo
     #expect(APIError.queueFull(limit: 8, retryAfter: 3).retryAfter == 3)
     #expect(APIError.promptTooLong(promptTokens: 5000, contextLength: 4096).message.contains("5000"))
     #expect(APIError.promptTooLong(promptTokens: 5000, contextLength: 4096).message.contains("4096"))
-    #expect(APIError.unsupportedEndpoint("/v1/embeddings").message.hasPrefix("/v1/embeddings is not offered"))
+    #expect(APIError.unsupportedEndpoint("/v1/files").message.hasPrefix("/v1/files is not offered"))
     #expect(APIError.unsupportedEndpoint("/v2/x").message == "there is no endpoint /v2/x")
   }
 

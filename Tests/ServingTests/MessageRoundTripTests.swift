@@ -24,6 +24,8 @@ private struct Message: Sendable, CustomTestStringConvertible {
     full.sampling.topP = 0.1
     full.sampling.seed = .max
     full.sampling.topK = Int(Int32.max)
+    var pooled = TokenRequest(id: RequestID(4), prompt: [1], maxNewTokens: 0)
+    pooled.pooling = .mean
     var facts = EngineFacts()
     facts.family = "deepseek_v3"
     facts.vocabularySize = 128_000
@@ -36,7 +38,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
     (status.layers, status.visits) = ([1, 2], [[0, 3], []])
     let id = RequestID(-1)
     let top = [Candidate(token: 7, logprob: -0.1), Candidate(token: 8, logprob: -.infinity)]
-    let requests = [plain, full].map { request in
+    let requests = [plain, full, pooled].map { request in
       Message(name: "request \(request.id)", json: request.json) { try TokenRequest(json: $0).json }
     }
     let events: [TokenEvent] = [
@@ -44,6 +46,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
       .token(id, DrawnToken(Int32.max, logprob: -.infinity, top: top), finish: .stop),
       .token(id, DrawnToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length), .failed(id, message: "line\n\u{0}\u{2028}é"),
       .prompt(id, [], finish: .length), .prompt(id, [DrawnToken(3, logprob: -1.5, top: top), DrawnToken(0, logprob: -.infinity)], finish: nil),
+      .embedding(id, []), .embedding(id, [0.1, -1e-20, .leastNonzeroMagnitude, 3]),
     ]
     let states: [EngineState] = [
       .loading(bytes: 3, of: Int.max), .ready, .restarting(reason: "rank 2 died", attempt: 4),

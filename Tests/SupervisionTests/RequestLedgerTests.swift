@@ -50,6 +50,17 @@ import Testing
     #expect(ledger.ledger.isEmpty)
   }
 
+  @Test func aVectorEndsItsRequestAndCountsAsProgress() {
+    let ledger = Ledger()
+    var request = request(1, tokens: 0)
+    request.pooling = .last
+    #expect(ledger.add(request) && ledger.sent() == [1])
+    #expect(ledger.end().isEmpty)
+    #expect(ledger.sent() == [1] && ledger.ledger.takeUnsent().isEmpty && !ledger.ledger.drewTokens)
+    #expect(ledger.note(.embedding(RequestID(1), [1, 2])) == .embedding(RequestID(1), [1, 2]))
+    #expect(ledger.ledger.isEmpty && ledger.ledger.drewTokens && ledger.ledger.finishedRequest)
+  }
+
   @Test func aPromptsScoresAreToldOnceAndEndARequestThatDrawsNothing() {
     let ledger = Ledger()
     for (number, count) in [(0, 0), (1, 9)] {

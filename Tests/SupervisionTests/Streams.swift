@@ -31,7 +31,7 @@ final class Streams: @unchecked Sendable {
     guard var stream = streams[event.id] else { return }
     if stream.hasEnded { stream.excess += 1 }
     switch event {
-    case .started: break
+    case .started, .embedding: break
     case .prompt(_, _, let finish): stream.finish = finish ?? stream.finish
     case .token(_, let drawn, let finish):
       stream.tokens.append(drawn.token)

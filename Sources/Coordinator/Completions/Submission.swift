@@ -78,13 +78,3 @@ final class Submission: Sendable {
     return true
   }
 }
-
-extension TokenEvent {
-  var isLast: Bool {
-    switch self {
-    case .started: false
-    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
-    case .failed: true
-    }
-  }
-}

@@ -111,8 +111,8 @@ struct TokenFeed: Sendable {
       record(index)
       if finish != nil { hasEnded[index] = true }
       return Token(index: index, drawn: drawn, finish: finish)
-    // Taken before.
-    case .prompt: return nil
+    // Taken before, and never asked for.
+    case .prompt, .embedding: return nil
     case .failed(_, let message):
       hasEnded[index] = true
       metrics.count { $0.engineFailures += 1 }

@@ -2,6 +2,7 @@ import JSON
 import Logging
 import OpenAIProtocol
 import Prompts
+import Serving
 
 /// What a coordinator serves, where, and within which limits.
 package struct CoordinatorConfiguration: Sendable {
@@ -16,6 +17,8 @@ package struct CoordinatorConfiguration: Sendable {
   package var stopTokens: Set<Int32>
   /// What holds where a request says nothing of how tokens are sampled.
   package var sampling = SamplingOptions()
+  /// How hidden states become an embedding where a request does not say.
+  package var pooling = Pooling.last
   package var version = "0"
   /// Seconds since 1970 at which the model was made, as `/v1/models` tells.
   package var created = 0

@@ -78,6 +78,7 @@ struct Responder: HTTPResponder {
     case .inputTokens: try await inputTokens(request)
     case .messages: try await generate(MessagesRequest.self, request, context)
     case .countTokens: try await countTokens(request)
+    case .embeddings: try await embeddings(request, context)
     case .tokenize: try await tokenize(request)
     case .detokenize: try await detokenize(request)
     }

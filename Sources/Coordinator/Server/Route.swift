@@ -13,6 +13,7 @@ enum Route: String, CaseIterable {
   case inputTokens = "/v1/responses/input_tokens"
   case messages = "/v1/messages"
   case countTokens = "/v1/messages/count_tokens"
+  case embeddings = "/v1/embeddings"
   case tokenize = "/tokenize"
   case detokenize = "/detokenize"
 
@@ -30,7 +31,7 @@ enum Route: String, CaseIterable {
 
   var takesPost: Bool {
     switch self {
-    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .tokenize, .detokenize: true
+    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize, .detokenize: true
     default: false
     }
   }

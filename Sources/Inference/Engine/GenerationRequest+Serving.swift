@@ -4,6 +4,10 @@ import Serving
 extension GenerationRequest {
   /// What an engine was asked for, as the loop takes it.
   init(_ request: TokenRequest, constraint: (any TokenConstraint)?) {
+    if let pooling = request.pooling {
+      self.init(prompt: request.prompt, task: .embed(pooling))
+      return
+    }
     self.init(
       prompt: request.prompt,
       task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))

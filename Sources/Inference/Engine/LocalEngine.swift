@@ -46,7 +46,7 @@ package final class LocalEngine: TokenEngine {
       var client = client
       do {
         let id: SequenceID
-        if let count = client.request.promptLogprobs {
+        if let count = client.request.promptLogprobs, client.request.pooling == nil {
           id = try loop.submit(GenerationRequest(scoring: client.request, topCount: count))
           client.scores = []
         } else {
@@ -170,6 +170,10 @@ package final class LocalEngine: TokenEngine {
     case .scored(let id, let chunk, let isLast):
       clients.bySequence[id]?.scores?.append(chunk)
       if isLast { finishScores(id, &clients, loop) }
+    case .embedded(let id, let values):
+      guard let client = clients.bySequence[id] else { return }
+      client.onEvent(.embedding(client.request.id, values))
+      clients.remove(id)
     case .failed(let id, let reason):
       guard let client = clients.bySequence[id] else { return }
       client.onEvent(.failed(client.request.id, message: reason))

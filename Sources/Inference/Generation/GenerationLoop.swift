@@ -186,6 +186,9 @@ package final class GenerationLoop {
     case .failed(let reason):
       scheduler.end(item.id)
       events.append(.failed(item.id, reason: reason))
+    case .embedding(let values):
+      scheduler.end(item.id)
+      events.append(.embedded(item.id, values))
     case .scored(let chunk): events.append(.scored(item.id, chunk, isLast: scheduler.scored(item.id)))
     }
   }

@@ -29,6 +29,8 @@ package struct GenerationRequest {
     /// Continue it by up to `maxNewTokens`, or until a token of `stopTokens` is drawn.
     case generate(maxNewTokens: Int, sampling: SamplingParameters, stopTokens: Set<Int32>)
     case score(ScoringOptions)
+    /// Report its hidden states as one vector.
+    case embed(Pooling)
   }
   package var prompt: [Int32]
   /// Tokens drawn before, which count as such: the sequence goes on after them as if it had drawn them itself.
@@ -63,7 +65,7 @@ extension GenerationRequest {
   package var capacity: Int {
     switch task {
     case .generate(let count, _, _): prompt.count + max(count, 1) - 1
-    case .score: prompt.count
+    case .score, .embed: prompt.count
     }
   }
 
@@ -79,7 +81,7 @@ extension GenerationRequest {
       throw .biasOutsideVocabulary(token: Int(token), vocabularySize: description.vocabularySize)
     }
     switch task {
-    case .score:
+    case .score, .embed:
       guard prompt.count <= description.maximumPositions else {
         throw .promptTooLong(index: index, tokens: prompt.count, limit: description.maximumPositions)
       }
@@ -110,6 +112,8 @@ package enum GenerationEvent: Sendable {
   case token(SequenceID, DrawnToken, finish: FinishReason?)
   /// Part of a prompt was scored.
   case scored(SequenceID, ScoredChunk, isLast: Bool)
+  /// What a prompt's hidden states were pooled to, `[hiddenSize]`; the sequence has ended.
+  case embedded(SequenceID, [Float])
   /// It cannot go on; others do.
   case failed(SequenceID, reason: String)
 }

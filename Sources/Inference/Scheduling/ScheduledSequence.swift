@@ -38,13 +38,22 @@ struct ScheduledSequence {
   /// It feeds only what was drawn last.
   var isContinuing: Bool { generated > 0 && remaining == 1 && !isNew }
   var isScored: Bool { if case .score = request.task { true } else { false } }
+  /// Something is wanted of each of its positions, so that all have to be read whatever is in the cache.
+  var isReadWhole: Bool { isScored || pooling == .mean }
+  private var pooling: Pooling? { if case .embed(let pooling) = request.task { pooling } else { nil } }
 
   /// Feeds the next `count` tokens.
   mutating func feed(_ count: Int) -> StepPlan.Item {
     let start = fed
     fed += count
     isNew = false
-    let outputs: DecoderBatch.Outputs = isScored ? .all : remaining == 0 ? .last : .none
+    let outputs: DecoderBatch.Outputs =
+      switch request.task {
+      case .score: .all
+      case .embed(.mean): .allStates
+      case .embed(.last): remaining == 0 ? .lastState : .none
+      case .generate: remaining == 0 ? .last : .none
+      }
     return StepPlan.Item(id: id, home: home, start: start, count: count, outputs: outputs)
   }
 
@@ -55,6 +64,7 @@ struct ScheduledSequence {
     switch request.task {
     case .generate(_, let parameters, _): admission.sampling = parameters
     case .score(let options): admission.scoring = options
+    case .embed(let pooling): admission.pooling = pooling
     }
     admission.topLogprobs = request.topLogprobs
     admission.bias = request.logitBias.sorted { $0.key < $1.key }.map { TokenBias(token: $0.key, amount: $0.value) }

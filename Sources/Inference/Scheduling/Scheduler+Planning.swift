@@ -81,8 +81,8 @@ extension Scheduler {
   /// idlest: one sequence more for every 512 tokens that need not be read.
   private func place(_ sequence: ScheduledSequence) -> (home: Int, cached: [Int32])? {
     let needed = KeyValueCache.blockCount(tokens: sequence.tokens.count)
-    // At least one token must be fed to draw the next; scores are wanted for all.
-    let limit = sequence.isScored ? 0 : (sequence.tokens.count - 1) / KeyValueCache.blockTokens
+    // At least one token must be fed to draw the next; scores and means are of all.
+    let limit = sequence.isReadWhole ? 0 : (sequence.tokens.count - 1) / KeyValueCache.blockTokens
     var best: (home: Int, cached: [Int32])?
     var bestRank = (Int.max, 0)
     for home in pools.indices {

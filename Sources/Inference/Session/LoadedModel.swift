@@ -11,12 +11,13 @@ struct LoadedModel {
   let arenas: [NodeArena]
   let report: LoadReport
 
-  /// Finds every tensor, checks that weights and cache fit into this rank's share of its host's memory, and reads them.
+  /// Finds every tensor, checks that weights and cache fit into this rank's share of its host's memory, reads them, and compares
+  /// what was read.
   /// Collective; fails on all ranks together.
   static func load(
     _ description: DecoderDescription, folder: CheckpointFolder, host: HostPlan, compute: Compute,
     communicator: any Communicator, placement: ExpertPlacement, cacheBlocks: Int, cacheType: CacheType, checksMemory: Bool,
-    onEvent: (SessionEvent) -> Void
+    agreement: WeightAgreement, onEvent: (SessionEvent) -> Void
   ) throws -> LoadedModel {
     let rank = communicator.rank
     let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
@@ -33,11 +34,13 @@ struct LoadedModel {
       return budget
     }
     let start = ContinuousClock.now
+    let sums = ReadSums(folder)
     let (weights, arenas) = try agree(on: communicator) {
-      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns) { bytes in
+      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) { bytes in
         onEvent(.loading(bytes: bytes, of: budget.storedBytes))
       }
     }
+    try agreement.compareRead(sums.sums)
     try communicator.barrier()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let misplaced = arenas.reduce(0) { $0 + $1.verify().elsewhere }

@@ -26,7 +26,8 @@ package final class Session {
   /// Tokens of cache a rank reserves unless told otherwise or asked for more; memory is only used as it fills.
   package static let defaultCacheTokens = 8192
 
-  /// Opens the folder on every rank, checks that all see the same files and that each rank's part fits, and loads it.
+  /// Opens the folder on every rank, checks that all have the same options, see the same files and read the same weights, and
+  /// that each rank's part fits, and loads it.
   /// Collective; when it fails, it fails on all ranks with the same error.
   ///
   /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
@@ -37,19 +38,26 @@ package final class Session {
     onEvent: @escaping (SessionEvent) -> Void
   ) throws {
     self.communicator = communicator
+    try options.terms.agree(on: communicator)
     let (folder, description, wanted) = try agree(on: communicator) {
       let folder = try CheckpointFolder(path: path)
       let description = try ModelConfiguration.read(folder).holding(options.weights)
       return (folder, description, try prepare(folder, description))
     }
     (self.folder, self.description) = (folder, description)
-    try Self.compareFiles(folder, communicator)
+    let agreement = try WeightAgreement(folder, communicator: communicator)
+    try agreement.compareFiles()
     if communicator.isRoot { Self.note(description, ranks: communicator.size, onEvent) }
 
     let host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank)
     communicator.yieldsWhileWaiting = host.assignment.oversubscribed
     compute = Compute(pool: try agree(on: communicator) { try host.makePool() }, instructionSet: options.instructionSet ?? .best)
     self.host = host
+    try agreement.compareSamples(pool: compute.pool)
+    if options.checksWeights {
+      let found = try agreement.compareAll(pool: compute.pool)
+      if communicator.isRoot { onEvent(.note(found)) }
+    }
 
     let longest = Int(try communicator.allReduceMax(Int64(wanted)))
     let cacheBlocks = KeyValueCache.blockCount(tokens: options.cacheTokens ?? max(Self.defaultCacheTokens, longest))
@@ -58,7 +66,8 @@ package final class Session {
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
     let model = try LoadedModel.load(
       description, folder: folder, host: host, compute: compute, communicator: communicator, placement: placement,
-      cacheBlocks: cacheBlocks, cacheType: options.cacheType, checksMemory: options.checksMemory, onEvent: onEvent)
+      cacheBlocks: cacheBlocks, cacheType: options.cacheType, checksMemory: options.checksMemory, agreement: agreement,
+      onEvent: onEvent)
     (arenas, report) = (model.arenas, model.report)
 
     let cache = try agree(on: communicator) { try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks) }
@@ -101,16 +110,6 @@ package final class Session {
     // Logits of one step of scoring stay below 64 MiB.
     limits.scoredRows = max(1, (64 << 20) / (description.vocabularySize * 4))
     return limits
-  }
-
-  /// Throws on every rank when one sees files other than rank 0's. Collective.
-  private static func compareFiles(_ folder: CheckpointFolder, _ communicator: any Communicator) throws {
-    let fingerprints = try communicator.allGather(folder.fingerprint)
-    try agree(on: communicator) {
-      if let other = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) {
-        throw InferenceError.differentFiles(Rank(other))
-      }
-    }
   }
 
   private static func note(

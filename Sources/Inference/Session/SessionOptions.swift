@@ -1,4 +1,5 @@
 import ExpertParallelism
+import Fabric
 import Kernels
 import MoEModel
 
@@ -20,11 +21,27 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
+  /// Read all files once on every host before anything else, and compare them.
+  package var checksWeights = false
   /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
   package var stallLimit: Duration? = .seconds(10)
   /// Whether a supervisor reads what ranks say of long steps, and not a user.
   package var isSupervised = false
   package init() {}
+
+  /// What must be the same on all ranks: what changes results, or which messages are sent.
+  package var terms: RunTerms {
+    var terms = RunTerms()
+    terms.add("--weights", weights.rawValue)
+    terms.add("--combine-format", sums.rawValue)
+    terms.add("--kv-cache", cacheType.rawValue)
+    terms.add("--kv-cache-tokens", cacheTokens.map { "\($0)" } ?? "of the default")
+    terms.add("--max-batch-tokens", "\(batchTokens)")
+    terms.add("--max-sequences", "\(sequences)")
+    terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
+    terms.add("--check-weights", checksWeights ? "on" : "off")
+    return terms
+  }
 }
 
 /// Progress of a session's start, for whoever shows it.

@@ -9,6 +9,8 @@ final class HomeSequence {
   let sampling: SamplingParameters
   let scoring: ScoringOptions?
   let topLogprobs: Int?
+  /// What its hidden states add up to, where they are wanted.
+  var pool: StatePool?
   let bias: [TokenBias]
   /// Prompt, then what was drawn.
   var tokens: [Int32]
@@ -27,6 +29,7 @@ final class HomeSequence {
     sampling = admission.sampling
     scoring = admission.scoring
     topLogprobs = admission.topLogprobs
+    pool = admission.pooling.map { StatePool($0) }
     bias = admission.bias
     tokens = admission.tokens
     tokens.reserveCapacity(admission.tokens.count + Self.spareTokens)

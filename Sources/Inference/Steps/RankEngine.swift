@@ -215,10 +215,11 @@ package final class RankEngine {
   private func findResults(_ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]) {
     let vocabulary = decoder.description.vocabularySize
     outcome.results.removeAll(keepingCapacity: true)
-    var output = 0
+    let (states, width) = (decoder.states, decoder.description.hiddenSize)
+    var (output, state) = (0, 0)
     for (i, item) in items.enumerated() {
       guard let sequence = sequences[item.id] else { continue }
-      let rows = item.outputs == .none ? 0 : item.outputs == .last ? 1 : item.count
+      let rows = item.outputs == .last ? 1 : item.outputs == .all ? item.count : 0
       // No rows of logits, no memory for them.
       let own = UnsafeBufferPointer(rebasing: logits[(output * vocabulary)..<((output + rows) * vocabulary)])
       output += rows
@@ -227,6 +228,12 @@ package final class RankEngine {
         case .none: outcome.results.append(.nothing)
         case .last: outcome.results.append(.token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
         case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
+        case .lastState, .allStates:
+          let count = item.outputs == .lastState ? 1 : item.count
+          let own = UnsafeBufferPointer(rebasing: states[(state * width)..<((state + count) * width)])
+          state += count
+          sequence.pool?.add(own, width: width)
+          outcome.results.append(try pooled(sequence, isWhole: item.start + item.count == sequence.tokens.count))
         }
       } catch { outcome.results.append(.failed("\(error)")) }
     }
@@ -245,6 +252,14 @@ package final class RankEngine {
     }
     sequence.tokens.append(token)
     return drawn
+  }
+
+  /// The vector of a sequence that was read to its end; nothing before that.
+  private func pooled(_ sequence: HomeSequence, isWhole: Bool) throws(InferenceError) -> StepOutcome.Result {
+    guard isWhole, let pool = sequence.pool else { return .nothing }
+    let vector = pool.vector
+    guard vector.allSatisfy(\.isFinite) else { throw .statesNotFinite }
+    return .embedding(vector)
   }
 
   private func score(

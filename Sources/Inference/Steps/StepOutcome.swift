@@ -7,6 +7,8 @@ struct StepOutcome {
   enum Result {
     case token(DrawnToken)
     case scored(ScoredChunk)
+    /// Its pooled hidden states.
+    case embedding([Float])
     /// Its tokens cannot be drawn or scored, for this reason; others go on.
     case failed(String)
     /// A chunk of a prompt that wanted no logits.
@@ -63,6 +65,10 @@ struct StepOutcome {
       case .scored(let chunk):
         writer.write(UInt8(2))
         chunk.write(to: &writer)
+      case .embedding(let values):
+        writer.write(UInt8(5))
+        writer.write(Int32(values.count))
+        values.withUnsafeBufferPointer { writer.writeRaw($0) }
       case .failed(let reason):
         writer.write(UInt8(3))
         writer.write(reason)
@@ -93,6 +99,7 @@ struct StepOutcome {
         case 1: results.append(.token(DrawnToken(try reader.read())))
         case 2: results.append(.scored(try ScoredChunk(from: &reader)))
         case 3: results.append(.failed(try reader.readText()))
+        case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
         case 4:
           results.append(
             .token(DrawnToken(try reader.read(), logprob: try reader.readFloat(), top: try reader.readCandidates())))

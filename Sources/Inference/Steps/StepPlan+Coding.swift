@@ -28,7 +28,7 @@ extension StepPlan {
       writer.write(Int32(item.home.index))
       writer.write(Int32(item.start))
       writer.write(Int32(item.count))
-      writer.write(UInt8(item.outputs == .none ? 0 : item.outputs == .last ? 1 : 2))
+      writer.write(item.outputs.rawValue)
     }
     writer.write(Int32(masks.count))
     for mask in masks {
@@ -62,11 +62,10 @@ extension StepPlan {
         growths.append(Growth(id: SequenceID(try reader.read()), block: try reader.read()))
       }
       for _ in 0..<(try reader.readCount(width: 17)) {
-        items.append(
-          Item(
-            id: SequenceID(try reader.read()), home: Rank(Int(try reader.read(Int32.self))),
-            start: Int(try reader.read(Int32.self)), count: Int(try reader.read(Int32.self)),
-            outputs: DecoderBatch.Outputs(code: try reader.read())))
+        let (id, home) = (SequenceID(try reader.read()), Rank(Int(try reader.read(Int32.self))))
+        let (start, count) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
+        guard let outputs = DecoderBatch.Outputs(rawValue: try reader.read()) else { throw TruncatedMessage() }
+        items.append(Item(id: id, home: home, start: start, count: count, outputs: outputs))
       }
       for _ in 0..<(try reader.readCount(width: 9)) {
         masks.append(Mask(item: Int(try reader.read(Int32.self)), allowed: try AllowedTokens(from: &reader)))
@@ -96,10 +95,6 @@ extension StepPlan {
   }
 }
 
-extension DecoderBatch.Outputs {
-  fileprivate init(code: UInt8) { self = code == 0 ? .none : code == 1 ? .last : .all }
-}
-
 extension StepPlan.Admission {
   fileprivate func write(to writer: inout ByteWriter) {
     writer.write(id.value)
@@ -120,6 +115,7 @@ extension StepPlan.Admission {
       writer.write(UInt8(scoring.returnsLogits ? 1 : 0))
       writer.write(UInt8(scoring.returnsRouting ? 1 : 0))
     }
+    writer.write(UInt8(pooling == nil ? 0 : pooling == .last ? 1 : 2))
     writer.write(Int32(topLogprobs ?? -1))
     writer.write(Int32(bias.count))
     for bias in bias {
@@ -149,6 +145,12 @@ extension StepPlan.Admission {
       options.returnsLogits = try reader.read(UInt8.self) != 0
       options.returnsRouting = try reader.read(UInt8.self) != 0
       scoring = options
+    }
+    switch try reader.read(UInt8.self) {
+    case 0: break
+    case 1: pooling = .last
+    case 2: pooling = .mean
+    default: throw TruncatedMessage()
     }
     let top = Int(try reader.read(Int32.self))
     topLogprobs = top < 0 ? nil : top

@@ -19,13 +19,15 @@ struct StepPlan: Equatable {
     var sampling = SamplingParameters()
     /// Set for a prompt to be scored.
     var scoring: ScoringOptions?
+    /// Set for a prompt whose hidden states are wanted.
+    var pooling: Pooling?
     /// Report log-probabilities of what is drawn, and of so many of the most probable tokens.
     var topLogprobs: Int?
     /// By ascending id.
     var bias: [TokenBias] = []
   }
 
-  /// One sequence's tokens in this step: `count` from `start`, and the logits wanted.
+  /// One sequence's tokens in this step: `count` from `start`, and the logits or states wanted.
   struct Item: Equatable {
     var id: SequenceID
     var home: Rank

@@ -24,6 +24,12 @@ package final class Decoder {
   private var outputRows: [Int] = []
   private var roundedOutputs: RowBuffer
   private var logits = AlignedBuffer<Float>(count: 1)
+  private var stateRows: [Int] = []
+  private var stateBuffer = AlignedBuffer<Float>(count: 1)
+  /// Hidden states after the last norm, fp32 `[rows that want them, hiddenSize]`, of the latest step; valid until the next.
+  package var states: UnsafeBufferPointer<Float> {
+    UnsafeBufferPointer(start: stateBuffer.pointer, count: stateRows.count * description.hiddenSize)
+  }
   /// Called after each mixture layer's choice with the layer, the number of rows and the decisions.
   package var onRouting: ((_ layer: Int, _ rows: Int, _ decisions: RouterDecisions) -> Void)?
 
@@ -46,7 +52,7 @@ package final class Decoder {
   }
 
   /// Feeds a batch through the model, extending the cache; returns logits `[outputRows, vocabulary]`, valid until the
-  /// next call. Collective over the ranks of `experts`; the batch may be empty.
+  /// next call, and leaves `states`. Collective over the ranks of `experts`; the batch may be empty.
   package func forward(_ batch: DecoderBatch) throws -> UnsafeMutableBufferPointer<Float> {
     let rows = batch.tokens.count
     if workspace.rows < rows { workspace = Workspace(description, rowFormat: weights.rowFormat, rows: rows + rows / 2) }
@@ -65,7 +71,8 @@ package final class Decoder {
       }
     }
     phases?.enter(.head)
-    batch.findOutputRows(&outputRows)
+    batch.findOutputRows(&outputRows, states: &stateRows)
+    if !stateRows.isEmpty { normStates(rows: stateRows) }
     return head(rows: outputRows)
   }
 
@@ -189,6 +196,20 @@ package final class Decoder {
             experts: workspace.decisions.experts.pointer + row * router.topK,
             weights: workspace.decisions.weights.pointer + row * router.topK)
         }
+      }
+    }
+  }
+
+  private func normStates(rows: [Int]) {
+    let hidden = description.hiddenSize
+    if stateBuffer.count < rows.count * hidden { stateBuffer = AlignedBuffer(count: rows.count * hidden) }
+    let (workspace, states) = (workspace, stateBuffer)
+    compute.pool.run { worker in
+      for i in compute.share(of: rows.count, worker: worker) {
+        compute.rmsNorm(
+          workspace.hidden.pointer + rows[i] * hidden, stride: hidden, rows: 1, count: hidden,
+          weight: weights.finalNorm.pointer, epsilon: description.normEpsilon, out: states.pointer + i * hidden,
+          outStride: hidden)
       }
     }
   }

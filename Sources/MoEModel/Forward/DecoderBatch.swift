@@ -1,6 +1,7 @@
 /// What one rank feeds through the model in one step: a run of new tokens from each of some sequences.
 package struct DecoderBatch {
-  package enum Outputs: Sendable, Equatable { case none, last, all }
+  /// What is wanted of a chunk's rows: logits of the last or of all, or hidden states after the last norm.
+  package enum Outputs: UInt8, Sendable { case none, last, all, lastState, allStates }
 
   /// One sequence's part of the batch.
   package struct Chunk {
@@ -11,7 +12,7 @@ package struct DecoderBatch {
     package var startPosition: Int
     /// Addresses of the sequence's cache blocks in layer 0, enough for all its positions after this step.
     package var blocks: UnsafePointer<UnsafeRawPointer?>
-    /// Which of its rows want logits.
+    /// Which of its rows want logits or states.
     package var outputs: Outputs
 
     package init(
@@ -35,15 +36,18 @@ package struct DecoderBatch {
     chunks.removeAll(keepingCapacity: true)
   }
 
-  /// Replaces `rows` by the rows that want logits, in order.
-  func findOutputRows(_ rows: inout [Int]) {
+  /// Replaces `rows` by the rows that want logits, and `states` by those that want states, in order.
+  func findOutputRows(_ rows: inout [Int], states: inout [Int]) {
     rows.removeAll(keepingCapacity: true)
+    states.removeAll(keepingCapacity: true)
     for chunk in chunks {
       let end = chunk.firstRow + chunk.count
       switch chunk.outputs {
       case .none: break
       case .last: rows.append(end - 1)
       case .all: rows.append(contentsOf: chunk.firstRow..<end)
+      case .lastState: states.append(end - 1)
+      case .allStates: states.append(contentsOf: chunk.firstRow..<end)
       }
     }
   }

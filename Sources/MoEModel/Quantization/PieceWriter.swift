@@ -12,19 +12,20 @@ final class PieceWriter {
   private var blockScales: [UInt8] = []
   private var rowScales: [Float] = []
 
-  init(folder: CheckpointFolder, writer: SafetensorsWriter) {
-    rows = StoredRows(folder: folder)
+  init(folder: CheckpointFolder, sums: ReadSums, writer: SafetensorsWriter) {
+    rows = StoredRows(folder: folder, sums: sums)
     self.writer = writer
   }
 
   func write(_ output: QuantizationPlan.Output, part: Int, _ range: Range<Int>) throws {
     switch output.content {
     case .copy(let entry):
-      let bytes = try rows.read(entry, range)
+      let bytes = try rows.read(entry, range, own: .all(range.count))
       try writer.write(output.name, UnsafeRawBufferPointer(start: bytes, count: range.count), at: range.lowerBound)
     case .float32(let entry):
       let width = entry.type.byteCount
-      let bytes = try rows.read(entry, (range.lowerBound * width)..<(range.upperBound * width))
+      let bytes = try rows.read(
+        entry, (range.lowerBound * width)..<(range.upperBound * width), own: .all(range.count * width))
       var values = [Float](repeating: 0, count: range.count)
       PanelWriter.expand(WeightFormat(entry.type)!, bytes, count: range.count, into: &values)
       try values.withUnsafeBytes { try writer.write(output.name, $0, at: range.lowerBound * 4) }

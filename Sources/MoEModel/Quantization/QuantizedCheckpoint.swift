@@ -22,7 +22,7 @@ package struct QuantizedCheckpoint {
     self.precision = precision
   }
 
-  /// Writes shards, index and copies, and `config.json` last: a folder without it was not finished. What was written is
+  /// Writes shards, sums, index and copies, and `config.json` last: a folder without it was not finished. What was written is
   /// removed when something fails.
   ///
   /// `progress` is called from this thread with the bytes read so far.
@@ -31,7 +31,11 @@ package struct QuantizedCheckpoint {
     do {
       let shards = Self.shards(plan.outputs)
       let names = shards.indices.map { Self.name($0, of: shards.count) }
-      for (shard, name) in zip(shards, names) { try write(shard, to: output.file(name), pool, progress) }
+      let read = ReadSums(folder)
+      var written = RecordedSums()
+      for (shard, name) in zip(shards, names) { try write(shard, to: output.file(name), pool, read, &written, progress) }
+      try RecordedSums(folder: folder.path)?.check(read.sums, in: folder)
+      try output.write(written.json, as: RecordedSums.fileName)
       if shards.count > 1 { try output.write(index(shards, names), as: "model.safetensors.index.json") }
       try folder.copyCompanions(to: output)
       try folder.checkUnchanged()
@@ -81,7 +85,8 @@ package struct QuantizedCheckpoint {
   }
 
   private func write(
-    _ shard: ArraySlice<QuantizationPlan.Output>, to path: String, _ pool: WorkerPool, _ progress: (Int) -> Void
+    _ shard: ArraySlice<QuantizationPlan.Output>, to path: String, _ pool: WorkerPool, _ read: ReadSums,
+    _ written: inout RecordedSums, _ progress: (Int) -> Void
   ) throws {
     let writer = try SafetensorsWriter(
       path: path, tensors: shard.flatMap(\.declarations), metadata: [("format", "martinet"), ("weights", precision.rawValue)])
@@ -89,7 +94,7 @@ package struct QuantizedCheckpoint {
     let next = Atomic<Int>(0)
     let failures = Mutex<[(piece: Int, error: any Error)]>([])
     pool.run { worker in
-      let quantizer = PieceWriter(folder: folder, writer: writer)
+      let quantizer = PieceWriter(folder: folder, sums: read, writer: writer)
       while true {
         let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard number < pieces.count else { return }
@@ -105,6 +110,7 @@ package struct QuantizedCheckpoint {
     }
     if let first = failures.withLock({ $0.min { $0.piece < $1.piece } }) { throw first.error }
     try writer.finish()
+    writer.record(into: &written)
   }
 
   private static func pieces(_ output: QuantizationPlan.Output) -> [Piece] {

@@ -9,11 +9,11 @@ enum ScaleTable {
   case levels(blocks: [UInt8], rows: [Float], firstRow: Int, perRow: Int)
 
   /// Reads the scales of `rows`, counted in the matrix; throws when one is not finite or less than zero.
-  init(_ source: MatrixSource, rows: Range<Int>, from folder: CheckpointFolder) throws {
+  init(_ source: MatrixSource, rows: Range<Int>, from folder: CheckpointFolder, sums: ReadSums?) throws {
     switch source.scales {
     case .none: self = .none
     case .blocks(let entry):
-      let values = try folder.float32s(entry, finite: false)
+      let values = try folder.float32s(entry, finite: false, sums: sums)
       try Self.check(values, entry.name) { $0.isFinite }
       self = .blocks(values, perRow: entry.shape[1])
     case .exponents(let entry):
@@ -23,7 +23,7 @@ enum ScaleTable {
       }
       let range = Self.tensorRows(rows, first: first, step: step)
       let perRow = source.columns / 32
-      let bytes = try Self.read(entry, range, perRow, UInt8.self, folder)
+      let bytes = try Self.read(entry, range, step, perRow, UInt8.self, folder, sums)
       if let index = bytes.firstIndex(of: 255) {
         throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
       }
@@ -35,10 +35,10 @@ enum ScaleTable {
       }
       let range = Self.tensorRows(rows, first: first, step: step)
       let perRow = WeightFormat.blockCount(columns: source.columns)
-      let values = try Self.read(rowScales, range, 1, Float.self, folder)
+      let values = try Self.read(rowScales, range, step, 1, Float.self, folder, sums)
       try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
       self = .levels(
-        blocks: try Self.read(blocks, range, perRow, UInt8.self, folder), rows: values, firstRow: range.lowerBound,
+        blocks: try Self.read(blocks, range, step, perRow, UInt8.self, folder, sums), rows: values, firstRow: range.lowerBound,
         perRow: perRow)
     }
   }
@@ -47,13 +47,17 @@ enum ScaleTable {
     (first + rows.lowerBound * step)..<(first + (rows.upperBound - 1) * step + 1)
   }
 
+  /// The scales of `rows`, of which every `step`-th is the matrix's own.
   private static func read<Value: BitwiseCopyable & ExpressibleByIntegerLiteral>(
-    _ entry: TensorEntry, _ rows: Range<Int>, _ perRow: Int, _ type: Value.Type, _ folder: CheckpointFolder
+    _ entry: TensorEntry, _ rows: Range<Int>, _ step: Int, _ perRow: Int, _ type: Value.Type, _ folder: CheckpointFolder,
+    _ sums: ReadSums?
   ) throws -> [Value] {
     var values = [Value](repeating: 0, count: rows.count * perRow)
     let rowBytes = perRow * MemoryLayout<Value>.stride
     try values.withUnsafeMutableBytes {
       try folder.read(entry, bytes: (rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes), into: $0)
+      let own = OwnBytes(count: (rows.count - 1) / step + 1, runByteCount: rowBytes, stride: step * rowBytes)
+      sums?.add(own.sum(of: UnsafeRawBufferPointer($0), at: rows.lowerBound * rowBytes), of: entry)
     }
     return values
   }

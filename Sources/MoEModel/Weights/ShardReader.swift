@@ -9,7 +9,7 @@ struct ShardReader {
   private let stored: StoredRows
   private var rounding: PanelStaging?
 
-  init(folder: CheckpointFolder) { stored = StoredRows(folder: folder) }
+  init(folder: CheckpointFolder, sums: ReadSums) { stored = StoredRows(folder: folder, sums: sums) }
 
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
@@ -51,7 +51,7 @@ struct ShardReader {
   ) throws {
     let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
-    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.folder)
+    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.folder, sums: stored.sums)
     let chunk = max(1, StoredRows.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
     var panel = panels.lowerBound
     while panel < panels.upperBound {
@@ -59,7 +59,9 @@ struct ShardReader {
       let rows = rows(of: panel..<end, source)
       let firstByte = (first + rows.lowerBound * step) * rowBytes
       let byteCount = ((rows.count - 1) * step + 1) * rowBytes
-      let bytes = try stored.read(source.entry, firstByte..<(firstByte + byteCount))
+      let bytes = try stored.read(
+        source.entry, firstByte..<(firstByte + byteCount),
+        own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
       if source.format == .q8, memchr(bytes, 0x80, byteCount) != nil {
         throw ModelError.invalidLevel(tensor: source.entry.name)
       }
@@ -84,15 +86,18 @@ struct ShardReader {
     let elementBytes = source.storedFormat.storedRowByteCount(1)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
     let rows = rows(of: panels, source)
-    let span = (rows.count - 1) * rowStride + 1
+    let run = source.columnRun(rows: rows.count)
     // Columns go into panels in pairs.
     let chunk = max(2, StoredRows.stagingByteCount / (columnStride * elementBytes) & ~1)
     var column = 0
     while column < source.columns {
       let count = min(chunk, source.columns - column)
       let start = first + column * columnStride + rows.lowerBound * rowStride
-      let elements = (count - 1) * columnStride + span
-      let bytes = try stored.read(source.entry, (start * elementBytes)..<((start + elements) * elementBytes))
+      let elements = (count - 1) * columnStride + run.span
+      let bytes = try stored.read(
+        source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
+        own: run.isOwn
+          ? OwnBytes(count: count, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none)
       for current in panels {
         let row = current * PackedMatrix.panelRows
         PanelWriter(

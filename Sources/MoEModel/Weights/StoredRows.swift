@@ -2,23 +2,42 @@ import Checkpoints
 import Kernels
 import Tensors
 
-/// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32.
+/// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32, and sums the bytes.
 final class StoredRows {
   /// Bytes read at once; a single row that is longer needs more.
   static let stagingByteCount = 4 << 20
   /// Of fp32 rows gathered from a transposed tensor at once.
   private static let gatheredByteCount = 32 << 20
+  /// What is read and summed at once, to be in a second-level cache still.
+  private static let summedByteCount = 512 << 10
   let folder: CheckpointFolder
+  let sums: ReadSums?
   private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
   private var expanded = AlignedBuffer<Float>(count: 1)
   private var gathered = AlignedBuffer<Float>(count: 1)
 
-  init(folder: CheckpointFolder) { self.folder = folder }
+  init(folder: CheckpointFolder, sums: ReadSums?) { (self.folder, self.sums) = (folder, sums) }
 
-  /// The bytes `range` of a tensor; the next call overwrites them.
-  func read(_ entry: TensorEntry, _ range: Range<Int>) throws -> UnsafeRawPointer {
+  /// The bytes `range` of a tensor, of which `own` are summed; the next call overwrites them.
+  func read(_ entry: TensorEntry, _ range: Range<Int>, own: OwnBytes) throws -> UnsafeRawPointer {
     if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
-    try folder.read(entry, bytes: range, into: UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count))
+    let bytes = UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count)
+    guard let sums, own.isAll(of: range.count) else {
+      try folder.read(entry, bytes: range, into: bytes)
+      sums?.add(own.sum(of: UnsafeRawBufferPointer(bytes), at: range.lowerBound), of: entry)
+      return UnsafeRawPointer(staging.pointer)
+    }
+    var sum = TensorSum()
+    var done = 0
+    while done < range.count {
+      let part = done..<min(done + Self.summedByteCount, range.count)
+      let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[part])
+      try folder.read(
+        entry, bytes: (range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound), into: piece)
+      sum += TensorSum(UnsafeRawBufferPointer(piece), at: range.lowerBound + part.lowerBound)
+      done = part.upperBound
+    }
+    sums.add(sum, of: entry)
     return UnsafeRawPointer(staging.pointer)
   }
 
@@ -37,14 +56,16 @@ final class StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
-    let scales = try ScaleTable(source, rows: rows, from: folder)
+    let scales = try ScaleTable(source, rows: rows, from: folder, sums: sums)
     if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
     let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
     var row = rows.lowerBound
     while row < rows.upperBound {
       let end = min(row + chunk, rows.upperBound)
       let firstByte = (first + row * step) * rowBytes
-      let bytes = try read(source.entry, firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes))
+      let bytes = try read(
+        source.entry, firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes),
+        own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
       for current in row..<end {
         scales.expand(
           source.storedFormat, bytes + (current - row) * step * rowBytes, row: first + current * step,
@@ -61,7 +82,7 @@ final class StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let stored = source.storedFormat
-    let scales = try ScaleTable(source, rows: rows, from: folder)
+    let scales = try ScaleTable(source, rows: rows, from: folder, sums: sums)
     let elementBytes = stored.storedRowByteCount(1)
     let columns = source.columns
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
@@ -70,12 +91,16 @@ final class StoredRows {
     var row = rows.lowerBound
     while row < rows.upperBound {
       let count = min(group, rows.upperBound - row)
+      let run = source.columnRun(rows: count)
       var column = 0
       while column < columns {
         let width = min(chunk, columns - column)
         let start = first + column * columnStride + row * rowStride
-        let elements = (width - 1) * columnStride + (count - 1) * rowStride + 1
-        let bytes = try read(source.entry, (start * elementBytes)..<((start + elements) * elementBytes))
+        let elements = (width - 1) * columnStride + run.span
+        let bytes = try read(
+          source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
+          own: run.isOwn
+            ? OwnBytes(count: width, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none)
         if expanded.count < elements { expanded = AlignedBuffer(count: elements) }
         PanelWriter.expand(stored, bytes, count: elements, into: expanded.pointer)
         if case .blocks = scales {

@@ -13,6 +13,7 @@ package final class WeightLoader: WeightAllocator {
   }
 
   private let folder: CheckpointFolder
+  private let sums: ReadSums
   private let pool: WorkerPool
   private let arenaOfWorker: [NodeArena]
   private var tasks: [Task] = []
@@ -22,13 +23,13 @@ package final class WeightLoader: WeightAllocator {
 
   /// Loads all that this rank holds.
   ///
-  /// `progress` is called from this thread now and then with the bytes read so far. Throws on missing, ill-shaped or
+  /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so far. Throws on missing, ill-shaped or
   /// unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
     _ description: DecoderDescription, folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget,
-    owns: @escaping (Int, Int) -> Bool, progress: (Int) -> Void
+    owns: @escaping (Int, Int) -> Bool, sums: ReadSums, progress: (Int) -> Void
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
-    let loader = try WeightLoader(folder: folder, pool: pool, budget: budget)
+    let loader = try WeightLoader(folder: folder, sums: sums, pool: pool, budget: budget)
     let tensors = CheckpointTensors(folder: folder, description: description, workerCount: pool.workerCount)
     var weights = try ModelAssembly(description: description, tensors: tensors, allocator: loader, owns: owns).model()
     try loader.fill(progress: progress)
@@ -37,8 +38,9 @@ package final class WeightLoader: WeightAllocator {
     return (weights, loader.arenas)
   }
 
-  private init(folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget) throws {
+  private init(folder: CheckpointFolder, sums: ReadSums, pool: WorkerPool, budget: WeightBudget) throws {
     self.folder = folder
+    self.sums = sums
     self.pool = pool
     var bytesByNode: [Int: Int] = [:]
     for worker in 0..<pool.workerCount {
@@ -68,7 +70,7 @@ package final class WeightLoader: WeightAllocator {
     if let cached = vectorCache[name] {
       all = cached
     } else {
-      all = try folder.float32s(source.entry)
+      all = try folder.float32s(source.entry, sums: sums)
       if vectorCache.count > 4 { vectorCache.removeAll() }
       vectorCache[name] = all
     }
@@ -80,11 +82,11 @@ package final class WeightLoader: WeightAllocator {
     let failed = Atomic<Bool>(false)
     let failures = Mutex<[Int: any Error]>([:])
     let tasks = tasks
-    let folder = folder
+    let (folder, sums) = (folder, sums)
     let base = folder.bytesRead
     let readAhead = ReadAhead(folder: folder, sources: tasks.map(\.source))
     pool.run { worker in
-      var reader = ShardReader(folder: folder)
+      var reader = ShardReader(folder: folder, sums: sums)
       var used = 0
       var reported = 0
       for task in tasks {

@@ -22,7 +22,7 @@ extension APIError {
   }
 
   private static let unservedEndpoints = [
-    "/v1/embeddings", "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
+    "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
     "/v1/fine_tuning", "/v1/batches", "/v1/moderations", "/v1/vector_stores", "/v1/realtime", "/v1/uploads",
     "/v1/edits", "/v1/conversations", "/v1/videos", "/v1/containers", "/v1/evals", "/v1/organization",
   ]

@@ -107,6 +107,15 @@ extension ParameterTable {
     ],
     ignored: harmless, refused: ["chat_template": "the model's own template is used"])
 
+  static let embedding = ParameterTable(
+    ["model", "input", "encoding_format", "dimensions", "pooling", "normalize", "add_special_tokens"],
+    ignored: harmless,
+    refused: [
+      "prompt": "/v1/embeddings takes 'input'", "messages": "/v1/embeddings takes 'input'",
+      "truncate_prompt_tokens": "shorten the input before sending it", "stream": "vectors come at once",
+      "input_type": "put the model's instruction into 'input'", "embedding_types": "use 'encoding_format'",
+    ])
+
   static let detokenize = ParameterTable(["model", "tokens"], ignored: harmless)
 
   static let streamOptions = ParameterTable(

@@ -3,6 +3,7 @@ import Glibc
 import JSON
 import Machine
 import MoEModel
+import Synchronization
 
 /// Writes a checkpoint of random weights in the layout models are published in.
 struct CheckpointMaker {
@@ -30,7 +31,7 @@ struct CheckpointMaker {
     let isNew = try prepareFolder(byteCount: plan.byteCount)
     let shards = Self.shards(plan.tensors)
     do {
-      try write(shards, pool)
+      try write(try write(shards, pool).json, as: RecordedSums.fileName)
       try write(Self.index(shards, byteCount: plan.byteCount), as: "model.safetensors.index.json")
       try write(tokenizer.tokenizer, as: "tokenizer.json")
       try write(tokenizer.config, as: "tokenizer_config.json")
@@ -41,7 +42,7 @@ struct CheckpointMaker {
         ], as: "generation_config.json")
       try write(shape.config, as: "config.json")
     } catch {
-      let others = ["model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"]
+      let others = [RecordedSums.fileName, "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"]
       for name in shards.map(\.name) + others { unlink("\(folder)/\(name)") }
       if isNew { rmdir(folder) }
       throw error
@@ -88,22 +89,25 @@ struct CheckpointMaker {
     return shards
   }
 
-  /// Worker w writes shards w, w + n, …; the first failure in their order is thrown.
-  private func write(_ shards: [Shard], _ pool: WorkerPool) throws {
+  /// Worker w writes shards w, w + n, …; the first failure in their order is thrown. Returns the sums of what was written.
+  private func write(_ shards: [Shard], _ pool: WorkerPool) throws -> RecordedSums {
+    let sums = Mutex(RecordedSums())
     let random = RandomWeights(seed: seed, tiedEmbeddings: shape.description.tiedEmbeddings)
     let failures = Failures(count: pool.workerCount)
     pool.run { worker in
       do {
         for shard in stride(from: worker, to: shards.count, by: pool.workerCount) {
           guard !failures.any else { return }
-          try write(shards[shard], random)
+          let writer = try write(shards[shard], random)
+          sums.withLock { writer.record(into: &$0) }
         }
       } catch { failures.set(error, worker: worker) }
     }
     if let error = failures.first { throw error }
+    return sums.withLock { $0 }
   }
 
-  private func write(_ shard: Shard, _ random: RandomWeights) throws {
+  private func write(_ shard: Shard, _ random: RandomWeights) throws -> SafetensorsWriter {
     let writer = try SafetensorsWriter(
       path: "\(folder)/\(shard.name)", tensors: shard.tensors.map { .init($0.name, $0.type, $0.shape) },
       metadata: [("format", "pt")])
@@ -111,6 +115,7 @@ struct CheckpointMaker {
       try random.fill(tensor, number: shard.first + offset) { try writer.append(tensor.name, $0) }
     }
     try writer.finish()
+    return writer
   }
 
   private static func index(_ shards: [Shard], byteCount: Int) -> JSONValue {

@@ -65,7 +65,7 @@ struct BenchDispatch: ParsableCommand {
 
   func run() throws {
     var cases = try cases()
-    try withRanks { communicator in
+    try withRanks(.arguments(except: ["--threads", "--routing-file"])) { communicator in
       if let routingFile {
         let record = try agree(on: communicator) { try RoutingFile(path: routingFile).record }
         for i in cases.indices {

@@ -61,7 +61,7 @@ struct BenchGenerate: ParsableCommand {
 
   func run() throws {
     let cases = try cases()
-    try withRanks { communicator in
+    try withRanks(.arguments(except: ["--model", "--threads", "--isa"])) { communicator in
       var inventory: ModelInventory?
       var options = model
       // The same prompts come again and again, and are to be read each time.

@@ -58,7 +58,7 @@ struct Generate: ParsableCommand {
   }
 
   func run() throws {
-    try withRanks { communicator in
+    try withRanks(reports.terms) { communicator in
       var requests: [GenerationRequest] = []
       let codec = TextCodec(folder: try agree(on: communicator) { try model.folder() })
       let session = try model.open(communicator) { folder, description in

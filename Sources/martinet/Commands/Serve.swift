@@ -55,7 +55,7 @@ struct Serve: ParsableCommand {
 
   /// Rank 0 serves, and is rank 0 at the same time.
   private func runAlone() throws {
-    try withRanks { communicator in
+    try withRanks(reports.terms) { communicator in
       var (engine, coordinator): (LocalEngine?, RunningCoordinator?)
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
@@ -74,7 +74,7 @@ struct Serve: ParsableCommand {
   /// The job of a supervisor, which speaks to rank 0 over its standard input and output.
   private func runLinked() throws {
     let output = try EngineLink.takeStandardOutput()
-    try withRanks { communicator in
+    try withRanks(reports.terms) { communicator in
       var (engine, link): (LocalEngine?, EngineLink?)
       try agree(on: communicator) {
         guard communicator.isRoot else { return }

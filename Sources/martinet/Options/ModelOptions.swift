@@ -47,6 +47,9 @@ struct ModelOptions: ParsableArguments {
     "Seconds a rank may be in one place of a step before it says so on standard error; 0 for as long as it likes.", valueName: "seconds"))
   var stallLimit = 10
 
+  @Flag(help: "Before anything else, read all weights once on every host and compare them, with one another and with the sums recorded beside them.")
+  var checkWeights = false
+
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
 
@@ -84,6 +87,7 @@ struct ModelOptions: ParsableArguments {
     add("combine-format", combineFormat.rawValue)
     add("stall-limit", stallLimit)
     if noPrefixCache { arguments.append("--no-prefix-cache") }
+    if checkWeights { arguments.append("--check-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
     return arguments
   }
@@ -115,6 +119,7 @@ struct ModelOptions: ParsableArguments {
     options.sums = combineFormat
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
     options.isSupervised = isSupervised
+    options.checksWeights = checkWeights
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot

@@ -32,6 +32,17 @@ struct ReportOptions: ParsableArguments {
     }
   }
 
+  /// What every rank must know of it: each keeps its own part.
+  var terms: RunTerms {
+    var terms = RunTerms()
+    func add(_ name: String, _ value: String?) { terms.add("--\(name)", value == nil ? "off" : "on") }
+    add("report", report)
+    add("report-json", reportJson)
+    add("trace", trace)
+    add("record-routing", recordRouting)
+    return terms
+  }
+
   /// Finds paths that nobody can write to before the work and not after it; on rank 0.
   func check() throws {
     for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) {

@@ -3,6 +3,7 @@ import Checkpoints
 import Coordinator
 import Glibc
 import Prompts
+import Serving
 
 /// Where a server listens, whom it serves, and how much.
 struct ServerOptions: ParsableArguments {
@@ -26,6 +27,9 @@ struct ServerOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Origin whose pages may use the server from a browser; * for all.", valueName: "origin"))
   var allowOrigin: String?
+
+  @Option(help: ArgumentHelp("How a text's hidden states become its embedding where a request does not say: those of its last token, or their mean.", valueName: "last|mean"))
+  var pooling = Pooling.last
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Sequences that may wait beside those in progress; more are refused with 429.", valueName: "n"))
   var maxQueue = 256
@@ -66,6 +70,7 @@ struct ServerOptions: ParsableArguments {
     configuration.limits.queue = maxQueue
     configuration.limits.drainTime = .seconds(drainSeconds)
     configuration.allowedOrigin = allowOrigin
+    configuration.pooling = pooling
     configuration.logger.logLevel = logRequests ? .info : .warning
     return configuration
   }
@@ -81,3 +86,5 @@ struct ServerOptions: ParsableArguments {
       + sampling.announcement(configuration.sampling)
   }
 }
+
+extension Pooling: ExpressibleByArgument {}

@@ -51,7 +51,7 @@ final class GenerationPrinter {
           switch event {
           case .token(let id, let token, let finish): take(token.token, id, finish, loop)
           case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
-          case .started, .scored: break
+          case .started, .scored, .embedded: break
           }
         }
       }

@@ -16,6 +16,8 @@ final class FakeEngine: TokenEngine {
     var failure: String?
     /// What is told of a prompt that is to be scored: here, as it should be.
     var scores: @Sendable ([DrawnToken]) -> [DrawnToken]? = { $0 }
+    /// The vector of a prompt whose states are asked for; nil never comes.
+    var vector: @Sendable ([Int32], Pooling) -> [Float]? = { FakeEngine.vector($0, $1) }
 
     init(_ tokens: [Int32]) { self.tokens = tokens }
   }
@@ -48,6 +50,7 @@ final class FakeEngine: TokenEngine {
     facts.sequences = sequences
     facts.vocabularySize = vocabulary
     facts.family = family
+    facts.hiddenSize = 4
     return facts
   }
 
@@ -91,6 +94,14 @@ final class FakeEngine: TokenEngine {
     Task { [self] in
       try? await Task.sleep(for: script.firstDelay)
       guard emit(.started(request.id, cachedTokens: script.cachedTokens), onEvent) else { return }
+      if let pooling = request.pooling {
+        if let failure = script.failure {
+          _ = emit(.failed(request.id, message: failure), onEvent)
+        } else if let vector = script.vector(request.prompt, pooling) {
+          _ = emit(.embedding(request.id, vector), onEvent)
+        }
+        return
+      }
       if let count = request.promptLogprobs, let scores = script.scores(Self.scores(request.prompt, count)) {
         let finish: FinishReason? = request.maxNewTokens == 0 ? .length : nil
         guard emit(.prompt(request.id, scores, finish: finish), onEvent) else { return }
@@ -104,6 +115,12 @@ final class FakeEngine: TokenEngine {
       }
       if let failure = script.failure { _ = emit(.failed(request.id, message: failure), onEvent) }
     }
+  }
+
+  /// Of the prompt's last token, or the sum of all, and how many there are.
+  static func vector(_ prompt: [Int32], _ pooling: Pooling) -> [Float] {
+    let first = pooling == .last ? Float(prompt.last ?? 0) : Float(prompt.reduce(0) { $0 + Int($1) })
+    return [first, Float(prompt.count), -0.5, 0.1]
   }
 
   /// Token i has the log-probability -i / 4; the tokens that follow it in the vocabulary are more probable if i is odd.
@@ -131,7 +148,7 @@ final class FakeEngine: TokenEngine {
     let isActive = contents.withLock { state in
       let isActive = state.active.contains(event.id)
       switch event {
-      case .token(_, _, .some), .prompt(_, _, .some), .failed: state.active.remove(event.id)
+      case .token(_, _, .some), .prompt(_, _, .some), .embedding, .failed: state.active.remove(event.id)
       default: break
       }
       return isActive

@@ -1,0 +1,131 @@
+import Checkpoints
+import Fabric
+import Machine
+import MoEModel
+
+/// Whether all ranks see and read the same checkpoint. What differs is thrown on all of them, with its rank, host and tensor.
+///
+/// All functions are collective. What they compare are sums (`TensorSum`), made for accidents and not against attackers.
+struct WeightAgreement {
+  let folder: CheckpointFolder
+  let communicator: any Communicator
+  /// Of this rank's folder, where somebody recorded them.
+  let recorded: RecordedSums?
+
+  private static let tag = MessageTag(7)
+
+  init(_ folder: CheckpointFolder, communicator: any Communicator) throws {
+    (self.folder, self.communicator) = (folder, communicator)
+    recorded = try agree(on: communicator) { try RecordedSums(folder: folder.path) }
+  }
+
+  /// Compares configuration, index and headers.
+  func compareFiles() throws {
+    var terms = RunTerms()
+    for part in folder.fingerprintParts { terms.add(part.file, part.digest.map { String($0, radix: 16) }.joined(separator: ".")) }
+    try terms.agree(on: communicator) { .file($0) }
+  }
+
+  /// Compares a few KiB from all over every file, also of what other ranks will read.
+  func compareSamples(pool: WorkerPool) throws {
+    guard communicator.size > 1 else { return }
+    let scan = WeightScan.sample(folder)
+    let sums = try agree(on: communicator) { try scan.run(pool: pool) }
+    try compare(sums.map(\.value)) { folder.entries[scan.pieces[$0].position] }
+  }
+
+  /// Compares what ranks have read of their weights: tensors that one read whole with the recorded sums and with the other
+  /// ranks'; tensors read in parts by several, such as stacked experts, with the recorded sums once the parts are added up.
+  func compareRead(_ sums: [TensorSum]) throws {
+    try checkRecorded(sums)
+    guard communicator.size > 1 else { return }
+    let whole = zip(folder.entries, sums).map { $1.byteCount == $0.byteCount ? $1.value : nil }
+    try compare(whole) { folder.entries[$0] }
+    guard try communicator.allReduceMin(recorded == nil ? 0 : 1) == 1, let recorded else { return }
+    let parts = zip(folder.entries, sums).map { $1.byteCount < $0.byteCount ? $1 : TensorSum() }
+    let values = try communicator.allReduce(parts.map { Int64(bitPattern: $0.value) }, .sum)
+    let byteCounts = try communicator.allReduce(parts.map { Int64($0.byteCount) }, .sum)
+    try agree(on: communicator) {
+      for (position, entry) in folder.entries.enumerated() where byteCounts[position] == entry.byteCount && entry.byteCount > 0 {
+        let value = UInt64(bitPattern: values[position])
+        guard let expected = recorded[entry.name], expected != value else { continue }
+        throw InferenceError.partsDiffer(
+          tensor: entry.name, file: file(entry), found: TensorSum.text(value), recorded: TensorSum.text(expected))
+      }
+    }
+  }
+
+  /// Reads all files once for each host, or for each folder that ranks of a host see apart, and compares every tensor. Returns
+  /// what to tell of it.
+  func compareAll(pool: WorkerPool) throws -> String {
+    let identity = folder.files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
+      for number in [file.identity.device, file.identity.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
+    }
+    let identities = try communicator.allGather(withUnsafeBytes(of: identity) { Array($0) })
+    let sharers = communicator.ranksOnHost.filter { identities[$0.index] == identities[communicator.rank.index] }
+    let share = sharers.firstIndex(of: communicator.rank) ?? 0
+    var sums = try agree(on: communicator) {
+      let scan = WeightScan.all(folder, share: share, of: max(sharers.count, 1))
+      return scan.byTensor(try scan.run(pool: pool))
+    }
+    try gather(&sums, from: sharers)
+    let isFirst = share == 0
+    try checkRecorded(isFirst ? sums : [])
+    try compare(sums.map { isFirst ? $0.value : nil }) { folder.entries[$0] }
+    let folders = try communicator.allReduceSum(isFirst ? 1 : 0)
+    let known = folder.entries.count { recorded?[$0.name] != nil }
+    return "--check-weights: \(folder.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
+      + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
+  }
+
+  /// Adds up the shares of `ranks` on the first of them.
+  private func gather(_ sums: inout [TensorSum], from ranks: [Rank]) throws {
+    guard let first = ranks.first, ranks.count > 1 else { return }
+    guard communicator.rank == first else {
+      var writer = ByteWriter()
+      for sum in sums {
+        writer.write(sum.value)
+        writer.write(Int64(sum.byteCount))
+      }
+      let bytes = writer.bytes
+      try bytes.withUnsafeBytes { _ = try communicator.wait(try communicator.startSend($0, to: first, tag: Self.tag)) }
+      return
+    }
+    var bytes = [UInt8](repeating: 0, count: sums.count * 16)
+    for rank in ranks.dropFirst() {
+      let count = try bytes.withUnsafeMutableBytes {
+        try communicator.wait(try communicator.startReceive(into: $0, from: rank, tag: Self.tag))
+      }
+      guard count == bytes.count else { throw FabricError.malformedMessage(from: rank, reason: "its sums are of another number of tensors") }
+      var reader = ByteReader(bytes)
+      for i in sums.indices {
+        sums[i] += TensorSum(value: try reader.read(), byteCount: Int(try reader.read(Int64.self)))
+      }
+    }
+  }
+
+  private func checkRecorded(_ sums: [TensorSum]) throws {
+    try agree(on: communicator) { try recorded?.check(sums, in: folder) }
+  }
+
+  /// Throws on all ranks where two have other values at the same place; nil is no value.
+  private func compare(_ values: [UInt64?], entry: (Int) -> TensorEntry) throws {
+    let least = try communicator.allReduce(values.map { $0.map { Int64(bitPattern: $0) } ?? .max }, .min)
+    let most = try communicator.allReduce(values.map { $0.map { Int64(bitPattern: $0) } ?? .min }, .max)
+    guard let place = values.indices.first(where: { least[$0] < most[$0] }) else { return }
+    let own = values[place].map { TensorSum.text($0) } ?? ""
+    let texts = try communicator.allGather(Array("\(own)\n\(communicator.hostName)".utf8)).map {
+      String(decoding: $0, as: UTF8.self).split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    }
+    let entry = entry(place)
+    let difference = DifferentRanks(
+      subject: .tensor(entry.name, file: file(entry)), texts.map { $0[0].isEmpty ? nil : $0[0] }, hosts: texts.map { $0.last ?? "" })
+    try agree(on: communicator) {
+      if let difference { throw difference }
+    }
+  }
+
+  private func file(_ entry: TensorEntry) -> String {
+    folder.files[entry.fileIndex].path.split(separator: "/").last.map(String.init) ?? ""
+  }
+}

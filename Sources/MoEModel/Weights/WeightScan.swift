@@ -1,0 +1,110 @@
+import Checkpoints
+import Machine
+import Synchronization
+import Tensors
+
+/// Reads parts of a checkpoint's tensors for their sums alone, on all workers at once.
+package struct WeightScan {
+  /// Bytes `range` of the tensor at place `position` of the folder's `entries`.
+  package struct Piece: Sendable {
+    package var position: Int
+    package var range: Range<Int>
+  }
+
+  private static let pieceByteCount = 4 << 20
+  private static let summedByteCount = 512 << 10
+
+  private let folder: CheckpointFolder
+  package let pieces: [Piece]
+
+  package init(_ folder: CheckpointFolder, pieces: [Piece]) { (self.folder, self.pieces) = (folder, pieces) }
+
+  /// The whole of every tensor, or of `count` equal shares of all pieces the one of number `share`.
+  package static func all(_ folder: CheckpointFolder, share: Int = 0, of count: Int = 1) -> WeightScan {
+    var pieces: [Piece] = []
+    var number = 0
+    for (position, entry) in folder.entries.enumerated() {
+      for first in stride(from: 0, to: entry.byteCount, by: pieceByteCount) {
+        if number % count == share {
+          pieces.append(Piece(position: position, range: first..<min(first + pieceByteCount, entry.byteCount)))
+        }
+        number += 1
+      }
+    }
+    return WeightScan(folder, pieces: pieces)
+  }
+
+  /// A few KiB from places all over every file, the same for whoever has the same headers: enough to notice another checkpoint.
+  ///
+  /// About `sampleCount` pieces, at least one for a file: each lies somewhere in one of as many equal parts of the file.
+  package static func sample(_ folder: CheckpointFolder) -> WeightScan {
+    let stratum = max(folder.totalByteCount / sampleCount, sampleByteCount)
+    var pieces: [Piece] = []
+    var position = 0
+    for file in folder.files {
+      let first = position
+      position += file.entries.count
+      guard let start = file.entries.first?.byteOffset, let last = file.entries.last else { continue }
+      let byteCount = last.byteOffset + last.byteCount - start
+      var entry = first
+      for part in stride(from: 0, to: byteCount, by: stratum) {
+        // Which bytes matters little, as long as they are the same for all.
+        let turn = Int(truncatingIfNeeded: (UInt64(pieces.count) &* 0x9E37_79B9_7F4A_7C15) >> 40)
+        let offset = start + part + turn % max(1, min(stratum, byteCount - part) - sampleByteCount)
+        while folder.entries[entry].byteOffset + folder.entries[entry].byteCount <= offset { entry += 1 }
+        let begin = offset - folder.entries[entry].byteOffset
+        pieces.append(Piece(position: entry, range: begin..<min(begin + sampleByteCount, folder.entries[entry].byteCount)))
+      }
+    }
+    return WeightScan(folder, pieces: pieces)
+  }
+
+  private static let sampleCount = 2048
+  private static let sampleByteCount = 4096
+
+  package var byteCount: Int { pieces.reduce(0) { $0 + $1.range.count } }
+
+  /// The sum of each piece. `progress` is called from this thread with the bytes read so far.
+  package func run(pool: WorkerPool, progress: (Int) -> Void = { _ in }) throws -> [TensorSum] {
+    let next = Atomic<Int>(0)
+    let found = Mutex([TensorSum](repeating: TensorSum(), count: pieces.count))
+    let failures = Mutex<[Int: any Error]>([:])
+    let base = folder.bytesRead
+    pool.run { worker in
+      let buffer = AlignedBuffer<UInt8>(count: Self.summedByteCount)
+      while true {
+        let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        guard number < pieces.count else { return }
+        do {
+          let sum = try self.sum(pieces[number], buffer)
+          found.withLock { $0[number] = sum }
+        } catch {
+          failures.withLock { $0[number] = error }
+          next.store(pieces.count, ordering: .relaxed)
+        }
+        if worker == 0 { progress(folder.bytesRead - base) }
+      }
+    }
+    if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
+    return found.withLock { $0 }
+  }
+
+  private func sum(_ piece: Piece, _ buffer: AlignedBuffer<UInt8>) throws -> TensorSum {
+    let entry = folder.entries[piece.position]
+    var sum = TensorSum()
+    for first in stride(from: piece.range.lowerBound, to: piece.range.upperBound, by: buffer.count) {
+      let range = first..<min(first + buffer.count, piece.range.upperBound)
+      let bytes = UnsafeMutableRawBufferPointer(start: buffer.pointer, count: range.count)
+      try folder.read(entry, bytes: range, into: bytes)
+      sum += TensorSum(UnsafeRawBufferPointer(bytes), at: first)
+    }
+    return sum
+  }
+
+  /// The pieces' sums put together by tensor, one for each of the folder's `entries`.
+  package func byTensor(_ sums: [TensorSum]) -> [TensorSum] {
+    var tensors = [TensorSum](repeating: TensorSum(), count: folder.entries.count)
+    for (piece, sum) in zip(pieces, sums) { tensors[piece.position] += sum }
+    return tensors
+  }
+}

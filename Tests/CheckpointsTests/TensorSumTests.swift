@@ -1,0 +1,135 @@
+import CChecksum
+import Checkpoints
+import JSON
+import TestSupport
+import Testing
+
+@Suite struct TensorSumTests {
+  /// The definition in `CChecksum.h`, byte by byte.
+  private func specified(_ bytes: [UInt8], at offset: UInt64) -> UInt64 {
+    func mix(_ x: UInt64) -> UInt64 {
+      var z = x &* 0x9E37_79B9_7F4A_7C15
+      z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+      z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+      return z ^ z >> 31
+    }
+    var sum: UInt64 = 0
+    for (i, byte) in bytes.enumerated() {
+      let at = offset + UInt64(i)
+      let key = mix(at % 4096 / 4 + 1) >> 32 | 1
+      let block = mix(at / 4096 + 1 << 32) | 1
+      sum &+= block &* (UInt64(byte) << (8 * (at % 4)) &* key)
+    }
+    return sum
+  }
+
+  private func bytes(_ count: Int, seed: UInt64) -> [UInt8] {
+    var generator = SeededGenerator(seed)
+    return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 40) }
+  }
+
+  @Test(arguments: [0, 1, 3, 4, 63, 64, 65, 4095, 4096, 4097, 9001])
+  func sumsAreThoseOfTheDefinition(count: Int) {
+    let data = bytes(count, seed: 1)
+    for offset: UInt64 in [0, 1, 2, 3, 4090, 4096, 1 << 33, (1 << 40) + 7] {
+      let expected = specified(data, at: offset)
+      #expect(cc_sum(data, count, offset) == expected, "at \(offset)")
+      #expect(cc_sum_portable(data, count, offset) == expected, "at \(offset)")
+    }
+  }
+
+  @Test func cuttingDoesNotMatter() {
+    let data = bytes(50_000, seed: 2)
+    let whole = data.withUnsafeBytes { TensorSum($0, at: 0) }
+    var generator = SeededGenerator(3)
+    for _ in 0..<50 {
+      var pieces: [Range<Int>] = []
+      var first = 0
+      while first < data.count {
+        let end = min(data.count, first + Int.random(in: 1...6000, using: &generator))
+        pieces.append(first..<end)
+        first = end
+      }
+      var sum = TensorSum()
+      for piece in pieces.shuffled(using: &generator) {
+        sum += data.withUnsafeBytes { TensorSum(UnsafeRawBufferPointer(rebasing: $0[piece]), at: piece.lowerBound) }
+      }
+      #expect(sum == whole)
+    }
+  }
+
+  /// Flipped bits, also the uppermost of several words, swapped words and blocks, cleared pages.
+  @Test func damageChangesTheSum() {
+    let data = bytes(16384, seed: 4)
+    func sum(_ change: (inout [UInt8]) -> Void) -> UInt64 {
+      var copy = data
+      change(&copy)
+      return copy.withUnsafeBytes { TensorSum($0, at: 0).value }
+    }
+    let whole = sum { _ in }
+    var found: [UInt64] = [whole]
+    for place in stride(from: 0, to: data.count, by: 13) { found.append(sum { $0[place] ^= UInt8(1 << (place % 8)) }) }
+    for place in stride(from: 3, to: 8000, by: 104) {
+      found.append(sum {
+        $0[place] ^= 0x80
+        $0[place + 4] ^= 0x80
+      })
+      found.append(sum { $0.swapAt(place, place + 4096) })
+    }
+    for block in 0..<4 { found.append(sum { for i in (4096 * block)..<(4096 * (block + 1)) { $0[i] = 0 } }) }
+    found.append(sum { $0 = Array($0[4096..<8192] + $0[0..<4096] + $0[8192...]) })
+    // A swap of two equal bytes is no damage.
+    let equal = stride(from: 3, to: 8000, by: 104).count { data[$0] == data[$0 + 4096] }
+    #expect(found.count - Set(found).count == equal)
+  }
+
+  @Test func aRecordComesBack() throws {
+    try withTemporaryFolder { folder in
+      var record = RecordedSums()
+      record["a"] = 0
+      record["b\u{E9}\""] = .max
+      folder.write(record.json.text(pretty: true), as: RecordedSums.fileName)
+      #expect(try RecordedSums(folder: folder.path) == record)
+      #expect(record.json.text().contains("\"a\":\"0000000000000000\""))
+    }
+    try withTemporaryFolder { #expect(try RecordedSums(folder: $0.path) == nil) }
+  }
+
+  @Test(arguments: [
+    ("", "JSON"), ("[]", "delete it"), (#"{"format":"martinet sums","version":2,"tensors":{}}"#, "delete it"),
+    (#"{"format":"martinet sums","version":1,"tensors":{"a":"12"}}"#, "\"a\""),
+    (#"{"format":"martinet sums","version":1,"tensors":{"a":"+123456789abcdef"}}"#, "\"a\""),
+    (#"{"format":"martinet sums","version":1,"tensors":{"a":"0123456789ABCDEF"}}"#, "\"a\""),
+  ])
+  func aRecordThatIsNoneIsNamed(text: String, word: String) throws {
+    try withTemporaryFolder { folder in
+      folder.write(text, as: RecordedSums.fileName)
+      let error = failure { () throws(CheckpointError) in try RecordedSums(folder: folder.path) }
+      #expect("\(try #require(error))".contains(RecordedSums.fileName))
+      if word != "JSON" { #expect("\(try #require(error))".contains(word)) }
+    }
+  }
+
+  @Test func aWriterKnowsTheSumsOfWhatItWrote() throws {
+    try withTemporaryFolder { folder in
+      let writer = try SafetensorsWriter(
+        path: folder.file("a.safetensors"), tensors: [.init("a", .uint8, [10_000]), .init("b", .float32, [3]), .init("c", .uint8, [0])])
+      let data = bytes(10_000, seed: 5)
+      for part in [(7000, 3000), (0, 1), (1, 6999)] {
+        try data.withUnsafeBytes {
+          try writer.write("a", UnsafeRawBufferPointer(rebasing: $0[part.0..<(part.0 + part.1)]), at: part.0)
+        }
+      }
+      try writer.append("b", [1, 2] as [Float])
+      try writer.append("b", [3] as [Float])
+      try writer.finish()
+      var record = RecordedSums()
+      writer.record(into: &record)
+      let file = try SafetensorsFile(path: folder.file("a.safetensors"))
+      #expect(record.count == 3)
+      for entry in file.entries {
+        #expect(try record[entry.name] == file.readAll(entry).withUnsafeBytes { TensorSum($0, at: 0).value })
+      }
+    }
+  }
+}
