@@ -89,24 +89,26 @@ import Testing
       record["a"] = 0
       record["b\u{E9}\""] = .max
       folder.write(record.json.text(pretty: true), as: RecordedSums.fileName)
-      #expect(try RecordedSums(folder: folder.path) == record)
+      let found = try RecordedSums(folder: folder.path)
+      #expect(found == record)
       #expect(record.json.text().contains("\"a\":\"0000000000000000\""))
     }
-    try withTemporaryFolder { #expect(try RecordedSums(folder: $0.path) == nil) }
+    let none = try withTemporaryFolder { try RecordedSums(folder: $0.path) }
+    #expect(none == nil)
   }
 
   @Test(arguments: [
-    ("", "JSON"), ("[]", "delete it"), (#"{"format":"martinet sums","version":2,"tensors":{}}"#, "delete it"),
+    ("", "model.sums"), ("[]", "delete it"), (#"{"format":"martinet sums","version":2,"tensors":{}}"#, "delete it"),
     (#"{"format":"martinet sums","version":1,"tensors":{"a":"12"}}"#, "\"a\""),
     (#"{"format":"martinet sums","version":1,"tensors":{"a":"+123456789abcdef"}}"#, "\"a\""),
     (#"{"format":"martinet sums","version":1,"tensors":{"a":"0123456789ABCDEF"}}"#, "\"a\""),
   ])
-  func aRecordThatIsNoneIsNamed(text: String, word: String) throws {
-    try withTemporaryFolder { folder in
+  func aRecordThatIsNoneIsNamed(text: String, word: String) {
+    withTemporaryFolder { folder in
       folder.write(text, as: RecordedSums.fileName)
       let error = failure { () throws(CheckpointError) in try RecordedSums(folder: folder.path) }
-      #expect("\(try #require(error))".contains(RecordedSums.fileName))
-      if word != "JSON" { #expect("\(try #require(error))".contains(word)) }
+      let message = error.map { "\($0)" } ?? ""
+      #expect(message.contains(RecordedSums.fileName) && message.contains(word), "\(message)")
     }
   }
 
@@ -128,7 +130,8 @@ import Testing
       let file = try SafetensorsFile(path: folder.file("a.safetensors"))
       #expect(record.count == 3)
       for entry in file.entries {
-        #expect(try record[entry.name] == file.readAll(entry).withUnsafeBytes { TensorSum($0, at: 0).value })
+        let sum = try file.readAll(entry).withUnsafeBytes { TensorSum($0, at: 0).value }
+        #expect(record[entry.name] == sum)
       }
     }
   }

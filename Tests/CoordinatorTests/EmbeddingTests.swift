@@ -85,7 +85,7 @@ import Testing
   @Test(arguments: [
     ([:], "input"), (["input": ""], "input"), (["input": []], "input"), (["input": ["a", ""]], "input[1]"), (["input": [[]]], "input[0]"),
     (["input": 5], "input"), (["input": ["a", 5]], "input[1]"), (["input": [5000]], "input[0]"), (["input": [-1]], "input[0]"),
-    (["input": [1.5]], "input[0]"), (["input": "a", "encoding_format": "hex"], "encoding_format"),
+    (["input": [.double(1.5)]], "input[0]"), (["input": "a", "encoding_format": "hex"], "encoding_format"),
     (["input": "a", "dimensions": 0], "dimensions"), (["input": "a", "dimensions": 5], "dimensions"),
     (["input": "a", "pooling": "max"], "pooling"), (["input": "a", "stream": true], "stream"),
     (["input": "a", "normalise": true], "normalise"), (["input": "a", "normalize": "yes"], "normalize"),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Fabric
 import Glibc
 import Inference
 import MoEModel
@@ -34,7 +35,7 @@ struct Checksum: ParsableCommand {
         guard record || recorded != nil else { throw ChecksumError.nothingRecorded(folder) }
         let scan = WeightScan.all(checkpoint)
         var bar = ProgressBar("reading")
-        let sums = try scan.byTensor(try scan.run(pool: pool) { bar.show(bytes: $0, of: scan.byteCount) })
+        let sums = scan.byTensor(try scan.run(pool: pool) { bar.show(bytes: $0, of: scan.byteCount) })
         bar.finish()
         if let recorded { try recorded.check(sums, in: checkpoint) }
         if record { try write(sums, of: checkpoint) }
