@@ -3,10 +3,10 @@
 
 #include "checksum_internal.h"
 
-enum { BLOCK_WORDS = 1024, BLOCK_BYTES = 4 * BLOCK_WORDS };
+enum { WORD_BYTES = 8, VECTOR_BYTES = CC_LANES * WORD_BYTES, BLOCK_BYTES = 2048 * WORD_BYTES };
 
-static uint32_t keys[BLOCK_WORDS + 8];
-static cc_word_sum best_words = cc_words_portable;
+static uint64_t first_key[CC_LANES], key_step[CC_LANES];
+static cc_vector_sums best_sums = cc_sums_portable;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static uint64_t mix(uint64_t x) {
@@ -17,54 +17,70 @@ static uint64_t mix(uint64_t x) {
 }
 
 static void prepare(void) {
-  for (size_t j = 0; j < BLOCK_WORDS; j++) keys[j] = (uint32_t)(mix(j + 1) >> 32) | 1;
+  for (size_t lane = 0; lane < CC_LANES; lane++) {
+    first_key[lane] = mix(lane + 1) | 1;
+    key_step[lane] = (mix(lane + 5) | 1) << 1;
+  }
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) best_words = cc_words_avx2;
+  if (__builtin_cpu_supports("avx2")) best_sums = cc_sums_avx2;
 #endif
 }
 
-uint64_t cc_words_portable(const uint8_t *bytes, size_t count, const uint32_t *k) {
+void cc_sums_portable(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]) {
+  uint64_t sum[CC_LANES] = {0}, sum_of_sums[CC_LANES] = {0};
+  for (size_t r = 0; r < count; r++) {
+    uint64_t words[CC_LANES];
+    memcpy(words, bytes + r * VECTOR_BYTES, VECTOR_BYTES);
+    for (size_t lane = 0; lane < CC_LANES; lane++) sum[lane] += words[lane];
+    for (size_t lane = 0; lane < CC_LANES; lane++) sum_of_sums[lane] += sum[lane];
+  }
+  for (size_t lane = 0; lane < CC_LANES; lane++) {
+    sums[lane] = sum[lane];
+    weighted[lane] = count * sum[lane] - sum_of_sums[lane];
+  }
+}
+
+// The products of some bytes, all of one block, with their keys but for the block's factor; `at` is the first byte's place in the block.
+static uint64_t few(const uint8_t *bytes, size_t count, size_t at) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < count; i++) {
-    uint32_t word;
-    memcpy(&word, bytes + 4 * i, 4);
-    sum += (uint64_t)word * k[i];
+  while (count > 0) {
+    const size_t word = at / WORD_BYTES, skip = at % WORD_BYTES;
+    const size_t here = count < WORD_BYTES - skip ? count : WORD_BYTES - skip;
+    uint64_t value = 0;
+    for (size_t i = 0; i < here; i++) value |= (uint64_t)bytes[i] << (8 * (skip + i));
+    sum += value * (first_key[word % CC_LANES] + key_step[word % CC_LANES] * (word / CC_LANES));
+    bytes += here;
+    count -= here;
+    at += here;
   }
   return sum;
 }
 
-// Some bytes of one word, the first of which is its byte `at`.
-static uint32_t part(const uint8_t *bytes, size_t count, size_t at) {
-  uint32_t word = 0;
-  for (size_t i = 0; i < count; i++) word |= (uint32_t)bytes[i] << (8 * (at + i));
-  return word;
-}
-
-// `count` bytes of one block, from its byte `at` on.
-static uint64_t block_sum(const uint8_t *bytes, size_t count, size_t at, cc_word_sum words) {
-  uint64_t sum = 0;
-  const size_t skip = at % 4;
-  if (skip != 0) {
-    const size_t head = count < 4 - skip ? count : 4 - skip;
-    sum += (uint64_t)part(bytes, head, skip) * keys[at / 4];
-    bytes += head;
-    count -= head;
-    at += head;
+static uint64_t block_sum(const uint8_t *bytes, size_t count, size_t at, cc_vector_sums vector_sums) {
+  const size_t gap = (VECTOR_BYTES - at % VECTOR_BYTES) % VECTOR_BYTES;
+  const size_t head = count < gap ? count : gap;
+  const size_t vectors = (count - head) / VECTOR_BYTES;
+  const size_t done = head + vectors * VECTOR_BYTES;
+  uint64_t sum = few(bytes, head, at) + few(bytes + done, count - done, at + done);
+  if (vectors > 0) {
+    uint64_t sums[CC_LANES], weighted[CC_LANES];
+    vector_sums(bytes + head, vectors, sums, weighted);
+    const uint64_t first = (at + head) / VECTOR_BYTES;
+    for (size_t lane = 0; lane < CC_LANES; lane++) {
+      sum += first_key[lane] * sums[lane] + key_step[lane] * (first * sums[lane] + weighted[lane]);
+    }
   }
-  sum += words(bytes, count / 4, keys + at / 4);
-  const size_t tail = count % 4;
-  if (tail != 0) sum += (uint64_t)part(bytes + count - tail, tail, 0) * keys[(at + count) / 4];
   return sum;
 }
 
-static uint64_t sum_with(const void *bytes, size_t count, uint64_t offset, cc_word_sum words) {
+static uint64_t sum_with(const void *bytes, size_t count, uint64_t offset, cc_vector_sums vector_sums) {
   const uint8_t *next = bytes;
   uint64_t sum = 0;
   while (count > 0) {
     const size_t at = (size_t)(offset % BLOCK_BYTES);
     const size_t here = count < BLOCK_BYTES - at ? count : BLOCK_BYTES - at;
-    sum += (mix(offset / BLOCK_BYTES + (UINT64_C(1) << 32)) | 1) * block_sum(next, here, at, words);
+    sum += (mix(offset / BLOCK_BYTES + (UINT64_C(1) << 32)) | 1) * block_sum(next, here, at, vector_sums);
     next += here;
     offset += here;
     count -= here;
@@ -74,10 +90,10 @@ static uint64_t sum_with(const void *bytes, size_t count, uint64_t offset, cc_wo
 
 uint64_t cc_sum(const void *bytes, size_t count, uint64_t offset) {
   pthread_once(&once, prepare);
-  return sum_with(bytes, count, offset, best_words);
+  return sum_with(bytes, count, offset, best_sums);
 }
 
 uint64_t cc_sum_portable(const void *bytes, size_t count, uint64_t offset) {
   pthread_once(&once, prepare);
-  return sum_with(bytes, count, offset, cc_words_portable);
+  return sum_with(bytes, count, offset, cc_sums_portable);
 }

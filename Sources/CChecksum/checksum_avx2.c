@@ -5,24 +5,29 @@
 
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
 
-// Even words meet the lower halves of the keys' lanes as they lie; odd words, shifted down, those of the keys from the next on.
-static inline __m256i add_products(__m256i sum, __m256i words, const uint32_t *keys) {
-  const __m256i even = _mm256_mul_epu32(words, _mm256_loadu_si256((const __m256i *)(const void *)keys));
-  const __m256i odd =
-      _mm256_mul_epu32(_mm256_srli_epi64(words, 32), _mm256_loadu_si256((const __m256i *)(const void *)(keys + 1)));
-  return _mm256_add_epi64(sum, _mm256_add_epi64(even, odd));
-}
+static inline __m256i load(const uint8_t *bytes) { return _mm256_loadu_si256((const __m256i *)(const void *)bytes); }
 
-uint64_t cc_words_avx2(const uint8_t *bytes, size_t count, const uint32_t *keys) {
-  __m256i first = _mm256_setzero_si256(), second = first;
-  size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    first = add_products(first, _mm256_loadu_si256((const __m256i *)(const void *)(bytes + 4 * i)), keys + i);
-    second = add_products(second, _mm256_loadu_si256((const __m256i *)(const void *)(bytes + 4 * i + 32)), keys + i + 8);
+// Even vectors in one pair of sums and odd ones in another, as each addition waits for the one before.
+void cc_sums_avx2(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]) {
+  __m256i even = _mm256_setzero_si256(), odd = even, even_sums = even, odd_sums = even;
+  const size_t pairs = count / 2;
+  for (size_t r = 0; r < pairs; r++) {
+    even = _mm256_add_epi64(even, load(bytes + 64 * r));
+    even_sums = _mm256_add_epi64(even_sums, even);
+    odd = _mm256_add_epi64(odd, load(bytes + 64 * r + 32));
+    odd_sums = _mm256_add_epi64(odd_sums, odd);
   }
-  uint64_t lanes[4];
-  _mm256_storeu_si256((__m256i *)(void *)lanes, _mm256_add_epi64(first, second));
-  return lanes[0] + lanes[1] + lanes[2] + lanes[3] + cc_words_portable(bytes + 4 * i, count - i, keys + i);
+  uint64_t a[CC_LANES], b[CC_LANES], sum_a[CC_LANES], sum_b[CC_LANES], last[CC_LANES];
+  _mm256_storeu_si256((__m256i *)(void *)a, even);
+  _mm256_storeu_si256((__m256i *)(void *)b, odd);
+  _mm256_storeu_si256((__m256i *)(void *)sum_a, even_sums);
+  _mm256_storeu_si256((__m256i *)(void *)sum_b, odd_sums);
+  _mm256_storeu_si256((__m256i *)(void *)last, count % 2 == 0 ? _mm256_setzero_si256() : load(bytes + 32 * (count - 1)));
+  for (size_t lane = 0; lane < CC_LANES; lane++) {
+    // Σ r · w over pairs is pairs · Σ w less the sum of sums; vector 2r or 2r + 1 has twice that, or twice that and once more.
+    sums[lane] = a[lane] + b[lane] + last[lane];
+    weighted[lane] = 2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
+  }
 }
 
 #pragma clang attribute pop

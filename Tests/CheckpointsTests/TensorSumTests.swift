@@ -16,9 +16,10 @@ import Testing
     var sum: UInt64 = 0
     for (i, byte) in bytes.enumerated() {
       let at = offset + UInt64(i)
-      let key = mix(at % 4096 / 4 + 1) >> 32 | 1
-      let block = mix(at / 4096 + 1 << 32) | 1
-      sum &+= block &* (UInt64(byte) << (8 * (at % 4)) &* key)
+      let (word, lane) = (at / 8 % 2048, at / 8 % 4)
+      let key = (mix(lane + 1) | 1) &+ (mix(lane + 5) | 1) &* 2 &* (word / 4)
+      let block = mix(at / 16384 &+ 1 << 32) | 1
+      sum &+= block &* key &* (UInt64(byte) << (8 * (at % 8)))
     }
     return sum
   }
@@ -28,10 +29,10 @@ import Testing
     return (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next() >> 40) }
   }
 
-  @Test(arguments: [0, 1, 3, 4, 63, 64, 65, 4095, 4096, 4097, 9001])
+  @Test(arguments: [0, 1, 7, 8, 31, 32, 33, 95, 96, 97, 16383, 16384, 16385, 33001])
   func sumsAreThoseOfTheDefinition(count: Int) {
     let data = bytes(count, seed: 1)
-    for offset: UInt64 in [0, 1, 2, 3, 4090, 4096, 1 << 33, (1 << 40) + 7] {
+    for offset: UInt64 in [0, 1, 5, 8, 24, 16380, 16384, 1 << 33, (1 << 40) + 7] {
       let expected = specified(data, at: offset)
       #expect(cc_sum(data, count, offset) == expected, "at \(offset)")
       #expect(cc_sum_portable(data, count, offset) == expected, "at \(offset)")
@@ -60,7 +61,7 @@ import Testing
 
   /// Flipped bits, also the uppermost of several words, swapped words and blocks, cleared pages.
   @Test func damageChangesTheSum() {
-    let data = bytes(16384, seed: 4)
+    let data = bytes(65536, seed: 4)
     func sum(_ change: (inout [UInt8]) -> Void) -> UInt64 {
       var copy = data
       change(&copy)
@@ -69,17 +70,19 @@ import Testing
     let whole = sum { _ in }
     var found: [UInt64] = [whole]
     for place in stride(from: 0, to: data.count, by: 13) { found.append(sum { $0[place] ^= UInt8(1 << (place % 8)) }) }
-    for place in stride(from: 3, to: 8000, by: 104) {
+    let places = stride(from: 3, to: 32000, by: 408)
+    for place in places {
       found.append(sum {
         $0[place] ^= 0x80
         $0[place + 4] ^= 0x80
       })
-      found.append(sum { $0.swapAt(place, place + 4096) })
+      found.append(sum { $0.swapAt(place, place + 16384) })
     }
     for block in 0..<4 { found.append(sum { for i in (4096 * block)..<(4096 * (block + 1)) { $0[i] = 0 } }) }
     found.append(sum { $0 = Array($0[4096..<8192] + $0[0..<4096] + $0[8192...]) })
+    found.append(sum { $0 = Array($0[16384..<32768] + $0[0..<16384] + $0[32768...]) })
     // A swap of two equal bytes is no damage.
-    let equal = stride(from: 3, to: 8000, by: 104).count { data[$0] == data[$0 + 4096] }
+    let equal = places.count { data[$0] == data[$0 + 16384] }
     #expect(found.count - Set(found).count == equal)
   }
 

@@ -1,11 +1,12 @@
 // A sum over the bytes of a tensor that does not depend on how they are cut into pieces: sums of pieces add up to the sum of
 // the whole. It is made for accidents (another checkpoint, a damaged file), not against attackers.
 //
-// The bytes are words w(i) of 32 bits, little-endian, the last one filled up with zeros; a block is 1024 words. Then
-//   sum = Σ over blocks b:  m(b) · Σ over the block's words:  w(i) · k(i mod 1024)      modulo 2^64
-// with k(j) = (upper half of mix(j + 1)) | 1, m(b) = mix(b + 2^32) | 1, and mix(x) the output function of splitmix64 (Steele, Lea
-// and Flood 2014) at x · 0x9E3779B97F4A7C15. A change within one word always changes the sum; two or more independent changes go
-// unnoticed with a probability of about 2^-32.
+// The bytes are words w(i) of 64 bits, little-endian, the last one filled up with zeros; a block is 2048 words. Then
+//   sum = Σ w(i) · k(i)   modulo 2^64,   k(i) = m(⌊i / 2048⌋) · (a(i mod 4) + c(i mod 4) · ⌊(i mod 2048) / 4⌋)
+// with m(b) = mix(b + 2^32) | 1, a(l) = mix(l + 1) | 1, c(l) = 2 · (mix(l + 5) | 1), and mix(x) the output function of splitmix64
+// (Steele, Lea and Flood 2014) at x · 0x9E3779B97F4A7C15. All keys are odd: a change within one word always changes the sum. Of changes
+// to several words about one in 2^64 goes unnoticed, but for opposite changes of the same uppermost bits of two words of one block.
+// In a run of vectors of four words, the keys' regular steps make it two additions a vector: Σ w, and the sum of all its partial sums.
 #ifndef CCHECKSUM_H
 #define CCHECKSUM_H
 
