@@ -121,7 +121,7 @@ let package = Package(
     tests("InferenceTests",
       [
         "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels",
-        "Machine", "Telemetry", "JSON", "Serving",
+        "Machine", "Telemetry", "JSON", "Serving", "Tensors",
       ]),
     tests(
       "ProjectionTests",

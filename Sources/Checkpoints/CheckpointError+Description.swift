@@ -15,6 +15,14 @@ extension CheckpointError: CustomStringConvertible {
     case .noWeights(let folder, let found?):
       "\(quoted(folder)) has no model.safetensors and no index, only \(quoted(found)); "
         + "download the model's safetensors files"
+    case .otherWeights(let folder, let found, let what):
+      "\(quoted(folder)) has no model.safetensors and no index, only \(quoted(found)), \(what)"
+    case .notInHubCache(let name, let folder):
+      "\(quoted(name)) is no folder, and the hub's cache \(quoted(folder)) does not have it either; "
+        + "download it (`hf download \(name)`), or give the folder that holds config.json and the weights"
+    case .noSnapshot(let folder, let count):
+      "\(quoted(folder)) is a folder of the hub's cache with "
+        + (count == 0 ? "no snapshot in it; download the model again" : "\(count) snapshots and no refs/main; give one of its snapshots")
     case .noWeights(let folder, nil):
       "\(quoted(folder)) has neither model.safetensors nor \(ShardIndex.fileName); download the weights"
     case .missingIndex(let folder, let shard):
@@ -64,12 +72,9 @@ extension CheckpointError: CustomStringConvertible {
     case .tensorNotInShard(let path, let name, let shard):
       "\(quoted(path)) puts tensor \(quoted(name)) in \(quoted(shard)), which does not have it; "
         + "the index and the shards are of different versions"
-    case .tensorInOtherShard(let path, let name, let indexed, let found):
-      "\(quoted(path)) puts tensor \(quoted(name)) in \(quoted(indexed)), but \(quoted(found)) has it (too); "
-        + "the index and the shards are of different versions"
-    case .tensorNotIndexed(let path, let name, let shard):
-      "\(quoted(shard)) has tensor \(quoted(name)), which \(quoted(path)) does not list; "
-        + "the index and the shards are of different versions"
+    case .tensorsDiffer(let name, let first, let second):
+      "tensor \(quoted(name)) is in \(quoted(first)) and, with other values, in \(quoted(second)); "
+        + "these files do not belong together"
     case .rangeOutsideTensor(let path, let name, let range, let count):
       "\(quoted(path)): bytes \(range.lowerBound) ..< \(range.upperBound) asked of tensor \(quoted(name)), "
         + "which has \(count)"
@@ -107,7 +112,7 @@ extension CheckpointError.TensorProblem {
     case .unknownType(let type): "is stored as \(quoted(type)), an element type not supported here"
     case .tooManyDimensions(let limit): "has more than \(limit) dimensions"
     case .dimensionTooLarge(let dimension, let limit): "has a dimension of \(dimension), more than \(limit)"
-    case .sizeOverflows: "has a shape whose size overflows"
+    case .sizeOverflows: "has a shape whose size overflows, or is no whole number of bytes"
     case .offsetsReversed(let begin, let end): "ends at data byte \(end), before it begins at \(begin)"
     case .pastEnd(let end, let count): "ends at data byte \(end), past the file's \(count) bytes of data"
     case .sizeMismatch(let shape, let offsets):

@@ -6,6 +6,9 @@ package enum CheckpointError: Error, Equatable {
   case notAFolder(path: String)
   case missingFile(folder: String, name: String)
   case noWeights(folder: String, found: String?)
+  case otherWeights(folder: String, found: String, what: String)
+  case notInHubCache(name: String, folder: String)
+  case noSnapshot(folder: String, count: Int)
   case missingIndex(folder: String, shard: String)
   case missingShard(folder: String, shard: String, tensor: String)
   case system(operation: String, path: String, code: Int32)
@@ -32,8 +35,7 @@ package enum CheckpointError: Error, Equatable {
   case noWeightMap(path: String)
   case shardName(path: String, byte: Int, shard: String)
   case tensorNotInShard(path: String, name: String, shard: String)
-  case tensorInOtherShard(path: String, name: String, indexed: String, found: String)
-  case tensorNotIndexed(path: String, name: String, shard: String)
+  case tensorsDiffer(name: String, first: String, second: String)
 
   // Reading tensors.
   case rangeOutsideTensor(path: String, name: String, range: Range<Int>, byteCount: Int)

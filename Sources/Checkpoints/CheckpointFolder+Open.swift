@@ -10,7 +10,9 @@ extension CheckpointFolder {
     }
   }
 
-  /// Opens `model.safetensors`, or else every shard the index names, and adds them to the fingerprint's parts.
+  /// Opens `model.safetensors`, or else every shard the index names that is there, and adds them to the fingerprint's parts.
+  ///
+  /// A shard that is missing may hold nothing that is read: whoever asks for one of its tensors is told.
   static func openFiles(
     in folder: String, limits: CheckpointLimits, parts: inout [(file: String, digest: [UInt8])]
   ) throws(CheckpointError) -> (files: [SafetensorsFile], index: ShardIndex?) {
@@ -30,40 +32,67 @@ extension CheckpointFolder {
     var files: [SafetensorsFile] = []
     files.reserveCapacity(index.shards.count)
     var tensorCount = 0
-    for (position, shard) in index.shards.enumerated() {
+    for shard in index.shards {
       do throws(CheckpointError) {
-        files.append(try SafetensorsFile(path: folder + "/" + shard, fileIndex: position, limits: limits))
+        files.append(try SafetensorsFile(path: folder + "/" + shard, fileIndex: files.count, limits: limits))
       } catch {
         guard case .system("open", _, ENOENT) = error else { throw error }
-        throw .missingShard(folder: folder, shard: shard, tensor: index.exampleTensors[position])
+        parts.append((shard, Array(repeating: 0, count: 32)))
+        continue
       }
-      tensorCount += files[position].entries.count
-      // Each shard's entries are checked against the index at once, so that shards cannot add up without bound.
-      try check(files[position], position, against: index, path: indexPath)
-      parts.append((shard, files[position].headerDigest))
+      parts.append((shard, files[files.count - 1].headerDigest))
+      // Counted at once, so that shards cannot add up without bound.
+      tensorCount += files[files.count - 1].entries.count
+      guard tensorCount <= limits.tensorCount else {
+        throw .tooMany(path: indexPath, what: "tensors", limit: limits.tensorCount)
+      }
     }
-    // Every shard's tensors are indexed and in their place; only an index with more than that can be left.
-    guard tensorCount == index.shardOfTensor.count else {
-      for (name, position) in index.shardOfTensor where files[position].tensor(name.string) == nil {
-        throw .tensorNotInShard(path: indexPath, name: name.string, shard: index.shards[position])
-      }
-      throw .noWeightMap(path: indexPath)
+    guard !files.isEmpty else {
+      throw .missingShard(folder: folder, shard: index.shards[0], tensor: index.exampleTensors[0])
     }
     return (files, index)
   }
 
-  private static func check(
-    _ file: SafetensorsFile, _ position: Int, against index: ShardIndex, path: String
-  ) throws(CheckpointError) {
-    for entry in file.entries {
-      guard let indexed = index.shardOfTensor[ExactString(entry.name)] else {
-        throw .tensorNotIndexed(path: path, name: entry.name, shard: index.shards[position])
-      }
-      guard indexed == position else {
-        throw .tensorInOtherShard(
-          path: path, name: entry.name, indexed: index.shards[indexed], found: index.shards[position])
+  /// Every tensor once, and its file and place, whatever the index says: indexes of published folders list tensors that no
+  /// shard has and leave out some that one has. A tensor that two shards hold must have the same bytes in both.
+  static func locate(
+    in files: [SafetensorsFile]
+  ) throws(CheckpointError) -> (entries: [TensorEntry], places: [ExactString: Place]) {
+    var entries: [TensorEntry] = []
+    var places: [ExactString: Place] = [:]
+    for (position, file) in files.enumerated() {
+      for entry in file.entries {
+        guard let first = places[ExactString(entry.name)] else {
+          places[ExactString(entry.name)] = Place(file: position, position: entries.count)
+          entries.append(entry)
+          continue
+        }
+        let other = entries[first.position]
+        guard try haveSameBytes(other, files[first.file], entry, file) else {
+          throw .tensorsDiffer(name: entry.name, first: files[first.file].path, second: file.path)
+        }
       }
     }
+    return (entries, places)
+  }
+
+  /// Where a tensor is found.
+  struct Place: Sendable {
+    let file: Int
+    /// In `entries`.
+    let position: Int
+  }
+
+  private static func haveSameBytes(
+    _ a: TensorEntry, _ fileOfA: SafetensorsFile, _ b: TensorEntry, _ fileOfB: SafetensorsFile
+  ) throws(CheckpointError) -> Bool {
+    guard a.type == b.type, a.shape == b.shape else { return false }
+    let piece = 4 << 20
+    for first in stride(from: 0, to: a.byteCount, by: piece) {
+      let range = first..<min(first + piece, a.byteCount)
+      guard try fileOfA.bytes(a, range) == fileOfB.bytes(b, range) else { return false }
+    }
+    return true
   }
 
   /// Why a folder has neither `model.safetensors` nor an index, as far as its file names tell.
@@ -74,19 +103,29 @@ extension CheckpointFolder {
     }
     guard let directory = opendir(folder) else { return .system(operation: "list", path: folder, code: errno) }
     defer { closedir(directory) }
-    var shard: String?
-    var other: String?
-    var count = 0
-    while count < 100_000, let item = readdir(directory) {
-      count += 1
-      let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      if name.hasSuffix(".safetensors") {
-        if shard.map({ name < $0 }) ?? true { shard = name }
-      } else if [".bin", ".pt", ".pth", ".gguf"].contains(where: { name.hasSuffix($0) }) {
-        if other.map({ name < $0 }) ?? true { other = name }
-      }
+    var names: [String] = []
+    while names.count < 100_000, let item = readdir(directory) {
+      names.append(
+        withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
     }
-    if let shard { return .missingIndex(folder: folder, shard: shard) }
-    return .noWeights(folder: folder, found: other)
+    names.sort()
+    if names.contains("adapter_model.safetensors") || names.contains("adapter_config.json") {
+      let found = names.contains("adapter_model.safetensors") ? "adapter_model.safetensors" : "adapter_config.json"
+      return .otherWeights(
+        folder: folder, found: found,
+        what: "an adapter (LoRA) of another model; merge it into its base model (PEFT's merge_and_unload) and give that folder")
+    }
+    if let found = names.first(where: { $0.hasPrefix("consolidated") && $0.contains(".safetensors") }) {
+      return .otherWeights(
+        folder: folder, found: found,
+        what: "Mistral's own format with other names; download the model in the Hugging Face format (model-….safetensors)")
+    }
+    if let shard = names.first(where: { $0.hasSuffix(".safetensors") }) { return .missingIndex(folder: folder, shard: shard) }
+    if let found = names.first(where: { $0.hasSuffix(".gguf") }) {
+      return .otherWeights(
+        folder: folder, found: found, what: "a GGUF file, which is not read; download the original model's safetensors files")
+    }
+    let others = [".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz", ".bin.index.json"]
+    return .noWeights(folder: folder, found: names.first { name in others.contains { name.hasSuffix($0) } })
   }
 }

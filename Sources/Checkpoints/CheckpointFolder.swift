@@ -25,12 +25,12 @@ package final class CheckpointFolder: Sendable {
   package let fingerprint: [UInt8]
   /// The same of each part alone, by file name; zeros for a file that is missing.
   package let fingerprintParts: [(file: String, digest: [UInt8])]
-  /// The places in `entries` where files begin.
-  private let firstPositions: [Int]
-  /// Every tensor, file after file, each in the order of its data.
+  /// Every tensor once, file after file, each in the order of its data.
   package let entries: [TensorEntry]
   /// Nil when all tensors are in `model.safetensors`.
   private let index: ShardIndex?
+  /// Where each tensor is; empty when there is one file.
+  private let places: [ExactString: Place]
 
   package init(path: String, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
     var status = stat()
@@ -45,7 +45,8 @@ package final class CheckpointFolder: Sendable {
         return nil
       }
       parts.append((name, SHA256.digest(bytes)))
-      do throws(JSONError) { return try JSONValue(parsing: bytes) } catch {
+      // Python's writer puts NaN and infinities into such files.
+      do throws(JSONError) { return try JSONValue(parsing: bytes, limits: JSONLimits(allowsNonFinite: true)) } catch {
         throw .json(path: path + "/" + name, byte: 0, error)
       }
     }
@@ -60,9 +61,9 @@ package final class CheckpointFolder: Sendable {
     fingerprintParts = parts
 
     index = opened.index
-    entries = opened.files.flatMap(\.entries)
-    firstPositions = opened.files.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.entries.count) }
-    totalByteCount = opened.files.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.byteCount } }
+    (entries, places) =
+      opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
+    totalByteCount = entries.reduce(0) { $0 + $1.byteCount }
   }
 
   package var fileCount: Int { files.count }
@@ -72,14 +73,23 @@ package final class CheckpointFolder: Sendable {
 
   /// The tensor whose name has the same bytes as `name`.
   package func tensor(_ name: String) -> TensorEntry? {
-    guard let index else { return files[0].tensor(name) }
-    return index.shardOfTensor[ExactString(name)].flatMap { files[$0].tensor(name) }
+    guard files.count > 1 else { return files[0].tensor(name) }
+    return places[ExactString(name)].map { entries[$0.position] }
+  }
+
+  /// Why there is no tensor of this name although the index lists it; nil where it does not.
+  package func absence(of name: String) -> CheckpointError? {
+    guard let index, let position = index.shardOfTensor[ExactString(name)], tensor(name) == nil else { return nil }
+    let shard = index.shards[position]
+    guard files.contains(where: { $0.path == path + "/" + shard }) else {
+      return .missingShard(folder: path, shard: shard, tensor: name)
+    }
+    return .tensorNotInShard(path: path + "/" + ShardIndex.fileName, name: name, shard: shard)
   }
 
   /// The place in `entries` of one of them.
   package func position(of entry: TensorEntry) -> Int? {
-    guard files.indices.contains(entry.fileIndex) else { return nil }
-    return files[entry.fileIndex].position(entry.name).map { firstPositions[entry.fileIndex] + $0 }
+    files.count > 1 ? places[ExactString(entry.name)]?.position : files[0].position(entry.name)
   }
 
   /// Reader of `config.json`'s settings.

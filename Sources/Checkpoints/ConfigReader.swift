@@ -10,26 +10,52 @@ package struct ConfigKeys: ExpressibleByStringLiteral, ExpressibleByArrayLiteral
 
 /// Typed, range-checked settings of a JSON object; every error names the file and the key.
 ///
-/// `null` counts as missing. Integers must be written plainly (`2.0`, `1e3` and `-0` are refused). When two aliases of
-/// one setting are both present they must agree.
+/// `null` counts as missing, and what is missing is what `defaults` say. Integers must be written plainly (`2.0`, `1e3` and
+/// `-0` are refused). When two aliases of one setting are both present they must agree.
 package struct ConfigReader: Sendable {
   package let path: String
   package let object: JSONObject
   /// `rope_scaling.` in a nested reader, for messages.
   private let prefix: String
+  private let defaults: ConfigDefaults
+  /// Shared by all readers of one document.
+  private let asked: AskedKeys
 
   /// Throws when `value` is not an object.
   package init(_ value: JSONValue, path: String) throws(CheckpointError) {
     guard let object = value.object else {
       throw .setting(path: path, key: "the document", .wrongKind(expected: "an object", found: value.kind))
     }
-    self.init(object, path: path, prefix: "")
+    self.init(object, path: path, prefix: "", defaults: ConfigDefaults(), asked: AskedKeys())
   }
 
-  private init(_ object: JSONObject, path: String, prefix: String) {
+  private init(_ object: JSONObject, path: String, prefix: String, defaults: ConfigDefaults, asked: AskedKeys) {
     self.object = object
     self.path = path
     self.prefix = prefix
+    self.defaults = defaults
+    self.asked = asked
+  }
+
+  /// A reader of the same document that takes `defaults` for what is missing.
+  package func taking(_ defaults: ConfigDefaults) -> ConfigReader {
+    ConfigReader(object, path: path, prefix: prefix, defaults: defaults, asked: asked)
+  }
+
+  /// The settings that are present, and not null, but that no reader of this document has asked for; those of nested objects as
+  /// `outer.inner`, where one of them was asked for.
+  package var unasked: [String] {
+    let asked = asked.all
+    func unasked(_ object: JSONObject, _ prefix: String) -> [String] {
+      object.members.flatMap { key, value -> [String] in
+        let name = prefix + key
+        guard !value.isNull else { return [] }
+        guard asked.contains(name) else { return [name] }
+        guard let nested = value.object, asked.contains(where: { $0.hasPrefix(name + ".") }) else { return [] }
+        return unasked(nested, name + ".")
+      }
+    }
+    return unasked(object, prefix)
   }
 
   package func error(_ keys: ConfigKeys, _ problem: CheckpointError.SettingProblem) -> CheckpointError {
@@ -138,12 +164,14 @@ package struct ConfigReader: Sendable {
   }
 
   package func optionalNested(_ keys: ConfigKeys) throws(CheckpointError) -> ConfigReader? {
+    var found: (key: String, value: JSONValue)?
     for key in keys.names {
-      guard let value = object[key], !value.isNull else { continue }
-      guard let nested = value.object else { throw wrongKind(key, "an object", value) }
-      return ConfigReader(nested, path: path, prefix: "\(prefix)\(key).")
+      asked.insert(prefix + key)
+      if found == nil, let value = object[key], !value.isNull { found = (key, value) }
     }
-    return nil
+    guard let (key, value) = found ?? defaultValue(keys) else { return nil }
+    guard let nested = value.object else { throw wrongKind(key, "an object", value) }
+    return ConfigReader(nested, path: path, prefix: "\(prefix)\(key).", defaults: ConfigDefaults(), asked: asked)
   }
 
   // MARK: One value
@@ -159,12 +187,21 @@ package struct ConfigReader: Sendable {
   ) throws(CheckpointError) -> Value? {
     var found: (key: String, value: Value)?
     for key in keys.names {
+      asked.insert(prefix + key)
       guard let json = object[key], !json.isNull else { continue }
       let value = try convert(key, json)
       if let found, found.value != value { throw error(ConfigKeys(found.key), .disagrees(with: prefix + key)) }
       if found == nil { found = (key, value) }
     }
-    return found?.value
+    if let found { return found.value }
+    return try defaultValue(keys).map { (key, json) throws(CheckpointError) in try convert(key, json) }
+  }
+
+  /// What stands in for keys none of which has a value; nil where there is nothing, or where null is a value of its own.
+  private func defaultValue(_ keys: ConfigKeys) -> (key: String, value: JSONValue)? {
+    guard !keys.names.contains(where: { object[$0] != nil && defaults.nullable.contains($0) }) else { return nil }
+    for key in keys.names { if let value = defaults.values[key] { return (key, value) } }
+    return nil
   }
 
   private func int(_ value: JSONValue, _ key: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {

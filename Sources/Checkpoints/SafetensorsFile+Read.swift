@@ -18,6 +18,17 @@ extension SafetensorsFile {
       into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]), at: entry.byteOffset + range.lowerBound)
   }
 
+  /// Some bytes of a tensor, counted from its first.
+  func bytes(_ entry: TensorEntry, _ range: Range<Int>) throws(CheckpointError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    var failure: CheckpointError?
+    bytes.withUnsafeMutableBytes { buffer in
+      do throws(CheckpointError) { try read(entry, bytes: range, into: buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return bytes
+  }
+
   /// All bytes of a small tensor, as stored.
   package func readAll(_ entry: TensorEntry) throws(CheckpointError) -> [UInt8] {
     try array(of: UInt8.self, count: entry.byteCount, entry)

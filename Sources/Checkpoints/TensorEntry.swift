@@ -20,17 +20,17 @@ package struct TensorEntry: Sendable, Equatable {
     self.byteCount = byteCount
   }
 
-  package var elementCount: Int { byteCount / type.byteCount }
+  package var elementCount: Int { byteCount / type.bitCount * 8 + byteCount % type.bitCount * 8 / type.bitCount }
 
-  /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows: an answer that does not
-  /// depend on the dimensions' order.
+  /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows, an answer that does not
+  /// depend on the dimensions' order, or when the last byte would not be full.
   package static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
-    var product = type.byteCount
+    var product = type.bitCount
     for dimension in shape where dimension != 0 {
       let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)
       if overflowed { return nil }
       product = next
     }
-    return shape.contains(0) ? 0 : product
+    return shape.contains(0) ? 0 : product % 8 == 0 ? product / 8 : nil
   }
 }

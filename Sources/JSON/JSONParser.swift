@@ -2,9 +2,12 @@
 package struct JSONLimits: Sendable {
   package var byteCount: Int
   package var depth: Int
-  package init(byteCount: Int = 256 << 20, depth: Int = 128) {
+  /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader and writer do; their `double` says what they are.
+  package var allowsNonFinite: Bool
+  package init(byteCount: Int = 256 << 20, depth: Int = 128, allowsNonFinite: Bool = false) {
     self.byteCount = byteCount
     self.depth = depth
+    self.allowsNonFinite = allowsNonFinite
   }
 }
 
@@ -16,7 +19,7 @@ extension JSONValue {
     }
     let contiguous = Array(bytes)
     let result: Result<JSONValue, JSONError> = contiguous.withUnsafeBufferPointer { buffer in
-      var parser = JSONParser(bytes: buffer, depthLimit: limits.depth)
+      var parser = JSONParser(bytes: buffer, depthLimit: limits.depth, allowsNonFinite: limits.allowsNonFinite)
       do throws(JSONError) { return .success(try parser.parseDocument()) } catch { return .failure(error) }
     }
     self = try result.get()
@@ -31,11 +34,13 @@ extension JSONValue {
 private struct JSONParser {
   let bytes: UnsafeBufferPointer<UInt8>
   let depthLimit: Int
+  let allowsNonFinite: Bool
   var at = 0
 
-  init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int) {
+  init(bytes: UnsafeBufferPointer<UInt8>, depthLimit: Int, allowsNonFinite: Bool) {
     self.bytes = bytes
     self.depthLimit = depthLimit
+    self.allowsNonFinite = allowsNonFinite
   }
 
   mutating func parseDocument() throws(JSONError) -> JSONValue {
@@ -68,6 +73,10 @@ private struct JSONParser {
     case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
     case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
     case UInt8(ascii: "n"): return try parseWord("null", .null)
+    case UInt8(ascii: "N") where allowsNonFinite: return try parseWord("NaN", .number(JSONNumber(text: "NaN")))
+    case UInt8(ascii: "I") where allowsNonFinite: return try parseWord("Infinity", .number(JSONNumber(text: "Infinity")))
+    case UInt8(ascii: "-") where allowsNonFinite && at + 1 < bytes.count && bytes[at + 1] == UInt8(ascii: "I"):
+      return try parseWord("-Infinity", .number(JSONNumber(text: "-Infinity")))
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try parseNumber())
     default: throw unexpected("a value")
     }

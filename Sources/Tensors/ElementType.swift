@@ -18,13 +18,25 @@ package enum ElementType: String, Sendable, CaseIterable {
   case float8E5M2 = "F8_E5M2"
   /// A power of two, biased by 127 (OCP MX scale).
   case float8E8M0 = "F8_E8M0"
+  case float8E4M3FNUZ = "F8_E4M3FNUZ"
+  case float8E5M2FNUZ = "F8_E5M2FNUZ"
+  /// Two to a byte.
+  case float4 = "F4"
+  case float6E2M3 = "F6_E2M3"
+  case float6E3M2 = "F6_E3M2"
+  case complex64 = "C64"
 
-  package var byteCount: Int {
+  package var bitCount: Int {
     switch self {
-    case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0: 1
-    case .int16, .uint16, .float16, .bfloat16: 2
-    case .int32, .uint32, .float32: 4
-    case .int64, .uint64, .float64: 8
+    case .float4: 4
+    case .float6E2M3, .float6E3M2: 6
+    case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ: 8
+    case .int16, .uint16, .float16, .bfloat16: 16
+    case .int32, .uint32, .float32: 32
+    case .int64, .uint64, .float64, .complex64: 64
     }
   }
+
+  /// Bytes that hold one number; types of less than a byte are read by nobody here.
+  package var byteCount: Int { (bitCount + 7) / 8 }
 }

@@ -213,7 +213,7 @@ struct CheckpointFolderTests {
     }
   }
 
-  @Test(arguments: ElementType.allCases) func onlyFloatingPointTypesBecomeFloats(type: ElementType) throws {
+  @Test(arguments: ElementType.allCases.filter { $0.bitCount % 8 == 0 }) func onlyFloatingPointTypesBecomeFloats(type: ElementType) throws {
     let file = try tensor(type, [UInt8](repeating: 0, count: 2 * type.byteCount))
     if [.float32, .float16, .bfloat16].contains(type) {
       #expect(try file.float32s(file.entries[0]) == [0, 0])

@@ -151,9 +151,9 @@ struct MutationTests {
         var bytes = index
         bytes[byte] ^= 1 << bit
         do throws(CheckpointError) {
-          // Only the metadata may change without harm.
-          let checkpoint = try open(bytes)
-          #expect(byte < 30 && Array(checkpoint.names) == ["a", "b", "c"], "byte \(byte) bit \(bit)")
+          // Shards that are not named are not opened; of those that are, all tensors are known.
+          let names = Array(try open(bytes).names)
+          #expect([["a", "b", "c"], ["a", "b"], ["c"]].contains(names), "byte \(byte) bit \(bit): \(names)")
         } catch {}
       }
     }

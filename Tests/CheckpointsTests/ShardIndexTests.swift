@@ -63,7 +63,7 @@ struct ShardIndexTests {
   func anIndexWithoutAWeightMapIsRefused(text: String) {
     index(text)
     #expect(failure() != nil)
-    if case .tensorNotIndexed = failure() { Issue.record("read too far") }
+    if case .tensorsDiffer = failure() { Issue.record("read too far") }
   }
 
   @Test func repeatedKeysAreRefused() {
@@ -81,38 +81,48 @@ struct ShardIndexTests {
     }
   }
 
-  @Test func theIndexAndTheShardsMustAgree() {
-    let path = folder.path + "/model.safetensors.index.json"
-    let cases: [(String, CheckpointError)] = [
-      (
-        #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors","d":"m-2.safetensors"}"#,
-        .tensorNotInShard(path: path, name: "d", shard: "m-2.safetensors")
-      ),
-      (
-        #"{"a":"m-1.safetensors","c":"m-2.safetensors"}"#,
-        .tensorNotIndexed(path: path, name: "b", shard: "m-1.safetensors")
-      ),
-      (
-        #"{"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"}"#,
-        .tensorInOtherShard(path: path, name: "b", indexed: "m-2.safetensors", found: "m-1.safetensors")
-      ),
-      (
-        #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-3.safetensors"}"#,
-        .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "c")
-      ),
+  @Test func whatTheShardsHoldCountsAndNotWhatTheIndexSays() throws {
+    let maps = [
+      #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors","d":"m-2.safetensors"}"#,
+      #"{"a":"m-1.safetensors","c":"m-2.safetensors"}"#,
+      #"{"a":"m-1.safetensors","b":"m-2.safetensors","c":"m-2.safetensors"}"#,
+      #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors","e":"m-3.safetensors"}"#,
     ]
-    for (map, expected) in cases {
+    for map in maps {
       index(#"{"weight_map":\#(map)}"#)
-      #expect(failure() == expected)
+      let checkpoint = try CheckpointFolder(path: folder.path)
+      #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.totalByteCount == 3, "\(map)")
+      #expect(checkpoint.tensor("b")?.fileIndex == 0 && checkpoint.tensor("c")?.fileIndex == 1, "\(map)")
     }
   }
 
-  @Test func aTensorInTwoShardsIsRefused() {
-    folder.write(shard(["c", "a"]), as: "m-2.safetensors")
-    index(#"{"weight_map":\#(good)}"#)
+  @Test func aTensorThatOnlyTheIndexKnowsIsExplained() throws {
     let path = folder.path + "/model.safetensors.index.json"
-    #expect(
-      failure() == .tensorInOtherShard(path: path, name: "a", indexed: "m-1.safetensors", found: "m-2.safetensors"))
+    index(#"{"weight_map":{"a":"m-1.safetensors","d":"m-2.safetensors","c":"m-2.safetensors","e":"m-3.safetensors"}}"#)
+    let checkpoint = try CheckpointFolder(path: folder.path)
+    #expect(checkpoint.tensor("d") == nil && checkpoint.tensor("e") == nil)
+    #expect(checkpoint.absence(of: "d") == .tensorNotInShard(path: path, name: "d", shard: "m-2.safetensors"))
+    #expect(checkpoint.absence(of: "e") == .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "e"))
+    #expect(checkpoint.absence(of: "a") == nil && checkpoint.absence(of: "x") == nil)
+    index(#"{"weight_map":{"e":"m-3.safetensors","f":"m-4.safetensors"}}"#)
+    #expect(failure() == .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "e"))
+  }
+
+  @Test func aTensorInTwoShardsMustHaveTheSameBytes() throws {
+    index(#"{"weight_map":\#(good)}"#)
+    let second = folder.path + "/m-2.safetensors"
+    for names in [["a", "c"], ["c", "a"]] {
+      folder.write(shard(names), as: "m-2.safetensors")
+      if names == ["a", "c"] {
+        let checkpoint = try CheckpointFolder(path: folder.path)
+        #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.totalByteCount == 3)
+      } else {
+        #expect(failure() == .tensorsDiffer(name: "a", first: folder.path + "/m-1.safetensors", second: second))
+      }
+    }
+    folder.write(
+      safetensors(#"{"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}"#, dataByteCount: 1), as: "m-2.safetensors")
+    #expect(failure() == .tensorsDiffer(name: "a", first: folder.path + "/m-1.safetensors", second: second))
   }
 
   @Test func aTruncatedShardIsRefused() {
@@ -146,10 +156,11 @@ struct ShardIndexTests {
       #expect(symlink(target, shardPath) == 0)
       #expect(failure() == .notARegularFile(path: shardPath), "\(target)")
     }
-    for target in ["/nonexistent/x", "m-9.safetensors"] {
+    for target in [folder.path + "/nowhere/x", "m-9.safetensors"] {
       unlink(shardPath)
       #expect(symlink(target, shardPath) == 0)
-      #expect(failure() == .missingShard(folder: folder.path, shard: "m-2.safetensors", tensor: "c"))
+      let absence = try? CheckpointFolder(path: folder.path).absence(of: "c")
+      #expect(absence == .missingShard(folder: folder.path, shard: "m-2.safetensors", tensor: "c"))
     }
     unlink(shardPath)
     #expect(symlink("m-2.safetensors", shardPath) == 0)
@@ -174,6 +185,18 @@ struct ShardIndexTests {
       #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
       bare.write("{}", as: "config.json")
       #expect(bareFailure() == .noWeights(folder: bare.path, found: nil))
+      for (name, words) in [
+        ("model-Q4_K_M.gguf", "GGUF"), ("consolidated.00.safetensors", "Hugging Face format"),
+        ("adapter_model.safetensors", "merge it into its base model"),
+      ] {
+        bare.write("x", as: name)
+        guard case .otherWeights(bare.path, name, _) = bareFailure() else {
+          Issue.record("\(name): \(String(describing: bareFailure()))")
+          continue
+        }
+        #expect(bareFailure()?.description.contains(words) == true)
+        unlink(bare.path + "/" + name)
+      }
       bare.write("x", as: "pytorch_model.bin")
       #expect(bareFailure() == .noWeights(folder: bare.path, found: "pytorch_model.bin"))
       for name in ["model.safetensors", "model.safetensors.index.json"] {

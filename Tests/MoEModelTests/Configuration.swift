@@ -7,6 +7,8 @@ import MoEModel
 struct Configuration: Sendable {
   var json: JSONObject
 
+  init(json: JSONObject) { self.json = json }
+
   init(_ text: String) throws { json = try JSONValue(parsing: text).object! }
 
   /// A golden model's.

@@ -35,7 +35,8 @@ struct PublishedConfigurationTests {
     #expect(mixture.router.scoring == .sigmoid && mixture.router.hasSelectionBias && mixture.router.normalizes)
     #expect(mixture.router.groups?.count == 8 && mixture.router.groups?.kept == 4 && mixture.router.scale == 2.5)
     #expect(mixture.router.groups?.score == .topTwoSum)
-    #expect(model.quantization == .float8Blocks)
+    #expect(model.quantization == .float8)
+    #expect(model.float8Block == Quantization.Block(rows: 128, columns: 128))
   }
 
   @Test func qwen3With30BOf3BActive() throws {

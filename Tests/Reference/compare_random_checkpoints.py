@@ -4,21 +4,29 @@
     venv/bin/python Tests/Reference/compare_random_checkpoints.py --seeds 0:10
 
 Not part of the test suite, which must run without torch: the goldens under Tests/Fixtures stand in for it. Each seed
-draws sizes, head, expert and group counts, rotary scaling, biases, sliding windows and tied embeddings; a checkpoint
-that disagrees is kept for study.
+draws sizes, head, expert and group counts, rotary scaling, biases, sliding windows and tied embeddings, and then how the
+folder is stored: rotary settings in one of their spellings, keys left out where they say what the family's class takes
+anyway, experts apart or fused, a head of its own in a tied model, matrices in FP8 with scales of some type and block. The
+reference reads the folder too, with FP8 weights expanded. A checkpoint that disagrees is kept for study.
 """
 
 import argparse
 import contextlib
 import io
+import json
+import os
 import pathlib
 import random
 import shutil
 import subprocess
 
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from safetensors.torch import load_file as load_tensors
+from safetensors.torch import save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 FAMILIES = (
@@ -112,7 +120,106 @@ def randomise(model, generator):
             value.copy_(1 + 0.1 * noise if "norm" in name else noise * (0.15 if value.dim() > 1 else 0.3))
 
 
-def reference(family, values, folder, seed, length):
+def respell(family, config, r):
+    """Writes rotary settings in another spelling, and leaves out what the family's class takes anyway."""
+    rope = config.get("rope_parameters")
+    if rope and r.random() < 0.6:
+        del config["rope_parameters"]
+        spelling = r.choice(["outside", "inside", "type"])
+        theta = rope.pop("rope_theta")
+        part = rope.pop("partial_rotary_factor", None)
+        if part is not None:
+            config["partial_rotary_factor"] = part
+        if spelling == "inside" and rope["rope_type"] != "default":
+            rope["rope_theta"] = theta
+        else:
+            config["rope_theta"] = theta
+        if spelling == "type":
+            rope["type"] = rope.pop("rope_type")
+        if len(rope) > 1 or family == "gpt_oss":
+            config["rope_scaling"] = rope
+        if rope.get("original_max_position_embeddings") and r.random() < 0.3:
+            config["original_max_position_embeddings"] = rope.pop("original_max_position_embeddings")
+    elif rope and r.random() < 0.3:
+        # What a user adds to a folder that was saved anew.
+        config["rope_scaling"] = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
+    defaults = CONFIG_MAPPING[family]()
+    for key in list(config):
+        if key not in ("model_type", "rope_parameters") and getattr(defaults, key, ()) == config[key] and r.random() < 0.7:
+            del config[key]
+
+
+SCALES = [torch.float32, torch.bfloat16, torch.float16, torch.float8_e8m0fnu, torch.uint8]
+
+
+def quantise(tensors, config, r):
+    """The matrices of a checkpoint in FP8, and the same with the weights these stand for."""
+    kind = r.choice(["block", "channel", "tensor"])
+    block = [r.choice([1, 8, 32, 64, 128]), r.choice([8, 32, 64, 128, 256])]
+    scale_type = r.choice(SCALES)
+    suffix = r.choice(["_scale_inv", "_scale"])
+    stored, plain = {}, {}
+    quantised = (
+        "_proj.weight", "proj_with_mqa.weight", ".w1.weight", ".w2.weight", ".w3.weight", "experts.gate_up_proj",
+        "experts.down_proj")
+    for name, value in tensors.items():
+        if not name.endswith(quantised):
+            stored[name] = plain[name] = value
+            continue
+        rows, columns = value.shape[-2:]
+        size = {"block": block, "channel": [1, columns], "tensor": [rows, columns]}[kind]
+        grid = [-(-rows // size[0]), -(-columns // size[1])]
+        padded = torch.zeros(*value.shape[:-2], grid[0] * size[0], grid[1] * size[1])
+        padded[..., :rows, :columns] = value.float()
+        pieces = padded.unflatten(-1, (grid[1], size[1])).unflatten(-3, (grid[0], size[0]))
+        scales = (pieces.abs().amax(dim=(-3, -1)) / 400).clamp(min=1e-8)
+        if scale_type in (torch.float8_e8m0fnu, torch.uint8):
+            scales = torch.exp2(torch.ceil(torch.log2(scales)))
+        else:
+            scales = scales.to(scale_type).float().clamp(min=1e-7)
+        whole = scales.repeat_interleave(size[0], -2).repeat_interleave(size[1], -1)[..., :rows, :columns]
+        stored[name] = (value.float() / whole).clamp(-448, 448).to(torch.float8_e4m3fn)
+        plain[name] = stored[name].float() * whole
+        if scale_type == torch.uint8:
+            scales = (torch.log2(scales) + 127).round().to(torch.uint8)
+        else:
+            scales = scales.to(scale_type)
+        if value.dim() == 2 and kind == "channel" and r.random() < 0.5:
+            scales = scales[:, 0]
+        elif value.dim() == 2 and kind == "tensor":
+            scales = scales.reshape(r.choice([(1, 1), (1,), ()]))
+        stored[name + suffix] = scales.contiguous()
+    config["quantization_config"] = {"quant_method": "fp8", "fmt": r.choice(["e4m3", "float8_e4m3fn"])}
+    if kind == "block":
+        config["quantization_config"]["weight_block_size"] = block
+    return stored, plain
+
+
+def store(model, family, folder, r):
+    """Writes the folder in one of the forms in which models are published; returns what the reference is to read."""
+    fused = {} if r.random() < 0.7 else {"save_original_format": False}
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        model.save_pretrained(folder, **fused)
+    config = json.loads((folder / "config.json").read_text())
+    tensors = load_tensors(folder / "model.safetensors")
+    respell(family, config, r)
+    if model.config.tie_word_embeddings and r.random() < 0.5:
+        tensors["lm_head.weight"] = torch.randn(
+            tensors["model.embed_tokens.weight"].shape, generator=torch.Generator().manual_seed(1)) * 0.15
+    plain = tensors
+    read = folder
+    if family != "gpt_oss" and r.random() < 0.4:
+        read = folder / "expanded"
+        read.mkdir()
+        (read / "config.json").write_text(json.dumps(config))
+        tensors, plain = quantise(tensors, config, r)
+        save_file({k: v.contiguous() for k, v in plain.items()}, read / "model.safetensors", {"format": "pt"})
+    save_file({k: v.contiguous() for k, v in tensors.items()}, folder / "model.safetensors", {"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return read
+
+
+def reference(family, values, folder, seed, length, r):
     config = CONFIG_MAPPING[family](**values)
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
@@ -120,8 +227,11 @@ def reference(family, values, folder, seed, length):
     model = AutoModelForCausalLM.from_config(config).float().eval()
     generator = torch.Generator().manual_seed(seed)
     randomise(model, generator)
-    with contextlib.redirect_stderr(io.StringIO()):
-        model.save_pretrained(folder)
+    read = store(model, family, folder, r)
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+        model = AutoModelForCausalLM.from_pretrained(read, dtype=torch.float32, attn_implementation="eager")
+        model.set_experts_implementation("eager")
+    model.eval()
     ids = torch.randint(0, values["vocab_size"], (1, length), generator=generator)
     with torch.no_grad():
         return ids[0].tolist(), model(ids, use_cache=False).logits[0].numpy()
@@ -143,8 +253,8 @@ def main():
             folder = options.folder / f"{family}-{seed}"
             shutil.rmtree(folder, ignore_errors=True)
             try:
-                ids, expected = reference(family, values, folder, seed, r.choice([1, 9, 40]))
-            except RuntimeError as error:
+                ids, expected = reference(family, values, folder, seed, r.choice([1, 9, 40]), r)
+            except (RuntimeError, KeyError) as error:
                 # Its complex rotary arithmetic wants even strides.
                 print(f"{family} {seed}: the reference cannot run it: {error}")
                 skipped += 1
@@ -163,7 +273,7 @@ def main():
                 shutil.rmtree(folder)
             else:
                 failed += 1
-                print(f"{family} {seed}, {ranks} ranks: differs by {worst}\n{values}\n{run.stderr[-500:]}")
+                print(f"{family} {seed}, {ranks} ranks: differs by {worst}\n{values}\n{run.stderr[-500:]}", flush=True)
     print(f"{agreed} agree within 1e-3, {failed} do not, {skipped} the reference cannot run")
     raise SystemExit(failed > 0)
 

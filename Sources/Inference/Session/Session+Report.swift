@@ -1,3 +1,4 @@
+import Checkpoints
 import Glibc
 import Telemetry
 
@@ -16,7 +17,7 @@ extension Session {
     subject.command = command
     subject.program = program
     subject.date = Self.now()
-    subject.model = folder.path.split(separator: "/").last.map(String.init) ?? folder.path
+    subject.model = ModelLocation.displayName(folder.path)
     subject.family = description.family
     subject.hiddenSize = description.hiddenSize
     subject.layerCount = description.layerCount

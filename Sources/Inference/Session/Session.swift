@@ -118,6 +118,7 @@ package final class Session {
     if description.predictionLayerCount > 0 {
       onEvent(.note("left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"))
     }
+    if let unread = description.unreadNote { onEvent(.note(unread)) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       onEvent(.note("\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"))
     } else if description.mixture == nil, ranks > 1 {

@@ -3,7 +3,7 @@ import Checkpoints
 /// Parts of a configuration that several families share.
 extension ConfigReader {
   func groupedAttention(
-    norm: GroupedAttention.QueryKeyNorm, bias: Bool = false, projectionBias: Bool? = nil, defaultHeadDims: Int? = nil
+    norm: GroupedAttention.QueryKeyNorm, bias: Bool = false, projectionBias: Bool? = nil
   ) throws -> GroupedAttention {
     let heads = try int("num_attention_heads", in: ConfigurationBounds.heads)
     let keyValueHeads = try optionalInt("num_key_value_heads", in: ConfigurationBounds.heads) ?? heads
@@ -11,7 +11,7 @@ extension ConfigReader {
       throw ModelError.inconsistent(
         "num_attention_heads = \(heads) is not a multiple of num_key_value_heads = \(keyValueHeads)")
     }
-    var headDims = try optionalInt("head_dim", in: ConfigurationBounds.headDims) ?? defaultHeadDims
+    var headDims = try optionalInt("head_dim", in: ConfigurationBounds.headDims)
     if headDims == nil {
       let hidden = try int("hidden_size", in: ConfigurationBounds.width)
       guard hidden % heads == 0 else {
@@ -48,23 +48,20 @@ extension ConfigReader {
   /// Qwen's rule: a layer is a mixture unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
   func sparseStepLayers(window: (Int) -> Int?) throws -> [LayerDescription] {
     let count = try layerCount()
-    let step = try optionalInt("decoder_sparse_step", in: 1...4096) ?? 1
+    let step = try int("decoder_sparse_step", in: 1...4096)
     let denseOnly = Set(try optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
-    let intermediate = try optionalInt("intermediate_size", in: ConfigurationBounds.width)
-    return try (0..<count).map { layer in
+    let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
+    return (0..<count).map { layer in
       let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
-      guard isMixture || intermediate != nil else {
-        throw ModelError.inconsistent("layer \(layer) is dense but intermediate_size is missing")
-      }
       return LayerDescription(
-        feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate!), slidingWindow: window(layer))
+        feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate), slidingWindow: window(layer))
     }
   }
 
   /// `sliding_window` where `use_sliding_window` asks for it.
   func slidingWindow() throws -> Int? {
-    guard try optionalBool("use_sliding_window") ?? false else { return nil }
-    return try optionalInt("sliding_window", in: ConfigurationBounds.positions)
+    let window = try optionalInt("sliding_window", in: ConfigurationBounds.positions)
+    return try bool("use_sliding_window") ? window : nil
   }
 
   /// For each layer of `layer_types`, whether it slides; nil when the key is missing.

@@ -19,11 +19,17 @@ package struct DecoderDescription: Sendable {
   package var mixture: MixtureDescription?
   package var denseHasBias: Bool
   package var quantization: Quantization
+  /// What the configuration says of the blocks of FP8 scales.
+  package var float8Block: Quantization.Block?
   /// How the weights are to be held.
   package var weights: WeightPrecision
   package var naming: TensorNaming
   /// Layers of the checkpoint past the last one: multi-token prediction modules, left out.
   package var predictionLayerCount: Int
+  /// Settings of `config.json` that nothing here reads although they may change results.
+  package var unreadSettings: [String] = []
+  /// Tensors outside the layers that the model makes no use of.
+  package var unreadTensors: [String] = []
 
   package var layerCount: Int { layers.count }
 
@@ -161,11 +167,21 @@ package struct RouterDescription: Sendable {
 
 /// How the checkpoint stores its large matrices.
 package enum Quantization: Sendable, Equatable {
+  /// Rows and columns that share a scale.
+  package struct Block: Sendable, Equatable {
+    package var rows: Int
+    package var columns: Int
+
+    package init(rows: Int, columns: Int) {
+      self.rows = rows
+      self.columns = columns
+    }
+  }
   case none
-  /// FP8 E4M3 with an fp32 `weight_scale_inv` for each block of 128 × 128.
-  case float8Blocks
+  /// FP8 E4M3 with scales for each block, output channel or tensor.
+  case float8
   /// Experts in MXFP4: 4-bit values, a power-of-two scale for each 32.
   case mxfp4Experts
-  /// As `martinet quantize` writes them; matrices it left alone may be FP8 with block scales still.
+  /// As `martinet quantize` writes them; matrices it left alone may be FP8 with scales still.
   case martinet(WeightPrecision)
 }

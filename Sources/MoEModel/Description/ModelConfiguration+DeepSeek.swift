@@ -5,12 +5,10 @@ extension ModelConfiguration {
   static func deepSeek(_ config: ConfigReader, version: Int) throws -> DecoderDescription {
     let nope = try config.int("qk_nope_head_dim", in: ConfigurationBounds.headDims)
     let rotaryDims = try config.int("qk_rope_head_dim", in: ConfigurationBounds.headDims)
-    let interleaved = version == 2 ? true : try config.optionalBool("rope_interleave") ?? true
+    let interleaved = version == 2 ? true : try config.optionalBool("rope_interleave") ?? false
     let (rotary, scaling) = try config.rotary(dims: rotaryDims, dimsKey: "qk_rope_head_dim", interleaved: interleaved)
     var softmaxScale = 1 / Double(nope + rotaryDims).squareRoot()
-    if case .yarn(let factor, _, _, _, _) = rotary.scaling,
-      let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3), all != 0
-    {
+    if let factor = rotary.scaling.factor, let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3), all != 0 {
       let magnitude = RotaryDescription.yarnMagnitude(factor: factor, mscale: all)
       softmaxScale *= magnitude * magnitude
     }
@@ -20,9 +18,9 @@ extension ModelConfiguration {
       latentRank: try config.int("kv_lora_rank", in: ConfigurationBounds.width),
       nopeDims: nope, rotaryDims: rotaryDims,
       valueDims: try config.int("v_head_dim", in: ConfigurationBounds.headDims),
-      softmaxScale: Float(softmaxScale), hasBias: try config.optionalBool("attention_bias") ?? false)
+      softmaxScale: Float(softmaxScale), hasBias: try config.bool("attention_bias"))
     let count = try config.layerCount()
-    let firstMixture = try config.optionalInt("first_k_dense_replace", in: 0...count) ?? (version == 3 ? 3 : 0)
+    let firstMixture = try config.firstMixtureLayer(of: count)
     let every = try config.optionalInt("moe_layer_freq", in: 1...count) ?? 1
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let layers = (0..<count).map { layer in
@@ -33,44 +31,42 @@ extension ModelConfiguration {
     return try config.decoder(
       attention: .latent(attention), rotary: rotary, layers: layers,
       mixture: try config.sharedExpertMixture(router: deepSeekRouter(config, version: version)),
-      denseHasBias: version == 2 ? try config.optionalBool("mlp_bias") ?? false : false)
+      denseHasBias: version == 2 ? try config.bool("mlp_bias") : false)
   }
 
   private static func deepSeekRouter(_ config: ConfigReader, version: Int) throws -> RouterDescription {
-    let scale = Float(try config.optionalDouble("routed_scaling_factor", in: 0...1e6) ?? 1)
+    let scale = Float(try config.double("routed_scaling_factor", in: 0...1e6))
     if version == 3 {
       try config.require("scoring_func", oneOf: ["sigmoid"])
       try config.require("topk_method", oneOf: ["noaux_tc"])
       return RouterDescription(
         scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false,
-        groups: try config.expertGroups(score: .topTwoSum, defaultCount: 1),
-        normalizes: try config.optionalBool("norm_topk_prob") ?? true, scale: scale)
+        groups: try config.expertGroups(score: .topTwoSum),
+        normalizes: try config.optionalBool("norm_topk_prob") ?? false, scale: scale)
     }
     try config.require("scoring_func", oneOf: ["softmax"])
-    let method = try config.optionalString("topk_method") ?? "greedy"
+    let method = try config.string("topk_method")
     try config.require("topk_method", oneOf: ["greedy", "group_limited_greedy"])
     // The reference implementation ignores V2's norm_topk_prob; the released V2 models all set it to false.
     return RouterDescription(
       scoring: .softmax, hasSelectionBias: false, hasLinearBias: false,
-      groups: method == "greedy" ? nil : try config.expertGroups(score: .maximum, defaultCount: 1),
+      groups: method == "greedy" ? nil : try config.expertGroups(score: .maximum),
       normalizes: false, scale: scale)
   }
 
   /// GLM-4.5 and 4.6: DeepSeek-V3's router over grouped attention.
   static func glm4MoE(_ config: ConfigReader) throws -> DecoderDescription {
     let attention = try config.groupedAttention(
-      norm: try config.optionalBool("use_qk_norm") ?? false ? .perHead : .none,
-      projectionBias: try config.optionalBool("attention_bias") ?? false)
+      norm: try config.bool("use_qk_norm") ? .perHead : .none, projectionBias: try config.bool("attention_bias"))
     let count = try config.layerCount()
-    let firstMixture = try config.optionalInt("first_k_dense_replace", in: 0...count) ?? 1
+    let firstMixture = try config.firstMixtureLayer(of: count)
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let router = RouterDescription(
       scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false,
-      groups: try config.expertGroups(score: .topTwoSum, defaultCount: 1),
-      normalizes: try config.optionalBool("norm_topk_prob") ?? true,
-      scale: Float(try config.optionalDouble("routed_scaling_factor", in: 0...1e6) ?? 1))
+      groups: try config.expertGroups(score: .topTwoSum), normalizes: try config.bool("norm_topk_prob"),
+      scale: Float(try config.double("routed_scaling_factor", in: 0...1e6)))
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, partial: 0.5).rotary,
+      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, rotatesPart: true).rotary,
       layers: (0..<count).map {
         LayerDescription(feedForward: $0 >= firstMixture ? .mixture : .dense(intermediateSize: intermediate))
       },
@@ -82,15 +78,23 @@ extension ConfigReader {
   /// The mixture of DeepSeek and GLM-4: shared experts side by side make one wider expert.
   fileprivate func sharedExpertMixture(router: RouterDescription) throws -> MixtureDescription {
     let intermediate = try int("moe_intermediate_size", in: ConfigurationBounds.width)
-    let shared = try optionalInt("n_shared_experts", in: 0...64) ?? 0
+    let shared = try int("n_shared_experts", in: 0...64)
     return try mixture(
       intermediate: intermediate, router: router, sharedIntermediate: shared == 0 ? nil : shared * intermediate,
       sharedIsGated: false)
   }
 
-  fileprivate func expertGroups(score: RouterDescription.GroupScore, defaultCount: Int) throws -> RouterDescription.Groups? {
+  /// `first_k_dense_replace`: how many layers are dense before the first one with experts.
+  ///
+  /// A model cut down to fewer layers than its family's default is dense throughout.
+  fileprivate func firstMixtureLayer(of count: Int) throws -> Int {
+    if has("first_k_dense_replace") { return try int("first_k_dense_replace", in: 0...count) }
+    return min(try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound), count)
+  }
+
+  fileprivate func expertGroups(score: RouterDescription.GroupScore) throws -> RouterDescription.Groups? {
     let experts = try expertCount()
-    let count = try optionalInt("n_group", in: 1...experts) ?? defaultCount
+    let count = try optionalInt("n_group", in: 1...experts) ?? 1
     let kept = try optionalInt("topk_group", in: 1...count) ?? count
     guard experts % count == 0 else {
       throw ModelError.inconsistent("\(experts) experts do not divide into n_group = \(count) groups")

@@ -4,6 +4,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case unsupported(key: String, value: String, remedy: String)
   case inconsistent(String)
   case missingTensor(String)
+  case unreadTensors([String])
+  case foreignPacking(tensor: String, what: String)
   case wrongShape(tensor: String, found: [Int], expected: [Int])
   case wrongType(tensor: String, found: String, expected: String)
   case invalidScale(tensor: String, index: Int, value: Float)
@@ -20,6 +22,9 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .inconsistent(let what): "config.json: \(what)"
     case .missingTensor(let name):
       "the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing shard, or correct config.json"
+    case .unreadTensors(let names):
+      "nobody would read \(names[0].debugDescription)\(names.count > 1 ? " and \(names.count - 1) more tensors of the model's layers" : ", a tensor of one of the model's layers"), because config.json does not call for it; the model would compute something else: correct config.json, or remove the tensors"
+    case .foreignPacking(let tensor, let what): "tensor \(tensor.debugDescription) is \(what)"
     case .wrongShape(let tensor, let found, let expected):
       "tensor \"\(tensor)\" has shape \(found) where config.json implies \(expected); the files do not belong together"
     case .wrongType(let tensor, let found, let expected):

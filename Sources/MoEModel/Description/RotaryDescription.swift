@@ -11,6 +11,26 @@ package struct RotaryDescription: Sendable {
       factor: Double, originalPositions: Int, betaFast: Double, betaSlow: Double, truncates: Bool)
     /// Llama 3.1's smooth transition by wavelength.
     case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalPositions: Int)
+
+    /// Nil without scaling.
+    package var factor: Double? {
+      switch self {
+      case .none: nil
+      case .linear(let factor), .yarn(let factor, _, _, _, _), .llama3(let factor, _, _, _): factor
+      }
+    }
+
+    /// Positions that a model of `maximum` positions serves: scaling that was added to a model whose `maximum` was left as it
+    /// was, as model cards have it, extends them by its factor (vLLM's rule); it never takes any away.
+    func context(of maximum: Int, atMost limit: Int) -> Int {
+      let scaled: Double
+      switch self {
+      case .none, .llama3: return maximum
+      case .linear(let factor): scaled = factor * Double(maximum)
+      case .yarn(let factor, let original, _, _, _): scaled = factor * Double(original)
+      }
+      return max(maximum, Int(min(scaled, Double(limit))))
+    }
   }
 
   /// Rotated dimensions of a head; the rest is left alone. Even.

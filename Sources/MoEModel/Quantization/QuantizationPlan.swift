@@ -24,6 +24,7 @@ package final class QuantizationPlan: WeightAllocator {
 
   private let folder: CheckpointFolder
   private let widensOthers: Bool
+  let float8Block: Quantization.Block?
   package private(set) var outputs: [Output] = []
   private var seen: Set<ExactString> = []
   /// Bytes of the checkpoint to be read.
@@ -40,6 +41,7 @@ package final class QuantizationPlan: WeightAllocator {
     if case .martinet(let own) = description.quantization { throw ModelError.alreadyQuantized(own, asked: precision) }
     self.folder = folder
     self.widensOthers = widensOthers
+    float8Block = description.float8Block
     let tensors = CheckpointTensors(
       folder: folder, description: try description.holding(precision), workerCount: 1)
     _ = try ModelAssembly(

@@ -6,8 +6,6 @@ extension Quantization {
   var precision: WeightPrecision {
     if case .martinet(let own) = self { own } else { .auto }
   }
-
-  var mayHoldFloat8: Bool { self != .none && self != .mxfp4Experts }
 }
 
 /// The `quantization_config` of a folder that `martinet quantize` wrote.
@@ -15,9 +13,13 @@ package enum QuantizationSettings {
   static let method = "martinet"
   private static let blockColumns = 64
 
-  /// What is written for `precision`.
-  package static func json(_ precision: WeightPrecision) -> JSONValue {
-    ["quant_method": .string(method), "weights": .string(precision.rawValue), "block_size": .int(blockColumns)]
+  /// What is written for `precision`; `float8`: the blocks of FP8 scales in what is left as it was.
+  package static func json(_ precision: WeightPrecision, float8 block: Quantization.Block? = nil) -> JSONValue {
+    var members: [(String, JSONValue)] = [
+      ("quant_method", .string(method)), ("weights", .string(precision.rawValue)), ("block_size", .int(blockColumns)),
+    ]
+    if let block { members.append(("weight_block_size", .array([.int(block.rows), .int(block.columns)]))) }
+    return .object(JSONObject(members))
   }
 
   static func read(_ config: ConfigReader) throws -> WeightPrecision {

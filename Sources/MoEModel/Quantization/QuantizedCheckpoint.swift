@@ -40,7 +40,7 @@ package struct QuantizedCheckpoint {
       try folder.copyCompanions(to: output)
       try folder.checkUnchanged()
       var config = folder.config.object ?? JSONObject()
-      config["quantization_config"] = QuantizationSettings.json(precision)
+      config["quantization_config"] = QuantizationSettings.json(precision, float8: plan.float8Block)
       try output.write(.object(config), as: "config.json")
     } catch {
       output.discard()

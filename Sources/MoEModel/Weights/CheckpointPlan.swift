@@ -46,6 +46,8 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
     return entry
   }
 
+  package func holds(_ name: String) -> Bool { positions[ExactString(name)] != nil }
+
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     PackedMatrix(
       format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])

@@ -6,12 +6,14 @@ import Tensors
 package struct CheckpointTensors {
   package let folder: any TensorCatalog
   package let quantization: Quantization
+  private let float8Block: Quantization.Block?
   package let precision: WeightPrecision
   package let workerCount: Int
 
   init(folder: any TensorCatalog, description: DecoderDescription, workerCount: Int) {
     self.folder = folder
     quantization = description.quantization
+    float8Block = description.float8Block
     precision = description.weights
     self.workerCount = workerCount
   }
@@ -87,12 +89,11 @@ package struct CheckpointTensors {
     }
     let entry = try entry(name, shape: rows + [columns])
     if let format = WeightFormat(entry.type) { return MatrixSource.Stored(entry: entry, format: format) }
-    guard entry.type == .float8E4M3, quantization.mayHoldFloat8, rows.count == 1 else {
-      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or (with quantization_config fp8) F8_E4M3")
+    guard entry.type == .float8E4M3 else {
+      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
-    let scales = try self.entry(
-      "\(name)_scale_inv", shape: [(rows[0] + 127) / 128, (columns + 127) / 128], type: .float32)
-    return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(scales))
+    let grid = try ScaleGrid.find(of: name, rows: rows, columns: columns, block: float8Block, in: folder)
+    return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(grid))
   }
 
   private static func quantizedFormat(_ type: ElementType) -> WeightFormat? {
@@ -101,6 +102,17 @@ package struct CheckpointTensors {
     case .uint8: .q4
     default: nil
     }
+  }
+
+  /// `rows` rows, from `first` on, of matrix `expert` of a tensor of `expertCount` matrices `[tensorRows, columns]`.
+  func fusedExpert(
+    _ name: String, expert: Int, expertCount: Int, tensorRows: Int, columns: Int, first: Int, rows: Int
+  ) throws -> MatrixSource {
+    MatrixSource(
+      rows: rows, columns: columns,
+      stored: try stored(name, rows: [expertCount, tensorRows], columns: columns, use: .projection),
+      layout: .rows(first: expert * tensorRows + first, step: 1), use: .projection, precision: precision,
+      bounds: bounds(rows: rows, worker: nil, name: name, expert: expert + first))
   }
 
   /// Expert `expert`'s slice of a stacked tensor of `expertCount` matrices `[rows, columns]`: output rows
@@ -142,8 +154,12 @@ package struct CheckpointTensors {
   }
 
   /// A vector of `count` values starting at element `first`, every `step`-th, expanded to fp32.
-  func vector(_ name: String, shape: [Int], first: Int = 0, step: Int = 1, count: Int? = nil) throws -> VectorSource {
-    VectorSource(entry: try entry(name, shape: shape), first: first, step: step, count: count ?? shape.reduce(1, *))
+  func vector(
+    _ name: String, shape: [Int], first: Int = 0, step: Int = 1, count: Int? = nil, mayBeMinusInfinity: Bool = false
+  ) throws -> VectorSource {
+    VectorSource(
+      entry: try entry(name, shape: shape), first: first, step: step, count: count ?? shape.reduce(1, *),
+      mayBeMinusInfinity: mayBeMinusInfinity)
   }
 }
 
@@ -153,4 +169,6 @@ package struct VectorSource: Sendable {
   package let first: Int
   package let step: Int
   package let count: Int
+  /// Minus infinity is a value like others: a logit that takes nothing.
+  package let mayBeMinusInfinity: Bool
 }

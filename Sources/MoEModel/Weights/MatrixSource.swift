@@ -13,8 +13,8 @@ package struct MatrixSource: Sendable {
   }
   package enum Scales: Sendable {
     case none
-    /// fp32, one for each 128 × 128 block of the tensor.
-    case blocks(TensorEntry)
+    /// FP8's, one for each block of the tensor.
+    case blocks(ScaleGrid)
     /// E8M0, one for each 32 columns of a row.
     case exponents(TensorEntry)
     /// Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
@@ -63,10 +63,16 @@ package struct MatrixSource: Sendable {
     bounds: [Int]
   ) {
     var formats = precision.formats(use, stored: stored.format)
-    if case .columns = layout, formats.weights == .float8 { formats = (.float32, .float32) }
+    if formats.weights == .float8, !Self.panelsHold(stored, layout, columns: columns) { formats = (.float32, .float32) }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
       rowFormat: formats.rows, bounds: bounds)
+  }
+
+  /// Whether panels can hold FP8 weights with their scales: rows that lie in rows, with scales for 128 columns or more.
+  private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    guard case .rows = layout, case .blocks(let grid) = stored.scales else { return false }
+    return grid.fitsPanels(width: columns)
   }
 
   /// Bytes of worker `worker`'s panels.
@@ -96,7 +102,8 @@ package struct MatrixSource: Sendable {
     switch scales {
     case .none: []
     // A tensor cut into several matrices has its scales counted in proportion.
-    case .blocks(let entry): [(entry, Int(Double(entry.byteCount) * Double(elementCount) / Double(max(self.entry.elementCount, 1))))]
+    case .blocks(let grid):
+      [(grid.entry, Int(Double(grid.entry.byteCount) * Double(elementCount) / Double(max(self.entry.elementCount, 1))))]
     case .exponents(let entry): [(entry, rows * (entry.shape.last ?? 1))]
     case .levels(let blocks, let rowScales): [(blocks, rows * (blocks.shape.last ?? 1)), (rowScales, rows * 4)]
     }

@@ -126,7 +126,7 @@ struct ModelAssembly {
       value: try linear("\(prefix).v_proj", rows: keyRows, columns: hidden, hasBias: bias),
       output: try linear("\(prefix).o_proj", rows: hidden, columns: queryRows, hasBias: grouped.outputBias),
       queryNorm: try norm("q_norm", queryRows), keyNorm: try norm("k_norm", keyRows),
-      sinks: grouped.hasSinks ? try allocator.vector(tensors.vector("\(prefix).sinks", shape: [grouped.headCount])) : nil)
+      sinks: grouped.hasSinks ? try allocator.vector(tensors.vector("\(prefix).sinks", shape: [grouped.headCount], mayBeMinusInfinity: true)) : nil)
   }
 
   private func feedForward(
@@ -167,6 +167,17 @@ struct ModelAssembly {
     switch description.naming.experts {
     case .separate(let gate, let up, let down):
       return try feedForward("\(prefix).\(expert)", names: (gate, up, down), intermediate: intermediate)
+    case .fused:
+      func part(_ name: String, _ tensorRows: Int, _ columns: Int, first: Int = 0, rows: Int) throws -> PackedMatrix {
+        try allocator.matrix(
+          tensors.fusedExpert(
+            "\(prefix).\(name)", expert: expert, expertCount: mixture.expertCount, tensorRows: tensorRows, columns: columns,
+            first: first, rows: rows), bias: nil)
+      }
+      return FeedForwardWeights(
+        gate: try part("gate_up_proj", 2 * intermediate, hidden, rows: intermediate),
+        up: try part("gate_up_proj", 2 * intermediate, hidden, first: intermediate, rows: intermediate),
+        down: try part("down_proj", hidden, intermediate, rows: hidden))
     case .stacked:
       let count = mixture.expertCount
       func half(_ first: Int) throws -> PackedMatrix {

@@ -4,7 +4,8 @@ import Kernels
 /// A tensor's scales in memory, looked up by the tensor's own rows and columns.
 enum ScaleTable {
   case none
-  case blocks([Float], perRow: Int)
+  /// Rows of the grid from `firstRow` on.
+  case blocks([Float], ScaleGrid, firstRow: Int)
   case exponents([UInt8], firstRow: Int, perRow: Int)
   case levels(blocks: [UInt8], rows: [Float], firstRow: Int, perRow: Int)
 
@@ -12,10 +13,19 @@ enum ScaleTable {
   init(_ source: MatrixSource, rows: Range<Int>, from folder: CheckpointFolder, sums: ReadSums?) throws {
     switch source.scales {
     case .none: self = .none
-    case .blocks(let entry):
-      let values = try folder.float32s(entry, finite: false, sums: sums)
-      try Self.check(values, entry.name) { $0.isFinite }
-      self = .blocks(values, perRow: entry.shape[1])
+    case .blocks(let grid):
+      guard !rows.isEmpty else {
+        self = .none
+        return
+      }
+      var gridRows = 0..<grid.rows
+      if case .rows(let first, let step) = source.layout {
+        let range = Self.tensorRows(rows, first: first, step: step)
+        gridRows = grid.gridRow(ofRow: range.lowerBound)..<(grid.gridRow(ofRow: range.upperBound - 1) + 1)
+      }
+      let values = try grid.values(gridRows, from: folder, sums: sums)
+      try Self.check(values, grid.entry.name, from: gridRows.lowerBound * grid.columns) { $0.isFinite }
+      self = .blocks(values, grid, firstRow: gridRows.lowerBound)
     case .exponents(let entry):
       guard case .rows(let first, let step) = source.layout, !rows.isEmpty else {
         self = .none
@@ -71,16 +81,20 @@ enum ScaleTable {
 
   /// The FP8 scale of an element.
   func block(row: Int, column: Int) -> Float {
-    guard case .blocks(let values, let perRow) = self else { return 1 }
-    return values[row / 128 * perRow + column / 128]
+    guard case .blocks(let values, let grid, let firstRow) = self else { return 1 }
+    return values[(grid.gridRow(ofRow: row) - firstRow) * grid.columns + column / grid.columnBlock]
   }
 
   /// Writes the scales of the tensor's row `row` to a panel's lane.
   func write(row: Int, lane: Int, to writer: PanelWriter) {
+    let panelBlock = ScaleGrid.panelBlock
     switch self {
     case .none: break
-    case .blocks(let values, let perRow):
-      for block in 0..<perRow { writer.setScale(block: block, lane: lane, values[row / 128 * perRow + block]) }
+    case .blocks(let values, let grid, let firstRow):
+      let first = (grid.gridRow(ofRow: row) - firstRow) * grid.columns
+      for block in 0..<((writer.columns + panelBlock - 1) / panelBlock) {
+        writer.setScale(block: block, lane: lane, values[first + block * panelBlock / grid.columnBlock])
+      }
     case .exponents(let bytes, let firstRow, let perRow):
       for block in 0..<perRow {
         writer.setScale(block: block, lane: lane, exponent: bytes[(row - firstRow) * perRow + block])
@@ -98,9 +112,17 @@ enum ScaleTable {
   ) {
     switch self {
     case .none: PanelWriter.expand(format, bytes, count: columns, into: out)
-    case .blocks(let values, let perRow):
-      values.withUnsafeBufferPointer {
-        PanelWriter.expandFloat8(bytes, scales: $0.baseAddress! + row / 128 * perRow, columns: columns, into: out)
+    case .blocks(let values, let grid, let firstRow):
+      let first = (grid.gridRow(ofRow: row) - firstRow) * grid.columns
+      if grid.columnBlock == ScaleGrid.panelBlock {
+        return values.withUnsafeBufferPointer {
+          PanelWriter.expandFloat8(bytes, scales: $0.baseAddress! + first, columns: columns, into: out)
+        }
+      }
+      PanelWriter.expand(.float8, bytes, count: columns, into: out)
+      for block in 0..<grid.columns {
+        let scale = values[first + block]
+        for column in (block * grid.columnBlock)..<min((block + 1) * grid.columnBlock, columns) { out[column] *= scale }
       }
     case .exponents(let exponents, let firstRow, let perRow):
       exponents.withUnsafeBufferPointer {

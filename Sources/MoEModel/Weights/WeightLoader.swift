@@ -70,7 +70,12 @@ package final class WeightLoader: WeightAllocator {
     if let cached = vectorCache[name] {
       all = cached
     } else {
-      all = try folder.float32s(source.entry, sums: sums)
+      all = try folder.float32s(source.entry, finite: !source.mayBeMinusInfinity, sums: sums)
+      if let bad = all.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
+        throw CheckpointError.notFinite(
+          path: folder.files[source.entry.fileIndex].path, name: name, element: bad,
+          byte: source.entry.byteOffset + bad * source.entry.type.byteCount)
+      }
       if vectorCache.count > 4 { vectorCache.removeAll() }
       vectorCache[name] = all
     }

@@ -23,7 +23,7 @@ struct CheckpointShape {
       source = (try InputFile(path: name).contents(limit: CheckpointLimits().configByteCount), name)
     }
     let parsed: JSONValue
-    do { parsed = try JSONValue(parsing: source.text) } catch {
+    do { parsed = try JSONValue(parsing: source.text, limits: JSONLimits(allowsNonFinite: true)) } catch {
       throw CheckpointError.json(path: source.path, byte: 0, error)
     }
     var object = try ConfigReader(parsed, path: source.path).object

@@ -122,6 +122,7 @@ struct Inspect: ParsableCommand {
     if description.predictionLayerCount > 0 {
       lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
     }
+    if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append("cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16")
     for share in shares {
       let ranks = share.ranks.count == 1 ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"

@@ -71,7 +71,7 @@ struct Plan: ParsableCommand {
     let description: DecoderDescription
     if model.hasSuffix(".json") {
       guard weights != .auto else { throw ValidationError("a config.json alone does not say how weights are stored: give --weights") }
-      let config = try JSONValue(parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount))
+      let config = try JSONValue(parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount), limits: JSONLimits(allowsNonFinite: true))
       description = try ModelConfiguration.read(try ConfigReader(config, path: model))
       let work = description.work
       let bytes = bytesPerParameter
@@ -81,7 +81,7 @@ struct Plan: ParsableCommand {
         return Int(Double(dense + own) * bytes) + routers
       }
     } else {
-      let folder = try CheckpointFolder(path: model)
+      let folder = try CheckpointFolder(path: try ModelLocation.resolve(model))
       let read = try ModelConfiguration.read(folder).holding(weights)
       description = read
       // The walk takes a second for the largest models: each number of experts once.

@@ -160,8 +160,8 @@ struct Project: ParsableCommand {
   }
 
   private static func describe(_ path: String) throws -> DecoderDescription {
-    guard path.hasSuffix(".json") else { return try ModelConfiguration.read(try CheckpointFolder(path: path)) }
-    let config = try JSONValue(parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount))
+    guard path.hasSuffix(".json") else { return try ModelConfiguration.read(try CheckpointFolder(path: try ModelLocation.resolve(path))) }
+    let config = try JSONValue(parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount), limits: JSONLimits(allowsNonFinite: true))
     return try ModelConfiguration.read(try ConfigReader(config, path: path))
   }
 }

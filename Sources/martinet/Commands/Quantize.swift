@@ -35,7 +35,7 @@ struct Quantize: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
-        let checkpoint = try CheckpointFolder(path: folder)
+        let checkpoint = try CheckpointFolder(path: try ModelLocation.resolve(folder))
         let description = try ModelConfiguration.read(checkpoint)
         let plan = try QuantizationPlan(
           description, folder: checkpoint, to: weights, widensOthers: keepRouterAndNorms == .f32)

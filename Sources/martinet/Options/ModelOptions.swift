@@ -10,7 +10,7 @@ import MoEModel
 /// Which model, and how it is laid out on this rank.
 struct ModelOptions: ParsableArguments {
   @Option(help: ArgumentHelp(
-    "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json. Without it, the embedded demonstration model runs.",
+    "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
     valueName: "dir"))
   var model: String?
 
@@ -94,7 +94,7 @@ struct ModelOptions: ParsableArguments {
 
   /// The folder given, or the demonstration model's.
   func folder() throws -> String {
-    if let model { return model }
+    if let model { return try ModelLocation.resolve(model) }
     guard let folder = DemoModel.folder else {
       throw ValidationError("the demonstration model is not beside the program; give a folder with --model")
     }

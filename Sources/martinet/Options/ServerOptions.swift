@@ -56,7 +56,7 @@ struct ServerOptions: ParsableArguments {
   /// What a coordinator of the model in `folder` is to do. Reads the keys.
   func configuration(folder: String) throws -> CoordinatorConfiguration {
     let checkpoint = try CheckpointFolder(path: folder)
-    let name = checkpoint.path.split(separator: "/").last.map(String.init) ?? "model"
+    let name = ModelLocation.displayName(checkpoint.path)
     var configuration = CoordinatorConfiguration(
       modelNames: servedModelName.isEmpty ? [name] : servedModelName, codec: TextCodec(folder: folder),
       stopTokens: try StopTokens.read(checkpoint))

@@ -1,0 +1,96 @@
+import Glibc
+
+/// Where the checkpoint lies that a user names: a folder, a model's folder in the cache of the Hugging Face hub
+/// (`models--org--name`), or a model's name there (`org/name`). Nothing is downloaded.
+package enum ModelLocation {
+  /// The folder of `config.json` and the weights, as far as it can be told; `environment` looks up a variable.
+  package static func resolve(
+    _ name: String, environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
+  ) throws(CheckpointError) -> String {
+    if isFolder(name) { return try snapshot(of: name) ?? name }
+    guard !exists(name), isHubName(name) else { return name }
+    let cache = hubCache(environment)
+    let folder = cache + "/models--" + name.split(separator: "/").joined(separator: "--")
+    guard isFolder(folder) else { throw .notInHubCache(name: name, folder: cache) }
+    return try snapshot(of: folder) ?? folder
+  }
+
+  /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's name.
+  package static func displayName(_ path: String) -> String {
+    let parts = path.split(separator: "/").filter { $0 != "." }
+    let prefix = "models--"
+    if parts.count >= 3, parts[parts.count - 2] == "snapshots", parts[parts.count - 3].hasPrefix(prefix) {
+      var name = String(parts[parts.count - 3].dropFirst(prefix.count))
+      if let separator = name.firstSeparator { name.replaceSubrange(separator, with: "/") }
+      return name
+    }
+    return parts.last.map(String.init) ?? path
+  }
+
+  /// The cache, as the hub's own client finds it.
+  static func hubCache(_ environment: (String) -> String?) -> String {
+    func value(_ name: String) -> String? { environment(name).flatMap { $0.isEmpty ? nil : $0 } }
+    if let cache = value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") { return cache }
+    if let home = value("HF_HOME") { return home + "/hub" }
+    return (value("XDG_CACHE_HOME") ?? (value("HOME") ?? "") + "/.cache") + "/huggingface/hub"
+  }
+
+  /// The snapshot that a model's folder in the cache stands for: that of `refs/main`, else the only one. Nil for other folders.
+  private static func snapshot(of folder: String) throws(CheckpointError) -> String? {
+    let snapshots = folder + "/snapshots"
+    guard !exists(folder + "/config.json"), isFolder(snapshots) else { return nil }
+    if let bytes = try? InputFile(path: folder + "/refs/main").contents(limit: 256) {
+      let revision = String(decoding: bytes.filter { $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "/") }, as: UTF8.self)
+      if !revision.isEmpty, !revision.hasPrefix("."), isFolder(snapshots + "/" + revision) {
+        return snapshots + "/" + revision
+      }
+    }
+    let revisions = folders(in: snapshots)
+    guard revisions.count == 1 else { throw .noSnapshot(folder: folder, count: revisions.count) }
+    return snapshots + "/" + revisions[0]
+  }
+
+  /// Whether `name` could be a model's on the hub: `org/name`.
+  private static func isHubName(_ name: String) -> Bool {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    return parts.count == 2
+      && parts.allSatisfy { part in
+        !part.isEmpty && part.utf8.count <= 96 && !part.hasPrefix(".") && !part.hasPrefix("-")
+          && part.utf8.allSatisfy { ($0 | 0x20) >= 97 && ($0 | 0x20) <= 122 || $0 >= 48 && $0 <= 57 || "._-".utf8.contains($0) }
+      }
+  }
+
+  private static func folders(in path: String) -> [String] {
+    guard let directory = opendir(path) else { return [] }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while names.count < 10_000, let item = readdir(directory) {
+      let name = withUnsafeBytes(of: &item.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if !name.hasPrefix("."), isFolder(path + "/" + name) { names.append(name) }
+    }
+    return names.sorted()
+  }
+
+  private static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return !path.utf8.contains(0) && stat(path, &status) == 0
+  }
+
+  private static func isFolder(_ path: String) -> Bool {
+    var status = stat()
+    return !path.utf8.contains(0) && stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+  }
+}
+
+extension String {
+  /// Where `--` first stands.
+  fileprivate var firstSeparator: Range<String.Index>? {
+    var index = startIndex
+    while index < endIndex {
+      let next = self.index(after: index)
+      if next < endIndex, self[index] == "-", self[next] == "-" { return index..<self.index(after: next) }
+      index = next
+    }
+    return nil
+  }
+}

@@ -1,0 +1,70 @@
+import Checkpoints
+import Foundation
+import TestSupport
+import Testing
+
+/// Names of models and folders of the hub's cache, and the folders they stand for.
+struct ModelLocationTests {
+  let folder = TemporaryFolder()
+
+  private func make(_ path: String) {
+    try? FileManager.default.createDirectory(atPath: folder.file(path), withIntermediateDirectories: true)
+  }
+
+  private func resolve(_ name: String, _ environment: [String: String] = [:]) throws -> String {
+    try ModelLocation.resolve(name) { environment[$0] }
+  }
+
+  private func message(_ name: String, _ environment: [String: String] = [:]) -> String {
+    do { return "no error, but \(try resolve(name, environment))" } catch { return "\(error)" }
+  }
+
+  @Test func aModelsFolderInTheCacheIsItsSnapshot() throws {
+    make("models--org--name/snapshots/0123abcd")
+    let root = folder.file("models--org--name")
+    #expect(try resolve(root) == root + "/snapshots/0123abcd")
+    make("models--org--name/snapshots/4567")
+    #expect(message(root).contains("2 snapshots and no refs/main"))
+    make("models--org--name/refs")
+    folder.write("4567\n", as: "models--org--name/refs/main")
+    #expect(try resolve(root) == root + "/snapshots/4567")
+    for other in ["89ab", "../../../..", "", "..", String(repeating: "a", count: 1000)] {
+      folder.write(other, as: "models--org--name/refs/main")
+      #expect(message(root).contains("2 snapshots and no refs/main"), "\(other)")
+    }
+    make("models--org--empty/snapshots")
+    #expect(message(folder.file("models--org--empty")).contains("no snapshot"))
+  }
+
+  @Test func aFolderThatIsThereIsTakenAsItIs() throws {
+    make("model")
+    #expect(try resolve(folder.file("model")) == folder.file("model"))
+    make("model/snapshots/1")
+    folder.write("{}", as: "model/config.json")
+    #expect(try resolve(folder.file("model")) == folder.file("model"))
+    folder.write("x", as: "file")
+    for path in [folder.file("file"), folder.file("nothing"), "", "a\u{0}b/c", "x", "./org/name", "org/name/x", "../x", "-a/b"] {
+      #expect(try resolve(path) == path)
+    }
+  }
+
+  @Test(arguments: ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"])
+  func aNameIsLookedForInTheLocalCache(variable: String) throws {
+    let below = ["HF_HOME": "/hub", "XDG_CACHE_HOME": "/huggingface/hub", "HOME": "/.cache/huggingface/hub"][variable] ?? ""
+    let environment = [variable: folder.file("cache")]
+    let cache = "cache" + below
+    #expect(message("org/my--name.v1_2", environment).contains(folder.file(cache)))
+    #expect(message("org/my--name.v1_2", environment).contains("hf download org/my--name.v1_2"))
+    make("\(cache)/models--org--my--name.v1_2/snapshots/0123abcd")
+    let found = try resolve("org/my--name.v1_2", environment)
+    #expect(found == folder.file("\(cache)/models--org--my--name.v1_2/snapshots/0123abcd"))
+    #expect(ModelLocation.displayName(found) == "org/my--name.v1_2")
+  }
+
+  @Test func otherFoldersAreCalledByTheirOwnName() {
+    for (path, name) in [
+      ("/models/DeepSeek-V3", "DeepSeek-V3"), ("/models/DeepSeek-V3/", "DeepSeek-V3"), ("a/snapshots/b", "b"),
+      ("/x/models--org--name", "models--org--name"), ("/", "/"),
+    ] { #expect(ModelLocation.displayName(path) == name) }
+  }
+}

@@ -1,0 +1,256 @@
+"""What the reference implementation makes of every family's config.json when keys are left out, null or spelt otherwise.
+
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0
+    venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations
+
+writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
+frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time; rotary settings
+come in every spelling. Values are read off modules of the reference's model, built without memory for weights, not from our own
+reading of its classes. `ReferenceConfigurationTests` compares. Not part of the test suite, which must run without torch.
+"""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import pathlib
+import sys
+import warnings
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+warnings.filterwarnings("ignore")
+logging.disable(logging.WARNING)
+
+import torch
+import transformers
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+
+transformers.logging.set_verbosity_error()
+
+BASE = dict(
+    hidden_size=64, vocab_size=160, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    max_position_embeddings=4096, intermediate_size=96, rms_norm_eps=3e-6, tie_word_embeddings=False, hidden_act="silu",
+    rope_theta=20000.0)
+LATENT = dict(
+    num_key_value_heads=4, kv_lora_rank=16, q_lora_rank=24, qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=16,
+    n_routed_experts=64, n_shared_experts=3, moe_intermediate_size=32, first_k_dense_replace=1, n_group=16, topk_group=8,
+    num_experts_per_tok=3, routed_scaling_factor=1.5, norm_topk_prob=True, attention_bias=False)
+WINDOW = dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)
+FAMILY = {
+    "deepseek_v3": {**LATENT, "rope_interleave": False},
+    "deepseek_v2": {**LATENT, "topk_method": "group_limited_greedy", "norm_topk_prob": False, "mlp_bias": False},
+    "qwen3_moe": dict(
+        num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, head_dim=24, norm_topk_prob=True,
+        decoder_sparse_step=2, mlp_only_layers=[], attention_bias=True, use_sliding_window=True, sliding_window=8),
+    "qwen2_moe": dict(
+        num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, shared_expert_intermediate_size=48,
+        norm_topk_prob=True, decoder_sparse_step=2, mlp_only_layers=[], qkv_bias=False, **WINDOW),
+    "mixtral": dict(num_local_experts=16, num_experts_per_tok=3, head_dim=24, sliding_window=8),
+    "olmoe": dict(num_experts=16, num_experts_per_tok=3, norm_topk_prob=True, attention_bias=True, clip_qkv=0.5),
+    "glm4_moe": dict(
+        n_routed_experts=16, n_shared_experts=3, num_experts_per_tok=3, moe_intermediate_size=32, head_dim=24,
+        first_k_dense_replace=0, n_group=4, topk_group=2, norm_topk_prob=False, routed_scaling_factor=1.5, use_qk_norm=True,
+        attention_bias=True, partial_rotary_factor=0.25),
+    "gpt_oss": dict(
+        num_local_experts=16, num_experts_per_tok=3, head_dim=24, sliding_window=8, swiglu_alpha=1.5, swiglu_limit=5.0,
+        attention_bias=False, layer_types=["full_attention", "sliding_attention"],
+        rope_parameters={"rope_type": "default", "rope_theta": 20000.0}),
+    "llama": dict(head_dim=24, attention_bias=True, mlp_bias=True),
+    "qwen2": dict(**WINDOW, layer_types=["sliding_attention", "full_attention"]),
+    "qwen3": dict(head_dim=24, attention_bias=True, **WINDOW, layer_types=["sliding_attention", "full_attention"]),
+}
+TYPED_LAYERS = ("gpt_oss", "qwen2", "qwen3", "qwen2_moe")
+MISSING = object()
+
+
+def short(value):
+    """A float in as few digits as tell it from others to nearly fp32's precision."""
+    return float(f"{float(value):.8g}")
+
+
+def experts(config):
+    for name in ("n_routed_experts", "num_experts", "num_local_experts"):
+        if getattr(config, name, None) is not None:
+            return getattr(config, name)
+
+
+def feed_forward(layer):
+    block = layer.mlp
+    return "experts" if hasattr(block, "experts") else block.gate_proj.out_features
+
+
+def effective(family, values):
+    """The facts of the reference's model; raises where the reference refuses."""
+    config = CONFIG_MAPPING[family].from_dict({"model_type": family, **values})
+    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    rotary = type(model.model.rotary_emb)(config)
+    layers = model.model.layers
+    attention = layers[0].self_attn
+    norm = model.model.norm
+    facts = dict(
+        vocabulary=model.model.embed_tokens.num_embeddings, hidden=model.model.embed_tokens.embedding_dim,
+        positions=config.max_position_embeddings,
+        epsilon=getattr(norm, "variance_epsilon", None) or getattr(norm, "eps", None),
+        tied=bool(config.tie_word_embeddings), layers=[feed_forward(layer) for layer in layers],
+        inverse_frequencies=[short(f) for f in rotary.inv_freq], rotary_scale=short(rotary.attention_scaling),
+        softmax_scale=short(attention.scaling))
+    if hasattr(attention, "kv_b_proj"):
+        facts.update(
+            heads=attention.num_heads, query_rank=attention.q_lora_rank, latent_rank=attention.kv_lora_rank,
+            nope=attention.qk_nope_head_dim, rotary=attention.qk_rope_head_dim, value=attention.v_head_dim,
+            interleaved=bool(getattr(config, "rope_interleave", True)), output_bias=attention.o_proj.bias is not None)
+        width = attention.qk_rope_head_dim
+        if len(facts["inverse_frequencies"]) * 2 != width:
+            raise ValueError("the reference builds this, but cannot run it")
+    else:
+        width = attention.head_dim
+        facts.update(
+            heads=attention.q_proj.out_features // width, key_heads=attention.k_proj.out_features // width, head=width,
+            query_bias=attention.q_proj.bias is not None, output_bias=attention.o_proj.bias is not None,
+            query_norm=attention.q_norm.weight.numel() if hasattr(attention, "q_norm") else 0,
+            clip=getattr(config, "clip_qkv", None) if family == "olmoe" else None)
+        types = getattr(config, "layer_types", None) if family in TYPED_LAYERS else None
+        window = config.sliding_window if family in (*TYPED_LAYERS, "qwen3_moe", "mixtral") else None
+        facts["windows"] = [
+            (window or 0) if types is None or types[i] == "sliding_attention" else 0 for i in range(len(layers))]
+        if facts["heads"] % facts["key_heads"]:
+            raise ValueError("the reference builds this, but cannot run it")
+        if family != "glm4_moe" and len(facts["inverse_frequencies"]) * 2 != width:
+            raise ValueError("the reference builds this, but cannot run it")
+    block = next((layer.mlp for layer in layers if hasattr(layer.mlp, "experts")), None)
+    if block is not None:
+        shared = getattr(block, "shared_experts", None) or getattr(block, "shared_expert", None)
+        intermediate = block.experts.down_proj.shape[-2 if family == "gpt_oss" else -1]
+        facts.update(
+            experts=experts(config), chosen=config.num_experts_per_tok, intermediate=intermediate,
+            shared=shared.gate_proj.out_features if shared is not None else 0,
+            normalizes={"mixtral": True, "deepseek_v2": False, "gpt_oss": False}.get(
+                family, bool(getattr(config, "norm_topk_prob", False))),
+            scale=float(getattr(config, "routed_scaling_factor", 1.0)))
+        grouped = family in ("deepseek_v3", "glm4_moe") or getattr(config, "topk_method", None) == "group_limited_greedy"
+        if grouped:
+            if config.n_group is None or config.topk_group is None:
+                raise ValueError("no groups")
+            facts["groups"] = [config.n_group, config.topk_group]
+            if config.topk_group > config.n_group:
+                raise ValueError("the reference builds this, but cannot run it")
+        if family == "gpt_oss":
+            facts.update(alpha=config.swiglu_alpha, limit=config.swiglu_limit)
+        if facts["chosen"] is None:
+            raise ValueError("no count of chosen experts")
+    return facts
+
+
+def rotary_changes(family):
+    """Spellings of rotary settings: (name, keys to set or drop, whether it must be refused)."""
+    yarn = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
+    llama3 = dict(
+        rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=64)
+    linear = dict(rope_type="linear", factor=4.0)
+    plain = dict(rope_type="default", rope_theta=30000.0)
+    no_theta = dict(rope_theta=MISSING, rope_parameters=MISSING)
+    nested = {"full_attention": dict(plain)}
+    both = {"full_attention": dict(plain), "sliding_attention": dict(plain)}
+    cases = [
+        ("rope_theta beside rope_parameters without it", dict(rope_parameters={"rope_type": "default"})),
+        ("rope_theta in rope_parameters only", dict(rope_theta=MISSING, rope_parameters=plain)),
+        ("rope_theta in both", dict(rope_parameters=plain)),
+        ("rope_theta nowhere, rope_parameters empty", dict(rope_theta=MISSING, rope_parameters={})),
+        ("rope_scaling null", dict(rope_scaling=None)), ("rope_scaling empty", dict(rope_scaling={})),
+        ("rope_parameters null", dict(rope_parameters=None)),
+        ("rope_scaling beside rope_parameters", dict(rope_parameters=plain, rope_scaling=yarn)),
+        ("rope_scaling beside rope_parameters, no theta else", dict(rope_theta=MISSING, rope_parameters=plain, rope_scaling=yarn)),
+        ("rope_scaling default beside rope_parameters yarn", dict(rope_parameters={**yarn, **{"rope_theta": 30000.0}}, rope_scaling={"rope_type": "default"})),
+        ("rope_scaling empty beside rope_parameters yarn", dict(rope_parameters=yarn, rope_scaling={})),
+        ("rope_theta in rope_scaling", dict(rope_scaling={**yarn, "rope_theta": 30000.0})),
+        ("rope_theta in rope_scaling only", {**no_theta, "rope_scaling": {**yarn, "rope_theta": 30000.0}}),
+        ("no rope_theta, yarn", {**no_theta, "rope_scaling": yarn}),
+        ("no rope_theta, linear in rope_parameters", dict(rope_theta=MISSING, rope_parameters=linear)),
+        ("original beside", dict(rope_scaling=dict(rope_type="yarn", factor=4.0), original_max_position_embeddings=64)),
+        ("original beside and inside", dict(rope_scaling=yarn, original_max_position_embeddings=128)),
+        ("original nowhere", dict(rope_scaling=dict(rope_type="yarn", factor=4.0), max_position_embeddings=64)),
+        ("original as 64.0", dict(rope_scaling={**yarn, "original_max_position_embeddings": 64.0})),
+        ("factor null", dict(rope_scaling={**yarn, "factor": None}, max_position_embeddings=256)),
+        ("type yarn", dict(rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64})),
+        ("type linear, rope_type yarn", dict(rope_scaling={"type": "linear", **yarn})),
+        ("type mrope, rope_type default", dict(rope_scaling={"type": "mrope", "rope_type": "default", "mrope_section": [2, 3, 3]})),
+        ("attention_factor 1", dict(rope_scaling={**yarn, "attention_factor": 1.0})),
+        ("attention_factor 0.7 in rope_parameters", dict(rope_parameters={**yarn, "attention_factor": 0.7})),
+        ("attention_factor null", dict(rope_scaling={**yarn, "attention_factor": None})),
+        ("attn_factor", dict(rope_scaling={**yarn, "attn_factor": 0.8782488562869419})),
+        ("attention_factor over mscale", dict(rope_scaling={**yarn, "attention_factor": 1.3, "mscale": 0.7, "mscale_all_dim": 1.0})),
+        ("truncate false", dict(rope_scaling={**yarn, "truncate": False})),
+        ("truncate null", dict(rope_scaling={**yarn, "truncate": None})),
+        ("betas", dict(rope_scaling={**yarn, "beta_fast": 4, "beta_slow": 0.5})),
+        ("betas zero or null", dict(rope_scaling={**yarn, "beta_fast": 0, "beta_slow": None})),
+        ("factor 1", dict(rope_scaling={**yarn, "factor": 1.0})), ("factor an integer", dict(rope_scaling={**yarn, "factor": 4})),
+        ("linear", dict(rope_scaling=linear)), ("linear, mscale_all_dim", dict(rope_scaling={**linear, "mscale_all_dim": 1.0})),
+        ("llama3", dict(rope_scaling=llama3)), ("llama3 in rope_parameters", dict(rope_parameters=llama3)),
+        ("llama3, mscale_all_dim", dict(rope_scaling={**llama3, "mscale_all_dim": 0.5})),
+        ("llama3, original beside", dict(rope_scaling=llama3, original_max_position_embeddings=128)),
+        ("default, mscale_all_dim", dict(rope_parameters={**plain, "mscale_all_dim": 1.0})),
+        ("partial beside", dict(partial_rotary_factor=0.5)),
+        ("partial inside", dict(rope_parameters={**plain, "partial_rotary_factor": 0.5})),
+        ("partial inside and beside", dict(rope_parameters={**plain, "partial_rotary_factor": 0.5}, partial_rotary_factor=0.25)),
+        ("partial 1", dict(rope_scaling=yarn, partial_rotary_factor=1.0)),
+        ("partial, yarn", dict(rope_scaling=yarn, partial_rotary_factor=0.5)),
+    ]
+    for mscale, every in ((1.0, 1.0), (0.707, 0.707), (1.0, None), (None, 1.0), (0.707, 0), (0, 1.0), (2.0, 0.5)):
+        keys = {k: v for k, v in (("mscale", mscale), ("mscale_all_dim", every)) if v is not None}
+        cases.append((f"mscale {mscale}, all {every}", dict(rope_scaling={**yarn, **keys})))
+    cases = [(name, change, False) for name, change in cases]
+    # The reference runs the first with its default base where layers have no types, and refuses the others.
+    cases.append(("nested by one layer type", dict(rope_theta=MISSING, rope_parameters=nested), family not in TYPED_LAYERS))
+    cases.append(("nested, layers differ", dict(rope_theta=MISSING, rope_parameters={
+        **both, "sliding_attention": dict(rope_type="default", rope_theta=5.0)}), True))
+    return cases
+
+
+def cases(family, base):
+    for key in base:
+        yield f"{key} missing", {key: MISSING}, False
+        yield f"{key} null", {key: None}, False
+    yield from rotary_changes(family)
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for family in FAMILY:
+        base = {**BASE, **FAMILY[family]}
+        if family == "gpt_oss":
+            del base["rope_theta"]
+        plain = effective(family, base)
+        out = []
+        last = None
+        for name, change, must_refuse in cases(family, base):
+            values = {k: v for k, v in {**base, **change}.items() if v is not MISSING}
+            case = dict(
+                name=name, set={k: v for k, v in change.items() if v is not MISSING},
+                drop=[k for k, v in change.items() if v is MISSING])
+            try:
+                with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                    facts = effective(family, json.loads(json.dumps(values)))
+                case["differs"] = {k: facts.get(k) for k in {**plain, **facts} if facts.get(k) != plain.get(k)}
+            except Exception as error:
+                case["reference"] = type(error).__name__
+                # Null where the reference wants a value is taken for a key left out.
+                if name.endswith(" null") and change == {name[:-5]: None} and last["name"] == name[:-4] + "missing" and "differs" in last:
+                    case["differs"] = last["differs"]
+            if must_refuse:
+                case.pop("differs", None)
+                case["refuse"] = True
+            last = case
+            out.append(case)
+        with open(folder / f"{family}.json", "w") as file:
+            lines = ",\n".join("  " + json.dumps(case) for case in out)
+            file.write(
+                f'{{"base": {json.dumps({"model_type": family, **base})},\n "facts": {json.dumps(plain)},\n "cases": [\n{lines}\n]}}\n')
+        print(family, len(out), "cases,", sum("differs" not in c for c in out), "without values:",
+              [c["name"] for c in out if "differs" not in c])
+
+
+main()
