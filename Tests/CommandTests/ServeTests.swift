@@ -15,7 +15,8 @@ extension CommandTests {
         ("model", "demo-model"), ("prompt", .string(prompt)), ("max_tokens", .int(count)), ("temperature", seed == nil ? .int(0) : .double(0.8)),
         ("ignore_eos", .bool(true)), ("stream", .bool(stream)),
       ])
-      if let seed { body["seed"] = .int(seed) }
+      // `generate` follows no recommendation of the model's.
+      if let seed { (body["seed"], body["top_p"]) = (.int(seed), 1) }
       return .object(body)
     }
 
@@ -133,11 +134,41 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(1)), arguments: [
       ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/nowhere"], ["--max-queue", "-1"], ["--", "-n", "2"],
+      ["--default-temperature", "3"], ["--default-top-k", "-1"], ["--generation-config", "/nowhere"],
       ["--model", "/nowhere"], ["--supervise", "--model", "/nowhere"],
     ])
     func badOptionsAreErrors(options: [String]) throws {
       let run = try Program.run(["serve"] + options)
       #expect(run.status != 0 && !run.isCrash && !run.errors.isEmpty)
+    }
+
+    @Test(.timeLimit(.minutes(2)), arguments: [
+      ([], "temperature 0.8, top-p 0.95 (from generation_config.json)", 0.8, 0.95, 0),
+      (["--default-top-k", "5"], "temperature 0.8, top-p 0.95, top-k 5 (from generation_config.json and the command line)", 0.8, 0.95, 5),
+      (["--generation-config", "none"], "temperature 1.0 (the API's defaults)", 1, 1, 0),
+      (["--default-temperature", "0"], "the most probable token", 0, 0.95, 0),
+    ] as [([String], String, Double, Double, Int)])
+    func whatHoldsWhereARequestDoesNotSayIsTold(options: [String], line: String, temperature: Double, topP: Double, topK: Int) throws {
+      let server = try RunningServer(options)
+      #expect(server.program.errorsSoFar.contains("where a request does not say: " + line))
+      let told = try server.get("/v1/models").json["data"]?.array?.first?["default_sampling"]
+      #expect(told?["temperature"]?.double == temperature && told?["top_p"]?.double == topP && told?["top_k"]?.exactInt == topK)
+      #expect(server.drain() == 0)
+    }
+
+    @Test func generateFollowsARecommendationWhereItIsAskedTo() throws {
+      func text(_ options: [String]) throws -> String {
+        let run = try Program.run(["generate", "--prompt", "In the beginning", "--max-new-tokens", "12", "--seed", "3"] + options)
+        #expect(run.status == 0, "\(run.errors)")
+        return run.output
+      }
+      let file = folder.file("generation.json")
+      try Data(#"{"do_sample": false, "temperature": 0.7}"#.utf8).write(to: URL(filePath: file))
+      #expect(try text(["--generation-config", "auto"]) == text(["--temperature", "0.8", "--top-p", "0.95"]))
+      #expect(try text(["--generation-config", file]) == text([]))
+      try Data(#"{"temperature": -1}"#.utf8).write(to: URL(filePath: file))
+      let run = try Program.run(["generate", "--prompt", "a", "--generation-config", file])
+      #expect(run.status != 0 && !run.isCrash && run.errors.contains("temperature"))
     }
 
     @Test(.timeLimit(.minutes(2))) func whatWasServedIsReported() throws {
