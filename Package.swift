@@ -68,6 +68,7 @@ let package = Package(
     layer(
       "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
     // 7
+    layer("ClusterCheck", ["JSON", "Machine"]),
     layer("Supervision", ["JSON", "Machine", "Telemetry", "Serving"]),
     layer(
       "Coordinator",
@@ -94,7 +95,7 @@ let package = Package(
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
         "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving", "StructuredOutput",
-        "Supervision", "OpenAIProtocol", "Coordinator", "LoadGenerator",
+        "ClusterCheck", "Supervision", "OpenAIProtocol", "Coordinator", "LoadGenerator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -145,6 +146,7 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
+    tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests("CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "Tensors", "TestSupport"]),
     tests("OpenAIProtocolTests", ["TestSupport", "OpenAIProtocol", "JSON"]),

@@ -26,10 +26,7 @@ package struct LinkProbe {
     nodes[communicator.rank.index] = Int64(node ?? -1)
     let probe = LinkProbe(
       communicator, hostOfRank: hostOfRank, nodeOfRank: try communicator.allReduce(nodes, .sum).map { Int($0) })
-    defer {
-      probe.outgoing.deallocate()
-      probe.incoming.deallocate()
-    }
+    defer { probe.free() }
     var samples = try probe.sharedMemory()
     for link in [LinkClass.sameNode, .sameHost, .otherHosts] {
       guard let pair = probe.pair(link) else { continue }
@@ -42,14 +39,25 @@ package struct LinkProbe {
   }
 
   private init(_ communicator: any Communicator, hostOfRank: [Int], nodeOfRank: [Int]) {
+    self.init(
+      communicator, byteCount: max(Self.pingPongBytes.max() ?? 0, (Self.exchangeBytes.max() ?? 0) * communicator.size),
+      hostOfRank: hostOfRank, nodeOfRank: nodeOfRank)
+  }
+
+  /// Room for messages of up to `byteCount` bytes, to be freed.
+  init(_ communicator: any Communicator, byteCount: Int, hostOfRank: [Int] = [], nodeOfRank: [Int] = []) {
     self.communicator = communicator
     self.hostOfRank = hostOfRank
     self.nodeOfRank = nodeOfRank
-    let most = max(Self.pingPongBytes.max() ?? 0, (Self.exchangeBytes.max() ?? 0) * communicator.size)
-    outgoing = .allocate(byteCount: most, alignment: 64)
-    incoming = .allocate(byteCount: most, alignment: 64)
+    outgoing = .allocate(byteCount: byteCount, alignment: 64)
+    incoming = .allocate(byteCount: byteCount, alignment: 64)
     // Touched now, not while being timed.
     for buffer in [outgoing, incoming] { buffer.initializeMemory(as: UInt8.self, repeating: 1) }
+  }
+
+  func free() {
+    outgoing.deallocate()
+    incoming.deallocate()
   }
 
   private func joins(_ a: Int, _ b: Int, _ link: LinkClass) -> Bool {
@@ -92,7 +100,7 @@ package struct LinkProbe {
   }
 
   /// Half of the way there and back.
-  private func pingPong(_ pair: (Int, Int), bytes: Int) throws -> Double {
+  func pingPong(_ pair: (Int, Int), bytes: Int) throws -> Double {
     let (first, second) = pair
     let rank = communicator.rank.index
     let peer = Rank(rank == first ? second : first)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Fabric
 import Glibc
+import Machine
 
 @main
 struct Martinet: ParsableCommand {
@@ -13,10 +14,20 @@ struct Martinet: ParsableCommand {
       Results do not depend on the number of ranks or threads.
       """,
     version: "0.1.0",
-    subcommands: [Generate.self, Serve.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self, Quantize.self, Checksum.self, TopologyCommand.self, Bench.self])
+    subcommands: [Generate.self, Serve.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self, Check.self, Quantize.self, Checksum.self, TopologyCommand.self, Bench.self])
+
+  /// "0.1.0 (build 0123456789abcdef)": what tells this program from others, for reports and comparisons.
+  static var versionAndBuild: String {
+    "\(configuration.version) (build \((try? ProgramFile.build()) ?? "unknown"))"
+  }
 
   /// Parses and runs; under a launcher every rank does, and rank 0 alone speaks.
   static func main() {
+    // The build is found by reading the whole program, which other commands need not wait for.
+    if CommandLine.arguments.dropFirst() == ["--version"] {
+      if Launch.earlyRank == 0 { show(versionAndBuild) }
+      Glibc.exit(0)
+    }
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -15,6 +15,7 @@ cluster.sh up N [BANDWIDTH]       N hosts, each linked with BANDWIDTH (as tc wri
 cluster.sh bandwidth BANDWIDTH    change it while they live
 cluster.sh counters               a line for each host: name, bytes sent, bytes received, by its interface's own count
 cluster.sh run RANKS_PER_HOST COMMAND…   mpirun COMMAND over all hosts; exits as it does
+cluster.sh check PROGRAM OPTION…         PROGRAM check of all hosts, with options; exits as it does
 cluster.sh down                   remove everything
 TEXT
 }
@@ -24,7 +25,7 @@ fail() {
   exit 1
 }
 
-hosts() { ip netns list | awk '{print $1}' | grep "^$prefix[0-9]*\$" | sort -V || true; }
+hosts() { ip netns list | awk '{print $1}' | grep "^${prefix}[0-9]*\$" | sort -V || true; }
 
 need() {
   [ "$(id -u)" -eq 0 ] || fail "namespaces need root"
@@ -85,6 +86,25 @@ down() {
   done
 }
 
+# What mpirun needs to reach the hosts. Hosts that share cores must give them up while they wait.
+reach=(--mca plm_rsh_agent "$here/launch-agent.sh" --mca btl "tcp,vader,self" --mca btl_tcp_if_include "$subnet.0/24"
+  --mca oob_tcp_if_include "$subnet.0/24" --mca btl_vader_single_copy_mechanism none --mca mpi_yield_when_idle 1)
+
+check() {
+  local first names
+  first=$(hosts | head -n 1)
+  [ -n "$first" ] || fail "there are no hosts; start with: cluster.sh up N"
+  names=$(mktemp)
+  # Beside those that live, those that a caller adds in HOSTS.
+  { hosts; printf '%s\n' "${HOSTS:-}"; } | sed '/^$/d' >"$names"
+  "$here/launch-agent.sh" "$first" "$(printf '%q ' "$1" check --hostfile "$names" "${@:2}" -- "${reach[@]}")" || {
+    local status=$?
+    rm -f "$names"
+    return $status
+  }
+  rm -f "$names"
+}
+
 run() {
   local ranks=$1 count first
   shift
@@ -94,10 +114,7 @@ run() {
   first=$(hosts | head -n 1)
   local list
   list=$(hosts | sed "s/\$/:$ranks/" | paste -sd, -)
-  # Hosts that share cores must give them up while they wait.
-  local line=(mpirun --allow-run-as-root --mca plm_rsh_agent "$here/launch-agent.sh" --mca btl "tcp,vader,self"
-    --mca btl_tcp_if_include "$subnet.0/24" --mca oob_tcp_if_include "$subnet.0/24" --mca btl_vader_single_copy_mechanism none
-    --mca mpi_yield_when_idle 1 --host "$list" --bind-to none -n $((count * ranks)) "$@")
+  local line=(mpirun --allow-run-as-root "${reach[@]}" --host "$list" --bind-to none -n $((count * ranks)) "$@")
   "$here/launch-agent.sh" "$first" "$(printf '%q ' "${line[@]}")"
 }
 
@@ -110,6 +127,7 @@ case ${1:-} in
       ip netns exec "$host" sh -c "echo $host \$(cat /sys/class/net/eth0/statistics/tx_bytes /sys/class/net/eth0/statistics/rx_bytes)"
     done ;;
   run) need; shift; [ $# -ge 2 ] || { usage >&2; exit 2; }; run "$@" ;;
+  check) need; shift; [ $# -ge 1 ] || { usage >&2; exit 2; }; check "$@" ;;
   down) need; down ;;
   *) usage >&2; exit 2 ;;
 esac

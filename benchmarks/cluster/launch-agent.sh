@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What mpirun calls in place of ssh: launch-agent.sh HOST COMMAND…  Runs the command in the namespace that plays the host, under its
-# name, with a /dev/shm of its own, on its share of this machine's cores.
+# name, with a /dev/shm of its own, on its share of this machine's cores. Where CLUSTER_NODE_SETUP names a script, it is called before, with
+# the host's name: what it mounts is seen by the command only, so that hosts can differ.
 set -euo pipefail
 
 host=$1
@@ -17,7 +18,9 @@ else
   mine=$(((number - 1) % cores))
 fi
 # As ssh does: the words are put together, and a shell takes them apart.
+# shellcheck disable=SC2016  # for the shell within
 exec ip netns exec "$host" unshare --uts --mount --propagation private bash -c '
   hostname "$1"
   mount -t tmpfs tmpfs /dev/shm
+  if [ -n "${CLUSTER_NODE_SETUP:-}" ]; then "$CLUSTER_NODE_SETUP" "$1"; fi
   exec taskset -c "$2" bash -c "$3"' agent "$host" "$mine" "$*"

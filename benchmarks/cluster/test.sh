@@ -62,6 +62,35 @@ echo "decode sent $all bytes to other hosts, $payload of it rows; $(awk -v a="$a
 offsets=$(grep -oE '"offset_ns":-?[0-9.e+]+' "$scratch/report" | cut -d: -f2)
 awk '{ if ($1 > 2e6 || $1 < -2e6) exit 1 }' <<<"$offsets" || fail "clocks of one machine differ by: $offsets ns"
 
+# The check before a run: hosts that are alike are well, and each that is not is named with its reason.
+"$cluster" check "$program" >"$scratch/check" 2>"$scratch/errors" || fail "check of three hosts alike: $(cat "$scratch/check" "$scratch/errors")"
+grep -q '^ok  *links ' "$scratch/check" || fail "check does not tell of links: $(cat "$scratch/check")"
+grep -q 'eth0 10\.213\.77\.2' "$scratch/check" || fail "check does not tell which interface is used: $(cat "$scratch/check")"
+different() { # WORDS SETUP OPTION…: the check fails, with the third host's name and these words in one row
+  local words=$1
+  # shellcheck disable=SC2016  # for the script that is written
+  printf '#!/bin/bash\n[ "$1" = martinet-node3 ] || exit 0\n%s\n' "$2" >"$scratch/setup"
+  chmod +x "$scratch/setup"
+  CLUSTER_NODE_SETUP=$scratch/setup "$cluster" check "$program" "${@:3}" >"$scratch/check" 2>"$scratch/errors" &&
+    fail "check finds nothing where the third host differs: $2: $(cat "$scratch/check")"
+  grep -q "^problem.*$words" "$scratch/check" || fail "check does not say \"$words\" after $2: $(cat "$scratch/check" "$scratch/errors")"
+  echo "check: $(grep -m 1 "^problem.*$words" "$scratch/check")"
+}
+cp -r "$(dirname "$program")/martinet_DemoModel.resources/demo-model" "$scratch/model"
+cp -r "$scratch/model" "$scratch/other"
+sed 's/"rope_theta": *[0-9.]*/"rope_theta": 9999.0/' "$scratch/model/config.json" >"$scratch/other/config.json"
+printf '#!/bin/sh\necho "Usage: martinet <subcommand>" >&2\nexit 64\n' >"$scratch/script"
+chmod +x "$scratch/script"
+different 'not the same everywhere.*martinet-node3' "mount --bind $scratch/other $scratch/model" --model "$scratch/model"
+different 'martinet-node3' "mount -t tmpfs tmpfs $scratch/model" --model "$scratch/model"
+different 'martinet-node3 has no program' "mount -t tmpfs tmpfs $(dirname "$program")"
+different 'martinet-node3 is an older version' "mount --bind $scratch/script $program"
+different 'martinet-node3 did not answer within 10 s' 'sleep 100' --timeout 10
+HOSTS=martinet-node9 "$cluster" check "$program" --timeout 10 >"$scratch/check" 2>"$scratch/errors" &&
+  fail "check finds nothing where a host is not there"
+grep -q '^problem.*martinet-node9' "$scratch/check" || fail "check does not name a host that is not there: $(cat "$scratch/check" "$scratch/errors")"
+echo "check: $(grep -m 1 '^problem.*martinet-node9' "$scratch/check")"
+
 # A rank that is killed ends the run at once, and nothing is left of it.
 "$cluster" run 1 "$program" bench generate --batch 8 --prompt-length 64 --output-length 400 --repetitions 1000 >"$scratch/out" 2>"$scratch/errors" &
 launcher=$!

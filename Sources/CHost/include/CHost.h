@@ -35,5 +35,9 @@ int host_pipe(int ends[_Nonnull 2]);
 int host_spawn(const char *_Nullable const *_Nonnull arguments, const char *_Nullable const *_Nonnull environment,
                const int streams[_Nonnull 3], int32_t *process);
 
+// A number that two files share only when, in all likelihood, they are the same; for mistakes, not for attackers. Returns 0 or
+// an errno.
+int host_file_digest(const char *path, uint64_t *digest);
+
 #pragma clang assume_nonnull end
 #endif

@@ -1,0 +1,48 @@
+import JSON
+
+/// What messages between two ranks of different hosts were measured to take.
+package struct LinkFacts: Sendable, Equatable {
+  package var first: Int
+  package var second: Int
+  /// Half of the way there and back of the smallest message.
+  package var latency: Double
+  package var bytesPerSecond: Double
+
+  package init(first: Int, second: Int, latency: Double, bytesPerSecond: Double) {
+    (self.first, self.second, self.latency, self.bytesPerSecond) = (first, second, latency, bytesPerSecond)
+  }
+
+  package var json: JSONValue {
+    [
+      "ranks": [.int(first), .int(second)], "latency_seconds": .double(latency), "bytes_per_second": .double(bytesPerSecond),
+    ]
+  }
+
+  package init(json: JSONValue) throws(MalformedFacts) {
+    let ranks = try json.list("ranks") { value throws(MalformedFacts) in value.exactInt }
+    guard ranks.count == 2 else { throw MalformedFacts(reason: "a link without two ranks") }
+    (first, second) = (ranks[0], ranks[1])
+    latency = try json.finite("latency_seconds")
+    bytesPerSecond = try json.finite("bytes_per_second")
+  }
+}
+
+/// What the ranks of a run found together.
+package struct ClusterFacts: Sendable, Equatable {
+  /// By rank.
+  package var ranks: [RankFacts]
+  package var links: [LinkFacts]
+
+  package init(ranks: [RankFacts], links: [LinkFacts]) { (self.ranks, self.links) = (ranks, links) }
+
+  package var json: JSONValue { ["ranks": .array(ranks.map(\.json)), "links": .array(links.map(\.json))] }
+
+  package init(json: JSONValue) throws(MalformedFacts) {
+    ranks = try json.list("ranks") { value throws(MalformedFacts) in try RankFacts(json: value) }
+    links = try json.list("links") { value throws(MalformedFacts) in try LinkFacts(json: value) }
+    for link in links where !ranks.indices.contains(link.first) || !ranks.indices.contains(link.second) {
+      throw MalformedFacts(reason: "a link of ranks that there are not")
+    }
+    guard ranks.indices.allSatisfy({ ranks[$0].rank == $0 }) else { throw MalformedFacts(reason: "ranks out of order") }
+  }
+}

@@ -1,0 +1,34 @@
+import JSON
+
+/// What one host has of the model.
+package struct ModelFacts: Sendable, Equatable {
+  package var path: String
+  /// Of configuration, index and headers, in hexadecimal; empty where the folder cannot be read.
+  package var fingerprint: String
+  package var family: String
+  package var expertLayerCount: Int
+  package var byteCount: Int
+  /// Why it cannot be run; nil where nothing stands against it.
+  package var failure: String?
+
+  package init(path: String, fingerprint: String = "", family: String = "", expertLayerCount: Int = 0, byteCount: Int = 0, failure: String? = nil) {
+    (self.path, self.fingerprint, self.family) = (path, fingerprint, family)
+    (self.expertLayerCount, self.byteCount, self.failure) = (expertLayerCount, byteCount, failure)
+  }
+
+  var json: JSONValue {
+    [
+      "path": .string(path), "fingerprint": .string(fingerprint), "family": .string(family),
+      "expert_layers": .int(expertLayerCount), "bytes": .int(byteCount), "failure": failure.map { .string($0) } ?? .null,
+    ]
+  }
+
+  init(json: JSONValue) throws(MalformedFacts) {
+    path = try json.text("path")
+    fingerprint = try json.text("fingerprint")
+    family = try json.text("family")
+    expertLayerCount = try json.count("expert_layers")
+    byteCount = try json.count("bytes")
+    failure = json["failure"]?.string
+  }
+}

@@ -1,0 +1,104 @@
+import Checkpoints
+import ClusterCheck
+import ExpertParallelism
+import Fabric
+import Glibc
+import Inference
+import Kernels
+import Machine
+import MoEModel
+
+/// One process of a check: what it finds on its host, and with the other ranks.
+struct RankCheck {
+  private let command: Check
+
+  init(_ command: Check) { self.command = command }
+
+  /// What this process alone can tell.
+  func hostFacts() throws -> HostFacts { try facts(of: try Topology.discover(), opened().facts) }
+
+  private func facts(of topology: Topology, _ model: ModelFacts) throws -> HostFacts {
+    try HostFacts(
+      topology: topology, version: Martinet.configuration.version, openMPI: Launch.libraryVersion,
+      instructionSet: InstructionSet.best.rawValue, options: command.model.arguments.joined(separator: " "), model: model)
+  }
+
+  private struct Opened {
+    var facts: ModelFacts
+    var model: (folder: CheckpointFolder, description: DecoderDescription)?
+  }
+
+  /// The model, as far as it can be opened.
+  private func opened() -> Opened {
+    let path = command.model.model ?? "the demonstration model"
+    do {
+      let folder = try CheckpointFolder(path: try command.model.folder())
+      let description = try ModelConfiguration.read(folder).holding(command.model.weights)
+      let facts = ModelFacts(
+        path: path, fingerprint: folder.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+        family: description.family, expertLayerCount: description.mixture == nil ? 0 : description.mixtureLayers.count,
+        byteCount: folder.totalByteCount)
+      return Opened(facts: facts, model: (folder, description))
+    } catch {
+      return Opened(facts: ModelFacts(path: path, failure: "\(error)"))
+    }
+  }
+
+  /// What all ranks find, on rank 0; nil elsewhere. Collective.
+  func facts(_ communicator: any Communicator) throws -> ClusterFacts? {
+    communicator.stallLimit = .seconds(command.timeout)
+    let plan = try HostPlan.make(on: communicator, threadsPerRank: command.model.threads)
+    communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
+    var opened = opened()
+    let needs = needs(&opened, plan, communicator)
+    let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
+    // Wall clocks, which logs and certificates go by.
+    let clocks = try PeerClocks(communicator, now: Self.wallClock)
+    try clocks.align(communicator)
+    let links = try LinkProbe.measure(communicator, pairs: Self.pairs(clocks.hostOfRank))
+    let clock = clocks.estimates[communicator.rank.index]
+    let mine = RankFacts(
+      rank: communicator.rank.index, host: host, workerCores: plan.assignment.cores, sharesCores: plan.assignment.oversubscribed,
+      ranksOnHost: plan.ranksOnHost, weightBytes: needs?.weights, cacheBytes: needs?.cache, clockOffset: clock.offset / 1e9,
+      clockError: clock.error / 1e9, addressesInUse: NetworkInterface.addressesInUse().sorted())
+    guard let all = try communicator.gather(Array(mine.json.text().utf8), to: Rank(0)) else { return nil }
+    return ClusterFacts(
+      ranks: try all.map { try RankFacts(json: try .init(parsing: $0)) },
+      links: links.map {
+        LinkFacts(first: $0.first.index, second: $0.second.index, latency: $0.latency, bytesPerSecond: $0.bytesPerSecond)
+      })
+  }
+
+  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
+  private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (weights: Int, cache: Int)? {
+    guard let (folder, description) = opened.model else { return nil }
+    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
+    let rank = communicator.rank
+    do {
+      let budget = try WeightBudget.measure(description, folder: folder, workerCount: plan.assignment.cores.count) { _, expert in
+        placement.owners[expert] == rank
+      }
+      let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? Session.defaultCacheTokens)
+      let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache).multipliedReportingOverflow(by: blocks)
+      return (budget.memoryBytes, overflows ? .max : cache)
+    } catch {
+      opened.facts.failure = "\(error)"
+      return nil
+    }
+  }
+
+  /// The first rank of each host with rank 0, and with the next host's.
+  private static func pairs(_ hostOfRank: [Int]) -> [(Rank, Rank)] {
+    let leaders = Set(hostOfRank).sorted().map { Rank($0) }
+    guard let first = leaders.first else { return [] }
+    let star = leaders.dropFirst().map { (first, $0) }
+    let ring = zip(leaders.dropFirst(), leaders.dropFirst(2)).map { ($0, $1) }
+    return star + ring
+  }
+
+  private static func wallClock() -> UInt64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return UInt64(max(0, time.tv_sec)) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+  }
+}
