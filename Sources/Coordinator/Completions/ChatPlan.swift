@@ -36,7 +36,8 @@ struct ChatPlan: Sendable {
     startsInReasoning = format.opensReasoning(prompt: rendered)
     stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
     maxNewTokens = try TokenRoom(
-      promptCount: prompt.count, contextLength: contextLength, param: request.promptName
+      promptCount: prompt.count, contextLength: contextLength, modelLength: facts.maximumPositions,
+      param: request.promptName
     ).maxNewTokens(asked: request.maxTokens, mustFit: request.maxTokensMustFit)
     let grammar = try OutputGrammar.of(request, tools: tools, format: format, startsInReasoning: startsInReasoning)
     try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
@@ -63,12 +64,14 @@ struct ChatPlan: Sendable {
 struct TokenRoom {
   let promptCount: Int
   let contextLength: Int
+  /// What the model could hold in a larger cache.
+  let modelLength: Int
   let param: String
 
   /// Throws when the prompt alone does not fit.
   func checkPrompt() throws(APIError) {
     guard promptCount <= contextLength else {
-      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, param: param, generates: false)
+      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param, generates: false)
     }
   }
 
@@ -76,12 +79,13 @@ struct TokenRoom {
   func maxNewTokens(asked: Int?, mustFit: Bool = true) throws(APIError) -> Int {
     let room = contextLength - promptCount
     guard room >= 1 else {
-      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, param: param)
+      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param)
     }
     guard let asked else { return room }
     guard asked <= room else {
       if !mustFit { return room }
-      throw .outputTooLong(promptTokens: promptCount, maxTokens: asked, contextLength: contextLength)
+      throw .outputTooLong(
+        promptTokens: promptCount, maxTokens: asked, contextLength: contextLength, modelLength: modelLength)
     }
     return asked
   }

@@ -47,7 +47,7 @@ struct CompletionPlan: Sendable {
       guard !tokens.isEmpty else {
         throw .invalidRequest("'prompt' has no tokens: there is nothing to continue", param: "prompt")
       }
-      let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, param: "prompt")
+      let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, modelLength: facts.maximumPositions, param: "prompt")
       let count: Int
       if request.maxTokens == 0 {
         try room.checkPrompt()

@@ -56,23 +56,25 @@ extension ChatPage {
       return key ? { Authorization: `Bearer ${key}` } : {};
     }
 
-    /// What a refusal says of itself: OpenAI's form of errors, or else its status.
+    /// A refusal as an error: OpenAI's form of it, or else its status.
     async function refusal(response) {
       let text = "";
+      let code = "";
       try {
         const body = await response.json();
         text = body?.error?.message ?? (typeof body?.error === "string" ? body.error : "");
+        code = body?.error?.code ?? "";
       } catch { /* No JSON: the status must do. */ }
       if (!text) text = `the server answered ${response.status} ${response.statusText}`;
       if (response.status === 401) text += " – enter an API key under Settings.";
       const wait = response.headers.get("Retry-After");
       if (response.status === 429 && wait) text += ` – it asks to wait ${wait} s.`;
-      return text;
+      return Object.assign(new Error(text), { status: response.status, code });
     }
 
     async function getJSON(path, limit = 5000) {
       const response = await fetch(path, { headers: headers(), cache: "no-store", signal: AbortSignal.timeout(limit) });
-      if (!response.ok) throw Object.assign(new Error(await refusal(response)), { status: response.status });
+      if (!response.ok) throw await refusal(response);
       return response.json();
     }
     """#

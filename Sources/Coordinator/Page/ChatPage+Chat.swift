@@ -2,84 +2,29 @@ extension ChatPage {
   /// The conversation: what was said, and the answer under way.
   static let chat = #"""
     const state = { model: "", messages: [], abort: null };
-    const log = byId("log");
-    const input = byId("input");
 
-    const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 60;
-    const goToEnd = () => { log.scrollTop = log.scrollHeight; };
+    /// Whether the server refused what was asked, so that asking again is no use before something is changed.
+    const isRefusal = (error) => [400, 413, 422].includes(error.status);
 
-    /// Changes the log, and stays at its end unless the reader has left it.
-    function keepEnd(change) {
-      const follows = isAtEnd();
-      change();
-      if (follows) goToEnd();
+    /// A turn that was refused leaves the conversation, or every later one would be refused for it. Returns what may be done about it.
+    function refused(turn, error) {
+      state.messages = state.messages.filter((message) => message !== turn);
+      turn.element?.classList.add("unsent");
+      const leave = () => turn.element?.remove();
+      const actions = [
+        ["Change it", () => { leave(); input.value = turn.content; fitInput(); input.focus(); }],
+        ["Try again", () => { leave(); say(turn.content); }],
+      ];
+      if (error.code === "context_length_exceeded" && state.messages.length > 0) {
+        actions.push(["Try again without what was said before", () => {
+          leave();
+          state.messages = [];
+          log.append(make("div", "parting", "What is above is not sent any more."));
+          say(turn.content);
+        }]);
+      }
+      return actions;
     }
-
-    /// The place where one answer appears; drawing waits for the screen, however fast tokens come.
-    class AnswerView {
-      constructor() {
-        this.content = "";
-        this.reasoning = "";
-        this.text = make("div", "text");
-        this.thought = make("div");
-        this.summary = make("summary", "", "Thinking …");
-        this.details = make("details", "thought", this.summary, this.thought);
-        this.details.hidden = true;
-        this.foot = make("div", "foot");
-        this.element = make("article", "answer under-way", this.details, this.text, this.foot);
-        this.element.setAttribute("aria-label", "Answer");
-        this.isWaiting = false;
-        this.foot.append("waiting for the first token …");
-      }
-
-      add(content, reasoning) {
-        if (this.content === "" && this.reasoning === "") this.foot.replaceChildren();
-        this.content += content;
-        this.reasoning += reasoning;
-        if (this.isWaiting) return;
-        this.isWaiting = true;
-        requestAnimationFrame(() => { this.isWaiting = false; keepEnd(() => this.draw()); });
-      }
-
-      draw() {
-        const words = this.content.trimStart();
-        showText(this.text, words);
-        if (this.reasoning === "") return;
-        this.details.hidden = false;
-        this.thought.textContent = this.reasoning.trim();
-        if (words !== "") this.summary.textContent = "Thoughts";
-      }
-
-      /// Ends the answer: with figures, or with words of what went wrong.
-      end(words, failure, retry) {
-        keepEnd(() => {
-          this.draw();
-          if (this.reasoning !== "") this.summary.textContent = "Thoughts";
-          this.element.classList.remove("under-way");
-          this.foot.replaceChildren(...words.map((word) => make("span", "", word)));
-          const copy = make("button", "plain", "Copy");
-          copy.type = "button";
-          copy.addEventListener("click", () => copyText(this.content.trimStart(), copy));
-          if (this.content !== "") this.foot.prepend(copy);
-          if (failure) {
-            const again = make("button", "", "Try again");
-            again.type = "button";
-            again.addEventListener("click", () => { this.element.remove(); retry(); });
-            const box = make("div", "error", failure);
-            box.setAttribute("role", "alert");
-            this.foot.before(box);
-            this.foot.append(again);
-          }
-        });
-      }
-    }
-
-    async function copyText(text, button) {
-      // Only pages of safe origins may use the clipboard.
-      try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; } catch { button.textContent = "Not allowed"; }
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    }
-
     function setBusy(isBusy) {
       byId("send").hidden = isBusy;
       byId("stop").hidden = !isBusy;
@@ -94,7 +39,8 @@ extension ChatPage {
       state.abort = abort;
       setBusy(true);
       const system = byId("system").value.trim();
-      const messages = [...(system ? [{ role: "system", content: system }] : []), ...state.messages];
+      const turns = state.messages.map(({ role, content }) => ({ role, content }));
+      const messages = [...(system ? [{ role: "system", content: system }] : []), ...turns];
       const asked = state.messages;
       const keep = () => {
         // After "New chat" nobody remembers it; an empty answer is no turn.
@@ -114,7 +60,9 @@ extension ChatPage {
           // What the network itself fails with is a TypeError.
           const network = view.content || view.reasoning ? "The connection broke off" : "The server cannot be reached";
           const words = error instanceof TypeError ? `${network} (${error.message}).` : `Failed: ${error.message}`;
-          view.end([], words, ask);
+          const turn = asked.at(-1);
+          const mayBeDropped = asked === state.messages && turn?.role === "user" && isRefusal(error);
+          view.end([], words, mayBeDropped ? refused(turn, error) : [["Try again", ask]]);
           if (/API key/i.test(words)) { showSettings(true); byId("key").focus(); }
         }
       } finally {
@@ -131,12 +79,18 @@ extension ChatPage {
       const invalid = ["temperature", "max-tokens", "seed"].map(byId).find((field) => !field.checkValidity());
       if (invalid) { showSettings(true); invalid.reportValidity(); return; }
       byId("welcome")?.remove();
-      // An answer that failed is asked for again with the new words.
-      const last = state.messages.at(-1);
-      if (last?.role === "user") last.content += `\n\n${text}`; else state.messages.push({ role: "user", content: text });
-      log.append(make("div", "mine", text));
       input.value = "";
       fitInput();
+      say(text);
+    }
+
+    /// Adds a turn of the user's, and asks for its answer.
+    function say(text) {
+      const element = make("div", "mine", text);
+      log.append(element);
+      // An answer that failed is asked for again with the new words.
+      const last = state.messages.at(-1);
+      if (last?.role === "user") last.content += `\n\n${text}`; else state.messages.push({ role: "user", content: text, element });
       ask();
     }
 

@@ -51,10 +51,12 @@ extension ChatPage {
 
     function showFacts(facts) {
       if (!facts) { byId("facts").textContent = ""; return; }
+      // What requests are held to: the cache may have room for less than the model.
+      const held = facts.cache_tokens > 0 ? Math.min(facts.maximum_positions, facts.cache_tokens) : facts.maximum_positions;
       const experts = facts.expert_count > 0 ? `, ${facts.experts_per_token} of ${facts.expert_count} experts a token` : "";
       byId("facts").textContent =
         `${facts.family}: ${plural(facts.layer_count, "layer")}${experts} · ${plural(facts.rank_count, "rank")} of `
-        + `${plural(facts.threads_per_rank, "thread")} (${facts.instruction_set}) · up to ${count(facts.maximum_positions)} tokens of context, `
+        + `${plural(facts.threads_per_rank, "thread")} (${facts.instruction_set}) · up to ${count(held)} tokens of context${held < facts.maximum_positions ? ` (the model’s ${count(facts.maximum_positions)} need a larger cache)` : ""}, `
         + `${plural(facts.sequences, "sequence")} at once`;
     }
 

@@ -38,7 +38,7 @@ extension ChatPage {
       const response = await fetch("v1/chat/completions", {
         method: "POST", headers: { "Content-Type": "application/json", ...headers() }, body: JSON.stringify(request), signal,
       });
-      if (!response.ok) throw new Error(await refusal(response));
+      if (!response.ok) throw await refusal(response);
       await readEvents(response.body, (data) => {
         if (data === "[DONE]") { answer.isDone = true; return; }
         let event;
@@ -74,39 +74,6 @@ extension ChatPage {
       }
       if (answer.finish === "length") words.push("cut off: no more tokens were allowed");
       return words;
-    }
-    """#
-
-  /// The little of Markdown that answers need to be readable: fenced and inline code, bold, headings.
-  static let answerText = #"""
-    function showInline(parent, text) {
-      let end = 0;
-      for (const match of text.matchAll(/`([^`\n]+)`|\*\*([^*\n]+)\*\*|^#{1,6} +(.+)\n?/gm)) {
-        parent.append(text.slice(end, match.index));
-        if (match[1] !== undefined) parent.append(make("code", "", match[1]));
-        else if (match[2] !== undefined) parent.append(make("strong", "", match[2]));
-        else parent.append(make("strong", "title", match[3].replaceAll("**", "")));
-        end = match.index + match[0].length;
-      }
-      parent.append(text.slice(end));
-    }
-
-    /// Replaces what `element` shows by `text`; a fence that is still open runs to the end.
-    function showText(element, text) {
-      element.replaceChildren();
-      text.split(/^ {0,3}```/m).forEach((part, index, parts) => {
-        if (index % 2 === 0) {
-          // Blank lines beside a block are its margin.
-          const after = index > 0 ? part.replace(/^[^\n]*\n*/, "") : part;
-          showInline(element, index + 1 < parts.length ? after.replace(/\n+$/, "") : after);
-        } else {
-          const lineEnd = part.indexOf("\n");
-          const code = make("code", "", lineEnd < 0 ? "" : part.slice(lineEnd + 1).replace(/\n$/, ""));
-          const block = make("pre", "", code);
-          block.tabIndex = 0;
-          element.append(block);
-        }
-      });
     }
     """#
 }

@@ -62,8 +62,23 @@ extension ChatPage {
     .text code { background: var(--card); border-radius: 4px; padding: 1px 4px; font: 13px/1.5 ui-monospace, monospace; }
     .text pre { background: var(--card); border-radius: 8px; padding: 10px 14px; margin: 8px 0; overflow-x: auto; white-space: pre; }
     .text pre code { background: none; padding: 0; }
-    .text strong.title { display: block; font-size: 16px; }
-    .answer.under-way .text:last-of-type::after { content: "▍"; color: var(--accent); animation: blink 1s steps(2) infinite; }
+    .text > * { margin: 0 0 10px; } .text > :last-child { margin-bottom: 0; }
+    .text :is(h3, h4, h5, h6) { font-size: 15px; line-height: 1.35; margin: 14px 0 6px; } .text h3 { font-size: 18px; } .text h4 { font-size: 16px; }
+    .text > :first-child { margin-top: 0; }
+    .text :is(ul, ol) { padding-left: 24px; } .text li > :is(ul, ol, pre, blockquote, .table) { margin: 2px 0; } .text li > p { margin: 4px 0; }
+    .text li.task { list-style: none; margin-left: -20px; }
+    .text blockquote { border-left: 3px solid var(--rule); padding-left: 12px; color: var(--weak); }
+    .text blockquote > * { margin: 0 0 6px; }
+    .text hr { border: 0; border-top: 1px solid var(--rule); height: 0; width: 100%; }
+    .text a { color: var(--accent); }
+    .table { overflow-x: auto; } .table table { border-collapse: collapse; white-space: normal; overflow-wrap: normal; }
+    .table :is(th, td) { border: 1px solid var(--rule); padding: 4px 10px; text-align: left; } .table th { background: var(--card); }
+    .table .right { text-align: right; font-variant-numeric: tabular-nums; } .table .center { text-align: center; }
+    .mine.unsent { background: none; border: 1px dashed var(--bad); color: var(--weak); }
+    .mine.unsent::after { content: "not part of the conversation"; display: block; font-size: 12px; color: var(--bad); }
+    .parting { text-align: center; font-size: 13px; color: var(--weak); border-top: 1px solid var(--rule); padding-top: 6px; }
+    .answer.under-way .text:is(:empty, :not(:has(> :is(p, ul, ol):last-child)))::after, .answer.under-way .text > p:last-child::after,
+    .answer.under-way .text > :is(ul, ol):last-child > li:last-child::after { content: "▍"; color: var(--accent); animation: blink 1s steps(2) infinite; }
     @keyframes blink { to { opacity: 0; } }
     @media (prefers-reduced-motion: reduce) { * { animation: none !important; } }
     .thought { border-left: 3px solid var(--rule); padding-left: 12px; margin-bottom: 8px; color: var(--weak); font-size: 14px; }

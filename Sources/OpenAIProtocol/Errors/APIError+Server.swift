@@ -38,21 +38,32 @@ extension APIError {
     status: 401, code: "invalid_api_key",
     message: "a valid API key is needed: send the header 'Authorization: Bearer KEY'")
 
+  /// `modelLength`: what the model itself could hold, where the server's cache holds less.
   package static func promptTooLong(
-    promptTokens: Int, contextLength: Int, param: String = "messages", generates: Bool = true
+    promptTokens: Int, contextLength: Int, modelLength: Int? = nil, param: String = "messages", generates: Bool = true
   ) -> APIError {
     APIError(
       status: 400, code: "context_length_exceeded", param: param,
-      message: "the prompt has \(promptTokens) tokens, but this model's context holds \(contextLength)"
-        + (generates ? ", and one more must be generated" : "") + ": shorten the prompt")
+      message: "the prompt has \(promptTokens) tokens, but \(holder(contextLength, modelLength))"
+        + (generates ? ", and one more must be generated" : "") + ": shorten the prompt" + remedy(contextLength, modelLength))
   }
 
   /// A prompt that fits, with an output that does not.
-  package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int) -> APIError {
+  package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int, modelLength: Int? = nil) -> APIError {
     APIError(
       status: 400, code: "context_length_exceeded", param: "max_tokens",
       message: "the prompt has \(promptTokens) tokens and 'max_tokens' asks for \(maxTokens) more, "
-        + "but this model's context holds \(contextLength): lower 'max_tokens' or shorten the prompt")
+        + "but \(holder(contextLength, modelLength)): lower 'max_tokens' or shorten the prompt" + remedy(contextLength, modelLength))
+  }
+
+  private static func holder(_ contextLength: Int, _ modelLength: Int?) -> String {
+    guard let modelLength, modelLength > contextLength else { return "this model's context holds \(contextLength)" }
+    return "this server's cache holds \(contextLength)"
+  }
+
+  private static func remedy(_ contextLength: Int, _ modelLength: Int?) -> String {
+    guard let modelLength, modelLength > contextLength else { return "" }
+    return "; the model can hold \(modelLength), where the server is started with a larger --kv-cache-tokens"
   }
 
   package static func queueFull(limit: Int, retryAfter: Int) -> APIError {
