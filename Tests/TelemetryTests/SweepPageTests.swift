@@ -45,6 +45,33 @@ struct SweepPageTests {
     #expect(page.json["runs"]?.array?.count == 4 && page.json["limits"]?.array?.count == 2)
   }
 
+  /// Ranks that take turns on a core make every phase longer: no phase is to be blamed.
+  @Test func whereRanksShareCoresThatIsTheLimit() {
+    var crowded = result(ranks: 4, batch: 4, experts: 0.9, tokensPerSecond: 110)
+    for rank in crowded.report.account.ranks.indices { crowded.report.account.ranks[rank].sharesCores = true }
+    let page = SweepPage(title: "s", results: [result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100), crowded])
+    #expect(
+      page.sentences == [
+        "decode, 4 sequences, prompts of 8: limited at 1 rank by the experts' own work (90 % of a step), at 4 ranks by cores that ranks share; efficiency at 4 ranks 28 %"
+      ])
+  }
+
+  @Test func aRunTellsWhenWhereByWhatAndHowFarItsRepetitionsLieApart() throws {
+    var run = result(ranks: 2, batch: 4, experts: 0.7, tokensPerSecond: 150)
+    (run.report.subject.date, run.report.subject.program) = ("2026-01-02T03:04:05Z", "martinet 1 (build 00)")
+    run.report.subject.instructionSet = "avx2"
+    run.report.rates = [[], [120, 150, 160]]
+    for rank in 0..<2 { run.report.account.ranks[rank].processor = "Some \"fast\" CPU" }
+    let page = SweepPage(title: "s", results: [run])
+    #expect(
+      page.circumstances
+        == "1 run · 2026-01-02T03:04:05Z · martinet 1 (build 00) · Some \"fast\" CPU · avx2 · 1 thread a rank · repetitions of a run differ by up to 33 %")
+    let row = try #require(page.json["runs"]?.array?.first)
+    #expect(row["tokens_per_second_least"]?.double == 120 && row["tokens_per_second_most"]?.double == 160 && row["repetitions"]?.exactInt == 3)
+    #expect(row["threads"]?.exactInt == 1 && row["shares_cores"]?.bool == false && row["date"]?.string == "2026-01-02T03:04:05Z")
+    #expect(page.csv.contains("\"Some \"\"fast\"\" CPU\"") && page.html.contains("2026-01-02"))
+  }
+
   @Test func thePageNeedsNothingElseAndEscapesItsTitle() {
     let html = page.html
     #expect(html.contains("A &lt;study&gt;") && !html.contains("A <study>"))

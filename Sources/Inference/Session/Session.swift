@@ -95,7 +95,7 @@ package final class Session {
     }
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
-      telemetry: telemetry, clocks: clocks, numaNode: host.numaNode)
+      telemetry: telemetry, clocks: clocks, host: host)
   }
 
   /// The loop of rank 0.

@@ -27,6 +27,8 @@ package final class RankEngine {
   /// What messages took when they were last timed.
   private(set) var links: [LinkSample] = []
   private let numaNode: Int?
+  /// What this rank runs on: named in its account.
+  private let host: HostPlan?
   // Of one step, kept for the memory of their arrays.
   private var own: [StepPlan.Item] = []
   /// For each of them the place of its mask in the plan, if it has one.
@@ -37,12 +39,13 @@ package final class RankEngine {
   private var writer = ByteWriter()
   private var stepNumber = 0
 
-  /// `distributed` is nil for models without experts, `numaNode` where this rank's workers span several.
+  /// `distributed` is nil for models without experts.
   package init(
     communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
-    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, numaNode: Int? = nil
+    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, host: HostPlan? = nil
   ) {
-    self.numaNode = numaNode
+    self.host = host
+    numaNode = host?.numaNode
     self.telemetry = telemetry
     self.clocks = clocks
     self.compute = compute
@@ -115,6 +118,8 @@ package final class RankEngine {
     account.host = communicator.hostName
     account.hostLeader = clocks.hostOfRank[account.rank]
     account.threads = compute.workerCount
+    account.processor = host?.topology.cpuModel ?? ""
+    account.sharesCores = host?.assignment.oversubscribed ?? false
     let clock = clocks.estimates[account.rank]
     (account.clockOffset, account.clockError, account.clockDrift) = (clock.offset, clock.error, clock.drift * 1e6)
     return account

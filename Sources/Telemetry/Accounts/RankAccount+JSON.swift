@@ -13,6 +13,7 @@ extension RankAccount {
   package var json: JSONValue {
     var object = JSONObject([
       ("rank", .int(rank)), ("host", .string(host)), ("host_leader", .int(hostLeader)), ("threads", .int(threads)),
+      ("processor", .string(processor)), ("shares_cores", .bool(sharesCores)),
       (
         "clock",
         [
@@ -41,6 +42,8 @@ extension RankAccount {
     self.host = host
     hostLeader = try json.count("host_leader", below: rankCount)
     threads = try json.count("threads")
+    processor = json["processor"]?.string ?? ""
+    sharesCores = json["shares_cores"]?.bool ?? false
     clockOffset = json["clock"]?["offset_ns"]?.double ?? 0
     clockError = json["clock"]?["error_ns"]?.double ?? 0
     clockDrift = json["clock"]?["drift_ppm"]?.double ?? 0

@@ -2,7 +2,7 @@ extension RunReport {
   /// The report as one page of HTML that needs nothing else.
   package var page: String {
     var body = "<h1>\(SVG.escape(subject.model)) on \(rankCount) rank\(rankCount == 1 ? "" : "s")</h1>"
-    body += "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date)) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
+    body += "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date))\(processors.isEmpty ? "" : " · " + SVG.escape(processors.joined(separator: ", "))) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
     body += cards() + legend()
     for kind in kinds { body += section(kind) }
     let timeline = StepTimeline(report: self).markup()
@@ -52,7 +52,7 @@ extension RunReport {
         html += "<p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>"
       }
       html += "<h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>"
-      html += "<h3>Bytes by link</h3>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
+      html += "<h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \(Decimals.count(figures.steps, "step")) together sent \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
     }
     if subject.expertCount > 0 {
       html += "<h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an even share.</p><div class=plot>\(expertMap(kind))</div>"
@@ -91,12 +91,14 @@ extension RunReport {
   }
 
   private func bytes(_ figures: KindFigures) -> String {
+    let steps = Double(max(figures.steps, 1))
+    func each(_ bytes: Int) -> String { Decimals.bytes(Int((Double(bytes) / steps).rounded())) }
     func row(_ name: String, _ sent: Traffic, _ least: Int?) -> String {
-      "<tr><td>\(name)</td><td class=n>\(Decimals.bytes(sent.payload))</td><td class=n>\(Decimals.bytes(sent.metadata))</td><td class=n>\(sent.messages)</td><td class=n>\(least.map { Decimals.bytes($0) } ?? "")</td></tr>"
+      "<tr><td>\(name)</td><td class=n>\(each(sent.payload))</td><td class=n>\(each(sent.metadata))</td><td class=n>\(Decimals.text(Double(sent.messages) / steps))</td><td class=n>\(least.map(each) ?? "")</td></tr>"
     }
     var all = figures.sameHost
     all += figures.otherHosts
-    return "<table><tr><th></th><th>payload</th><th>metadata</th><th>messages</th><th>least possible</th></tr>"
+    return "<table><tr><th>a step</th><th>payload</th><th>metadata</th><th>messages</th><th>least possible</th></tr>"
       + row("within hosts", figures.sameHost, nil) + row("between hosts", figures.otherHosts, figures.minimumBetweenHosts)
       + row("together", all, figures.minimumBetweenRanks) + "</table>"
   }

@@ -38,6 +38,9 @@ extension RunReport {
     self.init(
       subject: subject, account: AccountOfRun(ranks: accounts, balances: StepKind.allCases.map { _ in layers }), tokens: tokens,
       seconds: seconds)
+    for kind in StepKind.allCases {
+      rates[kind.rawValue] = json[kind.name]?["tokens_per_second_runs"]?.array?.compactMap(\.double).filter { $0.isFinite && $0 >= 0 } ?? []
+    }
     for sample in json["link_samples"]?.array ?? [] { links.append(try LinkSample(json: sample)) }
   }
 }

@@ -28,6 +28,8 @@ package struct RunReport: Sendable {
   /// Tokens fed, and seconds as rank 0 saw them, by `StepKind`.
   package var tokens: [Int]
   package var seconds: [Double]
+  /// Tokens a second of each measured repetition, by `StepKind`; empty where there was one only.
+  package var rates = StepKind.allCases.map { _ in [Double]() }
   /// What messages took between ranks that did nothing else.
   package var links: [LinkSample] = []
 
@@ -37,6 +39,14 @@ package struct RunReport: Sendable {
     self.tokens = tokens
     self.seconds = seconds
   }
+
+  /// The different processors of the ranks, in their order.
+  package var processors: [String] {
+    account.ranks.map(\.processor).reduce(into: []) { if !$1.isEmpty, !$0.contains($1) { $0.append($1) } }
+  }
+
+  /// Whether any rank shares cores.
+  package var sharesCores: Bool { account.ranks.contains(where: \.sharesCores) }
 
   package var rankCount: Int { account.ranks.count }
 

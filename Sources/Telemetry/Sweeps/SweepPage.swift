@@ -31,7 +31,7 @@ package struct SweepPage {
       StepKind.allCases.compactMap { kind in
         let runs = members(name).filter { $0.figures(kind).steps > 0 }
         guard !runs.isEmpty else { return nil }
-        var regions: [(from: Int, to: Int, limit: String, shares: [Double])] = []
+        var regions: [(from: Int, to: Int, limit: String, shares: [Double?])] = []
         for run in runs {
           let (limit, share) = run.limit(kind)
           if regions.last?.limit == limit {
@@ -41,7 +41,8 @@ package struct SweepPage {
         }
         let text = regions.map { region in
           let ranks = region.from == region.to ? Decimals.count(region.from, "rank") : "\(region.from) to \(region.to) ranks"
-          let (least, most) = (region.shares.min() ?? 0, region.shares.max() ?? 0)
+          let shares = region.shares.compactMap { $0 }
+          guard let least = shares.min(), let most = shares.max() else { return "at \(ranks) by \(region.limit)" }
           let share = most - least < 0.02 ? Decimals.percent(most, 0) : "\(Decimals.percent(least, 0)) to \(Decimals.percent(most, 0))"
           return "at \(ranks) by \(region.limit) (\(share) of a step)"
         }.joined(separator: ", ")
@@ -54,7 +55,8 @@ package struct SweepPage {
 
   private static let columns = [
     "ranks", "experts_per_rank", "batch", "weak", "prompt_length", "combine_format", "step", "tokens_per_second", "step_seconds", "efficiency",
-    "communication_share", "waiting_share", "imbalance", "bytes_same_host", "bytes_other_hosts", "limit",
+    "communication_share", "waiting_share", "imbalance", "bytes_same_host", "bytes_other_hosts", "limit", "tokens_per_second_least",
+    "tokens_per_second_most", "repetitions", "threads", "shares_cores", "processor", "instruction_set", "program", "date",
   ]
 
   private func row(_ result: SweepResult, _ kind: StepKind) -> [JSONValue]? {
@@ -66,6 +68,10 @@ package struct SweepPage {
       .double(figures.seconds / Double(figures.steps)), efficiency(result, kind).map { .double($0) } ?? .null,
       .double(figures.exposedShare), .double(figures.waitingShare), .double(result.imbalance(kind)),
       .int(figures.sameHost.bytes), .int(figures.otherHosts.bytes), .string(result.limit(kind).name),
+      result.spread(kind).map { .double($0.lowerBound) } ?? .null, result.spread(kind).map { .double($0.upperBound) } ?? .null,
+      .int(result.report.rates[kind.rawValue].count), .int(result.threads), .bool(result.report.sharesCores),
+      .string(result.report.processors.joined(separator: ", ")), .string(result.report.subject.instructionSet),
+      .string(result.report.subject.program), .string(result.report.subject.date),
     ]
   }
 
@@ -73,7 +79,7 @@ package struct SweepPage {
 
   package var csv: String {
     func field(_ value: JSONValue) -> String {
-      if let text = value.string { return "\"" + text + "\"" }
+      if let text = value.string { return "\"" + text.replacing("\"", with: "\"\"") + "\"" }
       return value.isNull ? "" : value.text()
     }
     return ([Self.columns.joined(separator: ",")] + rows.map { $0.map(field).joined(separator: ",") }).joined(separator: "\n") + "\n"
@@ -81,14 +87,14 @@ package struct SweepPage {
 
   package var json: JSONValue {
     [
-      "schema": "martinet-sweep", "version": .int(1), "title": .string(title),
+      "schema": "martinet-sweep", "version": .int(1), "title": .string(title), "circumstances": .string(circumstances),
       "runs": .array(rows.map { .object(JSONObject(Array(zip(Self.columns, $0)))) }),
       "limits": .array(sentences.map { .string($0) }),
     ]
   }
 
   package var html: String {
-    var body = "<h1>\(SVG.escape(title))</h1><p class=weak>\(Decimals.count(results.count, "run"))</p>"
+    var body = "<h1>\(SVG.escape(title))</h1><p class=weak>\(SVG.escape(circumstances))</p>"
     body += "<h2>What limits</h2><ul>" + sentences.map { "<li>\(SVG.escape($0))</li>" }.joined() + "</ul>"
     body += "<div class=legend>" + seriesNames.enumerated().map { i, name in
       "<span><i style=\"background:\(LinePlot.colors[i % LinePlot.colors.count])\"></i>\(SVG.escape(name))</span>"
@@ -113,6 +119,34 @@ package struct SweepPage {
     if let whole = value.exactInt { return "\(whole)" }
     if let number = value.double { return Decimals.text(number, number < 0.1 ? 4 : 2) }
     return value.isNull ? "" : value.text()
+  }
+
+  /// When, by what program and on what all runs ran: a study that was gone on with may have several of each.
+  package var circumstances: String {
+    func different(_ value: (SweepResult) -> String) -> String {
+      results.map(value).reduce(into: [String]()) { if !$1.isEmpty, !$0.contains($1) { $0.append($1) } }.joined(separator: ", ")
+    }
+    let dates = results.map(\.report.subject.date).filter { !$0.isEmpty }.sorted()
+    let days = dates.first.map { $0 == dates.last ? $0 : "\($0) to \(dates.last ?? "")" }
+    let threads = results.map(\.threads)
+    let words = [
+      Decimals.count(results.count, "run"), days, different(\.report.subject.program), different { $0.report.processors.joined(separator: ", ") },
+      different(\.report.subject.instructionSet),
+      threads.min().map { $0 == threads.max() ? "\(Decimals.count($0, "thread")) a rank" : "\($0) to \(threads.max() ?? 0) threads a rank" },
+      spreadWords,
+    ]
+    return words.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: " · ")
+  }
+
+  /// How far repetitions of one run lie apart, at most.
+  private var spreadWords: String? {
+    let ratios = results.flatMap { result in
+      StepKind.allCases.compactMap { kind -> Double? in
+        guard let spread = result.spread(kind), spread.lowerBound > 0, result.report.rates[kind.rawValue].count > 1 else { return nil }
+        return spread.upperBound / spread.lowerBound - 1
+      }
+    }
+    return ratios.max().map { "repetitions of a run differ by up to \(Decimals.percent($0, 0))" }
   }
 
   private func plot(_ title: String, _ kind: StepKind, isPercent: Bool = false, _ value: (SweepResult) -> Double) -> String {

@@ -40,8 +40,20 @@ package struct SweepResult: Sendable {
     return ratios.isEmpty ? 1 : ratios.reduce(0, +) / Double(ratios.count)
   }
 
-  /// What takes the largest part of a step, and its share.
-  package func limit(_ kind: StepKind) -> (name: String, share: Double) {
+  /// Tokens a second of the slowest and the fastest repetition; nil where they were not told.
+  package func spread(_ kind: StepKind) -> ClosedRange<Double>? {
+    let rates = report.rates[kind.rawValue]
+    guard let least = rates.min(), let most = rates.max() else { return nil }
+    return least...most
+  }
+
+  /// Threads of a rank: of the one with most.
+  package var threads: Int { report.account.ranks.map(\.threads).max() ?? 0 }
+
+  /// What takes the largest part of a step, and its share; without a share where ranks take turns on cores, as then each phase also
+  /// holds the turns of others, and what they would take on cores of their own cannot be told.
+  package func limit(_ kind: StepKind) -> (name: String, share: Double?) {
+    if report.sharesCores { return ("cores that ranks share", nil) }
     let figures = figures(kind)
     let experts = figures.share(.experts)
     let other = Phase.allCases.filter { !$0.isCommunication && $0 != .experts }.reduce(0) { $0 + figures.share($1) }
@@ -49,6 +61,7 @@ package struct SweepResult: Sendable {
       ("the experts' own work", experts), ("work that is not divided among ranks: attention, shared experts, head", other),
       ("communication", figures.exposedShare), ("waiting for the rank with most to do", figures.waitingShare),
     ]
-    return parts.max { $0.1 < $1.1 } ?? parts[0]
+    let most = parts.max { $0.1 < $1.1 } ?? parts[0]
+    return (most.0, most.1)
   }
 }

@@ -118,7 +118,7 @@ struct BenchGenerate: ParsableCommand {
         }
         runs.append(try run(benchmark, loop, session))
       }
-      try reports.write(loop, session, statistics: loop.statistics.since(before))
+      try reports.write(loop, session, statistics: loop.statistics.since(before), runs: runs)
     }
     return (runs, unaccounted)
   }

@@ -38,6 +38,9 @@ struct Plan: ParsableCommand {
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
   @Flag(help: "One JSON object.") var json = false
 
+  /// Whether there is a `config.json` without weights, which can be planned with and not run.
+  var isBareConfiguration: Bool { model.hasSuffix(".json") }
+
   func validate() throws {
     func check<T: Comparable>(_ name: String, _ value: T, _ range: ClosedRange<T>) throws {
       guard range.contains(value) else { throw ValidationError("--\(name) must be between \(range.lowerBound) and \(range.upperBound)") }
@@ -69,7 +72,7 @@ struct Plan: ParsableCommand {
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
     let held: (Int) throws -> Int
     let description: DecoderDescription
-    if model.hasSuffix(".json") {
+    if isBareConfiguration {
       guard weights != .auto else { throw ValidationError("a config.json alone does not say how weights are stored: give --weights") }
       let config = try JSONValue(parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount), limits: JSONLimits(allowsNonFinite: true))
       description = try ModelConfiguration.read(try ConfigReader(config, path: model))

@@ -58,15 +58,16 @@ struct ReportOptions: ParsableArguments {
     if trace != nil { session.keepSpans(Self.traceSpans) } else if report != nil { session.keepSpans(Self.pageSpans) }
   }
 
-  /// Collects what all ranks counted and writes it; on rank 0, collective with `follow()`.
-  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics) throws {
+  /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective with `follow()`.
+  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics, runs: [LoopStatistics] = []) throws {
     guard isWanted else { return }
     if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
     guard report != nil || reportJson != nil || trace != nil else { return }
     var report = RunReport(
-      subject: session.subject(program: "martinet \(Martinet.configuration.version)", command: CommandLine.arguments),
+      subject: session.subject(program: "martinet \(Martinet.versionAndBuild)", command: CommandLine.arguments),
       account: try loop.collectAccounts(), tokens: [statistics.prefill.tokens, statistics.decode.tokens],
       seconds: [statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)])
+    report.rates = [runs.map(\.prefill.tokensPerSecond), runs.map(\.decode.tokensPerSecond)]
     report.links = try loop.probeLinks()
     if let path = self.report { try Self.write(report.page, to: path) }
     if let path = reportJson { try Self.write(report.withoutSpans.json.text() + "\n", to: path) }

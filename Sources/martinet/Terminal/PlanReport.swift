@@ -29,6 +29,9 @@ struct PlanReport {
       lines.append("estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with even routing; no run stands behind them")
       lines.append("start it with")
       lines.append("  " + start(best))
+      if command.isBareConfiguration {
+        lines.append("with DIR the folder that holds the weights too: \(command.model) alone cannot run")
+      }
     } else if let needed = plan.nodesNeeded {
       lines.append("it does not fit; \(Figures.count(needed, "node")) of this kind would do, with one rank each; or hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)")
     } else {
@@ -45,7 +48,7 @@ struct PlanReport {
   private func start(_ option: ClusterPlan.Option) -> String {
     let place =
       option.ranksPerNode == 1 ? "--map-by ppr:1:node --bind-to none" : "--map-by ppr:1:numa --bind-to numa"
-    return "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue) --prompt \"…\""
+    return "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue) --prompt \"…\""
   }
 
   var json: JSONValue {
@@ -66,7 +69,7 @@ struct PlanReport {
       ),
     ])
     if let needed = plan.nodesNeeded { object["nodes_needed"] = .int(needed) }
-    if let best = plan.best { object["command"] = .string(start(best)) }
+    if let best = plan.best { (object["command"], object["needs_model_folder"]) = (.string(start(best)), .bool(command.isBareConfiguration)) }
     return .object(object)
   }
 }
