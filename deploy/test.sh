@@ -21,10 +21,18 @@ run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </de
 
 echo "== Building the tests"
 swift build --build-tests "${options[@]}"
-echo "== Testing"
-run_tests --skip "$whole_runs"
-echo "== Testing whole runs"
-run_tests --filter "$whole_runs" --no-parallel
-echo "== Testing on several hosts"
+
+# A part that fails does not hide the others: all run, and the end tells which failed.
+failed=()
+part() { # NAME COMMAND…
+  echo "== $1"
+  "${@:2}" || failed+=("$1")
+}
+part "Testing" run_tests --skip "$whole_runs"
+part "Testing whole runs" run_tests --filter "$whole_runs" --no-parallel
 # Network namespaces, where this machine allows them; says so where it does not.
-./benchmarks/cluster/test.sh .build/tests/release/martinet
+part "Testing on several hosts" ./benchmarks/cluster/test.sh .build/tests/release/martinet
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'test.sh: failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi

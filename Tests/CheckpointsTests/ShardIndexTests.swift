@@ -211,7 +211,7 @@ struct ShardIndexTests {
       bare.write([UInt8](repeating: 0x20, count: (4 << 20) + 1), as: "config.json")
       guard case .tooLarge = bareFailure() else { return #expect(Bool(false), "config.json too large") }
       let file = bare.path + "/config.json"
-      for path in [file, "/nonexistent", "", "/tmp\u{0}"] {
+      for path in [file, bare.path + "/absent", "", "/tmp\u{0}"] {
         let error = CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: path) }
         #expect(error == .notAFolder(path: path))
       }

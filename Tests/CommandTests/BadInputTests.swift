@@ -42,7 +42,7 @@ extension CommandTests {
         let file = folder.write(content, as: "prompts")
         try expectRefusal(["generate", "--model", model, "--prompt-file", file], word)
       }
-      try expectRefusal(["generate", "--model", model, "--prompt-file", "/nonexistent/file"], "/nonexistent/file", "No such file")
+      try expectRefusal(["generate", "--model", model, "--prompt-file", folder.file("absent")], folder.file("absent"), "No such file")
       try expectRefusal(["generate", "--model", model, "--prompt-file", folder.path], folder.path, "directory")
     }
 
@@ -72,7 +72,7 @@ extension CommandTests {
 
     @Test func aFileThatCannotBeWrittenIsFoundBeforeTheWork() throws {
       let score = ["score", "--model", model, "--token-ids", "1,2,3"]
-      try expectRefusal(score + ["--logits", "/nonexistent/logits"], "/nonexistent/logits", "No such file")
+      try expectRefusal(score + ["--logits", folder.file("absent/logits")], folder.file("absent/logits"), "No such file")
       try expectRefusal(score + ["--routing", folder.path], folder.path)
       try expectRefusal(score + ["--logits", folder.file("x"), "--routing", folder.file("x")], "--logits")
       try expectRefusal(["score", "--model", try Golden("qwen3").folder, "--token-ids", "1", "--routing", folder.file("x")], "qwen3")

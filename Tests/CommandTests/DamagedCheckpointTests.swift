@@ -102,7 +102,7 @@ extension CommandTests {
       }
     }
 
-    @Test func aMissingFolderIsNamed() throws { try expectRefusal("/nonexistent/model", ["/nonexistent/model", "config.json"]) }
+    @Test func aMissingFolderIsNamed() throws { try expectRefusal(folder.file("absent"), [folder.file("absent"), "config.json"]) }
 
     /// Failures of every stage: opening, agreeing on shapes, reading, computing.
     @Test(.timeLimit(.minutes(2)), arguments: ["a shard is missing", "NaN among FP8 scales", "NaN in every embedding"])

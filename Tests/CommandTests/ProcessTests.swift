@@ -66,6 +66,8 @@ extension CommandTests {
         Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-file", file, "--max-new-tokens",
         "100000", "--ignore-eos", "--json",
       ])
+      // Loaded, and some tokens of each further on.
+      #expect(running.waitForErrors("memory"))
       sleep(2)
       kill(running.process.processIdentifier, SIGTERM)
       #expect(running.ends(within: 10))

@@ -79,6 +79,9 @@ final class RunningProgram {
   /// Waits until at least `count` bytes of output have come; false when they do not within 30 seconds.
   func waitForOutput(_ count: Int) -> Bool { wait(30) { outputSoFar.utf8.count >= count } }
 
+  /// Waits until standard error has `text`; false when it does not within 30 seconds.
+  func waitForErrors(_ text: String) -> Bool { wait(30) { errorsSoFar.contains(text) } }
+
   /// Whether it ended within `seconds`.
   func ends(within seconds: Double) -> Bool { wait(seconds) { !process.isRunning } }
 

@@ -133,9 +133,9 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(1)), arguments: [
-      ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/nowhere"], ["--max-queue", "-1"], ["--", "-n", "2"],
-      ["--default-temperature", "3"], ["--default-top-k", "-1"], ["--generation-config", "/nowhere"],
-      ["--model", "/nowhere"], ["--supervise", "--model", "/nowhere"],
+      ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/dev/null/x"], ["--max-queue", "-1"], ["--", "-n", "2"],
+      ["--default-temperature", "3"], ["--default-top-k", "-1"], ["--generation-config", "/dev/null/x"],
+      ["--model", "/dev/null/x"], ["--supervise", "--model", "/dev/null/x"],
     ])
     func badOptionsAreErrors(options: [String]) throws {
       let run = try Program.run(["serve"] + options)

@@ -22,7 +22,7 @@ import Testing
       throws: CoordinatorError.malformedKey(
         path: spaced, line: 2, reason: "a key is printable ASCII without spaces")
     ) { try APIKeys(file: spaced) }
-    #expect(throws: CoordinatorError.self) { try APIKeys(file: "/nowhere/keys") }
+    #expect(throws: CoordinatorError.self) { try APIKeys(file: "/dev/null/keys") }
     #expect(throws: CoordinatorError.self) { try APIKeys(file: folder.path) }
     let long = folder.write([UInt8](repeating: 120, count: 2000), as: "long")
     #expect(throws: CoordinatorError.self) { try APIKeys(file: long) }

@@ -57,8 +57,8 @@ import Testing
     #expect { try swapped.configuration() } throws: { "\($0)".contains(swapped.certificate) }
     let half = files("half", certificate: Self.certificate, key: "no key")
     #expect { try half.configuration() } throws: { "\($0)".contains(half.key) }
-    let missing = TLSFiles(certificate: "/nowhere/a.crt", key: "/nowhere/a.key")
-    #expect { try missing.configuration() } throws: { "\($0)".contains("/nowhere/a.crt") }
+    let missing = TLSFiles(certificate: "/dev/null/a.crt", key: "/dev/null/a.key")
+    #expect { try missing.configuration() } throws: { "\($0)".contains("/dev/null/a.crt") }
   }
 
   /// What the server answers, to a client that does not check its certificate.

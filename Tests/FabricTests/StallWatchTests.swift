@@ -57,7 +57,8 @@ struct StallWatchTests {
       }
     }
     let own = heard.all.filter { $0.rank == 2 }
-    #expect(!own.isEmpty && own.allSatisfy { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 }, "\(own)")
+    // On a crowded machine a place may take as long as the limit: such a report is right too.
+    #expect(own.contains { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 } && own.allSatisfy { $0.stepSeconds >= 0.4 }, "\(own)")
   }
 
   @Test func aWaitBetweenStepsIsToldUnlessItMayTakeHours() throws {
@@ -85,13 +86,13 @@ struct StallWatchTests {
     try step(heard, limit: .seconds(5)) { _ in Thread.sleep(forTimeInterval: 0.1) }
     try LocalFabric.run(size: 1) { communicator in
       let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
-      let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(100)) { heard.add($0) }
+      let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(500)) { heard.add($0) }
       recorder.beginStep()
       recorder.enter(.experts, layer: 1)
       recorder.endStep(.decode)
       // Outside of steps, as a benchmark of one part does.
       recorder.enter(.experts, layer: 1)
-      Thread.sleep(forTimeInterval: 0.4)
+      Thread.sleep(forTimeInterval: 1.2)
       withExtendedLifetime(watch) {}
     }
     #expect(heard.all.isEmpty, "\(heard.all)")

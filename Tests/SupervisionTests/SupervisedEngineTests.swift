@@ -119,11 +119,11 @@ struct SupervisedEngineTests {
   }
 
   @Test func aProgramThatDoesNotExistIsAFailureNotATrap() throws {
-    var options = SupervisionOptions(command: ["/nowhere/martinet"])
+    var options = SupervisionOptions(command: ["/dev/null/martinet"])
     options.restartLimit = 1
     options.log = { _ in }
     let engine = try SupervisedEngine(options)
-    #expect(eventually { if case .failed(let reason) = engine.state { reason.contains("/nowhere/martinet") } else { false } })
+    #expect(eventually { if case .failed(let reason) = engine.state { reason.contains("/dev/null/martinet") } else { false } })
     #expect(throws: SupervisionError.emptyCommand) { try SupervisedEngine(SupervisionOptions(command: [])) }
   }
 

@@ -90,7 +90,7 @@ struct TestServer: Sendable {
 
   /// Waits for `condition`, which must come true within `seconds`.
   func eventually(
-    within seconds: Double = 5, _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation,
+    within seconds: Double = 20, _ comment: Comment, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @Sendable () -> Bool
   ) async throws {
     let deadline = ContinuousClock.now + .seconds(seconds)
