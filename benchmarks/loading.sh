@@ -5,7 +5,7 @@
 set -eu
 dir=$1
 rounds=${2:-3}
-[ $# -ge 2 ] && shift 2 || shift 1
+shift $(($# < 2 ? $# : 2))
 martinet=${MARTINET:-$(dirname "$0")/../.build/release/martinet}
 bytes=$(cat "$dir"/*.safetensors | wc -c)
 
@@ -27,7 +27,7 @@ load() {
 }
 
 for kind in cold warm; do
-  for round in $(seq "$rounds"); do
+  for _ in $(seq "$rounds"); do
     drop $kind
     dd=$(read_with_dd)
     drop $kind

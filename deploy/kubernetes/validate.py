@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Checks a manifest against a custom resource definition, without a cluster: validate.py CRD.yaml MANIFEST.yaml
+"""Checks manifests without a cluster: validate.py CRD.yaml MANIFEST.yaml...
 
-Unknown fields are errors, as they are for `kubectl apply` with its strict validation. Needs PyYAML and jsonschema.
+Kinds that the custom resource definition has are checked against it, Kubernetes' own against the schemas in the package
+kubernetes-validate. Unknown fields are errors, as they are for `kubectl apply` with its strict validation. Needs PyYAML and jsonschema, and
+kubernetes-validate where a manifest has a kind of Kubernetes' own.
 """
 
 import sys
@@ -67,28 +69,72 @@ def schemas(path):
     return found
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        sys.exit("usage: validate.py CRD.yaml MANIFEST.yaml")
-    known = schemas(arguments[0])
-    documents = read(arguments[1])
-    if not documents:
-        sys.exit(f"validate.py: {arguments[1]} holds no document")
-    failures = 0
-    for number, document in enumerate(documents, 1):
-        key = (document.get("apiVersion"), document.get("kind")) if isinstance(document, dict) else (None, None)
-        if key not in known:
-            names = ", ".join(f"{kind} of {version}" for version, kind in known)
-            print(f"document {number} is a {key[1]} of {key[0]}; the definition has {names}")
-            failures += 1
-            continue
+def errors_of(document, known):
+    """What is wrong with one document, as places and words."""
+    key = (document.get("apiVersion"), document.get("kind")) if isinstance(document, dict) else (None, None)
+    if key in known:
         for error in jsonschema.Draft202012Validator(known[key]).iter_errors(document):
-            place = ".".join(str(part) for part in error.absolute_path) or "top"
-            print(f"document {number}, {place}: {error.message}")
-            failures += 1
+            yield ".".join(str(part) for part in error.absolute_path) or "top", error.message
+        return
+    try:
+        import kubernetes_validate
+    except ImportError:
+        names = ", ".join(f"{kind} of {version}" for version, kind in known)
+        yield "top", f"a {key[1]} of {key[0]}: the definition has {names}; others need pip install kubernetes-validate"
+        return
+    try:
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    except kubernetes_validate.ValidationError as error:
+        yield ".".join(str(part) for part in error.path) or "top", error.message
+    except kubernetes_validate.SchemaNotFoundError as error:
+        yield "top", str(error)
+
+
+def references(documents):
+    """Ports, volumes and labels that documents name and none of them has."""
+    pods = []
+    for document in documents:
+        spec = document.get("spec", {})
+        templates = [spec.get("template")] + [r.get("template") for r in spec.get("mpiReplicaSpecs", {}).values()]
+        pods += [(document, template) for template in templates if template]
+    for document, template in pods:
+        volumes = {volume["name"] for volume in template["spec"].get("volumes", [])}
+        for container in template["spec"]["containers"]:
+            ports = {port.get("name") for port in container.get("ports", [])}
+            for mount in container.get("volumeMounts", []):
+                if mount["name"] not in volumes:
+                    yield f"container {container['name']} mounts {mount['name']}, which is no volume of its pod"
+            for name in ("startupProbe", "readinessProbe", "livenessProbe"):
+                probe = container.get(name) or {}
+                port = (probe.get("httpGet") or probe.get("tcpSocket") or {}).get("port")
+                if isinstance(port, str) and port not in ports:
+                    yield f"{name} of container {container['name']} asks port {port}, which it does not have"
+        selector = document.get("spec", {}).get("selector", {}).get("matchLabels", {})
+        labels = template.get("metadata", {}).get("labels", {})
+        if any(labels.get(key) != value for key, value in selector.items()):
+            yield f"{document['kind']} {document['metadata']['name']} selects other labels than its pods have"
+
+
+def main(arguments):
+    if len(arguments) < 2:
+        sys.exit("usage: validate.py CRD.yaml MANIFEST.yaml...")
+    known = schemas(arguments[0])
+    failures = 0
+    for path in arguments[1:]:
+        documents = read(path)
+        if not documents:
+            sys.exit(f"validate.py: {path} holds no document")
+        found = []
+        for number, document in enumerate(documents, 1):
+            found += [f"document {number}, {place}: {message}" for place, message in errors_of(document, known)]
+        found = found or list(references(documents))
+        for line in found:
+            print(f"{path}: {line}")
+        failures += len(found)
+        if not found:
+            print(f"{path}: valid, {len(documents)} of {', '.join(sorted({d['kind'] for d in documents}))}")
     if failures:
         sys.exit(1)
-    print(f"{arguments[1]}: valid, {len(documents)} of {', '.join(sorted({d['kind'] for d in documents}))}")
 
 
 main(sys.argv[1:])
