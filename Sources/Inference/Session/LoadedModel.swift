@@ -35,6 +35,7 @@ struct LoadedModel {
     }
     let start = ContinuousClock.now
     let sums = ReadSums(folder)
+    let readBefore = folder.bytesRead
     let (weights, arenas) = try agree(on: communicator) {
       try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) { bytes in
         onEvent(.loading(bytes: bytes, of: budget.storedBytes))
@@ -45,7 +46,7 @@ struct LoadedModel {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let misplaced = arenas.reduce(0) { $0 + $1.verify().elsewhere }
     let report = LoadReport(
-      bytesReadByRank: try everyRank(folder.bytesRead, communicator),
+      bytesReadByRank: try everyRank(folder.bytesRead - readBefore, communicator),
       memoryByRank: try everyRank(budget.memoryBytes, communicator), seconds: seconds,
       cacheTokens: cacheBlocks * KeyValueCache.blockTokens, cacheType: cacheType, cacheBytes: cacheBytes,
       misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))

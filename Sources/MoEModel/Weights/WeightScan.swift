@@ -40,20 +40,24 @@ package struct WeightScan {
   package static func sample(_ folder: CheckpointFolder) -> WeightScan {
     let stratum = max(folder.totalByteCount / sampleCount, sampleByteCount)
     var pieces: [Piece] = []
-    var position = 0
-    for file in folder.files {
-      let first = position
-      position += file.entries.count
-      guard let start = file.entries.first?.byteOffset, let last = file.entries.last else { continue }
-      let byteCount = last.byteOffset + last.byteCount - start
-      var entry = first
+    var next = 0
+    while next < folder.entries.count {
+      // The tensors of one file.
+      let first = next
+      while next < folder.entries.count, folder.entries[next].fileIndex == folder.entries[first].fileIndex { next += 1 }
+      let byteCount = folder.entries[first..<next].reduce(0) { $0 + $1.byteCount }
+      var (position, before) = (first, 0)
       for part in stride(from: 0, to: byteCount, by: stratum) {
         // Which bytes matters little, as long as they are the same for all.
         let turn = Int(truncatingIfNeeded: (UInt64(pieces.count) &* 0x9E37_79B9_7F4A_7C15) >> 40)
-        let offset = start + part + turn % max(1, min(stratum, byteCount - part) - sampleByteCount)
-        while folder.entries[entry].byteOffset + folder.entries[entry].byteCount <= offset { entry += 1 }
-        let begin = offset - folder.entries[entry].byteOffset
-        pieces.append(Piece(position: entry, range: begin..<min(begin + sampleByteCount, folder.entries[entry].byteCount)))
+        let offset = part + turn % max(1, min(stratum, byteCount - part) - sampleByteCount)
+        while before + folder.entries[position].byteCount <= offset {
+          before += folder.entries[position].byteCount
+          position += 1
+        }
+        let begin = offset - before
+        pieces.append(
+          Piece(position: position, range: begin..<min(begin + sampleByteCount, folder.entries[position].byteCount)))
       }
     }
     return WeightScan(folder, pieces: pieces)
