@@ -19,12 +19,16 @@ import Testing
     let topology = try Topology.discover()
     let facts = try HostFacts(
       topology: topology, version: "1", openMPI: "x", instructionSet: "y", options: "", model: ModelFacts(path: "m"))
-    #expect(facts.host == topology.hostname && facts.build.count == 16 && facts.allowedCores > 0 && facts.openFileLimit > 0)
+    #expect(
+      facts.host == topology.hostname && facts.build.count == 16 && facts.allowedCores > 0 && facts.openFileLimit > 0)
     #expect(facts.libc.contains(".") && facts.program.hasPrefix("/"))
     #expect(try facts.build == ProgramFile.build())
   }
 
-  @Test(arguments: ["{}", "[]", "{\"ranks\":[{}],\"links\":[]}", "{\"ranks\":[],\"links\":[{\"ranks\":[0,1],\"latency_seconds\":1,\"bytes_per_second\":1}]}"])
+  @Test(arguments: [
+    "{}", "[]", "{\"ranks\":[{}],\"links\":[]}",
+    "{\"ranks\":[],\"links\":[{\"ranks\":[0,1],\"latency_seconds\":1,\"bytes_per_second\":1}]}",
+  ])
   func damagedFactsAreRefused(text: String) throws {
     #expect(throws: MalformedFacts.self) { try ClusterFacts(json: JSONValue(parsing: Array(text.utf8))) }
   }
@@ -44,7 +48,9 @@ import Testing
   }
 
   @Test func networksAreComparedByTheirPrefix() {
-    func interface(_ address: String, _ bits: Int) -> NetworkInterface { NetworkInterface(name: "e", address: address, prefixLength: bits) }
+    func interface(_ address: String, _ bits: Int) -> NetworkInterface {
+      NetworkInterface(name: "e", address: address, prefixLength: bits)
+    }
     #expect(interface("10.0.1.1", 23).sharesNetwork(with: interface("10.0.0.9", 23)))
     #expect(!interface("10.0.1.1", 24).sharesNetwork(with: interface("10.0.0.9", 24)))
     #expect(interface("2001:db8::1", 64).sharesNetwork(with: interface("2001:db8::2", 64)))

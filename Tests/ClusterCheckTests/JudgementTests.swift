@@ -4,7 +4,9 @@ import Testing
 
 /// Each difference that can be told is told, of the right host, with something to do.
 @Suite struct JudgementTests {
-  private func judge(_ facts: ClusterFacts) -> [Finding] { HostJudgement(facts).findings + RankJudgement(facts).findings }
+  private func judge(_ facts: ClusterFacts) -> [Finding] {
+    HostJudgement(facts).findings + RankJudgement(facts).findings
+  }
 
   @Test(arguments: [1, 2, 3, 20]) func hostsThatAreAlikeAndFreeAreWell(count: Int) throws {
     let findings = judge(try Invented.cluster(count))

@@ -12,25 +12,31 @@ import Testing
 
   @Test func unlessToldOtherwiseOneRankRunsOnEachHost() {
     let options = LauncherOptions(words: [], hostfile: "hosts", isRoot: false)
-    #expect(options.run(["p"]) == ["mpirun", "--hostfile", "hosts", "--map-by", "ppr:1:node", "--bind-to", "none", "p"])
+    #expect(
+      options.run(["p"]) == ["mpirun", "--hostfile", "hosts", "--map-by", "ppr:1:node", "--bind-to", "none", "p"])
     #expect(options.probe("node1", ["p"]) == ["mpirun", "--host", "node1", "-n", "1", "--bind-to", "none", "p"])
     #expect(options.hostfiles == ["hosts"])
   }
 
   @Test func theUsersLayoutIsKeptAndHostsAreReachedInHisWay() {
-    let words = ["--mca", "plm_rsh_agent", "agent", "-n", "8", "--map-by", "ppr:2:numa", "--host", "a:4,b:4", "-x", "KEY", "--bind-to", "numa"]
+    let words = [
+      "--mca", "plm_rsh_agent", "agent", "-n", "8", "--map-by", "ppr:2:numa", "--host", "a:4,b:4", "-x", "KEY",
+      "--bind-to", "numa",
+    ]
     let options = LauncherOptions(words: words, hostfile: nil, isRoot: true)
     #expect(options.run(["p"]) == ["mpirun", "--allow-run-as-root"] + words + ["p"])
     #expect(
       options.probe("b", ["p"]) == [
-        "mpirun", "--allow-run-as-root", "--mca", "plm_rsh_agent", "agent", "-x", "KEY", "--host", "b", "-n", "1", "--bind-to", "none", "p",
+        "mpirun", "--allow-run-as-root", "--mca", "plm_rsh_agent", "agent", "-x", "KEY", "--host", "b", "-n", "1",
+        "--bind-to", "none", "p",
       ])
     #expect(options.hosts == ["a", "b"])
   }
 
   @Test func anotherLauncherIsTakenAsItIs() {
     let options = LauncherOptions(words: ["srun", "-n", "4", "--host", "a"], hostfile: nil, isRoot: true)
-    #expect(!options.isMPIRun && options.run(["p"]) == ["srun", "-n", "4", "--host", "a", "p"] && options.hosts.isEmpty)
+    #expect(
+      !options.isMPIRun && options.run(["p"]) == ["srun", "-n", "4", "--host", "a", "p"] && options.hosts.isEmpty)
     #expect(LauncherOptions(words: ["/opt/openmpi/bin/mpirun", "-n", "2"], hostfile: nil, isRoot: false).isMPIRun)
     // An option cut short.
     #expect(LauncherOptions(words: ["--mca", "a"], hostfile: nil, isRoot: false).probe("h", []).contains("a"))
@@ -65,11 +71,22 @@ import Testing
   }
 
   static let sayings = [
-    Saying(errors: "ssh: Could not resolve hostname h: Name or service not known", subject: "hosts", word: "cannot be reached"),
-    Saying(errors: "Permission denied (publickey).\nORTE was unable to reliably start one or more daemons.", subject: "hosts", word: "Permission denied"),
-    Saying(errors: "mpirun was unable to launch the specified application as it could not access\nor execute an executable:\n\nExecutable: /p", subject: "program", word: "has no program /p"),
-    Saying(errors: "Error: Unexpected argument 'check'\nUsage: martinet <subcommand>", subject: "program", word: "older version"),
-    Saying(errors: "/p: error while loading shared libraries: libnuma.so.1: cannot open", subject: "program", word: "libnuma.so.1"),
+    Saying(
+      errors: "ssh: Could not resolve hostname h: Name or service not known", subject: "hosts",
+      word: "cannot be reached"),
+    Saying(
+      errors: "Permission denied (publickey).\nORTE was unable to reliably start one or more daemons.",
+      subject: "hosts", word: "Permission denied"),
+    Saying(
+      errors:
+        "mpirun was unable to launch the specified application as it could not access\nor execute an executable:\n\nExecutable: /p",
+      subject: "program", word: "has no program /p"),
+    Saying(
+      errors: "Error: Unexpected argument 'check'\nUsage: martinet <subcommand>", subject: "program",
+      word: "older version"),
+    Saying(
+      errors: "/p: error while loading shared libraries: libnuma.so.1: cannot open", subject: "program",
+      word: "libnuma.so.1"),
     Saying(errors: "martinet: something is wrong", subject: "program", word: "something is wrong"),
     Saying(errors: "", subject: "hosts", word: "told nothing"),
   ]
@@ -80,12 +97,16 @@ import Testing
       Issue.record("taken for an answer")
       return
     }
-    #expect(finding.subject == saying.subject && finding.words.contains(saying.word) && finding.hosts == ["h"] && finding.advice != nil, "\(finding)")
+    #expect(
+      finding.subject == saying.subject && finding.words.contains(saying.word) && finding.hosts == ["h"]
+        && finding.advice != nil, "\(finding)")
   }
 
   @Test func anAnswerIsFoundAmongOtherLines() throws {
     let facts = try Invented.host("node1")
-    let outcome = TimedCommand(end: .exited(0), output: "a login's greeting\n[1,0]<stdout>:\(HostProbe.mark)\(facts.json.text())\nbye\n", errors: "")
+    let outcome = TimedCommand(
+      end: .exited(0), output: "a login's greeting\n[1,0]<stdout>:\(HostProbe.mark)\(facts.json.text())\nbye\n",
+      errors: "")
     guard case .facts(let told) = HostProbe.judge(outcome, host: "node1", program: "/p", limit: .seconds(3)) else {
       Issue.record("not understood")
       return
@@ -101,7 +122,9 @@ import Testing
 
   @Test(.timeLimit(.minutes(1))) func hostsAreAskedTogetherAndToldInOrder() {
     let names = (0..<12).map { "h\($0)" }
-    let probes = HostProbe.askAll(names, program: "/p", limit: .seconds(20), isWanted: { true }) { ["sh", "-c", "sleep 0.2; echo \($0) >&2"] }
+    let probes = HostProbe.askAll(names, program: "/p", limit: .seconds(20), isWanted: { true }) {
+      ["sh", "-c", "sleep 0.2; echo \($0) >&2"]
+    }
     #expect(probes.map(\.host) == names)
   }
 }

@@ -13,7 +13,9 @@ extension CommandTests {
       var found: [String: String] = [:]
       for finding in try #require(json["findings"]?.array) {
         let subject = try #require(finding["subject"]?.string)
-        found[subject] = (found[subject].map { $0 + "; " } ?? "") + "\(finding["status"]?.string ?? ""): \(finding["words"]?.string ?? "")"
+        found[subject] =
+          (found[subject].map { $0 + "; " } ?? "")
+          + "\(finding["status"]?.string ?? ""): \(finding["words"]?.string ?? "")"
       }
       return found
     }
@@ -22,7 +24,9 @@ extension CommandTests {
       let run = try Program.run(["check", "--json"])
       let found = try findings(run)
       #expect(run.status == 0, "\(run.output)")
-      for subject in ["program", "model", "Open MPI", "memory", "cores", "open files"] { #expect(found[subject] != nil, "\(subject)") }
+      for subject in ["program", "model", "Open MPI", "memory", "cores", "open files"] {
+        #expect(found[subject] != nil, "\(subject)")
+      }
       #expect(found["model"]?.hasPrefix("ok: the demonstration model: deepseek_v3") == true)
       let text = try Program.run(["check"])
       #expect(text.lines.contains { $0.hasPrefix("ok       program") }, "\(text.output)")
@@ -39,10 +43,14 @@ extension CommandTests {
       let (here, there) = (try Golden("deepseek_v3").folder, try Golden("mixtral").folder)
       let head = Array(Program.mpirun(ranks: 1).dropLast(2))
       let run = try Program.execute(
-        head + ["-n", "1", Program.path, "check", "--json", "--model", here, ":", "-n", "1", Program.path, "check", "--json", "--model", there])
+        head + [
+          "-n", "1", Program.path, "check", "--json", "--model", here, ":", "-n", "1", Program.path, "check", "--json",
+          "--model", there,
+        ])
       #expect(run.status == 1)
       let found = try findings(run)
-      #expect(found["model"]?.hasPrefix("problem") == true && found["options"]?.hasPrefix("problem") == true, "\(found)")
+      #expect(
+        found["model"]?.hasPrefix("problem") == true && found["options"]?.hasPrefix("problem") == true, "\(found)")
     }
 
     @Test(.timeLimit(.minutes(2))) func aModelThatIsNotThereIsAProblem() throws {
@@ -86,10 +94,13 @@ extension CommandTests {
       #expect(try JSONValue(parsing: run.output)["run"]?["ranks"]?.array?.count == 2)
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [
-      ("away", "hosts", "away cannot be reached: ssh: connect to host away port 22: No route to host"),
-      ("bare", "program", "bare has no program"), ("other", "program", "0123456789abcdef"), ("stale", "model", "not the same everywhere"),
-    ])
+    @Test(
+      .timeLimit(.minutes(2)),
+      arguments: [
+        ("away", "hosts", "away cannot be reached: ssh: connect to host away port 22: No route to host"),
+        ("bare", "program", "bare has no program"), ("other", "program", "0123456789abcdef"),
+        ("stale", "model", "not the same everywhere"),
+      ])
     func aHostThatIsNotReadyIsNamedWithTheReason(host: String, subject: String, words: String) throws {
       let run = try check("good1\n\(host)\n")
       #expect(run.status == 1)

@@ -59,7 +59,8 @@ package struct HostFacts: Sendable, Equatable {
       sharedMemorySize = Int(clamping: room.f_blocks).multipliedReportingOverflow(by: block).partialValue
     }
     var limit = rlimit()
-    openFileLimit = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 ? Int(clamping: limit.rlim_max) : 0
+    openFileLimit =
+      getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 ? Int(clamping: limit.rlim_max) : 0
     interfaces = NetworkInterface.all()
     self.options = options
     self.model = model
@@ -78,8 +79,10 @@ extension HostFacts {
     [
       "host": .string(host), "version": .string(version), "build": .string(build), "program": .string(program),
       "open_mpi": .string(openMPI), "libc": .string(libc), "kernel": .string(kernel), "cpu": .string(cpu),
-      "instruction_set": .string(instructionSet), "allowed_cores": .int(allowedCores), "configured_cores": .int(configuredCores),
-      "core_quota": coreQuota.map { .double($0) } ?? .null, "total_bytes": .int(totalBytes), "available_bytes": .int(availableBytes),
+      "instruction_set": .string(instructionSet), "allowed_cores": .int(allowedCores),
+      "configured_cores": .int(configuredCores),
+      "core_quota": coreQuota.map { .double($0) } ?? .null, "total_bytes": .int(totalBytes),
+      "available_bytes": .int(availableBytes),
       "shared_memory_free_bytes": sharedMemoryFree.map { .int($0) } ?? .null,
       "shared_memory_bytes": sharedMemorySize.map { .int($0) } ?? .null, "open_files": .int(openFileLimit),
       "interfaces": .array(interfaces.map(\.json)), "options": .string(options), "model": model.json,

@@ -14,7 +14,8 @@ package struct LinkFacts: Sendable, Equatable {
 
   package var json: JSONValue {
     [
-      "ranks": [.int(first), .int(second)], "latency_seconds": .double(latency), "bytes_per_second": .double(bytesPerSecond),
+      "ranks": [.int(first), .int(second)], "latency_seconds": .double(latency),
+      "bytes_per_second": .double(bytesPerSecond),
     ]
   }
 

@@ -22,11 +22,15 @@ extension JSONValue {
     return value
   }
 
-  func list<Element>(_ key: String, _ read: (JSONValue) throws(MalformedFacts) -> Element?) throws(MalformedFacts) -> [Element] {
+  func list<Element>(_ key: String, _ read: (JSONValue) throws(MalformedFacts) -> Element?) throws(MalformedFacts)
+    -> [Element]
+  {
     guard let values = self[key]?.array else { throw MalformedFacts(reason: "no list \"\(key)\"") }
     var elements: [Element] = []
     for value in values {
-      guard let element = try read(value) else { throw MalformedFacts(reason: "an element of \"\(key)\" is of another kind") }
+      guard let element = try read(value) else {
+        throw MalformedFacts(reason: "an element of \"\(key)\" is of another kind")
+      }
       elements.append(element)
     }
     return elements

@@ -3,15 +3,20 @@ import JSON
 /// What one host has of the model.
 package struct ModelFacts: Sendable, Equatable {
   package var path: String
-  /// Of configuration, index and headers, in hexadecimal; empty where the folder cannot be read.
+  /// Of configuration, index and headers: "name=digest", parted by blanks; empty where the folder cannot be read.
   package var fingerprint: String
   package var family: String
   package var expertLayerCount: Int
   package var byteCount: Int
+  /// What of it ranks have compared with each other; nil where each host was asked alone.
+  package var comparison: String?
   /// Why it cannot be run; nil where nothing stands against it.
   package var failure: String?
 
-  package init(path: String, fingerprint: String = "", family: String = "", expertLayerCount: Int = 0, byteCount: Int = 0, failure: String? = nil) {
+  package init(
+    path: String, fingerprint: String = "", family: String = "", expertLayerCount: Int = 0, byteCount: Int = 0,
+    failure: String? = nil
+  ) {
     (self.path, self.fingerprint, self.family) = (path, fingerprint, family)
     (self.expertLayerCount, self.byteCount, self.failure) = (expertLayerCount, byteCount, failure)
   }
@@ -19,7 +24,9 @@ package struct ModelFacts: Sendable, Equatable {
   var json: JSONValue {
     [
       "path": .string(path), "fingerprint": .string(fingerprint), "family": .string(family),
-      "expert_layers": .int(expertLayerCount), "bytes": .int(byteCount), "failure": failure.map { .string($0) } ?? .null,
+      "expert_layers": .int(expertLayerCount), "bytes": .int(byteCount),
+      "comparison": comparison.map { .string($0) } ?? .null,
+      "failure": failure.map { .string($0) } ?? .null,
     ]
   }
 
@@ -29,6 +36,7 @@ package struct ModelFacts: Sendable, Equatable {
     family = try json.text("family")
     expertLayerCount = try json.count("expert_layers")
     byteCount = try json.count("bytes")
+    comparison = json["comparison"]?.string
     failure = json["failure"]?.string
   }
 }

@@ -32,7 +32,8 @@ package struct NetworkInterface: Sendable, Equatable {
       found.append(
         NetworkInterface(
           name: name, address: SocketAddress.text(bytes), prefixLength: mask.reduce(0) { $0 + $1.nonzeroBitCount },
-          megabits: TextFile.contents("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }.flatMap { $0 > 0 ? $0 : nil }))
+          megabits: TextFile.contents("/sys/class/net/\(name)/speed").flatMap { Int($0.filter { !$0.isWhitespace }) }
+            .flatMap { $0 > 0 ? $0 : nil }))
     }
     return found
   }
@@ -68,7 +69,8 @@ package struct NetworkInterface: Sendable, Equatable {
 
   /// Whether `other` lies in the network of this one.
   func sharesNetwork(with other: NetworkInterface) -> Bool {
-    guard let mine = SocketAddress.bytes(of: address), let theirs = SocketAddress.bytes(of: other.address), mine.count == theirs.count,
+    guard let mine = SocketAddress.bytes(of: address), let theirs = SocketAddress.bytes(of: other.address),
+      mine.count == theirs.count,
       prefixLength == other.prefixLength
     else { return false }
     return mine.indices.allSatisfy { index in

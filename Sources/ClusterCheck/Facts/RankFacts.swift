@@ -18,7 +18,8 @@ package struct RankFacts: Sendable, Equatable {
   package var addressesInUse: [String]
 
   package init(
-    rank: Int, host: HostFacts, workerCores: [Int], sharesCores: Bool, ranksOnHost: Int, weightBytes: Int?, cacheBytes: Int?,
+    rank: Int, host: HostFacts, workerCores: [Int], sharesCores: Bool, ranksOnHost: Int, weightBytes: Int?,
+    cacheBytes: Int?,
     clockOffset: Double, clockError: Double, addressesInUse: [String]
   ) {
     (self.rank, self.host, self.workerCores, self.sharesCores) = (rank, host, workerCores, sharesCores)
@@ -28,7 +29,8 @@ package struct RankFacts: Sendable, Equatable {
 
   package var json: JSONValue {
     [
-      "rank": .int(rank), "host": host.json, "worker_cores": .array(workerCores.map { .int($0) }), "shares_cores": .bool(sharesCores),
+      "rank": .int(rank), "host": host.json, "worker_cores": .array(workerCores.map { .int($0) }),
+      "shares_cores": .bool(sharesCores),
       "ranks_on_host": .int(ranksOnHost), "weight_bytes": weightBytes.map { .int($0) } ?? .null,
       "cache_bytes": cacheBytes.map { .int($0) } ?? .null, "clock_offset_seconds": .double(clockOffset),
       "clock_error_seconds": .double(clockError), "addresses_in_use": .array(addressesInUse.map { .string($0) }),

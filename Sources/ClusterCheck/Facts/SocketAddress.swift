@@ -52,7 +52,9 @@ enum SocketAddress {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
       }
       // Version 4 within version 6: ::ffff:a.b.c.d.
-      if bytes.count == 16, bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xff, bytes[11] == 0xff { bytes.removeFirst(12) }
+      if bytes.count == 16, bytes[..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xff, bytes[11] == 0xff {
+        bytes.removeFirst(12)
+      }
       if bytes.count == 4 || bytes.count == 16, !isLoopback(bytes) { found.insert(text(bytes)) }
     }
     return found

@@ -22,17 +22,22 @@ package struct HostJudgement {
       if names[value]?.contains(host.name) != true { names[value, default: []].append(host.name) }
     }
     let found = order.map { (key: $0, hosts: names[$0] ?? []) }
-    return found.enumerated().sorted { ($1.element.hosts.count, $0.offset) < ($0.element.hosts.count, $1.offset) }.map(\.element)
+    return found.enumerated().sorted { ($1.element.hosts.count, $0.offset) < ($0.element.hosts.count, $1.offset) }.map(
+      \.element)
   }
 
-  private func everywhere(_ words: String) -> String { Set(hosts.map(\.name)).count > 1 ? "\(words) on all hosts" : words }
+  private func everywhere(_ words: String) -> String {
+    Set(hosts.map(\.name)).count > 1 ? "\(words) on all hosts" : words
+  }
 
   /// All values with their hosts, the odd ones last.
   private func different<Key: Hashable>(_ groups: [(key: Key, hosts: [String])], _ words: (Key) -> String) -> String {
     groups.map { "\(words($0.key)) on \(Words.list($0.hosts))" }.joined(separator: "; ")
   }
 
-  private func odd<Key: Hashable>(_ groups: [(key: Key, hosts: [String])]) -> [String] { groups.dropFirst().flatMap(\.hosts) }
+  private func odd<Key: Hashable>(_ groups: [(key: Key, hosts: [String])]) -> [String] {
+    groups.dropFirst().flatMap(\.hosts)
+  }
 
   private var program: Finding {
     let groups = groups { [$0.version, $0.build] }
@@ -41,7 +46,9 @@ package struct HostJudgement {
     let path = hosts.first?.facts.program ?? "the program"
     return Finding(
       "program", .problem, hosts: odd(groups), different(groups, words),
-      advice: "copy \(path) and the files beside it to \(Words.list(odd(groups))), or use one that all hosts see; ranks must run one program")
+      advice:
+        "copy \(path) and the files beside it to \(Words.list(odd(groups))), or use one that all hosts see; ranks must run one program"
+    )
   }
 
   private var options: Finding? {
@@ -58,18 +65,27 @@ package struct HostJudgement {
       return Finding(
         "model", .problem, hosts: failed.flatMap(\.hosts),
         failed.map { "\($0.key) (\(Words.list($0.hosts)))" }.joined(separator: "; "),
-        advice: "copy the folder \(hosts.first?.facts.model.path ?? "") to \(Words.list(first.hosts)), or use one that all hosts see")
+        advice:
+          "copy the folder \(hosts.first?.facts.model.path ?? "") to \(Words.list(first.hosts)), or use one that all hosts see"
+      )
     }
     let groups = groups { [$0.model.fingerprint, $0.model.family, "\($0.model.byteCount)"] }
     func words(_ key: [String]) -> String { "\(key[1]), \(Words.size(Int(key[2]) ?? 0))" }
     let path = hosts.first?.facts.model.path ?? ""
     guard groups.count > 1 else {
-      return Finding("model", .ok, everywhere("\(path): \(words(groups.first?.key ?? ["", "", ""])), the same configuration and headers"))
+      let compared = hosts.first?.facts.model.comparison.map { "; \($0)" } ?? ", the same configuration and headers"
+      return Finding("model", .ok, everywhere("\(path): \(words(groups.first?.key ?? ["", "", ""]))\(compared)"))
     }
+    let files = Set(groups.flatMap { $0.key[0].split(separator: " ") }).subtracting(
+      groups.map { Set($0.key[0].split(separator: " ")) }.reduce(Set(groups[0].key[0].split(separator: " "))) {
+        $0.intersection($1)
+      })
+    let names = Set(files.map { String($0.prefix { $0 != "=" }) }).sorted()
     return Finding(
       "model", .problem, hosts: odd(groups),
-      "\(path) is not the same everywhere: " + different(groups) { "\(words($0)), fingerprint \($0[0].prefix(12))" },
-      advice: "copy the folder to \(Words.list(odd(groups))) again; configuration, index and headers are compared here, contents when a run loads them")
+      "\(path) is not the same everywhere: " + different(groups, words) + "; other \(Words.list(names))",
+      advice:
+        "copy these files to \(Words.list(odd(groups))) again; martinet checksum tells whether all of a copy is right")
   }
 
   private var openMPI: Finding {
@@ -86,7 +102,9 @@ package struct HostJudgement {
     return [
       Finding(
         "C library", .warning, hosts: odd(groups), different(groups) { $0 },
-        advice: "use one distribution on all hosts: sines and logarithms come from this library, and with them a result's last bits")
+        advice:
+          "use one distribution on all hosts: sines and logarithms come from this library, and with them a result's last bits"
+      )
     ]
   }
 
@@ -96,7 +114,8 @@ package struct HostJudgement {
     guard groups.count > 1 else { return Finding("processors", .ok, everywhere(words(groups.first?.key ?? ["", ""]))) }
     return Finding(
       "processors", .warning, hosts: odd(groups), different(groups, words),
-      advice: "a step is as slow as its slowest rank: leave slower hosts out, or expect their speed; results do not differ")
+      advice:
+        "a step is as slow as its slowest rank: leave slower hosts out, or expect their speed; results do not differ")
   }
 
   /// Open MPI's own messages within a host need some; expert layers use what there is.
@@ -109,7 +128,9 @@ package struct HostJudgement {
     let short = groups.filter { $0.key > 0 }.flatMap(\.hosts)
     return Finding(
       "shared memory", worst == 2 ? .problem : .warning, hosts: short, "\(words); little on \(Words.list(short))",
-      advice: "remove old files there, or give a container more (--shm-size 2g; an emptyDir of medium Memory): several ranks on a host meet in it")
+      advice:
+        "remove old files there, or give a container more (--shm-size 2g; an emptyDir of medium Memory): several ranks on a host meet in it"
+    )
   }
 
   private var openFiles: Finding {
@@ -120,6 +141,8 @@ package struct HostJudgement {
     let short = groups { $0.openFileLimit < 4096 }.filter(\.key).flatMap(\.hosts)
     return Finding(
       "open files", least < 256 ? .problem : .warning, hosts: short, words,
-      advice: "raise it (ulimit -Hn, LimitNOFILE= of systemd, /etc/security/limits.conf): a rank takes a file for each other rank and one for each client")
+      advice:
+        "raise it (ulimit -Hn, LimitNOFILE= of systemd, /etc/security/limits.conf): a rank takes a file for each other rank and one for each client"
+    )
   }
 }

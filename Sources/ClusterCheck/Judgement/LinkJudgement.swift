@@ -20,17 +20,26 @@ struct LinkJudgement {
     let (latency, rate) = (median(latencies), median(rates))
     let slow = facts.links.filter { $0.latency > max(3 * latency, 50e-6) || $0.bytesPerSecond < 0.5 * rate }
     guard slow.isEmpty else {
-      let pairs = slow.prefix(4).map { "\(host($0.first)) – \(host($0.second)) \(Words.time($0.latency)), \(Words.rate($0.bytesPerSecond))" }
-      let counts = slow.flatMap { [host($0.first), host($0.second)] }.reduce(into: [String: Int]()) { $0[$1, default: 0] += 1 }
+      let pairs = slow.prefix(4).map {
+        "\(host($0.first)) – \(host($0.second)) \(Words.time($0.latency)), \(Words.rate($0.bytesPerSecond))"
+      }
+      let counts = slow.flatMap { [host($0.first), host($0.second)] }.reduce(into: [String: Int]()) {
+        $0[$1, default: 0] += 1
+      }
       let most = counts.values.max() ?? 0
       return Finding(
-        "links", .warning, hosts: counts.filter { $0.value == most }.keys.sorted(), "\(words); slower than the others: \(pairs.joined(separator: "; "))",
-        advice: "look at the cable, the port and the load of these hosts, or leave the slow one out: all ranks wait for the slowest link")
+        "links", .warning, hosts: counts.filter { $0.value == most }.keys.sorted(),
+        "\(words); slower than the others: \(pairs.joined(separator: "; "))",
+        advice:
+          "look at the cable, the port and the load of these hosts, or leave the slow one out: all ranks wait for the slowest link"
+      )
     }
     guard latency > 1e-3 else { return Finding("links", .ok, words) }
     return Finding(
       "links", .warning, words,
-      advice: "such a network makes every step slow: see that messages go by the fast interface (--mca btl_tcp_if_include NETWORK/BITS), and deploy/network.md")
+      advice:
+        "such a network makes every step slow: see that messages go by the fast interface (--mca btl_tcp_if_include NETWORK/BITS), and deploy/network.md"
+    )
   }
 
   /// By host, in the order of ranks: the interfaces its messages went by, of all its ranks.
@@ -58,26 +67,36 @@ struct LinkJudgement {
       return Finding("interfaces", .ok, "messages between hosts do not go by TCP, but by another transport of Open MPI")
     }
     let names = Set(used.flatMap(\.interfaces).map(\.name))
-    let text = used.prefix(8).map { "\($0.host) \($0.interfaces.map(words).joined(separator: " and "))" }.joined(separator: "; ")
+    let text =
+      used.prefix(8).map { "\($0.host) \($0.interfaces.map(words).joined(separator: " and "))" }.joined(separator: "; ")
       + (used.count > 8 ? "; and \(used.count - 8) more" : "")
     let several = used.filter { Set($0.interfaces.map(\.name)).count > 1 }.map(\.host)
     guard several.isEmpty else {
       return Finding(
         "interfaces", .warning, hosts: several, text,
-        advice: "messages go by several interfaces, and wait for the slowest: name the fast network (--mca btl_tcp_if_include NETWORK/BITS)")
+        advice:
+          "messages go by several interfaces, and wait for the slowest: name the fast network (--mca btl_tcp_if_include NETWORK/BITS)"
+      )
     }
-    let virtual = names.filter { name in ["docker", "virbr", "br-", "cni", "flannel", "tun", "wg"].contains { name.hasPrefix($0) } }
+    let virtual = names.filter { name in
+      ["docker", "virbr", "br-", "cni", "flannel", "tun", "wg"].contains { name.hasPrefix($0) }
+    }
     guard virtual.isEmpty else {
       return Finding(
-        "interfaces", .warning, hosts: used.filter { !$0.interfaces.allSatisfy { !virtual.contains($0.name) } }.map(\.host), text,
-        advice: "\(Words.list(virtual.sorted())) looks like the network of containers or a tunnel: name the fast one (--mca btl_tcp_if_include NETWORK/BITS)")
+        "interfaces", .warning,
+        hosts: used.filter { !$0.interfaces.allSatisfy { !virtual.contains($0.name) } }.map(\.host), text,
+        advice:
+          "\(Words.list(virtual.sorted())) looks like the network of containers or a tunnel: name the fast one (--mca btl_tcp_if_include NETWORK/BITS)"
+      )
     }
     // The speed its driver tells, where it does.
     let slower = facts.links.filter { link in
       let speed = used.first { $0.host == host(link.first) }?.interfaces.compactMap(\.megabits).max()
       return speed.map { link.bytesPerSecond * 8 < 0.3 * Double($0) * 1e6 && $0 <= 25_000 } ?? false
     }
-    guard let worst = slower.min(by: { $0.bytesPerSecond < $1.bytesPerSecond }) else { return Finding("interfaces", .ok, text) }
+    guard let worst = slower.min(by: { $0.bytesPerSecond < $1.bytesPerSecond }) else {
+      return Finding("interfaces", .ok, text)
+    }
     return Finding(
       "interfaces", .warning, hosts: [host(worst.first), host(worst.second)],
       "\(text); between \(host(worst.first)) and \(host(worst.second)) less than a third of that was reached, \(Words.rate(worst.bytesPerSecond))",

@@ -33,25 +33,34 @@ package struct RankJudgement {
       rows.append((host.name, needed, host.ranks.map(\.host.availableBytes).min() ?? 0))
     }
     let ranks = Words.range(facts.ranks.map { Double($0.weightBytes ?? 0) }) { Words.size(Int($0)) }
-    let words = "weights \(ranks) a rank, cache \(Words.range(facts.ranks.map { Double($0.cacheBytes ?? 0) }) { Words.size(Int($0)) })"
+    let words =
+      "weights \(ranks) a rank, cache \(Words.range(facts.ranks.map { Double($0.cacheBytes ?? 0) }) { Words.size(Int($0)) })"
     let short = rows.filter { $0.needed > $0.available }
     guard short.isEmpty else {
       return Finding(
         "memory", .problem, hosts: short.map(\.name),
-        words + "; " + short.prefix(8).map { "\($0.name) needs \(Words.size($0.needed)) and has \(Words.size($0.available))" }.joined(separator: "; "),
-        advice: "use more hosts (martinet plan tells how many), hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens, --kv-cache bf16)")
+        words + "; "
+          + short.prefix(8).map { "\($0.name) needs \(Words.size($0.needed)) and has \(Words.size($0.available))" }
+          .joined(separator: "; "),
+        advice:
+          "use more hosts (martinet plan tells how many), hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens, --kv-cache bf16)"
+      )
     }
     let tight = rows.filter { Double($0.needed) > 0.9 * Double($0.available) }
     let available = Words.range(rows.map { Double($0.available) }) { Words.size(Int($0)) }
     return Finding(
       "memory", tight.isEmpty ? .ok : .warning, hosts: tight.map(\.name), "\(words); \(available) available on a host",
-      advice: tight.isEmpty ? nil : "more than nine tenths of what is available would be used: leave room for others on \(Words.list(tight.map(\.name)))")
+      advice: tight.isEmpty
+        ? nil
+        : "more than nine tenths of what is available would be used: leave room for others on \(Words.list(tight.map(\.name)))"
+    )
   }
 
   private var cores: Finding {
     let workers = facts.ranks.map(\.workerCores.count)
     let threads = Words.range(workers.map { Double($0) }) { "\(Int($0))" }
-    let words = "\(Words.count(facts.ranks.count, "rank")) on \(Words.count(hosts.count, "host")), \(threads) \(workers.max() == 1 ? "thread" : "threads") each"
+    let words =
+      "\(Words.count(facts.ranks.count, "rank")) on \(Words.count(hosts.count, "host")), \(threads) \(workers.max() == 1 ? "thread" : "threads") each"
     let crowded = hosts.filter { $0.ranks.contains(where: \.sharesCores) }.map(\.name)
     guard crowded.isEmpty else {
       return Finding(
@@ -68,7 +77,9 @@ package struct RankJudgement {
     return Finding(
       "cores", .warning, hosts: idle.map(\.name),
       "\(words); only \(used) of the \(first.ranks.first?.host.configuredCores ?? 0) cores of \(first.name) are used",
-      advice: "start one rank on each NUMA node with all its cores (--map-by ppr:1:numa --bind-to numa), or unbound (--bind-to none)")
+      advice:
+        "start one rank on each NUMA node with all its cores (--map-by ppr:1:numa --bind-to numa), or unbound (--bind-to none)"
+    )
   }
 
   private var quota: Finding? {
@@ -80,7 +91,9 @@ package struct RankJudgement {
     return Finding(
       "core quota", .warning, hosts: short.map(\.name),
       "a control group grants \(Words.decimal(quota)) cores of time on \(first.name), and the ranks there have \(Set(first.ranks.flatMap(\.workerCores)).count) threads",
-      advice: "raise the quota (cpu limits of the container), or give no more --threads than it: threads that are stopped keep all ranks waiting")
+      advice:
+        "raise the quota (cpu limits of the container), or give no more --threads than it: threads that are stopped keep all ranks waiting"
+    )
   }
 
   private var clocks: Finding? {
@@ -93,7 +106,10 @@ package struct RankJudgement {
       return Finding("clocks", .ok, "at most \(Words.time(most)) apart")
     }
     return Finding(
-      "clocks", .warning, hosts: names, "the clock of \(worst.host.host) is \(Words.decimal(worst.clockOffset)) s off that of \(facts.ranks[0].host.host)",
-      advice: "let chrony or systemd-timesyncd set the clocks of \(Words.list(names)): logs and certificates go by them; results do not")
+      "clocks", .warning, hosts: names,
+      "the clock of \(worst.host.host) is \(Words.decimal(worst.clockOffset)) s off that of \(facts.ranks[0].host.host)",
+      advice:
+        "let chrony or systemd-timesyncd set the clocks of \(Words.list(names)): logs and certificates go by them; results do not"
+    )
   }
 }

@@ -23,7 +23,8 @@ enum Words {
   }
 
   static func time(_ seconds: Double) -> String {
-    seconds < 1e-3 ? "\(decimal(seconds * 1e6)) µs" : seconds < 1 ? "\(decimal(seconds * 1e3)) ms" : "\(decimal(seconds)) s"
+    seconds < 1e-3
+      ? "\(decimal(seconds * 1e6)) µs" : seconds < 1 ? "\(decimal(seconds * 1e3)) ms" : "\(decimal(seconds)) s"
   }
 
   static func rate(_ bytesPerSecond: Double) -> String { "\(decimal(bytesPerSecond * 8 / 1e9)) Gbit/s" }

@@ -31,7 +31,10 @@ package struct HostProbe: Sendable {
     do { outcome = try TimedCommand.run(command, limit: limit, isWanted: isWanted) } catch {
       return HostProbe(
         host: host,
-        answer: .failed(Finding("hosts", .problem, hosts: [host], "\(command[0]) cannot be started: \(error)", advice: "it must be in a folder of PATH")))
+        answer: .failed(
+          Finding(
+            "hosts", .problem, hosts: [host], "\(command[0]) cannot be started: \(error)",
+            advice: "it must be in a folder of PATH")))
     }
     return HostProbe(host: host, answer: judge(outcome, host: host, program: program, limit: limit))
   }
@@ -54,7 +57,9 @@ package struct HostProbe: Sendable {
         "try \"ssh \(host) true\": it must come back by itself, without a question; --timeout gives it longer")
     }
     let said = outcome.errors
-    if said.contains("could not access") || said.contains("unable to find the specified executable") || said.contains("No such file or directory: \(program)") {
+    if said.contains("could not access") || said.contains("unable to find the specified executable")
+      || said.contains("No such file or directory: \(program)")
+    {
       return failed(
         "program", "\(host) has no program \(program)",
         "copy it and the files beside it to \(host), at the same path, or use one that all hosts see")
@@ -62,18 +67,29 @@ package struct HostProbe: Sendable {
     // The program's own refusal of a command that it does not know.
     if said.contains("Usage: martinet") || said.contains("Unexpected argument") || said.contains("Unknown option") {
       return failed(
-        "program", "\(program) on \(host) is an older version, which has no check", "copy \(program) and the files beside it to \(host)")
+        "program", "\(program) on \(host) is an older version, which has no check",
+        "copy \(program) and the files beside it to \(host)")
     }
     if said.contains("error while loading shared libraries") {
-      let line = said.split(whereSeparator: \.isNewline).first { $0.contains("error while loading shared libraries") } ?? ""
-      return failed("program", "\(program) does not start on \(host): \(line)", "install the library on \(host) (deploy/install-packages.sh names the packages)")
+      let line =
+        said.split(whereSeparator: \.isNewline).first { $0.contains("error while loading shared libraries") } ?? ""
+      return failed(
+        "program", "\(program) does not start on \(host): \(line)",
+        "install the library on \(host) (deploy/install-packages.sh names the packages)")
     }
     if let line = said.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("martinet: ") }) {
       return failed("program", "\(host): \(line.dropFirst(10))", "run \"\(program) check\" on \(host)")
     }
-    let unreachable = ["ssh: ", "Host key verification", "Permission denied", "Could not resolve", "not able to start", "unable to reliably start", "daemon"]
-    if let line = said.split(whereSeparator: \.isNewline).first(where: { line in unreachable.prefix(4).contains { line.contains($0) } }) {
-      return failed("hosts", "\(host) cannot be reached: \(line)", "try \"ssh \(host) true\": it must come back by itself, without a question")
+    let unreachable = [
+      "ssh: ", "Host key verification", "Permission denied", "Could not resolve", "not able to start",
+      "unable to reliably start", "daemon",
+    ]
+    if let line = said.split(whereSeparator: \.isNewline).first(where: { line in
+      unreachable.prefix(4).contains { line.contains($0) }
+    }) {
+      return failed(
+        "hosts", "\(host) cannot be reached: \(line)",
+        "try \"ssh \(host) true\": it must come back by itself, without a question")
     }
     if unreachable.contains(where: { said.contains($0) }) {
       return failed(
@@ -88,6 +104,8 @@ package struct HostProbe: Sendable {
     _ hosts: [String], program: String, limit: Duration, isWanted: @escaping @Sendable () -> Bool,
     command: @escaping @Sendable (String) -> [String]
   ) -> [HostProbe] {
-    ProbeCrew(hosts.map { host in { ask(host, command: command(host), program: program, limit: limit, isWanted: isWanted) } }).run()
+    ProbeCrew(
+      hosts.map { host in { ask(host, command: command(host), program: program, limit: limit, isWanted: isWanted) } }
+    ).run()
   }
 }

@@ -9,15 +9,19 @@ package struct LauncherOptions: Sendable, Equatable {
     (self.words, self.hostfile, self.isRoot) = (words, hostfile, isRoot)
   }
 
-  private static let hostfileOptions: Set<String> = ["--hostfile", "-hostfile", "--machinefile", "-machinefile", "--default-hostfile"]
+  private static let hostfileOptions: Set<String> = [
+    "--hostfile", "-hostfile", "--machinefile", "-machinefile", "--default-hostfile",
+  ]
   private static let hostOptions: Set<String> = ["--host", "-host", "-H"]
   /// Those that decide how many ranks run and where.
   private static let layoutOptions: Set<String> = [
-    "-n", "--n", "-np", "--np", "-c", "-N", "--map-by", "-map-by", "--npernode", "-npernode", "--rankfile", "-rf", "--ppr",
+    "-n", "--n", "-np", "--np", "-c", "-N", "--map-by", "-map-by", "--npernode", "-npernode", "--rankfile", "-rf",
+    "--ppr",
   ]
   /// Those that decide how hosts are reached, with the number of words that follow them.
   private static let reachOptions: [String: Int] = [
-    "--mca": 2, "-mca": 2, "--gmca": 2, "-gmca": 2, "-x": 1, "--prefix": 1, "-prefix": 1, "--tune": 1, "-tune": 1, "--am": 1, "-am": 1,
+    "--mca": 2, "-mca": 2, "--gmca": 2, "-gmca": 2, "-x": 1, "--prefix": 1, "-prefix": 1, "--tune": 1, "-tune": 1,
+    "--am": 1, "-am": 1,
     "--allow-run-as-root": 0, "-allow-run-as-root": 0,
   ]
 
@@ -39,7 +43,8 @@ package struct LauncherOptions: Sendable, Equatable {
 
   private var start: [String] {
     guard isMPIRun else { return [program] }
-    return [program] + (isRoot && !options.contains { $0.hasSuffix("-allow-run-as-root") } ? ["--allow-run-as-root"] : [])
+    return [program]
+      + (isRoot && !options.contains { $0.hasSuffix("-allow-run-as-root") } ? ["--allow-run-as-root"] : [])
   }
 
   /// Starts the ranks of a run; unless told otherwise, one on each host with all its cores.

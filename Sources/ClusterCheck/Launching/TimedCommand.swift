@@ -18,14 +18,19 @@ package struct TimedCommand: Sendable {
 
   /// Runs `command` with nothing on its standard input, in the folder and environment of this process. `isWanted` is asked a few
   /// times a second; when it says no, the command is ended.
-  package static func run(_ command: [String], limit: Duration, isWanted: () -> Bool = { true }) throws(MachineError) -> TimedCommand {
+  package static func run(_ command: [String], limit: Duration, isWanted: () -> Bool = { true }) throws(MachineError)
+    -> TimedCommand
+  {
     let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
-    guard null >= 0 else { throw .system(call: "open /dev/null", errno: errno, reason: String(cString: strerror(errno))) }
+    guard null >= 0 else {
+      throw .system(call: "open /dev/null", errno: errno, reason: String(cString: strerror(errno)))
+    }
     defer { close(null) }
     let (output, errors) = (try ChildProcess.makePipe(), try ChildProcess.makePipe())
     defer { for end in [output.reading, errors.reading] { close(end) } }
     let started = Result { () throws(MachineError) in
-      try ChildProcess.start(command, environment: variables(), input: null, output: output.writing, errors: errors.writing)
+      try ChildProcess.start(
+        command, environment: variables(), input: null, output: output.writing, errors: errors.writing)
     }
     for end in [output.writing, errors.writing] { close(end) }
     let process = try started.get()
@@ -40,7 +45,9 @@ package struct TimedCommand: Sendable {
       // A launcher ends its ranks on other hosts when asked politely.
       kill(-process, SIGTERM)
       let grace = ContinuousClock.now + .seconds(3)
-      while !self.hasEnded(process), ContinuousClock.now < grace { read([output.reading, errors.reading], &text, &words, milliseconds: 20) }
+      while !self.hasEnded(process), ContinuousClock.now < grace {
+        read([output.reading, errors.reading], &text, &words, milliseconds: 20)
+      }
     }
     kill(-process, SIGKILL)
     // What was written before the end; whoever left the group may hold the pipes open for longer than anybody waits.
@@ -49,12 +56,14 @@ package struct TimedCommand: Sendable {
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0, errno == EINTR {}
     let end: End = !hasEnded ? .tooLate : status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
-    return TimedCommand(end: end, output: String(decoding: text, as: UTF8.self), errors: String(decoding: words, as: UTF8.self))
+    return TimedCommand(
+      end: end, output: String(decoding: text, as: UTF8.self), errors: String(decoding: words, as: UTF8.self))
   }
 
   private static func hasEnded(_ process: Int32) -> Bool {
     var info = siginfo_t()
-    return waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info._sifields._sigchld.si_pid == process
+    return waitid(P_PID, id_t(process), &info, WEXITED | WNOHANG | WNOWAIT) == 0
+      && info._sifields._sigchld.si_pid == process
   }
 
   private static func variables() -> [String] {
@@ -69,7 +78,8 @@ package struct TimedCommand: Sendable {
 
   /// Takes what has come; false once both ends are closed.
   @discardableResult
-  private static func read(_ ends: [Int32], _ text: inout [UInt8], _ words: inout [UInt8], milliseconds: Int32) -> Bool {
+  private static func read(_ ends: [Int32], _ text: inout [UInt8], _ words: inout [UInt8], milliseconds: Int32) -> Bool
+  {
     var waits = ends.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     guard poll(&waits, 2, milliseconds) > 0 else { return true }
     var chunk = [UInt8](repeating: 0, count: 1 << 14)

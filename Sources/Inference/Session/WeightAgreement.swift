@@ -6,7 +6,7 @@ import MoEModel
 /// Whether all ranks see and read the same checkpoint. What differs is thrown on all of them, with its rank, host and tensor.
 ///
 /// All functions are collective. What they compare are sums (`TensorSum`), made for accidents and not against attackers.
-struct WeightAgreement {
+package struct WeightAgreement {
   let folder: CheckpointFolder
   let communicator: any Communicator
   /// Of this rank's folder, where somebody recorded them.

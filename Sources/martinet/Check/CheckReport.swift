@@ -21,9 +21,13 @@ struct CheckReport {
       if let advice = finding.advice { lines.append("".padding(to: 9 + width) + "→ \(advice)") }
     }
     let (problems, warnings) = (findings.count { $0.status == .problem }, findings.count { $0.status == .warning })
-    lines.append(problems + warnings == 0 ? "all is well" : [
-      problems > 0 ? Figures.count(problems, "problem") : nil, warnings > 0 ? Figures.count(warnings, "warning") : nil,
-    ].compactMap { $0 }.joined(separator: ", "))
+    lines.append(
+      problems + warnings == 0
+        ? "all is well"
+        : [
+          problems > 0 ? Figures.count(problems, "problem") : nil,
+          warnings > 0 ? Figures.count(warnings, "warning") : nil,
+        ].compactMap { $0 }.joined(separator: ", "))
     return lines
   }
 

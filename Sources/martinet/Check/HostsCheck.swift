@@ -17,7 +17,10 @@ struct HostsCheck {
   }
 
   func report() throws -> CheckReport {
-    guard let program = ProgramFile.path else { throw MachineError.system(call: "readlink /proc/self/exe", errno: ENOENT, reason: "the path of this program is unknown") }
+    guard let program = ProgramFile.path else {
+      throw MachineError.system(
+        call: "readlink /proc/self/exe", errno: ENOENT, reason: "the path of this program is unknown")
+    }
     let names = try hosts()
     var findings: [Finding] = []
     if !names.isEmpty {
@@ -26,7 +29,9 @@ struct HostsCheck {
       findings = asked.findings
       guard asked.isReady else {
         findings.append(
-          Finding("ranks", .problem, "not started: links, clocks, memory and cores are looked at once the hosts above answer alike"))
+          Finding(
+            "ranks", .problem,
+            "not started: links, clocks, memory and cores are looked at once the hosts above answer alike"))
         return CheckReport(findings: findings, facts: nil)
       }
     }
@@ -37,7 +42,8 @@ struct HostsCheck {
   private func hosts() throws -> [String] {
     var names: [String] = options.hosts
     for file in options.hostfiles {
-      guard let handle = FileHandle(forReadingAtPath: file), let data = try? handle.read(upToCount: Self.hostFileLimit) else {
+      guard let handle = FileHandle(forReadingAtPath: file), let data = try? handle.read(upToCount: Self.hostFileLimit)
+      else {
         throw ValidationError("the host file \(file) cannot be read: it has a name of a host on each line")
       }
       let found = HostList.names(inFile: String(decoding: data, as: UTF8.self))
@@ -53,7 +59,9 @@ struct HostsCheck {
 
   private func ask(_ names: [String], _ program: String) -> (findings: [Finding], isReady: Bool) {
     let (options, line) = (options, [program] + arguments(.host))
-    let probes = HostProbe.askAll(names, program: program, limit: .seconds(command.timeout), isWanted: { !Interrupt.requested }) {
+    let probes = HostProbe.askAll(
+      names, program: program, limit: .seconds(command.timeout), isWanted: { !Interrupt.requested }
+    ) {
       options.probe($0, line)
     }
     var (failed, answers): ([Finding], [(name: String, facts: HostFacts)]) = ([], [])
@@ -64,7 +72,13 @@ struct HostsCheck {
       }
     }
     var findings = failed
-    if failed.isEmpty { findings.append(Finding("hosts", .ok, "\(Figures.count(names.count, "host")) reached: \(names.prefix(8).joined(separator: ", "))\(names.count > 8 ? " and \(names.count - 8) more" : "")")) }
+    if failed.isEmpty {
+      findings.append(
+        Finding(
+          "hosts", .ok,
+          "\(Figures.count(names.count, "host")) reached: \(names.prefix(8).joined(separator: ", "))\(names.count > 8 ? " and \(names.count - 8) more" : "")"
+        ))
+    }
     if !answers.isEmpty { findings += HostJudgement(answers).findings }
     let stops = findings.contains { $0.status == .problem && ["hosts", "program", "Open MPI"].contains($0.subject) }
     return (findings, !stops)
@@ -81,7 +95,8 @@ struct HostsCheck {
     do { outcome = try TimedCommand.run(line, limit: .seconds(limit), isWanted: { !Interrupt.requested }) } catch {
       return failed("\(line[0]) cannot be started: \(error)", "it must be in a folder of PATH")
     }
-    let network = "hosts must reach each other on all TCP ports; name their common network (--mca btl_tcp_if_include NETWORK/BITS --mca oob_tcp_if_include NETWORK/BITS after --); see deploy/network.md"
+    let network =
+      "hosts must reach each other on all TCP ports; name their common network (--mca btl_tcp_if_include NETWORK/BITS --mca oob_tcp_if_include NETWORK/BITS after --); see deploy/network.md"
     if let told = HostProbe.told(outcome.output) {
       do {
         let facts = try ClusterFacts(json: told)

@@ -20,7 +20,40 @@ struct RankCheck {
   private func facts(of topology: Topology, _ model: ModelFacts) throws -> HostFacts {
     try HostFacts(
       topology: topology, version: Martinet.configuration.version, openMPI: Launch.libraryVersion,
-      instructionSet: InstructionSet.best.rawValue, options: command.model.arguments.joined(separator: " "), model: model)
+      instructionSet: InstructionSet.best.rawValue, options: options.joined(separator: " "), model: model)
+  }
+
+  /// Those that ranks must have alike: path, threads and kernels may be a rank's own.
+  private var options: [String] {
+    var model = command.model
+    (model.model, model.threads, model.isa) = (nil, nil, nil)
+    return model.arguments
+  }
+
+  private static func fingerprint(_ folder: CheckpointFolder) -> String {
+    folder.fingerprintParts.map { part in
+      part.file.replacing(" ", with: "_") + "="
+        + part.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }.joined(separator: " ")
+  }
+
+  /// Contents of the files, where every rank could open them and sees the same ones; a difference becomes the reason why they
+  /// cannot run. Collective.
+  private func compareContents(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) throws {
+    guard communicator.size > 1 || command.model.checkWeights,
+      try communicator.allReduceMin(opened.model == nil ? 0 : 1) == 1,
+      let (folder, _) = opened.model
+    else { return }
+    let all = try communicator.allGather(Array(opened.facts.fingerprint.utf8))
+    guard all.allSatisfy({ $0 == all[0] }) else { return }
+    let pool = try agree(on: communicator) { try plan.makePool() }
+    let readsAll = try communicator.allReduceMax(command.model.checkWeights ? 1 : 0) == 1
+    do {
+      opened.facts.comparison = try WeightAgreement.check(
+        folder, communicator: communicator, pool: pool, readsAll: readsAll)
+    } catch FabricError.peersFailed(let failures) {
+      opened.facts.failure = failures.map(\.message).joined(separator: "; ")
+    }
   }
 
   private struct Opened {
@@ -35,7 +68,7 @@ struct RankCheck {
       let folder = try CheckpointFolder(path: try command.model.folder())
       let description = try ModelConfiguration.read(folder).holding(command.model.weights)
       let facts = ModelFacts(
-        path: path, fingerprint: folder.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(),
+        path: path, fingerprint: Self.fingerprint(folder),
         family: description.family, expertLayerCount: description.mixture == nil ? 0 : description.mixtureLayers.count,
         byteCount: folder.totalByteCount)
       return Opened(facts: facts, model: (folder, description))
@@ -51,6 +84,7 @@ struct RankCheck {
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
     let needs = needs(&opened, plan, communicator)
+    try compareContents(&opened, plan, communicator)
     let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
     // Wall clocks, which logs and certificates go by.
     let clocks = try PeerClocks(communicator, now: Self.wallClock)
@@ -58,28 +92,35 @@ struct RankCheck {
     let links = try LinkProbe.measure(communicator, pairs: Self.pairs(clocks.hostOfRank))
     let clock = clocks.estimates[communicator.rank.index]
     let mine = RankFacts(
-      rank: communicator.rank.index, host: host, workerCores: plan.assignment.cores, sharesCores: plan.assignment.oversubscribed,
-      ranksOnHost: plan.ranksOnHost, weightBytes: needs?.weights, cacheBytes: needs?.cache, clockOffset: clock.offset / 1e9,
+      rank: communicator.rank.index, host: host, workerCores: plan.assignment.cores,
+      sharesCores: plan.assignment.oversubscribed,
+      ranksOnHost: plan.ranksOnHost, weightBytes: needs?.weights, cacheBytes: needs?.cache,
+      clockOffset: clock.offset / 1e9,
       clockError: clock.error / 1e9, addressesInUse: NetworkInterface.addressesInUse().sorted())
     guard let all = try communicator.gather(Array(mine.json.text().utf8), to: Rank(0)) else { return nil }
     return ClusterFacts(
       ranks: try all.map { try RankFacts(json: try .init(parsing: $0)) },
       links: links.map {
-        LinkFacts(first: $0.first.index, second: $0.second.index, latency: $0.latency, bytesPerSecond: $0.bytesPerSecond)
+        LinkFacts(
+          first: $0.first.index, second: $0.second.index, latency: $0.latency, bytesPerSecond: $0.bytesPerSecond)
       })
   }
 
   /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
-  private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (weights: Int, cache: Int)? {
+  private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (
+    weights: Int, cache: Int
+  )? {
     guard let (folder, description) = opened.model else { return nil }
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
     let rank = communicator.rank
     do {
-      let budget = try WeightBudget.measure(description, folder: folder, workerCount: plan.assignment.cores.count) { _, expert in
+      let budget = try WeightBudget.measure(description, folder: folder, workerCount: plan.assignment.cores.count) {
+        _, expert in
         placement.owners[expert] == rank
       }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? Session.defaultCacheTokens)
-      let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache).multipliedReportingOverflow(by: blocks)
+      let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache)
+        .multipliedReportingOverflow(by: blocks)
       return (budget.memoryBytes, overflows ? .max : cache)
     } catch {
       opened.facts.failure = "\(error)"

@@ -23,7 +23,10 @@ struct Check: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @Option(help: ArgumentHelp("Hosts, a line each, as for mpirun.", valueName: "file")) var hostfile: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds a host may take to answer; all ranks together may take four times that.", valueName: "s"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seconds a host may take to answer; all ranks together may take four times that.", valueName: "s"))
   var timeout = 30
   @Flag(help: "One JSON object.") var json = false
 
@@ -31,7 +34,9 @@ struct Check: ParsableCommand {
   enum Telling: String, ExpressibleByArgument, CaseIterable { case host, run }
   @Option(help: .hidden) var tell: Telling?
 
-  @Argument(parsing: .postTerminator, help: ArgumentHelp("Options of mpirun, or a launcher and its options.", valueName: "launcher"))
+  @Argument(
+    parsing: .postTerminator,
+    help: ArgumentHelp("Options of mpirun, or a launcher and its options.", valueName: "launcher"))
   var launcher: [String] = []
 
   func validate() throws {
@@ -60,7 +65,8 @@ struct Check: ParsableCommand {
     try withRanks { communicator in
       guard let facts = try RankCheck(self).facts(communicator) else { return }
       guard tell == nil else { return show(HostProbe.mark + facts.json.text()) }
-      let findings = HostJudgement(facts).findings + RankJudgement(facts, threadsAreGiven: model.threads != nil).findings
+      let findings =
+        HostJudgement(facts).findings + RankJudgement(facts, threadsAreGiven: model.threads != nil).findings
       let report = CheckReport(findings: findings, facts: facts)
       report.print(asJSON: json)
       hasProblem = report.hasProblem
