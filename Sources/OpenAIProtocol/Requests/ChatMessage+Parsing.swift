@@ -6,7 +6,8 @@ extension ChatMessage {
     ignored: ["annotations", "cache_control", "reasoning_details", "provider_specific_fields", "thinking_blocks"],
     refused: ["audio": "this model reads text only", "function_call": "use 'tool_calls'"],
     neutral: ["audio": [[:]]])
-  private static let callTable = ParameterTable(["id", "type", "function"], ignored: ["index"])
+  private static let callTable = ParameterTable(
+    ["id", "type", "function"], ignored: ["index", "provider_specific_fields", "extra_content"])
   private static let functionTable = ParameterTable(["name", "arguments"])
   private static let partTable = ParameterTable(["type", "text", "refusal"], ignored: ["cache_control", "annotations"])
 
