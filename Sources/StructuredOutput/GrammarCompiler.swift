@@ -23,14 +23,19 @@ final class GrammarCompiler {
     try compiler.add(grammar, path: "$", depth: 0, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end)
     try compiler.define(root, builder)
     do throws(StructuredOutputError) {
-      return try PushdownAutomaton(compiler.rules.map { $0! }, names: compiler.names, budget: compiler.budget)
+      return try compiler.automaton()
     } catch {
       if case .contradictory = error, let first = compiler.contradictions.first { throw first }
       throw error
     }
   }
 
-  private init(_ vocabulary: TokenVocabulary) { self.vocabulary = vocabulary }
+  init(_ vocabulary: TokenVocabulary) { self.vocabulary = vocabulary }
+
+  /// All rules, which must be defined, as one automaton.
+  func automaton() throws(StructuredOutputError) -> PushdownAutomaton {
+    try PushdownAutomaton(rules.compactMap { $0 }, names: names, budget: budget)
+  }
 
   func makeBuilder() -> RuleBuilder { RuleBuilder(usable: vocabulary.singleBytes) }
 

@@ -30,6 +30,11 @@ package struct TokenMask: Sendable, Equatable {
     words[Int(token) >> 6] |= 1 << UInt64(token & 63)
   }
 
+  /// Adds the tokens of another set of the same size.
+  mutating func formUnion(_ other: TokenMask) {
+    for i in words.indices { words[i] |= other.words[i] }
+  }
+
   /// The tokens in the set, ascending.
   package var tokens: [Int32] {
     var tokens: [Int32] = []

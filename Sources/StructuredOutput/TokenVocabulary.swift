@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 
 /// What is known of every token: its bytes, and whether it is special. Built once a model.
 ///
@@ -24,6 +25,7 @@ package final class TokenVocabulary: Sendable {
   let firstTokens: [Int32]
   let nodeTokens: [Int32]
   let depth: Int
+  private let contents = Mutex<[StringContent.Spelling: StringContent]>([:])
 
   /// `tokens[id]` is the text of token `id`, nil where it has none. Ids in `special` or `endTokens` beyond it are
   /// ignored.
@@ -53,6 +55,14 @@ package final class TokenVocabulary: Sendable {
     firstTokens = builder.firstTokens
     nodeTokens = builder.tokens
     depth = builder.maximalDepth
+  }
+
+  /// What may follow inside of strings; found the first time it is asked for.
+  func content(_ spelling: StringContent.Spelling) -> StringContent {
+    if let known = contents.withLock({ $0[spelling] }) { return known }
+    let content = StringContent(spelling, self)
+    contents.withLock { $0[spelling] = content }
+    return content
   }
 }
 

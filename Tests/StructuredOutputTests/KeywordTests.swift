@@ -1,3 +1,4 @@
+import JSON
 import StructuredOutput
 import Testing
 
@@ -23,12 +24,12 @@ import Testing
     Case("true", ["null", "true", "-1.5e10", "\"x\"", "[1, [2], {}]", "{\"a\": {\"b\":[]}}"], not: ["", "nul", "[1", "{a:1}", "01", " 1", "1 "]),
     Case(
       #"{"type":"integer"}"#,
-      ["0", "-1", "123456789012345"],
-      not: ["-0", "00", "1.0", "1e3", "1234567890123456", "+1", "-"]),
+      ["0", "-1", "123456789012345678"],
+      not: ["-0", "00", "1.0", "1e3", "1234567890123456789", "+1", "-"]),
     Case(
       #"{"type":"number"}"#,
-      ["0", "-0", "0.5", "1e10", "-1.5E-10", "1.123456789012345"],
-      not: [".5", "1.", "1e", "1e100", "--1", "1.1234567890123456"]),
+      ["0", "-0", "0.5", "1e10", "-1.5E-10", "0.30000000000000004", "2.2204460492503131e-16"],
+      not: [".5", "1.", "1e", "1e100", "--1", "1.123456789012345678901"]),
     Case(#"{"type":["boolean","null"]}"#, ["true", "false", "null"], not: ["0", "\"\"", "True"]),
     Case(
       #"{"enum":["a","é\n\"",1,null,[1,{"b":2}]]}"#,
@@ -152,12 +153,12 @@ import Testing
       not: ["{", "{\"a\"}", "{\"a\":}", "{\"a\" :1}", "{\"a\":1,}", "{\"a\":  1}", "[]"]),
     Case(
       #"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},"required":["a"],"additionalProperties":false}"#,
-      ["{\"a\":1}", "{\"a\": 1, \"b\": null}"],
-      not: ["{}", "{\"b\":null,\"a\":1}", "{\"a\":1,\"c\":1}", "{\"a\":1,\"a\":1}"]),
+      ["{\"a\":1}", "{\"a\": 1, \"b\": null}", "{\"b\":null,\"a\":1}"],
+      not: ["{}", "{\"b\":null}", "{\"a\":1,\"c\":1}", "{\"a\":1,\"a\":1}", "{\"b\":null,\"b\":null,\"a\":1}"]),
     Case(
       #"{"type":"object","properties":{"a":{"type":"integer"}}}"#,
-      ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":1}", "{\"aa\":null,\"\":1}"],
-      not: ["{\"a\":\"x\"}", #"{"\u0061":"x"}"#, "{\"b\":1,\"a\":1}"]),
+      ["{}", "{\"a\":1,\"b\":\"x\"}", "{\"b\":1}", "{\"aa\":null,\"\":1}", "{\"b\":1,\"a\":1}"],
+      not: ["{\"a\":\"x\"}", #"{"\u0061":"x"}"#, "{\"b\":1,\"a\":\"x\"}"]),
     Case(
       #"{"type":"object","additionalProperties":{"type":"integer"}}"#,
       ["{}", "{\"x\":1,\"y\":2}"],
@@ -198,6 +199,67 @@ import Testing
     Case(#"{"allOf":[true,{"type":"integer"},{}]}"#, ["1"], not: ["null"]),
   ])
   func combinations(_ example: Case) throws { try check(example) }
+
+  @Test(arguments: [
+    Case(
+      #"{"const":{"a":1,"b":[{"c":2,"d":3}]}}"#, [#"{"a":1,"b":[{"c":2,"d":3}]}"#, #"{"b": [{"d": 3, "c": 2}], "a": 1}"#],
+      not: [#"{"a":1}"#, #"{"a":1,"b":[{"c":2,"d":3}],"a":1}"#, #"{"a":1,"b":[{"c":2}]}"#]),
+    Case(
+      #"{"type":"object","properties":{"a":{},"b":{},"c":{}},"dependentRequired":{"a":["b"]},"additionalProperties":false}"#,
+      [#"{}"#, #"{"b":1}"#, #"{"a":1,"b":2}"#, #"{"b":1,"c":1,"a":1}"#], not: [#"{"a":1}"#, #"{"a":1,"c":1}"#]),
+    Case(
+      #"{"type":"object","patternProperties":{"^n":{"type":"integer"}},"additionalProperties":{"type":"null"}}"#,
+      [#"{"n1":1,"x":null}"#, #"{"x":null,"n":2}"#], not: [#"{"n1":null}"#, #"{"x":1}"#]),
+    Case(
+      #"{"type":"object","propertyNames":{"maxLength":2}}"#, [#"{"ab":1}"#, #"{"é日":[]}"#], not: [#"{"abc":1}"#]),
+    Case(
+      #"{"type":"object","properties":{"a":{"type":"integer"}},"not":{"required":["b"]}}"#,
+      [#"{"a":1,"c":2}"#, "{}"], not: [#"{"b":1}"#, #"{"a":1,"b":1}"#]),
+    Case(#"{"type":"integer","not":{"const":5}}"#, ["4", "55", "-5"], not: ["5"]),
+    Case(#"{"oneOf":[{"type":"integer"},{"type":"number","minimum":3}]}"#, ["1", "3.5"], not: ["4", "2.5"]),
+    Case(
+      #"{"if":{"type":"string"},"then":{"maxLength":1},"else":{"type":"integer"}}"#, ["\"a\"", "12"], not: ["\"ab\"", "null"]),
+    Case(
+      #"{"type":"array","items":{"type":"string"},"uniqueItems":true}"#, [#"["a", "b"]"#, #"["", "aa", "a"]"#, "[]"],
+      not: [#"["a", "b", "a"]"#, #"["",""]"#]),
+    Case(
+      #"{"type":"array","items":{"type":"integer"},"uniqueItems":true}"#, ["[1, 11, 111]", "[-1, 1, 0]"],
+      not: ["[1, 1]", "[0, -0]", "[12, 3, 12]"]),
+    Case(
+      #"{"type":"array","items":{"type":"integer","minimum":1,"maximum":2},"uniqueItems":true,"minItems":2}"#,
+      ["[1,2]", "[2,1]"], not: ["[1]", "[1,2,1]", "[1,2,"]),
+    Case(
+      #"{"type":"array","contains":{"const":7}}"#, ["[7]", "[1, 7, \"a\"]"], not: ["[]", "[1, 77]"]),
+    Case(#"{"type":"string","minLength":1,"maxLength":20000}"#, ["\"a\""], not: ["\"\""]),
+    Case(
+      #"{"type":"string","pattern":"^(ab)*$","maxLength":5}"#, ["\"\"", "\"abab\""], not: ["\"ababab\"", "\"ababa\""]),
+    Case(
+      #"{"type":"string","format":"uri","minLength":1,"maxLength":2083}"#,
+      ["\"https://example.org/a?b=c#d\"", "\"file:///path/to/x.js\"", "\"mailto:a@b.c\"", "\"http://[::1]:80/\""],
+      not: ["\"example.org\"", "\"http://a b\"", "\"//x\"", "\"http://exa%mple\""]),
+    Case(
+      ##"{"$id":"https://example.org/s","type":"object","properties":{"a":{"$ref":"https://example.org/s#/definitions/n"}},"definitions":{"n":{"$id":"#n","type":"null"}},"additionalProperties":{"$ref":"#n"}}"##,
+      [#"{"a":null,"b":null}"#], not: [#"{"a":1}"#, #"{"b":1}"#]),
+  ])
+  func membersConditionsAndComparisons(_ example: Case) throws { try check(example) }
+
+  @Test func longStringsEndWhereTheyMust() throws {
+    let trial = try Trial(schema: #"{"type":"string","maxLength":300}"#)
+    #expect(trial.accepts("\"" + String(repeating: "é", count: 300) + "\""))
+    #expect(!trial.accepts("\"" + String(repeating: "é", count: 301) + "\""))
+  }
+
+  @Test func strictSchemasAreClosed() throws {
+    let open = try JSONValue(
+      parsing: ##"{"type":"object","properties":{"a":{"$ref":"#/$defs/n"},"b":{"type":"integer"}},"$defs":{"n":{"type":"object","properties":{"c":{}},"required":[]}}}"##)
+    let trial = try Trial(.json(open.withClosedObjects))
+    for text in [#"{"a":{},"b":1}"#, #"{"b":1,"a":{"c":null}}"#] { #expect(trial.accepts(text)) }
+    for text in [#"{"a":{}}"#, #"{"a":{},"b":1,"x":2}"#, #"{"a":{"x":1},"b":1}"#] { #expect(!trial.accepts(text)) }
+    // Parts that are put together stay open.
+    let parts = try JSONValue(
+      parsing: ##"{"allOf":[{"$ref":"#/$defs/n"},{"properties":{"d":{}}}],"$defs":{"n":{"type":"object","properties":{"c":{}}}}}"##)
+    #expect(try Trial(.json(parts.withClosedObjects)).accepts(#"{"c":1,"d":2}"#))
+  }
 
   @Test func malformedUTF8IsNeverAllowed() throws {
     for schema in [#"{"type":"string"}"#, #"{"type":"string","maxLength":9}"#, #"{"type":"string","pattern":"^[^x]*$"}"#] {

@@ -23,8 +23,15 @@ struct SchemaChecker {
     case "allOf": return demand.array!.allSatisfy { accepts(value, $0) }
     case "anyOf": return demand.array!.contains { accepts(value, $0) }
     case "oneOf": return demand.array!.count { accepts(value, $0) } == 1
-    case "minimum": return value.double.map { $0 >= demand.double! } ?? true
-    case "maximum": return value.double.map { $0 <= demand.double! } ?? true
+    case "not": return !accepts(value, demand)
+    case "if": return (accepts(value, demand) ? all["then"] : all["else"]).map { accepts(value, $0) } ?? true
+    case "minimum":
+      let isExclusive = all["exclusiveMinimum"]?.bool ?? false
+      return value.double.map { isExclusive ? $0 > demand.double! : $0 >= demand.double! } ?? true
+    case "maximum":
+      let isExclusive = all["exclusiveMaximum"]?.bool ?? false
+      return value.double.map { isExclusive ? $0 < demand.double! : $0 <= demand.double! } ?? true
+    case "exclusiveMinimum" where demand.bool != nil, "exclusiveMaximum" where demand.bool != nil: return true
     case "exclusiveMinimum": return value.double.map { $0 > demand.double! } ?? true
     case "exclusiveMaximum": return value.double.map { $0 < demand.double! } ?? true
     case "multipleOf":
@@ -34,12 +41,21 @@ struct SchemaChecker {
     case "minLength": return value.string.map { $0.unicodeScalars.count >= demand.exactInt! } ?? true
     case "maxLength": return value.string.map { $0.unicodeScalars.count <= demand.exactInt! } ?? true
     case "pattern":
-      guard let text = value.string else { return true }
-      let expression = try! NSRegularExpression(pattern: demand.string!)
-      return expression.firstMatch(in: text, range: NSRange(text.startIndex..., in: text)) != nil
+      return value.string.map { finds(demand.string!, in: $0) } ?? true
     case "minItems": return value.array.map { $0.count >= demand.exactInt! } ?? true
     case "maxItems": return value.array.map { $0.count <= demand.exactInt! } ?? true
     case "prefixItems": return value.array.map { zip($0, demand.array!).allSatisfy { accepts($0, $1) } } ?? true
+    case "items" where demand.array != nil:
+      return value.array.map { zip($0, demand.array!).allSatisfy { accepts($0, $1) } } ?? true
+    case "additionalItems":
+      guard let first = all["items"]?.array else { return true }
+      return value.array.map { $0.dropFirst(first.count).allSatisfy { accepts($0, demand) } } ?? true
+    case "uniqueItems":
+      guard demand.bool == true, let items = value.array else { return true }
+      return items.indices.allSatisfy { i in !items[..<i].contains { same($0, items[i]) } }
+    case "contains":
+      guard let items = value.array else { return true }
+      return items.contains { accepts($0, demand) }
     case "items":
       let skipped = all["prefixItems"]?.array?.count ?? 0
       return value.array.map { $0.dropFirst(skipped).allSatisfy { accepts($0, demand) } } ?? true
@@ -54,10 +70,31 @@ struct SchemaChecker {
       return value.object.map { object in
         object.members.allSatisfy { name, member in
           all["properties"]?[name] != nil || accepts(member, demand)
+            || all["patternProperties"]?.object?.keys.contains { finds($0, in: name) } ?? false
+        }
+      } ?? true
+    case "patternProperties":
+      return value.object.map { object in
+        object.members.allSatisfy { name, member in
+          demand.object!.members.allSatisfy { !finds($0.key, in: name) || accepts(member, $0.value) }
+        }
+      } ?? true
+    case "propertyNames":
+      return value.object.map { $0.keys.allSatisfy { accepts(.string($0), demand) } } ?? true
+    case "dependentRequired", "dependentSchemas", "dependencies":
+      return value.object.map { object in
+        demand.object!.members.allSatisfy { name, needed in
+          if object[name] == nil { return true }
+          return needed.array.map { $0.allSatisfy { object[$0.string!] != nil } } ?? accepts(value, needed)
         }
       } ?? true
     default: return true
     }
+  }
+
+  private func finds(_ pattern: String, in text: String) -> Bool {
+    let expression = try! NSRegularExpression(pattern: pattern)
+    return expression.firstMatch(in: text, range: NSRange(text.startIndex..., in: text)) != nil
   }
 
   private func isOf(_ type: String, _ value: JSONValue) -> Bool {

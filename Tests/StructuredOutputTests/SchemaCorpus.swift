@@ -2,7 +2,7 @@ import JSON
 
 /// Schemas of the kinds that people send, each one line of JSON.
 enum SchemaCorpus {
-  static var all: [String] { scalars + strings + arrays + objects + combinations + recursive }
+  static var all: [String] { scalars + strings + arrays + objects + combinations + negations + unique + conditions + recursive }
 
   static let scalars = [
     #"true"#,
@@ -88,6 +88,48 @@ enum SchemaCorpus {
     ##"{"type":"object","properties":{"x":{"anyOf":[{"$ref":"#/$defs/point"},{"type":"null"}]}},"required":["x"],"additionalProperties":false,"$defs":{"point":{"type":"array","items":{"type":"number","minimum":-1,"maximum":1},"minItems":2,"maxItems":2}}}"##,
     #"{"anyOf":[{"properties":{"a":{"type":"integer"}},"required":["a"]},{"properties":{"a":{"type":"string"}},"required":["a"]}],"type":"object"}"#,
     #"{"type":"object","properties":{"k":{"enum":["x","y"]}},"anyOf":[{"properties":{"k":{"const":"z"}},"required":["k"]},{"properties":{"k":{"const":"y"}},"required":["k"]}],"additionalProperties":false}"#,
+  ]
+
+  static let negations = [
+    #"{"type":"object","properties":{"a":{"type":"integer"},"b":{"type":"null"}},"not":{"required":["a","b"]},"additionalProperties":false}"#,
+    #"{"type":["string","integer","null"],"not":{"enum":["x",3,null]},"maxLength":4}"#,
+    #"{"type":"string","not":{"pattern":"^a|\\d$"},"maxLength":5}"#,
+    #"{"type":"string","not":{"anyOf":[{"minLength":4},{"const":""}]}}"#,
+    #"{"not":{"type":["object","array","string"]}}"#,
+    #"{"type":"integer","minimum":0,"maximum":50,"not":{"minimum":10,"maximum":40}}"#,
+    #"{"type":"array","items":{"type":"integer","minimum":0,"maximum":9},"not":{"items":{"maximum":4}},"maxItems":5}"#,
+    #"{"oneOf":[{"type":"integer"},{"type":"number","maximum":5}]}"#,
+    #"{"oneOf":[{"type":"string","pattern":"a"},{"type":"string","pattern":"b"}],"maxLength":6}"#,
+    #"{"oneOf":[{"properties":{"k":{"const":1}}},{"properties":{"k":{"const":2}}}],"type":"object","properties":{"k":{"type":"integer","minimum":0,"maximum":3}},"additionalProperties":false}"#,
+    #"{"oneOf":[{"required":["a"]},{"required":["b"]},{"required":["c"]}],"properties":{"a":{"type":"null"},"b":{"type":"null"},"c":{"type":"null"}},"type":"object","additionalProperties":false}"#,
+    #"{"oneOf":[{"type":"array","maxItems":2},{"type":"array","minItems":2}],"items":{"type":"null"},"maxItems":4}"#,
+  ]
+
+  static let unique = [
+    #"{"type":"array","items":{"type":"integer"},"uniqueItems":true}"#,
+    #"{"type":"array","items":{"type":"integer","minimum":0,"maximum":11},"uniqueItems":true,"minItems":3}"#,
+    #"{"type":"array","items":{"type":"number","minimum":-1,"maximum":1},"uniqueItems":true,"maxItems":6}"#,
+    #"{"type":"array","items":{"type":"string"},"uniqueItems":true}"#,
+    #"{"type":"array","items":{"type":"string","pattern":"^[ab]{1,2}$"},"uniqueItems":true,"minItems":4}"#,
+    #"{"type":"array","items":{"enum":["a","ab","é","b\n"]},"uniqueItems":true}"#,
+    #"{"type":"array","items":{"type":["string","integer"],"maxLength":2,"minimum":0,"maximum":3},"uniqueItems":true,"maxItems":5}"#,
+    #"{"type":"array","contains":{"type":"string","maxLength":2},"items":{"type":["string","integer"],"maxLength":3},"maxItems":4}"#,
+    #"{"type":"array","allOf":[{"contains":{"const":1}},{"contains":{"const":2}}],"items":{"enum":[1,2,3]},"maxItems":4}"#,
+    #"{"type":"array","items":[{"type":"null"},{"type":"boolean"}],"additionalItems":{"type":"integer"}}"#,
+    #"{"type":"array","items":[{"type":"null"}],"additionalItems":false,"minItems":1}"#,
+  ]
+
+  static let conditions = [
+    #"{"type":"object","properties":{"kind":{"enum":["a","b"]},"x":{"type":"integer"}},"required":["kind"],"if":{"properties":{"kind":{"const":"a"}}},"then":{"required":["x"]},"else":{"not":{"required":["x"]}},"additionalProperties":false}"#,
+    #"{"type":["integer","string"],"if":{"type":"integer"},"then":{"minimum":3,"maximum":9},"else":{"maxLength":2}}"#,
+    #"{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"null"},"c":{"type":"null"}},"dependencies":{"a":["b"],"b":["c"]},"additionalProperties":false}"#,
+    #"{"type":"object","properties":{"a":{"type":"null"},"b":{"type":"integer"}},"dependentSchemas":{"a":{"required":["b"],"properties":{"b":{"minimum":5,"maximum":7}}}},"dependentRequired":{"b":["a"]},"additionalProperties":false}"#,
+    #"{"type":"object","patternProperties":{"^x-":{"type":"integer"},"z$":{"minimum":3}},"additionalProperties":{"type":"boolean"}}"#,
+    #"{"type":"object","properties":{"x-a":{"type":["integer","string"],"maxLength":3}},"patternProperties":{"^x-":{"type":"integer"}},"additionalProperties":false}"#,
+    #"{"type":"object","propertyNames":{"pattern":"^[a-c]{1,3}$"},"additionalProperties":{"type":"null"},"maxProperties":3}"#,
+    #"{"type":"object","propertyNames":{"enum":["one","two"]},"additionalProperties":{"type":"integer"},"minProperties":1}"#,
+    #"{"type":"number","minimum":0,"exclusiveMinimum":true,"maximum":1}"#,
+    #"{"type":"object","properties":{"bad":{"type":"string","enum":[1]},"good":{"type":"integer"}},"required":["good"],"additionalProperties":false}"#,
   ]
 
   static let recursive = [

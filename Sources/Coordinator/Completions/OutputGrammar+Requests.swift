@@ -40,13 +40,18 @@ extension OutputGrammar {
     switch format {
     case .text: nil
     case .jsonObject: .jsonObject
-    case .jsonSchema(_, let schema, _): .json(schema)
+    case .jsonSchema(_, let schema, let isStrict): .json(isStrict ? schema.withClosedObjects : schema)
     }
   }
 
   private static func calls(
     of tools: [ToolDefinition], _ format: ToolCallFormat, atMost: Int?
   ) throws(APIError) -> OutputGrammar {
+    let tools = tools.map { tool in
+      var tool = tool
+      if tool.isStrict { tool.parameters = tool.parameters.withClosedObjects }
+      return tool
+    }
     guard let call = format.forcedCall(tools: tools), !call.alternatives.isEmpty else {
       throw .invalidRequest(
         "this model's chat template shows no form of calling functions", param: "tool_choice",

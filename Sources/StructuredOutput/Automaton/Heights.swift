@@ -11,12 +11,18 @@ enum Heights {
     let predecessors = try Predecessors(assembly, budget: budget)
     var callers: [(from: Int32, call: PushdownAutomaton.Edge)] = []
     var returning = [[Int32]](repeating: [], count: count)
+    // Calls in the place of the caller, by the state they begin in.
+    var replacing: [Int32: [Int32]] = [:]
     for state in 0..<count {
       for call in assembly.calls[state] {
         returning[Int(call.target)].append(Int32(callers.count))
+        if assembly.onlyAccepts[Int(call.target)] {
+          replacing[assembly.starts[Int(call.label)], default: []].append(Int32(callers.count))
+        }
         callers.append((Int32(state), call))
       }
     }
+    var objects = assembly.tables.keys.filter { assembly.members($0) != nil }.sorted()
     var level: Int32 = 0
     while true {
       var queue: [Int32] = []
@@ -27,18 +33,33 @@ enum Heights {
         }
       }
       func satisfied(_ call: PushdownAutomaton.Edge) -> Bool {
-        heights[Int(call.target)] <= level && heights[Int(assembly.starts[Int(call.label)])] < level
+        let start = heights[Int(assembly.starts[Int(call.label)])]
+        return heights[Int(call.target)] <= level
+          && (assembly.onlyAccepts[Int(call.target)] ? start <= level : start < level)
       }
       if level == 0 {
-        for state in 0..<count where assembly.accepts[state] { reach(Int32(state)) }
+        for state in 0..<count where assembly.accepts[state] && assembly.members(assembly.ruleOf[state]) == nil {
+          reach(Int32(state))
+        }
       } else {
         for (from, call) in callers where satisfied(call) { reach(from) }
       }
-      try budget.spend(callers.count)
+      // An object ends where its members can.
+      for rule in objects {
+        guard let members = assembly.members(rule),
+          members.isSatisfied({ heights[Int(assembly.starts[Int($0)])] < level })
+        else { continue }
+        for state in assembly.states(of: rule) where assembly.accepts[state] { reach(Int32(state)) }
+      }
+      objects.removeAll { rule in assembly.states(of: rule).contains { assembly.accepts[$0] && heights[$0] != none } }
+      try budget.spend(callers.count + 10 * objects.count)
       if queue.isEmpty { return heights }
       while let state = queue.popLast() {
         for from in predecessors[state] { reach(from) }
         for index in returning[Int(state)] where satisfied(callers[Int(index)].call) {
+          reach(callers[Int(index)].from)
+        }
+        for index in replacing[state] ?? [] where satisfied(callers[Int(index)].call) {
           reach(callers[Int(index)].from)
         }
       }

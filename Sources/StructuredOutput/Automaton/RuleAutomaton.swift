@@ -12,6 +12,11 @@ struct RuleAutomaton {
   var accepts: [Bool] = []
   var calls: [[Edge]] = []
   var tokens: [[Edge]] = []
+  /// What is kept beside the states of this rule, and what they ask of it.
+  var table: RecordTable?
+  var gates: [Int32: MemberGate] = [:]
+  /// States inside of strings in which any character may follow.
+  var contents: [Int32: StringContent.Spelling] = [:]
   var stateCount: Int { accepts.count }
 
   /// The automaton of one rule with the same outputs as `builder`, by the subset construction.
@@ -19,6 +24,14 @@ struct RuleAutomaton {
     (classes, classCount) = Self.classes(of: builder)
     var construction = SubsetConstruction(builder, classes: classes, classCount: classCount)
     try construction.run(into: &self, budget: budget)
+    contents = construction.marked(builder.contents)
+    table = builder.table
+    switch table {
+    case .members: gates = try NameGates.make(self, marked: construction.marked(builder.gates), budget: budget)
+    case .length: gates = construction.marked(builder.gates)
+    case .items: gates = try ItemGates.make(&self, marked: construction.marked(builder.gates), budget: budget)
+    case nil: break
+    }
   }
 
   private static func classes(of builder: RuleBuilder) -> ([UInt8], Int) {
@@ -71,6 +84,8 @@ private struct SubsetConstruction {
   private var ids: [[Int32]: Int32] = [:]
   /// The subset that one state alone leads to, -1 where not known yet.
   private var idOfSingle: [Int32]
+  /// States whose gates or marks must not be lost.
+  private var isKept: [Bool]
   private var mark: [Int32]
   private var stamp: Int32 = 0
 
@@ -84,6 +99,10 @@ private struct SubsetConstruction {
     self.classCount = classCount
     idOfSingle = [Int32](repeating: -1, count: count)
     mark = [Int32](repeating: 0, count: count)
+    isKept = [Bool](repeating: false, count: count)
+    isKept[Int(RuleBuilder.end)] = true
+    for state in builder.gates.keys { isKept[Int(state)] = true }
+    for state in builder.contents.keys { isKept[Int(state)] = true }
   }
 
   mutating func run(into automaton: inout RuleAutomaton, budget: CompileBudget) throws(StructuredOutputError) {
@@ -126,6 +145,16 @@ private struct SubsetConstruction {
     }
   }
 
+  /// What states are marked with, by subset.
+  func marked<Mark>(_ gates: [Int32: Mark]) -> [Int32: Mark] {
+    var marked: [Int32: Mark] = [:]
+    if gates.isEmpty { return marked }
+    for (id, subset) in subsets.enumerated() {
+      for state in subset { if let gate = gates[state] { marked[Int32(id)] = gate } }
+    }
+    return marked
+  }
+
   /// One edge a label, to the union of its targets.
   private mutating func labelled(
     _ edges: [RuleBuilder.LabelledEdge], budget: CompileBudget
@@ -153,7 +182,7 @@ private struct SubsetConstruction {
     while let state = stack.popLast() {
       steps += 1
       // States with nothing but empty edges do not tell subsets apart.
-      if state == RuleBuilder.end || !bytes.isEmpty(state) || !calls.isEmpty(state) || !tokens.isEmpty(state) {
+      if isKept[Int(state)] || !bytes.isEmpty(state) || !calls.isEmpty(state) || !tokens.isEmpty(state) {
         members.append(state)
       }
       for edge in empties[state] where mark[Int(edge.target)] != stamp {

@@ -23,6 +23,12 @@ struct RuleBuilder {
   private(set) var emptyEdges: [(from: Int32, target: Int32)] = []
   private(set) var calls: [LabelledEdge] = []
   private(set) var tokens: [LabelledEdge] = []
+  /// What states of an object's rule ask of its members, where they stand alone.
+  private(set) var gates: [Int32: MemberGate] = [:]
+  /// States between characters of strings in which any character may follow.
+  private(set) var contents: [Int32: StringContent.Spelling] = [:]
+  /// What is kept beside the states of this rule, which is all of an object or a string.
+  var table: RecordTable?
   /// Bytes that the vocabulary has as tokens of their own. Edges are made for these only: so there is a token for each
   /// step of each path, and no state is a dead end for want of one.
   let usable: [Bool]
@@ -60,6 +66,9 @@ struct RuleBuilder {
   mutating func addCall(_ rule: Int32, from: Int32, to target: Int32) {
     calls.append(LabelledEdge(from: from, label: rule, target: target))
   }
+
+  mutating func addContent(_ spelling: StringContent.Spelling, at state: Int32) { contents[state] = spelling }
+  mutating func addGate(_ gate: MemberGate, at state: Int32) { gates[state] = gate }
 
   mutating func addToken(_ token: Int32, from: Int32, to target: Int32) {
     tokens.append(LabelledEdge(from: from, label: token, target: target))

@@ -4,11 +4,13 @@
 final class StackNode: Sendable {
   struct Entry: Sendable {
     var state: Int32
+    /// Of the object whose rule goes on.
+    var record: ObjectRecord?
     var parent: StackNode
   }
   /// Unlike any other node's, also of nodes long gone.
   let serial: Int
-  /// Ascending by state, each state once; none at the bottom.
+  /// Ascending by state and record, each pair once; none at the bottom.
   let entries: [Entry]
   let depth: Int32
 
@@ -22,5 +24,7 @@ final class StackNode: Sendable {
 /// A state and the stack below it.
 struct Configuration: Sendable {
   var state: Int32
+  /// The members so far, in the rule of an object.
+  var record: ObjectRecord?
   var stack: StackNode
 }

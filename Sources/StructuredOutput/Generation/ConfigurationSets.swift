@@ -20,19 +20,16 @@ struct ConfigurationSets {
   private var nodes: [[Int]: StackNode] = [:]
   private var unions: [[Int]: StackNode] = [:]
   private var nextSerial = 1
-  private var closure: Closure
+  private var records: [ObjectRecord.Content: ObjectRecord] = [:]
+  private var closure = Closure()
 
-  init(_ automaton: PushdownAutomaton) {
-    self.automaton = automaton
-    closure = Closure(stateCount: automaton.stateCount)
-  }
+  init(_ automaton: PushdownAutomaton) { self.automaton = automaton }
 
   var count: Int { members.count }
 
   mutating func forgetIfLarge() -> Bool {
-    guard count > Self.countLimit || nodes.count > 4 * Self.countLimit || unions.count > 4 * Self.countLimit else {
-      return false
-    }
+    let auxiliary = max(nodes.count, unions.count, records.count)
+    guard count > Self.countLimit || auxiliary > 4 * Self.countLimit else { return false }
     generation += 1
     members.removeAll()
     isComplete.removeAll()
@@ -40,17 +37,19 @@ struct ConfigurationSets {
     ids.removeAll()
     nodes.removeAll()
     unions.removeAll()
+    records.removeAll()
     return true
   }
 
-  mutating func initial() -> SetID { close([Configuration(state: automaton.starts[0], stack: bottom)]) }
+  mutating func initial() -> SetID { close([Configuration(state: automaton.starts[0], record: nil, stack: bottom)]) }
 
   /// The identifier of a closed set.
   mutating func intern(_ configurations: [Configuration]) -> SetID {
     var key: [Int] = []
-    key.reserveCapacity(configurations.count * 2)
+    key.reserveCapacity(configurations.count * 3)
     for configuration in configurations {
       key.append(Int(configuration.state))
+      key.append(configuration.record?.serial ?? 0)
       key.append(configuration.stack.serial)
     }
     if let id = ids[key] { return id }
@@ -70,72 +69,104 @@ struct ConfigurationSets {
     var reached: [Configuration] = []
     for configuration in members[Int(set)] {
       let state = automaton.next(configuration.state, byte)
-      if state >= 0, fits(state, configuration.stack) {
-        reached.append(Configuration(state: state, stack: configuration.stack))
-      }
+      if state >= 0, let next = enter(state, configuration, byte: byte) { reached.append(next) }
     }
     let result = reached.isEmpty ? Self.dead : close(reached)
     transitions[cell] = result
     return result
   }
 
+  /// The set after the quote that ends an item of an array without duplicates, of which `text` is all.
+  mutating func closing(_ configuration: Configuration, text: [UInt8]) -> SetID {
+    var content = configuration.record?.content ?? ObjectRecord.Content(named: ClassSet(capacity: 0))
+    content.current = Array(text.dropLast())
+    let before = Configuration(state: configuration.state, record: intern(content), stack: configuration.stack)
+    return next(intern([before]), UInt8(ascii: "\""))
+  }
+
   /// The set after a special token, or `dead`.
   mutating func next(_ set: SetID, token: Int32) -> SetID {
     var reached: [Configuration] = []
     for configuration in members[Int(set)] {
-      for edge in automaton.tokens(configuration.state)
-      where edge.label == token && fits(edge.target, configuration.stack) {
-        reached.append(Configuration(state: edge.target, stack: configuration.stack))
+      for edge in automaton.tokens(configuration.state) where edge.label == token {
+        if let next = enter(edge.target, configuration) { reached.append(next) }
       }
     }
     return reached.isEmpty ? Self.dead : close(reached)
   }
 
-  /// Whether a state can be completed on this stack without nesting too deep. Nothing else is ever entered.
-  private func fits(_ state: Int32, _ stack: StackNode) -> Bool {
-    stack.depth + automaton.heights[Int(state)] <= PushdownAutomaton.depthLimit
+  /// `state` on the stack of `configuration`, with the record that its gate makes; nil where it cannot be completed
+  /// there: shut, or nested too deep. Nothing else is ever entered.
+  private mutating func enter(
+    _ state: Int32, _ configuration: Configuration, byte: UInt8? = nil
+  ) -> Configuration? {
+    let room = PushdownAutomaton.depthLimit - configuration.stack.depth
+    guard automaton.heights[Int(state)] <= room else { return nil }
+    switch automaton.enter(state, configuration.record, byte: byte, room: room) {
+    case .open: return Configuration(state: state, record: configuration.record, stack: configuration.stack)
+    case .shut: return nil
+    case .changed(let content):
+      return Configuration(state: state, record: intern(content), stack: configuration.stack)
+    }
   }
 
   /// Adds what is reached without reading: into rules that are called, and out of rules that end.
   private mutating func close(_ seeds: [Configuration]) -> SetID {
     closure.begin()
-    for seed in seeds { add(seed.state, seed.stack) }
-    while let state = closure.takePending() {
-      let stack = closure.stack(of: state)
-      if automaton.accepts[Int(state)] {
-        for entry in stack.entries { add(entry.state, entry.parent) }
+    for seed in seeds { add(seed.state, seed.record, seed.stack) }
+    while let item = closure.takePending() {
+      let stack = item.stack
+      if automaton.accepts[Int(item.state)] {
+        for entry in stack.entries { add(entry.state, entry.record, entry.parent) }
       }
-      for call in automaton.calls(state) {
+      for call in automaton.calls(item.state) {
         let start = automaton.starts[Int(call.label)]
-        let needed = max(automaton.heights[Int(start)] + 1, automaton.heights[Int(call.target)])
-        guard stack.depth + needed <= PushdownAutomaton.depthLimit else { continue }
-        let entry = StackNode.Entry(state: call.target, parent: stack)
+        let room = PushdownAutomaton.depthLimit - stack.depth
+        let record = automaton.initialRecord(start).map { intern($0) }
+        // Where nothing follows the call, it takes the place of the caller.
+        if automaton.onlyAccepts[Int(call.target)] {
+          if automaton.heights[Int(start)] <= room { add(start, record, stack) }
+          continue
+        }
+        guard automaton.heights[Int(start)] < room,
+          let target = enter(call.target, Configuration(state: item.state, record: item.record, stack: stack))
+        else { continue }
+        let entry = StackNode.Entry(state: target.state, record: target.record, parent: stack)
         let called = closure.called(start)
         let node = called.map { union($0.entries, [entry]) } ?? intern([entry])
         closure.setCalled(start, node)
-        add(start, node)
+        add(start, record, node)
       }
     }
     var result: [Configuration] = []
-    for state in closure.states.sorted() {
-      let stack = closure.stack(of: state)
-      if automaton.reads[Int(state)] || (automaton.accepts[Int(state)] && stack.entries.isEmpty) {
-        result.append(Configuration(state: state, stack: stack))
-      }
+    for item in closure.items.sorted(by: { ($0.state, $0.record?.serial ?? 0) < ($1.state, $1.record?.serial ?? 0) })
+    where automaton.reads[Int(item.state)] || (automaton.accepts[Int(item.state)] && item.stack.entries.isEmpty) {
+      result.append(Configuration(state: item.state, record: item.record, stack: item.stack))
     }
     return intern(result)
   }
 
-  private mutating func add(_ state: Int32, _ stack: StackNode) {
-    guard let known = closure.knownStack(of: state) else { return closure.put(state, stack) }
-    let merged = union(known, stack)
-    if merged !== known { closure.put(state, merged) }
+  private mutating func add(_ state: Int32, _ record: ObjectRecord?, _ stack: StackNode) {
+    let item = Closure.Item(state: state, record: record, stack: stack)
+    guard let known = closure.number(of: item.key) else { return closure.put(item) }
+    let stackSoFar = closure.items[known].stack
+    let merged = union(stackSoFar, stack)
+    if merged !== stackSoFar { closure.grow(known, to: merged) }
+  }
+
+  mutating func intern(_ content: ObjectRecord.Content) -> ObjectRecord {
+    if let record = records[content] { return record }
+    let record = ObjectRecord(serial: nextSerial, content: content)
+    nextSerial += 1
+    records[content] = record
+    return record
   }
 
   private mutating func intern(_ entries: [StackNode.Entry]) -> StackNode {
     var key: [Int] = []
     for entry in entries {
       key.append(Int(entry.state))
+      key.append(entry.record?.serial ?? 0)
       key.append(entry.parent.serial)
     }
     if let node = nodes[key] { return node }
@@ -156,63 +187,24 @@ struct ConfigurationSets {
 
   /// Recursion goes no deeper than stacks do.
   private mutating func union(_ a: [StackNode.Entry], _ b: [StackNode.Entry]) -> StackNode {
+    func isBefore(_ a: StackNode.Entry, _ b: StackNode.Entry) -> Bool {
+      (a.state, a.record?.serial ?? 0) < (b.state, b.record?.serial ?? 0)
+    }
     var merged: [StackNode.Entry] = []
     var (i, j) = (0, 0)
     while i < a.count || j < b.count {
-      if j == b.count || (i < a.count && a[i].state < b[j].state) {
+      if j == b.count || (i < a.count && isBefore(a[i], b[j])) {
         merged.append(a[i])
         i += 1
-      } else if i == a.count || b[j].state < a[i].state {
+      } else if i == a.count || isBefore(b[j], a[i]) {
         merged.append(b[j])
         j += 1
       } else {
-        merged.append(.init(state: a[i].state, parent: union(a[i].parent, b[j].parent)))
+        merged.append(.init(state: a[i].state, record: a[i].record, parent: union(a[i].parent, b[j].parent)))
         i += 1
         j += 1
       }
     }
     return intern(merged)
-  }
-}
-
-/// Working memory of one closure, by state.
-private struct Closure {
-  private var stamp: Int32 = 0
-  private var stateStamps: [Int32]
-  private var stacks: [StackNode?]
-  private var calledStamps: [Int32]
-  private var calledNodes: [StackNode?]
-  private(set) var states: [Int32] = []
-  private var pending: [Int32] = []
-
-  init(stateCount: Int) {
-    stateStamps = [Int32](repeating: 0, count: stateCount)
-    stacks = [StackNode?](repeating: nil, count: stateCount)
-    calledStamps = stateStamps
-    calledNodes = stacks
-  }
-
-  mutating func begin() {
-    stamp &+= 1
-    states.removeAll(keepingCapacity: true)
-    pending.removeAll(keepingCapacity: true)
-  }
-
-  mutating func takePending() -> Int32? { pending.popLast() }
-  func stack(of state: Int32) -> StackNode { stacks[Int(state)]! }
-  func knownStack(of state: Int32) -> StackNode? {
-    stateStamps[Int(state)] == stamp ? stacks[Int(state)] : nil
-  }
-  /// A state whose stack is new or has grown is gone through again.
-  mutating func put(_ state: Int32, _ stack: StackNode) {
-    if stateStamps[Int(state)] != stamp { states.append(state) }
-    stateStamps[Int(state)] = stamp
-    stacks[Int(state)] = stack
-    pending.append(state)
-  }
-  func called(_ start: Int32) -> StackNode? { calledStamps[Int(start)] == stamp ? calledNodes[Int(start)] : nil }
-  mutating func setCalled(_ start: Int32, _ node: StackNode) {
-    calledStamps[Int(start)] = stamp
-    calledNodes[Int(start)] = node
   }
 }

@@ -32,7 +32,12 @@ struct MaskCache {
   mutating func mask(_ set: ConfigurationSets.SetID) -> TokenMask {
     if let known = masks[set] { return known }
     var mask = TokenMask(vocabularySize: vocabulary.size)
-    walk(from: set, into: &mask)
+    let (free, rest) = separate(sets.members[Int(set)], into: &mask)
+    if let free { addExits(free, into: &mask) }
+    if !rest.isEmpty {
+      path[0] = free == nil ? set : sets.intern(rest)
+      walk(1..<vocabulary.nodeBytes.count, into: &mask)
+    }
     for configuration in sets.members[Int(set)] {
       for edge in sets.automaton.tokens(configuration.state) where sets.next(set, token: edge.label) >= 0 {
         mask.insert(edge.label)
@@ -44,9 +49,75 @@ struct MaskCache {
     return mask
   }
 
-  private mutating func walk(from set: ConfigurationSets.SetID, into mask: inout TokenMask) {
-    path[0] = set
-    var node = 1
+  /// Configurations inside of strings in which any character may follow.
+  private struct Free {
+    var configurations: [Configuration] = []
+    var spelling = StringContent.Spelling.single
+    /// The most characters that may follow.
+    var room = 0
+  }
+
+  /// Finds those that stand in strings in which anything may follow, and adds what stays inside.
+  private func separate(_ members: [Configuration], into mask: inout TokenMask) -> (Free?, [Configuration]) {
+    var free = Free()
+    for configuration in members {
+      guard let spelling = sets.automaton.contents[configuration.state],
+        free.configurations.isEmpty || spelling == free.spelling
+      else { continue }
+      let depth = PushdownAutomaton.depthLimit - configuration.stack.depth
+      guard let room = sets.automaton.characterRoom(configuration.state, configuration.record, room: depth) else { continue }
+      mask.formUnion(vocabulary.content(spelling).mask(room: room))
+      free.spelling = spelling
+      free.room = max(free.room, room)
+      free.configurations.append(configuration)
+    }
+    if free.configurations.isEmpty { return (nil, members) }
+    // Rules for one character that are called from there are covered with it.
+    let found = free.configurations
+    func isCovered(_ configuration: Configuration) -> Bool {
+      if found.contains(where: { $0.state == configuration.state && $0.record === configuration.record && $0.stack === configuration.stack }) {
+        return true
+      }
+      return !configuration.stack.entries.isEmpty
+        && configuration.stack.entries.allSatisfy { entry in
+          sets.automaton.contents[entry.state] != nil && found.contains { $0.stack === entry.parent }
+        }
+    }
+    free.configurations = members.filter(isCovered)
+    return (free, members.filter { !isCovered($0) })
+  }
+
+  /// Adds the tokens in which a string ends.
+  private mutating func addExits(_ free: Free, into mask: inout TokenMask) {
+    let content = vocabulary.content(free.spelling)
+    let start = sets.intern(free.configurations)
+    let items = free.configurations.count == 1 ? free.configurations.first { sets.automaton.comparesItems($0.state) } : nil
+    for (index, exit) in content.exits.enumerated() where Int(exit.characterCount) <= free.room {
+      let node = Int(exit.node)
+      var set = start
+      if let current = items?.record?.content.current, let items {
+        // What leads there tells records apart: most tokens end there, and only the text has to be looked at.
+        let text = current + content.path(toExit: index)
+        if items.record?.content.seen.contains(text) ?? false { continue }
+        if node + 1 < Int(vocabulary.nodeEnds[node]) { set = sets.closing(items, text: text) }
+      } else {
+        for byte in content.path(toExit: index) {
+          set = sets.next(set, byte)
+          if set < 0 { break }
+        }
+      }
+      guard set >= 0 else { continue }
+      path[Int(vocabulary.nodeDepths[node])] = set
+      for token in vocabulary.nodeTokens[Int(vocabulary.firstTokens[node])..<Int(vocabulary.firstTokens[node + 1])] {
+        mask.insert(token)
+      }
+      if node + 1 < Int(vocabulary.nodeEnds[node]) { walk(node + 1..<Int(vocabulary.nodeEnds[node]), into: &mask) }
+    }
+  }
+
+  /// Walks a part of the trie; `path` holds the sets of the nodes above it.
+  private mutating func walk(_ range: Range<Int>, into mask: inout TokenMask) {
+    var node = range.lowerBound
     // The fast pass stops where the automaton has to grow.
     while true {
       node = mask.words.withUnsafeMutableBufferPointer { words in
@@ -54,25 +125,24 @@ struct MaskCache {
           sets.transitions.withUnsafeBufferPointer { transitions in
             Self.walk(
               vocabulary, classes: sets.automaton.sharedClasses, classCount: sets.automaton.sharedClassCount,
-              transitions: transitions, from: node, path: path, words: words)
+              transitions: transitions, from: node, to: range.upperBound, path: path, words: words)
           }
         }
       }
-      guard node < vocabulary.nodeBytes.count else { return }
+      guard node < range.upperBound else { return }
       _ = sets.next(path[Int(vocabulary.nodeDepths[node]) - 1], vocabulary.nodeBytes[node])
     }
   }
 
-  /// Walks on from `node` and returns the first node whose transition is unknown, or the number of nodes.
+  /// Walks on from `node` and returns the first node whose transition is unknown, or `end` or a node behind it.
   private static func walk(
     _ vocabulary: TokenVocabulary, classes: [UInt8], classCount: Int, transitions: UnsafeBufferPointer<Int32>,
-    from node: Int, path: UnsafeMutableBufferPointer<Int32>, words: UnsafeMutableBufferPointer<UInt64>
+    from node: Int, to end: Int, path: UnsafeMutableBufferPointer<Int32>, words: UnsafeMutableBufferPointer<UInt64>
   ) -> Int {
     vocabulary.withTrie { bytes, depths, ends, firstTokens, tokens in
       classes.withUnsafeBufferPointer { classes in
         var node = node
-        let count = bytes.count
-        while node < count {
+        while node < end {
           let depth = Int(depths[node])
           let next = transitions[Int(path[depth - 1]) * classCount + Int(classes[Int(bytes[node])])]
           if next < 0 {

@@ -1,11 +1,12 @@
 /// The magnitudes, without sign, of the numbers that may be written.
 ///
-/// At most 15 digits before and 15 after the point (more where a bound has more, up to 18 and 30), so that every
-/// integer is exact in double precision and a number comes to an end. An exponent has two digits at most, and none is
+/// At most 18 digits before and 20 after the point (more where a bound has more, up to 30 each), so that every integer
+/// has 64 bits, every double can be written, and a number comes to an end. An exponent has two digits at most, and none is
 /// written where bounds or divisors hold.
 struct NumberAutomata {
-  static let digitCount = 15
-  static let integerDigitLimit = 18
+  static let integerDigitCount = 18
+  static let fractionDigitCount = 20
+  static let integerDigitLimit = 30
   static let fractionDigitLimit = 30
   static let exponentDigitCount = 2
 
@@ -13,11 +14,14 @@ struct NumberAutomata {
   private(set) var nonNegative: ScalarAutomaton?
   private(set) var negative: ScalarAutomaton?
 
-  /// Both are nil where no number is left.
-  init(_ constraint: NumberConstraint, isInteger: Bool, budget: CompileBudget) throws(StructuredOutputError) {
+  /// Both are nil where no number is left. With `isUnique` each number has one text.
+  ///
+  /// `types` has integers, fractions or both.
+  init(_ constraint: NumberConstraint, types: TypeSet, isUnique: Bool = false, budget: CompileBudget) throws(StructuredOutputError) {
+    let isInteger = !types.contains(.fraction)
     let integerDigits = try Self.integerDigitCount(constraint, budget: budget)
     let fractionDigits = isInteger ? 0 : try Self.fractionDigitCount(constraint, budget: budget)
-    let isFree = constraint == NumberConstraint() && !isInteger
+    let isFree = constraint == NumberConstraint() && types.isSuperset(of: .number)
     var divisors: [ScalarAutomaton] = []
     for divisor in constraint.divisors {
       guard let divisor = Divisor(divisor) else {
@@ -31,12 +35,19 @@ struct NumberAutomata {
       let mirrored = isNegative ? constraint.mirrored : constraint
       if let maximum = mirrored.maximum, maximum.value.isNegative { continue }
       if isNegative, let maximum = mirrored.maximum, maximum.value.isZero { continue }
-      // No "-0" for integers.
-      var pattern = "[1-9][0-9]{0,\(integerDigits - 1)}"
-      if !(isNegative && isInteger) { pattern = "(?:0|\(pattern))" }
-      if fractionDigits > 0 { pattern += "(?:\\.[0-9]{1,\(fractionDigits)})?" }
-      if isFree { pattern += "(?:[eE][+-]?[0-9]{1,\(Self.exponentDigitCount)})?" }
+      // No "-0" for integers, and none where each number has one text.
+      let whole = "[1-9][0-9]{0,\(integerDigits - 1)}"
+      var pattern = isNegative && isInteger ? whole : "(?:0|\(whole))"
+      if fractionDigits > 0 {
+        let fraction = isUnique ? "\\.[0-9]{0,\(fractionDigits - 1)}[1-9]" : "\\.[0-9]{1,\(fractionDigits)}"
+        pattern = isNegative && isUnique ? "(?:0\(fraction)|\(whole)(?:\(fraction))?)" : "\(pattern)(?:\(fraction))?"
+      }
+      if isFree, !isUnique { pattern += "(?:[eE][+-]?[0-9]{1,\(Self.exponentDigitCount)})?" }
       var automaton = try ScalarAutomaton(whole: pattern, budget: budget)
+      if !types.contains(.integer) {
+        automaton = try automaton.intersection(
+          ScalarAutomaton(whole: "[0-9]+\\.[0-9]*[1-9][0-9]*", budget: budget), budget: budget)
+      }
       if let minimum = mirrored.minimum, !minimum.value.isNegative {
         automaton = try automaton.intersection(
           .magnitudes(comparedWith: minimum, wantsGreater: true), budget: budget)
@@ -55,7 +66,7 @@ struct NumberAutomata {
   private static func integerDigitCount(
     _ constraint: NumberConstraint, budget: CompileBudget
   ) throws(StructuredOutputError) -> Int {
-    var count = digitCount
+    var count = integerDigitCount
     // Only a bound that pushes values away from zero asks for more digits.
     for minimum in [constraint.minimum, constraint.mirrored.minimum] {
       guard let value = minimum?.value, !value.isNegative else { continue }
@@ -72,7 +83,7 @@ struct NumberAutomata {
   private static func fractionDigitCount(
     _ constraint: NumberConstraint, budget: CompileBudget
   ) throws(StructuredOutputError) -> Int {
-    var count = digitCount
+    var count = fractionDigitCount
     for bound in [constraint.minimum, constraint.maximum] {
       if let bound { count = max(count, bound.value.fractionDigitCount + 1) }
     }

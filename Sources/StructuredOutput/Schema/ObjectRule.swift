@@ -1,148 +1,138 @@
 import JSON
 
-/// Builds the part of a rule that writes objects of one shape.
+/// Builds the rule of one kind of objects: members in any order, none of the named ones twice.
 ///
-/// The states say which named member may come next and, where properties are counted, how many are there.
+/// Its states say where in the text of an object a sequence stands; which members it has is kept beside them, and the
+/// gates of states ask for that (`MemberTable`).
 struct ObjectRule {
-  private struct Member {
+  struct Member {
     var name: String
     var isRequired: Bool
     var rule: Int32
   }
-
-  /// How many properties are told apart, if counted at all.
-  private static let countLimit = 1000
-
-  private let shape: Shape
-  private let compiler: SchemaCompiler
-  private let gap: Int32
-  private var members: [Member] = []
-  /// The rule of unnamed members' values; nil where there may be none.
-  private var others: Int32?
-  private var isCounted = false
-  /// States before the name of member `index` or a later one, with `count` members so far; index and count in one key.
-  private var beforeName: [Int: Int32] = [:]
-  /// States behind a member, where those from `index` on may follow.
-  private var afterMember: [Int: Int32] = [:]
-  private var beforeEnd: Int32 = 0
-  private var pending: [(index: Int, count: Int)] = []
-
-  init(_ shape: Shape, compiler: SchemaCompiler, gap: Int32) {
-    self.shape = shape
-    self.compiler = compiler
-    self.gap = gap
+  /// Members with other names: these, or any where there is no automaton.
+  struct Others {
+    var names: ScalarAutomaton?
+    /// Whether these are all names but those of the members.
+    var areFree = false
+    var rule: Int32
   }
 
-  mutating func add(to builder: inout RuleBuilder, from: Int32, end: Int32) throws(StructuredOutputError) {
-    try collectMembers()
-    let (open, first) = (builder.makeState(), builder.makeState())
-    builder.addByte("{", from: from, to: open)
-    beforeEnd = builder.makeState()
+  /// How many properties are counted.
+  private static let countLimit = 100_000
+
+  var members: [Member] = []
+  var others: [Others] = []
+  var minimum = 0
+  var maximum: Int?
+  /// Names that must come along with a name.
+  var companions: [String: [String]] = [:]
+
+  func build(
+    into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String
+  ) throws(StructuredOutputError) {
+    builder.table = .members(try table(pointer))
+    let gap = try compiler.gap()
+    let (open, before, after, comma) = (
+      builder.makeState(), builder.makeState(), builder.makeState(), builder.makeState()
+    )
+    let (beforeEnd, end) = (builder.makeState(), RuleBuilder.end)
+    let nothing = ClassSet(capacity: members.count + others.count)
+    builder.addByte("{", from: RuleBuilder.start, to: open)
+    builder.addByte("}", from: open, to: end)
+    builder.addCall(gap, from: open, to: before)
+    builder.addByte(",", from: after, to: comma)
+    builder.addCall(gap, from: comma, to: before)
+    builder.addCall(gap, from: after, to: beforeEnd)
     builder.addByte("}", from: beforeEnd, to: end)
-    if mayEnd(0, 0) { builder.addByte("}", from: open, to: end) }
-    builder.addCall(gap, from: open, to: first)
-    builder.addEmpty(from: first, to: state(beforeName: 0, count: 0, in: &builder))
-    while let (index, count) = pending.popLast() {
-      try compiler.budget.spend(4)
-      if index < members.count {
-        addNamed(index, count, to: &builder)
+    builder.addGate(.naming(nothing), at: before)
+    builder.addGate(.naming(nothing), at: comma)
+    builder.addGate(.closing, at: beforeEnd)
+    builder.addGate(.closing, at: end)
+    var values: [Int32: Int32] = [:]
+    func addValue(_ index: Int, _ rule: Int32, to builder: inout RuleBuilder) -> Int32 {
+      let named = builder.makeState()
+      builder.addGate(.named(index), at: named)
+      let value: Int32
+      if let known = values[rule] {
+        value = known
       } else {
-        try addOther(count, to: &builder)
+        value = builder.makeState()
+        values[rule] = value
+        let spaced = builder.makeState()
+        builder.addByte(" ", from: value, to: spaced)
+        builder.addEmpty(from: value, to: spaced)
+        builder.addCall(rule, from: spaced, to: after)
+      }
+      builder.addByte(":", from: named, to: value)
+      return named
+    }
+    for (index, member) in members.enumerated() {
+      try compiler.budget.spend(20 + 4 * member.name.utf8.count)
+      builder.addLiteral(
+        JSONText.string(member.name), from: before, to: addValue(index, member.rule, to: &builder))
+    }
+    for (index, other) in others.enumerated() {
+      let named = addValue(members.count + index, other.rule, to: &builder)
+      if let names = other.names {
+        try compiler.addQuoted(names, isFree: other.areFree, to: &builder, from: before, end: named)
+      } else {
+        builder.addCall(try compiler.anyString(), from: before, to: named)
       }
     }
   }
 
-  private mutating func collectMembers() throws(StructuredOutputError) {
-    let required = Set(shape.required.map { ExactString($0) })
-    let names = shape.memberNames
-    for name in names {
-      let demands = shape.demands(onMember: name)
-      if demands.contains(where: \.isFalse) { continue }
-      members.append(
-        Member(name: name, isRequired: required.contains(ExactString(name)), rule: try compiler.rule(for: demands)))
+  private func table(_ pointer: String) throws(StructuredOutputError) -> MemberTable {
+    let count = members.count + others.count
+    var required = ClassSet(capacity: count)
+    var numbers: [ExactString: Int] = [:]
+    for (index, member) in members.enumerated() {
+      numbers[ExactString(member.name)] = index
+      if member.isRequired { required.insert(index) }
     }
-    let demands = shape.demandsOnOtherMembers
-    if !demands.contains(where: \.isFalse) { others = try compiler.rule(for: demands) }
-    let requiredCount = members.count(where: \.isRequired)
-    isCounted = shape.minimumMemberCount > requiredCount
-      || shape.maximumMemberCount.map { others != nil || $0 < members.count } ?? false
-    guard isCounted else { return }
-    // Two unnamed members may have the same name, so that only one is sure to count.
-    let sure = members.count + (others == nil ? 0 : 1)
-    guard shape.minimumMemberCount <= sure else {
+    var table = MemberTable(
+      rules: members.map(\.rule) + others.map(\.rule), namedCount: members.count, required: required)
+    (table.minimum, table.maximum) = (minimum, maximum)
+    let sure = members.count + (others.isEmpty ? 0 : 1)
+    guard minimum <= sure else {
       throw .unsupported(
-        keyword: "minProperties", pointer: shape.pointer,
+        keyword: "minProperties", pointer: pointer,
         reason: "only \(sure) properties can be told apart; name more of them in \"properties\"")
     }
-    guard max(shape.minimumMemberCount, shape.maximumMemberCount ?? 0) <= Self.countLimit else {
-      throw .tooLarge(what: "a count of properties", pointer: shape.pointer, limit: Self.countLimit)
+    guard max(minimum, maximum ?? 0) <= Self.countLimit else {
+      throw .tooLarge(what: "a count of properties", pointer: pointer, limit: Self.countLimit)
     }
-  }
-
-  /// Counts are kept up to where they make no more difference.
-  private func counted(_ count: Int) -> Int {
-    isCounted ? min(count, max(shape.minimumMemberCount, (shape.maximumMemberCount ?? -1) + 1)) : 0
-  }
-
-  private func hasRoom(_ count: Int) -> Bool { !isCounted || count < shape.maximumMemberCount ?? .max }
-
-  /// Whether an object may end that has `count` members, when those from `index` on are still to come.
-  private func mayEnd(_ index: Int, _ count: Int) -> Bool {
-    !members[index...].contains(where: \.isRequired) && (!isCounted || count >= shape.minimumMemberCount)
-  }
-
-  private mutating func state(beforeName index: Int, count: Int, in builder: inout RuleBuilder) -> Int32 {
-    let key = count << 32 | index
-    if let known = beforeName[key] { return known }
-    let state = builder.makeState()
-    beforeName[key] = state
-    pending.append((index, count))
-    return state
-  }
-
-  private mutating func state(afterMember index: Int, count: Int, in builder: inout RuleBuilder) -> Int32 {
-    let key = count << 32 | index
-    if let known = afterMember[key] { return known }
-    let state = builder.makeState()
-    afterMember[key] = state
-    if mayEnd(index, count) { builder.addCall(gap, from: state, to: beforeEnd) }
-    if hasRoom(count), index < members.count || others != nil {
-      let comma = builder.makeState()
-      builder.addByte(",", from: state, to: comma)
-      let next = self.state(beforeName: index, count: count, in: &builder)
-      builder.addCall(gap, from: comma, to: next)
+    if companions.isEmpty { return table }
+    guard minimum <= 1, maximum == nil else {
+      throw .unsupported(
+        keyword: minimum > 1 ? "minProperties" : "maxProperties", pointer: pointer,
+        reason: "properties that depend on one another cannot be counted as well")
     }
-    return state
+    table.companions = Self.closure(companions, numbers, count: count)
+    // What required members need is required.
+    for index in required.indices { if let more = table.companions[index] { table.required.formUnion(more) } }
+    return table
   }
 
-  private mutating func addNamed(_ index: Int, _ count: Int, to builder: inout RuleBuilder) {
-    let member = members[index]
-    let before = beforeName[count << 32 | index]!
-    if hasRoom(count) {
-      let value = compiler.addKey(member.name, to: &builder, from: before)
-      builder.addCall(
-        member.rule, from: value, to: state(afterMember: index + 1, count: counted(count + 1), in: &builder))
+  /// What each member needs, with what that needs in turn. Members that need one that there is not need themselves
+  /// twice: they are left out by the caller.
+  private static func closure(
+    _ companions: [String: [String]], _ numbers: [ExactString: Int], count: Int
+  ) -> [Int: ClassSet] {
+    var closed: [Int: ClassSet] = [:]
+    for (name, needed) in companions {
+      guard let index = numbers[ExactString(name)] else { continue }
+      var set = ClassSet(capacity: count)
+      for other in needed { if let other = numbers[ExactString(other)] { set.insert(other) } }
+      closed[index] = set
     }
-    if !member.isRequired {
-      builder.addEmpty(from: before, to: state(beforeName: index + 1, count: count, in: &builder))
+    var changed = true
+    while changed {
+      changed = false
+      for (index, set) in closed {
+        for other in set.indices { if let more = closed[other], closed[index]!.formUnion(more) { changed = true } }
+      }
     }
-  }
-
-  private mutating func addOther(_ count: Int, to builder: inout RuleBuilder) throws(StructuredOutputError) {
-    // Others may all have one name: they are sure to make one property.
-    guard let others, hasRoom(count), !isCounted || count + 1 >= shape.minimumMemberCount else { return }
-    let before = beforeName[count << 32 | members.count]!
-    let named = builder.makeState()
-    let names = shape.memberNames
-    if names.isEmpty {
-      builder.addCall(try compiler.anyString(), from: before, to: named)
-    } else {
-      let free = try ScalarAutomaton.all.subtracting(.oneOf(names, budget: compiler.budget), budget: compiler.budget)
-      try compiler.addQuoted(free, to: &builder, from: before, end: named)
-    }
-    let value = compiler.addColon(to: &builder, from: named)
-    let after = builder.makeState()
-    builder.addCall(others, from: value, to: after)
-    builder.addEmpty(from: after, to: state(afterMember: members.count, count: counted(count + 1), in: &builder))
+    return closed
   }
 }

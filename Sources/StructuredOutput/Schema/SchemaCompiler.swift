@@ -12,6 +12,8 @@ final class SchemaCompiler {
   let normalizer: SchemaNormalizer
   private let root: SchemaReference
   private var rules: [String: Int32] = [:]
+  /// The rules of objects, by what they demand.
+  var objectRules: [String: Int32] = [:]
   /// Rules that are numbered but not built: a queue, so that deep schemas take no stack.
   private var waiting: [(rule: Int32, shapes: [Shape], isPlain: Bool)] = []
 
@@ -41,8 +43,8 @@ final class SchemaCompiler {
   /// The rule for values that satisfy all of `schemas`.
   func rule(for schemas: [SchemaReference]) throws(StructuredOutputError) -> Int32 {
     var seen: Set<String> = []
-    let schemas = schemas.filter { !$0.isTrivial && seen.insert($0.pointer).inserted }
-    let key = schemas.map(\.pointer).joined(separator: "\n")
+    let schemas = schemas.filter { !$0.isTrivial && seen.insert($0.key).inserted }
+    let key = schemas.map(\.key).joined(separator: "\n")
     if let known = rules[key] { return known }
     let pointer = schemas.last?.pointer ?? "#"
     budget.pointer = pointer
@@ -51,8 +53,8 @@ final class SchemaCompiler {
     do throws(StructuredOutputError) {
       shapes = try normalizer.shapes(of: schemas)
     } catch {
-      // Schemas that exclude each other only where they meet leave other ways open; one by itself is a mistake.
-      guard case .contradictory = error, schemas.count > 1 else { throw error }
+      // What nothing satisfies is left out where there are other ways; counts that exclude each other are a mistake.
+      guard case .contradictory = error, schemas.count > 1 || !normalizer.wasMistaken else { throw error }
       grammar.contradictions.append(error)
       shapes = []
     }
@@ -98,8 +100,7 @@ final class SchemaCompiler {
   private func addNumber(
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    let isInteger = !shape.types.contains(.fraction)
-    let automata = try NumberAutomata(shape.number, isInteger: isInteger, budget: budget)
+    let automata = try NumberAutomata(shape.number, types: shape.types, budget: budget)
     if automata.nonNegative == nil, automata.negative == nil {
       return try noValue(
         of: .number, shape, "no number that can be written is within its bounds and a multiple of its divisors")
@@ -116,19 +117,31 @@ final class SchemaCompiler {
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     let isCounted = shape.minimumLength > 0 || shape.maximumLength != nil
-    if !isCounted, shape.patterns.isEmpty, shape.formats.isEmpty {
+    if !isCounted, shape.patterns.isEmpty, shape.excludedPatterns.isEmpty, shape.excludedTexts.isEmpty, shape.formats.isEmpty {
       builder.addCall(try anyString(), from: from, to: end)
       return
     }
-    let strings = try normalizer.strings(of: shape)
-    if strings.isEmpty {
+    let (strings, length) = try normalizer.countedStrings(of: shape)
+    if strings.isEmpty || length?.maximum.map({ $0 < strings.distances[0] }) ?? false {
       return try noValue(of: .string, shape, "no string has its length, its pattern and its format")
     }
-    try addQuoted(strings, to: &builder, from: from, end: end)
+    guard let length else { return try addQuoted(strings, to: &builder, from: from, end: end) }
+    let key = shape.stringSignature
+    let rule = try grammar.sharedRule("counted \(key)", name: shape.pointer) {
+      (inner: inout RuleBuilder) throws(StructuredOutputError) in
+      inner.table = .length(length)
+      inner.addGate(.closing, at: RuleBuilder.end)
+      try self.addQuoted(
+        strings.withSeparateStart, distances: strings.distances, isFree: strings.stateCount == 1, to: &inner, from: RuleBuilder.start,
+        end: RuleBuilder.end)
+    }
+    builder.addCall(rule, from: from, to: end)
   }
 
+  /// A string with its quotes. With `distances` all but the first state count the character that leads to them. With
+  /// `isFree` any character may follow in each state.
   func addQuoted(
-    _ strings: ScalarAutomaton, to builder: inout RuleBuilder, from: Int32, end: Int32
+    _ strings: ScalarAutomaton, distances: [Int]? = nil, isFree: Bool = false, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     try budget.spend(strings.stateCount * (4 * strings.alphabet.count + 40))
     let beyondASCII = try grammar.sharedRule("beyond ASCII", name: "#") { builder throws(StructuredOutputError) in
@@ -140,8 +153,12 @@ final class SchemaCompiler {
     }
     let (open, closed) = (builder.makeState(), builder.makeState())
     builder.addByte("\"", from: from, to: open)
-    builder.add(
+    let states = builder.add(
       strings, as: .jsonString(beyondASCII: beyondASCII, escaped: escaped), from: open, to: closed)
+    for (state, distance) in zip(states.dropFirst(), distances ?? []) {
+      builder.addGate(.character(distance: distance), at: state)
+    }
+    if isFree { for state in states { builder.addContent(.single, at: state) } }
     builder.addByte("\"", from: closed, to: end)
   }
 

@@ -72,31 +72,36 @@ struct SchemaKeywords {
 
   func subschema(_ keyword: String) -> SchemaReference? { members[keyword].map { schema.child(keyword, $0) } }
 
+  func object(_ keyword: String) throws(StructuredOutputError) -> JSONObject? {
+    guard let value = members[keyword] else { return nil }
+    guard let object = value.object else { throw malformed(keyword, "an object") }
+    return object
+  }
+
+  /// The bounds that a pair of keywords sets; draft 4 says with a Boolean that the other one is exclusive.
+  func bounds(_ keyword: String, _ exclusive: String) throws(StructuredOutputError) -> [NumberBound] {
+    var bounds: [NumberBound] = []
+    let isExclusive = members[keyword] == nil ? nil : members[exclusive]?.bool
+    if let value = try number(keyword) { bounds.append(NumberBound(value: value, isExclusive: isExclusive ?? false)) }
+    if isExclusive == nil, let value = try number(exclusive) {
+      bounds.append(NumberBound(value: value, isExclusive: true))
+    }
+    return bounds
+  }
+
   /// Keywords that demand something no automaton of this module checks.
   private static let refused: [(keyword: String, reason: String)] = [
-    ("not", "state what is allowed instead"),
-    ("if", "use anyOf with a property of constant value"),
-    ("then", "use anyOf with a property of constant value"),
-    ("else", "use anyOf with a property of constant value"),
-    ("dependentSchemas", "use anyOf"), ("dependentRequired", "use anyOf"), ("dependencies", "use anyOf"),
-    ("patternProperties", "use additionalProperties"), ("propertyNames", "use additionalProperties"),
-    ("contains", "use items or prefixItems"), ("minContains", "use items or prefixItems"),
-    ("maxContains", "use items or prefixItems"),
     ("unevaluatedProperties", "use additionalProperties"), ("unevaluatedItems", "use items"),
-    ("additionalItems", "use prefixItems and items"),
     ("$dynamicRef", "use $ref"), ("$recursiveRef", "use $ref"),
   ]
 
   /// Throws for a keyword that would have to be ignored; what validators ignore as well is let pass.
   func refuseUnsupported() throws(StructuredOutputError) {
     for (keyword, reason) in Self.refused where members[keyword] != nil { throw unsupported(keyword, reason) }
-    if schema.pointer != "#", let id = members["$id"]?.string, !id.hasPrefix("#") {
+    if schema.pointer != "#", let id = members["$id"]?.string, !id.hasPrefix("#"),
+      members["definitions"] != nil || members["$defs"] != nil
+    {
       throw unsupported("$id", "references would have another base below it; give one \"$id\", at the root")
     }
-    if let unique = members["uniqueItems"], unique.bool != false {
-      guard unique.bool != nil else { throw malformed("uniqueItems", "true or false") }
-      throw unsupported("uniqueItems", "leave it out, and check for duplicates afterwards")
-    }
-    if members["items"]?.array != nil { throw malformed("items", "a schema; a list of schemas goes to prefixItems") }
   }
 }

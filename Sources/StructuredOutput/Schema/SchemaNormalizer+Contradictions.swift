@@ -14,7 +14,7 @@ extension SchemaNormalizer {
       drop(.string, because: "minLength \(shape.minimumLength) is above maxLength \(maximum)")
     }
     if let problem = arrayContradiction(shape) { drop(.array, because: problem) }
-    if let problem = objectContradiction(shape) { drop(.object, because: problem) }
+    if let problem = try objectContradiction(shape) { drop(.object, because: problem) }
     if shape.types.isEmpty { return reason }
     if let values = shape.values {
       var left: [JSONValue] = []
@@ -33,19 +33,38 @@ extension SchemaNormalizer {
     return nil
   }
 
-  private func objectContradiction(_ shape: Shape) -> String? {
+  private func objectContradiction(_ shape: Shape) throws(StructuredOutputError) -> String? {
     guard shape.types.contains(.object) else { return nil }
-    for name in shape.required where shape.demands(onMember: name).contains(where: \.isFalse) {
+    try budget.spend(4 * shape.required.count * (1 + shape.members.count))
+    for name in shape.required where try forbids(shape, name) {
       return "the property \"\(name)\" is required and not allowed"
     }
     if let maximum = shape.maximumMemberCount, maximum < max(shape.minimumMemberCount, shape.required.count) {
       return "it may have \(maximum) properties only and needs more"
     }
-    if shape.demandsOnOtherMembers.contains(where: \.isFalse), shape.minimumMemberCount > 0 {
-      let count = shape.memberNames.count { name in !shape.demands(onMember: name).contains(where: \.isFalse) }
+    let isClosed = shape.members.contains { ($0.additional?.isFalse ?? false) && $0.patterns.isEmpty }
+    if isClosed, shape.minimumMemberCount > 0 {
+      var count = 0
+      for name in shape.memberNames where try !forbids(shape, name) { count += 1 }
       if count < shape.minimumMemberCount { return "it needs \(shape.minimumMemberCount) properties and has \(count)" }
     }
+    // Where demands on a required member come from several schemas, they may exclude one another.
+    guard nesting <= Self.lookahead else { return nil }
+    for name in shape.required {
+      let demands = try demands(shape, onMember: name)
+      if demands.count > 1, try !isPossible(demands) {
+        return "what is demanded of the property \"\(name)\" excludes itself"
+      }
+    }
     return nil
+  }
+
+  private func isPossible(_ schemas: [SchemaReference]) throws(StructuredOutputError) -> Bool {
+    let key = schemas.map(\.key).joined(separator: "\n")
+    if let known = possibilities[key] { return known }
+    let result = try !possibleShapes(of: schemas).isEmpty
+    possibilities[key] = result
+    return result
   }
 
   /// Whether a value satisfies a shape. "format" is not asserted of values that a schema lists.
@@ -74,13 +93,25 @@ extension SchemaNormalizer {
         budget.pointer = shape.pointer
         guard try automaton(pattern, isWhole: false).accepts(text) else { return false }
       }
-      return true
+      for pattern in shape.excludedPatterns {
+        if try automaton(pattern, isWhole: false, isWide: true).accepts(text) { return false }
+      }
+      return !shape.excludedTexts.contains { ExactString($0) == ExactString(text) }
     case .array(let elements):
       guard shape.types.contains(.array), elements.count >= shape.minimumItemCount,
         elements.count <= shape.maximumItemCount ?? elements.count
       else { return false }
       for (i, element) in elements.enumerated() {
         guard try admits(shape.demands(onItem: i), element, depth: depth + 1) else { return false }
+      }
+      if shape.hasUniqueItems {
+        var distinct = ValueSet()
+        guard elements.allSatisfy({ distinct.insert($0) }) else { return false }
+      }
+      for contained in shape.contained {
+        var count = 0
+        for element in elements where try admits([contained.schema], element, depth: depth + 1) { count += 1 }
+        guard count >= contained.minimum, count <= contained.maximum ?? count else { return false }
       }
       return true
     case .object(let object):
@@ -89,9 +120,11 @@ extension SchemaNormalizer {
         shape.required.allSatisfy({ object[$0] != nil })
       else { return false }
       for (name, member) in object.members {
-        guard try admits(shape.demands(onMember: name), member, depth: depth + 1) else { return false }
+        guard try admits(demands(shape, onMember: name), member, depth: depth + 1) else { return false }
       }
-      return true
+      return shape.companions.allSatisfy { pair in
+        object[pair.name] == nil || pair.needed.allSatisfy { object[$0] != nil }
+      }
     }
   }
 
@@ -118,10 +151,15 @@ extension SchemaNormalizer {
       both.minimumLength = max(a.minimumLength, b.minimumLength)
       both.maximumLength = [a.maximumLength, b.maximumLength].compactMap { $0 }.min()
       both.patterns += b.patterns
+      both.excludedPatterns += b.excludedPatterns
+      both.excludedTexts += b.excludedTexts
       // Validators need not check formats, so that these keep nothing apart.
       both.formats = []
       let lengthsMeet = both.minimumLength <= both.maximumLength ?? .max
-      if lengthsMeet, try !strings(of: both).isEmpty { return false }
+      if lengthsMeet {
+        let (strings, length) = try countedStrings(of: both)
+        if !strings.isEmpty, strings.distances[0] <= length?.maximum ?? .max { return false }
+      }
     }
     if common.contains(.array) {
       let limits = [a.itemCountLimit, b.itemCountLimit].compactMap { $0 }
@@ -134,12 +172,12 @@ extension SchemaNormalizer {
   /// Objects are apart when one requires what the other forbids, or a member that both require tells them apart.
   private func areDisjointObjects(_ a: Shape, _ b: Shape, depth: Int) throws(StructuredOutputError) -> Bool {
     for (one, other) in [(a, b), (b, a)] {
-      for name in one.required where other.demands(onMember: name).contains(where: \.isFalse) { return true }
+      for name in one.required where try forbids(other, name) { return true }
     }
     guard depth < 4 else { return false }
     let others = Set(b.required.map { ExactString($0) })
     for name in a.required where others.contains(ExactString(name)) {
-      let (first, second) = (a.demands(onMember: name), b.demands(onMember: name))
+      let (first, second) = (try demands(a, onMember: name), try demands(b, onMember: name))
       if first.isEmpty || second.isEmpty { continue }
       var apart = true
       search: for x in try possibleShapes(of: first) {

@@ -10,7 +10,15 @@ final class SchemaNormalizer {
   private var patterns: [String: ScalarAutomaton] = [:]
   /// How many resolutions are under way inside of one another: listed values are checked against schemas that may list
   /// values themselves.
-  private var nesting = 0
+  private(set) var nesting = 0
+  /// How deep inside of one another resolutions look whether required members can be satisfied.
+  static let lookahead = 3
+  /// The document's identifiers, once they have been asked for.
+  var identifiers: Identifiers?
+  /// Whether the last contradiction was one of bounds or counts within a schema.
+  private(set) var wasMistaken = false
+  /// Whether some value satisfies lists of schemas, by their keys.
+  var possibilities: [String: Bool] = [:]
 
   init(root: JSONValue, budget: CompileBudget) {
     self.root = root
@@ -28,6 +36,7 @@ final class SchemaNormalizer {
     var selection = Selection(shapes: [Shape(pointer: pointer)])
     for schema in schemas { try apply(schema, to: &selection, depth: 0, active: []) }
     if selection.shapes.isEmpty {
+      wasMistaken = selection.wasMistaken
       throw .contradictory(pointer: pointer, reason: selection.reason ?? "a schema there is false")
     }
     return selection.shapes
@@ -42,27 +51,59 @@ final class SchemaNormalizer {
   }
 
   /// The strings that a shape admits if it admits strings; each pattern is compiled once.
-  func strings(of shape: Shape) throws(StructuredOutputError) -> ScalarAutomaton {
+  func strings(of shape: Shape, countsLength: Bool = true) throws(StructuredOutputError) -> ScalarAutomaton {
     var result = ScalarAutomaton.all
     budget.pointer = shape.pointer
     for pattern in shape.patterns {
       result = try result.intersection(automaton(pattern, isWhole: false), budget: budget)
     }
+    for pattern in shape.excludedPatterns {
+      result = try result.subtracting(automaton(pattern, isWhole: false, isWide: true), budget: budget)
+    }
+    if !shape.excludedTexts.isEmpty {
+      result = try result.subtracting(.oneOf(shape.excludedTexts, budget: budget), budget: budget)
+    }
     for format in shape.formats {
       result = try result.intersection(automaton(format.pattern, isWhole: true), budget: budget)
     }
-    if shape.minimumLength > 0 || shape.maximumLength != nil {
+    if countsLength, shape.minimumLength > 0 || shape.maximumLength != nil {
       result = try result.intersection(
         .length(atLeast: shape.minimumLength, atMost: shape.maximumLength, budget: budget), budget: budget)
     }
     return result
   }
 
-  func automaton(_ pattern: String, isWhole: Bool) throws(StructuredOutputError) -> ScalarAutomaton {
-    let key = (isWhole ? "=" : "~") + pattern
+  /// Strings of the shape, and what is left to be counted besides. Lengths that only an automaton can combine with
+  /// patterns, which are least ones, and short ones are in the automaton.
+  func countedStrings(
+    of shape: Shape
+  ) throws(StructuredOutputError) -> (strings: ScalarAutomaton, length: LengthTable?) {
+    var result = try strings(of: shape, countsLength: false)
+    let (minimum, maximum) = (shape.minimumLength, shape.maximumLength)
+    if minimum == 0, maximum == nil { return (result, nil) }
+    let isFree = shape.patterns.isEmpty && shape.excludedPatterns.isEmpty && shape.excludedTexts.isEmpty && shape.formats.isEmpty
+    guard minimum < ScalarAutomaton.stateLimit else {
+      throw .tooLarge(what: "a length", pointer: shape.pointer, limit: ScalarAutomaton.stateLimit - 1)
+    }
+    if isFree { return (result, LengthTable(minimum: minimum, maximum: maximum)) }
+    if minimum > 0 {
+      result = try result.intersection(.length(atLeast: minimum, atMost: nil, budget: budget), budget: budget)
+    }
+    guard let maximum else { return (result, nil) }
+    // A language that ends by itself before there are too many needs no count.
+    if let longest = result.longest, longest <= maximum { return (result, nil) }
+    return (result, LengthTable(minimum: 0, maximum: maximum))
+  }
+
+  /// Strings in which every dialect finds `pattern`, or with `isWide` those in which some dialect does.
+  func automaton(
+    _ pattern: String, isWhole: Bool, isWide: Bool = false
+  ) throws(StructuredOutputError) -> ScalarAutomaton {
+    let key = (isWhole ? "=" : isWide ? "+" : "~") + pattern
     if let known = patterns[key] { return known }
     let made = isWhole
-      ? try ScalarAutomaton(whole: pattern, budget: budget) : try ScalarAutomaton(pattern: pattern, budget: budget)
+      ? try ScalarAutomaton(whole: pattern, budget: budget)
+      : try ScalarAutomaton(pattern: pattern, isWide: isWide, budget: budget)
     patterns[key] = made
     return made
   }
@@ -71,6 +112,7 @@ final class SchemaNormalizer {
   private struct Selection {
     var shapes: [Shape]
     var reason: String?
+    var wasMistaken = false
     /// Schemas that all of the shapes satisfy already: doing it twice would double with each reference.
     var applied: Set<String> = []
   }
@@ -82,49 +124,143 @@ final class SchemaNormalizer {
     if schema.isFalse {
       selection.shapes = []
       selection.reason = "the schema at \(schema.pointer) is false"
+      selection.wasMistaken = false
       return
     }
     guard depth <= Self.depthLimit else {
       throw .tooLarge(what: "the nesting of combined schemas", pointer: schema.pointer, limit: Self.depthLimit)
     }
-    guard !active.contains(schema.pointer) else {
+    guard !active.contains(schema.key) else {
       throw .contradictory(pointer: schema.pointer, reason: "it refers to itself before anything is written")
     }
-    guard selection.applied.insert(schema.pointer).inserted else { return }
-    let active = active.union([schema.pointer])
+    guard selection.applied.insert(schema.key).inserted else { return }
+    let active = active.union([schema.key])
     let keywords = try SchemaKeywords(schema)
     try keywords.refuseUnsupported()
     // Measured: about 10 µs a schema, and a microsecond or two for each member and value.
     try budget.spend(400 + selection.shapes.count * (60 * members(keywords) + 100))
+    if schema.isNegated {
+      let failures = try failures(of: keywords)
+      return try branch(failures.map { ($0.change, $0.schemas) }, of: &selection, keywords, depth: depth, active: active)
+    }
     for i in selection.shapes.indices { try selection.shapes[i].restrict(by: keywords) }
     try prune(&selection)
 
-    if let reference = try keywords.string("$ref") {
-      let target = try SchemaReference.resolve(reference, in: root, pointer: schema.pointer)
-      try apply(target, to: &selection, depth: depth + 1, active: active)
+    if keywords["$ref"] != nil {
+      try apply(try target(of: keywords), to: &selection, depth: depth + 1, active: active)
     }
     for part in try keywords.schemas("allOf") ?? [] {
       try apply(part, to: &selection, depth: depth + 1, active: active)
     }
-    for keyword in ["anyOf", "oneOf"] {
-      guard let branches = try keywords.schemas(keyword) else { continue }
-      var chosen: [[Shape]] = []
-      var reason = selection.reason
-      var count = 0
-      for branch in branches {
-        var alternative = Selection(shapes: selection.shapes, applied: selection.applied)
-        try apply(branch, to: &alternative, depth: depth + 1, active: active)
-        chosen.append(alternative.shapes)
-        reason = alternative.reason ?? reason
-        count += alternative.shapes.count
-        guard count <= Self.shapeLimit else {
-          throw .tooLarge(what: "the number of combinations", pointer: schema.pointer, limit: Self.shapeLimit)
-        }
-      }
-      if keyword == "oneOf" { try checkDisjoint(chosen, keywords) }
-      selection.shapes = distinct(chosen.flatMap { $0 })
-      selection.reason = reason
+    if let part = keywords.subschema("not") {
+      try apply(part.negated, to: &selection, depth: depth + 1, active: active)
     }
+    try applyDependencies(keywords, to: &selection, depth: depth, active: active)
+    if let condition = keywords.subschema("if") {
+      let (then, other) = (keywords.subschema("then"), keywords.subschema("else"))
+      if then != nil || other != nil {
+        let ways = [[condition] + [then].compactMap { $0 }, [condition.negated] + [other].compactMap { $0 }]
+        try branch(ways.map { ({ _ in }, $0) }, of: &selection, keywords, depth: depth, active: active)
+      }
+    }
+    if let branches = try keywords.schemas("anyOf") {
+      try branch(branches.map { ({ _ in }, [$0]) }, of: &selection, keywords, depth: depth, active: active)
+    }
+    if let branches = try keywords.schemas("oneOf") {
+      try applyOne(of: branches, to: &selection, keywords, depth: depth, active: active)
+    }
+  }
+
+  /// Leaves the shapes that one of `ways` leaves: each changes shapes, and then its schemas hold.
+  private func branch(
+    _ ways: [(change: (inout Shape) -> Void, schemas: [SchemaReference])], of selection: inout Selection,
+    _ keywords: SchemaKeywords, depth: Int, active: Set<String>
+  ) throws(StructuredOutputError) {
+    var chosen: [Shape] = []
+    var reason = selection.reason
+    for way in ways {
+      try budget.spend(100 + 100 * selection.shapes.count)
+      var alternative = Selection(shapes: selection.shapes, applied: selection.applied)
+      for i in alternative.shapes.indices { way.change(&alternative.shapes[i]) }
+      try prune(&alternative)
+      for schema in way.schemas { try apply(schema, to: &alternative, depth: depth + 1, active: active) }
+      chosen += alternative.shapes
+      reason = alternative.reason ?? reason
+      guard chosen.count <= Self.shapeLimit else {
+        throw .tooLarge(what: "the number of combinations", pointer: keywords.schema.pointer, limit: Self.shapeLimit)
+      }
+    }
+    selection.shapes = distinct(chosen)
+    selection.reason = reason
+  }
+
+  /// Members that bring a schema for the whole object along.
+  private func applyDependencies(
+    _ keywords: SchemaKeywords, to selection: inout Selection, depth: Int, active: Set<String>
+  ) throws(StructuredOutputError) {
+    for keyword in ["dependentSchemas", "dependencies"] {
+      for (name, value) in try keywords.object(keyword)?.members.map({ $0 }) ?? [] {
+        if keyword == "dependencies", value.array != nil || value.string != nil { continue }
+        let schema = keywords.schema.child(keyword, name, value)
+        if schema.isTrivial { continue }
+        var absent = Shape.Members()
+        absent.add(name, SchemaReference(value: false, pointer: schema.pointer))
+        let ways: [(change: (inout Shape) -> Void, schemas: [SchemaReference])] = [
+          ({ $0.members.append(absent) }, []),
+          (
+            { shape in
+              shape.types.formIntersection(.object)
+              if !shape.required.contains(where: { ExactString($0) == ExactString(name) }) { shape.required.append(name) }
+            }, [schema]
+          ),
+        ]
+        try branch(ways, of: &selection, keywords, depth: depth, active: active)
+      }
+    }
+  }
+
+  /// Leaves the shapes that satisfy exactly one of `branches`: where two may hold, the other one has to fail.
+  private func applyOne(
+    of branches: [SchemaReference], to selection: inout Selection, _ keywords: SchemaKeywords, depth: Int,
+    active: Set<String>
+  ) throws(StructuredOutputError) {
+    var alternatives: [Selection] = []
+    var count = 0
+    for branch in branches {
+      var alternative = Selection(shapes: selection.shapes, applied: selection.applied)
+      try apply(branch, to: &alternative, depth: depth + 1, active: active)
+      count += alternative.shapes.count
+      guard count <= Self.shapeLimit else {
+        throw .tooLarge(what: "the number of combinations", pointer: keywords.schema.pointer, limit: Self.shapeLimit)
+      }
+      if let reason = alternative.reason { selection.reason = reason }
+      alternatives.append(alternative)
+    }
+    var chosen: [Shape] = []
+    for i in alternatives.indices {
+      var alternative = alternatives[i]
+      for j in alternatives.indices where j != i {
+        guard try meet(alternatives[i].shapes, alternatives[j].shapes) else { continue }
+        try apply(branches[j].negated, to: &alternative, depth: depth + 1, active: active)
+      }
+      chosen += alternative.shapes
+      guard chosen.count <= Self.shapeLimit else {
+        throw .tooLarge(what: "the number of combinations", pointer: keywords.schema.pointer, limit: Self.shapeLimit)
+      }
+    }
+    selection.shapes = distinct(chosen)
+    if selection.shapes.isEmpty { selection.reason = "several branches of its oneOf hold for every value" }
+  }
+
+  /// Whether some value may have a shape of both lists.
+  private func meet(_ first: [Shape], _ second: [Shape]) throws(StructuredOutputError) -> Bool {
+    for a in first {
+      for b in second {
+        try budget.spend(400)
+        if try !areDisjoint(a, b, depth: 0) { return true }
+      }
+    }
+    return false
   }
 
   private func members(_ keywords: SchemaKeywords) -> Int {
@@ -141,27 +277,11 @@ final class SchemaNormalizer {
   private func prune(_ selection: inout Selection) throws(StructuredOutputError) {
     var left: [Shape] = []
     for var shape in selection.shapes {
-      if let reason = try narrow(&shape) { selection.reason = reason } else { left.append(shape) }
+      if let reason = try narrow(&shape) {
+        selection.reason = reason
+        selection.wasMistaken = reason.contains("above") || reason.contains("needs")
+      } else { left.append(shape) }
     }
     selection.shapes = left
-  }
-
-  private func checkDisjoint(_ branches: [[Shape]], _ keywords: SchemaKeywords) throws(StructuredOutputError) {
-    for (i, first) in branches.enumerated() {
-      for (j, second) in branches.enumerated() where j > i {
-        for a in first {
-          for b in second {
-            try budget.spend(400)
-            guard try areDisjoint(a, b, depth: 0) else {
-              throw keywords.unsupported(
-                "oneOf",
-                """
-                branches \(i) and \(j) may both hold; use anyOf, or give each a required property of constant value
-                """)
-            }
-          }
-        }
-      }
-    }
   }
 }

@@ -1,10 +1,16 @@
 import JSON
 
-/// A schema and where it stands in its document.
+/// A schema and where it stands in its document, or what does not satisfy it.
 struct SchemaReference: Sendable {
   var value: JSONValue
   /// "#/properties/a"; unlike that of any other schema of the document.
   var pointer: String
+  /// Whether the values meant are those that do not satisfy the schema.
+  var isNegated = false
+
+  /// Unlike that of any other reference with other values.
+  var key: String { isNegated ? "!" + pointer : pointer }
+  var negated: SchemaReference { SchemaReference(value: value, pointer: pointer, isNegated: !isNegated) }
 
   func child(_ keyword: String, _ value: JSONValue) -> SchemaReference {
     SchemaReference(value: value, pointer: "\(pointer)/\(Self.escaped(keyword))")
@@ -15,8 +21,9 @@ struct SchemaReference: Sendable {
   }
 
   /// Whether it admits every value: `true`, or an object without members.
-  var isTrivial: Bool { value.bool == true || value.object?.count == 0 }
-  var isFalse: Bool { value.bool == false }
+  var isTrivial: Bool { isNegated ? value.bool == false : saysNothing }
+  var isFalse: Bool { isNegated ? saysNothing : value.bool == false }
+  private var saysNothing: Bool { value.bool == true || value.object?.count == 0 }
 
   /// RFC 6901.
   private static func escaped(_ text: String) -> String {

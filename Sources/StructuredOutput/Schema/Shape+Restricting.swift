@@ -12,7 +12,7 @@ extension Shape {
     try restrictObjects(keywords)
   }
 
-  private mutating func restrictTypes(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
+  mutating func restrictTypes(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
     guard let type = keywords["type"] else { return }
     let expected = "the name of a type, or a list of them"
     let names = type.array ?? [type]
@@ -33,7 +33,8 @@ extension Shape {
     if let value = keywords["const"] { keep([value]) }
   }
 
-  private mutating func keep(_ list: [JSONValue]) {
+  /// Leaves the values of `list` only.
+  mutating func keep(_ list: [JSONValue]) {
     var distinct = ValueSet()
     let list = list.filter { distinct.insert($0) }
     guard let values else { return self.values = list }
@@ -41,12 +42,8 @@ extension Shape {
   }
 
   private mutating func restrictNumbers(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
-    for (keyword, isExclusive) in [("minimum", false), ("exclusiveMinimum", true)] {
-      if let value = try keywords.number(keyword) { number.raiseMinimum(.init(value: value, isExclusive: isExclusive)) }
-    }
-    for (keyword, isExclusive) in [("maximum", false), ("exclusiveMaximum", true)] {
-      if let value = try keywords.number(keyword) { number.lowerMaximum(.init(value: value, isExclusive: isExclusive)) }
-    }
+    for bound in try keywords.bounds("minimum", "exclusiveMinimum") { number.raiseMinimum(bound) }
+    for bound in try keywords.bounds("maximum", "exclusiveMaximum") { number.lowerMaximum(bound) }
     guard let divisor = try keywords.number("multipleOf") else { return }
     guard !divisor.isZero, !divisor.isNegative else { throw keywords.malformed("multipleOf", "a number above zero") }
     guard Divisor(divisor) != nil else {
@@ -69,8 +66,24 @@ extension Shape {
     if let count = try keywords.count("maxItems") { maximumItemCount = min(maximumItemCount ?? count, count) }
     var list = Items()
     list.prefix = try keywords.schemas("prefixItems") ?? []
-    list.rest = keywords.subschema("items")
+    if keywords["items"]?.array != nil {
+      // Before draft 2020-12.
+      list.prefix = try keywords.schemas("items") ?? []
+      list.rest = keywords.subschema("additionalItems")
+    } else {
+      list.rest = keywords.subschema("items")
+    }
     if !list.prefix.isEmpty || list.rest != nil { items.append(list) }
+    if let unique = keywords["uniqueItems"] {
+      guard let unique = unique.bool else { throw keywords.malformed("uniqueItems", "true or false") }
+      if unique { hasUniqueItems = true }
+    }
+    if let schema = keywords.subschema("contains") {
+      var found = Contained(schema: schema)
+      if let count = try keywords.count("minContains") { found.minimum = count }
+      found.maximum = try keywords.count("maxContains")
+      contained.append(found)
+    }
   }
 
   private mutating func restrictObjects(_ keywords: SchemaKeywords) throws(StructuredOutputError) {
@@ -83,13 +96,33 @@ extension Shape {
     var own = Members()
     if let properties = keywords["properties"] {
       guard let properties = properties.object else { throw keywords.malformed("properties", "an object of schemas") }
-      for (name, value) in properties.members {
-        own.index[ExactString(name)] = own.properties.count
-        own.properties.append((name, keywords.schema.child("properties", name, value)))
+      for (name, value) in properties.members { own.add(name, keywords.schema.child("properties", name, value)) }
+    }
+    if let patterns = keywords["patternProperties"] {
+      guard let patterns = patterns.object else {
+        throw keywords.malformed("patternProperties", "an object of schemas")
+      }
+      for (pattern, value) in patterns.members {
+        own.patterns.append((pattern, keywords.schema.child("patternProperties", pattern, value)))
       }
     }
     own.additional = keywords.subschema("additionalProperties")
-    if !own.properties.isEmpty || own.additional != nil { members.append(own) }
+    if !own.properties.isEmpty || !own.patterns.isEmpty || own.additional != nil { members.append(own) }
+    if let schema = keywords.subschema("propertyNames") { nameSchemas.append(schema) }
+    for keyword in ["dependentRequired", "dependencies"] {
+      for (name, value) in try keywords.object(keyword)?.members.map({ $0 }) ?? [] {
+        // Draft 3 and some writers have one name in the place of a list.
+        if let needed = value.string, keyword == "dependencies" {
+          companions.append((name, [needed]))
+        } else if let needed = value.array {
+          let names = needed.compactMap(\.string)
+          guard names.count == needed.count else { throw keywords.malformed(keyword, "an object of lists of names") }
+          if !names.isEmpty { companions.append((name, names)) }
+        } else if keyword == "dependentRequired" {
+          throw keywords.malformed(keyword, "an object of lists of names")
+        }
+      }
+    }
   }
 }
 

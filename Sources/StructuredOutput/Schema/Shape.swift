@@ -40,12 +40,20 @@ struct Shape {
   struct Members {
     var properties: [(name: String, schema: SchemaReference)] = []
     var index: [ExactString: Int] = [:]
+    var patterns: [(pattern: String, schema: SchemaReference)] = []
     var additional: SchemaReference?
 
-    /// What this schema demands of the member `name`; nil for nothing.
-    func demand(_ name: String) -> SchemaReference? {
-      index[ExactString(name)].map { properties[$0].schema } ?? additional
+    mutating func add(_ name: String, _ schema: SchemaReference) {
+      index[ExactString(name)] = properties.count
+      properties.append((name, schema))
     }
+  }
+
+  /// So many items of an array satisfy a schema.
+  struct Contained {
+    var schema: SchemaReference
+    var minimum = 1
+    var maximum: Int?
   }
 
   /// Where the schema stands, for errors.
@@ -57,14 +65,23 @@ struct Shape {
   var minimumLength = 0
   var maximumLength: Int?
   var patterns: [String] = []
+  /// Patterns that must not be found, and texts that a string must not be.
+  var excludedPatterns: [String] = []
+  var excludedTexts: [String] = []
   var formats: [StringFormat] = []
   var items: [Items] = []
   var minimumItemCount = 0
   var maximumItemCount: Int?
+  var hasUniqueItems = false
+  var contained: [Contained] = []
   var members: [Members] = []
   var required: [String] = []
   var minimumMemberCount = 0
   var maximumMemberCount: Int?
+  /// What the names of members have to satisfy, as strings.
+  var nameSchemas: [SchemaReference] = []
+  /// Names that must come along with a name.
+  var companions: [(name: String, needed: [String])] = []
 
   init(pointer: String) { self.pointer = pointer }
 
@@ -77,16 +94,12 @@ struct Shape {
 
   var prefixCount: Int { items.map(\.prefix.count).max() ?? 0 }
 
-  func demands(onMember name: String) -> [SchemaReference] { members.compactMap { $0.demand(name) } }
-
-  /// What members have to satisfy that no schema names.
-  var demandsOnOtherMembers: [SchemaReference] { members.compactMap(\.additional) }
-
   /// Names that schemas mention, in the order in which they are written: as declared, then those required only.
   var memberNames: [String] {
     var seen: Set<ExactString> = []
     var names: [String] = []
-    for name in members.flatMap({ $0.properties.map(\.name) }) + required
+    let needed = companions.flatMap { [$0.name] + $0.needed }
+    for name in members.flatMap({ $0.properties.map(\.name) }) + required + needed
     where seen.insert(ExactString(name)).inserted { names.append(name) }
     return names
   }
@@ -96,15 +109,33 @@ struct Shape {
     var parts = ["t\(types.rawValue)"]
     if let values { parts.append("v" + JSONValue.array(values).text()) }
     if !types.isDisjoint(with: .number) { parts.append("n\(number)") }
-    if types.contains(.string) { parts.append("s\(minimumLength),\(maximumLength ?? -1),\(patterns),\(formats)") }
+    if types.contains(.string) {
+      parts.append("s" + stringSignature)
+    }
     if types.contains(.array) {
-      parts.append("a\(minimumItemCount),\(maximumItemCount ?? -1)")
-      parts += items.map { "\($0.prefix.map(\.pointer)),\($0.rest?.pointer ?? "")" }
+      parts.append("a\(minimumItemCount),\(maximumItemCount ?? -1),\(hasUniqueItems)")
+      parts += items.map { "\($0.prefix.map(\.key)),\($0.rest?.key ?? "")" }
+      parts += contained.map { "c\($0.schema.key),\($0.minimum),\($0.maximum ?? -1)" }
     }
-    if types.contains(.object) {
-      parts.append("o\(minimumMemberCount),\(maximumMemberCount ?? -1),\(required)")
-      parts += members.map { "\($0.properties.map(\.schema.pointer)),\($0.additional?.pointer ?? "")" }
+    if types.contains(.object) { parts.append(objectSignature) }
+    return parts.joined(separator: ";")
+  }
+
+  /// The part of the signature that speaks of strings.
+  var stringSignature: String {
+    "\(minimumLength),\(maximumLength ?? -1),\(patterns),\(excludedPatterns),\(excludedTexts),\(formats)"
+  }
+
+  /// The part of the signature that speaks of objects.
+  var objectSignature: String {
+    var parts = ["o\(minimumMemberCount),\(maximumMemberCount ?? -1),\(required)"]
+    for list in members {
+      parts.append(list.properties.map { "\($0.name.debugDescription)=\($0.schema.key)" }.joined(separator: ","))
+      parts.append(list.patterns.map { "\($0.pattern.debugDescription)~\($0.schema.key)" }.joined(separator: ","))
+      parts.append(list.additional?.key ?? "")
     }
+    parts += nameSchemas.map { "n\($0.key)" }
+    parts += companions.map { "d\($0.name.debugDescription)\($0.needed)" }
     return parts.joined(separator: ";")
   }
 }

@@ -32,6 +32,7 @@ extension RuleBuilder {
     let inside = makeState()
     addByte("\"", from: from, to: inside)
     addByte("\"", from: inside, to: target)
+    addContent(.any, at: inside)
     let backslash = makeState()
     addByte("\\", from: inside, to: backslash)
     for letter in "\"\\/bfnrt".unicodeScalars { addByte(letter, from: backslash, to: inside) }

@@ -1,9 +1,9 @@
 extension ScalarAutomaton {
-  /// The strings in which `pattern` is found somewhere, as JSON Schema has it.
-  init(pattern: String, budget: CompileBudget) throws(StructuredOutputError) {
+  /// The strings in which `pattern` is found somewhere, as JSON Schema has it: by all dialects, or with `isWide` by some.
+  init(pattern: String, isWide: Bool = false, budget: CompileBudget) throws(StructuredOutputError) {
     var builder = RegexBuilder()
     do throws(RegexError) {
-      let tree = try RegexParser.parse(pattern)
+      let tree = try RegexParser.parse(pattern, isWide: isWide)
       try builder.add(tree, from: builder.start, to: builder.end)
     } catch {
       throw .malformedPattern(pattern, pointer: budget.pointer, reason: error.reason, offset: error.offset)

@@ -25,19 +25,21 @@ struct RegexParser {
   static let repeatLimit = 10_000
 
   private let scalars: [Unicode.Scalar]
+  /// Whether to match all that some dialect matches, instead of what all do.
+  private let isWide: Bool
   private var at = 0
 
-  static func parse(_ pattern: String) throws(RegexError) -> Regex {
+  static func parse(_ pattern: String, isWide: Bool = false) throws(RegexError) -> Regex {
     guard pattern.utf8.count <= lengthLimit else {
       throw RegexError(reason: "it is longer than \(lengthLimit) bytes", offset: 0)
     }
-    var parser = RegexParser(scalars: Array(pattern.unicodeScalars))
+    var parser = RegexParser(scalars: Array(pattern.unicodeScalars), isWide: isWide)
     let tree = try parser.alternation(depth: 0)
     guard parser.at == parser.scalars.count else { throw parser.error("')' without '('") }
     return tree
   }
 
-  private init(scalars: [Unicode.Scalar]) { self.scalars = scalars }
+  private init(scalars: [Unicode.Scalar], isWide: Bool) { (self.scalars, self.isWide) = (scalars, isWide) }
 
   private var next: Unicode.Scalar? { at < scalars.count ? scalars[at] : nil }
   private func error(_ reason: String) -> RegexError { RegexError(reason: reason, offset: at) }
@@ -73,7 +75,9 @@ struct RegexParser {
     case "^", "$":
       at += 1
       if let next, "*+?{".unicodeScalars.contains(next) { throw error("'\(scalar)' cannot be repeated") }
-      return scalar == "^" ? .begin : .end
+      if scalar == "^" { return .begin }
+      // Python's '$' also stands before a line end that ends the string.
+      return isWide ? .alternation([.end, .concatenation([.scalars(ScalarSet("\n")), .end])]) : .end
     case "(":
       at += 1
       if take("?:") {
@@ -96,10 +100,11 @@ struct RegexParser {
       return .scalars(try characterClass())
     case "\\":
       at += 1
-      return .scalars(try escape(inClass: false).narrow)
+      let meaning = try escape(inClass: false)
+      return .scalars(isWide ? meaning.wide : meaning.narrow)
     case ".":
       at += 1
-      return .scalars(ScalarSet.lineEnds.complement)
+      return .scalars(isWide ? ScalarSet("\n").complement : ScalarSet.lineEnds.complement)
     case "*", "+", "?", "{", "}": throw error("'\(scalar)' repeats nothing; write \\\(scalar) for the character")
     default:
       at += 1
@@ -166,6 +171,7 @@ struct RegexParser {
       }
     }
     guard take("]") else { throw error("a class is not closed") }
+    if isWide { return isNegated ? ScalarSet(narrow).complement : ScalarSet(wide) }
     return isNegated ? ScalarSet(wide).complement : ScalarSet(narrow)
   }
 

@@ -73,6 +73,13 @@ struct ScalarAutomaton: Sendable {
     return automaton
   }
 
+  /// Strings that one of both accepts.
+  func union(_ other: ScalarAutomaton, budget: CompileBudget) throws(StructuredOutputError) -> ScalarAutomaton {
+    try ScalarAutomaton.all.subtracting(
+      .all.subtracting(self, budget: budget).intersection(.all.subtracting(other, budget: budget), budget: budget),
+      budget: budget)
+  }
+
   /// Strings that both accept.
   func intersection(_ other: ScalarAutomaton, budget: CompileBudget) throws(StructuredOutputError) -> ScalarAutomaton {
     try product(other, budget: budget, keepsDeadSecond: false) { $0 && $1 }

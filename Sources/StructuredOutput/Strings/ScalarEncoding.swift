@@ -6,11 +6,16 @@ extension RuleBuilder {
     /// Inside of a JSON string, each in one way: raw UTF-8 if it may stand there, else the short escape, else `\u00xx`.
     /// Rules for any one scalar beyond ASCII and any one that is escaped keep strings that count scalars small.
     case jsonString(beyondASCII: Int32, escaped: Int32)
+    /// As `jsonString`, without calls of other rules.
+    case unsharedString
   }
 
-  /// Adds the strings that `automaton` accepts.
-  mutating func add(_ automaton: ScalarAutomaton, as encoding: Encoding, from: Int32, to target: Int32) {
-    guard !automaton.isEmpty else { return }
+  /// Adds the strings that `automaton` accepts; returns the states that stand for its own.
+  @discardableResult
+  mutating func add(
+    _ automaton: ScalarAutomaton, as encoding: Encoding, from: Int32, to target: Int32
+  ) -> [Int32] {
+    guard !automaton.isEmpty else { return [] }
     var states: [Int32] = []
     for _ in 0..<automaton.stateCount { states.append(makeState()) }
     addEmpty(from: from, to: states[0])
@@ -27,24 +32,28 @@ extension RuleBuilder {
         addScalar(ScalarSet(sets[next]!), as: encoding, from: states[state], to: states[Int(next)], tails: &tails)
       }
     }
+    return states
   }
 
   /// Adds one scalar of `set`.
   private mutating func addScalar(
     _ set: ScalarSet, as encoding: Encoding, from: Int32, to target: Int32, tails: inout UTF8Tails
   ) {
-    guard case .jsonString(let beyondASCII, let escapedRule) = encoding else {
+    var set = set
+    switch encoding {
+    case .plain:
       for range in set.ranges { addUTF8(range, from: from, to: target, tails: &tails) }
       return
-    }
-    var set = set
-    if set.isSuperset(of: .beyondASCII) {
-      addCall(beyondASCII, from: from, to: target)
-      set = set.intersection(ScalarSet.beyondASCII.complement)
-    }
-    if set.isSuperset(of: .escaped) {
-      addCall(escapedRule, from: from, to: target)
-      set = set.intersection(ScalarSet.escaped.complement)
+    case .unsharedString: break
+    case .jsonString(let beyondASCII, let escapedRule):
+      if set.isSuperset(of: .beyondASCII) {
+        addCall(beyondASCII, from: from, to: target)
+        set = set.intersection(ScalarSet.beyondASCII.complement)
+      }
+      if set.isSuperset(of: .escaped) {
+        addCall(escapedRule, from: from, to: target)
+        set = set.intersection(ScalarSet.escaped.complement)
+      }
     }
     var escaped: [UInt8] = []
     for range in set.ranges {

@@ -10,6 +10,8 @@ enum StringFormat: String, CaseIterable {
   case ipv4
   case ipv6
   case uri
+  case uriReference = "uri-reference"
+  case regex
 
   /// A pattern for whole strings. Each admits a subset of what its RFC does, which every validator accepts.
   var pattern: String {
@@ -25,7 +27,9 @@ enum StringFormat: String, CaseIterable {
     case .hostname: "\(Self.label)(?:\\.\(Self.label)){0,6}"
     case .ipv4: "(?:\(Self.octet)\\.){3}\(Self.octet)"
     case .ipv6: Self.addressOfIPv6
-    case .uri: "[a-z][a-z0-9+.-]{1,15}://\(Self.label)(?:\\.\(Self.label)){0,6}(?::[1-9]\\d{0,3})?(?:/\(Self.path))?"
+    case .uri: "[A-Za-z][A-Za-z0-9+.-]*:(?:\(Self.authority)(?:/\(Self.segments))?|/?\(Self.rootless)?)(?:\\?\(Self.query))?(?:#\(Self.query))?"
+    case .uriReference: "(?:\(Self.uri.pattern)|\(Self.relative))"
+    case .regex: Self.regularExpression
     }
   }
 
@@ -48,7 +52,26 @@ enum StringFormat: String, CaseIterable {
   private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"
   /// Shorter than the 63 that DNS allows: an automaton counts in states.
   private static let label = "[A-Za-z](?:[A-Za-z0-9-]{0,29}[A-Za-z0-9])?"
-  private static let path = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*"
+  /// RFC 3986, section 3.
+  private static let segments = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
+  private static let rootless = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})\(segments)"
+  private static let query = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*"
+  private static let name = "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+  private static let authority = "//(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(?:\(name)|\\[(?:\(addressOfIPv6))\\])(?::\\d{0,5})?"
+
+  private static let relative =
+    "(?:\(authority)(?:/\(segments))?|/\(rootless)?|\(name)(?:/\(segments))?)(?:\\?\(query))?(?:#\(query))?"
+
+  /// Patterns that every dialect reads, with groups in groups in groups at most.
+  private static let regularExpression: String = {
+    let escape = "\\\\[dDwWsSbBtnrfv.*+?^$|(){}\\[\\]\\\\/-]"
+    let member = "(?:a-z|A-Z|0-9|a-f|A-F|[^\\\\\\[\\]\\-&~|\"\\^]|\\\\[dDwWsStnrfv.*+?^$|(){}\\[\\]\\\\/-])"
+    let atom = "(?:[^\\\\\\[\\](){}*+?|^$]|\(escape)|\\[\\^?\(member)+-?\\])"
+    let quantifier = "(?:[*+?]\\??|\\{[1-9]?\\d(?:,(?:[1-9]\\d\\d)?)?\\}\\??)"
+    var inner = "(?:\(atom)\(quantifier)?|[\\^$|])*"
+    for _ in 0..<3 { inner = "(?:\(atom)\(quantifier)?|[\\^$|]|\\((?:\\?:)?\(inner)\\)\(quantifier)?|\\(\\?[=!]\(inner)\\))*" }
+    return inner
+  }()
 
   /// Eight groups, or fewer with one "::".
   private static let addressOfIPv6: String = {

@@ -1,0 +1,133 @@
+/// What the members of an object may be: the part of an object's rule that depends on which members it has already.
+///
+/// Members come in classes: one for each name that the schema mentions, which may come once, then one for each kind of
+/// other names, which may come any number of times.
+struct MemberTable: Sendable {
+  /// The rule of each class's values; those of named members first.
+  var rules: [Int32]
+  /// How many classes are single names.
+  var namedCount: Int
+  var required: ClassSet
+  /// What must be there as well where a named member is, and what that needs in turn; without those that need nothing.
+  var companions: [Int: ClassSet] = [:]
+  var minimum = 0
+  var maximum: Int?
+  /// How many calls deep a member of each class goes at least, with its companions; `Heights.none` where there is none.
+  var heights: [Int32] = []
+
+  /// How many others are told apart: whether there is one, unless all are counted.
+  private var otherLimit: Int { maximum ?? 1 }
+
+  /// What an object has so far, or nil where the class cannot be added.
+  func adding(_ index: Int, to record: ObjectRecord.Content) -> ObjectRecord.Content {
+    var record = record
+    if index < namedCount {
+      record.named.insert(index)
+    } else {
+      record.otherCount = min(record.otherCount + 1, otherLimit)
+    }
+    return record
+  }
+
+  /// Whether a member of this class may be added, so that the object can still be completed.
+  func admits(_ index: Int, to record: ObjectRecord.Content, room: Int32) -> Bool {
+    if heights[index] > room || (index < namedCount && record.named.contains(index)) { return false }
+    guard let maximum else { return true }
+    if record.named.count + record.otherCount >= maximum { return false }
+    let next = adding(index, to: record)
+    return next.named.count + next.otherCount + need(of: next) <= maximum
+  }
+
+  /// Whether some class of `classes` may be added.
+  func admits(anyOf classes: ClassSet, to record: ObjectRecord.Content, room: Int32) -> Bool {
+    // Others first: they are open more often.
+    for index in namedCount..<rules.count where classes.contains(index) && admits(index, to: record, room: room) {
+      return true
+    }
+    for index in classes.indices where index < namedCount && admits(index, to: record, room: room) { return true }
+    return false
+  }
+
+  func isComplete(_ record: ObjectRecord.Content) -> Bool { need(of: record) <= 0 }
+
+  /// How many more members there must be. Others may all have one name: they are sure to make one property.
+  private func need(of record: ObjectRecord.Content) -> Int {
+    let missing = demanded(by: record).count(without: record.named)
+    let distinct = record.named.count + min(record.otherCount, 1)
+    return max(missing, minimum - distinct)
+  }
+
+  private func demanded(by record: ObjectRecord.Content) -> ClassSet {
+    if companions.isEmpty { return required }
+    var demanded = required
+    for index in record.named.indices { if let more = companions[index] { demanded.formUnion(more) } }
+    return demanded
+  }
+
+  /// The height of a whole object, given those of the rules its members call; nil where it has to wait for more.
+  func isSatisfied(_ isLow: (Int32) -> Bool) -> Bool {
+    for index in required.indices where !isLow(rules[index]) { return false }
+    if minimum <= required.count { return true }
+    var count = rules[..<namedCount].count(where: isLow)
+    if rules[namedCount...].contains(where: isLow) { count += 1 }
+    return count >= minimum
+  }
+
+  /// Takes over the heights of rules, and forbids members whose companions have none.
+  mutating func settle(_ height: (Int32) -> Int32) {
+    heights = rules.map { rule in
+      let height = height(rule)
+      return height == Heights.none ? Heights.none : height + 1
+    }
+    let own = heights
+    for (index, companions) in companions {
+      for companion in companions.indices { heights[index] = max(heights[index], own[companion]) }
+    }
+  }
+}
+
+/// A set of small numbers.
+struct ClassSet: Hashable, Sendable {
+  private(set) var words: [UInt64]
+
+  init(capacity: Int) { words = [UInt64](repeating: 0, count: (capacity + 63) / 64) }
+
+  var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+  var count: Int {
+    var count = 0
+    for word in words { count += word.nonzeroBitCount }
+    return count
+  }
+  func contains(_ index: Int) -> Bool { words[index >> 6] >> UInt64(index & 63) & 1 == 1 }
+  mutating func insert(_ index: Int) { words[index >> 6] |= 1 << UInt64(index & 63) }
+
+  /// Both sets must have the same capacity. Returns whether the set has grown.
+  @discardableResult
+  mutating func formUnion(_ other: ClassSet) -> Bool {
+    var hasGrown = false
+    for i in words.indices where other.words[i] & ~words[i] != 0 {
+      words[i] |= other.words[i]
+      hasGrown = true
+    }
+    return hasGrown
+  }
+
+  /// How many members the other set, of no greater capacity, has not.
+  func count(without other: ClassSet) -> Int {
+    var count = 0
+    for i in words.indices { count += (words[i] & ~(i < other.words.count ? other.words[i] : 0)).nonzeroBitCount }
+    return count
+  }
+
+  var indices: [Int] {
+    var indices: [Int] = []
+    for (i, word) in words.enumerated() {
+      var rest = word
+      while rest != 0 {
+        indices.append(i << 6 + rest.trailingZeroBitCount)
+        rest &= rest - 1
+      }
+    }
+    return indices
+  }
+}

@@ -1,0 +1,68 @@
+extension ScalarAutomaton {
+  /// How many scalars must follow in each state of a trimmed automaton.
+  var distances: [Int] {
+    var distances = [Int](repeating: .max, count: stateCount)
+    var predecessors = [[Int32]](repeating: [], count: stateCount)
+    for state in 0..<stateCount {
+      for column in alphabet.indices {
+        let target = next(state, column)
+        if target >= 0, predecessors[Int(target)].last != Int32(state) {
+          predecessors[Int(target)].append(Int32(state))
+        }
+      }
+    }
+    var level = accepts.indices.filter { accepts[$0] }
+    for state in level { distances[state] = 0 }
+    var distance = 0
+    while !level.isEmpty {
+      distance += 1
+      var next: [Int] = []
+      for state in level {
+        for from in predecessors[state] where distances[Int(from)] == .max {
+          distances[Int(from)] = distance
+          next.append(Int(from))
+        }
+      }
+      level = next
+    }
+    return distances
+  }
+
+  /// The length of the longest string of a trimmed automaton; nil where there is none, and no bound.
+  var longest: Int? {
+    if isEmpty { return 0 }
+    // States in the order in which they end, deepest first; a state met again on its own path closes a cycle.
+    var lengths = [Int?](repeating: nil, count: stateCount)
+    var isOpen = [Bool](repeating: false, count: stateCount)
+    var stack: [(state: Int, column: Int)] = [(0, 0)]
+    isOpen[0] = true
+    while let (state, column) = stack.last {
+      if column == alphabet.count {
+        var length = 0
+        for column in alphabet.indices {
+          let target = Int(next(state, column))
+          if target >= 0 { length = max(length, 1 + (lengths[target] ?? 0)) }
+        }
+        lengths[state] = length
+        isOpen[state] = false
+        stack.removeLast()
+        continue
+      }
+      stack[stack.count - 1].column += 1
+      let target = Int(next(state, column))
+      if target < 0 || lengths[target] != nil { continue }
+      if isOpen[target] { return nil }
+      isOpen[target] = true
+      stack.append((target, 0))
+    }
+    return lengths[0]
+  }
+
+  /// The same strings from a start that is never entered again.
+  var withSeparateStart: ScalarAutomaton {
+    guard !isEmpty else { return self }
+    let first = transitions[..<alphabet.count]
+    return ScalarAutomaton(
+      alphabet: alphabet, transitions: (first + transitions).map { $0 < 0 ? $0 : $0 + 1 }, accepts: [accepts[0]] + accepts)
+  }
+}
