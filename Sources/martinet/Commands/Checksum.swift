@@ -30,7 +30,7 @@ struct Checksum: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
-        let checkpoint = try CheckpointFolder(path: folder)
+        let checkpoint = try CheckpointFolder(path: try ModelLocation.resolve(folder))
         let recorded = record ? nil : try RecordedSums(folder: folder)
         guard record || recorded != nil else { throw ChecksumError.nothingRecorded(folder) }
         let scan = WeightScan.all(checkpoint)
