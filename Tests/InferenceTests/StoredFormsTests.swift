@@ -59,7 +59,7 @@ struct StoredFormsTests {
       }
     }
     let expected = try forms[0].written { try logits(golden, $0) }
-    #expect(expected[0].allSatisfy(\.isFinite))
+    #expect(expected[0].allSatisfy { $0.isFinite })
     #expect(try forms[1].written { try logits(golden, $0) } == expected)
   }
 

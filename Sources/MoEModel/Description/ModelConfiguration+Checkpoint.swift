@@ -16,7 +16,8 @@ extension ModelConfiguration {
       throw explained(error, in: folder)
     }
     let extra = Set(folder.names.compactMap(layerIndex)).filter { $0 >= description.layerCount }
-    for layer in extra.sorted() where !folder.holds("\(TensorNaming.layer(layer)).eh_proj.weight") {
+    let catalog = catalog(folder, description.naming)
+    for layer in extra.sorted() where !catalog.holds("\(TensorNaming.layer(layer)).eh_proj.weight") {
       throw ModelError.inconsistent(
         "num_hidden_layers = \(description.layerCount), but the checkpoint holds layer \(layer), which is no multi-token prediction module; the files do not belong together"
       )
@@ -35,6 +36,9 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func naming(of description: DecoderDescription, in folder: CheckpointFolder) -> TensorNaming {
     var naming = description.naming
+    naming.lacksPrefix =
+      !folder.holds(TensorNaming.embedding) && UnprefixedCatalog(base: folder).holds(TensorNaming.embedding)
+    let folder = catalog(folder, naming)
     guard case .separate = naming.experts, let layer = description.mixtureLayers.first else { return naming }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [naming.mixtureBlock, "mlp"] where folder.holds("\(TensorNaming.layer(layer)).\(block).experts.gate_up_proj") {
@@ -43,6 +47,10 @@ extension ModelConfiguration {
       break
     }
     return naming
+  }
+
+  private static func catalog(_ folder: CheckpointFolder, _ naming: TensorNaming) -> any TensorCatalog {
+    naming.lacksPrefix ? UnprefixedCatalog(base: folder) : folder
   }
 
   /// What a missing or odd tensor is a sign of, where the folder tells.
@@ -54,11 +62,12 @@ extension ModelConfiguration {
     }
   }
 
-  /// The n of `model.layers.{n}.…`; nil for other names.
+  /// The n of `model.layers.{n}.…`, or without the prefix; nil for other names.
   private static func layerIndex(_ name: String) -> Int? {
-    let prefix = "model.layers."
-    guard name.utf8.starts(with: prefix.utf8) else { return nil }
-    let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { $0 != UInt8(ascii: ".") }
-    return Int(Substring(digits))
+    for prefix in ["model.layers.", "layers."] where name.utf8.starts(with: prefix.utf8) {
+      let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { $0 != UInt8(ascii: ".") }
+      return Int(Substring(digits))
+    }
+    return nil
   }
 }

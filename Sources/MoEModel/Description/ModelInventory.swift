@@ -89,7 +89,7 @@ package final class ModelInventory: WeightAllocator {
   }
 
   private func part(of name: String) -> Part {
-    if name == TensorNaming.embedding { return .embedding }
+    if TensorNaming.embedding.hasSuffix(name) { return .embedding }
     if name == TensorNaming.head { return .head }
     if name.contains("norm.") { return .norms }
     if name.contains(".self_attn.") { return .attention }

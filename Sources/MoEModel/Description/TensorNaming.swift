@@ -16,6 +16,8 @@ package struct TensorNaming: Sendable {
   package var experts: Experts
   /// Under the mixture block: `shared_experts` or `shared_expert`.
   package var sharedExpert: String
+  /// Names lack the `model.` that all but the head's begin with, as a base model's that was saved alone.
+  package var lacksPrefix = false
 
   package static let standard = TensorNaming(
     mixtureBlock: "mlp", router: "gate", experts: .separate(gate: "gate_proj", up: "up_proj", down: "down_proj"),
@@ -24,6 +26,8 @@ package struct TensorNaming: Sendable {
   package static let embedding = "model.embed_tokens.weight"
   package static let head = "lm_head.weight"
   package static let finalNorm = "model.norm.weight"
+
+  static let prefix = "model."
 
   package static func layer(_ layer: Int) -> String { "model.layers.\(layer)" }
   package func mixture(_ layer: Int) -> String { "\(Self.layer(layer)).\(mixtureBlock)" }

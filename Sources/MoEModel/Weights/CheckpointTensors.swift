@@ -11,7 +11,7 @@ package struct CheckpointTensors {
   package let workerCount: Int
 
   init(folder: any TensorCatalog, description: DecoderDescription, workerCount: Int) {
-    self.folder = folder
+    self.folder = description.naming.lacksPrefix ? UnprefixedCatalog(base: folder) : folder
     quantization = description.quantization
     float8Block = description.float8Block
     precision = description.weights

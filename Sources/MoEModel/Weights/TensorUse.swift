@@ -28,7 +28,7 @@ final class TensorUse: WeightAllocator {
     let buffers: Set<Substring> = [
       "masked_bias", "inv_freq", "cos_cached", "sin_cached", "position_ids", "input_scale", "output_scale",
       "activation_scale", "input_activation_scale", "k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale", "k_zero_point",
-      "v_zero_point", "input_zero_point", "weight_shape_original", "input_global_scale",
+      "v_zero_point", "input_zero_point", "input_global_scale",
     ]
     if buffers.contains(last) || last.hasSuffix("_activation_scale") || last.hasSuffix("_input_scale") { return true }
     // GPT-2's causal mask: a square that is no projection's bias.
