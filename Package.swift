@@ -104,6 +104,9 @@ let package = Package(
     .target(
       name: "ForwardingCommunicator", dependencies: ["Fabric", "Telemetry"], path: "Tests/ForwardingCommunicator",
       swiftSettings: strict),
+    .target(
+      name: "ParrotModel", dependencies: ["TestSupport", "JSON", "Tensors", "Checkpoints"], path: "Tests/ParrotModel",
+      swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
     tests("ServingTests", ["Serving", "JSON"]),
@@ -148,7 +151,8 @@ let package = Package(
       ]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
-    tests("CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "Tensors", "TestSupport"]),
+    tests(
+      "CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "ParrotModel", "Tensors", "TestSupport"]),
     tests("OpenAIProtocolTests", ["TestSupport", "OpenAIProtocol", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
   ]
