@@ -17,6 +17,11 @@ struct ReplySample: Sendable, CustomTestStringConvertible {
   var completeness: [Bool]?
   var startsInReasoning = false
   var hasTools = true
+  var continuesReasoning = false
+  /// The model ended its reply by itself.
+  var isEnded = false
+  var callLimit = Int.max
+  var tools = sampleTools
 
   var testDescription: String { name }
 
@@ -28,11 +33,11 @@ struct ReplySample: Sendable, CustomTestStringConvertible {
   /// Neighbouring events of the same kind joined.
   func events(_ pieces: [String]) -> [ReplyEvent] {
     var parser = ReplyParser(
-      format: format, tools: hasTools ? sampleTools : [], startsInReasoning: startsInReasoning,
-      identifiers: constantIdentifiers)
+      format: format, tools: hasTools ? tools : [], startsInReasoning: startsInReasoning,
+      continuesReasoning: continuesReasoning, callLimit: callLimit, identifiers: constantIdentifiers)
     var events: [ReplyEvent] = []
     for piece in pieces { events += parser.push(piece) }
-    return joined(events + parser.finish())
+    return joined(events + parser.finish(isCutOff: !isEnded))
   }
 }
 

@@ -49,7 +49,7 @@ private let sectionSamples: [ReplySample] = [
     name: "a fence inside arguments", syntax: .deepSeekFenced,
     text: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{\"city\": \"\n```x\"}"
       + "\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
-    calls: [("weather", "{\"city\": \"\n```x\"}")], completeness: [true]),
+    calls: [("weather", "{\"city\": \"\\n```x\"}")], completeness: [true]),
   .init(
     name: "a fence without the call's end", syntax: .deepSeekFenced,
     text: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n{}\n```",
@@ -65,7 +65,7 @@ private let sectionSamples: [ReplySample] = [
   .init(
     name: "no fence", syntax: .deepSeekFenced,
     text: "a\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n{}<｜tool▁call▁end｜>",
-    content: "a\n<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n{}<｜tool▁call▁end｜>"),
+    content: "a", calls: [("weather", "{}")], completeness: [true]),
   .init(
     name: "an empty section", syntax: .deepSeekPlain, text: "a <｜tool▁calls▁begin｜><｜tool▁calls▁end｜> b",
     content: "a <｜tool▁calls▁begin｜><｜tool▁calls▁end｜> b"),
@@ -128,8 +128,7 @@ private let objectSamples: [ReplySample] = [
     content: "<tool_call>{]</tool_call>", calls: [now], completeness: [true]),
   .init(
     name: "Hermes, a brace too many", syntax: .hermes,
-    text: "<tool_call>{\"name\":\"now\",\"arguments\":{}}}</tool_call>", content: "}</tool_call>", calls: [now],
-    completeness: [true]),
+    text: "<tool_call>{\"name\":\"now\",\"arguments\":{}}}</tool_call>", calls: [now], completeness: [true]),
   .init(
     name: "Hermes, no comma after the arguments", syntax: .hermes,
     text: "<tool_call>{\"name\":\"now\",\"arguments\":{} x}</tool_call>", content: " x}</tool_call>", calls: [now],

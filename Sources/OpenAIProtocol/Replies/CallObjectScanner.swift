@@ -1,6 +1,6 @@
 import JSON
 
-/// Reads a call that is a JSON object, byte by byte: its name, and its arguments as they come.
+/// Reads a call that is a JSON object, byte by byte: its name, and its arguments as they come, mended where they need it.
 ///
 /// The call has begun once its name is known and its arguments are; what came before is then no longer `raw`.
 struct CallObjectScanner: Sendable {
@@ -8,7 +8,7 @@ struct CallObjectScanner: Sendable {
     case object, keyOrEnd, key, afterKey, value, string, nested, word, afterValue, onlyKey, end, failed
   }
 
-  private enum Member: Sendable { case name, arguments, other }
+  private enum Member: Sendable { case name, function, arguments, other }
 
   /// What could be content yet: since the beginning, or since the arguments' end.
   private(set) var raw: [UInt8] = []
@@ -17,41 +17,67 @@ struct CallObjectScanner: Sendable {
   private(set) var hasBegun = false
   private(set) var name: String?
   private let needsArguments: Bool
-  private let accepts: @Sendable (String) -> Bool
+  private var mender = JSONMender(strictDepth: 1)
+  /// Objects that hold the call's own members: `"function": {"name": …}`.
+  private var wrappers = 0
+  private let names: CallNames
   private var stage = Stage.object
   private var member = Member.other
   private var token: [UInt8] = []
   private var depth = 0
-  private var isInString = false
+  private var isInText = false
   private var isEscaped = false
   private var hasArguments = false
   private var hasWholeArguments = false
 
   /// `isUnmarked`: nothing but its form tells a call from other JSON, so that only members a call has are allowed, and
-  /// arguments must be there. `accepts`: whether a function may have this name.
-  init(isUnmarked: Bool, accepts: @escaping @Sendable (String) -> Bool) {
+  /// arguments must be there, and the function must be one of those offered.
+  init(isUnmarked: Bool, names: CallNames) {
     needsArguments = isUnmarked
-    self.accepts = accepts
+    self.names = names
   }
 
   var isAtEnd: Bool { stage == .end }
   var hasFailed: Bool { stage == .failed }
   var hasClosedArguments: Bool { hasWholeArguments }
 
+  /// Markers here are text of the call's.
+  var isInString: Bool { mender.isInString }
+
   mutating func takeArguments() -> String {
     defer { arguments = [] }
     return String(decoding: arguments, as: UTF8.self)
   }
 
-  /// Takes a byte; after a failure `raw` ends with it.
+  /// Takes a byte as the model wrote it; after a failure `raw` ends with it.
   mutating func take(_ byte: UInt8) {
+    if stage == .object, byte != UInt8(ascii: "{") {
+      raw.append(byte)
+      if !isWhitespace(byte) { stage = .failed }
+      return
+    }
+    let hadEnded = hasBegun && hasWholeArguments
+    mender.take(byte)
+    readMended()
     // Arguments on their way out are not content too.
-    let isArgument = hasBegun && stage == .nested && member == .arguments
-    if !isArgument { raw.append(byte) }
+    if !hasBegun || hadEnded || stage == .failed { raw.append(byte) }
+  }
+
+  /// Ends the object: with what it lacks, if `closing`, or where it breaks off.
+  mutating func finish(closing: Bool) {
+    mender.finish(closing: closing)
+    readMended()
+  }
+
+  private mutating func readMended() {
+    for byte in mender.takeOutput() { read(byte) }
+    if mender.place == .failed { stage = .failed }
+  }
+
+  private mutating func read(_ byte: UInt8) {
     switch stage {
-    case .object: stage = isWhitespace(byte) ? .object : byte == UInt8(ascii: "{") ? .keyOrEnd : .failed
-    case .keyOrEnd where byte == UInt8(ascii: "}"): finish()
-    case .afterValue where byte == UInt8(ascii: "}"): finish()
+    case .object: stage = byte == UInt8(ascii: "{") ? .keyOrEnd : .failed
+    case .keyOrEnd where byte == UInt8(ascii: "}"): endObject()
     case .keyOrEnd, .onlyKey:
       if isWhitespace(byte) { return }
       (stage, token) = (byte == UInt8(ascii: "\"") ? .key : .failed, [byte])
@@ -72,7 +98,7 @@ struct CallObjectScanner: Sendable {
 
   private mutating func takeAfterValue(_ byte: UInt8) {
     if isWhitespace(byte) { return }
-    if byte == UInt8(ascii: "}") { return finish() }
+    if byte == UInt8(ascii: "}") { return endObject() }
     stage = byte == UInt8(ascii: ",") ? .onlyKey : .failed
   }
 
@@ -93,6 +119,7 @@ struct CallObjectScanner: Sendable {
     stage = .afterKey
     switch try? JSONValue(parsing: token).string {
     case "name" where name == nil: member = .name
+    case "function" where name == nil: member = .function
     case "arguments" where !hasArguments, "parameters" where !hasArguments: member = .arguments
     case "name", "arguments", "parameters", nil: stage = .failed
     case "type", "id": member = .other
@@ -102,6 +129,13 @@ struct CallObjectScanner: Sendable {
 
   private mutating func beginValue(_ byte: UInt8) {
     token = [byte]
+    if member == .function {
+      guard byte != UInt8(ascii: "{") else {
+        (stage, wrappers) = (.keyOrEnd, wrappers + 1)
+        return
+      }
+      member = .name
+    }
     switch byte {
     case UInt8(ascii: "\""): stage = .string
     case UInt8(ascii: "{"), UInt8(ascii: "["): (stage, depth) = (.nested, 1)
@@ -111,11 +145,9 @@ struct CallObjectScanner: Sendable {
     case .name: if stage != .string { stage = .failed }
     case .arguments:
       hasArguments = true
-      if byte == UInt8(ascii: "{") {
-        arguments = [byte]
-        if name != nil { begin() }
-      } else if byte == UInt8(ascii: "[") { stage = .failed }
-    case .other: break
+      if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "[") { arguments = [byte] }
+      if byte == UInt8(ascii: "{"), name != nil { begin() }
+    case .other, .function: break
     }
   }
 
@@ -124,15 +156,13 @@ struct CallObjectScanner: Sendable {
     guard member != .other else { return }
     guard let text = try? JSONValue(parsing: token).string else { return stage = .failed }
     if member == .name {
-      guard accepts(text) else { return stage = .failed }
-      name = text
+      guard let known = names.name(text, isUnmarked: needsArguments) else { return stage = .failed }
+      name = known
       if hasWholeArguments { begin() }
     } else {
       // Some models write the arguments as the text of an object.
-      guard (try? JSONValue(parsing: text, limits: JSONLimits(depth: 64)))?.object != nil else {
-        return stage = .failed
-      }
-      arguments = Array(text.utf8)
+      guard let object = JSONMender.object(text) else { return stage = .failed }
+      arguments = Array(object.utf8)
       endArguments()
     }
   }
@@ -147,22 +177,28 @@ struct CallObjectScanner: Sendable {
 
   private mutating func takeNested(_ byte: UInt8) {
     if member == .arguments { arguments.append(byte) }
-    if isInString {
+    if isInText {
       if isEscaped {
         isEscaped = false
       } else if byte == UInt8(ascii: "\\") {
         isEscaped = true
-      } else if byte == UInt8(ascii: "\"") { isInString = false }
+      } else if byte == UInt8(ascii: "\"") { isInText = false }
       return
     }
     switch byte {
-    case UInt8(ascii: "\""): isInString = true
+    case UInt8(ascii: "\""): isInText = true
     case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
     case UInt8(ascii: "}"), UInt8(ascii: "]"):
       depth -= 1
       guard depth == 0 else { return }
       stage = .afterValue
-      if member == .arguments { endArguments() }
+      guard member == .arguments else { return }
+      if arguments.first == UInt8(ascii: "["), !hasBegun {
+        // An empty list means no arguments.
+        guard arguments.dropFirst().dropLast().allSatisfy(isWhitespace) else { return stage = .failed }
+        arguments = Array("{}".utf8)
+      }
+      endArguments()
     default: break
     }
   }
@@ -177,7 +213,11 @@ struct CallObjectScanner: Sendable {
     raw = []
   }
 
-  private mutating func finish() {
+  private mutating func endObject() {
+    if wrappers > 0 {
+      (stage, wrappers) = (.afterValue, wrappers - 1)
+      return
+    }
     guard name != nil, hasArguments || !needsArguments else { return stage = .failed }
     if !hasArguments {
       arguments = Array("{}".utf8)

@@ -1,40 +1,33 @@
-/// Reads calls that are JSON objects: Hermes' between tags, Mistral's in an array, Llama's as the whole reply.
+/// Reads calls that are JSON objects: between tags, in an array, or as the whole reply, which may stand in a fence.
 struct CallObjectsReader: CallReader {
-  private enum Stage {
-    /// Before Mistral's array.
-    case array
-    case object
-    case afterObject
-  }
+  private enum Stage { case opening, object, afterObject }
 
-  private let syntax: ToolCallFormat.Syntax
-  private let names: Set<String>
+  /// Nothing but their form and the functions' names says that these are calls.
+  private let isUnmarked: Bool
+  private let names: CallNames
+  private let open = Marker("<tool_call>")
   private let close = Marker("</tool_call>")
-  private var stage: Stage
+  /// Other formats' beginnings of the next call.
+  private let openers = [Marker("[TOOL_CALLS]"), Marker("<|python_tag|>")]
+  private var stage = Stage.opening
   private var scanner: CallObjectScanner
   private var callHasBegun = false
-  private var hasCalls = false
+  private var isInArray = false
   /// What was taken before the scanner began, and would be content if no call followed.
   private var raw: String
 
-  init(_ syntax: ToolCallFormat.Syntax, tools: [ToolDefinition], raw: String) {
-    self.syntax = syntax
+  init(isUnmarked: Bool, tools: [ToolDefinition], raw: String) {
+    self.isUnmarked = isUnmarked
     self.raw = raw
-    names = Set(tools.map(\.name))
-    stage = syntax == .mistral ? .array : .object
-    scanner = Self.scanner(syntax, names)
-  }
-
-  private static func scanner(_ syntax: ToolCallFormat.Syntax, _ names: Set<String>) -> CallObjectScanner {
-    let isUnmarked = syntax == .llama
-    return CallObjectScanner(isUnmarked: isUnmarked) { isUnmarked ? names.contains($0) : !$0.isEmpty }
+    names = CallNames(tools)
+    scanner = CallObjectScanner(isUnmarked: isUnmarked, names: names)
   }
 
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
     while true {
       let progress: CallProgress?
       switch stage {
-      case .array: progress = readArray(&pending, atEnd: atEnd, into: &output)
+      case .opening: progress = readOpening(&pending, atEnd: atEnd, into: &output)
       case .object: progress = readObject(&pending, atEnd: atEnd, into: &output)
       case .afterObject: progress = readAfterObject(&pending, atEnd: atEnd, into: &output)
       }
@@ -42,33 +35,63 @@ struct CallObjectsReader: CallReader {
     }
   }
 
-  private mutating func readArray(
+  /// Whitespace, a fence with its language, and an array's bracket.
+  private mutating func readOpening(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    if pending.isEmpty, !atEnd { return .needsMore }
-    guard !pending.isEmpty, pending[0] == UInt8(ascii: "[") else {
-      output.content(raw)
-      return .failed
+    if pending.isEmpty {
+      guard atEnd else { return .needsMore }
+      // A beginning without a call, after calls, is one too many.
+      return output.callCount > 0 ? .ended : fail(&output)
     }
-    raw += pending.take(1)
-    stage = .object
-    return nil
+    switch pending[0] {
+    case UInt8(ascii: "{"):
+      stage = .object
+      return nil
+    case UInt8(ascii: "[") where !isInArray:
+      raw += pending.take(1)
+      isInArray = true
+      return nil
+    case UInt8(ascii: "`"):
+      var length = 0
+      while length < pending.count, pending[length] == UInt8(ascii: "`") { length += 1 }
+      while length < min(pending.count, 16), pending[length] | 0x20 >= 0x61, pending[length] | 0x20 <= 0x7A { length += 1 }
+      if length == pending.count, !atEnd { return .needsMore }
+      raw += pending.take(length)
+      return nil
+    default: return fail(&output)
+    }
+  }
+
+  private func fail(_ output: inout ReplyOutput) -> CallProgress {
+    output.content(raw)
+    return .failed
   }
 
   private mutating func readObject(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    while !pending.isEmpty, !scanner.isAtEnd, !scanner.hasFailed { scanner.take(pending.next()) }
-    if scanner.hasBegun {
-      if !callHasBegun { output.beginCall(scanner.name ?? "") }
-      (callHasBegun, hasCalls) = (true, true)
-      output.arguments(scanner.takeArguments())
+    while !pending.isEmpty, !scanner.isAtEnd, !scanner.hasFailed {
+      if pending[0] == UInt8(ascii: "<") {
+        switch closes(pending, atEnd: atEnd) {
+        case .undecided:
+          giveOut(&output)
+          return .needsMore
+        case .yes:
+          scanner.finish(closing: true)
+          continue
+        case .no: break
+        }
+      }
+      scanner.take(pending.next())
     }
-    if scanner.isAtEnd {
+    if atEnd, !scanner.isAtEnd, !scanner.hasFailed { scanner.finish(closing: !output.isCutOff) }
+    giveOut(&output)
+    if scanner.isAtEnd, scanner.hasBegun {
       output.endCall(isClosed: true)
       (callHasBegun, raw, stage) = (false, "", .afterObject)
-      scanner = Self.scanner(syntax, names)
+      scanner = CallObjectScanner(isUnmarked: isUnmarked, names: names)
       return nil
     }
     guard scanner.hasFailed || atEnd else { return .needsMore }
@@ -82,32 +105,53 @@ struct CallObjectsReader: CallReader {
     return .failed
   }
 
+  private mutating func giveOut(_ output: inout ReplyOutput) {
+    guard scanner.hasBegun else { return }
+    if !callHasBegun { output.beginCall(scanner.name ?? "") }
+    callHasBegun = true
+    output.arguments(scanner.takeArguments())
+  }
+
+  /// Whether the tag that closes a call is next, before its object has ended. Inside a string, it is text unless the reply ends
+  /// after it, or another call begins.
+  private func closes(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
+    let match = pending.begins(with: close)
+    if match == .undecided, atEnd { return .no }
+    guard match == .yes, scanner.isInString else { return match }
+    var rest = pending
+    rest.drop(close.bytes.count)
+    _ = rest.takeWhitespace()
+    if rest.isEmpty { return atEnd ? .yes : .undecided }
+    let opens = rest.begins(with: open)
+    return opens == .undecided && atEnd ? .no : opens
+  }
+
+  /// Skips what is one too many: braces, brackets, fences.
   private mutating func readAfterObject(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
     if pending.isEmpty { return atEnd ? .ended : .needsMore }
-    switch (syntax, pending[0]) {
-    case (.mistral, UInt8(ascii: ",")), (.llama, UInt8(ascii: ";")):
-      raw += pending.take(1)
-      stage = .object
+    switch pending[0] {
+    case UInt8(ascii: "{"), UInt8(ascii: ","), UInt8(ascii: ";"):
+      if pending[0] != UInt8(ascii: "{") { raw += pending.take(1) }
+      stage = .opening
       return nil
-    case (.mistral, UInt8(ascii: "]")):
-      pending.drop(1)
-      return .ended
-    case (.llama, UInt8(ascii: "{")):
-      stage = .object
-      return nil
-    case (.hermes, _):
-      let match = pending.begins(with: close)
-      if match == .undecided, !atEnd { return .needsMore }
-      if match == .yes {
-        pending.drop(close.bytes.count)
-        return .ended
+    case UInt8(ascii: "]") where isInArray && !isUnmarked: isInArray = false
+    case UInt8(ascii: "}"), UInt8(ascii: "]"), UInt8(ascii: "`"): break
+    default:
+      for marker in [close, open] + openers {
+        let match = pending.begins(with: marker)
+        if match == .undecided, !atEnd { return .needsMore }
+        if match == .yes {
+          if marker == close { pending.drop(marker.bytes.count) }
+          return .ended
+        }
       }
-    default: break
+      output.content(raw)
+      return .failed
     }
-    output.content(raw)
-    return .failed
+    pending.drop(1)
+    return nil
   }
 }

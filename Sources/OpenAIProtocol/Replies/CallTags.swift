@@ -1,30 +1,40 @@
 /// The tags of formats that write a call's name, keys and values between tags, after `<tool_call>`.
 struct CallTags: Sendable, Equatable {
+  enum Form: Sendable {
+    /// GLM's.
+    case keys
+    /// Qwen's coders'.
+    case functions
+  }
+
   /// Before the name; nil where nothing is.
   let nameOpen: Marker?
-  let nameClose: Marker
+  let nameCloses: [Marker]
   let keyOpen: Marker
-  let keyClose: Marker
+  /// The first of them is the right one.
+  let keyCloses: [Marker]
   /// Nil where a value follows its key at once, or on the next line.
   let valueOpen: Marker?
-  let valueCloses: [Marker]
+  let valueClose: Marker
   let close: Marker
   /// Nil where `close` ends what `<tool_call>` has opened.
   let outerClose: Marker?
 
-  init?(_ syntax: ToolCallFormat.Syntax) {
-    switch syntax {
-    case .glm:
-      (nameOpen, nameClose) = (nil, Marker("\n"))
-      (keyOpen, keyClose) = (Marker("<arg_key>"), Marker("</arg_key>"))
-      (valueOpen, valueCloses) = (Marker("<arg_value>"), [Marker("</arg_value>")])
+  init(_ form: Form) {
+    switch form {
+    case .keys:
+      (nameOpen, nameCloses) = (nil, [Marker("\n")])
+      (keyOpen, keyCloses) = (Marker("<arg_key>"), [Marker("</arg_key>"), Marker("<arg_value>")])
+      (valueOpen, valueClose) = (Marker("<arg_value>"), Marker("</arg_value>"))
       (close, outerClose) = (Marker("</tool_call>"), nil)
-    case .qwenCoder:
-      (nameOpen, nameClose) = (Marker("<function="), Marker(">"))
-      (keyOpen, keyClose) = (Marker("<parameter="), Marker(">"))
-      (valueOpen, valueCloses) = (nil, [Marker("\n</parameter>"), Marker("</parameter>")])
+    case .functions:
+      (nameOpen, nameCloses) = (Marker("<function="), [Marker(">"), Marker("\n")])
+      (keyOpen, keyCloses) = (Marker("<parameter="), [Marker(">"), Marker("\n")])
+      (valueOpen, valueClose) = (nil, Marker("</parameter>"))
       (close, outerClose) = (Marker("</function>"), Marker("</tool_call>"))
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .hermes, .mistral, .harmony, .llama: return nil
     }
   }
+
+  /// What may follow a call: the beginning of the next.
+  static let openers = [Marker("<tool_call>"), Marker("<function=")]
 }

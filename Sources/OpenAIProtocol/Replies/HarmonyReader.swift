@@ -8,13 +8,13 @@ struct HarmonyReader: CallReader {
     case body(Body)
   }
 
-  private enum Body { case reasoning, content, call }
+  private enum Body { case reasoning, content, call(ArgumentsText) }
 
-  private let hasTools: Bool
-  private let names: Set<String>
+  private let names: CallNames
   private let start = Marker("<|start|>")
   private let channel = Marker("<|channel|>")
   private let message = Marker("<|message|>")
+  private let constrain = Marker("<|constrain|>")
   private let callClose = Marker("<|call|>")
   /// What ends a message and belongs to it.
   private let closes: [Marker]
@@ -23,8 +23,7 @@ struct HarmonyReader: CallReader {
   private var raw = ""
 
   init(tools: [ToolDefinition], startsInReasoning: Bool) {
-    hasTools = !tools.isEmpty
-    names = Set(tools.map(\.name))
+    names = CallNames(tools)
     closes = [Marker("<|end|>"), callClose, Marker("<|return|>")]
     stage = startsInReasoning ? .body(.reasoning) : .between
   }
@@ -49,21 +48,32 @@ struct HarmonyReader: CallReader {
   ) -> Bool {
     raw += pending.takeWhitespace()
     if pending.isEmpty { return true }
-    // The prompt ends with `<|start|>assistant`, so that a reply's first message may go on with its recipient.
-    let recipient = Marker("to=")
-    for marker in [start, channel, message, recipient] {
-      switch pending.begins(with: marker) {
-      case .no: continue
-      case .undecided where !atEnd: return true
-      case .undecided: continue
-      case .yes:
-        stage = .header
-        return false
-      }
+    switch headerBegins(pending, atEnd: atEnd) {
+    case .undecided: return true
+    case .yes:
+      stage = .header
+      return false
+    case .no: break
     }
     output.content(raw)
     (raw, stage) = ("", .body(.content))
     return false
+  }
+
+  /// The prompt ends with `<|start|>assistant`, so that a reply's first message may go on with its recipient; later ones may
+  /// lack the marker, or have the role twice.
+  private func headerBegins(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
+    var rest = pending
+    let role = Marker("assistant")
+    let isRole = rest.begins(with: role)
+    if isRole == .yes {
+      rest.drop(role.bytes.count)
+      _ = rest.takeWhitespace()
+      if rest.isEmpty { return atEnd ? .no : .undecided }
+    }
+    let matches = [start, channel, message, constrain, Marker("to=")].map { rest.begins(with: $0) }
+    if matches.contains(.yes) { return .yes }
+    return (isRole == .undecided || matches.contains(.undecided)) && !atEnd ? .undecided : .no
   }
 
   private mutating func readHeader(
@@ -71,6 +81,12 @@ struct HarmonyReader: CallReader {
   ) -> Bool {
     guard let (marker, offset) = pending.first(of: [message] + closes), offset <= longestCallHead else {
       if !pending.exceedsCallHead, !atEnd { return true }
+      if atEnd, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false), !parsed.body.isEmpty {
+        // `<|message|>` was left out, and so was the end.
+        pending.drop(pending.count)
+        raw = ""
+        if begin(parsed, isWhole: false, into: &output) { return false }
+      }
       // No header after all; its first character goes out so that its marker is not met again.
       output.content(raw + pending.takeCharacter())
       (raw, stage) = ("", .body(.content))
@@ -78,35 +94,44 @@ struct HarmonyReader: CallReader {
     }
     let header = pending.take(offset)
     let space = raw
-    (raw, stage) = ("", .body(.content))
-    switch marker == message ? Header(header) : nil {
-    case .some(let parsed) where parsed.recipient != nil:
-      guard let name = functionName(parsed.recipient ?? "") else { break }
-      pending.drop(message.bytes.count)
-      output.beginCall(name)
-      stage = .body(.call)
+    raw = ""
+    guard let parsed = HarmonyHeader(header, isWhole: marker == message), begin(parsed, isWhole: marker == message, into: &output)
+    else {
+      output.content(space + header + pending.take(marker.bytes.count))
+      stage = .body(.content)
       return false
-    case .some(let parsed) where parsed.channel == "analysis":
-      pending.drop(message.bytes.count)
-      if output.hasReasoning { output.reasoning("\n") }
-      stage = .body(.reasoning)
-      return false
-    case .some:
-      pending.drop(message.bytes.count)
-      if output.hasContent { output.content("\n") }
-      return false
-    default: break
     }
-    output.content(space + header + pending.take(marker.bytes.count))
+    if marker == message { pending.drop(marker.bytes.count) }
     return false
   }
 
-  private func functionName(_ recipient: String) -> String? {
-    guard hasTools else { return nil }
-    if recipient.hasPrefix("functions."), recipient != "functions." {
-      return String(recipient.dropFirst("functions.".count))
+  /// Begins a message's body, which is in the header where `<|message|>` was left out; false for what is no message of the model's.
+  private mutating func begin(_ header: HarmonyHeader, isWhole: Bool, into output: inout ReplyOutput) -> Bool {
+    if let recipient = header.recipient, !["user", "all", "assistant"].contains(recipient) {
+      guard let name = functionName(recipient) else { return false }
+      var arguments = ArgumentsText()
+      output.beginCall(name)
+      arguments.take(header.body, into: &output)
+      stage = .body(.call(arguments))
+      return true
     }
-    return names.contains(recipient) ? recipient : nil
+    guard isWhole || header.channel != nil && !header.body.isEmpty else { return false }
+    if header.channel == "analysis" {
+      if output.hasReasoning { output.reasoning("\n") }
+      output.reasoning(header.body)
+      stage = .body(.reasoning)
+    } else {
+      if output.hasContent { output.content("\n") }
+      output.content(header.body)
+      stage = .body(.content)
+    }
+    return true
+  }
+
+  private func functionName(_ recipient: String) -> String? {
+    guard !names.isEmpty else { return nil }
+    let isFunction = recipient.hasPrefix("functions.") && recipient != "functions."
+    return names.name(recipient, isUnmarked: !isFunction)
   }
 
   private mutating func readBody(
@@ -118,44 +143,16 @@ struct HarmonyReader: CallReader {
     switch body {
     case .reasoning: output.reasoning(text)
     case .content: output.content(text)
-    case .call: output.arguments(text)
+    case .call(var arguments):
+      arguments.take(text, into: &output)
+      if found != nil || atEnd { arguments.end(isClosed: found != nil, into: &output) } else { stage = .body(.call(arguments)) }
     }
     guard let marker = found?.marker else {
-      if atEnd, case .call = body { output.endCall(isClosed: false) }
+      if atEnd { stage = .body(.content) }
       return true
     }
-    if case .call = body { output.endCall(isClosed: true) }
     if closes.contains(marker) { pending.drop(marker.bytes.count) }
     stage = .between
     return false
-  }
-
-  /// What stands before `<|message|>`: a role, a channel, a recipient and the form of the body, most of them optional.
-  private struct Header {
-    var channel: String?
-    var recipient: String?
-
-    /// Nil for a role that is not the assistant's, and for what no header has.
-    init?(_ text: String) {
-      var spaced = text
-      for marker in ["<|start|>", "<|channel|>", "<|constrain|>"] {
-        spaced = spaced.replacing(marker, with: " \(marker) ")
-      }
-      var words = spaced.split(whereSeparator: \.isWhitespace).map(String.init)[...]
-      if words.first == "<|start|>" {
-        guard words.dropFirst().first == "assistant" else { return nil }
-        words = words.dropFirst(2)
-      }
-      while let word = words.popFirst() {
-        if word == "<|channel|>", channel == nil, let name = words.popFirst() {
-          guard ["analysis", "commentary", "final"].contains(name) else { return nil }
-          channel = name
-        } else if word.hasPrefix("to="), recipient == nil {
-          recipient = String(word.dropFirst(3))
-        } else if !["<|constrain|>", "json", "code"].contains(word) {
-          return nil
-        }
-      }
-    }
   }
 }

@@ -18,10 +18,10 @@ struct PendingText: Sendable {
   var isEmpty: Bool { count == 0 }
   subscript(offset: Int) -> UInt8 { bytes[start + offset] }
 
-  /// Whether the text begins with `marker`; undecided while all of it is the marker's beginning.
-  func begins(with marker: Marker) -> Match {
-    let common = min(count, marker.bytes.count)
-    for i in 0..<common where bytes[start + i] != marker.bytes[i] { return .no }
+  /// Whether the text, from `offset` on, begins with `marker`; undecided while all of it is the marker's beginning.
+  func begins(with marker: Marker, at offset: Int = 0) -> Match {
+    let common = min(count - offset, marker.bytes.count)
+    for i in 0..<common where bytes[start + offset + i] != marker.bytes[i] { return .no }
     return common == marker.bytes.count ? .yes : .undecided
   }
 

@@ -10,11 +10,21 @@ struct ReplyOutput: Sendable {
   private var arguments: String?
   private(set) var hasReasoning = false
   private(set) var hasContent = false
+  /// The text was ended from outside, so that what is open stays open; the model's own end closes it.
+  var isCutOff = true
+  /// Calls after so many, and all else after the last of them, are left out.
+  private let callLimit: Int
+  /// Calls made before this reply, by which Kimi's ids count.
+  private let earlierCalls: Int
+  private var usedIDs: Set<String> = []
 
-  init(identifiers: IdentifierSource, syntax: ToolCallFormat.Syntax) {
-    self.identifiers = identifiers
-    self.syntax = syntax
+  init(identifiers: IdentifierSource, syntax: ToolCallFormat.Syntax, callLimit: Int = .max, earlierCalls: Int = 0) {
+    (self.identifiers, self.syntax) = (identifiers, syntax)
+    (self.callLimit, self.earlierCalls) = (callLimit, earlierCalls)
   }
+
+  /// Nothing more comes of the reply.
+  var isComplete: Bool { callCount >= callLimit && arguments == nil }
 
   mutating func takeEvents() -> [ReplyEvent] {
     defer { events = [] }
@@ -22,7 +32,7 @@ struct ReplyOutput: Sendable {
   }
 
   mutating func reasoning(_ text: String) {
-    if text.isEmpty { return }
+    if text.isEmpty || isComplete { return }
     hasReasoning = true
     if case .reasoning(let before) = events.last {
       events[events.count - 1] = .reasoning(before + text)
@@ -30,21 +40,36 @@ struct ReplyOutput: Sendable {
   }
 
   mutating func content(_ text: String) {
-    if text.isEmpty { return }
+    if text.isEmpty || isComplete { return }
     hasContent = true
     if case .content(let before) = events.last {
       events[events.count - 1] = .content(before + text)
     } else { events.append(.content(text)) }
   }
 
-  mutating func beginCall(_ name: String) {
-    events.append(.toolCallStarted(index: callCount, id: identifiers.toolCall(for: syntax), name: name))
+  /// `id`: what the reply itself calls it, if it does.
+  mutating func beginCall(_ name: String, id: String? = nil) {
+    if isComplete { return }
+    events.append(.toolCallStarted(index: callCount, id: identifier(name, given: id), name: name))
     callCount += 1
     arguments = ""
   }
 
+  /// Kimi's ids are `functions.NAME:INDEX`, counted through the conversation; its own is kept if no other call has it.
+  private mutating func identifier(_ name: String, given: String?) -> String {
+    guard syntax == .kimi else { return identifiers.toolCall(for: syntax) }
+    let index = given.flatMap { $0.hasPrefix("functions.\(name):") ? Int($0.dropFirst("functions.\(name):".count)) : nil }
+    var id = "functions.\(name):\(index ?? earlierCalls + callCount)"
+    var next = earlierCalls + callCount
+    while !usedIDs.insert(id).inserted {
+      id = "functions.\(name):\(next)"
+      next += 1
+    }
+    return id
+  }
+
   mutating func arguments(_ text: String) {
-    if text.isEmpty { return }
+    if text.isEmpty || arguments == nil { return }
     arguments? += text
     if case .toolCallArguments(let index, let before) = events.last {
       events[events.count - 1] = .toolCallArguments(index: index, delta: before + text)

@@ -4,6 +4,7 @@ extension ReplyParser {
     switch stage {
     case .blank(let place, let space): return readBlank(place, after: space, atEnd: atEnd)
     case .reasoning(let atStart): return readReasoning(atStart: atStart, atEnd: atEnd)
+    case .doubted(var reader): return judge(&reader, atEnd: atEnd)
     case .content: return readContent(atEnd: atEnd)
     case .call(var reader):
       // Only one owner of what the reader has gathered, so that nothing is copied.
@@ -27,15 +28,31 @@ extension ReplyParser {
     }
     let space = space + pending.takeWhitespace()
     stage = .blank(place, space)
-    var openers = callOpeners
-    if place == .beforeReply, let reasoningOpen { openers.append(reasoningOpen) }
     var isUndecided = pending.isEmpty
-    for opener in openers {
-      switch pending.begins(with: opener) {
-      case .yes where opener == reasoningOpen && place == .beforeReply:
-        pending.drop(opener.bytes.count)
+    if place == .beforeReply, let reasoningOpen {
+      switch pending.begins(with: reasoningOpen) {
+      case .yes:
+        pending.drop(reasoningOpen.bytes.count)
         stage = .reasoning(atStart: true)
         return true
+      case .undecided: isUndecided = true
+      case .no: break
+      }
+    }
+    if place == .afterCall, openers.markers.first?.text == "<tool_call>" {
+      // A call's end that comes twice.
+      let close = Marker("</tool_call>")
+      switch pending.begins(with: close) {
+      case .yes:
+        pending.drop(close.bytes.count)
+        stage = .blank(.afterCall, "")
+        return true
+      case .undecided: isUndecided = true
+      case .no: break
+      }
+    }
+    for opener in openers.atStart {
+      switch pending.begins(with: opener) {
       case .yes:
         openCall(opener, after: space)
         return true
@@ -44,8 +61,10 @@ extension ReplyParser {
       }
     }
     if isUndecided, !atEnd { return false }
-    if format.syntax == .llama, !tools.isEmpty, !pending.isEmpty, pending[0] == UInt8(ascii: "{") {
-      stage = .call(CallObjectsReader(format.syntax, tools: tools, raw: space))
+    if place != .afterCall, !tools.isEmpty, !pending.isEmpty, CallOpeners.mayBeBare(format.syntax),
+      Array("{[`".utf8).contains(pending[0])
+    {
+      stage = .call(CallObjectsReader(isUnmarked: true, tools: tools, raw: space))
       return true
     }
     if pending.isEmpty {
@@ -68,39 +87,71 @@ extension ReplyParser {
       pending.dropLineBreaks()
       switch pending.begins(with: reasoningOpen) {
       case .undecided where !atEnd: return false
-      case .yes: pending.drop(reasoningOpen.bytes.count)
+      case .yes:
+        pending.drop(reasoningOpen.bytes.count)
+        unclosed = nil
       default: stage = .reasoning(atStart: false)
       }
       return true
     }
-    let ends = [reasoningClose] + reasoningBreakers
+    let ends = [reasoningClose] + openers.markers
     if let (marker, offset) = pending.first(of: ends) {
       let kept = pending.withoutLineBreaks(offset)
-      output.reasoning(pending.take(kept))
-      let space = pending.take(offset - kept)
+      think(pending.take(kept))
       if marker == reasoningClose {
-        pending.drop(marker.bytes.count)
-        stage = .blank(.afterReasoning, "")
+        pending.drop(offset - kept + marker.bytes.count)
+        (stage, unclosed) = (.blank(.afterReasoning, ""), nil)
+      } else if openers.endReasoning {
+        openCall(marker, after: pending.take(offset - kept))
       } else {
-        openCall(marker, after: space)
+        heldSpace = pending.take(offset - kept)
+        stage = .doubted(ReasoningCallReader(callParser, close: reasoningClose))
       }
       return true
     }
     let certain = atEnd ? pending.count : pending.withoutLineBreaks(pending.certain(before: ends))
-    output.reasoning(pending.take(certain))
+    think(pending.take(certain))
     return false
   }
 
+  private mutating func think(_ text: String) {
+    output.reasoning(text)
+    unclosed? += text
+  }
+
+  /// Reads calls, and all else as content.
+  private var callParser: ReplyParser {
+    ReplyParser(
+      format: ToolCallFormat(syntax: format.syntax), tools: tools, identifiers: IdentifierSource { 0 })
+  }
+
+  private mutating func judge(_ reader: inout ReasoningCallReader, atEnd: Bool) -> Bool {
+    switch reader.judge(pending, atEnd: atEnd, isCutOff: output.isCutOff) {
+    case .undecided:
+      stage = .doubted(reader)
+      return false
+    case .reasoning(let count):
+      think(heldSpace + pending.take(min(count, pending.count)))
+      (stage, heldSpace) = (.reasoning(atStart: false), "")
+    case .calls(let count):
+      let calls = pending.take(count)
+      pending.drop(pending.count)
+      pending.append(calls)
+      stage = .blank(.afterCall, "")
+    }
+    return true
+  }
+
   private mutating func readContent(atEnd: Bool) -> Bool {
-    if let (marker, offset) = pending.first(of: callOpeners) {
+    let markers = openers.inContent
+    if let (marker, offset) = pending.first(of: markers) {
       let kept = pending.withoutLineBreaks(offset)
       output.content(pending.take(kept))
       openCall(marker, after: pending.take(offset - kept))
       return true
     }
     let certain =
-      atEnd || callOpeners.isEmpty
-      ? pending.count : pending.withoutLineBreaks(pending.certain(before: callOpeners))
+      atEnd || markers.isEmpty ? pending.count : pending.withoutLineBreaks(pending.certain(before: markers))
     output.content(pending.take(certain))
     return false
   }
@@ -108,15 +159,30 @@ extension ReplyParser {
   /// `marker` is the beginning of the pending text.
   private mutating func openCall(_ marker: Marker, after space: String) {
     if let section = SectionMarkers(format.syntax) {
-      stage = .call(SectionReader(section, syntax: format.syntax, raw: space))
-    } else {
-      pending.drop(marker.bytes.count)
-      let raw = space + marker.text
-      if let tags = CallTags(format.syntax) {
-        stage = .call(TaggedCallReader(tags, tools: tools, raw: raw))
-      } else {
-        stage = .call(CallObjectsReader(format.syntax, tools: tools, raw: raw))
+      stage = .call(SectionReader(section, syntax: format.syntax, tools: tools, raw: space))
+      return
+    }
+    guard openers.markers.contains(marker) else {
+      stage = .call(unopenedReader(marker, after: space))
+      return
+    }
+    pending.drop(marker.bytes.count)
+    let raw = space + marker.text
+    stage =
+      switch format.syntax {
+      case .mistral: .call(MistralCallReader(tools: tools, raw: raw))
+      case .llama: .call(CallObjectsReader(isUnmarked: true, tools: tools, raw: raw))
+      default: .call(ToolCallTagReader(format.syntax, tools: tools, raw: raw))
       }
+  }
+
+  private mutating func unopenedReader(_ marker: Marker, after space: String) -> any CallReader {
+    switch format.syntax {
+    case .qwenCoder: return TaggedCallReader(.functions, tools: tools, isUnopened: true, raw: space)
+    case .glm:
+      let raw = space + pending.takeWhitespace()
+      return TaggedCallReader(.keys, tools: tools, isUnopened: true, raw: raw)
+    default: return UnopenedCallReader(tools: tools, raw: space)
     }
   }
 }

@@ -8,6 +8,8 @@ package struct ReplyParser: Sendable {
     /// Only whitespace so far, which is held back.
     case blank(Place, String)
     case reasoning(atStart: Bool)
+    /// Inside reasoning, at what may be calls.
+    indirect case doubted(ReasoningCallReader)
     case content
     case call(any CallReader)
   }
@@ -21,29 +23,32 @@ package struct ReplyParser: Sendable {
   var output: ReplyOutput
   let reasoningOpen: Marker?
   let reasoningClose: Marker?
-  /// What begins calls in content; empty without tools.
-  let callOpeners: [Marker]
-  /// What begins calls in reasoning, which ends there: special tokens only, since reasoning may mention others.
-  let reasoningBreakers: [Marker]
+  /// What begins calls, in the order in which it is looked for; none without tools.
+  let openers: CallOpeners
+  /// What the template's opening has let the model think so far; nil where the model opened its reasoning itself.
+  var unclosed: String?
+  /// Line breaks before what may be a call in reasoning.
+  var heldSpace = ""
 
   /// `tools`: those the request offers; without any, nothing is read as a call. `startsInReasoning`: see
-  /// `ToolCallFormat.opensReasoning(prompt:)`.
+  /// `ToolCallFormat.opensReasoning(prompt:)`. `continuesReasoning`: it goes on in the middle of a text. `callLimit`: the
+  /// reply is complete after so many calls. `earlierCalls`: how many the conversation has had.
   package init(
     format: ToolCallFormat, tools: [ToolDefinition] = [], startsInReasoning: Bool = false,
-    identifiers: IdentifierSource
+    continuesReasoning: Bool = false, callLimit: Int = .max, earlierCalls: Int = 0, identifiers: IdentifierSource
   ) {
     self.format = format
     self.tools = tools
-    output = ReplyOutput(identifiers: identifiers, syntax: format.syntax)
+    output = ReplyOutput(
+      identifiers: identifiers, syntax: format.syntax, callLimit: callLimit, earlierCalls: earlierCalls)
     reasoningOpen = format.reasoningTags.map { Marker($0.open) }
     reasoningClose = format.reasoningTags.map { Marker($0.close) }
-    let openers = tools.isEmpty ? [] : Self.callOpeners(format.syntax).map { Marker($0) }
-    callOpeners = openers
-    reasoningBreakers = SectionMarkers(format.syntax) == nil ? [] : openers
+    openers = CallOpeners(format.syntax, tools: tools)
     if format.syntax == .harmony {
       stage = .call(HarmonyReader(tools: tools, startsInReasoning: startsInReasoning))
     } else if startsInReasoning, reasoningOpen != nil {
-      stage = .reasoning(atStart: true)
+      stage = .reasoning(atStart: !continuesReasoning)
+      unclosed = ""
     } else {
       stage = .blank(.beforeReply, "")
     }
@@ -57,10 +62,23 @@ package struct ReplyParser: Sendable {
   }
 
   /// Ends the text; returns what was held back. The parser must not be used afterwards.
-  package mutating func finish() -> [ReplyEvent] {
+  ///
+  /// `isCutOff`: it was ended from outside. Where the model ended it by itself, calls that are open are closed, and what it
+  /// wrote after the template had opened its reasoning, and never closed, is its answer: that comes as content too.
+  package mutating func finish(isCutOff: Bool = true) -> [ReplyEvent] {
+    output.isCutOff = isCutOff
     while step(atEnd: true) {}
+    if !isCutOff, let unclosed, !hasToolCalls {
+      self.unclosed = nil
+      output.content(unclosed)
+    }
     return output.takeEvents()
   }
+
+  /// No more of the text is wanted.
+  package var isComplete: Bool { output.isComplete }
+
+  var isInCall: Bool { if case .call = stage { true } else { false } }
 
   /// At least one call has begun.
   package var hasToolCalls: Bool { output.callCount > 0 }
@@ -69,20 +87,9 @@ package struct ReplyParser: Sendable {
   /// reply must still wait.
   package var isInReasoning: Bool {
     switch stage {
-    case .reasoning: true
+    case .reasoning, .doubted: true
     case .call(let reader): reader.isInReasoning
     case .blank, .content: false
-    }
-  }
-
-  private static func callOpeners(_ syntax: ToolCallFormat.Syntax) -> [String] {
-    // Models leave out the section's beginning now and then.
-    if let section = SectionMarkers(syntax) { return [section.open, section.callOpen] }
-    return switch syntax {
-    case .hermes, .glm, .qwenCoder: ["<tool_call>"]
-    case .mistral: ["[TOOL_CALLS]"]
-    case .llama: ["<|python_tag|>"]
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: []
     }
   }
 }

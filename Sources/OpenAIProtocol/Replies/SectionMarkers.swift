@@ -30,4 +30,14 @@ struct SectionMarkers: Sendable, Equatable {
   }
 
   var all: [String] { [open, callOpen, argumentsOpen, callClose, close] }
+
+  /// A marker, and how models spell it in letters of its own that are no special token.
+  static func spellings(_ marker: String) -> [Marker] {
+    var spellings = [marker]
+    let plain = marker.replacing("▁", with: "_")
+    for text in [plain, plain.replacing("｜", with: "|"), marker.replacing("calls▁begin", with: "calls")]
+      + [marker.replacing("tool_calls_section", with: "tool_call_section")]
+    where !spellings.contains(text) { spellings.append(text) }
+    return spellings.map { Marker($0) }
+  }
 }

@@ -8,25 +8,30 @@ struct SectionReader: CallReader {
   }
 
   private let syntax: ToolCallFormat.Syntax
-  private let open, callOpen, argumentsOpen, callClose, close: Marker
-  private let fencedCallClose: Marker
-  private let fence = Marker("```json\n")
-  private let fenceClose = "\n```"
+  private let names: CallNames
+  private let opens, callOpens, argumentsOpens, callCloses, closes: [Marker]
+  /// A fence is no part of the arguments.
+  private let fencedCloses: [Marker]
+  private let brace = Marker("{")
   private var stage = Stage.between
   /// What was taken since the last call, and would be content if no call followed.
   private var raw: String
   private var mayOpen = true
+  /// The section has just begun, so that a call may follow without its own beginning.
+  private var hasJustOpened = false
   private var hasCalls = false
+  private var arguments = ArgumentsText()
 
-  init(_ markers: SectionMarkers, syntax: ToolCallFormat.Syntax, raw: String) {
+  init(_ markers: SectionMarkers, syntax: ToolCallFormat.Syntax, tools: [ToolDefinition], raw: String) {
     self.syntax = syntax
     self.raw = raw
-    open = Marker(markers.open)
-    callOpen = Marker(markers.callOpen)
-    argumentsOpen = Marker(markers.argumentsOpen)
-    callClose = Marker(markers.callClose)
-    close = Marker(markers.close)
-    fencedCallClose = Marker(fenceClose + markers.callClose)
+    names = CallNames(tools)
+    opens = SectionMarkers.spellings(markers.open)
+    callOpens = SectionMarkers.spellings(markers.callOpen)
+    argumentsOpens = SectionMarkers.spellings(markers.argumentsOpen)
+    callCloses = SectionMarkers.spellings(markers.callClose)
+    closes = SectionMarkers.spellings(markers.close)
+    fencedCloses = syntax == .kimi ? [] : callCloses.map { Marker("\n```" + $0.text) }
   }
 
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
@@ -50,96 +55,108 @@ struct SectionReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    let openers = mayOpen ? [open, callOpen] : [callOpen, close]
     var isUndecided = pending.isEmpty
-    for marker in openers {
+    for marker in mayOpen ? opens + callOpens : callOpens + closes {
       switch pending.begins(with: marker) {
       case .no: continue
       case .undecided: isUndecided = true
       case .yes:
         raw += pending.take(marker.bytes.count)
-        mayOpen = false
-        if marker == callOpen { stage = .head }
-        guard marker == close else { return nil }
+        (mayOpen, hasJustOpened) = (false, opens.contains(marker))
+        if callOpens.contains(marker) { stage = .head }
+        guard closes.contains(marker) else { return nil }
         return hasCalls ? .ended : fail(into: &output)
       }
     }
     if isUndecided, !atEnd { return .needsMore }
     // Without its end a section still was one.
     if hasCalls, raw.utf8.allSatisfy(isWhitespace) { return .ended }
-    return fail(into: &output)
+    guard hasJustOpened, !pending.isEmpty else { return fail(into: &output) }
+    (stage, hasJustOpened) = (.head, false)
+    return nil
   }
 
+  /// The function's name, up to what separates it from the arguments: a marker, or else their brace.
   private mutating func readHead(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    guard let (marker, offset) = pending.first(of: [argumentsOpen, callOpen, callClose, close]) else {
+    guard let (marker, offset) = pending.first(of: argumentsOpens + [brace] + callOpens + callCloses + closes) else {
       return pending.exceedsCallHead || atEnd ? fail(into: &output) : .needsMore
     }
-    guard marker == argumentsOpen, offset <= longestCallHead else { return fail(into: &output) }
-    if syntax == .deepSeekFenced { return readFencedHead(&pending, typeLength: offset, atEnd: atEnd, into: &output) }
-    var name = pending.prefix(offset)
-    if syntax == .kimi { name = Self.kimiName(name) }
-    name = Self.trimmed(name)
-    guard !name.isEmpty else { return fail(into: &output) }
-    pending.drop(offset + marker.bytes.count)
-    begin(name, into: &output)
-    return nil
-  }
-
-  /// `function`, the separator, the name, and the fence that opens the arguments.
-  private mutating func readFencedHead(
-    _ pending: inout PendingText, typeLength: Int, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
-    let nameStart = typeLength + argumentsOpen.bytes.count
-    guard let length = (nameStart..<pending.count).first(where: { pending[$0] == 0x0A }).map({ $0 - nameStart }) else {
-      return pending.count - nameStart > longestCallHead || atEnd ? fail(into: &output) : .needsMore
+    guard offset <= longestCallHead, marker == brace || argumentsOpens.contains(marker) else {
+      return fail(into: &output)
     }
-    guard length <= longestCallHead else { return fail(into: &output) }
+    let head = pending.prefix(offset)
+    if marker == brace {
+      guard let name = names.name(Self.unfenced(Self.kimiName(head)), isUnmarked: true) else {
+        return fail(into: &output)
+      }
+      pending.drop(offset)
+      begin(name, head: head, into: &output)
+      return nil
+    }
     var rest = pending
-    rest.drop(nameStart)
-    let name = Self.trimmed(rest.take(length))
-    rest.drop(1)
-    let isFunction = Self.trimmed(pending.prefix(typeLength)) == "function"
-    switch rest.begins(with: fence) {
-    case .undecided where !atEnd: return .needsMore
-    case .yes where isFunction && !name.isEmpty: break
-    default: return fail(into: &output)
+    rest.drop(offset + marker.bytes.count)
+    let type = Self.trimmed(head)
+    if syntax != .kimi, type.isEmpty || type == "function" {
+      if let progress = readTypedHead(&rest, type: type, atEnd: atEnd, into: &output) { return progress }
+      pending = rest
+      return nil
     }
-    rest.drop(fence.bytes.count)
+    guard let name = names.name(syntax == .kimi ? Self.kimiName(head) : head) else { return fail(into: &output) }
     pending = rest
-    begin(name, into: &output)
+    begin(name, head: head, into: &output)
     return nil
   }
 
-  private mutating func begin(_ name: String, into output: inout ReplyOutput) {
-    output.beginCall(name)
-    hasCalls = true
-    raw = ""
-    stage = .arguments
+  /// After the type and the separator: the name up to the line's end, a fence or the arguments.
+  private mutating func readTypedHead(
+    _ rest: inout PendingText, type: String, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    var ahead = rest
+    _ = ahead.takeWhitespace()
+    if ahead.isEmpty, !atEnd { return rest.exceedsCallHead ? fail(into: &output) : .needsMore }
+    if !ahead.isEmpty, ahead[0] == UInt8(ascii: "{"), names.contains(type) {
+      begin(type, head: type, into: &output)
+      return nil
+    }
+    let ends = [Marker("\n"), Marker("```"), brace] + callOpens + callCloses + closes
+    guard let (marker, offset) = ahead.first(of: ends), offset <= longestCallHead else {
+      return ahead.exceedsCallHead || atEnd ? fail(into: &output) : .needsMore
+    }
+    let name = ahead.take(offset)
+    var body = ahead
+    let space = body.takeWhitespace()
+    if body.isEmpty, !atEnd { return body.count + space.utf8.count > longestCallHead ? fail(into: &output) : .needsMore }
+    let isCall = !body.isEmpty && (body[0] == UInt8(ascii: "{") || body[0] == UInt8(ascii: "`") || marker.text == "\n")
+    guard isCall, let name = names.name(name) else { return fail(into: &output) }
+    rest = body
+    begin(name, head: name, into: &output)
+    return nil
+  }
+
+  private mutating func begin(_ name: String, head: String, into output: inout ReplyOutput) {
+    output.beginCall(name, id: Self.trimmed(head))
+    (hasCalls, raw, stage, arguments) = (true, "", .arguments, ArgumentsText())
   }
 
   private mutating func readArguments(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    let ends = (syntax == .deepSeekFenced ? [fencedCallClose] : []) + [callClose, close, callOpen]
+    let ends = fencedCloses + callCloses + closes + callOpens
     if let (marker, offset) = pending.first(of: ends) {
-      output.arguments(pending.take(offset))
-      output.endCall(isClosed: true)
+      arguments.take(pending.take(offset), into: &output)
+      arguments.end(isClosed: true, into: &output)
       stage = .between
-      if marker != callOpen { pending.drop(marker.bytes.count) }
-      return marker == close ? .ended : nil
+      if !callOpens.contains(marker) { pending.drop(marker.bytes.count) }
+      return closes.contains(marker) ? .ended : nil
     }
     guard atEnd else {
-      output.arguments(pending.take(pending.certain(before: ends)))
+      arguments.take(pending.take(pending.certain(before: ends)), into: &output)
       return .needsMore
     }
-    var rest = pending.takeAll()
-    if syntax == .deepSeekFenced, rest.utf8.reversed().starts(with: fenceClose.utf8.reversed()) {
-      rest.unicodeScalars.removeLast(fenceClose.unicodeScalars.count)
-    }
-    output.arguments(rest)
-    output.endCall(isClosed: false)
+    arguments.take(pending.takeAll(), into: &output)
+    arguments.end(isClosed: false, into: &output)
     return .ended
   }
 
@@ -149,6 +166,11 @@ struct SectionReader: CallReader {
     if name.hasPrefix("functions.") { name = name.dropFirst("functions.".count) }
     if let colon = name.lastIndex(of: ":"), name[colon...].dropFirst().allSatisfy(\.isNumber) { name = name[..<colon] }
     return String(name)
+  }
+
+  /// A name without the fence after it.
+  private static func unfenced(_ head: String) -> String {
+    trimmed(String(head.prefix { $0 != "`" && $0 != "\n" && $0 != "\r\n" }))
   }
 
   static func trimmed(_ text: String) -> String {

@@ -3,35 +3,39 @@ import JSON
 /// Reads GLM's and Qwen's coders' calls: a name, then keys and values between tags. What it gives out are the arguments
 /// as JSON.
 struct TaggedCallReader: CallReader {
-  private enum Stage {
+  enum Stage {
     case name
     /// Before a key, or the call's end.
     case member
     case key
     /// Between a key and its value.
     case afterKey
-    case value(isText: Bool)
+    case value
     /// The arguments as one JSON object, which is how forced calls have them.
-    case object
+    case object(ArgumentsText)
     /// After the call's own end, before that of what it stands in.
     case outerClose
   }
 
-  private let tools: [ToolDefinition]
-  private let tags: CallTags
-  private var stage = Stage.name
-  private var properties: JSONValue?
-  private var key = ""
-  private var memberCount = 0
+  let tools: [ToolDefinition]
+  let names: CallNames
+  let tags: CallTags
+  /// No `<tool_call>` was there: only a known function's name makes it a call.
+  let isUnopened: Bool
+  var stage = Stage.name
+  var schema = JSONValue.null
+  var key = ""
+  var types = ParameterTypes()
+  var memberCount = 0
   /// Bytes of a value that are known not to hold its end.
-  private var searched = 0
+  var searched = 0
   /// What was taken since the call or the member began, and would be content if it broke off.
-  private var raw: String
+  var raw: String
 
-  init(_ tags: CallTags, tools: [ToolDefinition], raw: String) {
-    self.tags = tags
-    self.tools = tools
-    self.raw = raw
+  init(_ form: CallTags.Form, tools: [ToolDefinition], isUnopened: Bool = false, raw: String) {
+    (self.tools, self.isUnopened, self.raw) = (tools, isUnopened, raw)
+    names = CallNames(tools)
+    tags = CallTags(form)
   }
 
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
@@ -42,8 +46,8 @@ struct TaggedCallReader: CallReader {
       case .member: progress = readMember(&pending, atEnd: atEnd, into: &output)
       case .key: progress = readKey(&pending, atEnd: atEnd, into: &output)
       case .afterKey: progress = readAfterKey(&pending, atEnd: atEnd, into: &output)
-      case .value(let isText): progress = readValue(isText, &pending, atEnd: atEnd, into: &output)
-      case .object: progress = readObject(&pending, atEnd: atEnd, into: &output)
+      case .value: progress = readValue(&pending, atEnd: atEnd, into: &output)
+      case .object(let arguments): progress = readObject(arguments, &pending, atEnd: atEnd, into: &output)
       case .outerClose: progress = readOuterClose(&pending, atEnd: atEnd)
       }
       if let progress { return progress }
@@ -54,40 +58,42 @@ struct TaggedCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     // A line break may come before the name.
-    raw += pending.takeWhitespace()
+    if !isUnopened { raw += pending.takeWhitespace() }
     var rest = pending
     if let nameOpen = tags.nameOpen {
       switch rest.begins(with: nameOpen) {
       case .undecided where !atEnd: return .needsMore
       case .yes: rest.drop(nameOpen.bytes.count)
-      default: return fail(&output)
+      default: return fail(&pending, &output)
       }
     }
-    guard let (marker, offset) = rest.first(of: [tags.nameClose, tags.keyOpen, tags.close]),
-      offset <= longestCallHead
-    else { return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&output) }
-    let name = SectionReader.trimmed(rest.take(offset))
-    if marker == tags.nameClose {
+    let ends = tags.nameCloses + [tags.keyOpen, tags.close]
+    guard let (marker, offset) = rest.first(of: ends), offset <= longestCallHead else {
+      return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&pending, &output)
+    }
+    let name = names.name(rest.take(offset), isUnmarked: isUnopened)
+    if tags.nameCloses.contains(marker) {
       rest.drop(marker.bytes.count)
       _ = rest.takeWhitespace()
-      if pending.count - rest.count > 2 * longestCallHead { return fail(&output) }
+      if pending.count - rest.count > 2 * longestCallHead { return fail(&pending, &output) }
       if rest.isEmpty, !atEnd { return .needsMore }
     }
-    let follows = [tags.keyOpen, tags.close].map { rest.begins(with: $0) }
-    let isObject = !rest.isEmpty && rest[0] == UInt8(ascii: "{")
+    let follows = [tags.keyOpen, tags.close, tags.outerClose].compactMap { $0 }.map { rest.begins(with: $0) }
+    let isObject = !rest.isEmpty && (rest[0] == UInt8(ascii: "{") || rest[0] == UInt8(ascii: "`"))
     if !follows.contains(.yes), follows.contains(.undecided), !atEnd { return .needsMore }
-    let isNamed = !name.isEmpty && (marker == tags.nameClose || tags.nameOpen == nil)
-    guard isNamed, isObject || follows.contains(.yes) else { return fail(&output) }
+    let isNamed = tags.nameCloses.contains(marker) || tags.nameOpen == nil
+    guard let name, isNamed, isObject || follows.contains(.yes) else { return fail(&pending, &output) }
     pending = rest
     raw = ""
     output.beginCall(name)
-    properties = tools.first { $0.name == name }?.parameters["properties"]
-    if isObject { stage = .object } else { (stage, memberCount) = (.member, 0) }
+    schema = tools.first { $0.name == name }?.parameters ?? .null
+    if isObject { stage = .object(ArgumentsText()) } else { (stage, memberCount) = (.member, 0) }
     return nil
   }
 
-  private func fail(_ output: inout ReplyOutput) -> CallProgress {
-    output.content(raw)
+  private func fail(_ pending: inout PendingText, _ output: inout ReplyOutput) -> CallProgress {
+    // The first character of what was met without `<tool_call>` goes out as text, so that it is not met again.
+    output.content(isUnopened ? raw + pending.takeCharacter() : raw)
     return .failed
   }
 
@@ -95,31 +101,45 @@ struct TaggedCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    let (isKey, isClose) = (pending.begins(with: tags.keyOpen), pending.begins(with: tags.close))
-    if isKey == .yes {
-      raw += pending.take(tags.keyOpen.bytes.count)
-      stage = .key
-      return nil
+    if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
+    var isUndecided = false
+    let ends = [tags.close, tags.outerClose].compactMap { $0 }
+    for marker in [tags.keyOpen, tags.valueClose] + ends + CallTags.openers {
+      switch pending.begins(with: marker) {
+      case .no: continue
+      case .undecided: isUndecided = true
+      case .yes where marker == tags.keyOpen:
+        raw += pending.take(marker.bytes.count)
+        stage = .key
+        return nil
+      // A value's end that comes twice.
+      case .yes where marker == tags.valueClose:
+        pending.drop(marker.bytes.count)
+        return nil
+      case .yes:
+        if marker == tags.close { pending.drop(marker.bytes.count) }
+        closeArguments(isClosed: true, into: &output)
+        stage = .outerClose
+        return nil
+      }
     }
-    if isClose == .yes {
-      pending.drop(tags.close.bytes.count)
-      closeArguments(isClosed: true, into: &output)
-      stage = .outerClose
-      return nil
-    }
-    if isKey == .undecided || isClose == .undecided, !atEnd { return .needsMore }
+    if isUndecided, !atEnd { return .needsMore }
     return breakOff(atEnd: atEnd, into: &output)
   }
 
   private mutating func readKey(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    guard let (marker, offset) = pending.first(of: [tags.keyClose, tags.close]) else {
+    guard let (marker, offset) = pending.first(of: tags.keyCloses + [tags.close]) else {
       return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
     }
-    guard marker == tags.keyClose, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
+    guard marker != tags.close, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
     key = SectionReader.trimmed(pending.prefix(offset))
-    raw += pending.take(offset + marker.bytes.count)
+    if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"") {
+      key = String(key.dropFirst().dropLast())
+    }
+    // What opens the value stays for it.
+    raw += pending.take(offset + (marker == tags.valueOpen ? 0 : marker.bytes.count))
     stage = .afterKey
     return nil
   }
@@ -129,10 +149,12 @@ struct TaggedCallReader: CallReader {
   ) -> CallProgress? {
     if let valueOpen = tags.valueOpen {
       raw += pending.takeWhitespace()
+      if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
       switch pending.begins(with: valueOpen) {
       case .undecided where !atEnd: return .needsMore
       case .yes: pending.drop(valueOpen.bytes.count)
-      default: return breakOff(atEnd: atEnd, into: &output)
+      // The tag may be left out, but not before the next.
+      default: if pending[0] == UInt8(ascii: "<") { return breakOff(atEnd: atEnd, into: &output) }
       }
     } else {
       // The value begins on the next line, or at once.
@@ -142,81 +164,69 @@ struct TaggedCallReader: CallReader {
     raw = ""
     output.arguments((memberCount == 0 ? "{" : ", ") + JSONValue.string(key).text() + ": ")
     memberCount += 1
-    let isText = Self.isText(properties?[key]?["type"])
-    if isText { output.arguments("\"") }
-    stage = .value(isText: isText)
-    return nil
-  }
-
-  private mutating func readValue(
-    _ isText: Bool, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
-  ) -> CallProgress? {
-    guard let (marker, offset) = pending.first(of: tags.valueCloses, from: searched) else {
-      guard isText || atEnd else {
-        searched = pending.certain(before: tags.valueCloses)
-        return .needsMore
-      }
-      let text = pending.take(atEnd ? pending.count : pending.certain(before: tags.valueCloses))
-      output.arguments(isText ? Self.escaped(text) : text)
-      guard atEnd else { return .needsMore }
-      output.endCall(isClosed: false)
-      return .ended
-    }
-    let text = pending.take(offset)
-    pending.drop(marker.bytes.count)
-    searched = 0
-    if isText {
-      output.arguments(Self.escaped(text) + "\"")
-    } else {
-      let value = try? JSONValue(parsing: text, limits: JSONLimits(depth: 60))
-      output.arguments(value == nil ? JSONValue.string(text).text() : SectionReader.trimmed(text))
-    }
-    stage = .member
+    types = ParameterTypes(schema["properties"]?[key], in: schema)
+    if types.isText { output.arguments("\"") }
+    (stage, searched) = (.value, 0)
     return nil
   }
 
   private mutating func readObject(
-    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+    _ arguments: ArgumentsText, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    let ends = [Marker("\n" + tags.close.text), tags.close]
-    if let (marker, offset) = pending.first(of: ends) {
-      output.arguments(pending.take(offset))
-      pending.drop(marker.bytes.count)
-      output.endCall(isClosed: true)
-      stage = .outerClose
-      return nil
+    var arguments = arguments
+    defer { if case .object = stage { stage = .object(arguments) } }
+    let ends = [tags.close, tags.outerClose].compactMap { $0 }
+    while true {
+      let found = pending.first(of: ends)
+      let end = found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends))
+      arguments.take(pending.take(end), into: &output)
+      guard let (marker, _) = found else { break }
+      // In a string, it is text unless the call is sure to end here.
+      let match = arguments.isInString ? callEnds(pending, at: 0, marker, atEnd: atEnd) : .yes
+      if match == .undecided { return .needsMore }
+      if match == .yes {
+        arguments.end(isClosed: true, into: &output)
+        if marker == tags.close { pending.drop(marker.bytes.count) }
+        stage = .outerClose
+        return nil
+      }
+      arguments.take(pending.take(marker.bytes.count), into: &output)
     }
-    output.arguments(pending.take(atEnd ? pending.count : pending.certain(before: ends)))
     guard atEnd else { return .needsMore }
-    output.endCall(isClosed: false)
+    arguments.end(isClosed: false, into: &output)
     return .ended
   }
 
   private func readOuterClose(_ pending: inout PendingText, atEnd: Bool) -> CallProgress {
-    guard let outerClose = tags.outerClose else { return .ended }
-    _ = pending.takeWhitespace()
-    let match = pending.begins(with: outerClose)
-    if match == .undecided, !atEnd { return .needsMore }
-    if match == .yes { pending.drop(outerClose.bytes.count) }
+    if tags.outerClose == nil { return .ended }
+    var rest = pending
+    _ = rest.takeWhitespace()
+    if rest.isEmpty, !atEnd { return .needsMore }
+    for marker in [tags.close, tags.outerClose].compactMap({ $0 }) {
+      let match = rest.begins(with: marker)
+      if match == .undecided, !atEnd { return .needsMore }
+      if match == .yes {
+        rest.drop(marker.bytes.count)
+        pending = rest
+        return marker == tags.outerClose ? .ended : readOuterClose(&pending, atEnd: atEnd)
+      }
+    }
     return .ended
   }
 
-  /// Ends a call in which something else follows than should.
-  private mutating func breakOff(atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
-    if atEnd { output.endCall(isClosed: false) } else { closeArguments(isClosed: false, into: &output) }
+  /// Ends a call in which something else follows than should, or nothing.
+  mutating func breakOff(atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+    if atEnd, output.isCutOff {
+      output.endCall(isClosed: false)
+    } else {
+      closeArguments(isClosed: atEnd && SectionReader.trimmed(raw).isEmpty, into: &output)
+    }
     if !raw.utf8.allSatisfy(isWhitespace) { output.content(raw) }
     return .failed
   }
 
-  private func closeArguments(isClosed: Bool, into output: inout ReplyOutput) {
+  func closeArguments(isClosed: Bool, into output: inout ReplyOutput) {
     output.arguments(memberCount == 0 ? "{}" : "}")
     output.endCall(isClosed: isClosed)
   }
-
-  /// A value of this type is text, and needs no quotes; of other types it is JSON, or text after all.
-  private static func isText(_ type: JSONValue?) -> Bool {
-    type == "string" || type?.array?.contains("string") == true
-  }
-
-  private static func escaped(_ text: String) -> String { String(JSONValue.string(text).text().dropFirst().dropLast()) }
 }

@@ -3,15 +3,16 @@ extension ToolCallFormat {
   /// text, not skipped.
   package var markers: [String] {
     var markers = reasoningTags.map { [$0.open, $0.close] } ?? []
-    if let section = SectionMarkers(syntax) { return markers + section.all }
+    if let section = SectionMarkers(syntax) {
+      return markers + section.all.flatMap { SectionMarkers.spellings($0).map(\.text) }
+    }
     switch syntax {
     case .none, .deepSeekFenced, .deepSeekPlain, .kimi: break
-    case .hermes: markers += ["<tool_call>", "</tool_call>"]
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
-    case .qwenCoder:
+    case .hermes, .qwenCoder:
       markers += ["<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"]
-    case .mistral: markers += ["[TOOL_CALLS]"]
+    case .mistral: markers += ["[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"]
     case .harmony:
       markers += [
         "<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|end|>", "<|call|>", "<|return|>",

@@ -71,6 +71,28 @@ package struct ToolCallFormat: Sendable, Equatable {
   /// Calls can be read, and can be forced.
   package var supportsTools: Bool { syntax != .none }
 
+  /// The same, of models that reason as `other` says where this says nothing.
+  package func reasoning(like other: ToolCallFormat) -> ToolCallFormat {
+    if reasoningTags != nil || syntax == .harmony { return self }
+    return ToolCallFormat(
+      syntax: syntax, reasoningTags: other.reasoningTags, takesArgumentsAsObject: takesArgumentsAsObject,
+      knowsDeveloperRole: knowsDeveloperRole)
+  }
+
+  /// Whether a message that is to be continued ends inside reasoning.
+  package func leavesReasoningOpen(_ content: String) -> Bool {
+    guard let tags = reasoningTags else { return false }
+    let bytes = Array(content.utf8)
+    guard let open = bytes.ranges(of: Array(tags.open.utf8)).last else { return false }
+    return bytes[open.upperBound...].firstRange(of: Array(tags.close.utf8)) == nil
+  }
+
+  /// Whether a prompt has closed its reasoning, so that none comes.
+  package func closesReasoning(prompt: String) -> Bool {
+    guard let tags = reasoningTags else { return false }
+    return prompt.utf8.reversed().drop(while: isWhitespace).starts(with: tags.close.utf8.reversed())
+  }
+
   /// Whether a reply to this prompt begins inside reasoning, because the template has opened it already.
   package func opensReasoning(prompt: String) -> Bool {
     let channel = syntax == .harmony ? "<|channel|>analysis<|message|>" : nil

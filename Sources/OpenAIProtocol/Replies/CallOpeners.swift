@@ -1,0 +1,56 @@
+/// What begins calls in a reply.
+struct CallOpeners: Sendable {
+  /// What says by itself that calls follow.
+  let markers: [Marker]
+  /// What may be a call without the marker that should have opened it, after other text and at its beginning.
+  let unopened, unopenedAtStart: [Marker]
+  /// Special tokens end reasoning that was not closed; other markers may be mentioned there.
+  let endReasoning: Bool
+
+  var inContent: [Marker] { markers + unopened }
+  var atStart: [Marker] { markers + unopenedAtStart }
+
+  /// None without tools.
+  init(_ syntax: ToolCallFormat.Syntax, tools: [ToolDefinition]) {
+    let section = SectionMarkers(syntax)
+    endReasoning = section != nil
+    guard !tools.isEmpty else {
+      (markers, unopened, unopenedAtStart) = ([], [], [])
+      return
+    }
+    let names = tools.map(\.name)
+    switch syntax {
+    // Models leave out the section's beginning now and then.
+    case .deepSeekFenced, .deepSeekPlain, .kimi:
+      markers = section.map { SectionMarkers.spellings($0.open) + SectionMarkers.spellings($0.callOpen) } ?? []
+      (unopened, unopenedAtStart) = ([], [])
+    case .hermes:
+      markers = [Marker("<tool_call>")]
+      unopened = ["{\"name\": \"", "{\"name\":\""].flatMap { open in names.map { Marker(open + $0 + "\"") } }
+      unopenedAtStart = []
+    case .qwenCoder:
+      markers = [Marker("<tool_call>")]
+      (unopened, unopenedAtStart) = ([Marker("<function=")], [Marker("<function=")])
+    case .glm:
+      markers = [Marker("<tool_call>")]
+      let heads = names.flatMap { name in ["\n", ""].flatMap { ["\(name)\($0)<arg_key>", "\(name)\($0)</tool_call>"] } }
+      unopened = heads.map { Marker("\n" + $0) }
+      unopenedAtStart = heads.map { Marker($0) }
+    case .mistral:
+      markers = [Marker("[TOOL_CALLS]")]
+      (unopened, unopenedAtStart) = ([], [])
+    case .llama:
+      markers = [Marker("<|python_tag|>")]
+      (unopened, unopenedAtStart) = ([], [])
+    case .none, .harmony: (markers, unopened, unopenedAtStart) = ([], [], [])
+    }
+  }
+
+  /// Whether a reply may begin with calls as bare JSON, without what should open them.
+  static func mayBeBare(_ syntax: ToolCallFormat.Syntax) -> Bool {
+    switch syntax {
+    case .hermes, .glm, .qwenCoder, .mistral, .llama: true
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: false
+    }
+  }
+}

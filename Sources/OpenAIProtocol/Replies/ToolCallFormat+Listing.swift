@@ -1,0 +1,42 @@
+import JSON
+
+extension ToolCallFormat {
+  /// What a system message says of tools, for models whose template does not show them; nil where no form of calls is known.
+  ///
+  /// The order and headings are those that DeepSeek publishes for V3.1; the form of a call is each family's own.
+  package func listing(of tools: [ToolDefinition]) -> String? {
+    guard let call = forcedCall(tools: [ToolDefinition(name: "tool_name")]), let form = call.alternatives.first else {
+      return nil
+    }
+    let (open, close) = (call.envelope.open, call.envelope.close)
+    var lines = ["## Tools", "You have access to the following tools:", ""]
+    for tool in tools {
+      lines += ["### \(tool.name)"]
+      if let description = tool.description, !description.isEmpty { lines.append("Description: \(description)") }
+      lines += ["", "Parameters: \(tool.parameters.text())", ""]
+    }
+    lines += [
+      "IMPORTANT: to call a tool, write exactly this form, and nothing after it:",
+      open + form.prefix + "tool_arguments" + form.suffix + close, "", "Where:", "",
+      "- `tool_name` is the name of one of the tools",
+      "- `tool_arguments` is a JSON object that follows the tool's parameters",
+    ]
+    if call.allowsSeveral {
+      let several = form.prefix + "tool_arguments" + form.suffix
+      lines.append("- several calls are written one after the other: \(open + several + call.envelope.separator + several + close)")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension ToolDefinition {
+  /// The tool with everything that templates take for granted: those that print a description fail without one.
+  package var complete: JSONValue {
+    var function = json["function"]?.object ?? JSONObject()
+    if function["description"] == nil || function["description"] == .null { function["description"] = "" }
+    if function["parameters"] == nil || function["parameters"] == .null { function["parameters"] = parameters }
+    var tool = json.object ?? JSONObject()
+    tool["function"] = .object(function)
+    return .object(tool)
+  }
+}

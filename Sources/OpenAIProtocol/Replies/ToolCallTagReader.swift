@@ -1,0 +1,41 @@
+/// Reads what follows `<tool_call>`, in whichever of the three forms that stand there: models write each other's.
+struct ToolCallTagReader: CallReader {
+  private let syntax: ToolCallFormat.Syntax
+  private let tools: [ToolDefinition]
+  private let open = Marker("<tool_call>")
+  private let function = Marker("<function=")
+  /// What was taken, and would be content if no call followed.
+  private var raw: String
+  /// Set once the form is known.
+  private var reader: (any CallReader)?
+
+  init(_ syntax: ToolCallFormat.Syntax, tools: [ToolDefinition], raw: String) {
+    (self.syntax, self.tools, self.raw) = (syntax, tools, raw)
+  }
+
+  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+    while reader == nil {
+      raw += pending.takeWhitespace()
+      if pending.isEmpty, !atEnd { return .needsMore }
+      // The tag may come twice.
+      let (repeats, isFunction) = (pending.begins(with: open), pending.begins(with: function))
+      if !pending.isEmpty, repeats == .undecided || isFunction == .undecided, !atEnd { return .needsMore }
+      if repeats == .yes {
+        raw += pending.take(open.bytes.count)
+      } else {
+        reader = form(pending, isFunction: isFunction == .yes)
+      }
+    }
+    guard var current = reader else { return .failed }
+    reader = nil
+    defer { reader = current }
+    return current.read(&pending, atEnd: atEnd, into: &output)
+  }
+
+  private func form(_ pending: PendingText, isFunction: Bool) -> any CallReader {
+    if isFunction { return TaggedCallReader(.functions, tools: tools, raw: raw) }
+    let isObject = pending.isEmpty || Array("{[`".utf8).contains(pending[0])
+    if isObject || syntax == .hermes { return CallObjectsReader(isUnmarked: false, tools: tools, raw: raw) }
+    return TaggedCallReader(syntax == .glm ? .keys : .functions, tools: tools, raw: raw)
+  }
+}

@@ -1,0 +1,102 @@
+import JSON
+import TestSupport
+import Testing
+
+@testable import OpenAIProtocol
+
+@Suite struct MalformedReplyTests {
+  @Test(arguments: malformedReplies)
+  func aReplyThatIsSlightlyWrongMeansWhatItShouldHaveBeen(sample: ReplySample) {
+    let reply = reply(sample.events([sample.text]))
+    #expect(reply.reasoning == sample.reasoning)
+    #expect(reply.content.flatMap { $0.utf8.allSatisfy(isWhitespace) ? nil : $0 } == sample.content)
+    #expect(reply.toolCalls.map(\.name) == sample.calls.map(\.name))
+    #expect(reply.toolCalls.map(\.arguments) == sample.calls.map(\.arguments))
+  }
+
+  @Test(arguments: malformedReplies)
+  func whereItIsCutChangesNothing(sample: ReplySample) {
+    let whole = sample.events([sample.text])
+    for cut in 0...sample.text.unicodeScalars.count {
+      let pieces = sample.text.cut(cut)
+      #expect(sample.events(pieces) == whole, "cut after \(pieces[0].debugDescription)")
+    }
+    #expect(sample.events(sample.text.inScalars) == whole)
+  }
+
+  @Test(arguments: malformedReplies.filter { $0.calls.count == 2 })
+  func aReplyIsCompleteAfterAsManyCallsAsMayBe(sample: ReplySample) {
+    var sample = sample
+    sample.callLimit = 1
+    for pieces in [[sample.text], sample.text.inScalars] {
+      #expect(reply(sample.events(pieces)).toolCalls.map(\.arguments) == [sample.calls[0].arguments])
+    }
+  }
+
+  @Test func reasoningThatGoesOnKeepsItsSpace() {
+    let sample = ReplySample(
+      name: "", syntax: .hermes, text: " see.\n</think>\n\nHi", startsInReasoning: true, continuesReasoning: true)
+    let reply = reply(sample.events([sample.text]))
+    #expect(reply.reasoning == " see." && reply.content == "Hi")
+  }
+
+  @Test func kimisIdsAreItsOwnOrCounted() {
+    func ids(_ heads: [String]) -> [String] {
+      var parser = ReplyParser(
+        format: ToolCallFormat(syntax: .kimi), tools: lookupTools, earlierCalls: 3, identifiers: constantIdentifiers)
+      let calls = heads.map { "<|tool_call_begin|>\($0)<|tool_call_argument_begin|>{}<|tool_call_end|>" }
+      let text = "<|tool_calls_section_begin|>" + calls.joined() + "<|tool_calls_section_end|>"
+      return reply(parser.push(text) + parser.finish()).toolCalls.map(\.id)
+    }
+    #expect(ids(["functions.clock:7", "functions.lookup:8"]) == ["functions.clock:7", "functions.lookup:8"])
+    #expect(ids(["clock", "lookup"]) == ["functions.clock:3", "functions.lookup:4"])
+    #expect(ids(["functions.clock:0", "functions.clock:0"]) == ["functions.clock:0", "functions.clock:4"])
+  }
+
+  @Test func jsonProperComesOutOfTheMenderAsItWas() throws {
+    var random = SeededGenerator(3)
+    for _ in 0..<2000 {
+      let text = Self.object(depth: 4, using: &random)
+      var mender = JSONMender()
+      for byte in text.utf8 { mender.take(byte) }
+      #expect(mender.place == .ended && String(decoding: mender.takeOutput(), as: UTF8.self) == text)
+    }
+  }
+
+  @Test func whateverIsMendedIsJSON() throws {
+    var random = SeededGenerator(4)
+    for _ in 0..<2000 {
+      var bytes = Array(Self.object(depth: 3, using: &random).utf8)
+      for _ in 0..<Int.random(in: 1...3, using: &random) {
+        let at = Int.random(in: 1..<bytes.count, using: &random)
+        if Bool.random(using: &random) { bytes.remove(at: at) } else {
+          bytes.insert(Array("{}[],:\"' \n\\xT1".utf8).randomElement(using: &random) ?? 0, at: at)
+        }
+        if bytes.count < 2 { break }
+      }
+      var mender = JSONMender()
+      for byte in bytes where mender.place != .ended { mender.take(byte) }
+      mender.finish(closing: true)
+      let mended = String(decoding: mender.takeOutput(), as: UTF8.self)
+      // A name may come twice where an object's brace was lost.
+      let parsed = Result { try JSONValue(parsing: mended) }
+      let isRepeated = if case .failure(let error) = parsed { "\(error)".contains("twice") } else { false }
+      #expect(isRepeated || (try? parsed.get()) != nil, "\(String(decoding: bytes, as: UTF8.self)): \(mended)")
+    }
+  }
+
+  private static func object(depth: Int, using random: inout SeededGenerator) -> String {
+    let members = (0..<Int.random(in: 0...3, using: &random)).map { "\"k\($0)\"\(space(&random)):\(space(&random))" + value(depth: depth - 1, using: &random) }
+    return "{" + space(&random) + members.joined(separator: space(&random) + "," + space(&random)) + space(&random) + "}"
+  }
+
+  private static func value(depth: Int, using random: inout SeededGenerator) -> String {
+    let words = ["1", "-2.5e3", "true", "null", "\"\"", #""a\"b\\""#, #""x, 'y' {\u00e9}""#, "\"☂\"", "\"a: [b]\""]
+    guard depth > 0, Int.random(in: 0..<3, using: &random) > 0 else { return words.randomElement(using: &random) ?? "1" }
+    if Bool.random(using: &random) { return object(depth: depth, using: &random) }
+    let elements = (0..<Int.random(in: 0...3, using: &random)).map { _ in value(depth: depth - 1, using: &random) }
+    return "[" + elements.joined(separator: "," + space(&random)) + "]"
+  }
+
+  private static func space(_ random: inout SeededGenerator) -> String { ["", "", " ", "\n  "].randomElement(using: &random) ?? "" }
+}
