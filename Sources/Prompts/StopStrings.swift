@@ -1,16 +1,20 @@
-/// Watches a stream of text for strings that end it, holding back what may be the start of one.
+/// Watches a stream of text for strings that end it, holding back what may be the start of one. Text that is not shown, which
+/// special tokens have, counts too.
 package struct StopStrings: Sendable {
   private let strings: [[UInt8]]
   private var held: [UInt8] = []
   /// The string that was met, once one was.
   package private(set) var matched: String?
+  /// Which of the bytes held are shown.
+  private var isShown: [Bool] = []
 
   package init(_ strings: [String]) { self.strings = strings.filter { !$0.isEmpty }.map { Array($0.utf8) } }
 
   /// Text that can be shown, and whether a stop string was met; nothing after it is ever shown.
-  package mutating func push(_ text: String) -> (shown: String, isStopped: Bool) {
-    guard !strings.isEmpty else { return (text, false) }
+  package mutating func push(_ text: String, isHidden: Bool = false) -> (shown: String, isStopped: Bool) {
+    guard !strings.isEmpty else { return (isHidden ? "" : text, false) }
     held += text.utf8
+    isShown += Array(repeating: !isHidden, count: text.utf8.count)
     var first: Int?
     for string in strings {
       if let at = Self.firstIndex(of: string, in: held), at < first ?? .max {
@@ -18,8 +22,8 @@ package struct StopStrings: Sendable {
       }
     }
     if let first {
-      defer { held = [] }
-      return (String(decoding: held[..<first], as: UTF8.self), true)
+      defer { (held, isShown) = ([], []) }
+      return (shown(first), true)
     }
     // The longest tail that begins a stop string stays back.
     var keep = 0
@@ -30,15 +34,20 @@ package struct StopStrings: Sendable {
         break
       }
     }
-    let shown = String(decoding: held.dropLast(keep), as: UTF8.self)
+    let text = shown(held.count - keep)
+    isShown.removeFirst(held.count - keep)
     held.removeFirst(held.count - keep)
-    return (shown, false)
+    return (text, false)
   }
 
   /// What was held back, when no more text comes.
   package mutating func flush() -> String {
-    defer { held = [] }
-    return String(decoding: held, as: UTF8.self)
+    defer { (held, isShown) = ([], []) }
+    return shown(held.count)
+  }
+
+  private func shown(_ count: Int) -> String {
+    String(decoding: zip(held, isShown).prefix(count).filter(\.1).map(\.0), as: UTF8.self)
   }
 
   private static func firstIndex(of needle: [UInt8], in bytes: [UInt8]) -> Int? {

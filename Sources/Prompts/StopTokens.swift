@@ -1,16 +1,18 @@
 import Checkpoints
+import Tokenization
 
-/// The tokens that end a text, from `generation_config.json` or else `config.json`: one id or a list.
+/// The tokens that end a text: `eos_token_id` of `generation_config.json` and of `config.json`, one id or a list, and
+/// `eos_token` of `tokenizer_config.json`. Published folders leave one out in this file or that, so that all three count.
 package enum StopTokens {
-  package static func read(_ folder: CheckpointFolder) throws -> Set<Int32> {
+  /// `tokenizer`: the folder's, where it has one that can be used.
+  package static func read(_ folder: CheckpointFolder, tokenizer: Tokenizer?) throws -> Set<Int32> {
     let ids = 0...Int(Int32.max)
+    var tokens = try folder.settings().optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
     if let generation = folder.generationConfig {
       let reader = try ConfigReader(generation, path: folder.path + "/generation_config.json")
-      if let tokens = try reader.optionalInts("eos_token_id", in: ids, maxCount: 1024) {
-        return Set(tokens.map { Int32($0) })
-      }
+      tokens += try reader.optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
     }
-    let tokens = try folder.settings().optionalInts("eos_token_id", in: ids, maxCount: 1024)
-    return Set((tokens ?? []).map { Int32($0) })
+    if let tokenizer, let id = tokenizer.eosToken.flatMap({ tokenizer.id(of: $0) }) { tokens.append(id) }
+    return Set(tokens.map { Int32($0) })
   }
 }

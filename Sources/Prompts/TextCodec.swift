@@ -9,10 +9,15 @@ import Tokenization
 /// take time in proportion to the text, so that a thread which must not wait should have another one call.
 package final class TextCodec: Sendable {
   package let folder: String
+  /// A file whose template takes the place of the model's own.
+  private let templateFile: String?
   private let loaded = Mutex<Tokenizer?>(nil)
-  private let template = Mutex<ChatTemplate?>(nil)
+  private let templates = Mutex<[String: ChatTemplate]>([:])
+  private let givenTemplate = Mutex<String?>(nil)
 
-  package init(folder: String) { self.folder = folder }
+  package init(folder: String, templateFile: String? = nil) {
+    (self.folder, self.templateFile) = (folder, templateFile)
+  }
 
   package func tokenizer() throws -> Tokenizer {
     try loaded.withLock { loaded in
@@ -32,14 +37,31 @@ package final class TextCodec: Sendable {
     try tokenizer().encode(text, addSpecialTokens: addSpecialTokens)
   }
 
-  /// The parsed chat template.
-  package func chatTemplate() throws -> ChatTemplate {
-    let source = try tokenizer().chatTemplate
-    return try template.withLock { template in
-      if let template { return template }
-      guard let source else { throw TextCodecError.noChatTemplate(folder: folder) }
-      let parsed = try ChatTemplate(source)
-      template = parsed
+  /// The chat template's source: the given file's, or the model's own, which may have another for tools. Nil for none.
+  package func templateSource(forTools: Bool = false) throws -> String? {
+    if let templateFile {
+      return try givenTemplate.withLock { given in
+        if let given { return given }
+        do { given = try Tokenizer.template(templateFile) } catch { throw TextCodecError.templateFile("\(error)") }
+        return given
+      }
+    }
+    let tokenizer = try tokenizer()
+    return forTools ? tokenizer.toolTemplate ?? tokenizer.chatTemplate : tokenizer.chatTemplate
+  }
+
+  /// The parsed chat template; conversations with tools may have one of their own.
+  package func chatTemplate(forTools: Bool = false) throws -> ChatTemplate {
+    guard let source = try templateSource(forTools: forTools) else {
+      throw TextCodecError.noChatTemplate(folder: folder)
+    }
+    return try templates.withLock { templates in
+      if let template = templates[source] { return template }
+      let parsed: ChatTemplate
+      do { parsed = try ChatTemplate(source) } catch where templateFile != nil {
+        throw TextCodecError.templateFile("\(templateFile ?? ""): \(error)")
+      }
+      templates[source] = parsed
       return parsed
     }
   }
@@ -49,9 +71,17 @@ package final class TextCodec: Sendable {
     _ messages: [JSONValue], tools: JSONValue? = nil, addGenerationPrompt: Bool, extra: JSONObject = JSONObject()
   ) throws -> String {
     let tokenizer = try tokenizer()
-    return try chatTemplate().render(
-      messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, bosToken: tokenizer.bosToken,
-      eosToken: tokenizer.eosToken, extra: extra)
+    let hasTools = tools?.array.map { !$0.isEmpty } ?? false
+    let template = try chatTemplate(forTools: hasTools)
+    func render(_ tools: JSONValue?) throws -> String {
+      try template.render(
+        messages: messages, tools: tools, addGenerationPrompt: addGenerationPrompt, bosToken: tokenizer.bosToken,
+        eosToken: tokenizer.eosToken, extra: extra)
+    }
+    let text = try render(tools)
+    // The model must not be asked to call what it was never told of.
+    if hasTools, try render(nil) == text { throw TextCodecError.toolsNotShown }
+    return text
   }
 
   /// Ids of a conversation; the template itself writes the special tokens.

@@ -76,6 +76,7 @@ final class GrammarCompiler {
     }
     switch grammar {
     case .text(let text): try add(text, to: &builder, from: from, end: end)
+    case .until(let text): try addText(until: Array(text.utf8), to: &builder, from: from, end: end)
     case .json(let schema):
       let rule = try SchemaCompiler(schema, in: self).compile()
       builder.addCall(rule, from: from, to: end)
@@ -131,6 +132,47 @@ final class GrammarCompiler {
         builder.addCall(rule, from: separated, to: at)
       }
     }
+  }
+
+  /// Adds any bytes up to the end of the first `close` among them (Knuth, Morris, Pratt), which may be a special token.
+  private func addText(
+    until close: [UInt8], to builder: inout RuleBuilder, from: Int32, end: Int32
+  ) throws(StructuredOutputError) {
+    guard !close.isEmpty else { return builder.addEmpty(from: from, to: end) }
+    try budget.spend(300 * close.count)
+    var states = close.indices.map { _ in builder.makeState() }
+    states.append(end)
+    builder.addEmpty(from: from, to: states[0])
+    // Where a byte leads that does not go on: as from the longest end of what was read that begins `close`, too.
+    var fallback = [Int](repeating: 0, count: 256)
+    for (position, byte) in close.enumerated() {
+      var low = 0
+      while low < 256 {
+        let target = low == Int(byte) ? position + 1 : fallback[low]
+        var high = low
+        while high < 255, high + 1 != Int(byte), low != Int(byte), fallback[high + 1] == target { high += 1 }
+        builder.addBytes(UInt8(low)...UInt8(high), from: states[position], to: states[target])
+        low = high + 1
+      }
+      for (id, token) in vocabulary.specials where token.elementsEqual(close) {
+        builder.addToken(id, from: states[position], to: end)
+      }
+      fallback = Self.fallback(close, position)
+    }
+  }
+
+  /// Where each byte leads after the first `position` + 1 bytes of `close`, if it is not the next of them.
+  private static func fallback(_ close: [UInt8], _ position: Int) -> [Int] {
+    var next = [Int](repeating: 0, count: 256)
+    for byte in 0..<256 {
+      let read = Array(close[...position]) + [UInt8(byte)]
+      for length in stride(from: min(position + 1, close.count - 1), through: 1, by: -1)
+      where read.suffix(length).elementsEqual(close.prefix(length)) {
+        next[byte] = length
+        break
+      }
+    }
+    return next
   }
 
   /// Adds a text, with edges for the special tokens that lie in it as a whole.

@@ -4,6 +4,8 @@ import JSON
 package indirect enum OutputGrammar: Sendable, Equatable {
   /// Exactly these bytes; a special token whose whole text lies here may be used for it.
   case text(String)
+  /// Any text up to the first place where this one stands, and this one.
+  case until(String)
   /// JSON that validates against this schema; `true` and `{}` admit any JSON value.
   case json(JSONValue)
   /// Any JSON object.
@@ -27,6 +29,7 @@ extension OutputGrammar {
   package var json: JSONValue {
     switch self {
     case .text(let text): ["type": "text", "text": .string(text)]
+    case .until(let text): ["type": "until", "text": .string(text)]
     case .json(let schema): ["type": "json", "schema": schema]
     case .jsonObject: ["type": "json_object"]
     case .sequence(let items): ["type": "sequence", "items": .array(items.map(\.json))]
@@ -49,6 +52,9 @@ extension OutputGrammar {
     case "text":
       guard let text = json["text"]?.string else { throw failure("has no \"text\"") }
       return .text(text)
+    case "until":
+      guard let text = json["text"]?.string, !text.isEmpty else { throw failure("has no \"text\"") }
+      return .until(text)
     case "json":
       guard let schema = json["schema"] else { throw failure("has no \"schema\"") }
       return .json(schema)

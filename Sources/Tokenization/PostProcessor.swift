@@ -15,6 +15,12 @@ struct PostProcessor: Sendable {
     try read(field, depth: 0, idLimit: idLimit, templateCount: &templateCount)
   }
 
+  /// Whether it puts this token before a text.
+  func addsBefore(_ id: Int?) -> Bool {
+    for case .special(let ids) in pieces.prefix(while: { $0 != .text }) where id.map(ids.contains) ?? false { return true }
+    return false
+  }
+
   func apply(to ids: [Int], addSpecialTokens: Bool) -> [Int] {
     if pieces == [.text] { return ids }
     var result: [Int] = []

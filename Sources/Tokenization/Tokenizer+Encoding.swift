@@ -1,5 +1,6 @@
 extension Tokenizer {
-  /// The token ids of `text`; with `addSpecialTokens` also those the post-processor puts around it.
+  /// The token ids of `text`; with `addSpecialTokens` also those the post-processor puts around it, and the one that
+  /// `add_bos_token` puts before it.
   ///
   /// Throws when splitting the text costs too much (a hostile pattern or text), or for a character that needs an
   /// unknown token the vocabulary lacks.
@@ -25,7 +26,10 @@ extension Tokenizer {
         }
       }
     }
-    return postProcessor.apply(to: ids, addSpecialTokens: addSpecialTokens)
+    let processed = postProcessor.apply(to: ids, addSpecialTokens: addSpecialTokens)
+    // A text that begins with the token already has it.
+    guard addSpecialTokens, let addedStart, processed.first != addedStart else { return processed }
+    return [addedStart] + processed
   }
 
   private func encode(

@@ -6,21 +6,26 @@ extension Tokenizer {
   static let configByteLimit = 16 << 20
   static let templateByteLimit = 4 << 20
 
-  /// Reads `tokenizer.json` in `folder` and, when they are there, `tokenizer_config.json` and `chat_template.jinja`.
+  /// Reads `tokenizer.json` in `folder` and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
+  /// `additional_chat_templates/tool_use.jinja`.
   package convenience init(folder: String) throws(TokenizerError) {
     let path = folder.hasSuffix("/") || folder.isEmpty ? folder : folder + "/"
     let tokenizer = try Self.readJSON(path + "tokenizer.json", limit: Self.tokenizerByteLimit)
     let config = try Self.readIfPresent(path + "tokenizer_config.json") { (path) throws(TokenizerError) in
       try Self.readJSON(path, limit: Self.configByteLimit)
     }
-    let template = try Self.readIfPresent(path + "chat_template.jinja") { (path) throws(TokenizerError) in
-      let bytes = try Self.read(path, limit: Self.templateByteLimit)
-      guard let text = String(validating: bytes, as: UTF8.self) else {
-        throw .unreadableFile(path: path, reason: "it is not UTF-8")
-      }
-      return text
+    let template = try Self.readIfPresent(path + "chat_template.jinja", Self.template)
+    let toolTemplate = try Self.readIfPresent(path + "additional_chat_templates/tool_use.jinja", Self.template)
+    try self.init(json: tokenizer, config: config, chatTemplate: template, toolTemplate: toolTemplate)
+  }
+
+  /// The text of a file with a chat template.
+  package static func template(_ path: String) throws(TokenizerError) -> String {
+    let bytes = try read(path, limit: templateByteLimit)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw .unreadableFile(path: path, reason: "it is not UTF-8")
     }
-    try self.init(json: tokenizer, config: config, chatTemplate: template)
+    return text
   }
 
   private static func readIfPresent<Content>(

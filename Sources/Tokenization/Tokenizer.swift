@@ -24,10 +24,16 @@ package final class Tokenizer: Sendable {
   package let eosToken: String?
   /// The chat template's source (Jinja), of several the one named "default".
   package let chatTemplate: String?
+  /// The one named "tool_use", for conversations with tools; nil where there is none.
+  package let toolTemplate: String?
+  /// Goes before a text where special tokens are asked for and the post-processor adds none: `add_bos_token`.
+  let addedStart: Int?
 
-  /// Builds the tokenizer of a `tokenizer.json`, with the `tokenizer_config.json` beside it, if any, and the text of
-  /// a `chat_template.jinja`, which takes precedence over the configuration's.
-  package init(json: JSONValue, config: JSONValue?, chatTemplate: String? = nil) throws(TokenizerError) {
+  /// Builds the tokenizer of a `tokenizer.json`, with the `tokenizer_config.json` beside it, if any, and the texts of
+  /// `chat_template.jinja` and `additional_chat_templates/tool_use.jinja`, which take precedence over the configuration's.
+  package init(
+    json: JSONValue, config: JSONValue?, chatTemplate: String? = nil, toolTemplate: String? = nil
+  ) throws(TokenizerError) {
     let root = TokenizerField(value: json, path: "tokenizer.json")
     guard json.object != nil else { throw root.failure(expected: "an object") }
     let version = root["version"]
@@ -50,8 +56,14 @@ package final class Tokenizer: Sendable {
     if config != nil, config?.object == nil { throw settings.failure(expected: "an object") }
     bosToken = try Self.namedToken(settings["bos_token"])
     eosToken = try Self.namedToken(settings["eos_token"])
-    let configured = try Self.chatTemplate(settings["chat_template"])
-    self.chatTemplate = chatTemplate ?? configured
+    let configured = try Self.chatTemplates(settings["chat_template"])
+    self.chatTemplate = chatTemplate ?? configured.first
+    self.toolTemplate = toolTemplate ?? (chatTemplate == nil ? configured.forTools : nil)
+    var start: Int?
+    if settings["add_bos_token"].value?.bool == true, let bosToken {
+      start = addedIDs[JSON.ExactString(bosToken)] ?? model.tokens.id(of: bosToken)
+    }
+    addedStart = postProcessor.addsBefore(start) ? nil : start
   }
 
   /// The token's text; nil for an id without a token.
@@ -71,12 +83,17 @@ package final class Tokenizer: Sendable {
     return field.value?.object == nil ? try field.string() : try field["content"].string()
   }
 
-  private static func chatTemplate(_ field: TokenizerField) throws(TokenizerError) -> String? {
-    guard field.value?.array != nil else { return try field.optionalString() }
+  private static func chatTemplates(
+    _ field: TokenizerField
+  ) throws(TokenizerError) -> (first: String?, forTools: String?) {
+    guard field.value?.array != nil else { return (try field.optionalString(), nil) }
     let templates = try field.elements(atMost: 64)
-    for template in templates where try template["name"].string() == "default" {
-      return try template["template"].string()
+    func template(_ name: String) throws(TokenizerError) -> String? {
+      for template in templates where try template["name"].string() == name { return try template["template"].string() }
+      return nil
     }
-    return try templates.first?["template"].string()
+    var first = try template("default")
+    if first == nil { first = try templates.first?["template"].string() }
+    return (first, try template("tool_use"))
   }
 }

@@ -103,14 +103,21 @@ import Testing
     }
   }
 
-  @Test func openedReasoningIsClosedBeforeAConstrainedAnswer() async throws {
+  @Test func reasoningMayComeBeforeAConstrainedAnswer() async throws {
     let engine = TestModel.reasoning.engine(answering: "</think>\n\n{}")
     try await TestServer.run(engine, model: .reasoning) { server in
       let reply = try await server.chat(["response_format": ["type": "json_object"]])
       #expect(reply.json["choices"]?.array?[0]["message"]?["content"] == "{}")
       #expect(
         engine.submitted.last?.grammar == [
-          "type": "sequence", "items": [["type": "text", "text": "</think>\n\n"], ["type": "json_object"]],
+          "type": "sequence",
+          "items": [
+            ["type": "until", "text": "</think>"],
+            [
+              "type": "repeated", "item": ["type": "text", "text": "\n"], "separator": "", "at_least": 0, "at_most": 2,
+            ],
+            ["type": "json_object"],
+          ],
         ])
     }
   }

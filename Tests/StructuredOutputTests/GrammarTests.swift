@@ -20,6 +20,14 @@ import Testing
     for text in refused { #expect(!trial.accepts(text), "\(text)") }
   }
 
+  @Test func textGoesToTheFirstPlaceOfItsEnd() throws {
+    let trial = try Trial(.sequence([.until("aab"), .choice([.text("x"), .text("")])]))
+    for text in ["aab", "aabx", "aaaabx", "ab aa b\n☂ aab"] { #expect(trial.accepts(text), "\(text)") }
+    for text in ["", "aa", "aabaab", "x", "abx"] { #expect(!trial.accepts(text), "\(text)") }
+    let either = try Trial(.choice([.sequence([.until("]"), .text("y")]), .text("x")]))
+    #expect(either.accepts("x") && either.accepts("z]y") && !either.accepts("zx"))
+  }
+
   @Test func whatMayBeEmptyMayBeRepeated() throws {
     let trial = try Trial(.repeated(.repeated(.text("a"), separator: "", atLeast: 0, atMost: nil), separator: "", atLeast: 0, atMost: nil))
     for text in ["", "a", "aaaa"] { #expect(trial.accepts(text)) }

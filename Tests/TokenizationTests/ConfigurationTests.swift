@@ -27,12 +27,29 @@ struct ConfigurationTests {
     let named: JSONValue = [["name": "tool_use", "template": "T"], ["name": "default", "template": "D"]]
     #expect(try tokenizer(["chat_template": named]).chatTemplate == "D")
     #expect(try tokenizer(["chat_template": [["name": "rag", "template": "R"]]]).chatTemplate == "R")
+    #expect(try tokenizer(["chat_template": named]).toolTemplate == "T")
+    #expect(try tokenizer(["chat_template": named], template: "B").toolTemplate == nil)
+    #expect(try tokenizer(["chat_template": "A"]).toolTemplate == nil)
   }
 
-  @Test func theBeginningOfSequenceFollowsThePostProcessorAlone() throws {
-    // transformers drops add_bos_token when tokenizer.json is there; V2's asks for one and gets none.
+  @Test func theBeginningOfSequenceIsAddedWhereTheConfigurationSaysSo() throws {
+    func ids(_ flag: JSONValue, text: String = "a", postProcessor: JSONValue = .null) throws -> [Int] {
+      let json = SmallTokenizer.json(
+        vocab: ["a"], added: [SmallTokenizer.added("<s>", id: 1, special: true)], postProcessor: postProcessor)
+      return try Tokenizer(json: json, config: ["bos_token": "<s>", "add_bos_token": flag])
+        .encode(text, addSpecialTokens: true)
+    }
+    #expect(try ids(true) == [1, 0])
+    #expect(try ids(false) == [0] && ids(.null) == [0])
+    #expect(try ids(true, text: "<s>a") == [1, 0], "a text that has it gets no second")
+    let template: JSONValue = [
+      "type": "TemplateProcessing", "single": [["SpecialToken": ["id": "<s>"]], ["Sequence": ["id": "A"]]],
+      "special_tokens": ["<s>": ["id": "<s>", "ids": [1]]],
+    ]
+    #expect(try ids(true, postProcessor: template) == [1, 0], "the post-processor has added it")
     let tokenizer = try Fixtures.deepseekV2.get()
-    #expect(try tokenizer.encode("a", addSpecialTokens: true) == [64])
+    #expect(try tokenizer.encode("a", addSpecialTokens: true) == [100_000, 64])
+    #expect(try tokenizer.encode("a", addSpecialTokens: false) == [64])
     #expect(tokenizer.bosToken == "<｜begin▁of▁sentence｜>")
     #expect(try #require(tokenizer.chatTemplate).contains("bos_token"))
   }

@@ -26,7 +26,9 @@ struct ChatChoice: GeneratedChoice {
     (self.index, self.text, stopTokens) = (index, text, plan.stopTokens)
     stream = TextStream(text, markers: Set(plan.format.markers), stops: plan.stops)
     parser = ReplyParser(
-      format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning, identifiers: identifiers)
+      format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning,
+      continuesReasoning: plan.request.continuesFinalMessage, callLimit: plan.callLimit,
+      earlierCalls: plan.request.messages.callCount, identifiers: identifiers)
     isReasoning = plan.startsInReasoning
     closing = plan.format.reasoningTags.map { StopStrings([$0.close]) }
   }
@@ -44,8 +46,11 @@ struct ChatChoice: GeneratedChoice {
     let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
     var events = piece.text.isEmpty ? [] : parser.push(piece.text)
     if let finish = piece.finish {
-      events += parser.finish()
+      events += parser.finish(isCutOff: finish != .stop)
       self.finish = finish == .stop && parser.hasToolCalls ? .toolCalls : finish
+    } else if parser.isComplete {
+      // As many calls as may be: what the model would go on with is not wanted.
+      finish = .toolCalls
     }
     if !events.isEmpty {
       if events.contains(where: \.isContent) { contentLogprobs += undecidedLogprobs }

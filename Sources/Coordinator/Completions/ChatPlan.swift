@@ -12,6 +12,8 @@ struct ChatPlan: Sendable {
   let tools: [ToolDefinition]
   let prompt: [Int32]
   let startsInReasoning: Bool
+  /// Calls of a reply, at most.
+  let callLimit: Int
   let stopTokens: Set<Int32>
   let stops: StopStrings
   let grammar: JSONValue?
@@ -21,8 +23,9 @@ struct ChatPlan: Sendable {
   init(_ request: ChatCompletionRequest, text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) {
     self.request = request
     stops = StopStrings(request.stop)
-    format = text.format(family: facts.family)
     tools = request.toolChoice == .none ? [] : request.tools
+    format = text.format(family: facts.family, hasTools: !tools.isEmpty)
+    callLimit = request.allowsParallelToolCalls ? .max : 1
     if !tools.isEmpty, !format.supportsTools {
       throw .invalidRequest(
         "this model's chat template shows no form of calling functions", param: "tools", code: "unsupported_parameter")
@@ -33,14 +36,24 @@ struct ChatPlan: Sendable {
       family: facts.family)
     // The template writes the special tokens itself.
     prompt = try text.encode(rendered, addSpecialTokens: false).map { Int32($0) }
-    startsInReasoning = format.opensReasoning(prompt: rendered)
-    stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
+    let continued = request.continuesFinalMessage ? request.messages.last?.content : nil
+    startsInReasoning = continued.map(format.leavesReasoningOpen) ?? format.opensReasoning(prompt: rendered)
+    stopTokens = (request.ignoresEndOfText ? [] : text.chatStopTokens(format))
+      .union(request.stopTokens.map { Int32($0) })
     maxNewTokens = try TokenRoom(
       promptCount: prompt.count, contextLength: contextLength, modelLength: facts.maximumPositions,
       param: request.promptName
     ).maxNewTokens(asked: request.maxTokens, mustFit: request.maxTokensMustFit)
-    let grammar = try OutputGrammar.of(request, tools: tools, format: format, startsInReasoning: startsInReasoning)
-    try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
+    let reasoning: ReasoningPlace =
+      startsInReasoning ? .open : format.closesReasoning(prompt: rendered) ? .closed : .possible
+    let grammar = try OutputGrammar.of(request, tools: tools, format: format, reasoning: reasoning)
+    do throws(APIError) {
+      try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
+    } catch {
+      // A grammar has many schemas: whose is it?
+      try OutputGrammar.checkEach(tools, in: request, text: text, facts: facts)
+      throw error
+    }
     self.grammar = grammar?.json
   }
 

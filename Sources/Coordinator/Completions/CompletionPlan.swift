@@ -74,7 +74,7 @@ struct CompletionPlan: Sendable {
       }
     }
     self.prompts = prompts
-    stopTokens = request.ignoresEndOfText ? [] : text.stopTokens
+    stopTokens = (request.ignoresEndOfText ? [] : text.stopTokens).union(request.stopTokens.map { Int32($0) })
     let grammar = OutputGrammar.of(request.responseFormat)
     try grammar?.check(text: text, facts: facts, param: "response_format")
     self.grammar = grammar?.json

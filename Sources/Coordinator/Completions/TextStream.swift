@@ -34,7 +34,12 @@ struct TextStream: Sendable {
   mutating func push(_ token: Int32, finish: Serving.FinishReason?, isEnd: Bool) -> Piece {
     let decoded = decode(Int(token), isEnd: isEnd)
     let width = decoded.unicodeScalars.count
-    let (shown, isStopped) = stops.push(decoded)
+    var (shown, isStopped) = stops.push(decoded)
+    // A special token's text is not shown, but may be waited for.
+    if !isStopped, decoded.isEmpty, text.tokenizer.isSpecial(Int(token)), let form = text.tokenizer.token(Int(token)) {
+      let hidden = stops.push(form, isHidden: true)
+      (shown, isStopped) = (shown + hidden.shown, hidden.isStopped)
+    }
     if isStopped { return Piece(text: shown, finish: .stop, width: width) }
     guard let finish else { return Piece(text: shown, finish: nil, width: width) }
     // Bytes of a character that never became whole.

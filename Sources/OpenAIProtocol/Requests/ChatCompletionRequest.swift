@@ -9,6 +9,8 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   /// Most tokens to generate; nil is up to the context's end.
   package var maxTokens: Int?
   package var stop: [String]
+  /// `stop_token_ids`.
+  package var stopTokens: [Int]
   /// How many replies: `n`.
   package var choiceCount: Int
   package var wantsLogprobs: Bool
@@ -43,6 +45,7 @@ package struct ChatCompletionRequest: Sendable, Equatable {
     sampling = try SamplingOptions(reader, defaults: defaults, limits: limits)
     maxTokens = try Self.maxTokens(reader)
     stop = try stopTexts(reader, limits: limits)
+    stopTokens = try stopTokenIDs(reader, limits: limits)
     choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1
     wantsLogprobs = try reader.bool("logprobs") ?? false
     topLogprobs = try reader.integer("top_logprobs", in: 0...limits.topLogprobCount) ?? 0

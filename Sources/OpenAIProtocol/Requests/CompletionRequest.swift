@@ -17,6 +17,8 @@ package struct CompletionRequest: Sendable, Equatable {
   /// The request says how many; otherwise it takes what fits.
   package var isMaxTokensGiven: Bool
   package var stop: [String]
+  /// `stop_token_ids`.
+  package var stopTokens: [Int]
   /// How many continuations of each prompt: `n`.
   package var choiceCount: Int
   /// The prompt comes before its continuation in the text.
@@ -45,6 +47,7 @@ package struct CompletionRequest: Sendable, Equatable {
     let asked = try reader.integer("max_tokens", in: (echoes ? 0 : 1)...Int.max)
     (maxTokens, isMaxTokensGiven) = (asked ?? Self.defaultMaxTokens, asked != nil)
     stop = try stopTexts(reader, limits: limits)
+    stopTokens = try stopTokenIDs(reader, limits: limits)
     choiceCount = try reader.integer("n", in: 1...limits.choiceCount) ?? 1
     guard prompts.count <= limits.promptCount / choiceCount || choiceCount == 1 else {
       throw .outOfRange(

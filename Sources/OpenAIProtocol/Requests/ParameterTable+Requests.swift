@@ -9,7 +9,7 @@ extension ParameterTable {
   ]
 
   private static let sampling: Set<String> = [
-    "model", "temperature", "top_p", "top_k", "min_p", "stop", "seed", "n", "max_tokens", "presence_penalty",
+    "model", "temperature", "top_p", "top_k", "min_p", "stop", "stop_token_ids", "seed", "n", "max_tokens", "presence_penalty",
     "frequency_penalty", "repetition_penalty", "logit_bias", "logprobs", "stream", "stream_options", "ignore_eos",
     "response_format",
   ]
@@ -24,7 +24,7 @@ extension ParameterTable {
     "use_beam_search": "tokens are sampled", "length_penalty": "it belongs to beam search",
     "early_stopping": "it belongs to beam search",
     "min_tokens": "use 'ignore_eos' and 'max_tokens' for outputs of a fixed length",
-    "stop_token_ids": "use 'stop'", "bad_words": "use 'logit_bias'", "allowed_token_ids": "use 'logit_bias'",
+    "bad_words": "use 'logit_bias'", "allowed_token_ids": "use 'logit_bias'",
     "prompt_logprobs": "use /v1/completions with 'echo' and 'logprobs'",
     "truncate_prompt_tokens": "shorten the prompt before sending it",
     "skip_special_tokens": "special tokens are never shown", "prompt_embeds": "prompts are text or token ids",

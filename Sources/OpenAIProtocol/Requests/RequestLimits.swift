@@ -9,6 +9,7 @@ package struct RequestLimits: Sendable, Equatable {
   package var choiceCount = 128
   package var stopCount = 16
   package var stopByteCount = 4096
+  package var stopTokenCount = 1024
   package var topLogprobCount = 20
   package var toolCount = 512
   package var logitBiasCount = 4096

@@ -75,6 +75,20 @@ func stopTexts(
   return texts
 }
 
+/// The tokens at which generation stops, beside those that end every text.
+func stopTokenIDs(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [Int] {
+  let values = try reader.array("stop_token_ids") ?? []
+  guard values.count <= limits.stopTokenCount else {
+    throw .outOfRange(
+      "stop_token_ids", expected: "an array of at most \(limits.stopTokenCount) token ids", found: "\(values.count)")
+  }
+  var ids: [Int] = []
+  for (i, value) in values.enumerated() {
+    ids.append(try RequestReader.integer(value, path: "stop_token_ids[\(i)]", in: 0...(limits.vocabularySize ?? 1 << 31) - 1))
+  }
+  return ids
+}
+
 private func stopText(_ text: String, path: String, limits: RequestLimits) throws(APIError) -> String {
   guard !text.isEmpty else { throw .outOfRange(path, expected: "text that is not empty", found: "empty") }
   let count = text.utf8.count

@@ -30,6 +30,8 @@ struct Generate: ParsableCommand {
   @Flag(help: "Take prompts as a user's message and lay them out with the model's chat template.")
   var chat = false
 
+  @OptionGroup var template: TemplateOptions
+
   @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens to add to a prompt.", valueName: "n"))
   var maxNewTokens = 128
 
@@ -40,6 +42,9 @@ struct Generate: ParsableCommand {
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp("End the text before this string; may be given several times.", valueName: "text"))
   var stop: [String] = []
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("End the text at these tokens, too.", valueName: "1,2,3"))
+  var stopTokenIds: String?
 
   @Flag(help: "Go on after an end-of-sequence token.")
   var ignoreEos = false
@@ -60,11 +65,15 @@ struct Generate: ParsableCommand {
   func run() throws {
     try withRanks(reports.terms) { communicator in
       var requests: [GenerationRequest] = []
-      let codec = TextCodec(folder: try agree(on: communicator) { try model.folder() })
+      let codec = try agree(on: communicator) {
+        // The others' hosts need not have the file.
+        communicator.isRoot ? try template.codec(folder: try model.folder()) : TextCodec(folder: try model.folder())
+      }
       let session = try model.open(communicator) { folder, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
-        let stopTokens = ignoreEos ? [] : try StopTokens.read(folder)
+        var stopTokens = ignoreEos ? [] : try StopTokens.read(folder, tokenizer: codec.optionalTokenizer)
+        stopTokens.formUnion(try InputText.ids(stopTokenIds ?? "").compactMap { Int32(exactly: $0) })
         let parameters = try sampling.parameters(folder)
         requests = try prompts(codec).enumerated().map { index, ids in
           let request = GenerationRequest(

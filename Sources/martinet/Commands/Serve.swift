@@ -80,7 +80,9 @@ struct Serve: ParsableCommand {
         guard communicator.isRoot else { return }
         try reports.check()
         let folder = try model.folder()
-        let started = makeEngine(TextCodec(folder: folder), try StopTokens.read(try CheckpointFolder(path: folder)))
+        let codec = TextCodec(folder: folder)
+        let stopTokens = try StopTokens.read(try CheckpointFolder(path: folder), tokenizer: codec.optionalTokenizer)
+        let started = makeEngine(codec, stopTokens)
         link = EngineLink(engine: started, input: 0, output: output)
         try link?.start()
         engine = started

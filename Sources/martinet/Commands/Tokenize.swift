@@ -26,6 +26,8 @@ struct Tokenize: ParsableCommand {
   @Option(help: ArgumentHelp("A JSON array of messages, laid out with the chat template.", valueName: "file"))
   var messages: String?
 
+  @OptionGroup var template: TemplateOptions
+
   @Flag(help: "End a conversation where the model is to answer.")
   var addGenerationPrompt = false
 
@@ -61,7 +63,7 @@ struct Tokenize: ParsableCommand {
   private func answer() throws {
     var options = ModelOptions()
     options.model = model
-    let codec = TextCodec(folder: try options.folder())
+    let codec = try template.codec(folder: try options.folder())
     if let text { return try show(encoded: text, codec) }
     if let ids { return try show(decoded: try InputText.ids(ids), codec) }
     if let messages { return try show(conversation: messages, codec) }

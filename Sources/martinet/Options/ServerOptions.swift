@@ -16,6 +16,8 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .singleValue, help: ArgumentHelp("Name of the model in requests; may be given several times. (default: the folder's name)", valueName: "name"))
   var servedModelName: [String] = []
 
+  @OptionGroup var template: TemplateOptions
+
   @Option(help: ArgumentHelp("File with API keys, one a line; requests then need one of them.", valueName: "file"))
   var apiKeyFile: String?
 
@@ -57,9 +59,10 @@ struct ServerOptions: ParsableArguments {
   func configuration(folder: String) throws -> CoordinatorConfiguration {
     let checkpoint = try CheckpointFolder(path: folder)
     let name = ModelLocation.displayName(checkpoint.path)
+    let codec = try template.codec(folder: folder)
     var configuration = CoordinatorConfiguration(
-      modelNames: servedModelName.isEmpty ? [name] : servedModelName, codec: TextCodec(folder: folder),
-      stopTokens: try StopTokens.read(checkpoint))
+      modelNames: servedModelName.isEmpty ? [name] : servedModelName, codec: codec,
+      stopTokens: try StopTokens.read(checkpoint, tokenizer: codec.optionalTokenizer))
     configuration.host = host
     configuration.port = port
     configuration.sampling = try sampling.options(checkpoint)

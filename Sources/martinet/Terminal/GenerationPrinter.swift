@@ -26,6 +26,7 @@ final class GenerationPrinter {
 
   private let requests: [GenerationRequest]
   private let json: Bool
+  private let tokenizer: Tokenizer?
   private var outputs: [Output] = []
   private var indices: [SequenceID: Int] = [:]
   private var nextToPrint = 0
@@ -35,8 +36,8 @@ final class GenerationPrinter {
     self.requests = requests
     self.json = json
     // Without a usable tokenizer, ids are printed.
-    let tokenizer = codec.optionalTokenizer
-    outputs = requests.map {
+    tokenizer = codec.optionalTokenizer
+    outputs = requests.map { [tokenizer] in
       Output(
         prompt: $0.prompt, decoder: tokenizer?.makeStreamingDecoder(skipSpecialTokens: true), stops: StopStrings(stop))
     }
@@ -77,6 +78,11 @@ final class GenerationPrinter {
       if finish != nil { piece += (try? output.decoder?.finish()) ?? "" }
     }
     var (shown, isStopped) = output.stops.push(piece)
+    // A special token's text is not shown, but may be what the text is to stop at.
+    if !isStopped, let tokenizer, tokenizer.isSpecial(Int(token)), let form = tokenizer.token(Int(token)) {
+      let hidden = output.stops.push(form, isHidden: true)
+      (shown, isStopped) = (shown + hidden.shown, hidden.isStopped)
+    }
     if isStopped {
       if finish == nil { loop.cancel(id) }
       output.finish = .stop

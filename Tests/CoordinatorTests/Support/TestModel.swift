@@ -24,6 +24,13 @@ struct TestModel: Sendable {
       {% if greeting %}{{ greeting }}{% endif %}
       """,
     special: ["<tool_call>", "</tool_call>"])
+  /// The template writes calls, and shows no tools.
+  static let silent = TestModel(
+    template: """
+      {{ bos_token }}{% for m in messages %}{{ m['role'] }}:{{ m['content'] }}\
+      {% if m.tool_calls %}<tool_call>{{ m.tool_calls[0].function.arguments | tojson }}{% endif %}{% endfor %}
+      """,
+    special: ["<tool_call>", "</tool_call>"])
   /// The template refuses what does not begin with a user's message.
   static let strict = TestModel(
     template: """
