@@ -66,7 +66,7 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   /// A conversation that another endpoint's request holds: one reply, of which nothing else is asked.
   init(model: String?, messages: [ChatMessage], sampling: SamplingOptions) {
     (self.model, self.messages, self.sampling) = (model, messages, sampling)
-    (maxTokens, stop, choiceCount) = (nil, [], 1)
+    (maxTokens, stop, stopTokens, choiceCount) = (nil, [], [], 1)
     (wantsLogprobs, topLogprobs, stream) = (false, 0, nil)
     (responseFormat, tools, toolChoice, allowsParallelToolCalls) = (.text, [], .none, true)
     (ignoresEndOfText, templateVariables) = (false, JSONObject())
