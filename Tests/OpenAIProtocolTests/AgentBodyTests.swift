@@ -74,6 +74,15 @@ import Testing
     #expect(response.chat.ignoresEndOfText && response.chat.maxTokens == 8)
   }
 
+  @Test func everyEndpointTakesTokensThatStop() throws {
+    let ids: (String, JSONValue) = ("stop_token_ids", [5, 7])
+    #expect(try ChatCompletionRequest(chatBody([ids])).stopTokens == [5, 7])
+    #expect(try CompletionRequest(completionBody([ids])).stopTokens == [5, 7])
+    #expect(try ResponsesRequest(responsesBody([ids])).chat.stopTokens == [5, 7])
+    let messages: [(String, JSONValue)] = [("messages", [["role": "user", "content": "a"]]), ("max_tokens", 1), ids]
+    #expect(try MessagesRequest(.object(JSONObject(messages))).chat.stopTokens == [5, 7])
+  }
+
   /// What harnesses that evaluate models send for scoring and for generating.
   @Test func whatEvaluationHarnessesSendIsRead() throws {
     let scoring = try CompletionRequest(

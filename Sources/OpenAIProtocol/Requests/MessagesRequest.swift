@@ -28,6 +28,7 @@ package struct MessagesRequest: Sendable, Equatable {
     chat.maxTokens = try reader.integer("max_tokens", in: 1...Int.max)
     if chat.maxTokens == nil, !onlyCounts { throw .missing("max_tokens") }
     chat.stop = try stopTexts(reader, "stop_sequences", limits: limits)
+    chat.stopTokens = try stopTokenIDs(reader, limits: limits)
     chat.ignoresEndOfText = try reader.bool("ignore_eos") ?? false
     (chat.tools, chat.toolChoice, chat.allowsParallelToolCalls) = try MessagesTools.read(reader, limits: limits)
     isStreamed = try reader.bool("stream") ?? false

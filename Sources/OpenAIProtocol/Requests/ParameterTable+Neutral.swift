@@ -20,7 +20,7 @@ extension ParameterTable {
       (
         .array([]),
         [
-          "stop_token_ids", "bad_words", "allowed_token_ids", "guided_choice", "logits_processors", "functions",
+          "bad_words", "allowed_token_ids", "guided_choice", "logits_processors", "functions",
           "documents", "tools", "context_management", "mcp_servers",
         ]
       ),

@@ -66,8 +66,8 @@ extension ParameterTable {
     [
       "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include",
       "max_output_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
-      "repetition_penalty", "logit_bias", "seed", "stop", "ignore_eos", "top_logprobs", "stream", "stream_options",
-      "truncation", "previous_response_id", "background", "chat_template_kwargs",
+      "repetition_penalty", "logit_bias", "seed", "stop", "stop_token_ids", "ignore_eos", "top_logprobs", "stream",
+      "stream_options", "truncation", "previous_response_id", "background", "chat_template_kwargs",
     ],
     ignored: harmless.union(["max_tool_calls", "prompt_cache_diagnostics", "background_options", "access_programs"]),
     refused: refusedEverywhere.merging([
@@ -85,7 +85,7 @@ extension ParameterTable {
     [
       "model", "messages", "system", "max_tokens", "tools", "tool_choice", "thinking", "stop_sequences", "stream",
       "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-      "logit_bias", "seed", "ignore_eos", "output_config", "output_format", "chat_template_kwargs",
+      "logit_bias", "seed", "stop_token_ids", "ignore_eos", "output_config", "output_format", "chat_template_kwargs",
     ],
     ignored: harmless.union([
       "betas", "anthropic_beta", "anthropic_version", "cache_control", "context_management", "diagnostics",

@@ -27,6 +27,7 @@ package struct ResponsesRequest: Sendable, Equatable {
     (chat.promptName, chat.maxTokensMustFit) = ("input", false)
     chat.maxTokens = try reader.integer("max_output_tokens", in: 1...Int.max)
     chat.stop = try stopTexts(reader, limits: limits)
+    chat.stopTokens = try stopTokenIDs(reader, limits: limits)
     chat.ignoresEndOfText = try reader.bool("ignore_eos") ?? false
     let text = try reader.reader("text")
     if let text { try ParameterTable.responsesText.check(text) }
