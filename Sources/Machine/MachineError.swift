@@ -8,6 +8,9 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
   case invalidThreadCount(Int, limit: Int)
   case localRankOutOfRange(localRank: Int, count: Int)
   case rankWithoutCores(localRank: Int)
+  /// What was given with `--cores`.
+  case malformedCores(String)
+  case unavailableCores([Int], allowed: [Int])
   case invalidByteCount(Int)
   case arenaFull(node: Int, requested: Int, used: Int, byteCount: Int)
 
@@ -23,6 +26,10 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
       "local rank \(localRank) asked for its cores, but \(count) ranks of this host reported theirs"
     case .rankWithoutCores(let localRank):
       "local rank \(localRank) of this host may use no core; check the launcher's binding"
+    case .malformedCores(let text):
+      "cores \"\(text)\" are neither a count from 1 to \(WorkerPool.workerLimit) nor a list such as 0-3,8"
+    case .unavailableCores(let wanted, let allowed):
+      "none of the cores \(CoreRequest.text(wanted)) may be used here, only \(CoreRequest.text(allowed)); name some of those, and start mpirun with --bind-to none"
     case .invalidByteCount(let count):
       "\(count) bytes of memory asked for; the count must not be negative or beyond the address space"
     case .arenaFull(let node, let requested, let used, let byteCount):

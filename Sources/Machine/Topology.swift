@@ -10,6 +10,8 @@ package struct Topology: Sendable, Equatable {
   package let nodes: [NUMANode]
   /// Hardware threads this process may run on, ascending: the kernel's affinity mask, which honours cpusets.
   package let allowedCores: [Int]
+  /// Hardware threads that the process which started this one may run on: more than the allowed ones where a launcher has bound this one.
+  package let startersCores: [Int]
   /// One allowed hardware thread of each physical core: two on one core would share its arithmetic units.
   package let preferredCores: [Int]
   /// Hardware threads of the whole host.
@@ -35,11 +37,26 @@ package struct Topology: Sendable, Equatable {
       cpuModel: Self.cpuModel(files),
       nodes: Self.nodes(files, allowed: allowed, memory: memory),
       allowedCores: allowed,
+      startersCores: Self.startersCores(files),
       preferredCores: Self.onePerCore(files, allowed: allowed),
       configuredCores: max(configured, allowed.count),
       coreQuota: group.coreQuota,
       totalBytes: memory["MemTotal"] ?? 0,
       availableBytes: min(available, group.availableBytes ?? available))
+  }
+
+  /// Empty where the kernel does not tell.
+  private static func startersCores(_ files: HostFiles) -> [Int] {
+    func value(_ key: String, of process: String) -> String? {
+      let lines = files.text("/proc/\(process)/status")?.split(whereSeparator: \.isNewline) ?? []
+      return lines.first { $0.hasPrefix(key + ":") }.map { line in
+        String(line.dropFirst(key.count + 1).filter { !$0.isWhitespace })
+      }
+    }
+    guard let starter = value("PPid", of: "self").flatMap({ Int($0) }), starter > 0,
+      let list = value("Cpus_allowed_list", of: "\(starter)")
+    else { return [] }
+    return HostFiles.numbers(inList: list) ?? []
   }
 
   private static func affinity() throws(MachineError) -> [Int] {

@@ -100,6 +100,35 @@ import Testing
     #expect(topology.coreQuota == nil)
   }
 
+  @Test func theTightestOfNestedGroupsCountsInBothVersions() throws {
+    var files = Self.twoSockets
+    files["/proc/self/cgroup"] = "0::/kubepods/pod1/container\n"
+    files["/sys/fs/cgroup/cpu.max"] = "max 100000\n"
+    files["/sys/fs/cgroup/kubepods/cpu.max"] = "800000 100000\n"
+    files["/sys/fs/cgroup/kubepods/pod1/cpu.max"] = "150000 50000\n"
+    files["/sys/fs/cgroup/kubepods/pod1/container/cpu.max"] = "max 100000\n"
+    #expect(try discover(files, allowedCores: [0]).coreQuota == 3)
+    for mount in ["cpu", "cpu,cpuacct"] {
+      files = Self.twoSockets
+      files["/proc/self/cgroup"] = "4:cpu,cpuacct:/system.slice/job.scope\n"
+      files["/sys/fs/cgroup/\(mount)/system.slice/cpu.cfs_quota_us"] = "200000\n"
+      files["/sys/fs/cgroup/\(mount)/system.slice/cpu.cfs_period_us"] = "100000\n"
+      files["/sys/fs/cgroup/\(mount)/system.slice/job.scope/cpu.cfs_quota_us"] = "450000\n"
+      files["/sys/fs/cgroup/\(mount)/system.slice/job.scope/cpu.cfs_period_us"] = "100000\n"
+      #expect(try discover(files, allowedCores: [0]).coreQuota == 2, "\(mount)")
+    }
+  }
+
+  @Test func coresThatTheStarterHasAndThisProcessHasNotAreKnown() throws {
+    var files = Self.twoSockets
+    files["/proc/self/status"] = "Name:\tmartinet\nPPid:\t17\nCpus_allowed_list:\t3\n"
+    files["/proc/17/status"] = "Name:\torted\nPPid:\t1\nCpus_allowed_list:\t0-3,6\n"
+    #expect(try discover(files, allowedCores: [3]).startersCores == [0, 1, 2, 3, 6])
+    files["/proc/17/status"] = "Cpus_allowed_list:\tnonsense\n"
+    #expect(try discover(files, allowedCores: [3]).startersCores == [])
+    #expect(try discover(Self.twoSockets, allowedCores: [3]).startersCores == [])
+  }
+
   @Test func nonsenseInTheKernelsFilesIsNoTrap() throws {
     var files = Self.twoSockets
     files["/proc/meminfo"] = "MemTotal: 99999999999999999999 kB\nMemAvailable: 9223372036854775807 kB\n: :\n"

@@ -18,6 +18,7 @@ struct BenchAttention: ParsableCommand {
   @Option(help: ArgumentHelp("Positions in the cache.", valueName: "n,…")) var context = "512,8192,32768"
   @Option(parsing: .unconditional, help: "Tokens of a prefill step.") var chunk = 32
   @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "One JSON object.") var json = false
 
@@ -39,7 +40,7 @@ struct BenchAttention: ParsableCommand {
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)

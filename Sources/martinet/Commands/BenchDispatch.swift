@@ -27,6 +27,7 @@ struct BenchDispatch: ParsableCommand {
   @Option(help: "Form of tokens between ranks: f32, bf16 or int8, as the experts' weights ask for.") var dispatchFormat = RowFormat.float32
   @Option(help: "Form of sums: f32 or bf16.") var combineFormat = WireFormat.Sums.float32
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
   @Flag(help: "Use messages of MPI within hosts too, not shared memory.") var throughMpi = false
   @Flag(help: "One JSON object.") var json = false
 
@@ -73,7 +74,7 @@ struct BenchDispatch: ParsableCommand {
         }
       }
       let (experts, topK) = (cases[0].expertCount, cases[0].topK)
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       communicator.yieldsWhileWaiting = host.assignment.oversubscribed
       let compute = Compute(pool: pool, instructionSet: .best)

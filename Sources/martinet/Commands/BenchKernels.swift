@@ -18,6 +18,7 @@ struct BenchKernels: ParsableCommand {
   @Option(parsing: .unconditional, help: "Columns of the matrix.") var columns = 2048
   @Option(help: ArgumentHelp("Numbers of input rows.", valueName: "1,4,…")) var batch = "1,4,16,64,256"
   @Option(parsing: .unconditional, help: "Worker threads.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
   @Option(help: "Kernels to use. (default: the fastest this host has)") var isa: InstructionSet?
   @Flag(help: "Only the machine's limits.") var probesOnly = false
   @Flag(help: "One JSON object.") var json = false
@@ -37,7 +38,7 @@ struct BenchKernels: ParsableCommand {
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)

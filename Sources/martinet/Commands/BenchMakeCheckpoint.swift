@@ -20,6 +20,7 @@ struct BenchMakeCheckpoint: ParsableCommand {
   @Option(help: "How weights are stored: bf16 or f32.") var weights = CheckpointWeights.bf16
   @Option(help: "Which random weights.") var seed: UInt64 = 0
   @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
 
   func validate() throws {
     guard threads.map({ (1...4096).contains($0) }) ?? true else { throw ValidationError("--threads is not between 1 and 4096") }
@@ -27,7 +28,7 @@ struct BenchMakeCheckpoint: ParsableCommand {
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {

@@ -20,6 +20,7 @@ struct Quantize: ParsableCommand {
   @Option(help: "Write routers, norms and biases in another format than they are stored in: f32.")
   var keepRouterAndNorms: WeightPrecision?
   @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
 
   func validate() throws {
     guard weights.isQuantized else { throw ValidationError("--weights \(weights.rawValue) is neither q8 nor q4") }
@@ -31,7 +32,7 @@ struct Quantize: ParsableCommand {
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {

@@ -11,13 +11,14 @@ struct TopologyCommand: ParsableCommand {
 
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
 
   @Flag(help: "One JSON object.")
   var json = false
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try HostPlan.make(on: communicator, threadsPerRank: threads, cores: coreOptions.wishes)
       let (pool, checks) = try agree(on: communicator) {
         let pool = try host.makePool()
         return (pool, try Self.placements(pool))
@@ -58,7 +59,8 @@ struct TopologyCommand: ParsableCommand {
     return [
       "rank": .int(communicator.rank.index), "host": .string(topology.hostname), "cpu": .string(topology.cpuModel),
       "cores": .array(host.assignment.cores.map { .int($0) }), "oversubscribed": .bool(host.assignment.oversubscribed),
-      "pinned": .bool(!host.assignment.oversubscribed),
+      "pinned": .bool(host.pins), "remarks": .array(host.remarks.map { .string($0) }),
+      "core_quota": topology.coreQuota.map { .double($0) } ?? .null,
       "nodes_of_workers": .array((0..<pool.workerCount).map { .int(pool.node(ofWorker: $0)) }),
       "allowed_cores": .array(topology.allowedCores.map { .int($0) }),
       "configured_cores": .int(topology.configuredCores), "ranks_on_host": .int(host.ranksOnHost),
@@ -100,12 +102,13 @@ struct TopologyCommand: ParsableCommand {
       }
       for rank in ranks where rank["host"]?.string == host {
         let cores = ints(rank["cores"])
-        let how = rank["oversubscribed"]?.bool == true ? "not pinned: ranks or threads share cores" : "pinned"
+        let isShared = rank["oversubscribed"]?.bool == true
+        let how = isShared ? "not pinned: ranks, threads or jobs share cores" : rank["pinned"]?.bool == true ? "pinned" : "not pinned"
         lines.append("  rank \(rank["rank"]?.exactInt ?? 0): \(cores.count) worker\(cores.count == 1 ? "" : "s") on core\(cores.count == 1 ? "" : "s") \(coreList(cores)), \(how)")
         for placement in rank["placements"]?.array ?? [] { lines.append("    memory: \(placement["summary"]?.string ?? "")") }
       }
     }
-    return lines
+    return lines + (ranks.first?["remarks"]?.array ?? []).compactMap { $0.string.map { "\($0)." } }
   }
 
   /// Cores as ranges: 0–3, 8.
