@@ -22,27 +22,32 @@ package final class StallWatch {
     let limit: Duration
     let tick: Duration
     let tell: @Sendable (StallReport) -> Void
+    let onStall: @Sendable (StallReport?) -> Void
   }
 
   /// Watches steps of which `progress` tells that take longer than `limit`. To a supervisor every report is a line on standard
   /// error; to a user only those of a rank that does not move, in words too.
   package convenience init(
-    _ communicator: any Communicator, progress: StepProgress, limit: Duration, isSupervised: Bool
+    _ communicator: any Communicator, progress: StepProgress, limit: Duration, isSupervised: Bool,
+    onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }
   ) throws(FabricError) {
     let seconds = limit / .seconds(1)
-    try self.init(communicator, progress: progress, limit: limit) { report in
-      guard isSupervised || report.seconds >= seconds else { return }
-      printError(isSupervised ? report.line : report.line + "\nmartinet: \(report.words)")
-    }
+    try self.init(
+      communicator, progress: progress, limit: limit,
+      tell: { report in
+        guard isSupervised || report.seconds >= seconds else { return }
+        printError(isSupervised ? report.line : report.line + "\nmartinet: \(report.words)")
+      }, onStall: onStall)
   }
 
+  /// `onStall` hears only of this rank's not moving, and nil when it moves again.
   package init(
     _ communicator: any Communicator, progress: StepProgress, limit: Duration,
-    tell: @escaping @Sendable (StallReport) -> Void
+    tell: @escaping @Sendable (StallReport) -> Void, onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }
   ) throws(FabricError) {
     let watch = Watch(
       progress: progress, rank: communicator.rank.index, size: communicator.size, host: communicator.hostName,
-      limit: limit, tick: min(limit / 10, .milliseconds(500)), tell: tell)
+      limit: limit, tick: min(limit / 10, .milliseconds(500)), tell: tell, onStall: onStall)
     let isOver = StopFlag()
     self.isOver = isOver
     communicator.progress = progress
@@ -96,13 +101,16 @@ package final class StallWatch {
       let sight = Sight(watch.progress)
       if sight != last {
         if let last, let sight, sight.isSameStep(as: last) {} else { (stepBegan, told) = (now, nil) }
+        if toldOfStall { watch.onStall(nil) }
         (last, changed, toldOfStall) = (sight, now, false)
       }
       guard let sight, now - stepBegan >= watch.limit else { continue }
       let stalls = now - changed >= watch.limit
       guard told.map({ now - $0 >= watch.limit / 2 }) ?? true || stalls && !toldOfStall else { continue }
       (told, toldOfStall) = (now, stalls)
-      watch.tell(report(watch, sight, changed: now - changed, step: now - stepBegan))
+      let report = report(watch, sight, changed: now - changed, step: now - stepBegan)
+      watch.tell(report)
+      if stalls { watch.onStall(report) }
     }
   }
 

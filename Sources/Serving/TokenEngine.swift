@@ -9,6 +9,10 @@ package protocol TokenEngine: AnyObject, Sendable {
   var status: ClusterStatus { get }
   /// Times its job was started again.
   var restartCount: Int { get }
+  /// What holds its ranks up, while something does.
+  var stall: EngineStall? { get }
+  /// Since when it has had no job that serves; nil while it has one, and for engines that do not outlive their job.
+  var outageBegan: ContinuousClock.Instant? { get }
 
   /// Queues a request. `onEvent` is called from a thread of the engine's, in order, and must not block; not after the last
   /// event, nor after `cancel` returns but for an event under way.
@@ -22,8 +26,11 @@ package protocol TokenEngine: AnyObject, Sendable {
 }
 
 extension TokenEngine {
+  /// For those that are watched from elsewhere.
+  package var stall: EngineStall? { nil }
   /// For those that do not outlive a job.
   package var restartCount: Int { 0 }
+  package var outageBegan: ContinuousClock.Instant? { nil }
 }
 
 /// How an engine is.

@@ -7,6 +7,8 @@ import Serving
 ///
 /// Two threads of its own read and write; the engine's threads only append to a queue.
 package final class EngineLink: Sendable {
+  /// How a rank of a supervised job begins the line that tells why it fails: the supervisor looks for it.
+  package static let failureMark = "martinet: failed: "
   /// Events not yet written at most: a supervisor that reads so slowly is as good as gone.
   private static let backlogLimit = 1 << 20
   /// Tokens and alternatives in a line, about; one event may have more.
@@ -80,7 +82,7 @@ package final class EngineLink: Sendable {
       case .line(let line): obey(line)
       case .abandoned: return
       case .end:
-        return abandon("the supervisor is gone")
+        return abandon("nothing more comes from the supervisor: it or the launcher between is gone")
       case .failed(let error):
         return abandon("\(error)")
       }

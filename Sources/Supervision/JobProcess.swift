@@ -116,15 +116,16 @@ final class JobProcess {
   }
 }
 
-/// How a job's first process ended.
-enum JobEnd: Equatable, CustomStringConvertible {
+/// How a job's first process, the launcher, ended.
+enum JobEnd: Equatable {
   case exited(Int32)
   case signalled(Int32)
 
-  var description: String {
+  /// In words; `launcher` is the program's name.
+  func words(_ launcher: String) -> String {
     switch self {
-    case .exited(let status): "the job ended with status \(status)"
-    case .signalled(let number): "the job was ended by signal \(number) (\(strsignal(number).map { String(cString: $0) } ?? "unknown"))"
+    case .exited(let status): "\(launcher) ended with status \(status)"
+    case .signalled(let number): "\(launcher) was killed by signal \(number) (\(strsignal(number).map { String(cString: $0) } ?? "unknown"))"
     }
   }
 }

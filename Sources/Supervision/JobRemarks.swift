@@ -1,37 +1,57 @@
-/// The latest lines a job wrote to standard error, and what they say about its end.
+/// What a job wrote to standard error, and why it ended by that.
+///
+/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and ssh are known to
+/// say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a launcher's text counts, not its last line.
 struct JobRemarks {
-  private static let kept = 60
+  private static let kept = 200
   private static let length = 400
+  private static let failureMark = EngineLink.failureMark
+
   private var lines: [String] = []
+  /// The first is the cause, as a rule, and the others follow from it.
+  private var failures: [String] = []
 
   mutating func add(_ line: String) {
     if lines.count == Self.kept { lines.removeFirst() }
     lines.append(line)
+    if line.hasPrefix(Self.failureMark), failures.count < Self.kept { failures.append(String(line.dropFirst(Self.failureMark.count))) }
   }
 
-  /// The rank that a signal ended, as a launcher tells; else the job's own last words, else anybody's.
-  var reason: String? {
-    if let rank = lines.last(where: { $0.contains("process rank") && $0.contains("exited on signal") }) {
-      return Self.launcher(rank)
-    }
-    if let own = lines.last(where: { $0.hasPrefix("martinet: ") && !$0.hasSuffix(": the job ends") }) {
-      return Self.short(own.dropFirst("martinet: ".count))
-    }
-    return lines.last { line in line.contains { $0.isLetter } }.map { Self.short($0[...]) }
+  /// A line as a person should see it.
+  static func shown(_ line: String) -> String {
+    line.hasPrefix(failureMark) ? "martinet: \(line.dropFirst(failureMark.count))" : line
   }
 
-  /// `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9 (Killed).` in our words.
-  private static func launcher(_ line: String) -> String {
-    func word(after text: String) -> Substring? {
-      line.firstRange(of: text).map { line[$0.upperBound...].prefix { $0 != " " } }
-    }
-    guard let rank = word(after: "process rank "), let node = word(after: " on node "),
-      let signal = line.firstRange(of: "exited on ").map({ line[$0.upperBound...] })
-    else { return short(line[...]) }
-    return short("rank \(rank) on host \(node) ended by \(signal.hasSuffix(".") ? signal.dropLast() : signal)"[...])
+  /// Why the job ended, whose launcher, of this name, ended so.
+  func reason(_ end: JobEnd, of launcher: String) -> String {
+    // Whatever was printed then, ranks say because their launcher is gone.
+    if case .signalled = end { return end.words(launcher) }
+    if let killed = LauncherRemark.killedRank(in: lines) { return Self.short(killed) }
+    if let failure = failures.first { return Self.short(failure) }
+    if let known = LauncherRemark.cause(in: lines) { return Self.short(known) }
+    return (paragraph ?? lastWords).map(Self.short) ?? end.words(launcher)
   }
 
-  private static func short(_ text: Substring) -> String {
-    text.count > length ? text.prefix(length) + "…" : String(text)
+  /// The first paragraph between two rules of dashes, as Open MPI prints its help.
+  private var paragraph: String? {
+    guard let rule = lines.firstIndex(where: Self.isRule) else { return nil }
+    let text = lines[(rule + 1)...].drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) && !Self.isRule($0) }
+    return text.isEmpty ? nil : text.map(Self.trimmed).joined(separator: " ")
   }
+
+  /// The last line with a word in it that is no news of a start or an end.
+  private var lastWords: String? {
+    let words = lines.last { line in
+      !line.hasSuffix(": the job ends") && line != "martinet: ready" && line.contains { $0.isLetter }
+    }
+    return words.map { $0.hasPrefix("martinet: ") ? String($0.dropFirst("martinet: ".count)) : $0 }
+  }
+
+  static func isRule(_ line: String) -> Bool { line.count >= 20 && line.allSatisfy { $0 == "-" } }
+  static func isBlank(_ line: String) -> Bool { line.allSatisfy { $0 == " " || $0 == "\t" || $0 == "\r" } }
+  static func trimmed(_ line: some StringProtocol) -> String {
+    String(line.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" || $0 == "\r" }.reversed())
+  }
+
+  private static func short(_ text: String) -> String { text.count > length ? text.prefix(length) + "…" : text }
 }

@@ -42,8 +42,9 @@ extension SupervisedEngine {
     let (decision, condemned) = core.change { core in
       let service = core.readySince.map { ContinuousClock.now - $0 }
       core.readySince = nil
+      core.outageBegan = core.outageBegan ?? .now
       var decision = core.policy.ended(
-        service: service, drewTokens: core.ledger.drewTokens, finishedRequest: core.ledger.finishedRequest,
+        at: ContinuousClock.now - began, service: service, drewTokens: core.ledger.drewTokens, finishedRequest: core.ledger.finishedRequest,
         wasIdle: core.ledger.isEmpty, reason: reason)
       let condemned = core.ledger.jobEnded()
       if !condemned.isEmpty {
@@ -62,7 +63,10 @@ extension SupervisedEngine {
       options.log("martinet: request \(id.value) is not tried again: \(message)")
       handler(.failed(id, message: message))
     }
-    if case .restart = decision { options.log("martinet: the job ended: \(reason); starting it again") }
+    if case .restart(let delay) = decision {
+      let pause = delay < .seconds(1) ? "" : " in \(delay.components.seconds) s"
+      options.log("martinet: the job ended: \(reason); starting it again\(pause)")
+    }
     return decision
   }
 
@@ -76,6 +80,7 @@ extension SupervisedEngine {
       (core.outbox, core.lastLine, core.outputEnded, core.fault) = (outbox, .now, nil, nil)
       (core.haveErrorsEnded, core.hosts) = (false, [:])
       (core.remarks, core.judge) = (JobRemarks(), StallJudge(limit: options.stallLimit / .seconds(1)))
+      core.start = StartJudge(limit: options.startLimit / .seconds(1), at: now)
     }
     var threads: [BackgroundThread] = []
     defer { end(process, outbox, stage, threads) }
@@ -84,12 +89,16 @@ extension SupervisedEngine {
     threads.append(try BackgroundThread("job output") { self.readReports(output, stage) })
     threads.append(try BackgroundThread("job errors") { self.readErrors(errors, stage) })
     var stopSent: ContinuousClock.Instant?
+    var lookedAt = ContinuousClock.now
     while true {
+      forgiveSleep(since: lookedAt)
+      lookedAt = .now
       if let end = process.poll() {
         // Its last words may still be on their way.
         _ = core.wait(atMost: .seconds(1)) { $0.outputEnded != nil && $0.haveErrorsEnded ? true : nil }
         if stopSent != nil { return .asked }
-        return .died(reason: core.read { $0.fault ?? $0.remarks.reason } ?? "\(end)")
+        let launcher = options.command[0].split(separator: "/").last.map(String.init) ?? "the launcher"
+        return .died(reason: core.read { $0.fault ?? $0.remarks.reason(end, of: launcher) })
       }
       if let fault = fault() { return stopSent == nil ? .died(reason: fault) : .asked }
       if core.read(\.isTerminating) { return .asked }
@@ -105,20 +114,30 @@ extension SupervisedEngine {
     }
   }
 
+  /// Time in which this process itself was stopped is nobody's silence.
+  private func forgiveSleep(since lookedAt: ContinuousClock.Instant) {
+    let lost = ContinuousClock.now - lookedAt
+    guard lost > .seconds(2) else { return }
+    core.change { core in
+      core.lastLine += lost
+      core.start.forgive(lost / .seconds(1))
+    }
+  }
+
   /// What is wrong with the running job, if anything is.
   private func fault() -> String? {
-    core.change { core in
+    if let remark = core.change({ $0.readySince == nil ? $0.start.remark(at: now) : nil }) { options.log("martinet: \(remark)") }
+    return core.change { core in
       if let fault = core.fault { return fault }
       let now = ContinuousClock.now
       if let ended = core.outputEnded, now - ended > options.stopGrace { return "the job closed its output and went on" }
-      guard core.readySince != nil else { return nil }
+      guard core.readySince != nil else { return core.start.verdict(at: self.now) }
       // Hosts' names are wanted when something goes wrong, and then it is too late to ask.
       if core.hosts.isEmpty, core.statusAsked.map({ now - $0 > .seconds(1) }) ?? true {
         core.statusAsked = now
         core.outbox?.append(.status)
       }
-      guard core.ledger.isServing else { return nil }
-      if let verdict = core.judge.verdict(at: (now - began) / .seconds(1), hosts: core.hosts) { return verdict }
+      if let verdict = core.judge.verdict(at: self.now, hosts: core.hosts) { return verdict }
       let silence = now - core.lastLine
       guard silence > options.silenceLimit else { return nil }
       let host = core.hosts[0].map { " on host \($0)" } ?? ""

@@ -62,12 +62,14 @@ extension SupervisedEngine {
       case .ready:
         guard core.readySince == nil, core.outbox != nil else { return nil }
         core.readySince = .now
+        core.outageBegan = nil
         var news: String?
         if case .restarting(_, let attempt) = core.state { news = "martinet: the job is ready again (restart \(attempt))" }
         core.state = .ready
         core.pump()
         return news
-      case .loading:
+      case .loading(let bytes, _):
+        core.start.addState(loadedBytes: bytes, at: now)
         if case .loading = core.state { core.state = state }
       case .failed(let reason): core.fault = core.fault ?? reason
       case .restarting, .stopped: break
@@ -84,10 +86,12 @@ extension SupervisedEngine {
       switch lines.next(isAbandoned: { stage.read { $0 } != .running }) {
       case .line(let line):
         if let report = StallReport(line: line) {
-          core.change { $0.judge.add(report, at: (ContinuousClock.now - began) / .seconds(1)) }
+          core.change { $0.judge.add(report, at: now) }
+        } else if let report = StartReport(line: line) {
+          core.change { $0.start.add(report, at: now) }
         } else {
           core.change { $0.remarks.add(line) }
-          options.log(line)
+          options.log(JobRemarks.shown(line))
         }
       case .failed:
         // Somebody prints without end; the job may go on, unheard.

@@ -11,6 +11,8 @@ package final class SupervisedEngine: TokenEngine {
     var state = EngineState.loading(bytes: 0, of: 0)
     var facts: EngineFacts?
     var restartCount = 0
+    /// Since when there has been no job that serves; nil while there is one.
+    var outageBegan: ContinuousClock.Instant? = .now
     var status = ClusterStatus()
     var statusAsked: ContinuousClock.Instant?
     var isStopping = false
@@ -28,6 +30,7 @@ package final class SupervisedEngine: TokenEngine {
     var fault: String?
     var remarks = JobRemarks()
     var judge: StallJudge
+    var start: StartJudge
   }
 
   let options: SupervisionOptions
@@ -41,8 +44,10 @@ package final class SupervisedEngine: TokenEngine {
     core = Monitor(
       Core(
         ledger: RequestLedger(blameLimit: options.blameLimit),
-        policy: RestartPolicy(fruitlessLimit: options.restartLimit, goodService: options.goodService),
-        judge: StallJudge(limit: options.stallLimit / .seconds(1))))
+        policy: RestartPolicy(
+          fruitlessLimit: options.restartLimit, patience: options.restartTime, goodService: options.goodService),
+        judge: StallJudge(limit: options.stallLimit / .seconds(1)),
+        start: StartJudge(limit: options.startLimit / .seconds(1), at: 0)))
     _ = try BackgroundThread("supervisor") { self.live() }
   }
 
@@ -51,6 +56,11 @@ package final class SupervisedEngine: TokenEngine {
 
   /// How often the job was started again since the start, and why it ended the last time.
   package var restartCount: Int { core.read { $0.restartCount } }
+
+  package var outageBegan: ContinuousClock.Instant? { core.read { $0.outageBegan } }
+
+  /// Seconds since this object was made.
+  var now: Double { (ContinuousClock.now - began) / .seconds(1) }
 
   package var status: ClusterStatus {
     core.change { core in

@@ -3,37 +3,40 @@ import Fabric
 import Inference
 import Machine
 
-/// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be.
+/// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be, in a line that begins
+/// with `mark`.
 ///
 /// `terms`: what else than program and command must be the same on all ranks, before they may meet in `body`.
-func withRanks(_ terms: RunTerms = RunTerms(), _ body: (any Communicator) throws -> Void) throws {
+func withRanks(
+  _ terms: RunTerms = RunTerms(), mark: String = "martinet: ", _ body: (any Communicator) throws -> Void
+) throws {
   let communicator = try Launch.current.join()
   do {
     if communicator.size > 1 { try terms.ofThisProgram().agree(on: communicator) }
     try body(communicator)
   } catch let error as FabricError {
-    guard case .peersFailed(let failures) = error else { communicator.abort(message(error, communicator), status: 1) }
+    guard case .peersFailed(let failures) = error else { communicator.abort(mark + message(error, communicator), status: 1) }
     // All ranks failed together and agree on why.
     for failure in failures where communicator.isRoot {
       // What all ranks say is nobody's in particular.
       let isEverybodys = failure.ranks.count == communicator.size
-      say("martinet: \(isEverybodys ? failure.message : "\(failure)")")
+      say(mark + (isEverybodys ? failure.message : "\(failure)"))
     }
     try communicator.finalize()
     try leave(communicator, status: 1)
     return
   } catch let failure as ToldFailure {
-    if let error = failure.error { say("martinet: \(error)") }
+    if let error = failure.error { say("\(mark)\(error)") }
     try communicator.finalize()
     if case InferenceError.interrupted? = failure.error { throw ExitCode(130) }
     try leave(communicator, status: 1)
     return
   } catch {
     guard communicator.size > 1 else {
-      say("martinet: \(error)")
+      say("\(mark)\(error)")
       throw ExitCode(1)
     }
-    communicator.abort(message(error, communicator), status: 1)
+    communicator.abort(mark + message(error, communicator), status: 1)
   }
   try communicator.finalize()
 }
@@ -45,7 +48,7 @@ private func leave(_ communicator: any Communicator, status: Int32) throws {
 }
 
 private func message(_ error: any Error, _ communicator: any Communicator) -> String {
-  "martinet: \(communicator.rank) (\(communicator.hostName)): \(error)"
+  "\(communicator.rank) (\(communicator.hostName)): \(error)"
 }
 
 /// A failure of rank 0 that the other ranks know of and leave too, without a word: there, `error` is nil.

@@ -71,6 +71,39 @@ import Testing
     }
   }
 
+  @Test func ranksThatAreHeldUpShowInReadinessHealthAndMetrics() async throws {
+    let engine = model.engine(answering: "x")
+    try await TestServer.run(engine) { server in
+      engine.stall = EngineStall(rank: 0, host: "n0", place: "layer 3, dispatch", waitingFor: [2], since: .now - .seconds(12))
+      let (alive, able) = (try await server.get("/health"), try await server.get("/ready"))
+      #expect(alive.status == 200 && able.status == 503 && able.headers["retry-after"] == "5")
+      for json in [alive.json, able.json] {
+        #expect(json["state"] == "stalled" && json["reason"]?.string?.contains("waited for rank 2 for 1") == true, "\(json)")
+        #expect(json["stall"]?["waiting_for"] == [2] && json["stall"]?["place"] == "layer 3, dispatch")
+      }
+      #expect(try await server.get("/metrics").text.contains("martinet_stall_seconds 1"))
+      engine.stall = nil
+      #expect(try await server.get("/ready").status == 200)
+      #expect(try await server.get("/metrics").text.contains("martinet_stall_seconds 0"))
+    }
+  }
+
+  @Test func newRequestsWaitForAJobThatIsAwayForAShortTimeOnly() async throws {
+    let engine = model.engine(answering: " there")
+    try await TestServer.run(engine, configure: { $0.limits.holdTime = .seconds(30) }) { server in
+      engine.state = .restarting(reason: "host n2 cannot be reached", attempt: 4)
+      engine.outageBegan = .now - .seconds(10)
+      #expect(try await server.chat().status == 200, "taken, and here served at once")
+      engine.outageBegan = .now - .seconds(31)
+      let refused = try await server.chat()
+      #expect(refused.status == 503 && refused.errorCode == "engine_restarting" && refused.headers["retry-after"] == "10")
+      #expect(refused.text.contains("host n2 cannot be reached"))
+      let ready = try await server.get("/ready")
+      #expect(ready.status == 503 && (ready.json["seconds"]?.exactInt ?? 0) >= 31)
+      #expect(try await server.get("/metrics").text.contains("martinet_outage_seconds 3"))
+    }
+  }
+
   @Test func requestsAreRefusedWhileNothingIsServed() async throws {
     let engine = model.engine(answering: " there")
     try await TestServer.run(engine) { server in

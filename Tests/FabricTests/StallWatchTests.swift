@@ -81,6 +81,30 @@ struct StallWatchTests {
     }
   }
 
+  /// What a server's readiness follows.
+  @Test func aRankThatGoesOnSaysThatItDoes() throws {
+    let heard = Heard()
+    let over = Heard()
+    try LocalFabric.run(size: 1) { communicator in
+      let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
+      let watch = try StallWatch(
+        communicator, progress: recorder.progress, limit: .milliseconds(200), tell: { _ in },
+        onStall: { report in
+          if let report { heard.add(report) } else if let last = heard.all.last { over.add(last) }
+        })
+      recorder.beginStep()
+      for layer in 0..<2 {
+        recorder.enter(.experts, layer: layer)
+        Thread.sleep(forTimeInterval: 0.6)
+      }
+      recorder.endStep(.decode)
+      Thread.sleep(forTimeInterval: 0.3)
+      withExtendedLifetime(watch) {}
+    }
+    #expect(over.all.map(\.layer) == [0, 1], "\(over.all)")
+    #expect(heard.all.allSatisfy { $0.seconds >= 0.2 && $0.waitingFor.isEmpty } && heard.all.count > 2, "\(heard.all)")
+  }
+
   @Test func shortStepsAndIdlenessAreNobodysBusiness() throws {
     let heard = Heard()
     try step(heard, limit: .seconds(5)) { _ in Thread.sleep(forTimeInterval: 0.1) }

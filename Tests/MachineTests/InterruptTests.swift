@@ -10,13 +10,23 @@ private func send(_ signal: Int32, until arrived: () -> Bool) {
 
 /// Each in a process of its own: signals belong to the whole process.
 @Suite struct InterruptTests {
-  @Test(arguments: [SIGINT, SIGTERM])
+  @Test(arguments: [SIGINT, SIGTERM, SIGUSR1])
   func aSignalSetsTheFlagOnly(signal: Int32) async {
     await #expect(processExitsWith: .success) { [signal] in
       try Interrupt.install()
       guard !Interrupt.requested else { exit(1) }
       send(signal) { Interrupt.requested }
       exit(Interrupt.requested ? 0 : 2)
+    }
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM, SIGUSR1])
+  func whoIsAskedToStopEarlyLeavesWithoutAComplaint(signal: Int32) async {
+    await #expect(processExitsWith: .success) { [signal] in
+      try Interrupt.leaveAtOnce()
+      kill(getpid(), signal)
+      sleep(5)
+      exit(3)
     }
   }
 

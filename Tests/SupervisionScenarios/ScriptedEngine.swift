@@ -106,7 +106,7 @@ package final class ScriptedEngine: TokenEngine {
     if let poison = script.poison, running.request.prompt.contains(poison.token), running.request.drawn.count >= poison.at {
       // What was drawn before has been written.
       usleep(20_000)
-      say("martinet: rank 0 (n1): this prompt is poison")
+      say("martinet: failed: rank 0 (n1): this prompt is poison")
       _exit(3)
     }
     let token = Self.next(after: running.request.prompt + running.request.drawn)

@@ -21,8 +21,13 @@ package enum SupervisionScenarios {
       case "kill-within": script.killWithin = number
       case "leave-child": leaveChild()
       case "refuse":
-        say("martinet: the model is not there")
+        say("martinet: failed: the model is not there")
         exit(1)
+      case "silent": for _ in 0..<600 { sleep(1) }
+      case "rank-missing":
+        say(#"martinet: start {"rank":0,"host":"n1","ranks":2,"stage":"started","bytes":0,"of":0}"#)
+        for _ in 0..<600 { sleep(1) }
+      case "away-until": stayAway(until: number ?? 0)
       default: fatalError("no scenario is named \(argument)")
       }
     }
@@ -38,6 +43,16 @@ package enum SupervisionScenarios {
       say("\(error)")
       exit(2)
     }
+  }
+
+  /// A host that cannot be reached until so many seconds after 1970, as mpirun tells of it.
+  private static func stayAway(until end: Int) {
+    guard time(nil) < end else { return }
+    say("ssh: connect to host n2 port 22: No route to host")
+    say(String(repeating: "-", count: 74))
+    say("ORTE was unable to reliably start one or more daemons.")
+    say("  one of the contrib/platform definitions for your system type.")
+    exit(255)
   }
 
   /// A process outside this one's group, as a launcher's ranks are.

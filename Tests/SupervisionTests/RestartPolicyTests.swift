@@ -5,12 +5,14 @@ import Testing
 @Suite struct RestartPolicyTests {
   private final class Policy {
     var policy: RestartPolicy
-    init(_ limit: Int, firstDelay: Duration = .milliseconds(100)) {
-      policy = RestartPolicy(fruitlessLimit: limit, goodService: .seconds(60), firstDelay: firstDelay)
+    init(_ limit: Int?, patience: Duration = .seconds(1800), firstDelay: Duration = .milliseconds(100)) {
+      policy = RestartPolicy(fruitlessLimit: limit, patience: patience, goodService: .seconds(60), firstDelay: firstDelay)
     }
     @discardableResult
-    func ended(service: Duration? = nil, drew: Bool = false, finished: Bool = false, idle: Bool = false) -> RestartPolicy.Decision {
-      policy.ended(service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
+    func ended(
+      at time: Duration = .zero, service: Duration? = nil, drew: Bool = false, finished: Bool = false, idle: Bool = false
+    ) -> RestartPolicy.Decision {
+      policy.ended(at: time, service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
     }
   }
 
@@ -41,6 +43,33 @@ import Testing
       return
     }
     #expect(reason.contains("restarted 8 times"))
+  }
+
+  @Test func hostsThatAreAwayForMinutesAreWaitedForAsLongAsTold() {
+    let policy = Policy(nil, patience: .seconds(600), firstDelay: .milliseconds(500))
+    var time = Duration.seconds(7)
+    var starts = 0
+    while true {
+      let decision = policy.ended(at: time)
+      guard case .restart(let delay) = decision else { break }
+      starts += 1
+      #expect(delay <= .seconds(30))
+      time += delay + .seconds(1)
+    }
+    #expect(time >= .seconds(607) && time < .seconds(645), "\(time)")
+    #expect(starts > 15)
+    // What drew tokens meanwhile begins the time anew, and long absence is no mark against good jobs after it.
+    let other = Policy(nil, patience: .seconds(600))
+    for time in 0..<50 { #expect(other.ended(at: .seconds(time * 10)) != .giveUp(reason: "why")) }
+    #expect(other.ended(at: .seconds(599), service: .seconds(1), drew: true) == .restart(after: .milliseconds(100)))
+    #expect(other.ended(at: .seconds(1000)) == .restart(after: .milliseconds(100)))
+  }
+
+  @Test func withNoPatienceTheFirstFruitlessEndIsTheLast() {
+    guard case .giveUp = Policy(nil, patience: .zero).ended(at: .seconds(5)) else {
+      Issue.record("a restart")
+      return
+    }
   }
 
   @Test func goodServiceWipesTheSlate() {

@@ -69,6 +69,15 @@ enum Job {
     return options
   }
 
+  /// Jobs that a process has started and that run.
+  static func processes(of parent: pid_t) -> [pid_t] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }.filter { process in
+      guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else { return false }
+      let fields = stat[end...].split(separator: " ")
+      return stat.contains("(SupervisionSce") && fields.count > 2 && fields[1] != "Z" && fields[2] == "\(parent)"
+    }
+  }
+
   static func request(_ number: Int, tokens: Int = 40, prompt: [Int32]? = nil) -> TokenRequest {
     TokenRequest(id: RequestID(number), prompt: prompt ?? [Int32(number), 3], maxNewTokens: tokens)
   }

@@ -118,6 +118,74 @@ struct SupervisedEngineTests {
     #expect(engine.state == .stopped)
   }
 
+  @Test(arguments: [
+    ("silent", "nothing has been heard of any rank for 2 s: the launcher has started none"),
+    ("rank-missing", "rank 1 of 2 has not come up in 2 s, only rank 0 on host n1"),
+  ])
+  func aStartThatGetsStuckIsEndedAndTriedAgainWithWhatIsMissing(scenario: String, reason: String) throws {
+    let log = Log()
+    var options = Job.options(scenario, log: log)
+    (options.startLimit, options.restartLimit) = (.seconds(2), 1)
+    let engine = try SupervisedEngine(options)
+    #expect(eventually { engine.state == .restarting(reason: "the job did not start: \(reason)", attempt: 1) }, "\(engine.state)")
+    #expect(eventually { if case .failed(let told) = engine.state { told.contains(reason) } else { false } }, "\(log.text)")
+  }
+
+  @Test func aHostThatComesBackIsWaitedForAndRequestsWithIt() throws {
+    let log = Log()
+    var options = Job.options("away-until=\(time(nil) + 5)", log: log)
+    options.restartTime = .seconds(60)
+    let engine = try SupervisedEngine(options)
+    let streams = Streams()
+    let requests = (1...3).map { Job.request($0) }
+    for request in requests { streams.submit(request, to: engine) }
+    #expect(
+      eventually { if case .restarting("host n2 cannot be reached: No route to host", _) = engine.state { true } else { false } },
+      "\(engine.state)")
+    #expect(engine.outageBegan != nil)
+    #expect(streams.waitForAll())
+    check(streams, requests)
+    #expect(engine.state == .ready && engine.outageBegan == nil && engine.restartCount >= 3, "\(log.text)")
+    end(engine)
+  }
+
+  @Test func aHostThatStaysAwayIsGivenUpWhenTheTimeToldIsOver() throws {
+    var options = Job.options("away-until=\(time(nil) + 600)")
+    options.restartTime = .seconds(3)
+    let engine = try SupervisedEngine(options)
+    let streams = Streams()
+    streams.submit(Job.request(1), to: engine)
+    #expect(streams.waitForAll())
+    #expect(streams[Job.request(1)].failure?.hasPrefix("host n2 cannot be reached: No route to host (for 3 s ") == true)
+    guard case .failed = engine.state else {
+      Issue.record("\(engine.state)")
+      return
+    }
+  }
+
+  /// One that is stopped while it has nothing to do is found out before a request meets it.
+  @Test func aJobThatFallsSilentWhileItIsIdleIsReplaced() throws {
+    let log = Log()
+    var options = Job.options(log: log)
+    options.silenceLimit = .seconds(2)
+    let engine = try SupervisedEngine(options)
+    #expect(eventually { engine.state == .ready })
+    let job = try #require(Job.processes(of: getpid()).first)
+    kill(job, SIGSTOP)
+    #expect(eventually { engine.restartCount == 1 && engine.state == .ready }, "\(engine.state) \(log.text)")
+    #expect(log.text.contains("nothing has come from it for 2 s"), "\(log.text)")
+    end(engine)
+  }
+
+  @Test func aLauncherThatIsKilledIsNamed() throws {
+    let log = Log()
+    let engine = try SupervisedEngine(Job.options(log: log))
+    #expect(eventually { engine.state == .ready })
+    kill(try #require(Job.processes(of: getpid()).first), SIGKILL)
+    #expect(eventually { log.text.contains("the job ended: SupervisionScenarios was killed by signal 9 (Killed)") }, "\(log.text)")
+    end(engine)
+  }
+
   @Test func aProgramThatDoesNotExistIsAFailureNotATrap() throws {
     var options = SupervisionOptions(command: ["/dev/null/martinet"])
     options.restartLimit = 1

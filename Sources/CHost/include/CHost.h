@@ -24,8 +24,11 @@ void host_pool_destroy(host_pool *pool);
 // only `capacity` are stored), or a negated errno.
 long host_allowed_cores(int *cores, long capacity);
 
-// SIGINT and SIGTERM set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an errno.
+// SIGINT, SIGTERM and SIGUSR1 set a flag; a second SIGINT ends the process at once with status 130. Returns 0 or an errno.
 int host_interrupt_install(void);
+// The same signals end the process at once, with status 0, until they are installed: also where it is process 1 of a
+// container, which a signal without a handler does not reach. Returns 0 or an errno.
+int host_interrupt_leave(void);
 int host_interrupt_requested(void);
 
 // Both ends of a pipe that no child inherits. Returns 0 or an errno.

@@ -38,6 +38,9 @@ enum MetricsPage {
     page.header("engine_state", "gauge", "1 for the state the engine is in.")
     for name in EngineState.names { page.sample("engine_state", [("state", name)], name == state.name ? 1 : 0) }
     page.single("engine_restarts_total", "counter", "Times the engine's job was started again.", engine.restartCount)
+    let (stall, outage) = (engine.stall.map { ContinuousClock.now - $0.since }, engine.outageBegan.map { ContinuousClock.now - $0 })
+    page.single("stall_seconds", "gauge", "How long the ranks have been held up in one place; 0 while they go on.", Int((stall ?? .zero).components.seconds))
+    page.single("outage_seconds", "gauge", "How long no job has served, under supervision; 0 while one does.", Int((outage ?? .zero).components.seconds))
     if let facts = engine.facts {
       page.single("context_tokens", "gauge", "Most tokens of a sequence.", facts.maximumPositions)
       page.single("sequence_slots", "gauge", "Most sequences in progress at once.", facts.sequences)

@@ -36,10 +36,11 @@ extension Coordinator {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask { try await services.run() }
         tasks.addTask {
-          try await self.waitUntilDrained()
+          let end = try await self.waitUntilDrained()
           await services.triggerGracefulShutdown()
-          // What is left are answers being written; whoever does not take them is cut off.
-          try await Task.sleep(for: limits.stallTime)
+          // What is left are answers being written; whoever does not take them is cut off, within the time there is for draining.
+          let rest = max(end - ContinuousClock.now, Self.lastWordsTime)
+          try await Task.sleep(for: min(rest, limits.stallTime))
         }
         defer { tasks.cancelAll() }
         _ = try await tasks.next()
@@ -54,18 +55,21 @@ extension Coordinator {
     await pool.stop()
   }
 
-  /// Returns when the server drains and nothing is in progress, or the time for it is over.
-  private func waitUntilDrained() async throws {
+  /// For what tells clients that their time is over.
+  private static let lastWordsTime = Duration.seconds(2)
+
+  /// Returns when the server drains and nothing is in progress, or the time for it is over; and when that is.
+  private func waitUntilDrained() async throws -> ContinuousClock.Instant {
     var deadline: ContinuousClock.Instant?
     while true {
       if admission.isDraining {
-        if admission.isEmpty { return }
         let now = ContinuousClock.now
         let end = deadline ?? now + configuration.limits.drainTime
         deadline = end
+        if admission.isEmpty { return end }
         if now >= end {
           admission.endAll()
-          return
+          return end
         }
       }
       try await Task.sleep(for: .milliseconds(50))

@@ -61,7 +61,11 @@ extension Responder {
   /// What the engine serves. Throws a refusal while it cannot be given anything.
   func servingFacts() throws(APIError) -> EngineFacts {
     switch coordinator.engine.state {
-    case .ready, .restarting: break
+    case .ready: break
+    case .restarting(let reason, _):
+      if let began = coordinator.engine.outageBegan, .now - began > coordinator.configuration.limits.holdTime {
+        throw .restarting(reason, seconds: Int((.now - began).components.seconds), retryAfter: 10)
+      }
     case .loading: throw .loading(retryAfter: 5)
     case .failed(let reason):
       throw APIError(

@@ -16,32 +16,18 @@ extension Responder {
 
   /// Whether the process lives: 503 only when the engine will not come back by itself.
   func health() -> Response {
-    let state = coordinator.engine.state
-    var body = JSONObject([("state", .string(state.name))])
-    var isAlive = true
-    switch state {
-    case .failed(let reason): (body["reason"], isAlive) = (.string(reason), false)
-    case .restarting(let reason, let attempt):
-      (body["reason"], body["attempt"]) = (.string(reason), .int(attempt))
-    case .loading, .ready, .stopped: break
-    }
-    return .json(.object(body), status: isAlive ? .ok : .serviceUnavailable)
+    let condition = EngineCondition(coordinator)
+    return .json(.object(condition.details), status: condition.isLost ? .serviceUnavailable : .ok)
   }
 
-  /// Whether requests would be taken now.
+  /// Whether requests would be served now.
   func ready() -> Response {
-    let state = coordinator.engine.state
-    let isDraining = coordinator.admission.isDraining
-    let isReady = state == .ready && !isDraining
-    var body = JSONObject([("ready", .bool(isReady)), ("state", .string(isDraining ? "draining" : state.name))])
-    switch state {
-    case .loading(let bytes, let all): (body["bytes"], body["of"]) = (.int(bytes), .int(all))
-    case .restarting(let reason, let attempt):
-      (body["reason"], body["attempt"]) = (.string(reason), .int(attempt))
-    case .failed(let reason): body["reason"] = .string(reason)
-    case .ready, .stopped: break
-    }
-    return .json(.object(body), status: isReady ? .ok : .serviceUnavailable)
+    let condition = EngineCondition(coordinator)
+    var body = JSONObject([("ready", .bool(condition.isReady))])
+    for member in condition.details.members { body[member.key] = member.value }
+    var response = Response.json(.object(body), status: condition.isReady ? .ok : .serviceUnavailable)
+    if !condition.isReady { response.headers[.retryAfter] = "5" }
+    return response
   }
 
   func metrics() -> Response {

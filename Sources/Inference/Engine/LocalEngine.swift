@@ -25,6 +25,9 @@ package final class LocalEngine: TokenEngine {
     var status = ClusterStatus()
     var statusWanted: ContinuousClock.Instant?
     var isStopping = false
+    var stall: EngineStall?
+    /// Whom to tell of each request that has neither ended nor been cancelled.
+    var handlers: [RequestID: EventHandler] = [:]
   }
 
   /// Whom to tell of a sequence.
@@ -71,11 +74,14 @@ package final class LocalEngine: TokenEngine {
   private static let statusInterval = Duration.seconds(1)
   /// An idle job's is kept fresh for so long after it was asked for: clocks go on, and a page shows rates.
   private static let statusInterest = Duration.seconds(5)
+  /// How often the ranks of an idle job are called: one that has been stopped is found out before a request meets it.
+  private static let rollCallInterval = Duration.seconds(5)
 
   package init(constrain: @escaping Constrain) { self.constrain = constrain }
 
   package var state: EngineState { shared.withLock { $0.state } }
   package var facts: EngineFacts? { shared.withLock { $0.facts } }
+  package var stall: EngineStall? { shared.withLock { $0.stall } }
   package var status: ClusterStatus {
     shared.withLock {
       $0.statusWanted = .now
@@ -92,22 +98,52 @@ package final class LocalEngine: TokenEngine {
       guard let facts else { return onEvent(.failed(request.id, message: "the model is not loaded yet")) }
       do { constraint = try constrain(grammar, facts) } catch { return onEvent(.failed(request.id, message: "\(error)")) }
     }
-    let isOver = shared.withLock { [constraint] in
-      guard !$0.isStopping, $0.state != .stopped else { return true }
-      $0.commands.append(.submit(request, constraint, onEvent))
-      return false
+    let refusal: String? = shared.withLock { [constraint] in
+      if case .failed(let reason) = $0.state { return reason }
+      guard !$0.isStopping, $0.state != .stopped else { return "the engine is stopping and takes no more requests" }
+      $0.handlers[request.id] = onEvent
+      $0.commands.append(.submit(request, constraint) { [weak self] in self?.tell($0) })
+      return nil
     }
-    if isOver { onEvent(.failed(request.id, message: "the engine is stopping and takes no more requests")) } else { wakeUp.signal() }
+    if let refusal { onEvent(.failed(request.id, message: refusal)) } else { wakeUp.signal() }
+  }
+
+  /// Passes an event on, unless its request has ended in another way meanwhile.
+  private func tell(_ event: TokenEvent) {
+    let handler = shared.withLock { event.endsRequest ? $0.handlers.removeValue(forKey: event.id) : $0.handlers[event.id] }
+    handler?(event)
   }
 
   package func cancel(_ id: RequestID) {
-    shared.withLock { $0.commands.append(.cancel(id)) }
+    shared.withLock {
+      $0.handlers[id] = nil
+      $0.commands.append(.cancel(id))
+    }
     wakeUp.signal()
   }
 
   package func stop() {
     shared.withLock { $0.isStopping = true }
     wakeUp.signal()
+  }
+
+  /// Notes what holds the ranks up; nil when they go on.
+  package func note(_ report: StallReport?) {
+    let stall = report.map {
+      EngineStall(
+        rank: $0.rank, host: $0.host, place: $0.place, waitingFor: $0.waitingFor, since: .now - .seconds($0.seconds))
+    }
+    shared.withLock { $0.stall = stall }
+  }
+
+  /// Fails all requests, under way and to come, while the loop is stuck in a step that will not end. From any other thread.
+  package func fail(_ reason: String) {
+    let handlers = shared.withLock { shared in
+      shared.state = .failed(reason: reason)
+      defer { shared.handlers = [:] }
+      return shared.handlers
+    }
+    for (id, handler) in handlers.sorted(by: { $0.key.value < $1.key.value }) { handler(.failed(id, message: reason)) }
   }
 
   /// Serves until `stop` and the end of all requests. On rank 0's own thread; the other ranks must be in `follow()`.
@@ -119,7 +155,11 @@ package final class LocalEngine: TokenEngine {
     var lastStatus: ContinuousClock.Instant?
     var isStatusOld = true
     shared.withLock { ($0.facts, $0.state) = (facts, .ready) }
-    defer { shared.withLock { $0.state = .stopped } }
+    defer {
+      shared.withLock { shared in
+        if case .failed = shared.state {} else { shared.state = .stopped }
+      }
+    }
     while true {
       let (commands, isStopping, statusWanted) = shared.withLock { shared in
         defer { shared.commands.removeAll() }
@@ -141,6 +181,7 @@ package final class LocalEngine: TokenEngine {
       }
       let now = ContinuousClock.now
       isStatusOld = isStatusOld || statusWanted.map { now - $0 < Self.statusInterest } ?? false
+      if facts.rankCount > 1, let lastStatus, now - lastStatus >= Self.rollCallInterval { isStatusOld = true }
       if isStatusOld, lastStatus.map({ now - $0 >= Self.statusInterval }) ?? true {
         (lastStatus, isStatusOld) = (now, false)
         let status = try loop.status()
@@ -195,5 +236,15 @@ package final class LocalEngine: TokenEngine {
     var request = client.request
     request.promptLogprobs = nil
     clients.submit(Client(request: request, constraint: client.constraint, onEvent: client.onEvent), to: loop)
+  }
+}
+
+extension TokenEvent {
+  fileprivate var endsRequest: Bool {
+    switch self {
+    case .started: false
+    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
+    case .failed: true
+    }
   }
 }

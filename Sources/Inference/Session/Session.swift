@@ -49,7 +49,8 @@ package final class Session {
     try agreement.compareFiles()
     if communicator.isRoot { Self.note(description, ranks: communicator.size, onEvent) }
 
-    let host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank)
+    let host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank, cores: options.cores)
+    if communicator.isRoot { for remark in host.remarks { onEvent(.note(remark)) } }
     communicator.yieldsWhileWaiting = host.assignment.oversubscribed
     compute = Compute(pool: try agree(on: communicator) { try host.makePool() }, instructionSet: options.instructionSet ?? .best)
     self.host = host
@@ -91,7 +92,7 @@ package final class Session {
     self.wire = wire
     let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     watch = try options.stallLimit.map {
-      try StallWatch(communicator, progress: telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised)
+      try StallWatch(communicator, progress: telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised, onStall: options.onStall)
     }
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,

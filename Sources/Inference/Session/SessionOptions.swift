@@ -2,11 +2,14 @@ import ExpertParallelism
 import Fabric
 import Kernels
 import MoEModel
+import Telemetry
 
 /// What a user may choose about a run, beside model and prompts.
 package struct SessionOptions: Sendable {
   /// Workers of each rank; nil for one on every core the rank may use.
   package var threadsPerRank: Int?
+  /// Which cores, and whether workers stay on them.
+  package var cores = HostPlan.CoreWishes()
   /// Tokens of attention cache on each rank; nil for a default that fits the requests.
   package var cacheTokens: Int?
   package var cacheType = CacheType.f32
@@ -25,6 +28,8 @@ package struct SessionOptions: Sendable {
   package var checksWeights = false
   /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
   package var stallLimit: Duration? = .seconds(10)
+  /// Hears of this rank's having been in one place for that long, again and again, and nil when it goes on; from a thread of its own.
+  package var onStall: @Sendable (StallReport?) -> Void = { _ in }
   /// Whether a supervisor reads what ranks say of long steps, and not a user.
   package var isSupervised = false
   package init() {}

@@ -78,6 +78,14 @@ extension APIError {
       message: "the model is still being loaded: try again in \(retryAfter) s", retryAfter: retryAfter)
   }
 
+  /// The model is away, and has been for so long that a request had better come again.
+  package static func restarting(_ reason: String, seconds: Int, retryAfter: Int) -> APIError {
+    APIError(
+      status: 503, type: "server_error", code: "engine_restarting",
+      message: "the model has not been served for \(seconds) s and is being started again (\(reason)): try again in \(retryAfter) s",
+      retryAfter: retryAfter)
+  }
+
   /// The server no longer takes requests.
   package static let stopping = APIError(
     status: 503, type: "server_error", code: "server_stopping", message: "the server is stopping")

@@ -2,10 +2,13 @@ import ArgumentParser
 import Checkpoints
 import Coordinator
 import Fabric
+import Glibc
 import Inference
+import Machine
 import Prompts
 import Serving
 import Supervision
+import Telemetry
 
 /// `martinet serve`: an OpenAI-compatible server over all ranks.
 struct Serve: ParsableCommand {
@@ -29,8 +32,29 @@ struct Serve: ParsableCommand {
   @Flag(help: "Keep the port in this process, and run the ranks in a job that is watched and started again when it ends or hangs.")
   var supervise = false
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Under supervision: fruitless starts in a row before no more is tried.", valueName: "n"))
-  var maxRestarts = 5
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Under supervision: how long starts may go on failing before no more is tried; hosts that are started anew need minutes.", valueName: "seconds"))
+  var restartFor = 1800
+
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Under supervision: fruitless starts in a row before no more is tried, however soon. (default: any number)", valueName: "n"))
+  var maxRestarts: Int?
+
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Under supervision: how long a start may go without a move (a rank that comes up, joins or reads) before it is ended and tried again; 0 for ever.",
+    valueName: "seconds"))
+  var startLimit = 300
+
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Under supervision: new requests wait for a job that is away for so long; later ones are answered 503.", valueName: "seconds"))
+  var holdSeconds = 60
+
+  @Option(parsing: .unconditional, help: ArgumentHelp(
+    "Without supervision: end the job when a rank has not moved for so long, as requests hang then; 0 for never.", valueName: "seconds"))
+  var stallAbort = 300
+
+  @Option(help: ArgumentHelp("Write the number of the server's process here, for `martinet stop`.", valueName: "file"))
+  var pidFile: String?
 
   @Flag(help: .hidden)
   var engineLink = false
@@ -40,7 +64,15 @@ struct Serve: ParsableCommand {
 
   func validate() throws {
     if !launcher.isEmpty, !supervise { throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet") }
-    guard (0...1000).contains(maxRestarts) else { throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000") }
+    if let maxRestarts, !(0...1_000_000).contains(maxRestarts) {
+      throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000000")
+    }
+    let times = [
+      ("restart-for", restartFor), ("start-limit", startLimit), ("hold-seconds", holdSeconds), ("stall-abort", stallAbort),
+    ]
+    for (name, value) in times where !(0...31_536_000).contains(value) {
+      throw ValidationError("--\(name) \(value) is not between 0 and 31536000 seconds, a year")
+    }
   }
 
   func run() throws {
@@ -55,8 +87,10 @@ struct Serve: ParsableCommand {
 
   /// Rank 0 serves, and is rank 0 at the same time.
   private func runAlone() throws {
+    try Interrupt.leaveAtOnce()
     try withRanks(reports.terms) { communicator in
       var (engine, coordinator): (LocalEngine?, RunningCoordinator?)
+      var (watch, processFile): (DrainWatch?, ProcessFile?)
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
         try reports.check()
@@ -64,17 +98,40 @@ struct Serve: ParsableCommand {
         let started = makeEngine(configuration.codec, configuration.stopTokens)
         let running = try RunningCoordinator(engine: started, configuration: configuration) { started.stop() }
         say(server.announcement(configuration, port: running.port))
+        watch = DrainWatch(running, started, limit: configuration.limits.drainTime)
+        processFile = try pidFile.map { try ProcessFile($0) }
         (engine, coordinator) = (started, running)
       }
-      try serve(communicator, engine: engine, onInterrupt: { coordinator?.drain() })
+      let limit = stallAbort
+      try serve(
+        communicator, engine: engine, onInterrupt: { coordinator?.drain() },
+        onStall: { [engine, coordinator] report in
+          engine?.note(report)
+          guard let report, limit > 0, report.seconds >= Double(limit), let engine, let coordinator else { return }
+          Self.leave(engine, coordinator)
+        })
       try coordinator?.wait()
+      withExtendedLifetime((watch, processFile)) {}
     }
+  }
+
+  /// Ends the job from rank 0, whose main thread is stuck: tells clients why, and leaves it to the launcher to end the other ranks.
+  private static func leave(_ engine: LocalEngine, _ coordinator: RunningCoordinator) {
+    let reason = "the job is ended, as it does not move: \(engine.stall?.words() ?? "a rank is stuck")"
+    say("martinet: \(reason)")
+    engine.fail(reason)
+    coordinator.drain()
+    // For the answers to be written.
+    coordinator.wait(atMost: .seconds(5))
+    _exit(1)
   }
 
   /// The job of a supervisor, which speaks to rank 0 over its standard input and output.
   private func runLinked() throws {
     let output = try EngineLink.takeStandardOutput()
-    try withRanks(reports.terms) { communicator in
+    let start = StartReporter()
+    try withRanks(reports.terms, mark: EngineLink.failureMark) { communicator in
+      start.joined(communicator)
       var (engine, link): (LocalEngine?, EngineLink?)
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
@@ -88,7 +145,7 @@ struct Serve: ParsableCommand {
         engine = started
       }
       // A signal from outside ends this job; the supervisor carries its requests to the next.
-      try serve(communicator, engine: engine, onInterrupt: { throw InferenceError.interrupted })
+      try serve(communicator, engine: engine, onInterrupt: { throw InterruptedJob() }, start: start)
       link?.finish()
     }
   }
@@ -100,9 +157,16 @@ struct Serve: ParsableCommand {
 
   /// Loads the model on all ranks and runs `engine`, which rank 0 has, until it is stopped. Collective.
   private func serve(
-    _ communicator: any Communicator, engine: LocalEngine?, onInterrupt: () throws -> Void
+    _ communicator: any Communicator, engine: LocalEngine?, onInterrupt: () throws -> Void,
+    onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }, start: StartReporter? = nil
   ) throws {
-    let session = try model.open(communicator, isSupervised: engineLink, onLoading: { engine?.loading(bytes: $0, of: $1) })
+    let session = try model.open(
+      communicator, isSupervised: engineLink, onStall: onStall,
+      onLoading: { bytes, total in
+        engine?.loading(bytes: bytes, of: total)
+        start?.loading(bytes, of: total)
+      })
+    start?.loaded()
     reports.prepare(session)
     try withLoop(session) { loop in
       guard let engine else { return }
@@ -111,4 +175,9 @@ struct Serve: ParsableCommand {
       try reports.write(loop, session, statistics: loop.statistics)
     }
   }
+}
+
+/// What a supervised job says when a signal ends it that is not its supervisor's.
+private struct InterruptedJob: Error, CustomStringConvertible {
+  var description: String { "a signal asked the job to end: SIGTERM, SIGINT or SIGUSR1 to the launcher or to a rank" }
 }

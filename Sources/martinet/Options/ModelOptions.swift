@@ -6,6 +6,7 @@ import Fabric
 import Inference
 import Kernels
 import MoEModel
+import Telemetry
 
 /// Which model, and how it is laid out on this rank.
 struct ModelOptions: ParsableArguments {
@@ -16,6 +17,8 @@ struct ModelOptions: ParsableArguments {
 
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
+
+  @OptionGroup var coreOptions: CoreOptions
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
   var kvCacheTokens: Int?
@@ -86,6 +89,7 @@ struct ModelOptions: ParsableArguments {
     add("weights", weights.rawValue)
     add("combine-format", combineFormat.rawValue)
     add("stall-limit", stallLimit)
+    arguments += coreOptions.arguments
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if checkWeights { arguments.append("--check-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
@@ -101,14 +105,18 @@ struct ModelOptions: ParsableArguments {
     return folder
   }
 
-  /// Opens a session, with a progress bar and one line about it on rank 0.
+  /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
     prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
+    onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> Session {
     var options = SessionOptions()
     options.threadsPerRank = threads
+    options.cores = coreOptions.wishes
+    // What a job before has left on this host may still hold them.
+    if isSupervised { options.cores.patience = .seconds(5) }
     options.cacheTokens = kvCacheTokens
     options.cacheType = kvCache
     options.keepsPrefixes = !noPrefixCache
@@ -120,16 +128,16 @@ struct ModelOptions: ParsableArguments {
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
     options.isSupervised = isSupervised
     options.checksWeights = checkWeights
+    options.onStall = onStall
     options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
     let folder = try agree(on: communicator) { try self.folder() }
     let session = try Session(model: folder, options: options, communicator: communicator, prepare: prepare) { event in
-      guard isRoot else { return }
       switch event {
-      case .note(let text): if !quiet { say("martinet: \(text)") }
+      case .note(let text): if isRoot, !quiet { say("martinet: \(text)") }
       case .loading(let bytes, let total):
-        bar.show(bytes: bytes, of: total)
+        if isRoot { bar.show(bytes: bytes, of: total) }
         onLoading(bytes, total)
       }
     }

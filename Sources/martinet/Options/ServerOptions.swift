@@ -36,8 +36,8 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Sequences that may wait beside those in progress; more are refused with 429.", valueName: "n"))
   var maxQueue = 256
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that requests in progress may take to end after SIGTERM or Ctrl-C.", valueName: "s"))
-  var drainSeconds = 60
+  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that requests in progress may take to end after SIGTERM, SIGUSR1 or Ctrl-C.", valueName: "s"))
+  var drainSeconds = 25
 
   @OptionGroup var sampling: DefaultSampling
 

@@ -1,5 +1,6 @@
 import Coordinator
 import Dispatch
+import Glibc
 import Serving
 import Synchronization
 
@@ -40,6 +41,15 @@ final class RunningCoordinator: Sendable {
   func drain() {
     // Not in whatever a signal interrupted.
     DispatchQueue.global().async { self.coordinator.drain() }
+  }
+
+  /// Waits for the end for so long at most; for threads that must not hang.
+  func wait(atMost limit: Duration) {
+    let end = ContinuousClock.now + limit
+    while ContinuousClock.now < end {
+      if case .ended = phase.withLock({ $0 }) { return }
+      usleep(10_000)
+    }
   }
 
   /// Waits for the end; throws what it failed with.

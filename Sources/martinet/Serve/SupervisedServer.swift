@@ -14,10 +14,15 @@ struct SupervisedServer {
   /// Serves until it is told to stop; the job has ended then.
   func run() throws {
     do {
-      let configuration = try command.server.configuration(folder: try command.model.folder())
+      let processFile = try command.pidFile.map { try ProcessFile($0) }
+      defer { withExtendedLifetime(processFile) {} }
+      var configuration = try command.server.configuration(folder: try command.model.folder())
+      configuration.limits.holdTime = .seconds(command.holdSeconds)
       var options = SupervisionOptions(command: jobCommand)
       options.restartLimit = command.maxRestarts
+      options.restartTime = .seconds(command.restartFor)
       // Without a limit, one that nothing reaches.
+      options.startLimit = .seconds(command.startLimit > 0 ? command.startLimit : 1 << 30)
       options.stallLimit = command.model.stallLimit > 0 ? .seconds(command.model.stallLimit) : .seconds(1 << 30)
       let engine = try SupervisedEngine(options)
       let ended = DispatchSemaphore(value: 0)
@@ -52,11 +57,11 @@ struct SupervisedServer {
     }
   }
 
-  /// The first SIGINT or SIGTERM drains; a second SIGINT ends at once.
+  /// The first SIGINT, SIGTERM or SIGUSR1 drains; a second SIGINT ends at once.
   private func watchSignals(_ coordinator: RunningCoordinator, _ engine: SupervisedEngine) -> [any DispatchSourceSignal] {
     let queue = DispatchQueue(label: "signals")
     let interrupts = Counter()
-    return [SIGINT, SIGTERM].map { number in
+    return [SIGINT, SIGTERM, SIGUSR1].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {

@@ -27,6 +27,8 @@ final class FakeEngine: TokenEngine {
   private struct State {
     var engineState = EngineState.ready
     var restartCount = 0
+    var stall: EngineStall?
+    var outageBegan: ContinuousClock.Instant?
     var facts: EngineFacts? = FakeEngine.facts()
     var status = ClusterStatus()
     var submitted: [TokenRequest] = []
@@ -63,6 +65,14 @@ final class FakeEngine: TokenEngine {
   var restartCount: Int {
     get { contents.withLock { $0.restartCount } }
     set { contents.withLock { $0.restartCount = newValue } }
+  }
+  var stall: EngineStall? {
+    get { contents.withLock { $0.stall } }
+    set { contents.withLock { $0.stall = newValue } }
+  }
+  var outageBegan: ContinuousClock.Instant? {
+    get { contents.withLock { $0.outageBegan } }
+    set { contents.withLock { $0.outageBegan = newValue } }
   }
   var facts: EngineFacts? {
     get { contents.withLock { $0.facts } }
