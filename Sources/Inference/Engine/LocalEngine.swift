@@ -244,7 +244,7 @@ extension TokenEvent {
     switch self {
     case .started: false
     case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
-    case .failed: true
+    case .failed, .embedding: true
     }
   }
 }
