@@ -110,7 +110,7 @@ package final class LocalEngine: TokenEngine {
 
   /// Passes an event on, unless its request has ended in another way meanwhile.
   private func tell(_ event: TokenEvent) {
-    let handler = shared.withLock { event.endsRequest ? $0.handlers.removeValue(forKey: event.id) : $0.handlers[event.id] }
+    let handler = shared.withLock { event.isLast ? $0.handlers.removeValue(forKey: event.id) : $0.handlers[event.id] }
     handler?(event)
   }
 
@@ -236,15 +236,5 @@ package final class LocalEngine: TokenEngine {
     var request = client.request
     request.promptLogprobs = nil
     clients.submit(Client(request: request, constraint: client.constraint, onEvent: client.onEvent), to: loop)
-  }
-}
-
-extension TokenEvent {
-  fileprivate var endsRequest: Bool {
-    switch self {
-    case .started: false
-    case .token(_, _, let finish), .prompt(_, _, let finish): finish != nil
-    case .failed, .embedding: true
-    }
   }
 }
