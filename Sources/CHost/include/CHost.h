@@ -42,5 +42,8 @@ int host_spawn(const char *_Nullable const *_Nonnull arguments, const char *_Nul
 // an errno.
 int host_file_digest(const char *path, uint64_t *digest);
 
+// Raises the limit of open files to the hard limit, but not beyond `most`, and tells it. Returns 0 or an errno.
+int host_raise_file_limit(uint64_t most, uint64_t *limit);
+
 #pragma clang assume_nonnull end
 #endif
