@@ -73,12 +73,12 @@ let package = Package(
     layer(
       "Coordinator",
       [
-        "JSON", "Serving", "Tokenization", "ChatTemplates", "Prompts", "OpenAIProtocol", "StructuredOutput",
+        "JSON", "Machine", "Serving", "Tokenization", "ChatTemplates", "Prompts", "OpenAIProtocol", "StructuredOutput",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-        .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -95,8 +95,8 @@ let package = Package(
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
         "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving", "StructuredOutput",
-        "ClusterCheck", "Supervision", "OpenAIProtocol", "Coordinator", "LoadGenerator",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "ClusterCheck", "OpenAIProtocol", "Supervision", "Coordinator", "LoadGenerator",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     // What several of the tests use.

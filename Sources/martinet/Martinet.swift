@@ -1,5 +1,6 @@
 import ArgumentParser
 import Fabric
+import Foundation
 import Glibc
 import Machine
 
@@ -28,15 +29,27 @@ struct Martinet: ParsableCommand {
       if Launch.earlyRank == 0 { show(versionAndBuild) }
       Glibc.exit(0)
     }
+    var settings: ServeSettings?
     do {
-      var command = try parseAsRoot()
+      var arguments = Array(CommandLine.arguments.dropFirst())
+      if arguments.first == Serve._commandName {
+        let found = try ServeSettings(Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+        settings = found
+        arguments = [Serve._commandName] + found.arguments
+      }
+      var command = try parseAsRoot(arguments)
+      if let settings, settings.isToBePrinted {
+        if Launch.earlyRank == 0 { show(settings.text) }
+        Glibc.exit(0)
+      }
       try command.run()
     } catch let exit as ExitCode {
       Glibc.exit(exit.rawValue)
     } catch {
       let isHelp = exitCode(for: error) == .success
       if Launch.earlyRank == 0 {
-        let text = fullMessage(for: error)
+        let message = fullMessage(for: error)
+        let text = message + (settings?.sources(in: message) ?? "")
         if isHelp { show(text) } else { say(text) }
       } else if !isHelp {
         // The launcher ends the run with the first failure: let rank 0 have its say.

@@ -1,7 +1,7 @@
 import JSON
 
 /// Which members an object of a request may have.
-struct ParameterTable {
+package struct ParameterTable {
   let known: Set<String>
   /// Accepted and ignored: nothing about the generated text depends on them here.
   let ignored: Set<String>
@@ -10,7 +10,7 @@ struct ParameterTable {
   /// Values with which a refused member asks for what holds anyhow: clients that send all their settings send these.
   let neutral: [String: [JSONValue]]
 
-  init(
+  package init(
     _ known: Set<String>, ignored: Set<String> = [], refused: [String: String] = [:],
     neutral: [String: [JSONValue]] = [:]
   ) {
@@ -39,7 +39,7 @@ struct ParameterTable {
   }
 
   /// The known name closest to `name`, where it is close: at most one slip in three characters, and at most three.
-  func suggestion(for name: String) -> String? {
+  package func suggestion(for name: String) -> String? {
     let spelt = Array(name.lowercased().utf8.prefix(65))
     guard spelt.count <= 64 else { return nil }
     var best: (name: String, distance: Int)?
