@@ -1,7 +1,17 @@
 internal import Glibc
+import Synchronization
 
-/// Writes one line to standard error, past any buffer: the process may be about to end.
+/// Where lines for whoever runs the program go: to standard error, unless it says otherwise.
+package enum ErrorLines {
+  fileprivate static let log = Mutex<(@Sendable (String) -> Void)?>(nil)
+
+  /// Has `log` called with each line from now on, from any thread.
+  package static func send(to log: @escaping @Sendable (String) -> Void) { Self.log.withLock { $0 = log } }
+}
+
+/// Writes lines to standard error, past any buffer: the process may be about to end.
 func printError(_ message: String) {
+  if let log = ErrorLines.log.withLock({ $0 }) { return message.split(separator: "\n").forEach { log(String($0)) } }
   var bytes = Array((message + "\n").utf8)[...]
   while !bytes.isEmpty {
     let written = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

@@ -20,20 +20,20 @@ func withRanks(
     for failure in failures where communicator.isRoot {
       // What all ranks say is nobody's in particular.
       let isEverybodys = failure.ranks.count == communicator.size
-      say(mark + (isEverybodys ? failure.message : "\(failure)"))
+      say(mark + (isEverybodys ? failure.message : "\(failure)"), isFailure: true)
     }
     try communicator.finalize()
     try leave(communicator, status: 1)
     return
   } catch let failure as ToldFailure {
-    if let error = failure.error { say("\(mark)\(error)") }
+    if let error = failure.error { say("\(mark)\(error)", isFailure: true) }
     try communicator.finalize()
     if case InferenceError.interrupted? = failure.error { throw ExitCode(130) }
     try leave(communicator, status: 1)
     return
   } catch {
     guard communicator.size > 1 else {
-      say("\(mark)\(error)")
+      say("\(mark)\(error)", isFailure: true)
       throw ExitCode(1)
     }
     communicator.abort(mark + message(error, communicator), status: 1)

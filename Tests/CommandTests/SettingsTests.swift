@@ -38,7 +38,7 @@ extension CommandTests {
       #expect(values["no-prefix-cache"] == "true  # environment, MARTINET_NO_PREFIX_CACHE")
       #expect(values["supervise"] == "true  # file \(file)" && values["log-requests"] == "false  # file \(file)")
       #expect(values["launcher"] == "-n 2  # file \(file)" && values["served-model-name"] == "one, two  # command line")
-      #expect(values["weights"] == "auto  # default" && values["drain-seconds"] == "60  # default")
+      #expect(values["weights"] == "auto  # default" && values["max-sequences"] == "256  # default")
       #expect(printed.output.contains("2 API keys  # environment, MARTINET_API_KEY") && !printed.output.contains("secret"))
     }
 

@@ -7,11 +7,23 @@ import Testing
   private let folder = TemporaryFolder()
 
   @Test func aFileHasOneKeyALine() throws {
-    let keys = try APIKeys(file: folder.write("# ours\n\n  first \r\nsecond", as: "keys"))
-    for key in ["first", "second"] { #expect(keys.admit(authorization: "Bearer \(key)")) }
-    for key in ["# ours", "", "third", "first second"] { #expect(!keys.admit(authorization: "Bearer \(key)")) }
-    #expect(!keys.admit(authorization: nil))
-    #expect(APIKeys().admit(authorization: nil), "no keys: none is needed")
+    let keys = try APIKeys(file: folder.write("# ours\n\n  first \r\nsecond # of Ada Lovelace \nthird#x", as: "keys"))
+    for (key, label) in [("first", "key-1"), ("second", "of Ada Lovelace"), ("third#x", "key-3")] {
+      #expect(keys.admit(authorization: "Bearer \(key)") == .known(label: label))
+    }
+    for key in ["# ours", "", "third", "first second", "second # of Ada Lovelace"] {
+      #expect(keys.admit(authorization: "Bearer \(key)") == .unknown)
+    }
+    #expect(keys.admit(authorization: nil) == .unknown)
+    #expect(APIKeys().admit(authorization: nil) == .notNeeded)
+  }
+
+  @Test func aVariableHasKeysApartByBlanksOrCommas() throws {
+    let keys = try APIKeys(variable: "KEYS", " one,two  three\n")
+    #expect(["one", "two", "three"].allSatisfy { keys.admit(authorization: "bearer \($0)") != .unknown })
+    #expect(keys.admit(authorization: "Bearer one,two") == .unknown)
+    #expect(throws: CoordinatorError.self) { try APIKeys(variable: "KEYS", " , ") }
+    #expect(throws: CoordinatorError.self) { try APIKeys(variable: "KEYS", "clé") }
   }
 
   @Test func aFileThatHoldsNoKeysIsRefused() throws {

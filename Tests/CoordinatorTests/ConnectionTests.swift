@@ -11,7 +11,7 @@ import Testing
   let model = TestModel.plain
 
   @Test(arguments: [
-    "GET /health HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+    "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
     "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n",
   ])
   func whoeverAsksForAnotherProtocolIsAnsweredAndLeft(request: String) async throws {
@@ -25,7 +25,7 @@ import Testing
         return (before, reply, connection.isClosedByServer())
       }
       #expect(before.status == 200 && before.headers["connection"] != "close")
-      #expect([200, 404, 405].contains(reply.status) && reply.headers["connection"] == "close")
+      #expect([200, 403, 405].contains(reply.status) && reply.headers["connection"] == "close")
       #expect(isClosed)
     }
   }
@@ -73,7 +73,7 @@ import Testing
       let isEnded = try await onThread { () throws -> Bool in
         let connection = try Connection(port: port, timeout: 5)
         try connection.send(
-          "POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{")
+          "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{")
         guard try connection.readReply().status == 401 else { return false }
         for _ in 0..<100 {
           usleep(50_000)
@@ -132,7 +132,7 @@ import Testing
   /// Sends 6000 bytes of a body of 7000.
   private static func beginBody(_ port: Int) throws -> Connection {
     let connection = try Connection(port: port)
-    try connection.send("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 7000\r\n\r\n")
+    try connection.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7000\r\n\r\n")
     try connection.send([UInt8](repeating: UInt8(ascii: " "), count: 6000))
     return connection
   }
@@ -183,10 +183,10 @@ import Testing
 
   @Test func pagesMaySendTheHeadersTheyAskFor() async throws {
     try await TestServer.run(
-      model.engine(answering: " x"), configure: { $0.allowedOrigin = "https://page.example" }
+      model.engine(answering: " x"), configure: { $0.allowedOrigins = ["https://page.example"] }
     ) { server in
       func allowed(_ asked: String?) async throws -> String? {
-        let headers = asked.map { ["Access-Control-Request-Headers: " + $0] } ?? []
+        let headers = ["Origin: https://page.example"] + (asked.map { ["Access-Control-Request-Headers: " + $0] } ?? [])
         let reply = try await server.request("OPTIONS", "/v1/chat/completions", headers: headers)
         #expect(reply.headers["access-control-expose-headers"] == "x-request-id, retry-after")
         return reply.headers["access-control-allow-headers"]

@@ -96,7 +96,7 @@ import Testing
       let port = server.port
       let reply = try await onThread {
         let connection = try Connection(port: port)
-        try connection.send("POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        try connection.send("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         let reply = try connection.readReply()
         return (reply, connection.isClosedByServer())
       }

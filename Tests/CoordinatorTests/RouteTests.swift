@@ -42,11 +42,11 @@ import Testing
   }
 
   @Test func headSendsNoBodyAndOptionsTellsTheMethods() async throws {
-    try await TestServer.run(model.engine(answering: "x"), configure: { $0.allowedOrigin = "https://page.example" }) {
+    try await TestServer.run(model.engine(answering: "x"), configure: { $0.allowedOrigins = ["https://page.example"] }) {
       server in
       let head = try await server.request("HEAD", "/health")
       #expect(head.status == 200 && head.body.isEmpty && head.headers["content-length"] != "0")
-      let options = try await server.request("OPTIONS", "/v1/completions")
+      let options = try await server.request("OPTIONS", "/v1/completions", headers: ["Origin: https://page.example"])
       #expect(options.status == 204 && options.headers["access-control-allow-methods"] == "POST, OPTIONS")
       #expect(options.headers["access-control-allow-origin"] == "https://page.example")
     }

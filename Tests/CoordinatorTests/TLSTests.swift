@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct TLSTests {
   /// Made for these tests, for `localhost`; valid for a hundred years.
-  private static let certificate = """
+  static let certificate = """
     -----BEGIN CERTIFICATE-----
     MIIBfzCCASWgAwIBAgIUW7wlWSiJkGl64wlkaLmv1yXKicwwCgYIKoZIzj0EAwIw
     FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNTE5MDQ1MloYDzIxMjYxMTAx
@@ -22,7 +22,7 @@ import Testing
     /8e7
     -----END CERTIFICATE-----
     """
-  private static let key = """
+  static let key = """
     -----BEGIN PRIVATE KEY-----
     MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg/Bx5Rq5OlvhzzejF
     Wp+0MxOaXWQ9JvPFblsuO4mkOE+hRANCAASKsKB43BY3qAkLvUgQy6msgVQmD7+G
@@ -39,7 +39,7 @@ import Testing
 
   @Test func requestsAreServedOverTLSOnly() async throws {
     let good = files("good", certificate: Self.certificate, key: Self.key)
-    #expect(try good.configuration().minimumTLSVersion == .tlsv12)
+    #expect(try TLSCredentials(good).configuration().minimumTLSVersion == .tlsv12)
     try await TestServer.run(TestModel.plain.engine(answering: " there"), configure: { $0.tls = good }) { server in
       let answer = try await Self.get("/v1/models", port: server.port)
       #expect(answer.hasPrefix("HTTP/1.1 200") && answer.contains("demo"))
@@ -52,25 +52,51 @@ import Testing
     }
   }
 
+  /// Each of these files is named, with what is wrong with it.
   @Test func filesThatCannotBeUsedAreNamed() throws {
+    func fault(_ files: TLSFiles, now: Int = 1_900_000_000) -> String {
+      do { _ = try TLSCredentials(files, now: now) } catch { return "\(error)" }
+      return "none"
+    }
+    let good = files("good", certificate: Self.certificate, key: Self.key)
     let swapped = files("swapped", certificate: Self.key, key: Self.certificate)
-    #expect { try swapped.configuration() } throws: { "\($0)".contains(swapped.certificate) }
+    #expect(fault(swapped).contains(swapped.certificate) && fault(swapped).contains("swapped?"))
     let half = files("half", certificate: Self.certificate, key: "no key")
-    #expect { try half.configuration() } throws: { "\($0)".contains(half.key) }
-    let missing = TLSFiles(certificate: "/dev/null/a.crt", key: "/dev/null/a.key")
-    #expect { try missing.configuration() } throws: { "\($0)".contains("/dev/null/a.crt") }
+    #expect(fault(half).contains("\(half.key) for TLS: it has no private key"))
+    let missing = TLSFiles(certificate: folder.file("none.crt"), key: good.key)
+    #expect(fault(missing).contains("\(missing.certificate) for TLS: it is not there"))
+    let keyless = TLSFiles(certificate: good.certificate, key: folder.file("none.key"))
+    #expect(fault(keyless).contains("\(keyless.key) for TLS: it is not there"))
+    let foreign = files("foreign", certificate: Self.certificate, key: TestCertificates.otherKey)
+    #expect(fault(foreign).contains(foreign.key) && fault(foreign).contains("not that of the certificate in \(foreign.certificate)"))
+    let locked = files("locked", certificate: Self.certificate, key: TestCertificates.encryptedKey)
+    #expect(fault(locked).contains(locked.key) && fault(locked).contains("encrypted") && fault(locked).contains("openssl pkey"))
+    #expect(fault(good, now: 4_949_000_000).contains("\(good.certificate) for TLS: the certificate has expired on 2126-11-01"))
+    #expect(fault(good, now: 0).contains("valid from 2026-11-25"))
+    let folderAsFile = TLSFiles(certificate: folder.path, key: good.key)
+    #expect(fault(folderAsFile).contains("it is no file"))
+    let damaged = files("damaged", certificate: Self.certificate.replacing("MIIB", with: "AAAA"), key: Self.key)
+    #expect(fault(damaged).contains("\(damaged.certificate) for TLS: its certificate is damaged"))
   }
 
   /// What the server answers, to a client that does not check its certificate.
-  private static func get(_ path: String, port: Int) async throws -> String {
+  static func get(
+    _ path: String, port: Int, onCertificate: @escaping @Sendable (NIOSSLCertificate) -> Void = { _ in }
+  ) async throws -> String {
     var configuration = TLSConfiguration.makeClientConfiguration()
-    configuration.certificateVerification = .none
+    configuration.certificateVerification = .noHostnameVerification
     let context = try NIOSSLContext(configuration: configuration)
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
       host: "127.0.0.1", port: port
     ) { channel in
       channel.eventLoop.makeCompletedFuture {
-        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
+        try channel.pipeline.syncOperations.addHandler(
+          NIOSSLClientHandler(
+            context: context, serverHostname: nil,
+            customVerificationCallback: { chain, promise in
+              if let first = chain.first { onCertificate(first) }
+              promise.succeed(.certificateVerified)
+            }))
         return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
       }
     }

@@ -138,6 +138,9 @@ package final class Connection: @unchecked Sendable {
     return Reply(status: status, headers: headers, body: body)
   }
 
+  /// What has come and was not taken.
+  package var rest: String { String(decoding: buffer, as: UTF8.self) }
+
   /// Whether the server has closed the connection, waiting for it.
   package func isClosedByServer() -> Bool {
     while true { do { if try !readMore() { return true } } catch { return errno != EAGAIN } }

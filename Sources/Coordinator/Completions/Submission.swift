@@ -6,6 +6,8 @@ import Synchronization
 final class Submission: Sendable {
   let ids: Range<Int>
   let mailbox: TokenMailbox
+  /// Of the request whose task this was made in.
+  let record = RequestRecord.current
   private let ticket: Admission.Ticket
   private let coordinator: Coordinator
   private let channel: any Channel
@@ -24,6 +26,8 @@ final class Submission: Sendable {
   ) {
     (self.ticket, ids, self.mailbox) = (ticket, ticket.sequences, mailbox)
     (self.coordinator, self.channel, self.departure) = (coordinator, channel, departure)
+    let count = ticket.sequences.count
+    record?.note { $0.sequences = count }
     departure.onDeparture { [self] in
       if end() { coordinator.metrics.count { $0.departures += 1 } }
       mailbox.close(.clientLeft)
@@ -43,6 +47,7 @@ final class Submission: Sendable {
       return !state.hasEnded
     }
     guard mayStart else { return }
+    if coordinator.admission.inFlight == ids.count { coordinator.progress.note() }
     for request in requests {
       coordinator.engine.submit(request) { [self] event in receive(event) }
     }
@@ -52,6 +57,7 @@ final class Submission: Sendable {
   }
 
   private func receive(_ event: TokenEvent) {
+    coordinator.progress.note()
     if event.isLast { state.withLock { _ = $0.live.remove(event.id.value) } }
     if !mailbox.push(event) {
       coordinator.metrics.count { $0.slowClients += 1 }

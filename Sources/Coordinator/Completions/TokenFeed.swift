@@ -31,6 +31,7 @@ struct TokenFeed: Sendable {
   private(set) var cachedTokens: [Int]
   private let submission: Submission
   private let metrics: ServerMetrics
+  private let record: RequestRecord?
   /// Of each sequence.
   private let promptTokens: [Int]
   private let arrival: ContinuousClock.Instant
@@ -42,7 +43,7 @@ struct TokenFeed: Sendable {
 
   /// `promptTokens`: how many the prompt of each sequence has.
   init(_ submission: Submission, promptTokens: [Int], metrics: ServerMetrics, arrival: ContinuousClock.Instant) {
-    (self.submission, self.promptTokens) = (submission, promptTokens)
+    (self.submission, self.promptTokens, record) = (submission, promptTokens, submission.record)
     (self.metrics, self.arrival) = (metrics, arrival)
     let count = submission.ids.count
     cachedTokens = Array(repeating: 0, count: count)
@@ -59,8 +60,15 @@ struct TokenFeed: Sendable {
         switch await submission.mailbox.next() {
         case .events(let taken): waiting = taken[...]
         case .tick: return .idle
-        case .closed(.drained): throw APIError.stopping
-        case .closed(.clientLeft), .closed(.clientTooSlow): throw ClientGone()
+        case .closed(.drained):
+          record?.noteEnd(.stopped)
+          throw APIError.stopping
+        case .closed(.clientLeft):
+          record?.noteEnd(.clientLeft)
+          throw ClientGone()
+        case .closed(.clientTooSlow):
+          record?.noteEnd(.clientTooSlow)
+          throw ClientGone()
         }
       }
       if let prompt = takePrompt() { return .prompt(prompt) }
@@ -101,10 +109,16 @@ struct TokenFeed: Sendable {
       guard !hasStarted[index] else { return nil }
       hasStarted[index] = true
       cachedTokens[index] = cached
-      let prompt = promptTokens[index]
+      let (prompt, queueTime) = (promptTokens[index], ContinuousClock.now - arrival)
       metrics.count { counts in
         counts.promptTokens += prompt
         counts.cachedTokens += cached
+        counts.queueTime.record(queueTime.inSeconds)
+      }
+      record?.note { facts in
+        facts.promptTokens += prompt
+        facts.cachedTokens += cached
+        facts.queueTime = facts.queueTime ?? queueTime
       }
       return nil
     case .token(_, let drawn, let finish):
@@ -116,6 +130,7 @@ struct TokenFeed: Sendable {
     case .failed(_, let message):
       hasEnded[index] = true
       metrics.count { $0.engineFailures += 1 }
+      record?.noteEnd(.failed, error: message)
       throw APIError.internalFailure(message)
     }
   }
@@ -124,6 +139,10 @@ struct TokenFeed: Sendable {
     let now = ContinuousClock.now
     let (previous, arrival) = (lastToken[index], arrival)
     lastToken[index] = now
+    record?.note { facts in
+      facts.completionTokens += 1
+      facts.firstTokenTime = facts.firstTokenTime ?? (now - arrival)
+    }
     metrics.count { counts in
       counts.generatedTokens += 1
       if let previous {

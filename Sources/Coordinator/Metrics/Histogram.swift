@@ -18,6 +18,10 @@ extension Histogram {
   static var firstToken: Histogram {
     Histogram(bounds: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100])
   }
+  /// Seconds that a sequence waits in the engine's queue.
+  static var queueTime: Histogram {
+    Histogram(bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100])
+  }
   /// Seconds between two tokens of a sequence.
   static var interToken: Histogram {
     Histogram(bounds: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5])

@@ -7,8 +7,25 @@ final class ServerMetrics: Sendable {
     var status: Int
   }
 
+  struct RequestEnd: Hashable {
+    var route: String
+    var end: String
+  }
+
+  struct Reload: Hashable {
+    var what: String
+    var isSuccess: Bool
+  }
+
   struct Counts: Sendable {
     var responses: [Outcome: Int] = [:]
+    var ends: [RequestEnd: Int] = [:]
+    /// Requests answered with an error, by its code.
+    var refusals: [String: Int] = [:]
+    /// Connections that could not be accepted for want of files or memory.
+    var failedAccepts = 0
+    var reloads: [Reload: Int] = [:]
+    var queueTime = Histogram.queueTime
     var promptTokens = 0
     var cachedTokens = 0
     var generatedTokens = 0

@@ -2,7 +2,6 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import NIOCore
-import NIOSSL
 import NIOPosix
 import OpenAIProtocol
 import ServiceLifecycle
@@ -17,24 +16,33 @@ extension Coordinator {
   /// The engine is not stopped: whoever started it does that afterwards. May be called once.
   package func run(onListening: @escaping @Sendable (Int) -> Void = { _ in }) async throws {
     let (limits, host, port) = (configuration.limits, configuration.host, configuration.port)
+    // The libraries' own news are of no interest.
+    var logger = configuration.logger
+    logger.logLevel = max(logger.logLevel, .warning)
+    let acceptWatch = AcceptWatch(log: RareLog(logger)) { [metrics] in metrics.count { $0.failedAccepts += 1 } }
     let base = HTTPServerBuilder.http1(
       configuration: .init(
         additionalChannelHandlers: [ConnectionWatch(limits: limits)], idleTimeout: TimeAmount(limits.idleTime),
         httpDecoderConfiguration: .init(
           maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)))
     let server: HTTPServerBuilder =
-      try configuration.tls.map { try .tls(base, tlsConfiguration: $0.configuration()) } ?? base
+      try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
     let application = Application(
       responder: Responder(coordinator: self), server: server,
       configuration: .init(
         address: .hostname(host, port: port),
-        availableConnectionsDelegate: MaximumAvailableConnections(limits.connections, logger: configuration.logger)),
-      onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
-      eventLoopGroupProvider: .shared(Self.connectionThreads), logger: configuration.logger)
-    let services = ServiceGroup(configuration: .init(services: [application], logger: configuration.logger))
+        availableConnectionsDelegate: connections),
+      onServerRunning: { channel in
+        // Before the handler that waits a while after such an error, and keeps it to itself.
+        try? await channel.pipeline.addHandler(acceptWatch, position: .first).get()
+        onListening(channel.localAddress?.port ?? port)
+      },
+      eventLoopGroupProvider: .shared(Self.connectionThreads), logger: logger)
+    let services = ServiceGroup(configuration: .init(services: [application], logger: logger))
     do {
       try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask { try await services.run() }
+        tasks.addTask { try await self.watchSecrets() }
         tasks.addTask {
           let end = try await self.waitUntilDrained()
           await services.triggerGracefulShutdown()
@@ -55,6 +63,14 @@ extension Coordinator {
     await pool.stop()
   }
 
+  /// Looks for changes of the files of keys and certificates, until it is cancelled.
+  private func watchSecrets() async throws {
+    while true {
+      try await Task.sleep(for: configuration.limits.reloadTime)
+      secrets.reloadWhatHasChanged()
+    }
+  }
+
   /// For what tells clients that their time is over.
   private static let lastWordsTime = Duration.seconds(2)
 
@@ -73,26 +89,6 @@ extension Coordinator {
         }
       }
       try await Task.sleep(for: .milliseconds(50))
-    }
-  }
-}
-
-extension TLSFiles {
-  func configuration() throws(CoordinatorError) -> TLSConfiguration {
-    do {
-      let chain = try NIOSSLCertificate.fromPEMFile(certificate)
-      guard !chain.isEmpty else {
-        throw CoordinatorError.unusableTLS(path: certificate, reason: "it has no certificate")
-      }
-      do {
-        let key = try NIOSSLPrivateKey(file: key, format: .pem)
-        var configuration = TLSConfiguration.makeServerConfiguration(
-          certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-        configuration.minimumTLSVersion = .tlsv12
-        return configuration
-      } catch { throw CoordinatorError.unusableTLS(path: self.key, reason: "\(error)") }
-    } catch let error as CoordinatorError { throw error } catch {
-      throw .unusableTLS(path: certificate, reason: "\(error)")
     }
   }
 }

@@ -24,10 +24,18 @@ package struct CoordinatorConfiguration: Sendable {
   package var created = 0
   /// Requests need one of these keys; none are needed where there are none.
   package var keys = APIKeys()
+  /// File of more of them, which is read again when it changes.
+  package var keyFile: String?
   package var tls: TLSFiles?
   package var limits = ServerLimits()
-  /// The origin whose pages may use the server from a browser; `*` for all.
-  package var allowedOrigin: String?
+  /// Origins whose pages may use the server from a browser; `*` for all.
+  package var allowedOrigins: [String] = []
+  /// Names that requests may give as `Host`, beside addresses, loopback's and this machine's; see `BrowserGuard`.
+  package var allowedHosts: [String] = []
+  /// A proxy in front tells the clients' addresses in `X-Forwarded-For`.
+  package var trustsForwardedFor = false
+  /// Whether the log has a line for each request.
+  package var logsRequests = true
   /// Threads that tokenize prompts and lay out conversations.
   package var textThreads = 2
   package var logger = Logger(label: "martinet")
@@ -35,6 +43,8 @@ package struct CoordinatorConfiguration: Sendable {
   package init(modelNames: [String], codec: TextCodec, stopTokens: Set<Int32>) {
     (self.modelNames, self.codec, self.stopTokens) = (modelNames, codec, stopTokens)
   }
+
+  package var needsKey: Bool { keyFile != nil || !keys.isEmpty }
 }
 
 /// What clients may take of the server.
@@ -53,6 +63,8 @@ package struct ServerLimits: Sendable, Equatable {
   package var idleTime = Duration.seconds(120)
   /// A client that takes nothing for so long is disconnected.
   package var stallTime = Duration.seconds(30)
+  /// Between two looks at the files of keys and certificates.
+  package var reloadTime = Duration.seconds(2)
   /// Tokens a client may be behind; one that is further behind is disconnected.
   package var bufferedTokens = 8192
   /// A stream without tokens shows that it lives after so long, again and again.
@@ -63,12 +75,4 @@ package struct ServerLimits: Sendable, Equatable {
   package var holdTime = Duration.seconds(60)
 
   package init() {}
-}
-
-/// PEM files of a certificate chain and its private key.
-package struct TLSFiles: Sendable, Equatable {
-  package var certificate: String
-  package var key: String
-
-  package init(certificate: String, key: String) { (self.certificate, self.key) = (certificate, key) }
 }

@@ -11,9 +11,9 @@ package enum CoordinatorError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .unreadableKeys(let path, let reason): "cannot read the API keys in \(path): \(reason)"
     case .malformedKey(let path, let line, let reason):
-      "\(path), line \(line): \(reason); write one API key a line, and comments after #"
+      "\(path), line \(line): \(reason); write one API key a line, and comments and labels after #"
     case .noKeys(let path): "\(path) has no API keys: write one a line, or leave the option out to need none"
-    case .unusableTLS(let path, let reason): "cannot use \(path) for TLS: \(reason); it must be a PEM file"
+    case .unusableTLS(let path, let reason): "cannot use \(path) for TLS: \(reason)"
     case .noModelName: "the served model needs at least one name that is not empty"
     case .cannotListen(let host, let port, let reason):
       "cannot listen on \(host), port \(port): \(reason); give another address or port, or end what uses it"

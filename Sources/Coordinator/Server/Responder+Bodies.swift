@@ -54,6 +54,7 @@ extension Responder {
 
   func checkModel(_ name: String?) throws(APIError) {
     let names = coordinator.configuration.modelNames
+    RequestRecord.current?.note { $0.model = name.map { String($0.prefix(256)) } ?? names.first }
     guard let name, !names.contains(name) else { return }
     throw .unknownModel(name, served: names)
   }

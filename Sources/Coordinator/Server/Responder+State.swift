@@ -32,8 +32,7 @@ extension Responder {
 
   func metrics() -> Response {
     .text(
-      MetricsPage.text(
-        coordinator.metrics.current, inFlight: coordinator.admission.inFlight, engine: coordinator.engine),
+      MetricsPage(coordinator).text,
       type: "text/plain; version=0.0.4; charset=utf-8")
   }
 

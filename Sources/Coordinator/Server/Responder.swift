@@ -25,45 +25,41 @@ struct Responder: HTTPResponder {
 
   func respond(to request: Request, context: Context) async throws -> Response {
     let found = Route.find(request.uri.path)
-    let requestID = coordinator.identifiers.request()
+    let record = record(of: request, route: found?.route, context)
     var response: Response
     do {
-      response = try await answer(request, found, context)
+      response = try await RequestRecord.$current.withValue(record) { try await answer(request, found, context) }
     } catch let error as APIError {
-      response = .error(error, route: found?.route, requestID: requestID)
+      let reason = error.code ?? error.type
+      coordinator.metrics.count { $0.refusals[reason, default: 0] += 1 }
+      record.note { $0.error = $0.error ?? error.message }
+      response = .error(error, route: found?.route, requestID: record.current.id)
     } catch is ClientGone, is ChannelPipelineError {
       // A closed connection has no handlers any more. Nobody reads this; the connection ends with it.
+      record.noteEnd(.clientLeft)
       response = Response(status: .init(code: 499))
     } catch {
-      coordinator.configuration.logger.error("a request failed", metadata: ["error": "\(error)"])
-      response = .error(.internalFailure(), route: found?.route, requestID: requestID)
+      record.noteEnd(.failed, error: "\(error)")
+      response = .error(.internalFailure(), route: found?.route, requestID: record.current.id)
     }
     coordinator.metrics.countResponse(route: found?.route, status: response.status.code)
-    coordinator.configuration.logger.info(
-      "request",
-      metadata: [
-        "method": "\(request.method)", "path": "\(request.uri.path)", "status": "\(response.status.code)",
-      ])
-    // The OpenAI API's name, and Anthropic's.
-    for name in ["x-request-id", "request-id"].compactMap({ HTTPField.Name($0) }) { response.headers[name] = requestID }
-    if let origin = coordinator.configuration.allowedOrigin {
-      response.headers[.accessControlAllowOrigin] = origin
-      response.headers[.accessControlExposeHeaders] = "x-request-id, retry-after"
-      if origin != "*" { response.headers[.vary] = "Origin" }
-    }
-    return request.method == .head ? response.createHeadResponse() : response
+    coordinator.browsers.addHeaders(to: &response, for: request)
+    return request.method == .head ? tell(record, response).createHeadResponse() : tell(record, response)
   }
 
   private func answer(
     _ request: Request, _ found: (route: Route, name: String?)?, _ context: Context
   ) async throws -> Response {
+    try coordinator.browsers.check(request, route: found?.route)
     guard let (route, name) = found else { throw APIError.unsupportedEndpoint(request.uri.path) }
     let methods = route.methods
     guard methods.contains(request.method.rawValue) else {
       throw APIError.methodNotAllowed(request.method.rawValue, path: route.rawValue, allowed: methods)
     }
-    if request.method == .options { return preflight(request, methods) }
-    guard route.isOpen || isAdmitted(request) else { throw APIError.invalidKey }
+    if request.method == .options { return coordinator.browsers.preflight(request, methods: methods) }
+    let key = coordinator.secrets.admit(request.headers)
+    if case .known(let label) = key { RequestRecord.current?.note { $0.keyLabel = label } }
+    guard route.isOpen || key != .unknown else { throw APIError.invalidKey }
     return switch route {
     case .page: page()
     case .health: health()
@@ -82,37 +78,6 @@ struct Responder: HTTPResponder {
     case .tokenize: try await tokenize(request)
     case .detokenize: try await detokenize(request)
     }
-  }
-
-  /// Whether the request carries a key, in the header of the OpenAI API or of Anthropic's, or none is needed.
-  private func isAdmitted(_ request: Request) -> Bool {
-    let keys = coordinator.configuration.keys
-    let key = HTTPField.Name("x-api-key").flatMap { request.headers[$0] }
-    // Both are compared, whatever the first says.
-    let isAdmitted = keys.admit(authorization: request.headers[.authorization])
-    return keys.admit(authorization: key.map { "Bearer " + $0 }) || isAdmitted
-  }
-
-  /// What a browser asks before it lets a page send a request here.
-  private func preflight(_ request: Request, _ methods: [String]) -> Response {
-    var response = Response(status: .noContent)
-    let list = methods.joined(separator: ", ")
-    response.headers[.allow] = list
-    if coordinator.configuration.allowedOrigin != nil {
-      response.headers[.accessControlAllowMethods] = list
-      response.headers[.accessControlAllowHeaders] = Self.allowedHeaders(request.headers[.accessControlRequestHeaders])
-      response.headers[.accessControlMaxAge] = "600"
-    }
-    return response
-  }
-
-  /// The names of headers a page may send: those it asks for, as clients' libraries have some of their own.
-  private static func allowedHeaders(_ asked: String?) -> String {
-    let usual = "authorization, content-type"
-    guard let asked, asked.utf8.count <= 4096 else { return usual }
-    let names = asked.split { $0 == "," || $0 == " " || $0 == "\t" }.map(String.init)
-    guard !names.isEmpty, names.allSatisfy({ HTTPField.Name($0) != nil }) else { return usual }
-    return names.joined(separator: ", ")
   }
 }
 

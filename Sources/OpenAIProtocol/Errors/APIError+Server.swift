@@ -38,6 +38,23 @@ extension APIError {
     status: 401, code: "invalid_api_key",
     message: "a valid API key is needed: send the header 'Authorization: Bearer KEY'")
 
+  /// A request to a name under which this server does not want to be reached.
+  package static func hostNotAllowed(_ name: String) -> APIError {
+    APIError(
+      status: 403, type: "permission_error", code: "host_not_allowed",
+      message: "this server is not to be reached as '\(clipped(name))': use its address, or start it with "
+        + "--allowed-host \(clipped(name))")
+  }
+
+  /// A request of a page of another site; nil for one that does not say which.
+  package static func originNotAllowed(_ origin: String?) -> APIError {
+    let origin = origin.map { clipped($0) }
+    return APIError(
+      status: 403, type: "permission_error", code: "origin_not_allowed",
+      message: "pages of \(origin.map { "'\($0)'" } ?? "other sites") may not use this server; start it with "
+        + "--allowed-origin \(origin ?? "ORIGIN") to let them")
+  }
+
   /// `modelLength`: what the model itself could hold, where the server's cache holds less.
   package static func promptTooLong(
     promptTokens: Int, contextLength: Int, modelLength: Int? = nil, param: String = "messages", generates: Bool = true

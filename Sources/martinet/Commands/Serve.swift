@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Coordinator
+import Dispatch
 import Fabric
 import Glibc
 import Inference
@@ -91,12 +92,17 @@ struct Serve: ParsableCommand {
     try withRanks(reports.terms) { communicator in
       var (engine, coordinator): (LocalEngine?, RunningCoordinator?)
       var (watch, processFile): (DrainWatch?, ProcessFile?)
+      var hangups: (any DispatchSourceSignal)?
+      defer { hangups?.cancel() }
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
+        server.takeOverLines()
+        FileLimit.raiseForServer()
         try reports.check()
         let configuration = try server.configuration(folder: try model.folder())
         let started = makeEngine(configuration.codec, configuration.stopTokens)
         let running = try RunningCoordinator(engine: started, configuration: configuration) { started.stop() }
+        hangups = server.watchHangups { running.reload() }
         say(server.announcement(configuration, port: running.port))
         watch = DrainWatch(running, started, limit: configuration.limits.drainTime)
         processFile = try pidFile.map { try ProcessFile($0) }

@@ -52,6 +52,9 @@ final class RunningCoordinator: Sendable {
     }
   }
 
+  /// Reads keys and certificates again.
+  func reload() { coordinator.reload() }
+
   /// Waits for the end; throws what it failed with.
   func wait() throws {
     while true {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Coordinator
 import Dispatch
 import Glibc
+import Machine
 import Serving
 import Supervision
 
@@ -13,6 +14,8 @@ struct SupervisedServer {
 
   /// Serves until it is told to stop; the job has ended then.
   func run() throws {
+    command.server.takeOverLines()
+    FileLimit.raiseForServer()
     do {
       let processFile = try command.pidFile.map { try ProcessFile($0) }
       defer { withExtendedLifetime(processFile) {} }
@@ -21,6 +24,7 @@ struct SupervisedServer {
       var options = SupervisionOptions(command: jobCommand)
       options.restartLimit = command.maxRestarts
       options.restartTime = .seconds(command.restartFor)
+      options.log = { say($0) }
       // Without a limit, one that nothing reaches.
       options.startLimit = .seconds(command.startLimit > 0 ? command.startLimit : 1 << 30)
       options.stallLimit = command.model.stallLimit > 0 ? .seconds(command.model.stallLimit) : .seconds(1 << 30)
@@ -43,7 +47,7 @@ struct SupervisedServer {
       wait(for: engine)
       try coordinator.wait()
     } catch {
-      say("martinet: \(error)")
+      say("martinet: \(error)", isFailure: true)
       throw ExitCode(1)
     }
   }
@@ -61,7 +65,7 @@ struct SupervisedServer {
   private func watchSignals(_ coordinator: RunningCoordinator, _ engine: SupervisedEngine) -> [any DispatchSourceSignal] {
     let queue = DispatchQueue(label: "signals")
     let interrupts = Counter()
-    return [SIGINT, SIGTERM, SIGUSR1].map { number in
+    return [command.server.watchHangups { coordinator.reload() }].compactMap { $0 } + [SIGINT, SIGTERM, SIGUSR1].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
       source.setEventHandler {

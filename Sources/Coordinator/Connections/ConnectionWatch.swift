@@ -1,5 +1,6 @@
 import NIOCore
 import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
 import Synchronization
 
 /// Tells a connection's requests that the client has gone, and ends the connection when the client is too slow to send
@@ -27,6 +28,15 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   private var takesNoMore = false
 
   init(limits: ServerLimits) { (readTime, stallTime) = (TimeAmount(limits.readTime), TimeAmount(limits.stallTime)) }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    // What this handler and those after it see no longer tells the version.
+    do {
+      let pipeline = context.pipeline.syncOperations
+      let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
+      try pipeline.addHandler(ProtocolVersionHandler(closingTime: min(stallTime, .seconds(5))), position: .before(codec))
+    } catch { context.close(promise: nil) }
+  }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     guard !takesNoMore else { return }

@@ -1,0 +1,63 @@
+import Foundation
+import HTTPConnection
+import JSON
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// The server as those who run it meet it: its log, its files, its limits.
+  struct OperationTests {
+    private let folder = TemporaryFolder()
+
+    private let completion: JSONValue = [
+      "model": "demo-model", "prompt": "In the beginning", "max_tokens": 4, "temperature": 0, "ignore_eos": true,
+    ]
+
+    @Test(.timeLimit(.minutes(1))) func allLinesOfTheLogHaveTimesAndMayBeJSON() throws {
+      for ranks in [nil, 2] as [Int?] {
+        let server = try RunningServer(["--log-format", "json", "--log-level", "debug"], ranks: ranks)
+        _ = try server.complete(completion)
+        kill(server.program.process.processIdentifier, SIGTERM)
+        #expect(server.program.ends(within: 30))
+        let own = server.program.errorsSoFar.split(separator: "\n").filter { $0.contains("martinet") || $0.hasPrefix("{") }
+        let lines = own.compactMap { try? JSONValue(parsing: String($0)) }
+        #expect(ranks != nil || lines.count == own.count, "\(server.program.errorsSoFar)")
+        #expect(lines.allSatisfy { $0["time"]?.string?.hasSuffix("Z") == true && $0["level"] != nil })
+        #expect(lines.contains { $0["message"] == "ready" })
+        let request = try #require(lines.first { $0["path"] == "/v1/completions" })
+        #expect(request["completion_tokens"] == 4 && request["model"] == "demo-model" && request["end"] == "finished")
+        #expect(lines.contains { $0["path"] == "/ready" && $0["level"] == "debug" })
+      }
+    }
+
+    @Test(.timeLimit(.minutes(1))) func filesOfKeysAreReadAgainAtAHangup() throws {
+      let keys = folder.write("first\n", as: "keys")
+      let server = try RunningServer(["--api-key-file", keys])
+      func status(_ key: String) throws -> Int {
+        let connection = try Connection(port: server.port)
+        try connection.sendRequest("GET", "/v1/models", headers: ["Authorization: Bearer \(key)"])
+        return try connection.readReply().status
+      }
+      #expect(try status("first") == 200 && status("second") == 401)
+      _ = folder.write("second\n", as: "keys")
+      kill(server.program.process.processIdentifier, SIGHUP)
+      let end = Date(timeIntervalSinceNow: 20)
+      while try status("second") != 200, Date() < end { usleep(20_000) }
+      #expect(try status("first") == 401 && status("second") == 200)
+      #expect(server.drain() == 0)
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aServerWithoutFilesLeftGoesOn() throws {
+      let server = try RunningServer([], fileLimit: 48)
+      var held: [Connection] = []
+      for _ in 0..<64 { held.append(try Connection(port: server.port, timeout: 5)) }
+      let end = Date(timeIntervalSinceNow: 20)
+      while !server.program.errorsSoFar.contains("cannot be accepted"), Date() < end { usleep(20_000) }
+      #expect(server.program.errorsSoFar.contains("raise the limit of open files"), "\(server.program.errorsSoFar)")
+      held.forEach { $0.close() }
+      let metrics = try server.get("/metrics").text
+      #expect(metrics.firstMatch(of: /martinet_connections_delayed_total\{reason="files"\} [1-9]/) != nil)
+      #expect(server.drain() == 0)
+    }
+  }
+}
