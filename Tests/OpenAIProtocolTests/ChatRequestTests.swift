@@ -44,8 +44,8 @@ private let badMembers: [BadMember] = [
   .init("continue_final_message", "true", "invalid_value"), .init("add_generation_prompt", "1", "invalid_type"),
   .init("modalities", "[\"text\", \"audio\"]", "unsupported_value", param: "modalities[1]"),
   .init("modalities", "\"text\"", "invalid_type"),
-  .init("audio", "{\"voice\": \"x\"}", "unsupported_parameter"), .init("functions", "[]", "unsupported_parameter"),
-  .init("function_call", "\"auto\"", "unsupported_parameter"),
+  .init("audio", "{\"voice\": \"x\"}", "unsupported_parameter"), .init("functions", "[{}]", "unsupported_parameter"),
+  .init("function_call", "{}", "unsupported_parameter"),
   .init("web_search_options", "{}", "unsupported_parameter"), .init("prompt", "\"a\"", "unsupported_parameter"),
   .init("best_of", "2", "unsupported_parameter"),
   .init("messages", "null", "missing_required_parameter"), .init("messages", "[]", "invalid_value"),
@@ -76,7 +76,7 @@ private let badMembers: [BadMember] = [
     "messages", "[{\"role\": \"user\", \"content\": \"a\", \"contnet\": 1}]", "unknown_parameter",
     param: "messages[0].contnet"),
   .init(
-    "messages", "[{\"role\": \"user\", \"content\": \"a\", \"tool_calls\": []}]", "unsupported_parameter",
+    "messages", "[{\"role\": \"user\", \"content\": \"a\", \"tool_calls\": [{}]}]", "unsupported_parameter",
     param: "messages[0].tool_calls"),
   .init(
     "messages", "[{\"role\": \"user\", \"content\": \"a\", \"tool_call_id\": \"x\"}]", "unsupported_parameter",

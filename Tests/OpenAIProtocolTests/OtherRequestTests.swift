@@ -29,7 +29,7 @@ import Testing
     .init("best_of", "2", "unsupported_parameter"), .init("best_of", "0", "invalid_value"),
     .init("suffix", "\"x\"", "unsupported_parameter"), .init("echo", "1", "invalid_type"),
     .init("logprobs", "true", "invalid_type"), .init("logprobs", "21", "invalid_value"),
-    .init("messages", "[]", "unsupported_parameter"), .init("tools", "[]", "unsupported_parameter"),
+    .init("messages", "[]", "unsupported_parameter"), .init("tools", "[{}]", "unsupported_parameter"),
     .init("top_logprobs", "3", "unsupported_parameter"),
   ])
   func aBadMemberIsRefusedByItsPath(bad: BadMember) throws {

@@ -56,7 +56,8 @@ extension ParameterTable {
     ignored: harmless,
     refused: refusedEverywhere.merging([
       "messages": "/v1/completions takes 'prompt'; messages go to /v1/chat/completions",
-      "tools": "tools belong to /v1/chat/completions", "max_completion_tokens": "use 'max_tokens'",
+      "tools": "tools belong to /v1/chat/completions", "functions": "tools belong to /v1/chat/completions",
+      "function_call": "tools belong to /v1/chat/completions", "max_completion_tokens": "use 'max_tokens'",
       "top_logprobs": "give their number as 'logprobs'",
     ]) { $1 }, neutral: neutralEverywhere)
 
