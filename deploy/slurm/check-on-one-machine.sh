@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs martinet.sbatch under a real Slurm on this machine alone, by srun and by mpirun, and compares the text with a run
-# without Slurm. As root, on Debian or Ubuntu:
+# without Slurm; then serve.sbatch, which is asked for a text and told to end. As root, on Debian or Ubuntu:
 #   check-on-one-machine.sh [PROGRAM]        PROGRAM is .build/release/martinet unless given
 # Nothing is installed on the machine: packages go into a layer in memory above the machine's files, seen only from
 # here, and the daemons run with processes and a network of their own. All of it ends with this script.
@@ -80,6 +80,8 @@ CONF
     fi
   done
 
+  for launcher in srun mpirun; do serve $launcher || status=1; done
+
   # A wrong path is to be said once, by name, before any rank starts.
   if runuser -u tester -- env MARTINET=/opt/martinet/martinet PROMPTS=absent.jsonl sbatch --wait --nodes=1 \
     --ntasks-per-node=2 --cpus-per-task=1 --output=absent.log /opt/martinet/martinet.sbatch; then
@@ -93,6 +95,33 @@ CONF
     status=1
   fi
   return $status
+}
+
+# Serves by a launcher, asks for a text as its log says, and has it end as Slurm does before the time limit.
+serve() {
+  local launcher=$1 job key answer state port=8123
+  job=$(runuser -u tester -- env LAUNCHER="$launcher" PORT=$port MARTINET=/opt/martinet/martinet sbatch --parsable --nodes=1 \
+    --ntasks-per-node=2 --cpus-per-task=1 --time=5 --output "serve-$launcher.log" /opt/martinet/serve.sbatch)
+  for _ in $(seq 120); do
+    [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port/ready")" = 200 ] && break
+    sleep 0.5
+  done
+  key=$(cat "martinet-$job.key" 2>/dev/null || true)
+  answer=$(curl -s -H "Authorization: Bearer $key" -H 'Content-Type: application/json' "http://127.0.0.1:$port/v1/completions" \
+    -d '{"prompt": "In the beginning", "temperature": 0, "max_tokens": 8}')
+  scancel --signal=USR1 --batch "$job"
+  for _ in $(seq 60); do
+    state=$(scontrol show job "$job" | grep -o 'JobState=[A-Z]* \|ExitCode=[0-9:]*' | tr -d '\n')
+    case $state in *RUNNING*) sleep 0.5 ;; *) break ;; esac
+  done
+  sed 's/^/   /' "serve-$launcher.log"
+  case "$answer/$state" in
+  *'"text":" of the world'*/*'JobState=COMPLETED ExitCode=0:0'*) echo "== $launcher: served with its key, and ended when told to" ;;
+  *)
+    echo "== $launcher: the server answered \"$answer\" and ended as $state" >&2
+    return 1
+    ;;
+  esac
 }
 
 # Without the timings, which differ from run to run.
@@ -122,13 +151,13 @@ layer() {
   cp -L /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
   log=$folder/apt.log
   chroot "$root" sh -c 'export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -y -qq \
-    --no-install-recommends slurmctld slurmd slurm-client munge openmpi-bin iproute2' >"$log" 2>&1 </dev/null ||
+    --no-install-recommends slurmctld slurmd slurm-client munge openmpi-bin iproute2 curl' >"$log" 2>&1 </dev/null ||
     { tail -n 20 "$log" >&2; fail "apt-get did not install Slurm"; }
 
   mkdir -p "$root/opt/martinet"
   cp "$program" "$root/opt/martinet/martinet"
   cp -r "$(dirname "$program")"/*.resources "$root/opt/martinet/"
-  cp "$here/martinet.sbatch" "$here/check-on-one-machine.sh" "$root/opt/martinet/"
+  cp "$here/martinet.sbatch" "$here/serve.sbatch" "$here/check-on-one-machine.sh" "$root/opt/martinet/"
   chmod -R go+rX "$root/opt/martinet"
   chroot "$root" unshare --net bash /opt/martinet/check-on-one-machine.sh --inside
 }
