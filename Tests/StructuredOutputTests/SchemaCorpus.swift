@@ -102,6 +102,9 @@ enum SchemaCorpus {
     #"{"oneOf":[{"type":"string","pattern":"a"},{"type":"string","pattern":"b"}],"maxLength":6}"#,
     #"{"oneOf":[{"properties":{"k":{"const":1}}},{"properties":{"k":{"const":2}}}],"type":"object","properties":{"k":{"type":"integer","minimum":0,"maximum":3}},"additionalProperties":false}"#,
     #"{"oneOf":[{"required":["a"]},{"required":["b"]},{"required":["c"]}],"properties":{"a":{"type":"null"},"b":{"type":"null"},"c":{"type":"null"}},"type":"object","additionalProperties":false}"#,
+    #"{"type":"object","properties":{"a":{"type":"null"}},"not":{"properties":{"a":{}},"additionalProperties":false},"additionalProperties":{"type":"integer"}}"#,
+    #"{"oneOf":[{"properties":{"a":{"type":"null"},"b":{"type":"null"}},"additionalProperties":false},{"properties":{"a":{"type":"null"},"c":{"type":"null"}},"additionalProperties":false}],"type":"object"}"#,
+    #"{"type":"number","not":{"type":"integer"},"minimum":-2,"maximum":2}"#,
     #"{"oneOf":[{"type":"array","maxItems":2},{"type":"array","minItems":2}],"items":{"type":"null"},"maxItems":4}"#,
   ]
 
@@ -113,6 +116,7 @@ enum SchemaCorpus {
     #"{"type":"array","items":{"type":"string","pattern":"^[ab]{1,2}$"},"uniqueItems":true,"minItems":4}"#,
     #"{"type":"array","items":{"enum":["a","ab","é","b\n"]},"uniqueItems":true}"#,
     #"{"type":"array","items":{"type":["string","integer"],"maxLength":2,"minimum":0,"maximum":3},"uniqueItems":true,"maxItems":5}"#,
+    #"{"type":"array","items":{"enum":[1,12,-3,"a"]},"uniqueItems":true,"minItems":2}"#,
     #"{"type":"array","contains":{"type":"string","maxLength":2},"items":{"type":["string","integer"],"maxLength":3},"maxItems":4}"#,
     #"{"type":"array","allOf":[{"contains":{"const":1}},{"contains":{"const":2}}],"items":{"enum":[1,2,3]},"maxItems":4}"#,
     #"{"type":"array","items":[{"type":"null"},{"type":"boolean"}],"additionalItems":{"type":"integer"}}"#,

@@ -10,6 +10,8 @@ struct MemberTable: Sendable {
   var required: ClassSet
   /// What must be there as well where a named member is, and what that needs in turn; without those that need nothing.
   var companions: [Int: ClassSet] = [:]
+  /// Of each of these sets one member at least must be there; other names are in it all or not at all.
+  var witnesses: [ClassSet] = []
   var minimum = 0
   var maximum: Int?
   /// How many calls deep a member of each class goes at least, with its companions; `Heights.none` where there is none.
@@ -52,9 +54,16 @@ struct MemberTable: Sendable {
 
   /// How many more members there must be. Others may all have one name: they are sure to make one property.
   private func need(of record: ObjectRecord.Content) -> Int {
-    let missing = demanded(by: record).count(without: record.named)
+    let demanded = demanded(by: record)
+    var missing = demanded.count(without: record.named)
+    for witnesses in witnesses where !isWitnessed(by: record, witnesses) && !witnesses.intersects(demanded) { missing += 1 }
     let distinct = record.named.count + min(record.otherCount, 1)
     return max(missing, minimum - distinct)
+  }
+
+  private func isWitnessed(by record: ObjectRecord.Content, _ witnesses: ClassSet) -> Bool {
+    if record.otherCount > 0, rules.count > namedCount, witnesses.contains(namedCount) { return true }
+    return witnesses.intersects(record.named)
   }
 
   private func demanded(by record: ObjectRecord.Content) -> ClassSet {
@@ -67,6 +76,7 @@ struct MemberTable: Sendable {
   /// The height of a whole object, given those of the rules its members call; nil where it has to wait for more.
   func isSatisfied(_ isLow: (Int32) -> Bool) -> Bool {
     for index in required.indices where !isLow(rules[index]) { return false }
+    for witnesses in witnesses where !witnesses.indices.contains(where: { isLow(rules[$0]) }) { return false }
     if minimum <= required.count { return true }
     var count = rules[..<namedCount].count(where: isLow)
     if rules[namedCount...].contains(where: isLow) { count += 1 }
@@ -111,6 +121,9 @@ struct ClassSet: Hashable, Sendable {
     }
     return hasGrown
   }
+
+  /// The other set may have a smaller capacity.
+  func intersects(_ other: ClassSet) -> Bool { zip(words, other.words).contains { $0 & $1 != 0 } }
 
   /// How many members the other set, of no greater capacity, has not.
   func count(without other: ClassSet) -> Int {

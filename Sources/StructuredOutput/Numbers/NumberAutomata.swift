@@ -19,8 +19,13 @@ struct NumberAutomata {
   /// `types` has integers, fractions or both.
   init(_ constraint: NumberConstraint, types: TypeSet, isUnique: Bool = false, budget: CompileBudget) throws(StructuredOutputError) {
     let isInteger = !types.contains(.fraction)
-    let integerDigits = try Self.integerDigitCount(constraint, budget: budget)
-    let fractionDigits = isInteger ? 0 : try Self.fractionDigitCount(constraint, budget: budget)
+    var integerDigits = try Self.integerDigitCount(constraint, budget: budget)
+    var fractionDigits = isInteger ? 0 : try Self.fractionDigitCount(constraint, budget: budget)
+    if isUnique {
+      // As many digits as doubles tell apart.
+      if integerDigits == Self.integerDigitCount { integerDigits = isInteger ? 15 : 8 }
+      fractionDigits = min(fractionDigits, 7)
+    }
     let isFree = constraint == NumberConstraint() && types.isSuperset(of: .number)
     var divisors: [ScalarAutomaton] = []
     for divisor in constraint.divisors {

@@ -27,6 +27,8 @@ struct ObjectRule {
   var maximum: Int?
   /// Names that must come along with a name.
   var companions: [String: [String]] = [:]
+  /// For each demand for a member of some kind, the indices of those that are, others behind the named ones.
+  var witnesses: [[Int]] = []
 
   func build(
     into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String
@@ -101,6 +103,11 @@ struct ObjectRule {
     }
     guard max(minimum, maximum ?? 0) <= Self.countLimit else {
       throw .tooLarge(what: "a count of properties", pointer: pointer, limit: Self.countLimit)
+    }
+    table.witnesses = witnesses.map { indices in
+      var set = ClassSet(capacity: count)
+      for index in indices { set.insert(index) }
+      return set
     }
     if companions.isEmpty { return table }
     guard minimum <= 1, maximum == nil else {

@@ -96,6 +96,8 @@ extension SchemaCompiler {
 
   private func objectRule(_ shape: Shape) throws(StructuredOutputError) -> ObjectRule {
     var object = ObjectRule()
+    /// What is demanded of each of its members, then of others.
+    var kinds: [[SchemaReference]] = []
     (object.minimum, object.maximum) = (shape.minimumMemberCount, shape.maximumMemberCount)
     let required = Set(shape.required.map { ExactString($0) })
     let names = shape.memberNames
@@ -116,6 +118,7 @@ extension SchemaCompiler {
       }
     }
     for (name, own) in demands where !forbidden.contains(ExactString(name)) {
+      kinds.append(own)
       object.members.append(
         .init(name: name, isRequired: required.contains(ExactString(name)), rule: try rule(for: own)))
     }
@@ -125,9 +128,27 @@ extension SchemaCompiler {
     for (name, needed) in shape.companions { object.companions[name, default: []] += needed }
     let areFree = shape.nameSchemas.isEmpty && shape.members.allSatisfy(\.patterns.isEmpty)
     for other in try normalizer.otherNames(shape, besides: names) {
+      kinds.append(other.demands)
       object.others.append(.init(names: other.names, areFree: areFree, rule: try rule(for: other.demands)))
     }
+    for witness in shape.witnesses { object.witnesses.append(try indices(of: witness, kinds, object, shape)) }
     return object
+  }
+
+  /// Which members would do for a witness.
+  private func indices(
+    of witness: Shape.Witness, _ kinds: [[SchemaReference]], _ object: ObjectRule, _ shape: Shape
+  ) throws(StructuredOutputError) -> [Int] {
+    let indices = kinds.indices.filter { index in
+      kinds[index].contains { $0.pointer == witness.mark } == witness.isMarked
+    }
+    let otherCount = indices.count { $0 >= object.members.count }
+    guard otherCount == 0 || otherCount == object.others.count else {
+      throw .unsupported(
+        keyword: "additionalProperties", pointer: shape.pointer,
+        reason: "members whose names match some patterns and not others cannot be told apart here")
+    }
+    return indices
   }
 
   /// One listed value, with the whitespace that values have.

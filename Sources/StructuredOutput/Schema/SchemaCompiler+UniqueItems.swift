@@ -14,10 +14,19 @@ extension SchemaCompiler {
     var numbers: [(isNegative: Bool, automaton: ScalarAutomaton)] = []
     for item in try normalizer.possibleShapes(of: shape.demands(onItem: nil)) {
       if let values = item.values {
-        let texts = values.compactMap(\.string)
-        guard texts.count == values.count else { throw unsupported("of listed values only strings are compared") }
-        let listed = try ScalarAutomaton.oneOf(texts, budget: budget)
-        strings = try strings?.union(listed, budget: budget) ?? listed
+        let (texts, integers) = (values.compactMap(\.string), values.compactMap(\.exactInt))
+        guard texts.count + integers.count == values.count else {
+          throw unsupported("of listed values only strings and integers are compared")
+        }
+        if !texts.isEmpty {
+          let listed = try ScalarAutomaton.oneOf(texts, budget: budget)
+          strings = try strings?.union(listed, budget: budget) ?? listed
+        }
+        guard integers.isEmpty || numbers.isEmpty else { throw unsupported("numbers of several kinds are not compared") }
+        for isNegative in [false, true] {
+          let digits = integers.filter { ($0 < 0) == isNegative }.map { "\($0.magnitude)" }
+          if !digits.isEmpty { numbers.append((isNegative, try .oneOf(digits, budget: budget))) }
+        }
         continue
       }
       guard item.types.isSubset(of: [.string, .number]) else {

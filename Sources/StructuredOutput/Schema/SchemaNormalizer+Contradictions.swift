@@ -122,6 +122,14 @@ extension SchemaNormalizer {
       for (name, member) in object.members {
         guard try admits(demands(shape, onMember: name), member, depth: depth + 1) else { return false }
       }
+      for witness in shape.witnesses {
+        var isThere = false
+        for name in object.keys {
+          let isMarked = try demands(shape, onMember: name).contains { $0.pointer == witness.mark }
+          if isMarked == witness.isMarked { isThere = true }
+        }
+        if !isThere { return false }
+      }
       return shape.companions.allSatisfy { pair in
         object[pair.name] == nil || pair.needed.allSatisfy { object[$0] != nil }
       }

@@ -256,6 +256,35 @@ extension SchemaNormalizer {
       }
       return failures
     case "additionalProperties" where keywords.subschema(keyword)?.isTrivial ?? false: return []
+    case "additionalProperties" where keywords.subschema(keyword)?.isFalse ?? false:
+      // A member is there that no other keyword covers.
+      let mark = SchemaReference(value: true, pointer: "\(keywords.schema.pointer)/additionalProperties/covered")
+      var covered = Shape.Members()
+      for name in properties?.keys ?? [] { covered.add(name, mark) }
+      for pattern in try keywords.object("patternProperties")?.keys ?? [] { covered.patterns.append((pattern, mark)) }
+      return [
+        objects { [covered] shape in
+          shape.members.append(covered)
+          shape.witnesses.append(.init(mark: mark.pointer, isMarked: false))
+        }
+      ]
+    case "patternProperties":
+      // A member is there whose name matches a pattern under which nothing is allowed.
+      var failures: [Failure] = []
+      for (pattern, value) in try keywords.object(keyword)?.members.map({ $0 }) ?? [] {
+        let schema = keywords.schema.child(keyword, pattern, value)
+        if schema.isTrivial { continue }
+        guard schema.isFalse else { throw unsupported(keyword, keywords) }
+        let mark = SchemaReference(value: true, pointer: "\(schema.pointer)/matched")
+        failures.append(
+          objects { shape in
+            var matched = Shape.Members()
+            matched.patterns.append((pattern, mark))
+            shape.members.append(matched)
+            shape.witnesses.append(.init(mark: mark.pointer, isMarked: true))
+          })
+      }
+      return failures
     default: throw unsupported(keyword, keywords)
     }
   }

@@ -49,6 +49,11 @@ struct Shape {
     }
   }
 
+  /// A member is there of which a schema with the pointer `mark` is demanded, or else is not.
+  struct Witness {
+    var mark: String
+    var isMarked: Bool
+  }
   /// So many items of an array satisfy a schema.
   struct Contained {
     var schema: SchemaReference
@@ -82,6 +87,7 @@ struct Shape {
   var nameSchemas: [SchemaReference] = []
   /// Names that must come along with a name.
   var companions: [(name: String, needed: [String])] = []
+  var witnesses: [Witness] = []
 
   init(pointer: String) { self.pointer = pointer }
 
@@ -135,6 +141,7 @@ struct Shape {
       parts.append(list.additional?.key ?? "")
     }
     parts += nameSchemas.map { "n\($0.key)" }
+    parts += witnesses.map { "w\($0.mark),\($0.isMarked)" }
     parts += companions.map { "d\($0.name.debugDescription)\($0.needed)" }
     return parts.joined(separator: ";")
   }
