@@ -65,6 +65,9 @@ package struct ConfigReader: Sendable {
   /// Whether one of `keys` is present and not null.
   package func has(_ keys: ConfigKeys) -> Bool { keys.names.contains { object[$0].map { !$0.isNull } ?? false } }
 
+  /// Counts a setting as asked for whose value makes no difference.
+  package func ignore(_ key: String) { asked.insert(prefix + key) }
+
   // MARK: Required settings
 
   package func int(_ keys: ConfigKeys, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {

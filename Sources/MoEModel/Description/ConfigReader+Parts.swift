@@ -60,8 +60,12 @@ extension ConfigReader {
 
   /// `sliding_window` where `use_sliding_window` asks for it.
   func slidingWindow() throws -> Int? {
-    let window = try optionalInt("sliding_window", in: ConfigurationBounds.positions)
-    return try bool("use_sliding_window") ? window : nil
+    guard try bool("use_sliding_window") else {
+      // Folders saved anew have 0 here.
+      ignore("sliding_window")
+      return nil
+    }
+    return try optionalInt("sliding_window", in: ConfigurationBounds.positions)
   }
 
   /// For each layer of `layer_types`, whether it slides; nil when the key is missing.
