@@ -76,6 +76,18 @@ import Testing
     #expect(RankJudgement(bound, threadsAreGiven: true).findings.about("cores").worst == .ok)
   }
 
+  @Test func whatWasSaidWhenCoresWereDealtOutIsNotSaidTwice() throws {
+    let facts = try Invented.cluster(2) {
+      $0.remarks = ["a quota of 2 cores holds on node1"]
+      $0.ranks[0].host.coreQuota = 2
+      $0.ranks[1].workerCores = [1]
+    }
+    let findings = judge(facts)
+    #expect(findings.about("core quota").isEmpty && findings.about("cores").count == 1)
+    #expect(findings.about("cores").first?.words.hasSuffix("; a quota of 2 cores holds on node1") == true)
+    #expect(findings.about("cores").worst == .warning)
+  }
+
   @Test func aClockThatIsOffByMoreThanItsErrorIsTold() throws {
     let wrong = try Invented.cluster(3) { $0.ranks[2].clockOffset = -90 }
     let found = try #require(judge(wrong).about("clocks").first)

@@ -33,14 +33,24 @@ package struct ClusterFacts: Sendable, Equatable {
   /// By rank.
   package var ranks: [RankFacts]
   package var links: [LinkFacts]
+  /// What dealing out the cores of all hosts gave rise to say.
+  package var remarks: [String]
 
-  package init(ranks: [RankFacts], links: [LinkFacts]) { (self.ranks, self.links) = (ranks, links) }
+  package init(ranks: [RankFacts], links: [LinkFacts], remarks: [String] = []) {
+    (self.ranks, self.links, self.remarks) = (ranks, links, remarks)
+  }
 
-  package var json: JSONValue { ["ranks": .array(ranks.map(\.json)), "links": .array(links.map(\.json))] }
+  package var json: JSONValue {
+    [
+      "ranks": .array(ranks.map(\.json)), "links": .array(links.map(\.json)),
+      "remarks": .array(remarks.map { .string($0) }),
+    ]
+  }
 
   package init(json: JSONValue) throws(MalformedFacts) {
     ranks = try json.list("ranks") { value throws(MalformedFacts) in try RankFacts(json: value) }
     links = try json.list("links") { value throws(MalformedFacts) in try LinkFacts(json: value) }
+    remarks = json["remarks"]?.array?.compactMap(\.string) ?? []
     for link in links where !ranks.indices.contains(link.first) || !ranks.indices.contains(link.second) {
       throw MalformedFacts(reason: "a link of ranks that there are not")
     }

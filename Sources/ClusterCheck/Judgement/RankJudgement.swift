@@ -67,6 +67,10 @@ package struct RankJudgement {
         "cores", .warning, hosts: crowded, "\(words); ranks or threads share cores on \(Words.list(crowded))",
         advice: "start fewer ranks there, or give fewer --threads: a rank that waits keeps its core busy")
     }
+    // A quota, other jobs, ranks that were bound to a core: whoever dealt out the cores has said what to do.
+    guard facts.remarks.isEmpty else {
+      return Finding("cores", .warning, "\(words); \(facts.remarks.joined(separator: "; "))")
+    }
     // mpirun binds each of two ranks to one core unless told otherwise.
     let idle = hosts.filter { host in
       let used = Set(host.ranks.flatMap(\.workerCores)).count
@@ -83,6 +87,7 @@ package struct RankJudgement {
   }
 
   private var quota: Finding? {
+    guard facts.remarks.isEmpty else { return nil }
     let short = hosts.filter { host in
       guard let quota = host.ranks.compactMap(\.host.coreQuota).min() else { return false }
       return quota < Double(Set(host.ranks.flatMap(\.workerCores)).count)

@@ -23,10 +23,11 @@ struct RankCheck {
       instructionSet: InstructionSet.best.rawValue, options: options.joined(separator: " "), model: model)
   }
 
-  /// Those that ranks must have alike: path, threads and kernels may be a rank's own.
+  /// Those that ranks must have alike: path, cores and kernels may be a rank's own.
   private var options: [String] {
     var model = command.model
     (model.model, model.threads, model.isa) = (nil, nil, nil)
+    (model.coreOptions.cores, model.coreOptions.noPinning) = (nil, false)
     return model.arguments
   }
 
@@ -80,7 +81,7 @@ struct RankCheck {
   /// What all ranks find, on rank 0; nil elsewhere. Collective.
   func facts(_ communicator: any Communicator) throws -> ClusterFacts? {
     communicator.stallLimit = .seconds(command.timeout)
-    let plan = try HostPlan.make(on: communicator, threadsPerRank: command.model.threads)
+    let plan = try HostPlan.make(on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
     let needs = needs(&opened, plan, communicator)
@@ -103,7 +104,7 @@ struct RankCheck {
       links: links.map {
         LinkFacts(
           first: $0.first.index, second: $0.second.index, latency: $0.latency, bytesPerSecond: $0.bytesPerSecond)
-      })
+      }, remarks: plan.remarks)
   }
 
   /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
