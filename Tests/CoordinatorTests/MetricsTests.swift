@@ -95,7 +95,7 @@ import Testing
         #"martinet_build_info{version="1.2.3"} 1"#, #"martinet_model_info{model="demo",family="deepseek_v3"} 1"#,
         #"martinet_requests_refused_total{reason="invalid_api_key"} 1"#,
         #"martinet_requests_refused_total{reason="origin_not_allowed"} 1"#,
-        #"martinet_requests_refused_total{reason="queue_full"} 0"#, "martinet_connections_total 3", "martinet_stall_seconds 0",
+        #"martinet_requests_refused_total{reason="queue_full"} 0"#, "martinet_connections_total 3", "martinet_engine_silence_seconds 0",
         #"martinet_connections_delayed_total{reason="files"} 0"#,
       ] { #expect(lines.contains(line), "\(line)") }
       func value(_ name: String) -> Double? {
@@ -121,7 +121,7 @@ import Testing
       }
       try await server.eventually("no sequence is given to the engine") { engine.active.count == 1 }
       try await Task.sleep(for: .milliseconds(300))
-      let line = try await server.get("/metrics").text.split(separator: "\n").first { $0.hasPrefix("martinet_stall_seconds ") }
+      let line = try await server.get("/metrics").text.split(separator: "\n").first { $0.hasPrefix("martinet_engine_silence_seconds ") }
       #expect(try #require(Double(line?.split(separator: " ").last ?? "")) >= 0.3)
       connection.close()
     }

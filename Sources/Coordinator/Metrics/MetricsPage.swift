@@ -75,8 +75,8 @@ struct MetricsPage {
       "requests_refused_total", "Requests answered with an error, by its code.", by: "reason", counts.refusals,
       always: ["queue_full", "server_stopping", "invalid_api_key", "host_not_allowed", "origin_not_allowed"])
     page.single("sequences_in_flight", "gauge", "Sequences taken from clients and not ended.", inFlight)
-    page.header("stall_seconds", "gauge", "For how long nothing has come from the engine while it has sequences.")
-    page.sample("stall_seconds", [], inFlight > 0 ? silence : 0)
+    page.header("engine_silence_seconds", "gauge", "For how long nothing has come from the engine while it has sequences.")
+    page.sample("engine_silence_seconds", [], inFlight > 0 ? silence : 0)
     page.single("prompt_tokens_total", "counter", "Prompt tokens of sequences that have started.", counts.promptTokens)
     page.single("cached_prompt_tokens_total", "counter", "Of them, found in the prefix cache.", counts.cachedTokens)
     page.single("generated_tokens_total", "counter", "Tokens generated.", counts.generatedTokens)
