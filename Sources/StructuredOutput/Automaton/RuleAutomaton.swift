@@ -35,6 +35,8 @@ struct RuleAutomaton {
   }
 
   private static func classes(of builder: RuleBuilder) -> ([UInt8], Int) {
+    // Where texts are kept, each byte counts.
+    if case .items? = builder.table { return ((0...255).map { UInt8($0) }, 256) }
     var begins = [Bool](repeating: false, count: 257)
     for edge in builder.byteEdges {
       begins[Int(edge.low)] = true

@@ -62,6 +62,9 @@ struct NumberAutomata {
           .magnitudes(comparedWith: maximum, wantsGreater: false), budget: budget)
       }
       for divisor in divisors { automaton = try automaton.intersection(divisor, budget: budget) }
+      for divisor in constraint.nonDivisors.compactMap({ Divisor($0) }) {
+        automaton = try automaton.subtracting(.multiples(of: divisor, budget: budget), budget: budget)
+      }
       if automaton.isEmpty { continue }
       if isNegative { negative = automaton } else { nonNegative = automaton }
     }
@@ -106,7 +109,8 @@ extension NumberConstraint {
   var mirrored: NumberConstraint {
     NumberConstraint(
       minimum: maximum.map { NumberBound(value: $0.value.negated, isExclusive: $0.isExclusive) },
-      maximum: minimum.map { NumberBound(value: $0.value.negated, isExclusive: $0.isExclusive) }, divisors: divisors)
+      maximum: minimum.map { NumberBound(value: $0.value.negated, isExclusive: $0.isExclusive) }, divisors: divisors,
+      nonDivisors: nonDivisors)
   }
 }
 

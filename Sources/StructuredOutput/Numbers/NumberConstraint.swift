@@ -9,6 +9,8 @@ struct NumberConstraint: Hashable, Sendable {
   var minimum: NumberBound?
   var maximum: NumberBound?
   var divisors: [DecimalNumber] = []
+  /// Numbers of which it must not be a multiple.
+  var nonDivisors: [DecimalNumber] = []
 
   mutating func raiseMinimum(_ bound: NumberBound) {
     guard let old = minimum else { return minimum = bound }
@@ -39,6 +41,7 @@ struct NumberConstraint: Hashable, Sendable {
     if let minimum, value < minimum.value || (minimum.isExclusive && value == minimum.value) { return false }
     if let maximum, maximum.value < value || (maximum.isExclusive && value == maximum.value) { return false }
     return divisors.allSatisfy { Divisor($0)?.divides(value) ?? false }
+      && nonDivisors.allSatisfy { Divisor($0).map { !$0.divides(value) } ?? false }
   }
 }
 

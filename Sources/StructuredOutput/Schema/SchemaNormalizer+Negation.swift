@@ -11,7 +11,7 @@ extension SchemaNormalizer {
   /// The ways to fail the schema with these keywords.
   func failures(of keywords: SchemaKeywords) throws(StructuredOutputError) -> [Failure] {
     var failures: [Failure] = []
-    for keyword in keywords.members.keys {
+    for keyword in isSuperseded(keywords) ? ["$ref"] : keywords.members.keys {
       switch keyword {
       case "type": failures.append(try typeFailure(keywords))
       case "enum": failures += try valueFailures(try keywords.list("enum") ?? [], keyword, keywords)
@@ -27,6 +27,7 @@ extension SchemaNormalizer {
         }
       case "not": failures += keywords.subschema("not").map { [Failure(schemas: [$0])] } ?? []
       case "if":
+        guard hasConditions else { continue }
         guard let condition = keywords.subschema("if") else { continue }
         if let then = keywords.subschema("then") { failures.append(Failure(schemas: [condition, then.negated])) }
         if let other = keywords.subschema("else") {
@@ -150,6 +151,9 @@ extension SchemaNormalizer {
         let isExclusive = keyword == "maximum" ? bound.isExclusive : true
         return numbers { $0.raiseMinimum(NumberBound(value: bound.value, isExclusive: !isExclusive)) }
       }
+    case "multipleOf":
+      guard let divisor = try keywords.number(keyword), Divisor(divisor) != nil else { throw unsupported(keyword, keywords) }
+      return numbers { $0.nonDivisors.append(divisor) }
     case "minLength":
       let count = try keywords.count(keyword) ?? 0
       return count == 0 ? [] : strings { $0.maximumLength = min($0.maximumLength ?? count - 1, count - 1) }

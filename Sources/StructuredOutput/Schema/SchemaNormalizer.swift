@@ -13,6 +13,9 @@ final class SchemaNormalizer {
   private(set) var nesting = 0
   /// How deep inside of one another resolutions look whether required members can be satisfied.
   static let lookahead = 3
+  /// Whether "$ref" stands alone, as before draft 2019-09, and whether there is "if", as since draft 7.
+  let ignoresSiblings: Bool
+  let hasConditions: Bool
   /// The document's identifiers, once they have been asked for.
   var identifiers: Identifiers?
   /// Whether the last contradiction was one of bounds or counts within a schema.
@@ -23,7 +26,13 @@ final class SchemaNormalizer {
   init(root: JSONValue, budget: CompileBudget) {
     self.root = root
     self.budget = budget
+    let dialect = root["$schema"]?.string ?? ""
+    ignoresSiblings = ["draft-03", "draft-04", "draft-06", "draft-07"].contains { dialect.contains($0) }
+    hasConditions = !["draft-03", "draft-04", "draft-06"].contains { dialect.contains($0) }
   }
+
+  /// Whether only the reference of a schema counts.
+  func isSuperseded(_ keywords: SchemaKeywords) -> Bool { ignoresSiblings && keywords["$ref"]?.string != nil }
 
   /// The shapes of the values that satisfy all of `schemas`. Throws `contradictory` where there are none.
   func shapes(of schemas: [SchemaReference]) throws(StructuredOutputError) -> [Shape] {
@@ -143,6 +152,9 @@ final class SchemaNormalizer {
       let failures = try failures(of: keywords)
       return try branch(failures.map { ($0.change, $0.schemas) }, of: &selection, keywords, depth: depth, active: active)
     }
+    if isSuperseded(keywords) {
+      return try apply(try target(of: keywords), to: &selection, depth: depth + 1, active: active)
+    }
     for i in selection.shapes.indices { try selection.shapes[i].restrict(by: keywords) }
     try prune(&selection)
 
@@ -156,7 +168,7 @@ final class SchemaNormalizer {
       try apply(part.negated, to: &selection, depth: depth + 1, active: active)
     }
     try applyDependencies(keywords, to: &selection, depth: depth, active: active)
-    if let condition = keywords.subschema("if") {
+    if hasConditions, let condition = keywords.subschema("if") {
       let (then, other) = (keywords.subschema("then"), keywords.subschema("else"))
       if then != nil || other != nil {
         let ways = [[condition] + [then].compactMap { $0 }, [condition.negated] + [other].compactMap { $0 }]

@@ -105,7 +105,7 @@ struct RegexParser {
     case ".":
       at += 1
       return .scalars(isWide ? ScalarSet("\n").complement : ScalarSet.lineEnds.complement)
-    case "*", "+", "?", "{", "}": throw error("'\(scalar)' repeats nothing; write \\\(scalar) for the character")
+    case "*", "+", "?", "{": throw error("'\(scalar)' repeats nothing; write \\\(scalar) for the character")
     default:
       at += 1
       return .scalars(ScalarSet(scalar))

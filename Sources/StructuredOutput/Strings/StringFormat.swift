@@ -11,6 +11,8 @@ enum StringFormat: String, CaseIterable {
   case ipv6
   case uri
   case uriReference = "uri-reference"
+  case uriTemplate = "uri-template"
+  case iri
   case regex
 
   /// A pattern for whole strings. Each admits a subset of what its RFC does, which every validator accepts.
@@ -27,8 +29,11 @@ enum StringFormat: String, CaseIterable {
     case .hostname: "\(Self.label)(?:\\.\(Self.label)){0,6}"
     case .ipv4: "(?:\(Self.octet)\\.){3}\(Self.octet)"
     case .ipv6: Self.addressOfIPv6
-    case .uri: "[A-Za-z][A-Za-z0-9+.-]*:(?:\(Self.authority)(?:/\(Self.segments))?|/?\(Self.rootless)?)(?:\\?\(Self.query))?(?:#\(Self.query))?"
-    case .uriReference: "(?:\(Self.uri.pattern)|\(Self.relative))"
+    case .uri: Self.identifier("", isRelative: false)
+    case .iri: Self.identifier("\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF", isRelative: false)
+    case .uriTemplate:
+      "(?:[A-Za-z0-9._~!$&()*+,;=:@/?#\\[\\]-]|%[0-9A-Fa-f]{2}|\\{[+#./;?&]?\(Self.variable)(?:,\(Self.variable))*\\})*"
+    case .uriReference: "(?:\(Self.identifier("", isRelative: false))|\(Self.identifier("", isRelative: true)))"
     case .regex: Self.regularExpression
     }
   }
@@ -52,15 +57,19 @@ enum StringFormat: String, CaseIterable {
   private static let octet = "(?:25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"
   /// Shorter than the 63 that DNS allows: an automaton counts in states.
   private static let label = "[A-Za-z](?:[A-Za-z0-9-]{0,29}[A-Za-z0-9])?"
-  /// RFC 3986, section 3.
-  private static let segments = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*"
-  private static let rootless = "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})\(segments)"
-  private static let query = "(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*"
-  private static let name = "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
-  private static let authority = "//(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?(?:\(name)|\\[(?:\(addressOfIPv6))\\])(?::\\d{0,5})?"
-
-  private static let relative =
-    "(?:\(authority)(?:/\(segments))?|/\(rootless)?|\(name)(?:/\(segments))?)(?:\\?\(query))?(?:#\(query))?"
+  /// RFC 3986, sections 3 and 4.2, with `more` characters where that has letters.
+  private static func identifier(_ more: String, isRelative: Bool) -> String {
+    func characters(_ punctuation: String) -> String { "(?:[A-Za-z0-9\(more)._~!$&'()*+,;=\(punctuation)-]|%[0-9A-Fa-f]{2})" }
+    let authority = "//(?:\(characters(":"))*@)?(?:\(characters(""))*|\\[(?:\(addressOfIPv6))\\])(?::\\d{0,5})?"
+    let segments = "\(characters(":@/"))*"
+    let paths = [
+      "\(authority)(?:/\(segments))?", "/(?:\(characters(":@"))\(segments))?",
+      isRelative ? "(?:\(characters("@"))+(?:/\(segments))?)?" : "(?:\(characters(":@"))\(segments))?",
+    ]
+    let path = "(?:\(paths.joined(separator: "|")))(?:\\?\(characters(":@/?"))*)?(?:#\(characters(":@/?"))*)?"
+    return isRelative ? path : "[A-Za-z][A-Za-z0-9+.-]*:\(path)"
+  }
+  private static let variable = "(?:[A-Za-z0-9_]+(?:\\.[A-Za-z0-9_]+)*(?::[1-9]\\d{0,3}|\\*)?)"
 
   /// Patterns that every dialect reads, with groups in groups in groups at most.
   private static let regularExpression: String = {
