@@ -68,8 +68,8 @@ extension ConfigReader {
     return try optionalInt("sliding_window", in: ConfigurationBounds.positions)
   }
 
-  /// For each layer of `layer_types`, whether it slides; nil when the key is missing.
-  func layerTypes() throws -> [Bool]? {
+  /// For each layer of `layer_types`, whether it slides, which it cannot without a `window`; nil when the key is missing.
+  func layerTypes(window: Int?) throws -> [Bool]? {
     guard let types = try optionalStrings("layer_types", maxCount: 4096) else { return nil }
     let count = try layerCount()
     guard types.count == count else {
@@ -77,7 +77,12 @@ extension ConfigReader {
     }
     return try types.map { type in
       switch type {
-      case "sliding_attention": return true
+      case "sliding_attention":
+        guard window != nil else {
+          throw ModelError.inconsistent(
+            "layer_types has sliding_attention, but there is no sliding_window, or use_sliding_window is false")
+        }
+        return true
       case "full_attention": return false
       default:
         throw ModelError.unsupported(

@@ -21,11 +21,11 @@ extension ModelConfiguration {
       softmaxScale: Float(softmaxScale), hasBias: try config.bool("attention_bias"))
     let count = try config.layerCount()
     let firstMixture = try config.firstMixtureLayer(of: count)
-    let every = try config.optionalInt("moe_layer_freq", in: 1...count) ?? 1
+    let isMixture = try config.mixturePattern(of: count)
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let layers = (0..<count).map { layer in
       LayerDescription(
-        feedForward: layer >= firstMixture && layer % every == 0 ? .mixture : .dense(intermediateSize: intermediate),
+        feedForward: layer >= firstMixture && isMixture[layer] ? .mixture : .dense(intermediateSize: intermediate),
         slidingWindow: nil)
     }
     return try config.decoder(
@@ -90,6 +90,19 @@ extension ConfigReader {
   fileprivate func firstMixtureLayer(of count: Int) throws -> Int {
     if has("first_k_dense_replace") { return try int("first_k_dense_replace", in: 0...count) }
     return min(try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound), count)
+  }
+
+  /// `moe_layer_freq`: every how many layers there are experts, or for each layer whether there are.
+  fileprivate func mixturePattern(of count: Int) throws -> [Bool] {
+    guard object["moe_layer_freq"]?.array != nil else {
+      let every = try optionalInt("moe_layer_freq", in: 1...count) ?? 1
+      return (0..<count).map { $0 % every == 0 }
+    }
+    let pattern = try ints("moe_layer_freq", in: 0...1, maxCount: 4096)
+    guard pattern.count == count else {
+      throw ModelError.inconsistent("moe_layer_freq has \(pattern.count) entries for \(count) layers")
+    }
+    return pattern.map { $0 == 1 }
   }
 
   fileprivate func expertGroups(score: RouterDescription.GroupScore) throws -> RouterDescription.Groups? {

@@ -16,7 +16,7 @@ extension ModelConfiguration {
     let attention = try config.groupedAttention(norm: .none, projectionBias: try config.bool("qkv_bias"))
     let sliding = try config.slidingWindow()
     let maximum = try config.int("max_window_layers", in: 0...4096)
-    let types = try config.layerTypes()
+    let types = try config.layerTypes(window: sliding)
       ?? (0..<(try config.layerCount())).map { $0 % 2 == 0 && $0 < maximum && sliding != nil }
     return try config.decoder(
       attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
@@ -59,7 +59,7 @@ extension ModelConfiguration {
     attention.hasSinks = true
     let count = try config.layerCount()
     let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
-    let types = try config.layerTypes() ?? (0..<count).map { $0 % 2 == 0 }
+    let types = try config.layerTypes(window: window) ?? (0..<count).map { $0 % 2 == 0 && window != nil }
     var mixture = try config.mixture(
       intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
       router: RouterDescription(
@@ -99,7 +99,7 @@ extension ModelConfiguration {
     var types: [Bool]?
     if slides {
       let first = try config.int("max_window_layers", in: 0...4096)
-      types = try config.layerTypes() ?? (0..<count).map { $0 >= first && sliding != nil }
+      types = try config.layerTypes(window: sliding) ?? (0..<count).map { $0 >= first && sliding != nil }
     }
     return try config.decoder(
       attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
