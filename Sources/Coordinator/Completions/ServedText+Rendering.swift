@@ -1,6 +1,7 @@
 import ChatTemplates
 import JSON
 import OpenAIProtocol
+import Tokenization
 
 extension ServedText {
   func render(_ conversation: TokenizeRequest.Conversation, family: String) throws(APIError) -> String {
@@ -69,6 +70,25 @@ extension ServedText {
         messages: messages.map { $0.templateValue(for: format) }, tools: tools.map { .array($0) },
         addGenerationPrompt: addsGenerationPrompt, bosToken: bosToken, eosToken: eosToken, extra: variables)
     }
+  }
+
+  /// The special token that stands right after an answer in a conversation; nil where none does.
+  static func turnEnd(_ template: ChatTemplate, _ tokenizer: Tokenizer) -> Int32? {
+    let answer = "\u{1}"
+    let conversation: [JSONValue] = [
+      ["role": "user", "content": "Hi"], ["role": "assistant", "content": .string(answer)],
+      ["role": "user", "content": "Hi"],
+    ]
+    guard
+      let text = try? template.render(
+        messages: conversation, tools: nil, addGenerationPrompt: false, bosToken: tokenizer.bosToken,
+        eosToken: tokenizer.eosToken, extra: JSONObject()),
+      let end = text.utf8.firstIndex(of: 1)
+    else { return nil }
+    let rest = Substring(text.utf8[text.utf8.index(after: end)...].prefix(256))
+    let ids = (try? tokenizer.encode(String(rest), addSpecialTokens: false)) ?? []
+    // A role's marker that follows at once, as GLM's do, ends the turn as well.
+    return ids.first.flatMap { tokenizer.isSpecial($0) ? Int32($0) : nil }
   }
 
   /// Leaves out what a template puts after the last message, so that it can go on.

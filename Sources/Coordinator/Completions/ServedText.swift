@@ -18,6 +18,7 @@ final class ServedText: Sendable {
   let toolTemplate: ChatTemplate?
   /// The templates' sources.
   private let (source, toolSource): (String?, String?)
+  private let turnEnd: Int32?
   let knownGrammars = KnownGrammars()
   private let formats = Mutex<[String: ToolCallFormat]>([:])
   private let vocabularies = Mutex<[Int: TokenVocabulary]>([:])
@@ -28,6 +29,7 @@ final class ServedText: Sendable {
     (source, toolSource) = (try codec.templateSource(), try codec.templateSource(forTools: true))
     template = source == nil ? nil : try codec.chatTemplate()
     toolTemplate = toolSource == nil ? nil : try codec.chatTemplate(forTools: true)
+    turnEnd = template.flatMap { [tokenizer] in Self.turnEnd($0, tokenizer) }
   }
 
   /// How models of this family write calls and reasoning.
@@ -44,9 +46,10 @@ final class ServedText: Sendable {
     }
   }
 
-  /// Tokens that end a chat's reply, beside those that end a text.
+  /// Tokens that end a chat's reply: those that end a text, and the special token that the template puts after an answer, which
+  /// no file need name.
   func chatStopTokens(_ format: ToolCallFormat) -> Set<Int32> {
-    guard format.syntax == .harmony else { return stopTokens }
+    guard format.syntax == .harmony else { return stopTokens.union(turnEnd.map { [$0] } ?? []) }
     // Channels go on after their messages' ends; these two end the model's turn, whatever its files say.
     let ends = ["<|return|>", "<|call|>"].compactMap { tokenizer.id(of: $0) }.filter { tokenizer.isSpecial($0) }
     return stopTokens.union(ends.map { Int32($0) })

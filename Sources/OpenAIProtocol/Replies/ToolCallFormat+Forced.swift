@@ -37,7 +37,8 @@ extension ToolCallFormat {
     case .glm: ("<tool_call>\(name)\n", "\n</tool_call>")
     case .qwenCoder: ("<tool_call>\n<function=\(name)>\n", "\n</function>\n</tool_call>")
     case .mistral: ("{\"name\": \"\(name)\", \"arguments\": ", "}")
-    case .harmony: ("<|channel|>commentary to=functions.\(name) <|constrain|>json<|message|>", "<|call|>")
+    // What ends the call ends the model's turn, and is no text.
+    case .harmony: ("<|channel|>commentary to=functions.\(name) <|constrain|>json<|message|>", "")
     case .llama: ("{\"name\": \"\(name)\", \"parameters\": ", "}")
     }
   }
