@@ -36,6 +36,7 @@ struct BenchSweep: ParsableCommand {
   var shape: String?
   @Option(help: "How weights are held: auto, f32, bf16, q8 or q4.") var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
   @Option(help: ArgumentHelp("Hosts, for mpirun.", valueName: "file")) var hostfile: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Further options of mpirun, separated by blanks.", valueName: "text")) var mpirunOptions = "--bind-to none"
   @Option(help: ArgumentHelp("Folder for results.", valueName: "dir")) var out: String
@@ -148,6 +149,7 @@ struct BenchSweep: ParsableCommand {
     launcher += mpirunOptions.split(separator: " ").map(String.init)
     var options = ["--output-length", "\(outputLength)", "--repetitions", "\(repetitions)", "--weights", weights.rawValue]
     if let threads { options += ["--threads", "\(threads)"] }
+    options += coreOptions.arguments
     let settings: JSONValue = [
       "launcher": .array(launcher.map { .string($0) }), "options": .array(options.map { .string($0) }),
       "model": model.map { .string($0) } ?? .null, "shape": description?.config ?? .null,

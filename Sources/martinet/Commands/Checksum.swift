@@ -19,6 +19,7 @@ struct Checksum: ParsableCommand {
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir")) var folder: String
   @Flag(help: "Record the sums of what is there, in place of a record that may be there.") var record = false
   @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
 
   func validate() throws {
     guard threads.map({ (1...4096).contains($0) }) ?? true else { throw ValidationError("--threads is not between 1 and 4096") }
@@ -26,7 +27,7 @@ struct Checksum: ParsableCommand {
 
   func run() throws {
     try withRanks { communicator in
-      let host = try HostPlan.make(on: communicator, threadsPerRank: threads)
+      let host = try coreOptions.plan(on: communicator, threads: threads)
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
