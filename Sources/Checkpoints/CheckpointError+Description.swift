@@ -22,7 +22,9 @@ extension CheckpointError: CustomStringConvertible {
         + "download it (`hf download \(name)`), or give the folder that holds config.json and the weights"
     case .noSnapshot(let folder, let count):
       "\(quoted(folder)) is a folder of the hub's cache with "
-        + (count == 0 ? "no snapshot in it; download the model again" : "\(count) snapshots and no refs/main; give one of its snapshots")
+        + (count == 0
+          ? "no snapshot in it; download the model again"
+          : "\(count) snapshots and no refs/main; give one of its snapshots")
     case .noWeights(let folder, nil):
       "\(quoted(folder)) has neither model.safetensors nor \(ShardIndex.fileName); download the weights"
     case .missingIndex(let folder, let shard):

@@ -10,7 +10,8 @@ extension CheckpointFolder {
     }
   }
 
-  /// Opens `model.safetensors`, or else every shard the index names that is there, and adds them to the fingerprint's parts.
+  /// Opens `model.safetensors`, or else every shard the index names that is there, and adds them to the fingerprint's
+  /// parts.
   ///
   /// A shard that is missing may hold nothing that is read: whoever asks for one of its tensors is told.
   static func openFiles(
@@ -53,8 +54,8 @@ extension CheckpointFolder {
     return (files, index)
   }
 
-  /// Every tensor once, and its file and place, whatever the index says: indexes of published folders list tensors that no
-  /// shard has and leave out some that one has. A tensor that two shards hold must have the same bytes in both.
+  /// Every tensor once, and its file and place, whatever the index says: indexes of published folders list tensors that
+  /// no shard has and leave out some that one has. A tensor that two shards hold must have the same bytes in both.
   static func locate(
     in files: [SafetensorsFile]
   ) throws(CheckpointError) -> (entries: [TensorEntry], places: [ExactString: Place]) {
@@ -113,17 +114,22 @@ extension CheckpointFolder {
       let found = names.contains("adapter_model.safetensors") ? "adapter_model.safetensors" : "adapter_config.json"
       return .otherWeights(
         folder: folder, found: found,
-        what: "an adapter (LoRA) of another model; merge it into its base model (PEFT's merge_and_unload) and give that folder")
+        what: "an adapter (LoRA) of another model; "
+          + "merge it into its base model (PEFT's merge_and_unload) and give that folder")
     }
     if let found = names.first(where: { $0.hasPrefix("consolidated") && $0.contains(".safetensors") }) {
       return .otherWeights(
         folder: folder, found: found,
-        what: "Mistral's own format with other names; download the model in the Hugging Face format (model-….safetensors)")
+        what: "Mistral's own format with other names; "
+          + "download the model in the Hugging Face format (model-….safetensors)")
     }
-    if let shard = names.first(where: { $0.hasSuffix(".safetensors") }) { return .missingIndex(folder: folder, shard: shard) }
+    if let shard = names.first(where: { $0.hasSuffix(".safetensors") }) {
+      return .missingIndex(folder: folder, shard: shard)
+    }
     if let found = names.first(where: { $0.hasSuffix(".gguf") }) {
       return .otherWeights(
-        folder: folder, found: found, what: "a GGUF file, which is not read; download the original model's safetensors files")
+        folder: folder, found: found,
+        what: "a GGUF file, which is not read; download the original model's safetensors files")
     }
     let others = [".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz", ".bin.index.json"]
     return .noWeights(folder: folder, found: names.first { name in others.contains { name.hasSuffix($0) } })

@@ -10,8 +10,8 @@ package struct ConfigKeys: ExpressibleByStringLiteral, ExpressibleByArrayLiteral
 
 /// Typed, range-checked settings of a JSON object; every error names the file and the key.
 ///
-/// `null` counts as missing, and what is missing is what `defaults` say. Integers must be written plainly (`2.0`, `1e3` and
-/// `-0` are refused). When two aliases of one setting are both present they must agree.
+/// `null` counts as missing, and what is missing is what `defaults` say. Integers must be written plainly (`2.0`, `1e3`
+/// and `-0` are refused). When two aliases of one setting are both present they must agree.
 package struct ConfigReader: Sendable {
   package let path: String
   package let object: JSONObject
@@ -42,8 +42,8 @@ package struct ConfigReader: Sendable {
     ConfigReader(object, path: path, prefix: prefix, defaults: defaults, asked: asked)
   }
 
-  /// The settings that are present, and not null, but that no reader of this document has asked for; those of nested objects as
-  /// `outer.inner`, where one of them was asked for.
+  /// The settings that are present, and not null, but that no reader of this document has asked for; those of nested
+  /// objects as `outer.inner`, where one of them was asked for.
   package var unasked: [String] {
     let asked = asked.all
     func unasked(_ object: JSONObject, _ prefix: String) -> [String] {
@@ -200,7 +200,8 @@ package struct ConfigReader: Sendable {
     return try defaultValue(keys).map { (key, json) throws(CheckpointError) in try convert(key, json) }
   }
 
-  /// What stands in for keys none of which has a value; nil where there is nothing, or where null is a value of its own.
+  /// What stands in for keys none of which has a value; nil where there is nothing, or where null is a value of its
+  /// own.
   private func defaultValue(_ keys: ConfigKeys) -> (key: String, value: JSONValue)? {
     guard !keys.names.contains(where: { object[$0] != nil && defaults.nullable.contains($0) }) else { return nil }
     for key in keys.names { if let value = defaults.values[key] { return (key, value) } }

@@ -35,7 +35,8 @@ package enum ModelLocation {
     return (value("XDG_CACHE_HOME") ?? (value("HOME") ?? "") + "/.cache") + "/huggingface/hub"
   }
 
-  /// The snapshot that a model's folder in the cache stands for: that of `refs/main`, else the only one. Nil for other folders.
+  /// The snapshot that a model's folder in the cache stands for: that of `refs/main`, else the only one. Nil for other
+  /// folders.
   private static func snapshot(of folder: String) throws(CheckpointError) -> String? {
     let snapshots = folder + "/snapshots"
     guard !exists(folder + "/config.json"), isFolder(snapshots) else { return nil }
@@ -56,7 +57,9 @@ package enum ModelLocation {
     return parts.count == 2
       && parts.allSatisfy { part in
         !part.isEmpty && part.utf8.count <= 96 && !part.hasPrefix(".") && !part.hasPrefix("-")
-          && part.utf8.allSatisfy { ($0 | 0x20) >= 97 && ($0 | 0x20) <= 122 || $0 >= 48 && $0 <= 57 || "._-".utf8.contains($0) }
+          && part.utf8.allSatisfy {
+            ($0 | 0x20) >= 97 && ($0 | 0x20) <= 122 || $0 >= 48 && $0 <= 57 || "._-".utf8.contains($0)
+          }
       }
   }
 

@@ -4,8 +4,8 @@ import Testing
 
 @testable import Inference
 
-/// What the ranks' caches would hold, followed from plan to plan: every position of every block is filled with a digest of the whole
-/// sequence up to it, so that a sequence which finds anything but its own past in its blocks is found out.
+/// What the ranks' caches would hold, followed from plan to plan: every position of every block is filled with a digest
+/// of the whole sequence up to it, so that a sequence which finds anything but its own past in its blocks is found out.
 struct CacheLedger {
   private struct Sequence {
     var home: Rank

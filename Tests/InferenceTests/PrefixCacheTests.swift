@@ -6,7 +6,8 @@ import Testing
 
 /// What a cache that is shared, too small or restarted may not change: a single bit of what is drawn.
 struct PrefixCacheTests {
-  /// Continues prompts in waves, each after the one before has ended; returns what each drew and how many of its tokens were cached.
+  /// Continues prompts in waves, each after the one before has ended; returns what each drew and how many of its tokens
+  /// were cached.
   private func serve(
     _ model: String, waves: [[GenerationRequest]], ranks: Int, cacheTokens: Int, keepsPrefixes: Bool = true
   ) throws -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int) {

@@ -51,7 +51,8 @@ struct RewrittenCheckpoint {
     for entry in folder.entries { tensors[entry.name] = Tensor(entry.type, entry.shape, try folder.readAll(entry)) }
   }
 
-  /// Joins the experts of each layer into one tensor for gate and up and one for down; `names`: of a projection's tensors.
+  /// Joins the experts of each layer into one tensor for gate and up and one for down; `names`: of a projection's
+  /// tensors.
   mutating func fuseExperts(gate: String = "gate_proj", up: String = "up_proj", down: String = "down_proj") {
     let suffix = ".experts.0.\(gate).weight"
     for first in tensors.keys.filter({ $0.hasSuffix(suffix) }) {

@@ -63,7 +63,8 @@ struct StoredFormsTests {
     #expect(try forms[1].written { try logits(golden, $0) } == expected)
   }
 
-  /// Every block's scale written for each block of a finer grid; the block is what the grid says, whatever the configuration does.
+  /// Every block's scale written for each block of a finer grid; the block is what the grid says, whatever the
+  /// configuration does.
   @Test(arguments: [(64, 64), (8, 128), (128, 32), (1, 64), (16, 16)])
   func aFinerGridOfTheSameScalesChangesNothing(rows: Int, columns: Int) throws {
     let golden = try Golden("deepseek_v3_fp8")

@@ -38,6 +38,19 @@ struct JSONParserTests {
     }
   }
 
+  @Test func pythonsNumbersThatAreNotFiniteAreTakenOnlyWhereAskedFor() throws {
+    let limits = JSONLimits(allowsNonFinite: true)
+    let text = #"{"a": NaN, "b": [Infinity, -Infinity], "c": -1}"#
+    let value = try JSONValue(parsing: text, limits: limits)
+    #expect(value["a"]?.double?.isNaN == true && value["c"]?.exactInt == -1)
+    #expect(value["b"]?.array?.map(\.double) == [.infinity, -.infinity] && value["a"]?.exactInt == nil)
+    #expect(try JSONValue(parsing: value.text(), limits: limits)["b"] == value["b"])
+    #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+    for wrong in ["nan", "NAN", "Inf", "Infinit", "-Inf", "+Infinity", "--Infinity", "-NaN"] {
+      #expect(throws: JSONError.self) { try JSONValue(parsing: wrong, limits: limits) }
+    }
+  }
+
   @Test func nestingIsBounded() {
     let deep = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
     #expect(throws: JSONError.tooDeep(offset: 128, limit: 128)) { try JSONValue(parsing: deep) }

@@ -68,7 +68,8 @@ extension ConfigReader {
     return try optionalInt("sliding_window", in: ConfigurationBounds.positions)
   }
 
-  /// For each layer of `layer_types`, whether it slides, which it cannot without a `window`; nil when the key is missing.
+  /// For each layer of `layer_types`, whether it slides, which it cannot without a `window`; nil when the key is
+  /// missing.
   func layerTypes(window: Int?) throws -> [Bool]? {
     guard let types = try optionalStrings("layer_types", maxCount: 4096) else { return nil }
     let count = try layerCount()

@@ -2,7 +2,8 @@ import Checkpoints
 import JSON
 
 extension ConfigReader {
-  /// What `quantization_config` says of how the large matrices are stored; which block a scale is for follows from the tensors.
+  /// What `quantization_config` says of how the large matrices are stored; which block a scale is for follows from the
+  /// tensors.
   func quantization() throws -> (kind: Quantization, block: Quantization.Block?) {
     guard let settings = try optionalNested("quantization_config"), settings.object.count > 0 else { return (.none, nil) }
     if !settings.has("quant_method"), settings.has("group_size"), settings.has("bits") {

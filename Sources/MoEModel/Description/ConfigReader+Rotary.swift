@@ -7,11 +7,12 @@ extension ConfigReader {
   private static let bases = 1.0001...1e12
   private static let factors = 1e-3...1e6
 
-  /// `dimsKey`: the setting that `dims` comes from. `rotatesPart`: whether the family knows `partial_rotary_factor`; the
-  /// others ignore it. `layerTypes`: for each layer whether it slides, in families that may nest settings by layer type.
+  /// `dimsKey`: the setting that `dims` comes from. `rotatesPart`: whether the family knows `partial_rotary_factor`;
+  /// the others ignore it. `layerTypes`: for each layer whether it slides, in families that may nest settings by layer
+  /// type.
   ///
-  /// A `rope_scaling` that says anything takes the place of `rope_parameters` altogether; `rope_theta` is looked for inside and
-  /// then outside.
+  /// A `rope_scaling` that says anything takes the place of `rope_parameters` altogether; `rope_theta` is looked for
+  /// inside and then outside.
   func rotary(
     dims: Int, dimsKey: String = "head_dim", interleaved: Bool = false, rotatesPart: Bool = false, layerTypes: [Bool]? = nil
   ) throws -> (rotary: RotaryDescription, scaling: ConfigReader?) {
@@ -24,9 +25,12 @@ extension ConfigReader {
     let kind = try settings?.rotaryKind(key) ?? "default"
     var share = 1.0
     if rotatesPart {
-      share = try inner(settings, "partial_rotary_factor", { try $0.optionalDouble("partial_rotary_factor", in: 0.001...1) }) ?? 1
+      share =
+        try inner(settings, "partial_rotary_factor", { try $0.optionalDouble("partial_rotary_factor", in: 0.001...1) })
+        ?? 1
     } else if kind != "default" {
-      let given = try inner(settings, "partial_rotary_factor", { try $0.optionalDouble("partial_rotary_factor", in: 0...1) })
+      let given = try inner(
+        settings, "partial_rotary_factor", { try $0.optionalDouble("partial_rotary_factor", in: 0...1) })
       guard given == nil || given == 1 else {
         throw ModelError.unsupported(
           key: "partial_rotary_factor", value: "\(given!)",
@@ -36,7 +40,9 @@ extension ConfigReader {
     let rotated = Int(Double(dims) * share)
     guard rotated >= 2, rotated % 2 == 0 else {
       let dimsKey = dimsKey == "head_dim" && !has("head_dim") ? "hidden_size / num_attention_heads" : dimsKey
-      throw ModelError.inconsistent("\(dimsKey) = \(dims), of which a share of \(share) is rotated, leaves \(rotated) rotary dimensions; they must be even and not zero")
+      throw ModelError.inconsistent(
+        "\(dimsKey) = \(dims), of which a share of \(share) is rotated, leaves \(rotated) rotary dimensions; "
+          + "they must be even and not zero")
     }
     var rotary = RotaryDescription(dims: rotated, base: base, scaling: .none, attentionFactor: 1, interleaved: interleaved)
     guard let settings else { return (rotary, nil) }
@@ -117,7 +123,9 @@ extension ConfigReader {
     let sets = try types.map { try settings.nested(ConfigKeys($0)) }
     guard let first = sets.first, sets.allSatisfy({ $0.object == first.object }) else {
       throw ModelError.unsupported(
-        key: name, value: "an object", remedy: "other rotary parameters for some layers than for others are not; \(types.joined(separator: " and ")) must have the same")
+        key: name, value: "an object",
+        remedy: "other rotary parameters for some layers than for others are not; "
+          + "\(types.joined(separator: " and ")) must have the same")
     }
     return first
   }

@@ -4,8 +4,9 @@ import JSON
 /// What each family's settings are when `config.json` leaves them out or says null: the values of the reference
 /// implementation's configuration classes (transformers 5.23), which are not the same from one family to the next.
 ///
-/// `nullable` names the settings for which null is a value of its own there: no sliding window, a full query projection. Only
-/// settings that are read here are listed. `Tests/Reference/make_configuration_cases.py` holds them to the classes.
+/// `nullable` names the settings for which null is a value of its own there: no sliding window, a full query
+/// projection. Only settings that are read here are listed. `Tests/Reference/make_configuration_cases.py` holds them to
+/// the classes.
 enum FamilyDefaults {
   static func of(_ family: String) throws -> ConfigDefaults {
     guard let text = texts[family] else { return ConfigDefaults() }

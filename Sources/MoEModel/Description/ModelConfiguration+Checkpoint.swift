@@ -3,10 +3,11 @@ import Checkpoints
 extension ModelConfiguration {
   /// Reads a folder's configuration and holds the checkpoint's tensors against it.
   ///
-  /// What the tensors alone tell is taken from them: whether experts are stored apart or fused, and whether a tied model
-  /// has a head of its own after all. Layers past the last must be multi-token prediction modules, which are counted and left
-  /// out; any other would mean that `num_hidden_layers` belongs to another checkpoint. A tensor inside a layer that nobody
-  /// reads is an error, one outside is listed in `unreadTensors`. Throws `ModelError` or `CheckpointError`.
+  /// What the tensors alone tell is taken from them: whether experts are stored apart or fused, and whether a tied
+  /// model has a head of its own after all. Layers past the last must be multi-token prediction modules, which are
+  /// counted and left out; any other would mean that `num_hidden_layers` belongs to another checkpoint. A tensor inside
+  /// a layer that nobody reads is an error, one outside is listed in `unreadTensors`. Throws `ModelError` or
+  /// `CheckpointError`.
   package static func read(_ folder: CheckpointFolder) throws -> DecoderDescription {
     var description = try read(try folder.settings())
     description.naming = naming(of: description, in: folder)

@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// Reads a published `config.json` into a `DecoderDescription`: what a family's reference class makes of it, `FamilyDefaults`
-/// for what is left out.
+/// Reads a published `config.json` into a `DecoderDescription`: what a family's reference class makes of it,
+/// `FamilyDefaults` for what is left out.
 ///
 /// Sizes are bounded so that no product of two of them overflows and a hostile file cannot ask for absurd memory.
 package enum ModelConfiguration {
@@ -78,7 +78,8 @@ extension ConfigReader {
 
   func layerCount() throws -> Int { try int("num_hidden_layers", in: ConfigurationBounds.layers) }
 
-  /// Older and newer spelling may differ, as in folders saved anew: nothing depends on the count but what is said of it.
+  /// Older and newer spelling may differ, as in folders saved anew: nothing depends on the count but what is said of
+  /// it.
   private func predictionLayerCount() throws -> Int {
     let newer = try optionalInt("num_mtp_layers", in: 0...64)
     return try optionalInt("num_nextn_predict_layers", in: 0...64) ?? newer ?? 0

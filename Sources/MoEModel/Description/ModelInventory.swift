@@ -44,8 +44,8 @@ package final class ModelInventory: WeightAllocator {
 
   package var total: Amount { parts.values.reduce(Amount(), +) }
 
-  /// What one token makes use of: everything but the embedding (of which it reads one row, unless the head is tied to it)
-  /// and the experts it did not choose.
+  /// What one token makes use of: everything but the embedding (of which it reads one row, unless the head is tied to
+  /// it) and the experts it did not choose.
   package var active: Amount {
     withoutExperts + oneExpert * (description.mixture?.topK ?? 0) * description.mixtureLayers.count
   }

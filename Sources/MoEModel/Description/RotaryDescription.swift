@@ -20,8 +20,8 @@ package struct RotaryDescription: Sendable {
       }
     }
 
-    /// Positions that a model of `maximum` positions serves: scaling that was added to a model whose `maximum` was left as it
-    /// was, as model cards have it, extends them by its factor (vLLM's rule); it never takes any away.
+    /// Positions that a model of `maximum` positions serves: scaling that was added to a model whose `maximum` was left
+    /// as it was, as model cards have it, extends them by its factor (vLLM's rule); it never takes any away.
     func context(of maximum: Int, atMost limit: Int) -> Int {
       let scaled: Double
       switch self {

@@ -3,8 +3,9 @@ package struct TensorNaming: Sendable {
   package enum Experts: Sendable {
     /// One tensor for each expert's projection: `{prefix}.experts.{e}.{gate|up|down}.weight`.
     case separate(gate: String, up: String, down: String)
-    /// All experts of a layer in one tensor, `{prefix}.experts.gate_up_proj` `[experts, 2 · intermediate, hidden]`, gate before
-    /// up, and `{prefix}.experts.down_proj` `[experts, hidden, intermediate]`: as transformers 5 holds them in memory.
+    /// All experts of a layer in one tensor, `{prefix}.experts.gate_up_proj` `[experts, 2 · intermediate, hidden]`,
+    /// gate before up, and `{prefix}.experts.down_proj` `[experts, hidden, intermediate]`: as transformers 5 holds them
+    /// in memory.
     case fused
     /// All experts of a layer in one tensor, gate and up rows interleaved (gpt-oss).
     case stacked

@@ -15,8 +15,8 @@ extension DecoderDescription {
   }
 }
 
-/// Which settings of a `config.json` nobody reads although they may change results: all that were not asked for, but those that
-/// say how a model was trained, stored or named, how text is generated, or that something is off.
+/// Which settings of a `config.json` nobody reads although they may change results: all that were not asked for, but
+/// those that say how a model was trained, stored or named, how text is generated, or that something is off.
 enum UnreadSettings {
   /// To be asked when the description is complete.
   static func of(_ config: ConfigReader) -> [String] {

@@ -26,7 +26,8 @@ package final class Decoder {
   private var logits = AlignedBuffer<Float>(count: 1)
   private var stateRows: [Int] = []
   private var stateBuffer = AlignedBuffer<Float>(count: 1)
-  /// Hidden states after the last norm, fp32 `[rows that want them, hiddenSize]`, of the latest step; valid until the next.
+  /// Hidden states after the last norm, fp32 `[rows that want them, hiddenSize]`, of the latest step; valid until the
+  /// next.
   package var states: UnsafeBufferPointer<Float> {
     UnsafeBufferPointer(start: stateBuffer.pointer, count: stateRows.count * description.hiddenSize)
   }

@@ -3,7 +3,8 @@ import JSON
 import Kernels
 import Tensors
 
-/// What a quantised folder holds of a checkpoint, found by walking the model: each tensor it makes use of, in that order.
+/// What a quantised folder holds of a checkpoint, found by walking the model: each tensor it makes use of, in that
+/// order.
 package final class QuantizationPlan: WeightAllocator {
   /// What becomes of one tensor.
   package struct Output: Sendable {

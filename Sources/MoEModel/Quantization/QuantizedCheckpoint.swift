@@ -22,8 +22,8 @@ package struct QuantizedCheckpoint {
     self.precision = precision
   }
 
-  /// Writes shards, sums, index and copies, and `config.json` last: a folder without it was not finished. What was written is
-  /// removed when something fails.
+  /// Writes shards, sums, index and copies, and `config.json` last: a folder without it was not finished. What was
+  /// written is removed when something fails.
   ///
   /// `progress` is called from this thread with the bytes read so far.
   package func write(to path: String, pool: WorkerPool, progress: (Int) -> Void) throws {

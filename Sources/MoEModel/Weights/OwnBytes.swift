@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// Which bytes of a read a matrix answers for, so that each byte of a tensor is summed once whoever reads it: `count` runs of
-/// `runByteCount`, `stride` apart, the first at the read's first byte.
+/// Which bytes of a read a matrix answers for, so that each byte of a tensor is summed once whoever reads it: `count`
+/// runs of `runByteCount`, `stride` apart, the first at the read's first byte.
 struct OwnBytes {
   var count: Int
   var runByteCount: Int
@@ -28,8 +28,8 @@ struct OwnBytes {
 }
 
 extension MatrixSource {
-  /// Elements to read of one column for `count` rows, and whether this matrix answers for them. Where rows of two matrices lie
-  /// between each other, as those of gate and up do, the first of the two answers for both.
+  /// Elements to read of one column for `count` rows, and whether this matrix answers for them. Where rows of two
+  /// matrices lie between each other, as those of gate and up do, the first of the two answers for both.
   func columnRun(rows count: Int) -> (span: Int, isOwn: Bool) {
     guard case .columns(let first, let columnStride, let rowStride) = layout, first % rowStride == 0, rows * rowStride <= columnStride
     else { return ((count - 1) * stepBetweenRows + 1, false) }

@@ -15,13 +15,15 @@ package struct ScaleGrid: Sendable {
   /// One grid serves all matrices.
   let isShared: Bool
 
-  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, and as compressed-tensors and others do.
+  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, and as compressed-tensors and
+  /// others do.
   private static let suffixes = ["_scale_inv", "_scale"]
 
-  /// Finds the scales of the tensor `name` of `rows` (their count, or that of matrices and of rows in each) and `columns`.
+  /// Finds the scales of the tensor `name` of `rows` (their count, or that of matrices and of rows in each) and
+  /// `columns`.
   ///
-  /// Which block a scale is for follows from the shape of the grid; where several blocks would give it, from `block`, the
-  /// configuration's, or else it is 128.
+  /// Which block a scale is for follows from the shape of the grid; where several blocks would give it, from `block`,
+  /// the configuration's, or else it is 128.
   static func find(
     of name: String, rows: [Int], columns: Int, block: Quantization.Block?, in catalog: any TensorCatalog
   ) throws -> ScaleGrid {
@@ -85,8 +87,8 @@ package struct ScaleGrid: Sendable {
     return matrix * rows + row % matrixRows / rowBlock
   }
 
-  /// The scales of some rows of the grid, `[gridRows, columns]`. Several workers may read the same ones: `sums` gets the sum of
-  /// the whole tensor, once.
+  /// The scales of some rows of the grid, `[gridRows, columns]`. Several workers may read the same ones: `sums` gets
+  /// the sum of the whole tensor, once.
   func values(_ gridRows: Range<Int>, from folder: CheckpointFolder, sums: ReadSums?) throws -> [Float] {
     sums?.noteWhole(entry) {
       (try? folder.readAll(entry)).map { bytes in bytes.withUnsafeBytes { TensorSum($0, at: 0) } } ?? TensorSum()

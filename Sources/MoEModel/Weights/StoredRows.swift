@@ -2,7 +2,8 @@ import Checkpoints
 import Kernels
 import Tensors
 
-/// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32, and sums the bytes.
+/// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32, and sums the
+/// bytes.
 final class StoredRows {
   /// Bytes read at once; a single row that is longer needs more.
   static let stagingByteCount = 4 << 20

@@ -18,8 +18,8 @@ final class TensorUse: WeightAllocator {
     folder.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
   }
 
-  /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and of the
-  /// attention cache, which are not rounded here.
+  /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and
+  /// of the attention cache, which are not rounded here.
   private static func isHarmless(_ entry: TensorEntry) -> Bool {
     if entry.type == .bool || entry.byteCount == 0 { return true }
     let parts = entry.name.split(separator: ".")

@@ -23,8 +23,8 @@ package final class WeightLoader: WeightAllocator {
 
   /// Loads all that this rank holds.
   ///
-  /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so far. Throws on missing, ill-shaped or
-  /// unreadable tensors; nothing is left half-loaded for the caller.
+  /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so
+  /// far. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
     _ description: DecoderDescription, folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget,
     owns: @escaping (Int, Int) -> Bool, sums: ReadSums, progress: (Int) -> Void

@@ -34,9 +34,11 @@ package struct WeightScan {
     return WeightScan(folder, pieces: pieces)
   }
 
-  /// A few KiB from places all over every file, the same for whoever has the same headers: enough to notice another checkpoint.
+  /// A few KiB from places all over every file, the same for whoever has the same headers: enough to notice another
+  /// checkpoint.
   ///
-  /// About `sampleCount` pieces, at least one for a file: each lies somewhere in one of as many equal parts of the file.
+  /// About `sampleCount` pieces, at least one for a file: each lies somewhere in one of as many equal parts of the
+  /// file.
   package static func sample(_ folder: CheckpointFolder) -> WeightScan {
     let stratum = max(folder.totalByteCount / sampleCount, sampleByteCount)
     var pieces: [Piece] = []
