@@ -89,7 +89,11 @@ import Testing
   }
 
   /// The walk of the trie is held against trying every token by itself.
-  @Test(arguments: [SchemaCorpus.objects[3], SchemaCorpus.strings[7], SchemaCorpus.combinations[1], SchemaCorpus.recursive[2]])
+  @Test(arguments: [
+    SchemaCorpus.objects[3], SchemaCorpus.strings[7], SchemaCorpus.combinations[1], SchemaCorpus.recursive[2], SchemaCorpus.strings[2],
+    SchemaCorpus.unique[0], SchemaCorpus.unique[3], SchemaCorpus.objects[9], SchemaCorpus.conditions[4],
+    #"{"type":"string","pattern":"^[ab\"]*$","maxLength":3}"#,
+  ])
   func masksHoldExactlyTheTokensThatStepsAccept(schema: String) throws {
     let (tokens, vocabulary) = Vocabularies.pieces
     let grammar = try CompiledGrammar(.json(JSONValue(parsing: schema)), vocabulary: vocabulary)

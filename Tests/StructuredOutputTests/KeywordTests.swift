@@ -231,6 +231,10 @@ import Testing
     Case(
       #"{"type":"array","contains":{"const":7}}"#, ["[7]", "[1, 7, \"a\"]"], not: ["[]", "[1, 77]"]),
     Case(#"{"type":"string","minLength":1,"maxLength":20000}"#, ["\"a\""], not: ["\"\""]),
+    Case(#"{"type":"string","pattern":"^[ab]*$","maxLength":3}"#, ["\"\"", "\"aba\""], not: ["\"c\"", "\"abab\""]),
+    Case(
+      #"{"type":"array","items":{"type":"string","pattern":"^[0-9]x$"},"uniqueItems":true}"#, [#"["1x","2x","3x"]"#],
+      not: [#"["1x","2x","1x"]"#, #"["1x","1x"]"#]),
     Case(
       #"{"type":"string","pattern":"^(ab)*$","maxLength":5}"#, ["\"\"", "\"abab\""], not: ["\"ababab\"", "\"ababa\""]),
     Case(

@@ -76,10 +76,10 @@ struct ConfigurationSets {
     return result
   }
 
-  /// The set after the quote that ends an item of an array without duplicates, of which `text` is all.
+  /// The set after the quote that ends an item of an array without duplicates, of which `text` is all but that.
   mutating func closing(_ configuration: Configuration, text: [UInt8]) -> SetID {
     var content = configuration.record?.content ?? ObjectRecord.Content(named: ClassSet(capacity: 0))
-    content.current = Array(text.dropLast())
+    content.current = text
     let before = Configuration(state: configuration.state, record: intern(content), stack: configuration.stack)
     return next(intern([before]), UInt8(ascii: "\""))
   }

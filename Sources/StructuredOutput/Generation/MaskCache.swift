@@ -32,10 +32,18 @@ struct MaskCache {
   mutating func mask(_ set: ConfigurationSets.SetID) -> TokenMask {
     if let known = masks[set] { return known }
     var mask = TokenMask(vocabularySize: vocabulary.size)
-    let (free, rest) = separate(sets.members[Int(set)], into: &mask)
-    if let free { addExits(free, into: &mask) }
+    // What tells every text apart goes by itself: a walk would meet a set at each node.
+    let compared = sets.members[Int(set)].filter { sets.automaton.comparesItems($0.state) }
+    for configuration in compared {
+      mask.formUnion(vocabulary.content(.single).mask(room: .max))
+      addExits(Free(configurations: [configuration], room: .max), items: configuration, into: &mask)
+    }
+    let members =
+      compared.isEmpty ? sets.members[Int(set)] : sets.members[Int(set)].filter { !sets.automaton.comparesItems($0.state) }
+    let (free, rest) = separate(members, into: &mask)
+    if let free { addExits(free, items: nil, into: &mask) }
     if !rest.isEmpty {
-      path[0] = free == nil ? set : sets.intern(rest)
+      path[0] = rest.count == sets.members[Int(set)].count ? set : sets.intern(rest)
       walk(1..<vocabulary.nodeBytes.count, into: &mask)
     }
     for configuration in sets.members[Int(set)] {
@@ -87,18 +95,18 @@ struct MaskCache {
     return (free, members.filter { !isCovered($0) })
   }
 
-  /// Adds the tokens in which a string ends.
-  private mutating func addExits(_ free: Free, into mask: inout TokenMask) {
+  /// Adds the tokens in which a string ends. `items` is the only configuration where it stands in an item that must be
+  /// new.
+  private mutating func addExits(_ free: Free, items: Configuration?, into mask: inout TokenMask) {
     let content = vocabulary.content(free.spelling)
     let start = sets.intern(free.configurations)
-    let items = free.configurations.count == 1 ? free.configurations.first { sets.automaton.comparesItems($0.state) } : nil
     for (index, exit) in content.exits.enumerated() where Int(exit.characterCount) <= free.room {
       let node = Int(exit.node)
       var set = start
-      if let current = items?.record?.content.current, let items {
-        // What leads there tells records apart: most tokens end there, and only the text has to be looked at.
-        let text = current + content.path(toExit: index)
-        if items.record?.content.seen.contains(text) ?? false { continue }
+      if let record = items?.record, let items {
+        // Most tokens end there, and only the text, without the quote that ends it, has to be looked at.
+        let text = record.content.current + content.path(toExit: index).dropLast()
+        if record.content.seen.contains(text) { continue }
         if node + 1 < Int(vocabulary.nodeEnds[node]) { set = sets.closing(items, text: text) }
       } else {
         for byte in content.path(toExit: index) {

@@ -1,6 +1,8 @@
 import JSON
 
 extension SchemaCompiler {
+  static let comparedLimit = 10_000
+
   /// The rule of arrays of strings, or of numbers, none of which comes twice: the record holds their texts, so that each
   /// value must have one text only.
   func uniqueItems(_ shape: Shape) throws(StructuredOutputError) -> Int32 {
@@ -43,6 +45,10 @@ extension SchemaCompiler {
         if let automaton = automata.negative { numbers.append((true, automaton)) }
       }
     }
+    // Inside of strings a mask asks what each token would make of the text: that takes any strings, or few.
+    if let strings, !strings.isEverything, strings.count(atMost: Self.comparedLimit) == nil {
+      throw unsupported("strings that are restricted are compared only where there are \(Self.comparedLimit) at most")
+    }
     let rule = try grammar.reserveRule(shape.pointer)
     var builder = grammar.makeBuilder()
     builder.table = .items(ItemTable(minimum: shape.minimumItemCount, maximum: shape.itemCountLimit))
@@ -76,7 +82,7 @@ extension SchemaCompiler {
       let (inside, closed) = (builder.makeState(), builder.makeState())
       builder.addByte("\"", from: before, to: inside)
       let states = builder.add(strings, as: .unsharedString, from: inside, to: closed)
-      if strings.stateCount == 1 { for state in states { builder.addContent(.single, at: state) } }
+      if strings.isEverything { for state in states { builder.addContent(.single, at: state) } }
       builder.addByte("\"", from: closed, to: after)
       builder.addGate(.itemEnded, at: after)
     }

@@ -132,7 +132,7 @@ final class SchemaCompiler {
       inner.table = .length(length)
       inner.addGate(.closing, at: RuleBuilder.end)
       try self.addQuoted(
-        strings.withSeparateStart, distances: strings.distances, isFree: strings.stateCount == 1, to: &inner, from: RuleBuilder.start,
+        strings.withSeparateStart, distances: strings.distances, isFree: strings.isEverything, to: &inner, from: RuleBuilder.start,
         end: RuleBuilder.end)
     }
     builder.addCall(rule, from: from, to: end)

@@ -1,4 +1,7 @@
 extension ScalarAutomaton {
+  /// Whether any scalar may follow any other.
+  var isEverything: Bool { stateCount == 1 && accepts[0] && transitions.allSatisfy { $0 == 0 } }
+
   /// How many scalars must follow in each state of a trimmed automaton.
   var distances: [Int] {
     var distances = [Int](repeating: .max, count: stateCount)
@@ -56,6 +59,25 @@ extension ScalarAutomaton {
       stack.append((target, 0))
     }
     return lengths[0]
+  }
+
+  /// How many strings a trimmed automaton accepts, if these are `limit` at most and of 64 scalars at most.
+  func count(atMost limit: Int) -> Int? {
+    guard let longest, longest <= 64 else { return nil }
+    let sizes = alphabet.map { set in set.ranges.reduce(0) { $0 + $1.count } }
+    var counts = [Int](repeating: -1, count: stateCount)
+    func count(_ state: Int) -> Int {
+      if counts[state] >= 0 { return counts[state] }
+      var sum = accepts[state] ? 1 : 0
+      for column in alphabet.indices {
+        let target = next(state, column)
+        if target >= 0 { sum = min(sum + min(sizes[column], limit + 1) * count(Int(target)), limit + 1) }
+      }
+      counts[state] = sum
+      return sum
+    }
+    let total = isEmpty ? 0 : count(0)
+    return total <= limit ? total : nil
   }
 
   /// The same strings from a start that is never entered again.
