@@ -33,7 +33,8 @@ struct TLSCredentials: Sendable {
     }
     (chain, self.key, expiry) = (certificates.map { .certificate($0) }, .privateKey(key), end)
     do { _ = try NIOSSLContext(configuration: configuration()) } catch {
-      let isMismatch = "\(error)".contains("MISMATCH")
+      // Both could be read by themselves.
+      let isMismatch = if case NIOSSLError.failedToLoadPrivateKey = error { true } else { false }
       throw .unusableTLS(
         path: files.key,
         reason: isMismatch

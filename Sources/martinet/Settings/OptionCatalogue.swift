@@ -20,6 +20,15 @@ struct OptionCatalogue {
     var kind: Kind
     var defaultValue: String?
 
+    /// As a person is told.
+    var defaultText: String {
+      switch kind {
+      // The parser names the flag that holds.
+      case .flag: defaultValue.map { $0.hasSuffix(name) && !$0.hasSuffix("no-" + name) } ?? false ? "true" : "false"
+      case .value, .rest: defaultValue ?? "(not set)"
+      }
+    }
+
     var variable: String { OptionCatalogue.variablePrefix + name.uppercased().replacing("-", with: "_") }
   }
 
@@ -55,7 +64,19 @@ struct OptionCatalogue {
         options.append(Option(name: name, aliases: [], kind: .rest))
       }
     }
-    self.options = options
+    self.options = Self.joiningOpposites(options)
+  }
+
+  /// The parser tells of a flag and of its opposite one by one.
+  private static func joiningOpposites(_ options: [Option]) -> [Option] {
+    let flags = Set(options.compactMap { option in if case .flag = option.kind { option.name } else { nil } })
+    return options.compactMap { option in
+      guard case .flag = option.kind else { return option }
+      if option.name.hasPrefix("no-"), flags.contains(String(option.name.dropFirst(3))) { return nil }
+      var option = option
+      if flags.contains("no-" + option.name) { option.kind = .flag(hasOpposite: true) }
+      return option
+    }
   }
 
   /// The option that a word of the command line names, with or without `no-`; the word has no dashes.

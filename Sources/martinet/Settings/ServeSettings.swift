@@ -159,8 +159,7 @@ struct ServeSettings {
   var text: String {
     var lines = catalogue.settable.map { option in
       guard let entry = entries[option.name] else {
-        let isFlag = if case .flag = option.kind { true } else { false }
-        return "\(option.name) = \(option.defaultValue ?? (isFlag ? "false" : "(not set)"))  # default"
+        return "\(option.name) = \(option.defaultText)  # default"
       }
       return "\(option.name) = \(entry.values.joined(separator: option.kind == .rest ? " " : ", "))  # \(entry.source)"
     }
