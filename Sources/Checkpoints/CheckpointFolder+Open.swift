@@ -69,7 +69,7 @@ extension CheckpointFolder {
           continue
         }
         let other = entries[first.position]
-        guard try haveSameBytes(other, files[first.file], entry, file) else {
+        guard try compareBytes(other, files[first.file], entry, file) else {
           throw .tensorsDiffer(name: entry.name, first: files[first.file].path, second: file.path)
         }
       }
@@ -84,7 +84,7 @@ extension CheckpointFolder {
     let position: Int
   }
 
-  private static func haveSameBytes(
+  static func compareBytes(
     _ a: TensorEntry, _ fileOfA: SafetensorsFile, _ b: TensorEntry, _ fileOfB: SafetensorsFile
   ) throws(CheckpointError) -> Bool {
     guard a.type == b.type, a.shape == b.shape else { return false }

@@ -77,6 +77,11 @@ package final class CheckpointFolder: Sendable {
     return places[ExactString(name)].map { entries[$0.position] }
   }
 
+  /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
+  package func haveSameBytes(_ a: TensorEntry, _ b: TensorEntry) throws(CheckpointError) -> Bool {
+    try Self.compareBytes(a, files[a.fileIndex], b, files[b.fileIndex])
+  }
+
   /// Why there is no tensor of this name although the index lists it; nil where it does not.
   package func absence(of name: String) -> CheckpointError? {
     guard let index, let position = index.shardOfTensor[ExactString(name)], tensor(name) == nil else { return nil }

@@ -11,7 +11,11 @@ extension ModelConfiguration {
   package static func read(_ folder: CheckpointFolder) throws -> DecoderDescription {
     var description = try read(try folder.settings())
     description.naming = naming(of: description, in: folder)
-    if description.tiedEmbeddings, folder.holds(TensorNaming.head) { description.tiedEmbeddings = false }
+    // A copy of the embedding is no head of its own: it would only take memory.
+    if description.tiedEmbeddings, let head = folder.tensor(TensorNaming.head) {
+      let embedding = try catalog(folder, description.naming).tensor(TensorNaming.embedding, expectedShape: head.shape)
+      description.tiedEmbeddings = try embedding.map { try folder.haveSameBytes(head, $0) } ?? false
+    }
     let use: TensorUse
     do { use = try TensorUse(description, folder: folder) } catch let error as ModelError {
       throw explained(error, in: folder)
@@ -30,7 +34,9 @@ extension ModelConfiguration {
       if let packing = ForeignPacking.find(in: folder) { throw packing.error }
       throw ModelError.unreadTensors(inside.map(\.name))
     }
-    description.unreadTensors = unread.map(\.name).filter { layerIndex($0) == nil }
+    description.unreadTensors = unread.map(\.name).filter {
+      layerIndex($0) == nil && !(description.tiedEmbeddings && $0 == TensorNaming.head)
+    }
     return description
   }
 

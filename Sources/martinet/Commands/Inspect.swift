@@ -164,6 +164,8 @@ struct Inspect: ParsableCommand {
       "bytes_by_type": .object(JSONObject(inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
       "prediction_layers_left_out": .int(description.predictionLayerCount),
+      "unread_settings": .array(description.unreadSettings.map { .string($0) }),
+      "unread_tensors": .array(description.unreadTensors.map { .string($0) }),
       "cache_bytes_per_token": .int(cacheBytes(description, .f32)),
       "cache_bytes_per_token_bf16": .int(cacheBytes(description, .bf16)),
       "ranks": .array(
