@@ -77,7 +77,7 @@ package struct HostCores: Sendable, Equatable {
     let ranks = allowedByLocalRank.count
     let workers = max(granted, ranks)
     remarks.append(
-      "\(grant): \(workers) thread\(workers == 1 ? "" : "s") compute, and \(workers == 1 ? "is" : "are") not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)")
+      "\(grant): \(workers) thread\(workers == 1 ? " computes" : "s compute"), and \(workers == 1 ? "is" : "are") not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)")
   }
 
   /// Leaves `count` cores, at least one for each rank where there are enough.
