@@ -139,7 +139,8 @@ struct StoredFormsTests {
     tied.config["tie_word_embeddings"] = true
     #expect(try tied.written { try logits(golden, $0) } == logits(golden, golden.folder))
     try tied.written {
-      #expect(try ModelConfiguration.read(try CheckpointFolder(path: $0)).tiedEmbeddings == false)
+      let model = try ModelConfiguration.read(try CheckpointFolder(path: $0))
+      #expect(!model.tiedEmbeddings)
     }
     // A copy of the embedding is not held twice.
     tied.tensors["lm_head.weight"] = tied.tensors["model.embed_tokens.weight"]
