@@ -20,6 +20,8 @@ import Testing
   @Test func ratesAndProcessorsComeThroughJSON() throws {
     var account = decodeAccount(rank: 0, ranks: 1, milliseconds: [.experts: 100], visits: 1)
     (account.processor, account.sharesCores) = ("EPYC", true)
+    account.kinds[StepKind.prefill.rawValue] = account.kinds[StepKind.decode.rawValue]
+    account.kinds[StepKind.prefill.rawValue].steps = 0
     var report = decodeReport([account], tokens: 4)
     report.subject.layerCount = 1
     report.rates = [[], [1.5, 2]]

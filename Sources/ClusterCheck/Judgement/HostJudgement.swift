@@ -122,8 +122,8 @@ package struct HostJudgement {
   private var sharedMemory: Finding {
     let (few, enough) = (16 << 20, 1 << 30)
     let groups = groups { facts in facts.sharedMemoryFree.map { $0 < few ? 2 : $0 < enough ? 1 : 0 } ?? 2 }
-    let free = hosts.map { Double($0.facts.sharedMemoryFree ?? 0) }
-    let words = "/dev/shm has \(Words.range(free) { Words.size(Int($0)) }) free"
+    let free = hosts.map { $0.facts.sharedMemoryFree ?? 0 }
+    let words = "/dev/shm has \(Words.sizes(free)) free"
     guard let worst = groups.map(\.key).max(), worst > 0 else { return Finding("shared memory", .ok, words) }
     let short = groups.filter { $0.key > 0 }.flatMap(\.hosts)
     return Finding(

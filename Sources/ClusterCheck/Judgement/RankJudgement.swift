@@ -32,9 +32,9 @@ package struct RankJudgement {
       }
       rows.append((host.name, needed, host.ranks.map(\.host.availableBytes).min() ?? 0))
     }
-    let ranks = Words.range(facts.ranks.map { Double($0.weightBytes ?? 0) }) { Words.size(Int($0)) }
+    let ranks = Words.sizes(facts.ranks.map { $0.weightBytes ?? 0 })
     let words =
-      "weights \(ranks) a rank, cache \(Words.range(facts.ranks.map { Double($0.cacheBytes ?? 0) }) { Words.size(Int($0)) })"
+      "weights \(ranks) a rank, cache \(Words.sizes(facts.ranks.map { $0.cacheBytes ?? 0 }))"
     let short = rows.filter { $0.needed > $0.available }
     guard short.isEmpty else {
       return Finding(
@@ -47,7 +47,7 @@ package struct RankJudgement {
       )
     }
     let tight = rows.filter { Double($0.needed) > 0.9 * Double($0.available) }
-    let available = Words.range(rows.map { Double($0.available) }) { Words.size(Int($0)) }
+    let available = Words.sizes(rows.map(\.available))
     return Finding(
       "memory", tight.isEmpty ? .ok : .warning, hosts: tight.map(\.name), "\(words); \(available) available on a host",
       advice: tight.isEmpty

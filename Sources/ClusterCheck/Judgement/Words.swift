@@ -22,6 +22,13 @@ enum Words {
     return unit == 0 ? "\(bytes) B" : "\(decimal(value)) \(units[unit])"
   }
 
+  /// One size, or the least and the greatest.
+  static func sizes(_ bytes: [Int]) -> String {
+    guard let low = bytes.min(), let high = bytes.max() else { return "-" }
+    let (first, last) = (size(low), size(high))
+    return first == last ? first : "\(first) to \(last)"
+  }
+
   static func time(_ seconds: Double) -> String {
     seconds < 1e-3
       ? "\(decimal(seconds * 1e6)) µs" : seconds < 1 ? "\(decimal(seconds * 1e3)) ms" : "\(decimal(seconds)) s"

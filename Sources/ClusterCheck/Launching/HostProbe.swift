@@ -93,7 +93,7 @@ package struct HostProbe: Sendable {
     }
     if unreachable.contains(where: { said.contains($0) }) {
       return failed(
-        "hosts", "\(host) cannot be reached: \(outcome.lastWords)",
+        "hosts", "\(host) cannot be reached: \(outcome.firstWords)",
         "try \"ssh \(host) orted --version\": the name must be known, ssh must not ask, and Open MPI must be there")
     }
     return failed("hosts", "\(host) told nothing: \(outcome.lastWords)", "try \"ssh \(host) \(program) check\"")

@@ -97,6 +97,12 @@ package struct TimedCommand: Sendable {
     return isOpen
   }
 
+  /// The first line that says something, of what it wrote to standard error: what was wrong, before others tell what came of it.
+  package var firstWords: String {
+    let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingBlanks }
+    return lines.first { line in line.contains { $0.isLetter } }.map(String.init) ?? "it said nothing"
+  }
+
   /// The last line that says something, of what it wrote to standard error: mpirun frames its messages with dashes.
   package var lastWords: String {
     let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingBlanks }

@@ -100,7 +100,11 @@ struct HostsCheck {
     if let told = HostProbe.told(outcome.output) {
       do {
         let facts = try ClusterFacts(json: told)
-        let hosts = before.isEmpty ? HostJudgement(facts).findings : before
+        // Ranks compare more of the model than hosts asked alone can.
+        let together = HostJudgement(facts).findings
+        let hosts = before.isEmpty ? together : before.map { finding in
+          finding.subject == "model" ? together.first { $0.subject == "model" } ?? finding : finding
+        }
         return CheckReport(
           findings: hosts + RankJudgement(facts, threadsAreGiven: command.model.threads != nil).findings, facts: facts)
       } catch { return failed("\(error)", "run one program on all hosts") }
