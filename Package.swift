@@ -124,8 +124,8 @@ let package = Package(
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
       [
-        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "Fabric", "MoEModel", "Checkpoints", "Kernels",
-        "Machine", "Telemetry", "JSON", "Serving", "Tensors",
+        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "ExpertParallelism", "Fabric", "MoEModel",
+        "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "Serving", "Tensors",
       ]),
     tests(
       "ProjectionTests",
