@@ -18,7 +18,7 @@ import Testing
         let body = route.takesPost ? TestServer.bytes(["prompt": "a", "tokens": [5]]) : nil
         for headers in [Self.foreign, ["Origin: http://evil.example"], ["Sec-Fetch-Site: cross-site"], ["Origin: null"]] {
           let reply = try await server.request(method, route.rawValue, headers: headers + ["Content-Type: text/plain"], body: body)
-          #expect(reply.status == 403 && reply.errorCode == "origin_not_allowed", "\(route) \(headers)")
+          #expect(reply.status == 403 && reply.text.contains("may not use this server"), "\(route) \(headers)")
           #expect(reply.headers["access-control-allow-origin"] == nil)
         }
       }
@@ -58,7 +58,7 @@ import Testing
   private func status(_ server: TestServer, host: String?, _ headers: [String] = []) async throws -> Int {
     let port = server.port
     return try await onThread {
-      let connection = try Connection(port: port, timeout: 5)
+      let connection = try Connection(port: port, timeout: 30)
       let lines = (host.map { ["Host: \($0)"] } ?? []) + headers
       try connection.send("GET /cluster HTTP/1.1\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n")
       return try connection.readReply().status

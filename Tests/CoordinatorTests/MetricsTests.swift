@@ -134,12 +134,14 @@ import Testing
       configure: { ($0.limits.connections, $0.logger) = (2, lines.logger(.text)) }
     ) { server in
       let port = server.port
-      let held = try await onThread { try (0..<3).map { _ in try Connection(port: port) } }
+      let held = try await onThread { try (0..<2).map { _ in try Connection(port: port) } }
       let counted = server.coordinator.connections
-      try await server.eventually("the limit is not noticed") { counted.waits >= 1 && counted.open == 2 }
+      try await server.eventually("the limit is not noticed") { counted.waits == 1 && counted.open == 2 }
+      let late = try await onThread { try Connection(port: port) }
       try await server.eventually("the limit is not told") { lines.all.contains { $0.contains("warning martinet: 2 connections are open") } }
       held[0].close()
       try await server.eventually("the next one is not accepted") { counted.opened == 3 }
+      late.close()
     }
   }
 

@@ -75,9 +75,9 @@ final class ProtocolVersionHandler: ChannelDuplexHandler, RemovableChannelHandle
       }
       unanswered[0].isKept = isKept
       if !isKept {
-        head.headers.replaceOrAdd(name: "connection", value: "close")
+        head.headers.replaceOrAdd(name: "Connection", value: "close")
       } else if request.isOld {
-        head.headers.replaceOrAdd(name: "connection", value: "keep-alive")
+        head.headers.replaceOrAdd(name: "Connection", value: "keep-alive")
       }
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case .body: context.write(data, promise: promise)
