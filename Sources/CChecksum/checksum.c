@@ -5,7 +5,7 @@
 
 enum { WORD_BYTES = 8, VECTOR_BYTES = CC_LANES * WORD_BYTES, BLOCK_BYTES = 2048 * WORD_BYTES };
 
-static uint64_t first_key[CC_LANES], key_step[CC_LANES];
+static uint64_t first_key[CC_LANES], key_step[CC_LANES], upper_key[CC_LANES];
 static cc_vector_sums best_sums = cc_sums_portable;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -20,6 +20,7 @@ static void prepare(void) {
   for (size_t lane = 0; lane < CC_LANES; lane++) {
     first_key[lane] = mix(lane + 1) | 1;
     key_step[lane] = (mix(lane + 5) | 1) << 1;
+    upper_key[lane] = mix(lane + 9) | 1;
   }
 #if defined(__x86_64__)
   __builtin_cpu_init();
@@ -27,17 +28,19 @@ static void prepare(void) {
 #endif
 }
 
-void cc_sums_portable(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]) {
-  uint64_t sum[CC_LANES] = {0}, sum_of_sums[CC_LANES] = {0};
+void cc_sums_portable(const uint8_t *bytes, size_t count, cc_lane_sums *out) {
+  uint64_t sum[CC_LANES] = {0}, sum_of_sums[CC_LANES] = {0}, upper[CC_LANES] = {0};
   for (size_t r = 0; r < count; r++) {
     uint64_t words[CC_LANES];
     memcpy(words, bytes + r * VECTOR_BYTES, VECTOR_BYTES);
     for (size_t lane = 0; lane < CC_LANES; lane++) sum[lane] += words[lane];
     for (size_t lane = 0; lane < CC_LANES; lane++) sum_of_sums[lane] += sum[lane];
+    for (size_t lane = 0; lane < CC_LANES; lane++) upper[lane] += words[lane] >> 32;
   }
   for (size_t lane = 0; lane < CC_LANES; lane++) {
-    sums[lane] = sum[lane];
-    weighted[lane] = count * sum[lane] - sum_of_sums[lane];
+    out->sum[lane] = sum[lane];
+    out->weighted[lane] = count * sum[lane] - sum_of_sums[lane];
+    out->upper[lane] = upper[lane];
   }
 }
 
@@ -49,7 +52,8 @@ static uint64_t few(const uint8_t *bytes, size_t count, size_t at) {
     const size_t here = count < WORD_BYTES - skip ? count : WORD_BYTES - skip;
     uint64_t value = 0;
     for (size_t i = 0; i < here; i++) value |= (uint64_t)bytes[i] << (8 * (skip + i));
-    sum += value * (first_key[word % CC_LANES] + key_step[word % CC_LANES] * (word / CC_LANES));
+    const size_t lane = word % CC_LANES;
+    sum += value * (first_key[lane] + key_step[lane] * (word / CC_LANES)) + (value >> 32) * upper_key[lane];
     bytes += here;
     count -= here;
     at += here;
@@ -64,11 +68,12 @@ static uint64_t block_sum(const uint8_t *bytes, size_t count, size_t at, cc_vect
   const size_t done = head + vectors * VECTOR_BYTES;
   uint64_t sum = few(bytes, head, at) + few(bytes + done, count - done, at + done);
   if (vectors > 0) {
-    uint64_t sums[CC_LANES], weighted[CC_LANES];
-    vector_sums(bytes + head, vectors, sums, weighted);
+    cc_lane_sums found;
+    vector_sums(bytes + head, vectors, &found);
     const uint64_t first = (at + head) / VECTOR_BYTES;
     for (size_t lane = 0; lane < CC_LANES; lane++) {
-      sum += first_key[lane] * sums[lane] + key_step[lane] * (first * sums[lane] + weighted[lane]);
+      sum += first_key[lane] * found.sum[lane] + key_step[lane] * (first * found.sum[lane] + found.weighted[lane]) +
+             upper_key[lane] * found.upper[lane];
     }
   }
   return sum;

@@ -8,16 +8,19 @@
 static inline __m256i load(const uint8_t *bytes) { return _mm256_loadu_si256((const __m256i *)(const void *)bytes); }
 
 // Even vectors in one pair of sums and odd ones in another, as each addition waits for the one before.
-void cc_sums_avx2(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]) {
-  __m256i even = _mm256_setzero_si256(), odd = even, even_sums = even, odd_sums = even;
+void cc_sums_avx2(const uint8_t *bytes, size_t count, cc_lane_sums *out) {
+  __m256i even = _mm256_setzero_si256(), odd = even, even_sums = even, odd_sums = even, upper = even;
   const size_t pairs = count / 2;
   for (size_t r = 0; r < pairs; r++) {
-    even = _mm256_add_epi64(even, load(bytes + 64 * r));
+    const __m256i first = load(bytes + 64 * r), second = load(bytes + 64 * r + 32);
+    even = _mm256_add_epi64(even, first);
     even_sums = _mm256_add_epi64(even_sums, even);
-    odd = _mm256_add_epi64(odd, load(bytes + 64 * r + 32));
+    odd = _mm256_add_epi64(odd, second);
     odd_sums = _mm256_add_epi64(odd_sums, odd);
+    upper = _mm256_add_epi64(upper, _mm256_add_epi64(_mm256_srli_epi64(first, 32), _mm256_srli_epi64(second, 32)));
   }
-  uint64_t a[CC_LANES], b[CC_LANES], sum_a[CC_LANES], sum_b[CC_LANES], last[CC_LANES];
+  uint64_t up[CC_LANES], a[CC_LANES], b[CC_LANES], sum_a[CC_LANES], sum_b[CC_LANES], last[CC_LANES];
+  _mm256_storeu_si256((__m256i *)(void *)up, upper);
   _mm256_storeu_si256((__m256i *)(void *)a, even);
   _mm256_storeu_si256((__m256i *)(void *)b, odd);
   _mm256_storeu_si256((__m256i *)(void *)sum_a, even_sums);
@@ -25,8 +28,9 @@ void cc_sums_avx2(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], u
   _mm256_storeu_si256((__m256i *)(void *)last, count % 2 == 0 ? _mm256_setzero_si256() : load(bytes + 32 * (count - 1)));
   for (size_t lane = 0; lane < CC_LANES; lane++) {
     // Σ r · w over pairs is pairs · Σ w less the sum of sums; vector 2r or 2r + 1 has twice that, or twice that and once more.
-    sums[lane] = a[lane] + b[lane] + last[lane];
-    weighted[lane] = 2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
+    out->sum[lane] = a[lane] + b[lane] + last[lane];
+    out->upper[lane] = up[lane] + (last[lane] >> 32);
+    out->weighted[lane] = 2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
   }
 }
 

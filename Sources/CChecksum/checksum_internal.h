@@ -2,10 +2,17 @@
 
 enum { CC_LANES = 4 };
 
-// Of `count` vectors of four words at `bytes`, which need not be aligned, lane by lane: Σ w(r), and Σ r · w(r) with r from 0.
-typedef void (*cc_vector_sums)(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]);
+// Of vectors of four words, lane by lane: Σ w(r), Σ r · w(r) with r from 0, and Σ ⌊w(r) / 2^32⌋.
+typedef struct {
+  uint64_t sum[CC_LANES];
+  uint64_t weighted[CC_LANES];
+  uint64_t upper[CC_LANES];
+} cc_lane_sums;
 
-void cc_sums_portable(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]);
+// Those of `count` vectors at `bytes`, which need not be aligned.
+typedef void (*cc_vector_sums)(const uint8_t *bytes, size_t count, cc_lane_sums *out);
+
+void cc_sums_portable(const uint8_t *bytes, size_t count, cc_lane_sums *out);
 #if defined(__x86_64__)
-void cc_sums_avx2(const uint8_t *bytes, size_t count, uint64_t sums[CC_LANES], uint64_t weighted[CC_LANES]);
+void cc_sums_avx2(const uint8_t *bytes, size_t count, cc_lane_sums *out);
 #endif

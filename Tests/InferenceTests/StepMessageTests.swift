@@ -97,11 +97,11 @@ struct StepMessageTests {
     }
     for count in outcome.indices {
       #expect(throws: InferenceError.self) {
-        try StepOutcome(decoding: Array(outcome.prefix(count)), from: Rank(1), itemCount: 7)
+        try StepOutcome(decoding: Array(outcome.prefix(count)), from: Rank(1), itemCount: 8)
       }
     }
     #expect(throws: InferenceError.self) { try StepPlan(decoding: plan + [0], size: 3) }
-    #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome + [0], from: Rank(1), itemCount: 7) }
+    #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome + [0], from: Rank(1), itemCount: 8) }
     for count in [0, 6, 8, 1 << 30] {
       #expect(throws: InferenceError.self) { try StepOutcome(decoding: outcome, from: Rank(1), itemCount: count) }
     }
@@ -137,7 +137,7 @@ struct StepMessageTests {
             accepted += 1
             #expect(read.items.allSatisfy { (0..<3).contains($0.home.index) && $0.start >= 0 && $0.count > 0 })
           }
-          if (try? StepOutcome(decoding: outcome, from: Rank(1), itemCount: 7)) != nil { accepted += 1 }
+          if (try? StepOutcome(decoding: outcome, from: Rank(1), itemCount: 8)) != nil { accepted += 1 }
         }
       }
     }
