@@ -45,7 +45,7 @@ extension CommandTests {
       let run = try Program.execute(
         head + [
           "-n", "1", Program.path, "check", "--json", "--model", here, ":", "-n", "1", Program.path, "check", "--json",
-          "--model", there,
+          "--model", there, "--kv-cache", "bf16",
         ])
       #expect(run.status == 1)
       let found = try findings(run)
@@ -67,7 +67,7 @@ extension CommandTests {
         args=("$@"); host=; command=()
         for ((i = 0; i < ${#args[@]}; i++)); do
           if [ "${args[i]}" = --host ]; then host=${args[i + 1]}; fi
-          if [ "${args[i]}" = '\(Program.path)' ]; then command=("${args[@]:i}"); break; fi
+          if [ "${args[i]##*/}" = martinet ]; then command=("${args[@]:i}"); break; fi
         done
         case $host in
           good*) exec "${command[@]}" ;;
