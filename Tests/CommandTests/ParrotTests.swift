@@ -7,7 +7,7 @@ extension CommandTests {
   /// Replies, templates and clients end to end, over a model that repeats what it is told.
   struct ParrotTests {
     static let chatml = """
-      {% if tools %}<|im_start|>system
+      {# <think> #}{% if tools %}<|im_start|>system
       <tool_call>{"name": NAME, "arguments": OBJECT}</tool_call>{% for t in tools %}{{ t | tojson }}
       {% endfor %}<|im_end|>
       {% endif %}{% for m in messages %}<|im_start|>{{ m.role }}
