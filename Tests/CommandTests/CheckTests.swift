@@ -74,7 +74,7 @@ extension CommandTests {
           away) echo 'ssh: connect to host away port 22: No route to host' >&2; exit 1 ;;
           bare) printf 'it could not access\\nor execute an executable:\\n' >&2; exit 1 ;;
           other) "${command[@]}" | sed 's/"build":"[0-9a-f]*"/"build":"0123456789abcdef"/' ;;
-          stale) "${command[@]}" | sed 's/"fingerprint":"[0-9a-f]*"/"fingerprint":"00"/' ;;
+          stale) "${command[@]}" | sed 's/"fingerprint":"[^"]*"/"fingerprint":"config.json=00"/' ;;
           dead) sleep 60 ;;
           '') exec mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2 "${command[@]}" ;;
         esac
