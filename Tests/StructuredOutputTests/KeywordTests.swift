@@ -247,6 +247,18 @@ import Testing
   ])
   func membersConditionsAndComparisons(_ example: Case) throws { try check(example) }
 
+  /// At the longest length no character begins that could not be ended.
+  @Test func stringsOfFullLengthHaveNoDeadEnds() throws {
+    for schema in [
+      #"{"type":"string","not":{"pattern":"\\d$"},"maxLength":2}"#, #"{"type":"string","pattern":"^[^a\"]*$","maxLength":2}"#,
+    ] {
+      let grammar = try CompiledGrammar(.json(JSONValue(parsing: schema)), vocabulary: Vocabularies.bytes)
+      var state = grammar.makeState()
+      for byte in Array(#""bc"#.utf8) { expectStep(&state, Int32(byte), isAllowed: true) }
+      #expect(mask(of: state).tokens == [34], "\(schema)")
+    }
+  }
+
   @Test func longStringsEndWhereTheyMust() throws {
     let trial = try Trial(schema: #"{"type":"string","maxLength":300}"#)
     #expect(trial.accepts("\"" + String(repeating: "é", count: 300) + "\""))

@@ -115,7 +115,7 @@ enum SchemaCorpus {
     #"{"type":"array","items":{"type":"string"},"uniqueItems":true}"#,
     #"{"type":"array","items":{"type":"string","pattern":"^[ab]{1,2}$"},"uniqueItems":true,"minItems":4}"#,
     #"{"type":"array","items":{"enum":["a","ab","é","b\n"]},"uniqueItems":true}"#,
-    #"{"type":"array","items":{"type":["string","integer"],"maxLength":2,"minimum":0,"maximum":3},"uniqueItems":true,"maxItems":5}"#,
+    #"{"type":"array","items":{"type":["string","integer"],"minimum":0,"maximum":3},"uniqueItems":true,"maxItems":5}"#,
     #"{"type":"array","items":{"enum":[1,12,-3,"a"]},"uniqueItems":true,"minItems":2}"#,
     #"{"type":"array","contains":{"type":"string","maxLength":2},"items":{"type":["string","integer"],"maxLength":3},"maxItems":4}"#,
     #"{"type":"array","allOf":[{"contains":{"const":1}},{"contains":{"const":2}}],"items":{"enum":[1,2,3]},"maxItems":4}"#,

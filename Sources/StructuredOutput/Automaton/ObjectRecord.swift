@@ -28,6 +28,10 @@ enum MemberGate: Sendable {
   case closing
   /// A character has ended, and so many more must follow at least.
   case character(distance: Int)
+  /// A character has begun, which so many must follow at least.
+  case within(distance: Int)
+  /// A string has begun.
+  case opened
   /// An item that must be new has so many texts left.
   case item(completions: Int)
   case itemEnded

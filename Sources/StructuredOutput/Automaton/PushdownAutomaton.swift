@@ -111,6 +111,8 @@ struct PushdownAutomaton: Sendable {
       guard let count = length.adding(to: content.otherCount, distance: distance) else { return .shut }
       if count == content.otherCount { return .open }
       return .changed(ObjectRecord.Content(named: content.named, otherCount: count))
+    case (.length(let length), .within(let distance)):
+      return length.adding(to: content.otherCount, distance: distance) == nil ? .shut : .open
     case (.length(let length), .closing): return content.otherCount >= length.minimum ? .open : .shut
     case (.items(let items), .item(let completions)):
       return changed(items.spelling(byte, content, completions: completions), from: content)

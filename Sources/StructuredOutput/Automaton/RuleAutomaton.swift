@@ -28,7 +28,7 @@ struct RuleAutomaton {
     table = builder.table
     switch table {
     case .members: gates = try NameGates.make(self, marked: construction.marked(builder.gates), budget: budget)
-    case .length: gates = construction.marked(builder.gates)
+    case .length: gates = try LengthGates.make(self, marked: construction.marked(builder.gates), budget: budget)
     case .items: gates = try ItemGates.make(&self, marked: construction.marked(builder.gates), budget: budget)
     case nil: break
     }

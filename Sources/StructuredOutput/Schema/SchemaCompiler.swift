@@ -155,6 +155,7 @@ final class SchemaCompiler {
     builder.addByte("\"", from: from, to: open)
     let states = builder.add(
       strings, as: .jsonString(beyondASCII: beyondASCII, escaped: escaped), from: open, to: closed)
+    if distances != nil, let first = states.first { builder.addGate(.opened, at: first) }
     for (state, distance) in zip(states.dropFirst(), distances ?? []) {
       builder.addGate(.character(distance: distance), at: state)
     }
