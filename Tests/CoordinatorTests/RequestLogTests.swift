@@ -74,6 +74,20 @@ import Testing
     }
   }
 
+  @Test func embeddingsAreToldWithTheirTokens() async throws {
+    let lines = Lines()
+    let engine = FakeEngine(FakeEngine.Script([]))
+    try await TestServer.run(engine, configure: { $0.logger = lines.logger(.json) }) { server async throws in
+      let reply = try await server.post("/v1/embeddings", ["input": ["Once upon", "a time"]])
+      #expect(reply.status == 200)
+      try await server.eventually("the request is not told") { lines.requests.count == 1 }
+      let line = try #require(lines.requests.first)
+      #expect(line["path"] == "/v1/embeddings" && line["status"] == 200 && line["end"] == "finished")
+      #expect(line["prompt_tokens"]?.exactInt == engine.submitted.reduce(0) { $0 + $1.prompt.count })
+      #expect(line["queue_seconds"]?.number != nil)
+    }
+  }
+
   @Test func theTrueEndOfAStreamIsTold() async throws {
     let lines = Lines()
     var failing = FakeEngine.Script(model.tokens(" there"))

@@ -26,7 +26,7 @@ extension Responder {
       while vectors.count < plan.inputs.count {
         let requests = plan.tokenRequests(from: vectors.count, ids: submission.ids)
         try await coordinator.pool.run { submission.submit(requests) }
-        vectors += try await pooled(requests, submission, width: facts.hiddenSize).map(plan.vector)
+        vectors += try await pooled(requests, submission, width: facts.hiddenSize, arrival: arrival).map(plan.vector)
       }
       let response = EmbeddingResponse(
         model: asked.model ?? coordinator.configuration.modelNames[0], pooling: plan.pooling.rawValue,
@@ -42,7 +42,9 @@ extension Responder {
   }
 
   /// What the engine makes of `requests`, in their order. Throws what it failed with, and when the client has gone.
-  private func pooled(_ requests: [TokenRequest], _ submission: Submission, width: Int) async throws -> [[Float]] {
+  private func pooled(
+    _ requests: [TokenRequest], _ submission: Submission, width: Int, arrival: ContinuousClock.Instant
+  ) async throws -> [[Float]] {
     var vectors = [[Float]?](repeating: nil, count: requests.count)
     var hasStarted = [Bool](repeating: false, count: requests.count)
     var missing = requests.count
@@ -65,6 +67,11 @@ extension Responder {
               counts.promptTokens += prompt
               counts.cachedTokens += cached
             }
+            submission.record?.note { facts in
+              facts.promptTokens += prompt
+              facts.cachedTokens += cached
+              facts.queueTime = facts.queueTime ?? .now - arrival
+            }
           case .embedding(_, let values):
             guard values.count == width else {
               throw APIError.internalFailure("the engine gave a vector of \(values.count) numbers, not of \(width)")
@@ -74,6 +81,7 @@ extension Responder {
           case .token, .prompt: throw APIError.internalFailure("the engine gave tokens where a vector was asked for")
           case .failed(_, let message):
             coordinator.metrics.count { $0.engineFailures += 1 }
+            submission.record?.noteEnd(.failed, error: message)
             throw APIError.internalFailure(message)
           }
         }
