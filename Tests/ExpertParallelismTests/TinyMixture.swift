@@ -51,7 +51,7 @@ struct TinyMixture: Sendable {
   private static func writeCheckpoint(in folder: TemporaryFolder, expertCount: Int, topK: Int) throws {
     let config = """
       {"model_type": "qwen3_moe", "hidden_size": \(hiddenSize), "num_hidden_layers": \(layerCount), "vocab_size": 4,
-       "num_attention_heads": 1, "head_dim": 8, "max_position_embeddings": 16, "num_experts": \(expertCount),
+       "num_attention_heads": 1, "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 16, "num_experts": \(expertCount),
        "num_experts_per_tok": \(topK), "moe_intermediate_size": \(intermediateSize)}
       """
     folder.write(config, as: "config.json")
