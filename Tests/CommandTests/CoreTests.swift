@@ -29,8 +29,8 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(1)), arguments: ["99999-99999", "0", "x", "1-0"])
     func coresThatThereAreNotAreAnErrorThatTellsWhich(cores: String) throws {
-      for command in ["topology", "generate"] {
-        let run = try Program.run([command, "--cores", cores], ranks: 2)
+      for command in [["topology"], ["generate", "--prompt", "In"]] {
+        let run = try Program.run(command + ["--cores", cores], ranks: 2)
         #expect(run.status != 0 && !run.isCrash && run.errors.contains(cores.prefix { $0 != "-" }), "\(run.errors)")
       }
     }

@@ -100,10 +100,13 @@ struct HostsCheck {
     if let told = HostProbe.told(outcome.output) {
       do {
         let facts = try ClusterFacts(json: told)
-        // Ranks compare more of the model than hosts asked alone can.
         let together = HostJudgement(facts).findings
         let hosts = before.isEmpty ? together : before.map { finding in
-          finding.subject == "model" ? together.first { $0.subject == "model" } ?? finding : finding
+          // Ranks compare more of the model than hosts asked alone can; what a host was found to lack stays said.
+          guard finding.subject == "model", let closer = together.first(where: { $0.subject == "model" }),
+            finding.status == .ok || closer.status == .problem
+          else { return finding }
+          return closer
         }
         return CheckReport(
           findings: hosts + RankJudgement(facts, threadsAreGiven: command.model.threads != nil).findings, facts: facts)
