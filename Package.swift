@@ -7,9 +7,25 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-/// A library target; imports go strictly downward (see README, "The rooms").
-func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+// `Sources/<House>/<Room>`: rooms are targets, and imports go strictly downward (Sources/README.md, "The houses").
+
+/// A room of Swift.
+func room(
+  _ name: String, in house: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(house)/\(name)", resources: resources, swiftSettings: strict)
+}
+
+/// A room of C.
+func sources(_ name: String, in house: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, path: "Sources/\(house)/\(name)")
+}
+
+/// The module map of a C library that pkg-config finds, from a package of Debian.
+func library(_ name: String, in house: String, pkgConfig: String, package: String) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/\(house)/\(name)", pkgConfig: pkgConfig, providers: [.apt([package])])
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -31,49 +47,45 @@ let package = Package(
     .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
   ],
   targets: [
-    // 0: C libraries found with pkg-config, and the C we wrote.
-    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-    .systemLibrary(name: "CNUMA", pkgConfig: "numa", providers: [.apt(["libnuma-dev"])]),
-    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
-    .target(name: "CMPIShims", dependencies: ["COpenMPI"]),
-    .target(name: "CHost"),
-    .target(name: "CKernels"),
-    .target(name: "CChecksum"),
-    // 1
-    layer("JSON", []),
-    layer("Machine", ["CNUMA", "CHost"]),
-    layer("Tensors", []),
-    layer("Kernels", ["CKernels", "Tensors", "Machine"]),
-    // 2
-    layer("Checkpoints", ["CChecksum", "JSON", "Tensors"]),
-    layer("Tokenization", ["JSON", "CPCRE2"]),
-    layer("StructuredOutput", ["JSON"]),
-    layer("ChatTemplates", ["JSON"]),
-    layer("OpenAIProtocol", ["JSON"]),
-    layer("Telemetry", ["JSON"]),
-    layer("Serving", ["JSON"]),
-    .target(name: "DemoModel", resources: [.copy("demo-model")], swiftSettings: strict),
-    // 3
-    layer("Prompts", ["JSON", "Checkpoints", "Tokenization", "ChatTemplates", "StructuredOutput"]),
-    layer("MoEModel", ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "Telemetry"]),
-    // 4
-    layer("Fabric", ["CMPIShims", "Telemetry"]),
-    // 5
-    layer("ExpertParallelism", ["Machine", "Tensors", "Kernels", "MoEModel", "Fabric", "Telemetry"]),
-    // 6
-    layer(
-      "Inference",
-      ["JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry", "Serving"]),
-    layer(
-      "Projection", ["JSON", "Tensors", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
-    // 7
-    layer("ClusterCheck", ["JSON", "Machine"]),
-    layer("Supervision", ["JSON", "Machine", "Telemetry", "Serving"]),
-    layer(
-      "Coordinator",
+    // Base: this host, numbers and text; our C.
+    library("COpenBLAS", in: "Base", pkgConfig: "openblas", package: "libopenblas-dev"),
+    library("CNUMA", in: "Base", pkgConfig: "numa", package: "libnuma-dev"),
+    sources("CHost", in: "Base"),
+    sources("CKernels", in: "Base"),
+    room("JSON", in: "Base"),
+    room("Machine", in: "Base", ["CNUMA", "CHost"]),
+    room("Tensors", in: "Base"),
+    room("Kernels", in: "Base", ["CKernels", "Tensors", "Machine"]),
+    room("Telemetry", in: "Base", ["JSON"]),
+    // Text: between characters and token ids.
+    library("CPCRE2", in: "Text", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
+    room("Tokenization", in: "Text", ["JSON", "CPCRE2"]),
+    room("ChatTemplates", in: "Text", ["JSON"]),
+    room("StructuredOutput", in: "Text", ["JSON"]),
+    room("ModelText", in: "Text", ["JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
+    // Model: checkpoints, families, layers.
+    sources("CChecksum", in: "Model"),
+    room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Tensors"]),
+    room("MoEModel", in: "Model", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints"]),
+    room("DemoModel", in: "Model", resources: [.copy("demo-model")]),
+    // Cluster: ranks, messages, experts shared out among them.
+    library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
+    sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
+    room("Fabric", in: "Cluster", ["CMPIShims", "Telemetry"]),
+    room("ExpertParallelism", in: "Cluster", ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
+    room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
+    // Engine: requests in token ids, steps, samples.
+    room("EngineAPI", in: "Engine", ["JSON"]),
+    room(
+      "Inference", in: "Engine",
+      ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI"]),
+    // Service: an engine's face to the network, and what keeps it alive.
+    room("OpenAIProtocol", in: "Service", ["JSON"]),
+    room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
+    room(
+      "HTTPServer", in: "Service",
       [
-        "JSON", "Machine", "Serving", "Tokenization", "ChatTemplates", "Prompts", "OpenAIProtocol", "StructuredOutput",
+        "JSON", "Machine", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText", "EngineAPI", "OpenAIProtocol",
         .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
@@ -82,23 +94,28 @@ let package = Package(
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    layer(
-      "LoadGenerator",
+    room(
+      "LoadGenerator", in: "Service",
       [
         "JSON", .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
-    // 8
+    // Insight: what was measured, for people to read; other clusters on paper.
+    room("Reports", in: "Insight", ["JSON", "Telemetry"]),
+    room(
+      "Projection", in: "Insight",
+      ["JSON", "Tensors", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Reports"]),
+    // Command: what people type.
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "DemoModel", "Tokenization", "ChatTemplates", "Prompts",
-        "MoEModel", "Fabric", "ExpertParallelism", "Inference", "Projection", "Telemetry", "Serving", "StructuredOutput",
-        "ClusterCheck", "OpenAIProtocol", "Supervision", "Coordinator", "LoadGenerator",
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText",
+        "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "Inference",
+        "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports", "Projection",
         .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      path: "Sources/Command/martinet", swiftSettings: strict),
     // What several of the tests use.
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
     .target(
@@ -109,29 +126,33 @@ let package = Package(
       swiftSettings: strict),
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
-    tests("ServingTests", ["Serving", "JSON"]),
+    tests("EngineAPITests", ["EngineAPI", "JSON"]),
     tests("KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Kernels"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
+    tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
     .executableTarget(
       name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"], path: "Tests/FabricScenarios",
       swiftSettings: strict),
     .executableTarget(
-      name: "SupervisionScenarios", dependencies: ["Serving", "Supervision"], path: "Tests/SupervisionScenarios",
+      name: "SupervisionScenarios", dependencies: ["EngineAPI", "Supervision"], path: "Tests/SupervisionScenarios",
       swiftSettings: strict),
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("InferenceTests",
       [
         "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "ExpertParallelism", "Fabric", "MoEModel",
-        "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "Serving", "Tensors",
+        "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "EngineAPI", "Reports", "Tensors",
       ]),
     tests(
       "ProjectionTests",
-      ["TestSupport", "Projection", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism", "Telemetry"]),
+      [
+        "TestSupport", "Projection", "Reports", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism",
+        "Telemetry",
+      ]),
     tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
-    tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "Serving", "Telemetry"]),
+    tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
@@ -143,9 +164,9 @@ let package = Package(
       ]),
     .target(name: "HTTPConnection", dependencies: ["JSON"], path: "Tests/HTTPConnection", swiftSettings: strict),
     tests(
-      "CoordinatorTests",
+      "HTTPServerTests",
       [
-        "Coordinator", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "Prompts", "Serving", "Tokenization",
+        "HTTPServer", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),

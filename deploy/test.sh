@@ -15,7 +15,7 @@ options=(-c release --scratch-path .build/tests -Xswiftc -enable-testing -Xswift
 
 # Ranks that wait spin: tests that start mpirun take the machine for themselves, one at a time, after all others; and so do tests
 # of servers and clients, whose waits would count what runs beside them.
-whole_runs='^(FabricTests\.MPITests|CommandTests\.|CoordinatorTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
+whole_runs='^(FabricTests\.MPITests|CommandTests\.|HTTPServerTests\.|LoadGeneratorTests\.|SupervisionTests\.)'
 # All tests are Swift Testing's; XCTest would only add a line about none of its own.
 run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </dev/null; }
 

@@ -10,7 +10,7 @@ import Testing
 struct CheckpointFolderTests {
   static let models =
     Repository.folders(in: "Tests/Fixtures/goldens").map { "Tests/Fixtures/goldens/" + $0 }
-    + ["Sources/DemoModel/demo-model"]
+    + ["Sources/Model/DemoModel/demo-model"]
 
   @Test func thereAreModelsToTest() { #expect(Self.models.count >= 16) }
 

@@ -1,5 +1,6 @@
 import Fabric
 import Foundation
+import Reports
 import Telemetry
 import Testing
 
@@ -80,8 +81,8 @@ struct AccountTests {
     #expect(visits % statistics.decode.tokens == 0)
   }
 
-  private var subject: RunReport.Subject {
-    var subject = RunReport.Subject()
+  private var subject: RunSubject {
+    var subject = RunSubject()
     (subject.rowBytes, subject.sumBytes, subject.hiddenSize, subject.layerCount, subject.expertCount) = (64 * 4, 64 * 4, 64, 4, 16)
     subject.model = "a <model> & \"more\""
     return subject

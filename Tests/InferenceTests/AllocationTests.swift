@@ -2,7 +2,7 @@ import AllocationCounter
 import Fabric
 import Kernels
 import MoEModel
-import Serving
+import EngineAPI
 import Testing
 
 @testable import Inference

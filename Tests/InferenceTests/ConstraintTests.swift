@@ -1,7 +1,7 @@
 import Fabric
 import Kernels
 import Machine
-import Serving
+import EngineAPI
 import Testing
 
 @testable import Inference

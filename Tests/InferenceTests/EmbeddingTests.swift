@@ -3,7 +3,7 @@ import Fabric
 import Inference
 import Kernels
 import MoEModel
-import Serving
+import EngineAPI
 import Testing
 
 /// Pooled hidden states against the reference implementation's logits, and against themselves on other layouts.

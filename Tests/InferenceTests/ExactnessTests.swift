@@ -1,7 +1,7 @@
 import Inference
 import Kernels
 import MoEModel
-import Serving
+import EngineAPI
 import Testing
 
 /// No layout of a run may change a bit of its logits, its routing or its tokens.

@@ -1,5 +1,5 @@
 import Fabric
-import Serving
+import EngineAPI
 import Testing
 
 @testable import Inference

@@ -4,7 +4,7 @@ import Foundation
 import Inference
 import Kernels
 import MoEModel
-import Serving
+import EngineAPI
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
 struct Golden: Sendable {

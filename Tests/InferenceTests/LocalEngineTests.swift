@@ -1,7 +1,7 @@
 import Fabric
 import Foundation
 import JSON
-import Serving
+import EngineAPI
 import Synchronization
 import Testing
 

@@ -1,7 +1,7 @@
 import Foundation
 import Kernels
 import Machine
-import Serving
+import EngineAPI
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Fabric
-import Serving
+import EngineAPI
 import TestSupport
 import Testing
 

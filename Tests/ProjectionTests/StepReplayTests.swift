@@ -1,5 +1,6 @@
 import ExpertParallelism
 import Projection
+import Reports
 import Telemetry
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 
   /// A report of two ranks whose work follows known costs.
   private func report(batch: Int, fixed: Double = 100_000, perExpert: Double = 50_000, perVisit: Double = 20_000) -> RunReport {
-    var subject = RunReport.Subject()
+    var subject = RunSubject()
     subject.expertCount = 16
     subject.expertsPerToken = 2
     subject.layerCount = Self.layers

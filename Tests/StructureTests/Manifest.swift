@@ -4,21 +4,25 @@ struct Manifest {
     var name: String
     /// Targets of this package it may import.
     var dependencies: Set<String>
-    /// The number in the last comment above it that starts with one.
-    var layer: Int
     /// Folder of its sources, relative to the package.
     var folder: String
     var isTest: Bool { folder.hasPrefix("Tests/") }
+    /// The folder of `Sources` that its own lies in; nil for what is of the tests.
+    var house: String? {
+      let parts = folder.split(separator: "/")
+      return parts.first == "Sources" && parts.count > 2 ? String(parts[1]) : nil
+    }
   }
 
   private enum Token: Equatable {
     case word(String)
     case text(String)
-    case layer(Int)
     case mark(Character)
   }
 
-  private static let makers: Set<String> = ["layer", "tests", "target", "executableTarget", "testTarget", "systemLibrary"]
+  private static let makers: Set<String> = [
+    "room", "sources", "library", "tests", "target", "executableTarget", "testTarget", "systemLibrary",
+  ]
 
   /// In the order in which they are listed.
   let targets: [Target]
@@ -26,25 +30,20 @@ struct Manifest {
   init(parsing text: String) {
     let tokens = Self.tokens(text)
     var targets: [Target] = []
-    var layer = 0
-    for (i, token) in tokens.enumerated() {
-      switch token {
-      case .layer(let number): layer = number
-      case .word(let maker) where Self.makers.contains(maker):
-        if let target = Self.target(maker, arguments: tokens[(i + 1)...], layer: layer) { targets.append(target) }
-      default: break
-      }
+    for case (let i, .word(let maker)) in tokens.enumerated() where Self.makers.contains(maker) {
+      if let target = Self.target(maker, arguments: tokens[(i + 1)...]) { targets.append(target) }
     }
     self.targets = targets
   }
 
-  /// nil where the call has no literal name: the definitions of `layer` and `tests`.
-  private static func target(_ maker: String, arguments: ArraySlice<Token>, layer: Int) -> Target? {
+  /// nil where the call has no literal name: the definitions of `room` and its like.
+  private static func target(_ maker: String, arguments: ArraySlice<Token>) -> Target? {
     guard arguments.first == .mark("(") else { return nil }
     var depth = 0
     var label = ""
     var name: String?
     var path: String?
+    var house: String?
     var dependencies: Set<String> = []
     var positions = 0
     scan: for (i, token) in zip(arguments.indices, arguments) {
@@ -60,26 +59,21 @@ struct Manifest {
         label = word
       case .text(let text) where depth == 1 && (label == "name" || label.isEmpty && positions == 0): name = text
       case .text(let text) where depth == 1 && label == "path": path = text
-      case .text(let text) where depth == 2 && (label == "dependencies" || label.isEmpty && positions == 1):
+      case .text(let text) where depth == 1 && label == "in": house = text
+      case .text(let text) where depth == 2 && (label == "dependencies" || label.isEmpty && positions > 0):
         dependencies.insert(text)
       default: break
       }
     }
     guard let name else { return nil }
-    let isTest = maker == "tests" || maker == "testTarget"
-    return Target(
-      name: name, dependencies: dependencies, layer: layer, folder: path ?? "\(isTest ? "Tests" : "Sources")/\(name)")
+    let top = house.map { "Sources/\($0)" } ?? (maker == "tests" || maker == "testTarget" ? "Tests" : "Sources")
+    return Target(name: name, dependencies: dependencies, folder: path ?? "\(top)/\(name)")
   }
 
   private static func tokens(_ text: String) -> [Token] {
     var tokens: [Token] = []
     for line in text.split(whereSeparator: \.isNewline) {
       var rest = line.drop(while: \.isWhitespace)
-      if rest.hasPrefix("//") {
-        let number = rest.dropFirst(2).drop(while: \.isWhitespace).prefix(while: \.isNumber)
-        if let number = Int(number) { tokens.append(.layer(number)) }
-        continue
-      }
       while let first = rest.first, !rest.hasPrefix("//") {
         if first == "\"" {
           let text = rest.dropFirst().prefix { $0 != "\"" }

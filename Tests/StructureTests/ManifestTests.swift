@@ -2,23 +2,21 @@ import Testing
 
 /// The reader of manifests and imports can see what the structure tests look for.
 @Suite struct ManifestTests {
-  @Test func targetsAreReadWithTheirLayersAndDependencies() throws {
+  @Test func targetsAreReadWithTheirHousesAndDependencies() throws {
     let manifest = Manifest(
       parsing: """
-        func layer(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-          .target(name: name, dependencies: dependencies)
+        func room(_ name: String, in house: String, _ dependencies: [Target.Dependency]) -> Target {
+          .target(name: name, dependencies: dependencies, path: "Sources/\\(house)/\\(name)")
         }
         let package = Package(
           products: [.executable(name: "tool", targets: ["Tool"])],
           dependencies: [.package(url: "https://example.org/parser", from: "1.0.0")],
           targets: [
-            // 0: what we did not write
-            .systemLibrary(name: "CLib", pkgConfig: "lib", providers: [.apt(["lib-dev"])]),
-            // 3
-            layer("Upper", ["CLib", "Lower"]), // layer("Commented", [])
-            layer(
-              "Lower",
-              []),
+            // Base: what we did not write
+            .systemLibrary(name: "CLib", path: "Sources/Base/CLib", pkgConfig: "lib", providers: [.apt(["lib-dev"])]),
+            room("Upper", in: "High", ["CLib", "Lower"], resources: [.copy("data")]), // room("Commented", in: "High")
+            room(
+              "Lower", in: "Base"),
             .executableTarget(
               name: "Tool", dependencies: ["Upper", .product(name: "Parser", package: "parser")], path: "Tests/Tool"),
             tests("UpperTests", ["Upper"], exclude: ["Data"]),
@@ -26,8 +24,10 @@ import Testing
         """)
     #expect(manifest.targets.map(\.name) == ["CLib", "Upper", "Lower", "Tool", "UpperTests"])
     #expect(manifest.targets.map(\.dependencies) == [[], ["CLib", "Lower"], [], ["Upper"], ["Upper"]])
-    #expect(manifest.targets.map(\.layer) == [0, 3, 3, 3, 3])
-    #expect(manifest.targets.map(\.folder) == ["Sources/CLib", "Sources/Upper", "Sources/Lower", "Tests/Tool", "Tests/UpperTests"])
+    #expect(manifest.targets.map(\.house) == ["Base", "High", "Base", nil, nil])
+    #expect(
+      manifest.targets.map(\.folder)
+        == ["Sources/Base/CLib", "Sources/High/Upper", "Sources/Base/Lower", "Tests/Tool", "Tests/UpperTests"])
   }
 
   @Test(arguments: [

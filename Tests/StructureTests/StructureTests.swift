@@ -11,25 +11,52 @@ import Testing
     try tree.files(under: target.folder, extensions: ["swift"])
   }
 
-  @Test(arguments: ["Sources", "Tests"])
-  func everyFolderOfSourcesIsATarget(top: String) throws {
+  /// From the ground up, as `Sources/README.md` lists them.
+  private let houses = ["Base", "Text", "Model", "Cluster", "Engine", "Service", "Insight", "Command"]
+
+  @Test(arguments: [(top: "Sources", depth: 3), (top: "Tests", depth: 2)])
+  func everyFolderOfSourcesIsATarget(top: String, depth: Int) throws {
     let folders = Set(targets.map(\.folder).filter { $0.hasPrefix(top) })
     let found = try tree.files(under: top, extensions: ["swift", "c", "h", "modulemap"])
-      .map { $0.path.split(separator: "/").prefix(2).joined(separator: "/") }
+      .map { $0.path.split(separator: "/").prefix(depth).joined(separator: "/") }
     #expect(Set(found) == folders)
   }
 
+  @Test func aRoomLiesInAHouseAndHasTheNameOfItsFolder() {
+    for target in targets where target.folder.hasPrefix("Sources/") {
+      #expect(target.folder == "Sources/\(target.house ?? "")/\(target.name)")
+      #expect(houses.contains(target.house ?? ""), "\(target.folder) lies in no house")
+    }
+  }
+
+  @Test func housesAreListedFromTheGroundUp() {
+    let listed = targets.compactMap(\.house).reduce(into: [String]()) { if $0.last != $1 { $0.append($1) } }
+    #expect(listed == houses)
+  }
+
   @Test func dependenciesGoDownward() {
-    var above: [String: Int] = [:]
+    var above: Set<String> = []
     for target in targets {
+      let missing = target.dependencies.subtracting(above)
+      #expect(missing.isEmpty, "\(target.name) depends on \(missing.sorted()), not listed above it")
+      above.insert(target.name)
+    }
+  }
+
+  /// Text knows no model, the engine no network, and nothing that computes knows how it is reported.
+  @Test(arguments: [
+    (house: "Text", allowed: ["Base", "Text"]),
+    (house: "Model", allowed: ["Base", "Text", "Model"]),
+    (house: "Engine", allowed: ["Base", "Model", "Cluster", "Engine"]),
+    (house: "Service", allowed: ["Base", "Text", "Engine", "Service"]),
+    (house: "Insight", allowed: ["Base", "Model", "Cluster", "Insight"]),
+  ] as [(house: String, allowed: Set<String>)])
+  func aHouseSeesOnlyTheseHouses(house: String, allowed: Set<String>) {
+    let houseOf = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0.house) })
+    for target in targets where target.house == house {
       for name in target.dependencies.sorted() {
-        guard let layer = above[name] else {
-          Issue.record("\(target.name) depends on \(name), which is not listed above it")
-          continue
-        }
-        #expect(target.isTest || layer <= target.layer, "\(target.name), layer \(target.layer), depends on \(name), layer \(layer)")
+        if let other = houseOf[name] ?? nil { #expect(allowed.contains(other), "\(target.name) depends on \(name) of \(other)") }
       }
-      above[target.name] = target.layer
     }
   }
 

@@ -1,5 +1,5 @@
 import Glibc
-import Serving
+import EngineAPI
 import Supervision
 import Synchronization
 

@@ -1,6 +1,6 @@
 import Foundation
 import JSON
-import Serving
+import EngineAPI
 import SupervisionScenarios
 import Testing
 

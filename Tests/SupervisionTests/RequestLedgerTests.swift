@@ -1,4 +1,4 @@
-import Serving
+import EngineAPI
 import Testing
 
 @testable import Supervision

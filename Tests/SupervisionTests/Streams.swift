@@ -1,5 +1,5 @@
 import Foundation
-import Serving
+import EngineAPI
 import Supervision
 import SupervisionScenarios
 

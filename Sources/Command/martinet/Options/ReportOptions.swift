@@ -1,0 +1,97 @@
+import ArgumentParser
+import Fabric
+import Glibc
+import Inference
+import Projection
+import Reports
+import Telemetry
+
+/// Where to write what the run counted.
+struct ReportOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Write a page with plots of where time and bytes went.", valueName: "file.html"))
+  var report: String?
+
+  @Option(help: ArgumentHelp("Write the same as JSON.", valueName: "file.json"))
+  var reportJson: String?
+
+  @Option(help: ArgumentHelp("Write the latest steps in the trace format of Chrome and Perfetto.", valueName: "file.json"))
+  var trace: String?
+
+  @Option(help: ArgumentHelp("Write which experts every token chose: what `project` replays.", valueName: "file.safetensors"))
+  var recordRouting: String?
+
+  /// Spans kept on each rank: for a trace, some hundred steps of a large model; for a page, the last few.
+  private static let traceSpans = 1 << 18
+  private static let pageSpans = 1 << 13
+
+  var isWanted: Bool { [report, reportJson, trace, recordRouting].contains { $0 != nil } }
+
+  /// These options as another process takes them.
+  var arguments: [String] {
+    [("report", report), ("report-json", reportJson), ("trace", trace), ("record-routing", recordRouting)].flatMap { name, value in
+      value.map { ["--\(name)", $0] } ?? []
+    }
+  }
+
+  /// What every rank must know of it: each keeps its own part.
+  var terms: RunTerms {
+    var terms = RunTerms()
+    func add(_ name: String, _ value: String?) { terms.add("--\(name)", value == nil ? "off" : "on") }
+    add("report", report)
+    add("report-json", reportJson)
+    add("trace", trace)
+    add("record-routing", recordRouting)
+    return terms
+  }
+
+  /// Finds paths that nobody can write to before the work and not after it; on rank 0.
+  func check() throws {
+    for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) {
+      let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+      guard file >= 0 else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
+      close(file)
+    }
+  }
+
+  /// Has this rank keep what a page or trace will show.
+  func prepare(_ session: Session) {
+    if recordRouting != nil { session.recordRouting() }
+    if trace != nil { session.keepSpans(Self.traceSpans) } else if report != nil { session.keepSpans(Self.pageSpans) }
+  }
+
+  /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective with `follow()`.
+  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics, runs: [LoopStatistics] = []) throws {
+    guard isWanted else { return }
+    if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
+    guard report != nil || reportJson != nil || trace != nil else { return }
+    var report = RunReport(
+      subject: session.subject(program: "martinet \(Martinet.versionAndBuild)", command: CommandLine.arguments),
+      account: try loop.collectAccounts(), tokens: [statistics.prefill.tokens, statistics.decode.tokens],
+      seconds: [statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)])
+    report.rates = [runs.map(\.prefill.tokensPerSecond), runs.map(\.decode.tokensPerSecond)]
+    report.links = try loop.probeLinks()
+    if let path = self.report { try Self.write(report.page, to: path) }
+    if let path = reportJson { try Self.write(report.withoutSpans.json.text() + "\n", to: path) }
+    if let path = trace { try Self.write(report.trace.text() + "\n", to: path) }
+    for line in report.summary { say(line) }
+  }
+
+  private func writeRouting(_ loop: GenerationLoop, _ session: Session, to path: String) throws {
+    guard let record = try loop.collectRouting() else {
+      say("martinet: a dense model routes nothing: \(path) stays empty")
+      return
+    }
+    if !record.isComplete { say("martinet: \(path) holds the first \(Figures.count(record.rows.count, "token")) only: there is no room for more") }
+    let subject = session.subject(program: "", command: [])
+    try RoutingFile(model: subject.model, hiddenSize: subject.hiddenSize, record: record).write(to: path)
+  }
+
+  private static func write(_ text: String, to path: String) throws {
+    guard let file = fopen(path, "w") else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
+    var text = text
+    let written = text.withUTF8 { fwrite($0.baseAddress, 1, $0.count, file) }
+    guard fclose(file) == 0, written == text.utf8.count else {
+      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+    }
+  }
+}

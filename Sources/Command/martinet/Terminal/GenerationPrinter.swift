@@ -1,0 +1,157 @@
+import Glibc
+import Inference
+import JSON
+import ModelText
+import EngineAPI
+import Tokenization
+
+/// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
+final class GenerationPrinter {
+  private final class Output {
+    let prompt: [Int32]
+    var tokens: [Int32] = []
+    var text = ""
+    var decoder: StreamingDecoder?
+    var stops: StopStrings
+    var finish: FinishReason?
+    var firstToken: ContinuousClock.Instant?
+    var lastToken: ContinuousClock.Instant?
+
+    init(prompt: [Int32], decoder: StreamingDecoder?, stops: StopStrings) {
+      self.prompt = prompt
+      self.decoder = decoder
+      self.stops = stops
+    }
+  }
+
+  private let requests: [GenerationRequest]
+  private let json: Bool
+  private let tokenizer: Tokenizer?
+  private var outputs: [Output] = []
+  private var indices: [SequenceID: Int] = [:]
+  private var nextToPrint = 0
+  private var start = ContinuousClock.now
+
+  init(codec: TextCodec, stop: [String], json: Bool, requests: [GenerationRequest]) {
+    self.requests = requests
+    self.json = json
+    // Without a usable tokenizer, ids are printed.
+    tokenizer = codec.optionalTokenizer
+    outputs = requests.map { [tokenizer] in
+      Output(
+        prompt: $0.prompt, decoder: tokenizer?.makeStreamingDecoder(skipSpecialTokens: true), stops: StopStrings(stop))
+    }
+  }
+
+  func run(_ loop: GenerationLoop) throws {
+    start = .now
+    for (index, request) in requests.enumerated() { indices[try loop.submit(request, index: index)] = index }
+    do {
+      while loop.hasWork {
+        for event in try loop.step() {
+          switch event {
+          case .token(let id, let token, let finish): take(token.token, id, finish, loop)
+          case .failed(_, let reason): throw InferenceError.sequenceFailed(reason)
+          case .started, .scored, .embedded: break
+          }
+        }
+      }
+    } catch {
+      printUnfinished()
+      throw error
+    }
+  }
+
+  private func take(_ token: Int32, _ id: SequenceID, _ finish: FinishReason?, _ loop: GenerationLoop) {
+    guard let index = indices[id], outputs[index].finish == nil else { return }
+    let output = outputs[index]
+    let now = ContinuousClock.now
+    if output.firstToken == nil { output.firstToken = now }
+    output.lastToken = now
+    output.tokens.append(token)
+    var piece = ""
+    if output.decoder == nil {
+      piece = (output.tokens.count > 1 ? "," : "") + "\(token)"
+    } else {
+      // An id past the tokenizer's vocabulary (padding rows of the head) has no text.
+      piece = (try? output.decoder?.push(Int(token))) ?? ""
+      if finish != nil { piece += (try? output.decoder?.finish()) ?? "" }
+    }
+    var (shown, isStopped) = output.stops.push(piece)
+    // A special token's text is not shown, but may be what the text is to stop at.
+    if !isStopped, let tokenizer, tokenizer.isSpecial(Int(token)), let form = tokenizer.token(Int(token)) {
+      let hidden = output.stops.push(form, isHidden: true)
+      (shown, isStopped) = (shown + hidden.shown, hidden.isStopped)
+    }
+    if isStopped {
+      if finish == nil { loop.cancel(id) }
+      output.finish = .stop
+    } else if let finish {
+      shown += output.stops.flush()
+      output.finish = finish
+    }
+    output.text += shown
+    if !json, requests.count == 1 { show(shown, terminator: "") }
+    printFinished()
+  }
+
+  private func printFinished() {
+    while nextToPrint < outputs.count, outputs[nextToPrint].finish != nil {
+      printOutput(nextToPrint)
+      nextToPrint += 1
+    }
+  }
+
+  private func printOutput(_ index: Int) {
+    let output = outputs[index]
+    if json {
+      show(record(output).text())
+    } else if requests.count == 1 {
+      show("")
+    } else {
+      show("=== prompt \(index + 1) of \(requests.count)\n\(output.text)")
+    }
+  }
+
+  /// What was drawn before an interruption or a failure is shown all the same.
+  private func printUnfinished() {
+    if requests.count == 1, !json {
+      if !outputs[0].tokens.isEmpty { show("") }
+      return
+    }
+    for index in nextToPrint..<outputs.count where !outputs[index].tokens.isEmpty { printOutput(index) }
+  }
+
+  /// One line of JSON; a text that was cut short by an interruption has no reason to finish.
+  private func record(_ output: Output) -> JSONValue {
+    let prefill = output.firstToken.map { ($0 - start) / .seconds(1) } ?? 0
+    let decode = output.firstToken.flatMap { first in output.lastToken.map { ($0 - first) / .seconds(1) } } ?? 0
+    func rate(_ count: Int, _ seconds: Double) -> JSONValue { .double(seconds > 0 ? Double(count) / seconds : 0) }
+    return [
+      "prompt_ids": .array(output.prompt.map { .int(Int($0)) }),
+      "token_ids": .array(output.tokens.map { .int(Int($0)) }),
+      "text": .string(output.text),
+      "finish_reason": output.finish.map { .string($0.rawValue) } ?? .null,
+      "timings": [
+        "prefill_seconds": .double(prefill),
+        "decode_seconds": .double(decode),
+        "prefill_tokens_per_second": rate(output.prompt.count, prefill),
+        "decode_tokens_per_second": rate(output.tokens.count - 1, decode),
+      ],
+    ]
+  }
+
+  /// Three lines on standard error that a person quotes.
+  func summarize(_ statistics: LoopStatistics, ranks: Int) {
+    func number(_ value: Double) -> String { Figures.decimals(value, 1) }
+    let (prefill, decode) = (statistics.prefill, statistics.decode)
+    // mpirun passes the two streams on separately: let the text arrive before what is said of it.
+    if ranks > 1 { usleep(50_000) }
+    say(
+      "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps")
+    say(
+      "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)")
+    say(
+      "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine")
+  }
+}

@@ -1,0 +1,59 @@
+import EngineAPI
+import Telemetry
+
+extension GenerationLoop {
+  /// What the ranks hold now and have done since the start. Collective with `follow()`.
+  package func status() throws -> ClusterStatus {
+    let account = try collectTotals()
+    var status = ClusterStatus()
+    status.time = (ContinuousClock.now - began) / .seconds(1)
+    for (rank, pool) in scheduler.pools.enumerated() {
+      var state = account.ranks[rank].status
+      state.sequences = scheduler.loads[rank]
+      (state.blocksInUse, state.blocksCached, state.blocks) = (pool.inUseCount, pool.idleCount, pool.blockCount)
+      state.tokens = tokensFed[rank]
+      status.ranks.append(state)
+    }
+    status.requestsWaiting = scheduler.waiting.count
+    status.requestsRunning = scheduler.running.count
+    let counts = scheduler.counts
+    (status.requestsFinished, status.preemptions) = (counts.finished, counts.preempted)
+    (status.promptTokens, status.cachedTokens, status.generatedTokens) = (counts.promptTokens, counts.cachedTokens, counts.drawn)
+    (status.prefillSteps, status.decodeSteps) = (statistics.prefill.steps, statistics.decode.steps)
+    (status.prefillSeconds, status.decodeSeconds) = (statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1))
+    (status.bytesSent, status.messagesSent) = (statistics.bytesSent, statistics.messagesSent)
+    let description = engine.decoder.description
+    status.layers = description.mixtureLayers
+    status.visits = description.mixtureLayers.map { layer in
+      var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)
+      for rank in account.ranks {
+        for kind in rank.kinds where kind.experts.indices.contains(layer) {
+          for pair in kind.experts[layer] where pair.count == 2 && visits.indices.contains(pair[0]) { visits[pair[0]] += pair[1] }
+        }
+      }
+      return visits
+    }
+    return status
+  }
+}
+
+extension RankAccount {
+  /// Its time in five parts.
+  fileprivate var status: ClusterStatus.RankStatus {
+    var status = ClusterStatus.RankStatus()
+    (status.rank, status.host) = (rank, host)
+    for kind in kinds {
+      for phase in Phase.allCases {
+        let (time, late) = (Double(kind.total(phase)) / 1e9, Double(kind.totalLate(phase)) / 1e9)
+        status.waiting += late
+        switch phase {
+        case .attention: status.attention += time - late
+        case .experts, .shared, .dense: status.experts += time - late
+        case .plan, .pack, .dispatch, .unpack, .combine, .outcome: status.communication += time - late
+        case .embedding, .gate, .merge, .head, .sampling: status.other += time - late
+        }
+      }
+    }
+    return status
+  }
+}

@@ -1,0 +1,133 @@
+import Fabric
+import MoEModel
+import EngineAPI
+
+/// Decides, on rank 0, what each step holds: first a token of every sequence that is being continued, then as much of
+/// the prompts as the budget of their home ranks leaves.
+///
+/// The budget is each rank's, so that several prompts keep all ranks busy with attention, not one after the other. Decisions
+/// never change results, only when they come.
+struct Scheduler {
+  let limits: SchedulerLimits
+  var waiting: [ScheduledSequence] = []
+  /// In the order of their admission.
+  var running: [ScheduledSequence] = []
+  var releases: [SequenceID] = []
+  /// By rank.
+  var pools: [BlockPool]
+  var loads: [Int]
+  private(set) var counts = Counts()
+
+  /// Totals since the start.
+  struct Counts {
+    var admitted = 0
+    var preempted = 0
+    var finished = 0
+    /// Tokens of prompts admitted, and those of them that were in the cache.
+    var promptTokens = 0
+    var cachedTokens = 0
+    var drawn = 0
+  }
+
+  init(limits: SchedulerLimits, rankCount: Int) {
+    self.limits = limits
+    pools = Array(repeating: BlockPool(blockCount: limits.blocksPerRank), count: rankCount)
+    loads = Array(repeating: 0, count: rankCount)
+  }
+
+  var hasWork: Bool { !waiting.isEmpty || !running.isEmpty }
+
+  mutating func submit(_ request: GenerationRequest, id: SequenceID) { waiting.append(ScheduledSequence(request, id: id)) }
+
+  mutating func plan() -> StepPlan {
+    var plan = StepPlan()
+    keepFullBlocks()
+    continueSequences(&plan)
+    admitSequences(&plan)
+    readPrompts(&plan)
+    // Those thrown out on the way among them.
+    plan.releases = releases
+    releases.removeAll()
+    return plan
+  }
+
+  /// Lets others find what the steps so far have put into the cache.
+  private mutating func keepFullBlocks() {
+    guard limits.keepsPrefixes else { return }
+    let size = KeyValueCache.blockTokens
+    for i in running.indices where !running[i].isScored {
+      while (running[i].keptCount + 1) * size <= running[i].fed {
+        let at = running[i].keptCount
+        let block = pools[running[i].home.index].keep(
+          running[i].blocks[at], parent: running[i].lastKept, tokens: running[i].tokens[(at * size)..<((at + 1) * size)])
+        if block != running[i].blocks[at] { running[i].twins.append(block) }
+        running[i].lastKept = block
+        running[i].keptCount += 1
+      }
+    }
+  }
+
+  /// Takes note of a drawn token; the reason to finish, if there is one.
+  mutating func drew(_ token: Int32, for id: SequenceID) -> FinishReason? {
+    guard let i = running.firstIndex(where: { $0.id == id }),
+      case .generate(let limit, _, let stopTokens) = running[i].request.task
+    else { return .stop }
+    running[i].generated += 1
+    running[i].tokens.append(token)
+    counts.drawn += 1
+    var finish: FinishReason? = stopTokens.contains(token) ? .stop : running[i].generated >= limit ? .length : nil
+    if let constraint = running[i].request.constraint, finish != .stop, constraint.advance(token) == .complete { finish = .stop }
+    if finish != nil { end(id) }
+    return finish
+  }
+
+  /// Whether all of a scored prompt has been fed.
+  mutating func scored(_ id: SequenceID) -> Bool {
+    guard let sequence = running.first(where: { $0.id == id }) else { return true }
+    guard sequence.remaining == 0 else { return false }
+    end(id)
+    return true
+  }
+
+  /// Ends a sequence, finished or not.
+  mutating func end(_ id: SequenceID) {
+    if let i = waiting.firstIndex(where: { $0.id == id }) {
+      waiting.remove(at: i)
+      counts.finished += 1
+    }
+    guard let i = running.firstIndex(where: { $0.id == id }) else { return }
+    counts.finished += 1
+    _ = withdraw(i)
+  }
+
+  /// Takes a sequence out of the run and frees its place; what is in the cache may stay there for others.
+  private mutating func withdraw(_ index: Int) -> ScheduledSequence {
+    let sequence = running.remove(at: index)
+    let home = sequence.home.index
+    pools[home].release(sequence.blocks)
+    pools[home].release(sequence.twins)
+    loads[home] -= 1
+    releases.append(sequence.id)
+    return sequence
+  }
+
+  /// Throws out the sequence of `home` that was admitted last, to be read again when there is room. False when that is `id` itself.
+  mutating func preemptYoungest(of home: Rank, for id: SequenceID) -> Bool {
+    guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
+    let isSame = running[i].id == id
+    var sequence = withdraw(i)
+    sequence.fed = 0
+    (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
+    sequence.isResumed = true
+    waiting.insert(sequence, at: 0)
+    counts.preempted += 1
+    return !isSame
+  }
+
+  mutating func count(_ sequence: ScheduledSequence, cachedTokens: Int) {
+    guard !sequence.isResumed else { return }
+    counts.admitted += 1
+    counts.promptTokens += sequence.promptCount
+    counts.cachedTokens += min(cachedTokens, sequence.promptCount)
+  }
+}

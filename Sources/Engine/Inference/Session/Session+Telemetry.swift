@@ -1,0 +1,42 @@
+import Checkpoints
+import Glibc
+import Telemetry
+
+extension Session {
+  /// Keeps the spans and messages of the latest steps on this rank, up to `capacity` of each.
+  package func keepSpans(_ capacity: Int) { engine.phases.keepSpans(capacity) }
+
+  /// Keeps what every token chooses from now on; on every rank. Does nothing in a model without experts.
+  package func recordRouting() {
+    if description.mixture != nil { engine.routingLog = RoutingLog(description) }
+  }
+
+  /// What a report says of this run.
+  package func subject(program: String, command: [String]) -> RunSubject {
+    var subject = RunSubject()
+    subject.command = command
+    subject.program = program
+    subject.date = Self.now()
+    subject.model = ModelLocation.displayName(folder.path)
+    subject.family = description.family
+    subject.hiddenSize = description.hiddenSize
+    subject.layerCount = description.layerCount
+    subject.expertCount = description.mixture?.expertCount ?? 0
+    subject.expertsPerToken = description.mixture?.topK ?? 0
+    subject.instructionSet = compute.instructionSet.rawValue
+    subject.rowBytes = wire?.tokenByteCount ?? 0
+    subject.sumBytes = wire?.sumByteCount ?? 0
+    subject.work = description.work
+    return subject
+  }
+
+  /// The time of day in UTC, ISO 8601.
+  private static func now() -> String {
+    var seconds = time(nil)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    return String(unsafeUninitializedCapacity: 32) { buffer in
+      buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+    }
+  }
+}

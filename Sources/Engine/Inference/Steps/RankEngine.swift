@@ -1,0 +1,297 @@
+import ExpertParallelism
+import Fabric
+import Kernels
+import Machine
+import MoEModel
+import EngineAPI
+import Telemetry
+
+/// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
+/// layers, and draws or scores tokens.
+package final class RankEngine {
+  let communicator: any Communicator
+  let decoder: Decoder
+  let cache: KeyValueCache
+  let distributed: DistributedExperts?
+  let telemetry: RankTelemetry
+  let clocks: PeerClocks
+  var phases: PhaseRecorder { telemetry.recorder }
+  /// What other ranks report to rank 0: outcomes of steps, and accounts.
+  let outcomes: Inbox
+  private let compute: Compute
+  private let sampler: Sampler
+  private var sequences: [SequenceID: HomeSequence] = [:]
+  private let routing = RoutingRecorder()
+  /// What this rank's tokens chose, where somebody wants to know.
+  var routingLog: RoutingLog?
+  /// What messages took when they were last timed.
+  private(set) var links: [LinkSample] = []
+  private let numaNode: Int?
+  /// What this rank runs on: named in its account.
+  private let host: HostPlan?
+  // Of one step, kept for the memory of their arrays.
+  private var own: [StepPlan.Item] = []
+  /// For each of them the place of its mask in the plan, if it has one.
+  private var ownMasks: [Int?] = []
+  private var batch = DecoderBatch()
+  private var rowsByRank: [Int]
+  private var outcome = StepOutcome()
+  private var writer = ByteWriter()
+  private var stepNumber = 0
+
+  /// `distributed` is nil for models without experts.
+  package init(
+    communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
+    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, host: HostPlan? = nil
+  ) {
+    self.host = host
+    numaNode = host?.numaNode
+    self.telemetry = telemetry
+    self.clocks = clocks
+    self.compute = compute
+    outcomes = Inbox(communicator, tag: MessageTag(4))
+    self.communicator = communicator
+    rowsByRank = Array(repeating: 0, count: communicator.size)
+    self.decoder = decoder
+    self.cache = cache
+    self.distributed = distributed
+    sampler = Sampler(compute: compute, vocabularySize: decoder.description.vocabularySize)
+  }
+
+  /// Follows rank 0's plans until one says stop. For every rank but 0. Collective.
+  package func follow() throws {
+    var plan = StepPlan()
+    var bytes: [UInt8] = []
+    while true {
+      let waiting = Timestamp.now()
+      // Rank 0 may have nothing to do for hours.
+      communicator.sleepsWhileWaiting = true
+      try communicator.broadcast(&bytes, from: Rank(0))
+      communicator.sleepsWhileWaiting = false
+      let arrived = Timestamp.now()
+      try plan.decode(bytes, size: communicator.size)
+      guard plan.order == .step else {
+        if try obey(plan.order) { continue } else { return }
+      }
+      beginStep(plan, waiting: waiting, arrived: arrived)
+      let own = try execute(plan)
+      phases.enter(.outcome)
+      try outcomes.send(own)
+      phases.endStep(plan.kind)
+    }
+  }
+
+  /// Counts a step from when rank 0 began it: what a rank waited before is nobody's time.
+  private func beginStep(_ plan: StepPlan, waiting: UInt64, arrived: UInt64) {
+    let begin = min(max(waiting, clocks.local(plan.begin, of: Rank(0))), arrived)
+    phases.beginStep(at: begin)
+    let sent = min(clocks.local(plan.stamp, of: Rank(0)), arrived)
+    if sent > begin { phases.blame(0, nanoseconds: sent - begin, .plan) }
+  }
+
+  /// Follows an order that is no step; false when it was to stop. Collective.
+  @discardableResult
+  func obey(_ order: StepPlan.Order) throws -> Bool {
+    switch order {
+    case .step: break
+    case .stop:
+      releaseAll()
+      return false
+    case .align: try clocks.align(communicator)
+    case .collect: try outcomes.send(Array(account.json.text().utf8))
+    case .collectTotals: try outcomes.send(Array(totals.json.text().utf8))
+    case .collectRouting: try outcomes.send(routingLog?.encoded() ?? [])
+    case .probeLinks: links = try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: numaNode)
+    case .reset:
+      telemetry.reset()
+      routingLog?.clear()
+    case .recordingOn: phases.isEnabled = true
+    case .recordingOff: phases.isEnabled = false
+    }
+    return true
+  }
+
+  /// What this rank has counted.
+  var account: RankAccount {
+    var account = RankAccount(telemetry)
+    account.rank = communicator.rank.index
+    account.host = communicator.hostName
+    account.hostLeader = clocks.hostOfRank[account.rank]
+    account.threads = compute.workerCount
+    account.processor = host?.topology.cpuModel ?? ""
+    account.sharesCores = host?.assignment.oversubscribed ?? false
+    let clock = clocks.estimates[account.rank]
+    (account.clockOffset, account.clockError, account.clockDrift) = (clock.offset, clock.error, clock.drift * 1e6)
+    return account
+  }
+
+  /// The same without single spans and messages.
+  var totals: RankAccount {
+    var totals = account
+    (totals.spans, totals.messages) = ([], [])
+    return totals
+  }
+
+  /// Forgets every sequence: the next loop starts with none.
+  func releaseAll() { sequences.removeAll() }
+
+  /// Carries out one step and returns this rank's outcome, encoded. Collective.
+  ///
+  /// What goes wrong with one sequence (logits that are not finite) is reported in the outcome; failures of the run itself are
+  /// thrown.
+  func execute(_ plan: StepPlan) throws -> [UInt8] {
+    for id in plan.releases { sequences[id] = nil }
+    for admission in plan.admissions where admission.home == communicator.rank {
+      let sequence = HomeSequence(admission)
+      for block in admission.blocks { try sequence.append(block: block, of: cache) }
+      sequences[admission.id] = sequence
+    }
+    for growth in plan.growths { try sequences[growth.id]?.append(block: growth.block, of: cache) }
+    own.removeAll(keepingCapacity: true)
+    ownMasks.removeAll(keepingCapacity: true)
+    var mask = 0
+    for (i, item) in plan.items.enumerated() {
+      while mask < plan.masks.count, plan.masks[mask].item < i { mask += 1 }
+      guard item.home == communicator.rank else { continue }
+      own.append(item)
+      ownMasks.append(mask < plan.masks.count && plan.masks[mask].item == i ? mask : nil)
+    }
+    // Other ranks count on these tokens: a plan that cannot be followed ends the run.
+    try fillBatch(own)
+    telemetry.beginStep(plan.kind)
+    plan.countRows(&rowsByRank)
+    try distributed?.beginStep(rowsByRank: rowsByRank)
+    routing.begin(
+      wanted: routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
+    let logits = try decoder.forward(batch)
+    routingLog?.add(own, kind: plan.kind, step: stepNumber, recorder: routing)
+    phases.enter(.sampling)
+    outcome.interrupted = Interrupt.requested
+    countStep()
+    findResults(own, logits, masks: plan.masks)
+    outcome.stamp = Timestamp.now()
+    writer.clear()
+    outcome.encode(to: &writer)
+    return writer.bytes
+  }
+
+  /// Tells in the outcome what the step's expert layers did.
+  private func countStep() {
+    telemetry.endTraffic()
+    let sent = telemetry.traffic.total
+    outcome.bytesSent = sent.bytes
+    outcome.messagesSent = sent.messages
+    guard distributed != nil else { return }
+    outcome.visits.replace(with: telemetry.stepVisits)
+    outcome.experts.replace(with: telemetry.stepDistinct)
+    outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }
+  }
+
+  private func fillBatch(_ items: [StepPlan.Item]) throws(InferenceError) {
+    batch.clear()
+    stepNumber += 1
+    for item in items {
+      guard let sequence = sequences[item.id] else { throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted") }
+      // Twice would leave the first chunk with a block table that the second has outgrown.
+      guard sequence.lastStep != stepNumber else { throw .malformedPlan("it feeds a sequence twice") }
+      sequence.lastStep = stepNumber
+    }
+    for item in items {
+      guard let sequence = sequences[item.id] else { continue }
+      let end = item.start + item.count
+      guard end <= sequence.tokens.count else {
+        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.tokens.count)")
+      }
+      let tokens = sequence.tokens[item.start..<end]
+      guard tokens.allSatisfy({ $0 >= 0 && Int($0) < decoder.description.vocabularySize }) else {
+        throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
+      }
+      guard KeyValueCache.blockCount(tokens: end) <= sequence.blockCount else {
+        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.blockCount) cache blocks")
+      }
+      batch.chunks.append(
+        DecoderBatch.Chunk(
+          firstRow: batch.tokens.count, count: item.count, startPosition: item.start,
+          blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
+      batch.tokens.append(contentsOf: tokens)
+    }
+  }
+
+  private func findResults(_ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]) {
+    let vocabulary = decoder.description.vocabularySize
+    outcome.results.removeAll(keepingCapacity: true)
+    let (states, width) = (decoder.states, decoder.description.hiddenSize)
+    var (output, state) = (0, 0)
+    for (i, item) in items.enumerated() {
+      guard let sequence = sequences[item.id] else { continue }
+      let rows = item.outputs == .last ? 1 : item.outputs == .all ? item.count : 0
+      // No rows of logits, no memory for them.
+      let own = UnsafeBufferPointer(rebasing: logits[(output * vocabulary)..<((output + rows) * vocabulary)])
+      output += rows
+      do throws(InferenceError) {
+        switch item.outputs {
+        case .none: outcome.results.append(.nothing)
+        case .last: outcome.results.append(.token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
+        case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
+        case .lastState, .allStates:
+          let count = item.outputs == .lastState ? 1 : item.count
+          let own = UnsafeBufferPointer(rebasing: states[(state * width)..<((state + count) * width)])
+          state += count
+          sequence.pool?.add(own, width: width)
+          outcome.results.append(try pooled(sequence, isWhole: item.start + item.count == sequence.tokens.count))
+        }
+      } catch { outcome.results.append(.failed("\(error)")) }
+    }
+  }
+
+  /// Draws a sequence's next token from its logits `[vocabulary]`.
+  private func draw(
+    _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?
+  ) throws(InferenceError) -> DrawnToken {
+    let token = try sampler.sample(
+      logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias, allowed: allowed)
+    var drawn = DrawnToken(token)
+    if let count = sequence.topLogprobs {
+      let (logprob, top) = try sampler.logprobs(logits, next: token, topCount: count, position: sequence.tokens.count - 1)
+      (drawn.logprob, drawn.top) = (logprob, top)
+    }
+    sequence.tokens.append(token)
+    return drawn
+  }
+
+  /// The vector of a sequence that was read to its end; nothing before that.
+  private func pooled(_ sequence: HomeSequence, isWhole: Bool) throws(InferenceError) -> StepOutcome.Result {
+    guard isWhole, let pool = sequence.pool else { return .nothing }
+    let vector = pool.vector
+    guard vector.allSatisfy(\.isFinite) else { throw .statesNotFinite }
+    return .embedding(vector)
+  }
+
+  private func score(
+    _ sequence: HomeSequence, _ item: StepPlan.Item, _ chunk: DecoderBatch.Chunk, _ logits: UnsafeBufferPointer<Float>
+  ) throws(InferenceError) -> ScoredChunk {
+    let options = sequence.scoring ?? ScoringOptions()
+    let vocabulary = decoder.description.vocabularySize
+    var scored = ScoredChunk(
+      firstPosition: item.start, count: item.count, nextLogprobs: [], top: [],
+      logits: options.returnsLogits ? Array(logits) : [], routing: [])
+    for i in 0..<item.count {
+      let next = item.start + i + 1
+      let (logprob, top) = try sampler.logprobs(
+        logits.baseAddress! + i * vocabulary, next: next < sequence.tokens.count ? sequence.tokens[next] : nil,
+        topCount: options.topCount, position: item.start + i)
+      scored.nextLogprobs.append(logprob)
+      scored.top.append(top)
+    }
+    if options.returnsRouting { scored.routing = routing.rows(chunk.firstRow..<(chunk.firstRow + chunk.count)) }
+    return scored
+  }
+}
+
+extension [Int32] {
+  /// Becomes `other` in its own memory.
+  fileprivate mutating func replace(with other: [Int32]) {
+    removeAll(keepingCapacity: true)
+    append(contentsOf: other)
+  }
+}

@@ -1,0 +1,165 @@
+import Fabric
+import MoEModel
+import EngineAPI
+
+/// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
+struct StepOutcome {
+  enum Result {
+    case token(DrawnToken)
+    case scored(ScoredChunk)
+    /// Its pooled hidden states.
+    case embedding([Float])
+    /// Its tokens cannot be drawn or scored, for this reason; others go on.
+    case failed(String)
+    /// A chunk of a prompt that wanted no logits.
+    case nothing
+  }
+
+  /// The rank received a signal to stop.
+  var interrupted = false
+  /// When it was sent, in nanoseconds of this rank's clock.
+  var stamp: UInt64 = 0
+  /// Visits and distinct experts of this rank in each layer; empty in models without experts.
+  var visits: [Int32] = []
+  var experts: [Int32] = []
+  /// What this rank sent to others in its expert layers.
+  var bytesSent = 0
+  var messagesSent = 0
+  /// Distinct experts this rank ran, summed over layers.
+  var expertsVisited = 0
+  var results: [Result] = []
+
+  /// The message of a rank whose step failed.
+  static func failure(_ message: String) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(UInt8(255))
+    writer.write(message)
+    return writer.bytes
+  }
+
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    encode(to: &writer)
+    return writer.bytes
+  }
+
+  func encode(to writer: inout ByteWriter) {
+    writer.write(UInt8(interrupted ? 1 : 0))
+    writer.write(stamp)
+    writer.write(visits)
+    writer.write(experts)
+    writer.write(Int64(bytesSent))
+    writer.write(Int64(messagesSent))
+    writer.write(Int64(expertsVisited))
+    for result in results {
+      switch result {
+      case .nothing: writer.write(UInt8(0))
+      case .token(let token):
+        let isScored = token.logprob != nil
+        writer.write(UInt8(isScored ? 4 : 1))
+        writer.write(token.token)
+        if let logprob = token.logprob {
+          writer.write(logprob)
+          writer.write(token.top)
+        }
+      case .scored(let chunk):
+        writer.write(UInt8(2))
+        chunk.write(to: &writer)
+      case .embedding(let values):
+        writer.write(UInt8(5))
+        writer.write(Int32(values.count))
+        values.withUnsafeBufferPointer { writer.writeRaw($0) }
+      case .failed(let reason):
+        writer.write(UInt8(3))
+        writer.write(reason)
+      }
+    }
+  }
+
+  /// Throws the rank's own failure, or `malformedOutcome`.
+  init(decoding bytes: [UInt8], from rank: Rank, itemCount: Int) throws(InferenceError) {
+    var reader = ByteReader(bytes)
+    var failure: String?
+    do throws(TruncatedMessage) {
+      let status = try reader.read(UInt8.self)
+      interrupted = status == 1
+      failure = status == 255 ? try reader.readText() : nil
+    } catch { throw .malformedOutcome(rank, "it is empty") }
+    if let failure { throw .rankFailed(rank, failure) }
+    do throws(TruncatedMessage) {
+      stamp = try reader.read()
+      visits = try reader.readInts()
+      experts = try reader.readInts()
+      bytesSent = Int(try reader.read(Int64.self))
+      messagesSent = Int(try reader.read(Int64.self))
+      expertsVisited = Int(try reader.read(Int64.self))
+      for _ in 0..<itemCount {
+        switch try reader.read(UInt8.self) {
+        case 0: results.append(.nothing)
+        case 1: results.append(.token(DrawnToken(try reader.read())))
+        case 2: results.append(.scored(try ScoredChunk(from: &reader)))
+        case 3: results.append(.failed(try reader.readText()))
+        case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
+        case 4:
+          results.append(
+            .token(DrawnToken(try reader.read(), logprob: try reader.readFloat(), top: try reader.readCandidates())))
+        default: throw TruncatedMessage()
+        }
+      }
+    } catch { throw .malformedOutcome(rank, "it ends early") }
+    guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
+  }
+
+  init() {}
+}
+
+extension ScoredChunk {
+  fileprivate func write(to writer: inout ByteWriter) {
+    writer.write(Int32(firstPosition))
+    writer.write(Int32(count))
+    nextLogprobs.withUnsafeBufferPointer { writer.writeRaw($0) }
+    for candidates in top { writer.write(candidates) }
+    writer.write(Int32(logits.count))
+    logits.withUnsafeBufferPointer { writer.writeRaw($0) }
+    writer.write(Int32(routing.count))
+    for layer in routing {
+      writer.write(Int32(layer.layer))
+      writer.write(Int32(layer.experts.count))
+      layer.experts.withUnsafeBufferPointer { writer.writeRaw($0) }
+      layer.weights.withUnsafeBufferPointer { writer.writeRaw($0) }
+    }
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(TruncatedMessage) {
+    firstPosition = Int(try reader.read(Int32.self))
+    count = try reader.readCount(width: 4)
+    nextLogprobs = try reader.readRaw(count: count)
+    top = []
+    for _ in 0..<count { top.append(try reader.readCandidates()) }
+    logits = try reader.readRaw(count: try reader.readCount(width: 4))
+    routing = []
+    for _ in 0..<(try reader.readCount(width: 8)) {
+      let layer = Int(try reader.read(Int32.self))
+      let width = try reader.readCount(width: 8)
+      routing.append(RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
+    }
+  }
+}
+
+extension ByteWriter {
+  fileprivate mutating func write(_ candidates: [Candidate]) {
+    write(Int32(candidates.count))
+    for candidate in candidates {
+      write(candidate.token)
+      write(candidate.logprob)
+    }
+  }
+}
+
+extension ByteReader {
+  fileprivate mutating func readCandidates() throws(TruncatedMessage) -> [Candidate] {
+    var candidates: [Candidate] = []
+    for _ in 0..<(try readCount(width: 8)) { candidates.append(Candidate(token: try read(), logprob: try readFloat())) }
+    return candidates
+  }
+}

@@ -1,0 +1,161 @@
+import Fabric
+import MoEModel
+import EngineAPI
+
+extension StepPlan {
+  func encoded() -> [UInt8] {
+    var writer = ByteWriter()
+    encode(to: &writer)
+    return writer.bytes
+  }
+
+  func encode(to writer: inout ByteWriter) {
+    writer.write(order.rawValue)
+    writer.write(begin)
+    writer.write(stamp)
+    writer.write(Int32(releases.count))
+    for id in releases { writer.write(id.value) }
+    writer.write(Int32(admissions.count))
+    for admission in admissions { admission.write(to: &writer) }
+    writer.write(Int32(growths.count))
+    for growth in growths {
+      writer.write(growth.id.value)
+      writer.write(growth.block)
+    }
+    writer.write(Int32(items.count))
+    for item in items {
+      writer.write(item.id.value)
+      writer.write(Int32(item.home.index))
+      writer.write(Int32(item.start))
+      writer.write(Int32(item.count))
+      writer.write(item.outputs.rawValue)
+    }
+    writer.write(Int32(masks.count))
+    for mask in masks {
+      writer.write(Int32(mask.item))
+      mask.allowed.write(to: &writer)
+    }
+  }
+
+  /// Throws `InferenceError.malformedPlan`.
+  init(decoding bytes: [UInt8], size: Int) throws(InferenceError) {
+    self.init()
+    try decode(bytes, size: size)
+  }
+
+  /// Becomes the plan that `bytes` hold, in the memory of the last one's arrays. Throws `InferenceError.malformedPlan`.
+  mutating func decode(_ bytes: [UInt8], size: Int) throws(InferenceError) {
+    var reader = ByteReader(bytes)
+    releases.removeAll(keepingCapacity: true)
+    admissions.removeAll(keepingCapacity: true)
+    growths.removeAll(keepingCapacity: true)
+    items.removeAll(keepingCapacity: true)
+    masks.removeAll(keepingCapacity: true)
+    do throws(TruncatedMessage) {
+      guard let order = Order(rawValue: try reader.read(UInt8.self)) else { throw TruncatedMessage() }
+      self.order = order
+      begin = try reader.read()
+      stamp = try reader.read()
+      for _ in 0..<(try reader.readCount(width: 4)) { releases.append(SequenceID(try reader.read())) }
+      for _ in 0..<(try reader.readCount(width: 1)) { admissions.append(try Admission(from: &reader)) }
+      for _ in 0..<(try reader.readCount(width: 8)) {
+        growths.append(Growth(id: SequenceID(try reader.read()), block: try reader.read()))
+      }
+      for _ in 0..<(try reader.readCount(width: 17)) {
+        let (id, home) = (SequenceID(try reader.read()), Rank(Int(try reader.read(Int32.self))))
+        let (start, count) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
+        guard let outputs = DecoderBatch.Outputs(rawValue: try reader.read()) else { throw TruncatedMessage() }
+        items.append(Item(id: id, home: home, start: start, count: count, outputs: outputs))
+      }
+      for _ in 0..<(try reader.readCount(width: 9)) {
+        masks.append(Mask(item: Int(try reader.read(Int32.self)), allowed: try AllowedTokens(from: &reader)))
+      }
+    } catch { throw .malformedPlan("it ends early") }
+    guard reader.isAtEnd else { throw .malformedPlan("it has bytes after its end") }
+    try check(size: size)
+  }
+
+  private func check(size: Int) throws(InferenceError) {
+    for item in items { try Self.check(item.home, size: size) }
+    for item in items where item.start < 0 || item.count < 1 || item.count > 1 << 24 {
+      throw .malformedPlan("it feeds \(item.count) tokens from position \(item.start)")
+    }
+    for mask in masks where !items.indices.contains(mask.item) || items[mask.item].outputs != .last {
+      throw .malformedPlan("it restricts item \(mask.item) of \(items.count), which draws nothing")
+    }
+    for admission in admissions {
+      try Self.check(admission.home, size: size)
+      guard (0...admission.tokens.count).contains(admission.promptCount), (0...admission.tokens.count).contains(admission.cachedCount)
+      else { throw .malformedPlan("of sequence \(admission.id.value)'s \(admission.tokens.count) tokens \(admission.promptCount) are its prompt") }
+    }
+  }
+
+  private static func check(_ home: Rank, size: Int) throws(InferenceError) {
+    guard (0..<size).contains(home.index) else { throw .malformedPlan("it names \(home) of \(size)") }
+  }
+}
+
+extension StepPlan.Admission {
+  fileprivate func write(to writer: inout ByteWriter) {
+    writer.write(id.value)
+    writer.write(Int32(home.index))
+    writer.write(tokens)
+    writer.write(Int32(promptCount))
+    writer.write(Int32(cachedCount))
+    writer.write(blocks)
+    for value in [
+      sampling.temperature, sampling.topP, sampling.minP, sampling.repetitionPenalty, sampling.presencePenalty,
+      sampling.frequencyPenalty,
+    ] { writer.write(value) }
+    writer.write(Int32(sampling.topK))
+    writer.write(sampling.seed)
+    writer.write(UInt8(scoring == nil ? 0 : 1))
+    if let scoring {
+      writer.write(Int32(scoring.topCount))
+      writer.write(UInt8(scoring.returnsLogits ? 1 : 0))
+      writer.write(UInt8(scoring.returnsRouting ? 1 : 0))
+    }
+    writer.write(UInt8(pooling == nil ? 0 : pooling == .last ? 1 : 2))
+    writer.write(Int32(topLogprobs ?? -1))
+    writer.write(Int32(bias.count))
+    for bias in bias {
+      writer.write(bias.token)
+      writer.write(bias.amount)
+    }
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(TruncatedMessage) {
+    id = SequenceID(try reader.read())
+    home = Rank(Int(try reader.read(Int32.self)))
+    tokens = try reader.readInts()
+    promptCount = Int(try reader.read(Int32.self))
+    cachedCount = Int(try reader.read(Int32.self))
+    blocks = try reader.readInts()
+    sampling.temperature = try reader.readFloat()
+    sampling.topP = try reader.readFloat()
+    sampling.minP = try reader.readFloat()
+    sampling.repetitionPenalty = try reader.readFloat()
+    sampling.presencePenalty = try reader.readFloat()
+    sampling.frequencyPenalty = try reader.readFloat()
+    sampling.topK = Int(try reader.read(Int32.self))
+    sampling.seed = try reader.read()
+    if try reader.read(UInt8.self) != 0 {
+      var options = ScoringOptions()
+      options.topCount = Int(try reader.read(Int32.self))
+      options.returnsLogits = try reader.read(UInt8.self) != 0
+      options.returnsRouting = try reader.read(UInt8.self) != 0
+      scoring = options
+    }
+    switch try reader.read(UInt8.self) {
+    case 0: break
+    case 1: pooling = .last
+    case 2: pooling = .mean
+    default: throw TruncatedMessage()
+    }
+    let top = Int(try reader.read(Int32.self))
+    topLogprobs = top < 0 ? nil : top
+    for _ in 0..<(try reader.readCount(width: 8)) {
+      bias.append(TokenBias(token: try reader.read(), amount: try reader.readFloat()))
+    }
+  }
+}

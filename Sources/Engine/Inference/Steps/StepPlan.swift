@@ -1,0 +1,100 @@
+import Fabric
+import MoEModel
+import EngineAPI
+import Telemetry
+
+/// What every rank is to do in one step, decided by rank 0 and sent to all.
+struct StepPlan: Equatable {
+  /// A sequence's appearance: its tokens, its home, and how it is to be treated.
+  struct Admission: Equatable {
+    var id: SequenceID
+    var home: Rank
+    /// The prompt, and what was drawn before.
+    var tokens: [Int32]
+    var promptCount: Int
+    /// Tokens from the start whose keys and values are in `blocks` already.
+    var cachedCount: Int
+    /// Cache blocks of its home for its positions, in order.
+    var blocks: [Int32]
+    var sampling = SamplingParameters()
+    /// Set for a prompt to be scored.
+    var scoring: ScoringOptions?
+    /// Set for a prompt whose hidden states are wanted.
+    var pooling: Pooling?
+    /// Report log-probabilities of what is drawn, and of so many of the most probable tokens.
+    var topLogprobs: Int?
+    /// By ascending id.
+    var bias: [TokenBias] = []
+  }
+
+  /// One sequence's tokens in this step: `count` from `start`, and the logits or states wanted.
+  struct Item: Equatable {
+    var id: SequenceID
+    var home: Rank
+    var start: Int
+    var count: Int
+    var outputs: DecoderBatch.Outputs
+  }
+
+  /// A sequence's next cache block.
+  struct Growth: Equatable {
+    var id: SequenceID
+    var block: Int32
+  }
+
+  /// The tokens that may be drawn for item `item`.
+  struct Mask: Equatable {
+    var item: Int
+    var allowed: AllowedTokens
+  }
+
+  /// What the ranks are to do; all but `step` and `stop` leave the rest of the plan empty.
+  enum Order: UInt8, CaseIterable {
+    case step, stop
+    /// Measure the clocks.
+    case align
+    /// Send the accounts to rank 0; or their totals alone, which are small however much is kept for a trace.
+    case collect, collectTotals
+    /// Send what the tokens chose to rank 0.
+    case collectRouting
+    /// Time messages between the ranks.
+    case probeLinks
+    /// Forget the accounts.
+    case reset
+    /// Keep accounts from now on, or none.
+    case recordingOn, recordingOff
+  }
+
+  var order = Order.step
+  /// When rank 0 began the step, and when it sent the plan, in nanoseconds of its clock.
+  var begin: UInt64 = 0
+  var stamp: UInt64 = 0
+  /// Sequences to be forgotten before anything else.
+  var releases: [SequenceID] = []
+  var admissions: [Admission] = []
+  var growths: [Growth] = []
+  var items: [Item] = []
+  var masks: [Mask] = []
+
+  /// A decode step only continues sequences.
+  var kind: StepKind {
+    items.allSatisfy { $0.count == 1 && $0.outputs == .last && $0.start > 0 } ? .decode : .prefill
+  }
+
+  /// Tokens of each rank in this step.
+  func rowsByRank(size: Int) -> [Int] {
+    var rows = [Int](repeating: 0, count: size)
+    countRows(&rows)
+    return rows
+  }
+
+  /// Replaces `rows`, one for each rank, by the tokens each has in this step.
+  func countRows(_ rows: inout [Int]) {
+    for rank in rows.indices { rows[rank] = 0 }
+    for item in items { rows[item.home.index] += item.count }
+  }
+
+  init() {}
+
+  init(_ order: Order) { self.order = order }
+}

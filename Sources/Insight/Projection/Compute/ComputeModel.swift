@@ -1,0 +1,155 @@
+import Reports
+import Telemetry
+
+/// What a rank's own work takes, fitted to reports: everything but messages and waiting.
+package struct ComputeModel: Sendable {
+  /// Seconds for each layer, and for each row.
+  package struct Cost: Sendable {
+    package var fixed: Double
+    package var perRow: Double
+    package func seconds(_ rows: Double) -> Double { fixed + perRow * rows }
+
+    func scaled(_ fixedFactor: Double, _ rowFactor: Double) -> Cost {
+      Cost(fixed: fixed * fixedFactor, perRow: perRow * rowFactor)
+    }
+  }
+
+  /// Of a layer, by rows at home.
+  package var attention: Roofline
+  package var dense: Roofline
+  package var shared: Roofline
+  /// Of a layer, by distinct experts and their visits.
+  package var experts: Roofline
+  /// Of a step, by rows at home: embedding, head, sampling.
+  package var outside: Roofline
+  /// Of a layer, by rows at home; sent, of tokens and of sums; that arrive; at home.
+  package var gate: Cost
+  package var pack: Cost
+  package var unpack: Cost
+  package var merge: Cost
+  /// Plans and outcomes of a step, as they were.
+  package var steering: Double
+  package var work: ModelWork
+  /// Root mean square of the relative differences in expert times, the largest part.
+  package let expertResidual: Double
+
+  /// What steps of the other kind count in a fit: enough to tell what rows cost where all of this kind had as many.
+  private static let otherKindWeight = 0.1
+
+  /// Fits reports of one model on equal ranks, for steps of one kind: few rows wait for memory and many for arithmetic, which no
+  /// straight line tells. Throws where nothing was measured.
+  package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
+    guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
+      throw .nothingMeasured(path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
+    }
+    guard reports.allSatisfy({ $0.subject.work == work }) else {
+      throw .nothingMeasured(path: path, reason: "its reports are of different models")
+    }
+    let points = reports.flatMap { report in report.kinds.flatMap { Point.all(report, $0, work) } }
+    guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
+    func weight(_ point: Point) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
+    func cost(_ phases: [Phase], _ rows: (Point) -> Double) -> Cost {
+      let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
+      guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
+      let fit = LeastSquares(
+        features: used.map { [1, rows($0)] }, times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } },
+        weights: used.map(weight))
+      return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
+    }
+    func roofline(_ phases: [Phase]) -> Roofline {
+      let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
+      return Roofline(used.map { point in
+        Roofline.Point(
+          memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] }, weight: weight(point))
+      })
+    }
+    attention = roofline([.attention])
+    dense = roofline([.dense])
+    shared = roofline([.shared])
+    outside = roofline([.embedding, .head, .sampling])
+    gate = cost([.gate]) { $0.rows }
+    pack = cost([.pack]) { $0.sent }
+    unpack = cost([.unpack]) { $0.arrived }
+    merge = cost([.merge]) { $0.rows }
+    steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
+    experts = Roofline(points.flatMap { point in
+      point.layers.map { Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point)) }
+    })
+    expertResidual = experts.rms
+    self.work = work
+  }
+
+  /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters do, what is
+  /// copied as the hidden size does.
+  package func scaled(to other: ModelWork) -> ComputeModel {
+    func factor(_ part: KeyPath<ModelWork, Int>) -> Double {
+      work[keyPath: part] > 0 ? Double(other[keyPath: part]) / Double(work[keyPath: part]) : other[keyPath: part] > 0 ? 1 : 0
+    }
+    var model = self
+    let width = factor(\.hiddenSize)
+    model.attention = attention.scaled(factor(\.attention))
+    model.dense = dense.scaled(factor(\.dense))
+    model.shared = shared.scaled(factor(\.shared))
+    model.experts = experts.scaled(factor(\.expert))
+    model.outside = outside.scaled(factor(\.head))
+    model.gate = gate.scaled(factor(\.router), factor(\.router))
+    (model.pack, model.unpack, model.merge) = (pack.scaled(1, width), unpack.scaled(1, 1), merge.scaled(1, width))
+    model.work = other
+    return model
+  }
+
+  /// Every cost times this: ranks that share cores.
+  package func slowed(by factor: Double) -> ComputeModel {
+    var model = self
+    for part in [\ComputeModel.attention, \.dense, \.shared, \.experts, \.outside] {
+      model[keyPath: part] = self[keyPath: part].scaled(factor)
+    }
+    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge] { model[keyPath: part] = self[keyPath: part].scaled(factor, factor) }
+    return model
+  }
+}
+
+/// One rank's means over the steps of one kind.
+private struct Point {
+  var kind: StepKind
+  var rows: Double
+  /// A mixture layer.
+  var sent: Double
+  var arrived: Double
+  /// By phase: of a layer that has it, or of a step.
+  var seconds: [Double]
+  /// Plans and outcomes of a step, without waiting for late ranks.
+  var steering: Double
+  var layers: [(distinct: Double, visits: Double, seconds: Double)]
+
+  static func all(_ report: RunReport, _ kind: StepKind, _ work: ModelWork) -> [Point] {
+    let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
+    return ranks.indices.compactMap { index in
+      let account = ranks[index]
+      guard account.steps > 0 else { return nil }
+      let steps = Double(account.steps)
+      let exchanges = steps * Double(work.mixtureLayers)
+      func divisor(_ phase: Phase) -> Double {
+        switch phase {
+        case .attention: steps * Double(work.layers)
+        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
+        case .gate, .pack, .shared, .dispatch, .unpack, .experts, .combine, .merge: exchanges
+        case .plan, .embedding, .head, .sampling, .outcome: steps
+        }
+      }
+      func exposed(_ phase: Phase) -> Double { Double(account.total(phase) - account.totalLate(phase)) / 1e9 }
+      let layers = account.visits.indices.filter { account.visits[$0] > 0 }.map { layer in
+        (
+          distinct: Double(account.distinctExperts[layer]) / steps, visits: Double(account.visits[layer]) / steps,
+          seconds: Double(account.time[layer][Phase.experts.rawValue]) / 1e9 / steps
+        )
+      }
+      return Point(
+        kind: kind, rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
+        sent: Double(account.sent.reduce(0) { $0 + $1.dispatchRows + $1.combineRows }) / exchanges,
+        arrived: Double(ranks.reduce(0) { $0 + $1.sent[index].dispatchRows }) / exchanges,
+        seconds: Phase.allCases.map { exposed($0) / divisor($0) }, steering: (exposed(.plan) + exposed(.outcome)) / steps,
+        layers: layers)
+    }
+  }
+}

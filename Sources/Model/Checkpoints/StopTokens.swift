@@ -1,0 +1,14 @@
+/// The tokens that end a text: `eos_token_id` of `generation_config.json` and of `config.json`, one id or a list, and
+/// `eos_token` of `tokenizer_config.json`. Published folders leave one out in this file or that, so that all three count.
+package enum StopTokens {
+  /// `tokenizerEnd`: the id of the tokenizer's `eos_token`, where the folder has a tokenizer that names one.
+  package static func read(_ folder: CheckpointFolder, tokenizerEnd: Int32?) throws(CheckpointError) -> Set<Int32> {
+    let ids = 0...Int(Int32.max)
+    var tokens = try folder.settings().optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
+    if let generation = folder.generationConfig {
+      let reader = try ConfigReader(generation, path: folder.path + "/generation_config.json")
+      tokens += try reader.optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
+    }
+    return Set(tokens.map { Int32($0) } + [tokenizerEnd].compactMap { $0 })
+  }
+}

@@ -1,0 +1,286 @@
+import Foundation
+import HTTPConnection
+import JSON
+import EngineAPI
+import Testing
+
+@testable import HTTPServer
+
+/// Clients that leave, dawdle or come in crowds.
+@Suite struct LoadTests {
+  let model = TestModel.plain
+
+  /// An engine whose sequences go on until they are cancelled.
+  private func endless(delay: Duration = .milliseconds(5), behind gate: Gate? = nil) -> FakeEngine {
+    var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 100_000))
+    (script.delay, script.finish) = (delay, nil)
+    if let gate { script.isHeld = { gate.isClosed } }
+    let engine = FakeEngine(script)
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    return engine
+  }
+
+  @Test(arguments: [false, true]) func aClientThatLeavesFreesItsSequences(stream: Bool) async throws {
+    let engine = endless()
+    try await TestServer.run(engine) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": .bool(stream), "n": 2]))
+      let connection = try await onThread {
+        let connection = try Connection(port: port)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        if stream { _ = try connection.read(until: "king") }
+        return connection
+      }
+      try await server.eventually("the sequences have not begun") { engine.active.count == 2 }
+      connection.close()
+      try await server.eventually(within: 20, "the sequences go on") { engine.active.isEmpty }
+      #expect(engine.cancelled.count == 2 && server.modelServer.admission.isEmpty)
+      #expect(server.modelServer.metrics.current.departures == 1)
+    }
+  }
+
+  @Test func aClientThatLeavesBeforeTheFirstTokenFreesItsSequence() async throws {
+    var script = FakeEngine.Script(model.tokens(" king"))
+    script.firstDelay = .seconds(20)
+    let engine = FakeEngine(script)
+    try await TestServer.run(engine) { server in
+      let port = server.port
+      let connection = try await onThread {
+        let connection = try Connection(port: port)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: TestServer.bytes(TestServer.chatBody()))
+        return connection
+      }
+      try await server.eventually("the sequence has not begun") { engine.active.count == 1 }
+      // Closing the sending half only: it cannot be told from closing both.
+      connection.closeSending()
+      try await server.eventually(within: 20, "the sequence goes on") { engine.active.isEmpty }
+      #expect(server.modelServer.admission.isEmpty)
+    }
+  }
+
+  @Test func aConnectionServesOneRequestAfterTheOther() async throws {
+    try await TestServer.run(model.engine(answering: " there was")) { server in
+      let port = server.port
+      let texts = try await onThread {
+        let connection = try Connection(port: port)
+        let body = TestServer.bytes(TestServer.chatBody())
+        // Two at once, then a third.
+        for _ in 0..<2 { try connection.sendRequest("POST", "/v1/chat/completions", body: body) }
+        var replies = try (0..<2).map { _ in try connection.readReply() }
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        replies.append(try connection.readReply())
+        return replies.map { $0.choices.first?["message"]?["content"] }
+      }
+      #expect(texts == [" there was", " there was", " there was"])
+    }
+  }
+
+  @Test func whatTheQueueCannotHoldIsRefused() async throws {
+    let engine = endless()
+    var facts = FakeEngine.facts(positions: 1 << 20)
+    facts.sequences = 1
+    engine.facts = facts
+    try await TestServer.run(engine, configure: { $0.limits.queue = 1 }) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true]))
+      let connections = try await onThread {
+        try (0..<2).map { _ in
+          let connection = try Connection(port: port)
+          try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+          _ = try connection.read(until: "king")
+          return connection
+        }
+      }
+      let refused = try await server.chat()
+      #expect(refused.status == 429 && refused.errorCode == "queue_full" && refused.headers["retry-after"] == "1")
+      let many = try await server.chat(["n": 3])
+      #expect(many.status == 429 || many.status == 400)
+      #expect(try await server.get("/health").status == 200, "only the queue is full")
+      connections[0].close()
+      try await server.eventually("the place is not given back") { server.modelServer.admission.inFlight == 1 }
+      let more = try await server.chat(["n": 3])
+      #expect(more.status == 400 && more.errorMessage.contains("at most 2"))
+      #expect(try await server.chat(["n": 2]).status == 429)
+      connections[1].close()
+    }
+  }
+
+  @Test func aClientThatTakesNothingIsCutOffAndStallsNobody() async throws {
+    // Opened once the client has its first token: otherwise the engine might have filled the mailbox before.
+    let gate = Gate()
+    let engine = endless(delay: .microseconds(1), behind: gate)
+    try await TestServer.run(
+      engine,
+      configure: {
+        $0.limits.bufferedTokens = 300
+        $0.limits.stallTime = .seconds(60)
+      }
+    ) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
+      let slow = try await onThread {
+        let connection = try Connection(port: port, receiveBytes: 4096)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        _ = try connection.read(until: "king")
+        return connection
+      }
+      gate.open()
+      #expect(try await server.get("/health").status == 200)
+      // Twenty tokens fit into a mailbox, however late they are taken.
+      #expect(try await server.chat(["max_tokens": 20]).status == 200)
+      try await server.eventually(within: 20, "the sequence of the slow client goes on") { engine.active.isEmpty }
+      #expect(server.modelServer.metrics.current.slowClients == 1)
+      try await server.eventually("its place is still taken") { server.modelServer.admission.isEmpty }
+      slow.close()
+    }
+  }
+
+  @Test func aClientThatStopsTakingIsCutOffInTime() async throws {
+    // All tokens are there at once, so that the mailbox never overflows: only time can tell.
+    var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 6000))
+    script.finish = .stop
+    let engine = FakeEngine(script)
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    try await TestServer.run(
+      engine,
+      configure: {
+        $0.limits.bufferedTokens = 1 << 20
+        $0.limits.stallTime = .milliseconds(300)
+      }
+    ) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
+      let slow = try await onThread {
+        let connection = try Connection(port: port, receiveBytes: 4096)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        return connection
+      }
+      try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
+      try await server.eventually(within: 20, "the place is still taken") { server.modelServer.admission.isEmpty }
+      // All frames are made by now; whoever began to take them would no longer be slow.
+      try await Task.sleep(for: .seconds(3))
+      let isClosed = try await onThread { slow.isClosedByServer() }
+      #expect(isClosed)
+    }
+  }
+
+  @Test func waitingStreamsShowThatTheyLive() async throws {
+    var script = FakeEngine.Script(model.tokens(" king") + [1])
+    script.firstDelay = .milliseconds(1500)
+    try await TestServer.run(
+      FakeEngine(script), configure: { $0.limits.keepAliveTime = .milliseconds(50) }
+    ) { server in
+      let reply = try await server.chat(["stream": true])
+      #expect(reply.text.hasPrefix(": ") && reply.frames.last == "[DONE]")
+      #expect(reply.text.components(separatedBy: "\n\n").filter { $0.hasPrefix(": ") }.count >= 3)
+    }
+  }
+
+  @Test func aFailureIsToldInTheStreamOrByItsStatus() async throws {
+    var script = FakeEngine.Script(model.tokens(" there was"))
+    (script.failure, script.finish) = ("the cache of rank 1 is too small", nil)
+    let engine = FakeEngine(script)
+    try await TestServer.run(engine) { server in
+      let whole = try await server.chat()
+      #expect(whole.status == 500 && whole.errorMessage.contains("rank 1"))
+      let stream = try await server.chat(["stream": true, "n": 2])
+      #expect(stream.status == 200)
+      let last = try JSONValue(parsing: stream.frames.last ?? "")
+      #expect(last["error"]?["message"]?.string?.contains("rank 1") == true)
+      try await server.eventually("places are still taken") { server.modelServer.admission.isEmpty }
+      #expect(server.modelServer.metrics.current.engineFailures == 2)
+    }
+  }
+
+  @Test func aServerThatDrainsFinishesWhatItHasAndTakesNoMore() async throws {
+    let gate = Gate()
+    var script = FakeEngine.Script(model.tokens(String(repeating: " king", count: 40)) + [1])
+    script.isHeld = { gate.isClosed }
+    let engine = FakeEngine(script)
+    engine.facts = FakeEngine.facts(vocabulary: 4098)
+    try await TestServer.run(engine) { server in
+      async let running = server.chat(["stream": true])
+      try await server.eventually("the sequence has not begun") { engine.active.count == 1 }
+      server.modelServer.drain()
+      let refused = try await server.chat()
+      #expect(refused.status == 503 && refused.errorCode == "server_stopping")
+      let ready = try await server.get("/ready")
+      #expect(ready.status == 503 && ready.json["state"] == "draining")
+      #expect(try await server.get("/health").status == 200)
+      gate.open()
+      let reply = try await running
+      #expect(reply.frames.last == "[DONE]")
+      try await server.eventually("it still listens") { (try? Connection(port: server.port)) == nil }
+    }
+  }
+
+  @Test func drainingTakesNoLongerThanItMay() async throws {
+    let engine = endless()
+    try await TestServer.run(engine, configure: { $0.limits.drainTime = .milliseconds(200) }) { server in
+      async let stream = server.chat(["stream": true])
+      async let whole = server.chat()
+      try await server.eventually("the sequences have not begun") { engine.active.count == 2 }
+      server.modelServer.drain()
+      let (cut, refused) = (try await stream, try await whole)
+      #expect(try JSONValue(parsing: cut.frames.last ?? "")["error"]?["code"] == "server_stopping")
+      #expect(refused.status == 503)
+      #expect(engine.active.isEmpty)
+    }
+  }
+
+  @Test func aCrowdGetsWhatItAskedFor() async throws {
+    let model = model
+    let engine = FakeEngine { request in
+      var script = FakeEngine.Script(model.tokens(" answer \(request.sampling.seed)") + [1])
+      script.delay = .milliseconds(Int(request.sampling.seed % 5))
+      return script
+    }
+    try await TestServer.run(engine) { server in
+      let wrong = await withTaskGroup(of: String?.self) { group in
+        for i in 0..<200 {
+          group.addTask {
+            do { return try await Self.mixedRequest(i, server) ? nil : "\(i)" } catch { return "\(i): \(error)" }
+          }
+        }
+        return await group.reduce(into: [String]()) { wrong, outcome in if let outcome { wrong.append(outcome) } }
+      }
+      #expect(wrong == [])
+      try await server.eventually("places are still taken") { server.modelServer.admission.isEmpty }
+      #expect(engine.active.isEmpty)
+    }
+  }
+
+  /// The i-th of a mixture of chats, completions, streams, refusals and clients that leave.
+  private static func mixedRequest(_ i: Int, _ server: TestServer) async throws -> Bool {
+    let seed = JSONValue.int(1000 + i)
+    switch i % 7 {
+    case 0:
+      let reply = try await server.chat(["seed": seed])
+      return reply.json["choices"]?.array?.first?["message"]?["content"]?.string == " answer \(1000 + i)"
+    case 1:
+      let reply = try await server.chat(["seed": seed, "stream": true])
+      let text = reply.chunks.compactMap { $0["choices"]?.array?.first?["delta"]?["content"]?.string }.joined()
+      return text == " answer \(1000 + i)" && reply.frames.last == "[DONE]"
+    case 2:
+      let reply = try await server.complete(["seed": seed, "max_tokens": 64])
+      return reply.json["choices"]?.array?.first?["text"]?.string == " answer \(1000 + i)"
+    case 3:
+      let reply = try await server.complete(["seed": seed, "max_tokens": 64, "stream": true, "n": 2])
+      var texts = ["", ""]
+      for choice in reply.chunks.compactMap({ $0["choices"]?.array?.first }) {
+        texts[choice["index"]?.exactInt ?? 0] += choice["text"]?.string ?? ""
+      }
+      return texts == [" answer \(1000 + i)", " answer \(1001 + i)"]
+    case 4: return try await server.chat(["temperature": 9]).status == 400
+    case 5: return try await server.get("/v1/models").status == 200
+    default:
+      let port = server.port
+      return try await onThread {
+        let connection = try Connection(port: port)
+        try connection.sendRequest(
+          "POST", "/v1/chat/completions", body: TestServer.bytes(TestServer.chatBody(["stream": true, "seed": seed])))
+        return true
+      }
+    }
+  }
+}

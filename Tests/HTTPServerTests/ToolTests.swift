@@ -1,0 +1,124 @@
+import JSON
+import OpenAIProtocol
+import EngineAPI
+import Testing
+
+@testable import HTTPServer
+
+@Suite struct ToolTests {
+  static let weather: JSONValue = [
+    "type": "function",
+    "function": [
+      "name": "weather",
+      "parameters": ["type": "object", "properties": ["town": ["type": "string"]], "required": ["town"]],
+    ],
+  ]
+  static let call = #"<tool_call>\#n{"name": "weather", "arguments": {"town": "Bonn"}}\#n</tool_call>"#
+
+  @Test(arguments: [false, true]) func callsAreReadFromTheText(stream: Bool) async throws {
+    let engine = TestModel.tools.engine(answering: "Let me look.\n" + Self.call)
+    try await TestServer.run(engine, model: .tools) { server in
+      let reply = try await server.chat(["tools": [Self.weather], "stream": .bool(stream)])
+      #expect(reply.status == 200)
+      var (name, arguments, content) = ("", "", "")
+      let parts =
+        stream
+        ? reply.chunks.compactMap { $0["choices"]?.array?.first?["delta"] }
+        : [reply.json["choices"]?.array?[0]["message"] ?? .null]
+      for part in parts {
+        content += part["content"]?.string ?? ""
+        for call in part["tool_calls"]?.array ?? [] {
+          name += call["function"]?["name"]?.string ?? ""
+          arguments += call["function"]?["arguments"]?.string ?? ""
+        }
+      }
+      #expect(name == "weather" && content == "Let me look.")
+      #expect(try JSONValue(parsing: arguments) == ["town": "Bonn"])
+      let last = stream ? reply.chunks.last?["choices"]?.array?[0] : reply.json["choices"]?.array?[0]
+      #expect(last?["finish_reason"] == "tool_calls")
+      let prompt = engine.submitted[0].prompt.map { Int($0) }
+      let text = try TestModel.tools.codec.tokenizer().decode(prompt, skipSpecialTokens: true)
+      #expect(text.contains("weather"), "the template gets the tools")
+    }
+  }
+
+  @Test func aForcedCallIsAGrammar() async throws {
+    let engine = TestModel.tools.engine(answering: Self.call)
+    try await TestServer.run(engine, model: .tools) { server in
+      let forced: JSONValue = ["type": "function", "function": ["name": "weather"]]
+      let reply = try await server.chat(["tools": [Self.weather], "tool_choice": forced])
+      #expect(reply.json["choices"]?.array?[0]["message"]?["tool_calls"]?.array?.count == 1)
+      let grammar = try #require(engine.submitted.last?.grammar).text()
+      #expect(grammar.contains("weather") && grammar.contains("town") && grammar.contains("tool_call"))
+      _ = try await server.chat(["tools": [Self.weather], "tool_choice": "none"])
+      #expect(engine.submitted.last?.grammar == nil)
+      let text = try TestModel.tools.codec.tokenizer().decode(
+        engine.submitted.last?.prompt.map { Int($0) } ?? [], skipSpecialTokens: true)
+      #expect(!text.contains("weather"), "tools that must not be called are not offered")
+    }
+  }
+
+  @Test func toolsAreRefusedWhereTheTemplateShowsNoForm() async throws {
+    try await TestServer.run(TestModel.plain.engine(answering: "x")) { server in
+      let reply = try await server.chat(["tools": [Self.weather]])
+      #expect(reply.status == 400 && reply.json["error"]?["param"] == "tools")
+    }
+  }
+
+  @Test func aSchemaBecomesAGrammar() async throws {
+    let engine = TestModel.plain.engine(answering: #"{"a": 1}"#)
+    try await TestServer.run(engine) { server in
+      let schema: JSONValue = ["type": "object", "properties": ["a": ["type": "integer"]]]
+      let format: JSONValue = ["type": "json_schema", "json_schema": ["name": "n", "schema": schema]]
+      let reply = try await server.chat(["response_format": format])
+      #expect(reply.status == 200)
+      #expect(engine.submitted.last?.grammar == ["type": "json", "schema": schema])
+      _ = try await server.complete(["response_format": ["type": "json_object"]])
+      #expect(engine.submitted.last?.grammar == ["type": "json_object"])
+      _ = try await server.chat(["response_format": ["type": "text"]])
+      #expect(engine.submitted.last?.grammar == nil)
+    }
+  }
+
+  @Test func aSchemaThatCannotBeKeptIsRefused() async throws {
+    let engine = TestModel.plain.engine(answering: "x")
+    try await TestServer.run(engine) { server in
+      let format: JSONValue = [
+        "type": "json_schema", "json_schema": ["name": "n", "schema": ["type": "string", "pattern": "("]],
+      ]
+      let reply = try await server.chat(["response_format": format])
+      #expect(reply.status == 400 && reply.errorCode == "invalid_schema")
+      #expect(reply.errorMessage.contains("pattern") && engine.submitted.isEmpty)
+      #expect(server.modelServer.admission.isEmpty)
+    }
+  }
+
+  @Test func aSchemaMayNotBeLongerThanItsLimit() async throws {
+    let engine = TestModel.plain.engine(answering: "x")
+    try await TestServer.run(engine) { server in
+      let schema: JSONValue = ["type": "object", "description": .string(String(repeating: "a", count: 1 << 20))]
+      let reply = try await server.chat(["n": 2, "response_format": ["type": "json_schema", "json_schema": ["name": "n", "schema": schema]]])
+      #expect(reply.status == 400 && reply.errorCode == "invalid_schema" && reply.errorMessage.contains("1048576"))
+      #expect(engine.submitted.isEmpty && server.modelServer.admission.isEmpty)
+    }
+  }
+
+  @Test func reasoningMayComeBeforeAConstrainedAnswer() async throws {
+    let engine = TestModel.reasoning.engine(answering: "</think>\n\n{}")
+    try await TestServer.run(engine, model: .reasoning) { server in
+      let reply = try await server.chat(["response_format": ["type": "json_object"]])
+      #expect(reply.json["choices"]?.array?[0]["message"]?["content"] == "{}")
+      #expect(
+        engine.submitted.last?.grammar == [
+          "type": "sequence",
+          "items": [
+            ["type": "until", "text": "</think>"],
+            [
+              "type": "repeated", "item": ["type": "text", "text": "\n"], "separator": "", "at_least": 0, "at_most": 2,
+            ],
+            ["type": "json_object"],
+          ],
+        ])
+    }
+  }
+}
