@@ -14,7 +14,8 @@ func room(
   _ name: String, in house: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []
 ) -> Target {
   .target(
-    name: name, dependencies: dependencies, path: "Sources/\(house)/\(name)", resources: resources, swiftSettings: strict)
+    name: name, dependencies: dependencies, path: "Sources/\(house)/\(name)", resources: resources,
+    swiftSettings: strict)
 }
 
 /// A room of C.
@@ -78,19 +79,26 @@ let package = Package(
     room("EngineAPI", in: "Engine", ["JSON"]),
     room(
       "Inference", in: "Engine",
-      ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI"]),
+      [
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+        "EngineAPI",
+      ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
     room(
       "HTTPServer", in: "Service",
       [
-        "JSON", "Machine", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText", "EngineAPI", "OpenAIProtocol",
-        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
-        .product(name: "HummingbirdTLS", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"),
+        "JSON", "Machine", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText", "EngineAPI",
+        "OpenAIProtocol",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HummingbirdTLS", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -110,10 +118,12 @@ let package = Package(
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "ModelText",
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
+        "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "Inference",
         "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports", "Projection",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       path: "Sources/Command/martinet", swiftSettings: strict),
     // What several of the tests use.
@@ -133,22 +143,26 @@ let package = Package(
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
     .executableTarget(
-      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"], path: "Tests/FabricScenarios",
+      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"],
+      path: "Tests/FabricScenarios",
       swiftSettings: strict),
     .executableTarget(
       name: "SupervisionScenarios", dependencies: ["EngineAPI", "Supervision"], path: "Tests/SupervisionScenarios",
       swiftSettings: strict),
     // Defines malloc: for test programs only.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
-    tests("InferenceTests",
+    tests(
+      "InferenceTests",
       [
-        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "ExpertParallelism", "Fabric", "MoEModel",
+        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "ExpertParallelism", "Fabric",
+        "MoEModel",
         "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "EngineAPI", "Reports", "Tensors",
       ]),
     tests(
       "ProjectionTests",
       [
-        "TestSupport", "Projection", "Reports", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric", "ExpertParallelism",
+        "TestSupport", "Projection", "Reports", "JSON", "Checkpoints", "Tensors", "MoEModel", "Fabric",
+        "ExpertParallelism",
         "Telemetry",
       ]),
     tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
@@ -159,14 +173,16 @@ let package = Package(
     tests(
       "ExpertParallelismTests",
       [
-        "ForwardingCommunicator", "TestSupport", "ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON", "Kernels",
+        "ForwardingCommunicator", "TestSupport", "ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "JSON",
+        "Kernels",
         "Machine", "Telemetry", "Tensors",
       ]),
     .target(name: "HTTPConnection", dependencies: ["JSON"], path: "Tests/HTTPConnection", swiftSettings: strict),
     tests(
       "HTTPServerTests",
       [
-        "HTTPServer", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI", "Tokenization",
+        "HTTPServer", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI",
+        "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),

@@ -104,7 +104,8 @@ struct CheckpointFolderTests {
         for upper in lower...5 {
           var buffer = [UInt8](repeating: 0xEE, count: 8)
           try buffer.withUnsafeMutableBytes { try file.read(entry, bytes: lower..<upper, into: $0) }
-          #expect(buffer == (lower..<upper).map { UInt8($0 + 5) } + [UInt8](repeating: 0xEE, count: 8 - (upper - lower)))
+          #expect(
+            buffer == (lower..<upper).map { UInt8($0 + 5) } + [UInt8](repeating: 0xEE, count: 8 - (upper - lower)))
         }
       }
       var small = [UInt8](repeating: 0, count: 2)
@@ -119,7 +120,9 @@ struct CheckpointFolderTests {
       }
       #expect(error == .bufferTooSmall(name: "b", byteCount: 2, needed: 3))
       for offset in [-1, Int.min, Int.max, 1 << 40, 1000] {
-        #expect(throws: CheckpointError.self) { try small.withUnsafeMutableBytes { try file.read(into: $0, at: offset) } }
+        #expect(throws: CheckpointError.self) {
+          try small.withUnsafeMutableBytes { try file.read(into: $0, at: offset) }
+        }
       }
     }
   }
@@ -213,7 +216,9 @@ struct CheckpointFolderTests {
     }
   }
 
-  @Test(arguments: ElementType.allCases.filter { $0.bitCount % 8 == 0 }) func onlyFloatingPointTypesBecomeFloats(type: ElementType) throws {
+  @Test(arguments: ElementType.allCases.filter { $0.bitCount % 8 == 0 }) func onlyFloatingPointTypesBecomeFloats(
+    type: ElementType
+  ) throws {
     let file = try tensor(type, [UInt8](repeating: 0, count: 2 * type.byteCount))
     if [.float32, .float16, .bfloat16].contains(type) {
       #expect(try file.float32s(file.entries[0]) == [0, 0])

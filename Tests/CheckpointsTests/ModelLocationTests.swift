@@ -43,14 +43,17 @@ struct ModelLocationTests {
     folder.write("{}", as: "model/config.json")
     #expect(try resolve(folder.file("model")) == folder.file("model"))
     folder.write("x", as: "file")
-    for path in [folder.file("file"), folder.file("nothing"), "", "a\u{0}b/c", "x", "./org/name", "org/name/x", "../x", "-a/b"] {
+    for path in [
+      folder.file("file"), folder.file("nothing"), "", "a\u{0}b/c", "x", "./org/name", "org/name/x", "../x", "-a/b",
+    ] {
       #expect(try resolve(path) == path)
     }
   }
 
   @Test(arguments: ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"])
   func aNameIsLookedForInTheLocalCache(variable: String) throws {
-    let below = ["HF_HOME": "/hub", "XDG_CACHE_HOME": "/huggingface/hub", "HOME": "/.cache/huggingface/hub"][variable] ?? ""
+    let below =
+      ["HF_HOME": "/hub", "XDG_CACHE_HOME": "/huggingface/hub", "HOME": "/.cache/huggingface/hub"][variable] ?? ""
     let environment = [variable: folder.file("cache")]
     let cache = "cache" + below
     #expect(message("org/my--name.v1_2", environment).contains(folder.file(cache)))

@@ -75,11 +75,12 @@ import Testing
     for place in places {
       // Two uppermost bits of words: of one word's halves, of two words in turn, and far apart.
       for other in [place + 4, place + 12, place + 28 + 16384] {
-        found.append(sum {
-          $0[place + 4] ^= other == place + 4 ? 0 : 0x80
-          $0[place] ^= other == place + 4 ? 0x80 : 0
-          $0[other] ^= 0x80
-        })
+        found.append(
+          sum {
+            $0[place + 4] ^= other == place + 4 ? 0 : 0x80
+            $0[place] ^= other == place + 4 ? 0x80 : 0
+            $0[other] ^= 0x80
+          })
       }
       found.append(sum { $0.swapAt(place, place + 16384) })
     }
@@ -123,7 +124,8 @@ import Testing
   @Test func aWriterKnowsTheSumsOfWhatItWrote() throws {
     try withTemporaryFolder { folder in
       let writer = try SafetensorsWriter(
-        path: folder.file("a.safetensors"), tensors: [.init("a", .uint8, [10_000]), .init("b", .float32, [3]), .init("c", .uint8, [0])])
+        path: folder.file("a.safetensors"),
+        tensors: [.init("a", .uint8, [10_000]), .init("b", .float32, [3]), .init("c", .uint8, [0])])
       let data = bytes(10_000, seed: 5)
       for part in [(7000, 3000), (0, 1), (1, 6999)] {
         try data.withUnsafeBytes {

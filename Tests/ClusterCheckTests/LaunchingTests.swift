@@ -49,7 +49,8 @@ import Testing
   @Test func aCommandsWordsAndEndAreKept() throws {
     let outcome = try run("echo out; echo err >&2; exit 3")
     #expect(outcome.end == .exited(3) && outcome.output == "out\n" && outcome.lastWords == "err")
-    let framed = TimedCommand(end: .exited(1), output: "", errors: "----\nno such namespace\n----\nORTE could not start\n----\n")
+    let framed = TimedCommand(
+      end: .exited(1), output: "", errors: "----\nno such namespace\n----\nORTE could not start\n----\n")
     #expect(framed.firstWords == "no such namespace" && framed.lastWords == "ORTE could not start")
     #expect(try run("kill -9 $$").end == .signalled(9))
     // More than a pipe holds.

@@ -35,20 +35,23 @@ extension CommandTests {
       let cases: [(content: [UInt8], word: String)] = [
         ([], "no prompts"), (Array("\n \n".utf8), "no prompts"), (Array("fine\n{\"prompt\":\n".utf8), "line 2"),
         (Array("{\"p\":1}\n".utf8), "prompt_ids"), (Array("{\"prompt_ids\":[1.5]}\n".utf8), "line 1"),
-        (Array("{\"prompt_ids\":[]}\n".utf8), "no tokens"), (Array("{\"prompt_ids\":[1]}\n{\"prompt_ids\":[700]}".utf8), "prompt 2"),
+        (Array("{\"prompt_ids\":[]}\n".utf8), "no tokens"),
+        (Array("{\"prompt_ids\":[1]}\n{\"prompt_ids\":[700]}".utf8), "prompt 2"),
         (Array("{\"messages\":[5]}\n".utf8), "message"), (Array("hello ".utf8) + [0xFF, 10], "byte 6"),
       ]
       for (content, word) in cases {
         let file = folder.write(content, as: "prompts")
         try expectRefusal(["generate", "--model", model, "--prompt-file", file], word)
       }
-      try expectRefusal(["generate", "--model", model, "--prompt-file", folder.file("absent")], folder.file("absent"), "No such file")
+      try expectRefusal(
+        ["generate", "--model", model, "--prompt-file", folder.file("absent")], folder.file("absent"), "No such file")
       try expectRefusal(["generate", "--model", model, "--prompt-file", folder.path], folder.path, "directory")
     }
 
     @Test func flagsOutOfRangeAreNamed() throws {
       for (flag, value) in [
-        ("--max-new-tokens", "0"), ("--max-new-tokens", "-1"), ("--max-new-tokens", "99999999999999999999"), ("--threads", "0"),
+        ("--max-new-tokens", "0"), ("--max-new-tokens", "-1"), ("--max-new-tokens", "99999999999999999999"),
+        ("--threads", "0"),
         ("--threads", "1000"), ("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "1.5"), ("--top-k", "-1"),
         ("--min-p", "2"), ("--repetition-penalty", "0"), ("--seed", "-1"), ("--kv-cache-tokens", "0"),
         ("--max-batch-tokens", "0"), ("--max-sequences", "0"), ("--isa", "bogus"), ("--stop", ""), ("--bogus", ""),
@@ -63,19 +66,23 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(2))) func severalRanksRefuseOnce() throws {
       let run = try expectRefusal(["generate", "--model", model, "--prompt-ids", "0,512"], "0 to 511", ranks: 2)
       #expect(run.errors.components(separatedBy: "0 to 511").count == 2)
-      let usage = try expectRefusal(["generate", "--model", model, "--prompt-ids", "1", "--top-p", "7"], "--top-p", ranks: 2)
+      let usage = try expectRefusal(
+        ["generate", "--model", model, "--prompt-ids", "1", "--top-p", "7"], "--top-p", ranks: 2)
       #expect(usage.errors.components(separatedBy: "--top-p 7.0").count == 2)
       // Refused after the model was loaded: the other rank must not be left in a collective.
       try expectRefusal(
-        ["bench", "generate", "--model", model, "--kv-cache-tokens", "32", "--repetitions", "1"], "--kv-cache-tokens", ranks: 2)
+        ["bench", "generate", "--model", model, "--kv-cache-tokens", "32", "--repetitions", "1"], "--kv-cache-tokens",
+        ranks: 2)
     }
 
     @Test func aFileThatCannotBeWrittenIsFoundBeforeTheWork() throws {
       let score = ["score", "--model", model, "--token-ids", "1,2,3"]
-      try expectRefusal(score + ["--logits", folder.file("absent/logits")], folder.file("absent/logits"), "No such file")
+      try expectRefusal(
+        score + ["--logits", folder.file("absent/logits")], folder.file("absent/logits"), "No such file")
       try expectRefusal(score + ["--routing", folder.path], folder.path)
       try expectRefusal(score + ["--logits", folder.file("x"), "--routing", folder.file("x")], "--logits")
-      try expectRefusal(["score", "--model", try Golden("qwen3").folder, "--token-ids", "1", "--routing", folder.file("x")], "qwen3")
+      try expectRefusal(
+        ["score", "--model", try Golden("qwen3").folder, "--token-ids", "1", "--routing", folder.file("x")], "qwen3")
       #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
     }
 
@@ -104,7 +111,8 @@ extension CommandTests {
         try expectRefusal(["generate", "--model", damaged.path, "--prompt", "Hello", "--chat"], word)
       }
       try damaged.set(["chat_template": nil], in: "tokenizer_config.json")
-      try expectRefusal(["generate", "--model", damaged.path, "--prompt", "Hello", "--chat"], "no chat template", "--chat")
+      try expectRefusal(
+        ["generate", "--model", damaged.path, "--prompt", "Hello", "--chat"], "no chat template", "--chat")
     }
 
     /// Bytes flipped anywhere in the files a model comes with: refused or used, but never a trap and never a hang.
@@ -126,7 +134,8 @@ extension CommandTests {
           }
           let run = try Program.run(
             isTokenizer
-              ? ["tokenize", "--model", damaged.path, "--text", "Hello, 日本語"] : ["inspect", damaged.path, "--ranks", "3"])
+              ? ["tokenize", "--model", damaged.path, "--text", "Hello, 日本語"]
+              : ["inspect", damaged.path, "--ranks", "3"])
           #expect(run.status == 0 || run.status == 1, "round \(round), \(name): \(run.status) \(run.errors)")
           #expect((run.status == 1) == !run.errors.isEmpty)
         }

@@ -37,7 +37,8 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(1))) func resultsDoNotDependOnCores() throws {
       let core = try firstCore
-      let texts = try [[], ["--no-pinning"], ["--cores", "\(core)-\(core)"], ["--cores", "1", "--threads", "2"]].map { options in
+      let texts = try [[], ["--no-pinning"], ["--cores", "\(core)-\(core)"], ["--cores", "1", "--threads", "2"]].map {
+        options in
         let run = try Program.run(["generate", "--prompt", "In the beginning", "--max-new-tokens", "12"] + options)
         #expect(run.status == 0, "\(run.errors)")
         return run.output
@@ -51,14 +52,18 @@ extension CommandTests {
       let jobs = try (0..<2).map { _ in try RunningProgram(command) }
       defer { for job in jobs { kill(job.process.processIdentifier, SIGKILL) } }
       func cores(_ job: RunningProgram) -> String {
-        let status = (try? String(contentsOfFile: "/proc/\(job.process.processIdentifier)/status", encoding: .utf8)) ?? ""
-        return status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last.map(String.init) ?? ""
+        let status =
+          (try? String(contentsOfFile: "/proc/\(job.process.processIdentifier)/status", encoding: .utf8)) ?? ""
+        return status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last
+          .map(String.init) ?? ""
       }
       // Long enough for both to have their threads.
       sleep(4)
       let lists = jobs.map(cores)
       #expect(jobs.allSatisfy { $0.process.isRunning } && !lists.contains(""))
-      #expect(lists[0] != lists[1] || lists[0].contains { $0 == "-" || $0 == "," } || ProcessInfo.processInfo.processorCount == 1, "\(lists)")
+      #expect(
+        lists[0] != lists[1] || lists[0].contains { $0 == "-" || $0 == "," }
+          || ProcessInfo.processInfo.processorCount == 1, "\(lists)")
     }
   }
 }

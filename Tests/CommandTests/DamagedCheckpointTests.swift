@@ -21,10 +21,16 @@ extension CommandTests {
 
     static let files: [Damage] = [
       Damage(name: "no config.json", words: ["config.json", "download"]) { try $0.remove("config.json") },
-      Damage(name: "config.json is cut off", words: ["config.json", "byte 5"]) { try $0.write("{\"a\":", as: "config.json") },
+      Damage(name: "config.json is cut off", words: ["config.json", "byte 5"]) {
+        try $0.write("{\"a\":", as: "config.json")
+      },
       Damage(name: "a shard is missing", words: [shard, "download"]) { try $0.remove(shard) },
-      Damage(name: "a shard is cut off", words: [shard, "past the file's"]) { try $0.edit(shard) { $0.removeLast(100) } },
-      Damage(name: "a shard is cut off in its header", words: [shard, "download"]) { try $0.edit(shard) { $0 = $0.prefix(100) } },
+      Damage(name: "a shard is cut off", words: [shard, "past the file's"]) {
+        try $0.edit(shard) { $0.removeLast(100) }
+      },
+      Damage(name: "a shard is cut off in its header", words: [shard, "download"]) {
+        try $0.edit(shard) { $0 = $0.prefix(100) }
+      },
       Damage(name: "a shard is empty", words: [shard, "0 bytes"]) { try $0.edit(shard) { $0 = Data() } },
       Damage(name: "a shard lies elsewhere", words: ["../x.safetensors", "plain file name"]) {
         try $0.edit("model.safetensors.index.json") {
@@ -65,15 +71,20 @@ extension CommandTests {
       ("hidden_size", .int(80), ["model.embed_tokens.weight", "[512, 64]", "[512, 80]"]),
       ("hidden_size", .int(-64), ["hidden_size", "-64"]), ("hidden_size", .double(64.5), ["hidden_size", "64.5"]),
       ("vocab_size", .int(1 << 62), ["vocab_size"]), ("vocab_size", .number(JSONNumber(text: "1e400")), ["vocab_size"]),
-      ("num_hidden_layers", .int(9), ["model.layers.4.", "download"]), ("num_hidden_layers", .int(1 << 40), ["num_hidden_layers"]),
+      ("num_hidden_layers", .int(9), ["model.layers.4.", "download"]),
+      ("num_hidden_layers", .int(1 << 40), ["num_hidden_layers"]),
       ("num_hidden_layers", .int(2), ["num_hidden_layers = 2", "layer 2"]),
-      ("num_experts_per_tok", .int(99), ["num_experts_per_tok = 99", "24"]), ("num_experts_per_tok", .int(0), ["num_experts_per_tok"]),
+      ("num_experts_per_tok", .int(99), ["num_experts_per_tok = 99", "24"]),
+      ("num_experts_per_tok", .int(0), ["num_experts_per_tok"]),
       ("n_group", .int(7), ["n_group = 7"]), ("topk_group", .int(100), ["topk_group"]),
       ("kv_lora_rank", .int(1 << 31), ["kv_lora_rank"]), ("qk_rope_head_dim", .int(3), ["3"]),
-      ("max_position_embeddings", .int(0), ["max_position_embeddings"]), ("rms_norm_eps", .string("small"), ["rms_norm_eps"]),
+      ("max_position_embeddings", .int(0), ["max_position_embeddings"]),
+      ("rms_norm_eps", .string("small"), ["rms_norm_eps"]),
       ("rope_theta", .int(-1), ["rope_theta"]), ("hidden_act", .string("relu"), ["hidden_act", "relu"]),
-      ("quantization_config", ["quant_method": "gptq"], ["gptq", "fp8"]), ("quantization_config", .int(5), ["quantization_config"]),
-      ("rope_scaling", ["type": "bogus", "factor": .int(2)], ["bogus", "yarn"]), ("first_k_dense_replace", .int(-1), ["first_k_dense_replace"]),
+      ("quantization_config", ["quant_method": "gptq"], ["gptq", "fp8"]),
+      ("quantization_config", .int(5), ["quantization_config"]),
+      ("rope_scaling", ["type": "bogus", "factor": .int(2)], ["bogus", "yarn"]),
+      ("first_k_dense_replace", .int(-1), ["first_k_dense_replace"]),
     ]
 
     private static let generation = ["--prompt-ids", "0,5,6", "--max-new-tokens", "4", "--ignore-eos"]
@@ -102,7 +113,9 @@ extension CommandTests {
       }
     }
 
-    @Test func aMissingFolderIsNamed() throws { try expectRefusal(folder.file("absent"), [folder.file("absent"), "config.json"]) }
+    @Test func aMissingFolderIsNamed() throws {
+      try expectRefusal(folder.file("absent"), [folder.file("absent"), "config.json"])
+    }
 
     /// Failures of every stage: opening, agreeing on shapes, reading, computing.
     @Test(.timeLimit(.minutes(2)), arguments: ["a shard is missing", "NaN among FP8 scales", "NaN in every embedding"])
@@ -120,7 +133,9 @@ extension CommandTests {
       let other = ["generate", "--model", model.path] + Self.generation
       let run = try Program.execute(
         Program.mpirun(ranks: 1) + [Program.path] + one + [":", "-n", "1", Program.path] + other)
-      #expect(run.status == 1 && run.errors.contains("rank 1 (") && run.errors.contains("another config.json"), "\(run.errors)")
+      #expect(
+        run.status == 1 && run.errors.contains("rank 1 (") && run.errors.contains("another config.json"),
+        "\(run.errors)")
     }
   }
 }

@@ -21,14 +21,17 @@ extension CommandTests {
     func aSeededTextIsTheSameAloneInABatchAndOverRanks() throws {
       let sampling = [
         "--temperature", "0.9", "--top-p", "0.95", "--top-k", "200", "--min-p", "0.01", "--repetition-penalty", "1.1",
-        "--presence-penalty", "0.2", "--frequency-penalty", "-0.1", "--seed", "7", "--max-new-tokens", "24", "--ignore-eos",
+        "--presence-penalty", "0.2", "--frequency-penalty", "-0.1", "--seed", "7", "--max-new-tokens", "24",
+        "--ignore-eos",
       ]
       let alone = try golden.prompts.map { prompt in
         ints(try generate(["--prompt-ids", list(prompt.ids)] + sampling)[0]["token_ids"])
       }
       #expect(alone.allSatisfy { $0.count == 24 } && alone != golden.prompts.map { Array($0.greedy.prefix(24)) })
       let file = golden.promptFile(in: folder)
-      for (ranks, options) in [(nil, ["--max-sequences", "2"]), (2, ["--max-batch-tokens", "9"]), (3, ["--threads", "2"])] {
+      for (ranks, options) in [
+        (nil, ["--max-sequences", "2"]), (2, ["--max-batch-tokens", "9"]), (3, ["--threads", "2"]),
+      ] {
         let answers = try generate(["--prompt-file", file] + sampling + options, ranks: ranks)
         #expect(answers.map { ints($0["token_ids"]) } == alone, "\(ranks ?? 1) ranks, \(options)")
       }
@@ -67,7 +70,8 @@ extension CommandTests {
     @Test func aTextStopsWhereTheContextIsFull() throws {
       let model = try DamagedCheckpoint("deepseek_v3", in: folder)
       try model.set(["max_position_embeddings": .int(16), "rope_scaling": JSONValue.null, "rope_parameters": nil])
-      let answer = try generate(["--prompt-ids", "0,5,6", "--max-new-tokens", "100", "--ignore-eos"], model: model.path)[0]
+      let answer = try generate(
+        ["--prompt-ids", "0,5,6", "--max-new-tokens", "100", "--ignore-eos"], model: model.path)[0]
       #expect(ints(answer["token_ids"]).count == 13 && answer["finish_reason"]?.string == "length")
       let full = Array(repeating: 5, count: 16)
       let refused = try Program.run(["generate", "--model", model.path, "--prompt-ids", list(full)])
@@ -86,7 +90,8 @@ extension CommandTests {
     }
 
     @Test func aPromptFileTakesEveryKindOfLine() throws {
-      let lines = "\u{FEFF}plain text\r\n\"a JSON string\"\r\n\r\n{\"prompt\":\"an object\"}\n  \t\n{\"prompt_ids\":[1,2]}\n- a dash"
+      let lines =
+        "\u{FEFF}plain text\r\n\"a JSON string\"\r\n\r\n{\"prompt\":\"an object\"}\n  \t\n{\"prompt_ids\":[1,2]}\n- a dash"
       let file = folder.write(lines, as: "prompts")
       let answers = try generate(["--prompt-file", file, "--max-new-tokens", "1"])
       let texts = ["plain text", "a JSON string", "an object"]

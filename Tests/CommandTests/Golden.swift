@@ -8,7 +8,9 @@ struct Golden: Sendable {
   static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appending(path: "Fixtures")
   static var names: [String] {
-    get throws { try FileManager.default.contentsOfDirectory(atPath: fixtures.appending(path: "goldens").path).sorted() }
+    get throws {
+      try FileManager.default.contentsOfDirectory(atPath: fixtures.appending(path: "goldens").path).sorted()
+    }
   }
 
   struct Prompt: Sendable {
@@ -41,4 +43,6 @@ func ints(_ value: JSONValue?) -> [Int] { value?.array?.compactMap(\.exactInt) ?
 func list(_ ids: [Int]) -> String { ids.map { "\($0)" }.joined(separator: ",") }
 
 /// Every line of a command's output as JSON.
-func jsonLines(_ outcome: Program.Outcome) throws -> [JSONValue] { try outcome.lines.map { try JSONValue(parsing: $0) } }
+func jsonLines(_ outcome: Program.Outcome) throws -> [JSONValue] {
+  try outcome.lines.map { try JSONValue(parsing: $0) }
+}

@@ -9,7 +9,9 @@ extension CommandTests {
   struct GoldenCommandTests {
     private let folder = TemporaryFolder()
 
-    static let rankCounts = [("deepseek_v3", [1, 2, 3, 5]), ("gpt_oss_mxfp4", [2, 5]), ("qwen3_moe", [3]), ("mixtral", [2])]
+    static let rankCounts = [
+      ("deepseek_v3", [1, 2, 3, 5]), ("gpt_oss_mxfp4", [2, 5]), ("qwen3_moe", [3]), ("mixtral", [2]),
+    ]
 
     @Test(.timeLimit(.minutes(3)), arguments: rankCounts)
     func greedyContinuationsEqualTheReference(name: String, rankCounts: [Int]) throws {
@@ -18,7 +20,10 @@ extension CommandTests {
       var texts: [[String]] = []
       for ranks in rankCounts {
         let run = try Program.run(
-          ["generate", "--model", golden.folder, "--prompt-file", file, "--max-new-tokens", "32", "--ignore-eos", "--json"],
+          [
+            "generate", "--model", golden.folder, "--prompt-file", file, "--max-new-tokens", "32", "--ignore-eos",
+            "--json",
+          ],
           ranks: ranks)
         #expect(run.status == 0, "\(run.errors)")
         let lines = try jsonLines(run)
@@ -34,7 +39,8 @@ extension CommandTests {
       let golden = try Golden("deepseek_v3")
       let prompt = golden.prompts[2]
       let run = try Program.run([
-        "generate", "--model", golden.folder, "--prompt-ids", list(prompt.ids), "--max-new-tokens", "32", "--ignore-eos", "--json",
+        "generate", "--model", golden.folder, "--prompt-ids", list(prompt.ids), "--max-new-tokens", "32",
+        "--ignore-eos", "--json",
       ])
       #expect(run.status == 0 && run.lines.count == 1)
       let answer = try JSONValue(parsing: run.output)
@@ -65,7 +71,8 @@ extension CommandTests {
         let paths = ["logits", "routing"].map { folder.file($0) }
         let run = try Program.run(
           [
-            "score", "--model", golden.folder, "--token-ids", list(ids), "--logits", paths[0], "--routing", paths[1], "--json",
+            "score", "--model", golden.folder, "--token-ids", list(ids), "--logits", paths[0], "--routing", paths[1],
+            "--json",
             "--top-logprobs", "3",
           ] + layout.options, ranks: layout.ranks)
         #expect(run.status == 0, "\(run.errors)")
@@ -123,7 +130,10 @@ extension CommandTests {
       let golden = try Golden("mixtral")
       let prompt = golden.prompts[1]
       let run = try Program.run(
-        ["generate", "--model", golden.folder, "--prompt-ids", list(prompt.ids), "--max-new-tokens", "8", "--ignore-eos", "--json"],
+        [
+          "generate", "--model", golden.folder, "--prompt-ids", list(prompt.ids), "--max-new-tokens", "8",
+          "--ignore-eos", "--json",
+        ],
         ranks: 9)
       #expect(run.status == 0 && run.errors.contains("9 ranks share 8 experts"), "\(run.errors)")
       #expect(ints(try JSONValue(parsing: run.output)["token_ids"]) == Array(prompt.greedy.prefix(8)))
@@ -132,7 +142,8 @@ extension CommandTests {
     /// The demonstration model's short held-out documents; its goldens hold all of them.
     @Test func heldOutTextIsAsProbableAsWhenTheModelWasMade() throws {
       let demo = Golden.fixtures.appending(path: "demo-model")
-      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))["heldout_documents"]!.array!
+      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))[
+        "heldout_documents"]!.array!
       let texts = try String(contentsOf: demo.appending(path: "heldout.jsonl"), encoding: .utf8).split(separator: "\n")
       #if DEBUG
         let longest = 40

@@ -54,7 +54,8 @@ extension CommandTests {
 
     @Test func theDemonstrationModelIsAsItsCardSays() throws {
       let run = try Program.run(["inspect", "--ranks", "3"])
-      #expect(run.status == 0 && run.output.contains("11.85 M in all, 3.33 M active per token (28.1 %)"), "\(run.output)")
+      #expect(
+        run.status == 0 && run.output.contains("11.85 M in all, 3.33 M active per token (28.1 %)"), "\(run.output)")
       let ranks = try inspect(["--ranks", "3"])["ranks"]!.array!
       #expect(ranks.map { $0["experts_per_layer"]!.exactInt! }.sorted() == [10, 11, 11])
       // What all hold is held three times, experts once.
@@ -93,7 +94,9 @@ extension CommandTests {
         #expect(text.contains("671 B in all, 37 B active per token (5.5 %)"), "\(text)")
       }
       // Nothing of it is ever read: a load is refused before, with what it needs and what there is.
-      let load = try Program.run(["generate", "--model", folder.path, "--prompt-ids", "1,2", "--kv-cache-tokens", "1000000000"])
+      let load = try Program.run([
+        "generate", "--model", folder.path, "--prompt-ids", "1,2", "--kv-cache-tokens", "1000000000",
+      ])
       #expect(load.status == 1, "\(load.errors)")
       #expect(load.errors.contains(/needs [0-9.]+ GiB and [0-9.]+ GiB are available/), "\(load.errors)")
     }

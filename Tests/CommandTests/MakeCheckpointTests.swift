@@ -43,11 +43,15 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(1))) func theModelRunsAndRanksMakeNoDifference() throws {
       for name in ["deepseek_v3", "qwen3_moe", "mixtral"] {
         let made = try make(Golden(name).folder + "/config.json", name)
-        let arguments = ["generate", "--model", made.path, "--prompt", "the tale of a sun", "--max-new-tokens", "8", "--json"]
+        let arguments = [
+          "generate", "--model", made.path, "--prompt", "the tale of a sun", "--max-new-tokens", "8", "--json",
+        ]
         let runs = try [1, 2].map { ranks in try Program.run(arguments, ranks: ranks == 1 ? nil : ranks) }
         #expect(runs.allSatisfy { $0.status == 0 }, "\(name): \(runs[0].errors)\(runs[1].errors)")
         let answers = try runs.map { try jsonLines($0)[0] }
-        #expect(ints(answers[0]["token_ids"]).count == 8 && ints(answers[1]["token_ids"]) == ints(answers[0]["token_ids"]), "\(name)")
+        #expect(
+          ints(answers[0]["token_ids"]).count == 8 && ints(answers[1]["token_ids"]) == ints(answers[0]["token_ids"]),
+          "\(name)")
         #expect(answers[0]["text"]?.string?.isEmpty == false, "\(name)")
       }
     }
@@ -85,12 +89,16 @@ extension CommandTests {
       }
       let cases: [(shape: String, out: String, message: String)] = [
         ("mixtral-tiny", "out", "mixtral-small"), (folder.file("none.json"), "out", "No such file"),
-        (folder.file("note.txt"), "out", "note.txt"), (config, "note.txt", "not an empty folder"), (config, "", "not an empty folder"),
+        (folder.file("note.txt"), "out", "note.txt"), (config, "note.txt", "not an empty folder"),
+        (config, "", "not an empty folder"),
         (config, "no/such/place", "No such file"),
         (try changed(["vocab_size": 200]), "out", "vocab_size = 200"),
         (try changed(["hidden_size": 7]), "out", "config.json"),
         (try changed(["num_local_experts": 8192, "num_hidden_layers": 1024]), "out", "tensors"),
-        (try changed(["num_local_experts": 8192, "intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "TiB"),
+        (
+          try changed(["num_local_experts": 8192, "intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]),
+          "out", "TiB"
+        ),
         (try changed(["intermediate_size": .int(1 << 20), "hidden_size": .int(1 << 20)]), "out", "free"),
       ]
       for (shape, out, message) in cases {

@@ -31,7 +31,8 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresWhatWasAskedFor() throws {
       let result = try json(
         [
-          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8", "--output-length", "5", "--batch",
+          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8", "--output-length", "5",
+          "--batch",
           "2", "--repetitions", "1",
         ], ranks: 2)
       #expect(result["ranks"]?.exactInt == 2 && result["batch"]?.exactInt == 2)
@@ -45,7 +46,8 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresSeveralCasesOfOneModel() throws {
       let result = try json(
         [
-          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8,3", "--output-length", "5",
+          "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8,3", "--output-length",
+          "5",
           "--batch", "2,7", "--repetitions", "1", "--kv-cache-tokens", "512",
         ], ranks: 2)
       let cases = try #require(result["cases"]?.array)
@@ -65,7 +67,8 @@ extension CommandTests {
       let out = folder.file("study")
       func sweep(_ ranks: String, output: String = "4") throws -> Program.Outcome {
         try Program.run([
-          "bench", "sweep", "--shape", shape, "--experts-per-rank", "2", "--ranks", ranks, "--batch", "2", "--batch-per-rank",
+          "bench", "sweep", "--shape", shape, "--experts-per-rank", "2", "--ranks", ranks, "--batch", "2",
+          "--batch-per-rank",
           "1", "--prompt-length", "4", "--output-length", output, "--repetitions", "1", "--combine-format", "f32,bf16",
           "--mpirun-options", "--bind-to none --oversubscribe", "--out", out, "--json",
         ])
@@ -73,7 +76,9 @@ extension CommandTests {
       func reports() throws -> [String: Date] {
         let names = try FileManager.default.contentsOfDirectory(atPath: out + "/cells").filter { $0.hasSuffix(".json") }
         return Dictionary(
-          uniqueKeysWithValues: try names.map { ($0, try FileManager.default.attributesOfItem(atPath: out + "/cells/" + $0)[.modificationDate] as! Date) })
+          uniqueKeysWithValues: try names.map {
+            ($0, try FileManager.default.attributesOfItem(atPath: out + "/cells/" + $0)[.modificationDate] as! Date)
+          })
       }
       let first = try sweep("1")
       #expect(first.status == 0, "\(first.errors)")
@@ -86,8 +91,12 @@ extension CommandTests {
       #expect(try JSONValue(parsing: second.output)["runs"]?.array?.count == 16)
       let after = try reports()
       #expect(after.count == 8)
-      for (name, date) in before { #expect((after[name] == date) == (name != "experts2-ranks1-batch2-prompt4.json"), "\(name)") }
-      for name in ["sweep.html", "sweep.csv", "sweep.json"] { #expect(FileManager.default.fileExists(atPath: out + "/" + name)) }
+      for (name, date) in before {
+        #expect((after[name] == date) == (name != "experts2-ranks1-batch2-prompt4.json"), "\(name)")
+      }
+      for name in ["sweep.html", "sweep.csv", "sweep.json"] {
+        #expect(FileManager.default.fileExists(atPath: out + "/" + name))
+      }
       let other = try sweep("1", output: "5")
       #expect(other.status == 1 && other.errors.contains("other settings"))
     }
@@ -110,14 +119,20 @@ extension CommandTests {
       #expect(projections.map { $0["ranks"]?.exactInt } == [1, 1, 5, 5, 40, 40])
       #expect(projections.allSatisfy { $0["seconds"]!.double! > 0 && $0["relative_error"]!.double! >= 0 })
       #expect(projections[1]["bytes_between_hosts"]?.double == 0 && projections[3]["bytes_between_hosts"]!.double! > 0)
-      let damaged = try Program.run(["project", "--report-json", file("4.safetensors"), "--routing", file("4.safetensors")])
-      #expect(damaged.status == 1 && damaged.errors.contains("is no report") && damaged.errors.contains("--report-json"))
+      let damaged = try Program.run([
+        "project", "--report-json", file("4.safetensors"), "--routing", file("4.safetensors"),
+      ])
+      #expect(
+        damaged.status == 1 && damaged.errors.contains("is no report") && damaged.errors.contains("--report-json"))
       let swapped = try Program.run(["project", "--report-json", file("2.json"), "--routing", file("2.json")])
       #expect(swapped.status == 1 && swapped.errors.contains("2.json"))
     }
 
     @Test(.timeLimit(.minutes(1))) func aPlanSaysWhatFitsAndHowToStartIt() throws {
-      let plan = try json(["plan", "--model", try Golden("mixtral").folder, "--nodes", "3", "--memory", "1", "--cores", "4", "--numa-nodes", "2"])
+      let plan = try json([
+        "plan", "--model", try Golden("mixtral").folder, "--nodes", "3", "--memory", "1", "--cores", "4",
+        "--numa-nodes", "2",
+      ])
       #expect(plan["fits"]?.bool == true && plan["nodes_needed"]?.exactInt == 1)
       #expect(plan["layouts"]?.array?.map { $0["ranks"]?.exactInt } == [3, 6])
       #expect(plan["command"]?.string?.hasPrefix("mpirun ") == true)
@@ -128,23 +143,40 @@ extension CommandTests {
       let most = try #require(inspected["ranks"]?.array?.compactMap { $0["memory_bytes"]?.exactInt }.max())
       #expect(plan["layouts"]?.array?.first?["weight_bytes"]?.exactInt == most)
 
-      let shape = Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path + "/benchmarks/shapes/deepseek-v3.json"
-      let small = try Program.run(["plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64"])
-      #expect(small.status == 1 && small.output.contains("does not fit") && small.output.contains("3 nodes of this kind would do"))
+      let shape =
+        Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path
+        + "/benchmarks/shapes/deepseek-v3.json"
+      let small = try Program.run([
+        "plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64",
+      ])
+      #expect(
+        small.status == 1 && small.output.contains("does not fit")
+          && small.output.contains("3 nodes of this kind would do"))
       // What has no weights cannot be run: the line says what to put in its place.
-      let fitting = try Program.run(["plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64"])
-      #expect(fitting.status == 0 && fitting.output.contains("--model DIR ") && fitting.output.contains("alone cannot run"), "\(fitting.output)")
+      let fitting = try Program.run([
+        "plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64",
+      ])
+      #expect(
+        fitting.status == 0 && fitting.output.contains("--model DIR ") && fitting.output.contains("alone cannot run"),
+        "\(fitting.output)")
       #expect(!fitting.output.contains("--model \(shape)"))
-      let hopeless = try Program.run(["plan", "--model", shape, "--weights", "f32", "--nodes", "9", "--memory", "16", "--cores", "64"])
+      let hopeless = try Program.run([
+        "plan", "--model", shape, "--weights", "f32", "--nodes", "9", "--memory", "16", "--cores", "64",
+      ])
       #expect(hopeless.status == 1 && hopeless.output.contains("on any number"))
       let unsaid = try Program.run(["plan", "--model", shape, "--nodes", "2", "--memory", "256", "--cores", "64"])
       #expect(unsaid.status != 0 && unsaid.errors.contains("--weights"))
       let unknown = try Program.run(
-        ["plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64", "--network", "token-ring"])
+        [
+          "plan", "--model", shape, "--weights", "q8", "--nodes", "2", "--memory", "256", "--cores", "64", "--network",
+          "token-ring",
+        ])
       #expect(unknown.status == 1 && unknown.errors.contains("token-ring") && unknown.errors.contains("10gbe"))
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(options: [String]) throws {
+    @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(
+      options: [String]
+    ) throws {
       let result = try json(
         [
           "bench", "dispatch", "--tokens", "1,70", "--hidden", "96", "--experts", "10", "--top-k", "3", "--routing",
@@ -168,9 +200,14 @@ extension CommandTests {
     /// The report as its readers know it: whole, and true to itself.
     @Test(.timeLimit(.minutes(5)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
       let golden = try Golden("deepseek_v3")
-      let files = ["--report", folder.file("r.html"), "--report-json", folder.file("r.json"), "--trace", folder.file("t.json")]
+      let files = [
+        "--report", folder.file("r.html"), "--report-json", folder.file("r.json"), "--trace", folder.file("t.json"),
+      ]
       let run = try Program.run(
-        ["generate", "--model", golden.folder, "--prompt-ids", list(golden.prompts[0].ids), "--max-new-tokens", "9", "--ignore-eos"]
+        [
+          "generate", "--model", golden.folder, "--prompt-ids", list(golden.prompts[0].ids), "--max-new-tokens", "9",
+          "--ignore-eos",
+        ]
           + files, ranks: ranks)
       #expect(run.status == 0, "\(run.errors)")
       #expect(run.errors.contains("computing") && run.errors.contains("imbalance") == (ranks > 1))
@@ -186,7 +223,8 @@ extension CommandTests {
       let trace = try JSONValue(parsing: try Data(contentsOf: URL(filePath: folder.file("t.json"))))
       #expect(Set(trace["traceEvents"]!.array!.compactMap { $0["pid"]?.exactInt }) == Set(0..<ranks))
       let page = try String(contentsOfFile: folder.file("r.html"), encoding: .utf8)
-      #expect(page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n") && page.contains("One step, rank by rank"))
+      #expect(
+        page.hasPrefix("<!DOCTYPE html>") && page.hasSuffix("</html>\n") && page.contains("One step, rank by rank"))
     }
 
     @Test func aReportThatCannotBeWrittenIsRefusedBeforeTheWork() throws {
@@ -216,7 +254,9 @@ extension CommandTests {
       func nats(_ weights: String) throws -> Double {
         let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", weights])
         #expect(run.status == 0, "\(run.errors)")
-        let total = try run.lines.reduce(0.0) { $0 + (try JSONValue(parsing: $1)["negative_log_likelihood"]?.double ?? .nan) }
+        let total = try run.lines.reduce(0.0) {
+          $0 + (try JSONValue(parsing: $1)["negative_log_likelihood"]?.double ?? .nan)
+        }
         return total
       }
       let (stored, rounded) = (try nats("auto"), try nats(weights))

@@ -19,7 +19,9 @@ extension CommandTests {
         _ = try server.complete(completion)
         kill(server.program.process.processIdentifier, SIGTERM)
         #expect(server.program.ends(within: 30))
-        let own = server.program.errorsSoFar.split(separator: "\n").filter { $0.contains("martinet") || $0.hasPrefix("{") }
+        let own = server.program.errorsSoFar.split(separator: "\n").filter {
+          $0.contains("martinet") || $0.hasPrefix("{")
+        }
         let lines = own.compactMap { try? JSONValue(parsing: String($0)) }
         #expect(ranks != nil || lines.count == own.count, "\(server.program.errorsSoFar)")
         #expect(lines.allSatisfy { $0["time"]?.string?.hasSuffix("Z") == true && $0["level"] != nil })

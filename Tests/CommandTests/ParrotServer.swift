@@ -52,7 +52,9 @@ final class ParrotServer {
   }
 
   /// The model's answer, whole or joined from a stream.
-  func answer(_ script: String, stream: Bool = false, before: [JSONValue] = [], _ extra: JSONValue = [:]) throws -> Answer {
+  func answer(_ script: String, stream: Bool = false, before: [JSONValue] = [], _ extra: JSONValue = [:]) throws
+    -> Answer
+  {
     var body = try body(saying: script, before: before, extra).object ?? JSONObject()
     if stream { body["stream"] = true }
     let reply = try server.post("/v1/chat/completions", .object(body))

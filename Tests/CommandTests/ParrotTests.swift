@@ -24,7 +24,7 @@ extension CommandTests {
         "function": [
           "name": "lookup", "parameters": ["type": "object", "properties": ["q": ["type": "string"]]],
         ],
-      ],
+      ]
     ]
 
     @Test(.timeLimit(.minutes(2))) func aReplyComesAsItWasPutIntoTheModelsMouth() throws {
@@ -33,12 +33,14 @@ extension CommandTests {
         let text = try server.answer("Grüße, \"☂\"\n<b>.<|im_end|>", stream: stream)
         #expect(text == .init(content: "Grüße, \"☂\"\n<b>.", finish: "stop"))
         var call = try server.answer(
-          "Look.\n<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call><|im_end|>", stream: stream,
+          "Look.\n<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call><|im_end|>",
+          stream: stream,
           ["tools": Self.tools])
         if !call.calls.isEmpty { call.calls[0].id = "" }
         #expect(
-          call == .init(
-            content: "Look.", calls: [.init(name: "lookup", arguments: "{\"q\": \"tea\"}")], finish: "tool_calls"))
+          call
+            == .init(
+              content: "Look.", calls: [.init(name: "lookup", arguments: "{\"q\": \"tea\"}")], finish: "tool_calls"))
       }
     }
 
@@ -62,17 +64,21 @@ extension CommandTests {
           Self.call + "<|im_end|>", stream: stream, ["tools": Self.tools, "response_format": format])
         #expect(Self.withoutIDs(called) == .init(calls: [Self.lookup], finish: "tool_calls"))
         let final = try server.answer(
-          "<think>\nYes?\n</think>\n\n{\"a\": true}<|im_end|>", stream: stream, ["tools": Self.tools, "response_format": format])
+          "<think>\nYes?\n</think>\n\n{\"a\": true}<|im_end|>", stream: stream,
+          ["tools": Self.tools, "response_format": format])
         #expect(final == .init(content: "{\"a\": true}", reasoning: "Yes?", finish: "stop"))
         let one = try server.answer(
-          Self.call + "\n" + Self.call + "<|im_end|>", stream: stream, ["tools": Self.tools, "parallel_tool_calls": false])
+          Self.call + "\n" + Self.call + "<|im_end|>", stream: stream,
+          ["tools": Self.tools, "parallel_tool_calls": false])
         #expect(Self.withoutIDs(one) == .init(calls: [Self.lookup], finish: "tool_calls"))
-        let thought = try server.answer("<think>\nSo.\n" + Self.call + "<|im_end|>", stream: stream, ["tools": Self.tools])
+        let thought = try server.answer(
+          "<think>\nSo.\n" + Self.call + "<|im_end|>", stream: stream, ["tools": Self.tools])
         #expect(Self.withoutIDs(thought) == .init(reasoning: "So.", calls: [Self.lookup], finish: "tool_calls"))
       }
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: ["tokenizer", "generation", "configuration", "template", "stop", "token"])
+    @Test(
+      .timeLimit(.minutes(2)), arguments: ["tokenizer", "generation", "configuration", "template", "stop", "token"])
     func anyFileOrRequestMayNameTheEnd(place: String) throws {
       var model = Self.hermes
       model.endToken = place == "tokenizer" ? "<|im_end|>" : "<|endoftext|>"
@@ -95,7 +101,10 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(2))) func toolsAreToldWhateverTheTemplateShows() throws {
       var model = Self.hermes
       model.template = [
-        ["name": "default", "template": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "],
+        [
+          "name": "default",
+          "template": "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: ",
+        ],
         ["name": "tool_use", "template": .string(Self.chatml)],
       ]
       let answer = try ParrotServer(model).answer(Self.call + "<|im_end|>", ["tools": Self.tools])
@@ -123,7 +132,8 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(2))) func reasoningThatTheTemplateOpenedNeedNotBeClosed() throws {
       var model = Self.hermes
-      model.template = .string(Self.chatml.replacing("<|im_start|>assistant\n", with: "<|im_start|>assistant\n<think>\n"))
+      model.template = .string(
+        Self.chatml.replacing("<|im_start|>assistant\n", with: "<|im_start|>assistant\n<think>\n"))
       let server = try ParrotServer(model)
       for stream in [false, true] {
         let answer = try server.answer("The answer is 4.<|im_end|>", stream: stream)

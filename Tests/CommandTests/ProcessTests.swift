@@ -10,7 +10,8 @@ extension CommandTests {
 
     private func endless() throws -> [String] {
       [
-        Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-ids", "0,5,6", "--max-new-tokens",
+        Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-ids", "0,5,6",
+        "--max-new-tokens",
         "100000", "--ignore-eos",
       ]
     }
@@ -46,7 +47,8 @@ extension CommandTests {
       #expect(running.ends(within: 10))
       let outcome = try running.outcome()
       #expect(outcome.status != 0 && outcome.output.utf8.count >= 50 && outcome.output.hasSuffix("\n"))
-      #expect(outcome.errors.contains("prefill: ") && outcome.errors.contains("martinet: interrupted"), "\(outcome.errors)")
+      #expect(
+        outcome.errors.contains("prefill: ") && outcome.errors.contains("martinet: interrupted"), "\(outcome.errors)")
       #expect(ranks.count == 3 && areGone(ranks.values))
     }
 
@@ -63,7 +65,8 @@ extension CommandTests {
     @Test func anInterruptedBatchIsWrittenAsFarAsItCame() throws {
       let file = folder.write("{\"prompt_ids\":[0,5,6]}\n{\"prompt_ids\":[7]}\n{\"prompt_ids\":[5]}\n", as: "prompts")
       let running = try RunningProgram([
-        Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-file", file, "--max-new-tokens",
+        Program.path, "generate", "--model", try Golden("deepseek_v3").folder, "--prompt-file", file,
+        "--max-new-tokens",
         "100000", "--ignore-eos", "--json",
       ])
       // Loaded, and some tokens of each further on.

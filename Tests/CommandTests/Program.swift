@@ -107,7 +107,8 @@ final class RunningProgram {
     var children: [pid_t: [pid_t]] = [:]
     for name in (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? [] {
       guard let pid = pid_t(name), let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
-        let end = stat.lastIndex(of: ")"), let parent = stat[end...].split(separator: " ").dropFirst(2).first.flatMap({ pid_t($0) })
+        let end = stat.lastIndex(of: ")"),
+        let parent = stat[end...].split(separator: " ").dropFirst(2).first.flatMap({ pid_t($0) })
       else { continue }
       children[parent, default: []].append(pid)
     }

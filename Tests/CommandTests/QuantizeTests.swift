@@ -31,7 +31,8 @@ extension CommandTests {
     @Test(
       .timeLimit(.minutes(5)),
       arguments: [
-        "deepseek_v3", "deepseek_v3_noqlora", "deepseek_v3_fp8", "gpt_oss_mxfp4", "gpt_oss", "qwen2_moe", "qwen3_moe_bf16", "qwen3",
+        "deepseek_v3", "deepseek_v3_noqlora", "deepseek_v3_fp8", "gpt_oss_mxfp4", "gpt_oss", "qwen2_moe",
+        "qwen3_moe_bf16", "qwen3",
       ])
     func aQuantizedFolderGivesTheBitsOfQuantizingOnLoad(name: String) throws {
       let golden = try Golden(name)
@@ -50,7 +51,9 @@ extension CommandTests {
           #expect(held["total_bytes"]!.exactInt! < (try inspect(golden.folder))["total_bytes"]!.exactInt!)
         }
         #expect(try held["total_parameters"] == inspect(golden.folder)["total_parameters"])
-        #expect(FileManager.default.contentsEqual(atPath: path + "/tokenizer.json", andPath: golden.folder + "/tokenizer.json"))
+        #expect(
+          FileManager.default.contentsEqual(
+            atPath: path + "/tokenizer.json", andPath: golden.folder + "/tokenizer.json"))
       }
     }
 
@@ -72,7 +75,9 @@ extension CommandTests {
         let golden = try Golden(name)
         for precision in ["bf16", "q4"] {
           let alone = try logits(golden.folder, ["--weights", precision, "--threads", "1"])
-          #expect(try alone == logits(golden.folder, ["--weights", precision, "--threads", "2", "--max-batch-tokens", "3"], ranks: 3))
+          #expect(
+            try alone
+              == logits(golden.folder, ["--weights", precision, "--threads", "2", "--max-batch-tokens", "3"], ranks: 3))
           #expect(try alone == logits(golden.folder, ["--weights", precision, "--isa", "reference"]))
         }
       }
@@ -122,8 +127,14 @@ extension CommandTests {
     }
 
     static let damages: [(name: String, words: [String], apply: @Sendable (DamagedCheckpoint) throws -> Void)] = [
-      ("NaN among row scales", ["row_scales", "index 2"], { try $0.poke("lm_head.weight_row_scales", DamagedCheckpoint.nan, at: 8) }),
-      ("a negative row scale", ["row_scales", "index 0"], { try $0.poke("q_proj.weight_row_scales", [0, 0, 128, 191]) }),
+      (
+        "NaN among row scales", ["row_scales", "index 2"],
+        { try $0.poke("lm_head.weight_row_scales", DamagedCheckpoint.nan, at: 8) }
+      ),
+      (
+        "a negative row scale", ["row_scales", "index 0"],
+        { try $0.poke("q_proj.weight_row_scales", [0, 0, 128, 191]) }
+      ),
       ("an infinite row scale", ["row_scales", "inf"], { try $0.poke("q_proj.weight_row_scales", [0, 0, 128, 127]) }),
       ("the level -128", ["embed_tokens.weight", "-128"], { try $0.poke("embed_tokens.weight", [0x80], at: 100) }),
       ("another precision", ["I8"], { try $0.setQuantization(["weights": "q4"]) }),
@@ -131,26 +142,44 @@ extension CommandTests {
       ("a precision that is none", ["quantization_config.weights"], { try $0.setQuantization(["weights": .int(8)]) }),
       ("another block size", ["block_size", "32"], { try $0.setQuantization(["block_size": .int(32)]) }),
       ("no quantization_config", ["I8"], { try $0.set(["quantization_config": nil]) }),
-      ("row scales of another shape", ["row_scales", "shape"], {
-        try $0.editHeader($0.firstShard) {
-          $0.replacingOccurrences(of: "\"lm_head.weight_row_scales\":{\"dtype\":\"F32\",\"shape\":[512]", with: "\"lm_head.weight_row_scales\":{\"dtype\":\"F32\",\"shape\":[2,256]")
-        }
-      }),
-      ("no block scales", ["lm_head.weight_block_scales"], {
-        try $0.editHeader($0.firstShard) { $0.replacingOccurrences(of: "lm_head.weight_block_scales", with: "lm_head.weight_block_skales") }
-      }),
-      ("block scales of another type", ["block_scales", "I8"], {
-        try $0.editHeader($0.firstShard) {
-          $0.replacingOccurrences(of: "\"lm_head.weight_block_scales\":{\"dtype\":\"U8\"", with: "\"lm_head.weight_block_scales\":{\"dtype\":\"I8\"")
-        }
-      }),
-      ("a router in 8 bits", ["mlp.gate.weight"], {
-        try $0.editHeader($0.firstShard) {
-          $0.replacing(/"(model.layers.2.mlp.gate.weight)":\{"dtype":"BF16","shape":\[(\d+),(\d+)\]/) {
-            "\"\($0.1)\":{\"dtype\":\"I8\",\"shape\":[\($0.2),\(Int($0.3)! * 2)]"
+      (
+        "row scales of another shape", ["row_scales", "shape"],
+        {
+          try $0.editHeader($0.firstShard) {
+            $0.replacingOccurrences(
+              of: "\"lm_head.weight_row_scales\":{\"dtype\":\"F32\",\"shape\":[512]",
+              with: "\"lm_head.weight_row_scales\":{\"dtype\":\"F32\",\"shape\":[2,256]")
           }
         }
-      }),
+      ),
+      (
+        "no block scales", ["lm_head.weight_block_scales"],
+        {
+          try $0.editHeader($0.firstShard) {
+            $0.replacingOccurrences(of: "lm_head.weight_block_scales", with: "lm_head.weight_block_skales")
+          }
+        }
+      ),
+      (
+        "block scales of another type", ["block_scales", "I8"],
+        {
+          try $0.editHeader($0.firstShard) {
+            $0.replacingOccurrences(
+              of: "\"lm_head.weight_block_scales\":{\"dtype\":\"U8\"",
+              with: "\"lm_head.weight_block_scales\":{\"dtype\":\"I8\"")
+          }
+        }
+      ),
+      (
+        "a router in 8 bits", ["mlp.gate.weight"],
+        {
+          try $0.editHeader($0.firstShard) {
+            $0.replacing(/"(model.layers.2.mlp.gate.weight)":\{"dtype":"BF16","shape":\[(\d+),(\d+)\]/) {
+              "\"\($0.1)\":{\"dtype\":\"I8\",\"shape\":[\($0.2),\(Int($0.3)! * 2)]"
+            }
+          }
+        }
+      ),
     ]
 
     @Test(.timeLimit(.minutes(3))) func damagedQuantizedFoldersAreRefused() throws {
@@ -185,7 +214,8 @@ extension CommandTests {
     /// Limits that the choice of blocks, levels and scales must keep, on text the demonstration model has not seen.
     @Test(.timeLimit(.minutes(5))) func heldOutTextIsHardlyLessProbable() throws {
       let demo = Golden.fixtures.appending(path: "demo-model")
-      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))["heldout_documents"]!.array!
+      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))[
+        "heldout_documents"]!.array!
       let texts = try String(contentsOf: demo.appending(path: "heldout.jsonl"), encoding: .utf8).split(separator: "\n")
       #if DEBUG
         let longest = 60

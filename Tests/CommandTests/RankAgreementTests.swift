@@ -24,7 +24,9 @@ extension CommandTests {
 
     private func make(_ name: String, seed: Int) throws -> String {
       let path = folder.file(name)
-      let run = try Program.run(["bench", "make-checkpoint", "--shape", Golden("mixtral").folder + "/config.json", path, "--seed", "\(seed)"])
+      let run = try Program.run([
+        "bench", "make-checkpoint", "--shape", Golden("mixtral").folder + "/config.json", path, "--seed", "\(seed)",
+      ])
       #expect(run.status == 0, "\(run.errors)")
       return path
     }
@@ -50,13 +52,16 @@ extension CommandTests {
       try handle.close()
       let arguments = ["generate", "--model", path] + Self.generation
       let recorded = try Program.run(arguments, ranks: 2)
-      #expect(recorded.status == 1 && recorded.errors.contains(entry.name) && recorded.errors.contains("recorded"), "\(recorded.errors)")
+      #expect(
+        recorded.status == 1 && recorded.errors.contains(entry.name) && recorded.errors.contains("recorded"),
+        "\(recorded.errors)")
       let checked = try Program.run(["checksum", path])
       #expect(checked.status == 1 && checked.errors.contains(entry.name), "\(checked.errors)")
       try FileManager.default.removeItem(atPath: path + "/" + RecordedSums.fileName)
       let good = try make("good", seed: 0)
       try expectRefusal(
-        ["generate", "--model", good, "--check-weights"] + Self.generation, arguments + ["--check-weights"], [entry.name, "other bytes"])
+        ["generate", "--model", good, "--check-weights"] + Self.generation, arguments + ["--check-weights"],
+        [entry.name, "other bytes"])
       let unrecorded = try Program.run(["checksum", path])
       #expect(unrecorded.status == 1 && unrecorded.errors.contains("--record"), "\(unrecorded.errors)")
       let record = try Program.run(["checksum", path, "--record"])
@@ -65,9 +70,12 @@ extension CommandTests {
       #expect(again.status == 0 && again.errors.contains("have the sums recorded"), "\(again.errors)")
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [
-      ("--weights", "q8", "q4"), ("--combine-format", "f32", "bf16"), ("--kv-cache", "f32", "bf16"), ("--max-batch-tokens", "64", "512"),
-    ])
+    @Test(
+      .timeLimit(.minutes(2)),
+      arguments: [
+        ("--weights", "q8", "q4"), ("--combine-format", "f32", "bf16"), ("--kv-cache", "f32", "bf16"),
+        ("--max-batch-tokens", "64", "512"),
+      ])
     func anotherOptionIsRefused(name: String, first: String, second: String) throws {
       let arguments = ["generate", "--model", try Golden("mixtral").folder] + Self.generation
       try expectRefusal(arguments + [name, first], arguments + [name, second], [name, first, second])
@@ -76,9 +84,12 @@ extension CommandTests {
     @Test(.timeLimit(.minutes(2))) func anotherCommandIsRefused() throws {
       let model = try Golden("mixtral").folder
       try expectRefusal(
-        ["generate", "--model", model] + Self.generation, ["score", "--model", model, "--token-ids", "1,2"], ["score", "generate"])
+        ["generate", "--model", model] + Self.generation, ["score", "--model", model, "--token-ids", "1,2"],
+        ["score", "generate"])
       let arguments = ["generate", "--model", model] + Self.generation
-      try expectRefusal(arguments, arguments + ["--record-routing", folder.file("routing.safetensors")], ["--record-routing", "on", "off"])
+      try expectRefusal(
+        arguments, arguments + ["--record-routing", folder.file("routing.safetensors")],
+        ["--record-routing", "on", "off"])
     }
   }
 }

@@ -12,7 +12,8 @@ extension CommandTests {
 
     private func completion(_ prompt: String, _ count: Int, seed: Int? = nil, stream: Bool = false) -> JSONValue {
       var body = JSONObject([
-        ("model", "demo-model"), ("prompt", .string(prompt)), ("max_tokens", .int(count)), ("temperature", seed == nil ? .int(0) : .double(0.8)),
+        ("model", "demo-model"), ("prompt", .string(prompt)), ("max_tokens", .int(count)),
+        ("temperature", seed == nil ? .int(0) : .double(0.8)),
         ("ignore_eos", .bool(true)), ("stream", .bool(stream)),
       ])
       // `generate` follows no recommendation of the model's.
@@ -20,7 +21,9 @@ extension CommandTests {
       return .object(body)
     }
 
-    private let prompts = ["In the beginning", "Enter the ghost of", "And the king said unto", "O that this too", "Blessed are", "Now is"]
+    private let prompts = [
+      "In the beginning", "Enter the ghost of", "And the king said unto", "O that this too", "Blessed are", "Now is",
+    ]
 
     /// What `generate` makes of the same prompt.
     private func alone(_ prompt: String, _ count: Int, seed: Int? = nil) throws -> String {
@@ -35,7 +38,8 @@ extension CommandTests {
       DispatchQueue.concurrentPerform(iterations: bodies.count) { i in
         let result = Result {
           let connection = try Connection(port: port, timeout: 120)
-          try connection.sendRequest("POST", "/v1/completions", headers: ["Connection: close"], body: Array(bodies[i].text().utf8))
+          try connection.sendRequest(
+            "POST", "/v1/completions", headers: ["Connection: close"], body: Array(bodies[i].text().utf8))
           let reply = try connection.readReply()
           guard reply.status == 200 else { throw Connection.Failure(description: "\(reply.status): \(reply.text)") }
           return reply.choices.map { $0["text"]?.string ?? "" }.joined()
@@ -62,7 +66,9 @@ extension CommandTests {
       #expect(cluster["facts"]?["rank_count"]?.exactInt == ranks ?? 1)
       #expect(try server.get("/").text.contains("<html"))
       let metrics = try server.get("/metrics").text
-      #expect(metrics.contains("martinet_") && metrics.split(separator: "\n").allSatisfy { $0.hasPrefix("#") || $0.contains(" ") })
+      #expect(
+        metrics.contains("martinet_")
+          && metrics.split(separator: "\n").allSatisfy { $0.hasPrefix("#") || $0.contains(" ") })
       if ranks == nil {
         #expect(server.drain() == 0, "\(server.program.errorsSoFar)")
       } else {
@@ -73,19 +79,26 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(2))) func aSchemaHoldsOnSeveralRanks() throws {
       let server = try RunningServer([], ranks: 2)
-      let schema = try JSONValue(parsing: """
-        {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12}, "kind": {"enum": ["king", "ghost"]},
-         "age": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["name", "kind", "age"], "additionalProperties": false}
-        """)
+      let schema = try JSONValue(
+        parsing: """
+          {"type": "object", "properties": {"name": {"type": "string", "maxLength": 12}, "kind": {"enum": ["king", "ghost"]},
+           "age": {"type": "integer", "minimum": 1, "maximum": 99}}, "required": ["name", "kind", "age"], "additionalProperties": false}
+          """)
       for seed in 0..<4 {
-        let reply = try server.post("/v1/chat/completions", [
-          "model": "demo-model", "messages": [["role": "user", "content": "Who is there?"]], "seed": .int(seed), "max_tokens": 200,
-          "temperature": 1, "response_format": ["type": "json_schema", "json_schema": ["name": "person", "schema": schema]],
-        ])
+        let reply = try server.post(
+          "/v1/chat/completions",
+          [
+            "model": "demo-model", "messages": [["role": "user", "content": "Who is there?"]], "seed": .int(seed),
+            "max_tokens": 200,
+            "temperature": 1,
+            "response_format": ["type": "json_schema", "json_schema": ["name": "person", "schema": schema]],
+          ])
         let content = try #require(reply.json["choices"]?.array?.first?["message"]?["content"]?.string, "\(reply.text)")
         let person = try JSONValue(parsing: content)
         #expect(Set(person.object?.keys ?? []) == ["name", "kind", "age"], "\(content)")
-        #expect(["king", "ghost"].contains(person["kind"]?.string) && (1...99).contains(person["age"]?.exactInt ?? 0), "\(content)")
+        #expect(
+          ["king", "ghost"].contains(person["kind"]?.string) && (1...99).contains(person["age"]?.exactInt ?? 0),
+          "\(content)")
         #expect(reply.json["choices"]?.array?.first?["finish_reason"]?.string == "stop")
       }
     }
@@ -132,33 +145,46 @@ extension CommandTests {
       #expect(second.errors.components(separatedBy: "\(server.port)").count == 2, "\(second.errors)")
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [
-      ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/dev/null/x"], ["--max-queue", "-1"], ["--", "-n", "2"],
-      ["--default-temperature", "3"], ["--default-top-k", "-1"], ["--generation-config", "/dev/null/x"],
-      ["--model", "/dev/null/x"], ["--supervise", "--model", "/dev/null/x"],
-    ])
+    @Test(
+      .timeLimit(.minutes(1)),
+      arguments: [
+        ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/dev/null/x"], ["--max-queue", "-1"],
+        ["--", "-n", "2"],
+        ["--default-temperature", "3"], ["--default-top-k", "-1"], ["--generation-config", "/dev/null/x"],
+        ["--model", "/dev/null/x"], ["--supervise", "--model", "/dev/null/x"],
+      ])
     func badOptionsAreErrors(options: [String]) throws {
       let run = try Program.run(["serve"] + options)
       #expect(run.status != 0 && !run.isCrash && !run.errors.isEmpty)
     }
 
-    @Test(.timeLimit(.minutes(2)), arguments: [
-      ([], "temperature 0.8, top-p 0.95 (from generation_config.json)", 0.8, 0.95, 0),
-      (["--default-top-k", "5"], "temperature 0.8, top-p 0.95, top-k 5 (from generation_config.json and the command line)", 0.8, 0.95, 5),
-      (["--generation-config", "none"], "temperature 1.0 (the API's defaults)", 1, 1, 0),
-      (["--default-temperature", "0"], "the most probable token", 0, 0.95, 0),
-    ] as [([String], String, Double, Double, Int)])
-    func whatHoldsWhereARequestDoesNotSayIsTold(options: [String], line: String, temperature: Double, topP: Double, topK: Int) throws {
+    @Test(
+      .timeLimit(.minutes(2)),
+      arguments: [
+        ([], "temperature 0.8, top-p 0.95 (from generation_config.json)", 0.8, 0.95, 0),
+        (
+          ["--default-top-k", "5"],
+          "temperature 0.8, top-p 0.95, top-k 5 (from generation_config.json and the command line)", 0.8, 0.95, 5
+        ),
+        (["--generation-config", "none"], "temperature 1.0 (the API's defaults)", 1, 1, 0),
+        (["--default-temperature", "0"], "the most probable token", 0, 0.95, 0),
+      ] as [([String], String, Double, Double, Int)])
+    func whatHoldsWhereARequestDoesNotSayIsTold(
+      options: [String], line: String, temperature: Double, topP: Double, topK: Int
+    ) throws {
       let server = try RunningServer(options)
       #expect(server.program.errorsSoFar.contains("where a request does not say: " + line))
       let told = try server.get("/v1/models").json["data"]?.array?.first?["default_sampling"]
-      #expect(told?["temperature"]?.double == temperature && told?["top_p"]?.double == topP && told?["top_k"]?.exactInt == topK)
+      #expect(
+        told?["temperature"]?.double == temperature && told?["top_p"]?.double == topP
+          && told?["top_k"]?.exactInt == topK)
       #expect(server.drain() == 0)
     }
 
     @Test func generateFollowsARecommendationWhereItIsAskedTo() throws {
       func text(_ options: [String]) throws -> String {
-        let run = try Program.run(["generate", "--prompt", "In the beginning", "--max-new-tokens", "12", "--seed", "3"] + options)
+        let run = try Program.run(
+          ["generate", "--prompt", "In the beginning", "--max-new-tokens", "12", "--seed", "3"] + options)
         #expect(run.status == 0, "\(run.errors)")
         return run.output
       }

@@ -16,30 +16,40 @@ extension CommandTests {
     }
 
     private func values(_ outcome: Program.Outcome) -> [String: String] {
-      Dictionary(outcome.lines.compactMap { line in
-        let parts = line.components(separatedBy: " = ")
-        return parts.count == 2 ? (parts[0], parts[1]) : nil
-      }) { first, _ in first }
+      Dictionary(
+        outcome.lines.compactMap { line in
+          let parts = line.components(separatedBy: " = ")
+          return parts.count == 2 ? (parts[0], parts[1]) : nil
+        }
+      ) { first, _ in first }
     }
 
     @Test(.timeLimit(.minutes(1))) func theCommandLineGoesBeforeTheEnvironmentAndThatBeforeTheFile() throws {
-      let file = config(#"""
+      let file = config(
+        #"""
         {"port": 8001, "host": "0.0.0.0", "max-queue": 9, "allowed-host": ["a.example", "b.example"], "supervise": true,
          "log-requests": false, "weights": null, "launcher": ["-n", "2"], "allow-origin": "https://a.example"}
         """#)
       let printed = try run(
-        ["--print-config", "--config", file, "--port=8003", "--served-model-name", "one", "--served-model-name", "two"],
-        ["MARTINET_PORT=8002", "MARTINET_HOST=::1", "MARTINET_NO_PREFIX_CACHE=yes", "MARTINET_API_KEY=secret1 secret2", "MARTINET_SUPERVISE="])
+        [
+          "--print-config", "--config", file, "--port=8003", "--served-model-name", "one", "--served-model-name", "two",
+        ],
+        [
+          "MARTINET_PORT=8002", "MARTINET_HOST=::1", "MARTINET_NO_PREFIX_CACHE=yes", "MARTINET_API_KEY=secret1 secret2",
+          "MARTINET_SUPERVISE=",
+        ])
       #expect(printed.status == 0, "\(printed.errors)")
       let values = values(printed)
       #expect(values["port"] == "8003  # command line" && values["host"] == "::1  # environment, MARTINET_HOST")
-      #expect(values["max-queue"] == "9  # file \(file)" && values["allowed-host"] == "a.example, b.example  # file \(file)")
+      #expect(
+        values["max-queue"] == "9  # file \(file)" && values["allowed-host"] == "a.example, b.example  # file \(file)")
       #expect(values["allowed-origin"] == "https://a.example  # file \(file)")
       #expect(values["no-prefix-cache"] == "true  # environment, MARTINET_NO_PREFIX_CACHE")
       #expect(values["supervise"] == "true  # file \(file)" && values["log-requests"] == "false  # file \(file)")
       #expect(values["launcher"] == "-n 2  # file \(file)" && values["served-model-name"] == "one, two  # command line")
       #expect(values["weights"] == "auto  # default" && values["max-sequences"] == "256  # default")
-      #expect(printed.output.contains("2 API keys  # environment, MARTINET_API_KEY") && !printed.output.contains("secret"))
+      #expect(
+        printed.output.contains("2 API keys  # environment, MARTINET_API_KEY") && !printed.output.contains("secret"))
     }
 
     @Test(.timeLimit(.minutes(1))) func aFileNamedByTheEnvironmentCounts() throws {
@@ -47,12 +57,17 @@ extension CommandTests {
       #expect(values(try run(["--print-config"], ["MARTINET_CONFIG=\(file)"]))["drain-seconds"] == "7  # file \(file)")
     }
 
-    @Test(.timeLimit(.minutes(1)), arguments: [
-      (#"{"prot": 1}"#, #"there is no option "prot"; did you mean "port"?"#), (#"{"config": "x"}"#, "there is no option"),
-      (#"{"port": [1]}"#, #""port" is an array"#), (#"{"supervise": "yes"}"#, "true or false"), ("[]", "no configuration"),
-      (#"{"port": 1"#, "serve.json"), (#"{"port": "x"}"#, "--port comes from: file"), (#"{"max-queue": -1}"#, "--max-queue comes from: file"),
-      (#"{"engine-link": true}"#, "there is no option"),
-    ])
+    @Test(
+      .timeLimit(.minutes(1)),
+      arguments: [
+        (#"{"prot": 1}"#, #"there is no option "prot"; did you mean "port"?"#),
+        (#"{"config": "x"}"#, "there is no option"),
+        (#"{"port": [1]}"#, #""port" is an array"#), (#"{"supervise": "yes"}"#, "true or false"),
+        ("[]", "no configuration"),
+        (#"{"port": 1"#, "serve.json"), (#"{"port": "x"}"#, "--port comes from: file"),
+        (#"{"max-queue": -1}"#, "--max-queue comes from: file"),
+        (#"{"engine-link": true}"#, "there is no option"),
+      ])
     func whatIsWrongInAFileIsNamed(text: String, words: String) throws {
       let outcome = try run(["--print-config", "--config", config(text)])
       #expect(outcome.status == 1 && outcome.errors.contains(words), "\(outcome.errors)")

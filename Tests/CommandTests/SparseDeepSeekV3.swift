@@ -26,14 +26,16 @@ struct SparseDeepSeekV3 {
       index += group.map { "\"\($0.name)\":\"\(shard)\"" }
       try write(group, as: shard, in: folder)
     }
-    folder.write("{\"metadata\":{},\"weight_map\":{\(index.joined(separator: ","))}}", as: "model.safetensors.index.json")
+    folder.write(
+      "{\"metadata\":{},\"weight_map\":{\(index.joined(separator: ","))}}", as: "model.safetensors.index.json")
   }
 
   private func write(_ tensors: [Tensor], as name: String, in folder: TemporaryFolder) throws {
     var end = 0
     let members = tensors.map { tensor in
       defer { end += tensor.byteCount }
-      return "\"\(tensor.name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
+      return
+        "\"\(tensor.name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),\"data_offsets\":[\(end),\(end + tensor.byteCount)]}"
     }
     let header = Array("{\(members.joined(separator: ","))}".utf8)
     let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }

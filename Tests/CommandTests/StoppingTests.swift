@@ -12,7 +12,8 @@ extension CommandTests {
 
     private func body(_ count: Int) -> JSONValue {
       [
-        "model": "demo-model", "prompt": "In the beginning", "max_tokens": .int(count), "ignore_eos": true, "temperature": 0,
+        "model": "demo-model", "prompt": "In the beginning", "max_tokens": .int(count), "ignore_eos": true,
+        "temperature": 0,
         "stream": true,
       ]
     }
@@ -20,7 +21,8 @@ extension CommandTests {
     /// A stream under way: its first token has come.
     private func begin(_ server: RunningServer, tokens: Int) throws -> Connection {
       let stream = try Connection(port: server.port, timeout: 120)
-      try stream.sendRequest("POST", "/v1/completions", headers: ["Connection: close"], body: Array(body(tokens).text().utf8))
+      try stream.sendRequest(
+        "POST", "/v1/completions", headers: ["Connection: close"], body: Array(body(tokens).text().utf8))
       _ = try stream.read(until: "data: ")
       return stream
     }
@@ -67,7 +69,9 @@ extension CommandTests {
       let file = folder.write("\(other.process.processIdentifier)\n", as: "stale")
       let run = try Program.run(["stop", "--pid-file", file])
       #expect(run.status == 0 && run.errors.contains("has ended") && other.process.isRunning, "\(run.errors)")
-      for options in [[], ["--pid", "0"], ["--pid", "1", "--pid-file", file], ["--pid-file", folder.write("x", as: "nonsense")]] {
+      for options in [
+        [], ["--pid", "0"], ["--pid", "1", "--pid-file", file], ["--pid-file", folder.write("x", as: "nonsense")],
+      ] {
         #expect(try Program.run(["stop"] + options).status != 0, "\(options)")
       }
     }
@@ -80,7 +84,9 @@ extension CommandTests {
       defer { kill(rank, SIGCONT) }
       #expect(try eventually(20) { try server.get("/ready").status == 503 })
       let health = try server.get("/health")
-      #expect(health.status == 200 && health.json["state"] == "stalled" && health.json["stall"]?["waiting_for"] == [1], "\(health.text)")
+      #expect(
+        health.status == 200 && health.json["state"] == "stalled" && health.json["stall"]?["waiting_for"] == [1],
+        "\(health.text)")
       #expect(try !server.get("/metrics").text.contains("martinet_stall_seconds 0"))
       kill(rank, SIGCONT)
       #expect(server.waitUntilReady(seconds: 20))
@@ -112,7 +118,9 @@ extension CommandTests {
         [Program.path, "serve", "--port", "0", "--supervise", "--start-limit", "3", "--max-restarts", "1", "--"]
           + Program.mpirun(ranks: 2) + [script])
       #expect(eventually(40) { program.errorsSoFar.contains("giving up") }, "\(program.errorsSoFar)")
-      #expect(program.errorsSoFar.contains("the job ended: the job did not start: rank 1 of 2 has not come up"), "\(program.errorsSoFar)")
+      #expect(
+        program.errorsSoFar.contains("the job ended: the job did not start: rank 1 of 2 has not come up"),
+        "\(program.errorsSoFar)")
       kill(program.process.processIdentifier, SIGTERM)
       #expect(program.ends(within: 20))
     }

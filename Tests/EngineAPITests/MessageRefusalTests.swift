@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Testing
 
 @Suite struct MessageRefusalTests {

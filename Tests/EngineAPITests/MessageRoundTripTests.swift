@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Testing
 
 /// Everything with a JSON form, so that one test can treat all alike.
@@ -44,8 +44,10 @@ private struct Message: Sendable, CustomTestStringConvertible {
     let events: [TokenEvent] = [
       .started(id, cachedTokens: 0), .token(id, DrawnToken(1), finish: nil),
       .token(id, DrawnToken(Int32.max, logprob: -.infinity, top: top), finish: .stop),
-      .token(id, DrawnToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length), .failed(id, message: "line\n\u{0}\u{2028}é"),
-      .prompt(id, [], finish: .length), .prompt(id, [DrawnToken(3, logprob: -1.5, top: top), DrawnToken(0, logprob: -.infinity)], finish: nil),
+      .token(id, DrawnToken(0, logprob: -Float.leastNonzeroMagnitude), finish: .length),
+      .failed(id, message: "line\n\u{0}\u{2028}é"),
+      .prompt(id, [], finish: .length),
+      .prompt(id, [DrawnToken(3, logprob: -1.5, top: top), DrawnToken(0, logprob: -.infinity)], finish: nil),
       .embedding(id, []), .embedding(id, [0.1, -1e-20, .leastNonzeroMagnitude, 3]),
     ]
     let states: [EngineState] = [

@@ -8,7 +8,9 @@ import Testing
 struct CombineTreeTests {
   /// Values whose sum depends on the order of additions.
   private func values(_ count: Int, using generator: inout SeededGenerator) -> [[Float]] {
-    (0..<count).map { _ in (0..<3).map { _ in generator.float() * Float(1 << Int.random(in: 0...20, using: &generator)) } }
+    (0..<count).map { _ in
+      (0..<3).map { _ in generator.float() * Float(1 << Int.random(in: 0...20, using: &generator)) }
+    }
   }
 
   private func visit(_ ids: [Int32], _ values: [[Float]]) -> [Float] {
@@ -99,7 +101,8 @@ struct CombineTreeTests {
         ] {
           let ids = generator.ids(Int.random(in: 1...min(experts, 24), using: &generator), below: experts)
           let values = values(ids.count, using: &generator)
-          #expect(bits(twoStageSum(ids, values, placement)) == bits(visit(ids, values)), "\(ids) of \(experts) on \(ranks)")
+          #expect(
+            bits(twoStageSum(ids, values, placement)) == bits(visit(ids, values)), "\(ids) of \(experts) on \(ranks)")
         }
       }
     }

@@ -15,11 +15,18 @@ struct DispatchMessageTests {
   private let visits: [[Int32]] = [[4, 5], [7], [4, 6, 7]]
 
   private func message(_ visits: [[Int32]]) -> [UInt8] {
-    let (tokens, counts) = (AlignedBuffer(visits.indices.map { Int32($0) }), AlignedBuffer(visits.map { Int32($0.count) }))
-    let (experts, weights) = (AlignedBuffer(visits.flatMap(\.self)), AlignedBuffer(visits.joined().map { Float($0) / 8 }))
-    func part<Element>(_ buffer: AlignedBuffer<Element>, _ count: Int) -> UnsafeBufferPointer<Element> { .init(start: buffer.pointer, count: count) }
+    let (tokens, counts) = (
+      AlignedBuffer(visits.indices.map { Int32($0) }), AlignedBuffer(visits.map { Int32($0.count) })
+    )
+    let (experts, weights) = (
+      AlignedBuffer(visits.flatMap(\.self)), AlignedBuffer(visits.joined().map { Float($0) / 8 })
+    )
+    func part<Element>(_ buffer: AlignedBuffer<Element>, _ count: Int) -> UnsafeBufferPointer<Element> {
+      .init(start: buffer.pointer, count: count)
+    }
     let destination = DispatchPlan.Destination(
-      tokens: part(tokens, visits.count), visitCounts: part(counts, visits.count), experts: part(experts, visits.joined().count),
+      tokens: part(tokens, visits.count), visitCounts: part(counts, visits.count),
+      experts: part(experts, visits.joined().count),
       weights: part(weights, visits.joined().count), returnCount: 0)
     let size = Self.wire.dispatchByteCount(tokens: visits.count, visits: destination.experts.count)
     defer { withExtendedLifetime((tokens, counts, experts, weights)) {} }
@@ -46,7 +53,9 @@ struct DispatchMessageTests {
         reading: base, byteCount: bytes.count, from: Rank(0), to: Rank(1), layer: 5, tokenLimit: tokenLimit,
         wire: Self.wire, placement: placement)
       var sum: Float = 0
-      for i in 0..<(message.tokenCount * Self.hiddenSize) { sum += message.row(0).assumingMemoryBound(to: Float.self)[i] }
+      for i in 0..<(message.tokenCount * Self.hiddenSize) {
+        sum += message.row(0).assumingMemoryBound(to: Float.self)[i]
+      }
       for i in 0..<message.visitCount { sum += message.weights[i] }
       return (
         Array(UnsafeBufferPointer(start: message.visitCounts, count: message.tokenCount)),
@@ -79,9 +88,11 @@ struct DispatchMessageTests {
     #expect(try read(message(visits), tokenLimit: 0) == nil)
   }
 
-  @Test(arguments: [
-    [[5, 4]], [[4, 4]], [[3]], [[0, 4]], [[4, 8]], [[-1, 4]], [[Int32.max]], [[Int32.min]], [[]], [[4], []], [[], [4]],
-  ] as [[[Int32]]])
+  @Test(
+    arguments: [
+      [[5, 4]], [[4, 4]], [[3]], [[0, 4]], [[4, 8]], [[-1, 4]], [[Int32.max]], [[Int32.min]], [[]], [[4], []],
+      [[], [4]],
+    ] as [[[Int32]]])
   func expertsOutOfOrderOrNotOwnedAreRefused(visits: [[Int32]]) throws { #expect(try read(message(visits)) == nil) }
 
   @Test func everyWordMayBeAnythingWithoutBreakingWhatIsAccepted() throws {

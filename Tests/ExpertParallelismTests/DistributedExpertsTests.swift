@@ -70,7 +70,9 @@ struct DistributedExpertsTests {
   }
 
   /// Weights that are read twice are counted twice: how the test above knows that it tests something.
-  @Test(arguments: [(2, 2), (40, 4)]) func expertsAreRunTwiceWhereOwnTokensAreManyOnly(tokens: Int, distinct: Int32) throws {
+  @Test(arguments: [(2, 2), (40, 4)]) func expertsAreRunTwiceWhereOwnTokensAreManyOnly(tokens: Int, distinct: Int32)
+    throws
+  {
     let model = try TinyMixture(expertCount: 4, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 4, rankCount: 2)
     let counts = try LocalFabric.run(size: 2, eagerByteLimit: 0) { communicator in
@@ -92,8 +94,12 @@ struct DistributedExpertsTests {
     var generator = SeededGenerator(78)
     let scenario = ExpertScenario(model: model, threads: 1, steps: steps(mixture, ranks: 3, using: &generator))
     let placement = ExpertPlacement(expertCount: 10, rankCount: 3)
-    func values(_ outputs: ExpertScenario.Outputs) -> [Float] { outputs.joined().joined().joined().map { Float(bitPattern: $0) } }
-    let (exact, rounded) = (values(try scenario.runLocally()), values(try scenario.run(.rounded, placement: placement, eagerByteLimit: 512)))
+    func values(_ outputs: ExpertScenario.Outputs) -> [Float] {
+      outputs.joined().joined().joined().map { Float(bitPattern: $0) }
+    }
+    let (exact, rounded) = (
+      values(try scenario.runLocally()), values(try scenario.run(.rounded, placement: placement, eagerByteLimit: 512))
+    )
     // The sums that travel may be greater than their total: measured against the greatest number there is.
     let greatest = exact.map(abs).max() ?? 0
     #expect(zip(exact, rounded).allSatisfy { abs($0 - $1) <= 3 * greatest / 256 })
@@ -104,14 +110,17 @@ struct DistributedExpertsTests {
   /// at all, and enough for the workers to share the copying.
   private func steps(_ mixture: Mixture, ranks: Int, using generator: inout SeededGenerator) -> [[RankTokens]] {
     func step(_ counts: [Int], experts: [Int32]? = nil) -> [RankTokens] {
-      counts.map { RankTokens($0, expertCount: mixture.experts, topK: mixture.topK, experts: experts, using: &generator) }
+      counts.map {
+        RankTokens($0, expertCount: mixture.experts, topK: mixture.topK, experts: experts, using: &generator)
+      }
     }
     var alone = [Int](repeating: 0, count: ranks)
     alone[ranks - 1] = 19
     let same = generator.ids(mixture.topK, below: mixture.experts)
     let mixed = (0..<ranks).map { _ in Int.random(in: 0...3, using: &generator) }
     return [
-      step(mixed), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), experts: same), step(mixed.reversed()),
+      step(mixed), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), experts: same),
+      step(mixed.reversed()),
     ]
   }
 

@@ -19,7 +19,9 @@ struct ExpertPlacementTests {
       Array(repeating: Rank(rank), count: experts * (rank + 1) / ranks - experts * rank / ranks)
     }
     #expect(placement.nodeCount <= ExpertPlacement(owners: runs, rankCount: ranks).nodeCount)
-    if ranks & (ranks - 1) == 0 { #expect(placement.owners == runs, "runs of consecutive ids where they are subtrees anyway") }
+    if ranks & (ranks - 1) == 0 {
+      #expect(placement.owners == runs, "runs of consecutive ids where they are subtrees anyway")
+    }
   }
 
   /// 32 experts on three ranks: 10, 11 and 11 are 8 + 2, 8 + 2 + 1 and 8 + 2 + 1.

@@ -15,7 +15,9 @@ struct RankTokens: Sendable {
   var count: Int { inputs.count / TinyMixture.hiddenSize }
 
   /// `count` random tokens; `experts`, when given, are chosen by all of them.
-  init(_ count: Int, expertCount: Int, topK: Int, experts chosen: [Int32]? = nil, using generator: inout SeededGenerator) {
+  init(
+    _ count: Int, expertCount: Int, topK: Int, experts chosen: [Int32]? = nil, using generator: inout SeededGenerator
+  ) {
     for _ in 0..<count {
       for _ in 0..<TinyMixture.hiddenSize { inputs.append(generator.float()) }
       experts += chosen ?? generator.ids(topK, below: expertCount)
@@ -71,7 +73,9 @@ struct ExpertScenario: Sendable {
   func run(_ implementation: Implementation, placement: ExpertPlacement, eagerByteLimit: Int) throws -> Outputs {
     let byRank = try LocalFabric.run(size: placement.rankCount, eagerByteLimit: eagerByteLimit) { local in
       var communicator: any Communicator = local
-      if case .relayed(let ranksPerHost, _) = implementation { communicator = HostedCommunicator(local, ranksPerHost: ranksPerHost) }
+      if case .relayed(let ranksPerHost, _) = implementation {
+        communicator = HostedCommunicator(local, ranksPerHost: ranksPerHost)
+      }
       let rank = communicator.rank
       let compute = try makeCompute()
       let bank = ExpertBank(
@@ -144,7 +148,8 @@ func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTeleme
 
 /// One rank's distributed layer over one worker; `room` are tokens that there is shared memory for.
 func layer(
-  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil, room: Int? = nil
+  _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil,
+  room: Int? = nil
 ) throws -> (DistributedExperts, Compute) {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
@@ -168,7 +173,8 @@ func run(_ experts: any ExpertLayer, _ tokens: RankTokens, topK: Int) throws {
   try output.withUnsafeMutableBufferPointer { output in
     try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
       try experts.run(
-        layer: 0, rows: tokens.count, input: Rows(input.baseAddress!, stride: TinyMixture.hiddenSize), decisions: tokens.decisions(topK: topK),
+        layer: 0, rows: tokens.count, input: Rows(input.baseAddress!, stride: TinyMixture.hiddenSize),
+        decisions: tokens.decisions(topK: topK),
         output: output.baseAddress!
       ) {}
     }

@@ -23,19 +23,22 @@ struct HostRelayTests {
       let scenario = ExpertScenario(
         model: model, threads: 2,
         steps: [
-          step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed()),
+          step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)),
+          step(alone.reversed()),
           step([Int](repeating: 40, count: ranks)), step([Int](repeating: 1, count: ranks)),
         ])
       let expected = try scenario.runLocally()
       let random = (0..<experts).map { _ in Rank(Int.random(in: 0..<ranks, using: &generator)) }
       for placement in [
-        ExpertPlacement(expertCount: experts, rankCount: ranks), ExpertPlacement(owners: (0..<experts).map { Rank($0 % ranks) }, rankCount: ranks),
+        ExpertPlacement(expertCount: experts, rankCount: ranks),
+        ExpertPlacement(owners: (0..<experts).map { Rank($0 % ranks) }, rankCount: ranks),
         ExpertPlacement(owners: random, rankCount: ranks),
       ] {
         let implementation = ExpertScenario.Implementation.relayed(ranksPerHost: ranksPerHost, room: room)
         for eagerByteLimit in [0, 1 << 20] {
           let found = try scenario.run(implementation, placement: placement, eagerByteLimit: eagerByteLimit)
-          #expect(found == expected, "\(topK) of \(experts) experts, owners \(placement.owners), eager to \(eagerByteLimit)")
+          #expect(
+            found == expected, "\(topK) of \(experts) experts, owners \(placement.owners), eager to \(eagerByteLimit)")
         }
       }
     }
@@ -47,7 +50,8 @@ struct HostRelayTests {
     let tokens = (0..<4).map { RankTokens(5 * $0, expertCount: 10, topK: 3, using: &generator) }
     let scenario = ExpertScenario(model: model, threads: 1, steps: [tokens])
     let found = try scenario.run(
-      .relayed(ranksPerHost: 2, room: 64), placement: ExpertPlacement(expertCount: 10, rankCount: 4), eagerByteLimit: 512)
+      .relayed(ranksPerHost: 2, room: 64), placement: ExpertPlacement(expertCount: 10, rankCount: 4),
+      eagerByteLimit: 512)
     #expect(found == (try scenario.runLocally()))
   }
 
@@ -62,7 +66,8 @@ struct HostRelayTests {
       let (experts, _) = try layer(model, placement, hosted, counting: counted, room: 64)
       var generator = SeededGenerator(3)
       // Of ranks 2, 2, 3 and 3.
-      let tokens = RankTokens(communicator.isRoot ? 3 : 0, expertCount: 16, topK: 4, experts: [8, 11, 12, 15], using: &generator)
+      let tokens = RankTokens(
+        communicator.isRoot ? 3 : 0, expertCount: 16, topK: 4, experts: [8, 11, 12, 15], using: &generator)
       try experts.beginStep(rowsByRank: [3, 0, 0, 0])
       try run(experts, tokens, topK: 4)
       let far = (communicator.isRoot ? [2, 3] : [0, 1]).reduce(into: Traffic()) { $0 += counted.traffic.byRank[$1] }
@@ -76,7 +81,8 @@ struct HostRelayTests {
       case 1: #expect(communicator.bytesSent == 0)
       case 2:
         // The gateway of rank 0 returns one row for each token.
-        #expect(far.combineRows == 3 && far.combineTokens == 3 && far.messages == 1 && communicator.bytesSent == 64 + 3 * row)
+        #expect(
+          far.combineRows == 3 && far.combineTokens == 3 && far.messages == 1 && communicator.bytesSent == 64 + 3 * row)
         #expect(near == Traffic())
       default:
         #expect(far == Traffic() && communicator.bytesSent == 0)
@@ -98,7 +104,9 @@ struct HostRelayTests {
         } else {
           // Rank 3's gateway on the first host is rank 0: expert 4 is not of that host.
           let words: [Int32] = [1, 1, 0, 0, 1, 4, 0] + [Int32](repeating: 0, count: 9 + TinyMixture.hiddenSize)
-          try words.withUnsafeBytes { _ = try communicator.wait(try communicator.startSend($0, to: Rank(0), tag: MessageTag(1))) }
+          try words.withUnsafeBytes {
+            _ = try communicator.wait(try communicator.startSend($0, to: Rank(0), tag: MessageTag(1)))
+          }
         }
       }
     } throws: { error in
@@ -107,7 +115,9 @@ struct HostRelayTests {
     }
   }
 
-  @Test(arguments: [([0, 0, 2, 2], true), ([0, 0, 0], false), ([0, 1, 2], false), ([0, 0, 2], true), ([0, 1, 0, 1, 4], true)])
+  @Test(arguments: [
+    ([0, 0, 2, 2], true), ([0, 0, 0], false), ([0, 1, 2], false), ([0, 0, 2], true), ([0, 1, 0, 1, 4], true),
+  ])
   func gatewaysAreOfTheRightHostAndSpread(hostOfRank: [Int], saves: Bool) {
     let gateways = Gateways(hostOfRank: hostOfRank)
     #expect(gateways.save == saves)

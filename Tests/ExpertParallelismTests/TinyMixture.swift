@@ -30,7 +30,8 @@ struct TinyMixture: Sendable {
     let pool = try WorkerPool(workerCount: threads)
     let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: threads) { _, _ in true }
     (weights, arenas) = try WeightLoader.load(
-      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, sums: ReadSums(checkpoint), progress: { _ in })
+      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, sums: ReadSums(checkpoint),
+      progress: { _ in })
   }
 
   func wire(sums: WireFormat.Sums = .float32) -> WireFormat {
@@ -56,7 +57,8 @@ struct TinyMixture: Sendable {
       """
     folder.write(config, as: "config.json")
     var shapes: [(String, [Int])] = [
-      ("model.embed_tokens.weight", [4, hiddenSize]), ("lm_head.weight", [4, hiddenSize]), ("model.norm.weight", [hiddenSize]),
+      ("model.embed_tokens.weight", [4, hiddenSize]), ("lm_head.weight", [4, hiddenSize]),
+      ("model.norm.weight", [hiddenSize]),
     ]
     for layer in 0..<layerCount {
       let prefix = "model.layers.\(layer)."

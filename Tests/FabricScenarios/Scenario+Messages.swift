@@ -114,27 +114,42 @@ extension Scenario {
       let byte = buffers.make(count: 1)
       let size = communicator.size
       for peer in [-1, size, size + 5, Int.max] {
-        try expectError("peer \(peer)", {
-          _ = try communicator.startSend(byte.readOnly, to: Rank(peer), tag: MessageTag(0))
-        }) { $0 == .noSuchRank(peer, size: size) }
-        try expectError("peer \(peer)", {
-          _ = try communicator.startReceive(into: byte.bytes, from: Rank(peer), tag: MessageTag(0))
-        }) { $0 == .noSuchRank(peer, size: size) }
-        try expectError("root \(peer)", {
-          var bytes: [UInt8] = []
-          try communicator.broadcast(&bytes, from: Rank(peer))
-        }) { $0 == .noSuchRank(peer, size: size) }
+        try expectError(
+          "peer \(peer)",
+          {
+            _ = try communicator.startSend(byte.readOnly, to: Rank(peer), tag: MessageTag(0))
+          }
+        ) { $0 == .noSuchRank(peer, size: size) }
+        try expectError(
+          "peer \(peer)",
+          {
+            _ = try communicator.startReceive(into: byte.bytes, from: Rank(peer), tag: MessageTag(0))
+          }
+        ) { $0 == .noSuchRank(peer, size: size) }
+        try expectError(
+          "root \(peer)",
+          {
+            var bytes: [UInt8] = []
+            try communicator.broadcast(&bytes, from: Rank(peer))
+          }
+        ) { $0 == .noSuchRank(peer, size: size) }
       }
       for tag in [-1, MessageTag.limit + 1, .max] {
-        try expectError("tag \(tag)", {
-          _ = try communicator.startSend(byte.readOnly, to: communicator.next, tag: MessageTag(tag))
-        }) { $0 == .invalidTag(tag) }
+        try expectError(
+          "tag \(tag)",
+          {
+            _ = try communicator.startSend(byte.readOnly, to: communicator.next, tag: MessageTag(tag))
+          }
+        ) { $0 == .invalidTag(tag) }
       }
       // Never read: the length alone is refused.
       let huge = UnsafeRawBufferPointer(start: byte.readOnly.baseAddress, count: Int(Int32.max) + 1)
-      try expectError("2^31 bytes", {
-        _ = try communicator.startSend(huge, to: communicator.next, tag: MessageTag(0))
-      }) { $0 == .messageTooLarge(byteCount: 1 << 31, limit: Int(Int32.max)) }
+      try expectError(
+        "2^31 bytes",
+        {
+          _ = try communicator.startSend(huge, to: communicator.next, tag: MessageTag(0))
+        }
+      ) { $0 == .messageTooLarge(byteCount: 1 << 31, limit: Int(Int32.max)) }
       let receive = try communicator.startReceive(into: byte.bytes, from: communicator.previous, tag: MessageTag(0))
       let send = try communicator.startSend(byte.readOnly, to: communicator.next, tag: MessageTag(0))
       try communicator.wait(receive)

@@ -12,7 +12,9 @@ extension Scenario {
       try expect(UInt(bitPattern: own) % 64 == 0, "memory is not aligned")
       try expect((0..<10_000).allSatisfy { own.load(fromByteOffset: $0, as: UInt8.self) == 0 }, "memory is not zero")
       try communicator.barrier()
-      for i in 0..<10_000 { own.storeBytes(of: UInt8(truncatingIfNeeded: i + communicator.rank.index), toByteOffset: i, as: UInt8.self) }
+      for i in 0..<10_000 {
+        own.storeBytes(of: UInt8(truncatingIfNeeded: i + communicator.rank.index), toByteOffset: i, as: UInt8.self)
+      }
       try communicator.barrier()
       for (index, peer) in local.enumerated() {
         let isRight = (0..<10_000).allSatisfy {
@@ -43,7 +45,8 @@ extension Scenario {
             let expected = (0..<count).map(pattern(peer, communicator.rank, round))
             try expect(bytes.elementsEqual(expected), "round \(round): wrong bytes from \(peer)")
           case .announced(let announced):
-            try expect(announced == count && count > channels.capacity, "\(announced) bytes announced instead of \(count)")
+            try expect(
+              announced == count && count > channels.capacity, "\(announced) bytes announced instead of \(count)")
           }
           try channels.release(from: peer)
         }

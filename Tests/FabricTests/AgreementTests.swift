@@ -3,11 +3,12 @@ import Testing
 @testable import Fabric
 
 @Suite struct AgreementTests {
-  @Test(arguments: [
-    [1], [UInt8](repeating: 0, count: 8), [UInt8](repeating: 0xFF, count: 64), [9, 0, 0, 0, 0, 0, 0, 0, 65],
-    [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127],
-    [0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
-  ] as [[UInt8]])
+  @Test(
+    arguments: [
+      [1], [UInt8](repeating: 0, count: 8), [UInt8](repeating: 0xFF, count: 64), [9, 0, 0, 0, 0, 0, 0, 0, 65],
+      [0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 127],
+      [0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+    ] as [[UInt8]])
   func aMalformedFailureIsAnErrorAndNoTrap(bytes: [UInt8]) {
     var found: [PeerFailure] = []
     #expect {

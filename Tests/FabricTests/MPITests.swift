@@ -64,7 +64,9 @@ struct MPITests {
     let run = try mpirun(ranks: 3, "endless")
     let own = reports(run).filter { $0.rank == 2 && $0.seconds >= 2 }
     #expect(!own.isEmpty, "\(run.output)")
-    for report in own { #expect(report.waitingFor == [] && report.layer == 1 && report.phase == "experts", "\(report)") }
+    for report in own {
+      #expect(report.waitingFor == [] && report.layer == 1 && report.phase == "experts", "\(report)")
+    }
   }
 
   @Test func nobodySpeaksOfStepsThatEnd() throws {

@@ -25,7 +25,10 @@ struct StallWatchTests {
       if communicator.rank.index == 2 { delay(recorder) }
       recorder.enter(.dispatch, layer: 1)
       if communicator.rank.index == 2 {
-        for peer in 0..<2 { try communicator.wait(communicator.startSend(UnsafeRawBufferPointer(byte), to: Rank(peer), tag: MessageTag(0))) }
+        for peer in 0..<2 {
+          try communicator.wait(
+            communicator.startSend(UnsafeRawBufferPointer(byte), to: Rank(peer), tag: MessageTag(0)))
+        }
       } else {
         try communicator.wait(communicator.startReceive(into: byte, from: Rank(2), tag: MessageTag(0)))
       }
@@ -58,7 +61,8 @@ struct StallWatchTests {
     }
     let own = heard.all.filter { $0.rank == 2 }
     // On a crowded machine a place may take as long as the limit: such a report is right too.
-    #expect(own.contains { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 } && own.allSatisfy { $0.stepSeconds >= 0.4 }, "\(own)")
+    #expect(
+      own.contains { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 } && own.allSatisfy { $0.stepSeconds >= 0.4 }, "\(own)")
   }
 
   @Test func aWaitBetweenStepsIsToldUnlessItMayTakeHours() throws {

@@ -50,6 +50,7 @@ import Testing
 
   @Test func thePolicyAllowsThisServerOnly() {
     #expect(ChatPage.contentSecurityPolicy.hasPrefix("default-src 'none'"))
-    #expect(ChatPage.contentSecurityPolicy.contains("connect-src 'self'") && !ChatPage.contentSecurityPolicy.contains("*"))
+    #expect(
+      ChatPage.contentSecurityPolicy.contains("connect-src 'self'") && !ChatPage.contentSecurityPolicy.contains("*"))
   }
 }

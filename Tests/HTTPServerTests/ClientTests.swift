@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 import Testing
 
 @testable import HTTPServer
@@ -44,14 +44,16 @@ import Testing
     (sampling.temperature, sampling.topP, sampling.topK, sampling.repetitionPenalty) = (0.6, 0.95, 20, 1.05)
     try await TestServer.run(engine, configure: { [sampling] in $0.sampling = sampling }) { server in
       let bodies: [(String, JSONValue)] = [
-        ("/v1/chat/completions", ["messages": [["role": "user", "content": "a"]]]), ("/v1/completions", ["prompt": "a"]),
+        ("/v1/chat/completions", ["messages": [["role": "user", "content": "a"]]]),
+        ("/v1/completions", ["prompt": "a"]),
         ("/v1/responses", ["input": "a"]),
         ("/v1/messages", ["max_tokens": 3, "messages": [["role": "user", "content": "a"]]]),
       ]
       for (path, body) in bodies {
         _ = try await server.post(path, body)
         let used = try #require(engine.submitted.last?.sampling)
-        #expect(used.temperature == 0.6 && used.topP == 0.95 && used.topK == 20 && used.repetitionPenalty == 1.05, "\(path)")
+        #expect(
+          used.temperature == 0.6 && used.topP == 0.95 && used.topK == 20 && used.repetitionPenalty == 1.05, "\(path)")
       }
       _ = try await server.chat(["temperature": 0, "top_k": 0, "top_p": 1, "repetition_penalty": 1])
       let used = try #require(engine.submitted.last?.sampling)
@@ -63,11 +65,13 @@ import Testing
   }
 
   @Test func modelsAreListedForBothApis() async throws {
-    try await TestServer.run(TestModel.plain.engine(answering: " x"), configure: { $0.created = 1_700_000_000 }) { server in
+    try await TestServer.run(TestModel.plain.engine(answering: " x"), configure: { $0.created = 1_700_000_000 }) {
+      server in
       let list = try await server.get("/v1/models?limit=1000").json
       #expect(list["has_more"] == false && list["first_id"] == "demo" && list["last_id"] == "other")
       let model = list["data"]?.array?.first
-      #expect(model?["type"] == "model" && model?["display_name"] == "demo" && model?["created_at"] == "2023-11-14T22:13:20Z")
+      #expect(
+        model?["type"] == "model" && model?["display_name"] == "demo" && model?["created_at"] == "2023-11-14T22:13:20Z")
     }
   }
 }

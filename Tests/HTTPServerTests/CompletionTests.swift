@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Testing
 
 @testable import HTTPServer
@@ -55,7 +55,8 @@ import Testing
       let reply = try await server.complete(options, prompt: "Once — ")
       let choices = reply.choices
       #expect(choices.compactMap { $0["text"]?.string }.joined() == "Once —  there")
-      let measured = try await server.complete(["echo": true, "max_tokens": 0, "stream": .bool(stream)], prompt: "Once")
+      let measured = try await server.complete(
+        ["echo": true, "max_tokens": 0, "stream": .bool(stream)], prompt: "Once")
       let only = stream ? measured.chunks.first?["choices"]?.array?[0] : measured.json["choices"]?.array?[0]
       #expect(only?["text"] == "Once" && only?["finish_reason"] == "length")
       #expect(engine.submitted.count == 1, "nothing is to be computed for a prompt that is only measured")

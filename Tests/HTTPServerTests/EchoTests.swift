@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Testing
 
 @testable import HTTPServer

@@ -1,6 +1,6 @@
+import EngineAPI
 import Foundation
 import JSON
-import EngineAPI
 import Testing
 
 @testable import HTTPServer
@@ -44,13 +44,16 @@ import Testing
       #expect(reply.json["usage"] == ["prompt_tokens": .int(count), "total_tokens": .int(count)])
       // The tokenizer's own token before the text is there, unless it is not wanted.
       let plain = try await server.post("/v1/embeddings", ["input": "there", "add_special_tokens": false])
-      #expect(plain.status == 200 && engine.submitted.last?.prompt == model.tokens("there") && ordered[1].count == model.tokens("there").count + 1)
+      #expect(
+        plain.status == 200 && engine.submitted.last?.prompt == model.tokens("there")
+          && ordered[1].count == model.tokens("there").count + 1)
     }
   }
 
-  @Test(arguments: [
-    ([1, 2, 3], 1), ([[1, 2, 3], [7]], 2), (["a", [5, 6]], 2), ("a", 1), (["a"], 1),
-  ] as [(JSONValue, Int)])
+  @Test(
+    arguments: [
+      ([1, 2, 3], 1), ([[1, 2, 3], [7]], 2), (["a", [5, 6]], 2), ("a", 1), (["a"], 1),
+    ] as [(JSONValue, Int)])
   func inputsOfEveryKindAreTaken(input: JSONValue, count: Int) async throws {
     try await TestServer.run(FakeEngine(FakeEngine.Script([]))) { server in
       let reply = try await server.request(
@@ -78,18 +81,23 @@ import Testing
     }
     try await TestServer.run(FakeEngine(FakeEngine.Script([])), configure: { $0.pooling = .mean }) { server in
       let reply = try await server.post("/v1/embeddings", ["input": [3, 9], "normalize": false])
-      #expect(Self.vectors(reply.json) == [[12, 2, -0.5, 0.1]] && reply.json["pooling"] == "mean" && reply.json["normalized"] == false)
+      #expect(
+        Self.vectors(reply.json) == [[12, 2, -0.5, 0.1]] && reply.json["pooling"] == "mean"
+          && reply.json["normalized"] == false)
     }
   }
 
-  @Test(arguments: [
-    ([:], "input"), (["input": ""], "input"), (["input": []], "input"), (["input": ["a", ""]], "input[1]"), (["input": [[]]], "input[0]"),
-    (["input": 5], "input"), (["input": ["a", 5]], "input[1]"), (["input": [5000]], "input[0]"), (["input": [-1]], "input[0]"),
-    (["input": [.double(1.5)]], "input[0]"), (["input": "a", "encoding_format": "hex"], "encoding_format"),
-    (["input": "a", "dimensions": 0], "dimensions"), (["input": "a", "dimensions": 5], "dimensions"),
-    (["input": "a", "pooling": "max"], "pooling"), (["input": "a", "stream": true], "stream"),
-    (["input": "a", "normalise": true], "normalise"), (["input": "a", "normalize": "yes"], "normalize"),
-  ] as [(JSONValue, String)])
+  @Test(
+    arguments: [
+      ([:], "input"), (["input": ""], "input"), (["input": []], "input"), (["input": ["a", ""]], "input[1]"),
+      (["input": [[]]], "input[0]"),
+      (["input": 5], "input"), (["input": ["a", 5]], "input[1]"), (["input": [5000]], "input[0]"),
+      (["input": [-1]], "input[0]"),
+      (["input": [.double(1.5)]], "input[0]"), (["input": "a", "encoding_format": "hex"], "encoding_format"),
+      (["input": "a", "dimensions": 0], "dimensions"), (["input": "a", "dimensions": 5], "dimensions"),
+      (["input": "a", "pooling": "max"], "pooling"), (["input": "a", "stream": true], "stream"),
+      (["input": "a", "normalise": true], "normalise"), (["input": "a", "normalize": "yes"], "normalize"),
+    ] as [(JSONValue, String)])
   func whatCannotBeIsRefusedByName(body: JSONValue, param: String) async throws {
     let engine = FakeEngine(FakeEngine.Script([]))
     try await TestServer.run(engine) { server in
@@ -107,7 +115,8 @@ import Testing
       #expect(try await server.post("/v1/embeddings", ["input": .array(Array(repeating: 5, count: 512))]).status == 200)
       let many = try await server.post("/v1/embeddings", ["input": .array(Array(repeating: "a", count: 2049))])
       #expect(many.status == 400 && many.errorMessage.contains("2048"))
-      #expect(try await server.post("/v1/embeddings", ["input": "a", "model": "nobody"]).errorCode == "model_not_found")
+      #expect(
+        try await server.post("/v1/embeddings", ["input": "a", "model": "nobody"]).errorCode == "model_not_found")
       #expect(try await server.get("/v1/embeddings").status == 405)
       var facts = FakeEngine.facts()
       facts.hiddenSize = 1 << 20

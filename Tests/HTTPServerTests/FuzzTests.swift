@@ -1,6 +1,6 @@
+import EngineAPI
 import HTTPConnection
 import JSON
-import EngineAPI
 import TestSupport
 import Testing
 
@@ -35,7 +35,8 @@ import Testing
     ("/detokenize", #"{"tokens":[5,6,7]}"#),
   ]
   private static let pieces = [
-    "null", "-1", "1e999", "99999999999999999999", "\"\"", "[]", "{}", "[[[[", "true", "\\ud800", "\u{0}", "\"", "]", "}",
+    "null", "-1", "1e999", "99999999999999999999", "\"\"", "[]", "{}", "[[[[", "true", "\\ud800", "\u{0}", "\"", "]",
+    "}",
     ",", ":", "0.0000001", "\"\\u0000\"", "☃", "-0",
   ]
 

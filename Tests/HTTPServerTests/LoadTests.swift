@@ -1,7 +1,7 @@
+import EngineAPI
 import Foundation
 import HTTPConnection
 import JSON
-import EngineAPI
 import Testing
 
 @testable import HTTPServer

@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 import Testing
 
 @testable import HTTPServer
@@ -28,8 +28,10 @@ import Testing
       #expect(reply.json["stop_reason"] == "end_turn" && reply.json["model"] == "demo")
       let prompt = [0] + TestModel.plain.tokens("Once upon a time")
       #expect(reply.json["usage"]?["input_tokens"] == .int(prompt.count - 2))
-      #expect(reply.json["usage"]?["cache_read_input_tokens"] == 2 && reply.json["usage"]?["output_tokens"] == .int(count))
-      #expect(engine.submitted.first?.maxNewTokens == 512 - prompt.count, "a bound beyond the context is the context's end")
+      #expect(
+        reply.json["usage"]?["cache_read_input_tokens"] == 2 && reply.json["usage"]?["output_tokens"] == .int(count))
+      #expect(
+        engine.submitted.first?.maxNewTokens == 512 - prompt.count, "a bound beyond the context is the context's end")
       #expect(reply.headers["request-id"] != nil && server.modelServer.admission.isEmpty)
     }
   }
@@ -73,7 +75,8 @@ import Testing
         "/v1/messages",
         Self.body([
           "messages": [
-            ["role": "user", "content": "W"], ["role": "assistant", "content": [used]], ["role": "user", "content": [result]],
+            ["role": "user", "content": "W"], ["role": "assistant", "content": [used]],
+            ["role": "user", "content": [result]],
           ], "tools": [Self.weather],
         ]))
       #expect(next.status == 200)
@@ -119,7 +122,9 @@ import Testing
       let wrong = try await server.post("/v1/messages", Self.body(), headers: ["x-api-key: open"])
       #expect(wrong.status == 401 && wrong.json["type"] == "error")
       #expect(wrong.json["error"]?["type"] == "authentication_error")
-      for header in ["x-api-key: sesame", "Authorization: Bearer sesame", "authorization: Bearer no\r\nx-api-key: sesame"] {
+      for header in [
+        "x-api-key: sesame", "Authorization: Bearer sesame", "authorization: Bearer no\r\nx-api-key: sesame",
+      ] {
         #expect(try await server.post("/v1/messages", Self.body(), headers: [header]).status == 200, "\(header)")
       }
       let refused = try await server.post(
@@ -127,7 +132,8 @@ import Testing
       #expect(refused.status == 400 && refused.json["error"]?["type"] == "invalid_request_error")
       #expect(refused.json["request_id"]?.string == refused.headers["request-id"])
       let long = try await server.post(
-        "/v1/messages", Self.body(content: .string(String(repeating: "king ", count: 2000))), headers: ["x-api-key: sesame"])
+        "/v1/messages", Self.body(content: .string(String(repeating: "king ", count: 2000))),
+        headers: ["x-api-key: sesame"])
       #expect(long.errorMessage.hasPrefix("prompt is too long"))
     }
   }

@@ -28,8 +28,10 @@ import Testing
   @Test func theConnectionIsClosedAfterTheAnswer() async throws {
     try await TestServer.run(model.engine(answering: " there was")) { server async throws in
       let health = try #require(try await answer(server.port, "GET /health HTTP/1.0\r\n\r\n"))
-      #expect(health.hasPrefix("HTTP/1.0 200 OK\r\n") && health.contains("Connection: close") && health.contains("\"ready\""))
-      let whole = try #require(try await answer(server.port, post(["prompt": "Once"], headers: ["Expect: 100-continue"])))
+      #expect(
+        health.hasPrefix("HTTP/1.0 200 OK\r\n") && health.contains("Connection: close") && health.contains("\"ready\""))
+      let whole = try #require(
+        try await answer(server.port, post(["prompt": "Once"], headers: ["Expect: 100-continue"])))
       #expect(whole.hasPrefix("HTTP/1.0 200 OK\r\n") && !whole.contains("100 Continue") && whole.contains(" there was"))
       let missing = try #require(try await answer(server.port, "GET /nothing HTTP/1.0\r\nConnection: close\r\n\r\n"))
       #expect(missing.hasPrefix("HTTP/1.0 404 "))
@@ -39,10 +41,15 @@ import Testing
   @Test(arguments: [[], ["Connection: keep-alive"]] as [[String]])
   func aStreamComesWithoutChunksAndEndsWithItsConnection(headers: [String]) async throws {
     try await TestServer.run(model.engine(answering: " there was a king")) { server async throws in
-      let reply = try #require(try await answer(server.port, post(["prompt": "Once", "stream": true], headers: headers)))
+      let reply = try #require(
+        try await answer(server.port, post(["prompt": "Once", "stream": true], headers: headers)))
       let parts = reply.components(separatedBy: "\r\n\r\n")
-      #expect(parts.count == 2 && parts[0].hasPrefix("HTTP/1.0 200 OK\r\n") && !parts[0].lowercased().contains("transfer-encoding"))
-      #expect(parts[0].contains("Connection: close") && parts[1].hasPrefix("data: {") && parts[1].hasSuffix("data: [DONE]\n\n"))
+      #expect(
+        parts.count == 2 && parts[0].hasPrefix("HTTP/1.0 200 OK\r\n")
+          && !parts[0].lowercased().contains("transfer-encoding"))
+      #expect(
+        parts[0].contains("Connection: close") && parts[1].hasPrefix("data: {")
+          && parts[1].hasSuffix("data: [DONE]\n\n"))
     }
   }
 
@@ -62,7 +69,8 @@ import Testing
 
   @Test func chunksInAnOldRequestAreRefused() async throws {
     try await TestServer.run(model.engine(answering: " x")) { server async throws in
-      let text = "POST /v1/completions HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+      let text =
+        "POST /v1/completions HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
       let reply = try #require(try await answer(server.port, text + "GET /version HTTP/1.0\r\n\r\n"))
       #expect(reply.hasPrefix("HTTP/1.0 400 ") && reply.components(separatedBy: "HTTP/1.").count == 2)
     }
@@ -78,7 +86,8 @@ import Testing
   }
 
   @Test func whoeverDoesNotCloseIsClosed() async throws {
-    try await TestServer.run(model.engine(answering: " x"), configure: { $0.limits.stallTime = .milliseconds(300) }) { server async throws in
+    try await TestServer.run(model.engine(answering: " x"), configure: { $0.limits.stallTime = .milliseconds(300) }) {
+      server async throws in
       let port = server.port
       let connection = try await onThread {
         let connection = try Connection(port: port, timeout: 30)

@@ -28,14 +28,17 @@ import Testing
 
   @Test func aLineIsTextOrJSON() throws {
     let lines = Lines()
-    let metadata: Logger.Metadata = ["status": .stringConvertible(200), "api_key": "of Ada", "path": "/a\nb", "zz": "1", "aa": ""]
+    let metadata: Logger.Metadata = [
+      "status": .stringConvertible(200), "api_key": "of Ada", "path": "/a\nb", "zz": "1", "aa": "",
+    ]
     for format in LogFormat.allCases {
       lines.logger(format).info("two\nlines", metadata: metadata)
       lines.logger(format).debug("not this")
     }
     #expect(lines.all.count == 2)
     #expect(
-      lines.all[0] == #"2027-01-15T08:00:00.250Z info martinet: two\nlines api_key="of Ada" path="/a\nb" status=200 aa="" zz=1"#)
+      lines.all[0]
+        == #"2027-01-15T08:00:00.250Z info martinet: two\nlines api_key="of Ada" path="/a\nb" status=200 aa="" zz=1"#)
     let json = try JSONValue(parsing: lines.all[1])
     #expect(json["time"] == "2027-01-15T08:00:00.250Z" && json["level"] == "info" && json["message"] == "two\nlines")
     #expect(json["status"] == 200 && json["api_key"] == "of Ada" && !lines.all[1].contains("\n"))
@@ -63,7 +66,8 @@ import Testing
       for line in lines.requests {
         #expect(line["request_id"] == "trace-17/a" && line["client"] == "127.0.0.1" && line["api_key"] == "key-1")
         #expect(line["method"] == "POST" && line["path"] == "/v1/completions" && line["model"] == "demo")
-        #expect(line["status"] == 200 && line["end"] == "finished" && line["level"] == "info" && line["sequences"] == nil)
+        #expect(
+          line["status"] == 200 && line["end"] == "finished" && line["level"] == "info" && line["sequences"] == nil)
         #expect(line["prompt_tokens"]?.exactInt == engine.submitted[0].prompt.count && line["cached_tokens"] == 2)
         #expect(line["completion_tokens"]?.exactInt == count)
         let (queue, first) = (line["queue_seconds"]?.number?.double, line["first_token_seconds"]?.number?.double)
@@ -92,25 +96,31 @@ import Testing
     let lines = Lines()
     var failing = FakeEngine.Script(model.tokens(" there"))
     (failing.failure, failing.finish) = ("rank 1 is gone", nil)
-    try await TestServer.run(FakeEngine(failing), configure: { $0.logger = lines.logger(.json) }) { server async throws in
+    try await TestServer.run(FakeEngine(failing), configure: { $0.logger = lines.logger(.json) }) {
+      server async throws in
       #expect(try await server.complete(["stream": true]).status == 200)
       try await server.eventually("a request is not told") { lines.requests.count == 1 }
       let line = lines.requests[0]
-      #expect(line["status"] == 200 && line["end"] == "failed" && line["error"] == "rank 1 is gone" && line["level"] == "warning")
+      #expect(
+        line["status"] == 200 && line["end"] == "failed" && line["error"] == "rank 1 is gone"
+          && line["level"] == "warning")
     }
     let endless = Lines()
     var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 400))
     (script.finish, script.delay) = (nil, .milliseconds(20))
-    try await TestServer.run(FakeEngine(script), configure: { $0.logger = endless.logger(.json) }) { server async throws in
+    try await TestServer.run(FakeEngine(script), configure: { $0.logger = endless.logger(.json) }) {
+      server async throws in
       let port = server.port
       try await onThread { () throws -> Void in
         let connection = try Connection(port: port)
-        try connection.sendRequest("POST", "/v1/completions", body: TestServer.bytes(["prompt": "a", "stream": true, "max_tokens": 400]))
+        try connection.sendRequest(
+          "POST", "/v1/completions", body: TestServer.bytes(["prompt": "a", "stream": true, "max_tokens": 400]))
         _ = try connection.read(until: "king")
         connection.close()
       }
       try await server.eventually("a request is not told") { endless.requests.count == 1 }
-      #expect(endless.requests[0]["end"] == "client_left" && endless.requests[0]["completion_tokens"]?.exactInt ?? 0 > 0)
+      #expect(
+        endless.requests[0]["end"] == "client_left" && endless.requests[0]["completion_tokens"]?.exactInt ?? 0 > 0)
       let ends = server.modelServer.metrics.current.ends
       #expect(ends[.init(route: "/v1/completions", end: "client_left")] == 1)
     }
@@ -118,14 +128,17 @@ import Testing
 
   @Test func probesAreToldOnRequestAndRefusalsWithTheirReason() async throws {
     let lines = Lines()
-    try await TestServer.run(model.engine(answering: " x"), configure: { $0.logger = lines.logger(.json) }) { server async throws in
+    try await TestServer.run(model.engine(answering: " x"), configure: { $0.logger = lines.logger(.json) }) {
+      server async throws in
       for path in ["/health", "/ready", "/metrics"] { _ = try await server.get(path) }
       _ = try await server.post("/v1/completions", ["prompt": "a", "temperature": 9])
       #expect(lines.requests.count == 1)
       #expect(lines.requests[0]["status"] == 400 && lines.requests[0]["error"]?.string?.contains("temperature") == true)
     }
     let debug = Lines()
-    try await TestServer.run(model.engine(answering: " x"), configure: { $0.logger = debug.logger(.json, level: .debug) }) { server async throws in
+    try await TestServer.run(
+      model.engine(answering: " x"), configure: { $0.logger = debug.logger(.json, level: .debug) }
+    ) { server async throws in
       _ = try await server.get("/health")
       #expect(debug.requests.count == 1)
     }

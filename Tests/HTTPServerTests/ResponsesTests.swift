@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 import Testing
 
 @testable import HTTPServer
@@ -20,7 +20,8 @@ import Testing
       let prompt = [0] + TestModel.plain.tokens("Once upon a time")
       #expect(reply.json["usage"]?["input_tokens"] == .int(prompt.count))
       #expect(engine.submitted.first?.prompt == prompt)
-      #expect(engine.submitted.first?.maxNewTokens == 512 - prompt.count, "a bound beyond the context is the context's end")
+      #expect(
+        engine.submitted.first?.maxNewTokens == 512 - prompt.count, "a bound beyond the context is the context's end")
       #expect(reply.json["model"] == "demo" && server.modelServer.admission.isEmpty)
     }
   }

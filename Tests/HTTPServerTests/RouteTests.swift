@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Testing
 
 @testable import HTTPServer
@@ -42,7 +42,8 @@ import Testing
   }
 
   @Test func headSendsNoBodyAndOptionsTellsTheMethods() async throws {
-    try await TestServer.run(model.engine(answering: "x"), configure: { $0.allowedOrigins = ["https://page.example"] }) {
+    try await TestServer.run(model.engine(answering: "x"), configure: { $0.allowedOrigins = ["https://page.example"] })
+    {
       server in
       let head = try await server.request("HEAD", "/health")
       #expect(head.status == 200 && head.body.isEmpty && head.headers["content-length"] != "0")
@@ -74,11 +75,13 @@ import Testing
   @Test func ranksThatAreHeldUpShowInReadinessHealthAndMetrics() async throws {
     let engine = model.engine(answering: "x")
     try await TestServer.run(engine) { server in
-      engine.stall = EngineStall(rank: 0, host: "n0", place: "layer 3, dispatch", waitingFor: [2], since: .now - .seconds(12))
+      engine.stall = EngineStall(
+        rank: 0, host: "n0", place: "layer 3, dispatch", waitingFor: [2], since: .now - .seconds(12))
       let (alive, able) = (try await server.get("/health"), try await server.get("/ready"))
       #expect(alive.status == 200 && able.status == 503 && able.headers["retry-after"] == "5")
       for json in [alive.json, able.json] {
-        #expect(json["state"] == "stalled" && json["reason"]?.string?.contains("waited for rank 2 for 1") == true, "\(json)")
+        #expect(
+          json["state"] == "stalled" && json["reason"]?.string?.contains("waited for rank 2 for 1") == true, "\(json)")
         #expect(json["stall"]?["waiting_for"] == [2] && json["stall"]?["place"] == "layer 3, dispatch")
       }
       #expect(try await server.get("/metrics").text.contains("martinet_stall_seconds 1"))
@@ -96,7 +99,8 @@ import Testing
       #expect(try await server.chat().status == 200, "taken, and here served at once")
       engine.outageBegan = .now - .seconds(31)
       let refused = try await server.chat()
-      #expect(refused.status == 503 && refused.errorCode == "engine_restarting" && refused.headers["retry-after"] == "10")
+      #expect(
+        refused.status == 503 && refused.errorCode == "engine_restarting" && refused.headers["retry-after"] == "10")
       #expect(refused.text.contains("host n2 cannot be reached"))
       let ready = try await server.get("/ready")
       #expect(ready.status == 503 && (ready.json["seconds"]?.exactInt ?? 0) >= 31)

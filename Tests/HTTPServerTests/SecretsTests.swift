@@ -40,7 +40,9 @@ import Testing
       _ = folder.write("not good\n", as: "keys")
       server.modelServer.reload()
       #expect(try await known(all, server) == ["second", "fixed"], "a broken file leaves the old keys")
-      #expect(lines.all.contains { $0.contains("error martinet: not reloaded") && $0.contains(file) && $0.contains("line 1") })
+      #expect(
+        lines.all.contains { $0.contains("error martinet: not reloaded") && $0.contains(file) && $0.contains("line 1") }
+      )
       let page = try await server.get("/metrics", headers: ["Authorization: Bearer fixed"]).text
       #expect(page.contains(#"martinet_reloads_total{what="api_keys",outcome="failure"} 1"#))
       #expect(page.contains(#"martinet_reloads_total{what="api_keys",outcome="success"} 1"#))
@@ -77,7 +79,9 @@ import Testing
     ) { server async throws in
       func present() async throws -> NIOSSLCertificate? {
         let seen = Mutex<NIOSSLCertificate?>(nil)
-        let answer = try await TLSTests.get("/v1/models", port: server.port) { certificate in seen.withLock { $0 = certificate } }
+        let answer = try await TLSTests.get("/v1/models", port: server.port) { certificate in
+          seen.withLock { $0 = certificate }
+        }
         #expect(answer.hasPrefix("HTTP/1.1 200"))
         return seen.withLock { $0 }
       }

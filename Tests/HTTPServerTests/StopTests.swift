@@ -24,7 +24,8 @@ import Testing
     #expect(none.push("<e>", isHidden: true) == ("", false))
   }
 
-  @Test(arguments: ["stop", "stop_token_ids"]) func aSpecialTokenEndsATextWhereAskedFor(parameter: String) async throws {
+  @Test(arguments: ["stop", "stop_token_ids"]) func aSpecialTokenEndsATextWhereAskedFor(parameter: String) async throws
+  {
     // <think> and </think> are special tokens of this model, without meaning here.
     let model = TestModel.tools
     let id = try #require(try model.codec.tokenizer().id(of: "</tool_call>"))
@@ -53,7 +54,8 @@ import Testing
       }
       #expect(!prompts[0].contains("weather"))
       #expect(prompts[1].contains("system:## Tools") && prompts[1].contains("### weather"))
-      #expect(prompts[1].contains("<tool_call>\n{\"name\": \"tool_name\", \"arguments\": tool_arguments}\n</tool_call>"))
+      #expect(
+        prompts[1].contains("<tool_call>\n{\"name\": \"tool_name\", \"arguments\": tool_arguments}\n</tool_call>"))
     }
   }
 
@@ -61,7 +63,9 @@ import Testing
     try await TestServer.run(TestModel.tools.engine(answering: "x"), model: .tools) { server in
       let bad: JSONValue = [
         "type": "function",
-        "function": ["name": "bad", "parameters": ["type": "object", "properties": ["a": ["type": "string", "pattern": "("]]]],
+        "function": [
+          "name": "bad", "parameters": ["type": "object", "properties": ["a": ["type": "string", "pattern": "("]]],
+        ],
       ]
       let reply = try await server.chat(["tools": [ToolTests.weather, bad], "tool_choice": "required"])
       #expect(reply.status == 400 && reply.errorMessage.contains("'bad'"))

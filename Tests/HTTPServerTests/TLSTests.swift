@@ -68,10 +68,16 @@ import Testing
     let keyless = TLSFiles(certificate: good.certificate, key: folder.file("none.key"))
     #expect(fault(keyless).contains("\(keyless.key) for TLS: it is not there"))
     let foreign = files("foreign", certificate: Self.certificate, key: TestCertificates.otherKey)
-    #expect(fault(foreign).contains(foreign.key) && fault(foreign).contains("not that of the certificate in \(foreign.certificate)"))
+    #expect(
+      fault(foreign).contains(foreign.key)
+        && fault(foreign).contains("not that of the certificate in \(foreign.certificate)"))
     let locked = files("locked", certificate: Self.certificate, key: TestCertificates.encryptedKey)
-    #expect(fault(locked).contains(locked.key) && fault(locked).contains("encrypted") && fault(locked).contains("openssl pkey"))
-    #expect(fault(good, now: 5_000_000_000).contains("\(good.certificate) for TLS: the certificate has expired on 2126-11-01"))
+    #expect(
+      fault(locked).contains(locked.key) && fault(locked).contains("encrypted")
+        && fault(locked).contains("openssl pkey"))
+    #expect(
+      fault(good, now: 5_000_000_000).contains("\(good.certificate) for TLS: the certificate has expired on 2126-11-01")
+    )
     #expect(fault(good, now: 0).contains("valid from 2026-11-25"))
     let folderAsFile = TLSFiles(certificate: folder.path, key: good.key)
     #expect(fault(folderAsFile).contains("it is no file"))

@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 import Testing
 
 @testable import HTTPServer
@@ -97,7 +97,9 @@ import Testing
     let engine = TestModel.plain.engine(answering: "x")
     try await TestServer.run(engine) { server in
       let schema: JSONValue = ["type": "object", "description": .string(String(repeating: "a", count: 1 << 20))]
-      let reply = try await server.chat(["n": 2, "response_format": ["type": "json_schema", "json_schema": ["name": "n", "schema": schema]]])
+      let reply = try await server.chat([
+        "n": 2, "response_format": ["type": "json_schema", "json_schema": ["name": "n", "schema": schema]],
+      ])
       #expect(reply.status == 400 && reply.errorCode == "invalid_schema" && reply.errorMessage.contains("1048576"))
       #expect(engine.submitted.isEmpty && server.modelServer.admission.isEmpty)
     }

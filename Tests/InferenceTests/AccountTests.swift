@@ -83,7 +83,9 @@ struct AccountTests {
 
   private var subject: RunSubject {
     var subject = RunSubject()
-    (subject.rowBytes, subject.sumBytes, subject.hiddenSize, subject.layerCount, subject.expertCount) = (64 * 4, 64 * 4, 64, 4, 16)
+    (subject.rowBytes, subject.sumBytes, subject.hiddenSize, subject.layerCount, subject.expertCount) = (
+      64 * 4, 64 * 4, 64, 4, 16
+    )
     subject.model = "a <model> & \"more\""
     return subject
   }

@@ -13,7 +13,9 @@ struct AgreementTests {
   private let folder = TemporaryFolder()
 
   /// A copy of a golden with one byte of `tensor` changed; with sums of the undamaged bytes where `isRecorded`.
-  private func copy(_ name: String, damaging tensor: String? = nil, at place: Int = 0, isRecorded: Bool = false) throws -> String {
+  private func copy(_ name: String, damaging tensor: String? = nil, at place: Int = 0, isRecorded: Bool = false) throws
+    -> String
+  {
     let path = folder.file(UUID().uuidString)
     try FileManager.default.copyItem(atPath: Golden(name).folder, toPath: path)
     let checkpoint = try CheckpointFolder(path: path)
@@ -37,13 +39,17 @@ struct AgreementTests {
   }
 
   /// Opens a session on a rank for each path, and returns what all of them say went wrong.
-  private func failure(_ paths: [String], _ change: @escaping @Sendable (Int, inout SessionOptions) -> Void = { _, _ in }) -> String? {
+  private func failure(
+    _ paths: [String], _ change: @escaping @Sendable (Int, inout SessionOptions) -> Void = { _, _ in }
+  ) -> String? {
     do {
       _ = try LocalFabric.run(size: paths.count) { communicator in
         var options = SessionOptions()
         options.threadsPerRank = 2
         change(communicator.rank.index, &options)
-        let session = try Session(model: paths[communicator.rank.index], options: options, communicator: communicator) { _ in }
+        let session = try Session(model: paths[communicator.rank.index], options: options, communicator: communicator) {
+          _ in
+        }
         if communicator.isRoot { try session.makeLoop().stop() } else { try session.engine.follow() }
       }
       return nil
@@ -90,7 +96,8 @@ struct AgreementTests {
         let bad = try copy(model, damaging: tensor, at: place, isRecorded: true)
         let message = try #require(failure(Array(repeating: bad, count: ranks)))
         #expect(message.contains(tensor) && message.contains("recorded"), "\(message)")
-        let full = try #require(failure(Array(repeating: bad, count: ranks)) { _, options in options.checksWeights = true })
+        let full = try #require(
+          failure(Array(repeating: bad, count: ranks)) { _, options in options.checksWeights = true })
         #expect(full.contains(tensor) && full.contains("recorded"), "\(full)")
       }
     }
@@ -104,10 +111,13 @@ struct AgreementTests {
   }
 
   static let options: [(words: [String], change: @Sendable (inout SessionOptions) -> Void)] = [
-    (["--weights", "q8", "auto"], { $0.weights = .q8 }), (["--combine-format", "bf16", "f32"], { $0.sums = .bfloat16 }),
+    (["--weights", "q8", "auto"], { $0.weights = .q8 }),
+    (["--combine-format", "bf16", "f32"], { $0.sums = .bfloat16 }),
     (["--kv-cache", "bf16", "f32"], { $0.cacheType = .bf16 }), (["--kv-cache-tokens", "64"], { $0.cacheTokens = 64 }),
-    (["--max-batch-tokens", "7", "512"], { $0.batchTokens = 7 }), (["--max-sequences", "3", "256"], { $0.sequences = 3 }),
-    (["--no-prefix-cache", "on", "off"], { $0.keepsPrefixes = false }), (["--check-weights", "on", "off"], { $0.checksWeights = true }),
+    (["--max-batch-tokens", "7", "512"], { $0.batchTokens = 7 }),
+    (["--max-sequences", "3", "256"], { $0.sequences = 3 }),
+    (["--no-prefix-cache", "on", "off"], { $0.keepsPrefixes = false }),
+    (["--check-weights", "on", "off"], { $0.checksWeights = true }),
   ]
 
   @Test(arguments: options.indices, [0, 1])
@@ -122,11 +132,12 @@ struct AgreementTests {
 
   @Test func whatMayDifferDoes() throws {
     let path = try Golden("qwen3_moe").folder
-    #expect(failure([path, path]) { rank, options in
-      options.threadsPerRank = 1 + rank
-      options.instructionSet = rank == 0 ? .reference : .best
-      options.checksMemory = rank == 0
-      options.stallLimit = .seconds(5 + rank)
-    } == nil)
+    #expect(
+      failure([path, path]) { rank, options in
+        options.threadsPerRank = 1 + rank
+        options.instructionSet = rank == 0 ? .reference : .best
+        options.checksMemory = rank == 0
+        options.stallLimit = .seconds(5 + rank)
+      } == nil)
   }
 }

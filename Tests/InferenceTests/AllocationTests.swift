@@ -1,8 +1,8 @@
 import AllocationCounter
+import EngineAPI
 import Fabric
 import Kernels
 import MoEModel
-import EngineAPI
 import Testing
 
 @testable import Inference

@@ -44,8 +44,11 @@ struct CacheLedger {
     for admission in plan.admissions {
       #expect((0..<rankCount).contains(admission.home.index))
       #expect(admission.blocks.count == KeyValueCache.blockCount(tokens: admission.tokens.count))
-      #expect(admission.cachedCount < admission.tokens.count && (admission.cachedCount == 0 || !isScored(admission.id) && task(admission.id) != .embed(.mean)))
-      let new = Sequence(home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount)
+      #expect(
+        admission.cachedCount < admission.tokens.count
+          && (admission.cachedCount == 0 || !isScored(admission.id) && task(admission.id) != .embed(.mean)))
+      let new = Sequence(
+        home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount)
       #expect(sequences.updateValue(new, forKey: admission.id) == nil, "admitted twice")
       cachedTokens += admission.cachedCount
     }
@@ -66,7 +69,9 @@ struct CacheLedger {
   }
 
   private mutating func feed(_ item: StepPlan.Item, _ task: GenerationRequest.Task) {
-    guard let sequence = sequences[item.id] else { return #expect(Bool(false), "feeds a sequence that nobody admitted") }
+    guard let sequence = sequences[item.id] else {
+      return #expect(Bool(false), "feeds a sequence that nobody admitted")
+    }
     let end = item.start + item.count
     #expect(item.home == sequence.home && item.start == sequence.fed && item.count > 0 && end <= sequence.tokens.count)
     let isLast = end == sequence.tokens.count
@@ -91,7 +96,8 @@ struct CacheLedger {
     guard let sequence = sequences[item.id] else { return }
     let digests = digests(sequence.tokens)
     let isOwnPast = (0..<(item.start + item.count)).allSatisfy { position in
-      content[item.home]?[sequence.blocks[position / KeyValueCache.blockTokens]]?[position % KeyValueCache.blockTokens] == digests[position]
+      content[item.home]?[sequence.blocks[position / KeyValueCache.blockTokens]]?[position % KeyValueCache.blockTokens]
+        == digests[position]
     }
     #expect(isOwnPast, "sequence \(item.id.value) finds another's past in its blocks")
   }

@@ -1,7 +1,7 @@
+import EngineAPI
 import Fabric
 import Kernels
 import Machine
-import EngineAPI
 import Testing
 
 @testable import Inference
@@ -65,10 +65,13 @@ struct ConstraintTests {
   }
 
   @Test func aBiasForbidsOrForces() throws {
-    let plain = try run(1) { _ in GenerationRequest(prompt: [3, 1, 4], task: .generate(maxNewTokens: 8, sampling: .init(), stopTokens: [])) }
+    let plain = try run(1) { _ in
+      GenerationRequest(prompt: [3, 1, 4], task: .generate(maxNewTokens: 8, sampling: .init(), stopTokens: []))
+    }
     let first = plain[0][0]
     let biased = try run(2) { i in
-      var request = GenerationRequest(prompt: [3, 1, 4], task: .generate(maxNewTokens: 8, sampling: .init(), stopTokens: []))
+      var request = GenerationRequest(
+        prompt: [3, 1, 4], task: .generate(maxNewTokens: 8, sampling: .init(), stopTokens: []))
       request.logitBias = i == 0 ? [first: -100] : [77: 1000]
       return request
     }
@@ -80,7 +83,9 @@ struct ConstraintTests {
     let communicator = LocalCommunicator.solo()
     var options = SessionOptions()
     options.threadsPerRank = 1
-    let session = try Session(model: try Golden("qwen3_moe").folder, options: options, communicator: communicator) { _ in }
+    let session = try Session(model: try Golden("qwen3_moe").folder, options: options, communicator: communicator) {
+      _ in
+    }
     let loop = session.makeLoop()
     var bad = GenerationRequest(prompt: [1], task: .generate(maxNewTokens: 4, sampling: .init(), stopTokens: []))
     let good = bad

@@ -1,15 +1,17 @@
 import Checkpoints
+import EngineAPI
 import Fabric
 import Inference
 import Kernels
 import MoEModel
-import EngineAPI
 import Testing
 
 /// Pooled hidden states against the reference implementation's logits, and against themselves on other layouts.
 struct EmbeddingTests {
   /// For each prompt its vector of each pooling, computed among each other and beside a prompt that is continued.
-  private func vectors(_ model: String, _ prompts: [[Int32]], _ layout: Layout, cachedTokens: Int = 4096) throws -> [Pooling: [[Float]]] {
+  private func vectors(_ model: String, _ prompts: [[Int32]], _ layout: Layout, cachedTokens: Int = 4096) throws
+    -> [Pooling: [[Float]]]
+  {
     let found = try LocalFabric.run(size: layout.ranks) { communicator -> [Pooling: [[Float]]]? in
       var options = SessionOptions()
       options.threadsPerRank = layout.threads
@@ -38,7 +40,8 @@ struct EmbeddingTests {
           ids[pooling, default: []].append(try loop.submit(GenerationRequest(prompt: prompt, task: .embed(pooling))))
         }
         _ = try loop.submit(
-          GenerationRequest(prompt: prompt, task: .generate(maxNewTokens: 40, sampling: SamplingParameters(), stopTokens: [])))
+          GenerationRequest(
+            prompt: prompt, task: .generate(maxNewTokens: 40, sampling: SamplingParameters(), stopTokens: [])))
         if !layout.together { try work() }
       }
       try work()
@@ -51,7 +54,8 @@ struct EmbeddingTests {
   /// The head, fp32 `[vocabulary, hidden]`.
   private func head(_ golden: Golden) throws -> [Float] {
     let folder = try CheckpointFolder(path: golden.folder)
-    return try folder.float32s(try #require(folder.tensor("lm_head.weight") ?? folder.tensor("model.embed_tokens.weight")))
+    return try folder.float32s(
+      try #require(folder.tensor("lm_head.weight") ?? folder.tensor("model.embed_tokens.weight")))
   }
 
   /// The head's product with the last state is the last row of logits, and with the mean state the mean row.
@@ -81,11 +85,15 @@ struct EmbeddingTests {
   @Test(arguments: [("deepseek_v3_fp8", WeightPrecision.auto), ("qwen3_moe", .q8), ("gpt_oss_mxfp4", .auto)])
   func noLayoutChangesABit(model: String, weights: WeightPrecision) throws {
     let golden = try Golden(model)
-    let prompts = [try golden.prompt(0), Array(try golden.scoredIDs(3).prefix(70)), Array(try golden.scoredIDs(3).prefix(45))]
+    let prompts = [
+      try golden.prompt(0), Array(try golden.scoredIDs(3).prefix(70)), Array(try golden.scoredIDs(3).prefix(45)),
+    ]
     func bits(_ layout: Layout, cachedTokens: Int = 4096) throws -> [Pooling: [[UInt32]]] {
       var layout = layout
       layout.weights = weights
-      return try vectors(golden.folder, prompts, layout, cachedTokens: cachedTokens).mapValues { $0.map { $0.map(\.bitPattern) } }
+      return try vectors(golden.folder, prompts, layout, cachedTokens: cachedTokens).mapValues {
+        $0.map { $0.map(\.bitPattern) }
+      }
     }
     let expected = try bits(Layout())
     for layout in [

@@ -1,12 +1,14 @@
+import EngineAPI
 import Inference
 import Kernels
 import MoEModel
-import EngineAPI
 import Testing
 
 /// No layout of a run may change a bit of its logits, its routing or its tokens.
 struct ExactnessTests {
-  static let models = ["deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_group", "qwen3_moe", "gpt_oss_mxfp4", "mixtral", "qwen3"]
+  static let models = [
+    "deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_group", "qwen3_moe", "gpt_oss_mxfp4", "mixtral", "qwen3",
+  ]
 
   static let allLayouts: [Layout] = [1, 2, 3, 4, 8].flatMap { ranks in
     [1, 2].flatMap { threads in
@@ -47,7 +49,8 @@ struct ExactnessTests {
   }
 
   /// With rounded weights and rows too, and whatever the instruction set.
-  @Test(arguments: ["deepseek_v3", "deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"], [WeightPrecision.bf16, .q8, .q4])
+  @Test(
+    arguments: ["deepseek_v3", "deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"], [WeightPrecision.bf16, .q8, .q4])
   func noLayoutChangesABitOfRoundedWeights(model: String, weights: WeightPrecision) throws {
     var base = Layout()
     base.weights = weights
@@ -103,6 +106,7 @@ struct ExactnessTests {
     let expected = try drawn(Layout(), 11)
     #expect(Set(expected).count == 3, "other seeds, other tokens")
     for layout in Self.layouts { #expect(try drawn(layout, 11) == expected, "\(layout)") }
-    #expect(try drawn(Layout(), 12).prefix(2) == expected.dropFirst().prefix(2), "a seed's tokens do not depend on its place")
+    #expect(
+      try drawn(Layout(), 12).prefix(2) == expected.dropFirst().prefix(2), "a seed's tokens do not depend on its place")
   }
 }

@@ -1,5 +1,5 @@
-import Fabric
 import EngineAPI
+import Fabric
 import Testing
 
 @testable import Inference
@@ -15,7 +15,8 @@ struct GenerationLoopTests {
     ) { _ in }
   }
 
-  private func generate(_ prompt: [Int32], _ count: Int, _ sampling: SamplingParameters = .init()) -> GenerationRequest {
+  private func generate(_ prompt: [Int32], _ count: Int, _ sampling: SamplingParameters = .init()) -> GenerationRequest
+  {
     GenerationRequest(prompt: prompt, task: .generate(maxNewTokens: count, sampling: sampling, stopTokens: []))
   }
 
@@ -40,7 +41,9 @@ struct GenerationLoopTests {
       (score(long + [1]), .promptTooLong(index: 8, tokens: 40_961, limit: 40_960)),
       (generate([1, 512], 1), .tokenOutsideVocabulary(index: 8, position: 1, token: 512, vocabularySize: 512)),
       (generate([-1], 1), .tokenOutsideVocabulary(index: 8, position: 0, token: -1, vocabularySize: 512)),
-      (score([0, 1, .max]), .tokenOutsideVocabulary(index: 8, position: 2, token: Int(Int32.max), vocabularySize: 512)),
+      (
+        score([0, 1, .max]), .tokenOutsideVocabulary(index: 8, position: 2, token: Int(Int32.max), vocabularySize: 512)
+      ),
       (generate([Int32](repeating: 1, count: 60), 6), .cacheTooSmall(index: 8, tokens: 65, capacity: 64)),
       (generate([1], .max), .cacheTooSmall(index: 8, tokens: 40_959, capacity: 64)),
       (score([Int32](repeating: 1, count: 65)), .cacheTooSmall(index: 8, tokens: 65, capacity: 64)),

@@ -1,15 +1,16 @@
 import Checkpoints
+import EngineAPI
 import Fabric
 import Foundation
 import Inference
 import Kernels
 import MoEModel
-import EngineAPI
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
 struct Golden: Sendable {
   static let names = [
-    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8", "deepseek_v3_noqlora",
+    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",
+    "deepseek_v3_noqlora",
     "glm4_moe", "gpt_oss", "gpt_oss_mxfp4", "llama", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
     "qwen3_moe_bf16",
   ]

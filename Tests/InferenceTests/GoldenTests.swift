@@ -17,7 +17,8 @@ struct GoldenTests {
       #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst)")
       for (at, layer) in result.layers.enumerated() {
         #expect(
-          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"), "routing of prompt \(i) in layer \(layer)")
+          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),
+          "routing of prompt \(i) in layer \(layer)")
         let weights = try golden.floats("p\(i).router.\(layer).weights")
         let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
         #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")

@@ -1,7 +1,7 @@
+import EngineAPI
 import Fabric
 import Foundation
 import JSON
-import EngineAPI
 import Synchronization
 import Testing
 
@@ -14,7 +14,9 @@ struct LocalEngineTests {
     let events = Mutex<[RequestID: [TokenEvent]]>([:])
     func add(_ event: TokenEvent) { events.withLock { $0[event.id, default: []].append(event) } }
     func tokens(_ id: Int) -> [Int32] {
-      events.withLock { $0[RequestID(id)] ?? [] }.compactMap { if case .token(_, let token, _) = $0 { token.token } else { nil } }
+      events.withLock { $0[RequestID(id)] ?? [] }.compactMap {
+        if case .token(_, let token, _) = $0 { token.token } else { nil }
+      }
     }
     func isOver(_ id: Int) -> Bool {
       switch events.withLock({ $0[RequestID(id)]?.last }) {
@@ -75,7 +77,8 @@ struct LocalEngineTests {
       let status = engine.status
       #expect(status.requestsFinished == 12)
       #expect(status.ranks.count == ranks && status.generatedTokens == 9 * 32 + 3 * 22)
-      #expect(status.ranks.reduce(0) { $0 + $1.tokens } > 300 && status.ranks.allSatisfy { $0.experts > 0 && $0.blocks > 0 })
+      #expect(
+        status.ranks.reduce(0) { $0 + $1.tokens } > 300 && status.ranks.allSatisfy { $0.experts > 0 && $0.blocks > 0 })
       let visits = status.visits.map { $0.reduce(0, +) }
       #expect(!visits.isEmpty && visits.allSatisfy { $0 == visits[0] && $0 > 0 })
     }
@@ -102,7 +105,9 @@ struct LocalEngineTests {
       _ = engine.status
       #expect(wait { engine.status.requestsRunning == 0 && engine.status.requestsFinished > 0 })
       #expect(log.tokens(3).count <= count + 1, "a cancelled request is told nothing more")
-      guard case .failed(_, let message) = log.events.withLock({ $0[RequestID(2)]! })[0] else { return #expect(Bool(false)) }
+      guard case .failed(_, let message) = log.events.withLock({ $0[RequestID(2)]! })[0] else {
+        return #expect(Bool(false))
+      }
       #expect(message == "no grammars here")
     }
   }
@@ -119,7 +124,9 @@ struct LocalEngineTests {
         engine.submit(request) { log.add($0) }
       }
       func scores(_ id: Int) -> (tokens: [DrawnToken], finish: FinishReason?)? {
-        for case .prompt(_, let tokens, let finish) in log.events.withLock({ $0[RequestID(id)] ?? [] }) { return (tokens, finish) }
+        for case .prompt(_, let tokens, let finish) in log.events.withLock({ $0[RequestID(id)] ?? [] }) {
+          return (tokens, finish)
+        }
         return nil
       }
       #expect(wait { scores(0) != nil && log.isOver(1) })
@@ -132,7 +139,9 @@ struct LocalEngineTests {
         let highest = Double(row.max()!)
         let normalizer = highest + Foundation.log(row.reduce(0) { $0 + exp(Double($1) - highest) })
         #expect(abs(Double(token.logprob!) - (Double(row[row.startIndex + Int(token.token)]) - normalizer)) < 1e-3)
-        #expect(token.top.count == 2 && token.top[0].logprob >= token.top[1].logprob && Double(token.top[0].logprob) > highest - normalizer - 1e-3)
+        #expect(
+          token.top.count == 2 && token.top[0].logprob >= token.top[1].logprob
+            && Double(token.top[0].logprob) > highest - normalizer - 1e-3)
       }
     }
   }
@@ -164,7 +173,9 @@ struct LocalEngineTests {
       else { return #expect(Bool(false), "no vectors") }
       #expect(first == again && first.count == mean.count && first != mean)
       #expect(events(0).count == 2 && events(2).count == 2 && events(3).count == 2)
-      guard case .started(_, let cached) = events(2)[0], case .started(_, let none) = events(3)[0] else { return #expect(Bool(false)) }
+      guard case .started(_, let cached) = events(2)[0], case .started(_, let none) = events(3)[0] else {
+        return #expect(Bool(false))
+      }
       #expect(cached % 32 == 0 && cached < prompt.count && none == 0)
       submit(4, .mean)
       #expect(wait { log.isOver(4) })

@@ -1,5 +1,5 @@
-import Fabric
 import EngineAPI
+import Fabric
 import Testing
 
 @testable import Inference
@@ -13,7 +13,8 @@ struct PrefixCacheTests {
   ) throws -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int) {
     let folder = try Golden(model).folder
     let box = Waves(waves)
-    let results = try LocalFabric.run(size: ranks) { communicator -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int)? in
+    let results = try LocalFabric.run(size: ranks) {
+      communicator -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int)? in
       var options = SessionOptions()
       options.threadsPerRank = 1
       options.cacheTokens = cacheTokens
@@ -54,12 +55,15 @@ struct PrefixCacheTests {
   private func request(_ prompt: [Int32], _ count: Int, temperature: Float = 0) -> GenerationRequest {
     var sampling = SamplingParameters()
     (sampling.temperature, sampling.seed, sampling.frequencyPenalty) = (temperature, 42, temperature > 0 ? 0.3 : 0)
-    var request = GenerationRequest(prompt: prompt, task: .generate(maxNewTokens: count, sampling: sampling, stopTokens: []))
+    var request = GenerationRequest(
+      prompt: prompt, task: .generate(maxNewTokens: count, sampling: sampling, stopTokens: []))
     request.topLogprobs = 3
     return request
   }
 
-  private func prompt(_ count: Int, salt: Int32) -> [Int32] { (0..<Int32(count)).map { ($0 * 37 + 11 * ($0 % 5) + salt) % 500 } }
+  private func prompt(_ count: Int, salt: Int32) -> [Int32] {
+    (0..<Int32(count)).map { ($0 * 37 + 11 * ($0 % 5) + salt) % 500 }
+  }
 
   @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss"], [1, 2])
   func aPrefixFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
@@ -90,7 +94,8 @@ struct PrefixCacheTests {
       for count in [1, 14, 39] {
         var rest = whole
         rest.drawn = all.prefix(count).map(\.token)
-        #expect(try serve("qwen3_moe", waves: [[rest]], ranks: 1, cacheTokens: 4096).drawn[0] == Array(all.dropFirst(count)))
+        #expect(
+          try serve("qwen3_moe", waves: [[rest]], ranks: 1, cacheTokens: 4096).drawn[0] == Array(all.dropFirst(count)))
       }
     }
     var over = request(prompt(5, salt: 5), 4)

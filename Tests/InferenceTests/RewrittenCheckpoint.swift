@@ -85,7 +85,9 @@ struct RewrittenCheckpoint {
   }
 
   /// Changes each FP8 tensor's scales, `[rows, columns]` blocks of 128.
-  mutating func rescale(_ change: (_ name: String, _ weights: Tensor, _ scales: [Float], _ shape: [Int]) -> [(String, Tensor)]) {
+  mutating func rescale(
+    _ change: (_ name: String, _ weights: Tensor, _ scales: [Float], _ shape: [Int]) -> [(String, Tensor)]
+  ) {
     let suffix = "_scale_inv"
     for name in tensors.keys.filter({ $0.hasSuffix(suffix) }) {
       let weights = String(name.dropLast(suffix.count))

@@ -1,7 +1,7 @@
+import EngineAPI
 import Foundation
 import Kernels
 import Machine
-import EngineAPI
 import TestSupport
 import Testing
 
@@ -60,7 +60,9 @@ struct SamplerTests {
     for seed in 0..<200 as Range<UInt64> {
       let logits = (0..<50).map { _ in Float(Int.random(in: -4...4, using: &generator)) }
       let greedy = try sample(logits, SamplingParameters())
-      for change in [{ $0.topK = 1 }, { $0.topP = 0 }, { $0.temperature = 1e-30 }] as [(inout SamplingParameters) -> Void] {
+      for change in [{ $0.topK = 1 }, { $0.topP = 0 }, { $0.temperature = 1e-30 }]
+        as [(inout SamplingParameters) -> Void]
+      {
         var parameters = parameters(change)
         parameters.seed = seed
         let token = try sample(logits, parameters)
@@ -76,12 +78,31 @@ struct SamplerTests {
     ("top-k 400", [0, 1, 2, 3], { $0.topK = 400 }), ("top-p 0.39", [1], { $0.topP = 0.39 }),
     ("top-p 0.41", [1, 3], { $0.topP = 0.41 }), ("top-p 0.69", [1, 3], { $0.topP = 0.69 }),
     ("top-p 0.71", [1, 2, 3], { $0.topP = 0.71 }), ("top-p 0.91", [0, 1, 2, 3], { $0.topP = 0.91 }),
-    ("min-p 0.8", [1], { $0.minP = 0.8 }), ("min-p 0.7", [1, 3], { $0.minP = 0.7 }), ("min-p 0.45", [1, 2, 3], { $0.minP = 0.45 }),
+    ("min-p 0.8", [1], { $0.minP = 0.8 }), ("min-p 0.7", [1, 3], { $0.minP = 0.7 }),
+    ("min-p 0.45", [1, 2, 3], { $0.minP = 0.45 }),
     ("min-p 1", [1], { $0.minP = 1 }), ("min-p 0.2", [0, 1, 2, 3], { $0.minP = 0.2 }),
     // Top-p is a share of what top-k leaves: 0.7 · 0.9 = 0.63 < 0.7.
-    ("top-k 3, top-p 0.7", [1, 3], { $0.topK = 3; $0.topP = 0.7 }),
-    ("top-p 0.95, min-p 0.6", [1, 3], { $0.topP = 0.95; $0.minP = 0.6 }),
-    ("top-k 2, min-p 0.1", [1, 3], { $0.topK = 2; $0.minP = 0.1 }),
+    (
+      "top-k 3, top-p 0.7", [1, 3],
+      {
+        $0.topK = 3
+        $0.topP = 0.7
+      }
+    ),
+    (
+      "top-p 0.95, min-p 0.6", [1, 3],
+      {
+        $0.topP = 0.95
+        $0.minP = 0.6
+      }
+    ),
+    (
+      "top-k 2, min-p 0.1", [1, 3],
+      {
+        $0.topK = 2
+        $0.minP = 0.1
+      }
+    ),
   ]
 
   @Test(arguments: filters.indices)
@@ -107,7 +128,8 @@ struct SamplerTests {
     parameters.repetitionPenalty = 2
     #expect(try sample([2, 1.5, -1], parameters, prompt: [2]) == 0)
     #expect(try sample([2, 1.5, -1], parameters, prompt: [0]) == 1)
-    #expect(try sample([2, 1.5, -1], parameters, prompt: [2], output: [0, 0, 0]) == 1, "once, however often it is there")
+    #expect(
+      try sample([2, 1.5, -1], parameters, prompt: [2], output: [0, 0, 0]) == 1, "once, however often it is there")
     #expect(try sample([-2, -1.5, -9], parameters, prompt: [1]) == 0, "negative logits grow")
   }
 
@@ -163,7 +185,9 @@ struct SamplerTests {
     let (next, top) = try sampler.logprobs(logits, next: 2, topCount: 99, position: 0)
     let normalizer = log(logits.reduce(0) { $0 + exp(Double($1)) })
     #expect(top.map(\.token) == [1, 3, 4, 0, 2])
-    for candidate in top { #expect(abs(Double(candidate.logprob) - (Double(logits[Int(candidate.token)]) - normalizer)) < 1e-6) }
+    for candidate in top {
+      #expect(abs(Double(candidate.logprob) - (Double(logits[Int(candidate.token)]) - normalizer)) < 1e-6)
+    }
     #expect(next == top[4].logprob)
     #expect(try sampler.logprobs(logits, next: nil, topCount: 0, position: 0).next.isNaN)
   }

@@ -1,5 +1,5 @@
-import Fabric
 import EngineAPI
+import Fabric
 import TestSupport
 import Testing
 
@@ -8,7 +8,8 @@ import Testing
 /// The scheduler against a simulated cache: nobody ever reads what is not its own past, and everybody ends.
 struct SchedulerCacheTests {
   private func generate(_ prompt: [Int32], _ new: Int, stop: Set<Int32> = []) -> GenerationRequest {
-    GenerationRequest(prompt: prompt, task: .generate(maxNewTokens: new, sampling: SamplingParameters(), stopTokens: stop))
+    GenerationRequest(
+      prompt: prompt, task: .generate(maxNewTokens: new, sampling: SamplingParameters(), stopTokens: stop))
   }
 
   /// The token after these; the same for the same past, as a model's would be.
@@ -44,7 +45,9 @@ struct SchedulerCacheTests {
       }
       // What fits no rank is refused before it comes here.
       if requests[id]!.capacity > limits.blocksPerRank * 32 { requests[id] = generate([1, 2], 3) }
-      if case .generate = requests[id]!.task, random(0...5) == 0, requests[id]!.capacity > prompt.count { requests[id]!.drawn = [next(prompt)] }
+      if case .generate = requests[id]!.task, random(0...5) == 0, requests[id]!.capacity > prompt.count {
+        requests[id]!.drawn = [next(prompt)]
+      }
       scheduler.submit(requests[id]!, id: id)
       open.insert(id)
     }
@@ -85,7 +88,8 @@ struct SchedulerCacheTests {
     #expect(scheduler.loads.allSatisfy { $0 == 0 })
     // All memory can be had again: a request as large as a rank's cache is admitted on every rank at once.
     for i in 0..<min(rankCount, limits.sequences) {
-      scheduler.submit(generate((0..<Int32(limits.blocksPerRank * 32)).map { 100 + $0 }, 1), id: SequenceID(Int32(1000 + i)))
+      scheduler.submit(
+        generate((0..<Int32(limits.blocksPerRank * 32)).map { 100 + $0 }, 1), id: SequenceID(Int32(1000 + i)))
     }
     #expect(scheduler.plan().admissions.count == min(rankCount, limits.sequences))
   }
@@ -148,7 +152,9 @@ struct SchedulerCacheTests {
     func add(_ values: [Int32]) {
       let blocks = values.map { _ in pool.take()! }
       var parent = BlockPool.none
-      for (block, value) in zip(blocks, values) { parent = pool.keep(block, parent: parent, tokens: tokens(value)[...]) }
+      for (block, value) in zip(blocks, values) {
+        parent = pool.keep(block, parent: parent, tokens: tokens(value)[...])
+      }
       pool.release(blocks)
     }
     add([1, 2])

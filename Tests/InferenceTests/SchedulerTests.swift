@@ -1,5 +1,5 @@
-import Fabric
 import EngineAPI
+import Fabric
 import Testing
 
 @testable import Inference

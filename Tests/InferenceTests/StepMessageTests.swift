@@ -1,5 +1,5 @@
-import Fabric
 import EngineAPI
+import Fabric
 import TestSupport
 import Testing
 
@@ -24,7 +24,8 @@ struct StepMessageTests {
     plan.releases = [SequenceID(3), SequenceID(.max)]
     plan.admissions = [
       .init(
-        id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0], sampling: sampling,
+        id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0],
+        sampling: sampling,
         topLogprobs: 0, bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
       .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
       .init(id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
@@ -38,7 +39,10 @@ struct StepMessageTests {
       .init(id: SequenceID(8), home: Rank(1), start: 0, count: 1, outputs: .allStates),
       .init(id: SequenceID(9), home: Rank(1), start: 0, count: 1, outputs: .lastState),
     ]
-    plan.masks = [.init(item: 0, allowed: AllowedTokens(words: [5, .max])), .init(item: 3, allowed: AllowedTokens(words: [0, 1 << 63]))]
+    plan.masks = [
+      .init(item: 0, allowed: AllowedTokens(words: [5, .max])),
+      .init(item: 3, allowed: AllowedTokens(words: [0, 1 << 63])),
+    ]
     return plan
   }
 
@@ -47,11 +51,19 @@ struct StepMessageTests {
     outcome.interrupted = true
     let chunk = ScoredChunk(
       firstPosition: 9, count: 2, nextLogprobs: [-0.5, .nan],
-      top: [[.init(token: 1, logprob: -1), .init(token: 2, logprob: -2)], [.init(token: 3, logprob: -3), .init(token: 4, logprob: -4)]],
+      top: [
+        [.init(token: 1, logprob: -1), .init(token: 2, logprob: -2)],
+        [.init(token: 3, logprob: -3), .init(token: 4, logprob: -4)],
+      ],
       logits: [1, 2, 3, 4], routing: [.init(layer: 1, experts: [0, 5, 1, 6], weights: [0.5, 0.5, 0.25, 0.75])])
-    let bare = ScoredChunk(firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
-    let drawn = DrawnToken(5, logprob: -0.25, top: [.init(token: 5, logprob: -0.25), .init(token: 6, logprob: -.infinity)])
-    outcome.results = [.token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"), .token(.init(-1)), .embedding([0.5, -3, .pi])]
+    let bare = ScoredChunk(
+      firstPosition: 0, count: 3, nextLogprobs: [1, 2, 3], top: [[], [], []], logits: [], routing: [])
+    let drawn = DrawnToken(
+      5, logprob: -0.25, top: [.init(token: 5, logprob: -0.25), .init(token: 6, logprob: -.infinity)])
+    outcome.results = [
+      .token(.init(7)), .scored(chunk), .nothing, .scored(bare), .token(drawn), .failed("not finite"),
+      .token(.init(-1)), .embedding([0.5, -3, .pi]),
+    ]
     return outcome
   }
 
@@ -110,9 +122,12 @@ struct StepMessageTests {
   @Test func plansWithImpossibleNumbersAreRefused() {
     for size in [1, 2] { #expect(throws: InferenceError.self) { try StepPlan(decoding: plan.encoded(), size: size) } }
     let changes: [(inout StepPlan) -> Void] = [
-      { $0.items[0].start = -1 }, { $0.items[0].count = 0 }, { $0.items[0].count = -1 }, { $0.items[0].count = 1 << 25 },
-      { $0.masks[0].item = 4 }, { $0.masks[0].item = -1 }, { $0.masks[0].item = 1 }, { $0.admissions[0].promptCount = 5 },
-      { $0.admissions[0].cachedCount = -1 }, { $0.items[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(3) },
+      { $0.items[0].start = -1 }, { $0.items[0].count = 0 }, { $0.items[0].count = -1 },
+      { $0.items[0].count = 1 << 25 },
+      { $0.masks[0].item = 4 }, { $0.masks[0].item = -1 }, { $0.masks[0].item = 1 },
+      { $0.admissions[0].promptCount = 5 },
+      { $0.admissions[0].cachedCount = -1 }, { $0.items[0].home = Rank(-1) }, { $0.admissions[0].home = Rank(-1) },
+      { $0.admissions[0].home = Rank(3) },
     ]
     for change in changes {
       var plan = plan

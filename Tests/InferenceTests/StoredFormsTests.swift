@@ -7,7 +7,9 @@ import Testing
 
 /// The same weights stored in other forms give the same logits, bit for bit.
 struct StoredFormsTests {
-  private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto, ranks: Int = 1) throws -> [[Float]] {
+  private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto, ranks: Int = 1) throws
+    -> [[Float]]
+  {
     var layout = Layout(ranks: ranks)
     layout.weights = weights
     return try run(
@@ -89,7 +91,9 @@ struct StoredFormsTests {
   @Test(arguments: ["[N]", "[N, 1]", "[]", "[1]"], ["_scale", "_scale_inv"])
   func scalesByChannelAndByTensorAreRead(shape: String, suffix: String) throws {
     let golden = try Golden("deepseek_v3_fp8")
-    func form(_ make: (_ rows: Int, _ columns: Int, _ scale: Float) -> (String, [Float], [Int])) throws -> RewrittenCheckpoint {
+    func form(_ make: (_ rows: Int, _ columns: Int, _ scale: Float) -> (String, [Float], [Int])) throws
+      -> RewrittenCheckpoint
+    {
       var rewritten = try RewrittenCheckpoint(golden)
       rewritten.rescale { name, weights, scales, _ in
         let (suffix, values, shape) = make(weights.shape[0], weights.shape[1], scales[0])

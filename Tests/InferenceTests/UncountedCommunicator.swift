@@ -14,7 +14,8 @@ class UncountedCommunicator: ForwardingCommunicator {
     return try body()
   }
 
-  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws(FabricError) -> PendingRequest {
+  func startSend(_ bytes: UnsafeRawBufferPointer, to peer: Rank, tag: MessageTag) throws(FabricError) -> PendingRequest
+  {
     try uncounted { () throws(FabricError) in try base.startSend(bytes, to: peer, tag: tag) }
   }
   func startReceive(

@@ -22,7 +22,8 @@ struct UnreadTensorsTests {
   private static let number = RewrittenCheckpoint.Tensor([1], [1], as: .float32)
 
   @Test(arguments: [
-    "self_attn.q_proj.bias", "mlp.shared_expert.gate_proj.weight", "mlp.gate.e_score_correction_bias", "self_attn.sinks",
+    "self_attn.q_proj.bias", "mlp.shared_expert.gate_proj.weight", "mlp.gate.e_score_correction_bias",
+    "self_attn.sinks",
     "mlp.experts.99.up_proj.weight", "self_attn.indexer.wk.weight", "x",
   ]) func anUnreadTensorInsideALayerIsRefused(name: String) throws {
     let message = try failure { $0.tensors["model.layers.2.\(name)"] = Self.number }
@@ -60,7 +61,9 @@ struct UnreadTensorsTests {
       }
     }
     #expect(try renamed { "language_model." + $0 }.contains("part of a larger model"))
-    #expect(try renamed { $0.replacing("model.", with: "model.language_model.", maxReplacements: 1) }.contains("larger model"))
+    #expect(
+      try renamed { $0.replacing("model.", with: "model.language_model.", maxReplacements: 1) }.contains("larger model")
+    )
     #expect(try renamed { "base_model.model." + $0 }.contains("LoRA"))
     let q = "model.layers.0.self_attn.q_proj"
     for (suffix, type, words) in [
@@ -86,7 +89,8 @@ struct UnreadTensorsTests {
     var bare = try RewrittenCheckpoint(golden)
     bare.rename("model.", to: "")
     let logits = { (model: String) in
-      try run(model: model, scored: [try golden.scoredIDs(0)], prompts: [], newTokens: 1, layout: Layout(ranks: 2)).logits
+      try run(model: model, scored: [try golden.scoredIDs(0)], prompts: [], newTokens: 1, layout: Layout(ranks: 2))
+        .logits
     }
     #expect(try bare.written { try logits($0) } == logits(golden.folder))
   }

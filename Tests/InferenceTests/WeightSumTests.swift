@@ -5,7 +5,9 @@ import Testing
 
 /// What a loader sums does not depend on who reads what.
 struct WeightSumTests {
-  private func readSums(_ folder: CheckpointFolder, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool) throws -> [TensorSum] {
+  private func readSums(
+    _ folder: CheckpointFolder, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool
+  ) throws -> [TensorSum] {
     let description = try ModelConfiguration.read(folder).holding(weights)
     let pool = try WorkerPool(cores: Array(repeating: 0, count: threads), pin: false, oversubscribed: true)
     let budget = try WeightBudget.measure(description, folder: folder, workerCount: threads) { owns($1) }

@@ -80,7 +80,8 @@ struct AttentionCase {
       scratch = room
       rows.withUnsafeBufferPointer { rows in
         for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
-          ck_attention(isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale, room.pointer)
+          ck_attention(
+            isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale, room.pointer)
         }
       }
     }
@@ -94,13 +95,16 @@ struct AttentionCase {
   /// is twice the largest such error (its own and the maximum's), plus 2 ulp of e^x and its argument's rounding; the
   /// sum and the corrections add one rounding per position and a few per tile.
   func oracle() -> (values: [Double], tolerances: [Double]) {
-    var values: [Double] = [], tolerances: [Double] = []
+    var values: [Double] = []
+    var tolerances: [Double] = []
     let eps = Double(Float.ulpOfOne)
     for (r, range) in ranges.enumerated() {
-      var scores: [Double] = [], scoreError = 0.0
+      var scores: [Double] = []
+      var scoreError = 0.0
       for position in range.begin..<range.end {
         let key = blocks[position / blockTokens].pointer + position % blockTokens * stride + keyOffset
-        var dot = 0.0, magnitude = 0.0
+        var dot = 0.0
+        var magnitude = 0.0
         for d in 0..<keyDims {
           let product = Double(queries[r].pointer[d]) * Double(key[d])
           dot += product
@@ -116,7 +120,8 @@ struct AttentionCase {
       let count = Double(range.end - range.begin)
       let relative = 2 * scoreError + eps * (min(spread, 110) + 8 + count + count / 4)
       for d in 0..<valueDims {
-        var sum = 0.0, magnitude = 0.0
+        var sum = 0.0
+        var magnitude = 0.0
         for (i, position) in (range.begin..<range.end).enumerated() {
           let row = blocks[position / blockTokens].pointer + position % blockTokens * stride
           let value = Double(row[valueOffset + d])

@@ -47,7 +47,8 @@ struct AttentionTests {
       let (key, value, latent) = Self.shapes[shape]
       for ranges in Self.rangeSets.prefix(key > 100 ? 4 : .max) {
         let some = AttentionCase(in: memory, keyDims: key, valueDims: value, latent: latent, ranges: ranges)
-        let outputs = try #require(some.outputs(CK_ISA_REFERENCE)), (values, tolerances) = some.oracle()
+        let outputs = try #require(some.outputs(CK_ISA_REFERENCE))
+        let (values, tolerances) = some.oracle()
         for i in outputs.indices where abs(Double(outputs[i]) - values[i]) > tolerances[i] {
           Issue.record("element \(i): \(outputs[i]), expected \(values[i]) within \(tolerances[i])")
           break
@@ -100,7 +101,8 @@ struct AttentionTests {
 
   @Test func noRowsIsNoWork() {
     var cache = ck_paged_cache(
-      type: CK_CACHE_F32, blocks: nil, block_tokens: 32, row_stride: 1, key_offset: 0, value_offset: 0, key_dims: 1, value_dims: 1)
+      type: CK_CACHE_F32, blocks: nil, block_tokens: 32, row_stride: 1, key_offset: 0, value_offset: 0, key_dims: 1,
+      value_dims: 1)
     for isa in ck_isa.supported { ck_attention(isa, &cache, nil, 0, 1, nil) }
   }
 
@@ -140,7 +142,9 @@ struct AttentionTests {
   }
 
   @Test func storingRoundsToTheNearestEvenBF16() {
-    var values: [Float] = [0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0x1p-149, 0x1.fep127]
+    var values: [Float] = [
+      0, -0.0, .infinity, -.infinity, .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 0x1p-149, 0x1.fep127,
+    ]
     // Every tie and its neighbours on both sides, over some exponents, subnormal ones too.
     for upper in stride(from: UInt32(0), to: 0x7f80, by: 37) {
       for lower: UInt32 in [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] {

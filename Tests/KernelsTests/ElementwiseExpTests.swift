@@ -16,7 +16,8 @@ struct ElementwiseExpTests {
 
   @Test func theResultIsWithinTwoUlpOfTheTrueValue() {
     for x in Self.inputs {
-      let actual = ck_exp(x), exact = exp(Double(x))
+      let actual = ck_exp(x)
+      let exact = exp(Double(x))
       if x.isNaN {
         #expect(actual.isNaN)
       } else if exact >= 0x1.ffffffp+127 {

@@ -12,8 +12,11 @@ struct ElementwiseKernelTests {
     withGuardedArena { memory in
       for n in counts where n > 0 {
         for rows in [0, 1, 3] {
-          let stride = n + 3, size = rows == 0 ? 0 : (rows - 1) * stride + n
-          let x = [Float].random(size), input = memory.floats(x), weight = memory.floats([Float].random(n, seed: 2))
+          let stride = n + 3
+          let size = rows == 0 ? 0 : (rows - 1) * stride + n
+          let x = [Float].random(size)
+          let input = memory.floats(x)
+          let weight = memory.floats([Float].random(n, seed: 2))
           let apart = KernelResults(isa, [Float](repeating: 5, count: size)) { isa, out in
             ck_rms_norm(isa, input.pointer, stride, rows, n, weight.pointer, 1e-6, out, stride)
           }
@@ -34,7 +37,8 @@ struct ElementwiseKernelTests {
     withGuardedArena { memory in
       for dims in [0, 2, 4, 8, 10, 16, 18, 30, 32, 34, 64, 66, 96, 128] {
         let angles = [Float].random(dims / 2).map { $0 * 4 }
-        let cosine = memory.floats(angles.map { cosf($0) }), sine = memory.floats(angles.map { sinf($0) })
+        let cosine = memory.floats(angles.map { cosf($0) })
+        let sine = memory.floats(angles.map { sinf($0) })
         let stride = dims + 5
         let results = KernelResults(isa, .random(2 * stride + dims)) { isa, out in
           ck_rope(isa, out, 3, stride, dims, cosine.pointer, sine.pointer, interleaved)
@@ -51,7 +55,8 @@ struct ElementwiseKernelTests {
       for n in counts {
         let a = [Float].randomWithSpecials(n, scale: 20)
         let b = [Float].random(n, seed: 3).map { $0 * 9 }
-        let first = memory.floats(a), second = memory.floats(b)
+        let first = memory.floats(a)
+        let second = memory.floats(b)
         let maps: [(String, Map)] = [
           ("silu_multiply", { ck_silu_multiply($0, $1, $2, $3, n) }),
           ("clamped_swiglu", { ck_clamped_swiglu($0, $1, $2, $3, n, 1.702, 7) }),
@@ -85,7 +90,8 @@ struct ElementwiseKernelTests {
   func reductionsAreTheReference(isa: ck_isa) {
     withGuardedArena { memory in
       for n in counts + [1000] {
-        let x = [Float].random(n).map { $0 * 30 }, guarded = memory.floats(x)
+        let x = [Float].random(n).map { $0 * 30 }
+        let guarded = memory.floats(x)
         let largest = ck_max(CK_ISA_REFERENCE, x, n)
         #expect(largest == x.max() ?? -.infinity)
         #expect(ck_max(isa, guarded.pointer, n).bitPattern == largest.bitPattern, "n \(n)")

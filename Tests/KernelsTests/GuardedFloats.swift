@@ -60,7 +60,8 @@ struct KernelResults {
   /// Runs `call` twice on buffers holding `initial`.
   init(_ isa: ck_isa, _ initial: [Float], _ call: (ck_isa, UnsafeMutablePointer<Float>) -> Void) {
     (reference, agree) = withGuardedArena { memory in
-      let expected = memory.floats(initial), actual = memory.floats(initial)
+      let expected = memory.floats(initial)
+      let actual = memory.floats(initial)
       call(CK_ISA_REFERENCE, expected.pointer)
       call(isa, actual.pointer)
       let values = expected.values

@@ -36,7 +36,8 @@ struct QuantizeTests {
       let blocks = GuardedMemory(byteCount: (columns + 63) / 64)
       rowScale = -1
       ck_quantize_row(isa, format, x.floats, columns, elements.start, blocks.start, &rowScale)
-      self.elements = Array(UnsafeRawBufferPointer(start: elements.start, count: ck_quantized_row_bytes(format, columns)))
+      self.elements = Array(
+        UnsafeRawBufferPointer(start: elements.start, count: ck_quantized_row_bytes(format, columns)))
       blockScales = Array(UnsafeRawBufferPointer(start: blocks.start, count: (columns + 63) / 64))
     }
 
@@ -52,7 +53,9 @@ struct QuantizeTests {
     }
   }
 
-  static func scale(_ byte: UInt8) -> Float { (1 + Float(byte % 16) / 16) * Float(sign: .plus, exponent: Int(byte) / 16 - 15, significand: 1) }
+  static func scale(_ byte: UInt8) -> Float {
+    (1 + Float(byte % 16) / 16) * Float(sign: .plus, exponent: Int(byte) / 16 - 15, significand: 1)
+  }
 
   static func gaussian(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     (0..<count).map { _ in generator.floats(12, in: -0.5...0.5).reduce(0, +) * 0.02 }
@@ -143,7 +146,9 @@ struct QuantizeTests {
     for isa in ck_isa.supported {
       for columns in [1, 64, 130] {
         var values = [Float](repeating: 0, count: columns)
-        func isZero(_ row: Row) -> Bool { (0..<columns).allSatisfy { row.level($0) == 0 } && row.blockScales.allSatisfy { $0 == 0 } }
+        func isZero(_ row: Row) -> Bool {
+          (0..<columns).allSatisfy { row.level($0) == 0 } && row.blockScales.allSatisfy { $0 == 0 }
+        }
         #expect(isZero(Row(format, values, isa)) && Row(format, values, isa).rowScale == 0)
         values[columns / 2] = -0x1p-101
         #expect(isZero(Row(format, values, isa)) && Row(format, values, isa).rowScale == 0)

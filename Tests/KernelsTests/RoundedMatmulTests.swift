@@ -121,7 +121,9 @@ struct RoundedMatmulTests {
         let reference = multiplication.multiply(CK_ISA_REFERENCE, m: m, n: 40, yStride: 40)
         for isa in ck_isa.vectors {
           let y = multiplication.multiply(isa, m: m, n: 40, yStride: 40)
-          let wrong = y.indices.first { y[$0].bitPattern != reference[$0].bitPattern && !(y[$0].isNaN && reference[$0].isNaN) }
+          let wrong = y.indices.first {
+            y[$0].bitPattern != reference[$0].bitPattern && !(y[$0].isNaN && reference[$0].isNaN)
+          }
           #expect(wrong == nil, "isa \(isa.rawValue), m \(m), seed \(seed): output \(wrong ?? -1)")
         }
       }
@@ -137,7 +139,8 @@ struct RoundedMatmulTests {
       for row in 0..<2 {
         for j in 0..<17 {
           var weights = [Float](repeating: 0, count: k)
-          ck_expand_panel_row(format, multiplication.panels.start + j / 16 * multiplication.panelBytes, k, j % 16, &weights)
+          ck_expand_panel_row(
+            format, multiplication.panels.start + j / 16 * multiplication.panelBytes, k, j % 16, &weights)
           var sum = 0.0
           var magnitude = 0.0
           for i in 0..<k {

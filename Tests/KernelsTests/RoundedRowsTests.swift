@@ -53,7 +53,9 @@ struct RoundedRowsTests {
         let whole = Self.rounded(isa, format, x, k: 300)
         var pieces = [UInt8](repeating: 0xAB, count: whole.count)
         for first in stride(from: 0, to: 300, by: 128) {
-          pieces.withUnsafeMutableBytes { ck_round_row(isa, format, x, 300, first, min(first + 128, 300), $0.baseAddress!) }
+          pieces.withUnsafeMutableBytes {
+            ck_round_row(isa, format, x, 300, first, min(first + 128, 300), $0.baseAddress!)
+          }
         }
         #expect(pieces == whole, "isa \(isa.rawValue)")
       }
@@ -86,7 +88,8 @@ struct RoundedRowsTests {
   @Test func bf16IsTheNearestEvenAndFlushesSubnormals() {
     let cases: [(Float, UInt16)] = [
       (1, 0x3F80), (-2, 0xC000), (Float(bitPattern: 0x3F80_8000), 0x3F80), (Float(bitPattern: 0x3F81_8000), 0x3F82),
-      (Float(bitPattern: 0x3F80_8001), 0x3F81), (Float(bitPattern: 0x0000_0001), 0), (Float(bitPattern: 0x807F_FFFF), 0x8000),
+      (Float(bitPattern: 0x3F80_8001), 0x3F81), (Float(bitPattern: 0x0000_0001), 0),
+      (Float(bitPattern: 0x807F_FFFF), 0x8000),
       (.infinity, 0x7F80), (.greatestFiniteMagnitude, 0x7F80), (0, 0), (-0.0, 0x8000),
     ]
     for isa in ck_isa.supported {

@@ -16,7 +16,9 @@ import Testing
     #expect(try parse([bytes[...]]) == events)
     for first in 0...bytes.count {
       for second in first...bytes.count {
-        #expect(try parse([bytes[..<first], bytes[first..<second], bytes[second...]]) == events, "cut at \(first) and \(second)")
+        #expect(
+          try parse([bytes[..<first], bytes[first..<second], bytes[second...]]) == events,
+          "cut at \(first) and \(second)")
       }
     }
     #expect(try parse(bytes.indices.map { bytes[$0...$0] }) == events)
@@ -24,7 +26,9 @@ import Testing
 
   @Test func anEventWithoutEndIsRefused() throws {
     var parser = EventStreamParser(limit: 100)
-    #expect(throws: EventStreamParser.TooLong(limit: 100)) { _ = try parser.append(repeatElement(UInt8(ascii: "a"), count: 101)) }
+    #expect(throws: EventStreamParser.TooLong(limit: 100)) {
+      _ = try parser.append(repeatElement(UInt8(ascii: "a"), count: 101))
+    }
     var lines = EventStreamParser(limit: 100)
     #expect(throws: EventStreamParser.TooLong(limit: 100)) {
       for _ in 0..<30 { _ = try lines.append("data: 12345\n".utf8) }
@@ -56,18 +60,22 @@ import Testing
     #expect(reader.promptTokens == 7 && reader.outputTokens == 9 && reader.cachedTokens == nil)
   }
 
-  @Test(arguments: [
-    ([#"{"choices":"#], "not JSON"), ([#"{"error":{"message":"rank 1 is gone"}}"#], "rank 1 is gone"),
-    ([#"{"error":"overloaded"}"#], "overloaded"), (["[DONE]", #"{"choices":[]}"#], "after the last"),
-    ([#"{"choices":[{"text":"a"}]}"#, "[DONE]"], "ended before"), ([], "ended before"),
-    ([String(repeating: "[", count: 500)], "not JSON"),
-  ] as [([String], String)])
+  @Test(
+    arguments: [
+      ([#"{"choices":"#], "not JSON"), ([#"{"error":{"message":"rank 1 is gone"}}"#], "rank 1 is gone"),
+      ([#"{"error":"overloaded"}"#], "overloaded"), (["[DONE]", #"{"choices":[]}"#], "after the last"),
+      ([#"{"choices":[{"text":"a"}]}"#, "[DONE]"], "ended before"), ([], "ended before"),
+      ([String(repeating: "[", count: 500)], "not JSON"),
+    ] as [([String], String)])
   func whatIsNoAnswerIsRefusedInWords(events: [String], words: String) {
     let error = #expect(throws: AnswerReader.Malformed.self) { _ = try read(events) }
     #expect(error?.description.contains(words) == true)
   }
 
-  @Test(arguments: ["{}", "[]", "7", #"{"choices":7}"#, #"{"choices":[7],"usage":[]}"#, #"{"choices":[{"text":7,"delta":[]}],"usage":{"prompt_tokens":"x"}}"#])
+  @Test(arguments: [
+    "{}", "[]", "7", #"{"choices":7}"#, #"{"choices":[7],"usage":[]}"#,
+    #"{"choices":[{"text":7,"delta":[]}],"usage":{"prompt_tokens":"x"}}"#,
+  ])
   func jsonOfAnotherFormTrapsNothing(event: String) throws {
     #expect(try read([event], finish: false).textTimes.isEmpty)
   }

@@ -30,14 +30,17 @@ import Testing
     #expect(report.promptTokens == 6 && report.outputTokens == 10 && report.cachedTokens == 2)
     #expect(report.timeToFirstToken.median >= 0.199)
     #expect(report.timePerOutputToken.median >= 0.08)
-    #expect(report.interTokenLatency.count == 8 && report.latency.median >= 0.58 && report.duration >= report.latency.maximum)
+    #expect(
+      report.interTokenLatency.count == 8 && report.latency.median >= 0.58 && report.duration >= report.latency.maximum)
     for outcome in record.outcomes {
       let sum = outcome.timeToFirstToken! + 4 * outcome.timePerOutputToken!
       #expect(abs(sum - outcome.latency!) < 1e-9)
     }
     let request = try #require(server.requests.first)
     #expect(request.headers["authorization"] == "Bearer secret" && request.path == "/v1/completions")
-    #expect(request.body?["prompt"] == [1, 2, 3] && request.body?["ignore_eos"] == true && request.body?["max_tokens"]?.exactInt == 5)
+    #expect(
+      request.body?["prompt"] == [1, 2, 3] && request.body?["ignore_eos"] == true
+        && request.body?["max_tokens"]?.exactInt == 5)
     #expect(request.body?["stream_options"]?["include_usage"] == true && request.body?["model"] == "m")
   }
 
@@ -56,7 +59,9 @@ import Testing
   }
 
   @Test func chunksAreCountedWhereUsageIsMissing() async throws {
-    let server = try ScriptedServer { _ in ScriptedServer.answer(tokens: 4, prompt: 3, first: 0, each: 0.01, usage: false) }
+    let server = try ScriptedServer { _ in
+      ScriptedServer.answer(tokens: 4, prompt: 3, first: 0, each: 0.01, usage: false)
+    }
     let report = ServingFigures(try await run(server))
     #expect(report.withoutUsage == 1 && report.outputTokens == 4 && report.promptTokens == 0)
   }
@@ -69,14 +74,19 @@ import Testing
       [ScriptedServer.streamHead, token, ScriptedServer.event("{oh no"), ScriptedServer.streamEnd],
       [ScriptedServer.streamHead, token, .cut], [.cut],
       [ScriptedServer.streamHead, token, ScriptedServer.streamEnd],
-      [ScriptedServer.streamHead, ScriptedServer.event(#"{"error":{"message":"rank 2 died"}}"#), ScriptedServer.streamEnd],
+      [
+        ScriptedServer.streamHead, ScriptedServer.event(#"{"error":{"message":"rank 2 died"}}"#),
+        ScriptedServer.streamEnd,
+      ],
       [.send("not HTTP at all\r\n\r\n"), .cut],
       ScriptedServer.answer(tokens: 3, prompt: 3, first: 0, each: 0),
     ]
     let server = try ScriptedServer { scripts[$0.index] }
     let report = ServingFigures(try await run(server, requests: scripts.count, concurrency: 1))
     #expect(report.completed == 1 && report.failed == scripts.count - 1, "\(report.failures)")
-    for words in ["HTTP 429: queue full", "HTTP 500: broken", "HTTP 503", "not JSON", "ended before", "rank 2 died", "closed"] {
+    for words in [
+      "HTTP 429: queue full", "HTTP 500: broken", "HTTP 503", "not JSON", "ended before", "rank 2 died", "closed",
+    ] {
       #expect(report.failures.contains { $0.reason.contains(words) }, "\(words) in \(report.failures)")
     }
   }
@@ -117,7 +127,9 @@ import Testing
     server.stop()
     let client = try ServerClient(url: server.url + "/v1/", key: nil, connections: 1)
     let error = await #expect(throws: LoadError.self) { _ = try await client.model() }
-    #expect(error.map { "\($0)" }?.contains("refused") == true && error.map { "\($0)" }?.contains(server.url + ":") == true, "\(error.debugDescription)")
+    #expect(
+      error.map { "\($0)" }?.contains("refused") == true && error.map { "\($0)" }?.contains(server.url + ":") == true,
+      "\(error.debugDescription)")
     await client.close()
   }
 

@@ -14,7 +14,8 @@ import Testing
   }
 
   @Test func sharedPrefixesAreFollowedByTailsOfTheirOwn() throws {
-    let prompts = try PromptSource.sharedPrefix(prefix: 100, tail: 10).prompts(20, seed: 1, vocabularySize: 1000).map(ids)
+    let prompts = try PromptSource.sharedPrefix(prefix: 100, tail: 10).prompts(20, seed: 1, vocabularySize: 1000).map(
+      ids)
     #expect(Set(prompts.map { Array($0[..<100]) }).count == 1)
     #expect(Set(prompts.map { Array($0[100...]) }).count == 20 && prompts.allSatisfy { $0.count == 110 })
   }
@@ -40,11 +41,16 @@ import Testing
   }
 
   @Test func linesOfADataSetAreReadOrRefused() throws {
-    func prompt(_ text: String) throws -> LoadPrompt { try LoadPrompt(try #require(try JSONValue(parsing: text).object), line: 3) }
+    func prompt(_ text: String) throws -> LoadPrompt {
+      try LoadPrompt(try #require(try JSONValue(parsing: text).object), line: 3)
+    }
     #expect(try prompt(#"{"prompt":"a"}"#) == .text("a") && prompt(#"{"text":"b","name":1}"#) == .text("b"))
     #expect(try prompt(#"{"prompt":[1,2]}"#) == .ids([1, 2]))
-    #expect(try prompt(#"{"messages":[{"role":"user","content":"c"}]}"#) == .messages([["role": "user", "content": "c"]]))
-    for text in ["{}", #"{"prompt":[1.5]}"#, #"{"prompt":[-1]}"#, #"{"prompt":[3000000000]}"#, #"{"text":7}"#, #"{"prompt":null}"#] {
+    #expect(
+      try prompt(#"{"messages":[{"role":"user","content":"c"}]}"#) == .messages([["role": "user", "content": "c"]]))
+    for text in [
+      "{}", #"{"prompt":[1.5]}"#, #"{"prompt":[-1]}"#, #"{"prompt":[3000000000]}"#, #"{"text":7}"#, #"{"prompt":null}"#,
+    ] {
       #expect(throws: LoadError.self, "\(text)") { _ = try prompt(text) }
     }
   }

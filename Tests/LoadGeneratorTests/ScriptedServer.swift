@@ -97,7 +97,9 @@ final class ScriptedServer: Sendable {
     let bytes = Array(text.utf8)
     var sent = 0
     while sent < bytes.count {
-      let count = bytes.withUnsafeBytes { send(connection, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL)) }
+      let count = bytes.withUnsafeBytes {
+        send(connection, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
+      }
       guard count > 0 else { return false }
       sent += count
     }
@@ -144,10 +146,15 @@ final class ScriptedServer: Sendable {
 extension ScriptedServer {
   static func json(_ status: Int, _ value: JSONValue, headers: String = "") -> [Piece] {
     let body = value.text()
-    return [.send("HTTP/1.1 \(status) Status\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)")]
+    return [
+      .send(
+        "HTTP/1.1 \(status) Status\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
+      )
+    ]
   }
 
-  static let streamHead = Piece.send("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+  static let streamHead = Piece.send(
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
   static let streamEnd = Piece.send("0\r\n\r\n")
 
   static func event(_ data: String, after pause: Double = 0) -> Piece {
@@ -159,11 +166,15 @@ extension ScriptedServer {
   static func answer(tokens: Int, prompt: Int, first: Double, each: Double, usage: Bool = true) -> [Piece] {
     var pieces = [streamHead]
     for index in 0..<tokens {
-      pieces.append(event(#"{"choices":[{"index":0,"text":"x","finish_reason":null}]}"#, after: index == 0 ? first : each))
+      pieces.append(
+        event(#"{"choices":[{"index":0,"text":"x","finish_reason":null}]}"#, after: index == 0 ? first : each))
     }
     pieces.append(event(#"{"choices":[{"index":0,"text":"","finish_reason":"length"}]}"#))
     if usage {
-      pieces.append(event(#"{"choices":[],"usage":{"prompt_tokens":\#(prompt),"completion_tokens":\#(tokens),"prompt_tokens_details":{"cached_tokens":1}}}"#))
+      pieces.append(
+        event(
+          #"{"choices":[],"usage":{"prompt_tokens":\#(prompt),"completion_tokens":\#(tokens),"prompt_tokens_details":{"cached_tokens":1}}}"#
+        ))
     }
     return pieces + [event("[DONE]"), streamEnd]
   }

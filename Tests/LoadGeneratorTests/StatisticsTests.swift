@@ -4,7 +4,8 @@ import Testing
 @Suite struct StatisticsTests {
   @Test func percentilesOfKnownSamples() {
     let hundred = SampleSummary((1...101).map { Double($0) }.shuffled())
-    #expect(hundred.mean == 51 && hundred.median == 51 && hundred.p90 == 91 && hundred.p99 == 100 && hundred.maximum == 101)
+    #expect(
+      hundred.mean == 51 && hundred.median == 51 && hundred.p90 == 91 && hundred.p99 == 100 && hundred.maximum == 101)
     let four = SampleSummary([4, 1, 3, 2])
     #expect(four.mean == 2.5 && four.median == 2.5 && abs(four.p90 - 3.7) < 1e-12 && abs(four.p99 - 3.97) < 1e-12)
     let one = SampleSummary([7])
@@ -54,7 +55,10 @@ import Testing
   @Test func goalsAreRead() throws {
     #expect(try Goodput(parsing: "ttft:500,tpot:50").limits.map(\.milliseconds) == [500, 50])
     #expect(try Goodput(parsing: "ttft:500.0,itl:0.5").text == "ttft:500,itl:0.5")
-    for text in ["", "ttft", "ttft:", "ttft:x", "ttft:-1", "ttft:0", "ttft:nan", "ttft:inf", "speed:4", "ttft:1,ttft:2", "ttft:1,", "ttft:1:2"] {
+    for text in [
+      "", "ttft", "ttft:", "ttft:x", "ttft:-1", "ttft:0", "ttft:nan", "ttft:inf", "speed:4", "ttft:1,ttft:2", "ttft:1,",
+      "ttft:1:2",
+    ] {
       #expect(throws: LoadError.badGoal(text)) { _ = try Goodput(parsing: text) }
     }
   }

@@ -21,7 +21,9 @@ import Testing
   @Test func aQuotaLimitsTheWorkersAndLeavesPlacingThemToTheSystem() {
     let choice = choose([all]) { $0.quota = 2.5 }
     #expect(choice.allowedByLocalRank == [[0, 2]] && !choice.pins && !choice.isCrowded)
-    #expect(choice.remarks.count == 1 && choice.remarks[0].contains("2.5 of 8 cores' time: 2 threads compute"), "\(choice.remarks)")
+    #expect(
+      choice.remarks.count == 1 && choice.remarks[0].contains("2.5 of 8 cores' time: 2 threads compute"),
+      "\(choice.remarks)")
     // Less than a core is one worker; two ranks share what there is, each with one at least.
     #expect(choose([all]) { $0.quota = 0.5 }.allowedByLocalRank == [[0]])
     #expect(choose([all, all]) { $0.quota = 4 }.allowedByLocalRank == [[0, 2, 4, 6], [0, 2, 4, 6]])
@@ -37,7 +39,8 @@ import Testing
 
   @Test func threadsThatWereAskedForAreGivenWithARemarkWhereTheyHaveNoTime() {
     let choice = choose([all, all]) { ($0.quota, $0.threadsPerRank) = (3, 2) }
-    #expect(choice.allowedByLocalRank == [all, all] && choice.remarks.first?.contains("4 threads will be held up") == true)
+    #expect(
+      choice.allowedByLocalRank == [all, all] && choice.remarks.first?.contains("4 threads will be held up") == true)
     #expect(choose([all]) { ($0.quota, $0.threadsPerRank) = (3, 3) }.remarks.isEmpty)
   }
 
@@ -84,6 +87,8 @@ import Testing
     let topology = try Topology.discover(root: "/nowhere-on-this-host", allowedCores: [2, 3])
     #expect(try CoreRequest.list([3, 4]).candidates(topology) == [3])
     #expect(try CoreRequest.all.candidates(topology) == [2, 3])
-    #expect(throws: MachineError.unavailableCores([0, 1], allowed: [2, 3])) { try CoreRequest.list([0, 1]).candidates(topology) }
+    #expect(throws: MachineError.unavailableCores([0, 1], allowed: [2, 3])) {
+      try CoreRequest.list([0, 1]).candidates(topology)
+    }
   }
 }

@@ -17,7 +17,8 @@ import Testing
   }
 
   @Test func whatTheKernelDoesNotTellIsNotMadeUp() {
-    #expect(ProcessUsage(files: HostFiles(root: "/proc/self/fdinfo")) == ProcessUsage(files: HostFiles(root: "/dev/null")))
+    #expect(
+      ProcessUsage(files: HostFiles(root: "/proc/self/fdinfo")) == ProcessUsage(files: HostFiles(root: "/dev/null")))
     #expect(ProcessUsage(files: HostFiles(root: "/dev/null")).residentBytes == nil)
   }
 

@@ -142,10 +142,11 @@ import Testing
     #expect(topology.availableBytes == 0)
   }
 
-  @Test(arguments: [
-    ("0-3,8,10-11", [0, 1, 2, 3, 8, 10, 11]), ("5", [5]), ("2, 1", [1, 2]), ("", []), ("1-", nil), ("-1", nil),
-    ("a", nil), ("3-2", nil), ("1-2-3", nil), ("0-4000000000", nil),
-  ] as [(String, [Int]?)])
+  @Test(
+    arguments: [
+      ("0-3,8,10-11", [0, 1, 2, 3, 8, 10, 11]), ("5", [5]), ("2, 1", [1, 2]), ("", []), ("1-", nil), ("-1", nil),
+      ("a", nil), ("3-2", nil), ("1-2-3", nil), ("0-4000000000", nil),
+    ] as [(String, [Int]?)])
   func listsOfNumbersAreParsed(text: String, numbers: [Int]?) {
     #expect(HostFiles.numbers(inList: text) == numbers)
   }

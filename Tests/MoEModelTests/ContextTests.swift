@@ -19,7 +19,8 @@ struct ContextTests {
     ),
   ]) func scalingExtendsTheContextByItsFactor(scaling: String, maximum: Int, context: Int) throws {
     for golden in ["qwen3", "qwen3_moe"] {
-      let model = try Configuration(golden: golden).with("max_position_embeddings", "\(maximum)").with("rope_scaling", scaling)
+      let model = try Configuration(golden: golden).with("max_position_embeddings", "\(maximum)").with(
+        "rope_scaling", scaling)
       #expect(try model.read().maximumPositions == context)
     }
   }

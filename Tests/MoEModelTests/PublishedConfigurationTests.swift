@@ -120,7 +120,8 @@ struct PublishedConfigurationTests {
       """
     ).read()
     guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
-    #expect(attention.headCount == 96 && attention.queriesPerKey == 12 && attention.projectionBias && !attention.outputBias)
+    #expect(
+      attention.headCount == 96 && attention.queriesPerKey == 12 && attention.projectionBias && !attention.outputBias)
     #expect(attention.queryKeyNorm == .none)
     #expect(model.rotary.dims == 64 && model.mixtureLayers == Array(1..<46) && model.predictionLayerCount == 1)
     let mixture = try #require(model.mixture)

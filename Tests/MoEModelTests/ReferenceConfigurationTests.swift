@@ -49,7 +49,9 @@ struct ReferenceConfigurationTests {
       if key == "groups", let pair = value.array, pair[0] == pair[1], found[key] == nil { continue }
       // Scaling extends the context beyond what the key says; ContextTests have that.
       if key == "positions", (found[key]?.exactInt ?? 0) > (value.exactInt ?? 0) { continue }
-      #expect(Self.agree(found[key] ?? .null, value), "\(name): \(key) is \(found[key]?.text() ?? "none"), not \(value.text())")
+      #expect(
+        Self.agree(found[key] ?? .null, value),
+        "\(name): \(key) is \(found[key]?.text() ?? "none"), not \(value.text())")
     }
     for (key, value) in expected.members where value.isNull {
       #expect(found[key] == nil, "\(name): \(key) is \(found[key]?.text() ?? "none"), not null")
@@ -76,7 +78,8 @@ struct ReferenceConfigurationTests {
           })
       ),
       ("inverse_frequencies", .array(model.rotary.inverseFrequencies.map { .double(Double($0)) })),
-      ("rotary_scale", .double(model.rotary.attentionFactor)), ("softmax_scale", .double(Double(model.attention.softmaxScale))),
+      ("rotary_scale", .double(model.rotary.attentionFactor)),
+      ("softmax_scale", .double(Double(model.attention.softmaxScale))),
       ("heads", .int(model.attention.headCount)),
     ])
     switch model.attention {

@@ -17,11 +17,13 @@ struct RouterTests {
 
     var router: RouterDescription {
       RouterDescription(
-        scoring: scoring, hasSelectionBias: hasBias, hasLinearBias: false, groups: groups, normalizes: normalizes, scale: scale)
+        scoring: scoring, hasSelectionBias: hasBias, hasLinearBias: false, groups: groups, normalizes: normalizes,
+        scale: scale)
     }
     var description: String {
       let grouping = groups.map { "\($0.kept) of \($0.count) groups by \($0.score)" } ?? "no groups"
-      return "\(scoring), top \(topK) of \(experts), \(grouping), bias \(hasBias), normalizes \(normalizes), scale \(scale)"
+      return
+        "\(scoring), top \(topK) of \(experts), \(grouping), bias \(hasBias), normalizes \(normalizes), scale \(scale)"
     }
   }
 
@@ -30,14 +32,19 @@ struct RouterTests {
     for scoring in [RouterDescription.Scoring.sigmoid, .softmax, .softmaxOverChosen] {
       for (experts, topK) in [(1, 1), (8, 1), (8, 2), (8, 8), (24, 4), (60, 6)] {
         var groupings: [RouterDescription.Groups?] = [nil]
-        for (count, kept) in [(2, 1), (4, 2), (4, 3), (4, 4)] where experts % count == 0 && topK <= kept * (experts / count) {
+        for (count, kept) in [(2, 1), (4, 2), (4, 3), (4, 4)]
+        where experts % count == 0 && topK <= kept * (experts / count) {
           groupings.append(RouterDescription.Groups(count: count, kept: kept, score: .maximum))
           groupings.append(RouterDescription.Groups(count: count, kept: kept, score: .topTwoSum))
         }
         for groups in groupings {
-          for (hasBias, normalizes, scale) in [(false, false, 1), (true, true, 2.5), (false, true, 1), (true, false, 16)] as [(Bool, Bool, Float)] {
+          for (hasBias, normalizes, scale) in [
+            (false, false, 1), (true, true, 2.5), (false, true, 1), (true, false, 16),
+          ] as [(Bool, Bool, Float)] {
             cases.append(
-              Case(scoring: scoring, experts: experts, topK: topK, groups: groups, hasBias: hasBias, normalizes: normalizes, scale: scale))
+              Case(
+                scoring: scoring, experts: experts, topK: topK, groups: groups, hasBias: hasBias,
+                normalizes: normalizes, scale: scale))
           }
         }
       }

@@ -17,7 +17,8 @@ struct UnreadSettingsTests {
     ("qwen3", "partial_rotary_factor", "0.5", ["partial_rotary_factor"]), ("qwen3", "partial_rotary_factor", "1.0", []),
     ("glm4_moe", "partial_rotary_factor", "0.25", []), ("llama", "sliding_window", "4096", ["sliding_window"]),
     ("llama", "use_sliding_window", "false", []), ("qwen2", "sliding_window", "4096", []),
-    ("deepseek_v2_group", "norm_topk_prob", "true", ["norm_topk_prob"]), ("mixtral", "logit_softcap", "30", ["logit_softcap"]),
+    ("deepseek_v2_group", "norm_topk_prob", "true", ["norm_topk_prob"]),
+    ("mixtral", "logit_softcap", "30", ["logit_softcap"]),
     ("mixtral", "logit_softcap", "null", []), ("olmoe", "vision_config", "{}", []),
     ("olmoe", "vision_config", #"{"depth": 2}"#, ["vision_config"]),
     ("deepseek_v3_fp8", "quantization_config.modules_to_not_convert", #"["lm_head"]"#, []),
@@ -36,7 +37,8 @@ struct UnreadSettingsTests {
   }
 
   @Test func countsOfPredictionLayersMayDifferInTheTwoSpellings() throws {
-    let model = try Configuration(golden: "deepseek_v3").with("num_nextn_predict_layers", "0").with("num_mtp_layers", "1")
+    let model = try Configuration(golden: "deepseek_v3").with("num_nextn_predict_layers", "0").with(
+      "num_mtp_layers", "1")
     #expect(try model.read().predictionLayerCount == 0)
   }
 }

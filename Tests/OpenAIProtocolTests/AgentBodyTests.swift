@@ -30,9 +30,11 @@ import Testing
     #expect(request.chat.messages.map(\.role) == [.system, .user, .user, .assistant, .tool])
     #expect(request.chat.messages[0].content == "You are Codex.\n\n<permissions instructions>")
     #expect(request.chat.messages[3].reasoning == "I list them." && request.chat.messages[3].toolCalls.count == 1)
-    #expect(request.chat.tools.map(\.name) == ["shell_command", "apply_patch"] && request.customTools == ["apply_patch"])
+    #expect(
+      request.chat.tools.map(\.name) == ["shell_command", "apply_patch"] && request.customTools == ["apply_patch"])
     #expect(request.wantsSummary && request.wantsEncryptedReasoning && !request.chat.allowsParallelToolCalls)
-    #expect(request.repeated["text"]?["format"]?["type"] == "text" && request.repeated["text"]?["verbosity"] == "medium")
+    #expect(
+      request.repeated["text"]?["format"]?["type"] == "text" && request.repeated["text"]?["verbosity"] == "medium")
   }
 
   @Test func whatClaudeCodeSendsIsRead() throws {
@@ -57,7 +59,8 @@ import Testing
     #expect(request.chat.messages.map(\.role) == [.system, .user, .assistant, .tool])
     #expect(request.chat.messages[0].content == "You are Claude Code.\nBe brief.")
     #expect(request.chat.messages[2].reasoning == "I list them." && request.chat.messages[3].content == "a.txt")
-    #expect(request.chat.tools.count == 2 && request.chat.maxTokens == 32_000 && request.isStreamed && request.showsThinking)
+    #expect(
+      request.chat.tools.count == 2 && request.chat.maxTokens == 32_000 && request.isStreamed && request.showsThinking)
     #expect(request.chat.templateVariables["reasoning_effort"] == "medium")
   }
 
@@ -86,10 +89,12 @@ import Testing
   /// What harnesses that evaluate models send for scoring and for generating.
   @Test func whatEvaluationHarnessesSendIsRead() throws {
     let scoring = try CompletionRequest(
-      .object(JSONObject([
-        ("model", "m"), ("prompt", [[1, 2], [3]]), ("temperature", 0), ("max_tokens", 1), ("logprobs", 1), ("seed", 1234),
-        ("echo", true),
-      ])))
+      .object(
+        JSONObject([
+          ("model", "m"), ("prompt", [[1, 2], [3]]), ("temperature", 0), ("max_tokens", 1), ("logprobs", 1),
+          ("seed", 1234),
+          ("echo", true),
+        ])))
     #expect(scoring.echoes && scoring.logprobs == 1 && scoring.prompts.count == 2)
     let chat = try ChatCompletionRequest(
       chatBody([("max_tokens", 256), ("temperature", 0), ("stop", ["\n\n"]), ("seed", 1234)]))

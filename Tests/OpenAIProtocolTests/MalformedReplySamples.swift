@@ -19,7 +19,8 @@ let lookupTools = [
 
 /// A reply that is slightly wrong, and the calls it means. No marker of it may show.
 private func wrong(
-  _ name: String, _ syntax: ToolCallFormat.Syntax, _ text: String, _ calls: [(String, String)], reasoning: String? = nil,
+  _ name: String, _ syntax: ToolCallFormat.Syntax, _ text: String, _ calls: [(String, String)],
+  reasoning: String? = nil,
   content: String? = nil, startsInReasoning: Bool = false
 ) -> ReplySample {
   ReplySample(
@@ -36,30 +37,38 @@ let malformedReplies: [ReplySample] =
 private let wrongObjects: [ReplySample] = [
   wrong(
     "raw line breaks and tabs", .hermes,
-    "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"a\n\tb\"}}\n</tool_call>", [("lookup", #"{"q": "a\n\tb"}"#)]),
+    "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"a\n\tb\"}}\n</tool_call>",
+    [("lookup", #"{"q": "a\n\tb"}"#)]),
   wrong(
-    "a brace too many", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}\n</tool_call>", [tea]),
+    "a brace too many", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}\n</tool_call>",
+    [tea]),
   wrong(
-    "a brace too few", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}\n</tool_call>", [tea]),
+    "a brace too few", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}\n</tool_call>",
+    [tea]),
   wrong(
-    "two braces too few", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"</tool_call>", [tea]),
+    "two braces too few", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"</tool_call>",
+    [tea]),
   wrong(
-    "a string that is not closed", .hermes, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea</tool_call>", [tea]),
+    "a string that is not closed", .hermes,
+    "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea</tool_call>", [tea]),
   wrong(
-    "braces doubled", .hermes, "<tool_call>\n{{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}}\n</tool_call>", [tea]),
+    "braces doubled", .hermes, "<tool_call>\n{{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}}\n</tool_call>",
+    [tea]),
   wrong(
     "Python's words and quotes", .hermes,
     "<tool_call>{'name': 'lookup', 'arguments': {'q': 'tea \"x\"', 'deep': True, 'note': None}}</tool_call>",
     [("lookup", #"{"q": "tea \"x\"", "deep": true, "note": null}"#)]),
   wrong(
-    "commas too many", .hermes, "<tool_call>{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\",},}</tool_call>", [tea]),
+    "commas too many", .hermes, "<tool_call>{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\",},}</tool_call>",
+    [tea]),
   wrong(
     "quotes that are not escaped", .hermes,
     "<tool_call>{\"name\": \"lookup\", \"arguments\": {\"q\": \"say \"hi\" now\"}}</tool_call>",
     [("lookup", #"{"q": "say \"hi\" now"}"#)]),
   wrong(
     "escapes that JSON lacks", .hermes,
-    #"<tool_call>{"name": "lookup", "arguments": {"q": "\d+ it\'s"}}</tool_call>"#, [("lookup", #"{"q": "\\d+ it's"}"#)]),
+    #"<tool_call>{"name": "lookup", "arguments": {"q": "\d+ it\'s"}}</tool_call>"#, [("lookup", #"{"q": "\\d+ it's"}"#)]
+  ),
   wrong(
     "a name without quotes", .hermes, "<tool_call>{name: \"lookup\", arguments: {q: \"tea\"}}</tool_call>", [tea]),
   wrong(
@@ -81,14 +90,16 @@ private let wrongObjects: [ReplySample] = [
     "<tool_call>\n```json\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n```\n</tool_call>", [tea]),
   wrong(
     "the tag twice", .hermes,
-    "<tool_call>\n<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>\n</tool_call>", [tea]),
+    "<tool_call>\n<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>\n</tool_call>",
+    [tea]),
   wrong(
     "the opener as the end", .hermes,
     "<tool_call>{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}<tool_call>", [tea]),
   wrong(
     "no opener", .hermes, "{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>", [tea]),
   wrong(
-    "no opener after text", .hermes, "I look.\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>", [tea],
+    "no opener after text", .hermes, "I look.\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>",
+    [tea],
     content: "I look."),
   wrong(
     "bare in a fence", .hermes, "```json\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n```", [tea]),
@@ -104,13 +115,15 @@ private let wrongObjects: [ReplySample] = [
   wrong(
     "an empty list for no arguments", .hermes, #"<tool_call>{"name": "clock", "arguments": []}</tool_call>"#, [clock]),
   wrong(
-    "another family's form", .hermes, "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>",
+    "another family's form", .hermes,
+    "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>",
     [tea]),
 ]
 
 private let wrongFunctions: [ReplySample] = [
   wrong(
-    "no opener", .qwenCoder, "I look.\n\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>", [tea],
+    "no opener", .qwenCoder,
+    "I look.\n\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>", [tea],
     content: "I look."),
   wrong(
     "no opener at the beginning", .qwenCoder, "<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>", [tea]),
@@ -118,14 +131,16 @@ private let wrongFunctions: [ReplySample] = [
     "a parameter closed by the function's end", .qwenCoder,
     "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</function>\n</tool_call>", [tea]),
   wrong(
-    "a parameter closed by the call's end", .qwenCoder, "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</tool_call>", [tea]),
+    "a parameter closed by the call's end", .qwenCoder,
+    "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</tool_call>", [tea]),
   wrong(
     "a parameter that is not closed", .qwenCoder,
     "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n<parameter=k>\n3\n</parameter>\n</function>\n</tool_call>",
     [("lookup", #"{"q": "tea", "k": 3}"#)]),
   wrong("a parameter that ends the reply", .qwenCoder, "<tool_call>\n<function=lookup>\n<parameter=q>\ntea", [tea]),
   wrong(
-    "no end of the function", .qwenCoder, "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</tool_call>", [tea]),
+    "no end of the function", .qwenCoder,
+    "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</tool_call>", [tea]),
   wrong("no end at all", .qwenCoder, "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>", [tea]),
   wrong(
     "Python's words", .qwenCoder,
@@ -134,13 +149,15 @@ private let wrongFunctions: [ReplySample] = [
     [("lookup", #"{"deep": true, "note": null, "opts": {"a": 1}, "ids": [1, 2]}"#)]),
   wrong(
     "text where a number should be", .qwenCoder,
-    "<tool_call>\n<function=lookup>\n<parameter=k>\nmany\n</parameter>\n</function>\n</tool_call>", [("lookup", #"{"k": "many"}"#)]),
+    "<tool_call>\n<function=lookup>\n<parameter=k>\nmany\n</parameter>\n</function>\n</tool_call>",
+    [("lookup", #"{"k": "many"}"#)]),
   wrong(
     "tags in a value", .qwenCoder,
     "<tool_call>\n<function=lookup>\n<parameter=q>\n<parameter=x> </function> tea\n</parameter>\n</function>\n</tool_call>",
     [("lookup", #"{"q": "<parameter=x> </function> tea"}"#)]),
   wrong(
-    "another family's form", .qwenCoder, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>", [tea]),
+    "another family's form", .qwenCoder,
+    "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>", [tea]),
   wrong(
     "two functions in a tag", .qwenCoder,
     "<tool_call>\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n<function=clock>\n</function>\n</tool_call>",
@@ -149,20 +166,26 @@ private let wrongFunctions: [ReplySample] = [
     "a quoted name", .qwenCoder,
     "<tool_call>\n<function=\"lookup\">\n<parameter=\"q\">\ntea\n</parameter>\n</function>\n</tool_call>", [tea]),
   wrong(
-    "an object that lacks a brace", .qwenCoder, "<tool_call>\n<function=lookup>\n{\"q\": \"tea\"\n</function>\n</tool_call>", [tea]),
+    "an object that lacks a brace", .qwenCoder,
+    "<tool_call>\n<function=lookup>\n{\"q\": \"tea\"\n</function>\n</tool_call>", [tea]),
 ]
 
 private let wrongKeys: [ReplySample] = [
   wrong(
-    "no opener", .glm, "Look.\nlookup\n<arg_key>q</arg_key>\n<arg_value>tea</arg_value>\n</tool_call>", [tea], content: "Look."),
+    "no opener", .glm, "Look.\nlookup\n<arg_key>q</arg_key>\n<arg_value>tea</arg_value>\n</tool_call>", [tea],
+    content: "Look."),
   wrong("no opener at the beginning", .glm, "lookup<arg_key>q</arg_key><arg_value>tea</arg_value></tool_call>", [tea]),
   wrong(
     "a value that is not closed", .glm,
     "<tool_call>lookup\n<arg_key>q</arg_key>\n<arg_value>tea\n<arg_key>k</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
     [("lookup", #"{"q": "tea", "k": 3}"#)]),
-  wrong("a value closed by the call's end", .glm, "<tool_call>lookup\n<arg_key>q</arg_key>\n<arg_value>tea\n</tool_call>", [tea]),
-  wrong("a key that is not closed", .glm, "<tool_call>lookup\n<arg_key>q<arg_value>tea</arg_value>\n</tool_call>", [tea]),
-  wrong("a value that is not opened", .glm, "<tool_call>lookup\n<arg_key>q</arg_key>tea</arg_value>\n</tool_call>", [tea]),
+  wrong(
+    "a value closed by the call's end", .glm, "<tool_call>lookup\n<arg_key>q</arg_key>\n<arg_value>tea\n</tool_call>",
+    [tea]),
+  wrong(
+    "a key that is not closed", .glm, "<tool_call>lookup\n<arg_key>q<arg_value>tea</arg_value>\n</tool_call>", [tea]),
+  wrong(
+    "a value that is not opened", .glm, "<tool_call>lookup\n<arg_key>q</arg_key>tea</arg_value>\n</tool_call>", [tea]),
   wrong("no end", .glm, "<tool_call>lookup\n<arg_key>q</arg_key>\n<arg_value>tea</arg_value>\n", [tea]),
   wrong(
     "Python's words", .glm,
@@ -176,23 +199,27 @@ private let wrongKeys: [ReplySample] = [
 private let wrongSections: [ReplySample] = [
   wrong(
     "no fence", .deepSeekFenced,
-    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n{\"q\": \"tea\"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", [tea]),
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n{\"q\": \"tea\"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    [tea]),
   wrong(
     "a fence without its language", .deepSeekFenced,
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n```\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
     [tea]),
   wrong(
     "as V3.1", .deepSeekFenced,
-    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>lookup<｜tool▁sep｜>{\"q\": \"tea\"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>", [tea]),
+    "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>lookup<｜tool▁sep｜>{\"q\": \"tea\"}<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    [tea]),
   wrong(
     "as V3", .deepSeekPlain,
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
     [tea]),
   wrong(
     "no beginning of the call", .deepSeekFenced,
-    "<｜tool▁calls▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>", [tea]),
+    "<｜tool▁calls▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    [tea]),
   wrong(
-    "no separator", .deepSeekPlain, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>lookup\n{\"q\": \"tea\"}<｜tool▁call▁end｜>", [tea]),
+    "no separator", .deepSeekPlain, "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>lookup\n{\"q\": \"tea\"}<｜tool▁call▁end｜>",
+    [tea]),
   wrong(
     "no end of the call", .deepSeekPlain,
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>lookup<｜tool▁sep｜>{\"q\": \"tea\"}<｜tool▁call▁begin｜>clock<｜tool▁sep｜>{}<｜tool▁calls▁end｜>",
@@ -223,54 +250,66 @@ private let wrongSections: [ReplySample] = [
     [tea]),
   wrong(
     "no arguments' beginning", .kimi,
-    "<|tool_calls_section_begin|><|tool_call_begin|>functions.lookup:0{\"q\": \"tea\"}<|tool_call_end|><|tool_calls_section_end|>", [tea]),
+    "<|tool_calls_section_begin|><|tool_call_begin|>functions.lookup:0{\"q\": \"tea\"}<|tool_call_end|><|tool_calls_section_end|>",
+    [tea]),
 ]
 
 private let wrongArrays: [ReplySample] = [
   wrong("no array", .mistral, "[TOOL_CALLS] {\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}", [tea]),
   wrong("no marker", .mistral, "[{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}]", [tea]),
-  wrong("a bracket too few, a brace too many", .mistral, "[TOOL_CALLS] [{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}", [tea]),
+  wrong(
+    "a bracket too few, a brace too many", .mistral,
+    "[TOOL_CALLS] [{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}}", [tea]),
   wrong("the newer form", .mistral, "[TOOL_CALLS]lookup[ARGS]{\"q\": \"tea\"}[TOOL_CALLS]clock[ARGS]{}", [tea, clock]),
   wrong("the newer form with an id", .mistral, "[TOOL_CALLS]lookup[CALL_ID]abcdefghi[ARGS]{\"q\": \"tea\"}", [tea]),
   wrong("the newer form without its marker", .mistral, "[TOOL_CALLS]lookup{\"q\": \"tea\"}", [tea]),
   wrong(
-    "the name as the function", .llama, "{\"type\": \"function\", \"function\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}", [tea]),
+    "the name as the function", .llama,
+    "{\"type\": \"function\", \"function\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}", [tea]),
   wrong("a fence", .llama, "```json\n{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}\n```", [tea]),
-  wrong("an array", .llama, "[{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}, {\"name\": \"clock\", \"parameters\": {}}]", [tea, clock]),
+  wrong(
+    "an array", .llama,
+    "[{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}, {\"name\": \"clock\", \"parameters\": {}}]",
+    [tea, clock]),
   wrong("a brace too few", .llama, "{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}", [tea]),
   wrong("a brace too many", .llama, "<|python_tag|>{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}}", [tea]),
 ]
 
-private let wrongChannels: [ReplySample] = [
-  "<|start|>assistant<|channel|>commentary<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
-  "<|start|>assistant to=functions.lookup<|channel|>commentary<|channel|>commentary json<|message|>",
-  "<|start|>assistant<|channel|>commentary to=functions.lookup<|channel|>commentary <|constrain|>json<|message|>",
-  "<|start|>assistant<|start|>assistant<|channel|>commentary to=functions.lookup<|message|>",
-  "<|start|>assistant<|channel|>commentaryto=functions.lookup <|constrain|>json<|message|>",
-  "<|start|>assistant<|channel|>analysis to=functions.lookup code<|message|>",
-  "<|start|>assistant<|channel|>commentary to=lookup <|constrain|>json<|message|>",
-  "<|start|>assistant<|channel|>commentary <|constrain|>json to=functions.lookup<|message|>",
-  "assistant<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
-  "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
-  "<|start|>assistant<|channel|>commentary to=functions.lookup <|constrain|>json",
-].map { header in
-  wrong(
-    header, .harmony, "<|channel|>analysis<|message|>T<|end|>" + header + "{\"q\": \"tea\"}<|call|>", [tea], reasoning: "T")
-} + [
-  wrong(
-    "the channel twice", .harmony, "<|channel|>final<|channel|>final<|message|>Yes.<|return|>", [], content: "Yes."),
-  wrong(
-    "a recipient that is the user", .harmony, "<|channel|>final to=user<|message|>Yes.<|return|>", [], content: "Yes."),
-  wrong(
-    "arguments that lack a brace", .harmony, "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>{\"q\": \"tea\"<|call|>",
-    [tea]),
-  wrong("no message marker", .harmony, "<|channel|>final Yes.<|return|>", [], content: "Yes."),
-]
+private let wrongChannels: [ReplySample] =
+  [
+    "<|start|>assistant<|channel|>commentary<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
+    "<|start|>assistant to=functions.lookup<|channel|>commentary<|channel|>commentary json<|message|>",
+    "<|start|>assistant<|channel|>commentary to=functions.lookup<|channel|>commentary <|constrain|>json<|message|>",
+    "<|start|>assistant<|start|>assistant<|channel|>commentary to=functions.lookup<|message|>",
+    "<|start|>assistant<|channel|>commentaryto=functions.lookup <|constrain|>json<|message|>",
+    "<|start|>assistant<|channel|>analysis to=functions.lookup code<|message|>",
+    "<|start|>assistant<|channel|>commentary to=lookup <|constrain|>json<|message|>",
+    "<|start|>assistant<|channel|>commentary <|constrain|>json to=functions.lookup<|message|>",
+    "assistant<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
+    "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
+    "<|start|>assistant<|channel|>commentary to=functions.lookup <|constrain|>json",
+  ].map { header in
+    wrong(
+      header, .harmony, "<|channel|>analysis<|message|>T<|end|>" + header + "{\"q\": \"tea\"}<|call|>", [tea],
+      reasoning: "T")
+  } + [
+    wrong(
+      "the channel twice", .harmony, "<|channel|>final<|channel|>final<|message|>Yes.<|return|>", [], content: "Yes."),
+    wrong(
+      "a recipient that is the user", .harmony, "<|channel|>final to=user<|message|>Yes.<|return|>", [], content: "Yes."
+    ),
+    wrong(
+      "arguments that lack a brace", .harmony,
+      "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>{\"q\": \"tea\"<|call|>",
+      [tea]),
+    wrong("no message marker", .harmony, "<|channel|>final Yes.<|return|>", [], content: "Yes."),
+  ]
 
 private let wrongReasoning: [ReplySample] = [
   wrong(
     "a call in reasoning that is not closed", .hermes,
-    "<think>\nI need it.\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>", [clock], reasoning: "I need it."),
+    "<think>\nI need it.\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>", [clock],
+    reasoning: "I need it."),
   wrong(
     "a call before the reasoning's end, and nothing after", .hermes,
     "<think>\nI need it.\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>\n</think>\n", [clock],
@@ -288,7 +327,8 @@ private let wrongReasoning: [ReplySample] = [
     "Hm.\n<tool_call>\n<function=clock>\n</function>\n</tool_call>\n<tool_call>\n<function=clock>\n</function>\n</tool_call>",
     [clock, clock], reasoning: "Hm.", startsInReasoning: true),
   wrong(
-    "a call in reasoning", .glm, "Hm.\n<tool_call>clock\n</tool_call>", [clock], reasoning: "Hm.", startsInReasoning: true),
+    "a call in reasoning", .glm, "Hm.\n<tool_call>clock\n</tool_call>", [clock], reasoning: "Hm.",
+    startsInReasoning: true),
   wrong(
     "a call in reasoning", .kimi,
     "Hm.<|tool_calls_section_begin|><|tool_call_begin|>functions.clock:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",

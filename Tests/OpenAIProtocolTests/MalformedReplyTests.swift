@@ -69,7 +69,9 @@ import Testing
       var bytes = Array(Self.object(depth: 3, using: &random).utf8)
       for _ in 0..<Int.random(in: 1...3, using: &random) {
         let at = Int.random(in: 1..<bytes.count, using: &random)
-        if Bool.random(using: &random) { bytes.remove(at: at) } else {
+        if Bool.random(using: &random) {
+          bytes.remove(at: at)
+        } else {
           bytes.insert(Array("{}[],:\"' \n\\xT1".utf8).randomElement(using: &random) ?? 0, at: at)
         }
         if bytes.count < 2 { break }
@@ -86,17 +88,24 @@ import Testing
   }
 
   private static func object(depth: Int, using random: inout SeededGenerator) -> String {
-    let members = (0..<Int.random(in: 0...3, using: &random)).map { "\"k\($0)\"\(space(&random)):\(space(&random))" + value(depth: depth - 1, using: &random) }
-    return "{" + space(&random) + members.joined(separator: space(&random) + "," + space(&random)) + space(&random) + "}"
+    let members = (0..<Int.random(in: 0...3, using: &random)).map {
+      "\"k\($0)\"\(space(&random)):\(space(&random))" + value(depth: depth - 1, using: &random)
+    }
+    return "{" + space(&random) + members.joined(separator: space(&random) + "," + space(&random)) + space(&random)
+      + "}"
   }
 
   private static func value(depth: Int, using random: inout SeededGenerator) -> String {
     let words = ["1", "-2.5e3", "true", "null", "\"\"", #""a\"b\\""#, #""x, 'y' {\u00e9}""#, "\"☂\"", "\"a: [b]\""]
-    guard depth > 0, Int.random(in: 0..<3, using: &random) > 0 else { return words.randomElement(using: &random) ?? "1" }
+    guard depth > 0, Int.random(in: 0..<3, using: &random) > 0 else {
+      return words.randomElement(using: &random) ?? "1"
+    }
     if Bool.random(using: &random) { return object(depth: depth, using: &random) }
     let elements = (0..<Int.random(in: 0...3, using: &random)).map { _ in value(depth: depth - 1, using: &random) }
     return "[" + elements.joined(separator: "," + space(&random)) + "]"
   }
 
-  private static func space(_ random: inout SeededGenerator) -> String { ["", "", " ", "\n  "].randomElement(using: &random) ?? "" }
+  private static func space(_ random: inout SeededGenerator) -> String {
+    ["", "", " ", "\n  "].randomElement(using: &random) ?? ""
+  }
 }

@@ -4,7 +4,8 @@ import Testing
 @testable import OpenAIProtocol
 
 private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
-  .object(JSONObject([("model", "m"), ("max_tokens", 9), ("messages", [["role": "user", "content": "Hi"]])] + members))
+  .object(
+    JSONObject([("model", "m"), ("max_tokens", 9), ("messages", [["role": "user", "content": "Hi"]])] + members))
 }
 
 @Suite struct MessagesRequestTests {
@@ -17,7 +18,9 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "text", "text": "sun"}], "is_error": false},
          {"type": "text", "text": "And?"}]}]
       """)
-    let system: JSONValue = [["type": "text", "text": "A", "cache_control": ["type": "ephemeral"]], ["type": "text", "text": "B"]]
+    let system: JSONValue = [
+      ["type": "text", "text": "A", "cache_control": ["type": "ephemeral"]], ["type": "text", "text": "B"],
+    ]
     let request = try MessagesRequest(messagesBody([("messages", messages), ("system", system)]))
     #expect(
       request.chat.messages == [
@@ -38,32 +41,41 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
 
   @Test func parametersHaveTheirMeaning() throws {
     let tools: JSONValue = [
-      ["name": "weather", "description": "d", "input_schema": ["type": "object"], "cache_control": ["type": "ephemeral"]],
+      [
+        "name": "weather", "description": "d", "input_schema": ["type": "object"],
+        "cache_control": ["type": "ephemeral"],
+      ],
       ["name": .string(String(repeating: "n", count: 128)), "type": "custom", "input_schema": ["type": "object"]],
     ]
     let request = try MessagesRequest(
       messagesBody([
         ("tools", tools), ("tool_choice", ["type": "any", "disable_parallel_tool_use": true]),
-        ("thinking", ["type": "enabled", "budget_tokens": 2048]), ("stop_sequences", ["x"]), ("top_k", 5), ("stream", true),
+        ("thinking", ["type": "enabled", "budget_tokens": 2048]), ("stop_sequences", ["x"]), ("top_k", 5),
+        ("stream", true),
         ("metadata", ["user_id": "u"]), ("service_tier", "auto"), ("context_management", ["edits": []]),
         ("output_config", ["effort": "high"]),
       ]))
     #expect(request.chat.tools.count == 2 && request.chat.tools[0].json["function"]?["name"] == "weather")
     #expect(request.chat.toolChoice == .required && !request.chat.allowsParallelToolCalls)
-    #expect(request.chat.templateVariables["enable_thinking"] == true && request.chat.templateVariables["thinking"] == true)
+    #expect(
+      request.chat.templateVariables["enable_thinking"] == true && request.chat.templateVariables["thinking"] == true)
     #expect(request.chat.templateVariables["reasoning_effort"] == "high")
-    #expect(request.chat.stop == ["x"] && request.chat.sampling.topK == 5 && request.isStreamed && request.showsThinking)
+    #expect(
+      request.chat.stop == ["x"] && request.chat.sampling.topK == 5 && request.isStreamed && request.showsThinking)
     let quiet = try MessagesRequest(messagesBody([("thinking", ["type": "disabled"])]))
     #expect(!quiet.showsThinking && quiet.chat.templateVariables["enable_thinking"] == false)
     let schema: JSONValue = ["type": "object"]
-    let formed = try MessagesRequest(messagesBody([("output_config", ["format": ["type": "json_schema", "schema": schema]])]))
+    let formed = try MessagesRequest(
+      messagesBody([("output_config", ["format": ["type": "json_schema", "schema": schema]])]))
     #expect(formed.chat.responseFormat == .jsonSchema(name: "output", schema: schema, isStrict: true))
     for (choice, meant) in [("auto", ToolChoice.auto), ("none", .none)] {
       let request = try MessagesRequest(messagesBody([("tools", tools), ("tool_choice", ["type": .string(choice)])]))
       #expect(request.chat.toolChoice == meant && request.chat.allowsParallelToolCalls)
     }
     let named: JSONValue = ["type": "tool", "name": "weather"]
-    #expect(try MessagesRequest(messagesBody([("tools", tools), ("tool_choice", named)])).chat.toolChoice == .function("weather"))
+    #expect(
+      try MessagesRequest(messagesBody([("tools", tools), ("tool_choice", named)])).chat.toolChoice
+        == .function("weather"))
   }
 
   @Test func onlyCountingNeedsNoLimit() throws {
@@ -83,7 +95,8 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
     (#"{"tools": [{"type": "web_search_20250305", "name": "web_search"}]}"#, "tools[0].type"),
     (#"{"tools": [{"name": "a"}]}"#, "tools[0].input_schema"), (#"{"tool_choice": {"type": "any"}}"#, "tool_choice"),
     (#"{"thinking": {"type": "deep"}}"#, "thinking.type"), (#"{"stop_sequences": [""]}"#, "stop_sequences[0]"),
-    (#"{"max_tokens": 0}"#, "max_tokens"), (#"{"mcp_servers": [{}]}"#, "mcp_servers"), (#"{"maxtokens": 3}"#, "maxtokens"),
+    (#"{"max_tokens": 0}"#, "max_tokens"), (#"{"mcp_servers": [{}]}"#, "mcp_servers"),
+    (#"{"maxtokens": 3}"#, "maxtokens"),
   ])
   func whatCannotBeDoneIsRefusedByName(text: String, param: String) throws {
     let members = try #require(json(text).object)
@@ -97,7 +110,9 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
     #expect(
       APIError.invalidRequest("no").messagesJSON(requestID: "req_1").text()
         == #"{"type":"error","error":{"type":"invalid_request_error","message":"no"},"request_id":"req_1"}"#)
-    let types = [(401, "authentication_error"), (404, "not_found_error"), (429, "rate_limit_error"), (503, "overloaded_error")]
+    let types = [
+      (401, "authentication_error"), (404, "not_found_error"), (429, "rate_limit_error"), (503, "overloaded_error"),
+    ]
     for (status, type) in types {
       #expect(APIError(status: status, message: "x").messagesJSON()["error"]?["type"]?.string == type)
     }
@@ -110,7 +125,9 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
   private let answer = MessagesAnswer(header: ResponseHeader(id: "msg_1", created: 1, model: "m"), showsThinking: true)
   private let usage = Usage(promptTokens: 10, completionTokens: 4, cachedTokens: 6)
 
-  private func stream(_ replyEvents: [ReplyEvent], _ finish: FinishReason, stopText: String? = nil) throws -> [JSONValue] {
+  private func stream(_ replyEvents: [ReplyEvent], _ finish: FinishReason, stopText: String? = nil) throws
+    -> [JSONValue]
+  {
     var stream = MessagesStream(answer)
     var frames = stream.begin(usage: Usage(promptTokens: 10, completionTokens: 0, cachedTokens: 6))
     for event in replyEvents { frames += stream.frames(for: event) }
@@ -141,7 +158,8 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
     let message = answer.json(whole, finish: .toolCalls, stopText: nil, usage: usage)
     #expect(
       message["content"] == [
-        ["type": "thinking", "thinking": "Let me see.", "signature": "martinet"], ["type": "text", "text": "One moment."],
+        ["type": "thinking", "thinking": "Let me see.", "signature": "martinet"],
+        ["type": "text", "text": "One moment."],
         ["type": "tool_use", "id": "call_1", "name": "weather", "input": ["a": 1]],
       ])
     #expect(message["stop_reason"] == "tool_use" && message["role"] == "assistant" && message["type"] == "message")
@@ -174,6 +192,7 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
 
   @Test func anAnswerOfNothingIsEmptyText() throws {
     #expect(try stream([], .stop)[1]["content_block"] == ["type": "text", "text": ""])
-    #expect(answer.json(Reply(), finish: .stop, stopText: nil, usage: usage)["content"] == [["type": "text", "text": ""]])
+    #expect(
+      answer.json(Reply(), finish: .stop, stopText: nil, usage: usage)["content"] == [["type": "text", "text": ""]])
   }
 }

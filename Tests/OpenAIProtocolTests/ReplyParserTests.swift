@@ -42,9 +42,10 @@ import Testing
     #expect(parser.push("tool_call>{\"name\":\"weather\",\"arguments\":{\"ci").count == 2)
     #expect(parser.hasToolCalls)
     #expect(parser.push("ty\":\"R") == [.toolCallArguments(index: 0, delta: "ty\":\"R")])
-    #expect(parser.push("\"}}") == [
-      .toolCallArguments(index: 0, delta: "\"}"), .toolCallEnded(index: 0, isComplete: true),
-    ])
+    #expect(
+      parser.push("\"}}") == [
+        .toolCallArguments(index: 0, delta: "\"}"), .toolCallEnded(index: 0, isComplete: true),
+      ])
     #expect(parser.finish() == [])
   }
 
@@ -87,7 +88,9 @@ import Testing
     let alternatives = (forced?.alternatives ?? []).flatMap { [$0.prefix, $0.suffix, $0.prefix + "{}" + $0.suffix] }
     let fragments =
       format.markers.filter { $0 != "<|constrain|>" } + parts + alternatives
-      + ["<", "{", "}", "\n", " ", "\n```", ";", ",", "[", "]", "weather\n", "function", "final", "analysis", ":0", "é"]
+      + [
+        "<", "{", "}", "\n", " ", "\n```", ";", ",", "[", "]", "weather\n", "function", "final", "analysis", ":0", "é",
+      ]
       + ["<function=", "<parameter=", ">", "</parameter>", "</function>"]
     var (text, words) = ("", [String]())
     for i in 0..<Int.random(in: 1...14, using: &random) {

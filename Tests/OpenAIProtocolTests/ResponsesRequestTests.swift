@@ -15,7 +15,9 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
   @Test func aTextIsAUsersMessage() throws {
     let request = try ResponsesRequest(responsesBody([("instructions", "Be brief.")]))
     #expect(
-      request.chat.messages == [ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "Hi")])
+      request.chat.messages == [
+        ChatMessage(role: .system, content: "Be brief."), ChatMessage(role: .user, content: "Hi"),
+      ])
     #expect(request.chat.model == "m" && request.chat.maxTokens == nil && !request.isStreamed)
     #expect(request.chat.toolChoice == .none && request.chat.sampling == SamplingOptions())
   }
@@ -38,7 +40,8 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
       """)
     let messages = try ResponsesRequest(responsesBody([("input", input)])).chat.messages
     let calls = [
-      ToolCall(id: "c1", name: "weather", arguments: "{}"), ToolCall(id: "c2", name: "weather", arguments: "{\"a\": 1}"),
+      ToolCall(id: "c1", name: "weather", arguments: "{}"),
+      ToolCall(id: "c2", name: "weather", arguments: "{\"a\": 1}"),
     ]
     #expect(
       messages == [
@@ -65,7 +68,9 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
   @Test func sealedReasoningComesBack() throws {
     let sealed = SealedReasoning.seal("naïve ☃")
     #expect(SealedReasoning.text(sealed) == "naïve ☃")
-    for other in ["", "gAAAA", "martinet-reasoning:", "martinet-reasoning:6", "martinet-reasoning:zz", "martinet-reasoning:ff"] {
+    for other in [
+      "", "gAAAA", "martinet-reasoning:", "martinet-reasoning:6", "martinet-reasoning:zz", "martinet-reasoning:ff",
+    ] {
       #expect(SealedReasoning.text(other) == nil, "\(other)")
     }
     let input: JSONValue = [
@@ -86,9 +91,21 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
     let schema: JSONValue = ["type": "object"]
     let request = try ResponsesRequest(
       responsesBody([
-        ("tools", [tool, ["type": "custom", "name": "patch", "format": ["type": "grammar", "syntax": "lark", "definition": "start: X"]]]),
+        (
+          "tools",
+          [
+            tool,
+            [
+              "type": "custom", "name": "patch",
+              "format": ["type": "grammar", "syntax": "lark", "definition": "start: X"],
+            ],
+          ]
+        ),
         ("tool_choice", ["type": "function", "name": "weather"]), ("parallel_tool_calls", false),
-        ("text", ["format": ["type": "json_schema", "name": "n", "schema": schema, "strict": true], "verbosity": "low"]),
+        (
+          "text",
+          ["format": ["type": "json_schema", "name": "n", "schema": schema, "strict": true], "verbosity": "low"]
+        ),
         ("reasoning", ["effort": "high", "summary": "auto"]), ("include", ["reasoning.encrypted_content"]),
         ("max_output_tokens", 7), ("temperature", 0), ("stream", true), ("store", true), ("metadata", ["a": "b"]),
       ]))
@@ -107,7 +124,9 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
 
   @Test func allowedToolsAreThoseThatCount() throws {
     let tools: JSONValue = [["type": "function", "name": "a"], ["type": "function", "name": "b"]]
-    let choice: JSONValue = ["type": "allowed_tools", "mode": "required", "tools": [["type": "function", "name": "b"]]]
+    let choice: JSONValue = [
+      "type": "allowed_tools", "mode": "required", "tools": [["type": "function", "name": "b"]],
+    ]
     let request = try ResponsesRequest(responsesBody([("tools", tools), ("tool_choice", choice)]))
     #expect(request.chat.tools.map(\.name) == ["b"] && request.chat.toolChoice == .required)
   }
@@ -131,13 +150,18 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
     (#"{"conversation": "conv_1"}"#, "conversation"), (#"{"truncation": "middle"}"#, "truncation"),
     (#"{"input": []}"#, "input"), (#"{"input": 3}"#, "input"), (#"{"input": [3]}"#, "input[0]"),
     (#"{"input": [{"role": "wizard", "content": "a"}]}"#, "input[0].role"),
-    (#"{"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}"#, "input[0].content[0].type"),
+    (
+      #"{"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}]}"#,
+      "input[0].content[0].type"
+    ),
     (#"{"input": [{"type": "item_reference", "id": "x"}]}"#, "input[0]"),
     (#"{"input": [{"type": "computer_call", "id": "x"}]}"#, "input[0].type"),
     (#"{"input": [{"type": "function_call_output", "call_id": "x", "output": "y"}]}"#, "input[0].call_id"),
-    (#"{"tools": [{"type": "file_search"}]}"#, "tools[0].type"), (#"{"tools": [{"type": "function"}]}"#, "tools[0].name"),
+    (#"{"tools": [{"type": "file_search"}]}"#, "tools[0].type"),
+    (#"{"tools": [{"type": "function"}]}"#, "tools[0].name"),
     (#"{"tool_choice": "required"}"#, "tool_choice"), (#"{"reasoning": {"effort": "huge"}}"#, "reasoning.effort"),
-    (#"{"text": {"format": {"type": "xml"}}}"#, "text.format.type"), (#"{"max_output_tokens": 0}"#, "max_output_tokens"),
+    (#"{"text": {"format": {"type": "xml"}}}"#, "text.format.type"),
+    (#"{"max_output_tokens": 0}"#, "max_output_tokens"),
     (#"{"messages": []}"#, "messages"), (#"{"inputs": "a"}"#, "inputs"), (#"{"top_logprobs": 21}"#, "top_logprobs"),
   ])
   func whatCannotBeDoneIsRefusedByName(text: String, param: String) throws {

@@ -31,7 +31,8 @@ func events(_ frames: String) throws -> [JSONValue] {
     var stream = ResponsesStream(ResponsesAnswer(header: header, request: request), identifiers: constantIdentifiers)
     var frames = stream.begin()
     for event in replyEvents { frames += stream.frames(for: event, logprobs: []) }
-    frames += stream.end(finish, usage: Usage(promptTokens: 3, completionTokens: 4, cachedTokens: 1, reasoningTokens: 2))
+    frames += stream.end(
+      finish, usage: Usage(promptTokens: 3, completionTokens: 4, cachedTokens: 1, reasoningTokens: 2))
     return try events(frames)
   }
 
@@ -76,7 +77,8 @@ func events(_ frames: String) throws -> [JSONValue] {
     let items = answer.items(of: reply(text), finish: .stop, logprobs: [], identifiers: constantIdentifiers)
     let whole = answer.json(output: items, finish: .stop, usage: usage)
     #expect(try stream(text, finish: .stop).last?["response"] == whole)
-    for name in ["id", "object", "created_at", "status", "error", "incomplete_details", "instructions", "model", "output",
+    for name in [
+      "id", "object", "created_at", "status", "error", "incomplete_details", "instructions", "model", "output",
       "parallel_tool_calls", "temperature", "tool_choice", "tools", "top_p", "text", "usage", "metadata", "truncation",
       "previous_response_id", "reasoning", "store", "max_output_tokens", "user",
     ] { #expect(whole[name] != nil, "\(name)") }

@@ -115,7 +115,8 @@ private let badParameters: [BadMember] = [
     ("use_beam_search", "false"), ("early_stopping", "false"), ("bad_words", "[]"),
     ("spaces_between_special_tokens", "true"), ("include_stop_str_in_output", "false"), ("logprobs", "null"),
     ("logit_bias", "{}"), ("n", "1"), ("stop", "[]"), ("stop", "null"), ("prediction", "null"), ("store", "false"),
-    ("service_tier", "\"auto\""), ("prompt_cache_key", "\"k\""), ("safety_identifier", "\"s\""), ("verbosity", "\"low\""),
+    ("service_tier", "\"auto\""), ("prompt_cache_key", "\"k\""), ("safety_identifier", "\"s\""),
+    ("verbosity", "\"low\""),
     ("metadata", "{}"), ("echo", "false"), ("suffix", "\"\""), ("functions", "null"), ("top_k", "-1"),
     ("repetition_penalty", "1"), ("ignore_eos", "false"), ("stream_options", "{}"),
   ])
@@ -126,7 +127,9 @@ private let badParameters: [BadMember] = [
   }
 
   @Test func aChatTakesWhatAsksForNothing() throws {
-    let members: [(String, JSONValue)] = [("functions", []), ("tools", []), ("modalities", ["text"]), ("function_call", "none")]
+    let members: [(String, JSONValue)] = [
+      ("functions", []), ("tools", []), ("modalities", ["text"]), ("function_call", "none"),
+    ]
     #expect(try ChatCompletionRequest(chatBody(members)) == ChatCompletionRequest(chatBody()))
     #expect(try chatRefusal("functions", "[{}]").code == "unsupported_parameter")
     #expect(try chatRefusal("best_of", "2").code == "unsupported_parameter")

@@ -36,7 +36,9 @@ extension ParrotModel {
 
   /// One head's angles come twice, for its two halves; both heads are the same.
   private var query: [Float] {
-    let angles = (0..<Self.headWidth / 2).map { -Double(period - 1) * pow(10_000, -Double($0) / Double(Self.headWidth / 2)) }
+    let angles = (0..<Self.headWidth / 2).map {
+      -Double(period - 1) * pow(10_000, -Double($0) / Double(Self.headWidth / 2))
+    }
     let head = angles.map { Self.sharpness * Float(cos($0)) } + angles.map { Self.sharpness * Float(sin($0)) }
     return head + head
   }

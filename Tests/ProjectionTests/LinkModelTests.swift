@@ -15,7 +15,8 @@ import Testing
   }
 
   @Test func aChangeOfProtocolBecomesAPieceOfItsOwn() throws {
-    let model = try #require(LinkModel(samples(sizes) { $0 < 4096 ? 5e-6 + Double($0) * 1e-9 : 60e-6 + Double($0) * 4e-10 }))
+    let model = try #require(
+      LinkModel(samples(sizes) { $0 < 4096 ? 5e-6 + Double($0) * 1e-9 : 60e-6 + Double($0) * 4e-10 }))
     #expect(model.pieces.count == 2 && model.pieces[1].fromBytes == 4096)
     #expect(model.worstResidual < 1e-6)
     #expect(abs(model.seconds(1 << 20) - (60e-6 + Double(1 << 20) * 4e-10)) < 1e-9)
@@ -29,7 +30,8 @@ import Testing
         all.append(
           LinkSample(
             link: .otherHosts, messageBytes: bytes, messagesAtOnce: messages, bytesAtOnce: sum,
-            seconds: 20e-6 + Double(bytes) * 1e-9 + Double(messages - 1) * 3e-6 + Double(sum - bytes) * 2e-9, isPingPong: false))
+            seconds: 20e-6 + Double(bytes) * 1e-9 + Double(messages - 1) * 3e-6 + Double(sum - bytes) * 2e-9,
+            isPingPong: false))
       }
     }
     let model = try #require(LinkModel(all))
@@ -50,7 +52,8 @@ import Testing
   @Test func samplesReadBackAsTheyWereWritten() throws {
     for sample in [
       LinkSample(link: .sameNode, messageBytes: 64, seconds: 2.5e-7),
-      LinkSample(link: .otherHosts, messageBytes: 1024, messagesAtOnce: 3, bytesAtOnce: 6144, seconds: 1e-3, isPingPong: false),
+      LinkSample(
+        link: .otherHosts, messageBytes: 1024, messagesAtOnce: 3, bytesAtOnce: 6144, seconds: 1e-3, isPingPong: false),
     ] { #expect(try LinkSample(json: sample.json) == sample) }
     #expect(throws: MalformedAccount.self) { try LinkSample(json: ["link": "moon", "seconds": .double(1)]) }
   }

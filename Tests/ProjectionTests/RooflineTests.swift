@@ -22,7 +22,9 @@ import Testing
   }
 
   @Test func ofNothingNothingIsKnown() {
-    #expect(Roofline([]).seconds(5) == 0 && Roofline([Roofline.Point(memory: 0, arithmetic: 3, seconds: 1, weight: 1)]).seconds(5) == 0)
+    #expect(
+      Roofline([]).seconds(5) == 0
+        && Roofline([Roofline.Point(memory: 0, arithmetic: 3, seconds: 1, weight: 1)]).seconds(5) == 0)
   }
 
   /// Where all steps of a kind had as many rows, those of the other tell what a row costs.

@@ -8,7 +8,9 @@ import Testing
   private static let layers = 3
 
   /// A report of two ranks whose work follows known costs.
-  private func report(batch: Int, fixed: Double = 100_000, perExpert: Double = 50_000, perVisit: Double = 20_000) -> RunReport {
+  private func report(batch: Int, fixed: Double = 100_000, perExpert: Double = 50_000, perVisit: Double = 20_000)
+    -> RunReport
+  {
     var subject = RunSubject()
     subject.expertCount = 16
     subject.expertsPerToken = 2
@@ -67,7 +69,9 @@ import Testing
     half.expert *= 2
     half.attention *= 3
     let scaled = model.scaled(to: half)
-    #expect(abs(scaled.experts.perMemory / model.experts.perMemory - 2) < 1e-9 && abs(scaled.attention.perMemory / model.attention.perMemory - 3) < 1e-9)
+    #expect(
+      abs(scaled.experts.perMemory / model.experts.perMemory - 2) < 1e-9
+        && abs(scaled.attention.perMemory / model.attention.perMemory - 3) < 1e-9)
   }
 
   @Test func oneRankExchangesNothing() throws {
@@ -75,7 +79,9 @@ import Testing
     let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
     let network = try Network("10gbe", sameHostIn: reports)
     let alone = try #require(
-      projector.project(Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4, rowBytes: RowBytes(token: 256, sum: 256)))
+      projector.project(
+        Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4,
+        rowBytes: RowBytes(token: 256, sum: 256)))
     #expect(alone.communicating == 0 && alone.waiting == 0 && alone.bytesBetweenHosts == 0 && alone.computing > 0)
   }
 
@@ -86,7 +92,8 @@ import Testing
     func outcome(_ name: String, rowBytes bytes: Int) throws -> StepReplay.Outcome {
       try #require(
         projector.project(
-          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32, rowBytes: RowBytes(token: bytes, sum: bytes)))
+          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32,
+          rowBytes: RowBytes(token: bytes, sum: bytes)))
     }
     let (slow, fast) = (try outcome("1gbe", rowBytes: 1 << 16), try outcome("hdr", rowBytes: 1 << 16))
     let small = try outcome("1gbe", rowBytes: 1 << 14)
@@ -103,13 +110,16 @@ import Testing
     func outcome(ranks: Int, cores: Int?) throws -> StepReplay.Outcome {
       let projector = try Projector(fitting: reports, validating: [], record: record, sharedCores: cores, path: "r")
       var replay = StepReplay(
-        compute: projector.compute[StepKind.prefill.rawValue], network: network, layout: Layout(rankCount: ranks, ranksPerHost: 1, expertCount: 16),
+        compute: projector.compute[StepKind.prefill.rawValue], network: network,
+        layout: Layout(rankCount: ranks, ranksPerHost: 1, expertCount: 16),
         rowBytes: RowBytes(token: 1, sum: 1))
       replay.coresOfRank = cores.map { cores in (0..<ranks).map { $0 % cores } }
       return try #require(replay.run(record, kind: .prefill, batch: 24))
     }
     for ranks in [2, 3, 4] {
-      let (own, one, two) = (try outcome(ranks: ranks, cores: nil), try outcome(ranks: ranks, cores: 1), try outcome(ranks: ranks, cores: 2))
+      let (own, one, two) = (
+        try outcome(ranks: ranks, cores: nil), try outcome(ranks: ranks, cores: 1), try outcome(ranks: ranks, cores: 2)
+      )
       // The costs were measured by two ranks: on one core, each had half of it.
       let (all, onOne) = (own.computing * Double(ranks), one.computing * Double(ranks))
       #expect(abs(onOne / all - 0.5) < 1e-9 && abs(two.computing / own.computing - 1) < 1e-9)
@@ -127,7 +137,8 @@ import Testing
     func bytes(_ ranksPerHost: Int) throws -> Double {
       try #require(
         projector.project(
-          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8, rowBytes: RowBytes(token: 256, sum: 256))
+          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8,
+          rowBytes: RowBytes(token: 256, sum: 256))
       ).bytesBetweenHosts
     }
     #expect(try bytes(4) == 0)
@@ -139,7 +150,8 @@ import Testing
     let projector = try Projector(fitting: reports, validating: [], record: record, path: "r")
     let outcome = try #require(
       projector.project(
-        Layout(rankCount: 40, ranksPerHost: 3, expertCount: 16), network: try Network("hdr", sameHostIn: reports), kind: .decode,
+        Layout(rankCount: 40, ranksPerHost: 3, expertCount: 16), network: try Network("hdr", sameHostIn: reports),
+        kind: .decode,
         batch: 1, rowBytes: RowBytes(token: 256, sum: 256)))
     #expect(outcome.seconds.isFinite && outcome.seconds > 0)
   }
@@ -154,7 +166,9 @@ import Testing
   @Test func reportsReadBackAsTheyWereWritten() throws {
     let written = report(batch: 3)
     let read = try RunReport(json: written.json)
-    #expect(read.account.ranks == written.account.ranks && read.links == written.links && read.subject.work == written.subject.work)
+    #expect(
+      read.account.ranks == written.account.ranks && read.links == written.links
+        && read.subject.work == written.subject.work)
     #expect(read.tokens == written.tokens && read.subject.rowBytes == 256)
     #expect(throws: MalformedAccount.self) { try RunReport(json: ["schema": "other"]) }
   }

@@ -1,4 +1,5 @@
 import Telemetry
+
 @testable import Reports
 
 /// One rank's account of one decode step of 100 ms in one layer, its phases in milliseconds; alone on its host.
@@ -13,7 +14,9 @@ func decodeAccount(
   counts.lateByRank = Array(repeating: 0, count: ranks)
   counts.rowsToHost = counts.lateByRank
   counts.sent = (0..<ranks).map { $0 == rank ? Traffic() : sent }
-  (counts.visits, counts.distinctExperts, counts.experts) = ([visits], [min(visits, 1)], [visits > 0 ? [[0, visits]] : []])
+  (counts.visits, counts.distinctExperts, counts.experts) = (
+    [visits], [min(visits, 1)], [visits > 0 ? [[0, visits]] : []]
+  )
   var account = RankAccount()
   (account.rank, account.hostLeader, account.threads) = (rank, rank, 1)
   account.kinds[StepKind.decode.rawValue] = counts

@@ -1,6 +1,6 @@
+import Telemetry
 import Testing
 
-import Telemetry
 @testable import Reports
 
 /// What part of communication was hidden, from times that can be added up by hand.
@@ -12,10 +12,15 @@ struct OverlapTests {
     sent.countDispatch(rows: 1, rowBytes: 1_000_000, messageBytes: 1_000_000)
     sent.messages = 1
     var report = decodeReport(
-      (0..<2).map { decodeAccount(rank: $0, ranks: 2, milliseconds: [.pack: 2, .dispatch: dispatch, .experts: 98 - dispatch], sent: sent) },
+      (0..<2).map {
+        decodeAccount(
+          rank: $0, ranks: 2, milliseconds: [.pack: 2, .dispatch: dispatch, .experts: 98 - dispatch], sent: sent)
+      },
       tokens: 1)
     if links {
-      report.links = [1000, 1_000_000, 2_000_000].map { LinkSample(link: .otherHosts, messageBytes: $0, seconds: Double($0) * 1e-8) }
+      report.links = [1000, 1_000_000, 2_000_000].map {
+        LinkSample(link: .otherHosts, messageBytes: $0, seconds: Double($0) * 1e-8)
+      }
     }
     return report
   }

@@ -1,7 +1,7 @@
 import JSON
+import Telemetry
 import Testing
 
-import Telemetry
 @testable import Reports
 
 @Suite struct ReportPageTests {
@@ -9,7 +9,9 @@ import Telemetry
   @Test func bytesByLinkAreOfOneStepInTheTableAndInTheMatrix() throws {
     var sent = Traffic()
     (sent.dispatchPayload, sent.messages) = (20_000, 6)
-    var ranks = (0..<2).map { decodeAccount(rank: $0, ranks: 2, milliseconds: [.experts: 100], visits: 1, sent: $0 == 0 ? sent : Traffic()) }
+    var ranks = (0..<2).map {
+      decodeAccount(rank: $0, ranks: 2, milliseconds: [.experts: 100], visits: 1, sent: $0 == 0 ? sent : Traffic())
+    }
     for rank in ranks.indices { ranks[rank].kinds[StepKind.decode.rawValue].steps = 2 }
     let page = decodeReport(ranks, tokens: 4).page
     let section = try #require(page.firstRange(of: "<h3>Bytes by link</h3>").map { page[$0.lowerBound...] })

@@ -1,16 +1,19 @@
 import JSON
+import Telemetry
 import Testing
 
-import Telemetry
 @testable import Reports
 
 /// The pictures and sentences of a study whose numbers are made up.
 struct SweepPageTests {
   /// A run in which the experts take `experts` of each step of 100 ms, and dispatch the rest.
-  private func result(ranks: Int, batch: Int, isWeak: Bool = false, experts: Double, tokensPerSecond: Double) -> SweepResult {
+  private func result(ranks: Int, batch: Int, isWeak: Bool = false, experts: Double, tokensPerSecond: Double)
+    -> SweepResult
+  {
     let accounts = (0..<ranks).map { rank in
       decodeAccount(
-        rank: rank, ranks: ranks, milliseconds: [.experts: experts * 100, .dispatch: 100 - experts * 100], visits: rank == 0 ? 3 : 1)
+        rank: rank, ranks: ranks, milliseconds: [.experts: experts * 100, .dispatch: 100 - experts * 100],
+        visits: rank == 0 ? 3 : 1)
     }
     let report = decodeReport(accounts, tokens: Int(tokensPerSecond / 10))
     return SweepResult(ranks: ranks, expertsPerRank: nil, batch: batch, isWeak: isWeak, promptLength: 8, report: report)
@@ -20,7 +23,8 @@ struct SweepPageTests {
     SweepPage(
       title: "A <study>",
       results: [
-        result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100), result(ranks: 2, batch: 4, experts: 0.7, tokensPerSecond: 150),
+        result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100),
+        result(ranks: 2, batch: 4, experts: 0.7, tokensPerSecond: 150),
         result(ranks: 4, batch: 4, experts: 0.2, tokensPerSecond: 200),
         result(ranks: 2, batch: 8, isWeak: true, experts: 0.8, tokensPerSecond: 200),
       ])
@@ -50,7 +54,8 @@ struct SweepPageTests {
   @Test func whereRanksShareCoresThatIsTheLimit() {
     var crowded = result(ranks: 4, batch: 4, experts: 0.9, tokensPerSecond: 110)
     for rank in crowded.report.account.ranks.indices { crowded.report.account.ranks[rank].sharesCores = true }
-    let page = SweepPage(title: "s", results: [result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100), crowded])
+    let page = SweepPage(
+      title: "s", results: [result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100), crowded])
     #expect(
       page.sentences == [
         "decode, 4 sequences, prompts of 8: limited at 1 rank by the experts' own work (90 % of a step), at 4 ranks by cores that ranks share; efficiency at 4 ranks 28 %"
@@ -66,10 +71,15 @@ struct SweepPageTests {
     let page = SweepPage(title: "s", results: [run])
     #expect(
       page.circumstances
-        == "1 run · 2026-01-02T03:04:05Z · martinet 1 (build 00) · Some \"fast\" CPU · avx2 · 1 thread a rank · repetitions of a run differ by up to 33 %")
+        == "1 run · 2026-01-02T03:04:05Z · martinet 1 (build 00) · Some \"fast\" CPU · avx2 · 1 thread a rank · repetitions of a run differ by up to 33 %"
+    )
     let row = try #require(page.json["runs"]?.array?.first)
-    #expect(row["tokens_per_second_least"]?.double == 120 && row["tokens_per_second_most"]?.double == 160 && row["repetitions"]?.exactInt == 3)
-    #expect(row["threads"]?.exactInt == 1 && row["shares_cores"]?.bool == false && row["date"]?.string == "2026-01-02T03:04:05Z")
+    #expect(
+      row["tokens_per_second_least"]?.double == 120 && row["tokens_per_second_most"]?.double == 160
+        && row["repetitions"]?.exactInt == 3)
+    #expect(
+      row["threads"]?.exactInt == 1 && row["shares_cores"]?.bool == false
+        && row["date"]?.string == "2026-01-02T03:04:05Z")
     #expect(page.csv.contains("\"Some \"\"fast\"\" CPU\"") && page.html.contains("2026-01-02"))
   }
 

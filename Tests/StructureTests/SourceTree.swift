@@ -11,12 +11,16 @@ struct SourceTree {
     /// Names of the modules it imports.
     var imports: Set<String> {
       var names: Set<String> = []
-      for line in text.split(whereSeparator: \.isNewline) { if let name = Self.importedModule(line) { names.insert(name) } }
+      for line in text.split(whereSeparator: \.isNewline) {
+        if let name = Self.importedModule(line) { names.insert(name) }
+      }
       return names
     }
 
     private static let modifiers: Set<Substring> = ["public", "package", "internal", "fileprivate", "private"]
-    private static let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "typealias", "func", "var", "let"]
+    private static let kinds: Set<Substring> = [
+      "struct", "class", "enum", "protocol", "typealias", "func", "var", "let",
+    ]
 
     static func importedModule(_ line: Substring) -> String? {
       var words = line.split(whereSeparator: \.isWhitespace)[...]
@@ -47,7 +51,9 @@ struct SourceTree {
 
   /// Entries at the top that are part of the project: those git knows, or, outside of a clone, all there are.
   func topLevelEntries() throws -> Set<String> {
-    if let tracked = trackedFiles() { return Set(tracked.compactMap { $0.split(separator: "/").first.map(String.init) }) }
+    if let tracked = trackedFiles() {
+      return Set(tracked.compactMap { $0.split(separator: "/").first.map(String.init) })
+    }
     return Set(try FileManager.default.contentsOfDirectory(atPath: root.path)).subtracting(["Package.resolved"])
   }
 

@@ -44,18 +44,21 @@ import Testing
   }
 
   /// Text knows no model, the engine no network, and nothing that computes knows how it is reported.
-  @Test(arguments: [
-    (house: "Text", allowed: ["Base", "Text"]),
-    (house: "Model", allowed: ["Base", "Text", "Model"]),
-    (house: "Engine", allowed: ["Base", "Model", "Cluster", "Engine"]),
-    (house: "Service", allowed: ["Base", "Text", "Engine", "Service"]),
-    (house: "Insight", allowed: ["Base", "Model", "Cluster", "Insight"]),
-  ] as [(house: String, allowed: Set<String>)])
+  @Test(
+    arguments: [
+      (house: "Text", allowed: ["Base", "Text"]),
+      (house: "Model", allowed: ["Base", "Text", "Model"]),
+      (house: "Engine", allowed: ["Base", "Model", "Cluster", "Engine"]),
+      (house: "Service", allowed: ["Base", "Text", "Engine", "Service"]),
+      (house: "Insight", allowed: ["Base", "Model", "Cluster", "Insight"]),
+    ] as [(house: String, allowed: Set<String>)])
   func aHouseSeesOnlyTheseHouses(house: String, allowed: Set<String>) {
     let houseOf = Dictionary(uniqueKeysWithValues: targets.map { ($0.name, $0.house) })
     for target in targets where target.house == house {
       for name in target.dependencies.sorted() {
-        if let other = houseOf[name] ?? nil { #expect(allowed.contains(other), "\(target.name) depends on \(name) of \(other)") }
+        if let other = houseOf[name] ?? nil {
+          #expect(allowed.contains(other), "\(target.name) depends on \(name) of \(other)")
+        }
       }
     }
   }
@@ -65,20 +68,22 @@ import Testing
     for target in targets {
       for file in try swiftFiles(target) {
         let undeclared = file.imports.intersection(names).subtracting(target.dependencies)
-        #expect(undeclared.isEmpty, "\(file.path) imports \(undeclared.sorted()), which \(target.name) does not declare")
+        #expect(
+          undeclared.isEmpty, "\(file.path) imports \(undeclared.sorted()), which \(target.name) does not declare")
       }
     }
   }
 
-  @Test(arguments: [
-    (module: "COpenMPI", importers: []),
-    (module: "CMPIShims", importers: ["Fabric"]),
-    (module: "CKernels", importers: ["Kernels"]),
-    (module: "COpenBLAS", importers: []),
-    (module: "CNUMA", importers: ["Machine"]),
-    (module: "CHost", importers: ["Machine"]),
-    (module: "CPCRE2", importers: ["Tokenization"]),
-  ] as [(module: String, importers: Set<String>)])
+  @Test(
+    arguments: [
+      (module: "COpenMPI", importers: []),
+      (module: "CMPIShims", importers: ["Fabric"]),
+      (module: "CKernels", importers: ["Kernels"]),
+      (module: "COpenBLAS", importers: []),
+      (module: "CNUMA", importers: ["Machine"]),
+      (module: "CHost", importers: ["Machine"]),
+      (module: "CPCRE2", importers: ["Tokenization"]),
+    ] as [(module: String, importers: Set<String>)])
   func oneRoomSeesEachCLibrary(module: String, importers: Set<String>) throws {
     for target in targets where !target.isTest && !importers.contains(target.name) {
       for file in try swiftFiles(target) { #expect(!file.imports.contains(module), "\(file.path) imports \(module)") }

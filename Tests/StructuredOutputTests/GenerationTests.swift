@@ -38,7 +38,8 @@ import Testing
   func randomTokensOfAPublishedVocabularyMakeValidOutputs(schema: String) throws {
     let published = try Vocabularies.deepseek.get()
     try check(
-      schema, vocabulary: published.vocabulary, tokens: published.tokens, ends: [published.endToken], count: 1, patience: 12)
+      schema, vocabulary: published.vocabulary, tokens: published.tokens, ends: [published.endToken], count: 1,
+      patience: 12)
   }
 
   /// Grammars whose outputs are bounded end also with a model that wants whitespace, then quotes, then digits.
@@ -86,7 +87,10 @@ import Testing
   @Test func encodedTextsAreAcceptedTokenByToken() throws {
     let published = try Vocabularies.deepseek.get()
     let texts = [
-      (##"{"type":"object"}"##, #"{"city": "東京", "note": "line\n\"quoted\" 😀", "list": [1, 2.5, -3e2, true, null, {}]}"#),
+      (
+        ##"{"type":"object"}"##,
+        #"{"city": "東京", "note": "line\n\"quoted\" 😀", "list": [1, 2.5, -3e2, true, null, {}]}"#
+      ),
       (SchemaCorpus.objects[9], "{\"location\": \"Paris, France\", \"unit\": \"celsius\"}"),
       (SchemaCorpus.recursive[0], "{\n  \"value\": 1,\n  \"children\": [\n    {\n      \"value\": 22\n    }\n  ]\n}"),
     ]
@@ -103,7 +107,8 @@ import Testing
 
   /// The walk of the trie is held against trying every token by itself.
   @Test(arguments: [
-    SchemaCorpus.objects[3], SchemaCorpus.strings[7], SchemaCorpus.combinations[1], SchemaCorpus.recursive[2], SchemaCorpus.strings[2],
+    SchemaCorpus.objects[3], SchemaCorpus.strings[7], SchemaCorpus.combinations[1], SchemaCorpus.recursive[2],
+    SchemaCorpus.strings[2],
     SchemaCorpus.unique[0], SchemaCorpus.unique[3], SchemaCorpus.objects[9], SchemaCorpus.conditions[4],
     #"{"type":"string","pattern":"^[ab\"]*$","maxLength":3}"#,
   ])
@@ -149,7 +154,8 @@ import Testing
         group.addTask {
           var generator = RandomOutput.Generator(state: UInt64(seed) << 20)
           for _ in 0..<5 {
-            _ = try RandomOutput.make(grammar, tokens: tokens, ends: [Vocabularies.end], patience: 40, using: &generator)
+            _ = try RandomOutput.make(
+              grammar, tokens: tokens, ends: [Vocabularies.end], patience: 40, using: &generator)
           }
         }
       }

@@ -5,15 +5,17 @@ import Testing
 /// Texts, sequences, choices, repeats and special tokens.
 @Suite struct GrammarTests {
   @Test func sequencesAndChoicesAreTakenLiterally() throws {
-    let trial = try Trial(.sequence([.text("<a>"), .choice([.text("x"), .text("xy"), .json(["type": "integer"])]), .text("</a>")]))
+    let trial = try Trial(
+      .sequence([.text("<a>"), .choice([.text("x"), .text("xy"), .json(["type": "integer"])]), .text("</a>")]))
     for text in ["<a>x</a>", "<a>xy</a>", "<a>-12</a>"] { #expect(trial.accepts(text)) }
     for text in ["<a></a>", "<a>xyx</a>", "<a>x", "x"] { #expect(!trial.accepts(text)) }
   }
 
-  @Test(arguments: [
-    (0, nil, ["", "[]", "[];[]", "[];[];[]"], ["[][]", ";", "[];"]), (1, 2, ["[]", "[];[]"], ["", "[];[];[]"]),
-    (2, nil, ["[];[]", "[];[];[];[]"], ["[]"]), (0, 0, [""], ["[]"]), (3, 3, ["[];[];[]"], ["[];[]", "[];[];[];[]"]),
-  ] as [(Int, Int?, [String], [String])])
+  @Test(
+    arguments: [
+      (0, nil, ["", "[]", "[];[]", "[];[];[]"], ["[][]", ";", "[];"]), (1, 2, ["[]", "[];[]"], ["", "[];[];[]"]),
+      (2, nil, ["[];[]", "[];[];[];[]"], ["[]"]), (0, 0, [""], ["[]"]), (3, 3, ["[];[];[]"], ["[];[]", "[];[];[];[]"]),
+    ] as [(Int, Int?, [String], [String])])
   func repeatsAreCounted(atLeast: Int, atMost: Int?, accepted: [String], refused: [String]) throws {
     let trial = try Trial(.repeated(.text("[]"), separator: ";", atLeast: atLeast, atMost: atMost))
     for text in accepted { #expect(trial.accepts(text), "\(text)") }
@@ -29,7 +31,8 @@ import Testing
   }
 
   @Test func whatMayBeEmptyMayBeRepeated() throws {
-    let trial = try Trial(.repeated(.repeated(.text("a"), separator: "", atLeast: 0, atMost: nil), separator: "", atLeast: 0, atMost: nil))
+    let trial = try Trial(
+      .repeated(.repeated(.text("a"), separator: "", atLeast: 0, atMost: nil), separator: "", atLeast: 0, atMost: nil))
     for text in ["", "a", "aaaa"] { #expect(trial.accepts(text)) }
     #expect(!trial.accepts("ab"))
   }
@@ -37,14 +40,17 @@ import Testing
   @Test func ambiguityDoesNotMultiply() throws {
     // Every byte may end one number and begin the next.
     let trial = try Trial(
-      .repeated(.choice([.json(["type": "integer"]), .json(["type": "number"])]), separator: "", atLeast: 1, atMost: nil))
+      .repeated(
+        .choice([.json(["type": "integer"]), .json(["type": "number"])]), separator: "", atLeast: 1, atMost: nil))
     #expect(trial.accepts(String(repeating: "1", count: 2000)))
   }
 
   @Test func specialTokensStandForTheirTextInTextsOnly() throws {
-    let tokens: [[UInt8]?] = Vocabularies.pieces.tokens + [Array("<call>".utf8), Array("ll".utf8), Array("<other>".utf8)]
+    let tokens: [[UInt8]?] =
+      Vocabularies.pieces.tokens + [Array("<call>".utf8), Array("ll".utf8), Array("<other>".utf8)]
     let call = Int32(tokens.count - 3)
-    let vocabulary = TokenVocabulary(tokens: tokens, special: [call, call + 1, call + 2], endTokens: [Vocabularies.end, call + 2])
+    let vocabulary = TokenVocabulary(
+      tokens: tokens, special: [call, call + 1, call + 2], endTokens: [Vocabularies.end, call + 2])
     let grammar = try CompiledGrammar(.sequence([.text("a<call>"), .json(["type": "string"])]), vocabulary: vocabulary)
     var state = grammar.makeState()
     #expect(!mask(of: state).contains(call))
@@ -97,7 +103,8 @@ import Testing
 
   @Test(arguments: [
     #"null"#, #"{}"#, #"{"type":"x"}"#, #"{"type":"text"}"#, #"{"type":"json"}"#, #"{"type":"sequence","items":1}"#,
-    #"{"type":"choice","items":[1]}"#, #"{"type":"repeated","item":{"type":"json_object"},"separator":"","at_least":0.5}"#,
+    #"{"type":"choice","items":[1]}"#,
+    #"{"type":"repeated","item":{"type":"json_object"},"separator":"","at_least":0.5}"#,
     #"{"type":"repeated","item":{"type":"json_object"},"separator":"","at_least":0,"at_most":"1"}"#,
   ])
   func malformedMessagesAreErrors(text: String) throws {
@@ -118,7 +125,8 @@ import Testing
   }
 
   @Test func aVocabularyThatCannotWriteTheOutputIsAnError() throws {
-    let letters = TokenVocabulary(tokens: (97...122).map { [UInt8($0)] } + [nil, Array("{}".utf8)], special: [], endTokens: [26])
+    let letters = TokenVocabulary(
+      tokens: (97...122).map { [UInt8($0)] } + [nil, Array("{}".utf8)], special: [], endTokens: [26])
     #expect(throws: StructuredOutputError.self) { try CompiledGrammar(.jsonObject, vocabulary: letters) }
     #expect(throws: Never.self) { try CompiledGrammar(.text("abc"), vocabulary: letters) }
     // What can be written is left of a choice.

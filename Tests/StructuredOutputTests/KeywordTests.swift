@@ -21,7 +21,9 @@ import Testing
   }
 
   @Test(arguments: [
-    Case("true", ["null", "true", "-1.5e10", "\"x\"", "[1, [2], {}]", "{\"a\": {\"b\":[]}}"], not: ["", "nul", "[1", "{a:1}", "01", " 1", "1 "]),
+    Case(
+      "true", ["null", "true", "-1.5e10", "\"x\"", "[1, [2], {}]", "{\"a\": {\"b\":[]}}"],
+      not: ["", "nul", "[1", "{a:1}", "01", " 1", "1 "]),
     Case(
       #"{"type":"integer"}"#,
       ["0", "-1", "123456789012345678"],
@@ -202,7 +204,8 @@ import Testing
 
   @Test(arguments: [
     Case(
-      #"{"const":{"a":1,"b":[{"c":2,"d":3}]}}"#, [#"{"a":1,"b":[{"c":2,"d":3}]}"#, #"{"b": [{"d": 3, "c": 2}], "a": 1}"#],
+      #"{"const":{"a":1,"b":[{"c":2,"d":3}]}}"#,
+      [#"{"a":1,"b":[{"c":2,"d":3}]}"#, #"{"b": [{"d": 3, "c": 2}], "a": 1}"#],
       not: [#"{"a":1}"#, #"{"a":1,"b":[{"c":2,"d":3}],"a":1}"#, #"{"a":1,"b":[{"c":2}]}"#]),
     Case(
       #"{"type":"object","properties":{"a":{},"b":{},"c":{}},"dependentRequired":{"a":["b"]},"additionalProperties":false}"#,
@@ -218,7 +221,8 @@ import Testing
     Case(#"{"type":"integer","not":{"const":5}}"#, ["4", "55", "-5"], not: ["5"]),
     Case(#"{"oneOf":[{"type":"integer"},{"type":"number","minimum":3}]}"#, ["1", "3.5"], not: ["4", "2.5"]),
     Case(
-      #"{"if":{"type":"string"},"then":{"maxLength":1},"else":{"type":"integer"}}"#, ["\"a\"", "12"], not: ["\"ab\"", "null"]),
+      #"{"if":{"type":"string"},"then":{"maxLength":1},"else":{"type":"integer"}}"#, ["\"a\"", "12"],
+      not: ["\"ab\"", "null"]),
     Case(
       #"{"type":"array","items":{"type":"string"},"uniqueItems":true}"#, [#"["a", "b"]"#, #"["", "aa", "a"]"#, "[]"],
       not: [#"["a", "b", "a"]"#, #"["",""]"#]),
@@ -250,7 +254,8 @@ import Testing
   /// At the longest length no character begins that could not be ended.
   @Test func stringsOfFullLengthHaveNoDeadEnds() throws {
     for schema in [
-      #"{"type":"string","not":{"pattern":"\\d$"},"maxLength":2}"#, #"{"type":"string","pattern":"^[^a\"]*$","maxLength":2}"#,
+      #"{"type":"string","not":{"pattern":"\\d$"},"maxLength":2}"#,
+      #"{"type":"string","pattern":"^[^a\"]*$","maxLength":2}"#,
     ] {
       let grammar = try CompiledGrammar(.json(JSONValue(parsing: schema)), vocabulary: Vocabularies.bytes)
       var state = grammar.makeState()
@@ -267,20 +272,28 @@ import Testing
 
   @Test func strictSchemasAreClosed() throws {
     let open = try JSONValue(
-      parsing: ##"{"type":"object","properties":{"a":{"$ref":"#/$defs/n"},"b":{"type":"integer"}},"$defs":{"n":{"type":"object","properties":{"c":{}},"required":[]}}}"##)
+      parsing:
+        ##"{"type":"object","properties":{"a":{"$ref":"#/$defs/n"},"b":{"type":"integer"}},"$defs":{"n":{"type":"object","properties":{"c":{}},"required":[]}}}"##
+    )
     let trial = try Trial(.json(open.withClosedObjects))
     for text in [#"{"a":{},"b":1}"#, #"{"b":1,"a":{"c":null}}"#] { #expect(trial.accepts(text)) }
     for text in [#"{"a":{}}"#, #"{"a":{},"b":1,"x":2}"#, #"{"a":{"x":1},"b":1}"#] { #expect(!trial.accepts(text)) }
     // Parts that are put together stay open.
     let parts = try JSONValue(
-      parsing: ##"{"allOf":[{"$ref":"#/$defs/n"},{"properties":{"d":{}}}],"$defs":{"n":{"type":"object","properties":{"c":{}}}}}"##)
+      parsing:
+        ##"{"allOf":[{"$ref":"#/$defs/n"},{"properties":{"d":{}}}],"$defs":{"n":{"type":"object","properties":{"c":{}}}}}"##
+    )
     #expect(try Trial(.json(parts.withClosedObjects)).accepts(#"{"c":1,"d":2}"#))
   }
 
   @Test func malformedUTF8IsNeverAllowed() throws {
-    for schema in [#"{"type":"string"}"#, #"{"type":"string","maxLength":9}"#, #"{"type":"string","pattern":"^[^x]*$"}"#] {
+    for schema in [
+      #"{"type":"string"}"#, #"{"type":"string","maxLength":9}"#, #"{"type":"string","pattern":"^[^x]*$"}"#,
+    ] {
       let trial = try Trial(schema: schema)
-      for bytes in [[0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x80], [0xE0, 0x80, 0x80], [0xFF]] as [[UInt8]] {
+      for bytes in [[0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0x80], [0xE0, 0x80, 0x80], [0xFF]]
+        as [[UInt8]]
+      {
         #expect(!trial.accepts([0x22] + bytes + [0x22]), "\(schema) admits \(bytes)")
       }
       #expect(trial.accepts([0x22] + Array("\u{D7FF}\u{E000}\u{10FFFF}".utf8) + [0x22]))

@@ -25,7 +25,9 @@ enum RandomOutput {
     for step in 0..<4000 {
       let mask = state.allowedTokens()
       var allowed = mask.tokens
-      guard !allowed.isEmpty, allowed.contains(where: { ends.contains($0) }) == state.isComplete else { throw Failure.emptyMask }
+      guard !allowed.isEmpty, allowed.contains(where: { ends.contains($0) }) == state.isComplete else {
+        throw Failure.emptyMask
+      }
       if state.isComplete, step > patience || Int.random(in: 0..<3, using: &generator) == 0 || allowed.count == 1 {
         guard let text = String(validating: bytes, as: UTF8.self) else { throw Failure.notText }
         return text

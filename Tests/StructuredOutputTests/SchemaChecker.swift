@@ -59,7 +59,8 @@ struct SchemaChecker {
     case "items":
       let skipped = all["prefixItems"]?.array?.count ?? 0
       return value.array.map { $0.dropFirst(skipped).allSatisfy { accepts($0, demand) } } ?? true
-    case "required": return value.object.map { object in demand.array!.allSatisfy { object[$0.string!] != nil } } ?? true
+    case "required":
+      return value.object.map { object in demand.array!.allSatisfy { object[$0.string!] != nil } } ?? true
     case "minProperties": return value.object.map { $0.count >= demand.exactInt! } ?? true
     case "maxProperties": return value.object.map { $0.count <= demand.exactInt! } ?? true
     case "properties":

@@ -2,7 +2,9 @@ import JSON
 
 /// Schemas of the kinds that people send, each one line of JSON.
 enum SchemaCorpus {
-  static var all: [String] { scalars + strings + arrays + objects + combinations + negations + unique + conditions + recursive }
+  static var all: [String] {
+    scalars + strings + arrays + objects + combinations + negations + unique + conditions + recursive
+  }
 
   static let scalars = [
     #"true"#,

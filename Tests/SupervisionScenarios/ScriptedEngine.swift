@@ -1,5 +1,5 @@
-import Glibc
 import EngineAPI
+import Glibc
 import Supervision
 import Synchronization
 
@@ -103,7 +103,9 @@ package final class ScriptedEngine: TokenEngine {
     guard var running = core.withLock({ $0.running[id] }) else { return }
     if !running.hasStarted { running.onEvent(.started(id, cachedTokens: 0)) }
     running.hasStarted = true
-    if let poison = script.poison, running.request.prompt.contains(poison.token), running.request.drawn.count >= poison.at {
+    if let poison = script.poison, running.request.prompt.contains(poison.token),
+      running.request.drawn.count >= poison.at
+    {
       // What was drawn before has been written.
       usleep(20_000)
       say("martinet: failed: rank 0 (n1): this prompt is poison")
@@ -131,7 +133,8 @@ package final class ScriptedEngine: TokenEngine {
       usleep(50_000)
       for _ in 0..<600 {
         say(
-          #"martinet: stall {"rank":1,"host":"n2","layer":3,"phase":"dispatch","seconds":11.0,"step_seconds":11.0,"waiting_for":[2]}"#)
+          #"martinet: stall {"rank":1,"host":"n2","layer":3,"phase":"dispatch","seconds":11.0,"step_seconds":11.0,"waiting_for":[2]}"#
+        )
         sleep(1)
       }
     }

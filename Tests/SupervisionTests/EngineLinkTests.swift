@@ -1,6 +1,6 @@
+import EngineAPI
 import Foundation
 import JSON
-import EngineAPI
 import SupervisionScenarios
 import Testing
 
@@ -46,7 +46,8 @@ struct EngineLinkTests {
     ends.engine.run()
     let reports = try ends.finish()
     #expect(reports.first == .hello(version: LinkReport.version))
-    let tokens = reports.flatMap { report -> [TokenEvent] in if case .events(let events) = report { events } else { [] } }
+    let tokens = reports.flatMap { report -> [TokenEvent] in if case .events(let events) = report { events } else { [] }
+    }
     #expect(tokens.count == 4 && tokens.last?.isLast == true)
     #expect(reports.contains { if case .status = $0 { true } else { false } })
     guard case .state(.stopped, let facts) = try #require(reports.last) else {
@@ -83,7 +84,9 @@ struct EngineLinkTests {
     ends.say(LinkLine.text(LinkCommand.stop.json))
     ends.engine.run()
     let reports = try ends.finish()
-    #expect(reports.contains(.events([.failed(RequestID(7), message: "a message on the link is not of the protocol: prompt is missing")])))
+    #expect(
+      reports.contains(
+        .events([.failed(RequestID(7), message: "a message on the link is not of the protocol: prompt is missing")])))
   }
 
   @Test func theEndOfInputStopsTheEngine() throws {

@@ -52,7 +52,9 @@ import Testing
         launch.
         \(rule)
         """,
-      reason: "mpirun has not enough slots for 99 ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"),
+      reason:
+        "mpirun has not enough slots for 99 ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
+    ),
     Recording(
       name: "missing program",
       text: """
@@ -67,9 +69,11 @@ import Testing
         \(rule)
         2 total processes failed to start
         """,
-      end: .exited(132), reason: "/nowhere/martinet cannot be started on host n2: it is not there, or nobody may execute it"),
+      end: .exited(132),
+      reason: "/nowhere/martinet cannot be started on host n2: it is not there, or nobody may execute it"),
     Recording(
-      name: "a rank's own words", text: "martinet: a note\nmartinet: failed: rank 1 (n1): the disk is full\n" + aborted + """
+      name: "a rank's own words",
+      text: "martinet: a note\nmartinet: failed: rank 1 (n1): the disk is full\n" + aborted + """
 
         \(rule)
         mpirun detected that one or more processes exited with non-zero status, thus causing
@@ -82,7 +86,8 @@ import Testing
       end: .exited(3), reason: "rank 1 (n1): the disk is full"),
     Recording(
       name: "the cause comes before what follows from it",
-      text: "martinet: failed: rank 1 (n1): the cause\nmartinet: failed: rank 0 (n0): MPI_Wait failed\n" + aborted, reason: "rank 1 (n1): the cause"),
+      text: "martinet: failed: rank 1 (n1): the cause\nmartinet: failed: rank 0 (n0): MPI_Wait failed\n" + aborted,
+      reason: "rank 1 (n1): the cause"),
     Recording(
       name: "an exit code alone",
       text: aborted + """
@@ -107,7 +112,9 @@ import Testing
         """,
       end: .exited(139), reason: "rank 1 on host vm ended by signal 11 (Segmentation fault)"),
     Recording(
-      name: "mpirun killed", text: "martinet: ready\nmartinet: nothing more comes from the supervisor: it or the launcher between is gone: the job ends",
+      name: "mpirun killed",
+      text:
+        "martinet: ready\nmartinet: nothing more comes from the supervisor: it or the launcher between is gone: the job ends",
       end: .signalled(9), reason: "mpirun was killed by signal 9 (Killed)"),
     Recording(
       name: "nothing but ready", text: "martinet: ready\n", end: .exited(1), reason: "mpirun ended with status 1"),
@@ -126,7 +133,9 @@ import Testing
       reason: "a host has no Open MPI where mpirun looks for it: bash: line 1: orted: command not found"),
     Recording(
       name: "daemons without a word of ssh", text: daemons,
-      reason: "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"),
+      reason:
+        "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
+    ),
     Recording(
       name: "a host lost",
       text: """
@@ -145,21 +154,30 @@ import Testing
         """,
       end: .exited(205), reason: "the connection to host n2 was lost"),
     Recording(
-      name: "host file", text: "\(rule)\nOpen RTE was unable to open the hostfile:\n    /nowhere\nCheck to make sure the path and filename are correct.\n\(rule)\n\(rule)\nAn internal error has occurred in ORTE:",
+      name: "host file",
+      text:
+        "\(rule)\nOpen RTE was unable to open the hostfile:\n    /nowhere\nCheck to make sure the path and filename are correct.\n\(rule)\n\(rule)\nAn internal error has occurred in ORTE:",
       reason: "mpirun cannot open the host file /nowhere"),
     Recording(
-      name: "unknown option", text: "mpirun: Error: unknown option \"--nonsense\"\n", reason: #"mpirun: Error: unknown option "--nonsense""#),
+      name: "unknown option", text: "mpirun: Error: unknown option \"--nonsense\"\n",
+      reason: #"mpirun: Error: unknown option "--nonsense""#),
     Recording(
-      name: "a library missing", text: "/opt/martinet: error while loading shared libraries: libnuma.so.1: cannot open shared object file\n" + aborted,
-      end: .exited(127), reason: "/opt/martinet: error while loading shared libraries: libnuma.so.1: cannot open shared object file"),
+      name: "a library missing",
+      text: "/opt/martinet: error while loading shared libraries: libnuma.so.1: cannot open shared object file\n"
+        + aborted,
+      end: .exited(127),
+      reason: "/opt/martinet: error while loading shared libraries: libnuma.so.1: cannot open shared object file"),
     Recording(
-      name: "srun", text: "srun: error: n3: task 1: Killed\nsrun: Terminating StepId=12.0\nslurmstepd: error: *** STEP 12.0 ON n1 CANCELLED ***",
+      name: "srun",
+      text:
+        "srun: error: n3: task 1: Killed\nsrun: Terminating StepId=12.0\nslurmstepd: error: *** STEP 12.0 ON n1 CANCELLED ***",
       end: .exited(137), reason: "rank 1 on host n3 ended: Killed"),
     Recording(
       name: "srun refused", text: "srun: error: Unable to allocate resources: Invalid partition name specified\n",
       reason: "srun: Unable to allocate resources: Invalid partition name specified"),
     Recording(
-      name: "an unknown help text", text: "\(rule)\nA thing nobody has heard of has\nhappened on the moon.\n\nDo this and that.\nLast line.\n\(rule)",
+      name: "an unknown help text",
+      text: "\(rule)\nA thing nobody has heard of has\nhappened on the moon.\n\nDo this and that.\nLast line.\n\(rule)",
       reason: "A thing nobody has heard of has happened on the moon."),
   ]
 

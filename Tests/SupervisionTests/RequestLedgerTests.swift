@@ -69,7 +69,9 @@ import Testing
       #expect(ledger.add(request))
     }
     #expect(ledger.sent() == [0, 1])
-    #expect(ledger.note(.prompt(RequestID(0), [], finish: .length)) != nil && ledger.note(.prompt(RequestID(1), [], finish: nil)) != nil)
+    #expect(
+      ledger.note(.prompt(RequestID(0), [], finish: .length)) != nil
+        && ledger.note(.prompt(RequestID(1), [], finish: nil)) != nil)
     #expect(ledger.end().isEmpty)
     let again = ledger.ledger.takeUnsent()
     #expect(again.map(\.id.value) == [1] && again[0].promptLogprobs == nil)

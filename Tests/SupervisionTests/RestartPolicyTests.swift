@@ -6,13 +6,16 @@ import Testing
   private final class Policy {
     var policy: RestartPolicy
     init(_ limit: Int?, patience: Duration = .seconds(1800), firstDelay: Duration = .milliseconds(100)) {
-      policy = RestartPolicy(fruitlessLimit: limit, patience: patience, goodService: .seconds(60), firstDelay: firstDelay)
+      policy = RestartPolicy(
+        fruitlessLimit: limit, patience: patience, goodService: .seconds(60), firstDelay: firstDelay)
     }
     @discardableResult
     func ended(
-      at time: Duration = .zero, service: Duration? = nil, drew: Bool = false, finished: Bool = false, idle: Bool = false
+      at time: Duration = .zero, service: Duration? = nil, drew: Bool = false, finished: Bool = false,
+      idle: Bool = false
     ) -> RestartPolicy.Decision {
-      policy.ended(at: time, service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
+      policy.ended(
+        at: time, service: service, drewTokens: drew, finishedRequest: finished, wasIdle: idle, reason: "why")
     }
   }
 

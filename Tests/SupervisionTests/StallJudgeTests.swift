@@ -36,7 +36,9 @@ import Testing
   }
 
   @Test func ranksThatWaitForEachOtherAreNamed() {
-    #expect(verdict([report(0, 11, waitingFor: [1]), report(1, 12, waitingFor: [0])])?.contains("wait for each other") == true)
+    #expect(
+      verdict([report(0, 11, waitingFor: [1]), report(1, 12, waitingFor: [0])])?.contains("wait for each other") == true
+    )
   }
 
   @Test func aRankThatComputesForLongIsGivenTime() {

@@ -16,8 +16,12 @@ import Testing
   }
 
   @Test func whatIsMissingIsNamed() {
-    #expect(verdict([]) == "the job did not start: nothing has been heard of any rank for 102 s: the launcher has started none")
-    #expect(verdict([report(0, .started)]) == "the job did not start: ranks 1 and 2 of 3 have not come up in 101 s, only rank 0 on host n0")
+    #expect(
+      verdict([])
+        == "the job did not start: nothing has been heard of any rank for 102 s: the launcher has started none")
+    #expect(
+      verdict([report(0, .started)])
+        == "the job did not start: ranks 1 and 2 of 3 have not come up in 101 s, only rank 0 on host n0")
     #expect(
       verdict([report(0, .started), report(2, .started)])
         == "the job did not start: rank 1 of 3 has not come up in 101 s, only ranks 0 on host n0 and 2 on host n2")
@@ -61,7 +65,8 @@ import Testing
     let all = [report(2, .loading, 7, of: 9), report(0, .started)]
     for report in all { #expect(StartReport(line: report.line) == report) }
     for line in [
-      "martinet: start", "martinet: start {}", #"martinet: start {"rank":3,"host":"n","ranks":3,"stage":"started","bytes":0,"of":0}"#,
+      "martinet: start", "martinet: start {}",
+      #"martinet: start {"rank":3,"host":"n","ranks":3,"stage":"started","bytes":0,"of":0}"#,
       #"martinet: start {"rank":-1,"host":"n","ranks":3,"stage":"started","bytes":0,"of":0}"#,
       #"martinet: start {"rank":0,"host":"n","ranks":99999999999999,"stage":"started","bytes":0,"of":0}"#,
       #"martinet: start {"rank":0,"host":"n","ranks":1,"stage":"asleep","bytes":0,"of":0}"#,

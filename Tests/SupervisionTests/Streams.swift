@@ -1,5 +1,5 @@
-import Foundation
 import EngineAPI
+import Foundation
 import Supervision
 import SupervisionScenarios
 
@@ -72,7 +72,9 @@ enum Job {
   /// Jobs that a process has started and that run.
   static func processes(of parent: pid_t) -> [pid_t] {
     ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }.filter { process in
-      guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8), let end = stat.lastIndex(of: ")") else { return false }
+      guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+        let end = stat.lastIndex(of: ")")
+      else { return false }
       let fields = stat[end...].split(separator: " ")
       return stat.contains("(SupervisionSce") && fields.count > 2 && fields[1] != "Z" && fields[2] == "\(parent)"
     }

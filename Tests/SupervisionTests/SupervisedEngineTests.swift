@@ -1,5 +1,5 @@
-import Foundation
 import EngineAPI
+import Foundation
 import Supervision
 import SupervisionScenarios
 import Testing
@@ -83,7 +83,9 @@ struct SupervisedEngineTests {
     #expect(streams.waitForAll())
     check(streams, requests)
     // Its host is known when the job has told its first status.
-    #expect(log.text.contains("rank 0") && log.text.contains("does not answer: nothing has come from it for 2 s"), "\(log.text)")
+    #expect(
+      log.text.contains("rank 0") && log.text.contains("does not answer: nothing has come from it for 2 s"),
+      "\(log.text)")
     end(engine)
   }
 
@@ -127,8 +129,11 @@ struct SupervisedEngineTests {
     var options = Job.options(scenario, log: log)
     (options.startLimit, options.restartLimit) = (.seconds(2), 1)
     let engine = try SupervisedEngine(options)
-    #expect(eventually { engine.state == .restarting(reason: "the job did not start: \(reason)", attempt: 1) }, "\(engine.state)")
-    #expect(eventually { if case .failed(let told) = engine.state { told.contains(reason) } else { false } }, "\(log.text)")
+    #expect(
+      eventually { engine.state == .restarting(reason: "the job did not start: \(reason)", attempt: 1) },
+      "\(engine.state)")
+    #expect(
+      eventually { if case .failed(let told) = engine.state { told.contains(reason) } else { false } }, "\(log.text)")
   }
 
   @Test func aHostThatComesBackIsWaitedForAndRequestsWithIt() throws {
@@ -140,7 +145,9 @@ struct SupervisedEngineTests {
     let requests = (1...3).map { Job.request($0) }
     for request in requests { streams.submit(request, to: engine) }
     #expect(
-      eventually { if case .restarting("host n2 cannot be reached: No route to host", _) = engine.state { true } else { false } },
+      eventually {
+        if case .restarting("host n2 cannot be reached: No route to host", _) = engine.state { true } else { false }
+      },
       "\(engine.state)")
     #expect(engine.outageBegan != nil)
     #expect(streams.waitForAll())
@@ -182,7 +189,9 @@ struct SupervisedEngineTests {
     let engine = try SupervisedEngine(Job.options(log: log))
     #expect(eventually { engine.state == .ready })
     kill(try #require(Job.processes(of: getpid()).first), SIGKILL)
-    #expect(eventually { log.text.contains("the job ended: SupervisionScenarios was killed by signal 9 (Killed)") }, "\(log.text)")
+    #expect(
+      eventually { log.text.contains("the job ended: SupervisionScenarios was killed by signal 9 (Killed)") },
+      "\(log.text)")
     end(engine)
   }
 
@@ -191,7 +200,9 @@ struct SupervisedEngineTests {
     options.restartLimit = 1
     options.log = { _ in }
     let engine = try SupervisedEngine(options)
-    #expect(eventually { if case .failed(let reason) = engine.state { reason.contains("/dev/null/martinet") } else { false } })
+    #expect(
+      eventually { if case .failed(let reason) = engine.state { reason.contains("/dev/null/martinet") } else { false } }
+    )
     #expect(throws: SupervisionError.emptyCommand) { try SupervisedEngine(SupervisionOptions(command: [])) }
   }
 
@@ -206,7 +217,8 @@ struct SupervisedEngineTests {
     #expect(streams.waitForAll(), "\(engine.state)\n\(log.text)")
     check(streams, requests)
     let stream = streams[poison]
-    #expect(stream.failure?.contains("3 times in a row") == true && stream.failure?.contains("this prompt is poison") == true)
+    #expect(
+      stream.failure?.contains("3 times in a row") == true && stream.failure?.contains("this prompt is poison") == true)
     #expect(stream.tokens == Array(ScriptedEngine.answer(to: poison).prefix(token)))
     end(engine)
   }

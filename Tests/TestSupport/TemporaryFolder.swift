@@ -33,7 +33,8 @@ package final class TemporaryFolder: Sendable {
   @discardableResult
   package func write(_ bytes: [UInt8], as name: String) -> String {
     let path = file(name)
-    guard let stream = fopen(path, "w"), fwrite(bytes, 1, bytes.count, stream) == bytes.count, fclose(stream) == 0 else {
+    guard let stream = fopen(path, "w"), fwrite(bytes, 1, bytes.count, stream) == bytes.count, fclose(stream) == 0
+    else {
       fatalError("cannot write \(path): \(String(cString: strerror(errno)))")
     }
     return path

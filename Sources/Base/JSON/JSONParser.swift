@@ -74,7 +74,8 @@ private struct JSONParser {
     case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
     case UInt8(ascii: "n"): return try parseWord("null", .null)
     case UInt8(ascii: "N") where allowsNonFinite: return try parseWord("NaN", .number(JSONNumber(text: "NaN")))
-    case UInt8(ascii: "I") where allowsNonFinite: return try parseWord("Infinity", .number(JSONNumber(text: "Infinity")))
+    case UInt8(ascii: "I") where allowsNonFinite:
+      return try parseWord("Infinity", .number(JSONNumber(text: "Infinity")))
     case UInt8(ascii: "-") where allowsNonFinite && at + 1 < bytes.count && bytes[at + 1] == UInt8(ascii: "I"):
       return try parseWord("-Infinity", .number(JSONNumber(text: "-Infinity")))
     case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number(try parseNumber())

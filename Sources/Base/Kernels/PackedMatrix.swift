@@ -80,7 +80,8 @@ package struct PackedMatrix: @unchecked Sendable {
     switch rowFormat {
     case .float32:
       ck_matmul(
-        compute.isa, format.code, panels, range.count, columns, x.values, x.valueStride, count, bias, out, yStride, scratch)
+        compute.isa, format.code, panels, range.count, columns, x.values, x.valueStride, count, bias, out, yStride,
+        scratch)
     case .bfloat16:
       ck_matmul_bf16(
         compute.isa, panels, range.count, columns, x.rounded!, x.roundedStride, count, bias, out, yStride, scratch)

@@ -21,7 +21,8 @@ package struct PanelWriter {
   /// Packs columns `firstColumn ..< firstColumn + columnCount` of up to sixteen rows from storage in which a column's
   /// rows are `elementStride` bytes apart and columns `columnStride` bytes.
   package func write(
-    transposed: UnsafeRawPointer, columnStride: Int, elementStride: Int, rowCount: Int, firstColumn: Int, columnCount: Int
+    transposed: UnsafeRawPointer, columnStride: Int, elementStride: Int, rowCount: Int, firstColumn: Int,
+    columnCount: Int
   ) {
     ck_pack_columns(
       format.code, transposed, columnStride, elementStride, rowCount, firstColumn, columnCount, columns, panel)
@@ -41,7 +42,9 @@ package struct PanelWriter {
   }
 
   /// Expands `count` stored elements to fp32, without scales.
-  package static func expand(_ format: WeightFormat, _ elements: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Float>) {
+  package static func expand(
+    _ format: WeightFormat, _ elements: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Float>
+  ) {
     ck_expand(format.code, elements, count, out)
   }
 

@@ -24,7 +24,9 @@ struct ControlGroup {
             files, "/sys/fs/cgroup/memory" + path, limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes")
         } else if controllers.contains("cpu") {
           // One of the two names is a link to the other, on hosts; a container may have only one.
-          for mount in ["cpu", "cpu,cpuacct", "cpuacct,cpu"] { quotas += Self.quotaV1(files, "/sys/fs/cgroup/\(mount)" + path) }
+          for mount in ["cpu", "cpu,cpuacct", "cpuacct,cpu"] {
+            quotas += Self.quotaV1(files, "/sys/fs/cgroup/\(mount)" + path)
+          }
         }
       }
     }

@@ -18,11 +18,15 @@ package enum CoreClaims {
   ///
   /// Does nothing but call `choose`, with no core busy, where the folder cannot be used.
   package static func claim(
-    _ candidates: Set<Int>, patience: Duration = .zero, folder: String = folder, choose: (_ busy: Set<Int>) throws -> Set<Int>
+    _ candidates: Set<Int>, patience: Duration = .zero, folder: String = folder,
+    choose: (_ busy: Set<Int>) throws -> Set<Int>
   ) rethrows {
     // Others must be able to make files there, and nobody to remove another's.
     if mkdir(folder, 0o1777) == 0 { chmod(folder, 0o1777) }
-    guard let gate = openFile("\(folder)/gate") else { return _ = try choose([]) }
+    guard let gate = openFile("\(folder)/gate") else {
+      _ = try choose([])
+      return
+    }
     defer { close(gate) }
     lock(gate, atMost: gatePatience)
     var taken: [Int: Int32] = [:]
@@ -66,6 +70,8 @@ package enum CoreClaims {
 
   private static func lock(_ file: Int32, atMost limit: Duration) {
     let end = ContinuousClock.now + limit
-    while flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK || errno == EINTR, ContinuousClock.now < end { usleep(5_000) }
+    while flock(file, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK || errno == EINTR, ContinuousClock.now < end {
+      usleep(5_000)
+    }
   }
 }

@@ -38,7 +38,8 @@ package struct HostCores: Sendable, Equatable {
     guard !taken.isEmpty else { return }
     let names = "core\(taken.count > 1 ? "s" : "") \(CoreRequest.text(taken))"
     if case .list = wishes.request {
-      remarks.append("\(names), named with --cores, \(taken.count > 1 ? "are" : "is") used by another job of martinet, too")
+      remarks.append(
+        "\(names), named with --cores, \(taken.count > 1 ? "are" : "is") used by another job of martinet, too")
       return
     }
     let free = allowedByLocalRank.map { cores in cores.filter { !taken.contains($0) } }
@@ -48,11 +49,14 @@ package struct HostCores: Sendable, Equatable {
     let isEnough = wanted.map { rest.count >= min($0, union.count) } ?? (rest.count >= allowedByLocalRank.count)
     if isEnough, free.allSatisfy({ !$0.isEmpty }) {
       allowedByLocalRank = free
-      if wanted == nil { remarks.append("another job of martinet uses \(names): this one takes the other \(rest.count)") }
+      if wanted == nil {
+        remarks.append("another job of martinet uses \(names): this one takes the other \(rest.count)")
+      }
     } else {
       (pins, isCrowded) = (false, true)
       remarks.append(
-        "another job of martinet uses \(names), and too few are left: threads are not pinned, and both jobs slow each other down; give each its part with --cores")
+        "another job of martinet uses \(names), and too few are left: threads are not pinned, and both jobs slow each other down; give each its part with --cores"
+      )
     }
   }
 
@@ -64,10 +68,14 @@ package struct HostCores: Sendable, Equatable {
     // A worker with part of a core's time would hold all others up.
     let granted = max(1, Int(min(quota, 1e6)))
     let grant = "a control group grants \(Self.short(quota)) of \(available) cores' time"
-    let remedy = "raise its limit (resources.limits.cpu in Kubernetes, --cpus of a container, CPUQuota of a unit) for more"
+    let remedy =
+      "raise its limit (resources.limits.cpu in Kubernetes, --cpus of a container, CPUQuota of a unit) for more"
     if let threads = wishes.threadsPerRank {
       let all = threads * allowedByLocalRank.count
-      if Double(all) > quota { remarks.append("\(grant): \(all) threads will be held up again and again; give fewer with --threads, or \(remedy)") }
+      if Double(all) > quota {
+        remarks.append(
+          "\(grant): \(all) threads will be held up again and again; give fewer with --threads, or \(remedy)")
+      }
       return
     }
     guard granted < union.count else { return }
@@ -77,7 +85,8 @@ package struct HostCores: Sendable, Equatable {
     let ranks = allowedByLocalRank.count
     let workers = max(granted, ranks)
     remarks.append(
-      "\(grant): \(workers) thread\(workers == 1 ? " computes" : "s compute"), and \(workers == 1 ? "is" : "are") not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)")
+      "\(grant): \(workers) thread\(workers == 1 ? " computes" : "s compute"), and \(workers == 1 ? "is" : "are") not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)"
+    )
   }
 
   /// Leaves `count` cores, at least one for each rank where there are enough.

@@ -51,7 +51,8 @@ final class Arrivals {
 
   func addOwn(_ destination: DispatchPlan.Destination, input: Rows) {
     add(
-      nil, tokenCount: destination.tokens.count, visitCount: destination.experts.count, visitCounts: destination.visitCounts.baseAddress!,
+      nil, tokenCount: destination.tokens.count, visitCount: destination.experts.count,
+      visitCounts: destination.visitCounts.baseAddress!,
       experts: destination.experts.baseAddress!, weights: destination.weights.baseAddress!
     ) { input.form(of: Int(destination.tokens[$0])) }
   }
@@ -59,7 +60,8 @@ final class Arrivals {
   /// Takes the visits to this rank's experts.
   func add(_ message: DispatchMessage, from rank: Rank) {
     add(
-      rank, tokenCount: message.tokenCount, visitCount: message.visitCount, visitCounts: message.visitCounts, experts: message.experts,
+      rank, tokenCount: message.tokenCount, visitCount: message.visitCount, visitCounts: message.visitCounts,
+      experts: message.experts,
       weights: message.weights
     ) { UnsafeRawPointer(message.row($0)) }
   }

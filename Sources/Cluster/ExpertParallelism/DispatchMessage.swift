@@ -71,7 +71,8 @@ struct DispatchMessage {
 
   /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
   init(
-    reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to owner: Rank, layer: Int, tokenLimit: Int,
+    reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to owner: Rank, layer: Int,
+    tokenLimit: Int,
     wire: WireFormat, placement: ExpertPlacement
   ) throws(ExpertParallelismError) {
     func malformed(_ reason: String) -> ExpertParallelismError {

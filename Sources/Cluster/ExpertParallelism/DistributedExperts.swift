@@ -54,7 +54,8 @@ package final class DistributedExperts: ExpertLayer {
   private var phases: PhaseRecorder { telemetry.recorder }
 
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute, wire: WireFormat, topK: Int,
+    communicator: any Communicator, placement: ExpertPlacement, bank: any ExpertComputation, compute: Compute,
+    wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil
   ) {
     self.telemetry = telemetry
@@ -69,7 +70,8 @@ package final class DistributedExperts: ExpertLayer {
     let gateways = Gateways(hostOfRank: clocks.hostOfRank)
     relay = channels?.relay.map {
       HostRelay(
-        communicator, gateways: gateways, memory: $0, placement: placement, compute: compute, wire: wire, tag: Self.dispatchTag,
+        communicator, gateways: gateways, memory: $0, placement: placement, compute: compute, wire: wire,
+        tag: Self.dispatchTag,
         telemetry: telemetry)
     }
     relayedPeers = Set(otherRanks.map { gateways.gateway(of: own, towards: $0) }).sorted()
@@ -171,13 +173,16 @@ package final class DistributedExperts: ExpertLayer {
       if let relay = relay(of: source) {
         try relay.expect(from: source)
       } else {
-        try dispatches.expect(from: source, limit: wire.dispatchByteCount(tokens: rowsByRank[source.index], visits: rowsByRank[source.index] * topK))
+        try dispatches.expect(
+          from: source,
+          limit: wire.dispatchByteCount(tokens: rowsByRank[source.index], visits: rowsByRank[source.index] * topK))
         sources.append(source)
       }
     }
     guard isRelaying, let relay else { return }
     for isServed in [true, false] {
-      for source in otherRanks where rowsByRank[source.index] > 0 && relay.relays(source) && relay.isGateway(source) == isServed {
+      for source in otherRanks
+      where rowsByRank[source.index] > 0 && relay.relays(source) && relay.isGateway(source) == isServed {
         sources.append(source)
       }
     }
@@ -211,7 +216,11 @@ package final class DistributedExperts: ExpertLayer {
       func copy(_ share: Range<Int>) {
         for i in share { message.row(i).copyMemory(from: input.form(of: Int(tokens[i])), byteCount: width) }
       }
-      if tokens.count < 8 { copy(tokens.indices) } else { compute.pool.run { copy(compute.share(of: tokens.count, worker: $0)) } }
+      if tokens.count < 8 {
+        copy(tokens.indices)
+      } else {
+        compute.pool.run { copy(compute.share(of: tokens.count, worker: $0)) }
+      }
       if destination.returnCount > 0 {
         try sums.expect(from: peer, limit: wire.combineByteCount(rows: destination.returnCount))
         owners.append(peer)
@@ -235,7 +244,8 @@ package final class DistributedExperts: ExpertLayer {
   /// before others' tokens are here, or after their sums have left.
   private func beginOwn(input: Rows, travels: Bool) -> Arrivals? {
     let own = plan.destination(communicator.rank.index)
-    isSplit = travels && !own.experts.isEmpty
+    isSplit =
+      travels && !own.experts.isEmpty
       && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
     if isSplit { ownVisits.begin() }
     (isSplit ? ownVisits : arrivals).addOwn(own, input: input)
@@ -282,7 +292,9 @@ package final class DistributedExperts: ExpertLayer {
 
   private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
     let hidden = wire.hiddenSize
-    if expanded[owner.index].count < rows * hidden { expanded[owner.index] = AlignedBuffer(count: rows * hidden * 3 / 2) }
+    if expanded[owner.index].count < rows * hidden {
+      expanded[owner.index] = AlignedBuffer(count: rows * hidden * 3 / 2)
+    }
     let target = expanded[owner.index].pointer
     compute.pool.run { worker in
       for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * hidden) }

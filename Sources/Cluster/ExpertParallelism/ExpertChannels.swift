@@ -9,7 +9,8 @@ package struct ExpertChannels {
 
   /// Room for steps of up to `batchTokens` tokens a rank; nil on all ranks where there is no shared memory. Collective.
   package init?(
-    _ communicator: any Communicator, placement: ExpertPlacement, wire: WireFormat, topK: Int, batchTokens: Int, hostOfRank: [Int]
+    _ communicator: any Communicator, placement: ExpertPlacement, wire: WireFormat, topK: Int, batchTokens: Int,
+    hostOfRank: [Int]
   ) throws(FabricError) {
     let rows = min(topK, placement.nodeLimit)
     let dispatch = wire.dispatchByteCount(tokens: batchTokens, visits: batchTokens * topK)
@@ -26,10 +27,14 @@ package struct ExpertChannels {
     let own = communicator.rank
     let senders = hostOfRank.indices.map { Rank($0) }
     // A gateway adds up the sums of all its senders in one message.
-    let served = Int(try communicator.allReduceMax(Int64(senders.count { !gateways.share($0, own) && gateways.gateway(of: $0, towards: own) == own })))
-    let partial = WireFormat(hiddenSize: wire.hiddenSize, tokens: wire.tokens).combineByteCount(rows: served * batchTokens * rows)
+    let served = Int(
+      try communicator.allReduceMax(
+        Int64(senders.count { !gateways.share($0, own) && gateways.gateway(of: $0, towards: own) == own })))
+    let partial = WireFormat(hiddenSize: wire.hiddenSize, tokens: wire.tokens).combineByteCount(
+      rows: served * batchTokens * rows)
     let inboxes = try HostInboxes(
-      communicator, gateways: senders.map { gateways.share($0, own) ? nil : gateways.gateway(of: $0, towards: own) }, byteCount: dispatch)
+      communicator, gateways: senders.map { gateways.share($0, own) ? nil : gateways.gateway(of: $0, towards: own) },
+      byteCount: dispatch)
     if let inboxes, let partials = try HostChannels(communicator, byteCount: partial) {
       relay = HostRelay.Memory(inboxes: inboxes, partials: partials)
     } else {

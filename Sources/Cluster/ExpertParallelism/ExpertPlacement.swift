@@ -26,7 +26,9 @@ package struct ExpertPlacement: Sendable {
     var ranges: [Rank] = []
     for (rank, count) in counts.enumerated() { runs += repeatElement(Rank(rank), count: count) }
     for bit in (0..<Int.bitWidth - 1).reversed() where expertCount >> bit > 0 {
-      for (rank, count) in counts.enumerated() where count & 1 << bit != 0 { ranges += repeatElement(Rank(rank), count: 1 << bit) }
+      for (rank, count) in counts.enumerated() where count & 1 << bit != 0 {
+        ranges += repeatElement(Rank(rank), count: 1 << bit)
+      }
     }
     let simple = ExpertPlacement(owners: runs, rankCount: rankCount)
     let aligned = ExpertPlacement(owners: ranges, rankCount: rankCount)

@@ -43,7 +43,9 @@ extension HostRelay {
       let table = tables[sender.index]
       let bytes = wire.combineByteCount(rows: table.count)
       let message = CombineMessage(base: try sums.room(to: sender, byteCount: bytes), wire: wire)
-      let (own, ownRows, hidden, compute) = (communicator.rank, arrivals.returns(toSource: index), wire.hiddenSize, compute)
+      let (own, ownRows, hidden, compute) = (
+        communicator.rank, arrivals.returns(toSource: index), wire.hiddenSize, compute
+      )
       rows.withUnsafeBufferPointer { rows in
         let partials = PartialSums(own: own, ownRows: ownRows, returned: rows, hiddenSize: hidden)
         compute.pool.run { worker in
@@ -109,7 +111,8 @@ extension HostRelay {
       let message = CombineMessage(base: bytes.baseAddress!, wire: partialWire)
       rows[peer.index] = message.floats
       if message.stamp > began {
-        telemetry.recorder.blame(peer.index, nanoseconds: min(message.stamp, Timestamp.now()) &- began, .combine, layer: layer)
+        telemetry.recorder.blame(
+          peer.index, nanoseconds: min(message.stamp, Timestamp.now()) &- began, .combine, layer: layer)
       }
     }
   }

@@ -43,7 +43,8 @@ final class HostRelay {
 
   /// `tag` is that of dispatch messages.
   init(
-    _ communicator: any Communicator, gateways: Gateways, memory: Memory, placement: ExpertPlacement, compute: Compute, wire: WireFormat,
+    _ communicator: any Communicator, gateways: Gateways, memory: Memory, placement: ExpertPlacement, compute: Compute,
+    wire: WireFormat,
     tag: MessageTag, telemetry: RankTelemetry
   ) {
     self.communicator = communicator
@@ -67,7 +68,9 @@ final class HostRelay {
     rows = Array(repeating: nil, count: size)
   }
 
-  func isGateway(_ sender: Rank) -> Bool { gateways.gateway(of: sender, towards: communicator.rank) == communicator.rank }
+  func isGateway(_ sender: Rank) -> Bool {
+    gateways.gateway(of: sender, towards: communicator.rank) == communicator.rank
+  }
 
   /// Whether all messages of a step have room; the same on all ranks.
   func hasRoom(rowsByRank: [Int], topK: Int) -> Bool {
@@ -112,9 +115,12 @@ final class HostRelay {
   }
 
   /// Checks a message to this host.
-  func read(_ bytes: UnsafeMutableRawBufferPointer, from sender: Rank, layer: Int, tokenLimit: Int) throws(ExpertParallelismError) -> DispatchMessage {
+  func read(_ bytes: UnsafeMutableRawBufferPointer, from sender: Rank, layer: Int, tokenLimit: Int)
+    throws(ExpertParallelismError) -> DispatchMessage
+  {
     let message = try DispatchMessage(
-      reading: bytes.baseAddress!, byteCount: bytes.count, from: sender, to: gateways.leader(of: communicator.rank), layer: layer,
+      reading: bytes.baseAddress!, byteCount: bytes.count, from: sender, to: gateways.leader(of: communicator.rank),
+      layer: layer,
       tokenLimit: tokenLimit, wire: wire, placement: byHost)
     if isGateway(sender) { messages[sender.index] = message }
     return message

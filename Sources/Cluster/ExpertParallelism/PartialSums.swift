@@ -11,7 +11,8 @@ struct PartialSums {
   let hiddenSize: Int
 
   private func row(_ place: SumTable.Place) -> UnsafeMutablePointer<Float> {
-    Int(place.rank) == own.index ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * hiddenSize
+    Int(place.rank) == own.index
+      ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * hiddenSize
   }
 
   /// Adds up a total `[hidden]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none is given at the

@@ -93,7 +93,8 @@ package final class ReferenceExperts: ExpertLayer {
       Array(UnsafeBufferPointer(start: start, count: count))
     }
     let width = bank.rowFormat.formByteCount(columns: hiddenSize)
-    let inputs = try allGather((0..<rows).flatMap { array(input.form(of: $0).assumingMemoryBound(to: UInt8.self), width) })
+    let inputs = try allGather(
+      (0..<rows).flatMap { array(input.form(of: $0).assumingMemoryBound(to: UInt8.self), width) })
     let experts = try allGather(array(decisions.experts.pointer, rows * topK))
     let weights = try allGather(array(decisions.weights.pointer, rows * topK))
     var tokens: [Token] = []

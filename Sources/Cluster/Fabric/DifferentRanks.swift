@@ -38,11 +38,14 @@ package struct DifferentRanks: Error, Equatable, CustomStringConvertible {
     let has = ranks.count == 1 ? "has" : "have"
     switch subject {
     case .option(let name):
-      return "\(few) \(has) \(name) \(value) where \(most) has \(otherValue); start all ranks with the same program and options"
+      return
+        "\(few) \(has) \(name) \(value) where \(most) has \(otherValue); start all ranks with the same program and options"
     case .file(let name):
-      return "\(few) \(has) another \(name) in the model's folder than \(most); copy the same checkpoint to every host, or use a shared file system"
+      return
+        "\(few) \(has) another \(name) in the model's folder than \(most); copy the same checkpoint to every host, or use a shared file system"
     case .tensor(let name, let file):
-      return "\(few) read other bytes of tensor \(name) from \(file) than \(most) (sums \(value) and \(otherValue)); copy the same checkpoint to every host, or use a shared file system"
+      return
+        "\(few) read other bytes of tensor \(name) from \(file) than \(most) (sums \(value) and \(otherValue)); copy the same checkpoint to every host, or use a shared file system"
     }
   }
 }

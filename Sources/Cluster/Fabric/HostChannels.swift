@@ -45,7 +45,9 @@ package final class HostChannels {
     let room = min(byteCount, Self.hostBudget / (most * most) - Self.headerBytes)
     capacity = Int(try communicator.allReduceMin(Int64(room))) / 64 * 64
     stride = Self.headerBytes + capacity
-    guard capacity > 0, let places = try communicator.allocateShared(byteCount: stride * local.count) else { return nil }
+    guard capacity > 0, let places = try communicator.allocateShared(byteCount: stride * local.count) else {
+      return nil
+    }
     let own = communicator.localRank
     for (index, peer) in local.enumerated() where peer != communicator.rank {
       outgoing[peer.index] = places[own] + index * stride
@@ -90,7 +92,8 @@ package final class HostChannels {
     cmpi_store_release(place, received[peer.index])
   }
 
-  private func channel(_ side: [UnsafeMutableRawPointer?], _ peer: Rank) throws(FabricError) -> UnsafeMutableRawPointer {
+  private func channel(_ side: [UnsafeMutableRawPointer?], _ peer: Rank) throws(FabricError) -> UnsafeMutableRawPointer
+  {
     guard side.indices.contains(peer.index), let channel = side[peer.index] else {
       throw .noSuchRank(peer.index, size: communicator.size)
     }

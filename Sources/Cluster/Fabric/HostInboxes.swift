@@ -36,7 +36,9 @@ package final class HostInboxes {
     let room = min(byteCount, Self.hostBudget / max(1, local.count * slots) - headerBytes)
     capacity = Int(try communicator.allReduceMin(Int64(room))) / 64 * 64
     let stride = headerBytes + capacity
-    guard capacity > 0, let memory = try communicator.allocateShared(byteCount: stride * max(1, slots)) else { return nil }
+    guard capacity > 0, let memory = try communicator.allocateShared(byteCount: stride * max(1, slots)) else {
+      return nil
+    }
     for (index, rank) in local.enumerated() {
       for (slot, sender) in gateways.indices.filter({ gateways[$0] == rank }).enumerated() {
         places[sender] = memory[index] + slot * stride
@@ -69,7 +71,9 @@ package final class HostInboxes {
     try communicator.wait(for: gateways[sender.index]!) { Self.number(place, Self.publishedOffset) == expected }
     received[sender.index] = expected
     let count = place.load(fromByteOffset: Self.lengthOffset, as: UInt64.self)
-    guard count <= UInt64(capacity) else { throw .malformedMessage(from: sender, reason: "it announces \(count) bytes") }
+    guard count <= UInt64(capacity) else {
+      throw .malformedMessage(from: sender, reason: "it announces \(count) bytes")
+    }
     return UnsafeMutableRawBufferPointer(start: place + headerBytes, count: Int(count))
   }
 

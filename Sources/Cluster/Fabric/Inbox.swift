@@ -25,13 +25,16 @@ package final class Inbox {
   package func send(_ bytes: [UInt8]) throws(FabricError) {
     let first = min(bytes.count, Self.firstPart)
     buffers[0].storeBytes(of: Int64(bytes.count).littleEndian, as: Int64.self)
-    bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: buffers[0][8...]).copyMemory(from: .init(rebasing: $0.prefix(first))) }
+    bytes.withUnsafeBytes {
+      UnsafeMutableRawBufferPointer(rebasing: buffers[0][8...]).copyMemory(from: .init(rebasing: $0.prefix(first)))
+    }
     try communicator.wait(
       try communicator.startSend(UnsafeRawBufferPointer(rebasing: buffers[0][..<(8 + first)]), to: Rank(0), tag: tag))
     guard bytes.count > first else { return }
     let result = bytes.withUnsafeBytes { bytes in
       Result { () throws(FabricError) in
-        try communicator.wait(try communicator.startSend(UnsafeRawBufferPointer(rebasing: bytes[first...]), to: Rank(0), tag: tag))
+        try communicator.wait(
+          try communicator.startSend(UnsafeRawBufferPointer(rebasing: bytes[first...]), to: Rank(0), tag: tag))
       }
     }
     _ = try result.get()
@@ -61,7 +64,9 @@ package final class Inbox {
     let rest = UnsafeMutableRawBufferPointer.allocate(byteCount: count - bytes.count, alignment: 8)
     defer { rest.deallocate() }
     let second = try communicator.wait(try communicator.startReceive(into: rest, from: rank, tag: tag))
-    guard second == rest.count else { throw .malformedMessage(from: rank, reason: "\(second) bytes follow instead of \(rest.count)") }
+    guard second == rest.count else {
+      throw .malformedMessage(from: rank, reason: "\(second) bytes follow instead of \(rest.count)")
+    }
     bytes.append(contentsOf: rest)
     return bytes
   }

@@ -126,7 +126,8 @@ package struct LinkProbe {
     // Of the host, or the rank, that sends most.
     let messagesAtOnce =
       link == .otherHosts
-      ? Set(hostOfRank).map { host in peers.indices.filter { hostOfRank[$0] == host }.reduce(0) { $0 + peers[$1].count } }.max() ?? 0 : most
+      ? Set(hostOfRank).map { host in peers.indices.filter { hostOfRank[$0] == host }.reduce(0) { $0 + peers[$1].count }
+      }.max() ?? 0 : most
     return try Self.exchangeBytes.map { bytes in
       let seconds = try median(true) {
         var requests: [PendingRequest] = []

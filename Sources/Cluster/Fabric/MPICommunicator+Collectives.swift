@@ -15,7 +15,9 @@ extension MPICommunicator {
     let room = head.count - 8
     if rank == root {
       head.storeBytes(of: Int64(bytes.count), as: Int64.self)
-      bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: head[8...]).copyMemory(from: .init(rebasing: $0.prefix(room))) }
+      bytes.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(rebasing: head[8...]).copyMemory(from: .init(rebasing: $0.prefix(room)))
+      }
     }
     try broadcast(head, from: root)
     let count = try checkedTotal([head.load(as: Int64.self)], limit: limit)
@@ -26,7 +28,9 @@ extension MPICommunicator {
     }
     guard count > room else { return }
     let result = bytes.withUnsafeMutableBytes { buffer in
-      Result { () throws(FabricError) in try broadcast(UnsafeMutableRawBufferPointer(rebasing: buffer[room...]), from: root) }
+      Result { () throws(FabricError) in
+        try broadcast(UnsafeMutableRawBufferPointer(rebasing: buffer[room...]), from: root)
+      }
     }
     try result.get()
   }

@@ -30,7 +30,9 @@ extension MPICommunicator {
       var unit: Int32 = 0
       var base: UnsafeMutableRawPointer?
       try checkMPI("MPI_Win_shared_query", MPI_Win_shared_query(window, Int32(index), &size, &unit, &base))
-      guard let base else { throw .mpi(call: "MPI_Win_shared_query", code: 0, message: "no memory of \(ranksOnHost[index])") }
+      guard let base else {
+        throw .mpi(call: "MPI_Win_shared_query", code: 0, message: "no memory of \(ranksOnHost[index])")
+      }
       places.append(base.alignedUp(toMultipleOf: 64))
     }
     // Touched by its owner, so that it is there and near.

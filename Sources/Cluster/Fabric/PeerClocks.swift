@@ -108,7 +108,8 @@ package final class PeerClocks {
     let buffer = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     defer { buffer.deallocate() }
     buffer.pointee = time
-    try communicator.wait(try communicator.startSend(UnsafeRawBufferPointer(start: buffer, count: 8), to: peer, tag: Self.tag))
+    try communicator.wait(
+      try communicator.startSend(UnsafeRawBufferPointer(start: buffer, count: 8), to: peer, tag: Self.tag))
   }
 
   private func receive(from peer: Rank, _ communicator: any Communicator) throws(FabricError) -> UInt64 {

@@ -24,7 +24,8 @@ package struct RunTerms: Sendable, Equatable {
   ) throws {
     guard communicator.size > 1 else { return }
     // FNV-1a: what it is to tell apart was typed by people.
-    let hash = Int64(bitPattern: text.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 })
+    let hash = Int64(
+      bitPattern: text.utf8.reduce(14_695_981_039_346_656_037) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 })
     let least = try communicator.allReduceMin(hash)
     guard try communicator.allReduceMax(hash) != least else { return }
     let texts = try communicator.allGather(Array("\(communicator.hostName)\n\(text)".utf8))

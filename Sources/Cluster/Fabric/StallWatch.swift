@@ -122,7 +122,9 @@ package final class StallWatch {
       case .all: (0..<watch.size).filter { $0 != watch.rank }
       }
     let (layer, phase) =
-      if case .step(let place) = sight { (place.layer, place.phase.name) } else { (PhaseRecorder.outside, StallReport.betweenSteps) }
+      if case .step(let place) = sight { (place.layer, place.phase.name) } else {
+        (PhaseRecorder.outside, StallReport.betweenSteps)
+      }
     // Tenths of a second say all there is to say.
     func tenths(_ duration: Duration) -> Double { (duration / .seconds(1) * 10).rounded(.down) / 10 }
     return StallReport(

@@ -15,7 +15,10 @@ struct Martinet: ParsableCommand {
       Results do not depend on the number of ranks or threads.
       """,
     version: "0.1.0",
-    subcommands: [Generate.self, Serve.self, Stop.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self, Check.self, Quantize.self, Checksum.self, TopologyCommand.self, Bench.self])
+    subcommands: [
+      Generate.self, Serve.self, Stop.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self,
+      Check.self, Quantize.self, Checksum.self, TopologyCommand.self, Bench.self,
+    ])
 
   /// "0.1.0 (build 0123456789abcdef)": what tells this program from others, for reports and comparisons.
   static var versionAndBuild: String {

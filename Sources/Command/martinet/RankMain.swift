@@ -15,7 +15,9 @@ func withRanks(
     if communicator.size > 1 { try terms.ofThisProgram().agree(on: communicator) }
     try body(communicator)
   } catch let error as FabricError {
-    guard case .peersFailed(let failures) = error else { communicator.abort(mark + message(error, communicator), status: 1) }
+    guard case .peersFailed(let failures) = error else {
+      communicator.abort(mark + message(error, communicator), status: 1)
+    }
     // All ranks failed together and agree on why.
     for failure in failures where communicator.isRoot {
       // What all ranks say is nobody's in particular.

@@ -32,7 +32,9 @@ extension TokenRequest {
     sampling = try SamplingParameters(json: try fields.value("sampling"))
     stopTokens = Set(try fields.tokens("stop_tokens"))
     if fields.has("top_logprobs") { topLogprobs = try fields.int("top_logprobs", in: 0...Self.topLogprobsLimit) }
-    if fields.has("prompt_logprobs") { promptLogprobs = try fields.int("prompt_logprobs", in: 0...Self.topLogprobsLimit) }
+    if fields.has("prompt_logprobs") {
+      promptLogprobs = try fields.int("prompt_logprobs", in: 0...Self.topLogprobsLimit)
+    }
     if fields.has("pooling") {
       let name = try fields.string("pooling")
       guard let known = Pooling(rawValue: name) else {

@@ -39,7 +39,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
       "prompt \(index + 1) has \(tokens) tokens and leaves no room for another in the model's context of \(limit); shorten it"
     case .tokenOutsideVocabulary(let index, let position, let token, let size):
       "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
-    case .biasOutsideVocabulary(let token, let size): "a bias is set for token id \(token); the vocabulary has ids 0 to \(size - 1)"
+    case .biasOutsideVocabulary(let token, let size):
+      "a bias is set for token id \(token); the vocabulary has ids 0 to \(size - 1)"
     case .nothingLeftToDraw(let index, let drawn, let limit):
       "prompt \(index + 1) comes with \(drawn) drawn tokens and may have \(limit)"
     case .cacheTooSmall(let index, let tokens, let capacity):
@@ -51,7 +52,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .nothingAllowed(let position):
       "no token may follow position \(position): the bias or the form asked for excludes all; ask for another"
     case .sequenceFailed(let reason): reason
-    case .malformedPlan(let reason): "rank 0 sent a malformed step plan: \(reason); check that all ranks run the same program"
+    case .malformedPlan(let reason):
+      "rank 0 sent a malformed step plan: \(reason); check that all ranks run the same program"
     case .malformedOutcome(let rank, let reason):
       "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"
     case .rankFailed(let rank, let message): "\(rank): \(message)"

@@ -41,7 +41,9 @@ package final class OutputFolder {
     guard let file = fopen(path, "wxe") else { throw .system(operation: "create", path: path, code: errno) }
     let written = fwrite(bytes, 1, bytes.count, file) == bytes.count
     let code = errno
-    guard fclose(file) == 0, written else { throw .system(operation: "write", path: path, code: written ? errno : code) }
+    guard fclose(file) == 0, written else {
+      throw .system(operation: "write", path: path, code: written ? errno : code)
+    }
   }
 
   /// Removes what was written, and the folder where it was new.
@@ -64,7 +66,9 @@ package final class OutputFolder {
 }
 
 extension CheckpointFolder {
-  private static let weightSuffixes = [".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf"]
+  private static let weightSuffixes = [
+    ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf",
+  ]
   private static let companionByteCount = 256 << 20
 
   /// Copies what lies beside weights and `config.json`, such as the tokenizer, into `output`; folders, hidden and huge
@@ -74,7 +78,8 @@ extension CheckpointFolder {
     for name in OutputFolder.files(in: path) ?? [] where !remade.contains(name) && !name.hasPrefix(".") {
       guard !Self.weightSuffixes.contains(where: { name.hasSuffix($0) }) else { continue }
       let bytes: [UInt8]?
-      do throws(CheckpointError) { bytes = try Self.contents(of: name, in: path, limit: Self.companionByteCount) } catch {
+      do throws(CheckpointError) { bytes = try Self.contents(of: name, in: path, limit: Self.companionByteCount) } catch
+      {
         switch error {
         case .notARegularFile, .tooLarge: continue
         default: throw error

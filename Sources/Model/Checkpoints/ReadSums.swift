@@ -25,7 +25,9 @@ package final class ReadSums: Sendable {
 
   /// Notes a tensor's sum, once, however many read it.
   package func noteWhole(_ entry: TensorEntry, _ sum: () -> TensorSum) {
-    guard let position = folder.position(of: entry), state.withLock({ $0.isWhole.insert(position).inserted }) else { return }
+    guard let position = folder.position(of: entry), state.withLock({ $0.isWhole.insert(position).inserted }) else {
+      return
+    }
     let whole = sum()
     state.withLock { $0.sums[position] = whole }
   }

@@ -21,7 +21,9 @@ package struct RecordedSums: Sendable, Equatable {
 
   /// Those of `folder`; nil where it has none.
   package init?(folder: String, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
-    guard let bytes = try CheckpointFolder.contents(of: Self.fileName, in: folder, limit: limits.indexByteCount) else { return nil }
+    guard let bytes = try CheckpointFolder.contents(of: Self.fileName, in: folder, limit: limits.indexByteCount) else {
+      return nil
+    }
     try self.init(bytes, path: folder + "/" + Self.fileName, limits: limits)
   }
 
@@ -30,11 +32,15 @@ package struct RecordedSums: Sendable, Equatable {
     do throws(JSONError) {
       value = try JSONValue(parsing: bytes, limits: JSONLimits(byteCount: limits.indexByteCount))
     } catch { throw .json(path: path, byte: 0, error) }
-    guard value["format"]?.string == Self.format, value["version"]?.exactInt == Self.version, let tensors = value["tensors"]?.object
+    guard value["format"]?.string == Self.format, value["version"]?.exactInt == Self.version,
+      let tensors = value["tensors"]?.object
     else { throw .notSums(path: path) }
-    guard tensors.count <= limits.tensorCount else { throw .tooMany(path: path, what: "tensors", limit: limits.tensorCount) }
+    guard tensors.count <= limits.tensorCount else {
+      throw .tooMany(path: path, what: "tensors", limit: limits.tensorCount)
+    }
     for (name, value) in tensors.members {
-      guard let text = value.string, text.utf8.count == 16, text.utf8.allSatisfy(Self.isDigit), let sum = UInt64(text, radix: 16)
+      guard let text = value.string, text.utf8.count == 16, text.utf8.allSatisfy(Self.isDigit),
+        let sum = UInt64(text, radix: 16)
       else { throw .badSum(path: path, name: name) }
       sums[ExactString(name)] = sum
     }

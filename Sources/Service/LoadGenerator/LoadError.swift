@@ -26,7 +26,8 @@ package enum LoadError: Error, Equatable, CustomStringConvertible {
     case .noModel(let url): "\(url)/v1/models names no model; name it with --model"
     case .noVocabulary(let url):
       "\(url) does not tell how many token ids its model has; give --vocabulary-size, or prompts as text (--dataset FILE.jsonl)"
-    case .noPrompts: "the data set has no prompts; give one JSON object a line, with \"prompt\", \"text\" or \"messages\""
+    case .noPrompts:
+      "the data set has no prompts; give one JSON object a line, with \"prompt\", \"text\" or \"messages\""
     case .badPrompt(let line, let reason): "line \(line) of the data set: \(reason)"
     case .shortTexts(let tokens, let length):
       "the data set's longest text has \(tokens) tokens, less than the \(length) of --prompt-length; lower it"

@@ -1,6 +1,6 @@
+import EngineAPI
 import Glibc
 import JSON
-import EngineAPI
 
 /// The job's end of the link, in rank 0's process: carries out the supervisor's commands on an engine, and reports what
 /// becomes of them.
@@ -147,7 +147,9 @@ package final class EngineLink: Sendable {
     var told: (EngineState, EngineFacts?)?
     var lastLine = ContinuousClock.now
     while true {
-      _ = queue.wait(atMost: Self.tick) { $0.events.isEmpty && !$0.wantsStatus && !$0.isFinishing && !$0.isOverrun ? nil : true }
+      _ = queue.wait(atMost: Self.tick) {
+        $0.events.isEmpty && !$0.wantsStatus && !$0.isFinishing && !$0.isOverrun ? nil : true
+      }
       // Before the events: a state that says "stopped" must come after the last of them.
       let (state, facts) = (engine.state, engine.facts)
       let (events, wantsStatus, isOver, isOverrun) = queue.change { queue in

@@ -55,7 +55,9 @@ final class JobProcess {
   func poll() -> JobEnd? {
     if let ended { return ended }
     var info = siginfo_t()
-    guard waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info._sifields._sigchld.si_pid == id else { return nil }
+    guard waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT) == 0, info._sifields._sigchld.si_pid == id else {
+      return nil
+    }
     let status = info._sifields._sigchld.si_status
     ended = info.si_code == CLD_EXITED ? .exited(status) : .signalled(status)
     return ended
@@ -125,7 +127,8 @@ enum JobEnd: Equatable {
   func words(_ launcher: String) -> String {
     switch self {
     case .exited(let status): "\(launcher) ended with status \(status)"
-    case .signalled(let number): "\(launcher) was killed by signal \(number) (\(strsignal(number).map { String(cString: $0) } ?? "unknown"))"
+    case .signalled(let number):
+      "\(launcher) was killed by signal \(number) (\(strsignal(number).map { String(cString: $0) } ?? "unknown"))"
     }
   }
 }

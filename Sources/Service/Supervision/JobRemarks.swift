@@ -14,7 +14,9 @@ struct JobRemarks {
   mutating func add(_ line: String) {
     if lines.count == Self.kept { lines.removeFirst() }
     lines.append(line)
-    if line.hasPrefix(Self.failureMark), failures.count < Self.kept { failures.append(String(line.dropFirst(Self.failureMark.count))) }
+    if line.hasPrefix(Self.failureMark), failures.count < Self.kept {
+      failures.append(String(line.dropFirst(Self.failureMark.count)))
+    }
   }
 
   /// A line as a person should see it.

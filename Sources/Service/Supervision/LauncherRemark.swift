@@ -27,12 +27,15 @@ enum LauncherRemark {
       if let host = word(of: line, after: "ssh: connect to host "), let why = line.split(separator: ":").last {
         return "host \(host) cannot be reached: \(JobRemarks.trimmed(why))"
       }
-      if let rest = rest(of: line, after: "ssh: Could not resolve hostname "), let host = rest.split(separator: ":").first {
+      if let rest = rest(of: line, after: "ssh: Could not resolve hostname "),
+        let host = rest.split(separator: ":").first
+      {
         return "host \(host) cannot be reached: its name is not known"
       }
     }
     // Open MPI between hosts: `Local host: n1`, `Remote host: n2` under a paragraph of several kinds.
-    guard lines.contains(where: { $0.contains("unable to complete a TCP connection") || $0.contains("connect() to") }) else { return nil }
+    guard lines.contains(where: { $0.contains("unable to complete a TCP connection") || $0.contains("connect() to") })
+    else { return nil }
     if let to = value(of: "Remote host:", in: lines) {
       let from = value(of: "Local host:", in: lines).map { " from host \($0)" } ?? ""
       return "host \(to) cannot be reached\(from)"
@@ -50,20 +53,26 @@ enum LauncherRemark {
   /// A host that does not let the launcher in, or has no Open MPI.
   private static func refused(_ lines: [String]) -> String? {
     for line in lines {
-      for refusal in ["Permission denied (", "Host key verification failed", "Too many authentication failures"] where line.contains(refusal) {
+      for refusal in ["Permission denied (", "Host key verification failed", "Too many authentication failures"]
+      where line.contains(refusal) {
         return "a host does not let mpirun in: \(JobRemarks.trimmed(line))"
       }
-      for program in ["orted", "prted"] where line.contains("\(program): command not found") || line.contains("\(program): not found") {
+      for program in ["orted", "prted"]
+      where line.contains("\(program): command not found") || line.contains("\(program): not found") {
         return "a host has no Open MPI where mpirun looks for it: \(JobRemarks.trimmed(line))"
       }
     }
     guard lines.contains(where: { $0.contains("unable to reliably start one or more daemons") }) else { return nil }
-    return "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
+    return
+      "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
   }
 
   /// `… could not access` / `or execute an executable:` … `Executable: /x` `Node: n2`
   private static func missingProgram(_ lines: [String]) -> String? {
-    guard lines.contains(where: { $0.contains("unable to launch the specified application") || $0.contains("or execute an executable") })
+    guard
+      lines.contains(where: {
+        $0.contains("unable to launch the specified application") || $0.contains("or execute an executable")
+      })
     else { return nil }
     let program = value(of: "Executable:", in: lines) ?? "the program"
     let node = value(of: "Node:", in: lines).map { "host \($0)" } ?? "a host"
@@ -71,17 +80,22 @@ enum LauncherRemark {
   }
 
   private static func hostFile(_ lines: [String]) -> String? {
-    guard let at = lines.firstIndex(where: { $0.contains("unable to open the hostfile") }), at + 1 < lines.count else { return nil }
+    guard let at = lines.firstIndex(where: { $0.contains("unable to open the hostfile") }), at + 1 < lines.count else {
+      return nil
+    }
     return "mpirun cannot open the host file \(JobRemarks.trimmed(lines[at + 1]))"
   }
 
   /// `There are not enough slots available in the system to satisfy the 99`
   private static func slots(_ lines: [String]) -> String? {
     for line in lines {
-      guard line.contains("not enough slots available"), let count = rest(of: line, after: "to satisfy the ").flatMap({ Int($0) }) else {
+      guard line.contains("not enough slots available"),
+        let count = rest(of: line, after: "to satisfy the ").flatMap({ Int($0) })
+      else {
         continue
       }
-      return "mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
+      return
+        "mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
     }
     return nil
   }
@@ -105,13 +119,17 @@ enum LauncherRemark {
   /// `Process name: [[10227,1],1]` `Exit code:    3`, or a call of MPI_Abort.
   private static func exitCode(_ lines: [String]) -> String? {
     if let name = value(of: "Process name:", in: lines), let code = value(of: "Exit code:", in: lines),
-      let rank = name.split(separator: ",").last?.prefix(while: \.isNumber), !rank.isEmpty {
+      let rank = name.split(separator: ",").last?.prefix(while: \.isNumber), !rank.isEmpty
+    {
       return "rank \(rank) ended with exit code \(code)"
     }
     for line in lines {
-      if let rank = word(of: line, after: "MPI_ABORT was invoked on rank ") { return "rank \(rank) ended the job (MPI_Abort)" }
+      if let rank = word(of: line, after: "MPI_ABORT was invoked on rank ") {
+        return "rank \(rank) ended the job (MPI_Abort)"
+      }
       if line.contains("exiting improperly") || line.contains("exiting without calling"),
-        let rank = word(of: line, after: "process rank "), let node = word(of: line, after: " on node ") {
+        let rank = word(of: line, after: "process rank "), let node = word(of: line, after: " on node ")
+      {
         return "rank \(rank) on host \(node) left without the others"
       }
     }

@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 
 /// What the supervisor tells a job: a line on rank 0's standard input each.
 package enum LinkCommand: Sendable, Equatable {
@@ -20,7 +20,8 @@ package enum LinkCommand: Sendable, Equatable {
   package init(json: JSONValue) throws(SupervisionError) {
     let kind = try json.requiredString("command")
     switch kind {
-    case "submit": self = .submit(try served { () throws(EngineAPIError) in try TokenRequest(json: json.member("request")) })
+    case "submit":
+      self = .submit(try served { () throws(EngineAPIError) in try TokenRequest(json: json.member("request")) })
     case "cancel":
       guard let id = json["id"]?.exactInt else { throw .malformedField(.missing(field: "id")) }
       self = .cancel(RequestID(id))
@@ -75,7 +76,8 @@ package enum LinkReport: Sendable, Equatable {
         try served { () throws(EngineAPIError) in
           try values.map { value throws(EngineAPIError) in try TokenEvent(json: value) }
         })
-    case "status": self = .status(try served { () throws(EngineAPIError) in try ClusterStatus(json: json.member("status")) })
+    case "status":
+      self = .status(try served { () throws(EngineAPIError) in try ClusterStatus(json: json.member("status")) })
     case "beat": self = .beat
     default: throw .unknownKind(kind)
     }

@@ -28,7 +28,8 @@ struct RestartPolicy {
   private var firstFruitless: Duration?
 
   init(
-    fruitlessLimit: Int?, patience: Duration = .seconds(1800), goodService: Duration, firstDelay: Duration = .milliseconds(500)
+    fruitlessLimit: Int?, patience: Duration = .seconds(1800), goodService: Duration,
+    firstDelay: Duration = .milliseconds(500)
   ) {
     (self.fruitlessLimit, self.patience) = (fruitlessLimit, patience)
     (self.goodService, self.firstDelay) = (goodService, firstDelay)
@@ -43,14 +44,20 @@ struct RestartPolicy {
     (fruitless, fruitful) = drewTokens ? (0, fruitful + 1) : (fruitless + 1, fruitful)
     firstFruitless = drewTokens ? nil : firstFruitless ?? time
     if let fruitlessLimit, fruitless > fruitlessLimit {
-      return .giveUp(reason: "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had drawn a token)")
+      return .giveUp(
+        reason:
+          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had drawn a token)")
     }
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(
-        reason: "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it had drawn a token)")
+        reason:
+          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it had drawn a token)"
+      )
     }
     guard fruitful <= (fruitlessLimit ?? Self.usualLimit) * Self.fruitfulFactor else {
-      return .giveUp(reason: "\(reason) (the job was restarted \(fruitful - 1) times without \(goodService) of good service in between)")
+      return .giveUp(
+        reason:
+          "\(reason) (the job was restarted \(fruitful - 1) times without \(goodService) of good service in between)")
     }
     guard fruitless > 0 else { return .restart(after: Self.shortDelay) }
     return .restart(after: min(firstDelay * (1 << min(fruitless - 1, 16)), Self.longestDelay))

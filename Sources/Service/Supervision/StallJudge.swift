@@ -40,7 +40,8 @@ struct StallJudge {
     }
     if let endless = stalled.first(where: { $0.waitingFor.isEmpty }) {
       guard endless.seconds >= limit * Self.computingFactor else { return nil }
-      return "\(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without waiting for any other"
+      return
+        "\(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without waiting for any other"
     }
     // Somebody moves, and the others wait for that: slow, but alive.
     guard awaited.allSatisfy({ rank in stalled.contains { $0.rank == rank } }) else {
@@ -58,7 +59,9 @@ struct StallJudge {
     return "\(name(rank, hosts[rank])) does not answer: \(list(waiting.map(\.rank))) \(verb) waited for it\(place)"
   }
 
-  private func name(_ rank: Int, _ host: String?) -> String { host.map { "rank \(rank) on host \($0)" } ?? "rank \(rank)" }
+  private func name(_ rank: Int, _ host: String?) -> String {
+    host.map { "rank \(rank) on host \($0)" } ?? "rank \(rank)"
+  }
 
   /// `rank 0`, `ranks 0 and 2`, `ranks 0, 1 and 2`.
   private func list(_ ranks: [Int]) -> String {

@@ -23,7 +23,9 @@ struct StartJudge {
 
   mutating func add(_ report: StartReport, at time: Double) {
     let before = reports[report.rank]
-    guard before.map({ report.stage > $0.stage || report.stage == $0.stage && report.bytes > $0.bytes }) ?? true else { return }
+    guard before.map({ report.stage > $0.stage || report.stage == $0.stage && report.bytes > $0.bytes }) ?? true else {
+      return
+    }
     reports[report.rank] = report
     rankCount = max(rankCount, report.rankCount)
     move(at: time)
@@ -57,17 +59,23 @@ struct StartJudge {
     let time = "\(Int(seconds)) s"
     guard rankCount > 0 else {
       return hasAnswered
-        ? "rank 0 answers, but nothing has moved for \(time)" : "nothing has been heard of any rank for \(time): the launcher has started none"
+        ? "rank 0 answers, but nothing has moved for \(time)"
+        : "nothing has been heard of any rank for \(time): the launcher has started none"
     }
     let missing = (0..<rankCount).filter { reports[$0] == nil }
     if !missing.isEmpty {
       let there = reports.values.sorted { $0.rank < $1.rank }.map { "\($0.rank) on host \($0.host)" }
-      return "\(Self.list(missing.map { "\($0)" })) of \(rankCount) \(missing.count == 1 ? "has" : "have") not come up in \(time), only \(Self.list(there))"
+      return
+        "\(Self.list(missing.map { "\($0)" })) of \(rankCount) \(missing.count == 1 ? "has" : "have") not come up in \(time), only \(Self.list(there))"
     }
-    func those(_ stage: StartReport.Stage) -> [StartReport] { reports.values.filter { $0.stage == stage }.sorted { $0.rank < $1.rank } }
+    func those(_ stage: StartReport.Stage) -> [StartReport] {
+      reports.values.filter { $0.stage == stage }.sorted { $0.rank < $1.rank }
+    }
     func names(_ reports: [StartReport]) -> String { Self.list(reports.map { "\($0.rank) on host \($0.host)" }) }
     let apart = those(.started)
-    if !apart.isEmpty { return "\(names(apart)) cannot connect with the other ranks, for \(time): look at the network between the hosts" }
+    if !apart.isEmpty {
+      return "\(names(apart)) cannot connect with the other ranks, for \(time): look at the network between the hosts"
+    }
     let reading = those(.loading)
     if !reading.isEmpty {
       let parts = reading.map { "\($0.rank) on host \($0.host) (\(Self.percent($0)) %)" }
@@ -85,7 +93,9 @@ struct StartJudge {
   /// `rank 0`, `ranks 0 and 2`, `ranks 0, 1, … and 12 more`.
   private static func list(_ names: [String]) -> String {
     guard names.count > 1 else { return "rank \(names.first ?? "0")" }
-    if names.count > namedRanks { return "ranks \(names.prefix(namedRanks).joined(separator: ", ")) and \(names.count - namedRanks) more" }
+    if names.count > namedRanks {
+      return "ranks \(names.prefix(namedRanks).joined(separator: ", ")) and \(names.count - namedRanks) more"
+    }
     return "ranks \(names.dropLast().joined(separator: ", ")) and \(names[names.count - 1])"
   }
 }

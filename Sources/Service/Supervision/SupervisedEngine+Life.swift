@@ -44,7 +44,8 @@ extension SupervisedEngine {
       core.readySince = nil
       core.outageBegan = core.outageBegan ?? .now
       var decision = core.policy.ended(
-        at: ContinuousClock.now - began, service: service, drewTokens: core.ledger.drewTokens, finishedRequest: core.ledger.finishedRequest,
+        at: ContinuousClock.now - began, service: service, drewTokens: core.ledger.drewTokens,
+        finishedRequest: core.ledger.finishedRequest,
         wasIdle: core.ledger.isEmpty, reason: reason)
       let condemned = core.ledger.jobEnded()
       if !condemned.isEmpty {
@@ -59,7 +60,8 @@ extension SupervisedEngine {
       return (decision, condemned)
     }
     for (id, handler) in condemned {
-      let message = "the job ended \(options.blameLimit) times in a row when it began to serve this request; the last time: \(reason)"
+      let message =
+        "the job ended \(options.blameLimit) times in a row when it began to serve this request; the last time: \(reason)"
       options.log("martinet: request \(id.value) is not tried again: \(message)")
       handler(.failed(id, message: message))
     }
@@ -126,11 +128,15 @@ extension SupervisedEngine {
 
   /// What is wrong with the running job, if anything is.
   private func fault() -> String? {
-    if let remark = core.change({ $0.readySince == nil ? $0.start.remark(at: now) : nil }) { options.log("martinet: \(remark)") }
+    if let remark = core.change({ $0.readySince == nil ? $0.start.remark(at: now) : nil }) {
+      options.log("martinet: \(remark)")
+    }
     return core.change { core in
       if let fault = core.fault { return fault }
       let now = ContinuousClock.now
-      if let ended = core.outputEnded, now - ended > options.stopGrace { return "the job closed its output and went on" }
+      if let ended = core.outputEnded, now - ended > options.stopGrace {
+        return "the job closed its output and went on"
+      }
       guard core.readySince != nil else { return core.start.verdict(at: self.now) }
       // Hosts' names are wanted when something goes wrong, and then it is too late to ask.
       if core.hosts.isEmpty, core.statusAsked.map({ now - $0 > .seconds(1) }) ?? true {

@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 import Telemetry
 
 /// What the job writes.
@@ -64,7 +64,9 @@ extension SupervisedEngine {
         core.readySince = .now
         core.outageBegan = nil
         var news: String?
-        if case .restarting(_, let attempt) = core.state { news = "martinet: the job is ready again (restart \(attempt))" }
+        if case .restarting(_, let attempt) = core.state {
+          news = "martinet: the job is ready again (restart \(attempt))"
+        }
         core.state = .ready
         core.pump()
         return news

@@ -1,7 +1,7 @@
+import EngineAPI
 import Glibc
 import JSON
 import Machine
-import EngineAPI
 
 /// Why a job could not be started, or what is wrong with what came over the link to it.
 package enum SupervisionError: Error, Equatable, CustomStringConvertible {

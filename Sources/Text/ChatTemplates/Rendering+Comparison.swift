@@ -161,7 +161,9 @@ extension Rendering {
           if left < middle, right < end {
             let (a, b) = (keys[order[left]], keys[order[right]])
             let takesRight = reversed ? try ordered(.less, a, b) : try ordered(.less, b, a)
-            if !takesRight { (scratch[k], left) = (order[left], left + 1) } else {
+            if !takesRight {
+              (scratch[k], left) = (order[left], left + 1)
+            } else {
               (scratch[k], right) = (order[right], right + 1)
             }
           } else if left < middle {

@@ -85,7 +85,11 @@ enum HashKey: Hashable {
 
 /// `dict.keys()`, `dict.values()` or `dict.items()`.
 struct DictView {
-  enum Kind: String { case keys = "dict_keys", values = "dict_values", items = "dict_items" }
+  enum Kind: String {
+    case keys = "dict_keys"
+    case values = "dict_values"
+    case items = "dict_items"
+  }
   let kind: Kind
   let dict: DictStorage
 

@@ -64,7 +64,7 @@ package final class TextCodec: Sendable {
     return try templates.withLock { templates in
       if let template = templates[source] { return template }
       let parsed: ChatTemplate
-      do { parsed = try ChatTemplate(source) } catch where templateFile != nil {
+      do { parsed = try ChatTemplate(source) } catch  where templateFile != nil {
         throw TextCodecError.templateFile("\(templateFile ?? ""): \(error)")
       }
       templates[source] = parsed

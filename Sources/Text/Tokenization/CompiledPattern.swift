@@ -27,7 +27,8 @@ final class CompiledPattern: @unchecked Sendable {
     var status: Int32 = 0
     var offset = 0
     var copy = translated
-    let options = UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP) | UInt32(PCRE2_NEVER_BACKSLASH_C)
+    let options =
+      UInt32(PCRE2_UTF) | UInt32(PCRE2_UCP) | UInt32(PCRE2_NEVER_BACKSLASH_C)
       | UInt32(PCRE2_USE_OFFSET_LIMIT)
     let code = copy.withUTF8 {
       pcre2_compile_8($0.baseAddress ?? UnsafePointer(bitPattern: 1), $0.count, options, &status, &offset, context)

@@ -17,7 +17,9 @@ struct PostProcessor: Sendable {
 
   /// Whether it puts this token before a text.
   func addsBefore(_ id: Int?) -> Bool {
-    for case .special(let ids) in pieces.prefix(while: { $0 != .text }) where id.map(ids.contains) ?? false { return true }
+    for case .special(let ids) in pieces.prefix(while: { $0 != .text }) where id.map(ids.contains) ?? false {
+      return true
+    }
     return false
   }
 

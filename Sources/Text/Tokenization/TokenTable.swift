@@ -43,7 +43,10 @@ struct TokenTable: Sendable {
     return found >= 0 ? Int(found) : nil
   }
 
-  enum Insertion { case added, idTaken, tokenTaken(id: Int) }
+  enum Insertion {
+    case added, idTaken
+    case tokenTaken(id: Int)
+  }
 
   /// Adds a token unless its id or its bytes are there already. The arena must stay below 2 GiB (the caller's limits).
   mutating func insert(_ token: UnsafeBufferPointer<UInt8>, id: Int) -> Insertion {

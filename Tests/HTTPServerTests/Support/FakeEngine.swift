@@ -1,5 +1,5 @@
-import Foundation
 import EngineAPI
+import Foundation
 import Synchronization
 
 /// An engine that gives out tokens from a script.

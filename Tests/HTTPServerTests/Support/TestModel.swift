@@ -47,7 +47,8 @@ struct TestModel: Sendable {
     try! FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let source = DemoModel.folder ?? ""
     var tokenizer = try! JSONValue(
-      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: source + "/tokenizer.json")))).object!
+      parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: source + "/tokenizer.json")))
+    ).object!
     var added = tokenizer["added_tokens"]?.array ?? []
     for (i, text) in special.enumerated() {
       added.append([

@@ -6,7 +6,9 @@ package struct MalformedAccount: Error, Equatable, CustomStringConvertible {
 
   package init(reason: String) { self.reason = reason }
 
-  package var description: String { "this is no account of a rank: \(reason); write the report anew with this version of the program" }
+  package var description: String {
+    "this is no account of a rank: \(reason); write the report anew with this version of the program"
+  }
 }
 
 extension RankAccount {
@@ -24,12 +26,16 @@ extension RankAccount {
     for kind in StepKind.allCases { object[kind.name] = kinds[kind.rawValue].json }
     if !spans.isEmpty {
       object["spans"] = .array(
-        spans.map { .array([.int(Int(clamping: $0.start)), .int(Int($0.step)), .int(Int($0.layer)), .int(Int($0.phase))]) })
+        spans.map {
+          .array([.int(Int(clamping: $0.start)), .int(Int($0.step)), .int(Int($0.layer)), .int(Int($0.phase))])
+        })
     }
     if !messages.isEmpty {
       object["messages"] = .array(
         messages.map {
-          .numbers([Int(clamping: $0.sent), Int($0.step), Int($0.rows), Int($0.peer), Int($0.layer), $0.isCombine ? 1 : 0])
+          .numbers([
+            Int(clamping: $0.sent), Int($0.step), Int($0.rows), Int($0.peer), Int($0.layer), $0.isCombine ? 1 : 0,
+          ])
         })
     }
     return .object(object)
@@ -97,7 +103,9 @@ extension RankAccount.Kind {
       throw MalformedAccount(reason: "\"expert_visits\" has not one entry for each layer")
     }
     for layer in experts {
-      self.experts.append(try (layer.array ?? []).map { pair throws(MalformedAccount) in try pair.numbers(count: 2, of: "expert_visits") })
+      self.experts.append(
+        try (layer.array ?? []).map { pair throws(MalformedAccount) in try pair.numbers(count: 2, of: "expert_visits") }
+      )
     }
   }
 }
@@ -106,7 +114,8 @@ extension Traffic {
   private static var fields: [(String, WritableKeyPath<Traffic, Int>)] {
     [
       ("dispatch_payload_bytes", \.dispatchPayload), ("dispatch_metadata_bytes", \.dispatchMetadata),
-      ("combine_payload_bytes", \.combinePayload), ("combine_metadata_bytes", \.combineMetadata), ("messages", \.messages),
+      ("combine_payload_bytes", \.combinePayload), ("combine_metadata_bytes", \.combineMetadata),
+      ("messages", \.messages),
       ("dispatch_rows", \.dispatchRows), ("combine_tokens", \.combineTokens), ("combine_rows", \.combineRows),
     ]
   }
@@ -132,7 +141,9 @@ extension JSONValue {
   }
 
   func numbers(count: Int, of key: String) throws(MalformedAccount) -> [Int] {
-    guard let values = array, values.count == count else { throw MalformedAccount(reason: "\"\(key)\" has not \(count) numbers") }
+    guard let values = array, values.count == count else {
+      throw MalformedAccount(reason: "\"\(key)\" has not \(count) numbers")
+    }
     var numbers: [Int] = []
     for value in values {
       guard let number = value.exactInt, (0..<(1 << 62)).contains(number) else {
@@ -143,10 +154,14 @@ extension JSONValue {
     return numbers
   }
 
-  func numbers(_ key: String, count: Int) throws(MalformedAccount) -> [Int] { try (self[key] ?? .null).numbers(count: count, of: key) }
+  func numbers(_ key: String, count: Int) throws(MalformedAccount) -> [Int] {
+    try (self[key] ?? .null).numbers(count: count, of: key)
+  }
 
   func table(_ key: String, rows: Int, columns: Int) throws(MalformedAccount) -> [[Int]] {
-    guard let values = self[key]?.array, values.count == rows else { throw MalformedAccount(reason: "\"\(key)\" has not \(rows) rows") }
+    guard let values = self[key]?.array, values.count == rows else {
+      throw MalformedAccount(reason: "\"\(key)\" has not \(rows) rows")
+    }
     var table: [[Int]] = []
     for value in values { table.append(try value.numbers(count: columns, of: key)) }
     return table

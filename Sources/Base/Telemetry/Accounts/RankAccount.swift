@@ -55,7 +55,8 @@ extension RankAccount {
     messages = telemetry.recorder.keptMessages
     kinds = StepKind.allCases.map { kind in
       Kind(
-        telemetry.recorder.totals[kind.rawValue], telemetry.trafficTotals[kind.rawValue], telemetry.loads[kind.rawValue])
+        telemetry.recorder.totals[kind.rawValue], telemetry.trafficTotals[kind.rawValue], telemetry.loads[kind.rawValue]
+      )
     }
   }
 }

@@ -10,7 +10,9 @@ package struct LeastSquares: Sendable {
   /// relative error counts `weights[i]` times, once without them.
   package init(features: [[Double]], times: [Double], weights: [Double]? = nil) {
     let width = features.first?.count ?? 0
-    let points = zip(zip(features, times), weights ?? times.map { _ in 1 }).filter { $0.0.1 > 0 && $0.0.0.count == width }
+    let points = zip(zip(features, times), weights ?? times.map { _ in 1 }).filter {
+      $0.0.1 > 0 && $0.0.0.count == width
+    }
     // A last column for what is to come out.
     let rows = points.map { point, weight in point.0.map { $0 / point.1 * weight } + [weight] }
     var best: (error: Double, coefficients: [Double])?
@@ -43,7 +45,9 @@ package struct LeastSquares: Sendable {
     let scales = (0..<n).map { a[$0][$0] }
     guard scales.allSatisfy({ $0 > 0 }) else { return nil }
     for i in 0..<n {
-      guard let pivot = (i..<n).max(by: { abs(a[$0][i]) < abs(a[$1][i]) }), abs(a[pivot][i]) > 1e-9 * scales[i] else { return nil }
+      guard let pivot = (i..<n).max(by: { abs(a[$0][i]) < abs(a[$1][i]) }), abs(a[pivot][i]) > 1e-9 * scales[i] else {
+        return nil
+      }
       a.swapAt(i, pivot)
       b.swapAt(i, pivot)
       for row in 0..<n where row != i {

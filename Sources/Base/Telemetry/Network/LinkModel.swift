@@ -35,7 +35,9 @@ package struct LinkModel: Sendable, Equatable {
 
   /// Fits one kind of link's samples; nil without ping-pongs.
   package init?(_ samples: [LinkSample]) {
-    let points = samples.filter(\.isPingPong).map { (bytes: $0.messageBytes, seconds: $0.seconds) }.sorted { $0.bytes < $1.bytes }
+    let points = samples.filter(\.isPingPong).map { (bytes: $0.messageBytes, seconds: $0.seconds) }.sorted {
+      $0.bytes < $1.bytes
+    }
     guard !points.isEmpty else { return nil }
     pieces = Self.fit(points, piecesLeft: 3)
     perMessage = pieces[0].alpha / 4
@@ -62,7 +64,9 @@ package struct LinkModel: Sendable, Equatable {
     func line(_ part: ArraySlice<(bytes: Int, seconds: Double)>) -> LeastSquares {
       LeastSquares(features: part.map { [1, Double($0.bytes)] }, times: part.map(\.seconds))
     }
-    func piece(_ fit: LeastSquares) -> Piece { Piece(fromBytes: 0, alpha: fit.coefficients[0], beta: fit.coefficients[1]) }
+    func piece(_ fit: LeastSquares) -> Piece {
+      Piece(fromBytes: 0, alpha: fit.coefficients[0], beta: fit.coefficients[1])
+    }
     let whole = line(points[...])
     guard whole.worst > 0.1, piecesLeft > 1, points.count >= 4 else { return [piece(whole)] }
     func error(_ cut: Int) -> Double {
@@ -92,7 +96,9 @@ package struct LinkModel: Sendable, Equatable {
     (perMessage, perSharedByte) = (fit.coefficients[1], fit.coefficients[2])
     let model = self
     exchangeResidual = samples.reduce(0) {
-      max($0, abs(model.seconds($1.messageBytes, messages: $1.messagesAtOnce, bytesAtOnce: $1.bytesAtOnce) / $1.seconds - 1))
+      max(
+        $0,
+        abs(model.seconds($1.messageBytes, messages: $1.messagesAtOnce, bytesAtOnce: $1.bytesAtOnce) / $1.seconds - 1))
     }
   }
 }
@@ -105,7 +111,8 @@ extension LinkModel {
         .array(
           pieces.map {
             [
-              "from_bytes": .int($0.fromBytes), "alpha_seconds": .double($0.alpha), "beta_seconds_per_byte": .double($0.beta),
+              "from_bytes": .int($0.fromBytes), "alpha_seconds": .double($0.alpha),
+              "beta_seconds_per_byte": .double($0.beta),
             ]
           })
       ),

@@ -40,7 +40,8 @@ package struct LinkSample: Sendable, Equatable {
   package var isPingPong: Bool
 
   package init(
-    link: LinkClass, messageBytes: Int, messagesAtOnce: Int = 1, bytesAtOnce: Int? = nil, seconds: Double, isPingPong: Bool = true
+    link: LinkClass, messageBytes: Int, messagesAtOnce: Int = 1, bytesAtOnce: Int? = nil, seconds: Double,
+    isPingPong: Bool = true
   ) {
     self.link = link
     self.messageBytes = messageBytes
@@ -54,7 +55,8 @@ package struct LinkSample: Sendable, Equatable {
 extension LinkSample {
   package var json: JSONValue {
     [
-      "link": .string(link.name), "pattern": .string(isPingPong ? "ping_pong" : "all_to_all"), "message_bytes": .int(messageBytes),
+      "link": .string(link.name), "pattern": .string(isPingPong ? "ping_pong" : "all_to_all"),
+      "message_bytes": .int(messageBytes),
       "messages_at_once": .int(messagesAtOnce), "bytes_at_once": .int(bytesAtOnce), "seconds": .double(seconds),
     ]
   }

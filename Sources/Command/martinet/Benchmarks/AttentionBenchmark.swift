@@ -66,7 +66,9 @@ struct AttentionBenchmark {
     for i in 0..<queries.count { queries.pointer[i] = Float(i % 17) * 0.125 - 1 }
     let out = AlignedBuffer<Float>(count: tokens * shape.heads * shape.valueDims)
     let workers = (0..<compute.workerCount).map { _ in
-      Worker(shape: shape, rows: shape.tokenTile * shape.heads, scratch: view(shape, type, tables[0], keyHead: 0).scratchCount)
+      Worker(
+        shape: shape, rows: shape.tokenTile * shape.heads,
+        scratch: view(shape, type, tables[0], keyHead: 0).scratchCount)
     }
     var best = Double.infinity
     for _ in 0..<3 {
@@ -92,7 +94,8 @@ struct AttentionBenchmark {
 
   /// Latent attention is shared by heads, grouped attention by key heads and runs of tokens.
   private func forEachTask(
-    _ shape: Shape, tokens: Int, worker: Int, _ body: (_ keyHead: Int, _ heads: Range<Int>, _ tokens: Range<Int>) -> Void
+    _ shape: Shape, tokens: Int, worker: Int,
+    _ body: (_ keyHead: Int, _ heads: Range<Int>, _ tokens: Range<Int>) -> Void
   ) {
     let tiles = stride(from: 0, to: tokens, by: shape.tokenTile).map { $0..<min($0 + shape.tokenTile, tokens) }
     if shape.isLatent {

@@ -42,7 +42,10 @@ struct CheckpointMaker {
         ], as: "generation_config.json")
       try write(shape.config, as: "config.json")
     } catch {
-      let others = [RecordedSums.fileName, "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "config.json"]
+      let others = [
+        RecordedSums.fileName, "model.safetensors.index.json", "tokenizer.json", "tokenizer_config.json",
+        "generation_config.json", "config.json",
+      ]
       for name in shards.map(\.name) + others { unlink("\(folder)/\(name)") }
       if isNew { rmdir(folder) }
       throw error

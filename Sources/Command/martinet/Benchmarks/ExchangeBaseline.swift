@@ -85,7 +85,9 @@ struct ExchangeBaseline {
   }
 
   func packExchangeAndAdd(input: Rows, output: AlignedBuffer<Float>) throws {
-    let (a, b, hidden) = (UnsafeMutableRawPointer(buffers[0].pointer), UnsafeMutableRawPointer(buffers[1].pointer), wire.hiddenSize)
+    let (a, b, hidden) = (
+      UnsafeMutableRawPointer(buffers[0].pointer), UnsafeMutableRawPointer(buffers[1].pointer), wire.hiddenSize
+    )
     let (width, sumWidth) = (wire.tokenByteCount, wire.sumByteCount)
     for (rank, tokens) in destinations.enumerated() where !tokens.isEmpty {
       let start = a + Int(dispatched.offsets[rank])
@@ -100,7 +102,9 @@ struct ExchangeBaseline {
       receiveOffsets: returned.offsets)
     let (compute, tokens, floats) = (compute, tokens, buffers[1].pointer)
     // Not which row belongs to which token, but as many additions; of rounded sums half as many, and no expansion.
-    share(returned.total / (hidden * 4)) { compute.add(floats + $0 * hidden, to: output.pointer + ($0 % tokens) * hidden, count: hidden) }
+    share(returned.total / (hidden * 4)) {
+      compute.add(floats + $0 * hidden, to: output.pointer + ($0 % tokens) * hidden, count: hidden)
+    }
   }
 
   private func share(_ count: Int, _ body: (Int) -> Void) {

@@ -74,10 +74,12 @@ struct GenerateBenchmark {
     let read = median(decodeRead)
     return [
       "ranks": .int(ranks), "threads_per_rank": .int(threads), "isa": .string(isa), "batch": .int(benchmark.batch),
-      "prompt_length": .int(benchmark.promptLength), "output_length": .int(benchmark.outputLength), "repetitions": .int(runs.count),
+      "prompt_length": .int(benchmark.promptLength), "output_length": .int(benchmark.outputLength),
+      "repetitions": .int(runs.count),
       "prefill": totals(\.prefill), "decode": totals(\.decode),
       "decode_weight_bytes_per_second": .double(read), "read_bytes_per_second_before": .double(readBefore),
-      "read_bytes_per_second_after": .double(readAfter), "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),
+      "read_bytes_per_second_after": .double(readAfter),
+      "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),
       "accounting_cost": unaccounted.isEmpty
         ? .null : ["prefill": .double(accountingCost(\.prefill)), "decode": .double(accountingCost(\.decode))],
     ]

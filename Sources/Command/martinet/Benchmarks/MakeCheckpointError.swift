@@ -10,7 +10,8 @@ enum MakeCheckpointError: Error, CustomStringConvertible {
     switch self {
     case .unknownShape(let name, let known):
       "--shape \(name.debugDescription) is not known; give \(known.joined(separator: ", ")) or the path of a config.json"
-    case .outputExists(let path): "\(path.debugDescription) is there already and not an empty folder; give another name or remove it"
+    case .outputExists(let path):
+      "\(path.debugDescription) is there already and not an empty folder; give another name or remove it"
     case .vocabularyTooSmall(let size, let smallest):
       "vocab_size = \(size) leaves no room for a tokenizer of all bytes; it must be at least \(smallest)"
     case .noSpace(let folder, let needed, let available):

@@ -86,7 +86,9 @@ struct RandomWeights: Sendable {
           }
         }
       }
-      try piece.withUnsafeBytes { try write(UnsafeRawBufferPointer(rebasing: $0[..<(next * MemoryLayout<Element>.size)])) }
+      try piece.withUnsafeBytes {
+        try write(UnsafeRawBufferPointer(rebasing: $0[..<(next * MemoryLayout<Element>.size)]))
+      }
       done += next
     }
   }

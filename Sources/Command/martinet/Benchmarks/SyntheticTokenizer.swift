@@ -40,7 +40,9 @@ struct SyntheticTokenizer {
     vocabulary[Self.begin] = .int(Self.beginID)
     vocabulary[Self.end] = .int(Self.endID)
     for (index, token) in tokens.enumerated() { vocabulary[token] = .int(index + 2) }
-    let byteLevel: JSONValue = ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true]
+    let byteLevel: JSONValue = [
+      "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+    ]
     return [
       "version": "1.0", "truncation": .null, "padding": .null,
       "added_tokens": [Self.special(Self.begin, Self.beginID), Self.special(Self.end, Self.endID)],

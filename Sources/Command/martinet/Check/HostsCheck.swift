@@ -101,13 +101,16 @@ struct HostsCheck {
       do {
         let facts = try ClusterFacts(json: told)
         let together = HostJudgement(facts).findings
-        let hosts = before.isEmpty ? together : before.map { finding in
-          // Ranks compare more of the model than hosts asked alone can; what a host was found to lack stays said.
-          guard finding.subject == "model", let closer = together.first(where: { $0.subject == "model" }),
-            finding.status == .ok || closer.status == .problem
-          else { return finding }
-          return closer
-        }
+        let hosts =
+          before.isEmpty
+          ? together
+          : before.map { finding in
+            // Ranks compare more of the model than hosts asked alone can; what a host was found to lack stays said.
+            guard finding.subject == "model", let closer = together.first(where: { $0.subject == "model" }),
+              finding.status == .ok || closer.status == .problem
+            else { return finding }
+            return closer
+          }
         return CheckReport(
           findings: hosts + RankJudgement(facts, threadsAreGiven: command.model.threads != nil).findings, facts: facts)
       } catch { return failed("\(error)", "run one program on all hosts") }

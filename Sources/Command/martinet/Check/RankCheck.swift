@@ -81,7 +81,8 @@ struct RankCheck {
   /// What all ranks find, on rank 0; nil elsewhere. Collective.
   func facts(_ communicator: any Communicator) throws -> ClusterFacts? {
     communicator.stallLimit = .seconds(command.timeout)
-    let plan = try HostPlan.make(on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
+    let plan = try HostPlan.make(
+      on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
     let needs = needs(&opened, plan, communicator)

@@ -5,7 +5,8 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure, beside this machine's limits measured in the same run.",
     subcommands: [
-      BenchGenerate.self, BenchServe.self, BenchSchemas.self, BenchKernels.self, BenchAttention.self, BenchDispatch.self,
+      BenchGenerate.self, BenchServe.self, BenchSchemas.self, BenchKernels.self, BenchAttention.self,
+      BenchDispatch.self,
       BenchSweep.self,
       BenchMakeCheckpoint.self,
     ])

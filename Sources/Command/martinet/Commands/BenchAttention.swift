@@ -46,7 +46,9 @@ struct BenchAttention: ParsableCommand {
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
       let (read, flops) = (compute.probeRead(), compute.probeArithmetic(of: .float32))
       if !json {
-        show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add")
+        show(
+          "\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add"
+        )
         show("attention  cache  step      context  µs a token and layer    GFLOP/s      GB/s   of the limit")
       }
       var results: [AttentionBenchmark.Result] = []
@@ -54,7 +56,8 @@ struct BenchAttention: ParsableCommand {
         for tokens in [1, chunk] {
           for context in try contexts() {
             for type in CacheType.allCases {
-              let result = try AttentionBenchmark(compute: compute).measure(shape, type, context: context, tokens: tokens)
+              let result = try AttentionBenchmark(compute: compute).measure(
+                shape, type, context: context, tokens: tokens)
               results.append(result)
               if !json { show(line(result, read: read, flops: flops)) }
             }
@@ -89,7 +92,9 @@ struct BenchAttention: ParsableCommand {
   private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
 
   private func line(_ result: AttentionBenchmark.Result, read: Double, flops: Double) -> String {
-    func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    func right(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
     let ratio = Figures.decimals(100 * result.ratio(read: read, flops: flops), 0)
     return result.shape.name.padding(to: 11) + result.type.rawValue.padding(to: 7)
       + (result.tokens == 1 ? "decode" : "prefill").padding(to: 8) + right("\(result.context)", 9)

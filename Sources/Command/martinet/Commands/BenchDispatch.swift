@@ -17,14 +17,20 @@ struct BenchDispatch: ParsableCommand {
         mpirun --bind-to none -n 2 martinet bench dispatch --hidden 2048 --experts 64 --top-k 6
       """)
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each rank.", valueName: "n,…")) var tokens = "1,8,64,512,4096"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each rank.", valueName: "n,…")) var tokens =
+    "1,8,64,512,4096"
   @Option(parsing: .unconditional, help: ArgumentHelp("Hidden sizes.", valueName: "n,…")) var hidden = "2048"
   @Option(parsing: .unconditional, help: "Routed experts.") var experts = 64
   @Option(parsing: .unconditional, help: "Experts of a token.") var topK = 6
-  @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank, recorded.", valueName: "name,…")) var routing = "uniform"
-  @Option(help: ArgumentHelp("What --record-routing wrote, for --routing recorded; it also says how many experts there are and are chosen.", valueName: "file"))
+  @Option(help: ArgumentHelp("How tokens choose: uniform, zipf, one-rank, recorded.", valueName: "name,…"))
+  var routing = "uniform"
+  @Option(
+    help: ArgumentHelp(
+      "What --record-routing wrote, for --routing recorded; it also says how many experts there are and are chosen.",
+      valueName: "file"))
   var routingFile: String?
-  @Option(help: "Form of tokens between ranks: f32, bf16 or int8, as the experts' weights ask for.") var dispatchFormat = RowFormat.float32
+  @Option(help: "Form of tokens between ranks: f32, bf16 or int8, as the experts' weights ask for.")
+  var dispatchFormat = RowFormat.float32
   @Option(help: "Form of sums: f32 or bf16.") var combineFormat = WireFormat.Sums.float32
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
@@ -49,7 +55,8 @@ struct BenchDispatch: ParsableCommand {
     let names = routing.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let routings = try names.map { name in
       guard let routing = SyntheticRouting(rawValue: name) else {
-        throw ValidationError("--routing \(name): one of \(SyntheticRouting.allCases.map(\.rawValue).joined(separator: ", "))")
+        throw ValidationError(
+          "--routing \(name): one of \(SyntheticRouting.allCases.map(\.rawValue).joined(separator: ", "))")
       }
       return routing
     }
@@ -59,7 +66,11 @@ struct BenchDispatch: ParsableCommand {
     let (counts, sizes) = (try list("tokens", tokens, 1 << 16), try list("hidden", hidden, 1 << 16))
     return routings.flatMap { routing in
       sizes.flatMap { size in
-        counts.map { .init(tokens: $0, wire: WireFormat(hiddenSize: size, tokens: dispatchFormat, sums: combineFormat), routing: routing, expertCount: experts, topK: topK) }
+        counts.map {
+          .init(
+            tokens: $0, wire: WireFormat(hiddenSize: size, tokens: dispatchFormat, sums: combineFormat),
+            routing: routing, expertCount: experts, topK: topK)
+        }
       }
     }
   }
@@ -80,10 +91,14 @@ struct BenchDispatch: ParsableCommand {
       let compute = Compute(pool: pool, instructionSet: .best)
       let clocks = try PeerClocks(communicator)
       let benchmark = DispatchBenchmark(
-        communicator: communicator, compute: compute, clocks: clocks, channels: throughMpi ? nil : try channels(for: cases, communicator, clocks))
+        communicator: communicator, compute: compute, clocks: clocks,
+        channels: throughMpi ? nil : try channels(for: cases, communicator, clocks))
       if communicator.isRoot, !json {
-        show("\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together")
-        show("routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")
+        show(
+          "\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together"
+        )
+        show(
+          "routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")
       }
       var results: [DispatchBenchmark.Result] = []
       for one in cases {
@@ -102,25 +117,31 @@ struct BenchDispatch: ParsableCommand {
   }
 
   /// Room for the largest case. Collective.
-  private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator, _ clocks: PeerClocks) throws -> ExpertChannels? {
+  private func channels(for cases: [DispatchBenchmark.Case], _ communicator: any Communicator, _ clocks: PeerClocks)
+    throws -> ExpertChannels?
+  {
     let (experts, topK) = (cases[0].expertCount, cases[0].topK)
     return try ExpertChannels(
       communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
-      wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK, batchTokens: cases.map(\.tokens).max() ?? 1,
+      wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK,
+      batchTokens: cases.map(\.tokens).max() ?? 1,
       hostOfRank: clocks.hostOfRank)
   }
 
   private func figures(_ result: DispatchBenchmark.Result) -> JSONValue {
     [
       "routing": .string(result.benchmark.routing.rawValue), "hidden_size": .int(result.benchmark.wire.hiddenSize),
-      "tokens": .int(result.benchmark.tokens), "payload_bytes": .int(result.payloadBytes), "seconds": .double(result.seconds),
+      "tokens": .int(result.benchmark.tokens), "payload_bytes": .int(result.payloadBytes),
+      "seconds": .double(result.seconds),
       "bytes_per_second": .double(result.bytesPerSecond), "alltoallv_seconds": .double(result.allToAllVSeconds),
       "alltoall_seconds": .double(result.allToAllSeconds), "copy_seconds": .double(result.copySeconds),
     ]
   }
 
   private func line(_ result: DispatchBenchmark.Result) -> String {
-    func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    func right(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
     func micros(_ seconds: Double) -> String { Figures.decimals(seconds * 1e6, 1) }
     func ratio(_ seconds: Double) -> String { right(Figures.decimals(seconds / result.seconds, 2), 9) }
     return result.benchmark.routing.rawValue.padding(to: 9) + right("\(result.benchmark.wire.hiddenSize)", 7)

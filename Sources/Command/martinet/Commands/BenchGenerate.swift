@@ -1,9 +1,9 @@
 import ArgumentParser
+import EngineAPI
 import Fabric
 import Inference
 import JSON
 import MoEModel
-import EngineAPI
 
 /// `martinet bench generate`: prefill and decode speed of a model.
 struct BenchGenerate: ParsableCommand {
@@ -21,8 +21,10 @@ struct BenchGenerate: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOptions
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength = "128"
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens drawn for each prompt.", valueName: "n,…")) var outputLength = "32"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength =
+    "128"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens drawn for each prompt.", valueName: "n,…"))
+  var outputLength = "32"
   @Option(parsing: .unconditional, help: ArgumentHelp("Prompts at once.", valueName: "n,…")) var batch = "1"
   @Flag(help: "Give every sequence the same prompt: all choose the same experts.") var samePrompt = false
   @Option(parsing: .unconditional, help: "Runs; the median is reported.") var repetitions = 3
@@ -31,10 +33,13 @@ struct BenchGenerate: ParsableCommand {
   @OptionGroup var reports: ReportOptions
 
   func validate() throws {
-    guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000") }
+    guard (1...1000).contains(repetitions) else {
+      throw ValidationError("--repetitions \(repetitions) is not between 1 and 1000")
+    }
     let count = try cases().count
     if reports.isWanted, count > 1 || accountingCost {
-      throw ValidationError("--report, --report-json, --trace and --record-routing cover one case, and not --accounting-cost")
+      throw ValidationError(
+        "--report, --report-json, --trace and --record-routing cover one case, and not --accounting-cost")
     }
   }
 
@@ -55,7 +60,8 @@ struct BenchGenerate: ParsableCommand {
     }
     return (0..<count).map {
       .init(
-        batch: batches[$0 % batches.count], promptLength: prompts[$0 % prompts.count], outputLength: outputs[$0 % outputs.count])
+        batch: batches[$0 % batches.count], promptLength: prompts[$0 % prompts.count],
+        outputLength: outputs[$0 % outputs.count])
     }
   }
 
@@ -88,8 +94,10 @@ struct BenchGenerate: ParsableCommand {
         let readAfter = try probeTogether(session, communicator)
         guard communicator.isRoot, let inventory else { continue }
         let report = GenerateBenchmark(
-          runs: runs, unaccounted: unaccounted, ranks: communicator.size, threads: session.compute.workerCount, benchmark: benchmark,
-          inventory: inventory, readBefore: readBefore, readAfter: readAfter, isa: session.compute.instructionSet.rawValue)
+          runs: runs, unaccounted: unaccounted, ranks: communicator.size, threads: session.compute.workerCount,
+          benchmark: benchmark,
+          inventory: inventory, readBefore: readBefore, readAfter: readAfter,
+          isa: session.compute.instructionSet.rawValue)
         results.append(report)
         if !json { for line in report.lines { show(line) } }
         readBefore = readAfter
@@ -123,7 +131,9 @@ struct BenchGenerate: ParsableCommand {
     return (runs, unaccounted)
   }
 
-  private func run(_ benchmark: GenerateBenchmark.Case, _ loop: GenerationLoop, _ session: Session) throws -> LoopStatistics {
+  private func run(_ benchmark: GenerateBenchmark.Case, _ loop: GenerationLoop, _ session: Session) throws
+    -> LoopStatistics
+  {
     let before = loop.statistics
     for (index, request) in requests(benchmark, session.description).enumerated() {
       _ = try loop.submit(request, index: index)

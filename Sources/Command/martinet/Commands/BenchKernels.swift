@@ -32,7 +32,9 @@ struct BenchKernels: ParsableCommand {
 
   private func batches() throws -> [Int] {
     let sizes = try InputText.ids(batch)
-    guard sizes.allSatisfy({ (1...4096).contains($0) }) else { throw ValidationError("--batch \(batch): between 1 and 4096 each") }
+    guard sizes.allSatisfy({ (1...4096).contains($0) }) else {
+      throw ValidationError("--batch \(batch): between 1 and 4096 each")
+    }
     return sizes
   }
 
@@ -72,7 +74,8 @@ struct BenchKernels: ParsableCommand {
   }
 
   private func words(_ limits: KernelBenchmark.Limits) -> String {
-    let arithmetic = RowFormat.allCases.map { "\($0.rawValue) \(gigas(limits.arithmetic[$0]!))" }.joined(separator: ", ")
+    let arithmetic = RowFormat.allCases.map { "\($0.rawValue) \(gigas(limits.arithmetic[$0]!))" }.joined(
+      separator: ", ")
     return "\(gigas(limits.read)) GB/s read, Gop/s \(arithmetic)"
   }
 
@@ -99,7 +102,9 @@ struct BenchKernels: ParsableCommand {
   private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
 
   private func line(_ result: KernelBenchmark.Result, _ limits: KernelBenchmark.Limits) -> String {
-    func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+    func right(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
     let ratio = Figures.decimals(100 * result.ratio(limits), 0)
     return result.format.rawValue.padding(to: 10) + result.rowFormat.rawValue.padding(to: 7)
       + right("\(result.inputRows)", 6)

@@ -13,8 +13,10 @@ struct BenchMakeCheckpoint: ParsableCommand {
         martinet bench make-checkpoint --shape DeepSeek-V2-Lite/config.json OUT
       """)
 
-  @Option(help: ArgumentHelp(
-    "\(CheckpointShape.names.joined(separator: ", ")), or a config.json of any family supported.", valueName: "name|file.json"))
+  @Option(
+    help: ArgumentHelp(
+      "\(CheckpointShape.names.joined(separator: ", ")), or a config.json of any family supported.",
+      valueName: "name|file.json"))
   var shape: String
   @Argument(help: "The folder to write, which must not exist or be empty.") var out: String
   @Option(help: "How weights are stored: bf16 or f32.") var weights = CheckpointWeights.bf16
@@ -23,7 +25,9 @@ struct BenchMakeCheckpoint: ParsableCommand {
   @OptionGroup var coreOptions: CoreOptions
 
   func validate() throws {
-    guard threads.map({ (1...4096).contains($0) }) ?? true else { throw ValidationError("--threads is not between 1 and 4096") }
+    guard threads.map({ (1...4096).contains($0) }) ?? true else {
+      throw ValidationError("--threads is not between 1 and 4096")
+    }
   }
 
   func run() throws {
@@ -32,12 +36,14 @@ struct BenchMakeCheckpoint: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
-        let maker = CheckpointMaker(shape: try CheckpointShape(shape, weights: weights), weights: weights, seed: seed, folder: out)
+        let maker = CheckpointMaker(
+          shape: try CheckpointShape(shape, weights: weights), weights: weights, seed: seed, folder: out)
         let start = ContinuousClock.now
         let (parameters, bytes) = try maker.make(pool: pool)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         say(
-          "martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s")
+          "martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s"
+        )
       } catch { throw ToldFailure(error: error) }
     }
   }

@@ -66,7 +66,8 @@ struct BenchSchemas: ParsableCommand {
     }
     let sorted = outcomes.withLock { $0 }.sorted { $0.name < $1.name }
     if let details { try write(sorted, to: details) }
-    let summary = SchemaBenchmark.Summary(sorted.compactMap(\.outcome), unreadableCount: sorted.count { $0.outcome == nil })
+    let summary = SchemaBenchmark.Summary(
+      sorted.compactMap(\.outcome), unreadableCount: sorted.count { $0.outcome == nil })
     show(json ? summary.json.text(pretty: true) : summary.text)
   }
 

@@ -18,7 +18,8 @@ extension BenchServe {
       let path = dataset == "heldout" ? Self.heldoutPath : dataset
       if dataset == "heldout", access(path, R_OK) != 0 {
         throw PromptError.unreadable(
-          path: path, reason: "it is part of the sources only; run this in a clone, or name a copy as --dataset FILE.jsonl")
+          path: path,
+          reason: "it is part of the sources only; run this in a clone, or name a copy as --dataset FILE.jsonl")
       }
       return try InputText.objects(path).map { try LoadPrompt($0.object, line: $0.number) }
     }
@@ -30,7 +31,9 @@ extension BenchServe {
     if let model { name = model } else { name = try await client.model() }
     let source = try await source(client, lines, model: name)
     var vocabulary = 1
-    if lines == nil { if let vocabularySize { vocabulary = vocabularySize } else { vocabulary = try await client.vocabularySize() } }
+    if lines == nil {
+      if let vocabularySize { vocabulary = vocabularySize } else { vocabulary = try await client.vocabularySize() }
+    }
     // One series, so that those of the warm-up have the same prefix.
     let all = try source.prompts(warmup + requests, seed: seed, vocabularySize: vocabulary)
     var shape = RequestShape(endpoint: try endpoint(of: all), model: name, outputLength: outputLength)
@@ -52,7 +55,9 @@ extension BenchServe {
       switch line {
       case .ids(let ids): texts.append(ids)
       case .text(let text): texts.append(try await client.tokenize(text, model: model))
-      case .messages: throw PromptError.malformedMessages(path: dataset, reason: "conversations cannot be cut to --prompt-length; leave it out")
+      case .messages:
+        throw PromptError.malformedMessages(
+          path: dataset, reason: "conversations cannot be cut to --prompt-length; leave it out")
       }
     }
     return .stretches(texts, length: length)

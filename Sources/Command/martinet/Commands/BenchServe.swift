@@ -27,14 +27,20 @@ struct BenchServe: ParsableCommand {
   @Option(help: "Where the server listens.") var url = "http://127.0.0.1:8000"
   @Option(help: "Sent as bearer token. Others on this host can see it; prefer --api-key-file.") var apiKey: String?
   @Option(help: ArgumentHelp("The same, out of the first line of a file.", valueName: "file")) var apiKeyFile: String?
-  @Option(help: ArgumentHelp("Certificates (PEM) that vouch for an https server, in place of those this host trusts.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Certificates (PEM) that vouch for an https server, in place of those this host trusts.", valueName: "file"))
   var caCertificate: String?
   @Option(help: "The model to ask for. (default: the first that the server lists)") var model: String?
-  @Option(help: ArgumentHelp(
-    "Which API. (default: completions for token ids, chat for text and messages)", valueName: "chat|completions"))
+  @Option(
+    help: ArgumentHelp(
+      "Which API. (default: completions for token ids, chat for text and messages)", valueName: "chat|completions"))
   var endpoint: Endpoint?
-  @Option(help: ArgumentHelp("What to ask.", valueName: "random|shared-prefix|heldout|file.jsonl")) var dataset = "random"
-  @Option(parsing: .unconditional, help: "Tokens of a prompt, or of what follows a shared prefix. (default: 128; whole texts of a file)")
+  @Option(help: ArgumentHelp("What to ask.", valueName: "random|shared-prefix|heldout|file.jsonl")) var dataset =
+    "random"
+  @Option(
+    parsing: .unconditional,
+    help: "Tokens of a prompt, or of what follows a shared prefix. (default: 128; whole texts of a file)")
   var promptLength: Int?
   @Option(parsing: .unconditional, help: "Tokens of the shared prefix.") var prefixLength = 1024
   @Option(parsing: .unconditional, help: "Most tokens of an answer.") var outputLength = 128
@@ -43,17 +49,24 @@ struct BenchServe: ParsableCommand {
   @Option(parsing: .unconditional, help: "Requests to send.") var requests = 100
   @Option(parsing: .unconditional, help: "Most requests at once.") var concurrency: Int?
   @Option(parsing: .unconditional, help: "Mean number of requests a second.") var requestRate: Double?
-  @Option(parsing: .unconditional, help: "Shape of the gamma-distributed times between requests: 1 is a Poisson process, less comes in bursts.")
+  @Option(
+    parsing: .unconditional,
+    help: "Shape of the gamma-distributed times between requests: 1 is a Poisson process, less comes in bursts.")
   var burstiness = 1.0
   @Option(parsing: .unconditional, help: "Of prompts and arrivals.") var seed: UInt64 = 0
-  @Option(help: ArgumentHelp("Count requests that keep these limits in milliseconds: ttft, tpot, itl, e2el.", valueName: "ttft:500,tpot:50"))
+  @Option(
+    help: ArgumentHelp(
+      "Count requests that keep these limits in milliseconds: ttft, tpot, itl, e2el.", valueName: "ttft:500,tpot:50"))
   var goodput: String?
   @Option(parsing: .unconditional, help: "Requests beforehand that are not counted.") var warmup = 1
   @Option(parsing: .unconditional, help: "Seconds that a request may take.") var timeout = 600.0
-  @Flag(help: "When the server is full (429), wait as it asks and send again, instead of counting a failure.") var retry = false
-  @Option(parsing: .unconditional, help: "Token ids to draw from. (default: as the server tells)") var vocabularySize: Int?
+  @Flag(help: "When the server is full (429), wait as it asks and send again, instead of counting a failure.")
+  var retry = false
+  @Option(parsing: .unconditional, help: "Token ids to draw from. (default: as the server tells)") var vocabularySize:
+    Int?
   @Flag(help: "One JSON object.") var json = false
-  @Option(help: ArgumentHelp("Write the same with every request's times.", valueName: "file.json")) var reportJson: String?
+  @Option(help: ArgumentHelp("Write the same with every request's times.", valueName: "file.json")) var reportJson:
+    String?
 
   func validate() throws {
     func check<T: Comparable>(_ name: String, _ value: T?, _ range: ClosedRange<T>) throws {
@@ -74,12 +87,17 @@ struct BenchServe: ParsableCommand {
     try check("vocabulary-size", vocabularySize, 1...(1 << 24))
     let tokens = (promptLength ?? 128) + (dataset == "shared-prefix" ? prefixLength : 0)
     guard (requests + warmup) * tokens <= Self.tokenLimit else {
-      throw ValidationError("\(requests + warmup) prompts of \(tokens) tokens are more than the \(Self.tokenLimit) tokens that are held at once; lower --requests")
+      throw ValidationError(
+        "\(requests + warmup) prompts of \(tokens) tokens are more than the \(Self.tokenLimit) tokens that are held at once; lower --requests"
+      )
     }
-    if apiKey != nil, apiKeyFile != nil { throw ValidationError("--api-key and --api-key-file are two ways of the same; give one") }
+    if apiKey != nil, apiKeyFile != nil {
+      throw ValidationError("--api-key and --api-key-file are two ways of the same; give one")
+    }
     if let goodput { _ = try Goodput(parsing: goodput) }
     if ["random", "shared-prefix"].contains(dataset), endpoint == .chat {
-      throw ValidationError("--dataset \(dataset) has token ids, which --endpoint chat cannot take; use completions, or a file")
+      throw ValidationError(
+        "--dataset \(dataset) has token ids, which --endpoint chat cannot take; use completions, or a file")
     }
   }
 
@@ -113,7 +131,8 @@ struct BenchServe: ParsableCommand {
     }
     await client.close()
     let figures = ServingFigures(record, goal: try goodput.map { try Goodput(parsing: $0) })
-    let output = LoadOutput(command: self, model: setting.shape.model, endpoint: setting.shape.endpoint, limit: limit, figures: figures)
+    let output = LoadOutput(
+      command: self, model: setting.shape.model, endpoint: setting.shape.endpoint, limit: limit, figures: figures)
     try output.write()
     if record.isInterrupted { throw ExitCode(130) }
     if figures.completed == 0 { throw ExitCode(1) }
@@ -136,7 +155,8 @@ struct BenchServe: ParsableCommand {
       for case .failed(let reason) in record.outcomes.map(\.ending) { throw LoadError.warmUpFailed(reason) }
     }
     let arrivals = ArrivalProcess(rate: requestRate, burstiness: burstiness).times(requests, seed: seed &+ 1)
-    let run = LoadRun(client: client, shape: setting.shape, prompts: setting.prompts, arrivals: arrivals, concurrency: limit)
+    let run = LoadRun(
+      client: client, shape: setting.shape, prompts: setting.prompts, arrivals: arrivals, concurrency: limit)
     return await run.run(isInterrupted: { Interrupt.requested }, onProgress: { meter.show($0, "") })
   }
 

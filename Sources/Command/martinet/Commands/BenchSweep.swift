@@ -12,7 +12,8 @@ import Telemetry
 /// `martinet bench sweep`: how speed, communication and balance change with ranks, experts, batch and context.
 struct BenchSweep: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "sweep", abstract: "Many runs under mpirun, as one study: scaling, communication, balance, and what limits.",
+    commandName: "sweep",
+    abstract: "Many runs under mpirun, as one study: scaling, communication, balance, and what limits.",
     discussion: """
       Started without mpirun: it starts mpirun itself, for every combination of ranks, batch, prompt length and form of sums. Run it again with the
       same settings to go on after an interruption; what has run is kept in the folder. --batch keeps the batch as ranks grow (strong
@@ -24,37 +25,56 @@ struct BenchSweep: ParsableCommand {
       """)
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks.", valueName: "n,…")) var ranks = "1,2"
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences in all. (default: 1,16 unless --batch-per-rank is given)", valueName: "n,…")) var batch: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences for each rank.", valueName: "n,…")) var batchPerRank: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength = "128"
-  @Option(help: ArgumentHelp("Forms of the sums between ranks: f32, bf16.", valueName: "name,…")) var combineFormat = "f32"
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Sequences in all. (default: 1,16 unless --batch-per-rank is given)", valueName: "n,…"))
+  var batch: String?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences for each rank.", valueName: "n,…")) var batchPerRank:
+    String?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength =
+    "128"
+  @Option(help: ArgumentHelp("Forms of the sums between ranks: f32, bf16.", valueName: "name,…")) var combineFormat =
+    "f32"
   @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
   @Option(parsing: .unconditional, help: "Measured repetitions of each run.") var repetitions = 3
-  @Option(help: ArgumentHelp("Folder of a checkpoint; without it, the demonstration model.", valueName: "dir")) var model: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Experts of each layer on each rank, in models made for it; needs --shape.", valueName: "n,…"))
+  @Option(help: ArgumentHelp("Folder of a checkpoint; without it, the demonstration model.", valueName: "dir"))
+  var model: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Experts of each layer on each rank, in models made for it; needs --shape.", valueName: "n,…"))
   var expertsPerRank: String?
-  @Option(help: ArgumentHelp("What those models are otherwise: \(CheckpointShape.names.joined(separator: ", ")), or a config.json.", valueName: "name|file.json"))
+  @Option(
+    help: ArgumentHelp(
+      "What those models are otherwise: \(CheckpointShape.names.joined(separator: ", ")), or a config.json.",
+      valueName: "name|file.json"))
   var shape: String?
   @Option(help: "How weights are held: auto, f32, bf16, q8 or q4.") var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
   @Option(help: ArgumentHelp("Hosts, for mpirun.", valueName: "file")) var hostfile: String?
-  @Option(parsing: .unconditional, help: ArgumentHelp("Further options of mpirun, separated by blanks.", valueName: "text")) var mpirunOptions = "--bind-to none"
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Further options of mpirun, separated by blanks.", valueName: "text"))
+  var mpirunOptions = "--bind-to none"
   @Option(help: ArgumentHelp("Folder for results.", valueName: "dir")) var out: String
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
     _ = try cells()
-    guard (2...(1 << 20)).contains(outputLength) else { throw ValidationError("--output-length must be between 2 and \(1 << 20)") }
+    guard (2...(1 << 20)).contains(outputLength) else {
+      throw ValidationError("--output-length must be between 2 and \(1 << 20)")
+    }
     guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be between 1 and 1000") }
-    guard (expertsPerRank == nil) == (shape == nil) else { throw ValidationError("--experts-per-rank and --shape need each other") }
+    guard (expertsPerRank == nil) == (shape == nil) else {
+      throw ValidationError("--experts-per-rank and --shape need each other")
+    }
     guard shape == nil || model == nil else { throw ValidationError("--model and --shape exclude each other") }
   }
 
   private func cells() throws -> [SweepCell] {
     func list(_ name: String, _ text: String, _ limit: Int) throws -> [Int] {
       let numbers = try InputText.ids(text)
-      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }), Set(numbers).count == numbers.count else {
+      guard !numbers.isEmpty, numbers.allSatisfy({ (1...limit).contains($0) }), Set(numbers).count == numbers.count
+      else {
         throw ValidationError("--\(name) \(text): different numbers between 1 and \(limit)")
       }
       return numbers
@@ -65,7 +85,9 @@ struct BenchSweep: ParsableCommand {
     let strong = try (batch ?? (batchPerRank == nil ? "1,16" : nil)).map { try list("batch", $0, 4096) } ?? []
     let weak = try batchPerRank.map { try list("batch-per-rank", $0, 4096) } ?? []
     let forms = try combineFormat.split(separator: ",").map { name in
-      guard let form = WireFormat.Sums(rawValue: String(name)) else { throw ValidationError("--combine-format \(name): f32 or bf16") }
+      guard let form = WireFormat.Sums(rawValue: String(name)) else {
+        throw ValidationError("--combine-format \(name): f32 or bf16")
+      }
       return form
     }
     guard !forms.isEmpty else { throw ValidationError("--combine-format: f32, bf16, or both") }
@@ -78,7 +100,8 @@ struct BenchSweep: ParsableCommand {
             for count in counts {
               cells.append(
                 SweepCell(
-                  ranks: count, expertsPerRank: expert, batch: isWeak ? size * count : size, isWeak: isWeak, promptLength: prompt,
+                  ranks: count, expertsPerRank: expert, batch: isWeak ? size * count : size, isWeak: isWeak,
+                  promptLength: prompt,
                   combineFormat: form))
             }
           }
@@ -112,13 +135,17 @@ struct BenchSweep: ParsableCommand {
         results.append(known)
       } else if let result = try runner.run(cell) {
         results.append(result)
-      } else { failed.append(cell) }
+      } else {
+        failed.append(cell)
+      }
       // After each run: an interrupted study has its pictures too.
       try write(results, runner)
     }
     bar.finish()
     let page = page(results)
-    if json { show(page.json.text(pretty: true)) } else {
+    if json {
+      show(page.json.text(pretty: true))
+    } else {
       for sentence in page.sentences { show(sentence) }
       show("\(Figures.count(results.count, "run")) in \(out): sweep.html, sweep.csv, sweep.json")
     }
@@ -127,7 +154,9 @@ struct BenchSweep: ParsableCommand {
   }
 
   private func page(_ results: [SweepResult]) -> SweepPage {
-    SweepPage(title: "Sweep of \(shape ?? model.map { URL(filePath: $0).lastPathComponent } ?? "the demonstration model")", results: results)
+    SweepPage(
+      title: "Sweep of \(shape ?? model.map { URL(filePath: $0).lastPathComponent } ?? "the demonstration model")",
+      results: results)
   }
 
   private func write(_ results: [SweepResult], _ runner: SweepRunner) throws {
@@ -139,16 +168,24 @@ struct BenchSweep: ParsableCommand {
 
   private func makeRunner() throws -> SweepRunner {
     let description = try shape.map { try CheckpointShape($0, weights: .bf16) }
-    if let description, description.description.mixture == nil { throw ValidationError("--shape \(shape ?? "") has no experts") }
-    if let topK = description?.description.mixture?.topK, let smallest = try cells().map({ ($0.expertsPerRank ?? topK) * $0.ranks }).min(), smallest < topK {
-      throw ValidationError("a token of --shape chooses \(topK) experts, and the smallest model would have \(smallest): raise --experts-per-rank")
+    if let description, description.description.mixture == nil {
+      throw ValidationError("--shape \(shape ?? "") has no experts")
+    }
+    if let topK = description?.description.mixture?.topK,
+      let smallest = try cells().map({ ($0.expertsPerRank ?? topK) * $0.ranks }).min(), smallest < topK
+    {
+      throw ValidationError(
+        "a token of --shape chooses \(topK) experts, and the smallest model would have \(smallest): raise --experts-per-rank"
+      )
     }
     var launcher = ["mpirun"]
     // Containers and small test machines know no other user.
     if geteuid() == 0 { launcher.append("--allow-run-as-root") }
     if let hostfile { launcher += ["--hostfile", hostfile] }
     launcher += mpirunOptions.split(separator: " ").map(String.init)
-    var options = ["--output-length", "\(outputLength)", "--repetitions", "\(repetitions)", "--weights", weights.rawValue]
+    var options = [
+      "--output-length", "\(outputLength)", "--repetitions", "\(repetitions)", "--weights", weights.rawValue,
+    ]
     if let threads { options += ["--threads", "\(threads)"] }
     options += coreOptions.arguments
     let settings: JSONValue = [

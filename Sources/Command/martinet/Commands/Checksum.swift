@@ -22,7 +22,9 @@ struct Checksum: ParsableCommand {
   @OptionGroup var coreOptions: CoreOptions
 
   func validate() throws {
-    guard threads.map({ (1...4096).contains($0) }) ?? true else { throw ValidationError("--threads is not between 1 and 4096") }
+    guard threads.map({ (1...4096).contains($0) }) ?? true else {
+      throw ValidationError("--threads is not between 1 and 4096")
+    }
   }
 
   func run() throws {
@@ -41,8 +43,9 @@ struct Checksum: ParsableCommand {
         if let recorded { try recorded.check(sums, in: checkpoint) }
         if record { try write(sums, of: checkpoint) }
         let known = checkpoint.entries.count { recorded?[$0.name] != nil }
-        say("martinet: \(Figures.count(checkpoint.entries.count, "tensor")), \(Figures.size(scan.byteCount)): "
-          + (record ? "sums recorded in \(RecordedSums.fileName)" : "\(known) have the sums recorded"))
+        say(
+          "martinet: \(Figures.count(checkpoint.entries.count, "tensor")), \(Figures.size(scan.byteCount)): "
+            + (record ? "sums recorded in \(RecordedSums.fileName)" : "\(known) have the sums recorded"))
       } catch { throw ToldFailure(error: error) }
     }
   }

@@ -116,6 +116,7 @@ struct Generate: ParsableCommand {
     if let ids = value["prompt_ids"] { return try InputText.ids(ids, path: path, line: line) }
     if let messages = value["messages"]?.array { return try codec.encode(messages, tools: value["tools"]) }
     throw PromptError.malformedLine(
-      path: path, line: line, reason: "the object has none of \"prompt\" (text), \"prompt_ids\" (array) and \"messages\" (array)")
+      path: path, line: line,
+      reason: "the object has none of \"prompt\" (text), \"prompt_ids\" (array) and \"messages\" (array)")
   }
 }

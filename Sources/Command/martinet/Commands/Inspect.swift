@@ -53,7 +53,9 @@ struct Inspect: ParsableCommand {
     var storedBytes: Int
   }
 
-  private static func shares(_ description: DecoderDescription, _ checkpoint: CheckpointFolder, ranks: Int) throws -> [Share] {
+  private static func shares(_ description: DecoderDescription, _ checkpoint: CheckpointFolder, ranks: Int) throws
+    -> [Share]
+  {
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
     var counts = Array(repeating: 0, count: ranks)
     for owner in placement.owners { counts[owner.index] += 1 }
@@ -106,14 +108,19 @@ struct Inspect: ParsableCommand {
     if let mixture = description.mixture {
       let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
       lines.append(
-        "experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)")
-      lines.append("one expert     \(count(inventory.oneExpert.parameters)) parameters, \(size(inventory.oneExpert.bytes))")
+        "experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)"
+      )
+      lines.append(
+        "one expert     \(count(inventory.oneExpert.parameters)) parameters, \(size(inventory.oneExpert.bytes))")
     } else {
       lines.append("experts        none: a dense model")
     }
-    lines.append("parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
-    lines.append("stored         \(size(total.bytes)) in \(checkpoint.fileCount) file\(checkpoint.fileCount == 1 ? "" : "s"): "
-      + inventory.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \(size($0.value))" }.joined(separator: ", "))
+    lines.append(
+      "parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
+    lines.append(
+      "stored         \(size(total.bytes)) in \(checkpoint.fileCount) file\(checkpoint.fileCount == 1 ? "" : "s"): "
+        + inventory.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \(size($0.value))" }.joined(
+          separator: ", "))
     for part in ModelInventory.Part.allCases {
       guard let amount = inventory.parts[part], amount.parameters > 0 else { continue }
       let name = part.rawValue.padding(to: 18)
@@ -123,10 +130,16 @@ struct Inspect: ParsableCommand {
       lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
     }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
-    lines.append("cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16")
+    lines.append(
+      "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
+    )
     for share in shares {
-      let ranks = share.ranks.count == 1 ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
-      lines.append("\(ranks.padding(to: 15))\(share.experts) experts a layer; \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read")
+      let ranks =
+        share.ranks.count == 1
+        ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
+      lines.append(
+        "\(ranks.padding(to: 15))\(share.experts) experts a layer; \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
+      )
     }
     return lines
   }
@@ -161,7 +174,9 @@ struct Inspect: ParsableCommand {
       "total_parameters": .int(total.parameters), "active_parameters": .int(active.parameters),
       "active_ratio": .double(Double(active.parameters) / Double(max(total.parameters, 1))),
       "total_bytes": .int(total.bytes), "active_bytes": .int(active.bytes),
-      "bytes_by_type": .object(JSONObject(inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
+      "bytes_by_type": .object(
+        JSONObject(
+          inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
       "prediction_layers_left_out": .int(description.predictionLayerCount),
       "unread_settings": .array(description.unreadSettings.map { .string($0) }),

@@ -18,23 +18,32 @@ struct Plan: ParsableCommand {
         martinet plan --model DeepSeek-V3 --weights q8 --nodes 4 --memory 384 --cores 64 --numa-nodes 2 --bandwidth 400 --network 25gbe
       """)
 
-  @Option(help: ArgumentHelp("Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
   var model: String
-  @Option(help: "How weights are to be held: auto (as stored; needs a folder), f32, bf16, q8 or q4.") var weights = WeightPrecision.auto
+  @Option(help: "How weights are to be held: auto (as stored; needs a folder), f32, bf16, q8 or q4.") var weights =
+    WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Nodes.") var nodes: Int
   @Option(parsing: .unconditional, help: ArgumentHelp("GiB of memory of a node.", valueName: "GiB")) var memory: Double
   @Option(parsing: .unconditional, help: "Physical cores of a node.") var cores: Int
   @Option(parsing: .unconditional, help: "NUMA nodes of a node.") var numaNodes = 1
-  @Option(parsing: .unconditional, help: ArgumentHelp("Memory bandwidth of a node, reading. (default: 5 for each core)", valueName: "GB/s"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Memory bandwidth of a node, reading. (default: 5 for each core)", valueName: "GB/s"))
   var bandwidth: Double?
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Operations of a node in products, in 10^9 a second. (default, for each core: 400 with 8-bit rows, 200 with bf16, 100 with fp32)", valueName: "Gop/s"))
+    help: ArgumentHelp(
+      "Operations of a node in products, in 10^9 a second. (default, for each core: 400 with 8-bit rows, 200 with bf16, 100 with fp32)",
+      valueName: "Gop/s"))
   var arithmetic: Double?
   @Option(parsing: .unconditional, help: "Share of both that is reached.") var efficiency = 0.8
-  @Option(help: ArgumentHelp("\(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name")) var network = "10gbe"
+  @Option(help: ArgumentHelp("\(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name"))
+  var network = "10gbe"
   @Option(parsing: .unconditional, help: "Sequences at once for the throughput.") var batch = 32
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n")) var kvCacheTokens = 8192
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
+  var kvCacheTokens = 8192
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
   @Flag(help: "One JSON object.") var json = false
 
@@ -43,7 +52,9 @@ struct Plan: ParsableCommand {
 
   func validate() throws {
     func check<T: Comparable>(_ name: String, _ value: T, _ range: ClosedRange<T>) throws {
-      guard range.contains(value) else { throw ValidationError("--\(name) must be between \(range.lowerBound) and \(range.upperBound)") }
+      guard range.contains(value) else {
+        throw ValidationError("--\(name) must be between \(range.lowerBound) and \(range.upperBound)")
+      }
     }
     try check("nodes", nodes, 1...1024)
     try check("memory", memory, 0.001...1e6)
@@ -54,7 +65,9 @@ struct Plan: ParsableCommand {
     try check("efficiency", efficiency, 0.01...1)
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
-    guard nodes * numaNodes <= 4096 else { throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes") }
+    guard nodes * numaNodes <= 4096 else {
+      throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
+    }
   }
 
   func run() throws {
@@ -73,14 +86,20 @@ struct Plan: ParsableCommand {
     let held: (Int) throws -> Int
     let description: DecoderDescription
     if isBareConfiguration {
-      guard weights != .auto else { throw ValidationError("a config.json alone does not say how weights are stored: give --weights") }
-      let config = try JSONValue(parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount), limits: JSONLimits(allowsNonFinite: true))
+      guard weights != .auto else {
+        throw ValidationError("a config.json alone does not say how weights are stored: give --weights")
+      }
+      let config = try JSONValue(
+        parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount),
+        limits: JSONLimits(allowsNonFinite: true))
       description = try ModelConfiguration.read(try ConfigReader(config, path: model))
       let work = description.work
       let bytes = bytesPerParameter
       held = { experts in
         let dense = (work.layers - work.mixtureLayers) * work.dense + 2 * work.head + work.layers * work.attention
-        let (own, routers) = (work.mixtureLayers * (experts * work.expert + work.shared), work.mixtureLayers * work.router * 4)
+        let (own, routers) = (
+          work.mixtureLayers * (experts * work.expert + work.shared), work.mixtureLayers * work.router * 4
+        )
         return Int(Double(dense + own) * bytes) + routers
       }
     } else {
@@ -91,13 +110,15 @@ struct Plan: ParsableCommand {
       var known: [Int: Int] = [:]
       held = { experts in
         if let bytes = known[experts] { return bytes }
-        let bytes = try WeightBudget.measure(read, folder: folder, workerCount: 1) { _, expert in expert < experts }.memoryBytes
+        let bytes = try WeightBudget.measure(read, folder: folder, workerCount: 1) { _, expert in expert < experts }
+          .memoryBytes
         known[experts] = bytes
         return bytes
       }
     }
     guard let mixture = description.mixture else {
-      throw ProjectionError.nothingMeasured(path: model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
+      throw ProjectionError.nothingMeasured(
+        path: model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
     }
     // What experts take tells the bytes of a parameter, however they are stored.
     let work = description.work
@@ -106,17 +127,25 @@ struct Plan: ParsableCommand {
     let node = ClusterPlan.Node(
       memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
       machine: .init(
-        readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9, operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
+        readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9,
+        operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
         efficiency: efficiency))
     let blocks = KeyValueCache.blockCount(tokens: kvCacheTokens)
-    let (cache, overflows) = KeyValueCache.blockByteCount(description, type: kvCache).multipliedReportingOverflow(by: blocks)
-    guard !overflows, cache < 1 << 50 else { throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere") }
+    let (cache, overflows) = KeyValueCache.blockByteCount(description, type: kvCache).multipliedReportingOverflow(
+      by: blocks)
+    guard !overflows, cache < 1 << 50 else {
+      throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere")
+    }
     return (
       try ClusterPlan(
-        node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work, expertCount: mixture.expertCount,
-        bytesPerParameter: perParameter, cacheBytes: cache, rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)), batch: batch,
+        node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work,
+        expertCount: mixture.expertCount,
+        bytesPerParameter: perParameter, cacheBytes: cache,
+        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)),
+        batch: batch,
         routing: RoutingRecord.even(
-          expertCount: mixture.expertCount, topK: mixture.topK, groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4,
+          expertCount: mixture.expertCount, topK: mixture.topK,
+          groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4,
           rows: 2048), held: held),
       description
     )

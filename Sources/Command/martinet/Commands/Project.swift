@@ -20,7 +20,9 @@ struct Project: ParsableCommand {
         martinet project --report-json r2.json --validate r4.json --routing routing.safetensors --ranks 4,16,64 --network 25gbe
       """)
 
-  @Option(help: ArgumentHelp("Reports to fit, separated by commas; of one model and one kind of machine.", valueName: "file,…"))
+  @Option(
+    help: ArgumentHelp(
+      "Reports to fit, separated by commas; of one model and one kind of machine.", valueName: "file,…"))
   var reportJson: String
   @Option(
     name: .customLong("validate"),
@@ -30,19 +32,31 @@ struct Project: ParsableCommand {
   var routing: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks.", valueName: "n,…")) var ranks = "2,4,8,16"
   @Option(parsing: .unconditional, help: "Ranks of each host.") var ranksPerHost = 1
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences in all, in decode steps.", valueName: "n,…")) var batch = "1,32"
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences in all, in decode steps.", valueName: "n,…"))
+  var batch = "1,32"
   @Option(parsing: .unconditional, help: "Tokens of each rank in prefill steps.") var prefillTokens = 512
-  @Option(help: ArgumentHelp("measured (the reports' own), \(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "measured (the reports' own), \(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name")
+  )
   var network = "measured"
-  @Option(help: ArgumentHelp("Another model: a folder or a config.json. Its routing is assumed to be even.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Another model: a folder or a config.json. Its routing is assumed to be even.", valueName: "path"))
   var model: String?
-  @Option(help: ArgumentHelp("Form of tokens between ranks: f32, bf16 or int8. (default: the first report's)", valueName: "f32|bf16|int8"))
+  @Option(
+    help: ArgumentHelp(
+      "Form of tokens between ranks: f32, bf16 or int8. (default: the first report's)", valueName: "f32|bf16|int8"))
   var dispatchFormat: RowFormat?
-  @Option(help: ArgumentHelp("Form of experts' sums: f32 or bf16. (default: the first report's)", valueName: "f32|bf16"))
+  @Option(
+    help: ArgumentHelp("Form of experts' sums: f32 or bf16. (default: the first report's)", valueName: "f32|bf16"))
   var combineFormat: WireFormat.Sums?
-  @Option(parsing: .unconditional, help: "How many times faster its ranks are than the measured ones: more cores, more memory bandwidth.")
+  @Option(
+    parsing: .unconditional,
+    help: "How many times faster its ranks are than the measured ones: more cores, more memory bandwidth.")
   var speed = 1.0
-  @Option(parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
+  @Option(
+    parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
   var sharedCores: Int?
   @Flag(help: "One JSON object.") var json = false
 
@@ -52,13 +66,19 @@ struct Project: ParsableCommand {
   func validate() throws {
     _ = try list("ranks", ranks)
     _ = try list("batch", batch)
-    guard (1...Self.limit).contains(ranksPerHost) else { throw ValidationError("--ranks-per-host must be between 1 and \(Self.limit)") }
-    guard (1...Self.limit).contains(prefillTokens) else { throw ValidationError("--prefill-tokens must be between 1 and \(Self.limit)") }
+    guard (1...Self.limit).contains(ranksPerHost) else {
+      throw ValidationError("--ranks-per-host must be between 1 and \(Self.limit)")
+    }
+    guard (1...Self.limit).contains(prefillTokens) else {
+      throw ValidationError("--prefill-tokens must be between 1 and \(Self.limit)")
+    }
     guard sharedCores.map({ (1...Self.limit).contains($0) }) ?? true else {
       throw ValidationError("--shared-cores must be between 1 and \(Self.limit)")
     }
     guard (0.001...10_000).contains(speed) else { throw ValidationError("--speed must be between 0.001 and 10000") }
-    guard routing != nil || model != nil else { throw ValidationError("give --routing, or --model for another model with even routing") }
+    guard routing != nil || model != nil else {
+      throw ValidationError("give --routing, or --model for another model with even routing")
+    }
   }
 
   private func list(_ name: String, _ text: String) throws -> [Int] {
@@ -91,7 +111,8 @@ struct Project: ParsableCommand {
     let even = target.flatMap { description in
       description.mixture.map {
         RoutingRecord.even(
-          expertCount: $0.expertCount, topK: $0.topK, groups: $0.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: 4096)
+          expertCount: $0.expertCount, topK: $0.topK, groups: $0.router.groups.map { ($0.count, $0.kept) }, layers: 4,
+          rows: 4096)
       }
     }
     let hidden = target?.hiddenSize ?? reports[0].subject.hiddenSize
@@ -113,14 +134,17 @@ struct Project: ParsableCommand {
             error: even == nil && speed == 1 ? projector.expectedError(kind) : nil))
       }
     }
-    let report = ProjectionReport(projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
+    let report = ProjectionReport(
+      projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
   }
 
   /// Rows as asked for, or with as many bytes a number as the report's.
   private func rowBytes(hiddenSize: Int, measured: RunSubject) -> RowBytes {
     let asked = WireFormat(hiddenSize: hiddenSize, tokens: dispatchFormat ?? .float32, sums: combineFormat ?? .float32)
-    func scaled(_ bytes: Int) -> Int { Int((Double(bytes) * Double(hiddenSize) / Double(max(measured.hiddenSize, 1))).rounded()) }
+    func scaled(_ bytes: Int) -> Int {
+      Int((Double(bytes) * Double(hiddenSize) / Double(max(measured.hiddenSize, 1))).rounded())
+    }
     return RowBytes(
       token: dispatchFormat == nil ? scaled(measured.rowBytes) : asked.tokenByteCount,
       sum: combineFormat == nil ? scaled(measured.sumBytes) : asked.sumByteCount)
@@ -128,7 +152,9 @@ struct Project: ParsableCommand {
 
   private func read(_ paths: String) throws -> [RunReport] {
     try paths.split(separator: ",").map(String.init).map { path in
-      do { return try RunReport(json: try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30))) } catch let error as MalformedAccount {
+      do {
+        return try RunReport(json: try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)))
+      } catch let error as MalformedAccount {
         throw ProjectionError.malformedReport(path: path, reason: error.reason)
       } catch let error as JSONError { throw ProjectionError.malformedReport(path: path, reason: "\(error)") }
     }
@@ -137,13 +163,17 @@ struct Project: ParsableCommand {
   private func record(_ report: RunReport) throws -> RoutingRecord {
     guard let routing else {
       return RoutingRecord.even(
-        expertCount: report.subject.expertCount, topK: report.subject.expertsPerToken, groups: nil, layers: 4, rows: 4096)
+        expertCount: report.subject.expertCount, topK: report.subject.expertsPerToken, groups: nil, layers: 4,
+        rows: 4096)
     }
     let file = try RoutingFile(path: routing)
-    guard file.record.expertCount == report.subject.expertCount, file.record.topK == report.subject.expertsPerToken else {
+    guard file.record.expertCount == report.subject.expertCount, file.record.topK == report.subject.expertsPerToken
+    else {
       throw ProjectionError.mismatchedRouting(
         path: routing,
-        reason: "\(file.record.topK) of \(file.record.expertCount) experts, not \(report.subject.expertsPerToken) of \(report.subject.expertCount)")
+        reason:
+          "\(file.record.topK) of \(file.record.expertCount) experts, not \(report.subject.expertsPerToken) of \(report.subject.expertCount)"
+      )
     }
     return file.record
   }
@@ -155,14 +185,21 @@ struct Project: ParsableCommand {
     }
     guard try measured.name == "measured" || ranksPerHost >= list("ranks", ranks).max() ?? 1 else {
       throw ProjectionError.nothingMeasured(
-        path: reportJson, reason: "it has messages within one host only; give --network, or --ranks-per-host for as many ranks as are asked for")
+        path: reportJson,
+        reason:
+          "it has messages within one host only; give --network, or --ranks-per-host for as many ranks as are asked for"
+      )
     }
     return measured
   }
 
   private static func describe(_ path: String) throws -> DecoderDescription {
-    guard path.hasSuffix(".json") else { return try ModelConfiguration.read(try CheckpointFolder(path: try ModelLocation.resolve(path))) }
-    let config = try JSONValue(parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount), limits: JSONLimits(allowsNonFinite: true))
+    guard path.hasSuffix(".json") else {
+      return try ModelConfiguration.read(try CheckpointFolder(path: try ModelLocation.resolve(path)))
+    }
+    let config = try JSONValue(
+      parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
+      limits: JSONLimits(allowsNonFinite: true))
     return try ModelConfiguration.read(try ConfigReader(config, path: path))
   }
 }

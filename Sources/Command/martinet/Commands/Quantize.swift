@@ -27,7 +27,9 @@ struct Quantize: ParsableCommand {
     guard keepRouterAndNorms == nil || keepRouterAndNorms == .f32 else {
       throw ValidationError("--keep-router-and-norms \(keepRouterAndNorms!.rawValue) is not f32")
     }
-    guard threads.map({ (1...4096).contains($0) }) ?? true else { throw ValidationError("--threads is not between 1 and 4096") }
+    guard threads.map({ (1...4096).contains($0) }) ?? true else {
+      throw ValidationError("--threads is not between 1 and 4096")
+    }
   }
 
   func run() throws {
@@ -56,7 +58,8 @@ struct Quantize: ParsableCommand {
         bar.finish()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         say(
-          "martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \(Figures.decimals(seconds, 1)) s")
+          "martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \(Figures.decimals(seconds, 1)) s"
+        )
       } catch { throw ToldFailure(error: error) }
     }
   }

@@ -29,13 +29,17 @@ struct Score: ParsableCommand {
   @Option(help: ArgumentHelp("One JSON object a line, with \"text\" or \"token_ids\".", valueName: "file"))
   var jsonl: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Also report the n most probable tokens at each place.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Also report the n most probable tokens at each place.", valueName: "n")
+  )
   var topLogprobs = 0
 
-  @Option(help: ArgumentHelp("Write float32 logits [positions, vocabulary] to this safetensors file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write float32 logits [positions, vocabulary] to this safetensors file.", valueName: "file"))
   var logits: String?
 
-  @Option(help: ArgumentHelp("Write each layer's chosen experts and weights to this safetensors file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write each layer's chosen experts and weights to this safetensors file.", valueName: "file"))
   var routing: String?
 
   @Flag(help: "One JSON object a text, on a line of its own.")
@@ -45,7 +49,9 @@ struct Score: ParsableCommand {
     guard [text, textFile, tokenIds, jsonl].compactMap({ $0 }).count == 1 else {
       throw ValidationError("give one of --text, --text-file, --token-ids and --jsonl")
     }
-    guard (0...1000).contains(topLogprobs) else { throw ValidationError("--top-logprobs \(topLogprobs) is not between 0 and 1000") }
+    guard (0...1000).contains(topLogprobs) else {
+      throw ValidationError("--top-logprobs \(topLogprobs) is not between 0 and 1000")
+    }
     if let logits, logits == routing { throw ValidationError("--logits and --routing need different files") }
   }
 
@@ -78,7 +84,8 @@ struct Score: ParsableCommand {
   }
 
   private func files(_ documents: [ScoredDocument], _ description: DecoderDescription) throws -> ScoreFiles {
-    try ScoreFiles(logits: logits, routing: routing, positions: documents.first?.ids.count ?? 0, description: description)
+    try ScoreFiles(
+      logits: logits, routing: routing, positions: documents.first?.ids.count ?? 0, description: description)
   }
 
   private func request(

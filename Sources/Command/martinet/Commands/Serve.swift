@@ -1,13 +1,13 @@
 import ArgumentParser
 import Checkpoints
-import HTTPServer
 import Dispatch
+import EngineAPI
 import Fabric
 import Glibc
+import HTTPServer
 import Inference
 import Machine
 import ModelText
-import EngineAPI
 import Supervision
 import Telemetry
 
@@ -30,28 +30,45 @@ struct Serve: ParsableCommand {
   @OptionGroup var server: ServerOptions
   @OptionGroup var reports: ReportOptions
 
-  @Flag(help: "Keep the port in this process, and run the ranks in a job that is watched and started again when it ends or hangs.")
+  @Flag(
+    help:
+      "Keep the port in this process, and run the ranks in a job that is watched and started again when it ends or hangs."
+  )
   var supervise = false
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Under supervision: how long starts may go on failing before no more is tried; hosts that are started anew need minutes.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Under supervision: how long starts may go on failing before no more is tried; hosts that are started anew need minutes.",
+      valueName: "seconds"))
   var restartFor = 1800
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Under supervision: fruitless starts in a row before no more is tried, however soon. (default: any number)", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Under supervision: fruitless starts in a row before no more is tried, however soon. (default: any number)",
+      valueName: "n"))
   var maxRestarts: Int?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Under supervision: how long a start may go without a move (a rank that comes up, joins or reads) before it is ended and tried again; 0 for ever.",
-    valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Under supervision: how long a start may go without a move (a rank that comes up, joins or reads) before it is ended and tried again; 0 for ever.",
+      valueName: "seconds"))
   var startLimit = 300
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Under supervision: new requests wait for a job that is away for so long; later ones are answered 503.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Under supervision: new requests wait for a job that is away for so long; later ones are answered 503.",
+      valueName: "seconds"))
   var holdSeconds = 60
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Without supervision: end the job when a rank has not moved for so long, as requests hang then; 0 for never.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Without supervision: end the job when a rank has not moved for so long, as requests hang then; 0 for never.",
+      valueName: "seconds"))
   var stallAbort = 300
 
   @Option(help: ArgumentHelp("Write the number of the server's process here, for `martinet stop`.", valueName: "file"))
@@ -60,16 +77,21 @@ struct Serve: ParsableCommand {
   @Flag(help: .hidden)
   var engineLink = false
 
-  @Argument(parsing: .postTerminator, help: ArgumentHelp("Under supervision: options of mpirun, or a launcher and its options.", valueName: "launcher"))
+  @Argument(
+    parsing: .postTerminator,
+    help: ArgumentHelp("Under supervision: options of mpirun, or a launcher and its options.", valueName: "launcher"))
   var launcher: [String] = []
 
   func validate() throws {
-    if !launcher.isEmpty, !supervise { throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet") }
+    if !launcher.isEmpty, !supervise {
+      throw ValidationError("what follows -- is for --supervise; without it, put mpirun before martinet")
+    }
     if let maxRestarts, !(0...1_000_000).contains(maxRestarts) {
       throw ValidationError("--max-restarts \(maxRestarts) is not between 0 and 1000000")
     }
     let times = [
-      ("restart-for", restartFor), ("start-limit", startLimit), ("hold-seconds", holdSeconds), ("stall-abort", stallAbort),
+      ("restart-for", restartFor), ("start-limit", startLimit), ("hold-seconds", holdSeconds),
+      ("stall-abort", stallAbort),
     ]
     for (name, value) in times where !(0...31_536_000).contains(value) {
       throw ValidationError("--\(name) \(value) is not between 0 and 31536000 seconds, a year")

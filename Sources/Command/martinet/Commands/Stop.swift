@@ -15,14 +15,18 @@ struct Stop: ParsableCommand {
   @Option(help: ArgumentHelp("File that `martinet serve --pid-file` wrote.", valueName: "file"))
   var pidFile: String?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Number of the process: a server, its supervisor, or mpirun.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Number of the process: a server, its supervisor, or mpirun.", valueName: "n"))
   var pid: Int32?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Seconds to wait for its end.", valueName: "seconds"))
   var limit = 85
 
   func validate() throws {
-    guard (pidFile == nil) != (pid == nil) else { throw ValidationError("name the server by either --pid-file or --pid") }
+    guard (pidFile == nil) != (pid == nil) else {
+      throw ValidationError("name the server by either --pid-file or --pid")
+    }
     guard pid.map({ $0 > 0 }) ?? true else { throw ValidationError("--pid \(pid ?? 0) is no process") }
     guard (0...86_400).contains(limit) else { throw ValidationError("--limit \(limit) is not between 0 and 86400") }
   }
@@ -48,7 +52,9 @@ struct Stop: ParsableCommand {
   private func read() throws -> Int32? {
     let path = pidFile ?? ""
     guard let text = Self.text(path) else {
-      say("martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it has ended")
+      say(
+        "martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it has ended"
+      )
       return nil
     }
     guard let process = Int32(text.filter { !$0.isWhitespace }), process > 0 else {

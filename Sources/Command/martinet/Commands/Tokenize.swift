@@ -20,7 +20,8 @@ struct Tokenize: ParsableCommand {
   @Option(parsing: .unconditional, help: "The text.")
   var text: String?
 
-  @Option(help: ArgumentHelp("One JSON object a line: \"text\" to encode, or with --decode \"ids\".", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("One JSON object a line: \"text\" to encode, or with --decode \"ids\".", valueName: "file"))
   var jsonl: String?
 
   @Option(help: ArgumentHelp("A JSON array of messages, laid out with the chat template.", valueName: "file"))
@@ -50,7 +51,9 @@ struct Tokenize: ParsableCommand {
     guard [text, jsonl, messages, ids].compactMap({ $0 }).count == 1 else {
       throw ValidationError("give one of --text, --jsonl, --messages and --decode --ids")
     }
-    guard decode == (ids != nil) || (decode && jsonl != nil) else { throw ValidationError("--decode and --ids go together") }
+    guard decode == (ids != nil) || (decode && jsonl != nil) else {
+      throw ValidationError("--decode and --ids go together")
+    }
   }
 
   func run() throws {
@@ -108,7 +111,8 @@ struct Tokenize: ParsableCommand {
       throw PromptError.malformedMessages(path: path, reason: "\(error)")
     }
     guard let messages = value.array ?? value["messages"]?.array else {
-      throw PromptError.malformedMessages(path: path, reason: "it is not an array of messages, nor an object with \"messages\"")
+      throw PromptError.malformedMessages(
+        path: path, reason: "it is not an array of messages, nor an object with \"messages\"")
     }
     let text = try codec.render(messages, tools: value["tools"], addGenerationPrompt: addGenerationPrompt)
     let ids = try codec.encode(text, addSpecialTokens: false)

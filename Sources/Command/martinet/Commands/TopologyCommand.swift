@@ -7,7 +7,8 @@ import Machine
 /// `martinet topology`: hosts, NUMA nodes, ranks and the cores they are pinned to.
 struct TopologyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "topology", abstract: "Hosts, NUMA nodes, ranks, cores, memory, and whether memory lies where it should.")
+    commandName: "topology",
+    abstract: "Hosts, NUMA nodes, ranks, cores, memory, and whether memory lies where it should.")
 
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
@@ -91,21 +92,31 @@ struct TopologyCommand: ParsableCommand {
     var seen: Set<String> = []
     for first in ranks {
       guard let host = first["host"]?.string, seen.insert(host).inserted else { continue }
-      lines.append("host \(host): \(first["cpu"]?.string ?? ""), \(first["configured_cores"]?.exactInt ?? 0) cores, \(bytes(first["available_bytes"])) of \(bytes(first["total_bytes"])) memory available")
+      lines.append(
+        "host \(host): \(first["cpu"]?.string ?? ""), \(first["configured_cores"]?.exactInt ?? 0) cores, \(bytes(first["available_bytes"])) of \(bytes(first["total_bytes"])) memory available"
+      )
       let nodes = first["numa_nodes"]?.array ?? []
       if nodes.count <= 1 {
         lines.append("  one NUMA node: all memory is equally near to all cores")
       } else {
         for node in nodes {
-          lines.append("  node \(node["node"]?.exactInt ?? 0): cores \(coreList(ints(node["cores"]))), \(bytes(node["available_bytes"])) of \(bytes(node["total_bytes"])) available")
+          lines.append(
+            "  node \(node["node"]?.exactInt ?? 0): cores \(coreList(ints(node["cores"]))), \(bytes(node["available_bytes"])) of \(bytes(node["total_bytes"])) available"
+          )
         }
       }
       for rank in ranks where rank["host"]?.string == host {
         let cores = ints(rank["cores"])
         let isShared = rank["oversubscribed"]?.bool == true
-        let how = isShared ? "not pinned: ranks, threads or jobs share cores" : rank["pinned"]?.bool == true ? "pinned" : "not pinned"
-        lines.append("  rank \(rank["rank"]?.exactInt ?? 0): \(cores.count) worker\(cores.count == 1 ? "" : "s") on core\(cores.count == 1 ? "" : "s") \(coreList(cores)), \(how)")
-        for placement in rank["placements"]?.array ?? [] { lines.append("    memory: \(placement["summary"]?.string ?? "")") }
+        let how =
+          isShared
+          ? "not pinned: ranks, threads or jobs share cores" : rank["pinned"]?.bool == true ? "pinned" : "not pinned"
+        lines.append(
+          "  rank \(rank["rank"]?.exactInt ?? 0): \(cores.count) worker\(cores.count == 1 ? "" : "s") on core\(cores.count == 1 ? "" : "s") \(coreList(cores)), \(how)"
+        )
+        for placement in rank["placements"]?.array ?? [] {
+          lines.append("    memory: \(placement["summary"]?.string ?? "")")
+        }
       }
     }
     return lines + (ranks.first?["remarks"]?.array ?? []).compactMap { $0.string.map { "\($0)." } }
@@ -121,6 +132,7 @@ struct TopologyCommand: ParsableCommand {
         ranges.append(core...core)
       }
     }
-    return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)" }.joined(separator: ", ")
+    return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)" }.joined(
+      separator: ", ")
   }
 }

@@ -5,9 +5,10 @@ import Machine
 
 /// Which cores of each host a command computes with.
 struct CoreOptions: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "Cores of each host to use: a list such as 0-3,8, or at most how many. Results do not depend on it. (default: all that the ranks may use and no other job of martinet holds)",
-    valueName: "list|count"))
+  @Option(
+    help: ArgumentHelp(
+      "Cores of each host to use: a list such as 0-3,8, or at most how many. Results do not depend on it. (default: all that the ranks may use and no other job of martinet holds)",
+      valueName: "list|count"))
   var cores: String?
 
   @Flag(help: "Let the system move threads from core to core.")

@@ -1,28 +1,34 @@
 import ArgumentParser
 import Checkpoints
-import OpenAIProtocol
 import ModelText
+import OpenAIProtocol
 
 /// How a server samples tokens where a request does not say.
 struct DefaultSampling: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "Whose sampling parameters hold where a request does not say: auto for the model's generation_config.json, none for the API's own defaults, or another such file.",
-    valueName: "auto|none|file"))
+  @Option(
+    help: ArgumentHelp(
+      "Whose sampling parameters hold where a request does not say: auto for the model's generation_config.json, none for the API's own defaults, or another such file.",
+      valueName: "auto|none|file"))
   var generationConfig = GenerationConfig.auto
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Temperature of requests that give none; 0 takes the most probable token.", valueName: "t"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Temperature of requests that give none; 0 takes the most probable token.", valueName: "t"))
   var defaultTemperature: Double?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("top_p of requests that give none.", valueName: "p"))
   var defaultTopP: Double?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("top_k of requests that give none; 0 for all tokens.", valueName: "k"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("top_k of requests that give none; 0 for all tokens.", valueName: "k"))
   var defaultTopK: Int?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("min_p of requests that give none.", valueName: "p"))
   var defaultMinP: Double?
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("repetition_penalty of requests that give none; 1 for no effect.", valueName: "x"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("repetition_penalty of requests that give none; 1 for no effect.", valueName: "x"))
   var defaultRepetitionPenalty: Double?
 
   func validate() throws {

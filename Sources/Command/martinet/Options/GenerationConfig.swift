@@ -35,7 +35,9 @@ enum GenerationConfig: ExpressibleByArgument, Equatable {
     case .none: return RecommendedSampling()
     case .file(let path):
       let text = try InputText.read(path)
-      do { return try RecommendedSampling(ConfigReader(JSONValue(parsing: text), path: path)) } catch let error as JSONError {
+      do { return try RecommendedSampling(ConfigReader(JSONValue(parsing: text), path: path)) } catch let error
+        as JSONError
+      {
         throw PromptError.malformedLine(path: path, line: 1, reason: "\(error)")
       }
     }

@@ -10,9 +10,10 @@ import Telemetry
 
 /// Which model, and how it is laid out on this rank.
 struct ModelOptions: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
-    valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
+      valueName: "dir"))
   var model: String?
 
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
@@ -20,37 +21,57 @@ struct ModelOptions: ParsableArguments {
 
   @OptionGroup var coreOptions: CoreOptions
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Tokens of attention cache on each rank. (default: 8192, or what the longest prompt needs)", valueName: "n"))
   var kvCacheTokens: Int?
 
-  @Option(help: ArgumentHelp("Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
+  @Option(
+    help: ArgumentHelp(
+      "Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
   var kvCache: CacheType = .f32
 
   @Flag(help: "Read every prompt anew, also where the attention cache still holds its beginning.")
   var noPrefixCache = false
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Most tokens one rank feeds in a step; longer prompts are read in chunks.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Most tokens one rank feeds in a step; longer prompts are read in chunks.", valueName: "n"))
   var maxBatchTokens = 512
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Most sequences in progress at once.", valueName: "n"))
   var maxSequences = 256
 
-  @Option(help: "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)")
+  @Option(
+    help:
+      "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)"
+  )
   var isa: InstructionSet?
 
-  @Option(help: "How weights are held: auto (as stored), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits.")
+  @Option(
+    help:
+      "How weights are held: auto (as stored), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits."
+  )
   var weights = WeightPrecision.auto
 
-  @Option(help: ArgumentHelp(
-    "How experts' sums come back from other ranks: f32, or bf16, half the bytes, for slow networks; results then depend on the layout of ranks.",
-    valueName: "f32|bf16"))
+  @Option(
+    help: ArgumentHelp(
+      "How experts' sums come back from other ranks: f32, or bf16, half the bytes, for slow networks; results then depend on the layout of ranks.",
+      valueName: "f32|bf16"))
   var combineFormat = WireFormat.Sums.float32
 
-  @Option(parsing: .unconditional, help: ArgumentHelp(
-    "Seconds a rank may be in one place of a step before it says so on standard error; 0 for as long as it likes.", valueName: "seconds"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seconds a rank may be in one place of a step before it says so on standard error; 0 for as long as it likes.",
+      valueName: "seconds"))
   var stallLimit = 10
 
-  @Flag(help: "Before anything else, read all weights once on every host and compare them, with one another and with the sums recorded beside them.")
+  @Flag(
+    help:
+      "Before anything else, read all weights once on every host and compare them, with one another and with the sums recorded beside them."
+  )
   var checkWeights = false
 
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
@@ -69,7 +90,8 @@ struct ModelOptions: ParsableArguments {
     try check("max-sequences", maxSequences, 1...(1 << 16))
     if let isa, !InstructionSet.supported.contains(isa) {
       throw ValidationError(
-        "--isa \(isa.rawValue): this host cannot run it; it has \(InstructionSet.supported.map(\.rawValue).joined(separator: ", "))")
+        "--isa \(isa.rawValue): this host cannot run it; it has \(InstructionSet.supported.map(\.rawValue).joined(separator: ", "))"
+      )
     }
   }
 
@@ -143,10 +165,15 @@ struct ModelOptions: ParsableArguments {
     }
     bar.finish()
     if isRoot, !quiet {
-      let layout = "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
-      say("martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.report.summary)")
+      let layout =
+        "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
+      say(
+        "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.report.summary)"
+      )
       if session.report.misplacedPages > 0 {
-        say("martinet: \(session.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa")
+        say(
+          "martinet: \(session.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa"
+        )
       }
     }
     return session

@@ -14,10 +14,12 @@ struct ReportOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Write the same as JSON.", valueName: "file.json"))
   var reportJson: String?
 
-  @Option(help: ArgumentHelp("Write the latest steps in the trace format of Chrome and Perfetto.", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp("Write the latest steps in the trace format of Chrome and Perfetto.", valueName: "file.json"))
   var trace: String?
 
-  @Option(help: ArgumentHelp("Write which experts every token chose: what `project` replays.", valueName: "file.safetensors"))
+  @Option(
+    help: ArgumentHelp("Write which experts every token chose: what `project` replays.", valueName: "file.safetensors"))
   var recordRouting: String?
 
   /// Spans kept on each rank: for a trace, some hundred steps of a large model; for a page, the last few.
@@ -28,7 +30,8 @@ struct ReportOptions: ParsableArguments {
 
   /// These options as another process takes them.
   var arguments: [String] {
-    [("report", report), ("report-json", reportJson), ("trace", trace), ("record-routing", recordRouting)].flatMap { name, value in
+    [("report", report), ("report-json", reportJson), ("trace", trace), ("record-routing", recordRouting)].flatMap {
+      name, value in
       value.map { ["--\(name)", $0] } ?? []
     }
   }
@@ -60,7 +63,8 @@ struct ReportOptions: ParsableArguments {
   }
 
   /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective with `follow()`.
-  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics, runs: [LoopStatistics] = []) throws {
+  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics, runs: [LoopStatistics] = []) throws
+  {
     guard isWanted else { return }
     if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
     guard report != nil || reportJson != nil || trace != nil else { return }
@@ -81,13 +85,19 @@ struct ReportOptions: ParsableArguments {
       say("martinet: a dense model routes nothing: \(path) stays empty")
       return
     }
-    if !record.isComplete { say("martinet: \(path) holds the first \(Figures.count(record.rows.count, "token")) only: there is no room for more") }
+    if !record.isComplete {
+      say(
+        "martinet: \(path) holds the first \(Figures.count(record.rows.count, "token")) only: there is no room for more"
+      )
+    }
     let subject = session.subject(program: "", command: [])
     try RoutingFile(model: subject.model, hiddenSize: subject.hiddenSize, record: record).write(to: path)
   }
 
   private static func write(_ text: String, to path: String) throws {
-    guard let file = fopen(path, "w") else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
+    guard let file = fopen(path, "w") else {
+      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+    }
     var text = text
     let written = text.withUTF8 { fwrite($0.baseAddress, 1, $0.count, file) }
     guard fclose(file) == 0, written == text.utf8.count else {

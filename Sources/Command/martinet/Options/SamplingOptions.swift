@@ -1,25 +1,31 @@
 import ArgumentParser
 import Checkpoints
-import ModelText
 import EngineAPI
+import ModelText
 
 /// How tokens are sampled. Without any of these, the most probable token is taken.
 struct SamplingOptions: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "Whose sampling parameters hold where no option says: none, auto for the model's generation_config.json, or another such file.",
-    valueName: "none|auto|file"))
+  @Option(
+    help: ArgumentHelp(
+      "Whose sampling parameters hold where no option says: none, auto for the model's generation_config.json, or another such file.",
+      valueName: "none|auto|file"))
   var generationConfig = GenerationConfig.none
 
-  @Option(parsing: .unconditional, help: "Divides logits before the softmax; 0 takes the most probable token. (default: 0)")
+  @Option(
+    parsing: .unconditional, help: "Divides logits before the softmax; 0 takes the most probable token. (default: 0)")
   var temperature: Float?
 
   @Option(parsing: .unconditional, help: "Draw from the k most probable tokens only; 0 for all. (default: 0)")
   var topK: Int?
 
-  @Option(parsing: .unconditional, help: "Draw from the most probable tokens that together reach this probability. (default: 1)")
+  @Option(
+    parsing: .unconditional,
+    help: "Draw from the most probable tokens that together reach this probability. (default: 1)")
   var topP: Float?
 
-  @Option(parsing: .unconditional, help: "Draw from tokens at least this fraction as probable as the most probable one. (default: 0)")
+  @Option(
+    parsing: .unconditional,
+    help: "Draw from tokens at least this fraction as probable as the most probable one. (default: 0)")
   var minP: Float?
 
   @Option(parsing: .unconditional, help: "Makes tokens already seen less probable; 1 for no effect. (default: 1)")
@@ -31,7 +37,9 @@ struct SamplingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Subtracted for each time a token is in the output.")
   var frequencyPenalty: Float = 0
 
-  @Option(parsing: .unconditional, help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
+  @Option(
+    parsing: .unconditional,
+    help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
   var seed: UInt64?
 
   /// `folder`: the model's, which may recommend some.

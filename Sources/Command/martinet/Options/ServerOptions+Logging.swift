@@ -1,8 +1,8 @@
 import ArgumentParser
-import HTTPServer
 import Dispatch
 import Fabric
 import Glibc
+import HTTPServer
 import Logging
 import Machine
 

@@ -1,16 +1,17 @@
 import ArgumentParser
 import Checkpoints
-import HTTPServer
+import EngineAPI
 import Foundation
+import HTTPServer
 import Logging
 import ModelText
-import EngineAPI
 
 /// Where a server listens, whom it serves, and how much.
 struct ServerOptions: ParsableArguments {
-  @Option(help: ArgumentHelp(
-    "JSON file of options: {\"port\": 8000, \"api-key-file\": \"keys\", …}. The command line and variables such as MARTINET_PORT go before it.",
-    valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "JSON file of options: {\"port\": 8000, \"api-key-file\": \"keys\", …}. The command line and variables such as MARTINET_PORT go before it.",
+      valueName: "file"))
   var config: String?
 
   @Flag(help: "Print every option, its value and where it comes from, and end.")
@@ -22,7 +23,10 @@ struct ServerOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Port to listen on; 0 takes any free one.")
   var port = 8000
 
-  @Option(parsing: .singleValue, help: ArgumentHelp("Name of the model in requests; may be given several times. (default: the folder's name)", valueName: "name"))
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "Name of the model in requests; may be given several times. (default: the folder's name)", valueName: "name"))
   var servedModelName: [String] = []
 
   @OptionGroup var template: TemplateOptions
@@ -50,18 +54,27 @@ struct ServerOptions: ParsableArguments {
       valueName: "name"))
   var allowedHost: [String] = []
 
-  @Option(help: ArgumentHelp("How a text's hidden states become its embedding where a request does not say: those of its last token, or their mean.", valueName: "last|mean"))
+  @Option(
+    help: ArgumentHelp(
+      "How a text's hidden states become its embedding where a request does not say: those of its last token, or their mean.",
+      valueName: "last|mean"))
   var pooling = Pooling.last
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences that may wait beside those in progress; more are refused with 429.", valueName: "n"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Sequences that may wait beside those in progress; more are refused with 429.", valueName: "n"))
   var maxQueue = 256
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Seconds that requests in progress may take to end after SIGTERM, SIGUSR1 or Ctrl-C.", valueName: "s"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Seconds that requests in progress may take to end after SIGTERM, SIGUSR1 or Ctrl-C.", valueName: "s"))
   var drainSeconds = 25
 
   @OptionGroup var sampling: DefaultSampling
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Connections open at once; more wait to be accepted.", valueName: "n"))
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Connections open at once; more wait to be accepted.", valueName: "n"))
   var maxConnections = 1024
 
   @Option(help: ArgumentHelp("Lines of the log, on standard error: text or json.", valueName: "text|json"))
@@ -75,13 +88,19 @@ struct ServerOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Log a line for every request when it has ended.")
   var logRequests = true
 
-  @Flag(help: "Take a client's address from the last entry of X-Forwarded-For: behind a proxy that writes it, and only there.")
+  @Flag(
+    help:
+      "Take a client's address from the last entry of X-Forwarded-For: behind a proxy that writes it, and only there.")
   var trustForwardedFor = false
 
   func validate() throws {
     guard (0...65535).contains(port) else { throw ValidationError("--port \(port) is not between 0 and 65535") }
-    guard (0...(1 << 20)).contains(maxQueue) else { throw ValidationError("--max-queue \(maxQueue) is not between 0 and \(1 << 20)") }
-    guard (0...86_400).contains(drainSeconds) else { throw ValidationError("--drain-seconds \(drainSeconds) is not between 0 and 86400") }
+    guard (0...(1 << 20)).contains(maxQueue) else {
+      throw ValidationError("--max-queue \(maxQueue) is not between 0 and \(1 << 20)")
+    }
+    guard (0...86_400).contains(drainSeconds) else {
+      throw ValidationError("--drain-seconds \(drainSeconds) is not between 0 and 86400")
+    }
     guard (tlsCertificate == nil) == (tlsKey == nil) else {
       throw ValidationError("--tls-certificate and --tls-key go together")
     }
@@ -89,9 +108,11 @@ struct ServerOptions: ParsableArguments {
       throw ValidationError("--max-connections \(maxConnections) is not between 1 and \(1 << 20)")
     }
     for origin in allowedOrigin where origin != "*" && WebOrigin(origin) == nil {
-      throw ValidationError("--allowed-origin '\(origin)' is no origin: write scheme://name or scheme://name:port, without a path")
+      throw ValidationError(
+        "--allowed-origin '\(origin)' is no origin: write scheme://name or scheme://name:port, without a path")
     }
-    for name in allowedHost where name.isEmpty || name.contains("/") || name.contains(":") && name.filter({ $0 == ":" }).count == 1 {
+    for name in allowedHost
+    where name.isEmpty || name.contains("/") || name.contains(":") && name.filter({ $0 == ":" }).count == 1 {
       throw ValidationError("--allowed-host '\(name)' is no name: write it without scheme, port and path")
     }
     guard !host.isEmpty else { throw ValidationError("--host needs an address") }
@@ -136,7 +157,8 @@ struct ServerOptions: ParsableArguments {
     let scheme = tlsCertificate == nil ? "http" : "https"
     let isLoopback = ["127.0.0.1", "::1", "localhost"].contains(host)
     let reach = isLoopback ? "this machine only; --host 0.0.0.0 opens it to others" : "other machines too"
-    let keys = !configuration.needsKey ? (isLoopback ? "" : "; WITHOUT a key: --api-key-file asks for one") : "; with a key"
+    let keys =
+      !configuration.needsKey ? (isLoopback ? "" : "; WITHOUT a key: --api-key-file asks for one") : "; with a key"
     let address = host.contains(":") ? "[\(host)]" : host
     return "martinet: serving \(configuration.modelNames[0]) at \(scheme)://\(address):\(port) (\(reach)\(keys))\n"
       + sampling.announcement(configuration.sampling)

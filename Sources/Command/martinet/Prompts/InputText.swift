@@ -74,7 +74,9 @@ enum InputText {
   static func ids(_ text: String) throws -> [Int] {
     if text.allSatisfy({ $0 == " " }) { return [] }
     return try text.split(separator: ",", omittingEmptySubsequences: false).map {
-      guard let id = Int($0.filter { $0 != " " }) else { throw PromptError.malformedIDs(text.count > 60 ? text.prefix(60) + "…" : text) }
+      guard let id = Int($0.filter { $0 != " " }) else {
+        throw PromptError.malformedIDs(text.count > 60 ? text.prefix(60) + "…" : text)
+      }
       return id
     }
   }
@@ -82,7 +84,8 @@ enum InputText {
   /// Ids of a JSON array.
   static func ids(_ value: JSONValue, path: String, line: Int) throws -> [Int] {
     guard let array = value.array else {
-      throw PromptError.malformedLine(path: path, line: line, reason: "ids must be an array of integers, not \(value.kind)")
+      throw PromptError.malformedLine(
+        path: path, line: line, reason: "ids must be an array of integers, not \(value.kind)")
     }
     return try array.map {
       guard let id = $0.exactInt else {

@@ -1,7 +1,7 @@
+import EngineAPI
 import Inference
 import JSON
 import ModelText
-import EngineAPI
 import StructuredOutput
 import Synchronization
 
@@ -19,7 +19,9 @@ final class GrammarConstraints: Sendable {
 
     mutating func keep(_ grammar: CompiledGrammar, text: String) {
       let count = grammar.byteCount + text.utf8.count
-      if compiled.count >= GrammarConstraints.limit || byteCount + count > GrammarConstraints.byteLimit { (compiled, byteCount) = ([:], 0) }
+      if compiled.count >= GrammarConstraints.limit || byteCount + count > GrammarConstraints.byteLimit {
+        (compiled, byteCount) = ([:], 0)
+      }
       if compiled.updateValue(grammar, forKey: text) == nil { byteCount += count }
     }
   }
@@ -35,7 +37,8 @@ final class GrammarConstraints: Sendable {
     let text = grammar.text()
     let (known, kept) = state.withLock { ($0.compiled[text], $0.vocabulary) }
     if let known { return GrammarConstraint(known, endTokens: stopTokens) }
-    let vocabulary = try kept ?? TokenVocabulary(try codec.tokenizer(), size: facts.vocabularySize, endTokens: stopTokens)
+    let vocabulary =
+      try kept ?? TokenVocabulary(try codec.tokenizer(), size: facts.vocabularySize, endTokens: stopTokens)
     let compiled = try CompiledGrammar(OutputGrammar(json: grammar), vocabulary: vocabulary)
     state.withLock {
       $0.vocabulary = vocabulary

@@ -1,7 +1,7 @@
-import HTTPServer
 import Dispatch
-import Glibc
 import EngineAPI
+import Glibc
+import HTTPServer
 import Synchronization
 
 /// A server that serves on threads of its own, for a thread that has other things to do.

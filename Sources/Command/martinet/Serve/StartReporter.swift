@@ -16,7 +16,8 @@ final class StartReporter {
     gethostname(&name, name.count - 1)
     let host = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let rank = Launch.earlyRank
-    report = StartReport(rank: rank, host: host, rankCount: max(Launch.current.taskCount ?? 1, rank + 1), stage: .started)
+    report = StartReport(
+      rank: rank, host: host, rankCount: max(Launch.current.taskCount ?? 1, rank + 1), stage: .started)
     tell()
   }
 

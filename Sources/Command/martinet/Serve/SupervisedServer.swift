@@ -1,9 +1,9 @@
 import ArgumentParser
-import HTTPServer
 import Dispatch
-import Glibc
-import Machine
 import EngineAPI
+import Glibc
+import HTTPServer
+import Machine
 import Supervision
 
 /// A server whose ranks are a job of their own: this process has the port, the texts and the requests, and no part in MPI.
@@ -65,20 +65,21 @@ struct SupervisedServer {
   private func watchSignals(_ httpServer: RunningServer, _ engine: SupervisedEngine) -> [any DispatchSourceSignal] {
     let queue = DispatchQueue(label: "signals")
     let interrupts = Counter()
-    return [command.server.watchHangups { httpServer.reload() }].compactMap { $0 } + [SIGINT, SIGTERM, SIGUSR1].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
-      source.setEventHandler {
-        if number == SIGINT, interrupts.next() > 1 {
-          engine.terminate()
-          wait(for: engine)
-          exit(130)
+    return [command.server.watchHangups { httpServer.reload() }].compactMap { $0 }
+      + [SIGINT, SIGTERM, SIGUSR1].map { number in
+        signal(number, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
+        source.setEventHandler {
+          if number == SIGINT, interrupts.next() > 1 {
+            engine.terminate()
+            wait(for: engine)
+            exit(130)
+          }
+          httpServer.drain()
         }
-        httpServer.drain()
+        source.resume()
+        return source
       }
-      source.resume()
-      return source
-    }
   }
 
   /// Used on one queue.

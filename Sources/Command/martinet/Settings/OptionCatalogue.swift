@@ -43,7 +43,9 @@ struct OptionCatalogue {
     let arguments = try JSONValue(parsing: command._dumpHelp())["command"]?["arguments"]?.array ?? []
     var options: [Option] = []
     for argument in arguments {
-      let names = (argument["names"]?.array ?? []).filter { $0["kind"]?.string == "long" }.compactMap { $0["name"]?.string }
+      let names = (argument["names"]?.array ?? []).filter { $0["kind"]?.string == "long" }.compactMap {
+        $0["name"]?.string
+      }
       let isRepeating = argument["isRepeating"]?.bool ?? false
       switch argument["kind"]?.string {
       case "option":
@@ -53,7 +55,9 @@ struct OptionCatalogue {
             name: name, aliases: Array(names.dropFirst()), kind: .value(isRepeating: isRepeating),
             defaultValue: argument["defaultValue"]?.string))
       case "flag":
-        guard let name = names.first(where: { !$0.hasPrefix("no-") || !names.contains(String($0.dropFirst(3))) }) else { continue }
+        guard let name = names.first(where: { !$0.hasPrefix("no-") || !names.contains(String($0.dropFirst(3))) }) else {
+          continue
+        }
         let opposite = "no-" + name
         options.append(
           Option(

@@ -49,7 +49,11 @@ struct ServeSettings {
       guard let entry = entries[option.name], !entry.source.isCommandLine else { continue }
       switch option.kind {
       case .flag(let hasOpposite):
-        if entry.values == ["true"] { more.append("--" + option.name) } else if hasOpposite { more.append("--no-" + option.name) }
+        if entry.values == ["true"] {
+          more.append("--" + option.name)
+        } else if hasOpposite {
+          more.append("--no-" + option.name)
+        }
       case .value: more += entry.values.map { "--\(option.name)=\($0)" }
       case .rest: break
       }
@@ -58,11 +62,14 @@ struct ServeSettings {
     arguments = words[..<end] + more + (rest.isEmpty ? [] : ["--"] + rest)
   }
 
-  private mutating func readCommandLine(_ words: ArraySlice<String>, rest: ArraySlice<String>, file: inout String?) throws {
+  private mutating func readCommandLine(_ words: ArraySlice<String>, rest: ArraySlice<String>, file: inout String?)
+    throws
+  {
     var words = words
     while let word = words.popFirst() {
       guard word.hasPrefix("--") else { continue }
-      let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+        String.init)
       guard let option = catalogue.option(named: parts[0]) else { continue }
       let value: String
       switch option.kind {
@@ -93,7 +100,8 @@ struct ServeSettings {
       switch value.lowercased() {
       case "1", "true", "yes", "on": values = ["true"]
       case "0", "false", "no", "off": values = ["false"]
-      default: throw .wrongKind(name: variable, place: "the environment", found: "\"\(value)\"", expected: "true or false")
+      default:
+        throw .wrongKind(name: variable, place: "the environment", found: "\"\(value)\"", expected: "true or false")
       }
     case .value(isRepeating: true):
       values = value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }

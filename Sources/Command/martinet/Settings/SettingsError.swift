@@ -15,8 +15,10 @@ enum SettingsError: Error, CustomStringConvertible {
     case .notAnObject(let path):
       "\(path) is no configuration: it must be a JSON object whose members are options, as {\"port\": 8000}"
     case .unknown(let name, let place, let suggestion):
-      "\(place): there is no option \(name)" + (suggestion.map { "; did you mean \($0)?" } ?? "; see martinet serve --help")
-    case .wrongKind(let name, let place, let found, let expected): "\(place): \(name) is \(found), but must be \(expected)"
+      "\(place): there is no option \(name)"
+        + (suggestion.map { "; did you mean \($0)?" } ?? "; see martinet serve --help")
+    case .wrongKind(let name, let place, let found, let expected):
+      "\(place): \(name) is \(found), but must be \(expected)"
     case .withoutFile: "--config needs the name of a file"
     }
   }

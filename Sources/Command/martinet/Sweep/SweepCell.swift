@@ -11,7 +11,8 @@ struct SweepCell: Equatable {
 
   /// The name of its files.
   var name: String {
-    (expertsPerRank.map { "experts\($0)-" } ?? "") + "ranks\(ranks)-batch\(batch)\(isWeak ? "weak" : "")-prompt\(promptLength)"
+    (expertsPerRank.map { "experts\($0)-" } ?? "")
+      + "ranks\(ranks)-batch\(batch)\(isWeak ? "weak" : "")-prompt\(promptLength)"
       + (combineFormat == .float32 ? "" : "-\(combineFormat.rawValue)")
   }
 

@@ -43,17 +43,23 @@ struct SweepRunner {
 
   /// What a run reported; nil where it has not run, or did not finish.
   func result(_ cell: SweepCell) -> SweepResult? {
-    guard let bytes = FileManager.default.contents(atPath: report(cell)), let json = try? JSONValue(parsing: Array(bytes)),
+    guard let bytes = FileManager.default.contents(atPath: report(cell)),
+      let json = try? JSONValue(parsing: Array(bytes)),
       let report = try? RunReport(json: json), report.rankCount == cell.ranks
     else { return nil }
     return SweepResult(
-      ranks: cell.ranks, expertsPerRank: cell.expertsPerRank, batch: cell.batch, isWeak: cell.isWeak, promptLength: cell.promptLength,
+      ranks: cell.ranks, expertsPerRank: cell.expertsPerRank, batch: cell.batch, isWeak: cell.isWeak,
+      promptLength: cell.promptLength,
       combineFormat: cell.combineFormat.rawValue, report: report)
   }
 
   /// Runs one; nil when it failed, with its words in its log. Throws `InferenceError.interrupted` when asked to stop.
   func run(_ cell: SweepCell) throws -> SweepResult? {
-    var arguments = launcher + ["-n", "\(cell.ranks)", program, "bench", "generate", "--batch", "\(cell.batch)", "--prompt-length", "\(cell.promptLength)"]
+    var arguments =
+      launcher + [
+        "-n", "\(cell.ranks)", program, "bench", "generate", "--batch", "\(cell.batch)", "--prompt-length",
+        "\(cell.promptLength)",
+      ]
     arguments += ["--combine-format", cell.combineFormat.rawValue]
     if let folder = try modelFolder(cell) { arguments += ["--model", folder] }
     let partial = report(cell) + ".partial"
@@ -70,11 +76,16 @@ struct SweepRunner {
     let count = perRank * cell.ranks
     let path = "\(folder)/models/experts\(count)"
     guard !FileManager.default.fileExists(atPath: path + "/done") else { return path }
-    for key in ["n_routed_experts", "num_experts", "num_local_experts"] where config[key] != nil { config[key] = .int(count) }
+    for key in ["n_routed_experts", "num_experts", "num_local_experts"] where config[key] != nil {
+      config[key] = .int(count)
+    }
     // Groups of experts must be equal.
-    if let groups = config["n_group"]?.exactInt, groups < 1 || count % groups != 0 || count / groups < 2 { (config["n_group"], config["topk_group"]) = (1, 1) }
+    if let groups = config["n_group"]?.exactInt, groups < 1 || count % groups != 0 || count / groups < 2 {
+      (config["n_group"], config["topk_group"]) = (1, 1)
+    }
     try? FileManager.default.removeItem(atPath: path)
-    do { try FileManager.default.createDirectory(atPath: folder + "/models", withIntermediateDirectories: true) } catch {
+    do { try FileManager.default.createDirectory(atPath: folder + "/models", withIntermediateDirectories: true) } catch
+    {
       throw SweepError.file(path: folder + "/models", reason: "\(error.localizedDescription)")
     }
     try write(JSONValue.object(config).text(pretty: true), to: path + ".json")
@@ -89,7 +100,9 @@ struct SweepRunner {
   /// Runs a command to its end, its output in `log`, and returns its status.
   private func start(_ arguments: [String], log: String) throws -> Int32 {
     _ = FileManager.default.createFile(atPath: log, contents: Data((arguments.joined(separator: " ") + "\n").utf8))
-    guard let output = FileHandle(forWritingAtPath: log) else { throw SweepError.file(path: log, reason: String(cString: strerror(errno))) }
+    guard let output = FileHandle(forWritingAtPath: log) else {
+      throw SweepError.file(path: log, reason: String(cString: strerror(errno)))
+    }
     output.seekToEndOfFile()
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")

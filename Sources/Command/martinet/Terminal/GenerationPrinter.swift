@@ -1,8 +1,8 @@
+import EngineAPI
 import Glibc
 import Inference
 import JSON
 import ModelText
-import EngineAPI
 import Tokenization
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
@@ -148,10 +148,13 @@ final class GenerationPrinter {
     // mpirun passes the two streams on separately: let the text arrive before what is said of it.
     if ranks > 1 { usleep(50_000) }
     say(
-      "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps")
+      "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps"
+    )
     say(
-      "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)")
+      "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)"
+    )
     say(
-      "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine")
+      "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine"
+    )
   }
 }

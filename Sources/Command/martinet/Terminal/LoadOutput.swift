@@ -21,10 +21,14 @@ struct LoadOutput {
     if let path = command.reportJson {
       guard var object = json.object else { return }
       object["requests"] = figures.requestsJSON
-      guard let file = fopen(path, "w") else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
+      guard let file = fopen(path, "w") else {
+        throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+      }
       let text = JSONValue.object(object).text(pretty: true) + "\n"
       let isWritten = fputs(text, file) >= 0
-      guard fclose(file) == 0, isWritten else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
+      guard fclose(file) == 0, isWritten else {
+        throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
+      }
     }
     if command.json { show(json.text(pretty: true)) } else { for line in lines { show(line) } }
   }
@@ -45,12 +49,19 @@ struct LoadOutput {
     func row(_ name: String, _ words: String) { lines.append(name.padding(to: 10) + words) }
     let ends = [
       Figures.count(figures.completed, "request") + " completed", "\(figures.failed) failed",
-      figures.interrupted > 0 ? "\(figures.interrupted) given up" : nil, figures.retries > 0 ? "\(figures.retries) sent again" : nil,
+      figures.interrupted > 0 ? "\(figures.interrupted) given up" : nil,
+      figures.retries > 0 ? "\(figures.retries) sent again" : nil,
     ]
-    row("requests", "\(ends.compactMap { $0 }.joined(separator: ", ")) in \(Figures.decimals(figures.duration, 2)) s; \(rate(figures.completed)) a second; at most \(figures.record.peakConcurrency) at once")
+    row(
+      "requests",
+      "\(ends.compactMap { $0 }.joined(separator: ", ")) in \(Figures.decimals(figures.duration, 2)) s; \(rate(figures.completed)) a second; at most \(figures.record.peakConcurrency) at once"
+    )
     let cached = figures.cachedTokens > 0 ? " (\(figures.cachedTokens) of them found in the cache)" : ""
     row("tokens", "\(figures.promptTokens) of prompts\(cached), \(figures.outputTokens) of answers")
-    row("a second", "\(rate(figures.promptTokens)) of prompts, \(rate(figures.outputTokens)) of answers, \(rate(figures.promptTokens + figures.outputTokens)) together")
+    row(
+      "a second",
+      "\(rate(figures.promptTokens)) of prompts, \(rate(figures.outputTokens)) of answers, \(rate(figures.promptTokens + figures.outputTokens)) together"
+    )
     lines.append("ms".padding(to: 10) + ["mean", "median", "p90", "p99", "max"].map { right($0) }.joined())
     for (name, summary) in [
       ("TTFT", figures.timeToFirstToken), ("TPOT", figures.timePerOutputToken), ("ITL", figures.interTokenLatency),
@@ -64,10 +75,14 @@ struct LoadOutput {
     }
     for failure in figures.failures { row("failed", "\(failure.count) × \(failure.reason)") }
     if figures.withoutUsage > 0 {
-      row("note", "\(Figures.count(figures.withoutUsage, "answer")) without usage: tokens are counted by chunks, prompts not at all")
+      row(
+        "note",
+        "\(Figures.count(figures.withoutUsage, "answer")) without usage: tokens are counted by chunks, prompts not at all"
+      )
     }
     if figures.record.isInterrupted {
-      row("note", "interrupted: \(figures.completed + figures.failed) of \(figures.record.requested) requests had ended")
+      row(
+        "note", "interrupted: \(figures.completed + figures.failed) of \(figures.record.requested) requests had ended")
     }
     return lines
   }

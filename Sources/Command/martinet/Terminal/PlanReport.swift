@@ -16,9 +16,11 @@ struct PlanReport {
     ]
     for option in plan.options {
       let need = option.ranksPerNode * (option.weightBytes + option.cacheBytes)
-      var line = "  \(Figures.count(option.ranksPerNode, "rank")) a node, \(option.ranks) in all: \(experts(option)) a layer each; \(Figures.size(option.weightBytes)) of weights and \(Figures.size(option.cacheBytes)) of cache each, \(Figures.size(need)) a node"
+      var line =
+        "  \(Figures.count(option.ranksPerNode, "rank")) a node, \(option.ranks) in all: \(experts(option)) a layer each; \(Figures.size(option.weightBytes)) of weights and \(Figures.size(option.cacheBytes)) of cache each, \(Figures.size(need)) a node"
       if let alone = option.alone, let together = option.together {
-        line += "; one sequence \(Figures.decimals(alone.seconds * 1e3, 1)) ms a token, \(command.batch) sequences \(Figures.decimals(Double(command.batch) / together.seconds, 1)) tokens/s (\(Figures.decimals(together.seconds * 1e3, 1)) ms a step)"
+        line +=
+          "; one sequence \(Figures.decimals(alone.seconds * 1e3, 1)) ms a token, \(command.batch) sequences \(Figures.decimals(Double(command.batch) / together.seconds, 1)) tokens/s (\(Figures.decimals(together.seconds * 1e3, 1)) ms a step)"
       } else {
         let room = Int(Double(plan.node.memoryBytes) * (1 - ClusterPlan.reservedShare))
         line += "; does not fit: \(Figures.size(room)) of a node can be used, \(Figures.size(need - room)) too little"
@@ -26,29 +28,37 @@ struct PlanReport {
       lines.append(line)
     }
     if let best = plan.best {
-      lines.append("estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with even routing; no run stands behind them")
+      lines.append(
+        "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with even routing; no run stands behind them"
+      )
       lines.append("start it with")
       lines.append("  " + start(best))
       if command.isBareConfiguration {
         lines.append("with DIR the folder that holds the weights too: \(command.model) alone cannot run")
       }
     } else if let needed = plan.nodesNeeded {
-      lines.append("it does not fit; \(Figures.count(needed, "node")) of this kind would do, with one rank each; or hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)")
+      lines.append(
+        "it does not fit; \(Figures.count(needed, "node")) of this kind would do, with one rank each; or hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)"
+      )
     } else {
-      lines.append("it does not fit on any number of such nodes: what every rank holds is too much already; hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)")
+      lines.append(
+        "it does not fit on any number of such nodes: what every rank holds is too much already; hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)"
+      )
     }
     return lines
   }
 
   private func experts(_ option: ClusterPlan.Option) -> String {
     let range = option.experts
-    return range.lowerBound == range.upperBound ? Figures.count(range.upperBound, "expert") : "\(range.lowerBound) or \(range.upperBound) experts"
+    return range.lowerBound == range.upperBound
+      ? Figures.count(range.upperBound, "expert") : "\(range.lowerBound) or \(range.upperBound) experts"
   }
 
   private func start(_ option: ClusterPlan.Option) -> String {
     let place =
       option.ranksPerNode == 1 ? "--map-by ppr:1:node --bind-to none" : "--map-by ppr:1:numa --bind-to numa"
-    return "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue) --prompt \"…\""
+    return
+      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue) --prompt \"…\""
   }
 
   var json: JSONValue {
@@ -59,7 +69,8 @@ struct PlanReport {
         .array(
           plan.options.map { option in
             [
-              "ranks_per_node": .int(option.ranksPerNode), "ranks": .int(option.ranks), "experts_least": .int(option.experts.lowerBound),
+              "ranks_per_node": .int(option.ranksPerNode), "ranks": .int(option.ranks),
+              "experts_least": .int(option.experts.lowerBound),
               "experts_most": .int(option.experts.upperBound), "weight_bytes": .int(option.weightBytes),
               "cache_bytes": .int(option.cacheBytes), "fits": .bool(option.fits),
               "seconds_alone": option.alone.map { .double($0.seconds) } ?? .null,
@@ -69,7 +80,9 @@ struct PlanReport {
       ),
     ])
     if let needed = plan.nodesNeeded { object["nodes_needed"] = .int(needed) }
-    if let best = plan.best { (object["command"], object["needs_model_folder"]) = (.string(start(best)), .bool(command.isBareConfiguration)) }
+    if let best = plan.best {
+      (object["command"], object["needs_model_folder"]) = (.string(start(best)), .bool(command.isBareConfiguration))
+    }
     return .object(object)
   }
 }

@@ -16,7 +16,8 @@ struct Projection {
   /// What takes most of a step.
   var limit: String {
     let parts = [
-      ("experts", outcome.experts), ("other work", outcome.computing - outcome.experts), ("messages", outcome.communicating),
+      ("experts", outcome.experts), ("other work", outcome.computing - outcome.experts),
+      ("messages", outcome.communicating),
       ("waiting for late ranks", outcome.waiting),
     ]
     return parts.max { $0.1 < $1.1 }?.0 ?? ""
@@ -44,14 +45,24 @@ struct ProjectionReport {
       lines += ["validated with, not fitted"] + projector.validated.map(line)
     }
     lines.append("network \(network.name): \(network.otherHosts.summary)")
-    if let model { lines.append("scaled to another model (\(model)) by its parameters, with even routing: an estimate that no run validates") }
-    if speed != 1 { lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption") }
-    lines.append(" ranks  hosts  step      tokens          a step     ±        tokens/s   messages   waiting   between hosts   limited by")
+    if let model {
+      lines.append(
+        "scaled to another model (\(model)) by its parameters, with even routing: an estimate that no run validates")
+    }
+    if speed != 1 {
+      lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption")
+    }
+    lines.append(
+      " ranks  hosts  step      tokens          a step     ±        tokens/s   messages   waiting   between hosts   limited by"
+    )
     for one in projections {
       lines.append(
-        right("\(one.ranks)", 6) + right("\(one.hosts)", 7) + "  " + one.kind.name.padding(to: 8) + right("\(one.tokens)", 8)
-          + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16) + right(one.error.map { Figures.decimals($0 * 100, 0) + " %" } ?? "?", 6)
-          + right(Figures.decimals(one.tokensPerSecond, 1), 16) + right(percent(one.share(one.outcome.communicating)), 11)
+        right("\(one.ranks)", 6) + right("\(one.hosts)", 7) + "  " + one.kind.name.padding(to: 8)
+          + right("\(one.tokens)", 8)
+          + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16)
+          + right(one.error.map { Figures.decimals($0 * 100, 0) + " %" } ?? "?", 6)
+          + right(Figures.decimals(one.tokensPerSecond, 1), 16)
+          + right(percent(one.share(one.outcome.communicating)), 11)
           + right(percent(one.share(one.outcome.waiting)), 10)
           + right(Figures.decimals(one.outcome.bytesBetweenHosts / 1e6, 2) + " MB", 16) + "   " + one.limit)
     }
@@ -62,7 +73,9 @@ struct ProjectionReport {
     "  \(check.kind.name), \(Figures.count(check.ranks, "rank")) on \(Figures.count(check.hosts, "host")), \(check.batch) tokens a step: measured \(Figures.decimals(check.measured * 1e3, 3)) ms, projected \(Figures.decimals(check.projected * 1e3, 3)) ms (\(check.error >= 0 ? "+" : "")\(Figures.decimals(check.error * 100, 1)) %)"
   }
 
-  private func right(_ text: String, _ width: Int) -> String { String(repeating: " ", count: max(0, width - text.count)) + text }
+  private func right(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+  }
   private func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) + " %" }
 
   var json: JSONValue {
@@ -71,7 +84,8 @@ struct ProjectionReport {
         checks.map {
           [
             "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.batch),
-            "measured_seconds": .double($0.measured), "projected_seconds": .double($0.projected), "error": .double($0.error),
+            "measured_seconds": .double($0.measured), "projected_seconds": .double($0.projected),
+            "error": .double($0.error),
           ]
         })
     }

@@ -53,7 +53,8 @@ struct ScoreReport {
     var bitsPerByte: Double? { bytes.flatMap { $0 > 0 ? nats / log(2) / Double($0) : nil } }
     var line: String {
       let bits = bitsPerByte.map { "; \(Figures.decimals($0, 4)) bits per byte" } ?? ""
-      return "\(tokens) tokens predicted; negative log-likelihood \(Figures.decimals(nats, 4)) nats; perplexity \(Figures.decimals(perplexity, 4))\(bits)"
+      return
+        "\(tokens) tokens predicted; negative log-likelihood \(Figures.decimals(nats, 4)) nats; perplexity \(Figures.decimals(perplexity, 4))\(bits)"
     }
   }
 
@@ -68,7 +69,8 @@ struct ScoreReport {
     if json {
       var tokens: [JSONValue] = []
       for (i, id) in document.ids.enumerated() {
-        let candidates = i == 0 ? [] : top[i - 1].map { ["id": .int(Int($0.token)), "logprob": .float($0.logprob)] as JSONValue }
+        let candidates =
+          i == 0 ? [] : top[i - 1].map { ["id": .int(Int($0.token)), "logprob": .float($0.logprob)] as JSONValue }
         tokens.append(["id": .int(id), "logprob": i == 0 ? .null : .float(logprobs[i - 1]), "top": .array(candidates)])
       }
       martinet.show(
@@ -81,7 +83,9 @@ struct ScoreReport {
       if documents.count == 1 {
         for (i, id) in document.ids.enumerated() {
           let score = i == 0 ? "-" : Figures.decimals(Double(logprobs[i - 1]), 4)
-          let others = i == 0 ? "" : top[i - 1].map { "  \(name(Int($0.token))) \(Figures.decimals(Double($0.logprob), 3))" }.joined()
+          let others =
+            i == 0
+            ? "" : top[i - 1].map { "  \(name(Int($0.token))) \(Figures.decimals(Double($0.logprob), 3))" }.joined()
           martinet.show("\(id)\t\(score)\t\(name(id))\(others)")
         }
       }

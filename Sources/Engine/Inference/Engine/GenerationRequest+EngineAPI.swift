@@ -1,5 +1,5 @@
-import MoEModel
 import EngineAPI
+import MoEModel
 
 extension GenerationRequest {
   /// What an engine was asked for, as the loop takes it.

@@ -1,7 +1,7 @@
 import Dispatch
+import EngineAPI
 import JSON
 import MoEModel
-import EngineAPI
 import Synchronization
 import Telemetry
 
@@ -96,7 +96,9 @@ package final class LocalEngine: TokenEngine {
     if let grammar = request.grammar {
       // On the caller's thread: compiling may take longer than a step.
       guard let facts else { return onEvent(.failed(request.id, message: "the model is not loaded yet")) }
-      do { constraint = try constrain(grammar, facts) } catch { return onEvent(.failed(request.id, message: "\(error)")) }
+      do { constraint = try constrain(grammar, facts) } catch {
+        return onEvent(.failed(request.id, message: "\(error)"))
+      }
     }
     let refusal: String? = shared.withLock { [constraint] in
       if case .failed(let reason) = $0.state { return reason }
@@ -229,7 +231,9 @@ package final class LocalEngine: TokenEngine {
     let chunks = scores.sorted { $0.firstPosition < $1.firstPosition }
     let (logprobs, top) = (chunks.flatMap(\.nextLogprobs), chunks.flatMap(\.top))
     // Position p tells of token p + 1; nothing follows the last.
-    let tokens = zip(client.request.prompt.dropFirst(), zip(logprobs, top)).map { DrawnToken($0, logprob: $1.0, top: $1.1) }
+    let tokens = zip(client.request.prompt.dropFirst(), zip(logprobs, top)).map {
+      DrawnToken($0, logprob: $1.0, top: $1.1)
+    }
     let drawsNothing = client.request.maxNewTokens == 0
     client.onEvent(.prompt(client.request.id, tokens, finish: drawsNothing ? .length : nil))
     guard !drawsNothing else { return }

@@ -26,7 +26,8 @@ extension AllowedTokens {
   /// Writes the shortest of three forms: the bits, the ids in the set, or those that are not.
   func write(to writer: inout ByteWriter) {
     let count = words.reduce(0) { $0 + $1.nonzeroBitCount }
-    let form: Form = min(count, words.count * 64 - count) >= words.count * 2 ? .bits : count <= words.count * 32 ? .allowed : .others
+    let form: Form =
+      min(count, words.count * 64 - count) >= words.count * 2 ? .bits : count <= words.count * 32 ? .allowed : .others
     writer.write(form.rawValue)
     writer.write(Int32(words.count))
     guard form != .bits else {

@@ -18,9 +18,13 @@ extension GenerationLoop {
     status.requestsRunning = scheduler.running.count
     let counts = scheduler.counts
     (status.requestsFinished, status.preemptions) = (counts.finished, counts.preempted)
-    (status.promptTokens, status.cachedTokens, status.generatedTokens) = (counts.promptTokens, counts.cachedTokens, counts.drawn)
+    (status.promptTokens, status.cachedTokens, status.generatedTokens) = (
+      counts.promptTokens, counts.cachedTokens, counts.drawn
+    )
     (status.prefillSteps, status.decodeSteps) = (statistics.prefill.steps, statistics.decode.steps)
-    (status.prefillSeconds, status.decodeSeconds) = (statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1))
+    (status.prefillSeconds, status.decodeSeconds) = (
+      statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)
+    )
     (status.bytesSent, status.messagesSent) = (statistics.bytesSent, statistics.messagesSent)
     let description = engine.decoder.description
     status.layers = description.mixtureLayers
@@ -28,7 +32,9 @@ extension GenerationLoop {
       var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)
       for rank in account.ranks {
         for kind in rank.kinds where kind.experts.indices.contains(layer) {
-          for pair in kind.experts[layer] where pair.count == 2 && visits.indices.contains(pair[0]) { visits[pair[0]] += pair[1] }
+          for pair in kind.experts[layer] where pair.count == 2 && visits.indices.contains(pair[0]) {
+            visits[pair[0]] += pair[1]
+          }
         }
       }
       return visits

@@ -1,8 +1,8 @@
-import Fabric
-import Machine
-import JSON
-import MoEModel
 import EngineAPI
+import Fabric
+import JSON
+import Machine
+import MoEModel
 import Telemetry
 
 /// The loop of rank 0: plans a step, has every rank carry it out, and tells what came of it. Token ids only.
@@ -161,7 +161,9 @@ package final class GenerationLoop {
     try engine.outcomes.open()
     for rank in 1..<engine.communicator.size {
       let bytes = try engine.outcomes.receive(from: Rank(rank), limit: Self.outcomeLimit)
-      do { try all.add(bytes) } catch { throw InferenceError.malformedOutcome(Rank(rank), "its record of routing ends early") }
+      do { try all.add(bytes) } catch {
+        throw InferenceError.malformedOutcome(Rank(rank), "its record of routing ends early")
+      }
     }
     return all.record.sorted()
   }

@@ -1,5 +1,5 @@
-import MoEModel
 import EngineAPI
+import MoEModel
 
 /// What to report about the tokens of a prompt that is scored rather than continued.
 package struct ScoringOptions: Sendable, Equatable {
@@ -71,7 +71,8 @@ extension GenerationRequest {
 
   /// The request with its length cut to the model's context; throws, naming the prompt by `index`, when the model
   /// cannot take it.
-  package func checked(against description: DecoderDescription, index: Int) throws(InferenceError) -> GenerationRequest {
+  package func checked(against description: DecoderDescription, index: Int) throws(InferenceError) -> GenerationRequest
+  {
     guard !prompt.isEmpty else { throw .emptyPrompt(index: index) }
     for (position, token) in (prompt + drawn).enumerated() where token < 0 || Int(token) >= description.vocabularySize {
       throw .tokenOutsideVocabulary(

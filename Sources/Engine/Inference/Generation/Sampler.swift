@@ -1,7 +1,7 @@
+import EngineAPI
 import Glibc
 import Kernels
 import MoEModel
-import EngineAPI
 import Tensors
 
 /// Draws a token from logits. The same logits, history, parameters and draw number give the same token everywhere.
@@ -40,7 +40,9 @@ final class Sampler {
       if parameters.hasPenalties { penalize(parameters, history: history, promptCount: promptCount) }
       allowed?.apply(to: adjusted.pointer, count: vocabularySize)
       scores = UnsafePointer(adjusted.pointer)
-      guard compute.max(scores, count: vocabularySize).isFinite else { throw .nothingAllowed(position: history.count - 1) }
+      guard compute.max(scores, count: vocabularySize).isFinite else {
+        throw .nothingAllowed(position: history.count - 1)
+      }
     }
     if parameters.temperature == 0 { return argmax(scores) }
     let draw = Self.uniform(seed: parameters.seed, draw: UInt64(history.count - promptCount))

@@ -1,6 +1,6 @@
+import EngineAPI
 import Fabric
 import MoEModel
-import EngineAPI
 
 /// A request as rank 0 follows it: what it has become, where it lives, and what is in the cache.
 struct ScheduledSequence {

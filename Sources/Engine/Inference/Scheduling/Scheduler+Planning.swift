@@ -27,7 +27,9 @@ extension Scheduler {
   /// Gives sequence `index` the block for its next token, if it needs one; false when it was thrown out itself.
   private mutating func grow(_ index: Int, _ plan: inout StepPlan) -> Bool {
     let (id, home) = (running[index].id, running[index].home)
-    guard KeyValueCache.blockCount(tokens: running[index].tokens.count) > running[index].blocks.count else { return true }
+    guard KeyValueCache.blockCount(tokens: running[index].tokens.count) > running[index].blocks.count else {
+      return true
+    }
     while true {
       if let block = pools[home.index].take() {
         running[index].blocks.append(block)
@@ -45,7 +47,9 @@ extension Scheduler {
       // Continued sequences that found the budget spent wait for the next step; they are no prompts.
       var budget = limits.batchTokens - plan.items.reduce(0) { $0 + ($1.home.index == rank ? $1.count : 0) }
       var scoredRows = limits.scoredRows
-      let prompts = running.indices.filter { running[$0].home.index == rank && running[$0].remaining > 0 && !running[$0].isContinuing }
+      let prompts = running.indices.filter {
+        running[$0].home.index == rank && running[$0].remaining > 0 && !running[$0].isContinuing
+      }
       var shares = [Int](repeating: 0, count: prompts.count)
       // First to each its part, then the rest.
       for isRest in [false, true] {
@@ -62,7 +66,8 @@ extension Scheduler {
       }
       for (place, i) in prompts.enumerated() where shares[place] > 0 {
         plan.items.append(running[i].feed(shares[place]))
-        guard plan.items[plan.items.count - 1].outputs == .last, let allowed = running[i].request.constraint?.allowed else { continue }
+        guard plan.items[plan.items.count - 1].outputs == .last, let allowed = running[i].request.constraint?.allowed
+        else { continue }
         plan.masks.append(StepPlan.Mask(item: plan.items.count - 1, allowed: allowed))
       }
     }

@@ -1,6 +1,6 @@
+import EngineAPI
 import Fabric
 import MoEModel
-import EngineAPI
 
 /// Decides, on rank 0, what each step holds: first a token of every sequence that is being continued, then as much of
 /// the prompts as the budget of their home ranks leaves.
@@ -37,7 +37,9 @@ struct Scheduler {
 
   var hasWork: Bool { !waiting.isEmpty || !running.isEmpty }
 
-  mutating func submit(_ request: GenerationRequest, id: SequenceID) { waiting.append(ScheduledSequence(request, id: id)) }
+  mutating func submit(_ request: GenerationRequest, id: SequenceID) {
+    waiting.append(ScheduledSequence(request, id: id))
+  }
 
   mutating func plan() -> StepPlan {
     var plan = StepPlan()
@@ -59,7 +61,8 @@ struct Scheduler {
       while (running[i].keptCount + 1) * size <= running[i].fed {
         let at = running[i].keptCount
         let block = pools[running[i].home.index].keep(
-          running[i].blocks[at], parent: running[i].lastKept, tokens: running[i].tokens[(at * size)..<((at + 1) * size)])
+          running[i].blocks[at], parent: running[i].lastKept, tokens: running[i].tokens[(at * size)..<((at + 1) * size)]
+        )
         if block != running[i].blocks[at] { running[i].twins.append(block) }
         running[i].lastKept = block
         running[i].keptCount += 1
@@ -76,7 +79,9 @@ struct Scheduler {
     running[i].tokens.append(token)
     counts.drawn += 1
     var finish: FinishReason? = stopTokens.contains(token) ? .stop : running[i].generated >= limit ? .length : nil
-    if let constraint = running[i].request.constraint, finish != .stop, constraint.advance(token) == .complete { finish = .stop }
+    if let constraint = running[i].request.constraint, finish != .stop, constraint.advance(token) == .complete {
+      finish = .stop
+    }
     if finish != nil { end(id) }
     return finish
   }

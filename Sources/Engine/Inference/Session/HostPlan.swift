@@ -50,7 +50,8 @@ package struct HostPlan: Sendable {
     }
     func divide(_ choice: HostCores, _ localRank: Int) throws(MachineError) -> CoreAssignment {
       try CoreAssignment.divide(
-        localRank: localRank, allowedCoresByLocalRank: choice.allowedByLocalRank, nodes: topology.nodes, threadsPerRank: threadsPerRank)
+        localRank: localRank, allowedCoresByLocalRank: choice.allowedByLocalRank, nodes: topology.nodes,
+        threadsPerRank: threadsPerRank)
     }
     // One rank of each host chooses for all of them.
     let notice = try agree(on: communicator) {
@@ -65,7 +66,8 @@ package struct HostPlan: Sendable {
         return choice.pins ? Set(shares.filter { !$0.oversubscribed }.flatMap(\.cores)) : []
       }
       if wishes.claims, wishes.pins {
-        try CoreClaims.claim(host.reduce(into: []) { $0.formUnion($1.cores) }, patience: wishes.patience, choose: settle)
+        try CoreClaims.claim(
+          host.reduce(into: []) { $0.formUnion($1.cores) }, patience: wishes.patience, choose: settle)
       } else {
         _ = try settle([])
       }
@@ -79,7 +81,8 @@ package struct HostPlan: Sendable {
       return HostPlan(
         topology: topology,
         assignment: CoreAssignment(cores: share.cores, oversubscribed: share.oversubscribed || choice.isCrowded),
-        ranksOnHost: communicator.localSize, pins: choice.pins && !share.oversubscribed, remarks: Self.merged(all.map(\.remarks)))
+        ranksOnHost: communicator.localSize, pins: choice.pins && !share.oversubscribed,
+        remarks: Self.merged(all.map(\.remarks)))
     }
   }
 
@@ -95,7 +98,9 @@ package struct HostPlan: Sendable {
     let used = host.reduce(into: Set<Int>()) { $0.formUnion($1.cores) }.count
     // Hardware threads of a core count as one.
     let threads = max(1, topology.allowedCores.count / max(1, topology.preferredCores.count))
-    guard Launch.current.launcher != nil, threadsPerRank != 1, host.allSatisfy({ $0.cores.count == 1 }), used * threads < all else { return nil }
+    guard Launch.current.launcher != nil, threadsPerRank != 1, host.allSatisfy({ $0.cores.count == 1 }),
+      used * threads < all
+    else { return nil }
     return
       "the launcher has bound each rank on host \(topology.hostname) to one core, and \(all - used * threads) of \(all) are left unused: start mpirun with --bind-to none, or --map-by ppr:1:numa --bind-to numa; srun with --cpus-per-task"
   }

@@ -16,7 +16,8 @@ struct LoadedModel {
   /// Collective; fails on all ranks together.
   static func load(
     _ description: DecoderDescription, folder: CheckpointFolder, host: HostPlan, compute: Compute,
-    communicator: any Communicator, placement: ExpertPlacement, cacheBlocks: Int, cacheType: CacheType, checksMemory: Bool,
+    communicator: any Communicator, placement: ExpertPlacement, cacheBlocks: Int, cacheType: CacheType,
+    checksMemory: Bool,
     agreement: WeightAgreement, onEvent: (SessionEvent) -> Void
   ) throws -> LoadedModel {
     let rank = communicator.rank
@@ -37,7 +38,8 @@ struct LoadedModel {
     let sums = ReadSums(folder)
     let readBefore = folder.bytesRead
     let (weights, arenas) = try agree(on: communicator) {
-      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) { bytes in
+      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) {
+        bytes in
         onEvent(.loading(bytes: bytes, of: budget.storedBytes))
       }
     }

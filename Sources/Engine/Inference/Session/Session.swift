@@ -52,7 +52,8 @@ package final class Session {
     let host = try HostPlan.make(on: communicator, threadsPerRank: options.threadsPerRank, cores: options.cores)
     if communicator.isRoot { for remark in host.remarks { onEvent(.note(remark)) } }
     communicator.yieldsWhileWaiting = host.assignment.oversubscribed
-    compute = Compute(pool: try agree(on: communicator) { try host.makePool() }, instructionSet: options.instructionSet ?? .best)
+    compute = Compute(
+      pool: try agree(on: communicator) { try host.makePool() }, instructionSet: options.instructionSet ?? .best)
     self.host = host
     try agreement.compareSamples(pool: compute.pool)
     if options.checksWeights {
@@ -71,9 +72,12 @@ package final class Session {
       onEvent: onEvent)
     (arenas, report) = (model.arenas, model.report)
 
-    let cache = try agree(on: communicator) { try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks) }
+    let cache = try agree(on: communicator) {
+      try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks)
+    }
     let telemetry = RankTelemetry(
-      layerCount: description.layerCount, expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
+      layerCount: description.layerCount, expertCount: description.mixture?.expertCount ?? 0,
+      rankCount: communicator.size)
     let clocks = try PeerClocks(communicator)
     try clocks.align(communicator)
     var experts: DistributedExperts?
@@ -90,9 +94,12 @@ package final class Session {
           hostOfRank: clocks.hostOfRank))
     }
     self.wire = wire
-    let decoder = Decoder(description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
+    let decoder = Decoder(
+      description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
     watch = try options.stallLimit.map {
-      try StallWatch(communicator, progress: telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised, onStall: options.onStall)
+      try StallWatch(
+        communicator, progress: telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
+        onStall: options.onStall)
     }
     engine = RankEngine(
       communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
@@ -102,7 +109,9 @@ package final class Session {
   /// The loop of rank 0.
   package func makeLoop() -> GenerationLoop { GenerationLoop(engine: engine, limits: limits) }
 
-  private static func limits(_ options: SessionOptions, _ description: DecoderDescription, cacheBlocks: Int) -> SchedulerLimits {
+  private static func limits(_ options: SessionOptions, _ description: DecoderDescription, cacheBlocks: Int)
+    -> SchedulerLimits
+  {
     var limits = SchedulerLimits()
     limits.batchTokens = options.batchTokens
     limits.sequences = options.sequences
@@ -117,13 +126,20 @@ package final class Session {
     _ description: DecoderDescription, ranks: Int, _ onEvent: (SessionEvent) -> Void
   ) {
     if description.predictionLayerCount > 0 {
-      onEvent(.note("left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"))
+      onEvent(
+        .note(
+          "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"
+        ))
     }
     if let unread = description.unreadNote { onEvent(.note(unread)) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
-      onEvent(.note("\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"))
+      onEvent(
+        .note(
+          "\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"
+        ))
     } else if description.mixture == nil, ranks > 1 {
-      onEvent(.note("a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences"))
+      onEvent(
+        .note("a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences"))
     }
   }
 }

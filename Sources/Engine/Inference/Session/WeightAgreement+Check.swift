@@ -11,6 +11,7 @@ extension WeightAgreement {
     let agreement = try WeightAgreement(folder, communicator: communicator)
     try agreement.compareFiles()
     try agreement.compareSamples(pool: pool)
-    return readsAll ? try agreement.compareAll(pool: pool) : "configuration, headers and samples of the contents compared"
+    return readsAll
+      ? try agreement.compareAll(pool: pool) : "configuration, headers and samples of the contents compared"
   }
 }

@@ -22,7 +22,9 @@ package struct WeightAgreement {
   /// Compares configuration, index and headers.
   func compareFiles() throws {
     var terms = RunTerms()
-    for part in folder.fingerprintParts { terms.add(part.file, part.digest.map { String($0, radix: 16) }.joined(separator: ".")) }
+    for part in folder.fingerprintParts {
+      terms.add(part.file, part.digest.map { String($0, radix: 16) }.joined(separator: "."))
+    }
     try terms.agree(on: communicator) { .file($0) }
   }
 
@@ -46,7 +48,8 @@ package struct WeightAgreement {
     let values = try communicator.allReduce(parts.map { Int64(bitPattern: $0.value) }, .sum)
     let byteCounts = try communicator.allReduce(parts.map { Int64($0.byteCount) }, .sum)
     try agree(on: communicator) {
-      for (position, entry) in folder.entries.enumerated() where byteCounts[position] == entry.byteCount && entry.byteCount > 0 {
+      for (position, entry) in folder.entries.enumerated()
+      where byteCounts[position] == entry.byteCount && entry.byteCount > 0 {
         let value = UInt64(bitPattern: values[position])
         guard let expected = recorded[entry.name], expected != value else { continue }
         throw InferenceError.partsDiffer(
@@ -74,7 +77,8 @@ package struct WeightAgreement {
     try compare(sums.map { isFirst ? $0.value : nil }) { folder.entries[$0] }
     let folders = try communicator.allReduceSum(isFirst ? 1 : 0)
     let known = folder.entries.count { recorded?[$0.name] != nil }
-    return "--check-weights: \(folder.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
+    return
+      "--check-weights: \(folder.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
       + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
   }
 
@@ -96,7 +100,9 @@ package struct WeightAgreement {
       let count = try bytes.withUnsafeMutableBytes {
         try communicator.wait(try communicator.startReceive(into: $0, from: rank, tag: Self.tag))
       }
-      guard count == bytes.count else { throw FabricError.malformedMessage(from: rank, reason: "its sums are of another number of tensors") }
+      guard count == bytes.count else {
+        throw FabricError.malformedMessage(from: rank, reason: "its sums are of another number of tensors")
+      }
       var reader = ByteReader(bytes)
       for i in sums.indices {
         sums[i] += TensorSum(value: try reader.read(), byteCount: Int(try reader.read(Int64.self)))
@@ -115,11 +121,13 @@ package struct WeightAgreement {
     guard let place = values.indices.first(where: { least[$0] < most[$0] }) else { return }
     let own = values[place].map { TensorSum.text($0) } ?? ""
     let texts = try communicator.allGather(Array("\(own)\n\(communicator.hostName)".utf8)).map {
-      String(decoding: $0, as: UTF8.self).split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      String(decoding: $0, as: UTF8.self).split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).map(
+        String.init)
     }
     let entry = entry(place)
     let difference = DifferentRanks(
-      subject: .tensor(entry.name, file: file(entry)), texts.map { $0[0].isEmpty ? nil : $0[0] }, hosts: texts.map { $0.last ?? "" })
+      subject: .tensor(entry.name, file: file(entry)), texts.map { $0[0].isEmpty ? nil : $0[0] },
+      hosts: texts.map { $0.last ?? "" })
     try agree(on: communicator) {
       if let difference { throw difference }
     }

@@ -15,8 +15,12 @@ struct ByteWriter {
     for value in values { write(value) }
   }
   /// The elements alone.
-  mutating func writeRaw(_ values: UnsafeBufferPointer<Float>) { bytes.append(contentsOf: UnsafeRawBufferPointer(values)) }
-  mutating func writeRaw(_ values: UnsafeBufferPointer<Int32>) { bytes.append(contentsOf: UnsafeRawBufferPointer(values)) }
+  mutating func writeRaw(_ values: UnsafeBufferPointer<Float>) {
+    bytes.append(contentsOf: UnsafeRawBufferPointer(values))
+  }
+  mutating func writeRaw(_ values: UnsafeBufferPointer<Int32>) {
+    bytes.append(contentsOf: UnsafeRawBufferPointer(values))
+  }
   mutating func write(_ text: String) {
     write(Int32(text.utf8.count))
     bytes.append(contentsOf: text.utf8)

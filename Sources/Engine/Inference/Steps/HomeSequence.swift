@@ -1,5 +1,5 @@
-import MoEModel
 import EngineAPI
+import MoEModel
 import Tensors
 
 /// One sequence on its home rank: its tokens, and where its keys and values lie.

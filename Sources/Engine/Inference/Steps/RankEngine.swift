@@ -1,9 +1,9 @@
+import EngineAPI
 import ExpertParallelism
 import Fabric
 import Kernels
 import Machine
 import MoEModel
-import EngineAPI
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
@@ -191,7 +191,9 @@ package final class RankEngine {
     batch.clear()
     stepNumber += 1
     for item in items {
-      guard let sequence = sequences[item.id] else { throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted") }
+      guard let sequence = sequences[item.id] else {
+        throw .malformedPlan("it feeds sequence \(item.id.value), which nobody admitted")
+      }
       // Twice would leave the first chunk with a block table that the second has outgrown.
       guard sequence.lastStep != stepNumber else { throw .malformedPlan("it feeds a sequence twice") }
       sequence.lastStep = stepNumber
@@ -207,7 +209,8 @@ package final class RankEngine {
         throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
       }
       guard KeyValueCache.blockCount(tokens: end) <= sequence.blockCount else {
-        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.blockCount) cache blocks")
+        throw .malformedPlan(
+          "it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.blockCount) cache blocks")
       }
       batch.chunks.append(
         DecoderBatch.Chunk(
@@ -217,7 +220,9 @@ package final class RankEngine {
     }
   }
 
-  private func findResults(_ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]) {
+  private func findResults(
+    _ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]
+  ) {
     let vocabulary = decoder.description.vocabularySize
     outcome.results.removeAll(keepingCapacity: true)
     let (states, width) = (decoder.states, decoder.description.hiddenSize)
@@ -231,7 +236,9 @@ package final class RankEngine {
       do throws(InferenceError) {
         switch item.outputs {
         case .none: outcome.results.append(.nothing)
-        case .last: outcome.results.append(.token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
+        case .last:
+          outcome.results.append(
+            .token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
         case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
         case .lastState, .allStates:
           let count = item.outputs == .lastState ? 1 : item.count
@@ -249,10 +256,12 @@ package final class RankEngine {
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?
   ) throws(InferenceError) -> DrawnToken {
     let token = try sampler.sample(
-      logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias, allowed: allowed)
+      logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias,
+      allowed: allowed)
     var drawn = DrawnToken(token)
     if let count = sequence.topLogprobs {
-      let (logprob, top) = try sampler.logprobs(logits, next: token, topCount: count, position: sequence.tokens.count - 1)
+      let (logprob, top) = try sampler.logprobs(
+        logits, next: token, topCount: count, position: sequence.tokens.count - 1)
       (drawn.logprob, drawn.top) = (logprob, top)
     }
     sequence.tokens.append(token)

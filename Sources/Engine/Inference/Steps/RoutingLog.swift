@@ -10,7 +10,8 @@ struct RoutingLog {
 
   init(_ description: DecoderDescription) {
     record = RoutingRecord(
-      layers: description.mixtureLayers, expertCount: description.mixture?.expertCount ?? 0, topK: description.mixture?.topK ?? 0)
+      layers: description.mixtureLayers, expertCount: description.mixture?.expertCount ?? 0,
+      topK: description.mixture?.topK ?? 0)
   }
 
   mutating func clear() { record.clear() }

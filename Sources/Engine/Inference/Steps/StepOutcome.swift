@@ -1,6 +1,6 @@
+import EngineAPI
 import Fabric
 import MoEModel
-import EngineAPI
 
 /// What one rank found in one step: for each of its items in the plan's order, a drawn token or scores.
 struct StepOutcome {
@@ -141,7 +141,8 @@ extension ScoredChunk {
     for _ in 0..<(try reader.readCount(width: 8)) {
       let layer = Int(try reader.read(Int32.self))
       let width = try reader.readCount(width: 8)
-      routing.append(RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
+      routing.append(
+        RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
     }
   }
 }

@@ -1,6 +1,6 @@
+import EngineAPI
 import Fabric
 import MoEModel
-import EngineAPI
 
 extension StepPlan {
   func encoded() -> [UInt8] {
@@ -85,8 +85,13 @@ extension StepPlan {
     }
     for admission in admissions {
       try Self.check(admission.home, size: size)
-      guard (0...admission.tokens.count).contains(admission.promptCount), (0...admission.tokens.count).contains(admission.cachedCount)
-      else { throw .malformedPlan("of sequence \(admission.id.value)'s \(admission.tokens.count) tokens \(admission.promptCount) are its prompt") }
+      guard (0...admission.tokens.count).contains(admission.promptCount),
+        (0...admission.tokens.count).contains(admission.cachedCount)
+      else {
+        throw .malformedPlan(
+          "of sequence \(admission.id.value)'s \(admission.tokens.count) tokens \(admission.promptCount) are its prompt"
+        )
+      }
     }
   }
 

@@ -1,6 +1,6 @@
+import EngineAPI
 import Fabric
 import MoEModel
-import EngineAPI
 import Telemetry
 
 /// What every rank is to do in one step, decided by rank 0 and sent to all.

@@ -18,9 +18,12 @@ extension ComputeModel {
   /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and what takes
   /// longer is what it takes. Copies of rows read and write them once.
   package init(_ work: ModelWork, bytesPerParameter: Double, machine: Machine, rowBytes: RowBytes) {
-    let (bandwidth, rate) = (machine.readBytesPerSecond * machine.efficiency, machine.operationsPerSecond * machine.efficiency)
+    let (bandwidth, rate) = (
+      machine.readBytesPerSecond * machine.efficiency, machine.operationsPerSecond * machine.efficiency
+    )
     func roofline(_ parameters: Int) -> Roofline {
-      Roofline(perMemory: Double(parameters) * bytesPerParameter / bandwidth, perArithmetic: 2 * Double(parameters) / rate)
+      Roofline(
+        perMemory: Double(parameters) * bytesPerParameter / bandwidth, perArithmetic: 2 * Double(parameters) / rate)
     }
     attention = roofline(work.attention)
     dense = roofline(work.dense)

@@ -40,7 +40,8 @@ package struct ComputeModel: Sendable {
   /// straight line tells. Throws where nothing was measured.
   package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
     guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
-      throw .nothingMeasured(path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
+      throw .nothingMeasured(
+        path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
     }
     guard reports.allSatisfy({ $0.subject.work == work }) else {
       throw .nothingMeasured(path: path, reason: "its reports are of different models")
@@ -52,16 +53,19 @@ package struct ComputeModel: Sendable {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
       guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
       let fit = LeastSquares(
-        features: used.map { [1, rows($0)] }, times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } },
+        features: used.map { [1, rows($0)] },
+        times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } },
         weights: used.map(weight))
       return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
     }
     func roofline(_ phases: [Phase]) -> Roofline {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
-      return Roofline(used.map { point in
-        Roofline.Point(
-          memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] }, weight: weight(point))
-      })
+      return Roofline(
+        used.map { point in
+          Roofline.Point(
+            memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] },
+            weight: weight(point))
+        })
     }
     attention = roofline([.attention])
     dense = roofline([.dense])
@@ -72,9 +76,12 @@ package struct ComputeModel: Sendable {
     unpack = cost([.unpack]) { $0.arrived }
     merge = cost([.merge]) { $0.rows }
     steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
-    experts = Roofline(points.flatMap { point in
-      point.layers.map { Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point)) }
-    })
+    experts = Roofline(
+      points.flatMap { point in
+        point.layers.map {
+          Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point))
+        }
+      })
     expertResidual = experts.rms
     self.work = work
   }
@@ -83,7 +90,8 @@ package struct ComputeModel: Sendable {
   /// copied as the hidden size does.
   package func scaled(to other: ModelWork) -> ComputeModel {
     func factor(_ part: KeyPath<ModelWork, Int>) -> Double {
-      work[keyPath: part] > 0 ? Double(other[keyPath: part]) / Double(work[keyPath: part]) : other[keyPath: part] > 0 ? 1 : 0
+      work[keyPath: part] > 0
+        ? Double(other[keyPath: part]) / Double(work[keyPath: part]) : other[keyPath: part] > 0 ? 1 : 0
     }
     var model = self
     let width = factor(\.hiddenSize)
@@ -104,7 +112,9 @@ package struct ComputeModel: Sendable {
     for part in [\ComputeModel.attention, \.dense, \.shared, \.experts, \.outside] {
       model[keyPath: part] = self[keyPath: part].scaled(factor)
     }
-    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge] { model[keyPath: part] = self[keyPath: part].scaled(factor, factor) }
+    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge] {
+      model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
+    }
     return model
   }
 }
@@ -148,7 +158,8 @@ private struct Point {
         kind: kind, rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
         sent: Double(account.sent.reduce(0) { $0 + $1.dispatchRows + $1.combineRows }) / exchanges,
         arrived: Double(ranks.reduce(0) { $0 + $1.sent[index].dispatchRows }) / exchanges,
-        seconds: Phase.allCases.map { exposed($0) / divisor($0) }, steering: (exposed(.plan) + exposed(.outcome)) / steps,
+        seconds: Phase.allCases.map { exposed($0) / divisor($0) },
+        steering: (exposed(.plan) + exposed(.outcome)) / steps,
         layers: layers)
     }
   }

@@ -35,7 +35,9 @@ package struct Roofline: Sendable {
       // Points of one ratio wait for the same.
       if split > 0, split < points.count, points[split].ratio == points[split - 1].ratio { continue }
       let fit = LeastSquares(
-        features: points.enumerated().map { i, point in [i < split ? point.memory : 0, i < split ? 0 : point.arithmetic] },
+        features: points.enumerated().map { i, point in
+          [i < split ? point.memory : 0, i < split ? 0 : point.arithmetic]
+        },
         times: points.map(\.seconds), weights: points.map(\.weight))
       let roof = Roofline(perMemory: fit.coefficients[0], perArithmetic: fit.coefficients[1])
       let error = points.reduce(0) { $0 + roof.squaredError($1) }
@@ -48,7 +50,8 @@ package struct Roofline: Sendable {
     let beyond = points.filter { $0.ratio > most }
     guard !beyond.isEmpty else { return }
     limit = most
-    perArithmeticBeyond = LeastSquares(features: beyond.map { [$0.arithmetic] }, times: beyond.map(\.seconds)).coefficients[0]
+    perArithmeticBeyond =
+      LeastSquares(features: beyond.map { [$0.arithmetic] }, times: beyond.map(\.seconds)).coefficients[0]
   }
 
   private func squaredError(_ point: Point) -> Double {

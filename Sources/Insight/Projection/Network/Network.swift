@@ -50,14 +50,19 @@ package struct Network: Sendable {
       self.init(name: text, otherHosts: Self.line(preset.microseconds, preset.gigabits, nil), sameHost: within)
       return
     }
-    guard text.contains(".") || text.contains("/") else { throw ProjectionError.unknownNetwork(text, known: Self.presetNames) }
+    guard text.contains(".") || text.contains("/") else {
+      throw ProjectionError.unknownNetwork(text, known: Self.presetNames)
+    }
     let json: JSONValue
-    do { json = try JSONValue(parsing: try InputFile(path: text).contents(limit: 1 << 20)) } catch let error as JSONError {
+    do { json = try JSONValue(parsing: try InputFile(path: text).contents(limit: 1 << 20)) } catch let error
+      as JSONError
+    {
       throw ProjectionError.malformedNetwork(path: text, reason: "\(error)")
     }
     func number(_ key: String, _ range: ClosedRange<Double>) throws -> Double {
       guard let value = json[key]?.double, range.contains(value) else {
-        throw ProjectionError.malformedNetwork(path: text, reason: "\"\(key)\" is not between \(range.lowerBound) and \(range.upperBound)")
+        throw ProjectionError.malformedNetwork(
+          path: text, reason: "\"\(key)\" is not between \(range.lowerBound) and \(range.upperBound)")
       }
       return value
     }

@@ -38,7 +38,8 @@ package struct ClusterPlan: Sendable {
 
   /// `held` says how many bytes of weights a rank with that many experts of each layer holds.
   package init(
-    node: Node, nodeCount: Int, network: Network, work: ModelWork, expertCount: Int, bytesPerParameter: Double, cacheBytes: Int,
+    node: Node, nodeCount: Int, network: Network, work: ModelWork, expertCount: Int, bytesPerParameter: Double,
+    cacheBytes: Int,
     rowBytes: RowBytes, batch: Int, routing: RoutingRecord, held: (Int) throws -> Int
   ) rethrows {
     (self.node, self.nodeCount) = (node, nodeCount)
@@ -59,7 +60,8 @@ package struct ClusterPlan: Sendable {
         machine.readBytesPerSecond /= Double(ranksPerNode)
         machine.operationsPerSecond /= Double(ranksPerNode)
         let replay = StepReplay(
-          compute: ComputeModel(work, bytesPerParameter: bytesPerParameter, machine: machine, rowBytes: rowBytes), network: network,
+          compute: ComputeModel(work, bytesPerParameter: bytesPerParameter, machine: machine, rowBytes: rowBytes),
+          network: network,
           layout: Layout(rankCount: ranks, ranksPerHost: ranksPerNode, expertCount: expertCount), rowBytes: rowBytes)
         option.alone = replay.run(routing, kind: .decode, batch: 1)
         option.together = replay.run(routing, kind: .decode, batch: batch)

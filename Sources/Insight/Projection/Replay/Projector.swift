@@ -29,7 +29,8 @@ package struct Projector: Sendable {
 
   /// `record` must be of the same model. `path` names the first report in errors.
   package init(
-    fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord, sharedCores: Int? = nil, path: String
+    fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord, sharedCores: Int? = nil,
+    path: String
   ) throws(ProjectionError) {
     let sharedCores = sharedCores.map { max($0, 1) }
     let threads = reports.first?.account.ranks.first?.threads ?? 1
@@ -42,7 +43,8 @@ package struct Projector: Sendable {
     func checks(_ reports: [RunReport], _ calibration: [Double]) -> [Check] {
       reports.flatMap { report in
         report.kinds.compactMap { kind in
-          Self.check(report, kind, compute[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
+          Self.check(
+            report, kind, compute[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
         }
       }
     }
@@ -67,7 +69,8 @@ package struct Projector: Sendable {
   }
 
   private static func check(
-    _ report: RunReport, _ kind: StepKind, _ compute: ComputeModel, _ record: RoutingRecord, _ threads: Int, _ sharedCores: Int?,
+    _ report: RunReport, _ kind: StepKind, _ compute: ComputeModel, _ record: RoutingRecord, _ threads: Int,
+    _ sharedCores: Int?,
     calibration: Double
   ) -> Check? {
     let steps = report.account.ranks[0].kinds[kind.rawValue].steps

@@ -43,7 +43,8 @@ package struct StepReplay: Sendable {
     for step in 0..<steps {
       // Fewer rows than a batch are used again.
       let chosen = (0..<batch).map { rows[(step * batch + $0) % rows.count] }
-      let one = self.step(layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }, batch: batch)
+      let one = self.step(
+        layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }, batch: batch)
       total.seconds += one.seconds / Double(steps)
       total.computing += one.computing / Double(steps)
       total.communicating += one.communicating / Double(steps)
@@ -73,12 +74,15 @@ package struct StepReplay: Sendable {
       outcome.communicating = before.communicating + (outcome.communicating - before.communicating) * repeats
       outcome.waiting = before.waiting + (outcome.waiting - before.waiting) * repeats
       outcome.experts = before.experts + (outcome.experts - before.experts) * repeats
-      outcome.bytesBetweenHosts = before.bytesBetweenHosts + (outcome.bytesBetweenHosts - before.bytesBetweenHosts) * repeats
+      outcome.bytesBetweenHosts =
+        before.bytesBetweenHosts + (outcome.bytesBetweenHosts - before.bytesBetweenHosts) * repeats
     }
     let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
     var busy = Array(repeating: 0.0, count: size)
     for rank in 0..<size where rows[rank] > 0 {
-      let own = denseLayers * (compute.attention.seconds(rows[rank]) + compute.dense.seconds(rows[rank])) + compute.outside.seconds(rows[rank])
+      let own =
+        denseLayers * (compute.attention.seconds(rows[rank]) + compute.dense.seconds(rows[rank]))
+        + compute.outside.seconds(rows[rank])
       outcome.computing += own / Double(size)
       busy[cores[rank]] += own
     }
@@ -112,12 +116,14 @@ package struct StepReplay: Sendable {
     let dispatchBegan = clock
     spend { rows[$0] > 0 ? compute.shared.seconds(rows[$0]) : 0 }
     // Every rank that has tokens sends to all of its host and to a gateway on each other, be it a header only.
-    receive(layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
+    receive(
+      layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
     spend { rank in
       let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
       let work = compute.experts.seconds(memory: Double(layer.distinct[rank]), arithmetic: Double(layer.visits[rank]))
       outcome.experts += work / Double(size)
-      return compute.unpack.seconds(Double(arrived)) + work + compute.pack.perRow * Double(layer.returned[rank].reduce(0, +))
+      return compute.unpack.seconds(Double(arrived)) + work + compute.pack.perRow
+        * Double(layer.returned[rank].reduce(0, +))
     }
     let combineBegan = clock
     receive(layer.returned, rowBytes: rowBytes.sum, began: combineBegan, senders: nil, &clock, &outcome)
@@ -126,7 +132,8 @@ package struct StepReplay: Sendable {
 
   /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the other.
   private func receive(
-    _ messages: [[Int]], rowBytes: Int, began: [Double], senders: ((Int) -> Bool)?, _ clock: inout [Double], _ outcome: inout Outcome
+    _ messages: [[Int]], rowBytes: Int, began: [Double], senders: ((Int) -> Bool)?, _ clock: inout [Double],
+    _ outcome: inout Outcome
   ) {
     let hosts = layout.hostOfRank
     let hostCount = (hosts.max() ?? 0) + 1

@@ -23,14 +23,17 @@ extension RoutingRecord {
         var candidates = Array(0..<expertCount)
         if let groups, groups.count > 0, expertCount % groups.count == 0 {
           let width = expertCount / groups.count
-          let kept = distinct(min(groups.kept, groups.count), below: groups.count).flatMap { Array(($0 * width)..<(($0 + 1) * width)) }
+          let kept = distinct(min(groups.kept, groups.count), below: groups.count).flatMap {
+            Array(($0 * width)..<(($0 + 1) * width))
+          }
           if kept.count >= topK { candidates = kept }
         }
         choices += distinct(topK, below: candidates.count).map { Int32(candidates[$0]) }
       }
       for kind in StepKind.allCases {
         record.append(
-          [.init(step: Int32(row), kind: Int32(kind.rawValue), sequence: Int32(row), position: 0, home: 0)], experts: choices)
+          [.init(step: Int32(row), kind: Int32(kind.rawValue), sequence: Int32(row), position: 0, home: 0)],
+          experts: choices)
       }
     }
     return record

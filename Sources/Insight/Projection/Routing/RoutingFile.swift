@@ -30,7 +30,8 @@ package struct RoutingFile: Sendable {
         .init("experts", .int32, [count, record.layers.count, record.topK])
       ],
       metadata: [
-        ("format", "martinet-routing"), ("version", Self.version), ("model", model), ("experts", "\(record.expertCount)"),
+        ("format", "martinet-routing"), ("version", Self.version), ("model", model),
+        ("experts", "\(record.expertCount)"),
         ("layers", record.layers.map(String.init).joined(separator: ",")), ("hidden_size", "\(hiddenSize)"),
         ("complete", "\(record.isComplete)"),
       ])
@@ -60,29 +61,39 @@ package struct RoutingFile: Sendable {
     hiddenSize = try number("hidden_size", 1 << 20)
     let expertCount = try number("experts", 1 << 16)
     let layers = try text("layers").split(separator: ",").map { part in
-      guard let layer = Int(part), (0..<(1 << 14)).contains(layer) else { throw malformed("\"layers\" is no list of layers") }
+      guard let layer = Int(part), (0..<(1 << 14)).contains(layer) else {
+        throw malformed("\"layers\" is no list of layers")
+      }
       return layer
     }
     func column(_ name: String) throws -> [Int32] {
       guard let entry = file.tensor(name) else { throw malformed("it has no tensor \"\(name)\"") }
       return try file.int32s(entry)
     }
-    guard let shape = file.tensor("experts")?.shape, shape.count == 3, shape[0] > 0, shape[1] == layers.count, layers.count > 0,
+    guard let shape = file.tensor("experts")?.shape, shape.count == 3, shape[0] > 0, shape[1] == layers.count,
+      layers.count > 0,
       (1...expertCount).contains(shape[2])
     else { throw malformed("\"experts\" is not [rows, \(layers.count), choices], with a row at least") }
     record = RoutingRecord(layers: layers, expertCount: expertCount, topK: shape[2])
     let columns = try ["step", "kind", "sequence", "position", "home"].map(column)
     guard columns.allSatisfy({ $0.count == shape[0] }) else { throw malformed("its columns differ in length") }
-    guard columns[1].allSatisfy({ StepKind(rawValue: Int($0)) != nil }) else { throw malformed("\"kind\" is neither 0 nor 1") }
+    guard columns[1].allSatisfy({ StepKind(rawValue: Int($0)) != nil }) else {
+      throw malformed("\"kind\" is neither 0 nor 1")
+    }
     let experts = try column("experts")
     for choice in stride(from: 0, to: experts.count, by: shape[2]) {
       let choices = experts[choice..<(choice + shape[2])]
-      guard choices.allSatisfy({ $0 >= 0 && Int($0) < expertCount }), zip(choices, choices.dropFirst()).allSatisfy({ $0 < $1 })
-      else { throw malformed("the choices of row \(choice / (shape[1] * shape[2])) are not distinct experts in ascending order") }
+      guard choices.allSatisfy({ $0 >= 0 && Int($0) < expertCount }),
+        zip(choices, choices.dropFirst()).allSatisfy({ $0 < $1 })
+      else {
+        throw malformed(
+          "the choices of row \(choice / (shape[1] * shape[2])) are not distinct experts in ascending order")
+      }
     }
     let rows = (0..<shape[0]).map {
       RoutingRecord.Row(
-        step: columns[0][$0], kind: columns[1][$0], sequence: columns[2][$0], position: columns[3][$0], home: columns[4][$0])
+        step: columns[0][$0], kind: columns[1][$0], sequence: columns[2][$0], position: columns[3][$0],
+        home: columns[4][$0])
     }
     record.append(rows, experts: experts)
     record.isComplete = try text("complete") == "true"

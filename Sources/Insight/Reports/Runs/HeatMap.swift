@@ -20,7 +20,8 @@ struct HeatMap {
     let cellHeight = wide ? 26.0 : 13.0
     let (left, top) = (92.0, 34.0)
     let greatest = max(limit ?? values.joined().compactMap(\.self).max() ?? 0, 1e-12)
-    var svg = SVG(width: left + cellWidth * Double(columnCount) + 10, height: top + cellHeight * Double(values.count) + 10)
+    var svg = SVG(
+      width: left + cellWidth * Double(columnCount) + 10, height: top + cellHeight * Double(values.count) + 10)
     svg.text(columnTitle, x: left, y: 12, weak: true)
     svg.text(rowTitle, x: left - 8, y: top - 6, anchor: .end, weak: true)
     let every = max(1, Int((wide ? 1 : 24 / cellWidth).rounded(.up)))

@@ -26,7 +26,9 @@ extension KindFigures {
           seconds += Double(sent.messages) * shared.seconds(0)
         } else if let link = isNear ? models[.sameNode] ?? models[.sameHost] : models[.otherHosts] {
           seconds += Double(sent.messages) * link.seconds(sent.bytes / sent.messages)
-        } else { return nil }
+        } else {
+          return nil
+        }
       }
     }
     return seconds * 1e9 / Double(ranks.count)

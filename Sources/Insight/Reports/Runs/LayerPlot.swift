@@ -36,8 +36,9 @@ struct LayerPlot {
           title: "\(name): \(group.title) \(Decimals.text(value, 1)) µs a step")
       }
       let every = bar < 16 ? 5 : 1
-      if layer == layers { svg.text("rest", x: x + bar / 2, y: base + 16, anchor: .middle, weak: true) }
-      else if layer % every == 0, layers - layer > 1 || every == 1 {
+      if layer == layers {
+        svg.text("rest", x: x + bar / 2, y: base + 16, anchor: .middle, weak: true)
+      } else if layer % every == 0, layers - layer > 1 || every == 1 {
         svg.text("\(layer)", x: x + bar / 2, y: base + 16, anchor: .middle, weak: true)
       }
     }

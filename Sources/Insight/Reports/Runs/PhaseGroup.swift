@@ -19,7 +19,8 @@ struct PhaseGroup {
     .init(title: "embedding, head, sampling", color: "#9498a0", phases: [.embedding, .head, .sampling], part: .whole),
     .init(title: "pack and unpack", color: "#efb118", phases: [.pack, .unpack], part: .whole),
     .init(title: "transfer", color: "#ff725c", phases: [.plan, .dispatch, .combine, .outcome], part: .onTime),
-    .init(title: "waiting for late ranks", color: "#e9b9c9", phases: [.plan, .dispatch, .combine, .outcome], part: .late),
+    .init(
+      title: "waiting for late ranks", color: "#e9b9c9", phases: [.plan, .dispatch, .combine, .outcome], part: .late),
   ]
 
   static func color(of phase: Phase) -> String { all.first { $0.phases.contains(phase) }!.color }

@@ -18,7 +18,8 @@ extension RunReport {
           "experts_per_token": .int(subject.expertsPerToken),
         ]
       ),
-      ("instruction_set", .string(subject.instructionSet)), ("row_bytes", .int(subject.rowBytes)), ("sum_bytes", .int(subject.sumBytes)),
+      ("instruction_set", .string(subject.instructionSet)), ("row_bytes", .int(subject.rowBytes)),
+      ("sum_bytes", .int(subject.sumBytes)),
       ("phases", .array(Phase.allCases.map { .string($0.name) })),
     ])
     if let work = subject.work, case .object(var model)? = object["model"] {
@@ -39,7 +40,8 @@ extension RunReport {
     return [
       "steps": .int(figures.steps), "tokens": .int(figures.tokens), "seconds": .double(figures.seconds),
       "tokens_per_second": .double(figures.tokensPerSecond),
-      "tokens_per_second_runs": .array(rates[figures.kind.rawValue].map { .double($0) }), "mean_wall_seconds": .double(figures.wall / 1e9),
+      "tokens_per_second_runs": .array(rates[figures.kind.rawValue].map { .double($0) }),
+      "mean_wall_seconds": .double(figures.wall / 1e9),
       "phase_seconds": phases(figures.time), "late_seconds": phases(figures.late),
       "exposed_communication_share": .double(figures.exposedShare), "waiting_share": .double(figures.waitingShare),
       "overlap_ratio": figures.overlap.map { .double($0) } ?? .null,

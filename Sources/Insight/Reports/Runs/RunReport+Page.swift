@@ -4,15 +4,18 @@ extension RunReport {
   /// The report as one page of HTML that needs nothing else.
   package var page: String {
     var body = "<h1>\(SVG.escape(subject.model)) on \(rankCount) rank\(rankCount == 1 ? "" : "s")</h1>"
-    body += "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date))\(processors.isEmpty ? "" : " · " + SVG.escape(processors.joined(separator: ", "))) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
+    body +=
+      "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date))\(processors.isEmpty ? "" : " · " + SVG.escape(processors.joined(separator: ", "))) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
     body += cards() + legend()
     for kind in kinds { body += section(kind) }
     let timeline = StepTimeline(report: self).markup()
     if !timeline.isEmpty {
-      body += "<section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank 0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>"
+      body +=
+        "<section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank 0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>"
     }
     body += linksTable() + ranksTable()
-    return "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>\(SVG.escape(subject.model)), \(rankCount) ranks – Martinet</title><style>\(Self.style)</style></head><body>\(body)</body></html>\n"
+    return
+      "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>\(SVG.escape(subject.model)), \(rankCount) ranks – Martinet</title><style>\(Self.style)</style></head><body>\(body)</body></html>\n"
   }
 
   static let style = """
@@ -32,7 +35,9 @@ extension RunReport {
     var cards: [(String, String)] = []
     for kind in kinds {
       let figures = figures(kind)
-      cards.append(("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Decimals.count(figures.steps, "step"))"))
+      cards.append(
+        ("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Decimals.count(figures.steps, "step"))")
+      )
       guard rankCount > 1 else { continue }
       cards.append((Decimals.percent(figures.exposedShare), "communication, \(kind.name)"))
       cards.append((Decimals.percent(figures.waitingShare), "waiting, \(kind.name)"))
@@ -41,23 +46,29 @@ extension RunReport {
   }
 
   private func legend() -> String {
-    "<div class=legend>" + PhaseGroup.all.map { "<span><i style=\"background:\($0.color)\"></i>\($0.title)</span>" }.joined() + "</div>"
+    "<div class=legend>"
+      + PhaseGroup.all.map { "<span><i style=\"background:\($0.color)\"></i>\($0.title)</span>" }.joined() + "</div>"
   }
 
   private func section(_ kind: StepKind) -> String {
     let figures = figures(kind)
-    var html = "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \(Decimals.percent(figures.coverage, 2)) of it.</p>"
+    var html =
+      "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \(Decimals.percent(figures.coverage, 2)) of it.</p>"
     html += "<h3>Time of a step by layer</h3><div class=plot>\(LayerPlot(report: self, kind: kind).markup())</div>"
     html += phaseTable(figures)
     if rankCount > 1 {
       if let overlap = figures.overlap {
-        html += "<p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>"
+        html +=
+          "<p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>"
       }
-      html += "<h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>"
-      html += "<h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \(Decimals.count(figures.steps, "step")) together sent \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
+      html +=
+        "<h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>"
+      html +=
+        "<h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \(Decimals.count(figures.steps, "step")) together sent \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
     }
     if subject.expertCount > 0 {
-      html += "<h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an even share.</p><div class=plot>\(expertMap(kind))</div>"
+      html +=
+        "<h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an even share.</p><div class=plot>\(expertMap(kind))</div>"
       html += hottest(kind)
     }
     return html + "</section>"
@@ -67,7 +78,8 @@ extension RunReport {
     let rows = Phase.allCases.filter { figures.time[$0.rawValue] > 0 }.map { phase in
       let (time, late) = (figures.time[phase.rawValue], figures.late[phase.rawValue])
       let steps = Double(max(figures.steps, 1))
-      return "<tr><td>\(phase.name)</td><td class=n>\(Decimals.time(time / steps))</td><td class=n>\(Decimals.percent(figures.share(phase)))</td><td class=n>\(late > 0 ? Decimals.time(late / steps) : "")</td></tr>"
+      return
+        "<tr><td>\(phase.name)</td><td class=n>\(Decimals.time(time / steps))</td><td class=n>\(Decimals.percent(figures.share(phase)))</td><td class=n>\(late > 0 ? Decimals.time(late / steps) : "")</td></tr>"
     }
     return "<table><tr><th>phase</th><th>a step</th><th>share</th><th>of it waiting</th></tr>\(rows.joined())</table>"
   }
@@ -77,7 +89,9 @@ extension RunReport {
   private func waitMatrix(_ figures: KindFigures) -> String {
     let steps = Double(max(figures.steps, 1))
     return HeatMap(
-      values: figures.waits.enumerated().map { row, waits in waits.enumerated().map { $0 == row ? nil : Double($1) / steps } },
+      values: figures.waits.enumerated().map { row, waits in
+        waits.enumerated().map { $0 == row ? nil : Double($1) / steps }
+      },
       rowTitle: "waiting", columnTitle: "late", rows: rankNames, columns: rankNames,
       describe: { "rank \($0) waited \(Decimals.time($2)) a step for rank \($1)" }, label: { Decimals.time($0) }
     ).markup()
@@ -86,7 +100,9 @@ extension RunReport {
   private func linkMatrix(_ figures: KindFigures) -> String {
     let steps = Double(max(figures.steps, 1))
     return HeatMap(
-      values: figures.traffic.enumerated().map { row, sent in sent.enumerated().map { $0 == row ? nil : Double($1.bytes) / steps } },
+      values: figures.traffic.enumerated().map { row, sent in
+        sent.enumerated().map { $0 == row ? nil : Double($1.bytes) / steps }
+      },
       rowTitle: "from", columnTitle: "to", rows: rankNames, columns: rankNames,
       describe: { "rank \($0) to rank \($1): \(Decimals.bytes(Int($2))) a step" }, label: { Decimals.bytes(Int($0)) }
     ).markup()
@@ -101,7 +117,8 @@ extension RunReport {
     var all = figures.sameHost
     all += figures.otherHosts
     return "<table><tr><th>a step</th><th>payload</th><th>metadata</th><th>messages</th><th>least possible</th></tr>"
-      + row("within hosts", figures.sameHost, nil) + row("between hosts", figures.otherHosts, figures.minimumBetweenHosts)
+      + row("within hosts", figures.sameHost, nil)
+      + row("between hosts", figures.otherHosts, figures.minimumBetweenHosts)
       + row("together", all, figures.minimumBetweenRanks) + "</table>"
   }
 
@@ -125,7 +142,9 @@ extension RunReport {
       },
       rowTitle: "layer", columnTitle: "expert", rows: visits.map { "\($0.offset)" },
       columns: (0..<subject.expertCount).map { "\($0)" },
-      describe: { "layer \(visits[$0].offset), expert \($1): \(Decimals.text($2, 2)) × the mean, \(visits[$0].element[$1]) visits" },
+      describe: {
+        "layer \(visits[$0].offset), expert \($1): \(Decimals.text($2, 2)) × the mean, \(visits[$0].element[$1]) visits"
+      },
       limit: 4
     ).markup()
   }
@@ -134,29 +153,36 @@ extension RunReport {
     var all: [(layer: Int, expert: Int, ratio: Double, visits: Int)] = []
     for (layer, counts) in visits(kind).enumerated() {
       let mean = Double(counts.reduce(0, +)) / Double(max(counts.count, 1))
-      for (expert, count) in counts.enumerated() where count > 0 { all.append((layer, expert, Double(count) / mean, count)) }
+      for (expert, count) in counts.enumerated() where count > 0 {
+        all.append((layer, expert, Double(count) / mean, count))
+      }
     }
     let rows = all.sorted { $0.ratio > $1.ratio }.prefix(8).map {
       "<tr><td class=n>\($0.layer)</td><td class=n>\($0.expert)</td><td class=n>\($0.visits)</td><td class=n>\(Decimals.text($0.ratio, 2))</td></tr>"
     }
-    return "<h3>Hottest experts</h3><table><tr><th>layer</th><th>expert</th><th>visits</th><th>× the mean</th></tr>\(rows.joined())</table>"
+    return
+      "<h3>Hottest experts</h3><table><tr><th>layer</th><th>expert</th><th>visits</th><th>× the mean</th></tr>\(rows.joined())</table>"
   }
 
   private func ranksTable() -> String {
     let rows = account.ranks.map {
       "<tr><td class=n>\($0.rank)</td><td>\(SVG.escape($0.host))</td><td class=n>\($0.threads)</td><td class=n>\(Decimals.time($0.clockOffset))</td><td class=n>\(Decimals.time($0.clockError))</td><td class=n>\(Decimals.text($0.clockDrift, 2))</td></tr>"
     }
-    return "<section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>"
+    return
+      "<section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>"
   }
 
   /// The model fitted to each kind of link, with what it was fitted to.
   private func linksTable() -> String {
     guard !links.isEmpty else { return "" }
-    var html = "<section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and the line α + β · bytes fitted to them.</p>"
+    var html =
+      "<section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and the line α + β · bytes fitted to them.</p>"
     for (link, model) in linkModels {
-      html += "<h3>\(link.words)</h3><p class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one way</th><th>fitted</th></tr>"
+      html +=
+        "<h3>\(link.words)</h3><p class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one way</th><th>fitted</th></tr>"
       for sample in links where sample.link == link && sample.isPingPong {
-        html += "<tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td class=n>\(Decimals.time(sample.seconds * 1e9))</td><td class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>"
+        html +=
+          "<tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td class=n>\(Decimals.time(sample.seconds * 1e9))</td><td class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>"
       }
       html += "</table>"
     }

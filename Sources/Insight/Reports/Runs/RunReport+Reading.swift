@@ -4,7 +4,9 @@ import Telemetry
 extension RunReport {
   /// Reads what `json` wrote; balances, which follow from steps that nobody kept, are left empty.
   package init(json: JSONValue) throws(MalformedAccount) {
-    guard json["schema"]?.string == "martinet-report" else { throw MalformedAccount(reason: "its \"schema\" is not \"martinet-report\"") }
+    guard json["schema"]?.string == "martinet-report" else {
+      throw MalformedAccount(reason: "its \"schema\" is not \"martinet-report\"")
+    }
     guard json["version"]?.exactInt == Self.schemaVersion else {
       throw MalformedAccount(reason: "its version is not \(Self.schemaVersion)")
     }
@@ -29,7 +31,9 @@ extension RunReport {
     for rank in ranks {
       accounts.append(try RankAccount(json: rank, layerCount: subject.layerCount, rankCount: ranks.count))
     }
-    guard accounts.map(\.rank) == Array(accounts.indices) else { throw MalformedAccount(reason: "its ranks are not in order") }
+    guard accounts.map(\.rank) == Array(accounts.indices) else {
+      throw MalformedAccount(reason: "its ranks are not in order")
+    }
     let layers = Array(repeating: Balance.Layer(), count: subject.layerCount)
     var (tokens, seconds): ([Int], [Double]) = ([], [])
     for kind in StepKind.allCases {
@@ -37,10 +41,12 @@ extension RunReport {
       seconds.append(json[kind.name]?["seconds"]?.double ?? 0)
     }
     self.init(
-      subject: subject, account: AccountOfRun(ranks: accounts, balances: StepKind.allCases.map { _ in layers }), tokens: tokens,
+      subject: subject, account: AccountOfRun(ranks: accounts, balances: StepKind.allCases.map { _ in layers }),
+      tokens: tokens,
       seconds: seconds)
     for kind in StepKind.allCases {
-      rates[kind.rawValue] = json[kind.name]?["tokens_per_second_runs"]?.array?.compactMap(\.double).filter { $0.isFinite && $0 >= 0 } ?? []
+      rates[kind.rawValue] =
+        json[kind.name]?["tokens_per_second_runs"]?.array?.compactMap(\.double).filter { $0.isFinite && $0 >= 0 } ?? []
     }
     for sample in json["link_samples"]?.array ?? [] { links.append(try LinkSample(json: sample)) }
   }

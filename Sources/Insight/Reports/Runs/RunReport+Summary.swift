@@ -13,14 +13,19 @@ extension RunReport {
     ]
     let computing = Phase.allCases.filter { !$0.isCommunication && figures.share($0) >= 0.0005 }
       .sorted { figures.share($0) > figures.share($1) }
-    lines.append("  computing      " + computing.map { "\($0.name) \(Decimals.percent(figures.share($0)))" }.joined(separator: ", "))
+    lines.append(
+      "  computing      "
+        + computing.map { "\($0.name) \(Decimals.percent(figures.share($0)))" }.joined(separator: ", "))
     guard rankCount > 1 else { return lines }
     let communicating = Phase.allCases.filter(\.isCommunication).map {
       "\($0.name) \(Decimals.percent((figures.time[$0.rawValue] - figures.late[$0.rawValue]) / max(figures.wall, 1)))"
     }
     let hidden = figures.overlap.map { "; \(Decimals.percent($0, 0)) of all of it hidden" } ?? ""
-    lines.append("  communication  \(Decimals.percent(figures.exposedShare)): " + communicating.joined(separator: ", ") + hidden)
-    lines.append("  waiting        \(Decimals.percent(figures.waitingShare)) for ranks that were late" + (blamed(figures).map { ", most for \($0)" } ?? ""))
+    lines.append(
+      "  communication  \(Decimals.percent(figures.exposedShare)): " + communicating.joined(separator: ", ") + hidden)
+    lines.append(
+      "  waiting        \(Decimals.percent(figures.waitingShare)) for ranks that were late"
+        + (blamed(figures).map { ", most for \($0)" } ?? ""))
     lines.append("  sent           " + sent(figures))
     if let balance = imbalance(figures.kind) { lines.append("  imbalance      " + balance) }
     return lines
@@ -30,14 +35,16 @@ extension RunReport {
     let sums = (0..<rankCount).map { late in figures.waits.reduce(0) { $0 + $1[late] } }
     let total = sums.reduce(0, +)
     guard total > 0, let worst = sums.indices.max(by: { sums[$0] < sums[$1] }) else { return nil }
-    return "rank \(worst) on \(account.ranks[worst].host) (\(Decimals.percent(Double(sums[worst]) / Double(total), 0)) of it)"
+    return
+      "rank \(worst) on \(account.ranks[worst].host) (\(Decimals.percent(Double(sums[worst]) / Double(total), 0)) of it)"
   }
 
   private func sent(_ figures: KindFigures) -> String {
     var all = figures.sameHost
     all += figures.otherHosts
     let over = figures.minimumBetweenRanks > 0 ? Double(all.bytes) / Double(figures.minimumBetweenRanks) : 1
-    var text = "\(Decimals.bytes(all.bytes)) in \(all.messages) messages (\(Decimals.text(over, 2)) × the least possible)"
+    var text =
+      "\(Decimals.bytes(all.bytes)) in \(all.messages) messages (\(Decimals.text(over, 2)) × the least possible)"
     if figures.otherHosts.bytes > 0 { text += ", \(Decimals.bytes(figures.otherHosts.bytes)) of it to other hosts" }
     return text
   }
@@ -48,6 +55,7 @@ extension RunReport {
     func mean(_ value: (Balance.Layer) -> Double) -> String {
       Decimals.text(layers.reduce(0) { $0 + value($1.element) } / Double(layers.count), 2)
     }
-    return "the busiest rank has \(mean(\.visitImbalance)) × the mean visits and \(mean(\.expertImbalance)) × the mean experts; worst in layer \(worst.offset) (\(Decimals.text(worst.element.visitImbalance, 2)) ×)"
+    return
+      "the busiest rank has \(mean(\.visitImbalance)) × the mean visits and \(mean(\.expertImbalance)) × the mean experts; worst in layer \(worst.offset) (\(Decimals.text(worst.element.visitImbalance, 2)) ×)"
   }
 }

@@ -9,7 +9,10 @@ extension RunReport {
     func microseconds(_ rank: RankAccount, _ time: UInt64) -> JSONValue { .double((rank.onRoot(time) - origin) / 1e3) }
     var events: [JSONValue] = []
     for rank in account.ranks {
-      events.append(["name": "process_name", "ph": "M", "pid": .int(rank.rank), "args": ["name": .string("rank \(rank.rank) (\(rank.host))")]])
+      events.append([
+        "name": "process_name", "ph": "M", "pid": .int(rank.rank),
+        "args": ["name": .string("rank \(rank.rank) (\(rank.host))")],
+      ])
       events.append(["name": "thread_name", "ph": "M", "pid": .int(rank.rank), "tid": 0, "args": ["name": "steps"]])
       for (span, next) in zip(rank.spans, rank.spans.dropFirst()) {
         guard let phase = Phase(rawValue: Int(span.phase)) else { continue }
@@ -26,7 +29,8 @@ extension RunReport {
     for home in account.ranks {
       for message in home.messages where !message.isCombine && message.rows > 0 {
         let place = SpanStarts.Place(step: message.step, layer: message.layer)
-        guard let computed = starts[Int(message.peer)].experts[place], let merged = starts[home.rank].merge[place] else { continue }
+        guard let computed = starts[Int(message.peer)].experts[place], let merged = starts[home.rank].merge[place]
+        else { continue }
         id += 1
         let owner = account.ranks[Int(message.peer)]
         for (rank, time, mark) in [(home, message.sent, "s"), (owner, computed, "t"), (home, merged, "f")] {

@@ -35,7 +35,9 @@ package struct RunReport: Sendable {
   /// Without what only pages and traces show.
   package var withoutSpans: RunReport {
     var copy = self
-    for rank in copy.account.ranks.indices { (copy.account.ranks[rank].spans, copy.account.ranks[rank].messages) = ([], []) }
+    for rank in copy.account.ranks.indices {
+      (copy.account.ranks[rank].spans, copy.account.ranks[rank].messages) = ([], [])
+    }
     return copy
   }
 

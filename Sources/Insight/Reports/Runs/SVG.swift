@@ -39,7 +39,8 @@ struct SVG {
   enum Anchor: String { case start, middle, end }
 
   mutating func text(_ text: String, x: Double, y: Double, anchor: Anchor = .start, weak: Bool = false) {
-    body += "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor.rawValue)\"\(weak ? " class=\"weak\"" : "")>\(Self.escape(text))</text>"
+    body +=
+      "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor.rawValue)\"\(weak ? " class=\"weak\"" : "")>\(Self.escape(text))</text>"
   }
 
   mutating func line(x1: Double, y1: Double, x2: Double, y2: Double) {

@@ -36,7 +36,8 @@ struct StepTimeline {
     for part in 0...4 {
       let x = left + width * Double(part) / 4
       svg.text(
-        Decimals.time(length * Double(part) / 4), x: x, y: base + 16, anchor: part == 0 ? .start : part == 4 ? .end : .middle, weak: true)
+        Decimals.time(length * Double(part) / 4), x: x, y: base + 16,
+        anchor: part == 0 ? .start : part == 4 ? .end : .middle, weak: true)
     }
     return svg.markup
   }

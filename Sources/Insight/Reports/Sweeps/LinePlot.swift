@@ -9,7 +9,9 @@ struct LinePlot {
   let series: [Series]
   var isPercent = false
 
-  static let colors = ["#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0"]
+  static let colors = [
+    "#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e", "#9498a0",
+  ]
 
   func markup() -> String {
     let (left, right, top, height) = (56.0, 16.0, 26.0, 170.0)
@@ -28,7 +30,9 @@ struct LinePlot {
     func y(_ value: Double) -> Double { top + height * (1 - value / full) }
     for tick in ticks {
       svg.line(x1: left, y1: y(tick), x2: svg.width - right, y2: y(tick))
-      svg.text(isPercent ? Decimals.percent(tick, 0) : Decimals.text(tick, full < 10 ? 1 : 0), x: left - 6, y: y(tick) + 4, anchor: .end, weak: true)
+      svg.text(
+        isPercent ? Decimals.percent(tick, 0) : Decimals.text(tick, full < 10 ? 1 : 0), x: left - 6, y: y(tick) + 4,
+        anchor: .end, weak: true)
     }
     for value in xs { svg.text("\(value)", x: x(value), y: top + height + 16, anchor: .middle, weak: true) }
     svg.text("ranks", x: left + (svg.width - left - right) / 2, y: top + height + 33, anchor: .middle, weak: true)

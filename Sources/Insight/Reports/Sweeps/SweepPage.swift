@@ -15,7 +15,9 @@ package struct SweepPage {
     seriesNames = names
   }
 
-  private func members(_ name: String) -> [SweepResult] { results.filter { $0.series == name }.sorted { $0.ranks < $1.ranks } }
+  private func members(_ name: String) -> [SweepResult] {
+    results.filter { $0.series == name }.sorted { $0.ranks < $1.ranks }
+  }
 
   /// Speed against the run with the fewest ranks, over ranks against its ranks: 1 is perfect. With a batch that grows this is weak
   /// scaling, otherwise strong scaling.
@@ -38,26 +40,37 @@ package struct SweepPage {
           if regions.last?.limit == limit {
             regions[regions.count - 1].to = run.ranks
             regions[regions.count - 1].shares.append(share)
-          } else { regions.append((run.ranks, run.ranks, limit, [share])) }
+          } else {
+            regions.append((run.ranks, run.ranks, limit, [share]))
+          }
         }
         let text = regions.map { region in
-          let ranks = region.from == region.to ? Decimals.count(region.from, "rank") : "\(region.from) to \(region.to) ranks"
+          let ranks =
+            region.from == region.to ? Decimals.count(region.from, "rank") : "\(region.from) to \(region.to) ranks"
           let shares = region.shares.compactMap { $0 }
           guard let least = shares.min(), let most = shares.max() else { return "at \(ranks) by \(region.limit)" }
-          let share = most - least < 0.02 ? Decimals.percent(most, 0) : "\(Decimals.percent(least, 0)) to \(Decimals.percent(most, 0))"
+          let share =
+            most - least < 0.02
+            ? Decimals.percent(most, 0) : "\(Decimals.percent(least, 0)) to \(Decimals.percent(most, 0))"
           return "at \(ranks) by \(region.limit) (\(share) of a step)"
         }.joined(separator: ", ")
         let last = runs[runs.count - 1]
-        let scaling = runs.count > 1 ? "; efficiency at \(Decimals.count(last.ranks, "rank")) \(Decimals.percent(efficiency(last, kind) ?? 0, 0))" : ""
+        let scaling =
+          runs.count > 1
+          ? "; efficiency at \(Decimals.count(last.ranks, "rank")) \(Decimals.percent(efficiency(last, kind) ?? 0, 0))"
+          : ""
         return "\(kind.name), \(name): limited \(text)\(scaling)"
       }
     }
   }
 
   private static let columns = [
-    "ranks", "experts_per_rank", "batch", "weak", "prompt_length", "combine_format", "step", "tokens_per_second", "step_seconds", "efficiency",
-    "communication_share", "waiting_share", "imbalance", "bytes_same_host", "bytes_other_hosts", "limit", "tokens_per_second_least",
-    "tokens_per_second_most", "repetitions", "threads", "shares_cores", "processor", "instruction_set", "program", "date",
+    "ranks", "experts_per_rank", "batch", "weak", "prompt_length", "combine_format", "step", "tokens_per_second",
+    "step_seconds", "efficiency",
+    "communication_share", "waiting_share", "imbalance", "bytes_same_host", "bytes_other_hosts", "limit",
+    "tokens_per_second_least",
+    "tokens_per_second_most", "repetitions", "threads", "shares_cores", "processor", "instruction_set", "program",
+    "date",
   ]
 
   private func row(_ result: SweepResult, _ kind: StepKind) -> [JSONValue]? {
@@ -69,7 +82,8 @@ package struct SweepPage {
       .double(figures.seconds / Double(figures.steps)), efficiency(result, kind).map { .double($0) } ?? .null,
       .double(figures.exposedShare), .double(figures.waitingShare), .double(result.imbalance(kind)),
       .int(figures.sameHost.bytes), .int(figures.otherHosts.bytes), .string(result.limit(kind).name),
-      result.spread(kind).map { .double($0.lowerBound) } ?? .null, result.spread(kind).map { .double($0.upperBound) } ?? .null,
+      result.spread(kind).map { .double($0.lowerBound) } ?? .null,
+      result.spread(kind).map { .double($0.upperBound) } ?? .null,
       .int(result.report.rates[kind.rawValue].count), .int(result.threads), .bool(result.report.sharesCores),
       .string(result.report.processors.joined(separator: ", ")), .string(result.report.subject.instructionSet),
       .string(result.report.subject.program), .string(result.report.subject.date),
@@ -83,7 +97,8 @@ package struct SweepPage {
       if let text = value.string { return "\"" + text.replacing("\"", with: "\"\"") + "\"" }
       return value.isNull ? "" : value.text()
     }
-    return ([Self.columns.joined(separator: ",")] + rows.map { $0.map(field).joined(separator: ",") }).joined(separator: "\n") + "\n"
+    return ([Self.columns.joined(separator: ",")] + rows.map { $0.map(field).joined(separator: ",") }).joined(
+      separator: "\n") + "\n"
   }
 
   package var json: JSONValue {
@@ -97,9 +112,11 @@ package struct SweepPage {
   package var html: String {
     var body = "<h1>\(SVG.escape(title))</h1><p class=weak>\(SVG.escape(circumstances))</p>"
     body += "<h2>What limits</h2><ul>" + sentences.map { "<li>\(SVG.escape($0))</li>" }.joined() + "</ul>"
-    body += "<div class=legend>" + seriesNames.enumerated().map { i, name in
-      "<span><i style=\"background:\(LinePlot.colors[i % LinePlot.colors.count])\"></i>\(SVG.escape(name))</span>"
-    }.joined() + "</div>"
+    body +=
+      "<div class=legend>"
+      + seriesNames.enumerated().map { i, name in
+        "<span><i style=\"background:\(LinePlot.colors[i % LinePlot.colors.count])\"></i>\(SVG.escape(name))</span>"
+      }.joined() + "</div>"
     for kind in StepKind.allCases where results.contains(where: { $0.figures(kind).steps > 0 }) {
       body += "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><div class=plot>"
       body += plot("tokens a second", kind) { $0.figures(kind).tokensPerSecond }
@@ -109,10 +126,13 @@ package struct SweepPage {
       body += plot("busiest rank's visits over the mean", kind) { $0.imbalance(kind) }
       body += "</div></section>"
     }
-    let table = "<table><tr>" + Self.columns.map { "<th>\($0.replacing("_", with: " "))</th>" }.joined() + "</tr>"
-      + rows.map { "<tr>" + $0.map { "<td>\(SVG.escape(Self.cell($0)))</td>" }.joined() + "</tr>" }.joined() + "</table>"
+    let table =
+      "<table><tr>" + Self.columns.map { "<th>\($0.replacing("_", with: " "))</th>" }.joined() + "</tr>"
+      + rows.map { "<tr>" + $0.map { "<td>\(SVG.escape(Self.cell($0)))</td>" }.joined() + "</tr>" }.joined()
+      + "</table>"
     body += "<h2>All runs</h2><div class=plot>\(table)</div>"
-    return "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>\(SVG.escape(title)) – Martinet</title><style>\(RunReport.style)</style></head><body>\(body)</body></html>\n"
+    return
+      "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>\(SVG.escape(title)) – Martinet</title><style>\(RunReport.style)</style></head><body>\(body)</body></html>\n"
   }
 
   private static func cell(_ value: JSONValue) -> String {
@@ -125,15 +145,19 @@ package struct SweepPage {
   /// When, by what program and on what all runs ran: a study that was gone on with may have several of each.
   package var circumstances: String {
     func different(_ value: (SweepResult) -> String) -> String {
-      results.map(value).reduce(into: [String]()) { if !$1.isEmpty, !$0.contains($1) { $0.append($1) } }.joined(separator: ", ")
+      results.map(value).reduce(into: [String]()) { if !$1.isEmpty, !$0.contains($1) { $0.append($1) } }.joined(
+        separator: ", ")
     }
     let dates = results.map(\.report.subject.date).filter { !$0.isEmpty }.sorted()
     let days = dates.first.map { $0 == dates.last ? $0 : "\($0) to \(dates.last ?? "")" }
     let threads = results.map(\.threads)
     let words = [
-      Decimals.count(results.count, "run"), days, different(\.report.subject.program), different { $0.report.processors.joined(separator: ", ") },
+      Decimals.count(results.count, "run"), days, different(\.report.subject.program),
+      different { $0.report.processors.joined(separator: ", ") },
       different(\.report.subject.instructionSet),
-      threads.min().map { $0 == threads.max() ? "\(Decimals.count($0, "thread")) a rank" : "\($0) to \(threads.max() ?? 0) threads a rank" },
+      threads.min().map {
+        $0 == threads.max() ? "\(Decimals.count($0, "thread")) a rank" : "\($0) to \(threads.max() ?? 0) threads a rank"
+      },
       spreadWords,
     ]
     return words.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: " · ")
@@ -143,14 +167,17 @@ package struct SweepPage {
   private var spreadWords: String? {
     let ratios = results.flatMap { result in
       StepKind.allCases.compactMap { kind -> Double? in
-        guard let spread = result.spread(kind), spread.lowerBound > 0, result.report.rates[kind.rawValue].count > 1 else { return nil }
+        guard let spread = result.spread(kind), spread.lowerBound > 0, result.report.rates[kind.rawValue].count > 1
+        else { return nil }
         return spread.upperBound / spread.lowerBound - 1
       }
     }
     return ratios.max().map { "repetitions of a run differ by up to \(Decimals.percent($0, 0))" }
   }
 
-  private func plot(_ title: String, _ kind: StepKind, isPercent: Bool = false, _ value: (SweepResult) -> Double) -> String {
+  private func plot(_ title: String, _ kind: StepKind, isPercent: Bool = false, _ value: (SweepResult) -> Double)
+    -> String
+  {
     LinePlot(
       title: title,
       series: seriesNames.map { name in

@@ -15,7 +15,10 @@ package struct SweepResult: Sendable {
   package var combineFormat: String
   package var report: RunReport
 
-  package init(ranks: Int, expertsPerRank: Int?, batch: Int, isWeak: Bool, promptLength: Int, combineFormat: String = "f32", report: RunReport) {
+  package init(
+    ranks: Int, expertsPerRank: Int?, batch: Int, isWeak: Bool, promptLength: Int, combineFormat: String = "f32",
+    report: RunReport
+  ) {
     (self.ranks, self.expertsPerRank, self.batch, self.isWeak) = (ranks, expertsPerRank, batch, isWeak)
     (self.promptLength, self.combineFormat, self.report) = (promptLength, combineFormat, report)
   }
@@ -31,9 +34,12 @@ package struct SweepResult: Sendable {
 
   /// Greatest over mean visits, averaged over layers.
   package func imbalance(_ kind: StepKind) -> Double {
-    let layers = report.account.ranks.first.map { $0.kinds[kind.rawValue].visits.indices.filter { layer in
-      report.account.ranks.contains { $0.kinds[kind.rawValue].visits[layer] > 0 }
-    } } ?? []
+    let layers =
+      report.account.ranks.first.map {
+        $0.kinds[kind.rawValue].visits.indices.filter { layer in
+          report.account.ranks.contains { $0.kinds[kind.rawValue].visits[layer] > 0 }
+        }
+      } ?? []
     let ratios = layers.map { layer in
       let visits = report.account.ranks.map { Double($0.kinds[kind.rawValue].visits[layer]) }
       return visits.max()! / (visits.reduce(0, +) / Double(visits.count))
@@ -59,7 +65,8 @@ package struct SweepResult: Sendable {
     let experts = figures.share(.experts)
     let other = Phase.allCases.filter { !$0.isCommunication && $0 != .experts }.reduce(0) { $0 + figures.share($1) }
     let parts = [
-      ("the experts' own work", experts), ("work that is not divided among ranks: attention, shared experts, head", other),
+      ("the experts' own work", experts),
+      ("work that is not divided among ranks: attention, shared experts, head", other),
       ("communication", figures.exposedShare), ("waiting for the rank with most to do", figures.waitingShare),
     ]
     let most = parts.max { $0.1 < $1.1 } ?? parts[0]

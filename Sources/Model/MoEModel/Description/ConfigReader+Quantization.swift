@@ -5,7 +5,9 @@ extension ConfigReader {
   /// What `quantization_config` says of how the large matrices are stored; which block a scale is for follows from the
   /// tensors.
   func quantization() throws -> (kind: Quantization, block: Quantization.Block?) {
-    guard let settings = try optionalNested("quantization_config"), settings.object.count > 0 else { return (.none, nil) }
+    guard let settings = try optionalNested("quantization_config"), settings.object.count > 0 else {
+      return (.none, nil)
+    }
     if !settings.has("quant_method"), settings.has("group_size"), settings.has("bits") {
       throw ModelError.unsupported(
         key: "quantization_config", value: "group_size and bits without quant_method",
@@ -30,7 +32,8 @@ extension ConfigReader {
   private static func unsupportedMethod(_ method: String) -> ModelError {
     .unsupported(
       key: "quantization_config.quant_method", value: method,
-      remedy: "use the unquantised checkpoint, or one in fp8 (e4m3) or mxfp4; `martinet quantize` writes it in q8 or q4")
+      remedy: "use the unquantised checkpoint, or one in fp8 (e4m3) or mxfp4; `martinet quantize` writes it in q8 or q4"
+    )
   }
 
   /// `fmt`, in either of its spellings.

@@ -14,7 +14,8 @@ extension ConfigReader {
   /// A `rope_scaling` that says anything takes the place of `rope_parameters` altogether; `rope_theta` is looked for
   /// inside and then outside.
   func rotary(
-    dims: Int, dimsKey: String = "head_dim", interleaved: Bool = false, rotatesPart: Bool = false, layerTypes: [Bool]? = nil
+    dims: Int, dimsKey: String = "head_dim", interleaved: Bool = false, rotatesPart: Bool = false,
+    layerTypes: [Bool]? = nil
   ) throws -> (rotary: RotaryDescription, scaling: ConfigReader?) {
     let older = try optionalNested("rope_scaling").flatMap { $0.object.count > 0 ? ("rope_scaling", $0) : nil }
     let found = try older ?? optionalNested("rope_parameters").map { ("rope_parameters", $0) }
@@ -44,7 +45,8 @@ extension ConfigReader {
         "\(dimsKey) = \(dims), of which a share of \(share) is rotated, leaves \(rotated) rotary dimensions; "
           + "they must be even and not zero")
     }
-    var rotary = RotaryDescription(dims: rotated, base: base, scaling: .none, attentionFactor: 1, interleaved: interleaved)
+    var rotary = RotaryDescription(
+      dims: rotated, base: base, scaling: .none, attentionFactor: 1, interleaved: interleaved)
     guard let settings else { return (rotary, nil) }
     switch kind {
     case "linear": rotary.scaling = .linear(factor: try settings.double("factor", in: Self.factors))
@@ -112,7 +114,8 @@ extension ConfigReader {
   }
 
   /// Settings that are nested by layer type, where all layers have the same; one set for all is as it is.
-  private static func sharedByLayers(_ settings: ConfigReader, key: String, layerTypes: [Bool]?) throws -> ConfigReader {
+  private static func sharedByLayers(_ settings: ConfigReader, key: String, layerTypes: [Bool]?) throws -> ConfigReader
+  {
     guard let nested = settings.object.members.first(where: { $0.value.object != nil }) else { return settings }
     let name = "\(key).\(nested.key)"
     guard let layerTypes else {
@@ -134,7 +137,8 @@ extension ConfigReader {
 
   private func yarnAttentionFactor(factor: Double) throws -> Double {
     if let given = try optionalDouble("attention_factor", in: 1e-3...1e3) { return given }
-    if let mscale = try optionalDouble("mscale", in: 0...1e3), let all = try optionalDouble("mscale_all_dim", in: 0...1e3),
+    if let mscale = try optionalDouble("mscale", in: 0...1e3),
+      let all = try optionalDouble("mscale_all_dim", in: 0...1e3),
       mscale != 0, all != 0
     {
       return RotaryDescription.yarnMagnitude(factor: factor, mscale: mscale)

@@ -12,7 +12,8 @@ extension DecoderDescription {
     case .latent(let a):
       let queries = a.headCount * a.queryDims
       work.attention =
-        (a.queryRank.map { $0 * (hiddenSize + queries) } ?? hiddenSize * queries) + hiddenSize * (a.latentRank + a.rotaryDims)
+        (a.queryRank.map { $0 * (hiddenSize + queries) } ?? hiddenSize * queries) + hiddenSize
+        * (a.latentRank + a.rotaryDims)
         + a.latentRank * a.headCount * (a.nopeDims + a.valueDims) + a.headCount * a.valueDims * hiddenSize
     case .grouped(let a):
       work.attention = hiddenSize * a.headDims * (2 * a.headCount + 2 * a.keyValueHeadCount)

@@ -16,11 +16,15 @@ enum ForeignPacking {
   static func find(in folder: CheckpointFolder) -> ForeignPacking? {
     for entry in folder.entries {
       let name = entry.name
-      if name.contains(".lora_A") || name.contains(".lora_B") || name.hasPrefix("base_model.model.") { return .adapter(name) }
+      if name.contains(".lora_A") || name.contains(".lora_B") || name.hasPrefix("base_model.model.") {
+        return .adapter(name)
+      }
       if name.hasSuffix(".qweight") { return .gptqOrAWQ(name) }
       if name.hasSuffix(".weight_scale_2") { return .modelOpt(name) }
       if name.hasSuffix(".weight_packed") { return .compressedTensors(name) }
-      if name.contains(".quant_state.") || name.hasSuffix(".absmax") || name.hasSuffix(".SCB") { return .bitsAndBytes(name) }
+      if name.contains(".quant_state.") || name.hasSuffix(".absmax") || name.hasSuffix(".SCB") {
+        return .bitsAndBytes(name)
+      }
       if name.hasSuffix(".scales"), folder.tensor(name.dropLast("scales".count) + "weight")?.type == .uint32 {
         return .mlx(name)
       }
@@ -38,13 +42,16 @@ enum ForeignPacking {
   var error: ModelError {
     switch self {
     case .adapter(let name):
-      .foreignPacking(tensor: name, what: "an adapter's (LoRA); merge it into its base model and give the merged folder")
+      .foreignPacking(
+        tensor: name, what: "an adapter's (LoRA); merge it into its base model and give the merged folder")
     case .gptqOrAWQ(let name):
       .foreignPacking(tensor: name, what: "packed by GPTQ or AWQ; use the unquantised checkpoint, or one in fp8")
-    case .mlx(let name): .foreignPacking(tensor: name, what: "packed by MLX; use the unquantised checkpoint, or one in fp8")
+    case .mlx(let name):
+      .foreignPacking(tensor: name, what: "packed by MLX; use the unquantised checkpoint, or one in fp8")
     case .compressedTensors(let name):
       .foreignPacking(
-        tensor: name, what: "packed by compressed-tensors in fewer than 8 bits; use the unquantised checkpoint, or one in fp8")
+        tensor: name,
+        what: "packed by compressed-tensors in fewer than 8 bits; use the unquantised checkpoint, or one in fp8")
     case .modelOpt(let name):
       .foreignPacking(
         tensor: name, what: "packed by ModelOpt (NVFP4); use the unquantised checkpoint, or one in fp8")
@@ -55,7 +62,9 @@ enum ForeignPacking {
     case .otherPrefix(let name, let expected):
       .foreignPacking(
         tensor: name,
-        what: "named as a part of a larger model, such as one of text and images, where \"\(expected)\" is read; give the text model's own checkpoint")
+        what:
+          "named as a part of a larger model, such as one of text and images, where \"\(expected)\" is read; give the text model's own checkpoint"
+      )
     }
   }
 }

@@ -48,7 +48,8 @@ extension ModelConfiguration {
     let folder = catalog(folder, naming)
     guard case .separate = naming.experts, let layer = description.mixtureLayers.first else { return naming }
     // Mixtral's blocks are called as others' where its experts are fused.
-    for block in [naming.mixtureBlock, "mlp"] where folder.holds("\(TensorNaming.layer(layer)).\(block).experts.gate_up_proj") {
+    for block in [naming.mixtureBlock, "mlp"]
+    where folder.holds("\(TensorNaming.layer(layer)).\(block).experts.gate_up_proj") {
       naming.mixtureBlock = block
       naming.experts = .fused
       break

@@ -8,7 +8,9 @@ extension ModelConfiguration {
     let interleaved = version == 2 ? true : try config.optionalBool("rope_interleave") ?? false
     let (rotary, scaling) = try config.rotary(dims: rotaryDims, dimsKey: "qk_rope_head_dim", interleaved: interleaved)
     var softmaxScale = 1 / Double(nope + rotaryDims).squareRoot()
-    if let factor = rotary.scaling.factor, let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3), all != 0 {
+    if let factor = rotary.scaling.factor, let all = try scaling?.optionalDouble("mscale_all_dim", in: 0...1e3),
+      all != 0
+    {
       let magnitude = RotaryDescription.yarnMagnitude(factor: factor, mscale: all)
       softmaxScale *= magnitude * magnitude
     }
@@ -114,12 +116,14 @@ extension ConfigReader {
     }
     if kept == count { return nil }
     guard score == .maximum || experts / count >= 2 else {
-      throw ModelError.inconsistent("n_group = \(count) leaves fewer than two of \(experts) experts to a group, which the group score needs")
+      throw ModelError.inconsistent(
+        "n_group = \(count) leaves fewer than two of \(experts) experts to a group, which the group score needs")
     }
     let topK = try topK()
     guard topK <= kept * (experts / count) else {
       throw ModelError.inconsistent(
-        "num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) groups kept")
+        "num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) groups kept"
+      )
     }
     return RouterDescription.Groups(count: count, kept: kept, score: score)
   }

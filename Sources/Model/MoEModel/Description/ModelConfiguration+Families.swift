@@ -16,7 +16,8 @@ extension ModelConfiguration {
     let attention = try config.groupedAttention(norm: .none, projectionBias: try config.bool("qkv_bias"))
     let sliding = try config.slidingWindow()
     let maximum = try config.int("max_window_layers", in: 0...4096)
-    let types = try config.layerTypes(window: sliding)
+    let types =
+      try config.layerTypes(window: sliding)
       ?? (0..<(try config.layerCount())).map { $0 % 2 == 0 && $0 < maximum && sliding != nil }
     return try config.decoder(
       attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
@@ -34,9 +35,11 @@ extension ModelConfiguration {
     let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
     return try config.decoder(
       attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
-      layers: Array(repeating: LayerDescription(feedForward: .mixture, slidingWindow: window), count: try config.layerCount()),
+      layers: Array(
+        repeating: LayerDescription(feedForward: .mixture, slidingWindow: window), count: try config.layerCount()),
       mixture: try config.mixture(
-        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width), router: .softmax(normalizes: true)),
+        intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
+        router: .softmax(normalizes: true)),
       naming: TensorNaming(
         mixtureBlock: "block_sparse_moe", router: "gate", experts: .separate(gate: "w1", up: "w3", down: "w2"),
         sharedExpert: "shared_experts"))
@@ -63,7 +66,8 @@ extension ModelConfiguration {
     var mixture = try config.mixture(
       intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
       router: RouterDescription(
-        scoring: .softmaxOverChosen, hasSelectionBias: false, hasLinearBias: true, groups: nil, normalizes: false, scale: 1))
+        scoring: .softmaxOverChosen, hasSelectionBias: false, hasLinearBias: true, groups: nil, normalizes: false,
+        scale: 1))
     mixture.expertHasBias = true
     mixture.activation = .clampedSwiGLU(
       alpha: Float(try config.double("swiglu_alpha", in: 1e-3...1e3)),
@@ -76,7 +80,8 @@ extension ModelConfiguration {
 
   static func llama(_ config: ConfigReader) throws -> DecoderDescription {
     try dense(
-      config, attention: try config.groupedAttention(norm: .none, bias: try config.bool("attention_bias")), slides: false,
+      config, attention: try config.groupedAttention(norm: .none, bias: try config.bool("attention_bias")),
+      slides: false,
       hasBias: try config.bool("mlp_bias"))
   }
 
@@ -86,7 +91,8 @@ extension ModelConfiguration {
 
   static func qwen3(_ config: ConfigReader) throws -> DecoderDescription {
     try dense(
-      config, attention: try config.groupedAttention(norm: .perHead, bias: try config.bool("attention_bias")), slides: true)
+      config, attention: try config.groupedAttention(norm: .perHead, bias: try config.bool("attention_bias")),
+      slides: true)
   }
 
   /// `slides`: some layers may attend to a window.

@@ -54,7 +54,8 @@ enum ConfigurationBounds {
 extension ConfigReader {
   /// The parts every family spells the same way.
   func decoder(
-    attention: AttentionDescription, rotary: RotaryDescription, layers: [LayerDescription], mixture: MixtureDescription?,
+    attention: AttentionDescription, rotary: RotaryDescription, layers: [LayerDescription],
+    mixture: MixtureDescription?,
     naming: TensorNaming = .standard, denseHasBias: Bool = false
   ) throws -> DecoderDescription {
     let grouping = attention.headCount

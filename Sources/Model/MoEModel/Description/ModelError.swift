@@ -18,7 +18,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .unsupportedArchitecture(let name, let known):
       "config.json: model_type \(name.debugDescription) is not supported; supported are \(known.joined(separator: ", "))"
-    case .unsupported(let key, let value, let remedy): "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
+    case .unsupported(let key, let value, let remedy):
+      "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
     case .inconsistent(let what): "config.json: \(what)"
     case .missingTensor(let name):
       "the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing shard, or correct config.json"

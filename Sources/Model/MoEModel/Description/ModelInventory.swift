@@ -64,7 +64,8 @@ package final class ModelInventory: WeightAllocator {
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     add(
-      source.entry, parameters: source.elementCount, bytes: source.storedByteCount, heldBytes: source.byteCount(worker: 0))
+      source.entry, parameters: source.elementCount, bytes: source.storedByteCount,
+      heldBytes: source.byteCount(worker: 0))
     for scales in source.storedScales { add(scales.entry, parameters: 0, bytes: scales.byteCount, heldBytes: 0) }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
@@ -74,7 +75,8 @@ package final class ModelInventory: WeightAllocator {
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
     add(
-      source.entry, parameters: source.count, bytes: source.count * source.entry.type.byteCount, heldBytes: source.count * 4)
+      source.entry, parameters: source.count, bytes: source.count * source.entry.type.byteCount,
+      heldBytes: source.count * 4)
     return Self.empty
   }
 

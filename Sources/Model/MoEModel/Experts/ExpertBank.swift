@@ -59,7 +59,8 @@ package final class ExpertBank: ExpertComputation {
   package private(set) var expertsVisited = 0
 
   /// `weights` of a model with a mixture.
-  package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute) {
+  package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute)
+  {
     self.description = description
     self.compute = compute
     self.weights = weights
@@ -270,7 +271,9 @@ extension FeedForwardWeights {
 
 extension Compute {
   /// gate := activation(gate, up)
-  func activate(_ activation: Activation, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int) {
+  func activate(
+    _ activation: Activation, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int
+  ) {
     switch activation {
     case .swiGLU: siluMultiply(gate: gate, up: up, out: gate, count: count)
     case .clampedSwiGLU(let alpha, let limit):

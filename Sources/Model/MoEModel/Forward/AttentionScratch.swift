@@ -26,7 +26,8 @@ final class AttentionScratch {
   /// Attends with the rows added since the last call.
   func attend(_ compute: Compute, _ cache: CacheView, scale: Float) {
     compute.attend(
-      cache: cache, rows: UnsafeBufferPointer(start: queries.pointer, count: count), scale: scale, scratch: tile.pointer)
+      cache: cache, rows: UnsafeBufferPointer(start: queries.pointer, count: count), scale: scale, scratch: tile.pointer
+    )
     count = 0
   }
 }

@@ -57,7 +57,8 @@ extension Decoder {
       weights.keyValueDown.multiply(
         compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer, yStride: cache.width)
       compute.pool.barrier(worker: worker)
-      forEachRow(batch, worker: worker) { chunk, i, row in cacheLatent(shape, weights, layer: layer, chunk, i, row: row) }
+      forEachRow(batch, worker: worker) { chunk, i, row in cacheLatent(shape, weights, layer: layer, chunk, i, row: row)
+      }
       if let queryUp = weights.queryUp {
         compute.pool.barrier(worker: worker)
         queryUp.multiply(
@@ -73,19 +74,22 @@ extension Decoder {
 
   /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
   private func cacheLatent(
-    _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int, row: Int
+    _ shape: LatentAttention, _ weights: LatentAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int,
+    row: Int
   ) {
     // The reference implementation's latent norms use 1e-6 whatever the configuration's rms_norm_eps.
     let epsilon: Float = 1e-6
     if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
       let latent = workspace.queryLatent.pointer + row * rank
       compute.rmsNorm(
-        latent, stride: rank, rows: 1, count: rank, weight: queryNorm.pointer, epsilon: epsilon, out: latent, outStride: rank)
+        latent, stride: rank, rows: 1, count: rank, weight: queryNorm.pointer, epsilon: epsilon, out: latent,
+        outStride: rank)
       workspace.roundedQueryLatent.round(compute, row: row, latent)
     }
     let source = workspace.keyValue.pointer + row * cache.width
     compute.rmsNorm(
-      source, stride: cache.width, rows: 1, count: shape.latentRank, weight: weights.keyValueNorm.pointer, epsilon: epsilon,
+      source, stride: cache.width, rows: 1, count: shape.latentRank, weight: weights.keyValueNorm.pointer,
+      epsilon: epsilon,
       out: source, outStride: cache.width)
     rotate(source + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
     cache.view(chunk.blocks, layer: layer, keyHead: 0).storeKey(source, at: chunk.startPosition + i)
@@ -146,12 +150,14 @@ extension Decoder {
       }
       let attended = workspace.roundedAttended.rows(of: workspace.attended.pointer, stride: latent)
       weights.valueUp[head].multiply(
-        compute, worker: worker, x: attended.strided(from: head, by: shape.headCount), count: rows, y: workspace.values.pointer + head * shape.valueDims, yStride: shape.headCount * shape.valueDims)
+        compute, worker: worker, x: attended.strided(from: head, by: shape.headCount), count: rows,
+        y: workspace.values.pointer + head * shape.valueDims, yStride: shape.headCount * shape.valueDims)
     }
   }
 
   private func queryRow(
-    _ query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, position: Int, layer: Int
+    _ query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, position: Int,
+    layer: Int
   ) -> QueryRow {
     let begin = description.layers[layer].slidingWindow.map { max(0, position - $0 + 1) } ?? 0
     return QueryRow(query: query, out: out, sink: sink, begin: begin, end: position + 1)
@@ -177,9 +183,12 @@ extension Decoder {
       weights.key.multiply(
         compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer, yStride: 2 * keyWidth)
       weights.value.multiply(
-        compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer + keyWidth, yStride: 2 * keyWidth)
+        compute, worker: worker, x: normed, count: rows, y: workspace.keyValue.pointer + keyWidth, yStride: 2 * keyWidth
+      )
       compute.pool.barrier(worker: worker)
-      forEachRow(batch, worker: worker) { chunk, i, row in prepareGrouped(shape, weights, layer: layer, chunk, i, row: row) }
+      forEachRow(batch, worker: worker) { chunk, i, row in
+        prepareGrouped(shape, weights, layer: layer, chunk, i, row: row)
+      }
       compute.pool.barrier(worker: worker)
       attendGrouped(shape, weights, layer: layer, batch, parts: parts, worker: worker)
       project(weights.output, layer: layer, rows: rows, worker: worker)
@@ -188,7 +197,8 @@ extension Decoder {
 
   /// Norms, clips and rotates one token's query and key, and writes its cache row.
   private func prepareGrouped(
-    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int, row: Int
+    _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, layer: Int, _ chunk: DecoderBatch.Chunk, _ i: Int,
+    row: Int
   ) {
     let dims = shape.headDims
     let keyWidth = shape.keyValueHeadCount * dims
@@ -209,7 +219,9 @@ extension Decoder {
     }
   }
 
-  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ shape: GroupedAttention, _ weight: AlignedBuffer<Float>?) {
+  private func normalize(
+    _ x: UnsafeMutablePointer<Float>, heads: Int, _ shape: GroupedAttention, _ weight: AlignedBuffer<Float>?
+  ) {
     guard let weight else { return }
     let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
     compute.rmsNorm(
@@ -258,11 +270,13 @@ extension Decoder {
             scratch.add(
               queryRow(
                 workspace.query.pointer + place * dims, out: workspace.values.pointer + place * dims,
-                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i, layer: layer))
+                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i,
+                layer: layer))
           }
         }
         scratch.attend(
-          compute, cache.view(chunk.blocks, layer: layer, keyHead: part / parts), scale: description.attention.softmaxScale)
+          compute, cache.view(chunk.blocks, layer: layer, keyHead: part / parts),
+          scale: description.attention.softmaxScale)
         wanted = nextTask.take()
       }
       passed += tasks

@@ -50,7 +50,9 @@ final class PieceWriter {
             blockScales: $0.baseAddress! + count * blockCount)
         }
       }
-      guard rowScales[count].isFinite else { throw ModelError.notFinite(tensor: source.entry.name, row: firstRow + row) }
+      guard rowScales[count].isFinite else {
+        throw ModelError.notFinite(tensor: source.entry.name, row: firstRow + row)
+      }
       count += 1
       guard count == batch || row == range.upperBound - 1 else { return }
       let first = firstRow + row + 1 - count

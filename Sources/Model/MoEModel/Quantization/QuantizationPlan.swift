@@ -46,7 +46,8 @@ package final class QuantizationPlan: WeightAllocator {
     let tensors = CheckpointTensors(
       folder: folder, description: try description.holding(precision), workerCount: 1)
     _ = try ModelAssembly(
-      description: description, tensors: tensors, allocator: self, owns: { _, _ in true }).model()
+      description: description, tensors: tensors, allocator: self, owns: { _, _ in true }
+    ).model()
   }
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {

@@ -26,7 +26,8 @@ package enum QuantizationSettings {
     let weights = try config.string("weights")
     guard let precision = WeightPrecision(rawValue: weights), precision.isQuantized else {
       throw ModelError.unsupported(
-        key: "quantization_config.weights", value: weights, remedy: "q8 and q4 are; quantise the original checkpoint again")
+        key: "quantization_config.weights", value: weights,
+        remedy: "q8 and q4 are; quantise the original checkpoint again")
     }
     let block = try config.int("block_size", in: 1...(1 << 20))
     guard block == blockColumns else {

@@ -33,7 +33,9 @@ package struct QuantizedCheckpoint {
       let names = shards.indices.map { Self.name($0, of: shards.count) }
       let read = ReadSums(folder)
       var written = RecordedSums()
-      for (shard, name) in zip(shards, names) { try write(shard, to: output.file(name), pool, read, &written, progress) }
+      for (shard, name) in zip(shards, names) {
+        try write(shard, to: output.file(name), pool, read, &written, progress)
+      }
       try RecordedSums(folder: folder.path)?.check(read.sums, in: folder)
       try output.write(written.json, as: RecordedSums.fileName)
       if shards.count > 1 { try output.write(index(shards, names), as: "model.safetensors.index.json") }
@@ -89,7 +91,8 @@ package struct QuantizedCheckpoint {
     _ written: inout RecordedSums, _ progress: (Int) -> Void
   ) throws {
     let writer = try SafetensorsWriter(
-      path: path, tensors: shard.flatMap(\.declarations), metadata: [("format", "martinet"), ("weights", precision.rawValue)])
+      path: path, tensors: shard.flatMap(\.declarations),
+      metadata: [("format", "martinet"), ("weights", precision.rawValue)])
     let pieces = shard.flatMap(Self.pieces)
     let next = Atomic<Int>(0)
     let failures = Mutex<[(piece: Int, error: any Error)]>([])

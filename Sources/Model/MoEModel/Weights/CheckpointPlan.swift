@@ -35,7 +35,8 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
       bytes <= limit.fileByteCount, byteCount + bytes <= limit.fileByteCount
     else {
       throw ModelError.inconsistent(
-        "the model has more than \(limit.tensorCount) tensors or \(limit.fileByteCount >> 40) TiB, counted up to \(name.debugDescription)")
+        "the model has more than \(limit.tensorCount) tensors or \(limit.fileByteCount >> 40) TiB, counted up to \(name.debugDescription)"
+      )
     }
     let entry = TensorEntry(
       name: name, type: type, shape: shape, fileIndex: 0, byteOffset: byteCount, byteCount: bytes)
@@ -50,7 +51,8 @@ package final class CheckpointPlan: TensorCatalog, WeightAllocator {
 
   func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
     PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds, shards: [nil])
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
+      bounds: source.bounds, shards: [nil])
   }
 
   func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> { Self.empty }

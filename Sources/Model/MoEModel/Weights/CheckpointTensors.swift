@@ -46,7 +46,8 @@ package struct CheckpointTensors {
   ) throws -> MatrixSource {
     MatrixSource(
       rows: rows, columns: columns, stored: try stored(name, rows: [tensorRows], columns: columns, use: use),
-      layout: .rows(first: first, step: 1), use: use, precision: precision, bounds: bounds(rows: rows, worker: worker, name: name))
+      layout: .rows(first: first, step: 1), use: use, precision: precision,
+      bounds: bounds(rows: rows, worker: worker, name: name))
   }
 
   /// The transpose of rows `first ..< first + columns` of the tensor `name` `[tensorRows, rows]`.
@@ -58,7 +59,8 @@ package struct CheckpointTensors {
       throw ModelError.wrongType(tensor: name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
     return MatrixSource(
-      rows: rows, columns: columns, stored: stored, layout: .columns(first: first * rows, columnStride: rows, rowStride: 1),
+      rows: rows, columns: columns, stored: stored,
+      layout: .columns(first: first * rows, columnStride: rows, rowStride: 1),
       use: use, precision: precision, bounds: bounds(rows: rows, worker: worker, name: name))
   }
 
@@ -74,11 +76,14 @@ package struct CheckpointTensors {
   private func stored(
     _ name: String, rows: [Int], columns: Int, use: WeightPrecision.Use
   ) throws -> MatrixSource.Stored {
-    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else { throw ModelError.missingTensor(name) }
+    guard let found = try folder.tensor(name, expectedShape: rows + [columns]) else {
+      throw ModelError.missingTensor(name)
+    }
     if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
       guard use != .choice, precision.formats(use, stored: format).weights == format else {
         throw ModelError.wrongType(
-          tensor: name, found: found.type.rawValue, expected: use == .choice ? "F32, F16 or BF16" : "the other of I8 and U8")
+          tensor: name, found: found.type.rawValue,
+          expected: use == .choice ? "F32, F16 or BF16" : "the other of I8 and U8")
       }
       return MatrixSource.Stored(
         entry: try entry(name, shape: rows + [format.storedRowByteCount(columns)]), format: format,
@@ -139,7 +144,8 @@ package struct CheckpointTensors {
       let scales = try entry("\(name)_scales", shape: [expertCount, tensorRows, columns / 32], type: .uint8)
       return source(MatrixSource.Stored(entry: blocks, format: .mxfp4, scales: .exponents(scales)), inRows)
     }
-    if case .martinet = quantization, let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
+    if case .martinet = quantization,
+      let entry = try folder.tensor(name, expectedShape: [expertCount, tensorRows, columns]),
       Self.quantizedFormat(entry.type) != nil
     {
       return source(try stored(name, rows: [expertCount, tensorRows], columns: columns, use: .projection), inRows)

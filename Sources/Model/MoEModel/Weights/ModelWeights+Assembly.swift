@@ -20,7 +20,8 @@ struct ModelAssembly {
     let vocabulary = description.vocabularySize
     let embedding = try allocator.matrix(
       tensors.rows(
-        of: TensorNaming.embedding, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive),
+        of: TensorNaming.embedding, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive
+      ),
       bias: nil)
     let layers = try description.layers.indices.map { try layer($0) }
     let finalNorm = try allocator.vector(tensors.vector(TensorNaming.finalNorm, shape: [hidden]))
@@ -28,7 +29,8 @@ struct ModelAssembly {
       description.tiedEmbeddings
       ? embedding
       : try allocator.matrix(
-        tensors.rows(of: TensorNaming.head, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive),
+        tensors.rows(
+          of: TensorNaming.head, tensorRows: vocabulary, columns: hidden, first: 0, rows: vocabulary, use: .sensitive),
         bias: nil)
     return ModelWeights(embedding: embedding, layers: layers, finalNorm: finalNorm, head: head)
   }
@@ -53,7 +55,8 @@ struct ModelAssembly {
     return LayerWeights(
       attentionNorm: try allocator.vector(tensors.vector("\(prefix).input_layernorm.weight", shape: [hidden])),
       attention: attention,
-      feedForwardNorm: try allocator.vector(tensors.vector("\(prefix).post_attention_layernorm.weight", shape: [hidden])),
+      feedForwardNorm: try allocator.vector(
+        tensors.vector("\(prefix).post_attention_layernorm.weight", shape: [hidden])),
       feedForward: feedForward)
   }
 
@@ -69,7 +72,8 @@ struct ModelAssembly {
     let hidden = description.hiddenSize
     let queryRows = latent.headCount * latent.queryDims
     let keyValueDown = try linear(
-      "\(prefix).kv_a_proj_with_mqa", rows: latent.latentRank + latent.rotaryDims, columns: hidden, hasBias: latent.hasBias)
+      "\(prefix).kv_a_proj_with_mqa", rows: latent.latentRank + latent.rotaryDims, columns: hidden,
+      hasBias: latent.hasBias)
     let keyValueNorm = try allocator.vector(
       tensors.vector("\(prefix).kv_a_layernorm.weight", shape: [latent.latentRank]))
     let headRows = latent.nopeDims + latent.valueDims
@@ -126,7 +130,9 @@ struct ModelAssembly {
       value: try linear("\(prefix).v_proj", rows: keyRows, columns: hidden, hasBias: bias),
       output: try linear("\(prefix).o_proj", rows: hidden, columns: queryRows, hasBias: grouped.outputBias),
       queryNorm: try norm("q_norm", queryRows), keyNorm: try norm("k_norm", keyRows),
-      sinks: grouped.hasSinks ? try allocator.vector(tensors.vector("\(prefix).sinks", shape: [grouped.headCount], mayBeMinusInfinity: true)) : nil)
+      sinks: grouped.hasSinks
+        ? try allocator.vector(tensors.vector("\(prefix).sinks", shape: [grouped.headCount], mayBeMinusInfinity: true))
+        : nil)
   }
 
   private func feedForward(
@@ -140,7 +146,9 @@ struct ModelAssembly {
   }
 
   private func mixture(_ index: Int) throws -> MixtureWeights {
-    guard let mixture = description.mixture else { throw ModelError.inconsistent("layer \(index) has experts but no description of them") }
+    guard let mixture = description.mixture else {
+      throw ModelError.inconsistent("layer \(index) has experts but no description of them")
+    }
     let prefix = description.naming.mixture(index)
     let hidden = description.hiddenSize
     let router = "\(prefix).\(description.naming.router)"
@@ -148,13 +156,15 @@ struct ModelAssembly {
       owns(index, expert) ? try self.expert(expert, mixture, "\(prefix).experts") : nil
     }
     return MixtureWeights(
-      router: try linear(router, rows: mixture.expertCount, columns: hidden, hasBias: mixture.router.hasLinearBias,
+      router: try linear(
+        router, rows: mixture.expertCount, columns: hidden, hasBias: mixture.router.hasLinearBias,
         use: .choice),
       selectionBias: mixture.router.hasSelectionBias
         ? try allocator.vector(tensors.vector("\(router).e_score_correction_bias", shape: [mixture.expertCount])) : nil,
       shared: try mixture.sharedIntermediateSize.map {
         try feedForward(
-          "\(prefix).\(description.naming.sharedExpert)", names: ("gate_proj", "up_proj", "down_proj"), intermediate: $0)
+          "\(prefix).\(description.naming.sharedExpert)", names: ("gate_proj", "up_proj", "down_proj"), intermediate: $0
+        )
       },
       sharedGate: mixture.sharedIsGated
         ? try linear("\(prefix).\(description.naming.sharedExpert)_gate", rows: 1, columns: hidden, use: .choice) : nil,
@@ -171,7 +181,8 @@ struct ModelAssembly {
       func part(_ name: String, _ tensorRows: Int, _ columns: Int, first: Int = 0, rows: Int) throws -> PackedMatrix {
         try allocator.matrix(
           tensors.fusedExpert(
-            "\(prefix).\(name)", expert: expert, expertCount: mixture.expertCount, tensorRows: tensorRows, columns: columns,
+            "\(prefix).\(name)", expert: expert, expertCount: mixture.expertCount, tensorRows: tensorRows,
+            columns: columns,
             first: first, rows: rows), bias: nil)
       }
       return FeedForwardWeights(
@@ -193,7 +204,8 @@ struct ModelAssembly {
         gate: try half(0), up: try half(1),
         down: try allocator.matrix(
           tensors.stackedExpert(
-            "\(prefix).down_proj", expert: expert, expertCount: count, tensorRows: hidden, columns: intermediate, first: 0,
+            "\(prefix).down_proj", expert: expert, expertCount: count, tensorRows: hidden, columns: intermediate,
+            first: 0,
             step: 1, rows: hidden),
           bias: tensors.vector(
             "\(prefix).down_proj_bias", shape: [count, hidden], first: expert * hidden, step: 1, count: hidden)))

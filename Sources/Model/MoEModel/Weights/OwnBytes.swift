@@ -31,7 +31,8 @@ extension MatrixSource {
   /// Elements to read of one column for `count` rows, and whether this matrix answers for them. Where rows of two
   /// matrices lie between each other, as those of gate and up do, the first of the two answers for both.
   func columnRun(rows count: Int) -> (span: Int, isOwn: Bool) {
-    guard case .columns(let first, let columnStride, let rowStride) = layout, first % rowStride == 0, rows * rowStride <= columnStride
+    guard case .columns(let first, let columnStride, let rowStride) = layout, first % rowStride == 0,
+      rows * rowStride <= columnStride
     else { return ((count - 1) * stepBetweenRows + 1, false) }
     return (count * rowStride, true)
   }

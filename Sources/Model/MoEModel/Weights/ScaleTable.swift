@@ -48,7 +48,8 @@ enum ScaleTable {
       let values = try Self.read(rowScales, range, step, 1, Float.self, folder, sums)
       try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
       self = .levels(
-        blocks: try Self.read(blocks, range, step, perRow, UInt8.self, folder, sums), rows: values, firstRow: range.lowerBound,
+        blocks: try Self.read(blocks, range, step, perRow, UInt8.self, folder, sums), rows: values,
+        firstRow: range.lowerBound,
         perRow: perRow)
     }
   }
@@ -59,7 +60,8 @@ enum ScaleTable {
 
   /// The scales of `rows`, of which every `step`-th is the matrix's own.
   private static func read<Value: BitwiseCopyable & ExpressibleByIntegerLiteral>(
-    _ entry: TensorEntry, _ rows: Range<Int>, _ step: Int, _ perRow: Int, _ type: Value.Type, _ folder: CheckpointFolder,
+    _ entry: TensorEntry, _ rows: Range<Int>, _ step: Int, _ perRow: Int, _ type: Value.Type,
+    _ folder: CheckpointFolder,
     _ sums: ReadSums?
   ) throws -> [Value] {
     var values = [Value](repeating: 0, count: rows.count * perRow)

@@ -103,7 +103,8 @@ struct ShardReader {
         PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes
         ).write(
-          transposed: bytes + (row - rows.lowerBound) * rowStride * elementBytes, columnStride: columnStride * elementBytes,
+          transposed: bytes + (row - rows.lowerBound) * rowStride * elementBytes,
+          columnStride: columnStride * elementBytes,
           elementStride: rowStride * elementBytes, rowCount: min(PackedMatrix.panelRows, source.rows - row),
           firstColumn: column, columnCount: count)
       }

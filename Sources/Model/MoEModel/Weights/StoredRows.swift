@@ -43,7 +43,9 @@ final class StoredRows {
   }
 
   /// Calls `body` with each of `rows` in order, expanded to fp32, `[columns]`.
-  func forEach(_ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void) throws {
+  func forEach(
+    _ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
+  ) throws {
     guard !rows.isEmpty else { return }
     switch source.layout {
     case .rows(let first, let step): try expandRows(source, rows, first: first, step: step, body)
@@ -101,7 +103,8 @@ final class StoredRows {
         let bytes = try read(
           source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
           own: run.isOwn
-            ? OwnBytes(count: width, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none)
+            ? OwnBytes(count: width, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none
+        )
         if expanded.count < elements { expanded = AlignedBuffer(count: elements) }
         PanelWriter.expand(stored, bytes, count: elements, into: expanded.pointer)
         if case .blocks = scales {
@@ -110,7 +113,9 @@ final class StoredRows {
             expanded.pointer[i] *= scales.block(row: (start + i) / columnStride, column: (start + i) % columnStride)
           }
         }
-        transpose(rows: count, columns: width, columnStride: columnStride, rowStride: rowStride, to: gathered.pointer + column, width: columns)
+        transpose(
+          rows: count, columns: width, columnStride: columnStride, rowStride: rowStride, to: gathered.pointer + column,
+          width: columns)
         column += width
       }
       for i in 0..<count { try body(row + i, gathered.pointer + i * columns) }

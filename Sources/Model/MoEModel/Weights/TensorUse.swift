@@ -27,7 +27,8 @@ final class TensorUse: WeightAllocator {
     if parts.contains("rotary_emb") || parts.contains("rotary_pos_emb") || parts.contains("rope") { return true }
     let buffers: Set<Substring> = [
       "masked_bias", "inv_freq", "cos_cached", "sin_cached", "position_ids", "input_scale", "output_scale",
-      "activation_scale", "input_activation_scale", "k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale", "k_zero_point",
+      "activation_scale", "input_activation_scale", "k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale",
+      "k_zero_point",
       "v_zero_point", "input_zero_point", "input_global_scale",
     ]
     if buffers.contains(last) || last.hasSuffix("_activation_scale") || last.hasSuffix("_input_scale") { return true }

@@ -34,7 +34,8 @@ package final class WeightBudget: WeightAllocator {
     for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
     if let bias { _ = try vector(bias) }
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil, bounds: source.bounds,
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
+      bounds: source.bounds,
       shards: Array(repeating: nil, count: bytesByWorker.count))
   }
 

@@ -47,7 +47,9 @@ package final class WeightLoader: WeightAllocator {
       bytesByNode[pool.node(ofWorker: worker), default: 0] += budget.bytesByWorker[worker]
     }
     var arenaByNode: [Int: NodeArena] = [:]
-    for (node, byteCount) in bytesByNode { arenaByNode[node] = try NodeArena(node: node, byteCount: max(byteCount, 64)) }
+    for (node, byteCount) in bytesByNode {
+      arenaByNode[node] = try NodeArena(node: node, byteCount: max(byteCount, 64))
+    }
     arenas = bytesByNode.keys.sorted().map { arenaByNode[$0]! }
     arenaOfWorker = (0..<pool.workerCount).map { arenaByNode[pool.node(ofWorker: $0)]! }
   }
@@ -59,7 +61,8 @@ package final class WeightLoader: WeightAllocator {
     }
     tasks.append(Task(source: source, shards: shards))
     return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: try bias.map { try vector($0) },
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat,
+      bias: try bias.map { try vector($0) },
       bounds: source.bounds, shards: shards)
   }
 

@@ -1,5 +1,5 @@
-import OpenAIProtocol
 import EngineAPI
+import OpenAIProtocol
 import Synchronization
 
 /// Counts the sequences taken from clients, and takes no more than engine and queue have places for.

@@ -1,6 +1,6 @@
-import OpenAIProtocol
-import ModelText
 import EngineAPI
+import ModelText
+import OpenAIProtocol
 
 /// One reply of a chat, as it comes.
 struct ChatChoice: GeneratedChoice {

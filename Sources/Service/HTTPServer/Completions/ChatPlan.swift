@@ -1,7 +1,7 @@
-import JSON
-import OpenAIProtocol
-import ModelText
 import EngineAPI
+import JSON
+import ModelText
+import OpenAIProtocol
 import StructuredOutput
 
 /// A chat request, understood: what the engine is to continue, and how its answer is read.
@@ -84,7 +84,9 @@ struct TokenRoom {
   /// Throws when the prompt alone does not fit.
   func checkPrompt() throws(APIError) {
     guard promptCount <= contextLength else {
-      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param, generates: false)
+      throw .promptTooLong(
+        promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param,
+        generates: false)
     }
   }
 
@@ -92,7 +94,8 @@ struct TokenRoom {
   func maxNewTokens(asked: Int?, mustFit: Bool = true) throws(APIError) -> Int {
     let room = contextLength - promptCount
     guard room >= 1 else {
-      throw .promptTooLong(promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param)
+      throw .promptTooLong(
+        promptTokens: promptCount, contextLength: contextLength, modelLength: modelLength, param: param)
     }
     guard let asked else { return room }
     guard asked <= room else {

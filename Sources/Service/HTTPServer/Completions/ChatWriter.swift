@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 
 /// `POST /v1/chat/completions`.
 extension ChatCompletionRequest: GenerationCall {

@@ -1,7 +1,7 @@
-import JSON
-import OpenAIProtocol
-import ModelText
 import EngineAPI
+import JSON
+import ModelText
+import OpenAIProtocol
 import StructuredOutput
 
 /// A text completion's request, understood.
@@ -47,13 +47,15 @@ struct CompletionPlan: Sendable {
       guard !tokens.isEmpty else {
         throw .invalidRequest("'prompt' has no tokens: there is nothing to continue", param: "prompt")
       }
-      let room = TokenRoom(promptCount: tokens.count, contextLength: contextLength, modelLength: facts.maximumPositions, param: "prompt")
+      let room = TokenRoom(
+        promptCount: tokens.count, contextLength: contextLength, modelLength: facts.maximumPositions, param: "prompt")
       let count: Int
       if request.maxTokens == 0 {
         try room.checkPrompt()
         count = 0
       } else {
-        let asked = request.isMaxTokensGiven ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
+        let asked =
+          request.isMaxTokensGiven ? request.maxTokens : min(request.maxTokens, try room.maxNewTokens(asked: nil))
         count = try room.maxNewTokens(asked: asked)
       }
       let echo = request.echoes ? try EchoedPrompt(tokens, of: string, tokenizer: text.tokenizer) : nil

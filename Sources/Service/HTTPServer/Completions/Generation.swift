@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 
 /// A request that generates text, as its endpoint reads it: from its body to what writes its answer.
 ///

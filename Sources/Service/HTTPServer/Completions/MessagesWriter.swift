@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 
 /// `POST /v1/messages`.
 extension MessagesRequest: GenerationCall {

@@ -1,5 +1,5 @@
-import OpenAIProtocol
 import EngineAPI
+import OpenAIProtocol
 import StructuredOutput
 import Synchronization
 

@@ -1,6 +1,6 @@
+import EngineAPI
 import JSON
 import OpenAIProtocol
-import EngineAPI
 import StructuredOutput
 
 extension ToolChoice {
@@ -41,7 +41,9 @@ extension OutputGrammar {
       if let final = answer, format.syntax == .harmony {
         answer = .sequence([.text("<|channel|>final<|message|>"), final])
       }
-      if let final = answer, !tools.isEmpty { answer = .choice([try calls(of: tools, format, atMost: mostCalls), final]) }
+      if let final = answer, !tools.isEmpty {
+        answer = .choice([try calls(of: tools, format, atMost: mostCalls), final])
+      }
     }
     guard let answer else { return nil }
     if request.continuesFinalMessage {
@@ -60,7 +62,9 @@ extension OutputGrammar {
     } else if let tags = format.reasoningTags {
       open = tags.open
       rest = [.until(tags.close), .repeated(.text("\n"), separator: "", atLeast: 0, atMost: 2)]
-    } else { return [] }
+    } else {
+      return []
+    }
     switch place {
     case .closed: return []
     case .open: return rest

@@ -1,9 +1,9 @@
+import EngineAPI
 import Foundation
 import HTTPTypes
 import Hummingbird
 import NIOCore
 import OpenAIProtocol
-import EngineAPI
 
 /// The endpoints that generate text, all in one way.
 extension Responder {

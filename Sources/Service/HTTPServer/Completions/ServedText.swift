@@ -1,7 +1,7 @@
 import ChatTemplates
 import JSON
-import OpenAIProtocol
 import ModelText
+import OpenAIProtocol
 import StructuredOutput
 import Synchronization
 import Tokenization

@@ -1,5 +1,5 @@
-import NIOCore
 import EngineAPI
+import NIOCore
 import Synchronization
 
 /// The sequences of one HTTP request, from their admission until the last has ended, or the client has gone.

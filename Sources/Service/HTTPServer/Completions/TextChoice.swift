@@ -1,6 +1,6 @@
-import OpenAIProtocol
-import ModelText
 import EngineAPI
+import ModelText
+import OpenAIProtocol
 
 /// One continuation of a text, as it comes.
 struct TextChoice: GeneratedChoice {

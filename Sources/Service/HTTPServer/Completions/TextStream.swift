@@ -1,6 +1,6 @@
-import OpenAIProtocol
-import ModelText
 import EngineAPI
+import ModelText
+import OpenAIProtocol
 import Tokenization
 
 /// Turns the tokens of one sequence into text, up to a stop string or a token that ends it.

@@ -1,5 +1,5 @@
-import OpenAIProtocol
 import EngineAPI
+import OpenAIProtocol
 
 /// Takes a submission's tokens from its mailbox, and counts them. For the one task that answers the request.
 struct TokenFeed: Sendable {

@@ -64,7 +64,8 @@ final class AcceptWatch: ChannelInboundHandler, Sendable {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     onFailure()
-    let remedy = (error as? IOError)?.errnoCode == EMFILE ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)" : ""
+    let remedy =
+      (error as? IOError)?.errnoCode == EMFILE ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)" : ""
     log.warn("a connection cannot be accepted: \(error)\(remedy)")
     context.fireErrorCaught(error)
   }

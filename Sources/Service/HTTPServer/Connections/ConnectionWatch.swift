@@ -34,7 +34,8 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     do {
       let pipeline = context.pipeline.syncOperations
       let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
-      try pipeline.addHandler(ProtocolVersionHandler(closingTime: min(stallTime, .seconds(5))), position: .before(codec))
+      try pipeline.addHandler(
+        ProtocolVersionHandler(closingTime: min(stallTime, .seconds(5))), position: .before(codec))
     } catch { context.close(promise: nil) }
   }
 

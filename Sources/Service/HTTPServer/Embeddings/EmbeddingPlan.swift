@@ -1,5 +1,5 @@
-import OpenAIProtocol
 import EngineAPI
+import OpenAIProtocol
 
 /// A request for embeddings, understood.
 struct EmbeddingPlan: Sendable {
@@ -18,7 +18,8 @@ struct EmbeddingPlan: Sendable {
   ) throws(APIError) {
     dimensions = request.dimensions ?? facts.hiddenSize
     guard dimensions <= facts.hiddenSize else {
-      throw .invalidRequest("'dimensions' is \(dimensions), but this model's vectors have \(facts.hiddenSize)", param: "dimensions")
+      throw .invalidRequest(
+        "'dimensions' is \(dimensions), but this model's vectors have \(facts.hiddenSize)", param: "dimensions")
     }
     let most = Self.numberLimit / max(dimensions, 1)
     guard request.inputs.count <= most else {

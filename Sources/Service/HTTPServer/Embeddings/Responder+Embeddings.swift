@@ -1,7 +1,7 @@
+import EngineAPI
 import Hummingbird
 import JSON
 import OpenAIProtocol
-import EngineAPI
 
 /// `POST /v1/embeddings`.
 extension Responder {

@@ -119,7 +119,8 @@ extension RequestRecord {
   static func saneID(_ given: String?) -> String? {
     guard let given, (1...128).contains(given.utf8.count) else { return nil }
     let isSane = given.utf8.allSatisfy { byte in
-      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || "-_.:/+=@#~".utf8.contains(byte)
+      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+        || "-_.:/+=@#~".utf8.contains(byte)
     }
     return isSane ? given : nil
   }

@@ -61,7 +61,8 @@ package struct ServerLogHandler: LogHandler {
 enum LogFields {
   /// Those of a request come as one reads them; others after them, by name.
   private static let known = [
-    "request_id", "client", "api_key", "method", "path", "model", "status", "end", "error", "sequences", "prompt_tokens",
+    "request_id", "client", "api_key", "method", "path", "model", "status", "end", "error", "sequences",
+    "prompt_tokens",
     "cached_tokens", "completion_tokens", "queue_seconds", "first_token_seconds", "seconds",
   ]
 

@@ -1,5 +1,5 @@
-import Machine
 import EngineAPI
+import Machine
 
 /// The page at `/metrics`.
 struct MetricsPage {
@@ -46,7 +46,8 @@ struct MetricsPage {
       "process_virtual_memory_bytes", "gauge", "Virtual memory of the process that answers.",
       usage.virtualBytes.map(Double.init))
     page.common("process_cpu_seconds_total", "counter", "Processor time of the process that answers.", usage.cpuSeconds)
-    page.common("process_open_fds", "gauge", "Open files of the process that answers.", usage.openFiles.map(Double.init))
+    page.common(
+      "process_open_fds", "gauge", "Open files of the process that answers.", usage.openFiles.map(Double.init))
     page.common("process_max_fds", "gauge", "Most files it may have open.", usage.fileLimit.map(Double.init))
     page.common("process_start_time_seconds", "gauge", "When it was started, in seconds since 1970.", usage.startTime)
   }
@@ -56,7 +57,8 @@ struct MetricsPage {
     page.single("open_connections", "gauge", "Connections of clients.", connections.open)
     page.single("connections_total", "counter", "Connections accepted.", connections.opened)
     page.counts(
-      "connections_delayed_total", "Times that connections were not accepted at once: too many, or no files.", by: "reason",
+      "connections_delayed_total", "Times that connections were not accepted at once: too many, or no files.",
+      by: "reason",
       ["connection_limit": connections.waits, "files": counts.failedAccepts])
   }
 
@@ -65,9 +67,11 @@ struct MetricsPage {
     page.header("http_responses_total", "counter", "Responses by endpoint and HTTP status.")
     let responses = counts.responses.sorted { ($0.key.route, $0.key.status) < ($1.key.route, $1.key.status) }
     for (outcome, count) in responses {
-      page.sample("http_responses_total", [("route", outcome.route), ("status", String(outcome.status))], Double(count))
+      page.sample(
+        "http_responses_total", [("route", outcome.route), ("status", String(outcome.status))], Double(count))
     }
-    page.header("requests_ended_total", "counter", "Requests by endpoint and how they ended, streams at their last byte.")
+    page.header(
+      "requests_ended_total", "counter", "Requests by endpoint and how they ended, streams at their last byte.")
     for (end, count) in counts.ends.sorted(by: { ($0.key.route, $0.key.end) < ($1.key.route, $1.key.end) }) {
       page.sample("requests_ended_total", [("route", end.route), ("end", end.end)], Double(count))
     }
@@ -75,7 +79,8 @@ struct MetricsPage {
       "requests_refused_total", "Requests answered with an error, by its code.", by: "reason", counts.refusals,
       always: ["queue_full", "server_stopping", "invalid_api_key", "host_not_allowed", "origin_not_allowed"])
     page.single("sequences_in_flight", "gauge", "Sequences taken from clients and not ended.", inFlight)
-    page.header("engine_silence_seconds", "gauge", "For how long nothing has come from the engine while it has sequences.")
+    page.header(
+      "engine_silence_seconds", "gauge", "For how long nothing has come from the engine while it has sequences.")
     page.sample("engine_silence_seconds", [], inFlight > 0 ? silence : 0)
     page.single("prompt_tokens_total", "counter", "Prompt tokens of sequences that have started.", counts.promptTokens)
     page.single("cached_prompt_tokens_total", "counter", "Of them, found in the prefix cache.", counts.cachedTokens)
@@ -83,7 +88,8 @@ struct MetricsPage {
     page.single("client_departures_total", "counter", "Clients that left too early.", counts.departures)
     page.single("slow_clients_total", "counter", "Clients that took too slowly.", counts.slowClients)
     page.single("engine_failures_total", "counter", "Sequences the engine gave up.", counts.engineFailures)
-    page.histogram("queue_seconds", "From a request's arrival until a sequence of it leaves the queue.", counts.queueTime)
+    page.histogram(
+      "queue_seconds", "From a request's arrival until a sequence of it leaves the queue.", counts.queueTime)
     page.histogram("time_to_first_token_seconds", "From a request's arrival to its first token.", counts.firstToken)
     page.histogram("inter_token_seconds", "Between two tokens of a sequence.", counts.interToken)
     page.histogram("request_seconds", "From a request's arrival to its last token.", counts.wholeRequest)
@@ -94,9 +100,15 @@ struct MetricsPage {
     page.header("engine_state", "gauge", "1 for the state the engine is in.")
     for name in EngineState.names { page.sample("engine_state", [("state", name)], name == state.name ? 1 : 0) }
     page.single("engine_restarts_total", "counter", "Times the engine's job was started again.", engine.restartCount)
-    let (stall, outage) = (engine.stall.map { ContinuousClock.now - $0.since }, engine.outageBegan.map { ContinuousClock.now - $0 })
-    page.single("stall_seconds", "gauge", "How long the ranks have been held up in one place; 0 while they go on.", Int((stall ?? .zero).components.seconds))
-    page.single("outage_seconds", "gauge", "How long no job has served, under supervision; 0 while one does.", Int((outage ?? .zero).components.seconds))
+    let (stall, outage) = (
+      engine.stall.map { ContinuousClock.now - $0.since }, engine.outageBegan.map { ContinuousClock.now - $0 }
+    )
+    page.single(
+      "stall_seconds", "gauge", "How long the ranks have been held up in one place; 0 while they go on.",
+      Int((stall ?? .zero).components.seconds))
+    page.single(
+      "outage_seconds", "gauge", "How long no job has served, under supervision; 0 while one does.",
+      Int((outage ?? .zero).components.seconds))
     if let facts = engine.facts {
       page.single("context_tokens", "gauge", "Most tokens of a sequence.", facts.maximumPositions)
       page.single("sequence_slots", "gauge", "Most sequences in progress at once.", facts.sequences)

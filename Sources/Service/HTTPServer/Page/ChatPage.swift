@@ -30,6 +30,9 @@ package enum ChatPage {
   /// The parts share one scope; each uses only names of those before it until all have been read.
   static let script =
     "(() => {\n\"use strict\";\n"
-    + [basics, settings, eventStream, markdownBlocks, markdownInline, markdownElements, answerView, chat, history, ranksView, heatMap, clusterView].joined(separator: "\n")
+    + [
+      basics, settings, eventStream, markdownBlocks, markdownInline, markdownElements, answerView, chat, history,
+      ranksView, heatMap, clusterView,
+    ].joined(separator: "\n")
     + "\n})();\n"
 }

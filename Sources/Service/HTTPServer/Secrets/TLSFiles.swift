@@ -25,7 +25,8 @@ struct TLSCredentials: Sendable {
     // The first is the server's own.
     let (start, end) = (certificates[0].notValidBefore, certificates[0].notValidAfter)
     guard now <= end else {
-      throw .unusableTLS(path: files.certificate, reason: "the certificate has expired on \(Self.day(end)); get a new one")
+      throw .unusableTLS(
+        path: files.certificate, reason: "the certificate has expired on \(Self.day(end)); get a new one")
     }
     guard now >= start else {
       throw .unusableTLS(

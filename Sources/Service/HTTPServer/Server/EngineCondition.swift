@@ -1,5 +1,5 @@
-import JSON
 import EngineAPI
+import JSON
 
 /// How the server is at one moment, as `/health` and `/ready` tell it.
 struct EngineCondition {
@@ -27,7 +27,8 @@ struct EngineCondition {
       details["reason"] = .string(stall.words(at: now))
       details["stall"] = [
         "rank": .int(stall.rank), "host": .string(stall.host), "place": .string(stall.place),
-        "waiting_for": .array(stall.waitingFor.map { .int($0) }), "seconds": .int(Int((now - stall.since).components.seconds)),
+        "waiting_for": .array(stall.waitingFor.map { .int($0) }),
+        "seconds": .int(Int((now - stall.since).components.seconds)),
       ]
     }
     self.details = details

@@ -1,3 +1,4 @@
+import EngineAPI
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
@@ -5,7 +6,6 @@ import NIOCore
 import NIOPosix
 import OpenAIProtocol
 import ServiceLifecycle
-import EngineAPI
 
 extension ModelServer {
   /// Of all connections. Lives as long as the process: what closed connections still have to do finds its loop.

@@ -1,6 +1,6 @@
+import EngineAPI
 import Glibc
 import OpenAIProtocol
-import EngineAPI
 import Synchronization
 
 /// The HTTP face of an engine: an OpenAI-compatible server.

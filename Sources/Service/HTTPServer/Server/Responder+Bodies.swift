@@ -1,9 +1,9 @@
+import EngineAPI
 import Hummingbird
 import JSON
 import NIOCore
 import NIOHTTP1
 import OpenAIProtocol
-import EngineAPI
 
 /// The client has gone, or was cut off: there is nobody to answer.
 struct ClientGone: Error {}

@@ -1,8 +1,8 @@
+import EngineAPI
 import Foundation
 import Hummingbird
 import JSON
 import OpenAIProtocol
-import EngineAPI
 
 /// The routes that tell how the server is.
 extension Responder {

@@ -1,10 +1,10 @@
+import EngineAPI
 import HTTPTypes
 import Hummingbird
 import JSON
 import Logging
 import NIOCore
 import OpenAIProtocol
-import EngineAPI
 
 /// A request's surroundings: its connection.
 struct ConnectionContext: RequestContext {

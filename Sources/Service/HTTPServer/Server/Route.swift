@@ -31,7 +31,9 @@ enum Route: String, CaseIterable {
 
   var takesPost: Bool {
     switch self {
-    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize, .detokenize: true
+    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize,
+      .detokenize:
+      true
     default: false
     }
   }

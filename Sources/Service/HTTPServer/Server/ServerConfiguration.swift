@@ -1,8 +1,8 @@
+import EngineAPI
 import JSON
 import Logging
-import OpenAIProtocol
 import ModelText
-import EngineAPI
+import OpenAIProtocol
 
 /// What a server serves, where, and within which limits.
 package struct ServerConfiguration: Sendable {

@@ -54,7 +54,9 @@ extension ServerClient {
       let attempt = await attempt(request, until: deadline, epoch: epoch)
       var outcome = attempt.outcome
       outcome.retries = retries
-      guard shape.retries, let wait = attempt.retryAfter, ContinuousClock.now + .seconds(wait) < deadline else { return outcome }
+      guard shape.retries, let wait = attempt.retryAfter, ContinuousClock.now + .seconds(wait) < deadline else {
+        return outcome
+      }
       retries += 1
       guard (try? await Task.sleep(for: .seconds(wait))) != nil else {
         outcome.ending = .interrupted
@@ -121,7 +123,9 @@ extension ServerClient {
     var attempt = Attempt(outcome: RequestOutcome())
     let status = Int(response.status.code)
     let body = try? await response.body.collect(upTo: 64 << 10)
-    let json = body.flatMap { try? JSONValue(parsing: $0.readableBytesView, limits: JSONLimits(byteCount: 64 << 10, depth: 32)) }
+    let json = body.flatMap {
+      try? JSONValue(parsing: $0.readableBytesView, limits: JSONLimits(byteCount: 64 << 10, depth: 32))
+    }
     attempt.outcome.ending = .failed("HTTP \(status)" + (Self.message(json).map { ": \($0)" } ?? ""))
     if status == 429 {
       // In seconds; the other form, a date, is taken for one second.

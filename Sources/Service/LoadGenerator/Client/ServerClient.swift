@@ -56,7 +56,8 @@ package final class ServerClient: Sendable {
   }
 
   /// The answer's status and JSON.
-  private func ask(_ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> (status: Int, json: JSONValue?) {
+  private func ask(_ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> (status: Int, json: JSONValue?)
+  {
     do {
       let response = try await http.execute(request(path, body), timeout: .seconds(30))
       let bytes = try await response.body.collect(upTo: 64 << 20)
@@ -66,7 +67,9 @@ package final class ServerClient: Sendable {
 
   private func get(_ what: String, _ path: String, _ body: JSONValue? = nil) async throws(LoadError) -> JSONValue {
     let (status, json) = try await ask(path, body)
-    guard status == 200 else { throw .refused(what: what, status: status, message: Self.message(json) ?? "no reason given") }
+    guard status == 200 else {
+      throw .refused(what: what, status: status, message: Self.message(json) ?? "no reason given")
+    }
     guard let json else { throw .malformedReply(what: what, reason: "it is not JSON") }
     return json
   }
@@ -82,7 +85,9 @@ package final class ServerClient: Sendable {
   /// How many token ids its model has, as `martinet serve` tells.
   package func vocabularySize() async throws(LoadError) -> Int {
     let (status, json) = try await ask("/cluster")
-    guard status == 200, let size = json?["facts"]?["vocabulary_size"]?.exactInt, size > 0 else { throw .noVocabulary(url: url) }
+    guard status == 200, let size = json?["facts"]?["vocabulary_size"]?.exactInt, size > 0 else {
+      throw .noVocabulary(url: url)
+    }
     return size
   }
 

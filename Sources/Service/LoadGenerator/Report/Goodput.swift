@@ -14,7 +14,8 @@ package struct Goodput: Sendable, Equatable {
     var limits: [(Measure, Double)] = []
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let pair = part.split(separator: ":", omittingEmptySubsequences: false)
-      guard pair.count == 2, let measure = Measure(rawValue: String(pair[0])), let limit = Double(pair[1]), limit.isFinite,
+      guard pair.count == 2, let measure = Measure(rawValue: String(pair[0])), let limit = Double(pair[1]),
+        limit.isFinite,
         limit > 0, !limits.contains(where: { $0.0 == measure })
       else { throw .badGoal(text) }
       limits.append((measure, limit))

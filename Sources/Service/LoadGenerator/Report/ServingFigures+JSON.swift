@@ -23,7 +23,8 @@ extension ServingFigures {
       ("ttft", timeToFirstToken), ("tpot", timePerOutputToken), ("itl", interTokenLatency), ("e2el", latency),
     ] {
       for (statistic, seconds) in [
-        ("mean", summary.mean), ("median", summary.median), ("p90", summary.p90), ("p99", summary.p99), ("max", summary.maximum),
+        ("mean", summary.mean), ("median", summary.median), ("p90", summary.p90), ("p99", summary.p99),
+        ("max", summary.maximum),
       ] { object["\(statistic)_\(name)_ms"] = .double(seconds * 1000) }
     }
     return .object(object)
@@ -36,7 +37,8 @@ extension ServingFigures {
         var object = JSONObject([
           ("start", .double(outcome.start)), ("duration", .double(outcome.duration)),
           ("prompt_tokens", .int(outcome.promptTokens)), ("cached_tokens", .int(outcome.cachedTokens)),
-          ("output_tokens", .int(outcome.outputTokens)), ("token_times", .array(outcome.tokenTimes.map { .double($0) })),
+          ("output_tokens", .int(outcome.outputTokens)),
+          ("token_times", .array(outcome.tokenTimes.map { .double($0) })),
         ])
         switch outcome.ending {
         case .completed: object["ending"] = "completed"

@@ -62,15 +62,19 @@ extension APIError {
     APIError(
       status: 400, code: "context_length_exceeded", param: param,
       message: "the prompt has \(promptTokens) tokens, but \(holder(contextLength, modelLength))"
-        + (generates ? ", and one more must be generated" : "") + ": shorten the prompt" + remedy(contextLength, modelLength))
+        + (generates ? ", and one more must be generated" : "") + ": shorten the prompt"
+        + remedy(contextLength, modelLength))
   }
 
   /// A prompt that fits, with an output that does not.
-  package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int, modelLength: Int? = nil) -> APIError {
+  package static func outputTooLong(promptTokens: Int, maxTokens: Int, contextLength: Int, modelLength: Int? = nil)
+    -> APIError
+  {
     APIError(
       status: 400, code: "context_length_exceeded", param: "max_tokens",
       message: "the prompt has \(promptTokens) tokens and 'max_tokens' asks for \(maxTokens) more, "
-        + "but \(holder(contextLength, modelLength)): lower 'max_tokens' or shorten the prompt" + remedy(contextLength, modelLength))
+        + "but \(holder(contextLength, modelLength)): lower 'max_tokens' or shorten the prompt"
+        + remedy(contextLength, modelLength))
   }
 
   private static func holder(_ contextLength: Int, _ modelLength: Int?) -> String {
@@ -99,7 +103,8 @@ extension APIError {
   package static func restarting(_ reason: String, seconds: Int, retryAfter: Int) -> APIError {
     APIError(
       status: 503, type: "server_error", code: "engine_restarting",
-      message: "the model has not been served for \(seconds) s and is being started again (\(reason)): try again in \(retryAfter) s",
+      message:
+        "the model has not been served for \(seconds) s and is being started again (\(reason)): try again in \(retryAfter) s",
       retryAfter: retryAfter)
   }
 

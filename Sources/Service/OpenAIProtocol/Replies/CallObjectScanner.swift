@@ -90,7 +90,9 @@ struct CallObjectScanner: Sendable {
       if byte == UInt8(ascii: "}") || byte == UInt8(ascii: ",") || isWhitespace(byte) {
         endWord()
         if stage == .afterValue { takeAfterValue(byte) }
-      } else { token.append(byte) }
+      } else {
+        token.append(byte)
+      }
     case .afterValue: takeAfterValue(byte)
     case .end, .failed: stage = .failed
     }
@@ -154,14 +156,23 @@ struct CallObjectScanner: Sendable {
   private mutating func endString() {
     stage = .afterValue
     guard member != .other else { return }
-    guard let text = try? JSONValue(parsing: token).string else { return stage = .failed }
+    guard let text = try? JSONValue(parsing: token).string else {
+      stage = .failed
+      return
+    }
     if member == .name {
-      guard let known = names.name(text, isUnmarked: needsArguments) else { return stage = .failed }
+      guard let known = names.name(text, isUnmarked: needsArguments) else {
+        stage = .failed
+        return
+      }
       name = known
       if hasWholeArguments { begin() }
     } else {
       // Some models write the arguments as the text of an object.
-      guard let object = JSONMender.object(text) else { return stage = .failed }
+      guard let object = JSONMender.object(text) else {
+        stage = .failed
+        return
+      }
       arguments = Array(object.utf8)
       endArguments()
     }
@@ -170,7 +181,10 @@ struct CallObjectScanner: Sendable {
   private mutating func endWord() {
     stage = .afterValue
     guard member == .arguments else { return }
-    guard token == Array("null".utf8) else { return stage = .failed }
+    guard token == Array("null".utf8) else {
+      stage = .failed
+      return
+    }
     arguments = Array("{}".utf8)
     endArguments()
   }
@@ -182,7 +196,9 @@ struct CallObjectScanner: Sendable {
         isEscaped = false
       } else if byte == UInt8(ascii: "\\") {
         isEscaped = true
-      } else if byte == UInt8(ascii: "\"") { isInText = false }
+      } else if byte == UInt8(ascii: "\"") {
+        isInText = false
+      }
       return
     }
     switch byte {
@@ -195,7 +211,10 @@ struct CallObjectScanner: Sendable {
       guard member == .arguments else { return }
       if arguments.first == UInt8(ascii: "["), !hasBegun {
         // An empty list means no arguments.
-        guard arguments.dropFirst().dropLast().allSatisfy(isWhitespace) else { return stage = .failed }
+        guard arguments.dropFirst().dropLast().allSatisfy(isWhitespace) else {
+          stage = .failed
+          return
+        }
         arguments = Array("{}".utf8)
       }
       endArguments()
@@ -218,7 +237,10 @@ struct CallObjectScanner: Sendable {
       (stage, wrappers) = (.afterValue, wrappers - 1)
       return
     }
-    guard name != nil, hasArguments || !needsArguments else { return stage = .failed }
+    guard name != nil, hasArguments || !needsArguments else {
+      stage = .failed
+      return
+    }
     if !hasArguments {
       arguments = Array("{}".utf8)
       hasWholeArguments = true

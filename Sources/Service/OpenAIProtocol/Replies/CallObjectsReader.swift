@@ -56,7 +56,9 @@ struct CallObjectsReader: CallReader {
     case UInt8(ascii: "`"):
       var length = 0
       while length < pending.count, pending[length] == UInt8(ascii: "`") { length += 1 }
-      while length < min(pending.count, 16), pending[length] | 0x20 >= 0x61, pending[length] | 0x20 <= 0x7A { length += 1 }
+      while length < min(pending.count, 16), pending[length] | 0x20 >= 0x61, pending[length] | 0x20 <= 0x7A {
+        length += 1
+      }
       if length == pending.count, !atEnd { return .needsMore }
       raw += pending.take(length)
       return nil

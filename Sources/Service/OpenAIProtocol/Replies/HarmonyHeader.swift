@@ -60,8 +60,12 @@ struct HarmonyHeader {
         continue
       }
       var end = at + 1
-      while end < bytes.count, !isWhitespace(bytes[end]), bytes[end] != UInt8(ascii: "<"), bytes[end] != UInt8(ascii: "{") {
-        if bytes[end...].starts(with: "to=".utf8), channels.contains(String(decoding: bytes[at..<end], as: UTF8.self)) { break }
+      while end < bytes.count, !isWhitespace(bytes[end]), bytes[end] != UInt8(ascii: "<"),
+        bytes[end] != UInt8(ascii: "{")
+      {
+        if bytes[end...].starts(with: "to=".utf8), channels.contains(String(decoding: bytes[at..<end], as: UTF8.self)) {
+          break
+        }
         end += 1
       }
       words.append((String(decoding: bytes[at..<end], as: UTF8.self), at))

@@ -8,7 +8,10 @@ struct HarmonyReader: CallReader {
     case body(Body)
   }
 
-  private enum Body { case reasoning, content, call(ArgumentsText) }
+  private enum Body {
+    case reasoning, content
+    case call(ArgumentsText)
+  }
 
   private let names: CallNames
   private let start = Marker("<|start|>")
@@ -81,7 +84,9 @@ struct HarmonyReader: CallReader {
   ) -> Bool {
     guard let (marker, offset) = pending.first(of: [message] + closes), offset <= longestCallHead else {
       if !pending.exceedsCallHead, !atEnd { return true }
-      if atEnd, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false), !parsed.body.isEmpty {
+      if atEnd, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false),
+        !parsed.body.isEmpty
+      {
         // `<|message|>` was left out, and so was the end.
         pending.drop(pending.count)
         raw = ""
@@ -95,7 +100,8 @@ struct HarmonyReader: CallReader {
     let header = pending.take(offset)
     let space = raw
     raw = ""
-    guard let parsed = HarmonyHeader(header, isWhole: marker == message), begin(parsed, isWhole: marker == message, into: &output)
+    guard let parsed = HarmonyHeader(header, isWhole: marker == message),
+      begin(parsed, isWhole: marker == message, into: &output)
     else {
       output.content(space + header + pending.take(marker.bytes.count))
       stage = .body(.content)
@@ -145,7 +151,11 @@ struct HarmonyReader: CallReader {
     case .content: output.content(text)
     case .call(var arguments):
       arguments.take(text, into: &output)
-      if found != nil || atEnd { arguments.end(isClosed: found != nil, into: &output) } else { stage = .body(.call(arguments)) }
+      if found != nil || atEnd {
+        arguments.end(isClosed: found != nil, into: &output)
+      } else {
+        stage = .body(.call(arguments))
+      }
     }
     guard let marker = found?.marker else {
       if atEnd { stage = .body(.content) }

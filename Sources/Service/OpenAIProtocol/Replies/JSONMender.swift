@@ -262,7 +262,8 @@ extension JSONMender {
         escape = []
         return takeString(byte)
       }
-      return escape = []
+      escape = []
+      return
     }
     let isDigit = (byte >= 0x30 && byte <= 0x39) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x66)
     guard isDigit else {

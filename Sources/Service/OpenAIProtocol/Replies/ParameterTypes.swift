@@ -24,7 +24,9 @@ struct ParameterTypes: OptionSet, Sendable {
     for name in ["anyOf", "oneOf", "allOf"] {
       for member in (schema[name]?.array ?? []).prefix(64) { formUnion(Self(member, in: root, depth: depth + 1)) }
     }
-    if let reference = schema["$ref"]?.string { formUnion(Self(Self.target(reference, in: root), in: root, depth: depth + 1)) }
+    if let reference = schema["$ref"]?.string {
+      formUnion(Self(Self.target(reference, in: root), in: root, depth: depth + 1))
+    }
     if isEmpty, schema["properties"] != nil || schema["items"] != nil { insert(.container) }
   }
 
@@ -72,7 +74,9 @@ struct ParameterTypes: OptionSet, Sendable {
       return lowered
     }
     if isEmpty || contains(.container), let container = JSONMender.container(word) { return container }
-    if isEmpty || !contains(.string), (try? JSONValue(parsing: word, limits: JSONLimits(depth: 60))) != nil { return word }
+    if isEmpty || !contains(.string), (try? JSONValue(parsing: word, limits: JSONLimits(depth: 60))) != nil {
+      return word
+    }
     return JSONValue.string(text).text()
   }
 }

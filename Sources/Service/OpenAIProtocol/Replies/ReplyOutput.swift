@@ -36,7 +36,9 @@ struct ReplyOutput: Sendable {
     hasReasoning = true
     if case .reasoning(let before) = events.last {
       events[events.count - 1] = .reasoning(before + text)
-    } else { events.append(.reasoning(text)) }
+    } else {
+      events.append(.reasoning(text))
+    }
   }
 
   mutating func content(_ text: String) {
@@ -44,7 +46,9 @@ struct ReplyOutput: Sendable {
     hasContent = true
     if case .content(let before) = events.last {
       events[events.count - 1] = .content(before + text)
-    } else { events.append(.content(text)) }
+    } else {
+      events.append(.content(text))
+    }
   }
 
   /// `id`: what the reply itself calls it, if it does.
@@ -58,7 +62,9 @@ struct ReplyOutput: Sendable {
   /// Kimi's ids are `functions.NAME:INDEX`, counted through the conversation; its own is kept if no other call has it.
   private mutating func identifier(_ name: String, given: String?) -> String {
     guard syntax == .kimi else { return identifiers.toolCall(for: syntax) }
-    let index = given.flatMap { $0.hasPrefix("functions.\(name):") ? Int($0.dropFirst("functions.\(name):".count)) : nil }
+    let index = given.flatMap {
+      $0.hasPrefix("functions.\(name):") ? Int($0.dropFirst("functions.\(name):".count)) : nil
+    }
     var id = "functions.\(name):\(index ?? earlierCalls + callCount)"
     var next = earlierCalls + callCount
     while !usedIDs.insert(id).inserted {
@@ -73,7 +79,9 @@ struct ReplyOutput: Sendable {
     arguments? += text
     if case .toolCallArguments(let index, let before) = events.last {
       events[events.count - 1] = .toolCallArguments(index: index, delta: before + text)
-    } else { events.append(.toolCallArguments(index: callCount - 1, delta: text)) }
+    } else {
+      events.append(.toolCallArguments(index: callCount - 1, delta: text))
+    }
   }
 
   /// `isClosed`: the model marked the end; otherwise the call is complete if its arguments are whole.

@@ -127,7 +127,9 @@ struct SectionReader: CallReader {
     let name = ahead.take(offset)
     var body = ahead
     let space = body.takeWhitespace()
-    if body.isEmpty, !atEnd { return body.count + space.utf8.count > longestCallHead ? fail(into: &output) : .needsMore }
+    if body.isEmpty, !atEnd {
+      return body.count + space.utf8.count > longestCallHead ? fail(into: &output) : .needsMore
+    }
     let isCall = !body.isEmpty && (body[0] == UInt8(ascii: "{") || body[0] == UInt8(ascii: "`") || marker.text == "\n")
     guard isCall, let name = names.name(name) else { return fail(into: &output) }
     rest = body

@@ -23,7 +23,9 @@ extension ToolCallFormat {
     ]
     if call.allowsSeveral {
       let several = form.prefix + "tool_arguments" + form.suffix
-      lines.append("- several calls are written one after the other: \(open + several + call.envelope.separator + several + close)")
+      lines.append(
+        "- several calls are written one after the other: \(open + several + call.envelope.separator + several + close)"
+      )
     }
     return lines.joined(separator: "\n")
   }

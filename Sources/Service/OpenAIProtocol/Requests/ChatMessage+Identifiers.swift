@@ -28,7 +28,9 @@ extension [ChatMessage] {
       let isOwn = call.id.hasPrefix(prefix) && Int(call.id.dropFirst(prefix.count)) != nil
       return isOwn ? call.id : "\(prefix)\(index)"
     }
-    let isOwn = call.id.utf8.count == 9 && call.id.utf8.allSatisfy { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) }
+    let isOwn =
+      call.id.utf8.count == 9
+      && call.id.utf8.allSatisfy { ($0 | 0x20 >= 0x61 && $0 | 0x20 <= 0x7A) || ($0 >= 0x30 && $0 <= 0x39) }
     if isOwn { return call.id }
     let digits = String(index)
     return "call" + String(repeating: "0", count: Swift.max(0, 5 - digits.count)) + digits.suffix(5)

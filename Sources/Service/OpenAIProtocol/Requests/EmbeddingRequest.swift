@@ -37,7 +37,9 @@ package struct EmbeddingRequest: Sendable, Equatable {
     try ParameterTable.embedding.check(reader)
     model = try reader.string("model")
     inputs = try Self.inputs(reader, limits: limits)
-    encoding = try Self.choice("encoding_format", reader, Encoding.allCases.map(\.rawValue)).flatMap { Encoding(rawValue: $0) } ?? .float
+    encoding =
+      try Self.choice("encoding_format", reader, Encoding.allCases.map(\.rawValue)).flatMap { Encoding(rawValue: $0) }
+      ?? .float
     dimensions = try reader.integer("dimensions", in: 1...Int.max)
     pooling = try Self.choice("pooling", reader, poolings)
     normalizes = try reader.bool("normalize") ?? true

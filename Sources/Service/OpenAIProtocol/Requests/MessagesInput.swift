@@ -43,7 +43,9 @@ enum MessagesInput {
         let output = try block["content"].map { (value) throws(APIError) in try text(value, block.path("content")) }
         try builder.add(
           output: output ?? "", of: try block.requiredString("tool_use_id"), path: block.path("tool_use_id"))
-      } else { texts.append(try text(of: block)) }
+      } else {
+        texts.append(try text(of: block))
+      }
     }
     if !texts.isEmpty { builder.add(user: texts.joined(separator: "\n")) }
   }

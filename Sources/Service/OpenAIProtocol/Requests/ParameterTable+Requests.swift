@@ -9,7 +9,8 @@ extension ParameterTable {
   ]
 
   private static let sampling: Set<String> = [
-    "model", "temperature", "top_p", "top_k", "min_p", "stop", "stop_token_ids", "seed", "n", "max_tokens", "presence_penalty",
+    "model", "temperature", "top_p", "top_k", "min_p", "stop", "stop_token_ids", "seed", "n", "max_tokens",
+    "presence_penalty",
     "frequency_penalty", "repetition_penalty", "logit_bias", "logprobs", "stream", "stream_options", "ignore_eos",
     "response_format",
   ]

@@ -84,7 +84,8 @@ func stopTokenIDs(_ reader: RequestReader, limits: RequestLimits) throws(APIErro
   }
   var ids: [Int] = []
   for (i, value) in values.enumerated() {
-    ids.append(try RequestReader.integer(value, path: "stop_token_ids[\(i)]", in: 0...(limits.vocabularySize ?? 1 << 31) - 1))
+    ids.append(
+      try RequestReader.integer(value, path: "stop_token_ids[\(i)]", in: 0...(limits.vocabularySize ?? 1 << 31) - 1))
   }
   return ids
 }

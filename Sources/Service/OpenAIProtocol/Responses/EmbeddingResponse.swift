@@ -9,14 +9,18 @@ package struct EmbeddingResponse: Sendable {
   package var encoding: EmbeddingRequest.Encoding
   package var promptTokens: Int
 
-  package init(model: String, pooling: String, isNormalized: Bool, encoding: EmbeddingRequest.Encoding, promptTokens: Int) {
+  package init(
+    model: String, pooling: String, isNormalized: Bool, encoding: EmbeddingRequest.Encoding, promptTokens: Int
+  ) {
     (self.model, self.pooling, self.isNormalized) = (model, pooling, isNormalized)
     (self.encoding, self.promptTokens) = (encoding, promptTokens)
   }
 
   /// The whole body, written at once: millions of numbers would not fit into memory as JSON values.
   package func text(_ vectors: [[Float]]) -> String {
-    let head: JSONValue = ["object": "list", "model": .string(model), "pooling": .string(pooling), "normalized": .bool(isNormalized)]
+    let head: JSONValue = [
+      "object": "list", "model": .string(model), "pooling": .string(pooling), "normalized": .bool(isNormalized),
+    ]
     let usage: JSONValue = ["prompt_tokens": .int(promptTokens), "total_tokens": .int(promptTokens)]
     var text = String(head.text().dropLast())
     text += ",\"data\":["
@@ -42,13 +46,17 @@ package struct EmbeddingResponse: Sendable {
 
   /// The bytes of `vector`, little-endian, in base64 (RFC 4648).
   static func base64(_ vector: [Float]) -> String {
-    let bytes = vector.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) } }
+    let bytes = vector.flatMap { value in
+      (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
+    }
     var text: [UInt8] = []
     text.reserveCapacity((bytes.count + 2) / 3 * 4)
     for first in stride(from: 0, to: bytes.count, by: 3) {
       let rest = bytes[first..<min(first + 3, bytes.count)]
       let group = rest.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - rest.count))
-      for place in 0..<4 { text.append(place <= rest.count ? digits[group >> (18 - 6 * place) & 63] : UInt8(ascii: "=")) }
+      for place in 0..<4 {
+        text.append(place <= rest.count ? digits[group >> (18 - 6 * place) & 63] : UInt8(ascii: "="))
+      }
     }
     return String(decoding: text, as: UTF8.self)
   }

@@ -88,7 +88,8 @@ package struct ResponsesStream: Sendable {
   }
 
   private mutating func add(reasoning delta: String) {
-    if case .reasoning = open {} else {
+    if case .reasoning = open {
+    } else {
       close()
       begin(.reasoning(id: identifiers.item("rs"), text: ""))
     }
@@ -101,7 +102,8 @@ package struct ResponsesStream: Sendable {
   }
 
   private mutating func add(content delta: String, _ added: [TokenLogprob]) {
-    if case .message = open {} else {
+    if case .message = open {
+    } else {
       close()
       begin(.message(id: identifiers.item("msg"), text: "", logprobs: []))
     }
@@ -143,7 +145,8 @@ package struct ResponsesStream: Sendable {
       sendOfItem(
         "response.output_text.done",
         [("content_index", 0), ("text", .string(text)), ("logprobs", .array(logprobs.map(\.chatJSON)))])
-      sendOfItem("response.content_part.done", [("content_index", 0), ("part", ResponsesItem.textPart(text, logprobs))])
+      sendOfItem(
+        "response.content_part.done", [("content_index", 0), ("part", ResponsesItem.textPart(text, logprobs))])
     case .call(_, let call):
       sendOfItem(
         "response.function_call_arguments.done",

@@ -73,7 +73,9 @@ enum ItemGates {
           stack.removeLast()
           open.remove(top.state)
           // A number may end where an array may close.
-          let ends = rule.calls[Int(top.state)].contains { if case .closing? = marked[$0.target] { true } else { false } }
+          let ends = rule.calls[Int(top.state)].contains {
+            if case .closing? = marked[$0.target] { true } else { false }
+          }
           let (sum, overflow) = top.sum.addingReportingOverflow(ends ? 1 : 0)
           let total = top.isEndless || overflow || sum > 1 << 40 ? Int.max : sum
           known[top.state] = total

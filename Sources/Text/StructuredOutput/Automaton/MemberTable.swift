@@ -56,7 +56,9 @@ struct MemberTable: Sendable {
   private func need(of record: ObjectRecord.Content) -> Int {
     let demanded = demanded(by: record)
     var missing = demanded.count(without: record.named)
-    for witnesses in witnesses where !isWitnessed(by: record, witnesses) && !witnesses.intersects(demanded) { missing += 1 }
+    for witnesses in witnesses where !isWitnessed(by: record, witnesses) && !witnesses.intersects(demanded) {
+      missing += 1
+    }
     let distinct = record.named.count + min(record.otherCount, 1)
     return max(missing, minimum - distinct)
   }

@@ -45,7 +45,9 @@ struct PushdownAutomaton: Sendable {
 
   var stateCount: Int { accepts.count }
   /// Of its tables, about.
-  var byteCount: Int { classes.count + 4 * transitions.count + 8 * (callEdges.count + tokenEdges.count) + 32 * stateCount }
+  var byteCount: Int {
+    classes.count + 4 * transitions.count + 8 * (callEdges.count + tokenEdges.count) + 32 * stateCount
+  }
 
   func calls(_ state: Int32) -> ArraySlice<Edge> {
     callEdges[Int(callStart[Int(state)])..<Int(callStart[Int(state) + 1])]

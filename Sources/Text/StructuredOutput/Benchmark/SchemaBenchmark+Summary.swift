@@ -36,7 +36,8 @@ extension SchemaBenchmark {
       }
       return [
         "schemas": .int(schemaCount), "passing": .int(passingCount), "compile_errors": .int(compileErrorCount),
-        "valid_refused": .int(refusingCount), "invalid_accepted": .int(acceptingCount), "unreadable": .int(unreadableCount),
+        "valid_refused": .int(refusingCount), "invalid_accepted": .int(acceptingCount),
+        "unreadable": .int(unreadableCount),
         "tokens": .int(maskTimes.count), "compile_seconds": seconds(compileTimes), "mask_seconds": seconds(maskTimes),
       ]
     }

@@ -37,7 +37,8 @@ package struct SchemaBenchmark: Sendable {
 
   /// `encode` turns an instance's text into the vocabulary's tokens. Without masks there are steps only.
   package init(
-    vocabulary: TokenVocabulary, layout: Layout, asksForMasks: Bool = true, encode: @escaping @Sendable (String) throws -> [Int32]
+    vocabulary: TokenVocabulary, layout: Layout, asksForMasks: Bool = true,
+    encode: @escaping @Sendable (String) throws -> [Int32]
   ) {
     self.vocabulary = vocabulary
     self.layout = layout

@@ -39,7 +39,8 @@ struct MaskCache {
       addExits(Free(configurations: [configuration], room: .max), items: configuration, into: &mask)
     }
     let members =
-      compared.isEmpty ? sets.members[Int(set)] : sets.members[Int(set)].filter { !sets.automaton.comparesItems($0.state) }
+      compared.isEmpty
+      ? sets.members[Int(set)] : sets.members[Int(set)].filter { !sets.automaton.comparesItems($0.state) }
     let (free, rest) = separate(members, into: &mask)
     if let free { addExits(free, items: nil, into: &mask) }
     if !rest.isEmpty {
@@ -73,7 +74,9 @@ struct MaskCache {
         free.configurations.isEmpty || spelling == free.spelling
       else { continue }
       let depth = PushdownAutomaton.depthLimit - configuration.stack.depth
-      guard let room = sets.automaton.characterRoom(configuration.state, configuration.record, room: depth) else { continue }
+      guard let room = sets.automaton.characterRoom(configuration.state, configuration.record, room: depth) else {
+        continue
+      }
       mask.formUnion(vocabulary.content(spelling).mask(room: room))
       free.spelling = spelling
       free.room = max(free.room, room)
@@ -83,7 +86,9 @@ struct MaskCache {
     // Rules for one character that are called from there are covered with it.
     let found = free.configurations
     func isCovered(_ configuration: Configuration) -> Bool {
-      if found.contains(where: { $0.state == configuration.state && $0.record === configuration.record && $0.stack === configuration.stack }) {
+      if found.contains(where: {
+        $0.state == configuration.state && $0.record === configuration.record && $0.stack === configuration.stack
+      }) {
         return true
       }
       return !configuration.stack.entries.isEmpty

@@ -57,7 +57,8 @@ final class StringContent: Sendable {
         path[depth] = (set, count, byte)
         let needed = Int(count) + (set == inside ? 0 : 1)
         while tokens.count <= needed { tokens.append([]) }
-        tokens[needed] += vocabulary.nodeTokens[Int(vocabulary.firstTokens[node])..<Int(vocabulary.firstTokens[node + 1])]
+        tokens[needed] +=
+          vocabulary.nodeTokens[Int(vocabulary.firstTokens[node])..<Int(vocabulary.firstTokens[node + 1])]
         node += 1
       }
     }

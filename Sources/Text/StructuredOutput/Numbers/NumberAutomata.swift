@@ -17,7 +17,9 @@ struct NumberAutomata {
   /// Both are nil where no number is left. With `isUnique` each number has one text.
   ///
   /// `types` has integers, fractions or both.
-  init(_ constraint: NumberConstraint, types: TypeSet, isUnique: Bool = false, budget: CompileBudget) throws(StructuredOutputError) {
+  init(_ constraint: NumberConstraint, types: TypeSet, isUnique: Bool = false, budget: CompileBudget)
+    throws(StructuredOutputError)
+  {
     let isInteger = !types.contains(.fraction)
     var integerDigits = try Self.integerDigitCount(constraint, budget: budget)
     var fractionDigits = isInteger ? 0 : try Self.fractionDigitCount(constraint, budget: budget)

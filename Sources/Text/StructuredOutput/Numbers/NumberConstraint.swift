@@ -13,12 +13,18 @@ struct NumberConstraint: Hashable, Sendable {
   var nonDivisors: [DecimalNumber] = []
 
   mutating func raiseMinimum(_ bound: NumberBound) {
-    guard let old = minimum else { return minimum = bound }
+    guard let old = minimum else {
+      minimum = bound
+      return
+    }
     if old.value < bound.value || (old.value == bound.value && bound.isExclusive) { minimum = bound }
   }
 
   mutating func lowerMaximum(_ bound: NumberBound) {
-    guard let old = maximum else { return maximum = bound }
+    guard let old = maximum else {
+      maximum = bound
+      return
+    }
     if bound.value < old.value || (old.value == bound.value && bound.isExclusive) { maximum = bound }
   }
 

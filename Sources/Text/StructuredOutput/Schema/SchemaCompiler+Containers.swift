@@ -20,7 +20,8 @@ extension SchemaCompiler {
     }
     let contained = shape.contained.filter { $0.minimum > 0 }.map(\.schema)
     guard contained.count <= Self.containedLimit else {
-      throw .tooLarge(what: "the number of \"contains\" of an array", pointer: shape.pointer, limit: Self.containedLimit)
+      throw .tooLarge(
+        what: "the number of \"contains\" of an array", pointer: shape.pointer, limit: Self.containedLimit)
     }
     // Beyond this many items one more changes nothing, or there are no more.
     let last = maximum ?? max(minimum, shape.prefixCount, 1)
@@ -112,7 +113,9 @@ extension SchemaCompiler {
     while changed {
       changed = false
       for pair in shape.companions
-      where !forbidden.contains(ExactString(pair.name)) && pair.needed.contains(where: { forbidden.contains(ExactString($0)) }) {
+      where !forbidden.contains(ExactString(pair.name))
+        && pair.needed.contains(where: { forbidden.contains(ExactString($0)) })
+      {
         forbidden.insert(ExactString(pair.name))
         changed = true
       }

@@ -24,7 +24,9 @@ extension SchemaCompiler {
           let listed = try ScalarAutomaton.oneOf(texts, budget: budget)
           strings = try strings?.union(listed, budget: budget) ?? listed
         }
-        guard integers.isEmpty || numbers.isEmpty else { throw unsupported("numbers of several kinds are not compared") }
+        guard integers.isEmpty || numbers.isEmpty else {
+          throw unsupported("numbers of several kinds are not compared")
+        }
         for isNegative in [false, true] {
           let digits = integers.filter { ($0 < 0) == isNegative }.map { "\($0.magnitude)" }
           if !digits.isEmpty { numbers.append((isNegative, try .oneOf(digits, budget: budget))) }
@@ -88,7 +90,11 @@ extension SchemaCompiler {
     }
     for (isNegative, automaton) in numbers {
       let (signed, ended) = (builder.makeState(), builder.makeState())
-      if isNegative { builder.addByte("-", from: before, to: signed) } else { builder.addEmpty(from: before, to: signed) }
+      if isNegative {
+        builder.addByte("-", from: before, to: signed)
+      } else {
+        builder.addEmpty(from: before, to: signed)
+      }
       builder.add(automaton, as: .plain, from: signed, to: ended)
       // A number ends where what follows begins.
       builder.addByte(",", from: ended, to: comma)

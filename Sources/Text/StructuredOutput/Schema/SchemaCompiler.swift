@@ -117,7 +117,9 @@ final class SchemaCompiler {
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     let isCounted = shape.minimumLength > 0 || shape.maximumLength != nil
-    if !isCounted, shape.patterns.isEmpty, shape.excludedPatterns.isEmpty, shape.excludedTexts.isEmpty, shape.formats.isEmpty {
+    if !isCounted, shape.patterns.isEmpty, shape.excludedPatterns.isEmpty, shape.excludedTexts.isEmpty,
+      shape.formats.isEmpty
+    {
       builder.addCall(try anyString(), from: from, to: end)
       return
     }
@@ -132,7 +134,8 @@ final class SchemaCompiler {
       inner.table = .length(length)
       inner.addGate(.closing, at: RuleBuilder.end)
       try self.addQuoted(
-        strings.withSeparateStart, distances: strings.distances, isFree: strings.isEverything, to: &inner, from: RuleBuilder.start,
+        strings.withSeparateStart, distances: strings.distances, isFree: strings.isEverything, to: &inner,
+        from: RuleBuilder.start,
         end: RuleBuilder.end)
     }
     builder.addCall(rule, from: from, to: end)
@@ -141,7 +144,8 @@ final class SchemaCompiler {
   /// A string with its quotes. With `distances` all but the first state count the character that leads to them. With
   /// `isFree` any character may follow in each state.
   func addQuoted(
-    _ strings: ScalarAutomaton, distances: [Int]? = nil, isFree: Bool = false, to builder: inout RuleBuilder, from: Int32, end: Int32
+    _ strings: ScalarAutomaton, distances: [Int]? = nil, isFree: Bool = false, to builder: inout RuleBuilder,
+    from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     try budget.spend(strings.stateCount * (4 * strings.alphabet.count + 40))
     let beyondASCII = try grammar.sharedRule("beyond ASCII", name: "#") { builder throws(StructuredOutputError) in

@@ -75,7 +75,12 @@ extension SchemaNormalizer {
     }
     if depth > 0, let values = shape.values {
       var set = ValueSet()
-      guard values.contains(where: { _ = set.insert($0); return set.contains(value) }) else { return false }
+      guard
+        values.contains(where: {
+          _ = set.insert($0)
+          return set.contains(value)
+        })
+      else { return false }
     }
     switch value {
     case .null: return shape.types.contains(.null)

@@ -33,7 +33,8 @@ extension SchemaNormalizer {
         if let other = keywords.subschema("else") {
           failures.append(Failure(schemas: [condition.negated, other.negated]))
         }
-      case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern":
+      case "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
+        "pattern":
         failures += try scalarFailures(keyword, keywords)
       case "minItems", "maxItems", "items", "prefixItems", "contains", "uniqueItems":
         failures += try arrayFailures(keyword, keywords)
@@ -141,18 +142,22 @@ extension SchemaNormalizer {
     switch keyword {
     case "minimum", "exclusiveMinimum":
       if keyword == "exclusiveMinimum", keywords[keyword]?.bool != nil { return [] }
-      return try keywords.bounds(keyword, keyword == "minimum" ? "exclusiveMinimum" : "minimum").prefix(1).flatMap { bound in
+      return try keywords.bounds(keyword, keyword == "minimum" ? "exclusiveMinimum" : "minimum").prefix(1).flatMap {
+        bound in
         let isExclusive = keyword == "minimum" ? bound.isExclusive : true
         return numbers { $0.lowerMaximum(NumberBound(value: bound.value, isExclusive: !isExclusive)) }
       }
     case "maximum", "exclusiveMaximum":
       if keyword == "exclusiveMaximum", keywords[keyword]?.bool != nil { return [] }
-      return try keywords.bounds(keyword, keyword == "maximum" ? "exclusiveMaximum" : "maximum").prefix(1).flatMap { bound in
+      return try keywords.bounds(keyword, keyword == "maximum" ? "exclusiveMaximum" : "maximum").prefix(1).flatMap {
+        bound in
         let isExclusive = keyword == "maximum" ? bound.isExclusive : true
         return numbers { $0.raiseMinimum(NumberBound(value: bound.value, isExclusive: !isExclusive)) }
       }
     case "multipleOf":
-      guard let divisor = try keywords.number(keyword), Divisor(divisor) != nil else { throw unsupported(keyword, keywords) }
+      guard let divisor = try keywords.number(keyword), Divisor(divisor) != nil else {
+        throw unsupported(keyword, keywords)
+      }
       return numbers { $0.nonDivisors.append(divisor) }
     case "minLength":
       let count = try keywords.count(keyword) ?? 0

@@ -90,7 +90,8 @@ final class SchemaNormalizer {
     var result = try strings(of: shape, countsLength: false)
     let (minimum, maximum) = (shape.minimumLength, shape.maximumLength)
     if minimum == 0, maximum == nil { return (result, nil) }
-    let isFree = shape.patterns.isEmpty && shape.excludedPatterns.isEmpty && shape.excludedTexts.isEmpty && shape.formats.isEmpty
+    let isFree =
+      shape.patterns.isEmpty && shape.excludedPatterns.isEmpty && shape.excludedTexts.isEmpty && shape.formats.isEmpty
     guard minimum < ScalarAutomaton.stateLimit else {
       throw .tooLarge(what: "a length", pointer: shape.pointer, limit: ScalarAutomaton.stateLimit - 1)
     }
@@ -110,7 +111,8 @@ final class SchemaNormalizer {
   ) throws(StructuredOutputError) -> ScalarAutomaton {
     let key = (isWhole ? "=" : isWide ? "+" : "~") + pattern
     if let known = patterns[key] { return known }
-    let made = isWhole
+    let made =
+      isWhole
       ? try ScalarAutomaton(whole: pattern, budget: budget)
       : try ScalarAutomaton(pattern: pattern, isWide: isWide, budget: budget)
     patterns[key] = made
@@ -150,7 +152,8 @@ final class SchemaNormalizer {
     try budget.spend(400 + selection.shapes.count * (60 * members(keywords) + 100))
     if schema.isNegated {
       let failures = try failures(of: keywords)
-      return try branch(failures.map { ($0.change, $0.schemas) }, of: &selection, keywords, depth: depth, active: active)
+      return try branch(
+        failures.map { ($0.change, $0.schemas) }, of: &selection, keywords, depth: depth, active: active)
     }
     if isSuperseded(keywords) {
       return try apply(try target(of: keywords), to: &selection, depth: depth + 1, active: active)
@@ -222,7 +225,9 @@ final class SchemaNormalizer {
           (
             { shape in
               shape.types.formIntersection(.object)
-              if !shape.required.contains(where: { ExactString($0) == ExactString(name) }) { shape.required.append(name) }
+              if !shape.required.contains(where: { ExactString($0) == ExactString(name) }) {
+                shape.required.append(name)
+              }
             }, [schema]
           ),
         ]
@@ -292,7 +297,9 @@ final class SchemaNormalizer {
       if let reason = try narrow(&shape) {
         selection.reason = reason
         selection.wasMistaken = reason.contains("above") || reason.contains("needs")
-      } else { left.append(shape) }
+      } else {
+        left.append(shape)
+      }
     }
     selection.shapes = left
   }

@@ -37,7 +37,10 @@ extension Shape {
   mutating func keep(_ list: [JSONValue]) {
     var distinct = ValueSet()
     let list = list.filter { distinct.insert($0) }
-    guard let values else { return self.values = list }
+    guard let values else {
+      self.values = list
+      return
+    }
     self.values = values.filter { distinct.contains($0) }
   }
 

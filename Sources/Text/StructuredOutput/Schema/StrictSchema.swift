@@ -38,9 +38,10 @@ extension JSONValue {
     for (key, value) in result.members.map({ $0 }) {
       if Self.named.contains(key), let members = value.object {
         result[key] = .object(
-          JSONObject(members.members.map { name, value in
-            (name, value.closed(pointer: "\(pointer)/\(key)/\(name)", open: open, depth: depth + 1))
-          }))
+          JSONObject(
+            members.members.map { name, value in
+              (name, value.closed(pointer: "\(pointer)/\(key)/\(name)", open: open, depth: depth + 1))
+            }))
       } else if Self.single.contains(key), value.object != nil {
         result[key] = value.closed(pointer: "\(pointer)/\(key)", open: open, depth: depth + 1)
       } else if let elements = value.array, Self.listed.contains(key) || (key == "allOf" && elements.count == 1) {

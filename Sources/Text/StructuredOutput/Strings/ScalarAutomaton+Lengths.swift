@@ -85,6 +85,7 @@ extension ScalarAutomaton {
     guard !isEmpty else { return self }
     let first = transitions[..<alphabet.count]
     return ScalarAutomaton(
-      alphabet: alphabet, transitions: (first + transitions).map { $0 < 0 ? $0 : $0 + 1 }, accepts: [accepts[0]] + accepts)
+      alphabet: alphabet, transitions: (first + transitions).map { $0 < 0 ? $0 : $0 + 1 },
+      accepts: [accepts[0]] + accepts)
   }
 }

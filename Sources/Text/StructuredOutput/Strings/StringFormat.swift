@@ -59,7 +59,9 @@ enum StringFormat: String, CaseIterable {
   private static let label = "[A-Za-z](?:[A-Za-z0-9-]{0,29}[A-Za-z0-9])?"
   /// RFC 3986, sections 3 and 4.2, with `more` characters where that has letters.
   private static func identifier(_ more: String, isRelative: Bool) -> String {
-    func characters(_ punctuation: String) -> String { "(?:[A-Za-z0-9\(more)._~!$&'()*+,;=\(punctuation)-]|%[0-9A-Fa-f]{2})" }
+    func characters(_ punctuation: String) -> String {
+      "(?:[A-Za-z0-9\(more)._~!$&'()*+,;=\(punctuation)-]|%[0-9A-Fa-f]{2})"
+    }
     let authority = "//(?:\(characters(":"))*@)?(?:\(characters(""))*|\\[(?:\(addressOfIPv6))\\])(?::\\d{0,5})?"
     let segments = "\(characters(":@/"))*"
     let paths = [
@@ -78,7 +80,9 @@ enum StringFormat: String, CaseIterable {
     let atom = "(?:[^\\\\\\[\\](){}*+?|^$]|\(escape)|\\[\\^?\(member)+-?\\])"
     let quantifier = "(?:[*+?]\\??|\\{[1-9]?\\d(?:,(?:[1-9]\\d\\d)?)?\\}\\??)"
     var inner = "(?:\(atom)\(quantifier)?|[\\^$|])*"
-    for _ in 0..<3 { inner = "(?:\(atom)\(quantifier)?|[\\^$|]|\\((?:\\?:)?\(inner)\\)\(quantifier)?|\\(\\?[=!]\(inner)\\))*" }
+    for _ in 0..<3 {
+      inner = "(?:\(atom)\(quantifier)?|[\\^$|]|\\((?:\\?:)?\(inner)\\)\(quantifier)?|\\(\\?[=!]\(inner)\\))*"
+    }
     return inner
   }()
 
