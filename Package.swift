@@ -114,14 +114,20 @@ let package = Package(
     room(
       "Projection", in: "Insight",
       ["JSON", "Tensors", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Reports"]),
-    // Command: what people type.
+    // Command: what people type, and the measurements behind `bench`.
+    room(
+      "Benchmarking", in: "Command",
+      [
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+        "Inference", "Reports",
+      ]),
     .executableTarget(
       name: "martinet",
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "Inference",
-        "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports", "Projection",
+        "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports", "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],

@@ -1,5 +1,6 @@
 import ClusterCheck
 import JSON
+import Reports
 
 /// What `martinet check` prints.
 struct CheckReport {

@@ -3,6 +3,7 @@ import ClusterCheck
 import Foundation
 import JSON
 import Machine
+import Reports
 
 /// A check of several hosts, from one of them or from outside.
 struct HostsCheck {

@@ -1,10 +1,12 @@
 import ArgumentParser
+import Benchmarking
 import ExpertParallelism
 import Fabric
 import Inference
 import JSON
 import Kernels
 import Projection
+import Reports
 
 /// `martinet bench dispatch`: the exchange of expert parallelism alone.
 struct BenchDispatch: ParsableCommand {

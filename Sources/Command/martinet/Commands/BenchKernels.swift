@@ -1,8 +1,10 @@
 import ArgumentParser
+import Benchmarking
 import Fabric
 import Inference
 import JSON
 import Kernels
+import Reports
 
 /// `martinet bench kernels`: the matrix kernels against the machine's read bandwidth and multiply-add rate.
 struct BenchKernels: ParsableCommand {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Benchmarking
 import Checkpoints
 import ExpertParallelism
 import Foundation

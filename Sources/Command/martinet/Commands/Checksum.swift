@@ -4,6 +4,7 @@ import Fabric
 import Glibc
 import Inference
 import MoEModel
+import Reports
 
 /// `martinet checksum`: the sums of a checkpoint's tensors, compared with those recorded beside it, or recorded.
 struct Checksum: ParsableCommand {

@@ -5,6 +5,7 @@ import Inference
 import JSON
 import Kernels
 import MoEModel
+import Reports
 
 /// `martinet inspect`: what is in a checkpoint, from its headers.
 struct Inspect: ParsableCommand {

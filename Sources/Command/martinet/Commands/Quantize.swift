@@ -3,6 +3,7 @@ import Checkpoints
 import Fabric
 import Inference
 import MoEModel
+import Reports
 
 /// `martinet quantize`: a checkpoint's folder with its weights in q8 or q4, to be loaded at disk speed.
 struct Quantize: ParsableCommand {

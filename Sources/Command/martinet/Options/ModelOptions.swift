@@ -6,6 +6,7 @@ import Fabric
 import Inference
 import Kernels
 import MoEModel
+import Reports
 import Telemetry
 
 /// Which model, and how it is laid out on this rank.

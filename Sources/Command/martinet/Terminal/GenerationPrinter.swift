@@ -3,6 +3,7 @@ import Glibc
 import Inference
 import JSON
 import ModelText
+import Reports
 import Tokenization
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.

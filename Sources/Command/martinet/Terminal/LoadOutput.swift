@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import LoadGenerator
+import Reports
 
 /// What `martinet bench serve` prints and writes.
 struct LoadOutput {

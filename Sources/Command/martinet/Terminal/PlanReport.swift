@@ -2,6 +2,7 @@ import JSON
 import Kernels
 import MoEModel
 import Projection
+import Reports
 
 /// What `martinet plan` prints.
 struct PlanReport {

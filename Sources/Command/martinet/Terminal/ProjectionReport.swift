@@ -1,5 +1,6 @@
 import JSON
 import Projection
+import Reports
 import Telemetry
 
 /// One projected setting.

@@ -1,6 +1,7 @@
 import Glibc
 import Inference
 import JSON
+import Reports
 import Tokenization
 
 /// Runs rank 0's loop over texts to be scored and prints their scores in order.

@@ -3,10 +3,10 @@ import Machine
 import Tensors
 
 /// Times attention over a paged cache of random numbers, laid out and shared among the workers as in a forward pass.
-struct AttentionBenchmark {
+package struct AttentionBenchmark {
   /// One model's attention in one layer.
-  struct Shape {
-    var name: String
+  package struct Shape {
+    package var name: String
     var heads: Int
     var keyHeads: Int
     var keyDims: Int
@@ -19,37 +19,39 @@ struct AttentionBenchmark {
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
 
-    static let all = [
+    package static let all = [
       Shape(name: "MLA 16", heads: 16, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
       Shape(name: "MLA 128", heads: 128, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
       Shape(name: "GQA 32/4", heads: 32, keyHeads: 4, keyDims: 128, valueDims: 128, isLatent: false),
     ]
   }
 
-  struct Result {
-    var shape: Shape
-    var type: CacheType
-    var context: Int
-    var tokens: Int
+  package struct Result {
+    package var shape: Shape
+    package var type: CacheType
+    package var context: Int
+    package var tokens: Int
     /// Of one layer and all tokens.
-    var seconds: Double
-    var cacheBytes: Int
-    var operations: Int
+    package var seconds: Double
+    package var cacheBytes: Int
+    package var operations: Int
 
     /// Time the limits alone would take, over the time taken.
-    func ratio(read: Double, flops: Double) -> Double {
+    package func ratio(read: Double, flops: Double) -> Double {
       max(Double(cacheBytes) / read, Double(operations) / flops) / seconds
     }
   }
 
   let compute: Compute
 
+  package init(compute: Compute) { self.compute = compute }
+
   private static let blockTokens = 32
   /// Several times a last-level cache, so that a layer is never found there when its turn comes again.
   private static let footprint = 160 << 20
 
   /// The last `tokens` tokens of a sequence of `context`, once through each of the layers; the best of three.
-  func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) throws -> Result {
+  package func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) throws -> Result {
     let blockCount = (context + Self.blockTokens - 1) / Self.blockTokens
     let layerBytes = blockCount * Self.blockTokens * shape.width * type.byteCount
     // One layer of many tokens' arithmetic is long enough, and hardly touches memory.

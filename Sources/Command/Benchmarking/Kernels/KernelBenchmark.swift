@@ -3,34 +3,34 @@ import Machine
 import Tensors
 
 /// Times matrix products of one shape in every weight format, on weights too many to stay in a cache.
-struct KernelBenchmark {
-  struct Result {
-    var format: WeightFormat
-    var rowFormat: RowFormat
-    var inputRows: Int
-    var seconds: Double
-    var weightBytes: Int
-    var operations: Int
+package struct KernelBenchmark {
+  package struct Result {
+    package var format: WeightFormat
+    package var rowFormat: RowFormat
+    package var inputRows: Int
+    package var seconds: Double
+    package var weightBytes: Int
+    package var operations: Int
 
     /// Time the limits alone would take, over the time taken.
-    func ratio(_ limits: Limits) -> Double {
+    package func ratio(_ limits: Limits) -> Double {
       max(Double(weightBytes) / limits.read, Double(operations) / limits.arithmetic[rowFormat]!) / seconds
     }
   }
 
   /// What this machine can do: bytes read, and operations by what rows are rounded to, per second.
-  struct Limits {
-    let read: Double
-    let arithmetic: [RowFormat: Double]
+  package struct Limits {
+    package let read: Double
+    package let arithmetic: [RowFormat: Double]
 
-    init(_ compute: Compute) {
+    package init(_ compute: Compute) {
       read = compute.probeRead()
       arithmetic = Dictionary(uniqueKeysWithValues: RowFormat.allCases.map { ($0, compute.probeArithmetic(of: $0)) })
     }
   }
 
   /// Every product there is.
-  static var products: [(WeightFormat, RowFormat)] {
+  package static var products: [(WeightFormat, RowFormat)] {
     WeightFormat.allCases.flatMap { format in RowFormat.allCases.filter(format.canMeet).map { (format, $0) } }
   }
 
@@ -38,10 +38,14 @@ struct KernelBenchmark {
   let rows: Int
   let columns: Int
 
+  package init(compute: Compute, rows: Int, columns: Int) {
+    (self.compute, self.rows, self.columns) = (compute, rows, columns)
+  }
+
   /// Memory the weights of one format take together: several times any last-level cache slice.
   private static let footprint = 192 << 20
 
-  func measure(_ format: WeightFormat, rowFormat: RowFormat, inputRows: Int) -> Result {
+  package func measure(_ format: WeightFormat, rowFormat: RowFormat, inputRows: Int) -> Result {
     let matrices = makeMatrices(format, rowFormat)
     let x = AlignedBuffer<Float>(count: inputRows * columns)
     for i in 0..<x.count { x.pointer[i] = Float(i % 17) * 0.125 - 1 }

@@ -4,7 +4,7 @@ import MoEModel
 import Telemetry
 
 /// How the tokens of a dispatch benchmark choose their experts.
-enum SyntheticRouting: String, CaseIterable {
+package enum SyntheticRouting: String, CaseIterable {
   /// Every set of experts is as probable as any other.
   case uniform
   /// Expert e is chosen in proportion to 1 / (e' + 1), where e' runs over all experts in an order of its own.

@@ -4,15 +4,15 @@ import JSON
 import MoEModel
 
 /// The configuration of a checkpoint to be made: one of three of about four billion parameters, or a file's.
-struct CheckpointShape {
-  static let names = shapes.map(\.name)
+package struct CheckpointShape {
+  package static let names = shapes.map(\.name)
 
   /// `config.json` as it will be written: unquantised, without prediction modules, with our tokenizer's ids.
-  let config: JSONValue
-  let description: DecoderDescription
+  package let config: JSONValue
+  package let description: DecoderDescription
 
   /// `name`: one of `names`, or the path of a `config.json`.
-  init(_ name: String, weights: CheckpointWeights) throws {
+  package init(_ name: String, weights: CheckpointWeights) throws {
     let source: (text: [UInt8], path: String)
     if let known = Self.shapes.first(where: { $0.name == name }) {
       source = (Array(known.config.utf8), name)

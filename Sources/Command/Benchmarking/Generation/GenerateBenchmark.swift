@@ -1,13 +1,18 @@
 import Inference
 import JSON
 import MoEModel
+import Reports
 
 /// The median of several runs of `bench generate`, in words and as JSON.
-struct GenerateBenchmark {
-  struct Case {
-    var batch: Int
-    var promptLength: Int
-    var outputLength: Int
+package struct GenerateBenchmark {
+  package struct Case {
+    package var batch: Int
+    package var promptLength: Int
+    package var outputLength: Int
+
+    package init(batch: Int, promptLength: Int, outputLength: Int) {
+      (self.batch, self.promptLength, self.outputLength) = (batch, promptLength, outputLength)
+    }
   }
 
   let runs: [LoopStatistics]
@@ -21,6 +26,15 @@ struct GenerateBenchmark {
   let readBefore: Double
   let readAfter: Double
   let isa: String
+
+  package init(
+    runs: [LoopStatistics], unaccounted: [LoopStatistics], ranks: Int, threads: Int, benchmark: Case,
+    inventory: ModelInventory, readBefore: Double, readAfter: Double, isa: String
+  ) {
+    (self.runs, self.unaccounted, self.benchmark, self.inventory) = (runs, unaccounted, benchmark, inventory)
+    (self.ranks, self.threads, self.isa) = (ranks, threads, isa)
+    (self.readBefore, self.readAfter) = (readBefore, readAfter)
+  }
 
   private func median(_ value: (LoopStatistics) -> Double) -> Double {
     let sorted = runs.map(value).sorted()
@@ -39,7 +53,7 @@ struct GenerateBenchmark {
 
   private var limit: Double { (readBefore + readAfter) / 2 }
 
-  var lines: [String] {
+  package var lines: [String] {
     func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
     let lines = [
@@ -60,7 +74,7 @@ struct GenerateBenchmark {
     return ratios.isEmpty ? 0 : ratios[ratios.count / 2]
   }
 
-  var json: JSONValue {
+  package var json: JSONValue {
     func totals(_ pick: (LoopStatistics) -> LoopStatistics.Totals) -> JSONValue {
       [
         "tokens_per_second": .double(median { pick($0).tokensPerSecond }),

@@ -1,11 +1,11 @@
 /// Why a sweep cannot go on.
-enum SweepError: Error, CustomStringConvertible {
+package enum SweepError: Error, CustomStringConvertible {
   case otherSettings(folder: String)
   case launch(String)
   case make(model: String, log: String)
   case file(path: String, reason: String)
 
-  var description: String {
+  package var description: String {
     switch self {
     case .otherSettings(let folder): "\(folder) holds a sweep with other settings; name another folder, or remove it"
     case .launch(let reason): "mpirun cannot be started: \(reason); it must be in a folder of PATH"

@@ -6,7 +6,7 @@ import Reports
 import Telemetry
 
 /// Starts the runs of a sweep, one after another, and keeps what each reported in a folder; what is there already is not run again.
-struct SweepRunner {
+package struct SweepRunner {
   let folder: String
   /// What decides the results: a folder with other settings is not continued.
   let settings: JSONValue
@@ -19,12 +19,20 @@ struct SweepRunner {
   let model: String?
   let shape: JSONValue?
 
+  package init(
+    folder: String, settings: JSONValue, program: String, launcher: [String], options: [String], model: String?,
+    shape: JSONValue?
+  ) {
+    (self.folder, self.settings, self.program, self.launcher) = (folder, settings, program, launcher)
+    (self.options, self.model, self.shape) = (options, model, shape)
+  }
+
   private var cells: String { folder + "/cells" }
   private func report(_ cell: SweepCell) -> String { "\(cells)/\(cell.name).json" }
-  func log(_ cell: SweepCell) -> String { "\(cells)/\(cell.name).log" }
+  package func log(_ cell: SweepCell) -> String { "\(cells)/\(cell.name).log" }
 
   /// Makes the folder, or checks that it is this sweep's.
-  func prepare() throws {
+  package func prepare() throws {
     let path = folder + "/settings.json"
     if let bytes = FileManager.default.contents(atPath: path) {
       guard (try? JSONValue(parsing: Array(bytes))) == settings else { throw SweepError.otherSettings(folder: folder) }
@@ -35,14 +43,14 @@ struct SweepRunner {
     try write(settings.text(pretty: true) + "\n", to: path)
   }
 
-  func write(_ text: String, to path: String) throws {
+  package func write(_ text: String, to path: String) throws {
     do { try Data(text.utf8).write(to: URL(filePath: path), options: .atomic) } catch {
       throw SweepError.file(path: path, reason: "\(error.localizedDescription)")
     }
   }
 
   /// What a run reported; nil where it has not run, or did not finish.
-  func result(_ cell: SweepCell) -> SweepResult? {
+  package func result(_ cell: SweepCell) -> SweepResult? {
     guard let bytes = FileManager.default.contents(atPath: report(cell)),
       let json = try? JSONValue(parsing: Array(bytes)),
       let report = try? RunReport(json: json), report.rankCount == cell.ranks
@@ -54,7 +62,7 @@ struct SweepRunner {
   }
 
   /// Runs one; nil when it failed, with its words in its log. Throws `InferenceError.interrupted` when asked to stop.
-  func run(_ cell: SweepCell) throws -> SweepResult? {
+  package func run(_ cell: SweepCell) throws -> SweepResult? {
     var arguments =
       launcher + [
         "-n", "\(cell.ranks)", program, "bench", "generate", "--batch", "\(cell.batch)", "--prompt-length",

@@ -1,12 +1,14 @@
+import Reports
+
 /// Why a checkpoint of random weights cannot be made.
-enum MakeCheckpointError: Error, CustomStringConvertible {
+package enum MakeCheckpointError: Error, CustomStringConvertible {
   case unknownShape(String, known: [String])
   case outputExists(String)
   case vocabularyTooSmall(Int, smallest: Int)
   case noSpace(folder: String, needed: Int, available: Int)
   case system(operation: String, path: String, reason: String)
 
-  var description: String {
+  package var description: String {
     switch self {
     case .unknownShape(let name, let known):
       "--shape \(name.debugDescription) is not known; give \(known.joined(separator: ", ")) or the path of a config.json"

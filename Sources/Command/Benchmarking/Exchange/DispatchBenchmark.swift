@@ -7,28 +7,36 @@ import Tensors
 
 /// Times dispatch and combine of one mixture layer without experts, beside MPI's own exchange of the same rows and a copy
 /// of them in memory.
-struct DispatchBenchmark {
-  struct Case {
-    var tokens: Int
-    var wire: WireFormat
-    var routing: SyntheticRouting
-    var expertCount: Int
-    var topK: Int
+package struct DispatchBenchmark {
+  package struct Case {
+    package var tokens: Int
+    package var wire: WireFormat
+    package var routing: SyntheticRouting
+    package var expertCount: Int
+    package var topK: Int
     /// For `SyntheticRouting.recorded`.
-    var record: RoutingRecord?
+    package var record: RoutingRecord?
+
+    package init(
+      tokens: Int, wire: WireFormat, routing: SyntheticRouting, expertCount: Int, topK: Int,
+      record: RoutingRecord? = nil
+    ) {
+      (self.tokens, self.wire, self.routing, self.record) = (tokens, wire, routing, record)
+      (self.expertCount, self.topK) = (expertCount, topK)
+    }
   }
 
-  struct Result {
-    var benchmark: Case
+  package struct Result {
+    package var benchmark: Case
     /// Greatest of all ranks: activations and sums it sends, both directions together.
-    var payloadBytes: Int
+    package var payloadBytes: Int
     /// Seconds of the slowest rank; the best of several rounds.
-    var seconds: Double
-    var allToAllVSeconds: Double
-    var allToAllSeconds: Double
-    var copySeconds: Double
+    package var seconds: Double
+    package var allToAllVSeconds: Double
+    package var allToAllSeconds: Double
+    package var copySeconds: Double
 
-    var bytesPerSecond: Double { Double(payloadBytes) / seconds }
+    package var bytesPerSecond: Double { Double(payloadBytes) / seconds }
   }
 
   let communicator: any Communicator
@@ -36,11 +44,16 @@ struct DispatchBenchmark {
   let clocks: PeerClocks
   /// Shared memory between ranks of a host; without, all goes through MPI.
   let channels: ExpertChannels?
+
+  package init(communicator: any Communicator, compute: Compute, clocks: PeerClocks, channels: ExpertChannels?) {
+    (self.communicator, self.compute, self.clocks, self.channels) = (communicator, compute, clocks, channels)
+  }
+
   private static let rounds = 12
   private static let roundSeconds = 0.03
 
   /// The same on every rank. Collective.
-  func measure(_ benchmark: Case) throws -> Result {
+  package func measure(_ benchmark: Case) throws -> Result {
     let size = communicator.size
     let placement = ExpertPlacement(expertCount: benchmark.expertCount, rankCount: size)
     let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)

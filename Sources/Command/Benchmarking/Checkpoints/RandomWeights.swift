@@ -3,7 +3,7 @@ import Glibc
 import Tensors
 
 /// The number format of a checkpoint to be made.
-enum CheckpointWeights: String, CaseIterable, Sendable {
+package enum CheckpointWeights: String, CaseIterable, Sendable {
   case bf16, f32
 
   var type: ElementType { self == .bf16 ? .bfloat16 : .float32 }

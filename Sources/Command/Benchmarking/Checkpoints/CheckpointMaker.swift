@@ -6,11 +6,15 @@ import MoEModel
 import Synchronization
 
 /// Writes a checkpoint of random weights in the layout models are published in.
-struct CheckpointMaker {
+package struct CheckpointMaker {
   let shape: CheckpointShape
   let weights: CheckpointWeights
   let seed: UInt64
   let folder: String
+
+  package init(shape: CheckpointShape, weights: CheckpointWeights, seed: UInt64, folder: String) {
+    (self.shape, self.weights, self.seed, self.folder) = (shape, weights, seed, folder)
+  }
 
   /// A shard is closed by the tensor that reaches this.
   private static let shardBytes = 1 << 30
@@ -25,7 +29,7 @@ struct CheckpointMaker {
   /// Writes shards on all workers at once, and `config.json` last: a folder without it was not finished.
   ///
   /// Returns parameters and bytes. What was written is removed when something fails.
-  func make(pool: WorkerPool) throws -> (parameterCount: Int, byteCount: Int) {
+  package func make(pool: WorkerPool) throws -> (parameterCount: Int, byteCount: Int) {
     let tokenizer = try SyntheticTokenizer(vocabularySize: shape.description.vocabularySize)
     let plan = try CheckpointPlan(shape.description, type: weights.type)
     let isNew = try prepareFolder(byteCount: plan.byteCount)
