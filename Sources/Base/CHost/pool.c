@@ -50,9 +50,9 @@ typedef struct {
 } worker;
 
 struct host_pool {
-  event start;  // counts runs; workers wait for the next
-  event finish; // the run that every worker has finished
-  event phase;  // counts barriers
+  event start;   // counts runs; workers wait for the next
+  event finish;  // the run that every worker has finished
+  event phase;   // counts barriers
   arrivals finishing;
   arrivals barrier;
   _Alignas(LINE) swift_body body;
@@ -62,7 +62,7 @@ struct host_pool {
   long worker_count;
   uint64_t spin_nanoseconds;
   worker *workers;
-  pid_t owner; // thread to restore the affinity of; 0 when it was left alone
+  pid_t owner;  // thread to restore the affinity of; 0 when it was left alone
   size_t owner_set_size;
   cpu_set_t *owner_set;
 };
@@ -71,7 +71,7 @@ static inline void relax(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ __volatile__("isb" ::: "memory"); // `yield` is a no-op on most cores
+  __asm__ __volatile__("isb" ::: "memory");  // `yield` is a no-op on most cores
 #endif
 }
 

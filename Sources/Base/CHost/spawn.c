@@ -29,10 +29,12 @@ int host_spawn(const char *const *arguments, const char *const *environment, con
   if (error == 0) error = posix_spawnattr_setsigdefault(&attributes, &all);
   if (error == 0) error = posix_spawnattr_setpgroup(&attributes, 0);
   if (error == 0)
-    error = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    error =
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t started = 0;
   if (error == 0)
-    error = posix_spawnp(&started, arguments[0], &actions, &attributes, (char *const *)arguments, (char *const *)environment);
+    error = posix_spawnp(&started, arguments[0], &actions, &attributes, (char *const *)arguments,
+                         (char *const *)environment);
   *process = started;
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);

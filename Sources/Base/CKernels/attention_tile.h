@@ -3,15 +3,13 @@
 
 /// Scores of `rows` x 4 keys (or 1, if `keys` is 1) from position `at` on, before the softmax.
 INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile *tile, row_block *block, int first_row,
-                       size_t at, float scale) {
+                               size_t at, float scale) {
   const cached *const key = (const cached *)tile->keys + at * tile->key_stride;
   vf lanes[BLOCK_ROWS][4][PARTS];
   UNROLL for (int part = 0; part < PARTS; ++part) {
     // One register's worth of the sixteen lanes at a time, so that rows * keys chains fit the registers.
     vf chains[BLOCK_ROWS][4];
-    UNROLL for (int r = 0; r < rows; ++r) {
-      UNROLL for (int k = 0; k < keys; ++k) chains[r][k] = v_set(0.0f);
-    }
+    UNROLL for (int r = 0; r < rows; ++r) { UNROLL for (int k = 0; k < keys; ++k) chains[r][k] = v_set(0.0f); }
     const size_t whole = tile->key_dims / 16 * 16;
     size_t d = (size_t)part * LANES;
     for (; d < whole; d += 16) {
@@ -33,15 +31,14 @@ INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile 
         }
       }
     }
-    UNROLL for (int r = 0; r < rows; ++r) {
-      UNROLL for (int k = 0; k < keys; ++k) lanes[r][k][part] = chains[r][k];
-    }
+    UNROLL for (int r = 0; r < rows; ++r) { UNROLL for (int k = 0; k < keys; ++k) lanes[r][k][part] = chains[r][k]; }
   }
   UNROLL for (int r = 0; r < rows; ++r) {
     float *const scores = block->p[first_row + r] + at;
     if (keys == 4) {
-      v4_store(scores, v4_multiply(v4_sums(v_fold(lanes[r][0]), v_fold(lanes[r][1]), v_fold(lanes[r][2]),
-                                           v_fold(lanes[r][3])), scale));
+      v4_store(scores,
+               v4_multiply(v4_sums(v_fold(lanes[r][0]), v_fold(lanes[r][1]), v_fold(lanes[r][2]), v_fold(lanes[r][3])),
+                           scale));
     } else {
       *scores = v4_sum(v_fold(lanes[r][0])) * scale;
     }
@@ -49,7 +46,7 @@ INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile 
 }
 
 INLINE void CACHED(score_rows)(const int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
-                       size_t end, float scale) {
+                               size_t end, float scale) {
   size_t at = begin;
   for (; at + 4 <= end; at += 4) CACHED(score_keys)(rows, 4, tile, block, first_row, at, scale);
   for (; at < end; ++at) CACHED(score_keys)(rows, 1, tile, block, first_row, at, scale);
@@ -58,7 +55,7 @@ INLINE void CACHED(score_rows)(const int rows, const cache_tile *tile, row_block
 /// out[d...] = out * correction, then the chain over positions [begin, end), for `vectors` vectors from d on; n lanes
 /// of the last one exist.
 INLINE void CACHED(accumulate_dims)(const int rows, const int vectors, const cache_tile *tile, const row_block *block,
-                            int first_row, size_t begin, size_t end, size_t d, size_t n) {
+                                    int first_row, size_t begin, size_t end, size_t d, size_t n) {
   vf sums[BLOCK_ROWS][4];
   UNROLL for (int r = 0; r < rows; ++r) {
     const vf correction = v_set(block->correction[first_row + r]);
@@ -85,8 +82,8 @@ INLINE void CACHED(accumulate_dims)(const int rows, const int vectors, const cac
   }
 }
 
-INLINE void CACHED(accumulate_rows)(const int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
-                            size_t end) {
+INLINE void CACHED(accumulate_rows)(const int rows, const cache_tile *tile, row_block *block, int first_row,
+                                    size_t begin, size_t end) {
   size_t d = 0;
   for (; d + 4 * LANES <= tile->value_dims; d += 4 * LANES) {
     CACHED(accumulate_dims)(rows, 4, tile, block, first_row, begin, end, d, LANES);
@@ -101,11 +98,12 @@ INLINE void CACHED(accumulate_rows)(const int rows, const cache_tile *tile, row_
 }
 
 static void CACHED(score)(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin, size_t end,
-                  float scale) {
+                          float scale) {
   if (begin < end) WITH_CONSTANT_ROWS(rows, CACHED(score_rows), tile, block, first_row, begin, end, scale)
 }
 
-static void CACHED(accumulate)(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin, size_t end) {
+static void CACHED(accumulate)(int rows, const cache_tile *tile, row_block *block, int first_row, size_t begin,
+                               size_t end) {
   if (begin < end) WITH_CONSTANT_ROWS(rows, CACHED(accumulate_rows), tile, block, first_row, begin, end)
 }
 

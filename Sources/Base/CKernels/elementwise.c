@@ -103,8 +103,8 @@ static const ck_elementwise_kernels *kernels(ck_isa isa) {
   }
 }
 
-void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight,
-                 float epsilon, float *out, size_t out_stride) {
+void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
+                 float *out, size_t out_stride) {
   kernels(isa)->rms_norm(x, x_stride, rows, n, weight, epsilon, out, out_stride);
 }
 

@@ -58,8 +58,8 @@ static void rope_interleaved(float *x, size_t dims, const float *cosine, const f
     float *const pairs = x + 2 * i;
     v_store_first(pairs, rotated_pairs(v_load_first(pairs, low), v_double_low(c), v_double_low(s)), low);
     if (high == 0) continue;
-    v_store_first(pairs + LANES,
-                  rotated_pairs(v_load_first(pairs + LANES, high), v_double_high(c), v_double_high(s)), high);
+    v_store_first(pairs + LANES, rotated_pairs(v_load_first(pairs + LANES, high), v_double_high(c), v_double_high(s)),
+                  high);
   }
 }
 

@@ -71,19 +71,14 @@ ck_feature_set ck_features(void) {
 
 bool ck_isa_supported(ck_isa isa) {
   switch (isa) {
-    case CK_ISA_REFERENCE:
-      return true;
+    case CK_ISA_REFERENCE: return true;
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      return (found() & HAS_AVX2) != 0;
-    case CK_ISA_AVX512:
-      return (found() & HAS_AVX512) != 0;
+    case CK_ISA_AVX2: return (found() & HAS_AVX2) != 0;
+    case CK_ISA_AVX512: return (found() & HAS_AVX512) != 0;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      return true;
+    case CK_ISA_NEON: return true;
 #endif
-    default:
-      return false;
+    default: return false;
   }
 }
 

@@ -40,12 +40,9 @@ float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k
   const uint8_t *scales = panel + ck_panel_element_bytes(format, k_count);
   const size_t index = k * CK_PANEL + lane;
   switch (format) {
-    case CK_F32:
-      return read_f32(panel + index * 4);
-    case CK_BF16:
-      return ck_value_bf16(read_u16(panel + (k / 2 * CK_PANEL + lane) * 4 + k % 2 * 2));
-    case CK_F16:
-      return ck_value_f16(read_u16(panel + index * 2));
+    case CK_F32: return read_f32(panel + index * 4);
+    case CK_BF16: return ck_value_bf16(read_u16(panel + (k / 2 * CK_PANEL + lane) * 4 + k % 2 * 2));
+    case CK_F16: return ck_value_f16(read_u16(panel + index * 2));
     case CK_F8E4M3: {
       const size_t scale_index = k / CK_F8_SCALE_BLOCK * CK_PANEL + lane;
       return ck_value_f8e4m3(panel[index]) * read_f32(scales + scale_index * 4);
@@ -72,9 +69,7 @@ void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t l
 void ck_expand(ck_format format, const void *elements, size_t count, float *out) {
   const uint8_t *at = elements;
   switch (format) {
-    case CK_F32:
-      memcpy(out, at, count * sizeof(float));
-      return;
+    case CK_F32: memcpy(out, at, count * sizeof(float)); return;
     case CK_BF16:
       for (size_t i = 0; i < count; i++) out[i] = ck_value_bf16(read_u16(at + 2 * i));
       return;
@@ -86,56 +81,57 @@ void ck_expand(ck_format format, const void *elements, size_t count, float *out)
       return;
     case CK_MXFP4:
     case CK_Q8:
-    case CK_Q4:
-      return;
+    case CK_Q4: return;
   }
 }
 
-void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x,
-               size_t x_stride, size_t m, const float *bias, float *y, size_t y_stride, void *scratch) {
+void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x, size_t x_stride,
+               size_t m, const float *bias, float *y, size_t y_stride, void *scratch) {
   if (m == 0 || n == 0 || k == 0) return;
-  const ck_matmul_call call = {
-      .panels = panels, .panel_bytes = ck_panel_bytes(format, k), .n = n, .k = k, .m = m, .x = x,
-      .x_stride = x_stride, .bias = bias, .y = y, .y_stride = y_stride, .scratch = scratch};
+  const ck_matmul_call call = {.panels = panels,
+                               .panel_bytes = ck_panel_bytes(format, k),
+                               .n = n,
+                               .k = k,
+                               .m = m,
+                               .x = x,
+                               .x_stride = x_stride,
+                               .bias = bias,
+                               .y = y,
+                               .y_stride = y_stride,
+                               .scratch = scratch};
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      ck_matmul_avx2(format, &call);
-      return;
-    case CK_ISA_AVX512:
-      ck_matmul_avx512(format, &call);
-      return;
+    case CK_ISA_AVX2: ck_matmul_avx2(format, &call); return;
+    case CK_ISA_AVX512: ck_matmul_avx512(format, &call); return;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      ck_matmul_neon(format, &call);
-      return;
+    case CK_ISA_NEON: ck_matmul_neon(format, &call); return;
 #endif
-    default:
-      ck_matmul_reference(format, &call);
+    default: ck_matmul_reference(format, &call);
   }
 }
 
 void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const void *rows,
                     size_t row_stride_bytes, size_t m, const float *bias, float *y, size_t y_stride, void *scratch) {
   if (m == 0 || n == 0 || k == 0) return;
-  const ck_int8_call call = {
-      .panels = panels, .panel_bytes = ck_panel_bytes(format, k), .n = n, .k = k, .m = m, .rows = rows,
-      .row_stride = row_stride_bytes, .bias = bias, .y = y, .y_stride = y_stride, .scratch = scratch};
+  const ck_int8_call call = {.panels = panels,
+                             .panel_bytes = ck_panel_bytes(format, k),
+                             .n = n,
+                             .k = k,
+                             .m = m,
+                             .rows = rows,
+                             .row_stride = row_stride_bytes,
+                             .bias = bias,
+                             .y = y,
+                             .y_stride = y_stride,
+                             .scratch = scratch};
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      ck_int8_avx2(format, &call);
-      return;
-    case CK_ISA_AVX512:
-      (ck_features().int8_dot ? ck_int8_avx512 : ck_int8_avx2)(format, &call);
-      return;
+    case CK_ISA_AVX2: ck_int8_avx2(format, &call); return;
+    case CK_ISA_AVX512: (ck_features().int8_dot ? ck_int8_avx512 : ck_int8_avx2)(format, &call); return;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      (ck_features().int8_dot ? ck_int8_neon_dotprod : ck_int8_neon)(format, &call);
-      return;
+    case CK_ISA_NEON: (ck_features().int8_dot ? ck_int8_neon_dotprod : ck_int8_neon)(format, &call); return;
 #endif
-    default:
-      ck_int8_reference(format, &call);
+    default: ck_int8_reference(format, &call);
   }
 }
 
@@ -143,23 +139,24 @@ void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const vo
                     size_t m, const float *bias, float *y, size_t y_stride, void *scratch) {
   if (m == 0 || n == 0 || k == 0) return;
   // A pair of columns is what one column is to the kernels: four bytes of each operand.
-  const ck_matmul_call call = {
-      .panels = panels, .panel_bytes = ck_panel_bytes(CK_BF16, k), .n = n, .k = (k + 1) / 2, .m = m, .x = rows,
-      .x_stride = row_stride_bytes / sizeof(float), .bias = bias, .y = y, .y_stride = y_stride, .scratch = scratch};
+  const ck_matmul_call call = {.panels = panels,
+                               .panel_bytes = ck_panel_bytes(CK_BF16, k),
+                               .n = n,
+                               .k = (k + 1) / 2,
+                               .m = m,
+                               .x = rows,
+                               .x_stride = row_stride_bytes / sizeof(float),
+                               .bias = bias,
+                               .y = y,
+                               .y_stride = y_stride,
+                               .scratch = scratch};
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      ck_bf16_avx2(&call);
-      return;
-    case CK_ISA_AVX512:
-      (ck_features().bf16_dot ? ck_bf16_avx512 : ck_bf16_avx2)(&call);
-      return;
+    case CK_ISA_AVX2: ck_bf16_avx2(&call); return;
+    case CK_ISA_AVX512: (ck_features().bf16_dot ? ck_bf16_avx512 : ck_bf16_avx2)(&call); return;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      ck_bf16_neon(&call);
-      return;
+    case CK_ISA_NEON: ck_bf16_neon(&call); return;
 #endif
-    default:
-      ck_bf16_reference(&call);
+    default: ck_bf16_reference(&call);
   }
 }

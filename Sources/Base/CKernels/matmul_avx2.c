@@ -10,9 +10,7 @@
 #include "v16_avx2.h"
 
 // Eight bytes, zero-extended.
-INLINE_OP __m256i bytes_to_lanes(const uint8_t *p) {
-  return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
-}
+INLINE_OP __m256i bytes_to_lanes(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 
 // E8M0: the byte is the exponent field; 0 is the subnormal 2^-127 and 255 NaN.
 INLINE_OP __m256 e8m0_values(const uint8_t *p) {
@@ -72,20 +70,16 @@ INLINE_OP __m256 fp4_half(const uint8_t *p, int odd) {
 
 INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
-    case CK_F32:
-      return v16_load((const float *)(const void *)(pair + 64 * odd));
+    case CK_F32: return v16_load((const float *)(const void *)(pair + 64 * odd));
     case CK_BF16:
       return v16_of(bf16_values(_mm256_loadu_si256((const __m256i *)pair), odd),
                     bf16_values(_mm256_loadu_si256((const __m256i *)(pair + 32)), odd));
     case CK_F16:
       return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd))),
                     _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(pair + 32 * odd + 16))));
-    case CK_F8E4M3:
-      return v16_multiply(f8_values(pair + 16 * odd), scale);
-    case CK_MXFP4:
-      return v16_multiply(v16_of(fp4_half(pair, odd), fp4_half(pair + 8, odd)), scale);
-    default:
-      return v16_zero();
+    case CK_F8E4M3: return v16_multiply(f8_values(pair + 16 * odd), scale);
+    case CK_MXFP4: return v16_multiply(v16_of(fp4_half(pair, odd), fp4_half(pair + 8, odd)), scale);
+    default: return v16_zero();
   }
 }
 
@@ -124,8 +118,8 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define EXPANDED_PANELS 1
 #define KERNEL_NAME ck_matmul_avx2
 #define PAIRS_KERNEL_NAME ck_bf16_avx2
-#define PAIRS_BEGIN                               \
-  const unsigned int control = _mm_getcsr();      \
+#define PAIRS_BEGIN                          \
+  const unsigned int control = _mm_getcsr(); \
   _mm_setcsr(control | _MM_FLUSH_ZERO_ON | 0x40 /* subnormal operands are zero */);
 #define PAIRS_END _mm_setcsr(control);
 #include "matmul_kernel.inc"

@@ -32,32 +32,28 @@ INLINE_OP v16 f8_values(const uint8_t *p) {
 
 // Nibbles in the low four bits of each lane to E2M1 values; the rest is ignored.
 INLINE_OP v16 fp4_values(__m512i nibbles) {
-  const __m512 values = _mm512_set_ps(-6.0f, -4.0f, -3.0f, -2.0f, -1.5f, -1.0f, -0.5f, -0.0f, 6.0f, 4.0f, 3.0f,
-                                      2.0f, 1.5f, 1.0f, 0.5f, 0.0f);
+  const __m512 values = _mm512_set_ps(-6.0f, -4.0f, -3.0f, -2.0f, -1.5f, -1.0f, -0.5f, -0.0f, 6.0f, 4.0f, 3.0f, 2.0f,
+                                      1.5f, 1.0f, 0.5f, 0.0f);
   return _mm512_permutexvar_ps(nibbles, values);
 }
 
 INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
-    case CK_F32:
-      return _mm512_loadu_ps(pair + 64 * odd);
+    case CK_F32: return _mm512_loadu_ps(pair + 64 * odd);
     case CK_BF16: {
       const __m512i both = _mm512_loadu_si512(pair);
       return _mm512_castsi512_ps(odd ? _mm512_and_si512(both, _mm512_set1_epi32((int)0xFFFF0000))
                                      : _mm512_slli_epi32(both, 16));
     }
-    case CK_F16:
-      return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(pair + 32 * odd)));
-    case CK_F8E4M3:
-      return _mm512_mul_ps(f8_values(pair + 16 * odd), scale);
+    case CK_F16: return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(pair + 32 * odd)));
+    case CK_F8E4M3: return _mm512_mul_ps(f8_values(pair + 16 * odd), scale);
     case CK_MXFP4: {
       __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)pair));
       // Opaque, or the compiler shifts before it extends, where that takes two instructions.
       __asm__("" : "+v"(bytes));
       return _mm512_mul_ps(fp4_values(odd ? _mm512_srli_epi32(bytes, 4) : bytes), scale);
     }
-    default:
-      return v16_zero();
+    default: return v16_zero();
   }
 }
 

@@ -6,8 +6,8 @@
 #include "matmul_internal.h"
 
 #pragma STDC FP_CONTRACT OFF
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c"))), \
+                             apply_to = function)
 
 #include "v16_avx512.h"
 

@@ -6,8 +6,8 @@
 #include "matmul_int8_internal.h"
 
 #pragma STDC FP_CONTRACT OFF
-#pragma clang attribute push( \
-    __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), \
+                             apply_to = function)
 
 #include "v16_avx512.h"
 
@@ -29,9 +29,7 @@ INLINE_OP w64 q4_levels(__m512i nibbles) {
   return _mm512_shuffle_epi8(table, nibbles);
 }
 INLINE_OP w64 q4_low(w64 raw) { return q4_levels(_mm512_and_si512(raw, _mm512_set1_epi8(15))); }
-INLINE_OP w64 q4_high(w64 raw) {
-  return q4_levels(_mm512_and_si512(_mm512_srli_epi16(raw, 4), _mm512_set1_epi8(15)));
-}
+INLINE_OP w64 q4_high(w64 raw) { return q4_levels(_mm512_and_si512(_mm512_srli_epi16(raw, 4), _mm512_set1_epi8(15))); }
 INLINE_OP void q4_store(uint8_t *p, w64 w) { _mm512_storeu_si512(p, w); }
 INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));

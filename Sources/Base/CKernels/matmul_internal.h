@@ -71,20 +71,13 @@ extern const int8_t ck_q4_level[16];
 // Bytes of the elements of one panel, which its scales follow.
 static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
   switch (format) {
-    case CK_F32:
-      return k * CK_PANEL * 4;
-    case CK_BF16:
-      return (k + 1) / 2 * CK_PANEL * 4;
-    case CK_F16:
-      return ck_round64(k * CK_PANEL * 2);
-    case CK_F8E4M3:
-      return ck_round64(k * CK_PANEL);
-    case CK_MXFP4:
-      return ck_round64((k + 1) / 2 * CK_PANEL);
-    case CK_Q8:
-      return ck_q_blocks(k) * CK_Q8_BLOCK_BYTES;
-    case CK_Q4:
-      return ck_q_blocks(k) * CK_Q4_BLOCK_BYTES;
+    case CK_F32: return k * CK_PANEL * 4;
+    case CK_BF16: return (k + 1) / 2 * CK_PANEL * 4;
+    case CK_F16: return ck_round64(k * CK_PANEL * 2);
+    case CK_F8E4M3: return ck_round64(k * CK_PANEL);
+    case CK_MXFP4: return ck_round64((k + 1) / 2 * CK_PANEL);
+    case CK_Q8: return ck_q_blocks(k) * CK_Q8_BLOCK_BYTES;
+    case CK_Q4: return ck_q_blocks(k) * CK_Q4_BLOCK_BYTES;
   }
   return 0;
 }
@@ -92,18 +85,13 @@ static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
 // Where column k of a panel's elements begins (k even for BF16 and MXFP4, a multiple of 8 for Q8 and Q4).
 static inline size_t ck_element_offset(ck_format format, size_t k) {
   switch (format) {
-    case CK_F32:
-      return k * CK_PANEL * 4;
+    case CK_F32: return k * CK_PANEL * 4;
     case CK_BF16:
-    case CK_F16:
-      return k * CK_PANEL * 2;
-    case CK_F8E4M3:
-      return k * CK_PANEL;
+    case CK_F16: return k * CK_PANEL * 2;
+    case CK_F8E4M3: return k * CK_PANEL;
     case CK_MXFP4:
-    case CK_Q4:
-      return k / 2 * CK_PANEL;
-    case CK_Q8:
-      return k * CK_PANEL;
+    case CK_Q4: return k / 2 * CK_PANEL;
+    case CK_Q8: return k * CK_PANEL;
   }
   return 0;
 }

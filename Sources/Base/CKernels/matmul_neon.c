@@ -93,31 +93,25 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
 
 INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
   switch (format) {
-    case CK_F32:
-      return v16_load((const float *)(const void *)(pair + 64 * odd));
-    case CK_BF16:
-      return bf16_halves(v16_load((const float *)(const void *)pair), odd);
+    case CK_F32: return v16_load((const float *)(const void *)(pair + 64 * odd));
+    case CK_BF16: return bf16_halves(v16_load((const float *)(const void *)pair), odd);
     case CK_F16: {
       const uint8_t *p = pair + 32 * odd;
       return f16_values(vreinterpretq_u16_u8(vld1q_u8(p)), vreinterpretq_u16_u8(vld1q_u8(p + 16)));
     }
-    case CK_F8E4M3:
-      return v16_multiply(f8_values(pair + 16 * odd), scale);
+    case CK_F8E4M3: return v16_multiply(f8_values(pair + 16 * odd), scale);
     case CK_MXFP4: {
       const uint8x16_t bytes = vld1q_u8(pair);
       return v16_multiply(fp4_values(odd ? vshrq_n_u8(bytes, 4) : vandq_u8(bytes, vdupq_n_u8(15))), scale);
     }
-    default:
-      return v16_zero();
+    default: return v16_zero();
   }
 }
 
 // NaN is 0x7F or 0xFF.
 INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) {
   uint8x16_t greatest = vdupq_n_u8(0);
-  for (size_t i = 0; i < bytes; i += 16) {
-    greatest = vmaxq_u8(greatest, vandq_u8(vld1q_u8(p + i), vdupq_n_u8(0x7F)));
-  }
+  for (size_t i = 0; i < bytes; i += 16) { greatest = vmaxq_u8(greatest, vandq_u8(vld1q_u8(p + i), vdupq_n_u8(0x7F))); }
   return vmaxvq_u8(greatest) == 0x7F;
 }
 
@@ -136,9 +130,9 @@ INLINE_OP bool f8_scale_is_plain(const uint8_t *p) {
 #define KERNEL_NAME ck_matmul_neon
 #define PAIRS_KERNEL_NAME ck_bf16_neon
 // FZ, bit 24 of FPCR, flushes operands and results.
-#define PAIRS_BEGIN                                          \
-  uint64_t control;                                          \
-  __asm__ volatile("mrs %0, fpcr" : "=r"(control));          \
+#define PAIRS_BEGIN                                 \
+  uint64_t control;                                 \
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control)); \
   __asm__ volatile("msr fpcr, %0" ::"r"(control | 1u << 24));
 #define PAIRS_END __asm__ volatile("msr fpcr, %0" ::"r"(control));
 #include "matmul_kernel.inc"

@@ -17,9 +17,7 @@ INLINE __m256i v_mask(size_t n) { return _mm256_loadu_si256((const __m256i *)(co
 INLINE vf v_set(float x) { return _mm256_set1_ps(x); }
 INLINE vf v_load(const float *p) { return _mm256_loadu_ps(p); }
 INLINE void v_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
-INLINE vf v_load_first(const float *p, size_t n) {
-  return n >= LANES ? v_load(p) : _mm256_maskload_ps(p, v_mask(n));
-}
+INLINE vf v_load_first(const float *p, size_t n) { return n >= LANES ? v_load(p) : _mm256_maskload_ps(p, v_mask(n)); }
 INLINE vf v_load_bf16(const uint16_t *p) {
   const __m128i halves = _mm_loadu_si128((const __m128i *)(const void *)p);
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
@@ -34,9 +32,7 @@ INLINE void v_store_first(float *p, vf v, size_t n) {
   if (n >= LANES) v_store(p, v);
   else _mm256_maskstore_ps(p, v_mask(n), v);
 }
-INLINE vf v_keep_first(vf v, size_t n) {
-  return n >= LANES ? v : _mm256_and_ps(v, _mm256_castsi256_ps(v_mask(n)));
-}
+INLINE vf v_keep_first(vf v, size_t n) { return n >= LANES ? v : _mm256_and_ps(v, _mm256_castsi256_ps(v_mask(n))); }
 INLINE vf v_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 INLINE vf v_subtract(vf a, vf b) { return _mm256_sub_ps(a, b); }
 INLINE vf v_multiply(vf a, vf b) { return _mm256_mul_ps(a, b); }

@@ -33,9 +33,7 @@ INLINE void v_store_first(float *p, vf v, size_t n) {
   else _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), v);
 }
 /// Zeroes the lanes from n on.
-INLINE vf v_keep_first(vf v, size_t n) {
-  return n >= LANES ? v : _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v);
-}
+INLINE vf v_keep_first(vf v, size_t n) { return n >= LANES ? v : _mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), v); }
 INLINE vf v_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 INLINE vf v_subtract(vf a, vf b) { return _mm512_sub_ps(a, b); }
 INLINE vf v_multiply(vf a, vf b) { return _mm512_mul_ps(a, b); }
@@ -61,9 +59,7 @@ INLINE vf v_double_high(vf x) {
   return _mm512_permutexvar_ps(_mm512_setr_epi32(8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15), x);
 }
 /// Negates the even lanes.
-INLINE vf v_negate_even(vf x) {
-  return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000)));
-}
+INLINE vf v_negate_even(vf x) { return _mm512_xor_ps(x, _mm512_castsi512_ps(_mm512_set1_epi64(0x80000000))); }
 /// The largest lane, if none is NaN.
 INLINE float v_largest(vf v) { return _mm512_reduce_max_ps(v); }
 /// The first two halvings of sixteen lanes: lane l += lane l+8, then l += l+4.

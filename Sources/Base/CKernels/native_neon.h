@@ -52,9 +52,7 @@ INLINE vf v_max(vf a, vf b) { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 INLINE vf v_min(vf a, vf b) { return vbslq_f32(vcltq_f32(a, b), a, b); }
 INLINE vf v_negate(vf a) { return vnegq_f32(a); }
 INLINE vf v_take_nan(vf v, vf x) { return vbslq_f32(vceqq_f32(x, x), v, x); }
-INLINE vf v_power_of_two(int32x4_t n) {
-  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23));
-}
+INLINE vf v_power_of_two(int32x4_t n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, vdupq_n_s32(127)), 23)); }
 INLINE vf v_scale(vf y, vf rounded) {
   const int32x4_t n = vsubq_s32(vreinterpretq_s32_f32(rounded), vdupq_n_s32(0x4b400000));
   const int32x4_t half = vshrq_n_s32(n, 1);

@@ -25,34 +25,34 @@ static inline bytes16 interleave_high4(bytes16 a, bytes16 b) {
 
 // Transposes `side` vectors of `side` elements (side * width == 16): each round pairs vector i with vector
 // i + side / 2, which doubles the run of rows held together.
-#define DEFINE_TRANSPOSE(width, side)                                          \
-  static inline void transpose##width(bytes16 v[side]) {                       \
-    for (int run = 1; run < side; run *= 2) {                                  \
-      bytes16 next[side];                                                      \
-      for (int i = 0; i < side / 2; i++) {                                     \
-        next[2 * i] = interleave_low##width(v[i], v[i + side / 2]);            \
-        next[2 * i + 1] = interleave_high##width(v[i], v[i + side / 2]);       \
-      }                                                                        \
-      for (int i = 0; i < side; i++) v[i] = next[i];                           \
-    }                                                                          \
+#define DEFINE_TRANSPOSE(width, side)                                    \
+  static inline void transpose##width(bytes16 v[side]) {                 \
+    for (int run = 1; run < side; run *= 2) {                            \
+      bytes16 next[side];                                                \
+      for (int i = 0; i < side / 2; i++) {                               \
+        next[2 * i] = interleave_low##width(v[i], v[i + side / 2]);      \
+        next[2 * i + 1] = interleave_high##width(v[i], v[i + side / 2]); \
+      }                                                                  \
+      for (int i = 0; i < side; i++) v[i] = next[i];                     \
+    }                                                                    \
   }
 DEFINE_TRANSPOSE(1, 16)
 DEFINE_TRANSPOSE(2, 8)
 DEFINE_TRANSPOSE(4, 4)
 
 // Whole 16-byte squares of sixteen rows; returns how many elements of each row were done.
-#define DEFINE_PACK_SQUARES(width, side)                                                             \
-  static size_t pack_squares##width(const uint8_t *rows, size_t stride, size_t count, uint8_t *out) { \
-    size_t i = 0;                                                                                    \
-    for (; i + side <= count; i += side) {                                                           \
-      for (size_t row = 0; row < CK_PANEL; row += side) {                                            \
-        bytes16 v[side];                                                                             \
-        for (size_t j = 0; j < side; j++) memcpy(&v[j], rows + (row + j) * stride + i * width, 16);  \
-        transpose##width(v);                                                                         \
+#define DEFINE_PACK_SQUARES(width, side)                                                               \
+  static size_t pack_squares##width(const uint8_t *rows, size_t stride, size_t count, uint8_t *out) {  \
+    size_t i = 0;                                                                                      \
+    for (; i + side <= count; i += side) {                                                             \
+      for (size_t row = 0; row < CK_PANEL; row += side) {                                              \
+        bytes16 v[side];                                                                               \
+        for (size_t j = 0; j < side; j++) memcpy(&v[j], rows + (row + j) * stride + i * width, 16);    \
+        transpose##width(v);                                                                           \
         for (size_t j = 0; j < side; j++) memcpy(out + ((i + j) * CK_PANEL + row) * width, &v[j], 16); \
-      }                                                                                              \
-    }                                                                                                \
-    return i;                                                                                        \
+      }                                                                                                \
+    }                                                                                                  \
+    return i;                                                                                          \
   }
 DEFINE_PACK_SQUARES(1, 16)
 DEFINE_PACK_SQUARES(2, 8)
@@ -66,27 +66,20 @@ typedef struct {
 
 static unit unit_of(ck_format format) {
   switch (format) {
-    case CK_F32:
-      return (unit){4, 1};
-    case CK_BF16:
-      return (unit){4, 2};
-    case CK_F16:
-      return (unit){2, 1};
-    case CK_F8E4M3:
-      return (unit){1, 1};
-    case CK_MXFP4:
-      return (unit){1, 2};
-    case CK_Q8:
-      return (unit){4, 4};
-    case CK_Q4:
-      return (unit){4, 8};
+    case CK_F32: return (unit){4, 1};
+    case CK_BF16: return (unit){4, 2};
+    case CK_F16: return (unit){2, 1};
+    case CK_F8E4M3: return (unit){1, 1};
+    case CK_MXFP4: return (unit){1, 2};
+    case CK_Q8: return (unit){4, 4};
+    case CK_Q4: return (unit){4, 8};
   }
   return (unit){1, 1};
 }
 
 // Element i of row r at from + i * i_stride + r * r_stride, to out[(i * 16 + r)]; lanes past row_count zero.
-static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size_t row_count, size_t begin,
-                     size_t end, size_t width, uint8_t *out) {
+static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size_t row_count, size_t begin, size_t end,
+                     size_t width, uint8_t *out) {
   for (size_t i = begin; i < end; i++) {
     uint8_t *column = out + i * CK_PANEL * width;
     const uint8_t *at = from + i * i_stride;
@@ -102,12 +95,12 @@ static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size
 }
 
 // Whole contiguous columns of sixteen elements, each `bytes` long.
-#define DEFINE_PACK_LINES(bytes)                                                                     \
-  static void pack_lines##bytes(const uint8_t *from, size_t stride, size_t count, uint8_t *out) {     \
-    for (size_t i = 0; i < count; i++) {                                                             \
-      __builtin_prefetch((const void *)((uintptr_t)from + (i + 16) * stride));                       \
-      memcpy(out + i * bytes, from + i * stride, bytes);                                             \
-    }                                                                                                \
+#define DEFINE_PACK_LINES(bytes)                                                                  \
+  static void pack_lines##bytes(const uint8_t *from, size_t stride, size_t count, uint8_t *out) { \
+    for (size_t i = 0; i < count; i++) {                                                          \
+      __builtin_prefetch((const void *)((uintptr_t)from + (i + 16) * stride));                    \
+      memcpy(out + i * bytes, from + i * stride, bytes);                                          \
+    }                                                                                             \
   }
 DEFINE_PACK_LINES(16)
 DEFINE_PACK_LINES(32)
@@ -193,14 +186,9 @@ void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, s
   size_t done = 0;
   if (row_count == CK_PANEL) {
     switch (u.bytes) {
-      case 1:
-        done = pack_squares1(rows, row_stride_bytes, count, out);
-        break;
-      case 2:
-        done = pack_squares2(rows, row_stride_bytes, count, out);
-        break;
-      default:
-        done = pack_squares4(rows, row_stride_bytes, count, out);
+      case 1: done = pack_squares1(rows, row_stride_bytes, count, out); break;
+      case 2: done = pack_squares2(rows, row_stride_bytes, count, out); break;
+      default: done = pack_squares4(rows, row_stride_bytes, count, out);
     }
   }
   pack_any(rows, u.bytes, row_stride_bytes, row_count, done, count, u.bytes, out);
@@ -215,9 +203,8 @@ void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, s
   if (k0 + k_count == k) clear_padding(format, row_count, k, panel);
 }
 
-void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes,
-                     size_t element_stride_bytes, size_t row_count, size_t k0, size_t k_count, size_t k,
-                     void *panel) {
+void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes, size_t element_stride_bytes,
+                     size_t row_count, size_t k0, size_t k_count, size_t k, void *panel) {
   if (format == CK_MXFP4 || is_quantized(format)) return;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
   const size_t width = unit_of(format).bytes / unit_of(format).columns;

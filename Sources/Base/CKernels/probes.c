@@ -27,32 +27,24 @@ static uint64_t fma_reference(uint64_t iterations) {
 uint64_t ck_probe_read(ck_isa isa, const void *memory, size_t bytes) {
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      return ck_probe_read_avx2(memory, bytes);
-    case CK_ISA_AVX512:
-      return ck_probe_read_avx512(memory, bytes);
+    case CK_ISA_AVX2: return ck_probe_read_avx2(memory, bytes);
+    case CK_ISA_AVX512: return ck_probe_read_avx512(memory, bytes);
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      return ck_probe_read_neon(memory, bytes);
+    case CK_ISA_NEON: return ck_probe_read_neon(memory, bytes);
 #endif
-    default:
-      return read_reference(memory, bytes);
+    default: return read_reference(memory, bytes);
   }
 }
 
 uint64_t ck_probe_fma(ck_isa isa, uint64_t iterations) {
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      return ck_probe_fma_avx2(iterations);
-    case CK_ISA_AVX512:
-      return ck_probe_fma_avx512(iterations);
+    case CK_ISA_AVX2: return ck_probe_fma_avx2(iterations);
+    case CK_ISA_AVX512: return ck_probe_fma_avx512(iterations);
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      return ck_probe_fma_neon(iterations);
+    case CK_ISA_NEON: return ck_probe_fma_neon(iterations);
 #endif
-    default:
-      return fma_reference(iterations);
+    default: return fma_reference(iterations);
   }
 }
 

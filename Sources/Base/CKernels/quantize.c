@@ -10,15 +10,10 @@ void ck_quantize_row(ck_isa isa, ck_format format, const float *x, size_t k, voi
                      float *row_scale) {
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      ck_avx2_quantize_row(format, x, k, elements, block_scales, row_scale);
-      return;
-    case CK_ISA_AVX512:
-      ck_avx512_quantize_row(format, x, k, elements, block_scales, row_scale);
-      return;
+    case CK_ISA_AVX2: ck_avx2_quantize_row(format, x, k, elements, block_scales, row_scale); return;
+    case CK_ISA_AVX512: ck_avx512_quantize_row(format, x, k, elements, block_scales, row_scale); return;
 #endif
-    default:
-      ck_portable_quantize_row(format, x, k, elements, block_scales, row_scale);
+    default: ck_portable_quantize_row(format, x, k, elements, block_scales, row_scale);
   }
 }
 

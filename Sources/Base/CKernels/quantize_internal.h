@@ -12,10 +12,12 @@
 
 // The levels of Q4's indices. Fitted by Lloyd's algorithm to blocks of 64 Gaussian values, each divided by the block scale
 // of least squared error; one level is zero. Root mean square error 0.0841 of the standard deviation.
-#define CK_Q4_LEVELS {-122, -91, -70, -53, -38, -25, -12, 0, 11, 22, 34, 47, 61, 77, 98, 127}
+#define CK_Q4_LEVELS \
+  { -122, -91, -70, -53, -38, -25, -12, 0, 11, 22, 34, 47, 61, 77, 98, 127 }
 
 // From which integer on a level is taken instead of the one before it (unused for the first): the middle, rounded up.
-#define CK_Q4_THRESHOLDS {0, -106, -80, -61, -45, -31, -18, -6, 6, 17, 28, 41, 54, 69, 88, 113}
+#define CK_Q4_THRESHOLDS \
+  { 0, -106, -80, -61, -45, -31, -18, -6, 6, 17, 28, 41, 54, 69, 88, 113 }
 
 // The byte of the smallest block scale that is at least `ratio`, or the largest there is.
 static inline int ck_q_code(float ratio) {

@@ -3,12 +3,9 @@
 
 size_t ck_row_bytes(ck_row_format format, size_t k) {
   switch (format) {
-    case CK_ROWS_F32:
-      return ck_round64(k * sizeof(float));
-    case CK_ROWS_BF16:
-      return ck_round64((k + 1) / 2 * 4);
-    case CK_ROWS_INT8:
-      return ck_round64(ck_q_blocks(k) * (CK_Q_BLOCK + sizeof(float) + sizeof(int32_t)));
+    case CK_ROWS_F32: return ck_round64(k * sizeof(float));
+    case CK_ROWS_BF16: return ck_round64((k + 1) / 2 * 4);
+    case CK_ROWS_INT8: return ck_round64(ck_q_blocks(k) * (CK_Q_BLOCK + sizeof(float) + sizeof(int32_t)));
   }
   return 0;
 }
@@ -40,25 +37,19 @@ const ck_row_kernels ck_reference_rows = {round_bf16, round_int8};
 static const ck_row_kernels *kernels(ck_isa isa) {
   switch (isa) {
 #if defined(__x86_64__)
-    case CK_ISA_AVX2:
-      return &ck_avx2_rows;
-    case CK_ISA_AVX512:
-      return &ck_avx512_rows;
+    case CK_ISA_AVX2: return &ck_avx2_rows;
+    case CK_ISA_AVX512: return &ck_avx512_rows;
 #elif defined(__aarch64__)
-    case CK_ISA_NEON:
-      return &ck_neon_rows;
+    case CK_ISA_NEON: return &ck_neon_rows;
 #endif
-    default:
-      return &ck_reference_rows;
+    default: return &ck_reference_rows;
   }
 }
 
 void ck_round_row(ck_isa isa, ck_row_format format, const float *x, size_t k, size_t first, size_t end, void *row) {
   uint8_t *const out = row;
   switch (format) {
-    case CK_ROWS_F32:
-      memcpy(out + first * sizeof(float), x + first, (end - first) * sizeof(float));
-      return;
+    case CK_ROWS_F32: memcpy(out + first * sizeof(float), x + first, (end - first) * sizeof(float)); return;
     case CK_ROWS_BF16: {
       uint16_t *const values = (uint16_t *)(void *)out;
       kernels(isa)->round_bf16(x + first, end - first, values + first);

@@ -18,8 +18,8 @@ static void round_bf16(const float *x, size_t count, uint16_t *out) {
     __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd);
     rounded = _mm512_srli_epi32(rounded, 16);
     const __m512i exponent = _mm512_and_si512(bits, _mm512_set1_epi32(0x7F800000));
-    rounded = _mm512_mask_and_epi32(rounded, _mm512_testn_epi32_mask(exponent, exponent), top,
-                                    _mm512_set1_epi32(0x8000));
+    rounded =
+        _mm512_mask_and_epi32(rounded, _mm512_testn_epi32_mask(exponent, exponent), top, _mm512_set1_epi32(0x8000));
     const __m512i magnitude = _mm512_and_si512(bits, _mm512_set1_epi32(0x7FFFFFFF));
     rounded = _mm512_mask_or_epi32(rounded, _mm512_cmpgt_epi32_mask(magnitude, _mm512_set1_epi32(0x7F800000)), top,
                                    _mm512_set1_epi32(0x40));
@@ -42,8 +42,8 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
   const float factor = ck_int8_factor(magnitude, finite);
   __m512i sum = _mm512_setzero_si512();
   for (size_t i = 0; i < 4; i++) {
-    const __m512i level = factor > 0 ? _mm512_cvtps_epi32(_mm512_mul_ps(v[i], _mm512_set1_ps(factor)))
-                                     : _mm512_setzero_si512();
+    const __m512i level =
+        factor > 0 ? _mm512_cvtps_epi32(_mm512_mul_ps(v[i], _mm512_set1_ps(factor))) : _mm512_setzero_si512();
     sum = _mm512_add_epi32(sum, level);
     _mm_storeu_si128((__m128i *)(void *)(levels + i * 16), _mm512_cvtepi32_epi8(level));
   }

@@ -31,12 +31,8 @@ INLINE_OP v16 v16_broadcast(const float *p) {
   const __m256 v = _mm256_broadcast_ss(p);
   return v16_of(v, v);
 }
-INLINE_OP v16 v16_add(v16 a, v16 b) {
-  return v16_of(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high));
-}
-INLINE_OP v16 v16_multiply(v16 a, v16 b) {
-  return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high));
-}
+INLINE_OP v16 v16_add(v16 a, v16 b) { return v16_of(_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)); }
+INLINE_OP v16 v16_multiply(v16 a, v16 b) { return v16_of(_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)); }
 INLINE_OP v16 v16_fma(v16 a, v16 b, v16 c) {
   return v16_of(_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high));
 }

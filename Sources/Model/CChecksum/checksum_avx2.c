@@ -25,12 +25,14 @@ void cc_sums_avx2(const uint8_t *bytes, size_t count, cc_lane_sums *out) {
   _mm256_storeu_si256((__m256i *)(void *)b, odd);
   _mm256_storeu_si256((__m256i *)(void *)sum_a, even_sums);
   _mm256_storeu_si256((__m256i *)(void *)sum_b, odd_sums);
-  _mm256_storeu_si256((__m256i *)(void *)last, count % 2 == 0 ? _mm256_setzero_si256() : load(bytes + 32 * (count - 1)));
+  _mm256_storeu_si256((__m256i *)(void *)last,
+                      count % 2 == 0 ? _mm256_setzero_si256() : load(bytes + 32 * (count - 1)));
   for (size_t lane = 0; lane < CC_LANES; lane++) {
     // Σ r · w over pairs is pairs · Σ w less the sum of sums; vector 2r or 2r + 1 has twice that, or twice that and once more.
     out->sum[lane] = a[lane] + b[lane] + last[lane];
     out->upper[lane] = up[lane] + (last[lane] >> 32);
-    out->weighted[lane] = 2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
+    out->weighted[lane] =
+        2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
   }
 }
 

@@ -15,8 +15,8 @@ float ck_sigmoid(float x);
 
 /// out[row, j] = (x[row, j] * r) * weight[j], r = 1 / sqrt(laneSumOfSquares / n + epsilon); the squares' lane
 /// sum uses fused multiply-adds. out may be x.
-void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight,
-                 float epsilon, float *out, size_t out_stride);
+void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
+                 float *out, size_t out_stride);
 
 /// Rotates `heads` vectors of `dims` elements, one after another (stride head_stride), by angles given as
 /// cosine/sine [dims/2]. Halves layout: pairs (j, j + dims/2). Interleaved layout: pairs (2j, 2j+1).

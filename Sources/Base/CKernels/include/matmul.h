@@ -39,8 +39,8 @@ size_t ck_matmul_scratch_bytes(void);
 /// y[row * y_stride + j], j in [0, n), is written; nothing past it. Strides count floats.
 /// m == 0 or n == 0 does nothing; k >= 1. bias may be NULL. An instruction set this build has no kernels for means the
 /// reference; one this processor cannot run must not be named (ck_isa_supported).
-void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x,
-               size_t x_stride, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
+void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x, size_t x_stride,
+               size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
 /// The same for bf16 rows (rows.h) and BF16 weights, two products an instruction where the processor has it. Strides of
 /// rows count bytes. Order of summation: blocks of 2 * CK_K_BLOCK columns, a block's sum one chain over its pairs in
@@ -66,9 +66,8 @@ void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, s
 /// The same from column-major storage ([k, n]: column c of w's transpose contiguous): element
 /// (row r, column k0 + i) is at columns + i * column_stride_bytes + r * element_stride_bytes.
 /// Not for MXFP4, Q8 and Q4.
-void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes,
-                     size_t element_stride_bytes, size_t row_count, size_t k0, size_t k_count, size_t k,
-                     void *panel);
+void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes, size_t element_stride_bytes,
+                     size_t row_count, size_t k0, size_t k_count, size_t k, void *panel);
 
 /// Writes one lane's scale of one scale block of a panel: F8E4M3 (fp32 `scale`, block of 128 k) or
 /// MXFP4 (E8M0 byte, block of 32 k).
