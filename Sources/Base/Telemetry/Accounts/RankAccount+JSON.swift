@@ -120,7 +120,7 @@ extension Traffic {
     ]
   }
 
-  var json: JSONValue { .object(JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })) }
+  package var json: JSONValue { .object(JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })) }
 
   init(json: JSONValue) throws(MalformedAccount) {
     self.init()
@@ -133,7 +133,7 @@ extension JSONValue {
   static func numbers(_ values: [[Int]]) -> JSONValue { .array(values.map { .numbers($0) }) }
 
   /// A member that is a whole number of at least 0.
-  func count(_ key: String, below limit: Int = 1 << 62) throws(MalformedAccount) -> Int {
+  package func count(_ key: String, below limit: Int = 1 << 62) throws(MalformedAccount) -> Int {
     guard let value = self[key]?.exactInt, (0..<limit).contains(value) else {
       throw MalformedAccount(reason: "\"\(key)\" is not a whole number from 0")
     }

@@ -8,7 +8,7 @@ package enum LinkClass: Int, CaseIterable, Sendable {
   case sameNode, sameHost, otherHosts
 
   /// For people.
-  var words: String {
+  package var words: String {
     switch self {
     case .sharedMemory: "shared memory"
     case .sameNode: "messages within a NUMA node"
