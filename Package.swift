@@ -74,6 +74,7 @@ let package = Package(
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
     room("Fabric", in: "Cluster", ["CMPIShims", "Telemetry"]),
     room("ExpertParallelism", in: "Cluster", ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
+    room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
     room("EngineAPI", in: "Engine", ["JSON"]),
@@ -149,7 +150,8 @@ let package = Package(
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
     .executableTarget(
-      name: "FabricScenarios", dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry"],
+      name: "FabricScenarios",
+      dependencies: ["CMPIShims", "Fabric", "Machine", "Telemetry", "Tensors", "TreeReduction"],
       path: "Tests/FabricScenarios",
       swiftSettings: strict),
     .executableTarget(
@@ -172,6 +174,7 @@ let package = Package(
         "Telemetry",
       ]),
     tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
+    tests("TreeReductionTests", ["TestSupport", "TreeReduction", "Fabric", "Telemetry", "Tensors"]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),

@@ -17,7 +17,7 @@ package struct Scenario: Sendable, CustomStringConvertible {
   }
 
   /// All of them; each ends with nothing under way, so that they can follow one another.
-  package static let all: [Scenario] = messages + collectives + agreements + shared
+  package static let all: [Scenario] = messages + collectives + agreements + shared + reductions
 
   package static func named(_ name: String) -> Scenario? { all.first { $0.name == name } }
 }

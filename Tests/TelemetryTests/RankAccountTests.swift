@@ -15,6 +15,8 @@ struct RankAccountTests {
     telemetry.traffic.byRank[1].countCombine(tokens: 2, rows: 3, rowBytes: 100, messageBytes: 364)
     telemetry.traffic.byRank[1].messages += 2
     telemetry.traffic.rowsToHost[1] += 2
+    telemetry.reduction.countSums(bytes: 4096)
+    telemetry.reduction.countGather(bytes: 512)
     telemetry.endTraffic()
     telemetry.recorder.endStep(.decode)
     var account = RankAccount(telemetry)

@@ -24,6 +24,7 @@ extension RankAccount {
       ),
     ])
     for kind in StepKind.allCases { object[kind.name] = kinds[kind.rawValue].json }
+    if reduction != ReductionTraffic() { object["reduction"] = reduction.json }
     if !spans.isEmpty {
       object["spans"] = .array(
         spans.map {
@@ -58,6 +59,7 @@ extension RankAccount {
       guard let value = json[kind.name] else { throw MalformedAccount(reason: "\"\(kind.name)\" is missing") }
       kinds.append(try Kind(json: value, layerCount: layerCount, rankCount: rankCount))
     }
+    if let value = json["reduction"] { reduction = try ReductionTraffic(json: value) }
     for span in json["spans"]?.array ?? [] {
       guard let numbers = span.array, numbers.count == 4, let start = numbers[0].exactInt, start >= 0,
         let step = numbers[1].exactInt.flatMap({ UInt32(exactly: $0) }), let layer = numbers[2].exactInt,
@@ -107,6 +109,22 @@ extension RankAccount.Kind {
         try (layer.array ?? []).map { pair throws(MalformedAccount) in try pair.numbers(count: 2, of: "expert_visits") }
       )
     }
+  }
+}
+
+extension ReductionTraffic {
+  private static var fields: [(String, WritableKeyPath<ReductionTraffic, Int>)] {
+    [
+      ("sum_bytes", \.sumBytes), ("sum_messages", \.sumMessages), ("gather_bytes", \.gatherBytes),
+      ("gather_messages", \.gatherMessages),
+    ]
+  }
+
+  var json: JSONValue { .object(JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })) }
+
+  init(json: JSONValue) throws(MalformedAccount) {
+    self.init()
+    for (name, field) in Self.fields { self[keyPath: field] = try json.count(name) }
   }
 }
 

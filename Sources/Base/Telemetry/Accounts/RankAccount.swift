@@ -41,6 +41,8 @@ package struct RankAccount: Sendable, Equatable {
   package var clockDrift = 0.0
   /// By `StepKind`.
   package var kinds = StepKind.allCases.map { _ in Kind() }
+  /// What it sent in reductions over the ranks.
+  package var reduction = ReductionTraffic()
   /// Of the latest steps, where they were kept; by time.
   package var spans: [PhaseRecorder.Span] = []
   package var messages: [PhaseRecorder.Message] = []
@@ -51,6 +53,7 @@ package struct RankAccount: Sendable, Equatable {
 extension RankAccount {
   /// What `telemetry` has counted so far.
   package init(_ telemetry: RankTelemetry) {
+    reduction = telemetry.reduction
     spans = telemetry.recorder.keptSpans
     messages = telemetry.recorder.keptMessages
     kinds = StepKind.allCases.map { kind in

@@ -9,6 +9,8 @@ package final class RankTelemetry {
   /// By `StepKind`.
   package private(set) var trafficTotals: [TrafficTable]
   package private(set) var loads: [ExpertLoad]
+  /// Outside of steps that generate.
+  package var reduction = ReductionTraffic()
   private var kind = StepKind.decode
 
   package init(layerCount: Int, expertCount: Int, rankCount: Int) {
@@ -47,6 +49,7 @@ package final class RankTelemetry {
   /// Forgets all sums.
   package func reset() {
     recorder.reset()
+    reduction = ReductionTraffic()
     for kind in trafficTotals.indices {
       trafficTotals[kind] = TrafficTable(rankCount: recorder.rankCount)
       loads[kind].clear()
