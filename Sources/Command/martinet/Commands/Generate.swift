@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Fabric
 import Inference
 import JSON
