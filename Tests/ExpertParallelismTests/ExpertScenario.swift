@@ -82,20 +82,20 @@ struct ExpertScenario: Sendable {
         model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == rank },
         compute: compute)
       let wire = model.wire(sums: implementation == .rounded ? .bfloat16 : .float32)
-      let distributed = DistributedExperts(
-        communicator: communicator, placement: placement, bank: bank, compute: compute,
-        wire: wire, topK: model.mixture.topK,
+      let cluster = ClusterDispatcher(
+        communicator: communicator, placement: placement, compute: compute, wire: wire, topK: model.mixture.topK,
         telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator),
         channels: try implementation.room.flatMap { room in
           try ExpertChannels(
             communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: room,
             hostOfRank: try PeerClocks(communicator).hostOfRank)
         })
-      let reference = ReferenceExperts(
-        communicator: communicator, placement: placement, bank: bank, hiddenSize: TinyMixture.hiddenSize)
+      let reference = ReferenceDispatcher(
+        communicator: communicator, placement: placement, rowFormat: bank.rowFormat, hiddenSize: TinyMixture.hiddenSize)
+      let dispatcher: any ExpertDispatcher = implementation == .reference ? reference : cluster
       return try steps.map { tokens in
-        try distributed.beginStep(rowsByRank: tokens.map(\.count))
-        return try outputs(implementation == .reference ? reference : distributed, tokens[rank.index], compute)
+        try cluster.beginStep(rowsByRank: tokens.map(\.count))
+        return try outputs(dispatcher, bank, tokens[rank.index], compute)
       }
     }
     return steps.indices.map { step in
@@ -108,9 +108,9 @@ struct ExpertScenario: Sendable {
     let compute = try makeCompute()
     let bank = ExpertBank(
       model.description, mixture: model.mixture, weights: model.weights { _ in true }, compute: compute)
-    let local = LocalExperts(bank: bank, compute: compute, hiddenSize: TinyMixture.hiddenSize)
+    let local = LocalDispatcher(compute: compute, hiddenSize: TinyMixture.hiddenSize)
     return try steps.map { tokens in
-      let byRank = try tokens.map { try outputs(local, $0, compute) }
+      let byRank = try tokens.map { try outputs(local, bank, $0, compute) }
       return (0..<TinyMixture.layerCount).map { layer in byRank.map { $0[layer] } }
     }
   }
@@ -120,25 +120,24 @@ struct ExpertScenario: Sendable {
   }
 
   /// One step's output bits by layer; they start as NaN, so that none can be left out.
-  private func outputs(_ experts: any ExpertLayer, _ tokens: RankTokens, _ compute: Compute) throws -> [[UInt32]] {
+  private func outputs(
+    _ dispatcher: some ExpertDispatcher, _ experts: any RoutedExperts, _ tokens: RankTokens, _ compute: Compute
+  ) throws -> [[UInt32]] {
     try (0..<TinyMixture.layerCount).map { layer in
       var output = [Float](repeating: .nan, count: max(tokens.inputs.count, 1))
-      var meanwhileCount = 0
       try output.withUnsafeMutableBufferPointer { output in
-        try tokens.withRows(model, compute) { input in
-          try experts.run(
-            layer: layer, rows: tokens.count, input: input, decisions: tokens.decisions(topK: model.mixture.topK),
-            output: output.baseAddress!
-          ) { meanwhileCount += 1 }
+        try tokens.withRows(model, compute) { rows in
+          let flight = try dispatcher.dispatch(
+            rows, count: tokens.count, tokens.decisions(topK: model.mixture.topK), layer: layer)
+          try experts.forward(flight)
+          try dispatcher.combine(flight, into: output.baseAddress!)
+          dispatcher.release(flight)
         }
       }
-      guard meanwhileCount == 1 else { throw MeanwhileWasNotRunOnce(count: meanwhileCount) }
       return output.prefix(tokens.inputs.count).map(\.bitPattern)
     }
   }
 }
-
-struct MeanwhileWasNotRunOnce: Error { var count: Int }
 
 /// An account for one rank of a tiny mixture.
 func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTelemetry {
@@ -146,37 +145,50 @@ func telemetry(_ model: TinyMixture, _ placement: ExpertPlacement) -> RankTeleme
     layerCount: TinyMixture.layerCount, expertCount: model.mixture.expertCount, rankCount: placement.rankCount)
 }
 
-/// One rank's distributed layer over one worker; `room` are tokens that there is shared memory for.
+/// One rank's part of the experts, and its way to others'.
+struct RankExperts {
+  let cluster: ClusterDispatcher
+  let dispatcher: MeteredDispatcher
+  let experts: MeteredExperts
+
+  func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) { try cluster.beginStep(rowsByRank: rowsByRank) }
+}
+
+/// One rank's experts over one worker; `room` are tokens that there is shared memory for.
 func layer(
   _ model: TinyMixture, _ placement: ExpertPlacement, _ communicator: any Communicator, counting: RankTelemetry? = nil,
   room: Int? = nil
-) throws -> (DistributedExperts, Compute) {
+) throws -> RankExperts {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
     model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == communicator.rank },
     compute: compute)
-  let experts = DistributedExperts(
-    communicator: communicator, placement: placement, bank: bank, compute: compute, wire: model.wire(),
-    topK: model.mixture.topK, telemetry: counting ?? telemetry(model, placement), clocks: try PeerClocks(communicator),
+  let telemetry = counting ?? telemetry(model, placement)
+  let cluster = ClusterDispatcher(
+    communicator: communicator, placement: placement, compute: compute, wire: model.wire(), topK: model.mixture.topK,
+    telemetry: telemetry, clocks: try PeerClocks(communicator),
     channels: try room.flatMap { room in
       try ExpertChannels(
         communicator, placement: placement, wire: model.wire(), topK: model.mixture.topK, batchTokens: room,
         hostOfRank: try PeerClocks(communicator).hostOfRank)
     })
-  return (experts, compute)
+  return RankExperts(
+    cluster: cluster, dispatcher: MeteredDispatcher(cluster, telemetry: telemetry),
+    experts: MeteredExperts(bank, telemetry: telemetry))
 }
 
 /// Sends tokens through layer 0.
-func run(_ experts: any ExpertLayer, _ tokens: RankTokens, topK: Int) throws {
+func run(_ rank: RankExperts, _ tokens: RankTokens, topK: Int) throws {
   // Of a model whose experts meet fp32 rows.
   var output = [Float](repeating: 0, count: tokens.inputs.count + 1)
   try output.withUnsafeMutableBufferPointer { output in
     try (tokens.inputs + [0]).withUnsafeBufferPointer { input in
-      try experts.run(
-        layer: 0, rows: tokens.count, input: Rows(input.baseAddress!, stride: TinyMixture.hiddenSize),
-        decisions: tokens.decisions(topK: topK),
-        output: output.baseAddress!
-      ) {}
+      let flight = try rank.dispatcher.dispatch(
+        Rows(input.baseAddress!, stride: TinyMixture.hiddenSize), count: tokens.count, tokens.decisions(topK: topK),
+        layer: 0)
+      try rank.experts.forward(flight)
+      try rank.dispatcher.combine(flight, into: output.baseAddress!)
+      rank.dispatcher.release(flight)
     }
   }
 }

@@ -14,7 +14,7 @@ package final class WorkerPool: Sendable {
   private let nodeOfWorker: [Int]
   /// What worker 0 does besides, at every barrier: messages under way move on only when somebody looks after them. Set and
   /// called by the thread that calls `run`.
-  package nonisolated(unsafe) var attend: (() -> Void)?
+  package nonisolated(unsafe) var poll: (() -> Void)?
 
   /// How long a waiting worker spins before it parks: longer than the serial gaps of a decode step (tens of
   /// microseconds), because waking a parked thread costs about as much again.
@@ -73,7 +73,7 @@ package final class WorkerPool: Sendable {
 
   /// Waits until every worker of the running body has called it; what each wrote before, all see after.
   package func barrier(worker: Int) {
-    if worker == 0 { attend?() }
+    if worker == 0 { poll?() }
     host_pool_barrier(handle, worker)
   }
 

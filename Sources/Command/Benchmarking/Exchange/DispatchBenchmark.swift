@@ -57,10 +57,11 @@ package struct DispatchBenchmark {
     let size = communicator.size
     let placement = ExpertPlacement(expertCount: benchmark.expertCount, rankCount: size)
     let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)
-    let experts = DistributedExperts(
-      communicator: communicator, placement: placement, bank: EchoExperts(benchmark.wire), compute: compute,
-      wire: benchmark.wire, topK: benchmark.topK, telemetry: telemetry, clocks: clocks,
-      channels: channels)
+    let cluster = ClusterDispatcher(
+      communicator: communicator, placement: placement, compute: compute, wire: benchmark.wire, topK: benchmark.topK,
+      telemetry: telemetry, clocks: clocks, channels: channels)
+    let dispatcher = MeteredDispatcher(cluster, telemetry: telemetry)
+    let experts = MeteredExperts(EchoExperts(benchmark.wire, compute), telemetry: telemetry)
     let decisions = benchmark.decisions(placement: placement, seed: UInt64(communicator.rank.index + 1))
     let hidden = benchmark.wire.hiddenSize
     let input = AlignedBuffer<Float>(count: benchmark.tokens * hidden)
@@ -70,10 +71,12 @@ package struct DispatchBenchmark {
     for i in 0..<benchmark.tokens { rounded.round(compute, row: i, input.pointer + i * hidden) }
     let rows = rounded.rows(of: input.pointer, stride: hidden)
     let output = AlignedBuffer<Float>(count: benchmark.tokens * hidden)
-    try experts.beginStep(rowsByRank: Array(repeating: benchmark.tokens, count: size))
+    try cluster.beginStep(rowsByRank: Array(repeating: benchmark.tokens, count: size))
     func step() throws {
-      try experts.run(
-        layer: 0, rows: benchmark.tokens, input: rows, decisions: decisions, output: output.pointer, meanwhile: {})
+      let flight = try dispatcher.dispatch(rows, count: benchmark.tokens, decisions, layer: 0)
+      try experts.forward(flight)
+      try dispatcher.combine(flight, into: output.pointer)
+      dispatcher.release(flight)
     }
     telemetry.beginStep(.decode)
     try step()

@@ -80,18 +80,22 @@ package final class Session {
       rankCount: communicator.size)
     let clocks = try PeerClocks(communicator)
     try clocks.align(communicator)
-    var experts: DistributedExperts?
+    var cluster: ClusterDispatcher?
+    var experts: Decoder.Experts?
     var wire: WireFormat?
     if let mixture = description.mixture {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
       let format = WireFormat(hiddenSize: description.hiddenSize, tokens: bank.rowFormat, sums: options.sums)
-      wire = format
-      experts = DistributedExperts(
-        communicator: communicator, placement: placement, bank: bank, compute: compute, wire: format,
-        topK: mixture.topK, telemetry: telemetry, clocks: clocks,
+      let dispatcher = ClusterDispatcher(
+        communicator: communicator, placement: placement, compute: compute, wire: format, topK: mixture.topK,
+        telemetry: telemetry, clocks: clocks,
         channels: try ExpertChannels(
           communicator, placement: placement, wire: format, topK: mixture.topK, batchTokens: options.batchTokens,
           hostOfRank: clocks.hostOfRank))
+      (wire, cluster) = (format, dispatcher)
+      experts = Decoder.Experts(
+        experts: MeteredExperts(bank, telemetry: telemetry),
+        dispatcher: MeteredDispatcher(dispatcher, telemetry: telemetry))
     }
     self.wire = wire
     let decoder = Decoder(
@@ -102,7 +106,7 @@ package final class Session {
         onStall: options.onStall)
     }
     engine = RankEngine(
-      communicator: communicator, decoder: decoder, cache: cache, distributed: experts, compute: compute,
+      communicator: communicator, decoder: decoder, cache: cache, dispatcher: cluster, compute: compute,
       telemetry: telemetry, clocks: clocks, host: host)
   }
 

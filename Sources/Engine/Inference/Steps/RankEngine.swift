@@ -12,7 +12,7 @@ package final class RankEngine {
   let communicator: any Communicator
   let decoder: Decoder
   let cache: KeyValueCache
-  let distributed: DistributedExperts?
+  let dispatcher: ClusterDispatcher?
   let telemetry: RankTelemetry
   let clocks: PeerClocks
   var phases: PhaseRecorder { telemetry.recorder }
@@ -39,9 +39,9 @@ package final class RankEngine {
   private var writer = ByteWriter()
   private var stepNumber = 0
 
-  /// `distributed` is nil for models without experts.
+  /// `dispatcher` is nil for models without experts.
   package init(
-    communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, distributed: DistributedExperts?,
+    communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, dispatcher: ClusterDispatcher?,
     compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, host: HostPlan? = nil
   ) {
     self.host = host
@@ -54,7 +54,7 @@ package final class RankEngine {
     rowsByRank = Array(repeating: 0, count: communicator.size)
     self.decoder = decoder
     self.cache = cache
-    self.distributed = distributed
+    self.dispatcher = dispatcher
     sampler = Sampler(compute: compute, vocabularySize: decoder.description.vocabularySize)
   }
 
@@ -160,7 +160,7 @@ package final class RankEngine {
     try fillBatch(own)
     telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
-    try distributed?.beginStep(rowsByRank: rowsByRank)
+    try dispatcher?.beginStep(rowsByRank: rowsByRank)
     routing.begin(
       wanted: routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
     let logits = try decoder.forward(batch)
@@ -181,7 +181,7 @@ package final class RankEngine {
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard distributed != nil else { return }
+    guard dispatcher != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }

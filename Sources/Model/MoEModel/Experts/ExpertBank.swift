@@ -5,7 +5,7 @@ import Tensors
 ///
 /// Where many experts have few visits each, workers take whole experts as they become free and never wait for each
 /// other. Otherwise, and where workers are on several NUMA nodes, each matrix is split over all workers.
-package final class ExpertBank: ExpertComputation {
+package final class ExpertBank: RoutedExperts {
   private struct Group {
     var expert: Int
     var first: Int
@@ -27,7 +27,6 @@ package final class ExpertBank: ExpertComputation {
   /// matter, and the last expert to finish does.
   private static let claimVisits = 16
 
-  private let description: DecoderDescription
   private let compute: Compute
   private let hiddenSize: Int
   private let intermediateSize: Int
@@ -38,7 +37,6 @@ package final class ExpertBank: ExpertComputation {
   /// Visits the buffers have room for, in all and of one run of experts.
   private var capacity = 0
   private var runCapacity = 0
-  private var outputs = AlignedBuffer<Float>(count: 1)
   private var gate = AlignedBuffer<Float>(count: 1)
   private var up = AlignedBuffer<Float>(count: 1)
   /// Input rows by place, an expert's side by side.
@@ -55,13 +53,9 @@ package final class ExpertBank: ExpertComputation {
   private var visitAt: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var placeOf: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
   private var expertCounts: [Int]
-  /// Distinct experts visited, counted once for each run.
-  package private(set) var expertsVisited = 0
-
   /// `weights` of a model with a mixture.
   package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute)
   {
-    self.description = description
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
@@ -81,26 +75,37 @@ package final class ExpertBank: ExpertComputation {
 
   package var rowFormat: RowFormat { gathered.format }
 
-  package func twin() -> any ExpertComputation {
-    guard let mixture = description.mixture else { preconditionFailure("a bank of a model without a mixture") }
-    return ExpertBank(description, mixture: mixture, weights: weights, compute: compute)
-  }
-
   /// Whether this rank holds the expert.
   package func holds(layer: Int, expert: Int) -> Bool {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
 
-  /// Computes expert(v)(inputs[row(v)]) for each visit v, to be found at `product(v)`; each input is a row `[hidden]` as
-  /// `Rows.form` gives it. Every visited expert must be held here.
-  package func run(layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>) {
-    guard visits.count > 0 else { return }
+  /// Every expert visited must be held here.
+  package func compute(_ batch: VisitBatch) {
+    guard batch.visits.count > 0 else { return }
+    let visits = UnsafeBufferPointer(start: batch.visits.elements, count: batch.visits.count)
     group(visits)
-    expertsVisited += groups.count + claimable.count
     reserve(visits.count)
+    batch.distinctExpertCount = groups.count + claimable.count
+    let products = batch.reserveProducts(visits.count * hiddenSize)
+    run(layer: batch.layer, inputs: batch.inputs.elements, visits: visits, outputs: products)
+    let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
+    let (rows, first) = (batch.outputs.extend(by: count), visits.baseAddress!)
+    compute.pool.run { worker in
+      for i in compute.share(of: count, worker: worker) {
+        rows[i] = sum(first, of: subtrees[i], ids: ids, products: products)
+      }
+    }
+  }
+
+  /// Computes expert(v)(inputs[row(v)]) for each visit v, `[hidden]`, at its place in `outputs`.
+  private func run(
+    layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>,
+    outputs: UnsafeMutablePointer<Float>
+  ) {
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt, hidden, intermediate) = (groups, runs, visitAt.pointer, hiddenSize, intermediateSize)
-    let (outputs, gate, up, activation) = (outputs.pointer, gate.pointer, up.pointer, activation)
+    let (gate, up, activation) = (gate.pointer, up.pointer, activation)
     let (gathered, activated) = (gathered, activated)
     compute.pool.run { worker in
       // An expert's rows lie side by side.
@@ -137,19 +142,21 @@ package final class ExpertBank: ExpertComputation {
         // The next run writes what others may still be reading.
         if activated.format == .float32 { compute.pool.barrier(worker: worker) }
       }
-      computeClaims(worker: worker, experts: experts, x: x)
+      computeClaims(worker: worker, experts: experts, x: x, outputs: outputs)
     }
   }
 
   /// Takes experts nobody has taken yet until none is left.
-  private func computeClaims(worker: Int, experts: [FeedForwardWeights?], x: Rows) {
+  private func computeClaims(
+    worker: Int, experts: [FeedForwardWeights?], x: Rows, outputs: UnsafeMutablePointer<Float>
+  ) {
     let (scratch, width) = (claims[worker], intermediateSize)
     let (gate, up) = (scratch.gate.pointer, scratch.up.pointer)
     while true {
       let claim = nextClaim.take()
       guard claim < claimable.count else { return }
       let group = claimable[claim]
-      if worker == 0 { compute.pool.attend?() }
+      if worker == 0 { compute.pool.poll?() }
       let expert = experts[group.expert]!
       let rows = x.from(group.first)
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
@@ -160,25 +167,23 @@ package final class ExpertBank: ExpertComputation {
       }
       expert.down.multiplyAll(
         compute, worker: worker, x: scratch.activated.rows(of: gate, stride: width), count: group.count,
-        y: outputs.pointer + group.first * hiddenSize, yStride: hiddenSize)
+        y: outputs + group.first * hiddenSize, yStride: hiddenSize)
     }
   }
 
-  /// The output `[hidden]` of visit `visit` of the last run, which its reader may overwrite.
-  package func product(_ visit: Int) -> UnsafeMutablePointer<Float> {
-    outputs.pointer + Int(placeOf.pointer[visit]) * hiddenSize
-  }
-
-  /// Σ weight(v) · product(v), along `CombineTree`, over the `count` visits from `first`, whose experts `ids` ascend;
-  /// overwrites their products, the first of which becomes the sum.
-  package func sum(
-    _ visits: UnsafePointer<ExpertVisit>, first: Int, count: Int, ids: UnsafePointer<Int32>, _ compute: Compute
+  /// Σ weight(v) · product(v), along `CombineTree`, over a subtree's visits; overwrites their products, the first of which
+  /// becomes the sum.
+  private func sum(
+    _ visits: UnsafePointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
+    products: UnsafeMutablePointer<Float>
   ) -> UnsafeMutablePointer<Float> {
-    for visit in first..<(first + count) {
-      compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: hiddenSize)
+    let (first, places, hidden) = (subtree.first, placeOf.pointer, hiddenSize)
+    func product(_ visit: Int) -> UnsafeMutablePointer<Float> { products + Int(places[visit]) * hidden }
+    for visit in first..<(first + subtree.count) {
+      compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: hidden)
     }
-    CombineTree.visit(ids, count: count) { target, source in
-      compute.add(product(first + source), to: product(first + target), count: hiddenSize)
+    CombineTree.visit(ids + first, count: subtree.count) { target, source in
+      compute.add(product(first + source), to: product(first + target), count: hidden)
     }
     return product(first)
   }
@@ -240,7 +245,6 @@ package final class ExpertBank: ExpertComputation {
     }
     guard capacity < visits else { return }
     capacity = visits + visits / 2
-    outputs = AlignedBuffer(count: capacity * hiddenSize)
     gathered = RowBuffer(gathered.format, columns: hiddenSize, rows: capacity)
   }
 }

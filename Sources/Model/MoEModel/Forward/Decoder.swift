@@ -9,11 +9,21 @@ import Tensors
 /// in one fixed order of operations, whatever the number of workers, the other sequences of the batch, or the way
 /// a prompt was cut into chunks.
 package final class Decoder {
+  /// What MoE layers need beside weights: the experts of this rank, and the way to and from others'.
+  package struct Experts {
+    let experts: any RoutedExperts
+    let dispatcher: any ExpertDispatcher
+
+    package init(experts: any RoutedExperts, dispatcher: any ExpertDispatcher) {
+      (self.experts, self.dispatcher) = (experts, dispatcher)
+    }
+  }
+
   package let description: DecoderDescription
   let weights: ModelWeights
   let compute: Compute
   let cache: KeyValueCache
-  let experts: (any ExpertLayer)?
+  let experts: Experts?
   let router: Router?
   private let phases: PhaseRecorder?
   let frequencies: [Float]
@@ -37,7 +47,7 @@ package final class Decoder {
   /// `experts` must be given for a model with a mixture.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: (any ExpertLayer)?, phases: PhaseRecorder? = nil
+    experts: Experts?, phases: PhaseRecorder? = nil
   ) {
     self.phases = phases
     self.description = description
@@ -68,7 +78,8 @@ package final class Decoder {
         if rows > 0 { dense(feedForward, layer: layer, rows: rows) }
       case .mixture(let mixture):
         phases?.enter(.gate, layer: layer)
-        try self.mixture(mixture, layer: layer, rows: rows)
+        guard let experts else { preconditionFailure("an MoE layer without experts") }
+        try self.mixture(mixture, layer: layer, rows: rows, experts.experts, through: experts.dispatcher)
       }
     }
     phases?.enter(.head)
@@ -147,22 +158,24 @@ package final class Decoder {
       yStride: description.hiddenSize)
   }
 
-  private func mixture(_ mixture: MixtureWeights, layer: Int, rows: Int) throws {
-    guard let router, let experts else { preconditionFailure("a mixture layer without experts to run it") }
+  private func mixture(
+    _ mixture: MixtureWeights, layer: Int, rows: Int, _ experts: any RoutedExperts,
+    through dispatcher: some ExpertDispatcher
+  ) throws {
     let workspace = workspace
-    if rows > 0 { route(mixture, router, layer: layer, rows: rows) }
+    if rows > 0, let router { route(mixture, router, layer: layer, rows: rows) }
     onRouting?(layer, rows, workspace.decisions)
-    try experts.run(
-      layer: layer, rows: rows, input: normed, decisions: workspace.decisions,
-      output: workspace.routed.pointer
-    ) {
-      guard rows > 0, let shared = mixture.shared else { return }
+    let flight = try dispatcher.dispatch(normed, count: rows, workspace.decisions, layer: layer)
+    if rows > 0, let shared = mixture.shared {
       compute.pool.run { worker in
         mixture.sharedGate?.multiply(
           compute, worker: worker, x: normed, count: rows, y: workspace.sharedGate.pointer, yStride: 1)
         feedForward(shared, rows: rows, worker: worker, output: workspace.shared.pointer)
       }
     }
+    try experts.forward(flight)
+    try dispatcher.combine(flight, into: workspace.routed.pointer)
+    dispatcher.release(flight)
     guard rows > 0 else { return }
     let hidden = description.hiddenSize
     compute.pool.run { worker in

@@ -1,23 +1,5 @@
 import Fabric
-import Tensors
-
-/// Why a message between ranks cannot be right: some rank runs another program or holds another model.
-package enum ExpertParallelismError: Error, Equatable, CustomStringConvertible {
-  case malformedDispatch(from: Rank, layer: Int, reason: String)
-  case malformedCombine(from: Rank, layer: Int, bytes: Int, expected: Int)
-  case messageTooLarge(tokens: Int, bytes: Int)
-
-  package var description: String {
-    switch self {
-    case .malformedDispatch(let rank, let layer, let reason):
-      "\(rank) sent a malformed dispatch message for layer \(layer): \(reason); check that all ranks run the same program on the same files"
-    case .malformedCombine(let rank, let layer, let bytes, let expected):
-      "\(rank) returned \(bytes) bytes of expert outputs for layer \(layer) instead of \(expected); check that all ranks run the same program on the same files"
-    case .messageTooLarge(let tokens, let bytes):
-      "\(tokens) tokens make a message of \(bytes) bytes, over MPI's limit of 2 GiB; lower --max-batch-tokens"
-    }
-  }
-}
+import Kernels
 
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
@@ -26,6 +8,8 @@ package enum ExpertParallelismError: Error, Equatable, CustomStringConvertible {
 /// with the payload, in one message: the receiver knows the most it can hold from the step's plan.
 struct DispatchMessage {
   private static let headerWords = 4
+  /// Where the time of sending lies, in bytes.
+  static let stampOffset = 8
 
   let base: UnsafeMutableRawPointer
   let tokenCount: Int
@@ -37,14 +21,6 @@ struct DispatchMessage {
   }
 
   private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
-  /// Nanoseconds of the sender's clock.
-  var stamp: UInt64 {
-    get { UInt64(UInt32(bitPattern: words[2])) | UInt64(UInt32(bitPattern: words[3])) << 32 }
-    nonmutating set {
-      words[2] = Int32(truncatingIfNeeded: newValue)
-      words[3] = Int32(truncatingIfNeeded: newValue >> 32)
-    }
-  }
   var visitCounts: UnsafeMutablePointer<Int32> { words + Self.headerWords }
   var experts: UnsafeMutablePointer<Int32> { visitCounts + tokenCount }
   var weights: UnsafeMutablePointer<Float> {
@@ -107,5 +83,40 @@ struct DispatchMessage {
       visit += count
     }
     guard visit == visitCount else { throw malformed("visits do not add up") }
+  }
+}
+
+/// The combine message: the partial outputs of the tokens one rank sent to another.
+///
+/// When it was sent, in nanoseconds of the sender's clock (8 bytes, little-endian), and padding to 64 bytes; then rows
+/// `[rows, hidden]` as `WireFormat` says, as many as both sides know from the dispatch.
+struct CombineMessage {
+  static let headerBytes = 64
+  /// Where the time of sending lies, in bytes.
+  static let stampOffset = 0
+
+  /// Aligned to 64 bytes.
+  let base: UnsafeMutableRawPointer
+  let wire: WireFormat
+
+  private func row(_ index: Int) -> UnsafeMutableRawPointer { base + Self.headerBytes + index * wire.sumByteCount }
+
+  /// The rows where they lie, which their reader may overwrite; nil where they are not fp32.
+  var floats: UnsafeMutablePointer<Float>? {
+    wire.sums == .float32 ? row(0).assumingMemoryBound(to: Float.self) : nil
+  }
+
+  func write(_ sum: UnsafePointer<Float>, row index: Int, _ compute: Compute) {
+    compute.round(sum, columns: wire.hiddenSize, as: wire.sums.rowFormat, into: row(index))
+  }
+
+  /// sum `[hidden]` := row `index`.
+  func read(row index: Int, into sum: UnsafeMutablePointer<Float>) {
+    switch wire.sums {
+    case .float32: UnsafeMutableRawPointer(sum).copyMemory(from: row(index), byteCount: wire.hiddenSize * 4)
+    case .bfloat16:
+      let halves = row(index).assumingMemoryBound(to: UInt16.self)
+      for column in 0..<wire.hiddenSize { sum[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
+    }
   }
 }

@@ -27,9 +27,8 @@ final class DispatchPlan {
     var lastToken: Int32 = -1
   }
 
-  let placement: ExpertPlacement
-  /// For each local token, the partial sums that will be added up for it.
-  let sums = SumTable()
+  /// For each local token, the partial outputs that will be added up for it.
+  let totals = PartialTable()
   private let hostOfRank: [Int]
   /// By host, that is its lowest rank: tokens that go to some rank of it.
   private let hosts: AlignedBuffer<Cursor>
@@ -42,12 +41,12 @@ final class DispatchPlan {
   private let experts = GrowingList<Int32>()
   private let weights = GrowingList<Float>()
 
-  init(placement: ExpertPlacement, hostOfRank: [Int]) {
-    self.placement = placement
+  /// `hostOfRank` is the lowest rank of each rank's host.
+  init(hostOfRank: [Int]) {
     self.hostOfRank = hostOfRank
-    hosts = AlignedBuffer(count: placement.rankCount)
-    starts = AlignedBuffer(count: placement.rankCount + 1)
-    cursors = AlignedBuffer(count: placement.rankCount + 1)
+    hosts = AlignedBuffer(count: hostOfRank.count)
+    starts = AlignedBuffer(count: hostOfRank.count + 1)
+    cursors = AlignedBuffer(count: hostOfRank.count + 1)
   }
 
   /// Tokens that go to some rank of a host; hosts by their lowest rank.
@@ -64,16 +63,16 @@ final class DispatchPlan {
       returnCount: Int(cursors.pointer[rank].returned))
   }
 
-  /// Sorts `rows` tokens' decisions by destination.
-  func build(_ decisions: RouterDecisions, rows: Int) {
-    count(decisions, rows: rows)
+  /// Sorts `rows` tokens' decisions by destination: the rank that `placement` gives an expert to.
+  func build(_ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement) {
+    count(decisions, rows: rows, owners: placement.ownerIndices)
     let topK = decisions.topK
     for list in [tokens, visitCounts, experts] { list.removeAll() }
     weights.removeAll()
-    let total = starts.pointer[placement.rankCount]
+    let total = starts.pointer[hostOfRank.count]
     let (tokens, visitCounts) = (tokens.extend(by: Int(total.token)), visitCounts.extend(by: Int(total.token)))
     let (experts, weights) = (experts.extend(by: rows * topK), weights.extend(by: rows * topK))
-    var totals = sums.begin(totals: rows, parts: rows * topK)
+    var writer = totals.begin(totals: rows, parts: rows * topK)
     let (owners, nodes, cursors) = (placement.ownerIndices, placement.nodes, cursors.pointer)
     for row in 0..<rows {
       let (chosen, factors) = (decisions.experts.pointer + row * topK, decisions.weights.pointer + row * topK)
@@ -95,17 +94,17 @@ final class DispatchPlan {
         // No other rank's expert lies between two of one node.
         guard nodes[Int(expert)] != node else { continue }
         node = nodes[Int(expert)]
-        totals.add(id: expert, rank: rank, index: cursor.pointee.returned)
+        writer.add(id: expert, rank: rank, index: cursor.pointee.returned)
         cursor.pointee.returned += 1
       }
-      totals.endTotal()
+      writer.endTotal()
     }
-    sums.end(totals)
+    totals.end(writer)
   }
 
   /// Finds where each rank's part begins.
-  private func count(_ decisions: RouterDecisions, rows: Int) {
-    let (owners, cursors, hosts, ranks) = (placement.ownerIndices, cursors.pointer, hosts.pointer, placement.rankCount)
+  private func count(_ decisions: RouterDecisions, rows: Int, owners: UnsafePointer<Int32>) {
+    let (cursors, hosts, ranks) = (cursors.pointer, hosts.pointer, hostOfRank.count)
     cursors.update(repeating: Cursor(), count: ranks)
     hosts.update(repeating: Cursor(), count: ranks)
     func count(_ row: Int32, at cursor: UnsafeMutablePointer<Cursor>) -> Bool {

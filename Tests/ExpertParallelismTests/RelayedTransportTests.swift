@@ -6,7 +6,7 @@ import Testing
 @testable import ExpertParallelism
 
 /// Hosts of several ranks, to each of which a token travels once.
-struct HostRelayTests {
+struct RelayedTransportTests {
   /// Ranks, ranks of each host (the last may have fewer), and the tokens that a step has room for.
   static let layouts = [(4, 2, 64), (4, 2, 4), (3, 2, 64), (6, 2, 64), (6, 3, 4), (8, 4, 64), (5, 3, 64)]
 
@@ -63,7 +63,7 @@ struct HostRelayTests {
     try LocalFabric.run(size: 4) { communicator in
       let hosted = HostedCommunicator(communicator, ranksPerHost: 2)
       let counted = telemetry(model, placement)
-      let (experts, _) = try layer(model, placement, hosted, counting: counted, room: 64)
+      let experts = try layer(model, placement, hosted, counting: counted, room: 64)
       var generator = SeededGenerator(3)
       // Of ranks 2, 2, 3 and 3.
       let tokens = RankTokens(
@@ -96,7 +96,7 @@ struct HostRelayTests {
     #expect {
       try LocalFabric.run(size: 4) { communicator in
         let hosted = HostedCommunicator(communicator, ranksPerHost: 2)
-        let (experts, _) = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 4), hosted, room: 64)
+        let experts = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 4), hosted, room: 64)
         var generator = SeededGenerator(3)
         try experts.beginStep(rowsByRank: [0, 0, 0, 9])
         if communicator.rank.index < 3 {

@@ -1,16 +1,17 @@
 import Fabric
 import Kernels
 import MoEModel
+import Tensors
 
-/// The specification of the distributed expert layer: read this first. `DistributedExperts` gives the same bits and
-/// differs only in what it sends, when, and how much it computes at once.
+/// The specification of dispatch and combine: read this first. `ClusterDispatcher` gives the same bits and differs only in
+/// what it sends, when, and how much is computed at once.
 ///
-/// Every rank learns every rank's tokens and decisions, runs each visit to an expert it owns by itself, and tells
-/// everyone the product; a token's home adds its products along `CombineTree`, straight from the definition.
-/// Any number of tokens on any rank; nothing is kept from one call to the next.
-package final class ReferenceExperts: ExpertLayer {
+/// Every rank learns every rank's tokens and decisions, has each visit to an expert it owns computed by itself, and tells
+/// everyone the output; a token's home adds its outputs along `CombineTree`, straight from the definition.
+/// Any number of tokens on any rank; nothing is kept from one layer to the next.
+package final class ReferenceDispatcher: ExpertDispatcher {
   /// One token, as every rank sees it.
-  private struct Token {
+  fileprivate struct Token {
     var home: Rank
     /// As `Rows.form` gives it.
     var input: [UInt8]
@@ -19,44 +20,73 @@ package final class ReferenceExperts: ExpertLayer {
     var weights: [Float]
   }
 
+  /// All tokens of all ranks, whose visits to this rank's experts come one at a time, token by token.
+  package final class Flight: ExpertFlight {
+    fileprivate let layer: Int
+    fileprivate let tokens: [Token]
+    /// Outputs of this rank's experts so far, `[visits, hidden]`.
+    fileprivate var outputs: [Float] = []
+    private let hiddenSize: Int
+    private let batch = VisitBatch()
+    private let input: AlignedBuffer<UInt8>
+    /// Tokens, and which of their visits, that are still to come.
+    private var visits: [(token: Int, choice: Int)]
+
+    fileprivate init(layer: Int, tokens: [Token], hiddenSize: Int, owns: (Int32) -> Bool) {
+      (self.layer, self.tokens, self.hiddenSize) = (layer, tokens, hiddenSize)
+      input = AlignedBuffer(count: tokens.first?.input.count ?? 0)
+      visits = tokens.indices.flatMap { token in
+        tokens[token].experts.indices.filter { owns(tokens[token].experts[$0]) }.map { (token, $0) }
+      }
+      visits.reverse()
+    }
+
+    package func next() -> VisitBatch? {
+      guard let (token, choice) = visits.popLast() else { return nil }
+      for (i, byte) in tokens[token].input.enumerated() { input.pointer[i] = byte }
+      batch.begin(layer: layer)
+      batch.inputs.append(UnsafeRawPointer(input.pointer))
+      batch.append(
+        expert: tokens[token].experts[choice], weight: tokens[token].weights[choice], beginsSubtree: true)
+      return batch
+    }
+
+    package func finish(_ batch: VisitBatch) {
+      outputs += UnsafeBufferPointer(start: batch.outputs.elements[0], count: hiddenSize)
+    }
+  }
+
   private let communicator: any Communicator
   private let placement: ExpertPlacement
-  private let bank: ExpertBank
+  private let rowFormat: RowFormat
   private let hiddenSize: Int
 
-  /// `bank` must hold the experts that `placement` gives to this rank.
-  package init(communicator: any Communicator, placement: ExpertPlacement, bank: ExpertBank, hiddenSize: Int) {
+  /// `rowFormat` is that of the rows the experts meet.
+  package init(communicator: any Communicator, placement: ExpertPlacement, rowFormat: RowFormat, hiddenSize: Int) {
     self.communicator = communicator
     self.placement = placement
-    self.bank = bank
+    self.rowFormat = rowFormat
     self.hiddenSize = hiddenSize
   }
 
-  package func run(
-    layer: Int, rows: Int, input: Rows, decisions: RouterDecisions, output: UnsafeMutablePointer<Float>,
-    meanwhile: () -> Void
-  ) throws {
-    meanwhile()
-    let tokens = try gatherTokens(layer: layer, rows: rows, input: input, decisions: decisions)
-
-    // Dispatch: of all visits, taken token by token, each rank computes those to its own experts.
-    var products: [Float] = []
-    for token in tokens {
-      for (expert, weight) in zip(token.experts, token.weights) where placement.owner(of: expert) == communicator.rank {
-        products += product(layer: layer, expert: expert, weight: weight, input: token.input)
-      }
+  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
+    let tokens = try gatherTokens(layer: layer, rows: count, input: rows, decisions: decisions)
+    return Flight(layer: layer, tokens: tokens, hiddenSize: hiddenSize) {
+      placement.owner(of: $0) == communicator.rank
     }
+  }
 
-    // Combine: the same walk finds each visit's product next in its owner's list.
-    let productsByOwner = try allGather(products)
-    try checkCounts(productsByOwner, tokens, layer: layer)
+  /// The walk by which each rank computed its visits finds each visit's output next in its owner's list.
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+    let outputsByOwner = try allGather(flight.outputs)
+    try checkCounts(outputsByOwner, flight.tokens, layer: flight.layer)
     var taken = Array(repeating: 0, count: communicator.size)
     var row = 0
-    for token in tokens {
+    for token in flight.tokens {
       let values = token.experts.map { expert in
         let owner = placement.owner(of: expert).index
         defer { taken[owner] += hiddenSize }
-        return Array(productsByOwner[owner][taken[owner]..<(taken[owner] + hiddenSize)])
+        return Array(outputsByOwner[owner][taken[owner]..<(taken[owner] + hiddenSize)])
       }
       guard token.home == communicator.rank else { continue }
       let sum = CombineTree.reference(ids: token.experts, values: values, base: 0, level: treeHeight) ?? []
@@ -65,24 +95,10 @@ package final class ReferenceExperts: ExpertLayer {
     }
   }
 
+  package func release(_ flight: Flight) {}
+
   /// The level whose one aligned range spans all experts.
   private var treeHeight: Int { Int.bitWidth - (placement.expertCount - 1).leadingZeroBitCount }
-
-  /// weight · expert(input)
-  private func product(layer: Int, expert: Int32, weight: Float, input: [UInt8]) -> [Float] {
-    let visits = [ExpertVisit(row: 0, expert: expert, weight: weight)]
-    return [Float](unsafeUninitializedCapacity: hiddenSize) { product, count in
-      input.withUnsafeBytes { input in
-        visits.withUnsafeBufferPointer { visits in
-          withUnsafePointer(to: input.baseAddress!) { inputs in
-            bank.run(layer: layer, inputs: inputs, visits: visits)
-          }
-        }
-      }
-      for i in 0..<hiddenSize { product.initializeElement(at: i, to: bank.product(0)[i] * weight) }
-      count = hiddenSize
-    }
-  }
 
   /// Every rank's tokens, in order of rank. Collective.
   private func gatherTokens(
@@ -92,7 +108,7 @@ package final class ReferenceExperts: ExpertLayer {
     func array<T>(_ start: UnsafePointer<T>, _ count: Int) -> [T] {
       Array(UnsafeBufferPointer(start: start, count: count))
     }
-    let width = bank.rowFormat.formByteCount(columns: hiddenSize)
+    let width = rowFormat.formByteCount(columns: hiddenSize)
     let inputs = try allGather(
       (0..<rows).flatMap { array(input.form(of: $0).assumingMemoryBound(to: UInt8.self), width) })
     let experts = try allGather(array(decisions.experts.pointer, rows * topK))
@@ -120,12 +136,12 @@ package final class ReferenceExperts: ExpertLayer {
     return tokens
   }
 
-  private func checkCounts(_ products: [[Float]], _ tokens: [Token], layer: Int) throws {
+  private func checkCounts(_ outputs: [[Float]], _ tokens: [Token], layer: Int) throws {
     var expected = Array(repeating: 0, count: communicator.size)
     for token in tokens { for expert in token.experts { expected[placement.owner(of: expert).index] += hiddenSize } }
-    for rank in products.indices where products[rank].count != expected[rank] {
+    for rank in outputs.indices where outputs[rank].count != expected[rank] {
       throw ExpertParallelismError.malformedCombine(
-        from: Rank(rank), layer: layer, bytes: products[rank].count * 4, expected: expected[rank] * 4)
+        from: Rank(rank), layer: layer, bytes: outputs[rank].count * 4, expected: expected[rank] * 4)
     }
   }
 

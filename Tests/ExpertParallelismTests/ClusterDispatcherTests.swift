@@ -4,8 +4,8 @@ import MoEModel
 import TestSupport
 import Testing
 
-/// The fast expert layer against its specification and against one rank that holds every expert, bit by bit.
-struct DistributedExpertsTests {
+/// Dispatch and combine against their specification and against one rank that holds every expert, bit by bit.
+struct ClusterDispatcherTests {
   struct Mixture: Sendable, CustomStringConvertible {
     var experts: Int
     var topK: Int
@@ -77,7 +77,7 @@ struct DistributedExpertsTests {
     let placement = ExpertPlacement(expertCount: 4, rankCount: 2)
     let counts = try LocalFabric.run(size: 2, eagerByteLimit: 0) { communicator in
       let counted = telemetry(model, placement)
-      let (experts, _) = try layer(model, placement, communicator, counting: counted)
+      let experts = try layer(model, placement, communicator, counting: counted)
       var generator = SeededGenerator(80)
       try experts.beginStep(rowsByRank: [tokens, tokens])
       try run(experts, RankTokens(tokens, expertCount: 4, topK: 4, using: &generator), topK: 4)
@@ -140,7 +140,7 @@ struct DistributedExpertsTests {
     let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
     let sent = try LocalFabric.run(size: 2) { communicator in
       let counted = telemetry(model, placement)
-      let (experts, _) = try layer(model, placement, communicator, counting: counted)
+      let experts = try layer(model, placement, communicator, counting: counted)
       var generator = SeededGenerator(3)
       // Experts 4 to 7 live on rank 1: the whole sum comes back as one row.
       let tokens = RankTokens(
@@ -168,7 +168,7 @@ struct DistributedExpertsTests {
     #expect {
       try LocalFabric.run(size: 2) { communicator in
         if communicator.isRoot {
-          let (experts, _) = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
+          let experts = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
           var generator = SeededGenerator(3)
           try experts.beginStep(rowsByRank: [0, 40])
           try run(experts, RankTokens(0, expertCount: 8, topK: 2, using: &generator), topK: 2)
@@ -195,7 +195,7 @@ struct DistributedExpertsTests {
     ) {
       try LocalFabric.run(size: 2) { communicator in
         if communicator.isRoot {
-          let (experts, _) = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
+          let experts = try layer(model, ExpertPlacement(expertCount: 8, rankCount: 2), communicator)
           var generator = SeededGenerator(3)
           try experts.beginStep(rowsByRank: [1, 0])
           try run(experts, RankTokens(1, expertCount: 8, topK: 2, experts: [4, 5], using: &generator), topK: 2)
@@ -226,7 +226,7 @@ struct DistributedExpertsTests {
     ]
     for (placement, rows, isRefused) in cases {
       let refused = try LocalFabric.run(size: 2) { communicator in
-        let (experts, _) = try layer(model, placement, communicator)
+        let experts = try layer(model, placement, communicator)
         do throws(ExpertParallelismError) {
           try experts.beginStep(rowsByRank: [rows, 0])
           return false
@@ -237,7 +237,7 @@ struct DistributedExpertsTests {
       }
       #expect(refused == [isRefused, isRefused], "\(rows) rows")
     }
-    let (alone, _) = try layer(model, ExpertPlacement(expertCount: 64, rankCount: 1), LocalCommunicator.solo())
+    let alone = try layer(model, ExpertPlacement(expertCount: 64, rankCount: 1), LocalCommunicator.solo())
     #expect(throws: Never.self) { try alone.beginStep(rowsByRank: [1 << 40]) }
   }
 }

@@ -1,9 +1,9 @@
 import Fabric
 import Tensors
 
-/// One kind of message between ranks, at most one under way from each to each: through shared memory to ranks of this host
-/// where there is some, as ordinary messages to others.
-final class Exchange {
+/// Messages straight from rank to rank: through shared memory to ranks of this host where there is some, as ordinary
+/// messages to others.
+final class DirectExchange: Exchange {
   private let communicator: any Communicator
   private let tag: MessageTag
   private let channels: HostChannels?
@@ -30,23 +30,21 @@ final class Exchange {
     return channels
   }
 
-  /// Whether the message expected from `peer` of another host is here.
   func hasArrived(from peer: Rank) throws -> Bool {
     guard let request = receives[peer.index] else { return true }
     return try communicator.isComplete(request)
   }
 
-  func isShared(_ peer: Rank) -> Bool { shares(peer) != nil }
+  func isShared(with peer: Rank) -> Bool { shares(peer) != nil }
 
-  /// Where to write a message of `byteCount` bytes to `peer`, aligned to 64 bytes.
   func room(to peer: Rank, byteCount: Int) throws -> UnsafeMutableRawPointer {
     if let channels = shares(peer), byteCount <= channels.capacity { return try channels.begin(to: peer).baseAddress! }
     if outgoing[peer.index].count < byteCount { outgoing[peer.index] = AlignedBuffer(count: byteCount + byteCount / 2) }
     return UnsafeMutableRawPointer(outgoing[peer.index].pointer)
   }
 
-  /// Sends what was written to the room of that many bytes.
-  func send(to peer: Rank, byteCount: Int) throws {
+  func send(_ contents: MessageContents, to peer: Rank) throws {
+    let byteCount = contents.byteCount
     if let channels = shares(peer) {
       if byteCount > channels.capacity { _ = try channels.begin(to: peer) }
       try channels.send(to: peer, byteCount: byteCount)
@@ -56,7 +54,6 @@ final class Exchange {
     sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
   }
 
-  /// Gets ready for a message of at most `limit` bytes from `peer`.
   func expect(from peer: Rank, limit: Int) throws {
     limits[peer.index] = limit
     if shares(peer) == nil { try startReceive(from: peer, byteCount: limit) }
@@ -68,8 +65,8 @@ final class Exchange {
     receives[peer.index] = try communicator.startReceive(into: buffer, from: peer, tag: tag)
   }
 
-  /// Waits for the message expected from `peer`. It stays where it is until `release`; its reader may overwrite it.
-  func receive(from peer: Rank) throws -> UnsafeMutableRawBufferPointer {
+  /// The message's reader may overwrite it.
+  func receive(from peer: Rank, layer: Int) throws -> UnsafeMutableRawBufferPointer {
     if let channels = shares(peer) {
       switch try channels.receive(from: peer) {
       case .here(let bytes): return bytes
@@ -86,12 +83,10 @@ final class Exchange {
     return UnsafeMutableRawBufferPointer(start: incoming[peer.index].pointer, count: count)
   }
 
-  /// Ends the use of the last message from `peer`.
   func release(from peer: Rank) throws { try shares(peer)?.release(from: peer) }
 
   var isSending: Bool { !sends.isEmpty }
 
-  /// Waits until what was sent may be written to again.
   func finishSends() throws {
     for send in sends { try communicator.wait(send) }
     sends.removeAll(keepingCapacity: true)

@@ -5,7 +5,13 @@ package struct ExpertChannels {
   let dispatches: HostChannels
   let sums: HostChannels
   /// Where several hosts have several ranks.
-  let relay: HostRelay.Memory?
+  let relay: Relay?
+
+  /// What passes through gateways: tokens of other hosts, and partial outputs of this one.
+  struct Relay {
+    let inboxes: HostInboxes
+    let partials: HostChannels
+  }
 
   /// Room for steps of up to `batchTokens` tokens a rank; nil on all ranks where there is no shared memory. Collective.
   package init?(
@@ -26,7 +32,7 @@ package struct ExpertChannels {
     }
     let own = communicator.rank
     let senders = hostOfRank.indices.map { Rank($0) }
-    // A gateway adds up the sums of all its senders in one message.
+    // A gateway adds up the outputs of all its senders in one message.
     let served = Int(
       try communicator.allReduceMax(
         Int64(senders.count { !gateways.share($0, own) && gateways.gateway(of: $0, towards: own) == own })))
@@ -36,7 +42,7 @@ package struct ExpertChannels {
       communicator, gateways: senders.map { gateways.share($0, own) ? nil : gateways.gateway(of: $0, towards: own) },
       byteCount: dispatch)
     if let inboxes, let partials = try HostChannels(communicator, byteCount: partial) {
-      relay = HostRelay.Memory(inboxes: inboxes, partials: partials)
+      relay = Relay(inboxes: inboxes, partials: partials)
     } else {
       relay = nil
     }

@@ -1,0 +1,170 @@
+import Fabric
+import Kernels
+import MoEModel
+import Telemetry
+import Tensors
+
+/// The dispatcher of a cluster: each token travels once to every rank that owns experts it chose, or once to every other
+/// host (`RelayedTransport`), and comes back as partial outputs.
+///
+/// A rank that has no tokens in a step sends none, and every rank knows so from the step's plan; all take part in every
+/// layer. Outputs are added along `CombineTree`, so that results do not depend on the placement.
+package final class ClusterDispatcher: ExpertDispatcher {
+  /// Own visits of an expert, on average, from which arithmetic takes longer than reading its weights.
+  private static let separateVisits = 16
+
+  private let communicator: any Communicator
+  private let placement: ExpertPlacement
+  private let compute: Compute
+  private let wire: WireFormat
+  private let topK: Int
+  /// The most rows one rank may return for a token.
+  private let returnLimit: Int
+  private let hostOfRank: [Int]
+  private let direct: DirectTransport
+  /// Where several ranks share a host of several.
+  private let relayed: RelayedTransport?
+  /// That of the step.
+  private var transport: any Transport
+  /// Tokens each rank has in the step.
+  private var rowsByRank: [Int]
+  private var idle: [Flight] = []
+  /// By rank: its outputs expanded, where they travel rounded.
+  private var expanded: [AlignedBuffer<Float>]
+  /// Moves messages on while experts compute.
+  private let poll: () -> Void
+
+  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited.
+  package init(
+    communicator: any Communicator, placement: ExpertPlacement, compute: Compute, wire: WireFormat, topK: Int,
+    telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil
+  ) {
+    self.communicator = communicator
+    self.placement = placement
+    self.compute = compute
+    self.wire = wire
+    self.topK = topK
+    hostOfRank = clocks.hostOfRank
+    let links = ClusterLinks(
+      communicator, placement: placement, compute: compute, wire: wire, topK: topK, telemetry: telemetry,
+      clocks: clocks, channels: channels)
+    (direct, relayed, transport, poll) = (links.direct, links.relayed, links.direct, links.poll)
+    returnLimit = min(topK, max(placement.nodeLimit, links.relayed?.byHost.nodeLimit ?? 0))
+    rowsByRank = Array(repeating: 0, count: communicator.size)
+    expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
+  }
+
+  /// Tells how many tokens each rank feeds through the model in the coming step; the same on every rank.
+  ///
+  /// Throws `messageTooLarge`, on all ranks or none, when a rank's tokens could make a message that MPI cannot carry.
+  package func beginStep(rowsByRank: [Int]) throws(ExpertParallelismError) {
+    // Copied, so that neither side needs memory of its own when the other changes its array.
+    for rank in rowsByRank.indices { self.rowsByRank[rank] = rowsByRank[rank] }
+    guard communicator.size > 1 else { return }
+    for rows in rowsByRank {
+      let dispatched = wire.dispatchByteCount(tokens: rows, visits: rows * topK)
+      let returned = wire.combineByteCount(rows: rows * returnLimit)
+      guard max(dispatched, returned) <= Int(Int32.max) else {
+        throw .messageTooLarge(tokens: rows, bytes: max(dispatched, returned))
+      }
+    }
+    if let relayed, relayed.hasRoom(rowsByRank: rowsByRank, topK: topK) {
+      transport = relayed
+    } else {
+      transport = direct
+    }
+  }
+
+  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
+    let flight =
+      idle.popLast()
+      ?? Flight(own: communicator.rank, placement: placement, transport: transport, hostOfRank: hostOfRank)
+    try flight.begin(layer: layer, transport, rowsByRank: rowsByRank, decisions, tokenCount: count)
+    if count > 0 { for peer in transport.peers { try send(rows, of: flight, to: peer) } }
+    let travels = flight.travels
+    flight.addOwn(rows, apart: travels && computesApart(flight.plan.destination(communicator.rank.index)))
+    compute.pool.poll = travels ? poll : nil
+    return flight
+  }
+
+  /// Sends one rank its tokens, and gets ready for what will come back.
+  private func send(_ rows: Rows, of flight: Flight, to peer: Rank) throws {
+    let (exchange, width) = (transport.tokens, wire.tokenByteCount)
+    let destination = flight.plan.destination(peer.index)
+    let tokens = destination.tokens
+    let bytes = wire.dispatchByteCount(tokens: tokens.count, visits: destination.experts.count)
+    let message = DispatchMessage(writing: destination, wire, to: try exchange.room(to: peer, byteCount: bytes))
+    func copy(_ share: Range<Int>) {
+      for i in share { message.row(i).copyMemory(from: rows.form(of: Int(tokens[i])), byteCount: width) }
+    }
+    if tokens.count < 8 {
+      copy(tokens.indices)
+    } else {
+      compute.pool.run { copy(compute.share(of: tokens.count, worker: $0)) }
+    }
+    if destination.returnCount > 0 {
+      try transport.outputs.expect(from: peer, limit: wire.combineByteCount(rows: destination.returnCount))
+      flight.owners.append(peer)
+    }
+    try exchange.send(
+      MessageContents(
+        base: message.base, byteCount: bytes, layer: flight.layer, tokenCount: tokens.count, rowCount: tokens.count,
+        rowByteCount: width), to: peer)
+  }
+
+  /// Whether own tokens stay apart from others': where messages travel between hosts, and there is so much to do with own
+  /// tokens that reading the weights twice costs little.
+  private func computesApart(_ own: DispatchPlan.Destination) -> Bool {
+    !own.experts.isEmpty
+      && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
+  }
+
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+    compute.pool.poll = nil
+    for owner in flight.owners { try receiveOutputs(of: flight, from: owner) }
+    if flight.tokenCount > 0 { addUp(flight, into: output) }
+    for owner in flight.owners { try transport.outputs.release(from: owner) }
+    try transport.finishSends()
+  }
+
+  package func release(_ flight: Flight) { idle.append(flight) }
+
+  /// Takes back one rank's partial outputs of own tokens.
+  private func receiveOutputs(of flight: Flight, from owner: Rank) throws {
+    let bytes = try transport.outputs.receive(from: owner, layer: flight.layer)
+    let rows = flight.plan.destination(owner.index).returnCount
+    let expected = wire.combineByteCount(rows: rows)
+    guard bytes.count == expected else {
+      throw ExpertParallelismError.malformedCombine(
+        from: owner, layer: flight.layer, bytes: bytes.count, expected: expected)
+    }
+    let message = CombineMessage(base: bytes.baseAddress!, wire: wire)
+    flight.returned[owner.index] = message.floats ?? expand(message, rows: rows, from: owner)
+  }
+
+  private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
+    let hidden = wire.hiddenSize
+    if expanded[owner.index].count < rows * hidden {
+      expanded[owner.index] = AlignedBuffer(count: rows * hidden * 3 / 2)
+    }
+    let target = expanded[owner.index].pointer
+    compute.pool.run { worker in
+      for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * hidden) }
+    }
+    return target
+  }
+
+  /// output `[tokens, hidden]` := each own token's total.
+  private func addUp(_ flight: Flight, into output: UnsafeMutablePointer<Float>) {
+    let (table, own, compute, hidden) = (flight.plan.totals, communicator.rank, compute, wire.hiddenSize)
+    let ownRows = flight.ownOutputs
+    flight.returned.withUnsafeBufferPointer { returned in
+      let outputs = PartialOutputs(own: own, ownRows: ownRows, returned: returned, hiddenSize: hidden)
+      compute.pool.run { worker in
+        for token in compute.share(of: table.count, worker: worker) {
+          _ = outputs.total(of: table.parts(of: token), compute, into: output + token * hidden)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import Fabric
+import Kernels
+import MoEModel
+import Tensors
+
+/// One layer's tokens on their way through a cluster: where this rank's own went, whose come here, what all of them visit
+/// here, and what came of it.
+///
+/// `ClusterDispatcher` makes it, and uses its memory again for a later layer.
+package final class Flight: ExpertFlight {
+  /// The tokens of one rank that meet at another.
+  struct Source {
+    /// nil for this rank's own tokens.
+    var rank: Rank?
+    var tokenCount: Int
+    var firstOutput: Int
+    var outputCount: Int
+  }
+
+  private let own: Rank
+  private let placement: ExpertPlacement
+  private(set) var transport: any Transport
+  private(set) var layer = 0
+  /// This rank's tokens.
+  private(set) var tokenCount = 0
+  /// Where they went, and what comes back for them.
+  let plan: DispatchPlan
+  /// Tokens that came here: others', and this rank's own unless these are computed apart.
+  private let arrivals: Arrivals
+  /// Own tokens, where they are computed apart.
+  private let ownVisits: Arrivals
+  private var isSplit = false
+  /// Which of the two are still to be computed.
+  private var awaitsArrivals = false
+  private var awaitsOwn = false
+  /// Ranks whose tokens this layer waits for, and how many each has at most.
+  private var sources: [Rank] = []
+  private var rowsByRank: [Int]
+  /// Ranks that return outputs, and by rank where these lie.
+  var owners: [Rank] = []
+  var returned: [UnsafeMutablePointer<Float>?]
+
+  init(own: Rank, placement: ExpertPlacement, transport: any Transport, hostOfRank: [Int]) {
+    self.own = own
+    self.placement = placement
+    self.transport = transport
+    plan = DispatchPlan(hostOfRank: hostOfRank)
+    arrivals = Arrivals(own: own, placement: placement)
+    ownVisits = Arrivals(own: own, placement: placement)
+    rowsByRank = Array(repeating: 0, count: hostOfRank.count)
+    returned = Array(repeating: nil, count: hostOfRank.count)
+  }
+
+  /// Begins a layer of a step in which ranks have so many tokens: gets ready for others', and plans where own ones go.
+  func begin(
+    layer: Int, _ transport: any Transport, rowsByRank: [Int], _ decisions: RouterDecisions, tokenCount: Int
+  ) throws {
+    (self.layer, self.transport, self.tokenCount) = (layer, transport, tokenCount)
+    for rank in rowsByRank.indices { self.rowsByRank[rank] = rowsByRank[rank] }
+    sources.removeAll(keepingCapacity: true)
+    owners.removeAll(keepingCapacity: true)
+    try transport.expectTokens(rowsByRank: rowsByRank, from: &sources)
+    plan.build(decisions, rows: tokenCount, placement: transport.destinations)
+    arrivals.begin(layer: layer)
+    ownVisits.begin(layer: layer)
+  }
+
+  /// Whether messages are under way that move on only when somebody polls.
+  var travels: Bool { transport.travels(sources) }
+
+  /// Takes in this rank's own tokens: with the others', as source 0, or apart.
+  func addOwn(_ rows: Rows, apart: Bool) {
+    isSplit = apart
+    (apart ? ownVisits : arrivals).addOwn(plan.destination(own.index), rows)
+    (awaitsArrivals, awaitsOwn) = (true, apart)
+  }
+
+  /// This rank's outputs for its own tokens, in the order of the plan's totals.
+  var ownOutputs: UnsafeBufferPointer<UnsafeMutablePointer<Float>> {
+    (isSplit ? ownVisits : arrivals).outputs(ofSource: 0)
+  }
+
+  /// Own tokens that are computed apart come when nothing else can be done: before others' tokens are here, or after their
+  /// outputs have left.
+  package func next() throws -> VisitBatch? {
+    if awaitsOwn, try !awaitsArrivals || !haveArrived() {
+      awaitsOwn = false
+      return ownVisits.batch
+    }
+    guard awaitsArrivals else { return nil }
+    awaitsArrivals = false
+    for source in sources {
+      let bytes = try transport.tokens.receive(from: source, layer: layer)
+      arrivals.add(
+        try transport.read(bytes, from: source, layer: layer, tokenLimit: rowsByRank[source.index]), from: source)
+    }
+    return arrivals.batch
+  }
+
+  private func haveArrived() throws -> Bool {
+    for source in sources { guard try transport.tokens.hasArrived(from: source) else { return false } }
+    return true
+  }
+
+  package func finish(_ batch: VisitBatch) throws {
+    guard batch === arrivals.batch else { return }
+    for source in sources { try transport.tokens.release(from: source) }
+    sources.removeAll(keepingCapacity: true)
+    try transport.returnOutputs(of: arrivals)
+  }
+}
+
+extension Flight {
+  /// Tokens that meet at one rank, source by source, and their visits to its experts.
+  final class Arrivals {
+    let batch = VisitBatch()
+    private(set) var sources: [Source] = []
+    private let own: Rank
+    private let placement: ExpertPlacement
+
+    init(own: Rank, placement: ExpertPlacement) { (self.own, self.placement) = (own, placement) }
+
+    var layer: Int { batch.layer }
+
+    func begin(layer: Int) {
+      batch.begin(layer: layer)
+      sources.removeAll(keepingCapacity: true)
+    }
+
+    func addOwn(_ destination: DispatchPlan.Destination, _ rows: Rows) {
+      add(
+        nil, tokenCount: destination.tokens.count, visitCount: destination.experts.count,
+        visitCounts: destination.visitCounts.baseAddress!, experts: destination.experts.baseAddress!,
+        weights: destination.weights.baseAddress!
+      ) { rows.form(of: Int(destination.tokens[$0])) }
+    }
+
+    /// Takes the visits to this rank's experts.
+    func add(_ message: DispatchMessage, from rank: Rank) {
+      add(
+        rank, tokenCount: message.tokenCount, visitCount: message.visitCount, visitCounts: message.visitCounts,
+        experts: message.experts, weights: message.weights
+      ) { UnsafeRawPointer(message.row($0)) }
+    }
+
+    private func add(
+      _ source: Rank?, tokenCount: Int, visitCount: Int, visitCounts: UnsafePointer<Int32>,
+      experts: UnsafePointer<Int32>, weights: UnsafePointer<Float>, row: (Int) -> UnsafeRawPointer
+    ) {
+      let (firstInput, firstVisit, firstSubtree) = (batch.inputs.count, batch.visits.count, batch.subtrees.count)
+      let (inputs, visits) = (batch.inputs.extend(by: tokenCount), batch.visits.extend(by: visitCount))
+      let (ids, subtrees) = (batch.experts.extend(by: visitCount), batch.subtrees.extend(by: visitCount))
+      let (owners, nodes, own) = (placement.ownerIndices, placement.nodes, Int32(own.index))
+      var (seen, tokens, taken, subtreeCount) = (0, 0, 0, 0)
+      for token in 0..<tokenCount {
+        let (end, before) = (seen + Int(visitCounts[token]), taken)
+        var node: Int32 = -1
+        while seen < end {
+          let (expert, weight) = (experts[seen], weights[seen])
+          seen += 1
+          guard owners[Int(expert)] == own else { continue }
+          if nodes[Int(expert)] != node {
+            node = nodes[Int(expert)]
+            subtrees[subtreeCount] = VisitBatch.Subtree(first: firstVisit + taken, count: 0)
+            subtreeCount += 1
+          }
+          subtrees[subtreeCount - 1].count += 1
+          visits[taken] = ExpertVisit(row: Int32(firstInput + tokens), expert: expert, weight: weight)
+          ids[taken] = expert
+          taken += 1
+        }
+        guard taken > before else { continue }
+        inputs[tokens] = row(token)
+        tokens += 1
+      }
+      batch.inputs.truncate(to: firstInput + tokens)
+      batch.visits.truncate(to: firstVisit + taken)
+      batch.experts.truncate(to: firstVisit + taken)
+      batch.subtrees.truncate(to: firstSubtree + subtreeCount)
+      sources.append(
+        Source(rank: source, tokenCount: tokens, firstOutput: firstSubtree, outputCount: subtreeCount))
+    }
+
+    /// The rows to be returned to a source, in the order both sides know.
+    func outputs(ofSource index: Int) -> UnsafeBufferPointer<UnsafeMutablePointer<Float>> {
+      let source = sources[index]
+      return UnsafeBufferPointer(start: batch.outputs.elements + source.firstOutput, count: source.outputCount)
+    }
+  }
+}

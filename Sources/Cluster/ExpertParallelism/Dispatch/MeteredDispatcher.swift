@@ -1,0 +1,52 @@
+import Kernels
+import MoEModel
+import Telemetry
+
+/// A cluster's dispatcher with an account of its phases, and of tokens by host.
+package final class MeteredDispatcher: ExpertDispatcher {
+  private let base: ClusterDispatcher
+  private let telemetry: RankTelemetry
+
+  package init(_ base: ClusterDispatcher, telemetry: RankTelemetry) { (self.base, self.telemetry) = (base, telemetry) }
+
+  package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
+    telemetry.recorder.enter(.pack, layer: layer)
+    let flight = try base.dispatch(rows, count: count, decisions, layer: layer)
+    if count > 0 {
+      for host in telemetry.traffic.rowsToHost.indices {
+        telemetry.traffic.rowsToHost[host] += flight.plan.rowsToHost(host)
+      }
+    }
+    telemetry.recorder.enter(.shared, layer: layer)
+    return flight
+  }
+
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {
+    telemetry.recorder.enter(.merge, layer: flight.layer)
+    try base.combine(flight, into: output)
+  }
+
+  package func release(_ flight: Flight) { base.release(flight) }
+}
+
+/// One rank's experts with an account of their time and their visits.
+package final class MeteredExperts: RoutedExperts {
+  private let base: any RoutedExperts
+  private let telemetry: RankTelemetry
+
+  package init(_ base: any RoutedExperts, telemetry: RankTelemetry) {
+    (self.base, self.telemetry) = (base, telemetry)
+  }
+
+  package var rowFormat: RowFormat { base.rowFormat }
+
+  /// Before it, messages were checked and sorted; after it, they are written.
+  package func compute(_ batch: VisitBatch) {
+    telemetry.recorder.enter(.experts, layer: batch.layer)
+    base.compute(batch)
+    telemetry.visited(
+      layer: batch.layer, experts: UnsafeBufferPointer(start: batch.experts.elements, count: batch.experts.count),
+      distinct: batch.distinctExpertCount)
+    telemetry.recorder.enter(.pack, layer: batch.layer)
+  }
+}

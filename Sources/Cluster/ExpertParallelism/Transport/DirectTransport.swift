@@ -1,0 +1,69 @@
+import Fabric
+import Kernels
+import MoEModel
+
+/// Every rank sends straight to every other.
+final class DirectTransport: Transport {
+  let destinations: ExpertPlacement
+  let peers: [Rank]
+  let tokens: any Exchange
+  let outputs: any Exchange
+  private let own: Rank
+  private let compute: Compute
+  private let wire: WireFormat
+  let topK: Int
+
+  init(
+    own: Rank, placement: ExpertPlacement, tokens: any Exchange, outputs: any Exchange, compute: Compute,
+    wire: WireFormat, topK: Int
+  ) {
+    self.own = own
+    destinations = placement
+    peers = (0..<placement.rankCount).map { Rank($0) }.filter { $0 != own }
+    self.tokens = tokens
+    self.outputs = outputs
+    self.compute = compute
+    self.wire = wire
+    self.topK = topK
+  }
+
+  func expectTokens(rowsByRank: [Int], from sources: inout [Rank]) throws {
+    for peer in peers where rowsByRank[peer.index] > 0 {
+      let rows = rowsByRank[peer.index]
+      try tokens.expect(from: peer, limit: wire.dispatchByteCount(tokens: rows, visits: rows * topK))
+      sources.append(peer)
+    }
+  }
+
+  func read(
+    _ bytes: UnsafeMutableRawBufferPointer, from source: Rank, layer: Int, tokenLimit: Int
+  ) throws(ExpertParallelismError) -> DispatchMessage {
+    try DispatchMessage(
+      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: own, layer: layer,
+      tokenLimit: tokenLimit, wire: wire, placement: destinations)
+  }
+
+  func returnOutputs(of arrivals: Flight.Arrivals) throws {
+    for index in arrivals.sources.indices { try returnOutputs(of: arrivals, toSource: index) }
+  }
+
+  /// Sends one source the partial outputs of its tokens; none to this rank itself, or where there are none.
+  func returnOutputs(of arrivals: Flight.Arrivals, toSource index: Int) throws {
+    let rows = arrivals.outputs(ofSource: index)
+    guard !rows.isEmpty, let rank = arrivals.sources[index].rank else { return }
+    let count = wire.combineByteCount(rows: rows.count)
+    let message = CombineMessage(base: try outputs.room(to: rank, byteCount: count), wire: wire)
+    compute.pool.run { worker in
+      for i in compute.share(of: rows.count, worker: worker) { message.write(rows[i], row: i, compute) }
+    }
+    try outputs.send(
+      MessageContents(
+        base: message.base, byteCount: count, layer: arrivals.layer, tokenCount: arrivals.sources[index].tokenCount,
+        rowCount: rows.count, rowByteCount: wire.sumByteCount), to: rank)
+  }
+
+  func finishSends() throws {
+    try tokens.finishSends()
+    try outputs.finishSends()
+  }
+}
