@@ -61,6 +61,12 @@ package struct RowBuffer: @unchecked Sendable {
     memory = AlignedBuffer(count: format == .float32 ? 1 : max(rows * stride, 1))
   }
 
+  /// One with room for `rows` rows or more: itself, or a larger one that holds nothing yet.
+  package func reserving(rows: Int) -> RowBuffer {
+    format == .float32 || rows * stride <= memory.count
+      ? self : RowBuffer(format, columns: columns, rows: rows + rows / 2)
+  }
+
   /// The rows whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form is here.
   package func rows(of values: UnsafePointer<Float>, stride valueStride: Int) -> Rows {
     var rows = Rows(values, stride: valueStride)

@@ -94,8 +94,7 @@ package final class Session {
           hostOfRank: clocks.hostOfRank))
       (wire, cluster) = (format, dispatcher)
       experts = Decoder.Experts(
-        experts: MeteredExperts(bank, telemetry: telemetry),
-        dispatcher: MeteredDispatcher(dispatcher, telemetry: telemetry))
+        MeteredExperts(bank, telemetry: telemetry), through: MeteredDispatcher(dispatcher, telemetry: telemetry))
     }
     self.wire = wire
     let decoder = Decoder(

@@ -21,7 +21,7 @@ package final class RankEngine {
   private let compute: Compute
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
-  private let routing = RoutingRecorder()
+  private let routing = RoutingTrace()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
   /// What messages took when they were last timed.
@@ -161,14 +161,14 @@ package final class RankEngine {
     telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
-    routing.begin(
-      wanted: routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }, decoder: decoder)
-    let logits = try decoder.forward(batch)
-    routingLog?.add(own, kind: plan.kind, step: stepNumber, recorder: routing)
+    routing.clear()
+    let isTraced = routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }
+    let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
+    routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing)
     phases.enter(.sampling)
     outcome.interrupted = Interrupt.requested
     countStep()
-    findResults(own, logits, masks: plan.masks)
+    findResults(own, output, masks: plan.masks)
     outcome.stamp = Timestamp.now()
     writer.clear()
     outcome.encode(to: &writer)
@@ -221,11 +221,11 @@ package final class RankEngine {
   }
 
   private func findResults(
-    _ items: [StepPlan.Item], _ logits: UnsafeMutableBufferPointer<Float>, masks: [StepPlan.Mask]
+    _ items: [StepPlan.Item], _ decoded: DecoderOutput, masks: [StepPlan.Mask]
   ) {
     let vocabulary = decoder.description.vocabularySize
     outcome.results.removeAll(keepingCapacity: true)
-    let (states, width) = (decoder.states, decoder.description.hiddenSize)
+    let (logits, states, width) = (decoded.logits, decoded.states, decoder.description.hiddenSize)
     var (output, state) = (0, 0)
     for (i, item) in items.enumerated() {
       guard let sequence = sequences[item.id] else { continue }

@@ -16,8 +16,8 @@ struct RoutingLog {
 
   mutating func clear() { record.clear() }
 
-  /// Adds a step of these items, whose decisions `recorder` has.
-  mutating func add(_ items: [StepPlan.Item], kind: StepKind, step: Int, recorder: RoutingRecorder) {
+  /// Adds a step of these items, whose decisions `routing` has.
+  mutating func add(_ items: [StepPlan.Item], kind: StepKind, step: Int, routing: RoutingTrace) {
     var rows: [RoutingRecord.Row] = []
     for item in items {
       for i in 0..<item.count {
@@ -32,7 +32,7 @@ struct RoutingLog {
       record.isComplete = false
       return
     }
-    let choices = recorder.byRow(count: rows.count)
+    let choices = routing.byRow(count: rows.count)
     guard choices.count == rows.count * record.choicesPerRow else { return }
     record.append(rows, experts: choices)
   }

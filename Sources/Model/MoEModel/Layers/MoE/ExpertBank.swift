@@ -6,27 +6,6 @@ import Tensors
 /// Where many experts have few visits each, workers take whole experts as they become free and never wait for each
 /// other. Otherwise, and where workers are on several NUMA nodes, each matrix is split over all workers.
 package final class ExpertBank: RoutedExperts {
-  private struct Group {
-    var expert: Int
-    var first: Int
-    var count: Int
-  }
-
-  /// Groups that all workers compute together, whose intermediate results stay in the cache.
-  private struct Run {
-    var groups: Range<Int>
-    var first: Int
-    var count: Int
-  }
-
-  /// Visits after which a run ends: two rows of 2048 floats each fill half of a second-level cache of 1 MiB, shared by
-  /// two workers or more.
-  private static let runVisits = 64
-
-  /// The most visits of an expert that one worker computes alone: with more, arithmetic takes so long that barriers hardly
-  /// matter, and the last expert to finish does.
-  private static let claimVisits = 16
-
   private let compute: Compute
   private let hiddenSize: Int
   private let intermediateSize: Int
@@ -42,17 +21,10 @@ package final class ExpertBank: RoutedExperts {
   /// Input rows by place, an expert's side by side.
   private var gathered: RowBuffer
   private var activated: RowBuffer
-  private var groups: [Group] = []
-  private var runs: [Run] = []
-  /// Groups that one worker computes alone.
-  private var claimable: [Group] = []
   private let nextClaim = TaskCounter()
-  private let mayClaim: Bool
+  private let order: ExpertOrder
   private let claims: [ClaimScratch]
-  /// The visit at each place of the expert order, and the place of each visit.
-  private var visitAt: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
-  private var placeOf: AlignedBuffer<Int32> = AlignedBuffer(count: 1)
-  private var expertCounts: [Int]
+
   /// `weights` of a model with a mixture.
   package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute)
   {
@@ -64,12 +36,12 @@ package final class ExpertBank: RoutedExperts {
     expertsByLayer = weights.layers.map { layer in
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
-    expertCounts = Array(repeating: 0, count: mixture.expertCount)
     gathered = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
-    mayClaim = compute.workerCount > 1 && nodes.allSatisfy { $0 == nodes[0] }
-    let rows = mayClaim ? Self.claimVisits : 0
+    let mayClaim = compute.workerCount > 1 && nodes.allSatisfy { $0 == nodes[0] }
+    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
+    let rows = mayClaim ? ExpertOrder.claimVisits : 0
     claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
   }
 
@@ -84,9 +56,10 @@ package final class ExpertBank: RoutedExperts {
   package func compute(_ batch: VisitBatch) {
     guard batch.visits.count > 0 else { return }
     let visits = UnsafeBufferPointer(start: batch.visits.elements, count: batch.visits.count)
-    group(visits)
+    order.sort(visits)
+    nextClaim.reset()
     reserve(visits.count)
-    batch.distinctExpertCount = groups.count + claimable.count
+    batch.distinctExpertCount = order.groups.count + order.claimable.count
     let products = batch.reserveProducts(visits.count * hiddenSize)
     run(layer: batch.layer, inputs: batch.inputs.elements, visits: visits, outputs: products)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
@@ -104,7 +77,8 @@ package final class ExpertBank: RoutedExperts {
     outputs: UnsafeMutablePointer<Float>
   ) {
     let experts = expertsByLayer[layer]
-    let (groups, runs, visitAt, hidden, intermediate) = (groups, runs, visitAt.pointer, hiddenSize, intermediateSize)
+    let (groups, runs, visitAt) = (order.groups, order.runs, order.visitAt.pointer)
+    let (hidden, intermediate) = (hiddenSize, intermediateSize)
     let (gate, up, activation) = (gate.pointer, up.pointer, activation)
     let (gathered, activated) = (gathered, activated)
     compute.pool.run { worker in
@@ -150,7 +124,7 @@ package final class ExpertBank: RoutedExperts {
   private func computeClaims(
     worker: Int, experts: [FeedForwardWeights?], x: Rows, outputs: UnsafeMutablePointer<Float>
   ) {
-    let (scratch, width) = (claims[worker], intermediateSize)
+    let (scratch, width, claimable) = (claims[worker], intermediateSize, order.claimable)
     let (gate, up) = (scratch.gate.pointer, scratch.up.pointer)
     while true {
       let claim = nextClaim.take()
@@ -177,7 +151,7 @@ package final class ExpertBank: RoutedExperts {
     _ visits: UnsafePointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
     products: UnsafeMutablePointer<Float>
   ) -> UnsafeMutablePointer<Float> {
-    let (first, places, hidden) = (subtree.first, placeOf.pointer, hiddenSize)
+    let (first, places, hidden) = (subtree.first, order.placeOf.pointer, hiddenSize)
     func product(_ visit: Int) -> UnsafeMutablePointer<Float> { products + Int(places[visit]) * hidden }
     for visit in first..<(first + subtree.count) {
       compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: hidden)
@@ -188,55 +162,8 @@ package final class ExpertBank: RoutedExperts {
     return product(first)
   }
 
-  /// Orders visits by expert (counting sort, stable) into places, `groups` and `runs`.
-  private func group(_ visits: UnsafeBufferPointer<ExpertVisit>) {
-    if visitAt.count < visits.count {
-      visitAt = AlignedBuffer(count: visits.count * 3 / 2)
-      placeOf = AlignedBuffer(count: visits.count * 3 / 2)
-    }
-    for e in expertCounts.indices { expertCounts[e] = 0 }
-    for visit in visits { expertCounts[Int(visit.expert)] += 1 }
-    groups.removeAll(keepingCapacity: true)
-    runs.removeAll(keepingCapacity: true)
-    claimable.removeAll(keepingCapacity: true)
-    nextClaim.reset()
-    let limit = claimLimit(visits.count)
-    var first = 0
-    for e in expertCounts.indices where expertCounts[e] > 0 {
-      let group = Group(expert: e, first: first, count: expertCounts[e])
-      if group.count <= limit { claimable.append(group) } else { addToRun(group) }
-      expertCounts[e] = first
-      first += group.count
-    }
-    for v in 0..<visits.count {
-      let e = Int(visits[v].expert)
-      visitAt.pointer[expertCounts[e]] = Int32(v)
-      placeOf.pointer[v] = Int32(expertCounts[e])
-      expertCounts[e] += 1
-    }
-  }
-
-  /// The most visits an expert may have for one worker to compute it alone; 0 when all work is to be split.
-  private func claimLimit(_ visits: Int) -> Int {
-    guard mayClaim else { return 0 }
-    // The last to finish may be late by a whole expert: it must be a small part of each worker's work.
-    let limit = min(visits / (4 * compute.workerCount), Self.claimVisits)
-    let count = expertCounts.lazy.filter { $0 > 0 && $0 <= limit }.count
-    return count >= 8 * compute.workerCount ? limit : 0
-  }
-
-  private func addToRun(_ group: Group) {
-    if let last = runs.last, last.count < Self.runVisits, last.first + last.count == group.first {
-      runs[runs.count - 1].groups = last.groups.lowerBound..<(groups.count + 1)
-      runs[runs.count - 1].count += group.count
-    } else {
-      runs.append(Run(groups: groups.count..<(groups.count + 1), first: group.first, count: group.count))
-    }
-    groups.append(group)
-  }
-
   private func reserve(_ visits: Int) {
-    let longest = runs.lazy.map(\.count).max() ?? 0
+    let longest = order.runs.lazy.map(\.count).max() ?? 0
     if runCapacity < longest {
       runCapacity = longest + longest / 2
       gate = AlignedBuffer(count: runCapacity * intermediateSize)

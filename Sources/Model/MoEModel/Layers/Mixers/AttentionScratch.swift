@@ -7,15 +7,10 @@ final class AttentionScratch {
   private let tile: AlignedBuffer<Float>
   private var count = 0
 
-  init(_ description: DecoderDescription, cache: KeyValueCache) {
-    let rows =
-      switch description.attention {
-      case .latent(let latent): Decoder.latentTokenTile * latent.headCount
-      case .grouped(let grouped): Decoder.groupedTokenTile * grouped.queriesPerKey
-      }
+  /// For calls of up to `rows` query rows, over caches like `cache`.
+  init(rows: Int, cache: CacheView) {
     queries = AlignedBuffer(count: rows)
-    var none: UnsafeRawPointer?
-    tile = AlignedBuffer(count: cache.view(&none, layer: 0, keyHead: 0).scratchCount)
+    tile = AlignedBuffer(count: cache.scratchCount)
   }
 
   func add(_ row: QueryRow) {

@@ -1,0 +1,20 @@
+/// Memory for some rows of numbers, which grows with the number of rows asked for.
+package final class RowStorage<Element: BitwiseCopyable> {
+  package let columns: Int
+  // One thread makes room; others read afterwards.
+  @exclusivity(unchecked) @usableFromInline var memory = AlignedBuffer<Element>(count: 1)
+
+  /// No rows at first.
+  package init(columns: Int) { self.columns = columns }
+
+  /// Makes room for `rows` rows. Where there was less, they are zero, and room is made for half as many more.
+  package func reserve(rows: Int) {
+    if memory.count < rows * columns { memory = AlignedBuffer(count: (rows + rows / 2) * columns) }
+  }
+
+  /// The first `rows` of the rows reserved.
+  @inlinable package func view(rows: Int) -> MatrixView<Element> {
+    assert(rows * columns <= memory.count, "more rows than were reserved")
+    return MatrixView(memory.pointer, rows: rows, columns: columns)
+  }
+}

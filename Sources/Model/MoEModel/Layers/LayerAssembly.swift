@@ -1,0 +1,104 @@
+import Kernels
+import Tensors
+
+/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory.
+struct LayerAssembly {
+  let description: DecoderDescription
+  let weights: ModelWeights
+  let compute: Compute
+  let cache: KeyValueCache
+  let rotary: RotaryAngles
+  let experts: Decoder.Experts?
+  // By whatever sizes decide their memory.
+  private var latents: [[Int]: LatentAttentionScratch] = [:]
+  private var grouped: [[Int]: GroupedAttentionScratch] = [:]
+  private var feedForwards: [Int: FeedForwardScratch] = [:]
+  private var mixtures: [[Int]: MoEScratch] = [:]
+
+  init(
+    description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
+    rotary: RotaryAngles, experts: Decoder.Experts?
+  ) {
+    (self.description, self.weights, self.compute) = (description, weights, compute)
+    (self.cache, self.rotary, self.experts) = (cache, rotary, experts)
+  }
+
+  mutating func layer(_ index: Int) -> DecoderLayer {
+    DecoderLayer(mixer: mixer(index), feedForward: feedForward(index))
+  }
+
+  private mutating func mixer(_ index: Int) -> any SequenceMixer {
+    let (layer, cache) = (weights.layers[index], cache.layer(index))
+    let attention = description.attention(ofLayer: index)
+    let span = AttentionSpan(slidingWindow: description.layers[index].slidingWindow)
+    switch (attention, layer.attention) {
+    case (.latent(let shape), .latent(let weights)):
+      return LatentAttentionLayer(
+        norm: layer.attentionNorm, shape, weights, cache: cache, span: span, rotary: rotary,
+        scratch: scratch(shape, cache), compute: compute)
+    case (.grouped(let shape), .grouped(let weights)):
+      return GroupedAttentionLayer(
+        norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
+        epsilon: description.normEpsilon, rotary: rotary, scratch: scratch(shape, cache), compute: compute)
+    default: preconditionFailure("weights of one kind of attention under the description of another")
+    }
+  }
+
+  private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {
+    let layer = weights.layers[index]
+    switch layer.feedForward {
+    case .dense(let weights): return DenseLayer(norm: layer.feedForwardNorm, block: block(weights))
+    case .mixture(let weights):
+      guard let mixture = description.mixture, let experts else {
+        preconditionFailure("an MoE layer without experts to run it")
+      }
+      return MoELayer(
+        index, norm: layer.feedForwardNorm, router: Router(mixture), weights, shared: weights.shared.map { block($0) },
+        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), compute: compute)
+    }
+  }
+
+  private mutating func block(_ weights: FeedForwardWeights) -> FeedForward {
+    let width = weights.intermediateSize
+    let scratch =
+      feedForwards[width] ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat)
+    feedForwards[width] = scratch
+    return FeedForward(weights: weights, scratch: scratch, compute: compute)
+  }
+
+  private mutating func scratch(_ shape: LatentAttention, _ cache: LayerCache) -> LatentAttentionScratch {
+    let sizes = [
+      shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,
+    ]
+    let scratch =
+      latents[sizes]
+      ?? LatentAttentionScratch(
+        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+    latents[sizes] = scratch
+    return scratch
+  }
+
+  private mutating func scratch(_ shape: GroupedAttention, _ cache: LayerCache) -> GroupedAttentionScratch {
+    let sizes = [shape.headCount, shape.keyValueHeadCount, shape.headDims]
+    let scratch =
+      grouped[sizes]
+      ?? GroupedAttentionScratch(
+        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+    grouped[sizes] = scratch
+    return scratch
+  }
+
+  private mutating func scratch(_ mixture: MixtureDescription) -> MoEScratch {
+    let shared = mixture.sharedIntermediateSize == nil ? 0 : description.hiddenSize
+    let sizes = [mixture.expertCount, mixture.topK, shared]
+    let scratch =
+      mixtures[sizes] ?? MoEScratch(expertCount: mixture.expertCount, topK: mixture.topK, sharedSize: shared)
+    mixtures[sizes] = scratch
+    return scratch
+  }
+}
+
+extension DecoderDescription {
+  /// The attention of one layer: today the same in all.
+  func attention(ofLayer layer: Int) -> AttentionDescription { attention }
+}

@@ -1,0 +1,186 @@
+import Kernels
+import Tensors
+
+/// Attention whose query heads share key heads in groups. The workers share it by tasks of a key head and a run of tokens.
+final class GroupedAttentionLayer: SequenceMixer {
+  /// Tokens of one sequence attended in one kernel call.
+  static let tokenTile = 16
+
+  private let norm: AlignedBuffer<Float>
+  private let shape: GroupedAttention
+  private let weights: GroupedAttentionWeights
+  private let cache: LayerCache
+  private let span: AttentionSpan
+  private let scale: Float
+  /// Of norms of queries and keys.
+  private let epsilon: Float
+  private let rotary: RotaryAngles
+  private let scratch: GroupedAttentionScratch
+  private let compute: Compute
+
+  /// `scale` is the factor on query-key products before the softmax.
+  init(
+    norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
+    span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles, scratch: GroupedAttentionScratch,
+    compute: Compute
+  ) {
+    (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
+    (self.span, self.scale, self.epsilon) = (span, scale, epsilon)
+    (self.rotary, self.scratch, self.compute) = (rotary, scratch, compute)
+  }
+
+  func forward(_ stream: ResidualStream, _ pass: ForwardPass) {
+    let rows = pass.rowCount
+    guard rows > 0 else { return }
+    scratch.reserve(rows: rows)
+    scratch.nextTask.reset()
+    let (batch, pool) = (pass.batch, compute.pool)
+    let parts = queryParts(batch)
+    let keyWidth = shape.keyValueHeadCount * shape.headDims
+    compute.pool.run { worker in
+      stream.norm(norm, worker: worker)
+      pool.barrier(worker: worker)
+      let keyValue = scratch.keyValue(rows)
+      weights.query.multiply(compute, worker: worker, stream.normed, into: scratch.query(rows))
+      weights.key.multiply(compute, worker: worker, stream.normed, into: keyValue.columns(0..<keyWidth))
+      weights.value.multiply(compute, worker: worker, stream.normed, into: keyValue.columns(keyWidth..<(2 * keyWidth)))
+      pool.barrier(worker: worker)
+      batch.forEachRow(compute, worker: worker) { chunk, i, row in
+        prepare(chunk, position: chunk.startPosition + i, row: row)
+      }
+      pool.barrier(worker: worker)
+      attend(batch, rows: rows, parts: parts, worker: worker)
+      pool.barrier(worker: worker)
+      if scratch.roundsValues {
+        scratch.roundValues(rows, compute, worker: worker)
+        pool.barrier(worker: worker)
+      }
+      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
+      pool.barrier(worker: worker)
+      stream.addUpdate(worker: worker)
+    }
+  }
+
+  /// Norms, clips and rotates one token's query and key, and writes its cache row.
+  private func prepare(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
+    let dims = shape.headDims
+    let keyWidth = shape.keyValueHeadCount * dims
+    let (query, key) = (scratch.query(row + 1)[row], scratch.keyValue(row + 1)[row])
+    normalize(query, heads: shape.headCount, weights.queryNorm)
+    normalize(key, heads: shape.keyValueHeadCount, weights.keyNorm)
+    if let clip = shape.clip {
+      compute.clip(query, limit: clip, count: shape.headCount * dims)
+      compute.clip(key, limit: clip, count: 2 * keyWidth)
+    }
+    rotary.rotate(query, heads: shape.headCount, stride: dims, row: row)
+    rotary.rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
+    for head in 0..<shape.keyValueHeadCount {
+      let view = cache.heads(chunk.blocks, keyHead: head, dims: dims)
+      view.storeKey(key + head * dims, at: position)
+      view.storeValue(key + keyWidth + head * dims, at: position)
+    }
+  }
+
+  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ weight: AlignedBuffer<Float>?) {
+    guard let weight else { return }
+    let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
+    compute.rmsNorm(
+      x, stride: width, rows: rows, count: width, weight: weight.pointer, epsilon: epsilon, out: x, outStride: width)
+  }
+
+  /// Into how many parts the queries of one key head are cut, so that the workers finish together: one, unless a task
+  /// for each key head and run of tokens would leave more than a fifth of them idle. Parts read the same keys again.
+  private func queryParts(_ batch: DecoderBatch) -> Int {
+    var tasks = 0
+    for chunk in batch.chunks {
+      tasks += (chunk.count + Self.tokenTile - 1) / Self.tokenTile * shape.keyValueHeadCount
+    }
+    let workers = compute.workerCount
+    var (best, bestUse) = (1, 0.0)
+    for parts in 1...shape.queriesPerKey where shape.queriesPerKey % parts == 0 {
+      let rounds = (tasks * parts + workers - 1) / workers
+      let use = Double(tasks * parts) / Double(max(rounds * workers, 1))
+      if use > bestUse { (best, bestUse) = (parts, use) }
+      if use >= 0.8 { break }
+    }
+    return best
+  }
+
+  /// Takes (chunk, run of tokens, key head, part of its queries) tasks until none is left.
+  private func attend(_ batch: DecoderBatch, rows: Int, parts: Int, worker: Int) {
+    let tile = Self.tokenTile
+    let (dims, perPart) = (shape.headDims, shape.queriesPerKey / parts)
+    let (query, values) = (scratch.query(rows), scratch.values(rows))
+    let own = scratch.workers[worker]
+    var wanted = scratch.nextTask.take()
+    var passed = 0
+    for chunk in batch.chunks {
+      let tasksOfRun = shape.keyValueHeadCount * parts
+      let tasks = (chunk.count + tile - 1) / tile * tasksOfRun
+      while wanted < passed + tasks {
+        let task = wanted - passed
+        let first = task / tasksOfRun * tile
+        let part = task % tasksOfRun
+        for i in first..<min(first + tile, chunk.count) {
+          let row = chunk.firstRow + i
+          for head in (part * perPart)..<((part + 1) * perPart) {
+            own.add(
+              span.row(
+                query[row] + head * dims, out: values[row] + head * dims,
+                sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i))
+          }
+        }
+        own.attend(compute, cache.heads(chunk.blocks, keyHead: part / parts, dims: dims), scale: scale)
+        wanted = scratch.nextTask.take()
+      }
+      passed += tasks
+    }
+  }
+}
+
+/// Memory between the stages of grouped attention, for layers of one shape.
+final class GroupedAttentionScratch {
+  private let queryRows: RowStorage<Float>
+  private let keyValueRows: RowStorage<Float>
+  private let valuesRows: RowStorage<Float>
+  private var roundedValues: RowBuffer
+  let workers: [AttentionScratch]
+  let nextTask = TaskCounter()
+
+  init(_ shape: GroupedAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int) {
+    let width = shape.headCount * shape.headDims
+    queryRows = RowStorage(columns: width)
+    keyValueRows = RowStorage(columns: 2 * shape.keyValueHeadCount * shape.headDims)
+    valuesRows = RowStorage(columns: width)
+    roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
+    var none: UnsafeRawPointer?
+    workers = (0..<workerCount).map { _ in
+      AttentionScratch(
+        rows: GroupedAttentionLayer.tokenTile * shape.queriesPerKey,
+        cache: cache.heads(&none, keyHead: 0, dims: shape.headDims))
+    }
+  }
+
+  func reserve(rows: Int) {
+    queryRows.reserve(rows: rows)
+    keyValueRows.reserve(rows: rows)
+    valuesRows.reserve(rows: rows)
+    roundedValues = roundedValues.reserving(rows: rows)
+  }
+
+  /// `[rows, heads · dims]`
+  func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
+  /// `[rows, key heads · dims | key heads · dims]`: keys, then values.
+  func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
+  /// `[rows, heads · dims]`
+  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
+
+  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
+  var roundsValues: Bool { roundedValues.format != .float32 }
+
+  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
+    let values = values(rows)
+    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
+  }
+}

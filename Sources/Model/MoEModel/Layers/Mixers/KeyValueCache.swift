@@ -1,0 +1,72 @@
+import Kernels
+import Tensors
+
+/// One rank's attention cache: blocks of positions. Which block is whose is rank 0's to decide.
+///
+/// Memory is `[block][layer]`, and each layer has a width of its own, so that one table of block addresses serves every
+/// layer. Elements are fp32 or bf16.
+package final class KeyValueCache {
+  /// Positions in one block; a multiple of the attention kernel's tile.
+  package static let blockTokens = 32
+
+  package let type: CacheType
+  package let blockCount: Int
+  private let layers: [LayerCache]
+  private let blockByteCount: Int
+  private let memory: ReservedMemory
+
+  /// Bytes one block takes over all layers.
+  package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
+    description.layers.indices.reduce(0) { $0 + description.attention(ofLayer: $1).cacheWidth } * blockTokens
+      * type.byteCount
+  }
+
+  package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
+
+  /// Reserves room for `blockCount` blocks; the kernel supplies memory as it is first used.
+  package init(_ description: DecoderDescription, type: CacheType, blockCount: Int) throws {
+    self.type = type
+    var layers: [LayerCache] = []
+    var offset = 0
+    for layer in description.layers.indices {
+      let width = description.attention(ofLayer: layer).cacheWidth
+      layers.append(LayerCache(type: type, width: width, offset: offset))
+      offset += width * Self.blockTokens
+    }
+    self.layers = layers
+    self.blockCount = max(blockCount, 1)
+    blockByteCount = Self.blockByteCount(description, type: type)
+    memory = try ReservedMemory(byteCount: blockByteCount * self.blockCount)
+  }
+
+  /// The first byte of a block.
+  package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer { memory.base + Int(block) * blockByteCount }
+
+  /// One layer's part of every block.
+  func layer(_ index: Int) -> LayerCache { layers[index] }
+}
+
+/// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on.
+struct LayerCache {
+  let type: CacheType
+  /// Elements of one position.
+  let width: Int
+  /// Elements from a block's start.
+  let offset: Int
+
+  /// Rows `[position][latent | rotary key]` in the blocks at `blocks`: a latent is key and value.
+  func latents(_ blocks: UnsafePointer<UnsafeRawPointer?>, rank: Int) -> CacheView {
+    CacheView(
+      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: width, keyOffset: offset,
+      valueOffset: offset, keyDims: width, valueDims: rank)
+  }
+
+  /// One key head in the blocks at `blocks`: in each, one head after another, keys `[position][dims]` and then values, so
+  /// that what is read together lies in one piece.
+  func heads(_ blocks: UnsafePointer<UnsafeRawPointer?>, keyHead: Int, dims: Int) -> CacheView {
+    let keys = offset + 2 * keyHead * KeyValueCache.blockTokens * dims
+    return CacheView(
+      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: dims, keyOffset: keys,
+      valueOffset: keys + KeyValueCache.blockTokens * dims, keyDims: dims, valueDims: dims)
+  }
+}

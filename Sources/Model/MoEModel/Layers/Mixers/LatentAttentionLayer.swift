@@ -1,0 +1,210 @@
+import Kernels
+import Tensors
+
+/// Multi-head latent attention in its absorbed form: queries are brought into the space of the latents, which are all that
+/// the cache holds of a token, beside one rotary key. The workers share it by heads.
+final class LatentAttentionLayer: SequenceMixer {
+  /// Tokens of one sequence attended in one kernel call: enough to reuse a tile of the cache, few enough that
+  /// their accumulators stay in the second-level cache.
+  static let tokenTile = 8
+  /// The reference implementation's latent norms use 1e-6 whatever the configuration's rms_norm_eps.
+  private static let epsilon: Float = 1e-6
+
+  private let norm: AlignedBuffer<Float>
+  private let shape: LatentAttention
+  private let weights: LatentAttentionWeights
+  private let cache: LayerCache
+  private let span: AttentionSpan
+  private let rotary: RotaryAngles
+  private let scratch: LatentAttentionScratch
+  private let compute: Compute
+
+  init(
+    norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
+    span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, compute: Compute
+  ) {
+    (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
+    (self.span, self.rotary, self.scratch, self.compute) = (span, rotary, scratch, compute)
+  }
+
+  func forward(_ stream: ResidualStream, _ pass: ForwardPass) {
+    let rows = pass.rowCount
+    guard rows > 0 else { return }
+    scratch.reserve(rows: rows)
+    let (batch, pool) = (pass.batch, compute.pool)
+    compute.pool.run { worker in
+      stream.norm(norm, worker: worker)
+      pool.barrier(worker: worker)
+      let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
+      weights.queryDown.multiply(compute, worker: worker, stream.normed, into: down)
+      weights.keyValueDown.multiply(compute, worker: worker, stream.normed, into: scratch.keyValue(rows))
+      pool.barrier(worker: worker)
+      batch.forEachRow(compute, worker: worker) { chunk, i, row in
+        store(chunk, position: chunk.startPosition + i, row: row)
+      }
+      if let queryUp = weights.queryUp {
+        pool.barrier(worker: worker)
+        let latents = scratch.roundedQueryLatent.rows(of: scratch.queryLatent(rows))
+        queryUp.multiply(compute, worker: worker, latents, into: scratch.query(rows))
+      }
+      pool.barrier(worker: worker)
+      attend(batch, rows: rows, worker: worker)
+      pool.barrier(worker: worker)
+      if scratch.roundsValues {
+        scratch.roundValues(rows, compute, worker: worker)
+        pool.barrier(worker: worker)
+      }
+      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
+      pool.barrier(worker: worker)
+      stream.addUpdate(worker: worker)
+    }
+  }
+
+  /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
+  private func store(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
+    if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
+      let latent = scratch.queryLatent(row + 1)[row]
+      normalize(latent, count: rank, queryNorm)
+      scratch.roundedQueryLatent.round(compute, row: row, latent)
+    }
+    let source = scratch.keyValue(row + 1)[row]
+    normalize(source, count: shape.latentRank, weights.keyValueNorm)
+    rotary.rotate(source + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
+    cache.latents(chunk.blocks, rank: shape.latentRank).storeKey(source, at: position)
+  }
+
+  private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int, _ weight: AlignedBuffer<Float>) {
+    compute.rmsNorm(
+      x, stride: count, rows: 1, count: count, weight: weight.pointer, epsilon: Self.epsilon, out: x, outStride: count)
+  }
+
+  /// For this worker's heads: queries absorbed into the latent's space, attention over latents, values brought back.
+  private func attend(_ batch: DecoderBatch, rows: Int, worker: Int) {
+    let heads = HeadSharing.heads(ofWorker: worker, headCount: shape.headCount, workerCount: compute.workerCount)
+    guard !heads.isEmpty else { return }
+    for head in heads { absorb(head, rows: rows, worker: worker) }
+    let (absorbed, attended) = (scratch.absorbed(rows), scratch.attended(rows))
+    let (width, latent) = (cache.width, shape.latentRank)
+    let own = scratch.workers[worker]
+    for chunk in batch.chunks {
+      let view = cache.latents(chunk.blocks, rank: latent)
+      for tile in stride(from: 0, to: chunk.count, by: Self.tokenTile) {
+        for i in tile..<min(tile + Self.tokenTile, chunk.count) {
+          let (query, out) = (absorbed[chunk.firstRow + i], attended[chunk.firstRow + i])
+          for head in heads {
+            own.add(
+              span.row(
+                query + head * width, out: out + head * latent, sink: nil, position: chunk.startPosition + i))
+          }
+        }
+        own.attend(compute, view, scale: shape.softmaxScale)
+      }
+    }
+    for head in heads { bringBack(head, rows: rows, worker: worker) }
+  }
+
+  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part]
+  private func absorb(_ head: Int, rows: Int, worker: Int) {
+    // Taken out of the loops: workers that count references to one object wait for each other.
+    let (query, width, rounded) = (scratch.query(rows), cache.width, scratch.roundedQuery)
+    let absorbed = scratch.absorbed(rows).columns((head * width)..<((head + 1) * width))
+    for row in 0..<rows {
+      rounded.round(
+        compute, row: row * shape.headCount + head, query[row] + head * shape.queryDims)
+    }
+    let queries = rounded.rows(of: query.start, stride: shape.queryDims)
+    weights.keyAbsorb[head].multiply(
+      compute, worker: worker, queries.strided(from: head, by: shape.headCount),
+      into: absorbed.columns(0..<shape.latentRank))
+    for row in 0..<rows {
+      let target = absorbed[row] + shape.latentRank
+      target.update(from: query[row] + head * shape.queryDims + shape.nopeDims, count: shape.rotaryDims)
+      rotary.rotate(target, heads: 1, stride: shape.rotaryDims, row: row)
+    }
+  }
+
+  /// values[:, head] := attended latents · valueUp
+  private func bringBack(_ head: Int, rows: Int, worker: Int) {
+    let (attended, latent, rounded) = (scratch.attended(rows), shape.latentRank, scratch.roundedAttended)
+    for row in 0..<rows {
+      rounded.round(compute, row: row * shape.headCount + head, attended[row] + head * latent)
+    }
+    let latents = rounded.rows(of: attended.start, stride: latent)
+    weights.valueUp[head].multiply(
+      compute, worker: worker, latents.strided(from: head, by: shape.headCount),
+      into: scratch.values(rows).columns((head * shape.valueDims)..<((head + 1) * shape.valueDims)))
+  }
+}
+
+/// Memory between the stages of latent attention, for layers of one shape.
+final class LatentAttentionScratch {
+  private let queryRows: RowStorage<Float>
+  private let queryLatentRows: RowStorage<Float>
+  private let keyValueRows: RowStorage<Float>
+  private let absorbedRows: RowStorage<Float>
+  private let attendedRows: RowStorage<Float>
+  private let valuesRows: RowStorage<Float>
+  private let headCount: Int
+  private(set) var roundedQueryLatent: RowBuffer
+  /// Of the part of each head's query that meets latents, `[rows · heads, nope]`.
+  private(set) var roundedQuery: RowBuffer
+  /// `[rows · heads, latent]`
+  private(set) var roundedAttended: RowBuffer
+  private var roundedValues: RowBuffer
+  let workers: [AttentionScratch]
+
+  init(_ shape: LatentAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int) {
+    headCount = shape.headCount
+    queryRows = RowStorage(columns: headCount * shape.queryDims)
+    queryLatentRows = RowStorage(columns: shape.queryRank ?? 0)
+    keyValueRows = RowStorage(columns: cache.width)
+    absorbedRows = RowStorage(columns: headCount * cache.width)
+    attendedRows = RowStorage(columns: headCount * shape.latentRank)
+    valuesRows = RowStorage(columns: headCount * shape.valueDims)
+    func rounded(_ columns: Int) -> RowBuffer { RowBuffer(rowFormat, columns: columns, rows: 0) }
+    roundedQueryLatent = rounded(shape.queryRank ?? 0)
+    roundedQuery = rounded(shape.nopeDims)
+    roundedAttended = rounded(shape.latentRank)
+    roundedValues = rounded(headCount * shape.valueDims)
+    var none: UnsafeRawPointer?
+    workers = (0..<workerCount).map { _ in
+      AttentionScratch(
+        rows: LatentAttentionLayer.tokenTile * shape.headCount, cache: cache.latents(&none, rank: shape.latentRank))
+    }
+  }
+
+  func reserve(rows: Int) {
+    queryRows.reserve(rows: rows)
+    queryLatentRows.reserve(rows: rows)
+    keyValueRows.reserve(rows: rows)
+    absorbedRows.reserve(rows: rows)
+    attendedRows.reserve(rows: rows)
+    valuesRows.reserve(rows: rows)
+    roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
+    roundedQuery = roundedQuery.reserving(rows: rows * headCount)
+    roundedAttended = roundedAttended.reserving(rows: rows * headCount)
+    roundedValues = roundedValues.reserving(rows: rows)
+  }
+
+  /// `[rows, heads · (nope + rotary)]`
+  func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
+  /// `[rows, query's rank]`
+  func queryLatent(_ rows: Int) -> MatrixView<Float> { queryLatentRows.view(rows: rows) }
+  /// `[rows, latent + rotary]`
+  func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
+  /// `[rows, heads · (latent + rotary)]`
+  func absorbed(_ rows: Int) -> MatrixView<Float> { absorbedRows.view(rows: rows) }
+  /// `[rows, heads · latent]`
+  func attended(_ rows: Int) -> MatrixView<Float> { attendedRows.view(rows: rows) }
+  /// `[rows, heads · value]`
+  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
+
+  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
+  var roundsValues: Bool { roundedValues.format != .float32 }
+
+  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
+    let values = values(rows)
+    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
+  }
+}

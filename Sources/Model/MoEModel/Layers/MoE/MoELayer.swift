@@ -1,0 +1,126 @@
+import Kernels
+import Telemetry
+import Tensors
+
+/// A mixture of experts: each token visits the experts its router chooses, and the shared expert if there is one.
+final class MoELayer: FeedForwardLayer {
+  private let index: Int
+  private let norm: AlignedBuffer<Float>
+  private let router: Router
+  private let weights: MixtureWeights
+  private let shared: FeedForward?
+  private let experts: any RoutedExperts
+  private let dispatcher: any ExpertDispatcher
+  private let scratch: MoEScratch
+  private let compute: Compute
+
+  /// `index` is the layer's number in the model.
+  init(
+    _ index: Int, norm: AlignedBuffer<Float>, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
+    experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, compute: Compute
+  ) {
+    (self.index, self.norm, self.router, self.weights, self.shared) = (index, norm, router, weights, shared)
+    (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
+  }
+
+  var phase: Phase { .gate }
+
+  func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws {
+    try forward(stream, pass, through: dispatcher)
+  }
+
+  private func forward(
+    _ stream: ResidualStream, _ pass: ForwardPass, through dispatcher: some ExpertDispatcher
+  ) throws {
+    let rows = pass.rowCount
+    scratch.reserve(rows: rows)
+    if rows > 0 { route(stream, rows: rows) }
+    pass.routing?.add(layer: index, rows: rows, scratch.decisions)
+    let flight = try dispatcher.dispatch(stream.normed, count: rows, scratch.decisions, layer: index)
+    if rows > 0, let shared { visit(shared, stream.normed, rows: rows) }
+    try experts.forward(flight)
+    try dispatcher.combine(flight, into: stream.update.start)
+    dispatcher.release(flight)
+    if rows > 0 { addUp(stream, rows: rows) }
+  }
+
+  /// Chooses each row's experts.
+  private func route(_ stream: ResidualStream, rows: Int) {
+    let (decisions, topK) = (scratch.decisions, router.topK)
+    compute.pool.run { worker in
+      stream.norm(norm, worker: worker)
+      compute.pool.barrier(worker: worker)
+      let logits = scratch.logits(rows)
+      weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
+      compute.pool.barrier(worker: worker)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
+        for row in compute.share(of: rows, worker: worker) {
+          router.decide(
+            logits: logits[row], selectionBias: weights.selectionBias?.pointer, scores: memory.baseAddress!,
+            choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
+            weights: decisions.weights.pointer + row * topK)
+        }
+      }
+    }
+  }
+
+  /// The shared expert, and its gate.
+  private func visit(_ shared: FeedForward, _ x: Rows, rows: Int) {
+    shared.scratch.reserve(rows: rows)
+    compute.pool.run { worker in
+      weights.sharedGate?.multiply(compute, worker: worker, x, into: scratch.sharedGate(rows))
+      shared.expand(x, rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      shared.activate(rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      shared.contract(into: scratch.shared(rows), worker: worker)
+    }
+  }
+
+  /// stream += what the experts made + sigmoid(gate) · what the shared expert made
+  private func addUp(_ stream: ResidualStream, rows: Int) {
+    compute.pool.run { worker in
+      if shared != nil {
+        let (output, gate) = (scratch.shared(rows), scratch.sharedGate(rows))
+        for row in compute.share(of: rows, worker: worker) {
+          if weights.sharedGate != nil {
+            compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: output.columns)
+          }
+          compute.add(output[row], to: stream.update[row], count: output.columns)
+        }
+      }
+      stream.addUpdate(worker: worker)
+    }
+  }
+}
+
+/// Memory between the stages of MoE layers of one shape.
+final class MoEScratch {
+  private let logitRows: RowStorage<Float>
+  private let sharedRows: RowStorage<Float>
+  private let gateRows = RowStorage<Float>(columns: 1)
+  private(set) var decisions: RouterDecisions
+  private var capacity = 1
+
+  /// `sharedSize` is the hidden size where there is a shared expert, or 0.
+  init(expertCount: Int, topK: Int, sharedSize: Int) {
+    logitRows = RowStorage(columns: expertCount)
+    sharedRows = RowStorage(columns: sharedSize)
+    decisions = RouterDecisions(capacity: 1, topK: topK)
+  }
+
+  func reserve(rows: Int) {
+    logitRows.reserve(rows: rows)
+    sharedRows.reserve(rows: rows)
+    gateRows.reserve(rows: rows)
+    guard capacity < rows else { return }
+    capacity = rows + rows / 2
+    decisions = RouterDecisions(capacity: capacity, topK: decisions.topK)
+  }
+
+  /// `[rows, experts]`
+  func logits(_ rows: Int) -> MatrixView<Float> { logitRows.view(rows: rows) }
+  /// The shared expert's output, `[rows, hidden]`, and what its gate says, `[rows, 1]`.
+  func shared(_ rows: Int) -> MatrixView<Float> { sharedRows.view(rows: rows) }
+  func sharedGate(_ rows: Int) -> MatrixView<Float> { gateRows.view(rows: rows) }
+}

@@ -1,0 +1,43 @@
+import Kernels
+import Tensors
+
+/// Cosines and sines of a batch's positions, `[rows, dims / 2]`: computed once a step for all layers that turn by them.
+final class RotaryAngles {
+  private let description: RotaryDescription
+  private let frequencies: [Float]
+  private let compute: Compute
+  private let cosines: RowStorage<Float>
+  private let sines: RowStorage<Float>
+
+  init(_ description: RotaryDescription, compute: Compute) {
+    self.description = description
+    self.compute = compute
+    frequencies = description.inverseFrequencies
+    cosines = RowStorage(columns: description.dims / 2)
+    sines = RowStorage(columns: description.dims / 2)
+  }
+
+  func reserve(rows: Int) {
+    cosines.reserve(rows: rows)
+    sines.reserve(rows: rows)
+  }
+
+  /// Computes the worker's share of a batch's angles.
+  func prepare(_ batch: DecoderBatch, worker: Int) {
+    let (cosines, sines) = (cosines.view(rows: batch.tokens.count), sines.view(rows: batch.tokens.count))
+    for chunk in batch.chunks {
+      for i in compute.share(of: chunk.count, worker: worker) {
+        description.angles(
+          at: chunk.startPosition + i, frequencies: frequencies, cosine: cosines[chunk.firstRow + i],
+          sine: sines[chunk.firstRow + i])
+      }
+    }
+  }
+
+  /// Turns `heads` vectors, `stride` apart, by the position of the batch's row `row`.
+  func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
+    compute.rotate(
+      x, heads: heads, headStride: stride, dims: description.dims, cosine: cosines.view(rows: row + 1)[row],
+      sine: sines.view(rows: row + 1)[row], interleaved: description.interleaved)
+  }
+}
