@@ -65,6 +65,13 @@ import Testing
       _ = try await check(.ready, health: 200, ready: 200)
       let (_, loading) = try await check(.loading(bytes: 3, of: 10), health: 200, ready: 503)
       #expect(loading["bytes"] == 3 && loading["of"] == 10 && loading["state"] == "loading")
+      #expect(loading["reason"] == nil)
+      engine.startTrouble = "rank 1 of 2 has not come up in 9 s"
+      let (_, stuck) = try await check(.loading(bytes: 0, of: 0), health: 200, ready: 503)
+      #expect(stuck["reason"] == "rank 1 of 2 has not come up in 9 s")
+      let (_, again) = try await check(.restarting(reason: "rank 1 died", attempt: 2), health: 200, ready: 503)
+      #expect(again["reason"] == "rank 1 died" && again["start"] == "rank 1 of 2 has not come up in 9 s")
+      engine.startTrouble = nil
       let (restarting, _) = try await check(.restarting(reason: "rank 1 died", attempt: 2), health: 200, ready: 503)
       #expect(restarting["reason"] == "rank 1 died")
       let (failed, _) = try await check(.failed(reason: "it died 5 times"), health: 503, ready: 503)
@@ -84,7 +91,10 @@ import Testing
           json["state"] == "stalled" && json["reason"]?.string?.contains("waited for rank 2 for 1") == true, "\(json)")
         #expect(json["stall"]?["waiting_for"] == [2] && json["stall"]?["place"] == "layer 3, dispatch")
       }
-      #expect(try await server.get("/metrics").text.contains("martinet_stall_seconds 1"))
+      let metrics = try await server.get("/metrics").text
+      #expect(metrics.contains("martinet_stall_seconds 1"))
+      #expect(metrics.contains(#"martinet_engine_state{state="ready"} 0"#))
+      #expect(metrics.contains(#"martinet_engine_state{state="stalled"} 1"#))
       engine.stall = nil
       #expect(try await server.get("/ready").status == 200)
       #expect(try await server.get("/metrics").text.contains("martinet_stall_seconds 0"))

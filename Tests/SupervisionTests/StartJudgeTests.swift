@@ -54,11 +54,24 @@ import Testing
   @Test func aPersonIsToldOnceWhatIsWaitedFor() {
     var judge = StartJudge(limit: 100, at: 0)
     judge.add(report(0, .started), at: 1)
-    #expect(judge.remark(at: 20) == nil)
-    #expect(judge.remark(at: 32)?.contains("ranks 1 and 2 of 3") == true)
+    #expect(judge.remark(at: 10) == nil)
+    #expect(judge.remark(at: 12)?.contains("ranks 1 and 2 of 3") == true)
     #expect(judge.remark(at: 40) == nil)
     judge.add(report(1, .started), at: 50)
-    #expect(judge.remark(at: 81)?.contains("rank 2 of 3") == true)
+    #expect(judge.remark(at: 61)?.contains("rank 2 of 3") == true)
+  }
+
+  @Test func whoAsksIsToldWhatIsWaitedForAsOftenAsItIsAsked() {
+    var judge = StartJudge(limit: 100, at: 0)
+    #expect(judge.trouble(at: 4) == nil)
+    #expect(
+      judge.trouble(at: 6) == "nothing has been heard of any rank for 6 s: the launcher has started none")
+    judge.add(report(0, .started), at: 7)
+    #expect(judge.trouble(at: 11) == nil)
+    for time in [13.0, 14] {
+      #expect(
+        judge.trouble(at: time) == "ranks 1 and 2 of 3 have not come up in \(Int(time) - 7) s, only rank 0 on host n0")
+    }
   }
 
   @Test func reportsSurviveTheirLineAndDamagedOnesAreNone() {

@@ -13,6 +13,8 @@ package protocol TokenEngine: AnyObject, Sendable {
   var stall: EngineStall? { get }
   /// Since when it has had no job that serves; nil while it has one, and for engines that do not outlive their job.
   var outageBegan: ContinuousClock.Instant? { get }
+  /// What its job's start waits for, once nothing has moved for some seconds.
+  var startTrouble: String? { get }
 
   /// Queues a request. `onEvent` is called from a thread of the engine's, in order, and must not block; not after the last
   /// event, nor after `cancel` returns but for an event under way.
@@ -31,6 +33,7 @@ extension TokenEngine {
   /// For those that do not outlive a job.
   package var restartCount: Int { 0 }
   package var outageBegan: ContinuousClock.Instant? { nil }
+  package var startTrouble: String? { nil }
 }
 
 /// How an engine is.

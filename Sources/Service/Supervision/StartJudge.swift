@@ -6,8 +6,9 @@ import Telemetry
 struct StartJudge {
   /// How long nothing may move; in seconds, as all times here.
   let limit: Double
-  /// After so long without a move, a person would like to know why.
-  private static let remarkTime = 30.0
+  /// After so long without a move, a person who asks would like to know why; later, one who only reads the log.
+  private static let troubleTime = 5.0
+  private static let remarkTime = 10.0
   /// Ranks named in one sentence.
   private static let namedRanks = 8
 
@@ -47,6 +48,11 @@ struct StartJudge {
     guard !hasRemarked, time - lastMove >= Self.remarkTime, limit > Self.remarkTime else { return nil }
     hasRemarked = true
     return "the job is still starting: " + whatIsMissing(for: time - lastMove)
+  }
+
+  /// What is waited for; nil while things move.
+  func trouble(at time: Double) -> String? {
+    time - lastMove >= Self.troubleTime ? whatIsMissing(for: time - lastMove) : nil
   }
 
   /// Why the start is taken to be stuck; nil while it is not.

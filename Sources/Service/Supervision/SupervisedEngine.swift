@@ -59,6 +59,11 @@ package final class SupervisedEngine: TokenEngine {
 
   package var outageBegan: ContinuousClock.Instant? { core.read { $0.outageBegan } }
 
+  package var startTrouble: String? {
+    let now = now
+    return core.read { $0.readySince == nil && $0.outbox != nil ? $0.start.trouble(at: now) : nil }
+  }
+
   /// Seconds since this object was made.
   var now: Double { (ContinuousClock.now - began) / .seconds(1) }
 

@@ -29,6 +29,7 @@ final class FakeEngine: TokenEngine {
     var restartCount = 0
     var stall: EngineStall?
     var outageBegan: ContinuousClock.Instant?
+    var startTrouble: String?
     var facts: EngineFacts? = FakeEngine.facts()
     var status = ClusterStatus()
     var submitted: [TokenRequest] = []
@@ -73,6 +74,10 @@ final class FakeEngine: TokenEngine {
   var outageBegan: ContinuousClock.Instant? {
     get { contents.withLock { $0.outageBegan } }
     set { contents.withLock { $0.outageBegan = newValue } }
+  }
+  var startTrouble: String? {
+    get { contents.withLock { $0.startTrouble } }
+    set { contents.withLock { $0.startTrouble = newValue } }
   }
   var facts: EngineFacts? {
     get { contents.withLock { $0.facts } }

@@ -96,9 +96,10 @@ struct MetricsPage {
   }
 
   private mutating func engine(_ engine: any TokenEngine, _ status: ClusterStatus) {
-    let state = engine.state
+    let (state, isStalled) = (engine.state, engine.stall != nil)
+    let present = state == .ready && isStalled ? "stalled" : state.name
     page.header("engine_state", "gauge", "1 for the state the engine is in.")
-    for name in EngineState.names { page.sample("engine_state", [("state", name)], name == state.name ? 1 : 0) }
+    for name in EngineState.names { page.sample("engine_state", [("state", name)], name == present ? 1 : 0) }
     page.single("engine_restarts_total", "counter", "Times the engine's job was started again.", engine.restartCount)
     let (stall, outage) = (
       engine.stall.map { ContinuousClock.now - $0.since }, engine.outageBegan.map { ContinuousClock.now - $0 }
@@ -153,5 +154,5 @@ struct MetricsPage {
 }
 
 extension EngineState {
-  static let names = ["loading", "ready", "restarting", "failed", "stopped"]
+  static let names = ["loading", "ready", "stalled", "restarting", "failed", "stopped"]
 }

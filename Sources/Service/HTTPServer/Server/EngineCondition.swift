@@ -16,10 +16,13 @@ struct EngineCondition {
     let name = isLost ? state.name : isDraining ? "draining" : state == .ready && stall != nil ? "stalled" : state.name
     var details = JSONObject([("state", .string(name))])
     switch state {
-    case .loading(let bytes, let all): (details["bytes"], details["of"]) = (.int(bytes), .int(all))
+    case .loading(let bytes, let all):
+      (details["bytes"], details["of"]) = (.int(bytes), .int(all))
+      details["reason"] = engine.startTrouble.map { .string($0) }
     case .restarting(let reason, let attempt):
       (details["reason"], details["attempt"]) = (.string(reason), .int(attempt))
       if let began = engine.outageBegan { details["seconds"] = .int(Int((now - began).components.seconds)) }
+      details["start"] = engine.startTrouble.map { .string($0) }
     case .failed(let reason): details["reason"] = .string(reason)
     case .ready, .stopped: break
     }
