@@ -32,6 +32,29 @@ extension CommandTests {
       }
     }
 
+    /// A reader of JSON lines meets those of all ranks.
+    @Test(.timeLimit(.minutes(2))) func linesOfOtherRanksAreInTheLogsFormToo() throws {
+      let server = try RunningServer(["--log-format", "json", "--stall-limit", "1"], ranks: 3)
+      let stream = try Connection(port: server.port, timeout: 120)
+      var body = completion.object ?? JSONObject()
+      (body["max_tokens"], body["stream"]) = (400, true)
+      try stream.sendRequest("POST", "/v1/completions", body: Array(JSONValue.object(body).text().utf8))
+      _ = try stream.read(until: "data: ")
+      let rank = try #require(server.program.ranks()[2])
+      kill(rank, SIGSTOP)
+      defer { kill(rank, SIGCONT) }
+      let end = Date(timeIntervalSinceNow: 30)
+      while !server.program.errorsSoFar.contains("rank 1 ("), Date() < end { usleep(20_000) }
+      let lines = server.program.errorsSoFar.split(separator: "\n").filter {
+        $0.contains("waited") || $0.contains("stall")
+      }
+      #expect(lines.contains { $0.contains("rank 1 (") })
+      for line in lines {
+        let json = try? JSONValue(parsing: String(line))
+        #expect(json?["time"]?.string?.hasSuffix("Z") == true && json?["level"] != nil, "\(line)")
+      }
+    }
+
     @Test(.timeLimit(.minutes(1))) func filesOfKeysAreReadAgainAtAHangup() throws {
       let keys = folder.write("first\n", as: "keys")
       let server = try RunningServer(["--api-key-file", keys])

@@ -111,6 +111,8 @@ struct Serve: ParsableCommand {
   /// Rank 0 serves, and is rank 0 at the same time.
   private func runAlone() throws {
     try Interrupt.leaveAtOnce()
+    // On every rank: their lines meet in one log.
+    server.takeOverLines()
     try withRanks(reports.terms) { communicator in
       var (engine, httpServer): (LocalEngine?, RunningServer?)
       var (watch, processFile): (DrainWatch?, ProcessFile?)
@@ -118,7 +120,6 @@ struct Serve: ParsableCommand {
       defer { hangups?.cancel() }
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
-        server.takeOverLines()
         FileLimit.raiseForServer()
         try reports.check()
         let configuration = try server.configuration(folder: try model.folder())
