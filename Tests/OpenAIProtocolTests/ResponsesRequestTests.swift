@@ -22,6 +22,37 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
     #expect(request.chat.toolChoice == .none && request.chat.sampling == SamplingOptions())
   }
 
+  /// Codex's way with tools of MCP servers: the model knows one name, the client two.
+  @Test func toolsOfANamespaceAreKnownByBothNames() throws {
+    let tools = try json(
+      """
+      [{"type": "function", "name": "shell"},
+       {"type": "namespace", "name": "mcp__hub__", "description": "Tools of hub", "tools": [
+         {"type": "function", "name": "list", "strict": false, "parameters": {"type": "object"}}, {"type": "custom", "name": "patch"}]},
+       {"type": "namespace", "name": "agents", "tools": [{"type": "function", "name": "list"}]}]
+      """)
+    let input = try json(
+      """
+      [{"role": "user", "content": "x"},
+       {"type": "function_call", "namespace": "mcp__hub__", "name": "list", "arguments": "{}", "call_id": "c1"},
+       {"type": "function_call_output", "call_id": "c1", "output": "a"}]
+      """)
+    let request = try ResponsesRequest(responsesBody([("tools", tools), ("input", input)]))
+    #expect(request.chat.tools.map(\.name) == ["shell", "mcp__hub__list", "mcp__hub__patch", "agents__list"])
+    #expect(request.customTools == ["mcp__hub__patch"])
+    #expect(request.chat.messages[1].toolCalls.map(\.name) == ["mcp__hub__list"])
+    let answer = ResponsesAnswer(header: ResponseHeader(id: "r", created: 0, model: "m"), request: request)
+    let reply = Reply(
+      toolCalls: ["agents__list", "mcp__hub__patch", "shell"].map { ToolCall(id: "c", name: $0, arguments: "{}") })
+    let items = answer.items(of: reply, finish: .toolCalls, logprobs: [], identifiers: constantIdentifiers)
+    #expect(items.map { $0["name"] } == ["list", "patch", "shell"])
+    #expect(items.map { $0["namespace"] } == ["agents", "mcp__hub__", nil])
+    let twice = try json(
+      #"[{"type": "function", "name": "a__b"}, {"type": "namespace", "name": "a", "tools": [{"type": "function", "name": "b"}]}]"#
+    )
+    #expect(try responsesRefusal([("tools", twice)]).param == "tools[1].tools[0].name")
+  }
+
   @Test func itemsOfATurnBecomeOneMessage() throws {
     let input = try json(
       """

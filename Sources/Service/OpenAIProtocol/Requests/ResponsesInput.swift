@@ -30,13 +30,13 @@ struct ResponsesInput {
     case "function_call":
       builder.add(
         ToolCall(
-          id: try item.requiredString("call_id"), name: try item.requiredString("name"),
+          id: try item.requiredString("call_id"), name: try tool(item),
           arguments: try item.string("arguments") ?? ""))
     case "custom_tool_call":
       let input: JSONValue = ["input": .string(try item.string("input") ?? "")]
       builder.add(
         ToolCall(
-          id: try item.requiredString("call_id"), name: try item.requiredString("name"), arguments: input.text()))
+          id: try item.requiredString("call_id"), name: try tool(item), arguments: input.text()))
     case "function_call_output", "custom_tool_call_output":
       let output = try item.required("output")
       let isText = output.string != nil || output.array != nil
@@ -49,6 +49,11 @@ struct ResponsesInput {
         "'\(item.path)' is an item of type '\(APIError.clipped(type))', which this server neither makes nor reads",
         param: item.path("type"), code: "unsupported_value")
     }
+  }
+
+  /// The name of a call's tool, as the model knows it.
+  private static func tool(_ item: RequestReader) throws(APIError) -> String {
+    ToolNamespaces.joined(try item.string("namespace"), try item.requiredString("name"))
   }
 
   private static func addMessage(_ item: RequestReader, to builder: inout ConversationBuilder) throws(APIError) {

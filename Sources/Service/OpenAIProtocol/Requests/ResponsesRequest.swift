@@ -11,6 +11,8 @@ package struct ResponsesRequest: Sendable, Equatable {
   package var wantsEncryptedReasoning: Bool
   /// Tools whose input is text.
   package var customTools: Set<String>
+  /// Tools that have two names.
+  package var namespaces: ToolNamespaces
   /// Members of the response that repeat the request.
   package var repeated: JSONObject
 
@@ -32,10 +34,9 @@ package struct ResponsesRequest: Sendable, Equatable {
     let text = try reader.reader("text")
     if let text { try ParameterTable.responsesText.check(text) }
     if let text, let format = try text.reader("format") { chat.responseFormat = try ResponseFormat(flat: format) }
-    var choice: ToolChoice
-    (chat.tools, choice, customTools) = try ResponsesTools.read(reader, limits: limits)
-    if chat.tools.isEmpty, choice == .auto { choice = .none }
-    chat.toolChoice = choice
+    let tools = try ResponsesTools(reader, limits: limits)
+    (chat.tools, customTools, namespaces) = (tools.tools, tools.custom, tools.namespaces)
+    chat.toolChoice = tools.tools.isEmpty && tools.choice == .auto ? .none : tools.choice
     chat.allowsParallelToolCalls = try reader.bool("parallel_tool_calls") ?? true
     let included = Set((try reader.array("include") ?? []).compactMap(\.string))
     wantsEncryptedReasoning = included.contains("reasoning.encrypted_content")

@@ -1,33 +1,49 @@
 import JSON
 
 /// `tools` and `tool_choice` of a request for a response.
-enum ResponsesTools {
+struct ResponsesTools {
+  private(set) var tools: [ToolDefinition] = []
+  private(set) var choice = ToolChoice.none
+  /// Names of those whose input is text.
+  private(set) var custom: Set<String> = []
+  private(set) var namespaces = ToolNamespaces()
+
   private static let functionTable = ParameterTable(
     ["type", "name", "description", "parameters", "strict"],
     ignored: ["defer_loading", "allowed_callers", "output_schema", "async"])
   private static let customTable = ParameterTable(
     ["type", "name", "description", "format"], ignored: ["defer_loading", "allowed_callers", "async"])
 
-  static func read(
-    _ request: RequestReader, limits: RequestLimits
-  ) throws(APIError) -> (tools: [ToolDefinition], choice: ToolChoice, custom: Set<String>) {
-    let values = try request.array("tools") ?? []
-    guard values.count <= limits.toolCount else {
-      throw .outOfRange("tools", expected: "an array of at most \(limits.toolCount) tools", found: "\(values.count)")
-    }
-    var tools: [ToolDefinition] = []
-    var (names, custom): (Set<String>, Set<String>) = ([], [])
-    for (i, value) in values.enumerated() where !isLeftOut(value) {
-      let reader = try RequestReader(value, path: "tools[\(i)]")
-      let tool = try tool(reader)
-      guard names.insert(tool.name).inserted else {
+  private static let namespaceTable = ParameterTable(
+    ["type", "name", "description", "tools"], ignored: ["defer_loading", "allowed_callers"])
+
+  init(_ request: RequestReader, limits: RequestLimits) throws(APIError) {
+    try add(try request.array("tools") ?? [], path: "tools", limits: limits)
+    choice = try Self.choice(request["tool_choice"], &tools)
+  }
+
+  private mutating func add(
+    _ values: [JSONValue], of namespace: String? = nil, path: String, limits: RequestLimits
+  ) throws(APIError) {
+    for (i, value) in values.enumerated() where !Self.isLeftOut(value) {
+      guard tools.count < limits.toolCount else {
+        throw .outOfRange("tools", expected: "at most \(limits.toolCount) tools", found: "more")
+      }
+      let reader = try RequestReader(value, path: "\(path)[\(i)]")
+      if namespace == nil, reader["type"]?.string == "namespace" {
+        try Self.namespaceTable.check(reader)
+        let name = try Self.name(reader)
+        try add(try reader.array("tools") ?? [], of: name, path: reader.path("tools"), limits: limits)
+        continue
+      }
+      let tool = try Self.tool(reader, of: namespace)
+      guard !tools.contains(where: { $0.name == tool.name }) else {
         throw .invalidRequest("'tools' has two tools named '\(tool.name)'", param: reader.path("name"))
       }
+      if let namespace { namespaces.add(tool.name, namespace: namespace, name: try reader.requiredString("name")) }
       if reader["type"]?.string == "custom" { custom.insert(tool.name) }
       tools.append(tool)
     }
-    let choice = try choice(request["tool_choice"], &tools)
-    return (tools, choice, custom)
   }
 
   /// Codex offers a search of the web that reads no live pages with every request; a model without it works as well.
@@ -35,12 +51,12 @@ enum ResponsesTools {
     (tool["type"]?.string ?? "").hasPrefix("web_search") && tool["external_web_access"] == false
   }
 
-  private static func tool(_ reader: RequestReader) throws(APIError) -> ToolDefinition {
+  private static func tool(_ reader: RequestReader, of namespace: String?) throws(APIError) -> ToolDefinition {
     let type = try reader.requiredString("type")
     switch type {
     case "function":
       try functionTable.check(reader)
-      let name = try name(reader)
+      let name = try name(reader, of: namespace)
       if let parameters = reader["parameters"], parameters.object == nil {
         throw .wrongType(reader.path("parameters"), expected: "an object", found: parameters)
       }
@@ -49,7 +65,7 @@ enum ResponsesTools {
         isStrict: try reader.bool("strict") ?? false)
     case "custom":
       try customTable.check(reader)
-      let name = try name(reader)
+      let name = try name(reader, of: namespace)
       var description = try reader.string("description") ?? ""
       if let grammar = reader["format"]?["definition"]?.string {
         description += "\nThe input follows this grammar:\n" + grammar
@@ -63,13 +79,13 @@ enum ResponsesTools {
     default:
       throw .invalidRequest(
         "'\(reader.path)' is a tool of type '\(APIError.clipped(type))', which this server does not run: "
-          + "it offers tools of the types 'function' and 'custom', which the client runs",
+          + "it offers tools of the types 'function' and 'custom', alone or in a 'namespace', which the client runs",
         param: reader.path("type"), code: "unsupported_value")
     }
   }
 
-  private static func name(_ reader: RequestReader) throws(APIError) -> String {
-    let name = try reader.requiredString("name")
+  private static func name(_ reader: RequestReader, of namespace: String? = nil) throws(APIError) -> String {
+    let name = ToolNamespaces.joined(namespace, try reader.requiredString("name"))
     guard ToolDefinition.isName(name, limit: 128) else {
       throw .outOfRange(
         reader.path("name"), expected: "1 to 128 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
@@ -91,7 +107,7 @@ enum ResponsesTools {
       let type = try reader.requiredString("type")
       switch type {
       case "function", "custom":
-        let name = try reader.requiredString("name")
+        let name = ToolNamespaces.joined(try reader.string("namespace"), try reader.requiredString("name"))
         guard tools.contains(where: { $0.name == name }) else {
           throw .invalidRequest(
             "'tool_choice' names '\(APIError.clipped(name))', which is not among 'tools'", param: "tool_choice.name")

@@ -87,15 +87,21 @@ enum ResponsesItem: Sendable, Equatable {
         "content": isBegun ? [] : [Self.textPart(text, logprobs)],
       ]
     case .call(let id, let call):
-      return [
-        "id": .string(id), "type": "function_call", "status": .string(status.rawValue), "call_id": .string(call.id),
-        "name": .string(call.name), "arguments": .string(isBegun ? "" : call.arguments),
-      ]
+      return .object(
+        JSONObject(
+          [
+            ("id", .string(id)), ("type", "function_call"), ("status", .string(status.rawValue)),
+            ("call_id", .string(call.id)),
+          ] + request.namespaces.members(of: call.name)
+            + [("arguments", .string(isBegun ? "" : call.arguments))]))
     case .customCall(let id, let call):
-      return [
-        "id": .string(id), "type": "custom_tool_call", "status": .string(status.rawValue), "call_id": .string(call.id),
-        "name": .string(call.name), "input": .string(isBegun ? "" : Self.input(call)),
-      ]
+      return .object(
+        JSONObject(
+          [
+            ("id", .string(id)), ("type", "custom_tool_call"), ("status", .string(status.rawValue)),
+            ("call_id", .string(call.id)),
+          ] + request.namespaces.members(of: call.name)
+            + [("input", .string(isBegun ? "" : Self.input(call)))]))
     }
   }
 

@@ -150,7 +150,7 @@ package struct ResponsesStream: Sendable {
     case .call(_, let call):
       sendOfItem(
         "response.function_call_arguments.done",
-        [("name", .string(call.name)), ("arguments", .string(call.arguments))])
+        answer.request.namespaces.members(of: call.name) + [("arguments", .string(call.arguments))])
     case .customCall(_, let call):
       let input = JSONValue.string(ResponsesItem.input(call))
       sendOfItem("response.custom_tool_call_input.delta", [("delta", input)])
