@@ -50,6 +50,18 @@ import Testing
     }
   }
 
+  /// Not "no JSON at byte 0", which is all that a packed body looks like.
+  @Test(arguments: [
+    ("Content-Encoding: gzip", 415), ("Content-Encoding: zstd", 415), ("Content-Encoding: identity", 200),
+  ])
+  func aPackedBodyIsRefusedAsSuch(header: String, status: Int) async throws {
+    try await TestServer.run(model.engine(answering: " x")) { server in
+      let body = Array(#"{"model": "demo", "prompt": "x", "max_tokens": 1}"#.utf8)
+      let reply = try await server.request("POST", "/v1/completions", headers: [header], body: body)
+      #expect(reply.status == status && (status == 200 || reply.errorCode == "unsupported_encoding"), "\(reply.text)")
+    }
+  }
+
   @Test func anEmptyPromptIsNothingToContinue() async throws {
     try await TestServer.run(model.engine(answering: " x"), model: .tools) { server in
       // The tokenizer's own template of tokens puts a beginning before every text, so that one is never empty.

@@ -59,7 +59,7 @@ private let badParameters: [BadMember] = [
     "response_format", "{\"type\": \"text\", \"json_schema\": {}}", "invalid_value",
     param: "response_format.json_schema"),
   .init("guided_json", "{}", "unsupported_parameter"), .init("min_tokens", "5", "unsupported_parameter"),
-  .init("temprature", "1", "unknown_parameter"), .init("frobnicate", "null", "unknown_parameter"),
+  .init("temprature", "1", "unknown_parameter"), .init("frobnicate", "false", "unknown_parameter"),
 ]
 
 @Suite struct SamplingParameterTests {
@@ -119,6 +119,8 @@ private let badParameters: [BadMember] = [
     ("verbosity", "\"low\""),
     ("metadata", "{}"), ("echo", "false"), ("suffix", "\"\""), ("functions", "null"), ("top_k", "-1"),
     ("repetition_penalty", "1"), ("ignore_eos", "false"), ("stream_options", "{}"),
+    ("tfs_z", "1"), ("no_repeat_ngram_size", "0"), ("mirostat_mode", "0"), ("num_beams", "1"), ("options", "{}"),
+    ("provider", "{}"), ("guided_decoding_backend", "null"), ("nobody_knows_this", "null"),
   ])
   func parametersThatAskForNothingPass(name: String, text: String) throws {
     let member = (name, try json(text))
@@ -131,6 +133,9 @@ private let badParameters: [BadMember] = [
       ("functions", []), ("tools", []), ("modalities", ["text"]), ("function_call", "none"),
     ]
     #expect(try ChatCompletionRequest(chatBody(members)) == ChatCompletionRequest(chatBody()))
+    #expect(try ChatCompletionRequest(chatBody([("add_special_tokens", false)])) == ChatCompletionRequest(chatBody()))
+    #expect(try chatRefusal("add_special_tokens", "true").code == "unsupported_parameter")
+    #expect(try chatRefusal("no_repeat_ngram_size", "3").code == "unsupported_parameter")
     #expect(try chatRefusal("functions", "[{}]").code == "unsupported_parameter")
     #expect(try chatRefusal("best_of", "2").code == "unsupported_parameter")
     #expect(try chatRefusal("length_penalty", "0.5").code == "unsupported_parameter")

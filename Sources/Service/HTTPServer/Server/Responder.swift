@@ -51,6 +51,7 @@ struct Responder: HTTPResponder {
     _ request: Request, _ found: (route: Route, name: String?)?, _ context: Context
   ) async throws -> Response {
     try server.browsers.check(request, route: found?.route)
+    try checkCodings(request.headers)
     guard let (route, name) = found else { throw APIError.unsupportedEndpoint(request.uri.path) }
     let methods = route.methods
     guard methods.contains(request.method.rawValue) else {
@@ -77,6 +78,16 @@ struct Responder: HTTPResponder {
     case .embeddings: try await embeddings(request, context)
     case .tokenize: try await tokenize(request)
     case .detokenize: try await detokenize(request)
+    }
+  }
+
+  /// Bodies are read as they come: one that is packed would be told to be no JSON.
+  private func checkCodings(_ headers: HTTPFields) throws(APIError) {
+    for (name, status, plain) in [
+      (HTTPField.Name.transferEncoding, 501, "chunked"), (HTTPField.Name.contentEncoding, 415, "identity"),
+    ] {
+      guard let coding = headers[name], coding.lowercased() != plain, !coding.isEmpty else { continue }
+      throw .unsupportedCoding(coding, of: name.rawName, status: status)
     }
   }
 }

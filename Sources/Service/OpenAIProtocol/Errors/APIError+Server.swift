@@ -34,6 +34,13 @@ extension APIError {
       message: "\(clipped(path)) takes \(allowed.joined(separator: " or ")), not \(clipped(method))")
   }
 
+  /// A body that is packed in some way.
+  package static func unsupportedCoding(_ coding: String, of header: String, status: Int) -> APIError {
+    APIError(
+      status: status, code: "unsupported_encoding",
+      message: "bodies of '\(clipped(header)): \(clipped(coding))' are not read: send them as they are")
+  }
+
   package static let invalidKey = APIError(
     status: 401, code: "invalid_api_key",
     message: "a valid API key is needed: send the header 'Authorization: Bearer KEY'")

@@ -8,23 +8,40 @@ extension ParameterTable {
         .bool(false),
         [
           "use_beam_search", "early_stopping", "prompt_logprobs", "include_stop_str_in_output", "return_token_ids",
-          "return_tokens_as_token_ids", "echo",
+          "return_tokens_as_token_ids", "echo", "dynatemp",
         ]
       ),
       (.bool(true), ["skip_special_tokens", "detokenize"]),
-      (.int(0), ["min_tokens", "top_a", "mirostat", "top_logprobs"]),
-      (.int(1), ["length_penalty", "typical_p", "repeat_penalty", "best_of", "n"]),
-      (.int(-1), ["truncate_prompt_tokens"]),
+      (
+        .int(0),
+        [
+          "min_tokens", "top_a", "mirostat", "mirostat_mode", "top_logprobs", "min_length", "no_repeat_ngram_size",
+          "penalty_alpha", "dry_multiplier", "xtc_probability", "smoothing_factor", "dynatemp_range",
+          "epsilon_cutoff", "eta_cutoff", "top_n_sigma", "n_probs",
+        ]
+      ),
+      (
+        .int(1),
+        [
+          "length_penalty", "typical_p", "typical", "repeat_penalty", "best_of", "n", "tfs", "tfs_z", "num_beams",
+          "guidance_scale",
+        ]
+      ),
+      (.int(-1), ["truncate_prompt_tokens", "top_n_sigma"]),
       (.string(""), ["guided_json", "guided_regex", "guided_grammar", "grammar", "regex", "suffix"]),
       (.string("none"), ["function_call"]), (.string("auto"), ["function_call"]),
       (
         .array([]),
         [
           "bad_words", "allowed_token_ids", "guided_choice", "logits_processors", "functions",
-          "documents", "tools", "context_management", "mcp_servers",
+          "documents", "tools", "context_management", "mcp_servers", "transforms", "plugins", "samplers",
+          "sampler_order",
         ]
       ),
-      (.object(JSONObject()), ["mm_processor_kwargs", "structured_outputs", "json_schema", "audio"]),
+      (
+        .object(JSONObject()),
+        ["mm_processor_kwargs", "structured_outputs", "json_schema", "audio", "options", "provider", "extra_body"]
+      ),
     ]
     var neutral: [String: [JSONValue]] = [:]
     for (value, names) in values { for name in names { neutral[name, default: []].append(value) } }

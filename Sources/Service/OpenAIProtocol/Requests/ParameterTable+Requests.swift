@@ -34,7 +34,20 @@ extension ParameterTable {
     "return_token_ids": "POST /tokenize tells ids", "return_tokens_as_token_ids": "POST /tokenize tells ids",
     "logits_processors": "use 'logit_bias'", "typical_p": "use 'min_p'", "top_a": "use 'min_p'",
     "repeat_penalty": "it is called 'repetition_penalty' here", "mirostat": "use 'min_p'",
-  ]
+    "min_length": "use 'ignore_eos'",
+    "no_repeat_ngram_size": "use 'repetition_penalty'", "penalty_alpha": "tokens are sampled",
+    "num_beams": "tokens are sampled", "guidance_scale": "prompts have no negative", "n_probs": "use 'logprobs'",
+    "options": "give its members as parameters", "extra_body": "give its members as parameters",
+    "provider": "this server is the provider", "transforms": "shorten the prompt before sending it",
+    "plugins": "this server runs no tools",
+  ].merging(refusedSamplers) { $1 }
+
+  /// Samplers of other servers.
+  private static let refusedSamplers = Dictionary(
+    uniqueKeysWithValues: [
+      "mirostat_mode", "dry_multiplier", "xtc_probability", "smoothing_factor", "dynatemp", "dynatemp_range",
+      "epsilon_cutoff", "eta_cutoff", "top_n_sigma", "tfs", "tfs_z", "typical", "samplers", "sampler_order",
+    ].map { ($0, "use 'min_p'") })
 
   static let chat = ParameterTable(
     sampling.union([
@@ -49,8 +62,8 @@ extension ParameterTable {
       "input": "/v1/chat/completions takes 'messages'", "echo": "it belongs to /v1/completions",
       "suffix": "it belongs to /v1/completions", "chat_template": "the model's own template is used",
       "documents": "put documents into a message", "thinking": "use 'chat_template_kwargs'",
-      "enable_thinking": "use 'chat_template_kwargs'",
-    ]) { $1 }, neutral: neutralEverywhere)
+      "enable_thinking": "use 'chat_template_kwargs'", "add_special_tokens": "the template writes them",
+    ]) { $1 }, neutral: neutralEverywhere.merging(["add_special_tokens": [false]]) { $1 })
 
   static let completion = ParameterTable(
     sampling.union(["prompt", "best_of", "echo", "suffix"]),
@@ -60,7 +73,8 @@ extension ParameterTable {
       "tools": "tools belong to /v1/chat/completions", "functions": "tools belong to /v1/chat/completions",
       "function_call": "tools belong to /v1/chat/completions", "max_completion_tokens": "use 'max_tokens'",
       "top_logprobs": "give their number as 'logprobs'",
-    ]) { $1 }, neutral: neutralEverywhere)
+      "add_special_tokens": "give the prompt as token ids, to which nothing is added",
+    ]) { $1 }, neutral: neutralEverywhere.merging(["add_special_tokens": [true]]) { $1 })
 
   private static let nothingKept = "nothing is kept on this server between requests: send the whole conversation"
 

@@ -20,13 +20,13 @@ package struct ParameterTable {
     self.neutral = neutral
   }
 
-  /// Throws for the first member, in the request's order, that is refused or not known. A refused one may be null, or
-  /// ask for nothing.
+  /// Throws for the first member, in the request's order, that is refused or not known. Any may be null, and a refused
+  /// one may ask for nothing.
   func check(_ reader: RequestReader) throws(APIError) {
     for (name, value) in reader.object.members {
-      if known.contains(name) || ignored.contains(name) { continue }
+      if value.isNull || known.contains(name) || ignored.contains(name) { continue }
       if let reason = refused[name] {
-        if value.isNull || neutral[name]?.contains(where: { Self.areSame($0, value) }) ?? false { continue }
+        if neutral[name]?.contains(where: { Self.areSame($0, value) }) ?? false { continue }
         throw .unsupported(reader.path(name), reason)
       }
       throw .unknownParameter(reader.path(name), suggestion: suggestion(for: name))
