@@ -3,12 +3,13 @@
 package enum StopTokens {
   /// `tokenizerEnd`: the id of the tokenizer's `eos_token`, where the folder has a tokenizer that names one.
   package static func read(_ folder: CheckpointFolder, tokenizerEnd: Int32?) throws(CheckpointError) -> Set<Int32> {
-    let ids = 0...Int(Int32.max)
+    // Some folders write -1 for none.
+    let ids = -1...Int(Int32.max)
     var tokens = try folder.settings().optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
     if let generation = folder.generationConfig {
       let reader = try ConfigReader(generation, path: folder.path + "/generation_config.json")
       tokens += try reader.optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
     }
-    return Set(tokens.map { Int32($0) } + [tokenizerEnd].compactMap { $0 })
+    return Set(tokens.filter { $0 >= 0 }.map { Int32($0) } + [tokenizerEnd].compactMap { $0 })
   }
 }
