@@ -46,8 +46,9 @@ cp "$program" "$tree/lib/martinet/martinet"
 # Names of functions stay, for the words of a crash; lines of source go.
 strip --strip-debug "$tree/lib/martinet/martinet"
 cp -r "${resources[@]}" "$tree/lib/martinet/"
+dynamic=$(readelf -d "$tree/lib/martinet/martinet")
 # shellcheck disable=SC2016  # $ORIGIN is the loader's word
-readelf -d "$tree/lib/martinet/martinet" | grep -q 'R\(UN\)\?PATH.*\$ORIGIN' ||
+grep -q 'R\(UN\)\?PATH.*\$ORIGIN' <<<"$dynamic" ||
   fail "$program does not look for libraries beside itself; build it with -Xlinker -rpath -Xlinker '\$ORIGIN'"
 
 # Libraries. libmpi stays the node's: it must be that of the node's mpirun. The C library and those that come with it are everywhere.
@@ -61,13 +62,13 @@ while read -r library path; do
     bundled+=("$library")
     ;;
   *) # What libmpi brings is the node's, too.
-    readelf -d "$program" | grep -q "NEEDED.*\[$library\]" && fail "$program needs $library, which this script does not know"
+    grep -qF "[$library]" <<<"$dynamic" && fail "$program needs $library, which this script does not know"
     true
     ;;
   esac
 done < <(ldd "$program" | awk '$3 ~ /^\// {print $1, $3}')
 while read -r library; do wanted+=("$library"); done < <(
-  readelf -d "$program" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vxF -f <(printf '%s\n' "${bundled[@]}"))
+  sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$dynamic" | grep -vxF -f <(printf '%s\n' "${bundled[@]}"))
 for library in libnuma1 libpcre2-8-0; do
   if [ -r /usr/share/doc/$library/copyright ]; then
     install -D -m 644 /usr/share/doc/$library/copyright "$tree/share/doc/$library/copyright"
@@ -141,7 +142,7 @@ done < <(bare ldd "$trial/$name/lib/martinet/martinet" | awk '/libswift|lib_|lib
 alone=$(bare "$trial/link" generate --prompt "In the beginning" --max-new-tokens 8 2>"$scratch/errors") || fail "alone: $(cat "$scratch/errors")"
 both=$(bare mpirun --oversubscribe --bind-to none -n 2 "$trial/$name/bin/martinet" generate --prompt "In the beginning" --max-new-tokens 8 \
   2>"$scratch/errors") || fail "under mpirun: $(cat "$scratch/errors")"
-[ -n "$alone" ] && [ "$alone" = "$both" ] || fail "two ranks wrote \"$both\", one wrote \"$alone\""
+if [ -z "$alone" ] || [ "$alone" != "$both" ]; then fail "two ranks wrote \"$both\", one wrote \"$alone\""; fi
 echo "== with an empty environment, alone and on two ranks:$alone"
 
 if [ -n "$root" ]; then
