@@ -91,11 +91,13 @@ extension CommandTests {
             "model": "demo-model", "messages": [["role": "user", "content": "Who is there?"]], "seed": .int(seed),
             "max_tokens": 200,
             "temperature": 1,
-            "response_format": ["type": "json_schema", "json_schema": ["name": "person", "schema": schema]],
+            "response_format": [
+              "type": "json_schema", "json_schema": ["name": "person", "schema": schema, "strict": true],
+            ],
           ])
         let content = try #require(reply.json["choices"]?.array?.first?["message"]?["content"]?.string, "\(reply.text)")
         let person = try JSONValue(parsing: content)
-        #expect(Set(person.object?.keys ?? []) == ["name", "kind", "age"], "\(content)")
+        #expect(person.object?.keys == ["name", "kind", "age"], "\(content)")
         #expect(
           ["king", "ghost"].contains(person["kind"]?.string) && (1...99).contains(person["age"]?.exactInt ?? 0),
           "\(content)")

@@ -115,6 +115,19 @@ import Testing
     }
   }
 
+  @Test func whatIsNotThereIsToldInTheApisForm() async throws {
+    try await TestServer.run(TestModel.plain.engine(answering: " x")) { server in
+      for path in ["/v1/messages/batches", "/v1/messages/x/y", "/v1/messages/count_token"] {
+        let missing = try await server.post(path, Self.body())
+        #expect(
+          missing.status == 404 && missing.json["type"] == "error"
+            && missing.json["error"]?["type"] == "not_found_error")
+      }
+      let other = try await server.post("/v1/messagesX", Self.body())
+      #expect(other.status == 404 && other.json["type"] == nil && other.errorCode == "unsupported_endpoint")
+    }
+  }
+
   @Test func refusalsAndKeysHaveTheApisForm() async throws {
     try await TestServer.run(
       TestModel.plain.engine(answering: " x"), configure: { $0.keys = APIKeys(["sesame"]) }

@@ -76,6 +76,19 @@ import Testing
     }
   }
 
+  /// What is compressed would be read as if it were not.
+  @Test(arguments: [
+    "gzip, chunked", "gzip", "chunked, chunked", "identity, Chunked", "chunked\r\nTransfer-Encoding: gzip",
+  ])
+  func codingsOtherThanChunksAreRefused(coding: String) async throws {
+    try await TestServer.run(model.engine(answering: " x")) { server async throws in
+      let text =
+        "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: \(coding)\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+      let reply = try #require(try await answer(server.port, text))
+      #expect(reply.hasPrefix("HTTP/1.1 400 ") && reply.components(separatedBy: "HTTP/1.").count == 2)
+    }
+  }
+
   @Test(arguments: ["close", "Close", "TE, close"])
   func aNewClientThatWantsToCloseIsLeft(option: String) async throws {
     try await TestServer.run(model.engine(answering: " x")) { server async throws in

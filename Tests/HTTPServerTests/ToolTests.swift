@@ -80,6 +80,29 @@ import Testing
     }
   }
 
+  /// `strict` promises an order, and that nothing else comes.
+  @Test func strictSchemasAreClosedAndKeepTheirOrder() async throws {
+    let engine = TestModel.tools.engine(answering: Self.call)
+    try await TestServer.run(engine, model: .tools) { server in
+      let schema: JSONValue = ["type": "object", "properties": ["b": ["type": "integer"], "a": ["type": "integer"]]]
+      var closed = try #require(schema.object)
+      closed["additionalProperties"] = false
+      closed["required"] = ["b", "a"]
+      let strict: JSONValue = ["type": "json", "schema": .object(closed), "in_order": true]
+      let format: JSONValue = ["type": "json_schema", "json_schema": ["name": "n", "schema": schema, "strict": true]]
+      _ = try await server.chat(["response_format": format])
+      #expect(engine.submitted.last?.grammar == strict)
+      for isStrict in [true, false] {
+        let function: JSONValue = ["name": "weather", "parameters": schema, "strict": .bool(isStrict)]
+        let tool: JSONValue = ["type": "function", "function": function]
+        _ = try await server.chat(["tools": [tool], "tool_choice": "required"])
+        let grammar = try #require(engine.submitted.last?.grammar).text()
+        #expect(grammar.contains(strict.text()) == isStrict, "\(grammar)")
+        #expect(grammar.contains("in_order") == isStrict, "\(grammar)")
+      }
+    }
+  }
+
   @Test func aSchemaThatCannotBeKeptIsRefused() async throws {
     let engine = TestModel.plain.engine(answering: "x")
     try await TestServer.run(engine) { server in

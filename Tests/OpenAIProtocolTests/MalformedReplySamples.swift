@@ -334,6 +334,6 @@ private let wrongReasoning: [ReplySample] = [
     "Hm.<|tool_calls_section_begin|><|tool_call_begin|>functions.clock:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
     [clock], reasoning: "Hm.", startsInReasoning: true),
   wrong(
-    "an answer in reasoning that the template opened", .hermes, "The answer is 4.", [], reasoning: "The answer is 4.",
+    "an answer in reasoning that the template opened", .hermes, "The answer is 4.", [],
     content: "The answer is 4.", startsInReasoning: true),
 ]

@@ -5,10 +5,11 @@ import Testing
 /// Outputs of models that know nothing but the masks, held against a plain validator.
 @Suite struct GenerationTests {
   private func check(
-    _ schema: String, vocabulary: TokenVocabulary, tokens: [[UInt8]?], ends: Set<Int32>, count: Int, patience: Int
+    _ schema: String, vocabulary: TokenVocabulary, tokens: [[UInt8]?], ends: Set<Int32>, count: Int, patience: Int,
+    inOrder: Bool = false
   ) throws {
     let json = try JSONValue(parsing: schema)
-    let grammar = try CompiledGrammar(.json(json), vocabulary: vocabulary)
+    let grammar = try CompiledGrammar(.json(json, inOrder: inOrder), vocabulary: vocabulary)
     let checker = SchemaChecker(root: json)
     var generator = RandomOutput.Generator(state: 0x9E37_79B9_7F4A_7C15)
     for _ in 0..<count {
@@ -20,7 +21,9 @@ import Testing
         continue
       }
       switch Result(catching: { () throws(JSONError) in try JSONValue(parsing: text) }) {
-      case .success(let value): #expect(checker.accepts(value), "\(schema) was given \(text)")
+      case .success(let value):
+        #expect(checker.accepts(value), "\(schema) was given \(text)")
+        if inOrder { #expect(isInOrder(value, json), "\(schema) was given \(text)") }
       // Names that no schema mentions may come twice; see the documentation of the module.
       case .failure(.duplicateKey): break
       case .failure(let error): throw error
@@ -32,6 +35,21 @@ import Testing
   func randomPiecesMakeValidOutputs(schema: String) throws {
     let (tokens, vocabulary) = Vocabularies.pieces
     try check(schema, vocabulary: vocabulary, tokens: tokens, ends: [Vocabularies.end], count: 12, patience: 25)
+  }
+
+  /// Whether the members that the schema itself declares come first, and in its order.
+  private func isInOrder(_ value: JSONValue, _ schema: JSONValue) -> Bool {
+    guard let members = value.object, let declared = schema["properties"]?.object else { return true }
+    let known = members.keys.filter { declared[$0] != nil }
+    let isSorted = known == declared.keys.filter { members[$0] != nil }
+    return isSorted && (schema["additionalProperties"] == nil || members.keys.starts(with: known))
+  }
+
+  @Test(arguments: SchemaCorpus.all)
+  func randomPiecesInDeclaredOrderMakeValidOutputs(schema: String) throws {
+    let (tokens, vocabulary) = Vocabularies.pieces
+    try check(
+      schema, vocabulary: vocabulary, tokens: tokens, ends: [Vocabularies.end], count: 12, patience: 25, inOrder: true)
   }
 
   @Test(arguments: SchemaCorpus.all)
@@ -114,9 +132,10 @@ import Testing
   ])
   func masksHoldExactlyTheTokensThatStepsAccept(schema: String) throws {
     let (tokens, vocabulary) = Vocabularies.pieces
-    let grammar = try CompiledGrammar(.json(JSONValue(parsing: schema)), vocabulary: vocabulary)
     var generator = RandomOutput.Generator(state: 77)
-    for _ in 0..<6 {
+    for round in 0..<8 {
+      let grammar = try CompiledGrammar(
+        .json(JSONValue(parsing: schema), inOrder: round >= 6), vocabulary: vocabulary)
       var state = grammar.makeState()
       for _ in 0..<40 {
         let mask = state.allowedTokens()

@@ -93,7 +93,7 @@ import Testing
 
   @Test func everyGrammarSurvivesItsJSON() throws {
     let grammar = OutputGrammar.sequence([
-      .text("é\u{0}"), .jsonObject, .json(["type": "null"]),
+      .text("é\u{0}"), .jsonObject, .json(["type": "null"]), .json(["type": "object"], inOrder: true),
       .choice([.text(""), .repeated(.json(true), separator: ", ", atLeast: 2, atMost: nil)]),
       .repeated(.text("x"), separator: "", atLeast: 0, atMost: 7),
     ])

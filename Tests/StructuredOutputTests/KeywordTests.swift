@@ -286,6 +286,64 @@ import Testing
     #expect(try Trial(.json(parts.withClosedObjects)).accepts(#"{"c":1,"d":2}"#))
   }
 
+  @Test(arguments: [
+    Case(
+      #"{"type":"object","properties":{"b":{},"a":{},"c":{}},"required":["a"],"additionalProperties":false}"#,
+      [#"{"a":1}"#, #"{"b":1,"a":1}"#, #"{"a":1,"c":1}"#, #"{"b":1,"a":1,"c":1}"#],
+      not: [#"{"a":1,"b":1}"#, #"{"c":1,"a":1}"#, #"{"b":1,"c":1,"a":1}"#, #"{"b":1,"c":1}"#, #"{"b":1,"b":1,"a":1}"#]),
+    // Others come last; what is required and not declared comes behind what is.
+    Case(
+      #"{"type":"object","properties":{"b":{},"a":{}},"required":["z","a"],"additionalProperties":{"type":"null"}}"#,
+      [#"{"a":1,"z":null}"#, #"{"b":1,"a":1,"z":null,"x":null,"y":null}"#],
+      not: [#"{"z":null,"a":1}"#, #"{"a":1,"x":null,"z":null}"#, #"{"x":null,"a":1,"z":null}"#]),
+    // Parts that are put together: one after another.
+    Case(
+      #"{"allOf":[{"properties":{"b":{}},"required":["b"]},{"properties":{"a":{},"b":{}},"required":["a"]}],"type":"object"}"#,
+      [#"{"b":1,"a":1}"#], not: [#"{"a":1,"b":1}"#]),
+    Case(
+      #"{"type":"object","properties":{"a":{},"b":{},"c":{}},"additionalProperties":false,"minProperties":2}"#,
+      [#"{"a":1,"b":1}"#, #"{"b":1,"c":1}"#, #"{"a":1,"c":1}"#], not: [#"{"c":1}"#, #"{"c":1,"a":1}"#, #"{"b":1}"#]),
+    // What a member needs must still be able to come.
+    Case(
+      #"{"type":"object","properties":{"a":{},"b":{},"c":{}},"dependentRequired":{"c":["a"]},"additionalProperties":false}"#,
+      [#"{"a":1,"b":1,"c":1}"#, #"{"b":1}"#, #"{"a":1,"c":1}"#], not: [#"{"b":1,"c":1}"#, #"{"c":1}"#]),
+    Case(
+      #"{"type":"object","properties":{"a":{},"b":{}},"not":{"properties":{"a":{}},"additionalProperties":false}}"#,
+      [#"{"b":1}"#, #"{"a":1,"b":1}"#, #"{"a":1,"x":1}"#], not: [#"{"a":1}"#, #"{"b":1,"a":1}"#]),
+    // Objects within objects and in lists, and such that are listed.
+    Case(
+      ##"{"type":"array","items":{"type":"object","properties":{"d":{"enum":[{"y":1,"x":2}]},"c":{"$ref":"#/items"}},"required":["d"]}}"##,
+      [#"[{"d":{"y":1,"x":2},"c":{"d":{"y":1,"x":2}}}]"#],
+      not: [#"[{"c":{"d":{"y":1,"x":2}},"d":{"y":1,"x":2}}]"#, #"[{"d":{"x":2,"y":1}}]"#]),
+  ])
+  func membersComeInDeclaredOrderWhereThatIsAskedFor(_ example: Case) throws {
+    let trial = try Trial(.json(JSONValue(parsing: example.schema), inOrder: true))
+    for text in example.accepted { #expect(trial.accepts(text), "\(example.schema) refuses \(text)") }
+    for text in example.refused { #expect(!trial.accepts(text), "\(example.schema) accepts \(text)") }
+  }
+
+  /// More members than a word of a set has bits, each of them optional or needed.
+  @Test func ordersOfManyMembersHold() throws {
+    let names = (0..<150).map { "m\($0)" }
+    let schema: JSONValue = [
+      "type": "object", "properties": .object(JSONObject(names.map { ($0, ["type": "null"]) })),
+      "required": .array(names.enumerated().filter { $0.offset % 3 == 0 }.map { .string($0.element) }),
+      "additionalProperties": false,
+    ]
+    let trial = try Trial(.json(schema, inOrder: true))
+    func text(_ names: [String]) -> String { "{" + names.map { "\"\($0)\":null" }.joined(separator: ",") + "}" }
+    #expect(trial.accepts(text(names)))
+    #expect(trial.accepts(text(stride(from: 0, to: 150, by: 3).map { names[$0] })))
+    for place in [0, 62, 63, 64, 127, 128, 148] {
+      var swapped = names
+      swapped.swapAt(place, place + 1)
+      #expect(!trial.accepts(text(swapped)))
+      var missing = names
+      missing.remove(at: place)
+      #expect(trial.accepts(text(missing)) == (place % 3 != 0))
+    }
+  }
+
   @Test func malformedUTF8IsNeverAllowed() throws {
     for schema in [
       #"{"type":"string"}"#, #"{"type":"string","maxLength":9}"#, #"{"type":"string","pattern":"^[^x]*$"}"#,

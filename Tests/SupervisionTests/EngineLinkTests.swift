@@ -9,12 +9,13 @@ import Testing
 /// The job's end over pipes, with hand-written commands.
 @Suite(.timeLimit(.minutes(1)))
 struct EngineLinkTests {
-  private struct Ends {
+  private final class Ends {
     let commands = Pipe()
     let reports = Pipe()
     let engine = ScriptedEngine(ScriptedEngine.Script())
     let link: EngineLink
     let abandoned = Log()
+    private var read = ""
 
     init() throws {
       let abandoned = abandoned
@@ -26,12 +27,25 @@ struct EngineLinkTests {
 
     func say(_ text: String) { commands.fileHandleForWriting.write(Data(text.utf8)) }
 
+    /// Waits until a status is reported.
+    func awaitStatus() throws {
+      while !(try messages().contains { if case .status = $0 { true } else { false } }) {
+        read += String(decoding: reports.fileHandleForReading.availableData, as: UTF8.self)
+      }
+    }
+
     /// All messages until the link ends.
     func finish() throws -> [LinkReport] {
       link.finish()
       try reports.fileHandleForWriting.close()
-      let text = String(decoding: reports.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      return try text.split(separator: "\n").map { line in
+      read += String(decoding: reports.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      return try messages()
+    }
+
+    /// Those of whole lines.
+    private func messages() throws -> [LinkReport] {
+      let whole = read.lastIndex(of: "\n").map { read[..<$0] } ?? ""
+      return try whole.split(separator: "\n").map { line in
         try LinkReport(json: try #require(try LinkLine.message(in: String(line))))
       }
     }
@@ -42,7 +56,6 @@ struct EngineLinkTests {
     let request = TokenRequest(id: RequestID(4), prompt: [1], maxNewTokens: 3)
     ends.say("noise\n\n" + LinkLine.text(LinkCommand.submit(request).json) + LinkLine.text(LinkCommand.status.json))
     ends.say(LinkLine.text(LinkCommand.stop.json))
-    Thread.sleep(forTimeInterval: 0.2)
     ends.engine.run()
     let reports = try ends.finish()
     #expect(reports.first == .hello(version: LinkReport.version))
@@ -63,7 +76,9 @@ struct EngineLinkTests {
     if isCommanded { ends.say(LinkLine.text(LinkCommand.stop.json)) } else { ends.engine.stop() }
     ends.engine.run()
     ends.say(LinkLine.text(LinkCommand.submit(TokenRequest(id: RequestID(5), prompt: [1], maxNewTokens: 3)).json))
-    Thread.sleep(forTimeInterval: 0.3)
+    // Commands are carried out in their order.
+    ends.say(LinkLine.text(LinkCommand.status.json))
+    try ends.awaitStatus()
     let failed = LinkReport.events([.failed(RequestID(5), message: "the engine has stopped")])
     #expect(try ends.finish().contains(failed) == isCommanded)
   }

@@ -77,8 +77,8 @@ final class GrammarCompiler {
     switch grammar {
     case .text(let text): try add(text, to: &builder, from: from, end: end)
     case .until(let text): try addText(until: Array(text.utf8), to: &builder, from: from, end: end)
-    case .json(let schema):
-      let rule = try SchemaCompiler(schema, in: self).compile()
+    case .json(let schema, let inOrder):
+      let rule = try SchemaCompiler(schema, inOrder: inOrder, in: self).compile()
       builder.addCall(rule, from: from, to: end)
     case .jsonObject:
       let rule = try SchemaCompiler(["type": "object"], in: self).compile()

@@ -6,8 +6,9 @@ package indirect enum OutputGrammar: Sendable, Equatable {
   case text(String)
   /// Any text up to the first place where this one stands, and this one.
   case until(String)
-  /// JSON that validates against this schema; `true` and `{}` admit any JSON value.
-  case json(JSONValue)
+  /// JSON that validates against this schema; `true` and `{}` admit any JSON value. Members come in any order, or in the
+  /// one in which they are declared.
+  case json(JSONValue, inOrder: Bool = false)
   /// Any JSON object.
   case jsonObject
   case sequence([OutputGrammar])
@@ -30,7 +31,8 @@ extension OutputGrammar {
     switch self {
     case .text(let text): ["type": "text", "text": .string(text)]
     case .until(let text): ["type": "until", "text": .string(text)]
-    case .json(let schema): ["type": "json", "schema": schema]
+    case .json(let schema, let inOrder):
+      inOrder ? ["type": "json", "schema": schema, "in_order": true] : ["type": "json", "schema": schema]
     case .jsonObject: ["type": "json_object"]
     case .sequence(let items): ["type": "sequence", "items": .array(items.map(\.json))]
     case .choice(let items): ["type": "choice", "items": .array(items.map(\.json))]
@@ -57,7 +59,9 @@ extension OutputGrammar {
       return .until(text)
     case "json":
       guard let schema = json["schema"] else { throw failure("has no \"schema\"") }
-      return .json(schema)
+      let inOrder = json["in_order"] ?? false
+      guard let inOrder = inOrder.bool else { throw failure("has an \"in_order\" that is not true or false") }
+      return .json(schema, inOrder: inOrder)
     case "json_object": return .jsonObject
     case "sequence", "choice":
       guard let members = json["items"]?.array else { throw failure("has no list \"items\"") }

@@ -59,6 +59,7 @@ struct ChatChoice: GeneratedChoice {
     for event in events {
       reply.add(event)
       if case .reasoning = event { isReasoning = true } else { isReasoning = false }
+      if case .reasoningWasAnswer = event { reasoningCount = 0 }
     }
     if closing?.push(piece.text).isStopped ?? false { (isReasoning, closing) = (false, nil) }
     if isReasoning { reasoningCount += 1 }

@@ -1,15 +1,10 @@
-import EngineAPI
 import JSON
 import OpenAIProtocol
 
 /// `POST /v1/chat/completions`.
-extension ChatCompletionRequest: GenerationCall {
-  var sequenceCount: Int { choiceCount }
+extension ChatCompletionRequest: ChatCall {
+  var chat: ChatCompletionRequest { self }
   var isStreamed: Bool { stream != nil }
-
-  func plan(text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) -> ChatPlan {
-    try ChatPlan(self, text: text, facts: facts, contextLength: contextLength)
-  }
 
   func writer(_ plan: ChatPlan, _ scene: AnswerScene) -> ChatWriter {
     ChatWriter(plan, scene.header(id: scene.identifiers.chatCompletion()))
@@ -64,8 +59,6 @@ struct ChatWriter: AnswerWriter {
     let usage = options.includesUsage ? ServerSentEvents.frame(chunks.usage(plan.usage(choices, cached: cached))) : ""
     return usage + ServerSentEvents.done
   }
-
-  mutating func failure(_ error: APIError) -> String { ServerSentEvents.failure(error) }
 
   mutating func whole(_ choices: inout [ChatChoice], cached: [Int]) -> JSONValue {
     var answers: [ChatCompletionResponse.Choice] = []

@@ -67,8 +67,6 @@ struct CompletionWriter: AnswerWriter {
     return usage + ServerSentEvents.done
   }
 
-  mutating func failure(_ error: APIError) -> String { ServerSentEvents.failure(error) }
-
   mutating func whole(_ choices: inout [TextChoice], cached: [Int]) -> JSONValue {
     CompletionResponse(
       header: header, choices: choices.map { $0.choice(wantsLogprobs: wantsLogprobs) },

@@ -75,6 +75,21 @@ protocol AnswerWriter: Sendable {
 
 extension AnswerWriter {
   var keepAlive: String { ServerSentEvents.keepAlive }
+  mutating func failure(_ error: APIError) -> String { ServerSentEvents.failure(error) }
+}
+
+/// A request whose answer is that of a chat, however its endpoint spells both.
+protocol ChatCall: GenerationCall where Plan == ChatPlan {
+  var chat: ChatCompletionRequest { get }
+}
+
+extension ChatCall {
+  var model: String? { chat.model }
+  var sequenceCount: Int { chat.choiceCount }
+
+  func plan(text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) -> ChatPlan {
+    try ChatPlan(chat, text: text, facts: facts, contextLength: contextLength)
+  }
 }
 
 /// A request's choices in progress, and the writer of its answer.

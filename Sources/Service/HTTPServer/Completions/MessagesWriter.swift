@@ -1,16 +1,8 @@
-import EngineAPI
 import JSON
 import OpenAIProtocol
 
 /// `POST /v1/messages`.
-extension MessagesRequest: GenerationCall {
-  var model: String? { chat.model }
-  var sequenceCount: Int { 1 }
-
-  func plan(text: ServedText, facts: EngineFacts, contextLength: Int) throws(APIError) -> ChatPlan {
-    try ChatPlan(chat, text: text, facts: facts, contextLength: contextLength)
-  }
-
+extension MessagesRequest: ChatCall {
   func writer(_ plan: ChatPlan, _ scene: AnswerScene) -> MessagesWriter {
     MessagesWriter(
       plan, MessagesAnswer(header: scene.header(id: scene.identifiers.message()), showsThinking: showsThinking))

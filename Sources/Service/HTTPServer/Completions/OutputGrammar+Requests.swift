@@ -92,29 +92,31 @@ extension OutputGrammar {
     }
   }
 
+  /// `strict` closes objects, and has their members come as they are declared.
+  private static func json(_ schema: JSONValue, isStrict: Bool) -> OutputGrammar {
+    isStrict ? .json(schema.withClosedObjects, inOrder: true) : .json(schema)
+  }
+
   static func of(_ format: ResponseFormat) -> OutputGrammar? {
     switch format {
     case .text: nil
     case .jsonObject: .jsonObject
-    case .jsonSchema(_, let schema, let isStrict): .json(isStrict ? schema.withClosedObjects : schema)
+    case .jsonSchema(_, let schema, let isStrict): .json(schema, isStrict: isStrict)
     }
   }
 
   private static func calls(
     of tools: [ToolDefinition], _ format: ToolCallFormat, atMost: Int?
   ) throws(APIError) -> OutputGrammar {
-    let tools = tools.map { tool in
-      var tool = tool
-      if tool.isStrict { tool.parameters = tool.parameters.withClosedObjects }
-      return tool
-    }
     guard let call = format.forcedCall(tools: tools), !call.alternatives.isEmpty else {
       throw .invalidRequest(
         "this model's chat template shows no form of calling functions", param: "tool_choice",
         code: "unsupported_parameter")
     }
     let alternatives = call.alternatives.map { alternative -> OutputGrammar in
-      .sequence([.text(alternative.prefix), .json(alternative.schema), .text(alternative.suffix)])
+      .sequence([
+        .text(alternative.prefix), .json(alternative.schema, isStrict: alternative.isStrict), .text(alternative.suffix),
+      ])
     }
     let several = OutputGrammar.repeated(
       alternatives.count == 1 ? alternatives[0] : .choice(alternatives), separator: call.envelope.separator, atLeast: 1,

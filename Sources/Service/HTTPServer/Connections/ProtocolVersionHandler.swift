@@ -56,6 +56,9 @@ final class ProtocolVersionHandler: ChannelDuplexHandler, RemovableChannelHandle
   /// What makes a request's end or its addressee uncertain (RFC 9112, sections 3.2 and 6.1).
   private static func fault(_ head: HTTPRequestHead, isOld: Bool) -> HTTPParserError? {
     if isOld { return head.headers.contains(name: "transfer-encoding") ? .unexpectedContentLength : nil }
+    // The decoder takes the chunks out of any list that ends in "chunked", and would leave the other codings in.
+    let codings = head.headers[canonicalForm: "transfer-encoding"].map { $0.lowercased() }
+    guard codings.isEmpty || codings == ["chunked"] else { return .invalidHeaderToken }
     return head.headers["host"].count == 1 ? nil : .invalidHeaderToken
   }
 

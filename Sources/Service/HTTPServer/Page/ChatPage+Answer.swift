@@ -43,8 +43,10 @@ extension ChatPage {
       draw() {
         const words = this.content.trimStart();
         showText(this.text, words);
+        // What was never closed as reasoning comes once more as the answer that it was.
+        if (this.reasoning === this.content) this.reasoning = "";
+        this.details.hidden = this.reasoning === "";
         if (this.reasoning === "") return;
-        this.details.hidden = false;
         this.thought.textContent = this.reasoning.trim();
         if (words !== "") this.summary.textContent = "Thoughts";
       }

@@ -33,14 +33,14 @@ struct Responder: HTTPResponder {
       let reason = error.code ?? error.type
       server.metrics.count { $0.refusals[reason, default: 0] += 1 }
       record.note { $0.error = $0.error ?? error.message }
-      response = .error(error, route: found?.route, requestID: record.current.id)
+      response = .error(error, path: request.uri.path, requestID: record.current.id)
     } catch is ClientGone, is ChannelPipelineError {
       // A closed connection has no handlers any more. Nobody reads this; the connection ends with it.
       record.noteEnd(.clientLeft)
       response = Response(status: .init(code: 499))
     } catch {
       record.noteEnd(.failed, error: "\(error)")
-      response = .error(.internalFailure(), route: found?.route, requestID: record.current.id)
+      response = .error(.internalFailure(), path: request.uri.path, requestID: record.current.id)
     }
     server.metrics.countResponse(route: found?.route, status: response.status.code)
     server.browsers.addHeaders(to: &response, for: request)
@@ -102,13 +102,12 @@ extension Response {
       status: status, headers: [.contentType: type], body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
   }
 
-  static func error(_ error: APIError, route: Route?, requestID: String) -> Response {
-    let isOfMessages = route?.isOfMessages ?? false
-    var response = json(
-      isOfMessages ? error.messagesJSON(requestID: requestID) : error.json, status: .init(code: error.status))
+  static func error(_ error: APIError, path: String, requestID: String) -> Response {
+    let body = Route.isOfMessages(path) ? error.messagesJSON(requestID: requestID) : error.json
+    var response = json(body, status: .init(code: error.status))
     response.headers[.retryAfter] = error.retryAfter.map { String($0) }
     if error.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
-    if error.status == 405 { response.headers[.allow] = route?.methods.joined(separator: ", ") }
+    if error.status == 405 { response.headers[.allow] = Route.find(path)?.route.methods.joined(separator: ", ") }
     return response
   }
 }

@@ -48,6 +48,8 @@ enum Route: String, CaseIterable {
     }
   }
 
-  /// One of the Anthropic API, whose errors have a form of their own.
-  var isOfMessages: Bool { self == .messages || self == .countTokens }
+  /// Whether a path belongs to the Anthropic API, whose errors have a form of their own, also where there is nothing.
+  static func isOfMessages(_ path: String) -> Bool {
+    path == Route.messages.rawValue || path.hasPrefix(Route.messages.rawValue + "/")
+  }
 }

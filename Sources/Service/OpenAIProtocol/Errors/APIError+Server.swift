@@ -16,7 +16,8 @@ extension APIError {
     }
     let message =
       unservedEndpoints.first { path == $0 || path.hasPrefix($0 + "/") }.map {
-        "\($0) is not offered: this server generates text, by /v1/chat/completions and /v1/completions"
+        "\($0) is not offered: this server generates text, by /v1/chat/completions, /v1/completions, "
+          + "/v1/responses and /v1/messages"
       } ?? "there is no endpoint \(path)"
     return APIError(status: 404, code: "unsupported_endpoint", message: message)
   }
@@ -25,6 +26,7 @@ extension APIError {
     "/v1/assistants", "/v1/threads", "/v1/images", "/v1/audio", "/v1/files",
     "/v1/fine_tuning", "/v1/batches", "/v1/moderations", "/v1/vector_stores", "/v1/realtime", "/v1/uploads",
     "/v1/edits", "/v1/conversations", "/v1/videos", "/v1/containers", "/v1/evals", "/v1/organization",
+    "/v1/messages/batches",
   ]
 
   /// `allowed`: such as `["GET", "POST"]`.

@@ -10,6 +10,7 @@ package struct ForcedCall: Sendable, Equatable {
     package var toolName: String
     package var prefix: String
     package var schema: JSONValue
+    package var isStrict: Bool
     package var suffix: String
   }
 

@@ -300,29 +300,22 @@ extension JSONMender {
     (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || byte == UInt8(ascii: "_")
   }
 
-  private mutating func endString(_ byte: UInt8) {
-    output.append(UInt8(ascii: "\""))
-    place = .afterValue
-    let between = held
-    held = []
-    for byte in between { take(byte) }
-    take(byte)
-  }
+  private mutating func endString(_ byte: UInt8) { decide("\"", .afterValue, byte) }
 
   private mutating func resumeString(_ byte: UInt8) {
-    output += (quote == UInt8(ascii: "\"") ? "\\\"" : "'").utf8
-    place = .string
-    let between = held
-    held = []
-    for byte in between { takeCharacter(byte) }
-    takeString(byte)
+    decide(quote == UInt8(ascii: "\"") ? "\\\"" : "'", .string, byte)
+  }
+
+  /// Writes the quote that was in doubt, and takes what came behind it at the place where that turned out to be.
+  private mutating func decide(_ text: String, _ place: Place, _ byte: UInt8) {
+    output += text.utf8
+    let behind = held + [byte]
+    (held, self.place) = ([], place)
+    for byte in behind { take(byte) }
   }
 
   private mutating func takeWord(_ byte: UInt8) {
-    let ends =
-      isName
-      ? isWhitespace(byte) || Array(":=,}]".utf8).contains(byte)
-      : byte == 0x0A || byte == 0x0D || Array(",}]".utf8).contains(byte)
+    let ends = (isName ? " \t\n\r:=,}]" : "\n\r,}]").utf8.contains(byte)
     guard ends else { return word.append(byte) }
     endWord()
     take(byte)

@@ -58,7 +58,7 @@ struct ReasoningCallReader: Sendable {
       switch event {
       case .content(let text): isText = isText || !text.utf8.allSatisfy(isWhitespace)
       case .toolCallEnded(_, let isComplete): hasCall = hasCall || isComplete
-      case .reasoning, .toolCallStarted, .toolCallArguments: break
+      case .reasoning, .reasoningWasAnswer, .toolCallStarted, .toolCallArguments: break
       }
     }
     return isText

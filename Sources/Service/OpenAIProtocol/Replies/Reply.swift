@@ -4,13 +4,20 @@ import JSON
 package enum ReplyEvent: Sendable, Equatable {
   case reasoning(String)
   case content(String)
+  /// The reasoning so far, which is this text, was the answer.
+  case reasoningWasAnswer(String)
   /// A call begins; its arguments follow, and calls do not interleave. Indices count from 0.
   case toolCallStarted(index: Int, id: String, name: String)
   case toolCallArguments(index: Int, delta: String)
   /// `isComplete`: the model closed the call; false where the text ended inside it.
   case toolCallEnded(index: Int, isComplete: Bool)
 
-  package var isContent: Bool { if case .content = self { true } else { false } }
+  package var isContent: Bool {
+    switch self {
+    case .content, .reasoningWasAnswer: true
+    default: false
+    }
+  }
 }
 
 /// A whole reply: what the events so far amount to.
@@ -29,6 +36,7 @@ package struct Reply: Sendable, Equatable {
     switch event {
     case .reasoning(let text): reasoning = (reasoning ?? "") + text
     case .content(let text): content = (content ?? "") + text
+    case .reasoningWasAnswer(let text): (reasoning, content) = (nil, text)
     case .toolCallStarted(_, let id, let name): toolCalls.append(ToolCall(id: id, name: name, arguments: ""))
     case .toolCallArguments(let index, let delta):
       if toolCalls.indices.contains(index) { toolCalls[index].arguments += delta }

@@ -51,6 +51,13 @@ struct ReplyOutput: Sendable {
     }
   }
 
+  /// What has come as reasoning, and nothing else has come, was the answer.
+  mutating func answer(_ text: String) {
+    if text.isEmpty || isComplete { return }
+    hasContent = true
+    events.append(.reasoningWasAnswer(text))
+  }
+
   /// `id`: what the reply itself calls it, if it does.
   mutating func beginCall(_ name: String, id: String? = nil) {
     if isComplete { return }

@@ -64,13 +64,13 @@ package struct ReplyParser: Sendable {
   /// Ends the text; returns what was held back. The parser must not be used afterwards.
   ///
   /// `isCutOff`: it was ended from outside. Where the model ended it by itself, calls that are open are closed, and what it
-  /// wrote after the template had opened its reasoning, and never closed, is its answer: that comes as content too.
+  /// wrote after the template had opened its reasoning, and never closed, is its answer.
   package mutating func finish(isCutOff: Bool = true) -> [ReplyEvent] {
     output.isCutOff = isCutOff
     while step(atEnd: true) {}
     if !isCutOff, let unclosed, !hasToolCalls {
       self.unclosed = nil
-      output.content(unclosed)
+      output.answer(unclosed)
     }
     return output.takeEvents()
   }

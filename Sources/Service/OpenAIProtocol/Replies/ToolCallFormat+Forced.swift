@@ -7,7 +7,8 @@ extension ToolCallFormat {
     return ForcedCall(
       alternatives: tools.compactMap { tool in
         guard let (prefix, suffix) = forcedParts(name: tool.name) else { return nil }
-        return .init(toolName: tool.name, prefix: prefix, schema: tool.parameters, suffix: suffix)
+        return .init(
+          toolName: tool.name, prefix: prefix, schema: tool.parameters, isStrict: tool.isStrict, suffix: suffix)
       }, envelope: envelope, allowsSeveral: allowsSeveral)
   }
 

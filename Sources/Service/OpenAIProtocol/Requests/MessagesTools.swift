@@ -9,18 +9,8 @@ enum MessagesTools {
   static func read(
     _ request: RequestReader, limits: RequestLimits
   ) throws(APIError) -> (tools: [ToolDefinition], choice: ToolChoice, allowsParallelCalls: Bool) {
-    let values = try request.array("tools") ?? []
-    guard values.count <= limits.toolCount else {
-      throw .outOfRange("tools", expected: "an array of at most \(limits.toolCount) tools", found: "\(values.count)")
-    }
-    var tools: [ToolDefinition] = []
-    var names: Set<String> = []
-    for (i, value) in values.enumerated() {
-      let tool = try tool(RequestReader(value, path: "tools[\(i)]"))
-      guard names.insert(tool.name).inserted else {
-        throw .invalidRequest("'tools' has two tools named '\(tool.name)'", param: "tools[\(i)].name")
-      }
-      tools.append(tool)
+    let tools = try ToolDefinition.list(request, limits: limits, name: "name") { reader throws(APIError) in
+      try tool(reader)
     }
     guard let reader = try request.reader("tool_choice") else { return (tools, tools.isEmpty ? .none : .auto, true) }
     let allows = !(try reader.bool("disable_parallel_tool_use") ?? false)
@@ -34,11 +24,7 @@ enum MessagesTools {
           + "give its 'input_schema' as a tool of your own", param: reader.path("type"), code: "unsupported_value")
     }
     try table.check(reader)
-    let name = try reader.requiredString("name")
-    guard ToolDefinition.isName(name, limit: 128) else {
-      throw .outOfRange(
-        reader.path("name"), expected: "1 to 128 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
-    }
+    let name = try ToolDefinition.name(reader, limit: 128)
     let schema = try reader.required("input_schema")
     guard schema.object != nil else {
       throw .wrongType(reader.path("input_schema"), expected: "an object", found: schema)

@@ -51,11 +51,7 @@ package enum ResponseFormat: Sendable, Equatable {
   }
 
   private static func schema(_ reader: RequestReader) throws(APIError) -> ResponseFormat {
-    let name = try reader.requiredString("name")
-    guard ToolDefinition.isName(name) else {
-      throw .outOfRange(
-        reader.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
-    }
+    let name = try ToolDefinition.name(reader)
     _ = try reader.string("description")
     let value = try reader.required("schema")
     guard value.object != nil else {

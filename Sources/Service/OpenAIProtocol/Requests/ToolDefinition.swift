@@ -28,6 +28,15 @@ package struct ToolDefinition: Sendable, Equatable {
 
   /// The tools of a request; none when it has none.
   static func list(_ request: RequestReader, limits: RequestLimits) throws(APIError) -> [ToolDefinition] {
+    try list(request, limits: limits, name: "function.name") { reader throws(APIError) in try ToolDefinition(reader) }
+  }
+
+  /// The tools of a request, no two of one name: each is what `read` makes of it, nil where it is left out. `name` is the
+  /// path of a tool's name.
+  static func list(
+    _ request: RequestReader, limits: RequestLimits, name: String,
+    _ read: (RequestReader) throws(APIError) -> ToolDefinition?
+  ) throws(APIError) -> [ToolDefinition] {
     let values = try request.array("tools") ?? []
     guard values.count <= limits.toolCount else {
       throw .outOfRange("tools", expected: "an array of at most \(limits.toolCount) tools", found: "\(values.count)")
@@ -35,17 +44,17 @@ package struct ToolDefinition: Sendable, Equatable {
     var tools: [ToolDefinition] = []
     var names: Set<String> = []
     for (i, value) in values.enumerated() {
-      let tool = try ToolDefinition(value, path: "tools[\(i)]")
+      let reader = try RequestReader(value, path: "tools[\(i)]")
+      guard let tool = try read(reader) else { continue }
       guard names.insert(tool.name).inserted else {
-        throw .invalidRequest("'tools' has two functions named '\(tool.name)'", param: "tools[\(i)].function.name")
+        throw .invalidRequest("'tools' has two tools named '\(tool.name)'", param: reader.path(name))
       }
       tools.append(tool)
     }
     return tools
   }
 
-  private init(_ value: JSONValue, path: String) throws(APIError) {
-    let reader = try RequestReader(value, path: path)
+  private init(_ reader: RequestReader) throws(APIError) {
     let type = try reader.requiredString("type")
     guard type == "function" else {
       throw .outOfRange(reader.path("type"), expected: "'function'", found: "'\(type)'")
@@ -53,24 +62,22 @@ package struct ToolDefinition: Sendable, Equatable {
     try Self.table.check(reader)
     guard let function = try reader.reader("function") else { throw .missing(reader.path("function")) }
     try Self.functionTable.check(function)
-    let name = try function.requiredString("name")
-    guard Self.isName(name) else {
-      throw .outOfRange(
-        function.path("name"), expected: "1 to 64 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
-    }
+    let name = try Self.name(function)
     if let parameters = function["parameters"], parameters.object == nil {
       throw .wrongType(function.path("parameters"), expected: "an object", found: parameters)
     }
     self.init(
       name: name, description: try function.string("description"), parameters: function["parameters"],
       isStrict: try function.bool("strict") ?? false)
-    json = value
+    json = .object(reader.object)
   }
 
-  /// The rule for names of functions, and of the schemas in `response_format`.
-  static func isName(_ text: String, limit: Int = 64) -> Bool {
-    !text.isEmpty && text.utf8.count <= limit
-      && text.utf8.allSatisfy {
+  /// The name of a function, or of the schema in a response format.
+  static func name(_ reader: RequestReader, limit: Int = 64) throws(APIError) -> String {
+    let name = try reader.requiredString("name")
+    let isName =
+      !name.isEmpty && name.utf8.count <= limit
+      && name.utf8.allSatisfy {
         switch $0 {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
           UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
@@ -78,5 +85,10 @@ package struct ToolDefinition: Sendable, Equatable {
         default: false
         }
       }
+    guard isName else {
+      throw .outOfRange(
+        reader.path("name"), expected: "1 to \(limit) letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
+    }
+    return name
   }
 }

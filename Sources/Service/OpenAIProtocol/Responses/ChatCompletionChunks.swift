@@ -24,7 +24,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
     let delta: JSONObject
     switch event {
     case .reasoning(let text): delta = JSONObject([("reasoning_content", .string(text))])
-    case .content(let text): delta = JSONObject([("content", .string(text))])
+    case .content(let text), .reasoningWasAnswer(let text): delta = JSONObject([("content", .string(text))])
     case .toolCallStarted(let call, let id, let name):
       delta = JSONObject([
         (

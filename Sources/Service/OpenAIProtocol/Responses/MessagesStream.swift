@@ -25,7 +25,7 @@ package struct MessagesStream: Sendable {
       guard answer.showsThinking else { break }
       openBlock(.thinking, ["type": "thinking", "thinking": "", "signature": ""])
       delta(["type": "thinking_delta", "thinking": .string(text)])
-    case .content(let text):
+    case .content(let text), .reasoningWasAnswer(let text):
       openBlock(.text, ["type": "text", "text": ""])
       delta(["type": "text_delta", "text": .string(text)])
     case .toolCallStarted(_, let id, let name):

@@ -25,7 +25,7 @@ package struct ResponsesStream: Sendable {
   package mutating func frames(for event: ReplyEvent, logprobs: [TokenLogprob]) -> String {
     switch event {
     case .reasoning(let text): add(reasoning: text)
-    case .content(let text): add(content: text, logprobs)
+    case .content(let text), .reasoningWasAnswer(let text): add(content: text, logprobs)
     case .toolCallStarted(_, let id, let name):
       close()
       begin(ResponsesItem(ToolCall(id: id, name: name, arguments: ""), answer.request, identifiers))

@@ -4,15 +4,7 @@ enum LengthGates {
   static func make(
     _ rule: RuleAutomaton, marked: [Int32: MemberGate], budget: CompileBudget
   ) throws(StructuredOutputError) -> [Int32: MemberGate] {
-    var sources = [[Int32]](repeating: [], count: rule.stateCount)
-    for state in 0..<rule.stateCount {
-      var last: Int32 = -1
-      for column in 0..<rule.classCount {
-        let target = rule.transitions[state * rule.classCount + column]
-        if target >= 0, target != last { sources[Int(target)].append(Int32(state)) }
-        last = target
-      }
-    }
+    let sources = rule.predecessors
     var gates = marked
     var distances: [Int32: Int] = [:]
     var queue: [(state: Int32, distance: Int)] = []

@@ -14,6 +14,8 @@ struct MemberTable: Sendable {
   var witnesses: [ClassSet] = []
   var minimum = 0
   var maximum: Int?
+  /// Whether named members come in the order of their classes, and others behind them.
+  var isOrdered = false
   /// How many calls deep a member of each class goes at least, with its companions; `Heights.none` where there is none.
   var heights: [Int32] = []
 
@@ -34,10 +36,31 @@ struct MemberTable: Sendable {
   /// Whether a member of this class may be added, so that the object can still be completed.
   func admits(_ index: Int, to record: ObjectRecord.Content, room: Int32) -> Bool {
     if heights[index] > room || (index < namedCount && record.named.contains(index)) { return false }
+    if isOrdered, !mayFollow(index, record, room: room) { return false }
     guard let maximum else { return true }
     if record.named.count + record.otherCount >= maximum { return false }
     let next = adding(index, to: record)
     return next.named.count + next.otherCount + need(of: next) <= maximum
+  }
+
+  /// Whether a member of this class keeps the order, and leaves none behind that the object needs.
+  private func mayFollow(_ index: Int, _ record: ObjectRecord.Content, room: Int32) -> Bool {
+    if index < namedCount, record.otherCount > 0 || record.named.contains(after: index) { return false }
+    let next = adding(index, to: record)
+    let last = min(index, namedCount)
+    func lacks(_ needed: ClassSet) -> Bool { needed.contains(upTo: last, without: next.named) }
+    if lacks(demanded(by: next)) { return false }
+    /// Whether a member of this class may still come.
+    func isOpen(_ other: Int) -> Bool {
+      heights[other] <= room && (other >= namedCount || other > last && !(companions[other].map(lacks) ?? false))
+    }
+    for witnesses in witnesses where !isWitnessed(by: next, witnesses) {
+      guard witnesses.indices.contains(where: isOpen) else { return false }
+    }
+    let distinct = next.named.count + min(next.otherCount, 1)
+    if minimum <= distinct { return true }
+    let hasOthers = next.otherCount == 0 && (namedCount..<rules.count).contains(where: isOpen)
+    return minimum <= distinct + (last..<namedCount).count(where: isOpen) + (hasOthers ? 1 : 0)
   }
 
   /// Whether some class of `classes` may be added.
@@ -111,6 +134,22 @@ struct ClassSet: Hashable, Sendable {
     return count
   }
   func contains(_ index: Int) -> Bool { words[index >> 6] >> UInt64(index & 63) & 1 == 1 }
+  /// Whether there is a greater member.
+  func contains(after index: Int) -> Bool {
+    let word = (index + 1) >> 6
+    if word >= words.count { return false }
+    return words[word] >> UInt64((index + 1) & 63) != 0 || words[(word + 1)...].contains { $0 != 0 }
+  }
+
+  /// Whether some member up to `last` is not in the other set, of no greater capacity.
+  func contains(upTo last: Int, without other: ClassSet) -> Bool {
+    for i in words.indices where i << 6 <= last {
+      let kept = last >> 6 > i ? UInt64.max : .max >> UInt64(63 - last & 63)
+      if words[i] & kept & ~(i < other.words.count ? other.words[i] : 0) != 0 { return true }
+    }
+    return false
+  }
+
   mutating func insert(_ index: Int) { words[index >> 6] |= 1 << UInt64(index & 63) }
 
   /// Both sets must have the same capacity. Returns whether the set has grown.

@@ -5,17 +5,11 @@ enum NameGates {
   static func make(
     _ rule: RuleAutomaton, marked: [Int32: MemberGate], budget: CompileBudget
   ) throws(StructuredOutputError) -> [Int32: MemberGate] {
-    var sources = [[Int32]](repeating: [], count: rule.stateCount)
-    var gates = marked
-    for state in 0..<rule.stateCount {
-      var last: Int32 = -1
-      for column in 0..<rule.classCount {
-        let target = rule.transitions[state * rule.classCount + column]
-        if target >= 0, target != last { sources[Int(target)].append(Int32(state)) }
-        last = target
-      }
-      for call in rule.calls[state] { sources[Int(call.target)].append(Int32(state)) }
+    var sources = rule.predecessors
+    for (state, calls) in rule.calls.enumerated() {
+      for call in calls { sources[Int(call.target)].append(Int32(state)) }
     }
+    var gates = marked
     guard case .members(let members)? = rule.table else { return marked }
     let capacity = members.rules.count
     var reached: [Int32: ClassSet] = [:]

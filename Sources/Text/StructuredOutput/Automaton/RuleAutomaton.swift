@@ -34,6 +34,19 @@ struct RuleAutomaton {
     }
   }
 
+  /// From which states bytes lead to each.
+  var predecessors: [[Int32]] {
+    var sources = [[Int32]](repeating: [], count: stateCount)
+    for state in 0..<stateCount {
+      var last: Int32 = -1
+      for target in transitions[state * classCount..<(state + 1) * classCount] {
+        if target >= 0, target != last { sources[Int(target)].append(Int32(state)) }
+        last = target
+      }
+    }
+    return sources
+  }
+
   private static func classes(of builder: RuleBuilder) -> ([UInt8], Int) {
     // Where texts are kept, each byte counts.
     if case .items? = builder.table { return ((0...255).map { UInt8($0) }, 256) }

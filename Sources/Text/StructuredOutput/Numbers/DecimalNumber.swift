@@ -75,6 +75,13 @@ struct DecimalNumber: Hashable, Sendable {
       ? Array(digits[integerDigitCount...]) : [UInt8](repeating: 0, count: -integerDigitCount) + digits
   }
 
+  /// The digits of an integer that is not too long to be written so.
+  var wholeText: String? {
+    guard isInteger, integerDigitCount <= NumberAutomata.integerDigitLimit else { return nil }
+    let digits = isZero ? "0" : integerDigits.map { "\($0)" }.joined()
+    return isNegative ? "-" + digits : digits
+  }
+
   static func < (a: DecimalNumber, b: DecimalNumber) -> Bool {
     if a.isNegative != b.isNegative { return a.isNegative }
     return a.isNegative ? b.magnitudeIsLess(than: a) : a.magnitudeIsLess(than: b)

@@ -1,6 +1,6 @@
 import JSON
 
-/// Builds the rule of one kind of objects: members in any order, none of the named ones twice.
+/// Builds the rule of one kind of objects: members in any order or as they are declared, none of the named ones twice.
 ///
 /// Its states say where in the text of an object a sequence stands; which members it has is kept beside them, and the
 /// gates of states ask for that (`MemberTable`).
@@ -33,7 +33,7 @@ struct ObjectRule {
   func build(
     into builder: inout RuleBuilder, compiler: SchemaCompiler, pointer: String
   ) throws(StructuredOutputError) {
-    builder.table = .members(try table(pointer))
+    builder.table = .members(try table(pointer, inOrder: compiler.inOrder))
     let gap = try compiler.gap()
     let (open, before, after, comma) = (
       builder.makeState(), builder.makeState(), builder.makeState(), builder.makeState()
@@ -84,7 +84,7 @@ struct ObjectRule {
     }
   }
 
-  private func table(_ pointer: String) throws(StructuredOutputError) -> MemberTable {
+  private func table(_ pointer: String, inOrder: Bool) throws(StructuredOutputError) -> MemberTable {
     let count = members.count + others.count
     var required = ClassSet(capacity: count)
     var numbers: [ExactString: Int] = [:]
@@ -94,7 +94,7 @@ struct ObjectRule {
     }
     var table = MemberTable(
       rules: members.map(\.rule) + others.map(\.rule), namedCount: members.count, required: required)
-    (table.minimum, table.maximum) = (minimum, maximum)
+    (table.minimum, table.maximum, table.isOrdered) = (minimum, maximum, inOrder)
     let sure = members.count + (others.isEmpty ? 0 : 1)
     guard minimum <= sure else {
       throw .unsupported(

@@ -164,7 +164,13 @@ extension SchemaCompiler {
         what: "the nesting of a listed value", pointer: budget.pointer, limit: SchemaNormalizer.depthLimit)
     }
     switch value {
-    case .null, .bool, .number: builder.addLiteral(value.text(), from: from, to: end)
+    case .null, .bool: builder.addLiteral(value.text(), from: from, to: end)
+    case .number(let number):
+      builder.addLiteral(number.text, from: from, to: end)
+      // A whole number also without a point or exponent.
+      if let whole = DecimalNumber(number)?.wholeText, whole != number.text {
+        builder.addLiteral(whole, from: from, to: end)
+      }
     case .string(let text):
       try budget.spend(20 * text.utf8.count)
       builder.addLiteral(JSONText.string(text), from: from, to: end)
@@ -176,14 +182,14 @@ extension SchemaCompiler {
     case .object(let object):
       var members: [ObjectRule.Member] = []
       for (name, value) in object.members {
-        let rule = try grammar.sharedRule("value \(value.text())", name: budget.pointer) {
+        let rule = try grammar.sharedRule("value \(inOrder) \(value.text())", name: budget.pointer) {
           (builder: inout RuleBuilder) throws(StructuredOutputError) in
           try self.add(
             literal: value, to: &builder, from: RuleBuilder.start, end: RuleBuilder.end, depth: depth + 1)
         }
         members.append(.init(name: name, isRequired: true, rule: rule))
       }
-      let rule = try grammar.sharedRule("object \(value.text())", name: budget.pointer) {
+      let rule = try grammar.sharedRule("object \(inOrder) \(value.text())", name: budget.pointer) {
         (builder: inout RuleBuilder) throws(StructuredOutputError) in
         try ObjectRule(members: members).build(into: &builder, compiler: self, pointer: self.budget.pointer)
       }

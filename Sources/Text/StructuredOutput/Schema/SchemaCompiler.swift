@@ -10,6 +10,8 @@ final class SchemaCompiler {
 
   let grammar: GrammarCompiler
   let normalizer: SchemaNormalizer
+  /// Whether members come in the order in which they are declared.
+  let inOrder: Bool
   private let root: SchemaReference
   private var rules: [String: Int32] = [:]
   /// The rules of objects, by what they demand.
@@ -22,8 +24,9 @@ final class SchemaCompiler {
 
   var budget: CompileBudget { grammar.budget }
 
-  init(_ schema: JSONValue, in grammar: GrammarCompiler) {
+  init(_ schema: JSONValue, inOrder: Bool = false, in grammar: GrammarCompiler) {
     self.grammar = grammar
+    self.inOrder = inOrder
     root = SchemaReference(value: schema, pointer: "#")
     normalizer = SchemaNormalizer(root: schema, budget: grammar.budget)
   }

@@ -5,15 +5,7 @@ extension ScalarAutomaton {
   /// How many scalars must follow in each state of a trimmed automaton.
   var distances: [Int] {
     var distances = [Int](repeating: .max, count: stateCount)
-    var predecessors = [[Int32]](repeating: [], count: stateCount)
-    for state in 0..<stateCount {
-      for column in alphabet.indices {
-        let target = next(state, column)
-        if target >= 0, predecessors[Int(target)].last != Int32(state) {
-          predecessors[Int(target)].append(Int32(state))
-        }
-      }
-    }
+    let predecessors = predecessors
     var level = accepts.indices.filter { accepts[$0] }
     for state in level { distances[state] = 0 }
     var distance = 0

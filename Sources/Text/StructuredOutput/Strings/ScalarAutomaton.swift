@@ -125,8 +125,8 @@ struct ScalarAutomaton: Sendable {
     return result.trimmed()
   }
 
-  /// Without states from which nothing is accepted.
-  func trimmed() -> ScalarAutomaton {
+  /// From which states an edge leads to each.
+  var predecessors: [[Int32]] {
     var predecessors = [[Int32]](repeating: [], count: stateCount)
     for state in 0..<stateCount {
       for column in alphabet.indices {
@@ -136,6 +136,12 @@ struct ScalarAutomaton: Sendable {
         }
       }
     }
+    return predecessors
+  }
+
+  /// Without states from which nothing is accepted.
+  func trimmed() -> ScalarAutomaton {
+    let predecessors = predecessors
     var live = accepts
     var stack = accepts.indices.filter { accepts[$0] }
     while let state = stack.popLast() {

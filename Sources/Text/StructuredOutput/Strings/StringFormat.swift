@@ -76,7 +76,7 @@ enum StringFormat: String, CaseIterable {
   /// Patterns that every dialect reads, with groups in groups in groups at most.
   private static let regularExpression: String = {
     let escape = "\\\\[dDwWsSbBtnrfv.*+?^$|(){}\\[\\]\\\\/-]"
-    let member = "(?:a-z|A-Z|0-9|a-f|A-F|[^\\\\\\[\\]\\-&~|\"\\^]|\\\\[dDwWsStnrfv.*+?^$|(){}\\[\\]\\\\/-])"
+    let member = "(?:a-z|A-Z|0-9|a-f|A-F|[^\\\\\\[\\]\\-&~|\\^]|\\\\[dDwWsStnrfv.*+?^$|(){}\\[\\]\\\\/-])"
     let atom = "(?:[^\\\\\\[\\](){}*+?|^$]|\(escape)|\\[\\^?\(member)+-?\\])"
     let quantifier = "(?:[*+?]\\??|\\{[1-9]?\\d(?:,(?:[1-9]\\d\\d)?)?\\}\\??)"
     var inner = "(?:\(atom)\(quantifier)?|[\\^$|])*"
