@@ -79,7 +79,7 @@ extension CommandTests {
       let end = Date(timeIntervalSinceNow: 20)
       while !server.program.errorsSoFar.contains("cannot be accepted"), Date() < end { usleep(20_000) }
       #expect(server.program.errorsSoFar.contains("raise the limit of open files"), "\(server.program.errorsSoFar)")
-      held.forEach { $0.close() }
+      for connection in held { connection.close() }
       let metrics = try server.get("/metrics").text
       #expect(metrics.firstMatch(of: /martinet_connections_delayed_total\{reason="files"\} [1-9]/) != nil)
       #expect(server.drain() == 0)

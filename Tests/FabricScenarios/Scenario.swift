@@ -46,7 +46,7 @@ final class Buffers {
 
   static func with(_ body: (Buffers) throws -> Void) rethrows {
     let buffers = Buffers()
-    defer { buffers.all.forEach { $0.deallocate() } }
+    defer { for memory in buffers.all { memory.deallocate() } }
     try body(buffers)
   }
 

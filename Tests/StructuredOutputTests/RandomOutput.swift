@@ -13,7 +13,10 @@ enum RandomOutput {
     }
   }
 
-  enum Failure: Error { case emptyMask, refused, tooLong(String), notText }
+  enum Failure: Error {
+    case emptyMask, refused, notText
+    case tooLong(String)
+  }
 
   /// Random allowed tokens until the output is complete and the dice say so; after `patience` tokens those that close
   /// something are preferred.

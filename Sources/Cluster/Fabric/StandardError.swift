@@ -11,7 +11,10 @@ package enum ErrorLines {
 
 /// Writes lines to standard error, past any buffer: the process may be about to end.
 func printError(_ message: String) {
-  if let log = ErrorLines.log.withLock({ $0 }) { return message.split(separator: "\n").forEach { log(String($0)) } }
+  if let log = ErrorLines.log.withLock({ $0 }) {
+    for line in message.split(separator: "\n") { log(String(line)) }
+    return
+  }
   var bytes = Array((message + "\n").utf8)[...]
   while !bytes.isEmpty {
     let written = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }

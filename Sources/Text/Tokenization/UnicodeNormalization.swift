@@ -2,15 +2,18 @@
 ///
 /// Characters assigned later pass unchanged and, having no combining class in Unicode 9, separate what surrounds them.
 enum UnicodeNormalization: String, Sendable {
-  case NFC, NFD, NFKC, NFKD
+  case nfc = "NFC"
+  case nfd = "NFD"
+  case nfkc = "NFKC"
+  case nfkd = "NFKD"
 
   /// `bytes` (well-formed UTF-8) in this form.
   func apply(to bytes: [UInt8]) -> [UInt8] {
     if bytes.allSatisfy({ $0 < 0x80 }) { return bytes }
     let scalars = String(decoding: bytes, as: UTF8.self).unicodeScalars
-    if self == .NFC, scalars.allSatisfy({ Self.isInert($0.value) }) { return bytes }
+    if self == .nfc, scalars.allSatisfy({ Self.isInert($0.value) }) { return bytes }
     var text = decomposed(scalars)
-    if self == .NFC || self == .NFKC { Self.compose(&text) }
+    if self == .nfc || self == .nfkc { Self.compose(&text) }
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
     for value in text { result.append(contentsOf: UTF8.encode(Unicode.Scalar(value)!)!) }
@@ -26,7 +29,7 @@ enum UnicodeNormalization: String, Sendable {
 
   /// Full decomposition in canonical order.
   private func decomposed(_ scalars: String.UnicodeScalarView) -> [UInt32] {
-    let isCompatible = self == .NFKC || self == .NFKD
+    let isCompatible = self == .nfkc || self == .nfkd
     var text: [UInt32] = []
     var runStart = 0
     func orderRun() {

@@ -39,7 +39,7 @@ struct SupervisedServer {
         throw error
       }
       let signals = watchSignals(httpServer, engine)
-      defer { signals.forEach { $0.cancel() } }
+      defer { for signal in signals { signal.cancel() } }
       say(command.server.announcement(configuration, port: httpServer.port))
       say("martinet: the ranks: \(jobCommand.joined(separator: " "))")
       ended.wait()

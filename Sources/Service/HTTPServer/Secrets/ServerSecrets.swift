@@ -63,7 +63,9 @@ final class ServerSecrets: Sendable {
   }
 
   /// Reads everything again, changed or not.
-  func reload() { Part.allCases.forEach { reload($0) } }
+  func reload() {
+    for part in Part.allCases { reload(part) }
+  }
 
   /// Reads what has changed and stayed the same since the last call: two files that belong together are written one after
   /// the other.
@@ -73,7 +75,7 @@ final class ServerSecrets: Sendable {
       defer { state.seen = stamps }
       return Part.allCases.filter { stamps[$0] != state.read[$0] && stamps[$0] == state.seen[$0] }
     }
-    changed.forEach { reload($0) }
+    for part in changed { reload(part) }
   }
 
   private func reload(_ part: Part) {

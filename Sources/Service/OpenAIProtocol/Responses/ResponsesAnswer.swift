@@ -51,7 +51,10 @@ package struct ResponsesAnswer: Sendable, Equatable {
 
 /// An item of a response's output.
 enum ResponsesItem: Sendable, Equatable {
-  enum Status: String { case inProgress = "in_progress", completed, incomplete }
+  enum Status: String {
+    case inProgress = "in_progress"
+    case completed, incomplete
+  }
 
   case reasoning(id: String, text: String)
   case message(id: String, text: String, logprobs: [TokenLogprob])
