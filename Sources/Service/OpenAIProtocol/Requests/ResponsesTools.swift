@@ -32,7 +32,7 @@ struct ResponsesTools {
       let reader = try RequestReader(value, path: "\(path)[\(i)]")
       if namespace == nil, reader["type"]?.string == "namespace" {
         try Self.namespaceTable.check(reader)
-        let name = try Self.name(reader)
+        let name = try ToolDefinition.name(reader, limit: 128)
         try add(try reader.array("tools") ?? [], of: name, path: reader.path("tools"), limits: limits)
         continue
       }
@@ -56,7 +56,7 @@ struct ResponsesTools {
     switch type {
     case "function":
       try functionTable.check(reader)
-      let name = try name(reader, of: namespace)
+      let name = try ToolDefinition.name(reader, of: namespace, limit: 128)
       if let parameters = reader["parameters"], parameters.object == nil {
         throw .wrongType(reader.path("parameters"), expected: "an object", found: parameters)
       }
@@ -65,7 +65,7 @@ struct ResponsesTools {
         isStrict: try reader.bool("strict") ?? false)
     case "custom":
       try customTable.check(reader)
-      let name = try name(reader, of: namespace)
+      let name = try ToolDefinition.name(reader, of: namespace, limit: 128)
       var description = try reader.string("description") ?? ""
       if let grammar = reader["format"]?["definition"]?.string {
         description += "\nThe input follows this grammar:\n" + grammar
@@ -82,15 +82,6 @@ struct ResponsesTools {
           + "it offers tools of the types 'function' and 'custom', alone or in a 'namespace', which the client runs",
         param: reader.path("type"), code: "unsupported_value")
     }
-  }
-
-  private static func name(_ reader: RequestReader, of namespace: String? = nil) throws(APIError) -> String {
-    let name = ToolNamespaces.joined(namespace, try reader.requiredString("name"))
-    guard ToolDefinition.isName(name, limit: 128) else {
-      throw .outOfRange(
-        reader.path("name"), expected: "1 to 128 letters, digits, '_' and '-' of ASCII", found: "'\(name)'")
-    }
-    return name
   }
 
   private static func choice(_ value: JSONValue?, _ tools: inout [ToolDefinition]) throws(APIError) -> ToolChoice {

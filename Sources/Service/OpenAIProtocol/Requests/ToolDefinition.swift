@@ -72,9 +72,11 @@ package struct ToolDefinition: Sendable, Equatable {
     json = .object(reader.object)
   }
 
-  /// The name of a function, or of the schema in a response format.
-  static func name(_ reader: RequestReader, limit: Int = 64) throws(APIError) -> String {
-    let name = try reader.requiredString("name")
+  /// The name of a function, of `namespace` where it has one, or of the schema in a response format.
+  static func name(
+    _ reader: RequestReader, of namespace: String? = nil, limit: Int = 64
+  ) throws(APIError) -> String {
+    let name = ToolNamespaces.joined(namespace, try reader.requiredString("name"))
     let isName =
       !name.isEmpty && name.utf8.count <= limit
       && name.utf8.allSatisfy {
