@@ -51,7 +51,11 @@ struct ModelConfigurationTests {
     ("glm4_moe", "partial_rotary_factor", "0"), ("glm4_moe", "partial_rotary_factor", "2"),
     ("llama", "rope_parameters.low_freq_factor", "4"), ("llama", "rope_parameters.factor", nil),
     ("llama", "num_key_value_heads", "4"),
-    ("olmoe", "clip_qkv", "0"),
+    ("olmoe", "clip_qkv", "0"), ("glm4_moe_lite", "mlp_layer_types", #"["dense"]"#),
+    ("glm4_moe_lite", "mlp_layer_types", #"["dense", "x", "sparse"]"#), ("glm4_moe_lite", "first_k_dense_replace", "2"),
+    ("kimi_k2", "scoring_func", #""softmax""#), ("minimax_m2", "attn_type_list", "[1, 0, 1]"),
+    ("minimax_m2", "use_qk_norm", "false"), ("minimax_m2", "qk_norm_type", #""per_head""#),
+    ("minimax_m2", "rotary_dim", "17"), ("minimax_m2", "use_routing_bias", "false"),
   ]
 
   @Test(arguments: broken)

@@ -76,7 +76,8 @@ struct PublishedConfigurationTests {
     #expect(mixture.expertCount == 8 && mixture.topK == 2 && mixture.expertIntermediateSize == 14_336)
     #expect(mixture.router.scoring == .softmax && mixture.router.normalizes)
     #expect(model.normEpsilon == 1e-5 && model.mixtureLayers.count == 32)
-    #expect(model.naming.mixture(3) == "model.layers.3.block_sparse_moe")
+    #expect(
+      model.names.tensor(ParameterID(.router, layer: 3)) == "model.layers.3.block_sparse_moe.gate.weight")
   }
 
   @Test func gptOSS20B() throws {
@@ -145,6 +146,74 @@ struct PublishedConfigurationTests {
     #expect(mixture.expertCount == 64 && mixture.topK == 8 && mixture.expertIntermediateSize == 1024)
     #expect(!mixture.router.normalizes && mixture.router.scale == 1)
     #expect(model.mixtureLayers.count == 16)
+  }
+
+  @Test func kimiK2() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "kimi_k2", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+       "num_hidden_layers": 61, "num_attention_heads": 64, "num_key_value_heads": 64, "q_lora_rank": 1536,
+       "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 384,
+       "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 8, "moe_layer_freq": 1,
+       "first_k_dense_replace": 1, "norm_topk_prob": true, "routed_scaling_factor": 2.827, "scoring_func": "sigmoid",
+       "topk_method": "noaux_tc", "vocab_size": 163840, "max_position_embeddings": 131072,
+       "num_nextn_predict_layers": 0, "rms_norm_eps": 1e-06, "rope_theta": 50000.0, "hidden_act": "silu",
+       "tie_word_embeddings": false,
+       "rope_scaling": {"beta_fast": 1.0, "beta_slow": 1.0, "factor": 32.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+         "original_max_position_embeddings": 4096, "type": "yarn"}}
+      """
+    ).read()
+    #expect(model.family == "kimi_k2" && model.mixtureLayers == Array(1..<61) && model.attention.cacheWidth == 576)
+    let mixture = try #require(model.mixture)
+    #expect(mixture.expertCount == 384 && mixture.topK == 8 && mixture.router.groups == nil)
+    // 1.04 T parameters, of which 32 B work on a token.
+    let experts = 60 * 384 * 3 * 7168 * 2048
+    let total = ParameterTable(model).reduce(0) { $0 + $1.elementCount }
+    #expect(total > experts && (total - experts) < 12_000_000_000)
+  }
+
+  @Test func glm47Flash() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "glm4_moe_lite", "hidden_size": 2048, "intermediate_size": 10240, "moe_intermediate_size": 1536,
+       "num_hidden_layers": 47, "num_attention_heads": 20, "num_key_value_heads": 20, "q_lora_rank": 768,
+       "kv_lora_rank": 512, "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256, "n_routed_experts": 64,
+       "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 4, "first_k_dense_replace": 1,
+       "norm_topk_prob": true, "routed_scaling_factor": 1.8, "topk_method": "noaux_tc", "vocab_size": 154880,
+       "max_position_embeddings": 202752, "num_nextn_predict_layers": 1, "rms_norm_eps": 1e-05, "rope_theta": 1000000,
+       "hidden_act": "silu", "tie_word_embeddings": false}
+      """
+    ).read()
+    guard case .latent(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.headCount == 20 && attention.nopeDims == 192 && attention.valueDims == 256)
+    #expect(model.mixtureLayers == Array(1..<47) && model.predictionLayerCount == 1 && model.rotary.interleaved)
+    #expect(model.mixture?.router.scale == 1.8 && model.mixture?.sharedIntermediateSize == 1536)
+  }
+
+  @Test func miniMaxM2() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "minimax_m2", "hidden_size": 3072, "intermediate_size": 1536, "num_hidden_layers": 62,
+       "num_attention_heads": 48, "num_key_value_heads": 8, "head_dim": 128, "rotary_dim": 64,
+       "num_local_experts": 256, "num_experts_per_tok": 8, "scoring_func": "sigmoid", "qk_norm_type": "per_layer",
+       "use_qk_norm": true, "use_routing_bias": true, "vocab_size": 200064, "max_position_embeddings": 196608,
+       "rms_norm_eps": 1e-06, "rope_theta": 5000000, "hidden_act": "silu", "tie_word_embeddings": false,
+       "shared_intermediate_size": 0, "quantization_config": {"activation_scheme": "dynamic", "fmt": "float8_e4m3fn",
+         "quant_method": "fp8", "weight_block_size": [128, 128], "modules_to_not_convert": ["gate", "lm_head"]}}
+      """
+    ).read()
+    guard case .grouped(let attention) = model.attention else { throw WrongAttention() }
+    #expect(attention.queryKeyNorm == .fullWidth && attention.queriesPerKey == 6 && !attention.projectionBias)
+    #expect(model.rotary.dims == 64 && !model.rotary.interleaved && model.rotary.base == 5e6)
+    let router = try #require(model.mixture?.router)
+    #expect(router.scoring == .sigmoid && router.hasSelectionBias && router.normalizes && router.scale == 1)
+    #expect(model.mixtureLayers.count == 62 && model.mixture?.sharedIntermediateSize == nil)
+    #expect(
+      model.names.tensor(ParameterID(.selectionBias, layer: 3))
+        == "model.layers.3.block_sparse_moe.e_score_correction_bias")
+    #expect(
+      model.names.tensor(ParameterID(.feedForward(.expert, .up), layer: 3, expert: 9))
+        == "model.layers.3.block_sparse_moe.experts.9.w3.weight")
   }
 }
 

@@ -30,7 +30,7 @@ from safetensors.torch import save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 FAMILIES = (
-    "deepseek_v3 deepseek_v2 qwen3_moe qwen2_moe mixtral olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
+    "deepseek_v3 glm4_moe_lite deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
 )
 
 
@@ -71,7 +71,7 @@ def configuration(family, r):
         rms_norm_eps=r.choice([1e-6, 1e-5]), tie_word_embeddings=r.random() < 0.3,
         bos_token_id=0, eos_token_id=1, pad_token_id=2, rope_parameters=rotary(r))
     rope = c["rope_parameters"]
-    if family in ("deepseek_v2", "deepseek_v3"):
+    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite"):
         if rope["rope_type"] == "yarn" and r.random() < 0.7:
             rope.update(mscale=r.choice([0.707, 1.0]), mscale_all_dim=r.choice([0.707, 1.0]))
         c.update(
@@ -83,6 +83,9 @@ def configuration(family, r):
             c.update(topk_method=r.choice(["greedy", "group_limited_greedy"]), norm_topk_prob=False)
         else:
             c.update(rope_interleave=r.random() < 0.8)
+        if family == "glm4_moe_lite":
+            del c["first_k_dense_replace"]
+            c.update(mlp_layer_types=[r.choice(["dense", "sparse"]) for _ in range(c["num_hidden_layers"])])
         return c
     c.update(num_key_value_heads=r.choice([d for d in (1, 2, 3, 6) if heads % d == 0]), head_dim=r.choice([8, 16, 24]))
     if family in ("qwen2", "qwen2_moe", "olmoe", "llama"):
@@ -96,6 +99,9 @@ def configuration(family, r):
         c.update(attention_bias=r.random() < 0.3, mlp_bias=r.random() < 0.3)
     elif family == "mixtral":
         c.update(chosen, num_local_experts=experts, sliding_window=r.choice([None, 7]))
+    elif family == "minimax_m2":
+        c.update(chosen, num_local_experts=experts)
+        rope["partial_rotary_factor"] = 0.5
     elif family in ("qwen3_moe", "qwen2_moe"):
         c.update(
             chosen, num_experts=experts, moe_intermediate_size=r.choice([16, 33]), norm_topk_prob=r.random() < 0.5,

@@ -1,7 +1,7 @@
 """What the reference implementation makes of every family's config.json when keys are left out, null or spelt otherwise.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0
-    venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations
+    venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations [FAMILY ...]
 
 writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
 frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time; rotary settings
@@ -36,9 +36,15 @@ LATENT = dict(
     num_key_value_heads=4, kv_lora_rank=16, q_lora_rank=24, qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=16,
     n_routed_experts=64, n_shared_experts=3, moe_intermediate_size=32, first_k_dense_replace=1, n_group=16, topk_group=8,
     num_experts_per_tok=3, routed_scaling_factor=1.5, norm_topk_prob=True, attention_bias=False)
+# Families that are another's class under a name of their own.
+CLASS = {"kimi_k2": "deepseek_v3"}
 WINDOW = dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)
 FAMILY = {
     "deepseek_v3": {**LATENT, "rope_interleave": False},
+    "kimi_k2": {**LATENT, "rope_interleave": False},
+    "glm4_moe_lite": {
+        **{k: v for k, v in LATENT.items() if k != "first_k_dense_replace"}, "rope_interleave": False,
+        "mlp_layer_types": ["sparse", "dense"]},
     "deepseek_v2": {**LATENT, "topk_method": "group_limited_greedy", "norm_topk_prob": False, "mlp_bias": False},
     "qwen3_moe": dict(
         num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, head_dim=24, norm_topk_prob=True,
@@ -47,6 +53,7 @@ FAMILY = {
         num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, shared_expert_intermediate_size=48,
         norm_topk_prob=True, decoder_sparse_step=2, mlp_only_layers=[], qkv_bias=False, **WINDOW),
     "mixtral": dict(num_local_experts=16, num_experts_per_tok=3, head_dim=24, sliding_window=8),
+    "minimax_m2": dict(num_local_experts=16, num_experts_per_tok=3, head_dim=24, rotary_dim=12),
     "olmoe": dict(num_experts=16, num_experts_per_tok=3, norm_topk_prob=True, attention_bias=True, clip_qkv=0.5),
     "glm4_moe": dict(
         n_routed_experts=16, n_shared_experts=3, num_experts_per_tok=3, moe_intermediate_size=32, head_dim=24,
@@ -82,7 +89,8 @@ def feed_forward(layer):
 
 def effective(family, values):
     """The facts of the reference's model; raises where the reference refuses."""
-    config = CONFIG_MAPPING[family].from_dict({"model_type": family, **values})
+    name = CLASS.get(family, family)
+    config = CONFIG_MAPPING[name].from_dict({"model_type": name, **values})
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     with torch.device("meta"):
@@ -121,7 +129,7 @@ def effective(family, values):
             (window or 0) if types is None or types[i] == "sliding_attention" else 0 for i in range(len(layers))]
         if facts["heads"] % facts["key_heads"]:
             raise ValueError("the reference builds this, but cannot run it")
-        if family != "glm4_moe" and len(facts["inverse_frequencies"]) * 2 != width:
+        if family not in ("glm4_moe", "minimax_m2") and len(facts["inverse_frequencies"]) * 2 != width:
             raise ValueError("the reference builds this, but cannot run it")
     block = next((layer.mlp for layer in layers if hasattr(layer.mlp, "experts")), None)
     if block is not None:
@@ -130,10 +138,10 @@ def effective(family, values):
         facts.update(
             experts=experts(config), chosen=config.num_experts_per_tok, intermediate=intermediate,
             shared=shared.gate_proj.out_features if shared is not None else 0,
-            normalizes={"mixtral": True, "deepseek_v2": False, "gpt_oss": False}.get(
+            normalizes={"mixtral": True, "minimax_m2": True, "deepseek_v2": False, "gpt_oss": False}.get(
                 family, bool(getattr(config, "norm_topk_prob", False))),
             scale=float(getattr(config, "routed_scaling_factor", 1.0)))
-        grouped = family in ("deepseek_v3", "glm4_moe") or getattr(config, "topk_method", None) == "group_limited_greedy"
+        grouped = family in ("deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite") or getattr(config, "topk_method", None) == "group_limited_greedy"
         if grouped:
             if config.n_group is None or config.topk_group is None:
                 raise ValueError("no groups")
@@ -221,7 +229,7 @@ def cases(family, base):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for family in FAMILY:
+    for family in sys.argv[2:] or FAMILY:
         base = {**BASE, **FAMILY[family]}
         if family == "gpt_oss":
             del base["rope_theta"]

@@ -77,6 +77,9 @@ package final class CheckpointFolder: Sendable {
     return places[ExactString(name)].map { entries[$0.position] }
   }
 
+  /// Whether there is a tensor of this name.
+  package func holds(_ name: String) -> Bool { tensor(name) != nil }
+
   /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
   package func haveSameBytes(_ a: TensorEntry, _ b: TensorEntry) throws(CheckpointError) -> Bool {
     try Self.compareBytes(a, files[a.fileIndex], b, files[b.fileIndex])

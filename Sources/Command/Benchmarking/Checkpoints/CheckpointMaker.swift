@@ -22,7 +22,7 @@ package struct CheckpointMaker {
   private struct Shard {
     var name = ""
     var first: Int
-    var tensors: [TensorEntry] = []
+    var tensors: [CheckpointPlan.Tensor] = []
     var byteCount = 0
   }
 
@@ -84,12 +84,12 @@ package struct CheckpointMaker {
     .system(operation: operation, path: folder, reason: String(cString: strerror(errno)))
   }
 
-  private static func shards(_ tensors: [TensorEntry]) -> [Shard] {
+  private static func shards(_ tensors: [CheckpointPlan.Tensor]) -> [Shard] {
     var shards: [Shard] = []
     for (number, tensor) in tensors.enumerated() {
       if shards.isEmpty || shards[shards.count - 1].byteCount >= shardBytes { shards.append(Shard(first: number)) }
       shards[shards.count - 1].tensors.append(tensor)
-      shards[shards.count - 1].byteCount += tensor.byteCount
+      shards[shards.count - 1].byteCount += tensor.entry.byteCount
     }
     func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
     for i in shards.indices { shards[i].name = "model-\(padded(i + 1))-of-\(padded(shards.count)).safetensors" }
@@ -116,17 +116,18 @@ package struct CheckpointMaker {
 
   private func write(_ shard: Shard, _ random: RandomWeights) throws -> SafetensorsWriter {
     let writer = try SafetensorsWriter(
-      path: "\(folder)/\(shard.name)", tensors: shard.tensors.map { .init($0.name, $0.type, $0.shape) },
+      path: "\(folder)/\(shard.name)",
+      tensors: shard.tensors.map { .init($0.entry.name, $0.entry.type, $0.entry.shape) },
       metadata: [("format", "pt")])
     for (offset, tensor) in shard.tensors.enumerated() {
-      try random.fill(tensor, number: shard.first + offset) { try writer.append(tensor.name, $0) }
+      try random.fill(tensor, number: shard.first + offset) { try writer.append(tensor.entry.name, $0) }
     }
     try writer.finish()
     return writer
   }
 
   private static func index(_ shards: [Shard], byteCount: Int) -> JSONValue {
-    let map = shards.flatMap { shard in shard.tensors.map { ($0.name, JSONValue.string(shard.name)) } }
+    let map = shards.flatMap { shard in shard.tensors.map { ($0.entry.name, JSONValue.string(shard.name)) } }
     return ["metadata": ["total_size": .int(byteCount)], "weight_map": .object(JSONObject(map))]
   }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import MoEModel
 import Tensors
 
 /// The number format of a checkpoint to be made.
@@ -31,14 +32,10 @@ struct RandomWeights: Sendable {
     self.tiedEmbeddings = tiedEmbeddings
   }
 
-  private func values(_ tensor: TensorEntry) -> Values {
-    switch tensor.shape.count {
-    case 1: return .constant(tensor.name.hasSuffix("norm.weight") ? 1 : 0)
-    // gpt-oss: `[experts, columns, rows]`, and biases `[experts, rows]`.
-    case 2 where tensor.name.hasSuffix("_bias"): return .constant(0)
-    case 2 where tensor.name == "model.embed_tokens.weight" && !tiedEmbeddings: return .normal(deviation: 1)
-    default: return .normal(deviation: 1 / Double(tensor.shape[1]).squareRoot())
-    }
+  private func values(_ parameter: ParameterSpec) -> Values {
+    guard parameter.isMatrix else { return .constant(parameter.role.isNorm ? 1 : 0) }
+    if parameter.role == .embedding, !tiedEmbeddings { return .normal(deviation: 1) }
+    return .normal(deviation: 1 / Double(parameter.columns).squareRoot())
   }
 
   /// Elements made at once; a piece's values depend on the seed, the tensor's number and the piece's only.
@@ -46,9 +43,10 @@ struct RandomWeights: Sendable {
 
   /// Hands the tensor to `write`, piece after piece, in order.
   func fill(
-    _ tensor: TensorEntry, number: Int, write: (UnsafeRawBufferPointer) throws -> Void
+    _ planned: CheckpointPlan.Tensor, number: Int, write: (UnsafeRawBufferPointer) throws -> Void
   ) throws {
-    switch (values(tensor), tensor.type) {
+    let tensor = planned.entry
+    switch (values(planned.parameter), tensor.type) {
     case (.constant(let value), .float32): try repeated(value, tensor, write)
     case (.constant(let value), _): try repeated(Self.bfloat16(value), tensor, write)
     case (.normal(let deviation), .float32):

@@ -3,9 +3,8 @@ import JSON
 import Kernels
 import Tensors
 
-/// What a quantised folder holds of a checkpoint, found by walking the model: each tensor it makes use of, in that
-/// order.
-package final class QuantizationPlan: WeightAllocator {
+/// What a quantised folder holds of a checkpoint: each tensor the model makes use of, in the order of its parameters.
+package struct QuantizationPlan {
   /// What becomes of one tensor.
   package struct Output: Sendable {
     enum Content: Sendable {
@@ -43,40 +42,29 @@ package final class QuantizationPlan: WeightAllocator {
     self.folder = folder
     self.widensOthers = widensOthers
     float8Block = description.float8Block
-    let tensors = CheckpointTensors(
-      folder: folder, description: try description.holding(precision), workerCount: 1)
-    _ = try ModelAssembly(
-      description: description, tensors: tensors, allocator: self, owns: { _, _ in true }
-    ).model()
-  }
-
-  func matrix(_ source: MatrixSource, bias: VectorSource?) throws -> PackedMatrix {
-    if source.use == .choice || source.use == .latentUp {
-      copy(source.entry, widened: widensOthers && source.use == .choice)
-      for scales in source.storedScales { copy(scales.entry, widened: false) }
-    } else {
-      quantize(source)
+    let parameters = StoredParameters(try description.holding(precision), folder: folder, workerCount: 1)
+    try parameters.walk { spec, found in
+      switch found {
+      case .matrices(let sources): add(sources[0], use: spec.use)
+      case .vector(let source): copy(source.entry, widened: widensOthers)
+      }
     }
-    if let bias { _ = try vector(bias) }
-    return PackedMatrix(
-      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: nil,
-      bounds: source.bounds, shards: [nil])
   }
 
-  func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
-    copy(source.entry, widened: widensOthers)
-    return Self.empty
+  /// The tensor that a matrix is, or is part of.
+  private mutating func add(_ source: MatrixSource, use: WeightPrecision.Use) {
+    guard use == .choice || use == .latentUp else { return quantize(source) }
+    copy(source.entry, widened: widensOthers && use == .choice)
+    for scales in source.storedScales { copy(scales.entry, widened: false) }
   }
 
-  private static let empty = AlignedBuffer<Float>(count: 1)
-
-  private func isNew(_ entry: TensorEntry) -> Bool {
+  private mutating func isNew(_ entry: TensorEntry) -> Bool {
     guard seen.insert(ExactString(entry.name)).inserted else { return false }
     readByteCount += entry.byteCount
     return true
   }
 
-  private func copy(_ entry: TensorEntry, widened: Bool) {
+  private mutating func copy(_ entry: TensorEntry, widened: Bool) {
     guard isNew(entry) else { return }
     let widens = widened && WeightFormat(entry.type) != nil
     outputs.append(
@@ -86,7 +74,7 @@ package final class QuantizationPlan: WeightAllocator {
   }
 
   /// All of the tensor that a matrix is, or is part of.
-  private func quantize(_ source: MatrixSource) {
+  private mutating func quantize(_ source: MatrixSource) {
     guard isNew(source.entry) else { return }
     for scales in source.storedScales { _ = isNew(scales.entry) }
     let shape = source.entry.shape

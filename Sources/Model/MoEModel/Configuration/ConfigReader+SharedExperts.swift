@@ -1,0 +1,77 @@
+import Checkpoints
+
+/// Settings of models with shared experts, and with a sigmoid router: DeepSeek and its kin.
+extension ConfigReader {
+  /// The mixture of DeepSeek and GLM-4: shared experts side by side make one wider expert.
+  func sharedExpertMixture(router: RouterDescription) throws -> MixtureDescription {
+    let intermediate = try int("moe_intermediate_size", in: ConfigurationBounds.width)
+    let shared = try int("n_shared_experts", in: 0...64)
+    return try mixture(
+      intermediate: intermediate, router: router, sharedIntermediate: shared == 0 ? nil : shared * intermediate,
+      sharedIsGated: false)
+  }
+
+  /// `first_k_dense_replace`: how many layers are dense before the first one with experts.
+  ///
+  /// A model cut down to fewer layers than its family's default is dense throughout.
+  private func firstMixtureLayer(of count: Int) throws -> Int {
+    if has("first_k_dense_replace") { return try int("first_k_dense_replace", in: 0...count) }
+    return min(try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound), count)
+  }
+
+  /// `moe_layer_freq`: every how many layers there are experts, or for each layer whether there are.
+  private func mixturePattern(of count: Int) throws -> [Bool] {
+    guard object["moe_layer_freq"]?.array != nil else {
+      let every = try optionalInt("moe_layer_freq", in: 1...count) ?? 1
+      return (0..<count).map { $0 % every == 0 }
+    }
+    let pattern = try ints("moe_layer_freq", in: 0...1, maxCount: 4096)
+    guard pattern.count == count else {
+      throw ModelError.inconsistent("moe_layer_freq has \(pattern.count) entries for \(count) layers")
+    }
+    return pattern.map { $0 == 1 }
+  }
+
+  /// Dense layers up to `first_k_dense_replace`, and then experts; `thinned`: in the pattern of `moe_layer_freq`.
+  func layersAfterDenseOnes(thinned: Bool = false) throws -> [LayerDescription] {
+    let count = try layerCount()
+    let firstMixture = try firstMixtureLayer(of: count)
+    let isMixture = thinned ? try mixturePattern(of: count) : Array(repeating: true, count: count)
+    let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
+    return (0..<count).map { layer in
+      LayerDescription(
+        feedForward: layer >= firstMixture && isMixture[layer] ? .mixture : .dense(intermediateSize: intermediate))
+    }
+  }
+
+  /// DeepSeek-V3's router: sigmoid scores, a bias for the choice, groups of experts.
+  func sigmoidRouter(normalizes: Bool) throws -> RouterDescription {
+    let scale = Float(try double("routed_scaling_factor", in: 0...1e6))
+    try require("scoring_func", oneOf: ["sigmoid"])
+    try require("topk_method", oneOf: ["noaux_tc"])
+    return RouterDescription(
+      scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false, groups: try expertGroups(score: .topTwoSum),
+      normalizes: normalizes, scale: scale)
+  }
+
+  func expertGroups(score: RouterDescription.GroupScore) throws -> RouterDescription.Groups? {
+    let experts = try expertCount()
+    let count = try optionalInt("n_group", in: 1...experts) ?? 1
+    let kept = try optionalInt("topk_group", in: 1...count) ?? count
+    guard experts % count == 0 else {
+      throw ModelError.inconsistent("\(experts) experts do not divide into n_group = \(count) groups")
+    }
+    if kept == count { return nil }
+    guard score == .maximum || experts / count >= 2 else {
+      throw ModelError.inconsistent(
+        "n_group = \(count) leaves fewer than two of \(experts) experts to a group, which the group score needs")
+    }
+    let topK = try topK()
+    guard topK <= kept * (experts / count) else {
+      throw ModelError.inconsistent(
+        "num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) groups kept"
+      )
+    }
+    return RouterDescription.Groups(count: count, kept: kept, score: score)
+  }
+}

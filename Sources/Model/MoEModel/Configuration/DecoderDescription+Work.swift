@@ -1,0 +1,29 @@
+import Telemetry
+
+extension DecoderDescription {
+  /// Parameters of each part, norms and biases left out.
+  package var work: ModelWork {
+    var work = ModelWork()
+    work.hiddenSize = hiddenSize
+    work.layers = layerCount
+    work.mixtureLayers = mixtureLayers.count
+    work.head = hiddenSize * vocabularySize
+    for layer in [layers.lastIndex { !$0.isMixture }, mixtureLayers.first].compactMap(\.self) {
+      let parts = matrixElements(ofLayer: layer)
+      work.attention = parts[.attention] ?? 0
+      work.dense = parts[.denseFeedForward] ?? work.dense
+      work.router = parts[.router] ?? 0
+      work.expert = parts[.routedExperts] ?? 0
+      work.shared = parts[.sharedExperts] ?? 0
+    }
+    return work
+  }
+
+  /// Elements of a layer's matrices by part, of its routed experts one.
+  private func matrixElements(ofLayer layer: Int) -> [ModelInventory.Part: Int] {
+    parameters(ofLayer: layer, experts: 0..<1).reduce(into: [:]) { parts, spec in
+      // A shared expert's gate is one row.
+      if spec.isMatrix, spec.role != .sharedGate { parts[spec.role.part, default: 0] += spec.elementCount }
+    }
+  }
+}

@@ -1,0 +1,188 @@
+import Kernels
+
+/// A decoder-only language model, as its published configuration describes it: one description that every
+/// supported family fills in.
+package struct DecoderDescription: Sendable {
+  /// `model_type` as published, for example "deepseek_v3".
+  package var family: String
+  package var vocabularySize: Int
+  package var hiddenSize: Int
+  /// Longest sequence, in tokens, the positions were made for.
+  package var maximumPositions: Int
+  package var normEpsilon: Float
+  /// The output head is the embedding matrix.
+  package var tiedEmbeddings: Bool
+  package var attention: AttentionDescription
+  package var rotary: RotaryDescription
+  package var layers: [LayerDescription]
+  /// What the layers of kind `.mixture` are made of; nil for a dense model.
+  package var mixture: MixtureDescription?
+  package var denseHasBias: Bool
+  package var quantization: Quantization
+  /// What the configuration says of the blocks of FP8 scales.
+  package var float8Block: Quantization.Block?
+  /// How the weights are to be held.
+  package var weights: WeightPrecision
+  /// What the checkpoint calls its tensors.
+  package var names: PublishedNames
+  /// Layers of the checkpoint past the last one: multi-token prediction modules, left out.
+  package var predictionLayerCount: Int
+  /// Settings of `config.json` that nothing here reads although they may change results.
+  package var unreadSettings: [String] = []
+  /// Tensors outside the layers that the model makes no use of.
+  package var unreadTensors: [String] = []
+
+  package var layerCount: Int { layers.count }
+
+  /// The same model with its weights held in `precision`; throws when the checkpoint was quantised to another.
+  package func holding(_ precision: WeightPrecision) throws -> DecoderDescription {
+    var description = self
+    guard precision != .auto, precision != weights else { return description }
+    if case .martinet(let own) = quantization { throw ModelError.alreadyQuantized(own, asked: precision) }
+    description.weights = precision
+    return description
+  }
+  package var mixtureLayers: [Int] { layers.indices.filter { layers[$0].isMixture } }
+}
+
+package struct LayerDescription: Sendable {
+  package enum FeedForward: Sendable, Equatable {
+    case dense(intermediateSize: Int)
+    case mixture
+  }
+  package var feedForward: FeedForward
+  /// A token sees itself and `slidingWindow - 1` tokens before it; nil for all.
+  package var slidingWindow: Int? = nil
+
+  package var isMixture: Bool { feedForward == .mixture }
+}
+
+package enum AttentionDescription: Sendable {
+  case latent(LatentAttention)
+  case grouped(GroupedAttention)
+
+  package var headCount: Int {
+    switch self {
+    case .latent(let latent): latent.headCount
+    case .grouped(let grouped): grouped.headCount
+    }
+  }
+
+  /// Floats one token occupies in one layer's cache.
+  package var cacheWidth: Int {
+    switch self {
+    case .latent(let latent): latent.latentRank + latent.rotaryDims
+    case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    }
+  }
+
+  /// Factor on query-key products before the softmax.
+  package var softmaxScale: Float {
+    switch self {
+    case .latent(let latent): latent.softmaxScale
+    case .grouped(let grouped): Float(1 / Double(grouped.headDims).squareRoot())
+    }
+  }
+}
+
+/// Multi-head latent attention (DeepSeek-V2, section 2.1): keys and values are low-rank projections of one latent
+/// vector a token, which is all that the cache holds, beside one rotary key shared by all heads.
+package struct LatentAttention: Sendable {
+  package var headCount: Int
+  /// Rank of the query projection; nil for a full one.
+  package var queryRank: Int?
+  package var latentRank: Int
+  package var nopeDims: Int
+  package var rotaryDims: Int
+  package var valueDims: Int
+  /// (nope + rotary)^-0.5, times mscale² under YaRN.
+  package var softmaxScale: Float
+  package var hasBias: Bool
+
+  package var queryDims: Int { nopeDims + rotaryDims }
+}
+
+/// Attention with `headCount / keyValueHeadCount` query heads to each key-value head.
+package struct GroupedAttention: Sendable {
+  package enum QueryKeyNorm: Sendable { case none, perHead, fullWidth }
+  package var headCount: Int
+  package var keyValueHeadCount: Int
+  package var headDims: Int
+  package var queryKeyNorm: QueryKeyNorm
+  package var projectionBias: Bool
+  package var outputBias: Bool
+  /// Queries, keys and values are clipped to ±this.
+  package var clip: Float?
+  /// One learned logit a head that takes probability mass only.
+  package var hasSinks: Bool
+
+  package var queriesPerKey: Int { headCount / keyValueHeadCount }
+}
+
+/// What a feed-forward layer does between its projections.
+package enum Activation: Sendable, Equatable {
+  /// silu(gate) · up
+  case swiGLU
+  /// gpt-oss: (clamp(up) + 1) · g · sigmoid(alpha · g), g = min(gate, limit)
+  case clampedSwiGLU(alpha: Float, limit: Float)
+}
+
+/// The mixture-of-experts layers: all alike.
+package struct MixtureDescription: Sendable {
+  package var expertCount: Int
+  package var topK: Int
+  package var expertIntermediateSize: Int
+  package var activation: Activation
+  package var router: RouterDescription
+  package var expertHasBias: Bool
+  /// Width of the shared expert that every token visits; nil for none.
+  package var sharedIntermediateSize: Int?
+  /// The shared expert's output is multiplied by sigmoid(gate · x).
+  package var sharedIsGated: Bool
+}
+
+/// How a token's experts and their weights follow from the router's logits.
+package struct RouterDescription: Sendable {
+  package enum Scoring: Sendable {
+    case sigmoid
+    case softmax
+    /// Softmax over the chosen experts' logits only.
+    case softmaxOverChosen
+  }
+  package enum GroupScore: Sendable { case maximum, topTwoSum }
+  package struct Groups: Sendable {
+    package var count: Int
+    package var kept: Int
+    package var score: GroupScore
+  }
+  package var scoring: Scoring
+  /// `e_score_correction_bias`, added to scores for the choice only.
+  package var hasSelectionBias: Bool
+  /// A bias of the router's own projection.
+  package var hasLinearBias: Bool
+  package var groups: Groups?
+  /// Weights of the chosen experts are divided by their sum.
+  package var normalizes: Bool
+  package var scale: Float
+}
+
+/// How the checkpoint stores its large matrices.
+package enum Quantization: Sendable, Equatable {
+  /// Rows and columns that share a scale.
+  package struct Block: Sendable, Equatable {
+    package var rows: Int
+    package var columns: Int
+
+    package init(rows: Int, columns: Int) {
+      self.rows = rows
+      self.columns = columns
+    }
+  }
+  case none
+  /// FP8 E4M3 with scales for each block, output channel or tensor.
+  case float8
+  /// Experts in MXFP4: 4-bit values, a power-of-two scale for each 32.
+  case mxfp4Experts
+  /// As `martinet quantize` writes them; matrices it left alone may be FP8 with scales still.
+  case martinet(WeightPrecision)
+}

@@ -1,0 +1,63 @@
+import Checkpoints
+
+/// Reads a published `config.json` into a `DecoderDescription`: what its family's reference class makes of it.
+///
+/// Sizes are bounded so that no product of two of them overflows and a hostile file cannot ask for absurd memory.
+package enum ModelConfiguration {
+  package static let supportedFamilies = ModelFamily.all.map(\.name)
+
+  /// Throws `ModelError` or `CheckpointError` naming the key at fault.
+  package static func read(_ config: ConfigReader) throws -> DecoderDescription {
+    let name = try config.string("model_type")
+    guard let family = ModelFamily.all.first(where: { $0.name == name }) else {
+      throw ModelError.unsupportedArchitecture(name, known: supportedFamilies)
+    }
+    return try family.read(config)
+  }
+}
+
+/// The bounds every family's numbers must keep.
+enum ConfigurationBounds {
+  static let vocabulary = 1...(1 << 22)
+  static let width = 1...(1 << 20)
+  static let heads = 1...4096
+  static let headDims = 1...4096
+  static let layers = 1...1024
+  static let experts = 1...8192
+  static let positions = 1...(1 << 26)
+}
+
+extension ConfigReader {
+  /// The parts every family spells the same way.
+  func decoder(
+    attention: AttentionDescription, rotary: RotaryDescription, layers: [LayerDescription],
+    mixture: MixtureDescription?, denseHasBias: Bool = false
+  ) throws -> DecoderDescription {
+    let grouping = attention.headCount
+    let (quantization, float8Block) = try quantization()
+    guard grouping > 0 else { throw ModelError.inconsistent("num_attention_heads must be positive") }
+    return DecoderDescription(
+      family: try string("model_type"),
+      vocabularySize: try int("vocab_size", in: ConfigurationBounds.vocabulary),
+      hiddenSize: try int("hidden_size", in: ConfigurationBounds.width),
+      maximumPositions: rotary.scaling.context(
+        of: try int("max_position_embeddings", in: ConfigurationBounds.positions),
+        atMost: ConfigurationBounds.positions.upperBound),
+      normEpsilon: Float(try double("rms_norm_eps", in: 0...1)),
+      tiedEmbeddings: try bool("tie_word_embeddings"),
+      attention: attention, rotary: rotary, layers: layers,
+      mixture: layers.contains { $0.isMixture } ? mixture : nil,
+      denseHasBias: denseHasBias,
+      quantization: quantization, float8Block: float8Block, weights: quantization.precision, names: .standard,
+      predictionLayerCount: try predictionLayerCount())
+  }
+
+  func layerCount() throws -> Int { try int("num_hidden_layers", in: ConfigurationBounds.layers) }
+
+  /// Older and newer spelling may differ, as in folders saved anew: nothing depends on the count but what is said of
+  /// it.
+  private func predictionLayerCount() throws -> Int {
+    let newer = try optionalInt("num_mtp_layers", in: 0...64)
+    return try optionalInt("num_nextn_predict_layers", in: 0...64) ?? newer ?? 0
+  }
+}

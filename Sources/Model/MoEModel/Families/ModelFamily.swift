@@ -1,0 +1,58 @@
+import Checkpoints
+import JSON
+
+/// A family of published models: how its `config.json` reads, and what its tensors are called. Each is a file of this
+/// folder and a line in `all`.
+package struct ModelFamily: Sendable {
+  /// `model_type` in `config.json`.
+  package let name: String
+  /// What settings are when `config.json` leaves them out or says null: the values of the reference implementation's
+  /// configuration class (transformers 5.23), as JSON; those that are read here.
+  /// `Tests/Reference/make_configuration_cases.py` holds them to the class.
+  let defaults: String
+  /// Settings for which null is a value of its own there.
+  let nullable: Set<String>
+  let names: PublishedNames
+  /// Asks a reader that knows the defaults for every setting that matters.
+  private let describe: @Sendable (ConfigReader) throws -> DecoderDescription
+
+  static let all: [ModelFamily] = [
+    deepSeekV3, kimiK2, glm4MoELite, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, gptOSS,
+    llama, qwen2, qwen3,
+  ]
+
+  init(
+    _ name: String, defaults: String, nullable: Set<String> = [], names: PublishedNames = .standard,
+    read: @escaping @Sendable (ConfigReader) throws -> DecoderDescription
+  ) {
+    self.name = name
+    self.defaults = defaults
+    self.nullable = nullable.union(Self.nullableEverywhere)
+    self.names = names
+    describe = read
+  }
+
+  /// The same under another name.
+  func renamed(_ name: String) -> ModelFamily {
+    ModelFamily(name, defaults: defaults, nullable: nullable, names: names, read: describe)
+  }
+
+  /// No sliding window, a full query projection, and the like.
+  private static let nullableEverywhere: Set<String> = [
+    "q_lora_rank", "sliding_window", "layer_types", "mlp_only_layers", "clip_qkv", "partial_rotary_factor",
+  ]
+
+  /// Throws `ModelError` or `CheckpointError` naming the key at fault.
+  func read(_ config: ConfigReader) throws -> DecoderDescription {
+    let values = try JSONValue(parsing: defaults).object ?? JSONObject()
+    let config = config.taking(ConfigDefaults(values, nullable: nullable))
+    let activation = try config.string("hidden_act")
+    guard activation == "silu" || activation == "swiglu" else {
+      throw ModelError.unsupported(key: "hidden_act", value: activation, remedy: "only silu is")
+    }
+    var description = try describe(config)
+    description.names = names
+    description.unreadSettings = UnreadSettings.of(config)
+    return description
+  }
+}

@@ -1,0 +1,10 @@
+/// Which worker computes which attention heads: runs of nearly equal length, so that a head's matrices and its work
+/// stay on one NUMA node.
+package enum HeadSharing {
+  package static func heads(ofWorker worker: Int, headCount: Int, workerCount: Int) -> Range<Int> {
+    (headCount * worker / workerCount)..<(headCount * (worker + 1) / workerCount)
+  }
+  package static func worker(ofHead head: Int, headCount: Int, workerCount: Int) -> Int {
+    ((head + 1) * workerCount - 1) / headCount
+  }
+}

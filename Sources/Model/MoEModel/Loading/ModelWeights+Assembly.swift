@@ -1,0 +1,86 @@
+import Kernels
+import Tensors
+
+/// Puts a rank's parameters where the layers look for them: what there is follows from the table of parameters.
+struct WeightAssembly {
+  let description: DecoderDescription
+  let held: HeldParameters
+
+  func model() throws -> ModelWeights {
+    ModelWeights(
+      embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
+      finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)))
+  }
+
+  private func layer(_ index: Int) throws -> LayerWeights {
+    let attention: AttentionWeights =
+      switch description.attention {
+      case .latent(let latent): .latent(try latentAttention(index, headCount: latent.headCount))
+      case .grouped: .grouped(try groupedAttention(index))
+      }
+    let feedForward: LayerWeights.FeedForward =
+      switch description.layers[index].feedForward {
+      case .dense: .dense(try required(feedForward(.dense, index), ParameterID(.feedForward(.dense, .gate))))
+      case .mixture: .mixture(try mixture(index))
+      }
+    return LayerWeights(
+      attentionNorm: try vector(.attentionNorm, index), attention: attention,
+      feedForwardNorm: try vector(.feedForwardNorm, index), feedForward: feedForward)
+  }
+
+  private func latentAttention(_ layer: Int, headCount: Int) throws -> LatentAttentionWeights {
+    let up = try required(held.parts(ParameterID(.keyValueUp, layer: layer)), ParameterID(.keyValueUp, layer: layer))
+    // Without a latent of the query there is one projection.
+    let down = held.parts(ParameterID(.queryDown, layer: layer))?.first
+    return LatentAttentionWeights(
+      queryDown: try down ?? matrix(.query, layer), queryNorm: held.vector(ParameterID(.queryLatentNorm, layer: layer)),
+      queryUp: held.parts(ParameterID(.queryUp, layer: layer))?.first, keyValueDown: try matrix(.keyValueDown, layer),
+      keyValueNorm: try vector(.keyValueLatentNorm, layer), keyAbsorb: Array(up[..<headCount]),
+      valueUp: Array(up[headCount...]), output: try matrix(.attentionOutput, layer))
+  }
+
+  private func groupedAttention(_ layer: Int) throws -> GroupedAttentionWeights {
+    GroupedAttentionWeights(
+      query: try matrix(.query, layer), key: try matrix(.key, layer), value: try matrix(.value, layer),
+      output: try matrix(.attentionOutput, layer), queryNorm: held.vector(ParameterID(.queryNorm, layer: layer)),
+      keyNorm: held.vector(ParameterID(.keyNorm, layer: layer)), sinks: held.vector(ParameterID(.sinks, layer: layer)))
+  }
+
+  private func mixture(_ layer: Int) throws -> MixtureWeights {
+    guard let mixture = description.mixture else {
+      throw ModelError.inconsistent("layer \(layer) has experts but no description of them")
+    }
+    return MixtureWeights(
+      router: try matrix(.router, layer), selectionBias: held.vector(ParameterID(.selectionBias, layer: layer)),
+      shared: feedForward(.shared, layer), sharedGate: held.parts(ParameterID(.sharedGate, layer: layer))?.first,
+      experts: (0..<mixture.expertCount).map { feedForward(.expert, layer, expert: $0) })
+  }
+
+  /// Nil where this rank holds none.
+  private func feedForward(
+    _ kind: ParameterRole.FeedForwardKind, _ layer: Int, expert: Int? = nil
+  ) -> FeedForwardWeights? {
+    func part(_ projection: ParameterRole.Projection) -> PackedMatrix? {
+      held.parts(ParameterID(.feedForward(kind, projection), layer: layer, expert: expert))?.first
+    }
+    guard let gate = part(.gate), let up = part(.up), let down = part(.down) else { return nil }
+    return FeedForwardWeights(gate: gate, up: up, down: down)
+  }
+
+  private func matrix(_ role: ParameterRole, _ layer: Int) throws -> PackedMatrix {
+    try matrix(ParameterID(role, layer: layer))
+  }
+
+  private func vector(_ role: ParameterRole, _ layer: Int) throws -> AlignedBuffer<Float> {
+    try vector(ParameterID(role, layer: layer))
+  }
+
+  private func matrix(_ id: ParameterID) throws -> PackedMatrix { try required(held.parts(id)?.first, id) }
+
+  private func vector(_ id: ParameterID) throws -> AlignedBuffer<Float> { try required(held.vector(id), id) }
+
+  private func required<Value>(_ value: Value?, _ id: ParameterID) throws -> Value {
+    guard let value else { throw ModelError.missingTensor(description.names.tensor(id)) }
+    return value
+  }
+}

@@ -1,0 +1,146 @@
+import Checkpoints
+import Kernels
+import Machine
+import Synchronization
+import Tensors
+
+/// Reads one rank's weights: each worker reads the rows it will compute with, straight into panels in memory of its
+/// own NUMA node.
+package final class WeightLoader {
+  private struct Task {
+    let source: MatrixSource
+    let shards: [UnsafeMutableRawPointer?]
+  }
+
+  private let folder: CheckpointFolder
+  private let sums: ReadSums
+  private let pool: WorkerPool
+  private let arenaOfWorker: [NodeArena]
+  private var tasks: [Task] = []
+  private var vectorCache: [String: [Float]] = [:]
+  /// The memory the panels lie in, one arena for each NUMA node used; lives as long as the weights.
+  package let arenas: [NodeArena]
+
+  /// Loads all that this rank holds.
+  ///
+  /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so
+  /// far. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
+  package static func load(
+    _ description: DecoderDescription, folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget,
+    owns: (Int, Int) -> Bool, sums: ReadSums, progress: (Int) -> Void
+  ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
+    let loader = try WeightLoader(folder: folder, sums: sums, pool: pool, budget: budget)
+    let parameters = StoredParameters(description, folder: folder, workerCount: pool.workerCount)
+    let held = try loader.hold(parameters, owns: owns)
+    var weights = try WeightAssembly(description: description, held: held).model()
+    try loader.fill(progress: progress)
+    try folder.checkUnchanged()
+    weights.arenas = loader.arenas
+    return (weights, loader.arenas)
+  }
+
+  private init(folder: CheckpointFolder, sums: ReadSums, pool: WorkerPool, budget: WeightBudget) throws {
+    self.folder = folder
+    self.sums = sums
+    self.pool = pool
+    var bytesByNode: [Int: Int] = [:]
+    for worker in 0..<pool.workerCount {
+      bytesByNode[pool.node(ofWorker: worker), default: 0] += budget.bytesByWorker[worker]
+    }
+    var arenaByNode: [Int: NodeArena] = [:]
+    for (node, byteCount) in bytesByNode {
+      arenaByNode[node] = try NodeArena(node: node, byteCount: max(byteCount, 64))
+    }
+    arenas = bytesByNode.keys.sorted().map { arenaByNode[$0]! }
+    arenaOfWorker = (0..<pool.workerCount).map { arenaByNode[pool.node(ofWorker: $0)]! }
+  }
+
+  /// Reserves memory for matrices and reads vectors: a matrix's bias, which comes after it, goes with its parts.
+  private func hold(_ parameters: StoredParameters, owns: (Int, Int) -> Bool) throws -> HeldParameters {
+    var held = HeldParameters(parameters.table)
+    var last: (id: ParameterID, parts: [MatrixSource])?
+    func close(bias: AlignedBuffer<Float>? = nil) throws {
+      guard let (id, parts) = last else { return }
+      held.add(id, try parts.map { try matrix($0, bias: bias) })
+      last = nil
+    }
+    try parameters.walk(owns: owns) { spec, found in
+      switch found {
+      case .matrices(let sources):
+        try close()
+        last = (spec.id, sources)
+      case .vector(let source) where spec.id.isBias: try close(bias: vector(source))
+      case .vector(let source):
+        try close()
+        held.add(spec.id, try vector(source))
+      }
+    }
+    try close()
+    return held
+  }
+
+  private func matrix(_ source: MatrixSource, bias: AlignedBuffer<Float>?) throws -> PackedMatrix {
+    let shards = try (0..<pool.workerCount).map { worker -> UnsafeMutableRawPointer? in
+      let byteCount = source.byteCount(worker: worker)
+      return byteCount == 0 ? nil : try arenaOfWorker[worker].allocate(byteCount: byteCount).baseAddress
+    }
+    tasks.append(Task(source: source, shards: shards))
+    return PackedMatrix(
+      format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: bias,
+      bounds: source.bounds, shards: shards)
+  }
+
+  private func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
+    // Experts' biases are slices of one tensor: keep the last few expanded.
+    let name = source.entry.name
+    let all: [Float]
+    if let cached = vectorCache[name] {
+      all = cached
+    } else {
+      all = try folder.float32s(source.entry, finite: !source.mayBeMinusInfinity, sums: sums)
+      if let bad = all.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
+        throw CheckpointError.notFinite(
+          path: folder.files[source.entry.fileIndex].path, name: name, element: bad,
+          byte: source.entry.byteOffset + bad * source.entry.type.byteCount)
+      }
+      if vectorCache.count > 4 { vectorCache.removeAll() }
+      vectorCache[name] = all
+    }
+    return AlignedBuffer((0..<source.count).map { all[source.first + $0 * source.step] })
+  }
+
+  private func fill(progress: (Int) -> Void) throws {
+    vectorCache.removeAll()
+    let failed = Atomic<Bool>(false)
+    let failures = Mutex<[Int: any Error]>([:])
+    let tasks = tasks
+    let (folder, sums) = (folder, sums)
+    let base = folder.bytesRead
+    let readAhead = ReadAhead(folder: folder, sources: tasks.map(\.source))
+    pool.run { worker in
+      var reader = ShardReader(folder: folder, sums: sums)
+      var used = 0
+      var reported = 0
+      for task in tasks {
+        guard let shard = task.shards[worker], !failed.load(ordering: .relaxed) else { continue }
+        readAhead.advance(used: used)
+        used = task.source.storedRange.count / task.shards.count { $0 != nil }
+        do {
+          try reader.fill(task.source, panels: task.source.bounds[worker]..<task.source.bounds[worker + 1], into: shard)
+        } catch {
+          failures.withLock { $0[worker] = error }
+          failed.store(true, ordering: .relaxed)
+        }
+        if worker == 0 {
+          let read = folder.bytesRead - base
+          if read - reported >= 16 << 20 {
+            reported = read
+            progress(read)
+          }
+        }
+      }
+    }
+    if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
+    progress(folder.bytesRead - base)
+  }
+}

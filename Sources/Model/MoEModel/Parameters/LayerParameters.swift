@@ -1,0 +1,87 @@
+// What each kind of layer has for parameters: the only place that knows their shapes.
+
+extension LatentAttention {
+  func list(into list: inout ParameterList, hidden: Int) {
+    let queries = headCount * queryDims
+    list.matrix(.keyValueDown, rows: latentRank + rotaryDims, columns: hidden, hasBias: hasBias)
+    list.vector(.keyValueLatentNorm, count: latentRank)
+    list.matrix(
+      .keyValueUp, rows: headCount * (nopeDims + valueDims), columns: latentRank, use: .latentUp,
+      heads: LatentHeads(count: headCount, keyRows: nopeDims, valueRows: valueDims))
+    list.matrix(.attentionOutput, rows: hidden, columns: headCount * valueDims, hasBias: hasBias)
+    guard let queryRank else { return list.matrix(.query, rows: queries, columns: hidden) }
+    list.matrix(.queryDown, rows: queryRank, columns: hidden, hasBias: hasBias)
+    list.vector(.queryLatentNorm, count: queryRank)
+    list.matrix(.queryUp, rows: queries, columns: queryRank)
+  }
+}
+
+extension GroupedAttention {
+  func list(into list: inout ParameterList, hidden: Int) {
+    let (queries, keys) = (headCount * headDims, keyValueHeadCount * headDims)
+    list.matrix(.query, rows: queries, columns: hidden, hasBias: projectionBias)
+    list.matrix(.key, rows: keys, columns: hidden, hasBias: projectionBias)
+    list.matrix(.value, rows: keys, columns: hidden, hasBias: projectionBias)
+    list.matrix(.attentionOutput, rows: hidden, columns: queries, hasBias: outputBias)
+    switch queryKeyNorm {
+    case .none: break
+    case .perHead:
+      list.vector(.queryNorm, count: headDims)
+      list.vector(.keyNorm, count: headDims)
+    case .fullWidth:
+      list.vector(.queryNorm, count: queries)
+      list.vector(.keyNorm, count: keys)
+    }
+    if hasSinks { list.vector(.sinks, count: headCount) }
+  }
+}
+
+extension MixtureDescription {
+  /// `experts`: those of the routed experts that are wanted.
+  func list(into list: inout ParameterList, hidden: Int, experts: Range<Int>) {
+    for expert in experts {
+      list.expert = expert
+      list.feedForward(.expert, hidden: hidden, intermediate: expertIntermediateSize, hasBias: expertHasBias)
+    }
+    list.expert = nil
+    list.matrix(.router, rows: expertCount, columns: hidden, hasBias: router.hasLinearBias, use: .choice)
+    if router.hasSelectionBias { list.vector(.selectionBias, count: expertCount) }
+    if let sharedIntermediateSize {
+      list.feedForward(.shared, hidden: hidden, intermediate: sharedIntermediateSize)
+    }
+    if sharedIsGated { list.matrix(.sharedGate, rows: 1, columns: hidden, use: .choice) }
+  }
+}
+
+extension DecoderDescription {
+  /// The parameters of one layer, in the order in which checkpoints are written; with `experts`, of its routed experts
+  /// only those. A layer past the last is a multi-token prediction module: a layer like the last one, and what joins it
+  /// to the model.
+  package func parameters(ofLayer index: Int, experts: Range<Int>? = nil) -> [ParameterSpec] {
+    var list = ParameterList(layer: index)
+    switch attention {
+    case .latent(let latent): latent.list(into: &list, hidden: hiddenSize)
+    case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize)
+    }
+    switch (layers[min(index, layers.count - 1)].feedForward, mixture) {
+    case (.dense(let intermediate), _):
+      list.feedForward(.dense, hidden: hiddenSize, intermediate: intermediate, hasBias: denseHasBias)
+    case (.mixture, let mixture?):
+      mixture.list(into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount)
+    case (.mixture, nil): break
+    }
+    list.vector(.attentionNorm, count: hiddenSize)
+    list.vector(.feedForwardNorm, count: hiddenSize)
+    if index >= layers.count { listPrediction(into: &list) }
+    return list.specs
+  }
+
+  private func listPrediction(into list: inout ParameterList) {
+    list.matrix(.prediction(.embedding), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
+    list.vector(.prediction(.embeddingNorm), count: hiddenSize)
+    list.vector(.prediction(.hiddenNorm), count: hiddenSize)
+    list.matrix(.prediction(.projection), rows: hiddenSize, columns: 2 * hiddenSize)
+    list.vector(.prediction(.norm), count: hiddenSize)
+    list.matrix(.prediction(.head), rows: vocabularySize, columns: hiddenSize, use: .sensitive)
+  }
+}

@@ -1,0 +1,58 @@
+/// Which parameter of a model: what it is for, in which layer, of which expert.
+package struct ParameterID: Hashable, Sendable {
+  package var role: ParameterRole
+  /// Nil outside the layers. Layers past the last are multi-token prediction modules.
+  package var layer: Int?
+  package var expert: Int?
+  /// The bias of a projection rather than its matrix.
+  package var isBias = false
+
+  package init(_ role: ParameterRole, layer: Int? = nil, expert: Int? = nil) {
+    (self.role, self.layer, self.expert) = (role, layer, expert)
+  }
+
+  /// The bias that goes with this matrix.
+  package var bias: ParameterID {
+    var bias = self
+    bias.isBias = true
+    return bias
+  }
+}
+
+/// What a parameter is for.
+package enum ParameterRole: Hashable, Sendable {
+  /// `[vocabulary, hidden]` both.
+  case embedding, head
+  case finalNorm, attentionNorm, feedForwardNorm
+  /// From the hidden state to the queries of all heads.
+  case query
+  case key, value, queryNorm, keyNorm, sinks
+  /// From the values of all heads back to the hidden state.
+  case attentionOutput
+  /// Latent attention: to the latents of query and of key and value, their norms, and up from them.
+  case queryDown, queryLatentNorm, queryUp, keyValueDown, keyValueLatentNorm, keyValueUp
+  case router
+  /// Added to the router's scores for the choice only.
+  case selectionBias
+  case feedForward(FeedForwardKind, Projection)
+  /// What the shared expert's output is multiplied with the sigmoid of.
+  case sharedGate
+  case prediction(PredictionPart)
+
+  package enum FeedForwardKind: Hashable, Sendable { case dense, shared, expert }
+  package enum Projection: Hashable, Sendable, CaseIterable { case gate, up, down }
+  /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2).
+  package enum PredictionPart: Hashable, Sendable, CaseIterable {
+    case embedding, embeddingNorm, hiddenNorm, projection, norm, head
+  }
+
+  /// Whether it is the weight of a norm.
+  package var isNorm: Bool {
+    switch self {
+    case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
+      .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
+      true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/// One parameter of a model: a matrix or a vector, wherever and in whatever format it is stored.
+package struct ParameterSpec: Hashable, Sendable {
+  package var id: ParameterID
+  /// `[rows, columns]` of a matrix, `[count]` of a vector.
+  package var shape: [Int]
+  package var use: WeightPrecision.Use
+  /// The parts of each head that it is held and used in; nil for what is held whole.
+  var heads: LatentHeads?
+
+  package var role: ParameterRole { id.role }
+  package var layer: Int? { id.layer }
+  package var expert: Int? { id.expert }
+  package var isMatrix: Bool { shape.count == 2 }
+  package var rows: Int { shape[0] }
+  /// Of a matrix: what its products take.
+  package var columns: Int { shape[1] }
+  package var elementCount: Int { shape.reduce(1, *) }
+}
+
+/// How the rows of a latent's up-projection divide: for each head, first those of the key and then those of the value.
+struct LatentHeads: Hashable, Sendable {
+  var count: Int
+  var keyRows: Int
+  var valueRows: Int
+}
+
+/// Collects parameters in the order in which checkpoints are written: each kind of layer lists its own into one.
+struct ParameterList {
+  private(set) var specs: [ParameterSpec] = []
+  /// Where what follows belongs.
+  var layer: Int?
+  var expert: Int?
+
+  mutating func matrix(
+    _ role: ParameterRole, rows: Int, columns: Int, hasBias: Bool = false, use: WeightPrecision.Use = .projection,
+    heads: LatentHeads? = nil
+  ) {
+    let id = ParameterID(role, layer: layer, expert: expert)
+    specs.append(ParameterSpec(id: id, shape: [rows, columns], use: use, heads: heads))
+    if hasBias { specs.append(ParameterSpec(id: id.bias, shape: [rows], use: .vector)) }
+  }
+
+  mutating func vector(_ role: ParameterRole, count: Int) {
+    let id = ParameterID(role, layer: layer, expert: expert)
+    specs.append(ParameterSpec(id: id, shape: [count], use: .vector))
+  }
+
+  /// A gated feed-forward block.
+  mutating func feedForward(
+    _ kind: ParameterRole.FeedForwardKind, hidden: Int, intermediate: Int, hasBias: Bool = false
+  ) {
+    matrix(.feedForward(kind, .gate), rows: intermediate, columns: hidden, hasBias: hasBias)
+    matrix(.feedForward(kind, .up), rows: intermediate, columns: hidden, hasBias: hasBias)
+    matrix(.feedForward(kind, .down), rows: hidden, columns: intermediate, hasBias: hasBias)
+  }
+}

@@ -1,0 +1,196 @@
+import Checkpoints
+import Kernels
+import Tensors
+
+/// Finds a model's parameters in its checkpoint, holds each against its shape, and says how it is to be held.
+package struct StoredParameters {
+  package let table: ParameterTable
+  private let folder: CheckpointFolder
+  private let names: PublishedNames
+  private let expertCount: Int
+  private let quantization: Quantization
+  private let float8Block: Quantization.Block?
+  private let precision: WeightPrecision
+  private let workerCount: Int
+
+  package init(_ description: DecoderDescription, folder: CheckpointFolder, workerCount: Int) {
+    table = ParameterTable(description)
+    self.folder = folder
+    names = description.names
+    expertCount = description.mixture?.expertCount ?? 0
+    quantization = description.quantization
+    float8Block = description.float8Block
+    precision = description.weights
+    self.workerCount = workerCount
+  }
+
+  /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
+  /// first one that is missing or has the wrong shape. `owns`: whether the rank owns an expert of a layer; every rank
+  /// holds what is no routed expert.
+  func walk(
+    owns: (_ layer: Int, _ expert: Int) -> Bool = { _, _ in true },
+    _ body: (ParameterSpec, StoredParameter) throws -> Void
+  ) throws {
+    for spec in table {
+      if let layer = spec.layer, let expert = spec.expert, !owns(layer, expert) { continue }
+      try body(spec, try find(spec))
+    }
+  }
+
+  /// Where one parameter is.
+  func find(_ spec: ParameterSpec) throws -> StoredParameter {
+    let place = names.place(of: spec, expertCount: expertCount)
+    guard spec.isMatrix else { return .vector(try vector(spec, place)) }
+    let found = try stored(spec, place)
+    guard let heads = spec.heads else {
+      return .matrices([
+        source(spec, rows: spec.rows, columns: spec.columns, found.stored, found.layout, bounds: bounds(spec, place))
+      ])
+    }
+    return .matrices(try headSources(spec, place, heads, found.stored))
+  }
+
+  private func source(
+    _ spec: ParameterSpec, rows: Int, columns: Int, _ stored: MatrixSource.Stored, _ layout: MatrixSource.Layout,
+    bounds: [Int]
+  ) -> MatrixSource {
+    MatrixSource(
+      rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision, bounds: bounds)
+  }
+
+  /// The key half of each head, transposed, and then the value half of each: the absorbed form of latent attention.
+  private func headSources(
+    _ spec: ParameterSpec, _ place: TensorPlace, _ heads: LatentHeads, _ stored: MatrixSource.Stored
+  ) throws -> [MatrixSource] {
+    if case .levels = stored.scales {
+      throw ModelError.wrongType(
+        tensor: place.name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
+    }
+    let headRows = heads.keyRows + heads.valueRows
+    func bounds(_ head: Int, rows: Int) -> [Int] {
+      let worker = HeadSharing.worker(ofHead: head, headCount: heads.count, workerCount: workerCount)
+      return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
+    }
+    let keys = (0..<heads.count).map { head in
+      source(
+        spec, rows: spec.columns, columns: heads.keyRows, stored,
+        .columns(first: head * headRows * spec.columns, columnStride: spec.columns, rowStride: 1),
+        bounds: bounds(head, rows: spec.columns))
+    }
+    let values = (0..<heads.count).map { head in
+      source(
+        spec, rows: heads.valueRows, columns: spec.columns, stored,
+        .rows(first: head * headRows + heads.keyRows, step: 1), bounds: bounds(head, rows: heads.valueRows))
+    }
+    return keys + values
+  }
+
+  /// A matrix's panels by worker; which workers have the odd ones differs from matrix to matrix.
+  private func bounds(_ spec: ParameterSpec, _ place: TensorPlace) -> [Int] {
+    let turn = place.name.utf8.reduce(place.index + (place.isTurned ? 0 : place.first)) { $0 + Int($1) }
+    return PackedMatrix.evenBounds(rows: spec.rows, workerCount: workerCount, turn: turn)
+  }
+
+  private func vector(_ spec: ParameterSpec, _ place: TensorPlace) throws -> VectorSource {
+    VectorSource(
+      entry: try entry(place.name, shape: place.shape(of: spec)), first: place.index * place.rows + place.first,
+      step: place.step, count: spec.rows, mayBeMinusInfinity: spec.role == .sinks)
+  }
+}
+
+/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads.
+enum StoredParameter {
+  case matrices([MatrixSource])
+  case vector(VectorSource)
+}
+
+/// Where a small vector (norm weight, bias) lies in a checkpoint.
+package struct VectorSource: Sendable {
+  package let entry: TensorEntry
+  package let first: Int
+  package let step: Int
+  package let count: Int
+  /// Minus infinity is a value like others: a logit that takes nothing.
+  package let mayBeMinusInfinity: Bool
+}
+
+extension StoredParameters {
+  private func entry(_ name: String, shape: [Int], type: ElementType? = nil) throws -> TensorEntry {
+    guard let entry = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard entry.shape == shape else {
+      throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape)
+    }
+    guard type == nil || entry.type == type else {
+      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: type!.rawValue)
+    }
+    return entry
+  }
+
+  /// The tensor a matrix is in, with its format and scales, and the matrix's place there.
+  private func stored(
+    _ spec: ParameterSpec, _ place: TensorPlace
+  ) throws -> (stored: MatrixSource.Stored, layout: MatrixSource.Layout) {
+    let inRows = MatrixSource.Layout.rows(first: place.index * place.rows + place.first, step: place.step)
+    guard place.isTurned else { return (try storedRows(spec, place), inRows) }
+    if quantization == .mxfp4Experts, folder.tensor("\(place.name)_blocks") != nil {
+      return (try storedMXFP4(spec, place), inRows)
+    }
+    if case .martinet = quantization, let entry = folder.tensor(place.name), Self.quantizedFormat(entry.type) != nil {
+      return (try storedRows(spec, place), inRows)
+    }
+    let entry = try entry(place.name, shape: place.shape(of: spec))
+    guard let format = WeightFormat(entry.type) else {
+      throw ModelError.wrongType(tensor: place.name, found: entry.type.rawValue, expected: "F32, F16 or BF16")
+    }
+    return (
+      MatrixSource.Stored(entry: entry, format: format),
+      .columns(
+        first: place.index * spec.columns * place.rows + place.first, columnStride: place.rows, rowStride: place.step)
+    )
+  }
+
+  /// gpt-oss has `{name}_blocks` `[experts, rows, columns / 32, 16]` with `{name}_scales` `[experts, rows, columns / 32]`.
+  private func storedMXFP4(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
+    guard spec.columns % 32 == 0 else {
+      throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(place.name) has \(spec.columns)")
+    }
+    let blocks = place.leading + [spec.columns / 32]
+    return MatrixSource.Stored(
+      entry: try entry("\(place.name)_blocks", shape: blocks + [16], type: .uint8), format: .mxfp4,
+      scales: .exponents(try entry("\(place.name)_scales", shape: blocks, type: .uint8)))
+  }
+
+  /// A tensor of matrix rows.
+  private func storedRows(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
+    let (name, columns) = (place.name, spec.columns)
+    guard let found = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
+      guard spec.use != .choice, precision.formats(spec.use, stored: format).weights == format else {
+        throw ModelError.wrongType(
+          tensor: name, found: found.type.rawValue,
+          expected: spec.use == .choice ? "F32, F16 or BF16" : "the other of I8 and U8")
+      }
+      return MatrixSource.Stored(
+        entry: try entry(name, shape: place.leading + [format.storedRowByteCount(columns)]), format: format,
+        scales: .levels(
+          blocks: try entry(
+            "\(name)_block_scales", shape: place.leading + [WeightFormat.blockCount(columns: columns)], type: .uint8),
+          rows: try entry("\(name)_row_scales", shape: place.leading, type: .float32)))
+    }
+    let entry = try entry(name, shape: place.leading + [columns])
+    if let format = WeightFormat(entry.type) { return MatrixSource.Stored(entry: entry, format: format) }
+    guard entry.type == .float8E4M3 else {
+      throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
+    }
+    let grid = try ScaleGrid.find(of: name, rows: place.leading, columns: columns, block: float8Block, in: folder)
+    return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(grid))
+  }
+
+  private static func quantizedFormat(_ type: ElementType) -> WeightFormat? {
+    switch type {
+    case .int8: .q8
+    case .uint8: .q4
+    default: nil
+    }
+  }
+}

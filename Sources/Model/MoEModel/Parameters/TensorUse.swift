@@ -1,0 +1,43 @@
+import Checkpoints
+import JSON
+import Tensors
+
+/// Which tensors of a checkpoint a model reads.
+struct TensorUse {
+  private var used: Set<ExactString> = []
+
+  /// Throws on the first tensor that is missing or has the wrong shape.
+  init(_ description: DecoderDescription, folder: CheckpointFolder) throws {
+    try StoredParameters(description, folder: folder, workerCount: 1).walk { _, found in
+      switch found {
+      case .matrices(let sources):
+        used.insert(ExactString(sources[0].entry.name))
+        for scales in sources[0].storedScales { used.insert(ExactString(scales.entry.name)) }
+      case .vector(let source): used.insert(ExactString(source.entry.name))
+      }
+    }
+  }
+
+  /// Tensors that nobody reads and that could matter.
+  func unread(in folder: CheckpointFolder) -> [TensorEntry] {
+    folder.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
+  }
+
+  /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and
+  /// of the attention cache, which are not rounded here.
+  private static func isHarmless(_ entry: TensorEntry) -> Bool {
+    if entry.type == .bool || entry.byteCount == 0 { return true }
+    let parts = entry.name.split(separator: ".")
+    guard let last = parts.last else { return false }
+    if parts.contains("rotary_emb") || parts.contains("rotary_pos_emb") || parts.contains("rope") { return true }
+    let buffers: Set<Substring> = [
+      "masked_bias", "inv_freq", "cos_cached", "sin_cached", "position_ids", "input_scale", "output_scale",
+      "activation_scale", "input_activation_scale", "k_scale", "v_scale", "q_scale", "kv_scale", "prob_scale",
+      "k_zero_point",
+      "v_zero_point", "input_zero_point", "input_global_scale",
+    ]
+    if buffers.contains(last) || last.hasSuffix("_activation_scale") || last.hasSuffix("_input_scale") { return true }
+    // GPT-2's causal mask: a square that is no projection's bias.
+    return last == "bias" && entry.shape.count == 4
+  }
+}

@@ -1,0 +1,48 @@
+import Checkpoints
+import Kernels
+import Tensors
+
+/// What a rank's weights cost, from the table of parameters and the checkpoint's headers.
+package struct WeightBudget {
+  /// Bytes of panels by worker.
+  package private(set) var bytesByWorker: [Int]
+  /// Bytes of norms, biases and other small vectors.
+  package private(set) var vectorBytes = 0
+  /// Bytes of the checkpoint to be read.
+  package private(set) var storedBytes = 0
+  package private(set) var elementCount = 0
+  /// Stored bytes by element type.
+  package private(set) var storedBytesByType: [ElementType: Int] = [:]
+
+  package var memoryBytes: Int { bytesByWorker.reduce(0, +) + vectorBytes }
+
+  /// Counts all that one rank of `workerCount` workers would hold; throws on the first tensor that is missing or does
+  /// not fit.
+  package static func measure(
+    _ description: DecoderDescription, folder: CheckpointFolder, workerCount: Int, owns: (Int, Int) -> Bool
+  ) throws -> WeightBudget {
+    var budget = WeightBudget(bytesByWorker: Array(repeating: 0, count: workerCount))
+    let parameters = StoredParameters(description, folder: folder, workerCount: workerCount)
+    try parameters.walk(owns: owns) { _, found in
+      switch found {
+      case .matrices(let sources): for source in sources { budget.add(source) }
+      case .vector(let source):
+        budget.vectorBytes += source.count * 4
+        budget.count(source.entry.type, elements: source.count, bytes: source.count * source.entry.type.byteCount)
+      }
+    }
+    return budget
+  }
+
+  private mutating func add(_ source: MatrixSource) {
+    for worker in bytesByWorker.indices { bytesByWorker[worker] += source.byteCount(worker: worker) }
+    count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
+    for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
+  }
+
+  private mutating func count(_ type: ElementType, elements: Int, bytes: Int) {
+    elementCount += elements
+    storedBytes += bytes
+    storedBytesByType[type, default: 0] += bytes
+  }
+}
