@@ -102,7 +102,8 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         .product(name: "Logging", package: "swift-log"),
-      ]),
+      ],
+      resources: [.embedInCode("Page/Resources")]),
     room(
       "LoadGenerator", in: "Service",
       [
@@ -111,7 +112,7 @@ let package = Package(
         .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
     // Insight: what was measured, for people to read; other clusters on paper.
-    room("Reports", in: "Insight", ["JSON", "Telemetry"]),
+    room("Reports", in: "Insight", ["JSON", "Telemetry"], resources: [.embedInCode("Resources")]),
     room(
       "Projection", in: "Insight",
       ["JSON", "Tensors", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism", "Reports"]),

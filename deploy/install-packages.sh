@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what Martinet needs to build and run on Debian (or Ubuntu) and is not there yet; does nothing when all is.
+# With --linters, what deploy/lint.sh asks of, too; that may fail, and nothing depends on it.
 # What counts is that a thing can be found, not where it came from: a cluster's own Open MPI is as good as Debian's.
 set -euo pipefail
 
@@ -24,20 +25,37 @@ numa libnuma-dev
 libpcre2-8 libpcre2-dev
 PACKAGES
 
-if [ ${#missing[@]} -gt 0 ]; then
+install() { # PACKAGE…
   command -v apt-get >/dev/null ||
-    fail "there is no apt-get here; install these by your system's own means (Debian's names): ${missing[*]}"
-  as_root=(env DEBIAN_FRONTEND=noninteractive)
+    fail "there is no apt-get here; install these by your system's own means (Debian's names): $*"
+  local as_root=(env DEBIAN_FRONTEND=noninteractive)
   if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null ||
-      fail "installing needs root and there is no sudo; as root, run: apt-get install ${missing[*]}"
+    command -v sudo >/dev/null || fail "installing needs root and there is no sudo; as root, run: apt-get install $*"
     # Nobody can type a password where there is no terminal.
     if [ -t 0 ]; then as_root=(sudo "${as_root[@]}"); else as_root=(sudo -n "${as_root[@]}"); fi
   fi
-  echo "== Installing with apt: ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq || fail "apt-get update failed; as root, run: apt-get install ${missing[*]}"
-  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" ||
-    fail "apt-get install failed; as root, run: apt-get install ${missing[*]}"
+  echo "== Installing with apt: $*"
+  "${as_root[@]}" apt-get update -qq || fail "apt-get update failed; as root, run: apt-get install $*"
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends "$@" ||
+    fail "apt-get install failed; as root, run: apt-get install $*"
+}
+
+if [ ${#missing[@]} -gt 0 ]; then install "${missing[@]}"; fi
+
+if [ "${1:-}" = --linters ]; then
+  missing=()
+  while read -r command package; do
+    command -v "$command" >/dev/null || [ -e "$command" ] || missing+=("$package")
+  done <<'PACKAGES'
+clang-format clang-format
+shellcheck shellcheck
+pyflakes3 pyflakes3
+tidy tidy
+tsc node-typescript
+/usr/aarch64-linux-gnu/include libc6-dev-arm64-cross
+PACKAGES
+  # In a shell of its own, which `fail` ends.
+  if [ ${#missing[@]} -gt 0 ]; then (install "${missing[@]}") || echo "== Going on without: ${missing[*]}"; fi
 fi
 
 command -v swift >/dev/null || fail "there is no swift; get Swift 6.2 or newer from https://www.swift.org/install/linux"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing and runs the whole test suite, optimised as users run it, with the assertions and the checks of
+# Installs what is missing, and runs linters and the whole test suite, optimised as users run it, with the assertions and the checks of
 # indices that optimised code goes without left in.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # A crash is to fail at once: Swift's own backtrace of a test process takes minutes.
 export SWIFT_BACKTRACE=enable=no
 
-./deploy/install-packages.sh
+./deploy/install-packages.sh --linters
 
 # Tests reach internals, which release builds hide unless asked. That and the checks change every module, so this build has a
 # folder of its own: building for use and for tests in turn would start afresh each time.
@@ -19,19 +19,26 @@ whole_runs='^(FabricTests\.MPITests|CommandTests\.|HTTPServerTests\.|LoadGenerat
 # All tests are Swift Testing's; XCTest would only add a line about none of its own.
 run_tests() { swift test --skip-build --disable-xctest "${options[@]}" "$@" </dev/null; }
 
-echo "== Building the tests"
-swift build --build-tests "${options[@]}"
-
 # A part that fails does not hide the others: all run, and the end tells which failed.
 failed=()
 part() { # NAME COMMAND…
   echo "== $1"
   "${@:2}" || failed+=("$1")
 }
+part "Linting" ./deploy/lint.sh
+echo "== Building the tests"
+swift build --build-tests "${options[@]}"
+
 part "Testing" run_tests --skip "$whole_runs"
 part "Testing whole runs" run_tests --filter "$whole_runs" --no-parallel
 # Network namespaces, where this machine allows them; says so where it does not.
 part "Testing on several hosts" ./benchmarks/cluster/test.sh .build/tests/release/martinet
+# The server's page in a browser: Debian's chromium, where it is installed.
+if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null; then
+  part "Testing the page in Chromium" ./Tests/Reference/page.py .build/tests/release/martinet
+else
+  echo "== Not tested: the page in Chromium, which is not installed"
+fi
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'test.sh: failed: %s\n' "${failed[@]}" >&2
   exit 1

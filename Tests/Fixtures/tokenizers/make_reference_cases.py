@@ -9,7 +9,7 @@ import random
 
 from tokenizers import Regex, Tokenizer
 from tokenizers import decoders as dec
-from tokenizers import models, normalizers as norm
+from tokenizers import normalizers as norm
 from tokenizers import pre_tokenizers as pre
 
 rng = random.Random(20)

@@ -14,22 +14,8 @@ extension RunReport {
         "<section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank 0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>"
     }
     body += linksTable() + ranksTable()
-    return
-      "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width\"><title>\(SVG.escape(subject.model)), \(rankCount) ranks – Martinet</title><style>\(Self.style)</style></head><body>\(body)</body></html>\n"
+    return ReportPage.html(title: "\(subject.model), \(rankCount) ranks", body: body)
   }
-
-  static let style = """
-    :root{--ink:#1b1e24;--weak:#636a76;--paper:#fff;--card:#f4f5f7;--rule:#e2e4e9;--heat:#d9480f;--empty:#f0f1f3}
-    @media(prefers-color-scheme:dark){:root{--ink:#e8eaee;--weak:#9aa1ad;--paper:#16181d;--card:#20242b;--rule:#333842;--heat:#ff8a4c;--empty:#22262d}}
-    body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:1040px;margin:32px auto;padding:0 20px}
-    h1{font-size:24px;margin:0 0 4px}h2{font-size:19px;margin:36px 0 4px}h3{font-size:15px;margin:22px 0 2px}
-    .weak{color:var(--weak);margin:2px 0 8px}code{font-size:13px;overflow-wrap:anywhere}
-    .cards{display:flex;flex-wrap:wrap;gap:12px;margin:18px 0}.card{background:var(--card);border-radius:8px;padding:10px 16px;min-width:120px}
-    .card b{display:block;font-size:20px}.plot{overflow-x:auto}svg{font:12px system-ui,sans-serif;fill:var(--ink)}
-    svg .weak{fill:var(--weak)}line{stroke:var(--rule)}.legend{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:13px}
-    .legend i{display:inline-block;width:12px;height:12px;border-radius:2px;margin-right:6px;vertical-align:-1px}
-    table{border-collapse:collapse;font-size:14px}td,th{padding:3px 14px 3px 0;text-align:left;border-bottom:1px solid var(--rule)}td.n{text-align:right}
-    """
 
   private func cards() -> String {
     var cards: [(String, String)] = []

@@ -131,8 +131,7 @@ package struct SweepPage {
       + rows.map { "<tr>" + $0.map { "<td>\(SVG.escape(Self.cell($0)))</td>" }.joined() + "</tr>" }.joined()
       + "</table>"
     body += "<h2>All runs</h2><div class=plot>\(table)</div>"
-    return
-      "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><title>\(SVG.escape(title)) – Martinet</title><style>\(RunReport.style)</style></head><body>\(body)</body></html>\n"
+    return ReportPage.html(title: title, body: body)
   }
 
   private static func cell(_ value: JSONValue) -> String {
