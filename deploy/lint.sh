@@ -25,7 +25,7 @@ neon() {
 shells() {
   local file
   while read -r file; do
-    head -n 1 "$file" | grep -qaE '^#!.*\bbash$' && printf '%s\n' "$file"
+    if head -n 1 "$file" | grep -qaE '^#!.*\bbash$'; then printf '%s\n' "$file"; fi
   done < <(files) | xargs shellcheck --external-sources
 }
 

@@ -51,6 +51,8 @@ uint64_t ck_probe_fma(ck_isa isa, uint64_t iterations) {
 uint64_t ck_probe_bf16(ck_isa isa, uint64_t iterations) {
 #if defined(__x86_64__)
   if (isa == CK_ISA_AVX512 && ck_features().bf16_dot) return ck_probe_bf16_avx512(iterations);
+#else
+  (void)isa, (void)iterations;
 #endif
   return 0;
 }
