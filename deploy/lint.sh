@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Holds every kind of file to its layout and to the faults its linter knows: lint.sh [PART…]
-# Parts: swift c neon shell python scripts pages. Needs what `install-packages.sh --linters` installs; a part whose tool is missing is
+# Parts: swift c neon shell executables python scripts pages. Needs what `install-packages.sh --linters` installs; a part whose tool is missing is
 # named at the end, and fails nothing.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
@@ -27,6 +27,18 @@ shells() {
   while read -r file; do
     if head -n 1 "$file" | grep -qaE '^#!.*\bbash$'; then printf '%s\n' "$file"; fi
   done < <(files) | xargs shellcheck --external-sources
+}
+
+# What names its interpreter is called by its path, so it must be allowed to run. Slurm reads its batch files itself.
+executables() {
+  local file bad=0
+  while read -r file; do
+    if [[ "$file" != *.sbatch ]] && [ ! -x "$file" ] && head -c 2 "$file" | grep -qa '^#!'; then
+      printf '%s begins with #! and may not be run: chmod +x\n' "$file"
+      bad=1
+    fi
+  done < <(files)
+  return $bad
 }
 
 python() { files '*.py' | xargs pyflakes3; }
@@ -72,6 +84,7 @@ part swift swift swift_layout
 part c clang-format c_layout
 part neon /usr/aarch64-linux-gnu/include neon
 part shell shellcheck shells
+part executables bash executables
 part python pyflakes3 python
 part scripts tsc scripts
 part pages tidy pages
