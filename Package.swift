@@ -54,6 +54,7 @@ let package = Package(
     sources("CHost", in: "Base"),
     sources("CKernels", in: "Base"),
     room("JSON", in: "Base"),
+    room("Bytes", in: "Base"),
     room("Machine", in: "Base", ["CNUMA", "CHost"]),
     room("Tensors", in: "Base"),
     room("Kernels", in: "Base", ["CKernels", "Tensors", "Machine"]),
@@ -79,10 +80,15 @@ let package = Package(
     // Engine: requests in token ids, steps, samples.
     room("EngineAPI", in: "Engine", ["JSON"]),
     room(
+      "ModelRuntime", in: "Engine",
+      [
+        "JSON", "Bytes", "Machine", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+      ]),
+    room(
       "Inference", in: "Engine",
       [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
-        "EngineAPI",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism", "EngineAPI", "ModelRuntime",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON"]),
@@ -128,8 +134,9 @@ let package = Package(
       dependencies: [
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
-        "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "Inference",
-        "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports", "Projection", "Benchmarking",
+        "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
+        "ModelRuntime", "Inference", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports",
+        "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -163,9 +170,9 @@ let package = Package(
     tests(
       "InferenceTests",
       [
-        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Inference", "ExpertParallelism", "Fabric",
-        "MoEModel",
-        "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON", "EngineAPI", "Reports", "Tensors",
+        "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Bytes", "ModelRuntime", "Inference",
+        "ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON",
+        "EngineAPI", "Reports", "Tensors",
       ]),
     tests(
       "ProjectionTests",

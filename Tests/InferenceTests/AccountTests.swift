@@ -10,7 +10,7 @@ import Testing
 struct AccountTests {
   /// Runs a golden's prompts on `ranks` ranks; on every rank, `prepare` sees the session before the first step.
   private func account(
-    ranks: Int, dawdling: Rank? = nil, prepare: @escaping @Sendable (Session) -> Void = { _ in }
+    ranks: Int, dawdling: Rank? = nil, prepare: @escaping @Sendable (GenerationSession) -> Void = { _ in }
   ) throws -> (AccountOfRun, LoopStatistics, sent: Int) {
     let golden = try Golden("deepseek_v3")
     let prompts = try (0..<3).map { try golden.prompt($0) }
@@ -18,10 +18,10 @@ struct AccountTests {
       var options = SessionOptions()
       options.threadsPerRank = 1
       let dawdler = DawdlingCommunicator(communicator, dawdles: communicator.rank == dawdling)
-      let session = try Session(model: golden.folder, options: options, communicator: dawdler) { _ in }
+      let session = try GenerationSession(model: golden.folder, options: options, communicator: dawdler) { _ in }
       prepare(session)
       guard communicator.isRoot else {
-        try session.engine.follow()
+        try session.follow()
         return nil
       }
       let loop = session.makeLoop()
@@ -107,8 +107,8 @@ struct AccountTests {
     try LocalFabric.run(size: 2) { communicator in
       var options = SessionOptions()
       options.threadsPerRank = 1
-      let session = try Session(model: golden.folder, options: options, communicator: communicator) { _ in }
-      guard communicator.isRoot else { return try session.engine.follow() }
+      let session = try GenerationSession(model: golden.folder, options: options, communicator: communicator) { _ in }
+      guard communicator.isRoot else { return try session.follow() }
       let loop = session.makeLoop()
       func run() throws {
         let prompt = try golden.prompt(0)

@@ -47,10 +47,12 @@ struct AgreementTests {
         var options = SessionOptions()
         options.threadsPerRank = 2
         change(communicator.rank.index, &options)
-        let session = try Session(model: paths[communicator.rank.index], options: options, communicator: communicator) {
+        let session = try GenerationSession(
+          model: paths[communicator.rank.index], options: options, communicator: communicator
+        ) {
           _ in
         }
-        if communicator.isRoot { try session.makeLoop().stop() } else { try session.engine.follow() }
+        if communicator.isRoot { try session.makeLoop().stop() } else { try session.follow() }
       }
       return nil
     } catch FabricError.peersFailed(let failures) {

@@ -1,4 +1,5 @@
 import AllocationCounter
+import Bytes
 import EngineAPI
 import Fabric
 import Kernels
@@ -20,7 +21,7 @@ struct AllocationTests {
       options.threadsPerRank = threads
       options.cacheTokens = 512
       options.cacheType = cacheType
-      let session = try Session(model: golden.folder, options: options, communicator: communicator) { _ in }
+      let session = try GenerationSession(model: golden.folder, options: options, communicator: communicator) { _ in }
       let engine = session.engine
       var (plan, received) = (StepPlan(), StepPlan())
       var writer = ByteWriter()

@@ -30,9 +30,9 @@ struct ConstraintTests {
     let results = try LocalFabric.run(size: ranks) { communicator -> [[Int32]]? in
       var options = SessionOptions()
       options.threadsPerRank = 1
-      let session = try Session(model: folder, options: options, communicator: communicator) { _ in }
+      let session = try GenerationSession(model: folder, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else {
-        try session.engine.follow()
+        try session.follow()
         return nil
       }
       let loop = session.makeLoop()
@@ -83,7 +83,9 @@ struct ConstraintTests {
     let communicator = LocalCommunicator.solo()
     var options = SessionOptions()
     options.threadsPerRank = 1
-    let session = try Session(model: try Golden("qwen3_moe").folder, options: options, communicator: communicator) {
+    let session = try GenerationSession(
+      model: try Golden("qwen3_moe").folder, options: options, communicator: communicator
+    ) {
       _ in
     }
     let loop = session.makeLoop()

@@ -19,9 +19,9 @@ struct EmbeddingTests {
       options.cacheTokens = cachedTokens
       options.instructionSet = layout.isa
       options.weights = layout.weights
-      let session = try Session(model: model, options: options, communicator: communicator) { _ in }
+      let session = try GenerationSession(model: model, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else {
-        try session.engine.follow()
+        try session.follow()
         return nil
       }
       let loop = session.makeLoop()

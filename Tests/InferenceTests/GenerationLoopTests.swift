@@ -6,11 +6,11 @@ import Testing
 
 /// What a run refuses, and that it goes on afterwards.
 struct GenerationLoopTests {
-  private func session(_ model: String = "qwen3", cacheTokens: Int = 64) throws -> Session {
+  private func session(_ model: String = "qwen3", cacheTokens: Int = 64) throws -> GenerationSession {
     var options = SessionOptions()
     options.threadsPerRank = 1
     options.cacheTokens = cacheTokens
-    return try Session(
+    return try GenerationSession(
       model: try Golden(model).folder, options: options, communicator: LocalCommunicator.solo()
     ) { _ in }
   }

@@ -77,9 +77,9 @@ func run(
     options.cacheType = layout.cacheType
     options.weights = layout.weights
     options.instructionSet = layout.isa
-    let session = try Session(model: model, options: options, communicator: communicator) { _ in }
+    let session = try GenerationSession(model: model, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
-      try session.engine.follow()
+      try session.follow()
       return nil
     }
     return try session.drive(
@@ -88,7 +88,7 @@ func run(
   return results[0]!
 }
 
-extension Session {
+extension GenerationSession {
   fileprivate func drive(
     scored: [[Int32]], prompts: [[Int32]], newTokens: Int, together: Bool, sampling: SamplingParameters
   ) throws -> RunResult {

@@ -41,8 +41,8 @@ struct LocalEngineTests {
     _ = try LocalFabric.run(size: ranks) { communicator in
       var options = SessionOptions()
       options.threadsPerRank = 1
-      let session = try Session(model: folder, options: options, communicator: communicator) { _ in }
-      guard communicator.isRoot else { return try session.engine.follow() }
+      let session = try GenerationSession(model: folder, options: options, communicator: communicator) { _ in }
+      guard communicator.isRoot else { return try session.follow() }
       let loop = session.makeLoop()
       try engine.run(loop, facts: session.facts, onInterrupt: {})
       try loop.stop()

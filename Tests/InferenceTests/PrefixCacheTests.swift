@@ -19,9 +19,9 @@ struct PrefixCacheTests {
       options.threadsPerRank = 1
       options.cacheTokens = cacheTokens
       options.keepsPrefixes = keepsPrefixes
-      let session = try Session(model: folder, options: options, communicator: communicator) { _ in }
+      let session = try GenerationSession(model: folder, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else {
-        try session.engine.follow()
+        try session.follow()
         return nil
       }
       let loop = session.makeLoop()

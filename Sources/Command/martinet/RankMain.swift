@@ -61,7 +61,7 @@ struct ToldFailure: Error {
 /// Runs rank 0's loop while the other ranks follow; whatever `body` throws, all ranks leave together. Collective.
 ///
 /// From here on, a signal to stop ends the loop between steps; before, it ends the process at once.
-func withLoop(_ session: Session, _ body: (GenerationLoop) throws -> Void) throws {
+func withLoop(_ session: GenerationSession, _ body: (GenerationLoop) throws -> Void) throws {
   try Interrupt.install()
   let communicator = session.communicator
   var failure: (any Error)?
@@ -73,7 +73,7 @@ func withLoop(_ session: Session, _ body: (GenerationLoop) throws -> Void) throw
     } catch { failure = error }
     try loop.stop()
   } else {
-    try session.engine.follow()
+    try session.follow()
   }
   if try communicator.allReduceMax(failure == nil ? 0 : 1) != 0 { throw ToldFailure(error: failure) }
 }

@@ -23,9 +23,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case malformedPlan(String)
   case malformedOutcome(Rank, String)
   case rankFailed(Rank, String)
-  /// Ranks read parts of a tensor that do not add up to what was recorded of it.
-  case partsDiffer(tensor: String, file: String, found: String, recorded: String)
-  case tooManyThreads(Int, cores: Int, limit: Int)
+  /// A model cannot be replaced while sequences hold keys and values of it.
+  case sequencesUnderWay(Int)
   case interrupted
 
   package var description: String {
@@ -57,10 +56,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .malformedOutcome(let rank, let reason):
       "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"
     case .rankFailed(let rank, let message): "\(rank): \(message)"
-    case .partsDiffer(let tensor, let file, let found, let recorded):
-      "the ranks' parts of tensor \(tensor) in \(file) have the sum \(found) together, and \(recorded) was recorded: a host's copy is damaged or of another checkpoint; --check-weights tells which"
-    case .tooManyThreads(let threads, let cores, let limit):
-      "--threads \(threads) is too many for \(cores) cores; give at most \(limit), or leave it out for one on each core"
+    case .sequencesUnderWay(let count):
+      "\(count) sequences are under way, whose keys and values are the old model's: let them end, or cancel them, before another is loaded"
     case .interrupted: "interrupted"
     }
   }

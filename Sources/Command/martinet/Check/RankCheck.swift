@@ -7,6 +7,7 @@ import Inference
 import Kernels
 import Machine
 import MoEModel
+import ModelRuntime
 
 /// One process of a check: what it finds on its host, and with the other ranks.
 struct RankCheck {
@@ -120,7 +121,7 @@ struct RankCheck {
         _, expert in
         placement.owners[expert] == rank
       }
-      let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? Session.defaultCacheTokens)
+      let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache)
         .multipliedReportingOverflow(by: blocks)
       return (budget.memoryBytes, overflows ? .max : cache)

@@ -111,7 +111,7 @@ struct BenchGenerate: ParsableCommand {
 
   /// What each run of one case took, and where asked for the same without accounts; on rank 0. Collective.
   private func measure(
-    _ benchmark: GenerateBenchmark.Case, _ session: Session
+    _ benchmark: GenerateBenchmark.Case, _ session: GenerationSession
   ) throws -> (runs: [LoopStatistics], unaccounted: [LoopStatistics]) {
     var (runs, unaccounted): ([LoopStatistics], [LoopStatistics]) = ([], [])
     try withLoop(session) { loop in
@@ -132,7 +132,7 @@ struct BenchGenerate: ParsableCommand {
     return (runs, unaccounted)
   }
 
-  private func run(_ benchmark: GenerateBenchmark.Case, _ loop: GenerationLoop, _ session: Session) throws
+  private func run(_ benchmark: GenerateBenchmark.Case, _ loop: GenerationLoop, _ session: GenerationSession) throws
     -> LoopStatistics
   {
     let before = loop.statistics
@@ -146,7 +146,7 @@ struct BenchGenerate: ParsableCommand {
   }
 
   /// Bytes per second that all ranks together read at the same time. Collective.
-  private func probeTogether(_ session: Session, _ communicator: any Communicator) throws -> Double {
+  private func probeTogether(_ session: GenerationSession, _ communicator: any Communicator) throws -> Double {
     try communicator.barrier()
     return Double(try communicator.allReduceSum(Int64(session.compute.probeRead())))
   }

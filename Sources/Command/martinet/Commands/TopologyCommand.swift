@@ -3,6 +3,7 @@ import Fabric
 import Inference
 import JSON
 import Machine
+import ModelRuntime
 import Reports
 
 /// `martinet topology`: hosts, NUMA nodes, ranks and the cores they are pinned to.

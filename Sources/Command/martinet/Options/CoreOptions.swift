@@ -2,6 +2,7 @@ import ArgumentParser
 import Fabric
 import Inference
 import Machine
+import ModelRuntime
 
 /// Which cores of each host a command computes with.
 struct CoreOptions: ParsableArguments {

@@ -6,6 +6,7 @@ import Fabric
 import Inference
 import Kernels
 import MoEModel
+import ModelRuntime
 import Reports
 import Telemetry
 
@@ -134,7 +135,7 @@ struct ModelOptions: ParsableArguments {
     prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws -> Session {
+  ) throws -> GenerationSession {
     var options = SessionOptions()
     options.threadsPerRank = threads
     options.cores = coreOptions.wishes
@@ -156,7 +157,8 @@ struct ModelOptions: ParsableArguments {
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
     let folder = try agree(on: communicator) { try self.folder() }
-    let session = try Session(model: folder, options: options, communicator: communicator, prepare: prepare) { event in
+    let session = try GenerationSession(model: folder, options: options, communicator: communicator, prepare: prepare) {
+      event in
       switch event {
       case .note(let text): if isRoot, !quiet { say("martinet: \(text)") }
       case .loading(let bytes, let total):
@@ -169,11 +171,11 @@ struct ModelOptions: ParsableArguments {
       let layout =
         "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
       say(
-        "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.report.summary)"
+        "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.summary)"
       )
-      if session.report.misplacedPages > 0 {
+      if session.model.report.misplacedPages > 0 {
         say(
-          "martinet: \(session.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa"
+          "martinet: \(session.model.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa"
         )
       }
     }

@@ -57,14 +57,15 @@ struct ReportOptions: ParsableArguments {
   }
 
   /// Has this rank keep what a page or trace will show.
-  func prepare(_ session: Session) {
+  func prepare(_ session: GenerationSession) {
     if recordRouting != nil { session.recordRouting() }
     if trace != nil { session.keepSpans(Self.traceSpans) } else if report != nil { session.keepSpans(Self.pageSpans) }
   }
 
   /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective with `follow()`.
-  func write(_ loop: GenerationLoop, _ session: Session, statistics: LoopStatistics, runs: [LoopStatistics] = []) throws
-  {
+  func write(
+    _ loop: GenerationLoop, _ session: GenerationSession, statistics: LoopStatistics, runs: [LoopStatistics] = []
+  ) throws {
     guard isWanted else { return }
     if let recordRouting { try writeRouting(loop, session, to: recordRouting) }
     guard report != nil || reportJson != nil || trace != nil else { return }
@@ -80,7 +81,7 @@ struct ReportOptions: ParsableArguments {
     for line in report.summary { say(line) }
   }
 
-  private func writeRouting(_ loop: GenerationLoop, _ session: Session, to path: String) throws {
+  private func writeRouting(_ loop: GenerationLoop, _ session: GenerationSession, to path: String) throws {
     guard let record = try loop.collectRouting() else {
       say("martinet: a dense model routes nothing: \(path) stays empty")
       return

@@ -27,7 +27,7 @@ extension GenerationRequest {
   }
 }
 
-extension Session {
+extension GenerationSession {
   /// What this session serves.
   package var facts: EngineFacts {
     var facts = EngineFacts()

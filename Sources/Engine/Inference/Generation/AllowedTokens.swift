@@ -1,3 +1,5 @@
+import Bytes
+
 /// A set of token ids: those that may be drawn.
 package struct AllowedTokens: Sendable, Equatable {
   /// A bit for each id, the lowest first; as many words as the vocabulary needs.

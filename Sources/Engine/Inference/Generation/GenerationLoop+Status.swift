@@ -26,7 +26,7 @@ extension GenerationLoop {
       statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)
     )
     (status.bytesSent, status.messagesSent) = (statistics.bytesSent, statistics.messagesSent)
-    let description = engine.decoder.description
+    let description = session.description
     status.layers = description.mixtureLayers
     status.visits = description.mixtureLayers.map { layer in
       var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)

@@ -110,6 +110,12 @@ struct BlockPool {
     }
   }
 
+  /// Frees every idle block: what they hold is no longer found. Blocks in use are let go as before.
+  mutating func forget() {
+    // An idle block has idle children only, so that leaf after leaf all of them go.
+    for _ in 0..<idleCount { evict() }
+  }
+
   /// Frees the idle leaf that nobody has used for longest.
   private mutating func evict() {
     guard let block = leaves.popFirst(), let key = nodes[Int(block)].key else { return }

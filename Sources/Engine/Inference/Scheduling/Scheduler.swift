@@ -70,6 +70,11 @@ struct Scheduler {
     }
   }
 
+  /// Forgets what the caches hold of earlier sequences, which other weights would not give. There must be no running ones.
+  mutating func forgetPrefixes() {
+    for rank in pools.indices { pools[rank].forget() }
+  }
+
   /// Takes note of a drawn token; the reason to finish, if there is one.
   mutating func drew(_ token: Int32, for id: SequenceID) -> FinishReason? {
     guard let i = running.firstIndex(where: { $0.id == id }),

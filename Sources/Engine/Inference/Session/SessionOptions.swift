@@ -2,6 +2,7 @@ import ExpertParallelism
 import Fabric
 import Kernels
 import MoEModel
+import ModelRuntime
 import Telemetry
 
 /// What a user may choose about a run, beside model and prompts.
@@ -47,12 +48,22 @@ package struct SessionOptions: Sendable {
     terms.add("--check-weights", checksWeights ? "on" : "off")
     return terms
   }
-}
 
-/// Progress of a session's start, for whoever shows it.
-package enum SessionEvent: Sendable {
-  /// Something a user should know, on rank 0.
-  case note(String)
-  /// Bytes read so far, and in all, on this rank.
-  case loading(bytes: Int, of: Int)
+  /// How the model is checked.
+  var load: LoadOptions {
+    var load = LoadOptions()
+    (load.checksMemory, load.checksWeights) = (checksMemory, checksWeights)
+    return load
+  }
+
+  func limits(vocabularySize: Int, cacheBlocks: Int) -> SchedulerLimits {
+    var limits = SchedulerLimits()
+    limits.batchTokens = batchTokens
+    limits.sequences = sequences
+    limits.keepsPrefixes = keepsPrefixes
+    limits.blocksPerRank = cacheBlocks
+    // Logits of one step of scoring stay below 64 MiB.
+    limits.scoredRows = max(1, (64 << 20) / (vocabularySize * 4))
+    return limits
+  }
 }

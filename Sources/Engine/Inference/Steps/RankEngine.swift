@@ -1,35 +1,29 @@
+import Bytes
 import EngineAPI
 import ExpertParallelism
 import Fabric
 import Kernels
 import Machine
 import MoEModel
+import ModelRuntime
 import Telemetry
 
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
 /// layers, and draws or scores tokens.
 package final class RankEngine {
-  let communicator: any Communicator
-  let decoder: Decoder
-  let cache: KeyValueCache
-  let dispatcher: ClusterDispatcher?
-  let telemetry: RankTelemetry
-  let clocks: PeerClocks
+  private let runtime: ClusterRuntime
+  private let cache: KeyValueCache
+  private let telemetry: RankTelemetry
+  private var decoder: Decoder
+  private var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
-  /// What other ranks report to rank 0: outcomes of steps, and accounts.
-  let outcomes: Inbox
-  private let compute: Compute
   private let sampler: Sampler
   private var sequences: [SequenceID: HomeSequence] = [:]
   private let routing = RoutingTrace()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
-  /// What messages took when they were last timed.
-  private(set) var links: [LinkSample] = []
-  private let numaNode: Int?
-  /// What this rank runs on: named in its account.
-  private let host: HostPlan?
   // Of one step, kept for the memory of their arrays.
+  private var received = StepPlan()
   private var own: [StepPlan.Item] = []
   /// For each of them the place of its mask in the plan, if it has one.
   private var ownMasks: [Int?] = []
@@ -40,96 +34,37 @@ package final class RankEngine {
   private var stepNumber = 0
 
   /// `dispatcher` is nil for models without experts.
-  package init(
-    communicator: any Communicator, decoder: Decoder, cache: KeyValueCache, dispatcher: ClusterDispatcher?,
-    compute: Compute, telemetry: RankTelemetry, clocks: PeerClocks, host: HostPlan? = nil
+  init(
+    _ runtime: ClusterRuntime, decoder: Decoder, cache: KeyValueCache, dispatcher: ClusterDispatcher?,
+    telemetry: RankTelemetry
   ) {
-    self.host = host
-    numaNode = host?.numaNode
-    self.telemetry = telemetry
-    self.clocks = clocks
-    self.compute = compute
-    outcomes = Inbox(communicator, tag: MessageTag(4))
-    self.communicator = communicator
-    rowsByRank = Array(repeating: 0, count: communicator.size)
-    self.decoder = decoder
-    self.cache = cache
-    self.dispatcher = dispatcher
-    sampler = Sampler(compute: compute, vocabularySize: decoder.description.vocabularySize)
+    (self.runtime, self.telemetry) = (runtime, telemetry)
+    rowsByRank = Array(repeating: 0, count: runtime.communicator.size)
+    (self.decoder, self.cache, self.dispatcher) = (decoder, cache, dispatcher)
+    sampler = Sampler(compute: runtime.compute, vocabularySize: decoder.description.vocabularySize)
   }
 
-  /// Follows rank 0's plans until one says stop. For every rank but 0. Collective.
-  package func follow() throws {
-    var plan = StepPlan()
-    var bytes: [UInt8] = []
-    while true {
-      let waiting = Timestamp.now()
-      // Rank 0 may have nothing to do for hours.
-      communicator.sleepsWhileWaiting = true
-      try communicator.broadcast(&bytes, from: Rank(0))
-      communicator.sleepsWhileWaiting = false
-      let arrived = Timestamp.now()
-      try plan.decode(bytes, size: communicator.size)
-      guard plan.order == .step else {
-        if try obey(plan.order) { continue } else { return }
-      }
-      beginStep(plan, waiting: waiting, arrived: arrived)
-      let own = try execute(plan)
-      phases.enter(.outcome)
-      try outcomes.send(own)
-      phases.endStep(plan.kind)
-    }
+  /// Goes on with another model of the same shape; keys and values in the cache are not its own.
+  func replace(decoder: Decoder, dispatcher: ClusterDispatcher?) {
+    (self.decoder, self.dispatcher) = (decoder, dispatcher)
+  }
+
+  /// Carries out the step whose plan follows the command, and tells rank 0 what came of it; on every rank but that. Collective.
+  func follow(_ heard: inout RankCommands.Heard) throws {
+    try received.decode(from: &heard.body, size: runtime.communicator.size)
+    beginStep(received, waiting: heard.waiting, arrived: heard.arrived)
+    let own = try execute(received)
+    phases.enter(.outcome)
+    try runtime.reports.send(own)
+    phases.endStep(received.kind)
   }
 
   /// Counts a step from when rank 0 began it: what a rank waited before is nobody's time.
   private func beginStep(_ plan: StepPlan, waiting: UInt64, arrived: UInt64) {
-    let begin = min(max(waiting, clocks.local(plan.begin, of: Rank(0))), arrived)
+    let begin = min(max(waiting, runtime.clocks.local(plan.begin, of: Rank(0))), arrived)
     phases.beginStep(at: begin)
-    let sent = min(clocks.local(plan.stamp, of: Rank(0)), arrived)
+    let sent = min(runtime.clocks.local(plan.stamp, of: Rank(0)), arrived)
     if sent > begin { phases.blame(0, nanoseconds: sent - begin, .plan) }
-  }
-
-  /// Follows an order that is no step; false when it was to stop. Collective.
-  @discardableResult
-  func obey(_ order: StepPlan.Order) throws -> Bool {
-    switch order {
-    case .step: break
-    case .stop:
-      releaseAll()
-      return false
-    case .align: try clocks.align(communicator)
-    case .collect: try outcomes.send(Array(account.json.text().utf8))
-    case .collectTotals: try outcomes.send(Array(totals.json.text().utf8))
-    case .collectRouting: try outcomes.send(routingLog?.encoded() ?? [])
-    case .probeLinks: links = try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: numaNode)
-    case .reset:
-      telemetry.reset()
-      routingLog?.clear()
-    case .recordingOn: phases.isEnabled = true
-    case .recordingOff: phases.isEnabled = false
-    }
-    return true
-  }
-
-  /// What this rank has counted.
-  var account: RankAccount {
-    var account = RankAccount(telemetry)
-    account.rank = communicator.rank.index
-    account.host = communicator.hostName
-    account.hostLeader = clocks.hostOfRank[account.rank]
-    account.threads = compute.workerCount
-    account.processor = host?.topology.cpuModel ?? ""
-    account.sharesCores = host?.assignment.oversubscribed ?? false
-    let clock = clocks.estimates[account.rank]
-    (account.clockOffset, account.clockError, account.clockDrift) = (clock.offset, clock.error, clock.drift * 1e6)
-    return account
-  }
-
-  /// The same without single spans and messages.
-  var totals: RankAccount {
-    var totals = account
-    (totals.spans, totals.messages) = ([], [])
-    return totals
   }
 
   /// Forgets every sequence: the next loop starts with none.
@@ -141,7 +76,7 @@ package final class RankEngine {
   /// thrown.
   func execute(_ plan: StepPlan) throws -> [UInt8] {
     for id in plan.releases { sequences[id] = nil }
-    for admission in plan.admissions where admission.home == communicator.rank {
+    for admission in plan.admissions where admission.home == runtime.communicator.rank {
       let sequence = HomeSequence(admission)
       for block in admission.blocks { try sequence.append(block: block, of: cache) }
       sequences[admission.id] = sequence
@@ -152,7 +87,7 @@ package final class RankEngine {
     var mask = 0
     for (i, item) in plan.items.enumerated() {
       while mask < plan.masks.count, plan.masks[mask].item < i { mask += 1 }
-      guard item.home == communicator.rank else { continue }
+      guard item.home == runtime.communicator.rank else { continue }
       own.append(item)
       ownMasks.append(mask < plan.masks.count && plan.masks[mask].item == i ? mask : nil)
     }

@@ -1,3 +1,4 @@
+import Bytes
 import MoEModel
 import Telemetry
 

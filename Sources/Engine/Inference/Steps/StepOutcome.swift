@@ -1,3 +1,4 @@
+import Bytes
 import EngineAPI
 import Fabric
 import MoEModel

@@ -1,3 +1,4 @@
+import Bytes
 import EngineAPI
 import Fabric
 import MoEModel
@@ -10,7 +11,6 @@ extension StepPlan {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write(order.rawValue)
     writer.write(begin)
     writer.write(stamp)
     writer.write(Int32(releases.count))
@@ -46,14 +46,17 @@ extension StepPlan {
   /// Becomes the plan that `bytes` hold, in the memory of the last one's arrays. Throws `InferenceError.malformedPlan`.
   mutating func decode(_ bytes: [UInt8], size: Int) throws(InferenceError) {
     var reader = ByteReader(bytes)
+    try decode(from: &reader, size: size)
+  }
+
+  /// The same of all that `reader` has left.
+  mutating func decode(from reader: inout ByteReader, size: Int) throws(InferenceError) {
     releases.removeAll(keepingCapacity: true)
     admissions.removeAll(keepingCapacity: true)
     growths.removeAll(keepingCapacity: true)
     items.removeAll(keepingCapacity: true)
     masks.removeAll(keepingCapacity: true)
     do throws(TruncatedMessage) {
-      guard let order = Order(rawValue: try reader.read(UInt8.self)) else { throw TruncatedMessage() }
-      self.order = order
       begin = try reader.read()
       stamp = try reader.read()
       for _ in 0..<(try reader.readCount(width: 4)) { releases.append(SequenceID(try reader.read())) }

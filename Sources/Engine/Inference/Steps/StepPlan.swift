@@ -3,7 +3,7 @@ import Fabric
 import MoEModel
 import Telemetry
 
-/// What every rank is to do in one step, decided by rank 0 and sent to all.
+/// What every rank is to do in one step, decided by rank 0 and sent to all: the body of `RankCommand.step`.
 struct StepPlan: Equatable {
   /// A sequence's appearance: its tokens, its home, and how it is to be treated.
   struct Admission: Equatable {
@@ -48,24 +48,6 @@ struct StepPlan: Equatable {
     var allowed: AllowedTokens
   }
 
-  /// What the ranks are to do; all but `step` and `stop` leave the rest of the plan empty.
-  enum Order: UInt8, CaseIterable {
-    case step, stop
-    /// Measure the clocks.
-    case align
-    /// Send the accounts to rank 0; or their totals alone, which are small however much is kept for a trace.
-    case collect, collectTotals
-    /// Send what the tokens chose to rank 0.
-    case collectRouting
-    /// Time messages between the ranks.
-    case probeLinks
-    /// Forget the accounts.
-    case reset
-    /// Keep accounts from now on, or none.
-    case recordingOn, recordingOff
-  }
-
-  var order = Order.step
   /// When rank 0 began the step, and when it sent the plan, in nanoseconds of its clock.
   var begin: UInt64 = 0
   var stamp: UInt64 = 0
@@ -95,6 +77,4 @@ struct StepPlan: Equatable {
   }
 
   init() {}
-
-  init(_ order: Order) { self.order = order }
 }

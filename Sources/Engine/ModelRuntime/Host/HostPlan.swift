@@ -1,3 +1,4 @@
+import Bytes
 import Fabric
 import Machine
 
@@ -37,7 +38,7 @@ package struct HostPlan: Sendable {
         // Some tests and users want more threads than cores; hundreds would only be a typing error that takes minutes.
         let limit = max(64, 4 * topology.allowedCores.count)
         guard threadsPerRank <= limit else {
-          throw InferenceError.tooManyThreads(threadsPerRank, cores: topology.allowedCores.count, limit: limit)
+          throw RuntimeError.tooManyThreads(threadsPerRank, cores: topology.allowedCores.count, limit: limit)
         }
       }
       return try communicator.ranksOnHost.map { try Offer(bytes: offers[$0.index]) }

@@ -1,10 +1,11 @@
 import Checkpoints
 import Glibc
+import ModelRuntime
 import Telemetry
 
-extension Session {
+extension GenerationSession {
   /// Keeps the spans and messages of the latest steps on this rank, up to `capacity` of each.
-  package func keepSpans(_ capacity: Int) { engine.phases.keepSpans(capacity) }
+  package func keepSpans(_ capacity: Int) { model.telemetry.recorder.keepSpans(capacity) }
 
   /// Keeps what every token chooses from now on; on every rank. Does nothing in a model without experts.
   package func recordRouting() {

@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Fabric
 import Machine
@@ -52,7 +53,7 @@ package struct WeightAgreement {
       where byteCounts[position] == entry.byteCount && entry.byteCount > 0 {
         let value = UInt64(bitPattern: values[position])
         guard let expected = recorded[entry.name], expected != value else { continue }
-        throw InferenceError.partsDiffer(
+        throw RuntimeError.partsDiffer(
           tensor: entry.name, file: file(entry), found: TensorSum.text(value), recorded: TensorSum.text(expected))
       }
     }

@@ -1,0 +1,136 @@
+import Checkpoints
+import ExpertParallelism
+import Fabric
+import Kernels
+import MoEModel
+import ModelRuntime
+import Telemetry
+
+/// One rank ready to generate: a loaded model with an attention cache, its expert layers, and the engine of steps.
+package final class GenerationSession {
+  package let runtime: ClusterRuntime
+  package private(set) var model: LoadedModel
+  package let options: SessionOptions
+  let engine: RankEngine
+  package let limits: SchedulerLimits
+  let cache: KeyValueCache
+  /// How rows travel between ranks; nil in dense models.
+  package let wire: WireFormat?
+  /// Shared memory of the expert layers, where there is some.
+  private let channels: ExpertChannels?
+  /// Tells of steps that take long.
+  private let watch: StallWatch?
+  /// What messages took when they were last timed.
+  var links: [LinkSample] = []
+  /// What the ranks had counted when they were last asked; on rank 0.
+  var accounts: [RankAccount] = []
+
+  package var communicator: any Communicator { runtime.communicator }
+  package var compute: Compute { runtime.compute }
+  package var folder: CheckpointFolder { model.folder }
+  package var description: DecoderDescription { model.description }
+
+  /// Tokens of cache a rank reserves unless told otherwise or asked for more; memory is only used as it fills.
+  package static let defaultCacheTokens = 8192
+
+  /// Opens the folder on every rank, checks that all have the same options, see the same files and read the same weights, and
+  /// that each rank's part fits, and loads it.
+  /// Collective; when it fails, it fails on all ranks with the same error.
+  ///
+  /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
+  /// of cache that the longest one needs.
+  package convenience init(
+    model path: String, options: SessionOptions, communicator: any Communicator,
+    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
+    onEvent: @escaping (LoadEvent) -> Void
+  ) throws {
+    try options.terms.agree(on: communicator)
+    let opened = try OpenedModel(path, holding: options.weights, on: communicator, prepare: prepare)
+    if communicator.isRoot { for note in opened.notes(ranks: communicator.size) { onEvent(.note(note)) } }
+    let runtime = try ClusterRuntime(
+      communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,
+      instructionSet: options.instructionSet
+    ) { onEvent(.note($0)) }
+    let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
+    let cacheBlocks = KeyValueCache.blockCount(tokens: options.cacheTokens ?? max(Self.defaultCacheTokens, longest))
+    var load = options.load
+    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(opened.description, type: options.cacheType)
+      .multipliedReportingOverflow(by: cacheBlocks)
+    load.otherBytes = overflows ? Int.max : cacheBytes
+    let model = try LoadedModel(opened, runtime: runtime, options: load, onEvent: onEvent)
+    try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
+  }
+
+  /// Makes ready to generate with a model that is loaded already, with so many blocks of attention cache. Collective.
+  package init(_ runtime: ClusterRuntime, model: LoadedModel, options: SessionOptions, cacheBlocks: Int) throws {
+    (self.runtime, self.model, self.options) = (runtime, model, options)
+    let (communicator, description) = (runtime.communicator, model.description)
+    limits = options.limits(vocabularySize: description.vocabularySize, cacheBlocks: cacheBlocks)
+    let cache = try agree(on: communicator) {
+      try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks)
+    }
+    self.cache = cache
+    try runtime.clocks.align(communicator)
+    let wire = description.mixture.map { _ in
+      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.rowFormat, sums: options.sums)
+    }
+    self.wire = wire
+    if let mixture = description.mixture, let wire {
+      channels = try ExpertChannels(
+        communicator, placement: model.placement, wire: wire, topK: mixture.topK, batchTokens: options.batchTokens,
+        hostOfRank: runtime.clocks.hostOfRank)
+    } else {
+      channels = nil
+    }
+    let (decoder, dispatcher) = Self.layers(of: model, runtime, cache: cache, wire: wire, channels: channels)
+    watch = try options.stallLimit.map {
+      try StallWatch(
+        communicator, progress: model.telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
+        onStall: options.onStall)
+    }
+    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: dispatcher, telemetry: model.telemetry)
+  }
+
+  private static func layers(
+    of model: LoadedModel, _ runtime: ClusterRuntime, cache: KeyValueCache, wire: WireFormat?, channels: ExpertChannels?
+  ) -> (Decoder, ClusterDispatcher?) {
+    let (description, compute, telemetry) = (model.description, runtime.compute, model.telemetry)
+    var cluster: ClusterDispatcher?
+    var experts: Decoder.Experts?
+    if let mixture = description.mixture, let wire {
+      let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
+      let dispatcher = ClusterDispatcher(
+        communicator: runtime.communicator, placement: model.placement, compute: compute, wire: wire,
+        topK: mixture.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
+      cluster = dispatcher
+      experts = Decoder.Experts(
+        MeteredExperts(bank, telemetry: telemetry), through: MeteredDispatcher(dispatcher, telemetry: telemetry))
+    }
+    let decoder = Decoder(
+      description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
+    return (decoder, cluster)
+  }
+
+  /// The loop of rank 0.
+  package func makeLoop() -> GenerationLoop { GenerationLoop(self) }
+
+  /// Loads a folder's weights in place of those there are, which stay until the new ones are whole: there must be room for both. What
+  /// the attention cache holds is the old model's; rank 0 forgets it (`GenerationLoop.loadModel`).
+  /// Collective; fails on all ranks with the same error, and then nothing has changed.
+  func replaceModel(_ path: String) throws {
+    let opened = try OpenedModel(path, holding: options.weights, on: communicator)
+    let new = try LoadedModel(
+      opened, runtime: runtime, options: options.load, telemetry: model.telemetry, onEvent: { _ in })
+    try agree(on: communicator) {
+      let (found, expected) = (
+        ModelShape(new.description, new.weights), ModelShape(model.description, model.weights)
+      )
+      guard found == expected else {
+        throw RuntimeError.otherShape(found: found.description, expected: expected.description)
+      }
+    }
+    let (decoder, dispatcher) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels)
+    engine.replace(decoder: decoder, dispatcher: dispatcher)
+    model = new
+  }
+}

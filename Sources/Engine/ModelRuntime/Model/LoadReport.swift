@@ -1,0 +1,28 @@
+/// What loading a model cost, over all ranks; the same on every rank.
+package struct LoadReport: Sendable {
+  package var bytesReadByRank: [Int]
+  package var memoryByRank: [Int]
+  /// From the start of reading until the last rank was done.
+  package var seconds: Double
+  /// Sampled pages of weights that lie on another NUMA node than the workers that read them.
+  package var misplacedPages: Int
+}
+
+/// Progress of a model's start, for whoever shows it.
+package enum LoadEvent: Sendable {
+  /// Something a user should know, on rank 0.
+  case note(String)
+  /// Bytes read so far, and in all, on this rank.
+  case loading(bytes: Int, of: Int)
+}
+
+/// How a model is checked before and while it is loaded.
+package struct LoadOptions: Sendable {
+  /// Refuse to start when this rank's part does not fit into the memory available.
+  package var checksMemory = true
+  /// Read all files once on every host before anything else, and compare them.
+  package var checksWeights = false
+  /// Bytes that each rank will take beside the weights.
+  package var otherBytes = 0
+  package init() {}
+}

@@ -1,0 +1,79 @@
+import Checkpoints
+import ExpertParallelism
+import Fabric
+import Machine
+import MoEModel
+import Telemetry
+
+/// One rank's part of a model in memory: parameters, which rank has which experts, and what is counted of its layers.
+///
+/// Whatever runs the model (a `GenerationSession`, a training of it) takes it from here; another model of the same
+/// shape can take its place.
+package final class LoadedModel {
+  package let folder: CheckpointFolder
+  package let description: DecoderDescription
+  package let placement: ExpertPlacement
+  package let weights: ModelWeights
+  package let report: LoadReport
+  package let telemetry: RankTelemetry
+  /// The memory the weights lie in.
+  private let arenas: [NodeArena]
+
+  /// Compares what the ranks will read, checks that it fits into this rank's share of its host's memory, reads it, and compares what was read.
+  /// `telemetry`: that of the model whose place this one takes. Collective; fails on all ranks together.
+  package init(
+    _ opened: OpenedModel, runtime: ClusterRuntime, options: LoadOptions, telemetry: RankTelemetry? = nil,
+    onEvent: (LoadEvent) -> Void
+  ) throws {
+    let (communicator, compute) = (runtime.communicator, runtime.compute)
+    let (folder, description, agreement) = (opened.folder, opened.description, opened.agreement)
+    try agreement.compareSamples(pool: compute.pool)
+    if options.checksWeights {
+      let found = try agreement.compareAll(pool: compute.pool)
+      if communicator.isRoot { onEvent(.note(found)) }
+    }
+    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
+    let rank = communicator.rank
+    let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
+    let budget = try agree(on: communicator) {
+      let budget = try WeightBudget.measure(description, folder: folder, workerCount: compute.workerCount, owns: owns)
+      let (needed, overflows) = budget.memoryBytes.addingReportingOverflow(options.otherBytes)
+      let available = runtime.host.topology.availableBytes / runtime.host.ranksOnHost
+      guard !overflows, needed < Int.max, !options.checksMemory || needed <= available else {
+        throw ModelError.insufficientMemory(needed: overflows ? Int.max : needed, available: available)
+      }
+      return budget
+    }
+    let start = ContinuousClock.now
+    let sums = ReadSums(folder)
+    let readBefore = folder.bytesRead
+    let (weights, arenas) = try agree(on: communicator) {
+      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) {
+        bytes in
+        onEvent(.loading(bytes: bytes, of: budget.storedBytes))
+      }
+    }
+    try agreement.compareRead(sums.sums)
+    try communicator.barrier()
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    let misplaced = arenas.reduce(0) { $0 + $1.verify().elsewhere }
+    report = LoadReport(
+      bytesReadByRank: try Self.everyRank(folder.bytesRead - readBefore, communicator),
+      memoryByRank: try Self.everyRank(budget.memoryBytes, communicator), seconds: seconds,
+      misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))
+    (self.folder, self.description, self.placement) = (folder, description, placement)
+    (self.weights, self.arenas) = (weights, arenas)
+    self.telemetry =
+      telemetry
+      ?? RankTelemetry(
+        layerCount: description.layerCount, expertCount: description.mixture?.expertCount ?? 0,
+        rankCount: communicator.size)
+  }
+
+  /// Each rank's value, on every rank. Collective.
+  private static func everyRank(_ value: Int, _ communicator: any Communicator) throws -> [Int] {
+    var values = [Int64](repeating: 0, count: communicator.size)
+    values[communicator.rank.index] = Int64(value)
+    return try communicator.allReduce(values, .sum).map { Int($0) }
+  }
+}

@@ -1,0 +1,31 @@
+import Kernels
+import MoEModel
+
+/// The sizes for which whatever runs a model has laid out memory and messages: models that are equal in these can take
+/// each other's place.
+package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
+  package let layerCount: Int
+  package let hiddenSize: Int
+  package let vocabularySize: Int
+  package let maximumPositions: Int
+  package let expertCount: Int
+  package let topK: Int
+  /// Layers that have experts.
+  package let mixtureLayers: [Int]
+  /// Numbers of a block of the attention cache.
+  package let cacheBlockNumbers: Int
+  package let rowFormat: RowFormat
+
+  package init(_ description: DecoderDescription, _ weights: ModelWeights) {
+    (layerCount, hiddenSize) = (description.layerCount, description.hiddenSize)
+    (vocabularySize, maximumPositions) = (description.vocabularySize, description.maximumPositions)
+    (expertCount, topK) = (description.mixture?.expertCount ?? 0, description.mixture?.topK ?? 0)
+    mixtureLayers = description.mixtureLayers
+    cacheBlockNumbers = KeyValueCache.blockByteCount(description, type: .f32) / 4
+    rowFormat = weights.rowFormat
+  }
+
+  package var description: String {
+    "\(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \(cacheBlockNumbers) numbers a cache block, rows in \(rowFormat.rawValue)"
+  }
+}

@@ -1,0 +1,49 @@
+import Checkpoints
+import Fabric
+import MoEModel
+
+/// A checkpoint that all ranks have opened and described, and found to have the same files: cheap, and before anything is reserved.
+package struct OpenedModel {
+  package let folder: CheckpointFolder
+  package let description: DecoderDescription
+  /// What `prepare` found.
+  package let preparation: Int
+  let agreement: WeightAgreement
+
+  /// Opens the folder and compares configuration, index and headers of all ranks. `prepare` sees folder and description before the
+  /// other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
+  /// Collective; fails on all ranks with the same error.
+  package init(
+    _ path: String, holding weights: WeightPrecision, on communicator: any Communicator,
+    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 }
+  ) throws {
+    let (folder, description, preparation) = try agree(on: communicator) {
+      let folder = try CheckpointFolder(path: path)
+      let description = try ModelConfiguration.read(folder).holding(weights)
+      return (folder, description, try prepare(folder, description))
+    }
+    (self.folder, self.description, self.preparation) = (folder, description, preparation)
+    agreement = try WeightAgreement(folder, communicator: communicator)
+    try agreement.compareFiles()
+  }
+
+  /// What a user should know of it on `ranks` ranks.
+  package func notes(ranks: Int) -> [String] {
+    var notes: [String] = []
+    if description.predictionLayerCount > 0 {
+      notes.append(
+        "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"
+      )
+    }
+    if let unread = description.unreadNote { notes.append(unread) }
+    if let mixture = description.mixture, ranks > mixture.expertCount {
+      notes.append(
+        "\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"
+      )
+    } else if description.mixture == nil, ranks > 1 {
+      notes.append(
+        "a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences")
+    }
+    return notes
+  }
+}
