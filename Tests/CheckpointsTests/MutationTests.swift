@@ -138,9 +138,9 @@ struct MutationTests {
     let index = Array(
       #"{"metadata":{"total_size":3},"weight_map":{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors"}}"#
         .utf8)
-    func open(_ bytes: [UInt8]) throws(CheckpointError) -> CheckpointFolder {
+    func open(_ bytes: [UInt8]) throws(CheckpointError) -> HuggingFaceFolder {
       folder.write(bytes, as: "model.safetensors.index.json")
-      return try CheckpointFolder(path: folder.path)
+      return try HuggingFaceFolder(path: folder.path)
     }
     #expect(try open(index).entries.count == 3)
     for count in 0..<index.count {

@@ -16,14 +16,14 @@ struct ShardIndexTests {
 
   func index(_ text: String) { folder.write(text, as: "model.safetensors.index.json") }
   func failure() -> CheckpointError? {
-    CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: folder.path) }
+    CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: folder.path) }
   }
 
   let good = #"{"a":"m-1.safetensors","b":"m-1.safetensors","c":"m-2.safetensors"}"#
 
   @Test func aShardedFolderOpens() throws {
     index(#"{"metadata":{"total_size":7,"more":[{"x":"]"}]},"weight_map":\#(good)}"# + "\n")
-    let checkpoint = try CheckpointFolder(path: folder.path)
+    let checkpoint = try HuggingFaceFolder(path: folder.path)
     #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.fileCount == 2)
     #expect(checkpoint.totalByteCount == 3 && checkpoint.declaredByteCount == 7)
     #expect(try checkpoint.readAll(try #require(checkpoint.tensor("b"))) == [1])
@@ -34,7 +34,7 @@ struct ShardIndexTests {
   @Test(arguments: ["-1", "1e9", "3.5", "\"7\"", "99999999999999999999", "null"])
   func aWrongTotalSizeIsIgnored(size: String) throws {
     index(#"{"metadata":{"total_size":\#(size)},"weight_map":\#(good)}"#)
-    #expect(try CheckpointFolder(path: folder.path).declaredByteCount == nil)
+    #expect(try HuggingFaceFolder(path: folder.path).declaredByteCount == nil)
   }
 
   @Test(arguments: [
@@ -90,7 +90,7 @@ struct ShardIndexTests {
     ]
     for map in maps {
       index(#"{"weight_map":\#(map)}"#)
-      let checkpoint = try CheckpointFolder(path: folder.path)
+      let checkpoint = try HuggingFaceFolder(path: folder.path)
       #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.totalByteCount == 3, "\(map)")
       #expect(checkpoint.tensor("b")?.fileIndex == 0 && checkpoint.tensor("c")?.fileIndex == 1, "\(map)")
     }
@@ -99,7 +99,7 @@ struct ShardIndexTests {
   @Test func aTensorThatOnlyTheIndexKnowsIsExplained() throws {
     let path = folder.path + "/model.safetensors.index.json"
     index(#"{"weight_map":{"a":"m-1.safetensors","d":"m-2.safetensors","c":"m-2.safetensors","e":"m-3.safetensors"}}"#)
-    let checkpoint = try CheckpointFolder(path: folder.path)
+    let checkpoint = try HuggingFaceFolder(path: folder.path)
     #expect(checkpoint.tensor("d") == nil && checkpoint.tensor("e") == nil)
     #expect(checkpoint.absence(of: "d") == .tensorNotInShard(path: path, name: "d", shard: "m-2.safetensors"))
     #expect(checkpoint.absence(of: "e") == .missingShard(folder: folder.path, shard: "m-3.safetensors", tensor: "e"))
@@ -114,7 +114,7 @@ struct ShardIndexTests {
     for names in [["a", "c"], ["c", "a"]] {
       folder.write(shard(names), as: "m-2.safetensors")
       if names == ["a", "c"] {
-        let checkpoint = try CheckpointFolder(path: folder.path)
+        let checkpoint = try HuggingFaceFolder(path: folder.path)
         #expect(Array(checkpoint.names) == ["a", "b", "c"] && checkpoint.totalByteCount == 3)
       } else {
         #expect(failure() == .tensorsDiffer(name: "a", first: folder.path + "/m-1.safetensors", second: second))
@@ -142,7 +142,7 @@ struct ShardIndexTests {
       unlink(folder.path + "/m-2.safetensors")
       #expect(symlink(blob, folder.path + "/m-2.safetensors") == 0)
       index(#"{"weight_map":\#(good)}"#)
-      #expect(try CheckpointFolder(path: folder.path).tensor("c") != nil)
+      #expect(try HuggingFaceFolder(path: folder.path).tensor("c") != nil)
     }
   }
 
@@ -159,7 +159,7 @@ struct ShardIndexTests {
     for target in [folder.path + "/nowhere/x", "m-9.safetensors"] {
       unlink(shardPath)
       #expect(symlink(target, shardPath) == 0)
-      let absence = try? CheckpointFolder(path: folder.path).absence(of: "c")
+      let absence = try? HuggingFaceFolder(path: folder.path).absence(of: "c")
       #expect(absence == .missingShard(folder: folder.path, shard: "m-2.safetensors", tensor: "c"))
     }
     unlink(shardPath)
@@ -180,7 +180,7 @@ struct ShardIndexTests {
     #expect(failure() == .missingIndex(folder: folder.path, shard: "m-1.safetensors"))
     withTemporaryFolder { bare -> Void in
       func bareFailure() -> CheckpointError? {
-        CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: bare.path) }
+        CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: bare.path) }
       }
       #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
       bare.write("{}", as: "config.json")
@@ -212,7 +212,7 @@ struct ShardIndexTests {
       guard case .tooLarge = bareFailure() else { return #expect(Bool(false), "config.json too large") }
       let file = bare.path + "/config.json"
       for path in [file, bare.path + "/absent", "", "/tmp\u{0}"] {
-        let error = CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: path) }
+        let error = CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: path) }
         #expect(error == .notAFolder(path: path))
       }
     }
@@ -223,7 +223,8 @@ struct ShardIndexTests {
     var limits = CheckpointLimits()
     limits.shardCount = 1
     func refused() -> CheckpointError? {
-      CheckpointsTests.failure { () throws(CheckpointError) in try CheckpointFolder(path: folder.path, limits: limits) }
+      CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: folder.path, limits: limits)
+      }
     }
     let path = folder.path + "/model.safetensors.index.json"
     #expect(refused() == .tooMany(path: path, what: "shards", limit: 1))

@@ -13,7 +13,7 @@ import Testing
     _ = folder.write(#"{"model_type": "x"}"#, as: "config.json")
     _ = folder.write(generation, as: "generation_config.json")
     _ = folder.write(shard(["a"]), as: "model.safetensors")
-    let tokens = try StopTokens.read(try CheckpointFolder(path: folder.path), tokenizerEnd: 7)
+    let tokens = try StopTokens.read(try HuggingFaceFolder(path: folder.path), tokenizerEnd: 7)
     #expect(tokens.sorted() == expected)
   }
 }

@@ -98,11 +98,11 @@ import Testing
       record["a"] = 0
       record["b\u{E9}\""] = .max
       folder.write(record.json.text(pretty: true), as: RecordedSums.fileName)
-      let found = try RecordedSums(folder: folder.path)
+      let found = try RecordedSums(of: CheckpointFormat.documents(of: folder.path))
       #expect(found == record)
       #expect(record.json.text().contains("\"a\":\"0000000000000000\""))
     }
-    let none = try withTemporaryFolder { try RecordedSums(folder: $0.path) }
+    let none = try withTemporaryFolder { try RecordedSums(of: CheckpointFormat.documents(of: $0.path)) }
     #expect(none == nil)
   }
 
@@ -115,7 +115,9 @@ import Testing
   func aRecordThatIsNoneIsNamed(text: String, word: String) {
     withTemporaryFolder { folder in
       folder.write(text, as: RecordedSums.fileName)
-      let error = failure { () throws(CheckpointError) in try RecordedSums(folder: folder.path) }
+      let error = failure { () throws(CheckpointError) in
+        try RecordedSums(of: CheckpointFormat.documents(of: folder.path))
+      }
       let message = error.map { "\($0)" } ?? ""
       #expect(message.contains(RecordedSums.fileName) && message.contains(word), "\(message)")
     }

@@ -16,7 +16,7 @@ extension CommandTests {
 
     /// Parameters by the shapes of the tensors, without any notion of a model's parts but their names.
     private func parameters(of path: String) throws -> (total: Int, active: Int) {
-      let checkpoint = try CheckpointFolder(path: path)
+      let checkpoint = try HuggingFaceFolder(path: path)
       let layers = checkpoint.config["num_hidden_layers"]!.exactInt!
       let isTied = checkpoint.config["tie_word_embeddings"]?.bool ?? false
       func config(_ names: String...) -> Int? { names.lazy.compactMap { checkpoint.config[$0]?.exactInt }.first }

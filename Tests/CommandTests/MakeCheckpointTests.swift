@@ -8,26 +8,26 @@ extension CommandTests {
   struct MakeCheckpointTests {
     private let folder = TemporaryFolder()
 
-    private func make(_ config: String, _ out: String, _ options: [String] = []) throws -> CheckpointFolder {
+    private func make(_ config: String, _ out: String, _ options: [String] = []) throws -> HuggingFaceFolder {
       let path = folder.file(out)
       let run = try Program.run(["bench", "make-checkpoint", "--shape", config, path] + options)
       #expect(run.status == 0 && run.output.isEmpty, "\(config): \(run.errors)")
-      return try CheckpointFolder(path: path)
+      return try HuggingFaceFolder(path: path)
     }
 
-    private func weights(_ checkpoint: CheckpointFolder) throws -> [[UInt8]] {
+    private func weights(_ checkpoint: HuggingFaceFolder) throws -> [[UInt8]] {
       try checkpoint.entries.map { try checkpoint.readAll($0) }
     }
 
     @Test(.timeLimit(.minutes(2))) func tensorsAreThoseOfThePublishedLayout() throws {
       for name in try Golden.names {
-        let golden = try CheckpointFolder(path: Golden(name).folder)
+        let golden = try HuggingFaceFolder(path: Golden(name).folder)
         let made = try make(golden.path + "/config.json", name)
         #expect(made.config["quantization_config"] == nil)
         guard golden.config["quantization_config"] == nil else { continue }
         let layers = golden.config["num_hidden_layers"]!.exactInt!
         let isTied = golden.config["tie_word_embeddings"]?.bool ?? false
-        func layout(_ checkpoint: CheckpointFolder) -> Set<String> {
+        func layout(_ checkpoint: HuggingFaceFolder) -> Set<String> {
           Set(
             checkpoint.entries.filter { entry in
               let parts = entry.name.split(separator: ".")

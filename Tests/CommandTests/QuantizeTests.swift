@@ -88,7 +88,7 @@ extension CommandTests {
       let path = folder.file("wide")
       let run = try quantize(golden.folder, to: path, ["--weights", "q8", "--keep-router-and-norms", "f32"])
       #expect(run.status == 0, "\(run.errors)")
-      let types = try CheckpointFolder(path: path).entries.reduce(into: [:]) { $0[$1.name] = $1.type.rawValue }
+      let types = try HuggingFaceFolder(path: path).entries.reduce(into: [:]) { $0[$1.name] = $1.type.rawValue }
       #expect(types["model.norm.weight"] == "F32" && types["model.layers.2.mlp.gate.weight"] == "F32")
       #expect(types["lm_head.weight"] == "I8" && types["model.layers.1.self_attn.q_proj.weight_row_scales"] == "F32")
       #expect(try logits(path, []) == logits(golden.folder, ["--weights", "q8"]))

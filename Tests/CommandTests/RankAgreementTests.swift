@@ -42,7 +42,7 @@ extension CommandTests {
     /// In an expert of one rank, found by its record; without one, by a full pass.
     @Test(.timeLimit(.minutes(2))) func aDamagedByteIsFound() throws {
       let path = try make("damaged", seed: 0)
-      let checkpoint = try CheckpointFolder(path: path)
+      let checkpoint = try HuggingFaceFolder(path: path)
       let entry = try #require(checkpoint.tensor("model.layers.1.block_sparse_moe.experts.2.w3.weight"))
       let handle = try FileHandle(forUpdating: URL(filePath: checkpoint.files[entry.fileIndex].path))
       try handle.seek(toOffset: UInt64(entry.byteOffset + entry.byteCount / 2))

@@ -25,12 +25,13 @@ struct TinyMixture: Sendable {
     let folder = TemporaryFolder()
     defer { withExtendedLifetime(folder) {} }
     try Self.writeCheckpoint(in: folder, expertCount: expertCount, topK: topK)
-    let checkpoint = try CheckpointFolder(path: folder.path)
+    let checkpoint = try HuggingFaceFolder(path: folder.path)
     description = try ModelConfiguration.read(try checkpoint.settings()).holding(precision)
     let pool = try WorkerPool(workerCount: threads)
-    let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: threads) { _, _ in true }
+    let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: threads) { _, _ in true }
     (weights, arenas) = try WeightLoader.load(
-      description, folder: checkpoint, pool: pool, budget: budget, owns: { _, _ in true }, sums: ReadSums(checkpoint),
+      description, checkpoint: checkpoint, pool: pool, budget: budget, owns: { _, _ in true },
+      sums: ReadSums(checkpoint),
       progress: { _ in })
   }
 

@@ -18,7 +18,7 @@ struct AgreementTests {
   {
     let path = folder.file(UUID().uuidString)
     try FileManager.default.copyItem(atPath: Golden(name).folder, toPath: path)
-    let checkpoint = try CheckpointFolder(path: path)
+    let checkpoint = try HuggingFaceFolder(path: path)
     if isRecorded {
       var record = RecordedSums()
       for entry in checkpoint.entries {

@@ -53,7 +53,7 @@ struct EmbeddingTests {
 
   /// The head, fp32 `[vocabulary, hidden]`.
   private func head(_ golden: Golden) throws -> [Float] {
-    let folder = try CheckpointFolder(path: golden.folder)
+    let folder = try HuggingFaceFolder(path: golden.folder)
     return try folder.float32s(
       try #require(folder.tensor("lm_head.weight") ?? folder.tensor("model.embed_tokens.weight")))
   }

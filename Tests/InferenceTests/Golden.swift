@@ -69,6 +69,16 @@ func run(
   model: String, scored: [[Int32]], prompts: [[Int32]], newTokens: Int, layout: Layout,
   sampling: SamplingParameters = SamplingParameters()
 ) throws -> RunResult {
+  try run(
+    opening: { try CheckpointFormat.open(model) }, scored: scored, prompts: prompts, newTokens: newTokens,
+    layout: layout, sampling: sampling)
+}
+
+/// The same with the checkpoint that `open` gives each rank.
+func run(
+  opening open: @escaping @Sendable () throws -> any Checkpoint, scored: [[Int32]], prompts: [[Int32]],
+  newTokens: Int, layout: Layout, sampling: SamplingParameters = SamplingParameters()
+) throws -> RunResult {
   let results = try LocalFabric.run(size: layout.ranks) { communicator -> RunResult? in
     var options = SessionOptions()
     options.threadsPerRank = layout.threads
@@ -77,7 +87,7 @@ func run(
     options.cacheType = layout.cacheType
     options.weights = layout.weights
     options.instructionSet = layout.isa
-    let session = try GenerationSession(model: model, options: options, communicator: communicator) { _ in }
+    let session = try GenerationSession(opening: open, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.follow()
       return nil

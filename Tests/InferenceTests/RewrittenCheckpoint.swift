@@ -46,7 +46,7 @@ struct RewrittenCheckpoint {
   var config: JSONObject
 
   init(_ golden: Golden) throws {
-    let folder = try CheckpointFolder(path: golden.folder)
+    let folder = try HuggingFaceFolder(path: golden.folder)
     config = folder.config.object!
     for entry in folder.entries { tensors[entry.name] = Tensor(entry.type, entry.shape, try folder.readAll(entry)) }
   }

@@ -143,13 +143,13 @@ struct StoredFormsTests {
     tied.config["tie_word_embeddings"] = true
     #expect(try tied.written { try logits(golden, $0) } == logits(golden, golden.folder))
     try tied.written {
-      let model = try ModelConfiguration.read(try CheckpointFolder(path: $0))
+      let model = try ModelConfiguration.read(try HuggingFaceFolder(path: $0))
       #expect(!model.tiedEmbeddings)
     }
     // A copy of the embedding is not held twice.
     tied.tensors["lm_head.weight"] = tied.tensors["model.embed_tokens.weight"]
     try tied.written {
-      let model = try ModelConfiguration.read(try CheckpointFolder(path: $0))
+      let model = try ModelConfiguration.read(try HuggingFaceFolder(path: $0))
       #expect(model.tiedEmbeddings && model.unreadNote == nil)
     }
     tied.tensors["lm_head.weight"] = nil

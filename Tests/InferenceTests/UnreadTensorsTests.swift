@@ -9,7 +9,7 @@ struct UnreadTensorsTests {
   private func description(_ change: (inout RewrittenCheckpoint) -> Void) throws -> DecoderDescription {
     var rewritten = try RewrittenCheckpoint(try Golden("qwen3_moe"))
     change(&rewritten)
-    return try rewritten.written { try ModelConfiguration.read(try CheckpointFolder(path: $0)) }
+    return try rewritten.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
   }
 
   private func failure(_ change: (inout RewrittenCheckpoint) -> Void) throws -> String {

@@ -6,21 +6,21 @@ import Testing
 /// What a loader sums does not depend on who reads what.
 struct WeightSumTests {
   private func readSums(
-    _ folder: CheckpointFolder, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool
+    _ folder: HuggingFaceFolder, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool
   ) throws -> [TensorSum] {
     let description = try ModelConfiguration.read(folder).holding(weights)
     let pool = try WorkerPool(cores: Array(repeating: 0, count: threads), pin: false, oversubscribed: true)
-    let budget = try WeightBudget.measure(description, folder: folder, workerCount: threads) { owns($1) }
+    let budget = try WeightBudget.measure(description, checkpoint: folder, workerCount: threads) { owns($1) }
     let sums = ReadSums(folder)
     _ = try WeightLoader.load(
-      description, folder: folder, pool: pool, budget: budget, owns: { owns($1) }, sums: sums, progress: { _ in })
+      description, checkpoint: folder, pool: pool, budget: budget, owns: { owns($1) }, sums: sums, progress: { _ in })
     return sums.sums
   }
 
   /// Each rank reads a tensor whole, or in parts that are one rank's alone; together they read every byte once.
   @Test(arguments: Golden.names)
   func everyByteIsSummedOnce(name: String) throws {
-    let folder = try CheckpointFolder(path: Golden(name).folder)
+    let folder = try HuggingFaceFolder(path: Golden(name).folder)
     let expected = try folder.entries.map { try folder.readAll($0).withUnsafeBytes { TensorSum($0, at: 0) } }
     for (weights, threads, ranks) in [(WeightPrecision.auto, 1, 1), (.auto, 3, 2), (.q8, 2, 3), (.f32, 5, 1)] {
       let found = try (0..<ranks).map { rank in try readSums(folder, weights, threads: threads) { $0 % ranks == rank } }
@@ -39,7 +39,7 @@ struct WeightSumTests {
   }
 
   @Test func aScanFindsTheSameSumsInAnyShares() throws {
-    let folder = try CheckpointFolder(path: Golden("deepseek_v3").folder)
+    let folder = try HuggingFaceFolder(path: Golden("deepseek_v3").folder)
     let pool = try WorkerPool(cores: [0, 0], pin: false, oversubscribed: true)
     let expected = try folder.entries.map { try folder.readAll($0).withUnsafeBytes { TensorSum($0, at: 0) } }
     for count in [1, 3] {
@@ -54,7 +54,7 @@ struct WeightSumTests {
 
   @Test(arguments: ["deepseek_v3", "gpt_oss", "qwen3_moe_bf16"])
   func samplesLieWithinTheirTensorsAndInEveryFile(name: String) throws {
-    let folder = try CheckpointFolder(path: Golden(name).folder)
+    let folder = try HuggingFaceFolder(path: Golden(name).folder)
     let pieces = WeightScan.sample(folder).pieces
     #expect(Set(pieces.map { folder.entries[$0.position].fileIndex }) == Set(folder.files.indices))
     #expect(pieces.allSatisfy { !$0.range.isEmpty && $0.range.upperBound <= folder.entries[$0.position].byteCount })

@@ -7,9 +7,9 @@ import Testing
 
 /// The table of parameters against published checkpoints: it lists what is there, and nothing else.
 struct ParameterTableTests {
-  private func folder(_ golden: String) throws -> CheckpointFolder {
+  private func folder(_ golden: String) throws -> HuggingFaceFolder {
     let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return try CheckpointFolder(path: fixtures.appending(path: "Fixtures/goldens/\(golden)").path)
+    return try HuggingFaceFolder(path: fixtures.appending(path: "Fixtures/goldens/\(golden)").path)
   }
 
   @Test(arguments: Configuration.goldens)

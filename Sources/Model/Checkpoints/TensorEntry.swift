@@ -5,7 +5,7 @@ package struct TensorEntry: Sendable, Equatable {
   package let name: String
   package let type: ElementType
   package let shape: [Int]
-  /// Position in `CheckpointFolder.files`.
+  /// Which of the checkpoint's files, counted from 0.
   package let fileIndex: Int
   /// From the start of the file; not necessarily a multiple of the element's size.
   package let byteOffset: Int

@@ -8,29 +8,37 @@ import Tokenization
 /// Any number of threads may use it at once: what is read is immutable, and read under a lock. Encoding and rendering
 /// take time in proportion to the text, so that a thread which must not wait should have another one call.
 package final class TextCodec: Sendable {
-  package let folder: String
+  /// Where the model lies, for messages.
+  private let path: String
+  private let documents: Tokenizer.Documents
   /// A file whose template takes the place of the model's own.
   private let templateFile: String?
   private let loaded = Mutex<Tokenizer?>(nil)
   private let templates = Mutex<[String: ChatTemplate]>([:])
   private let givenTemplate = Mutex<String?>(nil)
 
-  package init(folder: String, templateFile: String? = nil) {
-    (self.folder, self.templateFile) = (folder, templateFile)
+  /// Of a model at `path`, whose tokenizer and template are read from its documents.
+  package init(path: String, templateFile: String? = nil, documents: @escaping Tokenizer.Documents) {
+    (self.path, self.documents, self.templateFile) = (path, documents, templateFile)
+  }
+
+  /// Of a model whose documents are files in `folder`.
+  package convenience init(folder: String, templateFile: String? = nil) {
+    self.init(path: folder, templateFile: templateFile, documents: Tokenizer.documents(in: folder))
   }
 
   package func tokenizer() throws -> Tokenizer {
     try loaded.withLock { loaded in
       if let loaded { return loaded }
       do {
-        let tokenizer = try Tokenizer(folder: folder)
+        let tokenizer = try Tokenizer(path: path, documents: documents)
         loaded = tokenizer
         return tokenizer
       } catch { throw TextCodecError.noTokenizer(reason: "\(error)") }
     }
   }
 
-  /// The tokenizer, or nil where the folder has none that can be used: ids then stay ids.
+  /// The tokenizer, or nil where the model has none that can be used: ids then stay ids.
   package var optionalTokenizer: Tokenizer? { try? tokenizer() }
 
   /// The id of the tokenizer's `eos_token`; nil where it names none.
@@ -59,7 +67,7 @@ package final class TextCodec: Sendable {
   /// The parsed chat template; conversations with tools may have one of their own.
   package func chatTemplate(forTools: Bool = false) throws -> ChatTemplate {
     guard let source = try templateSource(forTools: forTools) else {
-      throw TextCodecError.noChatTemplate(folder: folder)
+      throw TextCodecError.noChatTemplate(folder: path)
     }
     return try templates.withLock { templates in
       if let template = templates[source] { return template }

@@ -6,36 +6,57 @@ extension Tokenizer {
   static let configByteLimit = 16 << 20
   static let templateByteLimit = 4 << 20
 
-  /// Reads `tokenizer.json` in `folder` and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
-  /// `additional_chat_templates/tool_use.jinja`.
-  package convenience init(folder: String) throws(TokenizerError) {
-    let path = folder.hasSuffix("/") || folder.isEmpty ? folder : folder + "/"
-    let tokenizer = try Self.readJSON(path + "tokenizer.json", limit: Self.tokenizerByteLimit)
-    let config = try Self.readIfPresent(path + "tokenizer_config.json") { (path) throws(TokenizerError) in
-      try Self.readJSON(path, limit: Self.configByteLimit)
+  /// Gives the bytes of one of a model's documents, by the name of its file, or nil where the model has none; throws when
+  /// it is longer than `limit` bytes or cannot be read.
+  package typealias Documents = @Sendable (_ name: String, _ limit: Int) throws(TokenizerError) -> [UInt8]?
+
+  /// Reads `tokenizer.json` and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
+  /// `additional_chat_templates/tool_use.jinja`. `path`: where the model lies, for messages.
+  package convenience init(path: String, documents: Documents) throws(TokenizerError) {
+    let path = path.hasSuffix("/") || path.isEmpty ? path : path + "/"
+    func json(_ name: String, _ limit: Int) throws(TokenizerError) -> JSONValue? {
+      guard let bytes = try documents(name, limit) else { return nil }
+      return try Self.parse(bytes, path: path + name, limit: limit)
     }
-    let template = try Self.readIfPresent(path + "chat_template.jinja", Self.template)
-    let toolTemplate = try Self.readIfPresent(path + "additional_chat_templates/tool_use.jinja", Self.template)
-    try self.init(json: tokenizer, config: config, chatTemplate: template, toolTemplate: toolTemplate)
+    func text(_ name: String) throws(TokenizerError) -> String? {
+      guard let bytes = try documents(name, Self.templateByteLimit) else { return nil }
+      return try Self.text(bytes, path: path + name)
+    }
+    guard let tokenizer = try json("tokenizer.json", Self.tokenizerByteLimit) else {
+      throw .unreadableFile(path: path + "tokenizer.json", reason: String(cString: strerror(ENOENT)))
+    }
+    try self.init(
+      json: tokenizer, config: try json("tokenizer_config.json", Self.configByteLimit),
+      chatTemplate: try text("chat_template.jinja"),
+      toolTemplate: try text("additional_chat_templates/tool_use.jinja"))
+  }
+
+  /// Reads the documents of a model that are files in `folder`.
+  package convenience init(folder: String) throws(TokenizerError) {
+    try self.init(path: folder, documents: Self.documents(in: folder))
+  }
+
+  /// Documents that are files in `folder`.
+  package static func documents(in folder: String) -> Documents {
+    let path = folder.hasSuffix("/") || folder.isEmpty ? folder : folder + "/"
+    return { (name, limit) throws(TokenizerError) in
+      access(path + name, F_OK) == 0 ? try read(path + name, limit: limit) : nil
+    }
   }
 
   /// The text of a file with a chat template.
   package static func template(_ path: String) throws(TokenizerError) -> String {
-    let bytes = try read(path, limit: templateByteLimit)
+    try text(try read(path, limit: templateByteLimit), path: path)
+  }
+
+  private static func text(_ bytes: [UInt8], path: String) throws(TokenizerError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .unreadableFile(path: path, reason: "it is not UTF-8")
     }
     return text
   }
 
-  private static func readIfPresent<Content>(
-    _ path: String, _ read: (String) throws(TokenizerError) -> Content
-  ) throws(TokenizerError) -> Content? {
-    access(path, F_OK) == 0 ? try read(path) : nil
-  }
-
-  private static func readJSON(_ path: String, limit: Int) throws(TokenizerError) -> JSONValue {
-    let bytes = try read(path, limit: limit)
+  private static func parse(_ bytes: [UInt8], path: String, limit: Int) throws(TokenizerError) -> JSONValue {
     do throws(JSONError) {
       return try JSONValue(parsing: bytes, limits: JSONLimits(byteCount: limit))
     } catch {

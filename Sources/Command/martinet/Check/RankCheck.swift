@@ -32,8 +32,8 @@ struct RankCheck {
     return model.arguments
   }
 
-  private static func fingerprint(_ folder: CheckpointFolder) -> String {
-    folder.fingerprintParts.map { part in
+  private static func fingerprint(_ checkpoint: any Checkpoint) -> String {
+    checkpoint.fingerprintParts.map { part in
       part.file.replacing(" ", with: "_") + "="
         + part.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }.joined(separator: " ")
@@ -44,7 +44,7 @@ struct RankCheck {
   private func compareContents(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) throws {
     guard communicator.size > 1 || command.model.checkWeights,
       try communicator.allReduceMin(opened.model == nil ? 0 : 1) == 1,
-      let (folder, _) = opened.model
+      let (checkpoint, _) = opened.model
     else { return }
     let all = try communicator.allGather(Array(opened.facts.fingerprint.utf8))
     guard all.allSatisfy({ $0 == all[0] }) else { return }
@@ -52,7 +52,7 @@ struct RankCheck {
     let readsAll = try communicator.allReduceMax(command.model.checkWeights ? 1 : 0) == 1
     do {
       opened.facts.comparison = try WeightAgreement.check(
-        folder, communicator: communicator, pool: pool, readsAll: readsAll)
+        checkpoint, communicator: communicator, pool: pool, readsAll: readsAll)
     } catch FabricError.peersFailed(let failures) {
       opened.facts.failure = failures.map(\.message).joined(separator: "; ")
     }
@@ -60,20 +60,20 @@ struct RankCheck {
 
   private struct Opened {
     var facts: ModelFacts
-    var model: (folder: CheckpointFolder, description: DecoderDescription)?
+    var model: (checkpoint: any Checkpoint, description: DecoderDescription)?
   }
 
   /// The model, as far as it can be opened.
   private func opened() -> Opened {
     let path = command.model.model ?? "the demonstration model"
     do {
-      let folder = try CheckpointFolder(path: try command.model.folder())
-      let description = try ModelConfiguration.read(folder).holding(command.model.weights)
+      let checkpoint = try CheckpointFormat.open(try command.model.folder())
+      let description = try ModelConfiguration.read(checkpoint).holding(command.model.weights)
       let facts = ModelFacts(
-        path: path, fingerprint: Self.fingerprint(folder),
+        path: path, fingerprint: Self.fingerprint(checkpoint),
         family: description.family, expertLayerCount: description.mixture == nil ? 0 : description.mixtureLayers.count,
-        byteCount: folder.totalByteCount)
-      return Opened(facts: facts, model: (folder, description))
+        byteCount: checkpoint.totalByteCount)
+      return Opened(facts: facts, model: (checkpoint, description))
     } catch {
       return Opened(facts: ModelFacts(path: path, failure: "\(error)"))
     }
@@ -113,11 +113,13 @@ struct RankCheck {
   private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (
     weights: Int, cache: Int
   )? {
-    guard let (folder, description) = opened.model else { return nil }
+    guard let (checkpoint, description) = opened.model else { return nil }
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
     let rank = communicator.rank
     do {
-      let budget = try WeightBudget.measure(description, folder: folder, workerCount: plan.assignment.cores.count) {
+      let budget = try WeightBudget.measure(
+        description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
+      ) {
         _, expert in
         placement.owners[expert] == rank
       }

@@ -78,10 +78,10 @@ struct BenchGenerate: ParsableCommand {
       if options.kvCacheTokens == nil {
         options.kvCacheTokens = rooms.map { ($0 * $1 + communicator.size - 1) / communicator.size + $0 }.max()
       }
-      let session = try options.open(communicator, quiet: json) { folder, description in
+      let session = try options.open(communicator, quiet: json) { checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
-        inventory = try ModelInventory(description, folder: folder)
+        inventory = try ModelInventory(description, checkpoint: checkpoint)
         for benchmark in cases {
           _ = try requests(benchmark, description).first?.checked(against: description, index: 0)
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Dispatch
 import Foundation
 import JSON
@@ -46,7 +47,7 @@ struct BenchSchemas: ParsableCommand {
   private func measure() throws {
     var options = ModelOptions()
     options.model = model
-    let tokenizer = try TextCodec(folder: try options.folder()).tokenizer()
+    let tokenizer = try TextCodec(CheckpointFormat.documents(of: try options.folder())).tokenizer()
     let end = tokenizer.eosToken.flatMap { tokenizer.id(of: $0) } ?? 0
     let vocabulary = TokenVocabulary(tokenizer, size: tokenizer.vocabularySize, endTokens: [Int32(end)])
     let benchmark = SchemaBenchmark(

@@ -34,8 +34,8 @@ struct Checksum: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
-        let checkpoint = try CheckpointFolder(path: try ModelLocation.resolve(folder))
-        let recorded = record ? nil : try RecordedSums(folder: folder)
+        let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
+        let recorded = record ? nil : try RecordedSums(of: checkpoint)
         guard record || recorded != nil else { throw ChecksumError.nothingRecorded(folder) }
         let scan = WeightScan.all(checkpoint)
         var bar = ProgressBar("reading")
@@ -52,10 +52,10 @@ struct Checksum: ParsableCommand {
   }
 
   /// Replaces the record in one step.
-  private func write(_ sums: [TensorSum], of checkpoint: CheckpointFolder) throws {
+  private func write(_ sums: [TensorSum], of checkpoint: any Checkpoint) throws {
     var record = RecordedSums()
     for (entry, sum) in zip(checkpoint.entries, sums) { record[entry.name] = sum.value }
-    let path = "\(folder)/\(RecordedSums.fileName)"
+    let path = "\(checkpoint.path)/\(RecordedSums.fileName)"
     let partial = "\(path).partial-\(getpid())"
     guard let file = fopen(partial, "wxe") else { throw ChecksumError.system(path, String(cString: strerror(errno))) }
     var text = record.json.text(pretty: true) + "\n"

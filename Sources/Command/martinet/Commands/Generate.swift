@@ -67,15 +67,16 @@ struct Generate: ParsableCommand {
     try withRanks(reports.terms) { communicator in
       var requests: [GenerationRequest] = []
       let codec = try agree(on: communicator) {
+        let documents = CheckpointFormat.documents(of: try model.folder())
         // The others' hosts need not have the file.
-        communicator.isRoot ? try template.codec(folder: try model.folder()) : TextCodec(folder: try model.folder())
+        return communicator.isRoot ? try template.codec(documents) : TextCodec(documents)
       }
-      let session = try model.open(communicator) { folder, description in
+      let session = try model.open(communicator) { checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
-        var stopTokens = ignoreEos ? [] : try StopTokens.read(folder, tokenizerEnd: codec.endToken)
+        var stopTokens = ignoreEos ? [] : try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken)
         stopTokens.formUnion(try InputText.ids(stopTokenIds ?? "").compactMap { Int32(exactly: $0) })
-        let parameters = try sampling.parameters(folder)
+        let parameters = try sampling.parameters(checkpoint)
         requests = try prompts(codec).enumerated().map { index, ids in
           let request = GenerationRequest(
             prompt: try GenerationRequest.tokens(ids, index: index, description: description),

@@ -35,9 +35,9 @@ struct Inspect: ParsableCommand {
   private func report() throws {
     var options = ModelOptions()
     options.model = folder
-    let checkpoint = try CheckpointFolder(path: try options.folder())
+    let checkpoint = try CheckpointFormat.open(try options.folder())
     let description = try ModelConfiguration.read(checkpoint)
-    let inventory = try ModelInventory(description, folder: checkpoint)
+    let inventory = try ModelInventory(description, checkpoint: checkpoint)
     let shares = try ranks.map { try Self.shares(description, checkpoint, ranks: $0) } ?? []
     if json {
       show(Self.json(description, inventory, shares, checkpoint).text())
@@ -54,7 +54,7 @@ struct Inspect: ParsableCommand {
     var storedBytes: Int
   }
 
-  private static func shares(_ description: DecoderDescription, _ checkpoint: CheckpointFolder, ranks: Int) throws
+  private static func shares(_ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int) throws
     -> [Share]
   {
     let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
@@ -65,7 +65,7 @@ struct Inspect: ParsableCommand {
     for rank in 0..<ranks {
       let count = counts[rank]
       if measured[count] == nil {
-        let budget = try WeightBudget.measure(description, folder: checkpoint, workerCount: 1) { _, expert in
+        let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { _, expert in
           placement.owners[expert].index == rank
         }
         measured[count] = Share(
@@ -96,7 +96,7 @@ struct Inspect: ParsableCommand {
   }
 
   private static func lines(
-    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: CheckpointFolder
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint
   ) -> [String] {
     let size = Figures.size
     func count(_ parameters: Int) -> String { Self.count(parameters) }
@@ -158,7 +158,7 @@ struct Inspect: ParsableCommand {
   }
 
   private static func json(
-    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: CheckpointFolder
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint
   ) -> JSONValue {
     let (total, active) = (inventory.total, inventory.active)
     let parts = ModelInventory.Part.allCases.compactMap { part -> (String, JSONValue)? in

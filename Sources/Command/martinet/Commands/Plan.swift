@@ -103,15 +103,17 @@ struct Plan: ParsableCommand {
         return Int(Double(dense + own) * bytes) + routers
       }
     } else {
-      let folder = try CheckpointFolder(path: try ModelLocation.resolve(model))
-      let read = try ModelConfiguration.read(folder).holding(weights)
+      let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(model))
+      let read = try ModelConfiguration.read(checkpoint).holding(weights)
       description = read
       // The walk takes a second for the largest models: each number of experts once.
       var known: [Int: Int] = [:]
       held = { experts in
         if let bytes = known[experts] { return bytes }
-        let bytes = try WeightBudget.measure(read, folder: folder, workerCount: 1) { _, expert in expert < experts }
-          .memoryBytes
+        let bytes = try WeightBudget.measure(read, checkpoint: checkpoint, workerCount: 1) { _, expert in
+          expert < experts
+        }
+        .memoryBytes
         known[experts] = bytes
         return bytes
       }

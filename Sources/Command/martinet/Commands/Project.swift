@@ -195,7 +195,7 @@ struct Project: ParsableCommand {
 
   private static func describe(_ path: String) throws -> DecoderDescription {
     guard path.hasSuffix(".json") else {
-      return try ModelConfiguration.read(try CheckpointFolder(path: try ModelLocation.resolve(path)))
+      return try ModelConfiguration.read(try CheckpointFormat.open(try ModelLocation.resolve(path)))
     }
     let config = try JSONValue(
       parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),

@@ -39,17 +39,17 @@ struct Quantize: ParsableCommand {
       let pool = try agree(on: communicator) { try host.makePool() }
       guard communicator.isRoot else { return }
       do {
-        let checkpoint = try CheckpointFolder(path: try ModelLocation.resolve(folder))
+        let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
         let description = try ModelConfiguration.read(checkpoint)
         let plan = try QuantizationPlan(
-          description, folder: checkpoint, to: weights, widensOthers: keepRouterAndNorms == .f32)
+          description, checkpoint: checkpoint, to: weights, widensOthers: keepRouterAndNorms == .f32)
         if plan.unusedCount > 0 {
           say("martinet: \(Figures.count(plan.unusedCount, "tensor")) that the model makes no use of left out")
         }
         var bar = ProgressBar("quantising")
         let start = ContinuousClock.now
         do {
-          try QuantizedCheckpoint(plan, folder: checkpoint, precision: weights).write(to: out, pool: pool) {
+          try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights).write(to: out, pool: pool) {
             bar.show(bytes: $0, of: plan.readByteCount)
           }
         } catch {

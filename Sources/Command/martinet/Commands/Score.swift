@@ -58,7 +58,7 @@ struct Score: ParsableCommand {
   func run() throws {
     try withRanks { communicator in
       var documents: [ScoredDocument] = []
-      let codec = TextCodec(folder: try agree(on: communicator) { try model.folder() })
+      let codec = TextCodec(CheckpointFormat.documents(of: try agree(on: communicator) { try model.folder() }))
       let session = try model.open(communicator) { _, description in
         guard communicator.isRoot else { return 0 }
         documents = try read(codec)

@@ -165,9 +165,9 @@ struct Serve: ParsableCommand {
       try agree(on: communicator) {
         guard communicator.isRoot else { return }
         try reports.check()
-        let folder = try model.folder()
-        let codec = TextCodec(folder: folder)
-        let stopTokens = try StopTokens.read(try CheckpointFolder(path: folder), tokenizerEnd: codec.endToken)
+        let checkpoint = try CheckpointFormat.open(try model.folder())
+        let codec = TextCodec(checkpoint)
+        let stopTokens = try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken)
         let started = makeEngine(codec, stopTokens)
         link = EngineLink(engine: started, input: 0, output: output)
         try link?.start()

@@ -66,7 +66,7 @@ struct Tokenize: ParsableCommand {
   private func answer() throws {
     var options = ModelOptions()
     options.model = model
-    let codec = try template.codec(folder: try options.folder())
+    let codec = try template.codec(CheckpointFormat.documents(of: try options.folder()))
     if let text { return try show(encoded: text, codec) }
     if let ids { return try show(decoded: try InputText.ids(ids), codec) }
     if let messages { return try show(conversation: messages, codec) }

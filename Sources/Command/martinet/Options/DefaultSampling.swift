@@ -45,9 +45,9 @@ struct DefaultSampling: ParsableArguments {
     }
   }
 
-  /// What holds for the model in `folder`.
-  func options(_ folder: CheckpointFolder) throws -> OpenAIProtocol.SamplingOptions {
-    let recommended = try generationConfig.recommendation(folder)
+  /// What holds for a model.
+  func options(_ model: any Checkpoint) throws -> OpenAIProtocol.SamplingOptions {
+    let recommended = try generationConfig.recommendation(model)
     var options = OpenAIProtocol.SamplingOptions()
     options.temperature = defaultTemperature ?? recommended.temperature ?? options.temperature
     options.topP = defaultTopP ?? recommended.topP ?? options.topP

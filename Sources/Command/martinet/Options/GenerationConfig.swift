@@ -28,10 +28,10 @@ enum GenerationConfig: ExpressibleByArgument, Equatable {
     }
   }
 
-  /// What it recommends for the model in `folder`.
-  func recommendation(_ folder: CheckpointFolder) throws -> RecommendedSampling {
+  /// What it recommends for a model.
+  func recommendation(_ model: any Checkpoint) throws -> RecommendedSampling {
     switch self {
-    case .auto: return try RecommendedSampling.read(folder)
+    case .auto: return try RecommendedSampling.read(model)
     case .none: return RecommendedSampling()
     case .file(let path):
       let text = try InputText.read(path)

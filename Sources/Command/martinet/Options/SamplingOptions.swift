@@ -42,9 +42,9 @@ struct SamplingOptions: ParsableArguments {
     help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
   var seed: UInt64?
 
-  /// `folder`: the model's, which may recommend some.
-  func parameters(_ folder: CheckpointFolder) throws -> SamplingParameters {
-    try parameters(try generationConfig.recommendation(folder))
+  /// What holds for a model, which may recommend some.
+  func parameters(_ model: any Checkpoint) throws -> SamplingParameters {
+    try parameters(try generationConfig.recommendation(model))
   }
 
   private func parameters(_ recommended: RecommendedSampling) throws -> SamplingParameters {

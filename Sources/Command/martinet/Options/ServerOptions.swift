@@ -124,9 +124,9 @@ struct ServerOptions: ParsableArguments {
 
   /// What a server of the model in `folder` is to do. Reads the keys.
   func configuration(folder: String) throws -> ServerConfiguration {
-    let checkpoint = try CheckpointFolder(path: folder)
+    let checkpoint = try CheckpointFormat.open(folder)
     let name = ModelLocation.displayName(checkpoint.path)
-    let codec = try template.codec(folder: folder)
+    let codec = try template.codec(checkpoint)
     var configuration = ServerConfiguration(
       modelNames: servedModelName.isEmpty ? [name] : servedModelName, codec: codec,
       stopTokens: try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken))

@@ -18,7 +18,7 @@ extension GenerationSession {
     subject.command = command
     subject.program = program
     subject.date = Self.now()
-    subject.model = ModelLocation.displayName(folder.path)
+    subject.model = ModelLocation.displayName(checkpoint.path)
     subject.family = description.family
     subject.hiddenSize = description.hiddenSize
     subject.layerCount = description.layerCount

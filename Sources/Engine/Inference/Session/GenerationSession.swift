@@ -27,7 +27,7 @@ package final class GenerationSession {
 
   package var communicator: any Communicator { runtime.communicator }
   package var compute: Compute { runtime.compute }
-  package var folder: CheckpointFolder { model.folder }
+  package var checkpoint: any Checkpoint { model.checkpoint }
   package var description: DecoderDescription { model.description }
 
   /// Tokens of cache a rank reserves unless told otherwise or asked for more; memory is only used as it fills.
@@ -41,11 +41,22 @@ package final class GenerationSession {
   /// of cache that the longest one needs.
   package convenience init(
     model path: String, options: SessionOptions, communicator: any Communicator,
-    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 },
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
+    onEvent: @escaping (LoadEvent) -> Void
+  ) throws {
+    try self.init(
+      opening: { try CheckpointFormat.open(path) }, options: options, communicator: communicator, prepare: prepare,
+      onEvent: onEvent)
+  }
+
+  /// The same with the checkpoint that `open` gives this rank.
+  package convenience init(
+    opening open: () throws -> any Checkpoint, options: SessionOptions, communicator: any Communicator,
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onEvent: @escaping (LoadEvent) -> Void
   ) throws {
     try options.terms.agree(on: communicator)
-    let opened = try OpenedModel(path, holding: options.weights, on: communicator, prepare: prepare)
+    let opened = try OpenedModel(opening: open, holding: options.weights, on: communicator, prepare: prepare)
     if communicator.isRoot { for note in opened.notes(ranks: communicator.size) { onEvent(.note(note)) } }
     let runtime = try ClusterRuntime(
       communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,

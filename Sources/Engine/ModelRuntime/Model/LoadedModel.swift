@@ -10,7 +10,7 @@ import Telemetry
 /// Whatever runs the model (a `GenerationSession`, a training of it) takes it from here; another model of the same
 /// shape can take its place.
 package final class LoadedModel {
-  package let folder: CheckpointFolder
+  package let checkpoint: any Checkpoint
   package let description: DecoderDescription
   package let placement: ExpertPlacement
   package let weights: ModelWeights
@@ -26,7 +26,7 @@ package final class LoadedModel {
     onEvent: (LoadEvent) -> Void
   ) throws {
     let (communicator, compute) = (runtime.communicator, runtime.compute)
-    let (folder, description, agreement) = (opened.folder, opened.description, opened.agreement)
+    let (checkpoint, description, agreement) = (opened.checkpoint, opened.description, opened.agreement)
     try agreement.compareSamples(pool: compute.pool)
     if options.checksWeights {
       let found = try agreement.compareAll(pool: compute.pool)
@@ -36,7 +36,8 @@ package final class LoadedModel {
     let rank = communicator.rank
     let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
     let budget = try agree(on: communicator) {
-      let budget = try WeightBudget.measure(description, folder: folder, workerCount: compute.workerCount, owns: owns)
+      let budget = try WeightBudget.measure(
+        description, checkpoint: checkpoint, workerCount: compute.workerCount, owns: owns)
       let (needed, overflows) = budget.memoryBytes.addingReportingOverflow(options.otherBytes)
       let available = runtime.host.topology.availableBytes / runtime.host.ranksOnHost
       guard !overflows, needed < Int.max, !options.checksMemory || needed <= available else {
@@ -45,10 +46,12 @@ package final class LoadedModel {
       return budget
     }
     let start = ContinuousClock.now
-    let sums = ReadSums(folder)
-    let readBefore = folder.bytesRead
+    let sums = ReadSums(checkpoint)
+    let readBefore = checkpoint.bytesRead
     let (weights, arenas) = try agree(on: communicator) {
-      try WeightLoader.load(description, folder: folder, pool: compute.pool, budget: budget, owns: owns, sums: sums) {
+      try WeightLoader.load(
+        description, checkpoint: checkpoint, pool: compute.pool, budget: budget, owns: owns, sums: sums
+      ) {
         bytes in
         onEvent(.loading(bytes: bytes, of: budget.storedBytes))
       }
@@ -58,10 +61,10 @@ package final class LoadedModel {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let misplaced = arenas.reduce(0) { $0 + $1.verify().elsewhere }
     report = LoadReport(
-      bytesReadByRank: try Self.everyRank(folder.bytesRead - readBefore, communicator),
+      bytesReadByRank: try Self.everyRank(checkpoint.bytesRead - readBefore, communicator),
       memoryByRank: try Self.everyRank(budget.memoryBytes, communicator), seconds: seconds,
       misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))
-    (self.folder, self.description, self.placement) = (folder, description, placement)
+    (self.checkpoint, self.description, self.placement) = (checkpoint, description, placement)
     (self.weights, self.arenas) = (weights, arenas)
     self.telemetry =
       telemetry

@@ -4,26 +4,34 @@ import MoEModel
 
 /// A checkpoint that all ranks have opened and described, and found to have the same files: cheap, and before anything is reserved.
 package struct OpenedModel {
-  package let folder: CheckpointFolder
+  package let checkpoint: any Checkpoint
   package let description: DecoderDescription
   /// What `prepare` found.
   package let preparation: Int
   let agreement: WeightAgreement
 
-  /// Opens the folder and compares configuration, index and headers of all ranks. `prepare` sees folder and description before the
-  /// other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
-  /// Collective; fails on all ranks with the same error.
+  /// Opens what lies at `path`, in whatever format. Collective, as the other initialiser.
   package init(
     _ path: String, holding weights: WeightPrecision, on communicator: any Communicator,
-    prepare: (CheckpointFolder, DecoderDescription) throws -> Int = { _, _ in 0 }
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 }
   ) throws {
-    let (folder, description, preparation) = try agree(on: communicator) {
-      let folder = try CheckpointFolder(path: path)
-      let description = try ModelConfiguration.read(folder).holding(weights)
-      return (folder, description, try prepare(folder, description))
+    try self.init(opening: { try CheckpointFormat.open(path) }, holding: weights, on: communicator, prepare: prepare)
+  }
+
+  /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description before
+  /// the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
+  /// Collective; fails on all ranks with the same error.
+  package init(
+    opening open: () throws -> any Checkpoint, holding weights: WeightPrecision, on communicator: any Communicator,
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 }
+  ) throws {
+    let (checkpoint, description, preparation) = try agree(on: communicator) {
+      let checkpoint = try open()
+      let description = try ModelConfiguration.read(checkpoint).holding(weights)
+      return (checkpoint, description, try prepare(checkpoint, description))
     }
-    (self.folder, self.description, self.preparation) = (folder, description, preparation)
-    agreement = try WeightAgreement(folder, communicator: communicator)
+    (self.checkpoint, self.description, self.preparation) = (checkpoint, description, preparation)
+    agreement = try WeightAgreement(checkpoint, communicator: communicator)
     try agreement.compareFiles()
   }
 

@@ -8,22 +8,22 @@ import MoEModel
 ///
 /// All functions are collective. What they compare are sums (`TensorSum`), made for accidents and not against attackers.
 package struct WeightAgreement {
-  let folder: CheckpointFolder
+  let checkpoint: any Checkpoint
   let communicator: any Communicator
-  /// Of this rank's folder, where somebody recorded them.
+  /// Of this rank's checkpoint, where somebody recorded them.
   let recorded: RecordedSums?
 
   private static let tag = MessageTag(7)
 
-  init(_ folder: CheckpointFolder, communicator: any Communicator) throws {
-    (self.folder, self.communicator) = (folder, communicator)
-    recorded = try agree(on: communicator) { try RecordedSums(folder: folder.path) }
+  init(_ checkpoint: any Checkpoint, communicator: any Communicator) throws {
+    (self.checkpoint, self.communicator) = (checkpoint, communicator)
+    recorded = try agree(on: communicator) { try RecordedSums(of: checkpoint) }
   }
 
   /// Compares configuration, index and headers.
   func compareFiles() throws {
     var terms = RunTerms()
-    for part in folder.fingerprintParts {
+    for part in checkpoint.fingerprintParts {
       terms.add(part.file, part.digest.map { String($0, radix: 16) }.joined(separator: "."))
     }
     try terms.agree(on: communicator) { .file($0) }
@@ -32,9 +32,9 @@ package struct WeightAgreement {
   /// Compares a few KiB from all over every file, also of what other ranks will read.
   func compareSamples(pool: WorkerPool) throws {
     guard communicator.size > 1 else { return }
-    let scan = WeightScan.sample(folder)
+    let scan = WeightScan.sample(checkpoint)
     let sums = try agree(on: communicator) { try scan.run(pool: pool) }
-    try compare(sums.map(\.value)) { folder.entries[scan.pieces[$0].position] }
+    try compare(sums.map(\.value)) { checkpoint.entries[scan.pieces[$0].position] }
   }
 
   /// Compares what ranks have read of their weights: tensors that one read whole with the recorded sums and with the other
@@ -42,14 +42,14 @@ package struct WeightAgreement {
   func compareRead(_ sums: [TensorSum]) throws {
     try checkRecorded(sums)
     guard communicator.size > 1 else { return }
-    let whole = zip(folder.entries, sums).map { $1.byteCount == $0.byteCount ? $1.value : nil }
-    try compare(whole) { folder.entries[$0] }
+    let whole = zip(checkpoint.entries, sums).map { $1.byteCount == $0.byteCount ? $1.value : nil }
+    try compare(whole) { checkpoint.entries[$0] }
     guard try communicator.allReduceMin(recorded == nil ? 0 : 1) == 1, let recorded else { return }
-    let parts = zip(folder.entries, sums).map { $1.byteCount < $0.byteCount ? $1 : TensorSum() }
+    let parts = zip(checkpoint.entries, sums).map { $1.byteCount < $0.byteCount ? $1 : TensorSum() }
     let values = try communicator.allReduce(parts.map { Int64(bitPattern: $0.value) }, .sum)
     let byteCounts = try communicator.allReduce(parts.map { Int64($0.byteCount) }, .sum)
     try agree(on: communicator) {
-      for (position, entry) in folder.entries.enumerated()
+      for (position, entry) in checkpoint.entries.enumerated()
       where byteCounts[position] == entry.byteCount && entry.byteCount > 0 {
         let value = UInt64(bitPattern: values[position])
         guard let expected = recorded[entry.name], expected != value else { continue }
@@ -62,24 +62,21 @@ package struct WeightAgreement {
   /// Reads all files once for each host, or for each folder that ranks of a host see apart, and compares every tensor. Returns
   /// what to tell of it.
   func compareAll(pool: WorkerPool) throws -> String {
-    let identity = folder.files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
-      for number in [file.identity.device, file.identity.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
-    }
-    let identities = try communicator.allGather(withUnsafeBytes(of: identity) { Array($0) })
+    let identities = try communicator.allGather(withUnsafeBytes(of: checkpoint.identity) { Array($0) })
     let sharers = communicator.ranksOnHost.filter { identities[$0.index] == identities[communicator.rank.index] }
     let share = sharers.firstIndex(of: communicator.rank) ?? 0
     var sums = try agree(on: communicator) {
-      let scan = WeightScan.all(folder, share: share, of: max(sharers.count, 1))
+      let scan = WeightScan.all(checkpoint, share: share, of: max(sharers.count, 1))
       return scan.byTensor(try scan.run(pool: pool))
     }
     try gather(&sums, from: sharers)
     let isFirst = share == 0
     try checkRecorded(isFirst ? sums : [])
-    try compare(sums.map { isFirst ? $0.value : nil }) { folder.entries[$0] }
+    try compare(sums.map { isFirst ? $0.value : nil }) { checkpoint.entries[$0] }
     let folders = try communicator.allReduceSum(isFirst ? 1 : 0)
-    let known = folder.entries.count { recorded?[$0.name] != nil }
+    let known = checkpoint.entries.count { recorded?[$0.name] != nil }
     return
-      "--check-weights: \(folder.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
+      "--check-weights: \(checkpoint.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
       + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
   }
 
@@ -112,7 +109,7 @@ package struct WeightAgreement {
   }
 
   private func checkRecorded(_ sums: [TensorSum]) throws {
-    try agree(on: communicator) { try recorded?.check(sums, in: folder) }
+    try agree(on: communicator) { try recorded?.check(sums, in: checkpoint) }
   }
 
   /// Throws on all ranks where two have other values at the same place; nil is no value.
@@ -135,6 +132,6 @@ package struct WeightAgreement {
   }
 
   private func file(_ entry: TensorEntry) -> String {
-    folder.files[entry.fileIndex].path.split(separator: "/").last.map(String.init) ?? ""
+    checkpoint.file(of: entry).split(separator: "/").last.map(String.init) ?? ""
   }
 }

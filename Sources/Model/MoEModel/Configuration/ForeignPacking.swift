@@ -12,9 +12,9 @@ enum ForeignPacking {
   case originalNames(String)
   case otherPrefix(String, expected: String)
 
-  /// The first sign of one in a folder's names.
-  static func find(in folder: CheckpointFolder) -> ForeignPacking? {
-    for entry in folder.entries {
+  /// The first sign of one in a checkpoint's names.
+  static func find(in checkpoint: any Checkpoint) -> ForeignPacking? {
+    for entry in checkpoint.entries {
       let name = entry.name
       if name.contains(".lora_A") || name.contains(".lora_B") || name.hasPrefix("base_model.model.") {
         return .adapter(name)
@@ -25,7 +25,7 @@ enum ForeignPacking {
       if name.contains(".quant_state.") || name.hasSuffix(".absmax") || name.hasSuffix(".SCB") {
         return .bitsAndBytes(name)
       }
-      if name.hasSuffix(".scales"), folder.tensor(name.dropLast("scales".count) + "weight")?.type == .uint32 {
+      if name.hasSuffix(".scales"), checkpoint.tensor(name.dropLast("scales".count) + "weight")?.type == .uint32 {
         return .mlx(name)
       }
       if name == "tok_embeddings.weight" || name.hasPrefix("layers.0.attention.w") || name.hasPrefix("blk.0.")
@@ -35,9 +35,9 @@ enum ForeignPacking {
       }
     }
     let expected = PublishedNames.standard.tensor(ParameterID(.embedding))
-    guard !folder.holds(expected) else { return nil }
+    guard !checkpoint.holds(expected) else { return nil }
     let suffix = "embed_tokens.weight"
-    return folder.names.first { $0.hasSuffix(suffix) }.map { .otherPrefix($0, expected: expected) }
+    return checkpoint.names.first { $0.hasSuffix(suffix) }.map { .otherPrefix($0, expected: expected) }
   }
 
   var error: ModelError {

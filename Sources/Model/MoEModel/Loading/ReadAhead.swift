@@ -16,12 +16,12 @@ final class ReadAhead: Sendable {
     var asked = 0
     var used = 0
   }
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let sources: [MatrixSource]
   private let progress = Mutex(Progress())
 
-  init(folder: CheckpointFolder, sources: [MatrixSource]) {
-    self.folder = folder
+  init(checkpoint: any Checkpoint, sources: [MatrixSource]) {
+    self.checkpoint = checkpoint
     self.sources = sources
   }
 
@@ -29,7 +29,7 @@ final class ReadAhead: Sendable {
   func advance(used: Int) {
     var used = used
     while let (entry, range) = progress.withLock({ step(&$0, used: used) }) {
-      folder.prefetch(entry, bytes: range)
+      checkpoint.prefetch(entry, bytes: range)
       used = 0
     }
   }

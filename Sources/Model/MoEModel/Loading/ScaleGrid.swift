@@ -25,12 +25,12 @@ package struct ScaleGrid: Sendable {
   /// Which block a scale is for follows from the shape of the grid; where several blocks would give it, from `block`,
   /// the configuration's, or else it is 128.
   static func find(
-    of name: String, rows: [Int], columns: Int, block: Quantization.Block?, in folder: CheckpointFolder
+    of name: String, rows: [Int], columns: Int, block: Quantization.Block?, in checkpoint: any Checkpoint
   ) throws -> ScaleGrid {
     let matrixRows = rows[rows.count - 1]
     let expected = Array(rows.dropLast()) + [(matrixRows + 127) / 128, (columns + 127) / 128]
     for suffix in suffixes {
-      guard let entry = folder.tensor(name + suffix) else { continue }
+      guard let entry = checkpoint.tensor(name + suffix) else { continue }
       guard [.float32, .bfloat16, .float16, .float8E8M0, .uint8].contains(entry.type) else {
         throw ModelError.wrongType(
           tensor: entry.name, found: entry.type.rawValue, expected: "F32, F16, BF16, F8_E8M0 or U8")
@@ -89,14 +89,14 @@ package struct ScaleGrid: Sendable {
 
   /// The scales of some rows of the grid, `[gridRows, columns]`. Several workers may read the same ones: `sums` gets
   /// the sum of the whole tensor, once.
-  func values(_ gridRows: Range<Int>, from folder: CheckpointFolder, sums: ReadSums?) throws -> [Float] {
+  func values(_ gridRows: Range<Int>, from checkpoint: any Checkpoint, sums: ReadSums?) throws -> [Float] {
     sums?.noteWhole(entry) {
-      (try? folder.readAll(entry)).map { bytes in bytes.withUnsafeBytes { TensorSum($0, at: 0) } } ?? TensorSum()
+      (try? checkpoint.readAll(entry)).map { bytes in bytes.withUnsafeBytes { TensorSum($0, at: 0) } } ?? TensorSum()
     }
     let width = entry.type.byteCount
     var bytes = [UInt8](repeating: 0, count: gridRows.count * columns * width)
     let first = gridRows.lowerBound * columns * width
-    try bytes.withUnsafeMutableBytes { try folder.read(entry, bytes: first..<(first + $0.count), into: $0) }
+    try bytes.withUnsafeMutableBytes { try checkpoint.read(entry, bytes: first..<(first + $0.count), into: $0) }
     return bytes.withUnsafeBytes { bytes in
       (0..<(gridRows.count * columns)).map { index in
         switch entry.type {

@@ -10,7 +10,7 @@ enum ScaleTable {
   case levels(blocks: [UInt8], rows: [Float], firstRow: Int, perRow: Int)
 
   /// Reads the scales of `rows`, counted in the matrix; throws when one is not finite or less than zero.
-  init(_ source: MatrixSource, rows: Range<Int>, from folder: CheckpointFolder, sums: ReadSums?) throws {
+  init(_ source: MatrixSource, rows: Range<Int>, from checkpoint: any Checkpoint, sums: ReadSums?) throws {
     switch source.scales {
     case .none: self = .none
     case .blocks(let grid):
@@ -23,7 +23,7 @@ enum ScaleTable {
         let range = Self.tensorRows(rows, first: first, step: step)
         gridRows = grid.gridRow(ofRow: range.lowerBound)..<(grid.gridRow(ofRow: range.upperBound - 1) + 1)
       }
-      let values = try grid.values(gridRows, from: folder, sums: sums)
+      let values = try grid.values(gridRows, from: checkpoint, sums: sums)
       try Self.check(values, grid.entry.name, from: gridRows.lowerBound * grid.columns) { $0.isFinite }
       self = .blocks(values, grid, firstRow: gridRows.lowerBound)
     case .exponents(let entry):
@@ -33,7 +33,7 @@ enum ScaleTable {
       }
       let range = Self.tensorRows(rows, first: first, step: step)
       let perRow = source.columns / 32
-      let bytes = try Self.read(entry, range, step, perRow, UInt8.self, folder, sums)
+      let bytes = try Self.read(entry, range, step, perRow, UInt8.self, checkpoint, sums)
       if let index = bytes.firstIndex(of: 255) {
         throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
       }
@@ -45,10 +45,10 @@ enum ScaleTable {
       }
       let range = Self.tensorRows(rows, first: first, step: step)
       let perRow = WeightFormat.blockCount(columns: source.columns)
-      let values = try Self.read(rowScales, range, step, 1, Float.self, folder, sums)
+      let values = try Self.read(rowScales, range, step, 1, Float.self, checkpoint, sums)
       try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
       self = .levels(
-        blocks: try Self.read(blocks, range, step, perRow, UInt8.self, folder, sums), rows: values,
+        blocks: try Self.read(blocks, range, step, perRow, UInt8.self, checkpoint, sums), rows: values,
         firstRow: range.lowerBound,
         perRow: perRow)
     }
@@ -61,13 +61,13 @@ enum ScaleTable {
   /// The scales of `rows`, of which every `step`-th is the matrix's own.
   private static func read<Value: BitwiseCopyable & ExpressibleByIntegerLiteral>(
     _ entry: TensorEntry, _ rows: Range<Int>, _ step: Int, _ perRow: Int, _ type: Value.Type,
-    _ folder: CheckpointFolder,
+    _ checkpoint: any Checkpoint,
     _ sums: ReadSums?
   ) throws -> [Value] {
     var values = [Value](repeating: 0, count: rows.count * perRow)
     let rowBytes = perRow * MemoryLayout<Value>.stride
     try values.withUnsafeMutableBytes {
-      try folder.read(entry, bytes: (rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes), into: $0)
+      try checkpoint.read(entry, bytes: (rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes), into: $0)
       let own = OwnBytes(count: (rows.count - 1) / step + 1, runByteCount: rowBytes, stride: step * rowBytes)
       sums?.add(own.sum(of: UnsafeRawBufferPointer($0), at: rows.lowerBound * rowBytes), of: entry)
     }

@@ -9,7 +9,7 @@ struct ShardReader {
   private let stored: StoredRows
   private var rounding: PanelStaging?
 
-  init(folder: CheckpointFolder, sums: ReadSums) { stored = StoredRows(folder: folder, sums: sums) }
+  init(checkpoint: any Checkpoint, sums: ReadSums) { stored = StoredRows(checkpoint: checkpoint, sums: sums) }
 
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
@@ -51,7 +51,7 @@ struct ShardReader {
   ) throws {
     let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
-    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.folder, sums: stored.sums)
+    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.checkpoint, sums: stored.sums)
     let chunk = max(1, StoredRows.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
     var panel = panels.lowerBound
     while panel < panels.upperBound {

@@ -11,20 +11,20 @@ final class StoredRows {
   private static let gatheredByteCount = 32 << 20
   /// What is read and summed at once, to be in a second-level cache still.
   private static let summedByteCount = 512 << 10
-  let folder: CheckpointFolder
+  let checkpoint: any Checkpoint
   let sums: ReadSums?
   private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
   private var expanded = AlignedBuffer<Float>(count: 1)
   private var gathered = AlignedBuffer<Float>(count: 1)
 
-  init(folder: CheckpointFolder, sums: ReadSums?) { (self.folder, self.sums) = (folder, sums) }
+  init(checkpoint: any Checkpoint, sums: ReadSums?) { (self.checkpoint, self.sums) = (checkpoint, sums) }
 
   /// The bytes `range` of a tensor, of which `own` are summed; the next call overwrites them.
   func read(_ entry: TensorEntry, _ range: Range<Int>, own: OwnBytes) throws -> UnsafeRawPointer {
     if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
     let bytes = UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count)
     guard let sums, own.isAll(of: range.count) else {
-      try folder.read(entry, bytes: range, into: bytes)
+      try checkpoint.read(entry, bytes: range, into: bytes)
       sums?.add(own.sum(of: UnsafeRawBufferPointer(bytes), at: range.lowerBound), of: entry)
       return UnsafeRawPointer(staging.pointer)
     }
@@ -33,7 +33,7 @@ final class StoredRows {
     while done < range.count {
       let part = done..<min(done + Self.summedByteCount, range.count)
       let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[part])
-      try folder.read(
+      try checkpoint.read(
         entry, bytes: (range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound), into: piece)
       sum += TensorSum(UnsafeRawBufferPointer(piece), at: range.lowerBound + part.lowerBound)
       done = part.upperBound
@@ -59,7 +59,7 @@ final class StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
-    let scales = try ScaleTable(source, rows: rows, from: folder, sums: sums)
+    let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
     if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
     let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
     var row = rows.lowerBound
@@ -85,7 +85,7 @@ final class StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let stored = source.storedFormat
-    let scales = try ScaleTable(source, rows: rows, from: folder, sums: sums)
+    let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
     let elementBytes = stored.storedRowByteCount(1)
     let columns = source.columns
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))

@@ -12,7 +12,7 @@ package final class WeightLoader {
     let shards: [UnsafeMutableRawPointer?]
   }
 
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let sums: ReadSums
   private let pool: WorkerPool
   private let arenaOfWorker: [NodeArena]
@@ -26,21 +26,21 @@ package final class WeightLoader {
   /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so
   /// far. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
-    _ description: DecoderDescription, folder: CheckpointFolder, pool: WorkerPool, budget: WeightBudget,
+    _ description: DecoderDescription, checkpoint: any Checkpoint, pool: WorkerPool, budget: WeightBudget,
     owns: (Int, Int) -> Bool, sums: ReadSums, progress: (Int) -> Void
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
-    let loader = try WeightLoader(folder: folder, sums: sums, pool: pool, budget: budget)
-    let parameters = StoredParameters(description, folder: folder, workerCount: pool.workerCount)
+    let loader = try WeightLoader(checkpoint: checkpoint, sums: sums, pool: pool, budget: budget)
+    let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: pool.workerCount)
     let held = try loader.hold(parameters, owns: owns)
     var weights = try WeightAssembly(description: description, held: held).model()
     try loader.fill(progress: progress)
-    try folder.checkUnchanged()
+    try checkpoint.checkUnchanged()
     weights.arenas = loader.arenas
     return (weights, loader.arenas)
   }
 
-  private init(folder: CheckpointFolder, sums: ReadSums, pool: WorkerPool, budget: WeightBudget) throws {
-    self.folder = folder
+  private init(checkpoint: any Checkpoint, sums: ReadSums, pool: WorkerPool, budget: WeightBudget) throws {
+    self.checkpoint = checkpoint
     self.sums = sums
     self.pool = pool
     var bytesByNode: [Int: Int] = [:]
@@ -97,11 +97,9 @@ package final class WeightLoader {
     if let cached = vectorCache[name] {
       all = cached
     } else {
-      all = try folder.float32s(source.entry, finite: !source.mayBeMinusInfinity, sums: sums)
+      all = try checkpoint.float32s(source.entry, finite: !source.mayBeMinusInfinity, sums: sums)
       if let bad = all.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
-        throw CheckpointError.notFinite(
-          path: folder.files[source.entry.fileIndex].path, name: name, element: bad,
-          byte: source.entry.byteOffset + bad * source.entry.type.byteCount)
+        throw checkpoint.notFinite(source.entry, element: bad)
       }
       if vectorCache.count > 4 { vectorCache.removeAll() }
       vectorCache[name] = all
@@ -114,11 +112,11 @@ package final class WeightLoader {
     let failed = Atomic<Bool>(false)
     let failures = Mutex<[Int: any Error]>([:])
     let tasks = tasks
-    let (folder, sums) = (folder, sums)
-    let base = folder.bytesRead
-    let readAhead = ReadAhead(folder: folder, sources: tasks.map(\.source))
+    let (checkpoint, sums) = (checkpoint, sums)
+    let base = checkpoint.bytesRead
+    let readAhead = ReadAhead(checkpoint: checkpoint, sources: tasks.map(\.source))
     pool.run { worker in
-      var reader = ShardReader(folder: folder, sums: sums)
+      var reader = ShardReader(checkpoint: checkpoint, sums: sums)
       var used = 0
       var reported = 0
       for task in tasks {
@@ -132,7 +130,7 @@ package final class WeightLoader {
           failed.store(true, ordering: .relaxed)
         }
         if worker == 0 {
-          let read = folder.bytesRead - base
+          let read = checkpoint.bytesRead - base
           if read - reported >= 16 << 20 {
             reported = read
             progress(read)
@@ -141,6 +139,6 @@ package final class WeightLoader {
       }
     }
     if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
-    progress(folder.bytesRead - base)
+    progress(checkpoint.bytesRead - base)
   }
 }

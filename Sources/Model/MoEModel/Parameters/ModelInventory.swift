@@ -35,9 +35,9 @@ package struct ModelInventory {
   package private(set) var bytesByType: [ElementType: Int] = [:]
 
   /// Throws on the first tensor that is missing or has the wrong shape.
-  package init(_ description: DecoderDescription, folder: CheckpointFolder) throws {
+  package init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
     self.description = description
-    try StoredParameters(description, folder: folder, workerCount: 1).walk { spec, found in
+    try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { spec, found in
       switch found {
       case .matrices(let sources): for source in sources { add(source, to: spec.role.part) }
       case .vector(let source):

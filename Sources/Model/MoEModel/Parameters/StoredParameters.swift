@@ -5,7 +5,7 @@ import Tensors
 /// Finds a model's parameters in its checkpoint, holds each against its shape, and says how it is to be held.
 package struct StoredParameters {
   package let table: ParameterTable
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let names: PublishedNames
   private let expertCount: Int
   private let quantization: Quantization
@@ -13,9 +13,9 @@ package struct StoredParameters {
   private let precision: WeightPrecision
   private let workerCount: Int
 
-  package init(_ description: DecoderDescription, folder: CheckpointFolder, workerCount: Int) {
+  package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)
-    self.folder = folder
+    self.checkpoint = checkpoint
     names = description.names
     expertCount = description.mixture?.expertCount ?? 0
     quantization = description.quantization
@@ -116,7 +116,7 @@ package struct VectorSource: Sendable {
 
 extension StoredParameters {
   private func entry(_ name: String, shape: [Int], type: ElementType? = nil) throws -> TensorEntry {
-    guard let entry = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard let entry = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
     guard entry.shape == shape else {
       throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape)
     }
@@ -132,10 +132,11 @@ extension StoredParameters {
   ) throws -> (stored: MatrixSource.Stored, layout: MatrixSource.Layout) {
     let inRows = MatrixSource.Layout.rows(first: place.index * place.rows + place.first, step: place.step)
     guard place.isTurned else { return (try storedRows(spec, place), inRows) }
-    if quantization == .mxfp4Experts, folder.tensor("\(place.name)_blocks") != nil {
+    if quantization == .mxfp4Experts, checkpoint.tensor("\(place.name)_blocks") != nil {
       return (try storedMXFP4(spec, place), inRows)
     }
-    if case .martinet = quantization, let entry = folder.tensor(place.name), Self.quantizedFormat(entry.type) != nil {
+    if case .martinet = quantization, let entry = checkpoint.tensor(place.name), Self.quantizedFormat(entry.type) != nil
+    {
       return (try storedRows(spec, place), inRows)
     }
     let entry = try entry(place.name, shape: place.shape(of: spec))
@@ -163,7 +164,7 @@ extension StoredParameters {
   /// A tensor of matrix rows.
   private func storedRows(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
     let (name, columns) = (place.name, spec.columns)
-    guard let found = folder.tensor(name) else { throw ModelError.missingTensor(name) }
+    guard let found = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
     if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
       guard spec.use != .choice, precision.formats(spec.use, stored: format).weights == format else {
         throw ModelError.wrongType(
@@ -182,7 +183,7 @@ extension StoredParameters {
     guard entry.type == .float8E4M3 else {
       throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
-    let grid = try ScaleGrid.find(of: name, rows: place.leading, columns: columns, block: float8Block, in: folder)
+    let grid = try ScaleGrid.find(of: name, rows: place.leading, columns: columns, block: float8Block, in: checkpoint)
     return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(grid))
   }
 

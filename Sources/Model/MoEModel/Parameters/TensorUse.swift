@@ -7,8 +7,8 @@ struct TensorUse {
   private var used: Set<ExactString> = []
 
   /// Throws on the first tensor that is missing or has the wrong shape.
-  init(_ description: DecoderDescription, folder: CheckpointFolder) throws {
-    try StoredParameters(description, folder: folder, workerCount: 1).walk { _, found in
+  init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
+    try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
       switch found {
       case .matrices(let sources):
         used.insert(ExactString(sources[0].entry.name))
@@ -19,8 +19,8 @@ struct TensorUse {
   }
 
   /// Tensors that nobody reads and that could matter.
-  func unread(in folder: CheckpointFolder) -> [TensorEntry] {
-    folder.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
+  func unread(in checkpoint: any Checkpoint) -> [TensorEntry] {
+    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
   }
 
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and

@@ -19,10 +19,10 @@ package struct WeightBudget {
   /// Counts all that one rank of `workerCount` workers would hold; throws on the first tensor that is missing or does
   /// not fit.
   package static func measure(
-    _ description: DecoderDescription, folder: CheckpointFolder, workerCount: Int, owns: (Int, Int) -> Bool
+    _ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int, owns: (Int, Int) -> Bool
   ) throws -> WeightBudget {
     var budget = WeightBudget(bytesByWorker: Array(repeating: 0, count: workerCount))
-    let parameters = StoredParameters(description, folder: folder, workerCount: workerCount)
+    let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: workerCount)
     try parameters.walk(owns: owns) { _, found in
       switch found {
       case .matrices(let sources): for source in sources { budget.add(source) }

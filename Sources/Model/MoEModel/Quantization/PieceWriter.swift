@@ -12,8 +12,8 @@ final class PieceWriter {
   private var blockScales: [UInt8] = []
   private var rowScales: [Float] = []
 
-  init(folder: CheckpointFolder, sums: ReadSums, writer: SafetensorsWriter) {
-    rows = StoredRows(folder: folder, sums: sums)
+  init(checkpoint: any Checkpoint, sums: ReadSums, writer: SafetensorsWriter) {
+    rows = StoredRows(checkpoint: checkpoint, sums: sums)
     self.writer = writer
   }
 

@@ -22,7 +22,7 @@ package struct QuantizationPlan {
     var byteCount: Int { declarations.reduce(0) { $0 + $1.shape.reduce($1.type.byteCount, *) } }
   }
 
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let widensOthers: Bool
   let float8Block: Quantization.Block?
   package private(set) var outputs: [Output] = []
@@ -30,19 +30,19 @@ package struct QuantizationPlan {
   /// Bytes of the checkpoint to be read.
   package private(set) var readByteCount = 0
   /// Tensors of the checkpoint that the model makes no use of, such as those of multi-token prediction.
-  package var unusedCount: Int { folder.entries.reduce(0) { $0 + (seen.contains(ExactString($1.name)) ? 0 : 1) } }
+  package var unusedCount: Int { checkpoint.entries.reduce(0) { $0 + (seen.contains(ExactString($1.name)) ? 0 : 1) } }
   package var byteCount: Int { outputs.reduce(0) { $0 + $1.byteCount } }
 
   /// `widensOthers`: routers, norms and biases become F32. Throws when the checkpoint is quantised already, or on the
   /// first tensor that is missing or has the wrong shape.
   package init(
-    _ description: DecoderDescription, folder: CheckpointFolder, to precision: WeightPrecision, widensOthers: Bool
+    _ description: DecoderDescription, checkpoint: any Checkpoint, to precision: WeightPrecision, widensOthers: Bool
   ) throws {
     if case .martinet(let own) = description.quantization { throw ModelError.alreadyQuantized(own, asked: precision) }
-    self.folder = folder
+    self.checkpoint = checkpoint
     self.widensOthers = widensOthers
     float8Block = description.float8Block
-    let parameters = StoredParameters(try description.holding(precision), folder: folder, workerCount: 1)
+    let parameters = StoredParameters(try description.holding(precision), checkpoint: checkpoint, workerCount: 1)
     try parameters.walk { spec, found in
       switch found {
       case .matrices(let sources): add(sources[0], use: spec.use)

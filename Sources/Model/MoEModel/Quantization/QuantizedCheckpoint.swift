@@ -12,13 +12,13 @@ package struct QuantizedCheckpoint {
   /// fp32 values quantised at once, and bytes copied.
   private static let pieceByteCount = 8 << 20
 
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let plan: QuantizationPlan
   private let precision: WeightPrecision
 
-  package init(_ plan: QuantizationPlan, folder: CheckpointFolder, precision: WeightPrecision) {
+  package init(_ plan: QuantizationPlan, checkpoint: any Checkpoint, precision: WeightPrecision) {
     self.plan = plan
-    self.folder = folder
+    self.checkpoint = checkpoint
     self.precision = precision
   }
 
@@ -31,17 +31,17 @@ package struct QuantizedCheckpoint {
     do {
       let shards = Self.shards(plan.outputs)
       let names = shards.indices.map { Self.name($0, of: shards.count) }
-      let read = ReadSums(folder)
+      let read = ReadSums(checkpoint)
       var written = RecordedSums()
       for (shard, name) in zip(shards, names) {
         try write(shard, to: output.file(name), pool, read, &written, progress)
       }
-      try RecordedSums(folder: folder.path)?.check(read.sums, in: folder)
+      try RecordedSums(of: checkpoint)?.check(read.sums, in: checkpoint)
       try output.write(written.json, as: RecordedSums.fileName)
       if shards.count > 1 { try output.write(index(shards, names), as: "model.safetensors.index.json") }
-      try folder.copyCompanions(to: output)
-      try folder.checkUnchanged()
-      var config = folder.config.object ?? JSONObject()
+      try checkpoint.copyCompanions(to: output)
+      try checkpoint.checkUnchanged()
+      var config = checkpoint.config.object ?? JSONObject()
       config["quantization_config"] = QuantizationSettings.json(precision, float8: plan.float8Block)
       try output.write(.object(config), as: "config.json")
     } catch {
@@ -97,7 +97,7 @@ package struct QuantizedCheckpoint {
     let next = Atomic<Int>(0)
     let failures = Mutex<[(piece: Int, error: any Error)]>([])
     pool.run { worker in
-      let quantizer = PieceWriter(folder: folder, sums: read, writer: writer)
+      let quantizer = PieceWriter(checkpoint: checkpoint, sums: read, writer: writer)
       while true {
         let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard number < pieces.count else { return }
@@ -108,7 +108,7 @@ package struct QuantizedCheckpoint {
           failures.withLock { $0.append((number, error)) }
           next.store(pieces.count, ordering: .relaxed)
         }
-        if worker == 0 { progress(folder.bytesRead) }
+        if worker == 0 { progress(checkpoint.bytesRead) }
       }
     }
     if let first = failures.withLock({ $0.min { $0.piece < $1.piece } }) { throw first.error }

@@ -21,9 +21,8 @@ package struct RecommendedSampling: Sendable, Equatable {
     repetitionPenalty = try reader.optionalDouble("repetition_penalty", in: 0.01...100)
   }
 
-  /// Of a model's folder, which need not recommend anything.
-  package static func read(_ folder: CheckpointFolder) throws(CheckpointError) -> RecommendedSampling {
-    guard let generation = folder.generationConfig else { return RecommendedSampling() }
-    return try RecommendedSampling(ConfigReader(generation, path: folder.path + "/generation_config.json"))
+  /// Of a model, which need not recommend anything.
+  package static func read(_ checkpoint: any Checkpoint) throws(CheckpointError) -> RecommendedSampling {
+    try checkpoint.generationSettings().map(RecommendedSampling.init) ?? RecommendedSampling()
   }
 }

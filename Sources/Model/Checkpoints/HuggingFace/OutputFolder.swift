@@ -65,7 +65,7 @@ package final class OutputFolder {
   }
 }
 
-extension CheckpointFolder {
+extension HuggingFaceFolder {
   private static let weightSuffixes = [
     ".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf",
   ]
@@ -78,8 +78,7 @@ extension CheckpointFolder {
     for name in OutputFolder.files(in: path) ?? [] where !remade.contains(name) && !name.hasPrefix(".") {
       guard !Self.weightSuffixes.contains(where: { name.hasSuffix($0) }) else { continue }
       let bytes: [UInt8]?
-      do throws(CheckpointError) { bytes = try Self.contents(of: name, in: path, limit: Self.companionByteCount) } catch
-      {
+      do throws(CheckpointError) { bytes = try document(name, limit: Self.companionByteCount) } catch {
         switch error {
         case .notARegularFile, .tooLarge: continue
         default: throw error

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The committed models, and what reading them gives.
-struct CheckpointFolderTests {
+struct HuggingFaceFolderTests {
   static let models =
     Repository.folders(in: "Tests/Fixtures/goldens").map { "Tests/Fixtures/goldens/" + $0 }
     + ["Sources/Model/DemoModel/demo-model"]
@@ -15,7 +15,7 @@ struct CheckpointFolderTests {
   @Test func thereAreModelsToTest() { #expect(Self.models.count >= 16) }
 
   @Test(arguments: models) func aPublishedFolderOpensAndCanBeReadWhole(model: String) throws {
-    let checkpoint = try CheckpointFolder(path: Repository.root + "/" + model)
+    let checkpoint = try HuggingFaceFolder(path: Repository.root + "/" + model)
     #expect(checkpoint.entries.count > 30 && checkpoint.names.contains("model.embed_tokens.weight"))
     #expect(checkpoint.config["model_type"]?.string != nil && checkpoint.generationConfig != nil)
     #expect(try checkpoint.settings().int("num_hidden_layers", in: 1...1000) > 0)
@@ -46,7 +46,7 @@ struct CheckpointFolderTests {
   }
 
   @Test func theFingerprintTellsFoldersApart() throws {
-    let fingerprints = try Self.models.map { try CheckpointFolder(path: Repository.root + "/" + $0).fingerprint }
+    let fingerprints = try Self.models.map { try HuggingFaceFolder(path: Repository.root + "/" + $0).fingerprint }
     #expect(Set(fingerprints).count == Self.models.count)
     #expect(fingerprints.allSatisfy { $0.count == 32 })
   }
@@ -58,7 +58,7 @@ struct CheckpointFolderTests {
         folder.write(shard(["a"]), as: "m.safetensors")
         folder.write(#"{"weight_map":{"a":"m.safetensors"}}"#, as: "model.safetensors.index.json")
         change(folder)
-        return try CheckpointFolder(path: folder.path).fingerprint
+        return try HuggingFaceFolder(path: folder.path).fingerprint
       }
     }
     let all = try [
@@ -86,7 +86,7 @@ struct CheckpointFolderTests {
         map += names.map { "\"\($0)\":\"model-\(number).safetensors\"" }
       }
       folder.write("{\"weight_map\":{" + map.joined(separator: ",") + "}}", as: "model.safetensors.index.json")
-      let checkpoint = try CheckpointFolder(path: folder.path)
+      let checkpoint = try HuggingFaceFolder(path: folder.path)
       #expect(checkpoint.entries.count == 20_000 && checkpoint.fileCount == 40)
       #expect(checkpoint.tensor("model.layers.39.mlp.experts.499.down_proj.weight")?.fileIndex == 39)
     }
@@ -152,7 +152,7 @@ struct CheckpointFolderTests {
 
   @Test func threadsReadAtTheSameTime() async throws {
     let path = Repository.root + "/Tests/Fixtures/goldens/llama"
-    let checkpoint = try CheckpointFolder(path: path)
+    let checkpoint = try HuggingFaceFolder(path: path)
     let expected = try checkpoint.entries.map { try checkpoint.readAll($0) }
     let before = checkpoint.bytesRead
     try await withThrowingTaskGroup(of: Bool.self) { group in

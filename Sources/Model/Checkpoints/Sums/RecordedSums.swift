@@ -19,12 +19,12 @@ package struct RecordedSums: Sendable, Equatable {
     set { sums[ExactString(name)] = newValue }
   }
 
-  /// Those of `folder`; nil where it has none.
-  package init?(folder: String, limits: CheckpointLimits = CheckpointLimits()) throws(CheckpointError) {
-    guard let bytes = try CheckpointFolder.contents(of: Self.fileName, in: folder, limit: limits.indexByteCount) else {
-      return nil
-    }
-    try self.init(bytes, path: folder + "/" + Self.fileName, limits: limits)
+  /// Those recorded beside a model; nil where there are none.
+  package init?(
+    of model: some ModelDocuments, limits: CheckpointLimits = CheckpointLimits()
+  ) throws(CheckpointError) {
+    guard let bytes = try model.document(Self.fileName, limit: limits.indexByteCount) else { return nil }
+    try self.init(bytes, path: model.path + "/" + Self.fileName, limits: limits)
   }
 
   init(_ bytes: [UInt8], path: String, limits: CheckpointLimits) throws(CheckpointError) {
@@ -60,14 +60,14 @@ package struct RecordedSums: Sendable, Equatable {
   }
 
   /// Throws when all of a tensor was read and its sum is not the one recorded.
-  package func check(_ sum: TensorSum, of entry: TensorEntry, in folder: CheckpointFolder) throws(CheckpointError) {
+  package func check(_ sum: TensorSum, of entry: TensorEntry, in checkpoint: any Checkpoint) throws(CheckpointError) {
     guard sum.byteCount == entry.byteCount, let recorded = self[entry.name], recorded != sum.value else { return }
     throw .otherSum(
-      path: folder.files[entry.fileIndex].path, name: entry.name, found: sum.text, recorded: TensorSum.text(recorded))
+      path: checkpoint.file(of: entry), name: entry.name, found: sum.text, recorded: TensorSum.text(recorded))
   }
 
-  /// Checks each tensor that was read whole; `sums` by place in the folder's `entries`.
-  package func check(_ sums: [TensorSum], in folder: CheckpointFolder) throws(CheckpointError) {
-    for (entry, sum) in zip(folder.entries, sums) { try check(sum, of: entry, in: folder) }
+  /// Checks each tensor that was read whole; `sums` by place in the checkpoint's `entries`.
+  package func check(_ sums: [TensorSum], in checkpoint: any Checkpoint) throws(CheckpointError) {
+    for (entry, sum) in zip(checkpoint.entries, sums) { try check(sum, of: entry, in: checkpoint) }
   }
 }

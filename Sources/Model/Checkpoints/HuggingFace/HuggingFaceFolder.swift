@@ -8,7 +8,7 @@ import Tensors
 /// may be symbolic links to regular files anywhere, because the hub's own cache lays folders out that way
 /// (`snapshots/<revision>/model.safetensors` → `../../blobs/<hash>`) and clusters link shards to
 /// scratch disks. What a link leads to is read only if it passes every check of a safetensors header.
-package final class CheckpointFolder: Sendable {
+package final class HuggingFaceFolder: Checkpoint {
   package let path: String
   /// `config.json`.
   package let config: JSONValue
@@ -16,14 +16,9 @@ package final class CheckpointFolder: Sendable {
   package let generationConfig: JSONValue?
   /// The weights' files; `TensorEntry.fileIndex` counts in here.
   package let files: [SafetensorsFile]
-  /// Bytes of all tensors.
-  package let totalByteCount: Int
   /// The index's `total_size`, which is often wrong: for show only.
   package let declaredByteCount: Int?
-  /// SHA-256 over configuration, index, and every header and file size: equal on two ranks when they see the same
-  /// checkpoint, as far as one can tell without reading it. Tensor data are not hashed; see `TensorSum`.
-  package let fingerprint: [UInt8]
-  /// The same of each part alone, by file name; zeros for a file that is missing.
+  /// Of configuration, index, and every header with its file's size, by file name.
   package let fingerprintParts: [(file: String, digest: [UInt8])]
   /// Every tensor once, file after file, each in the order of its data.
   package let entries: [TensorEntry]
@@ -40,7 +35,7 @@ package final class CheckpointFolder: Sendable {
     self.path = path
     var parts: [(file: String, digest: [UInt8])] = []
     func document(_ name: String) throws(CheckpointError) -> JSONValue? {
-      guard let bytes = try Self.contents(of: name, in: path, limit: limits.configByteCount) else {
+      guard let bytes = try FolderDocuments(path: path).document(name, limit: limits.configByteCount) else {
         parts.append((name, Array(repeating: 0, count: 32)))
         return nil
       }
@@ -57,32 +52,31 @@ package final class CheckpointFolder: Sendable {
     let opened = try Self.openFiles(in: path, limits: limits, parts: &parts)
     files = opened.files
     declaredByteCount = opened.index?.declaredByteCount
-    fingerprint = SHA256.digest(parts.flatMap(\.digest))
     fingerprintParts = parts
 
     index = opened.index
     (entries, places) =
       opened.files.count > 1 ? try Self.locate(in: opened.files) : (opened.files[0].entries, [:])
-    totalByteCount = entries.reduce(0) { $0 + $1.byteCount }
   }
 
   package var fileCount: Int { files.count }
 
-  /// Names of all tensors, in the order of `entries`.
-  package var names: some RandomAccessCollection<String> { entries.lazy.map(\.name) }
+  package var identity: UInt64 {
+    files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
+      for number in [file.identity.device, file.identity.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
+    }
+  }
+
+  package func file(of entry: TensorEntry) -> String { files[entry.fileIndex].path }
+
+  package func document(_ name: String, limit: Int) throws(CheckpointError) -> [UInt8]? {
+    try FolderDocuments(path: path).document(name, limit: limit)
+  }
 
   /// The tensor whose name has the same bytes as `name`.
   package func tensor(_ name: String) -> TensorEntry? {
     guard files.count > 1 else { return files[0].tensor(name) }
     return places[ExactString(name)].map { entries[$0.position] }
-  }
-
-  /// Whether there is a tensor of this name.
-  package func holds(_ name: String) -> Bool { tensor(name) != nil }
-
-  /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
-  package func haveSameBytes(_ a: TensorEntry, _ b: TensorEntry) throws(CheckpointError) -> Bool {
-    try Self.compareBytes(a, files[a.fileIndex], b, files[b.fileIndex])
   }
 
   /// Why there is no tensor of this name although the index lists it; nil where it does not.
@@ -100,11 +94,6 @@ package final class CheckpointFolder: Sendable {
     files.count > 1 ? places[ExactString(entry.name)]?.position : files[0].position(entry.name)
   }
 
-  /// Reader of `config.json`'s settings.
-  package func settings() throws(CheckpointError) -> ConfigReader {
-    try ConfigReader(config, path: path + "/config.json")
-  }
-
   /// Bytes of tensor data read so far, by all threads.
   package var bytesRead: Int { files.reduce(0) { $0 + $1.bytesRead } }
 
@@ -118,19 +107,6 @@ package final class CheckpointFolder: Sendable {
   /// Tells the system that `bytes` of a tensor will be read soon; returns at once, and does nothing where it cannot.
   package func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {
     files[entry.fileIndex].prefetch(count: range.count, at: entry.byteOffset + range.lowerBound)
-  }
-
-  /// All bytes of a small tensor, as stored.
-  package func readAll(_ entry: TensorEntry) throws(CheckpointError) -> [UInt8] {
-    try files[entry.fileIndex].readAll(entry)
-  }
-
-  /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
-  /// `sums` gets the sum of its bytes.
-  package func float32s(
-    _ entry: TensorEntry, finite: Bool = true, sums: ReadSums? = nil
-  ) throws(CheckpointError) -> [Float] {
-    try files[entry.fileIndex].float32s(entry, finite: finite, sums: sums)
   }
 
   /// Throws when a weights file changed since it was opened; to be called after loading.

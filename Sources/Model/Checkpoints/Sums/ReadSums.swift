@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The sums of what was read of a folder's tensors, by their places in `entries`; from any thread.
+/// The sums of what was read of a checkpoint's tensors, by their places in `entries`; from any thread.
 ///
 /// Each byte counts once: a tensor that several read in parts is added up, and one that each of them reads whole is noted once.
 package final class ReadSums: Sendable {
@@ -9,29 +9,29 @@ package final class ReadSums: Sendable {
     var isWhole: Set<Int> = []
   }
 
-  private let folder: CheckpointFolder
+  private let checkpoint: any Checkpoint
   private let state: Mutex<State>
 
-  package init(_ folder: CheckpointFolder) {
-    self.folder = folder
-    state = Mutex(State(sums: Array(repeating: TensorSum(), count: folder.entries.count)))
+  package init(_ checkpoint: any Checkpoint) {
+    self.checkpoint = checkpoint
+    state = Mutex(State(sums: Array(repeating: TensorSum(), count: checkpoint.entries.count)))
   }
 
   /// Adds the sum of a part that nobody else reads.
   package func add(_ sum: TensorSum, of entry: TensorEntry) {
-    guard sum.byteCount > 0, let position = folder.position(of: entry) else { return }
+    guard sum.byteCount > 0, let position = checkpoint.position(of: entry) else { return }
     state.withLock { $0.sums[position] += sum }
   }
 
   /// Notes a tensor's sum, once, however many read it.
   package func noteWhole(_ entry: TensorEntry, _ sum: () -> TensorSum) {
-    guard let position = folder.position(of: entry), state.withLock({ $0.isWhole.insert(position).inserted }) else {
+    guard let position = checkpoint.position(of: entry), state.withLock({ $0.isWhole.insert(position).inserted }) else {
       return
     }
     let whole = sum()
     state.withLock { $0.sums[position] = whole }
   }
 
-  /// By place in the folder's `entries`; of no bytes where nothing was read.
+  /// By place in the checkpoint's `entries`; of no bytes where nothing was read.
   package var sums: [TensorSum] { state.withLock { $0.sums } }
 }

@@ -3,7 +3,7 @@ import Synchronization
 import Tensors
 
 /// One safetensors file: opened once, its header checked; weights are read only when asked for.
-package final class SafetensorsFile: Sendable {
+package final class SafetensorsFile: TensorReader {
   package let path: String
   /// Size of the whole file.
   package let byteCount: Int
@@ -71,6 +71,21 @@ package final class SafetensorsFile: Sendable {
 
   /// Bytes of tensor data read so far, by all threads.
   package var bytesRead: Int { readCount.load(ordering: .relaxed) }
+
+  package func file(of entry: TensorEntry) -> String { path }
+
+  package func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    guard range.lowerBound >= 0, range.upperBound <= entry.byteCount else {
+      throw .rangeOutsideTensor(path: path, name: entry.name, range: range, byteCount: entry.byteCount)
+    }
+    guard buffer.count >= range.count else {
+      throw .bufferTooSmall(name: entry.name, byteCount: buffer.count, needed: range.count)
+    }
+    try read(
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]), at: entry.byteOffset + range.lowerBound)
+  }
 
   /// Fills `buffer` from byte `offset` of the file; safe from any thread.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(CheckpointError) {

@@ -1,15 +1,7 @@
 import Glibc
 import JSON
 
-extension CheckpointFolder {
-  /// The bytes of `folder/name`; nil when there is no such file.
-  static func contents(of name: String, in folder: String, limit: Int) throws(CheckpointError) -> [UInt8]? {
-    do throws(CheckpointError) { return try InputFile(path: folder + "/" + name).contents(limit: limit) } catch {
-      if case .system("open", _, ENOENT) = error { return nil }
-      throw error
-    }
-  }
-
+extension HuggingFaceFolder {
   /// Opens `model.safetensors`, or else every shard the index names that is there, and adds them to the fingerprint's
   /// parts.
   ///
@@ -24,7 +16,8 @@ extension CheckpointFolder {
     } catch {
       guard case .system("open", _, ENOENT) = error else { throw error }
     }
-    guard let bytes = try contents(of: ShardIndex.fileName, in: folder, limit: limits.indexByteCount) else {
+    guard let bytes = try FolderDocuments(path: folder).document(ShardIndex.fileName, limit: limits.indexByteCount)
+    else {
       throw explainMissingWeights(in: folder)
     }
     parts.append((ShardIndex.fileName, SHA256.digest(bytes)))
@@ -69,7 +62,7 @@ extension CheckpointFolder {
           continue
         }
         let other = entries[first.position]
-        guard try compareBytes(other, files[first.file], entry, file) else {
+        guard try files[first.file].compareBytes(other, entry, in: file) else {
           throw .tensorsDiffer(name: entry.name, first: files[first.file].path, second: file.path)
         }
       }
@@ -82,18 +75,6 @@ extension CheckpointFolder {
     let file: Int
     /// In `entries`.
     let position: Int
-  }
-
-  static func compareBytes(
-    _ a: TensorEntry, _ fileOfA: SafetensorsFile, _ b: TensorEntry, _ fileOfB: SafetensorsFile
-  ) throws(CheckpointError) -> Bool {
-    guard a.type == b.type, a.shape == b.shape else { return false }
-    let piece = 4 << 20
-    for first in stride(from: 0, to: a.byteCount, by: piece) {
-      let range = first..<min(first + piece, a.byteCount)
-      guard try fileOfA.bytes(a, range) == fileOfB.bytes(b, range) else { return false }
-    }
-    return true
   }
 
   /// Why a folder has neither `model.safetensors` nor an index, as far as its file names tell.

@@ -1,23 +1,19 @@
 import Tensors
 
-extension SafetensorsFile {
-  /// Most bytes that a tensor read whole into an array may have; larger ones are read in ranges.
-  package static let wholeTensorByteCount = 1 << 30
-
-  /// Fills the start of `buffer` with `bytes` (counted from the tensor's first) of a tensor; safe from any thread.
-  package func read(
+/// Bytes of tensors, wherever they lie; safe from any thread.
+package protocol TensorReader: Sendable {
+  /// Fills the start of `buffer` with `bytes` (counted from the tensor's first) of a tensor.
+  func read(
     _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
-  ) throws(CheckpointError) {
-    guard range.lowerBound >= 0, range.upperBound <= entry.byteCount else {
-      throw .rangeOutsideTensor(path: path, name: entry.name, range: range, byteCount: entry.byteCount)
-    }
-    guard buffer.count >= range.count else {
-      throw .bufferTooSmall(name: entry.name, byteCount: buffer.count, needed: range.count)
-    }
-    try read(
-      into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]), at: entry.byteOffset + range.lowerBound)
-  }
+  ) throws(CheckpointError)
+  /// The file a tensor is in, for messages.
+  func file(of entry: TensorEntry) -> String
+}
 
+/// Most bytes that a tensor read whole into an array may have; larger ones are read in ranges.
+private let wholeTensorByteCount = 1 << 30
+
+extension TensorReader {
   /// Some bytes of a tensor, counted from its first.
   func bytes(_ entry: TensorEntry, _ range: Range<Int>) throws(CheckpointError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: range.count)
@@ -35,6 +31,7 @@ extension SafetensorsFile {
   }
 
   /// A small F32, F16 or BF16 tensor as fp32, which holds each exactly; with `finite`, NaN and infinities are refused.
+  /// `sums` gets the sum of its bytes.
   package func float32s(
     _ entry: TensorEntry, finite: Bool = true, sums: ReadSums? = nil
   ) throws(CheckpointError) -> [Float] {
@@ -45,30 +42,48 @@ extension SafetensorsFile {
     case .bfloat16:
       values = try array(of: UInt16.self, count: count, entry, sums).map { Float(bitPattern: UInt32($0) << 16) }
     case .float16: values = try array(of: UInt16.self, count: count, entry, sums).map { Float(Float16(bitPattern: $0)) }
-    default: throw .notConvertible(path: path, name: entry.name, type: entry.type.rawValue, to: "fp32")
+    default: throw .notConvertible(path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "fp32")
     }
-    if finite, let element = values.firstIndex(where: { !$0.isFinite }) {
-      throw .notFinite(
-        path: path, name: entry.name, element: element, byte: entry.byteOffset + element * entry.type.byteCount)
-    }
+    if finite, let element = values.firstIndex(where: { !$0.isFinite }) { throw notFinite(entry, element: element) }
     return values
+  }
+
+  /// The error that names an element which is no finite number.
+  package func notFinite(_ entry: TensorEntry, element: Int) -> CheckpointError {
+    .notFinite(
+      path: file(of: entry), name: entry.name, element: element,
+      byte: entry.byteOffset + element * entry.type.byteCount)
   }
 
   /// A small I32 tensor.
   package func int32s(_ entry: TensorEntry) throws(CheckpointError) -> [Int32] {
     guard entry.type == .int32 else {
-      throw .notConvertible(path: path, name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
+      throw .notConvertible(
+        path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "32-bit integers")
     }
     return try array(of: Int32.self, count: entry.elementCount, entry)
+  }
+
+  /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
+  func compareBytes(
+    _ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader
+  ) throws(CheckpointError) -> Bool {
+    guard a.type == b.type, a.shape == b.shape else { return false }
+    let piece = 4 << 20
+    for first in stride(from: 0, to: a.byteCount, by: piece) {
+      let range = first..<min(first + piece, a.byteCount)
+      guard try bytes(a, range) == other.bytes(b, range) else { return false }
+    }
+    return true
   }
 
   /// The tensor's bytes as `count` values of a trivial type, in the machine's byte order, which is the file's.
   private func array<Element: BitwiseCopyable & FixedWidthInteger>(
     of type: Element.Type, count: Int, _ entry: TensorEntry, _ sums: ReadSums? = nil
   ) throws(CheckpointError) -> [Element] {
-    guard entry.byteCount <= Self.wholeTensorByteCount else {
+    guard entry.byteCount <= wholeTensorByteCount else {
       throw .tooLargeToReadWhole(
-        path: path, name: entry.name, byteCount: entry.byteCount, limit: Self.wholeTensorByteCount)
+        path: file(of: entry), name: entry.name, byteCount: entry.byteCount, limit: wholeTensorByteCount)
     }
     var values = [Element](repeating: 0, count: count)
     var failure: CheckpointError?

@@ -1,0 +1,55 @@
+import Checkpoints
+import JSON
+import Synchronization
+
+/// A checkpoint that lies in no file: settings, documents and tensors in memory.
+final class MemoryCheckpoint: Checkpoint {
+  let path = "memory"
+  let config: JSONValue
+  let generationConfig: JSONValue? = nil
+  let entries: [TensorEntry]
+  private let positions: [String: Int]
+  private let contents: [[UInt8]]
+  private let readCount = Mutex(0)
+  /// Ranges asked for ahead of their reading, by name.
+  let prefetched = Mutex<[String: Int]>([:])
+
+  /// What another checkpoint holds, read whole.
+  init(copying other: any Checkpoint) throws {
+    config = other.config
+    // No offset in a file: all that is read goes through `read`.
+    entries = other.entries.map {
+      TensorEntry(
+        name: $0.name, type: $0.type, shape: $0.shape, fileIndex: 0, byteOffset: 0, byteCount: $0.byteCount)
+    }
+    contents = try other.entries.map { try other.readAll($0) }
+    positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+  }
+
+  func document(_ name: String, limit: Int) -> [UInt8]? { nil }
+  func tensor(_ name: String) -> TensorEntry? { positions[name].map { entries[$0] } }
+  func position(of entry: TensorEntry) -> Int? { positions[entry.name] }
+  func absence(of name: String) -> CheckpointError? { nil }
+
+  let fileCount = 0
+  let identity: UInt64 = 0
+  var fingerprintParts: [(file: String, digest: [UInt8])] { [("memory", Array(config.text().utf8))] }
+  func file(of entry: TensorEntry) -> String { path }
+
+  func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    guard range.lowerBound >= 0, range.upperBound <= entry.byteCount, let position = positions[entry.name] else {
+      throw .rangeOutsideTensor(path: path, name: entry.name, range: range, byteCount: entry.byteCount)
+    }
+    buffer.copyBytes(from: contents[position][range])
+    readCount.withLock { $0 += range.count }
+  }
+
+  func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {
+    prefetched.withLock { $0[entry.name, default: 0] += range.count }
+  }
+  var bytesRead: Int { readCount.withLock { $0 } }
+  func checkUnchanged() {}
+  func copyCompanions(to output: OutputFolder) {}
+}
