@@ -152,7 +152,7 @@ let package = Package(
     tests("StructureTests", []),
     tests("JSONTests", ["JSON"]),
     tests("EngineAPITests", ["EngineAPI", "JSON"]),
-    tests("KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Kernels"]),
+    tests("KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
     tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),

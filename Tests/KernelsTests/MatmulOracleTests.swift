@@ -81,7 +81,7 @@ struct MatmulOracleTests {
   @Test func f8E4M3ElementsHaveTheirDefinedValues() {
     let codes = (0...255).map { UInt8($0) }
     var out = [Float](repeating: 0, count: 256)
-    ck_expand(CK_F8E4M3, codes, 256, &out)
+    ck_expand(CK_F8E4M3, codes, nil, 256, &out)
     for code in codes { expectSame(out[Int(code)], ElementValues.f8e4m3(code), negative: code >= 0x80) }
     #expect(out[0x7E] == 448 && out[0x01] == 0x1p-9 && out[0x08] == 0x1p-6)
   }
@@ -90,8 +90,8 @@ struct MatmulOracleTests {
     let codes = (0...65535).map { UInt16($0) }
     var f16 = [Float](repeating: 0, count: 65536)
     var bf16 = f16
-    ck_expand(CK_F16, codes, 65536, &f16)
-    ck_expand(CK_BF16, codes, 65536, &bf16)
+    ck_expand(CK_F16, codes, nil, 65536, &f16)
+    ck_expand(CK_BF16, codes, nil, 65536, &bf16)
     var wrong: [UInt16] = []
     for code in codes {
       let value = Float(ElementValues.f16(code))
@@ -110,7 +110,7 @@ struct MatmulOracleTests {
     let row = (0..<8 as Range<UInt8>).map { pair -> UInt8 in 0x10 + pair * 0x22 }
     ck_pack_rows(CK_MXFP4, row, 8, 1, 0, 16, 16, panel.start)
     for scale in 0...255 as ClosedRange<UInt8> {
-      ck_set_scale_mxfp4(panel.start, 16, 0, 0, scale)
+      ck_set_scales(CK_MXFP4, panel.start, 16, 0, [scale], 1)
       var out = [Float](repeating: 0, count: 16)
       ck_expand_panel_row(CK_MXFP4, panel.start, 16, 0, &out)
       for nibble in 0..<16 {

@@ -41,6 +41,13 @@ extension ck_format {
     }
   }
 
+  /// Block scales in the form in which the format has them.
+  func withScales<Result>(_ scales: [Float], _ body: (UnsafeRawPointer) -> Result) -> Result {
+    self == CK_F8E4M3
+      ? scales.withUnsafeBytes { body($0.baseAddress!) }
+      : scales.map { UInt8($0) }.withUnsafeBytes { body($0.baseAddress!) }
+  }
+
   var scaleBlock: Int { self == CK_F8E4M3 ? 128 : self == CK_MXFP4 ? 32 : Int.max }
 }
 
@@ -147,14 +154,8 @@ final class MatmulWeights {
       }
       guard !scales.isEmpty else { continue }
       for lane in 0..<count {
-        for block in 0..<scaleBlockCount {
-          let scale = scales[(first + lane) * scaleBlockCount + block]
-          if format == CK_F8E4M3 {
-            ck_set_scale_f8(start, columns, block, lane, scale)
-          } else {
-            ck_set_scale_mxfp4(start, columns, block, lane, UInt8(scale))
-          }
-        }
+        let own = scales[(first + lane) * scaleBlockCount..<(first + lane + 1) * scaleBlockCount]
+        format.withScales(Array(own)) { ck_set_scales(format, start, columns, lane, $0, 1) }
       }
     }
   }

@@ -79,14 +79,9 @@ struct PackTests {
     let weights = MatmulWeights(format, rows: 5, columns: 66, seed: 2)
     let panel = dirtyPanel(format, 66)
     ck_pack_rows(format, weights.elements, weights.rowByteCount, 5, 0, 66, 66, panel.start)
-    for block in 0..<weights.scaleBlockCount where !weights.scales.isEmpty {
-      for lane in 0..<16 {
-        if format == CK_F8E4M3 {
-          ck_set_scale_f8(panel.start, 66, block, lane, 1)
-        } else {
-          ck_set_scale_mxfp4(panel.start, 66, block, lane, 127)
-        }
-      }
+    if !weights.scales.isEmpty {
+      let ones = [Float](repeating: format == CK_F8E4M3 ? 1 : 127, count: weights.scaleBlockCount)
+      for lane in 0..<16 { format.withScales(ones) { ck_set_scales(format, panel.start, 66, lane, $0, 1) } }
     }
     for lane in 5..<16 {
       var out = [Float](repeating: 1, count: 66)

@@ -14,7 +14,7 @@ struct QuantizeTests {
     var bytes = [UInt8](repeating: 0, count: 32)
     for column in 0..<16 { bytes[column / 8 * 4 + column % 4] |= UInt8(column) << (column % 8 < 4 ? 0 : 4) }
     ck_pack_rows(CK_Q4, bytes, 32, 1, 0, 64, 64, panel.start)
-    ck_set_scales_q(CK_Q4, panel.start, 64, 0, [240], 1)
+    ck_set_scales(CK_Q4, panel.start, 64, 0, [240], 1)
     var values = [Float](repeating: 0, count: 64)
     ck_expand_panel_row(CK_Q4, panel.start, 64, 0, &values)
     return values.prefix(16).map { Int($0) }
@@ -32,12 +32,12 @@ struct QuantizeTests {
       self.format = format
       columns = values.count
       let x = GuardedMemory(values)
-      let elements = GuardedMemory(byteCount: ck_quantized_row_bytes(format, columns))
+      let elements = GuardedMemory(byteCount: ck_stored_bytes(format, columns))
       let blocks = GuardedMemory(byteCount: (columns + 63) / 64)
       rowScale = -1
       ck_quantize_row(isa, format, x.floats, columns, elements.start, blocks.start, &rowScale)
       self.elements = Array(
-        UnsafeRawBufferPointer(start: elements.start, count: ck_quantized_row_bytes(format, columns)))
+        UnsafeRawBufferPointer(start: elements.start, count: ck_stored_bytes(format, columns)))
       blockScales = Array(UnsafeRawBufferPointer(start: blocks.start, count: (columns + 63) / 64))
     }
 
@@ -219,7 +219,7 @@ struct QuantizeTests {
     let elements = rows.flatMap(\.elements)
     func setScales() {
       for (lane, row) in rows.enumerated() {
-        ck_set_scales_q(format, panel.start, columns, lane, row.blockScales, row.rowScale)
+        ck_set_scales(format, panel.start, columns, lane, row.blockScales, row.rowScale)
       }
     }
     if pieces != nil { setScales() }
@@ -250,11 +250,7 @@ struct QuantizeTests {
           var values = [Float](repeating: 0, count: columns)
           let elements = Array(weights.elements[(row * weights.rowByteCount)..<((row + 1) * weights.rowByteCount)])
           let scales = Array(weights.scales[(row * weights.scaleBlockCount)..<((row + 1) * weights.scaleBlockCount)])
-          if format == CK_MXFP4 {
-            ck_expand_mxfp4(elements, scales.map { UInt8($0) }, columns, &values)
-          } else {
-            ck_expand_f8(elements, scales, columns, &values)
-          }
+          format.withScales(scales) { ck_expand(format, elements, $0, columns, &values) }
           #expect((0..<columns).allSatisfy { values[$0].bitPattern == weights.value(row: row, column: $0).bitPattern })
         }
       }

@@ -1,6 +1,6 @@
 // The portable reference of attention, and the choice of an instruction set.
 #include "attention.h"
-#include "attention_kernels.h"
+#include "kernels.h"
 #include "exp.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -121,13 +121,5 @@ size_t ck_attention_scratch(const ck_paged_cache *cache) {
 
 void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
                   float *scratch) {
-  switch (isa) {
-#if defined(__x86_64__)
-    case CK_ISA_AVX2: ck_avx2_attention(cache, rows, row_count, scale, scratch); return;
-    case CK_ISA_AVX512: ck_avx512_attention(cache, rows, row_count, scale, scratch); return;
-#elif defined(__aarch64__)
-    case CK_ISA_NEON: ck_neon_attention(cache, rows, row_count, scale, scratch); return;
-#endif
-    default: ck_reference_attention(cache, rows, row_count, scale, scratch);
-  }
+  ck_kernels_of[isa]->attention(cache, rows, row_count, scale, scratch);
 }

@@ -1,6 +1,6 @@
 // The portable reference of the element-wise kernels, and the choice of an instruction set.
 #include "elementwise.h"
-#include "elementwise_kernels.h"
+#include "kernels.h"
 #include "exp.h"
 #pragma STDC FP_CONTRACT OFF
 
@@ -91,17 +91,7 @@ const ck_elementwise_kernels ck_reference_elementwise = {
     rms_norm, rope_halves, rope_interleaved, silu_multiply, clamped_swiglu, sum, scale, add_scaled, clip, max, sum_exp,
 };
 
-static const ck_elementwise_kernels *kernels(ck_isa isa) {
-  switch (isa) {
-#if defined(__x86_64__)
-    case CK_ISA_AVX2: return &ck_avx2_elementwise;
-    case CK_ISA_AVX512: return &ck_avx512_elementwise;
-#elif defined(__aarch64__)
-    case CK_ISA_NEON: return &ck_neon_elementwise;
-#endif
-    default: return &ck_reference_elementwise;
-  }
-}
+static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }
 
 void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
                  float *out, size_t out_stride) {

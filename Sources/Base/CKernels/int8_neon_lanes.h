@@ -20,29 +20,10 @@ INLINE_OP v16 i16_to_v16(i16 sum) {
   QUARTERS v.q[i] = vcvtq_f32_s32(sum.q[i]);
   return v;
 }
-INLINE_OP w64 q4_raw(const uint8_t *p) {
+INLINE_OP w64 w64_load(const uint8_t *p) {
   w64 w;
   QUARTERS w.q[i] = vld1q_s8((const int8_t *)p + 16 * i);
   return w;
-}
-INLINE_OP w64 w64_biased(w64 w) {
-  QUARTERS w.q[i] = veorq_s8(w.q[i], vdupq_n_s8(-128));
-  return w;
-}
-INLINE_OP w64 q8_weights(const uint8_t *p) { return w64_biased(q4_raw(p)); }
-INLINE_OP w64 q4_low(w64 raw) {
-  const int8x16_t table = vld1q_s8(ck_q4_level);
-  QUARTERS raw.q[i] = vqtbl1q_s8(table, vandq_u8(vreinterpretq_u8_s8(raw.q[i]), vdupq_n_u8(15)));
-  return raw;
-}
-INLINE_OP w64 q4_high(w64 raw) {
-  const int8x16_t table = vld1q_s8(ck_q4_level);
-  QUARTERS raw.q[i] = vqtbl1q_s8(table, vshrq_n_u8(vreinterpretq_u8_s8(raw.q[i]), 4));
-  return raw;
-}
-INLINE_OP void q4_store(uint8_t *p, w64 w) {
-  w = w64_biased(w);
-  QUARTERS vst1q_s8((int8_t *)p + 16 * i, w.q[i]);
 }
 INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const uint8x16_t bytes = vld1q_u8(p);

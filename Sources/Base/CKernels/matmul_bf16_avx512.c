@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "matmul_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c"))), \
@@ -12,20 +12,15 @@
 #include "v16_avx512.h"
 
 INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) { return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b); }
-INLINE_OP v16 scale_row(ck_format format, const uint8_t *p) { return v16_zero(); }
-INLINE_OP v16 weight(ck_format format, const uint8_t *pair, int odd, v16 scale) {
-  return _mm512_loadu_ps(pair + 64 * odd);
-}
-INLINE_OP bool f8_has_nan(const uint8_t *p, size_t bytes) { return false; }
-INLINE_OP bool f8_scale_is_plain(const uint8_t *p) { return true; }
 
 #define ROWS_CASES(DO) \
   DO(1, 8) DO(2, 8) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, 4) DO(7, 2) DO(8, 2) DO(9, 2) DO(10, 2) DO(11, 2) DO(12, 2)
 #define MAX_DIRECT_ROWS 12
-#define MAX_MXFP4_ROWS 12
+#include "Formats/float_lanes.h"
+
 #define EXPANDED_PANELS 2
 #define ONLY_PAIRS
-#define PAIRS_KERNEL_NAME ck_bf16_avx512
+#define PAIRS_KERNEL_NAME ck_bf16_rows_avx512
 #define PAIRS_BEGIN
 #define PAIRS_END
 #include "matmul_kernel.inc"

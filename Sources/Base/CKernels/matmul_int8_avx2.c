@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "matmul_int8_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
@@ -31,26 +31,8 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
   const __m256i broadcast = _mm256_set1_epi32(four);
   return i16_of(dot(sum.low, w.low, broadcast), dot(sum.high, w.high, broadcast));
 }
-INLINE_OP w64 q4_raw(const uint8_t *p) {
+INLINE_OP w64 w64_load(const uint8_t *p) {
   return i16_of(_mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + 32)));
-}
-INLINE_OP w64 q8_weights(const uint8_t *p) {
-  const w64 raw = q4_raw(p);
-  const __m256i bias = _mm256_set1_epi8((char)0x80);
-  return i16_of(_mm256_xor_si256(raw.low, bias), _mm256_xor_si256(raw.high, bias));
-}
-INLINE_OP __m256i q4_levels(__m256i bytes) {
-  const __m256i table = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)ck_q4_level));
-  return _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, _mm256_set1_epi8(15)));
-}
-INLINE_OP w64 q4_low(w64 raw) { return i16_of(q4_levels(raw.low), q4_levels(raw.high)); }
-INLINE_OP w64 q4_high(w64 raw) {
-  return i16_of(q4_levels(_mm256_srli_epi16(raw.low, 4)), q4_levels(_mm256_srli_epi16(raw.high, 4)));
-}
-INLINE_OP void q4_store(uint8_t *p, w64 w) {
-  const __m256i bias = _mm256_set1_epi8((char)0x80);
-  _mm256_storeu_si256((__m256i *)p, _mm256_xor_si256(w.low, bias));
-  _mm256_storeu_si256((__m256i *)(p + 32), _mm256_xor_si256(w.high, bias));
 }
 INLINE_OP __m256 scale_half(const uint8_t *p) {
   const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p));
@@ -58,10 +40,11 @@ INLINE_OP __m256 scale_half(const uint8_t *p) {
 }
 INLINE_OP v16 scale_bytes(const uint8_t *p) { return v16_of(scale_half(p), scale_half(p + 8)); }
 
+#include "Formats/level_lanes.h"
+
 #define ROWS_CASES(DO) DO(1, 2) DO(2, 1) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4
-#define MAX_DIRECT_Q4 4
-#define KERNEL_NAME ck_int8_avx2
+#define KERNELS_NAME ck_int8_rows_avx2
 #include "matmul_int8_kernel.inc"
 
 #pragma clang attribute pop

@@ -3,7 +3,7 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-#include "matmul_int8_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c"))), \
@@ -21,26 +21,18 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
   memcpy(&four, x, sizeof four);
   return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(four));
 }
-INLINE_OP w64 q8_weights(const uint8_t *p) { return _mm512_loadu_si512(p); }
-INLINE_OP w64 q4_raw(const uint8_t *p) { return _mm512_loadu_si512(p); }
-INLINE_OP w64 q4_levels(__m512i nibbles) {
-  const __m128i levels = _mm_loadu_si128((const __m128i *)(const void *)ck_q4_level);
-  const __m512i table = _mm512_broadcast_i32x4(_mm_xor_si128(levels, _mm_set1_epi8((char)0x80)));
-  return _mm512_shuffle_epi8(table, nibbles);
-}
-INLINE_OP w64 q4_low(w64 raw) { return q4_levels(_mm512_and_si512(raw, _mm512_set1_epi8(15))); }
-INLINE_OP w64 q4_high(w64 raw) { return q4_levels(_mm512_and_si512(_mm512_srli_epi16(raw, 4), _mm512_set1_epi8(15))); }
-INLINE_OP void q4_store(uint8_t *p, w64 w) { _mm512_storeu_si512(p, w); }
+INLINE_OP w64 w64_load(const uint8_t *p) { return _mm512_loadu_si512(p); }
 INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
   return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_slli_epi32(bytes, 19), _mm512_set1_epi32(0x38000000)));
 }
 
+#include "Formats/level_lanes.h"
+
 // Four streams of weights keep memory busier than two, even where the chains of fp32 sums go to the stack for it.
-#define ROWS_CASES(DO) DO(1, 8) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, format == CK_Q8 ? 4 : 2)
+#define ROWS_CASES(DO) DO(1, 8) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, line_parts(format) == 1 ? 4 : 2)
 #define MAX_ROWS 6
-#define MAX_DIRECT_Q4 6
-#define KERNEL_NAME ck_int8_avx512
+#define KERNELS_NAME ck_int8_rows_avx512
 #include "matmul_int8_kernel.inc"
 
 #pragma clang attribute pop

@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
-#include "matmul_int8_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
@@ -17,10 +17,11 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
   return sum;
 }
 
+#include "Formats/level_lanes.h"
+
 #define ROWS_CASES(DO) DO(1, 4) DO(2, 2) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4
-#define MAX_DIRECT_Q4 4
-#define KERNEL_NAME ck_int8_neon_dotprod
+#define KERNELS_NAME ck_int8_rows_dotprod
 #include "matmul_int8_kernel.inc"
 
 #pragma clang attribute pop

@@ -4,6 +4,9 @@
 #define C_KERNELS_MATMUL_INT8_INTERNAL_H
 #include "matmul_internal.h"
 
+// Bytes of one panel's columns in one block, where each takes a byte.
+#define CK_Q8_BLOCK_BYTES (CK_Q_BLOCK * CK_PANEL)
+
 // Blocks of columns multiplied at a time: rows of a tile and expanded panels stay in the first- and second-level
 // caches. Between such runs the sums wait in y.
 #define CK_Q_RUN_BLOCKS 32
@@ -26,18 +29,7 @@ typedef struct {
   uint8_t *scratch;
 } ck_int8_call;
 
-void ck_int8_reference(ck_format format, const ck_int8_call *call);
-#if defined(__x86_64__)
-void ck_int8_avx2(ck_format format, const ck_int8_call *call);
-void ck_int8_avx512(ck_format format, const ck_int8_call *call);
-#elif defined(__aarch64__)
-void ck_int8_neon(ck_format format, const ck_int8_call *call);
-void ck_int8_neon_dotprod(ck_format format, const ck_int8_call *call);
-#endif
-
-static inline size_t ck_q_block_bytes(ck_format format) {
-  return format == CK_Q4 ? CK_Q4_BLOCK_BYTES : CK_Q8_BLOCK_BYTES;
-}
+typedef void ck_int8_kernel(const ck_int8_call *call);
 
 // Parts of an int8 row of k columns, in this order.
 static inline const float *ck_int8_row_scales(const uint8_t *row, size_t k) {

@@ -2,7 +2,7 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
-#include "matmul_int8_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 
@@ -22,9 +22,10 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
   return sum;
 }
 
+#include "Formats/level_lanes.h"
+
 #define ROWS_CASES(DO) DO(1, 2) DO(2, 1) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4
-#define MAX_DIRECT_Q4 4
-#define KERNEL_NAME ck_int8_neon
+#define KERNELS_NAME ck_int8_rows_neon
 #include "matmul_int8_kernel.inc"
 #endif

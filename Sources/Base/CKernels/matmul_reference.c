@@ -1,9 +1,9 @@
 // The specification of every matmul kernel, in portable C: one weight row, one block of k, one x row at a time.
-#include "matmul_int8_internal.h"
+#include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
 
-void ck_matmul_reference(ck_format format, const ck_matmul_call *call) {
+static void float_rows(ck_format format, const ck_matmul_call *call) {
   for (size_t j = 0; j < call->n; j++) {
     const uint8_t *panel = call->panels + j / CK_PANEL * call->panel_bytes;
     for (size_t k0 = 0; k0 < call->k; k0 += CK_K_BLOCK) {
@@ -32,7 +32,7 @@ static float bf16_at(const void *pairs, size_t index) {
   return flushed(ck_value_bf16(bits));
 }
 
-void ck_bf16_reference(const ck_matmul_call *call) {
+void ck_bf16_rows_reference(const ck_matmul_call *call) {
   for (size_t j = 0; j < call->n; j++) {
     const uint8_t *lane = call->panels + j / CK_PANEL * call->panel_bytes + j % CK_PANEL * 4;
     for (size_t row = 0; row < call->m; row++) {
@@ -52,7 +52,7 @@ void ck_bf16_reference(const ck_matmul_call *call) {
   }
 }
 
-void ck_int8_reference(ck_format format, const ck_int8_call *call) {
+static void int8_rows(ck_format format, const ck_int8_call *call) {
   for (size_t j = 0; j < call->n; j++) {
     const size_t lane = j % CK_PANEL;
     const uint8_t *panel = call->panels + j / CK_PANEL * call->panel_bytes;
@@ -65,7 +65,7 @@ void ck_int8_reference(ck_format format, const ck_int8_call *call) {
       for (size_t b = 0; b < ck_q_blocks(call->k); b++) {
         int32_t sum = 0;
         for (size_t k = b * CK_Q_BLOCK; k < (b + 1) * CK_Q_BLOCK; k++) {
-          sum += (int8_t)x[k] * ck_q_panel_level(format, panel, k, lane);
+          sum += (int8_t)x[k] * (int32_t)ck_panel_element(format, panel, k, lane);
         }
         const float product = (float)sum * ck_q_scale(block_scales[b * CK_PANEL + lane]);
         chain = fmaf(product, ck_int8_row_scales(x, call->k)[b], chain);
@@ -75,3 +75,13 @@ void ck_int8_reference(ck_format format, const ck_int8_call *call) {
     }
   }
 }
+
+#define FLOATS_KERNEL(name, NAME) \
+  static void name(const ck_matmul_call *call) { float_rows(CK_##NAME, call); }
+#define LEVELS_KERNEL(name, NAME) \
+  static void name(const ck_int8_call *call) { int8_rows(CK_##NAME, call); }
+CK_FORMATS(FLOATS_KERNEL, LEVELS_KERNEL)
+
+#define KERNEL(name, NAME) [CK_##NAME] = name,
+ck_matmul_kernel *const ck_float_rows_reference[CK_FORMAT_COUNT] = {CK_FORMATS(KERNEL, CK_NOTHING)};
+ck_int8_kernel *const ck_int8_rows_reference[CK_FORMAT_COUNT] = {CK_FORMATS(CK_NOTHING, KERNEL)};

@@ -1,5 +1,5 @@
 // Packing of row-major and column-major weights into panels.
-#include "quantize_internal.h"
+#include "Formats/formats.h"
 
 // Sixteen bytes of one row, as elements of each width: transposed by rounds of interleaving.
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
@@ -58,25 +58,6 @@ DEFINE_PACK_SQUARES(1, 16)
 DEFINE_PACK_SQUARES(2, 8)
 DEFINE_PACK_SQUARES(4, 4)
 
-// What is interleaved: an element, a pair of BF16, the byte that holds two of MXFP4, the four bytes that hold four of Q8
-// or eight of Q4.
-typedef struct {
-  size_t bytes, columns;
-} unit;
-
-static unit unit_of(ck_format format) {
-  switch (format) {
-    case CK_F32: return (unit){4, 1};
-    case CK_BF16: return (unit){4, 2};
-    case CK_F16: return (unit){2, 1};
-    case CK_F8E4M3: return (unit){1, 1};
-    case CK_MXFP4: return (unit){1, 2};
-    case CK_Q8: return (unit){4, 4};
-    case CK_Q4: return (unit){4, 8};
-  }
-  return (unit){1, 1};
-}
-
 // Element i of row r at from + i * i_stride + r * r_stride, to out[(i * 16 + r)]; lanes past row_count zero.
 static void pack_any(const uint8_t *from, size_t i_stride, size_t r_stride, size_t row_count, size_t begin, size_t end,
                      size_t width, uint8_t *out) {
@@ -106,51 +87,40 @@ DEFINE_PACK_LINES(16)
 DEFINE_PACK_LINES(32)
 DEFINE_PACK_LINES(64)
 
-// Stored bytes of `columns` columns of a row.
-static size_t stored_bytes(ck_format format, size_t columns) {
-  const unit u = unit_of(format);
-  return format == CK_Q4 || format == CK_MXFP4 ? (columns + u.columns - 1) / u.columns * u.bytes
-                                               : columns * u.bytes / u.columns;
-}
-
-static bool is_quantized(ck_format format) { return format == CK_Q8 || format == CK_Q4; }
-
-// Four bytes of level 0.
-static uint32_t zero_unit(ck_format format) { return format == CK_Q8 ? 0x80808080u : 0x11111111u * ck_q4_zero; }
-
 static void fill_units(uint8_t *at, uint32_t value, size_t count) {
   for (size_t i = 0; i < count; i++) memcpy(at + 4 * i, &value, sizeof value);
 }
 
 // The padding after a panel's elements is cleared with the last column, so that equal weights are equal bytes; and
-// of Q8 and Q4 all that is not some row's scale.
+// where rows have scales of their own all that is not some row's scale.
 static void clear_padding(ck_format format, size_t row_count, size_t k, uint8_t *panel) {
-  const unit u = unit_of(format);
-  const size_t used = (k + u.columns - 1) / u.columns * u.bytes * CK_PANEL;
+  const ck_geometry *const g = &ck_geometries[format];
+  uint8_t *const used = panel + ck_element_offset(format, ck_blocks(k, g->unit_columns) * g->unit_columns);
   uint8_t *const scales = panel + ck_panel_element_bytes(format, k);
-  if (!is_quantized(format)) {
-    memset(panel + used, 0, ck_panel_element_bytes(format, k) - used);
-    return;
+  fill_units(used, g->zero, (size_t)(scales - used) / 4);
+  if (!g->has_row_scales) return;
+  const size_t scale_bytes = ck_blocks(k, g->scale_columns) * g->scale_bytes * CK_PANEL,
+               row = g->scale_bytes * CK_PANEL;
+  uint8_t *const row_scales = scales + ck_panel_scale_bytes(format, k);
+  for (size_t at = 0; at < scale_bytes; at += row) {
+    memset(scales + at + row_count * g->scale_bytes, 0, (CK_PANEL - row_count) * g->scale_bytes);
   }
-  fill_units(panel + used, zero_unit(format), (size_t)(scales - panel - used) / 4);
-  const size_t scale_bytes = ck_q_blocks(k) * CK_PANEL;
-  for (size_t at = 0; at < scale_bytes; at += CK_PANEL) memset(scales + at + row_count, 0, CK_PANEL - row_count);
-  memset(scales + scale_bytes, 0, ck_round64(scale_bytes) - scale_bytes);
-  memset(scales + ck_round64(scale_bytes) + row_count * sizeof(float), 0, (CK_PANEL - row_count) * sizeof(float));
+  memset(scales + scale_bytes, 0, (size_t)(row_scales - scales) - scale_bytes);
+  memset(row_scales + row_count * sizeof(float), 0, (CK_PANEL - row_count) * sizeof(float));
 }
 
-// Units of zeros and stored levels to what a panel holds: Q8 with 128 added, and level 0 in the lanes past the last row.
-static void finish_levels(ck_format format, size_t row_count, size_t count, uint8_t *out) {
-  if (format == CK_Q8) {
-    for (size_t i = 0; i < count * CK_PANEL * 4; i++) out[i] ^= 0x80;
+// Units of zeros and stored levels to what a panel holds: bits flipped, and level 0 in the lanes past the last row.
+static void finish_levels(const ck_geometry *g, size_t row_count, size_t count, uint8_t *out) {
+  if (g->flip) {
+    for (size_t i = 0; i < count * CK_PANEL * g->unit_bytes; i++) out[i] ^= g->flip;
   }
-  if (row_count == CK_PANEL) return;
+  if (g->zero == 0 || row_count == CK_PANEL) return;
   for (size_t i = 0; i < count; i++) {
-    fill_units(out + (i * CK_PANEL + row_count) * 4, zero_unit(format), CK_PANEL - row_count);
+    fill_units(out + (i * CK_PANEL + row_count) * g->unit_bytes, g->zero, (CK_PANEL - row_count) * g->unit_bytes / 4);
   }
 }
 
-// BF16 columns two at a time: interleaved.
+// Columns of two bytes, two at a time: interleaved.
 static void pack_column_pairs(const uint8_t *from, size_t i_stride, size_t r_stride, size_t row_count, size_t count,
                               uint8_t *out) {
   for (size_t i = 0; i < count; i += 2, out += CK_PANEL * 4) {
@@ -178,38 +148,40 @@ static void pack_column_pairs(const uint8_t *from, size_t i_stride, size_t r_str
 
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel) {
-  const unit u = unit_of(format);
-  const size_t bytes = stored_bytes(format, k_count);
-  const size_t count = bytes / u.bytes, partial = bytes % u.bytes;
+  const ck_geometry *const g = &ck_geometries[format];
+  const size_t bytes = ck_stored_bytes(format, k_count), width = g->unit_bytes;
+  const size_t count = bytes / width, partial = bytes % width;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
   row_count = ck_min(row_count, CK_PANEL);
   size_t done = 0;
   if (row_count == CK_PANEL) {
-    switch (u.bytes) {
+    switch (width) {
       case 1: done = pack_squares1(rows, row_stride_bytes, count, out); break;
       case 2: done = pack_squares2(rows, row_stride_bytes, count, out); break;
       default: done = pack_squares4(rows, row_stride_bytes, count, out);
     }
   }
-  pack_any(rows, u.bytes, row_stride_bytes, row_count, done, count, u.bytes, out);
+  pack_any(rows, width, row_stride_bytes, row_count, done, count, width, out);
   if (partial) {
-    uint8_t *const column = out + count * CK_PANEL * u.bytes;
-    memset(column, 0, CK_PANEL * u.bytes);
+    uint8_t *const column = out + count * CK_PANEL * width;
+    memset(column, 0, CK_PANEL * width);
     for (size_t r = 0; r < row_count; r++) {
-      memcpy(column + r * u.bytes, (const uint8_t *)rows + r * row_stride_bytes + count * u.bytes, partial);
+      memcpy(column + r * width, (const uint8_t *)rows + r * row_stride_bytes + count * width, partial);
     }
   }
-  if (is_quantized(format)) finish_levels(format, row_count, count + (partial > 0), out);
+  finish_levels(g, row_count, count + (partial > 0), out);
   if (k0 + k_count == k) clear_padding(format, row_count, k, panel);
 }
 
 void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes, size_t element_stride_bytes,
                      size_t row_count, size_t k0, size_t k_count, size_t k, void *panel) {
-  if (format == CK_MXFP4 || is_quantized(format)) return;
+  const ck_geometry *const g = &ck_geometries[format];
+  // Columns that share bytes, or blocks, come in rows only.
+  if (g->unit_columns > g->unit_bytes || g->has_row_scales) return;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
-  const size_t width = unit_of(format).bytes / unit_of(format).columns;
+  const size_t width = g->unit_bytes / g->unit_columns;
   row_count = ck_min(row_count, CK_PANEL);
-  if (format == CK_BF16) {
+  if (g->unit_columns == 2) {
     pack_column_pairs(columns, column_stride_bytes, element_stride_bytes, row_count, k_count, out);
   } else if (row_count < CK_PANEL || element_stride_bytes != width) {
     pack_any(columns, column_stride_bytes, element_stride_bytes, row_count, 0, k_count, width, out);
@@ -221,14 +193,4 @@ void ck_pack_columns(ck_format format, const void *columns, size_t column_stride
     pack_lines64(columns, column_stride_bytes, k_count, out);
   }
   if (k0 + k_count == k) clear_padding(format, row_count, k, panel);
-}
-
-void ck_set_scale_f8(void *panel, size_t k, size_t block, size_t lane, float scale) {
-  uint8_t *scales = (uint8_t *)panel + ck_panel_element_bytes(CK_F8E4M3, k);
-  memcpy(scales + (block * CK_PANEL + lane) * sizeof scale, &scale, sizeof scale);
-}
-
-void ck_set_scale_mxfp4(void *panel, size_t k, size_t block, size_t lane, uint8_t scale) {
-  uint8_t *scales = (uint8_t *)panel + ck_panel_element_bytes(CK_MXFP4, k);
-  scales[block * CK_PANEL + lane] = scale;
 }

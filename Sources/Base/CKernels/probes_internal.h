@@ -6,17 +6,23 @@
 
 #include "probes.h"
 
+typedef uint64_t ck_read_probe(const void *memory, size_t bytes);
+typedef uint64_t ck_arithmetic_probe(uint64_t iterations);
+
+// One instruction set's; NULL for products it has no instructions for.
+typedef struct {
+  ck_read_probe *read;
+  ck_arithmetic_probe *fma, *bf16, *int8;
+} ck_probe_kernels;
+
+ck_read_probe ck_probe_read_reference;
+ck_arithmetic_probe ck_probe_fma_reference;
 #if defined(__x86_64__)
-uint64_t ck_probe_read_avx2(const void *memory, size_t bytes);
-uint64_t ck_probe_read_avx512(const void *memory, size_t bytes);
-uint64_t ck_probe_fma_avx2(uint64_t iterations);
-uint64_t ck_probe_fma_avx512(uint64_t iterations);
-uint64_t ck_probe_bf16_avx512(uint64_t iterations);
-uint64_t ck_probe_int8_avx512(uint64_t iterations);
+ck_read_probe ck_probe_read_avx2, ck_probe_read_avx512;
+ck_arithmetic_probe ck_probe_fma_avx2, ck_probe_fma_avx512, ck_probe_bf16_avx512, ck_probe_int8_avx512;
 #elif defined(__aarch64__)
-uint64_t ck_probe_read_neon(const void *memory, size_t bytes);
-uint64_t ck_probe_fma_neon(uint64_t iterations);
-uint64_t ck_probe_int8_dotprod(uint64_t iterations);
+ck_read_probe ck_probe_read_neon;
+ck_arithmetic_probe ck_probe_fma_neon, ck_probe_int8_dotprod;
 #endif
 
 // The same value, which the compiler can neither foresee nor drop.

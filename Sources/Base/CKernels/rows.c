@@ -1,5 +1,5 @@
 // Rounding of rows: the portable reference, and the choice of instruction set.
-#include "rows_internal.h"
+#include "kernels.h"
 
 size_t ck_row_bytes(ck_row_format format, size_t k) {
   switch (format) {
@@ -34,17 +34,7 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
 
 const ck_row_kernels ck_reference_rows = {round_bf16, round_int8};
 
-static const ck_row_kernels *kernels(ck_isa isa) {
-  switch (isa) {
-#if defined(__x86_64__)
-    case CK_ISA_AVX2: return &ck_avx2_rows;
-    case CK_ISA_AVX512: return &ck_avx512_rows;
-#elif defined(__aarch64__)
-    case CK_ISA_NEON: return &ck_neon_rows;
-#endif
-    default: return &ck_reference_rows;
-  }
-}
+static const ck_row_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->rows; }
 
 void ck_round_row(ck_isa isa, ck_row_format format, const float *x, size_t k, size_t first, size_t end, void *row) {
   uint8_t *const out = row;

@@ -1,4 +1,5 @@
 // Sixteen fp32 lanes in two AVX registers; included inside the including file's target attribute.
+#define V16_AVX2
 #define INLINE_OP static inline __attribute__((always_inline))
 
 typedef struct {

@@ -1,4 +1,5 @@
 // Sixteen fp32 lanes in one AVX-512 register; included inside the including file's target attribute.
+#define V16_AVX512
 #define INLINE_OP static inline __attribute__((always_inline))
 
 typedef __m512 v16;

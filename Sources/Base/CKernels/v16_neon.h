@@ -1,4 +1,5 @@
 // Sixteen fp32 lanes in four Advanced SIMD registers.
+#define V16_NEON
 #define INLINE_OP static inline __attribute__((always_inline))
 
 typedef struct {

@@ -4,6 +4,7 @@ import Tensors
 /// Up to sixteen fp32 rows on their way into a panel, each rounded once to the panel's format.
 package final class PanelStaging {
   package let format: WeightFormat
+  private let rounding: WeightFormat.Rounding
   package let columns: Int
   /// Bytes from one row's elements to the next's.
   private let stride: Int
@@ -12,14 +13,18 @@ package final class PanelStaging {
   private let blockScales: AlignedBuffer<UInt8>
   private let rowScales = AlignedBuffer<Float>(count: PackedMatrix.panelRows)
 
-  /// `format` must be one that fp32 rows can be rounded to: fp32, bf16, Q8 or Q4.
+  /// `format` must be one that fp32 rows are rounded to.
   package init(format: WeightFormat, columns: Int) {
-    precondition([.float32, .bfloat16, .q8, .q4].contains(format), "nothing is rounded to \(format)")
+    guard let rounding = format.rounding else { preconditionFailure("nothing is rounded to \(format)") }
+    self.rounding = rounding
     self.format = format
     self.columns = columns
-    stride =
-      format == .bfloat16 ? RowFormat.bfloat16.rowByteCount(columns: columns) : format.storedRowByteCount(columns)
-    blockCount = WeightFormat.blockCount(columns: columns)
+    if case .rows(let rows) = rounding {
+      stride = rows.rowByteCount(columns: columns)
+    } else {
+      stride = format.storedRowByteCount(columns)
+    }
+    if case .levels = rounding { blockCount = format.blockCount(columns: columns) } else { blockCount = 0 }
     elements = AlignedBuffer(count: stride * PackedMatrix.panelRows)
     blockScales = AlignedBuffer(count: blockCount * PackedMatrix.panelRows)
   }
@@ -27,13 +32,13 @@ package final class PanelStaging {
   /// Rounds `values` as row `lane`; false when they are to be quantised and hold infinity or NaN.
   package func set(lane: Int, _ values: UnsafePointer<Float>) -> Bool {
     let row = elements.pointer + lane * stride
-    switch format {
-    case .bfloat16: ck_round_row(InstructionSet.best.code, CK_ROWS_BF16, values, columns, 0, columns, row)
-    case .q8, .q4:
+    switch rounding {
+    case .none: UnsafeMutableRawPointer(row).copyMemory(from: values, byteCount: stride)
+    case .rows(let rows): ck_round_row(InstructionSet.best.code, rows.code, values, columns, 0, columns, row)
+    case .levels:
       rowScales.pointer[lane] = format.quantize(
         values, columns: columns, elements: row, blockScales: blockScales.pointer + lane * blockCount)
       return rowScales.pointer[lane].isFinite
-    default: UnsafeMutableRawPointer(row).copyMemory(from: values, byteCount: stride)
     }
     return true
   }
@@ -42,7 +47,7 @@ package final class PanelStaging {
   package func write(rowCount: Int, to panel: UnsafeMutableRawPointer) {
     let writer = PanelWriter(format: format, columns: columns, panel: panel)
     writer.write(rows: elements.pointer, rowStride: stride, rowCount: rowCount)
-    guard format == .q8 || format == .q4 else { return }
+    guard case .levels = rounding else { return }
     for lane in 0..<rowCount {
       writer.setScales(lane: lane, blocks: blockScales.pointer + lane * blockCount, row: rowScales.pointer[lane])
     }
@@ -50,7 +55,7 @@ package final class PanelStaging {
 }
 
 extension WeightFormat {
-  /// Rounds one fp32 row to Q8 or Q4 as it is stored: elements, block scales, and the row scale returned, which is NaN
+  /// Rounds one fp32 row to levels as they are stored: elements, block scales, and the row scale returned, which is NaN
   /// when the row holds infinity or NaN.
   package func quantize(
     _ values: UnsafePointer<Float>, columns: Int, elements: UnsafeMutableRawPointer,

@@ -28,37 +28,17 @@ package struct PanelWriter {
       format.code, transposed, columnStride, elementStride, rowCount, firstColumn, columnCount, columns, panel)
   }
 
-  /// Sets the FP8 scale of 128-column block `block` of row `lane`.
-  package func setScale(block: Int, lane: Int, _ scale: Float) { ck_set_scale_f8(panel, columns, block, lane, scale) }
-
-  /// Sets the MXFP4 scale (biased exponent) of 32-column block `block` of row `lane`.
-  package func setScale(block: Int, lane: Int, exponent: UInt8) {
-    ck_set_scale_mxfp4(panel, columns, block, lane, exponent)
+  /// Sets row `lane`'s scales: those of its blocks, as the format has them, and the row's own where it has one.
+  package func setScales(lane: Int, blocks: UnsafeRawPointer, row: Float = 1) {
+    ck_set_scales(format.code, panel, columns, lane, blocks, row)
   }
 
-  /// Sets row `lane`'s scales of Q8 or Q4: a byte for each 64 columns, and one for the row.
-  package func setScales(lane: Int, blocks: UnsafePointer<UInt8>, row: Float) {
-    ck_set_scales_q(format.code, panel, columns, lane, blocks, row)
-  }
-
-  /// Expands `count` stored elements to fp32, without scales.
+  /// Expands the first `count` columns of a stored row to fp32, with the scales of its blocks or without. Not for formats
+  /// of levels.
   package static func expand(
-    _ format: WeightFormat, _ elements: UnsafeRawPointer, count: Int, into out: UnsafeMutablePointer<Float>
+    _ format: WeightFormat, _ elements: UnsafeRawPointer, scales: UnsafeRawPointer? = nil, count: Int,
+    into out: UnsafeMutablePointer<Float>
   ) {
-    ck_expand(format.code, elements, count, out)
-  }
-
-  /// Expands a stored MXFP4 row of `columns` columns with its exponents, one for each 32.
-  package static func expandMXFP4(
-    _ pairs: UnsafeRawPointer, exponents: UnsafePointer<UInt8>, columns: Int, into out: UnsafeMutablePointer<Float>
-  ) {
-    ck_expand_mxfp4(pairs.assumingMemoryBound(to: UInt8.self), exponents, columns, out)
-  }
-
-  /// Expands a stored FP8 row of `columns` columns with its scales, one for each 128.
-  package static func expandFloat8(
-    _ bytes: UnsafeRawPointer, scales: UnsafePointer<Float>, columns: Int, into out: UnsafeMutablePointer<Float>
-  ) {
-    ck_expand_f8(bytes.assumingMemoryBound(to: UInt8.self), scales, columns, out)
+    ck_expand(format.code, elements, scales, count, out)
   }
 }

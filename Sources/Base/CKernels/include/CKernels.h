@@ -7,6 +7,7 @@
 #ifndef C_KERNELS_H
 #define C_KERNELS_H
 #include "isa.h"
+#include "formats.h"
 #include "matmul.h"
 #include "rows.h"
 #include "quantize.h"

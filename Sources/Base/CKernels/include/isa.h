@@ -10,6 +10,7 @@ typedef enum {
   CK_ISA_AVX2 = 1,       // AVX2 + FMA + F16C
   CK_ISA_AVX512 = 2,     // AVX-512 F, BW, VL, DQ
   CK_ISA_NEON = 3,       // Armv8-A
+  CK_ISA_COUNT
 } ck_isa;
 
 /// Whether this processor (and operating system) can run kernels of `isa`.

@@ -21,24 +21,17 @@
 // unspecified.
 #ifndef C_KERNELS_MATMUL_H
 #define C_KERNELS_MATMUL_H
-#include "isa.h"
+#include "formats.h"
 
-#define CK_PANEL 16
 #define CK_K_BLOCK 256
-#define CK_Q_BLOCK 64
-
-typedef enum { CK_F32 = 0, CK_BF16 = 1, CK_F16 = 2, CK_F8E4M3 = 3, CK_MXFP4 = 4, CK_Q8 = 5, CK_Q4 = 6 } ck_format;
-
-/// Bytes of one panel of rows of length k (a multiple of 64).
-size_t ck_panel_bytes(ck_format format, size_t k);
 
 /// Bytes of scratch one call of ck_matmul may use; 64-byte alignment makes it faster. One thread's at a time.
 size_t ck_matmul_scratch_bytes(void);
 
 /// Multiplies m rows of x by the n rows of w held in panels (ceil(n/16) of them, adjacent).
 /// y[row * y_stride + j], j in [0, n), is written; nothing past it. Strides count floats.
-/// m == 0 or n == 0 does nothing; k >= 1. bias may be NULL. An instruction set this build has no kernels for means the
-/// reference; one this processor cannot run must not be named (ck_isa_supported).
+/// m == 0 or n == 0 does nothing; k >= 1. The format must meet such rows (ck_meets). bias may be NULL. An instruction set
+/// this build has no kernels for means the reference; one this processor cannot run must not be named (ck_isa_supported).
 void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const float *x, size_t x_stride,
                size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 
@@ -54,29 +47,4 @@ void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const vo
 /// then times rowScale, then + bias.
 void ck_matmul_int8(ck_isa isa, ck_format format, const void *panels, size_t n, size_t k, const void *rows,
                     size_t row_stride_bytes, size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
-
-/// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
-/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h). k0 is a multiple of 2 for BF16 and MXFP4, of 8
-/// for Q8 and Q4, and so is k_count unless it ends at k. Row r starts at rows + r * row_stride_bytes, its first element
-/// being column k0. Lanes past row_count become zero; the padding after the elements is cleared by the call that fills
-/// the last column. Scales of rows are not touched. Pieces of different columns may be packed by different threads.
-void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
-                  size_t k_count, size_t k, void *panel);
-
-/// The same from column-major storage ([k, n]: column c of w's transpose contiguous): element
-/// (row r, column k0 + i) is at columns + i * column_stride_bytes + r * element_stride_bytes.
-/// Not for MXFP4, Q8 and Q4.
-void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes, size_t element_stride_bytes,
-                     size_t row_count, size_t k0, size_t k_count, size_t k, void *panel);
-
-/// Writes one lane's scale of one scale block of a panel: F8E4M3 (fp32 `scale`, block of 128 k) or
-/// MXFP4 (E8M0 byte, block of 32 k).
-void ck_set_scale_f8(void *panel, size_t k, size_t block, size_t lane, float scale);
-void ck_set_scale_mxfp4(void *panel, size_t k, size_t block, size_t lane, uint8_t scale);
-
-/// Expands one row (lane) of a panel to fp32, k values. For tests and embeddings.
-void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t lane, float *out);
-
-/// Expands `count` consecutive elements (no scales; MXFP4, Q8 and Q4 not allowed) to fp32.
-void ck_expand(ck_format format, const void *elements, size_t count, float *out);
 #endif

@@ -1,7 +1,7 @@
 // Rows that enter matrix products: as fp32, or rounded to bf16 or int8. Same bits on every instruction set.
 #ifndef C_KERNELS_ROWS_H
 #define C_KERNELS_ROWS_H
-#include "isa.h"
+#include "formats.h"
 
 /// BF16: [k rounded up to even], nearest even, subnormals to zero, a padding of zero.
 /// INT8: per block of CK_Q_BLOCK columns a scale, max|x| / 127, and levels q = x / scale to nearest even; in a row, int8
@@ -9,6 +9,9 @@
 /// the block's levels. A block without any |x| >= 2^-100 is zero with a scale of zero; in one with infinity or NaN the
 /// levels are 0 and the scale is NaN.
 typedef enum { CK_ROWS_F32 = 0, CK_ROWS_BF16 = 1, CK_ROWS_INT8 = 2 } ck_row_format;
+
+/// Whether weights in `format` are multiplied with such rows.
+bool ck_meets(ck_format format, ck_row_format rows);
 
 /// Bytes of one row of k columns, a multiple of 64.
 size_t ck_row_bytes(ck_row_format format, size_t k);

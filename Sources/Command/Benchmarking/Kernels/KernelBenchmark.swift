@@ -31,7 +31,7 @@ package struct KernelBenchmark {
 
   /// Every product there is.
   package static var products: [(WeightFormat, RowFormat)] {
-    WeightFormat.allCases.flatMap { format in RowFormat.allCases.filter(format.canMeet).map { (format, $0) } }
+    WeightFormat.all.flatMap { format in RowFormat.allCases.filter(format.canMeet).map { (format, $0) } }
   }
 
   let compute: Compute

@@ -93,7 +93,7 @@ struct BenchKernels: ParsableCommand {
 
   private func figures(_ result: KernelBenchmark.Result, _ limits: KernelBenchmark.Limits) -> JSONValue {
     [
-      "format": .string(result.format.rawValue), "row_format": .string(result.rowFormat.rawValue),
+      "format": .string(result.format.name), "row_format": .string(result.rowFormat.rawValue),
       "input_rows": .int(result.inputRows), "seconds": .double(result.seconds),
       "weight_bytes_per_second": .double(Double(result.weightBytes) / result.seconds),
       "operations_per_second": .double(Double(result.operations) / result.seconds),
@@ -108,7 +108,7 @@ struct BenchKernels: ParsableCommand {
       String(repeating: " ", count: max(0, width - text.count)) + text
     }
     let ratio = Figures.decimals(100 * result.ratio(limits), 0)
-    return result.format.rawValue.padding(to: 10) + result.rowFormat.rawValue.padding(to: 7)
+    return result.format.name.padding(to: 10) + result.rowFormat.rawValue.padding(to: 7)
       + right("\(result.inputRows)", 6)
       + right(Figures.decimals(result.seconds * 1e6, 1), 10)
       + right(gigas(Double(result.weightBytes) / result.seconds), 10)

@@ -63,16 +63,16 @@ package struct MatrixSource: Sendable {
     bounds: [Int]
   ) {
     var formats = precision.formats(use, stored: stored.format)
-    if formats.weights == .float8, !Self.panelsHold(stored, layout, columns: columns) { formats = (.float32, .float32) }
+    // Panels hold blocks of scales of rows that lie in rows, if they are as wide as the format's or wider.
+    if formats.weights == stored.format, case .blocks(let grid) = stored.scales {
+      if case .rows = layout, grid.fitsPanels(of: stored.format, width: columns) {
+      } else {
+        formats = (.float32, .float32)
+      }
+    }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
       rowFormat: formats.rows, bounds: bounds)
-  }
-
-  /// Whether panels can hold FP8 weights with their scales: rows that lie in rows, with scales for 128 columns or more.
-  private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
-    guard case .rows = layout, case .blocks(let grid) = stored.scales else { return false }
-    return grid.fitsPanels(width: columns)
   }
 
   /// Bytes of worker `worker`'s panels.

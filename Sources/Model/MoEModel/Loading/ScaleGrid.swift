@@ -1,4 +1,5 @@
 import Checkpoints
+import Kernels
 import Tensors
 
 /// The scales of an FP8 tensor: a grid of them for each of its matrices, one for each block of some rows and columns.
@@ -77,9 +78,10 @@ package struct ScaleGrid: Sendable {
     return size % count == 0 ? size / count : nil
   }
 
-  /// Whether panels can hold the scales of rows of `width` columns: they have one for each 128 columns.
-  func fitsPanels(width: Int) -> Bool { columnBlock % Self.panelBlock == 0 || columnBlock >= width }
-  static let panelBlock = 128
+  /// Whether panels in `format` can hold the scales of rows of `width` columns.
+  func fitsPanels(of format: WeightFormat, width: Int) -> Bool {
+    columnBlock % format.scaleColumns == 0 || columnBlock >= width
+  }
 
   /// Which row of the grid, counted through all matrices, has the scales of the tensor's row `row`.
   func gridRow(ofRow row: Int) -> Int {

@@ -32,7 +32,7 @@ enum ScaleTable {
         return
       }
       let range = Self.tensorRows(rows, first: first, step: step)
-      let perRow = source.columns / 32
+      let perRow = source.storedFormat.blockCount(columns: source.columns)
       let bytes = try Self.read(entry, range, step, perRow, UInt8.self, checkpoint, sums)
       if let index = bytes.firstIndex(of: 255) {
         throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
@@ -44,7 +44,7 @@ enum ScaleTable {
         return
       }
       let range = Self.tensorRows(rows, first: first, step: step)
-      let perRow = WeightFormat.blockCount(columns: source.columns)
+      let perRow = source.storedFormat.blockCount(columns: source.columns)
       let values = try Self.read(rowScales, range, step, 1, Float.self, checkpoint, sums)
       try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
       self = .levels(
@@ -89,17 +89,20 @@ enum ScaleTable {
 
   /// Writes the scales of the tensor's row `row` to a panel's lane.
   func write(row: Int, lane: Int, to writer: PanelWriter) {
-    let panelBlock = ScaleGrid.panelBlock
     switch self {
     case .none: break
     case .blocks(let values, let grid, let firstRow):
       let first = (grid.gridRow(ofRow: row) - firstRow) * grid.columns
-      for block in 0..<((writer.columns + panelBlock - 1) / panelBlock) {
-        writer.setScale(block: block, lane: lane, values[first + block * panelBlock / grid.columnBlock])
+      let count = writer.format.blockCount(columns: writer.columns)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { scales in
+        for block in 0..<count {
+          scales[block] = values[first + block * writer.format.scaleColumns / grid.columnBlock]
+        }
+        if let blocks = scales.baseAddress { writer.setScales(lane: lane, blocks: blocks) }
       }
     case .exponents(let bytes, let firstRow, let perRow):
-      for block in 0..<perRow {
-        writer.setScale(block: block, lane: lane, exponent: bytes[(row - firstRow) * perRow + block])
+      bytes.withUnsafeBufferPointer {
+        writer.setScales(lane: lane, blocks: $0.baseAddress! + (row - firstRow) * perRow)
       }
     case .levels(let blocks, let rows, let firstRow, let perRow):
       blocks.withUnsafeBufferPointer {
@@ -116,20 +119,20 @@ enum ScaleTable {
     case .none: PanelWriter.expand(format, bytes, count: columns, into: out)
     case .blocks(let values, let grid, let firstRow):
       let first = (grid.gridRow(ofRow: row) - firstRow) * grid.columns
-      if grid.columnBlock == ScaleGrid.panelBlock {
+      if grid.columnBlock == format.scaleColumns {
         return values.withUnsafeBufferPointer {
-          PanelWriter.expandFloat8(bytes, scales: $0.baseAddress! + first, columns: columns, into: out)
+          PanelWriter.expand(format, bytes, scales: $0.baseAddress! + first, count: columns, into: out)
         }
       }
-      PanelWriter.expand(.float8, bytes, count: columns, into: out)
+      PanelWriter.expand(format, bytes, count: columns, into: out)
       for block in 0..<grid.columns {
         let scale = values[first + block]
         for column in (block * grid.columnBlock)..<min((block + 1) * grid.columnBlock, columns) { out[column] *= scale }
       }
     case .exponents(let exponents, let firstRow, let perRow):
       exponents.withUnsafeBufferPointer {
-        PanelWriter.expandMXFP4(
-          bytes, exponents: $0.baseAddress! + (row - firstRow) * perRow, columns: columns, into: out)
+        PanelWriter.expand(
+          format, bytes, scales: $0.baseAddress! + (row - firstRow) * perRow, count: columns, into: out)
       }
     case .levels: preconditionFailure("quantised weights are held as stored")
     }

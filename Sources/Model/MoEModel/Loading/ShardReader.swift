@@ -62,7 +62,7 @@ struct ShardReader {
       let bytes = try stored.read(
         source.entry, firstByte..<(firstByte + byteCount),
         own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
-      if source.format == .q8, memchr(bytes, 0x80, byteCount) != nil {
+      if let invalid = source.format.invalidByte, memchr(bytes, Int32(invalid), byteCount) != nil {
         throw ModelError.invalidLevel(tensor: source.entry.name)
       }
       for current in panel..<end {

@@ -135,7 +135,7 @@ extension StoredParameters {
     if quantization == .mxfp4Experts, checkpoint.tensor("\(place.name)_blocks") != nil {
       return (try storedMXFP4(spec, place), inRows)
     }
-    if case .martinet = quantization, let entry = checkpoint.tensor(place.name), Self.quantizedFormat(entry.type) != nil
+    if case .martinet = quantization, let entry = checkpoint.tensor(place.name), WeightFormat(levels: entry.type) != nil
     {
       return (try storedRows(spec, place), inRows)
     }
@@ -165,7 +165,7 @@ extension StoredParameters {
   private func storedRows(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
     let (name, columns) = (place.name, spec.columns)
     guard let found = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
-    if case .martinet = quantization, let format = Self.quantizedFormat(found.type) {
+    if case .martinet = quantization, let format = WeightFormat(levels: found.type) {
       guard spec.use != .choice, precision.formats(spec.use, stored: format).weights == format else {
         throw ModelError.wrongType(
           tensor: name, found: found.type.rawValue,
@@ -175,7 +175,7 @@ extension StoredParameters {
         entry: try entry(name, shape: place.leading + [format.storedRowByteCount(columns)]), format: format,
         scales: .levels(
           blocks: try entry(
-            "\(name)_block_scales", shape: place.leading + [WeightFormat.blockCount(columns: columns)], type: .uint8),
+            "\(name)_block_scales", shape: place.leading + [format.blockCount(columns: columns)], type: .uint8),
           rows: try entry("\(name)_row_scales", shape: place.leading, type: .float32)))
     }
     let entry = try entry(name, shape: place.leading + [columns])
@@ -185,13 +185,5 @@ extension StoredParameters {
     }
     let grid = try ScaleGrid.find(of: name, rows: place.leading, columns: columns, block: float8Block, in: checkpoint)
     return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(grid))
-  }
-
-  private static func quantizedFormat(_ type: ElementType) -> WeightFormat? {
-    switch type {
-    case .int8: .q8
-    case .uint8: .q4
-    default: nil
-    }
   }
 }

@@ -36,7 +36,7 @@ final class PieceWriter {
   /// `firstRow`: where in the tensor the matrix begins.
   private func quantize(_ name: String, _ source: MatrixSource, firstRow: Int, _ range: Range<Int>) throws {
     let rowBytes = source.format.storedRowByteCount(source.columns)
-    let blockCount = WeightFormat.blockCount(columns: source.columns)
+    let blockCount = source.format.blockCount(columns: source.columns)
     let batch = min(range.count, max(1, Self.batchByteCount / rowBytes))
     levels = Array(repeating: 0, count: batch * rowBytes)
     blockScales = Array(repeating: 0, count: batch * blockCount)

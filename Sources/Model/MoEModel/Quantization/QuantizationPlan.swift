@@ -81,15 +81,15 @@ package struct QuantizationPlan {
     var name = source.entry.name
     let leading: [Int]
     let parts: [MatrixSource]
-    switch source.layout {
-    case .rows where source.storedFormat == .mxfp4:
+    switch (source.layout, source.scales) {
+    case (.rows, .exponents):
       name.removeLast("_blocks".count)
       leading = [shape[0], shape[1]]
       parts = [source.all(rows: shape[0] * shape[1], layout: .rows(first: 0, step: 1))]
-    case .rows:
+    case (.rows, _):
       leading = Array(shape.dropLast())
       parts = [source.all(rows: leading.reduce(1, *), layout: .rows(first: 0, step: 1))]
-    case .columns:
+    case (.columns, _):
       // Experts stored as [experts, columns, rows].
       leading = [shape[0], shape[2]]
       parts = (0..<shape[0]).map {
@@ -97,13 +97,13 @@ package struct QuantizationPlan {
           rows: shape[2], layout: .columns(first: $0 * shape[1] * shape[2], columnStride: shape[2], rowStride: 1))
       }
     }
-    let type: ElementType = source.format == .q8 ? .int8 : .uint8
+    guard let type = source.format.levelType else { preconditionFailure("\(source.format) has no levels") }
     outputs.append(
       Output(
         name: name, content: .levels(parts),
         declarations: [
           .init(name, type, leading + [source.format.storedRowByteCount(source.columns)]),
-          .init("\(name)_block_scales", .uint8, leading + [WeightFormat.blockCount(columns: source.columns)]),
+          .init("\(name)_block_scales", .uint8, leading + [source.format.blockCount(columns: source.columns)]),
           .init("\(name)_row_scales", .float32, leading),
         ]))
   }

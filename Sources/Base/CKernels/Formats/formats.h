@@ -1,0 +1,113 @@
+// What the files of this module know of the weight formats: their geometry, and the values of single elements. Not part
+// of the module's interface.
+#ifndef C_KERNELS_FORMATS_INTERNAL_H
+#define C_KERNELS_FORMATS_INTERNAL_H
+#include <math.h>
+#include <string.h>
+
+#include "../include/formats.h"
+
+// Sizes are powers of two.
+typedef struct {
+  // What is interleaved: so many bytes of each row, which hold so many columns.
+  size_t unit_bytes, unit_columns;
+  // A panel's columns are filled up to a multiple of this.
+  size_t padded_columns;
+  // Columns that share a block scale, and its bytes; 0 for formats without.
+  size_t scale_columns, scale_bytes;
+  // Each row has an fp32 scale of its own, after those of all blocks.
+  bool has_row_scales;
+  // Some elements are wrong when they are expanded in registers, so that blocks are searched for them.
+  bool has_exceptions;
+  // Four bytes of zeros in a panel.
+  uint32_t zero;
+  // What stored bytes differ by from those of a panel.
+  uint8_t flip;
+} ck_geometry;
+
+static inline float ck_float_from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+static inline uint16_t ck_read_u16(const uint8_t *at) {
+  uint16_t bits;
+  memcpy(&bits, at, sizeof bits);
+  return bits;
+}
+
+static inline float ck_read_f32(const uint8_t *at) {
+  float value;
+  memcpy(&value, at, sizeof value);
+  return value;
+}
+
+// A block scale of the formats of levels: its byte has four bits each of exponent and fraction, 2^-15 … 1.9375.
+static inline float ck_q_scale(uint8_t byte) { return ck_float_from_bits(((uint32_t)byte << 19) + 0x38000000u); }
+
+// A format's header defines
+//   CK_<NAME>_GEOMETRY
+//   <name>_element(unit, column)   the value, scales apart, of a column of the unit of a panel or a stored row
+//   <name>_scale(at)               the value of a block scale; NULL for formats without
+#include "bf16.h"
+#include "f16.h"
+#include "f32.h"
+#include "f8e4m3.h"
+#include "mxfp4.h"
+#include "q4.h"
+#include "q8.h"
+
+#define CK_NOTHING(name, NAME)
+
+// Looked up with constants in the kernels, where the table falls away.
+#define CK_GEOMETRY(name, NAME) CK_##NAME##_GEOMETRY,
+static const ck_geometry ck_geometries[CK_FORMAT_COUNT] = {CK_FORMATS(CK_GEOMETRY, CK_GEOMETRY)};
+
+// What else a format is to code that meets its elements one at a time.
+typedef struct {
+  float (*element)(const uint8_t *unit, size_t column);
+  float (*scale)(const uint8_t *at);
+  // A lane of a panel, k values.
+  void (*expand_lane)(const uint8_t *panel, size_t k, size_t lane, float *out);
+  // The first columns of a stored row; NULL where nobody needs it.
+  void (*expand_stored)(const uint8_t *elements, const uint8_t *scales, size_t count, float *out);
+} ck_codec;
+extern const ck_codec ck_codecs[CK_FORMAT_COUNT];
+
+static inline size_t ck_min(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t ck_round64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+// How many blocks of `size` columns, a power of two, hold k columns.
+static inline size_t ck_blocks(size_t k, size_t size) { return (k + size - 1) >> __builtin_ctzll(size); }
+
+static inline size_t ck_q_blocks(size_t k) { return ck_blocks(k, CK_Q_BLOCK); }
+
+// Where the unit of column k of a panel begins.
+static inline size_t ck_element_offset(ck_format format, size_t k) {
+  const ck_geometry *const g = &ck_geometries[format];
+  return (k >> __builtin_ctzll(g->unit_columns)) * g->unit_bytes * CK_PANEL;
+}
+
+// Bytes of the elements of one panel, which its scales follow.
+static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
+  const ck_geometry *const g = &ck_geometries[format];
+  return ck_round64(ck_element_offset(format, ck_blocks(k, g->padded_columns) * g->padded_columns));
+}
+
+// Bytes of the block scales of one panel, which the rows' scales follow.
+static inline size_t ck_panel_scale_bytes(ck_format format, size_t k) {
+  const ck_geometry *const g = &ck_geometries[format];
+  return g->scale_columns ? ck_round64(ck_blocks(k, g->scale_columns) * g->scale_bytes * CK_PANEL) : 0;
+}
+
+// The element at (k, lane) of a panel, scales apart.
+static inline float ck_panel_element(ck_format format, const uint8_t *panel, size_t k, size_t lane) {
+  const ck_geometry *const g = &ck_geometries[format];
+  const uint8_t *const unit = panel + ck_element_offset(format, k) + lane * g->unit_bytes;
+  return ck_codecs[format].element(unit, k & (g->unit_columns - 1));
+}
+
+// Value of weight (k, lane) of a panel whose rows have length k_count.
+float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k, size_t lane);
+#endif

@@ -1,0 +1,63 @@
+import Foundation
+import Testing
+
+/// A weight format is a row of two tables and the files of its own: nothing else asks which format it has.
+@Suite struct FormatTableTests {
+  private let tree = SourceTree.package
+
+  /// Files below `folder` that match, with how often, but for those that may.
+  private func files(
+    under folder: String, extensions: Set<String>, naming pattern: String, except allowed: [String]
+  ) throws -> [String] {
+    let expression = try NSRegularExpression(pattern: pattern)
+    return try tree.files(under: folder, extensions: extensions).compactMap { file in
+      guard !allowed.contains(where: { file.path.hasPrefix("\(folder)/\($0)") }) else { return nil }
+      let count = expression.numberOfMatches(
+        in: file.text, range: NSRange(file.text.startIndex..., in: file.text))
+      return count == 0 ? nil : "\(file.path): \(count)"
+    }
+  }
+
+  @Test func kernelsNameNoFormat() throws {
+    let found = try files(
+      under: "Sources/Base/CKernels", extensions: ["c", "h", "inc"],
+      naming: #"\bCK_(F32|BF16|F16|F8E4M3|MXFP4|Q8|Q4)\b"#,
+      except: [
+        "Formats/", "include/formats.h",
+        // The only format that meets bf16 rows.
+        "matmul.c",
+        // What blocks of all others are expanded to.
+        "matmul_kernel.inc", "matmul_int8_kernel.inc",
+      ])
+    #expect(found.isEmpty, "\(found) name a format: let its row say what they need")
+  }
+
+  @Test func oneFileChoosesAnInstructionSetsKernels() throws {
+    let found = try files(
+      under: "Sources/Base/CKernels", extensions: ["c", "h", "inc"],
+      naming: #"\bCK_ISA_(REFERENCE|AVX2|AVX512|NEON)\b"#,
+      except: ["include/isa.h", "isa.c", "kernels.c"])
+    #expect(found.isEmpty, "\(found) name an instruction set: let ck_kernels_of choose")
+  }
+
+  @Test func readersOfModelsNameNoFormat() throws {
+    let found = try files(
+      under: "Sources", extensions: ["swift"], naming: #"\.(float8|mxfp4|q8|q4)\b"#,
+      except: [
+        "Base/Kernels/WeightFormat.swift",
+        // What --weights means, and what that costs on paper.
+        "Model/MoEModel/Parameters/WeightPrecision.swift", "Command/martinet/Commands/Plan.swift",
+        // How published folders call what they hold.
+        "Model/MoEModel/Parameters/StoredParameters.swift",
+        "Model/MoEModel/Configuration/ConfigReader+Quantization.swift",
+      ])
+    #expect(found.isEmpty, "\(found) name a format: let its row say what they need")
+  }
+
+  @Test func oneFileNamesAFormatOfCheckpoints() throws {
+    let found = try files(
+      under: "Sources", extensions: ["swift"], naming: #"\bHuggingFaceFolder\b"#,
+      except: ["Model/Checkpoints/HuggingFace/", "Model/Checkpoints/CheckpointFormat.swift"])
+    #expect(found.isEmpty, "\(found) ask for a folder: let them take a Checkpoint")
+  }
+}
