@@ -10,10 +10,15 @@ final class RunningServer {
 
   /// Starts `martinet serve` with these options, under mpirun if `ranks` is given, and waits until it is ready. With
   /// `supervisedRanks` the program itself starts the job. `fileLimit`: files it may have open.
-  init(_ options: [String], ranks: Int? = nil, supervisedRanks: Int? = nil, fileLimit: Int? = nil) throws {
+  convenience init(_ options: [String], ranks: Int? = nil, supervisedRanks: Int? = nil, fileLimit: Int? = nil) throws {
     var command = (ranks.map { Program.mpirun(ranks: $0) } ?? []) + [Program.path, "serve", "--port", "0"] + options
     if let fileLimit { command = ["prlimit", "--nofile=\(fileLimit):\(fileLimit)"] + command }
     if let supervisedRanks { command += ["--supervise", "--"] + Program.mpirun(ranks: supervisedRanks) }
+    try self.init(command: command)
+  }
+
+  /// Starts any command that serves, and waits until it is ready.
+  init(command: [String]) throws {
     program = try RunningProgram(command)
     var port: Int?
     let end = Date(timeIntervalSinceNow: 60)
