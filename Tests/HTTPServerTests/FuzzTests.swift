@@ -8,32 +8,8 @@ import Testing
 
 /// Bodies made from valid ones by chance: whatever they are, they get an answer, and it blames the client.
 @Suite struct FuzzTests {
-  private static let valid: [(path: String, body: String)] = [
-    (
-      "/v1/chat/completions",
-      #"{"model":"demo","messages":[{"role":"system","content":"a"},{"role":"user","content":[{"type":"text","text":"b ☃"}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c","content":"d"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],"tool_choice":"auto","temperature":0.5,"top_p":0.9,"n":2,"stop":["x","y"],"max_tokens":5,"logprobs":true,"top_logprobs":2,"stream":true,"stream_options":{"include_usage":true},"seed":1,"logit_bias":{"5":1.5}}"#
-    ),
-    (
-      "/v1/chat/completions",
-      #"{"model":"demo","messages":[{"role":"user","content":"a"}],"max_tokens":3,"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object","properties":{"a":{"type":"array","items":{"enum":[1,"b",null]},"maxItems":3},"c":{"type":"string","pattern":"^[a-z]{1,3}$"}},"required":["a"],"additionalProperties":false}}}}"#
-    ),
-    (
-      "/v1/completions",
-      #"{"model":"demo","prompt":["ab","c"],"echo":true,"max_tokens":4,"n":1,"top_k":3,"min_p":0.1,"presence_penalty":1,"frequency_penalty":-1,"repetition_penalty":1.5,"ignore_eos":true,"stop":"q"}"#
-    ),
-    ("/v1/completions", #"{"model":"demo","prompt":[[1,2],[3]],"logprobs":1,"echo":true,"max_tokens":2}"#),
-    (
-      "/v1/responses",
-      #"{"model":"demo","instructions":"x","input":[{"role":"user","content":[{"type":"input_text","text":"b ☃"}]},{"type":"reasoning","id":"r","summary":[],"content":[{"type":"reasoning_text","text":"t"}],"encrypted_content":"martinet-reasoning:61"},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"d"}],"tools":[{"type":"function","name":"f","parameters":{"type":"object"}},{"type":"custom","name":"g"}],"tool_choice":"auto","text":{"format":{"type":"text"}},"reasoning":{"effort":"low","summary":"auto"},"include":["message.output_text.logprobs"],"top_logprobs":2,"max_output_tokens":5,"stream":true}"#
-    ),
-    (
-      "/v1/messages",
-      #"{"model":"demo","max_tokens":5,"system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"b"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":[{"type":"text","text":"d"}],"is_error":false}]}],"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"auto","disable_parallel_tool_use":true},"thinking":{"type":"enabled","budget_tokens":1024},"stop_sequences":["x"],"top_k":3,"stream":true}"#
-    ),
-    ("/v1/messages/count_tokens", #"{"model":"demo","messages":[{"role":"user","content":"b"}]}"#),
-    ("/tokenize", #"{"model":"demo","prompt":"a b","add_special_tokens":true,"return_token_strs":true}"#),
-    ("/detokenize", #"{"tokens":[5,6,7]}"#),
-  ]
+  /// Bodies that are valid, and the routes they are for: those of `Fixtures/requests`, which are named after their routes.
+  private static let valid: [(path: String, body: [UInt8])] = RequestFixture.all.map { ($0.path, $0.bytes) }
   private static let pieces = [
     "null", "-1", "1e999", "99999999999999999999", "\"\"", "[]", "{}", "[[[[", "true", "\\ud800", "\u{0}", "\"", "]",
     "}",
@@ -52,7 +28,7 @@ import Testing
         var connection = try Connection(port: port)
         for round in 0..<900 {
           let (path, valid) = Self.valid[round % Self.valid.count]
-          let body = Self.mutate(Array(valid.utf8), &random)
+          let body = Self.mutate(valid, &random)
           do {
             try connection.sendRequest("POST", path, body: body)
             let reply = try connection.readReply()

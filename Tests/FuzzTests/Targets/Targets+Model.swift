@@ -1,0 +1,96 @@
+import Foundation
+import JSON
+import MoEModel
+import TestSupport
+
+@testable import Checkpoints
+
+extension FuzzTarget {
+  static let model = [safetensors, shardIndex, configuration, generationConfig, sums]
+
+  private static func safetensors(_ header: String, dataByteCount: Int) -> [UInt8] {
+    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
+    return length + Array(header.utf8) + [UInt8](repeating: 7, count: dataByteCount)
+  }
+
+  private static func isInside(_ entry: TensorEntry, _ byteCount: Int) -> Bool {
+    entry.byteOffset >= 8 && entry.byteCount >= 0 && entry.byteOffset + entry.byteCount <= byteCount
+  }
+
+  private static let safetensors = FuzzTarget(
+    "safetensors", inputs: 6000,
+    pieces: jsonPieces + [
+      "\"dtype\":\"F32\"", "\"shape\":[", "\"data_offsets\":[0,", "\"__metadata__\":{", "\"F8_E4M3\"",
+    ],
+    seeds: {
+      [
+        safetensors(
+          #"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"BF16","shape":[2],"data_offsets":[24,28]}}"#,
+          dataByteCount: 28), safetensors("{}", dataByteCount: 0),
+      ]
+    },
+    read: { bytes in
+      let path = TemporaryFolder.ofProcess.write(bytes, as: "m.safetensors")
+      let file = try SafetensorsFile(path: path)
+      for entry in file.entries {
+        try hold(isInside(entry, bytes.count), "\(entry) lies outside")
+        _ = try file.readAll(entry)
+      }
+    })
+
+  private static let shardIndex = FuzzTarget(
+    "shard-index", inputs: 2000,
+    pieces: jsonPieces + ["\"weight_map\":", "\"a.safetensors\"", "\"../a.safetensors\"", "/"],
+    seeds: {
+      let folder = TemporaryFolder.ofProcess
+      folder.write("{}", as: "config.json")
+      folder.write(
+        safetensors(#"{"x":{"dtype":"I8","shape":[1],"data_offsets":[0,1]}}"#, dataByteCount: 1), as: "a.safetensors")
+      return [Array(#"{"metadata":{"total_size":1},"weight_map":{"x":"a.safetensors"}}"#.utf8)]
+    },
+    read: { bytes in
+      TemporaryFolder.ofProcess.write(bytes, as: "model.safetensors.index.json")
+      let names = Array(try CheckpointFolder(path: TemporaryFolder.ofProcess.path).names)
+      try hold(names == ["x"], "tensors \(names)")
+    })
+
+  private static let families = [
+    "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
+    "qwen3_moe",
+  ]
+
+  private static let configuration = FuzzTarget(
+    "config", inputs: 6000, pieces: jsonPieces + ["\"yarn\"", "\"rope_scaling\":{", "\"full_attention\"", "\"fp8\""],
+    seeds: { try families.map { try Fixture.bytes("goldens/\($0)/config.json") } },
+    read: { bytes in
+      let reader = try ConfigReader(try JSONValue(parsing: bytes), path: "config.json")
+      let description = try ModelConfiguration.read(reader)
+      try hold(description.hiddenSize > 0 && description.layers.count == description.layerCount, "\(description)")
+    })
+
+  private static let generationConfig = FuzzTarget(
+    "generation-config", inputs: 6000,
+    seeds: {
+      [
+        Array(
+          #"{"do_sample":true,"temperature":0.6,"top_p":0.95,"top_k":20,"repetition_penalty":1.05,"eos_token_id":[1,2]}"#
+            .utf8)
+      ]
+    },
+    read: { bytes in
+      let recommended = try RecommendedSampling(
+        try ConfigReader(try JSONValue(parsing: bytes), path: "generation_config.json"))
+      _ = "\(recommended)"
+    })
+
+  private static let sums = FuzzTarget(
+    "sums", inputs: 8000,
+    seeds: {
+      [Array(#"{"format":"martinet sums","version":1,"tensors":{"a":"0123456789abcdef","b":"00000000000000ff"}}"#.utf8)]
+    },
+    read: { bytes in
+      let sums = try RecordedSums(bytes, path: "model.sums.json", limits: CheckpointLimits())
+      let again = try RecordedSums(Array(sums.json.text().utf8), path: "again", limits: CheckpointLimits())
+      try hold(again == sums, "what was written is not what was read")
+    })
+}
