@@ -1,0 +1,305 @@
+// Runs our C under a sanitizer (deploy/sanitize.sh): every kernel on every instruction set this processor has, in buffers of
+// exactly the size that its header promises to keep to, so that a byte more is found; and the thread pool. Results are
+// held to the reference's bits. What the kernels compute is KernelsTests' business.
+#include <CChecksum.h>
+#include <CHost.h>
+#include <CKernels.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t state = 1;
+
+// From -2 to 2 (xorshift).
+static float number(void) {
+  state ^= state << 13;
+  state ^= state >> 7;
+  state ^= state << 17;
+  return (float)(state >> 40) * 0x1p-22f - 2;
+}
+
+static void *allocated(size_t bytes) {
+  void *memory = malloc(bytes ? bytes : 1);
+  if (!memory) abort();
+  return memory;
+}
+
+// Aligned as panels and rows are.
+static void *aligned(size_t bytes) {
+  void *memory = aligned_alloc(64, bytes);
+  if (!memory || bytes % 64) abort();
+  memset(memory, 0, bytes);
+  return memory;
+}
+
+static float *numbers(size_t count) {
+  float *values = allocated(count * sizeof(float));
+  for (size_t i = 0; i < count; i++) values[i] = number();
+  return values;
+}
+
+static float *copy(const float *values, size_t count) {
+  float *copied = allocated(count * sizeof(float));
+  memcpy(copied, values, count * sizeof(float));
+  return copied;
+}
+
+static int failures = 0;
+
+static void hold(const void *found, const void *expected, size_t bytes, const char *what, ck_isa isa, size_t a,
+                 size_t b) {
+  if (memcmp(found, expected, bytes) == 0) return;
+  if (failures++ < 20) printf("%s differs from the reference: instruction set %d, %zu, %zu\n", what, isa, a, b);
+}
+
+typedef void (*row_operation)(ck_isa isa, float *out, const float *a, const float *b, size_t n);
+static void rms_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_rms_norm(isa, a, n, 1, n, b, 1e-6f, out, n);
+}
+static void silu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_silu_multiply(isa, a, b, out, n);
+}
+static void swiglu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_clamped_swiglu(isa, a, b, out, n, 1.702f, 7);
+}
+static void add(ck_isa isa, float *out, const float *a, const float *b, size_t n) { (void)b, ck_add(isa, out, a, n); }
+static void sum(ck_isa isa, float *out, const float *a, const float *b, size_t n) { ck_sum(isa, a, b, out, n); }
+static void scale(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_scale(isa, a, 1.5f, out, n);
+}
+static void add_scaled(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_add_scaled(isa, out, a, 0.3f, n);
+}
+static void clip(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)a, (void)b, ck_clip(isa, out, 0.5f, n);
+}
+static void largest(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, out[0] = ck_max(isa, a, n);
+}
+static void sum_exp(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, out[0] = ck_sum_exp(isa, a, n, 1);
+}
+static void rope_halves(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_rope(isa, out, 1, n, n / 2 * 2, a, b, false);
+}
+static void rope_interleaved(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_rope(isa, out, 1, n, n / 2 * 2, a, b, true);
+}
+
+static void elementwise(ck_isa isa) {
+  static const struct {
+    const char *name;
+    row_operation run;
+  } operations[] = {{"rms_norm", rms_norm},
+                    {"silu_multiply", silu},
+                    {"clamped_swiglu", swiglu},
+                    {"add", add},
+                    {"sum", sum},
+                    {"scale", scale},
+                    {"add_scaled", add_scaled},
+                    {"clip", clip},
+                    {"max", largest},
+                    {"sum_exp", sum_exp},
+                    {"rope in halves", rope_halves},
+                    {"rope interleaved", rope_interleaved}};
+  for (size_t n = 1; n <= 100; n++) {
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+      float *a = numbers(n), *b = numbers(n), *out = numbers(n), *expected = copy(out, n);
+      operations[i].run(isa, out, a, b, n);
+      operations[i].run(CK_ISA_REFERENCE, expected, a, b, n);
+      hold(out, expected, n * sizeof(float), operations[i].name, isa, n, 0);
+      free(a), free(b), free(out), free(expected);
+    }
+  }
+}
+
+// Rows of weights as they are on disk: random bytes, but of numbers.
+static void *stored(ck_format format, size_t k, size_t *bytes) {
+  static const size_t widths[] = {4, 2, 2, 1};
+  if (format == CK_Q8 || format == CK_Q4) {
+    *bytes = ck_quantized_row_bytes(format, k);
+  } else {
+    *bytes = format == CK_MXFP4 ? (k + 1) / 2 : widths[format] * k;
+  }
+  uint8_t *row = allocated(*bytes);
+  for (size_t i = 0; i < *bytes; i++) row[i] = (uint8_t)(number() * 30 + 60);
+  return row;
+}
+
+static void pack(ck_format format, size_t n, size_t k, uint8_t *panels) {
+  size_t panel_bytes = ck_panel_bytes(format, k);
+  for (size_t row = 0; row < n; row += CK_PANEL) {
+    size_t count = n - row < CK_PANEL ? n - row : CK_PANEL, bytes = 0;
+    uint8_t *panel = panels + row / CK_PANEL * panel_bytes;
+    free(stored(format, k, &bytes));
+    uint8_t *rows = allocated(count * bytes);
+    for (size_t i = 0; i < count; i++) {
+      uint8_t *one = stored(format, k, &bytes);
+      memcpy(rows + i * bytes, one, bytes);
+      free(one);
+    }
+    ck_pack_rows(format, rows, bytes, count, 0, k, k, panel);
+    for (size_t lane = 0; lane < count; lane++) {
+      if (format == CK_F8E4M3)
+        for (size_t block = 0; block < (k + 127) / 128; block++) ck_set_scale_f8(panel, k, block, lane, number());
+      if (format == CK_MXFP4)
+        for (size_t block = 0; block < (k + 31) / 32; block++) ck_set_scale_mxfp4(panel, k, block, lane, 126);
+      if (format == CK_Q8 || format == CK_Q4) {
+        size_t blocks = (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK;
+        uint8_t *scales = allocated(blocks);
+        memset(scales, 200, blocks);
+        ck_set_scales_q(format, panel, k, lane, scales, 0.25f);
+        free(scales);
+      }
+    }
+    float *expanded = allocated(k * sizeof(float));
+    ck_expand_panel_row(format, panel, k, count - 1, expanded);
+    free(expanded), free(rows);
+  }
+}
+
+static void product(ck_isa isa, ck_format format, size_t m, size_t n, size_t k) {
+  uint8_t *panels = aligned((n + CK_PANEL - 1) / CK_PANEL * ck_panel_bytes(format, k));
+  pack(format, n, k, panels);
+  void *scratch = aligned((ck_matmul_scratch_bytes() + 63) / 64 * 64);
+  float *x = numbers(m * k), *bias = numbers(n);
+  float *y = numbers(m * n), *expected = copy(y, m * n);
+  bool is_int8 = format == CK_Q8 || format == CK_Q4;
+  if (is_int8 || format == CK_BF16) {
+    ck_row_format form = is_int8 ? CK_ROWS_INT8 : CK_ROWS_BF16;
+    size_t stride = ck_row_bytes(form, k);
+    uint8_t *rows = aligned(m * stride), *others = aligned(m * stride);
+    for (size_t i = 0; i < m; i++) {
+      ck_round_row(isa, form, x + i * k, k, 0, k, rows + i * stride);
+      ck_round_row(CK_ISA_REFERENCE, form, x + i * k, k, 0, k, others + i * stride);
+    }
+    hold(rows, others, m * stride, "round_row", isa, form, k);
+    for (int reference = 0; reference < 2; reference++) {
+      ck_isa set = reference ? CK_ISA_REFERENCE : isa;
+      float *out = reference ? expected : y;
+      if (is_int8) ck_matmul_int8(set, format, panels, n, k, rows, stride, m, bias, out, n, scratch);
+      else ck_matmul_bf16(set, panels, n, k, rows, stride, m, bias, out, n, scratch);
+    }
+    hold(y, expected, m * n * sizeof(float), "a product of rounded rows", isa, format, k);
+    free(rows), free(others);
+  }
+  ck_matmul(isa, format, panels, n, k, x, k, m, bias, y, n, scratch);
+  ck_matmul(CK_ISA_REFERENCE, format, panels, n, k, x, k, m, bias, expected, n, scratch);
+  hold(y, expected, m * n * sizeof(float), "a product", isa, format, k);
+  free(panels), free(scratch), free(x), free(bias), free(y), free(expected);
+}
+
+static void products(ck_isa isa) {
+  static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13}, columns[] = {1, 15, 16, 17, 33, 70};
+  static const size_t lengths[] = {1, 2, 7, 31, 32, 63, 64, 65, 127, 256, 257, 520};
+  for (ck_format format = CK_F32; format <= CK_Q4; format++)
+    for (size_t m = 0; m < sizeof rows / sizeof *rows; m++)
+      for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)
+        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
+          // Blocks of MXFP4 are whole on disk.
+          if (format == CK_MXFP4 && lengths[k] % 32) continue;
+          product(isa, format, rows[m], columns[n], lengths[k]);
+        }
+}
+
+static void quantize(ck_isa isa) {
+  for (ck_format format = CK_Q8; format <= CK_Q4; format++)
+    for (size_t k = 1; k <= 200; k++) {
+      size_t bytes = ck_quantized_row_bytes(format, k), blocks = (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK;
+      float *x = numbers(k), scale = 0, other = 0;
+      uint8_t *elements = allocated(bytes), *scales = allocated(blocks), *expected = allocated(bytes);
+      ck_quantize_row(isa, format, x, k, elements, scales, &scale);
+      ck_quantize_row(CK_ISA_REFERENCE, format, x, k, expected, scales, &other);
+      hold(elements, expected, bytes, "quantize_row", isa, format, k);
+      hold(&scale, &other, sizeof scale, "a row's scale", isa, format, k);
+      free(x), free(elements), free(scales), free(expected);
+    }
+}
+
+static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positions) {
+  size_t tokens = CK_ATTENTION_TILE, stride = 2 * dims + 3, width = type == CK_CACHE_F32 ? 4 : 2;
+  size_t count = (positions + tokens - 1) / tokens;
+  const void **blocks = allocated(count * sizeof *blocks);
+  for (size_t i = 0; i < count; i++) {
+    float *values = numbers(tokens * stride);
+    void *block = allocated(tokens * stride * width);
+    ck_cache_store(type, values, tokens * stride, block);
+    blocks[i] = block;
+    free(values);
+  }
+  ck_paged_cache cache = {.type = type,
+                          .blocks = blocks,
+                          .block_tokens = tokens,
+                          .row_stride = stride,
+                          .key_offset = 1,
+                          .value_offset = dims + 3,
+                          .key_dims = dims,
+                          .value_dims = dims};
+  enum { row_count = 6 };
+  float *query = numbers(row_count * dims), *out = numbers(row_count * dims), *expected = copy(out, row_count * dims);
+  float *scratch = allocated(ck_attention_scratch(&cache) * sizeof(float)), sink = 0.5f;
+  for (int reference = 0; reference < 2; reference++) {
+    ck_query_row rows[row_count];
+    for (size_t i = 0; i < row_count; i++)
+      rows[i] = (ck_query_row){.query = query + i * dims,
+                               .out = (reference ? expected : out) + i * dims,
+                               .sink = i % 2 ? &sink : NULL,
+                               .begin = i < 3 || positions < 4 ? 0 : positions / 4,
+                               .end = i < 4 ? positions : positions - positions / 2};
+    ck_attention(reference ? CK_ISA_REFERENCE : isa, &cache, rows, row_count, 0.2f, scratch);
+  }
+  hold(out, expected, row_count * dims * sizeof(float), "attention", isa, dims, positions);
+  for (size_t i = 0; i < count; i++) free((void *)blocks[i]);
+  free(blocks), free(query), free(out), free(expected), free(scratch);
+}
+
+static void attentions(ck_isa isa) {
+  static const size_t widths[] = {1, 15, 16, 17, 40, 64, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
+  for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_BF16; type++)
+    for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
+      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++) attention(isa, type, widths[d], lengths[n]);
+}
+
+static void checksums(void) {
+  uint8_t *bytes = allocated(40000);
+  for (size_t i = 0; i < 40000; i++) bytes[i] = (uint8_t)i;
+  for (size_t count = 0; count < 200; count++) {
+    uint8_t *part = allocated(count);
+    memcpy(part, bytes, count);
+    if (cc_sum(part, count, 0) != cc_sum_portable(part, count, 0))
+      failures++, printf("sums of %zu bytes differ\n", count);
+    free(part);
+  }
+  for (size_t cut = 0; cut < 40000; cut += 997)
+    if (cc_sum(bytes, cut, 0) + cc_sum(bytes + cut, 40000 - cut, cut) != cc_sum(bytes, 40000, 0))
+      failures++, printf("sums cut at %zu do not add up\n", cut);
+  free(bytes);
+}
+
+static void pools(void) {
+  for (long workers = 1; workers <= 5; workers++)
+    for (int round = 0; round < 20; round++) {
+      int error = 0;
+      host_pool *pool = host_pool_create(workers, NULL, 10000, 512 << 10, &error);
+      if (!pool) failures++, printf("no pool of %ld: error %d\n", workers, error);
+      if (pool) host_pool_destroy(pool);
+    }
+  int cores[4096];
+  if (host_allowed_cores(cores, 4096) < 1) failures++, printf("no cores\n");
+  uint64_t digest = 0;
+  if (host_file_digest("/proc/self/exe", &digest)) failures++, printf("no digest of this program\n");
+}
+
+int main(void) {
+  static const char *names[] = {"reference", "AVX2", "AVX-512", "NEON"};
+  for (ck_isa isa = CK_ISA_REFERENCE; isa <= CK_ISA_NEON; isa++) {
+    if (!ck_isa_supported(isa)) continue;
+    printf("%s\n", names[isa]);
+    elementwise(isa), products(isa), quantize(isa), attentions(isa);
+  }
+  checksums();
+  pools();
+  if (failures) printf("%d differences\n", failures);
+  return failures > 0;
+}

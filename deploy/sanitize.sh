@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs code under one of clang's sanitizers: sanitize.sh c|address|thread|undefined [FILTER]
+#
+#   c           our C alone, address and undefined behaviour: half a minute
+#   address     tests of readers, loaders and kernels: reads and writes outside of memory, use after free, leaks
+#   thread      tests of ranks as threads, the worker pool, the engine and the server: data races
+#   undefined   the same tests as address: undefined behaviour of C
+#
+# FILTER, a regular expression over Target.Suite/test, chooses other tests. Each sanitizer builds all tests in a folder of its own
+# (.build/address, …), which takes a quarter of an hour and more at first, and some gigabytes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# A crash is to fail at once: Swift's own backtrace of a test process takes minutes.
+export SWIFT_BACKTRACE=enable=no
+# The first report ends a run, with its place in the sources.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=1:detect_leaks=0} UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
+
+# Swift's own clang, whose sanitizers fit Swift's: beside the real swift, where it is, or the system's.
+swift_clang() {
+  local clang
+  clang="$(dirname "$(readlink -f "$(command -v swift)")")/clang"
+  if [ -x "$clang" ]; then printf '%s\n' "$clang"; else command -v clang; fi
+}
+
+c_alone() {
+  local clang folder status=0
+  clang=$(swift_clang)
+  folder=$(mktemp -d)
+  # Optimised a little, or the kernels of all sizes take minutes.
+  "$clang" -O1 -g -Wall -Werror -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+    -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include \
+    Sources/Base/CKernels/*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+    Tests/KernelsTests/Sanitized/kernels.c -o "$folder/kernels" -lm -lpthread
+  "$folder/kernels" || status=$?
+  rm -r "$folder"
+  return $status
+}
+
+case "${1:-}" in
+  c)
+    c_alone
+    exit
+    ;;
+  address | undefined)
+    # Exit tests and stacks of a chosen size do not go with the address sanitizer's shadow memory.
+    filter='^(JSONTests|KernelsTests|CheckpointsTests|TokenizationTests|ChatTemplatesTests|StructuredOutputTests|OpenAIProtocolTests|EngineAPITests|ExpertParallelismTests|FuzzTests)\.'
+    ;;
+  thread) filter='^(MachineTests|FabricTests\.(LocalFabricTests|AgreementTests|StallWatchTests)|ExpertParallelismTests|TreeReductionTests|HTTPServerTests|SupervisionTests|InferenceTests\.(GenerationLoopTests|LocalEngineTests|AgreementTests|PrefixCacheTests))' ;;
+  *)
+    sed -n '2,9{s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+    exit 2
+    ;;
+esac
+
+options=(--sanitize "$1" --scratch-path ".build/$1")
+swift build --build-tests "${options[@]}"
+swift test --skip-build --disable-xctest "${options[@]}" --filter "${2:-$filter}" --no-parallel </dev/null
