@@ -7,9 +7,9 @@ protocol Statement: Sendable {
 }
 
 /// Text outside tags.
-final class TextStatement: Statement {
+struct TextStatement: Statement {
   let text: String
-  init(_ text: String) { self.text = text }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     try context.write(text)
     return .normal
@@ -17,9 +17,9 @@ final class TextStatement: Statement {
 }
 
 /// `{{ expression }}`.
-final class OutputStatement: Statement {
+struct OutputStatement: Statement {
   let expression: any Expression
-  init(_ expression: any Expression) { self.expression = expression }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let value = try context.value(of: expression, in: scope)
     context.line = expression.line
@@ -28,13 +28,10 @@ final class OutputStatement: Statement {
   }
 }
 
-final class IfStatement: Statement {
+struct IfStatement: Statement {
   let branches: [(test: any Expression, body: [any Statement])]
   let otherwise: [any Statement]
-  init(branches: [(test: any Expression, body: [any Statement])], otherwise: [any Statement]) {
-    self.branches = branches
-    self.otherwise = otherwise
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     for branch in branches where try context.value(of: branch.test, in: scope).isTrue {
       return try context.run(branch.body, in: scope)
@@ -43,9 +40,9 @@ final class IfStatement: Statement {
   }
 }
 
-final class LoopControlStatement: Statement {
+struct LoopControlStatement: Statement {
   let flow: ControlFlow
-  init(_ flow: ControlFlow) { self.flow = flow }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow { flow }
 }
 
@@ -56,15 +53,11 @@ indirect enum AssignmentTarget: Sendable {
   case tuple([AssignmentTarget])
 }
 
-final class SetStatement: Statement {
+struct SetStatement: Statement {
   let line: Int
   let target: AssignmentTarget
   let value: any Expression
-  init(line: Int, _ target: AssignmentTarget, _ value: any Expression) {
-    self.line = line
-    self.target = target
-    self.value = value
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let value = try context.value(of: value, in: scope)
     context.line = line
@@ -74,17 +67,12 @@ final class SetStatement: Statement {
 }
 
 /// `{% set name | filters %}…{% endset %}`.
-final class SetBlockStatement: Statement {
+struct SetBlockStatement: Statement {
   let line: Int
   let target: AssignmentTarget
   let filter: FilterExpression?
   let body: [any Statement]
-  init(line: Int, _ target: AssignmentTarget, filter: FilterExpression?, body: [any Statement]) {
-    self.line = line
-    self.target = target
-    self.filter = filter
-    self.body = body
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let value = try context.blockText(body, Scope(parent: scope), filter: filter)
     context.line = line
@@ -94,13 +82,10 @@ final class SetBlockStatement: Statement {
 }
 
 /// `{% filter name %}…{% endfilter %}`.
-final class FilterBlockStatement: Statement {
+struct FilterBlockStatement: Statement {
   let filter: FilterExpression
   let body: [any Statement]
-  init(_ filter: FilterExpression, body: [any Statement]) {
-    self.filter = filter
-    self.body = body
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let value = try context.blockText(body, Scope(parent: scope), filter: filter)
     try context.write(try context.string(of: value))
@@ -109,15 +94,11 @@ final class FilterBlockStatement: Statement {
 }
 
 /// `{% with a = b %}` and `{% generation %}`: a body in a scope of its own.
-final class ScopeStatement: Statement {
+struct ScopeStatement: Statement {
   let line: Int
   let bindings: [(target: AssignmentTarget, value: any Expression)]
   let body: [any Statement]
-  init(line: Int, bindings: [(target: AssignmentTarget, value: any Expression)], body: [any Statement]) {
-    self.line = line
-    self.bindings = bindings
-    self.body = body
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let inner = Scope(parent: scope)
     for (target, expression) in bindings {

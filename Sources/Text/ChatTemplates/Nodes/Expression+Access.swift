@@ -1,13 +1,9 @@
 /// `object.name`.
-final class AttributeExpression: Expression {
+struct AttributeExpression: Expression {
   let line: Int
   let object: any Expression
   let name: String
-  init(line: Int, _ object: any Expression, _ name: String) {
-    self.line = line
-    self.object = object
-    self.name = name
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: object, in: scope)
     context.line = line
@@ -16,15 +12,11 @@ final class AttributeExpression: Expression {
 }
 
 /// `object[key]`.
-final class ItemExpression: Expression {
+struct ItemExpression: Expression {
   let line: Int
   let object: any Expression
   let key: any Expression
-  init(line: Int, _ object: any Expression, _ key: any Expression) {
-    self.line = line
-    self.object = object
-    self.key = key
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: object, in: scope)
     let key = try context.value(of: key, in: scope)
@@ -34,15 +26,11 @@ final class ItemExpression: Expression {
 }
 
 /// `object[start:stop:step]`.
-final class SliceExpression: Expression {
+struct SliceExpression: Expression {
   let line: Int
   let object: any Expression
   let bounds: [(any Expression)?]
-  init(line: Int, _ object: any Expression, bounds: [(any Expression)?]) {
-    self.line = line
-    self.object = object
-    self.bounds = bounds
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: object, in: scope)
     var indices: [Int?] = []
@@ -92,15 +80,11 @@ struct ArgumentList: Sendable {
   }
 }
 
-final class CallExpression: Expression {
+struct CallExpression: Expression {
   let line: Int
   let callee: any Expression
   let arguments: ArgumentList
-  init(line: Int, _ callee: any Expression, _ arguments: ArgumentList) {
-    self.line = line
-    self.callee = callee
-    self.arguments = arguments
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let function = try context.value(of: callee, in: scope)
     let values = try arguments.evaluate(context, scope)
@@ -110,17 +94,12 @@ final class CallExpression: Expression {
 }
 
 /// `operand | name(arguments)`; the operand is nil at the head of a `filter` block or a block `set`.
-final class FilterExpression: Expression {
+struct FilterExpression: Expression {
   let line: Int
   let name: String
   let operand: (any Expression)?
   let arguments: ArgumentList
-  init(line: Int, _ name: String, operand: (any Expression)?, _ arguments: ArgumentList) {
-    self.line = line
-    self.name = name
-    self.operand = operand
-    self.arguments = arguments
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = if let operand { try context.value(of: operand, in: scope) } else { context.filteredBlock }
     let values = try arguments.evaluate(context, scope)
@@ -130,17 +109,12 @@ final class FilterExpression: Expression {
 }
 
 /// `operand is name(arguments)`.
-final class TestExpression: Expression {
+struct TestExpression: Expression {
   let line: Int
   let name: String
   let operand: any Expression
   let arguments: ArgumentList
-  init(line: Int, _ name: String, operand: any Expression, _ arguments: ArgumentList) {
-    self.line = line
-    self.name = name
-    self.operand = operand
-    self.arguments = arguments
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: operand, in: scope)
     let values = try arguments.evaluate(context, scope)

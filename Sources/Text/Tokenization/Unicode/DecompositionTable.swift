@@ -1,5 +1,6 @@
 /// Decompositions as of Unicode 9, the version of the reference's normalisation, run by run and fully expanded:
-/// "C0=41.300" is U+00C0 = U+0041 U+0300; "2F00-2F02=4E00" maps three characters to three in a row.
+/// "C0=41.300" is U+00C0 = U+0041 U+0300; "2F00-2F02=4E00" maps three characters to three in a row. Made by
+/// `Tests/Reference/make_unicode_tables.py`.
 enum DecompositionTable {
   /// Canonical ones, Hangul (which is arithmetic) aside.
   static let canonical = """

@@ -38,10 +38,10 @@ extension TemplateParser {
     switch current.kind {
     case .name(let name):
       advance()
-      return AttributeExpression(line: start, node, name)
+      return AttributeExpression(line: start, object: node, name: name)
     case .integer(let index):
       advance()
-      return ItemExpression(line: start, node, LiteralExpression(line: start, .integer(index)))
+      return ItemExpression(line: start, object: node, key: LiteralExpression(line: start, literal: .integer(index)))
     default: throw unexpected("a name or a number")
     }
   }
@@ -68,10 +68,10 @@ extension TemplateParser {
     try grow(over: tallest)
     if isSlice {
       while bounds.count < 3 { bounds.append(nil) }
-      return SliceExpression(line: start, node, bounds: bounds)
+      return SliceExpression(line: start, object: node, bounds: bounds)
     }
     guard let key = bounds[0] else { throw .syntax("a subscript is empty", line: start) }
-    return ItemExpression(line: start, node, key)
+    return ItemExpression(line: start, object: node, key: key)
   }
 
   private mutating func parseCall(_ node: any Expression) throws(ChatTemplateError) -> any Expression {
@@ -79,7 +79,7 @@ extension TemplateParser {
     let below = height
     let (arguments, tallest) = try parseArguments()
     try grow(over: max(below, tallest))
-    return CallExpression(line: start, node, arguments)
+    return CallExpression(line: start, callee: node, arguments: arguments)
   }
 
   private mutating func parseArguments() throws(ChatTemplateError) -> (ArgumentList, height: Int) {
@@ -124,7 +124,7 @@ extension TemplateParser {
       tallest = max(tallest, parsed.height)
     }
     try grow(over: tallest)
-    return FilterExpression(line: start, name, operand: operand, arguments)
+    return FilterExpression(line: start, name: name, operand: operand, arguments: arguments)
   }
 
   private mutating func parseDottedName() throws(ChatTemplateError) -> String {
@@ -156,9 +156,9 @@ extension TemplateParser {
     default: break
     }
     try grow(over: tallest)
-    let node = TestExpression(line: start, name, operand: operand, arguments)
+    let node = TestExpression(line: start, name: name, operand: operand, arguments: arguments)
     guard isNegated else { return node }
     try grow(over: height)
-    return NotExpression(line: start, node)
+    return NotExpression(line: start, operand: node)
   }
 }

@@ -19,17 +19,12 @@ enum ComparisonOperator: String, Sendable {
   case notIn = "not in"
 }
 
-final class BinaryExpression: Expression {
+struct BinaryExpression: Expression {
   let line: Int
   let op: BinaryOperator
   let left: any Expression
   let right: any Expression
-  init(line: Int, _ op: BinaryOperator, _ left: any Expression, _ right: any Expression) {
-    self.line = line
-    self.op = op
-    self.left = left
-    self.right = right
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let a = try context.value(of: left, in: scope)
     let b = try context.value(of: right, in: scope)
@@ -39,45 +34,33 @@ final class BinaryExpression: Expression {
 }
 
 /// `and` and `or`, which give one of their operands.
-final class LogicalExpression: Expression {
+struct LogicalExpression: Expression {
   let line: Int
   let isAnd: Bool
   let left: any Expression
   let right: any Expression
-  init(line: Int, isAnd: Bool, _ left: any Expression, _ right: any Expression) {
-    self.line = line
-    self.isAnd = isAnd
-    self.left = left
-    self.right = right
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: left, in: scope)
     return value.isTrue == isAnd ? try context.value(of: right, in: scope) : value
   }
 }
 
-final class NotExpression: Expression {
+struct NotExpression: Expression {
   let line: Int
   let operand: any Expression
-  init(line: Int, _ operand: any Expression) {
-    self.line = line
-    self.operand = operand
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     .bool(!(try context.value(of: operand, in: scope).isTrue))
   }
 }
 
 /// A sign before a number.
-final class SignExpression: Expression {
+struct SignExpression: Expression {
   let line: Int
   let isNegative: Bool
   let operand: any Expression
-  init(line: Int, isNegative: Bool, _ operand: any Expression) {
-    self.line = line
-    self.isNegative = isNegative
-    self.operand = operand
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let value = try context.value(of: operand, in: scope)
     context.line = line
@@ -92,15 +75,11 @@ final class SignExpression: Expression {
 }
 
 /// A chain of comparisons, each operand evaluated at most once.
-final class ComparisonExpression: Expression {
+struct ComparisonExpression: Expression {
   let line: Int
   let first: any Expression
   let rest: [(op: ComparisonOperator, operand: any Expression)]
-  init(line: Int, first: any Expression, rest: [(op: ComparisonOperator, operand: any Expression)]) {
-    self.line = line
-    self.first = first
-    self.rest = rest
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     var left = try context.value(of: first, in: scope)
     for (op, operand) in rest {
@@ -114,13 +93,10 @@ final class ComparisonExpression: Expression {
 }
 
 /// `a ~ b ~ c`: the operands as text, joined.
-final class ConcatenationExpression: Expression {
+struct ConcatenationExpression: Expression {
   let line: Int
   let operands: [any Expression]
-  init(line: Int, _ operands: [any Expression]) {
-    self.line = line
-    self.operands = operands
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     var text = ""
     for operand in operands {

@@ -1,4 +1,5 @@
-/// Unicode 16 data: the version of the regular-expression engine whose splits published tokenizers rely on.
+/// Unicode 16 data: the version of the regular-expression engine whose splits published tokenizers rely on. Made by
+/// `Tests/Reference/make_unicode_tables.py`.
 enum UnicodeTable {
   /// The general category of every code point from 0 on, run by run: a letter (`GeneralCategory`'s raw value, in the
   /// order of its cases) and the run's length when it is not 1.

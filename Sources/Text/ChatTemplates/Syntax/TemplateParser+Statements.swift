@@ -7,11 +7,11 @@ extension TemplateParser {
     while true {
       switch current.kind {
       case .data(let text):
-        body.append(TextStatement(text))
+        body.append(TextStatement(text: text))
         advance()
       case .variableBegin:
         advance()
-        body.append(OutputStatement(try parseTuple()))
+        body.append(OutputStatement(expression: try parseTuple()))
         try expect(.variableEnd, "'}}'")
       case .blockBegin:
         advance()
@@ -65,14 +65,14 @@ extension TemplateParser {
     case "filter":
       var filter = try parseFilter(nil)
       while skip(.pipe) { filter = try parseFilter(filter) }
-      return FilterBlockStatement(filter, body: try parseScope(endedBy: "endfilter", keepsLoop: true))
+      return FilterBlockStatement(filter: filter, body: try parseScope(endedBy: "endfilter", keepsLoop: true))
     case "with": return try parseWith(tagLine)
     case "generation":
       let body = try parseScope(endedBy: "endgeneration", keepsLoop: false)
       return ScopeStatement(line: tagLine, bindings: [], body: body)
     case "break", "continue":
       guard isInLoop else { throw .syntax("'\(tag)' stands outside a loop", line: tagLine) }
-      return LoopControlStatement(tag == "break" ? .breakLoop : .continueLoop)
+      return LoopControlStatement(flow: tag == "break" ? .breakLoop : .continueLoop)
     case "block", "extends", "include", "import", "from", "autoescape", "print":
       throw .unsupported("the tag '\(tag)'", line: tagLine)
     default: throw .unknownTag(tag, line: tagLine)
@@ -119,8 +119,7 @@ extension TemplateParser {
     var otherwise: [any Statement] = []
     if skip(name: "else") { otherwise = try parseBlock(until: ["endfor"]) }
     try expect(name: "endfor")
-    return ForStatement(
-      line: tagLine, target: target, iterable: iterable, test: test, body: body, otherwise: otherwise)
+    return ForStatement(line: tagLine, target: target, iterable: iterable, test: test, body: body, otherwise: otherwise)
   }
 
   private mutating func parseSet(_ tagLine: Int) throws(ChatTemplateError) -> any Statement {
@@ -128,7 +127,7 @@ extension TemplateParser {
     if skip(.assign) {
       let value = try parseTuple()
       rootNames.store(target)
-      return SetStatement(line: tagLine, target, value)
+      return SetStatement(line: tagLine, target: target, value: value)
     }
     rootNames.store(target)
     var filter: FilterExpression?
@@ -136,7 +135,7 @@ extension TemplateParser {
     while skip(.pipe) { filter = try parseFilter(filter) }
     rootNames.scopeDepth -= 1
     let body = try parseScope(endedBy: "endset", keepsLoop: true)
-    return SetBlockStatement(line: tagLine, target, filter: filter, body: body)
+    return SetBlockStatement(line: tagLine, target: target, filter: filter, body: body)
   }
 
   private mutating func parseWith(_ tagLine: Int) throws(ChatTemplateError) -> any Statement {
@@ -156,7 +155,7 @@ extension TemplateParser {
     rootNames.store(name)
     let parameters = try parseParameters()
     let definition = try parseMacroBody(tagLine, name: name, parameters, endedBy: "endmacro")
-    return MacroStatement(name: name, definition)
+    return MacroStatement(name: name, definition: definition)
   }
 
   private mutating func parseCallBlock(_ tagLine: Int) throws(ChatTemplateError) -> any Statement {
@@ -165,7 +164,7 @@ extension TemplateParser {
       throw .syntax("a call block needs a call", line: tagLine)
     }
     return CallBlockStatement(
-      call, try parseMacroBody(tagLine, name: nil, parameters, endedBy: "endcall"))
+      call: call, definition: try parseMacroBody(tagLine, name: nil, parameters, endedBy: "endcall"))
   }
 
   private mutating func parseMacroBody(

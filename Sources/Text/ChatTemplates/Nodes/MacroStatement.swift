@@ -10,13 +10,10 @@ struct MacroDefinition: Sendable {
 }
 
 /// `{% macro name(parameters) %}…{% endmacro %}`.
-final class MacroStatement: Statement {
+struct MacroStatement: Statement {
   let name: String
   let definition: MacroDefinition
-  init(name: String, _ definition: MacroDefinition) {
-    self.name = name
-    self.definition = definition
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     context.retain(scope)
     scope.bind(name, .macro(Macro(definition, scope: scope)))
@@ -25,13 +22,10 @@ final class MacroStatement: Statement {
 }
 
 /// `{% call(parameters) macro(…) %}…{% endcall %}`: the body becomes the macro's `caller`.
-final class CallBlockStatement: Statement {
+struct CallBlockStatement: Statement {
   let call: CallExpression
   let definition: MacroDefinition
-  init(_ call: CallExpression, _ definition: MacroDefinition) {
-    self.call = call
-    self.definition = definition
-  }
+
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let function = try context.value(of: call.callee, in: scope)
     var arguments = try call.arguments.evaluate(context, scope)

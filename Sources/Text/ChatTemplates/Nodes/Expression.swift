@@ -13,23 +13,17 @@ enum Literal: Sendable, Equatable {
   case string(String)
 }
 
-final class LiteralExpression: Expression {
+struct LiteralExpression: Expression {
   let line: Int
   let literal: Literal
-  init(line: Int, _ literal: Literal) {
-    self.line = line
-    self.literal = literal
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value { Value(literal) }
 }
 
-final class NameExpression: Expression {
+struct NameExpression: Expression {
   let line: Int
   let name: String
-  init(line: Int, _ name: String) {
-    self.line = line
-    self.name = name
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     if let value = scope.value(of: name) { return value }
     return GlobalFunction(rawValue: name).map { .function($0) } ?? .undefined(name: name)
@@ -37,28 +31,21 @@ final class NameExpression: Expression {
 }
 
 /// A list or a tuple display.
-final class SequenceExpression: Expression {
+struct SequenceExpression: Expression {
   let line: Int
   let items: [any Expression]
   let isTuple: Bool
-  init(line: Int, items: [any Expression], isTuple: Bool) {
-    self.line = line
-    self.items = items
-    self.isTuple = isTuple
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     let values = try context.values(of: items, in: scope)
     return isTuple ? try context.tuple(values) : try context.list(values)
   }
 }
 
-final class DictExpression: Expression {
+struct DictExpression: Expression {
   let line: Int
   let members: [(key: any Expression, value: any Expression)]
-  init(line: Int, members: [(key: any Expression, value: any Expression)]) {
-    self.line = line
-    self.members = members
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     var builder = DictBuilder()
     for member in members {
@@ -72,17 +59,12 @@ final class DictExpression: Expression {
 }
 
 /// `then if test else otherwise`.
-final class ConditionalExpression: Expression {
+struct ConditionalExpression: Expression {
   let line: Int
   let test: any Expression
   let then: any Expression
   let otherwise: (any Expression)?
-  init(line: Int, test: any Expression, then: any Expression, otherwise: (any Expression)?) {
-    self.line = line
-    self.test = test
-    self.then = then
-    self.otherwise = otherwise
-  }
+
   func evaluate(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> Value {
     if try context.value(of: test, in: scope).isTrue { return try context.value(of: then, in: scope) }
     if let otherwise { return try context.value(of: otherwise, in: scope) }

@@ -59,7 +59,7 @@ extension TemplateParser {
       let right = try parseAnd()
       try grow(over: max(tallest, height))
       tallest = height
-      left = LogicalExpression(line: start, isAnd: false, left, right)
+      left = LogicalExpression(line: start, isAnd: false, left: left, right: right)
     }
     return left
   }
@@ -72,7 +72,7 @@ extension TemplateParser {
       let right = try parseNot()
       try grow(over: max(tallest, height))
       tallest = height
-      left = LogicalExpression(line: start, isAnd: true, left, right)
+      left = LogicalExpression(line: start, isAnd: true, left: left, right: right)
     }
     return left
   }
@@ -84,7 +84,7 @@ extension TemplateParser {
     defer { leave() }
     let operand = try parseNot()
     try grow(over: height)
-    return NotExpression(line: start, operand)
+    return NotExpression(line: start, operand: operand)
   }
 
   private static let comparisons: [TemplateToken.Operator: ComparisonOperator] = [
@@ -128,7 +128,7 @@ extension TemplateParser {
       let right = try parseConcatenation()
       try grow(over: max(tallest, height))
       tallest = height
-      left = BinaryExpression(line: start, op, left, right)
+      left = BinaryExpression(line: start, op: op, left: left, right: right)
     }
     return left
   }
@@ -143,7 +143,7 @@ extension TemplateParser {
     }
     if operands.count == 1 { return operands[0] }
     try grow(over: tallest)
-    return ConcatenationExpression(line: start, operands)
+    return ConcatenationExpression(line: start, operands: operands)
   }
 
   private static let products: [TemplateToken.Operator: BinaryOperator] = [
@@ -159,7 +159,7 @@ extension TemplateParser {
       let right = try parsePower()
       try grow(over: max(tallest, height))
       tallest = height
-      left = BinaryExpression(line: start, op, left, right)
+      left = BinaryExpression(line: start, op: op, left: left, right: right)
     }
     return left
   }
@@ -174,7 +174,7 @@ extension TemplateParser {
       let right = try parseUnary(allowsFilters: true)
       try grow(over: max(tallest, height))
       tallest = height
-      left = BinaryExpression(line: start, .power, left, right)
+      left = BinaryExpression(line: start, op: .power, left: left, right: right)
     }
     return left
   }
@@ -187,7 +187,7 @@ extension TemplateParser {
       advance()
       try enter()
       defer { leave() }
-      node = SignExpression(line: start, isNegative: isNegative, try parseUnary(allowsFilters: false))
+      node = SignExpression(line: start, isNegative: isNegative, operand: try parseUnary(allowsFilters: false))
       try grow(over: height)
     } else {
       node = try parsePrimary()
@@ -203,27 +203,27 @@ extension TemplateParser {
     case .name(let name):
       advance()
       switch name {
-      case "true", "True": return LiteralExpression(line: token.line, .bool(true))
-      case "false", "False": return LiteralExpression(line: token.line, .bool(false))
-      case "none", "None": return LiteralExpression(line: token.line, .none)
+      case "true", "True": return LiteralExpression(line: token.line, literal: .bool(true))
+      case "false", "False": return LiteralExpression(line: token.line, literal: .bool(false))
+      case "none", "None": return LiteralExpression(line: token.line, literal: .none)
       case "caller", "varargs", "kwargs": macroNames.insert(name)
       default: break
       }
       rootNames.load(name)
-      return NameExpression(line: token.line, name)
+      return NameExpression(line: token.line, name: name)
     case .string(var text):
       advance()
       while case .string(let more) = current.kind {
         text += more
         advance()
       }
-      return LiteralExpression(line: token.line, .string(text))
+      return LiteralExpression(line: token.line, literal: .string(text))
     case .integer(let value):
       advance()
-      return LiteralExpression(line: token.line, .integer(value))
+      return LiteralExpression(line: token.line, literal: .integer(value))
     case .float(let value):
       advance()
-      return LiteralExpression(line: token.line, .float(value))
+      return LiteralExpression(line: token.line, literal: .float(value))
     case .op(.leftParenthesis):
       advance()
       let node = try parseTuple(isBracketed: true)

@@ -1,23 +1,11 @@
 /// `{% for target in iterable if test %}…{% else %}…{% endfor %}`.
-final class ForStatement: Statement {
+struct ForStatement: Statement {
   let line: Int
   let target: AssignmentTarget
   let iterable: any Expression
   let test: (any Expression)?
   let body: [any Statement]
   let otherwise: [any Statement]
-
-  init(
-    line: Int, target: AssignmentTarget, iterable: any Expression, test: (any Expression)?,
-    body: [any Statement], otherwise: [any Statement]
-  ) {
-    self.line = line
-    self.target = target
-    self.iterable = iterable
-    self.test = test
-    self.body = body
-    self.otherwise = otherwise
-  }
 
   func execute(_ context: Rendering, _ scope: Scope) throws(ChatTemplateError) -> ControlFlow {
     let value = try context.value(of: iterable, in: scope)
