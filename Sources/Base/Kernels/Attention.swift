@@ -14,6 +14,8 @@ package struct CacheView {
   fileprivate var paged: ck_paged_cache
   private let type: CacheType
 
+  /// Position p lies in `blocks[p / blockTokens]`, at row p % blockTokens of `[blockTokens, rowStride]` elements, its key
+  /// `[keyDims]` from `keyOffset` on and its value `[valueDims]` from `valueOffset` on.
   package init(
     type: CacheType, blocks: UnsafePointer<UnsafeRawPointer?>, blockTokens: Int, rowStride: Int, keyOffset: Int,
     valueOffset: Int, keyDims: Int, valueDims: Int
@@ -24,11 +26,12 @@ package struct CacheView {
       value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
   }
 
-  /// Writes one position's key, rounded once where the cache is bf16.
+  /// Writes one position's key `[keyDims]`, rounded once where the cache is bf16.
   package func storeKey(_ key: UnsafePointer<Float>, at position: Int) {
     store(key, count: paged.key_dims, offset: paged.key_offset, at: position)
   }
 
+  /// Writes one position's value `[valueDims]`, likewise.
   package func storeValue(_ value: UnsafePointer<Float>, at position: Int) {
     store(value, count: paged.value_dims, offset: paged.value_offset, at: position)
   }
@@ -47,6 +50,7 @@ package struct CacheView {
 package struct QueryRow: BitwiseCopyable {
   private let row: ck_query_row
 
+  /// query `[keyDims]`, out `[valueDims]`; `sink` is one logit that takes probability and gives nothing.
   package init(
     query: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, sink: UnsafePointer<Float>?, begin: Int, end: Int
   ) {
@@ -55,8 +59,8 @@ package struct QueryRow: BitwiseCopyable {
 }
 
 extension Compute {
-  /// Softmax attention of query rows that share keys and values; definition in `attention.h`. `scratch` has room for
-  /// `cache.scratchCount` floats.
+  /// Softmax attention of query rows that share keys and values; definition in `attention.h`. `scratch` is
+  /// `[cache.scratchCount]`.
   package func attend(
     cache: CacheView, rows: UnsafeBufferPointer<QueryRow>, scale: Float, scratch: UnsafeMutablePointer<Float>
   ) {

@@ -2,7 +2,8 @@ import CKernels
 
 /// Row-wise and element-wise operations; definitions, with the order of every reduction, in `elementwise.h`.
 extension Compute {
-  /// out[i, :] = x[i, :] / rms(x[i, :]) * weight
+  /// out[i, :] = x[i, :] / rms(x[i, :]) * weight: `[rows, count]`, `stride` and `outStride` floats from row to row; weight
+  /// `[count]`.
   package func rmsNorm(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, count: Int, weight: UnsafePointer<Float>, epsilon: Float,
     out: UnsafeMutablePointer<Float>, outStride: Int
@@ -10,7 +11,7 @@ extension Compute {
     ck_rms_norm(isa, x, stride, rows, count, weight, epsilon, out, outStride)
   }
 
-  /// Rotates `heads` vectors of `dims` elements by one position's cosines and sines `[dims / 2]`.
+  /// Rotates `heads` vectors of `dims` elements, `headStride` floats apart, by one position's cosines and sines `[dims / 2]`.
   package func rotate(
     _ x: UnsafeMutablePointer<Float>, heads: Int, headStride: Int, dims: Int, cosine: UnsafePointer<Float>,
     sine: UnsafePointer<Float>, interleaved: Bool
@@ -18,12 +19,14 @@ extension Compute {
     ck_rope(isa, x, heads, headStride, dims, cosine, sine, interleaved)
   }
 
+  /// out = gate * sigmoid(gate) * up, each `[count]`; out may be gate or up.
   package func siluMultiply(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int
   ) {
     ck_silu_multiply(isa, gate, up, out, count)
   }
 
+  /// gpt-oss's: out = (u + 1) * g * sigmoid(alpha * g), each `[count]`, of gate and up clamped to `limit`; out may be either.
   package func clampedSwiGLU(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int, alpha: Float,
     limit: Float
@@ -31,31 +34,35 @@ extension Compute {
     ck_clamped_swiglu(isa, gate, up, out, count, alpha, limit)
   }
 
+  /// out += x, each `[count]`.
   package func add(_ x: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>, count: Int) {
     ck_add(isa, out, x, count)
   }
 
-  /// out = a + b
+  /// out = a + b, each `[count]`; out may be a or b.
   package func sum(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int
   ) {
     ck_sum(isa, a, b, out, count)
   }
 
+  /// out = x * factor, each `[count]`; out may be x.
   package func scale(_ x: UnsafePointer<Float>, by factor: Float, into out: UnsafeMutablePointer<Float>, count: Int) {
     ck_scale(isa, x, factor, out, count)
   }
 
-  /// out += x * factor, the product rounded before it is added.
+  /// out += x * factor, each `[count]`, the product rounded before it is added.
   package func addScaled(_ x: UnsafePointer<Float>, by factor: Float, to out: UnsafeMutablePointer<Float>, count: Int) {
     ck_add_scaled(isa, out, x, factor, count)
   }
 
+  /// Brings x `[count]` to within ± limit; NaN stays.
   package func clip(_ x: UnsafeMutablePointer<Float>, limit: Float, count: Int) { ck_clip(isa, x, limit, count) }
 
+  /// The largest of x `[count]`; -∞ where there is none, NaN where one is.
   package func max(_ x: UnsafePointer<Float>, count: Int) -> Float { ck_max(isa, x, count) }
 
-  /// Σ e^(x[i] − shift)
+  /// Σ e^(x[i] − shift) over x `[count]`.
   package func sumExp(_ x: UnsafePointer<Float>, count: Int, shift: Float) -> Float { ck_sum_exp(isa, x, count, shift) }
 }
 

@@ -32,6 +32,7 @@ package struct PackedMatrix: @unchecked Sendable {
     return (0...workerCount).map { $0 <= worker ? 0 : count }
   }
 
+  /// W `[rows, columns]`, whose panels `bounds[i] ..< bounds[i + 1]` lie at `shards[i]`, and bias `[rows]`.
   package init(
     format: WeightFormat, rows: Int, columns: Int, rowFormat: RowFormat, bias: AlignedBuffer<Float>?, bounds: [Int],
     shards: [UnsafeMutableRawPointer?]
@@ -60,7 +61,7 @@ package struct PackedMatrix: @unchecked Sendable {
     multiply(compute, worker: worker, share: worker, x: x, count: count, y: y, yStride: yStride)
   }
 
-  /// The same for all rows, by `worker` alone.
+  /// The same for all rows, `[count, rows]`, by `worker` alone.
   package func multiplyAll(
     _ compute: Compute, worker: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {

@@ -29,7 +29,7 @@ package final class PanelStaging {
     blockScales = AlignedBuffer(count: blockCount * PackedMatrix.panelRows)
   }
 
-  /// Rounds `values` as row `lane`; false when they are to be quantised and hold infinity or NaN.
+  /// Rounds `values` `[columns]` as row `lane`; false when they are to be quantised and hold infinity or NaN.
   package func set(lane: Int, _ values: UnsafePointer<Float>) -> Bool {
     let row = elements.pointer + lane * stride
     switch rounding {
@@ -55,7 +55,7 @@ package final class PanelStaging {
 }
 
 extension WeightFormat {
-  /// Rounds one fp32 row to levels as they are stored: elements, block scales, and the row scale returned, which is NaN
+  /// Rounds one row `[columns]` to levels as they are stored: elements, block scales, and the row scale returned, which is NaN
   /// when the row holds infinity or NaN.
   package func quantize(
     _ values: UnsafePointer<Float>, columns: Int, elements: UnsafeMutableRawPointer,

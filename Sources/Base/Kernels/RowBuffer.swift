@@ -15,7 +15,7 @@ package struct Rows {
     rounded.map { $0 + row * roundedStride } ?? UnsafeRawPointer(values + row * valueStride)
   }
 
-  /// Rows that meet only matrices with `rowFormat` float32.
+  /// Rows `[…, columns]`, `stride` floats apart, that meet only matrices with `rowFormat` float32.
   package init(_ values: UnsafePointer<Float>, stride: Int) {
     self.values = values
     valueStride = stride
@@ -39,7 +39,7 @@ package struct Rows {
 }
 
 extension Compute {
-  /// Writes the form of one row of `columns` values to `form`, which is aligned to 4 bytes.
+  /// Writes the form of one row `[columns]` to `form`, which is aligned to 4 bytes.
   package func round(
     _ values: UnsafePointer<Float>, columns: Int, as format: RowFormat, into form: UnsafeMutableRawPointer
   ) {
@@ -67,7 +67,7 @@ package struct RowBuffer: @unchecked Sendable {
       ? self : RowBuffer(format, columns: columns, rows: rows + rows / 2)
   }
 
-  /// The rows whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form is here.
+  /// The rows `[rows, columns]` whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form is here.
   package func rows(of values: UnsafePointer<Float>, stride valueStride: Int) -> Rows {
     var rows = Rows(values, stride: valueStride)
     guard format != .float32 else { return rows }
@@ -76,13 +76,13 @@ package struct RowBuffer: @unchecked Sendable {
     return rows
   }
 
-  /// Rounds row `row`, whose fp32 values are at `values`.
+  /// Rounds row `row`, whose fp32 values `[columns]` are at `values`.
   package func round(_ compute: Compute, row: Int, _ values: UnsafePointer<Float>) {
     guard format != .float32 else { return }
     ck_round_row(compute.isa, format.code, values, columns, 0, columns, memory.pointer + row * stride)
   }
 
-  /// Rounds `worker`'s share of `count` rows, cut by blocks of columns where there are few; `prepare` is called first
+  /// Rounds `worker`'s share of the rows `[count, columns]`, cut by blocks of columns where there are few; `prepare` is called first
   /// for each piece, to write its fp32 values.
   package func share(
     _ compute: Compute, worker: Int, _ values: UnsafePointer<Float>, stride valueStride: Int, count: Int,
