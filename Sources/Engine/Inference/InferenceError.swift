@@ -41,7 +41,7 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .biasOutsideVocabulary(let token, let size):
       "a bias is set for token id \(token); the vocabulary has ids 0 to \(size - 1)"
     case .nothingLeftToDraw(let index, let drawn, let limit):
-      "prompt \(index + 1) comes with \(drawn) drawn tokens and may have \(limit)"
+      "prompt \(index + 1) comes with \(drawn) sampled tokens and may have \(limit)"
     case .cacheTooSmall(let index, let tokens, let capacity):
       "prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
     case .logitsNotFinite(let position):

@@ -46,12 +46,12 @@ struct RestartPolicy {
     if let fruitlessLimit, fruitless > fruitlessLimit {
       return .giveUp(
         reason:
-          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had drawn a token)")
+          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had sampled a token)")
     }
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(
         reason:
-          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it had drawn a token)"
+          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it had sampled a token)"
       )
     }
     guard fruitful <= (fruitlessLimit ?? Self.usualLimit) * Self.fruitfulFactor else {

@@ -24,7 +24,7 @@ struct BenchGenerate: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength =
     "128"
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens drawn for each prompt.", valueName: "n,…"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens sampled for each prompt.", valueName: "n,…"))
   var outputLength = "32"
   @Option(parsing: .unconditional, help: ArgumentHelp("Prompts at once.", valueName: "n,…")) var batch = "1"
   @Flag(help: "Give every sequence the same prompt: all choose the same experts.") var samePrompt = false

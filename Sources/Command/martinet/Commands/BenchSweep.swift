@@ -36,7 +36,7 @@ struct BenchSweep: ParsableCommand {
     "128"
   @Option(help: ArgumentHelp("Forms of the sums between ranks: f32, bf16.", valueName: "name,…")) var combineFormat =
     "f32"
-  @Option(parsing: .unconditional, help: "Tokens drawn for each prompt.") var outputLength = 32
+  @Option(parsing: .unconditional, help: "Tokens sampled for each prompt.") var outputLength = 32
   @Option(parsing: .unconditional, help: "Measured repetitions of each run.") var repetitions = 3
   @Option(help: ArgumentHelp("Folder of a checkpoint; without it, the demonstration model.", valueName: "dir"))
   var model: String?

@@ -15,17 +15,17 @@ struct SamplingOptions: ParsableArguments {
     parsing: .unconditional, help: "Divides logits before the softmax; 0 takes the most probable token. (default: 0)")
   var temperature: Float?
 
-  @Option(parsing: .unconditional, help: "Draw from the k most probable tokens only; 0 for all. (default: 0)")
+  @Option(parsing: .unconditional, help: "Sample from the k most probable tokens only; 0 for all. (default: 0)")
   var topK: Int?
 
   @Option(
     parsing: .unconditional,
-    help: "Draw from the most probable tokens that together reach this probability. (default: 1)")
+    help: "Sample from the most probable tokens that together reach this probability. (default: 1)")
   var topP: Float?
 
   @Option(
     parsing: .unconditional,
-    help: "Draw from tokens at least this fraction as probable as the most probable one. (default: 0)")
+    help: "Sample from tokens at least this fraction as probable as the most probable one. (default: 0)")
   var minP: Float?
 
   @Option(parsing: .unconditional, help: "Makes tokens already seen less probable; 1 for no effect. (default: 1)")
@@ -39,7 +39,7 @@ struct SamplingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Seed of the draws; the same seed gives the same text at any number of ranks. (default: a fresh one)")
+    help: "Seed of the sampling; the same seed gives the same text at any number of ranks. (default: a fresh one)")
   var seed: UInt64?
 
   /// What holds for a model, which may recommend some.

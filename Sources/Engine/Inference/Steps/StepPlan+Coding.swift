@@ -84,7 +84,7 @@ extension StepPlan {
       throw .malformedPlan("it feeds \(item.count) tokens from position \(item.start)")
     }
     for mask in masks where !items.indices.contains(mask.item) || items[mask.item].outputs != .last {
-      throw .malformedPlan("it restricts item \(mask.item) of \(items.count), which draws nothing")
+      throw .malformedPlan("it restricts item \(mask.item) of \(items.count), which samples nothing")
     }
     for admission in admissions {
       try Self.check(admission.home, size: size)
