@@ -236,34 +236,6 @@ extension CommandTests {
       #expect(several.status != 0 && several.errors.contains("one case"))
     }
 
-    /// Rounding weights costs little, on text the demonstration model never saw.
-    @Test(.timeLimit(.minutes(3)), arguments: [("bf16", 0.001), ("q8", 0.002), ("q4", 0.03)])
-    func roundedWeightsCostFewBits(weights: String, limit: Double) throws {
-      let lines = try String(contentsOf: Golden.fixtures.appending(path: "demo-model/heldout.jsonl"), encoding: .utf8)
-        .split(separator: "\n")
-      #if DEBUG
-        let count = 4
-      #else
-        let count = 60
-      #endif
-      let texts = try lines.prefix(count).map { line in
-        String((try JSONValue(parsing: String(line))["text"]?.string ?? "").prefix(1000))
-      }
-      let documents = texts.map { (["text": .string($0)] as JSONValue).text(pretty: false) }.joined(separator: "\n")
-      let file = folder.write(documents, as: "texts.jsonl")
-      func nats(_ weights: String) throws -> Double {
-        let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", weights])
-        #expect(run.status == 0, "\(run.errors)")
-        let total = try run.lines.reduce(0.0) {
-          $0 + (try JSONValue(parsing: $1)["negative_log_likelihood"]?.double ?? .nan)
-        }
-        return total
-      }
-      let (stored, rounded) = (try nats("auto"), try nats(weights))
-      #expect(stored > 100 && rounded != stored)
-      #expect(abs(rounded / stored - 1) <= limit, "\(rounded) for \(stored) nats")
-    }
-
     #if !DEBUG
       // Takes half a minute with kernels that are not optimised.
       @Test(.timeLimit(.minutes(1))) func benchKernelsNamesEveryFormat() throws {

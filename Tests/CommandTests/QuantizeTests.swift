@@ -36,21 +36,23 @@ extension CommandTests {
       ])
     func aQuantizedFolderGivesTheBitsOfQuantizingOnLoad(name: String) throws {
       let golden = try Golden(name)
+      let stored = try logits(golden.folder, [])
+      let whole = try inspect(golden.folder)
       for precision in Self.precisions {
         let path = folder.file(precision)
         let run = try quantize(golden.folder, to: path, ["--weights", precision])
         #expect(run.status == 0, "\(run.errors)")
         let onLoad = try logits(golden.folder, ["--weights", precision, "--threads", "1"])
-        #expect(try onLoad != logits(golden.folder, []))
+        #expect(onLoad != stored)
         #expect(try onLoad == logits(path, ["--threads", "2"]))
         #expect(try onLoad == logits(path, ["--threads", "1", "--weights", precision], ranks: 2))
         #expect(try onLoad == logits(golden.folder, ["--weights", precision, "--threads", "3"], ranks: 2))
         // Smaller than stored, unless that was four bits, and beside it all that a model's folder has.
         let held = try inspect(path)
         if name != "gpt_oss_mxfp4" {
-          #expect(held["total_bytes"]!.exactInt! < (try inspect(golden.folder))["total_bytes"]!.exactInt!)
+          #expect(held["total_bytes"]!.exactInt! < whole["total_bytes"]!.exactInt!)
         }
-        #expect(try held["total_parameters"] == inspect(golden.folder)["total_parameters"])
+        #expect(held["total_parameters"] == whole["total_parameters"])
         #expect(
           FileManager.default.contentsEqual(
             atPath: path + "/tokenizer.json", andPath: golden.folder + "/tokenizer.json"))
@@ -230,8 +232,12 @@ extension CommandTests {
         return try jsonLines(run).reduce(0) { $0 + $1["negative_log_likelihood"]!.double! }
       }
       let exact = try nats("auto")
-      for (precision, limit) in [("f32", 1e-6), ("bf16", 0.002), ("q8", 0.002), ("q4", 0.03)] {
-        #expect(try nats(precision) / exact - 1 < limit, "\(precision)")
+      #expect(exact > 100)
+      for (precision, limit) in [("f32", 1e-6), ("bf16", 0.001), ("q8", 0.002), ("q4", 0.03)] {
+        let rounded = try nats(precision)
+        #expect(abs(rounded / exact - 1) < limit, "\(precision): \(rounded) for \(exact) nats")
+        // Stored as bf16, fp32 holds the same weights.
+        #expect(precision == "f32" || rounded != exact, "\(precision)")
       }
     }
   }

@@ -92,14 +92,14 @@ import Testing
       model.engine(answering: " x"),
       configure: {
         $0.modelNames = [TestServer.model, name]
-        $0.limits.stallTime = .seconds(3)
+        $0.limits.stallTime = .seconds(2)
       }
     ) { server in
       let port = server.port
       let reply = try await onThread {
         let connection = try Connection(port: port, receiveBytes: 256 << 10)
         try connection.sendRequest("GET", "/v1/models", headers: ["Connection: close"])
-        while try connection.readMore() { usleep(24_000) }
+        while try connection.readMore() { usleep(8_000) }
         return try connection.readReply()
       }
       #expect(reply.status == 200 && reply.body.count > 20 << 20)
