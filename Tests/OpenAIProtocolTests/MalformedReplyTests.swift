@@ -33,6 +33,24 @@ import Testing
     }
   }
 
+  /// Quadratic in the text, this took minutes.
+  @Test(arguments: ToolCallFormat.Syntax.allCases)
+  func manyHeadsWithoutEndTakeTimeInProportion(syntax: ToolCallFormat.Syntax) {
+    let heads = [
+      "<|channel|>commentary to=functions.now", "<tool_call>\n<function=now>", "[TOOL_CALLS]now",
+      "<｜tool▁call▁begin｜>function",
+      "<|tool_call_begin|>functions.now",
+    ]
+    let start = ContinuousClock.now
+    for head in heads {
+      let text = String(repeating: head, count: 1500)
+      let sample = ReplySample(name: "", syntax: syntax, text: text)
+      #expect(!sample.events([text]).isEmpty)
+    }
+    // Some seconds in a debug build.
+    #expect(ContinuousClock.now - start < .seconds(60))
+  }
+
   @Test func reasoningThatGoesOnKeepsItsSpace() {
     let sample = ReplySample(
       name: "", syntax: .hermes, text: " see.\n</think>\n\nHi", startsInReasoning: true, continuesReasoning: true)

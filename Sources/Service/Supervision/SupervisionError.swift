@@ -24,7 +24,7 @@ package enum SupervisionError: Error, Equatable, CustomStringConvertible {
     case .lineTooLong(let limit): "a line on the link is longer than \(limit) bytes"
     case .malformedLine(let error): "a line on the link is damaged: \(error)"
     case .malformedField(let error): "a message on the link is not of the protocol: \(error)"
-    case .unknownKind(let kind): "a message on the link is of the unknown kind \"\(kind)\""
+    case .unknownKind(let kind): "a message on the link is of the unknown kind \"\(kind.prefix(60))\""
     case .otherVersion(let version, let expected):
       "the job speaks version \(version) of the link's protocol, not \(expected): use the same program at both ends"
     }

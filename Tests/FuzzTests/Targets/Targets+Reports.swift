@@ -23,7 +23,7 @@ extension FuzzTarget {
         (counts.visits, counts.distinctExperts, counts.experts) = ([4], [2], [[[0, 4]]])
         var account = RankAccount()
         (account.rank, account.hostLeader, account.threads) = (rank, rank, 1)
-        account.kinds[StepKind.decode.rawValue] = counts
+        account.kinds = StepKind.allCases.map { _ in counts }
         return account
       }
       var subject = RunSubject()

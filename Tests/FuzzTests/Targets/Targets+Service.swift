@@ -49,7 +49,7 @@ extension FuzzTarget {
     ToolDefinition(name: "now"),
   ]
 
-  /// What a model says, read for calls in each syntax: whole, and in two pieces, it means the same, and arguments are JSON.
+  /// What a model says, read for calls in each syntax: whole, and in two pieces, it means the same.
   private static let reply = FuzzTarget(
     "reply", inputs: 1200,
     pieces: jsonPieces + [
@@ -80,9 +80,6 @@ extension FuzzTarget {
         let pieces = [String(text.unicodeScalars[..<cut]), String(text.unicodeScalars[cut...])]
         let parts = replies(pieces, syntax)
         try hold(parts == whole, "\(syntax) depends on a cut after \(pieces[0].debugDescription)")
-        for call in whole.calls.compactMap(\.self) {
-          try hold((try? JSONValue(parsing: call)) != nil, "\(syntax): arguments \(call.debugDescription)")
-        }
       }
     })
 

@@ -82,7 +82,7 @@ struct HarmonyReader: CallReader {
   private mutating func readHeader(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> Bool {
-    guard let (marker, offset) = pending.first(of: [message] + closes), offset <= longestCallHead else {
+    guard let (marker, offset) = pending.first(of: [message] + closes, upTo: longestCallHead) else {
       if !pending.exceedsCallHead, !atEnd { return true }
       if atEnd, !output.isCutOff, let parsed = HarmonyHeader(pending.prefix(pending.count), isWhole: false),
         !parsed.body.isEmpty

@@ -46,7 +46,7 @@ struct MistralCallReader: CallReader {
       stage = .objects(CallObjectsReader(isUnmarked: false, tools: tools, raw: raw))
       return nil
     }
-    guard let (marker, offset) = pending.first(of: [argumentsOpen, brace, opener]), offset <= longestCallHead,
+    guard let (marker, offset) = pending.first(of: [argumentsOpen, brace, opener], upTo: longestCallHead),
       marker != opener
     else { return pending.exceedsCallHead || atEnd ? fail(&output) : .needsMore }
     var head = Array(pending.prefix(offset).utf8)

@@ -25,10 +25,12 @@ struct PendingText: Sendable {
     return common == marker.bytes.count ? .yes : .undecided
   }
 
-  /// The first of `markers` to be found at `from` or later, the longest of those at the same place.
-  func first(of markers: [Marker], from: Int = 0) -> (marker: Marker, offset: Int)? {
-    guard !markers.isEmpty, from < count else { return nil }
-    for offset in from..<count {
+  /// The first of `markers` to be found at `from` or later, and no later than at `last`, the longest of those at the same
+  /// place.
+  func first(of markers: [Marker], from: Int = 0, upTo last: Int = .max) -> (marker: Marker, offset: Int)? {
+    let end = min(count, last < .max ? last + 1 : last)
+    guard !markers.isEmpty, from < end else { return nil }
+    for offset in from..<end {
       var best: Marker?
       for marker in markers where marker.bytes.count > best?.bytes.count ?? 0 && holds(marker, at: offset) {
         best = marker

@@ -89,7 +89,7 @@ extension TaggedCallReader {
     guard match == .yes else { return match }
     var rest = pending
     rest.drop(offset + tags.keyOpen.bytes.count)
-    guard let (marker, length) = rest.first(of: [tags.keyCloses[0]]), length <= longestCallHead else {
+    guard let (marker, length) = rest.first(of: [tags.keyCloses[0]], upTo: longestCallHead) else {
       return rest.exceedsCallHead ? .no : .undecided
     }
     let key = SectionReader.trimmed(rest.prefix(length))

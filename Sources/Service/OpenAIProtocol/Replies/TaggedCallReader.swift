@@ -68,7 +68,7 @@ struct TaggedCallReader: CallReader {
       }
     }
     let ends = tags.nameCloses + [tags.keyOpen, tags.close]
-    guard let (marker, offset) = rest.first(of: ends), offset <= longestCallHead else {
+    guard let (marker, offset) = rest.first(of: ends, upTo: longestCallHead) else {
       return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&pending, &output)
     }
     let name = names.name(rest.take(offset), isUnmarked: isUnopened)
