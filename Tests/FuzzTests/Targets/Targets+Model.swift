@@ -50,7 +50,7 @@ extension FuzzTarget {
     },
     read: { bytes in
       TemporaryFolder.ofProcess.write(bytes, as: "model.safetensors.index.json")
-      let names = Array(try CheckpointFolder(path: TemporaryFolder.ofProcess.path).names)
+      let names = Array(try HuggingFaceFolder(path: TemporaryFolder.ofProcess.path).names)
       try hold(names == ["x"], "tensors \(names)")
     })
 
