@@ -46,7 +46,8 @@ struct RestartPolicy {
     if let fruitlessLimit, fruitless > fruitlessLimit {
       return .giveUp(
         reason:
-          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had sampled a token)")
+          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had sampled a token)"
+      )
     }
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(

@@ -62,8 +62,8 @@ struct BenchServe: ParsableCommand {
   @Option(parsing: .unconditional, help: "Seconds that a request may take.") var timeout = 600.0
   @Flag(help: "When the server is full (429), wait as it asks and send again, instead of counting a failure.")
   var retry = false
-  @Option(parsing: .unconditional, help: "Token ids to choose prompts from. (default: as the server tells)") var vocabularySize:
-    Int?
+  @Option(parsing: .unconditional, help: "Token ids to choose prompts from. (default: as the server tells)")
+  var vocabularySize: Int?
   @Flag(help: "One JSON object.") var json = false
   @Option(help: ArgumentHelp("Write the same with every request's times.", valueName: "file.json")) var reportJson:
     String?
