@@ -29,6 +29,8 @@ part "Linting" ./deploy/lint.sh
 echo "== Building the tests"
 swift build --build-tests "${options[@]}"
 
+# Links in comments lead somewhere.
+part "Writing pages of all types" ./deploy/docs.sh .build/tests/docs .build/tests/release
 part "Testing" run_tests --skip "$whole_runs"
 part "Testing whole runs" run_tests --filter "$whole_runs" --no-parallel
 # Network namespaces, where this machine allows them; says so where it does not.
