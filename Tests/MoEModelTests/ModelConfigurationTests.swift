@@ -12,7 +12,7 @@ struct ModelConfigurationTests {
     #expect(description.layerCount == configuration.json["num_hidden_layers"]?.exactInt)
     #expect(description.vocabularySize == configuration.json["vocab_size"]?.exactInt)
     #expect(description.mixture?.topK == configuration.json["num_experts_per_tok"]?.exactInt)
-    #expect(description.attention.headCount == configuration.json["num_attention_heads"]?.exactInt)
+    #expect(description.layers[0].attention.headCount == configuration.json["num_attention_heads"]?.exactInt)
   }
 
   static let broken: [(golden: String, key: String, value: String?)] = [

@@ -79,10 +79,10 @@ struct ReferenceConfigurationTests {
       ),
       ("inverse_frequencies", .array(model.rotary.inverseFrequencies.map { .double(Double($0)) })),
       ("rotary_scale", .double(model.rotary.attentionFactor)),
-      ("softmax_scale", .double(Double(model.attention.softmaxScale))),
-      ("heads", .int(model.attention.headCount)),
+      ("softmax_scale", .double(Double(model.layers[0].attention.softmaxScale))),
+      ("heads", .int(model.layers[0].attention.headCount)),
     ])
-    switch model.attention {
+    switch model.layers[0].attention {
     case .latent(let latent):
       if let rank = latent.queryRank { facts["query_rank"] = .int(rank) }
       facts["latent_rank"] = .int(latent.latentRank)

@@ -83,11 +83,17 @@ struct Inspect: ParsableCommand {
   }
 
   private static func cacheBytes(_ description: DecoderDescription, _ type: CacheType) -> Int {
-    description.attention.cacheWidth * description.layerCount * type.byteCount
+    KeyValueCache.blockByteCount(description, type: type) / KeyValueCache.blockTokens
   }
 
   private static func attentionName(_ description: DecoderDescription) -> String {
-    switch description.attention {
+    // One for each kind there is, in the order of the layers.
+    let kinds = description.layers.map { attentionName($0.attention) }
+    return kinds.indices.filter { kinds.firstIndex(of: kinds[$0]) == $0 }.map { kinds[$0] }.joined(separator: "; ")
+  }
+
+  private static func attentionName(_ attention: AttentionDescription) -> String {
+    switch attention {
     case .latent(let latent):
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
     case .grouped(let grouped):

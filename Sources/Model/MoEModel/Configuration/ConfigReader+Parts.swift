@@ -46,7 +46,7 @@ extension ConfigReader {
   }
 
   /// Qwen's rule: a layer is a mixture unless listed in `mlp_only_layers` or skipped by `decoder_sparse_step`.
-  func sparseStepLayers(window: (Int) -> Int?) throws -> [LayerDescription] {
+  func sparseStepLayers(_ attention: GroupedAttention, window: (Int) -> Int?) throws -> [LayerDescription] {
     let count = try layerCount()
     let step = try int("decoder_sparse_step", in: 1...4096)
     let denseOnly = Set(try optionalInts("mlp_only_layers", in: 0...(1 << 20), maxCount: 4096) ?? [])
@@ -54,7 +54,8 @@ extension ConfigReader {
     return (0..<count).map { layer in
       let isMixture = !denseOnly.contains(layer) && (layer + 1) % step == 0
       return LayerDescription(
-        feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate), slidingWindow: window(layer))
+        attention: .grouped(attention), feedForward: isMixture ? .mixture : .dense(intermediateSize: intermediate),
+        slidingWindow: window(layer))
     }
   }
 
@@ -103,10 +104,11 @@ extension ConfigReader {
       types = try layerTypes(window: sliding) ?? (0..<count).map { $0 >= first && sliding != nil }
     }
     return try decoder(
-      attention: .grouped(attention), rotary: try rotary(dims: attention.headDims, layerTypes: types).rotary,
+      rotary: try rotary(dims: attention.headDims, layerTypes: types).rotary,
       layers: (0..<count).map {
         LayerDescription(
-          feedForward: .dense(intermediateSize: intermediate), slidingWindow: types?[$0] == true ? sliding : nil)
+          attention: .grouped(attention), feedForward: .dense(intermediateSize: intermediate),
+          slidingWindow: types?[$0] == true ? sliding : nil)
       },
       mixture: nil, denseHasBias: hasBias)
   }

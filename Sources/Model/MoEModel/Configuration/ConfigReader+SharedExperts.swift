@@ -33,13 +33,14 @@ extension ConfigReader {
   }
 
   /// Dense layers up to `first_k_dense_replace`, and then experts; `thinned`: in the pattern of `moe_layer_freq`.
-  func layersAfterDenseOnes(thinned: Bool = false) throws -> [LayerDescription] {
+  func layersAfterDenseOnes(_ attention: AttentionDescription, thinned: Bool = false) throws -> [LayerDescription] {
     let count = try layerCount()
     let firstMixture = try firstMixtureLayer(of: count)
     let isMixture = thinned ? try mixturePattern(of: count) : Array(repeating: true, count: count)
     let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
     return (0..<count).map { layer in
       LayerDescription(
+        attention: attention,
         feedForward: layer >= firstMixture && isMixture[layer] ? .mixture : .dense(intermediateSize: intermediate))
     }
   }

@@ -12,7 +12,6 @@ package struct DecoderDescription: Sendable {
   package var normEpsilon: Float
   /// The output head is the embedding matrix.
   package var tiedEmbeddings: Bool
-  package var attention: AttentionDescription
   package var rotary: RotaryDescription
   package var layers: [LayerDescription]
   /// What the layers of kind `.mixture` are made of; nil for a dense model.
@@ -50,6 +49,7 @@ package struct LayerDescription: Sendable {
     case dense(intermediateSize: Int)
     case mixture
   }
+  package var attention: AttentionDescription
   package var feedForward: FeedForward
   /// A token sees itself and `slidingWindow - 1` tokens before it; nil for all.
   package var slidingWindow: Int? = nil

@@ -30,12 +30,12 @@ enum ConfigurationBounds {
 extension ConfigReader {
   /// The parts every family spells the same way.
   func decoder(
-    attention: AttentionDescription, rotary: RotaryDescription, layers: [LayerDescription],
-    mixture: MixtureDescription?, denseHasBias: Bool = false
+    rotary: RotaryDescription, layers: [LayerDescription], mixture: MixtureDescription?, denseHasBias: Bool = false
   ) throws -> DecoderDescription {
-    let grouping = attention.headCount
     let (quantization, float8Block) = try quantization()
-    guard grouping > 0 else { throw ModelError.inconsistent("num_attention_heads must be positive") }
+    guard layers.allSatisfy({ $0.attention.headCount > 0 }) else {
+      throw ModelError.inconsistent("num_attention_heads must be positive")
+    }
     return DecoderDescription(
       family: try string("model_type"),
       vocabularySize: try int("vocab_size", in: ConfigurationBounds.vocabulary),
@@ -45,7 +45,7 @@ extension ConfigReader {
         atMost: ConfigurationBounds.positions.upperBound),
       normEpsilon: Float(try double("rms_norm_eps", in: 0...1)),
       tiedEmbeddings: try bool("tie_word_embeddings"),
-      attention: attention, rotary: rotary, layers: layers,
+      rotary: rotary, layers: layers,
       mixture: layers.contains { $0.isMixture } ? mixture : nil,
       denseHasBias: denseHasBias,
       quantization: quantization, float8Block: float8Block, weights: quantization.precision, names: .standard,

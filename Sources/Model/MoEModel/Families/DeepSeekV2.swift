@@ -17,7 +17,7 @@ extension ModelFamily {
   private static func deepSeekV2Description(_ config: ConfigReader) throws -> DecoderDescription {
     let (attention, rotary) = try config.latentAttention(interleaved: true)
     return try config.decoder(
-      attention: .latent(attention), rotary: rotary, layers: try config.layersAfterDenseOnes(thinned: true),
+      rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),
       mixture: try config.sharedExpertMixture(router: router(config)), denseHasBias: try config.bool("mlp_bias"))
   }
 

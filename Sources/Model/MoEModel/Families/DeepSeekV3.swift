@@ -20,7 +20,7 @@ extension ModelFamily {
     let (attention, rotary) = try config.latentAttention(
       interleaved: try config.optionalBool("rope_interleave") ?? false)
     return try config.decoder(
-      attention: .latent(attention), rotary: rotary, layers: try config.layersAfterDenseOnes(thinned: true),
+      rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.optionalBool("norm_topk_prob") ?? false)))
   }

@@ -18,8 +18,8 @@ extension ModelFamily {
     let attention = try config.groupedAttention(
       norm: try config.bool("use_qk_norm") ? .perHead : .none, projectionBias: try config.bool("attention_bias"))
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, rotatesPart: true).rotary,
-      layers: try config.layersAfterDenseOnes(),
+      rotary: try config.rotary(dims: attention.headDims, rotatesPart: true).rotary,
+      layers: try config.layersAfterDenseOnes(.grouped(attention)),
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }

@@ -17,13 +17,13 @@ extension ModelFamily {
   private static func glm4MoELiteDescription(_ config: ConfigReader) throws -> DecoderDescription {
     let (attention, rotary) = try config.latentAttention(interleaved: try config.bool("rope_interleave"))
     return try config.decoder(
-      attention: .latent(attention), rotary: rotary, layers: try layers(config),
+      rotary: rotary, layers: try layers(config, .latent(attention)),
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
 
   /// By `mlp_layer_types`; without it the first layer is dense, which `first_k_dense_replace` may only repeat.
-  private static func layers(_ config: ConfigReader) throws -> [LayerDescription] {
+  private static func layers(_ config: ConfigReader, _ attention: AttentionDescription) throws -> [LayerDescription] {
     let count = try config.layerCount()
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
     let types =
@@ -40,8 +40,8 @@ extension ModelFamily {
     }
     return try types.map { type in
       switch type {
-      case "sparse": LayerDescription(feedForward: .mixture)
-      case "dense": LayerDescription(feedForward: .dense(intermediateSize: intermediate))
+      case "sparse": LayerDescription(attention: attention, feedForward: .mixture)
+      case "dense": LayerDescription(attention: attention, feedForward: .dense(intermediateSize: intermediate))
       default: throw ModelError.unsupported(key: "mlp_layer_types", value: type, remedy: "dense and sparse are")
       }
     }

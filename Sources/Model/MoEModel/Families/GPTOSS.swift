@@ -32,7 +32,10 @@ extension ModelFamily {
       alpha: Float(try config.double("swiglu_alpha", in: 1e-3...1e3)),
       limit: Float(try config.double("swiglu_limit", in: 1e-3...1e6)))
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
-      layers: types.map { LayerDescription(feedForward: .mixture, slidingWindow: $0 ? window : nil) }, mixture: mixture)
+      rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
+      layers: types.map {
+        LayerDescription(
+          attention: .grouped(attention), feedForward: .mixture, slidingWindow: $0 ? window : nil)
+      }, mixture: mixture)
   }
 }

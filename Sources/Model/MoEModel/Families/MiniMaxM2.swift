@@ -33,8 +33,10 @@ extension ModelFamily {
     where config.object[key]?.double == 1 { config.ignore(key) }
     if config.object["shared_intermediate_size"]?.exactInt == 0 { config.ignore("shared_intermediate_size") }
     return try config.decoder(
-      attention: .grouped(attention), rotary: try rotary(config, headDims: attention.headDims),
-      layers: Array(repeating: LayerDescription(feedForward: .mixture), count: try config.layerCount()),
+      rotary: try rotary(config, headDims: attention.headDims),
+      layers: Array(
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture),
+        count: try config.layerCount()),
       mixture: try config.mixture(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: RouterDescription(

@@ -17,9 +17,10 @@ extension ModelFamily {
     let attention = try config.groupedAttention(norm: .none)
     let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
+      rotary: try config.rotary(dims: attention.headDims).rotary,
       layers: Array(
-        repeating: LayerDescription(feedForward: .mixture, slidingWindow: window), count: try config.layerCount()),
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture, slidingWindow: window),
+        count: try config.layerCount()),
       mixture: try config.mixture(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: true)))

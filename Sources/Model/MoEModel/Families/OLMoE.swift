@@ -16,8 +16,10 @@ extension ModelFamily {
     var attention = try config.groupedAttention(norm: .fullWidth, bias: try config.bool("attention_bias"))
     attention.clip = try config.optionalDouble("clip_qkv", in: 1e-6...1e9).map { Float($0) }
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
-      layers: Array(repeating: LayerDescription(feedForward: .mixture), count: try config.layerCount()),
+      rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: Array(
+        repeating: LayerDescription(attention: .grouped(attention), feedForward: .mixture),
+        count: try config.layerCount()),
       mixture: try config.mixture(
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob"))))

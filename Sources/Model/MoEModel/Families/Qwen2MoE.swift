@@ -29,8 +29,8 @@ extension ModelFamily {
       try config.layerTypes(window: sliding)
       ?? (0..<(try config.layerCount())).map { $0 % 2 == 0 && $0 < maximum && sliding != nil }
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
-      layers: try config.sparseStepLayers { types[$0] ? sliding : nil },
+      rotary: try config.rotary(dims: attention.headDims, layerTypes: types).rotary,
+      layers: try config.sparseStepLayers(attention) { types[$0] ? sliding : nil },
       mixture: try config.mixture(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob")),

@@ -17,8 +17,8 @@ extension ModelFamily {
     let window = try config.slidingWindow()
     let attention = try config.groupedAttention(norm: .perHead, bias: try config.bool("attention_bias"))
     return try config.decoder(
-      attention: .grouped(attention), rotary: try config.rotary(dims: attention.headDims).rotary,
-      layers: try config.sparseStepLayers { _ in window },
+      rotary: try config.rotary(dims: attention.headDims).rotary,
+      layers: try config.sparseStepLayers(attention) { _ in window },
       mixture: try config.mixture(
         intermediate: try config.int("moe_intermediate_size", in: ConfigurationBounds.width),
         router: .softmax(normalizes: try config.bool("norm_topk_prob"))))

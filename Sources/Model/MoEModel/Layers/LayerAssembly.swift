@@ -29,7 +29,7 @@ struct LayerAssembly {
 
   private mutating func mixer(_ index: Int) -> any SequenceMixer {
     let (layer, cache) = (weights.layers[index], cache.layer(index))
-    let attention = description.attention(ofLayer: index)
+    let attention = description.layers[index].attention
     let span = AttentionSpan(slidingWindow: description.layers[index].slidingWindow)
     switch (attention, layer.attention) {
     case (.latent(let shape), .latent(let weights)):
@@ -96,9 +96,4 @@ struct LayerAssembly {
     mixtures[sizes] = scratch
     return scratch
   }
-}
-
-extension DecoderDescription {
-  /// The attention of one layer: today the same in all.
-  func attention(ofLayer layer: Int) -> AttentionDescription { attention }
 }

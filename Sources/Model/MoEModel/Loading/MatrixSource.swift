@@ -63,16 +63,20 @@ package struct MatrixSource: Sendable {
     bounds: [Int]
   ) {
     var formats = precision.formats(use, stored: stored.format)
-    // Panels hold blocks of scales of rows that lie in rows, if they are as wide as the format's or wider.
-    if formats.weights == stored.format, case .blocks(let grid) = stored.scales {
-      if case .rows = layout, grid.fitsPanels(of: stored.format, width: columns) {
-      } else {
-        formats = (.float32, .float32)
-      }
+    if formats.weights == stored.format, !Self.panelsHold(stored, layout, columns: columns) {
+      formats = (.float32, .float32)
     }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
       rowFormat: formats.rows, bounds: bounds)
+  }
+
+  /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in rows,
+  /// and blocks are as wide as the format's or wider.
+  private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    guard case .blocks(let grid) = stored.scales else { return true }
+    guard case .rows = layout else { return false }
+    return grid.fitsPanels(of: stored.format, width: columns)
   }
 
   /// Bytes of worker `worker`'s panels.

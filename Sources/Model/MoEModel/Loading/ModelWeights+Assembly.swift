@@ -14,7 +14,7 @@ struct WeightAssembly {
 
   private func layer(_ index: Int) throws -> LayerWeights {
     let attention: AttentionWeights =
-      switch description.attention {
+      switch description.layers[index].attention {
       case .latent(let latent): .latent(try latentAttention(index, headCount: latent.headCount))
       case .grouped: .grouped(try groupedAttention(index))
       }

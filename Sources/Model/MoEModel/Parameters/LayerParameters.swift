@@ -59,11 +59,12 @@ extension DecoderDescription {
   /// to the model.
   package func parameters(ofLayer index: Int, experts: Range<Int>? = nil) -> [ParameterSpec] {
     var list = ParameterList(layer: index)
-    switch attention {
+    let layer = layers[min(index, layers.count - 1)]
+    switch layer.attention {
     case .latent(let latent): latent.list(into: &list, hidden: hiddenSize)
     case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize)
     }
-    switch (layers[min(index, layers.count - 1)].feedForward, mixture) {
+    switch (layer.feedForward, mixture) {
     case (.dense(let intermediate), _):
       list.feedForward(.dense, hidden: hiddenSize, intermediate: intermediate, hasBias: denseHasBias)
     case (.mixture, let mixture?):

@@ -17,8 +17,7 @@ package final class KeyValueCache {
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
-    description.layers.indices.reduce(0) { $0 + description.attention(ofLayer: $1).cacheWidth } * blockTokens
-      * type.byteCount
+    description.layers.reduce(0) { $0 + $1.attention.cacheWidth } * blockTokens * type.byteCount
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -28,8 +27,7 @@ package final class KeyValueCache {
     self.type = type
     var layers: [LayerCache] = []
     var offset = 0
-    for layer in description.layers.indices {
-      let width = description.attention(ofLayer: layer).cacheWidth
+    for width in description.layers.map(\.attention.cacheWidth) {
       layers.append(LayerCache(type: type, width: width, offset: offset))
       offset += width * Self.blockTokens
     }
