@@ -31,10 +31,10 @@ c_alone() {
   # Optimised a little, or the kernels of all sizes take minutes; some files at once, or compiling does.
   local flags=(-O1 -g -Wall -Werror "-fsanitize=address,undefined" -fno-sanitize-recover=all -fno-omit-frame-pointer
     -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include)
-  for file in Sources/Base/CKernels/*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+  for file in Sources/Base/CKernels/{,Formats/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
     Tests/KernelsTests/Sanitized/kernels.c; do
     while [ "$(jobs -r | wc -l)" -ge "$(nproc)" ]; do wait -n || status=1; done
-    "$clang" "${flags[@]}" -c "$file" -o "$folder/$(basename "$file" .c).o" &
+    "$clang" "${flags[@]}" -c "$file" -o "$folder/${file//\//-}.o" &
   done
   while [ "$(jobs -r | wc -l)" -gt 0 ]; do wait -n || status=1; done
   if [ "$status" -eq 0 ]; then

@@ -116,12 +116,7 @@ static void elementwise(ck_isa isa) {
 
 // Rows of weights as they are on disk: random bytes, but of numbers.
 static void *stored(ck_format format, size_t k, size_t *bytes) {
-  static const size_t widths[] = {4, 2, 2, 1};
-  if (format == CK_Q8 || format == CK_Q4) {
-    *bytes = ck_quantized_row_bytes(format, k);
-  } else {
-    *bytes = format == CK_MXFP4 ? (k + 1) / 2 : widths[format] * k;
-  }
+  *bytes = ck_stored_bytes(format, k);
   uint8_t *row = allocated(*bytes);
   for (size_t i = 0; i < *bytes; i++) row[i] = (uint8_t)(number() * 30 + 60);
   return row;
@@ -141,17 +136,17 @@ static void pack(ck_format format, size_t n, size_t k, uint8_t *panels) {
     }
     ck_pack_rows(format, rows, bytes, count, 0, k, k, panel);
     for (size_t lane = 0; lane < count; lane++) {
-      if (format == CK_F8E4M3)
-        for (size_t block = 0; block < (k + 127) / 128; block++) ck_set_scale_f8(panel, k, block, lane, number());
-      if (format == CK_MXFP4)
-        for (size_t block = 0; block < (k + 31) / 32; block++) ck_set_scale_mxfp4(panel, k, block, lane, 126);
-      if (format == CK_Q8 || format == CK_Q4) {
-        size_t blocks = (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK;
-        uint8_t *scales = allocated(blocks);
-        memset(scales, 200, blocks);
-        ck_set_scales_q(format, panel, k, lane, scales, 0.25f);
-        free(scales);
-      }
+      if (ck_scale_columns(format) == 0) continue;
+      size_t blocks = (k + ck_scale_columns(format) - 1) / ck_scale_columns(format);
+      float *scales = numbers(blocks);
+      // Other formats' scales are a byte.
+      uint8_t *bytes_of_scales = allocated(blocks);
+      memset(bytes_of_scales, format == CK_MXFP4 ? 126 : 200, blocks);
+      const void *own = format == CK_F8E4M3 ? (const void *)scales : bytes_of_scales;
+      ck_set_scales(format, panel, k, lane, own, 0.25f);
+      float *row = allocated(k * sizeof(float));
+      ck_expand(format, rows + lane * bytes, own, k, row);
+      free(row), free(scales), free(bytes_of_scales);
     }
     float *expanded = allocated(k * sizeof(float));
     ck_expand_panel_row(format, panel, k, count - 1, expanded);
@@ -206,7 +201,7 @@ static void products(ck_isa isa) {
 static void quantize(ck_isa isa) {
   for (ck_format format = CK_Q8; format <= CK_Q4; format++)
     for (size_t k = 1; k <= 200; k++) {
-      size_t bytes = ck_quantized_row_bytes(format, k), blocks = (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK;
+      size_t bytes = ck_stored_bytes(format, k), blocks = (k + CK_Q_BLOCK - 1) / CK_Q_BLOCK;
       float *x = numbers(k), scale = 0, other = 0;
       uint8_t *elements = allocated(bytes), *scales = allocated(blocks), *expected = allocated(bytes);
       ck_quantize_row(isa, format, x, k, elements, scales, &scale);
