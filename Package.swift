@@ -91,7 +91,7 @@ let package = Package(
         "ExpertParallelism", "EngineAPI", "ModelRuntime",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
-    room("OpenAIProtocol", in: "Service", ["JSON"]),
+    room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
     room(
       "HTTPServer", in: "Service",
@@ -200,15 +200,16 @@ let package = Package(
       "HTTPServerTests",
       [
         "HTTPServer", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI",
-        "Tokenization",
+        "StructuredOutput", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
       ]),
     tests("ClusterCheckTests", ["ClusterCheck", "JSON", "Machine", "TestSupport"]),
     tests("LoadGeneratorTests", ["LoadGenerator", "JSON"]),
     tests(
-      "CommandTests", ["martinet", "Checkpoints", "HTTPConnection", "JSON", "ParrotModel", "Tensors", "TestSupport"]),
-    tests("OpenAIProtocolTests", ["TestSupport", "OpenAIProtocol", "JSON"]),
+      "CommandTests",
+      ["martinet", "Checkpoints", "EngineAPI", "HTTPConnection", "JSON", "ParrotModel", "Tensors", "TestSupport"]),
+    tests("OpenAIProtocolTests", ["TestSupport", "OpenAIProtocol", "EngineAPI", "JSON"]),
     tests("ChatTemplatesTests", ["ChatTemplates", "JSON"], exclude: ["Recorded"]),
     // Every room that reads what comes from outside.
     tests(

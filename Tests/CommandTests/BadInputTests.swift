@@ -1,3 +1,4 @@
+import EngineAPI
 import Foundation
 import JSON
 import TestSupport
@@ -61,6 +62,19 @@ extension CommandTests {
       try expectRefusal(["inspect", model, "--ranks", "0"], "--ranks")
       try expectRefusal(["bench", "generate", "--prompt-length", "600"], "context of 512")
       try expectRefusal(["bench", "kernels", "--batch", "0"], "--batch")
+    }
+
+    /// A new parameter needs no line here.
+    @Test func everySamplingParameterHasItsFlags() throws {
+      for parameter in SamplingParameter.all {
+        let beyond = parameter.text(parameter.range.upperBound + 1)
+        for (command, flag) in [
+          (["generate", "--model", model, "--prompt-ids", "1"], "--\(parameter.flag)"),
+          (["serve", "--model", model], "--default-\(parameter.flag)"),
+        ] {
+          try expectRefusal(command + [flag, beyond], "\(flag) \(beyond) is not between ")
+        }
+      }
     }
 
     @Test(.timeLimit(.minutes(2))) func severalRanksRefuseOnce() throws {

@@ -16,7 +16,7 @@ private struct Message: Sendable, CustomTestStringConvertible {
     var full = plain
     full.id = RequestID(Int.max)
     full.drawn = [4, 0]
-    full.topLogprobs = 0
+    full.details.topLogprobs = 0
     full.promptLogprobs = 5
     full.logitBias = [5: -100, 0: 0.1, Int32.max: -.infinity]
     full.grammar = ["kind": "schema", "schema": ["a": .null]]

@@ -29,7 +29,7 @@ import Testing
       #expect(submitted.prompt == prompt && submitted.stopTokens == [1] && submitted.logitBias == [5: -3])
       #expect(submitted.sampling.seed == 7 && submitted.sampling.temperature == 0.5)
       #expect(submitted.maxNewTokens == 512 - prompt.count, "no limit was asked for: all that fit")
-      #expect(submitted.topLogprobs == nil && submitted.grammar == nil)
+      #expect(submitted.details.topLogprobs == nil && submitted.grammar == nil)
       #expect(server.modelServer.admission.isEmpty)
     }
   }

@@ -41,7 +41,7 @@ import Testing
   @Test func theServersSamplingHoldsWhereARequestSaysNothing() async throws {
     let engine = TestModel.plain.engine(answering: " x")
     var sampling = OpenAIProtocol.SamplingOptions()
-    (sampling.temperature, sampling.topP, sampling.topK, sampling.repetitionPenalty) = (0.6, 0.95, 20, 1.05)
+    (sampling[.temperature], sampling[.topP], sampling[.topK], sampling[.repetitionPenalty]) = (0.6, 0.95, 20, 1.05)
     try await TestServer.run(engine, configure: { [sampling] in $0.sampling = sampling }) { server in
       let bodies: [(String, JSONValue)] = [
         ("/v1/chat/completions", ["messages": [["role": "user", "content": "a"]]]),

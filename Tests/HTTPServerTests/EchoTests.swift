@@ -42,7 +42,7 @@ import Testing
       #expect(reply.status == 200)
       let told = Logprobs(reply.choices)
       let prompt = engine.submitted[0].prompt
-      #expect(engine.submitted[0].promptLogprobs == 2 && engine.submitted[0].topLogprobs == 2)
+      #expect(engine.submitted[0].promptLogprobs == 2 && engine.submitted[0].details.topLogprobs == 2)
       #expect(told.text == "Once upon there" && told.finish == "length")
       #expect(told.tokens.suffix(2).joined() == " upon there")
       #expect(told.values == [nil] + (1..<prompt.count).map { -Double($0) / 4 } + [-0.5])

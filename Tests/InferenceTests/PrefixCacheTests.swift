@@ -57,7 +57,7 @@ struct PrefixCacheTests {
     (sampling.temperature, sampling.seed, sampling.frequencyPenalty) = (temperature, 42, temperature > 0 ? 0.3 : 0)
     var request = GenerationRequest(
       prompt: prompt, task: .generate(maxNewTokens: count, sampling: sampling, stopTokens: []))
-    request.topLogprobs = 3
+    request.details.topLogprobs = 3
     return request
   }
 

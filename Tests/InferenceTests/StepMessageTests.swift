@@ -27,7 +27,7 @@ struct StepMessageTests {
       .init(
         id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0],
         sampling: sampling,
-        topLogprobs: 0, bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
+        details: .init(topLogprobs: 0), bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
       .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
       .init(id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
     ]
@@ -72,6 +72,22 @@ struct StepMessageTests {
     #expect(try StepPlan(decoding: plan.encoded(), size: 3) == plan)
     #expect(try StepPlan(decoding: StepPlan().encoded(), size: 1) == StepPlan())
     #expect(plan.rowsByRank(size: 3) == [1 << 24, 4, 3])
+  }
+
+  /// A new parameter needs no line here.
+  @Test func everySamplingParameterReachesTheRanks() throws {
+    for parameter in SamplingParameter.all {
+      var sampling = SamplingParameters()
+      parameter.set(parameter.isCount ? 3 : parameter.range.upperBound / 8, in: &sampling)
+      var plan = StepPlan()
+      plan.admissions = [
+        .init(
+          id: SequenceID(1), home: Rank(0), tokens: [1], promptCount: 1, cachedCount: 0, blocks: [0], sampling: sampling
+        )
+      ]
+      let read = try StepPlan(decoding: plan.encoded(), size: 1)
+      #expect(read == plan && read.admissions[0].sampling != SamplingParameters(), "\(parameter.name)")
+    }
   }
 
   @Test func outcomesAreReadAsWritten() throws {

@@ -61,7 +61,7 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
       request.chat.templateVariables["enable_thinking"] == true && request.chat.templateVariables["thinking"] == true)
     #expect(request.chat.templateVariables["reasoning_effort"] == "high")
     #expect(
-      request.chat.stop == ["x"] && request.chat.sampling.topK == 5 && request.isStreamed && request.showsThinking)
+      request.chat.stop == ["x"] && request.chat.sampling[.topK] == 5 && request.isStreamed && request.showsThinking)
     let quiet = try MessagesRequest(messagesBody([("thinking", ["type": "disabled"])]))
     #expect(!quiet.showsThinking && quiet.chat.templateVariables["enable_thinking"] == false)
     let schema: JSONValue = ["type": "object"]

@@ -148,7 +148,7 @@ func responsesRefusal(_ members: [(String, JSONValue)]) throws -> APIError {
     #expect(request.chat.templateVariables["reasoning_effort"] == "high")
     #expect(request.chat.templateVariables["enable_thinking"] == true)
     #expect(request.wantsSummary && request.wantsEncryptedReasoning && request.isStreamed)
-    #expect(request.chat.maxTokens == 7 && !request.chat.maxTokensMustFit && request.chat.sampling.temperature == 0)
+    #expect(request.chat.maxTokens == 7 && !request.chat.maxTokensMustFit && request.chat.sampling[.temperature] == 0)
     #expect(request.repeated["store"] == false && request.repeated["metadata"] == ["a": "b"])
     #expect(request.repeated["tools"]?.array?.count == 2)
   }

@@ -1,3 +1,4 @@
+import EngineAPI
 import JSON
 import Testing
 
@@ -87,8 +88,8 @@ private let badParameters: [BadMember] = [
         """
       ).object)
     var sampling = SamplingOptions()
-    (sampling.temperature, sampling.topP, sampling.topK, sampling.minP, sampling.seed) = (0, 0.5, 40, 0.05, -3)
-    (sampling.presencePenalty, sampling.frequencyPenalty, sampling.repetitionPenalty) = (-2, 2, 1.5)
+    (sampling[.temperature], sampling[.topP], sampling[.topK], sampling[.minP], sampling.seed) = (0, 0.5, 40, 0.05, -3)
+    (sampling[.presencePenalty], sampling[.frequencyPenalty], sampling[.repetitionPenalty]) = (-2, 2, 1.5)
     sampling.logitBias = [5: -100, 7: 0.5]
     let chat = try ChatCompletionRequest(chatBody(Array(zip(members.keys, members.values))))
     #expect(chat.sampling == sampling)
@@ -157,14 +158,14 @@ private let badParameters: [BadMember] = [
 
   @Test func whatIsNotGivenHasTheDefaults() throws {
     let chat = try ChatCompletionRequest(chatBody())
-    #expect(chat.sampling == SamplingOptions() && chat.sampling.temperature == 1 && chat.sampling.topK == nil)
+    #expect(chat.sampling == SamplingOptions() && chat.sampling[.temperature] == 1 && chat.sampling[.topK] == 0)
     #expect(chat.maxTokens == nil && chat.stop == [] && chat.choiceCount == 1 && chat.stream == nil)
     #expect(chat.toolChoice == .none && chat.addsGenerationPrompt && !chat.continuesFinalMessage)
     #expect(try CompletionRequest(completionBody()).maxTokens == 16)
     var defaults = SamplingOptions()
-    (defaults.temperature, defaults.topK) = (0.6, 20)
+    (defaults[.temperature], defaults[.topK]) = (0.6, 20)
     let recommended = try ChatCompletionRequest(chatBody([("top_k", -1)]), defaults: defaults)
-    #expect(recommended.sampling.temperature == 0.6 && recommended.sampling.topK == nil)
+    #expect(recommended.sampling[.temperature] == 0.6 && recommended.sampling[.topK] == 0)
   }
 
   @Test func nullCountsAsAbsent() throws {

@@ -14,26 +14,26 @@ extension ClusterStatus {
   }
 
   package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "status")
+    let fields = try MessageReader(json, of: "status")
     self.init()
-    time = try fields.seconds("time")
-    ranks = try fields.array("ranks", RankStatus.init(json:at:))
-    requestsWaiting = try fields.int("requests_waiting")
-    requestsRunning = try fields.int("requests_running")
-    requestsFinished = try fields.int("requests_finished")
-    preemptions = try fields.int("preemptions")
-    promptTokens = try fields.int("prompt_tokens")
-    cachedTokens = try fields.int("cached_tokens")
-    generatedTokens = try fields.int("generated_tokens")
-    prefillSteps = try fields.int("prefill_steps")
-    decodeSteps = try fields.int("decode_steps")
-    prefillSeconds = try fields.seconds("prefill_seconds")
-    decodeSeconds = try fields.seconds("decode_seconds")
-    bytesSent = try fields.int("bytes_sent")
-    messagesSent = try fields.int("messages_sent")
-    layers = try fields.array("layers", MessageReader.count)
-    visits = try fields.array("visits") { row, name throws(EngineAPIError) in
-      try MessageReader.array(row, name, MessageReader.count)
+    time = try fields.seconds(needed: "time")
+    ranks = try fields.array(needed: "ranks", RankStatus.init(json:at:))
+    requestsWaiting = try fields.integer(needed: "requests_waiting")
+    requestsRunning = try fields.integer(needed: "requests_running")
+    requestsFinished = try fields.integer(needed: "requests_finished")
+    preemptions = try fields.integer(needed: "preemptions")
+    promptTokens = try fields.integer(needed: "prompt_tokens")
+    cachedTokens = try fields.integer(needed: "cached_tokens")
+    generatedTokens = try fields.integer(needed: "generated_tokens")
+    prefillSteps = try fields.integer(needed: "prefill_steps")
+    decodeSteps = try fields.integer(needed: "decode_steps")
+    prefillSeconds = try fields.seconds(needed: "prefill_seconds")
+    decodeSeconds = try fields.seconds(needed: "decode_seconds")
+    bytesSent = try fields.integer(needed: "bytes_sent")
+    messagesSent = try fields.integer(needed: "messages_sent")
+    layers = try fields.array(needed: "layers", MessageReader.count)
+    visits = try fields.array(needed: "visits") { row, name throws(EngineAPIError) in
+      try MessageReader.array(row, path: name, MessageReader.count)
     }
     // Readers walk both together.
     guard visits.count == layers.count else {
@@ -54,19 +54,19 @@ extension ClusterStatus.RankStatus {
   }
 
   init(json: JSONValue, at name: String) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: name, path: name + ".")
+    let fields = try MessageReader(json, path: name)
     self.init()
-    rank = try fields.int("rank")
-    host = try fields.string("host")
-    sequences = try fields.int("sequences")
-    blocksInUse = try fields.int("blocks_in_use")
-    blocksCached = try fields.int("blocks_cached")
-    blocks = try fields.int("blocks")
-    tokens = try fields.int("tokens")
-    attention = try fields.seconds("attention")
-    experts = try fields.seconds("experts")
-    communication = try fields.seconds("communication")
-    waiting = try fields.seconds("waiting")
-    other = try fields.seconds("other")
+    rank = try fields.integer(needed: "rank")
+    host = try fields.string(needed: "host")
+    sequences = try fields.integer(needed: "sequences")
+    blocksInUse = try fields.integer(needed: "blocks_in_use")
+    blocksCached = try fields.integer(needed: "blocks_cached")
+    blocks = try fields.integer(needed: "blocks")
+    tokens = try fields.integer(needed: "tokens")
+    attention = try fields.seconds(needed: "attention")
+    experts = try fields.seconds(needed: "experts")
+    communication = try fields.seconds(needed: "communication")
+    waiting = try fields.seconds(needed: "waiting")
+    other = try fields.seconds(needed: "other")
   }
 }

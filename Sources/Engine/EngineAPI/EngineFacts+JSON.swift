@@ -13,21 +13,21 @@ extension EngineFacts {
   }
 
   package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "facts")
+    let fields = try MessageReader(json, of: "facts")
     self.init()
-    family = try fields.string("family")
-    layerCount = try fields.int("layer_count")
-    hiddenSize = try fields.int("hidden_size")
-    expertCount = try fields.int("expert_count")
-    expertsPerToken = try fields.int("experts_per_token")
+    family = try fields.string(needed: "family")
+    layerCount = try fields.integer(needed: "layer_count")
+    hiddenSize = try fields.integer(needed: "hidden_size")
+    expertCount = try fields.integer(needed: "expert_count")
+    expertsPerToken = try fields.integer(needed: "experts_per_token")
     // Token ids are of 32 bits.
-    vocabularySize = try fields.int("vocabulary_size", in: 0...Int(Int32.max))
-    maximumPositions = try fields.int("maximum_positions")
-    rankCount = try fields.int("rank_count")
-    threadsPerRank = try fields.int("threads_per_rank")
-    instructionSet = try fields.string("instruction_set")
-    cacheTokens = try fields.int("cache_tokens")
-    sequences = try fields.int("sequences", in: 0...(1 << 24))
-    batchTokens = try fields.int("batch_tokens")
+    vocabularySize = try fields.integer(needed: "vocabulary_size", in: 0...Int(Int32.max))
+    maximumPositions = try fields.integer(needed: "maximum_positions")
+    rankCount = try fields.integer(needed: "rank_count")
+    threadsPerRank = try fields.integer(needed: "threads_per_rank")
+    instructionSet = try fields.string(needed: "instruction_set")
+    cacheTokens = try fields.integer(needed: "cache_tokens")
+    sequences = try fields.integer(needed: "sequences", in: 0...(1 << 24))
+    batchTokens = try fields.integer(needed: "batch_tokens")
   }
 }

@@ -25,14 +25,14 @@ extension EngineState {
   }
 
   package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "state")
-    let name = try fields.string("name")
+    let fields = try MessageReader(json, of: "state")
+    let name = try fields.string(needed: "name")
     switch name {
-    case "loading": self = .loading(bytes: try fields.int("bytes"), of: try fields.int("of"))
+    case "loading": self = .loading(bytes: try fields.integer(needed: "bytes"), of: try fields.integer(needed: "of"))
     case "ready": self = .ready
     case "restarting":
-      self = .restarting(reason: try fields.string("reason"), attempt: try fields.int("attempt"))
-    case "failed": self = .failed(reason: try fields.string("reason"))
+      self = .restarting(reason: try fields.string(needed: "reason"), attempt: try fields.integer(needed: "attempt"))
+    case "failed": self = .failed(reason: try fields.string(needed: "reason"))
     case "stopped": self = .stopped
     default:
       throw .unknownName(

@@ -28,56 +28,37 @@ extension TokenEvent {
   }
 
   package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "event")
-    let name = try fields.string("event")
-    let id = RequestID(try fields.int("id", in: Int.min...Int.max))
+    let fields = try MessageReader(json, of: "event")
+    let name = try fields.string(needed: "event")
+    let id = RequestID(try fields.integer(needed: "id", in: Int.min...Int.max))
     switch name {
-    case "started": self = .started(id, cachedTokens: try fields.int("cached_tokens", in: 0...Int(Int32.max)))
-    case "token":
-      self = .token(id, try DrawnToken(fields), finish: try Self.finish(fields))
+    case "started":
+      self = .started(id, cachedTokens: try fields.integer(needed: "cached_tokens", in: 0...Int(Int32.max)))
+    case "token": self = .token(id, try DrawnToken(fields), finish: try fields.choice("finish"))
     case "prompt":
-      self = .prompt(id, try fields.array("tokens", DrawnToken.init(json:at:)), finish: try Self.finish(fields))
-    case "embedding": self = .embedding(id, try fields.array("values", MessageReader.float))
-    case "failed": self = .failed(id, message: try fields.string("message"))
+      self = .prompt(
+        id, try fields.array(needed: "tokens", DrawnToken.init(json:at:)), finish: try fields.choice("finish"))
+    case "embedding": self = .embedding(id, try fields.array(needed: "values", MessageReader.float))
+    case "failed": self = .failed(id, message: try fields.string(needed: "message"))
     default: throw .unknownName(field: "event", name: name, known: Self.names)
     }
-  }
-
-  private static func finish(_ fields: MessageReader) throws(EngineAPIError) -> FinishReason? {
-    guard fields.has("finish") else { return nil }
-    let name = try fields.string("finish")
-    guard let reason = FinishReason(rawValue: name) else {
-      throw .unknownName(
-        field: "finish", name: name, known: [FinishReason.stop, .length].map(\.rawValue))
-    }
-    return reason
   }
 }
 
 extension DrawnToken {
   fileprivate var members: [(String, JSONValue)] {
-    var members: [(String, JSONValue)] = [("token", .int(Int(token)))]
-    if let logprob { members.append(("logprob", .exactFloat(logprob))) }
-    if !top.isEmpty { members.append(("top", .array(top.map(\.json)))) }
-    return members
+    var (writer, token) = (MemberWriter(), self)
+    token.visit(&writer)
+    return [("token", .int(Int(token.token)))] + writer.members
   }
 
   fileprivate init(_ fields: MessageReader) throws(EngineAPIError) {
-    self.init(try fields.int32("token"))
-    if fields.has("logprob") { logprob = try fields.float("logprob") }
-    if fields.has("top") { top = try fields.array("top", Candidate.init(json:at:)) }
+    self.init(try fields.token(needed: "token"))
+    var visitor = FieldReader(fields: fields)
+    try visit(&visitor)
   }
 
-  fileprivate init(json: JSONValue, at name: String) throws(EngineAPIError) {
-    try self.init(try MessageReader(json, at: name, path: name + "."))
-  }
-}
-
-extension Candidate {
-  fileprivate var json: JSONValue { ["token": .int(Int(token)), "logprob": .exactFloat(logprob)] }
-
-  fileprivate init(json: JSONValue, at name: String) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: name, path: name + ".")
-    self.init(token: try fields.int32("token"), logprob: try fields.float("logprob"))
+  fileprivate init(json: JSONValue, at path: String) throws(EngineAPIError) {
+    try self.init(try MessageReader(json, path: path))
   }
 }

@@ -1,17 +1,5 @@
-/// A token that was drawn.
-package struct DrawnToken: Sendable, Equatable {
-  package var token: Int32
-  /// Log-probability before temperature, penalties, bias and grammar; nil unless asked for.
-  package var logprob: Float?
-  /// The most probable tokens, descending; empty unless asked for.
-  package var top: [Candidate] = []
-  package init(_ token: Int32, logprob: Float? = nil, top: [Candidate] = []) {
-    (self.token, self.logprob, self.top) = (token, logprob, top)
-  }
-}
-
 /// Why a sequence ended.
-package enum FinishReason: String, Sendable {
+package enum FinishReason: String, Sendable, CaseIterable {
   /// A token that ends sequences was drawn, or the grammar allows nothing more.
   case stop
   /// It has as many tokens as were asked for, or as the model's context holds.

@@ -1,16 +1,13 @@
 import JSON
 
 extension TokenRequest {
-  /// Most log-probabilities to be reported with a token.
-  package static let topLogprobsLimit = 1000
-
   package var json: JSONValue {
     var object = JSONObject([
       ("id", .int(id.value)), ("prompt", .tokens(prompt)), ("drawn", .tokens(drawn)),
       ("max_new_tokens", .int(maxNewTokens)), ("sampling", sampling.json),
       ("stop_tokens", .tokens(stopTokens.sorted())),
     ])
-    if let topLogprobs { object["top_logprobs"] = .int(topLogprobs) }
+    for (name, value) in details.members { object[name] = value }
     if let promptLogprobs { object["prompt_logprobs"] = .int(promptLogprobs) }
     if let pooling { object["pooling"] = .string(pooling.rawValue) }
     object["logit_bias"] = .object(
@@ -20,30 +17,23 @@ extension TokenRequest {
   }
 
   package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "request")
+    let fields = try MessageReader(json, of: "request")
     self.init(
-      id: RequestID(try fields.int("id", in: Int.min...Int.max)), prompt: try fields.tokens("prompt"),
-      maxNewTokens: try fields.int("max_new_tokens", in: 0...Int(Int32.max)))
-    drawn = try fields.tokens("drawn")
+      id: RequestID(try fields.integer(needed: "id", in: Int.min...Int.max)),
+      prompt: try fields.tokens(needed: "prompt"),
+      maxNewTokens: try fields.integer(needed: "max_new_tokens", in: 0...Int(Int32.max)))
+    drawn = try fields.tokens(needed: "drawn")
     guard drawn.count <= maxNewTokens else {
       throw .outOfRange(
         field: "drawn", value: "\(drawn.count) tokens", range: "at most the \(maxNewTokens) of max_new_tokens")
     }
-    sampling = try SamplingParameters(json: try fields.value("sampling"))
-    stopTokens = Set(try fields.tokens("stop_tokens"))
-    if fields.has("top_logprobs") { topLogprobs = try fields.int("top_logprobs", in: 0...Self.topLogprobsLimit) }
-    if fields.has("prompt_logprobs") {
-      promptLogprobs = try fields.int("prompt_logprobs", in: 0...Self.topLogprobsLimit)
-    }
-    if fields.has("pooling") {
-      let name = try fields.string("pooling")
-      guard let known = Pooling(rawValue: name) else {
-        throw .unknownName(field: "pooling", name: name, known: Pooling.allCases.map(\.rawValue))
-      }
-      pooling = known
-    }
-    logitBias = try Self.biases(try fields.value("logit_bias"))
-    if fields.has("grammar") { grammar = try fields.value("grammar") }
+    sampling = try SamplingParameters(json: try fields.required("sampling"))
+    stopTokens = Set(try fields.tokens(needed: "stop_tokens"))
+    details = try TokenDetails(fields)
+    promptLogprobs = try fields.integer("prompt_logprobs", in: 0...TokenDetails.topLogprobsLimit)
+    pooling = try fields.choice("pooling")
+    logitBias = try Self.biases(try fields.required("logit_bias"))
+    grammar = fields["grammar"]
   }
 
   private static func biases(_ value: JSONValue) throws(EngineAPIError) -> [Int32: Float] {
@@ -59,31 +49,5 @@ extension TokenRequest {
       biases[token] = try MessageReader.float(value, "logit_bias.\(key)")
     }
     return biases
-  }
-}
-
-extension SamplingParameters {
-  package var json: JSONValue {
-    .object(
-      JSONObject([
-        ("temperature", .exactFloat(temperature)), ("top_k", .int(topK)), ("top_p", .exactFloat(topP)),
-        ("min_p", .exactFloat(minP)), ("repetition_penalty", .exactFloat(repetitionPenalty)),
-        ("presence_penalty", .exactFloat(presencePenalty)), ("frequency_penalty", .exactFloat(frequencyPenalty)),
-        ("seed", .number(JSONNumber(text: String(seed)))),
-      ]))
-  }
-
-  package init(json: JSONValue) throws(EngineAPIError) {
-    let fields = try MessageReader(json, at: "sampling", path: "sampling.")
-    self.init()
-    temperature = try fields.float("temperature")
-    topK = try fields.int("top_k", in: 0...Int(Int32.max))
-    topP = try fields.float("top_p")
-    minP = try fields.float("min_p")
-    repetitionPenalty = try fields.float("repetition_penalty")
-    presencePenalty = try fields.float("presence_penalty")
-    frequencyPenalty = try fields.float("frequency_penalty")
-    seed = try fields.unsigned("seed")
-    do throws(SamplingError) { try validate() } catch { throw .sampling(error) }
   }
 }

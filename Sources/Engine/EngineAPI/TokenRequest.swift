@@ -18,8 +18,8 @@ package struct TokenRequest: Sendable, Equatable {
   package var sampling = SamplingParameters()
   /// A token of these ends the sequence, and is reported.
   package var stopTokens: Set<Int32> = []
-  /// Report each token's log-probability, and this many of the most probable ones; nil for none.
-  package var topLogprobs: Int?
+  /// What to tell of each token that is drawn.
+  package var details = TokenDetails()
   /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for none. Nothing
   /// need be drawn then: `maxNewTokens` may be 0.
   package var promptLogprobs: Int?
@@ -33,11 +33,4 @@ package struct TokenRequest: Sendable, Equatable {
   package init(id: RequestID, prompt: [Int32], maxNewTokens: Int) {
     (self.id, self.prompt, self.maxNewTokens) = (id, prompt, maxNewTokens)
   }
-}
-
-/// A token, and its log-probability where that was asked for.
-package struct Candidate: Sendable, Equatable {
-  package var token: Int32
-  package var logprob: Float
-  package init(token: Int32, logprob: Float) { (self.token, self.logprob) = (token, logprob) }
 }

@@ -18,16 +18,19 @@ package enum LinkCommand: Sendable, Equatable {
   }
 
   package init(json: JSONValue) throws(SupervisionError) {
-    let kind = try json.requiredString("command")
-    switch kind {
+    let fields = try MessageReader(line: json)
+    switch try fields.kind("command") {
     case "submit":
-      self = .submit(try served { () throws(EngineAPIError) in try TokenRequest(json: json.member("request")) })
+      self = try fields.read { fields throws(EngineAPIError) in
+        .submit(try TokenRequest(json: try fields.required("request")))
+      }
     case "cancel":
-      guard let id = json["id"]?.exactInt else { throw .malformedField(.missing(field: "id")) }
-      self = .cancel(RequestID(id))
+      self = try fields.read { fields throws(EngineAPIError) in
+        .cancel(RequestID(try fields.integer(needed: "id", in: Int.min...Int.max)))
+      }
     case "status": self = .status
     case "stop": self = .stop
-    default: throw .unknownKind(kind)
+    case let other: throw .unknownKind(other)
     }
   }
 }
@@ -57,29 +60,30 @@ package enum LinkReport: Sendable, Equatable {
   }
 
   package init(json: JSONValue) throws(SupervisionError) {
-    let kind = try json.requiredString("kind")
-    switch kind {
+    let fields = try MessageReader(line: json)
+    switch try fields.kind("kind") {
     case "hello":
-      guard let version = json["version"]?.exactInt else { throw .malformedField(.missing(field: "version")) }
+      let version = try fields.read { fields throws(EngineAPIError) in
+        try fields.integer(needed: "version", in: Int.min...Int.max)
+      }
       guard version == Self.version else { throw .otherVersion(version, expected: Self.version) }
       self = .hello(version: version)
     case "state":
-      self = try served { () throws(EngineAPIError) in
-        let facts = json["facts"]
-        return .state(
-          try EngineState(json: json.member("state")),
-          try facts.map { facts throws(EngineAPIError) in try EngineFacts(json: facts) })
+      self = try fields.read { fields throws(EngineAPIError) in
+        let state = try EngineState(json: try fields.required("state"))
+        guard let facts = fields["facts"] else { return .state(state, nil) }
+        return .state(state, try EngineFacts(json: facts))
       }
     case "events":
-      guard let values = json["events"]?.array else { throw .malformedField(.missing(field: "events")) }
-      self = .events(
-        try served { () throws(EngineAPIError) in
-          try values.map { value throws(EngineAPIError) in try TokenEvent(json: value) }
-        })
+      self = try fields.read { fields throws(EngineAPIError) in
+        .events(try fields.array(needed: "events") { json, _ throws(EngineAPIError) in try TokenEvent(json: json) })
+      }
     case "status":
-      self = .status(try served { () throws(EngineAPIError) in try ClusterStatus(json: json.member("status")) })
+      self = try fields.read { fields throws(EngineAPIError) in
+        .status(try ClusterStatus(json: try fields.required("status")))
+      }
     case "beat": self = .beat
-    default: throw .unknownKind(kind)
+    case let other: throw .unknownKind(other)
     }
   }
 }
@@ -100,19 +104,18 @@ enum LinkLine {
   }
 }
 
-/// A serving error, as one of the link.
-private func served<T>(_ body: () throws(EngineAPIError) -> T) throws(SupervisionError) -> T {
-  do throws(EngineAPIError) { return try body() } catch { throw .malformedField(error) }
-}
-
-extension JSONValue {
-  fileprivate func member(_ key: String) throws(EngineAPIError) -> JSONValue {
-    guard let value = self[key] else { throw .missing(field: key) }
-    return value
+/// Errors of fields, as the link's.
+extension JSONReader<EngineAPIError> {
+  fileprivate init(line json: JSONValue) throws(SupervisionError) {
+    do throws(EngineAPIError) { try self.init(json, of: "the message") } catch { throw .malformedField(error) }
   }
 
-  fileprivate func requiredString(_ key: String) throws(SupervisionError) -> String {
-    guard let string = self[key]?.string else { throw .malformedField(.missing(field: key)) }
-    return string
+  /// The member that says what a message is.
+  fileprivate func kind(_ name: String) throws(SupervisionError) -> String {
+    try read { fields throws(EngineAPIError) in try fields.string(needed: name) }
+  }
+
+  fileprivate func read<T>(_ body: (Self) throws(EngineAPIError) -> T) throws(SupervisionError) -> T {
+    do throws(EngineAPIError) { return try body(self) } catch { throw .malformedField(error) }
   }
 }

@@ -1,4 +1,6 @@
+import EngineAPI
 import Foundation
+import Inference
 import JSON
 import MoEModel
 import TestSupport
@@ -6,7 +8,7 @@ import TestSupport
 @testable import Checkpoints
 
 extension FuzzTarget {
-  static let model = [safetensors, shardIndex, configuration, sums]
+  static let model = [safetensors, shardIndex, configuration, generationConfig, sums]
 
   private static func safetensors(_ header: String, dataByteCount: Int) -> [UInt8] {
     let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
@@ -66,6 +68,23 @@ extension FuzzTarget {
       let reader = try ConfigReader(try JSONValue(parsing: bytes), path: "config.json")
       let description = try ModelConfiguration.read(reader)
       try hold(description.hiddenSize > 0 && description.layers.count == description.layerCount, "\(description)")
+    })
+
+  private static let generationConfig = FuzzTarget(
+    "generation-config", inputs: 6000,
+    seeds: {
+      [
+        Array(
+          #"{"do_sample":true,"temperature":0.6,"top_p":0.95,"top_k":20,"repetition_penalty":1.05,"eos_token_id":[1,2]}"#
+            .utf8)
+      ]
+    },
+    read: { bytes in
+      let recommended = try SamplingSettings(
+        recommendedBy: try ConfigReader(try JSONValue(parsing: bytes), path: "generation_config.json"))
+      var parameters = SamplingParameters()
+      recommended.apply(to: &parameters)
+      try hold((try? parameters.validate()) != nil, "\(recommended) is out of range")
     })
 
   private static let sums = FuzzTarget(

@@ -41,7 +41,7 @@ extension FuzzTarget {
       plan.admissions = [
         .init(
           id: SequenceID(4), home: Rank(2), tokens: [1, 2, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0],
-          sampling: sampling, bias: [.init(token: 3, amount: -100)]),
+          sampling: sampling, details: .init(topLogprobs: 2), bias: [.init(token: 3, amount: -100)]),
         .init(
           id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
       ]

@@ -156,7 +156,7 @@ final class FakeEngine: TokenEngine {
   }
 
   private static func drawn(_ token: Int32, _ request: TokenRequest) -> DrawnToken {
-    guard let count = request.topLogprobs else { return DrawnToken(token) }
+    guard let count = request.details.topLogprobs else { return DrawnToken(token) }
     let top = (0..<count).map { Candidate(token: (token + Int32($0)) % 4096, logprob: -0.5 - Float($0)) }
     return DrawnToken(token, logprob: -0.5, top: top)
   }

@@ -122,8 +122,10 @@ struct Serve: ParsableCommand {
         guard communicator.isRoot else { return }
         FileLimit.raiseForServer()
         try reports.check()
-        let configuration = try server.configuration(folder: try model.folder())
-        let started = makeEngine(configuration.codec, configuration.stopTokens)
+        var configuration = try server.configuration(folder: try model.folder())
+        let grammars = GrammarCache(codec: configuration.codec, endTokens: configuration.stopTokens)
+        configuration.grammars = grammars
+        let started = makeEngine(grammars)
         let running = try RunningServer(engine: started, configuration: configuration) { started.stop() }
         hangups = server.watchHangups { running.reload() }
         say(server.announcement(configuration, port: running.port))
@@ -168,7 +170,7 @@ struct Serve: ParsableCommand {
         let checkpoint = try CheckpointFormat.open(try model.folder())
         let codec = TextCodec(checkpoint)
         let stopTokens = try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken)
-        let started = makeEngine(codec, stopTokens)
+        let started = makeEngine(GrammarCache(codec: codec, endTokens: stopTokens))
         link = EngineLink(engine: started, input: 0, output: output)
         try link?.start()
         engine = started
@@ -179,9 +181,8 @@ struct Serve: ParsableCommand {
     }
   }
 
-  private func makeEngine(_ codec: TextCodec, _ stopTokens: Set<Int32>) -> LocalEngine {
-    let grammars = GrammarConstraints(codec: codec, stopTokens: stopTokens)
-    return LocalEngine { try grammars.constraint($0, $1) }
+  private func makeEngine(_ grammars: GrammarCache) -> LocalEngine {
+    LocalEngine { try grammars.constraint($0, $1) }
   }
 
   /// Loads the model on all ranks and runs `engine`, which rank 0 has, until it is stopped. Collective.

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Checkpoints
+import EngineAPI
+import Inference
 import JSON
 import ModelText
 
@@ -29,13 +31,15 @@ enum GenerationConfig: ExpressibleByArgument, Equatable {
   }
 
   /// What it recommends for a model.
-  func recommendation(_ model: any Checkpoint) throws -> RecommendedSampling {
+  func recommendation(_ model: any Checkpoint) throws -> SamplingSettings {
     switch self {
-    case .auto: return try RecommendedSampling.read(model)
-    case .none: return RecommendedSampling()
+    case .auto:
+      return try model.generationSettings().map { try SamplingSettings(recommendedBy: $0) } ?? SamplingSettings()
+    case .none: return SamplingSettings()
     case .file(let path):
       let text = try InputText.read(path)
-      do { return try RecommendedSampling(ConfigReader(JSONValue(parsing: text), path: path)) } catch let error
+      do { return try SamplingSettings(recommendedBy: ConfigReader(JSONValue(parsing: text), path: path)) } catch let
+        error
         as JSONError
       {
         throw PromptError.malformedLine(path: path, line: 1, reason: "\(error)")

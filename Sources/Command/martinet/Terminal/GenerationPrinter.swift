@@ -4,7 +4,6 @@ import Inference
 import JSON
 import ModelText
 import Reports
-import Tokenization
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
 final class GenerationPrinter {
@@ -12,22 +11,19 @@ final class GenerationPrinter {
     let prompt: [Int32]
     var tokens: [Int32] = []
     var text = ""
-    var decoder: StreamingDecoder?
-    var stops: StopStrings
+    var stream: TextStream
     var finish: FinishReason?
     var firstToken: ContinuousClock.Instant?
     var lastToken: ContinuousClock.Instant?
 
-    init(prompt: [Int32], decoder: StreamingDecoder?, stops: StopStrings) {
+    init(prompt: [Int32], stream: TextStream) {
       self.prompt = prompt
-      self.decoder = decoder
-      self.stops = stops
+      self.stream = stream
     }
   }
 
   private let requests: [GenerationRequest]
   private let json: Bool
-  private let tokenizer: Tokenizer?
   private var outputs: [Output] = []
   private var indices: [SequenceID: Int] = [:]
   private var nextToPrint = 0
@@ -37,11 +33,8 @@ final class GenerationPrinter {
     self.requests = requests
     self.json = json
     // Without a usable tokenizer, ids are printed.
-    tokenizer = codec.optionalTokenizer
-    outputs = requests.map { [tokenizer] in
-      Output(
-        prompt: $0.prompt, decoder: tokenizer?.makeStreamingDecoder(skipSpecialTokens: true), stops: StopStrings(stop))
-    }
+    let tokenizer = codec.optionalTokenizer
+    outputs = requests.map { Output(prompt: $0.prompt, stream: TextStream(tokenizer, stops: StopStrings(stop))) }
   }
 
   func run(_ loop: GenerationLoop) throws {
@@ -70,29 +63,15 @@ final class GenerationPrinter {
     if output.firstToken == nil { output.firstToken = now }
     output.lastToken = now
     output.tokens.append(token)
-    var piece = ""
-    if output.decoder == nil {
-      piece = (output.tokens.count > 1 ? "," : "") + "\(token)"
-    } else {
-      // An id past the tokenizer's vocabulary (padding rows of the head) has no text.
-      piece = (try? output.decoder?.push(Int(token))) ?? ""
-      if finish != nil { piece += (try? output.decoder?.finish()) ?? "" }
-    }
-    var (shown, isStopped) = output.stops.push(piece)
-    // A special token's text is not shown, but may be what the text is to stop at.
-    if !isStopped, let tokenizer, tokenizer.isSpecial(Int(token)), let form = tokenizer.token(Int(token)) {
-      let hidden = output.stops.push(form, isHidden: true)
-      (shown, isStopped) = (shown + hidden.shown, hidden.isStopped)
-    }
-    if isStopped {
+    let piece = output.stream.push(token, isLast: finish != nil)
+    if piece.isStopped {
       if finish == nil { loop.cancel(id) }
       output.finish = .stop
     } else if let finish {
-      shown += output.stops.flush()
       output.finish = finish
     }
-    output.text += shown
-    if !json, requests.count == 1 { show(shown, terminator: "") }
+    output.text += piece.text
+    if !json, requests.count == 1 { show(piece.text, terminator: "") }
     printFinished()
   }
 

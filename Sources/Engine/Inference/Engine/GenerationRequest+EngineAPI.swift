@@ -12,7 +12,7 @@ extension GenerationRequest {
       prompt: request.prompt,
       task: .generate(maxNewTokens: request.maxNewTokens, sampling: request.sampling, stopTokens: request.stopTokens))
     drawn = request.drawn
-    topLogprobs = request.topLogprobs
+    details = request.details
     logitBias = request.logitBias
     self.constraint = constraint
   }

@@ -36,8 +36,8 @@ package struct GenerationRequest {
   /// Tokens drawn before, which count as such: the sequence goes on after them as if it had drawn them itself.
   package var drawn: [Int32] = []
   package var task: Task
-  /// Report the log-probability of what is drawn, and this many of the most probable tokens; nil for none.
-  package var topLogprobs: Int?
+  /// What to tell of each token that is drawn.
+  package var details = TokenDetails()
   /// Added to these tokens' logits before anything else.
   package var logitBias: [Int32: Float] = [:]
   /// What the output must look like.

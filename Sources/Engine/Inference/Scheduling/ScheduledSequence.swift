@@ -66,7 +66,7 @@ struct ScheduledSequence {
     case .score(let options): admission.scoring = options
     case .embed(let pooling): admission.pooling = pooling
     }
-    admission.topLogprobs = request.topLogprobs
+    admission.details = request.details
     admission.bias = request.logitBias.sorted { $0.key < $1.key }.map { TokenBias(token: $0.key, amount: $0.value) }
     return admission
   }

@@ -8,7 +8,7 @@ final class HomeSequence {
   let promptCount: Int
   let sampling: SamplingParameters
   let scoring: ScoringOptions?
-  let topLogprobs: Int?
+  let details: TokenDetails
   /// What its hidden states add up to, where they are wanted.
   var pool: StatePool?
   let bias: [TokenBias]
@@ -28,7 +28,7 @@ final class HomeSequence {
     promptCount = admission.promptCount
     sampling = admission.sampling
     scoring = admission.scoring
-    topLogprobs = admission.topLogprobs
+    details = admission.details
     pool = admission.pooling.map { StatePool($0) }
     bias = admission.bias
     tokens = admission.tokens

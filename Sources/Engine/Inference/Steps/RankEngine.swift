@@ -194,7 +194,7 @@ package final class RankEngine {
       logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias,
       allowed: allowed)
     var drawn = DrawnToken(token)
-    if let count = sequence.topLogprobs {
+    if let count = sequence.details.topLogprobs {
       let (logprob, top) = try sampler.logprobs(
         logits, next: token, topCount: count, position: sequence.tokens.count - 1)
       (drawn.logprob, drawn.top) = (logprob, top)

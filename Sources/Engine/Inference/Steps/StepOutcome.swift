@@ -56,13 +56,9 @@ struct StepOutcome {
       switch result {
       case .nothing: writer.write(UInt8(0))
       case .token(let token):
-        let isScored = token.logprob != nil
-        writer.write(UInt8(isScored ? 4 : 1))
+        writer.write(UInt8(token.isBare ? 1 : 4))
         writer.write(token.token)
-        if let logprob = token.logprob {
-          writer.write(logprob)
-          writer.write(token.top)
-        }
+        if !token.isBare { token.write(to: &writer) }
       case .scored(let chunk):
         writer.write(UInt8(2))
         chunk.write(to: &writer)
@@ -101,9 +97,7 @@ struct StepOutcome {
         case 2: results.append(.scored(try ScoredChunk(from: &reader)))
         case 3: results.append(.failed(try reader.readText()))
         case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
-        case 4:
-          results.append(
-            .token(DrawnToken(try reader.read(), logprob: try reader.readFloat(), top: try reader.readCandidates())))
+        case 4: results.append(.token(try DrawnToken(from: &reader)))
         default: throw TruncatedMessage()
         }
       }
@@ -145,23 +139,5 @@ extension ScoredChunk {
       routing.append(
         RoutedLayer(layer: layer, experts: try reader.readRaw(count: width), weights: try reader.readRaw(count: width)))
     }
-  }
-}
-
-extension ByteWriter {
-  fileprivate mutating func write(_ candidates: [Candidate]) {
-    write(Int32(candidates.count))
-    for candidate in candidates {
-      write(candidate.token)
-      write(candidate.logprob)
-    }
-  }
-}
-
-extension ByteReader {
-  fileprivate mutating func readCandidates() throws(TruncatedMessage) -> [Candidate] {
-    var candidates: [Candidate] = []
-    for _ in 0..<(try readCount(width: 8)) { candidates.append(Candidate(token: try read(), logprob: try readFloat())) }
-    return candidates
   }
 }

@@ -111,12 +111,7 @@ extension StepPlan.Admission {
     writer.write(Int32(promptCount))
     writer.write(Int32(cachedCount))
     writer.write(blocks)
-    for value in [
-      sampling.temperature, sampling.topP, sampling.minP, sampling.repetitionPenalty, sampling.presencePenalty,
-      sampling.frequencyPenalty,
-    ] { writer.write(value) }
-    writer.write(Int32(sampling.topK))
-    writer.write(sampling.seed)
+    sampling.write(to: &writer)
     writer.write(UInt8(scoring == nil ? 0 : 1))
     if let scoring {
       writer.write(Int32(scoring.topCount))
@@ -124,7 +119,8 @@ extension StepPlan.Admission {
       writer.write(UInt8(scoring.returnsRouting ? 1 : 0))
     }
     writer.write(UInt8(pooling == nil ? 0 : pooling == .last ? 1 : 2))
-    writer.write(Int32(topLogprobs ?? -1))
+    var details = details
+    details.visit(&writer)
     writer.write(Int32(bias.count))
     for bias in bias {
       writer.write(bias.token)
@@ -139,14 +135,7 @@ extension StepPlan.Admission {
     promptCount = Int(try reader.read(Int32.self))
     cachedCount = Int(try reader.read(Int32.self))
     blocks = try reader.readInts()
-    sampling.temperature = try reader.readFloat()
-    sampling.topP = try reader.readFloat()
-    sampling.minP = try reader.readFloat()
-    sampling.repetitionPenalty = try reader.readFloat()
-    sampling.presencePenalty = try reader.readFloat()
-    sampling.frequencyPenalty = try reader.readFloat()
-    sampling.topK = Int(try reader.read(Int32.self))
-    sampling.seed = try reader.read()
+    sampling = try SamplingParameters(from: &reader)
     if try reader.read(UInt8.self) != 0 {
       var options = ScoringOptions()
       options.topCount = Int(try reader.read(Int32.self))
@@ -160,10 +149,32 @@ extension StepPlan.Admission {
     case 2: pooling = .mean
     default: throw TruncatedMessage()
     }
-    let top = Int(try reader.read(Int32.self))
-    topLogprobs = top < 0 ? nil : top
+    try details.visit(&reader)
     for _ in 0..<(try reader.readCount(width: 8)) {
       bias.append(TokenBias(token: try reader.read(), amount: try reader.readFloat()))
     }
+  }
+}
+
+extension SamplingParameters {
+  fileprivate func write(to writer: inout ByteWriter) {
+    for parameter in SamplingParameter.all {
+      switch parameter.place {
+      case .number(let path): writer.write(self[keyPath: path])
+      case .count(let path): writer.write(Int32(self[keyPath: path]))
+      }
+    }
+    writer.write(seed)
+  }
+
+  fileprivate init(from reader: inout ByteReader) throws(TruncatedMessage) {
+    self.init()
+    for parameter in SamplingParameter.all {
+      switch parameter.place {
+      case .number(let path): self[keyPath: path] = try reader.readFloat()
+      case .count(let path): self[keyPath: path] = Int(try reader.read(Int32.self))
+      }
+    }
+    seed = try reader.read()
   }
 }

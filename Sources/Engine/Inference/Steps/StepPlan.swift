@@ -21,8 +21,8 @@ struct StepPlan: Equatable {
     var scoring: ScoringOptions?
     /// Set for a prompt whose hidden states are wanted.
     var pooling: Pooling?
-    /// Report log-probabilities of what is drawn, and of so many of the most probable tokens.
-    var topLogprobs: Int?
+    /// What to tell of each token that is drawn.
+    var details = TokenDetails()
     /// By ascending id.
     var bias: [TokenBias] = []
   }

@@ -24,7 +24,7 @@ struct ChatChoice: GeneratedChoice {
 
   init(index: Int, plan: ChatPlan, text: ServedText, identifiers: IdentifierSource) {
     (self.index, self.text, stopTokens) = (index, text, plan.stopTokens)
-    stream = TextStream(text, markers: Set(plan.format.markers), stops: plan.stops)
+    stream = TextStream(text.tokenizer, markers: Set(plan.format.markers), stops: plan.stops)
     parser = ReplyParser(
       format: plan.format, tools: plan.tools, startsInReasoning: plan.startsInReasoning,
       continuesReasoning: plan.request.continuesFinalMessage, callLimit: plan.callLimit,
@@ -43,9 +43,9 @@ struct ChatChoice: GeneratedChoice {
       undecidedLogprobs.append(logprob)
     }
     let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
-    let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
+    let piece = stream.push(token.drawn.token, isLast: token.finish != nil, isEnd: isEnd)
     var events = piece.text.isEmpty ? [] : parser.push(piece.text)
-    if let finish = piece.finish {
+    if let finish = token.finish(piece) {
       events += parser.finish(isCutOff: finish != .stop)
       self.finish = finish == .stop && parser.hasToolCalls ? .toolCalls : finish
     } else if parser.isComplete {

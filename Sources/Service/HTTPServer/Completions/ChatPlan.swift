@@ -62,10 +62,10 @@ struct ChatPlan: Sendable {
     var requests: [TokenRequest] = []
     for (choice, id) in ids.enumerated() {
       var token = TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: maxNewTokens)
-      token.sampling = try SamplingParameters(request.sampling, choice: choice)
+      token.sampling = try request.sampling.parameters(choice: choice)
       token.logitBias = request.sampling.tokenBias
       token.stopTokens = stopTokens
-      token.topLogprobs = request.wantsLogprobs ? request.topLogprobs : nil
+      token.details.topLogprobs = request.wantsLogprobs ? request.topLogprobs : nil
       token.grammar = grammar
       requests.append(token)
     }
@@ -104,31 +104,5 @@ struct TokenRoom {
         promptTokens: promptCount, maxTokens: asked, contextLength: contextLength, modelLength: modelLength)
     }
     return asked
-  }
-}
-
-extension SamplingParameters {
-  /// `choice`: which of a prompt's continuations this is; each has a seed of its own.
-  init(_ options: SamplingOptions, choice: Int) throws(APIError) {
-    self.init()
-    temperature = Float(options.temperature)
-    topP = Float(options.topP)
-    topK = min(options.topK ?? 0, Int(Int32.max))
-    minP = Float(options.minP)
-    presencePenalty = Float(options.presencePenalty)
-    frequencyPenalty = Float(options.frequencyPenalty)
-    repetitionPenalty = Float(options.repetitionPenalty)
-    seed = options.seed.map { UInt64(bitPattern: Int64($0)) &+ UInt64(choice) } ?? .random(in: .min ... .max)
-    do { try validate() } catch {
-      throw .invalidRequest("\(error)", param: error.name.replacing("-", with: "_"))
-    }
-  }
-}
-
-extension SamplingOptions {
-  var tokenBias: [Int32: Float] {
-    var biases: [Int32: Float] = [:]
-    for (id, bias) in logitBias { if let id = Int32(exactly: id) { biases[id] = Float(bias) } }
-    return biases
   }
 }

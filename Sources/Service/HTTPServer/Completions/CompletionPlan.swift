@@ -91,10 +91,10 @@ struct CompletionPlan: Sendable {
       let (prompt, choice) = (prompts[index / request.choiceCount], index % request.choiceCount)
       var token = TokenRequest(
         id: RequestID(id), prompt: prompt.tokens, maxNewTokens: prompt.maxNewTokens)
-      token.sampling = try SamplingParameters(request.sampling, choice: choice)
+      token.sampling = try request.sampling.parameters(choice: choice)
       token.logitBias = request.sampling.tokenBias
       token.stopTokens = stopTokens
-      token.topLogprobs = request.logprobs
+      token.details.topLogprobs = request.logprobs
       token.promptLogprobs = scoresPrompts ? request.logprobs : nil
       token.grammar = grammar
       requests.append(token)

@@ -1,8 +1,8 @@
 import ChatTemplates
+import EngineAPI
 import JSON
 import ModelText
 import OpenAIProtocol
-import StructuredOutput
 import Synchronization
 import Tokenization
 
@@ -19,12 +19,13 @@ final class ServedText: Sendable {
   /// The templates' sources.
   private let (source, toolSource): (String?, String?)
   private let turnEnd: Int32?
-  let knownGrammars = KnownGrammars()
+  let grammars: GrammarCache
   private let formats = Mutex<[String: ToolCallFormat]>([:])
-  private let vocabularies = Mutex<[Int: TokenVocabulary]>([:])
 
-  init(codec: TextCodec, stopTokens: Set<Int32>) throws {
+  /// `grammars`: those of the engine, where it is in this process; otherwise they are only checked here.
+  init(codec: TextCodec, stopTokens: Set<Int32>, grammars: GrammarCache? = nil) throws {
     (self.codec, self.stopTokens) = (codec, stopTokens)
+    self.grammars = grammars ?? GrammarCache(codec: codec, endTokens: stopTokens, countLimit: 256, byteLimit: 64 << 20)
     tokenizer = try codec.tokenizer()
     (source, toolSource) = (try codec.templateSource(), try codec.templateSource(forTools: true))
     template = source == nil ? nil : try codec.chatTemplate()
@@ -55,16 +56,6 @@ final class ServedText: Sendable {
     return stopTokens.union(ends.map { Int32($0) })
   }
 
-  /// The tokens as grammars see them, of a model with so many rows of embedding.
-  func vocabulary(size: Int) -> TokenVocabulary {
-    vocabularies.withLock { vocabularies in
-      if let vocabulary = vocabularies[size] { return vocabulary }
-      let vocabulary = TokenVocabulary(tokenizer, size: size, endTokens: stopTokens)
-      vocabularies[size] = vocabulary
-      return vocabulary
-    }
-  }
-
   func encode(_ text: String, addSpecialTokens: Bool) throws(APIError) -> [Int] {
     do { return try tokenizer.encode(text, addSpecialTokens: addSpecialTokens) } catch {
       throw .invalidRequest("the text cannot be tokenized: \(error)")
@@ -76,4 +67,11 @@ final class ServedText: Sendable {
       throw .invalidRequest("the tokens cannot be decoded: \(error)", param: "tokens")
     }
   }
+
+  /// A token's log-probability as responses tell it; nil where none was asked for. `width`: see `TokenLogprob`.
+  func logprob(_ drawn: DrawnToken, width: Int? = nil) -> TokenLogprob? {
+    TokenLogprob(drawn, width: width, text: bytes)
+  }
+
+  func bytes(_ token: Int32) -> [UInt8] { tokenizer.tokenBytes(Int(token)) ?? [] }
 }

@@ -21,7 +21,7 @@ struct TextChoice: GeneratedChoice {
     let echo = plan.prompts[index / plan.request.choiceCount].echo
     unscored = plan.scoresPrompts ? echo : nil
     self.text = plan.scoresPrompts ? "" : echo?.text ?? ""
-    stream = TextStream(text, stops: plan.stops)
+    stream = TextStream(text.tokenizer, stops: plan.stops)
     if plan.needsNoEngine { finish = .length }
   }
 
@@ -46,10 +46,10 @@ struct TextChoice: GeneratedChoice {
     guard unscored == nil else { throw .internalFailure("the engine went on without having scored the prompt") }
     tokenCount += 1
     let isEnd = token.finish == .stop && stopTokens.contains(token.drawn.token)
-    let piece = stream.push(token.drawn.token, finish: token.finish, isEnd: isEnd)
+    let piece = stream.push(token.drawn.token, isLast: token.finish != nil, isEnd: isEnd)
     if let logprob = served.logprob(token.drawn, width: piece.width) { logprobs.append(logprob) }
     text += piece.text
-    finish = piece.finish
+    finish = token.finish(piece)
   }
 
   /// All so far.

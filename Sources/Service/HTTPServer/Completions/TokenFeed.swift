@@ -1,4 +1,5 @@
 import EngineAPI
+import ModelText
 import OpenAIProtocol
 
 /// Takes a submission's tokens from its mailbox, and counts them. For the one task that answers the request.
@@ -8,6 +9,12 @@ struct TokenFeed: Sendable {
     var index: Int
     var drawn: DrawnToken
     var finish: EngineAPI.FinishReason?
+
+    /// Why its sequence ends with it, of which `piece` is the text; nil while it goes on.
+    func finish(_ piece: TextStream.Piece) -> OpenAIProtocol.FinishReason? {
+      if piece.isStopped { return .stop }
+      return finish.map { $0 == .stop ? .stop : .length }
+    }
   }
 
   /// What a sequence's prompt tokens after the first were worth.

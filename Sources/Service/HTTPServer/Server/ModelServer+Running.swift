@@ -28,7 +28,7 @@ extension ModelServer {
     let server: HTTPServerBuilder =
       try secrets.tlsConfiguration().map { try .tls(base, tlsConfiguration: $0) } ?? base
     let application = Application(
-      responder: Responder(server: self), server: server,
+      router: Responder(server: self).router(), server: server,
       configuration: .init(
         address: .hostname(host, port: port),
         availableConnectionsDelegate: connections),

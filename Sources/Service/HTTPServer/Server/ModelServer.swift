@@ -25,7 +25,8 @@ package final class ModelServer: Sendable {
     guard let name = configuration.modelNames.first, !name.isEmpty else { throw ServerError.noModelName }
     self.engine = engine
     self.configuration = configuration
-    text = try ServedText(codec: configuration.codec, stopTokens: configuration.stopTokens)
+    text = try ServedText(
+      codec: configuration.codec, stopTokens: configuration.stopTokens, grammars: configuration.grammars)
     secrets = try ServerSecrets(configuration, metrics: metrics)
     browsers = BrowserGuard(
       host: configuration.host, machine: Self.machineName, allowedHosts: configuration.allowedHosts,

@@ -1,3 +1,5 @@
+import Hummingbird
+
 /// An endpoint.
 enum Route: String, CaseIterable {
   case page = "/"
@@ -28,6 +30,9 @@ enum Route: String, CaseIterable {
     if path.hasSuffix("/"), let route = Route(rawValue: String(path.dropLast())) { return (route, nil) }
     return nil
   }
+
+  /// What the router is to match. A model's name may have slashes.
+  var patterns: [RouterPath] { [RouterPath(rawValue)] + (self == .models ? [RouterPath(rawValue + "/**")] : []) }
 
   var takesPost: Bool {
     switch self {

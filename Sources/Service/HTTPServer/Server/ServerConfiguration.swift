@@ -15,6 +15,8 @@ package struct ServerConfiguration: Sendable {
   package var codec: TextCodec
   /// Tokens that end a text, unless a request ignores them.
   package var stopTokens: Set<Int32>
+  /// The engine's, where it is in this process; what is asked for is then compiled once for both.
+  package var grammars: GrammarCache?
   /// What holds where a request says nothing of how tokens are sampled.
   package var sampling = SamplingOptions()
   /// How hidden states become an embedding where a request does not say.

@@ -1,3 +1,5 @@
+import EngineAPI
+
 /// The tables of the requests.
 extension ParameterTable {
   /// Parameters of the OpenAI API and of common clients that change nothing about the text generated here.
@@ -8,12 +10,15 @@ extension ParameterTable {
     "client_metadata", "extra_headers", "extra_query",
   ]
 
-  private static let sampling: Set<String> = [
-    "model", "temperature", "top_p", "top_k", "min_p", "stop", "stop_token_ids", "seed", "n", "max_tokens",
-    "presence_penalty",
-    "frequency_penalty", "repetition_penalty", "logit_bias", "logprobs", "stream", "stream_options", "ignore_eos",
-    "response_format",
-  ]
+  /// What every endpoint that generates text takes.
+  private static let sampling: Set<String> = Set(SamplingParameter.all.map(\.name)).union([
+    "seed", "logit_bias", "stop_token_ids", "ignore_eos",
+  ])
+
+  /// What chats and text completions share.
+  private static let generation: Set<String> = sampling.union([
+    "model", "stop", "n", "max_tokens", "logprobs", "stream", "stream_options", "response_format",
+  ])
 
   private static let grammarHint = "use 'response_format' with a JSON schema"
 
@@ -50,7 +55,7 @@ extension ParameterTable {
     ].map { ($0, "use 'min_p'") })
 
   static let chat = ParameterTable(
-    sampling.union([
+    generation.union([
       "messages", "max_completion_tokens", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls",
       "chat_template_kwargs", "reasoning_effort", "add_generation_prompt", "continue_final_message", "modalities",
     ]),
@@ -66,7 +71,7 @@ extension ParameterTable {
     ]) { $1 }, neutral: neutralEverywhere.merging(["add_special_tokens": [false]]) { $1 })
 
   static let completion = ParameterTable(
-    sampling.union(["prompt", "best_of", "echo", "suffix"]),
+    generation.union(["prompt", "best_of", "echo", "suffix"]),
     ignored: harmless,
     refused: refusedEverywhere.merging([
       "messages": "/v1/completions takes 'prompt'; messages go to /v1/chat/completions",
@@ -79,12 +84,11 @@ extension ParameterTable {
   private static let nothingKept = "nothing is kept on this server between requests: send the whole conversation"
 
   static let responses = ParameterTable(
-    [
+    sampling.union([
       "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning", "include",
-      "max_output_tokens", "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty",
-      "repetition_penalty", "logit_bias", "seed", "stop", "stop_token_ids", "ignore_eos", "top_logprobs", "stream",
-      "stream_options", "truncation", "previous_response_id", "background", "chat_template_kwargs",
-    ],
+      "max_output_tokens", "stop", "top_logprobs", "stream", "stream_options", "truncation", "previous_response_id",
+      "background", "chat_template_kwargs",
+    ]),
     ignored: harmless.union(["max_tool_calls", "prompt_cache_diagnostics", "background_options", "access_programs"]),
     refused: refusedEverywhere.merging([
       "conversation": nothingKept, "prompt": nothingKept, "moderation": "nothing is moderated on this server",
@@ -98,11 +102,10 @@ extension ParameterTable {
   static let responsesText = ParameterTable(["format"], ignored: ["verbosity"])
 
   static let messages = ParameterTable(
-    [
+    sampling.union([
       "model", "messages", "system", "max_tokens", "tools", "tool_choice", "thinking", "stop_sequences", "stream",
-      "temperature", "top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
-      "logit_bias", "seed", "stop_token_ids", "ignore_eos", "output_config", "output_format", "chat_template_kwargs",
-    ],
+      "output_config", "output_format", "chat_template_kwargs",
+    ]),
     ignored: harmless.union([
       "betas", "anthropic_beta", "anthropic_version", "cache_control", "context_management", "diagnostics",
       "inference_geo", "speed", "user_profile_id", "workspace_id", "billing_policy", "fallbacks", "container", "thread",

@@ -1,3 +1,4 @@
+import EngineAPI
 import JSON
 
 /// The body of `POST /v1/responses`: a conversation in items, and what the answer repeats of the request.
@@ -89,9 +90,9 @@ package struct ResponsesRequest: Sendable, Equatable {
     ]
     for (name, value) in [
       given("safety_identifier"), ("service_tier", "default"), ("store", false),
-      ("temperature", .double(sampling.temperature)), given("text", ["format": ["type": "text"]]),
+      ("temperature", .double(sampling[.temperature])), given("text", ["format": ["type": "text"]]),
       given("tool_choice", "auto"), ("tools", .array(offered)), given("top_logprobs", 0),
-      ("top_p", .double(sampling.topP)), ("truncation", "disabled"), given("user"), given("metadata", [:]),
+      ("top_p", .double(sampling[.topP])), ("truncation", "disabled"), given("user"), given("metadata", [:]),
     ] { object[name] = value }
     if object["text"]?["format"] == nil, var text = object["text"]?.object {
       text["format"] = ["type": "text"]

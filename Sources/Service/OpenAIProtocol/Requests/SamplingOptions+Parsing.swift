@@ -1,19 +1,26 @@
+import EngineAPI
 import JSON
 
 extension SamplingOptions {
   /// What the request gives; the rest as in `defaults`.
   init(_ reader: RequestReader, defaults: SamplingOptions, limits: RequestLimits) throws(APIError) {
     self = defaults
-    temperature = try reader.number("temperature", in: 0...2) ?? temperature
-    topP = try reader.number("top_p", in: 0...1, excludesLower: true) ?? topP
-    if let count = try reader.integer("top_k", in: -1...Int.max) { topK = count > 0 ? count : nil }
-    minP = try reader.number("min_p", in: 0...1) ?? minP
-    presencePenalty = try reader.number("presence_penalty", in: -2...2) ?? presencePenalty
-    frequencyPenalty = try reader.number("frequency_penalty", in: -2...2) ?? frequencyPenalty
-    repetitionPenalty =
-      try reader.number("repetition_penalty", in: 0...10, excludesLower: true) ?? repetitionPenalty
+    for parameter in SamplingParameter.all {
+      if let value = try Self.value(of: parameter, in: reader) { self[parameter] = value }
+    }
     seed = try reader.integer("seed", in: Int.min...Int.max) ?? seed
     if let biases = try reader.reader("logit_bias") { logitBias = try Self.biases(biases, limits: limits) }
+  }
+
+  /// Of a count, what lies beyond the sampler's range counts as the bound it is beyond.
+  private static func value(of parameter: SamplingParameter, in reader: RequestReader) throws(APIError) -> Double? {
+    let asked = parameter.asked
+    guard parameter.isCount else {
+      return try reader.number(parameter.name, in: asked.range, excludesLower: asked.excludesLower)
+    }
+    let most = Int(exactly: asked.range.upperBound) ?? .max
+    guard let count = try reader.integer(parameter.name, in: Int(asked.range.lowerBound)...most) else { return nil }
+    return min(max(Double(count), parameter.range.lowerBound), parameter.range.upperBound)
   }
 
   private static func biases(_ reader: RequestReader, limits: RequestLimits) throws(APIError) -> [Int: Double] {

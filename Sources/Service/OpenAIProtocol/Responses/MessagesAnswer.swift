@@ -58,13 +58,3 @@ package struct MessagesAnswer: Sendable, Equatable {
     return value?.object == nil ? ["raw_arguments": .string(arguments)] : value ?? [:]
   }
 }
-
-extension Usage {
-  /// Tokens found in the cache are counted apart.
-  var messagesJSON: JSONValue {
-    [
-      "input_tokens": .int(promptTokens - cachedTokens), "cache_creation_input_tokens": 0,
-      "cache_read_input_tokens": .int(cachedTokens), "output_tokens": .int(completionTokens),
-    ]
-  }
-}

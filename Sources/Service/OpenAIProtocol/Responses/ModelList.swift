@@ -1,3 +1,4 @@
+import EngineAPI
 import JSON
 
 /// A model as `GET /v1/models` tells of it.
@@ -42,10 +43,8 @@ extension [ServedModel] {
 
 extension SamplingOptions {
   var json: JSONValue {
-    [
-      "temperature": .double(temperature), "top_p": .double(topP), "top_k": .int(topK ?? 0), "min_p": .double(minP),
-      "repetition_penalty": .double(repetitionPenalty), "presence_penalty": .double(presencePenalty),
-      "frequency_penalty": .double(frequencyPenalty),
-    ]
+    .object(
+      JSONObject(
+        SamplingParameter.all.map { ($0.name, $0.isCount ? .int(Int(self[$0])) : .double(self[$0])) }))
   }
 }

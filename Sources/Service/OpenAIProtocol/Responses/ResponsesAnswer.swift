@@ -123,15 +123,3 @@ enum ResponsesItem: Sendable, Equatable {
     return arguments?["input"]?.string ?? call.arguments
   }
 }
-
-extension Usage {
-  var responsesJSON: JSONValue {
-    [
-      "input_tokens": .int(promptTokens),
-      "input_tokens_details": ["cached_tokens": .int(cachedTokens), "cache_write_tokens": 0],
-      "output_tokens": .int(completionTokens),
-      "output_tokens_details": ["reasoning_tokens": .int(reasoningTokens ?? 0)],
-      "total_tokens": .int(promptTokens + completionTokens),
-    ]
-  }
-}

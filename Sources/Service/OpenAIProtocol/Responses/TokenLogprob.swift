@@ -1,3 +1,4 @@
+import EngineAPI
 import JSON
 
 /// The log-probability of a token that was generated or echoed, and of the most probable ones in its place.
@@ -31,6 +32,14 @@ package struct TokenLogprob: Sendable, Equatable {
     self.logprob = logprob
     self.top = top
     self.width = width ?? String(decoding: bytes, as: UTF8.self).unicodeScalars.count
+  }
+
+  /// As the engine told it; nil where it told no log-probability. `text`: the bytes of a token.
+  package init?(_ drawn: DrawnToken, width: Int?, text: (Int32) -> [UInt8]) {
+    guard let logprob = drawn.logprob else { return nil }
+    self.init(
+      bytes: text(drawn.token), logprob: Double(logprob),
+      top: drawn.top.map { Candidate(bytes: text($0.token), logprob: Double($0.logprob)) }, width: width)
   }
 
   package var text: String { String(decoding: bytes, as: UTF8.self) }

@@ -17,6 +17,7 @@ package struct Usage: Sendable, Equatable {
     self.reasoningTokens = reasoningTokens
   }
 
+  /// As chats and text completions have it.
   package var json: JSONValue {
     var usage = JSONObject([
       ("prompt_tokens", .int(promptTokens)), ("completion_tokens", .int(completionTokens)),
@@ -25,6 +26,25 @@ package struct Usage: Sendable, Equatable {
     ])
     if let reasoningTokens { usage["completion_tokens_details"] = ["reasoning_tokens": .int(reasoningTokens)] }
     return .object(usage)
+  }
+
+  /// As `/v1/responses` has it.
+  var responsesJSON: JSONValue {
+    [
+      "input_tokens": .int(promptTokens),
+      "input_tokens_details": ["cached_tokens": .int(cachedTokens), "cache_write_tokens": 0],
+      "output_tokens": .int(completionTokens),
+      "output_tokens_details": ["reasoning_tokens": .int(reasoningTokens ?? 0)],
+      "total_tokens": .int(promptTokens + completionTokens),
+    ]
+  }
+
+  /// As `/v1/messages` has it: tokens found in the cache are counted apart.
+  var messagesJSON: JSONValue {
+    [
+      "input_tokens": .int(promptTokens - cachedTokens), "cache_creation_input_tokens": 0,
+      "cache_read_input_tokens": .int(cachedTokens), "output_tokens": .int(completionTokens),
+    ]
   }
 }
 

@@ -2,22 +2,38 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// What is told of requests.
-extension Responder {
-  func record(of request: Request, route: Route?, _ context: Context) -> RequestRecord {
+/// Finds what a request is for, and tells of it when it has ended: its id in the answer, a line of the log, counts. Outermost.
+struct RecordMiddleware: RouterMiddleware {
+  let server: ModelServer
+
+  func handle(
+    _ request: Request, context: ConnectionContext, next: (Request, ConnectionContext) async throws -> Response
+  ) async throws -> Response {
+    var context = context
+    context.target = Route.find(request.uri.path)
+    let record = record(of: request, context)
+    let response = try await RequestRecord.$current.withValue(record) { [context] in
+      try await next(request, context)
+    }
+    server.metrics.countResponse(route: context.target?.route, status: response.status.code)
+    let told = tell(record, response)
+    return request.method == .head ? told.createHeadResponse() : told
+  }
+
+  private func record(of request: Request, _ context: ConnectionContext) -> RequestRecord {
+    let configuration = server.configuration
     var facts = RequestRecord.Facts()
     facts.id = RequestRecord.saneID(request.headers[.requestID]) ?? server.identifiers.request()
-    let forwarded = server.configuration.trustsForwardedFor ? request.headers[.forwardedFor] : nil
+    let forwarded = configuration.trustsForwardedFor ? request.headers[.forwardedFor] : nil
     facts.client = RequestRecord.forwardedClient(forwarded) ?? context.channel.remoteAddress?.ipAddress ?? "unknown"
-    (facts.method, facts.route) = (request.method.rawValue, route)
+    (facts.method, facts.route) = (request.method.rawValue, context.target?.route)
     facts.path = String(request.uri.path.prefix(256))
-    let configuration = server.configuration
     return RequestRecord(
       facts, logger: configuration.logsRequests ? configuration.logger : nil, metrics: server.metrics)
   }
 
   /// The response with the request's id; the request ends with it: at once, or with the last of a stream.
-  func tell(_ record: RequestRecord, _ response: Response) -> Response {
+  private func tell(_ record: RequestRecord, _ response: Response) -> Response {
     var response = response
     let status = response.status.code
     record.note { $0.status = status }
