@@ -1,8 +1,8 @@
 /// The magnitudes, without sign, of the numbers that may be written.
 ///
 /// At most 18 digits before and 20 after the point (more where a bound has more, up to 30 each), so that every integer
-/// has 64 bits, every double can be written, and a number comes to an end. An exponent has two digits at most, and none is
-/// written where bounds or divisors hold.
+/// has 64 bits, every double can be written, and a number comes to an end. An exponent has two digits at most; within
+/// bounds it stands behind one digit with or without a fraction, and none is written where divisors hold.
 struct NumberAutomata {
   static let integerDigitCount = 18
   static let fractionDigitCount = 20
@@ -11,10 +11,11 @@ struct NumberAutomata {
   static let exponentDigitCount = 2
 
   /// Magnitudes of numbers from zero up, and of those below zero.
-  private(set) var nonNegative: ScalarAutomaton?
-  private(set) var negative: ScalarAutomaton?
+  private(set) var nonNegative: [ScalarAutomaton] = []
+  private(set) var negative: [ScalarAutomaton] = []
 
-  /// Both are nil where no number is left. With `isUnique` each number has one text.
+  /// Both are empty where no number is left. With `isUnique` each number has one text, and both have one automaton at
+  /// most.
   ///
   /// `types` has integers, fractions or both.
   init(_ constraint: NumberConstraint, types: TypeSet, isUnique: Bool = false, budget: CompileBudget)
@@ -67,8 +68,14 @@ struct NumberAutomata {
       for divisor in constraint.nonDivisors.compactMap({ Divisor($0) }) {
         automaton = try automaton.subtracting(.multiples(of: divisor, budget: budget), budget: budget)
       }
-      if automaton.isEmpty { continue }
-      if isNegative { negative = automaton } else { nonNegative = automaton }
+      var automata = [automaton]
+      let hasDivisors = !divisors.isEmpty || !constraint.nonDivisors.isEmpty
+      if !isFree, !isUnique, !hasDivisors, types.isSuperset(of: .number) {
+        try budget.spend(2000)
+        automata.append(.scientificMagnitudes(atLeast: mirrored.minimum, atMost: mirrored.maximum))
+      }
+      automata.removeAll(where: \.isEmpty)
+      if isNegative { negative = automata } else { nonNegative = automata }
     }
   }
 
@@ -127,7 +134,16 @@ extension ScalarAutomaton {
   private static func explore<State: Hashable>(
     from start: State, accepts: (State) -> Bool, digit: (State, Int) -> State?, point: (State) -> State?
   ) -> ScalarAutomaton {
-    var result = ScalarAutomaton(alphabet: decimalAlphabet, transitions: [], accepts: [])
+    explore(decimalAlphabet, from: start, accepts: accepts) { state, column in
+      column < 10 ? digit(state, column) : column == 10 ? point(state) : nil
+    }
+  }
+
+  /// Builds an automaton from states that are values; `next` takes the number of a class of `alphabet`.
+  static func explore<State: Hashable>(
+    _ alphabet: [ScalarSet], from start: State, accepts: (State) -> Bool, next: (State, Int) -> State?
+  ) -> ScalarAutomaton {
+    var result = ScalarAutomaton(alphabet: alphabet, transitions: [], accepts: [])
     var ids = [start: Int32(0)]
     var states = [start]
     func id(_ state: State?) -> Int32 {
@@ -141,9 +157,7 @@ extension ScalarAutomaton {
     while done < states.count {
       let state = states[done]
       done += 1
-      for value in 0..<10 { result.transitions.append(id(digit(state, value))) }
-      result.transitions.append(id(point(state)))
-      result.transitions.append(dead)
+      for column in alphabet.indices { result.transitions.append(id(next(state, column))) }
       result.accepts.append(accepts(state))
     }
     return result.trimmed()

@@ -43,8 +43,7 @@ extension SchemaCompiler {
       if !item.types.isDisjoint(with: .number) {
         guard numbers.isEmpty else { throw unsupported("numbers of several kinds are not compared") }
         let automata = try NumberAutomata(item.number, types: item.types, isUnique: true, budget: budget)
-        if let automaton = automata.nonNegative { numbers.append((false, automaton)) }
-        if let automaton = automata.negative { numbers.append((true, automaton)) }
+        numbers += automata.nonNegative.map { (false, $0) } + automata.negative.map { (true, $0) }
       }
     }
     // Inside of strings a mask asks what each token would make of the text: that takes any strings, or few.

@@ -7,6 +7,8 @@ import JSON
 final class SchemaCompiler {
   static let indentationLimit = 32
   static let itemLimit = 100_000
+  /// How many ranges beyond ASCII, times states that they lead to, a string has without a rule for them.
+  private static let unsharedRangeLimit = 200
 
   let grammar: GrammarCompiler
   let normalizer: SchemaNormalizer
@@ -104,16 +106,15 @@ final class SchemaCompiler {
     _ shape: Shape, to builder: inout RuleBuilder, from: Int32, end: Int32
   ) throws(StructuredOutputError) {
     let automata = try NumberAutomata(shape.number, types: shape.types, budget: budget)
-    if automata.nonNegative == nil, automata.negative == nil {
+    if automata.nonNegative.isEmpty, automata.negative.isEmpty {
       return try noValue(
         of: .number, shape, "no number that can be written is within its bounds and a multiple of its divisors")
     }
-    if let automaton = automata.nonNegative { builder.add(automaton, as: .plain, from: from, to: end) }
-    if let automaton = automata.negative {
-      let signed = builder.makeState()
-      builder.addByte("-", from: from, to: signed)
-      builder.add(automaton, as: .plain, from: signed, to: end)
-    }
+    for automaton in automata.nonNegative { builder.add(automaton, as: .plain, from: from, to: end) }
+    if automata.negative.isEmpty { return }
+    let signed = builder.makeState()
+    builder.addByte("-", from: from, to: signed)
+    for automaton in automata.negative { builder.add(automaton, as: .plain, from: signed, to: end) }
   }
 
   private func addString(
@@ -150,7 +151,8 @@ final class SchemaCompiler {
     _ strings: ScalarAutomaton, distances: [Int]? = nil, isFree: Bool = false, to builder: inout RuleBuilder,
     from: Int32, end: Int32
   ) throws(StructuredOutputError) {
-    try budget.spend(strings.stateCount * (4 * strings.alphabet.count + 40))
+    try budget.spend(strings.stateCount * (2 * strings.alphabet.count + 20))
+    let edges = ScalarEdges(strings)
     let beyondASCII = try grammar.sharedRule("beyond ASCII", name: "#") { builder throws(StructuredOutputError) in
       builder.addBeyondASCII(from: RuleBuilder.start, to: RuleBuilder.end)
     }
@@ -158,16 +160,43 @@ final class SchemaCompiler {
       let bytes = ScalarSet.escaped.ranges.flatMap { $0.map { UInt8($0) } }
       builder.addEscapes(bytes, from: RuleBuilder.start, to: RuleBuilder.end)
     }
+    let shared = try sharedScalars(of: edges, .init(beyondASCII: beyondASCII, escaped: escaped))
     let (open, closed) = (builder.makeState(), builder.makeState())
     builder.addByte("\"", from: from, to: open)
-    let states = builder.add(
-      strings, as: .jsonString(beyondASCII: beyondASCII, escaped: escaped), from: open, to: closed)
+    let states = builder.add(strings, edges, as: .jsonString(shared), from: open, to: closed)
     if distances != nil, let first = states.first { builder.addGate(.opened, at: first) }
     for (state, distance) in zip(states.dropFirst(), distances ?? []) {
       builder.addGate(.character(distance: distance), at: state)
     }
     if isFree { for state in states { builder.addContent(.single, at: state) } }
     builder.addByte("\"", from: closed, to: end)
+  }
+
+  /// With rules for sets of many ranges that lead to many states: each of these would have states of its own for all of
+  /// the ranges.
+  private func sharedScalars(
+    of edges: ScalarEdges, _ shared: RuleBuilder.SharedScalars
+  ) throws(StructuredOutputError) -> RuleBuilder.SharedScalars {
+    var shared = shared
+    for (number, targets) in edges.targetCounts.enumerated() {
+      let set = edges.sets[number]
+      if set.isSuperset(of: .beyondASCII) { continue }
+      let rangeCount = set.ranges.count { $0.upperBound > 0x7F }
+      guard rangeCount * targets > Self.unsharedRangeLimit else { continue }
+      try budget.spend(20 * rangeCount)
+      let scalars = set.intersection(.beyondASCII)
+      let key = scalars.ranges.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ",")
+      shared.others[number] = try grammar.sharedRule("scalars \(key)", name: "#") {
+        (builder: inout RuleBuilder) throws(StructuredOutputError) in
+        var tails = UTF8Tails()
+        builder.addScalar(scalars, isPlain: true, from: RuleBuilder.start, to: RuleBuilder.end, tails: &tails)
+      }
+    }
+    let steps = edges.all.reduce(0) { sum, edge in
+      sum + (shared.others[edge.set] == nil ? 4 * min(edges.sets[edge.set].ranges.count, 1 << 20) : 4)
+    }
+    try budget.spend(steps)
+    return shared
   }
 
   /// The rule for any string; the same for all schemas.

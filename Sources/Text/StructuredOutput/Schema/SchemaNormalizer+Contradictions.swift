@@ -20,7 +20,7 @@ extension SchemaNormalizer {
       var left: [JSONValue] = []
       for value in values where try admits(shape, value, depth: 0) { left.append(value) }
       if left.isEmpty { return "no value of its enum or const satisfies what else is demanded" }
-      shape.values = left
+      if left.count < values.count { shape.values = left }
     }
     return nil
   }

@@ -205,7 +205,7 @@ final class SchemaNormalizer {
         throw .tooLarge(what: "the number of combinations", pointer: keywords.schema.pointer, limit: Self.shapeLimit)
       }
     }
-    selection.shapes = distinct(chosen)
+    selection.shapes = try distinct(chosen)
     selection.reason = reason
   }
 
@@ -265,7 +265,7 @@ final class SchemaNormalizer {
         throw .tooLarge(what: "the number of combinations", pointer: keywords.schema.pointer, limit: Self.shapeLimit)
       }
     }
-    selection.shapes = distinct(chosen)
+    selection.shapes = try distinct(chosen)
     if selection.shapes.isEmpty { selection.reason = "several branches of its oneOf hold for every value" }
   }
 
@@ -285,9 +285,17 @@ final class SchemaNormalizer {
       + (keywords["enum"]?.array?.count ?? 0)
   }
 
-  private func distinct(_ shapes: [Shape]) -> [Shape] {
+  private func distinct(_ shapes: [Shape]) throws(StructuredOutputError) -> [Shape] {
+    if shapes.count < 2 { return shapes }
     var seen: Set<String> = []
-    return shapes.filter { seen.insert($0.signature).inserted }
+    var result: [Shape] = []
+    for shape in shapes {
+      let signature = shape.signature
+      // Writing, hashing and comparing it: measured.
+      try budget.spend(signature.utf8.count / 16)
+      if seen.insert(signature).inserted { result.append(shape) }
+    }
+    return result
   }
 
   /// Takes away what contradicts itself: types that have no value left, then shapes without types.

@@ -30,6 +30,22 @@ struct TypeSet: OptionSet, Hashable, Sendable {
   init(rawValue: UInt8) { self.rawValue = rawValue }
 }
 
+/// Values that a schema lists, and their text, which is written once for all shapes that share them.
+private final class ListedValues {
+  let values: [JSONValue]
+  private(set) lazy var text: String = {
+    var bytes: [UInt8] = []
+    for value in values {
+      // Most are strings, which a general writer writes more slowly.
+      if let text = value.string { bytes += JSONText.string(text) } else { bytes += value.text().utf8 }
+      bytes.append(UInt8(ascii: ","))
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }()
+
+  init(_ values: [JSONValue]) { self.values = values }
+}
+
 /// Demands that all hold for one value: what remains of schemas once references and combinations are resolved.
 struct Shape {
   /// The items of one schema: its "additionalProperties" and "items" speak of its own lists only.
@@ -65,7 +81,11 @@ struct Shape {
   var pointer: String
   var types: TypeSet = .all
   /// The only values that are left, when "enum" or "const" say so.
-  var values: [JSONValue]?
+  var values: [JSONValue]? {
+    get { listed?.values }
+    set { listed = newValue.map { ListedValues($0) } }
+  }
+  private var listed: ListedValues?
   var number = NumberConstraint()
   var minimumLength = 0
   var maximumLength: Int?
@@ -113,7 +133,7 @@ struct Shape {
   /// A text that is the same for shapes that admit the same values for the same reasons.
   var signature: String {
     var parts = ["t\(types.rawValue)"]
-    if let values { parts.append("v" + JSONValue.array(values).text()) }
+    if let listed { parts.append("v" + listed.text) }
     if !types.isDisjoint(with: .number) { parts.append("n\(number)") }
     if types.contains(.string) {
       parts.append("s" + stringSignature)

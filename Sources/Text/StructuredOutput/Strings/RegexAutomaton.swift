@@ -1,9 +1,11 @@
 extension ScalarAutomaton {
   /// The strings in which `pattern` is found somewhere, as JSON Schema has it: by all dialects, or with `isWide` by some.
-  init(pattern: String, isWide: Bool = false, budget: CompileBudget) throws(StructuredOutputError) {
+  init(
+    pattern: String, isWide: Bool = false, lengthLimit: Int? = RegexParser.lengthLimit, budget: CompileBudget
+  ) throws(StructuredOutputError) {
     var builder = RegexBuilder()
     do throws(RegexError) {
-      let tree = try RegexParser.parse(pattern, isWide: isWide)
+      let tree = try RegexParser.parse(pattern, isWide: isWide, lengthLimit: lengthLimit)
       try builder.add(tree, from: builder.start, to: builder.end)
     } catch {
       throw .malformedPattern(pattern, pointer: budget.pointer, reason: error.reason, offset: error.offset)
@@ -11,9 +13,9 @@ extension ScalarAutomaton {
     self = try builder.determinized(budget: budget)
   }
 
-  /// As `init(pattern:budget:)`, but for the whole string.
+  /// As `init(pattern:budget:)`, but for the whole string, and for patterns of this module, of any length.
   init(whole pattern: String, budget: CompileBudget) throws(StructuredOutputError) {
-    try self.init(pattern: "^(?:\(pattern))$", budget: budget)
+    try self.init(pattern: "^(?:\(pattern))$", lengthLimit: nil, budget: budget)
   }
 }
 

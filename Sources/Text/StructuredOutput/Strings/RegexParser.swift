@@ -29,8 +29,11 @@ struct RegexParser {
   private let isWide: Bool
   private var at = 0
 
-  static func parse(_ pattern: String, isWide: Bool = false) throws(RegexError) -> Regex {
-    guard pattern.utf8.count <= lengthLimit else {
+  /// `lengthLimit` is in bytes, and nil for patterns that no user has written.
+  static func parse(
+    _ pattern: String, isWide: Bool = false, lengthLimit: Int? = lengthLimit
+  ) throws(RegexError) -> Regex {
+    if let lengthLimit, pattern.utf8.count > lengthLimit {
       throw RegexError(reason: "it is longer than \(lengthLimit) bytes", offset: 0)
     }
     var parser = RegexParser(scalars: Array(pattern.unicodeScalars), isWide: isWide)

@@ -4,10 +4,18 @@ extension RuleBuilder {
     /// As they are. For texts that hold ASCII only.
     case plain
     /// Inside of a JSON string, each in one way: raw UTF-8 if it may stand there, else the short escape, else `\u00xx`.
-    /// Rules for any one scalar beyond ASCII and any one that is escaped keep strings that count scalars small.
-    case jsonString(beyondASCII: Int32, escaped: Int32)
+    /// Rules for any one scalar of some sets keep strings that count scalars small.
+    case jsonString(SharedScalars)
     /// As `jsonString`, without calls of other rules.
     case unsharedString
+  }
+
+  /// Rules for any one scalar of these sets.
+  struct SharedScalars {
+    var beyondASCII: Int32
+    var escaped: Int32
+    /// What sets hold beyond ASCII, by the sets' numbers.
+    var others: [Int: Int32] = [:]
   }
 
   /// Adds the strings that `automaton` accepts; returns the states that stand for its own.
@@ -15,45 +23,54 @@ extension RuleBuilder {
   mutating func add(
     _ automaton: ScalarAutomaton, as encoding: Encoding, from: Int32, to target: Int32
   ) -> [Int32] {
+    add(automaton, ScalarEdges(automaton), as: encoding, from: from, to: target)
+  }
+
+  @discardableResult
+  mutating func add(
+    _ automaton: ScalarAutomaton, _ edges: ScalarEdges, as encoding: Encoding, from: Int32, to target: Int32
+  ) -> [Int32] {
     guard !automaton.isEmpty else { return [] }
     var states: [Int32] = []
     for _ in 0..<automaton.stateCount { states.append(makeState()) }
     addEmpty(from: from, to: states[0])
+    for state in 0..<automaton.stateCount where automaton.accepts[state] { addEmpty(from: states[state], to: target) }
     var tails = UTF8Tails()
-    for state in 0..<automaton.stateCount {
-      if automaton.accepts[state] { addEmpty(from: states[state], to: target) }
-      // Classes with the same target are one set: it has fewer ranges than they have.
-      var sets: [Int32: [ClosedRange<UInt32>]] = [:]
-      for column in automaton.alphabet.indices {
-        let next = automaton.next(state, column)
-        if next >= 0 { sets[next, default: []] += automaton.alphabet[column].ranges }
+    // What is left of the sets once rules are called.
+    var left: [ScalarSet?] = edges.sets.map { _ in nil }
+    for edge in edges.all {
+      let (from, target) = (states[edge.from], states[edge.target])
+      var set = edges.sets[edge.set]
+      if case .jsonString(let shared) = encoding {
+        var removed: [ScalarSet] = []
+        if set.isSuperset(of: .beyondASCII) {
+          addCall(shared.beyondASCII, from: from, to: target)
+          removed.append(.beyondASCII)
+        } else if let other = shared.others[edge.set] {
+          addCall(other, from: from, to: target)
+          removed.append(.beyondASCII)
+        }
+        if set.isSuperset(of: .escaped) {
+          addCall(shared.escaped, from: from, to: target)
+          removed.append(.escaped)
+        }
+        if let known = left[edge.set] {
+          set = known
+        } else {
+          for part in removed { set = set.intersection(part.complement) }
+          left[edge.set] = set
+        }
       }
-      for next in sets.keys.sorted() {
-        addScalar(ScalarSet(sets[next]!), as: encoding, from: states[state], to: states[Int(next)], tails: &tails)
-      }
+      addScalar(set, isPlain: encoding.isPlain, from: from, to: target, tails: &tails)
     }
     return states
   }
 
   /// Adds one scalar of `set`.
-  private mutating func addScalar(
-    _ set: ScalarSet, as encoding: Encoding, from: Int32, to target: Int32, tails: inout UTF8Tails
-  ) {
-    var set = set
-    switch encoding {
-    case .plain:
+  mutating func addScalar(_ set: ScalarSet, isPlain: Bool, from: Int32, to target: Int32, tails: inout UTF8Tails) {
+    if isPlain {
       for range in set.ranges { addUTF8(range, from: from, to: target, tails: &tails) }
       return
-    case .unsharedString: break
-    case .jsonString(let beyondASCII, let escapedRule):
-      if set.isSuperset(of: .beyondASCII) {
-        addCall(beyondASCII, from: from, to: target)
-        set = set.intersection(ScalarSet.beyondASCII.complement)
-      }
-      if set.isSuperset(of: .escaped) {
-        addCall(escapedRule, from: from, to: target)
-        set = set.intersection(ScalarSet.escaped.complement)
-      }
     }
     var escaped: [UInt8] = []
     for range in set.ranges {
@@ -105,51 +122,58 @@ extension RuleBuilder {
   private mutating func addUTF8(
     _ range: ClosedRange<UInt32>, from: Int32, to target: Int32, tails: inout UTF8Tails
   ) {
-    for limits in [0...0x7F, 0x80...0x7FF, 0x800...0xFFFF, 0x10000...0x10FFFF] as [ClosedRange<UInt32>]
+    for (count, limits) in [(1, 0...0x7F), (2, 0x80...0x7FF), (3, 0x800...0xFFFF), (4, 0x10000...0x10FFFF)]
+      as [(Int, ClosedRange<UInt32>)]
     where range.overlaps(limits) {
       let part = range.clamped(to: limits)
-      let low = Array(UTF8.encode(Unicode.Scalar(part.lowerBound)!)!)
-      let high = Array(UTF8.encode(Unicode.Scalar(part.upperBound)!)!)
-      addSequences(low[...], high[...], from: from, to: target, tails: &tails)
+      addSequences(
+        UTF8Sequences(count: count, low: part.lowerBound, high: part.upperBound), lead: UTF8Sequences.leads[count],
+        from: from, to: target, tails: &tails)
     }
   }
 
-  /// Adds the sequences from `low` to `high`, of one length, whose continuation bytes run over 80…BF.
+  /// Adds `sequences`, whose first bytes are `lead` and what six bits a continuation byte leave of the scalars.
   private mutating func addSequences(
-    _ low: ArraySlice<UInt8>, _ high: ArraySlice<UInt8>, from: Int32, to target: Int32, tails: inout UTF8Tails
+    _ sequences: UTF8Sequences, lead: UInt8, from: Int32, to target: Int32, tails: inout UTF8Tails
   ) {
-    let (first, last) = (low.first!, high.first!)
-    if low.count == 1 { return addBytes(first...last, from: from, to: target) }
-    let (lowRest, highRest) = (low.dropFirst(), high.dropFirst())
-    let lowest = [UInt8](repeating: 0x80, count: lowRest.count)[...]
-    let highest = [UInt8](repeating: 0xBF, count: lowRest.count)[...]
-    if first == last {
-      addBytes(first...first, from: from, to: tail(lowRest, highRest, to: target, tails: &tails))
-      return
+    let shift = UInt32(6 * (sequences.count - 1))
+    let rest: UInt32 = 1 << shift - 1
+    var (first, last) = (sequences.low >> shift, sequences.high >> shift)
+    func add(_ bytes: ClosedRange<UInt32>, _ low: UInt32, _ high: UInt32, _ builder: inout RuleBuilder) {
+      let next =
+        shift == 0
+        ? target
+        : builder.tail(
+          UTF8Sequences(count: sequences.count - 1, low: low, high: high), to: target, tails: &tails)
+      builder.addBytes(
+        lead | UInt8(bytes.lowerBound)...lead | UInt8(bytes.upperBound), from: from, to: next)
     }
-    var (begin, end) = (first, last)
-    if !lowRest.allSatisfy({ $0 == 0x80 }) {
-      addBytes(first...first, from: from, to: tail(lowRest, highest, to: target, tails: &tails))
-      begin += 1
+    let (low, high) = (sequences.low & rest, sequences.high & rest)
+    if first == last { return add(first...first, low, high, &self) }
+    if low != 0 {
+      add(first...first, low, rest, &self)
+      first += 1
     }
-    if !highRest.allSatisfy({ $0 == 0xBF }) {
-      addBytes(last...last, from: from, to: tail(lowest, highRest, to: target, tails: &tails))
-      end -= 1
+    if high != rest {
+      add(last...last, 0, high, &self)
+      last -= 1
     }
-    if begin <= end { addBytes(begin...end, from: from, to: tail(lowest, highest, to: target, tails: &tails)) }
+    if first <= last { add(first...last, 0, rest, &self) }
   }
 
-  /// The state from which the sequences from `low` to `high` lead to `target`; one for all that ask for the same.
-  private mutating func tail(
-    _ low: ArraySlice<UInt8>, _ high: ArraySlice<UInt8>, to target: Int32, tails: inout UTF8Tails
-  ) -> Int32 {
-    let key = UTF8Tails.Key(target: target, low: Array(low), high: Array(high))
+  /// The state from which `sequences` of continuation bytes lead to `target`; one for all that ask for the same.
+  private mutating func tail(_ sequences: UTF8Sequences, to target: Int32, tails: inout UTF8Tails) -> Int32 {
+    let key = UTF8Tails.Key(target: target, sequences: sequences)
     if let known = tails.states[key] { return known }
     let state = makeState()
     tails.states[key] = state
-    addSequences(low, high, from: state, to: target, tails: &tails)
+    addSequences(sequences, lead: 0x80, from: state, to: target, tails: &tails)
     return state
   }
+}
+
+extension RuleBuilder.Encoding {
+  fileprivate var isPlain: Bool { if case .plain = self { true } else { false } }
 }
 
 extension ScalarSet {
@@ -158,12 +182,20 @@ extension ScalarSet {
   static let escaped = ScalarSet([0...0x1F, 0x22...0x22, 0x5C...0x5C])
 }
 
+/// The sequences of `count` bytes whose bits, six a continuation byte, are the numbers from `low` to `high`.
+struct UTF8Sequences: Hashable {
+  /// What the first byte holds besides bits, by the number of bytes.
+  static let leads: [UInt8] = [0, 0, 0xC0, 0xE0, 0xF0]
+  var count: Int
+  var low: UInt32
+  var high: UInt32
+}
+
 /// States in the middle of characters that several edges share.
 struct UTF8Tails {
   struct Key: Hashable {
     var target: Int32
-    var low: [UInt8]
-    var high: [UInt8]
+    var sequences: UTF8Sequences
   }
   var states: [Key: Int32] = [:]
 }

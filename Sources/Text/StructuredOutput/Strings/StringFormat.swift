@@ -73,18 +73,34 @@ enum StringFormat: String, CaseIterable {
   }
   private static let variable = "(?:[A-Za-z0-9_]+(?:\\.[A-Za-z0-9_]+)*(?::[1-9]\\d{0,3}|\\*)?)"
 
-  /// Patterns that every dialect reads, with groups in groups in groups at most.
+  /// Patterns that every dialect reads, with groups in groups in groups at most. What stands outside of groups may have
+  /// all counts, what stands in groups has few, since each level of them costs states twice.
   private static let regularExpression: String = {
     let escape = "\\\\[dDwWsSbBtnrfv.*+?^$|(){}\\[\\]\\\\/-]"
     let member = "(?:a-z|A-Z|0-9|a-f|A-F|[^\\\\\\[\\]\\-&~|\\^]|\\\\[dDwWsStnrfv.*+?^$|(){}\\[\\]\\\\/-])"
     let atom = "(?:[^\\\\\\[\\](){}*+?|^$]|\(escape)|\\[\\^?\(member)+-?\\])"
-    let quantifier = "(?:[*+?]\\??|\\{[1-9]?\\d(?:,(?:[1-9]\\d\\d)?)?\\}\\??)"
-    var inner = "(?:\(atom)\(quantifier)?|[\\^$|])*"
-    for _ in 0..<3 {
-      inner = "(?:\(atom)\(quantifier)?|[\\^$|]|\\((?:\\?:)?\(inner)\\)\(quantifier)?|\\(\\?[=!]\(inner)\\))*"
+    let repeated = quantifier("[1-9]?\\d(?:,(?:[1-9]\\d\\d)?)?")
+    let single = quantifier(counts(exactTens: 0))
+    var inner = "(?:\(atom)\(repeated)?|[\\^$|])*"
+    for counted in [repeated, single, quantifier(counts(exactTens: 3))] {
+      inner = "(?:\(atom)\(counted)?|[\\^$|]|\\((?:\\?:)?\(inner)\\)\(repeated)?|\\(\\?[=!]\(inner)\\))*"
     }
     return inner
   }()
+  private static func quantifier(_ counts: String) -> String { "(?:[*+?]\\??|\\{(?:\(counts))\\}\\??)" }
+  /// A count below 100, and a second one that is not below the first and has three digits at most. Above `exactTens` tens
+  /// the second has more tens, since each first count costs states of its own.
+  private static func counts(exactTens: Int) -> String {
+    func digits(from low: Int) -> String { low == 9 ? "9" : "[\(low)-9]" }
+    let ones = (0...9).map { "\($0)(?:,(?:\(digits(from: $0))|[1-9]\\d{1,2})?)?" }
+    let tens = (1...9).map { ten in
+      let more = (ten < 9 ? "\(digits(from: ten + 1))\\d|" : "") + "[1-9]\\d\\d"
+      guard ten <= exactTens else { return "\(ten)\\d(?:,(?:\(more))?)?" }
+      let ones = (0...9).map { "\($0)(?:,(?:\(ten)\(digits(from: $0))|\(more))?)?" }
+      return "\(ten)(?:\(ones.joined(separator: "|")))"
+    }
+    return (ones + tens).joined(separator: "|")
+  }
 
   /// Eight groups, or fewer with one "::".
   private static let addressOfIPv6: String = {
