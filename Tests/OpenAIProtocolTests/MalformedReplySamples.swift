@@ -122,6 +122,22 @@ private let wrongObjects: [ReplySample] = [
 
 private let wrongFunctions: [ReplySample] = [
   wrong(
+    "names as attributes", .qwenCoder,
+    "<tool_call>\n<function name=\"lookup\">\n<parameter name=\"q\">\ntea\n</parameter>\n<parameter name='k'>3</parameter>\n"
+      + "</function>\n</tool_call>", [("lookup", #"{"q": "tea", "k": 3}"#)]),
+  wrong(
+    "names as attributes, no opener, two calls", .qwenCoder,
+    "I look.\n<function name=\"lookup\"><parameter name=\"q\">tea<parameter name=\"k\">3</function>"
+      + "<function name=clock></function>",
+    [("lookup", #"{"q": "tea", "k": 3}"#), clock], content: "I look."),
+  wrong(
+    "names as attributes in another family's tags", .hermes,
+    "<tool_call><function name=\"lookup\"><parameter name=\"q\">tea</parameter></function></tool_call>", [tea]),
+  wrong(
+    "one name as an attribute", .qwenCoder,
+    "<tool_call>\n<function=lookup>\n<parameter name=\"q\">\n<parameter=x>\n</parameter>\n</function>\n</tool_call>",
+    [("lookup", #"{"q": "<parameter=x>"}"#)]),
+  wrong(
     "no opener", .qwenCoder,
     "I look.\n\n<function=lookup>\n<parameter=q>\ntea\n</parameter>\n</function>\n</tool_call>", [tea],
     content: "I look."),
@@ -302,6 +318,16 @@ private let wrongChannels: [ReplySample] =
       "arguments that lack a brace", .harmony,
       "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>{\"q\": \"tea\"<|call|>",
       [tea]),
+    wrong(
+      "what a tool would have answered", .harmony,
+      "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>{\"q\": \"tea\"}<|call|>"
+        + "<|start|>functions.lookup to=assistant<|channel|>commentary<|message|>{\"hits\": 3}<|end|>"
+        + "<|start|>assistant<|channel|>final<|message|>Three.<|return|>", [tea], content: "Three."),
+    wrong(
+      "what other tools would have answered", .harmony,
+      "<|start|>browser.search<|message|>[1]<|end|><|start|>lookup to=assistant<|message|>[2]<|end|>"
+        + "<|start|>tool<|channel|>commentary<|message|>[3]<|call|><|start|>assistant<|channel|>final<|message|>None.",
+      [], content: "None."),
     wrong("no message marker", .harmony, "<|channel|>final Yes.<|return|>", [], content: "Yes."),
   ]
 

@@ -30,7 +30,7 @@ struct CallOpeners: Sendable {
       unopenedAtStart = []
     case .qwenCoder:
       markers = [Marker("<tool_call>")]
-      (unopened, unopenedAtStart) = ([Marker("<function=")], [Marker("<function=")])
+      (unopened, unopenedAtStart) = (CallTags.functions, CallTags.functions)
     case .glm:
       markers = [Marker("<tool_call>")]
       let heads = names.flatMap { name in ["\n", ""].flatMap { ["\(name)\($0)<arg_key>", "\(name)\($0)</tool_call>"] } }

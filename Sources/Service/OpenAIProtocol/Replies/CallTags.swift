@@ -7,10 +7,11 @@ struct CallTags: Sendable, Equatable {
     case functions
   }
 
-  /// Before the name; nil where nothing is.
-  let nameOpen: Marker?
+  /// Before the name, the right one first; empty where nothing is.
+  let nameOpens: [Marker]
   let nameCloses: [Marker]
-  let keyOpen: Marker
+  /// The first of them is the right one.
+  let keyOpens: [Marker]
   /// The first of them is the right one.
   let keyCloses: [Marker]
   /// Nil where a value follows its key at once, or on the next line.
@@ -23,18 +24,20 @@ struct CallTags: Sendable, Equatable {
   init(_ form: Form) {
     switch form {
     case .keys:
-      (nameOpen, nameCloses) = (nil, [Marker("\n")])
-      (keyOpen, keyCloses) = (Marker("<arg_key>"), [Marker("</arg_key>"), Marker("<arg_value>")])
+      (nameOpens, nameCloses) = ([], [Marker("\n")])
+      (keyOpens, keyCloses) = ([Marker("<arg_key>")], [Marker("</arg_key>"), Marker("<arg_value>")])
       (valueOpen, valueClose) = (Marker("<arg_value>"), Marker("</arg_value>"))
       (close, outerClose) = (Marker("</tool_call>"), nil)
     case .functions:
-      (nameOpen, nameCloses) = (Marker("<function="), [Marker(">"), Marker("\n")])
-      (keyOpen, keyCloses) = (Marker("<parameter="), [Marker(">"), Marker("\n")])
+      (nameOpens, nameCloses) = (Self.functions, [Marker(">"), Marker("\n")])
+      (keyOpens, keyCloses) = ([Marker("<parameter="), Marker("<parameter name=")], [Marker(">"), Marker("\n")])
       (valueOpen, valueClose) = (nil, Marker("</parameter>"))
       (close, outerClose) = (Marker("</function>"), Marker("</tool_call>"))
     }
   }
 
   /// What may follow a call: the beginning of the next.
-  static let openers = [Marker("<tool_call>"), Marker("<function=")]
+  static let openers = [Marker("<tool_call>")] + functions
+  /// What begins a function's tag; the second is how models write that know XML better than their template.
+  static let functions = [Marker("<function="), Marker("<function name=")]
 }

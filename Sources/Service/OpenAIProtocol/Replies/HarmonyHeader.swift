@@ -4,13 +4,15 @@
 struct HarmonyHeader {
   private(set) var channel: String?
   private(set) var recipient: String?
+  /// A tool is the message's author: models go on with what they think that it answers.
+  private(set) var isFromTool = false
   /// What follows the words a header has, which is the body where `<|message|>` was left out.
   private(set) var body = ""
 
   private static let channels = ["analysis", "commentary", "final"]
   private static let markers = ["<|start|>", "<|channel|>", "<|constrain|>"]
 
-  /// Nil for a role that is not the assistant's, and for what no header has. `isWhole`: `<|message|>` follows.
+  /// Nil for a role that is neither the assistant's nor a tool's, and for what no header has. `isWhole`: `<|message|>` follows.
   init?(_ text: String, isWhole: Bool) {
     var words = Self.words(text)[...]
     var isFirst = true
@@ -19,6 +21,10 @@ struct HarmonyHeader {
       case "<|start|>":
         let role = words.dropFirst().first?.text
         guard isFirst || role == "assistant" else { return nil }
+        if let role, isWhole, Self.isTool(role, words.dropFirst(2).map(\.text)) {
+          (isFromTool, words) = (true, words.dropFirst())
+          break
+        }
         guard let role, role == "assistant" || role.hasPrefix("to=") || Self.markers.contains(role) else { return nil }
       case "assistant", "json", "code": break
       case "<|constrain|>":
@@ -41,6 +47,17 @@ struct HarmonyHeader {
       isFirst = false
       words = words.dropFirst()
     }
+  }
+
+  /// Whether a message's author is a tool: it is named as one, or `rest` of the header addresses the assistant.
+  private static func isTool(_ author: String, _ rest: [String]) -> Bool {
+    if ["assistant", "user", "system", "developer"].contains(author) { return false }
+    let letters = author.utf8.allSatisfy { byte in
+      (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte | 0x20) || "_-.".utf8.contains(byte)
+    }
+    guard letters else { return false }
+    let isNamed = ["functions.", "browser.", "python"].contains { author.hasPrefix($0) }
+    return isNamed || author == "tool" || rest.contains("to=assistant")
   }
 
   /// The words with where they begin, in bytes; markers are words, and a recipient is one even where no space is before it.

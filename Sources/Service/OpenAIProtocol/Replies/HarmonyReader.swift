@@ -10,6 +10,8 @@ struct HarmonyReader: CallReader {
 
   private enum Body {
     case reasoning, content
+    /// What a tool would have said, which nobody is told.
+    case leftOut
     case call(ArgumentsText)
   }
 
@@ -113,6 +115,10 @@ struct HarmonyReader: CallReader {
 
   /// Begins a message's body, which is in the header where `<|message|>` was left out; false for what is no message of the model's.
   private mutating func begin(_ header: HarmonyHeader, isWhole: Bool, into output: inout ReplyOutput) -> Bool {
+    if header.isFromTool {
+      stage = .body(.leftOut)
+      return true
+    }
     if let recipient = header.recipient, !["user", "all", "assistant"].contains(recipient) {
       guard let name = functionName(recipient) else { return false }
       var arguments = ArgumentsText()
@@ -149,6 +155,7 @@ struct HarmonyReader: CallReader {
     switch body {
     case .reasoning: output.reasoning(text)
     case .content: output.content(text)
+    case .leftOut: break
     case .call(var arguments):
       arguments.take(text, into: &output)
       if found != nil || atEnd {

@@ -85,14 +85,14 @@ extension TaggedCallReader {
 
   /// Whether a member of the function's begins here: another's name is text.
   private func memberBegins(_ pending: PendingText, at offset: Int) -> PendingText.Match {
-    let match = pending.begins(with: tags.keyOpen, at: offset)
-    guard match == .yes else { return match }
+    let matches = tags.keyOpens.map { pending.begins(with: $0, at: offset) }
+    guard let which = matches.firstIndex(of: .yes) else { return matches.contains(.undecided) ? .undecided : .no }
     var rest = pending
-    rest.drop(offset + tags.keyOpen.bytes.count)
+    rest.drop(offset + tags.keyOpens[which].bytes.count)
     guard let (marker, length) = rest.first(of: [tags.keyCloses[0]], upTo: longestCallHead) else {
       return rest.exceedsCallHead ? .no : .undecided
     }
-    let key = SectionReader.trimmed(rest.prefix(length))
+    let key = Self.unquoted(SectionReader.trimmed(rest.prefix(length)))
     return marker == tags.keyCloses[0] && schema["properties"]?[key] != nil ? .yes : .no
   }
 
@@ -108,6 +108,13 @@ extension TaggedCallReader {
       .map { rest.begins(with: $0) }
     if follows.contains(.yes) { return .yes }
     return follows.contains(.undecided) && !atEnd ? .undecided : .no
+  }
+
+  static func unquoted(_ key: String) -> String {
+    guard key.utf8.count > 1, let first = key.utf8.first, first == key.utf8.last, "\"'".utf8.contains(first) else {
+      return key
+    }
+    return String(decoding: key.utf8.dropFirst().dropLast(), as: UTF8.self)
   }
 
   private static func escaped(_ text: String) -> String { String(JSONValue.string(text).text().dropFirst().dropLast()) }

@@ -60,14 +60,15 @@ struct TaggedCallReader: CallReader {
     // A line break may come before the name.
     if !isUnopened { raw += pending.takeWhitespace() }
     var rest = pending
-    if let nameOpen = tags.nameOpen {
-      switch rest.begins(with: nameOpen) {
-      case .undecided where !atEnd: return .needsMore
-      case .yes: rest.drop(nameOpen.bytes.count)
-      default: return fail(&pending, &output)
+    if !tags.nameOpens.isEmpty {
+      let matches = tags.nameOpens.map { rest.begins(with: $0) }
+      if let which = matches.firstIndex(of: .yes) {
+        rest.drop(tags.nameOpens[which].bytes.count)
+      } else {
+        return matches.contains(.undecided) && !atEnd ? .needsMore : fail(&pending, &output)
       }
     }
-    let ends = tags.nameCloses + [tags.keyOpen, tags.close]
+    let ends = tags.nameCloses + tags.keyOpens + [tags.close]
     guard let (marker, offset) = rest.first(of: ends, upTo: longestCallHead) else {
       return !rest.exceedsCallHead && !atEnd ? .needsMore : fail(&pending, &output)
     }
@@ -78,10 +79,10 @@ struct TaggedCallReader: CallReader {
       if pending.count - rest.count > 2 * longestCallHead { return fail(&pending, &output) }
       if rest.isEmpty, !atEnd { return .needsMore }
     }
-    let follows = [tags.keyOpen, tags.close, tags.outerClose].compactMap { $0 }.map { rest.begins(with: $0) }
+    let follows = (tags.keyOpens + [tags.close, tags.outerClose].compactMap { $0 }).map { rest.begins(with: $0) }
     let isObject = !rest.isEmpty && (rest[0] == UInt8(ascii: "{") || rest[0] == UInt8(ascii: "`"))
     if !follows.contains(.yes), follows.contains(.undecided), !atEnd { return .needsMore }
-    let isNamed = tags.nameCloses.contains(marker) || tags.nameOpen == nil
+    let isNamed = tags.nameCloses.contains(marker) || tags.nameOpens.isEmpty
     guard let name, isNamed, isObject || follows.contains(.yes) else { return fail(&pending, &output) }
     pending = rest
     raw = ""
@@ -104,11 +105,11 @@ struct TaggedCallReader: CallReader {
     if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
     var isUndecided = false
     let ends = [tags.close, tags.outerClose].compactMap { $0 }
-    for marker in [tags.keyOpen, tags.valueClose] + ends + CallTags.openers {
+    for marker in tags.keyOpens + [tags.valueClose] + ends + CallTags.openers {
       switch pending.begins(with: marker) {
       case .no: continue
       case .undecided: isUndecided = true
-      case .yes where marker == tags.keyOpen:
+      case .yes where tags.keyOpens.contains(marker):
         raw += pending.take(marker.bytes.count)
         stage = .key
         return nil
@@ -134,10 +135,7 @@ struct TaggedCallReader: CallReader {
       return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
     }
     guard marker != tags.close, offset <= longestCallHead else { return breakOff(atEnd: atEnd, into: &output) }
-    key = SectionReader.trimmed(pending.prefix(offset))
-    if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"") {
-      key = String(key.dropFirst().dropLast())
-    }
+    key = Self.unquoted(SectionReader.trimmed(pending.prefix(offset)))
     // What opens the value stays for it.
     raw += pending.take(offset + (marker == tags.valueOpen ? 0 : marker.bytes.count))
     stage = .afterKey

@@ -11,7 +11,8 @@ extension ToolCallFormat {
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hermes, .qwenCoder:
-      markers += ["<tool_call>", "</tool_call>", "<function=", "</function>", "<parameter=", "</parameter>"]
+      markers += ["<tool_call>", "</tool_call>", "</function>", "</parameter>"]
+      markers += CallTags.functions.map(\.text) + ["<parameter=", "<parameter name="]
     case .mistral: markers += ["[TOOL_CALLS]", "[CALL_ID]", "[ARGS]"]
     case .harmony:
       markers += [

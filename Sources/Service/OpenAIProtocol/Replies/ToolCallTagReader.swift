@@ -3,7 +3,6 @@ struct ToolCallTagReader: CallReader {
   private let syntax: ToolCallFormat.Syntax
   private let tools: [ToolDefinition]
   private let open = Marker("<tool_call>")
-  private let function = Marker("<function=")
   /// What was taken, and would be content if no call followed.
   private var raw: String
   /// Set once the form is known.
@@ -18,12 +17,12 @@ struct ToolCallTagReader: CallReader {
       raw += pending.takeWhitespace()
       if pending.isEmpty, !atEnd { return .needsMore }
       // The tag may come twice.
-      let (repeats, isFunction) = (pending.begins(with: open), pending.begins(with: function))
-      if !pending.isEmpty, repeats == .undecided || isFunction == .undecided, !atEnd { return .needsMore }
+      let (repeats, functions) = (pending.begins(with: open), CallTags.functions.map { pending.begins(with: $0) })
+      if !pending.isEmpty, repeats == .undecided || functions.contains(.undecided), !atEnd { return .needsMore }
       if repeats == .yes {
         raw += pending.take(open.bytes.count)
       } else {
-        reader = form(pending, isFunction: isFunction == .yes)
+        reader = form(pending, isFunction: functions.contains(.yes))
       }
     }
     guard var current = reader else { return .failed }
