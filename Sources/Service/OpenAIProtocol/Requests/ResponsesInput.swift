@@ -44,7 +44,16 @@ struct ResponsesInput {
       try builder.add(output: text, of: try item.requiredString("call_id"), path: item.path("call_id"))
     case "item_reference":
       throw .unsupported(item.path, "no item is kept on this server to be referred to: send it whole")
+    case _ where ToolItems.isSilent(item, type: type): break
+    case _ where ToolItems.isOutput(type):
+      let output = try ToolItems.output(item)
+      try builder.add(output: output.text, of: output.id, path: output.path)
     default:
+      if let made = try ToolItems.call(item, type: type) {
+        builder.add(made.call)
+        if let output = made.output { try builder.add(output: output, of: made.call.id, path: item.path("id")) }
+        return
+      }
       throw .invalidRequest(
         "'\(item.path)' is an item of type '\(APIError.clipped(type))', which this server neither makes nor reads",
         param: item.path("type"), code: "unsupported_value")

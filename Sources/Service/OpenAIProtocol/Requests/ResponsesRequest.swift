@@ -12,6 +12,8 @@ package struct ResponsesRequest: Sendable, Equatable {
   package var wantsEncryptedReasoning: Bool
   /// Tools whose input is text.
   package var customTools: Set<String>
+  /// Tools with items of their own, by name.
+  var clientTools: [String: ClientTool]
   /// Tools that have two names.
   package var namespaces: ToolNamespaces
   /// Members of the response that repeat the request.
@@ -36,7 +38,7 @@ package struct ResponsesRequest: Sendable, Equatable {
     if let text { try ParameterTable.responsesText.check(text) }
     if let text, let format = try text.reader("format") { chat.responseFormat = try ResponseFormat(flat: format) }
     let tools = try ResponsesTools(reader, limits: limits)
-    (chat.tools, customTools, namespaces) = (tools.tools, tools.custom, tools.namespaces)
+    (chat.tools, customTools, clientTools, namespaces) = (tools.tools, tools.custom, tools.client, tools.namespaces)
     chat.toolChoice = tools.tools.isEmpty && tools.choice == .auto ? .none : tools.choice
     chat.allowsParallelToolCalls = try reader.bool("parallel_tool_calls") ?? true
     let included = Set((try reader.array("include") ?? []).compactMap(\.string))

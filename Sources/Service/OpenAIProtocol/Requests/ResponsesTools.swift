@@ -7,6 +7,8 @@ struct ResponsesTools {
   /// Names of those whose input is text.
   private(set) var custom: Set<String> = []
   private(set) var namespaces = ToolNamespaces()
+  /// Tools with items of their own, by the names that the model knows.
+  private(set) var client: [String: ClientTool] = [:]
 
   private static let functionTable = ParameterTable(
     ["type", "name", "description", "parameters", "strict"],
@@ -19,11 +21,12 @@ struct ResponsesTools {
 
   init(_ request: RequestReader, limits: RequestLimits) throws(APIError) {
     try add(try request.array("tools") ?? [], path: "tools", limits: limits)
+    for found in try ToolItems.found(request) { try add(found.tools, isFound: true, path: found.path, limits: limits) }
     choice = try Self.choice(request["tool_choice"], &tools)
   }
 
   private mutating func add(
-    _ values: [JSONValue], of namespace: String? = nil, path: String, limits: RequestLimits
+    _ values: [JSONValue], of namespace: String? = nil, isFound: Bool = false, path: String, limits: RequestLimits
   ) throws(APIError) {
     for (i, value) in values.enumerated() where !Self.isLeftOut(value) {
       guard tools.count < limits.toolCount else {
@@ -33,22 +36,29 @@ struct ResponsesTools {
       if namespace == nil, reader["type"]?.string == "namespace" {
         try Self.namespaceTable.check(reader)
         let name = try ToolDefinition.name(reader, limit: 128)
-        try add(try reader.array("tools") ?? [], of: name, path: reader.path("tools"), limits: limits)
+        try add(try reader.array("tools") ?? [], of: name, isFound: isFound, path: reader.path("tools"), limits: limits)
         continue
       }
-      let tool = try Self.tool(reader, of: namespace)
+      let own = namespace == nil ? reader["type"]?.string.flatMap { ClientTool(rawValue: $0) } : nil
+      let tool = if let own { try own.definition(reader) } else { try Self.tool(reader, of: namespace) }
+      // Searches find what is known already.
+      if isFound, tools.contains(where: { $0.name == tool.name }) { continue }
       guard !tools.contains(where: { $0.name == tool.name }) else {
         throw .invalidRequest("'tools' has two tools named '\(tool.name)'", param: reader.path("name"))
       }
       if let namespace { namespaces.add(tool.name, namespace: namespace, name: try reader.requiredString("name")) }
+      client[tool.name] = own
       if reader["type"]?.string == "custom" { custom.insert(tool.name) }
       tools.append(tool)
     }
   }
 
   /// Codex offers a search of the web that reads no live pages with every request; a model without it works as well.
+  /// A search for tools that the server runs is needed by none: the model knows all tools of the request.
   static func isLeftOut(_ tool: JSONValue) -> Bool {
-    (tool["type"]?.string ?? "").hasPrefix("web_search") && tool["external_web_access"] == false
+    let type = tool["type"]?.string ?? ""
+    if type == ClientTool.toolSearch.rawValue { return tool["execution"]?.string ?? "server" != "client" }
+    return type.hasPrefix("web_search") && tool["external_web_access"] == false
   }
 
   private static func tool(_ reader: RequestReader, of namespace: String?) throws(APIError) -> ToolDefinition {
@@ -79,7 +89,8 @@ struct ResponsesTools {
     default:
       throw .invalidRequest(
         "'\(reader.path)' is a tool of type '\(APIError.clipped(type))', which this server does not run: "
-          + "it offers tools of the types 'function' and 'custom', alone or in a 'namespace', which the client runs",
+          + "it offers tools that the client runs, of the types 'function' and 'custom', alone or in a 'namespace', "
+          + "'local_shell', and 'tool_search' with 'execution' 'client'",
         param: reader.path("type"), code: "unsupported_value")
     }
   }
@@ -104,8 +115,9 @@ struct ResponsesTools {
             "'tool_choice' names '\(APIError.clipped(name))', which is not among 'tools'", param: "tool_choice.name")
         }
         return .function(name)
+      case _ where ClientTool(rawValue: type) != nil && tools.contains { $0.name == type }: return .function(type)
       case "allowed_tools":
-        let allowed = Set((try reader.array("tools") ?? []).compactMap { $0["name"]?.string })
+        let allowed = Set((try reader.array("tools") ?? []).compactMap { ($0["name"] ?? $0["type"])?.string })
         tools = tools.filter { allowed.contains($0.name) }
         return try choice(.string(try reader.string("mode") ?? "auto"), &tools)
       default:

@@ -61,8 +61,14 @@ enum ResponsesItem: Sendable, Equatable {
   case call(id: String, ToolCall)
   /// A call of a tool whose input is text.
   case customCall(id: String, ToolCall)
+  /// A call of a tool that has items of its own.
+  case clientCall(id: String, ClientTool, ToolCall)
 
   init(_ call: ToolCall, _ request: ResponsesRequest, _ identifiers: IdentifierSource) {
+    if let tool = request.clientTools[call.name] {
+      self = .clientCall(id: identifiers.item(tool == .localShell ? "lsh" : "tsc"), tool, call)
+      return
+    }
     self =
       request.customTools.contains(call.name)
       ? .customCall(id: identifiers.item("ctc"), call) : .call(id: identifiers.item("fc"), call)
@@ -70,7 +76,9 @@ enum ResponsesItem: Sendable, Equatable {
 
   var id: String {
     switch self {
-    case .reasoning(let id, _), .message(let id, _, _), .call(let id, _), .customCall(let id, _): id
+    case .reasoning(let id, _), .message(let id, _, _), .call(let id, _), .customCall(let id, _),
+      .clientCall(let id, _, _):
+      id
     }
   }
 
@@ -105,6 +113,13 @@ enum ResponsesItem: Sendable, Equatable {
             ("call_id", .string(call.id)),
           ] + request.namespaces.members(of: call.name)
             + [("input", .string(isBegun ? "" : Self.input(call)))]))
+    case .clientCall(let id, let tool, let call):
+      return .object(
+        JSONObject(
+          [
+            ("id", .string(id)), ("type", .string(tool.callType)), ("status", .string(status.rawValue)),
+            ("call_id", .string(call.id)),
+          ] + tool.members(isBegun ? nil : call.arguments)))
     }
   }
 

@@ -83,7 +83,7 @@ package struct ResponsesStream: Sendable {
       sendOfItem("response.content_part.added", [("content_index", 0), ("part", ResponsesItem.reasoningPart(""))])
     case .message:
       sendOfItem("response.content_part.added", [("content_index", 0), ("part", ResponsesItem.textPart("", []))])
-    case .call, .customCall: break
+    case .call, .customCall, .clientCall: break
     }
   }
 
@@ -125,6 +125,9 @@ package struct ResponsesStream: Sendable {
     case .customCall(let id, var call):
       call.arguments += delta
       open = .customCall(id: id, call)
+    case .clientCall(let id, let tool, var call):
+      call.arguments += delta
+      open = .clientCall(id: id, tool, call)
     default: break
     }
   }
@@ -155,6 +158,8 @@ package struct ResponsesStream: Sendable {
       let input = JSONValue.string(ResponsesItem.input(call))
       sendOfItem("response.custom_tool_call_input.delta", [("delta", input)])
       sendOfItem("response.custom_tool_call_input.done", [("input", input)])
+    // Its item comes whole.
+    case .clientCall: break
     }
     let json = item.json(status, answer.request)
     send("response.output_item.done", [("output_index", .int(output.count)), ("item", json)])
