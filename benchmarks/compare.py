@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Two builds of martinet, alternately, on one model: is the second as fast as the first?
+
+usage: compare.py OLD NEW --model DIR [--rounds N] [--long N] [--only REGEX]
+
+OLD and NEW are programs. Both serve the model at the same time, and are asked in turn, in each round in the other order: an
+absolute figure drifts with the machine within minutes, two requests seconds apart meet the same machine. What counts is the
+median of the rounds' ratios; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb least.
+Memory for the model twice is needed.
+Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks; dispatch and combine alone.
+"""
+import argparse
+import json
+import math
+import os
+import re
+import statistics
+import subprocess
+import sys
+import threading
+
+from serving.client import Server
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("old")
+parser.add_argument("new")
+parser.add_argument("--model", required=True)
+parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--long", type=int, default=1024, help="tokens of the long prompt")
+parser.add_argument("--only", type=re.compile, default=re.compile(""), help="cases whose names this is found in")
+arguments = parser.parse_args()
+programs = {"old": arguments.old, "new": arguments.new}
+environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+os.environ.update(environment)
+mpirun = ["mpirun", "--bind-to", "none", "-n", "2"]
+
+
+def stream(server, prompt, count, seed):
+    """When each token of a continuation of `prompt` pseudo-random tokens came, in seconds after it was asked for."""
+    tokens = [10 + (seed * 7919 + i * 104729) % 1000 for i in range(prompt)]
+    return server.stream({"model": server.name, "prompt": tokens, "max_tokens": count, "temperature": 0, "ignore_eos": True})[1]
+
+
+def prefill(server, prompt):
+    """Tokens a second of reading a prompt."""
+    return prompt / stream(server, prompt, 1, 1)[0]
+
+
+def decode(server, batch, prompt, count):
+    """Tokens a second from when all streams have their first token to when the first has its last."""
+    results = [None] * batch
+
+    def one(i):
+        results[i] = stream(server, prompt, count, i)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(batch)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, last = max(times[0] for times in results), min(times[-1] for times in results)
+    return sum(sum(1 for time in times if first < time <= last) for times in results) / (last - first)
+
+
+def dispatch(program):
+    """Exchanges a second by name."""
+    done = subprocess.run([*mpirun, program, "bench", "dispatch", "--json", "--threads", "1", "--tokens", "1,8,64,512", "--dispatch-format", "int8"],
+                          capture_output=True, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"compare.py: bench dispatch failed:\n{done.stderr}")
+    return {f"dispatch and combine of {found['tokens']} tokens": 1 / found["seconds"] for found in json.loads(done.stdout)["results"]}
+
+
+def alternate(measure, rounds):
+    """What `measure(name)` returned, {case: rate}, of each round, both in turn: {case: [(old, new)]}."""
+    found = {}
+    for number in range(rounds):
+        both = {name: measure(name) for name in (("old", "new") if number % 2 == 0 else ("new", "old"))}
+        for case in both["old"]:
+            found.setdefault(case, []).append((both["old"][case], both["new"][case]))
+    return found
+
+
+def served(launcher, options, cases):
+    """`cases` are {name: function of a server}; each is done by both builds in turn before the next."""
+    cases = {case: measure for case, measure in cases.items() if arguments.only.search(case)}
+    servers, found = {}, {}
+    if not cases:
+        return found
+    for name, program in programs.items():
+        servers[name] = Server(program, ["--model", arguments.model, "--no-prefix-cache", *options], launcher, log=f"compare-{name}.log")
+        servers[name].name = json.loads(servers[name].get("/v1/models")[1])["data"][0]["id"]
+        decode(servers[name], 2, 4, 4)
+    for case, measure in cases.items():
+        found |= alternate(lambda name: {case: measure(servers[name])}, arguments.rounds)
+        show(case, found[case])
+    for server in servers.values():
+        server.stop()
+    return found
+
+
+def show(case, pairs):
+    print(f"{case}: " + ", ".join(f"{new / old:.3f}" for old, new in pairs), file=sys.stderr, flush=True)
+
+
+results = served([], [], {
+    "prefill of 512 tokens": lambda server: prefill(server, 512),
+    "decode, batch 1": lambda server: decode(server, 1, 4, 33),
+    "decode, batch 4": lambda server: decode(server, 4, 4, 17),
+    "decode, batch 16": lambda server: decode(server, 16, 4, 9),
+    "decode, batch 32": lambda server: decode(server, 32, 4, 9),
+    f"decode after {arguments.long} tokens": lambda server: decode(server, 1, arguments.long, 33),
+})
+results |= served(mpirun, ["--threads", "1"], {
+    "2 ranks: decode, batch 1": lambda server: decode(server, 1, 4, 33),
+    "2 ranks: decode, batch 16": lambda server: decode(server, 16, 4, 9),
+})
+if arguments.only.search("dispatch and combine"):
+    exchanges = alternate(lambda name: dispatch(programs[name]), arguments.rounds)
+    for case, pairs in exchanges.items():
+        show(case, pairs)
+    results |= exchanges
+
+print("| case | old | new | new / old | best / best | of each round |\n|---|---|---|---|---|---|")
+ratios = []
+for case, pairs in results.items():
+    each = [new / old for old, new in pairs]
+    ratios.append(statistics.median(each))
+    best = max(new for _, new in pairs) / max(old for old, _ in pairs)
+    old, new = (statistics.median(values) for values in zip(*pairs))
+    print(f"| {case} | {old:.4g} | {new:.4g} | {ratios[-1]:.3f} | {best:.3f} | {', '.join(f'{ratio:.2f}' for ratio in each)} |")
+print(f"\nGeometric mean {math.exp(statistics.fmean(map(math.log, ratios))):.3f}, least {min(ratios):.3f}.")
