@@ -30,8 +30,7 @@ parser.add_argument("--long", type=int, default=1024, help="tokens of the long p
 parser.add_argument("--only", type=re.compile, default=re.compile(""), help="cases whose names this is found in")
 arguments = parser.parse_args()
 programs = {"old": arguments.old, "new": arguments.new}
-environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-os.environ.update(environment)
+os.environ |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
 mpirun = ["mpirun", "--bind-to", "none", "-n", "2"]
 
 
@@ -65,7 +64,7 @@ def decode(server, batch, prompt, count):
 def dispatch(program):
     """Exchanges a second by name."""
     done = subprocess.run([*mpirun, program, "bench", "dispatch", "--json", "--threads", "1", "--tokens", "1,8,64,512", "--dispatch-format", "int8"],
-                          capture_output=True, text=True, env=environment)
+                          capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"compare.py: bench dispatch failed:\n{done.stderr}")
     return {f"dispatch and combine of {found['tokens']} tokens": 1 / found["seconds"] for found in json.loads(done.stdout)["results"]}
