@@ -162,17 +162,18 @@ import Testing
       }
       let port = server.port
       let body = TestServer.bytes(TestServer.chatBody())
-      try await onThread { () throws -> Void in
+      let connection = try await onThread {
         begun.wait()
         let connection = try Connection(port: port)
         try connection.sendRequest("GET", "/health")
         try connection.sendRequest("POST", "/v1/chat/completions", body: body)
-        usleep(500_000)
-        // With an answer unread, this resets the connection.
-        connection.close()
-        usleep(500_000)
-        gate.signal()
+        return connection
       }
+      try await server.eventually("the request has not come") { server.modelServer.pool.jobCount == 2 }
+      // With an answer unread, this resets the connection.
+      connection.close()
+      try await server.eventually("the connection is still open") { server.modelServer.connections.open == 0 }
+      gate.signal()
       try await blocked.value
       let gone = ServerMetrics.Outcome(route: "/v1/chat/completions", status: 499)
       try await server.eventually("it is not counted as gone") {

@@ -158,7 +158,7 @@ import Testing
       try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
       try await server.eventually(within: 20, "the place is still taken") { server.modelServer.admission.isEmpty }
       // All frames are made by now; whoever began to take them would no longer be slow.
-      try await Task.sleep(for: .seconds(3))
+      try await server.eventually("the connection is still open") { server.modelServer.connections.open == 0 }
       let isClosed = try await onThread { slow.isClosedByServer() }
       #expect(isClosed)
     }

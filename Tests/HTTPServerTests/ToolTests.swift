@@ -116,6 +116,37 @@ import Testing
     }
   }
 
+  /// Of many tools the one that cannot be kept to is named, whoever speaks which API.
+  @Test(arguments: ["/v1/chat/completions", "/v1/responses", "/v1/messages"])
+  func aRefusedToolIsNamed(path: String) async throws {
+    let engine = TestModel.tools.engine(answering: "x")
+    try await TestServer.run(engine, model: .tools) { server in
+      func function(_ name: String, _ schema: JSONValue) -> JSONValue {
+        switch path {
+        case "/v1/messages": ["name": .string(name), "input_schema": schema]
+        case "/v1/responses": ["type": "function", "name": .string(name), "parameters": schema, "strict": true]
+        default: ["type": "function", "function": ["name": .string(name), "parameters": schema, "strict": true]]
+        }
+      }
+      func body(_ schema: JSONValue) -> JSONValue {
+        let good: JSONValue = ["type": "object"]
+        let member = path == "/v1/responses" ? "input" : "messages"
+        let text: JSONValue = [["role": "user", "content": "W"]]
+        var object = JSONObject([(member, text), ("tools", [function("good", good), function("bad_one", schema)])])
+        if path == "/v1/messages" { (object["max_tokens"], object["tool_choice"]) = (9, ["type": "any"]) }
+        return .object(object)
+      }
+      let bad: JSONValue = ["type": "object", "properties": ["a": ["type": "string", "pattern": "("]]]
+      let reply = try await server.post(path, body(bad))
+      #expect(reply.status == 400, "\(reply.text)")
+      #expect(reply.errorMessage.contains("'bad_one'") && reply.errorMessage.contains("pattern"), "\(reply.text)")
+      #expect(!reply.errorMessage.contains("'good'") && engine.submitted.isEmpty)
+      #expect(server.modelServer.admission.isEmpty)
+      // No tool needs a description.
+      #expect(try await server.post(path, body(["type": "object"])).status == 200)
+    }
+  }
+
   @Test func aSchemaMayNotBeLongerThanItsLimit() async throws {
     let engine = TestModel.plain.engine(answering: "x")
     try await TestServer.run(engine) { server in

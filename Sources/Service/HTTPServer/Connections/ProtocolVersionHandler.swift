@@ -33,7 +33,9 @@ final class ProtocolVersionHandler: ChannelDuplexHandler, RemovableChannelHandle
     case .head(var head):
       let isOld = head.version.major < 1 || head.version.major == 1 && head.version.minor == 0
       let options = head.headers[canonicalForm: "connection"].map { $0.lowercased() }
-      let isKept = !options.contains("close") && (!isOld || options.contains("keep-alive"))
+      // A body in a coding that is not known is refused, and whoever sends one may mean another end of it.
+      let isKept =
+        !options.contains("close") && (!isOld || options.contains("keep-alive")) && !Self.hasUnknownCoding(head)
       if let fault = Self.fault(head, isOld: isOld) {
         unanswered.append(Request(isOld: isOld, isKept: false))
         takesNoMore = true
@@ -56,11 +58,20 @@ final class ProtocolVersionHandler: ChannelDuplexHandler, RemovableChannelHandle
   /// What makes a request's end or its addressee uncertain (RFC 9112, sections 3.2 and 6.1).
   private static func fault(_ head: HTTPRequestHead, isOld: Bool) -> HTTPParserError? {
     if isOld { return head.headers.contains(name: "transfer-encoding") ? .unexpectedContentLength : nil }
-    // The decoder takes the chunks out of any list that ends in "chunked", and would leave the other codings in.
-    let codings = head.headers[canonicalForm: "transfer-encoding"].map { $0.lowercased() }
-    guard codings.isEmpty || codings == ["chunked"] else { return .invalidHeaderToken }
+    // The decoder takes the chunks out of any list that ends in "chunked", and leaves the other codings in: those are
+    // answered with 501.
+    let codings = codings(head)
+    guard codings.isEmpty || codings.last == "chunked" && !codings.dropLast().contains("chunked") else {
+      return .invalidHeaderToken
+    }
     return head.headers["host"].count == 1 ? nil : .invalidHeaderToken
   }
+
+  private static func codings(_ head: HTTPRequestHead) -> [String] {
+    head.headers[canonicalForm: "transfer-encoding"].map { $0.lowercased() }
+  }
+
+  private static func hasUnknownCoding(_ head: HTTPRequestHead) -> Bool { codings(head).contains { $0 != "chunked" } }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     guard let request = unanswered.first else { return context.write(data, promise: promise) }

@@ -9,6 +9,8 @@ final class WorkPool: Sendable {
 
   private let threads: NIOThreadPool
   private let waiting = Mutex(0)
+  /// Jobs that wait for a thread or have one.
+  var jobCount: Int { waiting.withLock { $0 } }
 
   init(threadCount: Int) {
     threads = NIOThreadPool(numberOfThreads: max(1, threadCount))
