@@ -27,11 +27,28 @@ struct LocalEngineTests {
     }
   }
 
+  /// Holds the loop up in the middle of a step.
+  private final class Hold: TokenConstraint {
+    let (began, gate) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    var allowed: AllowedTokens {
+      began.signal()
+      gate.wait()
+      return AllowedTokens(words: Array(repeating: .max, count: 1024))
+    }
+    func advance(_ token: Int32) -> ConstraintProgress { .open }
+  }
+
   private struct NoGrammars: Error, CustomStringConvertible { var description: String { "no grammars here" } }
 
   /// Runs an engine on `ranks` ranks while `body` uses it from another thread.
-  private func withEngine(_ ranks: Int, _ body: @escaping @Sendable (LocalEngine, Log) -> Void) throws {
-    let (engine, log) = (LocalEngine { _, _ in throw NoGrammars() }, Log())
+  private func withEngine(
+    _ ranks: Int, holding hold: Hold? = nil, _ body: @escaping @Sendable (LocalEngine, Log) -> Void
+  ) throws {
+    let engine = LocalEngine { _, _ in
+      guard let hold else { throw NoGrammars() }
+      return hold
+    }
+    let log = Log()
     let folder = try Golden("deepseek_v3").folder
     let user = Thread {
       body(engine, log)
@@ -109,6 +126,29 @@ struct LocalEngineTests {
         return #expect(Bool(false))
       }
       #expect(message == "no grammars here")
+    }
+  }
+
+  /// The loop tells nothing in the middle of a step, which is when people look.
+  @Test func requestsCountAsUnderWayWhileAStepDoesNotEnd() throws {
+    let prompt = try Golden("deepseek_v3").prompt(0)
+    let hold = Hold()
+    try withEngine(1, holding: hold) { engine, log in
+      #expect(wait { engine.state == .ready })
+      #expect(engine.status.requestsRunning == 0 && engine.status.requestsWaiting == 0)
+      var constrained = TokenRequest(id: RequestID(0), prompt: prompt, maxNewTokens: 2)
+      constrained.grammar = .null
+      engine.submit(constrained) { log.add($0) }
+      #expect(hold.began.wait(timeout: .now() + 60) == .success)
+      #expect(engine.status.requestsRunning == 1 && engine.status.requestsWaiting == 0)
+      let places = engine.facts?.sequences ?? 0
+      for id in 1...places {
+        engine.submit(TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: 1)) { log.add($0) }
+      }
+      #expect(engine.status.requestsRunning == places && engine.status.requestsWaiting == 1)
+      for _ in 0..<100 { hold.gate.signal() }
+      #expect(wait { (0...places).allSatisfy(log.isOver) })
+      #expect(wait { engine.status.requestsRunning == 0 && engine.status.requestsWaiting == 0 })
     }
   }
 

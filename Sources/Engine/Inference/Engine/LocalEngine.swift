@@ -85,7 +85,14 @@ package final class LocalEngine: TokenEngine {
   package var status: ClusterStatus {
     shared.withLock {
       $0.statusWanted = .now
-      return $0.status
+      var status = $0.status
+      // The loop counts between steps only; what it does not know yet waits for a step that takes long, or does not end.
+      let underWay = $0.handlers.count
+      if status.requestsRunning + status.requestsWaiting != underWay {
+        status.requestsRunning = min(underWay, $0.facts?.sequences ?? underWay)
+        status.requestsWaiting = underWay - status.requestsRunning
+      }
+      return status
     }
   }
 
