@@ -37,6 +37,19 @@ extension CommandTests {
       }
     }
 
+    /// Without a launcher an error, also for parts of a list; where a launcher decides, a remark.
+    @Test(.timeLimit(.minutes(1))) func moreCoresThanThereAreAreNotTakenSilently() throws {
+      let core = try firstCore
+      for asked in ["4096", "\(core),99999"] {
+        let alone = try Program.run(["topology", "--cores", asked])
+        #expect(alone.status != 0 && !alone.isCrash && alone.errors.contains("--cores"), "\(alone.errors)")
+        #expect(alone.errors.contains(asked == "4096" ? "at most " : "cores 99999"), "\(alone.errors)")
+        let launched = try Program.run(["topology", "--cores", asked], ranks: 1)
+        let texts = launched.output + launched.errors
+        #expect(launched.status == 0 && texts.contains("going on with cores"), "\(texts)")
+      }
+    }
+
     @Test(.timeLimit(.minutes(1))) func resultsDoNotDependOnCores() throws {
       let core = try firstCore
       let texts = try [[], ["--no-pinning"], ["--cores", "\(core)-\(core)"], ["--cores", "1", "--threads", "2"]].map {

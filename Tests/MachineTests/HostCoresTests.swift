@@ -90,5 +90,11 @@ import Testing
     #expect(throws: MachineError.unavailableCores([0, 1], allowed: [2, 3])) {
       try CoreRequest.list([0, 1]).candidates(topology)
     }
+    #expect(CoreRequest.count(2).shortage([2, 3], topology) == nil)
+    #expect(CoreRequest.list([2]).shortage([2], topology) == nil && CoreRequest.all.shortage([], topology) == nil)
+    let missing = try #require(CoreRequest.list([1, 2, 9]).shortage([2], topology))
+    #expect(missing == .unavailableCores([1, 9], allowed: [2, 3]) && "\(missing)".hasPrefix("cores 1,9, named"))
+    let few = "\(try #require(CoreRequest.count(9).shortage([2, 3], topology)))"
+    for part in ["--cores 9", "has 2 ", "(2-3)", "at most 2"] { #expect(few.contains(part), "\(few)") }
   }
 }

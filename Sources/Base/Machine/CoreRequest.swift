@@ -26,6 +26,19 @@ package enum CoreRequest: Sendable, Equatable {
     return cores
   }
 
+  /// Why a host has less than was asked for, nil where it has all: `usable` are the cores that its ranks may choose from.
+  package func shortage(_ usable: Set<Int>, _ topology: Topology) -> MachineError? {
+    switch self {
+    case .all: return nil
+    case .count(let count):
+      return count > usable.count
+        ? .tooFewCores(count, usable: usable.sorted(), hardwareThreads: topology.allowedCores.count) : nil
+    case .list(let wanted):
+      let missing = Set(wanted).subtracting(usable)
+      return missing.isEmpty ? nil : .unavailableCores(missing.sorted(), allowed: topology.allowedCores)
+    }
+  }
+
   /// Cores as ranges: `0-3,8`.
   package static func text(_ cores: some Sequence<Int>) -> String {
     var ranges: [ClosedRange<Int>] = []

@@ -11,6 +11,8 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
   /// What was given with `--cores`.
   case malformedCores(String)
   case unavailableCores([Int], allowed: [Int])
+  /// More cores of a host than a job may use there.
+  case tooFewCores(Int, usable: [Int], hardwareThreads: Int)
   case invalidByteCount(Int)
   case arenaFull(node: Int, requested: Int, used: Int, byteCount: Int)
 
@@ -29,7 +31,11 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
     case .malformedCores(let text):
       "cores \"\(text)\" are neither a count from 1 to \(WorkerPool.workerLimit) nor a list such as 0-3,8"
     case .unavailableCores(let wanted, let allowed):
-      "none of the cores \(CoreRequest.text(wanted)) may be used here, only \(CoreRequest.text(allowed)); name some of those, and start mpirun with --bind-to none"
+      "cores \(CoreRequest.text(wanted)), named with --cores, may not be used here, only \(CoreRequest.text(allowed)); name some of those, and start mpirun with --bind-to none"
+    case .tooFewCores(let count, let usable, let threads):
+      "--cores \(count) asks for more cores than there are: this host has \(usable.count) for the job (\(CoreRequest.text(usable))"
+        + (threads > usable.count ? ", of \(threads) hardware threads" : "")
+        + "); give at most \(usable.count), or leave --cores out for all"
     case .invalidByteCount(let count):
       "\(count) bytes of memory asked for; the count must not be negative or beyond the address space"
     case .arenaFull(let node, let requested, let used, let byteCount):

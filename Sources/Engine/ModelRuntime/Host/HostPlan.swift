@@ -33,7 +33,15 @@ package struct HostPlan: Sendable {
       return (topology, try wishes.request.candidates(topology))
     }
     let offers = try communicator.allGather(Offer(cores: candidates, quota: topology.coreQuota).bytes)
+    var shortage: String?
     let host = try agree(on: communicator) {
+      let host = try communicator.ranksOnHost.map { try Offer(bytes: offers[$0.index]) }
+      let usable = host.reduce(into: Set<Int>()) { $0.formUnion($1.cores) }
+      if let missing = wishes.request.shortage(usable, topology) {
+        // A launcher may have given this host less than others, and the ranks of one what is left of a list.
+        guard Launch.current.launcher != nil, !usable.isEmpty else { throw missing }
+        shortage = "on host \(topology.hostname): \(missing); going on with cores \(CoreRequest.text(usable))"
+      }
       if let threadsPerRank {
         // Some tests and users want more threads than cores; hundreds would only be a typing error that takes minutes.
         let limit = max(64, 4 * topology.allowedCores.count)
@@ -41,7 +49,7 @@ package struct HostPlan: Sendable {
           throw RuntimeError.tooManyThreads(threadsPerRank, cores: topology.allowedCores.count, limit: limit)
         }
       }
-      return try communicator.ranksOnHost.map { try Offer(bytes: offers[$0.index]) }
+      return host
     }
     func choose(_ busy: Set<Int>) -> HostCores {
       var all = HostCores.Wishes()
@@ -58,11 +66,12 @@ package struct HostPlan: Sendable {
     let notice = try agree(on: communicator) {
       guard communicator.localRank == 0 else { return Notice() }
       var notice = Notice()
+      let shortages = [shortage].compactMap { $0 }
       func settle(_ busy: Set<Int>) throws -> Set<Int> {
         notice.busy = busy.sorted()
         let choice = choose(busy)
         let shares = try host.indices.map { try divide(choice, $0) }
-        notice.remarks = choice.remarks
+        notice.remarks = shortages + choice.remarks
         if let bound = boundRemark(topology, host, threadsPerRank: threadsPerRank) { notice.remarks.append(bound) }
         return choice.pins ? Set(shares.filter { !$0.oversubscribed }.flatMap(\.cores)) : []
       }
