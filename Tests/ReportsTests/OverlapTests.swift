@@ -10,7 +10,6 @@ struct OverlapTests {
   private func report(dispatch: Double, links: Bool = true) -> RunReport {
     var sent = Traffic()
     sent.countDispatch(rows: 1, rowBytes: 1_000_000, messageBytes: 1_000_000)
-    sent.messages = 1
     var report = decodeReport(
       (0..<2).map {
         decodeAccount(

@@ -11,10 +11,9 @@ struct RankAccountTests {
     telemetry.recorder.beginStep()
     telemetry.recorder.enter(.experts, layer: 1)
     ([0, 3, 3] as [Int32]).withUnsafeBufferPointer { telemetry.visited(layer: 1, experts: $0, distinct: 2) }
-    telemetry.traffic.byRank[1].countDispatch(rows: 2, rowBytes: 100, messageBytes: 264)
-    telemetry.traffic.byRank[1].countCombine(tokens: 2, rows: 3, rowBytes: 100, messageBytes: 364)
-    telemetry.traffic.byRank[1].messages += 2
-    telemetry.traffic.rowsToHost[1] += 2
+    telemetry.dispatched(to: 1, rows: 2, rowBytes: 100, messageBytes: 264)
+    telemetry.returned(to: 1, tokens: 2, rows: 3, rowBytes: 100, messageBytes: 364)
+    telemetry.reached { $0 == 1 ? 2 : 0 }
     telemetry.reduction.countSums(bytes: 4096)
     telemetry.reduction.countGather(bytes: 512)
     telemetry.endTraffic()

@@ -1,8 +1,8 @@
 /// Trivial elements one after another, for loops that take some nanoseconds an element: room is made before such a loop,
 /// which then writes through a pointer.
 package final class GrowingList<Element: BitwiseCopyable> {
-  @usableFromInline var memory = AlignedBuffer<Element>(count: 1)
-  @usableFromInline var length = 0
+  @exclusivity(unchecked) @usableFromInline var memory = AlignedBuffer<Element>(count: 1)
+  @exclusivity(unchecked) @usableFromInline var length = 0
 
   package init() {}
 

@@ -24,18 +24,16 @@ package final class HostChannels {
   package let capacity: Int
   private let stride: Int
   /// By rank: where messages to it and from it lie; nil for ranks of other hosts.
-  private var outgoing: [UnsafeMutableRawPointer?]
-  private var incoming: [UnsafeMutableRawPointer?]
-  /// By rank: messages begun so far.
-  private var sent: [UInt64]
-  private var received: [UInt64]
+  private let outgoing: [UnsafeMutableRawPointer?]
+  private let incoming: [UnsafeMutableRawPointer?]
+  /// By rank: messages begun so far. One thread calls.
+  @exclusivity(unchecked) private var sent: [UInt64]
+  @exclusivity(unchecked) private var received: [UInt64]
 
   /// Room for messages of up to `byteCount` bytes, or less where a host's ranks are many; nil on all ranks where hosts have one
   /// rank each, or no shared memory. Collective.
   package init?(_ communicator: any Communicator, byteCount: Int) throws(FabricError) {
     self.communicator = communicator
-    outgoing = Array(repeating: nil, count: communicator.size)
-    incoming = outgoing
     sent = Array(repeating: 0, count: communicator.size)
     received = sent
     let local = communicator.ranksOnHost
@@ -49,10 +47,13 @@ package final class HostChannels {
       return nil
     }
     let own = communicator.localRank
+    var outgoing: [UnsafeMutableRawPointer?] = Array(repeating: nil, count: communicator.size)
+    var incoming = outgoing
     for (index, peer) in local.enumerated() where peer != communicator.rank {
       outgoing[peer.index] = places[own] + index * stride
       incoming[peer.index] = places[index] + own * stride
     }
+    (self.outgoing, self.incoming) = (outgoing, incoming)
   }
 
   package func connects(_ peer: Rank) -> Bool { outgoing[peer.index] != nil }

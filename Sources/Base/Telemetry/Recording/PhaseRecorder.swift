@@ -30,20 +30,21 @@ package final class PhaseRecorder {
   package let rankCount: Int
   /// Off, steps are not recorded; changes take effect with the next step.
   package var isEnabled = true
-  package private(set) var phase = Phase.plan
-  package private(set) var layer = outside
+  @exclusivity(unchecked) package private(set) var phase = Phase.plan
+  @exclusivity(unchecked) package private(set) var layer = outside
   /// The same for other threads, of every step, recorded or not.
   package let progress = StepProgress()
-  private var isUnderWay = false
-  private var isOpen = false
-  private var since: UInt64 = 0
+  // One thread records, several times in each layer.
+  @exclusivity(unchecked) private var isUnderWay = false
+  @exclusivity(unchecked) private var isOpen = false
+  @exclusivity(unchecked) private var since: UInt64 = 0
   private var start: UInt64 = 0
   private var stepNumber: UInt32 = 0
-  private var spans: RingLog<Span>?
-  private var messages: RingLog<Message>?
+  @exclusivity(unchecked) private var spans: RingLog<Span>?
+  @exclusivity(unchecked) private var messages: RingLog<Message>?
 
   /// The step under way, and the sums over all steps of each kind.
-  private var step: PhaseTimes
+  @exclusivity(unchecked) private var step: PhaseTimes
   package private(set) var totals: [PhaseTimes]
 
   package init(layerCount: Int, rankCount: Int) {
@@ -85,9 +86,13 @@ package final class PhaseRecorder {
   }
 
   @inline(__always) package func enter(_ next: Phase, layer nextLayer: Int = outside) {
+    enter(next, layer: nextLayer, at: isOpen ? Timestamp.now() : 0)
+  }
+
+  /// The same for who has read the clock.
+  @inline(__always) package func enter(_ next: Phase, layer nextLayer: Int, at now: UInt64) {
     if isUnderWay { progress.enter(next, layer: nextLayer) }
     guard isOpen else { return }
-    let now = Timestamp.now()
     step.add(now &- since, phase, layer: layer)
     (since, phase, layer) = (now, next, nextLayer)
     log(now, UInt8(next.rawValue))

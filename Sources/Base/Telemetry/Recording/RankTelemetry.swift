@@ -1,17 +1,18 @@
 /// All that one rank counts while it runs: time, bytes, and visits of experts.
 package final class RankTelemetry {
   package let recorder: PhaseRecorder
+  // One thread counts, several times in each layer.
   /// Of the step under way.
-  package var traffic: TrafficTable
+  @exclusivity(unchecked) package private(set) var traffic: TrafficTable
   /// Visits and distinct experts of each layer in the step under way.
-  package private(set) var stepVisits: [Int32]
-  package private(set) var stepDistinct: [Int32]
+  @exclusivity(unchecked) package private(set) var stepVisits: [Int32]
+  @exclusivity(unchecked) package private(set) var stepDistinct: [Int32]
   /// By `StepKind`.
   package private(set) var trafficTotals: [TrafficTable]
-  package private(set) var loads: [ExpertLoad]
+  @exclusivity(unchecked) package private(set) var loads: [ExpertLoad]
   /// Outside of steps that generate.
   package var reduction = ReductionTraffic()
-  private var kind = StepKind.decode
+  @exclusivity(unchecked) private var kind = StepKind.decode
 
   package init(layerCount: Int, expertCount: Int, rankCount: Int) {
     recorder = PhaseRecorder(layerCount: layerCount, rankCount: rankCount)
@@ -27,6 +28,21 @@ package final class RankTelemetry {
     self.kind = kind
     for i in traffic.byRank.indices { (traffic.byRank[i], traffic.rowsToHost[i]) = (Traffic(), 0) }
     for i in stepVisits.indices { (stepVisits[i], stepDistinct[i]) = (0, 0) }
+  }
+
+  /// Counts a message of tokens to another rank.
+  package func dispatched(to peer: Int, rows: Int, rowBytes: Int, messageBytes: Int) {
+    traffic.byRank[peer].countDispatch(rows: rows, rowBytes: rowBytes, messageBytes: messageBytes)
+  }
+
+  /// Counts a message of outputs of `tokens` to another rank.
+  package func returned(to peer: Int, tokens: Int, rows: Int, rowBytes: Int, messageBytes: Int) {
+    traffic.byRank[peer].countCombine(tokens: tokens, rows: rows, rowBytes: rowBytes, messageBytes: messageBytes)
+  }
+
+  /// Counts tokens that had to reach each host: `rows(host)` for each host by its lowest rank.
+  package func reached(_ rows: (_ host: Int) -> Int) {
+    for host in traffic.rowsToHost.indices { traffic.rowsToHost[host] += rows(host) }
   }
 
   /// Counts the visits that this rank's experts got in one layer.

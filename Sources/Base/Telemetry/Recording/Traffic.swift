@@ -16,15 +16,17 @@ package struct Traffic: Sendable, Equatable {
 
   package init() {}
 
-  /// Counts a dispatch message but for `messages`.
+  /// Counts a dispatch message.
   package mutating func countDispatch(rows: Int, rowBytes: Int, messageBytes: Int) {
+    messages += 1
     dispatchRows += rows
     dispatchPayload += rows * rowBytes
     dispatchMetadata += messageBytes - rows * rowBytes
   }
 
-  /// Counts a combine message but for `messages`; `tokens` share its rows.
+  /// Counts a combine message; `tokens` share its rows.
   package mutating func countCombine(tokens: Int, rows: Int, rowBytes: Int, messageBytes: Int) {
+    messages += 1
     combineTokens += tokens
     combineRows += rows
     combinePayload += rows * rowBytes

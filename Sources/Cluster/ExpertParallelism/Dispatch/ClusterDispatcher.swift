@@ -24,13 +24,14 @@ package final class ClusterDispatcher: ExpertDispatcher {
   private let direct: DirectTransport
   /// Where several ranks share a host of several.
   private let relayed: RelayedTransport?
+  // One thread calls.
   /// That of the step.
-  private var transport: any Transport
+  @exclusivity(unchecked) private var transport: any Transport
   /// Tokens each rank has in the step.
-  private var rowsByRank: [Int]
-  private var idle: [Flight] = []
+  @exclusivity(unchecked) private var rowsByRank: [Int]
+  @exclusivity(unchecked) private var idle: [Flight] = []
   /// By rank: its outputs expanded, where they travel rounded.
-  private var expanded: [AlignedBuffer<Float>]
+  @exclusivity(unchecked) private var expanded: [AlignedBuffer<Float>]
   /// Moves messages on while experts compute.
   private let poll: () -> Void
 

@@ -67,7 +67,9 @@ final class DispatchPlan {
   func build(_ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement) {
     count(decisions, rows: rows, owners: placement.ownerIndices)
     let topK = decisions.topK
-    for list in [tokens, visitCounts, experts] { list.removeAll() }
+    tokens.removeAll()
+    visitCounts.removeAll()
+    experts.removeAll()
     weights.removeAll()
     let total = starts.pointer[hostOfRank.count]
     let (tokens, visitCounts) = (tokens.extend(by: Int(total.token)), visitCounts.extend(by: Int(total.token)))

@@ -19,8 +19,9 @@ package final class Flight: ExpertFlight {
 
   private let own: Rank
   private let placement: ExpertPlacement
-  private(set) var transport: any Transport
-  private(set) var layer = 0
+  // One thread takes a flight through its layer.
+  @exclusivity(unchecked) private(set) var transport: any Transport
+  @exclusivity(unchecked) private(set) var layer = 0
   /// This rank's tokens.
   private(set) var tokenCount = 0
   /// Where they went, and what comes back for them.
@@ -34,11 +35,11 @@ package final class Flight: ExpertFlight {
   private var awaitsArrivals = false
   private var awaitsOwn = false
   /// Ranks whose tokens this layer waits for, and how many each has at most.
-  private var sources: [Rank] = []
-  private var rowsByRank: [Int]
+  @exclusivity(unchecked) private var sources: [Rank] = []
+  @exclusivity(unchecked) private var rowsByRank: [Int]
   /// Ranks that return outputs, and by rank where these lie.
-  var owners: [Rank] = []
-  var returned: [UnsafeMutablePointer<Float>?]
+  @exclusivity(unchecked) var owners: [Rank] = []
+  @exclusivity(unchecked) var returned: [UnsafeMutablePointer<Float>?]
 
   init(own: Rank, placement: ExpertPlacement, transport: any Transport, hostOfRank: [Int]) {
     self.own = own
@@ -114,7 +115,7 @@ extension Flight {
   /// Tokens that meet at one rank, source by source, and their visits to its experts.
   final class Arrivals {
     let batch = VisitBatch()
-    private(set) var sources: [Source] = []
+    @exclusivity(unchecked) private(set) var sources: [Source] = []
     private let own: Rank
     private let placement: ExpertPlacement
 

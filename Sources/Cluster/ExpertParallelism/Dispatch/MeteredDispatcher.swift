@@ -12,11 +12,7 @@ package final class MeteredDispatcher: ExpertDispatcher {
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
     telemetry.recorder.enter(.pack, layer: layer)
     let flight = try base.dispatch(rows, count: count, decisions, layer: layer)
-    if count > 0 {
-      for host in telemetry.traffic.rowsToHost.indices {
-        telemetry.traffic.rowsToHost[host] += flight.plan.rowsToHost(host)
-      }
-    }
+    if count > 0 { telemetry.reached(flight.plan.rowsToHost) }
     telemetry.recorder.enter(.shared, layer: layer)
     return flight
   }

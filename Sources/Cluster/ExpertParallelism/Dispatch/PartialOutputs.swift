@@ -48,7 +48,8 @@ final class PartialTable {
 
   /// Starts anew, with room for so many totals, of so many partial outputs together.
   func begin(totals: Int, parts: Int) -> Writer {
-    for list in [ends, ids] { list.removeAll() }
+    ends.removeAll()
+    ids.removeAll()
     places.removeAll()
     count = 0
     return Writer(ends: ends.extend(by: totals), ids: ids.extend(by: parts), places: places.extend(by: parts))

@@ -6,7 +6,7 @@ import Tensors
 /// each that a token visits is a row that comes back.
 ///
 /// Any counts do: with more ranks than experts, some ranks own none.
-package struct ExpertPlacement: Sendable {
+package final class ExpertPlacement: Sendable {
   package let expertCount: Int
   package let rankCount: Int
   /// Owner by expert id.
@@ -20,7 +20,11 @@ package struct ExpertPlacement: Sendable {
 
   /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer subtrees, a range for
   /// each power of two in that number, dealt out from the largest to the smallest, so that all are aligned.
-  package init(expertCount: Int, rankCount: Int) {
+  package convenience init(expertCount: Int, rankCount: Int) {
+    self.init(owners: Self.owners(expertCount: expertCount, rankCount: rankCount), rankCount: rankCount)
+  }
+
+  private static func owners(expertCount: Int, rankCount: Int) -> [Rank] {
     let counts = (0..<rankCount).map { expertCount * ($0 + 1) / rankCount - expertCount * $0 / rankCount }
     var runs: [Rank] = []
     var ranges: [Rank] = []
@@ -32,7 +36,7 @@ package struct ExpertPlacement: Sendable {
     }
     let simple = ExpertPlacement(owners: runs, rankCount: rankCount)
     let aligned = ExpertPlacement(owners: ranges, rankCount: rankCount)
-    self = aligned.nodeCount < simple.nodeCount ? aligned : simple
+    return aligned.nodeCount < simple.nodeCount ? ranges : runs
   }
 
   /// Any placement; `owners[e]` must be below `rankCount`.

@@ -19,7 +19,7 @@ struct ClusterLinks {
     _ communicator: any Communicator, placement: ExpertPlacement, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels?
   ) {
-    func metered(_ exchange: any Exchange, isCombine: Bool) -> any Exchange {
+    func metered(_ exchange: some Exchange, isCombine: Bool) -> any Exchange {
       MeteredExchange(exchange, isCombine: isCombine, telemetry: telemetry, clocks: clocks)
     }
     let tokens = DirectExchange(communicator, tag: Self.tokensTag, channels: channels?.dispatches)

@@ -7,12 +7,12 @@ final class DirectExchange: Exchange {
   private let communicator: any Communicator
   private let tag: MessageTag
   private let channels: HostChannels?
-  // By rank; grown where needed.
-  private var outgoing: [AlignedBuffer<UInt8>]
-  private var incoming: [AlignedBuffer<UInt8>]
-  private var limits: [Int]
-  private var receives: [PendingRequest?]
-  private var sends: [PendingRequest] = []
+  // One thread calls. By rank; grown where needed.
+  @exclusivity(unchecked) private var outgoing: [AlignedBuffer<UInt8>]
+  @exclusivity(unchecked) private var incoming: [AlignedBuffer<UInt8>]
+  @exclusivity(unchecked) private var limits: [Int]
+  @exclusivity(unchecked) private var receives: [PendingRequest?]
+  @exclusivity(unchecked) private var sends: [PendingRequest] = []
 
   init(_ communicator: any Communicator, tag: MessageTag, channels: HostChannels?) {
     self.communicator = communicator

@@ -4,8 +4,8 @@ import Telemetry
 /// An exchange with an account: what was sent to whom, and how long was waited for what, through whose fault.
 ///
 /// It writes into each message when it was sent. Of a wait, the time until then is put down to the sender.
-final class MeteredExchange: Exchange {
-  private let base: any Exchange
+final class MeteredExchange<Base: Exchange>: Exchange {
+  private let base: Base
   private let isCombine: Bool
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
@@ -14,7 +14,7 @@ final class MeteredExchange: Exchange {
   private let working: Phase
 
   /// `isCombine` says which kind of message it is: partial outputs, or tokens.
-  init(_ base: any Exchange, isCombine: Bool, telemetry: RankTelemetry, clocks: PeerClocks) {
+  init(_ base: Base, isCombine: Bool, telemetry: RankTelemetry, clocks: PeerClocks) {
     self.base = base
     self.isCombine = isCombine
     self.telemetry = telemetry
@@ -32,12 +32,11 @@ final class MeteredExchange: Exchange {
   func send(_ contents: MessageContents, to peer: Rank) throws {
     let (rows, rowBytes, bytes) = (contents.rowCount, contents.rowByteCount, contents.byteCount)
     if isCombine {
-      telemetry.traffic.byRank[peer.index].countCombine(
-        tokens: contents.tokenCount, rows: rows, rowBytes: rowBytes, messageBytes: bytes)
+      telemetry.returned(
+        to: peer.index, tokens: contents.tokenCount, rows: rows, rowBytes: rowBytes, messageBytes: bytes)
     } else {
-      telemetry.traffic.byRank[peer.index].countDispatch(rows: rows, rowBytes: rowBytes, messageBytes: bytes)
+      telemetry.dispatched(to: peer.index, rows: rows, rowBytes: rowBytes, messageBytes: bytes)
     }
-    telemetry.traffic.byRank[peer.index].messages += 1
     let now = Timestamp.now()
     contents.base.storeBytes(of: now.littleEndian, toByteOffset: stampOffset, as: UInt64.self)
     telemetry.recorder.sending(to: peer.index, rows: rows, layer: contents.layer, isCombine: isCombine, at: now)
@@ -52,8 +51,8 @@ final class MeteredExchange: Exchange {
 
   func receive(from peer: Rank, layer: Int) throws -> UnsafeMutableRawBufferPointer {
     let phases = telemetry.recorder
-    phases.enter(waiting, layer: layer)
     let began = Timestamp.now()
+    phases.enter(waiting, layer: layer, at: began)
     let bytes = try base.receive(from: peer, layer: layer)
     let arrived = Timestamp.now()
     if bytes.count >= stampOffset + 8 {
@@ -63,7 +62,7 @@ final class MeteredExchange: Exchange {
         phases.blame(peer.index, nanoseconds: min(sent, arrived) &- began, waiting, layer: layer)
       }
     }
-    phases.enter(working, layer: layer)
+    phases.enter(working, layer: layer, at: arrived)
     return bytes
   }
 

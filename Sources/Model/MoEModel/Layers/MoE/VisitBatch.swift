@@ -24,7 +24,7 @@ package final class VisitBatch {
     package init(first: Int, count: Int) { (self.first, self.count) = (first, count) }
   }
 
-  package private(set) var layer = 0
+  @exclusivity(unchecked) package private(set) var layer = 0
   /// Input rows `[hidden]`, each as `Rows.form` gives it; they need not outlive the computation.
   package let inputs = GrowingList<UnsafeRawPointer>()
   package let visits = GrowingList<ExpertVisit>()
@@ -36,8 +36,8 @@ package final class VisitBatch {
   /// by whoever computes the batch; valid until it begins anew.
   package let outputs = GrowingList<UnsafeMutablePointer<Float>>()
   /// Distinct experts visited, as counted by whoever computed the batch.
-  package var distinctExpertCount = 0
-  private var products = AlignedBuffer<Float>(count: 1)
+  @exclusivity(unchecked) package var distinctExpertCount = 0
+  @exclusivity(unchecked) private var products = AlignedBuffer<Float>(count: 1)
 
   package init() {}
 
