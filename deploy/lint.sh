@@ -16,9 +16,9 @@ neon() {
   local clang file
   clang="$(dirname "$(readlink -f "$(command -v swift)")")/clang"
   [ -x "$clang" ] || clang=clang
-  for file in $(files 'Sources/Base/CKernels/*.c' 'Sources/Base/CHost/*.c' 'Sources/Model/CChecksum/*.c'); do
+  for file in $(files 'Sources/Base/CKernels/*.c' 'Sources/Base/CHost/*.c' 'Sources/Model/CChecksum/*.c' 'Sources/Learning/CGradients/*.c'); do
     "$clang" --target=aarch64-linux-gnu -isystem /usr/aarch64-linux-gnu/include -fsyntax-only -Wall -Wextra -Werror \
-      -I "$(dirname "$file")/include" "$file" || return 1
+      -I "$(dirname "$file")/include" -I Sources/Base/CKernels/include "$file" || return 1
   done
 }
 

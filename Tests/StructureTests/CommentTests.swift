@@ -5,7 +5,9 @@ import Testing
   private let tree = SourceTree.package
 
   @Test func kernelsSayTheShapesOfWhatTheyTake() throws {
-    let files = try tree.files(under: "Sources/Base/Kernels", extensions: ["swift"])
+    let files = try ["Sources/Base/Kernels", "Sources/Learning/Gradients"].flatMap {
+      try tree.files(under: $0, extensions: ["swift"])
+    }
     #expect(!files.isEmpty)
     for file in files {
       for (name, comment) in Self.functions(of: file.text) {
@@ -15,12 +17,14 @@ import Testing
   }
 
   @Test func everyFunctionOfTheKernelsHeadersHasAComment() throws {
-    let files = try tree.files(under: "Sources/Base/CKernels/include", extensions: ["h"])
+    let files = try ["Sources/Base/CKernels/include", "Sources/Learning/CGradients/include"].flatMap {
+      try tree.files(under: $0, extensions: ["h"])
+    }
     #expect(!files.isEmpty)
     for file in files {
       // Declarations without a blank line between them share one.
       for part in file.text.split(separator: "\n\n") {
-        guard let name = part.firstMatch(of: /(?m)^[a-z].*\b(ck_[a-z0-9_]+)\(/)?.1 else { continue }
+        guard let name = part.firstMatch(of: /(?m)^[a-z].*\b(c[kg]_[a-z0-9_]+)\(/)?.1 else { continue }
         let comment = part.firstRange(of: "//")?.lowerBound
         #expect(comment.map { $0 < name.startIndex } ?? false, "\(file.path): \(name) has no comment")
       }

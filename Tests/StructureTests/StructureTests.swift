@@ -12,7 +12,7 @@ import Testing
   }
 
   /// From the ground up, as `Sources/README.md` lists them.
-  private let houses = ["Base", "Text", "Model", "Cluster", "Engine", "Service", "Insight", "Command"]
+  private let houses = ["Base", "Text", "Model", "Cluster", "Engine", "Learning", "Service", "Insight", "Command"]
 
   @Test(arguments: [(top: "Sources", depth: 3), (top: "Tests", depth: 2)])
   func everyFolderOfSourcesIsATarget(top: String, depth: Int) throws {
@@ -49,6 +49,7 @@ import Testing
       (house: "Text", allowed: ["Base", "Text"]),
       (house: "Model", allowed: ["Base", "Text", "Model"]),
       (house: "Engine", allowed: ["Base", "Model", "Cluster", "Engine"]),
+      (house: "Learning", allowed: ["Base", "Text", "Model", "Cluster", "Engine", "Learning"]),
       (house: "Service", allowed: ["Base", "Text", "Engine", "Service"]),
       (house: "Insight", allowed: ["Base", "Model", "Cluster", "Insight"]),
     ] as [(house: String, allowed: Set<String>)])
@@ -79,6 +80,7 @@ import Testing
       (module: "COpenMPI", importers: []),
       (module: "CMPIShims", importers: ["Fabric"]),
       (module: "CKernels", importers: ["Kernels"]),
+      (module: "CGradients", importers: ["Gradients"]),
       (module: "COpenBLAS", importers: []),
       (module: "CNUMA", importers: ["Machine"]),
       (module: "CHost", importers: ["Machine"]),

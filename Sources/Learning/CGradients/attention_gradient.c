@@ -1,0 +1,126 @@
+// The gradient of attention, out of products and of the row kernels of each instruction set.
+#include <math.h>
+#include <string.h>
+
+#include "kernels.h"
+#pragma STDC FP_CONTRACT OFF
+
+#define TILE CG_QUERY_TILE
+
+/// Floats from one row of a tile's scores to the next: a line more than a multiple of a page's part, so that the rows of
+/// a column do not fall into the same few lines of the first-level cache.
+static size_t score_stride(size_t tokens) { return (tokens + 127) / 128 * 128 + 16; }
+
+size_t cg_attention_scratch(size_t tokens) { return cg_product_scratch() + 2 * TILE * score_stride(tokens); }
+
+/// A tile of query rows [first, end) and what its scores are: p, then its gradients, each [TILE][stride], column 0 of which
+/// is position lo.
+typedef struct {
+  const cg_kernels *kernels;
+  const cg_attention *call;
+  float *p, *gradients, *scratch;
+  size_t stride, first, end, lo;
+} query_tile;
+
+static const float *row_of(cg_rows rows, size_t t) { return rows.start + t * rows.stride; }
+static float *mutable_row_of(cg_mutable_rows rows, size_t t) { return rows.start + t * rows.stride; }
+
+static void multiply(const query_tile *tile, cg_product product) {
+  if (product.rows > 0 && product.columns > 0) tile->kernels->product(&product, tile->scratch);
+}
+
+/// scores[t, j] = dot(rows[first + t], others[lo + j])
+static void score(const query_tile *tile, cg_rows rows, cg_rows others, size_t dims, float *scores) {
+  multiply(tile, (cg_product){.rows = tile->end - tile->first,
+                              .columns = tile->end - tile->lo,
+                              .depth = dims,
+                              .a = row_of(rows, tile->first),
+                              .a_row_stride = rows.stride,
+                              .a_column_stride = 1,
+                              .b = row_of(others, tile->lo),
+                              .b_row_stride = 1,
+                              .b_column_stride = others.stride,
+                              .c = scores,
+                              .c_stride = tile->stride});
+}
+
+/// sums[lo + j] += sum over the tile's rows t of scores[t, j] * rows[first + t]
+static void add_to_positions(const query_tile *tile, const float *scores, cg_rows rows, size_t dims,
+                             cg_mutable_rows sums) {
+  multiply(tile, (cg_product){.rows = tile->end - tile->lo,
+                              .columns = dims,
+                              .depth = tile->end - tile->first,
+                              .a = scores,
+                              .a_row_stride = 1,
+                              .a_column_stride = tile->stride,
+                              .b = row_of(rows, tile->first),
+                              .b_row_stride = rows.stride,
+                              .b_column_stride = 1,
+                              .c = mutable_row_of(sums, tile->lo),
+                              .c_stride = sums.stride,
+                              .add = true});
+}
+
+static void write_query_gradients(const query_tile *tile) {
+  const cg_attention *const call = tile->call;
+  multiply(tile, (cg_product){.rows = tile->end - tile->first,
+                              .columns = call->key_dims,
+                              .depth = tile->end - tile->lo,
+                              .a = tile->gradients,
+                              .a_row_stride = tile->stride,
+                              .a_column_stride = 1,
+                              .b = row_of(call->key, tile->lo),
+                              .b_row_stride = call->key.stride,
+                              .b_column_stride = 1,
+                              .c = mutable_row_of(call->dquery, tile->first),
+                              .c_stride = call->dquery.stride});
+}
+
+/// The first position that row t attends.
+static size_t begin_of(const cg_attention *call, size_t t) {
+  return call->window > 0 && t + 1 > call->window ? t + 1 - call->window : 0;
+}
+
+static void soften_rows(const query_tile *tile, float *dsink) {
+  const cg_attention *const call = tile->call;
+  const size_t columns = tile->end - tile->lo;
+  for (size_t t = tile->first; t < tile->end; ++t) {
+    const size_t begin = begin_of(call, t) - tile->lo, end = t + 1 - tile->lo, row = (t - tile->first) * tile->stride;
+    float *const p = tile->p + row, *const gradients = tile->gradients + row;
+    const float of_sink = tile->kernels->soften(p + begin, end - begin, call->scale, call->sink);
+    const float mean = tile->kernels->dot(row_of(call->dout, t), row_of(call->out, t), call->value_dims);
+    tile->kernels->score_gradients(p + begin, gradients + begin, end - begin, mean, call->scale);
+    if (call->sink) *dsink = fmaf(-of_sink, mean, *dsink);
+    memset(p, 0, begin * sizeof(float));
+    memset(gradients, 0, begin * sizeof(float));
+    memset(p + end, 0, (columns - end) * sizeof(float));
+    memset(gradients + end, 0, (columns - end) * sizeof(float));
+  }
+}
+
+static void clear(cg_mutable_rows rows, size_t count, size_t dims) {
+  for (size_t t = 0; t < count; ++t) memset(mutable_row_of(rows, t), 0, dims * sizeof(float));
+}
+
+void cg_attend(ck_isa isa, const cg_attention *call, float *scratch) {
+  float *const scores = scratch + cg_product_scratch();
+  query_tile tile = {
+      .kernels = cg_kernels_of[isa], .call = call, .scratch = scratch, .stride = score_stride(call->tokens)};
+  tile.p = scores;
+  tile.gradients = scores + TILE * tile.stride;
+  clear(call->dkey, call->tokens, call->key_dims);
+  clear(call->dvalue, call->tokens, call->value_dims);
+  float dsink = 0;
+  for (size_t first = 0; first < call->tokens; first += TILE) {
+    tile.first = first;
+    tile.end = call->tokens - first < TILE ? call->tokens : first + TILE;
+    tile.lo = begin_of(call, first);
+    score(&tile, call->query, call->key, call->key_dims, tile.p);
+    score(&tile, call->dout, call->value, call->value_dims, tile.gradients);
+    soften_rows(&tile, &dsink);
+    write_query_gradients(&tile);
+    add_to_positions(&tile, tile.gradients, call->query, call->key_dims, call->dkey);
+    add_to_positions(&tile, tile.p, call->dout, call->value_dims, call->dvalue);
+  }
+  if (call->sink) *call->dsink = dsink;
+}

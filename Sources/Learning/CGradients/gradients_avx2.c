@@ -1,0 +1,28 @@
+// The kernels on AVX2 and FMA.
+#if defined(__x86_64__)
+#include "kernels.h"
+
+#include "../../Base/CKernels/native_avx2.h"
+#include "../../Base/CKernels/exp_vector.h"
+#undef NATIVE
+#pragma STDC FP_CONTRACT OFF
+
+INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
+  return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_GT_OQ));
+}
+#define v_pin(v) __asm__ volatile("" : "+x"(v))
+
+#define TILE_ROWS 6
+#define TILE_VECTORS 2
+#define ROWS_CASES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6)
+#define FEW_ROWS 12
+#define FEW_COLUMNS 64
+#include "row_gradients_template.h"
+#include "product_template.h"
+
+const cg_kernels cg_avx2 = {product,        dot,  rms_norm,   rms_norm_weight, silu_multiply,
+                            clamped_swiglu, clip, scaled_exp, soften,          score_gradients};
+#pragma clang attribute pop
+#else
+typedef int cg_no_avx2_here;
+#endif

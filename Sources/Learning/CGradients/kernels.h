@@ -1,0 +1,41 @@
+// One instruction set's kernels: what every entry of this module looks up. Not part of the module's interface.
+#ifndef C_GRADIENTS_KERNELS_H
+#define C_GRADIENTS_KERNELS_H
+#include "CGradients.h"
+
+/// Floats of scratch that a product may use: packed parts of both operands, and totals before they are added.
+#define CG_SCRATCH_ROWS 192
+#define CG_SCRATCH_COLUMNS 512
+#define CG_SCRATCH_A (CG_SCRATCH_ROWS * CG_DEPTH_BLOCK)
+#define CG_SCRATCH_B (CG_SCRATCH_COLUMNS * CG_DEPTH_BLOCK)
+#define CG_SCRATCH_TOTALS (CG_SCRATCH_ROWS * CG_SCRATCH_COLUMNS)
+
+typedef struct {
+  void (*product)(const cg_product *product, float *scratch);
+  float (*dot)(const float *a, const float *b, size_t count);
+  void (*rms_norm)(const float *x, size_t x_stride, const float *dy, size_t dy_stride, size_t rows, size_t n,
+                   const float *weight, float epsilon, float *dx, size_t dx_stride, float *scales);
+  void (*rms_norm_weight)(cg_vectors x, cg_vectors dy, size_t rows, size_t vectors, size_t n, const float *scales,
+                          float *dweight, bool add);
+  void (*silu_multiply)(const float *gate, const float *up, const float *dout, float *dgate, float *dup, size_t count);
+  void (*clamped_swiglu)(const float *gate, const float *up, const float *dout, float *dgate, float *dup, size_t count,
+                         float alpha, float limit);
+  void (*clip)(const float *x, float limit, float *dx, size_t count);
+  /// x[i] = ck_exp(x[i] - shift) * factor
+  void (*scaled_exp)(float *x, size_t count, float shift, float factor);
+  /// scores[i], before scale, to probabilities; returns the sink's.
+  float (*soften)(float *scores, size_t count, float scale, const float *sink);
+  /// gradients[i] = (p[i] * (gradients[i] - mean)) * scale
+  void (*score_gradients)(const float *p, float *gradients, size_t count, float mean, float scale);
+} cg_kernels;
+
+extern const cg_kernels cg_reference;
+#if defined(__x86_64__)
+extern const cg_kernels cg_avx2, cg_avx512;
+#elif defined(__aarch64__)
+extern const cg_kernels cg_neon;
+#endif
+
+/// By instruction set; the reference for those this build has none for.
+extern const cg_kernels *const cg_kernels_of[CK_ISA_COUNT];
+#endif

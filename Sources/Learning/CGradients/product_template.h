@@ -1,0 +1,228 @@
+// The product in the names of a native_*.h of CKernels, and of
+//
+//   TILE_ROWS, TILE_VECTORS   rows and vectors of columns whose sums are kept in registers
+//   ROWS_CASES(DO)            DO(R) for each R from 1 to TILE_ROWS
+//   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
+//                             spilling sums
+//
+// A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are packed
+// into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
+#define TILE_COLUMNS (TILE_VECTORS * LANES)
+#define PART_ROWS (CG_SCRATCH_ROWS / TILE_ROWS * TILE_ROWS)
+#define PART_COLUMNS (CG_SCRATCH_COLUMNS / TILE_COLUMNS * TILE_COLUMNS)
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+typedef float four __attribute__((vector_size(16), aligned(4)));
+
+/// The transpose of 4 x 4 floats, row r at from + r * from_stride, to rows `to_stride` apart; the first `kept` columns of them.
+INLINE void transpose_four(const float *from, size_t from_stride, float *to, size_t to_stride, const int kept) {
+  const four a = *(const four *)from, b = *(const four *)(from + from_stride);
+  const four c = *(const four *)(from + 2 * from_stride), d = *(const four *)(from + 3 * from_stride);
+  const four ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
+  const four bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
+  const four columns[4] = {
+      __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5), __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7),
+      __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5), __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7)};
+  UNROLL for (int i = 0; i < 4; ++i) {
+    if (kept == 4) *(four *)(to + i * to_stride) = columns[i];
+    else __builtin_memcpy(to + i * to_stride, &columns[i], (size_t)kept * sizeof(float));
+  }
+}
+
+/// to[p][width] = the `count` rows of p's numbers that lie one after another (`unit` apart is 1): a transpose. Rows from
+/// `count` on become zero.
+INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, size_t depth, float *to,
+                            const size_t width) {
+  size_t row = 0;
+  for (; row + 4 <= count; row += 4) {
+    const float *const rows = from + row * row_stride;
+    size_t p = 0;
+    for (; p + 4 <= depth; p += 4) transpose_four(rows + p, row_stride, to + p * width + row, width, 4);
+    for (; p < depth; ++p) { UNROLL for (size_t r = 0; r < 4; ++r) to[p * width + row + r] = rows[r * row_stride + p]; }
+  }
+  for (; row < count; ++row) {
+    for (size_t p = 0; p < depth; ++p) to[p * width + row] = from[row * row_stride + p];
+  }
+  for (; row < width; ++row) {
+    for (size_t p = 0; p < depth; ++p) to[p * width + row] = 0;
+  }
+}
+
+/// The same of numbers of which those of one p lie one after another.
+INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size_t depth, float *to,
+                          const size_t width) {
+  if (count == width) {
+    for (size_t p = 0; p < depth; ++p) __builtin_memcpy(to + p * width, from + p * p_stride, width * sizeof(float));
+    return;
+  }
+  for (size_t p = 0; p < depth; ++p) {
+    for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[p * p_stride + i] : 0;
+  }
+}
+
+/// One tile of an operand, whichever way it lies: to[p][width] = from[i * stride + p * p_stride].
+INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
+                 const size_t width) {
+  if (stride == 1) {
+    pack_straight(from, p_stride, count, depth, to, width);
+  } else if (p_stride == 1) {
+    pack_transposed(from, stride, count, depth, to, width);
+  } else {
+    for (size_t p = 0; p < depth; ++p) {
+      for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[i * stride + p * p_stride] : 0;
+    }
+  }
+}
+
+/// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a product
+/// that is added, c + that goes to c.
+typedef struct {
+  float *totals, *c;
+  size_t totals_stride, c_stride;
+  bool first, adds;
+} tile_end;
+
+/// A tile of R rows and V vectors, whose last one has `last` lanes, over a block of p.
+INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t a_step, const float *b, size_t b_step,
+                 tile_end end, size_t last) {
+  vf sums[TILE_ROWS][TILE_VECTORS];
+  UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_set(0.0f); }
+  for (size_t p = 0; p < depth; ++p, a += a_step, b += b_step) {
+    vf columns[TILE_VECTORS];
+    UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(b + v * LANES);
+    UNROLL for (int r = 0; r < R; ++r) {
+      const vf value = v_set(a[r]);
+      UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_fma(value, columns[v], sums[r][v]);
+    }
+    UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) v_pin(sums[r][v]); }
+  }
+  UNROLL for (int r = 0; r < R; ++r) {
+    UNROLL for (int v = 0; v < V; ++v) {
+      const size_t n = v + 1 < V ? LANES : last;
+      float *const total_at = end.totals + (size_t)r * end.totals_stride + v * LANES;
+      vf total = sums[r][v];
+      if (!end.first) total = v_add(v_load_first(total_at, n), total);
+      if (end.adds) {
+        float *const c = end.c + (size_t)r * end.c_stride + v * LANES;
+        v_store_first(c, v_add(v_load_first(c, n), total), n);
+      } else {
+        v_store_first(total_at, total, n);
+      }
+    }
+  }
+}
+
+/// A tile's columns of B against all rows of a part of C, over a block of p.
+typedef struct {
+  const float *a, *b;
+  size_t rows, depth;
+  // Floats of A from one tile of rows to the next, and from one p to the next; of B from one p to the next.
+  size_t a_tile, a_step, b_step;
+  tile_end end;
+  size_t last;
+} strip;
+
+#define TILE_CASE(R) \
+  case R: tile(R, V, s->depth, a, s->a_step, s->b, s->b_step, end, s->last); break;
+INLINE void strip_of_vectors(const int V, const strip *s) {
+  tile_end end = s->end;
+  const float *a = s->a;
+  for (size_t i = 0; i < s->rows; i += TILE_ROWS, a += s->a_tile) {
+    switch (smaller(s->rows - i, TILE_ROWS)) { ROWS_CASES(TILE_CASE) }
+    end.totals += TILE_ROWS * end.totals_stride;
+    end.c += TILE_ROWS * end.c_stride;
+  }
+}
+
+static __attribute__((noinline)) void strip_1(const strip *s) { strip_of_vectors(1, s); }
+static __attribute__((noinline)) void strip_2(const strip *s) { strip_of_vectors(2, s); }
+#if TILE_VECTORS > 2
+static __attribute__((noinline)) void strip_3(const strip *s) { strip_of_vectors(3, s); }
+#endif
+
+static void multiply_strip(const strip *s, size_t vectors) {
+  switch (vectors) {
+    case 1: strip_1(s); break;
+#if TILE_VECTORS > 2
+    case 3: strip_3(s); break;
+#endif
+    default: strip_2(s); break;
+  }
+}
+
+/// A part of C and a block of p.
+typedef struct {
+  size_t row, rows, column, columns, p, depth;
+  // A is read where it lies; B is, but for a tile that is not full; B's tiles hold this block already.
+  bool a_lies, b_lies, b_is_packed;
+  tile_end end;
+} product_part;
+
+static void multiply_part(const cg_product *call, const product_part *part, float *a_tiles, float *b_tiles) {
+  const float *const a = call->a + part->row * call->a_row_stride + part->p * call->a_column_stride;
+  const float *const b = call->b + part->column * call->b_column_stride + part->p * call->b_row_stride;
+  strip s = {.rows = part->rows, .depth = part->depth};
+  if (part->a_lies) {
+    s.a = a;
+    s.a_tile = TILE_ROWS;
+    s.a_step = call->a_column_stride;
+  } else {
+    s.a = a_tiles;
+    s.a_tile = TILE_ROWS * CG_DEPTH_BLOCK;
+    s.a_step = TILE_ROWS;
+    for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
+      pack(a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride, smaller(part->rows - i, TILE_ROWS),
+           part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
+    }
+  }
+  for (size_t j = 0; j < part->columns; j += TILE_COLUMNS) {
+    const size_t width = smaller(part->columns - j, TILE_COLUMNS), vectors = (width + LANES - 1) / LANES;
+    if (part->b_lies && width == TILE_COLUMNS) {
+      s.b = b + j;
+      s.b_step = call->b_row_stride;
+    } else {
+      float *const packed = b_tiles + j * CG_DEPTH_BLOCK;
+      if (!part->b_is_packed) {
+        pack(b + j * call->b_column_stride, call->b_column_stride, call->b_row_stride, width, part->depth, packed,
+             TILE_COLUMNS);
+      }
+      s.b = packed;
+      s.b_step = TILE_COLUMNS;
+    }
+    s.end = part->end;
+    s.end.totals += j;
+    s.end.c += j;
+    s.last = width - (vectors - 1) * LANES;
+    multiply_strip(&s, vectors);
+  }
+}
+
+static void product(const cg_product *call, float *scratch) {
+  float *const a_tiles = scratch, *const b_tiles = a_tiles + CG_SCRATCH_A, *const totals = b_tiles + CG_SCRATCH_B;
+  product_part part = {.a_lies = call->a_row_stride == 1 && call->columns <= FEW_COLUMNS,
+                       .b_lies = call->b_column_stride == 1 && call->rows <= FEW_ROWS};
+  // Where C holds what is added to, the totals of several blocks grow elsewhere.
+  const bool apart = call->add && call->depth > CG_DEPTH_BLOCK;
+  for (part.column = 0; part.column < call->columns; part.column += PART_COLUMNS) {
+    part.columns = smaller(call->columns - part.column, PART_COLUMNS);
+    part.b_is_packed = false;
+    for (part.row = 0; part.row < call->rows; part.row += PART_ROWS) {
+      part.rows = smaller(call->rows - part.row, PART_ROWS);
+      float *const c = call->c + part.row * call->c_stride + part.column;
+      part.end = (tile_end){.totals = apart ? totals : c, .totals_stride = apart ? PART_COLUMNS : call->c_stride};
+      part.end.c = c;
+      part.end.c_stride = call->c_stride;
+      part.p = 0;
+      do {
+        part.depth = smaller(call->depth - part.p, CG_DEPTH_BLOCK);
+        part.end.first = part.p == 0;
+        part.end.adds = call->add && part.p + part.depth == call->depth;
+        multiply_part(call, &part, a_tiles, b_tiles);
+        part.p += part.depth;
+      } while (part.p < call->depth);
+      part.b_is_packed = call->depth <= CG_DEPTH_BLOCK;
+    }
+  }
+}

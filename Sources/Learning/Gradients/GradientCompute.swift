@@ -1,0 +1,54 @@
+import CGradients
+import Kernels
+import Tensors
+
+/// What a backward pass computes with on this rank: its `Compute`, and scratch of each worker for products and for
+/// attention.
+///
+/// What needs no scratch is beside the forward pass's operations, on `Compute`.
+package final class GradientCompute: @unchecked Sendable {
+  package let compute: Compute
+  private var scratch: [AlignedBuffer<Float>]
+
+  package init(_ compute: Compute) {
+    self.compute = compute
+    scratch = []
+    reserve(floats: cg_product_scratch())
+  }
+
+  /// Makes room for attention over sequences of so many tokens: outside of what the workers run.
+  package func reserve(tokens: Int) { reserve(floats: cg_attention_scratch(tokens)) }
+
+  /// Floats of each.
+  var scratchCount: Int { scratch[0].count }
+
+  func scratch(_ worker: Int) -> UnsafeMutablePointer<Float> { scratch[worker].pointer }
+
+  private func reserve(floats: Int) {
+    if let first = scratch.first, first.count >= floats { return }
+    let made = (0..<compute.workerCount).map { _ in Place() }
+    // Touched by its user first, so that it lies on the user's node.
+    compute.pool.run { worker in made[worker].memory = AlignedBuffer(count: floats) }
+    scratch = made.compactMap(\.memory)
+  }
+
+  /// Where one worker leaves its scratch.
+  private final class Place: @unchecked Sendable {
+    var memory: AlignedBuffer<Float>?
+  }
+}
+
+extension Compute {
+  var isa: ck_isa { instructionSet.code }
+}
+
+extension InstructionSet {
+  fileprivate var code: ck_isa {
+    switch self {
+    case .reference: CK_ISA_REFERENCE
+    case .avx2: CK_ISA_AVX2
+    case .avx512: CK_ISA_AVX512
+    case .neon: CK_ISA_NEON
+    }
+  }
+}

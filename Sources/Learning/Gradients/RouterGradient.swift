@@ -1,0 +1,92 @@
+import Kernels
+import MoEModel
+
+/// Gradients of a router's logits: from those of the chosen experts' weights (`Router.decide`), and from what balances
+/// the experts. The choice itself, its groups and its bias have none.
+///
+/// All arithmetic is fp32 in ascending order of experts.
+package struct RouterGradient: Sendable {
+  let scoring: RouterDescription.Scoring
+  let normalizes: Bool
+  let scale: Float
+  package let expertCount: Int
+  package let topK: Int
+
+  package init(_ router: RouterDescription, expertCount: Int, topK: Int) {
+    (scoring, normalizes, scale) = (router.scoring, router.normalizes, router.scale)
+    (self.expertCount, self.topK) = (expertCount, topK)
+  }
+
+  package init(_ mixture: MixtureDescription) {
+    self.init(mixture.router, expertCount: mixture.expertCount, topK: mixture.topK)
+  }
+
+  /// One row's gradients by its logits, both `[expertCount]`, from the `experts` chosen and the gradients by their
+  /// weights, `[topK]`.
+  package func write(
+    logits: UnsafePointer<Float>, experts: UnsafePointer<Int32>, weightGradients: UnsafePointer<Float>,
+    into gradients: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: expertCount + 2 * topK) { scratch in
+      let scores = scratch.baseAddress!
+      let chosen = scores + expertCount
+      let byScore = chosen + topK
+      switch scoring {
+      case .sigmoid:
+        for i in 0..<topK { chosen[i] = sigmoid(logits[Int(experts[i])]) }
+      case .softmax:
+        softmax(logits, into: scores, count: expertCount)
+        for i in 0..<topK { chosen[i] = scores[Int(experts[i])] }
+      case .softmaxOverChosen:
+        for i in 0..<topK { chosen[i] = logits[Int(experts[i])] }
+        softmax(chosen, into: chosen, count: topK)
+      }
+      differentiateWeights(chosen, weightGradients, into: byScore)
+      for e in 0..<expertCount { gradients[e] = 0 }
+      switch scoring {
+      case .sigmoid:
+        for i in 0..<topK { gradients[Int(experts[i])] = byScore[i] * (chosen[i] * (1 - chosen[i])) }
+      case .softmax:
+        let mean = product(chosen, byScore)
+        for e in 0..<expertCount { gradients[e] = -(scores[e] * mean) }
+        for i in 0..<topK { gradients[Int(experts[i])] = chosen[i] * (byScore[i] - mean) }
+      case .softmaxOverChosen:
+        let mean = product(chosen, byScore)
+        for i in 0..<topK { gradients[Int(experts[i])] = chosen[i] * (byScore[i] - mean) }
+      }
+    }
+  }
+
+  /// Gradients by the chosen scores `[topK]`, of weights scale · score, or scale · score / Σ score.
+  private func differentiateWeights(
+    _ scores: UnsafePointer<Float>, _ weightGradients: UnsafePointer<Float>, into byScore: UnsafeMutablePointer<Float>
+  ) {
+    guard normalizes else {
+      for i in 0..<topK { byScore[i] = scale * weightGradients[i] }
+      return
+    }
+    var sum: Float = 0
+    for i in 0..<topK { sum += scores[i] }
+    if scoring == .sigmoid { sum += 1e-20 }
+    var mean: Float = 0
+    for i in 0..<topK { mean += scores[i] / sum * weightGradients[i] }
+    for i in 0..<topK { byScore[i] = scale / sum * (weightGradients[i] - mean) }
+  }
+
+  private func product(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Float {
+    var sum: Float = 0
+    for i in 0..<topK { sum += a[i] * b[i] }
+    return sum
+  }
+
+  func softmax(_ logits: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+    var highest = logits[0]
+    for e in 1..<max(count, 1) { highest = max(highest, logits[e]) }
+    var sum: Float = 0
+    for e in 0..<count {
+      out[e] = exponential(logits[e] - highest)
+      sum += out[e]
+    }
+    for e in 0..<count { out[e] /= sum }
+  }
+}

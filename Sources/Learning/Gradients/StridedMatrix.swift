@@ -1,0 +1,41 @@
+import Tensors
+
+/// fp32 numbers as products take them, in memory that somebody else owns: `[rows, columns]`, element (i, j) at
+/// `start[i * rowStride + j * columnStride]`.
+package struct StridedMatrix {
+  package let start: UnsafePointer<Float>
+  package let rows: Int
+  package let columns: Int
+  /// Floats from an element to the one below; 0 repeats a row.
+  package let rowStride: Int
+  /// Floats from an element to the one on its right.
+  package let columnStride: Int
+
+  /// Elements `[rows, columns]`; strides are not negative.
+  package init(_ start: UnsafePointer<Float>, rows: Int, columns: Int, rowStride: Int, columnStride: Int = 1) {
+    assert(rows >= 0 && columns >= 0 && rowStride >= 0 && columnStride >= 0, "no such matrix")
+    self.start = start
+    self.rows = rows
+    self.columns = columns
+    self.rowStride = rowStride
+    self.columnStride = columnStride
+  }
+
+  package init(_ view: MatrixView<Float>) {
+    self.init(view.start, rows: view.rowCount, columns: view.columns, rowStride: view.stride)
+  }
+
+  /// The same numbers, rows and columns exchanged.
+  package var transposed: StridedMatrix {
+    StridedMatrix(start, rows: columns, columns: rows, rowStride: columnStride, columnStride: rowStride)
+  }
+
+  package func rows(_ range: Range<Int>) -> StridedMatrix {
+    assert(range.lowerBound >= 0 && range.upperBound <= rows, "no such rows")
+    return StridedMatrix(
+      start + range.lowerBound * rowStride, rows: range.count, columns: columns, rowStride: rowStride,
+      columnStride: columnStride)
+  }
+
+  package func columns(_ range: Range<Int>) -> StridedMatrix { transposed.rows(range).transposed }
+}
