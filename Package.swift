@@ -186,7 +186,9 @@ let package = Package(
         "Telemetry",
       ]),
     tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
-    tests("GradientsTests", ["TestSupport", "CGradients", "Gradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
+    tests(
+      "GradientsTests", ["TestSupport", "CGradients", "Gradients", "Machine", "Tensors", "Kernels", "MoEModel"],
+      exclude: ["Sanitized"]),
     tests("TreeReductionTests", ["TestSupport", "TreeReduction", "Fabric", "Telemetry", "Tensors"]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),

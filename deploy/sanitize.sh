@@ -25,21 +25,24 @@ swift_clang() {
 }
 
 c_alone() {
-  local clang folder file status=0
+  local clang folder file program status=0
   clang=$(swift_clang)
   folder=$(mktemp -d)
   # Optimised a little, or the kernels of all sizes take minutes; some files at once, or compiling does.
   local flags=(-O1 -g -Wall -Werror "-fsanitize=address,undefined" -fno-sanitize-recover=all -fno-omit-frame-pointer
-    -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include)
+    -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include
+    -I Sources/Learning/CGradients/include)
   for file in Sources/Base/CKernels/{,Formats/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
-    Tests/KernelsTests/Sanitized/kernels.c; do
+    Sources/Learning/CGradients/*.c Tests/*/Sanitized/*.c; do
     while [ "$(jobs -r | wc -l)" -ge "$(nproc)" ]; do wait -n || status=1; done
     "$clang" "${flags[@]}" -c "$file" -o "$folder/${file//\//-}.o" &
   done
   while [ "$(jobs -r | wc -l)" -gt 0 ]; do wait -n || status=1; done
   if [ "$status" -eq 0 ]; then
-    "$clang" "${flags[@]}" "$folder"/*.o -o "$folder/kernels" -lm -lpthread
-    "$folder/kernels" || status=$?
+    for program in "$folder"/Tests-*.o; do
+      "$clang" "${flags[@]}" "$program" "$folder"/Sources-*.o -o "$folder/program" -lm -lpthread
+      "$folder/program" || status=$?
+    done
   fi
   rm -r "$folder"
   return $status

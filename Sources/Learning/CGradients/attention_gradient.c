@@ -14,65 +14,82 @@ static size_t score_stride(size_t tokens) { return (tokens + 127) / 128 * 128 + 
 size_t cg_attention_scratch(size_t tokens) { return cg_product_scratch() + 2 * TILE * score_stride(tokens); }
 
 /// A tile of query rows [first, end) and what its scores are: p, then its gradients, each [TILE][stride], column 0 of which
-/// is position lo.
+/// is position lo. Rows before `middle` have none from there on.
 typedef struct {
   const cg_kernels *kernels;
   const cg_attention *call;
   float *p, *gradients, *scratch;
-  size_t stride, first, end, lo;
+  size_t stride, lo, first, middle, end;
 } query_tile;
 
 static const float *row_of(cg_rows rows, size_t t) { return rows.start + t * rows.stride; }
 static float *mutable_row_of(cg_mutable_rows rows, size_t t) { return rows.start + t * rows.stride; }
 
+/// Where the score of row t and a position is.
+static float *score_of(const query_tile *tile, float *scores, size_t t, size_t position) {
+  return scores + (t - tile->first) * tile->stride + (position - tile->lo);
+}
+
 static void multiply(const query_tile *tile, cg_product product) {
   if (product.rows > 0 && product.columns > 0) tile->kernels->product(&product, tile->scratch);
 }
 
-/// scores[t, j] = dot(rows[first + t], others[lo + j])
-static void score(const query_tile *tile, cg_rows rows, cg_rows others, size_t dims, float *scores) {
-  multiply(tile, (cg_product){.rows = tile->end - tile->first,
-                              .columns = tile->end - tile->lo,
+/// scores[t, j] = dot(rows[t], others[j]), t from `first` to the tile's end, j in [from, to)
+static void score_part(const query_tile *tile, size_t first, size_t from, size_t to, cg_rows rows, cg_rows others,
+                       size_t dims, float *scores) {
+  multiply(tile, (cg_product){.rows = tile->end - first,
+                              .columns = to - from,
                               .depth = dims,
-                              .a = row_of(rows, tile->first),
+                              .a = row_of(rows, first),
                               .a_row_stride = rows.stride,
                               .a_column_stride = 1,
-                              .b = row_of(others, tile->lo),
+                              .b = row_of(others, from),
                               .b_row_stride = 1,
                               .b_column_stride = others.stride,
-                              .c = scores,
+                              .c = score_of(tile, scores, first, from),
                               .c_stride = tile->stride});
 }
 
-/// sums[lo + j] += sum over the tile's rows t of scores[t, j] * rows[first + t]
-static void add_to_positions(const query_tile *tile, const float *scores, cg_rows rows, size_t dims,
-                             cg_mutable_rows sums) {
-  multiply(tile, (cg_product){.rows = tile->end - tile->lo,
+static void score(const query_tile *tile, cg_rows rows, cg_rows others, size_t dims, float *scores) {
+  score_part(tile, tile->first, tile->lo, tile->middle, rows, others, dims, scores);
+  score_part(tile, tile->middle, tile->middle, tile->end, rows, others, dims, scores);
+}
+
+/// sums[j] += sum over t of scores[t, j] * rows[t], t from `first` to the tile's end, j in [from, to)
+static void add_part(const query_tile *tile, size_t first, size_t from, size_t to, float *scores, cg_rows rows,
+                     size_t dims, cg_mutable_rows sums) {
+  multiply(tile, (cg_product){.rows = to - from,
                               .columns = dims,
-                              .depth = tile->end - tile->first,
-                              .a = scores,
+                              .depth = tile->end - first,
+                              .a = score_of(tile, scores, first, from),
                               .a_row_stride = 1,
                               .a_column_stride = tile->stride,
-                              .b = row_of(rows, tile->first),
+                              .b = row_of(rows, first),
                               .b_row_stride = rows.stride,
                               .b_column_stride = 1,
-                              .c = mutable_row_of(sums, tile->lo),
+                              .c = mutable_row_of(sums, from),
                               .c_stride = sums.stride,
                               .add = true});
 }
 
-static void write_query_gradients(const query_tile *tile) {
+static void add_to_positions(const query_tile *tile, float *scores, cg_rows rows, size_t dims, cg_mutable_rows sums) {
+  add_part(tile, tile->first, tile->lo, tile->middle, scores, rows, dims, sums);
+  add_part(tile, tile->middle, tile->middle, tile->end, scores, rows, dims, sums);
+}
+
+/// Of the rows [first, end), which meet positions before `end` only.
+static void write_query_gradients(const query_tile *tile, size_t first, size_t end) {
   const cg_attention *const call = tile->call;
-  multiply(tile, (cg_product){.rows = tile->end - tile->first,
+  multiply(tile, (cg_product){.rows = end - first,
                               .columns = call->key_dims,
-                              .depth = tile->end - tile->lo,
-                              .a = tile->gradients,
+                              .depth = end - tile->lo,
+                              .a = score_of(tile, tile->gradients, first, tile->lo),
                               .a_row_stride = tile->stride,
                               .a_column_stride = 1,
                               .b = row_of(call->key, tile->lo),
                               .b_row_stride = call->key.stride,
                               .b_column_stride = 1,
-                              .c = mutable_row_of(call->dquery, tile->first),
+                              .c = mutable_row_of(call->dquery, first),
                               .c_stride = call->dquery.stride});
 }
 
@@ -81,20 +98,23 @@ static size_t begin_of(const cg_attention *call, size_t t) {
   return call->window > 0 && t + 1 > call->window ? t + 1 - call->window : 0;
 }
 
+/// Turns the tile's scores into p, and the gradients by p into those by scores; both are zero at positions before the
+/// half tile's end that a row does not attend.
 static void soften_rows(const query_tile *tile, float *dsink) {
   const cg_attention *const call = tile->call;
-  const size_t columns = tile->end - tile->lo;
   for (size_t t = tile->first; t < tile->end; ++t) {
-    const size_t begin = begin_of(call, t) - tile->lo, end = t + 1 - tile->lo, row = (t - tile->first) * tile->stride;
-    float *const p = tile->p + row, *const gradients = tile->gradients + row;
+    const size_t begin = begin_of(call, t) - tile->lo, end = t + 1 - tile->lo;
+    const size_t after = (t < tile->middle ? tile->middle : tile->end) - (t + 1);
+    float *const p = score_of(tile, tile->p, t, tile->lo), *const gradients =
+                                                               score_of(tile, tile->gradients, t, tile->lo);
     const float of_sink = tile->kernels->soften(p + begin, end - begin, call->scale, call->sink);
     const float mean = tile->kernels->dot(row_of(call->dout, t), row_of(call->out, t), call->value_dims);
     tile->kernels->score_gradients(p + begin, gradients + begin, end - begin, mean, call->scale);
     if (call->sink) *dsink = fmaf(-of_sink, mean, *dsink);
     memset(p, 0, begin * sizeof(float));
     memset(gradients, 0, begin * sizeof(float));
-    memset(p + end, 0, (columns - end) * sizeof(float));
-    memset(gradients + end, 0, (columns - end) * sizeof(float));
+    memset(p + end, 0, after * sizeof(float));
+    memset(gradients + end, 0, after * sizeof(float));
   }
 }
 
@@ -114,11 +134,13 @@ void cg_attend(ck_isa isa, const cg_attention *call, float *scratch) {
   for (size_t first = 0; first < call->tokens; first += TILE) {
     tile.first = first;
     tile.end = call->tokens - first < TILE ? call->tokens : first + TILE;
+    tile.middle = tile.end - first < TILE / 2 ? tile.end : first + TILE / 2;
     tile.lo = begin_of(call, first);
     score(&tile, call->query, call->key, call->key_dims, tile.p);
     score(&tile, call->dout, call->value, call->value_dims, tile.gradients);
     soften_rows(&tile, &dsink);
-    write_query_gradients(&tile);
+    write_query_gradients(&tile, tile.first, tile.middle);
+    write_query_gradients(&tile, tile.middle, tile.end);
     add_to_positions(&tile, tile.gradients, call->query, call->key_dims, call->dkey);
     add_to_positions(&tile, tile.p, call->dout, call->value_dims, call->dvalue);
   }

@@ -36,7 +36,8 @@ size_t cg_attention_scratch(size_t tokens);
 /// Order, tile by tile of CG_QUERY_TILE query rows, with the positions [lo, hi) that any row of the tile attends:
 /// s = product.h's sum of q k, * scale; m = the greatest s of the row, or the sink; e = ck_exp(s - m); d = lane sum of e
 /// over the row's positions, + ck_exp(sink - m); p = e * (1 / d); D = cg_dot(dout, out);
-/// ds = (p * (product.h's sum of dout v - D)) * scale; p and ds are +0 at positions that the row does not attend.
+/// ds = (p * (product.h's sum of dout v - D)) * scale; p and ds are +0 at positions that the row does not attend, and
+/// rows of a tile's first half leave out those of its second.
 /// Products in product.h's order: dquery = sum over [lo, hi) of ds k; dkey += sum over the tile's rows of ds q;
 /// then dvalue += sum over the tile's rows of p dout, both from +0. dsink: a chain of fma(-p of the sink, D, sum) over all
 /// rows from +0. What is not finite in keys or values may make every gradient of the sequence NaN.
