@@ -130,7 +130,7 @@ let package = Package(
       "Benchmarking", in: "Command",
       [
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
-        "Inference", "Reports",
+        "Inference", "Gradients", "Reports",
       ]),
     .executableTarget(
       name: "martinet",

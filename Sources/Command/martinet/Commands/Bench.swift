@@ -6,6 +6,7 @@ struct Bench: ParsableCommand {
     abstract: "Measure, beside this machine's limits measured in the same run.",
     subcommands: [
       BenchGenerate.self, BenchServe.self, BenchSchemas.self, BenchKernels.self, BenchAttention.self,
+      BenchGradients.self,
       BenchDispatch.self,
       BenchSweep.self,
       BenchMakeCheckpoint.self,
