@@ -183,6 +183,18 @@ struct ShardIndexTests {
         CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: bare.path) }
       }
       #expect(bareFailure() == .missingFile(folder: bare.path, name: "config.json"))
+      // As adapters and other formats are published.
+      for name in ["model-Q4_K_M.gguf", "consolidated.safetensors", "adapter_config.json"] {
+        bare.write("x", as: name)
+        if case .otherWeights(bare.path, name, _) = bareFailure() {
+        } else {
+          Issue.record("\(name): \(String(describing: bareFailure()))")
+        }
+        let file = bare.path + "/" + name
+        let given = CheckpointsTests.failure { () throws(CheckpointError) in try HuggingFaceFolder(path: file) }
+        #expect(given?.description.contains("GGUF") == name.hasSuffix(".gguf"))
+        unlink(file)
+      }
       bare.write("{}", as: "config.json")
       #expect(bareFailure() == .noWeights(folder: bare.path, found: nil))
       for (name, words) in [

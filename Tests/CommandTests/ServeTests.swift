@@ -25,6 +25,18 @@ extension CommandTests {
       "In the beginning", "Enter the ghost of", "And the king said unto", "O that this too", "Blessed are", "Now is",
     ]
 
+    @Test(.timeLimit(.minutes(2))) func anAddressThatCannotBeHadIsToldInPlainWords() throws {
+      let server = try RunningServer([])
+      for (options, reason) in [
+        (["--port", "\(server.port)"], "Address already in use"),
+        (["--host", "no-such-host.invalid", "--port", "0"], "there is no host of this name"),
+      ] {
+        let refused = try Program.run(["serve"] + options)
+        #expect(
+          refused.status == 1 && refused.errors.contains(": \(reason); give another address"), "\(refused.errors)")
+      }
+    }
+
     /// What `generate` makes of the same prompt.
     private func alone(_ prompt: String, _ count: Int, seed: Int? = nil) throws -> String {
       var arguments = ["generate", "--prompt", prompt, "--max-new-tokens", "\(count)", "--ignore-eos", "--json"]

@@ -65,17 +65,17 @@ import Testing
       model.engine(answering: " x"),
       configure: {
         $0.keys = APIKeys(["secret"])
-        $0.limits.readTime = .milliseconds(300)
-        $0.limits.stallTime = .milliseconds(300)
+        $0.limits.readTime = .seconds(2)
+        $0.limits.stallTime = .seconds(2)
       }
     ) { server in
       let port = server.port
       let isEnded = try await onThread { () throws -> Bool in
-        let connection = try Connection(port: port, timeout: 5)
+        let connection = try Connection(port: port, timeout: 20)
         try connection.send(
           "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{")
         guard try connection.readReply().status == 401 else { return false }
-        for _ in 0..<100 {
+        for _ in 0..<400 {
           usleep(50_000)
           do { try connection.send(" ") } catch { return true }
         }

@@ -90,7 +90,7 @@ import Testing
       let reply = try #require(try await answer(server.port, text + next))
       #expect(reply.hasPrefix("HTTP/1.1 \(status) ") && reply.components(separatedBy: "HTTP/1.").count == 2)
       if status == 501 {
-        let name = coding.lowercased().prefix { $0 != "," && $0 != "\r" }
+        let name = coding.lowercased().prefix { $0 != "," && !$0.isNewline }
         #expect(reply.contains("unsupported_encoding") && reply.lowercased().contains(name), "\(reply)")
       }
     }

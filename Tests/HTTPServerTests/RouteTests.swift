@@ -83,7 +83,7 @@ import Testing
     let engine = model.engine(answering: "x")
     try await TestServer.run(engine) { server in
       engine.stall = EngineStall(
-        rank: 0, host: "n0", place: "layer 3, dispatch", waitingFor: [2], since: .now - .seconds(12))
+        rank: 0, host: "n0", place: "layer 3, dispatch", waitingFor: [2], since: .now - .seconds(100))
       let (alive, able) = (try await server.get("/health"), try await server.get("/ready"))
       #expect(alive.status == 200 && able.status == 503 && able.headers["retry-after"] == "5")
       for json in [alive.json, able.json] {

@@ -133,7 +133,8 @@ import Testing
         let member = path == "/v1/responses" ? "input" : "messages"
         let text: JSONValue = [["role": "user", "content": "W"]]
         var object = JSONObject([(member, text), ("tools", [function("good", good), function("bad_one", schema)])])
-        if path == "/v1/messages" { (object["max_tokens"], object["tool_choice"]) = (9, ["type": "any"]) }
+        object["tool_choice"] = path == "/v1/messages" ? ["type": "any"] : "required"
+        if path == "/v1/messages" { object["max_tokens"] = 9 }
         return .object(object)
       }
       let bad: JSONValue = ["type": "object", "properties": ["a": ["type": "string", "pattern": "("]]]
@@ -141,9 +142,42 @@ import Testing
       #expect(reply.status == 400, "\(reply.text)")
       #expect(reply.errorMessage.contains("'bad_one'") && reply.errorMessage.contains("pattern"), "\(reply.text)")
       #expect(!reply.errorMessage.contains("'good'") && engine.submitted.isEmpty)
+      let place =
+        switch path {
+        case "/v1/messages": "tools[1].input_schema"
+        case "/v1/responses": "tools[1].parameters"
+        default: "tools[1].function.parameters"
+        }
+      #expect(reply.errorMessage.contains("('\(place)')"), "\(reply.text)")
+      // The Anthropic API's errors name no parameter.
+      if path != "/v1/messages" { #expect(reply.json["error"]?["param"] == .string(place)) }
       #expect(server.modelServer.admission.isEmpty)
       // No tool needs a description.
       #expect(try await server.post(path, body(["type": "object"])).status == 200)
+    }
+  }
+
+  /// Tools in a namespace have a place of their own, and a format has another in each API.
+  @Test func aRefusalNamesThePlaceInTheRequestAsItCame() async throws {
+    let bad: JSONValue = ["type": "object", "properties": ["a": ["type": "string", "pattern": "("]]]
+    let (left, tool): (JSONValue, JSONValue) = (
+      ["type": "web_search", "external_web_access": false],
+      ["type": "function", "name": "bad", "parameters": bad, "strict": true]
+    )
+    let spaced: JSONValue = ["type": "namespace", "name": "n", "tools": [["type": "function", "name": "good"], tool]]
+    let format: JSONValue = ["type": "json_schema", "name": "n", "schema": bad]
+    let engine = TestModel.tools.engine(answering: "x")
+    try await TestServer.run(engine, model: .tools) { server in
+      for (extra, place) in [
+        (("tools", [left, tool]), "tools[1].parameters"), (("tools", [left, spaced]), "tools[1].tools[1].parameters"),
+        (("text", ["format": format]), "text.format"),
+      ] as [((String, JSONValue), String)] {
+        var body = JSONObject([("input", "W"), extra])
+        if extra.0 == "tools" { body["tool_choice"] = "required" }
+        let reply = try await server.post("/v1/responses", .object(body))
+        #expect(reply.status == 400 && reply.json["error"]?["param"] == .string(place), "\(reply.text)")
+      }
+      #expect(engine.submitted.isEmpty && server.modelServer.admission.isEmpty)
     }
   }
 

@@ -253,6 +253,14 @@ private let wrongSections: [ReplySample] = [
     "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"\n```<｜tool▁call▁end｜>",
     [tea]),
   wrong(
+    "each marker twice", .deepSeekFenced,
+    "<｜tool▁calls▁begin｜><｜tool▁calls▁begin｜><｜tool▁call▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜><｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜><｜tool▁call▁end｜><｜tool▁calls▁end｜><｜tool▁calls▁end｜>",
+    [tea]),
+  wrong(
+    "each marker twice", .kimi,
+    "<|tool_calls_section_begin|><|tool_calls_section_begin|><|tool_call_begin|><|tool_call_begin|>functions.lookup:0<|tool_call_argument_begin|><|tool_call_argument_begin|>{\"q\": \"tea\"}<|tool_call_end|><|tool_call_end|><|tool_calls_section_end|><|tool_calls_section_end|>",
+    [tea]),
+  wrong(
     "no prefix and no index", .kimi,
     "<|tool_calls_section_begin|><|tool_call_begin|>lookup<|tool_call_argument_begin|>{\"q\": \"tea\"}<|tool_call_end|><|tool_calls_section_end|>",
     [tea]),
@@ -272,6 +280,11 @@ private let wrongSections: [ReplySample] = [
 
 private let wrongArrays: [ReplySample] = [
   wrong("no array", .mistral, "[TOOL_CALLS] {\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}", [tea]),
+  wrong(
+    "the marker twice", .mistral, "[TOOL_CALLS][TOOL_CALLS] [{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}]",
+    [tea]),
+  wrong(
+    "the newer form's markers twice", .mistral, "[TOOL_CALLS][TOOL_CALLS]lookup[ARGS][ARGS]{\"q\": \"tea\"}", [tea]),
   wrong("no marker", .mistral, "[{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}]", [tea]),
   wrong(
     "a bracket too few, a brace too many", .mistral,
@@ -282,6 +295,9 @@ private let wrongArrays: [ReplySample] = [
   wrong(
     "the name as the function", .llama,
     "{\"type\": \"function\", \"function\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}", [tea]),
+  wrong(
+    "the marker twice", .llama, "<|python_tag|><|python_tag|>{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}",
+    [tea]),
   wrong("a fence", .llama, "```json\n{\"name\": \"lookup\", \"parameters\": {\"q\": \"tea\"}}\n```", [tea]),
   wrong(
     "an array", .llama,
@@ -304,6 +320,7 @@ private let wrongChannels: [ReplySample] =
     "assistant<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
     "<|channel|>commentary to=functions.lookup <|constrain|>json<|message|>",
     "<|start|>assistant<|channel|>commentary to=functions.lookup <|constrain|>json",
+    "<|start|>assistant<|channel|>commentary to=functions.lookup <|constrain|>json<|message|><|message|>",
   ].map { header in
     wrong(
       header, .harmony, "<|channel|>analysis<|message|>T<|end|>" + header + "{\"q\": \"tea\"}<|call|>", [tea],
@@ -311,6 +328,10 @@ private let wrongChannels: [ReplySample] =
   } + [
     wrong(
       "the channel twice", .harmony, "<|channel|>final<|channel|>final<|message|>Yes.<|return|>", [], content: "Yes."),
+    wrong(
+      "the beginning of the body twice", .harmony,
+      "<|channel|>analysis<|message|><|message|>T<|end|><|start|>assistant<|channel|>final<|message|><|message|>Yes.<|return|>",
+      [], reasoning: "T", content: "Yes."),
     wrong(
       "a recipient that is the user", .harmony, "<|channel|>final to=user<|message|>Yes.<|return|>", [], content: "Yes."
     ),
@@ -332,6 +353,8 @@ private let wrongChannels: [ReplySample] =
   ]
 
 private let wrongReasoning: [ReplySample] = [
+  wrong(
+    "its end twice", .hermes, "<think>\nHm.\n</think>\n</think>\n\nYes.", [], reasoning: "Hm.", content: "Yes."),
   wrong(
     "a call in reasoning that is not closed", .hermes,
     "<think>\nI need it.\n<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>", [clock],

@@ -33,6 +33,29 @@ private func messagesBody(_ members: [(String, JSONValue)] = []) -> JSONValue {
     #expect(request.chat.maxTokens == 9 && !request.chat.maxTokensMustFit && request.chat.addsGenerationPrompt)
   }
 
+  /// The model knows all tools of a request, also those that are offered only once they are searched for.
+  @Test func searchesForToolsFindWhatIsKnown() throws {
+    let messages = try json(
+      """
+      [{"role": "user", "content": "Hi"},
+       {"role": "assistant", "content": [{"type": "server_tool_use", "id": "s1", "name": "tool_search_tool_regex", "input": {"query": "w"}},
+         {"type": "tool_search_tool_result", "tool_use_id": "s1", "content": {"type": "tool_search_tool_search_result",
+           "tool_references": [{"type": "tool_reference", "tool_name": "weather"}]}},
+         {"type": "tool_use", "id": "c1", "name": "ToolSearch", "input": {}}]},
+       {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": [{"type": "tool_reference", "tool_name": "weather"}]}]}]
+      """)
+    let tools: JSONValue = [
+      ["type": "tool_search_tool_regex_20251119", "name": "tool_search_tool_regex"],
+      ["name": "weather", "input_schema": ["type": "object"], "defer_loading": true],
+    ]
+    let request = try MessagesRequest(messagesBody([("messages", messages), ("tools", tools)]))
+    #expect(request.chat.tools.map(\.name) == ["weather"])
+    #expect(request.chat.tools.map(\.parametersPath) == ["tools[1].input_schema"])
+    #expect(request.chat.messages.map(\.role) == [.user, .assistant, .tool])
+    #expect(request.chat.messages[1].toolCalls.map(\.name) == ["ToolSearch"])
+    #expect(request.chat.messages[2].content == "weather")
+  }
+
   @Test func aLastMessageOfTheAssistantIsGoneOnWith() throws {
     let messages: JSONValue = [["role": "user", "content": "Hi"], ["role": "assistant", "content": "Well"]]
     let request = try MessagesRequest(messagesBody([("messages", messages)]))

@@ -41,7 +41,7 @@ package struct SessionOptions: Sendable {
     terms.add("--weights", weights.rawValue)
     terms.add("--combine-format", sums.rawValue)
     terms.add("--kv-cache", cacheType.rawValue)
-    terms.add("--kv-cache-tokens", cacheTokens.map { "\($0)" } ?? "of the default")
+    terms.add("--kv-cache-tokens", cacheTokens.map { "\($0)" } ?? "default")
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")

@@ -78,7 +78,7 @@ extension HuggingFaceFolder {
   }
 
   /// Why a folder has neither `model.safetensors` nor an index, as far as its file names tell.
-  private static func explainMissingWeights(in folder: String) -> CheckpointError {
+  static func explainMissingWeights(in folder: String) -> CheckpointError {
     for name in ["model.safetensors", ShardIndex.fileName] {
       var status = stat()
       if lstat(folder + "/" + name, &status) == 0 { return .brokenLink(path: folder + "/" + name) }

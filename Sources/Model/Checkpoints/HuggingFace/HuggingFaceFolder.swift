@@ -45,7 +45,12 @@ package final class HuggingFaceFolder: Checkpoint {
         throw .json(path: path + "/" + name, byte: 0, error)
       }
     }
-    guard let config = try document("config.json") else { throw .missingFile(folder: path, name: "config.json") }
+    guard let config = try document("config.json") else {
+      // Adapters and other formats are published without one.
+      let absence = Self.explainMissingWeights(in: path)
+      if case .otherWeights = absence { throw absence }
+      throw .missingFile(folder: path, name: "config.json")
+    }
     self.config = config
     generationConfig = try document("generation_config.json")
 

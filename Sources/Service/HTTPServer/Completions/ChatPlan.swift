@@ -33,7 +33,7 @@ struct ChatPlan: Sendable {
     let rendered = try text.render(
       request.messages, tools: tools, variables: request.templateVariables,
       addsGenerationPrompt: request.addsGenerationPrompt, continuesFinalMessage: request.continuesFinalMessage,
-      family: facts.family)
+      family: facts.family, promptName: request.promptName)
     // The template writes the special tokens itself.
     prompt = try text.encode(rendered, addSpecialTokens: false).map { Int32($0) }
     let continued = request.continuesFinalMessage ? request.messages.last?.content : nil
@@ -48,10 +48,10 @@ struct ChatPlan: Sendable {
       startsInReasoning ? .open : format.closesReasoning(prompt: rendered) ? .closed : .possible
     let grammar = try OutputGrammar.of(request, tools: tools, format: format, reasoning: reasoning)
     do throws(APIError) {
-      try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : "response_format")
+      try grammar?.check(text: text, facts: facts, param: request.toolChoice.forces ? "tools" : request.formatName)
     } catch {
       // A grammar has many schemas: whose is it?
-      try OutputGrammar.checkEach(tools, in: request, text: text, facts: facts)
+      try OutputGrammar.checkEach(tools, text: text, facts: facts)
       throw error
     }
     self.grammar = grammar?.json

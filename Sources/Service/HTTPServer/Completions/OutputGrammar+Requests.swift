@@ -79,11 +79,10 @@ extension OutputGrammar {
 
   /// Throws a refusal that names the first of the tools whose parameters no grammar can be made of.
   static func checkEach(
-    _ tools: [ToolDefinition], in request: ChatCompletionRequest, text: ServedText, facts: EngineFacts
+    _ tools: [ToolDefinition], text: ServedText, facts: EngineFacts
   ) throws(APIError) {
     for tool in tools {
-      let place = request.tools.firstIndex { $0.name == tool.name } ?? 0
-      let param = "tools[\(place)].function.parameters"
+      let param = tool.parametersPath
       do { try OutputGrammar.json(tool.parameters).check(text: text, facts: facts, param: param) } catch {
         throw .invalidRequest(
           "the parameters of the tool '\(tool.name)' ('\(param)') cannot be kept to: \(error.message)", param: param,

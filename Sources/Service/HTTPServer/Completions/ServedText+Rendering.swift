@@ -12,15 +12,15 @@ extension ServedText {
   }
 
   /// A conversation as the model reads it. The model is told of every tool: by its template, or by a message where that shows
-  /// none.
+  /// none. `promptName`: the parameter that holds the conversation.
   func render(
     _ messages: [ChatMessage], tools: [ToolDefinition], variables: JSONObject, addsGenerationPrompt: Bool,
-    continuesFinalMessage: Bool, family: String
+    continuesFinalMessage: Bool, family: String, promptName: String = "messages"
   ) throws(APIError) -> String {
     guard let template = tools.isEmpty ? template : toolTemplate else {
       throw .invalidRequest(
         "this model has no chat template: use /v1/completions, or start the server with --chat-template",
-        param: "messages", code: "no_chat_template")
+        param: promptName, code: "no_chat_template")
     }
     let format = format(family: family, hasTools: !tools.isEmpty)
     let layout = Layout(
@@ -29,7 +29,7 @@ extension ServedText {
     let messages = messages.withIdentifiers(for: format)
     let text: String
     do { text = try layout.render(messages, tools: tools) } catch let error as APIError { throw error } catch {
-      throw .invalidRequest("the model's chat template cannot lay these messages out: \(error)", param: "messages")
+      throw .invalidRequest("the model's chat template cannot lay these messages out: \(error)", param: promptName)
     }
     guard continuesFinalMessage, let content = messages.last?.content else { return text }
     return try Self.cut(text, after: content)

@@ -1,4 +1,5 @@
 import EngineAPI
+import Glibc
 import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
@@ -55,12 +56,20 @@ extension ModelServer {
       }
     } catch {
       await pool.stop()
-      if error is IOError || error is SocketAddressError {
-        throw ServerError.cannotListen(host: host, port: port, reason: "\(error)")
-      }
-      throw error
+      guard let reason = Self.whyNotListening(error) else { throw error }
+      throw ServerError.cannotListen(host: host, port: port, reason: reason)
     }
     await pool.stop()
+  }
+
+  /// In plain words, as the libraries' own name their calls; nil for errors of another kind.
+  private static func whyNotListening(_ error: any Error) -> String? {
+    switch error {
+    case let error as IOError: String(cString: strerror(error.errnoCode))
+    case is SocketAddressError.UnknownHost: "there is no host of this name"
+    case is SocketAddressError: "\(error)"
+    default: nil
+    }
   }
 
   /// Looks for changes of the files of keys and certificates, until it is cancelled.

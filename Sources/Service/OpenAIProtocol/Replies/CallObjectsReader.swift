@@ -62,6 +62,13 @@ struct CallObjectsReader: CallReader {
       if length == pending.count, !atEnd { return .needsMore }
       raw += pending.take(length)
       return nil
+    case UInt8(ascii: "<"):
+      // The beginning, twice.
+      let matches = openers.map { pending.begins(with: $0) }
+      if matches.contains(.undecided), !atEnd { return .needsMore }
+      guard let found = matches.firstIndex(of: .yes) else { return fail(&output) }
+      raw += pending.take(openers[found].bytes.count)
+      return nil
     default: return fail(&output)
     }
   }

@@ -4,6 +4,8 @@ struct CallOpeners: Sendable {
   let markers: [Marker]
   /// What may be a call without the marker that should have opened it, after other text and at its beginning.
   let unopened, unopenedAtStart: [Marker]
+  /// What ends calls.
+  let ends: [Marker]
   /// Special tokens end reasoning that was not closed; other markers may be mentioned there.
   let endReasoning: Bool
 
@@ -15,9 +17,12 @@ struct CallOpeners: Sendable {
     let section = SectionMarkers(syntax)
     endReasoning = section != nil
     guard !tools.isEmpty else {
-      (markers, unopened, unopenedAtStart) = ([], [], [])
+      (markers, unopened, unopenedAtStart, ends) = ([], [], [], [])
       return
     }
+    ends =
+      section.map { SectionMarkers.spellings($0.callClose) + SectionMarkers.spellings($0.close) }
+      ?? ([.hermes, .qwenCoder, .glm].contains(syntax) ? [Marker("</tool_call>")] : [])
     let names = tools.map(\.name)
     switch syntax {
     // Models leave out the section's beginning now and then.

@@ -149,16 +149,18 @@ struct HarmonyReader: CallReader {
   private mutating func readBody(
     _ body: Body, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> Bool {
-    let ends = closes + [start, channel]
+    let ends = closes + [start, channel, message]
     let found = pending.first(of: ends)
     let text = pending.take(found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends)))
+    // One too many: the body has begun.
+    let isDoubled = found?.marker == message
     switch body {
     case .reasoning: output.reasoning(text)
     case .content: output.content(text)
     case .leftOut: break
     case .call(var arguments):
       arguments.take(text, into: &output)
-      if found != nil || atEnd {
+      if !isDoubled, found != nil || atEnd {
         arguments.end(isClosed: found != nil, into: &output)
       } else {
         stage = .body(.call(arguments))
@@ -168,8 +170,8 @@ struct HarmonyReader: CallReader {
       if atEnd { stage = .body(.content) }
       return true
     }
-    if closes.contains(marker) { pending.drop(marker.bytes.count) }
-    stage = .between
+    if isDoubled || closes.contains(marker) { pending.drop(marker.bytes.count) }
+    if !isDoubled { stage = .between }
     return false
   }
 }

@@ -41,7 +41,11 @@ struct MistralCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     raw += pending.takeWhitespace()
-    if pending.isEmpty, !atEnd { return .needsMore }
+    while pending.begins(with: opener) == .yes {
+      raw += pending.take(opener.bytes.count)
+      raw += pending.takeWhitespace()
+    }
+    if pending.begins(with: opener) == .undecided, !atEnd { return .needsMore }
     if pending.isEmpty || Array("{[`".utf8).contains(pending[0]), pending.begins(with: argumentsOpen) == .no || atEnd {
       stage = .objects(CallObjectsReader(isUnmarked: false, tools: tools, raw: raw))
       return nil
@@ -53,7 +57,10 @@ struct MistralCallReader: CallReader {
     if let id = head.firstRange(of: idOpen.bytes) { head.removeSubrange(id.lowerBound...) }
     let text = String(decoding: head, as: UTF8.self)
     guard let name = names.name(text, isUnmarked: marker == brace) else { return fail(&output) }
-    pending.drop(offset + (marker == brace ? 0 : marker.bytes.count))
+    var rest = pending
+    rest.drop(offset + (marker == brace ? 0 : marker.bytes.count))
+    guard marker == brace || rest.dropRepeated([argumentsOpen], atEnd: atEnd) else { return .needsMore }
+    pending = rest
     output.beginCall(name)
     stage = .arguments(ArgumentsText())
     return nil

@@ -93,6 +93,15 @@ struct PendingText: Sendable {
     return take(length)
   }
 
+  /// Drops what of `markers` is at the beginning, however often; false while more text might be one of them.
+  mutating func dropRepeated(_ markers: [Marker], atEnd: Bool) -> Bool {
+    while true {
+      let matches = markers.map { begins(with: $0) }
+      guard let found = matches.firstIndex(of: .yes) else { return atEnd || !matches.contains(.undecided) }
+      drop(markers[found].bytes.count)
+    }
+  }
+
   mutating func dropLineBreaks() {
     while !isEmpty, self[0] == 0x0A || self[0] == 0x0D { start += 1 }
   }

@@ -39,13 +39,12 @@ extension ReplyParser {
       case .no: break
       }
     }
-    if place == .afterCall, openers.markers.first?.text == "<tool_call>" {
-      // A call's end that comes twice.
-      let close = Marker("</tool_call>")
-      switch pending.begins(with: close) {
+    // An end that comes twice.
+    for end in ends(before: place) {
+      switch pending.begins(with: end) {
       case .yes:
-        pending.drop(close.bytes.count)
-        stage = .blank(.afterCall, "")
+        pending.drop(end.bytes.count)
+        stage = .blank(place == .afterCall ? .afterCall : .afterReasoning, "")
         return true
       case .undecided: isUndecided = true
       case .no: break
@@ -75,6 +74,15 @@ extension ReplyParser {
     output.content(space)
     stage = .content
     return true
+  }
+
+  /// What has just ended, and may be ended once more.
+  private func ends(before place: Place) -> [Marker] {
+    switch place {
+    case .beforeReply, .afterReasoning: []
+    case .beforeContent: reasoningClose.map { [$0] } ?? []
+    case .afterCall: openers.ends
+    }
   }
 
   private mutating func readReasoning(atStart: Bool, atEnd: Bool) -> Bool {

@@ -16,7 +16,6 @@ struct SectionReader: CallReader {
   private var stage = Stage.between
   /// What was taken since the last call, and would be content if no call followed.
   private var raw: String
-  private var mayOpen = true
   /// The section has just begun, so that a call may follow without its own beginning.
   private var hasJustOpened = false
   private var hasCalls = false
@@ -54,15 +53,16 @@ struct SectionReader: CallReader {
   private mutating func readBetween(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
+    if hasCalls, !pending.dropRepeated(callCloses, atEnd: atEnd) { return .needsMore }
     raw += pending.takeWhitespace()
     var isUndecided = pending.isEmpty
-    for marker in mayOpen ? opens + callOpens : callOpens + closes {
+    for marker in hasCalls ? callOpens + closes : opens + callOpens + closes {
       switch pending.begins(with: marker) {
       case .no: continue
       case .undecided: isUndecided = true
       case .yes:
         raw += pending.take(marker.bytes.count)
-        (mayOpen, hasJustOpened) = (false, opens.contains(marker))
+        hasJustOpened = opens.contains(marker)
         if callOpens.contains(marker) { stage = .head }
         guard closes.contains(marker) else { return nil }
         return hasCalls ? .ended : fail(into: &output)
@@ -83,6 +83,11 @@ struct SectionReader: CallReader {
     guard let (marker, offset) = pending.first(of: argumentsOpens + [brace] + callOpens + callCloses + closes) else {
       return pending.exceedsCallHead || atEnd ? fail(into: &output) : .needsMore
     }
+    if callOpens.contains(marker), pending.prefix(offset).utf8.allSatisfy(isWhitespace) {
+      // The beginning of the call, twice.
+      raw += pending.take(offset + marker.bytes.count)
+      return nil
+    }
     guard offset <= longestCallHead, marker == brace || argumentsOpens.contains(marker) else {
       return fail(into: &output)
     }
@@ -97,6 +102,7 @@ struct SectionReader: CallReader {
     }
     var rest = pending
     rest.drop(offset + marker.bytes.count)
+    guard rest.dropRepeated(argumentsOpens, atEnd: atEnd) else { return .needsMore }
     let type = Self.trimmed(head)
     if syntax != .kimi, type.isEmpty || type == "function" {
       if let progress = readTypedHead(&rest, type: type, atEnd: atEnd, into: &output) { return progress }

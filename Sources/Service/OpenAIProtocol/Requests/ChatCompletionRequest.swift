@@ -31,6 +31,8 @@ package struct ChatCompletionRequest: Sendable, Equatable {
   package var continuesFinalMessage: Bool
   /// The parameter that holds the conversation.
   package var promptName = "messages"
+  /// The parameter that holds the form of the answer.
+  package var formatName = "response_format"
   /// `maxTokens` that do not fit are refused; otherwise the context's end is the limit, too.
   package var maxTokensMustFit = true
 

@@ -38,7 +38,7 @@ enum ClientTool: String, CaseIterable, Sendable {
         parameters: parameters ?? [
           "type": "object", "properties": ["query": ["type": "string"], "limit": ["type": "integer"]],
           "required": ["query"],
-        ])
+        ], parametersPath: reader.path("parameters"))
     }
   }
 

@@ -62,8 +62,9 @@ enum MessagesInput {
       case "thinking":
         let thought = try block.string("thinking") ?? ""
         if !thought.isEmpty { turn.reasoning = (turn.reasoning.map { $0 + "\n" } ?? "") + thought }
-      // What nobody here can read.
-      case "redacted_thinking": break
+      // What nobody here can read, and searches for tools that the model knows.
+      case "redacted_thinking", "tool_search_tool_result": break
+      case "server_tool_use" where block["name"]?.string?.hasPrefix(MessagesTools.search) == true: break
       case "tool_use":
         let input = block["input"] ?? [:]
         guard input.object != nil else { throw .wrongType(block.path("input"), expected: "an object", found: input) }
@@ -98,6 +99,8 @@ enum MessagesInput {
     let type = try block.requiredString("type")
     switch type {
     case "text": return try block.string("text") ?? ""
+    // What a search for tools found: the model knows all tools of the request.
+    case "tool_reference": return try block.requiredString("tool_name")
     case "document" where block["source"]?["type"] == "text": return block["source"]?["data"]?.string ?? ""
     default:
       throw .invalidRequest(

@@ -45,7 +45,7 @@ package struct MessagesRequest: Sendable, Equatable {
     }
     var form = try settings?.reader("format")
     if form == nil { form = try reader.reader("output_format") }
-    if let form { chat.responseFormat = try Self.format(form) }
+    if let form { (chat.responseFormat, chat.formatName) = (try Self.format(form), form.path) }
     // A last message of the assistant is one to be gone on with.
     if let last = messages.last, last.role == .assistant, last.content != nil, last.toolCalls.isEmpty {
       (chat.addsGenerationPrompt, chat.continuesFinalMessage) = (false, true)

@@ -6,6 +6,9 @@ enum MessagesTools {
     ["type", "name", "description", "input_schema", "strict"],
     ignored: ["cache_control", "eager_input_streaming", "defer_loading", "input_examples", "allowed_callers"])
 
+  /// How the types and names of searches for tools begin.
+  static let search = "tool_search_tool_"
+
   static func read(
     _ request: RequestReader, limits: RequestLimits
   ) throws(APIError) -> (tools: [ToolDefinition], choice: ToolChoice, allowsParallelCalls: Bool) {
@@ -17,7 +20,9 @@ enum MessagesTools {
     return (tools, try choice(reader, tools), allows)
   }
 
-  private static func tool(_ reader: RequestReader) throws(APIError) -> ToolDefinition {
+  /// Nil for a search that the server would run: the model knows all tools of the request.
+  private static func tool(_ reader: RequestReader) throws(APIError) -> ToolDefinition? {
+    if let type = try reader.string("type"), type.hasPrefix(search) { return nil }
     if let type = try reader.string("type"), type != "custom" {
       throw .invalidRequest(
         "'\(reader.path)' is a tool of type '\(APIError.clipped(type))', which this server neither runs nor describes: "
@@ -31,7 +36,7 @@ enum MessagesTools {
     }
     return ToolDefinition(
       name: name, description: try reader.string("description"), parameters: schema,
-      isStrict: try reader.bool("strict") ?? false)
+      isStrict: try reader.bool("strict") ?? false, parametersPath: reader.path("input_schema"))
   }
 
   private static func choice(_ reader: RequestReader, _ tools: [ToolDefinition]) throws(APIError) -> ToolChoice {

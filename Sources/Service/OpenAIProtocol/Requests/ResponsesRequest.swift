@@ -29,7 +29,7 @@ package struct ResponsesRequest: Sendable, Equatable {
     chat = ChatCompletionRequest(
       model: try reader.modelName(), messages: input.messages,
       sampling: try SamplingOptions(reader, defaults: defaults, limits: limits))
-    (chat.promptName, chat.maxTokensMustFit) = ("input", false)
+    (chat.promptName, chat.formatName, chat.maxTokensMustFit) = ("input", "text.format", false)
     chat.maxTokens = try reader.integer("max_output_tokens", in: 1...Int.max)
     chat.stop = try stopTexts(reader, limits: limits)
     chat.stopTokens = try stopTokenIDs(reader, limits: limits)

@@ -72,7 +72,7 @@ struct ResponsesTools {
       }
       return ToolDefinition(
         name: name, description: try reader.string("description"), parameters: reader["parameters"],
-        isStrict: try reader.bool("strict") ?? false)
+        isStrict: try reader.bool("strict") ?? false, parametersPath: reader.path("parameters"))
     case "custom":
       try customTable.check(reader)
       let name = try ToolDefinition.name(reader, of: namespace, limit: 128)

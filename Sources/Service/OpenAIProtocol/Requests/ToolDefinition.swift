@@ -8,14 +8,20 @@ package struct ToolDefinition: Sendable, Equatable {
   package var parameters: JSONValue
   /// Arguments must follow the schema.
   package var isStrict: Bool
+  /// Where the request has the parameters, such as `tools[2].function.parameters`.
+  package var parametersPath: String
   /// The tool as the request wrote it, which is what chat templates read.
   package var json: JSONValue
 
-  package init(name: String, description: String? = nil, parameters: JSONValue? = nil, isStrict: Bool = false) {
+  package init(
+    name: String, description: String? = nil, parameters: JSONValue? = nil, isStrict: Bool = false,
+    parametersPath: String = "tools"
+  ) {
     self.name = name
     self.description = description
     self.parameters = parameters ?? Self.noParameters
     self.isStrict = isStrict
+    self.parametersPath = parametersPath
     var function = JSONObject([("name", .string(name))])
     function["description"] = description.map { .string($0) }
     function["parameters"] = self.parameters
@@ -68,7 +74,7 @@ package struct ToolDefinition: Sendable, Equatable {
     }
     self.init(
       name: name, description: try function.string("description"), parameters: function["parameters"],
-      isStrict: try function.bool("strict") ?? false)
+      isStrict: try function.bool("strict") ?? false, parametersPath: function.path("parameters"))
     json = .object(reader.object)
   }
 
