@@ -15,20 +15,28 @@
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 typedef float four __attribute__((vector_size(16), aligned(4)));
+typedef float two __attribute__((vector_size(8), aligned(4)));
 
-/// The transpose of 4 x 4 floats, row r at from + r * from_stride, to rows `to_stride` apart; the first `kept` columns of them.
-INLINE void transpose_four(const float *from, size_t from_stride, float *to, size_t to_stride, const int kept) {
+/// The transpose of 4 x 4 floats, row r at from + r * from_stride, to rows `to_stride` apart.
+INLINE void transpose_four(const float *from, size_t from_stride, float *to, size_t to_stride) {
   const four a = *(const four *)from, b = *(const four *)(from + from_stride);
   const four c = *(const four *)(from + 2 * from_stride), d = *(const four *)(from + 3 * from_stride);
   const four ac_low = __builtin_shufflevector(a, c, 0, 4, 1, 5), ac_high = __builtin_shufflevector(a, c, 2, 6, 3, 7);
   const four bd_low = __builtin_shufflevector(b, d, 0, 4, 1, 5), bd_high = __builtin_shufflevector(b, d, 2, 6, 3, 7);
-  const four columns[4] = {
-      __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5), __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7),
-      __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5), __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7)};
-  UNROLL for (int i = 0; i < 4; ++i) {
-    if (kept == 4) *(four *)(to + i * to_stride) = columns[i];
-    else __builtin_memcpy(to + i * to_stride, &columns[i], (size_t)kept * sizeof(float));
-  }
+  *(four *)to = __builtin_shufflevector(ac_low, bd_low, 0, 4, 1, 5);
+  *(four *)(to + to_stride) = __builtin_shufflevector(ac_low, bd_low, 2, 6, 3, 7);
+  *(four *)(to + 2 * to_stride) = __builtin_shufflevector(ac_high, bd_high, 0, 4, 1, 5);
+  *(four *)(to + 3 * to_stride) = __builtin_shufflevector(ac_high, bd_high, 2, 6, 3, 7);
+}
+
+/// Of 2 x 4 floats.
+INLINE void transpose_two(const float *from, size_t from_stride, float *to, size_t to_stride) {
+  const four a = *(const four *)from, b = *(const four *)(from + from_stride);
+  const four low = __builtin_shufflevector(a, b, 0, 4, 1, 5), high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+  *(two *)to = __builtin_shufflevector(low, low, 0, 1);
+  *(two *)(to + to_stride) = __builtin_shufflevector(low, low, 2, 3);
+  *(two *)(to + 2 * to_stride) = __builtin_shufflevector(high, high, 0, 1);
+  *(two *)(to + 3 * to_stride) = __builtin_shufflevector(high, high, 2, 3);
 }
 
 /// to[p][width] = the `count` rows of p's numbers that lie one after another (`unit` apart is 1): a transpose. Rows from
@@ -39,8 +47,17 @@ INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, 
   for (; row + 4 <= count; row += 4) {
     const float *const rows = from + row * row_stride;
     size_t p = 0;
-    for (; p + 4 <= depth; p += 4) transpose_four(rows + p, row_stride, to + p * width + row, width, 4);
+    for (; p + 4 <= depth; p += 4) transpose_four(rows + p, row_stride, to + p * width + row, width);
     for (; p < depth; ++p) { UNROLL for (size_t r = 0; r < 4; ++r) to[p * width + row + r] = rows[r * row_stride + p]; }
+  }
+  for (; row + 2 <= count; row += 2) {
+    const float *const rows = from + row * row_stride;
+    size_t p = 0;
+    for (; p + 4 <= depth; p += 4) transpose_two(rows + p, row_stride, to + p * width + row, width);
+    for (; p < depth; ++p) {
+      to[p * width + row] = rows[p];
+      to[p * width + row + 1] = rows[row_stride + p];
+    }
   }
   for (; row < count; ++row) {
     for (size_t p = 0; p < depth; ++p) to[p * width + row] = from[row * row_stride + p];
@@ -199,30 +216,42 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
   }
 }
 
+/// The part of C from (row, column) on, and the block from p on.
+static void multiply_block(const cg_product *call, product_part *part, float *scratch, bool apart) {
+  float *const b_tiles = scratch + CG_SCRATCH_A, *const totals = b_tiles + CG_SCRATCH_B;
+  float *const c = call->c + part->row * call->c_stride + part->column;
+  part->rows = smaller(call->rows - part->row, PART_ROWS);
+  part->depth = smaller(call->depth - part->p, CG_DEPTH_BLOCK);
+  part->end = (tile_end){.totals = apart ? totals : c,
+                         .totals_stride = apart ? PART_COLUMNS : call->c_stride,
+                         .c = c,
+                         .c_stride = call->c_stride,
+                         .first = part->p == 0,
+                         .adds = call->add && part->p + part->depth == call->depth};
+  multiply_part(call, part, scratch, b_tiles);
+}
+
 static void product(const cg_product *call, float *scratch) {
-  float *const a_tiles = scratch, *const b_tiles = a_tiles + CG_SCRATCH_A, *const totals = b_tiles + CG_SCRATCH_B;
   product_part part = {.a_lies = call->a_row_stride == 1 && call->columns <= FEW_COLUMNS,
                        .b_lies = call->b_column_stride == 1 && call->rows <= FEW_ROWS};
-  // Where C holds what is added to, the totals of several blocks grow elsewhere.
+  // Where C holds what is added to, the totals of several blocks grow elsewhere, which has room for a part. Else B is
+  // packed once for all rows.
   const bool apart = call->add && call->depth > CG_DEPTH_BLOCK;
+  const size_t depth = call->depth > 0 ? call->depth : 1;
   for (part.column = 0; part.column < call->columns; part.column += PART_COLUMNS) {
     part.columns = smaller(call->columns - part.column, PART_COLUMNS);
-    part.b_is_packed = false;
-    for (part.row = 0; part.row < call->rows; part.row += PART_ROWS) {
-      part.rows = smaller(call->rows - part.row, PART_ROWS);
-      float *const c = call->c + part.row * call->c_stride + part.column;
-      part.end = (tile_end){.totals = apart ? totals : c, .totals_stride = apart ? PART_COLUMNS : call->c_stride};
-      part.end.c = c;
-      part.end.c_stride = call->c_stride;
-      part.p = 0;
-      do {
-        part.depth = smaller(call->depth - part.p, CG_DEPTH_BLOCK);
-        part.end.first = part.p == 0;
-        part.end.adds = call->add && part.p + part.depth == call->depth;
-        multiply_part(call, &part, a_tiles, b_tiles);
-        part.p += part.depth;
-      } while (part.p < call->depth);
-      part.b_is_packed = call->depth <= CG_DEPTH_BLOCK;
+    if (apart) {
+      for (part.row = 0; part.row < call->rows; part.row += PART_ROWS) {
+        for (part.p = 0; part.p < depth; part.p += CG_DEPTH_BLOCK) multiply_block(call, &part, scratch, apart);
+      }
+    } else {
+      for (part.p = 0; part.p < depth; part.p += CG_DEPTH_BLOCK) {
+        part.b_is_packed = false;
+        for (part.row = 0; part.row < call->rows; part.row += PART_ROWS) {
+          multiply_block(call, &part, scratch, apart);
+          part.b_is_packed = true;
+        }
+      }
     }
   }
 }
