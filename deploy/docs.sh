@@ -24,6 +24,8 @@ while read -r map; do maps+=(-Xcc "-fmodule-map-file=$map"); done < <(
 )
 while read -r file; do maps+=(-Xcc "-fmodule-map-file=$PWD/$file"); done < <(find Sources -name module.modulemap -not -path '*/include/*')
 flags=()
+# Where C of ours finds headers of C of ours.
+for folder in Sources/*/C*/include; do flags+=(-Xcc "-I$PWD/$folder"); done
 while read -r flag; do flags+=(-Xcc "$flag"); done < <(pkg-config --cflags-only-I ompi-c openblas libpcre2-8 numa | tr ' ' '\n' | grep .)
 echo "== Reading the rooms"
 while read -r room; do
