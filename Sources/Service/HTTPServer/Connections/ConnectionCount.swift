@@ -64,9 +64,10 @@ final class AcceptWatch: ChannelInboundHandler, Sendable {
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     onFailure()
-    let remedy =
-      (error as? IOError)?.errnoCode == EMFILE ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)" : ""
-    log.warn("a connection cannot be accepted: \(error)\(remedy)")
+    let code = (error as? IOError)?.errnoCode
+    let reason = code.map { String(cString: strerror($0)) } ?? "\(error)"
+    let remedy = code == EMFILE ? "; raise the limit of open files (ulimit -n, LimitNOFILE=)" : ""
+    log.warn("a connection cannot be accepted: \(reason)\(remedy)")
     context.fireErrorCaught(error)
   }
 }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Glibc
 import JSON
 import NIOCore
 import NIOPosix
@@ -124,7 +125,8 @@ package final class ServerClient: Sendable {
     case let error as NIOConnectionError:
       error.dnsAError != nil && error.connectionErrors.isEmpty
         ? "the host's name is not known" : error.connectionErrors.first.map { words($0.error) } ?? "no connection"
-    case let error as IOError: error.errnoCode == 111 ? "connection refused" : "\(error)"
+    case let error as IOError:
+      error.errnoCode == 111 ? "connection refused" : String(cString: strerror(error.errnoCode))
     case NIOSSLError.handshakeFailed(let reason) where "\(reason)".contains("CERTIFICATE_VERIFY_FAILED"):
       "nobody whom this host trusts vouches for its certificate; name who does with --ca-certificate"
     default: "\(error)"
