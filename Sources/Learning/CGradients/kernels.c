@@ -1,5 +1,6 @@
 // The tables of kernels, one for each instruction set, and what needs none.
 #include "kernels.h"
+#pragma STDC FP_CONTRACT OFF
 
 #if defined(__x86_64__)
 const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {&cg_reference, &cg_avx2, &cg_avx512, &cg_reference};
