@@ -93,6 +93,9 @@ let package = Package(
     // Learning: what makes models.
     sources("CGradients", in: "Learning", ["CKernels"]),
     room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
+    room(
+      "Training", in: "Learning",
+      ["JSON", "Machine", "Tensors", "Tokenization", "Checkpoints", "MoEModel", "Gradients"]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
@@ -190,6 +193,12 @@ let package = Package(
       "GradientsTests", ["TestSupport", "CGradients", "Gradients", "Machine", "Tensors", "Kernels", "MoEModel"],
       exclude: ["Sanitized"]),
     tests("TreeReductionTests", ["TestSupport", "TreeReduction", "Fabric", "Telemetry", "Tensors"]),
+    tests(
+      "TrainingTests",
+      [
+        "TestSupport", "Training", "Gradients", "Kernels", "JSON", "Machine", "Tensors", "Tokenization", "Checkpoints",
+        "MoEModel",
+      ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
@@ -223,7 +232,7 @@ let package = Package(
       [
         "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "Checkpoints",
         "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime", "Inference",
-        "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection",
+        "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training",
       ], exclude: ["fuzz.sh"]),
   ]
 )

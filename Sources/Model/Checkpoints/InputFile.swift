@@ -5,9 +5,9 @@ import Glibc
 /// Weights are read with `pread` into memory we own rather than mapped: a mapped file that shrinks kills the
 /// process with SIGBUS, a short read is an error we can report.
 package final class InputFile: Sendable {
-  let path: String
+  package let path: String
   /// Its size when it was opened.
-  let byteCount: Int
+  package let byteCount: Int
   private let descriptor: Int32
   private let modified: timespec
   let identity: (device: UInt64, inode: UInt64)
@@ -38,7 +38,7 @@ package final class InputFile: Sendable {
   deinit { close(descriptor) }
 
   /// Fills `buffer` from byte `offset`; safe from any thread. Throws when the file ends before that.
-  func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(CheckpointError) {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(CheckpointError) {
     var done = 0
     while done < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])

@@ -56,7 +56,7 @@ package struct PublishedNames: Sendable {
   }
 
   /// Where the parameter lies; `expertCount`: in a layer of the model.
-  func place(of spec: ParameterSpec, expertCount: Int) -> TensorPlace {
+  package func place(of spec: ParameterSpec, expertCount: Int) -> TensorPlace {
     var place = TensorPlace(name: tensor(spec.id), rows: spec.rows)
     guard case .feedForward(.expert, let projection) = spec.role, experts != .separate, let expert = spec.expert else {
       return place

@@ -1,0 +1,125 @@
+import Checkpoints
+import Machine
+import Tokenization
+
+/// The data of a training, opened and checked: any sequence of it, at any place of its order, on any rank.
+///
+/// Text and lists of ids are held as tokens in memory (four bytes each, on every rank); shards of tokens stay in their
+/// files. All tokens are read once when it is opened, so that one outside the vocabulary is an error before anything is
+/// computed.
+package final class TrainingData: Sendable {
+  package struct Options: Sendable {
+    /// Tokens that a sequence predicts.
+    package var sequenceLength: Int
+    package var packing = Packing.packed
+    package var seed: UInt64
+    /// Of the model.
+    package var vocabularySize: Int
+    /// Positions that the model was made for.
+    package var maximumPositions: Int
+    package var tokenizer: Tokenizer?
+    /// Ends documents; nil for the tokenizer's own.
+    package var endToken: Int32?
+
+    package init(sequenceLength: Int, seed: UInt64, vocabularySize: Int, maximumPositions: Int) {
+      self.sequenceLength = sequenceLength
+      self.seed = seed
+      self.vocabularySize = vocabularySize
+      self.maximumPositions = maximumPositions
+    }
+  }
+
+  /// Files that are taken as one stream of tokens.
+  private struct Group {
+    var stores: [any TokenStore]
+    var index: SequenceIndex
+  }
+
+  package let order: DataOrder
+  package let sequenceLength: Int
+  /// SHA-256 over the lengths, documents and sums of all files' tokens and over what decides about sequences and their order,
+  /// but for the seed: the same on two ranks that see the same data. Paths do not count.
+  package let fingerprint: [UInt8]
+  private let groups: [Group]
+  private let padding: Int32
+
+  /// Opens all files, on all of the pool's workers where text is tokenized. Throws `DataError`, or `CheckpointError` for a file
+  /// that cannot be read.
+  package init(_ files: [DataFile], _ options: Options, pool: WorkerPool? = nil) throws {
+    try DataFile.check(files)
+    let limit = min(options.maximumPositions, 1 << 24)
+    guard (1...limit).contains(options.sequenceLength) else {
+      throw DataError.badLength(options.sequenceLength, limit: limit)
+    }
+    let endToken = options.endToken ?? Self.endToken(of: options.tokenizer, below: options.vocabularySize)
+    let opener = TokenFile(
+      reader: DocumentReader(
+        tokenizer: options.tokenizer, endToken: endToken, vocabularySize: options.vocabularySize, pool: pool))
+    let lists = files[0].weight == nil ? [files] : files.map { [$0] }
+    sequenceLength = options.sequenceLength
+    padding = endToken ?? 0
+    var groups: [Group] = []
+    for list in lists {
+      let stores = try list.flatMap { try $0.expanded() }.map { try opener.open($0) }
+      let index = SequenceIndex(stores, length: options.sequenceLength, packing: options.packing)
+      guard index.count > 0 else {
+        throw DataError.tooShort(
+          what: list.count == 1 ? list[0].path.debugDescription : "the data",
+          tokens: stores.reduce(0) { $0 + $1.tokenCount },
+          needed: options.packing == .packed ? options.sequenceLength + 1 : 2)
+      }
+      groups.append(Group(stores: stores, index: index))
+    }
+    self.groups = groups
+    let weights = files.compactMap(\.weight)
+    order = DataOrder(
+      counts: groups.map(\.index.count), weights: weights.isEmpty ? nil : weights, seed: options.seed)
+    fingerprint = try DataFingerprint.digest(
+      groups.map(\.stores), length: options.sequenceLength, packing: options.packing, parts: order.parts,
+      padding: endToken)
+  }
+
+  private static func endToken(of tokenizer: Tokenizer?, below limit: Int) -> Int32? {
+    guard let tokenizer, let text = tokenizer.eosToken, let id = tokenizer.id(of: text), id < limit else { return nil }
+    return Int32(id)
+  }
+
+  /// Sequences of all files, each once.
+  package var sequenceCount: Int { groups.reduce(0) { $0 + $1.index.count } }
+  package var tokenCount: Int { groups.reduce(0) { $0 + $1.stores.reduce(0) { $0 + $1.tokenCount } } }
+  /// Tokens that no sequence has.
+  package var leftOver: Int { groups.reduce(0) { $0 + $1.index.leftOver } }
+  /// Bytes of memory that tokens take on each rank.
+  package var memoryBytes: Int { groups.reduce(0) { $0 + $1.stores.reduce(0) { $0 + $1.memoryBytes } } }
+
+  /// Reads the sequence at a place of the order into `buffer`, which has room for `sequenceLength + 1` tokens; returns how many
+  /// are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up.
+  package func read(position: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
+    let place = order[position]
+    return try read(groups[place.group], place.sequence, into: buffer)
+  }
+
+  /// The same for the sequences of all files in their order, as held-out data are scored.
+  package func read(sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
+    var rest = sequence
+    for group in groups {
+      if rest < group.index.count { return try read(group, rest, into: buffer) }
+      rest -= group.index.count
+    }
+    preconditionFailure("there is no sequence \(sequence)")
+  }
+
+  private func read(
+    _ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>
+  ) throws -> Int {
+    precondition(buffer.count == sequenceLength + 1, "a buffer of another size than a sequence")
+    var filled = 0
+    for place in group.index.places(of: sequence) {
+      try group.stores[place.store].read(
+        into: UnsafeMutableBufferPointer(rebasing: buffer[filled..<(filled + place.count)]), from: place.first)
+      filled += place.count
+    }
+    UnsafeMutableBufferPointer(rebasing: buffer[filled...]).update(repeating: padding)
+    return filled - 1
+  }
+}

@@ -1,0 +1,84 @@
+import MoEModel
+
+/// The weights that a new model begins with: any element of any parameter, made by whoever needs it, the same on every machine.
+///
+/// Matrices get normal numbers of mean 0; those whose products are added to the residual stream (attention's output, every
+/// down-projection) spread 1/√(2 · layers) as far. Norms are 1. Biases, attention sinks and the router's selection bias
+/// are 0. What a multi-token prediction module shares with the model has the model's values.
+package struct Initialization: Sendable {
+  private let seed: UInt64
+  private let spread: InitialSpread
+  private let names: ParameterNames
+  private let outputFactor: Double
+  private let isTied: Bool
+
+  /// Throws for a spread that is no positive finite number.
+  package init(_ description: DecoderDescription, seed: UInt64, spread: InitialSpread) throws(TrainingError) {
+    guard spread.factor.isFinite, spread.factor > 0 else {
+      throw .badOption("the standard deviation of initial weights", "\(spread.factor)", "give a positive number")
+    }
+    self.seed = seed
+    self.spread = spread
+    names = ParameterNames(description)
+    outputFactor = 1 / Double(2 * max(1, description.layerCount)).squareRoot()
+    isTied = description.tiedEmbeddings
+  }
+
+  /// The standard deviation of a parameter's elements; nil for what is all alike.
+  package func deviation(of spec: ParameterSpec) -> Double? {
+    guard spec.isMatrix, !spec.id.isBias else { return nil }
+    let scale: Double =
+      switch spread {
+      case .constant(let deviation): deviation
+      case .byWidth(let factor):
+        spec.role.isEmbedding || (spec.role.isHead && isTied) ? factor : factor / Double(spec.columns).squareRoot()
+      }
+    return spec.role.endsInResidualStream ? scale * outputFactor : scale
+  }
+
+  /// Fills `buffer` with elements of a parameter from `first` on, counted row after row: fp32, as optimisers hold them.
+  package func fill(_ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int) {
+    guard let deviation = deviation(of: spec) else {
+      return buffer.update(repeating: spec.role.isNorm && !spec.id.isBias ? 1 : 0)
+    }
+    let stream = RandomStream(seed: seed, purpose: "weights of \(names.name(of: shared(spec.id)))")
+    var place = first / 4
+    var i = 0
+    var skipped = first % 4
+    while i < buffer.count {
+      let values = stream.normals(UInt64(place))
+      for lane in skipped..<min(4, skipped + buffer.count - i) {
+        buffer[i] = Float(values[lane] * deviation)
+        i += 1
+      }
+      (place, skipped) = (place + 1, 0)
+    }
+  }
+
+  /// All elements of a parameter.
+  package func values(of spec: ParameterSpec) -> [Float] {
+    [Float](unsafeUninitializedCapacity: spec.elementCount) { buffer, count in
+      fill(UnsafeMutableBufferPointer(rebasing: buffer[..<spec.elementCount]), with: spec, from: 0)
+      count = spec.elementCount
+    }
+  }
+
+  /// Whose values a parameter has: of what several places share, one.
+  private func shared(_ id: ParameterID) -> ParameterID {
+    if id.role.isEmbedding || (id.role.isHead && isTied) { return ParameterID(.embedding) }
+    return id.role.isHead ? ParameterID(.head) : id
+  }
+}
+
+extension ParameterRole {
+  /// Rows of it are looked up, never multiplied.
+  var isEmbedding: Bool { self == .embedding || self == .prediction(.embedding) }
+  var isHead: Bool { self == .head || self == .prediction(.head) }
+  /// Its product is added to the residual stream.
+  var endsInResidualStream: Bool {
+    switch self {
+    case .attentionOutput, .feedForward(_, .down): true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import Checkpoints
+import Foundation
+import JSON
+import MoEModel
+import TestSupport
+
+/// What several suites here begin with.
+enum TrainingFixtures {
+  /// Tiny checkpoints of every family.
+  static let goldens = [
+    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",
+    "gpt_oss",
+    "kimi_k2", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+  ]
+
+  static func golden(_ name: String) -> String { Page.root.appending(path: "Tests/Fixtures/goldens/\(name)").path }
+  static let demo = Page.root.appending(path: "Sources/Model/DemoModel/demo-model").path
+
+  static func model(_ name: String) throws -> (checkpoint: any Checkpoint, description: DecoderDescription) {
+    let checkpoint = try CheckpointFormat.open(name == "demo" ? demo : golden(name))
+    return (checkpoint, try ModelConfiguration.read(checkpoint))
+  }
+
+  /// What PyTorch and float64 arithmetic made of small inputs (`Tests/Reference/make_training_values.py`).
+  static func values() throws -> JSONValue {
+    let path = Page.root.appending(path: "Tests/Fixtures/training/values.json")
+    return try JSONValue(parsing: Array(Data(contentsOf: path)))
+  }
+}
+
+extension JSONValue {
+  var doubles: [Double] { array?.map { $0.double ?? .nan } ?? [] }
+  var floats: [Float] { doubles.map { Float($0) } }
+}
+
+/// The message of what `body` throws.
+func message(_ body: () throws -> Void) -> String {
+  do { try body() } catch { return "\(error)" }
+  return ""
+}
