@@ -53,6 +53,24 @@ package struct PackedMatrix: @unchecked Sendable {
     return first..<max(first, min(bounds[worker + 1] * Self.panelRows, rows))
   }
 
+  /// Rounds new values into the worker's panels: `values` writes a row, `[columns]`, where it is told. Nobody may multiply
+  /// meanwhile. The format must be one that fp32 rows are rounded to.
+  package func replace(worker: Int, _ values: (_ row: Int, _ target: UnsafeMutablePointer<Float>) -> Void) {
+    let range = rowRange(worker: worker)
+    guard !range.isEmpty, let panels = shards[worker] else { return }
+    let staging = PanelStaging(format: format, columns: columns)
+    let row = AlignedBuffer<Float>(count: columns)
+    let panelBytes = format.panelByteCount(columns: columns)
+    for first in stride(from: range.lowerBound, to: range.upperBound, by: Self.panelRows) {
+      let count = min(Self.panelRows, range.upperBound - first)
+      for lane in 0..<count {
+        values(first + lane, row.pointer)
+        _ = staging.set(lane: lane, row.pointer)
+      }
+      staging.write(rowCount: count, to: panels + (first - range.lowerBound) / Self.panelRows * panelBytes)
+    }
+  }
+
   /// y[i, worker's rows] = x[i, :] · Wᵀ + bias for `count` input rows, taken in this matrix's row format. Strides count
   /// floats; y's column 0 is row 0.
   package func multiply(

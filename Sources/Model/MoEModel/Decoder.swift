@@ -24,10 +24,10 @@ package final class Decoder {
     }
   }
 
-  /// `experts` must be given for a model with MoE layers.
+  /// `experts` must be given for a model with MoE layers. With `keepsActivations` a forward pass leaves its tape behind.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: Experts?, phases: PhaseRecorder? = nil
+    experts: Experts?, phases: PhaseRecorder? = nil, keepsActivations: Bool = false
   ) {
     (self.description, self.compute, self.phases) = (description, compute, phases)
     self.weights = weights
@@ -36,7 +36,8 @@ package final class Decoder {
       compute: compute)
     rotary = RotaryAngles(description.rotary, compute: compute)
     var assembly = LayerAssembly(
-      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts)
+      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
+      keepsActivations: keepsActivations)
     layers = weights.layers.indices.map { assembly.layer($0) }
     head = OutputHead(
       norm: weights.finalNorm, weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,
@@ -57,6 +58,23 @@ package final class Decoder {
     }
     phases?.enter(.head)
     return head.forward(stream, batch)
+  }
+
+  /// What the last forward pass, of so many rows, left behind; nil where nothing is kept.
+  package func tape(rows: Int) -> DecoderTape? {
+    var tapes: [LayerTape] = []
+    for layer in layers {
+      guard let mixer = layer.mixer.tape(rows: rows), let feedForward = layer.feedForward.tape(rows: rows) else {
+        return nil
+      }
+      tapes.append(LayerTape(mixer: mixer, feedForward: feedForward))
+    }
+    return DecoderTape(layers: tapes, hidden: stream.hidden, angles: rotary.tape(rows: rows))
+  }
+
+  /// Logits of some rows of the last batch, and the norms `[rows, hidden]` that they were made from; valid until the next call.
+  package func logits(ofRows rows: Range<Int>) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    head.logits(stream, rows: Array(rows))
   }
 
   private func embed(_ batch: DecoderBatch) {

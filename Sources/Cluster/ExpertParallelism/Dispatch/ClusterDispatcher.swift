@@ -18,6 +18,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
+  private let gathersVisits: Bool
   /// The most rows one rank may return for a token.
   private let returnLimit: Int
   private let hostOfRank: [Int]
@@ -35,16 +36,18 @@ package final class ClusterDispatcher: ExpertDispatcher {
   /// Moves messages on while experts compute.
   private let poll: () -> Void
 
-  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited.
+  /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited. With `gathersVisits` experts
+  /// get all visits of a layer in one batch, in order of rank, however long that takes.
   package init(
     communicator: any Communicator, placement: ExpertPlacement, compute: Compute, wire: WireFormat, topK: Int,
-    telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil
+    telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil, gathersVisits: Bool = false
   ) {
     self.communicator = communicator
     self.placement = placement
     self.compute = compute
     self.wire = wire
     self.topK = topK
+    self.gathersVisits = gathersVisits
     hostOfRank = clocks.hostOfRank
     let links = ClusterLinks(
       communicator, placement: placement, compute: compute, wire: wire, topK: topK, telemetry: telemetry,
@@ -116,7 +119,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
   /// Whether own tokens stay apart from others': where messages travel between hosts, and there is so much to do with own
   /// tokens that reading the weights twice costs little.
   private func computesApart(_ own: DispatchPlan.Destination) -> Bool {
-    !own.experts.isEmpty
+    !gathersVisits && !own.experts.isEmpty
       && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
   }
 
@@ -144,26 +147,26 @@ package final class ClusterDispatcher: ExpertDispatcher {
   }
 
   private func expand(_ message: CombineMessage, rows: Int, from owner: Rank) -> UnsafeMutablePointer<Float> {
-    let hidden = wire.hiddenSize
-    if expanded[owner.index].count < rows * hidden {
-      expanded[owner.index] = AlignedBuffer(count: rows * hidden * 3 / 2)
+    let width = wire.outputSize
+    if expanded[owner.index].count < rows * width {
+      expanded[owner.index] = AlignedBuffer(count: rows * width * 3 / 2)
     }
     let target = expanded[owner.index].pointer
     compute.pool.run { worker in
-      for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * hidden) }
+      for i in compute.share(of: rows, worker: worker) { message.read(row: i, into: target + i * width) }
     }
     return target
   }
 
-  /// output `[tokens, hidden]` := each own token's total.
+  /// output `[tokens, output]` := each own token's total.
   private func addUp(_ flight: Flight, into output: UnsafeMutablePointer<Float>) {
-    let (table, own, compute, hidden) = (flight.plan.totals, communicator.rank, compute, wire.hiddenSize)
+    let (table, own, compute, width) = (flight.plan.totals, communicator.rank, compute, wire.outputSize)
     let ownRows = flight.ownOutputs
     flight.returned.withUnsafeBufferPointer { returned in
-      let outputs = PartialOutputs(own: own, ownRows: ownRows, returned: returned, hiddenSize: hidden)
+      let outputs = PartialOutputs(own: own, ownRows: ownRows, returned: returned, width: width)
       compute.pool.run { worker in
         for token in compute.share(of: table.count, worker: worker) {
-          _ = outputs.total(of: table.parts(of: token), compute, into: output + token * hidden)
+          _ = outputs.total(of: table.parts(of: token), compute, into: output + token * width)
         }
       }
     }

@@ -34,6 +34,10 @@ package final class Flight: ExpertFlight {
   /// Which of the two are still to be computed.
   private var awaitsArrivals = false
   private var awaitsOwn = false
+  /// Own tokens that are still to be put with the others'.
+  @exclusivity(unchecked) private var ownRows: Rows?
+  /// By rank: tokens that are here, but not yet in order.
+  @exclusivity(unchecked) private var messages: [DispatchMessage?]
   /// Ranks whose tokens this layer waits for, and how many each has at most.
   @exclusivity(unchecked) private var sources: [Rank] = []
   @exclusivity(unchecked) private var rowsByRank: [Int]
@@ -49,6 +53,7 @@ package final class Flight: ExpertFlight {
     arrivals = Arrivals(own: own, placement: placement)
     ownVisits = Arrivals(own: own, placement: placement)
     rowsByRank = Array(repeating: 0, count: hostOfRank.count)
+    messages = Array(repeating: nil, count: hostOfRank.count)
     returned = Array(repeating: nil, count: hostOfRank.count)
   }
 
@@ -69,17 +74,16 @@ package final class Flight: ExpertFlight {
   /// Whether messages are under way that move on only when somebody polls.
   var travels: Bool { transport.travels(sources) }
 
-  /// Takes in this rank's own tokens: with the others', as source 0, or apart.
+  /// Takes in this rank's own tokens: with the others', or apart.
   func addOwn(_ rows: Rows, apart: Bool) {
     isSplit = apart
-    (apart ? ownVisits : arrivals).addOwn(plan.destination(own.index), rows)
+    ownRows = apart ? nil : rows
+    if apart { ownVisits.addOwn(plan.destination(own.index), rows) }
     (awaitsArrivals, awaitsOwn) = (true, apart)
   }
 
   /// This rank's outputs for its own tokens, in the order of the plan's totals.
-  var ownOutputs: UnsafeBufferPointer<UnsafeMutablePointer<Float>> {
-    (isSplit ? ownVisits : arrivals).outputs(ofSource: 0)
-  }
+  var ownOutputs: UnsafeBufferPointer<UnsafeMutablePointer<Float>> { (isSplit ? ownVisits : arrivals).ownOutputs }
 
   /// Own tokens that are computed apart come when nothing else can be done: before others' tokens are here, or after their
   /// outputs have left.
@@ -92,8 +96,16 @@ package final class Flight: ExpertFlight {
     awaitsArrivals = false
     for source in sources {
       let bytes = try transport.tokens.receive(from: source, layer: layer)
-      arrivals.add(
-        try transport.read(bytes, from: source, layer: layer, tokenLimit: rowsByRank[source.index]), from: source)
+      messages[source.index] = try transport.read(
+        bytes, from: source, layer: layer, tokenLimit: rowsByRank[source.index])
+    }
+    for rank in messages.indices {
+      if rank == own.index, let ownRows {
+        arrivals.addOwn(plan.destination(rank), ownRows)
+      } else if let message = messages[rank] {
+        messages[rank] = nil
+        arrivals.add(message, from: Rank(rank))
+      }
     }
     return arrivals.batch
   }
@@ -112,7 +124,8 @@ package final class Flight: ExpertFlight {
 }
 
 extension Flight {
-  /// Tokens that meet at one rank, source by source, and their visits to its experts.
+  /// Tokens that meet at one rank, source by source in order of rank, and their visits to its experts: whoever adds up over
+  /// tokens finds them in the same order on any number of ranks.
   final class Arrivals {
     let batch = VisitBatch()
     @exclusivity(unchecked) private(set) var sources: [Source] = []
@@ -180,6 +193,12 @@ extension Flight {
       batch.subtrees.truncate(to: firstSubtree + subtreeCount)
       sources.append(
         Source(rank: source, tokenCount: tokens, firstOutput: firstSubtree, outputCount: subtreeCount))
+    }
+
+    /// The rows for this rank's own tokens.
+    var ownOutputs: UnsafeBufferPointer<UnsafeMutablePointer<Float>> {
+      guard let index = sources.firstIndex(where: { $0.rank == nil }) else { return .init(start: nil, count: 0) }
+      return outputs(ofSource: index)
     }
 
     /// The rows to be returned to a source, in the order both sides know.

@@ -70,26 +70,26 @@ struct PartialOutputs {
   let ownRows: UnsafeBufferPointer<UnsafeMutablePointer<Float>>
   /// By rank.
   let returned: UnsafeBufferPointer<UnsafeMutablePointer<Float>?>
-  let hiddenSize: Int
+  let width: Int
 
   private func row(_ place: PartialTable.Place) -> UnsafeMutablePointer<Float> {
     Int(place.rank) == own.index
-      ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * hiddenSize
+      ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * width
   }
 
-  /// Adds up a total `[hidden]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none is
+  /// Adds up a total `[width]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none is
   /// given at the place returned.
   func total(
     of parts: PartialTable.Parts, _ compute: Compute, into output: UnsafeMutablePointer<Float>? = nil
   ) -> UnsafeMutablePointer<Float> {
     let first = row(parts.places[0])
     guard parts.count > 1 else {
-      output?.update(from: first, count: hiddenSize)
+      output?.update(from: first, count: width)
       return output ?? first
     }
     let total = output ?? first
     guard parts.count > 2 else {
-      compute.sum(first, row(parts.places[1]), into: total, count: hiddenSize)
+      compute.sum(first, row(parts.places[1]), into: total, count: width)
       return total
     }
     var left = parts.count - 1
@@ -99,7 +99,7 @@ struct PartialOutputs {
         left.pointee -= 1
         let sum = row(parts.places[target])
         // The last addition gives the total.
-        compute.sum(sum, row(parts.places[source]), into: left.pointee == 0 ? total : sum, count: hiddenSize)
+        compute.sum(sum, row(parts.places[source]), into: left.pointee == 0 ? total : sum, count: width)
       }
     }
     return total

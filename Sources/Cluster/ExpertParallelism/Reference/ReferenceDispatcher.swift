@@ -24,16 +24,16 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   package final class Flight: ExpertFlight {
     fileprivate let layer: Int
     fileprivate let tokens: [Token]
-    /// Outputs of this rank's experts so far, `[visits, hidden]`.
+    /// Outputs of this rank's experts so far, `[visits, output]`.
     fileprivate var outputs: [Float] = []
-    private let hiddenSize: Int
+    private let outputSize: Int
     private let batch = VisitBatch()
     private let input: AlignedBuffer<UInt8>
     /// Tokens, and which of their visits, that are still to come.
     private var visits: [(token: Int, choice: Int)]
 
-    fileprivate init(layer: Int, tokens: [Token], hiddenSize: Int, owns: (Int32) -> Bool) {
-      (self.layer, self.tokens, self.hiddenSize) = (layer, tokens, hiddenSize)
+    fileprivate init(layer: Int, tokens: [Token], outputSize: Int, owns: (Int32) -> Bool) {
+      (self.layer, self.tokens, self.outputSize) = (layer, tokens, outputSize)
       input = AlignedBuffer(count: tokens.first?.input.count ?? 0)
       visits = tokens.indices.flatMap { token in
         tokens[token].experts.indices.filter { owns(tokens[token].experts[$0]) }.map { (token, $0) }
@@ -52,7 +52,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
     }
 
     package func finish(_ batch: VisitBatch) {
-      outputs += UnsafeBufferPointer(start: batch.outputs.elements[0], count: hiddenSize)
+      outputs += UnsafeBufferPointer(start: batch.outputs.elements[0], count: outputSize)
     }
   }
 
@@ -60,18 +60,23 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   private let placement: ExpertPlacement
   private let rowFormat: RowFormat
   private let hiddenSize: Int
+  private let outputSize: Int
 
   /// `rowFormat` is that of the rows the experts meet.
-  package init(communicator: any Communicator, placement: ExpertPlacement, rowFormat: RowFormat, hiddenSize: Int) {
+  package init(
+    communicator: any Communicator, placement: ExpertPlacement, rowFormat: RowFormat, hiddenSize: Int,
+    outputSize: Int? = nil
+  ) {
     self.communicator = communicator
     self.placement = placement
     self.rowFormat = rowFormat
     self.hiddenSize = hiddenSize
+    self.outputSize = outputSize ?? hiddenSize
   }
 
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
     let tokens = try gatherTokens(layer: layer, rows: count, input: rows, decisions: decisions)
-    return Flight(layer: layer, tokens: tokens, hiddenSize: hiddenSize) {
+    return Flight(layer: layer, tokens: tokens, outputSize: outputSize) {
       placement.owner(of: $0) == communicator.rank
     }
   }
@@ -85,12 +90,12 @@ package final class ReferenceDispatcher: ExpertDispatcher {
     for token in flight.tokens {
       let values = token.experts.map { expert in
         let owner = placement.owner(of: expert).index
-        defer { taken[owner] += hiddenSize }
-        return Array(outputsByOwner[owner][taken[owner]..<(taken[owner] + hiddenSize)])
+        defer { taken[owner] += outputSize }
+        return Array(outputsByOwner[owner][taken[owner]..<(taken[owner] + outputSize)])
       }
       guard token.home == communicator.rank else { continue }
       let sum = CombineTree.reference(ids: token.experts, values: values, base: 0, level: treeHeight) ?? []
-      for (i, element) in sum.enumerated() { output[row * hiddenSize + i] = element }
+      for (i, element) in sum.enumerated() { output[row * outputSize + i] = element }
       row += 1
     }
   }
@@ -138,7 +143,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
 
   private func checkCounts(_ outputs: [[Float]], _ tokens: [Token], layer: Int) throws {
     var expected = Array(repeating: 0, count: communicator.size)
-    for token in tokens { for expert in token.experts { expected[placement.owner(of: expert).index] += hiddenSize } }
+    for token in tokens { for expert in token.experts { expected[placement.owner(of: expert).index] += outputSize } }
     for rank in outputs.indices where outputs[rank].count != expected[rank] {
       throw ExpertParallelismError.malformedCombine(
         from: Rank(rank), layer: layer, bytes: outputs[rank].count * 4, expected: expected[rank] * 4)

@@ -36,8 +36,7 @@ package struct ExpertChannels {
     let served = Int(
       try communicator.allReduceMax(
         Int64(senders.count { !gateways.share($0, own) && gateways.gateway(of: $0, towards: own) == own })))
-    let partial = WireFormat(hiddenSize: wire.hiddenSize, tokens: wire.tokens).combineByteCount(
-      rows: served * batchTokens * rows)
+    let partial = wire.withExactSums.combineByteCount(rows: served * batchTokens * rows)
     let inboxes = try HostInboxes(
       communicator, gateways: senders.map { gateways.share($0, own) ? nil : gateways.gateway(of: $0, towards: own) },
       byteCount: dispatch)

@@ -89,7 +89,7 @@ struct DispatchMessage {
 /// The combine message: the partial outputs of the tokens one rank sent to another.
 ///
 /// When it was sent, in nanoseconds of the sender's clock (8 bytes, little-endian), and padding to 64 bytes; then rows
-/// `[rows, hidden]` as `WireFormat` says, as many as both sides know from the dispatch.
+/// `[rows, output]` as `WireFormat` says, as many as both sides know from the dispatch.
 struct CombineMessage {
   static let headerBytes = 64
   /// Where the time of sending lies, in bytes.
@@ -107,16 +107,16 @@ struct CombineMessage {
   }
 
   func write(_ sum: UnsafePointer<Float>, row index: Int, _ compute: Compute) {
-    compute.round(sum, columns: wire.hiddenSize, as: wire.sums.rowFormat, into: row(index))
+    compute.round(sum, columns: wire.outputSize, as: wire.sums.rowFormat, into: row(index))
   }
 
-  /// sum `[hidden]` := row `index`.
+  /// sum `[output]` := row `index`.
   func read(row index: Int, into sum: UnsafeMutablePointer<Float>) {
     switch wire.sums {
-    case .float32: UnsafeMutableRawPointer(sum).copyMemory(from: row(index), byteCount: wire.hiddenSize * 4)
+    case .float32: UnsafeMutableRawPointer(sum).copyMemory(from: row(index), byteCount: wire.outputSize * 4)
     case .bfloat16:
       let halves = row(index).assumingMemoryBound(to: UInt16.self)
-      for column in 0..<wire.hiddenSize { sum[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
+      for column in 0..<wire.outputSize { sum[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
     }
   }
 }

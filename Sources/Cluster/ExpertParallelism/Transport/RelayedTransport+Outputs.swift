@@ -47,13 +47,13 @@ extension RelayedTransport {
       guard table.count > 0 else { continue }
       let bytes = wire.combineByteCount(rows: table.count)
       let message = CombineMessage(base: try outputs.room(to: sender, byteCount: bytes), wire: wire)
-      let (own, ownRows, hidden, compute) = (own, arrivals.outputs(ofSource: index), wire.hiddenSize, compute)
+      let (own, ownRows, width, compute) = (own, arrivals.outputs(ofSource: index), wire.outputSize, compute)
       rows.withUnsafeBufferPointer { rows in
-        let partials = PartialOutputs(own: own, ownRows: ownRows, returned: rows, hiddenSize: hidden)
+        let partials = PartialOutputs(own: own, ownRows: ownRows, returned: rows, width: width)
         compute.pool.run { worker in
           for i in compute.share(of: table.count, worker: worker) {
             if let floats = message.floats {
-              _ = partials.total(of: table.parts(of: i), compute, into: floats + i * hidden)
+              _ = partials.total(of: table.parts(of: i), compute, into: floats + i * width)
             } else {
               message.write(partials.total(of: table.parts(of: i), compute), row: i, compute)
             }

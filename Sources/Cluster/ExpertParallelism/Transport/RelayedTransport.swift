@@ -50,7 +50,7 @@ final class RelayedTransport: Transport {
     destinations = gateways.placement(placement, for: own)
     byHost = gateways.placementByHost(placement)
     peers = Set(direct.peers.map { gateways.gateway(of: own, towards: $0) }).sorted()
-    partialWire = WireFormat(hiddenSize: wire.hiddenSize, tokens: wire.tokens)
+    partialWire = wire.withExactSums
     let size = placement.rankCount
     messages = Array(repeating: nil, count: size)
     tables = (0..<size).map { _ in PartialTable() }

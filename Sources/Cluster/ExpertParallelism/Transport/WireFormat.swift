@@ -15,17 +15,23 @@ package struct WireFormat: Sendable, Equatable {
   }
 
   package let hiddenSize: Int
+  /// Columns of what comes back: those of the hidden state, unless experts return more beside it.
+  package let outputSize: Int
   /// What the experts meet.
   package let tokens: RowFormat
   package let sums: Sums
 
-  package init(hiddenSize: Int, tokens: RowFormat, sums: Sums = .float32) {
+  package init(hiddenSize: Int, tokens: RowFormat, sums: Sums = .float32, outputSize: Int? = nil) {
     (self.hiddenSize, self.tokens, self.sums) = (hiddenSize, tokens, sums)
+    self.outputSize = outputSize ?? hiddenSize
   }
+
+  /// The same with sums in fp32.
+  var withExactSums: WireFormat { WireFormat(hiddenSize: hiddenSize, tokens: tokens, outputSize: outputSize) }
 
   /// Bytes of a token's row, and of a sum's.
   package var tokenByteCount: Int { tokens.formByteCount(columns: hiddenSize) }
-  package var sumByteCount: Int { sums.rowFormat.formByteCount(columns: hiddenSize) }
+  package var sumByteCount: Int { sums.rowFormat.formByteCount(columns: outputSize) }
 
   func dispatchByteCount(tokens: Int, visits: Int) -> Int {
     DispatchMessage.rowsOffset(tokens: tokens, visits: visits) + tokens * tokenByteCount

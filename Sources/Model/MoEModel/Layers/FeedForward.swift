@@ -9,6 +9,9 @@ protocol FeedForwardLayer: AnyObject {
 
   /// stream += f(norm(stream)). Collective where experts are spread over ranks; the batch may be empty.
   func forward(_ stream: ResidualStream, _ pass: ForwardPass) throws
+
+  /// What the last forward pass, of so many rows, left behind; nil where nothing is kept.
+  func tape(rows: Int) -> FeedForwardLayerTape?
 }
 
 /// down(silu(gate(x)) · up(x)): a block that every token goes through, in three stages between which the workers meet.
@@ -25,17 +28,24 @@ struct FeedForward {
 
   /// silu(gate) · up, rounded as `down` wants it.
   func activate(rows: Int, worker: Int) {
-    let (gate, up) = (scratch.gate(rows: rows), scratch.up(rows: rows))
-    scratch.activated.share(compute, worker: worker, gate.start, stride: gate.stride, count: rows) { row, columns in
+    let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
+    scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows) {
+      row, columns in
+      let first = columns.lowerBound
       compute.activate(
-        .swiGLU, gate: gate[row] + columns.lowerBound, up: up[row] + columns.lowerBound, count: columns.count)
+        .swiGLU, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: columns.count)
     }
   }
 
   /// output := down(what `activate` made)
   func contract(into output: MatrixView<Float>, worker: Int) {
     weights.down.multiply(
-      compute, worker: worker, scratch.activated.rows(of: scratch.gate(rows: output.rowCount)), into: output)
+      compute, worker: worker, scratch.activated.rows(of: scratch.product(rows: output.rowCount)), into: output)
+  }
+
+  /// What a forward pass of so many rows left behind.
+  func tape(rows: Int) -> FeedForwardTape {
+    FeedForwardTape(gate: scratch.gate(rows: rows), up: scratch.up(rows: rows))
   }
 }
 
@@ -43,9 +53,13 @@ struct FeedForward {
 final class FeedForwardScratch {
   private let gateRows: RowStorage<Float>
   private let upRows: RowStorage<Float>
+  /// Where it does not take the place of the gate.
+  private let productRows: RowStorage<Float>?
   private(set) var activated: RowBuffer
 
-  init(width: Int, rowFormat: RowFormat) {
+  /// `keeps`: what the gate gave is still there afterwards.
+  init(width: Int, rowFormat: RowFormat, keeps: Bool = false) {
+    productRows = keeps ? RowStorage(columns: width) : nil
     gateRows = RowStorage(columns: width)
     upRows = RowStorage(columns: width)
     activated = RowBuffer(rowFormat, columns: width, rows: 0)
@@ -54,19 +68,26 @@ final class FeedForwardScratch {
   func reserve(rows: Int) {
     gateRows.reserve(rows: rows)
     upRows.reserve(rows: rows)
+    productRows?.reserve(rows: rows)
     activated = activated.reserving(rows: rows)
   }
 
   func gate(rows: Int) -> MatrixView<Float> { gateRows.view(rows: rows) }
   func up(rows: Int) -> MatrixView<Float> { upRows.view(rows: rows) }
+  /// silu(gate) · up
+  func product(rows: Int) -> MatrixView<Float> { (productRows ?? gateRows).view(rows: rows) }
 }
 
 /// A feed-forward layer without experts.
 final class DenseLayer: FeedForwardLayer {
   private let norm: AlignedBuffer<Float>
   private let block: FeedForward
+  private let input: RowStorage<Float>?
 
-  init(norm: AlignedBuffer<Float>, block: FeedForward) { (self.norm, self.block) = (norm, block) }
+  /// `input`: where its input is kept.
+  init(norm: AlignedBuffer<Float>, block: FeedForward, input: RowStorage<Float>? = nil) {
+    (self.norm, self.block, self.input) = (norm, block, input)
+  }
 
   var phase: Phase { .dense }
 
@@ -74,8 +95,9 @@ final class DenseLayer: FeedForwardLayer {
     let (rows, compute) = (pass.rowCount, block.compute)
     guard rows > 0 else { return }
     block.scratch.reserve(rows: rows)
+    input?.reserve(rows: rows)
     compute.pool.run { worker in
-      stream.norm(norm, worker: worker)
+      stream.norm(norm, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       block.expand(stream.normed, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
@@ -85,5 +107,9 @@ final class DenseLayer: FeedForwardLayer {
       compute.pool.barrier(worker: worker)
       stream.addUpdate(worker: worker)
     }
+  }
+
+  func tape(rows: Int) -> FeedForwardLayerTape? {
+    input.map { .dense(input: $0.view(rows: rows), block.tape(rows: rows)) }
   }
 }

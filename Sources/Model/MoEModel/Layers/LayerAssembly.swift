@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory.
+/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory, unless what
+/// they leave behind there is to be kept for a backward pass.
 struct LayerAssembly {
   let description: DecoderDescription
   let weights: ModelWeights
@@ -9,6 +10,7 @@ struct LayerAssembly {
   let cache: KeyValueCache
   let rotary: RotaryAngles
   let experts: Decoder.Experts?
+  let keepsActivations: Bool
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
@@ -17,8 +19,9 @@ struct LayerAssembly {
 
   init(
     description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    rotary: RotaryAngles, experts: Decoder.Experts?
+    rotary: RotaryAngles, experts: Decoder.Experts?, keepsActivations: Bool
   ) {
+    self.keepsActivations = keepsActivations
     (self.description, self.weights, self.compute) = (description, weights, compute)
     (self.cache, self.rotary, self.experts) = (cache, rotary, experts)
   }
@@ -35,11 +38,12 @@ struct LayerAssembly {
     case (.latent(let shape), .latent(let weights)):
       return LatentAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, rotary: rotary,
-        scratch: scratch(shape, cache), compute: compute)
+        scratch: scratch(shape, cache), input: input, compute: compute)
     case (.grouped(let shape), .grouped(let weights)):
       return GroupedAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
-        epsilon: description.normEpsilon, rotary: rotary, scratch: scratch(shape, cache), compute: compute)
+        epsilon: description.normEpsilon, rotary: rotary, scratch: scratch(shape, cache), input: input,
+        compute: compute)
     default: preconditionFailure("weights of one kind of attention under the description of another")
     }
   }
@@ -47,21 +51,30 @@ struct LayerAssembly {
   private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {
     let layer = weights.layers[index]
     switch layer.feedForward {
-    case .dense(let weights): return DenseLayer(norm: layer.feedForwardNorm, block: block(weights))
+    case .dense(let weights):
+      return DenseLayer(norm: layer.feedForwardNorm, block: block(weights), input: input)
     case .mixture(let weights):
       guard let mixture = description.mixture, let experts else {
         preconditionFailure("an MoE layer without experts to run it")
       }
       return MoELayer(
         index, norm: layer.feedForwardNorm, router: Router(mixture), weights, shared: weights.shared.map { block($0) },
-        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), compute: compute)
+        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: input,
+        compute: compute)
     }
   }
+
+  /// A place of its own for a layer's input; nil where none is kept.
+  private var input: RowStorage<Float>? { keepsActivations ? RowStorage(columns: description.hiddenSize) : nil }
+
+  /// What layers of one shape share.
+  private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { keepsActivations ? nil : scratch }
 
   private mutating func block(_ weights: FeedForwardWeights) -> FeedForward {
     let width = weights.intermediateSize
     let scratch =
-      feedForwards[width] ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat)
+      shared(feedForwards[width])
+      ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: keepsActivations)
     feedForwards[width] = scratch
     return FeedForward(weights: weights, scratch: scratch, compute: compute)
   }
@@ -71,9 +84,10 @@ struct LayerAssembly {
       shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,
     ]
     let scratch =
-      latents[sizes]
+      shared(latents[sizes])
       ?? LatentAttentionScratch(
-        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
+        keeps: keepsActivations)
     latents[sizes] = scratch
     return scratch
   }
@@ -81,9 +95,10 @@ struct LayerAssembly {
   private mutating func scratch(_ shape: GroupedAttention, _ cache: LayerCache) -> GroupedAttentionScratch {
     let sizes = [shape.headCount, shape.keyValueHeadCount, shape.headDims]
     let scratch =
-      grouped[sizes]
+      shared(grouped[sizes])
       ?? GroupedAttentionScratch(
-        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
+        keeps: keepsActivations)
     grouped[sizes] = scratch
     return scratch
   }
@@ -92,7 +107,8 @@ struct LayerAssembly {
     let shared = mixture.sharedIntermediateSize == nil ? 0 : description.hiddenSize
     let sizes = [mixture.expertCount, mixture.topK, shared]
     let scratch =
-      mixtures[sizes] ?? MoEScratch(expertCount: mixture.expertCount, topK: mixture.topK, sharedSize: shared)
+      self.shared(mixtures[sizes])
+      ?? MoEScratch(expertCount: mixture.expertCount, topK: mixture.topK, sharedSize: shared)
     mixtures[sizes] = scratch
     return scratch
   }

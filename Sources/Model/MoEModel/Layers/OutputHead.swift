@@ -40,11 +40,19 @@ final class OutputHead {
 
   private func logits(_ stream: ResidualStream) -> UnsafeMutableBufferPointer<Float> {
     guard !outputs.isEmpty else { return UnsafeMutableBufferPointer(start: nil, count: 0) }
-    normedRows.reserve(rows: outputs.count)
-    logitRows.reserve(rows: outputs.count)
-    rounded = rounded.reserving(rows: outputs.count)
-    let (hidden, normed, wanted, rounded) = (stream.hidden, normedRows.view(rows: outputs.count), outputs, rounded)
-    let logits = logitRows.view(rows: outputs.count)
+    let logits = logits(stream, rows: outputs).logits
+    return UnsafeMutableBufferPointer(start: logits.start, count: logits.rowCount * logits.columns)
+  }
+
+  /// Norms `[rows, hidden]` and logits `[rows, vocabulary]` of some of the batch's rows; valid until the next call.
+  func logits(
+    _ stream: ResidualStream, rows wanted: [Int]
+  ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    normedRows.reserve(rows: wanted.count)
+    logitRows.reserve(rows: wanted.count)
+    rounded = rounded.reserving(rows: wanted.count)
+    let (hidden, normed, rounded) = (stream.hidden, normedRows.view(rows: wanted.count), rounded)
+    let logits = logitRows.view(rows: wanted.count)
     compute.pool.run { worker in
       for i in compute.share(of: wanted.count, worker: worker) {
         norm(hidden[wanted[i]], into: normed[i])
@@ -53,7 +61,7 @@ final class OutputHead {
       compute.pool.barrier(worker: worker)
       weights.multiply(compute, worker: worker, rounded.rows(of: normed), into: logits)
     }
-    return UnsafeMutableBufferPointer(start: logits.start, count: logits.rowCount * logits.columns)
+    return (normed, logits)
   }
 
   private func norm(_ hidden: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>) {

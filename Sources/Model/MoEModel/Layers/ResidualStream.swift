@@ -41,10 +41,13 @@ final class ResidualStream {
   /// What `norm` wrote: the input of a layer, fp32 and rounded.
   var normed: Rows { rounded.rows(of: normedRows.view(rows: rowCount)) }
 
-  /// normed := rmsNorm(hidden) · weight `[hidden]`, rounded too, for the worker's share of rows.
-  func norm(_ weight: AlignedBuffer<Float>, worker: Int) {
+  /// normed := rmsNorm(hidden) · weight `[hidden]`, rounded too, for the worker's share of rows; `kept` := hidden, where it is
+  /// given.
+  func norm(_ weight: AlignedBuffer<Float>, keeping kept: RowStorage<Float>? = nil, worker: Int) {
     let (hidden, normed, rounded) = (hidden, normedRows.view(rows: rowCount), rounded)
+    let copies = kept?.view(rows: rowCount)
     for row in compute.share(of: rowCount, worker: worker) {
+      copies?[row].update(from: hidden[row], count: hiddenSize)
       compute.rmsNorm(
         hidden[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: weight.pointer, epsilon: epsilon,
         out: normed[row], outStride: hiddenSize)

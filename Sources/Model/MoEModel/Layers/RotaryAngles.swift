@@ -34,6 +34,12 @@ final class RotaryAngles {
     }
   }
 
+  func tape(rows: Int) -> RotaryTape {
+    RotaryTape(
+      cosines: cosines.view(rows: rows), sines: sines.view(rows: rows), dims: description.dims,
+      interleaved: description.interleaved)
+  }
+
   /// Turns `heads` vectors, `stride` apart, by the position of the batch's row `row`.
   func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
     compute.rotate(

@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 
 /// A rank's parameters in memory, by what they are for.
-struct HeldParameters {
+package struct HeldParameters: Sendable {
   private let table: ParameterTable
   private var matrices: [ParameterID: [PackedMatrix]] = [:]
   private var vectors: [ParameterID: AlignedBuffer<Float>] = [:]
@@ -17,4 +17,32 @@ struct HeldParameters {
 
   /// The parts of a matrix: one, unless it is cut up by heads. Nil where this rank holds none.
   func parts(_ id: ParameterID) -> [PackedMatrix]? { matrices[table.holder(of: id)] }
+
+  /// Puts new values, `[rows, columns]` or `[count]`, in the place of a parameter that this rank holds, each rounded once to
+  /// the format it is held in; `worker` does its share. Layers must not run meanwhile.
+  package func replace(_ spec: ParameterSpec, with values: UnsafePointer<Float>, worker: Int) {
+    guard spec.isMatrix else {
+      if worker == 0 { holder(spec)?.pointer.update(from: values, count: spec.rows) }
+      return
+    }
+    guard let matrices = parts(spec.id) else { return }
+    for (matrix, part) in zip(matrices, spec.parts) {
+      matrix.replace(worker: worker) { row, target in
+        let first = values + part.first + row * part.rowStride
+        if part.columnStride == 1 {
+          target.update(from: first, count: matrix.columns)
+        } else {
+          for column in 0..<matrix.columns { target[column] = first[column * part.columnStride] }
+        }
+      }
+    }
+  }
+
+  /// Where a vector lies: a bias with its matrix.
+  private func holder(_ spec: ParameterSpec) -> AlignedBuffer<Float>? {
+    guard spec.id.isBias else { return vector(spec.id) }
+    var matrix = spec.id
+    matrix.isBias = false
+    return parts(matrix)?.first?.bias
+  }
 }

@@ -71,6 +71,8 @@ package struct ModelWeights: Sendable {
   package var head: PackedMatrix
   /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
   package var rowFormat: RowFormat { head.rowFormat }
+  /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.
+  package internal(set) var parameters: HeldParameters?
   /// The memory the panels lie in: whoever holds the weights holds it.
   var arenas: [NodeArena] = []
 }

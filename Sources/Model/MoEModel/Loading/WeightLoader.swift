@@ -36,6 +36,7 @@ package final class WeightLoader {
     try loader.fill(progress: progress)
     try checkpoint.checkUnchanged()
     weights.arenas = loader.arenas
+    weights.parameters = held
     return (weights, loader.arenas)
   }
 

@@ -17,6 +17,32 @@ package struct ParameterSpec: Hashable, Sendable {
   package var elementCount: Int { shape.reduce(1, *) }
 }
 
+extension ParameterSpec {
+  /// A matrix that a parameter, or some of it, is held and used as: element (r, k) is the parameter's
+  /// `first + r · rowStride + k · columnStride`.
+  package struct Part {
+    package let rows: Int
+    package let columns: Int
+    package let first: Int
+    package let rowStride: Int
+    package let columnStride: Int
+  }
+
+  /// One, unless it is cut up by heads: then the key half of each, turned, and the value half of each.
+  package var parts: [Part] {
+    guard let heads else { return [Part(rows: rows, columns: columns, first: 0, rowStride: columns, columnStride: 1)] }
+    let starts = (0..<heads.count).map { $0 * (heads.keyRows + heads.valueRows) * columns }
+    return starts.map {
+      Part(rows: columns, columns: heads.keyRows, first: $0, rowStride: 1, columnStride: columns)
+    }
+      + starts.map {
+        Part(
+          rows: heads.valueRows, columns: columns, first: $0 + heads.keyRows * columns, rowStride: columns,
+          columnStride: 1)
+      }
+  }
+}
+
 /// How the rows of a latent's up-projection divide: for each head, first those of the key and then those of the value.
 struct LatentHeads: Hashable, Sendable {
   var count: Int

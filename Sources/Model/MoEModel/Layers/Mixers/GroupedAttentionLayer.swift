@@ -16,14 +16,16 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let epsilon: Float
   private let rotary: RotaryAngles
   private let scratch: GroupedAttentionScratch
+  private let input: RowStorage<Float>?
   private let compute: Compute
 
-  /// `scale` is the factor on query-key products before the softmax.
+  /// `scale` is the factor on query-key products before the softmax; `input`: where the layer's input is kept.
   init(
     norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles, scratch: GroupedAttentionScratch,
-    compute: Compute
+    input: RowStorage<Float>?, compute: Compute
   ) {
+    self.input = input
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
     (self.span, self.scale, self.epsilon) = (span, scale, epsilon)
     (self.rotary, self.scratch, self.compute) = (rotary, scratch, compute)
@@ -33,12 +35,13 @@ final class GroupedAttentionLayer: SequenceMixer {
     let rows = pass.rowCount
     guard rows > 0 else { return }
     scratch.reserve(rows: rows)
+    input?.reserve(rows: rows)
     scratch.nextTask.reset()
     let (batch, pool) = (pass.batch, compute.pool)
     let parts = queryParts(batch)
     let keyWidth = shape.keyValueHeadCount * shape.headDims
     compute.pool.run { worker in
-      stream.norm(norm, worker: worker)
+      stream.norm(norm, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let keyValue = scratch.keyValue(rows)
       weights.query.multiply(compute, worker: worker, stream.normed, into: scratch.query(rows))
@@ -66,6 +69,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     let dims = shape.headDims
     let keyWidth = shape.keyValueHeadCount * dims
     let (query, key) = (scratch.query(row + 1)[row], scratch.keyValue(row + 1)[row])
+    scratch.keepRaw(row: row)
     normalize(query, heads: shape.headCount, weights.queryNorm)
     normalize(key, heads: shape.keyValueHeadCount, weights.keyNorm)
     if let clip = shape.clip {
@@ -79,6 +83,14 @@ final class GroupedAttentionLayer: SequenceMixer {
       view.storeKey(key + head * dims, at: position)
       view.storeValue(key + keyWidth + head * dims, at: position)
     }
+  }
+
+  func tape(rows: Int) -> MixerTape? {
+    guard let input, let raw = scratch.raw(rows) else { return nil }
+    return .grouped(
+      GroupedAttentionTape(
+        input: input.view(rows: rows), rawQuery: raw.query, query: scratch.query(rows), rawKeyValue: raw.keyValue,
+        keyValue: scratch.keyValue(rows), values: scratch.values(rows)))
   }
 
   private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ weight: AlignedBuffer<Float>?) {
@@ -143,14 +155,19 @@ final class GroupedAttentionScratch {
   private let queryRows: RowStorage<Float>
   private let keyValueRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
+  /// As projected, where they are kept.
+  private let raw: (query: RowStorage<Float>, keyValue: RowStorage<Float>)?
   private var roundedValues: RowBuffer
   let workers: [AttentionScratch]
   let nextTask = TaskCounter()
 
-  init(_ shape: GroupedAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int) {
+  /// `keeps`: all of it is still there after a forward pass, as projected too.
+  init(_ shape: GroupedAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false) {
     let width = shape.headCount * shape.headDims
+    let keyValueWidth = 2 * shape.keyValueHeadCount * shape.headDims
+    raw = keeps ? (RowStorage(columns: width), RowStorage(columns: keyValueWidth)) : nil
     queryRows = RowStorage(columns: width)
-    keyValueRows = RowStorage(columns: 2 * shape.keyValueHeadCount * shape.headDims)
+    keyValueRows = RowStorage(columns: keyValueWidth)
     valuesRows = RowStorage(columns: width)
     roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
     var none: UnsafeRawPointer?
@@ -165,6 +182,8 @@ final class GroupedAttentionScratch {
     queryRows.reserve(rows: rows)
     keyValueRows.reserve(rows: rows)
     valuesRows.reserve(rows: rows)
+    raw?.query.reserve(rows: rows)
+    raw?.keyValue.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
   }
 
@@ -174,6 +193,16 @@ final class GroupedAttentionScratch {
   func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
   /// `[rows, heads · dims]`
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
+
+  func raw(_ rows: Int) -> (query: MatrixView<Float>, keyValue: MatrixView<Float>)? {
+    raw.map { ($0.query.view(rows: rows), $0.keyValue.view(rows: rows)) }
+  }
+
+  func keepRaw(row: Int) {
+    guard let raw = raw(row + 1) else { return }
+    raw.query[row].update(from: query(row + 1)[row], count: raw.query.columns)
+    raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
+  }
 
   /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }

@@ -17,12 +17,16 @@ final class LatentAttentionLayer: SequenceMixer {
   private let span: AttentionSpan
   private let rotary: RotaryAngles
   private let scratch: LatentAttentionScratch
+  private let input: RowStorage<Float>?
   private let compute: Compute
 
+  /// `input`: where its input is kept.
   init(
     norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
-    span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, compute: Compute
+    span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, input: RowStorage<Float>?,
+    compute: Compute
   ) {
+    self.input = input
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
     (self.span, self.rotary, self.scratch, self.compute) = (span, rotary, scratch, compute)
   }
@@ -31,9 +35,10 @@ final class LatentAttentionLayer: SequenceMixer {
     let rows = pass.rowCount
     guard rows > 0 else { return }
     scratch.reserve(rows: rows)
+    input?.reserve(rows: rows)
     let (batch, pool) = (pass.batch, compute.pool)
     compute.pool.run { worker in
-      stream.norm(norm, worker: worker)
+      stream.norm(norm, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
       weights.queryDown.multiply(compute, worker: worker, stream.normed, into: down)
@@ -62,6 +67,7 @@ final class LatentAttentionLayer: SequenceMixer {
 
   /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
   private func store(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
+    scratch.keepRaw(row: row)
     if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
       let latent = scratch.queryLatent(row + 1)[row]
       normalize(latent, count: rank, queryNorm)
@@ -71,6 +77,15 @@ final class LatentAttentionLayer: SequenceMixer {
     normalize(source, count: shape.latentRank, weights.keyValueNorm)
     rotary.rotate(source + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
     cache.latents(chunk.blocks, rank: shape.latentRank).storeKey(source, at: position)
+  }
+
+  func tape(rows: Int) -> MixerTape? {
+    guard let input, let raw = scratch.raw(rows) else { return nil }
+    return .latent(
+      LatentAttentionTape(
+        input: input.view(rows: rows), rawQueryLatent: raw.queryLatent, queryLatent: scratch.queryLatent(rows),
+        query: scratch.query(rows), rawKeyValue: raw.keyValue, keyValue: scratch.keyValue(rows),
+        absorbed: scratch.absorbed(rows), attended: scratch.attended(rows), values: scratch.values(rows)))
   }
 
   private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int, _ weight: AlignedBuffer<Float>) {
@@ -144,6 +159,8 @@ final class LatentAttentionScratch {
   private let absorbedRows: RowStorage<Float>
   private let attendedRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
+  /// Latents before their norms, where they are kept.
+  private let raw: (queryLatent: RowStorage<Float>, keyValue: RowStorage<Float>)?
   private let headCount: Int
   private(set) var roundedQueryLatent: RowBuffer
   /// Of the part of each head's query that meets latents, `[rows · heads, nope]`.
@@ -153,8 +170,10 @@ final class LatentAttentionScratch {
   private var roundedValues: RowBuffer
   let workers: [AttentionScratch]
 
-  init(_ shape: LatentAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int) {
+  /// `keeps`: all of it is still there after a forward pass, latents before their norms too.
+  init(_ shape: LatentAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false) {
     headCount = shape.headCount
+    raw = keeps ? (RowStorage(columns: shape.queryRank ?? 0), RowStorage(columns: cache.width)) : nil
     queryRows = RowStorage(columns: headCount * shape.queryDims)
     queryLatentRows = RowStorage(columns: shape.queryRank ?? 0)
     keyValueRows = RowStorage(columns: cache.width)
@@ -180,6 +199,8 @@ final class LatentAttentionScratch {
     absorbedRows.reserve(rows: rows)
     attendedRows.reserve(rows: rows)
     valuesRows.reserve(rows: rows)
+    raw?.queryLatent.reserve(rows: rows)
+    raw?.keyValue.reserve(rows: rows)
     roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
     roundedQuery = roundedQuery.reserving(rows: rows * headCount)
     roundedAttended = roundedAttended.reserving(rows: rows * headCount)
@@ -198,6 +219,16 @@ final class LatentAttentionScratch {
   func attended(_ rows: Int) -> MatrixView<Float> { attendedRows.view(rows: rows) }
   /// `[rows, heads · value]`
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
+
+  func raw(_ rows: Int) -> (queryLatent: MatrixView<Float>, keyValue: MatrixView<Float>)? {
+    raw.map { ($0.queryLatent.view(rows: rows), $0.keyValue.view(rows: rows)) }
+  }
+
+  func keepRaw(row: Int) {
+    guard let raw = raw(row + 1) else { return }
+    raw.queryLatent[row].update(from: queryLatent(row + 1)[row], count: raw.queryLatent.columns)
+    raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
+  }
 
   /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }

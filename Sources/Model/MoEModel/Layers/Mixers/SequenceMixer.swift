@@ -5,6 +5,9 @@ import Kernels
 protocol SequenceMixer: AnyObject {
   /// stream += mix(norm(stream)), the batch's tokens joining the state of their sequences.
   func forward(_ stream: ResidualStream, _ pass: ForwardPass)
+
+  /// What the last forward pass, of so many rows, left behind; nil where nothing is kept.
+  func tape(rows: Int) -> MixerTape?
 }
 
 extension DecoderBatch {

@@ -24,10 +24,16 @@ package final class ExpertBank: RoutedExperts {
   private let nextClaim = TaskCounter()
   private let order: ExpertOrder
   private let claims: [ClaimScratch]
+  /// By layer, what the last batch left behind; empty where nothing is kept.
+  private let tapes: [ExpertTape]
 
-  /// `weights` of a model with a mixture.
-  package init(_ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute)
-  {
+  /// `weights` of a model with a mixture. With `keepsActivations`, which takes matrices that meet fp32 rows, each layer's visits
+  /// come in one batch, which leaves its tape behind.
+  package init(
+    _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
+    keepsActivations: Bool = false
+  ) {
+    precondition(!keepsActivations || weights.rowFormat == .float32, "a tape of rounded rows")
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
@@ -39,11 +45,15 @@ package final class ExpertBank: RoutedExperts {
     gathered = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
-    let mayClaim = compute.workerCount > 1 && nodes.allSatisfy { $0 == nodes[0] }
+    let mayClaim = compute.workerCount > 1 && !keepsActivations && nodes.allSatisfy { $0 == nodes[0] }
     order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
     let rows = mayClaim ? ExpertOrder.claimVisits : 0
     claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
+    tapes = keepsActivations ? weights.layers.map { _ in ExpertTape(mixture, hiddenSize: description.hiddenSize) } : []
   }
+
+  /// What the last batch of a layer left behind; nil where nothing is kept.
+  package func tape(layer: Int) -> ExpertTape? { tapes.isEmpty ? nil : tapes[layer] }
 
   package var rowFormat: RowFormat { gathered.format }
 
@@ -54,63 +64,72 @@ package final class ExpertBank: RoutedExperts {
 
   /// Every expert visited must be held here.
   package func compute(_ batch: VisitBatch) {
-    guard batch.visits.count > 0 else { return }
     let visits = UnsafeBufferPointer(start: batch.visits.elements, count: batch.visits.count)
+    let tape = tape(layer: batch.layer)
+    let order = tape?.order ?? order
     order.sort(visits)
+    tape?.begin(visits)
+    guard visits.count > 0 else { return }
     nextClaim.reset()
     reserve(visits.count)
     batch.distinctExpertCount = order.groups.count + order.claimable.count
     let products = batch.reserveProducts(visits.count * hiddenSize)
-    run(layer: batch.layer, inputs: batch.inputs.elements, visits: visits, outputs: products)
+    run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
-    let (rows, first) = (batch.outputs.extend(by: count), visits.baseAddress!)
+    let (rows, first, places) = (batch.outputs.extend(by: count), visits.baseAddress!, order.placeOf.pointer)
     compute.pool.run { worker in
       for i in compute.share(of: count, worker: worker) {
-        rows[i] = sum(first, of: subtrees[i], ids: ids, products: products)
+        rows[i] = sum(first, of: subtrees[i], ids: ids, products: products, places: places)
       }
     }
   }
 
   /// Computes expert(v)(inputs[row(v)]) for each visit v, `[hidden]`, at its place in `outputs`.
   private func run(
-    layer: Int, inputs: UnsafePointer<UnsafeRawPointer>, visits: UnsafeBufferPointer<ExpertVisit>,
-    outputs: UnsafeMutablePointer<Float>
+    layer: Int, _ order: ExpertOrder, inputs: UnsafePointer<UnsafeRawPointer>,
+    visits: UnsafeBufferPointer<ExpertVisit>, outputs: UnsafeMutablePointer<Float>, _ tape: ExpertTape?
   ) {
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt) = (order.groups, order.runs, order.visitAt.pointer)
     let (hidden, intermediate) = (hiddenSize, intermediateSize)
-    let (gate, up, activation) = (gate.pointer, up.pointer, activation)
+    // What is not kept is overwritten: a run's rows by the next run's, the gate by what is activated, inputs by outputs.
+    let (gate, up) = (tape?.gate.start ?? gate.pointer, tape?.up.start ?? up.pointer)
+    let (product, inputRows) = (tape?.product.start ?? gate, tape?.inputs.start ?? outputs)
+    let activation = activation
     let (gathered, activated) = (gathered, activated)
     compute.pool.run { worker in
       // An expert's rows lie side by side.
       for place in compute.share(of: visits.count, worker: worker) {
         let input = inputs[Int(visits[Int(visitAt[place])].row)]
         if gathered.format == .float32 {
-          UnsafeMutableRawPointer(outputs + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
+          UnsafeMutableRawPointer(inputRows + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
         } else {
           gathered.copy(row: place, from: input)
         }
       }
       compute.pool.barrier(worker: worker)
-      let x = gathered.rows(of: outputs, stride: hidden)
+      let x = gathered.rows(of: inputRows, stride: hidden)
       for run in runs {
+        let origin = tape == nil ? run.first : 0
+        let first = (run.first - origin) * intermediate
         for group in groups[run.groups] {
-          let at = (group.first - run.first) * intermediate
+          let at = (group.first - origin) * intermediate
           experts[group.expert]!.gateAndUp(
             compute, worker: worker, x: x.from(group.first), count: group.count, gate: gate + at, up: up + at,
             stride: intermediate)
         }
         compute.pool.barrier(worker: worker)
-        activated.share(compute, worker: worker, gate, stride: intermediate, count: run.count) { row, columns in
-          let at = row * intermediate + columns.lowerBound
-          compute.activate(activation, gate: gate + at, up: up + at, count: columns.count)
+        activated.share(compute, worker: worker, product + first, stride: intermediate, count: run.count) {
+          row, columns in
+          let at = first + row * intermediate + columns.lowerBound
+          compute.activate(activation, gate: gate + at, up: up + at, into: product + at, count: columns.count)
         }
         compute.pool.barrier(worker: worker)
         // All have read the run's inputs: where they were fp32, their rows take the results.
-        let y = activated.rows(of: gate, stride: intermediate)
+        let y = activated.rows(of: product, stride: intermediate)
         for group in groups[run.groups] {
           experts[group.expert]!.down.multiply(
-            compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
+            compute, worker: worker, x: y.from(group.first - origin), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
         // The next run writes what others may still be reading.
@@ -136,7 +155,8 @@ package final class ExpertBank: RoutedExperts {
       expert.gate.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: gate, yStride: width)
       expert.up.multiplyAll(compute, worker: worker, x: rows, count: group.count, y: up, yStride: width)
       for row in 0..<group.count {
-        compute.activate(activation, gate: gate + row * width, up: up + row * width, count: width)
+        compute.activate(
+          activation, gate: gate + row * width, up: up + row * width, into: gate + row * width, count: width)
         scratch.activated.round(compute, row: row, gate + row * width)
       }
       expert.down.multiplyAll(
@@ -149,9 +169,9 @@ package final class ExpertBank: RoutedExperts {
   /// becomes the sum.
   private func sum(
     _ visits: UnsafePointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
-    products: UnsafeMutablePointer<Float>
+    products: UnsafeMutablePointer<Float>, places: UnsafePointer<Int32>
   ) -> UnsafeMutablePointer<Float> {
-    let (first, places, hidden) = (subtree.first, order.placeOf.pointer, hiddenSize)
+    let (first, hidden) = (subtree.first, hiddenSize)
     func product(_ visit: Int) -> UnsafeMutablePointer<Float> { products + Int(places[visit]) * hidden }
     for visit in first..<(first + subtree.count) {
       compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: hidden)
@@ -201,14 +221,15 @@ extension FeedForwardWeights {
 }
 
 extension Compute {
-  /// gate := activation(gate, up)
-  func activate(
-    _ activation: Activation, gate: UnsafeMutablePointer<Float>, up: UnsafeMutablePointer<Float>, count: Int
+  /// out := activation(gate, up); out may be either.
+  package func activate(
+    _ activation: Activation, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
+    into out: UnsafeMutablePointer<Float>, count: Int
   ) {
     switch activation {
-    case .swiGLU: siluMultiply(gate: gate, up: up, out: gate, count: count)
+    case .swiGLU: siluMultiply(gate: gate, up: up, out: out, count: count)
     case .clampedSwiGLU(let alpha, let limit):
-      clampedSwiGLU(gate: gate, up: up, out: gate, count: count, alpha: alpha, limit: limit)
+      clampedSwiGLU(gate: gate, up: up, out: out, count: count, alpha: alpha, limit: limit)
     }
   }
 }

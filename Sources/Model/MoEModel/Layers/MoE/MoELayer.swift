@@ -12,13 +12,16 @@ final class MoELayer: FeedForwardLayer {
   private let experts: any RoutedExperts
   private let dispatcher: any ExpertDispatcher
   private let scratch: MoEScratch
+  private let input: RowStorage<Float>?
   private let compute: Compute
 
-  /// `index` is the layer's number in the model.
+  /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
     _ index: Int, norm: AlignedBuffer<Float>, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
-    experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, compute: Compute
+    experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
+    compute: Compute
   ) {
+    self.input = input
     (self.index, self.norm, self.router, self.weights, self.shared) = (index, norm, router, weights, shared)
     (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
   }
@@ -34,6 +37,7 @@ final class MoELayer: FeedForwardLayer {
   ) throws {
     let rows = pass.rowCount
     scratch.reserve(rows: rows)
+    input?.reserve(rows: rows)
     if rows > 0 { route(stream, rows: rows) }
     pass.routing?.add(layer: index, rows: rows, scratch.decisions)
     let flight = try dispatcher.dispatch(stream.normed, count: rows, scratch.decisions, layer: index)
@@ -48,7 +52,7 @@ final class MoELayer: FeedForwardLayer {
   private func route(_ stream: ResidualStream, rows: Int) {
     let (decisions, topK) = (scratch.decisions, router.topK)
     compute.pool.run { worker in
-      stream.norm(norm, worker: worker)
+      stream.norm(norm, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       let logits = scratch.logits(rows)
       weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
@@ -62,6 +66,15 @@ final class MoELayer: FeedForwardLayer {
         }
       }
     }
+  }
+
+  func tape(rows: Int) -> FeedForwardLayerTape? {
+    guard let input else { return nil }
+    return .mixture(
+      input: input.view(rows: rows),
+      MixtureTape(
+        logits: scratch.logits(rows), decisions: scratch.decisions, shared: shared?.tape(rows: rows),
+        sharedOutput: scratch.shared(rows), sharedGate: scratch.sharedGate(rows)))
   }
 
   /// The shared expert, and its gate.

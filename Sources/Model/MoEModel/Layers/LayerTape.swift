@@ -1,0 +1,88 @@
+import Tensors
+
+// What a forward pass leaves behind of each stage, for the backward pass: memory of the layers, valid until the next forward
+// pass. Nothing is recorded but inputs, and what a later stage would have overwritten.
+
+/// A whole pass.
+package struct DecoderTape {
+  package let layers: [LayerTape]
+  /// After the last layer, `[rows, hidden]`.
+  package let hidden: MatrixView<Float>
+  package let angles: RotaryTape
+}
+
+package struct LayerTape {
+  package let mixer: MixerTape
+  package let feedForward: FeedForwardLayerTape
+}
+
+package enum MixerTape {
+  case latent(LatentAttentionTape)
+  case grouped(GroupedAttentionTape)
+}
+
+package enum FeedForwardLayerTape {
+  /// `input` is the residual stream before the layer, `[rows, hidden]`.
+  case dense(input: MatrixView<Float>, FeedForwardTape)
+  case mixture(input: MatrixView<Float>, MixtureTape)
+}
+
+/// Cosines and sines of the rows' positions, `[rows, dims / 2]`.
+package struct RotaryTape {
+  package let cosines: MatrixView<Float>
+  package let sines: MatrixView<Float>
+  package let dims: Int
+  package let interleaved: Bool
+}
+
+/// Of latent attention; heads lie one after another.
+package struct LatentAttentionTape {
+  /// The residual stream before the layer, `[rows, hidden]`.
+  package let input: MatrixView<Float>
+  /// `[rows, query's rank]` before and after its norm; no columns where queries have no latent.
+  package let rawQueryLatent: MatrixView<Float>
+  package let queryLatent: MatrixView<Float>
+  /// `[rows, heads · (nope + rotary)]`, not rotated.
+  package let query: MatrixView<Float>
+  /// `[rows, latent + rotary]` as projected, and with the latent's norm and the key rotated.
+  package let rawKeyValue: MatrixView<Float>
+  package let keyValue: MatrixView<Float>
+  /// `[rows, heads · (latent + rotary)]`: what meets `keyValue`.
+  package let absorbed: MatrixView<Float>
+  /// `[rows, heads · latent]`
+  package let attended: MatrixView<Float>
+  /// `[rows, heads · value]`
+  package let values: MatrixView<Float>
+}
+
+/// Of grouped attention; heads lie one after another.
+package struct GroupedAttentionTape {
+  /// The residual stream before the layer, `[rows, hidden]`.
+  package let input: MatrixView<Float>
+  /// `[rows, heads · dims]` as projected, and as they meet keys: with norm, clipped, rotated.
+  package let rawQuery: MatrixView<Float>
+  package let query: MatrixView<Float>
+  /// `[rows, key heads · dims | key heads · dims]`: keys and values, likewise.
+  package let rawKeyValue: MatrixView<Float>
+  package let keyValue: MatrixView<Float>
+  /// `[rows, heads · dims]`: what attention gave.
+  package let values: MatrixView<Float>
+}
+
+/// What gate and up gave, `[rows, intermediate]`.
+package struct FeedForwardTape {
+  package let gate: MatrixView<Float>
+  package let up: MatrixView<Float>
+}
+
+/// Of a mixture of experts, at home; what its experts saw is theirs (`ExpertTape`).
+package struct MixtureTape {
+  /// The router's, `[rows, experts]`, and what it chose.
+  package let logits: MatrixView<Float>
+  package let decisions: RouterDecisions
+  /// The shared expert's, where there is one: its stages, its output `[rows, hidden]` times its gate's sigmoid, and what the gate
+  /// gave, `[rows, 1]`.
+  package let shared: FeedForwardTape?
+  package let sharedOutput: MatrixView<Float>
+  package let sharedGate: MatrixView<Float>
+}
