@@ -94,8 +94,17 @@ let package = Package(
     sources("CGradients", in: "Learning", ["CKernels"]),
     room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
     room(
+      "Backpropagation", in: "Learning",
+      ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
+    room(
       "Training", in: "Learning",
       ["JSON", "Machine", "Tensors", "Tokenization", "Checkpoints", "MoEModel", "Gradients"]),
+    room(
+      "Pretraining", in: "Learning",
+      [
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+        "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
+      ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
@@ -141,7 +150,8 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports",
+        "ModelRuntime", "Inference", "Training", "Pretraining", "OpenAIProtocol", "Supervision", "HTTPServer",
+        "LoadGenerator", "Reports",
         "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -180,6 +190,12 @@ let package = Package(
         "AllocationCounter", "ForwardingCommunicator", "TestSupport", "Bytes", "ModelRuntime", "Inference",
         "ExpertParallelism", "Fabric", "MoEModel", "Checkpoints", "Kernels", "Machine", "Telemetry", "JSON",
         "EngineAPI", "Reports", "Tensors",
+      ]),
+    tests(
+      "PretrainingTests",
+      [
+        "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ModelRuntime",
+        "Training", "Backpropagation", "Pretraining",
       ]),
     tests(
       "ProjectionTests",

@@ -1,0 +1,7 @@
+import ArgumentParser
+
+/// `martinet train`: making models.
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a model; alone or under mpirun, with the same weights.", subcommands: [TrainPretrain.self])
+}

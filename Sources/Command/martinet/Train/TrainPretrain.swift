@@ -1,0 +1,116 @@
+import ArgumentParser
+import Checkpoints
+import Fabric
+import JSON
+import Kernels
+import Machine
+import ModelRuntime
+import ModelText
+import MoEModel
+import Pretraining
+import Tokenization
+import Training
+
+/// `martinet train pretrain`: next tokens of text, from a shape or from a model.
+struct TrainPretrain: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pretrain", abstract: "Train on text: the next token from those before it.",
+    discussion: """
+      martinet train pretrain --shape config.json --tokenizer DIR --data text.jsonl --out OUT --steps 1000
+      mpirun -n 4 martinet train pretrain --model DIR --data text.jsonl --out OUT --steps 1000 --resume
+
+      OUT/step-NNNNNN is a folder that martinet and transformers load, OUT/state-NNNNNN what a training goes on from, OUT/latest names
+      the last whole one. The same data, seed and steps give the same weights, bit for bit, on any number of ranks and threads,
+      stopped and resumed or not. Weights are kept in fp32 and computed with as they are exported, in bf16.
+      """)
+
+  @Option(help: ArgumentHelp("The settings of a new model, as in config.json.", valueName: "config.json"))
+  var shape: String?
+  @Option(help: ArgumentHelp("A folder whose tokenizer the new model gets.", valueName: "dir"))
+  var tokenizer: String?
+  @Option(help: ArgumentHelp("Go on with this model's weights.", valueName: "dir"))
+  var model: String?
+  @OptionGroup var options: TrainingOptions
+  @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
+  var threads: Int?
+  @OptionGroup var coreOptions: CoreOptions
+  @Flag(help: "One JSON object a step, on a line of its own.") var json = false
+
+  func validate() throws {
+    guard (shape == nil) != (model == nil) else { throw ValidationError("give one of --shape and --model") }
+    guard model == nil || tokenizer == nil else {
+      throw ValidationError("--tokenizer goes with --shape: a --model has its own")
+    }
+    if let threads, !(1...4096).contains(threads) {
+      throw ValidationError("--threads \(threads) is not between 1 and 4096")
+    }
+  }
+
+  func run() throws {
+    try withRanks(.arguments(except: ["--threads"])) { communicator in
+      let settings = try agree(on: communicator) { try options.settings() }
+      let start = try agree(on: communicator) { try beginning(settings) }
+      let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
+        say("martinet: \($0)")
+      }
+      let opened = try OpenedModel(opening: { start.shape }, holding: .auto, on: communicator)
+      let description = opened.description
+      let (data, heldOut) = try agree(on: communicator) {
+        (
+          try options.open(options.data, description, start.tokenizer, pool: runtime.compute.pool),
+          try options.heldOut.map { try options.open($0, description, start.tokenizer, pool: runtime.compute.pool) }
+        )
+      }
+      let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+      let training = try Pretraining(
+        loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings
+      ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
+      let output = try TrainingOutput(
+        description, options: options, data: data, peak: try peak(runtime), json: json, isRoot: communicator.isRoot)
+      output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
+      try Interrupt.install()
+      try training.run(shouldStop: { Interrupt.requested }) { output.show($0) }
+    }
+  }
+
+  /// Operations a second in fp32 that all ranks' processors do together. Collective.
+  private func peak(_ runtime: ClusterRuntime) throws -> Double {
+    let own = runtime.compute.probeArithmetic(.float32) ?? 0
+    return Double(try runtime.communicator.allReduceSum(Int64(own)))
+  }
+
+  /// What a training begins with.
+  private struct Start {
+    let shape: ShapeCheckpoint
+    let tokenizer: Tokenizer?
+    let companions: Companions
+    /// Fills part of a parameter of the new model.
+    let fill: (ParameterSpec, Int, UnsafeMutableBufferPointer<Float>) throws -> Void
+  }
+
+  private func beginning(_ settings: PretrainingSettings) throws -> Start {
+    if let model {
+      let folder = try ModelLocation.resolve(model)
+      let source = try CheckpointFormat.open(folder)
+      let reader = ParameterReader(try ModelConfiguration.read(source), checkpoint: source)
+      return Start(
+        shape: try ShapeCheckpoint(source.config, path: folder + "/config.json"),
+        tokenizer: TextCodec(source).optionalTokenizer, companions: try Companions(of: folder)
+      ) { try reader.read($0, from: $1, into: $2) }
+    }
+    let path = shape ?? ""
+    let bytes = try InputFile(path: path).contents(limit: 16 << 20)
+    let config: JSONValue
+    do throws(JSONError) { config = try JSONValue(parsing: bytes) } catch {
+      throw ValidationError("--shape \(path): \(error)")
+    }
+    let checkpoint = try ShapeCheckpoint(config, path: path)
+    let initial = try Initialization(
+      try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: options.spread)
+    let documents = tokenizer.map { CheckpointFormat.documents(of: $0) }
+    return Start(
+      shape: checkpoint, tokenizer: try documents.map { try TextCodec($0).tokenizer() },
+      companions: try tokenizer.map { try Companions(of: $0) } ?? Companions()
+    ) { spec, first, buffer in initial.fill(buffer, with: spec, from: first) }
+  }
+}

@@ -1,0 +1,153 @@
+import ArgumentParser
+import Machine
+import MoEModel
+import Pretraining
+import Tokenization
+import Training
+
+/// What decides about a training's numbers, and what is kept of it.
+struct TrainingOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Text, JSONL with \"text\" or \"token_ids\", or shards of tokens (.npy, .safetensors); a weight after each makes a mixture.",
+      valueName: "file[=weight],…"))
+  var data: String
+
+  @Option(help: ArgumentHelp("Where checkpoints go.", valueName: "dir"))
+  var out: String
+
+  @Option(parsing: .unconditional, help: "Steps in all.")
+  var steps: Int
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that a sequence predicts.", valueName: "tokens"))
+  var sequenceLength = 512
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of a step, over all ranks.", valueName: "n"))
+  var batchSequences = 32
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps in which the batch grows from a quarter to --batch-sequences.", valueName: "steps"))
+  var batchRamp = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "How documents become sequences: packed, one after another, or cut, each by itself.", valueName: "packed|cut"))
+  var packing = Packing.packed
+
+  @Option(parsing: .unconditional, help: "Of initial weights and of the order of data.")
+  var seed: UInt64 = 0
+
+  @Option(
+    help: ArgumentHelp(
+      "adamw, or muon: matrices by Muon, all else by AdamW.", valueName: "adamw|muon"))
+  var optimizer = OptimizerKind.adamW
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("The learning rate's peak.", valueName: "rate"))
+  var learningRate = 3e-4
+
+  @Option(help: "The learning rate's shape after its warm-up: wsd, cosine, linear or constant.")
+  var schedule = LearningRateShape.warmupStableDecay
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps in which the rate rises. (default: a hundredth of all, at most 2000)", valueName: "steps")
+  )
+  var warmupSteps: Int?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The last rate, as a part of the peak.", valueName: "0…1"))
+  var finalRate = 0.1
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The part of the steps in which wsd decays.", valueName: "0…1"))
+  var decayShare = 0.5
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("By how much matrices are drawn to zero.", valueName: "λ"))
+  var weightDecay = 0.1
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("The longest gradient; 0 for any.", valueName: "norm"))
+  var clip = 1.0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "By how much a step moves the selection bias of experts with too few or too many tokens.", valueName: "γ"))
+  var balanceSpeed = 0.001
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The part of the steps, the last, in which the selection bias rests.", valueName: "0…1"))
+  var balanceRest = 0.03
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("α of the balance loss of each sequence.", valueName: "α"))
+  var balanceLoss = 0.0001
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Of the square of log Σ e^logit of the head.", valueName: "factor"))
+  var zLoss = 0.0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Standard deviation of a new model's matrices. (default: 0.6 / √columns of each)", valueName: "σ"))
+  var initialDeviation: Double?
+
+  @Option(help: ArgumentHelp("Data that are scored and not learnt.", valueName: "file,…"))
+  var heldOut: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps from one score of --held-out to the next. (default: --save-every)", valueName: "steps"))
+  var scoreEvery: Int?
+
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Steps from one checkpoint to the next.", valueName: "steps"))
+  var saveEvery = 500
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n"))
+  var keep = 2
+
+  @Flag(help: "Go on from the last checkpoint in --out; without one, begin.")
+  var resume = false
+
+  var spread: InitialSpread { initialDeviation.map { .constant($0) } ?? .standard }
+
+  /// Throws for numbers that no training can have.
+  func settings() throws -> PretrainingSettings {
+    let warmup = warmupSteps ?? min(2000, steps / 100)
+    let batch =
+      batchRamp > 0
+      ? try BatchRamp(first: max(1, batchSequences / 4), last: batchSequences, steps: batchRamp)
+      : try BatchRamp(constant: batchSequences)
+    var settings = PretrainingSettings(
+      steps: steps, sequenceLength: sequenceLength, batch: batch,
+      learningRate: try .learningRate(
+        peak: learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup, finalShare: finalRate,
+        decayShare: decayShare),
+      balanceSpeed: try .balance(speed: balanceSpeed, stepCount: steps, frozenShare: balanceRest), folder: out,
+      saveEvery: saveEvery, keep: keep, scoreEvery: scoreEvery ?? saveEvery)
+    (settings.seed, settings.optimizer, settings.resumes) = (seed, optimizer, resume)
+    (settings.adamW.decay, settings.muon.decay) = (weightDecay, weightDecay)
+    settings.clip = clip == 0 ? nil : clip
+    (settings.balanceLoss, settings.headZLoss) = (balanceLoss, zLoss)
+    try settings.check()
+    return settings
+  }
+
+  func open(
+    _ files: String, _ description: DecoderDescription, _ tokenizer: Tokenizer?, pool: WorkerPool
+  ) throws -> TrainingData {
+    var options = TrainingData.Options(
+      sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
+      maximumPositions: description.maximumPositions)
+    (options.packing, options.tokenizer) = (packing, tokenizer)
+    return try TrainingData(try DataFile.list(files), options, pool: pool)
+  }
+}
+
+extension OptimizerKind: ExpressibleByArgument {}
+extension LearningRateShape: ExpressibleByArgument {}
+extension Packing: ExpressibleByArgument {}

@@ -1,0 +1,114 @@
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+
+/// What the backward passes of all layers share: the gradient of the residual stream, and the norm before each half of a layer.
+final class BackwardParts {
+  let values: any ParameterValues
+  let gradients: LeafGradients
+  let compute: GradientCompute
+  private let hiddenSize: Int
+  private let epsilon: Float
+  private let streamRows: RowStorage<Float>
+  private let normedRows: RowStorage<Float>
+  private let normedGradientRows: RowStorage<Float>
+  private let inputGradientRows: RowStorage<Float>
+  private var scales = AlignedBuffer<Float>(count: 1)
+  private var normGradient = AlignedBuffer<Float>(count: 1)
+  private(set) var rowCount = 0
+  private(set) var angles: RotaryTape?
+
+  init(
+    _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute
+  ) {
+    (self.values, self.gradients, self.compute) = (values, gradients, compute)
+    (hiddenSize, epsilon) = (description.hiddenSize, description.normEpsilon)
+    streamRows = RowStorage(columns: hiddenSize)
+    normedRows = RowStorage(columns: hiddenSize)
+    normedGradientRows = RowStorage(columns: hiddenSize)
+    inputGradientRows = RowStorage(columns: hiddenSize)
+  }
+
+  func begin(rows: Int, _ angles: RotaryTape) {
+    (rowCount, self.angles) = (rows, angles)
+    for storage in [streamRows, normedRows, normedGradientRows, inputGradientRows] { storage.reserve(rows: rows) }
+    if scales.count < rows { scales = AlignedBuffer(count: rows + rows / 2) }
+    compute.reserve(tokens: gradients.leaves.map(\.rows.count).max() ?? 0)
+  }
+
+  /// The gradient by the residual stream, `[rows, hidden]`: of the layer's output until the layer is done, then of its input.
+  var stream: MatrixView<Float> { streamRows.view(rows: rowCount) }
+  /// A layer's input after its norm, `[rows, hidden]`, and the gradient by it.
+  var normed: MatrixView<Float> { normedRows.view(rows: rowCount) }
+  var normedGradient: MatrixView<Float> { normedGradientRows.view(rows: rowCount) }
+
+  var pool: WorkerPoolRunner { WorkerPoolRunner(compute: compute.compute) }
+
+  func matrix(_ role: ParameterRole, _ layer: Int?, rows: Int, columns: Int) -> StridedMatrix {
+    StridedMatrix(values.values(ParameterID(role, layer: layer)), rows: rows, columns: columns, rowStride: columns)
+  }
+
+  /// normed := the norm of the layer's `input`, as in the forward pass.
+  func normalize(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) {
+    let weight = values.values(ParameterID(role, layer: layer))
+    pool.rows(rowCount) { row in
+      compute.compute.rmsNorm(
+        input[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: weight, epsilon: epsilon, out: normed[row],
+        outStride: hiddenSize)
+    }
+  }
+
+  /// stream += the gradient by `input`, of its norm from `normedGradient`; the norm's weight gets its gradient.
+  func endNorm(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) throws {
+    let target = inputGradientRows.view(rows: rowCount)
+    try norm(ParameterID(role, layer: layer), input, normedGradient, into: target, epsilon: epsilon)
+    let stream = stream
+    pool.rows(rowCount) { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
+  }
+
+  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors · count]`; the norm's
+  /// weight `[count]` gets its gradient. `target` may be `gradient`.
+  func norm(
+    _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1,
+    into target: MatrixView<Float>, epsilon: Float
+  ) throws {
+    let count = input.columns / vectors
+    if scales.count < rowCount * vectors { scales = AlignedBuffer(count: rowCount * vectors * 3 / 2) }
+    if normGradient.count < rowCount * input.columns { normGradient = AlignedBuffer(count: rowCount * input.columns) }
+    let made = MatrixView(normGradient.pointer, rows: rowCount, columns: input.columns)
+    let (weight, scales, compute) = (values.values(id), scales, compute.compute)
+    pool.rows(rowCount) { row in
+      compute.rmsNormGradient(
+        input[row], stride: count, gradient: gradient[row], gradientStride: count, rows: vectors, count: count,
+        weight: weight, epsilon: epsilon, out: made[row], outStride: count, scales: scales.pointer + row * vectors)
+    }
+    try gradients.add(id) { rows, part in
+      compute.rmsNormWeightGradient(
+        VectorRows(input[rows.lowerBound], rowStride: input.stride, vectorStride: count),
+        gradient: VectorRows(gradient[rows.lowerBound], rowStride: gradient.stride, vectorStride: count),
+        rows: rows.count, vectors: vectors, count: count, scales: scales.pointer + rows.lowerBound * vectors, out: part)
+    }
+    pool.rows(rowCount) { target[$0].update(from: made[$0], count: input.columns) }
+  }
+
+  /// target (+)= dy · W, W `[columns of dy, columns of target]`.
+  func backThrough(
+    _ weights: StridedMatrix, dy: MatrixView<Float>, into target: MatrixView<Float>, adding: Bool = false
+  ) {
+    compute.compute.pool.run {
+      compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, worker: $0)
+    }
+  }
+}
+
+/// Shares out rows among workers.
+struct WorkerPoolRunner {
+  let compute: Compute
+
+  func rows(_ count: Int, _ body: (_ row: Int) -> Void) {
+    compute.pool.run { worker in
+      for row in compute.share(of: count, worker: worker) { body(row) }
+    }
+  }
+}

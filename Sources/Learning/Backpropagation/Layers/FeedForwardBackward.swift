@@ -1,0 +1,74 @@
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+
+/// The backward pass of a layer's second half: it adds to the gradient of the residual stream.
+protocol FeedForwardBackward: AnyObject {
+  /// `loss` gets what the layer itself adds to it.
+  func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws
+}
+
+/// Of down(silu(gate(x)) · up(x)).
+final class GatedBlockBackward {
+  private let kind: ParameterRole.FeedForwardKind
+  private let layer: Int
+  private let parts: BackwardParts
+  private var gateGradient = RowStorage<Float>(columns: 0)
+  private var upGradient = RowStorage<Float>(columns: 0)
+  private var product = RowStorage<Float>(columns: 0)
+
+  init(_ kind: ParameterRole.FeedForwardKind, layer: Int, _ parts: BackwardParts) {
+    (self.kind, self.layer, self.parts) = (kind, layer, parts)
+  }
+
+  /// parts.normedGradient (+)= the gradient by the block's input, which is parts.normed; `dy` `[rows, hidden]` is that by its output.
+  func run(_ tape: FeedForwardTape, dy: MatrixView<Float>, adding: Bool) throws {
+    let (parts, compute, rows, width) = (parts, parts.compute.compute, dy.rowCount, tape.gate.columns)
+    let hidden = dy.columns
+    if product.columns != width {
+      (product, gateGradient) = (RowStorage(columns: width), RowStorage(columns: width))
+      upGradient = RowStorage(columns: width)
+    }
+    for storage in [product, gateGradient, upGradient] { storage.reserve(rows: rows) }
+    let (product, dGate, dUp) = (product.view(rows: rows), gateGradient.view(rows: rows), upGradient.view(rows: rows))
+    func weights(_ projection: ParameterRole.Projection, rows: Int, columns: Int) -> StridedMatrix {
+      parts.matrix(.feedForward(kind, projection), layer, rows: rows, columns: columns)
+    }
+    parts.backThrough(weights(.down, rows: hidden, columns: width), dy: dy, into: dUp)
+    parts.pool.rows(rows) { row in
+      compute.activate(.swiGLU, gate: tape.gate[row], up: tape.up[row], into: product[row], count: width)
+      compute.activationGradient(
+        .swiGLU, gate: tape.gate[row], up: tape.up[row], gradient: dUp[row], gateGradient: dGate[row],
+        upGradient: dUp[row], count: width)
+    }
+    func id(_ projection: ParameterRole.Projection) -> ParameterID {
+      ParameterID(.feedForward(kind, projection), layer: layer)
+    }
+    try parts.gradients.addProduct(id(.down), dy: dy, x: product)
+    try parts.gradients.addProduct(id(.gate), dy: dGate, x: parts.normed)
+    try parts.gradients.addProduct(id(.up), dy: dUp, x: parts.normed)
+    parts.backThrough(
+      weights(.gate, rows: width, columns: hidden), dy: dGate, into: parts.normedGradient, adding: adding)
+    parts.backThrough(weights(.up, rows: width, columns: hidden), dy: dUp, into: parts.normedGradient, adding: true)
+  }
+}
+
+/// Of a feed-forward layer without experts.
+final class DenseBackward: FeedForwardBackward {
+  private let layer: Int
+  private let parts: BackwardParts
+  private let block: GatedBlockBackward
+
+  init(_ layer: Int, _ parts: BackwardParts) {
+    (self.layer, self.parts) = (layer, parts)
+    block = GatedBlockBackward(.dense, layer: layer, parts)
+  }
+
+  func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
+    guard case .dense(let input, let block) = tape, parts.rowCount > 0 else { return }
+    parts.normalize(input, .feedForwardNorm, layer: layer)
+    try self.block.run(block, dy: parts.stream, adding: false)
+    try parts.endNorm(input, .feedForwardNorm, layer: layer)
+  }
+}

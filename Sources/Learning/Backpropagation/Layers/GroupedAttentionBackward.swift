@@ -1,0 +1,161 @@
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+
+/// Of attention whose query heads share key heads in groups. Workers share sequences; the heads of one are taken in ascending
+/// order, in which the gradients of keys and values that they share are added.
+final class GroupedAttentionBackward: MixerBackward {
+  private let layer: Int
+  private let shape: GroupedAttention
+  private let scale: Float
+  private let window: Int?
+  private let epsilon: Float
+  private let parts: BackwardParts
+  private let queryGradientRows: RowStorage<Float>
+  /// Of keys, then values.
+  private let keyValueGradientRows: RowStorage<Float>
+  private let outputGradientRows: RowStorage<Float>
+  /// By leaf and head.
+  private let sinkGradients: RowStorage<Float>
+  private let workers: [RowStorage<Float>]
+
+  init(
+    _ layer: Int, _ shape: GroupedAttention, scale: Float, window: Int?, epsilon: Float, _ parts: BackwardParts
+  ) {
+    (self.layer, self.shape, self.scale, self.window) = (layer, shape, scale, window)
+    (self.epsilon, self.parts) = (epsilon, parts)
+    queryGradientRows = RowStorage(columns: shape.headCount * shape.headDims)
+    keyValueGradientRows = RowStorage(columns: 2 * shape.keyValueHeadCount * shape.headDims)
+    outputGradientRows = RowStorage(columns: shape.headCount * shape.headDims)
+    sinkGradients = RowStorage(columns: shape.headCount)
+    workers = (0..<parts.compute.compute.workerCount).map { _ in RowStorage(columns: 2 * shape.headDims) }
+  }
+
+  func run(_ tape: MixerTape) throws {
+    let rows = parts.rowCount
+    guard case .grouped(let tape) = tape, rows > 0 else { return }
+    let (hidden, dims) = (parts.stream.columns, shape.headDims)
+    let (width, keyWidth) = (shape.headCount * dims, shape.keyValueHeadCount * dims)
+    for storage in [queryGradientRows, keyValueGradientRows, outputGradientRows] { storage.reserve(rows: rows) }
+    parts.normalize(tape.input, .attentionNorm, layer: layer)
+    let outputs = outputGradientRows.view(rows: rows)
+    parts.backThrough(
+      parts.matrix(.attentionOutput, layer, rows: hidden, columns: width), dy: parts.stream, into: outputs)
+    try parts.gradients.addProduct(id(.attentionOutput), dy: parts.stream, x: tape.values)
+    try attend(tape)
+    let (query, keyValue) = (queryGradientRows.view(rows: rows), keyValueGradientRows.view(rows: rows))
+    let (key, value) = (keyValue.columns(0..<keyWidth), keyValue.columns(keyWidth..<(2 * keyWidth)))
+    try unprepare(tape, query, key, value)
+    try backThrough(.query, query, hidden: hidden, adding: false)
+    try backThrough(.key, key, hidden: hidden, adding: true)
+    try backThrough(.value, value, hidden: hidden, adding: true)
+    try parts.endNorm(tape.input, .attentionNorm, layer: layer)
+  }
+
+  private func id(_ role: ParameterRole) -> ParameterID { ParameterID(role, layer: layer) }
+
+  private func backThrough(_ role: ParameterRole, _ dy: MatrixView<Float>, hidden: Int, adding: Bool) throws {
+    try parts.gradients.addProduct(id(role), dy: dy, x: parts.normed)
+    parts.backThrough(
+      parts.matrix(role, layer, rows: dy.columns, columns: hidden), dy: dy, into: parts.normedGradient, adding: adding)
+  }
+
+  /// From the gradients by what attention gave to those by queries, keys, values and sinks, of every sequence.
+  private func attend(_ tape: GroupedAttentionTape) throws {
+    let (leaves, compute) = (parts.gradients.leaves, parts.compute)
+    let longest = leaves.map(\.rows.count).max() ?? 0
+    for worker in workers { worker.reserve(rows: longest) }
+    sinkGradients.reserve(rows: leaves.count)
+    let next = TaskCounter()
+    compute.compute.pool.run { worker in
+      while true {
+        let task = next.take()
+        guard task < leaves.count else { return }
+        attend(tape, leaf: task, leaves[task].rows, worker: worker)
+      }
+    }
+    guard shape.hasSinks else { return }
+    var leaf = 0
+    try parts.gradients.add(id(.sinks)) { _, part in
+      part.update(from: sinkGradients.view(rows: leaf + 1)[leaf], count: shape.headCount)
+      leaf += 1
+    }
+  }
+
+  private func attend(_ tape: GroupedAttentionTape, leaf: Int, _ rows: Range<Int>, worker: Int) {
+    let (dims, keyWidth) = (shape.headDims, shape.keyValueHeadCount * shape.headDims)
+    let keyValue = slice(keyValueGradientRows.view(rows: rows.upperBound), rows)
+    let query = slice(queryGradientRows.view(rows: rows.upperBound), rows)
+    let outputs = slice(outputGradientRows.view(rows: rows.upperBound), rows)
+    for row in 0..<rows.count { keyValue[row].update(repeating: 0, count: 2 * keyWidth) }
+    let sinks = shape.hasSinks ? parts.values.values(id(.sinks)) : nil
+    let sinkGradient = sinkGradients.view(rows: leaf + 1)[leaf]
+    let own = workers[worker].view(rows: rows.count)
+    let (dKey, dValue) = (own.columns(0..<dims), own.columns(dims..<(2 * dims)))
+    for head in 0..<shape.headCount {
+      let keys = range(head / shape.queriesPerKey, dims)
+      let values = (keyWidth + keys.lowerBound)..<(keyWidth + keys.upperBound)
+      let kept = slice(tape.keyValue, rows)
+      parts.compute.attend(
+        AttentionGradient(
+          query: slice(tape.query, rows).columns(range(head, dims)), key: kept.columns(keys),
+          value: kept.columns(values), output: slice(tape.values, rows).columns(range(head, dims)),
+          outputGradient: outputs.columns(range(head, dims)), queryGradient: query.columns(range(head, dims)),
+          keyGradient: dKey, valueGradient: dValue, scale: scale, window: window,
+          sink: sinks.map { ($0 + head, sinkGradient + head) }), worker: worker)
+      for row in 0..<rows.count {
+        parts.compute.compute.add(dKey[row], to: keyValue[row] + keys.lowerBound, count: dims)
+        parts.compute.compute.add(dValue[row], to: keyValue[row] + values.lowerBound, count: dims)
+      }
+    }
+  }
+
+  /// Back through rotation, clipping and norms of queries and keys, in place.
+  private func unprepare(
+    _ tape: GroupedAttentionTape, _ query: MatrixView<Float>, _ key: MatrixView<Float>, _ value: MatrixView<Float>
+  ) throws {
+    let (dims, keyWidth) = (shape.headDims, key.columns)
+    parts.pool.rows(parts.rowCount) { row in
+      turnBack(query[row], heads: shape.headCount, row: row)
+      turnBack(key[row], heads: shape.keyValueHeadCount, row: row)
+      guard let clip = shape.clip else { return }
+      let raw = tape.rawKeyValue[row]
+      unclip(tape.rawQuery[row], count: query.columns, .queryNorm, heads: shape.headCount, clip, query[row])
+      unclip(raw, count: keyWidth, .keyNorm, heads: shape.keyValueHeadCount, clip, key[row])
+      parts.compute.compute.clipGradient(raw + keyWidth, limit: clip, gradient: value[row], count: keyWidth)
+    }
+    guard shape.queryKeyNorm != .none else { return }
+    let perHead = shape.queryKeyNorm == .perHead
+    try parts.norm(
+      id(.queryNorm), tape.rawQuery, query, vectors: perHead ? query.columns / dims : 1, into: query, epsilon: epsilon)
+    try parts.norm(
+      id(.keyNorm), tape.rawKeyValue.columns(0..<keyWidth), key, vectors: perHead ? keyWidth / dims : 1, into: key,
+      epsilon: epsilon)
+  }
+
+  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, row: Int) {
+    guard let angles = parts.angles else { return }
+    parts.compute.compute.rotateGradient(
+      gradient, heads: heads, headStride: shape.headDims, dims: angles.dims, cosine: angles.cosines[row],
+      sine: angles.sines[row], interleaved: angles.interleaved)
+  }
+
+  /// Zeroes the gradient where what was clipped, `raw` after its norm, lay outside.
+  private func unclip(
+    _ raw: UnsafeMutablePointer<Float>, count: Int, _ norm: ParameterRole, heads: Int, _ limit: Float,
+    _ gradient: UnsafeMutablePointer<Float>
+  ) {
+    let compute = parts.compute.compute
+    guard shape.queryKeyNorm != .none else {
+      return compute.clipGradient(raw, limit: limit, gradient: gradient, count: count)
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { normed in
+      let (vectors, width) = shape.queryKeyNorm == .perHead ? (heads, count / heads) : (1, count)
+      compute.rmsNorm(
+        raw, stride: width, rows: vectors, count: width, weight: parts.values.values(id(norm)), epsilon: epsilon,
+        out: normed.baseAddress!, outStride: width)
+      compute.clipGradient(normed.baseAddress!, limit: limit, gradient: gradient, count: count)
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+
+/// Of a mixture of experts, at its tokens' home. The gradient by a token's output goes to the experts it chose and comes back as
+/// that by its input, along the same tree, with the gradients by the weights of its choices beside it.
+final class MixtureBackward: FeedForwardBackward {
+  private let layer: Int
+  private let mixture: MixtureDescription
+  private let experts: Backpropagation.Experts
+  private let parts: BackwardParts
+  private let router: RouterGradient
+  private let shared: GatedBlockBackward?
+  /// `[rows, hidden | topK]`: what comes back.
+  private let returnedRows: RowStorage<Float>
+  private let logitGradientRows: RowStorage<Float>
+  private let sharedGradientRows: RowStorage<Float>
+  private let gateGradientRows = RowStorage<Float>(columns: 1)
+  /// The tokens' choices, numbered.
+  private var choices: RouterDecisions
+
+  init(_ layer: Int, _ mixture: MixtureDescription, _ experts: Backpropagation.Experts, _ parts: BackwardParts) {
+    (self.layer, self.mixture, self.experts, self.parts) = (layer, mixture, experts, parts)
+    router = RouterGradient(mixture)
+    shared = mixture.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }
+    returnedRows = RowStorage(columns: parts.normed.columns + mixture.topK)
+    logitGradientRows = RowStorage(columns: mixture.expertCount)
+    sharedGradientRows = RowStorage(columns: parts.normed.columns)
+    choices = RouterDecisions(capacity: 1, topK: mixture.topK)
+  }
+
+  func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
+    guard case .mixture(let input, let tape) = tape else { return }
+    let rows = parts.rowCount
+    reserve(rows)
+    number(tape.decisions, rows: rows)
+    try exchange(through: experts.dispatcher)
+    guard rows > 0 else { return }
+    parts.normalize(input, .feedForwardNorm, layer: layer)
+    let (target, hidden, returned) = (parts.normedGradient, parts.normed.columns, returnedRows.view(rows: rows))
+    parts.pool.rows(rows) { target[$0].update(from: returned[$0], count: hidden) }
+    try backThroughShared(tape, hidden: hidden)
+    try backThroughRouter(tape, objective: objective, hidden: hidden, loss: &loss)
+    try parts.endNorm(input, .feedForwardNorm, layer: layer)
+  }
+
+  private func reserve(_ rows: Int) {
+    for storage in [returnedRows, logitGradientRows, sharedGradientRows, gateGradientRows] {
+      storage.reserve(rows: rows)
+    }
+    if choices.experts.count < rows * mixture.topK {
+      choices = RouterDecisions(capacity: rows + rows / 2, topK: mixture.topK)
+    }
+  }
+
+  /// The same choices, with their number in the place of the weight: experts return the gradient by a weight at its number.
+  private func number(_ decisions: RouterDecisions, rows: Int) {
+    let topK = mixture.topK
+    for i in 0..<rows * topK {
+      choices.experts.pointer[i] = decisions.experts.pointer[i]
+      choices.weights.pointer[i] = Float(i % topK)
+    }
+  }
+
+  private func exchange(through dispatcher: some ExpertDispatcher) throws {
+    let (stream, rows) = (parts.stream, parts.rowCount)
+    let flight = try dispatcher.dispatch(Rows(stream.start, stride: stream.stride), count: rows, choices, layer: layer)
+    try experts.experts.forward(flight)
+    try dispatcher.combine(flight, into: returnedRows.view(rows: rows).start)
+    dispatcher.release(flight)
+  }
+
+  private func backThroughShared(_ tape: MixtureTape, hidden: Int) throws {
+    guard let shared, let block = tape.shared else { return }
+    guard mixture.sharedIsGated else { return try shared.run(block, dy: parts.stream, adding: true) }
+    // The output was s · y, s = sigmoid(gate): by y it is s · dy, by the gate (dy · (s y)) · (1 − s).
+    let (rows, compute) = (parts.rowCount, parts.compute.compute)
+    let (dShared, dGate, stream) = (
+      sharedGradientRows.view(rows: rows), gateGradientRows.view(rows: rows), parts.stream
+    )
+    parts.pool.rows(rows) { row in
+      let opened = sigmoid(tape.sharedGate[row].pointee)
+      dGate[row].pointee = compute.dot(stream[row], tape.sharedOutput[row], count: hidden) * (1 - opened)
+      compute.scale(stream[row], by: opened, into: dShared[row], count: hidden)
+    }
+    try shared.run(block, dy: dShared, adding: true)
+    try parts.gradients.addProduct(ParameterID(.sharedGate, layer: layer), dy: dGate, x: parts.normed)
+    parts.backThrough(
+      parts.matrix(.sharedGate, layer, rows: 1, columns: hidden), dy: dGate, into: parts.normedGradient, adding: true)
+  }
+
+  private func backThroughRouter(
+    _ tape: MixtureTape, objective: Objective, hidden: Int, loss: inout StepLoss
+  ) throws {
+    let (rows, topK) = (parts.rowCount, mixture.topK)
+    let (gradients, returned) = (logitGradientRows.view(rows: rows), returnedRows.view(rows: rows))
+    let experts = tape.decisions.experts.pointer
+    parts.pool.rows(rows) { row in
+      router.write(
+        logits: tape.logits[row], experts: experts + row * topK, weightGradients: returned[row] + hidden,
+        into: gradients[row])
+      if objective.routerZLoss != 0 {
+        _ = router.addZLoss(
+          factor: objective.routerZLoss * objective.factor, logits: tape.logits[row], to: gradients[row])
+      }
+    }
+    if objective.balance != 0 {
+      for (index, leaf) in parts.gradients.leaves.enumerated() {
+        let balance = router.balance(
+          logits: slice(tape.logits, leaf.rows), experts: experts + leaf.rows.lowerBound * topK,
+          coefficient: objective.balance * objective.factor * Float(leaf.rows.count))
+        loss.balance[index] += balance.loss
+        for row in leaf.rows { router.addBalance(balance, logits: tape.logits[row], to: gradients[row]) }
+      }
+    }
+    try parts.gradients.addProduct(ParameterID(.router, layer: layer), dy: gradients, x: parts.normed)
+    parts.backThrough(
+      parts.matrix(.router, layer, rows: mixture.expertCount, columns: hidden), dy: gradients,
+      into: parts.normedGradient, adding: true)
+  }
+}

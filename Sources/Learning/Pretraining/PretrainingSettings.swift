@@ -1,0 +1,92 @@
+import Checkpoints
+import JSON
+import Training
+
+/// All that decides about a training's numbers, and what is kept of it.
+package struct PretrainingSettings: Sendable {
+  package var steps: Int
+  package var sequenceLength: Int
+  package var batch: BatchRamp
+  package var seed: UInt64 = 0
+  package var optimizer = OptimizerKind.adamW
+  package var learningRate: Schedule
+  package var balanceSpeed: Schedule
+  /// α of the sequence balance loss.
+  package var balanceLoss = 0.0
+  package var headZLoss = 0.0
+  package var routerZLoss = 0.0
+  package var clip: Double? = 1
+  package var adamW = AdamW()
+  package var muon = Muon()
+  /// Where checkpoints go.
+  package var folder: String
+  package var saveEvery: Int
+  package var keep: Int
+  package var resumes = false
+  /// Held-out data are scored every so many steps, and at the end.
+  package var scoreEvery: Int
+
+  package init(
+    steps: Int, sequenceLength: Int, batch: BatchRamp, learningRate: Schedule, balanceSpeed: Schedule, folder: String,
+    saveEvery: Int, keep: Int, scoreEvery: Int
+  ) {
+    (self.steps, self.sequenceLength, self.batch) = (steps, sequenceLength, batch)
+    (self.learningRate, self.balanceSpeed, self.folder) = (learningRate, balanceSpeed, folder)
+    (self.saveEvery, self.keep, self.scoreEvery) = (saveEvery, keep, scoreEvery)
+  }
+
+  /// Throws for numbers that no training can have.
+  package func check() throws {
+    try adamW.check()
+    try muon.check()
+    try GradientNorm.check(maximum: clip)
+    for (what, value) in [
+      ("the balance loss's factor", balanceLoss), ("the head's z-loss", headZLoss),
+      ("the routers' z-loss", routerZLoss),
+    ] where !(value >= 0 && value.isFinite) {
+      throw PretrainingError.badSetting(what, "\(value)", remedy: "give a number that is not negative")
+    }
+    for (what, value) in [("the number of steps", steps), ("steps between checkpoints", saveEvery)] where value < 1 {
+      throw PretrainingError.badSetting(what, "\(value)", remedy: "give at least 1")
+    }
+  }
+
+  /// What must be the same when a training goes on: all that its numbers depend on.
+  var recipe: JSONValue {
+    [
+      "steps": .int(steps), "sequence_length": .int(sequenceLength),
+      "batch": [
+        "first": .int(batch.first), "last": .int(batch.last), "steps": .int(batch.steps),
+        "multiple": .int(batch.multiple),
+      ],
+      "learning_rate": learningRate.json, "balance_speed": balanceSpeed.json, "balance_loss": .double(balanceLoss),
+      "head_z_loss": .double(headZLoss), "router_z_loss": .double(routerZLoss),
+      "clip": clip.map { .double($0) } ?? .null,
+      "adamw": [
+        "beta1": .double(adamW.beta1), "beta2": .double(adamW.beta2), "epsilon": .double(adamW.epsilon),
+        "decay": .double(adamW.decay),
+      ],
+      "muon": ["momentum": .double(muon.momentum), "decay": .double(muon.decay), "scale": .double(muon.scale)],
+    ]
+  }
+}
+
+/// What a training tells while it runs; the same on every rank but for times.
+package enum PretrainingEvent {
+  case step(StepReport)
+  /// Mean −log p of held-out tokens after a step.
+  case heldOut(step: Int, loss: Double)
+  case saved(step: Int, path: String)
+  case resumed(step: Int, path: String)
+}
+
+package struct StepReport: Sendable {
+  package let number: Int
+  package let result: StepResult
+  package let learningRate: Double
+  /// Predicted since the training began.
+  package let tokens: Int
+  package let seconds: Double
+
+  package var tokensPerSecond: Double { seconds > 0 ? Double(result.predicted) / seconds : 0 }
+}

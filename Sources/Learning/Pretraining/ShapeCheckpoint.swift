@@ -1,0 +1,47 @@
+import Checkpoints
+import JSON
+import MoEModel
+import Tensors
+
+/// A model of which only the shape is given: settings, and tensors of the published layout that hold zeros until somebody puts
+/// values in their place. With it a new model is planned, described and held in memory as a published one is.
+package final class ShapeCheckpoint: Checkpoint {
+  package let path: String
+  package let config: JSONValue
+  package var generationConfig: JSONValue? { nil }
+  package let entries: [TensorEntry]
+  private let places: [String: Int]
+
+  /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`. `path` is for
+  /// messages. Throws `ModelError` or `CheckpointError` for a shape that is none.
+  package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16) throws {
+    var members = config.object ?? JSONObject()
+    members["quantization_config"] = nil
+    let plain = JSONValue.object(members)
+    let description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
+    let entries = try CheckpointPlan(description, type: type).tensors.map(\.entry)
+    (self.path, self.config, self.entries) = (path, plain, entries)
+    places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+  }
+
+  package func document(_ name: String, limit: Int) throws(CheckpointError) -> [UInt8]? { nil }
+  package func tensor(_ name: String) -> TensorEntry? { places[name].map { entries[$0] } }
+  package func position(of entry: TensorEntry) -> Int? { places[entry.name] }
+  package func absence(of name: String) -> CheckpointError? { nil }
+  package var fileCount: Int { 0 }
+  package var identity: UInt64 { 0 }
+  package var fingerprintParts: [(file: String, digest: [UInt8])] {
+    [(path, SHA256.digest(Array(config.text().utf8)))]
+  }
+  package func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {}
+  package var bytesRead: Int { 0 }
+  package func checkUnchanged() throws(CheckpointError) {}
+  package func copyCompanions(to output: OutputFolder) throws(CheckpointError) {}
+  package func file(of entry: TensorEntry) -> String { path }
+
+  package func read(
+    _ entry: TensorEntry, bytes range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(CheckpointError) {
+    _ = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count]).initializeMemory(as: UInt8.self, repeating: 0)
+  }
+}

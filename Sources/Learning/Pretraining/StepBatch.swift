@@ -1,0 +1,57 @@
+import Backpropagation
+import Kernels
+import MoEModel
+import Tensors
+
+/// One rank's sequences of a step, ready for the decoder: each a run of rows with cache blocks of its own.
+struct StepBatch {
+  let cache: KeyValueCache
+  private let sequenceLength: Int
+  /// Sequences there is room for.
+  let capacity: Int
+  private let blockAddresses: AlignedBuffer<UnsafeRawPointer?>
+  private let blocksOfSequence: Int
+  private let targetList: AlignedBuffer<Int32>
+  private(set) var decoderBatch = DecoderBatch()
+  private(set) var leaves: [Leaf] = []
+  /// Tokens predicted.
+  private(set) var predictedCount = 0
+
+  init(_ description: DecoderDescription, sequenceLength: Int, rows: Int) throws {
+    self.sequenceLength = sequenceLength
+    capacity = max(1, rows / sequenceLength)
+    blocksOfSequence = KeyValueCache.blockCount(tokens: sequenceLength)
+    // Keys and values as they were computed.
+    cache = try KeyValueCache(description, type: .f32, blockCount: capacity * blocksOfSequence)
+    blockAddresses = AlignedBuffer(count: capacity * blocksOfSequence)
+    targetList = AlignedBuffer(count: capacity * sequenceLength)
+    for block in 0..<capacity * blocksOfSequence {
+      blockAddresses.pointer[block] = UnsafeRawPointer(cache.address(ofBlock: Int32(block)))
+    }
+  }
+
+  /// The token that follows each row; negative where none is predicted.
+  var targets: UnsafePointer<Int32> { UnsafePointer(targetList.pointer) }
+
+  /// Takes the leaves with these numbers.
+  mutating func fill(
+    _ numbers: Range<Int>, _ read: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
+  ) throws {
+    decoderBatch.clear()
+    leaves.removeAll(keepingCapacity: true)
+    predictedCount = 0
+    var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
+    for (place, number) in numbers.enumerated() {
+      let predicted = try tokens.withUnsafeMutableBufferPointer { try read(number, $0) }
+      let first = place * sequenceLength
+      decoderBatch.tokens += tokens.dropLast()
+      decoderBatch.chunks.append(
+        DecoderBatch.Chunk(
+          firstRow: first, count: sequenceLength, startPosition: 0,
+          blocks: UnsafePointer(blockAddresses.pointer + place * blocksOfSequence), outputs: .none))
+      for i in 0..<sequenceLength { targetList.pointer[first + i] = i < predicted ? tokens[i + 1] : -1 }
+      leaves.append(Leaf(number: number, rows: first..<(first + sequenceLength)))
+      predictedCount += predicted
+    }
+  }
+}

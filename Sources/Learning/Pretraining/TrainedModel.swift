@@ -1,0 +1,197 @@
+import Backpropagation
+import Fabric
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+import Training
+import TreeReduction
+
+/// All parameters of a model in training, on one rank.
+package final class TrainedModel: ParameterValues {
+  package let description: DecoderDescription
+  let communicator: any Communicator
+  private let compute: Compute
+  private let held: HeldParameters
+  /// In the order of the table: those that every rank computes with, and own experts'.
+  let parameters: [TrainedParameter]
+  private let places: [ParameterID: Int]
+  private let table: ParameterTable
+  private let names: ParameterNames
+  private let owner: (_ expert: Int) -> Rank
+  private let rounds: Bool
+  private var tree = LeafTree(owners: [])
+  /// Of those that every rank computes with.
+  private var reductions: [ParameterID: TreeReduction] = [:]
+
+  /// Where initial numbers come from.
+  package typealias Source = (
+    _ part: StatePart, _ spec: ParameterSpec, _ first: Int, _ buffer: UnsafeMutableBufferPointer<Float>
+  ) throws -> Void
+
+  /// `weights` hold the model in bf16, or in fp32 where nothing `rounds`; they get the values at `refresh`. `owner`: the rank that has an expert.
+  package init(
+    _ description: DecoderDescription, weights: ModelWeights, optimizer: OptimizerKind,
+    owner: @escaping (_ expert: Int) -> Rank, communicator: any Communicator, compute: Compute, rounds: Bool = true
+  ) {
+    self.rounds = rounds
+    guard let held = weights.parameters else { preconditionFailure("weights that were not loaded") }
+    (self.description, self.held, self.communicator, self.compute) = (description, held, communicator, compute)
+    table = ParameterTable(description)
+    let names = ParameterNames(description)
+    (self.names, self.owner) = (names, owner)
+    var owners = SliceOwners(rankCount: communicator.size)
+    var parameters: [TrainedParameter] = []
+    for spec in table {
+      let rule = optimizer.rule(of: spec)
+      let slices: [Range<Int>]
+      if let expert = spec.expert {
+        let rank = owner(expert)
+        guard rank == communicator.rank else { continue }
+        slices = SliceOwners.all(spec.elementCount, of: rank.index, rankCount: communicator.size)
+      } else {
+        slices = owners.slices(of: spec, rule: rule)
+      }
+      parameters.append(
+        TrainedParameter(spec, name: names.name(of: spec.id), rule: rule, slices: slices, rank: communicator.rank))
+    }
+    self.parameters = parameters
+    places = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($1.spec.id, $0) })
+  }
+
+  /// Those of which every rank has gradients.
+  package var shared: [ParameterSpec] {
+    var specs = parameters.filter { $0.spec.expert == nil && $0.rule != .balance }.map(\.spec)
+    if description.tiedEmbeddings, var head = specs.first(where: { $0.role == .embedding }) {
+      head.id = ParameterID(.head)
+      specs.append(head)
+    }
+    return specs
+  }
+
+  func parameter(_ id: ParameterID) -> TrainedParameter {
+    guard let place = places[table.holder(of: id)] else { preconditionFailure("\(id) is not here") }
+    return parameters[place]
+  }
+
+  package func values(_ id: ParameterID) -> UnsafePointer<Float> { UnsafePointer(parameter(id).values.pointer) }
+
+  package func expertGradient(_ id: ParameterID) -> UnsafeMutablePointer<Float> { parameter(id).gradient.pointer }
+
+  /// Fills all numbers of this rank: `parts` from `source`, others with zeros.
+  package func fill(_ parts: Set<StatePart>, from source: Source) throws {
+    for parameter in parameters {
+      for part in parameter.rule.parts {
+        let numbers = parameter.numbers(part).buffer
+        guard !parameter.own.isEmpty else { continue }
+        if parts.contains(part) {
+          try source(part, parameter.spec, parameter.own.lowerBound, numbers)
+        } else {
+          numbers.update(repeating: 0)
+        }
+      }
+    }
+  }
+
+  /// Empties the gradients of own experts.
+  func clearExpertGradients() {
+    for parameter in parameters where parameter.spec.expert != nil { parameter.gradient.buffer.update(repeating: 0) }
+  }
+
+  /// Gets ready for steps whose leaves lie with ranks as `tree` says. Collective.
+  func prepare(_ tree: LeafTree) throws {
+    guard reductions.isEmpty || tree != self.tree else { return }
+    self.tree = tree
+    for parameter in parameters where parameter.spec.expert == nil {
+      reductions[parameter.spec.id] = try TreeReduction(
+        communicator, tree: tree, count: parameter.spec.elementCount, slices: parameter.slices)
+    }
+  }
+
+  /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes first.
+  package func refresh() throws {
+    for parameter in parameters {
+      let (own, values) = (parameter.own, parameter.values)
+      let (master, reduction) = (parameter.numbers(.master), reductions[parameter.spec.id])
+      guard parameter.isRounded, rounds else {
+        (values.pointer + own.lowerBound).update(from: master.pointer, count: own.count)
+        try reduction?.gather(values.buffer)
+        continue
+      }
+      let rounded = AlignedBuffer<UInt16>(count: parameter.spec.elementCount)
+      for i in 0..<own.count { rounded.pointer[own.lowerBound + i] = BFloat16.bits(master.pointer[i]) }
+      try reduction?.gather(rounded.buffer)
+      compute.pool.run { worker in
+        for i in compute.share(of: rounded.count, worker: worker) {
+          values.pointer[i] = BFloat16.value(rounded.pointer[i])
+        }
+      }
+    }
+    let parameters = parameters
+    compute.pool.run { worker in
+      for parameter in parameters { held.replace(parameter.spec, with: parameter.values.pointer, worker: worker) }
+    }
+  }
+
+  /// Finishes the sums of gradients: each rank gets those of its slices. Collective.
+  func reduce(_ gradients: LeafGradients) throws {
+    for parameter in parameters where parameter.spec.expert == nil && parameter.rule != .balance {
+      guard let reduction = reductions[parameter.spec.id] else { continue }
+      let own = UnsafeMutableBufferPointer(start: parameter.gradient.pointer, count: parameter.own.count)
+      try reduction.reduceScatter(gradients.sums(of: parameter.spec.id), into: own)
+      guard description.tiedEmbeddings, parameter.spec.role == .embedding else { continue }
+      // The head's part and the embedding's are added last, each whole.
+      let head = AlignedBuffer<Float>(count: own.count)
+      try reduction.reduceScatter(
+        gradients.sums(of: ParameterID(.head)), into: UnsafeMutableBufferPointer(start: head.pointer, count: own.count))
+      for i in 0..<own.count { own[i] += head.pointer[i] }
+    }
+  }
+
+  /// The norm of all gradients. Collective: each rank adds the squares of its blocks, and all add those in one order.
+  func gradientNorm() throws -> GradientNorm {
+    // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
+    var text: [UInt8] = []
+    func append(_ sum: Double) { withUnsafeBytes(of: sum.bitPattern.littleEndian) { text += $0 } }
+    for parameter in parameters where parameter.rule != .balance {
+      let gradient = parameter.gradient.pointer
+      if parameter.spec.expert == nil {
+        for sum in SquareSum.blocks(gradient, count: parameter.own.count) { append(sum) }
+      } else {
+        append(SquareSum.total(gradient, count: parameter.spec.elementCount))
+      }
+    }
+    let texts = try communicator.allGather(text)
+    var sums = texts.map { DoubleReader($0) }
+    var squares: [(name: String, sum: Double)] = []
+    for spec in table {
+      if let expert = spec.expert {
+        squares.append((names.name(of: spec.id), try sums[owner(expert).index].next()))
+      } else {
+        let parameter = parameter(spec.id)
+        guard parameter.rule != .balance else { continue }
+        var blocks: [Double] = []
+        for (rank, slice) in parameter.slices.enumerated() {
+          for _ in stride(from: 0, to: slice.count, by: SquareSum.blockLength) { blocks.append(try sums[rank].next()) }
+        }
+        squares.append((parameter.name, SquareSum.total(blocks)))
+      }
+    }
+    return GradientNorm(squares: squares)
+  }
+}
+
+/// Numbers one after another, as another rank wrote them.
+struct DoubleReader {
+  private let bytes: [UInt8]
+  private var at = 0
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  mutating func next() throws -> Double {
+    guard at + 8 <= bytes.count else { throw PretrainingError.ranksDisagree("how many numbers they exchange") }
+    defer { at += 8 }
+    return Double(
+      bitPattern: bytes.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self)) })
+  }
+}

@@ -1,0 +1,254 @@
+import Backpropagation
+import ExpertParallelism
+import Fabric
+import Gradients
+import Kernels
+import ModelRuntime
+import MoEModel
+import Telemetry
+import Tensors
+import Training
+import TreeReduction
+
+/// Takes steps of a training: the forward pass that serves a model, the backward pass, the sums over ranks, and the update.
+///
+/// Each rank has a run of a step's sequences, its *leaves*. Nothing depends on which: the same data, seed and steps give the same
+/// weights on any number of ranks and threads. Collective throughout.
+package final class Trainer {
+  package let model: TrainedModel
+  private let description: DecoderDescription
+  private let communicator: any Communicator
+  private let compute: GradientCompute
+  private let sequenceLength: Int
+  private let decoder: Decoder
+  private let dispatchers: [ClusterDispatcher]
+  private let backward: (LeafGradients) -> Backpropagation
+  private var pass: (gradients: LeafGradients, backward: Backpropagation)?
+  private var batch: StepBatch
+  private let muonScratches: [MuonScratch]
+
+  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`. `mostSequences`: of a step, over all ranks.
+  package init(
+    _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
+    rounds: Bool = true
+  ) throws {
+    let (description, communicator) = (loaded.description, runtime.communicator)
+    let compute = GradientCompute(runtime.compute)
+    (self.description, self.communicator, self.compute) = (description, communicator, compute)
+    self.sequenceLength = sequenceLength
+    muonScratches = (0..<runtime.compute.workerCount).map { _ in MuonScratch() }
+    let placement = loaded.placement
+    let model = TrainedModel(
+      description, weights: loaded.weights, optimizer: optimizer, owner: { placement.owners[$0] },
+      communicator: communicator, compute: runtime.compute, rounds: rounds)
+    self.model = model
+    let rowCount = (mostSequences + communicator.size - 1) / communicator.size * sequenceLength
+    batch = try StepBatch(description, sequenceLength: sequenceLength, rows: rowCount)
+    var experts: Decoder.Experts?
+    var backwardExperts: Backpropagation.Experts?
+    var dispatchers: [ClusterDispatcher] = []
+    if let mixture = description.mixture {
+      let bank = ExpertBank(
+        description, mixture: mixture, weights: loaded.weights, compute: runtime.compute, keepsActivations: true)
+      let made = try [description.hiddenSize, description.hiddenSize + mixture.topK].map { width in
+        let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: .float32, outputSize: width)
+        return ClusterDispatcher(
+          communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
+          telemetry: loaded.telemetry, clocks: runtime.clocks,
+          channels: try ExpertChannels(
+            communicator, placement: placement, wire: wire, topK: mixture.topK, batchTokens: rowCount,
+            hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
+      }
+      dispatchers = made
+      experts = Decoder.Experts(bank, through: made[0])
+      backwardExperts = Backpropagation.Experts(
+        ExpertBackward(description, mixture: mixture, bank: bank, values: model, compute: compute), through: made[1])
+    }
+    self.dispatchers = dispatchers
+    decoder = Decoder(
+      description, weights: loaded.weights, compute: runtime.compute, cache: batch.cache, experts: experts,
+      keepsActivations: true)
+    backward = {
+      Backpropagation(description, values: model, gradients: $0, compute: compute, experts: backwardExperts)
+    }
+  }
+
+  /// Gets ready for the first step: brings the model's numbers to where the passes see them.
+  package func begin() throws {
+    try model.prepare(LeafTree(counts: Array(repeating: 0, count: communicator.size)))
+    try model.refresh()
+  }
+
+  /// The leaves of a step of `count` that each rank has.
+  private func leaves(of rank: Int, count: Int) -> Range<Int> {
+    (count * rank / communicator.size)..<(count * (rank + 1) / communicator.size)
+  }
+
+  /// One step: `number` counts from 1; `sequence` reads a leaf of the step, as `TrainingData.read` does.
+  package func step(
+    _ number: Int, sequenceCount: Int, settings: StepSettings,
+    sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
+  ) throws -> StepResult {
+    let counts = (0..<communicator.size).map { leaves(of: $0, count: sequenceCount).count }
+    let (gradients, backward) = try prepare(LeafTree(counts: counts))
+    let own = leaves(of: communicator.rank.index, count: sequenceCount)
+    try agree(on: communicator) { try batch.fill(own, sequence) }
+    gradients.begin(batch.leaves)
+    model.clearExpertGradients()
+    for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
+    let predicted = Int(try communicator.allReduceSum(Int64(batch.predictedCount)))
+    var objective = settings.objective
+    objective.factor = 1 / Float(max(predicted, 1))
+
+    _ = try decoder.forward(batch.decoderBatch)
+    let loss = try backward.run(decoder, batch.decoderBatch, targets: batch.targets, objective: objective)
+    let loads = try countLoads()
+    let total = try TotalLoss(loss, over: communicator, leaves: counts)
+    try model.reduce(gradients)
+    let norm = try model.gradientNorm()
+    guard total.crossEntropy.isFinite else {
+      throw PretrainingError.notFinite(step: number, what: "the loss (\(total.firstBad ?? "of some sequence"))")
+    }
+    if let name = norm.notFinite {
+      throw PretrainingError.notFinite(step: number, what: "the gradient of \(name)")
+    }
+    try update(number, settings, factor: norm.clipFactor(maximum: settings.clip), loads: loads)
+    try model.refresh()
+    return StepResult(
+      loss: total.crossEntropy / Double(max(predicted, 1)), balanceLoss: total.balance, predicted: predicted,
+      gradientNorm: norm.value, loads: loads)
+  }
+
+  /// −log p of each predicted token of some sequences, added up, and their number: nothing is learnt.
+  package func score(
+    sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
+  ) throws -> (loss: Double, predicted: Int) {
+    let most = batch.capacity * communicator.size
+    var (loss, predicted) = (0.0, 0)
+    for first in stride(from: 0, to: sequenceCount, by: most) {
+      let count = min(most, sequenceCount - first)
+      let own = leaves(of: communicator.rank.index, count: count)
+      let counts = (0..<communicator.size).map { leaves(of: $0, count: count).count }
+      try agree(on: communicator) { try batch.fill(own) { try sequence(first + $0, $1) } }
+      for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
+      _ = try decoder.forward(batch.decoderBatch)
+      let total = try TotalLoss(
+        TargetLoss(decoder, compute.compute).measure(batch.leaves, targets: batch.targets), over: communicator,
+        leaves: counts)
+      loss += total.crossEntropy
+      predicted += total.predicted
+    }
+    return (loss, predicted)
+  }
+
+  private func prepare(_ tree: LeafTree) throws -> (gradients: LeafGradients, backward: Backpropagation) {
+    if let pass, pass.gradients.tree == tree { return pass }
+    try model.prepare(tree)
+    let gradients = LeafGradients(model.shared, tree: tree, rank: communicator.rank, compute: compute)
+    let made = (gradients, backward(gradients))
+    pass = made
+    return made
+  }
+
+  /// By layer, the tokens of the whole step that chose each expert. Collective.
+  func countLoads() throws -> [Int: [Int]] {
+    guard let mixture = description.mixture else { return [:] }
+    let rows = batch.decoderBatch.tokens.count
+    let layers = description.mixtureLayers
+    var counts = [Int64](repeating: 0, count: layers.count * mixture.expertCount)
+    for (place, layer) in layers.enumerated() {
+      guard case .mixture(_, let tape) = decoder.tape(rows: rows)?.layers[layer].feedForward else { continue }
+      for i in 0..<rows * mixture.topK {
+        counts[place * mixture.expertCount + Int(tape.decisions.experts.pointer[i])] += 1
+      }
+    }
+    counts = try communicator.allReduce(counts, .sum)
+    return Dictionary(
+      uniqueKeysWithValues: layers.enumerated().map { place, layer in
+        let first = place * mixture.expertCount
+        return (layer, counts[first..<(first + mixture.expertCount)].map { Int($0) })
+      })
+  }
+
+  private func update(_ number: Int, _ settings: StepSettings, factor: Float, loads: [Int: [Int]]) throws {
+    let pool = compute.compute
+    for parameter in model.parameters {
+      let master = parameter.numbers(.master)
+      switch parameter.rule {
+      case .adamW:
+        let step = settings.adamW.step(number, learningRate: settings.learningRate, decays: parameter.spec.decays)
+        let (first, second) = (parameter.numbers(.firstMoment), parameter.numbers(.secondMoment))
+        pool.pool.run { worker in
+          let share = pool.share(of: parameter.own.count, worker: worker)
+          let at = share.lowerBound
+          step.update(
+            weights: master.pointer + at, firstMoment: first.pointer + at, secondMoment: second.pointer + at,
+            gradient: parameter.gradient.pointer + at, factor: factor, count: share.count)
+        }
+      case .muon: continue
+      case .balance:
+        guard !parameter.own.isEmpty, let layer = parameter.spec.layer, let counts = loads[layer] else { continue }
+        var bias = Array(master.buffer[..<parameter.own.count])
+        LoadBalance.update(&bias, loads: counts, speed: settings.balanceSpeed)
+        for (i, value) in bias.enumerated() { master.pointer[i] = value }
+      }
+    }
+    updateByMuon(settings, factor: factor)
+  }
+
+  /// Workers take whole matrices, the largest first.
+  private func updateByMuon(_ settings: StepSettings, factor: Float) {
+    let parameters = model.parameters.filter { $0.rule == .muon && !$0.own.isEmpty }
+      .sorted { ($1.spec.elementCount, $0.name) < ($0.spec.elementCount, $1.name) }
+    guard !parameters.isEmpty else { return }
+    let (next, scratches, compute) = (TaskCounter(), muonScratches, compute)
+    compute.compute.pool.run { worker in
+      let products = WorkerProducts(compute, worker: worker)
+      while true {
+        let task = next.take()
+        guard task < parameters.count else { return }
+        let parameter = parameters[task]
+        func view(_ buffer: AlignedBuffer<Float>) -> MatrixView<Float> {
+          MatrixView(buffer.pointer, rows: parameter.spec.rows, columns: parameter.spec.columns)
+        }
+        settings.muon.update(
+          weights: view(parameter.numbers(.master)), momentum: view(parameter.numbers(.momentum)),
+          gradient: view(parameter.gradient), factor: factor, learningRate: settings.learningRate, products: products,
+          scratch: scratches[worker])
+      }
+    }
+  }
+}
+
+/// What a step is told.
+package struct StepSettings: Sendable {
+  package var learningRate: Double
+  package var adamW = AdamW()
+  package var muon = Muon()
+  /// The longest gradient; nil for any.
+  package var clip: Double? = 1
+  /// By how much the selection bias moves.
+  package var balanceSpeed = 0.0
+  package var objective = Objective(factor: 1)
+
+  package init(learningRate: Double) { self.learningRate = learningRate }
+}
+
+/// What came of a step; the same on every rank.
+package struct StepResult: Sendable, Equatable {
+  /// Mean −log p of the tokens predicted.
+  package let loss: Double
+  package let balanceLoss: Double
+  package let predicted: Int
+  package let gradientNorm: Double
+  /// By layer, tokens by expert.
+  package let loads: [Int: [Int]]
+
+  /// Of the layer where it is greatest: tokens of the busiest expert over the mean.
+  package var loadMaxOverMean: Double {
+    loads.values.reduce(0) { most, counts in
+      let total = counts.reduce(0, +)
+      return max(most, total == 0 ? 0 : Double((counts.max() ?? 0) * counts.count) / Double(total))
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import Fabric
+import Foundation
+import JSON
+import MoEModel
+import Testing
+import Training
+
+@testable import Pretraining
+
+/// Gradients of whole models, every parameter of every family, are PyTorch's (`Tests/Reference/make_gradients.py`).
+struct GradientTests {
+  private static let file = TinyTraining.fixtures.appending(path: "training/gradients.json")
+  private static let tolerance = 1e-3
+
+  private static func expected() throws -> JSONObject {
+    try #require(try JSONValue(parsing: Array(try Data(contentsOf: file))).object)
+  }
+
+  static let families = [
+    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",
+    "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+  ]
+
+  /// What transformers calls a parameter, experts taken apart.
+  private func reference(_ spec: ParameterSpec, name: String, isGPT: Bool) -> String {
+    guard let layer = spec.layer else { return name }
+    let block = "model.layers.\(layer).mlp"
+    let end = spec.id.isBias ? "bias" : "weight"
+    switch spec.role {
+    case .feedForward(.expert, let projection): return "\(block).experts.\(spec.expert ?? 0).\(projection)_proj.\(end)"
+    case .router: return "\(block).\(isGPT ? "router" : "gate").\(end)"
+    default: return name
+    }
+  }
+
+  private func direction(_ i: Int) -> Double {
+    Double(UInt32(truncatingIfNeeded: UInt64(i) &* 2_654_435_761)) / 4_294_967_296 - 0.5
+  }
+
+  @Test(arguments: families)
+  func gradientsAreTheReferences(name: String) throws {
+    let expected = try #require(try Self.expected()[name])
+    var training = TinyTraining(name)
+    (training.rounds, training.sequences, training.length) = (false, 2, 20)
+    let kept = training
+    try LocalFabric.run(size: 1) { communicator in
+      let trainer = try kept.trainer(communicator)
+      let vocabulary = trainer.model.description.vocabularySize
+      var settings = StepSettings(learningRate: 0)
+      settings.clip = nil
+      let result = try trainer.step(1, sequenceCount: 2, settings: settings) { sequence, buffer in
+        for j in buffer.indices { buffer[j] = Int32((7 * sequence + 11 * j + j * j) % vocabulary) }
+        return kept.length
+      }
+      let loss = try #require(expected["loss"]?.double)
+      #expect(abs(result.loss - loss) < 1e-4 * loss, "\(result.loss), \(loss)")
+      var (failures, checked): ([String], Int) = ([], 0)
+      for parameter in trainer.model.parameters where parameter.rule != .balance {
+        let reference = reference(parameter.spec, name: parameter.name, isGPT: name == "gpt_oss")
+        let gradient = parameter.gradient.buffer[..<parameter.own.count]
+        let length = gradient.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        let product = gradient.enumerated().reduce(0.0) { $0 + Double($1.element) * direction($1.offset) }
+        guard let known = expected["gradients"]?[reference]?.array?.compactMap(\.double), known.count == 2 else {
+          // A parameter that nothing went through.
+          if length != 0 { failures.append("\(parameter.name) is unknown to the reference as \(reference)") }
+          continue
+        }
+        checked += 1
+        let bound = Self.tolerance * known[0] + 1e-6
+        if abs(length - known[0]) > bound || abs(product - known[1]) > bound {
+          failures.append("\(parameter.name): \(length) and \(product), not \(known[0]) and \(known[1])")
+        }
+      }
+      #expect(failures.isEmpty, "\(failures.count) of \(checked):\n\(failures.prefix(12).joined(separator: "\n"))")
+      #expect(checked > 30)
+    }
+  }
+}

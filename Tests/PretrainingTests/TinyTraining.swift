@@ -1,0 +1,65 @@
+import Checkpoints
+import Fabric
+import Foundation
+import Kernels
+import ModelRuntime
+import MoEModel
+import Tensors
+import TestSupport
+import Training
+
+@testable import Pretraining
+
+/// A golden's model, to be trained for a few steps on made-up tokens, on ranks that are threads of this process.
+struct TinyTraining: Sendable {
+  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures")
+  let folder: String
+  var length = 24
+  var sequences = 5
+  var optimizer = OptimizerKind.adamW
+  var rounds = true
+  var threads = 1
+  var isa = InstructionSet.best
+
+  init(_ golden: String) { folder = Self.fixtures.appending(path: "goldens/\(golden)").path }
+
+  /// A rank's trainer with the golden's weights.
+  func trainer(_ communicator: any Communicator) throws -> Trainer {
+    let source = try CheckpointFormat.open(folder)
+    let description = try ModelConfiguration.read(source)
+    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
+    let type = rounds ? ElementType.bfloat16 : .float32
+    let opened = try OpenedModel(
+      opening: { try ShapeCheckpoint(source.config, path: folder + "/config.json", type: type) }, holding: .auto,
+      on: communicator)
+    let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+    let trainer = try Trainer(
+      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences, rounds: rounds)
+    let reader = ParameterReader(description, checkpoint: source)
+    try trainer.model.fill([.master]) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    try trainer.begin()
+    return trainer
+  }
+
+  /// Sequence `number` of all that there are; the last tokens of some are not predicted.
+  func read(_ number: Int, vocabulary: Int, into buffer: UnsafeMutableBufferPointer<Int32>) -> Int {
+    var random = SeededGenerator(UInt64(number + 1))
+    for i in buffer.indices { buffer[i] = Int32.random(in: 0..<Int32(vocabulary), using: &random) }
+    return number % 3 == 1 ? length / 2 : length
+  }
+
+  func settings(_ rate: Double) -> StepSettings {
+    var settings = StepSettings(learningRate: rate)
+    settings.balanceSpeed = rate > 0 ? 0.01 : 0
+    settings.objective.balance = 0.01
+    return settings
+  }
+
+  /// One step of a training, of sequences that no other step has.
+  func step(_ number: Int, _ trainer: Trainer, rate: Double) throws -> StepResult {
+    try trainer.step(number, sequenceCount: sequences, settings: settings(rate)) {
+      read((number - 1) * sequences + $0, vocabulary: trainer.model.description.vocabularySize, into: $1)
+    }
+  }
+}
