@@ -1,0 +1,118 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// `martinet train pretrain`.
+  struct TrainTests {
+    private let folder = TemporaryFolder()
+
+    /// Documents that count upwards, so that there is something to learn.
+    private func documents(_ name: String, count: Int) throws -> String {
+      let lines = (0..<count).map { number in
+        "{\"token_ids\":[" + (0..<(9 + number % 23)).map { "\((number * 5 + $0 * 3) % 90)" }.joined(separator: ",")
+          + "]}\n"
+      }
+      let path = folder.file(name)
+      try lines.joined().write(toFile: path, atomically: true, encoding: .utf8)
+      return path
+    }
+
+    private func train(
+      _ model: String, to out: String, _ options: [String] = [], ranks: Int? = nil
+    ) throws -> Program.Outcome {
+      let data = try documents("data.jsonl", count: 40)
+      let heldOut = try documents("held-out.jsonl", count: 5)
+      return try Program.run(
+        [
+          "train", "pretrain", "--model", model, "--data", data, "--held-out", heldOut, "--out", out, "--steps", "4",
+          "--save-every", "2", "--sequence-length", "16", "--batch-sequences", "5", "--learning-rate", "1e-2",
+          "--threads", "1", "--json",
+        ] + options, ranks: ranks)
+    }
+
+    /// The lines of a run without what the clock says.
+    private func lines(_ run: Program.Outcome) throws -> [[String: String]] {
+      try run.output.split(separator: "\n").map { line in
+        let object = try #require(try JSONValue(parsing: Array(line.utf8)).object)
+        var told: [String: String] = [:]
+        for key in object.keys where !["seconds", "tokens_per_second", "mfu"].contains(key) {
+          told[key] = object[key]?.text()
+        }
+        return told
+      }
+    }
+
+    private func checkpoint(_ out: String) throws -> [Data] {
+      try ["step-000004/model.safetensors", "step-000004/config.json", "state-000004/state.safetensors"].map {
+        try Data(contentsOf: URL(filePath: "\(out)/\($0)"))
+      }
+    }
+
+    @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3_bf16", "gpt_oss_mxfp4"])
+    func weightsAreTheSameOnAnyRanksAndAfterAStop(name: String) throws {
+      let model = try Golden(name).folder
+      let (alone, spread) = (folder.file("alone"), folder.file("spread"))
+      let first = try train(model, to: alone)
+      #expect(first.status == 0, "\(first.errors)")
+      let told = try lines(first)
+      #expect(told.count == 6 && told[2]["held_out_loss"] != nil)
+      let losses = told.compactMap { $0["loss"].flatMap { Double($0) } }
+      #expect(losses.count == 4 && losses[3] < losses[0], "\(losses)")
+      let other = try train(model, to: spread, ["--optimizer", "adamw"], ranks: 3)
+      #expect(other.status == 0, "\(other.errors)")
+      #expect(try lines(other) == told)
+      let whole = try checkpoint(alone)
+      #expect(try checkpoint(spread) == whole)
+
+      // As it was after the second step.
+      for part in ["step", "state"] { try FileManager.default.removeItem(atPath: "\(spread)/\(part)-000004") }
+      try "step-000002\n".write(toFile: spread + "/latest", atomically: true, encoding: .utf8)
+      let resumed = try train(model, to: spread, ["--resume"], ranks: 2)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(try checkpoint(spread) == whole)
+      #expect(try lines(resumed) == Array(told.dropFirst(3)))
+      let score = try Program.run(["score", "--model", "\(alone)/step-000004", "--token-ids", "0,3,6,9,12"])
+      #expect(score.status == 0, "\(score.errors)")
+    }
+
+    @Test func whatCannotBeTrainedIsSaidBeforehand() throws {
+      let model = try Golden("deepseek_v3_bf16").folder
+      let foreign = folder.file("foreign.jsonl")
+      try "{\"token_ids\":[1,2,3]}\n{\"token_ids\":[4,700,5]}\n".write(
+        toFile: foreign, atomically: true, encoding: .utf8)
+      let out = folder.file("none")
+      func refused(_ options: [String], _ words: [String]) throws {
+        let run = try train(model, to: out, options)
+        #expect(run.status != 0)
+        for word in words { #expect(run.errors.contains(word), "\(options): \(run.errors)") }
+        #expect(!FileManager.default.fileExists(atPath: out + "/latest"))
+      }
+      try refused(["--data", foreign], ["foreign.jsonl", "700"])
+      try refused(["--data", folder.file("nothing.jsonl")], ["nothing.jsonl"])
+      try refused(["--learning-rate", "0"], ["learning rate"])
+      try refused(["--learning-rate", "inf"], ["learning rate"])
+      try refused(["--steps", "0"], ["steps"])
+      try refused(["--balance-loss", "nan"], ["balance"])
+      try refused(["--shape", model + "/config.json"], ["--shape and --model"])
+    }
+
+    /// A folder with a training in it is neither overwritten nor gone on with under other settings.
+    @Test func aTrainingIsNotMixedWithAnother() throws {
+      let model = try Golden("qwen3").folder
+      let out = folder.file("out")
+      #expect(try train(model, to: out).status == 0)
+      let before = try checkpoint(out)
+      let again = try train(model, to: out)
+      #expect(again.status != 0 && again.errors.contains("--resume"), "\(again.errors)")
+      for options in [
+        ["--seed", "7"], ["--learning-rate", "2e-2"], ["--optimizer", "muon"], ["--sequence-length", "8"],
+      ] {
+        let run = try train(model, to: out, ["--resume"] + options)
+        #expect(run.status != 0 && run.errors.contains("out"), "\(options): \(run.errors)")
+      }
+      #expect(try checkpoint(out) == before)
+    }
+  }
+}
