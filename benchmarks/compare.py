@@ -3,8 +3,9 @@
 
 usage: compare.py OLD NEW --model DIR [--rounds N] [--long N] [--only REGEX]
 
-OLD and NEW are programs. Both serve the model at the same time, and are asked in turn, in each round in the other order: an
-absolute figure drifts with the machine within minutes, two requests seconds apart meet the same machine. What counts is the
+OLD and NEW are programs. Both serve the model at the same time, and are asked in turn: an absolute figure drifts with the
+machine within minutes, two requests seconds apart meet the same machine. Each round starts both anew, in the other order:
+where their memory lies differs from start to start, by a fifth of what is bound by reading it. What counts is the
 median of the rounds' ratios; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb least.
 Memory for the model twice is needed.
 Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks; dispatch and combine alone.
@@ -81,20 +82,23 @@ def alternate(measure, rounds):
 
 
 def served(launcher, options, cases):
-    """`cases` are {name: function of a server}; each is done by both builds in turn before the next."""
+    """`cases` are {name: function of a server}; in each round both builds are started, and asked in turn for each case."""
     cases = {case: measure for case, measure in cases.items() if arguments.only.search(case)}
-    servers, found = {}, {}
-    if not cases:
-        return found
-    for name, program in programs.items():
-        servers[name] = Server(program, ["--model", arguments.model, "--no-prefix-cache", *options], launcher, log=f"compare-{name}.log")
-        servers[name].name = json.loads(servers[name].get("/v1/models")[1])["data"][0]["id"]
-        decode(servers[name], 2, 4, 4)
-    for case, measure in cases.items():
-        found |= alternate(lambda name: {case: measure(servers[name])}, arguments.rounds)
-        show(case, found[case])
-    for server in servers.values():
-        server.stop()
+    found = {case: [] for case in cases}
+    for number in range(arguments.rounds if cases else 0):
+        order = ("old", "new") if number % 2 == 0 else ("new", "old")
+        servers = {}
+        for name in order:
+            servers[name] = Server(programs[name], ["--model", arguments.model, "--no-prefix-cache", *options], launcher, log=f"compare-{name}.log")
+            servers[name].name = json.loads(servers[name].get("/v1/models")[1])["data"][0]["id"]
+            decode(servers[name], 2, 4, 4)
+        for case, measure in cases.items():
+            both = {name: measure(servers[name]) for name in order}
+            found[case].append((both["old"], both["new"]))
+        for server in servers.values():
+            server.stop()
+    for case, pairs in found.items():
+        show(case, pairs)
     return found
 
 
