@@ -61,7 +61,7 @@ extension CommandTests {
 
     /// A line that starts our program gives it only options that the command has; what follows `--` is a launcher's.
     private func check(_ line: Substring, _ commands: [String: Set<String>], _ place: String) throws {
-      guard let call = line.firstMatch(of: /martinet ((?:bench )?[a-z-]+)(\s.*)?$/),
+      guard let call = line.firstMatch(of: /martinet ((?:bench |train )?[a-z-]+)(\s.*)?$/),
         let known = commands[String(call.1)]
       else { return }
       let arguments = (call.2 ?? "").split(separator: " -- ").first ?? ""
