@@ -106,7 +106,12 @@ package struct StepLoss: Sendable, Equatable {
   /// Tokens predicted, by leaf.
   package var predicted: [Int]
 
-  package init(crossEntropy: [Double], balance: [Double], predicted: [Int]) {
-    (self.crossEntropy, self.balance, self.predicted) = (crossEntropy, balance, predicted)
+  /// Of no leaves.
+  package init() { (crossEntropy, balance, predicted) = ([], [], []) }
+
+  mutating func append(_ leaf: (sum: Double, predicted: Int)) {
+    crossEntropy.append(leaf.sum)
+    predicted.append(leaf.predicted)
+    balance.append(0)
   }
 }

@@ -43,7 +43,8 @@ final class BackwardParts {
   var normed: MatrixView<Float> { normedRows.view(rows: rowCount) }
   var normedGradient: MatrixView<Float> { normedGradientRows.view(rows: rowCount) }
 
-  var pool: WorkerPoolRunner { WorkerPoolRunner(compute: compute.compute) }
+  /// Calls `body` for each of this rank's rows, which the workers share.
+  func forEachRow(_ body: (_ row: Int) -> Void) { compute.compute.forEachRow(rowCount, body) }
 
   func matrix(_ role: ParameterRole, _ layer: Int?, rows: Int, columns: Int) -> StridedMatrix {
     StridedMatrix(values.values(ParameterID(role, layer: layer)), rows: rows, columns: columns, rowStride: columns)
@@ -52,7 +53,7 @@ final class BackwardParts {
   /// normed := the norm of the layer's `input`, as in the forward pass.
   func normalize(_ input: MatrixView<Float>, _ role: ParameterRole, layer: Int?) {
     let weight = values.values(ParameterID(role, layer: layer))
-    pool.rows(rowCount) { row in
+    forEachRow { row in
       compute.compute.rmsNorm(
         input[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: weight, epsilon: epsilon, out: normed[row],
         outStride: hiddenSize)
@@ -64,7 +65,7 @@ final class BackwardParts {
     let target = inputGradientRows.view(rows: rowCount)
     try norm(ParameterID(role, layer: layer), input, normedGradient, into: target, epsilon: epsilon)
     let stream = stream
-    pool.rows(rowCount) { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
+    forEachRow { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
   }
 
   /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors · count]`; the norm's
@@ -78,7 +79,7 @@ final class BackwardParts {
     if normGradient.count < rowCount * input.columns { normGradient = AlignedBuffer(count: rowCount * input.columns) }
     let made = MatrixView(normGradient.pointer, rows: rowCount, columns: input.columns)
     let (weight, scales, compute) = (values.values(id), scales, compute.compute)
-    pool.rows(rowCount) { row in
+    forEachRow { row in
       compute.rmsNormGradient(
         input[row], stride: count, gradient: gradient[row], gradientStride: count, rows: vectors, count: count,
         weight: weight, epsilon: epsilon, out: made[row], outStride: count, scales: scales.pointer + row * vectors)
@@ -89,7 +90,7 @@ final class BackwardParts {
         gradient: VectorRows(gradient[rows.lowerBound], rowStride: gradient.stride, vectorStride: count),
         rows: rows.count, vectors: vectors, count: count, scales: scales.pointer + rows.lowerBound * vectors, out: part)
     }
-    pool.rows(rowCount) { target[$0].update(from: made[$0], count: input.columns) }
+    forEachRow { target[$0].update(from: made[$0], count: input.columns) }
   }
 
   /// target (+)= dy · W, W `[columns of dy, columns of target]`.
@@ -98,17 +99,6 @@ final class BackwardParts {
   ) {
     compute.compute.pool.run {
       compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, worker: $0)
-    }
-  }
-}
-
-/// Shares out rows among workers.
-struct WorkerPoolRunner {
-  let compute: Compute
-
-  func rows(_ count: Int, _ body: (_ row: Int) -> Void) {
-    compute.pool.run { worker in
-      for row in compute.share(of: count, worker: worker) { body(row) }
     }
   }
 }

@@ -1,4 +1,3 @@
-import Gradients
 import MoEModel
 
 /// Where a backward pass finds the values of parameters that the forward pass multiplied with: rounded as those were,

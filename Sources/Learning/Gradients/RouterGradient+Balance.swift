@@ -1,5 +1,6 @@
 import CGradients
 import Kernels
+import MoEModel
 import Tensors
 
 /// How evenly one sequence uses the experts: DeepSeek-V3's balance loss (report, section 2.1.2), α Σ f_i P_i.
@@ -72,7 +73,7 @@ extension RouterGradient {
   /// A row's scores over their sum, `[expertCount]`; zeros where all scores are zero. A router that scores only what is
   /// chosen is balanced by the softmax over all.
   private func share(_ logits: UnsafePointer<Float>, into shares: UnsafeMutablePointer<Float>) {
-    guard scoring == .sigmoid else { return softmax(logits, into: shares, count: expertCount) }
+    guard scoring == .sigmoid else { return Router.softmax(logits, into: shares, count: expertCount) }
     var sum: Float = 0
     for e in 0..<expertCount {
       shares[e] = sigmoid(logits[e])

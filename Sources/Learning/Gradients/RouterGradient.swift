@@ -35,11 +35,11 @@ package struct RouterGradient: Sendable {
       case .sigmoid:
         for i in 0..<topK { chosen[i] = sigmoid(logits[Int(experts[i])]) }
       case .softmax:
-        softmax(logits, into: scores, count: expertCount)
+        Router.softmax(logits, into: scores, count: expertCount)
         for i in 0..<topK { chosen[i] = scores[Int(experts[i])] }
       case .softmaxOverChosen:
         for i in 0..<topK { chosen[i] = logits[Int(experts[i])] }
-        softmax(chosen, into: chosen, count: topK)
+        Router.softmax(chosen, into: chosen, count: topK)
       }
       differentiateWeights(chosen, weightGradients, into: byScore)
       for e in 0..<expertCount { gradients[e] = 0 }
@@ -77,16 +77,5 @@ package struct RouterGradient: Sendable {
     var sum: Float = 0
     for i in 0..<topK { sum += a[i] * b[i] }
     return sum
-  }
-
-  func softmax(_ logits: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
-    var highest = logits[0]
-    for e in 1..<max(count, 1) { highest = max(highest, logits[e]) }
-    var sum: Float = 0
-    for e in 0..<count {
-      out[e] = exponential(logits[e] - highest)
-      sum += out[e]
-    }
-    for e in 0..<count { out[e] /= sum }
   }
 }

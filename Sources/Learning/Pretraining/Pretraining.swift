@@ -64,14 +64,14 @@ package final class Pretraining {
       )
       let record = saved.record
       guard record.seed == settings.seed, record.dataFingerprint == data.fingerprint else {
-        throw PretrainingError.badSetting(
+        throw TrainingError.badOption(
           "the training in \(settings.folder.debugDescription)", "of other data or another seed (\(record.seed))",
-          remedy: "give the same --data, --sequence-length and --seed, or another --out")
+          "give the same --data, --sequence-length and --seed, or another --out")
       }
       for key in settings.recipe.object?.keys ?? [] where record.recipe[key] != settings.recipe[key] {
-        throw PretrainingError.badSetting(
+        throw TrainingError.badOption(
           "\(key) of the training in \(settings.folder.debugDescription)", record.recipe[key]?.text() ?? "missing",
-          remedy: "this run has \(settings.recipe[key]?.text() ?? "none"): give the same, or another --out")
+          "this run has \(settings.recipe[key]?.text() ?? "none"): give the same, or another --out")
       }
       try saved.verify(share: communicator.rank.index, of: communicator.size)
       let all: Set<StatePart> = Set(StatePart.allCases)
@@ -142,10 +142,9 @@ package final class Pretraining {
   private func save() throws {
     let placement = model.placement
     let gathering = StateGathering(trainer.model, plan: plan) { spec in spec.expert.map { placement.owners[$0] } }
-    var record = StateRecord(
+    let record = StateRecord(
       step: step, seed: settings.seed, position: position, tokenCount: tokens, optimizer: settings.optimizer,
       dataFingerprint: data.fingerprint, recipe: settings.recipe, config: model.checkpoint.config)
-    record.step = step
     var failure: (any Error)?
     if let writer { do { try writer.save(record, from: gathering) } catch { failure = error } }
     try gathering.finish()

@@ -1,4 +1,3 @@
-import Checkpoints
 import JSON
 import Training
 
@@ -44,10 +43,10 @@ package struct PretrainingSettings: Sendable {
       ("the balance loss's factor", balanceLoss), ("the head's z-loss", headZLoss),
       ("the routers' z-loss", routerZLoss),
     ] where !(value >= 0 && value.isFinite) {
-      throw PretrainingError.badSetting(what, "\(value)", remedy: "give a number that is not negative")
+      throw TrainingError.badOption(what, "\(value)", "give a number that is not negative")
     }
     for (what, value) in [("the number of steps", steps), ("steps between checkpoints", saveEvery)] where value < 1 {
-      throw PretrainingError.badSetting(what, "\(value)", remedy: "give at least 1")
+      throw TrainingError.badOption(what, "\(value)", "give at least 1")
     }
   }
 

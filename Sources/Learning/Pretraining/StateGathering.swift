@@ -10,7 +10,7 @@ final class StateGathering: ParameterSource {
   private let model: TrainedModel
   private let owner: (_ spec: ParameterSpec) -> Rank?
   private let communicator: any Communicator
-  private var requests: [SavePlan.Request]
+  private let requests: [SavePlan.Request]
   private var next = 0
 
   /// `owner`: of an expert's parameters; nil for those that all ranks have slices of.

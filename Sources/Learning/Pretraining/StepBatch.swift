@@ -7,8 +7,6 @@ import Tensors
 struct StepBatch {
   let cache: KeyValueCache
   private let sequenceLength: Int
-  /// Sequences there is room for.
-  let capacity: Int
   private let blockAddresses: AlignedBuffer<UnsafeRawPointer?>
   private let blocksOfSequence: Int
   private let targetList: AlignedBuffer<Int32>
@@ -19,7 +17,7 @@ struct StepBatch {
 
   init(_ description: DecoderDescription, sequenceLength: Int, rows: Int) throws {
     self.sequenceLength = sequenceLength
-    capacity = max(1, rows / sequenceLength)
+    let capacity = max(1, rows / sequenceLength)
     blocksOfSequence = KeyValueCache.blockCount(tokens: sequenceLength)
     // Keys and values as they were computed.
     cache = try KeyValueCache(description, type: .f32, blockCount: capacity * blocksOfSequence)

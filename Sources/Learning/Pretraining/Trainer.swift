@@ -20,6 +20,7 @@ package final class Trainer {
   private let communicator: any Communicator
   private let compute: GradientCompute
   private let sequenceLength: Int
+  private let mostSequences: Int
   private let decoder: Decoder
   private let dispatchers: [ClusterDispatcher]
   private let backward: (LeafGradients) -> Backpropagation
@@ -35,7 +36,7 @@ package final class Trainer {
     let (description, communicator) = (loaded.description, runtime.communicator)
     let compute = GradientCompute(runtime.compute)
     (self.description, self.communicator, self.compute) = (description, communicator, compute)
-    self.sequenceLength = sequenceLength
+    (self.sequenceLength, self.mostSequences) = (sequenceLength, mostSequences)
     muonScratches = (0..<runtime.compute.workerCount).map { _ in MuonScratch() }
     let placement = loaded.placement
     let model = TrainedModel(
@@ -123,10 +124,10 @@ package final class Trainer {
   package func score(
     sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> (loss: Double, predicted: Int) {
-    let most = batch.capacity * communicator.size
     var (loss, predicted) = (0.0, 0)
-    for first in stride(from: 0, to: sequenceCount, by: most) {
-      let count = min(most, sequenceCount - first)
+    // As many at a time on any number of ranks: so are their losses added.
+    for first in stride(from: 0, to: sequenceCount, by: mostSequences) {
+      let count = min(mostSequences, sequenceCount - first)
       let own = leaves(of: communicator.rank.index, count: count)
       let counts = (0..<communicator.size).map { leaves(of: $0, count: count).count }
       try agree(on: communicator) { try batch.fill(own) { try sequence(first + $0, $1) } }
@@ -154,10 +155,10 @@ package final class Trainer {
   func countLoads() throws -> [Int: [Int]] {
     guard let mixture = description.mixture else { return [:] }
     let rows = batch.decoderBatch.tokens.count
-    let layers = description.mixtureLayers
+    let (layers, tape) = (description.mixtureLayers, decoder.tape(rows: rows))
     var counts = [Int64](repeating: 0, count: layers.count * mixture.expertCount)
     for (place, layer) in layers.enumerated() {
-      guard case .mixture(_, let tape) = decoder.tape(rows: rows)?.layers[layer].feedForward else { continue }
+      guard case .mixture(_, let tape) = tape?.layers[layer].feedForward else { continue }
       for i in 0..<rows * mixture.topK {
         counts[place * mixture.expertCount + Int(tape.decisions.experts.pointer[i])] += 1
       }

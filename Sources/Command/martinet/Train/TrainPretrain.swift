@@ -2,7 +2,6 @@ import ArgumentParser
 import Checkpoints
 import Fabric
 import JSON
-import Kernels
 import Machine
 import ModelRuntime
 import ModelText
@@ -65,7 +64,7 @@ struct TrainPretrain: ParsableCommand {
       let training = try Pretraining(
         loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings
       ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
-      let output = try TrainingOutput(
+      let output = TrainingOutput(
         description, options: options, data: data, peak: try peak(runtime), json: json, isRoot: communicator.isRoot)
       output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
       try Interrupt.install()

@@ -17,7 +17,7 @@ struct TrainingOutput {
   init(
     _ description: DecoderDescription, options: TrainingOptions, data: TrainingData, peak: Double, json: Bool,
     isRoot: Bool
-  ) throws {
+  ) {
     work = TrainingWork(description, sequenceLength: options.sequenceLength)
     (self.options, self.data, self.peak) = (options, data, peak)
     (self.json, self.isRoot) = (json, isRoot)

@@ -57,7 +57,7 @@ package final class ExpertBackward: RoutedExperts {
   /// The gradients by outputs, an expert's side by side.
   private func gather(_ batch: VisitBatch, _ tape: ExpertTape, into rows: MatrixView<Float>) {
     let (places, visits, inputs) = (tape.placeOf, batch.visits.elements, batch.inputs.elements)
-    WorkerPoolRunner(compute: compute.compute).rows(tape.count) { visit in
+    compute.compute.forEachRow(tape.count) { visit in
       let source = inputs[Int(visits[visit].row)].assumingMemoryBound(to: Float.self)
       rows[Int(places[visit])].update(from: source, count: hiddenSize)
     }
@@ -68,12 +68,12 @@ package final class ExpertBackward: RoutedExperts {
     worker: Int
   ) {
     let (places, width, arithmetic) = (group.places, mixture.expertIntermediateSize, compute.compute)
-    let dy = slice(outputGradientRows.view(rows: tape.count), places)
+    let dy = outputGradientRows.view(rows: tape.count).rows(places)
     let (dGate, dUp) = (
-      slice(gateGradientRows.view(rows: tape.count), places), slice(upGradientRows.view(rows: tape.count), places)
+      gateGradientRows.view(rows: tape.count).rows(places), upGradientRows.view(rows: tape.count).rows(places)
     )
-    let (product, x, out) = (slice(tape.product, places), slice(tape.inputs, places), slice(returned, places))
-    let (gate, up) = (slice(tape.gate, places), slice(tape.up, places))
+    let (product, x, out) = (tape.product.rows(places), tape.inputs.rows(places), returned.rows(places))
+    let (gate, up) = (tape.gate.rows(places), tape.up.rows(places))
     func id(_ projection: ParameterRole.Projection) -> ParameterID {
       ParameterID(.feedForward(.expert, projection), layer: layer, expert: group.expert)
     }
@@ -84,7 +84,7 @@ package final class ExpertBackward: RoutedExperts {
       StridedMatrix(dy), by: matrix(.down, rows: hiddenSize, columns: width), into: dUp, worker: worker)
     for row in 0..<places.count {
       let weight = tape.weights[places.lowerBound + row]
-      // By the weight: dy · output = dUp · product, for now without the output's bias.
+      // By the weight: dy · output = dUp · product, and where the output has a bias dy · bias.
       (out[row] + hiddenSize).update(repeating: 0, count: mixture.topK)
       out[row][hiddenSize] = arithmetic.dot(dUp[row], product[row], count: width)
       if mixture.expertHasBias {

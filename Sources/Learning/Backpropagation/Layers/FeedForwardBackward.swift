@@ -3,12 +3,6 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// The backward pass of a layer's second half: it adds to the gradient of the residual stream.
-protocol FeedForwardBackward: AnyObject {
-  /// `loss` gets what the layer itself adds to it.
-  func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws
-}
-
 /// Of down(silu(gate(x)) · up(x)).
 final class GatedBlockBackward {
   private let kind: ParameterRole.FeedForwardKind
@@ -36,7 +30,7 @@ final class GatedBlockBackward {
       parts.matrix(.feedForward(kind, projection), layer, rows: rows, columns: columns)
     }
     parts.backThrough(weights(.down, rows: hidden, columns: width), dy: dy, into: dUp)
-    parts.pool.rows(rows) { row in
+    parts.forEachRow { row in
       compute.activate(.swiGLU, gate: tape.gate[row], up: tape.up[row], into: product[row], count: width)
       compute.activationGradient(
         .swiGLU, gate: tape.gate[row], up: tape.up[row], gradient: dUp[row], gateGradient: dGate[row],

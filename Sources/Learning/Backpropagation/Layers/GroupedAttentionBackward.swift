@@ -85,23 +85,24 @@ final class GroupedAttentionBackward: MixerBackward {
 
   private func attend(_ tape: GroupedAttentionTape, leaf: Int, _ rows: Range<Int>, worker: Int) {
     let (dims, keyWidth) = (shape.headDims, shape.keyValueHeadCount * shape.headDims)
-    let keyValue = slice(keyValueGradientRows.view(rows: rows.upperBound), rows)
-    let query = slice(queryGradientRows.view(rows: rows.upperBound), rows)
-    let outputs = slice(outputGradientRows.view(rows: rows.upperBound), rows)
+    let keyValue = keyValueGradientRows.view(rows: rows.upperBound).rows(rows)
+    let query = queryGradientRows.view(rows: rows.upperBound).rows(rows)
+    let outputs = outputGradientRows.view(rows: rows.upperBound).rows(rows)
     for row in 0..<rows.count { keyValue[row].update(repeating: 0, count: 2 * keyWidth) }
     let sinks = shape.hasSinks ? parts.values.values(id(.sinks)) : nil
     let sinkGradient = sinkGradients.view(rows: leaf + 1)[leaf]
     let own = workers[worker].view(rows: rows.count)
     let (dKey, dValue) = (own.columns(0..<dims), own.columns(dims..<(2 * dims)))
     for head in 0..<shape.headCount {
-      let keys = range(head / shape.queriesPerKey, dims)
+      let firstKey = head / shape.queriesPerKey * dims
+      let keys = firstKey..<(firstKey + dims)
       let values = (keyWidth + keys.lowerBound)..<(keyWidth + keys.upperBound)
-      let kept = slice(tape.keyValue, rows)
+      let kept = tape.keyValue.rows(rows)
       parts.compute.attend(
         AttentionGradient(
-          query: slice(tape.query, rows).columns(range(head, dims)), key: kept.columns(keys),
-          value: kept.columns(values), output: slice(tape.values, rows).columns(range(head, dims)),
-          outputGradient: outputs.columns(range(head, dims)), queryGradient: query.columns(range(head, dims)),
+          query: tape.query.rows(rows).head(head, of: dims), key: kept.columns(keys),
+          value: kept.columns(values), output: tape.values.rows(rows).head(head, of: dims),
+          outputGradient: outputs.head(head, of: dims), queryGradient: query.head(head, of: dims),
           keyGradient: dKey, valueGradient: dValue, scale: scale, window: window,
           sink: sinks.map { ($0 + head, sinkGradient + head) }), worker: worker)
       for row in 0..<rows.count {
@@ -116,7 +117,7 @@ final class GroupedAttentionBackward: MixerBackward {
     _ tape: GroupedAttentionTape, _ query: MatrixView<Float>, _ key: MatrixView<Float>, _ value: MatrixView<Float>
   ) throws {
     let (dims, keyWidth) = (shape.headDims, key.columns)
-    parts.pool.rows(parts.rowCount) { row in
+    parts.forEachRow { row in
       turnBack(query[row], heads: shape.headCount, row: row)
       turnBack(key[row], heads: shape.keyValueHeadCount, row: row)
       guard let clip = shape.clip else { return }

@@ -3,11 +3,6 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// The backward pass of a layer's first half: it adds to the gradient of the residual stream.
-protocol MixerBackward: AnyObject {
-  func run(_ tape: MixerTape) throws
-}
-
 /// Of latent attention in its absorbed form. Workers share sequences; the heads of one are taken in ascending order, in which
 /// the gradients of the latents that they share are added.
 final class LatentAttentionBackward: MixerBackward {
@@ -96,22 +91,22 @@ final class LatentAttentionBackward: MixerBackward {
       valueGradientRows.view(rows: rows.upperBound), queryGradientRows.view(rows: rows.upperBound)
     )
     let absorbed = absorbedGradientRows.view(rows: rows.upperBound)
-    let keyValue = slice(keyValueGradientRows.view(rows: rows.upperBound), rows)
+    let keyValue = keyValueGradientRows.view(rows: rows.upperBound).rows(rows)
     for row in 0..<rows.count { keyValue[row].update(repeating: 0, count: keyWidth) }
     for head in 0..<shape.headCount {
-      let dValues = slice(values, rows).columns(range(head, shape.valueDims))
+      let dValues = values.rows(rows).head(head, of: shape.valueDims)
       let dAttended = workers[worker].attended.view(rows: rows.count)
       let partial = workers[worker].keyValue.view(rows: rows.count)
-      let dAbsorbed = slice(absorbed, rows).columns(range(head, keyWidth))
-      let key = slice(tape.keyValue, rows)
+      let dAbsorbed = absorbed.rows(rows).head(head, of: keyWidth)
+      let key = tape.keyValue.rows(rows)
       compute.multiplyAll(StridedMatrix(dValues), by: up.value(head), into: dAttended, worker: worker)
       compute.attend(
         AttentionGradient(
-          query: slice(tape.absorbed, rows).columns(range(head, keyWidth)), key: key, value: key.columns(0..<latent),
-          output: slice(tape.attended, rows).columns(range(head, latent)), outputGradient: dAttended,
+          query: tape.absorbed.rows(rows).head(head, of: keyWidth), key: key, value: key.columns(0..<latent),
+          output: tape.attended.rows(rows).head(head, of: latent), outputGradient: dAttended,
           queryGradient: dAbsorbed, keyGradient: partial, valueGradient: partial.columns(0..<latent),
           scale: shape.softmaxScale, window: window), worker: worker)
-      let dQuery = slice(queries, rows).columns(range(head, shape.queryDims))
+      let dQuery = queries.rows(rows).head(head, of: shape.queryDims)
       compute.multiplyAll(
         StridedMatrix(dAbsorbed.columns(0..<latent)), by: up.key(head).transposed,
         into: dQuery.columns(0..<shape.nopeDims), worker: worker)
@@ -141,13 +136,13 @@ final class LatentAttentionBackward: MixerBackward {
       compute.compute.pool.run { worker in
         for head in compute.compute.share(of: shape.headCount, worker: worker) {
           let first = part + head * (shape.nopeDims + shape.valueDims) * latent
-          let query = slice(tape.query, rows).columns(range(head, shape.queryDims)).columns(0..<shape.nopeDims)
-          let dAbsorbed = slice(absorbed, rows).columns(range(head, keyWidth)).columns(0..<latent)
+          let query = tape.query.rows(rows).head(head, of: shape.queryDims).columns(0..<shape.nopeDims)
+          let dAbsorbed = absorbed.rows(rows).head(head, of: keyWidth).columns(0..<latent)
           compute.multiplyAll(
             StridedMatrix(query).transposed, by: StridedMatrix(dAbsorbed),
             into: MatrixView(first, rows: shape.nopeDims, columns: latent), worker: worker)
-          let dValues = slice(values, rows).columns(range(head, shape.valueDims))
-          let attended = slice(tape.attended, rows).columns(range(head, latent))
+          let dValues = values.rows(rows).head(head, of: shape.valueDims)
+          let attended = tape.attended.rows(rows).head(head, of: latent)
           compute.multiplyAll(
             StridedMatrix(dValues).transposed, by: StridedMatrix(attended),
             into: MatrixView(first + shape.nopeDims * latent, rows: shape.valueDims, columns: latent), worker: worker)
@@ -194,12 +189,4 @@ final class LatentAttentionBackward: MixerBackward {
     }
     return ({ part($0, from: 0, rows: nope) }, { part($0, from: nope, rows: value) })
   }
-}
-
-/// The columns of a head.
-func range(_ head: Int, _ width: Int) -> Range<Int> { (head * width)..<((head + 1) * width) }
-
-/// Some rows of a matrix.
-func slice(_ view: MatrixView<Float>, _ rows: Range<Int>) -> MatrixView<Float> {
-  MatrixView(view[rows.lowerBound], rows: rows.count, columns: view.columns, stride: view.stride)
 }

@@ -39,7 +39,7 @@ final class MixtureBackward: FeedForwardBackward {
     guard rows > 0 else { return }
     parts.normalize(input, .feedForwardNorm, layer: layer)
     let (target, hidden, returned) = (parts.normedGradient, parts.normed.columns, returnedRows.view(rows: rows))
-    parts.pool.rows(rows) { target[$0].update(from: returned[$0], count: hidden) }
+    parts.forEachRow { target[$0].update(from: returned[$0], count: hidden) }
     try backThroughShared(tape, hidden: hidden)
     try backThroughRouter(tape, objective: objective, hidden: hidden, loss: &loss)
     try parts.endNorm(input, .feedForwardNorm, layer: layer)
@@ -79,7 +79,7 @@ final class MixtureBackward: FeedForwardBackward {
     let (dShared, dGate, stream) = (
       sharedGradientRows.view(rows: rows), gateGradientRows.view(rows: rows), parts.stream
     )
-    parts.pool.rows(rows) { row in
+    parts.forEachRow { row in
       let opened = sigmoid(tape.sharedGate[row].pointee)
       dGate[row].pointee = compute.dot(stream[row], tape.sharedOutput[row], count: hidden) * (1 - opened)
       compute.scale(stream[row], by: opened, into: dShared[row], count: hidden)
@@ -96,7 +96,7 @@ final class MixtureBackward: FeedForwardBackward {
     let (rows, topK) = (parts.rowCount, mixture.topK)
     let (gradients, returned) = (logitGradientRows.view(rows: rows), returnedRows.view(rows: rows))
     let experts = tape.decisions.experts.pointer
-    parts.pool.rows(rows) { row in
+    parts.forEachRow { row in
       router.write(
         logits: tape.logits[row], experts: experts + row * topK, weightGradients: returned[row] + hidden,
         into: gradients[row])
@@ -108,7 +108,7 @@ final class MixtureBackward: FeedForwardBackward {
     if objective.balance != 0 {
       for (index, leaf) in parts.gradients.leaves.enumerated() {
         let balance = router.balance(
-          logits: slice(tape.logits, leaf.rows), experts: experts + leaf.rows.lowerBound * topK,
+          logits: tape.logits.rows(leaf.rows), experts: experts + leaf.rows.lowerBound * topK,
           coefficient: objective.balance * objective.factor * Float(leaf.rows.count))
         loss.balance[index] += balance.loss
         for row in leaf.rows { router.addBalance(balance, logits: tape.logits[row], to: gradients[row]) }

@@ -38,14 +38,14 @@ package struct Router: Sendable {
   ) {
     switch description.scoring {
     case .sigmoid: for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
-    case .softmax: softmax(logits, into: scores, count: expertCount)
+    case .softmax: Self.softmax(logits, into: scores, count: expertCount)
     case .softmaxOverChosen: for e in 0..<expertCount { scores[e] = logits[e] }
     }
     for e in 0..<expertCount { choice[e] = scores[e] + (selectionBias?[e] ?? 0) }
     if let groups = description.groups { rejectGroups(groups, choice) }
     selectTop(choice, into: experts)
     for i in 0..<topK { weights[i] = scores[Int(experts[i])] }
-    if description.scoring == .softmaxOverChosen { softmax(weights, into: weights, count: topK) }
+    if description.scoring == .softmaxOverChosen { Self.softmax(weights, into: weights, count: topK) }
     if description.normalizes {
       var sum: Float = 0
       for i in 0..<topK { sum += weights[i] }
@@ -55,7 +55,8 @@ package struct Router: Sendable {
     if description.scale != 1 { for i in 0..<topK { weights[i] *= description.scale } }
   }
 
-  private func softmax(_ logits: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+  /// out := e^(logit − the highest) / their sum, both `[count]`; out may be logits.
+  package static func softmax(_ logits: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
     var highest = logits[0]
     for e in 1..<max(count, 1) { highest = max(highest, logits[e]) }
     var sum: Float = 0

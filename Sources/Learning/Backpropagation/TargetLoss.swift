@@ -1,0 +1,55 @@
+import Gradients
+import Kernels
+import MoEModel
+import Tensors
+
+/// The loss of a decoder's last batch, a few rows of logits at a time, so that they never exist as a whole.
+package final class TargetLoss {
+  /// Rows whose logits exist at one time.
+  private static let blockRows = 256
+  private let decoder: Decoder
+  private let compute: Compute
+  private var scores: [TargetScore?]
+
+  package init(_ decoder: Decoder, _ compute: Compute) {
+    (self.decoder, self.compute) = (decoder, compute)
+    scores = Array(repeating: nil, count: Self.blockRows)
+  }
+
+  /// −Σ log p(target) over some rows, and how many were predicted; `targets` are the whole batch's. `use` is called by every
+  /// worker for each block of rows: `normed` is what the logits were made from, and these have become the gradient of
+  /// `factor` · loss + `zFactor` · (log Σ e^logit)² by them.
+  func measure(
+    _ rows: Range<Int>, targets: UnsafePointer<Int32>, factor: Float = 1, zFactor: Float = 0,
+    _ use: (_ block: Range<Int>, _ normed: MatrixView<Float>, _ gradient: MatrixView<Float>, _ worker: Int) -> Void = {
+      _, _, _, _ in
+    }
+  ) -> (sum: Double, predicted: Int) {
+    var (sum, predicted) = (0.0, 0)
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.blockRows) {
+      let block = first..<min(first + Self.blockRows, rows.upperBound)
+      let (normed, logits) = decoder.logits(ofRows: block)
+      scores.withUnsafeMutableBufferPointer { scores in
+        compute.pool.run { worker in
+          compute.crossEntropy(
+            logits, targets: targets + first, factor: factor, zFactor: zFactor, scores: scores.baseAddress!,
+            worker: worker)
+          compute.pool.barrier(worker: worker)
+          use(block, normed, logits, worker)
+        }
+      }
+      for case let score? in scores.prefix(block.count) {
+        sum -= Double(score.logprob)
+        predicted += 1
+      }
+    }
+    return (sum, predicted)
+  }
+
+  /// Those of each leaf.
+  package func measure(_ leaves: [Leaf], targets: UnsafePointer<Int32>) -> StepLoss {
+    var loss = StepLoss()
+    for leaf in leaves { loss.append(measure(leaf.rows, targets: targets)) }
+    return loss
+  }
+}
