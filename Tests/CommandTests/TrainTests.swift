@@ -89,6 +89,10 @@ extension CommandTests {
         for word in words { #expect(run.errors.contains(word), "\(options): \(run.errors)") }
         #expect(!FileManager.default.fileExists(atPath: out + "/latest"))
       }
+      let quantized = folder.file("q8")
+      #expect(try Program.run(["quantize", model, quantized, "--weights", "q8"]).status == 0)
+      let levels = try train(quantized, to: out)
+      #expect(levels.status == 1 && levels.errors.contains("quantised from"), "\(levels.errors)")
       try refused(["--data", foreign], ["foreign.jsonl", "700"])
       try refused(["--data", folder.file("nothing.jsonl")], ["nothing.jsonl"])
       try refused(["--learning-rate", "0"], ["learning rate"])

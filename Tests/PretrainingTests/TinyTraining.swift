@@ -36,7 +36,7 @@ struct TinyTraining: Sendable {
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let trainer = try Trainer(
       loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences, rounds: rounds)
-    let reader = ParameterReader(description, checkpoint: source)
+    let reader = try ParameterReader(description, checkpoint: source)
     try trainer.model.fill([.master]) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
     try trainer.begin()
     return trainer

@@ -91,7 +91,7 @@ struct TrainPretrain: ParsableCommand {
     if let model {
       let folder = try ModelLocation.resolve(model)
       let source = try CheckpointFormat.open(folder)
-      let reader = ParameterReader(try ModelConfiguration.read(source), checkpoint: source)
+      let reader = try ParameterReader(try ModelConfiguration.read(source), checkpoint: source)
       return Start(
         shape: try ShapeCheckpoint(source.config, path: folder + "/config.json"),
         tokenizer: TextCodec(source).optionalTokenizer, companions: try Companions(of: folder)

@@ -5,8 +5,13 @@ package struct ParameterReader {
   private let parameters: StoredParameters
   private let rows: StoredRows
 
-  /// `description`: that of the checkpoint.
-  package init(_ description: DecoderDescription, checkpoint: any Checkpoint) {
+  /// `description`: that of the checkpoint. Throws for one that `quantize` wrote: levels are held and multiplied as they are
+  /// stored.
+  package init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws(ModelError) {
+    if case .martinet(let weights) = description.quantization {
+      throw .unsupported(
+        key: "quantization_config", value: weights.rawValue, remedy: "give the model that it was quantised from")
+    }
     parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     rows = StoredRows(checkpoint: checkpoint, sums: nil)
   }
