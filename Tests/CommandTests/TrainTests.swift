@@ -20,7 +20,7 @@ extension CommandTests {
     }
 
     private func train(
-      _ model: String, to out: String, _ options: [String] = [], ranks: Int? = nil
+      _ model: String, to out: String, _ options: [String] = [], ranks: Int? = nil, asTable: Bool = false
     ) throws -> Program.Outcome {
       let data = try documents("data.jsonl", count: 40)
       let heldOut = try documents("held-out.jsonl", count: 5)
@@ -28,8 +28,8 @@ extension CommandTests {
         [
           "train", "pretrain", "--model", model, "--data", data, "--held-out", heldOut, "--out", out, "--steps", "4",
           "--save-every", "2", "--sequence-length", "16", "--batch-sequences", "5", "--learning-rate", "1e-2",
-          "--threads", "1", "--json",
-        ] + options, ranks: ranks)
+          "--threads", "1",
+        ] + options + (asTable ? [] : ["--json"]), ranks: ranks)
     }
 
     /// The lines of a run without what the clock says.
@@ -57,7 +57,8 @@ extension CommandTests {
       let first = try train(model, to: alone)
       #expect(first.status == 0, "\(first.errors)")
       let told = try lines(first)
-      #expect(told.count == 6 && told[2]["held_out_loss"] != nil)
+      #expect(told.map { $0["step"] } == ["1", "2", "3", "4"])
+      #expect(told.map { $0["held_out_loss"] != nil } == [false, true, false, true])
       let losses = told.compactMap { $0["loss"].flatMap { Double($0) } }
       #expect(losses.count == 4 && losses[3] < losses[0], "\(losses)")
       let other = try train(model, to: spread, ["--optimizer", "adamw"], ranks: 3)
@@ -72,9 +73,37 @@ extension CommandTests {
       let resumed = try train(model, to: spread, ["--resume"], ranks: 2)
       #expect(resumed.status == 0, "\(resumed.errors)")
       #expect(try checkpoint(spread) == whole)
-      #expect(try lines(resumed) == Array(told.dropFirst(3)))
+      #expect(try lines(resumed) == Array(told.dropFirst(2)))
       let score = try Program.run(["score", "--model", "\(alone)/step-000004", "--token-ids", "0,3,6,9,12"])
       #expect(score.status == 0, "\(score.errors)")
+    }
+
+    /// The keys that others read, in their order, and times apart from them.
+    @Test func aStepIsOneLineOfJSON() throws {
+      let run = try train(try Golden("deepseek_v3_bf16").folder, to: folder.file("lines"))
+      let lines = try run.output.split(separator: "\n").map { try JSONValue(parsing: Array($0.utf8)) }
+      let keys = [
+        "step", "loss", "tokens", "tokens_per_second", "gradient_norm", "learning_rate", "mfu", "load_max_over_mean",
+        "seconds",
+      ]
+      #expect(lines.count == 4 && lines.allSatisfy { Array($0.object?.keys.prefix(9) ?? []) == keys })
+      #expect(lines[1].object?.keys.dropFirst(9) == ["held_out_loss", "balance_loss", "dead_experts"])
+      #expect(lines[2].object?.keys.dropFirst(9) == ["balance_loss", "dead_experts"])
+      #expect(lines[3]["tokens"]?.exactInt == 320)
+    }
+
+    /// Not a terminal: a line for every so many steps, and nothing that is written over.
+    @Test func aTableHasALineForSoManySteps() throws {
+      let model = try Golden("deepseek_v3_bf16").folder
+      let run = try train(model, to: folder.file("table"), ["--log-every", "3", "--score-every", "9"], asTable: true)
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(!run.output.contains("\r") && !run.output.contains("\u{1B}"))
+      let lines = run.output.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+      let header = try #require(lines.firstIndex { $0.first == "step" })
+      #expect(lines[header] == ["step", "loss", "held-out", "gradient", "rate", "tokens/s", "MFU", "load", "dead"])
+      #expect(lines[header...].dropFirst().map { $0[0] } == ["3", "4", "saved"])
+      // The last has a held-out loss, and "%" stands apart.
+      #expect(lines[header + 1].count == 9 && lines[header + 2].count == 10)
     }
 
     @Test func whatCannotBeTrainedIsSaidBeforehand() throws {
@@ -99,6 +128,7 @@ extension CommandTests {
       try refused(["--learning-rate", "inf"], ["learning rate"])
       try refused(["--steps", "0"], ["steps"])
       try refused(["--balance-loss", "nan"], ["balance"])
+      try refused(["--log-every", "0"], ["--log-every"])
       try refused(["--shape", model + "/config.json"], ["--shape and --model"])
     }
 

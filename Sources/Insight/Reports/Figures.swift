@@ -31,6 +31,15 @@ package enum Figures {
     return places == 0 ? sign + padded : sign + padded.dropLast(places) + "." + padded.suffix(places)
   }
 
+  /// A number in three digits and a power of ten: "3.00e-4"; "-" for NaN and infinities.
+  package static func scientific(_ value: Double) -> String {
+    guard value.isFinite, value != 0 else { return value == 0 ? "0" : "-" }
+    var (digits, power) = (abs(value), 0)
+    while digits >= 9.995 { (digits, power) = (digits / 10, power + 1) }
+    while digits < 0.9995 { (digits, power) = (digits * 10, power - 1) }
+    return (value < 0 ? "-" : "") + decimals(digits, 2) + "e\(power)"
+  }
+
   /// One "s" where there are several.
   package static func count(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
 }

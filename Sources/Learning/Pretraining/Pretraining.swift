@@ -93,7 +93,6 @@ package final class Pretraining {
     if step > 0 {
       try onEvent(.resumed(step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder)))
     }
-    var saved = step
     while step < settings.steps {
       let start = ContinuousClock.now
       let (number, first) = (step + 1, position)
@@ -103,18 +102,20 @@ package final class Pretraining {
       }
       (step, position, tokens) = (number, first + count, tokens + result.predicted)
       let seconds = (ContinuousClock.now - start) / .seconds(1)
+      let isDue = step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0
       try onEvent(
         .step(
           StepReport(
             number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
-            seconds: seconds)))
+            seconds: seconds, heldOutLoss: isDue ? try score() : nil)))
       let stops = try communicator.allReduceMax(communicator.isRoot && shouldStop() ? 1 : 0) == 1
-      let isLast = step == settings.steps || stops
-      if isLast || (settings.scoreEvery > 0 && step % settings.scoreEvery == 0) { try score(onEvent) }
-      if isLast || step % settings.saveEvery == 0 {
+      if stops || step == settings.steps || step % settings.saveEvery == 0 {
+        let began = ContinuousClock.now
         try save()
-        saved = step
-        try onEvent(.saved(step: saved, path: TrainingFolder.modelPath(of: step, in: settings.folder)))
+        try onEvent(
+          .saved(
+            step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder),
+            seconds: (ContinuousClock.now - began) / .seconds(1)))
       }
       if stops { return }
     }
@@ -130,12 +131,13 @@ package final class Pretraining {
     return step
   }
 
-  private func score(_ onEvent: (PretrainingEvent) throws -> Void) throws {
-    guard let heldOut else { return }
+  /// Mean −log p of held-out tokens; nil without such.
+  private func score() throws -> Double? {
+    guard let heldOut else { return nil }
     let (loss, predicted) = try trainer.score(sequenceCount: heldOut.sequenceCount) {
       try heldOut.read(sequence: $0, into: $1)
     }
-    try onEvent(.heldOut(step: step, loss: loss / Double(max(predicted, 1))))
+    return loss / Double(max(predicted, 1))
   }
 
   /// Writes a checkpoint: rank 0 writes, all give what they own.

@@ -69,23 +69,3 @@ package struct PretrainingSettings: Sendable {
     ]
   }
 }
-
-/// What a training tells while it runs; the same on every rank but for times.
-package enum PretrainingEvent {
-  case step(StepReport)
-  /// Mean −log p of held-out tokens after a step.
-  case heldOut(step: Int, loss: Double)
-  case saved(step: Int, path: String)
-  case resumed(step: Int, path: String)
-}
-
-package struct StepReport: Sendable {
-  package let number: Int
-  package let result: StepResult
-  package let learningRate: Double
-  /// Predicted since the training began.
-  package let tokens: Int
-  package let seconds: Double
-
-  package var tokensPerSecond: Double { seconds > 0 ? Double(result.predicted) / seconds : 0 }
-}

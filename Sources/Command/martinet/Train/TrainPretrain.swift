@@ -33,7 +33,7 @@ struct TrainPretrain: ParsableCommand {
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
-  @Flag(help: "One JSON object a step, on a line of its own.") var json = false
+  @Flag(help: "One JSON object a step, on a line of its own, instead of a table.") var json = false
 
   func validate() throws {
     guard (shape == nil) != (model == nil) else { throw ValidationError("give one of --shape and --model") }
@@ -64,7 +64,7 @@ struct TrainPretrain: ParsableCommand {
       let training = try Pretraining(
         loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings
       ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
-      let output = TrainingOutput(
+      var output = TrainingOutput(
         description, options: options, data: data, peak: try peak(runtime), json: json, isRoot: communicator.isRoot)
       output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
       try Interrupt.install()

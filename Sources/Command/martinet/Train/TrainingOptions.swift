@@ -110,10 +110,24 @@ struct TrainingOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n"))
   var keep = 2
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Steps of which a line tells; with --json each has one. (default: some two hundred lines in all)",
+      valueName: "steps"))
+  var logEvery: Int?
+
   @Flag(help: "Go on from the last checkpoint in --out; without one, begin.")
   var resume = false
 
   var spread: InitialSpread { initialDeviation.map { .constant($0) } ?? .standard }
+
+  /// Steps of a line of the table.
+  var linesEvery: Int { logEvery ?? TrainingTable.every(ofSteps: steps) }
+
+  func validate() throws {
+    if let logEvery, logEvery < 1 { throw ValidationError("--log-every \(logEvery) is not at least 1") }
+  }
 
   /// Throws for numbers that no training can have.
   func settings() throws -> PretrainingSettings {

@@ -1,0 +1,122 @@
+import Glibc
+import MoEModel
+import Pretraining
+import Reports
+
+/// The table that a training fills: a line for every so many steps, and on a terminal one more below it that is written anew with
+/// each step, so that nothing scrolls away.
+///
+/// Of a line's steps it tells the mean loss, gradient and speed, the held-out loss if there was one, and the last one's load.
+struct TrainingTable {
+  /// Lines between two headers.
+  private static let headerEvery = 40
+  /// The step under way is not shown more often.
+  private static let pause = Duration.milliseconds(100)
+
+  private struct Column {
+    let title: String
+    let width: Int
+    let text: (Line) -> String
+  }
+
+  /// What a line stands for.
+  private struct Line {
+    var steps = 0
+    var step = 0
+    var loss = 0.0
+    var heldOutLoss: Double?
+    var gradient = 0.0
+    var rate = 0.0
+    var tokens = 0
+    var seconds = 0.0
+    var load = 0.0
+    var dead = 0
+
+    mutating func add(_ report: StepReport) {
+      steps += 1
+      step = report.number
+      loss += report.result.loss
+      heldOutLoss = report.heldOutLoss ?? heldOutLoss
+      gradient += report.result.gradientNorm
+      rate = report.learningRate
+      tokens += report.result.predicted
+      seconds += report.seconds
+      (load, dead) = (report.result.loadMaxOverMean, report.result.deadExpertCount)
+    }
+
+    func mean(_ sum: Double) -> Double { sum / Double(max(steps, 1)) }
+    var tokensPerSecond: Double { seconds > 0 ? Double(tokens) / seconds : 0 }
+  }
+
+  private let every: Int
+  private let columns: [Column]
+  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  private var line = Line()
+  private var rowCount = 0
+  private var isDrawn = false
+  private var drawn = ContinuousClock.now - Self.pause
+
+  /// `every`: steps of a line. `utilization`: of a peak, by so many tokens a second.
+  init(_ description: DecoderDescription, every: Int, utilization: @escaping (_ tokensPerSecond: Double) -> Double) {
+    self.every = every
+    var columns: [Column] = [
+      Column(title: "step", width: 8) { "\($0.step)" },
+      Column(title: "loss", width: 9) { Figures.decimals($0.mean($0.loss), 4) },
+      Column(title: "held-out", width: 10) { line in line.heldOutLoss.map { Figures.decimals($0, 4) } ?? "" },
+      Column(title: "gradient", width: 10) { Figures.decimals($0.mean($0.gradient), 3) },
+      Column(title: "rate", width: 10) { Figures.scientific($0.rate) },
+      Column(title: "tokens/s", width: 10) { Figures.decimals($0.tokensPerSecond, 0) },
+      Column(title: "MFU", width: 8) { Figures.decimals(100 * utilization($0.tokensPerSecond), 1) + " %" },
+    ]
+    if description.mixture != nil {
+      columns += [
+        Column(title: "load", width: 7) { Figures.decimals($0.load, 2) },
+        Column(title: "dead", width: 6) { "\($0.dead)" },
+      ]
+    }
+    self.columns = columns
+  }
+
+  mutating func add(_ report: StepReport, isLast: Bool) {
+    line.add(report)
+    if isLast || report.heldOutLoss != nil || report.number % every == 0 {
+      if rowCount % Self.headerEvery == 0 { write(row { $0.title }) }
+      rowCount += 1
+      write(row { $0.text(line) })
+      line = Line()
+    } else if isTerminal, ContinuousClock.now - drawn >= Self.pause {
+      show("\r\(row { $0.text(line) }.prefix(width))\u{1B}[K", terminator: "")
+      (isDrawn, drawn) = (true, .now)
+    }
+  }
+
+  /// A line of words between those of numbers.
+  mutating func write(_ text: String) {
+    show((isDrawn ? "\r\u{1B}[K" : "") + text)
+    isDrawn = false
+  }
+
+  private func row(_ text: (Column) -> String) -> String {
+    columns.map { column in
+      let cell = text(column)
+      return String(repeating: " ", count: max(1, column.width - cell.count)) + cell
+    }.joined()
+  }
+
+  /// Characters of the terminal's line, but for the last, after which some begin another.
+  private var width: Int {
+    var size = winsize()
+    guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 1 else { return 79 }
+    return Int(size.ws_col) - 1
+  }
+
+  /// Steps of a line where nobody says: so many that a training has some two hundred lines.
+  static func every(ofSteps steps: Int) -> Int {
+    var unit = 1
+    while true {
+      for factor in [1, 2, 5] where unit * factor * 200 >= steps { return unit * factor }
+      guard unit <= steps / 200 else { return unit }
+      unit *= 10
+    }
+  }
+}
