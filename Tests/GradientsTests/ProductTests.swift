@@ -9,6 +9,7 @@ import Testing
 private struct ProductCase: CustomStringConvertible {
   var rows: Int, columns: Int, depth: Int
   var aIsTransposed = false, bIsTransposed = false, adding = false, gap = 0
+  var precision = ProductPrecision.float32
 
   var a: [Float] { .random((aIsTransposed ? depth : rows) * aStride, seed: 1) }
   var b: [Float] { .random((bIsTransposed ? columns : depth) * bStride, seed: 2) }
@@ -18,7 +19,7 @@ private struct ProductCase: CustomStringConvertible {
   var cStride: Int { columns + gap }
 
   var description: String {
-    "\(rows)×\(columns)×\(depth), transposed \(aIsTransposed) \(bIsTransposed), adding \(adding), gap \(gap)"
+    "\(rows)×\(columns)×\(depth), transposed \(aIsTransposed) \(bIsTransposed), adding \(adding), gap \(gap), \(precision)"
   }
 
   /// Calls `body` with views of a, b, and of c as it lies at `out`.
@@ -42,16 +43,22 @@ private struct ProductCase: CustomStringConvertible {
     }
   }
 
+  /// Numbers as they are multiplied.
+  private func operand(_ values: [Float]) -> [Float] {
+    guard precision == .bfloat16 else { return values }
+    return values.map { Float(bitPattern: ($0.bitPattern + 0x7FFF + ($0.bitPattern >> 16 & 1)) & 0xFFFF_0000) }
+  }
+
   func outputs(a: [Float], b: [Float]) throws -> [(set: InstructionSet, values: [Float])] {
     try results(c) { compute, out in
-      let gradients = GradientCompute(compute)
+      let gradients = GradientCompute(compute, precision: precision)
       withViews(a: a, b: b, out: out) { gradients.multiplyAll($0, by: $1, into: $2, adding: adding, worker: 0) }
     }
   }
 
   /// Each output in double precision, and a bound on an fp32 chain's error; nil where c is not written.
   func oracle() -> [(value: Double, bound: Double)?] {
-    let (a, b, c) = (self.a, self.b, self.c)
+    let (a, b, c) = (operand(self.a), operand(self.b), self.c)
     return c.indices.map { at in
       let (i, j) = (at / cStride, at % cStride)
       guard j < columns else { return nil }
@@ -95,6 +102,11 @@ struct ProductTests {
     cases.append(ProductCase(rows: 200, columns: 530, depth: 2, aIsTransposed: true, adding: true, gap: 1))
     cases.append(ProductCase(rows: 400, columns: 9, depth: 270, adding: true))
     return cases
+      + cases.map {
+        var some = $0
+        some.precision = .bfloat16
+        return some
+      }
   }()
 
   @Test func everyInstructionSetGivesTheReferencesBits() throws {
@@ -204,6 +216,14 @@ struct ProductTests {
       }
     }
     for output in outputs { #expect(output.values.hasSameBits(as: expected), "\(output.set)") }
+  }
+
+  @Test func inHalfTheSecondOfEachPairComesFirstAndSubnormalsAreZeros() throws {
+    var some = ProductCase(rows: 1, columns: 1, depth: 5, adding: true)
+    some.precision = .bfloat16
+    // In ascending order both ones are lost; 1.00390625 is rounded to 1.
+    let a: [Float] = [1, 16_777_216, 1.00390625, -16_777_216, 0x1p-130]
+    for output in try some.outputs(a: a, b: [1, 1, 1, 1, 0x1p20]) { #expect(output.values == [some.c[0] + 1]) }
   }
 
   @Test func aSumOfNothingIsZeroOrLeavesWhatWasThere() throws {

@@ -19,6 +19,7 @@ struct GradientTests {
   static let families = [
     "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",
     "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
+    "deepseek_v3+prediction", "glm4_moe+prediction",
   ]
 
   /// What transformers calls a parameter, experts taken apart.
@@ -40,7 +41,8 @@ struct GradientTests {
   @Test(arguments: families)
   func gradientsAreTheReferences(name: String) throws {
     let expected = try #require(try Self.expected()[name])
-    var training = TinyTraining(name)
+    var training = TinyTraining(String(name.prefix { $0 != "+" }))
+    training.predicts = name.contains("+")
     (training.rounds, training.sequences, training.length) = (false, 2, 20)
     let kept = training
     try LocalFabric.run(size: 1) { communicator in
@@ -48,12 +50,16 @@ struct GradientTests {
       let vocabulary = trainer.model.description.vocabularySize
       var settings = StepSettings(learningRate: 0)
       settings.clip = nil
+      settings.predictionLoss = 0.3
       let result = try trainer.step(1, sequenceCount: 2, settings: settings) { sequence, buffer in
         for j in buffer.indices { buffer[j] = Int32((7 * sequence + 11 * j + j * j) % vocabulary) }
         return kept.length
       }
       let loss = try #require(expected["loss"]?.double)
       #expect(abs(result.loss - loss) < 1e-4 * loss, "\(result.loss), \(loss)")
+      let ahead = expected["prediction_loss"]?.double
+      #expect((ahead != nil) == kept.predicts)
+      #expect(abs((result.predictionLoss ?? 0) - (ahead ?? 0)) < 1e-4 * loss, "\(result.predictionLoss ?? 0)")
       var (failures, checked): ([String], Int) = ([], 0)
       for parameter in trainer.model.parameters where parameter.rule != .balance {
         let reference = reference(parameter.spec, name: parameter.name, isGPT: name == "gpt_oss")

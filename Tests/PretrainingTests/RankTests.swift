@@ -1,5 +1,6 @@
 import Fabric
 import Foundation
+import Gradients
 import Kernels
 import Testing
 import Training
@@ -63,10 +64,52 @@ struct RankTests {
     }
   }
 
-  @Test func everyInstructionSetGivesTheSame() throws {
-    let best = try run(TinyTraining("deepseek_v3"), ranks: 1)
+  /// Products of bf16 numbers: near those of fp32, and the same on any number of ranks and threads.
+  @Test(arguments: ["deepseek_v3", "gpt_oss", "llama"])
+  func productsInHalfDoNotDependOnRanksEither(name: String) throws {
+    let exact = try run(TinyTraining(name), ranks: 1)
+    var training = TinyTraining(name)
+    training.products = .bfloat16
+    let alone = try run(training, ranks: 1)
+    for (one, other) in zip(exact.results, alone.results) {
+      #expect(one != other && abs(one.loss - other.loss) < 0.02 * one.loss, "\(one.loss), \(other.loss)")
+      #expect(abs(one.gradientNorm - other.gradientNorm) < 0.05 * one.gradientNorm)
+    }
+    training.threads = 2
+    #expect(try run(training, ranks: 1) == alone)
+    (training.threads, training.recomputes) = (1, true)
+    #expect(try run(training, ranks: 3) == alone)
+  }
+
+  /// With a module that predicts the token after the next one.
+  @Test(arguments: ["deepseek_v3", "glm4_moe"])
+  func predictionDoesNotDependOnRanksEither(name: String) throws {
+    var training = TinyTraining(name)
+    training.predicts = true
+    let alone = try run(training, ranks: 1)
+    #expect(alone.results.allSatisfy { ($0.predictionLoss ?? 0) > 0 })
+    for ranks in [2, 3] {
+      #expect(try run(training, ranks: ranks) == alone)
+    }
+  }
+
+  /// Whether stages are kept or computed again.
+  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "llama"], [(1, false), (3, false), (2, true)])
+  func recomputationChangesNothing(name: String, way: (ranks: Int, predicts: Bool)) throws {
+    let ranks = way.ranks
+    var training = TinyTraining(name)
+    training.predicts = way.predicts
+    let kept = try run(training, ranks: ranks)
+    training.recomputes = true
+    #expect(try run(training, ranks: ranks) == kept)
+  }
+
+  @Test(arguments: [ProductPrecision.float32, .bfloat16])
+  func everyInstructionSetGivesTheSame(products: ProductPrecision) throws {
+    var training = TinyTraining("deepseek_v3")
+    training.products = products
+    let best = try run(training, ranks: 1)
     for isa in InstructionSet.supported {
-      var training = TinyTraining("deepseek_v3")
       training.isa = isa
       #expect(try run(training, ranks: 1) == best, "\(isa)")
     }

@@ -1,6 +1,7 @@
 import Checkpoints
 import Fabric
 import Foundation
+import Gradients
 import Kernels
 import ModelRuntime
 import MoEModel
@@ -19,6 +20,10 @@ struct TinyTraining: Sendable {
   var sequences = 5
   var optimizer = OptimizerKind.adamW
   var rounds = true
+  var recomputes = false
+  var products = ProductPrecision.float32
+  /// With a multi-token prediction module, whose numbers are made up (`Tests/Reference/make_gradients.py`).
+  var predicts = false
   var threads = 1
   var isa = InstructionSet.best
 
@@ -31,15 +36,39 @@ struct TinyTraining: Sendable {
     let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
     let type = rounds ? ElementType.bfloat16 : .float32
     let opened = try OpenedModel(
-      opening: { try ShapeCheckpoint(source.config, path: folder + "/config.json", type: type) }, holding: .auto,
-      on: communicator)
+      opening: { try ShapeCheckpoint(source.config, path: folder + "/config.json", type: type, predicts: predicts) },
+      holding: products == .bfloat16 ? .bf16 : .auto, predicting: predicts, on: communicator)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let trainer = try Trainer(
-      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences, rounds: rounds)
+      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: length, mostSequences: sequences, rounds: rounds,
+      recomputes: recomputes)
     let reader = try ParameterReader(description, checkpoint: source)
-    try trainer.model.fill([.master]) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    try trainer.model.fill([.master]) { _, spec, first, buffer in
+      try fill(buffer, with: spec, from: first, description, reader)
+    }
     try trainer.begin()
     return trainer
+  }
+
+  private func fill(
+    _ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int,
+    _ description: DecoderDescription, _ reader: ParameterReader
+  ) throws {
+    guard spec.layer == description.layerCount else { return try reader.read(spec, from: first, into: buffer) }
+    let size = description.hiddenSize
+    for i in buffer.indices {
+      let (row, column) = ((first + i) / (2 * size), (first + i) % (2 * size))
+      switch spec.role {
+      case .prediction(.projection):
+        buffer[i] = Float((7 * row + 3 * column) % 11 - 5) / 100 + (column % size == row ? 0.5 : 0)
+      case .prediction: buffer[i] = 1 + Float(5 * (first + i) % 7 - 3) / 100
+      default:
+        // The model's last layer once more.
+        var last = spec
+        last.id.layer = description.layerCount - 1
+        return try reader.read(last, from: first, into: buffer)
+      }
+    }
   }
 
   /// Sequence `number` of all that there are; the last tokens of some are not predicted.
@@ -53,6 +82,7 @@ struct TinyTraining: Sendable {
     var settings = StepSettings(learningRate: rate)
     settings.balanceSpeed = rate > 0 ? 0.01 : 0
     settings.objective.balance = 0.01
+    settings.predictionLoss = 0.3
     return settings
   }
 

@@ -6,9 +6,14 @@
 
 Writes Tests/Fixtures/training/gradients.json: for each golden the mean cross-entropy of two sequences of made-up tokens, and of
 each parameter's gradient its length and its product with a made-up direction, by the name of the parameter apart from others.
+A name that ends in "+prediction" is the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss
+counts 0.3 times: its layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i,
+column j of its projection is ((7 i + 3 j) mod 11 - 5) / 100, and a half more where j mod hidden is i.
+
 Token j of sequence s is (7 s + 11 j + j j) mod vocabulary. A direction's element i is ((i * 2654435761) mod 2^32) / 2^32 - 0.5.
 """
 
+import copy
 import json
 import os
 import pathlib
@@ -21,7 +26,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
-NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe".split()
+NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v3+prediction glm4_moe+prediction".split()
 SEQUENCES, LENGTH = 2, 20
 
 
@@ -62,23 +67,77 @@ def separate(name, gradient, config):
         yield name, gradient
 
 
+class Prediction(torch.nn.Module):
+    """A multi-token prediction module around a copy of the model's last layer."""
+
+    def __init__(self, model):
+        super().__init__()
+        size = model.config.hidden_size
+        self.epsilon = model.config.rms_norm_eps
+        self.layer = copy.deepcopy(model.model.layers[-1])
+        index = torch.arange(size)
+        norm = 1 + ((5 * index) % 7 - 3).float() / 100
+        self.enorm, self.hnorm, self.norm = (torch.nn.Parameter(norm.clone()) for _ in range(3))
+        column = torch.arange(2 * size)
+        projection = ((7 * index[:, None] + 3 * column[None, :]) % 11 - 5).float() / 100
+        projection += 0.5 * (column[None, :] % size == index[:, None])
+        self.projection = torch.nn.Parameter(projection)
+
+    def rms(self, x, weight):
+        return weight * x * torch.rsqrt(x.square().mean(-1, keepdim=True) + self.epsilon)
+
+    def forward(self, model, states, tokens):
+        """The mean loss of the tokens after the next ones; `tokens` are those whose states are given, the next, and the last."""
+        length = states.shape[1]
+        embedded = model.model.embed_tokens(tokens[:, 1:])
+        x = torch.cat([self.rms(embedded, self.enorm), self.rms(states, self.hnorm)], -1) @ self.projection.T
+        places = torch.arange(length)[None, :]
+        mask = torch.full((length, length), torch.finfo(torch.float32).min).triu(1)[None, None]
+        x = self.layer(
+            x, attention_mask=mask, position_ids=places, position_embeddings=model.model.rotary_emb(x, places))
+        x = x[0] if isinstance(x, tuple) else x
+        logits = model.lm_head(self.rms(x, self.norm))[:, :-1]
+        return torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), tokens[:, 2:].reshape(-1))
+
+    def names(self, layer):
+        """Parameters by the published layout's names."""
+        base = f"model.layers.{layer}."
+        for name, value in self.layer.named_parameters():
+            yield base + name, value
+        yield base + "enorm.weight", self.enorm
+        yield base + "hnorm.weight", self.hnorm
+        yield base + "shared_head.norm.weight", self.norm
+        yield base + "eh_proj.weight", self.projection
+
+
 def measure(name):
+    name, _, predicts = name.partition("+")
     folder = FIXTURES / "goldens" / name
     config = AutoConfig.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model.train(False)
     vocabulary = config.vocab_size
     tokens = torch.tensor([[(7 * s + 11 * j + j * j) % vocabulary for j in range(LENGTH + 1)] for s in range(SEQUENCES)])
-    logits = model(tokens[:, :-1]).logits.float()
+    states = model.model(tokens[:, :-1]).last_hidden_state
+    logits = model.lm_head(states).float()
     loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), tokens[:, 1:].reshape(-1))
+    found = {"loss": float(loss)}
+    parameters = list(model.named_parameters())
+    if predicts:
+        module = Prediction(model)
+        ahead = module(model, states, tokens)
+        found["prediction_loss"] = float(ahead)
+        parameters += module.names(config.num_hidden_layers)
+        loss = loss + 0.3 * ahead
     loss.backward()
     gradients = {}
-    for parameter, value in model.named_parameters():
+    for parameter, value in parameters:
         if value.grad is None:
             continue
         for own, gradient in separate(parameter, value.grad, config):
             gradients[own] = facts(gradient)
-    return {"loss": float(loss), "gradients": gradients}
+    found["gradients"] = gradients
+    return found
 
 
 if __name__ == "__main__":

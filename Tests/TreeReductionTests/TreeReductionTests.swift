@@ -15,10 +15,18 @@ import TreeReduction
     }
   }
 
-  /// A rank's leaves, added up.
+  /// A rank's leaves, added up in either way.
   private static func sums(_ tree: LeafTree, _ rank: Rank, _ values: [[Float]], count: Int) throws -> LeafSums {
     let sums = LeafSums(tree, rank: rank, count: count)
-    while let leaf = sums.nextLeaf { try sums.add(leaf) { _ = $0.update(fromContentsOf: values[leaf]) } }
+    while let leaf = sums.nextLeaf {
+      if leaf % 5 == 0 {
+        try sums.add(leaf) { _ = $0.update(fromContentsOf: values[leaf]) }
+      } else {
+        try sums.accumulate(leaf) { value, adding in
+          for i in value.indices { value[i] = adding ? value[i] + values[leaf][i] : values[leaf][i] }
+        }
+      }
+    }
     return sums
   }
 

@@ -10,6 +10,11 @@ package final class LeafSums {
   package let rank: Rank
   /// Numbers of one leaf's value.
   package let count: Int
+  /// target[i] += source[i], element by element.
+  package typealias Adder = (
+    _ source: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>, _ count: Int
+  ) -> Void
+  private let adder: Adder
   private let parts: [LeafTree.Part]
   /// The sum of each part that is whole, `[count]`.
   private(set) var sums: [AlignedBuffer<Float>] = []
@@ -19,8 +24,10 @@ package final class LeafSums {
   private var open: [(sum: AlignedBuffer<Float>, height: Int)] = []
   private var free: [AlignedBuffer<Float>] = []
 
-  package init(_ tree: LeafTree, rank: Rank, count: Int) {
+  /// `adder` adds up what is whole.
+  package init(_ tree: LeafTree, rank: Rank, count: Int, adder: @escaping Adder = LeafSums.add) {
     (self.tree, self.rank, self.count) = (tree, rank, max(0, count))
+    self.adder = adder
     parts = tree.parts.filter { $0.owner == rank }
     next = parts.first?.leaves.lowerBound
   }
@@ -40,10 +47,34 @@ package final class LeafSums {
       free.append(value)
       throw error
     }
-    let part = parts[sums.count]
-    let height = leaf == part.leaves.lowerBound ? Int.max : LeafTree.height(leaf - 1, leaf)
+    append(value, leaf)
+  }
+
+  /// The same for who can add a value to what is there: where a leaf follows the one that it is added to first, `fill` does so
+  /// itself, and is told. Otherwise it writes all `count` numbers, which are not zeros. What it has done when it throws is lost.
+  package func accumulate(
+    _ leaf: Int, _ fill: (_ value: UnsafeMutableBufferPointer<Float>, _ adding: Bool) throws -> Void
+  ) throws {
+    guard leaf == next else { throw ReductionError.leafOutOfOrder(leaf, expected: next) }
+    // The last open subtree is then that one leaf.
+    if leaf != parts[sums.count].leaves.lowerBound, LeafTree.height(leaf - 1, leaf) == 1, let twin = open.last?.sum {
+      try fill(UnsafeMutableBufferPointer(start: twin.pointer, count: count), true)
+      return end(leaf)
+    }
+    let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
+    try fill(UnsafeMutableBufferPointer(start: value.pointer, count: count), false)
+    append(value, leaf)
+  }
+
+  private func append(_ value: AlignedBuffer<Float>, _ leaf: Int) {
+    let height = leaf == parts[sums.count].leaves.lowerBound ? Int.max : LeafTree.height(leaf - 1, leaf)
     close(below: height)
     open.append((value, height))
+    end(leaf)
+  }
+
+  private func end(_ leaf: Int) {
+    let part = parts[sums.count]
     next = leaf + 1
     guard leaf + 1 == part.leaves.upperBound else { return }
     close(below: .max)
@@ -55,7 +86,7 @@ package final class LeafSums {
   private func close(below height: Int) {
     while open.count > 1, open[open.count - 1].height < height {
       let last = open.removeLast().sum
-      LeafSums.add(last.pointer, to: open[open.count - 1].sum.pointer, count: count)
+      adder(last.pointer, open[open.count - 1].sum.pointer, count)
       free.append(last)
     }
   }
@@ -68,7 +99,7 @@ package final class LeafSums {
   }
 
   /// Element by element: work is divided along elements only, so that the compiler's vectors change no bit.
-  static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+  package static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
     for i in 0..<count { target[i] += source[i] }
   }
 }

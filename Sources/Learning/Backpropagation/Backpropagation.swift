@@ -3,7 +3,7 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// The backward pass of a model: from what the forward pass left behind (`DecoderTape`), and the gradient of the loss by the
+/// The backward pass of a model: from what the forward pass left behind (`LayerTape`), and the gradient of the loss by the
 /// final hidden states, to the gradients of all parameters.
 ///
 /// The mirror of `Decoder.forward`: layers from the last to the first, each adding to the gradient of the residual stream.
@@ -13,6 +13,7 @@ package final class Backpropagation {
   private let parts: BackwardParts
   private let layers: [(mixer: any MixerBackward, feedForward: any FeedForwardBackward)]
   private let head: HeadBackward
+  private let prediction: PredictionBackward?
 
   /// What backward passes of layers share.
   package struct Experts {
@@ -34,8 +35,8 @@ package final class Backpropagation {
     let parts = BackwardParts(description, values: values, gradients: gradients, compute: compute)
     self.parts = parts
     head = HeadBackward(description, parts)
-    layers = description.layers.indices.map { index in
-      let layer = description.layers[index]
+    prediction = description.predicts ? PredictionBackward(description, parts) : nil
+    layers = description.runLayers.enumerated().map { index, layer in
       let mixer: any MixerBackward =
         switch layer.attention {
         case .latent(let shape): LatentAttentionBackward(index, shape, window: layer.slidingWindow, parts)
@@ -54,31 +55,46 @@ package final class Backpropagation {
     }
   }
 
-  /// Computes the loss of the decoder's last batch and all gradients. `targets`: the token that follows each row, or a negative
-  /// number for none; each row's loss counts `factor` times.
+  /// Computes the loss of the decoder's last batch and all gradients. `next`: the token after each row's, which the prediction
+  /// module was given; each row's loss counts `objective.factor` times.
   package func run(
-    _ decoder: Decoder, _ batch: DecoderBatch, targets: UnsafePointer<Int32>, objective: Objective
+    _ decoder: Decoder, _ batch: DecoderBatch, next: UnsafePointer<Int32>, targets: Targets, objective: Objective
   ) throws -> StepLoss {
     let rows = batch.tokens.count
-    guard let tape = decoder.tape(rows: rows) else { preconditionFailure("a decoder that keeps nothing") }
-    parts.begin(rows: rows, tape.angles)
-    var loss = try head.run(decoder, tape, targets: targets, objective: objective)
-    for index in layers.indices.reversed() {
-      let layer = tape.layers[index]
-      try layers[index].feedForward.run(layer.feedForward, objective: objective, loss: &loss)
-      try layers[index].mixer.run(layer.mixer)
+    parts.begin(rows: rows, decoder.angles(rows: rows))
+    var loss = try head.run(decoder, targets: targets, objective: objective)
+    if let prediction, let tape = decoder.predictionTape {
+      try prediction.begin(tape)
+      try back(through: description.layerCount, decoder, batch, objective, &loss)
+      try prediction.end(tape)
     }
-    try embed(batch)
+    try head.end(decoder, adding: prediction?.states)
+    for index in description.layers.indices.reversed() {
+      try back(through: index, decoder, batch, objective, &loss)
+    }
+    try embed(batch, next: next)
     return loss
   }
 
-  /// The gradient of the embedding: each leaf's rows, by token and position.
-  private func embed(_ batch: DecoderBatch) throws {
-    let (stream, hidden) = (parts.stream, description.hiddenSize)
+  private func back(
+    through index: Int, _ decoder: Decoder, _ batch: DecoderBatch, _ objective: Objective, _ loss: inout StepLoss
+  ) throws {
+    guard let tape = try decoder.tape(ofLayer: index, batch) else {
+      preconditionFailure("a decoder that keeps nothing")
+    }
+    try layers[index].feedForward.run(tape.feedForward, objective: objective, loss: &loss)
+    try layers[index].mixer.run(tape.mixer)
+  }
+
+  /// The gradient of the embedding: each leaf's rows, by token and position, and then those of the prediction module.
+  private func embed(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
+    let (stream, ahead, hidden) = (parts.stream, prediction?.embeddings, description.hiddenSize)
     try parts.gradients.add(ParameterID(.embedding)) { rows, part in
       for row in rows {
         parts.compute.compute.add(stream[row], to: part + Int(batch.tokens[row]) * hidden, count: hidden)
       }
+      guard let ahead else { return }
+      for row in rows { parts.compute.compute.add(ahead[row], to: part + Int(next[row]) * hidden, count: hidden) }
     }
   }
 }
@@ -87,6 +103,8 @@ package final class Backpropagation {
 package struct Objective: Sendable {
   /// Of the sum of the rows' losses: one over the number of tokens predicted in the whole step.
   package var factor: Float
+  /// Of the sum of the prediction module's losses: λ over the number of tokens that it predicts in the whole step.
+  package var aheadFactor: Float = 0
   /// Of the square of a row's log Σ e^logit, as a mean over tokens; 0 for none.
   package var headZLoss: Float = 0
   /// α of the sequence balance loss (DeepSeek-V3, section 2.1.2); 0 for none.
@@ -105,6 +123,11 @@ package struct StepLoss: Sendable, Equatable {
   package var balance: [Double]
   /// Tokens predicted, by leaf.
   package var predicted: [Int]
+  /// The same of the prediction module; empty without one.
+  package var ahead: [Double] = []
+  package var predictedAhead: [Int] = []
+  /// By layer, how many tokens chose each expert.
+  package var loads: [Int: [Int]] = [:]
 
   /// Of no leaves.
   package init() { (crossEntropy, balance, predicted) = ([], [], []) }
@@ -113,5 +136,10 @@ package struct StepLoss: Sendable, Equatable {
     crossEntropy.append(leaf.sum)
     predicted.append(leaf.predicted)
     balance.append(0)
+  }
+
+  mutating func appendAhead(_ leaf: (sum: Double, predicted: Int)) {
+    ahead.append(leaf.sum)
+    predictedAhead.append(leaf.predicted)
   }
 }

@@ -95,10 +95,12 @@ final class BackwardParts {
 
   /// target (+)= dy · W, W `[columns of dy, columns of target]`.
   func backThrough(
-    _ weights: StridedMatrix, dy: MatrixView<Float>, into target: MatrixView<Float>, adding: Bool = false
+    _ weights: StridedMatrix, dy: MatrixView<Float>, into target: MatrixView<Float>, adding: Bool = false,
+    precision: ProductPrecision? = nil
   ) {
     compute.compute.pool.run {
-      compute.multiply(StridedMatrix(dy), by: weights, into: target, adding: adding, worker: $0)
+      compute.multiply(
+        StridedMatrix(dy), by: weights, into: target, adding: adding, precision: precision, worker: $0)
     }
   }
 }

@@ -13,6 +13,8 @@ package final class LeafGradients {
   private let rank: Rank
   private let compute: GradientCompute
   private let counts: [ParameterID: Int]
+  /// From how many numbers on workers share a sum.
+  private static let sharedCount = 1 << 14
   private var sums: [ParameterID: LeafSums] = [:]
 
   /// `specs`: parameters that every rank holds. The head of a tied model is one of them: its part of the embedding's gradient.
@@ -30,7 +32,14 @@ package final class LeafGradients {
   /// What was added for a parameter: all leaves of this rank, once its backward pass is over.
   package func sums(of id: ParameterID) -> LeafSums {
     if let found = sums[id] { return found }
-    let made = LeafSums(tree, rank: rank, count: counts[id] ?? 0)
+    let compute = compute.compute
+    let made = LeafSums(tree, rank: rank, count: counts[id] ?? 0) { source, target, count in
+      guard count >= Self.sharedCount else { return LeafSums.add(source, to: target, count: count) }
+      compute.pool.run { worker in
+        let share = compute.share(of: count, worker: worker)
+        LeafSums.add(source + share.lowerBound, to: target + share.lowerBound, count: share.count)
+      }
+    }
     sums[id] = made
     return made
   }
@@ -50,13 +59,30 @@ package final class LeafGradients {
     }
   }
 
+  /// The same for who can add a leaf's part to another's: each number in one addition of what is whole.
+  package func accumulate(
+    _ id: ParameterID,
+    _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, _ adding: Bool) throws -> Void
+  ) throws {
+    let sums = sums(of: id)
+    for leaf in leaves {
+      try sums.accumulate(leaf.number) { part, adding in
+        if let start = part.baseAddress { try write(leaf.rows, start, adding) }
+      }
+    }
+  }
+
   /// Adds dyᵀ · x over the rows of each leaf, `[columns of dy, columns of x]`: the gradient of a matrix; and the sums of dy, where
   /// the matrix has a bias.
-  package func addProduct(_ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>) throws {
-    try add(id) { rows, part in
+  package func addProduct(
+    _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, precision: ProductPrecision? = nil
+  ) throws {
+    try accumulate(id) { rows, part, adding in
       let target = MatrixView(part, rows: dy.columns, columns: x.columns)
       let (left, right) = (StridedMatrix(dy).rows(rows).transposed, StridedMatrix(x).rows(rows))
-      compute.compute.pool.run { compute.multiply(left, by: right, into: target, worker: $0) }
+      compute.compute.pool.run {
+        compute.multiply(left, by: right, into: target, adding: adding, precision: precision, worker: $0)
+      }
     }
     guard holds(id.bias) else { return }
     try add(id.bias) { rows, part in

@@ -6,13 +6,15 @@ import Tensors
 /// The loss of a decoder's last batch, a few rows of logits at a time, so that they never exist as a whole.
 package final class TargetLoss {
   /// Rows whose logits exist at one time.
-  private static let blockRows = 256
+  static let blockRows = 256
   private let decoder: Decoder
   private let compute: Compute
+  private let ahead: Bool
   private var scores: [TargetScore?]
 
-  package init(_ decoder: Decoder, _ compute: Compute) {
-    (self.decoder, self.compute) = (decoder, compute)
+  /// `ahead`: the loss of the prediction module, whose targets are the tokens after the next ones.
+  package init(_ decoder: Decoder, _ compute: Compute, ahead: Bool = false) {
+    (self.decoder, self.compute, self.ahead) = (decoder, compute, ahead)
     scores = Array(repeating: nil, count: Self.blockRows)
   }
 
@@ -28,7 +30,7 @@ package final class TargetLoss {
     var (sum, predicted) = (0.0, 0)
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.blockRows) {
       let block = first..<min(first + Self.blockRows, rows.upperBound)
-      let (normed, logits) = decoder.logits(ofRows: block)
+      let (normed, logits) = decoder.logits(ofRows: block, ahead: ahead)
       scores.withUnsafeMutableBufferPointer { scores in
         compute.pool.run { worker in
           compute.crossEntropy(

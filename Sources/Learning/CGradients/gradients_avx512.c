@@ -12,6 +12,11 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
 }
 #define v_pin(v) __asm__ volatile("" : "+v"(v))
 
+#define FLUSH_BEGIN                      \
+  const unsigned control = _mm_getcsr(); \
+  _mm_setcsr(control | _MM_FLUSH_ZERO_ON | 0x40 /* subnormal operands are zero */);
+#define FLUSH_END _mm_setcsr(control);
+
 #define TILE_ROWS 12
 #define TILE_VECTORS 2
 #define ROWS_CASES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12)

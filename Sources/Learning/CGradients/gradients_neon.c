@@ -10,6 +10,13 @@
 INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 #define v_pin(v) __asm__ volatile("" : "+w"(v))
 
+// FZ, bit 24 of FPCR, flushes operands and results.
+#define FLUSH_BEGIN                                 \
+  uint64_t control;                                 \
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control)); \
+  __asm__ volatile("msr fpcr, %0" ::"r"(control | 1u << 24));
+#define FLUSH_END __asm__ volatile("msr fpcr, %0" ::"r"(control));
+
 #define TILE_ROWS 8
 #define TILE_VECTORS 3
 #define ROWS_CASES(DO) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8)

@@ -1,7 +1,18 @@
 // One instruction set's kernels: what every entry of this module looks up. Not part of the module's interface.
 #ifndef C_GRADIENTS_KERNELS_H
 #define C_GRADIENTS_KERNELS_H
+#include <string.h>
+
 #include "CGradients.h"
+
+/// The bits of the nearest bf16 number, as fp32's; ties to even, subnormals become zeros, NaN stays NaN.
+static inline uint32_t cg_bf16_rounded(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  const uint32_t magnitude = bits & 0x7FFFFFFF, nearest = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000;
+  const uint32_t kept = magnitude > 0x7F800000 ? (bits | 0x400000) & 0xFFFF0000 : nearest;
+  return magnitude < 0x00800000 ? bits & 0x80000000 : kept;
+}
 
 /// Floats of scratch that a product may use: packed parts of both operands, and totals before they are added.
 #define CG_SCRATCH_ROWS 192

@@ -2,6 +2,7 @@
 //
 //   TILE_ROWS, TILE_VECTORS   rows and vectors of columns whose sums are kept in registers
 //   ROWS_CASES(DO)            DO(R) for each R from 1 to TILE_ROWS
+//   FLUSH_BEGIN, FLUSH_END    around products in bf16: the processor takes and gives zeros for subnormals
 //   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
 //                             spilling sums
 //
@@ -91,6 +92,25 @@ INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count
       for (size_t i = 0; i < width; ++i) to[p * width + i] = i < count ? from[i * stride + p * p_stride] : 0;
     }
   }
+}
+
+typedef uint32_t word __attribute__((may_alias));
+
+/// Rounds a packed tile of `depth` p to bf16 and changes the places of each pair; returns the depth then, which is even.
+INLINE size_t round_pairs(float *tile, size_t depth, const size_t width) {
+  if (depth % 2 != 0) {
+    for (size_t i = 0; i < width; ++i) tile[depth * width + i] = 0;
+    depth += 1;
+  }
+  word *const bits = (word *)tile;
+  for (size_t p = 0; p < depth; p += 2) {
+    for (size_t i = 0; i < width; ++i) {
+      const uint32_t first = cg_bf16_rounded(tile[p * width + i]), second = cg_bf16_rounded(tile[(p + 1) * width + i]);
+      bits[p * width + i] = second;
+      bits[(p + 1) * width + i] = first;
+    }
+  }
+  return depth;
 }
 
 /// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a product
@@ -192,6 +212,7 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
       pack(a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride, smaller(part->rows - i, TILE_ROWS),
            part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
+      if (call->bf16) s.depth = round_pairs(a_tiles + i * CG_DEPTH_BLOCK, part->depth, TILE_ROWS);
     }
   }
   for (size_t j = 0; j < part->columns; j += TILE_COLUMNS) {
@@ -204,6 +225,7 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
       if (!part->b_is_packed) {
         pack(b + j * call->b_column_stride, call->b_column_stride, call->b_row_stride, width, part->depth, packed,
              TILE_COLUMNS);
+        if (call->bf16) round_pairs(packed, part->depth, TILE_COLUMNS);
       }
       s.b = packed;
       s.b_step = TILE_COLUMNS;
@@ -231,9 +253,9 @@ static void multiply_block(const cg_product *call, product_part *part, float *sc
   multiply_part(call, part, scratch, b_tiles);
 }
 
-static void product(const cg_product *call, float *scratch) {
-  product_part part = {.a_lies = call->a_row_stride == 1 && call->columns <= FEW_COLUMNS,
-                       .b_lies = call->b_column_stride == 1 && call->rows <= FEW_ROWS};
+static void product_of(const cg_product *call, float *scratch) {
+  product_part part = {.a_lies = !call->bf16 && call->a_row_stride == 1 && call->columns <= FEW_COLUMNS,
+                       .b_lies = !call->bf16 && call->b_column_stride == 1 && call->rows <= FEW_ROWS};
   // Where C holds what is added to, the totals of several blocks grow elsewhere, which has room for a part. Else B is
   // packed once for all rows.
   const bool apart = call->add && call->depth > CG_DEPTH_BLOCK;
@@ -254,4 +276,11 @@ static void product(const cg_product *call, float *scratch) {
       }
     }
   }
+}
+
+static void product(const cg_product *call, float *scratch) {
+  if (!call->bf16) return product_of(call, scratch);
+  FLUSH_BEGIN
+  product_of(call, scratch);
+  FLUSH_END
 }

@@ -1,11 +1,52 @@
 // The portable reference of the kernels: their specification in plain C.
 #include <math.h>
+#include <string.h>
 
 #include "kernels.h"
 #pragma STDC FP_CONTRACT OFF
 
+static float flushed(float value) { return fabsf(value) < 0x1p-126f ? copysignf(0.0f, value) : value; }
+
+static float rounded(float value) {
+  const uint32_t bits = cg_bf16_rounded(value);
+  float result;
+  memcpy(&result, &bits, sizeof result);
+  return result;
+}
+
+/// The sum of a block of p from `first` to `end`, in bf16: of each pair the second comes first.
+static float pairs(const cg_product *call, const float *a, const float *b, size_t first, size_t end) {
+  float sum = 0;
+  for (size_t pair = first; pair < end; pair += 2) {
+    for (size_t turn = 2; turn-- > 0;) {
+      const size_t p = pair + turn;
+      const bool is = p < end;
+      const float x = is ? rounded(a[p * call->a_column_stride]) : 0, y = is ? rounded(b[p * call->b_row_stride]) : 0;
+      sum = flushed(fmaf(x, y, sum));
+    }
+  }
+  return sum;
+}
+
+static void product_in_bf16(const cg_product *call) {
+  for (size_t i = 0; i < call->rows; ++i) {
+    for (size_t j = 0; j < call->columns; ++j) {
+      const float *const a = call->a + i * call->a_row_stride, *const b = call->b + j * call->b_column_stride;
+      float total = 0;
+      for (size_t p0 = 0; p0 < call->depth; p0 += CG_DEPTH_BLOCK) {
+        const size_t end = p0 + CG_DEPTH_BLOCK < call->depth ? p0 + CG_DEPTH_BLOCK : call->depth;
+        const float sum = pairs(call, a, b, p0, end);
+        total = p0 == 0 ? sum : flushed(total + sum);
+      }
+      float *const c = call->c + i * call->c_stride + j;
+      *c = call->add ? flushed(flushed(*c) + total) : total;
+    }
+  }
+}
+
 static void product(const cg_product *call, float *scratch) {
   (void)scratch;
+  if (call->bf16) return product_in_bf16(call);
   for (size_t i = 0; i < call->rows; ++i) {
     for (size_t j = 0; j < call->columns; ++j) {
       const float *const a = call->a + i * call->a_row_stride, *const b = call->b + j * call->b_column_stride;

@@ -7,28 +7,31 @@ extension GradientCompute {
   /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps neither.
   /// It is whole after the next barrier.
   ///
-  /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`.
+  /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all products'.
   package func multiply(
-    _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false, worker: Int
+    _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false,
+    precision: ProductPrecision? = nil, worker: Int
   ) {
     let part = ProductPart(rows: c.rowCount, columns: c.columns, worker: worker, of: compute.workerCount)
     guard !part.rows.isEmpty, !part.columns.isEmpty else { return }
     let own = MatrixView(
       c.start + part.rows.lowerBound * c.stride + part.columns.lowerBound, rows: part.rows.count,
       columns: part.columns.count, stride: c.stride)
-    multiplyAll(a.rows(part.rows), by: b.columns(part.columns), into: own, adding: adding, worker: worker)
+    multiplyAll(
+      a.rows(part.rows), by: b.columns(part.columns), into: own, adding: adding, precision: precision, worker: worker)
   }
 
   /// The same by `worker` alone.
   package func multiplyAll(
-    _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false, worker: Int
+    _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false,
+    precision: ProductPrecision? = nil, worker: Int
   ) {
     precondition(
       a.columns == b.rows && a.rows == c.rowCount && b.columns == c.columns, "matrices that do not fit each other")
     var product = cg_product(
       rows: c.rowCount, columns: c.columns, depth: a.columns, a: a.start, a_row_stride: a.rowStride,
       a_column_stride: a.columnStride, b: b.start, b_row_stride: b.rowStride, b_column_stride: b.columnStride,
-      c: c.start, c_stride: c.stride, add: adding)
+      c: c.start, c_stride: c.stride, add: adding, bf16: (precision ?? self.precision) == .bfloat16)
     cg_multiply(compute.isa, &product, scratch(worker))
   }
 
@@ -41,7 +44,8 @@ extension GradientCompute {
       one[0] = 1
       let ones = StridedMatrix(one.baseAddress!, rows: 1, columns: x.rows, rowStride: 0, columnStride: 0)
       multiplyAll(
-        ones, by: x, into: MatrixView(sums, rows: 1, columns: x.columns), adding: adding, worker: worker)
+        ones, by: x, into: MatrixView(sums, rows: 1, columns: x.columns), adding: adding, precision: .float32,
+        worker: worker)
     }
   }
 }

@@ -8,10 +8,12 @@ import Tensors
 /// What needs no scratch is beside the forward pass's operations, on `Compute`.
 package final class GradientCompute: @unchecked Sendable {
   package let compute: Compute
+  /// Of products that are not told otherwise.
+  package let precision: ProductPrecision
   private var scratch: [AlignedBuffer<Float>]
 
-  package init(_ compute: Compute) {
-    self.compute = compute
+  package init(_ compute: Compute, precision: ProductPrecision = .float32) {
+    (self.compute, self.precision) = (compute, precision)
     scratch = []
     reserve(floats: cg_product_scratch())
   }
@@ -36,6 +38,13 @@ package final class GradientCompute: @unchecked Sendable {
   private final class Place: @unchecked Sendable {
     var memory: AlignedBuffer<Float>?
   }
+}
+
+/// What a product's operands are rounded to; sums are fp32.
+package enum ProductPrecision: String, Sendable, CaseIterable {
+  case float32 = "f32"
+  /// Nearest even, subnormals to zero.
+  case bfloat16 = "bf16"
 }
 
 extension Compute {

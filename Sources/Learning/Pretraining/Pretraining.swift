@@ -32,16 +32,16 @@ package final class Pretraining {
     let communicator = runtime.communicator
     try agree(on: communicator) { try settings.check() }
     try Self.compare(data.fingerprint + (heldOut?.fingerprint ?? []), on: communicator)
-    plan = SavePlan(model.description, optimizer: settings.optimizer, predicts: false)
+    plan = SavePlan(model.description, optimizer: settings.optimizer, predicts: model.description.predicts)
     let plan = plan
     writer = try agree(on: communicator) {
       guard communicator.isRoot else { return nil }
       let folder = try TrainingFolder(path: settings.folder, keep: settings.keep, resume: settings.resumes)
-      return CheckpointWriter(folder, plan, companions: companions, predictionLayers: 0)
+      return CheckpointWriter(folder, plan, companions: companions, predictionLayers: 1)
     }
     trainer = try Trainer(
       model, runtime: runtime, optimizer: settings.optimizer, sequenceLength: settings.sequenceLength,
-      mostSequences: settings.batch.last)
+      mostSequences: settings.batch.last, recomputes: settings.recomputes)
     if let step = try latestStep() {
       try resume(step)
     } else {
@@ -125,6 +125,7 @@ package final class Pretraining {
     var step = StepSettings(learningRate: settings.learningRate.value(ofStep: number))
     (step.adamW, step.muon, step.clip) = (settings.adamW, settings.muon, settings.clip)
     step.balanceSpeed = settings.balanceSpeed.value(ofStep: number)
+    step.predictionLoss = Float(settings.predictionLoss?.value(ofStep: number) ?? 0)
     step.objective.balance = Float(settings.balanceLoss)
     step.objective.headZLoss = Float(settings.headZLoss)
     step.objective.routerZLoss = Float(settings.routerZLoss)

@@ -1,3 +1,4 @@
+import Gradients
 import JSON
 import Training
 
@@ -12,11 +13,17 @@ package struct PretrainingSettings: Sendable {
   package var balanceSpeed: Schedule
   /// α of the sequence balance loss.
   package var balanceLoss = 0.0
+  /// λ of multi-token prediction; nil for a training without.
+  package var predictionLoss: Schedule?
   package var headZLoss = 0.0
   package var routerZLoss = 0.0
   package var clip: Double? = 1
   package var adamW = AdamW()
   package var muon = Muon()
+  /// What products' operands are rounded to: the model must be held so.
+  package var products = ProductPrecision.float32
+  /// Whether stages are computed again for the backward pass; changes no number.
+  package var recomputes = false
   /// Where checkpoints go.
   package var folder: String
   package var saveEvery: Int
@@ -59,6 +66,7 @@ package struct PretrainingSettings: Sendable {
         "multiple": .int(batch.multiple),
       ],
       "learning_rate": learningRate.json, "balance_speed": balanceSpeed.json, "balance_loss": .double(balanceLoss),
+      "products": .string(products.rawValue), "prediction_loss": predictionLoss?.json ?? .null,
       "head_z_loss": .double(headZLoss), "router_z_loss": .double(routerZLoss),
       "clip": clip.map { .double($0) } ?? .null,
       "adamw": [

@@ -13,12 +13,13 @@ package final class ShapeCheckpoint: Checkpoint {
   private let places: [String: Int]
 
   /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`. `path` is for
-  /// messages. Throws `ModelError` or `CheckpointError` for a shape that is none.
-  package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16) throws {
+  /// messages. `predicts`: with a multi-token prediction module. Throws `ModelError` or `CheckpointError` for a shape that is none.
+  package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false) throws {
     var members = config.object ?? JSONObject()
     members["quantization_config"] = nil
     let plain = JSONValue.object(members)
-    let description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
+    var description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
+    if predicts { description = description.predicting() }
     let entries = try CheckpointPlan(description, type: type).tensors.map(\.entry)
     (self.path, self.config, self.entries) = (path, plain, entries)
     places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })

@@ -6,6 +6,9 @@ struct TotalLoss {
   private(set) var crossEntropy = 0.0
   private(set) var balance = 0.0
   private(set) var predicted = 0
+  /// Of the prediction module.
+  private(set) var ahead = 0.0
+  private(set) var predictedAhead = 0
   /// The first sequence whose loss is no number.
   private(set) var firstBad: String?
 
@@ -13,7 +16,11 @@ struct TotalLoss {
   init(_ own: StepLoss, over communicator: any Communicator, leaves: [Int]) throws {
     var bytes: [UInt8] = []
     for i in own.crossEntropy.indices {
-      for number in [own.crossEntropy[i], own.balance[i], Double(own.predicted[i])] {
+      let predicts = own.ahead.indices.contains(i)
+      for number in [
+        own.crossEntropy[i], own.balance[i], Double(own.predicted[i]), predicts ? own.ahead[i] : 0,
+        predicts ? Double(own.predictedAhead[i]) : 0,
+      ] {
         withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
       }
     }
@@ -22,10 +29,13 @@ struct TotalLoss {
       var reader = DoubleReader(text)
       for _ in 0..<leaves[rank] {
         let loss = try reader.next()
-        if !loss.isFinite, firstBad == nil { firstBad = "of sequence \(leaf) of the step, on rank \(rank)" }
         crossEntropy += loss
         balance += try reader.next()
         predicted += Int(try reader.next())
+        let ahead = try reader.next()
+        self.ahead += ahead
+        predictedAhead += Int(try reader.next())
+        if !(loss + ahead).isFinite, firstBad == nil { firstBad = "of sequence \(leaf) of the step, on rank \(rank)" }
         leaf += 1
       }
     }

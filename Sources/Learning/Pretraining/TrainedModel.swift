@@ -42,7 +42,7 @@ package final class TrainedModel: ParameterValues {
     (self.names, self.owner) = (names, owner)
     var owners = SliceOwners(rankCount: communicator.size)
     var parameters: [TrainedParameter] = []
-    for spec in table {
+    for spec in table where table.holder(of: spec.id) == spec.id {
       let rule = optimizer.rule(of: spec)
       let slices: [Range<Int>]
       if let expert = spec.expert {
@@ -164,7 +164,7 @@ package final class TrainedModel: ParameterValues {
     let texts = try communicator.allGather(text)
     var sums = texts.map { DoubleReader($0) }
     var squares: [(name: String, sum: Double)] = []
-    for spec in table {
+    for spec in table where table.holder(of: spec.id) == spec.id {
       if let expert = spec.expert {
         squares.append((names.name(of: spec.id), try sums[owner(expert).index].next()))
       } else {

@@ -28,13 +28,16 @@ package final class Trainer {
   private var batch: StepBatch
   private let muonScratches: [MuonScratch]
 
-  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`. `mostSequences`: of a step, over all ranks.
+  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
+  /// pass's products. `mostSequences`: of a step, over all
+  /// ranks. With `recomputes` only layers' inputs are kept for the backward pass.
   package init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
-    rounds: Bool = true
+    rounds: Bool = true, recomputes: Bool = false
   ) throws {
     let (description, communicator) = (loaded.description, runtime.communicator)
-    let compute = GradientCompute(runtime.compute)
+    let compute = GradientCompute(
+      runtime.compute, precision: loaded.weights.rowFormat == .bfloat16 ? .bfloat16 : .float32)
     (self.description, self.communicator, self.compute) = (description, communicator, compute)
     (self.sequenceLength, self.mostSequences) = (sequenceLength, mostSequences)
     muonScratches = (0..<runtime.compute.workerCount).map { _ in MuonScratch() }
@@ -45,14 +48,19 @@ package final class Trainer {
     self.model = model
     let rowCount = (mostSequences + communicator.size - 1) / communicator.size * sequenceLength
     batch = try StepBatch(description, sequenceLength: sequenceLength, rows: rowCount)
+    let kept: KeptActivations = recomputes ? .inputs : .all
     var experts: Decoder.Experts?
     var backwardExperts: Backpropagation.Experts?
     var dispatchers: [ClusterDispatcher] = []
     if let mixture = description.mixture {
       let bank = ExpertBank(
-        description, mixture: mixture, weights: loaded.weights, compute: runtime.compute, keepsActivations: true)
-      let made = try [description.hiddenSize, description.hiddenSize + mixture.topK].map { width in
-        let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: .float32, outputSize: width)
+        description, mixture: mixture, weights: loaded.weights, compute: runtime.compute, kept: kept)
+      let ways = [
+        (tokens: bank.rowFormat, width: description.hiddenSize),
+        (tokens: .float32, width: description.hiddenSize + mixture.topK),
+      ]
+      let made = try ways.map { tokens, width in
+        let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
         return ClusterDispatcher(
           communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
           telemetry: loaded.telemetry, clocks: runtime.clocks,
@@ -68,7 +76,7 @@ package final class Trainer {
     self.dispatchers = dispatchers
     decoder = Decoder(
       description, weights: loaded.weights, compute: runtime.compute, cache: batch.cache, experts: experts,
-      keepsActivations: true)
+      kept: kept)
     backward = {
       Backpropagation(description, values: model, gradients: $0, compute: compute, experts: backwardExperts)
     }
@@ -98,16 +106,20 @@ package final class Trainer {
     model.clearExpertGradients()
     for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
     let predicted = Int(try communicator.allReduceSum(Int64(batch.predictedCount)))
+    let predictedAhead = Int(try communicator.allReduceSum(Int64(batch.predictedAheadCount)))
     var objective = settings.objective
     objective.factor = 1 / Float(max(predicted, 1))
+    objective.aheadFactor = settings.predictionLoss / Float(max(predictedAhead, 1))
 
     _ = try decoder.forward(batch.decoderBatch)
-    let loss = try backward.run(decoder, batch.decoderBatch, targets: batch.targets, objective: objective)
-    let loads = try countLoads()
+    try decoder.predict(batch.decoderBatch, next: batch.next)
+    let loss = try backward.run(
+      decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, objective: objective)
+    let loads = try addUp(loss.loads)
     let total = try TotalLoss(loss, over: communicator, leaves: counts)
     try model.reduce(gradients)
     let norm = try model.gradientNorm()
-    guard total.crossEntropy.isFinite else {
+    guard total.crossEntropy.isFinite, total.ahead.isFinite else {
       throw PretrainingError.notFinite(step: number, what: "the loss (\(total.firstBad ?? "of some sequence"))")
     }
     if let name = norm.notFinite {
@@ -116,7 +128,9 @@ package final class Trainer {
     try update(number, settings, factor: norm.clipFactor(maximum: settings.clip), loads: loads)
     try model.refresh()
     return StepResult(
-      loss: total.crossEntropy / Double(max(predicted, 1)), balanceLoss: total.balance, predicted: predicted,
+      loss: total.crossEntropy / Double(max(predicted, 1)),
+      predictionLoss: description.predicts ? total.ahead / Double(max(predictedAhead, 1)) : nil,
+      balanceLoss: total.balance, predicted: predicted,
       gradientNorm: norm.value, loads: loads)
   }
 
@@ -134,7 +148,7 @@ package final class Trainer {
       for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
       _ = try decoder.forward(batch.decoderBatch)
       let total = try TotalLoss(
-        TargetLoss(decoder, compute.compute).measure(batch.leaves, targets: batch.targets), over: communicator,
+        TargetLoss(decoder, compute.compute).measure(batch.leaves, targets: batch.targets.next), over: communicator,
         leaves: counts)
       loss += total.crossEntropy
       predicted += total.predicted
@@ -152,16 +166,12 @@ package final class Trainer {
   }
 
   /// By layer, the tokens of the whole step that chose each expert. Collective.
-  func countLoads() throws -> [Int: [Int]] {
+  private func addUp(_ loads: [Int: [Int]]) throws -> [Int: [Int]] {
     guard let mixture = description.mixture else { return [:] }
-    let rows = batch.decoderBatch.tokens.count
-    let (layers, tape) = (description.mixtureLayers, decoder.tape(rows: rows))
-    var counts = [Int64](repeating: 0, count: layers.count * mixture.expertCount)
-    for (place, layer) in layers.enumerated() {
-      guard case .mixture(_, let tape) = tape?.layers[layer].feedForward else { continue }
-      for i in 0..<rows * mixture.topK {
-        counts[place * mixture.expertCount + Int(tape.decisions.experts.pointer[i])] += 1
-      }
+    let layers = description.mixtureLayers
+    var counts: [Int64] = []
+    for layer in layers {
+      counts += loads[layer]?.map { Int64($0) } ?? Array(repeating: 0, count: mixture.expertCount)
     }
     counts = try communicator.allReduce(counts, .sum)
     return Dictionary(
@@ -230,6 +240,8 @@ package struct StepSettings: Sendable {
   package var clip: Double? = 1
   /// By how much the selection bias moves.
   package var balanceSpeed = 0.0
+  /// λ of multi-token prediction, for a model that is trained with a module.
+  package var predictionLoss: Float = 0
   package var objective = Objective(factor: 1)
 
   package init(learningRate: Double) { self.learningRate = learningRate }
@@ -239,6 +251,8 @@ package struct StepSettings: Sendable {
 package struct StepResult: Sendable, Equatable {
   /// Mean −log p of the tokens predicted.
   package let loss: Double
+  /// The same of the prediction module, of the tokens after the next ones; nil without one.
+  package let predictionLoss: Double?
   package let balanceLoss: Double
   package let predicted: Int
   package let gradientNorm: Double

@@ -11,8 +11,12 @@ package final class Decoder {
   private let rotary: RotaryAngles
   private let layers: [DecoderLayer]
   private let head: OutputHead
+  private let prediction: PredictionModule?
   private let compute: Compute
   private let phases: PhaseRecorder?
+  private let kept: KeptActivations
+  /// The layer whose stages are there, where those of one are kept.
+  private var latest = 0
 
   /// What MoE layers need beside weights: this rank's experts, and the way to and from others'.
   package struct Experts {
@@ -24,24 +28,29 @@ package final class Decoder {
     }
   }
 
-  /// `experts` must be given for a model with MoE layers. With `keepsActivations` a forward pass leaves its tape behind.
+  /// `experts` must be given for a model with MoE layers. `kept`: what a forward pass leaves behind for a
+  /// backward pass.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: Experts?, phases: PhaseRecorder? = nil, keepsActivations: Bool = false
+    experts: Experts?, phases: PhaseRecorder? = nil, kept: KeptActivations = .none
   ) {
     (self.description, self.compute, self.phases) = (description, compute, phases)
-    self.weights = weights
+    (self.weights, self.kept) = (weights, kept)
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
       compute: compute)
     rotary = RotaryAngles(description.rotary, compute: compute)
     var assembly = LayerAssembly(
       description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
-      keepsActivations: keepsActivations)
-    layers = weights.layers.indices.map { assembly.layer($0) }
+      kept: kept)
+    layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
       norm: weights.finalNorm, weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,
       compute: compute)
+    prediction = weights.prediction.map {
+      PredictionModule(
+        $0, hiddenSize: description.hiddenSize, head: weights.head, epsilon: description.normEpsilon, compute: compute)
+    }
   }
 
   /// Feeds a batch through the model, extending the cache. Collective over the ranks of the experts; the batch may be empty.
@@ -50,31 +59,66 @@ package final class Decoder {
     let pass = ForwardPass(batch: batch, routing: routing)
     phases?.enter(.embedding)
     embed(batch)
-    for (index, layer) in layers.enumerated() {
-      phases?.enter(.attention, layer: index)
-      layer.mixer.forward(stream, pass)
-      phases?.enter(layer.feedForward.phase, layer: index)
-      try layer.feedForward.forward(stream, pass)
-    }
+    for index in description.layers.indices { try forward(index, stream, pass) }
     phases?.enter(.head)
     return head.forward(stream, batch)
   }
 
-  /// What the last forward pass, of so many rows, left behind; nil where nothing is kept.
-  package func tape(rows: Int) -> DecoderTape? {
-    var tapes: [LayerTape] = []
-    for layer in layers {
-      guard let mixer = layer.mixer.tape(rows: rows), let feedForward = layer.feedForward.tape(rows: rows) else {
-        return nil
-      }
-      tapes.append(LayerTape(mixer: mixer, feedForward: feedForward))
-    }
-    return DecoderTape(layers: tapes, hidden: stream.hidden, angles: rotary.tape(rows: rows))
+  /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model last; `next` is
+  /// the token after each. Collective, as `forward`.
+  package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
+    guard let prediction else { return }
+    prediction.begin(
+      hidden: stream.hidden, finalNorm: weights.finalNorm, tokens: next, embedding: weights.embedding)
+    try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: nil))
   }
 
+  private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
+    let layer = layers[index]
+    phases?.enter(.attention, layer: index)
+    layer.mixer.forward(stream, pass)
+    phases?.enter(layer.feedForward.phase, layer: index)
+    try layer.feedForward.forward(stream, pass)
+    latest = index
+  }
+
+  /// The residual stream, `[rows, hidden]`: after the last layer, until a layer's stages are asked for.
+  package var hidden: MatrixView<Float> { stream.hidden }
+  /// What the positions of the last batch turn queries and keys by.
+  package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
+
+  /// What a layer left behind when `batch` went through it last; nil where nothing is kept. Where only inputs are, the layer
+  /// computes its stages again: collective then, and valid until another layer is asked for. Ask from the last layer to the first.
+  package func tape(ofLayer index: Int, _ batch: DecoderBatch) throws -> LayerTape? {
+    let (layer, rows) = (layers[index], batch.tokens.count)
+    let stream = index == description.layerCount ? prediction?.stream ?? stream : stream
+    if kept == .inputs, index != latest {
+      if rows > 0, let input = layer.input?.view(rows: rows) {
+        let hidden = stream.hidden
+        compute.pool.run { worker in
+          for row in compute.share(of: rows, worker: worker) {
+            hidden[row].update(from: input[row], count: input.columns)
+          }
+        }
+      }
+      try forward(index, stream, ForwardPass(batch: batch, routing: nil))
+    }
+    guard let mixer = layer.mixer.tape(rows: rows), let feedForward = layer.feedForward.tape(rows: rows) else {
+      return nil
+    }
+    return LayerTape(mixer: mixer, feedForward: feedForward)
+  }
+
+  /// What the prediction module left behind, but for its layer's stages; nil where there is none.
+  package var predictionTape: PredictionTape? { prediction?.tape }
+
   /// Logits of some rows of the last batch, and the norms `[rows, hidden]` that they were made from; valid until the next call.
-  package func logits(ofRows rows: Range<Int>) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
-    head.logits(stream, rows: Array(rows))
+  /// `ahead`: those of the prediction module, which guesses the token after the next one.
+  package func logits(
+    ofRows rows: Range<Int>, ahead: Bool = false
+  ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    guard ahead, let prediction else { return head.logits(stream, rows: Array(rows)) }
+    return prediction.logits(ofRows: rows)
   }
 
   private func embed(_ batch: DecoderBatch) {
@@ -103,4 +147,6 @@ package struct DecoderOutput {
 struct DecoderLayer {
   let mixer: any SequenceMixer
   let feedForward: any FeedForwardLayer
+  /// Where its input is kept.
+  let input: RowStorage<Float>?
 }

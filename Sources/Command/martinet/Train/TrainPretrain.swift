@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Fabric
+import Gradients
 import JSON
 import Machine
 import ModelRuntime
@@ -52,7 +53,9 @@ struct TrainPretrain: ParsableCommand {
       let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
         say("martinet: \($0)")
       }
-      let opened = try OpenedModel(opening: { start.shape }, holding: .auto, on: communicator)
+      let opened = try OpenedModel(
+        opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
+        predicting: settings.predictionLoss != nil, on: communicator)
       let description = opened.description
       let (data, heldOut) = try agree(on: communicator) {
         (
@@ -65,16 +68,20 @@ struct TrainPretrain: ParsableCommand {
         loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings
       ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
       var output = TrainingOutput(
-        description, options: options, data: data, peak: try peak(runtime), json: json, isRoot: communicator.isRoot)
+        description, options: options, data: data, peak: try peak(runtime, settings.products), json: json,
+        isRoot: communicator.isRoot)
       output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
       try Interrupt.install()
       try training.run(shouldStop: { Interrupt.requested }) { output.show($0) }
     }
   }
 
-  /// Operations a second in fp32 that all ranks' processors do together. Collective.
-  private func peak(_ runtime: ClusterRuntime) throws -> Double {
-    let own = runtime.compute.probeArithmetic(.float32) ?? 0
+  /// Operations a second that all ranks' processors do together, in bf16 where they have it and products are. Collective.
+  private func peak(_ runtime: ClusterRuntime, _ products: ProductPrecision) throws -> Double {
+    let own =
+      products == .bfloat16
+      ? runtime.compute.probeArithmetic(.bfloat16) ?? runtime.compute.probeArithmetic(.float32) ?? 0
+      : runtime.compute.probeArithmetic(.float32) ?? 0
     return Double(try runtime.communicator.allReduceSum(Int64(own)))
   }
 
@@ -88,14 +95,23 @@ struct TrainPretrain: ParsableCommand {
   }
 
   private func beginning(_ settings: PretrainingSettings) throws -> Start {
+    let predicts = settings.predictionLoss != nil
     if let model {
       let folder = try ModelLocation.resolve(model)
       let source = try CheckpointFormat.open(folder)
-      let reader = try ParameterReader(try ModelConfiguration.read(source), checkpoint: source)
+      let description = try ModelConfiguration.read(source)
+      let reader = try ParameterReader(description, checkpoint: source)
+      let initial = try Initialization(description, seed: settings.seed, spread: options.spread)
       return Start(
-        shape: try ShapeCheckpoint(source.config, path: folder + "/config.json"),
+        shape: try ShapeCheckpoint(source.config, path: folder + "/config.json", predicts: predicts),
         tokenizer: TextCodec(source).optionalTokenizer, companions: try Companions(of: folder)
-      ) { try reader.read($0, from: $1, into: $2) }
+      ) { spec, first, buffer in
+        // A prediction module that the model does not have is begun anew.
+        if description.predictionLayerCount == 0, let layer = spec.layer, layer >= description.layerCount {
+          return initial.fill(buffer, with: spec, from: first)
+        }
+        try reader.read(spec, from: first, into: buffer)
+      }
     }
     let path = shape ?? ""
     let bytes = try InputFile(path: path).contents(limit: 16 << 20)
@@ -103,7 +119,7 @@ struct TrainPretrain: ParsableCommand {
     do throws(JSONError) { config = try JSONValue(parsing: bytes) } catch {
       throw ValidationError("--shape \(path): \(error)")
     }
-    let checkpoint = try ShapeCheckpoint(config, path: path)
+    let checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts)
     let initial = try Initialization(
       try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: options.spread)
     let documents = tokenizer.map { CheckpointFormat.documents(of: $0) }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gradients
 import Machine
 import MoEModel
 import Pretraining
@@ -86,6 +87,13 @@ struct TrainingOptions: ParsableArguments {
   var balanceLoss = 0.0001
 
   @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "λ of multi-token prediction, a third of it in the last third of the steps: a module that guesses the token after the next is trained along. 0 for none.",
+      valueName: "λ"))
+  var predictionLoss = 0.0
+
+  @Option(
     parsing: .unconditional, help: ArgumentHelp("Of the square of log Σ e^logit of the head.", valueName: "factor"))
   var zLoss = 0.0
 
@@ -117,6 +125,18 @@ struct TrainingOptions: ParsableArguments {
       valueName: "steps"))
   var logEvery: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "What operands of products are rounded to, forward and backward; sums are fp32, and routers always.",
+      valueName: "f32|bf16"))
+  var products = ProductPrecision.float32
+
+  @Flag(
+    help:
+      "Keep each layer's input only and compute the rest again for the backward pass: less memory, a third more time, the same bits."
+  )
+  var recompute = false
+
   @Flag(help: "Go on from the last checkpoint in --out; without one, begin.")
   var resume = false
 
@@ -147,6 +167,11 @@ struct TrainingOptions: ParsableArguments {
     (settings.adamW.decay, settings.muon.decay) = (weightDecay, weightDecay)
     settings.clip = clip == 0 ? nil : clip
     (settings.balanceLoss, settings.headZLoss) = (balanceLoss, zLoss)
+    (settings.recomputes, settings.products) = (recompute, products)
+    if predictionLoss != 0 {
+      settings.predictionLoss = try .predictionWeight(
+        first: predictionLoss, until: steps - steps / 3, then: predictionLoss / 3)
+    }
     try settings.check()
     return settings
   }
@@ -165,3 +190,4 @@ struct TrainingOptions: ParsableArguments {
 extension OptimizerKind: ExpressibleByArgument {}
 extension LearningRateShape: ExpressibleByArgument {}
 extension Packing: ExpressibleByArgument {}
+extension ProductPrecision: ExpressibleByArgument {}

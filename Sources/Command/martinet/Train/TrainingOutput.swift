@@ -62,6 +62,7 @@ struct TrainingOutput {
       ("load_max_over_mean", .double(result.loadMaxOverMean)), ("seconds", .double(report.seconds)),
     ])
     if let loss = report.heldOutLoss { line["held_out_loss"] = .double(loss) }
+    if let loss = result.predictionLoss { line["prediction_loss"] = .double(loss) }
     line["balance_loss"] = .double(result.balanceLoss)
     line["dead_experts"] = .int(result.deadExpertCount)
     return .object(line)

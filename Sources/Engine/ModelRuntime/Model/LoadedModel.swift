@@ -69,7 +69,7 @@ package final class LoadedModel {
     self.telemetry =
       telemetry
       ?? RankTelemetry(
-        layerCount: description.layerCount, expertCount: description.mixture?.expertCount ?? 0,
+        layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
         rankCount: communicator.size)
   }
 

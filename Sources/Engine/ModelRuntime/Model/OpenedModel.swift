@@ -20,14 +20,17 @@ package struct OpenedModel {
 
   /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description before
   /// the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
+  /// `predicting`: with a multi-token prediction module, which the checkpoint must have.
   /// Collective; fails on all ranks with the same error.
   package init(
-    opening open: () throws -> any Checkpoint, holding weights: WeightPrecision, on communicator: any Communicator,
+    opening open: () throws -> any Checkpoint, holding weights: WeightPrecision, predicting: Bool = false,
+    on communicator: any Communicator,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 }
   ) throws {
     let (checkpoint, description, preparation) = try agree(on: communicator) {
       let checkpoint = try open()
-      let description = try ModelConfiguration.read(checkpoint).holding(weights)
+      var description = try ModelConfiguration.read(checkpoint).holding(weights)
+      if predicting { description = description.predicting() }
       return (checkpoint, description, try prepare(checkpoint, description))
     }
     (self.checkpoint, self.description, self.preparation) = (checkpoint, description, preparation)
@@ -38,7 +41,7 @@ package struct OpenedModel {
   /// What a user should know of it on `ranks` ranks.
   package func notes(ranks: Int) -> [String] {
     var notes: [String] = []
-    if description.predictionLayerCount > 0 {
+    if description.predictionLayerCount > 0, !description.predicts {
       notes.append(
         "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"
       )

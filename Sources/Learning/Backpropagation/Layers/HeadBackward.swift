@@ -3,38 +3,88 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of the loss, the head and the last norm.
+/// Of the loss, the head and the last norm; where the model has a prediction module, of the module's loss too, as its head is the
+/// model's.
 final class HeadBackward {
   private let vocabularySize: Int
   private let hiddenSize: Int
   private let parts: BackwardParts
+  /// The gradient by the last norm's output, where a module's comes first; else it is `parts.normedGradient`.
+  private let normedRows: RowStorage<Float>?
 
   init(_ description: DecoderDescription, _ parts: BackwardParts) {
     (vocabularySize, hiddenSize, self.parts) = (description.vocabularySize, description.hiddenSize, parts)
+    normedRows = description.predicts ? RowStorage(columns: hiddenSize) : nil
   }
 
-  /// parts.stream := the gradient by the last layer's output.
+  /// The gradient by the last norm's output, and in `parts.normedGradient` that by the module's if there is one.
   func run(
-    _ decoder: Decoder, _ tape: DecoderTape, targets: UnsafePointer<Int32>, objective: Objective
+    _ decoder: Decoder, targets: Targets, objective: Objective
   ) throws -> StepLoss {
     var loss = StepLoss()
-    let compute = parts.compute
-    let weights = parts.matrix(.head, nil, rows: vocabularySize, columns: hiddenSize)
-    let (targetLoss, normedGradient) = (TargetLoss(decoder, compute.compute), parts.normedGradient)
-    try parts.gradients.add(ParameterID(.head)) { rows, part in
-      let gradient = MatrixView(part, rows: vocabularySize, columns: hiddenSize)
+    normedRows?.reserve(rows: parts.rowCount)
+    let (next, ahead) = (
+      TargetLoss(decoder, parts.compute.compute), TargetLoss(decoder, parts.compute.compute, ahead: true)
+    )
+    let (own, moduleGradient) = (gradient, parts.normedGradient)
+    /// `adding`: to what the head's gradient has already.
+    func learn(_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, adding: Bool) {
       loss.append(
-        targetLoss.measure(
-          rows, targets: targets, factor: objective.factor, zFactor: objective.headZLoss * objective.factor
-        ) { block, normed, logits, worker in
-          compute.multiply(StridedMatrix(logits), by: weights, into: normedGradient.rows(block), worker: worker)
-          compute.multiply(
-            StridedMatrix(logits).transposed, by: StridedMatrix(normed), into: gradient, adding: true, worker: worker)
-        })
+        self.learn(
+          next, rows, targets.next, factor: objective.factor, zFactor: objective.headZLoss * objective.factor,
+          into: own, head: part, adding: adding))
+      guard normedRows != nil else { return }
+      loss.appendAhead(
+        self.learn(
+          ahead, rows, targets.ahead, factor: objective.aheadFactor, into: moduleGradient, head: part, adding: true))
     }
-    let stream = parts.stream
-    parts.forEachRow { stream[$0].update(repeating: 0, count: hiddenSize) }
-    try parts.endNorm(tape.hidden, .finalNorm, layer: nil)
+    // A leaf whose part is one product adds it by itself.
+    let longest = parts.gradients.leaves.map(\.rows.count).max() ?? 0
+    if normedRows == nil, longest <= TargetLoss.blockRows {
+      try parts.gradients.accumulate(ParameterID(.head)) { learn($0, $1, adding: $2) }
+    } else {
+      try parts.gradients.add(ParameterID(.head)) { learn($0, $1, adding: true) }
+    }
     return loss
   }
+
+  /// parts.stream := the gradient by the last layer's output; `states`: what the module adds to that by the last norm's output.
+  func end(_ decoder: Decoder, adding states: MatrixView<Float>?) throws {
+    let (stream, own, target, hidden) = (parts.stream, gradient, parts.normedGradient, hiddenSize)
+    let compute = parts.compute.compute
+    parts.forEachRow { row in
+      stream[row].update(repeating: 0, count: hidden)
+      guard let states else { return }
+      target[row].update(from: own[row], count: hidden)
+      compute.add(states[row], to: target[row], count: hidden)
+    }
+    try parts.endNorm(decoder.hidden, .finalNorm, layer: nil)
+  }
+
+  private var gradient: MatrixView<Float> { normedRows?.view(rows: parts.rowCount) ?? parts.normedGradient }
+
+  /// The loss of some rows; `normedGradient` gets the gradient by what their logits were made from, `part` that by the
+  /// head, added where `adding`.
+  private func learn(
+    _ loss: TargetLoss, _ rows: Range<Int>, _ targets: UnsafePointer<Int32>, factor: Float, zFactor: Float = 0,
+    into normedGradient: MatrixView<Float>, head part: UnsafeMutablePointer<Float>, adding: Bool
+  ) -> (sum: Double, predicted: Int) {
+    let (compute, gradient) = (parts.compute, MatrixView(part, rows: vocabularySize, columns: hiddenSize))
+    let weights = parts.matrix(.head, nil, rows: vocabularySize, columns: hiddenSize)
+    return loss.measure(rows, targets: targets, factor: factor, zFactor: zFactor) { block, normed, logits, worker in
+      compute.multiply(StridedMatrix(logits), by: weights, into: normedGradient.rows(block), worker: worker)
+      compute.multiply(
+        StridedMatrix(logits).transposed, by: StridedMatrix(normed), into: gradient, adding: adding, worker: worker)
+    }
+  }
+}
+
+/// What the rows of a batch are to predict, by row; negative where nothing is.
+package struct Targets {
+  /// The token that follows.
+  package let next: UnsafePointer<Int32>
+  /// The one after it, which the prediction module guesses.
+  package let ahead: UnsafePointer<Int32>
+
+  package init(next: UnsafePointer<Int32>, ahead: UnsafePointer<Int32>) { (self.next, self.ahead) = (next, ahead) }
 }

@@ -132,7 +132,7 @@ final class LatentAttentionBackward: MixerBackward {
     let (compute, rowCount) = (parts.compute, parts.rowCount)
     let (values, absorbed) = (valueGradientRows.view(rows: rowCount), absorbedGradientRows.view(rows: rowCount))
     let (latent, keyWidth) = (shape.latentRank, shape.latentRank + shape.rotaryDims)
-    try parts.gradients.add(id(.keyValueUp)) { rows, part in
+    try parts.gradients.accumulate(id(.keyValueUp)) { rows, part, adding in
       compute.compute.pool.run { worker in
         for head in compute.compute.share(of: shape.headCount, worker: worker) {
           let first = part + head * (shape.nopeDims + shape.valueDims) * latent
@@ -140,12 +140,13 @@ final class LatentAttentionBackward: MixerBackward {
           let dAbsorbed = absorbed.rows(rows).head(head, of: keyWidth).columns(0..<latent)
           compute.multiplyAll(
             StridedMatrix(query).transposed, by: StridedMatrix(dAbsorbed),
-            into: MatrixView(first, rows: shape.nopeDims, columns: latent), worker: worker)
+            into: MatrixView(first, rows: shape.nopeDims, columns: latent), adding: adding, worker: worker)
           let dValues = values.rows(rows).head(head, of: shape.valueDims)
           let attended = tape.attended.rows(rows).head(head, of: latent)
           compute.multiplyAll(
             StridedMatrix(dValues).transposed, by: StridedMatrix(attended),
-            into: MatrixView(first + shape.nopeDims * latent, rows: shape.valueDims, columns: latent), worker: worker)
+            into: MatrixView(first + shape.nopeDims * latent, rows: shape.valueDims, columns: latent), adding: adding,
+            worker: worker)
         }
       }
     }

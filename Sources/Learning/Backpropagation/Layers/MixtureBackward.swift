@@ -35,6 +35,7 @@ final class MixtureBackward: FeedForwardBackward {
     let rows = parts.rowCount
     reserve(rows)
     number(tape.decisions, rows: rows)
+    loss.loads[layer] = countLoads(rows: rows)
     try exchange(through: experts.dispatcher)
     guard rows > 0 else { return }
     parts.normalize(input, .feedForwardNorm, layer: layer)
@@ -63,6 +64,13 @@ final class MixtureBackward: FeedForwardBackward {
     }
   }
 
+  /// Tokens by expert, of the numbered choices.
+  private func countLoads(rows: Int) -> [Int] {
+    var counts = [Int](repeating: 0, count: mixture.expertCount)
+    for i in 0..<rows * mixture.topK { counts[Int(choices.experts.pointer[i])] += 1 }
+    return counts
+  }
+
   private func exchange(through dispatcher: some ExpertDispatcher) throws {
     let (stream, rows) = (parts.stream, parts.rowCount)
     let flight = try dispatcher.dispatch(Rows(stream.start, stride: stream.stride), count: rows, choices, layer: layer)
@@ -85,9 +93,11 @@ final class MixtureBackward: FeedForwardBackward {
       compute.scale(stream[row], by: opened, into: dShared[row], count: hidden)
     }
     try shared.run(block, dy: dShared, adding: true)
-    try parts.gradients.addProduct(ParameterID(.sharedGate, layer: layer), dy: dGate, x: parts.normed)
+    try parts.gradients.addProduct(
+      ParameterID(.sharedGate, layer: layer), dy: dGate, x: parts.normed, precision: .float32)
     parts.backThrough(
-      parts.matrix(.sharedGate, layer, rows: 1, columns: hidden), dy: dGate, into: parts.normedGradient, adding: true)
+      parts.matrix(.sharedGate, layer, rows: 1, columns: hidden), dy: dGate, into: parts.normedGradient,
+      adding: true, precision: .float32)
   }
 
   private func backThroughRouter(
@@ -114,9 +124,10 @@ final class MixtureBackward: FeedForwardBackward {
         for row in leaf.rows { router.addBalance(balance, logits: tape.logits[row], to: gradients[row]) }
       }
     }
-    try parts.gradients.addProduct(ParameterID(.router, layer: layer), dy: gradients, x: parts.normed)
+    try parts.gradients.addProduct(
+      ParameterID(.router, layer: layer), dy: gradients, x: parts.normed, precision: .float32)
     parts.backThrough(
       parts.matrix(.router, layer, rows: mixture.expertCount, columns: hidden), dy: gradients,
-      into: parts.normedGradient, adding: true)
+      into: parts.normedGradient, adding: true, precision: .float32)
   }
 }

@@ -14,6 +14,10 @@
 /// Order of summation, on every instruction set, whichever part of C is asked for: p is cut into blocks of
 /// CG_DEPTH_BLOCK; a block's sum is one chain of fused multiply-adds in ascending p from +0; the total is
 /// ((block0 + block1) + block2) + …, +0 where depth is 0; then, with `add`, C[i, j] + total.
+///
+/// With `bf16` both operands are rounded to bf16 first (nearest even, subnormals to zero), of each pair of p, 2q and 2q + 1, the
+/// second comes first, as in VDPBF16PS (an odd last p has a zero beside it), and no operation takes or gives a subnormal: they
+/// are zeros.
 typedef struct {
   size_t rows, columns, depth;
   const float *a;
@@ -22,7 +26,7 @@ typedef struct {
   size_t b_row_stride, b_column_stride;
   float *c;
   size_t c_stride;
-  bool add;
+  bool add, bf16;
 } cg_product;
 
 /// Floats of scratch that one call of cg_multiply may use; one thread's at a time, aligned to 64 bytes.

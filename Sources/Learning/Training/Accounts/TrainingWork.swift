@@ -12,9 +12,10 @@ package struct TrainingWork: Sendable, Equatable {
   /// dimensions)` with as many keys as a token sees on average, half of the sequence.
   package private(set) var attention = 0.0
 
-  /// `predicts`: with multi-token prediction modules, of which each is a layer, its projection, and the head once more.
-  package init(_ description: DecoderDescription, sequenceLength: Int, predicts: Bool = false) {
-    let modules = predicts ? description.predictionLayerCount : 0
+  /// `predicts`: with multi-token prediction modules, as the description has it if it is nil; each is a layer, its projection, and
+  /// the head once more.
+  package init(_ description: DecoderDescription, sequenceLength: Int, predicts: Bool? = nil) {
+    let modules = predicts ?? description.predicts ? description.predictionLayerCount : 0
     for layer in 0..<(description.layerCount + modules) {
       for spec in description.parameters(ofLayer: layer, experts: 0..<1) { add(spec, description) }
       let kind = description.layers[min(layer, description.layerCount - 1)]

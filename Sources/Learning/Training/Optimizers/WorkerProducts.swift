@@ -11,10 +11,11 @@ package struct WorkerProducts: MatrixProducts {
   package func multiply(
     _ a: MatrixView<Float>, transposed b: MatrixView<Float>, into result: MatrixView<Float>
   ) {
-    compute.multiplyAll(StridedMatrix(a), by: StridedMatrix(b).transposed, into: result, worker: worker)
+    compute.multiplyAll(
+      StridedMatrix(a), by: StridedMatrix(b).transposed, into: result, precision: .float32, worker: worker)
   }
 
   package func multiply(_ a: MatrixView<Float>, _ b: MatrixView<Float>, into result: MatrixView<Float>) {
-    compute.multiplyAll(StridedMatrix(a), by: StridedMatrix(b), into: result, worker: worker)
+    compute.multiplyAll(StridedMatrix(a), by: StridedMatrix(b), into: result, precision: .float32, worker: worker)
   }
 }

@@ -53,7 +53,7 @@ package struct SavePlan: Sendable {
         let type: ElementType = spec.role == .selectionBias ? .float32 : .bfloat16
         exported.append(.init(place.name, type, place.shape(of: spec)))
       }
-      let holder = Self.holder(of: spec.id, table)
+      let holder = table.holder(of: spec.id)
       if places[holder] == nil {
         // What is listed before its holder is of the holder's shape.
         var own = spec
@@ -68,15 +68,6 @@ package struct SavePlan: Sendable {
     self.exported = exported
     state = parameters.flatMap { parameter in
       parameter.rule.parts.map { .init("\(parameter.name).\($0.rawValue)", .float32, parameter.spec.shape) }
-    }
-  }
-
-  /// Whose numbers a parameter has: of a tied head and of what a prediction module shares, the model's.
-  private static func holder(of id: ParameterID, _ table: ParameterTable) -> ParameterID {
-    switch id.role {
-    case .prediction(.embedding): ParameterID(.embedding)
-    case .prediction(.head): table.holder(of: ParameterID(.head))
-    default: table.holder(of: id)
     }
   }
 

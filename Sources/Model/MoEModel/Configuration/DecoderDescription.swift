@@ -24,8 +24,10 @@ package struct DecoderDescription: Sendable {
   package var weights: WeightPrecision
   /// What the checkpoint calls its tensors.
   package var names: PublishedNames
-  /// Layers of the checkpoint past the last one: multi-token prediction modules, left out.
+  /// Layers of the checkpoint past the last one: multi-token prediction modules.
   package var predictionLayerCount: Int
+  /// Whether the first of these modules is held and run; they are left out otherwise.
+  package private(set) var predicts = false
   /// Settings of `config.json` that nothing here reads although they may change results.
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
@@ -41,7 +43,21 @@ package struct DecoderDescription: Sendable {
     description.weights = precision
     return description
   }
-  package var mixtureLayers: [Int] { layers.indices.filter { layers[$0].isMixture } }
+
+  /// The same model with one multi-token prediction module, which is run.
+  package func predicting() -> DecoderDescription {
+    var description = self
+    (description.predicts, description.predictionLayerCount) = (true, 1)
+    return description
+  }
+
+  /// The layers that run: the model's, and a module's, which is like the last of them.
+  package var runLayers: [LayerDescription] { predicts ? layers + layers.suffix(1) : layers }
+  /// Those of them that are mixtures.
+  package var mixtureLayers: [Int] {
+    let layers = runLayers
+    return layers.indices.filter { layers[$0].isMixture }
+  }
 }
 
 package struct LayerDescription: Sendable {

@@ -1,7 +1,7 @@
 import Kernels
 import Tensors
 
-/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory, unless what
+/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory, unless all that
 /// they leave behind there is to be kept for a backward pass.
 struct LayerAssembly {
   let description: DecoderDescription
@@ -10,30 +10,32 @@ struct LayerAssembly {
   let cache: KeyValueCache
   let rotary: RotaryAngles
   let experts: Decoder.Experts?
-  let keepsActivations: Bool
+  let kept: KeptActivations
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
   private var mixtures: [[Int]: MoEScratch] = [:]
+  private var middleInput: RowStorage<Float>?
 
   init(
     description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    rotary: RotaryAngles, experts: Decoder.Experts?, keepsActivations: Bool
+    rotary: RotaryAngles, experts: Decoder.Experts?, kept: KeptActivations
   ) {
-    self.keepsActivations = keepsActivations
+    self.kept = kept
     (self.description, self.weights, self.compute) = (description, weights, compute)
     (self.cache, self.rotary, self.experts) = (cache, rotary, experts)
   }
 
   mutating func layer(_ index: Int) -> DecoderLayer {
-    DecoderLayer(mixer: mixer(index), feedForward: feedForward(index))
+    let input = input
+    return DecoderLayer(mixer: mixer(index, input), feedForward: feedForward(index), input: input)
   }
 
-  private mutating func mixer(_ index: Int) -> any SequenceMixer {
-    let (layer, cache) = (weights.layers[index], cache.layer(index))
-    let attention = description.layers[index].attention
-    let span = AttentionSpan(slidingWindow: description.layers[index].slidingWindow)
+  private mutating func mixer(_ index: Int, _ input: RowStorage<Float>?) -> any SequenceMixer {
+    let (layer, cache, shape) = (weights.runLayers[index], cache.layer(index), description.runLayers[index])
+    let attention = shape.attention
+    let span = AttentionSpan(slidingWindow: shape.slidingWindow)
     switch (attention, layer.attention) {
     case (.latent(let shape), .latent(let weights)):
       return LatentAttentionLayer(
@@ -49,32 +51,39 @@ struct LayerAssembly {
   }
 
   private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {
-    let layer = weights.layers[index]
+    let layer = weights.runLayers[index]
     switch layer.feedForward {
     case .dense(let weights):
-      return DenseLayer(norm: layer.feedForwardNorm, block: block(weights), input: input)
+      return DenseLayer(norm: layer.feedForwardNorm, block: block(weights), input: middle())
     case .mixture(let weights):
       guard let mixture = description.mixture, let experts else {
         preconditionFailure("an MoE layer without experts to run it")
       }
       return MoELayer(
         index, norm: layer.feedForwardNorm, router: Router(mixture), weights, shared: weights.shared.map { block($0) },
-        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: input,
+        experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: middle(),
         compute: compute)
     }
   }
 
   /// A place of its own for a layer's input; nil where none is kept.
-  private var input: RowStorage<Float>? { keepsActivations ? RowStorage(columns: description.hiddenSize) : nil }
+  private var input: RowStorage<Float>? { kept == .none ? nil : RowStorage(columns: description.hiddenSize) }
+
+  /// A place for the input of a layer's second half.
+  private mutating func middle() -> RowStorage<Float>? {
+    let made = shared(middleInput) ?? input
+    middleInput = made
+    return made
+  }
 
   /// What layers of one shape share.
-  private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { keepsActivations ? nil : scratch }
+  private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { kept == .all ? nil : scratch }
 
   private mutating func block(_ weights: FeedForwardWeights) -> FeedForward {
     let width = weights.intermediateSize
     let scratch =
       shared(feedForwards[width])
-      ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: keepsActivations)
+      ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: kept != .none)
     feedForwards[width] = scratch
     return FeedForward(weights: weights, scratch: scratch, compute: compute)
   }
@@ -87,7 +96,7 @@ struct LayerAssembly {
       shared(latents[sizes])
       ?? LatentAttentionScratch(
         shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
-        keeps: keepsActivations)
+        keeps: kept != .none)
     latents[sizes] = scratch
     return scratch
   }
@@ -98,7 +107,7 @@ struct LayerAssembly {
       shared(grouped[sizes])
       ?? GroupedAttentionScratch(
         shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
-        keeps: keepsActivations)
+        keeps: kept != .none)
     grouped[sizes] = scratch
     return scratch
   }

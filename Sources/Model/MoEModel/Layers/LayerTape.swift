@@ -3,12 +3,14 @@ import Tensors
 // What a forward pass leaves behind of each stage, for the backward pass: memory of the layers, valid until the next forward
 // pass. Nothing is recorded but inputs, and what a later stage would have overwritten.
 
-/// A whole pass.
-package struct DecoderTape {
-  package let layers: [LayerTape]
-  /// After the last layer, `[rows, hidden]`.
-  package let hidden: MatrixView<Float>
-  package let angles: RotaryTape
+/// What of a forward pass a decoder keeps for the backward pass.
+package enum KeptActivations: Sendable {
+  case none
+  /// Every layer's stages.
+  case all
+  /// Every layer's input, and the stages of one layer at a time, which are computed again from it when they are asked for: the
+  /// same bits (Chen and others, 2016, "Training Deep Nets with Sublinear Memory Cost").
+  case inputs
 }
 
 package struct LayerTape {
@@ -73,6 +75,17 @@ package struct GroupedAttentionTape {
 package struct FeedForwardTape {
   package let gate: MatrixView<Float>
   package let up: MatrixView<Float>
+}
+
+/// Of a multi-token prediction module around its layer.
+package struct PredictionTape {
+  /// Embeddings of the next tokens, and the model's hidden states after its last norm, `[rows, hidden]`.
+  package let embeddings: MatrixView<Float>
+  package let states: MatrixView<Float>
+  /// Both after norms of the module's own, `[rows, hidden | hidden]`: what the projection meets.
+  package let joined: MatrixView<Float>
+  /// After its layer, `[rows, hidden]`.
+  package let hidden: MatrixView<Float>
 }
 
 /// Of a mixture of experts, at home; what its experts saw is theirs (`ExpertTape`).

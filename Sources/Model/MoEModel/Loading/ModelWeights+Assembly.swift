@@ -9,17 +9,27 @@ struct WeightAssembly {
   func model() throws -> ModelWeights {
     ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
+      prediction: description.predicts ? try prediction(description.layerCount) : nil,
       finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)))
   }
 
+  private func prediction(_ index: Int) throws -> PredictionWeights {
+    PredictionWeights(
+      embeddingNorm: try vector(.prediction(.embeddingNorm), index),
+      hiddenNorm: try vector(.prediction(.hiddenNorm), index),
+      projection: try matrix(.prediction(.projection), index), layer: try layer(index),
+      norm: try vector(.prediction(.norm), index))
+  }
+
   private func layer(_ index: Int) throws -> LayerWeights {
+    let shape = description.runLayers[index]
     let attention: AttentionWeights =
-      switch description.layers[index].attention {
+      switch shape.attention {
       case .latent(let latent): .latent(try latentAttention(index, headCount: latent.headCount))
       case .grouped: .grouped(try groupedAttention(index))
       }
     let feedForward: LayerWeights.FeedForward =
-      switch description.layers[index].feedForward {
+      switch shape.feedForward {
       case .dense: .dense(try required(feedForward(.dense, index), ParameterID(.feedForward(.dense, .gate))))
       case .mixture: .mixture(try mixture(index))
       }

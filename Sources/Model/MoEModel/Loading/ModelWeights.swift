@@ -62,15 +62,28 @@ package struct LayerWeights: Sendable {
   package var feedForward: FeedForward
 }
 
+/// A multi-token prediction module: a layer, and what joins it to the model, whose embedding and head it shares.
+package struct PredictionWeights: Sendable {
+  package var embeddingNorm: AlignedBuffer<Float>
+  package var hiddenNorm: AlignedBuffer<Float>
+  /// `[hidden, 2 · hidden]`: from a token's embedding beside a hidden state, both normalised.
+  package var projection: PackedMatrix
+  package var layer: LayerWeights
+  package var norm: AlignedBuffer<Float>
+}
+
 /// All that one rank holds of a model.
 package struct ModelWeights: Sendable {
   package var embedding: PackedMatrix
   package var layers: [LayerWeights]
+  package var prediction: PredictionWeights?
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
   /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
   package var rowFormat: RowFormat { head.rowFormat }
+  /// Those of all layers that run.
+  package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }
   /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.
   package internal(set) var parameters: HeldParameters?
   /// The memory the panels lie in: whoever holds the weights holds it.

@@ -7,15 +7,19 @@ package struct ParameterTable: Sendable, Sequence {
   private let description: DecoderDescription
   private let layerCount: Int
 
-  /// `predicts`: with the multi-token prediction modules that the configuration speaks of.
-  package init(_ description: DecoderDescription, predicts: Bool = false) {
+  /// `predicts`: with the multi-token prediction modules that the configuration speaks of, as the description has it if it is nil.
+  package init(_ description: DecoderDescription, predicts: Bool? = nil) {
     self.description = description
-    layerCount = description.layerCount + (predicts ? description.predictionLayerCount : 0)
+    layerCount = description.layerCount + (predicts ?? description.predicts ? description.predictionLayerCount : 0)
   }
 
-  /// The parameter whose memory `id` is: itself, but for the head of a tied model.
+  /// The parameter whose memory `id` is: itself, but for the head of a tied model and for what a prediction module shares.
   package func holder(of id: ParameterID) -> ParameterID {
-    description.tiedEmbeddings && id.role == .head ? ParameterID(.embedding) : id
+    switch id.role {
+    case .prediction(.embedding): ParameterID(.embedding)
+    case .head, .prediction(.head): ParameterID(description.tiedEmbeddings ? .embedding : .head)
+    default: id
+    }
   }
 
   package struct Iterator: IteratorProtocol {

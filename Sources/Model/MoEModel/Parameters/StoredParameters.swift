@@ -25,13 +25,13 @@ package struct StoredParameters {
   }
 
   /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
-  /// first one that is missing or has the wrong shape. `owns`: whether the rank owns an expert of a layer; every rank
+  /// first one that is missing or has the wrong shape. What has another's memory is passed over. `owns`: whether the rank owns an expert of a layer; every rank
   /// holds what is no routed expert.
   func walk(
     owns: (_ layer: Int, _ expert: Int) -> Bool = { _, _ in true },
     _ body: (ParameterSpec, StoredParameter) throws -> Void
   ) throws {
-    for spec in table {
+    for spec in table where table.holder(of: spec.id) == spec.id {
       if let layer = spec.layer, let expert = spec.expert, !owns(layer, expert) { continue }
       try body(spec, try find(spec))
     }

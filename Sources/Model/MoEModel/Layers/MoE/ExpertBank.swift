@@ -24,36 +24,42 @@ package final class ExpertBank: RoutedExperts {
   private let nextClaim = TaskCounter()
   private let order: ExpertOrder
   private let claims: [ClaimScratch]
-  /// By layer, what the last batch left behind; empty where nothing is kept.
+  /// By layer, what the last batch left behind: one for all layers where those of one are kept; empty where nothing is.
   private let tapes: [ExpertTape]
 
-  /// `weights` of a model with a mixture. With `keepsActivations`, which takes matrices that meet fp32 rows, each layer's visits
-  /// come in one batch, which leaves its tape behind.
+  /// `weights` of a model with a mixture. Where activations are kept each layer's visits come in one batch, which leaves its tape
+  /// behind; rows must be fp32 or bf16.
   package init(
     _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
-    keepsActivations: Bool = false
+    kept: KeptActivations = .none
   ) {
-    precondition(!keepsActivations || weights.rowFormat == .float32, "a tape of rounded rows")
+    precondition(kept == .none || weights.rowFormat != .int8, "a tape of rows rounded to int8")
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
     intermediateSize = mixture.expertIntermediateSize
     activation = mixture.activation
-    expertsByLayer = weights.layers.map { layer in
+    expertsByLayer = weights.runLayers.map { layer in
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
     gathered = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
     activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
-    let mayClaim = compute.workerCount > 1 && !keepsActivations && nodes.allSatisfy { $0 == nodes[0] }
+    let mayClaim = compute.workerCount > 1 && kept == .none && nodes.allSatisfy { $0 == nodes[0] }
     order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
     let rows = mayClaim ? ExpertOrder.claimVisits : 0
     claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
-    tapes = keepsActivations ? weights.layers.map { _ in ExpertTape(mixture, hiddenSize: description.hiddenSize) } : []
+    let tapeCount =
+      switch kept {
+      case .none: 0;
+      case .all: weights.runLayers.count;
+      case .inputs: 1
+      }
+    tapes = (0..<tapeCount).map { _ in ExpertTape(mixture, hiddenSize: description.hiddenSize) }
   }
 
   /// What the last batch of a layer left behind; nil where nothing is kept.
-  package func tape(layer: Int) -> ExpertTape? { tapes.isEmpty ? nil : tapes[layer] }
+  package func tape(layer: Int) -> ExpertTape? { tapes.isEmpty ? nil : tapes[min(layer, tapes.count - 1)] }
 
   package var rowFormat: RowFormat { gathered.format }
 
@@ -105,6 +111,9 @@ package final class ExpertBank: RoutedExperts {
           UnsafeMutableRawPointer(inputRows + place * hidden).copyMemory(from: input, byteCount: hidden * 4)
         } else {
           gathered.copy(row: place, from: input)
+          guard tape != nil else { continue }
+          let bits = input.assumingMemoryBound(to: UInt16.self)
+          for i in 0..<hidden { inputRows[place * hidden + i] = Float(bitPattern: UInt32(bits[i]) << 16) }
         }
       }
       compute.pool.barrier(worker: worker)
