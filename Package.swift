@@ -194,8 +194,8 @@ let package = Package(
     tests(
       "PretrainingTests",
       [
-        "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel", "Fabric", "ModelRuntime",
-        "Training", "Backpropagation", "Pretraining",
+        "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel",
+        "Fabric", "ModelRuntime", "Training", "Backpropagation", "Pretraining",
       ]),
     tests(
       "ProjectionTests",

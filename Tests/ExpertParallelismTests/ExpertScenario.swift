@@ -1,5 +1,6 @@
 import ExpertParallelism
 import Fabric
+import ForwardingCommunicator
 import Kernels
 import Machine
 import MoEModel

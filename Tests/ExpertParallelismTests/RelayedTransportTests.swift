@@ -1,4 +1,5 @@
 import Fabric
+import ForwardingCommunicator
 import Telemetry
 import TestSupport
 import Testing

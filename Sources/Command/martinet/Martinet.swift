@@ -32,13 +32,17 @@ struct Martinet: ParsableCommand {
       if Launch.earlyRank == 0 { show(versionAndBuild) }
       Glibc.exit(0)
     }
-    var settings: ServeSettings?
+    var settings: CommandSettings?
     do {
       var arguments = Array(CommandLine.arguments.dropFirst())
       if arguments.first == Serve._commandName {
-        let found = try ServeSettings(Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
+        let found = try CommandSettings(Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
         settings = found
         arguments = [Serve._commandName] + found.arguments
+      } else if Array(arguments.prefix(2)) == TrainPretrain.words {
+        let found = try CommandSettings(pretraining: Array(arguments.dropFirst(2)))
+        settings = found
+        arguments = TrainPretrain.words + found.arguments
       }
       var command = try parseAsRoot(arguments)
       if let settings, settings.isToBePrinted {

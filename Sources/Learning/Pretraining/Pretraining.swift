@@ -17,37 +17,53 @@ package final class Pretraining {
   private let trainer: Trainer
   private let plan: SavePlan
   private let communicator: any Communicator
-  private let writer: CheckpointWriter?
-  private var step = 0
+  private let saver: CheckpointSaver
+  private var checkpoints: CheckpointMode?
+  private var watch = StepWatch()
+  /// Steps done.
+  package private(set) var step = 0
   private var position = 0
   private var tokens = 0
 
-  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder. Collective; fails on all ranks together.
+  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
   package init(
     _ model: LoadedModel, runtime: ClusterRuntime, data: TrainingData, heldOut: TrainingData?, companions: Companions,
-    settings: PretrainingSettings, initial: @escaping TrainedModel.Source
+    settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source
   ) throws {
     (self.settings, self.model, self.runtime, self.data) = (settings, model, runtime, data)
-    (self.heldOut, communicator) = (heldOut, runtime.communicator)
+    (self.heldOut, communicator, checkpoints) = (heldOut, runtime.communicator, settings.checkpoints)
     let communicator = runtime.communicator
     try agree(on: communicator) { try settings.check() }
     try Self.compare(data.fingerprint + (heldOut?.fingerprint ?? []), on: communicator)
     plan = SavePlan(model.description, optimizer: settings.optimizer, predicts: model.description.predicts)
     let plan = plan
-    writer = try agree(on: communicator) {
+    let writer = try agree(on: communicator) { () -> CheckpointWriter? in
       guard communicator.isRoot else { return nil }
       let folder = try TrainingFolder(path: settings.folder, keep: settings.keep, resume: settings.resumes)
-      return CheckpointWriter(folder, plan, companions: companions, predictionLayers: 1)
+      let writer = CheckpointWriter(folder, plan, companions: companions, predictionLayers: 1)
+      try folder.checkSpace(for: writer.byteCount)
+      if let options = settings.options { try folder.writeRecipe(options) }
+      return writer
     }
     trainer = try Trainer(
       model, runtime: runtime, optimizer: settings.optimizer, sequenceLength: settings.sequenceLength,
       mostSequences: settings.batch.last, recomputes: settings.recomputes)
+    let placement = model.placement
+    saver = CheckpointSaver(trainer.model, runtime: runtime, plan: plan, writer: writer, thread: thread) { spec in
+      spec.expert.map { placement.owners[$0] }
+    }
     if let step = try latestStep() {
       try resume(step)
     } else {
       try agree(on: communicator) { try trainer.model.fill([.master], from: initial) }
     }
+    try checkNumbers()
     try trainer.begin()
+  }
+
+  /// Throws where this training's numbers are not all finite. Collective.
+  private func checkNumbers() throws {
+    if let what = try trainer.model.firstNotFinite() { throw PretrainingError.notFinite(step: step, what: what) }
   }
 
   /// The step that all ranks go on from; nil for a new training.
@@ -76,7 +92,10 @@ package final class Pretraining {
       try saved.verify(share: communicator.rank.index, of: communicator.size)
       let all: Set<StatePart> = Set(StatePart.allCases)
       try trainer.model.fill(all) { try saved.read($0, of: $1.id, from: $2, into: $3) }
-      (self.step, position, tokens) = (record.step, record.position, record.tokenCount)
+      guard let watch = StepWatch(json: record.memory) else {
+        throw StateError.damagedRecord(path: saved.path, reason: "what it remembers of the last steps is no such thing")
+      }
+      (self.step, position, tokens, self.watch) = (record.step, record.position, record.tokenCount, watch)
     }
   }
 
@@ -84,41 +103,85 @@ package final class Pretraining {
   private static func compare(_ fingerprint: [UInt8], on communicator: any Communicator) throws {
     let all = try communicator.allGather(fingerprint)
     if let other = all.firstIndex(where: { $0 != all[0] }) {
-      throw PretrainingError.ranksDisagree("the data (rank \(other) sees others than rank 0)")
+      throw PretrainingError.otherData(rank: other)
     }
   }
 
-  /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves first.
+  /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves first, and one
+  /// that fails on all ranks together ends the checkpoint under way.
   package func run(shouldStop: () -> Bool = { false }, onEvent: (PretrainingEvent) throws -> Void) throws {
     if step > 0 {
       try onEvent(.resumed(step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder)))
     }
+    do { try takeSteps(shouldStop, onEvent) } catch  where PretrainingError.isCommon(error) {
+      try tellSaved(try saver.finish(), onEvent)
+      throw error
+    }
+  }
+
+  private func takeSteps(_ shouldStop: () -> Bool, _ onEvent: (PretrainingEvent) throws -> Void) throws {
     while step < settings.steps {
-      let start = ContinuousClock.now
-      let (number, first) = (step + 1, position)
-      let count = settings.batch.sequenceCount(ofStep: number)
-      let result = try trainer.step(number, sequenceCount: count, settings: stepSettings(number)) { leaf, buffer in
-        try data.read(position: first + leaf, into: buffer)
+      var report = try takeStep()
+      if step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0 {
+        report.heldOutLoss = try score()
       }
-      (step, position, tokens) = (number, first + count, tokens + result.predicted)
-      let seconds = (ContinuousClock.now - start) / .seconds(1)
-      let isDue = step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0
-      try onEvent(
-        .step(
-          StepReport(
-            number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
-            seconds: seconds, heldOutLoss: isDue ? try score() : nil)))
+      try onEvent(.step(report))
       let stops = try communicator.allReduceMax(communicator.isRoot && shouldStop() ? 1 : 0) == 1
-      if stops || step == settings.steps || step % settings.saveEvery == 0 {
-        let began = ContinuousClock.now
-        try save()
-        try onEvent(
-          .saved(
-            step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder),
-            seconds: (ContinuousClock.now - began) / .seconds(1)))
-      }
+      let isLast = step == settings.steps || stops
+      let isDue = isLast || step % settings.saveEvery == 0
+      try tellSaved(isDue ? try saver.finish() : try saver.advance(), onEvent)
+      if isDue { try save(waits: isLast, onEvent) }
       if stops { return }
     }
+  }
+
+  /// One step, and what came of it; one with a fault changes nothing.
+  private func takeStep() throws -> StepReport {
+    let start = ContinuousClock.now
+    let (number, first) = (step + 1, position)
+    let count = settings.batch.sequenceCount(ofStep: number)
+    var fault: StepFault?
+    let result = try trainer.step(
+      number, sequenceCount: count, settings: stepSettings(number),
+      accepted: {
+        fault = watch.fault(of: $0, settings.badSteps)
+        return fault == nil
+      }, sequence: { leaf, buffer in try data.read(position: first + leaf, into: buffer) })
+    var skipped: StepReport.Skipped?
+    if let fault {
+      let what = try words(fault, of: number, first: first, count: count)
+      guard settings.badSteps.action == .skip else { throw PretrainingError.badStep(step: number, what: what) }
+      guard watch.skippedInRow < settings.badSteps.mostInRow else {
+        throw PretrainingError.skippedTooMany(step: number, count: watch.skippedInRow, what: what)
+      }
+      watch.noteSkipped()
+      skipped = StepReport.Skipped(count: watch.skipped, reason: what)
+    } else {
+      watch.noteGood(result)
+    }
+    (step, position, tokens) = (number, first + count, tokens + result.predicted)
+    return StepReport(
+      number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
+      seconds: (ContinuousClock.now - start) / .seconds(1), skipped: skipped)
+  }
+
+  /// A fault with the sequence that causes it, and where that comes from. What no sequence is known for is looked for: the step's
+  /// sequences are computed one by one. Collective.
+  private func words(_ fault: StepFault, of number: Int, first: Int, count: Int) throws -> String {
+    var sequence: Int?
+    switch fault {
+    case .spike: return fault.words
+    case .loss(let known, _): sequence = known
+    case .gradient:
+      for leaf in 0..<count where sequence == nil {
+        let alone = try trainer.step(
+          number, sequenceCount: 1, settings: stepSettings(number), accepted: { _ in false },
+          sequence: { _, buffer in try data.read(position: first + leaf, into: buffer) })
+        if alone.fault != nil { sequence = leaf }
+      }
+    }
+    guard let sequence else { return "\(fault.words), in the sum of all \(count) sequences" }
+    return "\(fault.words), in sequence \(sequence) of the step (\(data.origin(position: first + sequence)))"
   }
 
   private func stepSettings(_ number: Int) -> StepSettings {
@@ -141,16 +204,34 @@ package final class Pretraining {
     return loss / Double(max(predicted, 1))
   }
 
-  /// Writes a checkpoint: rank 0 writes, all give what they own.
-  private func save() throws {
-    let placement = model.placement
-    let gathering = StateGathering(trainer.model, plan: plan) { spec in spec.expert.map { placement.owners[$0] } }
-    let record = StateRecord(
+  /// Saves what the last step left, after a look at whether it may be; rank 0 writes, all give what they own.
+  private func save(waits: Bool, _ onEvent: (PretrainingEvent) throws -> Void) throws {
+    try checkNumbers()
+    var record = StateRecord(
       step: step, seed: settings.seed, position: position, tokenCount: tokens, optimizer: settings.optimizer,
       dataFingerprint: data.fingerprint, recipe: settings.recipe, config: model.checkpoint.config)
-    var failure: (any Error)?
-    if let writer { do { try writer.save(record, from: gathering) } catch { failure = error } }
-    try gathering.finish()
-    try agree(on: communicator) { if let failure { throw failure } }
+    record.memory = watch.json
+    let mode = waits ? .waiting : try checkpointMode(onEvent)
+    try saver.begin(record, mode)
+    if mode == .waiting { try tellSaved(try saver.finish(), onEvent) }
+  }
+
+  /// As asked for; where nothing was, in the background if every host has the memory for it when the first one is due.
+  private func checkpointMode(_ onEvent: (PretrainingEvent) throws -> Void) throws -> CheckpointMode {
+    if let checkpoints { return checkpoints }
+    let (needed, available) = try saver.backgroundMemory()
+    // A tenth stays for whatever else may come.
+    let mode: CheckpointMode = needed <= available / 10 * 9 ? .background : .waiting
+    checkpoints = mode
+    if mode == .waiting { try onEvent(.waitsForCheckpoints(needed: needed, available: available)) }
+    return mode
+  }
+
+  private func tellSaved(
+    _ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void
+  ) throws {
+    guard let saved else { return }
+    let path = TrainingFolder.modelPath(of: saved.step, in: settings.folder)
+    try onEvent(.saved(step: saved.step, path: path, seconds: saved.seconds))
   }
 }

@@ -1,8 +1,11 @@
 /// What a training tells while it runs: on every rank at the same point, and the same but for times.
 package enum PretrainingEvent {
   case step(StepReport)
+  /// A checkpoint is whole, so many seconds after it was begun; in the background, some steps later.
   case saved(step: Int, path: String, seconds: Double)
   case resumed(step: Int, path: String)
+  /// There is too little memory to write checkpoints in the background: so many bytes of the rank that is worst off.
+  case waitsForCheckpoints(needed: Int, available: Int)
 }
 
 package struct StepReport: Sendable {
@@ -13,7 +16,15 @@ package struct StepReport: Sendable {
   package let tokens: Int
   package let seconds: Double
   /// Mean −log p of held-out tokens after the step, where it was due.
-  package let heldOutLoss: Double?
+  package internal(set) var heldOutLoss: Double?
+  /// The step changed nothing; nil where it did.
+  package let skipped: Skipped?
+
+  package struct Skipped: Sendable, Equatable {
+    /// Steps that were, since the training began.
+    package let count: Int
+    package let reason: String
+  }
 
   package var tokensPerSecond: Double { seconds > 0 ? Double(result.predicted) / seconds : 0 }
 }

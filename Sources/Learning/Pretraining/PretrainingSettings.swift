@@ -29,6 +29,11 @@ package struct PretrainingSettings: Sendable {
   package var saveEvery: Int
   package var keep: Int
   package var resumes = false
+  /// When checkpoints are written; nil for in the background where memory allows.
+  package var checkpoints: CheckpointMode?
+  package var badSteps = BadStepPolicy()
+  /// All that a user said, as it can be said again: written beside the checkpoints.
+  package var options: JSONValue?
   /// Held-out data are scored every so many steps, and at the end.
   package var scoreEvery: Int
 
@@ -46,6 +51,7 @@ package struct PretrainingSettings: Sendable {
     try adamW.check()
     try muon.check()
     try GradientNorm.check(maximum: clip)
+    try badSteps.check()
     for (what, value) in [
       ("the balance loss's factor", balanceLoss), ("the head's z-loss", headZLoss),
       ("the routers' z-loss", routerZLoss),

@@ -9,8 +9,8 @@ struct TotalLoss {
   /// Of the prediction module.
   private(set) var ahead = 0.0
   private(set) var predictedAhead = 0
-  /// The first sequence whose loss is no number.
-  private(set) var firstBad: String?
+  /// The first leaf whose loss is no number.
+  private(set) var firstBad: Int?
 
   /// `leaves`: how many each rank has. Collective.
   init(_ own: StepLoss, over communicator: any Communicator, leaves: [Int]) throws {
@@ -35,7 +35,7 @@ struct TotalLoss {
         let ahead = try reader.next()
         self.ahead += ahead
         predictedAhead += Int(try reader.next())
-        if !(loss + ahead).isFinite, firstBad == nil { firstBad = "of sequence \(leaf) of the step, on rank \(rank)" }
+        if !(loss + ahead).isFinite, firstBad == nil { firstBad = leaf }
         leaf += 1
       }
     }

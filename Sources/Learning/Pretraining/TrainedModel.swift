@@ -11,7 +11,7 @@ import TreeReduction
 package final class TrainedModel: ParameterValues {
   package let description: DecoderDescription
   let communicator: any Communicator
-  private let compute: Compute
+  let compute: Compute
   private let held: HeldParameters
   /// In the order of the table: those that every rank computes with, and own experts'.
   let parameters: [TrainedParameter]
@@ -148,8 +148,9 @@ package final class TrainedModel: ParameterValues {
     }
   }
 
-  /// The norm of all gradients. Collective: each rank adds the squares of its blocks, and all add those in one order.
-  func gradientNorm() throws -> GradientNorm {
+  /// The norm of all gradients, and the first tensor of the backward pass whose gradient is not finite. Collective: each rank adds
+  /// the squares of its blocks, and all add those in one order.
+  func gradientNorm() throws -> (norm: GradientNorm, firstBad: String?) {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
     var text: [UInt8] = []
     func append(_ sum: Double) { withUnsafeBytes(of: sum.bitPattern.littleEndian) { text += $0 } }
@@ -177,7 +178,7 @@ package final class TrainedModel: ParameterValues {
         squares.append((parameter.name, SquareSum.total(blocks)))
       }
     }
-    return GradientNorm(squares: squares)
+    return (GradientNorm(squares: squares), squares.last { !$0.sum.isFinite }?.name)
   }
 }
 

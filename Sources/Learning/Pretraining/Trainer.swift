@@ -16,16 +16,16 @@ import TreeReduction
 /// weights on any number of ranks and threads. Collective throughout.
 package final class Trainer {
   package let model: TrainedModel
-  private let description: DecoderDescription
-  private let communicator: any Communicator
+  let description: DecoderDescription
+  let communicator: any Communicator
   private let compute: GradientCompute
   private let sequenceLength: Int
   private let mostSequences: Int
-  private let decoder: Decoder
+  let decoder: Decoder
   private let dispatchers: [ClusterDispatcher]
   private let backward: (LeafGradients) -> Backpropagation
   private var pass: (gradients: LeafGradients, backward: Backpropagation)?
-  private var batch: StepBatch
+  private(set) var batch: StepBatch
   private let muonScratches: [MuonScratch]
 
   /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
@@ -93,9 +93,11 @@ package final class Trainer {
     (count * rank / communicator.size)..<(count * (rank + 1) / communicator.size)
   }
 
-  /// One step: `number` counts from 1; `sequence` reads a leaf of the step, as `TrainingData.read` does.
+  /// One step: `number` counts from 1; `sequence` reads a leaf of the step, as `TrainingData.read` does. A step that is not
+  /// `accepted` leaves the model as it is; that must be the same on all ranks.
   package func step(
     _ number: Int, sequenceCount: Int, settings: StepSettings,
+    accepted: (StepResult) -> Bool = { $0.fault == nil },
     sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> StepResult {
     let counts = (0..<communicator.size).map { leaves(of: $0, count: sequenceCount).count }
@@ -118,20 +120,16 @@ package final class Trainer {
     let loads = try addUp(loss.loads)
     let total = try TotalLoss(loss, over: communicator, leaves: counts)
     try model.reduce(gradients)
-    let norm = try model.gradientNorm()
-    guard total.crossEntropy.isFinite, total.ahead.isFinite else {
-      throw PretrainingError.notFinite(step: number, what: "the loss (\(total.firstBad ?? "of some sequence"))")
-    }
-    if let name = norm.notFinite {
-      throw PretrainingError.notFinite(step: number, what: "the gradient of \(name)")
-    }
-    try update(number, settings, factor: norm.clipFactor(maximum: settings.clip), loads: loads)
-    try model.refresh()
-    return StepResult(
+    let (norm, badGradient) = try model.gradientNorm()
+    let result = StepResult(
       loss: total.crossEntropy / Double(max(predicted, 1)),
       predictionLoss: description.predicts ? total.ahead / Double(max(predictedAhead, 1)) : nil,
-      balanceLoss: total.balance, predicted: predicted,
-      gradientNorm: norm.value, loads: loads)
+      balanceLoss: total.balance, predicted: predicted, gradientNorm: norm.value, loads: loads,
+      fault: try fault(total, badGradient: badGradient))
+    guard accepted(result) else { return result }
+    try update(number, settings, factor: norm.clipFactor(maximum: settings.clip), loads: loads)
+    try model.refresh()
+    return result
   }
 
   /// −log p of each predicted token of some sequences, added up, and their number: nothing is learnt.
@@ -258,6 +256,8 @@ package struct StepResult: Sendable, Equatable {
   package let gradientNorm: Double
   /// By layer, tokens by expert.
   package let loads: [Int: [Int]]
+  /// A loss or gradient that is no number.
+  package let fault: StepFault?
 
   /// Of the layer where it is greatest: tokens of the busiest expert over the mean.
   package var loadMaxOverMean: Double {

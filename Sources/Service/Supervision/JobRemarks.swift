@@ -19,6 +19,9 @@ struct JobRemarks {
     }
   }
 
+  /// Whether a rank told why it fails.
+  var hasFailure: Bool { !failures.isEmpty }
+
   /// A line as a person should see it.
   static func shown(_ line: String) -> String {
     line.hasPrefix(failureMark) ? "martinet: \(line.dropFirst(failureMark.count))" : line

@@ -26,11 +26,14 @@ struct RestartPolicy {
   private var fruitless = 0
   private var fruitful = 0
   private var firstFruitless: Duration?
+  /// What a job must have done not to be fruitless, in words.
+  private let fruit: String
 
   init(
     fruitlessLimit: Int?, patience: Duration = .seconds(1800), goodService: Duration,
-    firstDelay: Duration = .milliseconds(500)
+    firstDelay: Duration = .milliseconds(500), fruit: String = "had sampled a token"
   ) {
+    self.fruit = fruit
     (self.fruitlessLimit, self.patience) = (fruitlessLimit, patience)
     (self.goodService, self.firstDelay) = (goodService, firstDelay)
   }
@@ -46,13 +49,13 @@ struct RestartPolicy {
     if let fruitlessLimit, fruitless > fruitlessLimit {
       return .giveUp(
         reason:
-          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it had sampled a token)"
+          "\(reason) (the job was started \(fruitless) times in a row and ended each time before it \(fruit))"
       )
     }
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(
         reason:
-          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it had sampled a token)"
+          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it \(fruit))"
       )
     }
     guard fruitful <= (fruitlessLimit ?? Self.usualLimit) * Self.fruitfulFactor else {

@@ -18,6 +18,7 @@ extension FuzzTarget {
       let predicted = try tokens.withUnsafeMutableBufferPointer { try data.read(position: number, into: $0) }
       try hold((1...data.sequenceLength).contains(predicted), "\(predicted) tokens of a sequence")
       try hold(tokens.allSatisfy { (0..<1000).contains($0) }, "tokens \(tokens)")
+      try hold(data.origin(position: number).contains("document"), "no origin")
     }
   }
 

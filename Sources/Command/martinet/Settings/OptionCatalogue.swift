@@ -34,7 +34,9 @@ struct OptionCatalogue {
 
   static let variablePrefix = "MARTINET_"
   /// Those that say where others come from, or are for the program's own use.
-  private static let unset: Set<String> = ["help", "version", "config", "print-config", "engine-link"]
+  private static let unset: Set<String> = [
+    "help", "version", "config", "recipe", "print-config", "engine-link", "supervised-job",
+  ]
 
   /// In the order of the help.
   let options: [Option]
@@ -94,17 +96,18 @@ struct OptionCatalogue {
   /// Those that a file or the environment may set.
   var settable: [Option] { options.filter { !Self.unset.contains($0.name) } }
 
-  func settable(named name: String, in place: String) throws(SettingsError) -> Option {
+  func settable(named name: String, in place: String, of command: String) throws(SettingsError) -> Option {
     let options = settable
     if let option = options.first(where: { $0.name == name || $0.aliases.contains(name) }) { return option }
     let suggestion = ParameterTable(Set(options.map(\.name))).suggestion(for: name)
-    throw .unknown(name: "\"\(name)\"", place: place, suggestion: suggestion.map { "\"\($0)\"" })
+    throw .unknown(name: "\"\(name)\"", place: place, suggestion: suggestion.map { "\"\($0)\"" }, command: command)
   }
 
-  func settable(variable: String) throws(SettingsError) -> Option {
+  func settable(variable: String, of command: String) throws(SettingsError) -> Option {
     let options = settable
     if let option = options.first(where: { $0.variable == variable }) { return option }
     let suggestion = ParameterTable(Set(options.map { $0.variable.lowercased() })).suggestion(for: variable)
-    throw .unknown(name: "for \(variable)", place: "the environment", suggestion: suggestion?.uppercased())
+    throw .unknown(
+      name: "for \(variable)", place: "the environment", suggestion: suggestion?.uppercased(), command: command)
   }
 }

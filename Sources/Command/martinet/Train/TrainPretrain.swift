@@ -8,11 +8,18 @@ import ModelRuntime
 import ModelText
 import MoEModel
 import Pretraining
+import Supervision
 import Tokenization
 import Training
 
 /// `martinet train pretrain`: next tokens of text, from a shape or from a model.
 struct TrainPretrain: ParsableCommand {
+  static let words = ["train", "pretrain"]
+  /// What says how a training is started, and not what it computes.
+  private static let notOfRecipes: Set<String> = [
+    "resume", "supervise", "restart-for", "max-restarts", "stall-limit", "launcher",
+  ]
+
   static let configuration = CommandConfiguration(
     commandName: "pretrain", abstract: "Train on text: the next token from those before it.",
     discussion: """
@@ -35,6 +42,12 @@ struct TrainPretrain: ParsableCommand {
   var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
   @Flag(help: "One JSON object a step, on a line of its own, instead of a table.") var json = false
+  @Option(
+    help: ArgumentHelp(
+      "Options from a JSON object, by their names without dashes; those given here count before them. What ran lies in OUT/recipe.json.",
+      valueName: "file"))
+  var recipe: String?
+  @OptionGroup var restarts: RestartOptions
 
   func validate() throws {
     guard (shape == nil) != (model == nil) else { throw ValidationError("give one of --shape and --model") }
@@ -47,32 +60,69 @@ struct TrainPretrain: ParsableCommand {
   }
 
   func run() throws {
-    try withRanks(.arguments(except: ["--threads"])) { communicator in
-      let settings = try agree(on: communicator) { try options.settings() }
-      let start = try agree(on: communicator) { try beginning(settings) }
-      let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
-        say("martinet: \($0)")
+    if restarts.supervise, !restarts.supervisedJob {
+      // What is wrong with the options is told here, once.
+      _ = try told { try options.settings() }
+      return try SupervisedTraining(restarts).run()
+    }
+    let recipe = try told { try CommandSettings(pretraining: Array(CommandLine.arguments.dropFirst(3))) }
+    var terms = RunTerms.arguments(except: ["--threads"])
+    terms.add("the recipe", recipe.json(except: Self.notOfRecipes).text())
+    let mark = restarts.supervisedJob ? EngineLink.failureMark : "martinet: "
+    // Before this thread is pinned to a core.
+    let writing = try WriterThread()
+    try withRanks(terms, mark: mark) { communicator in
+      do { try train(communicator, recipe, writing) } catch let error as PretrainingError {
+        throw error.shared(by: communicator)
       }
-      let opened = try OpenedModel(
-        opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
-        predicting: settings.predictionLoss != nil, on: communicator)
-      let description = opened.description
-      let (data, heldOut) = try agree(on: communicator) {
-        (
-          try options.open(options.data, description, start.tokenizer, pool: runtime.compute.pool),
-          try options.heldOut.map { try options.open($0, description, start.tokenizer, pool: runtime.compute.pool) }
-        )
+    }
+  }
+
+  /// A failure before there are ranks, in the words of all others.
+  private func told<T>(_ body: () throws -> T) throws -> T {
+    do { return try body() } catch {
+      if Launch.earlyRank == 0 { say("martinet: \(error)", isFailure: true) }
+      throw ExitCode(1)
+    }
+  }
+
+  private func train(_ communicator: any Communicator, _ recipe: CommandSettings, _ writing: WriterThread) throws {
+    var settings = try agree(on: communicator) { try options.settings() }
+    settings.options = recipe.json(except: Self.notOfRecipes)
+    let start = try agree(on: communicator) { try beginning(settings) }
+    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
+      say("martinet: \($0)")
+    }
+    let opened = try OpenedModel(
+      opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
+      predicting: settings.predictionLoss != nil, on: communicator)
+    let description = opened.description
+    let (data, heldOut) = try agree(on: communicator) {
+      (
+        try options.open(options.data, description, start.tokenizer, pool: runtime.compute.pool),
+        try options.heldOut.map { try options.open($0, description, start.tokenizer, pool: runtime.compute.pool) }
+      )
+    }
+    let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+    let training = try Pretraining(
+      loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings,
+      thread: writing
+    ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
+    var output = TrainingOutput(
+      description, options: options, data: data, peak: try peak(runtime, settings.products), json: json,
+      isRoot: communicator.isRoot)
+    output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
+    try Interrupt.install()
+    let link = restarts.supervisedJob && communicator.isRoot ? TrainingLink() : nil
+    link?.begin(step: training.step)
+    do {
+      try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
+        output.show(event)
+        link?.tell(event)
       }
-      let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-      let training = try Pretraining(
-        loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings
-      ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
-      var output = TrainingOutput(
-        description, options: options, data: data, peak: try peak(runtime, settings.products), json: json,
-        isRoot: communicator.isRoot)
-      output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
-      try Interrupt.install()
-      try training.run(shouldStop: { Interrupt.requested }) { output.show($0) }
+    } catch let error as PretrainingError {
+      link?.fail()
+      throw error
     }
   }
 

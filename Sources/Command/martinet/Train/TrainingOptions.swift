@@ -140,6 +140,28 @@ struct TrainingOptions: ParsableArguments {
   @Flag(help: "Go on from the last checkpoint in --out; without one, begin.")
   var resume = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write checkpoints while the next steps compute, from a copy of all that is kept of the model, or before the next step. (default: background, where the memory is there)",
+      valueName: "background|waiting"))
+  var checkpoints: CheckpointMode?
+
+  @Option(
+    help: ArgumentHelp(
+      "What a step does whose loss or gradient is no number, or a spike: end the training, or change nothing but the place in the data.",
+      valueName: "stop|skip"))
+  var onBadStep = BadStepPolicy.Action.stop
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Steps skipped in a row at most.", valueName: "n"))
+  var skipLimit = 10
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A loss or gradient of more than so many times the median of the last 32 steps is a spike, and its step a bad one; 0 for none.",
+      valueName: "factor"))
+  var spikeFactor = 0.0
+
   var spread: InitialSpread { initialDeviation.map { .constant($0) } ?? .standard }
 
   /// Steps of a line of the table.
@@ -172,6 +194,9 @@ struct TrainingOptions: ParsableArguments {
       settings.predictionLoss = try .predictionWeight(
         first: predictionLoss, until: steps - steps / 3, then: predictionLoss / 3)
     }
+    settings.checkpoints = checkpoints
+    settings.badSteps.action = onBadStep
+    (settings.badSteps.mostInRow, settings.badSteps.spikeFactor) = (skipLimit, spikeFactor)
     try settings.check()
     return settings
   }
@@ -191,3 +216,5 @@ extension OptimizerKind: ExpressibleByArgument {}
 extension LearningRateShape: ExpressibleByArgument {}
 extension Packing: ExpressibleByArgument {}
 extension ProductPrecision: ExpressibleByArgument {}
+extension CheckpointMode: ExpressibleByArgument {}
+extension BadStepPolicy.Action: ExpressibleByArgument {}

@@ -43,10 +43,18 @@ struct TrainingOutput {
     guard isRoot else { return }
     switch event {
     case .step(let report) where json: martinet.show(line(report).text())
-    case .step(let report): table.add(report, isLast: report.number == options.steps)
+    case .step(let report):
+      if let skipped = report.skipped {
+        table.write("step \(report.number) skipped, \(skipped.count) in all: \(skipped.reason)")
+      }
+      table.add(report, isLast: report.number == options.steps)
     case .saved(_, let path, let seconds) where !json:
       table.write("saved \(path) in \(Figures.decimals(seconds, 1)) s")
     case .resumed(let step, let path) where !json: table.write("goes on after step \(step), from \(path)")
+    case .waitsForCheckpoints(let needed, let available):
+      say(
+        "martinet: checkpoints are written between steps: in the background they would take \(Figures.size(needed)) more of each rank, and \(Figures.size(available)) are there (--checkpoints)"
+      )
     case .saved, .resumed: break
     }
   }
@@ -65,6 +73,10 @@ struct TrainingOutput {
     if let loss = result.predictionLoss { line["prediction_loss"] = .double(loss) }
     line["balance_loss"] = .double(result.balanceLoss)
     line["dead_experts"] = .int(result.deadExpertCount)
+    if let skipped = report.skipped {
+      line["skipped"] = .int(skipped.count)
+      line["skipped_because"] = .string(skipped.reason)
+    }
     return .object(line)
   }
 }

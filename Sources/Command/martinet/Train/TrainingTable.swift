@@ -33,8 +33,10 @@ struct TrainingTable {
     var dead = 0
 
     mutating func add(_ report: StepReport) {
-      steps += 1
       step = report.number
+      // Its numbers may be none.
+      guard report.skipped == nil else { return }
+      steps += 1
       loss += report.result.loss
       heldOutLoss = report.heldOutLoss ?? heldOutLoss
       gradient += report.result.gradientNorm

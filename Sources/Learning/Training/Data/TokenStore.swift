@@ -19,6 +19,20 @@ package enum DocumentTable: Sendable, Equatable {
   case rows(length: Int)
   /// By document; the last one ends where the tokens do.
   case starts([Int])
+
+  /// The document that a token is in, the first one being 1.
+  func number(ofToken token: Int) -> Int {
+    switch self {
+    case .rows(let length): return token / length + 1
+    case .starts(let starts):
+      var (low, high) = (0, starts.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if starts[middle] <= token { low = middle + 1 } else { high = middle }
+      }
+      return low
+    }
+  }
 }
 
 /// Tokens in memory: those of text, and of lists of ids.

@@ -99,6 +99,21 @@ package final class TrainingData: Sendable {
     return try read(groups[place.group], place.sequence, into: buffer)
   }
 
+  /// Where the sequence at a place of the order comes from, in words: file, documents (the first is 1) and tokens of that file.
+  package func origin(position: Int) -> String {
+    let place = order[position]
+    let group = groups[place.group]
+    let parts = group.index.places(of: place.sequence).map { part in
+      let (store, last) = (group.stores[part.store], part.first + part.count - 1)
+      let documents = (first: store.documents.number(ofToken: part.first), last: store.documents.number(ofToken: last))
+      let which =
+        documents.first == documents.last
+        ? "document \(documents.first)" : "documents \(documents.first) to \(documents.last)"
+      return "\(store.path.debugDescription), \(which), tokens \(part.first) to \(last)"
+    }
+    return parts.joined(separator: "; ")
+  }
+
   /// The same for the sequences of all files in their order, as held-out data are scored.
   package func read(sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
     var rest = sequence

@@ -15,6 +15,7 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
   case strangeTensor(path: String, name: String)
   /// The folder could not be read, written or renamed.
   case system(operation: String, path: String, reason: String)
+  case noThread(reason: String)
 
   package var description: String {
     switch self {
@@ -42,6 +43,7 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
     case .strangeTensor(let path, let name):
       "\(path.debugDescription) has a tensor \(name.debugDescription) that the model does not have; it is of another model"
     case .system(let operation, let path, let reason): "cannot \(operation) \(path.debugDescription): \(reason)"
+    case .noThread(let reason): "the thread that writes checkpoints cannot be started: \(reason)"
     }
   }
 }

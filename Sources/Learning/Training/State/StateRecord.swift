@@ -22,6 +22,8 @@ package struct StateRecord: Sendable, Equatable {
   package var recipe: JSONValue
   /// The model's settings, as in `config.json`.
   package var config: JSONValue
+  /// What the training remembers of its last steps; null in records that were written before there was any.
+  package var memory = JSONValue.null
   /// Names of the files that hold the tensors.
   var shards: [String] = []
   /// SHA-256 of the table of the tensors' sums.
@@ -41,7 +43,8 @@ package struct StateRecord: Sendable, Equatable {
     let state: JSONValue = [
       "step": .int(step), "seed": .string("\(seed)"), "position": .int(position), "tokens": .int(tokenCount),
       "optimizer": .string(optimizer.rawValue), "data": .string(Self.hex(dataFingerprint)), "recipe": recipe,
-      "config": config, "shards": .array(shards.map { .string($0) }), "sums": .string(Self.hex(sumsDigest)),
+      "config": config, "memory": memory, "shards": .array(shards.map { .string($0) }),
+      "sums": .string(Self.hex(sumsDigest)),
     ]
     return [
       "format": .string(Self.format), "version": .int(Self.version), "digest": .string(Self.digest(of: state)),
@@ -80,7 +83,7 @@ package struct StateRecord: Sendable, Equatable {
       }
       self.shards.append(shard)
     }
-    sumsDigest = sums
+    (memory, sumsDigest) = (state["memory"] ?? .null, sums)
     guard step >= 0, position >= 0, tokens >= 0 else { throw damaged("a count is negative") }
   }
 

@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import JSON
 
 /// Where a training keeps what it has made: for each step that was saved `step-NNNNNN`, a model that the engine and others load,
 /// and `state-NNNNNN`, what a training needs to go on; `latest`, a file with the name of the last whole one.
@@ -12,6 +13,7 @@ package final class TrainingFolder {
   package static let lastStep = 999_999_999_999
   private static let latestName = "latest"
   private static let lockName = ".lock"
+  private static let recipeName = "recipe.json"
 
   package let path: String
   /// Checkpoints that are kept; older ones are removed when a new one is whole.
@@ -31,8 +33,25 @@ package final class TrainingFolder {
     for name in OutputFolder.files(in: path) ?? [] where name.hasSuffix(Self.partialSuffix) {
       var stem = String(name.dropLast(Self.partialSuffix.count))
       if stem.hasSuffix(Self.oldSuffix) { stem.removeLast(Self.oldSuffix.count) }
-      if Self.step(of: stem) != nil || stem == Self.latestName { try FolderFiles.remove("\(path)/\(name)") }
+      if Self.step(of: stem) != nil || stem == Self.latestName || stem == Self.recipeName {
+        try FolderFiles.remove("\(path)/\(name)")
+      }
     }
+  }
+
+  /// Throws where the file system has not so many bytes free: what a checkpoint takes, before anything is computed.
+  package func checkSpace(for byteCount: Int) throws {
+    var space = statvfs()
+    guard statvfs(path, &space) == 0 else { return }
+    let (available, overflows) = Int(space.f_bavail).multipliedReportingOverflow(by: Int(space.f_frsize))
+    guard overflows || available >= byteCount else {
+      throw CheckpointError.noSpace(path: path, needed: byteCount, available: available)
+    }
+  }
+
+  /// Writes what a training was told beside its checkpoints.
+  package func writeRecipe(_ options: JSONValue) throws {
+    try FolderFiles.replace("\(path)/\(Self.recipeName)", with: options.text(pretty: true) + "\n")
   }
 
   deinit { if lockDescriptor >= 0 { close(lockDescriptor) } }

@@ -1,9 +1,10 @@
+import ArgumentParser
 import Foundation
 import JSON
 
-/// The options of `serve` from all places: the command line, the environment, a configuration file, and what holds without.
-/// The first of them that says something of an option counts for it.
-struct ServeSettings {
+/// The options of a command from all places: the command line, the environment, a file, and what holds without. The first of them
+/// that says something of an option counts for it.
+struct CommandSettings {
   enum Source: CustomStringConvertible {
     case commandLine
     case environment(String)
@@ -30,10 +31,26 @@ struct ServeSettings {
   private let catalogue: OptionCatalogue
   private var entries: [String: Entry] = [:]
   private let keyCount: Int
+  /// The option that names the file, and the command, in words for messages.
+  private let fileOption: String
+  private let command: String
 
   /// `words`: what stands after `serve` on the command line.
   init(_ words: [String], environment: [String: String]) throws {
-    catalogue = try OptionCatalogue(Serve.self)
+    try self.init(Serve.self, words, environment: environment, fileOption: "config", command: "serve")
+  }
+
+  /// `words`: what stands after `train pretrain` on the command line; its file is a recipe, and the environment says nothing.
+  init(pretraining words: [String]) throws {
+    try self.init(TrainPretrain.self, words, environment: [:], fileOption: "recipe", command: "train pretrain")
+  }
+
+  private init(
+    _ type: (some ParsableCommand).Type, _ words: [String], environment: [String: String], fileOption: String,
+    command: String
+  ) throws {
+    catalogue = try OptionCatalogue(type)
+    (self.fileOption, self.command) = (fileOption, command)
     arguments = words
     keyCount = environment[ServerOptions.keysVariable]?.split { $0 == "," || $0.isWhitespace }.count ?? 0
     let isHelp = words.contains { ["-h", "--help", "--experimental-dump-help"].contains($0) }
@@ -76,7 +93,7 @@ struct ServeSettings {
       case .flag: value = parts[0] == "no-" + option.name ? "false" : "true"
       case .value, .rest: value = parts.count > 1 ? parts[1] : words.popFirst() ?? ""
       }
-      if option.name == "config" { file = value }
+      if option.name == fileOption { file = value }
       if option.name == "print-config" { isToBePrinted = true }
       let before = option.kind == .value(isRepeating: true) ? entries[option.name]?.values ?? [] : []
       entries[option.name] = Entry(values: before + [value], source: .commandLine)
@@ -92,7 +109,7 @@ struct ServeSettings {
     guard variable.hasPrefix(OptionCatalogue.variablePrefix), !value.isEmpty else { return }
     let own = [ServerOptions.keysVariable, "MARTINET_CONFIG", "MARTINET_JOB"]
     guard !own.contains(variable), !Self.isOfKubernetes(variable, value) else { return }
-    let option = try catalogue.settable(variable: variable)
+    let option = try catalogue.settable(variable: variable, of: command)
     guard entries[option.name] == nil else { return }
     let values: [String]
     switch option.kind {
@@ -120,7 +137,7 @@ struct ServeSettings {
   // MARK: File
 
   private mutating func read(file path: String) throws(SettingsError) {
-    guard !path.isEmpty else { throw .withoutFile }
+    guard !path.isEmpty else { throw .withoutFile(option: fileOption) }
     let json: JSONValue
     do {
       let handle = try FileHandle(forReadingFrom: URL(filePath: path))
@@ -131,7 +148,7 @@ struct ServeSettings {
     } catch { throw .unreadable(path: path, reason: "\(error)") }
     guard let object = json.object else { throw .notAnObject(path: path) }
     for (name, value) in object.members {
-      let option = try catalogue.settable(named: name, in: path)
+      let option = try catalogue.settable(named: name, in: path, of: command)
       let values = try Self.values(value, option, path)
       if let values, entries[option.name] == nil { entries[option.name] = Entry(values: values, source: .file(path)) }
     }
@@ -163,6 +180,26 @@ struct ServeSettings {
 
   // MARK: What is told
 
+  /// Every option and its value, as a file for `fileOption` has them, but for those of these names.
+  func json(except names: Set<String>) -> JSONValue {
+    func value(_ text: String) -> JSONValue {
+      // What is spelt as JSON spells numbers; `seed` may be beyond what an integer holds.
+      (try? JSONValue(parsing: Array(text.utf8))).flatMap { $0.number == nil ? nil : $0 } ?? .string(text)
+    }
+    var members = JSONObject()
+    for option in catalogue.settable where !names.contains(option.name) {
+      let values = entries[option.name]?.values
+      switch option.kind {
+      case .flag: members[option.name] = .bool((values?.first ?? option.defaultText) == "true")
+      case .value(isRepeating: false):
+        if let text = values?.last ?? option.defaultValue { members[option.name] = value(text) }
+      case .value(isRepeating: true), .rest:
+        if let values { members[option.name] = .array(values.map { .string($0) }) }
+      }
+    }
+    return .object(members)
+  }
+
   /// Every option, its value, and where that comes from. No key is shown.
   var text: String {
     var lines = catalogue.settable.map { option in
@@ -185,6 +222,6 @@ struct ServeSettings {
   }
 }
 
-extension ServeSettings.Source {
+extension CommandSettings.Source {
   fileprivate var isCommandLine: Bool { if case .commandLine = self { true } else { false } }
 }

@@ -1,0 +1,59 @@
+import Dispatch
+import Glibc
+import Synchronization
+import Training
+
+/// A thread that writes while its rank computes: one task after another.
+///
+/// It may use the cores that the thread had which made it: to be made before a rank's threads are pinned to theirs.
+package final class WriterThread: Sendable {
+  typealias Task = @Sendable () -> Void
+
+  /// What the thread holds, so that it ends with its owner.
+  private final class Work: Sendable {
+    let tasks = Mutex<[Task]>([])
+    let isOver = Atomic(false)
+    let added = DispatchSemaphore(value: 0)
+
+    func run() {
+      while true {
+        added.wait()
+        guard !isOver.load(ordering: .relaxed) else { return }
+        if let task = tasks.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) { task() }
+      }
+    }
+  }
+
+  private let work = Work()
+
+  /// Starts the thread. Signals are for others.
+  package init() throws(StateError) {
+    let argument = Unmanaged.passRetained(work)
+    var (all, before) = (sigset_t(), sigset_t())
+    sigfillset(&all)
+    pthread_sigmask(SIG_SETMASK, &all, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    var thread = pthread_t()
+    let code = pthread_create(
+      &thread, nil,
+      { argument in
+        if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
+        return nil
+      }, argument.toOpaque())
+    guard code == 0 else {
+      argument.release()
+      throw .noThread(reason: String(cString: strerror(code)))
+    }
+    pthread_detach(thread)
+  }
+
+  deinit {
+    work.isOver.store(true, ordering: .relaxed)
+    work.added.signal()
+  }
+
+  func run(_ task: @escaping Task) {
+    work.tasks.withLock { $0.append(task) }
+    work.added.signal()
+  }
+}
