@@ -42,7 +42,6 @@ package final class Pretraining {
       let folder = try TrainingFolder(path: settings.folder, keep: settings.keep, resume: settings.resumes)
       let writer = CheckpointWriter(folder, plan, companions: companions, predictionLayers: 1)
       try folder.checkSpace(for: writer.byteCount)
-      if let options = settings.options { try folder.writeRecipe(options) }
       return writer
     }
     trainer = try Trainer(
@@ -58,6 +57,7 @@ package final class Pretraining {
       try agree(on: communicator) { try trainer.model.fill([.master], from: initial) }
     }
     try checkNumbers()
+    try agree(on: communicator) { if let options = settings.options { try writer?.writeRecipe(options) } }
     try trainer.begin()
   }
 

@@ -18,6 +18,9 @@ package struct CheckpointWriter {
     self.predictionLayers = plan.predicts ? predictionLayers : 0
   }
 
+  /// Writes what the training was told beside its checkpoints.
+  package func writeRecipe(_ options: JSONValue) throws { try folder.writeRecipe(options) }
+
   /// Bytes that one checkpoint takes.
   package var byteCount: Int { plan.exportedByteCount + plan.stateByteCount + companions.byteCount }
 

@@ -49,8 +49,8 @@ package final class TrainingFolder {
     }
   }
 
-  /// Writes what a training was told beside its checkpoints.
-  package func writeRecipe(_ options: JSONValue) throws {
+  /// Writes what a training was told.
+  func writeRecipe(_ options: JSONValue) throws {
     try FolderFiles.replace("\(path)/\(Self.recipeName)", with: options.text(pretty: true) + "\n")
   }
 
