@@ -90,7 +90,8 @@ let package = Package(
         "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
         "ExpertParallelism", "EngineAPI", "ModelRuntime",
       ]),
-    // Learning: what makes models.
+    // Learning: what makes models, and what they are measured by.
+    room("Evaluation", in: "Learning", ["JSON", "ChatTemplates"]),
     sources("CGradients", in: "Learning", ["CKernels"]),
     room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
     room(
@@ -209,6 +210,7 @@ let package = Package(
       "GradientsTests", ["TestSupport", "CGradients", "Gradients", "Machine", "Tensors", "Kernels", "MoEModel"],
       exclude: ["Sanitized"]),
     tests("TreeReductionTests", ["TestSupport", "TreeReduction", "Fabric", "Telemetry", "Tensors"]),
+    tests("EvaluationTests", ["TestSupport", "Evaluation", "JSON"]),
     tests(
       "TrainingTests",
       [
