@@ -78,6 +78,26 @@ extension CommandTests {
       #expect(score.status == 0, "\(score.errors)")
     }
 
+    /// With `--save-initial` the first weights are a checkpoint like others, from which a training goes on to the same end.
+    @Test func whatATrainingBeginsWithIsSavedWhereThatIsAsked() throws {
+      let (model, out) = (try Golden("deepseek_v3_bf16").folder, folder.file("initial"))
+      let first = try train(model, to: out, ["--save-initial", "--keep", "9"])
+      #expect(first.status == 0, "\(first.errors)")
+      let scores = try [model, out + "/step-000000"].map {
+        try Program.run(["score", "--model", $0, "--token-ids", "0,3,6,9,12"])
+      }
+      #expect(scores[0].status == 0 && scores[0].output == scores[1].output, "\(scores[1].errors)")
+      let whole = try checkpoint(out)
+      for step in ["000002", "000004"] {
+        for part in ["step", "state"] { try FileManager.default.removeItem(atPath: "\(out)/\(part)-\(step)") }
+      }
+      try "step-000000\n".write(toFile: out + "/latest", atomically: true, encoding: .utf8)
+      let again = try train(model, to: out, ["--resume"])
+      #expect(again.status == 0, "\(again.errors)")
+      #expect(try checkpoint(out) == whole)
+      #expect(try lines(again) == lines(first))
+    }
+
     /// The keys that others read, in their order, and times apart from them.
     @Test func aStepIsOneLineOfJSON() throws {
       let run = try train(try Golden("deepseek_v3_bf16").folder, to: folder.file("lines"))

@@ -112,6 +112,8 @@ package final class Pretraining {
   package func run(shouldStop: () -> Bool = { false }, onEvent: (PretrainingEvent) throws -> Void) throws {
     if step > 0 {
       try onEvent(.resumed(step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder)))
+    } else if settings.savesInitial {
+      try save(waits: true, onEvent)
     }
     do { try takeSteps(shouldStop, onEvent) } catch  where PretrainingError.isCommon(error) {
       try tellSaved(try saver.finish(), onEvent)

@@ -28,6 +28,8 @@ package struct PretrainingSettings: Sendable {
   package var folder: String
   package var saveEvery: Int
   package var keep: Int
+  /// What a new training begins with is saved as step 0.
+  package var savesInitial = false
   package var resumes = false
   /// When checkpoints are written; nil for in the background where memory allows.
   package var checkpoints: CheckpointMode?

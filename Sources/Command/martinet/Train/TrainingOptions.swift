@@ -137,6 +137,9 @@ struct TrainingOptions: ParsableArguments {
   )
   var recompute = false
 
+  @Flag(help: "Save what a new training begins with, too, as step-000000.")
+  var saveInitial = false
+
   @Flag(help: "Go on from the last checkpoint in --out; without one, begin.")
   var resume = false
 
@@ -186,6 +189,7 @@ struct TrainingOptions: ParsableArguments {
       balanceSpeed: try .balance(speed: balanceSpeed, stepCount: steps, frozenShare: balanceRest), folder: out,
       saveEvery: saveEvery, keep: keep, scoreEvery: scoreEvery ?? saveEvery)
     (settings.seed, settings.optimizer, settings.resumes) = (seed, optimizer, resume)
+    settings.savesInitial = saveInitial
     (settings.adamW.decay, settings.muon.decay) = (weightDecay, weightDecay)
     settings.clip = clip == 0 ? nil : clip
     (settings.balanceLoss, settings.headZLoss) = (balanceLoss, zLoss)
