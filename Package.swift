@@ -195,8 +195,8 @@ let package = Package(
     tests(
       "PretrainingTests",
       [
-        "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Checkpoints", "MoEModel",
-        "Fabric", "ModelRuntime", "Training", "Backpropagation", "Pretraining",
+        "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
+        "MoEModel", "Fabric", "ModelRuntime", "Training", "Backpropagation", "Pretraining",
       ]),
     tests(
       "ProjectionTests",

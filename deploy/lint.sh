@@ -43,21 +43,24 @@ executables() {
 
 python() { files '*.py' | xargs pyflakes3; }
 
-# The page's scripts as the program joins them, in one scope: names that nobody defines, wrong numbers of arguments, what is
+# Each page's scripts as the program joins them, in one scope: names that nobody defines, wrong numbers of arguments, what is
 # never used. What this compiler's age does not know of browsers (2339), and sums of unknown types (2363), are not faults.
 scripts() {
-  local folder=Sources/Service/HTTPServer/Page/Resources joined found file
-  joined="$(mktemp -d)/page.js"
-  {
-    printf '(() => {\n"use strict";\n'
-    sed -nE 's|^<script src="([^"]+)"></script>$|\1|p' "$folder/page.html" | while read -r file; do cat "$folder/$file"; done
-    printf '})();\n'
-  } >"$joined"
-  found=$(tsc --allowJs --checkJs --noEmit --noUnusedLocals --noUnusedParameters --noFallthroughCasesInSwitch \
-    --target es2022 --lib es2022,dom,dom.iterable "$joined" | grep -vE 'error TS(2339|2363):')
-  rm -r "$(dirname "$joined")"
-  printf '%s' "$found"
-  [ -z "$found" ]
+  local page folder joined found file bad=0
+  for page in Sources/Service/HTTPServer/Page/Resources/page.html Sources/Insight/Reports/Resources/training.html; do
+    folder=$(dirname "$page")
+    joined="$(mktemp -d)/page.js"
+    {
+      printf '(() => {\n"use strict";\n'
+      sed -nE 's|^<script src="([^"]+)"></script>$|\1|p' "$page" | while read -r file; do cat "$folder/$file"; done
+      printf '})();\n'
+    } >"$joined"
+    found=$(tsc --allowJs --checkJs --noEmit --noUnusedLocals --noUnusedParameters --noFallthroughCasesInSwitch \
+      --target es2022 --lib es2022,dom,dom.iterable "$joined" | grep -vE 'error TS(2339|2363):')
+    rm -r "$(dirname "$joined")"
+    [ -z "$found" ] || { printf '%s: %s\n' "$page" "$found" && bad=1; }
+  done
+  return $bad
 }
 
 pages() {

@@ -126,6 +126,46 @@ extension CommandTests {
       #expect(lines[header + 1].count == 9 && lines[header + 2].count == 10)
     }
 
+    /// The page, its JSON and a trace, of both ranks; and gone on with, from the first step on.
+    @Test(.timeLimit(.minutes(2))) func aReportTellsOfAllRanksAndAllSteps() throws {
+      let model = try Golden("deepseek_v3_bf16").folder
+      let (out, page, file) = (folder.file("reported"), folder.file("page.html"), folder.file("report.json"))
+      let trace = folder.file("trace.json")
+      let options = ["--report", page, "--report-json", file, "--trace", trace]
+      func read(_ path: String) throws -> JSONValue {
+        try JSONValue(parsing: Array(try Data(contentsOf: URL(filePath: path))))
+      }
+      let run = try train(model, to: out, options, ranks: 2, asTable: true)
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(run.output.contains(" comm") && run.output.contains("communication: "), "\(run.output)")
+      let report = try read(file)
+      #expect(report["schema"]?.string == "martinet-training-report" && report["step"]?.exactInt == 4)
+      #expect(report["history"]?["last_step"]?.array?.map(\.exactInt) == [1, 2, 3, 4])
+      #expect(report["history"]?["held_out"]?.array?.map { $0["step"]?.exactInt } == [2, 4])
+      #expect(report["history"]?["checkpoints"]?.array?.count == 2)
+      let ranks = try #require(report["ranks"]?.array)
+      #expect(ranks.count == 2)
+      for rank in ranks {
+        let times = try #require(rank["phase_seconds"])
+        let names = report["phases_of_a_step"]?.array?.compactMap(\.string) ?? []
+        let sum = names.reduce(0) { $0 + (times[$1]?.double ?? .nan) }
+        #expect(abs(sum - (rank["wall_seconds"]?.double ?? 0)) < 1e-6)
+        #expect((times["score"]?.double ?? 0) > 0 && (times["checkpoint"]?.double ?? 0) > 0)
+      }
+      let sent = try #require(report["sent"]?.array)
+      #expect(sent.count == 4 && sent.allSatisfy { ($0["bytes"]?.exactInt ?? 0) >= ($0["least_bytes"]?.exactInt ?? 1) })
+      #expect(try String(contentsOfFile: page, encoding: .utf8).contains("martinet-training-report"))
+      let events = try #require(try read(trace)["traceEvents"]?.array)
+      let names = Set(events.compactMap { $0["name"]?.string })
+      #expect(names.isSuperset(of: ["update", "forward attention", "backward experts", "backward combine"]))
+
+      let resumed = try train(model, to: out, ["--resume", "--report-json", file])
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      #expect(try read(file)["history"]?["last_step"]?.array?.count == 4)
+      let unwritable = try train(model, to: folder.file("none"), ["--report", folder.file("no/page.html")])
+      #expect(unwritable.status == 1 && unwritable.errors.contains("no/page.html"), "\(unwritable.errors)")
+    }
+
     @Test func whatCannotBeTrainedIsSaidBeforehand() throws {
       let model = try Golden("deepseek_v3_bf16").folder
       let foreign = folder.file("foreign.jsonl")

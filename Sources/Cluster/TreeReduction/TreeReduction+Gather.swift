@@ -28,6 +28,6 @@ extension TreeReduction {
         telemetry?.reduction.countGather(bytes: piece.count)
       }
     }
-    try transfers.finish()
+    try finish(transfers)
   }
 }

@@ -28,6 +28,9 @@ package final class TreeReduction {
   /// Own parts of others' slices, `[rank][own part][pieceCount]`.
   private let outgoing: AlignedBuffer<Float>
 
+  /// Nanoseconds that this rank has waited for messages, in all calls.
+  package private(set) var waited: UInt64 = 0
+
   static let sumsTag = MessageTag(8)
   static let gatherTag = MessageTag(9)
 
@@ -152,10 +155,17 @@ package final class TreeReduction {
       try transfers.send(bytes, to: Rank(peer), tag: Self.sumsTag)
       telemetry?.reduction.countSums(bytes: bytes.count)
     }
-    try transfers.finish()
+    try finish(transfers)
     guard piece.count < pieceCount else { return }
     // The last piece is short: its rows are moved to where rows begin, the last first.
     spread(piece.count)
+  }
+
+  /// Waits for messages, and counts how long.
+  func finish(_ transfers: Transfers) throws(FabricError) {
+    let began = Timestamp.now()
+    defer { waited &+= Timestamp.now() &- began }
+    try transfers.finish()
   }
 
   /// Moves the rows of a short piece, which arrived one behind the other, to their places.

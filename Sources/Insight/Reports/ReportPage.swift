@@ -4,15 +4,20 @@ enum ReportPage {
   private static let frame = String(decoding: PackageResources.report_html, as: UTF8.self)
   private static let style = String(decoding: PackageResources.report_css, as: UTF8.self)
 
-  /// `title` is text, `body` markup. What they hold is not searched for the frame's marks.
+  /// `title` is text, `body` markup.
   static func html(title: String, body: String) -> String {
-    var page = ""
-    var rest = frame[...]
-    for (mark, content) in [("{{title}}", SVG.escape(title)), ("{{style}}", style), ("{{body}}", body)] {
+    fill(frame, [("{{title}}", SVG.escape(title)), ("{{style}}", style), ("{{body}}", body)])
+  }
+
+  /// Puts contents in the places of marks, which follow each other. What contents hold is not searched for marks.
+  static func fill(_ page: String, _ contents: [(mark: String, content: String)]) -> String {
+    var filled = ""
+    var rest = page[...]
+    for (mark, content) in contents {
       guard let place = rest.firstRange(of: mark) else { continue }
-      page += rest[..<place.lowerBound] + content
+      filled += rest[..<place.lowerBound] + content
       rest = rest[place.upperBound...]
     }
-    return page + rest
+    return filled + rest
   }
 }

@@ -1,6 +1,7 @@
 import Gradients
 import Kernels
 import MoEModel
+import Telemetry
 import Tensors
 
 /// The backward pass of a model: from what the forward pass left behind (`LayerTape`), and the gradient of the loss by the
@@ -17,11 +18,12 @@ package final class Backpropagation {
 
   /// What backward passes of layers share.
   package struct Experts {
-    let experts: ExpertBackward
+    let experts: any RoutedExperts
     let dispatcher: any ExpertDispatcher
 
-    /// `dispatcher` brings rows `[hidden]` in fp32 to experts, and `[hidden + topK]` back.
-    package init(_ experts: ExpertBackward, through dispatcher: any ExpertDispatcher) {
+    /// `experts` is an `ExpertBackward`, with an account or without; `dispatcher` brings rows `[hidden]` in fp32 to experts, and
+    /// `[hidden + topK]` back.
+    package init(_ experts: any RoutedExperts, through dispatcher: any ExpertDispatcher) {
       (self.experts, self.dispatcher) = (experts, dispatcher)
     }
   }
@@ -29,10 +31,10 @@ package final class Backpropagation {
   /// `experts` must be given for a model with MoE layers.
   package init(
     _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute,
-    experts: Experts?
+    experts: Experts?, phases: PhaseRecorder? = nil
   ) {
     self.description = description
-    let parts = BackwardParts(description, values: values, gradients: gradients, compute: compute)
+    let parts = BackwardParts(description, values: values, gradients: gradients, compute: compute, phases: phases)
     self.parts = parts
     head = HeadBackward(description, parts)
     prediction = description.predicts ? PredictionBackward(description, parts) : nil
@@ -62,16 +64,19 @@ package final class Backpropagation {
   ) throws -> StepLoss {
     let rows = batch.tokens.count
     parts.begin(rows: rows, decoder.angles(rows: rows))
+    parts.phases?.enter(.head)
     var loss = try head.run(decoder, targets: targets, objective: objective)
     if let prediction, let tape = decoder.predictionTape {
       try prediction.begin(tape)
       try back(through: description.layerCount, decoder, batch, objective, &loss)
+      parts.phases?.enter(.head)
       try prediction.end(tape)
     }
     try head.end(decoder, adding: prediction?.states)
     for index in description.layers.indices.reversed() {
       try back(through: index, decoder, batch, objective, &loss)
     }
+    parts.phases?.enter(.embedding)
     try embed(batch, next: next)
     return loss
   }
@@ -83,6 +88,7 @@ package final class Backpropagation {
       preconditionFailure("a decoder that keeps nothing")
     }
     try layers[index].feedForward.run(tape.feedForward, objective: objective, loss: &loss)
+    parts.phases?.enter(.attention, layer: index)
     try layers[index].mixer.run(tape.mixer)
   }
 

@@ -1,6 +1,7 @@
 import Gradients
 import Kernels
 import MoEModel
+import Telemetry
 import Tensors
 
 /// What the backward passes of all layers share: the gradient of the residual stream, and the norm before each half of a layer.
@@ -8,6 +9,7 @@ final class BackwardParts {
   let values: any ParameterValues
   let gradients: LeafGradients
   let compute: GradientCompute
+  let phases: PhaseRecorder?
   private let hiddenSize: Int
   private let epsilon: Float
   private let streamRows: RowStorage<Float>
@@ -20,9 +22,10 @@ final class BackwardParts {
   private(set) var angles: RotaryTape?
 
   init(
-    _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute
+    _ description: DecoderDescription, values: any ParameterValues, gradients: LeafGradients, compute: GradientCompute,
+    phases: PhaseRecorder? = nil
   ) {
-    (self.values, self.gradients, self.compute) = (values, gradients, compute)
+    (self.values, self.gradients, self.compute, self.phases) = (values, gradients, compute, phases)
     (hiddenSize, epsilon) = (description.hiddenSize, description.normEpsilon)
     streamRows = RowStorage(columns: hiddenSize)
     normedRows = RowStorage(columns: hiddenSize)

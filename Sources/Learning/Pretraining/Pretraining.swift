@@ -10,13 +10,13 @@ import Training
 /// Every rank runs it; all take the same steps. What a rank does depends on nothing but seed, step and data.
 package final class Pretraining {
   private let settings: PretrainingSettings
-  private let model: LoadedModel
-  private let runtime: ClusterRuntime
+  let model: LoadedModel
+  let runtime: ClusterRuntime
   private let data: TrainingData
   private let heldOut: TrainingData?
-  private let trainer: Trainer
+  let trainer: Trainer
   private let plan: SavePlan
-  private let communicator: any Communicator
+  let communicator: any Communicator
   private let saver: CheckpointSaver
   private var checkpoints: CheckpointMode?
   private var watch = StepWatch()
@@ -131,7 +131,7 @@ package final class Pretraining {
       let stops = try communicator.allReduceMax(communicator.isRoot && shouldStop() ? 1 : 0) == 1
       let isLast = step == settings.steps || stops
       let isDue = isLast || step % settings.saveEvery == 0
-      try tellSaved(isDue ? try saver.finish() : try saver.advance(), onEvent)
+      try tellSaved(try saving { isDue ? try saver.finish() : try saver.advance() }, onEvent)
       if isDue { try save(waits: isLast, onEvent) }
       if stops { return }
     }
@@ -164,7 +164,8 @@ package final class Pretraining {
     (step, position, tokens) = (number, first + count, tokens + result.predicted)
     return StepReport(
       number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
-      seconds: (ContinuousClock.now - start) / .seconds(1), skipped: skipped)
+      seconds: (ContinuousClock.now - start) / .seconds(1), communication: trainer.stepTime.communication,
+      skipped: skipped)
   }
 
   /// A fault with the sequence that causes it, and where that comes from. What no sequence is known for is looked for: the step's
@@ -200,6 +201,8 @@ package final class Pretraining {
   /// Mean −log p of held-out tokens; nil without such.
   private func score() throws -> Double? {
     guard let heldOut else { return nil }
+    trainer.clock.enter(.score)
+    defer { trainer.clock.leave() }
     let (loss, predicted) = try trainer.score(sequenceCount: heldOut.sequenceCount) {
       try heldOut.read(sequence: $0, into: $1)
     }
@@ -214,8 +217,15 @@ package final class Pretraining {
       dataFingerprint: data.fingerprint, recipe: settings.recipe, config: model.checkpoint.config)
     record.memory = watch.json
     let mode = waits ? .waiting : try checkpointMode(onEvent)
-    try saver.begin(record, mode)
-    if mode == .waiting { try tellSaved(try saver.finish(), onEvent) }
+    try saving { try saver.begin(record, mode) }
+    if mode == .waiting { try tellSaved(try saving { try saver.finish() }, onEvent) }
+  }
+
+  /// What steps wait for checkpoints.
+  private func saving<T>(_ body: () throws -> T) rethrows -> T {
+    trainer.clock.enter(.checkpoint)
+    defer { trainer.clock.leave() }
+    return try body()
   }
 
   /// As asked for; where nothing was, in the background if every host has the memory for it when the first one is due.

@@ -15,6 +15,8 @@ package struct StepReport: Sendable {
   /// Predicted since the training began.
   package let tokens: Int
   package let seconds: Double
+  /// Of them, those in which this rank only communicated.
+  package let communication: Double
   /// Mean −log p of held-out tokens after the step, where it was due.
   package internal(set) var heldOutLoss: Double?
   /// The step changed nothing; nil where it did.

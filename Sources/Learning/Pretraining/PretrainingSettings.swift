@@ -66,7 +66,7 @@ package struct PretrainingSettings: Sendable {
   }
 
   /// What must be the same when a training goes on: all that its numbers depend on.
-  var recipe: JSONValue {
+  package var recipe: JSONValue {
     [
       "steps": .int(steps), "sequence_length": .int(sequenceLength),
       "batch": [

@@ -3,6 +3,7 @@ import Fabric
 import Gradients
 import Kernels
 import MoEModel
+import Telemetry
 import Tensors
 import Training
 import TreeReduction
@@ -20,6 +21,7 @@ package final class TrainedModel: ParameterValues {
   private let names: ParameterNames
   private let owner: (_ expert: Int) -> Rank
   private let rounds: Bool
+  private let telemetry: RankTelemetry?
   private var tree = LeafTree(owners: [])
   /// Of those that every rank computes with.
   private var reductions: [ParameterID: TreeReduction] = [:]
@@ -32,9 +34,10 @@ package final class TrainedModel: ParameterValues {
   /// `weights` hold the model in bf16, or in fp32 where nothing `rounds`; they get the values at `refresh`. `owner`: the rank that has an expert.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, optimizer: OptimizerKind,
-    owner: @escaping (_ expert: Int) -> Rank, communicator: any Communicator, compute: Compute, rounds: Bool = true
+    owner: @escaping (_ expert: Int) -> Rank, communicator: any Communicator, compute: Compute,
+    telemetry: RankTelemetry? = nil, rounds: Bool = true
   ) {
-    self.rounds = rounds
+    (self.rounds, self.telemetry) = (rounds, telemetry)
     guard let held = weights.parameters else { preconditionFailure("weights that were not loaded") }
     (self.description, self.held, self.communicator, self.compute) = (description, held, communicator, compute)
     table = ParameterTable(description)
@@ -104,9 +107,13 @@ package final class TrainedModel: ParameterValues {
     self.tree = tree
     for parameter in parameters where parameter.spec.expert == nil {
       reductions[parameter.spec.id] = try TreeReduction(
-        communicator, tree: tree, count: parameter.spec.elementCount, slices: parameter.slices)
+        communicator, tree: tree, count: parameter.spec.elementCount, slices: parameter.slices,
+        telemetry: telemetry)
     }
   }
+
+  /// Nanoseconds that this rank has waited in reductions.
+  var reductionWait: UInt64 { reductions.values.reduce(0) { $0 &+ $1.waited } }
 
   /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes first.
   package func refresh() throws {
@@ -149,8 +156,8 @@ package final class TrainedModel: ParameterValues {
   }
 
   /// The norm of all gradients, and the first tensor of the backward pass whose gradient is not finite. Collective: each rank adds
-  /// the squares of its blocks, and all add those in one order.
-  func gradientNorm() throws -> (norm: GradientNorm, firstBad: String?) {
+  /// the squares of its blocks, and all add those in one order. `clock` is told of the waiting.
+  func gradientNorm(_ clock: TrainingClock) throws -> (norm: GradientNorm, firstBad: String?) {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
     var text: [UInt8] = []
     func append(_ sum: Double) { withUnsafeBytes(of: sum.bitPattern.littleEndian) { text += $0 } }
@@ -162,7 +169,7 @@ package final class TrainedModel: ParameterValues {
         append(SquareSum.total(gradient, count: parameter.spec.elementCount))
       }
     }
-    let texts = try communicator.allGather(text)
+    let texts = try clock.wait { try communicator.allGather(text) }
     var sums = texts.map { DoubleReader($0) }
     var squares: [(name: String, sum: Double)] = []
     for spec in table where table.holder(of: spec.id) == spec.id {

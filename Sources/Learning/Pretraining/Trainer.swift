@@ -27,6 +27,13 @@ package final class Trainer {
   private var pass: (gradients: LeafGradients, backward: Backpropagation)?
   private(set) var batch: StepBatch
   private let muonScratches: [MuonScratch]
+  let telemetry: RankTelemetry
+  /// Time by phase of steps, and around them.
+  package let clock = TrainingClock()
+  /// Of the last step.
+  private(set) var stepTime = TrainingStepTime()
+  /// The least that steps had to send in reductions.
+  private(set) var traffic = TrainingTraffic()
 
   /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
   /// pass's products. `mostSequences`: of a step, over all
@@ -41,10 +48,11 @@ package final class Trainer {
     (self.description, self.communicator, self.compute) = (description, communicator, compute)
     (self.sequenceLength, self.mostSequences) = (sequenceLength, mostSequences)
     muonScratches = (0..<runtime.compute.workerCount).map { _ in MuonScratch() }
-    let placement = loaded.placement
+    let (placement, telemetry) = (loaded.placement, loaded.telemetry)
+    self.telemetry = telemetry
     let model = TrainedModel(
       description, weights: loaded.weights, optimizer: optimizer, owner: { placement.owners[$0] },
-      communicator: communicator, compute: runtime.compute, rounds: rounds)
+      communicator: communicator, compute: runtime.compute, telemetry: telemetry, rounds: rounds)
     self.model = model
     let rowCount = (mostSequences + communicator.size - 1) / communicator.size * sequenceLength
     batch = try StepBatch(description, sequenceLength: sequenceLength, rows: rowCount)
@@ -63,22 +71,27 @@ package final class Trainer {
         let wire = WireFormat(hiddenSize: description.hiddenSize, tokens: tokens, outputSize: width)
         return ClusterDispatcher(
           communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
-          telemetry: loaded.telemetry, clocks: runtime.clocks,
+          telemetry: telemetry, clocks: runtime.clocks,
           channels: try ExpertChannels(
             communicator, placement: placement, wire: wire, topK: mixture.topK, batchTokens: rowCount,
             hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
       }
       dispatchers = made
-      experts = Decoder.Experts(bank, through: made[0])
+      let metered = made.map { MeteredDispatcher($0, telemetry: telemetry) }
+      experts = Decoder.Experts(MeteredExperts(bank, telemetry: telemetry), through: metered[0])
       backwardExperts = Backpropagation.Experts(
-        ExpertBackward(description, mixture: mixture, bank: bank, values: model, compute: compute), through: made[1])
+        MeteredExperts(
+          ExpertBackward(description, mixture: mixture, bank: bank, values: model, compute: compute),
+          telemetry: telemetry), through: metered[1])
     }
     self.dispatchers = dispatchers
     decoder = Decoder(
       description, weights: loaded.weights, compute: runtime.compute, cache: batch.cache, experts: experts,
-      kept: kept)
+      phases: telemetry.recorder, kept: kept)
     backward = {
-      Backpropagation(description, values: model, gradients: $0, compute: compute, experts: backwardExperts)
+      Backpropagation(
+        description, values: model, gradients: $0, compute: compute, experts: backwardExperts,
+        phases: telemetry.recorder)
     }
   }
 
@@ -86,6 +99,7 @@ package final class Trainer {
   package func begin() throws {
     try model.prepare(LeafTree(counts: Array(repeating: 0, count: communicator.size)))
     try model.refresh()
+    telemetry.reset()
   }
 
   /// The leaves of a step of `count` that each rank has.
@@ -100,6 +114,8 @@ package final class Trainer {
     accepted: (StepResult) -> Bool = { $0.fault == nil },
     sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> StepResult {
+    clock.beginStep()
+    defer { stepTime = clock.endStep() }
     let counts = (0..<communicator.size).map { leaves(of: $0, count: sequenceCount).count }
     let (gradients, backward) = try prepare(LeafTree(counts: counts))
     let own = leaves(of: communicator.rank.index, count: sequenceCount)
@@ -107,35 +123,69 @@ package final class Trainer {
     gradients.begin(batch.leaves)
     model.clearExpertGradients()
     for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
-    let predicted = Int(try communicator.allReduceSum(Int64(batch.predictedCount)))
-    let predictedAhead = Int(try communicator.allReduceSum(Int64(batch.predictedAheadCount)))
+    clock.enter(.agreement)
+    let (predicted, predictedAhead) = try clock.wait {
+      (
+        Int(try communicator.allReduceSum(Int64(batch.predictedCount))),
+        Int(try communicator.allReduceSum(Int64(batch.predictedAheadCount)))
+      )
+    }
     var objective = settings.objective
     objective.factor = 1 / Float(max(predicted, 1))
     objective.aheadFactor = settings.predictionLoss / Float(max(predictedAhead, 1))
 
-    _ = try decoder.forward(batch.decoderBatch)
-    try decoder.predict(batch.decoderBatch, next: batch.next)
-    let loss = try backward.run(
-      decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, objective: objective)
-    let loads = try addUp(loss.loads)
-    let total = try TotalLoss(loss, over: communicator, leaves: counts)
-    try model.reduce(gradients)
-    let (norm, badGradient) = try model.gradientNorm()
+    try record(.forward, .forwardPass) {
+      _ = try decoder.forward(batch.decoderBatch)
+      try decoder.predict(batch.decoderBatch, next: batch.next)
+    }
+    let loss = try record(.backward, .backwardPass) {
+      try backward.run(decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, objective: objective)
+    }
+    clock.enter(.agreement)
+    let (loads, total) = try clock.wait {
+      (try addUp(loss.loads), try TotalLoss(loss, over: communicator, leaves: counts))
+    }
+    try exchange(.reduction) { try model.reduce(gradients) }
+    clock.enter(.norm)
+    let (norm, badGradient) = try model.gradientNorm(clock)
     let result = StepResult(
       loss: total.crossEntropy / Double(max(predicted, 1)),
       predictionLoss: description.predicts ? total.ahead / Double(max(predictedAhead, 1)) : nil,
       balanceLoss: total.balance, predicted: predicted, gradientNorm: norm.value, loads: loads,
       fault: try fault(total, badGradient: badGradient))
+    traffic.addSums(model.parameters, contributors: counts.count { $0 > 0 })
     guard accepted(result) else { return result }
+    clock.enter(.update)
     try update(number, settings, factor: norm.clipFactor(maximum: settings.clip), loads: loads)
-    try model.refresh()
+    try exchange(.gather) { try model.refresh() }
+    traffic.addGather(model.parameters, ranks: communicator.size)
     return result
+  }
+
+  /// One of the passes, with an account of its phases.
+  private func record<T>(_ phase: TrainingPhase, _ kind: StepKind, _ body: () throws -> T) rethrows -> T {
+    telemetry.beginStep(kind)
+    telemetry.recorder.beginStep(at: clock.enter(phase))
+    let made = try body()
+    telemetry.endTraffic()
+    clock.waited(telemetry.recorder.endStep(kind).communication)
+    return made
+  }
+
+  /// A phase of reductions.
+  private func exchange(_ phase: TrainingPhase, _ body: () throws -> Void) rethrows {
+    clock.enter(phase)
+    let before = model.reductionWait
+    try body()
+    clock.waited(model.reductionWait &- before)
   }
 
   /// −log p of each predicted token of some sequences, added up, and their number: nothing is learnt.
   package func score(
     sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> (loss: Double, predicted: Int) {
+    telemetry.recorder.isEnabled = false
+    defer { telemetry.recorder.isEnabled = true }
     var (loss, predicted) = (0.0, 0)
     // As many at a time on any number of ranks: so are their losses added.
     for first in stride(from: 0, to: sequenceCount, by: mostSequences) {

@@ -7,7 +7,7 @@ import Telemetry
 import TestSupport
 
 extension FuzzTarget {
-  static let reports = [report, routing, rankFacts]
+  static let reports = [report, trainingHistory, routing, rankFacts]
 
   private static let report = FuzzTarget(
     "report", inputs: 1500,
@@ -39,6 +39,24 @@ extension FuzzTarget {
       let report = try RunReport(json: try JSONValue(parsing: bytes))
       try hold(!report.page.isEmpty, "an empty page")
       _ = try RunReport(json: report.json)
+    })
+
+  private static let trainingHistory = FuzzTarget(
+    "training-history", inputs: 2000,
+    seeds: {
+      var history = TrainingHistory(layers: [1], expertCount: 2)
+      for step in 1...3 {
+        history.add(step: step, Array(repeating: 0.5, count: TrainingMetric.count), loads: [1: [step, 4]])
+      }
+      history.addScore(step: 2, loss: 1.5)
+      history.addCheckpoint(step: 3, seconds: 0.25)
+      return [Array(history.json.text().utf8)]
+    },
+    read: { bytes in
+      var history = try TrainingHistory(json: try JSONValue(parsing: bytes), layers: [1], expertCount: 2)
+      history.goBack(to: 2)
+      history.add(step: 1 << 39, Array(repeating: 1, count: TrainingMetric.count), loads: [1: [1, 1]])
+      _ = try TrainingHistory(json: history.json, layers: [1], expertCount: 2)
     })
 
   private static let routing = FuzzTarget(

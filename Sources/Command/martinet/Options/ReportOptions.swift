@@ -1,6 +1,5 @@
 import ArgumentParser
 import Fabric
-import Glibc
 import Inference
 import Projection
 import Reports
@@ -49,11 +48,7 @@ struct ReportOptions: ParsableArguments {
 
   /// Finds paths that nobody can write to before the work and not after it; on rank 0.
   func check() throws {
-    for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) {
-      let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-      guard file >= 0 else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
-      close(file)
-    }
+    for path in [report, reportJson, trace, recordRouting].compactMap({ $0 }) { try ReportFile.check(path) }
   }
 
   /// Has this rank keep what a page or trace will show.
@@ -75,9 +70,9 @@ struct ReportOptions: ParsableArguments {
       seconds: [statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)])
     report.rates = [runs.map(\.prefill.tokensPerSecond), runs.map(\.decode.tokensPerSecond)]
     report.links = try loop.probeLinks()
-    if let path = self.report { try Self.write(report.page, to: path) }
-    if let path = reportJson { try Self.write(report.withoutSpans.json.text() + "\n", to: path) }
-    if let path = trace { try Self.write(report.trace.text() + "\n", to: path) }
+    if let path = self.report { try ReportFile.write(report.page, to: path) }
+    if let path = reportJson { try ReportFile.write(report.withoutSpans.json.text() + "\n", to: path) }
+    if let path = trace { try ReportFile.write(report.trace.text() + "\n", to: path) }
     for line in report.summary { say(line) }
   }
 
@@ -93,16 +88,5 @@ struct ReportOptions: ParsableArguments {
     }
     let subject = session.subject(program: "", command: [])
     try RoutingFile(model: subject.model, hiddenSize: subject.hiddenSize, record: record).write(to: path)
-  }
-
-  private static func write(_ text: String, to path: String) throws {
-    guard let file = fopen(path, "w") else {
-      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-    }
-    var text = text
-    let written = text.withUTF8 { fwrite($0.baseAddress, 1, $0.count, file) }
-    guard fclose(file) == 0, written == text.utf8.count else {
-      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-    }
   }
 }

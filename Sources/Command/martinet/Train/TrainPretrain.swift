@@ -8,6 +8,7 @@ import ModelRuntime
 import ModelText
 import MoEModel
 import Pretraining
+import Reports
 import Supervision
 import Tokenization
 import Training
@@ -38,6 +39,7 @@ struct TrainPretrain: ParsableCommand {
   @Option(help: ArgumentHelp("Go on with this model's weights.", valueName: "dir"))
   var model: String?
   @OptionGroup var options: TrainingOptions
+  @OptionGroup var reports: TrainingReportOptions
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
@@ -89,7 +91,10 @@ struct TrainPretrain: ParsableCommand {
   private func train(_ communicator: any Communicator, _ recipe: CommandSettings, _ writing: WriterThread) throws {
     var settings = try agree(on: communicator) { try options.settings() }
     settings.options = recipe.json(except: Self.notOfRecipes)
-    let start = try agree(on: communicator) { try beginning(settings) }
+    let start = try agree(on: communicator) {
+      if communicator.isRoot { try reports.check() }
+      return try beginning(settings)
+    }
     let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
       say("martinet: \($0)")
     }
@@ -108,22 +113,32 @@ struct TrainPretrain: ParsableCommand {
       loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings,
       thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
+    let peak = try peak(runtime, settings.products)
     var output = TrainingOutput(
-      description, options: options, data: data, peak: try peak(runtime, settings.products), json: json,
+      description, options: options, data: data, peak: peak, ranks: communicator.size, json: json,
       isRoot: communicator.isRoot)
-    output.begin(ranks: communicator.size, threads: runtime.compute.workerCount)
+    output.begin(threads: runtime.compute.workerCount)
+    let report = TrainingReport(
+      description, name: ModelLocation.displayName(model ?? options.out), settings: settings, options: options,
+      instructionSet: runtime.compute.instructionSet.rawValue, peak: peak)
+    let reporter = TrainingReporter(
+      training, report, options: reports, folder: options.out, isRoot: communicator.isRoot,
+      utilization: output.utilization)
     try Interrupt.install()
     let link = restarts.supervisedJob && communicator.isRoot ? TrainingLink() : nil
     link?.begin(step: training.step)
     do {
       try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
         output.show(event)
+        try reporter.hear(event)
         link?.tell(event)
       }
-    } catch let error as PretrainingError {
-      link?.fail()
+    } catch {
+      reporter.fail("\(error)")
+      if error is PretrainingError { link?.fail() }
       throw error
     }
+    output.end(try reporter.end())
   }
 
   /// Operations a second that all ranks' processors do together, in bf16 where they have it and products are. Collective.

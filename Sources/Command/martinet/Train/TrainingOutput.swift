@@ -11,24 +11,28 @@ struct TrainingOutput {
   private let data: TrainingData
   /// Of all ranks together, in operations a second.
   private let peak: Double
+  private let ranks: Int
   private let json: Bool
   private let isRoot: Bool
   private var table: TrainingTable
 
   init(
-    _ description: DecoderDescription, options: TrainingOptions, data: TrainingData, peak: Double, json: Bool,
-    isRoot: Bool
+    _ description: DecoderDescription, options: TrainingOptions, data: TrainingData, peak: Double, ranks: Int,
+    json: Bool, isRoot: Bool
   ) {
     let work = TrainingWork(description, sequenceLength: options.sequenceLength)
     self.work = work
-    (self.options, self.data, self.peak) = (options, data, peak)
+    (self.options, self.data, self.peak, self.ranks) = (options, data, peak, ranks)
     (self.json, self.isRoot) = (json, isRoot)
-    table = TrainingTable(description, every: options.linesEvery) {
+    table = TrainingTable(description, ranks: ranks, every: options.linesEvery) {
       work.utilization(tokensPerSecond: $0, peak: peak)
     }
   }
 
-  mutating func begin(ranks: Int, threads: Int) {
+  /// The part of the fp32 peak that so many tokens a second make use of.
+  func utilization(tokensPerSecond: Double) -> Double { work.utilization(tokensPerSecond: tokensPerSecond, peak: peak) }
+
+  mutating func begin(threads: Int) {
     guard isRoot, !json else { return }
     let million = { (count: Int) in Figures.decimals(Double(count) / 1e6, 2) + " M" }
     table.write(
@@ -59,10 +63,17 @@ struct TrainingOutput {
     }
   }
 
+  /// Ends with some lines.
+  mutating func end(_ lines: [String]) {
+    guard isRoot, !json else { return }
+    table.end()
+    for line in lines { table.write(line) }
+  }
+
   /// A step's line. Its times are `tokens_per_second`, `mfu` and `seconds`; all else is the same text at any number of ranks.
   private func line(_ report: StepReport) -> JSONValue {
     let result = report.result
-    let utilization = work.utilization(tokensPerSecond: report.tokensPerSecond, peak: peak)
+    let utilization = utilization(tokensPerSecond: report.tokensPerSecond)
     var line = JSONObject([
       ("step", .int(report.number)), ("loss", .double(result.loss)), ("tokens", .int(report.tokens)),
       ("tokens_per_second", .double(report.tokensPerSecond)), ("gradient_norm", .double(result.gradientNorm)),

@@ -29,6 +29,7 @@ struct TrainingTable {
     var rate = 0.0
     var tokens = 0
     var seconds = 0.0
+    var communication = 0.0
     var load = 0.0
     var dead = 0
 
@@ -43,6 +44,7 @@ struct TrainingTable {
       rate = report.learningRate
       tokens += report.result.predicted
       seconds += report.seconds
+      communication += report.communication
       (load, dead) = (report.result.loadMaxOverMean, report.result.deadExpertCount)
     }
 
@@ -59,7 +61,10 @@ struct TrainingTable {
   private var drawn = ContinuousClock.now - Self.pause
 
   /// `every`: steps of a line. `utilization`: of a peak, by so many tokens a second.
-  init(_ description: DecoderDescription, every: Int, utilization: @escaping (_ tokensPerSecond: Double) -> Double) {
+  init(
+    _ description: DecoderDescription, ranks: Int, every: Int,
+    utilization: @escaping (_ tokensPerSecond: Double) -> Double
+  ) {
     self.every = every
     var columns: [Column] = [
       Column(title: "step", width: 8) { "\($0.step)" },
@@ -70,6 +75,12 @@ struct TrainingTable {
       Column(title: "tokens/s", width: 10) { Figures.decimals($0.tokensPerSecond, 0) },
       Column(title: "MFU", width: 8) { Figures.decimals(100 * utilization($0.tokensPerSecond), 1) + " %" },
     ]
+    if ranks > 1 {
+      columns.append(
+        Column(title: "comm", width: 8) {
+          Figures.decimals($0.seconds > 0 ? 100 * $0.communication / $0.seconds : 0, 1) + " %"
+        })
+    }
     if description.mixture != nil {
       columns += [
         Column(title: "load", width: 7) { Figures.decimals($0.load, 2) },
@@ -82,14 +93,20 @@ struct TrainingTable {
   mutating func add(_ report: StepReport, isLast: Bool) {
     line.add(report)
     if isLast || report.heldOutLoss != nil || report.number % every == 0 {
-      if rowCount % Self.headerEvery == 0 { write(row { $0.title }) }
-      rowCount += 1
-      write(row { $0.text(line) })
-      line = Line()
+      end()
     } else if isTerminal, ContinuousClock.now - drawn >= Self.pause {
       show("\r\(row { $0.text(line) }.prefix(width))\u{1B}[K", terminator: "")
       (isDrawn, drawn) = (true, .now)
     }
+  }
+
+  /// Ends the line of the steps so far.
+  mutating func end() {
+    guard line.steps > 0 else { return }
+    if rowCount % Self.headerEvery == 0 { write(row { $0.title }) }
+    rowCount += 1
+    write(row { $0.text(line) })
+    line = Line()
   }
 
   /// A line of words between those of numbers.

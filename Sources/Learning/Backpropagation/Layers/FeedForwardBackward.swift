@@ -61,6 +61,7 @@ final class DenseBackward: FeedForwardBackward {
 
   func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
     guard case .dense(let input, let block) = tape, parts.rowCount > 0 else { return }
+    parts.phases?.enter(.dense, layer: layer)
     parts.normalize(input, .feedForwardNorm, layer: layer)
     try self.block.run(block, dy: parts.stream, adding: false)
     try parts.endNorm(input, .feedForwardNorm, layer: layer)

@@ -33,15 +33,19 @@ final class MixtureBackward: FeedForwardBackward {
   func run(_ tape: FeedForwardLayerTape, objective: Objective, loss: inout StepLoss) throws {
     guard case .mixture(let input, let tape) = tape else { return }
     let rows = parts.rowCount
+    parts.phases?.enter(.gate, layer: layer)
     reserve(rows)
     number(tape.decisions, rows: rows)
     loss.loads[layer] = countLoads(rows: rows)
     try exchange(through: experts.dispatcher)
     guard rows > 0 else { return }
+    parts.phases?.enter(.gate, layer: layer)
     parts.normalize(input, .feedForwardNorm, layer: layer)
     let (target, hidden, returned) = (parts.normedGradient, parts.normed.columns, returnedRows.view(rows: rows))
     parts.forEachRow { target[$0].update(from: returned[$0], count: hidden) }
+    if shared != nil { parts.phases?.enter(.shared, layer: layer) }
     try backThroughShared(tape, hidden: hidden)
+    parts.phases?.enter(.gate, layer: layer)
     try backThroughRouter(tape, objective: objective, hidden: hidden, loss: &loss)
     try parts.endNorm(input, .feedForwardNorm, layer: layer)
   }

@@ -1,0 +1,32 @@
+import JSON
+import MoEModel
+import Pretraining
+import Reports
+import Telemetry
+
+extension TrainingReport {
+  /// Of a training that is about to begin.
+  init(
+    _ description: DecoderDescription, name: String, settings: PretrainingSettings, options: TrainingOptions,
+    instructionSet: String, peak: Double
+  ) {
+    var subject = RunSubject()
+    (subject.command, subject.program) = (CommandLine.arguments, "martinet \(Martinet.versionAndBuild)")
+    (subject.model, subject.family) = (name, description.family)
+    (subject.hiddenSize, subject.layerCount) = (description.hiddenSize, description.layerCount)
+    let mixture = description.mixture
+    (subject.expertCount, subject.expertsPerToken) = (mixture?.expertCount ?? 0, mixture?.topK ?? 0)
+    subject.instructionSet = instructionSet
+    self.init(
+      subject: subject, stepCount: settings.steps,
+      history: TrainingHistory(layers: description.mixtureLayers, expertCount: mixture?.expertCount ?? 0))
+    self.peak = peak
+    phases = TrainingPhase.allCases.map { Phase(name: $0.name, isOfStep: $0.isOfStep) }
+    var recipe = JSONObject([
+      ("data", .string(options.data)), ("held_out", options.heldOut.map { .string($0) } ?? .null),
+      ("seed", .string("\(settings.seed)")), ("optimizer", .string(settings.optimizer.rawValue)),
+    ])
+    for (key, value) in settings.recipe.object?.members.map({ ($0.key, $0.value) }) ?? [] { recipe[key] = value }
+    self.recipe = .object(recipe)
+  }
+}

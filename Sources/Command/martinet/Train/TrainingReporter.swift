@@ -1,0 +1,138 @@
+import Checkpoints
+import Glibc
+import JSON
+import MoEModel
+import Pretraining
+import Reports
+import Telemetry
+import Training
+
+/// Keeps what a training tells, and writes its page, at each checkpoint and when it ends, however it ends.
+///
+/// Every rank has one and gives it all events: what ranks counted is collected from all. Rank 0 keeps the history, in the training's
+/// folder too, so that the page of a training that is gone on with begins with its first step. A page that cannot be written is told
+/// of, and ends nothing.
+final class TrainingReporter {
+  private static let historyName = "history.json"
+  private static let historyLimit = 64 << 20
+
+  private let training: Pretraining
+  private let options: TrainingReportOptions
+  private let historyPath: String
+  private let isRoot: Bool
+  /// Of the fp32 peak, by so many tokens a second.
+  private let utilization: (_ tokensPerSecond: Double) -> Double
+  private var report: TrainingReport
+
+  init(
+    _ training: Pretraining, _ report: TrainingReport, options: TrainingReportOptions, folder: String, isRoot: Bool,
+    utilization: @escaping (_ tokensPerSecond: Double) -> Double
+  ) {
+    (self.training, self.report, self.options) = (training, report, options)
+    (historyPath, self.isRoot, self.utilization) = ("\(folder)/\(Self.historyName)", isRoot, utilization)
+    if options.trace != nil { training.keepSpans(TrainingReportOptions.traceSpans) }
+  }
+
+  /// Collective where a checkpoint was written.
+  func hear(_ event: PretrainingEvent) throws {
+    switch event {
+    case .waitsForCheckpoints: break
+    case .step(let step): if isRoot { add(step) }
+    case .resumed(let step, _): if isRoot { readHistory(upTo: step) }
+    case .saved(let step, _, let seconds):
+      report.history.addCheckpoint(step: step, seconds: seconds)
+      if options.report != nil || options.reportJson != nil { take(try training.collectAccounts(totalsOnly: true)) }
+      write()
+    }
+  }
+
+  /// Writes all files, and tells where the time went. Collective.
+  func end() throws -> [String] {
+    take(try training.collectAccounts(totalsOnly: options.trace == nil))
+    write()
+    guard isRoot else { return [] }
+    if let trace = options.trace { warn { try ReportFile.write(report.trace.text() + "\n", to: trace) } }
+    return report.summary
+  }
+
+  /// Writes the page of a training that failed, as far as rank 0 knows it.
+  func fail(_ reason: String) {
+    report.failure = reason
+    write()
+  }
+
+  private func add(_ step: StepReport) {
+    let rate = step.tokensPerSecond
+    report.tokens = step.tokens
+    let values = TrainingMetric.allCases.map { metric -> Double in
+      switch metric {
+      case .loss: step.result.loss
+      case .gradientNorm: step.result.gradientNorm
+      case .learningRate: step.learningRate
+      case .tokensPerSecond: rate
+      case .utilization: utilization(rate)
+      case .communicationShare: step.seconds > 0 ? step.communication / step.seconds : 0
+      case .loadMaxOverMean: step.result.loadMaxOverMean
+      case .deadExperts: Double(step.result.deadExpertCount)
+      case .balanceLoss: step.result.balanceLoss
+      case .seconds: step.seconds
+      case .predictionLoss: step.result.predictionLoss ?? .nan
+      }
+    }
+    // A step that was skipped changed nothing, and its numbers may be none.
+    if let skipped = step.skipped {
+      (report.skippedCount, report.skippedBecause) = (skipped.count, "step \(step.number): \(skipped.reason)")
+    } else {
+      report.history.add(step: step.number, values, loads: step.result.loads)
+    }
+    if let loss = step.heldOutLoss {
+      report.history.addScore(step: step.number, loss: loss)
+    }
+  }
+
+  private func readHistory(upTo step: Int) {
+    guard let file = try? InputFile(path: historyPath) else { return }
+    do {
+      var history = try TrainingHistory(
+        json: try JSONValue(parsing: try file.contents(limit: Self.historyLimit)), layers: report.history.layers,
+        expertCount: report.history.expertCount)
+      history.goBack(to: step)
+      report.history = history
+    } catch { say("martinet: the page begins with step \(step + 1): \(historyPath) cannot be read: \(error)") }
+  }
+
+  private func take(_ accounts: TrainingAccounts?) {
+    guard let accounts else { return }
+    report.ranks = accounts.times.map { times in
+      TrainingReport.Rank(
+        steps: times.steps, wall: Double(times.wall), time: times.time.map { Double($0) },
+        waiting: times.waiting.map { Double($0) }, spans: times.spans.map { ($0.start, Int($0.phase)) })
+    }
+    report.passes = accounts.passes
+    (report.leastSumBytes, report.leastGatherBytes) = (
+      accounts.traffic.leastSumBytes, accounts.traffic.leastGatherBytes
+    )
+  }
+
+  private func write() {
+    guard isRoot else { return }
+    warn { try ReportFile.replace(historyPath, with: report.history.json.text() + "\n") }
+    report.subject.date = Self.now()
+    if let path = options.report { warn { try ReportFile.replace(path, with: report.page) } }
+    if let path = options.reportJson { warn { try ReportFile.replace(path, with: report.json.text() + "\n") } }
+  }
+
+  private func warn(_ body: () throws -> Void) {
+    do { try body() } catch { say("martinet: \(error)") }
+  }
+
+  /// The time of day in UTC, ISO 8601.
+  private static func now() -> String {
+    var seconds = time(nil)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    return String(unsafeUninitializedCapacity: 32) { buffer in
+      buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+    }
+  }
+}
