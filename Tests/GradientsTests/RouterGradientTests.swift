@@ -127,6 +127,27 @@ struct RouterGradientTests {
     }
   }
 
+  @Test(arguments: [0, 5, 19, 39, 41, 59])
+  func theBalanceLossOfAWholeSequenceHasTheBitsOfItsRows(index: Int) throws {
+    let some = RouterCase.all[index]
+    let (tokens, count) = (7, some.experts)
+    let logits = AlignedBuffer([Float].random(tokens * count, seed: 3, in: -30...30))
+    let view = MatrixView(logits.pointer, rows: tokens, columns: count)
+    let chosen = (0..<tokens).flatMap { t in some.decide((0..<count).map { view[t][$0] }).experts }
+    let balance = some.gradient.balance(logits: view, experts: chosen, coefficient: 0.3)
+    var expected = [Float](repeating: 1, count: tokens * count)
+    expected.withUnsafeMutableBufferPointer {
+      for t in 0..<tokens { some.gradient.addBalance(balance, logits: view[t], to: $0.baseAddress! + t * count) }
+    }
+    for set in InstructionSet.supported {
+      let found = AlignedBuffer([Float](repeating: 1, count: tokens * count))
+      let loss = some.gradient.addBalance(
+        coefficient: 0.3, logits: view, experts: chosen,
+        to: MatrixView(found.pointer, rows: tokens, columns: count), on: try Compute(workers: 1, set))
+      #expect(loss == balance.loss && Array(found.buffer).hasSameBits(as: expected), "\(some), \(set)")
+    }
+  }
+
   /// DeepSeek-V3's normaliser must not hide experts whose scores are all small.
   @Test func balanceCountsScoresThatAreTinyOrZero() {
     let some = RouterCase(scoring: .sigmoid, experts: 4, topK: 1, normalizes: true, scale: 1)

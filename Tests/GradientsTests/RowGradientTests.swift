@@ -124,6 +124,19 @@ struct RowGradientTests {
     }
   }
 
+  @Test func sigmoidsAreThoseOfOneNumber() throws {
+    for n in counts {
+      let x = [Float].random(n, seed: 15, in: -90...90)
+      let outputs = try results([0]) { compute, out in
+        let found = AlignedBuffer(x)
+        compute.sigmoids(found.pointer, into: found.pointer, count: n)
+        let right = Array(found.buffer[..<n]).hasSameBits(as: x.map { sigmoid($0) })
+        out[0] = right ? 1 : 0
+      }
+      #expect(outputs.agree && outputs[0].values[0] == 1, "n \(n)")
+    }
+  }
+
   @Test func whatWasClampedOrClippedHasNoGradient() throws {
     let (gate, up): ([Float], [Float]) = ([8, 7, -9, .nan], [7, -7.5, 7.5, 1])
     for set in InstructionSet.supported {

@@ -25,8 +25,8 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
 #include "row_gradients_template.h"
 #include "product_template.h"
 
-const cg_kernels cg_avx512 = {product,        dot,  rms_norm,   rms_norm_weight, silu_multiply,
-                              clamped_swiglu, clip, scaled_exp, soften,          score_gradients};
+const cg_kernels cg_avx512 = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
+                              clip,    scaled_exp, soften,   score_gradients, sigmoid};
 #pragma clang attribute pop
 #else
 typedef int cg_no_avx512_here;

@@ -25,8 +25,8 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f3
 #include "row_gradients_template.h"
 #include "product_template.h"
 
-const cg_kernels cg_neon = {product,        dot,  rms_norm,   rms_norm_weight, silu_multiply,
-                            clamped_swiglu, clip, scaled_exp, soften,          score_gradients};
+const cg_kernels cg_neon = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
+                            clip,    scaled_exp, soften,   score_gradients, sigmoid};
 #pragma clang attribute pop
 #else
 typedef int cg_no_neon_here;

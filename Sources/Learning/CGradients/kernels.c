@@ -29,6 +29,8 @@ void cg_rms_norm_weight(ck_isa isa, cg_vectors x, cg_vectors dy, size_t rows, si
   cg_kernels_of[isa]->rms_norm_weight(x, dy, rows, vectors, n, scales, dweight, add);
 }
 
+void cg_sigmoid(ck_isa isa, const float *x, size_t count, float *out) { cg_kernels_of[isa]->sigmoid(x, count, out); }
+
 void cg_silu_multiply(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                       size_t count) {
   cg_kernels_of[isa]->silu_multiply(gate, up, dout, dgate, dup, count);

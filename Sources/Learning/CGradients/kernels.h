@@ -38,6 +38,7 @@ typedef struct {
   float (*soften)(float *scores, size_t count, float scale, const float *sink);
   /// gradients[i] = (p[i] * (gradients[i] - mean)) * scale
   void (*score_gradients)(const float *p, float *gradients, size_t count, float mean, float scale);
+  void (*sigmoid)(const float *x, size_t count, float *out);
 } cg_kernels;
 
 extern const cg_kernels cg_reference;

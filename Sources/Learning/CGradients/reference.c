@@ -105,6 +105,10 @@ static void rms_norm_weight(cg_vectors x, cg_vectors dy, size_t rows, size_t vec
   }
 }
 
+static void sigmoid(const float *x, size_t count, float *out) {
+  for (size_t i = 0; i < count; ++i) out[i] = ck_sigmoid(x[i]);
+}
+
 static void silu_multiply(const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                           size_t count) {
   for (size_t i = 0; i < count; ++i) {
@@ -161,5 +165,5 @@ static void score_gradients(const float *p, float *gradients, size_t count, floa
   for (size_t i = 0; i < count; ++i) gradients[i] = p[i] * (gradients[i] - mean) * scale;
 }
 
-const cg_kernels cg_reference = {product,        dot,  rms_norm,   rms_norm_weight, silu_multiply,
-                                 clamped_swiglu, clip, scaled_exp, soften,          score_gradients};
+const cg_kernels cg_reference = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
+                                 clip,    scaled_exp, soften,   score_gradients, sigmoid};

@@ -94,6 +94,13 @@ static void rms_norm_weight(cg_vectors x, cg_vectors dy, size_t rows, size_t vec
   for (; i < n; i += LANES) norm_weight_columns(1, x, dy, rows, vectors, i, lanes_at(i, n), scales, dweight, add);
 }
 
+static void sigmoid(const float *x, size_t count, float *out) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    v_store_first(out + i, v_sigmoid(v_load_first(x + i, n)), n);
+  }
+}
+
 static void silu_multiply(const float *gate, const float *up, const float *dout, float *dgate, float *dup,
                           size_t count) {
   const vf one = v_set(1.0f);

@@ -18,34 +18,83 @@ extension RouterGradient {
   package func balance(
     logits: MatrixView<Float>, experts: UnsafePointer<Int32>, coefficient: Float
   ) -> SequenceBalance {
-    let tokens = logits.rowCount
-    var counts = [Int](repeating: 0, count: expertCount)
-    var means = [Double](repeating: 0, count: expertCount)
-    for i in 0..<tokens * topK { counts[Int(experts[i])] += 1 }
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: expertCount) { shares in
-      for t in 0..<tokens {
-        share(logits[t], into: shares.baseAddress!)
-        for e in 0..<expertCount { means[e] += Double(shares[e]) }
+    var sums = [Double](repeating: 0, count: expertCount)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * expertCount) { memory in
+      let (scores, shares) = (memory.baseAddress!, memory.baseAddress! + expertCount)
+      for t in 0..<logits.rowCount {
+        score(logits[t], into: scores)
+        share(scores, into: shares)
+        for e in 0..<expertCount { sums[e] += Double(shares[e]) }
       }
     }
-    let even = Float(topK * max(tokens, 1)) / Float(expertCount)
-    let loads = counts.map { Float($0) / even }
-    var loss = 0.0
-    for e in 0..<expertCount { loss += Double(loads[e]) * (means[e] / Double(max(tokens, 1))) }
-    return SequenceBalance(loads: loads, loss: Double(coefficient) * loss, factor: coefficient / Float(max(tokens, 1)))
+    return balance(shares: sums, experts: experts, tokens: logits.rowCount, coefficient: coefficient)
   }
 
   /// Adds the balance loss's gradients by one row's logits, both `[expertCount]`: through P, the loads being constants.
   package func addBalance(
     _ balance: SequenceBalance, logits: UnsafePointer<Float>, to gradients: UnsafeMutablePointer<Float>
   ) {
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: expertCount) { shares in
-      share(logits, into: shares.baseAddress!)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * expertCount) { memory in
+      let (scores, shares) = (memory.baseAddress!, memory.baseAddress! + expertCount)
+      score(logits, into: scores)
+      share(scores, into: shares)
+      add(balance, scores: scores, shares: shares, to: gradients)
+    }
+  }
+
+  /// Both for all rows of a sequence, logits and gradients `[tokens, expertCount]`, with the same bits: scores are computed once.
+  /// Returns the loss.
+  package func addBalance(
+    coefficient: Float, logits: MatrixView<Float>, experts: UnsafePointer<Int32>, to gradients: MatrixView<Float>,
+    on compute: Compute
+  ) -> Double {
+    let (tokens, count) = (logits.rowCount, expertCount)
+    var sums = [Double](repeating: 0, count: count)
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: (tokens + 1) * count) { memory in
+      let (shares, scores) = (memory.baseAddress!, memory.baseAddress! + count)
+      for t in 0..<tokens {
+        let row = scores + t * count
+        if scoring == .sigmoid {
+          compute.sigmoids(logits[t], into: row, count: count)
+        } else {
+          score(logits[t], into: row)
+        }
+        share(row, into: shares)
+        for e in 0..<count { sums[e] += Double(shares[e]) }
+      }
+      let balance = balance(shares: sums, experts: experts, tokens: tokens, coefficient: coefficient)
+      for t in 0..<tokens {
+        share(scores + t * count, into: shares)
+        add(balance, scores: scores + t * count, shares: shares, to: gradients[t])
+      }
+      return balance.loss
+    }
+  }
+
+  /// From the sums over tokens of each expert's share.
+  private func balance(
+    shares: [Double], experts: UnsafePointer<Int32>, tokens: Int, coefficient: Float
+  ) -> SequenceBalance {
+    var counts = [Int](repeating: 0, count: expertCount)
+    for i in 0..<tokens * topK { counts[Int(experts[i])] += 1 }
+    let even = Float(topK * max(tokens, 1)) / Float(expertCount)
+    let loads = counts.map { Float($0) / even }
+    var loss = 0.0
+    for e in 0..<expertCount { loss += Double(loads[e]) * (shares[e] / Double(max(tokens, 1))) }
+    return SequenceBalance(loads: loads, loss: Double(coefficient) * loss, factor: coefficient / Float(max(tokens, 1)))
+  }
+
+  private func add(
+    _ balance: SequenceBalance, scores: UnsafePointer<Float>, shares: UnsafePointer<Float>,
+    to gradients: UnsafeMutablePointer<Float>
+  ) {
+    balance.loads.withUnsafeBufferPointer { loads in
       var mean: Float = 0
-      for e in 0..<expertCount { mean += balance.loads[e] * shares[e] }
+      for e in 0..<expertCount { mean += loads[e] * shares[e] }
+      let (factor, isSigmoid) = (balance.factor, scoring == .sigmoid)
       for e in 0..<expertCount {
-        let byLogit = balance.factor * shares[e] * (balance.loads[e] - mean)
-        gradients[e] += scoring == .sigmoid ? byLogit * (1 - sigmoid(logits[e])) : byLogit
+        let byLogit = factor * shares[e] * (loads[e] - mean)
+        gradients[e] += isSigmoid ? byLogit * (1 - scores[e]) : byLogit
       }
     }
   }
@@ -70,15 +119,18 @@ extension RouterGradient {
     }
   }
 
-  /// A row's scores over their sum, `[expertCount]`; zeros where all scores are zero. A router that scores only what is
-  /// chosen is balanced by the softmax over all.
-  private func share(_ logits: UnsafePointer<Float>, into shares: UnsafeMutablePointer<Float>) {
-    guard scoring == .sigmoid else { return Router.softmax(logits, into: shares, count: expertCount) }
+  /// A row's scores, `[expertCount]`. A router that scores only what is chosen is balanced by the softmax over all.
+  private func score(_ logits: UnsafePointer<Float>, into scores: UnsafeMutablePointer<Float>) {
+    guard scoring == .sigmoid else { return Router.softmax(logits, into: scores, count: expertCount) }
+    for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
+  }
+
+  /// Scores over their sum, `[expertCount]`; zeros where all scores are zero.
+  private func share(_ scores: UnsafePointer<Float>, into shares: UnsafeMutablePointer<Float>) {
+    shares.update(from: scores, count: expertCount)
+    guard scoring == .sigmoid else { return }
     var sum: Float = 0
-    for e in 0..<expertCount {
-      shares[e] = sigmoid(logits[e])
-      sum += shares[e]
-    }
+    for e in 0..<expertCount { sum += scores[e] }
     guard sum != 0 else { return }
     for e in 0..<expertCount { shares[e] /= sum }
   }

@@ -41,6 +41,11 @@ extension Compute {
     cg_rms_norm_weight(isa, x.vectors, gradient.vectors, rows, vectors, count, scales, out, adding)
   }
 
+  /// out[i] = sigmoid(x[i]), each `[count]`; out may be x.
+  package func sigmoids(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+    cg_sigmoid(isa, x, count, out)
+  }
+
   /// Of a feed-forward layer's activation by gate and up, each `[count]`: gateGradient may be gate, upGradient up, and
   /// either the output's `gradient`.
   package func activationGradient(

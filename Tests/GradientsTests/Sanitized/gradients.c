@@ -98,6 +98,7 @@ static void rows(ck_isa isa, size_t n) {
     float *dgate = numbers(n), *dup = numbers(n), *logits = numbers(n);
     cg_rms_norm(set, x, n, dy, n, 1, n, w, 1e-5f, out, n, scales);
     cg_rms_norm_weight(set, (cg_vectors){x, n, n}, (cg_vectors){dy, n, n}, 1, 1, n, scales, out, true);
+    cg_sigmoid(set, x, n, dgate);
     cg_silu_multiply(set, x, w, dy, dgate, dup, n);
     cg_clamped_swiglu(set, x, w, dy, dgate, dy, n, 1.7f, 1);
     cg_clip(set, x, 1, w, n);

@@ -3,8 +3,9 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of latent attention in its absorbed form. Workers share sequences; the heads of one are taken in ascending order, in which
-/// the gradients of the latents that they share are added.
+/// Of latent attention, with the keys and values of all heads expanded from the latents: what the forward pass computes in its
+/// absorbed form, in products over the heads' own dimensions, which are fewer than the latents'. Workers share sequences; the heads of
+/// one are taken in ascending order, in which the gradients of the rotated key that they share are added.
 final class LatentAttentionBackward: MixerBackward {
   /// As in the forward pass.
   private static let epsilon: Float = 1e-6
@@ -13,24 +14,26 @@ final class LatentAttentionBackward: MixerBackward {
   private let window: Int?
   private let parts: BackwardParts
   private let queryGradientRows: RowStorage<Float>
+  /// Of latents, then the rotated key.
   private let keyValueGradientRows: RowStorage<Float>
-  private let valueGradientRows: RowStorage<Float>
-  /// Of absorbed queries.
-  private let absorbedGradientRows: RowStorage<Float>
+  private let outputGradientRows: RowStorage<Float>
+  /// Each head's key without position, then its value, `[rows, heads · (nope + value)]`, and the gradients by them.
+  private let expandedRows: RowStorage<Float>
+  private let expandedGradientRows: RowStorage<Float>
   private let queryLatentGradientRows: RowStorage<Float>
-  private let workers: [(attended: RowStorage<Float>, keyValue: RowStorage<Float>)]
+  /// Of one head and sequence: queries and keys as they meet, and the gradients by keys.
+  private let workers: [RowStorage<Float>]
 
   init(_ layer: Int, _ shape: LatentAttention, window: Int?, _ parts: BackwardParts) {
     (self.layer, self.shape, self.window, self.parts) = (layer, shape, window, parts)
     let heads = shape.headCount
     queryGradientRows = RowStorage(columns: heads * shape.queryDims)
     keyValueGradientRows = RowStorage(columns: shape.latentRank + shape.rotaryDims)
-    valueGradientRows = RowStorage(columns: heads * shape.valueDims)
-    absorbedGradientRows = RowStorage(columns: heads * (shape.latentRank + shape.rotaryDims))
+    outputGradientRows = RowStorage(columns: heads * shape.valueDims)
+    expandedRows = RowStorage(columns: heads * (shape.nopeDims + shape.valueDims))
+    expandedGradientRows = RowStorage(columns: heads * (shape.nopeDims + shape.valueDims))
     queryLatentGradientRows = RowStorage(columns: shape.queryRank ?? 0)
-    workers = (0..<parts.compute.compute.workerCount).map { _ in
-      (RowStorage(columns: shape.latentRank), RowStorage(columns: shape.latentRank + shape.rotaryDims))
-    }
+    workers = (0..<parts.compute.compute.workerCount).map { _ in RowStorage(columns: 3 * shape.queryDims) }
   }
 
   func run(_ tape: MixerTape) throws {
@@ -40,15 +43,17 @@ final class LatentAttentionBackward: MixerBackward {
     reserve(rows)
     parts.normalize(tape.input, .attentionNorm, layer: layer)
     // Back through the output's projection, and the heads.
-    let values = valueGradientRows.view(rows: rows)
-    let width = shape.headCount * shape.valueDims
+    let outputs = outputGradientRows.view(rows: rows)
     parts.backThrough(
-      parts.matrix(.attentionOutput, layer, rows: hidden, columns: width), dy: parts.stream, into: values)
+      parts.matrix(.attentionOutput, layer, rows: hidden, columns: outputs.columns), dy: parts.stream, into: outputs)
     try parts.gradients.addProduct(id(.attentionOutput), dy: parts.stream, x: tape.values)
+    expand(tape)
     attend(tape)
-    try addUpProjection(tape)
     // Back through the latents.
-    let keyValue = keyValueGradientRows.view(rows: rows)
+    let (keyValue, latents) = (keyValueGradientRows.view(rows: rows), 0..<shape.latentRank)
+    let expanded = expandedGradientRows.view(rows: rows)
+    parts.backThrough(upProjection, dy: expanded, into: keyValue.columns(latents))
+    try parts.gradients.addProduct(id(.keyValueUp), dy: expanded, x: tape.keyValue.columns(latents))
     try normLatent(.keyValueLatentNorm, tape.rawKeyValue, keyValue)
     try parts.gradients.addProduct(id(.keyValueDown), dy: keyValue, x: parts.normed)
     parts.backThrough(
@@ -62,16 +67,27 @@ final class LatentAttentionBackward: MixerBackward {
 
   private func reserve(_ rows: Int) {
     for storage in [
-      queryGradientRows, keyValueGradientRows, valueGradientRows, absorbedGradientRows, queryLatentGradientRows,
+      queryGradientRows, keyValueGradientRows, outputGradientRows, expandedRows, expandedGradientRows,
+      queryLatentGradientRows,
     ] { storage.reserve(rows: rows) }
     let longest = parts.gradients.leaves.map(\.rows.count).max() ?? 0
-    for worker in workers {
-      worker.attended.reserve(rows: longest)
-      worker.keyValue.reserve(rows: longest)
+    for worker in workers { worker.reserve(rows: longest) }
+  }
+
+  /// `[heads · (nope + value), latent]`
+  private var upProjection: StridedMatrix {
+    parts.matrix(.keyValueUp, layer, rows: expandedRows.columns, columns: shape.latentRank)
+  }
+
+  private func expand(_ tape: LatentAttentionTape) {
+    let (latents, target) = (tape.keyValue.columns(0..<shape.latentRank), expandedRows.view(rows: parts.rowCount))
+    let (compute, up) = (parts.compute, upProjection.transposed)
+    compute.compute.pool.run {
+      compute.multiply(StridedMatrix(latents), by: up, into: target, precision: .float32, worker: $0)
     }
   }
 
-  /// From the gradients by values to those by queries, and by the latents and the rotated key, of every sequence.
+  /// From the gradients by what attention gave to those by queries, expanded keys and values, and the rotated key, of every sequence.
   private func attend(_ tape: LatentAttentionTape) {
     let (leaves, compute) = (parts.gradients.leaves, parts.compute)
     let next = TaskCounter()
@@ -85,36 +101,37 @@ final class LatentAttentionBackward: MixerBackward {
   }
 
   private func attend(_ tape: LatentAttentionTape, _ rows: Range<Int>, worker: Int) {
-    let (compute, latent, keyWidth) = (parts.compute, shape.latentRank, shape.latentRank + shape.rotaryDims)
-    let up = upProjection
-    let (values, queries) = (
-      valueGradientRows.view(rows: rows.upperBound), queryGradientRows.view(rows: rows.upperBound)
-    )
-    let absorbed = absorbedGradientRows.view(rows: rows.upperBound)
-    let keyValue = keyValueGradientRows.view(rows: rows.upperBound).rows(rows)
-    for row in 0..<rows.count { keyValue[row].update(repeating: 0, count: keyWidth) }
+    let (nope, latent, dims, rotary) = (shape.nopeDims, shape.latentRank, shape.queryDims, shape.rotaryDims)
+    func own(_ storage: RowStorage<Float>) -> MatrixView<Float> { storage.view(rows: rows.upperBound).rows(rows) }
+    let (keyValue, dQueries) = (own(keyValueGradientRows), own(queryGradientRows))
+    let (expanded, dExpanded, dOutputs) = (own(expandedRows), own(expandedGradientRows), own(outputGradientRows))
+    let (queries, absorbed, latents) = (tape.query.rows(rows), tape.absorbed.rows(rows), tape.keyValue.rows(rows))
+    let scratch = workers[worker].view(rows: rows.count)
+    let (query, key, dKey) = (scratch.head(0, of: dims), scratch.head(1, of: dims), scratch.head(2, of: dims))
+    for row in 0..<rows.count {
+      (keyValue[row] + latent).update(repeating: 0, count: rotary)
+      (key[row] + nope).update(from: latents[row] + latent, count: rotary)
+    }
     for head in 0..<shape.headCount {
-      let dValues = values.rows(rows).head(head, of: shape.valueDims)
-      let dAttended = workers[worker].attended.view(rows: rows.count)
-      let partial = workers[worker].keyValue.view(rows: rows.count)
-      let dAbsorbed = absorbed.rows(rows).head(head, of: keyWidth)
-      let key = tape.keyValue.rows(rows)
-      compute.multiplyAll(StridedMatrix(dValues), by: up.value(head), into: dAttended, worker: worker)
-      compute.attend(
-        AttentionGradient(
-          query: tape.absorbed.rows(rows).head(head, of: keyWidth), key: key, value: key.columns(0..<latent),
-          output: tape.attended.rows(rows).head(head, of: latent), outputGradient: dAttended,
-          queryGradient: dAbsorbed, keyGradient: partial, valueGradient: partial.columns(0..<latent),
-          scale: shape.softmaxScale, window: window), worker: worker)
-      let dQuery = queries.rows(rows).head(head, of: shape.queryDims)
-      compute.multiplyAll(
-        StridedMatrix(dAbsorbed.columns(0..<latent)), by: up.key(head).transposed,
-        into: dQuery.columns(0..<shape.nopeDims), worker: worker)
+      let first = head * (nope + shape.valueDims)
+      let values = (first + nope)..<(first + nope + shape.valueDims)
+      let rotated = head * (latent + rotary) + latent
       for row in 0..<rows.count {
-        compute.compute.add(partial[row], to: keyValue[row], count: keyWidth)
-        let turned = dQuery[row] + shape.nopeDims
-        turned.update(from: dAbsorbed[row] + latent, count: shape.rotaryDims)
-        turnBack(turned, row: rows.lowerBound + row)
+        query[row].update(from: queries[row] + head * dims, count: nope)
+        (query[row] + nope).update(from: absorbed[row] + rotated, count: rotary)
+        key[row].update(from: expanded[row] + first, count: nope)
+      }
+      let dQuery = dQueries.head(head, of: dims)
+      parts.compute.attend(
+        AttentionGradient(
+          query: query, key: key, value: expanded.columns(values),
+          output: tape.values.rows(rows).head(head, of: shape.valueDims),
+          outputGradient: dOutputs.head(head, of: shape.valueDims), queryGradient: dQuery, keyGradient: dKey,
+          valueGradient: dExpanded.columns(values), scale: shape.softmaxScale, window: window), worker: worker)
+      for row in 0..<rows.count {
+        (dExpanded[row] + first).update(from: dKey[row], count: nope)
+        parts.compute.compute.add(dKey[row] + nope, to: keyValue[row] + latent, count: rotary)
+        turnBack(dQuery[row] + nope, row: rows.lowerBound + row)
       }
     }
     for row in 0..<rows.count { turnBack(keyValue[row] + latent, row: rows.lowerBound + row) }
@@ -125,31 +142,6 @@ final class LatentAttentionBackward: MixerBackward {
     parts.compute.compute.rotateGradient(
       gradient, heads: 1, headStride: shape.rotaryDims, dims: angles.dims, cosine: angles.cosines[row],
       sine: angles.sines[row], interleaved: angles.interleaved)
-  }
-
-  /// The gradients of the heads' parts of the latent's up-projection.
-  private func addUpProjection(_ tape: LatentAttentionTape) throws {
-    let (compute, rowCount) = (parts.compute, parts.rowCount)
-    let (values, absorbed) = (valueGradientRows.view(rows: rowCount), absorbedGradientRows.view(rows: rowCount))
-    let (latent, keyWidth) = (shape.latentRank, shape.latentRank + shape.rotaryDims)
-    try parts.gradients.accumulate(id(.keyValueUp)) { rows, part, adding in
-      compute.compute.pool.run { worker in
-        for head in compute.compute.share(of: shape.headCount, worker: worker) {
-          let first = part + head * (shape.nopeDims + shape.valueDims) * latent
-          let query = tape.query.rows(rows).head(head, of: shape.queryDims).columns(0..<shape.nopeDims)
-          let dAbsorbed = absorbed.rows(rows).head(head, of: keyWidth).columns(0..<latent)
-          compute.multiplyAll(
-            StridedMatrix(query).transposed, by: StridedMatrix(dAbsorbed),
-            into: MatrixView(first, rows: shape.nopeDims, columns: latent), adding: adding, worker: worker)
-          let dValues = values.rows(rows).head(head, of: shape.valueDims)
-          let attended = tape.attended.rows(rows).head(head, of: latent)
-          compute.multiplyAll(
-            StridedMatrix(dValues).transposed, by: StridedMatrix(attended),
-            into: MatrixView(first + shape.nopeDims * latent, rows: shape.valueDims, columns: latent), adding: adding,
-            worker: worker)
-        }
-      }
-    }
   }
 
   private func backThroughQuery(_ tape: LatentAttentionTape, hidden: Int) throws {
@@ -179,15 +171,5 @@ final class LatentAttentionBackward: MixerBackward {
     try parts.norm(
       id(role), raw.columns(0..<count), gradient.columns(0..<count), into: gradient.columns(0..<count),
       epsilon: Self.epsilon)
-  }
-
-  /// Heads' parts of the latent's up-projection, `[heads · (nope + value), latent]`.
-  private var upProjection: (key: (Int) -> StridedMatrix, value: (Int) -> StridedMatrix) {
-    let (latent, nope, value) = (shape.latentRank, shape.nopeDims, shape.valueDims)
-    let start = parts.values.values(id(.keyValueUp))
-    func part(_ head: Int, from row: Int, rows: Int) -> StridedMatrix {
-      StridedMatrix(start + (head * (nope + value) + row) * latent, rows: rows, columns: latent, rowStride: latent)
-    }
-    return ({ part($0, from: 0, rows: nope) }, { part($0, from: nope, rows: value) })
   }
 }

@@ -119,19 +119,30 @@ final class MixtureBackward: FeedForwardBackward {
           factor: objective.routerZLoss * objective.factor, logits: tape.logits[row], to: gradients[row])
       }
     }
-    if objective.balance != 0 {
-      for (index, leaf) in parts.gradients.leaves.enumerated() {
-        let balance = router.balance(
-          logits: tape.logits.rows(leaf.rows), experts: experts + leaf.rows.lowerBound * topK,
-          coefficient: objective.balance * objective.factor * Float(leaf.rows.count))
-        loss.balance[index] += balance.loss
-        for row in leaf.rows { router.addBalance(balance, logits: tape.logits[row], to: gradients[row]) }
-      }
-    }
+    if objective.balance != 0 { addBalance(tape, objective, to: gradients, loss: &loss) }
     try parts.gradients.addProduct(
       ParameterID(.router, layer: layer), dy: gradients, x: parts.normed, precision: .float32)
     parts.backThrough(
       parts.matrix(.router, layer, rows: mixture.expertCount, columns: hidden), dy: gradients,
       into: parts.normedGradient, adding: true, precision: .float32)
+  }
+
+  /// The balance loss of each sequence, which workers share.
+  private func addBalance(
+    _ tape: MixtureTape, _ objective: Objective, to gradients: MatrixView<Float>, loss: inout StepLoss
+  ) {
+    let (leaves, compute, router, topK) = (parts.gradients.leaves, parts.compute.compute, router, mixture.topK)
+    let (logits, experts) = (tape.logits, tape.decisions.experts.pointer)
+    loss.balance.withUnsafeMutableBufferPointer { sums in
+      let sums = sums
+      compute.pool.run { worker in
+        for index in compute.share(of: leaves.count, worker: worker) {
+          let rows = leaves[index].rows
+          sums[index] += router.addBalance(
+            coefficient: objective.balance * objective.factor * Float(rows.count), logits: logits.rows(rows),
+            experts: experts + rows.lowerBound * topK, to: gradients.rows(rows), on: compute)
+        }
+      }
+    }
   }
 }

@@ -23,6 +23,9 @@ typedef struct {
 void cg_rms_norm_weight(ck_isa isa, cg_vectors x, cg_vectors dy, size_t rows, size_t vectors, size_t n,
                         const float *scales, float *dweight, bool add);
 
+/// out[i] = ck_sigmoid(x[i]); out may be x.
+void cg_sigmoid(ck_isa isa, const float *x, size_t count, float *out);
+
 /// Of ck_silu_multiply: with s = sigmoid(gate), dup = dout * (gate * s), dgate = ((dout * up) * s) * fma(gate, 1 - s, 1).
 /// dgate may be gate, dup may be up, and either may be dout.
 void cg_silu_multiply(ck_isa isa, const float *gate, const float *up, const float *dout, float *dgate, float *dup,
