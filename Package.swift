@@ -91,7 +91,7 @@ let package = Package(
         "ExpertParallelism", "EngineAPI", "ModelRuntime",
       ]),
     // Learning: what makes models, and what they are measured by.
-    room("Evaluation", in: "Learning", ["JSON", "ChatTemplates"]),
+    room("Evaluation", in: "Learning", ["JSON", "ChatTemplates"], resources: [.embedInCode("Resources")]),
     sources("CGradients", in: "Learning", ["CKernels"]),
     room("Gradients", in: "Learning", ["CGradients", "Machine", "Tensors", "Kernels", "MoEModel"]),
     room(

@@ -1,0 +1,80 @@
+/// What `task.json` says. Fields are named as lm-evaluation-harness names those that mean the same.
+package struct TaskDescription: Sendable {
+  package enum OutputType: String, Sendable, CaseIterable {
+    /// Continue a prompt up to one of some strings.
+    case generateUntil = "generate_until"
+    /// How probable each of some continuations is.
+    case multipleChoice = "multiple_choice"
+    /// How probable one continuation is, and whether each of its tokens is the most probable one.
+    case likelihood = "loglikelihood"
+    /// How probable a text is.
+    case rollingLikelihood = "loglikelihood_rolling"
+  }
+
+  /// Of several answers to an item: which counts.
+  package enum Selection: String, Sendable, CaseIterable {
+    case all
+    case first = "take_first"
+    case majority = "majority_vote"
+  }
+
+  package var name: String
+  package var version: String
+  package var license: String?
+  /// Where items come from, in words.
+  package var source: String?
+  /// Stands before every prompt.
+  package var description: String
+  package var outputType: OutputType
+  package var fewShotCount: Int
+  package var fewShotDelimiter: String
+  package var targetDelimiter: String
+  package var generation: GenerationSettings
+  /// Answers to each item.
+  package var repeats: Int
+  package var selection: Selection
+  package var filter: AnswerFilter?
+  package var grader: Grader
+  /// What outcomes are called: `right`: `debunked`.
+  package var outcomeNames: [Outcome: String]
+  var text: TaskTemplate?
+  var target: TaskTemplate?
+  var choices: [TaskTemplate]
+  /// A field with an array of choices.
+  var choiceField: String?
+  /// Prompts of different kinds that are made of each item, in order.
+  var prompts: [(kind: String, template: TaskTemplate)]
+  /// Fields of an item that name its cluster and the kind of its prompt.
+  var clusterField: String?
+  var kindField: String?
+  var dataset: String
+  var fewShotDataset: String?
+  var generator: GeneratorDescription?
+}
+
+/// How answers are sampled.
+package struct GenerationSettings: Sendable, Equatable {
+  package var maxNewTokens = 256
+  /// 0 takes the most probable token.
+  package var temperature = 0.0
+  package var topP = 1.0
+  /// 0 keeps all.
+  package var topK = 0
+  /// An answer ends before any of these.
+  package var until: [String] = []
+  package init() {}
+}
+
+/// What of an answer the grader gets: lm-evaluation-harness' filter `regex`.
+package struct AnswerFilter: Sendable, Equatable {
+  package let pattern: AnswerPattern
+  /// Which match: 0 the first, −1 the last.
+  package let selection: Int
+
+  /// nil where there is no such match.
+  func apply(_ text: Substring) -> String? {
+    let matches = pattern.matches(in: text)
+    let index = selection < 0 ? matches.count + selection : selection
+    return matches.indices.contains(index) ? matches[index] : nil
+  }
+}
