@@ -151,7 +151,8 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "Training", "Pretraining", "OpenAIProtocol", "Supervision", "HTTPServer",
+        "ModelRuntime", "Inference", "Gradients", "Training", "Pretraining", "OpenAIProtocol", "Supervision",
+        "HTTPServer",
         "LoadGenerator", "Reports",
         "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -196,7 +197,7 @@ let package = Package(
       "PretrainingTests",
       [
         "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
-        "MoEModel", "Fabric", "ModelRuntime", "Training", "Backpropagation", "Pretraining",
+        "MoEModel", "Fabric", "ModelRuntime", "Gradients", "Training", "Backpropagation", "Pretraining",
       ]),
     tests(
       "ProjectionTests",

@@ -38,8 +38,9 @@ part "Testing on several hosts" ./benchmarks/cluster/test.sh .build/tests/releas
 # The server's page in a browser: Debian's chromium, where it is installed.
 if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null; then
   part "Testing the page in Chromium" ./Tests/Reference/page.py .build/tests/release/martinet
+  part "Testing a training's page in Chromium" ./Tests/Reference/training_page.py .build/tests/release/martinet
 else
-  echo "== Not tested: the page in Chromium, which is not installed"
+  echo "== Not tested: the pages in Chromium, which is not installed"
 fi
 if [ ${#failed[@]} -gt 0 ]; then
   printf 'test.sh: failed: %s\n' "${failed[@]}" >&2

@@ -318,4 +318,5 @@ def run(browser, server, screenshots):
     check("the browser has nothing to complain of", serious == [], serious)
 
 
-main()
+if __name__ == "__main__":
+    main()

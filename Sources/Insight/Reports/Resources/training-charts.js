@@ -26,6 +26,14 @@ function figure(value, digits = 4) {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** A count in at most five digits. */
+function count(value) {
+  for (const [unit, size] of [["G", 1e9], ["M", 1e6]]) {
+    if (value >= size) return (value / size).toFixed(2) + " " + unit;
+  }
+  return value.toLocaleString("en");
+}
+
 const percent = (share) => (Number.isFinite(share) ? (100 * share).toFixed(1) + " %" : "–");
 
 function time(seconds) {

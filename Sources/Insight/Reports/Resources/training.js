@@ -29,7 +29,7 @@ function drawHead() {
   const cards = [[figure(lastOf("loss")), "loss"]];
   if (score) cards.push([figure(score.loss), `held-out loss, step ${score.step}`]);
   cards.push(
-      [report.tokens.toLocaleString("en"), "tokens"], [figure(lastOf("tokens_per_second"), 3), "tokens/s"],
+      [count(report.tokens), "tokens"], [figure(lastOf("tokens_per_second"), 3), "tokens/s"],
       [percent(lastOf("mfu")), "MFU"]);
   if (report.ranks.length > 1) cards.push([percent(lastOf("communication_share")), "communication"]);
   if (report.model.experts) cards.push([`${figure(lastOf("load_max_over_mean"), 3)} ×`, "load, most over mean"]);
