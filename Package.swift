@@ -99,7 +99,7 @@ let package = Package(
       ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
     room(
       "Training", in: "Learning",
-      ["JSON", "Machine", "Tensors", "Tokenization", "Checkpoints", "MoEModel", "Gradients"]),
+      ["JSON", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
     room(
       "Pretraining", in: "Learning",
       [
@@ -216,7 +216,7 @@ let package = Package(
       "TrainingTests",
       [
         "TestSupport", "Training", "Gradients", "Kernels", "JSON", "Machine", "Tensors", "Tokenization", "Checkpoints",
-        "MoEModel",
+        "MoEModel", "ModelText",
       ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),

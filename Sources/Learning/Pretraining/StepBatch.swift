@@ -50,19 +50,21 @@ struct StepBatch {
     for (place, number) in numbers.enumerated() {
       let predicted = try tokens.withUnsafeMutableBufferPointer { try read(number, $0) }
       let first = place * sequenceLength
-      decoderBatch.tokens += tokens.dropLast()
+      // A token that is only read is there as its complement.
+      let ids = tokens.map { $0 < 0 ? ~$0 : $0 }
+      decoderBatch.tokens += ids.dropLast()
       decoderBatch.chunks.append(
         DecoderBatch.Chunk(
           firstRow: first, count: sequenceLength, startPosition: 0,
           blocks: UnsafePointer(blockAddresses.pointer + place * blocksOfSequence), outputs: .none))
       for i in 0..<sequenceLength {
-        nextList.pointer[first + i] = tokens[i + 1]
-        targetList.pointer[first + i] = i < predicted ? tokens[i + 1] : -1
-        aheadList.pointer[first + i] = i + 1 < predicted ? tokens[i + 2] : -1
+        nextList.pointer[first + i] = ids[i + 1]
+        targetList.pointer[first + i] = i < predicted ? max(tokens[i + 1], -1) : -1
+        aheadList.pointer[first + i] = i + 1 < predicted ? max(tokens[i + 2], -1) : -1
+        if targetList.pointer[first + i] >= 0 { predictedCount += 1 }
+        if aheadList.pointer[first + i] >= 0 { predictedAheadCount += 1 }
       }
       leaves.append(Leaf(number: number, rows: first..<(first + sequenceLength)))
-      predictedCount += predicted
-      predictedAheadCount += max(0, predicted - 1)
     }
   }
 }

@@ -15,6 +15,8 @@ package enum DataError: Error, Equatable, CustomStringConvertible {
   case longLine(file: String, line: Int, limit: Int)
   case json(file: String, line: Int, reason: String)
   case noDocument(file: String, line: Int, found: String)
+  case conversation(file: String, line: Int)
+  case badConversation(file: String, line: Int, reason: String)
   case tokenizing(file: String, line: Int, reason: String)
 
   // Tokens.
@@ -54,6 +56,10 @@ package enum DataError: Error, Equatable, CustomStringConvertible {
       "\(file.debugDescription), line \(line): \(reason); each line must be one JSON object, {\"text\": …} or {\"token_ids\": […]}"
     case .noDocument(let file, let line, let found):
       "\(file.debugDescription), line \(line), \(found); each line must have \"text\", a string, or \"token_ids\", a list of integers"
+    case .conversation(let file, let line):
+      "\(file.debugDescription), line \(line), has messages; conversations are learnt by martinet train sft"
+    case .badConversation(let file, let line, let reason):
+      "\(file.debugDescription), line \(line), is no conversation to learn from: \(reason); give {\"messages\": [{\"role\": \"user\", \"content\": …}, {\"role\": \"assistant\", \"content\": …}]}"
     case .tokenizing(let file, let line, let reason):
       "\(file.debugDescription), the document from line \(line) on, cannot be tokenized: \(reason)"
     case .tokenOutsideVocabulary(let file, let place, let token, let vocabulary):

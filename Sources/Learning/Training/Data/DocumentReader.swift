@@ -20,6 +20,8 @@ struct DocumentReader {
   /// Ends documents that do not end with it; nil where nothing is known to.
   let endToken: Int32?
   let vocabularySize: Int
+  /// Lines of messages are read by it; nil where there may be none.
+  var conversations: ConversationEncoder?
   let pool: WorkerPool?
 
   /// A document, or a piece of one, not yet tokenized.
@@ -27,6 +29,7 @@ struct DocumentReader {
     enum Content {
       case text(String)
       case tokens([Int32])
+      case conversation([JSONValue], tools: JSONValue?)
     }
     var content: Content
     /// Its first line.
@@ -91,13 +94,21 @@ struct DocumentReader {
     guard line.contains(where: { !blanks.contains($0) }) else { return nil }
     let value: JSONValue
     do throws(JSONError) {
-      value = try JSONValue(parsing: line, limits: JSONLimits(byteCount: LineReader.lineLimit + (1 << 20), depth: 16))
+      value = try JSONValue(parsing: line, limits: JSONLimits(byteCount: LineReader.lineLimit + (1 << 20), depth: 64))
     } catch {
       if case .invalidUTF8 = error { throw DataError.notUTF8(file: path, line: number) }
       throw DataError.json(file: path, line: number, reason: "\(error)")
     }
     guard let object = value.object else {
       throw DataError.json(file: path, line: number, reason: "it is \(value.kind)")
+    }
+    if let messages = object["messages"] {
+      guard conversations != nil else { throw DataError.conversation(file: path, line: number) }
+      guard let list = messages.array, !list.isEmpty, list.allSatisfy({ $0["role"]?.string != nil }) else {
+        throw DataError.badConversation(file: path, line: number, reason: "messages are a list of objects with a role")
+      }
+      return Item(
+        content: .conversation(list, tools: object["tools"]), line: number, endsDocument: false)
     }
     switch (object["text"], object["token_ids"]) {
     case (.string(let text)?, nil): return Item(content: .text(text), line: number)
@@ -160,6 +171,14 @@ struct DocumentReader {
   private func tokens(of item: Item, _ path: String) throws -> [Int32] {
     switch item.content {
     case .tokens(let ids): return ids
+    case .conversation(let messages, let tools):
+      guard let conversations else { return [] }
+      let ids: [Int32]
+      do { ids = try conversations.tokens(of: messages, tools: tools) } catch {
+        throw DataError.badConversation(file: path, line: item.line, reason: "\(error)")
+      }
+      for id in ids { _ = try checked(Int(id < 0 ? ~id : id), path, item.line) }
+      return ids
     case .text(""): return []
     case .text(let text):
       guard let tokenizer else { throw DataError.needsTokenizer(file: path) }

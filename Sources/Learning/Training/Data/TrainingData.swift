@@ -18,6 +18,8 @@ package final class TrainingData: Sendable {
     /// Positions that the model was made for.
     package var maximumPositions: Int
     package var tokenizer: Tokenizer?
+    /// Takes lines of messages, of which answers are learnt; nil where there may be none.
+    package var conversations: ConversationEncoder?
     /// Ends documents; nil for the tokenizer's own.
     package var endToken: Int32?
 
@@ -54,7 +56,8 @@ package final class TrainingData: Sendable {
     let endToken = options.endToken ?? Self.endToken(of: options.tokenizer, below: options.vocabularySize)
     let opener = TokenFile(
       reader: DocumentReader(
-        tokenizer: options.tokenizer, endToken: endToken, vocabularySize: options.vocabularySize, pool: pool))
+        tokenizer: options.tokenizer, endToken: endToken, vocabularySize: options.vocabularySize,
+        conversations: options.conversations, pool: pool))
     let lists = files[0].weight == nil ? [files] : files.map { [$0] }
     sequenceLength = options.sequenceLength
     padding = endToken ?? 0
@@ -93,7 +96,8 @@ package final class TrainingData: Sendable {
   package var memoryBytes: Int { groups.reduce(0) { $0 + $1.stores.reduce(0) { $0 + $1.memoryBytes } } }
 
   /// Reads the sequence at a place of the order into `buffer`, which has room for `sequenceLength + 1` tokens; returns how many
-  /// are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up.
+  /// are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up. A token that is read and
+  /// not learnt is there as its complement, `~id`.
   package func read(position: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
     let place = order[position]
     return try read(groups[place.group], place.sequence, into: buffer)
