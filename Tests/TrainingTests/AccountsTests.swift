@@ -1,4 +1,6 @@
+import Foundation
 import MoEModel
+import TestSupport
 import Testing
 import Training
 
@@ -38,20 +40,6 @@ import Training
     #expect(predicting.activeElements > plain.activeElements + description.vocabularySize * description.hiddenSize)
   }
 
-  @Test func memoryIsThatOfTheBusiestRank() throws {
-    let description = try TrainingFixtures.model("demo").description
-    let plan = SavePlan(description, optimizer: .adamW, predicts: false)
-    let count = ParameterTable(description).reduce(0) { $0 + $1.elementCount }
-    let alone = TrainingMemory(plan, description, rankCount: 1, tokens: 8192)
-    let bias = 32 * description.mixtureLayers.count
-    #expect(alone.masters == 4 * count && alone.optimizer == 8 * (count - bias) && alone.weights == 4 * count)
-    #expect(alone.gradients == 4 * (count - bias) && alone.layerInputs == 8192 * 6 * 192 * 4)
-    let four = TrainingMemory(plan, description, rankCount: 4, tokens: 2048)
-    #expect(four.masters < alone.masters / 3 && four.total < alone.total / 2)
-    let muon = SavePlan(description, optimizer: .muon, predicts: false)
-    #expect(TrainingMemory(muon, description, rankCount: 1, tokens: 0).optimizer < alone.optimizer * 2 / 3)
-  }
-
   @Test func deepSeeksOwnCostsAreTheReports() {
     let costs = TrainingCost.deepSeekV3
     #expect(costs.total.dollars == 5_576_000 && costs.pretraining.dollars == 5_328_000)
@@ -62,7 +50,42 @@ import Training
     let own = TrainingCost(tokens: 3.6e9, tokensPerSecond: 1e5, nodes: 2, nodePrice: 0.5, nodeWatts: 400)
     #expect(own.nodeHours == 20 && own.dollars == 10 && own.kilowattHours == 8)
     #expect(abs(own.dollarsPerMillionTokens! - 10 / 3600) < 1e-12)
+    let rates = TrainingCost.Rates(nodePrice: 0.5, nodeWatts: 400)
+    #expect(TrainingCost(tokens: 3.6e9, nodeHours: 20, rates) == own)
     #expect(throws: TrainingError.self) { try TrainingCost.check(nodePrice: -1, nodeWatts: nil) }
     #expect(throws: TrainingError.self) { try TrainingCost.check(nodePrice: 1, nodeWatts: .nan) }
+  }
+
+  @Test func checkpointsTakeOneMoreThanAreKept() throws {
+    let folder = TemporaryFolder()
+    let description = try TrainingFixtures.model("demo").description
+    let plan = SavePlan(description, optimizer: .adamW, predicts: false)
+    let disk = DiskSpace(plan, companions: Companions(), folder: folder.path, keep: 2)
+    #expect(disk.checkpointBytes == plan.exportedByteCount + plan.stateByteCount)
+    #expect(disk.total == 3 * disk.checkpointBytes && disk.needed == disk.total)
+    for step in [1, 2] {
+      try FileManager.default.createDirectory(
+        atPath: TrainingFolder.statePath(of: step, in: folder.path), withIntermediateDirectories: true)
+    }
+    let later = DiskSpace(plan, companions: Companions(), folder: folder.path, keep: 2)
+    #expect(later.needed == disk.checkpointBytes)
+    try later.check(folder: folder.path, available: disk.checkpointBytes)
+    try later.check(folder: folder.path, available: nil)
+    #expect(message { try later.check(folder: folder.path, available: 1 << 20) }.contains("--keep"))
+    let endless = DiskSpace(plan, companions: Companions(), folder: folder.path, keep: Int.max - 1)
+    #expect(endless.total == Int.max)
+  }
+
+  @Test func spaceIsFoundWhereAFolderWillBe() {
+    let folder = TemporaryFolder()
+    let here = DiskSpace.available(at: folder.path)
+    #expect(here != nil && DiskSpace.available(at: folder.path + "/not/there/") != nil)
+    #expect(DiskSpace.available(at: "nowhere") != nil && DiskSpace.available(at: "") != nil)
+  }
+
+  @Test func theKernelTellsThePeakOfMemory() throws {
+    let before = try #require(PeakMemory.byteCount)
+    let memory = [UInt8](repeating: 1, count: 64 << 20)
+    #expect(memory[memory.count / 2] == 1 && PeakMemory.byteCount! >= before)
   }
 }

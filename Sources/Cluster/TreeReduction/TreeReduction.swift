@@ -30,6 +30,8 @@ package final class TreeReduction {
 
   /// Nanoseconds that this rank has waited for messages, in all calls.
   package private(set) var waited: UInt64 = 0
+  /// Memory for what arrives, and as much for what leaves, unless somebody asks for other.
+  package static let pieceBytes = 16 << 20
 
   static let sumsTag = MessageTag(8)
   static let gatherTag = MessageTag(9)
@@ -44,7 +46,7 @@ package final class TreeReduction {
   /// `pieceBytes` for what arrives, and as much for what leaves. Collective; what is wrong is thrown on all ranks.
   package init(
     _ communicator: any Communicator, tree: LeafTree, count: Int, slices: [Range<Int>]? = nil,
-    pieceBytes: Int = 16 << 20, telemetry: RankTelemetry? = nil
+    pieceBytes: Int = pieceBytes, telemetry: RankTelemetry? = nil
   ) throws {
     let size = communicator.size
     (self.communicator, self.tree, self.count, self.telemetry) = (communicator, tree, count, telemetry)
@@ -67,8 +69,7 @@ package final class TreeReduction {
     self.partsByRank = partsByRank
     additions = tree.additions
     let widest = slices.map(\.count).max() ?? 0
-    let fitting = max(16, pieceBytes / 4 / max(tree.parts.count, 1))
-    pieceCount = max(1, min(widest, fitting))
+    pieceCount = Self.pieceCount(partCount: tree.parts.count, widestSlice: widest, pieceBytes: pieceBytes)
     roundCount = (widest + pieceCount - 1) / pieceCount
     rowOfPart = Array(repeating: 0, count: tree.parts.count)
     for (row, place) in partsByRank.joined().enumerated() { rowOfPart[place] = row }

@@ -21,6 +21,9 @@ package final class GradientCompute: @unchecked Sendable {
   /// Makes room for attention over sequences of so many tokens: outside of what the workers run.
   package func reserve(tokens: Int) { reserve(floats: cg_attention_scratch(tokens)) }
 
+  /// Bytes of one worker's scratch with room for such attention.
+  package static func scratchByteCount(tokens: Int) -> Int { cg_attention_scratch(tokens) * MemoryLayout<Float>.stride }
+
   /// Floats of each.
   var scratchCount: Int { scratch[0].count }
 

@@ -104,7 +104,11 @@ package final class Trainer {
 
   /// The leaves of a step of `count` that each rank has.
   private func leaves(of rank: Int, count: Int) -> Range<Int> {
-    (count * rank / communicator.size)..<(count * (rank + 1) / communicator.size)
+    Self.leaves(of: rank, count: count, rankCount: communicator.size)
+  }
+
+  static func leaves(of rank: Int, count: Int, rankCount: Int) -> Range<Int> {
+    (count * rank / rankCount)..<(count * (rank + 1) / rankCount)
   }
 
   /// One step: `number` counts from 1; `sequence` reads a leaf of the step, as `TrainingData.read` does. A step that is not

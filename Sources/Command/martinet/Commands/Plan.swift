@@ -16,6 +16,8 @@ struct Plan: ParsableCommand {
       (--efficiency; 0.8 to 0.9 of the bandwidth is measured with one prompt), with even routing: an estimate. `martinet bench
       kernels --probes-only` measures a node; `martinet project` extrapolates from runs.
         martinet plan --model DeepSeek-V3 --weights q8 --nodes 4 --memory 384 --cores 64 --numa-nodes 2 --bandwidth 400 --network 25gbe
+      With --train it says the same of training the model, or the shape, from its first step: memory by part, time, money and energy.
+        martinet plan --train --model config.json --tokens 20e9 --nodes 8 --memory 384 --cores 64 --node-price 2.5
       """)
 
   @Option(
@@ -45,6 +47,7 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
+  @OptionGroup var training: TrainingPlanOptions
   @Flag(help: "One JSON object.") var json = false
 
   /// Whether there is a `config.json` without weights, which can be planned with and not run.
@@ -72,6 +75,7 @@ struct Plan: ParsableCommand {
 
   func run() throws {
     do {
+      if training.train { return try runTraining() }
       let (plan, description) = try plan()
       let report = PlanReport(plan: plan, description: description, command: self)
       if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }

@@ -18,7 +18,8 @@ struct TrainPretrain: ParsableCommand {
   static let words = ["train", "pretrain"]
   /// What says how a training is started, and not what it computes.
   private static let notOfRecipes: Set<String> = [
-    "resume", "supervise", "restart-for", "max-restarts", "stall-limit", "launcher",
+    "resume", "supervise", "restart-for", "max-restarts", "stall-limit", "launcher", "dry-run", "account",
+    "ignore-memory-check", "node-price", "node-watts",
   ]
 
   static let configuration = CommandConfiguration(
@@ -40,6 +41,7 @@ struct TrainPretrain: ParsableCommand {
   var model: String?
   @OptionGroup var options: TrainingOptions
   @OptionGroup var reports: TrainingReportOptions
+  @OptionGroup var costOptions: CostOptions
   @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
   var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
@@ -62,7 +64,7 @@ struct TrainPretrain: ParsableCommand {
   }
 
   func run() throws {
-    if restarts.supervise, !restarts.supervisedJob {
+    if restarts.supervise, !restarts.supervisedJob, !costOptions.dryRun {
       // What is wrong with the options is told here, once.
       _ = try told { try options.settings() }
       return try SupervisedTraining(restarts).run()
@@ -92,7 +94,7 @@ struct TrainPretrain: ParsableCommand {
     var settings = try agree(on: communicator) { try options.settings() }
     settings.options = recipe.json(except: Self.notOfRecipes)
     let start = try agree(on: communicator) {
-      if communicator.isRoot { try reports.check() }
+      if communicator.isRoot, !costOptions.dryRun { try reports.check() }
       return try beginning(settings)
     }
     let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, cores: coreOptions.wishes) {
@@ -102,25 +104,36 @@ struct TrainPretrain: ParsableCommand {
       opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
+    var costs = try TrainingCosts(
+      description, settings, companions: start.companions, runtime: runtime, rates: costOptions.rates,
+      checksMemory: !costOptions.ignoreMemoryCheck)
+    if costOptions.dryRun { return try tell(costs, on: communicator) }
+    try costs.check()
     let (data, heldOut) = try agree(on: communicator) {
       (
         try options.open(options.data, description, start.tokenizer, pool: runtime.compute.pool),
         try options.heldOut.map { try options.open($0, description, start.tokenizer, pool: runtime.compute.pool) }
       )
     }
+    try costs.check(dataBytes: data.memoryBytes + (heldOut?.memoryBytes ?? 0))
+    try agree(on: communicator) {
+      if communicator.isRoot, let path = costOptions.account { try ReportFile.check(path) }
+    }
+    let forecast = try costs.forecast()
+    var watch = TrainingWatch(costs.account(forecast), rates: costs.rates, json: json, isRoot: communicator.isRoot)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let training = try Pretraining(
       loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings,
       thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
-    let peak = try peak(runtime, settings.products)
     var output = TrainingOutput(
-      description, options: options, data: data, peak: peak, ranks: communicator.size, json: json,
+      description, options: options, data: data, peak: forecast.peak, ranks: communicator.size, rates: costs.rates,
+      json: json,
       isRoot: communicator.isRoot)
     output.begin(threads: runtime.compute.workerCount)
     let report = TrainingReport(
       description, name: ModelLocation.displayName(model ?? options.out), settings: settings, options: options,
-      instructionSet: runtime.compute.instructionSet.rawValue, peak: peak)
+      instructionSet: runtime.compute.instructionSet.rawValue, peak: forecast.peak)
     let reporter = TrainingReporter(
       training, report, options: reports, folder: options.out, isRoot: communicator.isRoot,
       utilization: output.utilization)
@@ -129,7 +142,8 @@ struct TrainPretrain: ParsableCommand {
     link?.begin(step: training.step)
     do {
       try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
-        output.show(event)
+        watch.add(event)
+        output.show(event, watch.progress)
         try reporter.hear(event)
         link?.tell(event)
       }
@@ -139,15 +153,19 @@ struct TrainPretrain: ParsableCommand {
       throw error
     }
     output.end(try reporter.end())
+    try watch.finish(on: communicator, path: costOptions.account)
   }
 
-  /// Operations a second that all ranks' processors do together, in bf16 where they have it and products are. Collective.
-  private func peak(_ runtime: ClusterRuntime, _ products: ProductPrecision) throws -> Double {
-    let own =
-      products == .bfloat16
-      ? runtime.compute.probeArithmetic(.bfloat16) ?? runtime.compute.probeArithmetic(.float32) ?? 0
-      : runtime.compute.probeArithmetic(.float32) ?? 0
-    return Double(try runtime.communicator.allReduceSum(Int64(own)))
+  /// What `--dry-run` does. Fails, having told it, where the training would not fit. Collective.
+  private func tell(_ found: TrainingCosts, on communicator: any Communicator) throws {
+    var costs = found
+    try agree(on: communicator) { try options.checkFiles() }
+    let forecast = try costs.forecast()
+    if communicator.isRoot {
+      let report = DryRunReport(costs: costs, forecast: forecast, resident: ProcessUsage().residentBytes)
+      if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+    }
+    try costs.check()
   }
 
   /// What a training begins with.

@@ -205,6 +205,11 @@ struct TrainingOptions: ParsableArguments {
     return settings
   }
 
+  /// Throws for lists of data that cannot be, and files that are not there; reads none.
+  func checkFiles() throws {
+    for list in [data, heldOut].compactMap({ $0 }) { try DataFile.list(list).forEach { try $0.checkThere() } }
+  }
+
   func open(
     _ files: String, _ description: DecoderDescription, _ tokenizer: Tokenizer?, pool: WorkerPool
   ) throws -> TrainingData {

@@ -18,13 +18,15 @@ struct TrainingOutput {
 
   init(
     _ description: DecoderDescription, options: TrainingOptions, data: TrainingData, peak: Double, ranks: Int,
-    json: Bool, isRoot: Bool
+    rates: TrainingCost.Rates, json: Bool, isRoot: Bool
   ) {
     let work = TrainingWork(description, sequenceLength: options.sequenceLength)
     self.work = work
     (self.options, self.data, self.peak, self.ranks) = (options, data, peak, ranks)
     (self.json, self.isRoot) = (json, isRoot)
-    table = TrainingTable(description, ranks: ranks, every: options.linesEvery) {
+    table = TrainingTable(
+      description, ranks: ranks, every: options.linesEvery, showsCost: rates != TrainingCost.Rates()
+    ) {
       work.utilization(tokensPerSecond: $0, peak: peak)
     }
   }
@@ -39,11 +41,12 @@ struct TrainingOutput {
       "\(million(work.parameterCount)) parameters, of which a token meets \(million(work.activeElements)); \(Figures.decimals(work.operations / 1e6, 1)) MFLOP a token"
     )
     table.write(
-      "\(data.tokenCount) tokens of data in \(data.sequenceCount) sequences of \(data.sequenceLength); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \(Figures.decimals(peak / 1e9, 0)) GFLOP/s in fp32"
+      "\(data.tokenCount) tokens of data in \(data.sequenceCount) sequences of \(data.sequenceLength); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \(Figures.decimals(peak / 1e9, 0)) GFLOP/s"
     )
   }
 
-  mutating func show(_ event: PretrainingEvent) {
+  /// `progress`: how far the training has come.
+  mutating func show(_ event: PretrainingEvent, _ progress: TrainingWatch.Progress) {
     guard isRoot else { return }
     switch event {
     case .step(let report) where json: martinet.show(line(report).text())
@@ -51,7 +54,7 @@ struct TrainingOutput {
       if let skipped = report.skipped {
         table.write("step \(report.number) skipped, \(skipped.count) in all: \(skipped.reason)")
       }
-      table.add(report, isLast: report.number == options.steps)
+      table.add(report, progress, isLast: report.number == options.steps)
     case .saved(_, let path, let seconds) where !json:
       table.write("saved \(path) in \(Figures.decimals(seconds, 1)) s")
     case .resumed(let step, let path) where !json: table.write("goes on after step \(step), from \(path)")

@@ -32,8 +32,10 @@ struct TrainingTable {
     var communication = 0.0
     var load = 0.0
     var dead = 0
+    var progress = TrainingWatch.Progress()
 
-    mutating func add(_ report: StepReport) {
+    mutating func add(_ report: StepReport, _ progress: TrainingWatch.Progress) {
+      self.progress = progress
       step = report.number
       // Its numbers may be none.
       guard report.skipped == nil else { return }
@@ -60,9 +62,9 @@ struct TrainingTable {
   private var isDrawn = false
   private var drawn = ContinuousClock.now - Self.pause
 
-  /// `every`: steps of a line. `utilization`: of a peak, by so many tokens a second.
+  /// `every`: steps of a line. `showsCost`: where a node's price or power is known. `utilization`: of a peak, by so many tokens a second.
   init(
-    _ description: DecoderDescription, ranks: Int, every: Int,
+    _ description: DecoderDescription, ranks: Int, every: Int, showsCost: Bool,
     utilization: @escaping (_ tokensPerSecond: Double) -> Double
   ) {
     self.every = every
@@ -87,11 +89,13 @@ struct TrainingTable {
         Column(title: "dead", width: 6) { "\($0.dead)" },
       ]
     }
+    columns.append(Column(title: "left", width: 14) { $0.progress.left })
+    if showsCost { columns.append(Column(title: "cost, to come", width: 20) { $0.progress.cost }) }
     self.columns = columns
   }
 
-  mutating func add(_ report: StepReport, isLast: Bool) {
-    line.add(report)
+  mutating func add(_ report: StepReport, _ progress: TrainingWatch.Progress, isLast: Bool) {
+    line.add(report, progress)
     if isLast || report.heldOutLoss != nil || report.number % every == 0 {
       end()
     } else if isTerminal, ContinuousClock.now - drawn >= Self.pause {

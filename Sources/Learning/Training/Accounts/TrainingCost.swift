@@ -12,6 +12,23 @@ package struct TrainingCost: Sendable, Equatable {
     (self.tokens, self.nodeHours, self.nodePrice, self.nodeWatts) = (tokens, nodeHours, nodePrice, nodeWatts)
   }
 
+  /// What a node takes: dollars an hour and watts, where somebody said.
+  package struct Rates: Sendable, Equatable {
+    package var nodePrice: Double?
+    package var nodeWatts: Double?
+
+    package init(nodePrice: Double? = nil, nodeWatts: Double? = nil) {
+      (self.nodePrice, self.nodeWatts) = (nodePrice, nodeWatts)
+    }
+
+    /// Throws for a price or a power that is none.
+    package func check() throws(TrainingError) { try TrainingCost.check(nodePrice: nodePrice, nodeWatts: nodeWatts) }
+  }
+
+  package init(tokens: Double, nodeHours: Double, _ rates: Rates) {
+    self.init(tokens: tokens, nodeHours: nodeHours, nodePrice: rates.nodePrice, nodeWatts: rates.nodeWatts)
+  }
+
   /// Of `tokens` at so many a second on `nodes` nodes together.
   package init(
     tokens: Double, tokensPerSecond: Double, nodes: Int, nodePrice: Double? = nil, nodeWatts: Double? = nil

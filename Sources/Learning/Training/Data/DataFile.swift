@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// A file of data as it was asked for: `FILE`, or `FILE=WEIGHT`.
@@ -74,6 +75,9 @@ package struct DataFile: Sendable, Equatable {
     guard !names.isEmpty else { throw .emptyFolder(path) }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { DataFile(path: path + "/" + $0) }
   }
+
+  /// Throws where no such files can be opened; nothing is read.
+  package func checkThere() throws { for file in try expanded() { _ = try InputFile(path: file.path) } }
 
   private static func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 }

@@ -13,6 +13,8 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
   case missingTensor(path: String, name: String)
   case otherShape(path: String, name: String, saved: [Int], asked: [Int])
   case strangeTensor(path: String, name: String)
+  /// The checkpoints that are to be kept, and one that is being written, do not fit onto the disk.
+  case noSpace(folder: String, needed: Int, checkpoint: Int, count: Int, available: Int)
   /// The folder could not be read, written or renamed.
   case system(operation: String, path: String, reason: String)
   case noThread(reason: String)
@@ -42,6 +44,8 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
       "\(path.debugDescription) has tensor \(name.debugDescription) of shape \(saved), and the model's is \(asked)"
     case .strangeTensor(let path, let name):
       "\(path.debugDescription) has a tensor \(name.debugDescription) that the model does not have; it is of another model"
+    case .noSpace(let folder, let needed, let checkpoint, let count, let available):
+      "checkpoints in \(folder.debugDescription) need \(needed >> 20) MiB more, \(count) of \(checkpoint >> 20) MiB with the one being written, and \(available >> 20) MiB are free; give --out a larger disk, or keep fewer (--keep)"
     case .system(let operation, let path, let reason): "cannot \(operation) \(path.debugDescription): \(reason)"
     case .noThread(let reason): "the thread that writes checkpoints cannot be started: \(reason)"
     }

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Checkpoints
+import JSON
+import MoEModel
+import Pretraining
+import Projection
+import Training
+
+/// `martinet plan --train`.
+extension Plan {
+  /// Fails, having told it, where the training does not fit.
+  func runTraining() throws {
+    let source: any Checkpoint
+    if isBareConfiguration {
+      let config = try JSONValue(
+        parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount),
+        limits: JSONLimits(allowsNonFinite: true))
+      source = try ShapeCheckpoint(config, path: model)
+    } else {
+      let folder = try ModelLocation.resolve(model)
+      source = try ShapeCheckpoint(try CheckpointFormat.open(folder).config, path: folder + "/config.json")
+    }
+    let description = try ModelConfiguration.read(source)
+    guard training.sequenceLength <= description.maximumPositions else {
+      throw ValidationError(
+        "--sequence-length \(training.sequenceLength) is more than the \(description.maximumPositions) positions of the model"
+      )
+    }
+    var task = ClusterTraining.Task(
+      sequenceLength: training.sequenceLength, sequences: training.batchSequences, tokens: training.tokens ?? 0)
+    // A forward pass more is a third of a step's operations.
+    let again = training.recompute ? 4.0 / 3 : 1
+    (task.optimizer, task.recomputes, task.utilization) = (training.optimizer, training.recompute, training.mfu / again)
+    let network = try Network(network, sameHostIn: [])
+    let plan = ClusterTraining(
+      description, task,
+      node: ClusterTraining.Node(
+        memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
+        operationsPerSecond: (arithmetic ?? Self.trainingOperations * Double(cores)) * 1e9),
+      nodeCount: nodes, reserved: ClusterPlan.reservedShare
+    ) { bytes, messages in
+      let links = network.otherHosts
+      return links.seconds(Int(min(bytes, 1e18))) + links.seconds(0) * Double(max(0, messages - 1))
+    }
+    let disk = DiskSpace(
+      SavePlan(description, optimizer: training.optimizer, predicts: false), companions: Companions(), folder: "",
+      keep: training.keep)
+    let report = TrainingPlanReport(plan: plan, task: task, description: description, disk: disk, command: self)
+    if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+    if plan.best == nil { throw ExitCode(1) }
+  }
+
+  /// 10^9 a second of one core in fp32, as for runs.
+  private static let trainingOperations = 100.0
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Pretraining
+import Training
+
+/// What `plan --train` is told of a training.
+struct TrainingPlanOptions: ParsableArguments {
+  @Flag(help: "Plan a training instead of a run; the options from here on belong to it.") var train = false
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens to be trained on, such as 20e9.", valueName: "n"))
+  var tokens: Double?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that a sequence predicts.", valueName: "tokens"))
+  var sequenceLength = 4096
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of a step, over all ranks.", valueName: "n"))
+  var batchSequences = 1024
+  @Option(help: ArgumentHelp("adamw, or muon.", valueName: "adamw|muon")) var optimizer = OptimizerKind.adamW
+  @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n")) var keep = 2
+  @Flag(help: "Keep each layer's input only and compute the rest again: less memory, a third more time.")
+  var recompute = false
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The part of a node's fp32 operations that training makes use of; `train pretrain --dry-run` measures it on a node.",
+      valueName: "0…1"))
+  var mfu = UtilizationProbe.assumed
+  @OptionGroup var node: NodeRates
+
+  func validate() throws {
+    guard train else {
+      if tokens != nil { throw ValidationError("--tokens goes with --train") }
+      return
+    }
+    guard let tokens else { throw ValidationError("--train needs --tokens: how many tokens to train on, such as 20e9") }
+    guard tokens >= 1, tokens <= 1e18 else { throw ValidationError("--tokens must be between 1 and 1e18") }
+    for (name, value, limit) in [
+      ("sequence-length", sequenceLength, 1 << 24), ("batch-sequences", batchSequences, 1 << 20),
+      ("keep", keep, 1 << 20),
+    ] where !(1...limit).contains(value) { throw ValidationError("--\(name) must be between 1 and \(limit)") }
+    guard mfu > 0, mfu <= 1 else { throw ValidationError("--mfu must be above 0 and at most 1") }
+  }
+}

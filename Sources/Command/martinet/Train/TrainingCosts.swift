@@ -1,0 +1,71 @@
+import Fabric
+import Kernels
+import Machine
+import ModelRuntime
+import MoEModel
+import Pretraining
+import Training
+
+/// What a training is to cost on these ranks, found before it begins.
+struct TrainingCosts {
+  let layout: TrainingLayout
+  private(set) var budget: TrainingBudget
+  let rates: TrainingCost.Rates
+  let settings: PretrainingSettings
+  private let runtime: ClusterRuntime
+  private let checksMemory: Bool
+
+  /// Collective.
+  init(
+    _ description: DecoderDescription, _ settings: PretrainingSettings, companions: Companions, runtime: ClusterRuntime,
+    rates: TrainingCost.Rates, checksMemory: Bool
+  ) throws {
+    let communicator = runtime.communicator
+    var terms = TrainingLayout.Terms(
+      sequenceLength: settings.sequenceLength, sequences: settings.batch.last, rankCount: communicator.size,
+      ranksPerHost: Int(try communicator.allReduceMax(Int64(communicator.localSize))),
+      workerCount: runtime.compute.workerCount)
+    (terms.optimizer, terms.recomputes, terms.products) = (settings.optimizer, settings.recomputes, settings.products)
+    // The last checkpoint is waited for.
+    terms.checkpoints = settings.saveEvery < settings.steps ? settings.checkpoints ?? .background : .waiting
+    layout = TrainingLayout(description, terms)
+    let plan = SavePlan(description, optimizer: settings.optimizer, predicts: description.predicts)
+    budget = TrainingBudget(
+      layout, rank: communicator.rank.index,
+      disk: DiskSpace(plan, companions: companions, folder: settings.folder, keep: settings.keep))
+    budget.insistsOnBackground = settings.checkpoints == .background
+    (self.settings, self.runtime, self.rates, self.checksMemory) = (settings, runtime, rates, checksMemory)
+  }
+
+  /// Throws, on all ranks, where some rank's part does not fit into its host's memory, or checkpoints not onto the disk. `dataBytes`:
+  /// what data take already. Collective.
+  mutating func check(dataBytes: Int = 0) throws {
+    budget.dataBytes = dataBytes
+    try agree(on: runtime.communicator) {
+      if checksMemory {
+        try budget.checkMemory(available: runtime.host.topology.availableBytes, ranksOnHost: runtime.host.ranksOnHost)
+      }
+      // Rank 0 writes.
+      guard runtime.communicator.isRoot else { return }
+      try budget.disk.check(folder: settings.folder, available: DiskSpace.available(at: settings.folder))
+    }
+  }
+
+  /// Measures what all ranks' processors do, and the part of it that this model's training is to reach; a second or less. Collective.
+  func forecast() throws -> TrainingForecast {
+    let (communicator, compute) = (runtime.communicator, runtime.compute)
+    let (peak, utilization) = UtilizationProbe(compute, products: settings.products).measure(layout)
+    let all = try communicator.allReduceSum(Int64(peak))
+    let used = try communicator.allReduceSum(Int64(peak * utilization))
+    let done = communicator.isRoot && settings.resumes ? TrainingFolder.latestStep(in: settings.folder) ?? 0 : 0
+    return TrainingForecast(
+      settings, done: done, work: TrainingWork(layout.description, sequenceLength: settings.sequenceLength),
+      peak: Double(all), utilization: Double(used) / Double(max(all, 1)), nodes: Set(runtime.clocks.hostOfRank).count)
+  }
+
+  /// The account of a run, to be begun before anything is loaded.
+  func account(_ forecast: TrainingForecast) -> TrainingAccount {
+    TrainingAccount(
+      forecast, predictedBytes: budget.memory.total, resident: ProcessUsage().residentBytes)
+  }
+}

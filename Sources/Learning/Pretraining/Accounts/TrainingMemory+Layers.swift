@@ -1,0 +1,136 @@
+import Gradients
+import MoEModel
+
+/// What passes keep and use of a rank's own rows: the tape (`LayerTape`), rows of the backward pass, logits, keys and values.
+extension TrainingMemory {
+  mutating func addLayers(_ layout: TrainingLayout, _ rank: Int) {
+    let (description, terms) = (layout.description, layout.terms)
+    let (hidden, layers) = (Double(description.hiddenSize), description.runLayers)
+    let length = Double(terms.sequenceLength)
+    let leaves = Double(layout.leafCount(of: rank))
+    let (rows, longest) = (Self.reserved(leaves * length), Self.reserved(length))
+    addTape(layout, rows: rows)
+    let workers = Double(terms.workerCount)
+    var widest = hidden
+    for layer in layers {
+      let stages = LayerStages(layer, description)
+      add(.backward, floats: rows * stages.backward + workers * longest * stages.ofWorker)
+      widest = max(widest, stages.widestNorm)
+    }
+    add(.backward, floats: rows * 4 * hidden + leaves * length * widest)
+    // Gradients around a prediction module, and by the last norm's output.
+    if description.predicts { add(.backward, floats: rows * 5 * hidden) }
+    let block = Self.reserved(Double(min(terms.sequenceLength, 256))) * (description.predicts ? 2 : 1)
+    add(.logits, floats: block * (Double(description.vocabularySize) + hidden))
+    add(
+      .cache,
+      leaves * Double(KeyValueCache.blockCount(tokens: terms.sequenceLength))
+        * Double(KeyValueCache.blockByteCount(description, type: .f32)))
+    add(.scratch, workers * Double(GradientCompute.scratchByteCount(tokens: terms.sequenceLength)))
+  }
+
+  /// Every layer's stages; with recomputation every layer's input, and the stages once for each shape that layers have.
+  private mutating func addTape(_ layout: TrainingLayout, rows: Double) {
+    let (description, workers) = (layout.description, Double(layout.terms.workerCount))
+    let hidden = Double(description.hiddenSize)
+    let isRounded = layout.terms.products == .bfloat16
+    // The stream, its norm and its update, rounded too; angles.
+    add(.activations, floats: rows * (3 * hidden + Double(description.rotary.dims)))
+    if isRounded { add(.activations, rows * 2 * hidden) }
+    var seen: Set<[Int]> = []
+    for layer in description.runLayers {
+      add(.activations, floats: rows * hidden)
+      if !layout.terms.recomputes { add(.activations, floats: rows * hidden) }
+      for stage in LayerStages(layer, description).kept {
+        guard !layout.terms.recomputes || seen.insert(stage.shape).inserted else { continue }
+        add(.activations, floats: rows * stage.columns)
+        if isRounded { add(.activations, rows * 2 * stage.rounded) }
+        add(.scratch, workers * stage.queryRows * 64)
+      }
+    }
+    if layout.terms.recomputes { add(.activations, floats: rows * hidden) }
+    guard description.predicts else { return }
+    // The module's own stream, embeddings, states, and both joined.
+    add(.activations, floats: rows * 7 * hidden)
+    if isRounded { add(.activations, rows * 6 * hidden) }
+  }
+}
+
+/// Numbers of a row in the stages of one layer, forward and backward, but for its inputs and visits to experts.
+private struct LayerStages {
+  /// Memory that layers of one shape may share.
+  struct Stage {
+    let shape: [Int]
+    var columns: Double
+    /// Of those, what enters products rounded where products are.
+    var rounded: Double
+    /// Query rows of one call of the attention kernel, on each worker.
+    var queryRows = 0.0
+  }
+
+  private(set) var kept: [Stage]
+  private(set) var backward: Double
+  /// That a worker has of a row of the sequence it is at, in the backward pass.
+  let ofWorker: Double
+  /// The widest rows that have a norm.
+  let widestNorm: Double
+
+  init(_ layer: LayerDescription, _ description: DecoderDescription) {
+    switch layer.attention {
+    case .latent(let shape):
+      let (heads, latent, query) = (Double(shape.headCount), Double(shape.latentRank), Double(shape.queryRank ?? 0))
+      let width = latent + Double(shape.rotaryDims)
+      let (queryDims, valueDims) = (Double(shape.queryDims), Double(shape.valueDims))
+      // The query's latent and the row of the cache, before and after their norms; queries as projected and absorbed; latents
+      // attended, and values.
+      let columns = 2 * (query + width) + heads * (queryDims + width + latent + valueDims)
+      kept = [
+        Stage(
+          shape: [
+            0, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims,
+            shape.valueDims,
+          ],
+          columns: columns, rounded: query + heads * (Double(shape.nopeDims) + latent + valueDims),
+          queryRows: 8 * heads)
+      ]
+      // Gradients by queries and outputs, by keys and values expanded, and these themselves.
+      let expanded = heads * (Double(shape.nopeDims) + valueDims)
+      backward = heads * (queryDims + valueDims) + 2 * expanded + width + query
+      (ofWorker, widestNorm) = (3 * queryDims, max(latent, query))
+    case .grouped(let shape):
+      let (query, keyValue) = (
+        Double(shape.headCount * shape.headDims), Double(2 * shape.keyValueHeadCount * shape.headDims)
+      )
+      // Queries, keys and values as projected and as they meet; what attention gave.
+      kept = [
+        Stage(
+          shape: [1, shape.headCount, shape.keyValueHeadCount, shape.headDims],
+          columns: 2 * (query + keyValue) + query, rounded: query, queryRows: Double(16 * shape.queriesPerKey))
+      ]
+      backward = 2 * query + keyValue
+      (ofWorker, widestNorm) = (Double(2 * shape.headDims), shape.queryKeyNorm == .none ? 0 : query)
+    }
+    addFeedForward(layer, description)
+  }
+
+  private mutating func addFeedForward(_ layer: LayerDescription, _ description: DecoderDescription) {
+    let hidden = Double(description.hiddenSize)
+    /// Gate, up, and their product; as many in the backward pass.
+    func block(_ width: Int) -> Stage { Stage(shape: [2, width], columns: 3 * Double(width), rounded: Double(width)) }
+    switch (layer.feedForward, description.mixture) {
+    case (.dense(let width), _):
+      kept.append(block(width))
+      backward += 3 * Double(width)
+    case (.mixture, let mixture?):
+      // Logits, the gate of a shared expert, experts chosen and their weights.
+      let choices = Double(mixture.expertCount + 1 + 2 * mixture.topK)
+      kept.append(
+        Stage(shape: [3], columns: choices + (mixture.sharedIntermediateSize == nil ? 0 : hidden), rounded: 0))
+      backward += 2 * hidden + Double(mixture.topK) + choices
+      guard let width = mixture.sharedIntermediateSize else { return }
+      kept.append(block(width))
+      backward += 3 * Double(width)
+    case (.mixture, nil): return
+    }
+  }
+}

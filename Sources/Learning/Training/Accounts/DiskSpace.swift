@@ -1,0 +1,50 @@
+import Glibc
+
+/// What a training's checkpoints take of a disk: those that are kept, and the next, which is written before the oldest goes.
+package struct DiskSpace: Sendable, Equatable {
+  /// Of one checkpoint: model, state, and what lies beside them.
+  package let modelBytes: Int
+  package let stateBytes: Int
+  package let kept: Int
+  /// Checkpoints that are there already.
+  package let present: Int
+
+  package init(_ plan: SavePlan, companions: Companions, folder: String, keep: Int) {
+    modelBytes = plan.exportedByteCount + companions.byteCount
+    (stateBytes, kept) = (plan.stateByteCount, max(1, keep))
+    present = min(TrainingFolder.steps(in: folder).count, kept)
+  }
+
+  package var checkpointBytes: Int { modelBytes + stateBytes }
+  /// With one that is being written.
+  package var total: Int { Self.product(checkpointBytes, kept + 1) }
+  /// What is not there yet.
+  package var needed: Int { Self.product(checkpointBytes, kept + 1 - present) }
+
+  private static func product(_ bytes: Int, _ count: Int) -> Int {
+    let (product, overflows) = bytes.multipliedReportingOverflow(by: count)
+    return overflows ? Int.max : product
+  }
+
+  /// Bytes that this user may still write where a path lies, or would lie; nil where nobody tells.
+  package static func available(at path: String) -> Int? {
+    var path = path.isEmpty ? "." : path
+    var space = statvfs()
+    while statvfs(path, &space) != 0 {
+      guard errno == ENOENT, path != "/", path != "." else { return nil }
+      while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+      let parent = path.lastIndex(of: "/").map { String(path[..<$0]) }
+      path = parent.map { $0.isEmpty ? "/" : $0 } ?? "."
+    }
+    let (bytes, overflows) = Int(clamping: space.f_bavail).multipliedReportingOverflow(
+      by: Int(clamping: space.f_frsize))
+    return overflows ? Int.max : bytes
+  }
+
+  /// Throws where they do not fit in.
+  package func check(folder: String, available: Int?) throws(StateError) {
+    guard let available, available < needed else { return }
+    throw .noSpace(
+      folder: folder, needed: needed, checkpoint: checkpointBytes, count: kept + 1 - present, available: available)
+  }
+}

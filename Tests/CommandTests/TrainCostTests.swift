@@ -1,0 +1,169 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// What a training says of its cost, before and after.
+  struct TrainCostTests {
+    private let folder = TemporaryFolder()
+
+    private func documents() throws -> String {
+      let lines = (0..<400).map { number in
+        "{\"token_ids\":[" + (0..<(9 + number % 23)).map { "\((number * 5 + $0 * 3) % 90)" }.joined(separator: ",")
+          + "]}\n"
+      }
+      let path = folder.file("data.jsonl")
+      try lines.joined().write(toFile: path, atomically: true, encoding: .utf8)
+      return path
+    }
+
+    /// The settings of a golden with others in their place.
+    private func shape(_ golden: String, _ sizes: [String: Int] = [:]) throws -> String {
+      let config = try Data(contentsOf: URL(filePath: try Golden(golden).folder + "/config.json"))
+      var object = try #require(try JSONValue(parsing: Array(config)).object)
+      for (key, value) in sizes { object[key] = .int(value) }
+      let path = folder.file("\(golden).json")
+      try JSONValue.object(object).text().write(toFile: path, atomically: true, encoding: .utf8)
+      return path
+    }
+
+    private func train(_ shape: String, _ options: [String], ranks: Int? = nil) throws -> Program.Outcome {
+      try Program.run(
+        [
+          "train", "pretrain", "--shape", shape, "--data", try documents(), "--out", folder.file("out"), "--steps", "2",
+          "--sequence-length", "128", "--threads", "1", "--json",
+        ] + options, ranks: ranks)
+    }
+
+    private func object(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8)) }
+
+    private func numbers(_ value: JSONValue?) -> [Double] { value?.array?.compactMap(\.double) ?? [] }
+
+    /// Sizes at which what a training holds is most of what the process grows by.
+    static let shapes: [(golden: String, sizes: [String: Int], ranks: Int)] = [
+      ("deepseek_v3", ["hidden_size": 256, "moe_intermediate_size": 128, "intermediate_size": 512], 1),
+      ("deepseek_v3", ["hidden_size": 256, "moe_intermediate_size": 128, "intermediate_size": 512], 3),
+      ("qwen3_moe", ["hidden_size": 256, "moe_intermediate_size": 192], 2),
+      ("qwen3", ["hidden_size": 256, "intermediate_size": 1024], 2),
+    ]
+
+    @Test(.timeLimit(.minutes(4)), arguments: shapes)
+    func memoryIsWhatWasSaid(golden: String, sizes: [String: Int], ranks: Int) throws {
+      let account = folder.file("account.json")
+      let run = try train(
+        try shape(golden, sizes),
+        ["--batch-sequences", "24", "--account", account, "--node-price", "2", "--node-watts", "500"], ranks: ranks)
+      #expect(run.status == 0, "\(run.errors)")
+      #expect(run.output.split(separator: "\n").count == 2 && run.errors.contains("account of 2 steps"))
+      let told = try object(String(contentsOfFile: account, encoding: .utf8))
+      let predicted = numbers(told["predicted"]?["memory_bytes"])
+      let measured = numbers(told["measured"]?["memory_bytes"])
+      #expect(predicted.count == ranks && measured.count == ranks)
+      for (said, held) in zip(predicted, measured) {
+        #expect(abs(held / said - 1) < 0.05, "\(golden) on \(ranks) ranks: \(said) said, \(held) held")
+      }
+      let (hours, dollars) = (
+        told["measured"]?["cost"]?["node_hours"]?.double, told["measured"]?["cost"]?["dollars"]?.double
+      )
+      #expect(try #require(dollars) == 2 * (try #require(hours)) && dollars! > 0)
+      #expect(told["cost"]?["DeepSeek-V3 (H800s)"]?["dollars"]?.double == 5_576_000)
+    }
+
+    @Test func aDryRunSaysWhatATrainingNeedsAndWritesNothing() throws {
+      let model = try shape("deepseek_v3")
+      let run = try train(
+        model, ["--batch-sequences", "4", "--dry-run", "--node-price", "0.5", "--keep", "3"], ranks: 2)
+      #expect(run.status == 0, "\(run.errors)")
+      let told = try object(run.output)
+      let memory = try #require(told["memory"])
+      let parts = memory["parts"]?.object.map { object in object.keys.compactMap { object[$0]?.exactInt } } ?? []
+      let total = try #require(memory["total_bytes"]?.exactInt)
+      #expect(parts.count == 13 && abs(parts.reduce(0, +) - total) < 16)
+      #expect(told["steps"]?.exactInt == 2 && told["tokens"]?.double == 2 * 4 * 128)
+      let disk = try #require(told["disk"])
+      #expect(disk["total_bytes"]?.exactInt == 4 * (try #require(disk["checkpoint_bytes"]?.exactInt)))
+      #expect(try #require(told["mfu"]?.double) > 0.05 && told["mfu"]!.double! <= 1)
+      #expect(try #require(told["seconds"]?.double) > 0 && told["tokens_per_second"]!.double! > 0)
+      let cost = try #require(told["cost"]?["this training"])
+      #expect(cost["dollars"]?.double == cost["node_hours"]!.double! / 2 && cost["kilowatt_hours"] == .null)
+      #expect(!FileManager.default.fileExists(atPath: folder.file("out")))
+      // In words, too.
+      let words = try Program.run([
+        "train", "pretrain", "--shape", model, "--data", try documents(), "--out", folder.file("out"), "--steps", "2",
+        "--dry-run", "--threads", "1",
+      ])
+      for word in ["masters", "experts' visits", "checkpoint", "MFU", "node-hours", "DeepSeek-V3"] {
+        #expect(words.output.contains(word), "\(word): \(words.output) \(words.errors)")
+      }
+      let missing = try Program.run([
+        "train", "pretrain", "--shape", model, "--data", folder.file("none.jsonl"), "--out", folder.file("out"),
+        "--steps", "2", "--dry-run",
+      ])
+      #expect(missing.status == 1 && missing.errors.contains("none.jsonl"), "\(missing.errors)")
+    }
+
+    /// Before anything long, on all ranks together, with what to change.
+    @Test func whatDoesNotFitIsRefused() throws {
+      let model = try shape("qwen3_moe")
+      for ranks in [1, 2] {
+        let huge = try train(model, ["--batch-sequences", "4000000"], ranks: ranks)
+        #expect(huge.status == 1, "\(huge.errors)")
+        for word in ["a rank of this training needs", "activations", "--batch-sequences"] {
+          #expect(huge.errors.contains(word), "\(word): \(huge.errors)")
+        }
+        #expect(huge.errors.split(separator: "\n").count { $0.contains("a rank of this training") } == 1)
+      }
+      let many = try train(model, ["--batch-sequences", "4", "--keep", "1000000000"], ranks: 2)
+      #expect(many.status == 1 && many.errors.contains("--keep") && many.errors.contains("free"), "\(many.errors)")
+      // A dry run tells all of it, and fails like the run.
+      let dry = try train(model, ["--batch-sequences", "4000000", "--dry-run"])
+      #expect(dry.status == 1 && dry.errors.contains("a rank of this training needs"), "\(dry.errors)")
+      #expect(try object(dry.output)["memory"] != nil)
+      #expect(!FileManager.default.fileExists(atPath: folder.file("out")))
+      for options in [["--node-price", "-1"], ["--node-watts", "nan"]] {
+        let run = try train(model, ["--batch-sequences", "4"] + options)
+        #expect(run.status != 0 && run.errors.contains("node"), "\(run.errors)")
+      }
+    }
+
+    @Test func aTrainingIsPlannedForAClusterThatIsDescribed() throws {
+      let shape =
+        Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path
+        + "/benchmarks/shapes/deepseek-v3.json"
+      func plan(_ options: [String]) throws -> Program.Outcome {
+        try Program.run(
+          [
+            "plan", "--train", "--model", shape, "--memory", "768", "--cores", "128", "--batch-sequences", "1024",
+            "--network", "25gbe",
+          ] + options)
+      }
+      let large = try plan([
+        "--nodes", "256", "--tokens", "14.8e12", "--node-price", "4", "--node-watts", "900", "--json",
+      ])
+      #expect(large.status == 0, "\(large.errors)")
+      let told = try object(large.output)
+      #expect(told["fits"]?.bool == true && told["ranks"]?.exactInt == 256)
+      #expect(abs(try #require(told["active_parameters"]?.double) - 36.6e9) < 1e9)
+      let cost = try #require(told["cost"]?["this training"])
+      #expect(abs(try #require(cost["dollars"]?.double) / (4 * cost["node_hours"]!.double!) - 1) < 1e-9)
+      #expect(abs(try #require(cost["kilowatt_hours"]?.double) / (0.9 * cost["node_hours"]!.double!) - 1) < 1e-9)
+      let needed = try #require(told["nodes_needed"]?.exactInt)
+      #expect((16...256).contains(needed))
+      // As many nodes as it names do, and one fewer does not.
+      let enough = try plan(["--nodes", "\(needed)", "--tokens", "1e9"])
+      #expect(enough.status == 0 && enough.output.contains("DeepSeek-V3 (H800s)"), "\(enough.output)")
+      let small = try plan(["--nodes", "\(needed - 1)", "--tokens", "1e9"])
+      #expect(small.status == 1 && small.output.contains("\(needed) nodes of this kind would do"), "\(small.output)")
+      let unsaid = try plan(["--nodes", "2"])
+      #expect(unsaid.status != 0 && unsaid.errors.contains("--tokens"))
+      let long = try plan(["--nodes", "2", "--tokens", "1e9", "--sequence-length", "1000000"])
+      #expect(long.status != 0 && long.errors.contains("positions"))
+      let tiny = try Program.run([
+        "plan", "--train", "--model", try Golden("qwen3").folder, "--nodes", "1", "--memory", "8", "--cores", "4",
+        "--tokens", "1e6", "--sequence-length", "256", "--batch-sequences", "8",
+      ])
+      #expect(tiny.status == 0 && tiny.output.contains("qwen3"), "\(tiny.errors)")
+    }
+  }
+}
