@@ -197,7 +197,7 @@ let package = Package(
       "PretrainingTests",
       [
         "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
-        "MoEModel", "Fabric", "ModelRuntime", "Gradients", "Training", "Backpropagation", "Pretraining",
+        "MoEModel", "Fabric", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation", "Pretraining",
       ]),
     tests(
       "ProjectionTests",
