@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.utils import logging
 
 from make_gradients import separate
-from make_training_values import COEFFICIENTS, MASK, key, philox, words
+from make_training_values import COEFFICIENTS, key, philox, words
 
 logging.disable_progress_bar()
 
