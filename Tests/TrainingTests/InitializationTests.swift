@@ -94,6 +94,10 @@ import Training
     #expect(BFloat16.bits(Float(bitPattern: 0x3F81_8000)) == 0x3F82)
     #expect(BFloat16.bits(Float(bitPattern: 0x3F80_8001)) == 0x3F81)
     #expect(BFloat16.value(BFloat16.bits(.greatestFiniteMagnitude)) == .infinity)
+    let numbers = (0..<37).map { Float($0) * 1.37 - 20 }
+    var rounded = [Float](repeating: 0, count: 37)
+    BFloat16.round(numbers, to: &rounded, count: 37)
+    #expect(rounded == numbers.map { BFloat16.value(BFloat16.bits($0)) })
     #expect(BFloat16.value(BFloat16.bits(.nan)).isNaN && BFloat16.value(BFloat16.bits(-.infinity)) == -.infinity)
     #expect(BFloat16.value(BFloat16.bits(Float(bitPattern: 0x7F80_0001))).isNaN)
   }

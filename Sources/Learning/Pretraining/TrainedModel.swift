@@ -23,6 +23,8 @@ package final class TrainedModel: ParameterValues {
   private let rounds: Bool
   private let telemetry: RankTelemetry?
   private var tree = LeafTree(owners: [])
+  /// A parameter on its way to other ranks.
+  private var travelling = AlignedBuffer<UInt16>(count: 1)
   /// Of those that every rank computes with.
   private var reductions: [ParameterID: TreeReduction] = [:]
 
@@ -117,26 +119,41 @@ package final class TrainedModel: ParameterValues {
 
   /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes first.
   package func refresh() throws {
-    for parameter in parameters {
-      let (own, values) = (parameter.own, parameter.values)
-      let (master, reduction) = (parameter.numbers(.master), reductions[parameter.spec.id])
-      guard parameter.isRounded, rounds else {
-        (values.pointer + own.lowerBound).update(from: master.pointer, count: own.count)
-        try reduction?.gather(values.buffer)
-        continue
-      }
-      let rounded = AlignedBuffer<UInt16>(count: parameter.spec.elementCount)
-      for i in 0..<own.count { rounded.pointer[own.lowerBound + i] = BFloat16.bits(master.pointer[i]) }
-      try reduction?.gather(rounded.buffer)
-      compute.pool.run { worker in
-        for i in compute.share(of: rounded.count, worker: worker) {
-          values.pointer[i] = BFloat16.value(rounded.pointer[i])
+    let (all, compute, rounds) = (parameters, compute, rounds)
+    compute.pool.run { worker in
+      for parameter in all {
+        let share = compute.share(of: parameter.own.count, worker: worker)
+        let (master, own) = (parameter.numbers(.master).pointer, parameter.values.pointer + parameter.own.lowerBound)
+        let (source, target) = (master + share.lowerBound, own + share.lowerBound)
+        if parameter.isRounded, rounds {
+          BFloat16.round(source, to: target, count: share.count)
+        } else {
+          target.update(from: source, count: share.count)
         }
       }
     }
-    let parameters = parameters
+    if communicator.size > 1 { try exchange() }
     compute.pool.run { worker in
-      for parameter in parameters { held.replace(parameter.spec, with: parameter.values.pointer, worker: worker) }
+      for parameter in all { held.replace(parameter.spec, with: parameter.values.pointer, worker: worker) }
+    }
+  }
+
+  /// Brings each rank's slices of values to all. Collective.
+  private func exchange() throws {
+    for parameter in parameters {
+      guard let reduction = reductions[parameter.spec.id] else { continue }
+      let (values, count) = (parameter.values.pointer, parameter.spec.elementCount)
+      guard parameter.isRounded, rounds else {
+        try reduction.gather(UnsafeMutableBufferPointer(start: values, count: count))
+        continue
+      }
+      if travelling.count < count { travelling = AlignedBuffer(count: count) }
+      let (halves, compute) = (travelling.pointer, compute)
+      for i in parameter.own { halves[i] = BFloat16.bits(values[i]) }
+      try reduction.gather(UnsafeMutableBufferPointer(start: halves, count: count))
+      compute.pool.run { worker in
+        for i in compute.share(of: count, worker: worker) { values[i] = BFloat16.value(halves[i]) }
+      }
     }
   }
 

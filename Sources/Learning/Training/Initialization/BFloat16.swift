@@ -13,4 +13,9 @@ package enum BFloat16 {
   package static func round(_ source: UnsafeBufferPointer<Float>, into target: UnsafeMutableBufferPointer<UInt16>) {
     for i in 0..<min(source.count, target.count) { target[i] = bits(source[i]) }
   }
+
+  /// target[i] := source[i] rounded, both `[count]` and apart.
+  package static func round(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+    for i in 0..<count { target[i] = value(bits(source[i])) }
+  }
 }
