@@ -20,16 +20,15 @@ struct AccountReport {
       tokens: Double(account.tokens), nodeHours: predictedSeconds * Double(account.forecast.nodes) / 3600, rates)
   }
 
-  var lines: [String] {
-    var lines = [
-      "account of \(Figures.count(account.steps, "step"))".padding(to: 24) + Quantities.right("predicted", 12)
-        + Quantities.right("measured", 12)
-    ]
+  private static let heads = ["", "predicted", "measured", "difference"]
+
+  /// Name, predicted, measured, and by how much that is more.
+  private var rows: [[String]] {
+    var rows: [[String]] = []
     func add(_ name: String, _ predicted: Double, _ measured: Double, _ text: (Double) -> String) {
       let difference = predicted > 0 ? (measured / predicted - 1) * 100 : 0
-      lines.append(
-        "  " + name.padding(to: 22) + Quantities.right(text(predicted), 12) + Quantities.right(text(measured), 12)
-          + Quantities.right((difference >= 0 ? "+" : "") + Figures.decimals(difference, 1) + " %", 10))
+      rows.append(
+        [name, text(predicted), text(measured), (difference >= 0 ? "+" : "") + Figures.decimals(difference, 1) + " %"])
     }
     if let memory = account.busiest, let measured = memory.measured {
       add("memory of rank \(memory.rank)", Double(memory.predicted), Double(measured)) { Figures.size(Int($0)) }
@@ -44,7 +43,29 @@ struct AccountReport {
     if let predicted = said.kilowattHours, let measured = came.kilowattHours {
       add("kWh", predicted, measured, Quantities.amount)
     }
-    return lines + CostTable([("this run", came)]).lines
+    return rows
+  }
+
+  private var costs: CostTable { CostTable([("this run", account.cost(rates))]) }
+
+  var lines: [String] {
+    let title = "account of \(Figures.count(account.steps, "step"))"
+    let lines = ([[title] + Self.heads.dropFirst()] + rows.map { ["  " + $0[0]] + $0.dropFirst() }).map { row in
+      row[0].padding(to: 24) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
+    }
+    return lines + costs.lines
+  }
+
+  /// The same for a page.
+  var tables: [TrainingReport.Table] {
+    [
+      TrainingReport.Table(
+        title: "Predicted and measured",
+        note:
+          "Memory of the rank that was said to hold most; speed of steps, without the first; time and cost with scores and checkpoints.",
+        header: Self.heads, rows: rows),
+      TrainingReport.Table(title: "Cost", header: CostTable.heads, rows: costs.cells),
+    ]
   }
 
   var json: JSONValue {
@@ -64,7 +85,7 @@ struct AccountReport {
       "measured": side(
         memory.map { $0.measured.map { .int($0) } ?? .null }, account.tokensPerSecond, account.seconds,
         account.cost(rates)),
-      "cost": CostTable([("this run", account.cost(rates))]).json,
+      "cost": costs.json,
     ]
   }
 }

@@ -10,16 +10,20 @@ struct CostTable {
     self.rows = rows + [("DeepSeek-V3 (H800s)", TrainingCost.deepSeekV3.total)]
   }
 
-  var lines: [String] {
-    let heads = ["", "tokens", "node-hours", "dollars", "$/M tokens", "kWh"]
-    let cells = rows.map { name, cost in
+  static let heads = ["", "tokens", "node-hours", "dollars", "$/M tokens", "kWh"]
+
+  var cells: [[String]] {
+    rows.map { name, cost in
       [
         name, Quantities.count(cost.tokens), Quantities.amount(cost.nodeHours),
         Self.text(cost.dollars), Self.text(cost.dollarsPerMillionTokens), Self.text(cost.kilowattHours),
       ]
     }
-    let first = cells.map { $0[0].count }.max() ?? 0
-    return ([heads] + cells).map { row in
+  }
+
+  var lines: [String] {
+    let first = rows.map(\.name.count).max() ?? 0
+    return ([Self.heads] + cells).map { row in
       "  " + row[0].padding(to: first) + row.dropFirst().map { Quantities.right($0, 12) }.joined()
     }
   }

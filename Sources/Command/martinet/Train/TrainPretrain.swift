@@ -152,8 +152,8 @@ struct TrainPretrain: ParsableCommand {
       if error is PretrainingError { link?.fail() }
       throw error
     }
-    output.end(try reporter.end())
-    try watch.finish(on: communicator, path: costOptions.account)
+    output.end(try reporter.end(try watch.close(on: communicator)))
+    try watch.tell(costOptions.account)
   }
 
   /// What `--dry-run` does. Fails, having told it, where the training would not fit. Collective.

@@ -46,8 +46,9 @@ final class TrainingReporter {
     }
   }
 
-  /// Writes all files, and tells where the time went. Collective.
-  func end() throws -> [String] {
+  /// Writes all files, with `tables` on the page, and tells where the time went. Collective.
+  func end(_ tables: [TrainingReport.Table]) throws -> [String] {
+    report.tables = tables
     take(try training.collectAccounts(totalsOnly: options.trace == nil))
     write()
     guard isRoot else { return [] }

@@ -34,10 +34,15 @@ struct TrainingWatch {
     return progress
   }
 
-  /// Tells the account of the run: beside its results, or where these are lines of JSON on standard error. `path`: a file that gets it
-  /// as JSON. Collective.
-  mutating func finish(on communicator: any Communicator, path: String?) throws {
+  /// Ends the account: what a page shows of it. Collective.
+  mutating func close(on communicator: any Communicator) throws -> [TrainingReport.Table] {
     try account.close(on: communicator)
+    return account.steps > 0 ? AccountReport(account: account, rates: rates).tables : []
+  }
+
+  /// Tells the account of the run, which is closed: beside its results, or where these are lines of JSON on standard error. `path`: a
+  /// file that gets it as JSON.
+  func tell(_ path: String?) throws {
     guard isRoot, account.steps > 0 else { return }
     let report = AccountReport(account: account, rates: rates)
     for line in report.lines { if json { say(line) } else { show(line) } }
