@@ -77,7 +77,7 @@ package final class ExpertBank: RoutedExperts {
     tape?.begin(visits)
     guard visits.count > 0 else { return }
     nextClaim.reset()
-    reserve(visits.count)
+    reserve(visits.count, order)
     batch.distinctExpertCount = order.groups.count + order.claimable.count
     let products = batch.reserveProducts(visits.count * hiddenSize)
     run(layer: batch.layer, order, inputs: batch.inputs.elements, visits: visits, outputs: products, tape)
@@ -135,10 +135,10 @@ package final class ExpertBank: RoutedExperts {
         }
         compute.pool.barrier(worker: worker)
         // All have read the run's inputs: where they were fp32, their rows take the results.
-        let y = activated.rows(of: product, stride: intermediate)
+        let y = activated.rows(of: product + first, stride: intermediate)
         for group in groups[run.groups] {
           experts[group.expert]!.down.multiply(
-            compute, worker: worker, x: y.from(group.first - origin), count: group.count,
+            compute, worker: worker, x: y.from(group.first - run.first), count: group.count,
             y: outputs + group.first * hidden, yStride: hidden)
         }
         // The next run writes what others may still be reading.
@@ -191,7 +191,7 @@ package final class ExpertBank: RoutedExperts {
     return product(first)
   }
 
-  private func reserve(_ visits: Int) {
+  private func reserve(_ visits: Int, _ order: ExpertOrder) {
     let longest = order.runs.lazy.map(\.count).max() ?? 0
     if runCapacity < longest {
       runCapacity = longest + longest / 2
