@@ -151,7 +151,8 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Training", "Pretraining", "OpenAIProtocol", "Supervision",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Pretraining", "OpenAIProtocol",
+        "Supervision",
         "HTTPServer",
         "LoadGenerator", "Reports",
         "Projection", "Benchmarking",
@@ -197,7 +198,8 @@ let package = Package(
       "PretrainingTests",
       [
         "TestSupport", "ForwardingCommunicator", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints",
-        "MoEModel", "Fabric", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation", "Pretraining",
+        "MoEModel", "Fabric", "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
+        "Pretraining",
       ]),
     tests(
       "ProjectionTests",

@@ -16,7 +16,8 @@ struct Martinet: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Generate.self, Serve.self, Stop.self, Score.self, Tokenize.self, Inspect.self, Plan.self, Project.self,
+      Generate.self, Serve.self, Stop.self, Score.self, Eval.self, Audit.self, Tokenize.self, Inspect.self, Plan.self,
+      Project.self,
       Check.self, Quantize.self, Checksum.self, Train.self, TopologyCommand.self, Bench.self,
     ])
 

@@ -20,7 +20,7 @@ package enum LoadError: Error, Equatable, CustomStringConvertible {
     case .badKey: "the API key has characters that no HTTP header may hold; give it as one line of ASCII"
     case .badCertificates(let path): "\(path) holds no certificates that can be read; give a PEM file"
     case .unreachable(let url, let reason):
-      "no server answers at \(url): \(reason); start one with `martinet serve`, or name it with --url"
+      "no server answers at \(url): \(reason); start one with `martinet serve`, or name another address"
     case .refused(let what, let status, let message): "the server refused \(what) with status \(status): \(message)"
     case .malformedReply(let what, let reason): "the server's answer to \(what) cannot be used: \(reason)"
     case .noModel(let url): "\(url)/v1/models names no model; name it with --model"

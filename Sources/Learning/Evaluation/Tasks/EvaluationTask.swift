@@ -2,8 +2,11 @@ import JSON
 
 /// A task with its items, ready to be asked.
 package struct EvaluationTask: Sendable {
-  package let description: TaskDescription
+  package private(set) var description: TaskDescription
   package let items: [TaskItem]
+
+  /// Has answers end after so many tokens, whatever the task says.
+  package mutating func limitAnswers(to tokens: Int) { description.generation.maxNewTokens = tokens }
 
   /// The shipped task of this name, or that of a folder.
   package init(_ name: String, limit: Int? = nil) throws(EvaluationError) {

@@ -1,0 +1,154 @@
+import ArgumentParser
+import Checkpoints
+import Evaluation
+import Fabric
+import Inference
+import JSON
+import Machine
+import ModelText
+
+/// Has tasks answered by this process's engine or an endpoint, and tells the results.
+struct Evaluator {
+  enum Layout { case plain, chat, chatIfPossible }
+
+  let model: ModelOptions
+  let template: TemplateOptions
+  let options: EvaluationOptions
+  let judge: JudgeOptions?
+  let tasks: [String]
+  let layout: Layout
+
+  func run(_ lines: (EvaluationOutput) -> [String]) throws {
+    if let endpoint = options.endpoint { try ask(endpoint, lines) } else { try compute(lines) }
+  }
+
+  private func prepare() throws -> [TaskRun] {
+    try options.checkFiles()
+    let runs = try options.runs(tasks)
+    try judge?.check(runs)
+    for run in runs where judge == nil {
+      guard case .claim = run.task.description.grader else {
+        throw ValidationError(
+          "task \(run.task.description.name) is graded by \(run.task.description.grader.name), not by claim; use `martinet eval`"
+        )
+      }
+    }
+    return runs
+  }
+
+  // MARK: This process's engine
+
+  private func compute(_ lines: (EvaluationOutput) -> [String]) throws {
+    try withRanks { communicator in
+      var runs: [TaskRun] = []
+      var questions: EngineQuestions?
+      var isChat = layout == .chat
+      let codec = try agree(on: communicator) {
+        let documents = CheckpointFormat.documents(of: try model.folder())
+        return communicator.isRoot ? try template.codec(documents) : TextCodec(documents)
+      }
+      let session = try model.open(communicator) { checkpoint, description in
+        guard communicator.isRoot else { return 0 }
+        runs = try prepare()
+        if layout == .chatIfPossible { isChat = try codec.templateSource() != nil }
+        let found = try EngineQuestions(
+          runs.flatMap(\.calls), codec: codec, checkpoint: checkpoint, description: description, isChat: isChat)
+        questions = found
+        return found.cacheTokens(sequences: model.maxSequences, ranks: communicator.size, type: model.kvCache)
+      }
+      try withLoop(session) { loop in
+        guard let questions else { return }
+        let start = ContinuousClock.now
+        let replies = try EngineAnswers(questions, codec: codec).run(loop)
+        var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
+        output.subject["model"] = .string(session.checkpoint.path)
+        output.subject["family"] = .string(session.description.family)
+        output.subject["fingerprint"] = .string(
+          session.checkpoint.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        output.circumstances["ranks"] = .int(communicator.size)
+        output.circumstances["threads"] = .int(session.compute.workerCount)
+        output.circumstances["prompt_tokens"] = .int(loop.statistics.prefill.tokens)
+        output.circumstances["decode_tokens_per_second"] = .double(loop.statistics.decode.tokensPerSecond)
+        try output.write(lines)
+      }
+    }
+  }
+
+  // MARK: An endpoint
+
+  private func ask(_ endpoint: String, _ lines: (EvaluationOutput) -> [String]) throws {
+    // Under a launcher one rank is enough.
+    guard Launch.earlyRank == 0 else { return }
+    do {
+      try Interrupt.install()
+      let runs = try prepare()
+      let isChat = layout != .plain
+      if isChat { try refuseScores(runs) }
+      let key = try options.apiKeyFile.map { try EndpointAnswers.key($0) }
+      let (options, calls) = (options, runs.flatMap(\.calls))
+      let start = ContinuousClock.now
+      let (replies, name) = try waiting {
+        try await EndpointAnswers.with(
+          url: endpoint, model: options.endpointModel, key: key, authorities: options.caCertificate,
+          concurrency: options.concurrency, timeout: options.timeout, isChat: isChat
+        ) { answers in (await answers.replies(calls, label: "evaluating"), answers.model) }
+      }
+      guard !Interrupt.requested else { throw ExitCode(130) }
+      var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
+      output.subject["endpoint"] = .string(endpoint)
+      output.subject["model"] = .string(name)
+      try output.write(lines)
+    } catch let error as ExitCode {
+      throw error
+    } catch {
+      say("martinet: \(error)")
+      throw ExitCode(1)
+    }
+  }
+
+  private func refuseScores(_ runs: [TaskRun]) throws {
+    for run in runs where run.task.description.outputType != .generateUntil {
+      throw ValidationError(
+        "task \(run.task.description.name) asks how probable texts are, which chats do not tell; leave out --chat")
+    }
+  }
+
+  // MARK: Results
+
+  private func output(
+    _ runs: [TaskRun], _ replies: [ModelReply], isChat: Bool, seconds: Double
+  ) throws -> EvaluationOutput {
+    var results: [TaskResult] = []
+    var rest = replies[...]
+    var judges: [String] = []
+    for run in runs {
+      let own = Array(rest.prefix(run.calls.count))
+      rest = rest.dropFirst(own.count)
+      let (verdicts, judgedBy) = try judge?.verdicts(run, own, options) ?? ([], nil)
+      if let judgedBy, !judges.contains(judgedBy) { judges.append(judgedBy) }
+      results.append(run.result(own, verdicts: verdicts))
+    }
+    // Nothing but failures is no result.
+    if case .failed(let reason)? = replies.first, replies.allSatisfy({ if case .failed = $0 { true } else { false } }) {
+      throw EvaluationFailure.nothingAnswered(count: replies.count, reason: reason)
+    }
+    var output = EvaluationOutput(results: results, options: options)
+    output.subject["chat"] = .bool(isChat)
+    output.subject["seed"] = .number(JSONNumber(text: "\(options.seed)"))
+    if !judges.isEmpty { output.subject["judge"] = .string(judges.joined(separator: ", ")) }
+    output.circumstances["seconds"] = .double(seconds)
+    return output
+  }
+}
+
+/// Why an evaluation has no result.
+enum EvaluationFailure: Error, CustomStringConvertible {
+  case nothingAnswered(count: Int, reason: String)
+
+  var description: String {
+    switch self {
+    case .nothingAnswered(let count, let reason):
+      "none of \(count) questions was answered; the first: \(reason)"
+    }
+  }
+}
