@@ -40,10 +40,10 @@ struct Martinet: ParsableCommand {
         let found = try CommandSettings(Array(arguments.dropFirst()), environment: ProcessInfo.processInfo.environment)
         settings = found
         arguments = [Serve._commandName] + found.arguments
-      } else if Array(arguments.prefix(2)) == TrainPretrain.words {
-        let found = try CommandSettings(pretraining: Array(arguments.dropFirst(2)))
+      } else if let type = Train.commands.first(where: { $0.words == Array(arguments.prefix(2)) }) {
+        let found = try type.settings(Array(arguments.dropFirst(2)))
         settings = found
-        arguments = TrainPretrain.words + found.arguments
+        arguments = type.words + found.arguments
       }
       var command = try parseAsRoot(arguments)
       if let settings, settings.isToBePrinted {

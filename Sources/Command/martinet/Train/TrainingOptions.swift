@@ -3,7 +3,6 @@ import Gradients
 import Machine
 import MoEModel
 import Pretraining
-import Tokenization
 import Training
 
 /// What decides about a training's numbers, and what is kept of it.
@@ -44,8 +43,10 @@ struct TrainingOptions: ParsableArguments {
       "adamw, or muon: matrices by Muon, all else by AdamW.", valueName: "adamw|muon"))
   var optimizer = OptimizerKind.adamW
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("The learning rate's peak.", valueName: "rate"))
-  var learningRate = 3e-4
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("The learning rate's peak. (default: 3e-4; sft: 2e-5)", valueName: "rate"))
+  var learningRate: Double?
 
   @Option(help: "The learning rate's shape after its warm-up: wsd, cosine, linear or constant.")
   var schedule = LearningRateShape.warmupStableDecay
@@ -74,8 +75,9 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "By how much a step moves the selection bias of experts with too few or too many tokens.", valueName: "γ"))
-  var balanceSpeed = 0.001
+      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; sft: 0)",
+      valueName: "γ"))
+  var balanceSpeed: Double?
 
   @Option(
     parsing: .unconditional,
@@ -83,8 +85,9 @@ struct TrainingOptions: ParsableArguments {
   var balanceRest = 0.03
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("α of the balance loss of each sequence.", valueName: "α"))
-  var balanceLoss = 0.0001
+    parsing: .unconditional,
+    help: ArgumentHelp("α of the balance loss of each sequence. (default: 0.0001; sft: 0)", valueName: "α"))
+  var balanceLoss: Double?
 
   @Option(
     parsing: .unconditional,
@@ -175,7 +178,7 @@ struct TrainingOptions: ParsableArguments {
   }
 
   /// Throws for numbers that no training can have.
-  func settings() throws -> PretrainingSettings {
+  func settings(_ kind: TrainingKind) throws -> PretrainingSettings {
     let warmup = warmupSteps ?? min(2000, steps / 100)
     let batch =
       batchRamp > 0
@@ -184,15 +187,17 @@ struct TrainingOptions: ParsableArguments {
     var settings = PretrainingSettings(
       steps: steps, sequenceLength: sequenceLength, batch: batch,
       learningRate: try .learningRate(
-        peak: learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup, finalShare: finalRate,
+        peak: learningRate ?? kind.learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup,
+        finalShare: finalRate,
         decayShare: decayShare),
-      balanceSpeed: try .balance(speed: balanceSpeed, stepCount: steps, frozenShare: balanceRest), folder: out,
+      balanceSpeed: try .balance(speed: balanceSpeed ?? kind.balanceSpeed, stepCount: steps, frozenShare: balanceRest),
+      folder: out,
       saveEvery: saveEvery, keep: keep, scoreEvery: scoreEvery ?? saveEvery)
     (settings.seed, settings.optimizer, settings.resumes) = (seed, optimizer, resume)
     settings.savesInitial = saveInitial
     (settings.adamW.decay, settings.muon.decay) = (weightDecay, weightDecay)
     settings.clip = clip == 0 ? nil : clip
-    (settings.balanceLoss, settings.headZLoss) = (balanceLoss, zLoss)
+    (settings.balanceLoss, settings.headZLoss) = (balanceLoss ?? kind.balanceLoss, zLoss)
     (settings.recomputes, settings.products) = (recompute, products)
     if predictionLoss != 0 {
       settings.predictionLoss = try .predictionWeight(
@@ -211,12 +216,13 @@ struct TrainingOptions: ParsableArguments {
   }
 
   func open(
-    _ files: String, _ description: DecoderDescription, _ tokenizer: Tokenizer?, pool: WorkerPool
+    _ files: String, _ description: DecoderDescription, _ start: TrainingStart, _ kind: TrainingKind, pool: WorkerPool
   ) throws -> TrainingData {
     var options = TrainingData.Options(
       sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
       maximumPositions: description.maximumPositions)
-    (options.packing, options.tokenizer) = (packing, tokenizer)
+    (options.packing, options.tokenizer) = (packing, start.text?.optionalTokenizer)
+    if kind == .conversations { options.conversations = start.text.map { ConversationEncoder($0) } }
     return try TrainingData(try DataFile.list(files), options, pool: pool)
   }
 }

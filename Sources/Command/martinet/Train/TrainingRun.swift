@@ -1,0 +1,139 @@
+import ArgumentParser
+import Fabric
+import Gradients
+import JSON
+import Checkpoints
+import Machine
+import ModelRuntime
+import ModelText
+import MoEModel
+import Pretraining
+import Reports
+import Supervision
+import Training
+
+/// A training from the command line, of whatever kind: on all ranks from their start to the account of what it cost.
+struct TrainingRun {
+  /// What says how a training is started, and not what it computes.
+  private static let notOfRecipes: Set<String> = [
+    "resume", "supervise", "restart-for", "max-restarts", "stall-limit", "launcher", "dry-run", "account",
+    "ignore-memory-check", "node-price", "node-watts",
+  ]
+
+  private let command: any TrainingCommand
+  private var options: TrainingRunOptions { command.options }
+  private var kind: TrainingKind { type(of: command).kind }
+
+  init(_ command: some TrainingCommand) { self.command = command }
+
+  /// Returns when the training is through, or was told to stop and has saved.
+  func run() throws {
+    let restarts = options.restarts
+    if restarts.supervise, !restarts.supervisedJob, !options.costs.dryRun {
+      // What is wrong with the options is told here, once.
+      _ = try told { try options.training.settings(kind) }
+      return try SupervisedTraining(restarts).run()
+    }
+    let recipe = try told { try type(of: command).settings(Array(CommandLine.arguments.dropFirst(3))) }
+    var terms = RunTerms.arguments(except: ["--threads"])
+    terms.add("the recipe", recipe.json(except: Self.notOfRecipes).text())
+    let mark = restarts.supervisedJob ? EngineLink.failureMark : "martinet: "
+    // Before this thread is pinned to a core.
+    let writing = try WriterThread()
+    try withRanks(terms, mark: mark) { communicator in
+      do { try train(communicator, recipe, writing) } catch let error as PretrainingError {
+        throw error.shared(by: communicator)
+      }
+    }
+  }
+
+  /// A failure before there are ranks, in the words of all others.
+  private func told<T>(_ body: () throws -> T) throws -> T {
+    do { return try body() } catch {
+      if Launch.earlyRank == 0 { say("martinet: \(error)", isFailure: true) }
+      throw ExitCode(1)
+    }
+  }
+
+  private func train(_ communicator: any Communicator, _ recipe: CommandSettings, _ writing: WriterThread) throws {
+    let (restarts, reports, costOptions, json) = (options.restarts, options.reports, options.costs, options.json)
+    let options = options.training
+    var settings = try agree(on: communicator) { try options.settings(kind) }
+    settings.options = recipe.json(except: Self.notOfRecipes)
+    let start = try agree(on: communicator) {
+      if communicator.isRoot, !costOptions.dryRun { try reports.check() }
+      return try command.beginning(settings)
+    }
+    let runtime = try ClusterRuntime(
+      communicator, threadsPerRank: self.options.threads, cores: self.options.cores.wishes
+    ) {
+      say("martinet: \($0)")
+    }
+    let opened = try OpenedModel(
+      opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
+      predicting: settings.predictionLoss != nil, on: communicator)
+    let description = opened.description
+    var costs = try TrainingCosts(
+      description, settings, companions: start.companions, runtime: runtime, rates: costOptions.rates,
+      checksMemory: !costOptions.ignoreMemoryCheck)
+    if costOptions.dryRun { return try tell(costs, on: communicator) }
+    try costs.check()
+    let (data, heldOut) = try agree(on: communicator) {
+      (
+        try options.open(options.data, description, start, kind, pool: runtime.compute.pool),
+        try options.heldOut.map { try options.open($0, description, start, kind, pool: runtime.compute.pool) }
+      )
+    }
+    try costs.check(dataBytes: data.memoryBytes + (heldOut?.memoryBytes ?? 0))
+    try agree(on: communicator) {
+      if communicator.isRoot, let path = costOptions.account { try ReportFile.check(path) }
+    }
+    let forecast = try costs.forecast()
+    var watch = TrainingWatch(costs.account(forecast), rates: costs.rates, json: json, isRoot: communicator.isRoot)
+    let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+    let training = try Pretraining(
+      loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings,
+      thread: writing
+    ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
+    var output = TrainingOutput(
+      description, options: options, data: data, peak: forecast.peak, ranks: communicator.size, rates: costs.rates,
+      json: json,
+      isRoot: communicator.isRoot)
+    output.begin(threads: runtime.compute.workerCount)
+    let report = TrainingReport(
+      description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings, options: options,
+      instructionSet: runtime.compute.instructionSet.rawValue, peak: forecast.peak)
+    let reporter = TrainingReporter(
+      training, report, options: reports, folder: options.out, isRoot: communicator.isRoot,
+      utilization: output.utilization)
+    try Interrupt.install()
+    let link = restarts.supervisedJob && communicator.isRoot ? TrainingLink() : nil
+    link?.begin(step: training.step)
+    do {
+      try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
+        watch.add(event)
+        output.show(event, watch.progress)
+        try reporter.hear(event)
+        link?.tell(event)
+      }
+    } catch {
+      reporter.fail("\(error)")
+      if error is PretrainingError { link?.fail() }
+      throw error
+    }
+    output.end(try reporter.end(try watch.close(on: communicator)))
+    try watch.tell(costOptions.account)
+  }
+
+  /// What `--dry-run` does. Fails, having told it, where the training would not fit. Collective.
+  private func tell(_ found: TrainingCosts, on communicator: any Communicator) throws {
+    var costs = found
+    try agree(on: communicator) { try options.training.checkFiles() }
+    let forecast = try costs.forecast()
+    if communicator.isRoot {
+      let report = DryRunReport(costs: costs, forecast: forecast, resident: ProcessUsage().residentBytes)
+      if options.json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+    }
+    try costs.check()
+  }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Pretraining
+
+/// What every kind of training is asked.
+struct TrainingRunOptions: ParsableArguments {
+  @OptionGroup var training: TrainingOptions
+  @OptionGroup var reports: TrainingReportOptions
+  @OptionGroup var costs: CostOptions
+  @Option(parsing: .unconditional, help: "Worker threads of each rank; by default one on each core the rank may use.")
+  var threads: Int?
+  @OptionGroup var cores: CoreOptions
+  @Flag(help: "One JSON object a step, on a line of its own, instead of a table.") var json = false
+  @Option(
+    help: ArgumentHelp(
+      "Options from a JSON object, by their names without dashes; those given here count before them. What ran lies in OUT/recipe.json.",
+      valueName: "file"))
+  var recipe: String?
+  @OptionGroup var restarts: RestartOptions
+
+  func validate() throws {
+    if let threads, !(1...4096).contains(threads) {
+      throw ValidationError("--threads \(threads) is not between 1 and 4096")
+    }
+  }
+}
+
+/// A command that trains.
+protocol TrainingCommand: ParsableCommand {
+  /// What it is called by.
+  static var words: [String] { get }
+  static var kind: TrainingKind { get }
+  var options: TrainingRunOptions { get }
+  /// The folder of the model that is trained further; nil for a new one.
+  var model: String? { get }
+  /// On every rank: what is trained, before anything of it is held.
+  func beginning(_ settings: PretrainingSettings) throws -> TrainingStart
+}
+
+extension TrainingCommand {
+  /// What the command line says after the command's words, and a recipe that it names.
+  static func settings(_ words: [String]) throws -> CommandSettings { try CommandSettings(Self.self, words) }
+}
+
+/// What is learnt, and so what options are where they are not given.
+enum TrainingKind {
+  /// All tokens of text.
+  case pretrain
+  /// Answers of conversations.
+  case conversations
+
+  var learningRate: Double { self == .pretrain ? 3e-4 : 2e-5 }
+  /// Conversations are few and of few kinds: what balances experts for all text is left as it is.
+  var balanceSpeed: Double { self == .pretrain ? 0.001 : 0 }
+  var balanceLoss: Double { self == .pretrain ? 0.0001 : 0 }
+}
