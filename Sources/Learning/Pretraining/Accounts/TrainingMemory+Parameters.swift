@@ -86,11 +86,13 @@ extension TrainingMemory {
     add(.optimizer, floats: Double(layout.terms.workerCount) * (sizes.max() ?? 0))
   }
 
-  /// What is made of one parameter at a time: its values rounded on their way to other ranks; on rank 0, which writes
-  /// checkpoints, pieces in fp32 and bf16.
+  /// Memory for one parameter at a time: on its way to other ranks in bf16; on rank 0, which writes checkpoints, pieces in fp32 and bf16.
   private mutating func addLargest(_ layout: TrainingLayout, _ rank: Int) {
-    let largest = Double((layout.shared.map(\.spec) + layout.expert).map(\.elementCount).max() ?? 0)
-    add(.scratch, max(2 * largest, rank == 0 ? 6 * min(largest, Double(SavePlan.pieceLength)) : 0))
+    let shared = layout.shared.map(\.spec.elementCount).max() ?? 0
+    if layout.terms.rankCount > 1 { add(.scratch, 2 * Double(shared)) }
+    guard rank == 0 else { return }
+    let largest = max(shared, layout.expert.map(\.elementCount).max() ?? 0)
+    add(.scratch, 6 * Double(min(largest, SavePlan.pieceLength)))
   }
 }
 
