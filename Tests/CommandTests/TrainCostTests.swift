@@ -128,42 +128,54 @@ extension CommandTests {
     }
 
     @Test func aTrainingIsPlannedForAClusterThatIsDescribed() throws {
+      func plan(_ model: String, _ options: [String]) throws -> Program.Outcome {
+        try Program.run(["plan", "--train", "--model", model, "--cores", "64", "--network", "25gbe"] + options)
+      }
       let shape =
         Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path
         + "/benchmarks/shapes/deepseek-v3.json"
-      func plan(_ options: [String]) throws -> Program.Outcome {
-        try Program.run(
-          [
-            "plan", "--train", "--model", shape, "--memory", "768", "--cores", "128", "--batch-sequences", "1024",
-            "--network", "25gbe",
-          ] + options)
-      }
-      let large = try plan([
-        "--nodes", "256", "--tokens", "14.8e12", "--node-price", "4", "--node-watts", "900", "--json",
-      ])
-      #expect(large.status == 0, "\(large.errors)")
-      let told = try object(large.output)
-      #expect(told["fits"]?.bool == true && told["ranks"]?.exactInt == 256)
-      #expect(abs(try #require(told["active_parameters"]?.double) - 36.6e9) < 1e9)
+      let large = try plan(shape, ["--nodes", "8", "--memory", "64", "--tokens", "14.8e12", "--json"])
+      #expect(large.status == 1, "\(large.errors)")
+      let asked = try object(large.output)
+      #expect(asked["fits"]?.bool == false && asked["cost"] == nil)
+      #expect(abs(try #require(asked["parameters"]?.double) - 671e9) < 0.5e9)
+      #expect(abs(try #require(asked["active_parameters"]?.double) - 36.6e9) < 0.1e9)
+      // 8 bytes of optimiser and 4 of masters for each parameter, on 8 ranks: experts divide.
+      let parts = try #require(asked["layouts"]?.array?.first?["memory"]?["parts"])
+      #expect(abs(try #require(parts["masters"]?.double) / (4 * 671e9 / 8) - 1) < 0.02)
+      #expect(parts["optimizer"]!.double! == 2 * parts["masters"]!.double!)
+
+      let golden = try Golden("deepseek_v3").folder
+      let terms = ["--tokens", "1e6", "--sequence-length", "128", "--batch-sequences", "32"]
+      let roomy = try plan(
+        golden, terms + ["--nodes", "2", "--memory", "8", "--node-price", "4", "--node-watts", "900", "--json"])
+      #expect(roomy.status == 0, "\(roomy.errors)")
+      let told = try object(roomy.output)
+      #expect(told["fits"]?.bool == true && told["ranks"]?.exactInt == 2 && told["steps"]?.exactInt == 245)
       let cost = try #require(told["cost"]?["this training"])
       #expect(abs(try #require(cost["dollars"]?.double) / (4 * cost["node_hours"]!.double!) - 1) < 1e-9)
       #expect(abs(try #require(cost["kilowatt_hours"]?.double) / (0.9 * cost["node_hours"]!.double!) - 1) < 1e-9)
-      let needed = try #require(told["nodes_needed"]?.exactInt)
-      #expect((16...256).contains(needed))
-      // As many nodes as it names do, and one fewer does not.
-      let enough = try plan(["--nodes", "\(needed)", "--tokens", "1e9"])
+      #expect(told["cost"]?["DeepSeek-V3 (H800s)"]?["node_hours"]?.double == 2_788_000)
+
+      // As many nodes as it names do, and one fewer does not; recomputation needs fewer.
+      let tight = try object(try plan(golden, terms + ["--nodes", "1", "--memory", "0.08", "--json"]).output)
+      let needed = try #require(tight["nodes_needed"]?.exactInt)
+      #expect((2...32).contains(needed))
+      let enough = try plan(golden, terms + ["--nodes", "\(needed)", "--memory", "0.08"])
       #expect(enough.status == 0 && enough.output.contains("DeepSeek-V3 (H800s)"), "\(enough.output)")
-      let small = try plan(["--nodes", "\(needed - 1)", "--tokens", "1e9"])
+      let small = try plan(golden, terms + ["--nodes", "\(needed - 1)", "--memory", "0.08"])
       #expect(small.status == 1 && small.output.contains("\(needed) nodes of this kind would do"), "\(small.output)")
-      let unsaid = try plan(["--nodes", "2"])
-      #expect(unsaid.status != 0 && unsaid.errors.contains("--tokens"))
-      let long = try plan(["--nodes", "2", "--tokens", "1e9", "--sequence-length", "1000000"])
-      #expect(long.status != 0 && long.errors.contains("positions"))
-      let tiny = try Program.run([
-        "plan", "--train", "--model", try Golden("qwen3").folder, "--nodes", "1", "--memory", "8", "--cores", "4",
-        "--tokens", "1e6", "--sequence-length", "256", "--batch-sequences", "8",
-      ])
-      #expect(tiny.status == 0 && tiny.output.contains("qwen3"), "\(tiny.errors)")
+      let lean = try object(
+        try plan(golden, terms + ["--nodes", "1", "--memory", "0.08", "--recompute", "--json"]).output)
+      #expect(try #require(lean["nodes_needed"]?.exactInt) < needed)
+
+      for (options, word) in [
+        ([], "--tokens"), (["--tokens", "1e9", "--sequence-length", "1000000"], "positions"),
+        (["--tokens", "nan"], "--tokens"), (["--tokens", "1e9", "--mfu", "2"], "--mfu"),
+      ] {
+        let refused = try plan(shape, ["--nodes", "2", "--memory", "64"] + options)
+        #expect(refused.status != 0 && refused.errors.contains(word), "\(options): \(refused.errors)")
+      }
     }
   }
 }

@@ -10,6 +10,14 @@ enum Quantities {
     return Figures.decimals(value, 0)
   }
 
+  /// Operations: "250.4 GFLOP".
+  static func operations(_ value: Double) -> String {
+    for (unit, name) in [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")] where value >= unit {
+      return Figures.decimals(value / unit, 1) + " \(name)FLOP"
+    }
+    return Figures.decimals(value, 0) + " FLOP"
+  }
+
   /// "8.3 s", "3 min 20 s", "5.2 hours", "55.1 days", "4.2 years".
   static func time(_ seconds: Double) -> String {
     switch seconds {

@@ -17,7 +17,7 @@ struct TrainingPlanReport {
 
   var lines: [String] {
     var lines = [
-      "\(description.family): \(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.count(work.operations, 1))FLOP a token in sequences of \(task.sequenceLength)",
+      "\(description.family): \(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.operations(work.operations)) a token in sequences of \(task.sequenceLength)",
       "\(Quantities.count(task.tokens)) tokens in \(Quantities.count(Double(task.steps))) steps of \(task.sequences) sequences, \(task.optimizer.rawValue); \(Figures.count(command.nodes, "node")) of \(Figures.decimals(command.memory, 0)) GiB and \(Figures.count(command.cores, "core")), network \(command.network)",
     ]
     lines += plan.options.map(line)
@@ -32,7 +32,7 @@ struct TrainingPlanReport {
     guard plan.best != nil else { return lines + [shortage] }
     let forecast = best.forecast
     lines += [
-      "time: \(Quantities.time(forecast.seconds)) at \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s; an estimate: \(Figures.decimals(100 * task.utilization, 0)) % (--mfu\(task.recomputes ? ", less a third for what is computed again" : "")) of \(Quantities.count(forecast.peak, 1))FLOP/s of all nodes (--arithmetic), and \(Figures.decimals(100 * best.exchangeShare, 1)) % of the time for messages, none of which is hidden; without checkpoints and scores"
+      "time: \(Quantities.time(forecast.seconds)) at \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s; an estimate: \(Figures.decimals(100 * task.utilization, 0)) % (--mfu\(task.recomputes ? ", less a third for what is computed again" : "")) of \(Quantities.operations(forecast.peak))/s of all nodes (--arithmetic), and \(Figures.decimals(100 * best.exchangeShare, 1)) % of the time for messages, none of which is hidden; without checkpoints and scores"
     ]
     return lines + CostTable([("this training", forecast.cost(rates))]).lines
   }

@@ -18,7 +18,7 @@ struct DryRunReport {
     let (terms, disk) = (costs.layout.terms, costs.budget.disk)
     let (rank, memory) = TrainingMemory.busiest(costs.layout)
     var lines = [
-      "\(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.count(work.operations, 1))FLOP a token",
+      "\(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.operations(work.operations)) a token",
       "\(Figures.count(forecast.steps, "step")) of \(Figures.count(terms.sequences, "sequence")) of \(terms.sequenceLength) tokens, \(Quantities.count(forecast.tokens)) tokens in all",
       "memory of rank \(rank), which holds most\(costs.layout.description.mixture == nil ? "" : ", with even routing"): \(Figures.size(memory.total))"
         + (resident.map { ", beside \(Figures.size($0)) that the program holds already" } ?? ""),
