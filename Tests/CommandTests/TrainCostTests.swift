@@ -142,8 +142,11 @@ extension CommandTests {
       #expect(abs(try #require(asked["active_parameters"]?.double) - 36.6e9) < 0.1e9)
       // 8 bytes of optimiser and 4 of masters for each parameter, on 8 ranks: experts divide.
       let parts = try #require(asked["layouts"]?.array?.first?["memory"]?["parts"])
-      #expect(abs(try #require(parts["masters"]?.double) / (4 * 671e9 / 8) - 1) < 0.02)
-      #expect(parts["optimizer"]!.double! == 2 * parts["masters"]!.double!)
+      let (masters, optimizer) = (try #require(parts["masters"]?.double), try #require(parts["optimizer"]?.double))
+      let share = 4 * 671e9 / 8.0
+      #expect(abs(masters - share) < share / 50)
+      // But for selection biases.
+      #expect(optimizer <= 2 * masters && optimizer > 1.999 * masters)
 
       let golden = try Golden("deepseek_v3").folder
       let terms = ["--tokens", "1e6", "--sequence-length", "128", "--batch-sequences", "32"]
@@ -153,8 +156,9 @@ extension CommandTests {
       let told = try object(roomy.output)
       #expect(told["fits"]?.bool == true && told["ranks"]?.exactInt == 2 && told["steps"]?.exactInt == 245)
       let cost = try #require(told["cost"]?["this training"])
-      #expect(abs(try #require(cost["dollars"]?.double) / (4 * cost["node_hours"]!.double!) - 1) < 1e-9)
-      #expect(abs(try #require(cost["kilowatt_hours"]?.double) / (0.9 * cost["node_hours"]!.double!) - 1) < 1e-9)
+      let hours = try #require(cost["node_hours"]?.double)
+      #expect(abs(try #require(cost["dollars"]?.double) - 4 * hours) < 1e-9)
+      #expect(abs(try #require(cost["kilowatt_hours"]?.double) - 0.9 * hours) < 1e-9)
       #expect(told["cost"]?["DeepSeek-V3 (H800s)"]?["node_hours"]?.double == 2_788_000)
 
       // As many nodes as it names do, and one fewer does not; recomputation needs fewer.
