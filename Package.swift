@@ -253,7 +253,7 @@ let package = Package(
       [
         "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "Checkpoints",
         "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime", "Inference",
-        "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training",
+        "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training", "Evaluation",
       ], exclude: ["fuzz.sh"]),
   ]
 )

@@ -37,6 +37,7 @@ import Testing
   @Test func whatWasCutOffIsNoAnswer() {
     #expect(grade("The capital is", isCut: true).outcome == .noAnswer)
     #expect(grade("Sydney", isCut: true).rule == "cut")
+    #expect(grade("It is Canberra, and has been since", isCut: true).outcome == .right)
   }
 
   @Test func theWindowIsOfSixWordsAndOneClause() {

@@ -13,7 +13,8 @@ package struct EvaluationPage {
   private var tasks: [JSONValue] { run["tasks"]?.array ?? [] }
 
   package var html: String {
-    let model = run["subject"]?["model"]?.string ?? "model"
+    // Of a folder's path the last part; the whole is in the command.
+    let model = run["subject"]?["model"]?.string?.split(separator: "/").last.map(String.init) ?? "model"
     var body = "<style>\(Self.style)</style><h1>\(SVG.escape(model))</h1>"
     body += "<p class=weak>\(SVG.escape(circumstances))</p>"
     body += "<p class=weak><code>\(SVG.escape(command))</code></p>"
@@ -107,7 +108,7 @@ package struct EvaluationPage {
         "<span class=span style=\"left:\(percent(interval[0]))%;width:\(percent(interval[1] - interval[0]))%\"></span>"
     }
     return
-      "<tr><td>\(name)</td><td class=n>\(count("n"))</td>\(cell("right"))\(cell("wrong"))\(cell("no_answer"))<td>\(words)</td><td><div class=bar>\(bar)</div></td></tr>"
+      "<tr><td>\(name)</td><td class=n>\(count("n"))</td>\(cell("right"))\(cell("wrong"))\(cell("no_answer"))<td class=span>\(words)</td><td><div class=bar>\(bar)</div></td></tr>"
   }
 
   private var comparisons: String {
@@ -119,7 +120,7 @@ package struct EvaluationPage {
       let ends = one["interval"]?.array ?? []
       let span = ends.count == 2 ? "\(percent(ends[0])) to \(percent(ends[1]))" : ""
       text +=
-        "<tr><td>\(SVG.escape(one["task"]?.string ?? ""))</td><td class=n>\(one["n"]?.exactInt ?? 0)</td><td class=n>\(percent(one["difference"])) points</td><td>\(span)</td><td class=n>\(one["only_second_right"]?.exactInt ?? 0)</td><td class=n>\(one["only_first_right"]?.exactInt ?? 0)</td><td class=n>\(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4))</td></tr>"
+        "<tr><td>\(SVG.escape(one["task"]?.string ?? ""))</td><td class=n>\(one["n"]?.exactInt ?? 0)</td><td class=n>\(percent(one["difference"])) points</td><td class=span>\(span)</td><td class=n>\(one["only_second_right"]?.exactInt ?? 0)</td><td class=n>\(one["only_first_right"]?.exactInt ?? 0)</td><td class=n>\(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4))</td></tr>"
     }
     return text + "</table>"
   }

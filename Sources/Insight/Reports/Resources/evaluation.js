@@ -28,7 +28,7 @@ function entry(answer) {
   const summary = element("summary");
   const outcome = answer.outcome + (answer.cut ? " (cut)" : "");
   summary.append(element("b", answer.names[answer.outcome] || outcome, answer.outcome));
-  summary.append(` ${answer.task} ${answer.id} ${answer.prompt_kind || ""} · ${(answer.extracted ?? answer.answer).slice(0, 80)}`);
+  summary.append(` ${answer.task} ${answer.id} ${answer.prompt_kind || ""} · ${answer.answer.trim().replace(/\s+/g, " ").slice(0, 90)}`);
   details.append(summary);
   details.addEventListener("toggle", () => {
     if (details.childElementCount > 1) return;

@@ -44,14 +44,21 @@ package enum Grader: Sendable, Equatable {
       verdict = Verdict(.noAnswer, rule: answer.isCut ? "cut" : "empty")
     } else {
       verdict = judge(text, target)
-      let mayBeWhole = self == .exact || self == .contains
-      if answer.isCut, !(mayBeWhole && verdict.outcome == .right) {
+      if answer.isCut, !(canSayEnough && verdict.outcome == .right) {
         verdict.outcome = .noAnswer
         verdict.rule = "cut"
       }
     }
     verdict.isCut = answer.isCut
     return verdict
+  }
+
+  /// Whether the beginning of an answer can be right whatever might follow; the last number or expression cannot be known.
+  private var canSayEnough: Bool {
+    switch self {
+    case .exact, .contains, .claim: true
+    default: false
+    }
   }
 
   private func judge(_ text: Substring, _ target: GradedTarget) -> Verdict {

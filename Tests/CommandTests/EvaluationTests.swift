@@ -1,0 +1,87 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// `martinet eval` and `martinet audit` on the demonstration model.
+  struct EvaluationTests {
+    private let folder = TemporaryFolder()
+    private static let tasks = [
+      "--task", "chain-sum,capital-choices,prose", "--limit", "6", "--max-new-tokens", "12", "--threads", "1",
+    ]
+
+    /// What a file of `--out` holds but for the run's circumstances.
+    private func written(_ path: String) throws -> JSONObject {
+      var object = try #require(try JSONValue(parsing: Array(try Data(contentsOf: URL(filePath: path)))).object)
+      (object["circumstances"], object["command"]) = (nil, nil)
+      return object
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func resultsAreTheSameOnAnyRanksAndAtAnEndpoint() throws {
+      let (one, three) = (folder.file("one.json"), folder.file("three.json"))
+      let alone = try Program.run(["eval", "--json", "--out", one] + Self.tasks)
+      #expect(alone.status == 0, "\(alone.errors)")
+      let lines = try alone.lines.map { try JSONValue(parsing: $0) }
+      #expect(lines.map { $0["task"]?.string } == ["chain-sum", "capital-choices", "prose"])
+      #expect(lines[0]["n"]?.exactInt == 6 && lines[0]["interval"]?.array?.count == 2)
+      let spread = try Program.run(["eval", "--json", "--out", three] + Self.tasks, ranks: 3)
+      #expect(spread.output == alone.output, "\(spread.errors)")
+      #expect(try written(three) == written(one))
+
+      let server = try RunningServer(["--threads", "1"])
+      let asked = try Program.run(
+        ["eval", "--json", "--endpoint", "http://127.0.0.1:\(server.port)"] + Self.tasks.dropLast(2))
+      #expect(asked.output == alone.output, "\(asked.errors)")
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func aRunIsComparedWithAnotherAndShownOnAPage() throws {
+      let (out, page) = (folder.file("out.json"), folder.file("page.html"))
+      let task = ["--task", "capital-choices", "--limit", "8"]
+      #expect(try Program.run(["eval", "--out", out] + task).status == 0)
+      let run = try Program.run(["eval", "--json", "--compare", out, "--report", page] + task)
+      #expect(run.status == 0, "\(run.errors)")
+      let comparison = try JSONValue(parsing: try #require(run.lines.last))["comparison"]
+      #expect(comparison?["n"]?.exactInt == 8 && comparison?["difference"]?.double == 0)
+      #expect(try String(contentsOfFile: page, encoding: .utf8).contains("Against the other run"))
+    }
+
+    @Test(.timeLimit(.minutes(3)))
+    func anAuditTellsEachKindOfPrompt() throws {
+      let run = try Program.run(["audit", "--json", "--limit", "3", "--max-new-tokens", "8"])
+      #expect(run.status == 0, "\(run.errors)")
+      let result = try JSONValue(parsing: try #require(run.lines.first))
+      #expect(result["by_kind"]?.object?.keys == ["innocent", "leading", "malign"])
+      #expect(result["n"]?.exactInt == 9 && result["clusters"]?.exactInt == 3)
+      let table = try Program.run(["audit", "--limit", "1", "--max-new-tokens", "4"])
+      #expect(table.output.contains("17 % debunked, 30 % repeated, 53 % no answer"))
+    }
+
+    @Test(
+      arguments: [
+        (["eval", "--task", "/no/such"], "there is no folder /no/such, and no task of that name"),
+        (["eval", "--task", "prose,"], "has an empty name"),
+        (["eval", "--task", "prose", "--out", "/no/such/x.json"], "cannot write /no/such/x.json"),
+        (["eval", "--task", "prose", "--compare", "/no/such.json"], "cannot read /no/such.json"),
+        (["eval", "--task", "prose", "--endpoint", "here"], "\"here\" is no address of a server"),
+        (["eval", "--task", "prose", "--endpoint", "http://127.0.0.1:1"], "no server answers at http://127.0.0.1:1"),
+        (["eval", "--task", "prose", "--chat", "--endpoint", "http://127.0.0.1:1"], "leave out --chat"),
+        (["eval", "--task", "prose", "--endpoint-model", "x"], "--endpoint-model needs --endpoint"),
+        (["audit", "--claims", "capitals"], "graded by contains, not by claim"),
+      ] as [([String], String)])
+    func badInputIsRefusedInWords(arguments: [String], words: String) throws {
+      let run = try Program.run(arguments)
+      #expect(run.status == 1 && run.errors.contains(words), "\(run.errors)")
+    }
+
+    @Test func aTaskThatNeedsAJudgeSaysSo() throws {
+      try #"{"task":"t","doc_to_text":"q","doc_to_target":"a","grader":"judge"}"#.write(
+        toFile: folder.file("task.json"), atomically: true, encoding: .utf8)
+      try #"{"q":"x","a":"y"}"#.write(toFile: folder.file("items.jsonl"), atomically: true, encoding: .utf8)
+      let run = try Program.run(["eval", "--task", folder.path])
+      #expect(run.status == 1 && run.errors.contains("name one with --judge"), "\(run.errors)")
+    }
+  }
+}

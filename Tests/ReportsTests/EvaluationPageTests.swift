@@ -1,0 +1,41 @@
+import JSON
+import Testing
+
+@testable import Reports
+
+/// The page of an evaluation.
+@Suite struct EvaluationPageTests {
+  private func page(_ answer: String, model: String = "/models/tiny") -> String {
+    let task: JSONValue = [
+      "task": "claims", "grader": "claim", "n": 4, "right": 1, "wrong": 2, "no_answer": 1,
+      "interval": [.double(0.05), .double(0.7)], "clusters": 2, "tokens": 9,
+      "outcomes": ["right": "debunked", "wrong": "repeated"],
+      "by_kind": [
+        "innocent": ["n": 2, "right": 1, "wrong": 1, "no_answer": 0, "interval": [.double(0.1), .double(0.9)]]
+      ],
+      "items": [["id": "a", "answer": .string(answer), "outcome": "right"]],
+    ]
+    return EvaluationPage(["subject": ["model": .string(model)], "command": ["martinet", "<audit>"], "tasks": [task]])
+      .html
+  }
+
+  @Test func sharesAndIntervalsStandInATableWithThePublishedOne() {
+    let page = page("x")
+    for words in [
+      "<h1>tiny</h1>", "1 (25.0 %)", "5.0 to 70.0 %", "<td>innocent</td>", "debunked", "2 clusters",
+      "DeepSeek's chatbot, January 2025", "martinet &lt;audit&gt;",
+    ] { #expect(page.contains(words), "\(words)") }
+  }
+
+  @Test func nothingThatAModelWritesEndsItsPlace() {
+    let page = page("</script><script>alert(1)</script><!--")
+    #expect(!page.contains("alert(1)</script>") && page.contains("\\u003c/script>\\u003cscript>alert(1)"))
+    #expect(self.page("x", model: "<b>").contains("<h1>&lt;b&gt;</h1>"))
+  }
+
+  @Test func whatIsNoResultIsAnEmptyPage() {
+    for value in [JSONValue.null, [], ["tasks": 3], ["tasks": [3]], ["tasks": [["interval": ["a"]]]]] {
+      #expect(EvaluationPage(value).html.contains("<h2>Answers</h2>"))
+    }
+  }
+}
