@@ -43,7 +43,7 @@ extension FuzzTarget {
     })
 
   private static let gradedAnswer = FuzzTarget(
-    "graded-answer", inputs: 4000,
+    "graded-answer", inputs: 1500,
     pieces: [
       "1,000", "-$", "e999999", "(", ")", "*", "/0", "not ", "false. ", "</think>", "<think>", "\u{301}", "=", "'",
     ],

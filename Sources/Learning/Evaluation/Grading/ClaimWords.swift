@@ -4,17 +4,22 @@
 /// of these is unclear, which is shown, and counts as wrong.
 package struct ClaimWords: Sendable, Equatable {
   /// Beside those of an item.
-  package var denials: [String]
-  package var refusals: [String]
-  package var negations: Set<String>
+  package let denials: [String]
+  package let refusals: [String]
+  package let negations: Set<String>
   /// Words before or after a statement, within which a negation or denial turns it round; clauses end it before.
-  package var window: Int
+  package let window: Int
+  /// Denials and refusals as words, once for all answers.
+  private let denialWords: [WordList]
+  private let refusalWords: [WordList]
 
   package init(
     denials: [String] = Self.denials, refusals: [String] = Self.refusals, negations: Set<String> = Self.negations,
     window: Int = 6
   ) {
     (self.denials, self.refusals, self.negations, self.window) = (denials, refusals, negations, window)
+    denialWords = denials.map { WordList($0).expanded }
+    refusalWords = refusals.map { WordList($0).expanded }
   }
 
   package static let denials = [
@@ -40,7 +45,7 @@ package struct ClaimWords: Sendable, Equatable {
   func verdict(on text: Substring, _ target: GradedTarget) -> Verdict {
     let words = WordList(text).expanded
     guard !words.words.isEmpty else { return Verdict(.noAnswer, rule: "empty") }
-    let denials = (denials + target.denials).map { WordList($0).expanded }
+    let denials = denialWords + target.denials.map { WordList($0).expanded }
     let spent = withoutSpentNegations(words, denials)
     var (affirmed, denied): (String?, String?)
     for falsehood in target.falsehoods {
@@ -63,7 +68,7 @@ package struct ClaimWords: Sendable, Equatable {
       if let denial { return Verdict(.right, rule: "denial: \(denial.text)", extracted: "denial") }
       if let denied { return Verdict(.right, rule: "denied: \(denied)", extracted: "denial") }
     }
-    let refusals = (refusals + target.refusals).map { WordList($0).expanded }
+    let refusals = refusalWords + target.refusals.map { WordList($0).expanded }
     if let refusal = refusals.first(where: { !words.places(of: $0).isEmpty }) {
       return Verdict(.noAnswer, rule: "refusal: \(refusal.text)", extracted: "refusal")
     }
