@@ -56,7 +56,8 @@ struct TrainingTable {
 
   private let every: Int
   private let columns: [Column]
-  private let isTerminal = isatty(STDOUT_FILENO) == 1
+  /// mpirun gives a rank a terminal of its own in front of whatever it writes to, but not for standard error.
+  private let isTerminal = isatty(STDOUT_FILENO) == 1 && isatty(STDERR_FILENO) == 1
   private var line = Line()
   private var rowCount = 0
   private var isDrawn = false
