@@ -51,6 +51,23 @@ extension CommandTests {
       #expect(try TinyCorpus.digest(watched, step: steps) == TinyCorpus.digest(whole, step: steps))
     }
 
+    /// A rank that stands still, as on a host that froze, is noticed by the silence.
+    @Test(.timeLimit(.minutes(3))) func underSupervisionAStoppedRankIsLeftBehind() throws {
+      let corpus = try TinyCorpus()
+      let (whole, watched) = (corpus.folder.file("whole"), corpus.folder.file("watched"))
+      #expect(try corpus.train(to: whole, options).status == 0)
+      let launcher = Array(Program.mpirun(ranks: 2).dropFirst())
+      let running = try RunningProgram(
+        [Program.path] + corpus.arguments(to: watched, options + ["--supervise", "--stall-limit", "10"]) + ["--"]
+          + launcher)
+      #expect(running.waitForOutput(3000))
+      if let victim = running.ranks()[1] { kill(victim, SIGSTOP) }
+      #expect(running.ends(within: 120))
+      let outcome = try running.outcome()
+      #expect(outcome.status == 0 && outcome.errors.contains("nothing has been heard of it for"), "\(outcome.errors)")
+      #expect(try TinyCorpus.digest(watched, step: steps) == TinyCorpus.digest(whole, step: steps))
+    }
+
     /// A signal to the supervisor has the ranks save and end; the next start goes on.
     @Test(.timeLimit(.minutes(4)), arguments: [SIGINT, SIGTERM, SIGUSR1])
     func aSignalToTheSupervisorEndsWithACheckpoint(number: Int32) throws {
