@@ -83,8 +83,11 @@ struct TinyPretraining: Sendable {
       switch event {
       case .step(let report):
         step = report.number
+        let result = report.result
+        let loads = result.loads.sorted { $0.key < $1.key }.map(\.value)
         told.steps.append(
-          "\(report.number) \(report.result) \(report.learningRate) \(report.tokens) \(report.skipped as Any)")
+          "\(report.number) \(result.loss) \(result.balanceLoss) \(result.gradientNorm) \(loads) \(report.learningRate) \(report.tokens) \(report.skipped as Any)"
+        )
       case .saved(let step, _, _): told.saved.append(step)
       default: break
       }

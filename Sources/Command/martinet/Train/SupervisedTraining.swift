@@ -65,8 +65,7 @@ private final class ToldSteps: @unchecked Sendable {
     guard let json = try? JSONValue(parsing: Array(line.utf8), limits: JSONLimits(byteCount: 1 << 20, depth: 8)),
       let step = json["step"]?.exactInt
     else { return true }
-    // A step may have several lines.
-    guard step >= last else { return false }
+    guard step > last else { return false }
     last = step
     return true
   }
