@@ -15,7 +15,7 @@ extension CommandTests {
     }
 
     private func train(
-      _ command: String = "sft", _ data: String, to out: String, _ options: [String] = [], ranks: Int? = nil
+      _ data: String, to out: String, _ options: [String] = [], command: String = "sft", ranks: Int? = nil
     ) throws -> Program.Outcome {
       try Program.run(
         [
@@ -46,8 +46,8 @@ extension CommandTests {
       let longer = try data("longer.jsonl", (0..<8).map { conversation("So what is \($0), please?", "no") })
       let other = try train(longer, to: folder.file("two"))
       let counts = try [first, other].map { run in
-        try #require(
-          try JSONValue(parsing: Array(try #require(run.output.split(separator: "\n").last).utf8))["tokens"]?.exactInt)
+        let last = try #require(run.output.split(separator: "\n").last)
+        return try #require(try JSONValue(parsing: Array(last.utf8))["tokens"]?.exactInt)
       }
       #expect(counts[0] == counts[1] && counts[0] > 0 && counts[0] <= 6 * 4 * 6, "\(counts)")
 
@@ -62,7 +62,7 @@ extension CommandTests {
     @Test func whatIsNoConversationIsSaid() throws {
       let out = folder.file("none")
       func refused(_ line: String, _ words: [String], command: String = "sft") throws {
-        let run = try train(command, try data("bad.jsonl", [conversation("a", "b"), line]), to: out)
+        let run = try train(try data("bad.jsonl", [conversation("a", "b"), line]), to: out, command: command)
         #expect(run.status != 0)
         for word in words { #expect(run.errors.contains(word), "\(line): \(run.errors)") }
       }
