@@ -92,4 +92,11 @@ import Testing
     #expect(end(["\n12"]) == ("", true))
     #expect(end(["a\nb"], stops: []) == ("a\nb", false))
   }
+
+  @Test(.timeLimit(.minutes(1))) func aLongThoughtCostsNoMoreAtItsEnd() {
+    var rule = StopRule(["\n"])
+    _ = rule.push("<think>")
+    for _ in 0..<50_000 { _ = rule.push("word é\n") }
+    #expect(rule.push("</th") == false && rule.push("ink> 42\n") && rule.text.hasSuffix("</think> 42"))
+  }
 }

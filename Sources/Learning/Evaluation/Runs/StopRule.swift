@@ -1,6 +1,7 @@
 /// Ends an answer before the first of some strings; what a model thinks between `<think>` and `</think>`, and blanks after that, end
 /// nothing.
 package struct StopRule: Sendable {
+  private static let close = "</think>"
   private let stops: [String]
   private var isThinking: Bool
   private var mayBegin = true
@@ -34,7 +35,10 @@ package struct StopRule: Sendable {
       }
     }
     if isThinking {
-      guard let end = text.firstRange(of: "</think>") else { return false }
+      guard let end = text[text.utf8.index(text.startIndex, offsetBy: start)...].firstRange(of: Self.close) else {
+        advance(beyond: Self.close.count)
+        return false
+      }
       (isThinking, isBlank) = (false, true)
       start = text.utf8.distance(from: text.startIndex, to: end.upperBound)
     }
@@ -50,12 +54,16 @@ package struct StopRule: Sendable {
       text = String(text[..<found])
       isStopped = true
     } else {
-      // The next piece may complete a string that has begun; nothing before that is looked at again.
-      let longest = stops.map(\.count).max() ?? 0
-      if let next = text.index(text.endIndex, offsetBy: -longest, limitedBy: from), next > from {
-        start = text.utf8.distance(from: text.startIndex, to: next)
-      }
+      advance(beyond: stops.map(\.count).max() ?? 0)
     }
     return isStopped
+  }
+
+  /// Leaves only so many characters to be looked at again: the next piece may complete a string that has begun.
+  private mutating func advance(beyond count: Int) {
+    let from = text.utf8.index(text.startIndex, offsetBy: start)
+    if let next = text.index(text.endIndex, offsetBy: -count, limitedBy: from), next > from {
+      start = text.utf8.distance(from: text.startIndex, to: next)
+    }
   }
 }
