@@ -38,7 +38,7 @@ struct Eval: ParsableCommand {
     if listTasks {
       for name in ShippedTasks.names {
         let task = try EvaluationTask(name, limit: 1)
-        show("\(name)\t\(task.description.grader.name)\t\(task.description.source ?? "")")
+        show("\(name)\t\(task.description.graderName)\t\(task.description.source ?? "")")
       }
       return
     }

@@ -5,9 +5,7 @@ extension TaskResult {
   package var summary: JSONObject {
     let description = task.description
     var object = JSONObject([("task", .string(description.name)), ("version", .string(description.version))])
-    object["grader"] = .string(
-      description.outputType == .rollingLikelihood || description.outputType == .likelihood
-        ? "likelihood" : description.grader.name)
+    object["grader"] = .string(description.graderName)
     if likelihood != nil {
       object["n"] = .int(answers.count { $0.verdict.outcome != .error })
       object["errors"] = .int(score.counts[.error] ?? 0)

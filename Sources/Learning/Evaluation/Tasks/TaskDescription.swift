@@ -35,6 +35,10 @@ package struct TaskDescription: Sendable {
   package var selection: Selection
   package var filter: AnswerFilter?
   package var grader: Grader
+  /// The grader's name; `likelihood` where there is no answer to grade.
+  package var graderName: String {
+    outputType == .rollingLikelihood || outputType == .likelihood ? "likelihood" : grader.name
+  }
   /// What outcomes are called: `right`: `debunked`.
   package var outcomeNames: [Outcome: String]
   var text: TaskTemplate?
