@@ -17,25 +17,32 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .noTask(let name, let shipped):
-      "there is no folder \(name), and no task of that name; give a folder with task.json, or one of \(shipped.joined(separator: ", "))"
-    case .unreadable(let path, let reason): "cannot read \(path): \(reason)"
-    case .malformed(let file, let line, let reason): "\(Self.place(file, line)): \(reason)"
-    case .missing(let file, let line, let field): "\(Self.place(file, line)): \(field) is missing; add it"
+      "there is no folder \(name.shortened()), and no task of that name; give a folder with task.json, or one of \(shipped.joined(separator: ", "))"
+    case .unreadable(let path, let reason): "cannot read \(path.shortened(to: 600)): \(reason.shortened(to: 600))"
+    case .malformed(let file, let line, let reason): "\(Self.place(file, line)): \(reason.shortened(to: 600))"
+    case .missing(let file, let line, let field): "\(Self.place(file, line)): \(field.shortened()) is missing; add it"
     case .wrongKind(let file, let line, let field, let expected, let found):
-      "\(Self.place(file, line)): \(field) is \(found) where \(expected) should be; write it as such"
+      "\(Self.place(file, line)): \(field.shortened()) is \(found.shortened()) where \(expected.shortened()) should be; write it as such"
     case .outOfRange(let file, let line, let field, let expected, let found):
-      "\(Self.place(file, line)): \(field) is \(found) where \(expected) should be"
+      "\(Self.place(file, line)): \(field.shortened()) is \(found.shortened()) where \(expected.shortened()) should be"
     case .unknownField(let file, let field, let known):
-      "\(file): there is no field \"\(field)\"; remove it, or write one of \(known.joined(separator: ", "))"
+      "\(file): there is no field \"\(field.shortened())\"; remove it, or write one of \(known.joined(separator: ", "))"
     case .unknownName(let file, let field, let name, let known):
-      "\(file): \(field) is \"\(name)\", which is none of \(known.joined(separator: ", "))"
+      "\(file): \(field.shortened()) is \"\(name.shortened())\", which is none of \(known.joined(separator: ", "))"
     case .noItems(let file): "\(file) has no items; give one JSON object a line"
-    case .fields(let file, let reason): "\(file): \(reason)"
+    case .fields(let file, let reason): "\(file): \(reason.shortened(to: 600))"
     case .template(let file, let line, let field, let reason):
-      "\(Self.place(file, line)): \(field) cannot be rendered: \(reason)"
-    case .otherRuns(let reason): "the two runs cannot be compared: \(reason)"
+      "\(Self.place(file, line)): \(field.shortened()) cannot be rendered: \(reason.shortened(to: 600))"
+    case .otherRuns(let reason): "the two runs cannot be compared: \(reason.shortened(to: 600))"
     }
   }
 
   private static func place(_ file: String, _ line: Int?) -> String { line.map { "\(file), line \($0)" } ?? file }
+}
+
+extension String {
+  /// The text's beginning where it is long: what a file holds may be of any length, and no error shall be.
+  func shortened(to count: Int = 80) -> String {
+    utf8.count > count ? String(unicodeScalars.prefix(count)) + "…" : self
+  }
 }

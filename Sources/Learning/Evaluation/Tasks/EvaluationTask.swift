@@ -43,7 +43,7 @@ package struct EvaluationTask: Sendable {
     }
     var seen: Set<String> = []
     for item in items where !seen.insert("\(item.id) \(item.kind ?? "")").inserted {
-      throw .malformed(file: file, line: nil, reason: "two items have the id \(item.id); give each its own")
+      throw .malformed(file: file, line: nil, reason: "two items have the id \(item.id.shortened()); give each its own")
     }
     (description, self.items) = (task, items)
   }

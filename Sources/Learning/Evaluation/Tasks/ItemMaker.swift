@@ -92,7 +92,7 @@ struct ItemMaker {
       for text in item.target.texts where WrittenNumber(text) == nil {
         throw .malformed(
           file: document.file, line: document.line,
-          reason: "its target \"\(text)\" is no number, as grader numeric needs")
+          reason: "its target \"\(text.shortened())\" is no number, as grader numeric needs")
       }
     default: break
     }
@@ -143,7 +143,8 @@ struct ItemMaker {
     guard let index = value.exactInt ?? value.string.flatMap({ Int($0) }), choices.indices.contains(index) else {
       throw .malformed(
         file: document.file, line: document.line,
-        reason: "its target \(value.text()) is neither one of its \(choices.count) choices nor the index of one")
+        reason:
+          "its target \(value.text().shortened()) is neither one of its \(choices.count) choices nor the index of one")
     }
     return index
   }
