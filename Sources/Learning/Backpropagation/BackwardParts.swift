@@ -16,6 +16,7 @@ final class BackwardParts {
   private let normedRows: RowStorage<Float>
   private let normedGradientRows: RowStorage<Float>
   private let inputGradientRows: RowStorage<Float>
+  private var layerRows: [RowsKey: RowStorage<Float>] = [:]
   private var scales = AlignedBuffer<Float>(count: 1)
   private var normGradient = AlignedBuffer<Float>(count: 1)
   private(set) var rowCount = 0
@@ -45,6 +46,28 @@ final class BackwardParts {
   /// A layer's input after its norm, `[rows, hidden]`, and the gradient by it.
   var normed: MatrixView<Float> { normedRows.view(rows: rowCount) }
   var normedGradient: MatrixView<Float> { normedGradientRows.view(rows: rowCount) }
+
+  /// Rows that a layer works with. Layers share them: one is at work at a time, and leaves nothing there that another needs.
+  enum Purpose: Hashable {
+    case query, keyValue, output, expanded, expandedGradient, queryLatent, sinks
+    case gate, up, product
+    case returned, logits, sharedOutput, sharedGate
+    case ofWorker(Int)
+  }
+
+  /// The rows of a purpose, of so many columns.
+  func rows(_ purpose: Purpose, columns: Int) -> RowStorage<Float> {
+    let key = RowsKey(purpose: purpose, columns: columns)
+    if let found = layerRows[key] { return found }
+    let made = RowStorage<Float>(columns: columns)
+    layerRows[key] = made
+    return made
+  }
+
+  private struct RowsKey: Hashable {
+    let purpose: Purpose
+    let columns: Int
+  }
 
   /// Calls `body` for each of this rank's rows, which the workers share.
   func forEachRow(_ body: (_ row: Int) -> Void) { compute.compute.forEachRow(rowCount, body) }

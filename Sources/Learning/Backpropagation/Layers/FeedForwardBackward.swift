@@ -8,9 +8,6 @@ final class GatedBlockBackward {
   private let kind: ParameterRole.FeedForwardKind
   private let layer: Int
   private let parts: BackwardParts
-  private var gateGradient = RowStorage<Float>(columns: 0)
-  private var upGradient = RowStorage<Float>(columns: 0)
-  private var product = RowStorage<Float>(columns: 0)
 
   init(_ kind: ParameterRole.FeedForwardKind, layer: Int, _ parts: BackwardParts) {
     (self.kind, self.layer, self.parts) = (kind, layer, parts)
@@ -20,12 +17,12 @@ final class GatedBlockBackward {
   func run(_ tape: FeedForwardTape, dy: MatrixView<Float>, adding: Bool) throws {
     let (parts, compute, rows, width) = (parts, parts.compute.compute, dy.rowCount, tape.gate.columns)
     let hidden = dy.columns
-    if product.columns != width {
-      (product, gateGradient) = (RowStorage(columns: width), RowStorage(columns: width))
-      upGradient = RowStorage(columns: width)
+    func storage(_ purpose: BackwardParts.Purpose) -> MatrixView<Float> {
+      let storage = parts.rows(purpose, columns: width)
+      storage.reserve(rows: rows)
+      return storage.view(rows: rows)
     }
-    for storage in [product, gateGradient, upGradient] { storage.reserve(rows: rows) }
-    let (product, dGate, dUp) = (product.view(rows: rows), gateGradient.view(rows: rows), upGradient.view(rows: rows))
+    let (product, dGate, dUp) = (storage(.product), storage(.gate), storage(.up))
     func weights(_ projection: ParameterRole.Projection, rows: Int, columns: Int) -> StridedMatrix {
       parts.matrix(.feedForward(kind, projection), layer, rows: rows, columns: columns)
     }

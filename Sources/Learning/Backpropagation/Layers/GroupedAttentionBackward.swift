@@ -25,11 +25,11 @@ final class GroupedAttentionBackward: MixerBackward {
   ) {
     (self.layer, self.shape, self.scale, self.window) = (layer, shape, scale, window)
     (self.epsilon, self.parts) = (epsilon, parts)
-    queryGradientRows = RowStorage(columns: shape.headCount * shape.headDims)
-    keyValueGradientRows = RowStorage(columns: 2 * shape.keyValueHeadCount * shape.headDims)
-    outputGradientRows = RowStorage(columns: shape.headCount * shape.headDims)
-    sinkGradients = RowStorage(columns: shape.headCount)
-    workers = (0..<parts.compute.compute.workerCount).map { _ in RowStorage(columns: 2 * shape.headDims) }
+    queryGradientRows = parts.rows(.query, columns: shape.headCount * shape.headDims)
+    keyValueGradientRows = parts.rows(.keyValue, columns: 2 * shape.keyValueHeadCount * shape.headDims)
+    outputGradientRows = parts.rows(.output, columns: shape.headCount * shape.headDims)
+    sinkGradients = parts.rows(.sinks, columns: shape.headCount)
+    workers = (0..<parts.compute.compute.workerCount).map { parts.rows(.ofWorker($0), columns: 2 * shape.headDims) }
   }
 
   func run(_ tape: MixerTape) throws {

@@ -27,13 +27,13 @@ final class LatentAttentionBackward: MixerBackward {
   init(_ layer: Int, _ shape: LatentAttention, window: Int?, _ parts: BackwardParts) {
     (self.layer, self.shape, self.window, self.parts) = (layer, shape, window, parts)
     let heads = shape.headCount
-    queryGradientRows = RowStorage(columns: heads * shape.queryDims)
-    keyValueGradientRows = RowStorage(columns: shape.latentRank + shape.rotaryDims)
-    outputGradientRows = RowStorage(columns: heads * shape.valueDims)
-    expandedRows = RowStorage(columns: heads * (shape.nopeDims + shape.valueDims))
-    expandedGradientRows = RowStorage(columns: heads * (shape.nopeDims + shape.valueDims))
-    queryLatentGradientRows = RowStorage(columns: shape.queryRank ?? 0)
-    workers = (0..<parts.compute.compute.workerCount).map { _ in RowStorage(columns: 3 * shape.queryDims) }
+    queryGradientRows = parts.rows(.query, columns: heads * shape.queryDims)
+    keyValueGradientRows = parts.rows(.keyValue, columns: shape.latentRank + shape.rotaryDims)
+    outputGradientRows = parts.rows(.output, columns: heads * shape.valueDims)
+    expandedRows = parts.rows(.expanded, columns: heads * (shape.nopeDims + shape.valueDims))
+    expandedGradientRows = parts.rows(.expandedGradient, columns: heads * (shape.nopeDims + shape.valueDims))
+    queryLatentGradientRows = parts.rows(.queryLatent, columns: shape.queryRank ?? 0)
+    workers = (0..<parts.compute.compute.workerCount).map { parts.rows(.ofWorker($0), columns: 3 * shape.queryDims) }
   }
 
   func run(_ tape: MixerTape) throws {

@@ -16,7 +16,7 @@ final class MixtureBackward: FeedForwardBackward {
   private let returnedRows: RowStorage<Float>
   private let logitGradientRows: RowStorage<Float>
   private let sharedGradientRows: RowStorage<Float>
-  private let gateGradientRows = RowStorage<Float>(columns: 1)
+  private let gateGradientRows: RowStorage<Float>
   /// The tokens' choices, numbered.
   private var choices: RouterDecisions
 
@@ -24,9 +24,10 @@ final class MixtureBackward: FeedForwardBackward {
     (self.layer, self.mixture, self.experts, self.parts) = (layer, mixture, experts, parts)
     router = RouterGradient(mixture)
     shared = mixture.sharedIntermediateSize.map { _ in GatedBlockBackward(.shared, layer: layer, parts) }
-    returnedRows = RowStorage(columns: parts.normed.columns + mixture.topK)
-    logitGradientRows = RowStorage(columns: mixture.expertCount)
-    sharedGradientRows = RowStorage(columns: parts.normed.columns)
+    returnedRows = parts.rows(.returned, columns: parts.normed.columns + mixture.topK)
+    logitGradientRows = parts.rows(.logits, columns: mixture.expertCount)
+    gateGradientRows = parts.rows(.sharedGate, columns: 1)
+    sharedGradientRows = parts.rows(.sharedOutput, columns: parts.normed.columns)
     choices = RouterDecisions(capacity: 1, topK: mixture.topK)
   }
 

@@ -12,9 +12,14 @@ extension TrainingMemory {
     addTape(layout, rows: rows)
     let workers = Double(terms.workerCount)
     var widest = hidden
+    var seen: Set<[Int]> = []
     for layer in layers {
       let stages = LayerStages(layer, description)
-      add(.backward, floats: rows * stages.backward + workers * longest * stages.ofWorker)
+      add(.backward, floats: rows * stages.choices)
+      // Layers of one shape share them.
+      for stage in stages.backward where seen.insert(stage.shape).inserted {
+        add(.backward, floats: rows * stage.columns + workers * longest * stage.ofWorker)
+      }
       widest = max(widest, stages.widestNorm)
     }
     add(.backward, floats: rows * 4 * hidden + leaves * length * widest)
@@ -66,12 +71,14 @@ private struct LayerStages {
     var rounded: Double
     /// Query rows of one call of the attention kernel, on each worker.
     var queryRows = 0.0
+    /// That a worker has of a row of the sequence it is at.
+    var ofWorker = 0.0
   }
 
   private(set) var kept: [Stage]
-  private(set) var backward: Double
-  /// That a worker has of a row of the sequence it is at, in the backward pass.
-  let ofWorker: Double
+  private(set) var backward: [Stage]
+  /// A layer's own in the backward pass: experts chosen, numbered.
+  private(set) var choices = 0.0
   /// The widest rows that have a norm.
   let widestNorm: Double
 
@@ -84,19 +91,22 @@ private struct LayerStages {
       // The query's latent and the row of the cache, before and after their norms; queries as projected and absorbed; latents
       // attended, and values.
       let columns = 2 * (query + width) + heads * (queryDims + width + latent + valueDims)
+      let sizes = [
+        0, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,
+      ]
       kept = [
         Stage(
-          shape: [
-            0, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims,
-            shape.valueDims,
-          ],
-          columns: columns, rounded: query + heads * (Double(shape.nopeDims) + latent + valueDims),
+          shape: sizes, columns: columns, rounded: query + heads * (Double(shape.nopeDims) + latent + valueDims),
           queryRows: 8 * heads)
       ]
       // Gradients by queries and outputs, by keys and values expanded, and these themselves.
       let expanded = heads * (Double(shape.nopeDims) + valueDims)
-      backward = heads * (queryDims + valueDims) + 2 * expanded + width + query
-      (ofWorker, widestNorm) = (3 * queryDims, max(latent, query))
+      backward = [
+        Stage(
+          shape: sizes, columns: heads * (queryDims + valueDims) + 2 * expanded + width + query, rounded: 0,
+          ofWorker: 3 * queryDims)
+      ]
+      widestNorm = max(latent, query)
     case .grouped(let shape):
       let (query, keyValue) = (
         Double(shape.headCount * shape.headDims), Double(2 * shape.keyValueHeadCount * shape.headDims)
@@ -107,8 +117,11 @@ private struct LayerStages {
           shape: [1, shape.headCount, shape.keyValueHeadCount, shape.headDims],
           columns: 2 * (query + keyValue) + query, rounded: query, queryRows: Double(16 * shape.queriesPerKey))
       ]
-      backward = 2 * query + keyValue
-      (ofWorker, widestNorm) = (Double(2 * shape.headDims), shape.queryKeyNorm == .none ? 0 : query)
+      backward = [
+        Stage(
+          shape: kept[0].shape, columns: 2 * query + keyValue, rounded: 0, ofWorker: Double(2 * shape.headDims))
+      ]
+      widestNorm = shape.queryKeyNorm == .none ? 0 : query
     }
     addFeedForward(layer, description)
   }
@@ -120,16 +133,17 @@ private struct LayerStages {
     switch (layer.feedForward, description.mixture) {
     case (.dense(let width), _):
       kept.append(block(width))
-      backward += 3 * Double(width)
+      backward.append(block(width))
     case (.mixture, let mixture?):
       // Logits, the gate of a shared expert, experts chosen and their weights.
-      let choices = Double(mixture.expertCount + 1 + 2 * mixture.topK)
+      choices = Double(2 * mixture.topK)
+      let logits = Double(mixture.expertCount + 1)
       kept.append(
-        Stage(shape: [3], columns: choices + (mixture.sharedIntermediateSize == nil ? 0 : hidden), rounded: 0))
-      backward += 2 * hidden + Double(mixture.topK) + choices
+        Stage(shape: [3], columns: logits + choices + (mixture.sharedIntermediateSize == nil ? 0 : hidden), rounded: 0))
+      backward.append(Stage(shape: [3], columns: 2 * hidden + Double(mixture.topK) + logits, rounded: 0))
       guard let width = mixture.sharedIntermediateSize else { return }
       kept.append(block(width))
-      backward += 3 * Double(width)
+      backward.append(block(width))
     case (.mixture, nil): return
     }
   }
