@@ -210,6 +210,12 @@ struct TrainingOptions: ParsableArguments {
     return settings
   }
 
+  /// Throws for sequences that the model cannot take.
+  func checkLength(_ description: DecoderDescription) throws(DataError) {
+    let limit = TrainingData.lengthLimit(description.maximumPositions)
+    guard (1...limit).contains(sequenceLength) else { throw .badLength(sequenceLength, limit: limit) }
+  }
+
   /// Throws for lists of data that cannot be, and files that are not there; reads none.
   func checkFiles() throws {
     for list in [data, heldOut].compactMap({ $0 }) { try DataFile.list(list).forEach { try $0.checkThere() } }

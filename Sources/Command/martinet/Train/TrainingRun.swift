@@ -73,6 +73,7 @@ struct TrainingRun {
       opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
+    try agree(on: communicator) { try options.checkLength(description) }
     var costs = try TrainingCosts(
       description, settings, companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)

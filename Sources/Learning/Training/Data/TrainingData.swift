@@ -49,7 +49,7 @@ package final class TrainingData: Sendable {
   /// that cannot be read.
   package init(_ files: [DataFile], _ options: Options, pool: WorkerPool? = nil) throws {
     try DataFile.check(files)
-    let limit = min(options.maximumPositions, 1 << 24)
+    let limit = Self.lengthLimit(options.maximumPositions)
     guard (1...limit).contains(options.sequenceLength) else {
       throw DataError.badLength(options.sequenceLength, limit: limit)
     }
@@ -81,6 +81,9 @@ package final class TrainingData: Sendable {
       groups.map(\.stores), length: options.sequenceLength, packing: options.packing, parts: order.parts,
       padding: endToken)
   }
+
+  /// The most tokens that a sequence may predict, of a model made for so many positions.
+  package static func lengthLimit(_ maximumPositions: Int) -> Int { max(1, min(maximumPositions, 1 << 24)) }
 
   private static func endToken(of tokenizer: Tokenizer?, below limit: Int) -> Int32? {
     guard let tokenizer, let text = tokenizer.eosToken, let id = tokenizer.id(of: text), id < limit else { return nil }
