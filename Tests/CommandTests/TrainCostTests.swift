@@ -165,15 +165,15 @@ extension CommandTests {
       #expect(told["cost"]?["DeepSeek-V3 (H800s)"]?["node_hours"]?.double == 2_788_000)
 
       // As many nodes as it names do, and one fewer does not; recomputation needs fewer.
-      let tight = try object(try plan(golden, terms + ["--nodes", "1", "--memory", "0.08", "--json"]).output)
+      let tight = try object(try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--json"]).output)
       let needed = try #require(tight["nodes_needed"]?.exactInt)
       #expect((2...32).contains(needed))
-      let enough = try plan(golden, terms + ["--nodes", "\(needed)", "--memory", "0.08"])
+      let enough = try plan(golden, terms + ["--nodes", "\(needed)", "--memory", "0.16"])
       #expect(enough.status == 0 && enough.output.contains("DeepSeek-V3 (H800s)"), "\(enough.output)")
-      let small = try plan(golden, terms + ["--nodes", "\(needed - 1)", "--memory", "0.08"])
+      let small = try plan(golden, terms + ["--nodes", "\(needed - 1)", "--memory", "0.16"])
       #expect(small.status == 1 && small.output.contains("\(needed) nodes of this kind would do"), "\(small.output)")
       let lean = try object(
-        try plan(golden, terms + ["--nodes", "1", "--memory", "0.08", "--recompute", "--json"]).output)
+        try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--recompute", "--json"]).output)
       #expect(try #require(lean["nodes_needed"]?.exactInt) < needed)
 
       for (options, word) in [
