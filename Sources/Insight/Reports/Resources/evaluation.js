@@ -7,7 +7,8 @@ const fields = ["task", "prompt_kind", "outcome"].map((name) => [name, document.
 const search = document.getElementById("search");
 const shownLimit = 200;
 
-const answers = data.flatMap((task) => task.items.map((item) => ({ task: task.task, names: task.outcomes || {}, ...item })));
+const answers =
+    data.flatMap((task) => task.items.map((item) => ({task: task.task, names: task.outcomes || {}, ...item})));
 for (const [name, select] of fields) {
   const values = [...new Set(answers.map((answer) => answer[name]).filter((value) => value !== undefined))];
   select.hidden = values.length < 2;
@@ -28,7 +29,8 @@ function entry(answer) {
   const summary = element("summary");
   const outcome = answer.outcome + (answer.cut ? " (cut)" : "");
   summary.append(element("b", answer.names[answer.outcome] || outcome, answer.outcome));
-  summary.append(` ${answer.task} ${answer.id} ${answer.prompt_kind || ""} · ${answer.answer.trim().replace(/\s+/g, " ").slice(0, 90)}`);
+  summary.append(` ${answer.task} ${answer.id} ${answer.prompt_kind || ""} · ${
+      answer.answer.trim().replace(/\s+/g, " ").slice(0, 90)}`);
   details.append(summary);
   details.addEventListener("toggle", () => {
     if (details.childElementCount > 1) return;
@@ -58,11 +60,11 @@ function entry(answer) {
 function show() {
   const wanted = search.value.toLowerCase();
   const found = answers.filter(
-    (answer) =>
-      fields.every(([name, select]) => !select.value || answer[name] === select.value) &&
-      (!wanted || `${answer.prompt}\n${answer.answer}`.toLowerCase().includes(wanted)),
+      (answer) => fields.every(([name, select]) => !select.value || answer[name] === select.value) &&
+          (!wanted || `${answer.prompt}\n${answer.answer}`.toLowerCase().includes(wanted)),
   );
-  count.textContent = `${found.length} of ${answers.length} answers` + (found.length > shownLimit ? `, the first ${shownLimit} shown` : "");
+  count.textContent = `${found.length} of ${answers.length} answers` +
+      (found.length > shownLimit ? `, the first ${shownLimit} shown` : "");
   list.replaceChildren(...found.slice(0, shownLimit).map(entry));
 }
 show();
