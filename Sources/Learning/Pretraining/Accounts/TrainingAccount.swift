@@ -22,6 +22,9 @@ package struct TrainingAccount: Sendable {
   /// Of the first step, which makes room for all others.
   private var firstSeconds = 0.0
   private var firstTokens = 0
+  /// When it had ended, since the run began; and the number of the last step.
+  private var firstEnd = 0.0
+  private var lastNumber = 0
   private let began = ContinuousClock.now
   private let residentBefore: Int?
   private let predictedBytes: Int
@@ -33,11 +36,12 @@ package struct TrainingAccount: Sendable {
   }
 
   package mutating func add(_ report: StepReport) {
-    if steps == 0 { (firstSeconds, firstTokens) = (report.seconds, report.result.predicted) }
+    seconds = (ContinuousClock.now - began) / .seconds(1)
+    if steps == 0 { (firstSeconds, firstTokens, firstEnd) = (report.seconds, report.result.predicted, seconds) }
     steps += 1
+    lastNumber = report.number
     tokens += report.result.predicted
     stepSeconds += report.seconds
-    seconds = (ContinuousClock.now - began) / .seconds(1)
   }
 
   /// Of steps alone, without the first where there are others.
@@ -47,11 +51,12 @@ package struct TrainingAccount: Sendable {
     return time > 0 ? Double(count) / time : 0
   }
 
-  /// Seconds until the last step, from what steps took so far and what came between them.
+  private var stepsLeft: Int { max(0, forecast.steps - lastNumber) }
+
+  /// Seconds until the last step, from what steps after the first took so far with what came between them.
   package var secondsLeft: Double {
-    guard steps > 0, forecast.steps > steps, tokensPerSecond > 0 else { return 0 }
-    let tokensLeft = max(0, forecast.tokens - Double(tokens))
-    return tokensLeft / tokensPerSecond * max(1, seconds / max(stepSeconds, 1e-9))
+    guard steps > 0 else { return 0 }
+    return Double(stepsLeft) * (steps > 1 ? (seconds - firstEnd) / Double(steps - 1) : stepSeconds)
   }
 
   package func cost(_ rates: TrainingCost.Rates) -> TrainingCost {
@@ -60,7 +65,8 @@ package struct TrainingAccount: Sendable {
 
   package func costLeft(_ rates: TrainingCost.Rates) -> TrainingCost {
     TrainingCost(
-      tokens: max(0, forecast.tokens - Double(tokens)), nodeHours: secondsLeft * Double(forecast.nodes) / 3600, rates)
+      tokens: Double(stepsLeft) * Double(tokens) / Double(max(1, steps)),
+      nodeHours: secondsLeft * Double(forecast.nodes) / 3600, rates)
   }
 
   /// Gathers what ranks came to hold. Collective; once, at the end.
