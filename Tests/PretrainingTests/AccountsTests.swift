@@ -91,6 +91,26 @@ import TreeReduction
     #expect(none.seconds == 0 && none.tokensPerSecond == 0)
   }
 
+  /// Of a training that goes on, the steps before do not count.
+  @Test func timeLeftIsOfTheStepsThatARunHasToTake() {
+    let forecast = TrainingForecast(steps: 3, tokens: 3e3, operations: 1, peak: 1, utilization: 1, nodes: 1)
+    var account = TrainingAccount(forecast, predictedBytes: 0, resident: nil)
+    func report(_ number: Int) -> StepReport {
+      // Of conversations few tokens are predicted.
+      let result = StepResult(
+        loss: 1, predictionLoss: nil, balanceLoss: 0, predicted: 10, gradientNorm: 1, loads: [:], fault: nil)
+      return StepReport(
+        number: number, result: result, learningRate: 1, tokens: 10, seconds: 2, communication: 0, skipped: nil)
+    }
+    #expect(account.secondsLeft == 0)
+    account.add(report(91))
+    #expect(account.secondsLeft == 4)
+    account.add(report(92))
+    #expect(account.secondsLeft >= 0 && account.secondsLeft < 2)
+    account.add(report(93))
+    #expect(account.secondsLeft == 0)
+  }
+
   @Test func moreNodesNeedLessMemoryEach() throws {
     var task = ClusterTraining.Task(sequenceLength: 64, sequences: 32, tokens: 1e6)
     task.utilization = 0.5

@@ -36,8 +36,7 @@ package final class Trainer {
   private(set) var traffic = TrainingTraffic()
 
   /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
-  /// pass's products. `mostSequences`: of a step, over all
-  /// ranks. With `recomputes` only layers' inputs are kept for the backward pass.
+  /// pass's products. `mostSequences`: of a step, over all ranks. With `recomputes` only layers' inputs are kept for it.
   package init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
     rounds: Bool = true, recomputes: Bool = false
@@ -128,12 +127,10 @@ package final class Trainer {
     model.clearExpertGradients()
     for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
     clock.enter(.agreement)
-    let (predicted, predictedAhead) = try clock.wait {
-      (
-        Int(try communicator.allReduceSum(Int64(batch.predictedCount))),
-        Int(try communicator.allReduceSum(Int64(batch.predictedAheadCount)))
-      )
+    let counted = try clock.wait {
+      try communicator.allReduce([Int64(batch.predictedCount), Int64(batch.predictedAheadCount)], .sum)
     }
+    let (predicted, predictedAhead) = (Int(counted[0]), Int(counted[1]))
     var objective = settings.objective
     objective.factor = 1 / Float(max(predicted, 1))
     objective.aheadFactor = settings.predictionLoss / Float(max(predictedAhead, 1))

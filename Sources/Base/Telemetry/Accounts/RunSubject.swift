@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What ran: what a report says of a run beside what was counted.
 package struct RunSubject: Sendable {
   package var command: [String] = []
@@ -19,4 +21,16 @@ package struct RunSubject: Sendable {
   package var work: ModelWork?
 
   package init() {}
+}
+
+extension RunSubject {
+  /// The time of day, for `date`.
+  package static func now() -> String {
+    var seconds = time(nil)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    return String(unsafeUninitializedCapacity: 32) { buffer in
+      buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
+    }
+  }
 }

@@ -118,7 +118,7 @@ struct BenchServe: ParsableCommand {
     try Interrupt.install()
     let limit = concurrency ?? (requestRate == nil ? 16 : nil)
     let lines = try datasetLines()
-    if let reportJson { try LoadOutput.check(reportJson) }
+    if let reportJson { try ReportFile.check(reportJson) }
     let client = try ServerClient(url: url, key: try key(), authorities: caCertificate, connections: limit ?? requests)
     let record: LoadRecord
     let setting: LoadSetting

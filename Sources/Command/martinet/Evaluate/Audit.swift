@@ -23,12 +23,7 @@ struct Audit: ParsableCommand {
 
   @OptionGroup var evaluation: EvaluationOptions
 
-  func validate() throws {
-    if evaluation.endpoint != nil, model.model != nil {
-      throw ValidationError(
-        "--model and --endpoint are two places to ask; give one (--endpoint-model names an endpoint's)")
-    }
-  }
+  func validate() throws { try evaluation.check(model) }
 
   func run() throws {
     let evaluator = Evaluator(

@@ -27,10 +27,7 @@ struct Eval: ParsableCommand {
 
   func validate() throws {
     guard listTasks != (task != nil) else { throw ValidationError("give tasks with --task, or --list-tasks") }
-    if evaluation.endpoint != nil, model.model != nil {
-      throw ValidationError(
-        "--model and --endpoint are two places to ask; give one (--endpoint-model names an endpoint's)")
-    }
+    try evaluation.check(model)
     if let task, names(task).contains("") { throw ValidationError("--task \"\(task)\" has an empty name") }
   }
 

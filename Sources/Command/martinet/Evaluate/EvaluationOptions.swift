@@ -66,9 +66,17 @@ struct EvaluationOptions: ParsableArguments {
     if Set(files).count < files.count { throw ValidationError("--out and --report need different files") }
   }
 
+  /// Throws where there are two places to ask.
+  func check(_ model: ModelOptions) throws {
+    guard endpoint == nil || model.model == nil else {
+      throw ValidationError(
+        "--model and --endpoint are two places to ask; give one (--endpoint-model names an endpoint's)")
+    }
+  }
+
   /// Finds files that cannot be read or written before the work and not after it; on rank 0.
   func checkFiles() throws {
-    for path in [out, report].compactMap({ $0 }) { try LoadOutput.check(path) }
+    for path in [out, report].compactMap({ $0 }) { try ReportFile.check(path) }
     if let compare { _ = try EvaluationOutput.results(compare) }
   }
 

@@ -1,5 +1,4 @@
 import Evaluation
-import Glibc
 import JSON
 import Reports
 
@@ -34,8 +33,8 @@ struct EvaluationOutput {
       } catch { failure = error }
     }
     let json = document(comparisons)
-    if let path = options.out { try Self.write(json.text(pretty: true) + "\n", to: path) }
-    if let path = options.report { try Self.write(EvaluationPage(json).html, to: path) }
+    if let path = options.out { try ReportFile.write(json.text(pretty: true) + "\n", to: path) }
+    if let path = options.report { try ReportFile.write(EvaluationPage(json).html, to: path) }
     if options.json {
       for result in results { show(JSONValue.object(result.summary).text()) }
       for comparison in comparisons { show((["comparison": .object(comparison.json)] as JSONValue).text()) }
@@ -56,16 +55,6 @@ struct EvaluationOutput {
     return .object(object)
   }
 
-  private static func write(_ text: String, to path: String) throws {
-    guard let file = fopen(path, "w") else {
-      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-    }
-    let written = fputs(text, file) >= 0
-    guard fclose(file) == 0, written else {
-      throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-    }
-  }
-
   // MARK: Tables
 
   private static func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) }
@@ -75,7 +64,7 @@ struct EvaluationOutput {
       // The first and the last stand at the left.
       let width = i == 0 ? 22 : 10
       return i == 0 || i == 7
-        ? cell.padding(to: width) : String(repeating: " ", count: max(0, width - cell.count)) + cell
+        ? cell.padding(to: width) : Quantities.right(cell, width)
     }.joined(separator: " ")
   }
 

@@ -64,7 +64,7 @@ struct SupervisedServer {
   /// The first SIGINT, SIGTERM or SIGUSR1 drains; a second SIGINT ends at once.
   private func watchSignals(_ httpServer: RunningServer, _ engine: SupervisedEngine) -> [any DispatchSourceSignal] {
     let queue = DispatchQueue(label: "signals")
-    let interrupts = Counter()
+    let interrupts = InterruptCount()
     return [command.server.watchHangups { httpServer.reload() }].compactMap { $0 }
       + [SIGINT, SIGTERM, SIGUSR1].map { number in
         signal(number, SIG_IGN)
@@ -80,15 +80,6 @@ struct SupervisedServer {
         source.resume()
         return source
       }
-  }
-
-  /// Used on one queue.
-  private final class Counter: @unchecked Sendable {
-    private var count = 0
-    func next() -> Int {
-      count += 1
-      return count
-    }
   }
 
   /// What starts the job: a launcher, and this program with the same model.

@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 import LoadGenerator
 import Reports
@@ -11,25 +10,11 @@ struct LoadOutput {
   let limit: Int?
   let figures: ServingFigures
 
-  /// Finds a path that nobody can write to before the work and not after it.
-  static func check(_ path: String) throws {
-    let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno))) }
-    close(file)
-  }
-
   func write() throws {
     if let path = command.reportJson {
       guard var object = json.object else { return }
       object["requests"] = figures.requestsJSON
-      guard let file = fopen(path, "w") else {
-        throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-      }
-      let text = JSONValue.object(object).text(pretty: true) + "\n"
-      let isWritten = fputs(text, file) >= 0
-      guard fclose(file) == 0, isWritten else {
-        throw PromptError.unwritable(path: path, reason: String(cString: strerror(errno)))
-      }
+      try ReportFile.write(JSONValue.object(object).text(pretty: true) + "\n", to: path)
     }
     if command.json { show(json.text(pretty: true)) } else { for line in lines { show(line) } }
   }

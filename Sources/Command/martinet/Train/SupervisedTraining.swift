@@ -49,7 +49,7 @@ struct SupervisedTraining {
 }
 
 /// How often SIGINT has come; used on one queue.
-private final class InterruptCount: @unchecked Sendable {
+final class InterruptCount: @unchecked Sendable {
   private var count = 0
   func next() -> Int {
     count += 1

@@ -136,7 +136,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Keep each layer's input only and compute the rest again for the backward pass: less memory, a third more time, the same bits."
+      "Keep each layer's input only and compute the rest again for the backward pass: less memory, about a quarter more time, the same bits."
   )
   var recompute = false
 

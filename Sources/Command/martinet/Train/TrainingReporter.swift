@@ -1,5 +1,4 @@
 import Checkpoints
-import Glibc
 import JSON
 import MoEModel
 import Pretraining
@@ -118,22 +117,12 @@ final class TrainingReporter {
   private func write() {
     guard isRoot else { return }
     warn { try ReportFile.replace(historyPath, with: report.history.json.text() + "\n") }
-    report.subject.date = Self.now()
+    report.subject.date = RunSubject.now()
     if let path = options.report { warn { try ReportFile.replace(path, with: report.page) } }
     if let path = options.reportJson { warn { try ReportFile.replace(path, with: report.json.text() + "\n") } }
   }
 
   private func warn(_ body: () throws -> Void) {
     do { try body() } catch { say("martinet: \(error)") }
-  }
-
-  /// The time of day in UTC, ISO 8601.
-  private static func now() -> String {
-    var seconds = time(nil)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    return String(unsafeUninitializedCapacity: 32) { buffer in
-      buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
-    }
   }
 }

@@ -98,8 +98,7 @@ struct TrainingRun {
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
     var output = TrainingOutput(
       description, options: options, data: data, peak: forecast.peak, ranks: communicator.size, rates: costs.rates,
-      json: json,
-      isRoot: communicator.isRoot)
+      json: json, isRoot: communicator.isRoot)
     output.begin(threads: runtime.compute.workerCount)
     let report = TrainingReport(
       description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings, options: options,

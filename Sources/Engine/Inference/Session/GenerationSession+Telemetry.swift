@@ -1,5 +1,4 @@
 import Checkpoints
-import Glibc
 import ModelRuntime
 import Telemetry
 
@@ -17,7 +16,7 @@ extension GenerationSession {
     var subject = RunSubject()
     subject.command = command
     subject.program = program
-    subject.date = Self.now()
+    subject.date = RunSubject.now()
     subject.model = ModelLocation.displayName(checkpoint.path)
     subject.family = description.family
     subject.hiddenSize = description.hiddenSize
@@ -29,15 +28,5 @@ extension GenerationSession {
     subject.sumBytes = wire?.sumByteCount ?? 0
     subject.work = description.work
     return subject
-  }
-
-  /// The time of day in UTC, ISO 8601.
-  private static func now() -> String {
-    var seconds = time(nil)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    return String(unsafeUninitializedCapacity: 32) { buffer in
-      buffer.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) }
-    }
   }
 }

@@ -22,9 +22,8 @@ package struct TrainingAccount: Sendable {
   /// Of the first step, which makes room for all others.
   private var firstSeconds = 0.0
   private var firstTokens = 0
-  /// When it had ended, since the run began; and the number of the last step.
+  /// When it had ended, since the run began.
   private var firstEnd = 0.0
-  private var lastNumber = 0
   private let began = ContinuousClock.now
   private let residentBefore: Int?
   private let predictedBytes: Int
@@ -39,7 +38,6 @@ package struct TrainingAccount: Sendable {
     seconds = (ContinuousClock.now - began) / .seconds(1)
     if steps == 0 { (firstSeconds, firstTokens, firstEnd) = (report.seconds, report.result.predicted, seconds) }
     steps += 1
-    lastNumber = report.number
     tokens += report.result.predicted
     stepSeconds += report.seconds
   }
@@ -51,7 +49,8 @@ package struct TrainingAccount: Sendable {
     return time > 0 ? Double(count) / time : 0
   }
 
-  private var stepsLeft: Int { max(0, forecast.steps - lastNumber) }
+  /// The forecast is of the steps that this run has to take.
+  private var stepsLeft: Int { max(0, forecast.steps - steps) }
 
   /// Seconds until the last step, from what steps after the first took so far with what came between them.
   package var secondsLeft: Double {

@@ -51,8 +51,6 @@ package struct LatentAttentionTape {
   package let keyValue: MatrixView<Float>
   /// `[rows, heads · (latent + rotary)]`: what meets `keyValue`.
   package let absorbed: MatrixView<Float>
-  /// `[rows, heads · latent]`
-  package let attended: MatrixView<Float>
   /// `[rows, heads · value]`
   package let values: MatrixView<Float>
 }

@@ -85,7 +85,7 @@ final class LatentAttentionLayer: SequenceMixer {
       LatentAttentionTape(
         input: input.view(rows: rows), rawQueryLatent: raw.queryLatent, queryLatent: scratch.queryLatent(rows),
         query: scratch.query(rows), rawKeyValue: raw.keyValue, keyValue: scratch.keyValue(rows),
-        absorbed: scratch.absorbed(rows), attended: scratch.attended(rows), values: scratch.values(rows)))
+        absorbed: scratch.absorbed(rows), values: scratch.values(rows)))
   }
 
   private func normalize(_ x: UnsafeMutablePointer<Float>, count: Int, _ weight: AlignedBuffer<Float>) {
