@@ -106,6 +106,14 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
         "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
       ]),
+    room("Rewards", in: "Learning", ["JSON", "Machine", "Checkpoints", "Evaluation"]),
+    room(
+      "Reinforcement", in: "Learning",
+      [
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "ModelText", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training",
+        "Backpropagation", "Pretraining", "Rewards",
+      ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
@@ -151,10 +159,8 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
-        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Pretraining", "OpenAIProtocol",
-        "Supervision",
-        "HTTPServer",
-        "LoadGenerator", "Reports",
+        "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
+        "Rewards", "Reinforcement", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports",
         "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -219,6 +225,14 @@ let package = Package(
       [
         "TestSupport", "Training", "Gradients", "Kernels", "JSON", "Machine", "Tensors", "Tokenization", "Checkpoints",
         "MoEModel", "ModelText",
+      ]),
+    tests("RewardsTests", ["TestSupport", "Rewards", "Evaluation", "JSON", "Machine"]),
+    tests(
+      "ReinforcementTests",
+      [
+        "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining", "Rewards",
+        "Reinforcement", "Evaluation", "ModelText",
       ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
