@@ -64,6 +64,15 @@ struct ExtremeValueTests {
           }
         ),
         ("dot", { compute, out in out[0] = compute.dot(x, y, count: n) }),
+        (
+          "divergence",
+          { compute, out in
+            let teacher = AlignedBuffer(x)
+            let kind = Divergence(beta: Double(seed % 3) / 2, temperature: seed % 2 == 0 ? 1 : 0.3)
+            let score = compute.divergence(kind, student: out, teacher: teacher.pointer, count: n, factor: 0.3)
+            out[0] += Float(score.divergence) + Float(score.entropy)
+          }
+        ),
       ]
       for (name, call) in calls { #expect(try results(z, call).agree, "\(name), n \(n)") }
     }

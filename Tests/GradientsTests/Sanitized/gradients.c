@@ -91,11 +91,11 @@ static void products(ck_isa isa) {
 
 static void rows(ck_isa isa, size_t n) {
   for (int reference = 0; reference < 2; reference++) {
-    static float *kept[6];
+    static float *kept[8];
     const uint64_t before = state;
     const ck_isa set = reference ? CK_ISA_REFERENCE : isa;
     float *x = numbers(n), *dy = numbers(n), *w = numbers(n), *out = numbers(n), *scales = numbers(1);
-    float *dgate = numbers(n), *dup = numbers(n), *logits = numbers(n);
+    float *dgate = numbers(n), *dup = numbers(n), *logits = numbers(n), *student = numbers(n), *teacher = numbers(n);
     cg_rms_norm(set, x, n, dy, n, 1, n, w, 1e-5f, out, n, scales);
     cg_rms_norm_weight(set, (cg_vectors){x, n, n}, (cg_vectors){dy, n, n}, 1, 1, n, scales, out, true);
     cg_sigmoid(set, x, n, dgate);
@@ -104,9 +104,12 @@ static void rows(ck_isa isa, size_t n) {
     cg_clip(set, x, 1, w, n);
     const cg_logits known = cg_cross_entropy(set, logits, n, n / 2, 0.5f, 0.1f);
     scales[0] = cg_dot(set, x, dy, n) + known.sum + known.greatest + known.target;
-    float *made[6] = {out, dgate, dup, w, logits, scales};
-    for (int i = 0; i < 6 && reference; i++) hold(kept[i], made[i], i < 5 ? n : 1, "a row", isa, n, (size_t)i);
-    for (int i = 0; i < 6; i++) {
+    const cg_divergence_kind kind = {.beta = (double)(n % 3) / 2, .temperature = n % 2 ? 1 : 1.5f};
+    const cg_divergence_row row = cg_divergence(set, student, teacher, n, n - 1, 0.5f, kind);
+    scales[0] += (float)(row.entropy + row.divergence + cg_entropy(set, x, n));
+    float *made[8] = {out, dgate, dup, w, logits, student, teacher, scales};
+    for (int i = 0; i < 8 && reference; i++) hold(kept[i], made[i], i < 7 ? n : 1, "a row", isa, n, (size_t)i);
+    for (int i = 0; i < 8; i++) {
       if (reference) free(kept[i]), free(made[i]);
       kept[i] = made[i];
     }
@@ -164,6 +167,7 @@ int main(void) {
     printf("gradients, %s\n", names[isa]);
     products(isa), attentions(isa);
     for (size_t n = 1; n <= 100; n++) rows(isa, n);
+    rows(isa, 519);
   }
   if (failures) printf("%d differences\n", failures);
   return failures > 0;
