@@ -106,7 +106,7 @@ let package = Package(
         "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
         "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
       ]),
-    room("Rewards", in: "Learning", ["JSON", "Machine", "Checkpoints", "Evaluation"]),
+    room("Rewards", in: "Learning", ["JSON", "Machine", "Checkpoints", "ClusterCheck", "Evaluation"]),
     room(
       "Reinforcement", in: "Learning",
       [

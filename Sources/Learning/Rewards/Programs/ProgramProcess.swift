@@ -1,0 +1,106 @@
+import Dispatch
+import Glibc
+import Machine
+import Synchronization
+
+/// A program that is spoken with through its standard input and output, and all that it starts.
+///
+/// A thread of its own starts it and stays until it has ended: the system kills the program when that thread ends, so when
+/// this process does, however that comes.
+final class ProgramProcess: Sendable {
+  /// Tells what it started from all other processes, also where a parent is gone.
+  private static let mark = "MARTINET_REWARD"
+
+  enum End: Sendable, Equatable {
+    case exited(Int32)
+    case signalled(Int32)
+  }
+
+  let id: pid_t
+  /// Its standard input, to be written to, and output, to be read from; neither waits.
+  let input: Int32
+  let output: Int32
+  private let confinement: Confinement
+  private let token: String
+  private let keeper: ProgramKeeper
+  private let isOver = Mutex(false)
+
+  init(_ command: String, in confinement: Confinement) throws(MachineError) {
+    (self.confinement, token) = (confinement, "\(getpid())-\(UInt64.random(in: 0 ... .max))")
+    let (reading, input) = try ChildProcess.makePipe()
+    let pipe = Result { () throws(MachineError) in try ChildProcess.makePipe() }
+    defer { close(reading) }
+    guard case .success(let (output, writing)) = pipe else {
+      close(input)
+      throw .system(call: "pipe2", errno: errno, reason: String(cString: strerror(errno)))
+    }
+    defer { close(writing) }
+    for end in [input, output] { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
+    do throws(MachineError) {
+      keeper = try ProgramKeeper(
+        confinement.command(command), environment: Self.environment(token), input: reading, output: writing)
+      id = try keeper.started()
+    } catch {
+      for end in [input, output] { close(end) }
+      throw error
+    }
+    (self.input, self.output) = (input, output)
+  }
+
+  deinit { end(grace: .zero) }
+
+  /// How it ended; nil while it runs.
+  var ended: End? { keeper.ended }
+
+  /// The same, but waits a moment for the end of one that has closed its output and said nothing more.
+  func endedIfSilent() -> End? {
+    var wait = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+    if ended == nil, poll(&wait, 1, 0) > 0, wait.revents & Int16(POLLIN) == 0 { self.wait(atMost: .milliseconds(500)) }
+    return ended
+  }
+
+  /// Closes its input, waits for `grace`, and ends whatever of it is left then.
+  func end(grace: Duration) {
+    let isFirst = isOver.withLock { isOver in
+      defer { isOver = true }
+      return !isOver
+    }
+    guard isFirst else { return }
+    close(input)
+    wait(atMost: grace)
+    if confinement.ownsProcesses, ended == nil {
+      // The namespace's first process: its end is that of all in it, for which it waits; so nobody is left to be waited for.
+      for child in KernelFiles.children(of: id) { kill(child, SIGKILL) }
+      wait(atMost: .seconds(2))
+    }
+    // Its number stays taken until the keeper may let go of it.
+    kill(-id, SIGKILL)
+    let limit = ContinuousClock.now + .seconds(5)
+    while ContinuousClock.now < limit {
+      let left = KernelFiles.processes(with: "\(Self.mark)=\(token)").filter { $0 != id }
+      for process in left { kill(process, SIGKILL) }
+      if left.isEmpty, ended != nil { break }
+      usleep(5_000)
+    }
+    close(output)
+    keeper.letGo()
+  }
+
+  /// Waits for its end.
+  func wait(atMost time: Duration) {
+    let limit = ContinuousClock.now + time
+    while ended == nil, ContinuousClock.now < limit { usleep(2_000) }
+  }
+
+  private static func environment(_ token: String) -> [String] {
+    var values: [String] = []
+    var next = environ
+    while let value = next.pointee {
+      let text = String(cString: value)
+      if !text.hasPrefix(mark + "=") { values.append(text) }
+      next += 1
+    }
+    // Python then prints each line at once.
+    return values + ["\(mark)=\(token)"] + (getenv("PYTHONUNBUFFERED") == nil ? ["PYTHONUNBUFFERED=1"] : [])
+  }
+}
