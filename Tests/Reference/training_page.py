@@ -39,6 +39,34 @@ def check(browser, what, wanted, found):
         browser.complaints.append(f"{what}: {found!r} instead of {wanted!r}")
 
 
+def read_transcripts(browser, transcripts):
+    """Of reinforcement learning: each filter finds what it should, and an opened completion is a text."""
+    shown = "Number(document.getElementById('transcripts-count').textContent.split(' ')[0])"
+    choose = "((id, value) => { const field = document.getElementById(id); field.value = value; " \
+        "field.dispatchEvent(new Event(field.type === 'search' ? 'input' : 'change')); })"
+    check(browser, "transcripts", len(transcripts), browser.evaluate(shown))
+    for outcome in sorted({one["outcome"] for one in transcripts if "outcome" in one}):
+        browser.evaluate(f"{choose}('transcripts-outcome', {json.dumps('is ' + outcome)})")
+        check(browser, f"transcripts {outcome}", sum(one.get("outcome") == outcome for one in transcripts), browser.evaluate(shown))
+    browser.evaluate(f"{choose}('transcripts-outcome', '')")
+    for step in {transcripts[0]["step"], transcripts[-1]["step"]} if transcripts else ():
+        browser.evaluate(f"{choose}('transcripts-step', '{step}')")
+        check(browser, f"transcripts of step {step}", sum(one["step"] == step for one in transcripts), browser.evaluate(shown))
+    browser.evaluate(f"{choose}('transcripts-step', '')")
+    if transcripts:
+        text = transcripts[-1]["completion"][:20]
+        browser.evaluate(f"{choose}('transcripts-text', {json.dumps(text)})")
+        wanted = sum(text.lower() in (one["prompt"] + "\n" + one["completion"]).lower() for one in transcripts)
+        check(browser, "transcripts with a text", wanted, browser.evaluate(shown))
+        browser.evaluate(f"{choose}('transcripts-text', '')")
+    for entry, order in ((0, "latest"), (3, "worst")):
+        browser.evaluate(f"{choose}('transcripts-order', '{entry}')")
+        browser.evaluate("document.querySelectorAll('.transcript').forEach((entry) => { entry.open = true; })")
+        browser.wait("[...document.querySelectorAll('.transcript')].every((entry) => entry.childElementCount > 1)")
+        check(browser, f"elements in completions, {order} first", 0, browser.evaluate(
+            "document.querySelectorAll('.transcript script, .transcript img, .transcript .text b').length"))
+
+
 def look(browser, page, screenshots):
     for name, (width, colours) in SIZES.items():
         browser.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
@@ -66,6 +94,8 @@ def look(browser, page, screenshots):
                 "(({width, height}) => [width, height])(document.querySelector('#loads-time canvas'))"))
         check(browser, "bars of ranks", len(report["ranks"]), browser.evaluate("document.querySelectorAll('#phases-ranks .bar').length"))
         check(browser, "steps", True, bool(steps))
+        if report["history"].get("policy"):
+            read_transcripts(browser, report["history"]["policy"]["transcripts"])
         if screenshots:
             height = browser.evaluate("document.documentElement.scrollHeight")
             picture = browser.call(

@@ -46,9 +46,16 @@ extension FuzzTarget {
     seeds: {
       var history = TrainingHistory(layers: [1], expertCount: 2)
       for step in 1...3 {
-        history.add(step: step, Array(repeating: 0.5, count: TrainingMetric.count), loads: [1: [step, 4]])
+        let policy = PolicyStep(
+          completions: .init(count: 4, tokens: 9, graded: 4, right: step), values: [.reward: 0.5],
+          parts: [("numeric", 1)])
+        history.add(
+          step: step, Array(repeating: 0.5, count: TrainingMetric.count), loads: [1: [step, 4]], policy: policy)
       }
       history.addScore(step: 2, loss: 1.5)
+      history.addAccuracy(step: 2, right: 1, count: 2)
+      history.addTranscript(
+        Transcript(step: 3, prompt: "1+1=", completion: "2", outcome: "right", reward: 1, advantage: 0.5, tokens: 2))
       history.addCheckpoint(step: 3, seconds: 0.25)
       return [Array(history.json.text().utf8)]
     },

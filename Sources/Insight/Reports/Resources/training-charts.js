@@ -75,13 +75,31 @@ function ticks(least, most, count = 4) {
 }
 
 /**
- * A curve over steps. `points`: {x, y, least, most}; `second`: {x, y} drawn with dots; `marks`: steps with a line.
+ * A curve over steps. `points`: {x, y, least, most}, with a band from `least` to `most`, which `bandWords` names;
+ * `second`: {x, y, least, most} drawn with dots; `names` of both, for a legend; `third`: {x, y}, dashed; `marks`: steps
+ * with a line; `note`: words below.
  */
-function curve(title, points, {second = [], secondName = "", unit = figure, marks = [], fromZero = false} = {}) {
+function curve(title, points, {
+  second = [],
+  secondName = "",
+  names = [],
+  third = [],
+  bandWords = "from",
+  note = "",
+  unit = figure,
+  marks = [],
+  fromZero = false
+} = {}) {
   const [width, height, left, right, top, bottom] = [460, 210, 58, 20, 10, 24];
   points = points.filter((point) => point.y !== null && Number.isFinite(point.y));
   const value = element("div", {class: "value"}, "");
   const box = element("div", {class: "chart"}, element("h3", {}, title));
+  if (names.length && second.length) {
+    box.append(element(
+        "div", {class: "legend"},
+        ...["--line", "--second"].map(
+            (colour, i) => element("span", {}, element("i", {style: `background: var(${colour})`}), names[i]))));
+  }
   if (!points.length) {
     box.append(value, "no numbers yet");
     return box;
@@ -101,7 +119,7 @@ function curve(title, points, {second = [], secondName = "", unit = figure, mark
       top + (height - top - bottom) * (1 - (Math.min(Math.max(number, low), high) - low) / (high - low));
   const path = (list) =>
       list.map((point, i) => `${i ? "L" : "M"}${x(point.x).toFixed(1)} ${y(point.y).toFixed(1)}`).join("");
-  const svg = element("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title});
+  const svg = element("svg", {viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title, tabindex: "0"});
   for (const mark of marksY) {
     svg.append(
         element("line", {x1: left, x2: width - right, y1: y(mark), y2: y(mark)}),
@@ -121,11 +139,16 @@ function curve(title, points, {second = [], secondName = "", unit = figure, mark
     const lower = points.map((point) => ({x: point.x, y: point.least})).reverse();
     svg.append(element("path", {class: "band", d: path(upper) + path(lower).replace("M", "L") + "Z"}));
   }
+  if (third.length) svg.append(element("path", {class: "third", d: path(third)}));
   svg.append(element("path", {class: "line", d: path(points)}));
   if (points.length === 1)
     svg.append(element("circle", {cx: x(points[0].x), cy: y(points[0].y), r: 3, fill: "var(--line)"}));
   if (second.length) {
     svg.append(element("path", {class: "second", d: path(second)}));
+    for (const point of second.length > 60 ? [] : second.filter((point) => point.most > point.least)) {
+      svg.append(
+          element("line", {class: "span", x1: x(point.x), x2: x(point.x), y1: y(point.least), y2: y(point.most)}));
+    }
     for (const point of second.length > 60 ? second.slice(-1) : second) {
       svg.append(element("circle", {class: "dot", cx: x(point.x), cy: y(point.y), r: 3}));
     }
@@ -136,27 +159,41 @@ function curve(title, points, {second = [], secondName = "", unit = figure, mark
     const near = (list) => list.reduce((a, b) => (Math.abs(b.x - step) < Math.abs(a.x - step) ? b : a));
     const point = near(points);
     const parts = [`${point.first < point.x ? `steps ${point.first}–` : "step "}${point.x}: ${unit(point.y)}`];
-    if (point.most > point.least) parts.push(`from ${unit(point.least)} to ${unit(point.most)}`);
+    if (point.most > point.least) parts.push(`${bandWords} ${unit(point.least)} to ${unit(point.most)}`);
     if (second.length) {
       const other = near(second);
-      parts.push(`${secondName} ${unit(other.y)} at step ${other.x}`);
+      parts.push(`${secondName} ${unit(other.y)}${other.x === point.x ? "" : ` at step ${other.x}`}`);
     }
     value.textContent = parts.join(", ");
     return point;
   };
-  svg.addEventListener("pointermove", (event) => {
-    const frame = svg.getBoundingClientRect();
-    const place = ((event.clientX - frame.left) / frame.width) * width;
-    const point = tell(from + ((place - left) / (width - left - right)) * (to - from));
+  const follow = (step) => {
+    const point = tell(step);
     follower.setAttribute("x1", x(point.x));
     follower.setAttribute("x2", x(point.x));
-  });
-  svg.addEventListener("pointerleave", () => {
+    return points.indexOf(point);
+  };
+  const rest = () => {
     follower.setAttribute("x1", -9);
     follower.setAttribute("x2", -9);
     tell(to);
+  };
+  svg.addEventListener("pointermove", (event) => {
+    const frame = svg.getBoundingClientRect();
+    const place = ((event.clientX - frame.left) / frame.width) * width;
+    follow(from + ((place - left) / (width - left - right)) * (to - from));
   });
+  svg.addEventListener("pointerleave", rest);
+  let place = points.length - 1;
+  svg.addEventListener("keydown", (event) => {
+    const move = {ArrowLeft: -1, ArrowRight: 1, Home: -points.length, End: points.length}[event.key];
+    if (!move) return;
+    event.preventDefault();
+    place = follow(points[Math.max(0, Math.min(points.length - 1, place + move))].x);
+  });
+  svg.addEventListener("blur", rest);
   tell(to);
   box.append(svg, value);
+  if (note) box.append(element("div", {class: "value"}, note));
   return box;
 }

@@ -48,7 +48,7 @@ function drawPhases(report) {
       time(wall)} a step; the phases add up to ${
       percent(
           covered)} of it. Hatched is what a rank only communicated: it packed messages, or waited for other ranks.`;
-  const colours = phases.map((_, i) => `var(--phase-${i})`);
+  const colours = phases.map((_, i) => `var(--phase-${i % 10})`);
   byId("phases-legend").replaceChildren(...legend([
     ...phases.map((phase, i) => [wordsOf(phase), colours[i]]), ["communicating", null]
   ]));

@@ -26,16 +26,20 @@ function drawHead() {
     byId("skipped").textContent = `Steps skipped: ${report.skipped_steps}. The last: ${report.skipped_because}`;
   }
   const score = history.held_out.at(-1);
-  const cards = [[figure(lastOf("loss")), "loss"]];
+  const cards = history.policy ? [] : [[figure(lastOf("loss")), "loss"]];
   if (score) cards.push([figure(score.loss), `held-out loss, step ${score.step}`]);
-  cards.push(
-      [count(report.tokens), "tokens"], [figure(lastOf("tokens_per_second"), 3), "tokens/s"],
-      [percent(lastOf("mfu")), "MFU"]);
-  if (report.ranks.length > 1) cards.push([percent(lastOf("communication_share")), "communication"]);
+  if (!history.policy) {
+    cards.push(
+        [count(report.tokens), "tokens"], [figure(lastOf("tokens_per_second"), 3), "tokens/s"],
+        [percent(lastOf("mfu")), "MFU"]);
+  }
+  if (report.ranks.length > 1 && !history.policy) cards.push([percent(lastOf("communication_share")), "communication"]);
   if (report.model.experts) cards.push([`${figure(lastOf("load_max_over_mean"), 3)} ×`, "load, most over mean"]);
   if (history.checkpoints.length)
     cards.push([`step ${history.checkpoints.at(-1).step.toLocaleString("en")}`, "last checkpoint"]);
-  byId("cards").append(...cards.map(([value, name]) => element("div", {class: "card"}, element("b", {}, value), name)));
+  const policy = history.policy ? policyCards(report) : [];
+  byId("cards").append(
+      ...policy, ...cards.map(([value, name]) => card(value, name)), ...(history.policy ? timeCard(report) : []));
 }
 
 function drawCurves() {
@@ -43,10 +47,11 @@ function drawCurves() {
   byId("curves-note").textContent =
       (width > 1 ? `A point is the mean of ${width} steps; the band reaches from the least to the greatest of them. ` :
                    "") +
-      (history.held_out.length ? "Held-out loss is drawn in a colour of its own, with dots." : "");
+      (history.held_out.length ? "Held-out loss is drawn in a colour of its own, with dots. " : "") +
+      (history.policy ? "Intervals of shares are Wilson's, as if each completion were drawn for itself." : "");
   const seconds = metric("seconds");
   const curves = [
-    curve("Loss", metric("loss"), {
+    curve(history.policy ? "Loss of the policy" : "Loss", metric("loss"), {
       second: history.held_out.map(({step, loss}) => ({x: step, y: loss})).filter((p) => p.y !== null),
       secondName: "held out"
     }),
@@ -68,6 +73,7 @@ function drawCurves() {
     if (history.metrics.balance_loss.most.some((value) => value > 0))
       curves.push(curve("Balance loss", metric("balance_loss"), {fromZero: true}));
   }
+  if (history.policy) byId("curves").append(...policyCurves(history));
   byId("curves").append(...curves);
 }
 
@@ -112,6 +118,7 @@ function drawTables() {
 
 drawHead();
 drawCurves();
+drawTranscripts(history);
 drawLoads(history);
 drawPhases(report);
 drawBytes(report);

@@ -14,7 +14,7 @@ extension TrainingHistory {
         "mean": column(metric, \.mean), "least": column(metric, \.least), "most": column(metric, \.most),
       ]
     }
-    return [
+    let json: JSONValue = [
       "bin_steps": .int(binWidth), "first_step": .array(bins.map { .int($0.first) }),
       "last_step": .array(bins.map { .int($0.last) }), "steps": .array(bins.map { .int($0.steps) }),
       "metrics": .object(metrics),
@@ -26,6 +26,9 @@ extension TrainingHistory {
         "tokens": .array(loads.map { .array($0.tokens.map { .int($0) }) }),
       ],
     ]
+    guard let policyJSON, var object = json.object else { return json }
+    object["policy"] = policyJSON
+    return .object(object)
   }
 
   /// Reads what `json` wrote; throws for what it did not, and for a model of other layers.
@@ -65,9 +68,10 @@ extension TrainingHistory {
       throw MalformedAccount(reason: "it is too long")
     }
     try readLoads(json["loads"] ?? .null)
+    if let policy = json["policy"], !policy.isNull { try readPolicy(policy) }
   }
 
-  private static let stepLimit = 1 << 40
+  static let stepLimit = 1 << 40
 
   private static func width(_ json: JSONValue) throws(MalformedAccount) -> Int {
     let width = try json.count("bin_steps", below: stepLimit)

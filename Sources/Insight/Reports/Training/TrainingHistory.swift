@@ -9,6 +9,7 @@ package struct TrainingHistory: Sendable, Equatable {
     package var mean: [Double]
     package var least: [Double]
     package var most: [Double]
+    var policy = PolicySteps()
 
     mutating func add(_ other: Bin) {
       let (a, b) = (Double(steps), Double(other.steps))
@@ -18,6 +19,7 @@ package struct TrainingHistory: Sendable, Equatable {
         most[i] = max(most[i], other.most[i])
       }
       (last, steps) = (max(last, other.last), steps + other.steps)
+      policy.add(other.policy)
     }
   }
 
@@ -55,6 +57,11 @@ package struct TrainingHistory: Sendable, Equatable {
   package internal(set) var loads: [Loads] = []
   package internal(set) var scores: [Score] = []
   package internal(set) var checkpoints: [Checkpoint] = []
+  /// Of reinforcement learning, ascending by step.
+  package internal(set) var accuracies: [HeldOutAccuracy] = []
+  package internal(set) var transcripts: [Transcript] = []
+  /// Names of the parts of a reward, in the order in which they came.
+  var partNames: [String] = []
   var binWidth = 1
   var loadWidth = 1
 
@@ -64,10 +71,17 @@ package struct TrainingHistory: Sendable, Equatable {
 
   package var lastStep: Int? { bins.last?.last }
 
-  /// Adds a step, later than all before: `values` by `TrainingMetric`, and the tokens of each layer's experts.
-  package mutating func add(step: Int, _ values: [Double], loads tokens: [Int: [Int]] = [:]) {
+  /// Adds a step, later than all before: `values` by `TrainingMetric`, the tokens of each layer's experts, and what reinforcement
+  /// learning told of it.
+  package mutating func add(
+    step: Int, _ values: [Double], loads tokens: [Int: [Int]] = [:], policy: PolicyStep? = nil
+  ) {
     guard values.count == TrainingMetric.count, step > lastStep ?? 0 else { return }
-    let bin = Bin(first: step, last: step, steps: 1, mean: values, least: values, most: values)
+    var bin = Bin(first: step, last: step, steps: 1, mean: values, least: values, most: values)
+    if let policy {
+      bin.policy = PolicySteps(policy)
+      name(&bin.policy, in: policy.parts.map { PolicySteps.name($0.name) })
+    }
     if let last = bins.last, Self.number(last.first, binWidth) == Self.number(step, binWidth) {
       bins[bins.count - 1].add(bin)
     } else {
@@ -112,6 +126,8 @@ package struct TrainingHistory: Sendable, Equatable {
     loads.removeAll { $0.last > step }
     scores.removeAll { $0.step > step }
     checkpoints.removeAll { $0.step > step }
+    accuracies.removeAll { $0.step > step }
+    transcripts.removeAll { $0.step > step }
   }
 
   private static func number(_ step: Int, _ width: Int) -> Int { (step - 1) / width }
@@ -131,7 +147,7 @@ package struct TrainingHistory: Sendable, Equatable {
   }
 
   /// Every second one, and the last, where there are too many.
-  private static func thinned<Item>(_ items: [Item]) -> [Item] {
+  static func thinned<Item>(_ items: [Item]) -> [Item] {
     guard items.count > listLimit else { return items }
     return items.enumerated().filter { $0.offset % 2 == 1 || $0.offset == items.count - 1 }.map(\.element)
   }

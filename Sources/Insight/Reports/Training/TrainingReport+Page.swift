@@ -10,6 +10,8 @@ extension TrainingReport {
     ("training-charts.js", text(PackageResources.training_charts_js)),
     ("training-loads.js", text(PackageResources.training_loads_js)),
     ("training-phases.js", text(PackageResources.training_phases_js)),
+    ("training-policy.js", text(PackageResources.training_policy_js)),
+    ("training-transcripts.js", text(PackageResources.training_transcripts_js)),
     ("training.js", text(PackageResources.training_js)),
   ]
 
