@@ -110,9 +110,9 @@ let package = Package(
     room(
       "Reinforcement", in: "Learning",
       [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "ModelText", "Checkpoints", "MoEModel", "Fabric",
-        "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training",
-        "Backpropagation", "Pretraining", "Rewards",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints",
+        "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Evaluation",
+        "Training", "Backpropagation", "Pretraining", "Rewards",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),

@@ -58,14 +58,15 @@ package final class Backpropagation {
   }
 
   /// Computes the loss of the decoder's last batch and all gradients. `next`: the token after each row's, which the prediction
-  /// module was given; each row's loss counts `objective.factor` times.
+  /// module was given; each row's `rowLoss` counts `objective.factor` times.
   package func run(
-    _ decoder: Decoder, _ batch: DecoderBatch, next: UnsafePointer<Int32>, targets: Targets, objective: Objective
+    _ decoder: Decoder, _ batch: DecoderBatch, next: UnsafePointer<Int32>, targets: Targets, _ rowLoss: any RowLoss,
+    objective: Objective
   ) throws -> StepLoss {
     let rows = batch.tokens.count
     parts.begin(rows: rows, decoder.angles(rows: rows))
     parts.phases?.enter(.head)
-    var loss = try head.run(decoder, targets: targets, objective: objective)
+    var loss = try head.run(decoder, targets: targets, rowLoss, objective: objective)
     if let prediction, let tape = decoder.predictionTape {
       try prediction.begin(tape)
       try back(through: description.layerCount, decoder, batch, objective, &loss)
@@ -111,8 +112,6 @@ package struct Objective: Sendable {
   package var factor: Float
   /// Of the sum of the prediction module's losses: λ over the number of tokens that it predicts in the whole step.
   package var aheadFactor: Float = 0
-  /// Of the square of a row's log Σ e^logit, as a mean over tokens; 0 for none.
-  package var headZLoss: Float = 0
   /// α of the sequence balance loss (DeepSeek-V3, section 2.1.2); 0 for none.
   package var balance: Float = 0
   /// Of the square of a router's log Σ e^logit, as a mean over tokens; 0 for none.

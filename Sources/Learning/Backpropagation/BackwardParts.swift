@@ -38,7 +38,7 @@ final class BackwardParts {
     (rowCount, self.angles) = (rows, angles)
     for storage in [streamRows, normedRows, normedGradientRows, inputGradientRows] { storage.reserve(rows: rows) }
     if scales.count < rows { scales = AlignedBuffer(count: rows + rows / 2) }
-    compute.reserve(tokens: gradients.leaves.map(\.rows.count).max() ?? 0)
+    compute.reserve(tokens: gradients.longestSequence)
   }
 
   /// The gradient by the residual stream, `[rows, hidden]`: of the layer's output until the layer is done, then of its input.

@@ -29,6 +29,11 @@ package final class LeafGradients {
     for sum in sums.values { sum.clear() }
   }
 
+  /// All sequences of this rank, leaf by leaf.
+  package var sequences: [Range<Int>] { leaves.flatMap(\.sequences) }
+  /// Rows of the longest of them.
+  package var longestSequence: Int { leaves.reduce(0) { $1.sequences.reduce($0) { max($0, $1.count) } } }
+
   /// What was added for a parameter: all leaves of this rank, once its backward pass is over.
   package func sums(of id: ParameterID) -> LeafSums {
     if let found = sums[id] { return found }

@@ -19,10 +19,10 @@ package final class TargetLoss {
   }
 
   /// −Σ log p(target) over some rows, and how many were predicted; `targets` are the whole batch's. `use` is called by every
-  /// worker for each block of rows: `normed` is what the logits were made from, and these have become the gradient of
-  /// `factor` · loss + `zFactor` · (log Σ e^logit)² by them.
+  /// worker for each block of rows: `normed` is what the logits were made from, and these have become the gradient of the
+  /// rows' `loss` by them.
   func measure(
-    _ rows: Range<Int>, targets: UnsafePointer<Int32>, factor: Float = 1, zFactor: Float = 0,
+    _ rows: Range<Int>, targets: UnsafePointer<Int32>, _ loss: any RowLoss, factor: Float = 1,
     _ use: (_ block: Range<Int>, _ normed: MatrixView<Float>, _ gradient: MatrixView<Float>, _ worker: Int) -> Void = {
       _, _, _, _ in
     }
@@ -30,12 +30,15 @@ package final class TargetLoss {
     var (sum, predicted) = (0.0, 0)
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.blockRows) {
       let block = first..<min(first + Self.blockRows, rows.upperBound)
+      loss.begin(rows: block)
       let (normed, logits) = decoder.logits(ofRows: block, ahead: ahead)
       scores.withUnsafeMutableBufferPointer { scores in
         compute.pool.run { worker in
-          compute.crossEntropy(
-            logits, targets: targets + first, factor: factor, zFactor: zFactor, scores: scores.baseAddress!,
-            worker: worker)
+          for row in compute.share(of: logits.rowCount, worker: worker) {
+            let known = LogitRow(
+              number: first + row, target: targets[first + row], logits: logits[row], count: logits.columns)
+            scores[row] = loss.learn(known, factor: factor, on: compute, worker: worker)
+          }
           compute.pool.barrier(worker: worker)
           use(block, normed, logits, worker)
         }
@@ -51,7 +54,8 @@ package final class TargetLoss {
   /// Those of each leaf.
   package func measure(_ leaves: [Leaf], targets: UnsafePointer<Int32>) -> StepLoss {
     var loss = StepLoss()
-    for leaf in leaves { loss.append(measure(leaf.rows, targets: targets)) }
+    let crossEntropy = CrossEntropyLoss()
+    for leaf in leaves { loss.append(measure(leaf.rows, targets: targets, crossEntropy)) }
     return loss
   }
 }

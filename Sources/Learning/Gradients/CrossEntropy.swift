@@ -12,6 +12,13 @@ package struct TargetScore: Equatable, Sendable {
 }
 
 extension Compute {
+  /// log softmax of one token of a row of logits `[count]`: the bits of `TargetScore.logprob`.
+  package func logprob(_ logits: UnsafePointer<Float>, count: Int, target: Int32) -> Float {
+    let greatest = max(logits, count: count)
+    let normalizer = log(Double(sumExp(logits, count: count, shift: greatest)))
+    return Float(Double(logits[Int(target)]) - Double(greatest) - normalizer)
+  }
+
   /// Turns the logits `[count]` of one row into the gradient of its loss, factor · −log softmax(target) + zFactor · (log Σ
   /// e^logit)², in place; definition in `row_gradients.h`. A negative target masks the row: its gradient is zero, and nil
   /// is returned. What is not finite becomes NaN, in the gradient and in the score.

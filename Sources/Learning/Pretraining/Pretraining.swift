@@ -12,8 +12,8 @@ package final class Pretraining {
   private let settings: PretrainingSettings
   let model: LoadedModel
   let runtime: ClusterRuntime
-  private let data: TrainingData
-  private let heldOut: TrainingData?
+  private let source: any TrainingSource
+  private let recipe: JSONValue
   let trainer: Trainer
   private let plan: SavePlan
   let communicator: any Communicator
@@ -22,19 +22,35 @@ package final class Pretraining {
   private var watch = StepWatch()
   /// Steps done.
   package private(set) var step = 0
+  /// The last that lies on the disk.
+  private var savedStep = 0
   private var position = 0
   private var tokens = 0
 
-  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
-  package init(
+  /// Of text.
+  package convenience init(
     _ model: LoadedModel, runtime: ClusterRuntime, data: TrainingData, heldOut: TrainingData?, companions: Companions,
     settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source
   ) throws {
-    (self.settings, self.model, self.runtime, self.data) = (settings, model, runtime, data)
-    (self.heldOut, communicator, checkpoints) = (heldOut, runtime.communicator, settings.checkpoints)
+    if let heldOut { try Self.compare(heldOut.fingerprint, on: runtime.communicator) }
+    try self.init(
+      model, runtime: runtime, source: TextSource(data, heldOut: heldOut, batch: settings.batch),
+      companions: companions, settings: settings, thread: thread, initial: initial)
+  }
+
+  /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
+  package init(
+    _ model: LoadedModel, runtime: ClusterRuntime, source: any TrainingSource, companions: Companions,
+    settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source
+  ) throws {
+    (self.settings, self.model, self.runtime, self.source) = (settings, model, runtime, source)
+    (communicator, checkpoints) = (runtime.communicator, settings.checkpoints)
+    var recipe = settings.recipe.object ?? JSONObject()
+    for (key, value) in source.recipe.object?.members.map({ ($0.key, $0.value) }) ?? [] { recipe[key] = value }
+    self.recipe = .object(recipe)
     let communicator = runtime.communicator
     try agree(on: communicator) { try settings.check() }
-    try Self.compare(data.fingerprint + (heldOut?.fingerprint ?? []), on: communicator)
+    try Self.compare(source.fingerprint, on: communicator)
     plan = SavePlan(model.description, optimizer: settings.optimizer, predicts: model.description.predicts)
     let plan = plan
     let writer = try agree(on: communicator) { () -> CheckpointWriter? in
@@ -44,9 +60,12 @@ package final class Pretraining {
       try folder.checkSpace(for: writer.byteCount)
       return writer
     }
+    let own = (settings.batch.last + communicator.size - 1) / communicator.size
     trainer = try Trainer(
       model, runtime: runtime, optimizer: settings.optimizer, sequenceLength: settings.sequenceLength,
-      mostSequences: settings.batch.last, recomputes: settings.recomputes)
+      mostSequences: settings.batch.last,
+      capacity: source.capacity ?? StepCapacity(rows: own * settings.sequenceLength, sequences: own), rounds: true,
+      recomputes: settings.recomputes)
     let placement = model.placement
     saver = CheckpointSaver(trainer.model, runtime: runtime, plan: plan, writer: writer, thread: thread) { spec in
       spec.expert.map { placement.owners[$0] }
@@ -79,15 +98,15 @@ package final class Pretraining {
         folder: settings.folder, step: step, description: model.description, config: model.checkpoint.config, plan: plan
       )
       let record = saved.record
-      guard record.seed == settings.seed, record.dataFingerprint == data.fingerprint else {
+      guard record.seed == settings.seed, record.dataFingerprint == source.fingerprint else {
         throw TrainingError.badOption(
           "the training in \(settings.folder.debugDescription)", "of other data or another seed (\(record.seed))",
           "give the same --data, --sequence-length and --seed, or another --out")
       }
-      for key in settings.recipe.object?.keys ?? [] where record.recipe[key] != settings.recipe[key] {
+      for key in recipe.object?.keys ?? [] where record.recipe[key] != recipe[key] {
         throw TrainingError.badOption(
           "\(key) of the training in \(settings.folder.debugDescription)", record.recipe[key]?.text() ?? "missing",
-          "this run has \(settings.recipe[key]?.text() ?? "none"): give the same, or another --out")
+          "this run has \(recipe[key]?.text() ?? "none"): give the same, or another --out")
       }
       try saved.verify(share: communicator.rank.index, of: communicator.size)
       let all: Set<StatePart> = Set(StatePart.allCases)
@@ -95,6 +114,7 @@ package final class Pretraining {
       guard let watch = StepWatch(json: record.memory) else {
         throw StateError.damagedRecord(path: saved.path, reason: "what it remembers of the last steps is no such thing")
       }
+      savedStep = record.step
       (self.step, position, tokens, self.watch) = (record.step, record.position, record.tokenCount, watch)
     }
   }
@@ -123,10 +143,8 @@ package final class Pretraining {
 
   private func takeSteps(_ shouldStop: () -> Bool, _ onEvent: (PretrainingEvent) throws -> Void) throws {
     while step < settings.steps {
-      var report = try takeStep()
-      if step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0 {
-        report.heldOutLoss = try score()
-      }
+      let report: StepReport
+      do { report = try reportedStep() } catch is StepInterrupted { return try saveWhatIsDone(onEvent) }
       try onEvent(.step(report))
       let stops = try communicator.allReduceMax(communicator.isRoot && shouldStop() ? 1 : 0) == 1
       let isLast = step == settings.steps || stops
@@ -137,21 +155,36 @@ package final class Pretraining {
     }
   }
 
+  private func reportedStep() throws -> StepReport {
+    var report = try takeStep()
+    if step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0 {
+      report.heldOut = try score()
+    }
+    return report
+  }
+
+  /// What a training that is told to stop in the middle of a step does: the step is as if it had never begun.
+  private func saveWhatIsDone(_ onEvent: (PretrainingEvent) throws -> Void) throws {
+    try tellSaved(try saving { try saver.finish() }, onEvent)
+    if step > 0, step != savedStep { try save(waits: true, onEvent) }
+  }
+
   /// One step, and what came of it; one with a fault changes nothing.
   private func takeStep() throws -> StepReport {
     let start = ContinuousClock.now
     let (number, first) = (step + 1, position)
-    let count = settings.batch.sequenceCount(ofStep: number)
     var fault: StepFault?
-    let result = try trainer.step(
-      number, sequenceCount: count, settings: stepSettings(number),
+    let result = try source.takeStep(
+      number, position: first, on: trainer, settings: stepSettings(number),
       accepted: {
-        fault = watch.fault(of: $0, settings.badSteps)
-        return fault == nil
-      }, sequence: { leaf, buffer in try data.read(position: first + leaf, into: buffer) })
+        let found = watch.fault(of: $0, settings.badSteps)
+        fault = fault ?? found
+        return found == nil
+      })
     var skipped: StepReport.Skipped?
     if let fault {
-      let what = try words(fault, of: number, first: first, count: count)
+      let what = try source.words(
+        for: fault, ofStep: number, position: first, on: trainer, settings: stepSettings(number))
       guard settings.badSteps.action == .skip else { throw PretrainingError.badStep(step: number, what: what) }
       guard watch.skippedInRow < settings.badSteps.mostInRow else {
         throw PretrainingError.skippedTooMany(step: number, count: watch.skippedInRow, what: what)
@@ -161,30 +194,11 @@ package final class Pretraining {
     } else {
       watch.noteGood(result)
     }
-    (step, position, tokens) = (number, first + count, tokens + result.predicted)
+    (step, position, tokens) = (number, first + source.placeCount(ofStep: number), tokens + result.predicted)
     return StepReport(
       number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
       seconds: (ContinuousClock.now - start) / .seconds(1), communication: trainer.stepTime.communication,
-      skipped: skipped)
-  }
-
-  /// A fault with the sequence that causes it, and where that comes from. What no sequence is known for is looked for: the step's
-  /// sequences are computed one by one. Collective.
-  private func words(_ fault: StepFault, of number: Int, first: Int, count: Int) throws -> String {
-    var sequence: Int?
-    switch fault {
-    case .spike: return fault.words
-    case .loss(let known, _): sequence = known
-    case .gradient:
-      for leaf in 0..<count where sequence == nil {
-        let alone = try trainer.step(
-          number, sequenceCount: 1, settings: stepSettings(number), accepted: { _ in false },
-          sequence: { _, buffer in try data.read(position: first + leaf, into: buffer) })
-        if alone.fault != nil { sequence = leaf }
-      }
-    }
-    guard let sequence else { return "\(fault.words), in the sum of all \(count) sequences" }
-    return "\(fault.words), in sequence \(sequence) of the step (\(data.origin(position: first + sequence)))"
+      skipped: skipped, policy: source.lastStep)
   }
 
   private func stepSettings(_ number: Int) -> StepSettings {
@@ -193,20 +207,15 @@ package final class Pretraining {
     step.balanceSpeed = settings.balanceSpeed.value(ofStep: number)
     step.predictionLoss = Float(settings.predictionLoss?.value(ofStep: number) ?? 0)
     step.objective.balance = Float(settings.balanceLoss)
-    step.objective.headZLoss = Float(settings.headZLoss)
+    step.headZLoss = Float(settings.headZLoss)
     step.objective.routerZLoss = Float(settings.routerZLoss)
     return step
   }
 
-  /// Mean −log p of held-out tokens; nil without such.
-  private func score() throws -> Double? {
-    guard let heldOut else { return nil }
+  private func score() throws -> HeldOutScore? {
     trainer.clock.enter(.score)
     defer { trainer.clock.leave() }
-    let (loss, predicted) = try trainer.score(sequenceCount: heldOut.sequenceCount) {
-      try heldOut.read(sequence: $0, into: $1)
-    }
-    return loss / Double(max(predicted, 1))
+    return try source.score(on: trainer)
   }
 
   /// Saves what the last step left, after a look at whether it may be; rank 0 writes, all give what they own.
@@ -214,7 +223,7 @@ package final class Pretraining {
     try checkNumbers()
     var record = StateRecord(
       step: step, seed: settings.seed, position: position, tokenCount: tokens, optimizer: settings.optimizer,
-      dataFingerprint: data.fingerprint, recipe: settings.recipe, config: model.checkpoint.config)
+      dataFingerprint: source.fingerprint, recipe: recipe, config: model.checkpoint.config)
     record.memory = watch.json
     let mode = waits ? .waiting : try checkpointMode(onEvent)
     try saving { try saver.begin(record, mode) }
@@ -243,6 +252,7 @@ package final class Pretraining {
     _ saved: CheckpointSaver.Saved?, _ onEvent: (PretrainingEvent) throws -> Void
   ) throws {
     guard let saved else { return }
+    savedStep = saved.step
     let path = TrainingFolder.modelPath(of: saved.step, in: settings.folder)
     try onEvent(.saved(step: saved.step, path: path, seconds: saved.seconds))
   }

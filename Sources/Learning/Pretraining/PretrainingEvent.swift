@@ -17,16 +17,21 @@ package struct StepReport: Sendable {
   package let seconds: Double
   /// Of them, those in which this rank only communicated.
   package let communication: Double
-  /// Mean −log p of held-out tokens after the step, where it was due.
-  package internal(set) var heldOutLoss: Double?
+  /// What held-out data say of the model after the step, where that was due.
+  package internal(set) var heldOut: HeldOutScore?
   /// The step changed nothing; nil where it did.
   package let skipped: Skipped?
+  /// What a step of reinforcement learning came to; nil for others.
+  package let policy: PolicyStep?
 
   package struct Skipped: Sendable, Equatable {
     /// Steps that were, since the training began.
     package let count: Int
     package let reason: String
   }
+
+  /// Mean −log p of held-out tokens, where that was looked for.
+  package var heldOutLoss: Double? { if case .loss(let loss)? = heldOut { loss } else { nil } }
 
   package var tokensPerSecond: Double { seconds > 0 ? Double(result.predicted) / seconds : 0 }
 }

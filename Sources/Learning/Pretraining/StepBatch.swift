@@ -3,12 +3,21 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// One rank's sequences of a step, ready for the decoder: each a run of rows with cache blocks of its own.
+/// How much a rank's part of a step may be.
+package struct StepCapacity: Sendable {
+  /// Rows of all its leaves.
+  package var rows: Int
+  /// Sequences of all its leaves.
+  package var sequences: Int
+
+  package init(rows: Int, sequences: Int) { (self.rows, self.sequences) = (rows, sequences) }
+}
+
+/// One rank's leaves of a step, ready for the decoder: each sequence a run of rows with cache blocks of its own.
 struct StepBatch {
   let cache: KeyValueCache
-  private let sequenceLength: Int
+  private let capacity: StepCapacity
   private let blockAddresses: AlignedBuffer<UnsafeRawPointer?>
-  private let blocksOfSequence: Int
   /// By row: the token that follows, and what is to be predicted of it and of the one after it.
   private let nextList: AlignedBuffer<Int32>
   private let targetList: AlignedBuffer<Int32>
@@ -20,17 +29,16 @@ struct StepBatch {
   /// Tokens that a prediction module predicts: all but the first of each sequence's.
   private(set) var predictedAheadCount = 0
 
-  init(_ description: DecoderDescription, sequenceLength: Int, rows: Int) throws {
-    self.sequenceLength = sequenceLength
-    let capacity = max(1, rows / sequenceLength)
-    blocksOfSequence = KeyValueCache.blockCount(tokens: sequenceLength)
+  init(_ description: DecoderDescription, _ capacity: StepCapacity) throws {
+    self.capacity = capacity
+    let blockCount = max(1, capacity.rows / KeyValueCache.blockTokens + capacity.sequences)
     // Keys and values as they were computed.
-    cache = try KeyValueCache(description, type: .f32, blockCount: capacity * blocksOfSequence)
-    blockAddresses = AlignedBuffer(count: capacity * blocksOfSequence)
-    nextList = AlignedBuffer(count: capacity * sequenceLength)
-    targetList = AlignedBuffer(count: capacity * sequenceLength)
-    aheadList = AlignedBuffer(count: capacity * sequenceLength)
-    for block in 0..<capacity * blocksOfSequence {
+    cache = try KeyValueCache(description, type: .f32, blockCount: blockCount)
+    blockAddresses = AlignedBuffer(count: blockCount)
+    nextList = AlignedBuffer(count: max(1, capacity.rows))
+    targetList = AlignedBuffer(count: max(1, capacity.rows))
+    aheadList = AlignedBuffer(count: max(1, capacity.rows))
+    for block in 0..<blockCount {
       blockAddresses.pointer[block] = UnsafeRawPointer(cache.address(ofBlock: Int32(block)))
     }
   }
@@ -39,32 +47,36 @@ struct StepBatch {
   var next: UnsafePointer<Int32> { UnsafePointer(nextList.pointer) }
   var targets: Targets { Targets(next: UnsafePointer(targetList.pointer), ahead: UnsafePointer(aheadList.pointer)) }
 
-  /// Takes the leaves with these numbers.
-  mutating func fill(
-    _ numbers: Range<Int>, _ read: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
-  ) throws {
+  /// Takes the leaves with these numbers, in their order.
+  mutating func fill(_ numbers: Range<Int>, _ read: (_ leaf: Int, _ rows: inout LeafRows) throws -> Void) throws {
     decoderBatch.clear()
     leaves.removeAll(keepingCapacity: true)
     (predictedCount, predictedAheadCount) = (0, 0)
-    var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
-    for (place, number) in numbers.enumerated() {
-      let predicted = try tokens.withUnsafeMutableBufferPointer { try read(number, $0) }
-      let first = place * sequenceLength
-      // A token that is only read is there as its complement.
-      let ids = tokens.map { $0 < 0 ? ~$0 : $0 }
-      decoderBatch.tokens += ids.dropLast()
-      decoderBatch.chunks.append(
-        DecoderBatch.Chunk(
-          firstRow: first, count: sequenceLength, startPosition: 0,
-          blocks: UnsafePointer(blockAddresses.pointer + place * blocksOfSequence), outputs: .none))
-      for i in 0..<sequenceLength {
-        nextList.pointer[first + i] = ids[i + 1]
-        targetList.pointer[first + i] = i < predicted ? max(tokens[i + 1], -1) : -1
-        aheadList.pointer[first + i] = i + 1 < predicted ? max(tokens[i + 2], -1) : -1
-        if targetList.pointer[first + i] >= 0 { predictedCount += 1 }
-        if aheadList.pointer[first + i] >= 0 { predictedAheadCount += 1 }
+    var (block, sequences) = (0, 0)
+    for number in numbers {
+      var rows = LeafRows()
+      try read(number, &rows)
+      let first = decoderBatch.tokens.count
+      sequences += rows.sequences.count
+      precondition(first + rows.count <= capacity.rows && sequences <= capacity.sequences, "a step of more than it may be")
+      decoderBatch.tokens += rows.tokens
+      for sequence in rows.sequences {
+        decoderBatch.chunks.append(
+          DecoderBatch.Chunk(
+            firstRow: first + sequence.lowerBound, count: sequence.count, startPosition: 0,
+            blocks: UnsafePointer(blockAddresses.pointer + block), outputs: .none))
+        block += KeyValueCache.blockCount(tokens: sequence.count)
       }
-      leaves.append(Leaf(number: number, rows: first..<(first + sequenceLength)))
+      for i in 0..<rows.count {
+        nextList.pointer[first + i] = rows.next[i]
+        (targetList.pointer[first + i], aheadList.pointer[first + i]) = (rows.targets[i], rows.ahead[i])
+        if rows.targets[i] >= 0 { predictedCount += 1 }
+        if rows.ahead[i] >= 0 { predictedAheadCount += 1 }
+      }
+      leaves.append(
+        Leaf(
+          number: number, rows: first..<(first + rows.count),
+          sequences: rows.sequences.map { ($0.lowerBound + first)..<($0.upperBound + first) }))
     }
   }
 }

@@ -31,15 +31,28 @@ package final class Trainer {
   /// Time by phase of steps, and around them.
   package let clock = TrainingClock()
   /// Of the last step.
-  private(set) var stepTime = TrainingStepTime()
+  package private(set) var stepTime = TrainingStepTime()
   /// The least that steps had to send in reductions.
   private(set) var traffic = TrainingTraffic()
 
-  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
-  /// pass's products. `mostSequences`: of a step, over all ranks. With `recomputes` only layers' inputs are kept for it.
-  package init(
+  /// For steps of at most `mostSequences` leaves of one sequence of `sequenceLength` rows, over all ranks.
+  package convenience init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
     rounds: Bool = true, recomputes: Bool = false
+  ) throws {
+    let size = runtime.communicator.size
+    let own = (mostSequences + size - 1) / size
+    try self.init(
+      loaded, runtime: runtime, optimizer: optimizer, sequenceLength: sequenceLength, mostSequences: mostSequences,
+      capacity: StepCapacity(rows: own * sequenceLength, sequences: own), rounds: rounds, recomputes: recomputes)
+  }
+
+  /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
+  /// pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks. `capacity`: of a rank in a step.
+  /// With `recomputes` only layers' inputs are kept for the backward pass.
+  package init(
+    _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
+    capacity: StepCapacity, rounds: Bool, recomputes: Bool
   ) throws {
     let (description, communicator) = (loaded.description, runtime.communicator)
     let compute = GradientCompute(
@@ -53,8 +66,7 @@ package final class Trainer {
       description, weights: loaded.weights, optimizer: optimizer, owner: { placement.owners[$0] },
       communicator: communicator, compute: runtime.compute, telemetry: telemetry, rounds: rounds)
     self.model = model
-    let rowCount = (mostSequences + communicator.size - 1) / communicator.size * sequenceLength
-    batch = try StepBatch(description, sequenceLength: sequenceLength, rows: rowCount)
+    batch = try StepBatch(description, capacity)
     let kept: KeptActivations = recomputes ? .inputs : .all
     var experts: Decoder.Experts?
     var backwardExperts: Backpropagation.Experts?
@@ -72,7 +84,7 @@ package final class Trainer {
           communicator: communicator, placement: placement, compute: runtime.compute, wire: wire, topK: mixture.topK,
           telemetry: telemetry, clocks: runtime.clocks,
           channels: try ExpertChannels(
-            communicator, placement: placement, wire: wire, topK: mixture.topK, batchTokens: rowCount,
+            communicator, placement: placement, wire: wire, topK: mixture.topK, batchTokens: capacity.rows,
             hostOfRank: runtime.clocks.hostOfRank), gathersVisits: true)
       }
       dispatchers = made
@@ -110,22 +122,54 @@ package final class Trainer {
     (count * rank / rankCount)..<(count * (rank + 1) / rankCount)
   }
 
-  /// One step: `number` counts from 1; `sequence` reads a leaf of the step, as `TrainingData.read` does. A step that is not
-  /// `accepted` leaves the model as it is; that must be the same on all ranks.
+  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does.
   package func step(
     _ number: Int, sequenceCount: Int, settings: StepSettings,
     accepted: (StepResult) -> Bool = { $0.fault == nil },
     sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> StepResult {
+    try timed {
+      try withoutActuallyEscaping(sequence) {
+        try update(
+          number, rowsByLeaf: Array(repeating: sequenceLength, count: sequenceCount),
+          loss: CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings, accepted: accepted, leaf: reader($0))
+      }
+    }
+  }
+
+  /// A step's time: of `body`, which updates the model once or several times.
+  package func timed<T>(_ body: () throws -> T) rethrows -> T {
     clock.beginStep()
     defer { stepTime = clock.endStep() }
-    let counts = (0..<communicator.size).map { leaves(of: $0, count: sequenceCount).count }
+    return try body()
+  }
+
+  /// Of a leaf that is one sequence of the trainer's length.
+  private func reader(
+    _ sequence: @escaping (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
+  ) -> (_ leaf: Int, _ rows: inout LeafRows) throws -> Void {
+    var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
+    return { leaf, rows in
+      let predicted = try tokens.withUnsafeMutableBufferPointer { try sequence(leaf, $0) }
+      rows.append(tokens, predicted: predicted)
+    }
+  }
+
+  /// The leaves of a step of `count` that this rank has.
+  package func ownLeaves(count: Int) -> Range<Int> { leaves(of: communicator.rank.index, count: count) }
+
+  /// One update of the model, inside of `timed`: `number` counts from 1; `leaf` reads a leaf, of as many rows as `rowsByLeaf` says: own
+  /// ones are read in their order. One that is not `accepted` leaves the model as it is; that must be the same on all ranks.
+  package func update(
+    _ number: Int, rowsByLeaf: [Int], loss rowLoss: any RowLoss, settings: StepSettings,
+    accepted: (StepResult) -> Bool, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
+  ) throws -> StepResult {
+    clock.enter(.data)
+    let counts = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count).count }
     let (gradients, backward) = try prepare(LeafTree(counts: counts))
-    let own = leaves(of: communicator.rank.index, count: sequenceCount)
-    try agree(on: communicator) { try batch.fill(own, sequence) }
+    try read(rowsByLeaf, leaf)
     gradients.begin(batch.leaves)
     model.clearExpertGradients()
-    for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
     clock.enter(.agreement)
     let counted = try clock.wait {
       try communicator.allReduce([Int64(batch.predictedCount), Int64(batch.predictedAheadCount)], .sum)
@@ -140,7 +184,7 @@ package final class Trainer {
       try decoder.predict(batch.decoderBatch, next: batch.next)
     }
     let loss = try record(.backward, .backwardPass) {
-      try backward.run(decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, objective: objective)
+      try backward.run(decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, rowLoss, objective: objective)
     }
     clock.enter(.agreement)
     let (loads, total) = try clock.wait {
@@ -193,7 +237,11 @@ package final class Trainer {
       let count = min(mostSequences, sequenceCount - first)
       let own = leaves(of: communicator.rank.index, count: count)
       let counts = (0..<communicator.size).map { leaves(of: $0, count: count).count }
-      try agree(on: communicator) { try batch.fill(own) { try sequence(first + $0, $1) } }
+      try agree(on: communicator) {
+        try withoutActuallyEscaping(sequence) { sequence in
+          try batch.fill(own, reader { try sequence(first + $0, $1) })
+        }
+      }
       for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
       _ = try decoder.forward(batch.decoderBatch)
       let total = try TotalLoss(
@@ -203,6 +251,35 @@ package final class Trainer {
       predicted += total.predicted
     }
     return (loss, predicted)
+  }
+
+  /// What `loss` finds in leaves, of which nothing is learnt. Collective, inside of `timed`.
+  package func measure(
+    rowsByLeaf: [Int], loss: any RowLoss, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
+  ) throws {
+    try read(rowsByLeaf, leaf)
+    _ = try record(.forward, .forwardPass) { try decoder.forward(batch.decoderBatch) }
+    let losses = TargetLoss(decoder, compute.compute)
+    for leaf in batch.leaves { _ = losses.measure(leaf.rows, targets: batch.targets.next, loss) }
+  }
+
+  /// The experts that the tokens of this rank's leaves choose, by layer. Collective, inside of `timed`.
+  package func routes(
+    rowsByLeaf: [Int], leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
+  ) throws -> [RoutingTrace.Layer] {
+    try read(rowsByLeaf, leaf)
+    let trace = RoutingTrace()
+    _ = try record(.forward, .forwardPass) { try decoder.forward(batch.decoderBatch, routing: trace) }
+    return trace.layers
+  }
+
+  /// Takes this rank's leaves, and tells all ranks how many rows there are.
+  private func read(_ rowsByLeaf: [Int], _ leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void) throws {
+    clock.enter(.data)
+    let shares = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count) }
+    try agree(on: communicator) { try batch.fill(ownLeaves(count: rowsByLeaf.count), leaf) }
+    let rowsByRank = shares.map { rowsByLeaf[$0].reduce(0, +) }
+    for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: rowsByRank) }
   }
 
   private func prepare(_ tree: LeafTree) throws -> (gradients: LeafGradients, backward: Backpropagation) {
@@ -236,7 +313,8 @@ package final class Trainer {
       let master = parameter.numbers(.master)
       switch parameter.rule {
       case .adamW:
-        let step = settings.adamW.step(number, learningRate: settings.learningRate, decays: parameter.spec.decays)
+        let rate = settings.learningRate * (parameter.spec.role == .router ? settings.routerRate : 1)
+        let step = settings.adamW.step(number, learningRate: rate, decays: parameter.spec.decays)
         let (first, second) = (parameter.numbers(.firstMoment), parameter.numbers(.secondMoment))
         pool.pool.run { worker in
           let share = pool.share(of: parameter.own.count, worker: worker)
@@ -276,45 +354,6 @@ package final class Trainer {
           gradient: view(parameter.gradient), factor: factor, learningRate: settings.learningRate, products: products,
           scratch: scratches[worker])
       }
-    }
-  }
-}
-
-/// What a step is told.
-package struct StepSettings: Sendable {
-  package var learningRate: Double
-  package var adamW = AdamW()
-  package var muon = Muon()
-  /// The longest gradient; nil for any.
-  package var clip: Double? = 1
-  /// By how much the selection bias moves.
-  package var balanceSpeed = 0.0
-  /// λ of multi-token prediction, for a model that is trained with a module.
-  package var predictionLoss: Float = 0
-  package var objective = Objective(factor: 1)
-
-  package init(learningRate: Double) { self.learningRate = learningRate }
-}
-
-/// What came of a step; the same on every rank.
-package struct StepResult: Sendable, Equatable {
-  /// Mean −log p of the tokens predicted.
-  package let loss: Double
-  /// The same of the prediction module, of the tokens after the next ones; nil without one.
-  package let predictionLoss: Double?
-  package let balanceLoss: Double
-  package let predicted: Int
-  package let gradientNorm: Double
-  /// By layer, tokens by expert.
-  package let loads: [Int: [Int]]
-  /// A loss or gradient that is no number.
-  package let fault: StepFault?
-
-  /// Of the layer where it is greatest: tokens of the busiest expert over the mean.
-  package var loadMaxOverMean: Double {
-    loads.values.reduce(0) { most, counts in
-      let total = counts.reduce(0, +)
-      return max(most, total == 0 ? 0 : Double((counts.max() ?? 0) * counts.count) / Double(total))
     }
   }
 }

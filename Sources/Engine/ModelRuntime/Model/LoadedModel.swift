@@ -73,6 +73,15 @@ package final class LoadedModel {
         rankCount: communicator.size)
   }
 
+  /// The same model, with an account of its own: for who runs it beside others.
+  package init(sharing other: LoadedModel) {
+    (checkpoint, description, placement) = (other.checkpoint, other.description, other.placement)
+    (weights, arenas, report) = (other.weights, other.arenas, other.report)
+    telemetry = RankTelemetry(
+      layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
+      rankCount: placement.rankCount)
+  }
+
   /// Each rank's value, on every rank. Collective.
   private static func everyRank(_ value: Int, _ communicator: any Communicator) throws -> [Int] {
     var values = [Int64](repeating: 0, count: communicator.size)

@@ -16,7 +16,7 @@ final class GroupedAttentionBackward: MixerBackward {
   /// Of keys, then values.
   private let keyValueGradientRows: RowStorage<Float>
   private let outputGradientRows: RowStorage<Float>
-  /// By leaf and head.
+  /// By sequence and head.
   private let sinkGradients: RowStorage<Float>
   private let workers: [RowStorage<Float>]
 
@@ -63,34 +63,38 @@ final class GroupedAttentionBackward: MixerBackward {
 
   /// From the gradients by what attention gave to those by queries, keys, values and sinks, of every sequence.
   private func attend(_ tape: GroupedAttentionTape) throws {
-    let (leaves, compute) = (parts.gradients.leaves, parts.compute)
-    let longest = leaves.map(\.rows.count).max() ?? 0
+    let (sequences, compute) = (parts.gradients.sequences, parts.compute)
+    let longest = parts.gradients.longestSequence
     for worker in workers { worker.reserve(rows: longest) }
-    sinkGradients.reserve(rows: leaves.count)
+    sinkGradients.reserve(rows: sequences.count)
     let next = TaskCounter()
     compute.compute.pool.run { worker in
       while true {
         let task = next.take()
-        guard task < leaves.count else { return }
-        attend(tape, leaf: task, leaves[task].rows, worker: worker)
+        guard task < sequences.count else { return }
+        attend(tape, sequence: task, sequences[task], worker: worker)
       }
     }
     guard shape.hasSinks else { return }
-    var leaf = 0
+    var (leaf, first) = (0, 0)
     try parts.gradients.add(id(.sinks)) { _, part in
-      part.update(from: sinkGradients.view(rows: leaf + 1)[leaf], count: shape.headCount)
-      leaf += 1
+      let count = parts.gradients.leaves[leaf].sequences.count
+      for sequence in first..<(first + count) {
+        let own = sinkGradients.view(rows: sequence + 1)[sequence]
+        for head in 0..<shape.headCount { part[head] += own[head] }
+      }
+      (leaf, first) = (leaf + 1, first + count)
     }
   }
 
-  private func attend(_ tape: GroupedAttentionTape, leaf: Int, _ rows: Range<Int>, worker: Int) {
+  private func attend(_ tape: GroupedAttentionTape, sequence: Int, _ rows: Range<Int>, worker: Int) {
     let (dims, keyWidth) = (shape.headDims, shape.keyValueHeadCount * shape.headDims)
     let keyValue = keyValueGradientRows.view(rows: rows.upperBound).rows(rows)
     let query = queryGradientRows.view(rows: rows.upperBound).rows(rows)
     let outputs = outputGradientRows.view(rows: rows.upperBound).rows(rows)
     for row in 0..<rows.count { keyValue[row].update(repeating: 0, count: 2 * keyWidth) }
     let sinks = shape.hasSinks ? parts.values.values(id(.sinks)) : nil
-    let sinkGradient = sinkGradients.view(rows: leaf + 1)[leaf]
+    let sinkGradient = sinkGradients.view(rows: sequence + 1)[sequence]
     let own = workers[worker].view(rows: rows.count)
     let (dKey, dValue) = (own.columns(0..<dims), own.columns(dims..<(2 * dims)))
     for head in 0..<shape.headCount {

@@ -19,9 +19,10 @@ final class HeadBackward {
 
   /// The gradient by the last norm's output, and in `parts.normedGradient` that by the module's if there is one.
   func run(
-    _ decoder: Decoder, targets: Targets, objective: Objective
+    _ decoder: Decoder, targets: Targets, _ rowLoss: any RowLoss, objective: Objective
   ) throws -> StepLoss {
     var loss = StepLoss()
+    let aheadLoss = CrossEntropyLoss()
     normedRows?.reserve(rows: parts.rowCount)
     let (next, ahead) = (
       TargetLoss(decoder, parts.compute.compute), TargetLoss(decoder, parts.compute.compute, ahead: true)
@@ -31,12 +32,12 @@ final class HeadBackward {
     func learn(_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, adding: Bool) {
       loss.append(
         self.learn(
-          next, rows, targets.next, factor: objective.factor, zFactor: objective.headZLoss * objective.factor,
-          into: own, head: part, adding: adding))
+          next, rows, targets.next, rowLoss, factor: objective.factor, into: own, head: part, adding: adding))
       guard normedRows != nil else { return }
       loss.appendAhead(
         self.learn(
-          ahead, rows, targets.ahead, factor: objective.aheadFactor, into: moduleGradient, head: part, adding: true))
+          ahead, rows, targets.ahead, aheadLoss, factor: objective.aheadFactor, into: moduleGradient, head: part,
+          adding: true))
     }
     // A leaf whose part is one product adds it by itself.
     let longest = parts.gradients.leaves.map(\.rows.count).max() ?? 0
@@ -66,12 +67,12 @@ final class HeadBackward {
   /// The loss of some rows; `normedGradient` gets the gradient by what their logits were made from, `part` that by the
   /// head, added where `adding`.
   private func learn(
-    _ loss: TargetLoss, _ rows: Range<Int>, _ targets: UnsafePointer<Int32>, factor: Float, zFactor: Float = 0,
+    _ loss: TargetLoss, _ rows: Range<Int>, _ targets: UnsafePointer<Int32>, _ rowLoss: any RowLoss, factor: Float,
     into normedGradient: MatrixView<Float>, head part: UnsafeMutablePointer<Float>, adding: Bool
   ) -> (sum: Double, predicted: Int) {
     let (compute, gradient) = (parts.compute, MatrixView(part, rows: vocabularySize, columns: hiddenSize))
     let weights = parts.matrix(.head, nil, rows: vocabularySize, columns: hiddenSize)
-    return loss.measure(rows, targets: targets, factor: factor, zFactor: zFactor) { block, normed, logits, worker in
+    return loss.measure(rows, targets: targets, rowLoss, factor: factor) { block, normed, logits, worker in
       compute.multiply(StridedMatrix(logits), by: weights, into: normedGradient.rows(block), worker: worker)
       compute.multiply(
         StridedMatrix(logits).transposed, by: StridedMatrix(normed), into: gradient, adding: adding, worker: worker)

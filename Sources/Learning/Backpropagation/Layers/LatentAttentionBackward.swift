@@ -70,7 +70,7 @@ final class LatentAttentionBackward: MixerBackward {
       queryGradientRows, keyValueGradientRows, outputGradientRows, expandedRows, expandedGradientRows,
       queryLatentGradientRows,
     ] { storage.reserve(rows: rows) }
-    let longest = parts.gradients.leaves.map(\.rows.count).max() ?? 0
+    let longest = parts.gradients.longestSequence
     for worker in workers { worker.reserve(rows: longest) }
   }
 
@@ -89,13 +89,13 @@ final class LatentAttentionBackward: MixerBackward {
 
   /// From the gradients by what attention gave to those by queries, expanded keys and values, and the rotated key, of every sequence.
   private func attend(_ tape: LatentAttentionTape) {
-    let (leaves, compute) = (parts.gradients.leaves, parts.compute)
+    let (sequences, compute) = (parts.gradients.sequences, parts.compute)
     let next = TaskCounter()
     compute.compute.pool.run { worker in
       while true {
         let task = next.take()
-        guard task < leaves.count else { return }
-        attend(tape, leaves[task].rows, worker: worker)
+        guard task < sequences.count else { return }
+        attend(tape, sequences[task], worker: worker)
       }
     }
   }

@@ -138,10 +138,11 @@ final class MixtureBackward: FeedForwardBackward {
       let sums = sums
       compute.pool.run { worker in
         for index in compute.share(of: leaves.count, worker: worker) {
-          let rows = leaves[index].rows
-          sums[index] += router.addBalance(
-            coefficient: objective.balance * objective.factor * Float(rows.count), logits: logits.rows(rows),
-            experts: experts + rows.lowerBound * topK, to: gradients.rows(rows), on: compute)
+          for rows in leaves[index].sequences {
+            sums[index] += router.addBalance(
+              coefficient: objective.balance * objective.factor * Float(rows.count), logits: logits.rows(rows),
+              experts: experts + rows.lowerBound * topK, to: gradients.rows(rows), on: compute)
+          }
         }
       }
     }

@@ -28,13 +28,13 @@ package final class TrainingClock {
 
   package var keptSpans: [Span] { Array(spans.suffix(keptCount)) }
 
-  func beginStep() {
+  package func beginStep() {
     communication = 0
     began = enter(.data)
   }
 
   @discardableResult
-  func enter(_ next: TrainingPhase) -> UInt64 {
+  package func enter(_ next: TrainingPhase) -> UInt64 {
     let now = leave(logs: false)
     (phase, since) = (next, now)
     log(now, UInt8(next.rawValue))
@@ -53,7 +53,7 @@ package final class TrainingClock {
     return now
   }
 
-  func endStep() -> TrainingStepTime {
+  package func endStep() -> TrainingStepTime {
     let now = leave(logs: true)
     times.steps += 1
     times.wall &+= now &- began
@@ -70,7 +70,7 @@ package final class TrainingClock {
   }
 
   /// What `body` takes is waiting for other ranks.
-  func wait<T>(_ body: () throws -> T) rethrows -> T {
+  package func wait<T>(_ body: () throws -> T) rethrows -> T {
     let began = Timestamp.now()
     defer { waited(Timestamp.now() &- began) }
     return try body()

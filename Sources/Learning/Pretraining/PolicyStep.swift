@@ -1,0 +1,61 @@
+/// What a step of reinforcement learning came to; the same on every rank but for times.
+package struct PolicyStep: Sendable {
+  /// Mean reward of the completions, and by rule before its weight.
+  package var reward = 0.0
+  package var parts: [(name: String, value: Double)] = []
+  /// Completions drawn; those that are right, give no answer, and were cut off.
+  package var count = 0
+  package var right = 0
+  package var noAnswer = 0
+  package var cut = 0
+  /// Tokens drawn.
+  package var drawnTokens = 0
+  /// −Σ p log p, a mean over the tokens that were learnt.
+  package var entropy = 0.0
+  /// The greatest |log π(rollout) − log π(training)| of a token in the first update: 0 where both have the same bits.
+  package var maxLogRatio = 0.0
+  /// Groups whose rewards differ, of all.
+  package var signalGroups = 0
+  package var groups = 0
+  /// Tokens whose ratio was clipped, of those learnt.
+  package var clippedShare = 0.0
+  /// Mean estimate of KL(policy ‖ reference) of a token; nil without a reference.
+  package var referenceKL: Double?
+  /// Of tokens and layers, the part that chose other experts after the update than in the rollout; nil where nobody looked.
+  package var changedRoutes: Double?
+  /// Updates of the model in the step.
+  package var updates = 0
+  package var rolloutSeconds = 0.0
+  package var rewardSeconds = 0.0
+  package var updateSeconds = 0.0
+  /// Tokens that went through forward and backward passes.
+  package var trainedTokens = 0
+  /// Some of the completions.
+  package var transcripts: [PolicyTranscript] = []
+
+  package init() {}
+
+  package var accuracy: Double { count > 0 ? Double(right) / Double(count) : 0 }
+  package var meanLength: Double { count > 0 ? Double(drawnTokens) / Double(count) : 0 }
+  package var rolloutTokensPerSecond: Double { rolloutSeconds > 0 ? Double(drawnTokens) / rolloutSeconds : 0 }
+  package var updateTokensPerSecond: Double { updateSeconds > 0 ? Double(trainedTokens) / updateSeconds : 0 }
+}
+
+/// A completion, to be read by people.
+package struct PolicyTranscript: Sendable, Equatable {
+  package var prompt: String
+  package var completion: String
+  package var answer: String
+  package var outcome: String
+  package var reward: Double
+  package var advantage: Double
+  package var tokenCount: Int
+
+  package init(
+    prompt: String, completion: String, answer: String, outcome: String, reward: Double, advantage: Double,
+    tokenCount: Int
+  ) {
+    (self.prompt, self.completion, self.answer, self.outcome) = (prompt, completion, answer, outcome)
+    (self.reward, self.advantage, self.tokenCount) = (reward, advantage, tokenCount)
+  }
+}

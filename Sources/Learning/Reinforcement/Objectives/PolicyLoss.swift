@@ -1,0 +1,98 @@
+import Backpropagation
+import Gradients
+import Kernels
+import Tensors
+
+/// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log π(token), whose
+/// gradient is the same.
+///
+/// Rows are added as the trainer reads them. What each row told is kept, by row, until the next update.
+final class PolicyLoss: RowLoss {
+  /// What is known of a token before the update.
+  struct Token {
+    /// Its advantage over what losses are divided by.
+    var weight: Float
+    /// log π when it was drawn.
+    var drawn: Float
+    /// log π of the reference.
+    var reference: Float = 0
+    /// log of the ratio of its completion; nil where ratios are the tokens' own.
+    var sequenceRatio: Float?
+  }
+
+  /// What was found.
+  struct Told: BitwiseCopyable {
+    var isLearnt = false
+    var logprob: Float = 0
+    var entropy = 0.0
+    var isClipped = false
+    var divergence = 0.0
+  }
+
+  private let objective: PolicyObjective
+  /// β over what losses are divided by, by row.
+  private var tokens: [Token?] = []
+  private var penalties: [Float] = []
+  /// Written by all workers, each its own rows.
+  private var told = AlignedBuffer<Told>(count: 1)
+  private var isClosed = false
+  private let scratch: [AlignedBuffer<Float>]
+
+  init(_ objective: PolicyObjective, vocabularySize: Int, workerCount: Int) {
+    self.objective = objective
+    scratch = (0..<workerCount).map { _ in AlignedBuffer(count: vocabularySize) }
+  }
+
+  /// Begins an update.
+  func begin() {
+    isClosed = false
+    tokens.removeAll(keepingCapacity: true)
+    penalties.removeAll(keepingCapacity: true)
+  }
+
+  /// Adds a row; nil for one of which nothing is learnt. `penalty`: β over what losses are divided by.
+  func append(_ token: Token?, penalty: Float = 0) {
+    tokens.append(token)
+    penalties.append(penalty)
+  }
+
+  func begin(rows: Range<Int>) {
+    if !isClosed { close() }
+  }
+
+  /// All rows have been added.
+  private func close() {
+    isClosed = true
+    if told.count < tokens.count { told = AlignedBuffer(count: tokens.count + tokens.count / 2) }
+    for row in tokens.indices { told.pointer[row] = Told() }
+  }
+
+  var rowCount: Int { tokens.count }
+  func token(_ row: Int) -> Token? { tokens[row] }
+  /// What a row told.
+  func finding(_ row: Int) -> Told { told.pointer[row] }
+
+  func learn(_ row: LogitRow, factor: Float, on compute: Compute, worker: Int) -> TargetScore? {
+    guard row.target >= 0, let token = tokens[row.number] else {
+      return compute.crossEntropy(row.logits, count: row.count, target: -1, factor: 0)
+    }
+    let logprob = compute.logprob(row.logits, count: row.count, target: row.target)
+    let entropy = compute.entropy(row.logits, count: row.count, scratch: scratch[worker].pointer)
+    let logRatio = token.sequenceRatio ?? (logprob - token.drawn)
+    let ratio = logRatio == 0 ? 1 : exponential(logRatio)
+    let isClipped =
+      token.weight > 0 ? ratio > 1 + Float(objective.clipHigh) : ratio < 1 - Float(objective.clipLow)
+    var weight = isClipped ? 0 : token.weight * ratio
+    var found = Told(isLearnt: true, logprob: logprob, entropy: entropy, isClipped: isClipped)
+    let penalty = penalties[row.number]
+    if penalty != 0 {
+      // K3 = e^d − d − 1, d = log reference − log π; by log π it is 1 − e^d.
+      let apart = token.reference - logprob
+      let share = exponential(apart)
+      weight -= penalty * (1 - share)
+      found.divergence = Double(share) - Double(apart) - 1
+    }
+    told.pointer[row.number] = found
+    return compute.crossEntropy(row.logits, count: row.count, target: row.target, factor: weight)
+  }
+}

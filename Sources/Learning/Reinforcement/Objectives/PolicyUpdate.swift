@@ -1,0 +1,164 @@
+import Bytes
+import Fabric
+import MoEModel
+import Pretraining
+
+/// One update of the model by some judged groups.
+struct PolicyUpdate {
+  /// A completion that is learnt from.
+  struct Sequence {
+    let prompt: [Int32]
+    let completion: Completion
+    /// Of its tokens, over what losses are divided by.
+    let weight: Float
+    let penalty: Float
+    var reference: [Float] = []
+    var sequenceRatio: Float?
+
+    var rows: Int { prompt.count + completion.tokens.count - 1 }
+  }
+
+  private(set) var sequences: [Sequence] = []
+  let plan: LeafPlan
+
+  /// Of all completions of the groups that have an advantage.
+  init(_ groups: [DrawnGroup], _ objective: PolicyObjective, maxNewTokens: Int, leafCount: Int) {
+    func counts(_ completion: Completion) -> Bool {
+      !completion.tokens.isEmpty && !(objective.masksCut && completion.isCut)
+    }
+    var (tokenCount, count) = (0, 0)
+    for completion in groups.flatMap(\.completions) where counts(completion) {
+      tokenCount += completion.tokens.count
+      count += 1
+    }
+    for group in groups {
+      for (completion, advantage) in zip(group.completions, group.advantages) where counts(completion) {
+        // Where nothing but the reference pulls, it pulls all the same.
+        guard advantage != 0 || objective.referencePenalty > 0 else { continue }
+        let divisor =
+          switch objective.mean {
+          case .tokens: Double(tokenCount)
+          case .completions: Double(count) * Double(completion.tokens.count)
+          case .limit: Double(count) * Double(maxNewTokens)
+          }
+        sequences.append(
+          Sequence(
+            prompt: group.prompt.tokens, completion: completion, weight: Float(advantage / divisor),
+            penalty: Float(objective.referencePenalty / divisor)))
+      }
+    }
+    plan = LeafPlan(rows: sequences.map(\.rows), leafCount: leafCount)
+  }
+
+  /// Some of its sequences as a leaf.
+  init(first count: Int, of other: PolicyUpdate) {
+    sequences = Array(other.sequences.prefix(count))
+    plan = LeafPlan(rows: sequences.map(\.rows), leafCount: 1)
+  }
+
+  var isEmpty: Bool { sequences.isEmpty }
+  var tokenCount: Int { sequences.reduce(0) { $0 + $1.rows } }
+
+  /// Writes a leaf's rows; and tells `loss` of them, where it is to know.
+  func read(_ leaf: Int, into rows: inout LeafRows, _ loss: PolicyLoss?) {
+    for sequence in sequences[plan.leaves[leaf]] {
+      rows.append(sequence.prompt.map { ~$0 } + sequence.completion.tokens)
+      guard let loss else { continue }
+      for _ in 1..<max(1, sequence.prompt.count) { loss.append(nil) }
+      for (i, drawn) in sequence.completion.logprobs.enumerated() {
+        loss.append(
+          PolicyLoss.Token(
+            weight: sequence.weight, drawn: drawn, reference: sequence.reference.isEmpty ? 0 : sequence.reference[i],
+            sequenceRatio: sequence.sequenceRatio), penalty: sequence.penalty)
+      }
+    }
+  }
+
+  /// What all ranks' rows told, added leaf by leaf in their order: the same on any number of ranks. Collective.
+  func findings(_ loss: PolicyLoss, own: Range<Int>, over communicator: any Communicator) throws -> PolicyFindings {
+    var writer = ByteWriter()
+    var row = 0
+    for leaf in own {
+      var sum = PolicyFindings()
+      for _ in 0..<plan.rowsByLeaf[leaf] {
+        if let token = loss.token(row) { sum.add(loss.finding(row), drawn: token.drawn) }
+        row += 1
+      }
+      sum.write(to: &writer)
+    }
+    var total = PolicyFindings()
+    for bytes in try communicator.allGather(writer.bytes) {
+      var reader = ByteReader(bytes)
+      while !reader.isAtEnd { total.add(try PolicyFindings(from: &reader)) }
+    }
+    return total
+  }
+
+  /// Gives the sequences of some leaves what `values` has of their tokens, one after another.
+  mutating func setReference(_ values: [Float], ofLeaves own: Range<Int>) {
+    var first = 0
+    for i in own.flatMap({ plan.leaves[$0] }) {
+      let count = sequences[i].completion.tokens.count
+      sequences[i].reference = Array(values[first..<(first + count)])
+      first += count
+    }
+  }
+
+  /// Gives the sequences of some leaves the ratio of whole completions, from log π of their tokens now.
+  mutating func setSequenceRatios(_ values: [Float], ofLeaves own: Range<Int>) {
+    var first = 0
+    for i in own.flatMap({ plan.leaves[$0] }) {
+      let drawn = sequences[i].completion.logprobs
+      var sum = 0.0
+      for (j, old) in drawn.enumerated() { sum += Double(values[first + j]) - Double(old) }
+      sequences[i].sequenceRatio = Float(sum / Double(max(1, drawn.count)))
+      first += drawn.count
+    }
+  }
+}
+
+/// What learnt tokens told, added up.
+struct PolicyFindings {
+  var count = 0
+  var entropy = 0.0
+  var divergence = 0.0
+  var clipped = 0
+  var maxLogRatio = 0.0
+
+  init() {}
+
+  mutating func add(_ told: PolicyLoss.Told, drawn: Float) {
+    guard told.isLearnt else { return }
+    count += 1
+    entropy += told.entropy
+    divergence += told.divergence
+    if told.isClipped { clipped += 1 }
+    let ratio = Double(abs(told.logprob - drawn))
+    // What is no number is the greatest.
+    maxLogRatio = ratio.isNaN ? .infinity : max(maxLogRatio, ratio)
+  }
+
+  mutating func add(_ other: PolicyFindings) {
+    count += other.count
+    entropy += other.entropy
+    divergence += other.divergence
+    clipped += other.clipped
+    maxLogRatio = max(maxLogRatio, other.maxLogRatio)
+  }
+
+  func write(to writer: inout ByteWriter) {
+    writer.write(Int64(count))
+    writer.write(Int64(clipped))
+    for value in [entropy, divergence, maxLogRatio] { writer.write(value.bitPattern) }
+  }
+
+  init(from reader: inout ByteReader) throws {
+    do {
+      count = Int(try reader.read(Int64.self))
+      clipped = Int(try reader.read(Int64.self))
+      entropy = Double(bitPattern: try reader.read(UInt64.self))
+      divergence = Double(bitPattern: try reader.read(UInt64.self))
+      maxLogRatio = Double(bitPattern: try reader.read(UInt64.self))
+    } catch { throw ReinforcementError.ranksDisagree("what an update told") }
+  }
+}

@@ -1,0 +1,236 @@
+import Evaluation
+import Fabric
+import JSON
+import ModelRuntime
+import ModelText
+import MoEModel
+import Pretraining
+import Rewards
+import Training
+
+/// Reinforcement learning of checkable answers: completions are drawn with the model as it is, judged, and the model is updated towards
+/// those that are better than others of their group (GRPO and its kin). One model in one memory draws and learns.
+package final class PolicySource: TrainingSource {
+  /// What a policy is trained by, beside its model.
+  package struct Parts {
+    package var prompts: PolicyPrompts
+    package var heldOut: PolicyPrompts?
+    package var rules: RewardRules
+    package var codec: TextCodec
+    package var stopTokens: Set<Int32>
+    package var settings: PolicySettings
+    package var seed: UInt64
+    /// The training's folder.
+    package var folder: String
+
+    package init(
+      prompts: PolicyPrompts, heldOut: PolicyPrompts?, rules: RewardRules, codec: TextCodec, stopTokens: Set<Int32>,
+      settings: PolicySettings, seed: UInt64, folder: String
+    ) {
+      (self.prompts, self.heldOut, self.rules, self.codec) = (prompts, heldOut, rules, codec)
+      (self.stopTokens, self.settings, self.seed, self.folder) = (stopTokens, settings, seed, folder)
+    }
+  }
+
+  private let parts: Parts
+  private var settings: PolicySettings { parts.settings }
+  private let communicator: any Communicator
+  private let description: DecoderDescription
+  private let rollouts: Rollouts
+  private let judge: CompletionJudge
+  private let loss: PolicyLoss
+  private let reading = LogprobReading()
+  private let log: RolloutLog?
+  private let seeds: RandomStream
+  private var placesTaken = 0
+  package private(set) var lastStep: PolicyStep?
+  package let capacity: StepCapacity?
+
+  /// Collective.
+  package init(_ parts: Parts, model: LoadedModel, runtime: ClusterRuntime) throws {
+    (self.parts, communicator, description) = (parts, runtime.communicator, model.description)
+    try agree(on: runtime.communicator) { try parts.settings.check() }
+    let settings = parts.settings
+    let longest = max(parts.prompts.longest, parts.heldOut?.longest ?? 0) + settings.maxNewTokens
+    rollouts = try Rollouts(
+      model, runtime: runtime, sequences: settings.completionCount, longest: longest, stopTokens: parts.stopTokens)
+    judge = CompletionJudge(parts.rules, codec: parts.codec, stopTokens: parts.stopTokens, on: communicator)
+    loss = PolicyLoss(
+      settings.objective, vocabularySize: description.vocabularySize, workerCount: runtime.compute.workerCount)
+    log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
+    seeds = RandomStream(seed: parts.seed, purpose: "completions")
+    let sequences = settings.completionCount / settings.objective.updates
+    capacity = StepCapacity(
+      rows: sequences * (parts.prompts.longest + settings.maxNewTokens - 1), sequences: sequences)
+  }
+
+  package var fingerprint: [UInt8] {
+    PromptFile.fingerprint(parts.prompts.prompts.map(\.rewarded))
+      + (parts.heldOut.map { PromptFile.fingerprint($0.prompts.map(\.rewarded)) } ?? [])
+  }
+
+  package var recipe: JSONValue { ["policy": settings.json, "reward": parts.rules.json] }
+
+  package func placeCount(ofStep number: Int) -> Int { placesTaken }
+
+  package func takeStep(
+    _ number: Int, position: Int, on trainer: Trainer, settings stepSettings: StepSettings,
+    accepted: (StepResult) -> Bool
+  ) throws -> StepResult {
+    try trainer.timed {
+      var step = PolicyStep()
+      let groups = try drawGroups(number, position, trainer, &step)
+      let began = ContinuousClock.now
+      let result = try update(groups, number, trainer, stepSettings, accepted, &step)
+      step.updateSeconds = (ContinuousClock.now - began) / .seconds(1)
+      lastStep = step
+      log?.close()
+      return result
+    }
+  }
+
+  // MARK: Completions
+
+  /// The step's groups that teach something; `step` is told of all.
+  private func drawGroups(
+    _ number: Int, _ position: Int, _ trainer: Trainer, _ step: inout PolicyStep
+  ) throws -> [DrawnGroup] {
+    var (all, useful): ([DrawnGroup], [DrawnGroup]) = ([], [])
+    placesTaken = 0
+    var wanted = settings.promptsPerStep
+    for draw in 0..<PolicySettings.mostDraws where wanted > 0 {
+      let places = (position + placesTaken)..<(position + placesTaken + wanted)
+      placesTaken += wanted
+      let groups = try drawGroups(number, places, draw, trainer, &step)
+      all += groups
+      useful += groups.filter(\.hasSignal)
+      guard settings.objective.resamples else { break }
+      wanted = settings.promptsPerStep - useful.count
+    }
+    step.note(all)
+    step.transcripts = try all.prefix(2).flatMap { try $0.transcripts(judge) }
+    return settings.objective.resamples || settings.objective.referencePenalty == 0 ? useful : all
+  }
+
+  private func drawGroups(
+    _ number: Int, _ places: Range<Int>, _ draw: Int, _ trainer: Trainer, _ step: inout PolicyStep
+  ) throws -> [DrawnGroup] {
+    trainer.clock.enter(.rollout)
+    let began = ContinuousClock.now
+    let prompts = places.map { parts.prompts[$0] }
+    let size = settings.groupSize
+    var requests: [RolloutRequest] = []
+    for (place, prompt) in zip(places, prompts) {
+      for sample in 0..<size {
+        let bits = seeds.bits(UInt64(place), UInt64(sample))
+        requests.append(
+          RolloutRequest(
+            prompt: prompt.tokens, maxNewTokens: settings.maxNewTokens, temperature: Float(settings.temperature),
+            seed: UInt64(bits.x) << 32 | UInt64(bits.y)))
+      }
+    }
+    log?.open(step: number, key: "\(parts.seed), \(places), \(draw), \(settings.json.text())")
+    let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
+    let drawn = ContinuousClock.now
+    step.rolloutSeconds += (drawn - began) / .seconds(1)
+    trainer.clock.enter(.reward)
+    let verdicts: [RewardVerdict]
+    do {
+      verdicts = try judge.verdicts(
+        completions, prompts: requests.indices.map { prompts[$0 / size] }, tokenLimit: settings.maxNewTokens)
+    } catch {
+      // What was drawn is not drawn again by a training that goes on.
+      try? log?.write(completions)
+      throw error
+    }
+    step.rewardSeconds += (ContinuousClock.now - drawn) / .seconds(1)
+    return prompts.enumerated().map { i, prompt in
+      let own = (i * size)..<((i + 1) * size)
+      return DrawnGroup(
+        prompt, Array(completions[own]), Array(verdicts[own]),
+        dividesByDeviation: settings.objective.dividesByDeviation)
+    }
+  }
+
+  // MARK: Updates
+
+  private func update(
+    _ groups: [DrawnGroup], _ number: Int, _ trainer: Trainer, _ stepSettings: StepSettings,
+    _ accepted: (StepResult) -> Bool, _ step: inout PolicyStep
+  ) throws -> StepResult {
+    let (objective, updates) = (settings.objective, settings.objective.updates)
+    let leafCount = max(1, settings.promptsPerStep / updates)
+    var findings = PolicyFindings()
+    var result: StepResult?
+    var traced: PolicyUpdate?
+    var routes: [RoutingTrace.Layer] = []
+    for part in 0..<updates {
+      let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
+      var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)
+      guard !update.isEmpty else { continue }
+      if part == 0, description.mixture != nil {
+        let sample = PolicyUpdate(first: PolicySettings.tracedCount, of: update)
+        routes = try chosenRoutes(sample, trainer)
+        traced = sample
+      }
+      let leaves = trainer.ownLeaves(count: leafCount)
+      if part > 0, objective.ratio == .sequence { try readRatios(&update, leaves, trainer) }
+      var settings = stepSettings
+      settings.routerRate = self.settings.routerRate
+      loss.begin()
+      let made = try trainer.update(
+        (number - 1) * updates + part + 1, rowsByLeaf: update.plan.rowsByLeaf, loss: loss, settings: settings,
+        accepted: accepted, leaf: { update.read($0, into: &$1, loss) })
+      result = made.following(result)
+      let found = try update.findings(loss, own: leaves, over: communicator)
+      if part == 0 { step.maxLogRatio = found.maxLogRatio }
+      findings.add(found)
+      (step.updates, step.trainedTokens) = (step.updates + 1, step.trainedTokens + update.tokenCount)
+    }
+    if let traced { step.changedRoutes = try changedShare(routes, try chosenRoutes(traced, trainer)) }
+    step.note(findings, hasReference: objective.referencePenalty > 0)
+    return result ?? .nothing
+  }
+
+  /// log π of whole completions, after updates since they were drawn.
+  private func readRatios(_ update: inout PolicyUpdate, _ leaves: Range<Int>, _ trainer: Trainer) throws {
+    reading.begin(rowCount: update.plan.rowsByLeaf[leaves].reduce(0, +))
+    let read = update
+    try trainer.measure(rowsByLeaf: read.plan.rowsByLeaf, loss: reading) { read.read($0, into: &$1, nil) }
+    update.setSequenceRatios(reading.values, ofLeaves: leaves)
+  }
+
+  private func chosenRoutes(_ update: PolicyUpdate, _ trainer: Trainer) throws -> [RoutingTrace.Layer] {
+    try trainer.routes(rowsByLeaf: update.plan.rowsByLeaf) { update.read($0, into: &$1, nil) }
+  }
+
+  /// Of tokens and layers, the part that chose other experts. Collective.
+  private func changedShare(_ before: [RoutingTrace.Layer], _ after: [RoutingTrace.Layer]) throws -> Double {
+    var (changed, all): (Int64, Int64) = (0, 0)
+    for (before, after) in zip(before, after) {
+      for first in stride(from: 0, to: min(before.experts.count, after.experts.count), by: before.topK) {
+        all += 1
+        let choice = first..<(first + before.topK)
+        if Set(before.experts[choice]) != Set(after.experts[choice]) { changed += 1 }
+      }
+    }
+    let sums = try communicator.allReduce([changed, all], .sum)
+    return Double(sums[0]) / Double(max(1, sums[1]))
+  }
+
+  // MARK: Held-out prompts
+
+  /// Their most probable answers.
+  package func score(on trainer: Trainer) throws -> HeldOutScore? {
+    guard let prompts = parts.heldOut?.prompts else { return nil }
+    let requests = prompts.map {
+      RolloutRequest(prompt: $0.tokens, maxNewTokens: settings.maxNewTokens, temperature: 0, seed: 0)
+    }
+    let completions = try rollouts.draw(requests) { prompts[$0].rewarded.number }
+    let verdicts = try judge.verdicts(completions, prompts: prompts, tokenLimit: settings.maxNewTokens)
+    let tokens = completions.reduce(0) { $0 + $1.tokens.count }
+    return .accuracy(
+      right: verdicts.count { $0.outcome == .right }, count: verdicts.count,
+      meanLength: Double(tokens) / Double(max(1, completions.count)))
+  }
+}

@@ -1,0 +1,50 @@
+import Evaluation
+import Pretraining
+import Rewards
+
+extension PolicyStep {
+  /// Takes what was drawn and judged.
+  mutating func note(_ drawn: [DrawnGroup]) {
+    groups = drawn.count
+    signalGroups = drawn.count(where: \.hasSignal)
+    var sums: [Double] = []
+    for group in drawn {
+      for (completion, verdict) in zip(group.completions, group.verdicts) {
+        count += 1
+        drawnTokens += completion.tokens.count
+        reward += verdict.reward
+        if verdict.outcome == .right { right += 1 }
+        if verdict.outcome == .noAnswer { noAnswer += 1 }
+        if completion.isCut { cut += 1 }
+        if sums.isEmpty { sums = Array(repeating: 0, count: verdict.parts.count) }
+        for (i, part) in verdict.parts.enumerated() where sums.indices.contains(i) { sums[i] += part.value }
+      }
+    }
+    let all = Double(max(1, count))
+    reward /= all
+    parts = zip(drawn.first?.verdicts.first?.parts ?? [], sums).map { (name: $0.name, value: $1 / all) }
+  }
+
+  mutating func note(_ findings: PolicyFindings, hasReference: Bool) {
+    let count = Double(max(1, findings.count))
+    entropy = findings.entropy / count
+    clippedShare = Double(findings.clipped) / count
+    referenceKL = hasReference ? findings.divergence / count : nil
+  }
+}
+
+extension DrawnGroup {
+  /// Its best and its worst completion, to be read.
+  func transcripts(_ judge: CompletionJudge) throws -> [PolicyTranscript] {
+    let order = completions.indices.sorted { (-verdicts[$0].reward, $0) < (-verdicts[$1].reward, $1) }
+    guard let best = order.first, let worst = order.last else { return [] }
+    return try (best == worst ? [best] : [best, worst]).map { place in
+      let (completion, verdict) = (completions[place], verdicts[place])
+      return PolicyTranscript(
+        prompt: prompt.text, completion: try judge.text(of: completion),
+        answer: prompt.rewarded.target.texts.joined(separator: " or "),
+        outcome: completion.isCut ? "cut" : verdict.outcome?.rawValue ?? "", reward: verdict.reward,
+        advantage: advantages[place], tokenCount: completion.tokens.count)
+    }
+  }
+}

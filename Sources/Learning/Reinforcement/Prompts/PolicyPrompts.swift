@@ -1,0 +1,58 @@
+import Checkpoints
+import ModelText
+import MoEModel
+import Rewards
+import Tokenization
+import Training
+
+/// Prompts as the model reads them, and the order in which steps take them.
+package struct PolicyPrompts {
+  package struct Prompt {
+    package let rewarded: RewardedPrompt
+    /// As it is laid out for the model.
+    package let text: String
+    package let tokens: [Int32]
+  }
+
+  package let prompts: [Prompt]
+  /// Tokens of the longest.
+  package let longest: Int
+  private let stream: RandomStream
+
+  /// Throws for a prompt that cannot be laid out, or leaves no room for `maxNewTokens` in the model's context.
+  package init(
+    _ list: [RewardedPrompt], codec: TextCodec, description: DecoderDescription, maxNewTokens: Int, seed: UInt64
+  ) throws {
+    var prompts: [Prompt] = []
+    for rewarded in list {
+      func fail(_ reason: String) -> ReinforcementError { .badPrompt(line: rewarded.number, reason: reason) }
+      let (text, ids): (String, [Int])
+      do {
+        switch rewarded.content {
+        case .text(let prompt): (text, ids) = (prompt, try codec.encode(prompt))
+        case .messages(let messages, let tools):
+          text = try codec.render(messages, tools: tools, addGenerationPrompt: true)
+          ids = try codec.encode(text, addSpecialTokens: false)
+        }
+      } catch { throw fail("\(error)") }
+      guard !ids.isEmpty else { throw fail("it has no tokens") }
+      if let id = ids.first(where: { !(0..<description.vocabularySize).contains($0) }) {
+        throw fail("token \(id) is outside of the model's vocabulary of \(description.vocabularySize)")
+      }
+      guard ids.count + maxNewTokens <= description.maximumPositions else {
+        throw fail(
+          "its \(ids.count) tokens and \(maxNewTokens) new ones are more than the model's context of \(description.maximumPositions); lower --max-new-tokens"
+        )
+      }
+      prompts.append(Prompt(rewarded: rewarded, text: text, tokens: ids.map { Int32($0) }))
+    }
+    self.prompts = prompts
+    longest = prompts.reduce(0) { max($0, $1.tokens.count) }
+    stream = RandomStream(seed: seed, purpose: "order of prompts")
+  }
+
+  /// The prompt at a place of the order: all in a random order, and again in another when they are through.
+  package subscript(place: Int) -> Prompt {
+    prompts[Shuffle(count: prompts.count, stream: stream, number: place / prompts.count)[place % prompts.count]]
+  }
+}

@@ -1,0 +1,105 @@
+import EngineAPI
+import Fabric
+import Inference
+import Machine
+import ModelRuntime
+import MoEModel
+import Pretraining
+
+/// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's log-probability has
+/// the bits that the training computes. Weights change between draws, and what the cache held is forgotten with each.
+package final class Rollouts {
+  private let session: GenerationSession
+  private let communicator: any Communicator
+  private let stopTokens: Set<Int32>
+
+  /// For up to `sequences` completions at a time, prompts and all at most `longest` tokens each. Collective.
+  package init(
+    _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, longest: Int, stopTokens: Set<Int32>
+  ) throws {
+    (communicator, self.stopTokens) = (runtime.communicator, stopTokens)
+    var options = SessionOptions()
+    (options.cacheType, options.stallLimit) = (.f32, nil)
+    (options.sequences, options.batchTokens) = (max(1, sequences), max(512, sequences))
+    let each = KeyValueCache.blockCount(tokens: longest)
+    let wanted = each.multipliedReportingOverflow(by: (sequences + communicator.size - 1) / communicator.size + 1)
+    // Sequences wait, or make room for others, where all do not fit.
+    let room = runtime.host.topology.availableBytes / max(1, runtime.host.ranksOnHost) / 4
+    let most = room / max(1, KeyValueCache.blockByteCount(model.description, type: .f32))
+    let blocks = max(each, min(wanted.overflow ? Int.max : wanted.partialValue, most))
+    let common = -Int(try communicator.allReduceMax(Int64(-blocks)))
+    session = try GenerationSession(
+      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: max(each, common))
+  }
+
+  /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What is drawn is
+  /// kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one was told to stop. Collective.
+  package func draw(
+    _ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int
+  ) throws -> [Completion] {
+    var completions: [Completion] = []
+    var failure: (any Error)?
+    if communicator.isRoot {
+      let loop = session.makeLoop()
+      loop.goesOnWhenInterrupted = true
+      do { completions = try draw(requests, loop, log, name) } catch let error as FabricError {
+        // Other ranks cannot be told.
+        throw error
+      } catch { failure = error }
+      try loop.stop()
+    } else {
+      try session.follow()
+    }
+    let isStopped = failure is StepInterrupted
+    guard try communicator.allReduceMax(isStopped ? 1 : 0) == 0 else { throw StepInterrupted() }
+    try agree(on: communicator) { if let failure { throw failure } }
+    var bytes = communicator.isRoot ? CompletionMessage.encode(completions) : []
+    try communicator.broadcast(&bytes, from: Rank(0), limit: ClusterRuntime.reportLimit)
+    return communicator.isRoot ? completions : try CompletionMessage.decode(bytes, count: requests.count)
+  }
+
+  private func draw(
+    _ requests: [RolloutRequest], _ loop: GenerationLoop, _ log: RolloutLog?, _ name: (Int) -> Int
+  ) throws -> [Completion] {
+    var completions = log?.begin(count: requests.count) ?? Array(repeating: Completion(), count: requests.count)
+    var places: [SequenceID: Int] = [:]
+    for (i, request) in requests.enumerated() where !isDone(completions[i], request) {
+      var sampling = SamplingParameters()
+      (sampling.temperature, sampling.seed) = (request.temperature, request.seed)
+      var asked = GenerationRequest(
+        prompt: request.prompt,
+        task: .generate(maxNewTokens: request.maxNewTokens, sampling: sampling, stopTokens: stopTokens))
+      asked.drawn = completions[i].tokens
+      asked.details = TokenDetails(topLogprobs: 0)
+      do throws(InferenceError) { places[try loop.submit(asked, index: i)] = i } catch {
+        throw ReinforcementError.badPrompt(line: name(i), reason: "\(error)")
+      }
+    }
+    while loop.hasWork {
+      for event in try loop.step() {
+        switch event {
+        case .token(let id, let token, let finish):
+          guard let i = places[id] else { continue }
+          completions[i].tokens.append(token.token)
+          completions[i].logprobs.append(token.logprob ?? .nan)
+          completions[i].isCut = finish == .length
+        case .failed(let id, let reason):
+          throw ReinforcementError.failedRollout(line: places[id].map(name) ?? 0, reason: reason)
+        case .started, .scored, .embedded: break
+        }
+      }
+      if loop.isInterrupted {
+        try log?.write(completions)
+        throw StepInterrupted()
+      }
+      try log?.writeSometimes(completions)
+    }
+    return completions
+  }
+
+  /// Whether a completion that was begun before has come to its end.
+  private func isDone(_ completion: Completion, _ request: RolloutRequest) -> Bool {
+    guard let last = completion.tokens.last else { return false }
+    return stopTokens.contains(last) || completion.isCut || completion.tokens.count >= request.maxNewTokens
+  }
+}
