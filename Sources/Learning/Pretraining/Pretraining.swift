@@ -32,10 +32,9 @@ package final class Pretraining {
     _ model: LoadedModel, runtime: ClusterRuntime, data: TrainingData, heldOut: TrainingData?, companions: Companions,
     settings: PretrainingSettings, thread: WriterThread, initial: @escaping TrainedModel.Source
   ) throws {
-    if let heldOut { try Self.compare(heldOut.fingerprint, on: runtime.communicator) }
+    let source = try TextSource(data, heldOut: heldOut, batch: settings.batch, on: runtime.communicator)
     try self.init(
-      model, runtime: runtime, source: TextSource(data, heldOut: heldOut, batch: settings.batch),
-      companions: companions, settings: settings, thread: thread, initial: initial)
+      model, runtime: runtime, source: source, companions: companions, settings: settings, thread: thread, initial: initial)
   }
 
   /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.
@@ -120,7 +119,7 @@ package final class Pretraining {
   }
 
   /// Throws on all ranks where they see other data.
-  private static func compare(_ fingerprint: [UInt8], on communicator: any Communicator) throws {
+  static func compare(_ fingerprint: [UInt8], on communicator: any Communicator) throws {
     let all = try communicator.allGather(fingerprint)
     if let other = all.firstIndex(where: { $0 != all[0] }) {
       throw PretrainingError.otherData(rank: other)
@@ -205,6 +204,7 @@ package final class Pretraining {
     var step = StepSettings(learningRate: settings.learningRate.value(ofStep: number))
     (step.adamW, step.muon, step.clip) = (settings.adamW, settings.muon, settings.clip)
     step.balanceSpeed = settings.balanceSpeed.value(ofStep: number)
+    step.routerRate = settings.routerRate
     step.predictionLoss = Float(settings.predictionLoss?.value(ofStep: number) ?? 0)
     step.objective.balance = Float(settings.balanceLoss)
     step.headZLoss = Float(settings.headZLoss)

@@ -18,6 +18,8 @@ package struct PretrainingSettings: Sendable {
   package var headZLoss = 0.0
   package var routerZLoss = 0.0
   package var clip: Double? = 1
+  /// Of the learning rate of routers, over that of all else.
+  package var routerRate = 1.0
   package var adamW = AdamW()
   package var muon = Muon()
   /// What products' operands are rounded to: the model must be held so.
@@ -56,7 +58,7 @@ package struct PretrainingSettings: Sendable {
     try badSteps.check()
     for (what, value) in [
       ("the balance loss's factor", balanceLoss), ("the head's z-loss", headZLoss),
-      ("the routers' z-loss", routerZLoss),
+      ("the routers' z-loss", routerZLoss), ("the routers' part of the learning rate", routerRate),
     ] where !(value >= 0 && value.isFinite) {
       throw TrainingError.badOption(what, "\(value)", "give a number that is not negative")
     }
@@ -67,7 +69,7 @@ package struct PretrainingSettings: Sendable {
 
   /// What must be the same when a training goes on: all that its numbers depend on.
   package var recipe: JSONValue {
-    [
+    var recipe: JSONValue = [
       "steps": .int(steps), "sequence_length": .int(sequenceLength),
       "batch": [
         "first": .int(batch.first), "last": .int(batch.last), "steps": .int(batch.steps),
@@ -83,5 +85,8 @@ package struct PretrainingSettings: Sendable {
       ],
       "muon": ["momentum": .double(muon.momentum), "decay": .double(muon.decay), "scale": .double(muon.scale)],
     ]
+    // Trainings from before it was there go on.
+    if routerRate != 1 { recipe["router_rate"] = .double(routerRate) }
+    return recipe
   }
 }

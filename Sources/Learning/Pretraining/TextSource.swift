@@ -1,3 +1,4 @@
+import Fabric
 import Training
 
 /// Text as it is: sequences of tokens in the order of the data, each of which predicts the next ones.
@@ -6,8 +7,12 @@ package final class TextSource: TrainingSource {
   private let heldOut: TrainingData?
   private let batch: BatchRamp
 
-  package init(_ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp) {
+  /// Throws where ranks see other held-out data. Collective.
+  package init(
+    _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, on communicator: any Communicator
+  ) throws {
     (self.data, self.heldOut, self.batch) = (data, heldOut, batch)
+    if let heldOut { try Pretraining.compare(heldOut.fingerprint, on: communicator) }
   }
 
   package var fingerprint: [UInt8] { data.fingerprint }

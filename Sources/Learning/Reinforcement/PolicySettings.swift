@@ -8,8 +8,6 @@ package struct PolicySettings: Sendable {
   package var maxNewTokens = 256
   package var temperature = 1.0
   package var objective = PolicyObjective()
-  /// Of the learning rate of routers, over that of all else.
-  package var routerRate = 1.0
   /// Draws of other prompts, at most, in the place of groups without signal.
   package static let mostDraws = 8
   /// Completions whose routes are compared before and after a step.
@@ -37,9 +35,6 @@ package struct PolicySettings: Sendable {
     guard temperature > 0, temperature <= 100 else {
       throw .badSetting("--temperature", "\(temperature)", "give a number above 0: equal completions teach nothing")
     }
-    guard routerRate >= 0, routerRate <= 1000 else {
-      throw .badSetting("--router-rate", "\(routerRate)", "give a number between 0 and 1000")
-    }
     guard promptsPerStep % objective.updates == 0 else {
       throw .badSetting(
         "--updates", "\(objective.updates)", "give a divisor of --prompts-per-step, which is \(promptsPerStep)")
@@ -50,7 +45,7 @@ package struct PolicySettings: Sendable {
   package var json: JSONValue {
     [
       "prompts_per_step": .int(promptsPerStep), "group_size": .int(groupSize), "max_new_tokens": .int(maxNewTokens),
-      "temperature": .double(temperature), "router_rate": .double(routerRate), "objective": objective.json,
+      "temperature": .double(temperature), "objective": objective.json,
     ]
   }
 }

@@ -55,8 +55,7 @@ package final class PolicySource: TrainingSource {
     rollouts = try Rollouts(
       model, runtime: runtime, sequences: settings.completionCount, longest: longest, stopTokens: parts.stopTokens)
     judge = CompletionJudge(parts.rules, codec: parts.codec, stopTokens: parts.stopTokens, on: communicator)
-    loss = PolicyLoss(
-      settings.objective, vocabularySize: description.vocabularySize, workerCount: runtime.compute.workerCount)
+    loss = PolicyLoss(settings.objective)
     log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
     seeds = RandomStream(seed: parts.seed, purpose: "completions")
     let sequences = settings.completionCount / settings.objective.updates
@@ -175,11 +174,9 @@ package final class PolicySource: TrainingSource {
       }
       let leaves = trainer.ownLeaves(count: leafCount)
       if part > 0, objective.ratio == .sequence { try readRatios(&update, leaves, trainer) }
-      var settings = stepSettings
-      settings.routerRate = self.settings.routerRate
       loss.begin()
       let made = try trainer.update(
-        (number - 1) * updates + part + 1, rowsByLeaf: update.plan.rowsByLeaf, loss: loss, settings: settings,
+        (number - 1) * updates + part + 1, rowsByLeaf: update.plan.rowsByLeaf, loss: loss, settings: stepSettings,
         accepted: accepted, leaf: { update.read($0, into: &$1, loss) })
       result = made.following(result)
       let found = try update.findings(loss, own: leaves, over: communicator)

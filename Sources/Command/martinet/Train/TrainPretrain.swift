@@ -23,6 +23,7 @@ struct TrainPretrain: TrainingCommand {
   var tokenizer: String?
   @Option(help: ArgumentHelp("Go on with this model's weights.", valueName: "dir"))
   var model: String?
+  @OptionGroup var text: TextOptions
   @OptionGroup var options: TrainingRunOptions
 
   func validate() throws {
@@ -33,6 +34,12 @@ struct TrainPretrain: TrainingCommand {
   }
 
   func run() throws { try TrainingRun(self).run() }
+
+  func settings() throws -> PretrainingSettings {
+    try options.training.settings(Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch())
+  }
+
+  func material() -> any TrainingMaterial { TextMaterial(text, Self.kind, seed: options.training.seed) }
 
   func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
     let spread = options.training.spread

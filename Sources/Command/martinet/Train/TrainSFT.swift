@@ -20,11 +20,18 @@ struct TrainSFT: TrainingCommand {
   @Option(name: .customLong("model"), help: ArgumentHelp("The model that is trained further.", valueName: "dir"))
   var source: String
   @OptionGroup var template: TemplateOptions
+  @OptionGroup var text: TextOptions
   @OptionGroup var options: TrainingRunOptions
 
   var model: String? { source }
 
   func run() throws { try TrainingRun(self).run() }
+
+  func settings() throws -> PretrainingSettings {
+    try options.training.settings(Self.kind, sequenceLength: text.sequenceLength, batch: try text.batch())
+  }
+
+  func material() -> any TrainingMaterial { TextMaterial(text, Self.kind, seed: options.training.seed) }
 
   func beginning(_ settings: PretrainingSettings) throws -> TrainingStart {
     try .from(model: source, template: template, spread: options.training.spread, settings)

@@ -7,33 +7,11 @@ import Training
 
 /// What decides about a training's numbers, and what is kept of it.
 struct TrainingOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Text, JSONL with \"text\" or \"token_ids\", or shards of tokens (.npy, .safetensors); a weight after each makes a mixture.",
-      valueName: "file[=weight],…"))
-  var data: String
-
   @Option(help: ArgumentHelp("Where checkpoints go.", valueName: "dir"))
   var out: String
 
   @Option(parsing: .unconditional, help: "Steps in all.")
   var steps: Int
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens that a sequence predicts.", valueName: "tokens"))
-  var sequenceLength = 512
-
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences of a step, over all ranks.", valueName: "n"))
-  var batchSequences = 32
-
-  @Option(
-    parsing: .unconditional,
-    help: ArgumentHelp("Steps in which the batch grows from a quarter to --batch-sequences.", valueName: "steps"))
-  var batchRamp = 0
-
-  @Option(
-    help: ArgumentHelp(
-      "How documents become sequences: packed, one after another, or cut, each by itself.", valueName: "packed|cut"))
-  var packing = Packing.packed
 
   @Option(parsing: .unconditional, help: "Of initial weights and of the order of data.")
   var seed: UInt64 = 0
@@ -45,7 +23,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The learning rate's peak. (default: 3e-4; sft: 2e-5)", valueName: "rate"))
+    help: ArgumentHelp("The learning rate's peak. (default: 3e-4; sft: 2e-5; grpo: 3e-6)", valueName: "rate"))
   var learningRate: Double?
 
   @Option(help: "The learning rate's shape after its warm-up: wsd, cosine, linear or constant.")
@@ -65,8 +43,13 @@ struct TrainingOptions: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("The part of the steps in which wsd decays.", valueName: "0…1"))
   var decayShare = 0.5
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("By how much matrices are drawn to zero.", valueName: "λ"))
-  var weightDecay = 0.1
+  @Option(parsing: .unconditional, help: ArgumentHelp("By how much matrices are drawn to zero. (default: 0.1; grpo: 0)", valueName: "λ"))
+  var weightDecay: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Of the learning rate of routers, over that of all else.", valueName: "factor"))
+  var routerRate = 1.0
 
   @Option(
     parsing: .unconditional, help: ArgumentHelp("The longest gradient; 0 for any.", valueName: "norm"))
@@ -75,7 +58,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; sft: 0)",
+      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; sft and grpo: 0)",
       valueName: "γ"))
   var balanceSpeed: Double?
 
@@ -86,7 +69,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("α of the balance loss of each sequence. (default: 0.0001; sft: 0)", valueName: "α"))
+    help: ArgumentHelp("α of the balance loss of each sequence. (default: 0.0001; sft and grpo: 0)", valueName: "α"))
   var balanceLoss: Double?
 
   @Option(
@@ -105,9 +88,6 @@ struct TrainingOptions: ParsableArguments {
     help: ArgumentHelp(
       "Standard deviation of a new model's matrices. (default: 0.6 / √columns of each)", valueName: "σ"))
   var initialDeviation: Double?
-
-  @Option(help: ArgumentHelp("Data that are scored and not learnt.", valueName: "file,…"))
-  var heldOut: String?
 
   @Option(
     parsing: .unconditional,
@@ -177,17 +157,15 @@ struct TrainingOptions: ParsableArguments {
     if let logEvery, logEvery < 1 { throw ValidationError("--log-every \(logEvery) is not at least 1") }
   }
 
-  /// Throws for numbers that no training can have.
-  func settings(_ kind: TrainingKind) throws -> PretrainingSettings {
+  /// Throws for numbers that no training can have. `peakRate`: the learning rate's where none is given.
+  func settings(
+    _ kind: TrainingKind, sequenceLength: Int, batch: BatchRamp, peakRate: Double? = nil
+  ) throws -> PretrainingSettings {
     let warmup = warmupSteps ?? min(2000, steps / 100)
-    let batch =
-      batchRamp > 0
-      ? try BatchRamp(first: max(1, batchSequences / 4), last: batchSequences, steps: batchRamp)
-      : try BatchRamp(constant: batchSequences)
     var settings = PretrainingSettings(
       steps: steps, sequenceLength: sequenceLength, batch: batch,
       learningRate: try .learningRate(
-        peak: learningRate ?? kind.learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup,
+        peak: learningRate ?? peakRate ?? kind.learningRate, shape: schedule, stepCount: steps, warmupSteps: warmup,
         finalShare: finalRate,
         decayShare: decayShare),
       balanceSpeed: try .balance(speed: balanceSpeed ?? kind.balanceSpeed, stepCount: steps, frozenShare: balanceRest),
@@ -195,7 +173,8 @@ struct TrainingOptions: ParsableArguments {
       saveEvery: saveEvery, keep: keep, scoreEvery: scoreEvery ?? saveEvery)
     (settings.seed, settings.optimizer, settings.resumes) = (seed, optimizer, resume)
     settings.savesInitial = saveInitial
-    (settings.adamW.decay, settings.muon.decay) = (weightDecay, weightDecay)
+    let decay = weightDecay ?? kind.weightDecay
+    (settings.adamW.decay, settings.muon.decay) = (decay, decay)
     settings.clip = clip == 0 ? nil : clip
     (settings.balanceLoss, settings.headZLoss) = (balanceLoss ?? kind.balanceLoss, zLoss)
     (settings.recomputes, settings.products) = (recompute, products)
@@ -203,39 +182,16 @@ struct TrainingOptions: ParsableArguments {
       settings.predictionLoss = try .predictionWeight(
         first: predictionLoss, until: steps - steps / 3, then: predictionLoss / 3)
     }
-    settings.checkpoints = checkpoints
+    (settings.checkpoints, settings.routerRate) = (checkpoints, routerRate)
     settings.badSteps.action = onBadStep
     (settings.badSteps.mostInRow, settings.badSteps.spikeFactor) = (skipLimit, spikeFactor)
     try settings.check()
     return settings
   }
-
-  /// Throws for sequences that the model cannot take.
-  func checkLength(_ description: DecoderDescription) throws(DataError) {
-    let limit = TrainingData.lengthLimit(description.maximumPositions)
-    guard (1...limit).contains(sequenceLength) else { throw .badLength(sequenceLength, limit: limit) }
-  }
-
-  /// Throws for lists of data that cannot be, and files that are not there; reads none.
-  func checkFiles() throws {
-    for list in [data, heldOut].compactMap({ $0 }) { try DataFile.list(list).forEach { try $0.checkThere() } }
-  }
-
-  func open(
-    _ files: String, _ description: DecoderDescription, _ start: TrainingStart, _ kind: TrainingKind, pool: WorkerPool
-  ) throws -> TrainingData {
-    var options = TrainingData.Options(
-      sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
-      maximumPositions: description.maximumPositions)
-    (options.packing, options.tokenizer) = (packing, start.text?.optionalTokenizer)
-    if kind == .conversations { options.conversations = start.text.map { ConversationEncoder($0) } }
-    return try TrainingData(try DataFile.list(files), options, pool: pool)
-  }
 }
 
 extension OptimizerKind: ExpressibleByArgument {}
 extension LearningRateShape: ExpressibleByArgument {}
-extension Packing: ExpressibleByArgument {}
 extension ProductPrecision: ExpressibleByArgument {}
 extension CheckpointMode: ExpressibleByArgument {}
 extension BadStepPolicy.Action: ExpressibleByArgument {}

@@ -1,3 +1,4 @@
+import Evaluation
 import JSON
 import MoEModel
 import Pretraining
@@ -7,8 +8,8 @@ import Training
 /// What a training tells on rank 0: a table, or a line of JSON for every step.
 struct TrainingOutput {
   private let work: TrainingWork
-  private let options: TrainingOptions
-  private let data: TrainingData
+  private let stepCount: Int
+  private let material: any TrainingMaterial
   /// Of all ranks together, in operations a second.
   private let peak: Double
   private let ranks: Int
@@ -17,15 +18,16 @@ struct TrainingOutput {
   private var table: TrainingTable
 
   init(
-    _ description: DecoderDescription, options: TrainingOptions, data: TrainingData, peak: Double, ranks: Int,
-    rates: TrainingCost.Rates, json: Bool, isRoot: Bool
+    _ description: DecoderDescription, settings: PretrainingSettings, linesEvery: Int, material: any TrainingMaterial,
+    peak: Double, ranks: Int, rates: TrainingCost.Rates, json: Bool, isRoot: Bool
   ) {
-    let work = TrainingWork(description, sequenceLength: options.sequenceLength)
+    let work = TrainingWork(description, sequenceLength: settings.sequenceLength)
     self.work = work
-    (self.options, self.data, self.peak, self.ranks) = (options, data, peak, ranks)
+    (stepCount, self.material, self.peak, self.ranks) = (settings.steps, material, peak, ranks)
     (self.json, self.isRoot) = (json, isRoot)
     table = TrainingTable(
-      description, ranks: ranks, every: options.linesEvery, showsCost: rates != TrainingCost.Rates()
+      description, ranks: ranks, isPolicy: material.isPolicy, every: linesEvery,
+      showsCost: rates != TrainingCost.Rates()
     ) {
       work.utilization(tokensPerSecond: $0, peak: peak)
     }
@@ -41,7 +43,7 @@ struct TrainingOutput {
       "\(million(work.parameterCount)) parameters, of which a token meets \(million(work.activeElements)); \(Figures.decimals(work.operations / 1e6, 1)) MFLOP a token"
     )
     table.write(
-      "\(data.tokenCount) tokens of data in \(data.sequenceCount) sequences of \(data.sequenceLength); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \(Figures.decimals(peak / 1e9, 0)) GFLOP/s"
+      "\(material.summary); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \(Figures.decimals(peak / 1e9, 0)) GFLOP/s"
     )
   }
 
@@ -54,7 +56,7 @@ struct TrainingOutput {
       if let skipped = report.skipped {
         table.write("step \(report.number) skipped, \(skipped.count) in all: \(skipped.reason)")
       }
-      table.add(report, progress, isLast: report.number == options.steps)
+      table.add(report, progress, isLast: report.number == stepCount)
     case .saved(_, let path, let seconds) where !json:
       table.write("saved \(path) in \(Figures.decimals(seconds, 1)) s")
     case .resumed(let step, let path) where !json: table.write("goes on after step \(step), from \(path)")
@@ -84,6 +86,12 @@ struct TrainingOutput {
       ("load_max_over_mean", .double(result.loadMaxOverMean)), ("seconds", .double(report.seconds)),
     ])
     if let loss = report.heldOutLoss { line["held_out_loss"] = .double(loss) }
+    if let policy = report.policy { add(policy, to: &line) }
+    if case .accuracy(let right, let count, let length)? = report.heldOut {
+      line["held_out_accuracy"] = .double(Double(right) / Double(max(1, count)))
+      line["held_out_interval"] = .array(Proportion(right, of: count).interval.map { .double($0) })
+      line["held_out_length"] = .double(length)
+    }
     if let loss = result.predictionLoss { line["prediction_loss"] = .double(loss) }
     line["balance_loss"] = .double(result.balanceLoss)
     line["dead_experts"] = .int(result.deadExpertCount)
@@ -92,5 +100,31 @@ struct TrainingOutput {
       line["skipped_because"] = .string(skipped.reason)
     }
     return .object(line)
+  }
+
+  /// What a step of reinforcement learning has more.
+  private func add(_ policy: PolicyStep, to line: inout JSONObject) {
+    line["reward"] = .double(policy.reward)
+    line["accuracy"] = .double(policy.accuracy)
+    line["accuracy_interval"] = .array(Proportion(policy.right, of: policy.count).interval.map { .double($0) })
+    line["mean_length"] = .double(policy.meanLength)
+    line["entropy"] = .double(policy.entropy)
+    line["max_log_ratio"] = .double(policy.maxLogRatio)
+    line["signal_groups"] = .int(policy.signalGroups)
+    line["groups"] = .int(policy.groups)
+    line["rewards"] = .object(JSONObject(policy.parts.map { ($0.name, .double($0.value)) }))
+    line["completions"] = .int(policy.count)
+    line["no_answer"] = .int(policy.noAnswer)
+    line["cut"] = .int(policy.cut)
+    line["updates"] = .int(policy.updates)
+    line["clipped_share"] = .double(policy.clippedShare)
+    if let divergence = policy.referenceKL { line["reference_kl"] = .double(divergence) }
+    if let changed = policy.changedRoutes { line["changed_routes"] = .double(changed) }
+    line["drawn_tokens"] = .int(policy.drawnTokens)
+    line["rollout_seconds"] = .double(policy.rolloutSeconds)
+    line["reward_seconds"] = .double(policy.rewardSeconds)
+    line["update_seconds"] = .double(policy.updateSeconds)
+    line["rollout_tokens_per_second"] = .double(policy.rolloutTokensPerSecond)
+    line["update_tokens_per_second"] = .double(policy.updateTokensPerSecond)
   }
 }

@@ -7,7 +7,7 @@ import Telemetry
 extension TrainingReport {
   /// Of a training that is about to begin.
   init(
-    _ description: DecoderDescription, name: String, settings: PretrainingSettings, options: TrainingOptions,
+    _ description: DecoderDescription, name: String, settings: PretrainingSettings, files: [(String, JSONValue)],
     instructionSet: String, peak: Double
   ) {
     var subject = RunSubject()
@@ -22,8 +22,8 @@ extension TrainingReport {
       history: TrainingHistory(layers: description.mixtureLayers, expertCount: mixture?.expertCount ?? 0))
     self.peak = peak
     phases = TrainingPhase.allCases.map { Phase(name: $0.name, isOfStep: $0.isOfStep) }
-    var recipe = JSONObject([
-      ("data", .string(options.data)), ("held_out", options.heldOut.map { .string($0) } ?? .null),
+    var recipe = JSONObject(
+      files + [
       ("seed", .string("\(settings.seed)")), ("optimizer", .string(settings.optimizer.rawValue)),
     ])
     for (key, value) in settings.recipe.object?.members.map({ ($0.key, $0.value) }) ?? [] { recipe[key] = value }

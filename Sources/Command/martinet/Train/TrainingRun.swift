@@ -22,7 +22,6 @@ struct TrainingRun {
 
   private let command: any TrainingCommand
   private var options: TrainingRunOptions { command.options }
-  private var kind: TrainingKind { type(of: command).kind }
 
   init(_ command: some TrainingCommand) { self.command = command }
 
@@ -31,7 +30,7 @@ struct TrainingRun {
     let restarts = options.restarts
     if restarts.supervise, !restarts.supervisedJob, !options.costs.dryRun {
       // What is wrong with the options is told here, once.
-      _ = try told { try options.training.settings(kind) }
+      _ = try told { try command.settings() }
       return try SupervisedTraining(restarts).run()
     }
     let recipe = try told { try type(of: command).settings(Array(CommandLine.arguments.dropFirst(3))) }
@@ -58,7 +57,7 @@ struct TrainingRun {
   private func train(_ communicator: any Communicator, _ recipe: CommandSettings, _ writing: WriterThread) throws {
     let (restarts, reports, costOptions, json) = (options.restarts, options.reports, options.costs, options.json)
     let options = options.training
-    var settings = try agree(on: communicator) { try options.settings(kind) }
+    var (settings, material) = try agree(on: communicator) { (try command.settings(), try command.material()) }
     settings.options = recipe.json(except: Self.notOfRecipes)
     let start = try agree(on: communicator) {
       if communicator.isRoot, !costOptions.dryRun { try reports.check() }
@@ -73,19 +72,14 @@ struct TrainingRun {
       opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
-    try agree(on: communicator) { try options.checkLength(description) }
+    try agree(on: communicator) { try material.prepare(description, start, &settings) }
     var costs = try TrainingCosts(
       description, settings, companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)
-    if costOptions.dryRun { return try tell(costs, on: communicator) }
+    if costOptions.dryRun { return try tell(costs, material, on: communicator) }
     try costs.check()
-    let (data, heldOut) = try agree(on: communicator) {
-      (
-        try options.open(options.data, description, start, kind, pool: runtime.compute.pool),
-        try options.heldOut.map { try options.open($0, description, start, kind, pool: runtime.compute.pool) }
-      )
-    }
-    try costs.check(dataBytes: data.memoryBytes + (heldOut?.memoryBytes ?? 0))
+    try agree(on: communicator) { try material.open(pool: runtime.compute.pool) }
+    try costs.check(dataBytes: material.memoryBytes)
     try agree(on: communicator) {
       if communicator.isRoot, let path = costOptions.account { try ReportFile.check(path) }
     }
@@ -93,15 +87,15 @@ struct TrainingRun {
     var watch = TrainingWatch(costs.account(forecast), rates: costs.rates, json: json, isRoot: communicator.isRoot)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let training = try Pretraining(
-      loaded, runtime: runtime, data: data, heldOut: heldOut, companions: start.companions, settings: settings,
-      thread: writing
+      loaded, runtime: runtime, source: try material.source(loaded, runtime, settings), companions: start.companions,
+      settings: settings, thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
     var output = TrainingOutput(
-      description, options: options, data: data, peak: forecast.peak, ranks: communicator.size, rates: costs.rates,
-      json: json, isRoot: communicator.isRoot)
+      description, settings: settings, linesEvery: options.linesEvery, material: material, peak: forecast.peak,
+      ranks: communicator.size, rates: costs.rates, json: json, isRoot: communicator.isRoot)
     output.begin(threads: runtime.compute.workerCount)
     let report = TrainingReport(
-      description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings, options: options,
+      description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings, files: material.files,
       instructionSet: runtime.compute.instructionSet.rawValue, peak: forecast.peak)
     let reporter = TrainingReporter(
       training, report, options: reports, folder: options.out, isRoot: communicator.isRoot,
@@ -126,9 +120,11 @@ struct TrainingRun {
   }
 
   /// What `--dry-run` does. Fails, having told it, where the training would not fit. Collective.
-  private func tell(_ found: TrainingCosts, on communicator: any Communicator) throws {
+  private func tell(
+    _ found: TrainingCosts, _ material: any TrainingMaterial, on communicator: any Communicator
+  ) throws {
     var costs = found
-    try agree(on: communicator) { try options.training.checkFiles() }
+    try agree(on: communicator) { try material.checkFiles() }
     let forecast = try costs.forecast()
     if communicator.isRoot {
       let report = DryRunReport(costs: costs, forecast: forecast, resident: ProcessUsage().residentBytes)

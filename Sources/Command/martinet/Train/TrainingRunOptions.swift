@@ -30,6 +30,10 @@ protocol TrainingCommand: ParsableCommand {
   static var words: [String] { get }
   static var kind: TrainingKind { get }
   var options: TrainingRunOptions { get }
+  /// Throws for numbers that no training can have.
+  func settings() throws -> PretrainingSettings
+  /// What is learnt from.
+  func material() throws -> any TrainingMaterial
   /// The folder of the model that is trained further; nil for a new one.
   var model: String? { get }
   /// On every rank: what is trained, before anything of it is held.
@@ -47,8 +51,17 @@ enum TrainingKind {
   case pretrain
   /// Answers of conversations.
   case conversations
+  /// What is drawn, by what it is worth.
+  case policy
 
-  var learningRate: Double { self == .pretrain ? 3e-4 : 2e-5 }
+  var learningRate: Double {
+    switch self {
+    case .pretrain: 3e-4
+    case .conversations: 2e-5
+    case .policy: 3e-6
+    }
+  }
+  var weightDecay: Double { self == .policy ? 0 : 0.1 }
   /// Conversations are few and of few kinds: what balances experts for all text is left as it is.
   var balanceSpeed: Double { self == .pretrain ? 0.001 : 0 }
   var balanceLoss: Double { self == .pretrain ? 0.0001 : 0 }

@@ -32,6 +32,15 @@ struct TrainingTable {
     var communication = 0.0
     var load = 0.0
     var dead = 0
+    /// Of reinforcement learning: sums over steps, and the last step's.
+    var reward = 0.0
+    var right = 0
+    var completions = 0
+    var drawn = 0
+    var rolloutSeconds = 0.0
+    var logRatio = 0.0
+    var policy = PolicyStep()
+    var heldOut: HeldOutScore?
     var progress = TrainingWatch.Progress()
 
     mutating func add(_ report: StepReport, _ progress: TrainingWatch.Progress) {
@@ -42,12 +51,24 @@ struct TrainingTable {
       steps += 1
       loss += report.result.loss
       heldOutLoss = report.heldOutLoss ?? heldOutLoss
+      heldOut = report.heldOut ?? heldOut
+      if let policy = report.policy { add(policy) }
       gradient += report.result.gradientNorm
       rate = report.learningRate
       tokens += report.result.predicted
       seconds += report.seconds
       communication += report.communication
       (load, dead) = (report.result.loadMaxOverMean, report.result.deadExpertCount)
+    }
+
+    private mutating func add(_ step: PolicyStep) {
+      reward += step.reward
+      right += step.right
+      completions += step.count
+      drawn += step.drawnTokens
+      rolloutSeconds += step.rolloutSeconds
+      logRatio = max(logRatio, step.maxLogRatio)
+      policy = step
     }
 
     func mean(_ sum: Double) -> Double { sum / Double(max(steps, 1)) }
@@ -65,11 +86,11 @@ struct TrainingTable {
 
   /// `every`: steps of a line. `showsCost`: where a node's price or power is known. `utilization`: of a peak, by so many tokens a second.
   init(
-    _ description: DecoderDescription, ranks: Int, every: Int, showsCost: Bool,
+    _ description: DecoderDescription, ranks: Int, isPolicy: Bool, every: Int, showsCost: Bool,
     utilization: @escaping (_ tokensPerSecond: Double) -> Double
   ) {
     self.every = every
-    var columns: [Column] = [
+    var columns = isPolicy ? Self.policyColumns : [
       Column(title: "step", width: 8) { "\($0.step)" },
       Column(title: "loss", width: 9) { Figures.decimals($0.mean($0.loss), 4) },
       Column(title: "held-out", width: 10) { line in line.heldOutLoss.map { Figures.decimals($0, 4) } ?? "" },
@@ -95,9 +116,36 @@ struct TrainingTable {
     self.columns = columns
   }
 
+  /// Of reinforcement learning.
+  private static var policyColumns: [Column] {
+    [
+      Column(title: "step", width: 8) { "\($0.step)" },
+      Column(title: "reward", width: 9) { Figures.decimals($0.mean($0.reward), 3) },
+      Column(title: "right", width: 9) { line in
+        Figures.decimals(100 * Double(line.right) / Double(max(1, line.completions)), 1) + " %"
+      },
+      Column(title: "held-out", width: 10) { line in
+        guard case .accuracy(let right, let count, _)? = line.heldOut else { return "" }
+        return Figures.decimals(100 * Double(right) / Double(max(1, count)), 1) + " %"
+      },
+      Column(title: "length", width: 8) { line in
+        Figures.decimals(Double(line.drawn) / Double(max(1, line.completions)), 1)
+      },
+      Column(title: "entropy", width: 9) { Figures.decimals($0.policy.entropy, 3) },
+      Column(title: "signal", width: 9) { "\($0.policy.signalGroups)/\($0.policy.groups)" },
+      Column(title: "|log ratio|", width: 13) { $0.logRatio == 0 ? "0" : Figures.scientific($0.logRatio) },
+      Column(title: "gradient", width: 10) { Figures.decimals($0.mean($0.gradient), 3) },
+      Column(title: "rate", width: 10) { Figures.scientific($0.rate) },
+      Column(title: "drawn/s", width: 9) { line in
+        Figures.decimals(line.rolloutSeconds > 0 ? Double(line.drawn) / line.rolloutSeconds : 0, 0)
+      },
+      Column(title: "s/step", width: 8) { Figures.decimals($0.mean($0.seconds), 2) },
+    ]
+  }
+
   mutating func add(_ report: StepReport, _ progress: TrainingWatch.Progress, isLast: Bool) {
     line.add(report, progress)
-    if isLast || report.heldOutLoss != nil || report.number % every == 0 {
+    if isLast || report.heldOut != nil || report.number % every == 0 {
       end()
     } else if isTerminal, ContinuousClock.now - drawn >= Self.pause {
       show("\r\(row { $0.text(line) }.prefix(width))\u{1B}[K", terminator: "")

@@ -36,12 +36,8 @@ final class PolicyLoss: RowLoss {
   /// Written by all workers, each its own rows.
   private var told = AlignedBuffer<Told>(count: 1)
   private var isClosed = false
-  private let scratch: [AlignedBuffer<Float>]
 
-  init(_ objective: PolicyObjective, vocabularySize: Int, workerCount: Int) {
-    self.objective = objective
-    scratch = (0..<workerCount).map { _ in AlignedBuffer(count: vocabularySize) }
-  }
+  init(_ objective: PolicyObjective) { self.objective = objective }
 
   /// Begins an update.
   func begin() {
@@ -77,7 +73,7 @@ final class PolicyLoss: RowLoss {
       return compute.crossEntropy(row.logits, count: row.count, target: -1, factor: 0)
     }
     let logprob = compute.logprob(row.logits, count: row.count, target: row.target)
-    let entropy = compute.entropy(row.logits, count: row.count, scratch: scratch[worker].pointer)
+    let entropy = compute.entropy(row.logits, count: row.count)
     let logRatio = token.sequenceRatio ?? (logprob - token.drawn)
     let ratio = logRatio == 0 ? 1 : exponential(logRatio)
     let isClipped =

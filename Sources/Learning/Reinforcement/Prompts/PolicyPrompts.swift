@@ -51,6 +51,13 @@ package struct PolicyPrompts {
     stream = RandomStream(seed: seed, purpose: "order of prompts")
   }
 
+  /// Whether the answer to a prompt follows reasoning that the prompt has ended already.
+  package static func closesReasoning(_ text: String) -> Bool {
+    var rest = text[...]
+    while let last = rest.last, last.isWhitespace { rest.removeLast() }
+    return rest.hasSuffix("</think>")
+  }
+
   /// The prompt at a place of the order: all in a random order, and again in another when they are through.
   package subscript(place: Int) -> Prompt {
     prompts[Shuffle(count: prompts.count, stream: stream, number: place / prompts.count)[place % prompts.count]]

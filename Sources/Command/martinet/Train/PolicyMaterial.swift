@@ -1,0 +1,90 @@
+import Checkpoints
+import Fabric
+import JSON
+import Machine
+import ModelRuntime
+import ModelText
+import MoEModel
+import Pretraining
+import Reinforcement
+import Reports
+import Rewards
+import Training
+
+/// Prompts, and what completions of them are worth.
+final class PolicyMaterial: TrainingMaterial {
+  private let options: PolicyOptions
+  private let policy: PolicySettings
+  private let rules: RewardRules
+  private let training: TrainingOptions
+  private let model: String
+  private var prompts: PolicyPrompts?
+  private var heldOut: PolicyPrompts?
+  private var codec: TextCodec?
+
+  init(_ options: PolicyOptions, model: String, _ training: TrainingOptions) throws {
+    (self.options, self.model, self.training) = (options, model, training)
+    (policy, rules) = (try options.policy(), try options.reward.rules())
+  }
+
+  let isPolicy = true
+
+  var files: [(String, JSONValue)] {
+    [
+      ("prompts", .string(options.prompts)), ("held_out", options.heldOut.map { .string($0) } ?? .null),
+      ("policy", policy.json), ("reward", rules.json),
+    ]
+  }
+
+  func checkFiles() throws {
+    for path in [options.prompts, options.heldOut].compactMap({ $0 }) {
+      _ = try PromptFile.read(path, requiresAnswers: rules.needsAnswers)
+    }
+  }
+
+  func prepare(
+    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
+  ) throws {
+    guard let codec = start.text else { return }
+    self.codec = codec
+    func read(_ path: String) throws -> PolicyPrompts {
+      let list = try PromptFile.read(path, requiresAnswers: rules.needsAnswers)
+      try rules.check(list, file: path)
+      return try PolicyPrompts(
+        list, codec: codec, description: description, maxNewTokens: policy.maxNewTokens, seed: training.seed)
+    }
+    let prompts = try read(options.prompts)
+    (self.prompts, heldOut) = (prompts, try options.heldOut.map(read))
+    if rules.needsReasoning, let prompt = prompts.prompts.first, PolicyPrompts.closesReasoning(prompt.text) {
+      throw ReinforcementError.badPrompt(
+        line: prompt.rewarded.number,
+        reason:
+          "the model's chat template ends the reasoning before the answer begins, and --reward format pays for reasoning; give another template (--chat-template), or a --reward-format-pattern"
+      )
+    }
+    settings.sequenceLength = max(1, prompts.longest + policy.maxNewTokens - 1)
+  }
+
+  func open(pool: WorkerPool) throws {}
+
+  var memoryBytes: Int { 0 }
+
+  var summary: String {
+    "\(Figures.count(prompts?.prompts.count ?? 0, "prompt")); a step draws \(policy.groupSize) completions of \(policy.promptsPerStep), of at most \(policy.maxNewTokens) tokens"
+  }
+
+  func source(
+    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+  ) throws -> any TrainingSource {
+    guard let prompts, let codec else { preconditionFailure("prompts that were not read") }
+    if runtime.communicator.isRoot { for note in rules.notes { say("martinet: \(note)") } }
+    let stopTokens = try agree(on: runtime.communicator) {
+      try StopTokens.read(
+        try CheckpointFormat.open(try ModelLocation.resolve(self.model)), tokenizerEnd: codec.endToken)
+    }
+    return try PolicySource(
+      PolicySource.Parts(
+        prompts: prompts, heldOut: heldOut, rules: rules, codec: codec, stopTokens: stopTokens, settings: policy,
+        seed: settings.seed, folder: settings.folder), model: model, runtime: runtime)
+  }
+}

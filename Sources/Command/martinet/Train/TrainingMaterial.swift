@@ -1,0 +1,79 @@
+import Fabric
+import JSON
+import Machine
+import ModelRuntime
+import MoEModel
+import Pretraining
+import Reports
+import Training
+
+/// What a training learns from, on its way from files to steps.
+protocol TrainingMaterial: AnyObject {
+  /// Whether steps are of reinforcement learning.
+  var isPolicy: Bool { get }
+  /// The files, for a page.
+  var files: [(String, JSONValue)] { get }
+  /// Throws for lists of files that cannot be, and files that are not there; reads none.
+  func checkFiles() throws
+  /// Reads what a training's size follows from.
+  func prepare(_ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings) throws
+  /// Reads the rest.
+  func open(pool: WorkerPool) throws
+  /// Bytes that data take on each rank.
+  var memoryBytes: Int { get }
+  /// What there is, in words.
+  var summary: String { get }
+  /// Collective.
+  func source(_ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings) throws
+    -> any TrainingSource
+}
+
+/// Text, or conversations.
+final class TextMaterial: TrainingMaterial {
+  private let options: TextOptions
+  private let kind: TrainingKind
+  private let seed: UInt64
+  private var start: TrainingStart?
+  private var description: DecoderDescription?
+  private var data: TrainingData?
+  private var heldOut: TrainingData?
+
+  init(_ options: TextOptions, _ kind: TrainingKind, seed: UInt64) {
+    (self.options, self.kind, self.seed) = (options, kind, seed)
+  }
+
+  let isPolicy = false
+
+  var files: [(String, JSONValue)] {
+    [("data", .string(options.data)), ("held_out", options.heldOut.map { .string($0) } ?? .null)]
+  }
+
+  func checkFiles() throws { try options.checkFiles() }
+
+  func prepare(
+    _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
+  ) throws {
+    try options.checkLength(description)
+    (self.start, self.description) = (start, description)
+  }
+
+  func open(pool: WorkerPool) throws {
+    guard let start, let description else { return }
+    data = try options.open(options.data, description, start, kind, seed: seed, pool: pool)
+    heldOut = try options.heldOut.map { try options.open($0, description, start, kind, seed: seed, pool: pool) }
+  }
+
+  var memoryBytes: Int { (data?.memoryBytes ?? 0) + (heldOut?.memoryBytes ?? 0) }
+
+  var summary: String {
+    guard let data else { return "" }
+    return "\(data.tokenCount) tokens of data in \(data.sequenceCount) sequences of \(data.sequenceLength)"
+  }
+
+  func source(
+    _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+  ) throws -> any TrainingSource {
+    guard let data else { preconditionFailure("text that was not opened") }
+    return try TextSource(data, heldOut: heldOut, batch: settings.batch, on: runtime.communicator)
+  }
+}
