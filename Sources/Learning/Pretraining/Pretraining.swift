@@ -34,7 +34,8 @@ package final class Pretraining {
   ) throws {
     let source = try TextSource(data, heldOut: heldOut, batch: settings.batch, on: runtime.communicator)
     try self.init(
-      model, runtime: runtime, source: source, companions: companions, settings: settings, thread: thread, initial: initial)
+      model, runtime: runtime, source: source, companions: companions, settings: settings, thread: thread,
+      initial: initial)
   }
 
   /// `initial` gives the numbers of a new training's masters. Only rank 0 writes to the folder, on `thread`. Collective; fails on all ranks together.

@@ -22,7 +22,7 @@ package struct StepReport: Sendable {
   /// The step changed nothing; nil where it did.
   package let skipped: Skipped?
   /// What a step of reinforcement learning came to; nil for others.
-  package let policy: PolicyStep?
+  package let policy: PolicyReport?
 
   package struct Skipped: Sendable, Equatable {
     /// Steps that were, since the training began.

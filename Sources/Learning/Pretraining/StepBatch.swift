@@ -58,7 +58,8 @@ struct StepBatch {
       try read(number, &rows)
       let first = decoderBatch.tokens.count
       sequences += rows.sequences.count
-      precondition(first + rows.count <= capacity.rows && sequences <= capacity.sequences, "a step of more than it may be")
+      precondition(
+        first + rows.count <= capacity.rows && sequences <= capacity.sequences, "a step of more than it may be")
       decoderBatch.tokens += rows.tokens
       for sequence in rows.sequences {
         decoderBatch.chunks.append(

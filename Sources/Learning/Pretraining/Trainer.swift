@@ -184,7 +184,8 @@ package final class Trainer {
       try decoder.predict(batch.decoderBatch, next: batch.next)
     }
     let loss = try record(.backward, .backwardPass) {
-      try backward.run(decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, rowLoss, objective: objective)
+      try backward.run(
+        decoder, batch.decoderBatch, next: batch.next, targets: batch.targets, rowLoss, objective: objective)
     }
     clock.enter(.agreement)
     let (loads, total) = try clock.wait {

@@ -19,7 +19,7 @@ package protocol TrainingSource: AnyObject {
   ) throws -> StepResult
 
   /// What became of the last step, where there is more to tell than the trainer knows.
-  var lastStep: PolicyStep? { get }
+  var lastStep: PolicyReport? { get }
 
   /// A fault of the step that was taken last, in words that say where it comes from.
   func words(
@@ -39,7 +39,7 @@ package struct StepInterrupted: Error, CustomStringConvertible {
 extension TrainingSource {
   package var recipe: JSONValue { .object(JSONObject()) }
   package var capacity: StepCapacity? { nil }
-  package var lastStep: PolicyStep? { nil }
+  package var lastStep: PolicyReport? { nil }
 
   package func words(
     for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings

@@ -27,10 +27,12 @@ package struct PolicySettings: Sendable {
       throw .badSetting(what, "\(value)", "give a number between \(range.lowerBound) and \(range.upperBound)")
     }
     guard !promptsPerStep.multipliedReportingOverflow(by: groupSize).overflow, completionCount <= 10_000_000 else {
-      throw .badSetting("--prompts-per-step times --group-size", "\(promptsPerStep) · \(groupSize)", "lower one of them")
+      throw .badSetting(
+        "--prompts-per-step times --group-size", "\(promptsPerStep) · \(groupSize)", "lower one of them")
     }
     guard groupSize > 1 else {
-      throw .badSetting("--group-size", "\(groupSize)", "a completion is held against others of its group: give 2 or more")
+      throw .badSetting(
+        "--group-size", "\(groupSize)", "a completion is held against others of its group: give 2 or more")
     }
     guard temperature > 0, temperature <= 100 else {
       throw .badSetting("--temperature", "\(temperature)", "give a number above 0: equal completions teach nothing")

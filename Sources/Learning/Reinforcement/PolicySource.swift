@@ -43,7 +43,7 @@ package final class PolicySource: TrainingSource {
   private let log: RolloutLog?
   private let seeds: RandomStream
   private var placesTaken = 0
-  package private(set) var lastStep: PolicyStep?
+  package private(set) var lastStep: PolicyReport?
   package let capacity: StepCapacity?
 
   /// Collective.
@@ -77,7 +77,7 @@ package final class PolicySource: TrainingSource {
     accepted: (StepResult) -> Bool
   ) throws -> StepResult {
     try trainer.timed {
-      var step = PolicyStep()
+      var step = PolicyReport()
       let groups = try drawGroups(number, position, trainer, &step)
       let began = ContinuousClock.now
       let result = try update(groups, number, trainer, stepSettings, accepted, &step)
@@ -92,7 +92,7 @@ package final class PolicySource: TrainingSource {
 
   /// The step's groups that teach something; `step` is told of all.
   private func drawGroups(
-    _ number: Int, _ position: Int, _ trainer: Trainer, _ step: inout PolicyStep
+    _ number: Int, _ position: Int, _ trainer: Trainer, _ step: inout PolicyReport
   ) throws -> [DrawnGroup] {
     var (all, useful): ([DrawnGroup], [DrawnGroup]) = ([], [])
     placesTaken = 0
@@ -112,7 +112,7 @@ package final class PolicySource: TrainingSource {
   }
 
   private func drawGroups(
-    _ number: Int, _ places: Range<Int>, _ draw: Int, _ trainer: Trainer, _ step: inout PolicyStep
+    _ number: Int, _ places: Range<Int>, _ draw: Int, _ trainer: Trainer, _ step: inout PolicyReport
   ) throws -> [DrawnGroup] {
     trainer.clock.enter(.rollout)
     let began = ContinuousClock.now
@@ -155,7 +155,7 @@ package final class PolicySource: TrainingSource {
 
   private func update(
     _ groups: [DrawnGroup], _ number: Int, _ trainer: Trainer, _ stepSettings: StepSettings,
-    _ accepted: (StepResult) -> Bool, _ step: inout PolicyStep
+    _ accepted: (StepResult) -> Bool, _ step: inout PolicyReport
   ) throws -> StepResult {
     let (objective, updates) = (settings.objective, settings.objective.updates)
     let leafCount = max(1, settings.promptsPerStep / updates)

@@ -43,7 +43,9 @@ struct TrainingOptions: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("The part of the steps in which wsd decays.", valueName: "0…1"))
   var decayShare = 0.5
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("By how much matrices are drawn to zero. (default: 0.1; grpo: 0)", valueName: "λ"))
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("By how much matrices are drawn to zero. (default: 0.1; grpo: 0)", valueName: "λ"))
   var weightDecay: Double?
 
   @Option(

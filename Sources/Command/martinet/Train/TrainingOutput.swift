@@ -89,7 +89,7 @@ struct TrainingOutput {
     if let policy = report.policy { add(policy, to: &line) }
     if case .accuracy(let right, let count, let length)? = report.heldOut {
       line["held_out_accuracy"] = .double(Double(right) / Double(max(1, count)))
-      line["held_out_interval"] = .array(Proportion(right, of: count).interval.map { .double($0) })
+      line["held_out_interval"] = Self.interval(right, of: count)
       line["held_out_length"] = .double(length)
     }
     if let loss = result.predictionLoss { line["prediction_loss"] = .double(loss) }
@@ -102,11 +102,17 @@ struct TrainingOutput {
     return .object(line)
   }
 
+  /// Wilson's, of 95 %.
+  private static func interval(_ right: Int, of count: Int) -> JSONValue {
+    let interval = Proportion(right, of: count).interval
+    return [.double(interval.lowerBound), .double(interval.upperBound)]
+  }
+
   /// What a step of reinforcement learning has more.
-  private func add(_ policy: PolicyStep, to line: inout JSONObject) {
+  private func add(_ policy: PolicyReport, to line: inout JSONObject) {
     line["reward"] = .double(policy.reward)
     line["accuracy"] = .double(policy.accuracy)
-    line["accuracy_interval"] = .array(Proportion(policy.right, of: policy.count).interval.map { .double($0) })
+    line["accuracy_interval"] = Self.interval(policy.right, of: policy.count)
     line["mean_length"] = .double(policy.meanLength)
     line["entropy"] = .double(policy.entropy)
     line["max_log_ratio"] = .double(policy.maxLogRatio)

@@ -24,8 +24,8 @@ extension TrainingReport {
     phases = TrainingPhase.allCases.map { Phase(name: $0.name, isOfStep: $0.isOfStep) }
     var recipe = JSONObject(
       files + [
-      ("seed", .string("\(settings.seed)")), ("optimizer", .string(settings.optimizer.rawValue)),
-    ])
+        ("seed", .string("\(settings.seed)")), ("optimizer", .string(settings.optimizer.rawValue)),
+      ])
     for (key, value) in settings.recipe.object?.members.map({ ($0.key, $0.value) }) ?? [] { recipe[key] = value }
     self.recipe = .object(recipe)
   }

@@ -83,11 +83,38 @@ final class TrainingReporter {
     if let skipped = step.skipped {
       (report.skippedCount, report.skippedBecause) = (skipped.count, "step \(step.number): \(skipped.reason)")
     } else {
-      report.history.add(step: step.number, values, loads: step.result.loads)
+      report.history.add(
+        step: step.number, values, loads: step.result.loads, policy: step.policy.map(Self.told))
     }
-    if let loss = step.heldOutLoss {
-      report.history.addScore(step: step.number, loss: loss)
+    for transcript in step.policy?.transcripts ?? [] { add(transcript, ofStep: step.number) }
+    switch step.heldOut {
+    case .loss(let loss)?: report.history.addScore(step: step.number, loss: loss)
+    case .accuracy(let right, let count, _)?: report.history.addAccuracy(step: step.number, right: right, count: count)
+    case nil: break
     }
+  }
+
+  /// What a step of reinforcement learning came to, as a page takes it.
+  private static func told(_ step: PolicyReport) -> PolicyStep {
+    PolicyStep(
+      completions: .init(
+        count: step.count, tokens: step.drawnTokens, graded: step.graded, right: step.right, noAnswer: step.noAnswer,
+        cut: step.cut),
+      values: [
+        .reward: step.reward, .meanLength: step.meanLength, .entropy: step.entropy,
+        .signalGroups: Double(step.signalGroups) / Double(max(1, step.groups)), .maxLogRatio: step.maxLogRatio,
+        .clippedShare: step.clippedShare, .referenceKL: step.referenceKL ?? .nan,
+        .changedRoutes: step.changedRoutes ?? .nan, .rolloutSeconds: step.rolloutSeconds,
+        .rewardSeconds: step.rewardSeconds, .updateSeconds: step.updateSeconds,
+        .rolloutTokensPerSecond: step.rolloutTokensPerSecond, .updateTokensPerSecond: step.updateTokensPerSecond,
+      ], parts: step.parts)
+  }
+
+  private func add(_ read: PolicyTranscript, ofStep step: Int) {
+    report.history.addTranscript(
+      Transcript(
+        step: step, prompt: read.prompt, completion: read.completion, expected: read.answer, outcome: read.outcome,
+        isCut: read.isCut, reward: read.reward, advantage: read.advantage, tokens: read.tokenCount))
   }
 
   private func readHistory(upTo step: Int) {

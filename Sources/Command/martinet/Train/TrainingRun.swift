@@ -95,7 +95,8 @@ struct TrainingRun {
       ranks: communicator.size, rates: costs.rates, json: json, isRoot: communicator.isRoot)
     output.begin(threads: runtime.compute.workerCount)
     let report = TrainingReport(
-      description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings, files: material.files,
+      description, name: ModelLocation.displayName(command.model ?? options.out), settings: settings,
+      files: material.files,
       instructionSet: runtime.compute.instructionSet.rawValue, peak: forecast.peak)
     let reporter = TrainingReporter(
       training, report, options: reports, folder: options.out, isRoot: communicator.isRoot,

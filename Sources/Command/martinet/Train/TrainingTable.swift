@@ -39,7 +39,7 @@ struct TrainingTable {
     var drawn = 0
     var rolloutSeconds = 0.0
     var logRatio = 0.0
-    var policy = PolicyStep()
+    var policy = PolicyReport()
     var heldOut: HeldOutScore?
     var progress = TrainingWatch.Progress()
 
@@ -61,7 +61,7 @@ struct TrainingTable {
       (load, dead) = (report.result.loadMaxOverMean, report.result.deadExpertCount)
     }
 
-    private mutating func add(_ step: PolicyStep) {
+    private mutating func add(_ step: PolicyReport) {
       reward += step.reward
       right += step.right
       completions += step.count
@@ -90,15 +90,18 @@ struct TrainingTable {
     utilization: @escaping (_ tokensPerSecond: Double) -> Double
   ) {
     self.every = every
-    var columns = isPolicy ? Self.policyColumns : [
-      Column(title: "step", width: 8) { "\($0.step)" },
-      Column(title: "loss", width: 9) { Figures.decimals($0.mean($0.loss), 4) },
-      Column(title: "held-out", width: 10) { line in line.heldOutLoss.map { Figures.decimals($0, 4) } ?? "" },
-      Column(title: "gradient", width: 10) { Figures.decimals($0.mean($0.gradient), 3) },
-      Column(title: "rate", width: 10) { Figures.scientific($0.rate) },
-      Column(title: "tokens/s", width: 10) { Figures.decimals($0.tokensPerSecond, 0) },
-      Column(title: "MFU", width: 8) { Figures.decimals(100 * utilization($0.tokensPerSecond), 1) + " %" },
-    ]
+    var columns =
+      isPolicy
+      ? Self.policyColumns
+      : [
+        Column(title: "step", width: 8) { "\($0.step)" },
+        Column(title: "loss", width: 9) { Figures.decimals($0.mean($0.loss), 4) },
+        Column(title: "held-out", width: 10) { line in line.heldOutLoss.map { Figures.decimals($0, 4) } ?? "" },
+        Column(title: "gradient", width: 10) { Figures.decimals($0.mean($0.gradient), 3) },
+        Column(title: "rate", width: 10) { Figures.scientific($0.rate) },
+        Column(title: "tokens/s", width: 10) { Figures.decimals($0.tokensPerSecond, 0) },
+        Column(title: "MFU", width: 8) { Figures.decimals(100 * utilization($0.tokensPerSecond), 1) + " %" },
+      ]
     if ranks > 1 {
       columns.append(
         Column(title: "comm", width: 8) {

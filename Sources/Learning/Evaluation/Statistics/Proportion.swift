@@ -34,6 +34,16 @@ package struct Proportion: Sendable, Equatable {
     interval = Self.wilson(mean, trials: max(trials, 1))
   }
 
+  /// Of `right` among `count` independent trials; of none, where nothing is known.
+  package init(_ right: Int, of count: Int) {
+    self.count = max(0, count)
+    clusterCount = self.count
+    mean = count > 0 ? Double(right) / Double(count) : 0
+    let spread = mean * (1 - mean) / Double(max(1, count - 1))
+    standardError = count > 1 ? spread.squareRoot() : 0
+    interval = count > 0 ? Self.wilson(mean, trials: Double(count)) : 0...1
+  }
+
   /// Wilson's score interval (E. B. Wilson, 1927) for a share `p` of `trials`.
   package static func wilson(_ p: Double, trials n: Double) -> ClosedRange<Double> {
     let z = quantile

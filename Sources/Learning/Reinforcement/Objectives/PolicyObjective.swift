@@ -43,7 +43,9 @@ package struct PolicyObjective: Sendable, Equatable {
   package func check() throws(ReinforcementError) {
     for (what, value) in [
       ("--clip-low", clipLow), ("--clip-high", clipHigh), ("--reference-penalty", referencePenalty),
-    ] where !(value >= 0 && value.isFinite) { throw .badSetting(what, "\(value)", "give a number that is not negative") }
+    ] where !(value >= 0 && value.isFinite) {
+      throw .badSetting(what, "\(value)", "give a number that is not negative")
+    }
     guard (1...1024).contains(updates) else {
       throw .badSetting("--updates", "\(updates)", "give a number between 1 and 1024")
     }

@@ -9,7 +9,9 @@ struct DrawnGroup {
 
   var hasSignal: Bool { advantages.contains { $0 != 0 } }
 
-  init(_ prompt: PolicyPrompts.Prompt, _ completions: [Completion], _ verdicts: [RewardVerdict], dividesByDeviation: Bool) {
+  init(
+    _ prompt: PolicyPrompts.Prompt, _ completions: [Completion], _ verdicts: [RewardVerdict], dividesByDeviation: Bool
+  ) {
     (self.prompt, self.completions, self.verdicts) = (prompt, completions, verdicts)
     advantages = Advantage.of(verdicts.map(\.reward), divides: dividesByDeviation)
   }

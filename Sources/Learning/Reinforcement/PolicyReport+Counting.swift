@@ -2,7 +2,7 @@ import Evaluation
 import Pretraining
 import Rewards
 
-extension PolicyStep {
+extension PolicyReport {
   /// Takes what was drawn and judged.
   mutating func note(_ drawn: [DrawnGroup]) {
     groups = drawn.count
@@ -13,6 +13,7 @@ extension PolicyStep {
         count += 1
         drawnTokens += completion.tokens.count
         reward += verdict.reward
+        if verdict.outcome != nil { graded += 1 }
         if verdict.outcome == .right { right += 1 }
         if verdict.outcome == .noAnswer { noAnswer += 1 }
         if completion.isCut { cut += 1 }
@@ -42,8 +43,8 @@ extension DrawnGroup {
       let (completion, verdict) = (completions[place], verdicts[place])
       return PolicyTranscript(
         prompt: prompt.text, completion: try judge.text(of: completion),
-        answer: prompt.rewarded.target.texts.joined(separator: " or "),
-        outcome: completion.isCut ? "cut" : verdict.outcome?.rawValue ?? "", reward: verdict.reward,
+        answer: prompt.rewarded.hasAnswer ? prompt.rewarded.target.texts.joined(separator: " or ") : nil,
+        outcome: verdict.outcome?.rawValue, isCut: completion.isCut, reward: verdict.reward,
         advantage: advantages[place], tokenCount: completion.tokens.count)
     }
   }

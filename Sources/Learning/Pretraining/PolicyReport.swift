@@ -1,10 +1,12 @@
 /// What a step of reinforcement learning came to; the same on every rank but for times.
-package struct PolicyStep: Sendable {
+package struct PolicyReport: Sendable {
   /// Mean reward of the completions, and by rule before its weight.
   package var reward = 0.0
   package var parts: [(name: String, value: Double)] = []
   /// Completions drawn; those that are right, give no answer, and were cut off.
   package var count = 0
+  /// Those that were judged right or not.
+  package var graded = 0
   package var right = 0
   package var noAnswer = 0
   package var cut = 0
@@ -45,17 +47,19 @@ package struct PolicyStep: Sendable {
 package struct PolicyTranscript: Sendable, Equatable {
   package var prompt: String
   package var completion: String
-  package var answer: String
-  package var outcome: String
+  /// What would be right; nil where nothing was given.
+  package var answer: String?
+  package var outcome: String?
+  package var isCut: Bool
   package var reward: Double
   package var advantage: Double
   package var tokenCount: Int
 
   package init(
-    prompt: String, completion: String, answer: String, outcome: String, reward: Double, advantage: Double,
-    tokenCount: Int
+    prompt: String, completion: String, answer: String?, outcome: String?, isCut: Bool, reward: Double,
+    advantage: Double, tokenCount: Int
   ) {
     (self.prompt, self.completion, self.answer, self.outcome) = (prompt, completion, answer, outcome)
-    (self.reward, self.advantage, self.tokenCount) = (reward, advantage, tokenCount)
+    (self.isCut, self.reward, self.advantage, self.tokenCount) = (isCut, reward, advantage, tokenCount)
   }
 }
