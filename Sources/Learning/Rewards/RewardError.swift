@@ -44,9 +44,9 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
       "\(flag.rawValue): \(reason.cut); write a regular expression as ICU reads them"
     case .outOfRange(let flag, let found, let expected): "\(flag.rawValue) is \(found.cut) where \(expected) should be"
     case .start(let command, let reason):
-      "the reward program \(command.cut.debugDescription) cannot be started: \(reason)"
+      "the reward program '\(command.cut)' cannot be started: \(reason)"
     case .program(let command, let answered, let count, let fault):
-      "the reward program \(command.cut.debugDescription) \(fault), when it had paid \(answered) of \(count) completions\(fault.advice)"
+      "the reward program '\(command.cut)' \(fault), when it had paid \(answered) of \(count) completions\(fault.advice)"
     }
   }
 

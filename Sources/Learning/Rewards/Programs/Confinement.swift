@@ -61,9 +61,18 @@ struct Confinement: Sendable, Equatable {
     }
   }
 
-  /// The command with all that is before it. A shell stays its parent: it is the first process of its namespace, which must wait
-  /// for orphans, and to which no signal does what it does to others.
+  /// The command with all that is before it.
   func command(_ text: String) -> [String] {
-    prefix + (ownsProcesses ? ["/bin/sh", "-c", "/bin/sh -c \"$1\"; exit $?", "sh", text] : ["/bin/sh", "-c", text])
+    prefix + (ownsProcesses ? ["/bin/sh", "-c", Self.firstProcess, "sh", text] : ["/bin/sh", "-c", text])
   }
+
+  /// A namespace's first process waits for orphans, and signals without a handler do not reach it: that is a shell's part, not the
+  /// program's. At SIGTERM it ends, and with it all others. What runs in the background reads nothing, unless from a copy.
+  private static let firstProcess = """
+    trap 'exit 143' TERM; exec 3<&0
+    /bin/sh -c "$1" <&3 3<&- &
+    exec 3<&- </dev/null >/dev/null
+    wait $!
+    exit $?
+    """
 }

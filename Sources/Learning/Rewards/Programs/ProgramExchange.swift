@@ -18,10 +18,10 @@ struct ProgramExchange {
     replies = ProgramReplies(count: count)
   }
 
-  /// The replies, in the order of the batch.
-  mutating func run() throws(ProgramFault) -> [ProgramReplies.Reply] {
+  /// The replies, in the order of the batch. `isFirst`: the program was started for it.
+  mutating func run(isFirst: Bool) throws(ProgramFault) -> [ProgramReplies.Reply] {
     let deadline = ContinuousClock.now + limit
-    try hearNothing()
+    if !isFirst { try hearNothing() }
     while true {
       if writtenCount == input.count, let all = replies.all {
         guard !replies.hasBegunLine else { throw .spokeUnasked("a line that it has not ended") }
@@ -30,7 +30,8 @@ struct ProgramExchange {
       let left = deadline - ContinuousClock.now
       guard left > .zero else {
         let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) * 1e-18
-        throw .late(seconds: seconds, hasBegunLine: replies.hasBegunLine)
+        throw .late(
+          seconds: seconds, hasBegunLine: replies.hasBegunLine, hasUnread: writtenCount < input.count)
       }
       // Whatever holds the pipes open, the program's end is seen soon.
       let pause = min(left, .milliseconds(100)) / .milliseconds(1)
@@ -57,7 +58,7 @@ struct ProgramExchange {
   private mutating func hearNothing() throws(ProgramFault) {
     let count = Glibc.read(process.output, &chunk, chunk.count)
     guard count > 0 else { return }
-    throw .spokeUnasked(String(decoding: chunk[..<min(count, 800)], as: UTF8.self).cut.debugDescription)
+    throw .spokeUnasked(chunk[..<count].shown)
   }
 
   private mutating func read() throws(ProgramFault) {

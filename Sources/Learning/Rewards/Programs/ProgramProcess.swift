@@ -52,13 +52,6 @@ final class ProgramProcess: Sendable {
   /// How it ended; nil while it runs.
   var ended: End? { keeper.ended }
 
-  /// The same, but waits a moment for the end of one that has closed its output and said nothing more.
-  func endedIfSilent() -> End? {
-    var wait = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
-    if ended == nil, poll(&wait, 1, 0) > 0, wait.revents & Int16(POLLIN) == 0 { self.wait(atMost: .milliseconds(500)) }
-    return ended
-  }
-
   /// Closes its input, waits for `grace`, and ends whatever of it is left then.
   func end(grace: Duration) {
     let isFirst = isOver.withLock { isOver in
@@ -69,9 +62,11 @@ final class ProgramProcess: Sendable {
     close(input)
     wait(atMost: grace)
     if confinement.ownsProcesses, ended == nil {
-      // The namespace's first process: its end is that of all in it, for which it waits; so nobody is left to be waited for.
-      for child in KernelFiles.children(of: id) { kill(child, SIGKILL) }
-      wait(atMost: .seconds(2))
+      // The namespace's first process, whose end is that of all in it; what waits for that one has no children left then.
+      for signal in [SIGTERM, SIGKILL] where ended == nil {
+        for child in KernelFiles.children(of: id) { kill(child, signal) }
+        wait(atMost: .seconds(1))
+      }
     }
     // Its number stays taken until the keeper may let go of it.
     kill(-id, SIGKILL)

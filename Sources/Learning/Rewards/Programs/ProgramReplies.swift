@@ -44,7 +44,7 @@ struct ProgramReplies {
     }
     rest += last
     guard rest.count <= Self.lineLimit else {
-      throw .line(Self.shown(rest), reason: "it goes on for more than \(Self.lineLimit >> 20) MiB")
+      throw .line(rest.shown, reason: "it goes on for more than \(Self.lineLimit >> 20) MiB")
     }
   }
 
@@ -58,7 +58,7 @@ struct ProgramReplies {
   private mutating func read(_ line: [UInt8]) throws(ProgramFault) {
     let blanks: Set<UInt8> = [0x20, 0x09, 0x0D]
     guard line.contains(where: { !blanks.contains($0) }) else { return }
-    func fault(_ reason: String) -> ProgramFault { .line(Self.shown(line), reason: reason) }
+    func fault(_ reason: String) -> ProgramFault { .line(line.shown, reason: reason) }
     let value: JSONValue
     do throws(JSONError) {
       value = try JSONValue(
@@ -88,8 +88,12 @@ struct ProgramReplies {
     }
     return outcome
   }
+}
 
-  private static func shown(_ line: [UInt8]) -> String {
-    String(decoding: line.prefix(800), as: UTF8.self).cut.debugDescription
+extension Collection<UInt8> {
+  /// The begin of what a program printed, in quotation marks.
+  var shown: String {
+    let text = String(decoding: prefix(480), as: UTF8.self).unicodeScalars
+    return (String(text.prefix(120)) + (text.count > 120 || count > 480 ? "…" : "")).debugDescription
   }
 }

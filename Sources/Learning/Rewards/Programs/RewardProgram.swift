@@ -47,33 +47,43 @@ final class RewardProgram: Sendable {
     guard !samples.isEmpty else { return [] }
     let input = samples.indices.flatMap { Array((Self.line(samples[$0], $0, samples.count).text() + "\n").utf8) }
     return try state.withLock { (state) throws(RewardError) in
-      let process = try process(&state, count: samples.count)
-      var exchange = ProgramExchange(process, input: input, count: samples.count, limit: limit)
-      do throws(ProgramFault) { return try exchange.run() } catch {
-        state.process = nil
-        process.end(grace: .zero)
-        throw RewardError.program(
-          command: command, answered: exchange.replies.answeredCount, of: samples.count, error)
+      // One that ended as it should after the last batch, perhaps only now, is started anew.
+      let wasRunning = state.process != nil
+      var attempt = exchange(&state, input, samples.count)
+      if wasRunning, attempt.fault == .exited(0), attempt.answered == 0 {
+        attempt = exchange(&state, input, samples.count)
       }
+      if let replies = attempt.replies { return replies }
+      guard let fault = attempt.fault else { throw .start(command: command, reason: attempt.reason) }
+      throw .program(command: command, answered: attempt.answered, of: samples.count, fault)
     }
   }
 
-  /// The running program, or a new one where none runs, or one that has ended as it should.
-  private func process(_ state: inout State, count: Int) throws(RewardError) -> ProgramProcess {
-    if let process = state.process {
-      guard let end = process.endedIfSilent() else { return process }
+  private struct Attempt {
+    var replies: [ProgramReplies.Reply]?
+    var answered = 0
+    var fault: ProgramFault?
+    /// Why it could not be started.
+    var reason = ""
+  }
+
+  private func exchange(_ state: inout State, _ input: [UInt8], _ count: Int) -> Attempt {
+    let process: ProgramProcess
+    let isFirst = state.process == nil
+    do throws(MachineError) {
+      if let running = state.process {
+        process = running
+      } else {
+        process = try ProgramProcess(command, in: confinement(&state))
+      }
+    } catch { return Attempt(reason: "\(error)") }
+    state.process = process
+    var exchange = ProgramExchange(process, input: input, count: count, limit: limit)
+    do throws(ProgramFault) { return Attempt(replies: try exchange.run(isFirst: isFirst)) } catch {
       state.process = nil
       process.end(grace: .zero)
-      guard end == .exited(0) else {
-        throw .program(command: command, answered: 0, of: count, ProgramFault(end))
-      }
+      return Attempt(answered: exchange.replies.answeredCount, fault: error)
     }
-    let confinement = confinement(&state)
-    do throws(MachineError) {
-      let process = try ProgramProcess(command, in: confinement)
-      state.process = process
-      return process
-    } catch { throw .start(command: command, reason: "\(error)") }
   }
 
   /// Ends it; a later batch would start it anew.
