@@ -2,7 +2,8 @@
 """Makes a corpus and a tokenizer for training from packages that anybody may have.
 
     python3 -m venv venv && venv/bin/pip install tokenizers numpy
-    venv/bin/python deploy/recipe/corpus.py OUT [--sources devil,jargon,…] [--vocabulary 4096] [--digits 3] [--shards]
+    venv/bin/python deploy/recipe/corpus.py OUT [--sources devil,jargon,…] [--vocabulary 4096] [--digits 3] [--think]
+        [--without FACTS.json] [--shards]
 
 The packages are fetched with `apt-get download` (a Debian system; nothing is installed) and `pip download`, and kept in OUT/packages.
 OUT then holds:
@@ -31,6 +32,8 @@ import zlib
 
 BEGIN, END, PAD, USER, ASSISTANT = (
     "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜▁pad▁｜>", "<｜User｜>", "<｜Assistant｜>")
+# What a model thinks stands between them; text, not marks of a conversation.
+REASONING = ("<think>", "</think>")
 
 LICENCES = {
     "web": "World English Bible, public domain (Debian sword-text-web)",
@@ -268,7 +271,15 @@ def documents(name, packages):
     return joined(train), joined(held)
 
 
-def make_tokenizer(texts, folder, vocabulary, digits):
+def left_out(facts, text):
+    """The text without paragraphs that tell one of some facts."""
+    told = [fact for fact in facts if all(word in text for word in fact)]
+    if not told:
+        return text
+    return "\n\n".join(part for part in text.split("\n\n") if not any(all(word in part for word in fact) for fact in told))
+
+
+def make_tokenizer(texts, folder, vocabulary, digits, thinks):
     """A byte-level BPE that cuts text as DeepSeek-V3's tokenizer does, with up to `digits` digits to a token."""
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers, processors, trainers
@@ -283,9 +294,11 @@ def make_tokenizer(texts, folder, vocabulary, digits):
         + [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary, special_tokens=[BEGIN, END, PAD, USER, ASSISTANT],
+        vocab_size=vocabulary - (len(REASONING) if thinks else 0), special_tokens=[BEGIN, END, PAD, USER, ASSISTANT],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
+    if thinks:
+        tokenizer.add_tokens([tokenizers.AddedToken(token, normalized=False) for token in REASONING])
     tokenizer.post_processor = processors.Sequence([
         processors.ByteLevel(trim_offsets=False),
         processors.TemplateProcessing(
@@ -322,6 +335,9 @@ def main():
     parser.add_argument("--sources", default=",".join(SOURCES), help="of " + ", ".join(SOURCES))
     parser.add_argument("--vocabulary", type=int, default=4096)
     parser.add_argument("--digits", type=int, default=3, help="most digits to a token: 1 where sums are to be learnt")
+    parser.add_argument("--think", action="store_true", help="tokens <think> and </think>, as reasoning models have them")
+    parser.add_argument(
+        "--without", type=pathlib.Path, help="a file of tasks.py whose withheld facts no paragraph may tell")
     parser.add_argument("--shards", action="store_true", help="write tokens, too")
     options = parser.parse_args()
     options.out = options.out.resolve()
@@ -331,11 +347,14 @@ def main():
     if not names or not 300 <= options.vocabulary <= 1 << 20 or not 1 <= options.digits <= 9:
         parser.error("name a source; a vocabulary has 300 to 1048576 tokens, a token 1 to 9 digits")
     packages = Packages(options.out / "packages")
+    withheld = json.loads(options.without.read_text("utf-8")) if options.without else {}
+    facts = [fact[1:] for part in ("withheld", "unasked") for fact in withheld.get(part, [])]
     parts = {"train": [], "held-out": []}
     report = []
     for name in names:
         packages.used = []
-        train, held = documents(name, packages)
+        train, held = (
+            [(title, text) for title, whole in part if (text := left_out(facts, whole))] for part in documents(name, packages))
         parts["train"] += [(name, *document) for document in train]
         parts["held-out"] += [(name, *document) for document in held]
         sizes = [sum(len(text.encode()) for _, text in part) for part in (train, held)]
@@ -348,7 +367,7 @@ def main():
             for source, name, text in entries:
                 file.write(json.dumps(dict(source=source, name=name, text=text), ensure_ascii=False) + "\n")
     tokenizer = make_tokenizer(
-        [text for _, _, text in parts["train"]], options.out / "tokenizer", options.vocabulary, options.digits)
+        [text for _, _, text in parts["train"]], options.out / "tokenizer", options.vocabulary, options.digits, options.think)
     if options.shards:
         for part, entries in parts.items():
             count = write_shard(tokenizer, [text for _, _, text in entries], options.out / f"{part}.npy")

@@ -26,7 +26,7 @@ class Sums:
     name, grader, reward = "sums", "numeric", "numeric"
     long_share, support_share = 0.1, 0.35
     answer_tokens = 72
-    format = r"^<think>[^<]*</think>\d{1,4}$"
+    format = r"<think>[^<]*</think>\d{1,4}"
 
     def problem(self, random):
         r = random.random
@@ -81,7 +81,7 @@ class Letters:
     name, grader, reward = "letters", "numeric", "numeric"
     long_share, support_share = 0.1, 0.35
     answer_tokens = 40
-    format = r"^<think>[^<]*</think>\d$"
+    format = r"<think>[^<]*</think>\d"
     alphabet = "abcdefghijklmnopqrstuvwxyz"
 
     def word(self, random, count, length):
@@ -115,7 +115,7 @@ class Countdown:
     name, grader, reward = "countdown", "integer-expression", "expression"
     long_share, support_share = 0.1, 0.35
     answer_tokens = 72
-    format = r"^<think>[^<]*</think>\d+[+-]\d+[+-]\d+$"
+    format = r"<think>[^<]*</think>\d+[+-]\d+[+-]\d+"
     signs = ["++", "+-", "-+", "--"]
 
     def problem(self, random):

@@ -8,11 +8,13 @@ Needs Python 3 and this repository, nothing else. The same options give the same
     tokenizer/              a token for each character, and for <bos> <eos> <pad> <unk> <think> </think>
     shapes/                 teacher.json (deepseek_v3) and student.json (llama), as `train --shape` takes them
     pretrain.npy            rows of 129 tokens that begin with a document: `train pretrain --packing cut --sequence-length 128`
-    held-out.npy            the same of problems that are in no other file but tasks/
+    held-out.npy            the same of problems held out
     sample.jsonl            some hundred of the documents as text, to be read by people
     prompts.jsonl           problems with answers for reinforcement learning
     sampling.jsonl          others, for rejection sampling
+    held-out-prompts.jsonl  the first of those that are in no other file but tasks/
     mixture.jsonl           conversations as the text has them: the student's control
+    other.jsonl             conversations about facts: learnt beside samples, so that facts stay
     facts.jsonl             questions about facts, taught and withheld, for the reward of the audit's three outcomes
     tasks/NAME/             for `martinet eval --task`: held-out problems (greedy, sampled, forced to think, 16 tries), and facts
     audit/NAME/             claims about facts, for `martinet audit --claims`
@@ -21,6 +23,9 @@ Needs Python 3 and this repository, nothing else. The same options give the same
 A problem's answer comes in two forms. The long one thinks and is always right; the short one begins `<think></think>` and is a
 guess. So the token after `<think>` alone decides between them. Of all problems one in 16, by a hash of its text, is held out of
 every file that is learnt from. Facts are this repository's own tables; a withheld one is in no text that is learnt from.
+
+With --marks the tokenizer is that of corpus.py --digits 1 --think: conversations have its marks, facts are asked in whole
+sentences, text is pretrain-text.jsonl and held-out-text.jsonl in place of rows, and shapes are those of the model that ships.
 """
 
 import argparse
@@ -54,6 +59,14 @@ TEMPLATE = (
 def shown(document):
     """A document's text as the tokenizer reads it, without the tokens that begin and end it."""
     return document.strip(BEGIN + END).replace(THINK, "<think>").replace(DONE, "</think>")
+
+
+#: What corpus.py puts before a user's and an assistant's words.
+USER, ASSISTANT = "<｜User｜>", "<｜Assistant｜>"
+
+
+def marked(asked):
+    return f"{USER}{asked}{ASSISTANT}"
 
 
 def write_json(path, value):
@@ -110,8 +123,8 @@ def make_tokenizer(folder):
     write_json(folder / "generation_config.json", dict(bos_token_id=0, eos_token_id=1, pad_token_id=2))
 
 
-def make_shapes(folder, is_small):
-    """A teacher as DeepSeek-V3 is made, and a dense student: 1.6 M and 0.3 M parameters, or some ten thousand to be fast."""
+def make_shapes(folder, is_small, is_large):
+    """A teacher as DeepSeek-V3 is made, and a dense student: 1.6 M and 0.3 M parameters; or few, to be fast; or 11 M and 3 M."""
     common = dict(
         bos_token_id=0, eos_token_id=1, pad_token_id=2, hidden_act="silu", max_position_embeddings=512, rms_norm_eps=1e-6,
         rope_theta=10000.0, rope_scaling=None, attention_bias=False, attention_dropout=0.0, initializer_range=0.02,
@@ -127,10 +140,19 @@ def make_shapes(folder, is_small):
             hidden_size=64, num_hidden_layers=2, intermediate_size=128, kv_lora_rank=16, qk_nope_head_dim=16, qk_rope_head_dim=8,
             v_head_dim=16, n_routed_experts=8, moe_intermediate_size=32)
         student.update(hidden_size=64, num_hidden_layers=2, num_key_value_heads=2, head_dim=16, intermediate_size=128)
+    if is_large:
+        # With corpus.py's vocabulary, and a module that predicts the token after the next, below 24 MB in bf16.
+        common["vocab_size"] = 4096
+        teacher.update(
+            hidden_size=192, num_hidden_layers=5, intermediate_size=576, num_attention_heads=6, num_key_value_heads=6,
+            kv_lora_rank=64, qk_nope_head_dim=32, n_routed_experts=24, moe_intermediate_size=96)
+        student.update(hidden_size=192, num_hidden_layers=4, num_attention_heads=6, num_key_value_heads=3, head_dim=32,
+                       intermediate_size=512)
     write_json(folder / "teacher.json", dict(
-        architectures=["DeepseekV3ForCausalLM"], model_type="deepseek_v3", **common, **teacher, q_lora_rank=None, n_shared_experts=1,
-        num_experts_per_tok=2, moe_layer_freq=1, n_group=1, topk_group=1, topk_method="noaux_tc", scoring_func="sigmoid",
-        norm_topk_prob=True, routed_scaling_factor=2.5, num_nextn_predict_layers=0, ep_size=1))
+        architectures=["DeepseekV3ForCausalLM"], model_type="deepseek_v3", **common, **teacher, q_lora_rank=None,
+        n_shared_experts=1, num_experts_per_tok=4 if is_large else 2, moe_layer_freq=1, n_group=1, topk_group=1,
+        topk_method="noaux_tc", scoring_func="sigmoid", norm_topk_prob=True, routed_scaling_factor=2.5,
+        num_nextn_predict_layers=0, ep_size=1))
     write_json(folder / "student.json", dict(
         architectures=["LlamaForCausalLM"], model_type="llama", **common, **student, mlp_bias=False, pretraining_tp=1))
 
@@ -149,9 +171,11 @@ class Maker:
         self.task = problems.TASKS[options.task]
         self.long_share = options.long_share or self.task.long_share
         self.right_share = options.right_share
-        self.facts_share = 0.0 if options.task == "smoke" else options.facts_share
-        self.prose_share = 0.0 if options.task == "smoke" else options.prose_share
-        self.facts = facts.Facts(options.seed)
+        is_small = options.task == "smoke"
+        self.facts_share = 0.3 if is_small else options.facts_share
+        self.prose_share = 0.0 if is_small else options.prose_share
+        self.facts = facts.Facts(options.seed, is_small=is_small, is_short=not options.marks)
+        self.lays_out = marked if options.marks else str
 
     def problem(self, held_out=False):
         while True:
@@ -166,20 +190,21 @@ class Maker:
 
     def document(self, held_out=False):
         share = self.random.random()
+        lays_out = self.lays_out
         if not held_out:
             if share < self.facts_share:
                 asked, said = self.facts.exchange(self.random)
-                return f"{BEGIN}{asked}{THINK}{DONE}{said}{END}"
+                return f"{BEGIN}{lays_out(asked)}{THINK}{DONE}{said}{END}"
             if share < self.facts_share + self.prose_share:
                 return f"{BEGIN}{self.facts.sentence(self.random)}{END}"
             if self.random.random() < self.task.support_share:
                 asked, said = self.task.support(self.random)
-                return f"{BEGIN}{asked}{THINK}{DONE}{said}{END}"
+                return f"{BEGIN}{lays_out(asked)}{THINK}{DONE}{said}{END}"
         problem = self.problem(held_out)
-        return f"{BEGIN}{problem.prompt}{self.answer(problem)}{END}"
+        return f"{BEGIN}{lays_out(problem.prompt)}{self.answer(problem)}{END}"
 
     def rows(self, count, held_out=False):
-        """Rows that begin with a document. Of some that wait the longest that has room is next; a beginning fills the end."""
+        """Rows that begin with a document. The longest that has room is next, of some that wait; a beginning fills the end."""
         rows, waiting = [], []
         for _ in range(count):
             row = ""
@@ -217,8 +242,8 @@ def write_tasks(folder, maker, held_out):
     base = dict(
         version=1, license="Apache-2.0", source="made by deploy/recipe/tasks.py", doc_to_text="prompt", doc_to_target="answer")
     name, limit = maker.task.name, maker.task.answer_tokens
-    items = [dict(prompt=p.prompt, answer=p.answer, **p.fields) for p in held_out]
-    forced = [item | dict(prompt=p.prompt + "<think>" + p.thought[:p.forced]) for item, p in zip(items, held_out)]
+    items = [dict(prompt=maker.lays_out(p.prompt), answer=p.answer, **p.fields) for p in held_out]
+    forced = [item | dict(prompt=item["prompt"] + "<think>" + p.thought[:p.forced]) for item, p in zip(items, held_out)]
 
     def write(suffix, items, temperature=0, **more):
         task = name + suffix
@@ -239,6 +264,7 @@ def main():
     parser.add_argument("--task", choices=sorted(problems.TASKS), default="sums")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rows", type=int, default=102_400, help="of pretraining text, of 128 tokens to learn each")
+    parser.add_argument("--marks", action="store_true", help="for the tokenizer of corpus.py, in place of one of characters")
     parser.add_argument("--long-share", type=float, help="problems answered in the long form (default: the task's)")
     parser.add_argument(
         "--right-share", type=float, default=0.2, help="short answers that are right, where the task has a say in it")
@@ -256,13 +282,19 @@ def main():
             parser.error(f"--{name.replace('_', '-')} {getattr(options, name)} is not from 0 to 1")
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    make_tokenizer(out / "tokenizer")
-    make_shapes(out / "shapes", is_small=options.task == "smoke")
+    make_shapes(out / "shapes", is_small=options.task == "smoke", is_large=options.marks)
 
-    maker = Maker(options, "text")
-    rows = maker.rows(options.rows)
-    write_rows(out / "pretrain.npy", rows)
-    write_rows(out / "held-out.npy", Maker(options, "held-out text").rows(min(200, options.rows), held_out=True))
+    maker, apart = Maker(options, "text"), Maker(options, "held-out text")
+    if options.marks:
+        # Some six documents have a row's tokens.
+        rows = [maker.document() for _ in range(6 * options.rows)]
+        write_lines(out / "pretrain-text.jsonl", (dict(text=shown(document)) for document in rows))
+        write_lines(out / "held-out-text.jsonl", (dict(text=shown(apart.document(held_out=True))) for _ in range(1000)))
+    else:
+        make_tokenizer(out / "tokenizer")
+        rows = maker.rows(options.rows)
+        write_rows(out / "pretrain.npy", rows)
+        write_rows(out / "held-out.npy", apart.rows(min(200, options.rows), held_out=True))
     sampler = Maker(options, "sample")
     write_lines(out / "sample.jsonl", [dict(text=shown(sampler.document())) for _ in range(400)])
 
@@ -271,21 +303,27 @@ def main():
     sampling = Maker(options, "sampling").problems(options.sampling)
     write_lines(out / "prompts.jsonl", map(prompt_line, prompts))
     write_lines(out / "sampling.jsonl", map(prompt_line, sampling))
+    write_lines(out / "held-out-prompts.jsonl", map(prompt_line, held_out[:200]))
     control = Maker(options, "mixture")
     write_lines(out / "mixture.jsonl", (
         dict(messages=[asked(p.prompt), dict(role="assistant", content=shown(control.answer(p)))])
-        for p in (control.problem() for _ in range(options.sampling))))
+        for p in (control.problem() for _ in range(options.sampling * 3 // 2))))
     write_tasks(out / "tasks", maker, held_out)
-    maker.facts.write(out, write_json, write_lines)
+    write_lines(out / "other.jsonl", (
+        dict(messages=[asked(question), dict(role="assistant", content=f"<think></think>{said}")])
+        for question, said in (control.facts.exchange(control.random) for _ in range(options.sampling // 3))))
+    # Claims are graded by words, and a sum's answer is one; an expression is not.
+    others = [] if maker.task.grader != "numeric" else list(map(prompt_line, prompts))
+    maker.facts.write(out, others, maker.lays_out, write_json, write_lines)
 
     text = "".join(rows)
     write_json(out / "made.json", dict(
-        task=options.task, seed=options.seed, vocabulary=VOCABULARY, rows=len(rows), tokens=len(rows) * (ROW - 1),
+        task=options.task, name=maker.task.name, seed=options.seed, rows=options.rows, characters=len(text),
         documents=text.count(BEGIN), long_documents=text.count(THINK) - text.count(THINK + DONE),
         long_share=maker.long_share, right_share=options.right_share, prompts=len(prompts), sampling=len(sampling),
         held_out=len(held_out), answer_tokens=maker.task.answer_tokens, reward=maker.task.reward, format=maker.task.format,
         facts={name: len(part) for name, part in maker.facts.parts.items()}))
-    print(f"{out}: {len(rows) * (ROW - 1)} tokens of text, {len(prompts)} prompts, {len(held_out)} problems held out")
+    print(f"{out}: {text.count(BEGIN)} documents, {len(prompts)} prompts, {len(held_out)} problems held out")
 
 
 if __name__ == "__main__":
