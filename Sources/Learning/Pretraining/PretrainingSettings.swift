@@ -69,7 +69,7 @@ package struct PretrainingSettings: Sendable {
 
   /// What must be the same when a training goes on: all that its numbers depend on.
   package var recipe: JSONValue {
-    var recipe: JSONValue = [
+    let recipe: JSONValue = [
       "steps": .int(steps), "sequence_length": .int(sequenceLength),
       "batch": [
         "first": .int(batch.first), "last": .int(batch.last), "steps": .int(batch.steps),
@@ -86,7 +86,8 @@ package struct PretrainingSettings: Sendable {
       "muon": ["momentum": .double(muon.momentum), "decay": .double(muon.decay), "scale": .double(muon.scale)],
     ]
     // Trainings from before it was there go on.
-    if routerRate != 1 { recipe["router_rate"] = .double(routerRate) }
-    return recipe
+    guard routerRate != 1, var object = recipe.object else { return recipe }
+    object["router_rate"] = .double(routerRate)
+    return .object(object)
   }
 }
