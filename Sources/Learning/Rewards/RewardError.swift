@@ -24,12 +24,12 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unreadable(let file, let reason):
-      "cannot read the prompts \(file.cut.debugDescription): \(reason); check the path, and who may read it"
+      "cannot read the prompts \(file.cut(to: 600).debugDescription): \(reason); check the path, and who may read it"
     case .tooLarge(let file, let count, let limit):
-      "\(file.cut.debugDescription) has \(count) bytes, and files of prompts have at most \(limit >> 20) MiB; give fewer prompts"
+      "\(file.cut(to: 600).debugDescription) has \(count) bytes, and files of prompts have at most \(limit >> 20) MiB; give fewer prompts"
     case .noPrompts(let file):
-      "\(file.cut.debugDescription) has no prompts in it; give one JSON object a line, {\"prompt\": …, \"answer\": …}"
-    case .prompt(let file, let line, let reason): "\(file.cut.debugDescription), line \(line): \(reason)"
+      "\(file.cut(to: 600).debugDescription) has no prompts in it; give one JSON object a line, {\"prompt\": …, \"answer\": …}"
+    case .prompt(let file, let line, let reason): "\(file.cut(to: 600).debugDescription), line \(line): \(reason)"
     case .noRules: "no reward is named; name some of \(Self.known), as in numeric,format=0.1"
     case .unknownRule(let name):
       "there is no reward \(name.cut.debugDescription); name some of \(Self.known), as in numeric,format=0.1"
@@ -55,5 +55,6 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
 
 extension String {
   /// Its beginning where it is long: what a file, an option or a program says may be of any length, and no error shall be.
-  var cut: String { unicodeScalars.count > 200 ? String(unicodeScalars.prefix(200)) + "…" : self }
+  var cut: String { cut(to: 200) }
+  func cut(to count: Int) -> String { unicodeScalars.count > count ? String(unicodeScalars.prefix(count)) + "…" : self }
 }

@@ -45,7 +45,6 @@ struct ProgramExchange {
         throw .system(call: "poll", reason: String(cString: strerror(errno)))
       }
       guard ready > 0 else {
-        // It has ended, and what it printed has been read.
         if let end = process.ended { try endEarly(ProgramFault(end)) }
         continue
       }
@@ -68,13 +67,17 @@ struct ProgramExchange {
       guard errno != EAGAIN, errno != EINTR else { return }
       throw .system(call: "read", reason: String(cString: strerror(errno)))
     }
-    try replies.finish()
     process.wait(atMost: Self.lastWords)
     try endEarly(process.ended.map { ProgramFault($0) } ?? .closedOutput)
   }
 
-  /// Throws, but where it ended after it had answered everything.
+  /// Throws, but where it ended after it had answered everything. What it had printed before counts.
   private mutating func endEarly(_ fault: ProgramFault) throws(ProgramFault) {
+    while true {
+      let count = Glibc.read(process.output, &chunk, chunk.count)
+      guard count > 0 else { break }
+      try replies.take(chunk[..<count])
+    }
     try replies.finish()
     guard fault == .exited(0), writtenCount == input.count, replies.isComplete else { throw fault }
   }
@@ -94,7 +97,7 @@ struct ProgramExchange {
     guard error != EAGAIN, error != EINTR else { return }
     guard error == EPIPE else { throw .system(call: "write", reason: String(cString: strerror(error))) }
     process.wait(atMost: Self.lastWords)
-    throw process.ended.map { ProgramFault($0) } ?? .closedInput
+    try endEarly(process.ended.map { ProgramFault($0) } ?? .closedInput)
   }
 
   /// Keeps the signal that a write to a closed pipe raises from this process.

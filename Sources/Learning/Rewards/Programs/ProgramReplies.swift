@@ -63,7 +63,7 @@ struct ProgramReplies {
     do throws(JSONError) {
       value = try JSONValue(
         parsing: line, limits: JSONLimits(byteCount: Self.lineLimit, depth: 64, allowsNonFinite: true))
-    } catch { throw fault("\(error)") }
+    } catch { throw fault("\(error)".cut) }
     guard value.object != nil else { throw fault("it is \(value.kind)") }
     guard let index = value["index"] else { throw fault("it has no index") }
     guard let place = index.exactInt, replies.indices.contains(place) else {

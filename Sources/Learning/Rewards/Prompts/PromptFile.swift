@@ -48,7 +48,7 @@ package enum PromptFile {
     let value: JSONValue
     do throws(JSONError) {
       value = try JSONValue(parsing: line, limits: JSONLimits(byteCount: lineLimit, depth: 64))
-    } catch { throw PromptFault(reason: "\(error); write one JSON object a line") }
+    } catch { throw PromptFault(reason: "\("\(error)".cut); write one JSON object a line") }
     return try RewardedPrompt(value, number: number, requiresAnswers: requiresAnswers)
   }
 

@@ -128,7 +128,8 @@ extension RewardedPrompt {
     var numbers: [Int] = []
     for value in values {
       guard let number = value.exactInt else {
-        throw PromptFault(reason: "its numbers have \(value.number?.text ?? value.kind) among them; write integers")
+        throw PromptFault(
+          reason: "its numbers have \((value.number?.text ?? value.kind).cut) among them; write integers")
       }
       numbers.append(number)
     }
