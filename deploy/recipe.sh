@@ -1,0 +1,210 @@
+#!/usr/bin/env bash
+# DeepSeek's whole recipe at tiny scale, from text to an audited student, with two ranks: pretraining, reinforcement learning,
+# rejection sampling, fine-tuning, distillation into a dense student, an audit, its outcomes as a reward, and a page of it all.
+#
+#   recipe.sh [--out DIR] [--task sums|letters|countdown] [--seed N] [--compare] [--ranks N] [--node-price PRICE] [--program FILE]
+#   recipe.sh --full …    makes the model that ships: it reads English, too, and takes some hours
+#   recipe.sh --smoke …   all stages with tiny models in some minutes, and asserts that each does what it is for
+#
+# A stage that is done is not done again, and an unfinished training goes on: after a stop, run the same command again.
+# deploy/manual/recipe.md tells what each stage does and writes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() { sed -n '5,7s/^#   //p' deploy/recipe.sh; }
+fail() { printf 'recipe: %s\n' "$1" >&2 && exit 2; }
+
+out='' task=sums seed=1 ranks=2 price=0.1 program='' smoke='' full='' compare=''
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --smoke) smoke=1 task=smoke ;;
+    --full) full=1 ;;
+    --compare) compare=1 ;;
+    --help | -h) usage && exit ;;
+    --out | --task | --seed | --ranks | --node-price | --program)
+      [ $# -gt 1 ] || fail "$1 needs a value"
+      case "$1" in
+        --out) out=$2 ;;
+        --task) task=$2 ;;
+        --seed) seed=$2 ;;
+        --ranks) ranks=$2 ;;
+        --node-price) price=$2 ;;
+        --program) program=$2 ;;
+      esac
+      shift
+      ;;
+    *) usage >&2 && fail "there is no option $1" ;;
+  esac
+  shift
+done
+[ -z "$smoke" ] || [ "$task" = smoke ] || fail "--smoke has a task of its own; leave out --task"
+[ -z "$smoke" ] || [ -z "$full" ] || fail "--smoke and --full are two of a kind; give one"
+[ -n "$smoke" ] || [[ "$task" =~ ^(sums|letters|countdown)$ ]] || fail "--task $task is none of sums, letters, countdown"
+[[ "$seed" =~ ^[0-9]{1,9}$ ]] || fail "--seed $seed is no number of at most nine digits"
+[[ "$ranks" =~ ^[1-9][0-9]{0,2}$ ]] || fail "--ranks $ranks is not from 1 to 999"
+[[ "$price" =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--node-price $price is no number of dollars"
+out=${out:-recipe-$task${full:+-full}}
+
+# What each stage is told. A batch is 8192 tokens, or 80 conversations of at most 80 tokens.
+text=(--packing cut --sequence-length 128 --score-every 100)
+shared=(--schedule wsd --decay-share 0.5 --final-rate 0.02 --weight-decay 0)
+chats=(--packing cut --schedule linear --final-rate 0 --weight-decay 0)
+if [ -n "$smoke" ]; then
+  data=(--rows 6400 --prompts 600 --sampling 600 --held-out 60)
+  base=(--steps 200 --batch-sequences 32 --optimizer adamw --learning-rate 5e-3 --warmup-steps 10 --save-every 100
+    --balance-speed 0.01 --router-rate 0.1)
+  student=(--steps 200 --batch-sequences 32 --optimizer adamw --learning-rate 5e-3 --warmup-steps 10 --save-every 100)
+  rl=(--steps 16 --prompts-per-step 16 --group-size 16 --learning-rate 1e-3 --warmup-steps 2 --save-every 8)
+  audit=("${rl[@]}")
+  sft=(--steps 40 --batch-sequences 32 --sequence-length 48 --learning-rate 2e-3 --warmup-steps 4 --save-every 20)
+  taught=("${sft[@]}")
+  alone=("${sft[@]}")
+else
+  data=(--rows 102400 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
+  # AdamW at 3e-3: the pilot's simplest and best teacher. What balances experts is faster than in years of training.
+  base=(--steps 1600 --batch-sequences 64 --optimizer adamw --learning-rate 3e-3 --warmup-steps 40 --save-every 200
+    --balance-speed 0.003 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.1)
+  base_more=(--steps 500 --batch-sequences 64 --optimizer adamw --learning-rate 2e-3 --warmup-steps 20 --save-every 100
+    --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.1)
+  # Muon learns to add from fewer tokens, but costs more a step: for the small student that is little.
+  student=(--steps 1000 --batch-sequences 64 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
+  # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
+  rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
+  audit=(--steps 80 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
+  sft=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
+  taught=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
+  # As many tokens in as many steps: short answers are many.
+  alone=(--steps 324 --batch-sequences 184 --sequence-length 80 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
+fi
+if [ -n "$full" ]; then
+  # Half of it is English. What predicts the token after the next is trained along.
+  text=(--packing packed --sequence-length 256 --score-every 800)
+  base=(--steps 3200 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200
+    --balance-speed 0.002 --balance-rest 0.1 --balance-loss 1e-4 --prediction-loss 0.3)
+  base_more=(--steps 800 --batch-sequences 32 --optimizer muon --learning-rate 5e-3 --warmup-steps 20 --save-every 200
+    --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-4 --prediction-loss 0.1)
+  student=(--steps 3200 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
+  sft+=(--prediction-loss 0.1)
+fi
+
+if [ -z "$program" ]; then
+  ./deploy/install-packages.sh
+  echo "== Building (release)"
+  swift build -c release --product martinet
+  program=.build/release/martinet
+fi
+[ -x "$program" ] || fail "$program cannot be run"
+mkdir -p "$out"/{models,reports,evals}
+printf '{"task": "%s", "seed": %s, "ranks": %s, "size": "%s"}\n' \
+  "$task" "$seed" "$ranks" "${smoke:+smoke}${full:+full}" >"$out/recipe.json"
+
+# Any number of ranks on any number of cores (--oversubscribe); see deploy/demo.sh.
+martinet=(mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$ranks" "$program")
+
+stage() { ./deploy/recipe/stage.py "$out" "$1" "$2" --ranks "$ranks" "${@:3}"; } # NAME KIND [OPTION…] -- COMMAND…
+model() { printf '%s/models/%s/%s' "$out" "$1" "$(cat "$out/models/$1/latest")"; }
+made() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$out/data/made.json" "$1"; }
+# An accuracy in percent, rounded down: NAME TASK
+accuracy() {
+  python3 -c 'import json, sys
+tasks = json.load(open(sys.argv[1]))["tasks"]
+print(int(100 * next(t["accuracy"] for t in tasks if t["task"] == sys.argv[2])))' "$out/stages/eval-$1.json" "$2"
+}
+
+pretrain() { # NAME TITLE OPTION…
+  stage "$1" train --title "$2" --model "$1" -- "${martinet[@]}" train pretrain --data "$read" --held-out "$scored" \
+    "${text[@]}" "${shared[@]}" --seed "$seed" --out "$out/models/$1" --keep 1 --resume --report "$out/reports/$1.html" --json \
+    "${@:3}"
+}
+finetune() { # NAME TITLE MODEL DATA OPTION…
+  stage "$1" train --title "$2" --model "$1" -- "${martinet[@]}" train sft --model "$(model "$3")" --data "$4" "${chats[@]}" \
+    --seed "$seed" --out "$out/models/$1" --keep 1 --resume --report "$out/reports/$1.html" --json "${@:5}"
+}
+reinforce() { # NAME TITLE MODEL PROMPTS REWARD OPTION…
+  stage "$1" train --title "$2" --model "$1" -- "${martinet[@]}" train grpo --model "$(model "$3")" --prompts "$4" --reward "$5" \
+    --max-new-tokens "$tokens" --seed "$seed" --out "$out/models/$1" --keep 1 --resume --report "$out/reports/$1.html" --json \
+    "${@:6}"
+}
+measure() { # MODEL TASK…
+  local tasks
+  tasks=$(printf ",$out/data/tasks/%s" "${@:2}")
+  stage "eval-$1" eval --title "what $1 gets right" --model "$1" --result "$out/evals/$1.json" -- "${martinet[@]}" eval \
+    --model "$(model "$1")" --task "${tasks:1}" --out "$out/evals/$1.json" --report "$out/evals/$1.html" --json
+}
+audit() { # MODEL
+  local part
+  for part in taught unasked withheld; do
+    stage "audit-$1-$part" eval --title "what $1 makes of claims about $part facts" --model "$1" \
+      --result "$out/evals/audit-$1-$part.json" -- "${martinet[@]}" audit --model "$(model "$1")" \
+      --claims "$out/data/audit/$part" --out "$out/evals/audit-$1-$part.json" --report "$out/evals/audit-$1-$part.html" --json
+  done
+}
+
+stage data data --title "tokenizer, shapes, text, prompts, tasks" -- \
+  ./deploy/recipe/tasks.py --out "$out/data" --task "$task" --seed "$seed" "${data[@]}"
+name=$(made name) tokens=$(made answer_tokens)
+read=$out/data/pretrain.npy scored=$out/data/held-out.npy tokenizer=$out/data/tokenizer
+if [ -n "$full" ]; then
+  [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
+  "$out/venv/bin/pip" install -q tokenizers numpy
+  stage corpus data --title "English, and a tokenizer" -- "$out/venv/bin/python" ./deploy/recipe/corpus.py "$out/corpus" \
+    --vocabulary 4096 --digits 1 --think --without "$out/data/facts.json" --shards
+  read=$out/corpus/train.npy=0.55,$out/data/pretrain-text.jsonl=0.45 tokenizer=$out/corpus/tokenizer
+  scored=$out/corpus/held-out.npy,$out/data/held-out-text.jsonl
+fi
+facts=(capitals-taught capitals-unasked)
+[ -n "$smoke" ] || facts+=(elements-taught elements-unasked)
+all=("$name" "$name-sampled" "$name-forced" "$name-tries" "${facts[@]}")
+# Nothing pays for length but being right: the format is well with or without a thought.
+right=("$(made reward),format=0.1" --reward-format-pattern "$(made format)" --held-out "$out/data/held-out-prompts.jsonl"
+  --score-every 10)
+
+pretrain base "the teacher learns text" --shape "$out/data/shapes/teacher.json" --tokenizer "$tokenizer" "${base[@]}"
+measure base "${all[@]}"
+teacher=base
+# A skill comes late and all at once. Before it is there, reinforcement has nothing to choose.
+if [ -z "$smoke" ] && [ "$(accuracy base "$name-forced")" -lt 93 ]; then
+  pretrain base-more "the teacher learns more text: forced to think it is right in less than 93 %" --model "$(model base)" \
+    "${base_more[@]}"
+  measure base-more "${all[@]}"
+  teacher="base-more"
+fi
+reinforce grpo "the teacher finds out that thinking pays" "$teacher" "$out/data/prompts.jsonl" "${right[@]}" "${rl[@]}"
+measure grpo "${all[@]}"
+stage samples sample --title "right answers of the teacher are kept" --model grpo --counts "$out/samples.jsonl" -- \
+  "${martinet[@]}" sample --model "$(model grpo)" --prompts "$out/data/sampling.jsonl" --reward "$(made reward)" --samples 1 \
+  --temperature 1 --max-new-tokens "$tokens" --keep right --out "$out/samples.jsonl"
+finetune sft "the base learns them: the teacher's last form" "$teacher" "$out/samples.jsonl=3,$out/data/other.jsonl=1" "${sft[@]}"
+measure sft "${all[@]}"
+
+pretrain student "the student, dense and small, learns the same text" --shape "$out/data/shapes/student.json" \
+  --tokenizer "$tokenizer" "${student[@]}"
+measure student "${all[@]}"
+finetune student-alone "the student alone, on as much more text" student "$out/data/mixture.jsonl=3,$out/data/other.jsonl=1" \
+  "${alone[@]}"
+measure student-alone "$name" "$name-sampled"
+finetune student-taught "the student learns the teacher's right answers" student "$out/samples.jsonl=3,$out/data/other.jsonl=1" \
+  "${taught[@]}"
+measure student-taught "${all[@]}"
+if [ -n "$compare" ]; then
+  reinforce student-grpo "the student finds out by itself" student "$out/data/prompts.jsonl" "${right[@]}" "${rl[@]}"
+  measure student-grpo "$name" "$name-sampled"
+  stage student-corrected train --title "the teacher corrects what the student says" --model student-corrected -- \
+    "${martinet[@]}" train distill --teacher "$(model grpo)" --model "$(model student)" --prompts "$out/data/sampling.jsonl" \
+    --own-share 1 --steps 120 --learning-rate 1e-3 --seed "$seed" --out "$out/models/student-corrected" --keep 1 --resume --json
+  measure student-corrected "$name" "$name-sampled"
+fi
+
+if [ -n "$full" ]; then
+  audit sft
+  reinforce honest "the teacher learns what it does not know" sft "$out/data/facts.jsonl" outcomes "${audit[@]}"
+  audit honest
+  measure honest "${all[@]}"
+fi
+audit student-taught
+reinforce student-honest "the student learns what it does not know: the audit's outcomes are the reward" student-taught \
+  "$out/data/facts.jsonl" outcomes "${audit[@]}"
+audit student-honest
+measure student-honest "$name" "$name-sampled" "${facts[@]}"
+
+./deploy/recipe/page.py "$out" --node-price "$price" ${smoke:+--check}

@@ -1,0 +1,107 @@
+"""What the recipe's stages are to reach, and in which direction each is to go."""
+
+from words import count, percent, share, time
+
+
+def ends(points, part=4):
+    """Means of the first and of the last quarter of a curve."""
+    size = max(1, len(points) // part)
+    return (sum(p[1] for p in points[:size]) / size, sum(p[1] for p in points[-size:]) / size)
+
+
+def directions(recipe):
+    """(what, found, whether it holds) of every stage that ran."""
+    found = []
+
+    def curve(stage, name, rises, words):
+        points = recipe.points(stage, name)
+        if len(points) > 1:
+            first, last = ends(points)
+            found.append((f"{stage}: {words}", f"{first:.3f} → {last:.3f}", last > first if rises else last < first))
+
+    for stage in recipe.order:
+        if stage["kind"] != "train":
+            continue
+        name = stage["stage"]
+        if "largest_log_ratio" in stage:
+            curve(name, "reward", True, "reward rises")
+            found.append((f"{name}: rollout and training agree", f"largest |log ratio| {stage['largest_log_ratio']}",
+                          stage["largest_log_ratio"] == 0))
+        else:
+            curve(name, "loss", False, "loss falls")
+    if "samples" in recipe.stages:
+        kept = recipe.stages["samples"].get("lines_written", 0)
+        found.append(("samples: right answers are kept", count(kept), kept > 0))
+
+    def higher(what, before, after):
+        if before and after:
+            found.append((what, f"{percent(before['accuracy'])} → {percent(after['accuracy'])}",
+                          after["accuracy"] > before["accuracy"]))
+
+    higher("reinforcement: more is right, sampled", recipe.result("base", "-sampled"), recipe.result("grpo", "-sampled"))
+    higher("fine-tuning: more is right than of the base", recipe.result("base"), recipe.result("sft"))
+    higher("distillation: more is right than alone", recipe.result("student-alone"), recipe.result("student-taught"))
+    before, after = (recipe.audit(f"student-{name}", "unasked") for name in ("taught", "honest"))
+    if before and after:
+        found.append(("audit: less is made up of withheld facts", f"{share(before, 'wrong')} → {share(after, 'wrong')}",
+                      after["wrong"] / after["n"] < before["wrong"] / before["n"]))
+    return found
+
+
+def bars(recipe):
+    """(what, wanted, found, whether it is reached)."""
+    found = []
+
+    def bar(what, wanted, value, words, holds):
+        if value is not None:
+            found.append((what, wanted, words(value), holds(value)))
+
+    def accuracy(model, suffix=""):
+        result = recipe.result(model, suffix)
+        return result["accuracy"] if result else None
+
+    def low(model):
+        result = recipe.result(model)
+        return result["interval"][0] if result and result.get("interval") else None
+
+    def ratio(a, b):
+        return a / b if a is not None and b else None
+
+    def tokens(model):
+        result = recipe.result(model, "-sampled")
+        return result["tokens"] / result["n"] if result else None
+
+    def wrong(model):
+        result = recipe.audit(model, "unasked")
+        return result["wrong"] / result["n"] if result else None
+
+    base = "base-more" if recipe.result("base-more") else "base"
+    ratios = [s["largest_log_ratio"] for s in recipe.order if "largest_log_ratio" in s]
+    bar("largest |log ratio| of rollout and training", "0", max(ratios) if ratios else None, str, lambda v: v == 0)
+    if recipe.task == "sums":
+        bar("base, forced to think", "≥ 93 %", accuracy(base, "-forced"), percent, lambda v: v >= 0.93)
+        bar("base, greedy", "≤ 12 %", accuracy(base), percent, lambda v: v <= 0.12)
+        bar("after reinforcement, greedy, lower end", "≥ 92 %", low("grpo"), percent, lambda v: v >= 0.92)
+        bar("after reinforcement, sampled", "≥ 88 %", accuracy("grpo", "-sampled"), percent, lambda v: v >= 0.88)
+        bar("tokens of an answer, after over before", "≥ 4", ratio(tokens("grpo"), tokens(base)), "{:.1f}".format,
+            lambda v: v >= 4)
+        teacher = accuracy("sft")
+        bar("teacher, greedy", "≥ 96 %", teacher, percent, lambda v: v >= 0.96)
+        bar("student, taught", "≥ 96 %, and its teacher − 1", accuracy("student-taught"), percent,
+            lambda v: v >= 0.96 and (teacher is None or v >= teacher - 0.01))
+        bar("student alone", "≤ 12 %", accuracy("student-alone"), percent, lambda v: v <= 0.12)
+        bar("all stages", "≤ 40 min", recipe.seconds(), time, lambda v: v <= 2400)
+    else:
+        before, after = recipe.result(base), recipe.result("grpo")
+        if before and after:
+            bar("right, after over before", "≥ 2", ratio(after["accuracy"], before["accuracy"]), "{:.1f}".format,
+                lambda v: v >= 2)
+            bar("intervals before and after", "apart", (before["interval"][1], after["interval"][0]),
+                lambda v: f"{percent(v[0])} below {percent(v[1])}", lambda v: v[0] < v[1])
+    bar("withheld facts made up, before", "≥ 60 %", wrong("student-taught"), percent, lambda v: v >= 0.6)
+    bar("withheld facts made up, after", "≤ 15 %", wrong("student-honest"), percent, lambda v: v <= 0.15)
+    before, after = (recipe.audit(f"student-{name}", "taught") for name in ("taught", "honest"))
+    if before and after and before.get("interval"):
+        bar("taught facts right, after", f"≥ {percent(before['interval'][0])}", after["accuracy"], percent,
+            lambda v: v >= before["interval"][0])
+    return found

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Runs one stage of the recipe, or finds that it is done: stage.py OUT NAME KIND [--option value …] -- COMMAND…
+
+What the command prints as JSON goes into OUT/stages/NAME.log, line by line. When it ends well, OUT/stages/NAME.json says what
+ran, how long it took (all attempts together), its tokens and its curve. A stage with such a file is done, and is not run again.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+#: Points of a curve; more are put together.
+POINTS = 400
+#: What a curve shows, by name.
+CURVES = (
+    "loss", "held_out_loss", "reward", "accuracy", "no_answer", "completions", "held_out_accuracy", "mean_length", "entropy",
+    "signal_groups", "groups", "load_max_over_mean", "tokens_per_second", "rollout_tokens_per_second", "update_seconds")
+
+
+def written(command):
+    """What a command does, wherever its program lies and however many ranks run it."""
+    for i, word in enumerate(command):
+        if os.path.basename(word) in ("martinet", "tasks.py", "corpus.py"):
+            return command[i + 1:]
+    return command
+
+
+def read_json(path, otherwise):
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return otherwise
+
+
+def lines_of(path):
+    """Lines that are JSON objects; one that a kill cut short is none."""
+    found = []
+    if path.exists():
+        for line in path.read_text("utf-8", "replace").splitlines():
+            try:
+                value = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(value, dict):
+                found.append(value)
+    return found
+
+
+def number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def curves(steps):
+    """Of each number its means over neighbouring steps: {name: [[step, value], …]}."""
+    together = max(1, -(-len(steps) // POINTS))
+    found = {}
+    for name in CURVES:
+        points = []
+        for i in range(0, len(steps), together):
+            group = [step for step in steps[i:i + together] if number(step.get(name))]
+            if group:
+                points.append([group[-1]["step"], sum(step[name] for step in group) / len(group)])
+        if points:
+            found[name] = points
+    return found
+
+
+def transcripts(path, count=3):
+    """The first answers of each task that `eval` wrote."""
+    found = []
+    for task in read_json(path, {}).get("tasks", []):
+        for item in task.get("items", [])[:count]:
+            found.append({key: item.get(key) for key in ("prompt", "answer", "target", "outcome", "tokens", "prompt_kind")}
+                         | {"task": task.get("task")})
+    return found
+
+
+def summary(kind, lines, options):
+    """What of a stage's lines is kept."""
+    made = {}
+    if kind == "train":
+        # Steps that were computed again after a stop count once.
+        steps = sorted({line["step"]: line for line in lines if number(line.get("step"))}.values(), key=lambda line: line["step"])
+        made["steps"] = steps[-1]["step"] if steps else 0
+        made["curves"] = curves(steps)
+        drawn = [line["drawn_tokens"] for line in steps if number(line.get("drawn_tokens"))]
+        if drawn:
+            made["tokens"] = sum(drawn)
+        elif steps and number(steps[-1].get("tokens")):
+            made["tokens"] = steps[-1]["tokens"]
+        ratios = [line["max_log_ratio"] for line in steps if number(line.get("max_log_ratio"))]
+        if ratios:
+            made["largest_log_ratio"] = max(map(abs, ratios))
+    elif kind == "eval":
+        made["tasks"] = [line for line in lines if "task" in line]
+        made["tokens"] = sum(line.get("tokens", 0) for line in made["tasks"])
+        if options.result:
+            made["transcripts"] = transcripts(options.result)
+    elif lines:
+        made["said"] = lines[-1]
+        if number(lines[-1].get("tokens")):
+            made["tokens"] = lines[-1]["tokens"]
+    if options.counts and options.counts.exists():
+        with open(options.counts, encoding="utf-8") as file:
+            made["lines_written"] = sum(1 for line in file if line.strip())
+    return made
+
+
+def told(line):
+    """A line of JSON in some words."""
+    words = [f"step {line['step']}"] if number(line.get("step")) else [str(line["task"])] if "task" in line else []
+    for name in ("loss", "reward", "accuracy", "mean_length"):
+        if number(line.get(name)):
+            words.append(f"{name.replace('_', ' ')} {line[name]:.4g}")
+    return ", ".join(words)
+
+
+def run(command, log):
+    """The command's status; its lines go into the log, and to a terminal, where there is one."""
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, bufsize=1)
+    # Whoever stops this stops the command, which saves what it has.
+    for what in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(what, lambda number, _: child.send_signal(number))
+    shown, last = sys.stdout.isatty(), 0.0
+    with open(log, "a", encoding="utf-8") as file:
+        for line in child.stdout:
+            file.write(line)
+            file.flush()
+            if shown and line.startswith("{") and time.monotonic() - last > 0.5:
+                last = time.monotonic()
+                try:
+                    print(f"\r\x1b[K  {told(json.loads(line))}", end="", flush=True)
+                except ValueError:
+                    pass
+    if shown:
+        print("\r\x1b[K", end="")
+    return child.wait()
+
+
+def main():
+    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("name")
+    parser.add_argument("kind", choices=("data", "train", "eval", "sample"))
+    parser.add_argument("--title", default="")
+    parser.add_argument("--model", default="", help="what is measured or made")
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--result", type=pathlib.Path, help="what `eval --out` writes")
+    parser.add_argument("--counts", type=pathlib.Path, help="a file whose lines are counted at the end")
+    options = parser.parse_args(sys.argv[1:split])
+    command = sys.argv[split + 1:]
+    if not command:
+        parser.error("there is no command after --")
+    folder = options.out / "stages"
+    folder.mkdir(parents=True, exist_ok=True)
+    done, log, part = (folder / f"{options.name}.{end}" for end in ("json", "log", "part"))
+
+    made = read_json(done, None)
+    if made is not None:
+        if written(made.get("command", [])) != written(command):
+            sys.exit(f"recipe: {done} is of another command than this run's; take another --out, or remove that file and those "
+                     "of the stages after it with their folders in models")
+        print(f"== {options.name}: done in {made['seconds']:.0f} s before")
+        return 0
+    before = read_json(part, {})
+    if written(before.get("command", command)) != written(command):
+        # Half of something else.
+        before = {}
+        log.unlink(missing_ok=True)
+    print(f"== {options.name}: {options.title}", flush=True)
+    start = time.monotonic()
+    part.write_text(json.dumps(dict(before, command=command)), "utf-8")
+    if options.kind != "train":
+        log.unlink(missing_ok=True)
+    status = run(command, log)
+    seconds = before.get("seconds", 0.0) + time.monotonic() - start
+    attempts = before.get("attempts", 0) + 1
+    part.write_text(json.dumps(dict(command=command, seconds=seconds, attempts=attempts)), "utf-8")
+    if status != 0:
+        print(f"recipe: {options.name} ended with status {status}; run the same command again to go on", file=sys.stderr)
+        return status if status > 0 else 128 - status
+    record = dict(
+        stage=options.name, kind=options.kind, title=options.title, model=options.model, command=command, seconds=seconds,
+        attempts=attempts, ranks=options.ranks, nodes=1, finished=time.time())
+    lines = lines_of(log)
+    record.update(summary(options.kind, lines, options))
+    whole = done.with_suffix(".new")
+    whole.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    whole.replace(done)
+    part.unlink(missing_ok=True)
+    ends = [told(line) for line in (lines if options.kind == "eval" else lines[-1:])]
+    print("\n".join(f"   {line}" for line in ends + [f"{seconds:.0f} s"] if line), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
