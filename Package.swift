@@ -268,6 +268,7 @@ let package = Package(
         "TestSupport", "Bytes", "JSON", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput", "Checkpoints",
         "MoEModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI", "ModelRuntime", "Inference",
         "OpenAIProtocol", "Supervision", "LoadGenerator", "Reports", "Projection", "Training", "Evaluation",
+        "Rewards",
       ], exclude: ["fuzz.sh"]),
   ]
 )

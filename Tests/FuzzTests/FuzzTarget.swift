@@ -25,7 +25,7 @@ struct FuzzTarget: Sendable {
     "\\u0000", "\u{0}", "\"", "]", "}", ",", ":", "0.0000001", "☃", "\u{1F600}", "-0", "\\", "\n", "\"a\"",
   ]
 
-  static let all = text + schemas + model + ranks + service + reports + training + evaluation
+  static let all = text + schemas + model + ranks + service + reports + training + evaluation + rewards
 }
 
 /// Throws what must not be.

@@ -52,6 +52,7 @@ import Testing
     #expect(words("numeric") { $0.formatPattern = "x" }.contains("--reward-format-pattern says"))
     #expect(words("regex") { $0.regexPattern = "(" }.contains("no regular expression"))
     #expect(words("format") { $0.formatPattern = "(" }.contains("no regular expression"))
+    #expect(words("format") { $0.formatPattern = "" }.contains("no regular expression"))
     #expect(words("format") { $0.formatPattern = "a)(b" }.contains("no regular expression"))
     #expect(words("command") { $0.command = " " }.contains("where a command"))
     #expect(words("command") { $0.command = "a\0b" }.contains("where a command"))
