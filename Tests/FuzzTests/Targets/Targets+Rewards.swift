@@ -15,8 +15,8 @@ extension FuzzTarget {
     seeds: {
       [
         Array(
-          #"{"prompt":"1 + 1 =","answer":2}"#.appending("\n\n")
-            .appending(#"{"messages":[{"role":"user","content":"?"}],"answer":["6",7],"numbers":[1,5],"tools":[{}]}"#)
+          (#"{"prompt":"1 + 1 =","answer":2}"# + "\n\n"
+            + #"{"messages":[{"role":"user","content":"?"}],"answer":["6",7],"numbers":[1,5],"tools":[{}]}"#)
             .utf8),
         Array(#"{"prompt":"Is it so?","answer":"no","falsehoods":["yes"],"source":{"page":3}}"#.utf8),
       ]

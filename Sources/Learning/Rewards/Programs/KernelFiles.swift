@@ -28,7 +28,7 @@ enum KernelFiles {
     return found
   }
 
-  /// The processes that this process' thread or another process has started, as far as they are its children still.
+  /// What a process' first thread has started and not waited for; nothing where the kernel does not tell.
   static func children(of process: pid_t) -> [pid_t] {
     let text = String(decoding: bytes("/proc/\(process)/task/\(process)/children"), as: UTF8.self)
     return text.split(separator: " ").compactMap { pid_t($0) }

@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 import Machine
 import Synchronization
@@ -28,13 +27,12 @@ final class ProgramProcess: Sendable {
   init(_ command: String, in confinement: Confinement) throws(MachineError) {
     (self.confinement, token) = (confinement, "\(getpid())-\(UInt64.random(in: 0 ... .max))")
     let (reading, input) = try ChildProcess.makePipe()
-    let pipe = Result { () throws(MachineError) in try ChildProcess.makePipe() }
-    defer { close(reading) }
-    guard case .success(let (output, writing)) = pipe else {
-      close(input)
-      throw .system(call: "pipe2", errno: errno, reason: String(cString: strerror(errno)))
+    let (output, writing): (Int32, Int32)
+    do throws(MachineError) { (output, writing) = try ChildProcess.makePipe() } catch {
+      for end in [reading, input] { close(end) }
+      throw error
     }
-    defer { close(writing) }
+    defer { for end in [reading, writing] { close(end) } }
     for end in [input, output] { _ = fcntl(end, F_SETFL, fcntl(end, F_GETFL) | O_NONBLOCK) }
     do throws(MachineError) {
       keeper = try ProgramKeeper(
