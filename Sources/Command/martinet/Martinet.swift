@@ -18,7 +18,7 @@ struct Martinet: ParsableCommand {
     subcommands: [
       Generate.self, Serve.self, Stop.self, Score.self, Eval.self, Audit.self, Tokenize.self, Inspect.self, Plan.self,
       Project.self,
-      Check.self, Quantize.self, Checksum.self, Train.self, TopologyCommand.self, Bench.self,
+      Check.self, Quantize.self, Checksum.self, Train.self, Sample.self, TopologyCommand.self, Bench.self,
     ])
 
   /// "0.1.0 (build 0123456789abcdef)": what tells this program from others, for reports and comparisons.

@@ -32,6 +32,11 @@ package final class Rollouts {
       runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: max(each, common))
   }
 
+  /// With a session that there is already.
+  package init(_ session: GenerationSession, stopTokens: Set<Int32>) {
+    (self.session, communicator, self.stopTokens) = (session, session.communicator, stopTokens)
+  }
+
   /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What is drawn is
   /// kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one was told to stop. Collective.
   package func draw(

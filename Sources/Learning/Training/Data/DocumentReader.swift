@@ -30,6 +30,8 @@ struct DocumentReader {
       case text(String)
       case tokens([Int32])
       case conversation([JSONValue], tools: JSONValue?)
+      /// Text that is read, and what follows it and is learnt.
+      case completion(prompt: String, String)
     }
     var content: Content
     /// Its first line.
@@ -110,6 +112,13 @@ struct DocumentReader {
       return Item(
         content: .conversation(list, tools: object["tools"]), line: number, endsDocument: false)
     }
+    if let completion = object["completion"], conversations != nil {
+      guard let prompt = object["prompt"]?.string, let text = completion.string, !text.isEmpty else {
+        throw DataError.badConversation(
+          file: path, line: number, reason: "prompt and completion are texts, and the completion is not empty")
+      }
+      return Item(content: .completion(prompt: prompt, text), line: number)
+    }
     switch (object["text"], object["token_ids"]) {
     case (.string(let text)?, nil): return Item(content: .text(text), line: number)
     case (nil, .array(let values)?): return Item(content: .tokens(try ids(values, path, number)), line: number)
@@ -179,14 +188,20 @@ struct DocumentReader {
       }
       for id in ids { _ = try checked(Int(id < 0 ? ~id : id), path, item.line) }
       return ids
+    case .completion(let prompt, let completion):
+      let (read, learnt) = (try encode(prompt, item, path), try encode(completion, item, path, begins: false))
+      return read.map { ~$0 } + learnt
     case .text(""): return []
-    case .text(let text):
-      guard let tokenizer else { throw DataError.needsTokenizer(file: path) }
-      let ids: [Int]
-      do throws(TokenizerError) { ids = try tokenizer.encode(text, addSpecialTokens: item.beginsDocument) } catch {
-        throw DataError.tokenizing(file: path, line: item.line, reason: "\(error)")
-      }
-      return try ids.map { try checked($0, path, item.line) }
+    case .text(let text): return try encode(text, item, path)
     }
+  }
+
+  private func encode(_ text: String, _ item: Item, _ path: String, begins: Bool = true) throws -> [Int32] {
+    guard let tokenizer else { throw DataError.needsTokenizer(file: path) }
+    let ids: [Int]
+    do throws(TokenizerError) {
+      ids = try tokenizer.encode(text, addSpecialTokens: begins && item.beginsDocument)
+    } catch { throw DataError.tokenizing(file: path, line: item.line, reason: "\(error)") }
+    return try ids.map { try checked($0, path, item.line) }
   }
 }
