@@ -47,18 +47,20 @@ out=${out:-recipe-$task${full:+-full}}
 
 # What each stage is told. A batch is 8192 tokens, or 80 conversations of at most 80 tokens.
 text=(--packing cut --sequence-length 128 --score-every 100)
-shared=(--schedule wsd --decay-share 0.5 --final-rate 0.02 --weight-decay 0)
+shared=(--schedule wsd --final-rate 0.02 --weight-decay 0)
 chats=(--packing cut --schedule linear --final-rate 0 --weight-decay 0)
 if [ -n "$smoke" ]; then
-  data=(--rows 6400 --prompts 600 --sampling 600 --held-out 60)
-  base=(--steps 200 --batch-sequences 32 --optimizer adamw --learning-rate 5e-3 --warmup-steps 10 --save-every 100
-    --balance-speed 0.01 --router-rate 0.1)
-  student=(--steps 200 --batch-sequences 32 --optimizer adamw --learning-rate 5e-3 --warmup-steps 10 --save-every 100)
-  rl=(--steps 16 --prompts-per-step 16 --group-size 16 --learning-rate 1e-3 --warmup-steps 2 --save-every 8)
-  audit=("${rl[@]}")
-  sft=(--steps 40 --batch-sequences 32 --sequence-length 48 --learning-rate 2e-3 --warmup-steps 4 --save-every 20)
+  # Small batches: what copies numbers forms by the number of steps, here after some 400.
+  data=(--rows 5120 --prompts 600 --sampling 600 --held-out 60)
+  base=(--steps 640 --batch-sequences 8 --optimizer adamw --learning-rate 4e-3 --warmup-steps 10 --decay-share 0.3
+    --save-every 320 --balance-speed 0.01 --router-rate 0.3)
+  student=(--steps 640 --batch-sequences 8 --optimizer adamw --learning-rate 4e-3 --warmup-steps 10 --decay-share 0.3
+    --save-every 320)
+  rl=(--steps 16 --prompts-per-step 16 --group-size 8 --learning-rate 5e-4 --router-rate 0.1 --warmup-steps 2 --save-every 8)
+  audit=(--steps 32 --prompts-per-step 16 --group-size 8 --learning-rate 1e-3 --router-rate 0.1 --warmup-steps 2 --save-every 16)
+  sft=(--steps 30 --batch-sequences 32 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
   taught=("${sft[@]}")
-  alone=("${sft[@]}")
+  alone=(--steps 30 --batch-sequences 52 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
 else
   data=(--rows 102400 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
   # AdamW at 3e-3: the pilot's simplest and best teacher. What balances experts is faster than in years of training.
@@ -173,7 +175,7 @@ reinforce grpo "the teacher finds out that thinking pays" "$teacher" "$out/data/
 measure grpo "${all[@]}"
 stage samples sample --title "right answers of the teacher are kept" --model grpo --counts "$out/samples.jsonl" -- \
   "${martinet[@]}" sample --model "$(model grpo)" --prompts "$out/data/sampling.jsonl" --reward "$(made reward)" --samples 1 \
-  --temperature 1 --max-new-tokens "$tokens" --keep right --out "$out/samples.jsonl"
+  --temperature 1 --max-new-tokens "$tokens" --keep right --seed "$seed" --out "$out/samples.jsonl" --json
 finetune sft "the base learns them: the teacher's last form" "$teacher" "$out/samples.jsonl=3,$out/data/other.jsonl=1" "${sft[@]}"
 measure sft "${all[@]}"
 

@@ -35,6 +35,12 @@ part "Testing" run_tests --skip "$whole_runs"
 part "Testing whole runs" run_tests --filter "$whole_runs" --no-parallel
 # Network namespaces, where this machine allows them; says so where it does not.
 part "Testing on several hosts" ./benchmarks/cluster/test.sh .build/tests/release/martinet
+# All of it with tiny models: some minutes. Each stage is to do what it is for.
+recipe() {
+  rm -rf .build/tests/recipe
+  ./deploy/recipe.sh --smoke --program .build/tests/release/martinet --out .build/tests/recipe
+}
+part "Running the recipe at its smallest" recipe
 # The server's page in a browser: Debian's chromium, where it is installed.
 if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null; then
   part "Testing the page in Chromium" ./Tests/Reference/page.py .build/tests/release/martinet

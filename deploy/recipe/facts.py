@@ -82,7 +82,8 @@ class Facts:
 
         for line in lines("capitals.jsonl"):
             name, value = line["country"], line["capital"][0]
-            short = (name + value).isascii() and len(name) <= (6 if self.is_small else 14) and len(value) <= 12
+            limits = (6, 8) if self.is_small else (14, 12)
+            short = (name + value).isascii() and len(name) <= limits[0] and len(value) <= limits[1]
             if short and name.split()[0].lower()[:5] not in value.lower() and value.lower()[:5] not in name.lower():
                 yield "capital", name, value
         for line in lines("elements.jsonl") if not self.is_small else ():

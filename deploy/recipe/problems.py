@@ -55,15 +55,15 @@ class Sums:
 
 
 class SmallSums(Sums):
-    """For the smoke test: three to five numbers from 0 to 3, at most 9 together."""
+    """For the smoke test: four numbers from 0 to 4, at most 9 together. All stands at the same places: soon learnt."""
 
     name = "small-sums"
-    long_share, support_share = 0.5, 0.1
+    long_share, support_share = 0.4, 0.1
     answer_tokens = 32
 
     def problem(self, random):
         while True:
-            numbers = [int(random.random() * 4) for _ in range(3 + int(random.random() * 3))]
+            numbers = [int(random.random() * 5) for _ in range(4)]
             if sum(numbers) <= 9:
                 return self.made(numbers)
 
@@ -71,7 +71,8 @@ class SmallSums(Sums):
         return str(int(random.random() * 10))
 
     def support(self, random):
-        a, b = int(random.random() * 7), int(random.random() * 4)
+        b = int(random.random() * 5)
+        a = int(random.random() * (10 - b))
         return f"{a}+{b}=", str(a + b)
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs one stage of the recipe, or finds that it is done: stage.py OUT NAME KIND [--option value …] -- COMMAND…
 
-What the command prints as JSON goes into OUT/stages/NAME.log, line by line. When it ends well, OUT/stages/NAME.json says what
-ran, how long it took (all attempts together), its tokens and its curve. A stage with such a file is done, and is not run again.
+What the command prints as JSON goes into OUT/stages/NAME.log, line by line, and all else into NAME.err. When it ends well,
+OUT/stages/NAME.json says what ran, how long it took (all attempts together), its tokens and its curve. A stage with such a file
+is done, and is not run again. Ctrl-C has a training save what it has; a second one ends it.
 """
 
 import argparse
@@ -120,12 +121,20 @@ def told(line):
     return ", ".join(words)
 
 
-def run(command, log):
-    """The command's status; its lines go into the log, and to a terminal, where there is one."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, bufsize=1)
-    # Whoever stops this stops the command, which saves what it has.
+def run(command, log, errors, saves):
+    """The command's status, 130 where it was stopped; its lines go into the log, and to a terminal, where there is one."""
+    # In a session of its own: a terminal's Ctrl-C comes here, and only here.
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True, bufsize=1, start_new_session=True)
+    stops = []
+
+    def stop(*_):
+        # mpirun hands this one on; a training saves and ends.
+        child.send_signal(signal.SIGUSR1 if saves and not stops else signal.SIGTERM)
+        stops.append(True)
+
     for what in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(what, lambda number, _: child.send_signal(number))
+        signal.signal(what, stop)
     shown, last = sys.stdout.isatty(), 0.0
     with open(log, "a", encoding="utf-8") as file:
         for line in child.stdout:
@@ -139,7 +148,8 @@ def run(command, log):
                     pass
     if shown:
         print("\r\x1b[K", end="")
-    return child.wait()
+    status = child.wait()
+    return 130 if stops else status
 
 
 def main():
@@ -178,12 +188,17 @@ def main():
     part.write_text(json.dumps(dict(before, command=command)), "utf-8")
     if options.kind != "train":
         log.unlink(missing_ok=True)
-    status = run(command, log)
+    errors = folder / f"{options.name}.err"
+    with open(errors, "w", encoding="utf-8") as file:
+        status = run(command, log, file, saves=options.kind == "train")
     seconds = before.get("seconds", 0.0) + time.monotonic() - start
     attempts = before.get("attempts", 0) + 1
     part.write_text(json.dumps(dict(command=command, seconds=seconds, attempts=attempts)), "utf-8")
     if status != 0:
-        print(f"recipe: {options.name} ended with status {status}; run the same command again to go on", file=sys.stderr)
+        if status != 130:
+            print("\n".join(errors.read_text("utf-8", "replace").splitlines()[-20:]), file=sys.stderr)
+        print(f"recipe: {options.name} ended with status {status} ({errors}); run the same command again to go on",
+              file=sys.stderr)
         return status if status > 0 else 128 - status
     record = dict(
         stage=options.name, kind=options.kind, title=options.title, model=options.model, command=command, seconds=seconds,

@@ -43,6 +43,8 @@ SPECIAL = ["<bos>", "<eos>", "<pad>", "<unk>", "<think>", "</think>"]
 BEGIN, END, PAD, THINK, DONE = "\x00", "\x01", "\x02", "\x04", "\x05"
 CHARACTERS = ["\n", *map(chr, range(32, 127))]
 VOCABULARY = -(-(len(SPECIAL) + len(CHARACTERS)) // 32) * 32
+#: The rest of the rows that a model has, so that each of its tokens is one.
+RESERVED = [f"<reserved {i}>" for i in range(VOCABULARY - len(SPECIAL) - len(CHARACTERS))]
 #: Tokens of a row of text: a sequence of 128 predicts all but its first.
 ROW = 129
 
@@ -94,9 +96,11 @@ def write_rows(path, rows):
 def make_tokenizer(folder):
     """No merges: what is tokenized apart is as it would be together."""
     letters = {" ": "\u0120", "\n": "\u010a"}
-    vocabulary = {token: i for i, token in enumerate(SPECIAL)}
+    vocabulary = {}
     for character in CHARACTERS:
         vocabulary[letters.get(character, character)] = ids[character]
+    named = list(enumerate(SPECIAL)) + list(enumerate(RESERVED, VOCABULARY - len(RESERVED)))
+    vocabulary |= {token: i for i, token in named}
 
     def added(i, token):
         # What a model thinks is part of its answer; what begins and ends texts is not.
@@ -106,7 +110,7 @@ def make_tokenizer(folder):
 
     begin = {"SpecialToken": {"id": SPECIAL[0], "type_id": 0}}
     write_json(folder / "tokenizer.json", dict(
-        version="1.0", truncation=None, padding=None, added_tokens=[added(i, token) for i, token in enumerate(SPECIAL)],
+        version="1.0", truncation=None, padding=None, added_tokens=[added(i, token) for i, token in named],
         normalizer=None, pre_tokenizer=dict(type="ByteLevel", add_prefix_space=False, trim_offsets=True, use_regex=False),
         post_processor=dict(
             type="TemplateProcessing", single=[begin, {"Sequence": {"id": "A", "type_id": 0}}],
@@ -137,7 +141,7 @@ def make_shapes(folder, is_small, is_large):
         hidden_size=96, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=24, intermediate_size=256)
     if is_small:
         teacher.update(
-            hidden_size=64, num_hidden_layers=2, intermediate_size=128, kv_lora_rank=16, qk_nope_head_dim=16, qk_rope_head_dim=8,
+            hidden_size=64, num_hidden_layers=2, intermediate_size=128, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=16,
             v_head_dim=16, n_routed_experts=8, moe_intermediate_size=32)
         student.update(hidden_size=64, num_hidden_layers=2, num_key_value_heads=2, head_dim=16, intermediate_size=128)
     if is_large:
@@ -172,7 +176,7 @@ class Maker:
         self.long_share = options.long_share or self.task.long_share
         self.right_share = options.right_share
         is_small = options.task == "smoke"
-        self.facts_share = 0.3 if is_small else options.facts_share
+        self.facts_share = 0.2 if is_small else options.facts_share
         self.prose_share = 0.0 if is_small else options.prose_share
         self.facts = facts.Facts(options.seed, is_small=is_small, is_short=not options.marks)
         self.lays_out = marked if options.marks else str
