@@ -41,7 +41,6 @@ package final class PolicySource: TrainingSource {
   private let loss: PolicyLoss
   private let reading = LogprobReading()
   private let log: RolloutLog?
-  private let seeds: RandomStream
   private var placesTaken = 0
   package private(set) var lastStep: PolicyReport?
   package let capacity: StepCapacity?
@@ -57,7 +56,6 @@ package final class PolicySource: TrainingSource {
     judge = CompletionJudge(parts.rules, codec: parts.codec, stopTokens: parts.stopTokens, on: communicator)
     loss = PolicyLoss(settings.objective)
     log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
-    seeds = RandomStream(seed: parts.seed, purpose: "completions")
     let sequences = settings.completionCount / settings.objective.updates
     capacity = StepCapacity(
       rows: sequences * (parts.prompts.longest + settings.maxNewTokens - 1), sequences: sequences)
@@ -118,17 +116,8 @@ package final class PolicySource: TrainingSource {
     let began = ContinuousClock.now
     let prompts = places.map { parts.prompts[$0] }
     let size = settings.groupSize
-    var requests: [RolloutRequest] = []
-    for (place, prompt) in zip(places, prompts) {
-      for sample in 0..<size {
-        let bits = seeds.bits(UInt64(place), UInt64(sample))
-        requests.append(
-          RolloutRequest(
-            prompt: prompt.tokens, maxNewTokens: settings.maxNewTokens, temperature: Float(settings.temperature),
-            seed: UInt64(bits.x) << 32 | UInt64(bits.y)))
-      }
-    }
-    log?.open(step: number, key: "\(parts.seed), \(places), \(draw), \(settings.json.text())")
+    let requests = Self.requests(places, of: parts.prompts, settings, seed: parts.seed)
+    log?.open(step: number, key: Self.key(seed: parts.seed, places, draw: draw, settings))
     let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
     let drawn = ContinuousClock.now
     step.rolloutSeconds += (drawn - began) / .seconds(1)
@@ -149,6 +138,27 @@ package final class PolicySource: TrainingSource {
         prompt, Array(completions[own]), Array(verdicts[own]),
         dividesByDeviation: settings.objective.dividesByDeviation)
     }
+  }
+
+  /// What is drawn for the prompts at some places of the order.
+  static func requests(
+    _ places: Range<Int>, of prompts: PolicyPrompts, _ settings: PolicySettings, seed: UInt64
+  ) -> [RolloutRequest] {
+    let seeds = RandomStream(seed: seed, purpose: "completions")
+    return places.flatMap { place in
+      let tokens = prompts[place].tokens
+      return (0..<settings.groupSize).map { sample in
+        let bits = seeds.bits(UInt64(place), UInt64(sample))
+        return RolloutRequest(
+          prompt: tokens, maxNewTokens: settings.maxNewTokens, temperature: Float(settings.temperature),
+          seed: UInt64(bits.x) << 32 | UInt64(bits.y))
+      }
+    }
+  }
+
+  /// What is the same for the same draw only.
+  static func key(seed: UInt64, _ places: Range<Int>, draw: Int, _ settings: PolicySettings) -> String {
+    "\(seed), \(places), \(draw), \(settings.json.text())"
   }
 
   // MARK: Updates

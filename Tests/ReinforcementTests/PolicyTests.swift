@@ -1,0 +1,93 @@
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@testable import Pretraining
+@testable import Reinforcement
+
+/// Completions are drawn by the model that learns from them, and what it learns depends on nothing but prompts and seed.
+struct PolicyTests {
+  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "llama"])
+  func theFirstRatioIsExactlyOne(golden: String) throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.golden = golden
+      let told = try policy.run()
+      #expect(told.ratios == [0, 0, 0])
+      #expect(told.signal.contains { $0 > 0 }, "nothing was learnt")
+      #expect(Set(told.steps).count == 3)
+    }
+  }
+
+  @Test(arguments: ["deepseek_v3", "qwen3_moe"])
+  func nothingDependsOnRanksOrThreads(golden: String) throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.golden = golden
+      let alone = try policy.run()
+      for (ranks, threads) in [(1, 2), (2, 1), (3, 1)] {
+        var other = policy
+        (other.ranks, other.threads, other.out) = (ranks, threads, folder.file("out-\(ranks)-\(threads)"))
+        let found = try other.run()
+        #expect(found.steps == alone.steps, "\(ranks) ranks, \(threads) threads")
+        #expect(found.completions == alone.completions)
+        let different = alone.weights.keys.filter { found.weights[$0] != alone.weights[$0] }
+        #expect(different.isEmpty, "\(ranks) ranks, \(threads) threads: \(different.sorted().prefix(5))")
+      }
+    }
+  }
+
+  @Test func theReferenceKernelsLearnTheSame() throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.steps = 2
+      let best = try policy.run()
+      (policy.isa, policy.out) = (.reference, folder.file("reference"))
+      #expect(try policy.run() == best)
+    }
+  }
+
+  @Test func aStoppedTrainingGoesOnAsIfItHadNot() throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.steps = 4
+      let whole = try policy.run()
+      (policy.out, policy.stopAfter) = (folder.file("stopped"), 2)
+      let first = try policy.run()
+      (policy.resumes, policy.stopAfter, policy.ranks) = (true, nil, 2)
+      let rest = try policy.run()
+      #expect(first.steps + rest.steps == whole.steps)
+      #expect(rest.weights == whole.weights)
+    }
+  }
+
+  @Test(arguments: [PolicyObjective.Ratio.token, .sequence])
+  func laterUpdatesOfADrawHaveRatios(ratio: PolicyObjective.Ratio) throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      (policy.settings.objective.updates, policy.settings.objective.ratio) = (2, ratio)
+      policy.settings.objective.mean = .completions
+      // Whatever leaves 1 is clipped where it goes on in its direction.
+      (policy.settings.objective.clipLow, policy.settings.objective.clipHigh) = (0, 0)
+      let told = try policy.run()
+      #expect(told.ratios == [0, 0, 0])
+      var other = policy
+      (other.ranks, other.out) = (2, folder.file("two"))
+      let two = try other.run()
+      #expect(two.steps == told.steps)
+      #expect(two.weights == told.weights)
+    }
+  }
+
+  @Test func groupsWithoutSignalAreDrawnAnew() throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.settings.objective.resamples = true
+      policy.settings.objective.dividesByDeviation = true
+      let told = try policy.run()
+      #expect(told.ratios == [0, 0, 0])
+      #expect(told.signal.allSatisfy { $0 >= 4 || $0 > 0 })
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import Checkpoints
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Reinforcement
+
+/// What was drawn before a training was stopped is not drawn again.
+struct RolloutLogTests {
+  private func completions() -> [Completion] {
+    (0..<3).map { i in
+      var completion = Completion()
+      completion.tokens = (0..<Int32(2 * i)).map { $0 * 7 + Int32(i) }
+      completion.logprobs = completion.tokens.map { -Float($0) / 3 }
+      completion.isCut = i == 2
+      return completion
+    }
+  }
+
+  @Test func whatWasWrittenIsFound() throws {
+    try withTemporaryFolder { folder in
+      let log = RolloutLog(folder: folder.path)
+      log.open(step: 4, key: "k")
+      #expect(log.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+      var drawn = completions()
+      try log.write(
+        drawn.map { completion in
+          var part = completion
+          part.tokens = Array(part.tokens.prefix(2))
+          part.logprobs = Array(part.logprobs.prefix(2))
+          part.isCut = false
+          return part
+        })
+      try log.write(drawn)
+      let again = RolloutLog(folder: folder.path)
+      again.open(step: 4, key: "k")
+      #expect(again.begin(count: 3) == drawn)
+      // Read once, and then written anew.
+      drawn[0].tokens = [5]
+      drawn[0].logprobs = [-1]
+      try again.write(drawn)
+      let third = RolloutLog(folder: folder.path)
+      third.open(step: 4, key: "k")
+      #expect(third.begin(count: 3) == drawn)
+      third.close()
+      #expect(folder.names == [])
+    }
+  }
+
+  @Test func anotherStepOrSettingIsNotTaken() throws {
+    try withTemporaryFolder { folder in
+      let log = RolloutLog(folder: folder.path)
+      log.open(step: 4, key: "k")
+      _ = log.begin(count: 3)
+      try log.write(completions())
+      for (step, key) in [(5, "k"), (4, "other")] {
+        let other = RolloutLog(folder: folder.path)
+        other.open(step: step, key: key)
+        #expect(other.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+        log.open(step: 4, key: "k")
+        _ = log.begin(count: 3)
+        try log.write(completions())
+      }
+    }
+  }
+
+  @Test func aStepStillToComeIsKept() throws {
+    try withTemporaryFolder { folder in
+      let log = RolloutLog(folder: folder.path)
+      log.open(step: 7, key: "k")
+      _ = log.begin(count: 3)
+      try log.write(completions())
+      let earlier = RolloutLog(folder: folder.path)
+      earlier.open(step: 6, key: "j")
+      #expect(earlier.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+      try earlier.write(completions())
+      earlier.close()
+      earlier.open(step: 7, key: "k")
+      #expect(earlier.begin(count: 3) == completions())
+    }
+  }
+
+  @Test func damageEndsWhatIsRead() throws {
+    try withTemporaryFolder { folder in
+      let log = RolloutLog(folder: folder.path)
+      log.open(step: 1, key: "k")
+      _ = log.begin(count: 3)
+      try log.write(completions())
+      let path = folder.file("rollout.jsonl")
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      for hostile in [
+        String(text.dropLast(9)), "{}\n" + text, text.replacing("\"i\":2", with: "\"i\":99"),
+        text.replacing("\"tokens\":[", with: "\"tokens\":[-4,"), text.replacing("\"count\":3", with: "\"count\":-3"),
+        "\u{0}\u{1}", "", text.replacing("\"count\":3", with: "\"count\":99999999999"),
+      ] {
+        try hostile.write(toFile: path, atomically: true, encoding: .utf8)
+        let read = RolloutLog(folder: folder.path)
+        read.open(step: 1, key: "k")
+        let found = read.begin(count: 3)
+        #expect(found.count == 3)
+        for (found, written) in zip(found, completions()) {
+          #expect(found.tokens.isEmpty || found.tokens == written.tokens)
+          #expect(found.tokens.count == found.logprobs.count)
+        }
+      }
+    }
+  }
+
+  @Test func drawnTokensAreNotDrawnAgain() throws {
+    try withTemporaryFolder { folder in
+      var policy = TinyPolicy(in: folder)
+      policy.steps = 1
+      // All that the first step draws, as a stop in its middle would have left it.
+      let whole = try policy.run()
+      policy.out = folder.file("again")
+      let drawn = try policy.firstCompletions()
+      try FileManager.default.createDirectory(atPath: policy.out, withIntermediateDirectories: true)
+      let log = RolloutLog(folder: policy.out)
+      log.open(step: 1, key: try policy.firstKey())
+      _ = log.begin(count: drawn.count)
+      try log.write(
+        drawn.enumerated().map { i, completion in
+          var part = completion
+          let kept = i % 3 == 0 ? completion.tokens.count : completion.tokens.count * (i % 3) / 3
+          (part.tokens, part.logprobs) = (
+            Array(completion.tokens.prefix(kept)), Array(completion.logprobs.prefix(kept))
+          )
+          part.isCut = kept == completion.tokens.count && completion.isCut
+          return part
+        })
+      let again = try policy.run()
+      #expect(again == whole)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import Checkpoints
+import Fabric
+import Foundation
+import Kernels
+import ModelRuntime
+import ModelText
+import MoEModel
+import Rewards
+import Synchronization
+import TestSupport
+import Training
+
+@testable import Pretraining
+@testable import Reinforcement
+
+/// A golden's model that learns from completions of a few prompts, on ranks that are threads of this process.
+struct TinyPolicy: Sendable {
+  /// What a run told, but for times.
+  struct Told: Sendable, Equatable {
+    var steps: [String] = []
+    /// Of each step, the greatest |log ratio|, and completions with an advantage.
+    var ratios: [Double] = []
+    var signal: [Int] = []
+    var completions: [[String]] = []
+    /// All weights at the end, as they are exported.
+    var weights: [String: [UInt32]] = [:]
+  }
+
+  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures")
+  var golden = "deepseek_v3"
+  var out: String
+  var steps = 3
+  var ranks = 1
+  var threads = 1
+  var isa = InstructionSet.best
+  var settings = PolicySettings()
+  var rate = 1e-2
+  var resumes = false
+  var stopTokens: Set<Int32> = [1]
+  var stopAfter: Int?
+
+  init(in folder: TemporaryFolder) {
+    out = folder.file("out")
+    (settings.promptsPerStep, settings.groupSize, settings.maxNewTokens) = (4, 4, 9)
+  }
+
+  private var folder: String { Self.fixtures.appending(path: "goldens/\(golden)").path }
+
+  func prompts(_ codec: TextCodec, _ description: DecoderDescription) throws -> PolicyPrompts {
+    let lines = ["the quick brown fox", "a", "to be or not to be, that is the question", "one two", "12+34="]
+    let text = lines.map { "{\"prompt\": \"\($0)\", \"answer\": \"e\"}\n" }.joined()
+    let path = out + "-prompts.jsonl"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return try PolicyPrompts(
+      try PromptFile.read(path, requiresAnswers: false), codec: codec, description: description,
+      maxNewTokens: settings.maxNewTokens, seed: 5)
+  }
+
+  @discardableResult
+  func run() throws -> Told {
+    let all = try LocalFabric.run(size: ranks) { try train($0) }
+    for other in all.dropFirst() { precondition(other.steps == all[0].steps, "ranks told other things") }
+    var told = all[0]
+    for other in all.dropFirst() { told.weights.merge(other.weights) { own, _ in own } }
+    return told
+  }
+
+  private func train(_ communicator: any Communicator) throws -> Told {
+    let source = try CheckpointFormat.open(folder)
+    let description = try ModelConfiguration.read(source)
+    let thread = try WriterThread()
+    let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
+    let opened = try OpenedModel(
+      opening: { try ShapeCheckpoint(source.config, path: folder + "/config.json") }, holding: .auto, on: communicator)
+    let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+    let codec = TextCodec(folder: folder)
+    // Whether a completion has an "e" in it, and how long it is: made-up models know no more.
+    var options = RewardOptions()
+    options.formatPattern = "[\\s\\S]*e[\\s\\S]*"
+    let policy = try PolicySource(
+      PolicySource.Parts(
+        prompts: try prompts(codec, description), heldOut: nil,
+        rules: try RewardRules("format,length=0.25,contains=2", options: options), codec: codec,
+        stopTokens: stopTokens, settings: settings, seed: 5, folder: out), model: loaded, runtime: runtime)
+    var training = PretrainingSettings(
+      steps: steps, sequenceLength: 24, batch: try BatchRamp(constant: settings.completionCount),
+      learningRate: try .learningRate(peak: rate, shape: .constant, stepCount: steps),
+      balanceSpeed: try .balance(speed: 0, stepCount: steps, frozenShare: 0), folder: out, saveEvery: 100, keep: 9,
+      scoreEvery: 0)
+    (training.seed, training.resumes, training.adamW.decay) = (5, resumes, 0)
+    let reader = try ParameterReader(description, checkpoint: source)
+    let run = try Pretraining(
+      loaded, runtime: runtime, source: policy, companions: Companions(), settings: training, thread: thread
+    ) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    var told = Told()
+    var step = 0
+    try run.run(shouldStop: { step == stopAfter }) { event in
+      guard case .step(let report) = event, let policy = report.policy else { return }
+      step = report.number
+      told.steps.append(
+        "\(report.number) \(report.result.loss) \(report.result.gradientNorm) \(policy.reward) \(policy.parts) \(policy.entropy) \(policy.drawnTokens) \(policy.clippedShare) \(policy.changedRoutes ?? -1) \(policy.trainedTokens) \(policy.right)"
+      )
+      told.ratios.append(policy.maxLogRatio)
+      told.signal.append(policy.signalGroups)
+      told.completions.append(policy.transcripts.map(\.completion))
+    }
+    for parameter in run.trainer.model.parameters {
+      told.weights[parameter.name] = UnsafeBufferPointer(
+        start: parameter.values.pointer, count: parameter.spec.elementCount
+      ).map(\.bitPattern)
+    }
+    return told
+  }
+}
+
+extension TinyPolicy {
+  private func requests() throws -> [RolloutRequest] {
+    let codec = TextCodec(folder: folder)
+    let description = try ModelConfiguration.read(try CheckpointFormat.open(folder))
+    return PolicySource.requests(
+      0..<settings.promptsPerStep, of: try prompts(codec, description), settings, seed: 5)
+  }
+
+  /// What the first step draws.
+  func firstCompletions() throws -> [Completion] {
+    let requests = try requests()
+    return try LocalFabric.run(size: 1) { communicator in
+      let runtime = try ClusterRuntime(communicator, threadsPerRank: 1, instructionSet: isa)
+      let opened = try OpenedModel(folder, holding: .auto, on: communicator)
+      let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+      let rollouts = try Rollouts(loaded, runtime: runtime, sequences: 16, longest: 64, stopTokens: stopTokens)
+      return try rollouts.draw(requests) { $0 }
+    }[0]
+  }
+
+  /// What names the first step's draw.
+  func firstKey() throws -> String { PolicySource.key(seed: 5, 0..<settings.promptsPerStep, draw: 0, settings) }
+}
