@@ -100,7 +100,8 @@ import TreeReduction
       let result = StepResult(
         loss: 1, predictionLoss: nil, balanceLoss: 0, predicted: 10, gradientNorm: 1, loads: [:], fault: nil)
       return StepReport(
-        number: number, result: result, learningRate: 1, tokens: 10, seconds: 2, communication: 0, skipped: nil)
+        number: number, result: result, learningRate: 1, tokens: 10, seconds: 2, communication: 0, skipped: nil,
+        policy: nil)
     }
     #expect(account.secondsLeft == 0)
     account.add(report(91))
