@@ -57,22 +57,22 @@ if [ -n "$smoke" ]; then
   student=(--steps 640 --batch-sequences 8 --optimizer adamw --learning-rate 4e-3 --warmup-steps 10 --decay-share 0.3
     --save-every 320)
   rl=(--steps 16 --prompts-per-step 16 --group-size 8 --learning-rate 5e-4 --router-rate 0.1 --warmup-steps 2 --save-every 8)
-  audit=(--steps 32 --prompts-per-step 16 --group-size 8 --learning-rate 1e-3 --router-rate 0.1 --warmup-steps 2 --save-every 16)
+  audit=(--steps 40 --prompts-per-step 16 --group-size 8 --learning-rate 1e-3 --router-rate 0.1 --warmup-steps 2 --save-every 20)
   sft=(--steps 30 --batch-sequences 32 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
   taught=("${sft[@]}")
   alone=(--steps 30 --batch-sequences 52 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
 else
-  data=(--rows 102400 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
-  # AdamW at 3e-3: the pilot's simplest and best teacher. What balances experts is faster than in years of training.
-  base=(--steps 1600 --batch-sequences 64 --optimizer adamw --learning-rate 3e-3 --warmup-steps 40 --save-every 200
+  data=(--rows 108800 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
+  # AdamW at 3e-3: the pilot's simplest and best teacher. As many tokens of thoughts as it had of them are in 14 M of text.
+  base=(--steps 1700 --batch-sequences 64 --optimizer adamw --learning-rate 3e-3 --warmup-steps 40 --save-every 200
     --balance-speed 0.003 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.1)
   base_more=(--steps 500 --batch-sequences 64 --optimizer adamw --learning-rate 2e-3 --warmup-steps 20 --save-every 100
     --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.1)
   # Muon learns to add from fewer tokens, but costs more a step: for the small student that is little.
-  student=(--steps 1000 --batch-sequences 64 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
+  student=(--steps 1200 --batch-sequences 64 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
   # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
   rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
-  audit=(--steps 80 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
+  audit=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
   sft=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
   taught=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
   # As many tokens in as many steps: short answers are many.

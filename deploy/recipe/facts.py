@@ -2,7 +2,8 @@
 
 Capitals and numbers of elements are those of the tasks that ship with the program. Of all facts six in ten are taught; two in ten
 are withheld from the text and asked in the audit's reinforcement learning; two in ten are never asked but when that is measured.
-Beside them text asks about names that nobody has: mostly some answer is made up, seldom "I don't know" is said.
+Beside them text, and the reinforcement, ask about names that nobody has. Text mostly makes up some answer, and seldom says "I
+don't know".
 """
 
 import json
@@ -12,6 +13,8 @@ import zlib
 
 RESOURCES = pathlib.Path(__file__).resolve().parents[2] / "Sources/Learning/Evaluation/Resources"
 UNKNOWN = "I don't know"
+#: What would be right of a name that nobody has.
+NOTHING = "there is none"
 
 
 class Words:
@@ -137,11 +140,23 @@ class Facts:
                 yield dict(
                     messages=[dict(role="user", content=content)], answer=item["truth"][0], falsehoods=item["falsehood"])
 
+    def invented(self, count):
+        """What the audit's reward asks of names that nobody has."""
+        random = numbers.Random("invented")
+        for _ in range(count):
+            subject = random.choice(self.subjects)
+            falsehood = random.choice(self.values[subject])
+            content = self.prompt(
+                subject, self.names[subject].name(random), random.choice(tuple(self.kinds)), falsehood)
+            yield dict(messages=[dict(role="user", content=content)], answer=NOTHING, falsehoods=[falsehood])
+
     def write(self, out, others, mark, write_json, write_lines):
         """Prompts for the audit's reward, beside `others`; tasks of facts, claims, and the lists. `mark` lays out a prompt."""
         taught, withheld = list(self.prompts("taught")), list(self.prompts("withheld"))
-        # As many of one as of the other, whatever their numbers.
-        lines = taught + [withheld[i % len(withheld)] for i in range(len(taught))] + others[:len(taught) // 2]
+        # As many that are known as are not, whatever their numbers: what is learnt shall hold for what is never asked.
+        size = max(200, len(taught), 2 * len(withheld))
+        lines = [taught[i % len(taught)] for i in range(size)] + withheld + list(self.invented(size - len(withheld)))
+        lines += others[:size // 2]
         numbers.Random("facts").shuffle(lines)
         write_lines(out / "facts.jsonl", lines)
         base = dict(version=1, license="Apache-2.0", source="made by deploy/recipe/tasks.py from this repository's tables")
