@@ -91,7 +91,7 @@ def bars(recipe):
             lambda v: v >= 0.96 and (teacher is None or v >= teacher - 0.01))
         bar("student alone", "≤ 12 %", accuracy("student-alone"), percent, lambda v: v <= 0.12)
         bar("all stages", "≤ 40 min", recipe.seconds(), time, lambda v: v <= 2400)
-    else:
+    elif recipe.task in ("letters", "countdown"):
         before, after = recipe.result(base), recipe.result("grpo")
         if before and after:
             bar("right, after over before", "≥ 2", ratio(after["accuracy"], before["accuracy"]), "{:.1f}".format,
