@@ -114,6 +114,13 @@ let package = Package(
         "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Evaluation",
         "Training", "Backpropagation", "Pretraining", "Rewards",
       ]),
+    room(
+      "Distillation", in: "Learning",
+      [
+        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints", "MoEModel",
+        "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training",
+        "Backpropagation", "Pretraining", "Rewards", "Reinforcement",
+      ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
     room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
@@ -160,8 +167,8 @@ let package = Package(
         "ModelText",
         "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
-        "Rewards", "Reinforcement", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator", "Reports",
-        "Projection", "Benchmarking",
+        "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
+        "Reports", "Projection", "Benchmarking",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -233,6 +240,13 @@ let package = Package(
         "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
         "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining", "Rewards",
         "Reinforcement", "Evaluation", "ModelText",
+      ]),
+    tests(
+      "DistillationTests",
+      [
+        "TestSupport", "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "Checkpoints", "MoEModel",
+        "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining",
+        "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
