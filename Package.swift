@@ -117,8 +117,8 @@ let package = Package(
     room(
       "Distillation", in: "Learning",
       [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints", "MoEModel",
-        "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ModelText", "Checkpoints",
+        "MoEModel", "Fabric", "ExpertParallelism", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training",
         "Backpropagation", "Pretraining", "Rewards", "Reinforcement",
       ]),
     // Service: an engine's face to the network, and what keeps it alive.

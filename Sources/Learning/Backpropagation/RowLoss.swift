@@ -1,5 +1,6 @@
 import Gradients
 import Kernels
+import MoEModel
 
 /// What a step minimises of each row of its batch, by the row's logits.
 package protocol RowLoss: AnyObject {
@@ -13,6 +14,13 @@ package protocol RowLoss: AnyObject {
 
 extension RowLoss {
   package func begin(rows: Range<Int>) {}
+}
+
+/// A loss that looks at all of a step's sequences before it learns from their rows, as one does that asks another model.
+package protocol TaughtLoss: RowLoss {
+  /// Called once for a step, after the forward pass, with this rank's batch, whose chunks are whole sequences. `rowsByRank`: rows of
+  /// all ranks' batches. Collective.
+  func begin(_ batch: DecoderBatch, rowsByRank: [Int]) throws
 }
 
 /// One row's logits, and what is known of it.

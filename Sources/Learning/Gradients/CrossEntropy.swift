@@ -9,6 +9,8 @@ package struct TargetScore: Equatable, Sendable {
   package var logprob: Float
   /// log Σ e^logit.
   package var logSum: Double
+
+  package init(logprob: Float, logSum: Double) { (self.logprob, self.logSum) = (logprob, logSum) }
 }
 
 extension Compute {

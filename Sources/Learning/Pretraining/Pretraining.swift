@@ -198,7 +198,7 @@ package final class Pretraining {
     return StepReport(
       number: number, result: result, learningRate: settings.learningRate.value(ofStep: number), tokens: tokens,
       seconds: (ContinuousClock.now - start) / .seconds(1), communication: trainer.stepTime.communication,
-      skipped: skipped, policy: source.lastStep)
+      skipped: skipped, policy: source.lastStep, distillation: source.lastDistillation)
   }
 
   private func stepSettings(_ number: Int) -> StepSettings {

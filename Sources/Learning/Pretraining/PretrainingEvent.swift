@@ -23,6 +23,8 @@ package struct StepReport: Sendable {
   package let skipped: Skipped?
   /// What a step of reinforcement learning came to; nil for others.
   package let policy: PolicyReport?
+  /// What a step of learning from a teacher came to; nil for others.
+  package var distillation: DistillationReport?
 
   package struct Skipped: Sendable, Equatable {
     /// Steps that were, since the training began.

@@ -1,3 +1,4 @@
+import Backpropagation
 import Fabric
 import Training
 
@@ -6,12 +7,14 @@ package final class TextSource: TrainingSource {
   private let data: TrainingData
   private let heldOut: TrainingData?
   private let batch: BatchRamp
+  private let loss: (any RowLoss)?
 
-  /// Throws where ranks see other held-out data. Collective.
+  /// `loss`: another than −log p of the next token. Throws where ranks see other held-out data. Collective.
   package init(
-    _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, on communicator: any Communicator
+    _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, loss: (any RowLoss)? = nil,
+    on communicator: any Communicator
   ) throws {
-    (self.data, self.heldOut, self.batch) = (data, heldOut, batch)
+    (self.data, self.heldOut, self.batch, self.loss) = (data, heldOut, batch, loss)
     if let heldOut { try Pretraining.compare(heldOut.fingerprint, on: communicator) }
   }
 
@@ -23,7 +26,7 @@ package final class TextSource: TrainingSource {
     _ number: Int, position: Int, on trainer: Trainer, settings: StepSettings, accepted: (StepResult) -> Bool
   ) throws -> StepResult {
     try trainer.step(
-      number, sequenceCount: placeCount(ofStep: number), settings: settings, accepted: accepted
+      number, sequenceCount: placeCount(ofStep: number), settings: settings, loss: loss, accepted: accepted
     ) { leaf, buffer in try data.read(position: position + leaf, into: buffer) }
   }
 
@@ -39,7 +42,7 @@ package final class TextSource: TrainingSource {
     case .gradient:
       for leaf in 0..<count where sequence == nil {
         let alone = try trainer.step(
-          number, sequenceCount: 1, settings: settings, accepted: { _ in false },
+          number, sequenceCount: 1, settings: settings, loss: loss, accepted: { _ in false },
           sequence: { _, buffer in try data.read(position: position + leaf, into: buffer) })
         if alone.fault != nil { sequence = leaf }
       }

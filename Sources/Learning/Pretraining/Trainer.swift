@@ -26,6 +26,8 @@ package final class Trainer {
   private let backward: (LeafGradients) -> Backpropagation
   private var pass: (gradients: LeafGradients, backward: Backpropagation)?
   private(set) var batch: StepBatch
+  /// Rows of the batches of all ranks.
+  private var rowsByRank: [Int] = []
   private let muonScratches: [MuonScratch]
   let telemetry: RankTelemetry
   /// Time by phase of steps, and around them.
@@ -122,9 +124,9 @@ package final class Trainer {
     (count * rank / rankCount)..<(count * (rank + 1) / rankCount)
   }
 
-  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does.
+  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does. `loss`: another than −log p.
   package func step(
-    _ number: Int, sequenceCount: Int, settings: StepSettings,
+    _ number: Int, sequenceCount: Int, settings: StepSettings, loss: (any RowLoss)? = nil,
     accepted: (StepResult) -> Bool = { $0.fault == nil },
     sequence: (_ leaf: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> StepResult {
@@ -132,7 +134,8 @@ package final class Trainer {
       try withoutActuallyEscaping(sequence) {
         try update(
           number, rowsByLeaf: Array(repeating: sequenceLength, count: sequenceCount),
-          loss: CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings, accepted: accepted, leaf: reader($0))
+          loss: loss ?? CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings, accepted: accepted,
+          leaf: reader($0))
       }
     }
   }
@@ -182,6 +185,10 @@ package final class Trainer {
     try record(.forward, .forwardPass) {
       _ = try decoder.forward(batch.decoderBatch)
       try decoder.predict(batch.decoderBatch, next: batch.next)
+    }
+    if let taught = rowLoss as? any TaughtLoss {
+      clock.enter(.forward)
+      try taught.begin(batch.decoderBatch, rowsByRank: rowsByRank)
     }
     let loss = try record(.backward, .backwardPass) {
       try backward.run(
@@ -279,7 +286,7 @@ package final class Trainer {
     clock.enter(.data)
     let shares = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count) }
     try agree(on: communicator) { try batch.fill(ownLeaves(count: rowsByLeaf.count), leaf) }
-    let rowsByRank = shares.map { rowsByLeaf[$0].reduce(0, +) }
+    rowsByRank = shares.map { rowsByLeaf[$0].reduce(0, +) }
     for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: rowsByRank) }
   }
 

@@ -20,6 +20,7 @@ package protocol TrainingSource: AnyObject {
 
   /// What became of the last step, where there is more to tell than the trainer knows.
   var lastStep: PolicyReport? { get }
+  var lastDistillation: DistillationReport? { get }
 
   /// A fault of the step that was taken last, in words that say where it comes from.
   func words(
@@ -40,6 +41,7 @@ extension TrainingSource {
   package var recipe: JSONValue { .object(JSONObject()) }
   package var capacity: StepCapacity? { nil }
   package var lastStep: PolicyReport? { nil }
+  package var lastDistillation: DistillationReport? { nil }
 
   package func words(
     for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings

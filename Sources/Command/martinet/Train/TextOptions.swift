@@ -56,7 +56,7 @@ struct TextOptions: ParsableArguments {
       sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
       maximumPositions: description.maximumPositions)
     (options.packing, options.tokenizer) = (packing, start.text?.optionalTokenizer)
-    if kind == .conversations { options.conversations = start.text.map { ConversationEncoder($0) } }
+    if kind != .pretrain { options.conversations = start.text.map { ConversationEncoder($0) } }
     return try TrainingData(try DataFile.list(files), options, pool: pool)
   }
 }

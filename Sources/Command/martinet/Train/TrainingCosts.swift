@@ -17,8 +17,8 @@ struct TrainingCosts {
 
   /// Collective.
   init(
-    _ description: DecoderDescription, _ settings: PretrainingSettings, companions: Companions, runtime: ClusterRuntime,
-    rates: TrainingCost.Rates, checksMemory: Bool
+    _ description: DecoderDescription, _ settings: PretrainingSettings, _ material: any TrainingMaterial,
+    companions: Companions, runtime: ClusterRuntime, rates: TrainingCost.Rates, checksMemory: Bool
   ) throws {
     let communicator = runtime.communicator
     var terms = TrainingLayout.Terms(
@@ -28,7 +28,9 @@ struct TrainingCosts {
     (terms.optimizer, terms.recomputes, terms.products) = (settings.optimizer, settings.recomputes, settings.products)
     // The last checkpoint is waited for.
     terms.checkpoints = settings.saveEvery < settings.steps ? settings.checkpoints ?? .background : .waiting
-    layout = TrainingLayout(description, terms)
+    var layout = TrainingLayout(description, terms)
+    layout.teacherBytes = try agree(on: communicator) { try material.teacherBytes(terms) }
+    self.layout = layout
     let plan = SavePlan(description, optimizer: settings.optimizer, predicts: description.predicts)
     budget = TrainingBudget(
       layout, rank: communicator.rank.index,

@@ -11,6 +11,8 @@ import Training
 protocol TrainingMaterial: AnyObject {
   /// Whether steps are of reinforcement learning.
   var isPolicy: Bool { get }
+  /// Whether they learn from a teacher.
+  var isDistillation: Bool { get }
   /// The files, for a page.
   var files: [(String, JSONValue)] { get }
   /// Throws for lists of files that cannot be, and files that are not there; reads none.
@@ -21,11 +23,19 @@ protocol TrainingMaterial: AnyObject {
   func open(pool: WorkerPool) throws
   /// Bytes that data take on each rank.
   var memoryBytes: Int { get }
+  /// Bytes that a teacher takes, by rank; asked after `prepare`.
+  func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int
   /// What there is, in words.
   var summary: String { get }
   /// Collective.
   func source(_ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings) throws
     -> any TrainingSource
+}
+
+extension TrainingMaterial {
+  var isPolicy: Bool { false }
+  var isDistillation: Bool { false }
+  func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int { { _ in 0 } }
 }
 
 /// Text, or conversations.
@@ -41,8 +51,6 @@ final class TextMaterial: TrainingMaterial {
   init(_ options: TextOptions, _ kind: TrainingKind, seed: UInt64) {
     (self.options, self.kind, self.seed) = (options, kind, seed)
   }
-
-  let isPolicy = false
 
   var files: [(String, JSONValue)] {
     [("data", .string(options.data)), ("held_out", options.heldOut.map { .string($0) } ?? .null)]
@@ -73,7 +81,13 @@ final class TextMaterial: TrainingMaterial {
   func source(
     _ model: LoadedModel, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
   ) throws -> any TrainingSource {
-    guard let data else { preconditionFailure("text that was not opened") }
+    let (data, heldOut) = opened
     return try TextSource(data, heldOut: heldOut, batch: settings.batch, on: runtime.communicator)
+  }
+
+  /// What was opened.
+  var opened: (data: TrainingData, heldOut: TrainingData?) {
+    guard let data else { preconditionFailure("text that was not opened") }
+    return (data, heldOut)
   }
 }

@@ -23,7 +23,8 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("The learning rate's peak. (default: 3e-4; sft: 2e-5; grpo: 3e-6)", valueName: "rate"))
+    help: ArgumentHelp(
+      "The learning rate's peak. (default: 3e-4; sft and distill: 2e-5; grpo: 3e-6)", valueName: "rate"))
   var learningRate: Double?
 
   @Option(help: "The learning rate's shape after its warm-up: wsd, cosine, linear or constant.")
@@ -60,7 +61,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; sft and grpo: 0)",
+      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; pretrain alone, else 0)",
       valueName: "γ"))
   var balanceSpeed: Double?
 
@@ -71,7 +72,8 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("α of the balance loss of each sequence. (default: 0.0001; sft and grpo: 0)", valueName: "α"))
+    help: ArgumentHelp(
+      "α of the balance loss of each sequence. (default: 0.0001; pretrain alone, else 0)", valueName: "α"))
   var balanceLoss: Double?
 
   @Option(

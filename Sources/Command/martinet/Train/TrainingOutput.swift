@@ -26,7 +26,7 @@ struct TrainingOutput {
     (stepCount, self.material, self.peak, self.ranks) = (settings.steps, material, peak, ranks)
     (self.json, self.isRoot) = (json, isRoot)
     table = TrainingTable(
-      description, ranks: ranks, isPolicy: material.isPolicy, every: linesEvery,
+      description, ranks: ranks, of: material, every: linesEvery,
       showsCost: rates != TrainingCost.Rates()
     ) {
       work.utilization(tokensPerSecond: $0, peak: peak)
@@ -87,6 +87,7 @@ struct TrainingOutput {
     ])
     if let loss = report.heldOutLoss { line["held_out_loss"] = .double(loss) }
     if let policy = report.policy { add(policy, to: &line) }
+    if let distillation = report.distillation { add(distillation, to: &line) }
     if case .accuracy(let right, let count, let length)? = report.heldOut {
       line["held_out_accuracy"] = .double(Double(right) / Double(max(1, count)))
       line["held_out_interval"] = Self.interval(right, of: count)
@@ -106,6 +107,21 @@ struct TrainingOutput {
   private static func interval(_ right: Int, of count: Int) -> JSONValue {
     let interval = Proportion(right, of: count).interval
     return [.double(interval.lowerBound), .double(interval.upperBound)]
+  }
+
+  /// What a step of learning from a teacher has more.
+  private func add(_ step: DistillationReport, to line: inout JSONObject) {
+    line["entropy"] = .double(step.entropy)
+    line["cross_entropy"] = .double(step.crossEntropy)
+    line["teacher_seconds"] = .double(step.teacherSeconds)
+    guard step.completions > 0 else { return }
+    line["completions"] = .int(step.completions)
+    line["own_completions"] = .int(step.ownCompletions)
+    line["cut"] = .int(step.cut)
+    line["mean_length"] = .double(step.meanLength)
+    line["drawn_tokens"] = .int(step.drawnTokens)
+    line["rollout_seconds"] = .double(step.rolloutSeconds)
+    line["rollout_tokens_per_second"] = .double(step.rolloutTokensPerSecond)
   }
 
   /// What a step of reinforcement learning has more.

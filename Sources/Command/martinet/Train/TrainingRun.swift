@@ -74,7 +74,7 @@ struct TrainingRun {
     let description = opened.description
     try agree(on: communicator) { try material.prepare(description, start, &settings) }
     var costs = try TrainingCosts(
-      description, settings, companions: start.companions, runtime: runtime, rates: costOptions.rates,
+      description, settings, material, companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)
     if costOptions.dryRun { return try tell(costs, material, on: communicator) }
     try costs.check()

@@ -53,11 +53,13 @@ enum TrainingKind {
   case conversations
   /// What is drawn, by what it is worth.
   case policy
+  /// What a teacher says of text, or of what is drawn.
+  case distillation
 
   var learningRate: Double {
     switch self {
     case .pretrain: 3e-4
-    case .conversations: 2e-5
+    case .conversations, .distillation: 2e-5
     case .policy: 3e-6
     }
   }

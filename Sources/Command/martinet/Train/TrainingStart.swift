@@ -40,7 +40,8 @@ struct TrainingStart {
 
   /// From a shape, and from the tokenizer of another model's folder.
   static func from(
-    shape: String, tokenizer: String?, spread: InitialSpread, _ settings: PretrainingSettings
+    shape: String, tokenizer: String?, template: TemplateOptions? = nil, spread: InitialSpread,
+    _ settings: PretrainingSettings
   ) throws -> TrainingStart {
     let predicts = settings.predictionLoss != nil
     let path = shape
@@ -52,7 +53,10 @@ struct TrainingStart {
     let checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts)
     let initial = try Initialization(
       try ModelConfiguration.read(checkpoint), seed: settings.seed, spread: spread)
-    let text = tokenizer.map { TextCodec(CheckpointFormat.documents(of: $0)) }
+    let text = try tokenizer.map { folder in
+      let documents = CheckpointFormat.documents(of: folder)
+      return try template?.codec(documents) ?? TextCodec(documents)
+    }
     _ = try text?.tokenizer()
     return TrainingStart(
       shape: checkpoint, text: text,

@@ -40,6 +40,8 @@ struct TrainingTable {
     var rolloutSeconds = 0.0
     var logRatio = 0.0
     var policy = PolicyReport()
+    /// Of learning from a teacher, the last step's.
+    var distillation = DistillationReport()
     var heldOut: HeldOutScore?
     var progress = TrainingWatch.Progress()
 
@@ -53,12 +55,20 @@ struct TrainingTable {
       heldOutLoss = report.heldOutLoss ?? heldOutLoss
       heldOut = report.heldOut ?? heldOut
       if let policy = report.policy { add(policy) }
+      if let distillation = report.distillation { add(distillation) }
       gradient += report.result.gradientNorm
       rate = report.learningRate
       tokens += report.result.predicted
       seconds += report.seconds
       communication += report.communication
       (load, dead) = (report.result.loadMaxOverMean, report.result.deadExpertCount)
+    }
+
+    private mutating func add(_ step: DistillationReport) {
+      completions += step.completions
+      drawn += step.drawnTokens
+      rolloutSeconds += step.rolloutSeconds
+      distillation = step
     }
 
     private mutating func add(_ step: PolicyReport) {
@@ -86,12 +96,12 @@ struct TrainingTable {
 
   /// `every`: steps of a line. `showsCost`: where a node's price or power is known. `utilization`: of a peak, by so many tokens a second.
   init(
-    _ description: DecoderDescription, ranks: Int, isPolicy: Bool, every: Int, showsCost: Bool,
+    _ description: DecoderDescription, ranks: Int, of material: any TrainingMaterial, every: Int, showsCost: Bool,
     utilization: @escaping (_ tokensPerSecond: Double) -> Double
   ) {
     self.every = every
     var columns =
-      isPolicy
+      material.isPolicy
       ? Self.policyColumns
       : [
         Column(title: "step", width: 8) { "\($0.step)" },
@@ -102,6 +112,7 @@ struct TrainingTable {
         Column(title: "tokens/s", width: 10) { Figures.decimals($0.tokensPerSecond, 0) },
         Column(title: "MFU", width: 8) { Figures.decimals(100 * utilization($0.tokensPerSecond), 1) + " %" },
       ]
+    if material.isDistillation { columns.insert(contentsOf: Self.distillationColumns, at: 3) }
     if ranks > 1 {
       columns.append(
         Column(title: "comm", width: 8) {
@@ -117,6 +128,19 @@ struct TrainingTable {
     columns.append(Column(title: "left", width: 14) { $0.progress.left })
     if showsCost { columns.append(Column(title: "cost, to come", width: 20) { $0.progress.cost }) }
     self.columns = columns
+  }
+
+  /// Of learning from a teacher, whose divergence is the loss.
+  private static var distillationColumns: [Column] {
+    [
+      Column(title: "entropy", width: 9) { Figures.decimals($0.distillation.entropy, 3) },
+      Column(title: "length", width: 8) { line in
+        line.completions == 0 ? "" : Figures.decimals(Double(line.drawn) / Double(line.completions), 1)
+      },
+      Column(title: "drawn/s", width: 9) { line in
+        line.rolloutSeconds == 0 ? "" : Figures.decimals(Double(line.drawn) / line.rolloutSeconds, 0)
+      },
+    ]
   }
 
   /// Of reinforcement learning.

@@ -42,6 +42,8 @@ package struct TrainingLayout: Sendable {
 
   package let description: DecoderDescription
   package let terms: Terms
+  /// Bytes that a rank takes for a model that is asked beside the one in training.
+  package var teacherBytes: @Sendable (_ rank: Int) -> Int = { _ in 0 }
   let shared: [Shared]
   /// Those of one expert of each layer that has some, all experts of a layer being alike.
   let expert: [ParameterSpec]

@@ -28,6 +28,8 @@ package struct TrainingMemory: Sendable, Equatable {
     case cache
     /// Tokens and outputs between ranks.
     case messages
+    /// A model that is asked beside the one in training: its weights, and what it makes of a step.
+    case teacher
     /// A copy of masters and of what the optimiser keeps, from which checkpoints are written while steps go on; pieces on their way.
     case checkpoints
     /// Of workers, of rounding and of saving.
@@ -46,6 +48,7 @@ package struct TrainingMemory: Sendable, Equatable {
       case .logits: "logits"
       case .cache: "keys and values"
       case .messages: "messages"
+      case .teacher: "teacher"
       case .checkpoints: "checkpoints"
       case .scratch: "scratch"
       }
@@ -59,6 +62,7 @@ package struct TrainingMemory: Sendable, Equatable {
     addLayers(layout, rank)
     addExperts(layout, rank)
     addMessages(layout, rank)
+    add(.teacher, Double(layout.teacherBytes(rank)))
   }
 
   /// Of the rank that holds most.

@@ -1,11 +1,11 @@
 /// Which sequences make up each leaf of an update: runs of about as many rows, whatever the number of ranks.
-struct LeafPlan {
+package struct LeafPlan {
   /// Sequences of each leaf.
-  let leaves: [Range<Int>]
-  let rowsByLeaf: [Int]
+  package let leaves: [Range<Int>]
+  package let rowsByLeaf: [Int]
 
   /// `rows` of each sequence.
-  init(rows: [Int], leafCount: Int) {
+  package init(rows: [Int], leafCount: Int) {
     let total = rows.reduce(0, +)
     var leaves: [Range<Int>] = []
     var (first, done) = (0, 0)

@@ -1,0 +1,39 @@
+import Checkpoints
+import ExpertParallelism
+import Fabric
+import Kernels
+import MoEModel
+
+/// What ranks take for a model that is asked, over a training's sequences, what follows their tokens.
+package struct TeacherMemory: Sendable {
+  private let description: DecoderDescription
+  private let terms: TrainingLayout.Terms
+  private let placement: ExpertPlacement
+  /// Bytes of weights that every rank holds, and of one expert of all layers.
+  private let commonBytes: Int
+  private let expertBytes: Int
+
+  /// From the checkpoint's headers; throws where they are not those of the description.
+  package init(_ description: DecoderDescription, checkpoint: any Checkpoint, _ terms: TrainingLayout.Terms) throws {
+    self.description = description
+    // Of its layers as much as a training that keeps nothing but their inputs: a little more than it takes.
+    var terms = terms
+    (terms.recomputes, terms.products, terms.checkpoints) = (true, .float32, nil)
+    self.terms = terms
+    placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: terms.rankCount)
+    func bytes(_ owns: (Int, Int) -> Bool) throws -> Int {
+      try WeightBudget.measure(
+        description, checkpoint: checkpoint, workerCount: terms.workerCount, owns: owns
+      ).memoryBytes
+    }
+    commonBytes = try bytes { _, _ in false }
+    expertBytes = description.mixture == nil ? 0 : try bytes { _, expert in expert == 0 } - commonBytes
+  }
+
+  package func byteCount(ofRank rank: Int) -> Int {
+    let passes = TrainingMemory(TrainingLayout(description, terms), rank: rank)
+    let parts: [TrainingMemory.Part] = [.activations, .experts, .logits, .cache, .messages]
+    let weights = commonBytes + expertBytes * placement.expertCount(of: Rank(rank))
+    return parts.reduce(weights) { $0 + min(passes.byteCount($1), Int.max / 16) }
+  }
+}
