@@ -52,7 +52,7 @@ struct ObjectiveTests {
     (weight: 0, drawn: -0.8, penalty: 0.3),
   ])
   func gradientsAreThoseOfTheLoss(_ given: (weight: Float, drawn: Float, penalty: Float)) throws {
-    let compute = Compute(pool: try WorkerPool(coreIDs: [nil]), instructionSet: .best)
+    let compute = Compute(pool: try WorkerPool(workerCount: 1), instructionSet: .best)
     var objective = PolicyObjective()
     (objective.clipLow, objective.clipHigh) = (0.2, 0.28)
     let token = PolicyLoss.Token(weight: given.weight, drawn: given.drawn, reference: -1.4)
@@ -79,7 +79,7 @@ struct ObjectiveTests {
   }
 
   @Test func aRowWithoutTargetIsMasked() throws {
-    let compute = Compute(pool: try WorkerPool(coreIDs: [nil]), instructionSet: .best)
+    let compute = Compute(pool: try WorkerPool(workerCount: 1), instructionSet: .best)
     let policy = PolicyLoss(PolicyObjective())
     policy.begin()
     policy.append(nil)

@@ -52,27 +52,32 @@ package final class LeafGradients {
   /// Whether there is such a parameter.
   package func holds(_ id: ParameterID) -> Bool { counts[id] != nil }
 
-  /// Adds the parts of all leaves: `write` writes one into zeros of the parameter's shape.
+  /// Adds the parts of all leaves: `write` writes one into zeros of the parameter's shape. It is asked for that of a leaf without rows
+  /// only where it is `ofEmpty` ones, too.
   package func add(
-    _ id: ParameterID, _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>) throws -> Void
+    _ id: ParameterID, ofEmpty: Bool = false,
+    _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
     let sums = sums(of: id)
     for leaf in leaves {
       try sums.add(leaf.number) { part in
-        if let start = part.baseAddress { try write(leaf.rows, start) }
+        if let start = part.baseAddress, ofEmpty || !leaf.rows.isEmpty { try write(leaf.rows, start) }
       }
     }
   }
 
   /// The same for who can add a leaf's part to another's: each number in one addition of what is whole.
   package func accumulate(
-    _ id: ParameterID,
+    _ id: ParameterID, ofEmpty: Bool = false,
     _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, _ adding: Bool) throws -> Void
   ) throws {
     let sums = sums(of: id)
     for leaf in leaves {
       try sums.accumulate(leaf.number) { part, adding in
-        if let start = part.baseAddress { try write(leaf.rows, start, adding) }
+        guard let start = part.baseAddress else { return }
+        guard leaf.rows.isEmpty else { return try write(leaf.rows, start, adding) }
+        if !adding { part.update(repeating: 0) }
+        if ofEmpty { try write(leaf.rows, start, true) }
       }
     }
   }

@@ -76,14 +76,13 @@ final class GroupedAttentionBackward: MixerBackward {
       }
     }
     guard shape.hasSinks else { return }
-    var (leaf, first) = (0, 0)
-    try parts.gradients.add(id(.sinks)) { _, part in
-      let count = parts.gradients.leaves[leaf].sequences.count
-      for sequence in first..<(first + count) {
-        let own = sinkGradients.view(rows: sequence + 1)[sequence]
+    var summed = 0
+    try parts.gradients.add(id(.sinks)) { rows, part in
+      while summed < sequences.count, sequences[summed].upperBound <= rows.upperBound {
+        let own = sinkGradients.view(rows: summed + 1)[summed]
         for head in 0..<shape.headCount { part[head] += own[head] }
+        summed += 1
       }
-      (leaf, first) = (leaf + 1, first + count)
     }
   }
 

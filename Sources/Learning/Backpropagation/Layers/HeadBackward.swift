@@ -28,7 +28,7 @@ final class HeadBackward {
       TargetLoss(decoder, parts.compute.compute), TargetLoss(decoder, parts.compute.compute, ahead: true)
     )
     let (own, moduleGradient) = (gradient, parts.normedGradient)
-    /// `adding`: to what the head's gradient has already.
+    /// `adding`: to what the head's gradient has already. Leaves without rows have losses, too: of none.
     func learn(_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>, adding: Bool) {
       loss.append(
         self.learn(
@@ -42,9 +42,9 @@ final class HeadBackward {
     // A leaf whose part is one product adds it by itself.
     let longest = parts.gradients.leaves.map(\.rows.count).max() ?? 0
     if normedRows == nil, longest <= TargetLoss.blockRows {
-      try parts.gradients.accumulate(ParameterID(.head)) { learn($0, $1, adding: $2) }
+      try parts.gradients.accumulate(ParameterID(.head), ofEmpty: true) { learn($0, $1, adding: $2) }
     } else {
-      try parts.gradients.add(ParameterID(.head)) { learn($0, $1, adding: true) }
+      try parts.gradients.add(ParameterID(.head), ofEmpty: true) { learn($0, $1, adding: true) }
     }
     return loss
   }
