@@ -41,7 +41,7 @@ struct ObjectiveTests {
     let ratio = exponent(now - Double(token.drawn))
     let clipped = min(max(ratio, 1 - objective.clipLow), 1 + objective.clipHigh)
     let advantage = Double(token.weight)
-    let apart = Double(token.reference) - now
+    let apart = -1.4 - now
     return -min(ratio * advantage, clipped * advantage) + penalty * (exponent(apart) - apart - 1)
   }
 
@@ -55,8 +55,9 @@ struct ObjectiveTests {
     let compute = Compute(pool: try WorkerPool(workerCount: 1), instructionSet: .best)
     var objective = PolicyObjective()
     (objective.clipLow, objective.clipHigh) = (0.2, 0.28)
-    let token = PolicyLoss.Token(weight: given.weight, drawn: given.drawn, reference: -1.4)
+    let token = PolicyLoss.Token(weight: given.weight, drawn: given.drawn)
     let policy = PolicyLoss(objective)
+    policy.fixedReference = -1.4
     policy.begin()
     policy.append(token, penalty: given.penalty)
     policy.begin(rows: 0..<1)

@@ -6,8 +6,6 @@ package enum DistillationError: Error, Equatable, CustomStringConvertible {
   case otherSize(student: Int, teacher: Int, without: String)
   /// The tokenizers have more tokens than one of the models has rows.
   case fewRows(model: String, rows: Int, tokens: Int)
-  /// A sequence holds a token that the teacher has no embedding of.
-  case unknownToken(Int, vocabularySize: Int)
   case badOption(String)
 
   package var description: String {
@@ -18,8 +16,6 @@ package enum DistillationError: Error, Equatable, CustomStringConvertible {
       "the vocabularies cannot be compared, as \(without) has no tokenizer, and their sizes differ: \(student) tokens here, \(teacher) in the teacher's; put tokenizer.json into both folders"
     case .fewRows(let model, let rows, let tokens):
       "the tokenizer has \(tokens) tokens, and \(model) has an embedding of \(rows) only: it is not this model's tokenizer"
-    case .unknownToken(let token, let size):
-      "token \(token) is none of the teacher's, which has \(size)"
     case .badOption(let words): words
     }
   }

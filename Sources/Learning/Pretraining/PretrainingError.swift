@@ -12,6 +12,8 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
   /// Numbers that no checkpoint shall have: `step` is 0 for those that the training begins with.
   case notFinite(step: Int, what: String)
   /// A rank's part, the largest of what it consists of, and the rank's share of what its host has.
+  /// A sequence holds a token that a model beside the one in training has no embedding of.
+  case unknownToken(Int, vocabularySize: Int)
   case tooLittleMemory(needed: Int, parts: [String], available: Int, ranksOnHost: Int, recomputes: Bool)
 
   /// Whether all ranks throw an error together, so that they can go on to do something else together.
@@ -44,6 +46,7 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
     case .notFinite(0, let what): "\(what) are not all finite numbers: nothing can be trained from there"
     case .notFinite(let step, let what):
       "after step \(step), \(what) are not all finite numbers: they were not saved, and the checkpoint before is the last one; begin with its weights (--model) and a lower learning rate"
+    case .unknownToken(let token, let size): "token \(token) is none of the teacher's, which has \(size)"
     case .tooLittleMemory(let needed, let parts, let available, let ranks, let recomputes):
       "a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length\(recomputes ? "" : ", make activations anew with --recompute"), or try with --ignore-memory-check"
     }

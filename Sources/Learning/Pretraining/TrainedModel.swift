@@ -64,6 +64,9 @@ package final class TrainedModel: ParameterValues {
     places = Dictionary(uniqueKeysWithValues: parameters.enumerated().map { ($1.spec.id, $0) })
   }
 
+  /// Whether passes see a parameter in bf16.
+  func isRounded(_ parameter: TrainedParameter) -> Bool { rounds && parameter.isRounded }
+
   /// Those of which every rank has gradients.
   package var shared: [ParameterSpec] {
     var specs = parameters.filter { $0.spec.expert == nil && $0.rule != .balance }.map(\.spec)

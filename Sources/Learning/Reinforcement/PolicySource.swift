@@ -22,6 +22,8 @@ package final class PolicySource: TrainingSource {
     package var seed: UInt64
     /// The training's folder.
     package var folder: String
+    /// Where the objective has a penalty.
+    package var reference: PolicyReference?
 
     package init(
       prompts: PolicyPrompts, heldOut: PolicyPrompts?, rules: RewardRules, codec: TextCodec, stopTokens: Set<Int32>,
@@ -54,11 +56,15 @@ package final class PolicySource: TrainingSource {
     rollouts = try Rollouts(
       model, runtime: runtime, sequences: settings.completionCount, longest: longest, stopTokens: parts.stopTokens)
     judge = CompletionJudge(parts.rules, codec: parts.codec, stopTokens: parts.stopTokens, on: communicator)
-    loss = PolicyLoss(settings.objective)
+    loss = PolicyLoss(settings.objective, reference: parts.reference?.model, on: communicator)
     log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
+    capacity = Self.capacity(parts.prompts, settings)
+  }
+
+  /// Of an update.
+  package static func capacity(_ prompts: PolicyPrompts, _ settings: PolicySettings) -> StepCapacity {
     let sequences = settings.completionCount / settings.objective.updates
-    capacity = StepCapacity(
-      rows: sequences * (parts.prompts.longest + settings.maxNewTokens - 1), sequences: sequences)
+    return StepCapacity(rows: sequences * (prompts.longest + settings.maxNewTokens - 1), sequences: sequences)
   }
 
   package var fingerprint: [UInt8] {
@@ -78,6 +84,7 @@ package final class PolicySource: TrainingSource {
       var step = PolicyReport()
       let groups = try drawGroups(number, position, trainer, &step)
       let began = ContinuousClock.now
+      try parts.reference?.prepare(forStep: number, trainer.model)
       let result = try update(groups, number, trainer, stepSettings, accepted, &step)
       step.updateSeconds = (ContinuousClock.now - began) / .seconds(1)
       lastStep = step

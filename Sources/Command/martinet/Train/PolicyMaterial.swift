@@ -21,6 +21,8 @@ final class PolicyMaterial: TrainingMaterial {
   private var prompts: PolicyPrompts?
   private var heldOut: PolicyPrompts?
   private var codec: TextCodec?
+  private var start: TrainingStart?
+  private var description: DecoderDescription?
 
   init(_ options: PolicyOptions, model: String, _ training: TrainingOptions) throws {
     (self.options, self.model, self.training) = (options, model, training)
@@ -46,7 +48,10 @@ final class PolicyMaterial: TrainingMaterial {
     _ description: DecoderDescription, _ start: TrainingStart, _ settings: inout PretrainingSettings
   ) throws {
     guard let codec = start.text else { return }
-    self.codec = codec
+    (self.codec, self.start, self.description) = (codec, start, description)
+    try PolicyReference.check(
+      every: policy.objective.referencePenalty > 0 ? policy.objective.referenceEvery : 0,
+      saveEvery: settings.saveEvery, keep: settings.keep)
     func read(_ path: String) throws -> PolicyPrompts {
       let list = try PromptFile.read(path, requiresAnswers: rules.needsAnswers)
       try rules.check(list, file: path)
@@ -82,9 +87,35 @@ final class PolicyMaterial: TrainingMaterial {
       try StopTokens.read(
         try CheckpointFormat.open(try ModelLocation.resolve(self.model)), tokenizerEnd: codec.endToken)
     }
-    return try PolicySource(
-      PolicySource.Parts(
-        prompts: prompts, heldOut: heldOut, rules: rules, codec: codec, stopTokens: stopTokens, settings: policy,
-        seed: settings.seed, folder: settings.folder), model: model, runtime: runtime)
+    var parts = PolicySource.Parts(
+      prompts: prompts, heldOut: heldOut, rules: rules, codec: codec, stopTokens: stopTokens, settings: policy,
+      seed: settings.seed, folder: settings.folder)
+    if policy.objective.referencePenalty > 0 { parts.reference = try reference(prompts, runtime, settings) }
+    return try PolicySource(parts, model: model, runtime: runtime)
+  }
+
+  /// A second model of the same shape, which gets its numbers with the first step. Collective.
+  private func reference(
+    _ prompts: PolicyPrompts, _ runtime: ClusterRuntime, _ settings: PretrainingSettings
+  ) throws -> PolicyReference {
+    guard let start else { preconditionFailure("a model that was not opened") }
+    let opened = try OpenedModel(
+      opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
+      predicting: settings.predictionLoss != nil, on: runtime.communicator)
+    var load = LoadOptions()
+    // It was counted with the training.
+    load.checksMemory = false
+    let loaded = try LoadedModel(opened, runtime: runtime, options: load, onEvent: { _ in })
+    let capacity = PolicySource.capacity(prompts, policy)
+    let frozen = try FrozenModel(loaded, runtime: runtime, rows: capacity.rows, sequences: capacity.sequences)
+    return PolicyReference(
+      frozen, every: policy.objective.referenceEvery, folder: settings.folder, on: runtime.communicator
+    ) { spec, buffer in try start.fill(spec, 0, buffer) }
+  }
+
+  func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int {
+    guard policy.objective.referencePenalty > 0, let start, let description else { return { _ in 0 } }
+    let memory = try TeacherMemory(description, checkpoint: start.shape, terms)
+    return { memory.byteCount(ofRank: $0) }
   }
 }

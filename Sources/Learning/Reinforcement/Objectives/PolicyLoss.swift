@@ -1,21 +1,22 @@
 import Backpropagation
+import Fabric
 import Gradients
 import Kernels
+import MoEModel
+import Pretraining
 import Tensors
 
 /// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log π(token), whose
 /// gradient is the same.
 ///
 /// Rows are added as the trainer reads them. What each row told is kept, by row, until the next update.
-final class PolicyLoss: RowLoss {
+final class PolicyLoss: TaughtLoss {
   /// What is known of a token before the update.
   struct Token {
     /// Its advantage over what losses are divided by.
     var weight: Float
     /// log π when it was drawn.
     var drawn: Float
-    /// log π of the reference.
-    var reference: Float = 0
     /// log of the ratio of its completion; nil where ratios are the tokens' own.
     var sequenceRatio: Float?
   }
@@ -37,7 +38,22 @@ final class PolicyLoss: RowLoss {
   private var told = AlignedBuffer<Told>(count: 1)
   private var isClosed = false
 
-  init(_ objective: PolicyObjective) { self.objective = objective }
+  /// Asked of each block of rows: the reference's logits.
+  private let reference: FrozenModel?
+  private let communicator: (any Communicator)?
+  /// In place of what a reference says of each token, for tests.
+  var fixedReference: Float?
+  private var block: (first: Int, logits: MatrixView<Float>)?
+
+  /// `reference`: where the objective has a penalty.
+  init(_ objective: PolicyObjective, reference: FrozenModel? = nil, on communicator: (any Communicator)? = nil) {
+    (self.objective, self.reference, self.communicator) = (objective, reference, communicator)
+  }
+
+  func begin(_ batch: DecoderBatch, rowsByRank: [Int]) throws {
+    guard let reference, let communicator else { return }
+    try reference.forward(batch, rowsByRank: rowsByRank, on: communicator)
+  }
 
   /// Begins an update.
   func begin() {
@@ -54,6 +70,7 @@ final class PolicyLoss: RowLoss {
 
   func begin(rows: Range<Int>) {
     if !isClosed { close() }
+    block = reference.map { (rows.lowerBound, $0.logits(ofRows: rows)) }
   }
 
   /// All rows have been added.
@@ -81,14 +98,21 @@ final class PolicyLoss: RowLoss {
     var weight = isClipped ? 0 : token.weight * ratio
     var found = Told(isLearnt: true, logprob: logprob, entropy: entropy, isClipped: isClipped)
     let penalty = penalties[row.number]
-    if penalty != 0 {
+    if penalty != 0, let reference = referenceLogprob(row, compute) {
       // K3 = e^d − d − 1, d = log reference − log π; by log π it is 1 − e^d.
-      let apart = token.reference - logprob
+      let apart = reference - logprob
       let share = exponential(apart)
       weight -= penalty * (1 - share)
       found.divergence = Double(share) - Double(apart) - 1
     }
     told.pointer[row.number] = found
     return compute.crossEntropy(row.logits, count: row.count, target: row.target, factor: weight)
+  }
+
+  /// log π of the reference; nil without one.
+  private func referenceLogprob(_ row: LogitRow, _ compute: Compute) -> Float? {
+    if let fixedReference { return fixedReference }
+    guard let block else { return nil }
+    return compute.logprob(block.logits[row.number - block.first], count: row.count, target: row.target)
   }
 }

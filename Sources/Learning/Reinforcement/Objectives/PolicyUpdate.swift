@@ -12,7 +12,6 @@ struct PolicyUpdate {
     /// Of its tokens, over what losses are divided by.
     let weight: Float
     let penalty: Float
-    var reference: [Float] = []
     var sequenceRatio: Float?
 
     var rows: Int { prompt.count + completion.tokens.count - 1 }
@@ -65,11 +64,10 @@ struct PolicyUpdate {
       rows.append(sequence.prompt.map { ~$0 } + sequence.completion.tokens)
       guard let loss else { continue }
       for _ in 1..<max(1, sequence.prompt.count) { loss.append(nil) }
-      for (i, drawn) in sequence.completion.logprobs.enumerated() {
+      for drawn in sequence.completion.logprobs {
         loss.append(
           PolicyLoss.Token(
-            weight: sequence.weight, drawn: drawn, reference: sequence.reference.isEmpty ? 0 : sequence.reference[i],
-            sequenceRatio: sequence.sequenceRatio), penalty: sequence.penalty)
+            weight: sequence.weight, drawn: drawn, sequenceRatio: sequence.sequenceRatio), penalty: sequence.penalty)
       }
     }
   }
@@ -92,16 +90,6 @@ struct PolicyUpdate {
       while !reader.isAtEnd { total.add(try PolicyFindings(from: &reader)) }
     }
     return total
-  }
-
-  /// Gives the sequences of some leaves what `values` has of their tokens, one after another.
-  mutating func setReference(_ values: [Float], ofLeaves own: Range<Int>) {
-    var first = 0
-    for i in own.flatMap({ plan.leaves[$0] }) {
-      let count = sequences[i].completion.tokens.count
-      sequences[i].reference = Array(values[first..<(first + count)])
-      first += count
-    }
   }
 
   /// Gives the sequences of some leaves the ratio of whole completions, from log π of their tokens now.

@@ -67,7 +67,7 @@ package final class FrozenModel {
     batch.clear()
     let limit = Int32(description.vocabularySize)
     if let token = other.tokens.first(where: { $0 < 0 || $0 >= limit }) {
-      throw DistillationError.unknownToken(Int(token), vocabularySize: description.vocabularySize)
+      throw PretrainingError.unknownToken(Int(token), vocabularySize: description.vocabularySize)
     }
     batch.tokens += other.tokens
     var next = 0
