@@ -79,6 +79,7 @@ package final class SampleDistillation: TrainingSource {
       trainer.clock.enter(.rollout)
       let sequences = try draw(number, position, &report)
       let plan = LeafPlan(rows: sequences.map { max(0, $0.count - 1) }, leafCount: parts.samples.leafCount)
+      trainer.clock.enter(.data)
       let result = try trainer.update(
         number, rowsByLeaf: plan.rowsByLeaf, loss: loss, settings: settings, accepted: accepted
       ) { leaf, rows in

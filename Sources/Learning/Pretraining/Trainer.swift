@@ -167,7 +167,6 @@ package final class Trainer {
     _ number: Int, rowsByLeaf: [Int], loss rowLoss: any RowLoss, settings: StepSettings,
     accepted: (StepResult) -> Bool, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
   ) throws -> StepResult {
-    clock.enter(.data)
     let counts = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count).count }
     let (gradients, backward) = try prepare(LeafTree(counts: counts))
     try read(rowsByLeaf, leaf)
@@ -265,6 +264,7 @@ package final class Trainer {
   package func measure(
     rowsByLeaf: [Int], loss: any RowLoss, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
   ) throws {
+    clock.enter(.data)
     try read(rowsByLeaf, leaf)
     _ = try record(.forward, .forwardPass) { try decoder.forward(batch.decoderBatch) }
     let losses = TargetLoss(decoder, compute.compute)
@@ -275,6 +275,7 @@ package final class Trainer {
   package func routes(
     rowsByLeaf: [Int], leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
   ) throws -> [RoutingTrace.Layer] {
+    clock.enter(.data)
     try read(rowsByLeaf, leaf)
     let trace = RoutingTrace()
     _ = try record(.forward, .forwardPass) { try decoder.forward(batch.decoderBatch, routing: trace) }
@@ -283,7 +284,6 @@ package final class Trainer {
 
   /// Takes this rank's leaves, and tells all ranks how many rows there are.
   private func read(_ rowsByLeaf: [Int], _ leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void) throws {
-    clock.enter(.data)
     let shares = (0..<communicator.size).map { leaves(of: $0, count: rowsByLeaf.count) }
     try agree(on: communicator) { try batch.fill(ownLeaves(count: rowsByLeaf.count), leaf) }
     rowsByRank = shares.map { rowsByLeaf[$0].reduce(0, +) }

@@ -191,6 +191,7 @@ package final class PolicySource: TrainingSource {
       }
       let leaves = trainer.ownLeaves(count: leafCount)
       if part > 0, objective.ratio == .sequence { try readRatios(&update, leaves, trainer) }
+      trainer.clock.enter(.data)
       loss.begin()
       let made = try trainer.update(
         (number - 1) * updates + part + 1, rowsByLeaf: update.plan.rowsByLeaf, loss: loss, settings: stepSettings,
