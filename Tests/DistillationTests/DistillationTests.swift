@@ -13,7 +13,8 @@ struct DistillationTests {
         student: name, teacher: name, divergence: Divergence(beta: beta), steps: 1
       ).run(ranks: ranks)
       #expect(found.results[0].loss == 0 && found.results[0].gradientNorm == 0, "\(ranks) ranks")
-      #expect(found.results[0].predicted == 4 * 20 - 20 + 10 && found.reports[0].entropy > 0)
+      // Of five sequences of twenty tokens, two are learnt to their half.
+      #expect(found.results[0].predicted == 80 && found.reports[0].entropy > 0)
     }
   }
 

@@ -109,7 +109,8 @@ struct RolloutLogTests {
   @Test func drawnTokensAreNotDrawnAgain() throws {
     try withTemporaryFolder { folder in
       var policy = TinyPolicy(in: folder)
-      policy.steps = 1
+      // A golden whose weights are bf16 as they are published.
+      (policy.golden, policy.steps) = ("deepseek_v3_bf16", 1)
       // All that the first step draws, as a stop in its middle would have left it.
       let whole = try policy.run()
       policy.out = folder.file("again")
@@ -129,7 +130,8 @@ struct RolloutLogTests {
           return part
         })
       let again = try policy.run()
-      #expect(again == whole)
+      #expect(again.steps == whole.steps && again.ratios == [0])
+      #expect((again == whole) == true, "weights")
     }
   }
 }

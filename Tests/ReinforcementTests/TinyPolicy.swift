@@ -21,6 +21,8 @@ struct TinyPolicy: Sendable {
     /// Of each step, the greatest |log ratio|, and completions with an advantage.
     var ratios: [Double] = []
     var signal: [Int] = []
+    /// From the reference, where there is one.
+    var divergences: [Double] = []
     var completions: [[String]] = []
     /// All weights at the end, as they are exported.
     var weights: [String: [UInt32]] = [:]
@@ -37,6 +39,7 @@ struct TinyPolicy: Sendable {
   var settings = PolicySettings()
   var rate = 1e-2
   var resumes = false
+  var saveEvery = 100
   var stopTokens: Set<Int32> = [1]
   var stopAfter: Int?
 
@@ -78,18 +81,27 @@ struct TinyPolicy: Sendable {
     // Whether a completion has an "e" in it, and how long it is: made-up models know no more.
     var options = RewardOptions()
     options.formatPattern = "[\\s\\S]*e[\\s\\S]*"
-    let policy = try PolicySource(
-      PolicySource.Parts(
-        prompts: try prompts(codec, description), heldOut: nil,
-        rules: try RewardRules("format,length=0.25,contains=2", options: options), codec: codec,
-        stopTokens: stopTokens, settings: settings, seed: 5, folder: out), model: loaded, runtime: runtime)
+    let laidOut = try prompts(codec, description)
+    let reader = try ParameterReader(description, checkpoint: source)
+    var parts = PolicySource.Parts(
+      prompts: laidOut, heldOut: nil, rules: try RewardRules("format,length=0.25,contains=2", options: options),
+      codec: codec, stopTokens: stopTokens, settings: settings, seed: 5, folder: out)
+    if settings.objective.referencePenalty > 0 {
+      let other = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
+      let capacity = PolicySource.capacity(laidOut, settings)
+      let frozen = try FrozenModel(other, runtime: runtime, rows: capacity.rows, sequences: capacity.sequences)
+      parts.reference = PolicyReference(
+        frozen, every: settings.objective.referenceEvery, folder: out, on: communicator
+      ) { try reader.read($0, from: 0, into: $1) }
+    }
+    let policy = try PolicySource(parts, model: loaded, runtime: runtime)
     var training = PretrainingSettings(
       steps: steps, sequenceLength: 24, batch: try BatchRamp(constant: settings.completionCount),
       learningRate: try .learningRate(peak: rate, shape: .constant, stepCount: steps),
-      balanceSpeed: try .balance(speed: 0, stepCount: steps, frozenShare: 0), folder: out, saveEvery: 100, keep: 9,
+      balanceSpeed: try .balance(speed: 0, stepCount: steps, frozenShare: 0), folder: out, saveEvery: saveEvery,
+      keep: 9,
       scoreEvery: 0)
     (training.seed, training.resumes, training.adamW.decay) = (5, resumes, 0)
-    let reader = try ParameterReader(description, checkpoint: source)
     let run = try Pretraining(
       loaded, runtime: runtime, source: policy, companions: Companions(), settings: training, thread: thread
     ) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
@@ -103,6 +115,7 @@ struct TinyPolicy: Sendable {
       )
       told.ratios.append(policy.maxLogRatio)
       told.signal.append(policy.signalGroups)
+      told.divergences.append(policy.referenceKL ?? 0)
       told.completions.append(policy.transcripts.map(\.completion))
     }
     for parameter in run.trainer.model.parameters {
