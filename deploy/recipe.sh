@@ -193,7 +193,8 @@ if [ -n "$compare" ]; then
   measure student-grpo "$name" "$name-sampled"
   stage student-corrected train --title "the teacher corrects what the student says" --model student-corrected -- \
     "${martinet[@]}" train distill --teacher "$(model grpo)" --model "$(model student)" --prompts "$out/data/sampling.jsonl" \
-    --own-share 1 --steps 120 --learning-rate 1e-3 --seed "$seed" --out "$out/models/student-corrected" --keep 1 --resume --json
+    --own-share 1 --steps 120 --prompts-per-step 256 --max-new-tokens "$tokens" --learning-rate 1e-3 --clip 5 --weight-decay 0 \
+    --seed "$seed" --out "$out/models/student-corrected" --keep 1 --resume --json
   measure student-corrected "$name" "$name-sampled"
 fi
 

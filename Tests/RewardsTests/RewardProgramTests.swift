@@ -11,7 +11,7 @@ import Testing
 
   private func rules(_ command: String, seconds: Double = 30, isIsolated: Bool = true) throws -> RewardRules {
     var options = RewardOptions()
-    (options.command, options.commandTimeout, options.commandOrCallIsolated) = (command, seconds, isIsolated)
+    (options.command, options.commandTimeout, options.isolatesCommand) = (command, seconds, isIsolated)
     return try RewardRules("command", options: options)
   }
 

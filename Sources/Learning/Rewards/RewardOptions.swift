@@ -15,7 +15,7 @@ package struct RewardOptions: Sendable, Equatable {
   /// Seconds that it may take for a batch.
   package var commandTimeout = 60.0
   /// Whether it is to be without the network.
-  package var commandOrCallIsolated = true
+  package var isolatesCommand = true
 
   package init() {}
 

@@ -26,7 +26,7 @@ package struct RewardRules: Sendable {
     self.options = options
     try Self.checkUse(of: options, by: rules)
     program = options.command.map {
-      RewardProgram($0, limit: .seconds(options.commandTimeout), isIsolated: options.commandOrCallIsolated)
+      RewardProgram($0, limit: .seconds(options.commandTimeout), isIsolated: options.isolatesCommand)
     }
   }
 
@@ -80,7 +80,7 @@ extension RewardRules {
       case .outcomes(let penalty): object["wrong_penalty"] = .double(penalty)
       case .command:
         object["command"] = options.command.map { .string($0) } ?? .null
-        object["command_isolated"] = .bool(options.commandOrCallIsolated)
+        object["command_isolated"] = .bool(options.isolatesCommand)
       }
     }
     return .object(object)

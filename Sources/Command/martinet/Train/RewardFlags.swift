@@ -53,7 +53,7 @@ struct RewardFlags: ParsableArguments {
     (options.formatPattern, options.regexPattern) = (rewardFormatPattern, rewardRegexPattern)
     (options.tolerance, options.wrongPenalty) = (rewardTolerance, rewardWrongPenalty)
     (options.lengthCache, options.command) = (rewardLengthCache, rewardCommand)
-    (options.commandTimeout, options.commandOrCallIsolated) = (rewardTimeout, !rewardNetwork)
+    (options.commandTimeout, options.isolatesCommand) = (rewardTimeout, !rewardNetwork)
     return try RewardRules(reward, options: options)
   }
 }
