@@ -48,7 +48,7 @@ out=${out:-recipe-$task${full:+-full}}
 # What each stage is told. A batch is 8192 tokens, or 80 conversations of at most 80 tokens.
 text=(--packing cut --sequence-length 128 --score-every 100)
 shared=(--schedule wsd --final-rate 0.02 --weight-decay 0)
-chats=(--packing cut --schedule linear --final-rate 0 --weight-decay 0)
+chats=(--schedule linear --final-rate 0 --weight-decay 0)
 if [ -n "$smoke" ]; then
   # Small batches: what copies numbers forms by the number of steps, here after some 400.
   data=(--rows 5120 --prompts 600 --sampling 600 --held-out 60)

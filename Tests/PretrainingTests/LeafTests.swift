@@ -1,7 +1,9 @@
 import Backpropagation
 import Fabric
 import MoEModel
+import TestSupport
 import Testing
+import Training
 
 @testable import Pretraining
 
@@ -52,6 +54,19 @@ struct LeafTests {
     #expect(together.predictionLoss != nil)
     #expect(abs((together.predictionLoss ?? 0) - (apart.predictionLoss ?? 1)) < 1e-9)
     #expect(abs(together.gradientNorm / apart.gradientNorm - 1) < 1e-4)
+  }
+
+  @Test(arguments: [Packing.whole, .cut])
+  func documentsApartAreLearntTheSameOnAnyNumberOfRanks(packing: Packing) throws {
+    try withTemporaryFolder { folder in
+      var training = try TinyPretraining(in: folder)
+      (training.packing, training.steps) = (packing, 4)
+      let alone = try training.run()
+      let files = try training.digests()
+      (training.out, training.ranks) = ("spread", 3)
+      #expect(try training.run() == alone)
+      #expect(try training.digests() == files)
+    }
   }
 
   @Test func rowsSayWhatIsReadAndWhatIsLearnt() {

@@ -33,6 +33,7 @@ struct TinyPretraining: Sendable {
   var checkpoints: CheckpointMode?
   var badSteps = BadStepPolicy()
   var rate = 3e-3
+  var packing = Packing.packed
   var resumes = false
   /// A signal to stop comes after this step.
   var stopAfter: Int?
@@ -67,11 +68,11 @@ struct TinyPretraining: Sendable {
     let opened = try OpenedModel(
       opening: { try ShapeCheckpoint(source.config, path: path + "/config.json") }, holding: .auto, on: communicator)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-    let data = try TrainingData(
-      [DataFile(path: folder + "/data.jsonl")],
-      TrainingData.Options(
-        sequenceLength: 12, seed: 3, vocabularySize: description.vocabularySize,
-        maximumPositions: description.maximumPositions))
+    var options = TrainingData.Options(
+      sequenceLength: 12, seed: 3, vocabularySize: description.vocabularySize,
+      maximumPositions: description.maximumPositions)
+    options.packing = packing
+    let data = try TrainingData([DataFile(path: folder + "/data.jsonl")], options)
     let reader = try ParameterReader(description, checkpoint: source)
     let training = try Pretraining(
       loaded, runtime: runtime, data: data, heldOut: nil, companions: Companions(), settings: try settings(),

@@ -45,6 +45,35 @@ import Training
     values.flatMap { value in (0..<(T.bitWidth / 8)).map { UInt8(truncatingIfNeeded: value >> (8 * T($0))) } }
   }
 
+  @Test func wholeDocumentsShareSequencesApart() throws {
+    let path = folder.write(
+      """
+      {"token_ids": [1, 2, 3]}
+      {"token_ids": [4, 5, 9]}
+      {"token_ids": [6]}
+      {"token_ids": [10, 11, 12, 13, 14, 15, 16, 17]}
+      {"token_ids": [18]}
+      """, as: "whole.jsonl")
+    let data = try open(path, options(5, .whole, end: 9))
+    // Rows of 3, 2 and 1; then 5 and 3 of a document that is longer than a sequence, and 1.
+    #expect((0..<data.sequenceCount).map { data.rowCount(sequence: $0) } == [5, 1, 5, 4])
+    let found = try (0..<data.sequenceCount).map { try data.pieces(sequence: $0) }
+    #expect(found[0].map(\.tokens) == [[1, 2, 3, 9], [4, 5, 9]] && found[0].map(\.predicted) == [3, 2])
+    #expect(found[1].map(\.tokens) == [[6, 9]])
+    #expect(found[2].map(\.tokens) == [[10, 11, 12, 13, 14, 15]])
+    #expect(found[3].map(\.tokens) == [[15, 16, 17, 9], [18, 9]])
+    #expect(data.mostApart == 2)
+    // In whichever order: what a place has is some sequence, and its rows are told of.
+    let places = try (0..<data.sequenceCount).map { (data.rowCount(position: $0), try data.pieces(position: $0)) }
+    #expect(places.allSatisfy { rows, pieces in rows == pieces.reduce(0) { $0 + $1.tokens.count - 1 } })
+    #expect(
+      places.map { $0.1.map(\.tokens) }.sorted { "\($0)" < "\($1)" }
+        == found.map { $0.map(\.tokens) }.sorted { "\($0)" < "\($1)" })
+    let cut = try open(path, options(5, .cut, end: 9))
+    #expect(cut.fingerprint != data.fingerprint && cut.mostApart == 1)
+    #expect(try cut.pieces(sequence: 0).map(\.predicted) == [3] && cut.rowCount(sequence: 0) == 5)
+  }
+
   @Test func packedDocumentsFollowEachOther() throws {
     let path = folder.write(
       """

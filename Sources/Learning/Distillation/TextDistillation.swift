@@ -7,7 +7,6 @@ import Training
 package final class TextDistillation: TrainingSource {
   private let text: TextSource
   private let loss: DivergenceLoss
-  private let sequenceLength: Int
   private let communicator: any Communicator
   package let recipe: JSONValue
   package private(set) var lastDistillation: DistillationReport?
@@ -17,12 +16,13 @@ package final class TextDistillation: TrainingSource {
     _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, loss: DivergenceLoss, recipe: JSONValue,
     on communicator: any Communicator
   ) throws {
-    (self.loss, self.communicator, sequenceLength) = (loss, communicator, data.sequenceLength)
+    (self.loss, self.communicator) = (loss, communicator)
     self.recipe = ["distillation": recipe]
     text = try TextSource(data, heldOut: heldOut, batch: batch, loss: loss, on: communicator)
   }
 
   package var fingerprint: [UInt8] { text.fingerprint }
+  package var capacity: StepCapacity? { text.capacity }
 
   package func placeCount(ofStep number: Int) -> Int { text.placeCount(ofStep: number) }
 
@@ -30,10 +30,11 @@ package final class TextDistillation: TrainingSource {
     _ number: Int, position: Int, on trainer: Trainer, settings: StepSettings, accepted: (StepResult) -> Bool
   ) throws -> StepResult {
     let result = try text.takeStep(number, position: position, on: trainer, settings: settings, accepted: accepted)
-    let own = trainer.ownLeaves(count: text.placeCount(ofStep: number))
+    let rowsByLeaf = text.rowsByLeaf(ofStep: number, position: position)
+    let own = trainer.ownLeaves(count: rowsByLeaf.count)
     var report = DistillationReport()
     report.note(
-      try .total(loss.findings(rowsByLeaf: own.map { _ in sequenceLength }), over: communicator))
+      try .total(loss.findings(rowsByLeaf: rowsByLeaf[own]), over: communicator))
     report.teacherSeconds = loss.teacherTime / .seconds(1)
     lastDistillation = report
     return result

@@ -8,6 +8,7 @@ package final class TextSource: TrainingSource {
   private let heldOut: TrainingData?
   private let batch: BatchRamp
   private let loss: (any RowLoss)?
+  package let capacity: StepCapacity?
 
   /// `loss`: another than −log p of the next token. Throws where ranks see other held-out data. Collective.
   package init(
@@ -15,19 +16,49 @@ package final class TextSource: TrainingSource {
     on communicator: any Communicator
   ) throws {
     (self.data, self.heldOut, self.batch, self.loss) = (data, heldOut, batch, loss)
+    capacity = Self.capacity(data, heldOut: heldOut, batch: batch, ranks: communicator.size)
     if let heldOut { try Pretraining.compare(heldOut.fingerprint, on: communicator) }
   }
 
+  /// Of a rank, in a step or a part of the held-out data.
+  package static func capacity(
+    _ data: TrainingData, heldOut: TrainingData?, batch: BatchRamp, ranks: Int
+  ) -> StepCapacity {
+    let own = (batch.last + ranks - 1) / ranks
+    return StepCapacity(
+      rows: own * data.sequenceLength, sequences: own * max(data.mostApart, heldOut?.mostApart ?? 1))
+  }
+
   package var fingerprint: [UInt8] { data.fingerprint }
+
+  /// Rows of each leaf of a step.
+  package func rowsByLeaf(ofStep number: Int, position: Int) -> [Int] {
+    (0..<placeCount(ofStep: number)).map { data.rowCount(position: position + $0) }
+  }
 
   package func placeCount(ofStep number: Int) -> Int { batch.sequenceCount(ofStep: number) }
 
   package func takeStep(
     _ number: Int, position: Int, on trainer: Trainer, settings: StepSettings, accepted: (StepResult) -> Bool
   ) throws -> StepResult {
-    try trainer.step(
-      number, sequenceCount: placeCount(ofStep: number), settings: settings, loss: loss, accepted: accepted
-    ) { leaf, buffer in try data.read(position: position + leaf, into: buffer) }
+    try takeStep(
+      number, rowsByLeaf: rowsByLeaf(ofStep: number, position: position), position, trainer, settings, accepted)
+  }
+
+  private func takeStep(
+    _ number: Int, rowsByLeaf: [Int], _ position: Int, _ trainer: Trainer, _ settings: StepSettings,
+    _ accepted: (StepResult) -> Bool
+  ) throws -> StepResult {
+    try trainer.timed {
+      try trainer.update(
+        number, rowsByLeaf: rowsByLeaf, loss: loss ?? CrossEntropyLoss(zLoss: settings.headZLoss), settings: settings,
+        accepted: accepted,
+        leaf: { leaf, rows in
+          for piece in try data.pieces(position: position + leaf) {
+            rows.append(piece.tokens, predicted: piece.predicted)
+          }
+        })
+    }
   }
 
   /// What no sequence is known for is looked for: the step's sequences are computed one by one.
@@ -41,9 +72,9 @@ package final class TextSource: TrainingSource {
     case .loss(let known, _): sequence = known
     case .gradient:
       for leaf in 0..<count where sequence == nil {
-        let alone = try trainer.step(
-          number, sequenceCount: 1, settings: settings, loss: loss, accepted: { _ in false },
-          sequence: { _, buffer in try data.read(position: position + leaf, into: buffer) })
+        let alone = try takeStep(
+          number, rowsByLeaf: [data.rowCount(position: position + leaf)], position + leaf, trainer, settings,
+          { _ in false })
         if alone.fault != nil { sequence = leaf }
       }
     }
@@ -53,9 +84,11 @@ package final class TextSource: TrainingSource {
 
   package func score(on trainer: Trainer) throws -> HeldOutScore? {
     guard let heldOut else { return nil }
-    let (loss, predicted) = try trainer.score(sequenceCount: heldOut.sequenceCount) {
-      try heldOut.read(sequence: $0, into: $1)
-    }
+    let (loss, predicted) = try trainer.score(
+      leafCount: heldOut.sequenceCount, rows: { heldOut.rowCount(sequence: $0) },
+      leaf: { leaf, rows in
+        for piece in try heldOut.pieces(sequence: leaf) { rows.append(piece.tokens, predicted: piece.predicted) }
+      })
     return .loss(loss / Double(max(predicted, 1)))
   }
 }

@@ -232,28 +232,30 @@ package final class Trainer {
     clock.waited(model.reductionWait &- before)
   }
 
-  /// −log p of each predicted token of some sequences, added up, and their number: nothing is learnt.
+  /// −log p of each predicted token of some sequences of the trainer's length, added up, and their number: nothing is learnt.
   package func score(
     sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
+  ) throws -> (loss: Double, predicted: Int) {
+    try withoutActuallyEscaping(sequence) {
+      try score(leafCount: sequenceCount, rows: { _ in sequenceLength }, leaf: reader($0))
+    }
+  }
+
+  /// The same of leaves, of as many rows as `rows` says.
+  package func score(
+    leafCount: Int, rows: (_ number: Int) -> Int, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
   ) throws -> (loss: Double, predicted: Int) {
     telemetry.recorder.isEnabled = false
     defer { telemetry.recorder.isEnabled = true }
     var (loss, predicted) = (0.0, 0)
     // As many at a time on any number of ranks: so are their losses added.
-    for first in stride(from: 0, to: sequenceCount, by: mostSequences) {
-      let count = min(mostSequences, sequenceCount - first)
-      let own = leaves(of: communicator.rank.index, count: count)
-      let counts = (0..<communicator.size).map { leaves(of: $0, count: count).count }
-      try agree(on: communicator) {
-        try withoutActuallyEscaping(sequence) { sequence in
-          try batch.fill(own, reader { try sequence(first + $0, $1) })
-        }
-      }
-      for dispatcher in dispatchers { try dispatcher.beginStep(rowsByRank: counts.map { $0 * sequenceLength }) }
+    for first in stride(from: 0, to: leafCount, by: mostSequences) {
+      let part = first..<min(first + mostSequences, leafCount)
+      try read(part.map(rows)) { try leaf(first + $0, &$1) }
       _ = try decoder.forward(batch.decoderBatch)
       let total = try TotalLoss(
         TargetLoss(decoder, compute.compute).measure(batch.leaves, targets: batch.targets.next), over: communicator,
-        leaves: counts)
+        leaves: (0..<communicator.size).map { leaves(of: $0, count: part.count).count })
       loss += total.crossEntropy
       predicted += total.predicted
     }

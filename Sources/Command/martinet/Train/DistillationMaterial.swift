@@ -112,10 +112,8 @@ final class DistillationMaterial: TrainingMaterial {
         loss: try loss(SampleDistillation.capacity(prompts, samples)), recipe: recipe, runtime: runtime)
     }
     guard let (data, heldOut) = text?.opened else { preconditionFailure("text that was not opened") }
-    let own = (settings.batch.last + communicator.size - 1) / communicator.size
+    let capacity = TextSource.capacity(data, heldOut: heldOut, batch: settings.batch, ranks: communicator.size)
     return try TextDistillation(
-      data, heldOut: heldOut, batch: settings.batch,
-      loss: try loss(StepCapacity(rows: own * settings.sequenceLength, sequences: own)), recipe: recipe,
-      on: communicator)
+      data, heldOut: heldOut, batch: settings.batch, loss: try loss(capacity), recipe: recipe, on: communicator)
   }
 }

@@ -69,8 +69,8 @@ struct DistillationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "With --data: how documents become sequences, packed, one after another, or cut, each by itself. (default: packed)",
-      valueName: "packed|cut"))
+      "With --data: how documents become sequences, as train pretrain has it. (default: whole)",
+      valueName: "packed|whole|cut"))
   var packing: Packing?
 
   @Option(help: ArgumentHelp("With --data: data that are scored (−log p) and not learnt.", valueName: "file,…"))
@@ -111,7 +111,7 @@ struct DistillationOptions: ParsableArguments {
   var text: TextOptions? {
     guard let data else { return nil }
     var text = TextOptions()
-    (text.data, text.heldOut, text.packing) = (data, heldOut, packing ?? .packed)
+    (text.data, text.heldOut, text.packing) = (data, heldOut, packing)
     (text.sequenceLength, text.batchSequences, text.batchRamp) = (sequenceLength ?? 512, batchSequences ?? 32, 0)
     return text
   }

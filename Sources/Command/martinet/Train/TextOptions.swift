@@ -25,8 +25,9 @@ struct TextOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How documents become sequences: packed, one after another, or cut, each by itself.", valueName: "packed|cut"))
-  var packing = Packing.packed
+      "How documents become sequences: packed, one after another, seen by those after it; whole, as many as fit, each seen by itself only; or cut, one in each. (default: packed; sft and distill: whole)",
+      valueName: "packed|whole|cut"))
+  var packing: Packing?
 
   @Option(help: ArgumentHelp("Data that are scored and not learnt.", valueName: "file,…"))
   var heldOut: String?
@@ -55,7 +56,7 @@ struct TextOptions: ParsableArguments {
     var options = TrainingData.Options(
       sequenceLength: sequenceLength, seed: seed, vocabularySize: description.vocabularySize,
       maximumPositions: description.maximumPositions)
-    (options.packing, options.tokenizer) = (packing, start.text?.optionalTokenizer)
+    (options.packing, options.tokenizer) = (packing ?? kind.packing, start.text?.optionalTokenizer)
     if kind != .pretrain { options.conversations = start.text.map { ConversationEncoder($0) } }
     return try TrainingData(try DataFile.list(files), options, pool: pool)
   }

@@ -63,6 +63,7 @@ enum TrainingKind {
     case .policy: 3e-6
     }
   }
+  var packing: Packing { self == .pretrain ? .packed : .whole }
   var weightDecay: Double { self == .policy ? 0 : 0.1 }
   /// Conversations are few and of few kinds: what balances experts for all text is left as it is.
   var balanceSpeed: Double { self == .pretrain ? 0.001 : 0 }

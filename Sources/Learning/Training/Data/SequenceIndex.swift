@@ -4,6 +4,8 @@ package enum Packing: String, Sendable, CaseIterable {
   case packed
   /// Each by itself, cut where it is longer than a sequence, and filled up where it is shorter.
   case cut
+  /// As many as fit one after another, each by itself all the same: none sees another. Cut where one is longer than a sequence.
+  case whole
 }
 
 /// The sequences of some stores that are taken as one: where each begins, and how many tokens it has.
@@ -31,6 +33,8 @@ struct SequenceIndex: Sendable {
   /// What comes before each store, and after the last: tokens where packed, sequences where cut.
   private var before: [Int] = [0]
   private var cuts: [Cut]?
+  /// Of whole documents: the first piece of each sequence, as they are cut, and their number.
+  private var runs: [Int]?
 
   init(_ stores: [any TokenStore], length: Int, packing: Packing) {
     self.length = length
@@ -39,13 +43,36 @@ struct SequenceIndex: Sendable {
       for store in stores { before.append(before[before.count - 1] + store.tokenCount) }
       count = max(0, (before[before.count - 1] - 1) / length)
       leftOver = max(0, before[before.count - 1] - (count > 0 ? count * length + 1 : 0))
-    case .cut:
+    case .cut, .whole:
       let cuts = stores.map { Self.cut($0, length: length) }
       for cut in cuts { before.append(before[before.count - 1] + cut.sequences) }
       self.cuts = cuts.map(\.cut)
       count = before[before.count - 1]
       leftOver = cuts.reduce(0) { $0 + $1.leftOver }
+      if packing == .whole { joinPieces() }
     }
+  }
+
+  /// Puts pieces into sequences, in their order, as long as there is room.
+  private mutating func joinPieces() {
+    var runs: [Int] = []
+    var rows = 0
+    for piece in 0..<count {
+      let more = place(of: piece).count - 1
+      if runs.isEmpty || rows + more > length {
+        runs.append(piece)
+        rows = 0
+      }
+      rows += more
+    }
+    runs.append(count)
+    (self.runs, count) = (runs, runs.count - 1)
+  }
+
+  /// The most documents of a sequence that do not see each other; 1 where they do.
+  var mostApart: Int {
+    guard let runs else { return 1 }
+    return zip(runs, runs.dropFirst()).reduce(1) { max($0, $1.1 - $1.0) }
   }
 
   /// Sequences of a document of so many tokens.
@@ -73,9 +100,10 @@ struct SequenceIndex: Sendable {
     }
   }
 
-  /// Where a sequence's tokens are: of one stretch of a store, or of the ends and beginnings of several.
+  /// Where a sequence's tokens are: of one stretch of a store, of the ends and beginnings of several, or of whole documents.
   func places(of sequence: Int) -> [Place] {
-    cuts.map { [place(of: sequence, cuts: $0)] } ?? packedPlaces(from: sequence * length, count: length + 1)
+    if let runs { return (runs[sequence]..<runs[sequence + 1]).map { place(of: $0) } }
+    return cuts == nil ? packedPlaces(from: sequence * length, count: length + 1) : [place(of: sequence)]
   }
 
   private func packedPlaces(from first: Int, count: Int) -> [Place] {
@@ -89,7 +117,9 @@ struct SequenceIndex: Sendable {
     return places
   }
 
-  private func place(of sequence: Int, cuts: [Cut]) -> Place {
+  /// Of a piece of one document.
+  private func place(of sequence: Int) -> Place {
+    guard let cuts else { preconditionFailure("documents that were not cut") }
     let store = Self.last(before, notAbove: sequence)
     let inside = sequence - before[store]
     let (start, tokens, number): (Int, Int, Int)

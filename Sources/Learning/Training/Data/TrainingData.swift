@@ -39,6 +39,7 @@ package final class TrainingData: Sendable {
 
   package let order: DataOrder
   package let sequenceLength: Int
+  package let packing: Packing
   /// SHA-256 over the lengths, documents and sums of all files' tokens and over what decides about sequences and their order,
   /// but for the seed: the same on two ranks that see the same data. Paths do not count.
   package let fingerprint: [UInt8]
@@ -59,7 +60,7 @@ package final class TrainingData: Sendable {
         tokenizer: options.tokenizer, endToken: endToken, vocabularySize: options.vocabularySize,
         conversations: options.conversations, pool: pool))
     let lists = files[0].weight == nil ? [files] : files.map { [$0] }
-    sequenceLength = options.sequenceLength
+    (sequenceLength, packing) = (options.sequenceLength, options.packing)
     padding = endToken ?? 0
     var groups: [Group] = []
     for list in lists {
@@ -106,6 +107,51 @@ package final class TrainingData: Sendable {
     return try read(groups[place.group], place.sequence, into: buffer)
   }
 
+  /// The most documents of a sequence that do not see each other.
+  package var mostApart: Int { groups.reduce(1) { max($0, $1.index.mostApart) } }
+
+  /// Rows that the sequence at a place of the order takes: tokens that are read.
+  package func rowCount(position: Int) -> Int {
+    let place = order[position]
+    return rowCount(groups[place.group], place.sequence)
+  }
+
+  /// Its tokens: those of each document that is to be by itself, of which all but the first are predicted, or the first `predicted`
+  /// of those. A token that is read and not learnt is there as its complement, `~id`.
+  package func pieces(position: Int) throws -> [(tokens: [Int32], predicted: Int)] {
+    let place = order[position]
+    return try pieces(groups[place.group], place.sequence)
+  }
+
+  /// The same for the sequences of all files in their order, as held-out data are scored.
+  package func rowCount(sequence: Int) -> Int {
+    let (group, rest) = place(of: sequence)
+    return rowCount(group, rest)
+  }
+
+  package func pieces(sequence: Int) throws -> [(tokens: [Int32], predicted: Int)] {
+    let (group, rest) = place(of: sequence)
+    return try pieces(group, rest)
+  }
+
+  private func rowCount(_ group: Group, _ sequence: Int) -> Int {
+    guard packing == .whole else { return sequenceLength }
+    return group.index.places(of: sequence).reduce(0) { $0 + $1.count - 1 }
+  }
+
+  private func pieces(_ group: Group, _ sequence: Int) throws -> [(tokens: [Int32], predicted: Int)] {
+    guard packing == .whole else {
+      var tokens = [Int32](repeating: 0, count: sequenceLength + 1)
+      let predicted = try tokens.withUnsafeMutableBufferPointer { try read(group, sequence, into: $0) }
+      return [(tokens, predicted)]
+    }
+    return try group.index.places(of: sequence).map { place in
+      var tokens = [Int32](repeating: 0, count: place.count)
+      try tokens.withUnsafeMutableBufferPointer { try group.stores[place.store].read(into: $0, from: place.first) }
+      return (tokens, place.count - 1)
+    }
+  }
+
   /// Where the sequence at a place of the order comes from, in words: file, documents (the first is 1) and tokens of that file.
   package func origin(position: Int) -> String {
     let place = order[position]
@@ -123,9 +169,14 @@ package final class TrainingData: Sendable {
 
   /// The same for the sequences of all files in their order, as held-out data are scored.
   package func read(sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
+    let (group, rest) = place(of: sequence)
+    return try read(group, rest, into: buffer)
+  }
+
+  private func place(of sequence: Int) -> (group: Group, sequence: Int) {
     var rest = sequence
     for group in groups {
-      if rest < group.index.count { return try read(group, rest, into: buffer) }
+      if rest < group.index.count { return (group, rest) }
       rest -= group.index.count
     }
     preconditionFailure("there is no sequence \(sequence)")
@@ -135,6 +186,7 @@ package final class TrainingData: Sendable {
     _ group: Group, _ sequence: Int, into buffer: UnsafeMutableBufferPointer<Int32>
   ) throws -> Int {
     precondition(buffer.count == sequenceLength + 1, "a buffer of another size than a sequence")
+    precondition(packing != .whole, "documents that are not to see each other, as one sequence")
     var filled = 0
     for place in group.index.places(of: sequence) {
       try group.stores[place.store].read(
