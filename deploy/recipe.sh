@@ -45,7 +45,7 @@ done
 [[ "$price" =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--node-price $price is no number of dollars"
 out=${out:-recipe-$task${full:+-full}}
 
-# What each stage is told. A batch is 8192 tokens, or 80 conversations of at most 80 tokens.
+# What each stage is told. A batch is 8192 tokens of text, or 4352 of conversations, some 80 of them.
 text=(--packing cut --sequence-length 128 --score-every 100)
 shared=(--schedule wsd --final-rate 0.02 --weight-decay 0)
 chats=(--schedule linear --final-rate 0 --weight-decay 0)
@@ -58,9 +58,9 @@ if [ -n "$smoke" ]; then
     --save-every 320)
   rl=(--steps 16 --prompts-per-step 16 --group-size 8 --learning-rate 5e-4 --router-rate 0.1 --warmup-steps 2 --save-every 8)
   audit=(--steps 40 --prompts-per-step 16 --group-size 8 --learning-rate 1e-3 --router-rate 0.1 --warmup-steps 2 --save-every 20)
-  sft=(--steps 30 --batch-sequences 32 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
+  sft=(--steps 30 --batch-sequences 12 --sequence-length 64 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
   taught=("${sft[@]}")
-  alone=(--steps 30 --batch-sequences 52 --sequence-length 40 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
+  alone=(--steps 30 --batch-sequences 12 --sequence-length 64 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
 else
   data=(--rows 108800 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
   # AdamW at 3e-3: the pilot's simplest and best teacher. As many tokens of thoughts as it had of them are in 14 M of text.
@@ -73,10 +73,10 @@ else
   # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
   rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
   audit=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
-  sft=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
-  taught=(--steps 324 --batch-sequences 80 --sequence-length 80 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
+  sft=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
+  taught=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
   # As many tokens in as many steps: short answers are many.
-  alone=(--steps 324 --batch-sequences 184 --sequence-length 80 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
+  alone=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
 fi
 if [ -n "$full" ]; then
   # Half of it is English. What predicts the token after the next is trained along.
