@@ -12,9 +12,9 @@
 - TRL's GRPOTrainer with transformers' class of the same folder, in fp32: the same prompts, rewards, group size, limit of tokens and
   learning rate, one update a step, β 0, loss `dapo`, advantages not divided. It draws all completions of a step as one batch
   (`generate`; vLLM has no part in it) and takes its update `--trl-rows` completions at a time, gathering gradients: give several
-  numbers, the fastest counts. No gradient checkpointing (a default of TRL): the model is small. Experts as `--trl-experts`: grouped
-  products, transformers' own choice on CPUs; `eager` is a loop. `--trl-compile` adds a contestant with torch.compile, which
-  compiles again for each new length: minutes, seldom worth it.
+  numbers, the fastest counts. Gradient checkpointing, on by default, is off: the model is small. Experts as `--trl-experts`: grouped
+  products, transformers' own choice on CPUs; a loop (`eager`) took 1.1 times as long here, `batched_mm` six times. `--trl-compile`
+  adds a contestant with torch.compile, which compiles again where shapes change: minutes.
 - with `--pilot`, a hand-written PyTorch script with a model of the same shape, a cache of its own that drops completions which have
   ended, and a packed update without the groups that teach nothing. Its problems and tokens are its own: compare tokens a second.
   Without a model of it (`--pilot-model`) one is made by `--pilot-steps` of its pretraining, and kept where that names a new file.
