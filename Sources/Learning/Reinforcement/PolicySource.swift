@@ -95,7 +95,7 @@ package final class PolicySource: TrainingSource {
 
   // MARK: Completions
 
-  /// The step's groups that teach something; `step` is told of all.
+  /// The groups that the step learns from; `step` is told of all that were drawn.
   private func drawGroups(
     _ number: Int, _ position: Int, _ trainer: Trainer, _ step: inout PolicyReport
   ) throws -> [DrawnGroup] {
@@ -113,7 +113,7 @@ package final class PolicySource: TrainingSource {
     }
     step.note(all)
     step.transcripts = try all.prefix(2).flatMap { try $0.transcripts(judge) }
-    return settings.objective.resamples || settings.objective.referencePenalty == 0 ? useful : all
+    return settings.objective.resamples ? useful : all
   }
 
   private func drawGroups(
@@ -184,13 +184,13 @@ package final class PolicySource: TrainingSource {
       let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
       var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)
       guard !update.isEmpty else { continue }
-      if part == 0, description.mixture != nil {
+      if step.updates == 0, description.mixture != nil {
         let sample = PolicyUpdate(first: PolicySettings.tracedCount, of: update)
         routes = try chosenRoutes(sample, trainer)
         traced = sample
       }
       let leaves = trainer.ownLeaves(count: leafCount)
-      if part > 0, objective.ratio == .sequence { try readRatios(&update, leaves, trainer) }
+      if step.updates > 0, objective.ratio == .sequence { try readRatios(&update, leaves, trainer) }
       trainer.clock.enter(.data)
       loss.begin()
       let made = try trainer.update(
@@ -198,7 +198,7 @@ package final class PolicySource: TrainingSource {
         accepted: accepted, leaf: { update.read($0, into: &$1, loss) })
       result = made.following(result)
       let found = try update.findings(loss, own: leaves, over: communicator)
-      if part == 0 { step.maxLogRatio = found.maxLogRatio }
+      if step.updates == 0 { step.maxLogRatio = found.maxLogRatio }
       findings.add(found)
       (step.updates, step.trainedTokens) = (step.updates + 1, step.trainedTokens + update.tokenCount)
     }

@@ -20,7 +20,7 @@ struct PolicyUpdate {
   private(set) var sequences: [Sequence] = []
   let plan: LeafPlan
 
-  /// Of all completions of the groups that have an advantage.
+  /// Of all completions of the groups that have an advantage; losses are divided by what all completions have.
   init(_ groups: [DrawnGroup], _ objective: PolicyObjective, maxNewTokens: Int, leafCount: Int) {
     func counts(_ completion: Completion) -> Bool {
       !completion.tokens.isEmpty && !(objective.masksCut && completion.isCut)
