@@ -82,7 +82,7 @@ extension CommandTests {
       let memory = try #require(told["memory"])
       let parts = memory["parts"]?.object.map { object in object.keys.compactMap { object[$0]?.exactInt } } ?? []
       let total = try #require(memory["total_bytes"]?.exactInt)
-      #expect(parts.count == 13 && abs(parts.reduce(0, +) - total) < 16)
+      #expect(parts.count == 14 && abs(parts.reduce(0, +) - total) < 16)
       #expect(told["steps"]?.exactInt == 2 && told["tokens"]?.double == 2 * 4 * 128)
       let disk = try #require(told["disk"])
       #expect(disk["total_bytes"]?.exactInt == 4 * (try #require(disk["checkpoint_bytes"]?.exactInt)))

@@ -134,36 +134,45 @@ extension CommandTests {
 
     @Test(.timeLimit(.minutes(3)))
     func rightAnswersAreKept() throws {
-      let prompts = try prompts()
-      func sample(_ out: String, _ options: [String] = [], ranks: Int? = nil) throws -> Program.Outcome {
-        try Program.run(
+      func sample(
+        _ prompts: String, _ out: String, _ options: [String] = [], reward: String = "exact", ranks: Int? = nil
+      ) throws -> JSONValue {
+        let run = try Program.run(
           [
-            "sample", "--model", try Golden("deepseek_v3_bf16").folder, "--prompts", prompts, "--reward", "regex",
-            "--reward-regex-pattern", "e", "--samples", "3", "--max-new-tokens", "12", "--seed", "4", "--threads", "1",
-            "--json", "--out",
+            "sample", "--model", try Golden("deepseek_v3_bf16").folder, "--prompts", prompts, "--reward", reward,
+            "--samples", "3", "--max-new-tokens", "12", "--seed", "4", "--threads", "1", "--json", "--out",
             folder.file(out),
           ] + options, ranks: ranks)
+        #expect(run.status == 0, "\(run.errors)")
+        return try #require(try lines(run).first)
       }
-      let run = try sample("right.jsonl")
-      #expect(run.status == 0, "\(run.errors)")
-      let told = try #require(try lines(run).first)
-      let kept = try String(contentsOfFile: folder.file("right.jsonl"), encoding: .utf8).split(separator: "\n")
-      #expect(told["completions"]?.exactInt == 27 && told["kept"]?.exactInt == kept.count)
-      #expect(told["right"]?.exactInt == kept.count && !kept.isEmpty)
-      for line in kept {
-        let value = try JSONValue(parsing: Array(line.utf8))
-        let messages = try #require(value["messages"]?.array)
-        #expect(messages.last?["role"]?.string == "assistant")
-        #expect(value["outcome"]?.string == "right")
+      func kept(_ name: String) throws -> [JSONValue] {
+        try String(contentsOfFile: folder.file(name), encoding: .utf8).split(separator: "\n")
+          .map { try JSONValue(parsing: Array($0.utf8)) }
       }
-      let two = try sample("two.jsonl", ranks: 2)
-      #expect(two.status == 0, "\(two.errors)")
-      #expect(try String(contentsOfFile: folder.file("two.jsonl"), encoding: .utf8).split(separator: "\n") == kept)
-      let best = try sample("best.jsonl", ["--keep", "best"])
-      #expect(try lines(best).first?["kept"]?.exactInt == 9)
+      let all = try sample(try prompts(), "all.jsonl", ["--keep", "all"], reward: "length")
+      #expect(all["completions"]?.exactInt == 27 && all["kept"]?.exactInt == 27)
+      // What the first of three says to each prompt is what is right.
+      let said = try kept("all.jsonl").map { try #require($0["messages"]?.array?.last?["content"]?.string) }
+      let asked = try file(
+        "asked.jsonl",
+        (0..<9).map { number in
+          let line: JSONValue = [
+            "messages": [["role": "user", "content": .string("Say \(number)")]], "answer": .string(said[3 * number]),
+          ]
+          return line.text()
+        })
+      let told = try sample(asked, "right.jsonl")
+      let right = try kept("right.jsonl")
+      #expect(told["right"]?.exactInt == right.count && right.count >= 9 && right.count < 27)
+      for line in right {
+        #expect(line["messages"]?.array?.last?["role"]?.string == "assistant")
+        #expect(line["outcome"]?.string == "right" && line["reward"]?.double == 1)
+      }
+      _ = try sample(asked, "two.jsonl", ranks: 2)
+      #expect(try kept("two.jsonl") == right)
+      #expect(try sample(asked, "best.jsonl", ["--keep", "best"])["kept"]?.exactInt == 9)
       // What was kept is what sft takes.
-      let all = try sample("all.jsonl", ["--keep", "all"])
-      #expect(try lines(all).first?["kept"]?.exactInt == 27)
       let learnt = try Program.run([
         "train", "sft", "--model", try Golden("deepseek_v3_bf16").folder, "--data", folder.file("all.jsonl"), "--out",
         folder.file("sft"), "--steps", "1", "--sequence-length", "48", "--batch-sequences", "2", "--threads", "1",
