@@ -1,5 +1,6 @@
 import ArgumentParser
 import Pretraining
+import Training
 
 /// What every kind of training is asked.
 struct TrainingRunOptions: ParsableArguments {
