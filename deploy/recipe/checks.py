@@ -27,7 +27,8 @@ def directions(recipe):
             curve(name, "reward", True, "reward rises")
             found.append((f"{name}: rollout and training agree", f"largest |log ratio| {stage['largest_log_ratio']}",
                           stage["largest_log_ratio"] == 0))
-        else:
+        elif name in ("base", "base-more", "student"):
+            # Of answers that a model knows already, the loss tells nothing: those stages are measured below.
             curve(name, "loss", False, "loss falls")
     if "samples" in recipe.stages:
         kept = recipe.stages["samples"].get("lines_written", 0)
@@ -39,7 +40,10 @@ def directions(recipe):
                           after["accuracy"] > before["accuracy"]))
 
     higher("reinforcement: more is right, sampled", recipe.result("base", "-sampled"), recipe.result("grpo", "-sampled"))
-    higher("fine-tuning: more is right than of the base", recipe.result("base"), recipe.result("sft"))
+    higher("fine-tuning: more is right than of the base, sampled", recipe.result("base", "-sampled"),
+           recipe.result("sft", "-sampled"))
+    higher("distillation: more is right than before, sampled", recipe.result("student", "-sampled"),
+           recipe.result("student-taught", "-sampled"))
     higher("distillation: more is right than alone", recipe.result("student-alone"), recipe.result("student-taught"))
     before, after = (recipe.audit(f"student-{name}", "unasked") for name in ("taught", "honest"))
     if before and after:
