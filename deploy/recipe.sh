@@ -62,9 +62,9 @@ if [ -n "$smoke" ]; then
   taught=("${sft[@]}")
   alone=(--steps 30 --batch-sequences 12 --sequence-length 64 --learning-rate 1e-3 --warmup-steps 3 --save-every 15)
 else
-  data=(--rows 108800 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
+  data=(--rows 96000 --prompts 8000 --sampling 30000 --held-out 1000 ${full:+--marks})
   # Muon learns to add from fewer tokens than AdamW, and its steps take hardly longer.
-  base=(--steps 1400 --batch-sequences 64 --optimizer muon --learning-rate 8e-3 --warmup-steps 40 --save-every 200
+  base=(--steps 1464 --batch-sequences 64 --optimizer muon --learning-rate 8e-3 --warmup-steps 40 --save-every 200
     --balance-speed 0.008 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.05)
   base_more=(--steps 500 --batch-sequences 64 --optimizer adamw --learning-rate 2e-3 --warmup-steps 20 --save-every 100
     --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.1)
