@@ -9,6 +9,7 @@
 # A stage that is done is not done again, and an unfinished training goes on: after a stop, run the same command again.
 # deploy/manual/recipe.md tells what each stage does and writes.
 set -euo pipefail
+from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() { sed -n '5,7s/^#   //p' deploy/recipe.sh; }
@@ -43,7 +44,12 @@ done
 [[ "$seed" =~ ^[0-9]{1,9}$ ]] || fail "--seed $seed is no number of at most nine digits"
 [[ "$ranks" =~ ^[1-9][0-9]{0,2}$ ]] || fail "--ranks $ranks is not from 1 to 999"
 [[ "$price" =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "--node-price $price is no number of dollars"
-out=${out:-recipe-$task${full:+-full}}
+case "$out" in
+  '') out=$PWD/recipe-$task${full:+-full} ;;
+  /*) ;;
+  *) out=$from/$out ;;
+esac
+case "$program" in '' | /*) ;; *) program=$from/$program ;; esac
 
 # What each stage is told. A batch is 8192 tokens of text, or 4352 of conversations, some 80 of them.
 text=(--packing cut --sequence-length 128 --score-every 100)
@@ -96,6 +102,8 @@ if [ -z "$program" ]; then
 fi
 [ -x "$program" ] || fail "$program cannot be run"
 mkdir -p "$out"/{models,reports,evals}
+exec 9>"$out/lock"
+flock -n 9 || fail "another run is at work in $out"
 printf '{"task": "%s", "seed": %s, "ranks": %s, "size": "%s"}\n' \
   "$task" "$seed" "$ranks" "${smoke:+smoke}${full:+full}" >"$out/recipe.json"
 

@@ -17,11 +17,17 @@ struct RolloutLogTests {
     }
   }
 
+  private func begin(_ log: RolloutLog) -> [Completion] {
+    log.begin(
+      (0..<3).map { RolloutRequest(prompt: [1, 2], maxNewTokens: 4, temperature: 1, seed: UInt64($0)) },
+      stopTokens: [], vocabularySize: 4096)
+  }
+
   @Test func whatWasWrittenIsFound() throws {
     try withTemporaryFolder { folder in
       let log = RolloutLog(folder: folder.path)
       log.open(step: 4, key: "k")
-      #expect(log.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+      #expect(begin(log).allSatisfy { $0.tokens.isEmpty })
       var drawn = completions()
       try log.write(
         drawn.map { completion in
@@ -34,14 +40,14 @@ struct RolloutLogTests {
       try log.write(drawn)
       let again = RolloutLog(folder: folder.path)
       again.open(step: 4, key: "k")
-      #expect(again.begin(count: 3) == drawn)
-      // Read once, and then written anew.
+      #expect(begin(again) == drawn)
+      // Written anew by whoever goes on.
       drawn[0].tokens = [5]
       drawn[0].logprobs = [-1]
       try again.write(drawn)
       let third = RolloutLog(folder: folder.path)
       third.open(step: 4, key: "k")
-      #expect(third.begin(count: 3) == drawn)
+      #expect(begin(third) == drawn)
       third.close()
       #expect(folder.names == [])
     }
@@ -51,14 +57,14 @@ struct RolloutLogTests {
     try withTemporaryFolder { folder in
       let log = RolloutLog(folder: folder.path)
       log.open(step: 4, key: "k")
-      _ = log.begin(count: 3)
+      _ = begin(log)
       try log.write(completions())
       for (step, key) in [(5, "k"), (4, "other")] {
         let other = RolloutLog(folder: folder.path)
         other.open(step: step, key: key)
-        #expect(other.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+        #expect(begin(other).allSatisfy { $0.tokens.isEmpty })
         log.open(step: 4, key: "k")
-        _ = log.begin(count: 3)
+        _ = begin(log)
         try log.write(completions())
       }
     }
@@ -68,15 +74,15 @@ struct RolloutLogTests {
     try withTemporaryFolder { folder in
       let log = RolloutLog(folder: folder.path)
       log.open(step: 7, key: "k")
-      _ = log.begin(count: 3)
+      _ = begin(log)
       try log.write(completions())
       let earlier = RolloutLog(folder: folder.path)
       earlier.open(step: 6, key: "j")
-      #expect(earlier.begin(count: 3).allSatisfy { $0.tokens.isEmpty })
+      #expect(begin(earlier).allSatisfy { $0.tokens.isEmpty })
       try earlier.write(completions())
       earlier.close()
       earlier.open(step: 7, key: "k")
-      #expect(earlier.begin(count: 3) == completions())
+      #expect(begin(earlier) == completions())
     }
   }
 
@@ -84,19 +90,21 @@ struct RolloutLogTests {
     try withTemporaryFolder { folder in
       let log = RolloutLog(folder: folder.path)
       log.open(step: 1, key: "k")
-      _ = log.begin(count: 3)
+      _ = begin(log)
       try log.write(completions())
-      let path = folder.file("rollout.jsonl")
+      let path = folder.file("rollout-0.jsonl")
       let text = try String(contentsOfFile: path, encoding: .utf8)
       for hostile in [
         String(text.dropLast(9)), "{}\n" + text, text.replacing("\"i\":2", with: "\"i\":99"),
-        text.replacing("\"tokens\":[", with: "\"tokens\":[-4,"), text.replacing("\"count\":3", with: "\"count\":-3"),
+        text.replacing("\"tokens\":[", with: "\"tokens\":[-4,"),
+        text.replacing("\"tokens\":[2", with: "\"tokens\":[2000000000"),
+        text.replacing("\"count\":3", with: "\"count\":-3"),
         "\u{0}\u{1}", "", text.replacing("\"count\":3", with: "\"count\":99999999999"),
       ] {
         try hostile.write(toFile: path, atomically: true, encoding: .utf8)
         let read = RolloutLog(folder: folder.path)
         read.open(step: 1, key: "k")
-        let found = read.begin(count: 3)
+        let found = begin(read)
         #expect(found.count == 3)
         for (found, written) in zip(found, completions()) {
           #expect(found.tokens.isEmpty || found.tokens == written.tokens)
@@ -117,8 +125,9 @@ struct RolloutLogTests {
       let drawn = try policy.firstCompletions()
       try FileManager.default.createDirectory(atPath: policy.out, withIntermediateDirectories: true)
       let log = RolloutLog(folder: policy.out)
-      log.open(step: 1, key: try policy.firstKey())
-      _ = log.begin(count: drawn.count)
+      log.open(step: 1, key: "tiny")
+      _ = log.begin(
+        try policy.requests(), stopTokens: policy.stopTokens, vocabularySize: 4096)
       try log.write(
         drawn.enumerated().map { i, completion in
           var part = completion

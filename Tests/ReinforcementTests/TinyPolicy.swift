@@ -86,6 +86,7 @@ struct TinyPolicy: Sendable {
     var parts = PolicySource.Parts(
       prompts: laidOut, heldOut: nil, rules: try RewardRules("format,length=0.25,contains=2", options: options),
       codec: codec, stopTokens: stopTokens, settings: settings, seed: 5, folder: out)
+    parts.identity = "tiny"
     if settings.objective.referencePenalty > 0 {
       let other = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
       let capacity = PolicySource.capacity(laidOut, settings)
@@ -128,7 +129,7 @@ struct TinyPolicy: Sendable {
 }
 
 extension TinyPolicy {
-  private func requests() throws -> [RolloutRequest] {
+  func requests() throws -> [RolloutRequest] {
     let codec = TextCodec(folder: folder)
     let description = try ModelConfiguration.read(try CheckpointFormat.open(folder))
     return PolicySource.requests(
@@ -146,7 +147,4 @@ extension TinyPolicy {
       return try rollouts.draw(requests) { $0 }
     }[0]
   }
-
-  /// What names the first step's draw.
-  func firstKey() throws -> String { PolicySource.key(seed: 5, 0..<settings.promptsPerStep, draw: 0, settings) }
 }

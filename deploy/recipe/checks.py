@@ -44,7 +44,8 @@ def directions(recipe):
            recipe.result("sft", "-sampled"))
     higher("distillation: more is right than before, sampled", recipe.result("student", "-sampled"),
            recipe.result("student-taught", "-sampled"))
-    higher("distillation: more is right than alone", recipe.result("student-alone"), recipe.result("student-taught"))
+    higher("distillation: more is right than alone, sampled", recipe.result("student-alone", "-sampled"),
+           recipe.result("student-taught", "-sampled"))
     before, after = (recipe.audit(f"student-{name}", "unasked") for name in ("taught", "honest"))
     if before and after:
         found.append(("audit: less is made up of withheld facts", f"{share(before, 'wrong')} → {share(after, 'wrong')}",

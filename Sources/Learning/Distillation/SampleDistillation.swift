@@ -18,6 +18,8 @@ package final class SampleDistillation: TrainingSource {
     package var seed: UInt64
     /// The training's folder.
     package var folder: String
+    /// The student that the training began with, and its settings.
+    package var identity = ""
 
     package init(
       prompts: PolicyPrompts, stopTokens: Set<Int32>, samples: DistillationSettings.Samples,
@@ -110,7 +112,7 @@ package final class SampleDistillation: TrainingSource {
     let ownCount = own == nil ? 0 : others == nil ? requests.count : samples.ownCount(ofStep: number)
     var completions: [Completion] = []
     if let own, ownCount > 0 {
-      log?.open(step: number, key: "\(parts.seed), \(places), \(ownCount), \(recipe.text())")
+      log?.open(step: number, key: "\(parts.identity) \(recipe.text())")
       completions += try own.draw(Array(requests[..<ownCount]), log: log) { prompts[$0].rewarded.number }
     }
     if let others, ownCount < requests.count {

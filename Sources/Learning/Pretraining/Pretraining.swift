@@ -158,7 +158,8 @@ package final class Pretraining {
   private func reportedStep() throws -> StepReport {
     var report = try takeStep()
     if step == settings.steps || settings.scoreEvery > 0 && step % settings.scoreEvery == 0 {
-      report.heldOut = try score()
+      // Told to stop while answers are drawn: the step is done all the same.
+      do { report.heldOut = try score() } catch is StepInterrupted {}
     }
     return report
   }
@@ -191,7 +192,7 @@ package final class Pretraining {
       }
       watch.noteSkipped()
       skipped = StepReport.Skipped(count: watch.skipped, reason: what)
-    } else {
+    } else if result.predicted > 0 {
       watch.noteGood(result)
     }
     (step, position, tokens) = (number, first + source.placeCount(ofStep: number), tokens + result.predicted)

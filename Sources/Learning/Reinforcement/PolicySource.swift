@@ -24,6 +24,10 @@ package final class PolicySource: TrainingSource {
     package var folder: String
     /// Where the objective has a penalty.
     package var reference: PolicyReference?
+    /// What decides, beside prompts and seed, about what is drawn: the model that the training began with, and its settings.
+    package var identity = ""
+    /// Of the model that it began with, where it is the reference: a training goes on with the same.
+    package var referenceDigest: String?
 
     package init(
       prompts: PolicyPrompts, heldOut: PolicyPrompts?, rules: RewardRules, codec: TextCodec, stopTokens: Set<Int32>,
@@ -68,11 +72,14 @@ package final class PolicySource: TrainingSource {
   }
 
   package var fingerprint: [UInt8] {
-    PromptFile.fingerprint(parts.prompts.prompts.map(\.rewarded))
-      + (parts.heldOut.map { PromptFile.fingerprint($0.prompts.map(\.rewarded)) } ?? [])
+    parts.prompts.fingerprint + (parts.heldOut?.fingerprint ?? [])
   }
 
-  package var recipe: JSONValue { ["policy": settings.json, "reward": parts.rules.json] }
+  package var recipe: JSONValue {
+    var recipe = JSONObject([("policy", settings.json), ("reward", parts.rules.json)])
+    if let digest = parts.referenceDigest { recipe["reference"] = .string(digest) }
+    return .object(recipe)
+  }
 
   package func placeCount(ofStep number: Int) -> Int { placesTaken }
 
@@ -124,7 +131,7 @@ package final class PolicySource: TrainingSource {
     let prompts = places.map { parts.prompts[$0] }
     let size = settings.groupSize
     let requests = Self.requests(places, of: parts.prompts, settings, seed: parts.seed)
-    log?.open(step: number, key: Self.key(seed: parts.seed, places, draw: draw, settings))
+    log?.open(step: number, draw: draw, key: parts.identity)
     let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
     let drawn = ContinuousClock.now
     step.rolloutSeconds += (drawn - began) / .seconds(1)
@@ -163,11 +170,6 @@ package final class PolicySource: TrainingSource {
     }
   }
 
-  /// What is the same for the same draw only.
-  static func key(seed: UInt64, _ places: Range<Int>, draw: Int, _ settings: PolicySettings) -> String {
-    "\(seed), \(places), \(draw), \(settings.json.text())"
-  }
-
   // MARK: Updates
 
   private func update(
@@ -180,7 +182,8 @@ package final class PolicySource: TrainingSource {
     var result: StepResult?
     var traced: PolicyUpdate?
     var routes: [RoutingTrace.Layer] = []
-    for part in 0..<updates {
+    // What is refused ends the step: later parts would go on from a model that they were not drawn by and that has not learnt.
+    for part in 0..<updates where result?.fault == nil {
       let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
       var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)
       guard !update.isEmpty else { continue }

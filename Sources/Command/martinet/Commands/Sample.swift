@@ -81,7 +81,12 @@ struct Sample: ParsableCommand {
         rollouts: Rollouts(session, stopTokens: stopTokens),
         judge: CompletionJudge(rules, codec: codec, stopTokens: stopTokens, on: communicator), prompts: laidOut.prompts,
         command: self, isRoot: communicator.isRoot)
-      do { try run.draw() } catch is StepInterrupted { throw ToldFailure(error: InferenceError.interrupted) }
+      do { try run.draw() } catch {
+        // What was kept so far is not lost.
+        try run.write()
+        guard error is StepInterrupted else { throw error }
+        throw ToldFailure(error: InferenceError.interrupted)
+      }
       run.end()
     }
   }
@@ -129,10 +134,16 @@ private struct SampleRun {
       let verdicts = try judge.verdicts(completions, prompts: asked, tokenLimit: command.maxNewTokens)
       if isRoot {
         try take(asked, completions, verdicts)
+        try write()
         bar.show(own.upperBound, of: prompts.count, "right \(right)")
       }
     }
     bar.finish()
+    try write()
+  }
+
+  /// Writes what is kept so far; on rank 0.
+  func write() throws {
     if isRoot { try ReportFile.replace(command.out, with: lines) }
   }
 
@@ -154,7 +165,8 @@ private struct SampleRun {
           case .best: place == best
           case .all: true
           }
-        guard isKept else { continue }
+        // What says nothing teaches nothing.
+        guard isKept, completions[place].tokens.count > 1 || completions[place].isCut else { continue }
         kept += 1
         let sample = try judge.sample(completions[place], asked[place], tokenLimit: command.maxNewTokens)
         lines += line(sample, verdicts[place]).text() + "\n"

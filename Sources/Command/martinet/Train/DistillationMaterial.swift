@@ -105,10 +105,12 @@ final class DistillationMaterial: TrainingMaterial {
       return DivergenceLoss(frozen, self.settings.divergence, vocabulary, on: communicator)
     }
     if let prompts, case .samples(let samples) = self.settings.material {
+      var parts = SampleDistillation.Parts(
+        prompts: prompts, stopTokens: stopTokens, samples: samples, vocabulary: vocabulary, seed: settings.seed,
+        folder: settings.folder)
+      parts.identity = "\(self.model ?? "a new one") \(settings.recipe.text())"
       return try SampleDistillation(
-        SampleDistillation.Parts(
-          prompts: prompts, stopTokens: stopTokens, samples: samples, vocabulary: vocabulary, seed: settings.seed,
-          folder: settings.folder), student: model, teacher: loaded,
+        parts, student: model, teacher: loaded,
         loss: try loss(SampleDistillation.capacity(prompts, samples)), recipe: recipe, runtime: runtime)
     }
     guard let (data, heldOut) = text?.opened else { preconditionFailure("text that was not opened") }

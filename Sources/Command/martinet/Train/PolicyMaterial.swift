@@ -83,14 +83,21 @@ final class PolicyMaterial: TrainingMaterial {
   ) throws -> any TrainingSource {
     guard let prompts, let codec else { preconditionFailure("prompts that were not read") }
     if runtime.communicator.isRoot { for note in rules.notes { say("martinet: \(note)") } }
-    let stopTokens = try agree(on: runtime.communicator) {
-      try StopTokens.read(
-        try CheckpointFormat.open(try ModelLocation.resolve(self.model)), tokenizerEnd: codec.endToken)
+    let (stopTokens, digest) = try agree(on: runtime.communicator) {
+      let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(self.model))
+      return (
+        try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken),
+        checkpoint.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      )
     }
     var parts = PolicySource.Parts(
       prompts: prompts, heldOut: heldOut, rules: rules, codec: codec, stopTokens: stopTokens, settings: policy,
       seed: settings.seed, folder: settings.folder)
-    if policy.objective.referencePenalty > 0 { parts.reference = try reference(prompts, runtime, settings) }
+    parts.identity = "\(digest) \(settings.recipe.text()) \(policy.json.text()) \(rules.json.text())"
+    if policy.objective.referencePenalty > 0 {
+      parts.reference = try reference(prompts, runtime, settings)
+      parts.referenceDigest = digest
+    }
     return try PolicySource(parts, model: model, runtime: runtime)
   }
 

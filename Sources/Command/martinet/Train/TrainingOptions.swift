@@ -24,7 +24,8 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The learning rate's peak. (default: 3e-4; sft and distill: 2e-5; grpo: 3e-6)", valueName: "rate"))
+      "The learning rate's peak. (default: 3e-4; sft, and distill of a model: 2e-5; grpo: 3e-6, or its preset's)",
+      valueName: "rate"))
   var learningRate: Double?
 
   @Option(help: "The learning rate's shape after its warm-up: wsd, cosine, linear or constant.")

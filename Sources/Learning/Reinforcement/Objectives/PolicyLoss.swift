@@ -94,8 +94,9 @@ final class PolicyLoss: TaughtLoss {
     let logRatio = token.sequenceRatio ?? (logprob - token.drawn)
     let ratio = logRatio == 0 ? 1 : exponential(logRatio)
     let isClipped =
-      token.weight > 0 ? ratio > 1 + Float(objective.clipHigh) : ratio < 1 - Float(objective.clipLow)
-    var weight = isClipped ? 0 : token.weight * ratio
+      token.weight > 0
+      ? ratio > 1 + Float(objective.clipHigh) : token.weight < 0 && ratio < 1 - Float(objective.clipLow)
+    var weight = isClipped || token.weight == 0 ? 0 : token.weight * ratio
     var found = Told(isLearnt: true, logprob: logprob, entropy: entropy, isClipped: isClipped)
     let penalty = penalties[row.number]
     if penalty != 0, let reference = referenceLogprob(row, compute) {

@@ -58,6 +58,14 @@ package struct PolicyPrompts {
     return rest.hasSuffix("</think>")
   }
 
+  /// A digest of the prompts, their answers, and the tokens that they are laid out as.
+  package var fingerprint: [UInt8] {
+    var hash = SHA256()
+    hash.update(PromptFile.fingerprint(prompts.map(\.rewarded)))
+    for prompt in prompts { prompt.tokens.withUnsafeBytes { hash.update(Array($0)) } }
+    return hash.finish()
+  }
+
   /// The prompt at a place of the order: all in a random order, and again in another when they are through.
   package subscript(place: Int) -> Prompt {
     prompts[Shuffle(count: prompts.count, stream: stream, number: place / prompts.count)[place % prompts.count]]

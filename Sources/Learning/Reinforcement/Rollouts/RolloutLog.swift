@@ -3,46 +3,59 @@ import Glibc
 import JSON
 
 /// What has been drawn in a step under way, on the disk: a training that is stopped or killed goes on from the tokens it has, so that
-/// long completions are no rarer among those that count than short ones. A line for each stretch of tokens; a line that is not whole is
-/// the end.
+/// long completions are no rarer among those that count than short ones. A file for each draw of the step, in it a line for each stretch
+/// of tokens; a line that is not whole is the end.
 package final class RolloutLog {
-  private static let name = "rollout.jsonl"
   private static let byteLimit = 1 << 30
+  private static let draws = 0..<PolicySettings.mostDraws
   /// How much is drawn anew at most.
   private static let interval = Duration.seconds(10)
 
-  private let path: String
+  private let folder: String
   private var key = ""
   private var step = 0
-  private var found: [Completion] = []
+  private var draw = 0
+  /// The file is of a step still to come: the training was stopped in it, and goes on from an earlier checkpoint.
   private var isAhead = false
+  /// What all completions are drawn by.
+  private var digest = ""
   /// Tokens of each completion that the file has.
   private var written: [Int] = []
-  private var hasHeader = false
+  private(set) var hasBegun = false
   private var last = ContinuousClock.now
 
   /// In a training's folder; on rank 0.
-  package init(folder: String) { path = "\(folder)/\(Self.name)" }
+  package init(folder: String) { self.folder = folder }
 
-  /// Reads what there is of a step's completions; `key` is the same for the same prompts, seeds and settings.
-  package func open(step: Int, key: String) {
-    (self.step, self.key, found, written, hasHeader, isAhead) = (step, key, [], [], false, false)
-    last = .now
-    guard let bytes = try? InputFile(path: path).contents(limit: Self.byteLimit) else { return }
-    var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: true)[...]
-    guard let first = lines.popFirst(), let head = try? JSONValue(parsing: first), let number = head["step"]?.exactInt
-    else { return remove() }
-    // A step still to come: the training was stopped in it, and goes on from an earlier checkpoint.
-    if number > step { isAhead = true }
-    guard number == step, head["key"]?.string == key, let count = head["count"]?.exactInt, (0...1 << 24).contains(count)
-    else { return isAhead ? () : remove() }
-    found = Array(repeating: Completion(), count: count)
-    for line in lines { guard read(line) else { break } }
-    // What comes after a line that is not whole would be lost, too.
-    remove()
+  private func path(_ draw: Int) -> String { "\(folder)/rollout-\(draw).jsonl" }
+
+  /// Begins a draw of a step. `key` is the same for the same model, settings and seed.
+  package func open(step: Int, draw: Int = 0, key: String) {
+    (self.step, self.draw, self.key) = (step, draw, key)
+    (written, hasBegun, isAhead, last) = ([], false, false, .now)
   }
 
-  private func read(_ line: ArraySlice<UInt8>) -> Bool {
+  /// The completions of some requests as far as they are known, from an earlier run.
+  func begin(_ requests: [RolloutRequest], stopTokens: Set<Int32>, vocabularySize: Int) -> [Completion] {
+    digest = Self.digest(of: requests, stopTokens)
+    written = Array(repeating: 0, count: requests.count)
+    let nothing = Array(repeating: Completion(), count: requests.count)
+    guard let bytes = try? InputFile(path: path(draw)).contents(limit: Self.byteLimit) else { return nothing }
+    var lines = bytes.split(separator: 0x0A, omittingEmptySubsequences: true)[...]
+    guard let head = lines.popFirst().flatMap({ try? JSONValue(parsing: $0) }), let number = head["step"]?.exactInt
+    else { return nothing }
+    isAhead = number > step
+    guard number == step, head["key"]?.string == key, head["requests"]?.string == digest else { return nothing }
+    var found = nothing
+    for line in lines { guard Self.read(line, into: &found) else { break } }
+    for i in found.indices
+    where !Self.isPossible(found[i], requests[i], stopTokens: stopTokens, vocabularySize: vocabularySize) {
+      found[i] = Completion()
+    }
+    return found
+  }
+
+  private static func read(_ line: ArraySlice<UInt8>, into found: inout [Completion]) -> Bool {
     guard let value = try? JSONValue(parsing: line), let place = value["i"]?.exactInt, found.indices.contains(place),
       value["at"]?.exactInt == found[place].tokens.count, let tokens = value["tokens"]?.array?.map(\.exactInt),
       let bits = value["logprobs"]?.array?.map(\.exactInt), bits.count == tokens.count
@@ -60,11 +73,29 @@ package final class RolloutLog {
     return true
   }
 
-  /// The completions as far as they are known.
-  func begin(count: Int) -> [Completion] {
-    if found.count != count { found = Array(repeating: Completion(), count: count) }
-    written = Array(repeating: 0, count: count)
-    return found
+  /// Whether the engine could have drawn it.
+  private static func isPossible(
+    _ completion: Completion, _ request: RolloutRequest, stopTokens: Set<Int32>, vocabularySize: Int
+  ) -> Bool {
+    let tokens = completion.tokens
+    return tokens.count <= request.maxNewTokens && tokens.allSatisfy { Int($0) < vocabularySize }
+      && !tokens.dropLast().contains(where: stopTokens.contains) && completion.logprobs.allSatisfy(\.isFinite)
+      && (!completion.isCut || tokens.count == request.maxNewTokens)
+  }
+
+  /// FNV-1a of all that decides about what is drawn, but for the model.
+  private static func digest(of requests: [RolloutRequest], _ stopTokens: Set<Int32>) -> String {
+    var hash: UInt64 = 14_695_981_039_346_656_037
+    func add(_ value: UInt64) { hash = (hash ^ value) &* 1_099_511_628_211 }
+    for token in stopTokens.sorted() { add(UInt64(UInt32(bitPattern: token))) }
+    for request in requests {
+      add(UInt64(request.prompt.count))
+      for token in request.prompt { add(UInt64(UInt32(bitPattern: token))) }
+      add(UInt64(request.maxNewTokens))
+      add(UInt64(request.temperature.bitPattern))
+      add(request.seed)
+    }
+    return String(hash, radix: 16)
   }
 
   func writeSometimes(_ completions: [Completion]) throws {
@@ -72,14 +103,10 @@ package final class RolloutLog {
     try write(completions)
   }
 
-  /// Adds what is new.
+  /// Adds what is new; the first time it replaces what there is.
   func write(_ completions: [Completion]) throws {
     guard !isAhead, written.count == completions.count else { return }
     var text = ""
-    if !hasHeader {
-      let head: JSONValue = ["step": .int(step), "key": .string(key), "count": .int(completions.count)]
-      text += head.text() + "\n"
-    }
     for (i, completion) in completions.enumerated() where completion.tokens.count > written[i] {
       let new = written[i]...
       let line: JSONValue = [
@@ -89,21 +116,33 @@ package final class RolloutLog {
       text += line.text() + "\n"
       written[i] = completion.tokens.count
     }
-    try append(text)
-    (hasHeader, last) = (true, .now)
+    last = .now
+    guard !text.isEmpty else { return }
+    if hasBegun { return try append(text, to: path(draw), mode: "a") }
+    let head: JSONValue = [
+      "step": .int(step), "key": .string(key), "requests": .string(digest), "count": .int(completions.count),
+    ]
+    let partial = path(draw) + ".partial"
+    try append(head.text() + "\n" + text, to: partial, mode: "w")
+    guard rename(partial, path(draw)) == 0 else { throw RolloutLogError(path: path(draw), code: errno) }
+    hasBegun = true
   }
 
-  private func append(_ text: String) throws {
-    guard let file = fopen(path, hasHeader ? "a" : "w") else { throw RolloutLogError(path: path, code: errno) }
+  private func append(_ text: String, to path: String, mode: String) throws {
+    guard let file = fopen(path, mode) else { throw RolloutLogError(path: path, code: errno) }
     let isWritten = text.utf8.withContiguousStorageIfAvailable { fwrite($0.baseAddress, 1, $0.count, file) == $0.count }
     let code = errno
     guard fclose(file) == 0, isWritten == true else { throw RolloutLogError(path: path, code: code) }
   }
 
-  /// The step is done.
-  package func close() { if !isAhead { remove() } }
-
-  private func remove() { unlink(path) }
+  /// The step is done: what was kept of it and of those before it goes.
+  package func close() {
+    for draw in Self.draws where access(path(draw), F_OK) == 0 {
+      let head = (try? InputFile(path: path(draw)).contents(limit: Self.byteLimit))?.split(separator: 0x0A).first
+      let number = head.flatMap { try? JSONValue(parsing: $0) }?["step"]?.exactInt
+      if (number ?? 0) <= step { unlink(path(draw)) }
+    }
+  }
 }
 
 /// What was drawn cannot be kept.

@@ -9,6 +9,8 @@ import Pretraining
 /// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's log-probability has
 /// the bits that the training computes. Weights change between draws, and what the cache held is forgotten with each.
 package final class Rollouts {
+  /// Completions of one message: below its limit up to a million tokens each.
+  private static let messageCount = 128
   private let session: GenerationSession
   private let communicator: any Communicator
   private let stopTokens: Set<Int32>
@@ -58,15 +60,23 @@ package final class Rollouts {
     let isStopped = failure is StepInterrupted
     guard try communicator.allReduceMax(isStopped ? 1 : 0) == 0 else { throw StepInterrupted() }
     try agree(on: communicator) { if let failure { throw failure } }
-    var bytes = communicator.isRoot ? CompletionMessage.encode(completions) : []
-    try communicator.broadcast(&bytes, from: Rank(0), limit: ClusterRuntime.reportLimit)
-    return communicator.isRoot ? completions : try CompletionMessage.decode(bytes, count: requests.count)
+    // Some at a time: messages have a limit.
+    var all: [Completion] = []
+    for first in stride(from: 0, to: requests.count, by: Self.messageCount) {
+      let part = first..<min(first + Self.messageCount, requests.count)
+      var bytes = communicator.isRoot ? CompletionMessage.encode(Array(completions[part])) : []
+      try communicator.broadcast(&bytes, from: Rank(0), limit: ClusterRuntime.reportLimit)
+      all += communicator.isRoot ? Array(completions[part]) : try CompletionMessage.decode(bytes, count: part.count)
+    }
+    return all
   }
 
   private func draw(
     _ requests: [RolloutRequest], _ loop: GenerationLoop, _ log: RolloutLog?, _ name: (Int) -> Int
   ) throws -> [Completion] {
-    var completions = log?.begin(count: requests.count) ?? Array(repeating: Completion(), count: requests.count)
+    var completions =
+      log?.begin(requests, stopTokens: stopTokens, vocabularySize: session.description.vocabularySize)
+      ?? Array(repeating: Completion(), count: requests.count)
     var places: [SequenceID: Int] = [:]
     for (i, request) in requests.enumerated() where !isDone(completions[i], request) {
       var sampling = SamplingParameters()
@@ -80,6 +90,8 @@ package final class Rollouts {
         throw ReinforcementError.badPrompt(line: name(i), reason: "\(error)")
       }
     }
+    // What an earlier run drew stays where a later one finds it.
+    try log?.write(completions)
     while loop.hasWork {
       for event in try loop.step() {
         switch event {
@@ -89,6 +101,7 @@ package final class Rollouts {
           completions[i].logprobs.append(token.logprob ?? .nan)
           completions[i].isCut = finish == .length
         case .failed(let id, let reason):
+          try log?.write(completions)
           throw ReinforcementError.failedRollout(line: places[id].map(name) ?? 0, reason: reason)
         case .started, .scored, .embedded: break
         }
@@ -99,6 +112,8 @@ package final class Rollouts {
       }
       try log?.writeSometimes(completions)
     }
+    // Long draws are not drawn again where what follows them fails.
+    if log?.hasBegun == true { try log?.write(completions) }
     return completions
   }
 

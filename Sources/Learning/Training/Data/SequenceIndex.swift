@@ -59,10 +59,13 @@ struct SequenceIndex: Sendable {
     var rows = 0
     for piece in 0..<count {
       let more = place(of: piece).count - 1
-      if runs.isEmpty || rows + more > length {
-        runs.append(piece)
-        rows = 0
+      // Each takes a block of the attention cache at least: many short ones would take more than was counted.
+      if let first = runs.last, rows + more <= length, piece - first < max(1, length / 8) {
+        rows += more
+        continue
       }
+      runs.append(piece)
+      rows = 0
       rows += more
     }
     runs.append(count)
