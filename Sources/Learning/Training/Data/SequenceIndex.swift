@@ -60,7 +60,7 @@ struct SequenceIndex: Sendable {
     for piece in 0..<count {
       let more = place(of: piece).count - 1
       // Each takes a block of the attention cache at least: many short ones would take more than was counted.
-      if let first = runs.last, rows + more <= length, piece - first < max(1, length / 8) {
+      if let first = runs.last, rows + more <= length, piece - first < max(8, length / 8) {
         rows += more
         continue
       }
