@@ -104,8 +104,6 @@ fi
 mkdir -p "$out"/{models,reports,evals}
 exec 9>"$out/lock"
 flock -n 9 || fail "another run is at work in $out"
-printf '{"task": "%s", "seed": %s, "ranks": %s, "size": "%s"}\n' \
-  "$task" "$seed" "$ranks" "${smoke:+smoke}${full:+full}" >"$out/recipe.json"
 
 # Any number of ranks on any number of cores (--oversubscribe); see deploy/demo.sh.
 martinet=(mpirun --allow-run-as-root --oversubscribe --bind-to none -n "$ranks" "$program")

@@ -179,8 +179,8 @@ def main():
         print(f"== {options.name}: done in {made['seconds']:.0f} s before")
         return 0
     before = read_json(part, {})
-    if written(before.get("command", command)) != written(command):
-        # Half of something else.
+    if not before or written(before.get("command", [])) != written(command):
+        # New, or half of something else.
         before = {}
         log.unlink(missing_ok=True)
     print(f"== {options.name}: {options.title}", flush=True)

@@ -3,7 +3,6 @@ import JSON
 import ModelRuntime
 import Pretraining
 import Reinforcement
-import Rewards
 import Training
 
 /// Learning from a teacher what should follow each token of completions that the student draws as it is (on-policy distillation), or
@@ -69,7 +68,7 @@ package final class SampleDistillation: TrainingSource {
     capacity = Self.capacity(parts.prompts, samples)
   }
 
-  package var fingerprint: [UInt8] { PromptFile.fingerprint(parts.prompts.prompts.map(\.rewarded)) }
+  package var fingerprint: [UInt8] { parts.prompts.fingerprint }
 
   package func placeCount(ofStep number: Int) -> Int { parts.samples.promptsPerStep }
 
@@ -104,10 +103,9 @@ package final class SampleDistillation: TrainingSource {
     let (samples, places) = (parts.samples, position..<(position + parts.samples.promptsPerStep))
     let prompts = places.map { parts.prompts[$0] }
     let requests = zip(places, prompts).map { place, prompt in
-      let bits = seeds.bits(UInt64(place))
-      return RolloutRequest(
-        prompt: prompt.tokens, maxNewTokens: samples.maxNewTokens, temperature: Float(samples.temperature),
-        seed: UInt64(bits.x) << 32 | UInt64(bits.y))
+      RolloutRequest(
+        prompt: prompt.tokens, maxNewTokens: samples.maxNewTokens, temperature: samples.temperature, seeds: seeds,
+        place: place)
     }
     let ownCount = own == nil ? 0 : others == nil ? requests.count : samples.ownCount(ofStep: number)
     var completions: [Completion] = []

@@ -162,10 +162,9 @@ package final class PolicySource: TrainingSource {
     return places.flatMap { place in
       let tokens = prompts[place].tokens
       return (0..<settings.groupSize).map { sample in
-        let bits = seeds.bits(UInt64(place), UInt64(sample))
-        return RolloutRequest(
-          prompt: tokens, maxNewTokens: settings.maxNewTokens, temperature: Float(settings.temperature),
-          seed: UInt64(bits.x) << 32 | UInt64(bits.y))
+        RolloutRequest(
+          prompt: tokens, maxNewTokens: settings.maxNewTokens, temperature: settings.temperature, seeds: seeds,
+          place: place, sample: sample)
       }
     }
   }

@@ -122,11 +122,10 @@ private struct SampleRun {
       var requests: [RolloutRequest] = []
       for place in own {
         for sample in 0..<command.samples {
-          let bits = seeds.bits(UInt64(place), UInt64(sample))
           requests.append(
             RolloutRequest(
-              prompt: prompts[place].tokens, maxNewTokens: command.maxNewTokens,
-              temperature: Float(command.temperature), seed: UInt64(bits.x) << 32 | UInt64(bits.y)))
+              prompt: prompts[place].tokens, maxNewTokens: command.maxNewTokens, temperature: command.temperature,
+              seeds: seeds, place: place, sample: sample))
         }
       }
       let asked = own.flatMap { Array(repeating: prompts[$0], count: command.samples) }

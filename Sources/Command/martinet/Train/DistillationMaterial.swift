@@ -21,6 +21,8 @@ final class DistillationMaterial: TrainingMaterial {
   private let text: TextMaterial?
   private var prompts: PolicyPrompts?
   private var stopTokens: Set<Int32> = []
+  /// Of the files that the student begins with; nil for a new one.
+  private var studentDigest: String?
   private var vocabulary: CommonVocabulary?
   private var teacher: (checkpoint: any Checkpoint, description: DecoderDescription)?
 
@@ -65,9 +67,9 @@ final class DistillationMaterial: TrainingMaterial {
       try PromptFile.read(path, requiresAnswers: false), codec: words, description: common,
       maxNewTokens: samples.maxNewTokens, seed: seed)
     self.prompts = prompts
-    stopTokens = try StopTokens.read(
-      try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) } ?? checkpoint,
-      tokenizerEnd: words.endToken)
+    let student = try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) }
+    studentDigest = student?.fingerprint.map { String($0) }.joined(separator: ".")
+    stopTokens = try StopTokens.read(student ?? checkpoint, tokenizerEnd: words.endToken)
     settings.sequenceLength = max(1, prompts.longest + samples.maxNewTokens - 1)
   }
 
@@ -108,7 +110,7 @@ final class DistillationMaterial: TrainingMaterial {
       var parts = SampleDistillation.Parts(
         prompts: prompts, stopTokens: stopTokens, samples: samples, vocabulary: vocabulary, seed: settings.seed,
         folder: settings.folder)
-      parts.identity = "\(self.model ?? "a new one") \(settings.recipe.text())"
+      parts.identity = "\(studentDigest ?? "a new one") \(settings.recipe.text())"
       return try SampleDistillation(
         parts, student: model, teacher: loaded,
         loss: try loss(SampleDistillation.capacity(prompts, samples)), recipe: recipe, runtime: runtime)

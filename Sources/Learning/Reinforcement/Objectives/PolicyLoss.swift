@@ -31,8 +31,9 @@ final class PolicyLoss: TaughtLoss {
   }
 
   private let objective: PolicyObjective
-  /// β over what losses are divided by, by row.
+  /// By row, nil where nothing is learnt.
   private var tokens: [Token?] = []
+  /// β over what losses are divided by, by row.
   private var penalties: [Float] = []
   /// Written by all workers, each its own rows.
   private var told = AlignedBuffer<Told>(count: 1)
@@ -80,7 +81,6 @@ final class PolicyLoss: TaughtLoss {
     for row in tokens.indices { told.pointer[row] = Told() }
   }
 
-  var rowCount: Int { tokens.count }
   func token(_ row: Int) -> Token? { tokens[row] }
   /// What a row told.
   func finding(_ row: Int) -> Told { told.pointer[row] }

@@ -1,3 +1,5 @@
+import Training
+
 /// One continuation that is to be drawn.
 package struct RolloutRequest: Sendable, Equatable {
   package var prompt: [Int32]
@@ -8,6 +10,16 @@ package struct RolloutRequest: Sendable, Equatable {
 
   package init(prompt: [Int32], maxNewTokens: Int, temperature: Float, seed: UInt64) {
     (self.prompt, self.maxNewTokens, self.temperature, self.seed) = (prompt, maxNewTokens, temperature, seed)
+  }
+
+  /// The `sample`th completion of the prompt at a place of the order: its own seed of the stream.
+  package init(
+    prompt: [Int32], maxNewTokens: Int, temperature: Double, seeds: RandomStream, place: Int, sample: Int = 0
+  ) {
+    let bits = seeds.bits(UInt64(place), UInt64(sample))
+    self.init(
+      prompt: prompt, maxNewTokens: maxNewTokens, temperature: Float(temperature),
+      seed: UInt64(bits.x) << 32 | UInt64(bits.y))
   }
 }
 
