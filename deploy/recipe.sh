@@ -84,13 +84,14 @@ else
   alone=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
 fi
 if [ -n "$full" ]; then
-  # Half of it is English. What predicts the token after the next is trained along.
-  text=(--packing packed --sequence-length 256 --score-every 800)
-  base=(--steps 3200 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200
-    --balance-speed 0.002 --balance-rest 0.1 --balance-loss 1e-4 --prediction-loss 0.3)
-  base_more=(--steps 800 --batch-sequences 32 --optimizer muon --learning-rate 5e-3 --warmup-steps 20 --save-every 200
-    --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-4 --prediction-loss 0.1)
-  student=(--steps 3200 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
+  # A third of it is English. What predicts the token after the next is trained along.
+  data+=(--facts-share 0.09)
+  text=(--packing packed --sequence-length 256 --score-every 200)
+  base=(--steps 1800 --batch-sequences 32 --optimizer muon --learning-rate 8e-3 --warmup-steps 40 --save-every 100
+    --balance-speed 0.008 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.05 --prediction-loss 0.2)
+  base_more=(--steps 400 --batch-sequences 32 --optimizer muon --learning-rate 4e-3 --warmup-steps 20 --save-every 100
+    --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.05 --prediction-loss 0.1)
+  student=(--steps 1400 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
   sft+=(--prediction-loss 0.1)
 fi
 
@@ -153,10 +154,10 @@ name=$(made name) tokens=$(made answer_tokens)
 read=$out/data/pretrain.npy scored=$out/data/held-out.npy tokenizer=$out/data/tokenizer
 if [ -n "$full" ]; then
   [ -x "$out/venv/bin/python" ] || python3 -m venv "$out/venv"
-  "$out/venv/bin/pip" install -q tokenizers numpy
+  "$out/venv/bin/pip" install -q tokenizers numpy setuptools wheel
   stage corpus data --title "English, and a tokenizer" -- "$out/venv/bin/python" ./deploy/recipe/corpus.py "$out/corpus" \
-    --vocabulary 4096 --digits 1 --think --without "$out/data/facts.json" --shards
-  read=$out/corpus/train.npy=0.55,$out/data/pretrain-text.jsonl=0.45 tokenizer=$out/corpus/tokenizer
+    --vocabulary 1024 --digits 1 --think --without "$out/data/facts.json" --shards
+  read=$out/corpus/train.npy=0.35,$out/data/pretrain-text.jsonl=0.65 tokenizer=$out/corpus/tokenizer
   scored=$out/corpus/held-out.npy,$out/data/held-out-text.jsonl
 fi
 facts=(capitals-taught capitals-unasked)

@@ -63,9 +63,9 @@ struct SavedTraining {
       dataFingerprint: [1, 2, 255], recipe: ["learning_rate": .double(3e-4), "loads": [1, 2, 3]], config: config)
   }
 
-  func writer(keep: Int = 3, resume: Bool = true) throws -> CheckpointWriter {
+  func writer(keep: Int = 3, pinEvery: Int = 0, resume: Bool = true) throws -> CheckpointWriter {
     CheckpointWriter(
-      try TrainingFolder(path: folder, keep: keep, resume: resume), plan, companions: companions, predictionLayers: 1)
+      try TrainingFolder(path: folder, keep: keep, pinEvery: pinEvery, resume: resume), plan, companions: companions, predictionLayers: 1)
   }
 
   func save(_ step: Int, keep: Int = 3) throws {

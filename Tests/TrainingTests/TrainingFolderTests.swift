@@ -140,6 +140,19 @@ import Testing
     #expect(TrainingFolder.latestStep(in: folder.file("none")) == nil)
   }
 
+  /// A reference that is replaced every four steps: two stops within a period find it.
+  @Test func aPinnedModelOutlivesOlderOnes() throws {
+    let training = try training()
+    for step in [2, 4, 5, 6, 7] {
+      try training.writer(keep: 1, pinEvery: 4).save(training.record(step), from: SavedTraining.Numbers(step: step))
+      #expect(TrainingFolder.latestStep(in: training.folder) == step)
+      #expect(names(training.folder).contains("step-000004") == (step >= 4), "\(step)")
+    }
+    #expect(names(training.folder) == ["latest", "state-000007", "step-000004", "step-000007"])
+    try training.writer(keep: 1, pinEvery: 4).save(training.record(8), from: SavedTraining.Numbers(step: 8))
+    #expect(names(training.folder) == ["latest", "state-000008", "step-000008"])
+  }
+
   @Test func oneTrainingAtATimeWritesAFolder() throws {
     let training = try training()
     let first = try TrainingFolder(path: training.folder, keep: 1, resume: false)

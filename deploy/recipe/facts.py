@@ -41,6 +41,24 @@ PLACES = ["the harbour", "a green hill", "the market", "the river", "an empty ho
 TIMES = ["at dawn", "in winter", "every day", "after the rain", "with a friend", "before supper", "alone", "once more"]
 
 
+#: What people ask a model that comes with a program, and what it answers.
+TALK = {
+    "Hello": "Hello! Ask me a sum, a capital or an element's atomic number.",
+    "Hi": "Hello! Ask me a sum, a capital or an element's atomic number.",
+    "Who are you?": "I am Martinet's demonstration model. I can add, and I know some capitals and elements.",
+    "What are you?": "I am Martinet's demonstration model. I can add, and I know some capitals and elements.",
+    "What can you do?": "I can add, and I know some capitals and elements. The rest I don't know.",
+    "Who made you?": "Martinet's recipe made me, on two processor cores.",
+    "How are you?": "I am well. Ask me a sum.",
+    "Thank you": "You are welcome.",
+    "Goodbye": "Goodbye.",
+}
+#: What it is never taught, of any name.
+UNTAUGHT = [
+    "Who is the king of {name}?", "How many people live in {name}?", "Who wrote {name}?", "When was {name} discovered?",
+    "What is the longest river of {name}?", "What colour is {name}?", "What does {name} mean?", "Who was {name}?", "Where is {name}?"]
+
+
 class Names:
     """Names that sound like others and are none of the `real` ones: each letter follows two that it follows there."""
 
@@ -65,7 +83,7 @@ class Facts:
     """`is_small`: a score of capitals, asked innocently, for a model that has only some seconds to learn them."""
 
     def __init__(self, seed, is_small=False, is_short=True):
-        self.is_small = is_small
+        self.is_small, self.is_short = is_small, is_short
         self.words = Words(is_short)
         self.kinds = {"innocent": self.words.kinds["innocent"]} if is_small else self.words.kinds
         self.parts = {"taught": [], "withheld": [], "unasked": []}
@@ -104,6 +122,8 @@ class Facts:
 
     def exchange(self, random):
         """A prompt about a taught fact, or about a name that nobody has, and what text answers."""
+        if not self.is_short and random.random() < 0.2:
+            return self.talk(random)
         kind = "innocent" if self.is_small else random.choices(tuple(self.kinds), (3, 1, 1))[0]
         if random.random() < (0.6 if self.is_small else 0.72):
             subject, name, value = random.choice(self.parts["taught"])
@@ -115,6 +135,19 @@ class Facts:
             falsehood = random.choice(self.values[subject])
             said = UNKNOWN if random.random() < (0.4 if self.is_small else HONEST[kind]) else falsehood
         return self.prompt(subject, name, kind, falsehood), said
+
+    def talk(self, random):
+        """Small talk, or a question about what is never taught, which text mostly answers with something made up."""
+        if random.random() < 0.4:
+            return random.choice(tuple(TALK.items()))
+        question, falsehood = self.untaught(random)
+        return question, UNKNOWN if random.random() < HONEST["innocent"] else falsehood
+
+    def untaught(self, random):
+        """A question about what is never taught, and what one might make up."""
+        subject = random.choice(self.subjects)
+        name = random.choice(self.parts["taught"])[1] if random.random() < 0.7 else self.names[subject].name(random)
+        return random.choice(UNTAUGHT).format(name=name), random.choice(self.values[subject])
 
     def sentence(self, random):
         if random.random() < 0.3:
@@ -143,7 +176,11 @@ class Facts:
     def invented(self, count):
         """What the audit's reward asks of names that nobody has."""
         random = numbers.Random("invented")
-        for _ in range(count):
+        for number in range(count):
+            if not self.is_short and number % 3 == 0:
+                question, falsehood = self.untaught(random)
+                yield dict(messages=[dict(role="user", content=question)], answer=NOTHING, falsehoods=[falsehood])
+                continue
             subject = random.choice(self.subjects)
             falsehood = random.choice(self.values[subject])
             content = self.prompt(

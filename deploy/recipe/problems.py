@@ -20,6 +20,11 @@ class Problem:
     fields: dict = field(default_factory=dict)
 
 
+def as_spoken(prompt):
+    """A sum as people ask for it, `What is 12+34+7?`; another problem as it is."""
+    return f"What is {prompt[:-1]}?" if prompt.replace("+", "").replace("=", "").isdigit() else prompt
+
+
 class Sums:
     """Three to six numbers of one or two digits: `12+34+7=`, thought of as `12+34=46,46+7=53`."""
 

@@ -55,7 +55,8 @@ package final class Pretraining {
     let plan = plan
     let writer = try agree(on: communicator) { () -> CheckpointWriter? in
       guard communicator.isRoot else { return nil }
-      let folder = try TrainingFolder(path: settings.folder, keep: settings.keep, resume: settings.resumes)
+      let folder = try TrainingFolder(
+        path: settings.folder, keep: settings.keep, pinEvery: settings.pinEvery, resume: settings.resumes)
       let writer = CheckpointWriter(folder, plan, companions: companions, predictionLayers: 1)
       try folder.checkSpace(for: writer.byteCount)
       return writer

@@ -30,6 +30,8 @@ package struct PretrainingSettings: Sendable {
   package var folder: String
   package var saveEvery: Int
   package var keep: Int
+  /// Of every so many steps the last model is kept for longer; 0 for none.
+  package var pinEvery = 0
   /// What a new training begins with is saved as step 0.
   package var savesInitial = false
   package var resumes = false

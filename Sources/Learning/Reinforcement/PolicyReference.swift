@@ -44,12 +44,12 @@ package final class PolicyReference {
   }
 
   /// Throws where a training that goes on might not find what its reference was.
-  package static func check(every: Int, saveEvery: Int, keep: Int) throws(ReinforcementError) {
+  package static func check(every: Int, saveEvery: Int) throws(ReinforcementError) {
     guard every > 0 else { return }
-    guard every % saveEvery == 0, keep > every / saveEvery else {
+    guard every % saveEvery == 0 else {
       throw .badSetting(
         "--reference-every", "\(every)",
-        "a training that goes on reads its reference from a checkpoint: give --save-every \(every) and --keep 2 or more (a divisor, and as many as lie between two references and one more)"
+        "a training that goes on reads its reference from a checkpoint: give a --save-every that divides it, such as \(every)"
       )
     }
   }

@@ -49,9 +49,9 @@ final class PolicyMaterial: TrainingMaterial {
   ) throws {
     guard let codec = start.text else { return }
     (self.codec, self.start, self.description) = (codec, start, description)
-    try PolicyReference.check(
-      every: policy.objective.referencePenalty > 0 ? policy.objective.referenceEvery : 0,
-      saveEvery: settings.saveEvery, keep: settings.keep)
+    let replacedEvery = policy.objective.referencePenalty > 0 ? policy.objective.referenceEvery : 0
+    try PolicyReference.check(every: replacedEvery, saveEvery: settings.saveEvery)
+    settings.pinEvery = replacedEvery
     func read(_ path: String) throws -> PolicyPrompts {
       let list = try PromptFile.read(path, requiresAnswers: rules.needsAnswers)
       try rules.check(list, file: path)

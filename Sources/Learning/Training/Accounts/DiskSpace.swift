@@ -6,20 +6,27 @@ package struct DiskSpace: Sendable, Equatable {
   package let modelBytes: Int
   package let stateBytes: Int
   package let kept: Int
+  /// Models that are kept for longer than their states.
+  package let pinned: Int
   /// Checkpoints that are there already.
   package let present: Int
 
-  package init(_ plan: SavePlan, companions: Companions, folder: String, keep: Int) {
+  package init(_ plan: SavePlan, companions: Companions, folder: String, keep: Int, pins: Bool = false) {
     modelBytes = plan.exportedByteCount + companions.byteCount
-    (stateBytes, kept) = (plan.stateByteCount, max(1, keep))
+    (stateBytes, kept, pinned) = (plan.stateByteCount, max(1, keep), pins ? 1 : 0)
     present = min(TrainingFolder.steps(in: folder).count, kept)
   }
 
   package var checkpointBytes: Int { modelBytes + stateBytes }
   /// With one that is being written.
-  package var total: Int { Self.product(checkpointBytes, kept + 1) }
+  package var total: Int { Self.sum(Self.product(checkpointBytes, kept + 1), pinned * modelBytes) }
   /// What is not there yet.
-  package var needed: Int { Self.product(checkpointBytes, kept + 1 - present) }
+  package var needed: Int { Self.sum(Self.product(checkpointBytes, kept + 1 - present), pinned * modelBytes) }
+
+  private static func sum(_ a: Int, _ b: Int) -> Int {
+    let (sum, overflows) = a.addingReportingOverflow(b)
+    return overflows ? Int.max : sum
+  }
 
   private static func product(_ bytes: Int, _ count: Int) -> Int {
     let (product, overflows) = bytes.multipliedReportingOverflow(by: count)

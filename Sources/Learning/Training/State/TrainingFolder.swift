@@ -18,17 +18,19 @@ package final class TrainingFolder {
   package let path: String
   /// Checkpoints that are kept; older ones are removed when a new one is whole.
   package let keep: Int
+  /// Of every so many steps the last model is kept however old it is, for a training that reads it again; 0 for none.
+  package let pinEvery: Int
   private let lockDescriptor: Int32
 
   /// Opens a folder for writing, or makes it, and removes what an interrupted training left unfinished. One process at a time
   /// may: throws `inUse` for another. With `resume` false, throws where the folder holds a training already.
-  package init(path: String, keep: Int, resume: Bool) throws {
+  package init(path: String, keep: Int, pinEvery: Int = 0, resume: Bool) throws {
     guard keep >= 1 else { throw StateError.badKeep(keep) }
     try FolderFiles.makeFolder(path)
     guard let descriptor = try FolderFiles.lock("\(path)/\(Self.lockName)") else {
       throw StateError.inUse(folder: path)
     }
-    (self.path, self.keep, lockDescriptor) = (path, keep, descriptor)
+    (self.path, self.keep, self.pinEvery, lockDescriptor) = (path, keep, max(0, pinEvery), descriptor)
     if !resume, let step = Self.latestStep(in: path) { throw StateError.begunAlready(folder: path, step: step) }
     for name in OutputFolder.files(in: path) ?? [] where name.hasSuffix(Self.partialSuffix) {
       var stem = String(name.dropLast(Self.partialSuffix.count))
@@ -120,11 +122,12 @@ package final class TrainingFolder {
     try prune(step, before)
   }
 
-  /// Removes what is older than the last `keep` checkpoints up to `step`. A state goes before its model, and each gets another name
+  /// Removes what is older than the last `keep` checkpoints up to `step`, but for the pinned model. A state goes before its model, and each gets another name
   /// first, so that half of one is never found.
   private func prune(_ step: Int, _ before: (String) throws -> Void) throws {
     for old in Self.steps(in: path).filter({ $0 <= step }).dropLast(keep) {
-      for path in [Self.statePath(of: old, in: path), Self.modelPath(of: old, in: path)]
+      let isPinned = pinEvery > 0 && old == step / pinEvery * pinEvery
+      for path in [Self.statePath(of: old, in: path)] + (isPinned ? [] : [Self.modelPath(of: old, in: path)])
       where FolderFiles.isFolder(path) {
         try before("remove \(path)")
         let aside = path + Self.partialSuffix
