@@ -42,7 +42,13 @@ struct TrainingHistoryTests {
 
   @Test func whatIsWrittenIsRead() throws {
     for steps in [0, 5, 1000] {
-      let history = history(steps: steps)
+      var history = history(steps: steps)
+      for step in stride(from: 5, through: steps, by: 5) {
+        for (i, task) in ["sums", "capitals"].enumerated() {
+          history.addTask(step: step, task: task, right: min(step, 7 + i), count: 9)
+        }
+      }
+      #expect(history.taskScores.count == steps / 5 * 2)
       let text = history.json.text()
       let read = try TrainingHistory(json: try JSONValue(parsing: text), layers: [1, 2], expertCount: 2)
       #expect(read == history, "\(steps) steps")
@@ -53,9 +59,28 @@ struct TrainingHistoryTests {
     }
   }
 
+  @Test func resultsOfTasksAreBoundedAndThoseThatAreNoneRefused() throws {
+    var history = history(steps: 1)
+    for step in 1...5000 { history.addTask(step: step, task: "sums", right: 1, count: 2) }
+    #expect(history.taskScores.count <= TrainingHistory.listLimit && history.taskScores.last?.step == 5000)
+    for number in 0..<200 { history.addTask(step: 5001, task: "\(number)", right: 1, count: 2) }
+    #expect(history.taskNames.count == TrainingHistory.taskLimit)
+    history.addTask(step: 5002, task: "sums", right: 3, count: 2)
+    #expect(history.taskScores.last?.step == 5001)
+    for text in [#"{"step":1,"task":"a","right":3,"count":2}"#, #"{"step":1,"right":1,"count":2}"#] {
+      var json = history.json.object!
+      json["tasks"] = .array([try JSONValue(parsing: text)])
+      #expect(throws: MalformedAccount.self) {
+        try TrainingHistory(json: .object(json), layers: [1, 2], expertCount: 2)
+      }
+    }
+  }
+
   @Test func aTrainingThatGoesBackForgetsWhatCameLater() {
     var history = history(steps: 60)
+    for step in [20, 40, 60] { history.addTask(step: step, task: "sums", right: step / 10, count: 10) }
     history.goBack(to: 40)
+    #expect(history.taskScores.map(\.right) == [2, 4])
     #expect(history.lastStep == 40 && history.loads.last?.last == 40 && history.scores.last?.step == 40)
     #expect(history.checkpoints.isEmpty)
     history.add(step: 41, Array(repeating: 1, count: TrainingMetric.count))

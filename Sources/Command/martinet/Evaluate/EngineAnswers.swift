@@ -23,10 +23,12 @@ final class EngineAnswers {
   private var failures: [Int: String]
   private var places: [SequenceID: Int] = [:]
   private var doneCount = 0
-  private var bar = ProgressBar("evaluating")
+  private var bar: ProgressBar?
 
-  init(_ questions: EngineQuestions, codec: TextCodec) {
+  /// `label`: of a bar that shows how far it has come; nil for none.
+  init(_ questions: EngineQuestions, codec: TextCodec, label: String? = "evaluating") {
     (self.questions, self.codec) = (questions, codec)
+    bar = label.map { ProgressBar($0) }
     scores = Array(repeating: nil, count: questions.parts.count)
     failures = questions.refusals
   }
@@ -44,10 +46,10 @@ final class EngineAnswers {
         failures[part.call] = "\(error)"
       }
     }
-    defer { bar.finish() }
+    defer { bar?.finish() }
     while loop.hasWork {
       for event in try loop.step() { take(event, loop) }
-      bar.show(doneCount, of: questions.parts.count, "tokens \(loop.statistics.decode.tokens)")
+      bar?.show(doneCount, of: questions.parts.count, "tokens \(loop.statistics.decode.tokens)")
     }
     return replies()
   }

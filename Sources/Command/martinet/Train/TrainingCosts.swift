@@ -34,7 +34,8 @@ struct TrainingCosts {
     let plan = SavePlan(description, optimizer: settings.optimizer, predicts: description.predicts)
     budget = TrainingBudget(
       layout, rank: communicator.rank.index,
-      disk: DiskSpace(plan, companions: companions, folder: settings.folder, keep: settings.keep, pins: settings.pinEvery > 0))
+      disk: DiskSpace(
+        plan, companions: companions, folder: settings.folder, keep: settings.keep, pins: settings.pinEvery > 0))
     budget.insistsOnBackground = settings.checkpoints == .background
     (self.settings, self.runtime, self.rates, self.checksMemory) = (settings, runtime, rates, checksMemory)
   }

@@ -47,16 +47,17 @@ struct TrainingOutput {
     )
   }
 
-  /// `progress`: how far the training has come.
-  mutating func show(_ event: PretrainingEvent, _ progress: TrainingWatch.Progress) {
+  /// `progress`: how far the training has come. `tasks`: what it gets right after the step, where it was asked.
+  mutating func show(_ event: PretrainingEvent, _ progress: TrainingWatch.Progress, tasks: [TaskResult]? = nil) {
     guard isRoot else { return }
     switch event {
-    case .step(let report) where json: martinet.show(line(report).text())
+    case .step(let report) where json: martinet.show(line(report, tasks).text())
     case .step(let report):
       if let skipped = report.skipped {
         table.write("step \(report.number) skipped, \(skipped.count) in all: \(skipped.reason)")
       }
       table.add(report, progress, isLast: report.number == stepCount)
+      for result in tasks ?? [] { table.write("step \(report.number), \(Self.words(result))") }
     case .saved(_, let path, let seconds) where !json:
       table.write("saved \(path) in \(Figures.decimals(seconds, 1)) s")
     case .resumed(let step, let path) where !json: table.write("goes on after step \(step), from \(path)")
@@ -76,7 +77,7 @@ struct TrainingOutput {
   }
 
   /// A step's line. Its times are `tokens_per_second`, `mfu` and `seconds`; all else is the same text at any number of ranks.
-  private func line(_ report: StepReport) -> JSONValue {
+  private func line(_ report: StepReport, _ tasks: [TaskResult]?) -> JSONValue {
     let result = report.result
     let utilization = utilization(tokensPerSecond: report.tokensPerSecond)
     var line = JSONObject([
@@ -100,7 +101,20 @@ struct TrainingOutput {
       line["skipped"] = .int(skipped.count)
       line["skipped_because"] = .string(skipped.reason)
     }
+    if let tasks { line["tasks"] = .array(tasks.map { .object($0.summary) }) }
     return .object(line)
+  }
+
+  /// A task's name, and what came of it.
+  private static func words(_ result: TaskResult) -> String {
+    let name = result.task.description.name
+    if let likelihood = result.likelihood {
+      return "\(name): \(Figures.decimals(likelihood.bitsPerByte, 3)) bits per byte"
+    }
+    guard let accuracy = result.score.accuracy else { return "\(name): nothing that counts" }
+    func percent(_ share: Double) -> String { Figures.decimals(100 * share, 1) }
+    return
+      "\(name): \(percent(accuracy.mean)) % right of \(result.score.counted) (\(percent(accuracy.interval.lowerBound)) to \(percent(accuracy.interval.upperBound)) %)"
   }
 
   /// Wilson's, of 95 %.

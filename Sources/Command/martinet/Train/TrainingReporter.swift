@@ -1,4 +1,5 @@
 import Checkpoints
+import Evaluation
 import JSON
 import MoEModel
 import Pretraining
@@ -33,10 +34,16 @@ final class TrainingReporter {
   }
 
   /// Collective where a checkpoint was written.
-  func hear(_ event: PretrainingEvent) throws {
+  func hear(_ event: PretrainingEvent, tasks: [TaskResult]? = nil) throws {
     switch event {
     case .waitsForCheckpoints: break
-    case .step(let step): if isRoot { add(step) }
+    case .step(let step):
+      if isRoot { add(step) }
+      for result in tasks ?? [] where result.likelihood == nil {
+        report.history.addTask(
+          step: step.number, task: result.task.description.name, right: result.score.counts[.right] ?? 0,
+          count: result.score.counted)
+      }
     case .resumed(let step, _): if isRoot { readHistory(upTo: step) }
     case .saved(let step, _, let seconds):
       report.history.addCheckpoint(step: step, seconds: seconds)

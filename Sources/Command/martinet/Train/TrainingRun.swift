@@ -3,6 +3,7 @@ import Fabric
 import Gradients
 import JSON
 import Checkpoints
+import Evaluation
 import Machine
 import ModelRuntime
 import ModelText
@@ -17,7 +18,7 @@ struct TrainingRun {
   /// What says how a training is started, and not what it computes.
   private static let notOfRecipes: Set<String> = [
     "resume", "supervise", "restart-for", "max-restarts", "stall-limit", "launcher", "dry-run", "account",
-    "ignore-memory-check", "node-price", "node-watts",
+    "ignore-memory-check", "node-price", "node-watts", "task", "task-every", "task-limit", "task-chat",
   ]
 
   private let command: any TrainingCommand
@@ -90,6 +91,9 @@ struct TrainingRun {
       loaded, runtime: runtime, source: try material.source(loaded, runtime, settings), companions: start.companions,
       settings: settings, thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
+    let tasks = try TrainingTasks(
+      self.options.tasks, seed: settings.seed, start: start, stepCount: settings.steps,
+      scoreEvery: settings.scoreEvery, model: loaded, runtime: runtime)
     var output = TrainingOutput(
       description, settings: settings, linesEvery: options.linesEvery, material: material, peak: forecast.peak,
       ranks: communicator.size, rates: costs.rates, json: json, isRoot: communicator.isRoot)
@@ -107,8 +111,10 @@ struct TrainingRun {
     do {
       try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
         watch.add(event)
-        output.show(event, watch.progress)
-        try reporter.hear(event)
+        var results: [TaskResult]?
+        if case .step(let report) = event { results = try tasks?.ask(after: report.number) }
+        output.show(event, watch.progress, tasks: results)
+        try reporter.hear(event, tasks: results)
         link?.tell(event)
       }
     } catch {

@@ -16,6 +16,7 @@ struct TrainingRunOptions: ParsableArguments {
       "Options from a JSON object, by their names without dashes; those given here count before them. What ran lies in OUT/recipe.json.",
       valueName: "file"))
   var recipe: String?
+  @OptionGroup var tasks: TrainingTaskOptions
   @OptionGroup var restarts: RestartOptions
 
   func validate() throws {

@@ -74,7 +74,17 @@ function drawCurves() {
       curves.push(curve("Balance loss", metric("balance_loss"), {fromZero: true}));
   }
   if (history.policy) byId("curves").append(...policyCurves(history));
+  byId("curves").append(...taskCurves());
   byId("curves").append(...curves);
+}
+
+/** What the model got right of each task, with intervals. */
+function taskCurves() {
+  const scores = history.tasks ?? [];
+  return [...new Set(scores.map(({task}) => task))].map((name) => {
+    const points = scores.filter(({task}) => task === name).map(({step, right, count}) => ({x: step, ...share(right, count)}));
+    return curve(`Right answers: ${name}`, points, {fromZero: true, unit: shareUnit, bandWords: "95 %:"});
+  });
 }
 
 function drawTables() {

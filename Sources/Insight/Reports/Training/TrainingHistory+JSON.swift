@@ -26,8 +26,9 @@ extension TrainingHistory {
         "tokens": .array(loads.map { .array($0.tokens.map { .int($0) }) }),
       ],
     ]
-    guard let policyJSON, var object = json.object else { return json }
-    object["policy"] = policyJSON
+    guard var object = json.object else { return json }
+    if !taskScores.isEmpty { object["tasks"] = tasksJSON }
+    if let policyJSON { object["policy"] = policyJSON }
     return .object(object)
   }
 
@@ -68,6 +69,7 @@ extension TrainingHistory {
       throw MalformedAccount(reason: "it is too long")
     }
     try readLoads(json["loads"] ?? .null)
+    try readTasks(json["tasks"] ?? .null)
     if let policy = json["policy"], !policy.isNull { try readPolicy(policy) }
   }
 

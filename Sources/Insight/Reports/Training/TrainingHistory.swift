@@ -57,6 +57,8 @@ package struct TrainingHistory: Sendable, Equatable {
   package internal(set) var loads: [Loads] = []
   package internal(set) var scores: [Score] = []
   package internal(set) var checkpoints: [Checkpoint] = []
+  /// What the model got right of tasks, ascending by step.
+  package internal(set) var taskScores: [TaskScore] = []
   /// Of reinforcement learning, ascending by step.
   package internal(set) var accuracies: [HeldOutAccuracy] = []
   package internal(set) var transcripts: [Transcript] = []
@@ -127,6 +129,7 @@ package struct TrainingHistory: Sendable, Equatable {
     scores.removeAll { $0.step > step }
     checkpoints.removeAll { $0.step > step }
     accuracies.removeAll { $0.step > step }
+    taskScores.removeAll { $0.step > step }
     transcripts.removeAll { $0.step > step }
   }
 
