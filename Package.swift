@@ -263,7 +263,7 @@ let package = Package(
     tests(
       "HTTPServerTests",
       [
-        "HTTPServer", "HTTPConnection", "TestSupport", "DemoModel", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI",
+        "HTTPServer", "HTTPConnection", "TestSupport", "JSON", "OpenAIProtocol", "ModelText", "EngineAPI",
         "StructuredOutput", "Tokenization",
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),

@@ -6,8 +6,8 @@ import Training
 
 /// What a training asks for and costs.
 @Suite struct AccountsTests {
-  @Test func theDemonstrationModelsWorkIsTheDerivedOne() throws {
-    let description = try TrainingFixtures.model("demo").description
+  @Test func aShapesWorkIsTheDerivedOne() throws {
+    let description = try TrainingFixtures.shape()
     let work = TrainingWork(description, sequenceLength: 256)
     #expect(work.parameterCount == ParameterTable(description).reduce(0) { $0 + $1.elementCount })
     // 6 · 3.324 M + 3 · 6 layers · 256 · 6 heads · (48 + 32) = 22.2 M.
@@ -58,7 +58,7 @@ import Training
 
   @Test func checkpointsTakeOneMoreThanAreKept() throws {
     let folder = TemporaryFolder()
-    let description = try TrainingFixtures.model("demo").description
+    let description = try TrainingFixtures.shape()
     let plan = SavePlan(description, optimizer: .adamW, predicts: false)
     let disk = DiskSpace(plan, companions: Companions(), folder: folder.path, keep: 2)
     #expect(disk.checkpointBytes == plan.exportedByteCount + plan.stateByteCount)

@@ -56,7 +56,7 @@ import Training
   @Test func nothingIsNamedAsNothing() throws {
     #expect(lines("").contains("no tokens") && lines("\n \n\t\r\n").contains("no tokens"))
     #expect(refusal("").contains("--data") && refusal(",").contains("--data"))
-    let tokenizer = try Tokenizer(folder: TrainingFixtures.demo)
+    let tokenizer = try Tokenizer(folder: TrainingFixtures.tokenizer)
     let empty = refusal(folder.write("", as: "a.txt"), vocabulary: 4096, tokenizer: tokenizer)
     #expect(empty.contains("no tokens"), "\(empty)")
     let short = lines("{\"token_ids\": [1, 2, 3]}")

@@ -15,7 +15,7 @@ import Training
   }
 
   @Test func rolesBeginAsTheyShould() throws {
-    let description = try TrainingFixtures.model("demo").description
+    let description = try TrainingFixtures.shape()
     let initial = try Initialization(description, seed: 5, spread: .constant(0.02))
     for spec in ParameterTable(description) where spec.expert ?? 0 < 1 {
       let values = initial.values(of: spec)
@@ -68,7 +68,7 @@ import Training
   }
 
   @Test func widthsDecideTheSpreadWhereAsked() throws {
-    let description = try TrainingFixtures.model("demo").description
+    let description = try TrainingFixtures.shape()
     let initial = try Initialization(description, seed: 5, spread: .byWidth(0.6))
     func deviation(_ id: ParameterID) -> Double? {
       ParameterTable(description).first { $0.id == id }.flatMap { initial.deviation(of: $0) }

@@ -65,7 +65,8 @@ struct SavedTraining {
 
   func writer(keep: Int = 3, pinEvery: Int = 0, resume: Bool = true) throws -> CheckpointWriter {
     CheckpointWriter(
-      try TrainingFolder(path: folder, keep: keep, pinEvery: pinEvery, resume: resume), plan, companions: companions, predictionLayers: 1)
+      try TrainingFolder(path: folder, keep: keep, pinEvery: pinEvery, resume: resume), plan, companions: companions,
+      predictionLayers: 1)
   }
 
   func save(_ step: Int, keep: Int = 3) throws {

@@ -150,7 +150,7 @@ import Training
   }
 
   @Test func textIsTokenizedAndEnds() throws {
-    let tokenizer = try Tokenizer(folder: TrainingFixtures.demo)
+    let tokenizer = try Tokenizer(folder: TrainingFixtures.tokenizer)
     let text = "In the beginning God created the heaven and the earth.\nAnd the earth was without form.\n"
     let plain = folder.write(text, as: "a.txt")
     let json = folder.write(

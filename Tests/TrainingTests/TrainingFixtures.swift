@@ -14,10 +14,18 @@ enum TrainingFixtures {
   ]
 
   static func golden(_ name: String) -> String { Page.root.appending(path: "Tests/Fixtures/goldens/\(name)").path }
-  static let demo = Page.root.appending(path: "Sources/Model/DemoModel/demo-model").path
+  /// A folder with a tokenizer of 4096 tokens.
+  static let tokenizer = Page.root.appending(path: "Tests/Fixtures/tokenizers/small").path
+
+  /// DeepSeek-V3's shape with 11.85 M parameters.
+  static func shape() throws -> DecoderDescription {
+    let path = Page.root.appending(path: "benchmarks/training/shapes/deepseek-v3-12m.json").path
+    return try ModelConfiguration.read(
+      try ConfigReader(try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: path)))), path: path))
+  }
 
   static func model(_ name: String) throws -> (checkpoint: any Checkpoint, description: DecoderDescription) {
-    let checkpoint = try CheckpointFormat.open(name == "demo" ? demo : golden(name))
+    let checkpoint = try CheckpointFormat.open(golden(name))
     return (checkpoint, try ModelConfiguration.read(checkpoint))
   }
 

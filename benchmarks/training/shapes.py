@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-DEMONSTRATION = pathlib.Path(__file__).resolve().parents[2] / "Sources" / "Model" / "DemoModel" / "demo-model" / "config.json"
+DEMONSTRATION = pathlib.Path(__file__).resolve().parent / "shapes" / "deepseek-v3-12m.json"
 
 
 def written(config, folder, name):
@@ -13,7 +13,7 @@ def written(config, folder, name):
 
 
 def demonstration(folder):
-    """The demonstration model's: 11.85 M parameters, of which a token meets 3.3 M."""
+    """The DeepSeek-V3 shape of 11.85 M parameters, of which a token meets 3.3 M."""
     return written(json.loads(DEMONSTRATION.read_text()), folder, "demonstration.json")
 
 

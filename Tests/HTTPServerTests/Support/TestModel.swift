@@ -1,16 +1,17 @@
-import DemoModel
 import Foundation
 import JSON
 import ModelText
 import TestSupport
 import Tokenization
 
-/// Text for tests: the demonstration model's tokenizer, as it is or with other templates and tokens.
+/// Text for tests: a tokenizer of 4096 tokens, as it is or with other templates and tokens.
 struct TestModel: Sendable {
   let codec: TextCodec
   let folder: String
 
-  static let plain = TestModel(folder: DemoModel.folder ?? "")
+  private static let source = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "Fixtures/tokenizers/small").path
+  static let plain = TestModel(folder: source)
   /// A template that opens reasoning, as R1's does; `<think>` and `</think>` are special tokens.
   static let reasoning = TestModel(
     template: "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}<think>\n",
@@ -45,7 +46,7 @@ struct TestModel: Sendable {
   private init(template: String?, special: [String]) {
     let folder = TemporaryFolder.ofProcess.file("model-" + UUID().uuidString)
     try! FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let source = DemoModel.folder ?? ""
+    let source = Self.source
     var tokenizer = try! JSONValue(
       parsing: [UInt8](Data(contentsOf: URL(fileURLWithPath: source + "/tokenizer.json")))
     ).object!
