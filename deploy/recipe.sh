@@ -93,6 +93,9 @@ if [ -n "$full" ]; then
     --balance-speed 0.001 --balance-rest 0.1 --balance-loss 1e-3 --router-rate 0.05 --prediction-loss 0.1)
   student=(--steps 1400 --batch-sequences 32 --optimizer muon --learning-rate 1e-2 --warmup-steps 40 --save-every 200)
   sft+=(--prediction-loss 0.1)
+  # It goes on guessing what the model says, and does so for speculation.
+  rl+=(--prediction-loss 0.03)
+  audit+=(--prediction-loss 0.03)
 fi
 
 if [ -z "$program" ]; then
