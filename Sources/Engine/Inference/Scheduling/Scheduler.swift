@@ -41,10 +41,16 @@ struct Scheduler {
     waiting.append(ScheduledSequence(request, id: id))
   }
 
-  mutating func plan() -> StepPlan {
+  /// Sequences that the next step continues, unless they must make room.
+  var continuedCount: Int { running.count(where: \.isContinuing) }
+
+  /// With drafts for the sequences that are continued, where there is a drafter.
+  mutating func plan(_ drafter: Drafter? = nil) -> StepPlan {
     var plan = StepPlan()
+    plan.predicts = drafter?.predicts ?? false
     keepFullBlocks()
-    continueSequences(&plan)
+    let continued = continueSequences(&plan)
+    if let drafter { draft(drafter, for: continued, &plan) } else { mask(continued, &plan) }
     admitSequences(&plan)
     readPrompts(&plan)
     // Those thrown out on the way among them.
@@ -91,6 +97,18 @@ struct Scheduler {
     return finish
   }
 
+  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before `drew`.
+  mutating func accepted(_ count: Int, for id: SequenceID) {
+    guard count > 0, let i = running.firstIndex(where: { $0.id == id }) else { return }
+    running[i].fed += count
+  }
+
+  /// Takes note of what the prediction module guesses after the last token drawn; nil where it was not asked.
+  mutating func predicted(_ token: Int32?, for id: SequenceID) {
+    guard let i = running.firstIndex(where: { $0.id == id }) else { return }
+    running[i].prediction = token
+  }
+
   /// Whether all of a scored prompt has been fed.
   mutating func scored(_ id: SequenceID) -> Bool {
     guard let sequence = running.first(where: { $0.id == id }) else { return true }
@@ -126,7 +144,7 @@ struct Scheduler {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id
     var sequence = withdraw(i)
-    sequence.fed = 0
+    (sequence.fed, sequence.prediction) = (0, nil)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
     sequence.isResumed = true
     waiting.insert(sequence, at: 0)

@@ -5,7 +5,7 @@ import Tensors
 /// what the model made of a token and from the next token. Embedding and head are the model's.
 ///
 /// Its layer's input is `projection · [norm(embedding of the next token) | norm(hidden state after the model's last norm)]`; a row
-/// keeps its position.
+/// keeps its position. Training and drafting both feed the state *after* the last norm, which is what the model's own head sees.
 final class PredictionModule {
   /// The layer's.
   let stream: ResidualStream
@@ -54,8 +54,8 @@ final class PredictionModule {
   }
 
   /// As `Decoder.logits` has them, of the token after the next.
-  func logits(ofRows rows: Range<Int>) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
-    head.logits(stream, rows: Array(rows))
+  func logits(ofRows rows: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    head.logits(stream, rows: rows)
   }
 
   var tape: PredictionTape {

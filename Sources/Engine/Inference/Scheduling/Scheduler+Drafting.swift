@@ -1,0 +1,63 @@
+import Fabric
+import MoEModel
+
+extension Scheduler {
+  /// Drafts for the sequences that the plan continues, and says what each of their rows may draw.
+  ///
+  /// Drafts get what no sequence needs: half of the rows that a home has left (prompts get the rest), as many rows of logits as scoring
+  /// would, and cache blocks beyond one for each sequence there.
+  mutating func draft(_ drafter: Drafter, for continued: [Int], _ plan: inout StepPlan) {
+    var rows = plan.rowsByRank(size: pools.count).map { min((limits.batchTokens - $0) / 2, limits.scoredRows) }
+    for (item, i) in continued.enumerated() {
+      let home = running[i].home.index
+      let most = min(drafter.limit, rows[home], running[i].tokensLeft - 1)
+      let wanted = drafter.drafts(after: running[i].tokens, prediction: running[i].prediction, atMost: most)
+      var (drafts, allowed) = running[i].permitted(wanted)
+      makeRoom(for: &drafts, of: i, &plan)
+      rows[home] -= drafts.count
+      plan.items[item].append(drafts: drafts)
+      for allowed in allowed.prefix(1 + drafts.count) {
+        plan.masks.append(StepPlan.Mask(item: item, allowed: allowed))
+      }
+    }
+  }
+
+  /// Gives a sequence the blocks for its drafts, or cuts them to the room there is.
+  private mutating func makeRoom(for drafts: inout [Int32], of index: Int, _ plan: inout StepPlan) {
+    let (id, home) = (running[index].id, running[index].home.index)
+    while KeyValueCache.blockCount(tokens: running[index].tokens.count + drafts.count) > running[index].blocks.count {
+      // Each sequence may need a block in the next step.
+      guard pools[home].availableCount > loads[home], let block = pools[home].take() else {
+        let room = running[index].blocks.count * KeyValueCache.blockTokens - running[index].tokens.count
+        drafts = Array(drafts.prefix(max(0, room)))
+        return
+      }
+      running[index].blocks.append(block)
+      plan.growths.append(StepPlan.Growth(id: id, block: block))
+    }
+  }
+}
+
+extension ScheduledSequence {
+  /// Tokens that may still be drawn.
+  var tokensLeft: Int {
+    guard case .generate(let limit, _, _) = request.task else { return 0 }
+    return limit - generated
+  }
+
+  /// Of tokens that may follow, those up to the first after which nothing would be drawn or that may not come; and where something
+  /// restricts what is drawn, what may come after the last token and after each of them.
+  func permitted(_ wanted: [Int32]) -> (drafts: [Int32], allowed: [AllowedTokens]) {
+    guard case .generate(_, _, let stopTokens) = request.task else { return ([], []) }
+    let drafts = Array(wanted.prefix { !stopTokens.contains($0) })
+    guard let constraint = request.constraint else { return (drafts, []) }
+    var (kept, allowed): ([Int32], [AllowedTokens]) = ([], [constraint.allowed])
+    guard !drafts.isEmpty, let ahead = constraint.copy() else { return (kept, allowed) }
+    for draft in drafts {
+      guard allowed[kept.count].contains(Int(draft)), ahead.advance(draft) == .open else { break }
+      kept.append(draft)
+      allowed.append(ahead.allowed)
+    }
+    return (kept, allowed)
+  }
+}
