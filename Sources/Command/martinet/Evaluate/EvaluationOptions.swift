@@ -45,6 +45,8 @@ struct EvaluationOptions: ParsableArguments {
     help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
   var compare: String?
 
+  @OptionGroup var speculation: SpeculationFlags
+
   @Flag(help: "One JSON object a task, on a line of its own.") var json = false
 
   func validate() throws {

@@ -1,3 +1,5 @@
+import Telemetry
+
 /// Totals over the steps of a run.
 package struct LoopStatistics: Sendable {
   /// What one step cost.

@@ -47,12 +47,13 @@ struct Scheduler {
   /// With drafts for the sequences that are continued, where there is a drafter.
   mutating func plan(_ drafter: Drafter? = nil) -> StepPlan {
     var plan = StepPlan()
-    plan.predicts = drafter?.predicts ?? false
     keepFullBlocks()
     let continued = continueSequences(&plan)
     if let drafter { draft(drafter, for: continued, &plan) } else { mask(continued, &plan) }
     admitSequences(&plan)
     readPrompts(&plan)
+    // Without rows there is nothing to predict from.
+    plan.predicts = drafter?.predicts ?? false && !plan.items.isEmpty
     // Those thrown out on the way among them.
     plan.releases = releases
     releases.removeAll()

@@ -25,7 +25,7 @@ package struct SpeculationOptions: Sendable {
 
   /// Whether the model's prediction module is to be loaded. Throws `InferenceError.noPredictionModule` where it is asked for and there
   /// is none, and `ModelError` where it is not whole.
-  func loadsModule(of description: DecoderDescription, in checkpoint: any Checkpoint) throws -> Bool {
+  package func loadsModule(of description: DecoderDescription, in checkpoint: any Checkpoint) throws -> Bool {
     guard mode == .mtp || mode == .auto, description.canTakeBack else { return false }
     guard description.predictionLayerCount > 0 else {
       guard mode == .auto else { throw InferenceError.noPredictionModule(family: description.family) }

@@ -13,7 +13,6 @@ extension StepPlan {
   func encode(to writer: inout ByteWriter) {
     writer.write(begin)
     writer.write(stamp)
-    writer.write(UInt8(predicts ? 1 : 0))
     writer.write(Int32(releases.count))
     for id in releases { writer.write(id.value) }
     writer.write(Int32(admissions.count))
@@ -24,12 +23,14 @@ extension StepPlan {
       writer.write(growth.block)
     }
     writer.write(Int32(items.count))
-    for item in items {
+    for (i, item) in items.enumerated() {
       writer.write(item.id.value)
       writer.write(Int32(item.home.index))
       writer.write(Int32(item.start))
       writer.write(Int32(item.count))
-      writer.write(item.outputs.rawValue | (item.drafts.isEmpty ? 0 : Self.draftsFollow))
+      writer.write(
+        item.outputs.rawValue | (item.drafts.isEmpty ? 0 : Self.draftsFollow)
+          | (i == 0 && predicts ? Self.modulePredicts : 0))
       if !item.drafts.isEmpty { writer.write(item.drafts) }
     }
     writer.write(Int32(masks.count))
@@ -61,21 +62,19 @@ extension StepPlan {
     do throws(TruncatedMessage) {
       begin = try reader.read()
       stamp = try reader.read()
-      switch try reader.read(UInt8.self) {
-      case 0: predicts = false
-      case 1: predicts = true
-      default: throw TruncatedMessage()
-      }
       for _ in 0..<(try reader.readCount(width: 4)) { releases.append(SequenceID(try reader.read())) }
       for _ in 0..<(try reader.readCount(width: 1)) { admissions.append(try Admission(from: &reader)) }
       for _ in 0..<(try reader.readCount(width: 8)) {
         growths.append(Growth(id: SequenceID(try reader.read()), block: try reader.read()))
       }
-      for _ in 0..<(try reader.readCount(width: 17)) {
+      predicts = false
+      for i in 0..<(try reader.readCount(width: 17)) {
         let (id, home) = (SequenceID(try reader.read()), Rank(Int(try reader.read(Int32.self))))
         let (start, count) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
         let form = try reader.read(UInt8.self)
-        guard let outputs = DecoderBatch.Outputs(rawValue: form & ~Self.draftsFollow) else { throw TruncatedMessage() }
+        if i == 0 { predicts = form & Self.modulePredicts != 0 }
+        let flags = Self.draftsFollow | (i == 0 ? Self.modulePredicts : 0)
+        guard let outputs = DecoderBatch.Outputs(rawValue: form & ~flags) else { throw TruncatedMessage() }
         var item = Item(id: id, home: home, start: start, count: count, outputs: outputs)
         if form & Self.draftsFollow != 0 { item.drafts = try reader.readInts() }
         items.append(item)
@@ -88,8 +87,9 @@ extension StepPlan {
     try check(size: size)
   }
 
-  /// Set in the byte of an item's outputs.
+  /// Set in the byte of an item's outputs: that its drafts follow, and in the first item's that the prediction module runs.
   private static let draftsFollow: UInt8 = 0x80
+  private static let modulePredicts: UInt8 = 0x40
 
   private func check(size: Int) throws(InferenceError) {
     for item in items { try Self.check(item.home, size: size) }

@@ -70,7 +70,7 @@ struct StepPlan: Equatable {
   var items: [Item] = []
   /// By ascending item.
   var masks: [Mask] = []
-  /// Whether the prediction module runs after the model, over the same rows, and its guesses are told.
+  /// Whether the prediction module runs after the model, over the same rows, and its guesses are told; not without items.
   var predicts = false
 
   /// A decode step only continues sequences.
