@@ -6,17 +6,18 @@ import Testing
 /// Look-up, and the decision whether drafts pay.
 struct DrafterTests {
   @Test func whatFollowedTheSameTokensBeforeIsDrafted() {
-    #expect(PromptLookup.continuation(of: [1, 2, 3, 4, 5, 6, 1, 2, 3], count: 2) == [4, 5])
-    #expect(PromptLookup.continuation(of: [1, 2, 3, 4, 5, 6, 1, 2, 3], count: 9) == [4, 5, 6, 1, 2, 3, 4, 5, 6])
-    #expect(PromptLookup.continuation(of: [7, 7, 7, 7], count: 3) == [7, 7, 7])
+    #expect(PromptLookup.continuation(of: [1, 2, 3, 4, 5, 6, 1, 2, 3], count: 2).tokens == [4, 5])
+    #expect(
+      PromptLookup.continuation(of: [1, 2, 3, 4, 5, 6, 1, 2, 3], count: 9).tokens == [4, 5, 6, 1, 2, 3, 4, 5, 6])
+    #expect(PromptLookup.continuation(of: [7, 7, 7, 7], count: 3).tokens == [7, 7, 7])
     // Of equally long ones the latest, of others the longest.
-    #expect(PromptLookup.continuation(of: [1, 2, 3, 8, 1, 2, 3, 9, 1, 2, 3], count: 1) == [9])
-    #expect(PromptLookup.continuation(of: [0, 1, 2, 3, 8, 5, 1, 2, 3, 9, 0, 1, 2, 3], count: 1) == [8])
+    #expect(PromptLookup.continuation(of: [1, 2, 3, 8, 1, 2, 3, 9, 1, 2, 3], count: 1).tokens == [9])
+    #expect(PromptLookup.continuation(of: [0, 1, 2, 3, 8, 5, 1, 2, 3, 9, 0, 1, 2, 3], count: 1).tokens == [8])
     // Two tokens are too few, and so is a text of three.
     for tokens in [[1, 2, 9, 1, 2], [5, 5, 5], [], [1]] as [[Int32]] {
-      #expect(PromptLookup.continuation(of: tokens, count: 4) == [])
+      #expect(PromptLookup.continuation(of: tokens, count: 4).tokens == [])
     }
-    #expect(PromptLookup.continuation(of: [7, 7, 7, 7], count: 0) == [])
+    #expect(PromptLookup.continuation(of: [7, 7, 7, 7], count: 0).tokens == [])
   }
 
   /// Against the same found by trying everything.
@@ -34,7 +35,7 @@ struct DrafterTests {
         best = same
         found = (1...5).map { tokens[end + 1 + ($0 - 1) % (length - 1 - end)] }
       }
-      #expect(PromptLookup.continuation(of: tokens, count: 5) == found, "\(tokens)")
+      #expect(PromptLookup.continuation(of: tokens, count: 5).tokens == found, "\(tokens)")
     }
   }
 
@@ -49,6 +50,11 @@ struct DrafterTests {
     #expect(drafter(false, true).drafts(after: tokens, prediction: 4, atMost: 3) == [])
     #expect(drafter(true, false).drafts(after: tokens, prediction: nil, atMost: 3) == [])
     #expect(drafter(true, true).drafts(after: tokens, prediction: 4, atMost: 0) == [])
+    // Where both know, they agree, or the text has had as much before as is looked at.
+    #expect(drafter(true, true).drafts(after: [1, 2, 3, 4, 5, 1, 2, 3], prediction: 4, atMost: 3) == [4, 5, 1])
+    #expect(drafter(true, true).drafts(after: [1, 2, 3, 4, 5, 1, 2, 3], prediction: 8, atMost: 3) == [8])
+    let long = Array(0..<Int32(15))
+    #expect(drafter(true, true).drafts(after: long + long.prefix(12), prediction: 99, atMost: 2) == [12, 13])
   }
 
   /// Runs so many steps of a load; returns how many of them drafted. A drafted step brings `right` tokens more a sequence, and takes

@@ -15,7 +15,7 @@ struct SpeculationTests {
   static let layouts: [SpeculatedLayout] = [
     SpeculatedLayout(mode: .lookup, ranks: 1), SpeculatedLayout(mode: .lookup, draftTokens: 15, ranks: 3),
     SpeculatedLayout(mode: .auto, ranks: 2), SpeculatedLayout(mode: .auto, draftTokens: 1, ranks: 3),
-    SpeculatedLayout(mode: .auto, draftTokens: 7, ranks: 1, batchTokens: 5),
+    SpeculatedLayout(mode: .auto, draftTokens: 7, ranks: 1, batchTokens: 9),
     SpeculatedLayout(mode: .auto, ranks: 1, adapts: true),
   ]
 
@@ -93,7 +93,7 @@ struct SpeculationTests {
   func aTextEndsAtItsLengthInsideOfDrafts(count: Int) throws {
     let folder = try Golden("qwen3_moe").folder
     let run = try speculate(
-      model: folder, SpeculatedLayout(mode: .lookup, draftTokens: 4, cacheTokens: 64), repeating(count))
+      model: folder, SpeculatedLayout(mode: .lookup, draftTokens: 4, cacheTokens: 128), repeating(count))
     #expect(run.tokens == [Array(repeating: 77, count: count)] && run.finishes == [.length])
     // One by the prompt, five by each step with four drafts.
     #expect(run.steps == 1 + (count - 1 + 4) / 5)

@@ -101,6 +101,7 @@ package final class GenerationLoop {
         let right = try note(item, result, from: Rank(rank), &events)
         cost.rejected += item.drafts.count - right
         if !item.drafts.isEmpty { statistics.speculation.count(drafts: item.drafts.count, right: right) }
+        guard drafter?.predicts == true else { continue }
         let prediction = outcome.predictions.isEmpty ? -1 : outcome.predictions[i]
         let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
         scheduler.predicted(isKnown ? prediction : nil, for: item.id)

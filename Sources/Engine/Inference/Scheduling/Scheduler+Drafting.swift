@@ -11,8 +11,11 @@ extension Scheduler {
     for (item, i) in continued.enumerated() {
       let home = running[i].home.index
       let most = min(drafter.limit, rows[home], running[i].tokensLeft - 1)
-      let wanted = drafter.drafts(after: running[i].tokens, prediction: running[i].prediction, atMost: most)
-      var (drafts, allowed) = running[i].permitted(wanted)
+      let first = running[i].request.constraint?.allowed
+      // A guess that may not come is none.
+      let guess = running[i].prediction.flatMap { first?.contains(Int($0)) ?? true ? $0 : nil }
+      let wanted = drafter.drafts(after: running[i].tokens, prediction: guess, atMost: most)
+      var (drafts, allowed) = running[i].permitted(wanted, first: first)
       makeRoom(for: &drafts, of: i, &plan)
       rows[home] -= drafts.count
       plan.items[item].append(drafts: drafts)
@@ -46,13 +49,13 @@ extension ScheduledSequence {
   }
 
   /// Of tokens that may follow, those up to the first after which nothing would be drawn or that may not come; and where something
-  /// restricts what is drawn, what may come after the last token and after each of them.
-  func permitted(_ wanted: [Int32]) -> (drafts: [Int32], allowed: [AllowedTokens]) {
+  /// restricts what is drawn, what may come after the last token, which is `first`, and after each of them.
+  func permitted(_ wanted: [Int32], first: AllowedTokens?) -> (drafts: [Int32], allowed: [AllowedTokens]) {
     guard case .generate(_, _, let stopTokens) = request.task else { return ([], []) }
     let drafts = Array(wanted.prefix { !stopTokens.contains($0) })
-    guard let constraint = request.constraint else { return (drafts, []) }
-    var (kept, allowed): ([Int32], [AllowedTokens]) = ([], [constraint.allowed])
-    guard !drafts.isEmpty, let ahead = constraint.copy() else { return (kept, allowed) }
+    guard let first else { return (drafts, []) }
+    var (kept, allowed): ([Int32], [AllowedTokens]) = ([], [first])
+    guard !drafts.isEmpty, let ahead = request.constraint?.copy() else { return (kept, allowed) }
     for draft in drafts {
       guard allowed[kept.count].contains(Int(draft)), ahead.advance(draft) == .open else { break }
       kept.append(draft)

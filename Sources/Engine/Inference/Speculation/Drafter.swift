@@ -9,27 +9,29 @@ struct Drafter: Sendable {
   /// Up to `count` tokens that may follow a sequence's; `prediction`: what the module takes for the next one.
   func drafts(after tokens: [Int32], prediction: Int32?, atMost count: Int) -> [Int32] {
     guard count > 0 else { return [] }
-    var drafts = predicts ? prediction.map { [$0] } ?? [] : []
-    if looksUp, drafts.count < count {
-      // With a guess of the module's only what followed the same token counts.
-      drafts += PromptLookup.continuation(of: tokens, and: drafts, count: count - drafts.count)
-    }
-    return drafts
+    let prediction = predicts ? prediction : nil
+    guard looksUp else { return prediction.map { [$0] } ?? [] }
+    let (same, found) = PromptLookup.continuation(of: tokens, count: count)
+    // The module knows the text better than a few tokens do, and not better than many.
+    guard let prediction, found.first != prediction, same < PromptLookup.most else { return found }
+    return [prediction] + PromptLookup.continuation(of: tokens, and: [prediction], count: count - 1).tokens
   }
 }
 
 /// Finds the latest place where a sequence had its latest tokens before: what followed there may follow again.
 enum PromptLookup {
   /// Fewest tokens that must be the same, and as many as are looked at to find the best place.
-  private static let (fewest, most) = (3, 12)
+  static let (fewest, most) = (3, 12)
   /// How far back is looked: a pass over this takes tens of microseconds.
   private static let window = 1 << 15
 
   /// `count` tokens that followed the longest of the latest runs of `tokens` and then `more` where they came before, the latest of
-  /// equally long ones; none where no three are the same. Where it reaches the end it goes on with what it gave.
-  static func continuation(of tokens: [Int32], and more: [Int32] = [], count: Int) -> [Int32] {
+  /// equally long ones, and how long it is; none where no three are the same. Where it reaches the end it goes on with what it gave.
+  static func continuation(
+    of tokens: [Int32], and more: [Int32] = [], count: Int
+  ) -> (same: Int, tokens: [Int32]) {
     let total = tokens.count + more.count
-    guard count > 0, total > fewest else { return [] }
+    guard count > 0, total > fewest else { return (0, []) }
     return tokens.withUnsafeBufferPointer { tokens in
       func at(_ i: Int) -> Int32 { i < tokens.count ? tokens[i] : more[i - tokens.count] }
       let last = at(total - 1)
@@ -43,10 +45,10 @@ enum PromptLookup {
         }
         end -= 1
       }
-      guard best >= 0 else { return [] }
+      guard best >= 0 else { return (0, []) }
       var found: [Int32] = []
       for i in (best + 1)..<(best + 1 + count) { found.append(i < total ? at(i) : found[i - total]) }
-      return found
+      return (length, found)
     }
   }
 }
