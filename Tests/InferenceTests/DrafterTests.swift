@@ -60,12 +60,12 @@ struct DrafterTests {
   /// Runs so many steps of a load; returns how many of them drafted. A drafted step brings `right` tokens more a sequence, and takes
   /// `cost` times as long.
   private func run(
-    _ control: inout SpeculationControl, _ steps: Int, load: Int = 2, right: Double, cost: Double
+    _ control: inout SpeculationControl, _ steps: Int, load: Int = 2, right: Double, cost: Double, isWhole: Bool = true
   ) -> Int {
     var drafting = 0
     var owed = 0.0
     for _ in 0..<steps {
-      let drafts = control.drafts(continuing: load)
+      let drafts = control.drafts(continuing: load, isWhole: isWhole)
       owed += drafts ? Double(load) * (1 + right) : Double(load)
       control.note(
         continuing: load, drafted: drafts, tokens: Int(owed), seconds: 0.01 * (drafts ? cost : 1))
@@ -77,7 +77,8 @@ struct DrafterTests {
 
   @Test func draftsGoOnWherePaid() {
     var control = SpeculationControl(adapts: true)
-    #expect(run(&control, 20, right: 0.8, cost: 1.3) > 5)
+    let early = run(&control, 20, right: 0.8, cost: 1.3)
+    #expect(early > 5)
     let share = Double(run(&control, 5000, right: 0.8, cost: 1.3)) / 5000
     #expect(share > 0.95, "all but a few to measure the others")
     #expect(control.plainRate(continuing: 2).map { abs($0 - 200) < 1 } == true)
@@ -91,21 +92,39 @@ struct DrafterTests {
     #expect((8...60).contains(late), "\(late): less and less often")
     // Texts that are guessed better are noticed.
     _ = run(&control, 9000, right: 0.95, cost: 1.2)
-    #expect(run(&control, 1000, right: 0.95, cost: 1.2) > 900)
+    let better = run(&control, 1000, right: 0.95, cost: 1.2)
+    #expect(better > 900)
     // And the opposite, without waiting for the next trial.
-    #expect(run(&control, 250, right: 0, cost: 1.9) < 150)
+    let worse = run(&control, 250, right: 0, cost: 1.9)
+    #expect(worse < 150)
   }
 
   @Test func loadsAreMeasuredApart() {
     var control = SpeculationControl(adapts: true)
     _ = run(&control, 200, load: 1, right: 0.8, cost: 1.2)
     _ = run(&control, 200, load: 12, right: 0.8, cost: 2.5)
-    #expect(control.drafts(continuing: 1) && !control.drafts(continuing: 12))
-    #expect(!control.drafts(continuing: 5), "nothing is known of it yet")
+    let drafting = [1, 12, 5].map { control.drafts(continuing: $0, isWhole: true) }
+    #expect(drafting == [true, false, true], "of the last nothing is known yet: it is tried")
     let kinds = (1...300).map { SpeculationControl.kind(ofLoad: $0) }
-    #expect(
-      kinds.prefix(16).elementsEqual(1...16) && zip(kinds, kinds.dropFirst()).allSatisfy { $0 <= $1 && $1 <= $0 + 1 })
-    #expect(kinds[299] < 56)
-    #expect(SpeculationControl(adapts: false).drafts(continuing: 5))
+    #expect(kinds.prefix(16).elementsEqual(1...16))
+    #expect(zip(kinds, kinds.dropFirst()).allSatisfy { $0 <= $1 && $1 <= $0 + 1 } && kinds[299] < 56)
+    var always = SpeculationControl(adapts: false)
+    let all = run(&always, 500, right: 0, cost: 9)
+    #expect(all == 500 && always.readsPrompts)
+  }
+
+  /// A trial waits for texts that the module has read, but not for ever; and a module that is of no use reads no more.
+  @Test func aTrialWaitsForTextsThatWereRead() {
+    var control = SpeculationControl(adapts: true)
+    _ = run(&control, 100, right: 0, cost: 1.5)
+    let isTried = control.drafts(continuing: 2, isWhole: true)
+    #expect(!isTried, "it was in vain")
+    let unread = run(&control, 1000, right: 0.9, cost: 1.2, isWhole: false)
+    #expect(unread == 0)
+    let late = run(&control, 500, right: 0.9, cost: 1.2, isWhole: false)
+    #expect(late > 100, "it has waited long enough")
+    #expect(control.readsPrompts)
+    _ = run(&control, 60_000, right: 0, cost: 1.5)
+    #expect(!control.readsPrompts)
   }
 }

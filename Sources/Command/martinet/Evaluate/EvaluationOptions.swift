@@ -64,6 +64,9 @@ struct EvaluationOptions: ParsableArguments {
         ("endpoint-model", endpointModel), ("api-key-file", apiKeyFile), ("ca-certificate", caCertificate),
       ] where value != nil { throw ValidationError("--\(name) needs --endpoint") }
     }
+    if endpoint != nil, speculation.speculate != .off {
+      throw ValidationError("--speculate is for a model in this process, not for an --endpoint")
+    }
     let files = [out, report].compactMap { $0 }
     if Set(files).count < files.count { throw ValidationError("--out and --report need different files") }
   }

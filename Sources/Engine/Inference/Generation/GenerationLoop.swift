@@ -29,6 +29,8 @@ package final class GenerationLoop {
   /// Who drafts, and when it pays; nil where nothing is drafted.
   private let drafter: Drafter?
   private var speculation: SpeculationControl
+  /// Whether the prediction module ran in the last decode step.
+  private var predictedBefore = false
 
   /// Clocks drift by up to some tens of microseconds a second: often enough to stay below a message's latency.
   private static let alignmentInterval = Duration.seconds(10)
@@ -71,7 +73,7 @@ package final class GenerationLoop {
     let start = Timestamp.now()
     phases.beginStep(at: start)
     let continued = drafter == nil ? 0 : scheduler.continuedCount
-    var plan = scheduler.plan(speculation.drafts(continuing: continued) ? drafter : nil)
+    var plan = scheduler.plan(drafting(continuing: continued))
     for (rank, rows) in plan.rowsByRank(size: tokensFed.count).enumerated() { tokensFed[rank] += rows }
     (plan.begin, plan.stamp) = (start, Timestamp.now())
     try runtime.commands.send(.step) { plan.encode(to: &$0) }
@@ -119,8 +121,19 @@ package final class GenerationLoop {
     return events
   }
 
+  private func drafting(continuing sequences: Int) -> Drafting? {
+    guard let drafter else { return nil }
+    let isWhole = !drafter.predicts || scheduler.isReadByModule
+    let isOn = speculation.drafts(continuing: sequences, isWhole: isWhole)
+    return Drafting(drafter: drafter, isOn: isOn, readsPrompts: speculation.readsPrompts)
+  }
+
   /// Counts a decode step for or against drafting.
   private func compare(_ plan: StepPlan, continued: Int, _ cost: LoopStatistics.Cost) {
+    let isFirst = plan.predicts && !predictedBefore
+    predictedBefore = plan.predicts
+    // The module's first step after a rest has no guess to check yet.
+    if isFirst, plan.draftCount == 0 { return }
     let drafted = plan.predicts || plan.draftCount > 0
     let (seconds, tokens) = (cost.time / .seconds(1), plan.items.reduce(0) { $0 + $1.count } - cost.rejected)
     if drafted {

@@ -25,6 +25,17 @@ extension Scheduler {
     }
   }
 
+  /// Has the prediction module read the plan's rows, or notes what it misses.
+  mutating func readAhead(_ drafting: Drafting, _ plan: inout StepPlan) {
+    // Without rows there is nothing to predict from.
+    plan.predicts = !plan.items.isEmpty && (drafting.isOn || drafting.readsPrompts && plan.kind == .prefill)
+    guard !plan.predicts else { return }
+    for item in plan.items {
+      guard let i = running.firstIndex(where: { $0.id == item.id }) else { continue }
+      running[i].missedCount += item.count - item.drafts.count
+    }
+  }
+
   /// Gives a sequence the blocks for its drafts, or cuts them to the room there is.
   private mutating func makeRoom(for drafts: inout [Int32], of index: Int, _ plan: inout StepPlan) {
     let (id, home) = (running[index].id, running[index].home.index)

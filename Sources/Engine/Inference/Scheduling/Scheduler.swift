@@ -44,16 +44,25 @@ struct Scheduler {
   /// Sequences that the next step continues, unless they must make room.
   var continuedCount: Int { running.count(where: \.isContinuing) }
 
-  /// With drafts for the sequences that are continued, where there is a drafter.
-  mutating func plan(_ drafter: Drafter? = nil) -> StepPlan {
+  /// Whether the prediction module has read nearly all of the sequences that the next step continues.
+  var isReadByModule: Bool {
+    let continued = running.filter(\.isContinuing)
+    return continued.reduce(0) { $0 + $1.missedCount } * 8 <= continued.reduce(0) { $0 + $1.fed }
+  }
+
+  /// With drafts for the sequences that are continued, where something drafts.
+  mutating func plan(_ drafting: Drafting? = nil) -> StepPlan {
     var plan = StepPlan()
     keepFullBlocks()
     let continued = continueSequences(&plan)
-    if let drafter { draft(drafter, for: continued, &plan) } else { mask(continued, &plan) }
+    if let drafting, drafting.isOn {
+      draft(drafting.drafter, for: continued, &plan)
+    } else {
+      mask(continued, &plan)
+    }
     admitSequences(&plan)
     readPrompts(&plan)
-    // Without rows there is nothing to predict from.
-    plan.predicts = drafter?.predicts ?? false && !plan.items.isEmpty
+    if let drafting, drafting.drafter.predicts { readAhead(drafting, &plan) }
     // Those thrown out on the way among them.
     plan.releases = releases
     releases.removeAll()
@@ -145,7 +154,7 @@ struct Scheduler {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id
     var sequence = withdraw(i)
-    (sequence.fed, sequence.prediction) = (0, nil)
+    (sequence.fed, sequence.prediction, sequence.missedCount) = (0, nil, 0)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
     sequence.isResumed = true
     waiting.insert(sequence, at: 0)

@@ -18,6 +18,15 @@ struct Drafter: Sendable {
   }
 }
 
+/// What a plan is to do about drafts.
+struct Drafting {
+  let drafter: Drafter
+  /// Whether it drafts.
+  var isOn = true
+  /// Whether the prediction module reads prompts also where nothing is drafted.
+  var readsPrompts = true
+}
+
 /// Finds the latest place where a sequence had its latest tokens before: what followed there may follow again.
 enum PromptLookup {
   /// Fewest tokens that must be the same, and as many as are looked at to find the best place.

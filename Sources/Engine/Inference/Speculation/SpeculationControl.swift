@@ -21,16 +21,18 @@ struct SpeculationControl {
   }
 
   private enum Phase {
-    /// Steps to be measured without drafts, then with them.
-    case plain(left: Int)
+    /// Steps to be measured with drafts, then without.
     case drafting(left: Int)
-    /// Decided, until it is tried again after so many steps.
+    case plain(left: Int)
+    /// Decided, until it is measured again after so many steps.
     case on(left: Int)
     case off(left: Int)
+    /// To be tried again with sequences that the prediction module has read whole, or after so many steps with any.
+    case due(left: Int)
   }
 
   private struct Load {
-    var phase = Phase.plain(left: trial)
+    var phase = Phase.drafting(left: trial)
     var plain = Rate()
     var drafted = Rate()
     /// Steps until the next trial, doubled with each that was in vain.
@@ -53,14 +55,25 @@ struct SpeculationControl {
     return octave * 8 + (sequences - 1 << octave) * 8 / (1 << octave) - 16
   }
 
-  /// Whether a step that continues so many sequences is to draft.
-  func drafts(continuing sequences: Int) -> Bool {
+  /// Whether a step that continues so many sequences is to draft; `isWhole`: the prediction module, if it drafts, has read nearly all
+  /// of them.
+  mutating func drafts(continuing sequences: Int, isWhole: Bool) -> Bool {
     guard adapts else { return true }
-    switch loads[Self.kind(ofLoad: sequences)]?.phase ?? .plain(left: Self.trial) {
+    let kind = Self.kind(ofLoad: sequences)
+    switch loads[kind]?.phase ?? .drafting(left: Self.trial) {
     case .plain, .off: return false
     case .drafting, .on: return true
+    case .due(let left):
+      guard isWhole || left <= 0 else { return false }
+      loads[kind]?.phase = .drafting(left: Self.trial)
+      loads[kind]?.drafted = Rate()
+      return true
     }
   }
+
+  /// Whether the prediction module is to read prompts where nothing is drafted, so that it can be tried: not once it was in vain again
+  /// and again.
+  var readsPrompts: Bool { !adapts || loads.isEmpty || loads.values.contains { $0.patience < Self.longest } }
 
   /// Tokens a second without drafts at this load, where they were measured.
   func plainRate(continuing sequences: Int) -> Double? { loads[Self.kind(ofLoad: sequences)]?.plain.value }
@@ -81,18 +94,18 @@ struct SpeculationControl {
       load.plain.add(tokens: tokens, seconds: seconds)
     }
     switch load.phase {
-    case .plain(let left):
-      guard !drafted else { return }
+    case .drafting(let left):
+      guard drafted else { return }
       if left > 1 {
-        load.phase = .plain(left: left - 1)
-      } else if load.drafted.steps == 0 {
-        load.phase = .drafting(left: Self.trial)
+        load.phase = .drafting(left: left - 1)
+      } else if load.plain.steps < Self.trial {
+        load.phase = .plain(left: Self.trial)
       } else {
         Self.decide(&load)
       }
-    case .drafting(let left):
-      guard drafted else { return }
-      if left > 1 { load.phase = .drafting(left: left - 1) } else { Self.decide(&load) }
+    case .plain(let left):
+      guard !drafted else { return }
+      if left > 1 { load.phase = .plain(left: left - 1) } else { Self.decide(&load) }
     case .on(let left):
       if left > 1 {
         load.phase = .on(left: left - 1)
@@ -101,13 +114,8 @@ struct SpeculationControl {
       } else {
         load.phase = .plain(left: Self.trial)
       }
-    case .off(let left):
-      if left > 1 {
-        load.phase = .off(left: left - 1)
-      } else {
-        load.drafted = Rate()
-        load.phase = .drafting(left: Self.trial)
-      }
+    case .off(let left): load.phase = left > 1 ? .off(left: left - 1) : .due(left: 4 * Self.shortest)
+    case .due(let left): load.phase = .due(left: left - 1)
     }
   }
 

@@ -148,8 +148,9 @@ package final class RankEngine {
       }
       let tokens = sequence.tokens[item.start..<known]
       let vocabulary = decoder.description.vocabularySize
-      func isKnown(_ token: Int32) -> Bool { token >= 0 && Int(token) < vocabulary }
-      guard tokens.allSatisfy(isKnown), item.drafts.allSatisfy(isKnown) else {
+      guard tokens.allSatisfy({ $0 >= 0 && Int($0) < vocabulary }),
+        item.drafts.allSatisfy({ $0 >= 0 && Int($0) < vocabulary })
+      else {
         throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
       }
       guard KeyValueCache.blockCount(tokens: end) <= sequence.blockCount else {
