@@ -57,8 +57,8 @@ struct DrafterTests {
     #expect(drafter(true, true).drafts(after: long + long.prefix(12), prediction: 99, atMost: 2) == [12, 13])
   }
 
-  /// Runs so many steps of a load; returns how many of them drafted. A drafted step brings `right` tokens more a sequence, and takes
-  /// `cost` times as long.
+  /// Runs so many steps of a load; returns how many of them drafted. A drafted step brings `right` tokens more a
+  /// sequence, and takes `cost` times as long.
   private func run(
     _ control: inout SpeculationControl, _ steps: Int, load: Int = 2, right: Double, cost: Double, isWhole: Bool = true
   ) -> Int {

@@ -11,8 +11,8 @@ import Testing
 
 /// Drafts of the model's own prediction module.
 struct PredictionDraftTests {
-  /// What the module guesses after each token of a text that it reads whole, as a training has it read: entry i is its guess of token
-  /// i + 2.
+  /// What the module guesses after each token of a text that it reads whole, as a training has it read: entry i is its
+  /// guess of token i + 2.
   private func whole(_ folder: String, _ tokens: [Int32]) throws -> [Int32] {
     let communicator = LocalCommunicator.solo()
     let opened = try OpenedModel(

@@ -34,7 +34,8 @@ package struct SpeculationStatistics: Sendable {
   /// Decode steps with drafts or with the prediction module, and without.
   package var with = Steps()
   package var without = Steps()
-  /// Seconds of steps with drafts whose load was measured without them, too; and what their tokens would have taken then.
+  /// Seconds of steps with drafts whose load was measured without them, too; and what their tokens would have taken
+  /// then.
   package var comparedSeconds = 0.0
   package var secondsWithout = 0.0
 
@@ -50,8 +51,8 @@ package struct SpeculationStatistics: Sendable {
   }
   /// The same by place: of the drafts there, which were looked at whether the one before was right or not.
   package var acceptanceByPlace: [Double] { zip(drafted, accepted).map { Double($1) / Double(max($0, 1)) } }
-  /// How many times as fast steps with drafts were as the same tokens without, as measured at the same load; nil where one of the two
-  /// was not.
+  /// How many times as fast steps with drafts were as the same tokens without, as measured at the same load; nil where
+  /// one of the two was not.
   package var gain: Double? { comparedSeconds > 0 && secondsWithout > 0 ? secondsWithout / comparedSeconds : nil }
 
   package init() {}

@@ -4,8 +4,8 @@ import MoEModel
 extension Scheduler {
   /// Drafts for the sequences that the plan continues, and says what each of their rows may draw.
   ///
-  /// Drafts get what no sequence needs: half of the rows that a home has left (prompts get the rest), as many rows of logits as scoring
-  /// would, and cache blocks beyond one for each sequence there.
+  /// Drafts get what no sequence needs: half of the rows that a home has left (prompts get the rest), as many rows of
+  /// logits as scoring would, and cache blocks beyond one for each sequence there.
   mutating func draft(_ drafter: Drafter, for continued: [Int], _ plan: inout StepPlan) {
     var rows = plan.rowsByRank(size: pools.count).map { min((limits.batchTokens - $0) / 2, limits.scoredRows) }
     for (item, i) in continued.enumerated() {
@@ -59,8 +59,9 @@ extension ScheduledSequence {
     return limit - generated
   }
 
-  /// Of tokens that may follow, those up to the first after which nothing would be drawn or that may not come; and where something
-  /// restricts what is drawn, what may come after the last token, which is `first`, and after each of them.
+  /// Of tokens that may follow, those up to the first after which nothing would be drawn or that may not come; and
+  /// where something restricts what is drawn, what may come after the last token, which is `first`, and after each of
+  /// them.
   func permitted(_ wanted: [Int32], first: AllowedTokens?) -> (drafts: [Int32], allowed: [AllowedTokens]) {
     guard case .generate(_, _, let stopTokens) = request.task else { return ([], []) }
     let drafts = Array(wanted.prefix { !stopTokens.contains($0) })

@@ -1,5 +1,6 @@
-/// Decides, step by step, whether drafts are worth their rows: it compares tokens a second of steps with and without them, at each load
-/// apart, since a further row costs little where steps are long anyway and much where each row brings experts of its own.
+/// Decides, step by step, whether drafts are worth their rows: it compares tokens a second of steps with and without
+/// them, at each load apart, since a further row costs little where steps are long anyway and much where each row
+/// brings experts of its own.
 ///
 /// Decisions change no token, only how long it takes; so they may depend on clocks.
 struct SpeculationControl {
@@ -55,8 +56,8 @@ struct SpeculationControl {
     return octave * 8 + (sequences - 1 << octave) * 8 / (1 << octave) - 16
   }
 
-  /// Whether a step that continues so many sequences is to draft; `isWhole`: the prediction module, if it drafts, has read nearly all
-  /// of them.
+  /// Whether a step that continues so many sequences is to draft; `isWhole`: the prediction module, if it drafts, has
+  /// read nearly all of them.
   mutating func drafts(continuing sequences: Int, isWhole: Bool) -> Bool {
     guard adapts else { return true }
     let kind = Self.kind(ofLoad: sequences)
@@ -71,15 +72,15 @@ struct SpeculationControl {
     }
   }
 
-  /// Whether the prediction module is to read prompts where nothing is drafted, so that it can be tried: not once it was in vain again
-  /// and again.
+  /// Whether the prediction module is to read prompts where nothing is drafted, so that it can be tried: not once it
+  /// was in vain again and again.
   var readsPrompts: Bool { !adapts || loads.isEmpty || loads.values.contains { $0.patience < Self.longest } }
 
   /// Tokens a second without drafts at this load, where they were measured.
   func plainRate(continuing sequences: Int) -> Double? { loads[Self.kind(ofLoad: sequences)]?.plain.value }
 
-  /// Notes a decode step that continued so many sequences: how many tokens were drawn, in what time, and whether it drafted or ran the
-  /// prediction module.
+  /// Notes a decode step that continued so many sequences: how many tokens were drawn, in what time, and whether it
+  /// drafted or ran the prediction module.
   mutating func note(continuing sequences: Int, drafted: Bool, tokens: Int, seconds: Double) {
     var load = loads[Self.kind(ofLoad: sequences)] ?? Load()
     defer { loads[Self.kind(ofLoad: sequences)] = load }

@@ -11,9 +11,9 @@ struct RowsAhead {
 }
 
 extension RankEngine {
-  /// Draws from the rows of an item with drafts, `[1 + drafts, vocabulary]`, one after another, as long as the drafts before are what
-  /// was drawn: each token is the one that a step for it alone would draw. Throws when there is none at all; a later row from which
-  /// none can be drawn is met again by the next step.
+  /// Draws from the rows of an item with drafts, `[1 + drafts, vocabulary]`, one after another, as long as the drafts
+  /// before are what was drawn: each token is the one that a step for it alone would draw. Throws when there is none at
+  /// all; a later row from which none can be drawn is met again by the next step.
   func draw(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, _ drafts: [Int32], _ firstMask: Int?,
     _ masks: [StepPlan.Mask]
@@ -35,8 +35,8 @@ extension RankEngine {
 
   /// Runs the prediction module over the step's rows, and notes what it guesses to follow the tokens drawn. Collective.
   ///
-  /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets its own: what
-  /// becomes of it is overwritten before any other row looks at it.
+  /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets
+  /// its own: what becomes of it is overwritten before any other row looks at it.
   func predict(_ items: [StepPlan.Item]) throws {
     ahead.next.removeAll(keepingCapacity: true)
     ahead.wanted.removeAll(keepingCapacity: true)

@@ -31,7 +31,8 @@ struct StepOutcome {
   /// Distinct experts this rank ran, summed over layers.
   var expertsVisited = 0
   var results: [Result] = []
-  /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none; else empty.
+  /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none;
+  /// else empty.
   var predictions: [Int32] = []
 
   /// The message of a rank whose step failed.

@@ -34,8 +34,9 @@ struct StepPlan: Equatable {
     var start: Int
     var count: Int
     var outputs: DecoderBatch.Outputs
-    /// Of a sequence being continued: tokens taken for its next ones, which are fed after its own last one. What they are worth is
-    /// found at its home, where each row is sampled from as long as the drafts before it were right; `outputs` is `.all` then.
+    /// Of a sequence being continued: tokens taken for its next ones, which are fed after its own last one. What they
+    /// are worth is found at its home, where each row is sampled from as long as the drafts before it were right;
+    /// `outputs` is `.all` then.
     var drafts: [Int32] = []
 
     /// Rows that are sampled from, where it is no prompt to be scored.
@@ -54,7 +55,8 @@ struct StepPlan: Equatable {
     var block: Int32
   }
 
-  /// The tokens that may be drawn for item `item`: of an item with drafts there is one for each of its rows, in their order.
+  /// The tokens that may be drawn for item `item`: of an item with drafts there is one for each of its rows, in their
+  /// order.
   struct Mask: Equatable {
     var item: Int
     var allowed: AllowedTokens
@@ -70,7 +72,8 @@ struct StepPlan: Equatable {
   var items: [Item] = []
   /// By ascending item.
   var masks: [Mask] = []
-  /// Whether the prediction module runs after the model, over the same rows, and its guesses are told; not without items.
+  /// Whether the prediction module runs after the model, over the same rows, and its guesses are told; not without
+  /// items.
   var predicts = false
 
   /// A decode step only continues sequences.

@@ -1,7 +1,8 @@
 import Checkpoints
 
 extension DecoderDescription {
-  /// Holds the first multi-token prediction module against its shapes; throws on the first tensor that is missing or has another.
+  /// Holds the first multi-token prediction module against its shapes; throws on the first tensor that is missing or
+  /// has another.
   package func checkPrediction(in checkpoint: any Checkpoint) throws {
     let description = predicting()
     let stored = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
