@@ -37,6 +37,39 @@ extension CommandTests {
       }
     }
 
+    @Test(.timeLimit(.minutes(3)))
+    func draftsChangeNoTextAndAreCounted() throws {
+      let model = try Golden("deepseek_v3_fp8")
+      let file = model.promptFile(in: folder)
+      let arguments = [
+        "--prompt-file", file, "--max-new-tokens", "40", "--ignore-eos", "--temperature", "0.5", "--stop", "zz",
+      ]
+      let plain = try generate(arguments, model: model.folder)
+      #expect(plain.allSatisfy { $0["speculation"] == nil })
+      for (ranks, mode) in [(nil, "lookup"), (2, "mtp"), (3, "auto")] as [(Int?, String)] {
+        let found = try generate(
+          arguments + ["--speculate", mode, "--draft-tokens", "2"], model: model.folder, ranks: ranks)
+        #expect(found.map { ints($0["token_ids"]) } == plain.map { ints($0["token_ids"]) }, "\(mode)")
+        let last = try #require(found.last?["speculation"])
+        #expect(ints(last["drafted"]).count == ints(last["accepted"]).count, "\(mode)")
+      }
+      let run = try Program.run([
+        "generate", "--model", model.folder, "--prompt-ids", "1,2,3", "--max-new-tokens", "30", "--ignore-eos",
+        "--speculate", "mtp",
+      ])
+      #expect(
+        run.status == 0 && run.errors.contains("speculation: ") && run.errors.contains("decode steps went without"))
+      let none = try Program.run(
+        ["generate", "--model", golden.folder, "--prompt-ids", "1", "--speculate", "mtp"], ranks: 2)
+      #expect(
+        none.status == 1 && none.errors.contains("this deepseek_v3 checkpoint has no multi-token prediction layer"),
+        "\(none.errors)")
+      for count in ["0", "16"] {
+        let refused = try Program.run(["generate", "--prompt", "x", "--speculate", "lookup", "--draft-tokens", count])
+        #expect(refused.status != 0 && refused.errors.contains("--draft-tokens \(count) is not between 1 and 15"))
+      }
+    }
+
     @Test func aStopStringEndsTheTextBeforeIt() throws {
       let arguments = ["--prompt-ids", list(golden.prompts[1].ids), "--max-new-tokens", "32", "--ignore-eos"]
       let full = try #require(try generate(arguments)[0]["text"]?.string)

@@ -67,6 +67,23 @@ extension CommandTests {
       #expect(run.output.contains("left out") && run.output.contains("1 multi-token prediction"), "\(run.output)")
     }
 
+    @Test func aLayerThatDraftsIsCounted() throws {
+      let folder = try Golden("deepseek_v3_fp8").folder
+      let (plain, drafting) = (
+        try inspect([folder, "--ranks", "2"]), try inspect([folder, "--ranks", "2", "--speculate", "mtp"])
+      )
+      func number(_ value: JSONValue, _ key: String) -> Int { value[key]?.exactInt ?? 0 }
+      #expect(number(plain, "prediction_layers_left_out") == 1 && number(drafting, "prediction_layers_left_out") == 0)
+      #expect(number(drafting, "total_bytes") > number(plain, "total_bytes"))
+      // Of three layers each as wide comes a fourth.
+      #expect(number(drafting, "cache_bytes_per_token") * 3 == number(plain, "cache_bytes_per_token") * 4)
+      for (with, without) in zip(drafting["ranks"]!.array!, plain["ranks"]!.array!) {
+        #expect(number(with, "memory_bytes") > number(without, "memory_bytes"))
+      }
+      let none = try Program.run(["inspect", try Golden("deepseek_v3").folder, "--speculate", "mtp"])
+      #expect(none.status == 1 && none.errors.contains("no multi-token prediction layer"), "\(none.errors)")
+    }
+
     /// The published shape: 671 B parameters, 37 B active. Debug builds take too long over 92,000 tensors and get its
     /// first layers.
     private static var deepSeekLayers: Int {

@@ -142,6 +142,14 @@ extension CommandTests {
       let inspected = try json(["inspect", try Golden("mixtral").folder, "--ranks", "3"])
       let most = try #require(inspected["ranks"]?.array?.compactMap { $0["memory_bytes"]?.exactInt }.max())
       #expect(plan["layouts"]?.array?.first?["weight_bytes"]?.exactInt == most)
+      // A layer that drafts takes memory.
+      let weights = try ["off", "mtp"].map { mode in
+        try json([
+          "plan", "--model", try Golden("deepseek_v3_fp8").folder, "--nodes", "2", "--memory", "1", "--cores", "4",
+          "--speculate", mode,
+        ])["layouts"]?.array?.first?["weight_bytes"]?.exactInt ?? 0
+      }
+      #expect(weights[0] > 0 && weights[1] > weights[0])
 
       let shape =
         Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path

@@ -117,6 +117,55 @@ extension CommandTests {
       }
     }
 
+    /// Texts, log-probabilities, forms and where they end; under supervision the options reach the job.
+    @Test(.timeLimit(.minutes(3))) func draftsChangeNoAnswer() throws {
+      let list: JSONValue = ["type": "array", "items": ["enum": ["king", "ghost"]], "minItems": 9, "maxItems": 20]
+      let schema: JSONValue = [
+        "type": "object", "properties": ["who": list], "required": ["who"], "additionalProperties": false,
+      ]
+      let bodies: [(path: String, body: JSONValue)] = [
+        (
+          "/v1/completions",
+          [
+            "model": "demo-model", "prompt": "the king the king the king", "max_tokens": 60, "temperature": 0,
+            "logprobs": 2, "ignore_eos": true,
+          ]
+        ),
+        (
+          "/v1/completions",
+          [
+            "model": "demo-model", "prompt": "In the beginning", "max_tokens": 60, "temperature": .double(0.7),
+            "seed": 5, "stop": ["e t", "."],
+          ]
+        ),
+        (
+          "/v1/chat/completions",
+          [
+            "model": "demo-model", "messages": [["role": "user", "content": "Who is there?"]], "max_tokens": 200,
+            "temperature": 1, "seed": 3,
+            "response_format": [
+              "type": "json_schema", "json_schema": ["name": "list", "schema": schema, "strict": true],
+            ],
+          ]
+        ),
+      ]
+      func answers(_ options: [String], _ ranks: Int) throws -> (choices: [JSONValue?], metrics: String) {
+        let server = try RunningServer(options, supervisedRanks: ranks)
+        let choices = try bodies.map { path, body in
+          let reply = try server.post(path, body)
+          #expect(reply.status == 200, "\(reply.text)")
+          return reply.json["choices"]
+        }
+        return (choices, try server.get("/metrics").text)
+      }
+      let plain = try answers([], 1)
+      for ranks in [1, 2] {
+        let drafting = try answers(["--speculate", "lookup", "--draft-tokens", "6"], ranks)
+        #expect(drafting.choices == plain.choices)
+        #expect(drafting.metrics.contains("martinet_speculation_steps_total{drafts=\"without\"}"))
+      }
+    }
+
     /// Tokens that take some seconds: the kernels of a debug build are slow.
     private static let longCount: Int = {
       #if DEBUG

@@ -54,6 +54,12 @@ import Testing
     }
   }
 
+  @Test func acceptedDraftsOfOtherPlacesThanDraftedAreRefused() throws {
+    var status = ClusterStatus()
+    (status.drafted, status.accepted) = ([3], [2, 1])
+    #expect(throws: EngineAPIError.self) { try ClusterStatus(json: status.json) }
+  }
+
   @Test func visitsOfOtherLayersThanNamedAreRefused() throws {
     var status = ClusterStatus()
     status.visits = [[1]]

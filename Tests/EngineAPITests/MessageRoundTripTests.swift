@@ -36,6 +36,8 @@ private struct Message: Sendable, CustomTestStringConvertible {
     rank.waiting = 1e-9
     status.ranks = [rank, ClusterStatus.RankStatus()]
     (status.layers, status.visits) = ([1, 2], [[0, 3], []])
+    (status.drafted, status.accepted, status.speculationGain) = ([9, 4], [7, 1], 1.25)
+    (status.draftingSteps, status.restingSteps) = (5, 6)
     let id = RequestID(-1)
     let top = [Candidate(token: 7, logprob: -0.1), Candidate(token: 8, logprob: -.infinity)]
     let requests = [plain, full, pooled].map { request in

@@ -166,6 +166,8 @@ import Testing
     var rank = ClusterStatus.RankStatus()
     (rank.rank, rank.host, rank.blocks, rank.attention) = (1, "node-1", 64, 2.5)
     (status.ranks, status.preemptions) = ([rank], 4)
+    (status.drafted, status.accepted) = ([9, 4], [7, 1])
+    (status.draftingSteps, status.restingSteps, status.speculationGain) = (5, 6, 1.25)
     engine.status = status
     try await TestServer.run(engine) { server in
       _ = try await server.chat()
@@ -188,6 +190,10 @@ import Testing
         "martinet_engine_restarts_total 3", #"martinet_engine_state{state="ready"} 1"#,
         #"martinet_rank_cache_blocks{rank="1",host="node-1",kind="all"} 64"#,
         #"martinet_rank_seconds_total{rank="1",host="node-1",group="attention"} 2.5"#,
+        #"martinet_drafts_total{place="1",result="accepted"} 7"#,
+        #"martinet_drafts_total{place="2",result="rejected"} 3"#,
+        #"martinet_speculation_steps_total{drafts="with"} 5"#,
+        #"martinet_speculation_steps_total{drafts="without"} 6"#, "martinet_speculation_gain 1.25",
       ] { #expect(lines.contains(line), "\(line)") }
       for line in lines where !line.hasPrefix("#") {
         #expect(line.wholeMatch(of: /[a-z_]+(\{[^}]*\})? [-+0-9.einfa]+/) != nil, "\(line)")

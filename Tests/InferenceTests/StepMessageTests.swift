@@ -151,6 +151,73 @@ struct StepMessageTests {
     }
   }
 
+  /// A step that drafts: of its items the first three are sampled from, the third without drafts.
+  private var speculation: StepPlan {
+    var plan = StepPlan()
+    plan.items = [
+      .init(id: SequenceID(1), home: Rank(0), start: 9, count: 4, outputs: .all, drafts: [5, .max, 0]),
+      .init(id: SequenceID(2), home: Rank(1), start: 3, count: 2, outputs: .all, drafts: [7]),
+      .init(id: SequenceID(3), home: Rank(1), start: 3, count: 1, outputs: .last),
+    ]
+    let set = AllowedTokens(words: [5, .max])
+    plan.masks = [.init(item: 1, allowed: set), .init(item: 1, allowed: set), .init(item: 2, allowed: set)]
+    plan.predicts = true
+    return plan
+  }
+
+  @Test func draftsAreReadAsWritten() throws {
+    let plan = speculation
+    #expect(try StepPlan(decoding: plan.encoded(), size: 2) == plan)
+    #expect(plan.kind == .decode && plan.draftCount == 4 && plan.rowsByRank(size: 2) == [4, 3])
+    for count in plan.encoded().indices {
+      #expect(throws: InferenceError.self) { try StepPlan(decoding: Array(plan.encoded().prefix(count)), size: 2) }
+    }
+    var outcome = StepOutcome()
+    let told = DrawnToken(8, logprob: -0.5, top: [.init(token: 8, logprob: -0.5)])
+    outcome.results = [.run([.init(5), told, .init(3)]), .run([told]), .token(.init(4))]
+    outcome.predictions = [7, -1, 300]
+    let bytes = outcome.encoded()
+    let read = try StepOutcome(decoding: bytes, from: Rank(1), itemCount: 3)
+    #expect(read.encoded() == bytes && read.predictions == [7, -1, 300])
+    guard case .run(let tokens) = read.results[0] else { throw InferenceError.interrupted }
+    #expect(tokens == [DrawnToken(5), told, DrawnToken(3)])
+    for count in bytes.indices {
+      #expect(throws: InferenceError.self) {
+        try StepOutcome(decoding: Array(bytes.prefix(count)), from: Rank(1), itemCount: 3)
+      }
+    }
+    for count in [2, 4] {
+      #expect(throws: InferenceError.self) { try StepOutcome(decoding: bytes, from: Rank(1), itemCount: count) }
+    }
+  }
+
+  /// Nothing is written for what a step does not do.
+  @Test func stepsWithoutDraftsCostNoByte() {
+    var plan = speculation
+    let bytes = plan.encoded().count
+    plan.predicts = false
+    #expect(plan.encoded().count == bytes)
+    plan.items[1] = .init(id: SequenceID(2), home: Rank(1), start: 3, count: 1, outputs: .last)
+    #expect(plan.encoded().count == bytes - 8)
+  }
+
+  @Test func impossibleDraftsAreRefused() {
+    let changes: [(inout StepPlan) -> Void] = [
+      { $0.items[0].count = 3 }, { $0.items[0].count = 5 }, { $0.items[0].outputs = .last },
+      { $0.items[0].start = 0 }, { $0.items[1].outputs = .allStates }, { $0.masks[0].item = 0 },
+      { $0.masks.removeFirst() }, { $0.masks.removeLast(2) }, { $0.masks.append($0.masks[2]) },
+      { $0.masks.insert($0.masks[2], at: 0) }, { $0.masks.append($0.masks[0]) },
+    ]
+    for (i, change) in changes.enumerated() {
+      var plan = speculation
+      change(&plan)
+      #expect(throws: InferenceError.self, "change \(i)") { try StepPlan(decoding: plan.encoded(), size: 2) }
+    }
+    var whole = speculation
+    whole.masks.removeFirst(2)
+    #expect(throws: Never.self) { try StepPlan(decoding: whole.encoded(), size: 2) }
+  }
+
   @Test func damagedMessagesAreRefusedOrReadButNeverTrap() throws {
     let messages = (plan.encoded(), outcome.encoded())
     var generator = SeededGenerator(1)

@@ -20,6 +20,31 @@ import Testing
     #expect(section.contains("rank 0 to rank 1: 10.0 kB a step"))
   }
 
+  /// Two sequences with two drafts each, one with one; of steps whose tokens would have taken three seconds without.
+  @Test func draftsAreToldByPlaceWithWhatTheyGained() throws {
+    var speculation = SpeculationStatistics()
+    for right in [2, 1] { speculation.count(drafts: 2, right: right) }
+    speculation.count(drafts: 1, right: 0)
+    #expect(speculation.drafted == [3, 2] && speculation.accepted == [2, 1] && !speculation.isEmpty)
+    speculation.with.add(tokens: 6, time: .seconds(2))
+    speculation.without.add(tokens: 3, time: .seconds(1))
+    (speculation.comparedSeconds, speculation.secondsWithout) = (2, 3)
+    let words =
+      "3 of 5 drafts right, 60.0 % (by place 66.7, 50.0 %); 2.00 tokens a sequence and step; 1.50 × the speed without drafts at the same load; 1 of 2 decode steps went without"
+    #expect(speculation.summary == words)
+    var report = decodeReport([decodeAccount(rank: 0, ranks: 1, milliseconds: [.experts: 100])], tokens: 4)
+    #expect(!report.page.contains("Speculation") && report.json["speculation"] == nil)
+    report.speculation = speculation
+    #expect(report.page.contains(words) && report.summary.contains("speculation: \(words)"))
+    #expect(report.page.contains("<td class=n>2</td><td class=n>2</td><td class=n>1</td><td class=n>50.0 %</td>"))
+    let json = try #require(report.json["speculation"])
+    #expect(json["gain"]?.double == 1.5 && json["tokens_per_run"]?.double == 2 && json["acceptance"]?.double == 0.6)
+    #expect(json["tokens_per_second_with"]?.double == 3 && json["steps_without"]?.exactInt == 1)
+    // Twice the same, less once, is once.
+    #expect((speculation + speculation).since(speculation).summary == words)
+    #expect(SpeculationStatistics().isEmpty && SpeculationStatistics().summary.hasPrefix("no drafts"))
+  }
+
   @Test func ratesAndProcessorsComeThroughJSON() throws {
     var account = decodeAccount(rank: 0, ranks: 1, milliseconds: [.experts: 100], visits: 1)
     (account.processor, account.sharesCores) = ("EPYC", true)

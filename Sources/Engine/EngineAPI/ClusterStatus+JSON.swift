@@ -9,6 +9,9 @@ extension ClusterStatus {
       "generated_tokens": .int(generatedTokens), "prefill_steps": .int(prefillSteps),
       "decode_steps": .int(decodeSteps), "prefill_seconds": .double(prefillSeconds),
       "decode_seconds": .double(decodeSeconds), "bytes_sent": .int(bytesSent), "messages_sent": .int(messagesSent),
+      "drafted": .array(drafted.map { .int($0) }), "accepted": .array(accepted.map { .int($0) }),
+      "drafting_steps": .int(draftingSteps), "resting_steps": .int(restingSteps),
+      "speculation_gain": .double(speculationGain),
       "layers": .array(layers.map { .int($0) }), "visits": .array(visits.map { .array($0.map { .int($0) }) }),
     ]
   }
@@ -31,6 +34,15 @@ extension ClusterStatus {
     decodeSeconds = try fields.seconds(needed: "decode_seconds")
     bytesSent = try fields.integer(needed: "bytes_sent")
     messagesSent = try fields.integer(needed: "messages_sent")
+    drafted = try fields.array(needed: "drafted", MessageReader.count)
+    accepted = try fields.array(needed: "accepted", MessageReader.count)
+    guard accepted.count == drafted.count else {
+      throw .outOfRange(
+        field: "accepted", value: "of \(accepted.count) places", range: "of the \(drafted.count) in drafted")
+    }
+    draftingSteps = try fields.integer(needed: "drafting_steps")
+    restingSteps = try fields.integer(needed: "resting_steps")
+    speculationGain = try fields.seconds(needed: "speculation_gain")
     layers = try fields.array(needed: "layers", MessageReader.count)
     visits = try fields.array(needed: "visits") { row, name throws(EngineAPIError) in
       try MessageReader.array(row, path: name, MessageReader.count)

@@ -38,6 +38,14 @@ package struct ClusterStatus: Sendable, Equatable {
   /// Sent between ranks in expert layers.
   package var bytesSent = 0
   package var messagesSent = 0
+  /// By place after the last token: drafts that were looked at, and those that were right.
+  package var drafted: [Int] = []
+  package var accepted: [Int] = []
+  /// Decode steps with drafts and without, where steps draft.
+  package var draftingSteps = 0
+  package var restingSteps = 0
+  /// How many times as fast steps with drafts were as without at the same load; 0 where that is not known.
+  package var speculationGain = 0.0
   /// The layers that have experts, and the visits of each expert in each of them.
   package var layers: [Int] = []
   package var visits: [[Int]] = []

@@ -25,6 +25,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
   case rankFailed(Rank, String)
   /// A model cannot be replaced while sequences hold keys and values of it.
   case sequencesUnderWay(Int)
+  /// Drafts are to come from a module that the checkpoint does not have.
+  case noPredictionModule(family: String)
   case interrupted
 
   package var description: String {
@@ -58,6 +60,8 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .rankFailed(let rank, let message): "\(rank): \(message)"
     case .sequencesUnderWay(let count):
       "\(count) sequences are under way, whose keys and values are the old model's: let them end, or cancel them, before another is loaded"
+    case .noPredictionModule(let family):
+      "--speculate mtp: this \(family) checkpoint has no multi-token prediction layer to draft with; take --speculate lookup, which needs none, or off"
     case .interrupted: "interrupted"
     }
   }

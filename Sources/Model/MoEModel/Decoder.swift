@@ -73,6 +73,22 @@ package final class Decoder {
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: nil))
   }
 
+  /// What the prediction module takes for the most probable token after the next one, for rows of the batch that `predict` went over
+  /// last: replaces `tokens` by one for each; -1 where its logits are not finite. Of equals the lowest id.
+  package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) {
+    tokens.removeAll(keepingCapacity: true)
+    guard let prediction, !rows.isEmpty else { return }
+    let logits = prediction.logits(ofRows: rows).logits
+    for row in rows.indices { tokens.append(greatest(logits[row], count: logits.columns)) }
+  }
+
+  private func greatest(_ scores: UnsafePointer<Float>, count: Int) -> Int32 {
+    let highest = compute.max(scores, count: count)
+    guard highest.isFinite else { return -1 }
+    for token in 0..<count where scores[token] == highest { return Int32(token) }
+    return -1
+  }
+
   private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
     let layer = layers[index]
     phases?.enter(.attention, layer: index)
@@ -118,7 +134,7 @@ package final class Decoder {
     ofRows rows: Range<Int>, ahead: Bool = false
   ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
     guard ahead, let prediction else { return head.logits(stream, rows: Array(rows)) }
-    return prediction.logits(ofRows: rows)
+    return prediction.logits(ofRows: Array(rows))
   }
 
   private func embed(_ batch: DecoderBatch) {

@@ -51,7 +51,14 @@ extension FuzzTarget {
         .init(id: SequenceID(8), home: Rank(1), start: 0, count: 1, outputs: .allStates),
       ]
       plan.masks = [.init(item: 0, allowed: AllowedTokens(words: [5, .max]))]
-      return [plan.encoded()]
+      var drafts = StepPlan()
+      drafts.items = [
+        .init(id: SequenceID(4), home: Rank(2), start: 5, count: 3, outputs: .all, drafts: [7, 9]),
+        .init(id: SequenceID(5), home: Rank(0), start: 5, count: 1, outputs: .last),
+      ]
+      drafts.masks = (0..<3).map { _ in .init(item: 0, allowed: AllowedTokens(words: [5, .max])) }
+      drafts.predicts = true
+      return [plan.encoded(), drafts.encoded()]
     },
     read: { bytes in
       let plan = try StepPlan(decoding: bytes, size: 3)
@@ -73,7 +80,12 @@ extension FuzzTarget {
       outcome.results = [
         .token(.init(7)), .scored(chunk), .nothing, .failed("not finite"), .embedding([0.5, -3, .pi]),
       ]
-      return [outcome.encoded()]
+      var runs = StepOutcome()
+      runs.results = [
+        .run([.init(7), DrawnToken(8, logprob: -1)]), .run([.init(1)]), .token(.init(7)), .nothing, .failed(""),
+      ]
+      runs.predictions = [1, 2, 3, -1, -1]
+      return [outcome.encoded(), runs.encoded()]
     },
     read: { _ = try StepOutcome(decoding: $0, from: Rank(1), itemCount: 5) })
 

@@ -2,6 +2,7 @@ import Inference
 import JSON
 import MoEModel
 import Reports
+import Telemetry
 
 /// The median of several runs of `bench generate`, in words and as JSON.
 package struct GenerateBenchmark {
@@ -51,17 +52,23 @@ package struct GenerateBenchmark {
     return bytes / seconds
   }
 
+  /// Of all runs together.
+  private var speculation: SpeculationStatistics {
+    runs.reduce(SpeculationStatistics()) { $0 + $1.speculation }
+  }
+
   private var limit: Double { (readBefore + readAfter) / 2 }
 
   package var lines: [String] {
     func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
-    let lines = [
+    var lines = [
       "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)",
       "prefill  \(number(median { $0.prefill.tokensPerSecond })) tokens/s; \(number(100 * median { $0.prefill.communicationShare })) % communication",
       "decode   \(number(median { $0.decode.tokensPerSecond })) tokens/s; \(number(100 * median { $0.decode.communicationShare })) % communication",
       "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
     ]
+    if !speculation.isEmpty { lines.append("speculation: \(speculation.summary)") }
     guard !unaccounted.isEmpty else { return lines }
     return lines + [
       "keeping accounts costs \(number(100 * accountingCost(\.prefill), 2)) % of prefill and \(number(100 * accountingCost(\.decode), 2)) % of decode (median of \(runs.count) pairs of runs)"
@@ -94,6 +101,7 @@ package struct GenerateBenchmark {
       "decode_weight_bytes_per_second": .double(read), "read_bytes_per_second_before": .double(readBefore),
       "read_bytes_per_second_after": .double(readAfter),
       "decode_share_of_read_bandwidth": .double(read / max(limit, 1)),
+      "speculation": speculation.isEmpty ? .null : speculation.json,
       "accounting_cost": unaccounted.isEmpty
         ? .null : ["prefill": .double(accountingCost(\.prefill)), "decode": .double(accountingCost(\.decode))],
     ]

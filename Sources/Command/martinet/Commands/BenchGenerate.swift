@@ -22,6 +22,7 @@ struct BenchGenerate: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOptions
+  @OptionGroup var speculation: SpeculationFlags
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of each prompt.", valueName: "n,…")) var promptLength =
     "128"
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens sampled for each prompt.", valueName: "n,…"))
@@ -78,7 +79,8 @@ struct BenchGenerate: ParsableCommand {
       if options.kvCacheTokens == nil {
         options.kvCacheTokens = rooms.map { ($0 * $1 + communicator.size - 1) / communicator.size + $0 }.max()
       }
-      let session = try options.open(communicator, quiet: json) { checkpoint, description in
+      let session = try options.open(communicator, quiet: json, speculation: speculation.options) {
+        checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
         inventory = try ModelInventory(description, checkpoint: checkpoint)

@@ -37,6 +37,7 @@ struct Generate: ParsableCommand {
   var maxNewTokens = 128
 
   @OptionGroup var sampling: SamplingOptions
+  @OptionGroup var speculation: SpeculationFlags
   @OptionGroup var reports: ReportOptions
 
   @Option(
@@ -71,7 +72,7 @@ struct Generate: ParsableCommand {
         // The others' hosts need not have the file.
         return communicator.isRoot ? try template.codec(documents) : TextCodec(documents)
       }
-      let session = try model.open(communicator) { checkpoint, description in
+      let session = try model.open(communicator, speculation: speculation.options) { checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
         var stopTokens = ignoreEos ? [] : try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken)

@@ -18,6 +18,11 @@ struct Inspect: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
   var ranks: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Count the multi-token prediction layer, too, where this loads it.", valueName: "off|auto|mtp|lookup"))
+  var speculate = SpeculationMode.off
+
   @Flag(help: "One JSON object.")
   var json = false
 
@@ -36,13 +41,18 @@ struct Inspect: ParsableCommand {
     var options = ModelOptions()
     options.model = folder
     let checkpoint = try CheckpointFormat.open(try options.folder())
-    let description = try ModelConfiguration.read(checkpoint)
+    var description = try ModelConfiguration.read(checkpoint)
+    var speculation = SpeculationOptions()
+    speculation.mode = speculate
+    let layersThere = description.predictionLayerCount
+    if try speculation.loadsModule(of: description, in: checkpoint) { description = description.predicting() }
+    let leftOut = layersThere - (description.predicts ? 1 : 0)
     let inventory = try ModelInventory(description, checkpoint: checkpoint)
     let shares = try ranks.map { try Self.shares(description, checkpoint, ranks: $0) } ?? []
     if json {
-      show(Self.json(description, inventory, shares, checkpoint).text())
+      show(Self.json(description, inventory, shares, checkpoint, leftOut: leftOut).text())
     } else {
-      for line in Self.lines(description, inventory, shares, checkpoint) { show(line) }
+      for line in Self.lines(description, inventory, shares, checkpoint, leftOut: leftOut) { show(line) }
     }
   }
 
@@ -102,7 +112,8 @@ struct Inspect: ParsableCommand {
   }
 
   private static func lines(
-    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint,
+    leftOut: Int
   ) -> [String] {
     let size = Figures.size
     func count(_ parameters: Int) -> String { Self.count(parameters) }
@@ -133,9 +144,8 @@ struct Inspect: ParsableCommand {
       let name = part.rawValue.padding(to: 18)
       lines.append("  \(name)\(count(amount.parameters).padding(to: 12))\(size(amount.bytes))")
     }
-    if description.predictionLayerCount > 0 {
-      lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
-    }
+    if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
+    if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
@@ -164,7 +174,8 @@ struct Inspect: ParsableCommand {
   }
 
   private static func json(
-    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint
+    _ description: DecoderDescription, _ inventory: ModelInventory, _ shares: [Share], _ checkpoint: any Checkpoint,
+    leftOut: Int
   ) -> JSONValue {
     let (total, active) = (inventory.total, inventory.active)
     let parts = ModelInventory.Part.allCases.compactMap { part -> (String, JSONValue)? in
@@ -185,7 +196,7 @@ struct Inspect: ParsableCommand {
         JSONObject(
           inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
-      "prediction_layers_left_out": .int(description.predictionLayerCount),
+      "prediction_layers_left_out": .int(leftOut),
       "unread_settings": .array(description.unreadSettings.map { .string($0) }),
       "unread_tensors": .array(description.unreadTensors.map { .string($0) }),
       "cache_bytes_per_token": .int(cacheBytes(description, .f32)),

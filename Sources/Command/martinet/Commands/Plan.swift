@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import ExpertParallelism
+import Inference
 import JSON
 import Kernels
 import MoEModel
@@ -47,6 +48,10 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
+  @Option(
+    help: ArgumentHelp(
+      "Count the multi-token prediction layer, too, where this loads it.", valueName: "off|auto|mtp|lookup"))
+  var speculate = SpeculationMode.off
   @OptionGroup var training: TrainingPlanOptions
   @Flag(help: "One JSON object.") var json = false
 
@@ -96,7 +101,12 @@ struct Plan: ParsableCommand {
       let config = try JSONValue(
         parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount),
         limits: JSONLimits(allowsNonFinite: true))
-      description = try ModelConfiguration.read(try ConfigReader(config, path: model))
+      let read = try ModelConfiguration.read(try ConfigReader(config, path: model))
+      let loads = (speculate == .mtp || speculate == .auto) && read.canTakeBack && read.predictionLayerCount > 0
+      guard loads || speculate != .mtp || !read.canTakeBack else {
+        throw InferenceError.noPredictionModule(family: read.family)
+      }
+      description = loads ? read.predicting() : read
       let work = description.work
       let bytes = bytesPerParameter
       held = { experts in
@@ -108,7 +118,10 @@ struct Plan: ParsableCommand {
       }
     } else {
       let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(model))
-      let read = try ModelConfiguration.read(checkpoint).holding(weights)
+      var speculation = SpeculationOptions()
+      speculation.mode = speculate
+      let plain = try ModelConfiguration.read(checkpoint).holding(weights)
+      let read = try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
       description = read
       // The walk takes a second for the largest models: each number of experts once.
       var known: [Int: Int] = [:]

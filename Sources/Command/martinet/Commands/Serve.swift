@@ -27,6 +27,7 @@ struct Serve: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOptions
+  @OptionGroup var speculation: SpeculationFlags
   @OptionGroup var server: ServerOptions
   @OptionGroup var reports: ReportOptions
 
@@ -191,7 +192,7 @@ struct Serve: ParsableCommand {
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }, start: StartReporter? = nil
   ) throws {
     let session = try model.open(
-      communicator, isSupervised: engineLink, onStall: onStall,
+      communicator, isSupervised: engineLink, speculation: speculation.options, onStall: onStall,
       onLoading: { bytes, total in
         engine?.loading(bytes: bytes, of: total)
         start?.loading(bytes, of: total)

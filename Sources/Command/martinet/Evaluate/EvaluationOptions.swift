@@ -45,6 +45,8 @@ struct EvaluationOptions: ParsableArguments {
     help: ArgumentHelp("Compare item by item with what --out wrote for another model.", valueName: "file.json"))
   var compare: String?
 
+  @OptionGroup var speculation: SpeculationFlags
+
   @Flag(help: "One JSON object a task, on a line of its own.") var json = false
 
   func validate() throws {
@@ -61,6 +63,9 @@ struct EvaluationOptions: ParsableArguments {
       for (name, value) in [
         ("endpoint-model", endpointModel), ("api-key-file", apiKeyFile), ("ca-certificate", caCertificate),
       ] where value != nil { throw ValidationError("--\(name) needs --endpoint") }
+    }
+    if endpoint != nil, speculation.speculate != .off {
+      throw ValidationError("--speculate is for a model in this process, not for an --endpoint")
     }
     let files = [out, report].compactMap { $0 }
     if Set(files).count < files.count { throw ValidationError("--out and --report need different files") }

@@ -6,6 +6,8 @@ import Inference
 import JSON
 import Machine
 import ModelText
+import Reports
+import Telemetry
 
 /// Has tasks answered by this process's engine or an endpoint, and tells the results.
 struct Evaluator {
@@ -47,7 +49,7 @@ struct Evaluator {
         let documents = CheckpointFormat.documents(of: try model.folder())
         return communicator.isRoot ? try template.codec(documents) : TextCodec(documents)
       }
-      let session = try model.open(communicator) { checkpoint, description in
+      let session = try model.open(communicator, speculation: options.speculation.options) { checkpoint, description in
         guard communicator.isRoot else { return 0 }
         runs = try prepare()
         if layout == .chatIfPossible { isChat = try codec.templateSource() != nil }
@@ -69,6 +71,10 @@ struct Evaluator {
         output.circumstances["threads"] = .int(session.compute.workerCount)
         output.circumstances["prompt_tokens"] = .int(loop.statistics.prefill.tokens)
         output.circumstances["decode_tokens_per_second"] = .double(loop.statistics.decode.tokensPerSecond)
+        if !loop.statistics.speculation.isEmpty {
+          output.circumstances["speculation"] = loop.statistics.speculation.json
+          say("speculation: \(loop.statistics.speculation.summary)")
+        }
         try output.write(lines)
       }
     }

@@ -132,6 +132,7 @@ struct ModelOptions: ParsableArguments {
   /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
+    speculation: SpeculationOptions = SpeculationOptions(),
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
@@ -151,6 +152,7 @@ struct ModelOptions: ParsableArguments {
     options.sums = combineFormat
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
     options.isSupervised = isSupervised
+    options.speculation = speculation
     options.checksWeights = checkWeights
     options.onStall = onStall
     options.checksMemory = !ignoreMemoryCheck

@@ -69,6 +69,7 @@ struct ReportOptions: ParsableArguments {
       account: try loop.collectAccounts(), tokens: [statistics.prefill.tokens, statistics.decode.tokens],
       seconds: [statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)])
     report.rates = [runs.map(\.prefill.tokensPerSecond), runs.map(\.decode.tokensPerSecond)]
+    if !statistics.speculation.isEmpty { report.speculation = statistics.speculation }
     report.links = try loop.probeLinks()
     if let path = self.report { try ReportFile.write(report.page, to: path) }
     if let path = reportJson { try ReportFile.write(report.withoutSpans.json.text() + "\n", to: path) }

@@ -23,6 +23,12 @@ private final class GrammarConstraint: TokenConstraint, @unchecked Sendable {
     self.endTokens = endTokens
   }
 
+  private init(_ state: GrammarState, endTokens: Set<Int32>) {
+    (self.state, self.endTokens) = (state, endTokens)
+  }
+
+  func copy() -> (any TokenConstraint)? { GrammarConstraint(state, endTokens: endTokens) }
+
   var allowed: AllowedTokens { AllowedTokens(words: state.allowedTokens().words) }
 
   func advance(_ token: Int32) -> ConstraintProgress {

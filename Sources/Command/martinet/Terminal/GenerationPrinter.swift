@@ -28,6 +28,8 @@ final class GenerationPrinter {
   private var indices: [SequenceID: Int] = [:]
   private var nextToPrint = 0
   private var start = ContinuousClock.now
+  /// What drafts of the whole run came to so far, where it drafts.
+  private var speculation: () -> JSONValue? = { nil }
 
   init(codec: TextCodec, stop: [String], json: Bool, requests: [GenerationRequest]) {
     self.requests = requests
@@ -39,6 +41,9 @@ final class GenerationPrinter {
 
   func run(_ loop: GenerationLoop) throws {
     start = .now
+    speculation = { [unowned loop] in
+      loop.statistics.speculation.isEmpty ? nil : loop.statistics.speculation.json
+    }
     for (index, request) in requests.enumerated() { indices[try loop.submit(request, index: index)] = index }
     do {
       while loop.hasWork {
@@ -85,7 +90,7 @@ final class GenerationPrinter {
   private func printOutput(_ index: Int) {
     let output = outputs[index]
     if json {
-      show(record(output).text())
+      show(record(output, speculation()).text())
     } else if requests.count == 1 {
       show("")
     } else {
@@ -103,25 +108,28 @@ final class GenerationPrinter {
   }
 
   /// One line of JSON; a text that was cut short by an interruption has no reason to finish.
-  private func record(_ output: Output) -> JSONValue {
+  private func record(_ output: Output, _ speculation: JSONValue?) -> JSONValue {
     let prefill = output.firstToken.map { ($0 - start) / .seconds(1) } ?? 0
     let decode = output.firstToken.flatMap { first in output.lastToken.map { ($0 - first) / .seconds(1) } } ?? 0
     func rate(_ count: Int, _ seconds: Double) -> JSONValue { .double(seconds > 0 ? Double(count) / seconds : 0) }
-    return [
-      "prompt_ids": .array(output.prompt.map { .int(Int($0)) }),
-      "token_ids": .array(output.tokens.map { .int(Int($0)) }),
-      "text": .string(output.text),
-      "finish_reason": output.finish.map { .string($0.rawValue) } ?? .null,
-      "timings": [
-        "prefill_seconds": .double(prefill),
-        "decode_seconds": .double(decode),
-        "prefill_tokens_per_second": rate(output.prompt.count, prefill),
-        "decode_tokens_per_second": rate(output.tokens.count - 1, decode),
-      ],
+    let timings: JSONValue = [
+      "prefill_seconds": .double(prefill),
+      "decode_seconds": .double(decode),
+      "prefill_tokens_per_second": rate(output.prompt.count, prefill),
+      "decode_tokens_per_second": rate(output.tokens.count - 1, decode),
     ]
+    var record = JSONObject([
+      ("prompt_ids", .array(output.prompt.map { .int(Int($0)) })),
+      ("token_ids", .array(output.tokens.map { .int(Int($0)) })),
+      ("text", .string(output.text)),
+      ("finish_reason", output.finish.map { .string($0.rawValue) } ?? .null),
+      ("timings", timings),
+    ])
+    if let speculation { record["speculation"] = speculation }
+    return .object(record)
   }
 
-  /// Three lines on standard error that a person quotes.
+  /// Three lines on standard error that a person quotes, and one of drafts.
   func summarize(_ statistics: LoopStatistics, ranks: Int) {
     func number(_ value: Double) -> String { Figures.decimals(value, 1) }
     let (prefill, decode) = (statistics.prefill, statistics.decode)
@@ -136,5 +144,6 @@ final class GenerationPrinter {
     say(
       "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine"
     )
+    if !statistics.speculation.isEmpty { say("speculation: \(statistics.speculation.summary)") }
   }
 }

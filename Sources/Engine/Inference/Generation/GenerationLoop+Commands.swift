@@ -37,7 +37,7 @@ extension GenerationLoop {
   /// Starts all accounts anew.
   package func resetAccounts() throws {
     try command(.resetAccounts)
-    for kind in balances.indices { balances[kind] = Balance(layerCount: session.description.layerCount) }
+    for kind in balances.indices { balances[kind] = Balance(layerCount: session.description.runLayers.count) }
   }
 
   /// Keeps accounts from now on, or none.

@@ -26,6 +26,10 @@ extension GenerationLoop {
       statistics.prefill.time / .seconds(1), statistics.decode.time / .seconds(1)
     )
     (status.bytesSent, status.messagesSent) = (statistics.bytesSent, statistics.messagesSent)
+    let speculation = statistics.speculation
+    (status.drafted, status.accepted) = (speculation.drafted, speculation.accepted)
+    (status.draftingSteps, status.restingSteps) = (speculation.with.count, speculation.without.count)
+    status.speculationGain = speculation.gain ?? 0
     let description = session.description
     status.layers = description.mixtureLayers
     status.visits = description.mixtureLayers.map { layer in

@@ -26,13 +26,20 @@ package final class GenerationLoop {
   /// By `StepKind`.
   var balances: [Balance]
   private var lastAlignment = ContinuousClock.now
+  /// Who drafts, and when it pays; nil where nothing is drafted.
+  private let drafter: Drafter?
+  private var speculation: SpeculationControl
+  /// Whether the prediction module ran in the last decode step.
+  private var predictedBefore = false
 
   /// Clocks drift by up to some tens of microseconds a second: often enough to stay below a message's latency.
   private static let alignmentInterval = Duration.seconds(10)
 
   init(_ session: GenerationSession) {
     (self.session, limits) = (session, session.limits)
-    balances = StepKind.allCases.map { _ in Balance(layerCount: session.description.layerCount) }
+    drafter = session.drafter
+    speculation = SpeculationControl(adapts: session.drafter?.adapts ?? false)
+    balances = StepKind.allCases.map { _ in Balance(layerCount: session.description.runLayers.count) }
     scheduler = Scheduler(limits: session.limits, rankCount: session.communicator.size)
     tokensFed = Array(repeating: 0, count: session.communicator.size)
   }
@@ -65,7 +72,8 @@ package final class GenerationLoop {
     let phases = engine.phases
     let start = Timestamp.now()
     phases.beginStep(at: start)
-    var plan = scheduler.plan()
+    let continued = drafter == nil ? 0 : scheduler.continuedCount
+    var plan = scheduler.plan(drafting(continuing: continued))
     for (rank, rows) in plan.rowsByRank(size: tokensFed.count).enumerated() { tokensFed[rank] += rows }
     (plan.begin, plan.stamp) = (start, Timestamp.now())
     try runtime.commands.send(.step) { plan.encode(to: &$0) }
@@ -91,7 +99,15 @@ package final class GenerationLoop {
       cost.bytesSent += outcome.bytesSent
       cost.messagesSent += outcome.messagesSent
       cost.expertsVisited += outcome.expertsVisited
-      for (item, result) in zip(items, outcome.results) { note(item, result, &events) }
+      for (i, (item, result)) in zip(items, outcome.results).enumerated() {
+        let right = try note(item, result, from: Rank(rank), &events)
+        cost.rejected += item.drafts.count - right
+        if !item.drafts.isEmpty { statistics.speculation.count(drafts: item.drafts.count, right: right) }
+        guard drafter?.predicts == true else { continue }
+        let prediction = outcome.predictions.isEmpty ? -1 : outcome.predictions[i]
+        let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
+        scheduler.predicted(isKnown ? prediction : nil, for: item.id)
+      }
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
     }
     balances[plan.kind.rawValue].endStep()
@@ -100,8 +116,36 @@ package final class GenerationLoop {
     cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind, at: end).communication))
     cost.time = .nanoseconds(Int64(clamping: end &- start))
     statistics.count(plan, ranks: runtime.communicator.size, cost)
+    if drafter != nil, plan.kind == .decode { compare(plan, continued: continued, cost) }
     if interrupted { try interrupt() }
     return events
+  }
+
+  private func drafting(continuing sequences: Int) -> Drafting? {
+    guard let drafter else { return nil }
+    let isWhole = !drafter.predicts || scheduler.isReadByModule
+    let isOn = speculation.drafts(continuing: sequences, isWhole: isWhole)
+    return Drafting(drafter: drafter, isOn: isOn, readsPrompts: speculation.readsPrompts)
+  }
+
+  /// Counts a decode step for or against drafting.
+  private func compare(_ plan: StepPlan, continued: Int, _ cost: LoopStatistics.Cost) {
+    let isFirst = plan.predicts && !predictedBefore
+    predictedBefore = plan.predicts
+    // The module's first step after a rest has no guess to check yet.
+    if isFirst, plan.draftCount == 0 { return }
+    let drafted = plan.predicts || plan.draftCount > 0
+    let (seconds, tokens) = (cost.time / .seconds(1), plan.items.reduce(0) { $0 + $1.count } - cost.rejected)
+    if drafted {
+      statistics.speculation.with.add(tokens: tokens, time: cost.time)
+      if let rate = speculation.plainRate(continuing: continued), rate > 0 {
+        statistics.speculation.comparedSeconds += seconds
+        statistics.speculation.secondsWithout += Double(tokens) / rate
+      }
+    } else {
+      statistics.speculation.without.add(tokens: tokens, time: cost.time)
+    }
+    speculation.note(continuing: continued, drafted: drafted, tokens: tokens, seconds: seconds)
   }
 
   private func interrupt() throws(InferenceError) {
@@ -120,10 +164,26 @@ package final class GenerationLoop {
     lastAlignment = .now
   }
 
-  private func note(_ item: StepPlan.Item, _ result: StepOutcome.Result, _ events: inout [GenerationEvent]) {
+  /// Takes note of what became of an item; returns how many of its drafts were right.
+  private func note(
+    _ item: StepPlan.Item, _ result: StepOutcome.Result, from rank: Rank, _ events: inout [GenerationEvent]
+  ) throws(InferenceError) -> Int {
     switch result {
     case .nothing: break
     case .token(let token): events.append(.token(item.id, token, finish: scheduler.drew(token.token, for: item.id)))
+    case .run(let tokens):
+      let right = tokens.count - 1
+      guard (0...item.drafts.count).contains(right),
+        zip(tokens, item.drafts).prefix(right).allSatisfy({ $0.token == $1 })
+      else { throw .malformedOutcome(rank, "its tokens are not those that it was to check") }
+      scheduler.accepted(right, for: item.id)
+      for token in tokens {
+        let finish = scheduler.drew(token.token, for: item.id)
+        events.append(.token(item.id, token, finish: finish))
+        // No draft ends a sequence, so that this is the last of them.
+        if finish != nil { break }
+      }
+      return right
     case .failed(let reason):
       scheduler.end(item.id)
       events.append(.failed(item.id, reason: reason))
@@ -132,6 +192,7 @@ package final class GenerationLoop {
       events.append(.embedded(item.id, values))
     case .scored(let chunk): events.append(.scored(item.id, chunk, isLast: scheduler.scored(item.id)))
     }
+    return 0
   }
 
   /// Ends the other ranks' `follow()`. Collective with them; does nothing the second time.

@@ -1,3 +1,5 @@
+import Telemetry
+
 /// Totals over the steps of a run.
 package struct LoopStatistics: Sendable {
   /// What one step cost.
@@ -7,10 +9,13 @@ package struct LoopStatistics: Sendable {
     var bytesSent = 0
     var messagesSent = 0
     var expertsVisited = 0
+    /// Drafts that were not what was drawn.
+    var rejected = 0
   }
 
   package struct Totals: Sendable {
     package var steps = 0
+    /// Tokens fed, but for drafts that were wrong: of decode steps, the tokens drawn.
     package var tokens = 0
     /// Wall time, as rank 0 saw it.
     package var time: Duration = .zero
@@ -46,6 +51,8 @@ package struct LoopStatistics: Sendable {
   package private(set) var prefill = Totals()
   /// Steps that only continued sequences.
   package private(set) var decode = Totals()
+  /// What drafts came to, where steps draft.
+  package var speculation = SpeculationStatistics()
 
   package var bytesSent: Int { prefill.bytesSent + decode.bytesSent }
   package var messagesSent: Int { prefill.messagesSent + decode.messagesSent }
@@ -55,6 +62,7 @@ package struct LoopStatistics: Sendable {
     var difference = LoopStatistics()
     difference.prefill = prefill.since(earlier.prefill)
     difference.decode = decode.since(earlier.decode)
+    difference.speculation = speculation.since(earlier.speculation)
     return difference
   }
 
@@ -68,7 +76,7 @@ package struct LoopStatistics: Sendable {
   private static func add(_ plan: StepPlan, _ ranks: Int, _ cost: Cost, to totals: inout Totals) {
     let rows = plan.rowsByRank(size: ranks)
     totals.steps += 1
-    totals.tokens += rows.reduce(0, +)
+    totals.tokens += rows.reduce(0, +) - cost.rejected
     totals.activeRanks += rows.count { $0 > 0 }
     totals.time += cost.time
     totals.communication += cost.communication

@@ -20,6 +20,10 @@ struct ScheduledSequence {
   /// Its first blocks that others can find, and the last of them.
   var keptCount = 0
   var lastKept = BlockPool.none
+  /// What the prediction module takes for the token after the last one, if it was asked when that was drawn.
+  var prediction: Int32?
+  /// Tokens fed without the prediction module's reading them.
+  var missedCount = 0
   /// Admitted, and not yet fed.
   var isNew = false
   /// Admitted before, and thrown out for want of room.

@@ -3,8 +3,9 @@ import MoEModel
 
 extension Scheduler {
   /// One token of every sequence that is being continued. One that needs a further block and finds none takes those of the
-  /// youngest sequence of its home, down to itself.
-  mutating func continueSequences(_ plan: inout StepPlan) {
+  /// youngest sequence of its home, down to itself. Returns the places in `running` of those in the plan, in its order.
+  mutating func continueSequences(_ plan: inout StepPlan) -> [Int] {
+    var continued: [Int] = []
     var tokens = [Int](repeating: 0, count: pools.count)
     // Oldest first: who is thrown out has no place in the plan yet.
     var i = 0
@@ -16,11 +17,18 @@ extension Scheduler {
       }
       guard grow(i, &plan) else { continue }
       plan.items.append(running[i].feed(1))
-      if let allowed = running[i].request.constraint?.allowed {
-        plan.masks.append(StepPlan.Mask(item: plan.items.count - 1, allowed: allowed))
-      }
+      continued.append(i)
       tokens[home.index] += 1
       i += 1
+    }
+    return continued
+  }
+
+  /// What continued sequences may draw, where something restricts it.
+  func mask(_ continued: [Int], _ plan: inout StepPlan) {
+    for (item, i) in continued.enumerated() {
+      guard let allowed = running[i].request.constraint?.allowed else { continue }
+      plan.masks.append(StepPlan.Mask(item: item, allowed: allowed))
     }
   }
 

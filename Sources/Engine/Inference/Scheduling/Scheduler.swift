@@ -41,12 +41,28 @@ struct Scheduler {
     waiting.append(ScheduledSequence(request, id: id))
   }
 
-  mutating func plan() -> StepPlan {
+  /// Sequences that the next step continues, unless they must make room.
+  var continuedCount: Int { running.count(where: \.isContinuing) }
+
+  /// Whether the prediction module has read nearly all of the sequences that the next step continues.
+  var isReadByModule: Bool {
+    let continued = running.filter(\.isContinuing)
+    return continued.reduce(0) { $0 + $1.missedCount } * 8 <= continued.reduce(0) { $0 + $1.fed }
+  }
+
+  /// With drafts for the sequences that are continued, where something drafts.
+  mutating func plan(_ drafting: Drafting? = nil) -> StepPlan {
     var plan = StepPlan()
     keepFullBlocks()
-    continueSequences(&plan)
+    let continued = continueSequences(&plan)
+    if let drafting, drafting.isOn {
+      draft(drafting.drafter, for: continued, &plan)
+    } else {
+      mask(continued, &plan)
+    }
     admitSequences(&plan)
     readPrompts(&plan)
+    if let drafting, drafting.drafter.predicts { readAhead(drafting, &plan) }
     // Those thrown out on the way among them.
     plan.releases = releases
     releases.removeAll()
@@ -91,6 +107,18 @@ struct Scheduler {
     return finish
   }
 
+  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before `drew`.
+  mutating func accepted(_ count: Int, for id: SequenceID) {
+    guard count > 0, let i = running.firstIndex(where: { $0.id == id }) else { return }
+    running[i].fed += count
+  }
+
+  /// Takes note of what the prediction module guesses after the last token drawn; nil where it was not asked.
+  mutating func predicted(_ token: Int32?, for id: SequenceID) {
+    guard let i = running.firstIndex(where: { $0.id == id }) else { return }
+    running[i].prediction = token
+  }
+
   /// Whether all of a scored prompt has been fed.
   mutating func scored(_ id: SequenceID) -> Bool {
     guard let sequence = running.first(where: { $0.id == id }) else { return true }
@@ -126,7 +154,7 @@ struct Scheduler {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id
     var sequence = withdraw(i)
-    sequence.fed = 0
+    (sequence.fed, sequence.prediction, sequence.missedCount) = (0, nil, 0)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
     sequence.isResumed = true
     waiting.insert(sequence, at: 0)

@@ -20,7 +20,8 @@ extension GenerationSession {
     subject.model = ModelLocation.displayName(checkpoint.path)
     subject.family = description.family
     subject.hiddenSize = description.hiddenSize
-    subject.layerCount = description.layerCount
+    // A prediction module's is counted and shown as one more.
+    subject.layerCount = description.runLayers.count
     subject.expertCount = description.mixture?.expertCount ?? 0
     subject.expertsPerToken = description.mixture?.topK ?? 0
     subject.instructionSet = compute.instructionSet.rawValue

@@ -14,6 +14,8 @@ package final class GenerationSession {
   let engine: RankEngine
   package let limits: SchedulerLimits
   let cache: KeyValueCache
+  /// Who drafts, on rank 0; nil where nothing is drafted.
+  let drafter: Drafter?
   /// How rows travel between ranks; nil in dense models.
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
@@ -56,8 +58,14 @@ package final class GenerationSession {
     onEvent: @escaping (LoadEvent) -> Void
   ) throws {
     try options.terms.agree(on: communicator)
-    let opened = try OpenedModel(opening: open, holding: options.weights, on: communicator, prepare: prepare)
-    if communicator.isRoot { for note in opened.notes(ranks: communicator.size) { onEvent(.note(note)) } }
+    let speculation = options.speculation
+    let opened = try OpenedModel(
+      opening: open, holding: options.weights,
+      predictingWhere: { try speculation.loadsModule(of: $1, in: $0) }, on: communicator, prepare: prepare)
+    if communicator.isRoot {
+      for note in opened.notes(ranks: communicator.size) { onEvent(.note(note)) }
+      if let note = speculation.note(on: opened.description) { onEvent(.note(note)) }
+    }
     let runtime = try ClusterRuntime(
       communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,
       instructionSet: options.instructionSet
@@ -81,6 +89,7 @@ package final class GenerationSession {
       try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks)
     }
     self.cache = cache
+    drafter = options.speculation.drafter(for: description)
     try runtime.clocks.align(communicator)
     let wire = description.mixture.map { _ in
       WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.rowFormat, sums: options.sums)
@@ -129,7 +138,13 @@ package final class GenerationSession {
   /// the attention cache holds is the old model's; rank 0 forgets it (`GenerationLoop.loadModel`).
   /// Collective; fails on all ranks with the same error, and then nothing has changed.
   func replaceModel(_ path: String) throws {
-    let opened = try OpenedModel(path, holding: options.weights, on: communicator)
+    let predicts = drafter?.predicts ?? false
+    let opened = try OpenedModel(
+      opening: { try CheckpointFormat.open(path) }, holding: options.weights,
+      predictingWhere: {
+        if predicts, $1.predictionLayerCount == 0 { throw InferenceError.noPredictionModule(family: $1.family) }
+        return predicts
+      }, on: communicator)
     let new = try LoadedModel(
       opened, runtime: runtime, options: options.load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {

@@ -23,6 +23,8 @@ package struct SessionOptions: Sendable {
   package var weights = WeightPrecision.auto
   /// How partial sums travel between ranks.
   package var sums = WireFormat.Sums.float32
+  /// Whether and how steps try tokens ahead.
+  package var speculation = SpeculationOptions()
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   /// Read all files once on every host before anything else, and compare them.
@@ -45,6 +47,8 @@ package struct SessionOptions: Sendable {
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
+    terms.add("--speculate", speculation.mode.rawValue)
+    terms.add("--draft-tokens", "\(speculation.draftTokens)")
     terms.add("--check-weights", checksWeights ? "on" : "off")
     return terms
   }

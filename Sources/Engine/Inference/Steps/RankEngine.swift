@@ -14,22 +14,23 @@ package final class RankEngine {
   private let runtime: ClusterRuntime
   private let cache: KeyValueCache
   private let telemetry: RankTelemetry
-  private var decoder: Decoder
+  private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
   private let sampler: Sampler
-  private var sequences: [SequenceID: HomeSequence] = [:]
+  private(set) var sequences: [SequenceID: HomeSequence] = [:]
   private let routing = RoutingTrace()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
   // Of one step, kept for the memory of their arrays.
   private var received = StepPlan()
   private var own: [StepPlan.Item] = []
-  /// For each of them the place of its mask in the plan, if it has one.
+  /// For each of them the place of its first mask in the plan, if it has one.
   private var ownMasks: [Int?] = []
-  private var batch = DecoderBatch()
+  private(set) var batch = DecoderBatch()
   private var rowsByRank: [Int]
-  private var outcome = StepOutcome()
+  var outcome = StepOutcome()
+  var ahead = RowsAhead()
   private var writer = ByteWriter()
   private var stepNumber = 0
 
@@ -101,9 +102,11 @@ package final class RankEngine {
     let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
     routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing)
     phases.enter(.sampling)
+    findResults(own, output, masks: plan.masks)
+    outcome.predictions.removeAll(keepingCapacity: true)
+    if plan.predicts { try predict(own) }
     outcome.interrupted = Interrupt.requested
     countStep()
-    findResults(own, output, masks: plan.masks)
     outcome.stamp = Timestamp.now()
     writer.clear()
     outcome.encode(to: &writer)
@@ -136,11 +139,18 @@ package final class RankEngine {
     for item in items {
       guard let sequence = sequences[item.id] else { continue }
       let end = item.start + item.count
-      guard end <= sequence.tokens.count else {
-        throw .malformedPlan("it feeds \(end) tokens of sequence \(item.id.value), which has \(sequence.tokens.count)")
+      // Drafts come after the last token there is.
+      let known = end - item.drafts.count
+      guard item.drafts.isEmpty ? known <= sequence.tokens.count : known == sequence.tokens.count else {
+        throw .malformedPlan(
+          "it feeds \(known) tokens of sequence \(item.id.value), which has \(sequence.tokens.count), and \(item.drafts.count) drafts"
+        )
       }
-      let tokens = sequence.tokens[item.start..<end]
-      guard tokens.allSatisfy({ $0 >= 0 && Int($0) < decoder.description.vocabularySize }) else {
+      let tokens = sequence.tokens[item.start..<known]
+      let vocabulary = decoder.description.vocabularySize
+      guard tokens.allSatisfy({ $0 >= 0 && Int($0) < vocabulary }),
+        item.drafts.allSatisfy({ $0 >= 0 && Int($0) < vocabulary })
+      else {
         throw .malformedPlan("it feeds sequence \(item.id.value) tokens outside the vocabulary")
       }
       guard KeyValueCache.blockCount(tokens: end) <= sequence.blockCount else {
@@ -152,6 +162,7 @@ package final class RankEngine {
           firstRow: batch.tokens.count, count: item.count, startPosition: item.start,
           blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
       batch.tokens.append(contentsOf: tokens)
+      batch.tokens.append(contentsOf: item.drafts)
     }
   }
 
@@ -174,6 +185,8 @@ package final class RankEngine {
         case .last:
           outcome.results.append(
             .token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
+        case .all where !item.drafts.isEmpty:
+          outcome.results.append(.run(try draw(sequence, own.baseAddress!, item.drafts, ownMasks[i], masks)))
         case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
         case .lastState, .allStates:
           let count = item.outputs == .lastState ? 1 : item.count
@@ -187,7 +200,7 @@ package final class RankEngine {
   }
 
   /// Draws a sequence's next token from its logits `[vocabulary]`.
-  private func draw(
+  func draw(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?
   ) throws(InferenceError) -> DrawnToken {
     let token = try sampler.sample(

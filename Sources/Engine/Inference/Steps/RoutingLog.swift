@@ -10,8 +10,10 @@ struct RoutingLog {
   private(set) var record: RoutingRecord
 
   init(_ description: DecoderDescription) {
+    // A prediction module is not the model's.
     record = RoutingRecord(
-      layers: description.mixtureLayers, expertCount: description.mixture?.expertCount ?? 0,
+      layers: description.mixtureLayers.filter { $0 < description.layerCount },
+      expertCount: description.mixture?.expertCount ?? 0,
       topK: description.mixture?.topK ?? 0)
   }
 

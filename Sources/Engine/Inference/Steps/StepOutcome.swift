@@ -7,6 +7,8 @@ import MoEModel
 struct StepOutcome {
   enum Result {
     case token(DrawnToken)
+    /// Drafts that were right, and the token that was drawn after them; of an item with drafts.
+    case run([DrawnToken])
     case scored(ScoredChunk)
     /// Its pooled hidden states.
     case embedding([Float])
@@ -29,6 +31,9 @@ struct StepOutcome {
   /// Distinct experts this rank ran, summed over layers.
   var expertsVisited = 0
   var results: [Result] = []
+  /// Where the prediction module ran: for each item its guess of the token after the last one drawn, or -1 for none;
+  /// else empty.
+  var predictions: [Int32] = []
 
   /// The message of a rank whose step failed.
   static func failure(_ message: String) -> [UInt8] {
@@ -45,7 +50,7 @@ struct StepOutcome {
   }
 
   func encode(to writer: inout ByteWriter) {
-    writer.write(UInt8(interrupted ? 1 : 0))
+    writer.write(UInt8((interrupted ? 1 : 0) | (predictions.isEmpty ? 0 : 2)))
     writer.write(stamp)
     writer.write(visits)
     writer.write(experts)
@@ -55,10 +60,11 @@ struct StepOutcome {
     for result in results {
       switch result {
       case .nothing: writer.write(UInt8(0))
-      case .token(let token):
-        writer.write(UInt8(token.isBare ? 1 : 4))
-        writer.write(token.token)
-        if !token.isBare { token.write(to: &writer) }
+      case .token(let token): Self.write(token, to: &writer)
+      case .run(let tokens):
+        writer.write(UInt8(6))
+        writer.write(Int32(tokens.count))
+        for token in tokens { Self.write(token, to: &writer) }
       case .scored(let chunk):
         writer.write(UInt8(2))
         chunk.write(to: &writer)
@@ -71,15 +77,32 @@ struct StepOutcome {
         writer.write(reason)
       }
     }
+    for prediction in predictions { writer.write(prediction) }
+  }
+
+  private static func write(_ token: DrawnToken, to writer: inout ByteWriter) {
+    writer.write(UInt8(token.isBare ? 1 : 4))
+    writer.write(token.token)
+    if !token.isBare { token.write(to: &writer) }
+  }
+
+  /// A token of which `kind` says whether more is told.
+  private static func token(_ kind: UInt8, from reader: inout ByteReader) throws(TruncatedMessage) -> DrawnToken {
+    switch kind {
+    case 1: DrawnToken(try reader.read())
+    case 4: try DrawnToken(from: &reader)
+    default: throw TruncatedMessage()
+    }
   }
 
   /// Throws the rank's own failure, or `malformedOutcome`.
   init(decoding bytes: [UInt8], from rank: Rank, itemCount: Int) throws(InferenceError) {
     var reader = ByteReader(bytes)
     var failure: String?
+    var predicts = false
     do throws(TruncatedMessage) {
       let status = try reader.read(UInt8.self)
-      interrupted = status == 1
+      (interrupted, predicts) = (status & 1 != 0, status & 2 != 0)
       failure = status == 255 ? try reader.readText() : nil
     } catch { throw .malformedOutcome(rank, "it is empty") }
     if let failure { throw .rankFailed(rank, failure) }
@@ -91,16 +114,23 @@ struct StepOutcome {
       messagesSent = Int(try reader.read(Int64.self))
       expertsVisited = Int(try reader.read(Int64.self))
       for _ in 0..<itemCount {
-        switch try reader.read(UInt8.self) {
+        let kind = try reader.read(UInt8.self)
+        switch kind {
         case 0: results.append(.nothing)
-        case 1: results.append(.token(DrawnToken(try reader.read())))
+        case 1, 4: results.append(.token(try Self.token(kind, from: &reader)))
         case 2: results.append(.scored(try ScoredChunk(from: &reader)))
         case 3: results.append(.failed(try reader.readText()))
         case 5: results.append(.embedding(try reader.readRaw(count: try reader.readCount(width: 4))))
-        case 4: results.append(.token(try DrawnToken(from: &reader)))
+        case 6:
+          var tokens: [DrawnToken] = []
+          for _ in 0..<(try reader.readCount(width: 5)) {
+            tokens.append(try Self.token(try reader.read(), from: &reader))
+          }
+          results.append(.run(tokens))
         default: throw TruncatedMessage()
         }
       }
+      if predicts { predictions = try reader.readRaw(count: itemCount) }
     } catch { throw .malformedOutcome(rank, "it ends early") }
     guard reader.isAtEnd else { throw .malformedOutcome(rank, "it has bytes after its end") }
   }

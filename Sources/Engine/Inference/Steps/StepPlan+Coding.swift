@@ -23,12 +23,15 @@ extension StepPlan {
       writer.write(growth.block)
     }
     writer.write(Int32(items.count))
-    for item in items {
+    for (i, item) in items.enumerated() {
       writer.write(item.id.value)
       writer.write(Int32(item.home.index))
       writer.write(Int32(item.start))
       writer.write(Int32(item.count))
-      writer.write(item.outputs.rawValue)
+      writer.write(
+        item.outputs.rawValue | (item.drafts.isEmpty ? 0 : Self.draftsFollow)
+          | (i == 0 && predicts ? Self.modulePredicts : 0))
+      if !item.drafts.isEmpty { writer.write(item.drafts) }
     }
     writer.write(Int32(masks.count))
     for mask in masks {
@@ -64,11 +67,17 @@ extension StepPlan {
       for _ in 0..<(try reader.readCount(width: 8)) {
         growths.append(Growth(id: SequenceID(try reader.read()), block: try reader.read()))
       }
-      for _ in 0..<(try reader.readCount(width: 17)) {
+      predicts = false
+      for i in 0..<(try reader.readCount(width: 17)) {
         let (id, home) = (SequenceID(try reader.read()), Rank(Int(try reader.read(Int32.self))))
         let (start, count) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
-        guard let outputs = DecoderBatch.Outputs(rawValue: try reader.read()) else { throw TruncatedMessage() }
-        items.append(Item(id: id, home: home, start: start, count: count, outputs: outputs))
+        let form = try reader.read(UInt8.self)
+        if i == 0 { predicts = form & Self.modulePredicts != 0 }
+        let flags = Self.draftsFollow | (i == 0 ? Self.modulePredicts : 0)
+        guard let outputs = DecoderBatch.Outputs(rawValue: form & ~flags) else { throw TruncatedMessage() }
+        var item = Item(id: id, home: home, start: start, count: count, outputs: outputs)
+        if form & Self.draftsFollow != 0 { item.drafts = try reader.readInts() }
+        items.append(item)
       }
       for _ in 0..<(try reader.readCount(width: 9)) {
         masks.append(Mask(item: Int(try reader.read(Int32.self)), allowed: try AllowedTokens(from: &reader)))
@@ -78,14 +87,21 @@ extension StepPlan {
     try check(size: size)
   }
 
+  /// Set in the byte of an item's outputs: that its drafts follow, and in the first item's that the prediction module runs.
+  private static let draftsFollow: UInt8 = 0x80
+  private static let modulePredicts: UInt8 = 0x40
+
   private func check(size: Int) throws(InferenceError) {
     for item in items { try Self.check(item.home, size: size) }
     for item in items where item.start < 0 || item.count < 1 || item.count > 1 << 24 {
       throw .malformedPlan("it feeds \(item.count) tokens from position \(item.start)")
     }
-    for mask in masks where !items.indices.contains(mask.item) || items[mask.item].outputs != .last {
-      throw .malformedPlan("it restricts item \(mask.item) of \(items.count), which samples nothing")
+    for item in items where !item.drafts.isEmpty {
+      guard item.outputs == .all, item.count == 1 + item.drafts.count, item.start > 0 else {
+        throw .malformedPlan("it feeds \(item.count) tokens with \(item.drafts.count) drafts among them")
+      }
     }
+    try checkMasks()
     for admission in admissions {
       try Self.check(admission.home, size: size)
       guard (0...admission.tokens.count).contains(admission.promptCount),
@@ -95,6 +111,22 @@ extension StepPlan {
           "of sequence \(admission.id.value)'s \(admission.tokens.count) tokens \(admission.promptCount) are its prompt"
         )
       }
+    }
+  }
+
+  /// Masks come by ascending item, and an item has none or one for each row that is sampled from.
+  private func checkMasks() throws(InferenceError) {
+    var first = 0
+    while first < masks.count {
+      let item = masks[first].item
+      guard items.indices.contains(item), items[item].sampledRows > 0 else {
+        throw .malformedPlan("it restricts item \(item) of \(items.count), which samples nothing")
+      }
+      let end = masks[first...].firstIndex { $0.item != item } ?? masks.count
+      guard end - first == items[item].sampledRows, end == masks.count || masks[end].item > item else {
+        throw .malformedPlan("it restricts \(end - first) of the \(items[item].sampledRows) rows of item \(item)")
+      }
+      first = end
     }
   }
 

@@ -34,6 +34,19 @@ struct StepPlan: Equatable {
     var start: Int
     var count: Int
     var outputs: DecoderBatch.Outputs
+    /// Of a sequence being continued: tokens taken for its next ones, which are fed after its own last one. What they
+    /// are worth is found at its home, where each row is sampled from as long as the drafts before it were right;
+    /// `outputs` is `.all` then.
+    var drafts: [Int32] = []
+
+    /// Rows that are sampled from, where it is no prompt to be scored.
+    var sampledRows: Int { outputs == .last ? 1 : drafts.isEmpty ? 0 : count }
+
+    /// Feeds these tokens after its only one.
+    mutating func append(drafts more: [Int32]) {
+      guard !more.isEmpty else { return }
+      (drafts, count, outputs) = (more, 1 + more.count, .all)
+    }
   }
 
   /// A sequence's next cache block.
@@ -42,7 +55,8 @@ struct StepPlan: Equatable {
     var block: Int32
   }
 
-  /// The tokens that may be drawn for item `item`.
+  /// The tokens that may be drawn for item `item`: of an item with drafts there is one for each of its rows, in their
+  /// order.
   struct Mask: Equatable {
     var item: Int
     var allowed: AllowedTokens
@@ -56,12 +70,20 @@ struct StepPlan: Equatable {
   var admissions: [Admission] = []
   var growths: [Growth] = []
   var items: [Item] = []
+  /// By ascending item.
   var masks: [Mask] = []
+  /// Whether the prediction module runs after the model, over the same rows, and its guesses are told; not without
+  /// items.
+  var predicts = false
 
   /// A decode step only continues sequences.
   var kind: StepKind {
-    items.allSatisfy { $0.count == 1 && $0.outputs == .last && $0.start > 0 } ? .decode : .prefill
+    items.allSatisfy { $0.start > 0 && $0.count == 1 + $0.drafts.count && $0.sampledRows == $0.count }
+      ? .decode : .prefill
   }
+
+  /// Tokens fed as drafts.
+  var draftCount: Int { items.reduce(0) { $0 + $1.drafts.count } }
 
   /// Tokens of each rank in this step.
   func rowsByRank(size: Int) -> [Int] {

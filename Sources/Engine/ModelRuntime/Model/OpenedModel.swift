@@ -18,19 +18,29 @@ package struct OpenedModel {
     try self.init(opening: { try CheckpointFormat.open(path) }, holding: weights, on: communicator, prepare: prepare)
   }
 
-  /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description before
-  /// the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
-  /// `predicting`: with a multi-token prediction module, which the checkpoint must have.
-  /// Collective; fails on all ranks with the same error.
+  /// As below. `predicting`: with a multi-token prediction module, which the checkpoint must have.
   package init(
     opening open: () throws -> any Checkpoint, holding weights: WeightPrecision, predicting: Bool = false,
     on communicator: any Communicator,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 }
   ) throws {
+    try self.init(
+      opening: open, holding: weights, predictingWhere: { _, _ in predicting }, on: communicator, prepare: prepare)
+  }
+
+  /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description before
+  /// the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
+  /// `predicts` says whether the model is to have a multi-token prediction module, which the checkpoint must have then.
+  /// Collective; fails on all ranks with the same error.
+  package init(
+    opening open: () throws -> any Checkpoint, holding weights: WeightPrecision,
+    predictingWhere predicts: (any Checkpoint, DecoderDescription) throws -> Bool, on communicator: any Communicator,
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 }
+  ) throws {
     let (checkpoint, description, preparation) = try agree(on: communicator) {
       let checkpoint = try open()
       var description = try ModelConfiguration.read(checkpoint).holding(weights)
-      if predicting { description = description.predicting() }
+      if try predicts(checkpoint, description) { description = description.predicting() }
       return (checkpoint, description, try prepare(checkpoint, description))
     }
     (self.checkpoint, self.description, self.preparation) = (checkpoint, description, preparation)
@@ -43,7 +53,7 @@ package struct OpenedModel {
     var notes: [String] = []
     if description.predictionLayerCount > 0, !description.predicts {
       notes.append(
-        "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"
+        "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them (--speculate mtp drafts with the first)"
       )
     }
     if let unread = description.unreadNote { notes.append(unread) }

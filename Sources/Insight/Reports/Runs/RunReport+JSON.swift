@@ -27,6 +27,7 @@ extension RunReport {
       object["model"] = .object(model)
     }
     for kind in kinds { object[kind.name] = json(figures(kind)) }
+    if let speculation { object["speculation"] = speculation.json }
     object["link_models"] = .object(JSONObject(linkModels.map { ($0.link.name, $0.model.json) }))
     object["link_samples"] = .array(links.map(\.json))
     object["ranks"] = .array(account.ranks.map(\.json))

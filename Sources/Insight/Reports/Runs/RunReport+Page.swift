@@ -8,6 +8,7 @@ extension RunReport {
       "<p class=weak>\(SVG.escape(subject.program)) · \(SVG.escape(subject.date))\(processors.isEmpty ? "" : " · " + SVG.escape(processors.joined(separator: ", "))) · \(SVG.escape(subject.instructionSet)) · <code>\(SVG.escape(subject.command.joined(separator: " ")))</code></p>"
     body += cards() + legend()
     for kind in kinds { body += section(kind) }
+    if let speculation { body += speculation.section }
     let timeline = StepTimeline(report: self).markup()
     if !timeline.isEmpty {
       body +=

@@ -1,9 +1,10 @@
 import Telemetry
 
 extension RunReport {
-  /// The report in at most fifteen lines for a terminal.
+  /// The report in at most sixteen lines for a terminal.
   package var summary: [String] {
-    kinds.flatMap { lines(figures($0)) } + linkModels.map { "\($0.link.words): \($0.model.summary)" }
+    kinds.flatMap { lines(figures($0)) } + (speculation.map { ["speculation: \($0.summary)"] } ?? [])
+      + linkModels.map { "\($0.link.words): \($0.model.summary)" }
   }
 
   private func lines(_ figures: KindFigures) -> [String] {

@@ -9,6 +9,8 @@ package struct RunReport: Sendable {
   package var seconds: [Double]
   /// Tokens a second of each measured repetition, by `StepKind`; empty where there was one only.
   package var rates = StepKind.allCases.map { _ in [Double]() }
+  /// What drafts came to, where steps drafted.
+  package var speculation: SpeculationStatistics?
   /// What messages took between ranks that did nothing else.
   package var links: [LinkSample] = []
 

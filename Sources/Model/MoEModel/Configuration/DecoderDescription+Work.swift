@@ -5,7 +5,7 @@ extension DecoderDescription {
   package var work: ModelWork {
     var work = ModelWork()
     work.hiddenSize = hiddenSize
-    work.layers = layerCount
+    work.layers = runLayers.count
     work.mixtureLayers = mixtureLayers.count
     work.head = hiddenSize * vocabularySize
     for layer in [layers.lastIndex { !$0.isMixture }, mixtureLayers.first].compactMap(\.self) {

@@ -53,6 +53,8 @@ package struct DecoderDescription: Sendable {
 
   /// The layers that run: the model's, and a module's, which is like the last of them.
   package var runLayers: [LayerDescription] { predicts ? layers + layers.suffix(1) : layers }
+  /// Whether a sequence's latest tokens can be taken back: what speculation needs.
+  package var canTakeBack: Bool { runLayers.allSatisfy(\.attention.keepsPositions) }
   /// Those of them that are mixtures.
   package var mixtureLayers: [Int] {
     let layers = runLayers
@@ -89,6 +91,14 @@ package enum AttentionDescription: Sendable {
     switch self {
     case .latent(let latent): latent.latentRank + latent.rotaryDims
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    }
+  }
+
+  /// Whether what a layer keeps of a sequence lies by position, so that the latest tokens can be taken back: the next ones are written
+  /// in their place, and nobody has seen them. A state that tokens are folded into cannot.
+  package var keepsPositions: Bool {
+    switch self {
+    case .latent, .grouped: true
     }
   }
 

@@ -1,11 +1,11 @@
 import Kernels
 import Tensors
 
-/// A multi-token prediction module (DeepSeek-V3, section 2.2): one more layer, which guesses the token after the next one from
-/// what the model made of a token and from the next token. Embedding and head are the model's.
+/// A multi-token prediction module (DeepSeek-V3, section 2.2): one more layer, which guesses the token after the next
+/// one from what the model made of a token and from the next token. Embedding and head are the model's.
 ///
-/// Its layer's input is `projection · [norm(embedding of the next token) | norm(hidden state after the model's last norm)]`; a row
-/// keeps its position.
+/// Its layer's input is `projection · [norm(embedding of the next token) | norm(hidden state)]`; a row keeps its
+/// position. Training and drafting both feed the state *after* the model's last norm, which is what its own head sees.
 final class PredictionModule {
   /// The layer's.
   let stream: ResidualStream
@@ -30,7 +30,8 @@ final class PredictionModule {
     rounded = RowBuffer(weights.projection.rowFormat, columns: 2 * hiddenSize, rows: 0)
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `tokens`: the one after each row's.
+  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `tokens`: the one after each
+  /// row's.
   func begin(
     hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, tokens: UnsafePointer<Int32>, embedding: PackedMatrix
   ) {
@@ -54,8 +55,8 @@ final class PredictionModule {
   }
 
   /// As `Decoder.logits` has them, of the token after the next.
-  func logits(ofRows rows: Range<Int>) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
-    head.logits(stream, rows: Array(rows))
+  func logits(ofRows rows: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    head.logits(stream, rows: rows)
   }
 
   var tape: PredictionTape {

@@ -124,6 +124,19 @@ struct MetricsPage {
     page.header("step_seconds_total", "counter", "Seconds of steps since the job started.")
     page.sample("step_seconds_total", [("kind", "prefill")], status.prefillSeconds)
     page.sample("step_seconds_total", [("kind", "decode")], status.decodeSeconds)
+    page.header(
+      "drafts_total", "counter", "Tokens tried ahead since the job started, by place and whether they were right.")
+    for (place, (drafted, accepted)) in zip(status.drafted, status.accepted).enumerated() {
+      let label = ("place", String(place + 1))
+      page.sample("drafts_total", [label, ("result", "accepted")], Double(accepted))
+      page.sample("drafts_total", [label, ("result", "rejected")], Double(drafted - accepted))
+    }
+    page.header("speculation_steps_total", "counter", "Decode steps with and without drafts, where steps draft.")
+    page.sample("speculation_steps_total", [("drafts", "with")], Double(status.draftingSteps))
+    page.sample("speculation_steps_total", [("drafts", "without")], Double(status.restingSteps))
+    page.header(
+      "speculation_gain", "gauge", "Speed of steps with drafts over that without at the same load; 0 if not known.")
+    page.sample("speculation_gain", [], status.speculationGain)
     page.single("expert_bytes_total", "counter", "Bytes of expert layers' messages.", status.bytesSent)
     page.single("expert_messages_total", "counter", "Messages of expert layers.", status.messagesSent)
   }

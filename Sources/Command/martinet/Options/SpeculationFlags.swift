@@ -1,0 +1,35 @@
+import ArgumentParser
+import Inference
+
+/// Whether steps try tokens ahead of what is drawn.
+struct SpeculationFlags: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Try tokens ahead, several in a step: of the model's own prediction layer (mtp), of what followed the same tokens before (lookup), or both as far as there are (auto). Results do not depend on it.",
+      valueName: "off|auto|mtp|lookup"))
+  var speculate = SpeculationMode.off
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Most tokens of a sequence to try ahead in a step; the prediction layer alone gives one.", valueName: "n"))
+  var draftTokens = 3
+
+  func validate() throws {
+    let range = SpeculationOptions.draftTokensRange
+    guard range.contains(draftTokens) else {
+      throw ValidationError("--draft-tokens \(draftTokens) is not between \(range.lowerBound) and \(range.upperBound)")
+    }
+  }
+
+  var options: SpeculationOptions {
+    var options = SpeculationOptions()
+    (options.mode, options.draftTokens) = (speculate, draftTokens)
+    return options
+  }
+
+  /// These options as another process takes them.
+  var arguments: [String] { ["--speculate", speculate.rawValue, "--draft-tokens", "\(draftTokens)"] }
+}
+
+extension SpeculationMode: ExpressibleByArgument {}

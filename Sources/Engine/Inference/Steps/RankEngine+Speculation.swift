@@ -1,0 +1,68 @@
+import EngineAPI
+import MoEModel
+
+/// What the prediction module is told of a step's rows, kept for the memory of its arrays.
+struct RowsAhead {
+  /// The token after each row's.
+  var next: [Int32] = []
+  /// Rows whose guess is wanted, and the guesses.
+  var wanted: [Int] = []
+  var guesses: [Int32] = []
+}
+
+extension RankEngine {
+  /// Draws from the rows of an item with drafts, `[1 + drafts, vocabulary]`, one after another, as long as the drafts
+  /// before are what was drawn: each token is the one that a step for it alone would draw. Throws when there is none at
+  /// all; a later row from which none can be drawn is met again by the next step.
+  func draw(
+    _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, _ drafts: [Int32], _ firstMask: Int?,
+    _ masks: [StepPlan.Mask]
+  ) throws(InferenceError) -> [DrawnToken] {
+    let vocabulary = decoder.description.vocabularySize
+    var drawn: [DrawnToken] = []
+    for row in 0...drafts.count {
+      let allowed = firstMask.map { masks[$0 + row].allowed }
+      do throws(InferenceError) {
+        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed))
+      } catch {
+        guard row > 0 else { throw error }
+        break
+      }
+      guard row < drafts.count, drawn[row].token == drafts[row] else { break }
+    }
+    return drawn
+  }
+
+  /// Runs the prediction module over the step's rows, and notes what it guesses to follow the tokens drawn. Collective.
+  ///
+  /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets
+  /// its own: what becomes of it is overwritten before any other row looks at it.
+  func predict(_ items: [StepPlan.Item]) throws {
+    ahead.next.removeAll(keepingCapacity: true)
+    ahead.wanted.removeAll(keepingCapacity: true)
+    for (i, (item, chunk)) in zip(items, batch.chunks).enumerated() {
+      guard let sequence = sequences[item.id] else { continue }
+      for row in 0..<item.count {
+        let position = item.start + row + 1
+        ahead.next.append(
+          position < sequence.tokens.count ? sequence.tokens[position] : batch.tokens[chunk.firstRow + row])
+      }
+      switch outcome.results[i] {
+      case .token, .run: ahead.wanted.append(chunk.firstRow + sequence.tokens.count - 2 - item.start)
+      default: break
+      }
+    }
+    // An array without elements has no address.
+    if ahead.next.isEmpty { ahead.next.append(0) }
+    try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
+    phases.enter(.head)
+    decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
+    var guesses = ahead.guesses.makeIterator()
+    for result in outcome.results {
+      switch result {
+      case .token, .run: outcome.predictions.append(guesses.next() ?? -1)
+      default: outcome.predictions.append(-1)
+      }
+    }
+  }
+}
