@@ -62,22 +62,26 @@ package final class ExpertPlacement: Sendable {
     self.counts = counts
     expertCount = owners.count
     self.rankCount = rankCount
-    levels = owners.indices.map { expert in
-      guard replicas[expert].isEmpty else { return 0 }
-      var level = 0
-      while 1 << level < owners.count {
-        let width = 1 << (level + 1)
-        let start = expert / width * width
-        let isWhole = (start..<min(start + width, owners.count)).allSatisfy {
-          owners[$0] == owners[expert] && replicas[$0].isEmpty
-        }
-        guard isWhole else { break }
-        level += 1
-      }
-      return level
-    }
+    levels = Self.levels(owners, replicas)
     ownerTable = AlignedBuffer(owners.map { Int32($0.index) } + [0])
     (holderStarts, holderTable) = (AlignedBuffer(starts), AlignedBuffer(holders + [0]))
+  }
+
+  /// Level by level: a range is whole where both halves are, and have one owner; the last may lack its second half.
+  private static func levels(_ owners: [Rank], _ replicas: [[Rank]]) -> [Int] {
+    var levels = Array(repeating: 0, count: owners.count)
+    var blocks = zip(owners, replicas).map { owner, others in others.isEmpty ? owner : nil }
+    var level = 0
+    while blocks.count > 1 {
+      level += 1
+      blocks = stride(from: 0, to: blocks.count, by: 2).map { first in
+        first + 1 == blocks.count || blocks[first] == blocks[first + 1] ? blocks[first] : nil
+      }
+      for (block, owner) in blocks.enumerated() where owner != nil {
+        for expert in (block << level)..<min((block + 1) << level, owners.count) { levels[expert] = level }
+      }
+    }
+    return levels
   }
 
   /// By expert id; valid as long as the placement.
