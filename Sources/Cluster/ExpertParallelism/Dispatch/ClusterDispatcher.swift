@@ -14,13 +14,13 @@ package final class ClusterDispatcher: ExpertDispatcher {
   private static let separateVisits = 16
 
   private let communicator: any Communicator
-  private let placement: ModelPlacement
+  @exclusivity(unchecked) private var placement: ModelPlacement
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
   private let gathersVisits: Bool
   /// The most rows one rank may return for a token.
-  private let returnLimit: Int
+  @exclusivity(unchecked) private var returnLimit: Int
   private let hostOfRank: [Int]
   private let direct: DirectTransport
   /// Where several ranks share a host of several.
@@ -77,6 +77,14 @@ package final class ClusterDispatcher: ExpertDispatcher {
     } else {
       transport = direct
     }
+  }
+
+  /// Goes on with another placement, of as many ranks; between steps, on all ranks.
+  package func adopt(_ placement: ModelPlacement) {
+    self.placement = placement
+    direct.placement = placement
+    relayed?.placement = placement
+    returnLimit = min(topK, relayed == nil ? placement.rowLimit : topK)
   }
 
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {

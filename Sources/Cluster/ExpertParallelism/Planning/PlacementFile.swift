@@ -157,6 +157,7 @@ package struct PlacementFile: Sendable, Equatable {
 package enum PlacementError: Error, Equatable, CustomStringConvertible {
   case malformed(path: String, reason: String)
   case mismatched(path: String, ranks: Int, reason: String)
+  case tooLarge(path: String, rank: Int, experts: Int, capacity: Int, percent: Int)
 
   package var description: String {
     switch self {
@@ -164,6 +165,8 @@ package enum PlacementError: Error, Equatable, CustomStringConvertible {
       "\(path) is no placement: \(reason); write it anew with `martinet placement`, or with --record-placement of a run"
     case .mismatched(let path, let ranks, let reason):
       "\(path) does not fit: \(reason); plan one with `martinet placement --ranks \(ranks)` from a report of this model"
+    case .tooLarge(let path, let rank, let experts, let capacity, let percent):
+      "\(path) gives rank \(rank) \(experts) experts over all layers, and there is memory for \(capacity): allow for them with --replica-memory \(percent), or plan with less"
     }
   }
 }
@@ -182,4 +185,24 @@ package struct MalformedPlacement: Error, JSONReadingError {
   package init(outOfRange path: String, expected: String, found: String) {
     reason = "\(path) is \(found), not \(expected)"
   }
+}
+
+extension PlacementFile {
+  /// Throws where a rank would hold more experts than `capacity`, over all layers. `path` names the file.
+  package func check(capacity: Int, path: String) throws(PlacementError) {
+    for rank in 0..<placement.rankCount {
+      let held = placement.expertCount(of: Rank(rank), layers: layers)
+      guard held > capacity else { continue }
+      let even = Double(layers.count * placement.expertCount) / Double(placement.rankCount)
+      throw .tooLarge(
+        path: path, rank: rank, experts: held, capacity: capacity,
+        percent: Int(((Double(held) / even - 1) * 100).rounded(.up)))
+    }
+  }
+}
+
+/// What messages between ranks have room for.
+package enum PlacementLimits {
+  package static let experts = VisitWord.expertLimit
+  package static let ranksOnHost = VisitWord.placeLimit
 }

@@ -5,7 +5,8 @@ import Tensors
 
 /// Every rank sends straight to every other.
 final class DirectTransport: Transport {
-  let placement: ModelPlacement
+  // One thread calls.
+  @exclusivity(unchecked) var placement: ModelPlacement
   let receivers: AlignedBuffer<Int32>
   let peers: [Rank]
   let tokens: any Exchange

@@ -15,7 +15,8 @@ final class RelayedTransport: Transport {
   let direct: DirectTransport
   let own: Rank
   let gateways: Gateways
-  let placement: ModelPlacement
+  // One thread calls.
+  @exclusivity(unchecked) var placement: ModelPlacement
   let compute: Compute
   let wire: WireFormat
   /// Ranks of this host by their places.

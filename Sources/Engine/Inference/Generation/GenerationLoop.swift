@@ -11,6 +11,8 @@ package final class GenerationLoop {
   private var engine: RankEngine { session.engine }
   private var runtime: ClusterRuntime { session.runtime }
   var scheduler: Scheduler
+  /// Experts on their way to another placement, while some are.
+  var rebalance: Rebalance?
   private let limits: SchedulerLimits
   private var nextID: Int32 = 0
   private var hasStopped = false

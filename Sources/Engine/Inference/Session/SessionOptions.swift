@@ -23,6 +23,8 @@ package struct SessionOptions: Sendable {
   package var weights = WeightPrecision.auto
   /// How partial sums travel between ranks.
   package var sums = WireFormat.Sums.float32
+  /// Which rank holds which experts.
+  package var experts = ExpertOptions()
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   /// Read all files once on every host before anything else, and compare them.
@@ -45,6 +47,9 @@ package struct SessionOptions: Sendable {
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
+    terms.add("--placement", experts.placementPath == nil ? "off" : "on")
+    terms.add("--replica-memory", "\(experts.replicaShare)")
+    terms.add("--rebalance", experts.moves ? "on" : "off")
     terms.add("--check-weights", checksWeights ? "on" : "off")
     return terms
   }
@@ -52,7 +57,7 @@ package struct SessionOptions: Sendable {
   /// How the model is checked.
   var load: LoadOptions {
     var load = LoadOptions()
-    (load.checksMemory, load.checksWeights) = (checksMemory, checksWeights)
+    (load.checksMemory, load.checksWeights, load.experts) = (checksMemory, checksWeights, experts)
     return load
   }
 
