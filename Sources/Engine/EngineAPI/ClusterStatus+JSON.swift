@@ -9,6 +9,9 @@ extension ClusterStatus {
       "generated_tokens": .int(generatedTokens), "prefill_steps": .int(prefillSteps),
       "decode_steps": .int(decodeSteps), "prefill_seconds": .double(prefillSeconds),
       "decode_seconds": .double(decodeSeconds), "bytes_sent": .int(bytesSent), "messages_sent": .int(messagesSent),
+      "busiest_visits": .double(busiestVisits), "busiest_experts": .double(busiestExperts),
+      "rebalances": .int(rebalances), "experts_moved": .int(expertsMoved), "replicas": .int(replicas),
+      "is_rebalancing": .bool(isRebalancing),
       "layers": .array(layers.map { .int($0) }), "visits": .array(visits.map { .array($0.map { .int($0) }) }),
     ]
   }
@@ -31,6 +34,12 @@ extension ClusterStatus {
     decodeSeconds = try fields.seconds(needed: "decode_seconds")
     bytesSent = try fields.integer(needed: "bytes_sent")
     messagesSent = try fields.integer(needed: "messages_sent")
+    busiestVisits = try fields.seconds(needed: "busiest_visits")
+    busiestExperts = try fields.seconds(needed: "busiest_experts")
+    rebalances = try fields.integer(needed: "rebalances")
+    expertsMoved = try fields.integer(needed: "experts_moved")
+    replicas = try fields.integer(needed: "replicas")
+    isRebalancing = try fields.bool("is_rebalancing") ?? false
     layers = try fields.array(needed: "layers", MessageReader.count)
     visits = try fields.array(needed: "visits") { row, name throws(EngineAPIError) in
       try MessageReader.array(row, path: name, MessageReader.count)

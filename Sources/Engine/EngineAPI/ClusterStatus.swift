@@ -38,6 +38,16 @@ package struct ClusterStatus: Sendable, Equatable {
   /// Sent between ranks in expert layers.
   package var bytesSent = 0
   package var messagesSent = 0
+  /// How much more than the mean the busiest rank had, layer by layer and step by step, since the start of the job: of visits to
+  /// experts, and of distinct experts. 1 where all ranks have the same, or there are no experts.
+  package var busiestVisits = 1.0
+  package var busiestExperts = 1.0
+  /// Times that experts have changed places since the job started; how many experts were sent, and how many replicas there are.
+  package var rebalances = 0
+  package var expertsMoved = 0
+  package var replicas = 0
+  /// Whether experts are changing places now.
+  package var isRebalancing = false
   /// The layers that have experts, and the visits of each expert in each of them.
   package var layers: [Int] = []
   package var visits: [[Int]] = []

@@ -130,6 +130,12 @@ final class GenerationPrinter {
     say(
       "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps"
     )
+    if ranks > 1, decode.busiest != BusiestRank() || prefill.busiest != BusiestRank() {
+      func factors(_ busiest: BusiestRank) -> String {
+        "\(Figures.decimals(busiest.visits, 2)) × the mean visits and \(Figures.decimals(busiest.experts, 2)) × the mean experts"
+      }
+      say("busiest rank: \(factors(prefill.busiest)) in prefill; \(factors(decode.busiest)) in decode")
+    }
     say(
       "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)"
     )

@@ -63,17 +63,24 @@ extension GenerationLoop {
       guard rebalance.transition.isDone else {
         throw RuntimeError.cannotMove("the ranks have no room to go on; those that have moved stay where they are now")
       }
-      return rebalance.report
+      return finish(rebalance)
     }
     let placement = session.model.placement
-    rebalance.report.moved += round.reduce(0) { sum, move in
+    let sent = round.reduce(0) { sum, move in
       sum + move.holders.count { !placement.holds(layer: move.layer, expert: move.expert, $0) }
     }
     try command(.moveExperts(round))
+    rebalance.report.moved += sent
+    expertsMoved += sent
     rebalance.transition.finish(round)
-    if rebalance.transition.isDone { return rebalance.report }
+    if rebalance.transition.isDone { return finish(rebalance) }
     self.rebalance = rebalance
     return nil
+  }
+
+  private func finish(_ rebalance: Rebalance) -> RebalanceReport {
+    rebalances += 1
+    return rebalance.report
   }
 
   /// What ranks hold now, with the visits that were counted so far.

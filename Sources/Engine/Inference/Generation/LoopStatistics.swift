@@ -1,3 +1,5 @@
+import Telemetry
+
 /// Totals over the steps of a run.
 package struct LoopStatistics: Sendable {
   /// What one step cost.
@@ -7,6 +9,7 @@ package struct LoopStatistics: Sendable {
     var bytesSent = 0
     var messagesSent = 0
     var expertsVisited = 0
+    var busiest = BusiestRank()
   }
 
   package struct Totals: Sendable {
@@ -21,6 +24,8 @@ package struct LoopStatistics: Sendable {
     package var messagesSent = 0
     /// Distinct experts run, over layers, steps and ranks.
     package var expertsVisited = 0
+    /// What the rank with most to do had over the mean.
+    package var busiest = BusiestRank()
     /// Ranks that had tokens, over steps: each reads the weights that are everywhere.
     package var activeRanks = 0
 
@@ -38,6 +43,7 @@ package struct LoopStatistics: Sendable {
       difference.messagesSent -= earlier.messagesSent
       difference.expertsVisited -= earlier.expertsVisited
       difference.activeRanks -= earlier.activeRanks
+      difference.busiest -= earlier.busiest
       return difference
     }
   }
@@ -49,6 +55,12 @@ package struct LoopStatistics: Sendable {
 
   package var bytesSent: Int { prefill.bytesSent + decode.bytesSent }
   package var messagesSent: Int { prefill.messagesSent + decode.messagesSent }
+  /// Of steps of both kinds.
+  package var busiest: BusiestRank {
+    var sum = prefill.busiest
+    sum += decode.busiest
+    return sum
+  }
 
   /// What was counted since `earlier`.
   package func since(_ earlier: LoopStatistics) -> LoopStatistics {
@@ -75,5 +87,6 @@ package struct LoopStatistics: Sendable {
     totals.bytesSent += cost.bytesSent
     totals.messagesSent += cost.messagesSent
     totals.expertsVisited += cost.expertsVisited
+    totals.busiest += cost.busiest
   }
 }
