@@ -11,7 +11,7 @@ extension ClusterStatus {
       "decode_seconds": .double(decodeSeconds), "bytes_sent": .int(bytesSent), "messages_sent": .int(messagesSent),
       "busiest_visits": .double(busiestVisits), "busiest_experts": .double(busiestExperts),
       "rebalances": .int(rebalances), "experts_moved": .int(expertsMoved), "replicas": .int(replicas),
-      "is_rebalancing": .bool(isRebalancing),
+      "is_rebalancing": .bool(isRebalancing), "rebalance_failure": .string(rebalanceFailure),
       "layers": .array(layers.map { .int($0) }), "visits": .array(visits.map { .array($0.map { .int($0) }) }),
     ]
   }
@@ -39,7 +39,8 @@ extension ClusterStatus {
     rebalances = try fields.integer(needed: "rebalances")
     expertsMoved = try fields.integer(needed: "experts_moved")
     replicas = try fields.integer(needed: "replicas")
-    isRebalancing = try fields.bool("is_rebalancing") ?? false
+    isRebalancing = try fields.bool(needed: "is_rebalancing")
+    rebalanceFailure = try fields.string(needed: "rebalance_failure")
     layers = try fields.array(needed: "layers", MessageReader.count)
     visits = try fields.array(needed: "visits") { row, name throws(EngineAPIError) in
       try MessageReader.array(row, path: name, MessageReader.count)

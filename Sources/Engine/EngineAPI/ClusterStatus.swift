@@ -48,6 +48,8 @@ package struct ClusterStatus: Sendable, Equatable {
   package var replicas = 0
   /// Whether experts are changing places now.
   package var isRebalancing = false
+  /// Why they did not the last time it was tried; empty where they did.
+  package var rebalanceFailure = ""
   /// The layers that have experts, and the visits of each expert in each of them.
   package var layers: [Int] = []
   package var visits: [[Int]] = []

@@ -39,8 +39,10 @@ package struct ModelPlacement: Sendable, Equatable {
     layers.reduce(0) { $0 + self[$1].expertCount(of: rank) }
   }
 
-  /// Whether some expert of these layers is held twice.
-  package func hasReplicas(in layers: [Int]) -> Bool { layers.contains { self[$0].hasReplicas } }
+  /// Experts held beside their owners, in layers of which something is said.
+  package var replicaCount: Int {
+    layers.reduce(0) { sum, layer in sum + layer.replicas.reduce(0) { $0 + $1.count } }
+  }
 
   /// The same with another placement in one layer.
   package func replacing(layer: Int, with placement: ExpertPlacement) -> ModelPlacement {

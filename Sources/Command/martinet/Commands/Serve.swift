@@ -29,6 +29,7 @@ struct Serve: ParsableCommand {
   @OptionGroup var model: ModelOptions
   @OptionGroup var server: ServerOptions
   @OptionGroup var reports: ReportOptions
+  @OptionGroup var rebalancing: RebalanceOptions
 
   @Flag(
     help:
@@ -191,7 +192,7 @@ struct Serve: ParsableCommand {
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }, start: StartReporter? = nil
   ) throws {
     let session = try model.open(
-      communicator, isSupervised: engineLink, onStall: onStall,
+      communicator, isSupervised: engineLink, movesExperts: rebalancing.rebalance != .off, onStall: onStall,
       onLoading: { bytes, total in
         engine?.loading(bytes: bytes, of: total)
         start?.loading(bytes, of: total)
@@ -201,7 +202,12 @@ struct Serve: ParsableCommand {
     try withLoop(session) { loop in
       guard let engine else { return }
       say("martinet: ready")
-      try engine.run(loop, facts: session.facts, onInterrupt: onInterrupt)
+      let schedule = RebalanceSchedule(
+        interval: rebalancing.rebalance == .auto ? .seconds(rebalancing.rebalanceMinutes * 60) : nil,
+        threshold: rebalancing.rebalanceThreshold)
+      try engine.run(loop, facts: session.facts, rebalances: schedule, onInterrupt: onInterrupt) {
+        say("martinet: \($0)")
+      }
       try reports.write(loop, session, statistics: loop.statistics)
     }
   }

@@ -4,6 +4,7 @@ import Inference
 import JSON
 import ModelText
 import Reports
+import Telemetry
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
 final class GenerationPrinter {

@@ -41,14 +41,18 @@ extension GenerationLoop {
     var report = RebalanceReport()
     (report.visitsBefore, report.expertsBefore) = PlacementPlanner.meanFactors(loads, model.placement)
     (report.visitsAfter, report.expertsAfter) = PlacementPlanner.meanFactors(loads, target)
-    report.replicas = loads.layers.reduce(0) { sum, layer in
-      sum + target[layer].replicas.reduce(0) { $0 + $1.count }
-    }
+    report.replicas = target.replicaCount
     rebalance = Rebalance(
       transition: PlacementTransition(
         from: model.placement, to: target, layers: loads.layers, free: model.spareExperts,
         limit: Self.roundBytes / max(1, model.expertByteCount)), report: report)
   }
+
+  /// What the placement that is being moved to promises.
+  var expectedBalance: RebalanceReport? { rebalance?.report }
+
+  /// Leaves the placement as it is now.
+  func endRebalance() { rebalance = nil }
 
   /// Whether experts are on their way to another placement.
   package var isRebalancing: Bool { rebalance != nil }

@@ -30,9 +30,7 @@ extension GenerationLoop {
     (status.busiestVisits, status.busiestExperts) = (busiest.visits, busiest.experts)
     (status.rebalances, status.expertsMoved, status.isRebalancing) = (rebalances, expertsMoved, isRebalancing)
     let description = session.description
-    status.replicas = description.mixtureLayers.reduce(0) { sum, layer in
-      sum + session.model.placement[layer].replicas.reduce(0) { $0 + $1.count }
-    }
+    status.replicas = session.model.placement.replicaCount
     status.layers = description.mixtureLayers
     status.visits = description.mixtureLayers.map { layer in
       var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)
