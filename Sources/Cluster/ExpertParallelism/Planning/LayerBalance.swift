@@ -57,6 +57,9 @@ struct LayerBalance {
     )
   }
 
+  /// The greater of both.
+  var factor: Double { max(factors.visits, factors.experts) }
+
   /// Gives an expert one holder more.
   mutating func addReplica(of expert: Int, on rank: Int) {
     change(expert, by: -1)

@@ -7,10 +7,10 @@ import Fabric
 /// experts only while that helps, since experts scattered over ranks make more subtrees of `CombineTree`, and so more rows
 /// that come back; and since whatever stays where it is need not be moved.
 package struct PlacementPlanner: Sendable {
-  /// Experts of all layers together that each rank may hold: those beyond the ones it owns are replicas.
-  package var capacity: Int
-
-  package init(capacity: Int) { self.capacity = capacity }
+  /// Experts of all layers together that each rank may hold.
+  package let capacity: Int
+  /// Whether what a rank has room for beside the experts it owns is for replicas.
+  package let replicates: Bool
 
   /// With room for `replicaShare` more than the mean rank's experts: 0.1 for a tenth. Never less than the fullest rank of the
   /// plain placement.
@@ -19,6 +19,7 @@ package struct PlacementPlanner: Sendable {
     let plain = layerCount * ((expertCount + ranks - 1) / ranks)
     let share = Double(layerCount * expertCount) * (1 + max(0, replicaShare)) / Double(ranks)
     capacity = max(plain, Int(share.rounded(.down)))
+    replicates = replicaShare > 0
   }
 
   /// Experts with less than this times the mean expert's visits get no further replica: each that is used is read by one
@@ -37,10 +38,16 @@ package struct PlacementPlanner: Sendable {
         steps: loads.steps)
     }
     var room = (0..<rankCount).map { rank in
-      max(0, capacity - base.expertCountOwned(by: Rank(rank), layers: loads.layers))
+      replicates ? max(0, capacity - base.expertCountOwned(by: Rank(rank), layers: loads.layers)) : 0
     }
+    var alone = balances
     addReplicas(to: &balances, loads, base, &room)
-    for index in balances.indices { balances[index].level() }
+    for index in balances.indices {
+      alone[index].level()
+      balances[index].level()
+      // A replica is one more expert to be read.
+      if alone[index].factor <= balances[index].factor { balances[index] = alone[index] }
+    }
     return loads.layers.indices.reduce(base) { $0.replacing(layer: loads.layers[$1], with: balances[$1].placement) }
   }
 

@@ -37,7 +37,7 @@ extension GenerationLoop {
     }
     guard session.communicator.size > 1 else { throw .cannotMove("there is one rank only") }
     guard loads.total > 0 else { throw .cannotMove("no token has visited an expert yet") }
-    let target = PlacementPlanner(capacity: model.expertCapacity).plan(loads, from: model.placement)
+    let target = model.planner.plan(loads, from: model.placement)
     var report = RebalanceReport()
     (report.visitsBefore, report.expertsBefore) = PlacementPlanner.meanFactors(loads, model.placement)
     (report.visitsAfter, report.expertsAfter) = PlacementPlanner.meanFactors(loads, target)
@@ -96,7 +96,7 @@ extension GenerationLoop {
 
   /// The placement that these visits suggest for this run's ranks and memory.
   package func plannedPlacement(_ loads: ExpertLoads) -> ModelPlacement {
-    PlacementPlanner(capacity: session.model.expertCapacity).plan(loads, from: session.model.placement)
+    session.model.planner.plan(loads, from: session.model.placement)
   }
 }
 

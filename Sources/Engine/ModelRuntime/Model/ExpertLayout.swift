@@ -22,8 +22,8 @@ package struct ExpertLayout: Sendable {
   package let placement: ModelPlacement
   /// Layers that have experts.
   package let layers: [Int]
-  /// Experts of all layers together that a placement may give a rank.
-  package let capacity: Int
+  /// What plans another placement for as much memory.
+  package let planner: PlacementPlanner
   /// By rank: experts there is room for beside those it holds; none where they are not to move.
   package let spareExperts: [Int]
 
@@ -40,11 +40,10 @@ package struct ExpertLayout: Sendable {
         throw RuntimeError.tooManyExperts(expertCount, ranksOnHost: communicator.localSize)
       }
     }
-    let capacity = PlacementPlanner(
+    planner = PlacementPlanner(
       expertCount: expertCount, layerCount: layers.count, rankCount: communicator.size,
-      replicaShare: options.replicaShare
-    ).capacity
-    self.capacity = capacity
+      replicaShare: options.replicaShare)
+    let capacity = planner.capacity
     if let placement = options.placement {
       self.placement = placement
     } else if let path = options.placementPath {

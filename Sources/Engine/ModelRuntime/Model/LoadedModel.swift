@@ -14,8 +14,8 @@ package final class LoadedModel {
   package let description: DecoderDescription
   package private(set) var placement: ModelPlacement
   package private(set) var weights: ModelWeights
-  /// Experts of all layers together that a placement may give a rank.
-  package let expertCapacity: Int
+  /// What plans another placement for as much memory.
+  package let planner: PlacementPlanner
   /// By rank: experts there is room for beside those it holds, where they may move.
   package private(set) var spareExperts: [Int]
   package let report: LoadReport
@@ -74,7 +74,7 @@ package final class LoadedModel {
       memoryByRank: try Self.everyRank(budget.memoryBytes, communicator), seconds: seconds,
       misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))
     (self.checkpoint, self.description, self.placement) = (checkpoint, description, placement)
-    (expertCapacity, spareExperts) = (layout.capacity, layout.spareExperts)
+    (planner, spareExperts) = (layout.planner, layout.spareExperts)
     (self.weights, self.arenas) = (weights, arenas)
     self.telemetry =
       telemetry
@@ -88,7 +88,7 @@ package final class LoadedModel {
     (checkpoint, description, placement) = (other.checkpoint, other.description, other.placement)
     (weights, arenas, report) = (other.weights, other.arenas, other.report)
     // Its memory is the other's: nothing may move.
-    (expertCapacity, spareExperts) = (other.expertCapacity, other.spareExperts.map { _ in 0 })
+    (planner, spareExperts) = (other.planner, other.spareExperts.map { _ in 0 })
     telemetry = RankTelemetry(
       layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
       rankCount: placement.rankCount)
