@@ -72,6 +72,10 @@ struct ExpertScenario: Sendable {
   typealias Outputs = [[[[UInt32]]]]
 
   func run(_ implementation: Implementation, placement: ExpertPlacement, eagerByteLimit: Int) throws -> Outputs {
+    try run(implementation, placement: placement.everywhere, eagerByteLimit: eagerByteLimit)
+  }
+
+  func run(_ implementation: Implementation, placement: ModelPlacement, eagerByteLimit: Int) throws -> Outputs {
     let byRank = try LocalFabric.run(size: placement.rankCount, eagerByteLimit: eagerByteLimit) { local in
       var communicator: any Communicator = local
       if case .relayed(let ranksPerHost, _) = implementation {
@@ -80,12 +84,12 @@ struct ExpertScenario: Sendable {
       let rank = communicator.rank
       let compute = try makeCompute()
       let bank = ExpertBank(
-        model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == rank },
+        model.description, mixture: model.mixture, weights: model.weights { placement.holds(layer: $0, expert: $1, rank) },
         compute: compute)
       let wire = model.wire(sums: implementation == .rounded ? .bfloat16 : .float32)
       let cluster = ClusterDispatcher(
         communicator: communicator, placement: placement, compute: compute, wire: wire, topK: model.mixture.topK,
-        telemetry: telemetry(model, placement), clocks: try PeerClocks(communicator),
+        telemetry: telemetry(model, placement.base), clocks: try PeerClocks(communicator),
         channels: try implementation.room.flatMap { room in
           try ExpertChannels(
             communicator, placement: placement, wire: wire, topK: model.mixture.topK, batchTokens: room,
@@ -108,7 +112,7 @@ struct ExpertScenario: Sendable {
   func runLocally() throws -> Outputs {
     let compute = try makeCompute()
     let bank = ExpertBank(
-      model.description, mixture: model.mixture, weights: model.weights { _ in true }, compute: compute)
+      model.description, mixture: model.mixture, weights: model.weights { _, _ in true }, compute: compute)
     let local = LocalDispatcher(compute: compute, hiddenSize: TinyMixture.hiddenSize)
     return try steps.map { tokens in
       let byRank = try tokens.map { try outputs(local, bank, $0, compute) }
@@ -162,15 +166,15 @@ func layer(
 ) throws -> RankExperts {
   let compute = Compute(pool: try WorkerPool(workerCount: 1))
   let bank = ExpertBank(
-    model.description, mixture: model.mixture, weights: model.weights { placement.owners[$0] == communicator.rank },
+    model.description, mixture: model.mixture, weights: model.weights { placement.holds($1, communicator.rank) },
     compute: compute)
   let telemetry = counting ?? telemetry(model, placement)
   let cluster = ClusterDispatcher(
-    communicator: communicator, placement: placement, compute: compute, wire: model.wire(), topK: model.mixture.topK,
+    communicator: communicator, placement: placement.everywhere, compute: compute, wire: model.wire(), topK: model.mixture.topK,
     telemetry: telemetry, clocks: try PeerClocks(communicator),
     channels: try room.flatMap { room in
       try ExpertChannels(
-        communicator, placement: placement, wire: model.wire(), topK: model.mixture.topK, batchTokens: room,
+        communicator, placement: placement.everywhere, wire: model.wire(), topK: model.mixture.topK, batchTokens: room,
         hostOfRank: try PeerClocks(communicator).hostOfRank)
     })
   return RankExperts(

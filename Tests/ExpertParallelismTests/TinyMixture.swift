@@ -39,12 +39,12 @@ struct TinyMixture: Sendable {
     WireFormat(hiddenSize: Self.hiddenSize, tokens: weights.rowFormat, sums: sums)
   }
 
-  /// The weights without the experts that `owns` rejects.
-  func weights(owning owns: (Int) -> Bool) -> ModelWeights {
+  /// The weights without the experts, by layer and number, that `holds` rejects.
+  func weights(holding holds: (Int, Int) -> Bool) -> ModelWeights {
     var part = weights
     for layer in part.layers.indices {
       guard case .mixture(var mixture) = part.layers[layer].feedForward else { continue }
-      for expert in mixture.experts.indices where !owns(expert) { mixture.experts[expert] = nil }
+      for expert in mixture.experts.indices where !holds(layer, expert) { mixture.experts[expert] = nil }
       part.layers[layer].feedForward = .mixture(mixture)
     }
     return part

@@ -1,4 +1,5 @@
 import Bytes
+import ExpertParallelism
 import Fabric
 import ModelRuntime
 import Testing
@@ -8,7 +9,10 @@ struct RankCommandTests {
   private static let all: [RankCommand] = [
     .step, .stop, .alignClocks, .probeLinks, .collectAccounts(totalsOnly: false), .collectAccounts(totalsOnly: true),
     .collectRouting, .resetAccounts, .recordAccounts(true), .recordAccounts(false), .loadModel(path: ""),
-    .loadModel(path: "/a/b c/ü"),
+    .loadModel(path: "/a/b c/ü"), .moveExperts([]),
+    .moveExperts([
+      ExpertMove(layer: 1, expert: 3, holders: [Rank(2), Rank(0)]), ExpertMove(layer: 4, expert: 0, holders: []),
+    ]),
   ]
 
   private func bytes(_ command: RankCommand) -> [UInt8] {
@@ -35,12 +39,12 @@ struct RankCommandTests {
       var reader = ByteReader(bytes(command) + [0])
       #expect(throws: RuntimeError.self, "\(command)") { try RankCommand(from: &reader) }
     }
-    for kind in UInt8(9)...255 {
+    for kind in UInt8(10)...255 {
       var reader = ByteReader([kind])
       #expect(throws: RuntimeError.self) { try RankCommand(from: &reader) }
     }
     // A flag is 0 or 1, and a text no longer than what follows.
-    for damaged in [[4, 2], [7, 255], [8, 0xff, 0xff, 0xff, 0xff], [8, 2, 0, 0, 0, 65]] as [[UInt8]] {
+    for damaged in [[4, 2], [7, 255], [8, 0xff, 0xff, 0xff, 0xff], [8, 2, 0, 0, 0, 65], [9, 255, 255, 255, 127]] as [[UInt8]] {
       var reader = ByteReader(damaged)
       #expect(throws: RuntimeError.self) { try RankCommand(from: &reader) }
     }

@@ -12,7 +12,7 @@ package struct PackedMatrix: @unchecked Sendable {
   /// Added to each output, `[rows]`; nil for none.
   package let bias: AlignedBuffer<Float>?
   /// Start of each worker's panels; nil where a worker has none.
-  let shards: [UnsafeMutableRawPointer?]
+  package let shards: [UnsafeMutableRawPointer?]
   /// `bounds[w]..<bounds[w + 1]` are worker w's panels.
   let bounds: [Int]
 

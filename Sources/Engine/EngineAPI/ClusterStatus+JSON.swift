@@ -12,6 +12,9 @@ extension ClusterStatus {
       "drafted": .array(drafted.map { .int($0) }), "accepted": .array(accepted.map { .int($0) }),
       "drafting_steps": .int(draftingSteps), "resting_steps": .int(restingSteps),
       "speculation_gain": .double(speculationGain),
+      "busiest_visits": .double(busiestVisits), "busiest_experts": .double(busiestExperts),
+      "rebalances": .int(rebalances), "experts_moved": .int(expertsMoved), "replicas": .int(replicas),
+      "is_rebalancing": .bool(isRebalancing), "rebalance_failure": .string(rebalanceFailure),
       "layers": .array(layers.map { .int($0) }), "visits": .array(visits.map { .array($0.map { .int($0) }) }),
     ]
   }
@@ -43,6 +46,13 @@ extension ClusterStatus {
     draftingSteps = try fields.integer(needed: "drafting_steps")
     restingSteps = try fields.integer(needed: "resting_steps")
     speculationGain = try fields.seconds(needed: "speculation_gain")
+    busiestVisits = try fields.seconds(needed: "busiest_visits")
+    busiestExperts = try fields.seconds(needed: "busiest_experts")
+    rebalances = try fields.integer(needed: "rebalances")
+    expertsMoved = try fields.integer(needed: "experts_moved")
+    replicas = try fields.integer(needed: "replicas")
+    isRebalancing = try fields.bool(needed: "is_rebalancing")
+    rebalanceFailure = try fields.string(needed: "rebalance_failure")
     layers = try fields.array(needed: "layers", MessageReader.count)
     visits = try fields.array(needed: "visits") { row, name throws(EngineAPIError) in
       try MessageReader.array(row, path: name, MessageReader.count)

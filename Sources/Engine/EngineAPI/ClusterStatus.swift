@@ -46,6 +46,18 @@ package struct ClusterStatus: Sendable, Equatable {
   package var restingSteps = 0
   /// How many times as fast steps with drafts were as without at the same load; 0 where that is not known.
   package var speculationGain = 0.0
+  /// How much more than the mean the busiest rank had, layer by layer and step by step, since the start of the job: of visits to
+  /// experts, and of distinct experts. 1 where all ranks have the same, or there are no experts.
+  package var busiestVisits = 1.0
+  package var busiestExperts = 1.0
+  /// Times that experts have changed places since the job started; how many experts were sent, and how many replicas there are.
+  package var rebalances = 0
+  package var expertsMoved = 0
+  package var replicas = 0
+  /// Whether experts are changing places now.
+  package var isRebalancing = false
+  /// Why they did not the last time it was tried; empty where they did.
+  package var rebalanceFailure = ""
   /// The layers that have experts, and the visits of each expert in each of them.
   package var layers: [Int] = []
   package var visits: [[Int]] = []

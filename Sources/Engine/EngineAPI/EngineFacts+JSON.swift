@@ -8,7 +8,7 @@ extension EngineFacts {
       "vocabulary_size": .int(vocabularySize), "maximum_positions": .int(maximumPositions),
       "rank_count": .int(rankCount), "threads_per_rank": .int(threadsPerRank),
       "instruction_set": .string(instructionSet), "cache_tokens": .int(cacheTokens), "sequences": .int(sequences),
-      "batch_tokens": .int(batchTokens),
+      "batch_tokens": .int(batchTokens), "moves_experts": .bool(movesExperts),
     ]
   }
 
@@ -29,5 +29,6 @@ extension EngineFacts {
     cacheTokens = try fields.integer(needed: "cache_tokens")
     sequences = try fields.integer(needed: "sequences", in: 0...(1 << 24))
     batchTokens = try fields.integer(needed: "batch_tokens")
+    movesExperts = try fields.bool(needed: "moves_experts")
   }
 }

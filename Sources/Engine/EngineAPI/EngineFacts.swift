@@ -18,6 +18,8 @@ package struct EngineFacts: Sendable, Equatable {
   package var sequences = 0
   /// Most tokens a rank feeds in a step.
   package var batchTokens = 0
+  /// Whether experts may change places while it serves.
+  package var movesExperts = false
 
   package init() {}
 }

@@ -29,6 +29,8 @@ extension JSONReader<EngineAPIError> {
 
   func float(needed name: String) throws(EngineAPIError) -> Float { try Self.float(required(name), path(name)) }
 
+  func bool(needed name: String) throws(EngineAPIError) -> Bool { try Self.bool(required(name), path: path(name)) }
+
   /// A finite number, zero or more.
   func seconds(needed name: String) throws(EngineAPIError) -> Double {
     let value = try required(name)

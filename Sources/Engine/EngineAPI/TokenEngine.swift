@@ -23,6 +23,10 @@ package protocol TokenEngine: AnyObject, Sendable {
   /// Ends a request before its time; its memory is free with the next step. Does nothing for one that has ended.
   func cancel(_ id: RequestID)
 
+  /// Has experts change places by their recorded load, between steps; `status` tells what became of it. Does nothing where facts say
+  /// that they may not move.
+  func rebalance()
+
   /// Ends the engine once its present requests have ended; `isStopped` follows. No more requests may come.
   func stop()
 }
@@ -30,6 +34,8 @@ package protocol TokenEngine: AnyObject, Sendable {
 extension TokenEngine {
   /// For those that are watched from elsewhere.
   package var stall: EngineStall? { nil }
+  /// For those whose experts stay where they are.
+  package func rebalance() {}
   /// For those that do not outlive a job.
   package var restartCount: Int { 0 }
   package var outageBegan: ContinuousClock.Instant? { nil }

@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Fabric
 
 /// Why ranks cannot set up, load a model, or follow rank 0, and what to do.
@@ -9,6 +10,9 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
   case malformedAccount(Rank, String)
   /// A model to be loaded in place of another has other sizes.
   case otherShape(found: String, expected: String)
+  case tooManyExperts(Int, ranksOnHost: Int)
+  /// Experts cannot go where they were to go; nothing has changed.
+  case cannotMove(String)
 
   package var description: String {
     switch self {
@@ -22,6 +26,9 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
       "\(rank) sent a malformed account: \(reason); check that all ranks run the same program"
     case .otherShape(let found, let expected):
       "the model to be loaded has \(found), and this run was started for \(expected); start a run of its own for it"
+    case .tooManyExperts(let experts, let ranks):
+      "messages between ranks have room for \(PlacementLimits.experts) experts a layer and \(PlacementLimits.ranksOnHost) ranks a host, not for \(experts) and \(ranks): start fewer ranks a host"
+    case .cannotMove(let reason): "experts stay where they are: \(reason)"
     }
   }
 }

@@ -67,7 +67,7 @@ package final class Pretraining {
       mostSequences: settings.batch.last,
       capacity: source.capacity ?? StepCapacity(rows: own * settings.sequenceLength, sequences: own), rounds: true,
       recomputes: settings.recomputes)
-    let placement = model.placement
+    let placement = model.placement.base
     saver = CheckpointSaver(trainer.model, runtime: runtime, plan: plan, writer: writer, thread: thread) { spec in
       spec.expert.map { placement.owners[$0] }
     }

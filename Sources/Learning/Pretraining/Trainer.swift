@@ -65,7 +65,7 @@ package final class Trainer {
     let (placement, telemetry) = (loaded.placement, loaded.telemetry)
     self.telemetry = telemetry
     let model = TrainedModel(
-      description, weights: loaded.weights, optimizer: optimizer, owner: { placement.owners[$0] },
+      description, weights: loaded.weights, optimizer: optimizer, owner: { placement.base.owners[$0] },
       communicator: communicator, compute: runtime.compute, telemetry: telemetry, rounds: rounds)
     self.model = model
     batch = try StepBatch(description, capacity)

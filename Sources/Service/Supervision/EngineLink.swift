@@ -109,6 +109,7 @@ package final class EngineLink: Sendable {
       engine.cancel(id)
       queue.change { $0.unfinished.remove(id) }
     case .status: queue.change { $0.wantsStatus = true }
+    case .rebalance: engine.rebalance()
     case .stop:
       queue.change { $0.isStopping = true }
       engine.stop()

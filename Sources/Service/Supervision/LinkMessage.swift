@@ -6,6 +6,7 @@ package enum LinkCommand: Sendable, Equatable {
   case submit(TokenRequest)
   case cancel(RequestID)
   case status
+  case rebalance
   case stop
 
   package var json: JSONValue {
@@ -13,6 +14,7 @@ package enum LinkCommand: Sendable, Equatable {
     case .submit(let request): ["command": "submit", "request": request.json]
     case .cancel(let id): ["command": "cancel", "id": .int(id.value)]
     case .status: ["command": "status"]
+    case .rebalance: ["command": "rebalance"]
     case .stop: ["command": "stop"]
     }
   }
@@ -29,6 +31,7 @@ package enum LinkCommand: Sendable, Equatable {
         .cancel(RequestID(try fields.integer(needed: "id", in: Int.min...Int.max)))
       }
     case "status": self = .status
+    case "rebalance": self = .rebalance
     case "stop": self = .stop
     case let other: throw .unknownKind(other)
     }

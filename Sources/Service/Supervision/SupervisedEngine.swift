@@ -99,6 +99,9 @@ package final class SupervisedEngine: TokenEngine {
     }
   }
 
+  /// The present job's; a later one begins with the placement that it is started with.
+  package func rebalance() { core.change { if $0.readySince != nil { $0.outbox?.append(.rebalance) } } }
+
   package func stop() {
     core.change { core in
       core.isStopping = true

@@ -19,6 +19,7 @@ extension FuzzTarget {
     seeds: {
       let commands: [RankCommand] = [
         .stop, .alignClocks, .collectAccounts(totalsOnly: true), .recordAccounts(false), .loadModel(path: "/a/b c/ü"),
+        .moveExperts([ExpertMove(layer: 1, expert: 3, holders: [Rank(1), Rank(0)])]),
       ]
       return commands.map { command in
         var writer = ByteWriter()
@@ -96,7 +97,10 @@ extension FuzzTarget {
     "dispatch-message", inputs: 30_000, pieces: binaryPieces,
     seeds: {
       // Three tokens with the experts 4 and 5, 7, and 4, 6 and 7.
-      let words: [Int32] = [3, 6, 0, 0, 2, 1, 3, 4, 5, 7, 4, 6, 7] + [Int32](repeating: 0x3f00_0000, count: 6)
+      let visits = [(4, true), (5, false), (7, true), (4, true), (6, false), (7, false)].map { expert, begins in
+        Int32(bitPattern: VisitWord(expert: expert, place: 1, beginsSubtree: begins, beginsRow: begins).bits)
+      }
+      let words: [Int32] = [3, 6, 0, 0, 2, 1, 3] + visits + [Int32](repeating: 0x3f00_0000, count: 6)
       var bytes = words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
       bytes += [UInt8](repeating: 0, count: wire.dispatchByteCount(tokens: 3, visits: 6) - bytes.count)
       return [bytes]
@@ -109,7 +113,7 @@ extension FuzzTarget {
       bytes.withUnsafeBytes { if let source = $0.baseAddress { base.copyMemory(from: source, byteCount: $0.count) } }
       let placement = ExpertPlacement(expertCount: 8, rankCount: 2)
       let message = try DispatchMessage(
-        reading: base, byteCount: bytes.count, from: Rank(0), to: Rank(1), layer: 5, tokenLimit: 4, wire: wire,
+        reading: base, byteCount: bytes.count, from: Rank(0), to: [nil, Rank(1)], layer: 5, tokenLimit: 4, wire: wire,
         placement: placement)
       for token in 0..<message.tokenCount { _ = message.row(token).assumingMemoryBound(to: Float.self)[2] }
       for visit in 0..<message.visitCount { _ = message.weights[visit] }

@@ -1,4 +1,6 @@
 import ClusterCheck
+import ExpertParallelism
+import Fabric
 import Foundation
 import JSON
 import Projection
@@ -7,7 +9,7 @@ import Telemetry
 import TestSupport
 
 extension FuzzTarget {
-  static let reports = [report, trainingHistory, routing, rankFacts]
+  static let reports = [report, trainingHistory, routing, placement, rankFacts]
 
   private static let report = FuzzTarget(
     "report", inputs: 1500,
@@ -76,6 +78,33 @@ extension FuzzTarget {
       return [Array(try Data(contentsOf: URL(filePath: path)))]
     },
     read: { _ = try RoutingFile(path: TemporaryFolder.ofProcess.write($0, as: "routing.safetensors")) })
+
+  private static let placement = FuzzTarget(
+    "placement", inputs: 5000,
+    pieces: jsonPieces + [
+      "\"layer\":", "\"owners\":", "\"replicas\":", "\"visits\":", "\"experts\":", "\"ranks\":", "[0,1]", "1e999", "65536",
+    ],
+    seeds: {
+      let layer = ExpertPlacement(
+        owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [Rank(0)], []], rankCount: 2)
+      let file = PlacementFile(
+        model: "m", placement: ModelPlacement(layer, layers: [1: layer]), layers: [1],
+        loads: ExpertLoads(layers: [1], visits: [[3, 0, 2, 1]], steps: 5))
+      return [Array(file.json.text().utf8)]
+    },
+    read: { bytes in
+      let file = try PlacementFile(json: try JSONValue(parsing: bytes), path: "p")
+      for layer in file.layers {
+        let placement = file.placement[layer]
+        for expert in 0..<placement.expertCount {
+          let holders = placement.ranks(holding: expert)
+          try hold(
+            Set(holders).count == holders.count && holders.allSatisfy { (0..<placement.rankCount).contains($0.index) },
+            "expert \(expert) of layer \(layer) is held by \(holders)")
+        }
+      }
+      try hold(try PlacementFile(json: file.json, path: "p") == file, "what was written is not what was read")
+    })
 
   private static let rankFacts = FuzzTarget(
     "rank-facts", inputs: 3000,

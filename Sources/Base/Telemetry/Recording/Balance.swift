@@ -42,19 +42,28 @@ package struct Balance: Sendable {
     }
   }
 
-  /// Ends the step.
-  package mutating func endStep() {
-    guard ranks > 0 else { return }
+  /// Ends the step, and tells what it added.
+  @discardableResult
+  package mutating func endStep() -> BusiestRank {
+    var step = BusiestRank()
+    guard ranks > 0 else { return step }
     for layer in layers.indices {
       if sumVisits[layer] > 0 {
         layers[layer].steps += 1
-        layers[layer].maxVisits += Double(maxVisits[layer])
-        layers[layer].meanVisits += Double(sumVisits[layer]) / Double(ranks)
-        layers[layer].maxExperts += Double(maxExperts[layer])
-        layers[layer].meanExperts += Double(sumExperts[layer]) / Double(ranks)
+        let (most, mean) = (Double(maxVisits[layer]), Double(sumVisits[layer]) / Double(ranks))
+        let (mostExperts, meanExperts) = (Double(maxExperts[layer]), Double(sumExperts[layer]) / Double(ranks))
+        layers[layer].maxVisits += most
+        layers[layer].meanVisits += mean
+        layers[layer].maxExperts += mostExperts
+        layers[layer].meanExperts += meanExperts
+        step.maxVisits += most
+        step.meanVisits += mean
+        step.maxExperts += mostExperts
+        step.meanExperts += meanExperts
       }
       (maxVisits[layer], sumVisits[layer], maxExperts[layer], sumExperts[layer]) = (0, 0, 0, 0)
     }
     ranks = 0
+    return step
   }
 }

@@ -14,13 +14,13 @@ package final class ClusterDispatcher: ExpertDispatcher {
   private static let separateVisits = 16
 
   private let communicator: any Communicator
-  private let placement: ExpertPlacement
+  @exclusivity(unchecked) private var placement: ModelPlacement
   private let compute: Compute
   private let wire: WireFormat
   private let topK: Int
   private let gathersVisits: Bool
   /// The most rows one rank may return for a token.
-  private let returnLimit: Int
+  @exclusivity(unchecked) private var returnLimit: Int
   private let hostOfRank: [Int]
   private let direct: DirectTransport
   /// Where several ranks share a host of several.
@@ -39,7 +39,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
   /// `placement` is the same on all ranks; `telemetry` counts the messages sent and awaited. With `gathersVisits` experts
   /// get all visits of a layer in one batch, in order of rank, however long that takes.
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, compute: Compute, wire: WireFormat, topK: Int,
+    communicator: any Communicator, placement: ModelPlacement, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels? = nil, gathersVisits: Bool = false
   ) {
     self.communicator = communicator
@@ -53,7 +53,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
       communicator, placement: placement, compute: compute, wire: wire, topK: topK, telemetry: telemetry,
       clocks: clocks, channels: channels)
     (direct, relayed, transport, poll) = (links.direct, links.relayed, links.direct, links.poll)
-    returnLimit = min(topK, max(placement.nodeLimit, links.relayed?.byHost.nodeLimit ?? 0))
+    returnLimit = min(topK, links.relayed == nil ? placement.rowLimit : topK)
     rowsByRank = Array(repeating: 0, count: communicator.size)
     expanded = Array(repeating: AlignedBuffer(count: 1), count: communicator.size)
   }
@@ -79,14 +79,22 @@ package final class ClusterDispatcher: ExpertDispatcher {
     }
   }
 
+  /// Goes on with another placement, of as many ranks; between steps, on all ranks.
+  package func adopt(_ placement: ModelPlacement) {
+    self.placement = placement
+    direct.placement = placement
+    relayed?.placement = placement
+    returnLimit = min(topK, relayed == nil ? placement.rowLimit : topK)
+  }
+
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
     let flight =
       idle.popLast()
-      ?? Flight(own: communicator.rank, placement: placement, transport: transport, hostOfRank: hostOfRank)
+      ?? Flight(own: communicator.rank, transport: transport, hostOfRank: hostOfRank)
     try flight.begin(layer: layer, transport, rowsByRank: rowsByRank, decisions, tokenCount: count)
     if count > 0 { for peer in transport.peers { try send(rows, of: flight, to: peer) } }
     let travels = flight.travels
-    flight.addOwn(rows, apart: travels && computesApart(flight.plan.destination(communicator.rank.index)))
+    flight.addOwn(rows, apart: travels && computesApart(flight.plan.destination(communicator.rank.index), layer))
     compute.pool.poll = travels ? poll : nil
     return flight
   }
@@ -96,7 +104,7 @@ package final class ClusterDispatcher: ExpertDispatcher {
     let (exchange, width) = (transport.tokens, wire.tokenByteCount)
     let destination = flight.plan.destination(peer.index)
     let tokens = destination.tokens
-    let bytes = wire.dispatchByteCount(tokens: tokens.count, visits: destination.experts.count)
+    let bytes = wire.dispatchByteCount(tokens: tokens.count, visits: destination.visits.count)
     let message = DispatchMessage(writing: destination, wire, to: try exchange.room(to: peer, byteCount: bytes))
     func copy(_ share: Range<Int>) {
       for i in share { message.row(i).copyMemory(from: rows.form(of: Int(tokens[i])), byteCount: width) }
@@ -118,9 +126,9 @@ package final class ClusterDispatcher: ExpertDispatcher {
 
   /// Whether own tokens stay apart from others': where messages travel between hosts, and there is so much to do with own
   /// tokens that reading the weights twice costs little.
-  private func computesApart(_ own: DispatchPlan.Destination) -> Bool {
-    !gathersVisits && !own.experts.isEmpty
-      && own.experts.count >= Self.separateVisits * placement.expertCount(of: communicator.rank)
+  private func computesApart(_ own: DispatchPlan.Destination, _ layer: Int) -> Bool {
+    !gathersVisits && !own.visits.isEmpty
+      && own.visits.count >= Self.separateVisits * placement[layer].expertCount(of: communicator.rank)
   }
 
   package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws {

@@ -12,8 +12,8 @@ final class DispatchPlan {
     var tokens: UnsafeBufferPointer<Int32>
     /// For each token, the number of its experts there.
     var visitCounts: UnsafeBufferPointer<Int32>
-    /// Experts and weights, token by token, ascending in expert.
-    var experts: UnsafeBufferPointer<Int32>
+    /// Visits and weights, token by token, ascending in expert.
+    var visits: UnsafeBufferPointer<VisitWord>
     var weights: UnsafeBufferPointer<Float>
     /// Rows that will come back, in the order of the visits they sum.
     var returnCount: Int
@@ -29,7 +29,11 @@ final class DispatchPlan {
 
   /// For each local token, the partial outputs that will be added up for it.
   let totals = PartialTable()
+  private let own: Rank
   private let hostOfRank: [Int]
+  /// By rank: its place on its host.
+  private let places: AlignedBuffer<Int32>
+  private let sharing: VisitSharing
   /// By host, that is its lowest rank: tokens that go to some rank of it.
   private let hosts: AlignedBuffer<Cursor>
   /// By rank, and one more: where its part begins.
@@ -38,12 +42,21 @@ final class DispatchPlan {
   // Rank by rank.
   private let tokens = GrowingList<Int32>()
   private let visitCounts = GrowingList<Int32>()
-  private let experts = GrowingList<Int32>()
+  private let visits = GrowingList<VisitWord>()
   private let weights = GrowingList<Float>()
+  /// By visit of the local tokens: who computes it, and where it is sent.
+  private let owners = GrowingList<Int32>()
+  private let receivers = GrowingList<Int32>()
+  /// By visit of one token: whether a subtree of its owner's begins, and a row of its receiver's.
+  private let subtreeMarks = GrowingList<UInt8>()
+  private let rowMarks = GrowingList<UInt8>()
 
-  /// `hostOfRank` is the lowest rank of each rank's host.
-  init(hostOfRank: [Int]) {
-    self.hostOfRank = hostOfRank
+  /// The plan of rank `own`'s tokens; `hostOfRank` is the lowest rank of each rank's host.
+  init(own: Rank, hostOfRank: [Int]) {
+    (self.own, self.hostOfRank) = (own, hostOfRank)
+    let gateways = Gateways(hostOfRank: hostOfRank)
+    places = AlignedBuffer(hostOfRank.indices.map { Int32(gateways.place(of: Rank($0))) } + [0])
+    sharing = VisitSharing(rankCount: hostOfRank.count)
     hosts = AlignedBuffer(count: hostOfRank.count)
     starts = AlignedBuffer(count: hostOfRank.count + 1)
     cursors = AlignedBuffer(count: hostOfRank.count + 1)
@@ -59,30 +72,38 @@ final class DispatchPlan {
     }
     return Destination(
       tokens: part(tokens, first.token, end.token), visitCounts: part(visitCounts, first.token, end.token),
-      experts: part(experts, first.visit, end.visit), weights: part(weights, first.visit, end.visit),
+      visits: part(visits, first.visit, end.visit), weights: part(weights, first.visit, end.visit),
       returnCount: Int(cursors.pointer[rank].returned))
   }
 
-  /// Sorts `rows` tokens' decisions by destination: the rank that `placement` gives an expert to.
-  func build(_ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement) {
-    count(decisions, rows: rows, owners: placement.ownerIndices)
+  /// Sorts `rows` tokens' decisions by destination: `receivers` says by rank where what it computes is sent.
+  func build(
+    _ decisions: RouterDecisions, rows: Int, placement: ExpertPlacement, receivers table: UnsafePointer<Int32>
+  ) {
     let topK = decisions.topK
+    assign(decisions, rows: rows, placement, table)
+    count(rows: rows, topK: topK)
+    for list in [subtreeMarks, rowMarks] {
+      list.removeAll()
+      _ = list.extend(by: topK)
+    }
     tokens.removeAll()
     visitCounts.removeAll()
-    experts.removeAll()
+    visits.removeAll()
     weights.removeAll()
     let total = starts.pointer[hostOfRank.count]
     let (tokens, visitCounts) = (tokens.extend(by: Int(total.token)), visitCounts.extend(by: Int(total.token)))
-    let (experts, weights) = (experts.extend(by: rows * topK), weights.extend(by: rows * topK))
+    let (visits, weights) = (visits.extend(by: rows * topK), weights.extend(by: rows * topK))
     var writer = totals.begin(totals: rows, parts: rows * topK)
-    let (owners, nodes, cursors) = (placement.ownerIndices, placement.nodes, cursors.pointer)
+    let (cursors, places) = (cursors.pointer, places.pointer)
+    let (subtreeMarks, rowMarks) = (subtreeMarks.elements, rowMarks.elements)
     for row in 0..<rows {
       let (chosen, factors) = (decisions.experts.pointer + row * topK, decisions.weights.pointer + row * topK)
-      var node: Int32 = -1
+      let (owners, receivers) = (owners.elements + row * topK, receivers.elements + row * topK)
+      PartialSubtrees.mark(chosen, places: owners, count: topK, into: subtreeMarks)
+      PartialSubtrees.mark(chosen, places: receivers, count: topK, into: rowMarks)
       for i in 0..<topK {
-        let expert = chosen[i]
-        let rank = owners[Int(expert)]
-        let cursor = cursors + Int(rank)
+        let cursor = cursors + Int(receivers[i])
         if cursor.pointee.lastToken != Int32(row) {
           cursor.pointee.lastToken = Int32(row)
           tokens[Int(cursor.pointee.token)] = Int32(row)
@@ -90,13 +111,13 @@ final class DispatchPlan {
           cursor.pointee.token += 1
         }
         visitCounts[Int(cursor.pointee.token) - 1] += 1
-        experts[Int(cursor.pointee.visit)] = expert
+        visits[Int(cursor.pointee.visit)] = VisitWord(
+          expert: chosen[i], place: places[Int(owners[i])], beginsSubtree: subtreeMarks[i] == 1,
+          beginsRow: rowMarks[i] == 1)
         weights[Int(cursor.pointee.visit)] = factors[i]
         cursor.pointee.visit += 1
-        // No other rank's expert lies between two of one node.
-        guard nodes[Int(expert)] != node else { continue }
-        node = nodes[Int(expert)]
-        writer.add(id: expert, rank: rank, index: cursor.pointee.returned)
+        guard rowMarks[i] == 1 else { continue }
+        writer.add(id: chosen[i], rank: receivers[i], index: cursor.pointee.returned)
         cursor.pointee.returned += 1
       }
       writer.endTotal()
@@ -104,9 +125,22 @@ final class DispatchPlan {
     totals.end(writer)
   }
 
+  /// Finds who computes each visit, and where it is sent.
+  private func assign(
+    _ decisions: RouterDecisions, rows: Int, _ placement: ExpertPlacement, _ table: UnsafePointer<Int32>
+  ) {
+    let count = rows * decisions.topK
+    self.owners.removeAll()
+    self.receivers.removeAll()
+    let (owners, receivers) = (self.owners.extend(by: count), self.receivers.extend(by: count))
+    sharing.assign(decisions.experts.pointer, count: count, from: own.index, placement, into: owners)
+    for visit in 0..<count { receivers[visit] = table[Int(owners[visit])] }
+  }
+
   /// Finds where each rank's part begins.
-  private func count(_ decisions: RouterDecisions, rows: Int, owners: UnsafePointer<Int32>) {
+  private func count(rows: Int, topK: Int) {
     let (cursors, hosts, ranks) = (cursors.pointer, hosts.pointer, hostOfRank.count)
+    let receivers = receivers.elements
     cursors.update(repeating: Cursor(), count: ranks)
     hosts.update(repeating: Cursor(), count: ranks)
     func count(_ row: Int32, at cursor: UnsafeMutablePointer<Cursor>) -> Bool {
@@ -117,9 +151,8 @@ final class DispatchPlan {
     }
     hostOfRank.withUnsafeBufferPointer { hostOfRank in
       for row in 0..<rows {
-        let chosen = decisions.experts.pointer + row * decisions.topK
-        for i in 0..<decisions.topK {
-          let rank = Int(owners[Int(chosen[i])])
+        for i in (row * topK)..<((row + 1) * topK) {
+          let rank = Int(receivers[i])
           cursors[rank].visit += 1
           if count(Int32(row), at: cursors + rank) { _ = count(Int32(row), at: hosts + hostOfRank[rank]) }
         }

@@ -18,7 +18,6 @@ package final class Flight: ExpertFlight {
   }
 
   private let own: Rank
-  private let placement: ExpertPlacement
   // One thread takes a flight through its layer.
   @exclusivity(unchecked) private(set) var transport: any Transport
   @exclusivity(unchecked) private(set) var layer = 0
@@ -45,13 +44,13 @@ package final class Flight: ExpertFlight {
   @exclusivity(unchecked) var owners: [Rank] = []
   @exclusivity(unchecked) var returned: [UnsafeMutablePointer<Float>?]
 
-  init(own: Rank, placement: ExpertPlacement, transport: any Transport, hostOfRank: [Int]) {
+  init(own: Rank, transport: any Transport, hostOfRank: [Int]) {
     self.own = own
-    self.placement = placement
     self.transport = transport
-    plan = DispatchPlan(hostOfRank: hostOfRank)
-    arrivals = Arrivals(own: own, placement: placement)
-    ownVisits = Arrivals(own: own, placement: placement)
+    plan = DispatchPlan(own: own, hostOfRank: hostOfRank)
+    let place = Int32(Gateways(hostOfRank: hostOfRank).place(of: own))
+    arrivals = Arrivals(place: place)
+    ownVisits = Arrivals(place: place)
     rowsByRank = Array(repeating: 0, count: hostOfRank.count)
     messages = Array(repeating: nil, count: hostOfRank.count)
     returned = Array(repeating: nil, count: hostOfRank.count)
@@ -66,7 +65,8 @@ package final class Flight: ExpertFlight {
     sources.removeAll(keepingCapacity: true)
     owners.removeAll(keepingCapacity: true)
     try transport.expectTokens(rowsByRank: rowsByRank, from: &sources)
-    plan.build(decisions, rows: tokenCount, placement: transport.destinations)
+    plan.build(
+      decisions, rows: tokenCount, placement: transport.placement[layer], receivers: transport.receivers.pointer)
     arrivals.begin(layer: layer)
     ownVisits.begin(layer: layer)
   }
@@ -129,10 +129,10 @@ extension Flight {
   final class Arrivals {
     let batch = VisitBatch()
     @exclusivity(unchecked) private(set) var sources: [Source] = []
-    private let own: Rank
-    private let placement: ExpertPlacement
+    /// This rank's on its host.
+    private let place: Int32
 
-    init(own: Rank, placement: ExpertPlacement) { (self.own, self.placement) = (own, placement) }
+    init(place: Int32) { self.place = place }
 
     var layer: Int { batch.layer }
 
@@ -143,8 +143,8 @@ extension Flight {
 
     func addOwn(_ destination: DispatchPlan.Destination, _ rows: Rows) {
       add(
-        nil, tokenCount: destination.tokens.count, visitCount: destination.experts.count,
-        visitCounts: destination.visitCounts.baseAddress!, experts: destination.experts.baseAddress!,
+        nil, tokenCount: destination.tokens.count, visitCount: destination.visits.count,
+        visitCounts: destination.visitCounts.baseAddress!, visits: destination.visits.baseAddress!,
         weights: destination.weights.baseAddress!
       ) { rows.form(of: Int(destination.tokens[$0])) }
     }
@@ -153,28 +153,26 @@ extension Flight {
     func add(_ message: DispatchMessage, from rank: Rank) {
       add(
         rank, tokenCount: message.tokenCount, visitCount: message.visitCount, visitCounts: message.visitCounts,
-        experts: message.experts, weights: message.weights
+        visits: message.visits, weights: message.weights
       ) { UnsafeRawPointer(message.row($0)) }
     }
 
     private func add(
       _ source: Rank?, tokenCount: Int, visitCount: Int, visitCounts: UnsafePointer<Int32>,
-      experts: UnsafePointer<Int32>, weights: UnsafePointer<Float>, row: (Int) -> UnsafeRawPointer
+      visits words: UnsafePointer<VisitWord>, weights: UnsafePointer<Float>, row: (Int) -> UnsafeRawPointer
     ) {
       let (firstInput, firstVisit, firstSubtree) = (batch.inputs.count, batch.visits.count, batch.subtrees.count)
       let (inputs, visits) = (batch.inputs.extend(by: tokenCount), batch.visits.extend(by: visitCount))
       let (ids, subtrees) = (batch.experts.extend(by: visitCount), batch.subtrees.extend(by: visitCount))
-      let (owners, nodes, own) = (placement.ownerIndices, placement.nodes, Int32(own.index))
       var (seen, tokens, taken, subtreeCount) = (0, 0, 0, 0)
       for token in 0..<tokenCount {
         let (end, before) = (seen + Int(visitCounts[token]), taken)
-        var node: Int32 = -1
         while seen < end {
-          let (expert, weight) = (experts[seen], weights[seen])
+          let (word, weight) = (words[seen], weights[seen])
           seen += 1
-          guard owners[Int(expert)] == own else { continue }
-          if nodes[Int(expert)] != node {
-            node = nodes[Int(expert)]
+          guard word.place == place else { continue }
+          let expert = word.expert
+          if word.beginsSubtree {
             subtrees[subtreeCount] = VisitBatch.Subtree(first: firstVisit + taken, count: 0)
             subtreeCount += 1
           }

@@ -32,15 +32,10 @@ package struct Gateways: Sendable {
     return ranks[(placeOf[sender.index] + hostOf[sender.index]) % ranks.count]
   }
 
-  /// Experts as `sender` sees them: those of another host all belong to its gateway there.
-  func placement(_ placement: ExpertPlacement, for sender: Rank) -> ExpertPlacement {
-    ExpertPlacement(owners: placement.owners.map { gateway(of: sender, towards: $0) }, rankCount: placement.rankCount)
-  }
+  /// A rank's place among those of its host, and the ranks of a host by their places.
+  func place(of rank: Rank) -> Int { placeOf[rank.index] }
+  func ranks(onHostOf rank: Rank) -> [Rank] { hosts[hostOf[rank.index]] }
 
-  /// Experts by host, each host's belonging to its lowest rank.
-  package func placementByHost(_ placement: ExpertPlacement) -> ExpertPlacement {
-    ExpertPlacement(owners: placement.owners.map { hosts[hostOf[$0.index]][0] }, rankCount: placement.rankCount)
-  }
-
-  func leader(of rank: Rank) -> Rank { hosts[hostOf[rank.index]][0] }
+  /// Ranks of the largest host.
+  package var hostSize: Int { hosts.map(\.count).max() ?? 0 }
 }

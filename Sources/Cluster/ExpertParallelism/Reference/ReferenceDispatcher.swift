@@ -7,7 +7,7 @@ import Tensors
 /// what it sends, when, and how much is computed at once.
 ///
 /// Every rank learns every rank's tokens and decisions, has each visit to an expert it owns computed by itself, and tells
-/// everyone the output; a token's home adds its outputs along `CombineTree`, straight from the definition.
+/// everyone the output; replicas are not used; a token's home adds its outputs along `CombineTree`, straight from the definition.
 /// Any number of tokens on any rank; nothing is kept from one layer to the next.
 package final class ReferenceDispatcher: ExpertDispatcher {
   /// One token, as every rank sees it.
@@ -57,14 +57,14 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   }
 
   private let communicator: any Communicator
-  private let placement: ExpertPlacement
+  private let placement: ModelPlacement
   private let rowFormat: RowFormat
   private let hiddenSize: Int
   private let outputSize: Int
 
   /// `rowFormat` is that of the rows the experts meet.
   package init(
-    communicator: any Communicator, placement: ExpertPlacement, rowFormat: RowFormat, hiddenSize: Int,
+    communicator: any Communicator, placement: ModelPlacement, rowFormat: RowFormat, hiddenSize: Int,
     outputSize: Int? = nil
   ) {
     self.communicator = communicator
@@ -77,7 +77,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
   package func dispatch(_ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int) throws -> Flight {
     let tokens = try gatherTokens(layer: layer, rows: count, input: rows, decisions: decisions)
     return Flight(layer: layer, tokens: tokens, outputSize: outputSize) {
-      placement.owner(of: $0) == communicator.rank
+      placement[layer].owner(of: $0) == communicator.rank
     }
   }
 
@@ -89,7 +89,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
     var row = 0
     for token in flight.tokens {
       let values = token.experts.map { expert in
-        let owner = placement.owner(of: expert).index
+        let owner = placement[flight.layer].owner(of: expert).index
         defer { taken[owner] += outputSize }
         return Array(outputsByOwner[owner][taken[owner]..<(taken[owner] + outputSize)])
       }
@@ -143,7 +143,7 @@ package final class ReferenceDispatcher: ExpertDispatcher {
 
   private func checkCounts(_ outputs: [[Float]], _ tokens: [Token], layer: Int) throws {
     var expected = Array(repeating: 0, count: communicator.size)
-    for token in tokens { for expert in token.experts { expected[placement.owner(of: expert).index] += outputSize } }
+    for token in tokens { for expert in token.experts { expected[placement[layer].owner(of: expert).index] += outputSize } }
     for rank in outputs.indices where outputs[rank].count != expected[rank] {
       throw ExpertParallelismError.malformedCombine(
         from: Rank(rank), layer: layer, bytes: outputs[rank].count * 4, expected: expected[rank] * 4)

@@ -16,7 +16,7 @@ struct ClusterLinks {
   let poll: () -> Void
 
   init(
-    _ communicator: any Communicator, placement: ExpertPlacement, compute: Compute, wire: WireFormat, topK: Int,
+    _ communicator: any Communicator, placement: ModelPlacement, compute: Compute, wire: WireFormat, topK: Int,
     telemetry: RankTelemetry, clocks: PeerClocks, channels: ExpertChannels?
   ) {
     func metered(_ exchange: some Exchange, isCombine: Bool) -> any Exchange {
@@ -25,7 +25,7 @@ struct ClusterLinks {
     let tokens = DirectExchange(communicator, tag: Self.tokensTag, channels: channels?.dispatches)
     let outputs = DirectExchange(communicator, tag: Self.outputsTag, channels: channels?.sums)
     let direct = DirectTransport(
-      own: communicator.rank, placement: placement, tokens: metered(tokens, isCombine: false),
+      own: communicator.rank, hostOfRank: clocks.hostOfRank, placement: placement, tokens: metered(tokens, isCombine: false),
       outputs: metered(outputs, isCombine: true), compute: compute, wire: wire, topK: topK)
     self.direct = direct
     guard let relay = channels?.relay else {

@@ -1,24 +1,32 @@
 import Fabric
 import Kernels
 import MoEModel
+import Tensors
 
 /// Every rank sends straight to every other.
 final class DirectTransport: Transport {
-  let destinations: ExpertPlacement
+  // One thread calls.
+  @exclusivity(unchecked) var placement: ModelPlacement
+  let receivers: AlignedBuffer<Int32>
   let peers: [Rank]
   let tokens: any Exchange
   let outputs: any Exchange
   private let own: Rank
+  /// This rank at its place on the host.
+  private let readers: [Rank?]
   private let compute: Compute
   private let wire: WireFormat
   let topK: Int
 
   init(
-    own: Rank, placement: ExpertPlacement, tokens: any Exchange, outputs: any Exchange, compute: Compute,
+    own: Rank, hostOfRank: [Int], placement: ModelPlacement, tokens: any Exchange, outputs: any Exchange, compute: Compute,
     wire: WireFormat, topK: Int
   ) {
     self.own = own
-    destinations = placement
+    self.placement = placement
+    receivers = AlignedBuffer((0..<placement.rankCount).map { Int32($0) })
+    let gateways = Gateways(hostOfRank: hostOfRank)
+    readers = gateways.ranks(onHostOf: own).map { $0 == own ? own : nil }
     peers = (0..<placement.rankCount).map { Rank($0) }.filter { $0 != own }
     self.tokens = tokens
     self.outputs = outputs
@@ -39,8 +47,8 @@ final class DirectTransport: Transport {
     _ bytes: UnsafeMutableRawBufferPointer, from source: Rank, layer: Int, tokenLimit: Int
   ) throws(ExpertParallelismError) -> DispatchMessage {
     try DispatchMessage(
-      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: own, layer: layer,
-      tokenLimit: tokenLimit, wire: wire, placement: destinations)
+      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
+      tokenLimit: tokenLimit, wire: wire, placement: placement[layer])
   }
 
   func returnOutputs(of arrivals: Flight.Arrivals) throws {

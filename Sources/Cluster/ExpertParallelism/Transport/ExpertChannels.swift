@@ -15,10 +15,10 @@ package struct ExpertChannels {
 
   /// Room for steps of up to `batchTokens` tokens a rank; nil on all ranks where there is no shared memory. Collective.
   package init?(
-    _ communicator: any Communicator, placement: ExpertPlacement, wire: WireFormat, topK: Int, batchTokens: Int,
+    _ communicator: any Communicator, placement: ModelPlacement, wire: WireFormat, topK: Int, batchTokens: Int,
     hostOfRank: [Int]
   ) throws(FabricError) {
-    let rows = min(topK, placement.nodeLimit)
+    let rows = min(topK, placement.rowLimit)
     let dispatch = wire.dispatchByteCount(tokens: batchTokens, visits: batchTokens * topK)
     let combine = wire.combineByteCount(rows: batchTokens * rows)
     guard let dispatches = try HostChannels(communicator, byteCount: dispatch),

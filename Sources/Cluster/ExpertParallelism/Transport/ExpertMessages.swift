@@ -3,7 +3,7 @@ import Kernels
 
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
-/// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token `[tokenCount]`; expert ids `[visitCount]`; weights
+/// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token `[tokenCount]`; visits (`VisitWord`) `[visitCount]`; weights
 /// (fp32) `[visitCount]`; padding to 64 bytes; rows `[tokenCount, hidden]` in the form that `WireFormat` says. Counts travel
 /// with the payload, in one message: the receiver knows the most it can hold from the step's plan.
 struct DispatchMessage {
@@ -22,9 +22,11 @@ struct DispatchMessage {
 
   private var words: UnsafeMutablePointer<Int32> { base.assumingMemoryBound(to: Int32.self) }
   var visitCounts: UnsafeMutablePointer<Int32> { words + Self.headerWords }
-  var experts: UnsafeMutablePointer<Int32> { visitCounts + tokenCount }
+  var visits: UnsafeMutablePointer<VisitWord> {
+    UnsafeMutableRawPointer(visitCounts + tokenCount).assumingMemoryBound(to: VisitWord.self)
+  }
   var weights: UnsafeMutablePointer<Float> {
-    UnsafeMutableRawPointer(experts + visitCount).assumingMemoryBound(to: Float.self)
+    UnsafeMutableRawPointer(visits + visitCount).assumingMemoryBound(to: Float.self)
   }
 
   func row(_ token: Int) -> UnsafeMutableRawPointer {
@@ -36,20 +38,20 @@ struct DispatchMessage {
     self.base = base
     self.wire = wire
     tokenCount = destination.tokens.count
-    visitCount = destination.experts.count
+    visitCount = destination.visits.count
     words[0] = Int32(tokenCount)
     words[1] = Int32(visitCount)
     guard tokenCount > 0 else { return }
     visitCounts.update(from: destination.visitCounts.baseAddress!, count: tokenCount)
-    experts.update(from: destination.experts.baseAddress!, count: visitCount)
+    visits.update(from: destination.visits.baseAddress!, count: visitCount)
     weights.update(from: destination.weights.baseAddress!, count: visitCount)
   }
 
-  /// Checks a received message of `byteCount` bytes: every count, every expert id against the placement.
+  /// Checks a received message of `byteCount` bytes: every count, and every visit against the placement. `readers` are the
+  /// ranks that it may be for, by their place on the host; others' are nil.
   init(
-    reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to owner: Rank, layer: Int,
-    tokenLimit: Int,
-    wire: WireFormat, placement: ExpertPlacement
+    reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to readers: [Rank?], layer: Int,
+    tokenLimit: Int, wire: WireFormat, placement: ExpertPlacement
   ) throws(ExpertParallelismError) {
     func malformed(_ reason: String) -> ExpertParallelismError {
       .malformedDispatch(from: source, layer: layer, reason: reason)
@@ -68,17 +70,22 @@ struct DispatchMessage {
     }
     let expected = wire.dispatchByteCount(tokens: tokenCount, visits: visitCount)
     guard byteCount == expected else { throw malformed("\(byteCount) bytes instead of \(expected)") }
-    let (owners, experts, expertCount) = (placement.ownerIndices, experts, placement.expertCount)
+    let (visits, expertCount) = (visits, placement.expertCount)
     var visit = 0
     for token in 0..<tokenCount {
       let count = Int(visitCounts[token])
       guard count >= 1, count <= visitCount - visit else { throw malformed("token \(token) visits \(count) experts") }
-      var previous: Int32 = -1
+      var (previous, place): (Int32, Int32) = (-1, -1)
       for i in visit..<(visit + count) {
-        guard experts[i] > previous, Int(experts[i]) < expertCount, Int(owners[Int(experts[i])]) == owner.index else {
-          throw malformed("token \(token) asks for expert \(experts[i])")
+        let (one, expert) = (visits[i], visits[i].expert)
+        guard expert > previous, Int(expert) < expertCount, Int(one.place) < readers.count,
+          let reader = readers[Int(one.place)], placement.holds(Int(expert), reader)
+        else { throw malformed("token \(token) asks for expert \(expert) of rank \(one.place) of the host") }
+        // A row begins with a subtree, and a subtree with a token's first visit and wherever another rank is asked.
+        guard one.beginsSubtree || (!one.beginsRow && one.place == place), i > visit || one.beginsRow else {
+          throw malformed("token \(token) has expert \(expert) in the wrong subtree")
         }
-        previous = experts[i]
+        (previous, place) = (expert, one.place)
       }
       visit += count
     }

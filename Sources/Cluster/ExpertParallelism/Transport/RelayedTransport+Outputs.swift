@@ -72,22 +72,18 @@ extension RelayedTransport {
   /// senders, but this rank's own for each.
   private func tabulate(_ message: DispatchMessage, of sender: Rank) {
     let (table, own) = (tables[sender.index], own.index)
-    let (owners, nodes, hostNodes) = (placement.ownerIndices, placement.nodes, byHost.nodes)
-    let (counts, experts) = (message.visitCounts, message.experts)
+    let (counts, visits) = (message.visitCounts, message.visits)
     rowCounts[own] = 0
     var writer = table.begin(totals: message.visitCount, parts: message.visitCount)
     var visit = 0
     for token in 0..<message.tokenCount {
-      var (node, hostNode) = (Int32(-1), Int32(-1))
-      for _ in 0..<counts[token] {
-        let expert = experts[visit]
+      for place in 0..<Int(counts[token]) {
+        let word = visits[visit]
         visit += 1
-        guard nodes[Int(expert)] != node else { continue }
-        if hostNode >= 0, hostNodes[Int(expert)] != hostNode { writer.endTotal() }
-        (node, hostNode) = (nodes[Int(expert)], hostNodes[Int(expert)])
-        let owner = owners[Int(expert)]
-        writer.add(id: expert, rank: owner, index: rowCounts[Int(owner)])
-        rowCounts[Int(owner)] += 1
+        if place > 0, word.beginsRow { writer.endTotal() }
+        guard word.beginsSubtree, let owner = readers[Int(word.place)]?.index else { continue }
+        writer.add(id: word.expert, rank: Int32(owner), index: rowCounts[owner])
+        rowCounts[owner] += 1
       }
       writer.endTotal()
     }

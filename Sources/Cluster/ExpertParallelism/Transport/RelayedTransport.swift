@@ -1,24 +1,26 @@
 import Fabric
 import Kernels
 import MoEModel
+import Tensors
 
 /// Tokens travel once to each other host, to the sender's *gateway* there, and are read by all ranks they visit; their
 /// partial outputs go to the gateway, which adds them up as far as experts of its host form subtrees of `CombineTree`.
 ///
 /// Between ranks of one host all is direct.
 final class RelayedTransport: Transport {
-  let destinations: ExpertPlacement
+  let receivers: AlignedBuffer<Int32>
   let peers: [Rank]
   let tokens: any Exchange
   var outputs: any Exchange { direct.outputs }
-  /// Experts by host.
-  let byHost: ExpertPlacement
   let direct: DirectTransport
   let own: Rank
   let gateways: Gateways
-  let placement: ExpertPlacement
+  // One thread calls.
+  @exclusivity(unchecked) var placement: ModelPlacement
   let compute: Compute
   let wire: WireFormat
+  /// Ranks of this host by their places.
+  let readers: [Rank?]
   /// The other ranks of this host.
   let hostPeers: [Rank]
   /// Partial outputs on their way to gateways of this host, in fp32.
@@ -46,9 +48,10 @@ final class RelayedTransport: Transport {
     self.partials = partials
     self.compute = compute
     self.wire = wire
-    placement = direct.destinations
-    destinations = gateways.placement(placement, for: own)
-    byHost = gateways.placementByHost(placement)
+    placement = direct.placement
+    receivers = AlignedBuffer(
+      (0..<placement.rankCount).map { Int32(gateways.gateway(of: own, towards: Rank($0)).index) })
+    readers = gateways.ranks(onHostOf: own)
     peers = Set(direct.peers.map { gateways.gateway(of: own, towards: $0) }).sorted()
     partialWire = wire.withExactSums
     let size = placement.rankCount
@@ -62,7 +65,7 @@ final class RelayedTransport: Transport {
   func hasRoom(rowsByRank: [Int], topK: Int) -> Bool {
     let (most, all) = (rowsByRank.max() ?? 0, rowsByRank.reduce(0, +))
     return wire.dispatchByteCount(tokens: most, visits: most * topK) <= capacity
-      && partialWire.combineByteCount(rows: all * min(topK, placement.nodeLimit)) <= Int(Int32.max)
+      && partialWire.combineByteCount(rows: all * min(topK, placement.rowLimit)) <= Int(Int32.max)
   }
 
   func relays(_ sender: Rank) -> Bool { !gateways.share(sender, own) }
@@ -91,8 +94,8 @@ final class RelayedTransport: Transport {
       return try direct.read(bytes, from: source, layer: layer, tokenLimit: tokenLimit)
     }
     let message = try DispatchMessage(
-      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: gateways.leader(of: own), layer: layer,
-      tokenLimit: tokenLimit, wire: wire, placement: byHost)
+      reading: bytes.baseAddress!, byteCount: bytes.count, from: source, to: readers, layer: layer,
+      tokenLimit: tokenLimit, wire: wire, placement: placement[layer])
     if isGateway(of: source) { messages[source.index] = message }
     return message
   }

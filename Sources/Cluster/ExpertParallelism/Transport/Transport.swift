@@ -1,10 +1,13 @@
 import Fabric
 import MoEModel
+import Tensors
 
 /// The way that tokens and partial outputs take between ranks in one step: straight, or through gateways.
 protocol Transport: AnyObject {
-  /// Experts as this rank sees them when it sends: each belongs to the rank that its tokens are sent to.
-  var destinations: ExpertPlacement { get }
+  /// Which rank holds which expert.
+  var placement: ModelPlacement { get }
+  /// By rank that computes a visit: the rank that its token is sent to.
+  var receivers: AlignedBuffer<Int32> { get }
   /// Ranks that tokens are sent to, and that outputs come back from.
   var peers: [Rank] { get }
   /// Tokens on their way out.

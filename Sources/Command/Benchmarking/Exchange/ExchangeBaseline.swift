@@ -53,15 +53,14 @@ struct ExchangeBaseline {
     let size = communicator.size
     var destinations = Array(repeating: [Int](), count: size)
     var sums = Array(repeating: 0, count: size)
+    var marks = [UInt8](repeating: 0, count: decisions.topK)
     for token in 0..<tokens {
-      var last: Int32?
-      for i in 0..<decisions.topK {
-        let expert = decisions.experts.pointer[token * decisions.topK + i]
-        let rank = placement.owner(of: expert).index
-        defer { last = expert }
-        guard rank != communicator.rank.index else { continue }
+      let chosen = decisions.experts.pointer + token * decisions.topK
+      let owners = (0..<decisions.topK).map { Int32(placement.owner(of: chosen[$0]).index) }
+      PartialSubtrees.mark(chosen, places: owners, count: decisions.topK, into: &marks)
+      for (rank, mark) in zip(owners.map { Int($0) }, marks) where rank != communicator.rank.index {
         if destinations[rank].last != token { destinations[rank].append(token) }
-        if last.map({ !placement.sharesNode($0, expert) }) ?? true { sums[rank] += 1 }
+        if mark == 1 { sums[rank] += 1 }
       }
     }
     self.destinations = destinations

@@ -62,10 +62,18 @@ package struct GenerateBenchmark {
   package var lines: [String] {
     func number(_ value: Double, _ places: Int = 1) -> String { Figures.decimals(value, places) }
     let read = median(decodeRead)
+    func line(_ name: String, _ pick: (LoopStatistics) -> LoopStatistics.Totals) -> String {
+      var text =
+        "\(name) \(number(median { pick($0).tokensPerSecond })) tokens/s; \(number(100 * median { pick($0).communicationShare })) % communication"
+      if ranks > 1, inventory.oneExpert.parameters > 0 {
+        text +=
+          "; busiest rank \(number(median { pick($0).busiest.visits }, 2)) × visits, \(number(median { pick($0).busiest.experts }, 2)) × experts"
+      }
+      return text
+    }
     var lines = [
       "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)",
-      "prefill  \(number(median { $0.prefill.tokensPerSecond })) tokens/s; \(number(100 * median { $0.prefill.communicationShare })) % communication",
-      "decode   \(number(median { $0.decode.tokensPerSecond })) tokens/s; \(number(100 * median { $0.decode.communicationShare })) % communication",
+      line("prefill ", \.prefill), line("decode  ", \.decode),
       "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
     ]
     if !speculation.isEmpty { lines.append("speculation: \(speculation.summary)") }
@@ -86,6 +94,8 @@ package struct GenerateBenchmark {
       [
         "tokens_per_second": .double(median { pick($0).tokensPerSecond }),
         "tokens_per_second_runs": .array(runs.map { .double(pick($0).tokensPerSecond) }),
+        "busiest_rank_visits": .double(median { pick($0).busiest.visits }),
+        "busiest_rank_experts": .double(median { pick($0).busiest.experts }),
         "steps": .int(runs.first.map { pick($0).steps } ?? 0), "tokens": .int(runs.first.map { pick($0).tokens } ?? 0),
         "communication_share": .double(median { pick($0).communicationShare }),
         "bytes_sent": .int(runs.first.map { pick($0).bytesSent } ?? 0),

@@ -114,15 +114,19 @@ struct RankCheck {
     weights: Int, cache: Int
   )? {
     guard let (checkpoint, description) = opened.model else { return nil }
-    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
     let rank = communicator.rank
     do {
+      let expertCount = description.mixture?.expertCount ?? 0
+      var placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)
+      if let path = command.model.placementOptions.placement {
+        let file = try PlacementOptions.read(path)
+        try file.check(
+          expertCount: expertCount, layers: description.mixtureLayers, rankCount: communicator.size, path: path)
+        placement = file.placement
+      }
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
-      ) {
-        _, expert in
-        placement.owners[expert] == rank
-      }
+      ) { placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache)
         .multipliedReportingOverflow(by: blocks)

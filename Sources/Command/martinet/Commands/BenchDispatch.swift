@@ -124,7 +124,7 @@ struct BenchDispatch: ParsableCommand {
   {
     let (experts, topK) = (cases[0].expertCount, cases[0].topK)
     return try ExpertChannels(
-      communicator, placement: ExpertPlacement(expertCount: experts, rankCount: communicator.size),
+      communicator, placement: ModelPlacement(expertCount: experts, rankCount: communicator.size),
       wire: cases.map(\.wire).max { $0.hiddenSize < $1.hiddenSize } ?? cases[0].wire, topK: topK,
       batchTokens: cases.map(\.tokens).max() ?? 1,
       hostOfRank: clocks.hostOfRank)

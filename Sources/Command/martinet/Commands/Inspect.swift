@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import ExpertParallelism
+import Fabric
 import Inference
 import JSON
 import Kernels
@@ -22,6 +23,12 @@ struct Inspect: ParsableCommand {
     help: ArgumentHelp(
       "Count the multi-token prediction layer, too, where this loads it.", valueName: "off|auto|mtp|lookup"))
   var speculate = SpeculationMode.off
+
+  @Option(
+    help: ArgumentHelp(
+      "Which rank would hold which experts, instead of as many on each; its number of ranks is that of --ranks.",
+      valueName: "file.json"))
+  var placement: String?
 
   @Flag(help: "One JSON object.")
   var json = false
@@ -48,7 +55,15 @@ struct Inspect: ParsableCommand {
     if try speculation.loadsModule(of: description, in: checkpoint) { description = description.predicting() }
     let leftOut = layersThere - (description.predicts ? 1 : 0)
     let inventory = try ModelInventory(description, checkpoint: checkpoint)
-    let shares = try ranks.map { try Self.shares(description, checkpoint, ranks: $0) } ?? []
+    let file = try placement.map { try PlacementOptions.read($0) }
+    let shares = try (ranks ?? file?.placement.rankCount).map { ranks -> [Share] in
+      if let file, let path = placement {
+        try file.check(
+          expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers, rankCount: ranks,
+          path: path)
+      }
+      return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
+    } ?? []
     if json {
       show(Self.json(description, inventory, shares, checkpoint, leftOut: leftOut).text())
     } else {
@@ -56,30 +71,34 @@ struct Inspect: ParsableCommand {
     }
   }
 
-  /// Ranks that hold the same number of experts of each layer, and what they hold.
+  /// Ranks that hold the same number of experts, and what they hold.
   struct Share {
     var ranks: ClosedRange<Int>
+    /// Of all layers together.
     var experts: Int
+    /// Of each layer, where that is the same in all.
+    var expertsPerLayer: Int?
     var memoryBytes: Int
     var storedBytes: Int
   }
 
-  private static func shares(_ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int) throws
-    -> [Share]
-  {
-    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
-    var counts = Array(repeating: 0, count: ranks)
-    for owner in placement.owners { counts[owner.index] += 1 }
+  private static func shares(
+    _ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int, placement given: ModelPlacement?
+  ) throws -> [Share] {
+    let plain = ModelPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: ranks)
+    let (placement, layers) = (given ?? plain, description.mixtureLayers)
+    let counts = (0..<ranks).map { placement.expertCount(of: Rank($0), layers: layers) }
     var measured: [Int: Share] = [:]
     var shares: [Share] = []
     for rank in 0..<ranks {
       let count = counts[rank]
       if measured[count] == nil {
-        let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { _, expert in
-          placement.owners[expert].index == rank
+        let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) {
+          placement.holds(layer: $0, expert: $1, Rank(rank))
         }
         measured[count] = Share(
-          ranks: rank...rank, experts: count, memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes)
+          ranks: rank...rank, experts: count, expertsPerLayer: given == nil ? count / max(1, layers.count) : nil,
+          memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes)
       }
       if let last = shares.last, last.experts == count {
         shares[shares.count - 1].ranks = last.ranks.lowerBound...rank
@@ -155,7 +174,7 @@ struct Inspect: ParsableCommand {
         share.ranks.count == 1
         ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
       lines.append(
-        "\(ranks.padding(to: 15))\(share.experts) experts a layer; \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
+        "\(ranks.padding(to: 15))\(share.expertsPerLayer.map { "\($0) experts a layer" } ?? "\(share.experts) experts over all layers"); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
       )
     }
     return lines
@@ -205,7 +224,8 @@ struct Inspect: ParsableCommand {
         shares.flatMap { share in
           share.ranks.map {
             [
-              "rank": .int($0), "experts_per_layer": .int(share.experts), "memory_bytes": .int(share.memoryBytes),
+              "rank": .int($0), "experts_per_layer": share.expertsPerLayer.map { .int($0) } ?? .null,
+              "experts": .int(share.experts), "memory_bytes": .int(share.memoryBytes),
               "read_bytes": .int(share.storedBytes),
             ] as JSONValue
           }

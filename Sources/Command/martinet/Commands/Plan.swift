@@ -52,6 +52,18 @@ struct Plan: ParsableCommand {
     help: ArgumentHelp(
       "Count the multi-token prediction layer, too, where this loads it.", valueName: "off|auto|mtp|lookup"))
   var speculate = SpeculationMode.off
+
+  @Option(
+    help: ArgumentHelp(
+      "What --record-routing wrote of this model: with it times are those of its routing, and of experts placed by it.",
+      valueName: "file"))
+  var routing: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Memory for replicas of experts that are visited often, in percent of what the mean rank's experts take.",
+      valueName: "percent"))
+  var replicaMemory = 0.0
   @OptionGroup var training: TrainingPlanOptions
   @Flag(help: "One JSON object.") var json = false
 
@@ -73,6 +85,7 @@ struct Plan: ParsableCommand {
     try check("efficiency", efficiency, 0.01...1)
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
+    try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
     guard nodes * numaNodes <= 4096 else {
       throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
     }
@@ -162,12 +175,25 @@ struct Plan: ParsableCommand {
         bytesPerParameter: perParameter, cacheBytes: cache,
         rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)),
         batch: batch,
-        routing: RoutingRecord.even(
-          expertCount: mixture.expertCount, topK: mixture.topK,
-          groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4,
-          rows: 2048), held: held),
+        routing: try record(mixture), replicaShare: replicaMemory / 100, held: held),
       description
     )
+  }
+
+  /// The routing recorded of the model, or even routing.
+  private func record(_ mixture: MixtureDescription) throws -> RoutingRecord {
+    guard let routing else {
+      return RoutingRecord.even(
+        expertCount: mixture.expertCount, topK: mixture.topK,
+        groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: 2048)
+    }
+    let record = try RoutingFile(path: routing).record
+    guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {
+      throw ProjectionError.mismatchedRouting(
+        path: routing,
+        reason: "\(record.topK) of \(record.expertCount) experts, not \(mixture.topK) of \(mixture.expertCount)")
+    }
+    return record
   }
 
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226, 115).

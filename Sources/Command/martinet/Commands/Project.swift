@@ -56,6 +56,16 @@ struct Project: ParsableCommand {
     help: "How many times faster its ranks are than the measured ones: more cores, more memory bandwidth.")
   var speed = 1.0
   @Option(
+    help: ArgumentHelp(
+      "Also with this placement, for as many ranks as it is for.", valueName: "file.json"))
+  var placement: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Also with experts placed by the routing's load, and so much memory for replicas: percent of what the mean rank's experts take.",
+      valueName: "percent"))
+  var replicaMemory: Double?
+  @Option(
     parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
   var sharedCores: Int?
   @Flag(help: "One JSON object.") var json = false
@@ -76,6 +86,9 @@ struct Project: ParsableCommand {
       throw ValidationError("--shared-cores must be between 1 and \(Self.limit)")
     }
     guard (0.001...10_000).contains(speed) else { throw ValidationError("--speed must be between 0.001 and 10000") }
+    guard replicaMemory.map({ PlacementOptions.replicaLimit.contains($0) }) ?? true else {
+      throw ValidationError("--replica-memory must be between 0 and 10000 percent")
+    }
     guard routing != nil || model != nil else {
       throw ValidationError("give --routing, or --model for another model with even routing")
     }
@@ -118,25 +131,50 @@ struct Project: ParsableCommand {
     let hidden = target?.hiddenSize ?? reports[0].subject.hiddenSize
     let rowBytes = rowBytes(hiddenSize: hidden, measured: reports[0].subject)
     var projections: [Projection] = []
+    let routed = even ?? record
+    let given = try placement.map { path in
+      let file = try PlacementOptions.read(path)
+      try file.check(
+        expertCount: routed.expertCount, layers: routed.layers, rankCount: file.placement.rankCount, path: path)
+      return file.placement
+    }
     for count in try list("ranks", ranks) {
-      let layout = Layout(
-        rankCount: count, ranksPerHost: ranksPerHost, expertCount: (even ?? record).expertCount)
       let cases = [(StepKind.prefill, prefillTokens * count)] + (try list("batch", batch)).map { (StepKind.decode, $0) }
       for (kind, tokens) in cases {
-        guard
-          let outcome = projector.project(
-            layout, network: links, kind: kind, batch: tokens, rowBytes: rowBytes, model: target?.work, routing: even,
-            speed: speed)
-        else { continue }
-        projections.append(
-          Projection(
-            ranks: count, hosts: layout.hostCount, kind: kind, tokens: tokens, outcome: outcome,
-            error: even == nil && speed == 1 ? projector.expectedError(kind) : nil))
+        for (name, placement) in placements(routed, given, ranks: count, tokens: tokens) {
+          let layout = Layout(
+            rankCount: count, ranksPerHost: ranksPerHost, expertCount: routed.expertCount, placement: placement)
+          guard
+            let outcome = projector.project(
+              layout, network: links, kind: kind, batch: tokens, rowBytes: rowBytes, model: target?.work, routing: even,
+              speed: speed)
+          else { continue }
+          projections.append(
+            Projection(
+              ranks: count, hosts: layout.hostCount, kind: kind, tokens: tokens, placement: name, outcome: outcome,
+              error: even == nil && speed == 1 ? projector.expectedError(kind) : nil))
+        }
       }
     }
     let report = ProjectionReport(
       projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
+  }
+
+  /// The plain placement, and beside it those that were asked for.
+  private func placements(
+    _ record: RoutingRecord, _ given: ModelPlacement?, ranks count: Int, tokens: Int
+  ) -> [(String, ModelPlacement)] {
+    let plain = ModelPlacement(expertCount: record.expertCount, rankCount: count)
+    var placements = [("plain", plain)]
+    if let given, given.rankCount == count { placements.append(("given", given)) }
+    if let replicaMemory, count > 1 {
+      let planner = PlacementPlanner(
+        expertCount: record.expertCount, layerCount: record.layers.count, rankCount: count,
+        replicaShare: replicaMemory / 100)
+      placements.append(("by load", planner.plan(record.loads(tokensPerStep: tokens), from: plain)))
+    }
+    return placements
   }
 
   /// Rows as asked for, or with as many bytes a number as the report's.

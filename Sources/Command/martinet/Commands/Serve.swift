@@ -30,6 +30,7 @@ struct Serve: ParsableCommand {
   @OptionGroup var speculation: SpeculationFlags
   @OptionGroup var server: ServerOptions
   @OptionGroup var reports: ReportOptions
+  @OptionGroup var rebalancing: RebalanceOptions
 
   @Flag(
     help:
@@ -192,7 +193,8 @@ struct Serve: ParsableCommand {
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }, start: StartReporter? = nil
   ) throws {
     let session = try model.open(
-      communicator, isSupervised: engineLink, speculation: speculation.options, onStall: onStall,
+      communicator, isSupervised: engineLink, movesExperts: rebalancing.rebalance != .off,
+      speculation: speculation.options, onStall: onStall,
       onLoading: { bytes, total in
         engine?.loading(bytes: bytes, of: total)
         start?.loading(bytes, of: total)
@@ -202,7 +204,12 @@ struct Serve: ParsableCommand {
     try withLoop(session) { loop in
       guard let engine else { return }
       say("martinet: ready")
-      try engine.run(loop, facts: session.facts, onInterrupt: onInterrupt)
+      let schedule = RebalanceSchedule(
+        interval: rebalancing.rebalance == .auto ? .seconds(rebalancing.rebalanceMinutes * 60) : nil,
+        threshold: rebalancing.rebalanceThreshold)
+      try engine.run(loop, facts: session.facts, rebalances: schedule, onInterrupt: onInterrupt) {
+        say("martinet: \($0)")
+      }
       try reports.write(loop, session, statistics: loop.statistics)
     }
   }

@@ -63,6 +63,8 @@ struct ModelOptions: ParsableArguments {
       valueName: "f32|bf16"))
   var combineFormat = WireFormat.Sums.float32
 
+  @OptionGroup var placementOptions: PlacementOptions
+
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -113,7 +115,7 @@ struct ModelOptions: ParsableArguments {
     add("weights", weights.rawValue)
     add("combine-format", combineFormat.rawValue)
     add("stall-limit", stallLimit)
-    arguments += coreOptions.arguments
+    arguments += coreOptions.arguments + placementOptions.arguments
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if checkWeights { arguments.append("--check-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
@@ -131,7 +133,7 @@ struct ModelOptions: ParsableArguments {
 
   /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
-    _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
+    _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
     speculation: SpeculationOptions = SpeculationOptions(),
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
@@ -153,6 +155,8 @@ struct ModelOptions: ParsableArguments {
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
     options.isSupervised = isSupervised
     options.speculation = speculation
+    options.experts = placementOptions.experts
+    options.experts.moves = movesExperts
     options.checksWeights = checkWeights
     options.onStall = onStall
     options.checksMemory = !ignoreMemoryCheck

@@ -4,6 +4,7 @@ import Inference
 import JSON
 import ModelText
 import Reports
+import Telemetry
 
 /// Runs rank 0's loop for a list of prompts and prints what comes of them: streaming one, several in order.
 final class GenerationPrinter {
@@ -138,6 +139,12 @@ final class GenerationPrinter {
     say(
       "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps"
     )
+    if ranks > 1, decode.busiest != BusiestRank() || prefill.busiest != BusiestRank() {
+      func factors(_ busiest: BusiestRank) -> String {
+        "\(Figures.decimals(busiest.visits, 2)) × the mean visits and \(Figures.decimals(busiest.experts, 2)) × the mean experts"
+      }
+      say("busiest rank: \(factors(prefill.busiest)) in prefill; \(factors(decode.busiest)) in decode")
+    }
     say(
       "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)"
     )

@@ -22,6 +22,10 @@ struct PlanReport {
       if let alone = option.alone, let together = option.together {
         line +=
           "; one sequence \(Figures.decimals(alone.seconds * 1e3, 1)) ms a token, \(command.batch) sequences \(Figures.decimals(Double(command.batch) / together.seconds, 1)) tokens/s (\(Figures.decimals(together.seconds * 1e3, 1)) ms a step)"
+        if let placed = option.placed, command.routing != nil {
+          line +=
+            "; busiest rank \(Figures.decimals(together.busiest.visits, 2)) × visits, \(Figures.decimals(together.busiest.experts, 2)) × experts; placed by load \(Figures.decimals(placed.busiest.visits, 2)) × and \(Figures.decimals(placed.busiest.experts, 2)) ×, \(Figures.decimals(Double(command.batch) / placed.seconds, 1)) tokens/s"
+        }
       } else {
         let room = Int(Double(plan.node.memoryBytes) * (1 - ClusterPlan.reservedShare))
         line += "; does not fit: \(Figures.size(room)) of a node can be used, \(Figures.size(need - room)) too little"
@@ -30,7 +34,7 @@ struct PlanReport {
     }
     if let best = plan.best {
       lines.append(
-        "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with even routing; no run stands behind them"
+        "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with \(command.routing == nil ? "even" : "recorded") routing; no run stands behind them"
       )
       lines.append("start it with")
       lines.append("  " + start(best))
@@ -76,6 +80,9 @@ struct PlanReport {
               "cache_bytes": .int(option.cacheBytes), "fits": .bool(option.fits),
               "seconds_alone": option.alone.map { .double($0.seconds) } ?? .null,
               "seconds_together": option.together.map { .double($0.seconds) } ?? .null,
+              "busiest_rank_visits": option.together.map { .double($0.busiest.visits) } ?? .null,
+              "seconds_placed": option.placed.map { .double($0.seconds) } ?? .null,
+              "busiest_rank_visits_placed": option.placed.map { .double($0.busiest.visits) } ?? .null,
             ]
           })
       ),

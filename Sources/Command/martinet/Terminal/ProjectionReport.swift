@@ -9,6 +9,8 @@ struct Projection {
   var hosts: Int
   var kind: StepKind
   var tokens: Int
+  /// Which placement of the experts.
+  var placement: String
   var outcome: StepReplay.Outcome
   /// Relative error to expect of the time; nil where no run tells.
   var error: Double?
@@ -54,18 +56,19 @@ struct ProjectionReport {
       lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption")
     }
     lines.append(
-      " ranks  hosts  step      tokens          a step     ±        tokens/s   messages   waiting   between hosts   limited by"
+      " ranks  hosts  step      tokens  placement          a step     ±        tokens/s   messages   waiting   between hosts   busiest rank   limited by"
     )
     for one in projections {
       lines.append(
         right("\(one.ranks)", 6) + right("\(one.hosts)", 7) + "  " + one.kind.name.padding(to: 8)
-          + right("\(one.tokens)", 8)
+          + right("\(one.tokens)", 8) + "  " + one.placement.padding(to: 9)
           + right(Figures.decimals(one.outcome.seconds * 1e3, 2) + " ms", 16)
           + right(one.error.map { Figures.decimals($0 * 100, 0) + " %" } ?? "?", 6)
           + right(Figures.decimals(one.tokensPerSecond, 1), 16)
           + right(percent(one.share(one.outcome.communicating)), 11)
           + right(percent(one.share(one.outcome.waiting)), 10)
-          + right(Figures.decimals(one.outcome.bytesBetweenHosts / 1e6, 2) + " MB", 16) + "   " + one.limit)
+          + right(Figures.decimals(one.outcome.bytesBetweenHosts / 1e6, 2) + " MB", 16)
+          + right(Figures.decimals(one.outcome.busiest.visits, 2) + " ×", 15) + "   " + one.limit)
     }
     return lines
   }
@@ -97,7 +100,8 @@ struct ProjectionReport {
         projections.map {
           [
             "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.tokens),
-            "seconds": .double($0.outcome.seconds), "relative_error": $0.error.map { .double($0) } ?? .null,
+            "placement": .string($0.placement), "busiest_rank_visits": .double($0.outcome.busiest.visits),
+            "busiest_rank_experts": .double($0.outcome.busiest.experts), "seconds": .double($0.outcome.seconds), "relative_error": $0.error.map { .double($0) } ?? .null,
             "tokens_per_second": .double($0.tokensPerSecond),
             "communication_share": .double($0.share($0.outcome.communicating)),
             "waiting_share": .double($0.share($0.outcome.waiting)),

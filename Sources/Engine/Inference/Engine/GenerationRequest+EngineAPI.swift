@@ -44,6 +44,7 @@ extension GenerationSession {
     facts.cacheTokens = limits.blocksPerRank * KeyValueCache.blockTokens
     facts.sequences = limits.sequences
     facts.batchTokens = limits.batchTokens
+    facts.movesExperts = communicator.size > 1 && model.spareExperts.allSatisfy { $0 > 0 }
     return facts
   }
 }

@@ -16,6 +16,7 @@ package final class LocalEngine: TokenEngine {
   private enum Command: Sendable {
     case submit(TokenRequest, (any TokenConstraint)?, EventHandler)
     case cancel(RequestID)
+    case rebalance
   }
 
   private struct Shared: Sendable {
@@ -131,6 +132,11 @@ package final class LocalEngine: TokenEngine {
     wakeUp.signal()
   }
 
+  package func rebalance() {
+    shared.withLock { $0.commands.append(.rebalance) }
+    wakeUp.signal()
+  }
+
   package func stop() {
     shared.withLock { $0.isStopping = true }
     wakeUp.signal()
@@ -156,9 +162,13 @@ package final class LocalEngine: TokenEngine {
   }
 
   /// Serves until `stop` and the end of all requests. On rank 0's own thread; the other ranks must be in `follow()`.
-  /// `onInterrupt` is called once when a rank was asked to stop by a signal.
-  package func run(_ loop: GenerationLoop, facts: EngineFacts, onInterrupt: () throws -> Void) throws {
+  /// `onInterrupt` is called once when a rank was asked to stop by a signal; `onNote` hears of experts that changed places.
+  package func run(
+    _ loop: GenerationLoop, facts: EngineFacts, rebalances schedule: RebalanceSchedule = RebalanceSchedule(),
+    onInterrupt: () throws -> Void, onNote: @escaping (String) -> Void = { _ in }
+  ) throws {
     loop.goesOnWhenInterrupted = true
+    var rebalancing = Rebalancing(schedule, loop, onNote: onNote)
     var clients = Clients()
     var hasInterrupted = false
     var lastStatus: ContinuousClock.Instant?
@@ -182,8 +192,10 @@ package final class LocalEngine: TokenEngine {
           guard let id = clients.sequences[request] else { continue }
           loop.cancel(id)
           clients.remove(id)
+        case .rebalance: try rebalancing.begin(loop)
         }
       }
+      try rebalancing.goOn(loop)
       if loop.isInterrupted, !hasInterrupted {
         hasInterrupted = true
         try onInterrupt()
@@ -193,11 +205,13 @@ package final class LocalEngine: TokenEngine {
       if facts.rankCount > 1, let lastStatus, now - lastStatus >= Self.rollCallInterval { isStatusOld = true }
       if isStatusOld, lastStatus.map({ now - $0 >= Self.statusInterval }) ?? true {
         (lastStatus, isStatusOld) = (now, false)
-        let status = try loop.status()
+        var status = try loop.status()
+        status.rebalanceFailure = rebalancing.failure
         shared.withLock { $0.status = status }
       }
       guard loop.hasWork else {
         if isStopping { return }
+        if loop.isRebalancing { continue }
         _ = wakeUp.wait(timeout: .now() + Self.idleInterval)
         continue
       }

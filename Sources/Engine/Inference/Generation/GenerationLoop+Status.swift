@@ -30,7 +30,11 @@ extension GenerationLoop {
     (status.drafted, status.accepted) = (speculation.drafted, speculation.accepted)
     (status.draftingSteps, status.restingSteps) = (speculation.with.count, speculation.without.count)
     status.speculationGain = speculation.gain ?? 0
+    let busiest = statistics.busiest
+    (status.busiestVisits, status.busiestExperts) = (busiest.visits, busiest.experts)
+    (status.rebalances, status.expertsMoved, status.isRebalancing) = (rebalances, expertsMoved, isRebalancing)
     let description = session.description
+    status.replicas = session.model.placement.replicaCount
     status.layers = description.mixtureLayers
     status.visits = description.mixtureLayers.map { layer in
       var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)

@@ -11,6 +11,11 @@ package final class GenerationLoop {
   private var engine: RankEngine { session.engine }
   private var runtime: ClusterRuntime { session.runtime }
   var scheduler: Scheduler
+  /// Experts on their way to another placement, while some are.
+  var rebalance: Rebalance?
+  /// Placements reached so far, and experts sent on the way.
+  var rebalances = 0
+  var expertsMoved = 0
   private let limits: SchedulerLimits
   private var nextID: Int32 = 0
   private var hasStopped = false
@@ -110,7 +115,7 @@ package final class GenerationLoop {
       }
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
     }
-    balances[plan.kind.rawValue].endStep()
+    cost.busiest = balances[plan.kind.rawValue].endStep()
     // One reading of the clock for both: on a crowded machine much may lie between two.
     let end = Timestamp.now()
     cost.communication = .nanoseconds(Int64(clamping: phases.endStep(plan.kind, at: end).communication))

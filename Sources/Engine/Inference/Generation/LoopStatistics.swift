@@ -11,6 +11,7 @@ package struct LoopStatistics: Sendable {
     var expertsVisited = 0
     /// Drafts that were not what was drawn.
     var rejected = 0
+    var busiest = BusiestRank()
   }
 
   package struct Totals: Sendable {
@@ -26,6 +27,8 @@ package struct LoopStatistics: Sendable {
     package var messagesSent = 0
     /// Distinct experts run, over layers, steps and ranks.
     package var expertsVisited = 0
+    /// What the rank with most to do had over the mean.
+    package var busiest = BusiestRank()
     /// Ranks that had tokens, over steps: each reads the weights that are everywhere.
     package var activeRanks = 0
 
@@ -43,6 +46,7 @@ package struct LoopStatistics: Sendable {
       difference.messagesSent -= earlier.messagesSent
       difference.expertsVisited -= earlier.expertsVisited
       difference.activeRanks -= earlier.activeRanks
+      difference.busiest -= earlier.busiest
       return difference
     }
   }
@@ -56,6 +60,12 @@ package struct LoopStatistics: Sendable {
 
   package var bytesSent: Int { prefill.bytesSent + decode.bytesSent }
   package var messagesSent: Int { prefill.messagesSent + decode.messagesSent }
+  /// Of steps of both kinds.
+  package var busiest: BusiestRank {
+    var sum = prefill.busiest
+    sum += decode.busiest
+    return sum
+  }
 
   /// What was counted since `earlier`.
   package func since(_ earlier: LoopStatistics) -> LoopStatistics {
@@ -83,5 +93,6 @@ package struct LoopStatistics: Sendable {
     totals.bytesSent += cost.bytesSent
     totals.messagesSent += cost.messagesSent
     totals.expertsVisited += cost.expertsVisited
+    totals.busiest += cost.busiest
   }
 }

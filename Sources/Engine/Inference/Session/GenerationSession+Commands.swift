@@ -7,8 +7,8 @@ extension GenerationSession {
     try runtime.commands.follow { heard in
       switch heard.command {
       case .step: try engine.follow(&heard)
-      case .loadModel:
-        // All ranks fail together and keep the model they have; rank 0 tells whoever asked.
+      case .loadModel, .moveExperts:
+        // All ranks fail together and keep the model and the experts they have; rank 0 tells whoever asked.
         do { try carryOut(heard.command) } catch FabricError.peersFailed {}
       default: try carryOut(heard.command)
       }
@@ -35,6 +35,7 @@ extension GenerationSession {
       engine.routingLog?.clear()
     case .recordAccounts(let records): model.telemetry.recorder.isEnabled = records
     case .loadModel(let path): try replaceModel(path)
+    case .moveExperts(let moves): try moveExperts(moves)
     }
   }
 }

@@ -12,6 +12,8 @@ package final class GenerationSession {
   package private(set) var model: LoadedModel
   package let options: SessionOptions
   let engine: RankEngine
+  /// This rank's experts, and their way to others; nil in dense models.
+  private var experts: (bank: ExpertBank, dispatcher: ClusterDispatcher)?
   package let limits: SchedulerLimits
   let cache: KeyValueCache
   /// Who drafts, on rank 0; nil where nothing is drafted.
@@ -102,33 +104,34 @@ package final class GenerationSession {
     } else {
       channels = nil
     }
-    let (decoder, dispatcher) = Self.layers(of: model, runtime, cache: cache, wire: wire, channels: channels)
+    let (decoder, experts) = Self.layers(of: model, runtime, cache: cache, wire: wire, channels: channels)
+    self.experts = experts
     watch = try options.stallLimit.map {
       try StallWatch(
         communicator, progress: model.telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
         onStall: options.onStall)
     }
-    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: dispatcher, telemetry: model.telemetry)
+    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: experts?.dispatcher, telemetry: model.telemetry)
   }
 
   private static func layers(
     of model: LoadedModel, _ runtime: ClusterRuntime, cache: KeyValueCache, wire: WireFormat?, channels: ExpertChannels?
-  ) -> (Decoder, ClusterDispatcher?) {
+  ) -> (Decoder, (bank: ExpertBank, dispatcher: ClusterDispatcher)?) {
     let (description, compute, telemetry) = (model.description, runtime.compute, model.telemetry)
-    var cluster: ClusterDispatcher?
+    var own: (bank: ExpertBank, dispatcher: ClusterDispatcher)?
     var experts: Decoder.Experts?
     if let mixture = description.mixture, let wire {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
       let dispatcher = ClusterDispatcher(
         communicator: runtime.communicator, placement: model.placement, compute: compute, wire: wire,
         topK: mixture.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
-      cluster = dispatcher
+      own = (bank, dispatcher)
       experts = Decoder.Experts(
         MeteredExperts(bank, telemetry: telemetry), through: MeteredDispatcher(dispatcher, telemetry: telemetry))
     }
     let decoder = Decoder(
       description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
-    return (decoder, cluster)
+    return (decoder, own)
   }
 
   /// The loop of rank 0.
@@ -145,8 +148,11 @@ package final class GenerationSession {
         if predicts, $1.predictionLayerCount == 0 { throw InferenceError.noPredictionModule(family: $1.family) }
         return predicts
       }, on: communicator)
+    var load = options.load
+    // Where experts have moved meanwhile, the new ones go.
+    load.experts.placement = model.placement
     let new = try LoadedModel(
-      opened, runtime: runtime, options: options.load, telemetry: model.telemetry, onEvent: { _ in })
+      opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
       let (found, expected) = (
         ModelShape(new.description, new.weights), ModelShape(model.description, model.weights)
@@ -155,8 +161,16 @@ package final class GenerationSession {
         throw RuntimeError.otherShape(found: found.description, expected: expected.description)
       }
     }
-    let (decoder, dispatcher) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels)
-    engine.replace(decoder: decoder, dispatcher: dispatcher)
+    let (decoder, experts) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels)
+    self.experts = experts
+    engine.replace(decoder: decoder, dispatcher: experts?.dispatcher)
     model = new
+  }
+
+  /// One round of experts that change places. Collective; fails on all ranks with the same error, and then nothing has changed.
+  func moveExperts(_ moves: [ExpertMove]) throws {
+    let changes = try model.move(moves, on: communicator)
+    for change in changes { experts?.bank.set(change.weights, layer: change.layer, expert: change.expert) }
+    experts?.dispatcher.adopt(model.placement)
   }
 }

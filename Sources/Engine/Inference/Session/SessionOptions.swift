@@ -25,6 +25,8 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Whether and how steps try tokens ahead.
   package var speculation = SpeculationOptions()
+  /// Which rank holds which experts.
+  package var experts = ExpertOptions()
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   /// Read all files once on every host before anything else, and compare them.
@@ -49,6 +51,9 @@ package struct SessionOptions: Sendable {
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
     terms.add("--speculate", speculation.mode.rawValue)
     terms.add("--draft-tokens", "\(speculation.draftTokens)")
+    terms.add("--placement", experts.placementPath == nil ? "off" : "on")
+    terms.add("--replica-memory", "\(experts.replicaShare)")
+    terms.add("--rebalance", experts.moves ? "on" : "off")
     terms.add("--check-weights", checksWeights ? "on" : "off")
     return terms
   }
@@ -56,7 +61,7 @@ package struct SessionOptions: Sendable {
   /// How the model is checked.
   var load: LoadOptions {
     var load = LoadOptions()
-    (load.checksMemory, load.checksWeights) = (checksMemory, checksWeights)
+    (load.checksMemory, load.checksWeights, load.experts) = (checksMemory, checksWeights, experts)
     return load
   }
 

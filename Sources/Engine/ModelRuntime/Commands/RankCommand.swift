@@ -1,4 +1,6 @@
 import Bytes
+import ExpertParallelism
+import Fabric
 
 /// What rank 0 has all ranks do next: the first field of every message to their loops.
 package enum RankCommand: Equatable, Sendable {
@@ -20,9 +22,12 @@ package enum RankCommand: Equatable, Sendable {
   case recordAccounts(Bool)
   /// Load this folder's weights in place of those there are.
   case loadModel(path: String)
+  /// Have experts change places: one round of it.
+  case moveExperts([ExpertMove])
 
   private enum Kind: UInt8 {
     case step, stop, alignClocks, probeLinks, collectAccounts, collectRouting, resetAccounts, recordAccounts, loadModel
+    case moveExperts
   }
 
   /// Whether more follows that the command itself does not read.
@@ -46,6 +51,14 @@ package enum RankCommand: Equatable, Sendable {
     case .loadModel(let path):
       write(.loadModel)
       writer.write(path)
+    case .moveExperts(let moves):
+      write(.moveExperts)
+      writer.write(Int32(moves.count))
+      for move in moves {
+        writer.write(Int32(move.layer))
+        writer.write(Int32(move.expert))
+        writer.write(move.holders.map { Int32($0.index) })
+      }
     }
   }
 
@@ -77,6 +90,14 @@ package enum RankCommand: Equatable, Sendable {
     case .resetAccounts: return .resetAccounts
     case .recordAccounts: return .recordAccounts(try flag())
     case .loadModel: return .loadModel(path: try reader.readText())
+    case .moveExperts:
+      let count = try reader.readCount(width: 12)
+      var moves: [ExpertMove] = []
+      for _ in 0..<count {
+        let (layer, expert) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
+        moves.append(ExpertMove(layer: layer, expert: expert, holders: try reader.readInts().map { Rank(Int($0)) }))
+      }
+      return .moveExperts(moves)
     }
   }
 }

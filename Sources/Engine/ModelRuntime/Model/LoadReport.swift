@@ -24,5 +24,7 @@ package struct LoadOptions: Sendable {
   package var checksWeights = false
   /// Bytes that each rank will take beside the weights.
   package var otherBytes = 0
+  /// Which rank is to hold which experts.
+  package var experts = ExpertOptions()
   package init() {}
 }

@@ -12,8 +12,12 @@ import Telemetry
 package final class LoadedModel {
   package let checkpoint: any Checkpoint
   package let description: DecoderDescription
-  package let placement: ExpertPlacement
-  package let weights: ModelWeights
+  package private(set) var placement: ModelPlacement
+  package private(set) var weights: ModelWeights
+  /// What plans another placement for as much memory.
+  package let planner: PlacementPlanner
+  /// By rank: experts there is room for beside those it holds, where they may move.
+  package private(set) var spareExperts: [Int]
   package let report: LoadReport
   package let telemetry: RankTelemetry
   /// The memory the weights lie in.
@@ -32,12 +36,13 @@ package final class LoadedModel {
       let found = try agreement.compareAll(pool: compute.pool)
       if communicator.isRoot { onEvent(.note(found)) }
     }
-    let placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: communicator.size)
-    let rank = communicator.rank
-    let owns: (Int, Int) -> Bool = { _, expert in placement.owners[expert] == rank }
+    let layout = try ExpertLayout(options.experts, description, on: communicator)
+    let (placement, rank) = (layout.placement, communicator.rank)
+    let owns: (Int, Int) -> Bool = { placement.holds(layer: $0, expert: $1, rank) }
     let budget = try agree(on: communicator) {
       let budget = try WeightBudget.measure(
-        description, checkpoint: checkpoint, workerCount: compute.workerCount, owns: owns)
+        description, checkpoint: checkpoint, workerCount: compute.workerCount,
+        spareExperts: layout.spareExperts[rank.index], owns: owns)
       let (needed, overflows) = budget.memoryBytes.addingReportingOverflow(options.otherBytes)
       let available = runtime.host.topology.availableBytes / runtime.host.ranksOnHost
       guard !overflows, needed < Int.max, !options.checksMemory || needed <= available else {
@@ -46,17 +51,21 @@ package final class LoadedModel {
       return budget
     }
     let start = ContinuousClock.now
-    let sums = ReadSums(checkpoint)
+    let (sums, replicaSums) = (ReadSums(checkpoint), ReadSums(checkpoint))
+    var extras = WeightLoader.Extras()
+    extras.isReplica = { placement[$0].owners[$1] != rank }
+    extras.replicaSums = replicaSums
+    extras.spareExperts = layout.spareExperts[rank.index]
     let readBefore = checkpoint.bytesRead
     let (weights, arenas) = try agree(on: communicator) {
       try WeightLoader.load(
-        description, checkpoint: checkpoint, pool: compute.pool, budget: budget, owns: owns, sums: sums
+        description, checkpoint: checkpoint, pool: compute.pool, budget: budget, owns: owns, sums: sums, extras: extras
       ) {
         bytes in
         onEvent(.loading(bytes: bytes, of: budget.storedBytes))
       }
     }
-    try agreement.compareRead(sums.sums)
+    try agreement.compareRead(sums.sums, replicas: replicaSums.sums)
     try communicator.barrier()
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     let misplaced = arenas.reduce(0) { $0 + $1.verify().elsewhere }
@@ -65,6 +74,7 @@ package final class LoadedModel {
       memoryByRank: try Self.everyRank(budget.memoryBytes, communicator), seconds: seconds,
       misplacedPages: Int(try communicator.allReduceSum(Int64(misplaced))))
     (self.checkpoint, self.description, self.placement) = (checkpoint, description, placement)
+    (planner, spareExperts) = (layout.planner, layout.spareExperts)
     (self.weights, self.arenas) = (weights, arenas)
     self.telemetry =
       telemetry
@@ -77,9 +87,20 @@ package final class LoadedModel {
   package init(sharing other: LoadedModel) {
     (checkpoint, description, placement) = (other.checkpoint, other.description, other.placement)
     (weights, arenas, report) = (other.weights, other.arenas, other.report)
+    // Its memory is the other's: nothing may move.
+    (planner, spareExperts) = (other.planner, other.spareExperts.map { _ in 0 })
     telemetry = RankTelemetry(
       layerCount: description.runLayers.count, expertCount: description.mixture?.expertCount ?? 0,
       rankCount: placement.rankCount)
+  }
+
+  /// Puts experts that came in the place of those that left.
+  func take(
+    _ changes: [Change], placement: ModelPlacement, room: [FeedForwardWeights], spareExperts: [Int]
+  ) {
+    for change in changes { weights.set(change.weights, layer: change.layer, expert: change.expert) }
+    weights.setSpareExperts(room)
+    (self.placement, self.spareExperts) = (placement, spareExperts)
   }
 
   /// Each rank's value, on every rank. Collective.

@@ -39,10 +39,14 @@ package struct WeightAgreement {
 
   /// Compares what ranks have read of their weights: tensors that one read whole with the recorded sums and with the other
   /// ranks'; tensors read in parts by several, such as stacked experts, with the recorded sums once the parts are added up.
-  func compareRead(_ sums: [TensorSum]) throws {
+  /// `replicas` are what ranks have read of experts that they hold beside their owners: parts count once.
+  func compareRead(_ sums: [TensorSum], replicas: [TensorSum]) throws {
     try checkRecorded(sums)
     guard communicator.size > 1 else { return }
-    let whole = zip(checkpoint.entries, sums).map { $1.byteCount == $0.byteCount ? $1.value : nil }
+    try checkRecorded(replicas)
+    let whole = zip(checkpoint.entries, zip(sums, replicas)).map { entry, read in
+      [read.0, read.1].first { $0.byteCount == entry.byteCount }?.value
+    }
     try compare(whole) { checkpoint.entries[$0] }
     guard try communicator.allReduceMin(recorded == nil ? 0 : 1) == 1, let recorded else { return }
     let parts = zip(checkpoint.entries, sums).map { $1.byteCount < $0.byteCount ? $1 : TensorSum() }

@@ -1,3 +1,4 @@
+import ExpertParallelism
 import Telemetry
 
 /// Ways of laying a model out on a cluster of equal nodes, and what each comes to.
@@ -25,6 +26,8 @@ package struct ClusterPlan: Sendable {
     /// A decode step of one sequence, and of `batch`; nil where it does not fit.
     package var alone: StepReplay.Outcome?
     package var together: StepReplay.Outcome?
+    /// The second with experts placed by the load of the routing, and replicas where there is memory for them.
+    package var placed: StepReplay.Outcome?
   }
 
   package let node: Node
@@ -36,15 +39,19 @@ package struct ClusterPlan: Sendable {
   /// What stays free on a node for the system, the program and its messages.
   package static let reservedShare = 0.08
 
-  /// `held` says how many bytes of weights a rank with that many experts of each layer holds.
+  /// `held` says how many bytes of weights a rank with that many experts of each layer holds; `replicaShare` of the mean rank's
+  /// experts are kept free for replicas.
   package init(
     node: Node, nodeCount: Int, network: Network, work: ModelWork, expertCount: Int, bytesPerParameter: Double,
     cacheBytes: Int,
-    rowBytes: RowBytes, batch: Int, routing: RoutingRecord, held: (Int) throws -> Int
+    rowBytes: RowBytes, batch: Int, routing: RoutingRecord, replicaShare: Double = 0, held: (Int) throws -> Int
   ) rethrows {
     (self.node, self.nodeCount) = (node, nodeCount)
     let room = Int(Double(node.memoryBytes) * (1 - Self.reservedShare))
-    func most(_ ranks: Int) -> Int { (expertCount + ranks - 1) / ranks }
+    func most(_ ranks: Int) -> Int {
+      let replicas = (Double(expertCount) / Double(ranks) * replicaShare).rounded(.up)
+      return min(expertCount, (expertCount + ranks - 1) / ranks + Int(replicas))
+    }
     func fits(_ ranksPerNode: Int, _ nodes: Int) throws -> Bool {
       try ranksPerNode * (held(most(ranksPerNode * nodes)) + cacheBytes) <= room
     }
@@ -52,19 +59,28 @@ package struct ClusterPlan: Sendable {
     for ranksPerNode in Set([1, node.numaNodes]).sorted() {
       let ranks = ranksPerNode * nodeCount
       let weights = try held(most(ranks))
+      let even = (expertCount + ranks - 1) / ranks
       var option = Option(
-        ranksPerNode: ranksPerNode, ranks: ranks, experts: (expertCount / ranks)...most(ranks), weightBytes: weights,
+        ranksPerNode: ranksPerNode, ranks: ranks, experts: (expertCount / ranks)...even, weightBytes: weights,
         cacheBytes: cacheBytes, fits: try fits(ranksPerNode, nodeCount))
       if option.fits {
         var machine = node.machine
         machine.readBytesPerSecond /= Double(ranksPerNode)
         machine.operationsPerSecond /= Double(ranksPerNode)
-        let replay = StepReplay(
+        var replay = StepReplay(
           compute: ComputeModel(work, bytesPerParameter: bytesPerParameter, machine: machine, rowBytes: rowBytes),
           network: network,
           layout: Layout(rankCount: ranks, ranksPerHost: ranksPerNode, expertCount: expertCount), rowBytes: rowBytes)
         option.alone = replay.run(routing, kind: .decode, batch: 1)
         option.together = replay.run(routing, kind: .decode, batch: batch)
+        let planner = PlacementPlanner(
+          expertCount: expertCount, layerCount: routing.layers.count, rankCount: ranks, replicaShare: replicaShare)
+        let placement = planner.plan(routing.loads(tokensPerStep: batch), from: replay.layout.placement)
+        if placement != replay.layout.placement {
+          replay.layout = Layout(
+            rankCount: ranks, ranksPerHost: ranksPerNode, expertCount: expertCount, placement: placement)
+          option.placed = replay.run(routing, kind: .decode, batch: batch)
+        }
       }
       options.append(option)
     }

@@ -11,41 +11,56 @@ struct LayerTraffic {
   var distinct: [Int]
   var visits: [Int]
 
-  /// `rows` are rows of the record, `homes` the rank of each.
+  /// `rows` are rows of the record, `homes` the rank of each; `layer` is a place among the record's layers.
   init(_ record: RoutingRecord, layer: Int, rows: ArraySlice<Int>, homes: [Int], layout: Layout) {
-    let (size, placement) = (layout.rankCount, layout.placement)
+    let (size, placement) = (layout.rankCount, layout.placement[record.layers[layer]])
     dispatched = Array(repeating: Array(repeating: 0, count: size), count: size)
     returned = dispatched
     visits = Array(repeating: 0, count: size)
     distinct = visits
-    var seen = Array(repeating: false, count: record.expertCount)
-    // By rank: the last token that went there.
-    var lastToken = Array(repeating: -1, count: size)
-    for (token, (home, row)) in zip(homes, rows).enumerated() {
-      var last: Int32?
-      for expert in record.choices(row: row, layer: layer) {
-        let owner = placement.owner(of: expert)
-        visits[owner.index] += 1
-        if !seen[Int(expert)] {
-          seen[Int(expert)] = true
-          distinct[owner.index] += 1
-        }
-        defer { last = expert }
-        guard owner.index != home else { continue }
-        let gateway = layout.gateways.gateway(of: Rank(home), towards: owner).index
-        if lastToken[gateway] != token {
-          lastToken[gateway] = token
-          dispatched[home][gateway] += 1
-        }
-        let isNew = last.map { !placement.sharesNode($0, expert) } ?? true
-        guard !layout.gateways.share(Rank(home), owner) else {
-          if isNew { returned[owner.index][home] += 1 }
-          continue
-        }
-        // To its host's gateway, and from there.
-        if isNew, owner.index != gateway { returned[owner.index][gateway] += 1 }
-        if last.map({ !layout.placementByHost.sharesNode($0, expert) }) ?? true { returned[gateway][home] += 1 }
+    // By rank and expert.
+    var seen = Array(repeating: false, count: size * record.expertCount)
+    let sharing = VisitSharing(rankCount: size)
+    for (home, tokens) in Dictionary(grouping: zip(homes, rows), by: \.0) {
+      let experts = tokens.flatMap { record.choices(row: $0.1, layer: layer) }
+      var owners = [Int32](repeating: 0, count: experts.count)
+      sharing.assign(experts, count: experts.count, from: home, placement, into: &owners)
+      for (expert, owner) in zip(experts, owners) {
+        visits[Int(owner)] += 1
+        let place = Int(owner) * record.expertCount + Int(expert)
+        if !seen[place] { distinct[Int(owner)] += 1 }
+        seen[place] = true
       }
+      for first in stride(from: 0, to: experts.count, by: record.topK) {
+        let token = first..<(first + record.topK)
+        send(Array(experts[token]), to: Array(owners[token]), from: home, layout)
+      }
+    }
+  }
+
+  /// What the rank with most to do has over the mean.
+  var busiest: BusiestRank {
+    var busiest = BusiestRank()
+    let ranks = Double(max(visits.count, 1))
+    (busiest.maxVisits, busiest.meanVisits) = (Double(visits.max() ?? 0), Double(visits.reduce(0, +)) / ranks)
+    (busiest.maxExperts, busiest.meanExperts) = (Double(distinct.max() ?? 0), Double(distinct.reduce(0, +)) / ranks)
+    return busiest
+  }
+
+  /// One token's rows: to each rank or other host that it visits, and back.
+  private mutating func send(_ experts: [Int32], to owners: [Int32], from home: Int, _ layout: Layout) {
+    let gateways = layout.gateways
+    let receivers = owners.map { Int32(gateways.gateway(of: Rank(home), towards: Rank(Int($0))).index) }
+    for receiver in Set(receivers) where Int(receiver) != home { dispatched[home][Int(receiver)] += 1 }
+    var (subtrees, rows) = ([UInt8](repeating: 0, count: experts.count), [UInt8](repeating: 0, count: experts.count))
+    PartialSubtrees.mark(experts, places: owners, count: experts.count, into: &subtrees)
+    PartialSubtrees.mark(experts, places: receivers, count: experts.count, into: &rows)
+    for visit in experts.indices {
+      let (owner, receiver) = (Int(owners[visit]), Int(receivers[visit]))
+      guard owner != home else { continue }
+      // To its host's gateway, and from there.
+      if owner != receiver, subtrees[visit] == 1 { returned[owner][receiver] += 1 }
+      if rows[visit] == 1 { returned[receiver][home] += 1 }
     }
   }
 }

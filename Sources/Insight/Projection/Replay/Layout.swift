@@ -1,26 +1,27 @@
 import ExpertParallelism
 import Fabric
 
-/// Ranks, and the hosts they are on.
+/// Ranks, the hosts they are on, and which experts each holds.
 package struct Layout: Sendable {
   package let rankCount: Int
   package let hostOfRank: [Int]
-  package let placement: ExpertPlacement
+  package let placement: ModelPlacement
   /// A token goes once to each other host, and the sums of a host's ranks come back added up.
   let gateways: Gateways
-  let placementByHost: ExpertPlacement
 
-  package init(rankCount: Int, hostOfRank: [Int], expertCount: Int) {
+  /// `placement`: of so many ranks; nil for the plain one.
+  package init(rankCount: Int, hostOfRank: [Int], expertCount: Int, placement: ModelPlacement? = nil) {
     self.rankCount = rankCount
     self.hostOfRank = hostOfRank
-    placement = ExpertPlacement(expertCount: expertCount, rankCount: rankCount)
+    self.placement = placement ?? ModelPlacement(expertCount: expertCount, rankCount: rankCount)
     gateways = Gateways(hostOfRank: hostOfRank)
-    placementByHost = gateways.placementByHost(placement)
   }
 
   /// Filled host by host.
-  package init(rankCount: Int, ranksPerHost: Int, expertCount: Int) {
-    self.init(rankCount: rankCount, hostOfRank: (0..<rankCount).map { $0 / ranksPerHost }, expertCount: expertCount)
+  package init(rankCount: Int, ranksPerHost: Int, expertCount: Int, placement: ModelPlacement? = nil) {
+    self.init(
+      rankCount: rankCount, hostOfRank: (0..<rankCount).map { $0 / ranksPerHost }, expertCount: expertCount,
+      placement: placement)
   }
 
   /// Whether a rank with tokens sends another a message.

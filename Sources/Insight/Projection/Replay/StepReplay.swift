@@ -11,6 +11,8 @@ package struct StepReplay: Sendable {
     package var waiting = 0.0
     package var experts = 0.0
     package var bytesBetweenHosts = 0.0
+    /// What the rank with most to do had over the mean, in the layers and steps looked at.
+    package var busiest = BusiestRank()
     package init() {}
   }
 
@@ -51,6 +53,7 @@ package struct StepReplay: Sendable {
       total.waiting += one.waiting / Double(steps)
       total.experts += one.experts / Double(steps)
       total.bytesBetweenHosts += one.bytesBetweenHosts / Double(steps)
+      total.busiest += one.busiest
     }
     return total
   }
@@ -64,6 +67,7 @@ package struct StepReplay: Sendable {
     let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
     let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
+      outcome.busiest += layer.busiest
       let before = outcome
       let began = clock.max() ?? 0
       run(layer, rows, &clock, &outcome)

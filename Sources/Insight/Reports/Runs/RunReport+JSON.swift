@@ -30,6 +30,7 @@ extension RunReport {
     if let speculation { object["speculation"] = speculation.json }
     object["link_models"] = .object(JSONObject(linkModels.map { ($0.link.name, $0.model.json) }))
     object["link_samples"] = .array(links.map(\.json))
+    if let placement { object["placement"] = placement }
     object["ranks"] = .array(account.ranks.map(\.json))
     return .object(object)
   }
@@ -42,6 +43,8 @@ extension RunReport {
       "steps": .int(figures.steps), "tokens": .int(figures.tokens), "seconds": .double(figures.seconds),
       "tokens_per_second": .double(figures.tokensPerSecond),
       "tokens_per_second_runs": .array(rates[figures.kind.rawValue].map { .double($0) }),
+      "busiest_rank_visits": .double(busiest(figures.kind).visits),
+      "busiest_rank_experts": .double(busiest(figures.kind).experts),
       "mean_wall_seconds": .double(figures.wall / 1e9),
       "phase_seconds": phases(figures.time), "late_seconds": phases(figures.late),
       "exposed_communication_share": .double(figures.exposedShare), "waiting_share": .double(figures.waitingShare),

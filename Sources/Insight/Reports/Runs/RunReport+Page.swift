@@ -26,6 +26,14 @@ extension RunReport {
         ("\(Decimals.text(figures.tokensPerSecond)) tokens/s", "\(kind.name), \(Decimals.count(figures.steps, "step"))")
       )
       guard rankCount > 1 else { continue }
+      let busiest = busiest(kind)
+      if busiest.meanVisits > 0 {
+        cards.append(
+          (
+            "\(Decimals.text(busiest.visits, 2)) × visits, \(Decimals.text(busiest.experts, 2)) × experts",
+            "busiest rank over the mean, \(kind.name)"
+          ))
+      }
       cards.append((Decimals.percent(figures.exposedShare), "communication, \(kind.name)"))
       cards.append((Decimals.percent(figures.waitingShare), "waiting, \(kind.name)"))
     }

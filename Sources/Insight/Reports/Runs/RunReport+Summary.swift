@@ -11,6 +11,7 @@ extension RunReport {
     let perStep = figures.steps > 0 ? figures.wall / Double(figures.steps) : 0
     var lines = [
       "\(figures.kind.name): \(Decimals.count(figures.steps, "step")) of \(Decimals.time(perStep)), \(Decimals.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s"
+        + headline(figures.kind)
     ]
     let computing = Phase.allCases.filter { !$0.isCommunication && figures.share($0) >= 0.0005 }
       .sorted { figures.share($0) > figures.share($1) }
@@ -30,6 +31,13 @@ extension RunReport {
     lines.append("  sent           " + sent(figures))
     if let balance = imbalance(figures.kind) { lines.append("  imbalance      " + balance) }
     return lines
+  }
+
+  private func headline(_ kind: StepKind) -> String {
+    let busiest = busiest(kind)
+    guard rankCount > 1, busiest.meanVisits > 0 else { return "" }
+    return
+      ", busiest rank \(Decimals.text(busiest.visits, 2)) × visits, \(Decimals.text(busiest.experts, 2)) × experts"
   }
 
   private func blamed(_ figures: KindFigures) -> String? {

@@ -1,3 +1,4 @@
+import JSON
 import Telemetry
 
 /// Everything a report is made of: what ran, and what all ranks counted.
@@ -13,6 +14,8 @@ package struct RunReport: Sendable {
   package var speculation: SpeculationStatistics?
   /// What messages took between ranks that did nothing else.
   package var links: [LinkSample] = []
+  /// Which rank held which experts at the end, as JSON; nil in dense models.
+  package var placement: JSONValue?
 
   package init(subject: RunSubject, account: AccountOfRun, tokens: [Int], seconds: [Double]) {
     self.subject = subject
@@ -42,6 +45,9 @@ package struct RunReport: Sendable {
     }
     return copy
   }
+
+  /// What the rank with most to do had over the mean.
+  package func busiest(_ kind: StepKind) -> BusiestRank { BusiestRank(account.balances[kind.rawValue]) }
 
   package func figures(_ kind: StepKind) -> KindFigures { KindFigures(self, kind) }
 

@@ -8,6 +8,8 @@ package struct FeedForwardWeights: Sendable {
   package var up: PackedMatrix
   package var down: PackedMatrix
   package var intermediateSize: Int { gate.rows }
+  /// Gate, up, down.
+  package var matrices: [PackedMatrix] { [gate, up, down] }
 }
 
 package struct LatentAttentionWeights: Sendable {
@@ -86,6 +88,20 @@ package struct ModelWeights: Sendable {
   package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }
   /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.
   package internal(set) var parameters: HeldParameters?
+  /// Room for routed experts that are not there yet.
+  package internal(set) var spareExperts: [FeedForwardWeights] = []
   /// The memory the panels lie in: whoever holds the weights holds it.
   var arenas: [NodeArena] = []
+}
+
+extension ModelWeights {
+  /// Puts a routed expert of one of the model's own layers in its place, or takes it away.
+  package mutating func set(_ expert: FeedForwardWeights?, layer: Int, expert index: Int) {
+    guard layers.indices.contains(layer), case .mixture(var mixture) = layers[layer].feedForward else { return }
+    mixture.experts[index] = expert
+    layers[layer].feedForward = .mixture(mixture)
+  }
+
+  /// Room for routed experts that are not there yet: what others have left.
+  package mutating func setSpareExperts(_ experts: [FeedForwardWeights]) { spareExperts = experts }
 }

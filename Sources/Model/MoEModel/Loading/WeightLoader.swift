@@ -10,10 +10,23 @@ package final class WeightLoader {
   private struct Task {
     let source: MatrixSource
     let shards: [UnsafeMutableRawPointer?]
+    /// Of an expert that another rank reads too.
+    let isReplica: Bool
+  }
+
+  /// What else than the weights it owns a rank holds.
+  package struct Extras {
+    /// Experts, by layer and number, that this rank holds beside their owner, and the sums of what is read of them.
+    package var isReplica: (Int, Int) -> Bool = { _, _ in false }
+    package var replicaSums: ReadSums?
+    /// Experts that there is to be room for, to be moved there later.
+    package var spareExperts = 0
+    package init() {}
   }
 
   private let checkpoint: any Checkpoint
   private let sums: ReadSums
+  private let extras: Extras
   private let pool: WorkerPool
   private let arenaOfWorker: [NodeArena]
   private var tasks: [Task] = []
@@ -27,9 +40,9 @@ package final class WeightLoader {
   /// far. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
     _ description: DecoderDescription, checkpoint: any Checkpoint, pool: WorkerPool, budget: WeightBudget,
-    owns: (Int, Int) -> Bool, sums: ReadSums, progress: (Int) -> Void
+    owns: (Int, Int) -> Bool, sums: ReadSums, extras: Extras = Extras(), progress: (Int) -> Void
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
-    let loader = try WeightLoader(checkpoint: checkpoint, sums: sums, pool: pool, budget: budget)
+    let loader = try WeightLoader(checkpoint: checkpoint, sums: sums, extras: extras, pool: pool, budget: budget)
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: pool.workerCount)
     let held = try loader.hold(parameters, owns: owns)
     var weights = try WeightAssembly(description: description, held: held).model()
@@ -37,12 +50,15 @@ package final class WeightLoader {
     try checkpoint.checkUnchanged()
     weights.arenas = loader.arenas
     weights.parameters = held
+    weights.spareExperts = try loader.spareExperts(parameters)
     return (weights, loader.arenas)
   }
 
-  private init(checkpoint: any Checkpoint, sums: ReadSums, pool: WorkerPool, budget: WeightBudget) throws {
+  private init(
+    checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, budget: WeightBudget
+  ) throws {
     self.checkpoint = checkpoint
-    self.sums = sums
+    (self.sums, self.extras) = (sums, extras)
     self.pool = pool
     var bytesByNode: [Int: Int] = [:]
     for worker in 0..<pool.workerCount {
@@ -62,7 +78,8 @@ package final class WeightLoader {
     var last: (id: ParameterID, parts: [MatrixSource])?
     func close(bias: AlignedBuffer<Float>? = nil) throws {
       guard let (id, parts) = last else { return }
-      held.add(id, try parts.map { try matrix($0, bias: bias) })
+      let isReplica = id.layer.flatMap { layer in id.expert.map { extras.isReplica(layer, $0) } } ?? false
+      held.add(id, try parts.map { try matrix($0, bias: bias, isReplica: isReplica) })
       last = nil
     }
     try parameters.walk(owns: owns) { spec, found in
@@ -80,12 +97,20 @@ package final class WeightLoader {
     return held
   }
 
-  private func matrix(_ source: MatrixSource, bias: AlignedBuffer<Float>?) throws -> PackedMatrix {
+  private func matrix(
+    _ source: MatrixSource, bias: AlignedBuffer<Float>?, isReplica: Bool
+  ) throws -> PackedMatrix {
+    let matrix = try reserve(source, bias: bias)
+    tasks.append(Task(source: source, shards: matrix.shards, isReplica: isReplica))
+    return matrix
+  }
+
+  /// Room for a matrix, and nothing in it.
+  private func reserve(_ source: MatrixSource, bias: AlignedBuffer<Float>?) throws -> PackedMatrix {
     let shards = try (0..<pool.workerCount).map { worker -> UnsafeMutableRawPointer? in
       let byteCount = source.byteCount(worker: worker)
       return byteCount == 0 ? nil : try arenaOfWorker[worker].allocate(byteCount: byteCount).baseAddress
     }
-    tasks.append(Task(source: source, shards: shards))
     return PackedMatrix(
       format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: bias,
       bounds: source.bounds, shards: shards)
@@ -108,16 +133,27 @@ package final class WeightLoader {
     return AlignedBuffer((0..<source.count).map { all[source.first + $0 * source.step] })
   }
 
+  private func spareExperts(_ parameters: StoredParameters) throws -> [FeedForwardWeights] {
+    guard extras.spareExperts > 0, let shape = try parameters.commonExpert() else { return [] }
+    return try (0..<extras.spareExperts).map { _ in
+      func room(_ part: CommonExpert.Part) throws -> PackedMatrix {
+        try reserve(part.source, bias: part.hasBias ? AlignedBuffer(count: part.source.rows) : nil)
+      }
+      return FeedForwardWeights(gate: try room(shape.gate), up: try room(shape.up), down: try room(shape.down))
+    }
+  }
+
   private func fill(progress: (Int) -> Void) throws {
     vectorCache.removeAll()
     let failed = Atomic<Bool>(false)
     let failures = Mutex<[Int: any Error]>([:])
     let tasks = tasks
-    let (checkpoint, sums) = (checkpoint, sums)
+    let (checkpoint, sums, replicaSums) = (checkpoint, sums, extras.replicaSums ?? sums)
     let base = checkpoint.bytesRead
     let readAhead = ReadAhead(checkpoint: checkpoint, sources: tasks.map(\.source))
     pool.run { worker in
-      var reader = ShardReader(checkpoint: checkpoint, sums: sums)
+      var own = ShardReader(checkpoint: checkpoint, sums: sums)
+      var replicas = ShardReader(checkpoint: checkpoint, sums: replicaSums)
       var used = 0
       var reported = 0
       for task in tasks {
@@ -125,7 +161,12 @@ package final class WeightLoader {
         readAhead.advance(used: used)
         used = task.source.storedRange.count / task.shards.count { $0 != nil }
         do {
-          try reader.fill(task.source, panels: task.source.bounds[worker]..<task.source.bounds[worker + 1], into: shard)
+          let panels = task.source.bounds[worker]..<task.source.bounds[worker + 1]
+          if task.isReplica {
+            try replicas.fill(task.source, panels: panels, into: shard)
+          } else {
+            try own.fill(task.source, panels: panels, into: shard)
+          }
         } catch {
           failures.withLock { $0[worker] = error }
           failed.store(true, ordering: .relaxed)

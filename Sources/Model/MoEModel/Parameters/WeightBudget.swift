@@ -16,10 +16,11 @@ package struct WeightBudget {
 
   package var memoryBytes: Int { bytesByWorker.reduce(0, +) + vectorBytes }
 
-  /// Counts all that one rank of `workerCount` workers would hold; throws on the first tensor that is missing or does
+  /// Counts all that one rank of `workerCount` workers would hold, and room for `spareExperts` more; throws on the first tensor that is missing or does
   /// not fit.
   package static func measure(
-    _ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int, owns: (Int, Int) -> Bool
+    _ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int, spareExperts: Int = 0,
+    owns: (Int, Int) -> Bool
   ) throws -> WeightBudget {
     var budget = WeightBudget(bytesByWorker: Array(repeating: 0, count: workerCount))
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: workerCount)
@@ -30,6 +31,12 @@ package struct WeightBudget {
         budget.vectorBytes += source.count * 4
         budget.count(source.entry.type, elements: source.count, bytes: source.count * source.entry.type.byteCount)
       }
+    }
+    if spareExperts > 0, let shape = try parameters.commonExpert() {
+      for worker in budget.bytesByWorker.indices {
+        budget.bytesByWorker[worker] += spareExperts * shape.byteCount(worker: worker)
+      }
+      budget.vectorBytes += spareExperts * shape.vectorBytes
     }
     return budget
   }

@@ -139,6 +139,14 @@ struct MetricsPage {
     page.sample("speculation_gain", [], status.speculationGain)
     page.single("expert_bytes_total", "counter", "Bytes of expert layers' messages.", status.bytesSent)
     page.single("expert_messages_total", "counter", "Messages of expert layers.", status.messagesSent)
+    page.header(
+      "busiest_rank_ratio", "gauge",
+      "What the busiest rank had over the mean in each layer and step since the job started: visits, distinct experts.")
+    page.sample("busiest_rank_ratio", [("of", "visits")], status.busiestVisits)
+    page.sample("busiest_rank_ratio", [("of", "experts")], status.busiestExperts)
+    page.single("rebalances_total", "counter", "Times that experts have changed places.", status.rebalances)
+    page.single("experts_moved_total", "counter", "Experts sent to another rank.", status.expertsMoved)
+    page.single("expert_replicas", "gauge", "Experts held beside their owners.", status.replicas)
   }
 
   private mutating func ranks(_ status: ClusterStatus) {

@@ -41,6 +41,15 @@ extension Responder {
     return .json(["state": engine.state.json, "facts": engine.facts?.json ?? .null, "status": engine.status.json])
   }
 
+  /// Has experts change places by their recorded load, and answers before they have: `/cluster` tells how it goes.
+  func rebalance() throws -> Response {
+    let engine = server.engine
+    guard engine.state == .ready, let facts = engine.facts else { throw APIError.loading(retryAfter: 5) }
+    guard facts.movesExperts else { throw APIError.expertsStay(ranks: facts.rankCount, experts: facts.expertCount) }
+    engine.rebalance()
+    return .json(["accepted": true, "status": "/cluster"], status: .accepted)
+  }
+
   func models(_ name: String?) throws -> Response {
     let configuration = server.configuration
     let createdAt = Date(timeIntervalSince1970: Double(configuration.created)).ISO8601Format()

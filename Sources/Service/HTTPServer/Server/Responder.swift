@@ -52,6 +52,7 @@ struct Responder: Sendable {
     case .version: .json(["version": .string(server.configuration.version)])
     case .metrics: metrics()
     case .cluster: cluster()
+    case .rebalance: try rebalance()
     case .models: try models(context.target?.name)
     case .chatCompletions: try await generate(ChatCompletionRequest.self, request, context)
     case .completions: try await generate(CompletionRequest.self, request, context)

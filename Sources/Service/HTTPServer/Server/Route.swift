@@ -8,6 +8,7 @@ enum Route: String, CaseIterable {
   case version = "/version"
   case metrics = "/metrics"
   case cluster = "/cluster"
+  case rebalance = "/admin/rebalance"
   case models = "/v1/models"
   case chatCompletions = "/v1/chat/completions"
   case completions = "/v1/completions"
@@ -36,7 +37,7 @@ enum Route: String, CaseIterable {
 
   var takesPost: Bool {
     switch self {
-    case .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize,
+    case .rebalance, .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize,
       .detokenize:
       true
     default: false

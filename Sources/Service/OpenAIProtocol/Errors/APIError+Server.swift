@@ -117,6 +117,17 @@ extension APIError {
       retryAfter: retryAfter)
   }
 
+  /// Experts cannot change places in this job.
+  package static func expertsStay(ranks: Int, experts: Int) -> APIError {
+    APIError(
+      status: 409, code: "experts_stay",
+      message: experts == 0
+        ? "the model is dense and has no experts to move"
+        : ranks < 2
+          ? "one rank has all experts"
+          : "no rank has room to move experts in: start the server with --rebalance on, or auto")
+  }
+
   /// The server no longer takes requests.
   package static let stopping = APIError(
     status: 503, type: "server_error", code: "server_stopping", message: "the server is stopping")

@@ -10,7 +10,7 @@ package final class ExpertBank: RoutedExperts {
   private let hiddenSize: Int
   private let intermediateSize: Int
   private let activation: Activation
-  private let expertsByLayer: [[FeedForwardWeights?]]
+  private var expertsByLayer: [[FeedForwardWeights?]]
   /// Keeps the experts' memory alive.
   private let weights: ModelWeights
   /// Visits the buffers have room for, in all and of one run of experts.
@@ -67,6 +67,9 @@ package final class ExpertBank: RoutedExperts {
   package func holds(layer: Int, expert: Int) -> Bool {
     expertsByLayer[layer].indices.contains(expert) && expertsByLayer[layer][expert] != nil
   }
+
+  /// Takes an expert in, or lets it go; between steps.
+  package func set(_ weights: FeedForwardWeights?, layer: Int, expert: Int) { expertsByLayer[layer][expert] = weights }
 
   /// Every expert visited must be held here.
   package func compute(_ batch: VisitBatch) {
