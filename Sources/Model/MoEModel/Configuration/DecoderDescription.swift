@@ -17,6 +17,8 @@ package struct DecoderDescription: Sendable {
   /// What the layers of kind `.mixture` are made of; nil for a dense model.
   package var mixture: MixtureDescription?
   package var denseHasBias: Bool
+  /// Norms of the residual stream, of queries and of keys multiply by 1 + what is stored.
+  package var normsAddOne = false
   package var quantization: Quantization
   /// What the configuration says of the blocks of FP8 scales.
   package var float8Block: Quantization.Block?
@@ -28,6 +30,8 @@ package struct DecoderDescription: Sendable {
   package var predictionLayerCount: Int
   /// Whether the first of these modules is held and run; they are left out otherwise.
   package private(set) var predicts = false
+  /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`: always left out.
+  package var outerPredictionLayerCount = 0
   /// Settings of `config.json` that nothing here reads although they may change results.
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
@@ -69,6 +73,7 @@ package struct LayerDescription: Sendable {
     case dense(intermediateSize: Int)
     case mixture
   }
+  /// How a token takes in what came before it; what is kept for that is a property of it.
   package var attention: AttentionDescription
   package var feedForward: FeedForward
   /// A token sees itself and `slidingWindow - 1` tokens before it; nil for all.
@@ -80,19 +85,30 @@ package struct LayerDescription: Sendable {
 package enum AttentionDescription: Sendable {
   case latent(LatentAttention)
   case grouped(GroupedAttention)
+  case delta(GatedDelta)
 
   package var headCount: Int {
     switch self {
     case .latent(let latent): latent.headCount
     case .grouped(let grouped): grouped.headCount
+    case .delta(let delta): delta.valueHeadCount
     }
   }
 
-  /// Floats one token occupies in one layer's cache.
+  /// Floats one token occupies in one layer's cache: the state that grows with a sequence.
   package var cacheWidth: Int {
     switch self {
     case .latent(let latent): latent.latentRank + latent.rotaryDims
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    case .delta: 0
+    }
+  }
+
+  /// Floats one sequence occupies in one layer's recurrent state, however long it is.
+  package var stateCount: Int {
+    switch self {
+    case .latent, .grouped: 0
+    case .delta(let delta): delta.stateCount
     }
   }
 
@@ -101,6 +117,7 @@ package enum AttentionDescription: Sendable {
     switch self {
     case .latent(let latent): latent.softmaxScale
     case .grouped(let grouped): Float(1 / Double(grouped.headDims).squareRoot())
+    case .delta(let delta): Float(1 / Double(delta.keyDims).squareRoot())
     }
   }
 }
@@ -135,8 +152,12 @@ package struct GroupedAttention: Sendable {
   package var clip: Float?
   /// One learned logit a head that takes probability mass only.
   package var hasSinks: Bool
+  /// Queries are projected twice as wide, `[query | gate]` for each head; what a head attends is multiplied by sigmoid(gate).
+  package var hasGate = false
 
   package var queriesPerKey: Int { headCount / keyValueHeadCount }
+  /// From one head's query to the next one's, as projected.
+  package var queryStride: Int { hasGate ? 2 * headDims : headDims }
 }
 
 /// What a feed-forward layer does between its projections.

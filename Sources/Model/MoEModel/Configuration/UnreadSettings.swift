@@ -39,7 +39,7 @@ enum UnreadSettings {
     }
   }
 
-  private static let nestedHarmless: Set<String> = ["mrope_section", "finetuned"]
+  private static let nestedHarmless: Set<String> = ["mrope_section", "mrope_interleaved", "finetuned"]
 
   private static let harmless = Set(
     """

@@ -26,7 +26,7 @@ package struct CompositeModel: Sendable {
     (self.otherParts, self.inherits) = (otherParts, inherits)
   }
 
-  package static let all = [kimiK25]
+  package static let all = [kimiK25, qwen35MoE, qwen35]
 
   static let textKey = "text_config"
 
@@ -41,8 +41,10 @@ package struct CompositeModel: Sendable {
     return description
   }
 
-  /// Whether a tensor belongs to another part than the text model.
-  func isOtherPart(_ tensor: String) -> Bool { otherParts.contains { tensor.utf8.starts(with: $0.utf8) } }
+  /// The part other than the text model that a tensor belongs to; nil for one that is none's.
+  func otherPart(_ tensor: String) -> String? {
+    otherParts.first { tensor.utf8.starts(with: $0.utf8) }.map { String($0.dropLast()) }
+  }
 
   /// The settings of a `config.json` with what it says of quantised weights replaced, or removed, wherever it says it.
   package static func replaceQuantization(in config: inout JSONObject, with settings: JSONValue?) {

@@ -18,7 +18,7 @@ package struct ModelFamily: Sendable {
 
   static let all: [ModelFamily] = [
     deepSeekV3, kimiK2, glm4MoELite, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, gptOSS,
-    llama, qwen2, qwen3,
+    llama, qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
   ]
 
   init(

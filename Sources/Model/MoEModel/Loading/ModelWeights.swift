@@ -36,9 +36,28 @@ package struct GroupedAttentionWeights: Sendable {
   package var sinks: AlignedBuffer<Float>?
 }
 
+package struct GatedDeltaWeights: Sendable {
+  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`).
+  package var input: PackedMatrix
+  /// Nil where `input` has them too.
+  package var gate: PackedMatrix?
+  /// Hidden to betas, and decays where they are fused.
+  package var beta: PackedMatrix
+  package var decay: PackedMatrix?
+  /// `[taps, channels]`
+  package var convolution: AlignedBuffer<Float>
+  /// By value head: what is added to a decay, and its rate, positive.
+  package var decayBias: AlignedBuffer<Float>
+  package var decayRate: AlignedBuffer<Float>
+  /// Of what a head recalls, `[valueDims]`.
+  package var norm: AlignedBuffer<Float>
+  package var output: PackedMatrix
+}
+
 package enum AttentionWeights: Sendable {
   case latent(LatentAttentionWeights)
   case grouped(GroupedAttentionWeights)
+  case delta(GatedDeltaWeights)
 }
 
 package struct MixtureWeights: Sendable {

@@ -77,6 +77,27 @@ package struct PublishedNames: Sendable {
     return nil
   }
 
+  /// Whether a tensor is a part of the multi-token prediction that some families keep beside their layers.
+  static func isOuterPrediction(_ tensor: String) -> Bool { tensor.utf8.starts(with: "mtp.".utf8) }
+
+  /// Which of its layers a tensor belongs to; nil for one that is in none.
+  static func outerPredictionLayer(_ tensor: String) -> Int? {
+    let layers = "mtp.layers."
+    guard tensor.utf8.starts(with: layers.utf8) else { return nil }
+    return Int(Substring(tensor.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }))
+  }
+
+  /// The names that gated DeltaNet has, of which `changes` has other ends.
+  func withGatedDelta(_ changes: [ParameterRole: String] = [:]) -> PublishedNames {
+    var ends: [ParameterRole: String] = [
+      .delta(.input): "in_proj_qkv.weight", .delta(.gate): "in_proj_z.weight", .delta(.beta): "in_proj_b.weight",
+      .delta(.decay): "in_proj_a.weight", .delta(.convolution): "conv1d.weight", .delta(.decayBias): "dt_bias",
+      .delta(.decayRate): "A_log", .delta(.norm): "norm.weight", .delta(.output): "out_proj.weight",
+    ]
+    ends.merge(changes) { $1 }
+    return with(ends.mapValues { NameTemplate(stringLiteral: "model.layers.{layer}.linear_attn.\($0)") })
+  }
+
   /// What most families call them.
   package static let standard = PublishedNames(
     [

@@ -94,7 +94,7 @@ package struct StoredParameters {
   private func vector(_ spec: ParameterSpec, _ place: TensorPlace) throws -> VectorSource {
     VectorSource(
       entry: try entry(place.name, shape: place.shape(of: spec)), first: place.index * place.rows + place.first,
-      step: place.step, count: spec.rows, mayBeMinusInfinity: spec.role == .sinks)
+      step: place.step, count: spec.rows, offset: spec.offset, mayBeMinusInfinity: spec.role == .sinks)
   }
 }
 
@@ -110,8 +110,16 @@ package struct VectorSource: Sendable {
   package let first: Int
   package let step: Int
   package let count: Int
+  /// Added to what is stored.
+  package let offset: Float
   /// Minus infinity is a value like others: a logit that takes nothing.
   package let mayBeMinusInfinity: Bool
+
+  /// Element `index` of the vector, of its tensor's elements.
+  func value(_ index: Int, of all: [Float]) -> Float {
+    let stored = all[first + index * step]
+    return offset == 0 ? stored : offset + stored
+  }
 }
 
 extension StoredParameters {
