@@ -14,6 +14,8 @@ package final class GenerationSession {
   let engine: RankEngine
   package let limits: SchedulerLimits
   let cache: KeyValueCache
+  /// Recurrent states; none in models without.
+  let states: StateCache
   /// How rows travel between ranks; nil in dense models.
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
@@ -65,9 +67,7 @@ package final class GenerationSession {
     let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
     let cacheBlocks = KeyValueCache.blockCount(tokens: options.cacheTokens ?? max(Self.defaultCacheTokens, longest))
     var load = options.load
-    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(opened.description, type: options.cacheType)
-      .multipliedReportingOverflow(by: cacheBlocks)
-    load.otherBytes = overflows ? Int.max : cacheBytes
+    load.otherBytes = options.cacheByteCount(opened.description, cacheBlocks: cacheBlocks)
     let model = try LoadedModel(opened, runtime: runtime, options: load, onEvent: onEvent)
     try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
   }
@@ -76,11 +76,15 @@ package final class GenerationSession {
   package init(_ runtime: ClusterRuntime, model: LoadedModel, options: SessionOptions, cacheBlocks: Int) throws {
     (self.runtime, self.model, self.options) = (runtime, model, options)
     let (communicator, description) = (runtime.communicator, model.description)
-    limits = options.limits(vocabularySize: description.vocabularySize, cacheBlocks: cacheBlocks)
-    let cache = try agree(on: communicator) {
-      try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks)
+    limits = options.limits(description, cacheBlocks: cacheBlocks)
+    let stateCount = limits.statesPerRank
+    let (cache, states) = try agree(on: communicator) {
+      (
+        try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks),
+        try StateCache(description, slotCount: stateCount)
+      )
     }
-    self.cache = cache
+    (self.cache, self.states) = (cache, states)
     try runtime.clocks.align(communicator)
     let wire = description.mixture.map { _ in
       WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.rowFormat, sums: options.sums)
@@ -99,7 +103,8 @@ package final class GenerationSession {
         communicator, progress: model.telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
         onStall: options.onStall)
     }
-    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: dispatcher, telemetry: model.telemetry)
+    engine = RankEngine(
+      runtime, decoder: decoder, cache: cache, states: states, dispatcher: dispatcher, telemetry: model.telemetry)
   }
 
   private static func layers(
