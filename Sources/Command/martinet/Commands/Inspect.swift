@@ -97,7 +97,9 @@ struct Inspect: ParsableCommand {
     case .latent(let latent):
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
     case .grouped(let grouped):
-      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)"
+      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
+    case .delta(let delta):
+      "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
     }
   }
 
@@ -133,14 +135,18 @@ struct Inspect: ParsableCommand {
       let name = part.rawValue.padding(to: 18)
       lines.append("  \(name)\(count(amount.parameters).padding(to: 12))\(size(amount.bytes))")
     }
-    if description.predictionLayerCount > 0 {
-      lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
+    let leftOut = description.predictionLayerCount + description.outerPredictionLayerCount
+    if leftOut > 0 {
+      lines.append("left out       \(leftOut) multi-token prediction layer(s)")
     }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
     )
+    if description.isRecurrent {
+      lines.append("state          \(size(StateCache.slotByteCount(description))) per sequence, and for each prefix that is kept")
+    }
     for share in shares {
       let ranks =
         share.ranks.count == 1
@@ -186,11 +192,12 @@ struct Inspect: ParsableCommand {
         JSONObject(
           inventory.bytesByType.sorted { $0.key.rawValue < $1.key.rawValue }.map { ($0.key.rawValue, .int($0.value)) })),
       "parts": .object(JSONObject(parts)), "files": .int(checkpoint.fileCount),
-      "prediction_layers_left_out": .int(description.predictionLayerCount),
+      "prediction_layers_left_out": .int(description.predictionLayerCount + description.outerPredictionLayerCount),
       "unread_settings": .array(description.unreadSettings.map { .string($0) }),
       "unread_tensors": .array(description.unreadTensors.map { .string($0) }),
       "cache_bytes_per_token": .int(cacheBytes(description, .f32)),
       "cache_bytes_per_token_bf16": .int(cacheBytes(description, .bf16)),
+      "state_bytes_per_sequence": .int(StateCache.slotByteCount(description)),
       "ranks": .array(
         shares.flatMap { share in
           share.ranks.map {

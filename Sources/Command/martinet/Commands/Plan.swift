@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import ExpertParallelism
+import Inference
 import JSON
 import Kernels
 import MoEModel
@@ -47,6 +48,12 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Recurrent states on each rank, for models that keep some. (default: \(SessionOptions.defaultStateCount))",
+      valueName: "n"))
+  var recurrentStates: Int?
   @OptionGroup var training: TrainingPlanOptions
   @Flag(help: "One JSON object.") var json = false
 
@@ -68,6 +75,7 @@ struct Plan: ParsableCommand {
     try check("efficiency", efficiency, 0.01...1)
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
+    try check("recurrent-states", recurrentStates ?? 1, 1...(1 << 16))
     guard nodes * numaNodes <= 4096 else {
       throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
     }
@@ -137,9 +145,10 @@ struct Plan: ParsableCommand {
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
         efficiency: efficiency))
     let blocks = KeyValueCache.blockCount(tokens: kvCacheTokens)
-    let (cache, overflows) = KeyValueCache.blockByteCount(description, type: kvCache).multipliedReportingOverflow(
-      by: blocks)
-    guard !overflows, cache < 1 << 50 else {
+    var options = SessionOptions()
+    (options.cacheType, options.stateCount) = (kvCache, recurrentStates)
+    let cache = options.cacheByteCount(description, cacheBlocks: blocks)
+    guard cache < 1 << 50 else {
       throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere")
     }
     return (

@@ -34,6 +34,13 @@ struct ModelOptions: ParsableArguments {
       "Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
   var kvCache: CacheType = .f32
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Recurrent states on each rank, for models that keep one of each sequence (Qwen3-Next, Qwen3.5): one is taken by each sequence in progress, the others keep beginnings of prompts. (default: \(SessionOptions.defaultStateCount))",
+      valueName: "n"))
+  var recurrentStates: Int?
+
   @Flag(help: "Read every prompt anew, also where the attention cache still holds its beginning.")
   var noPrefixCache = false
 
@@ -87,6 +94,7 @@ struct ModelOptions: ParsableArguments {
     }
     try check("threads", threads, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
+    try check("recurrent-states", recurrentStates, 1...(1 << 16))
     try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
     try check("stall-limit", stallLimit, 0...86_400)
     try check("max-sequences", maxSequences, 1...(1 << 16))
@@ -107,6 +115,7 @@ struct ModelOptions: ParsableArguments {
     add("threads", threads)
     add("kv-cache-tokens", kvCacheTokens)
     add("kv-cache", kvCache.rawValue)
+    add("recurrent-states", recurrentStates)
     add("max-batch-tokens", maxBatchTokens)
     add("max-sequences", maxSequences)
     add("isa", isa?.rawValue)
@@ -129,20 +138,14 @@ struct ModelOptions: ParsableArguments {
     return folder
   }
 
-  /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
-  func open(
-    _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
-    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
-    onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
-    onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
-  ) throws -> GenerationSession {
+  /// These options as a session takes them.
+  var sessionOptions: SessionOptions {
     var options = SessionOptions()
     options.threadsPerRank = threads
     options.cores = coreOptions.wishes
-    // What a job before has left on this host may still hold them.
-    if isSupervised { options.cores.patience = .seconds(5) }
     options.cacheTokens = kvCacheTokens
     options.cacheType = kvCache
+    options.stateCount = recurrentStates
     options.keepsPrefixes = !noPrefixCache
     options.batchTokens = maxBatchTokens
     options.sequences = maxSequences
@@ -150,10 +153,23 @@ struct ModelOptions: ParsableArguments {
     options.weights = weights
     options.sums = combineFormat
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
-    options.isSupervised = isSupervised
     options.checksWeights = checkWeights
-    options.onStall = onStall
     options.checksMemory = !ignoreMemoryCheck
+    return options
+  }
+
+  /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
+  func open(
+    _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false,
+    prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
+    onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
+    onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> GenerationSession {
+    var options = sessionOptions
+    // What a job before has left on this host may still hold them.
+    if isSupervised { options.cores.patience = .seconds(5) }
+    options.isSupervised = isSupervised
+    options.onStall = onStall
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
     let folder = try agree(on: communicator) { try self.folder() }

@@ -19,8 +19,10 @@ extension Scheduler {
     guard keepsStates else { return }
     let home = sequence.home.index
     sequence.states = ScheduledSequence.States(
-      source: sequence.lastKept == BlockPool.none ? StateSlots.none : pools[home].states.use(sequence.lastKept)
-        ?? StateSlots.none,
+      source: sequence.lastKept == BlockPool.none
+        ? StateSlots.none
+        : pools[home].states.use(sequence.lastKept)
+          ?? StateSlots.none,
       leaves: known * KeyValueCache.blockTokens,
       lastBoundary: (sequence.tokens.count - 1) / KeyValueCache.blockTokens * KeyValueCache.blockTokens)
     // `place` has counted it. It may be the snapshot's own slot, which then is one no longer.

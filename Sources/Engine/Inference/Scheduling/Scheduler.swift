@@ -31,7 +31,8 @@ struct Scheduler {
 
   init(limits: SchedulerLimits, rankCount: Int) {
     self.limits = limits
-    pools = Array(repeating: BlockPool(blockCount: limits.blocksPerRank, stateCount: limits.statesPerRank), count: rankCount)
+    pools = Array(
+      repeating: BlockPool(blockCount: limits.blocksPerRank, stateCount: limits.statesPerRank), count: rankCount)
     loads = Array(repeating: 0, count: rankCount)
   }
 

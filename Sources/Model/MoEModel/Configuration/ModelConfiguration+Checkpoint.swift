@@ -36,14 +36,16 @@ extension ModelConfiguration {
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }
     }
-    description.outerPredictionLayerCount = Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) }).count
+    description.outerPredictionLayerCount =
+      Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) }).count
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
       if let packing = ForeignPacking.find(in: checkpoint) { throw packing.error }
       throw ModelError.unreadTensors(inside.map(\.name))
     }
     description.unreadTensors = unread.map(\.name).filter {
-      names.layer(ofTensor: $0) == nil && !PublishedNames.isOuterPrediction($0) && !(description.tiedEmbeddings && $0 == head)
+      names.layer(ofTensor: $0) == nil && !PublishedNames.isOuterPrediction($0)
+        && !(description.tiedEmbeddings && $0 == head)
     }
     return description
   }

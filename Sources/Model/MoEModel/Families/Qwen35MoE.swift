@@ -38,6 +38,7 @@ extension ModelFamily {
 extension CompositeModel {
   /// Qwen3.5 and Qwen3.6 with experts.
   static let qwen35MoE = CompositeModel(
-    "qwen3_5_moe", family: "qwen3_5_moe_text", prefixes: [.modelLanguageModel], otherParts: ["model.visual.", "visual."],
+    "qwen3_5_moe", family: "qwen3_5_moe_text", prefixes: [.modelLanguageModel],
+    otherParts: ["model.visual.", "visual."],
     inherits: ["quantization_config", "tie_word_embeddings"])
 }

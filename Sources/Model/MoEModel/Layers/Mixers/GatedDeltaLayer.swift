@@ -222,7 +222,8 @@ extension GatedDeltaLayer {
     let (kept, channels) = (shape.taps - 1, shape.channels)
     for i in 0..<kept {
       let at = count - kept + i
-      let source = at < 0 ? window + (count + i) * channels : scratch.mixed(chunk.firstRow + at + 1)[chunk.firstRow + at]
+      let source =
+        at < 0 ? window + (count + i) * channels : scratch.mixed(chunk.firstRow + at + 1)[chunk.firstRow + at]
       (target + i * channels).update(from: source, count: channels)
     }
   }
