@@ -47,6 +47,7 @@ package struct OpenedModel {
       )
     }
     if let composite = description.compositeNote { notes.append(composite) }
+    if let rounding = description.roundingNote { notes.append(rounding) }
     if let unread = description.unreadNote { notes.append(unread) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       notes.append(

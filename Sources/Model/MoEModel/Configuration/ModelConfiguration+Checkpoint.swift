@@ -19,7 +19,7 @@ extension ModelConfiguration {
     }
     let use: TensorUse
     do { use = try TensorUse(description, checkpoint: checkpoint) } catch let error as ModelError {
-      throw explained(error, in: checkpoint)
+      throw explained(error, description, in: checkpoint)
     }
     let names = description.names
     let extra = Set(checkpoint.names.compactMap(names.layer(ofTensor:))).filter {
@@ -32,6 +32,7 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
+    description.roundedForms = use.roundedForms
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }
@@ -40,7 +41,7 @@ extension ModelConfiguration {
       Set(unread.compactMap { PublishedNames.outerPredictionLayer($0.name) }).count
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
-      if let packing = ForeignPacking.find(in: checkpoint) { throw packing.error }
+      if let packing = ForeignPacking.find(in: checkpoint, names: description.names) { throw packing.error }
       throw ModelError.unreadTensors(inside.map(\.name))
     }
     description.unreadTensors = unread.map(\.name).filter {
@@ -69,10 +70,17 @@ extension ModelConfiguration {
   }
 
   /// What a missing or odd tensor is a sign of, where the checkpoint tells.
-  private static func explained(_ error: ModelError, in checkpoint: any Checkpoint) -> any Error {
+  private static func explained(
+    _ error: ModelError, _ description: DecoderDescription, in checkpoint: any Checkpoint
+  ) -> any Error {
     if case .missingTensor(let name) = error, let absence = checkpoint.absence(of: name) { return absence }
+    switch description.quantization {
+    case .integers, .nvfp4, .mxfp4Experts: return error
+    case .none, .float8, .martinet: break
+    }
     switch error {
-    case .missingTensor, .wrongShape, .wrongType: return ForeignPacking.find(in: checkpoint)?.error ?? error
+    case .missingTensor, .wrongShape, .wrongType:
+      return ForeignPacking.find(in: checkpoint, names: description.names)?.error ?? error
     default: return error
     }
   }
