@@ -53,7 +53,10 @@ struct DeltaConfigurationTests {
       """
     ).read()
     #expect(model.family == "qwen3_5_moe_text" && model.layerCount == 40 && model.mixtureLayers.count == 40)
-    #expect(model.layers.indices.filter { model.layers[$0].attention.cacheWidth > 0 } == [3, 7, 11, 15, 19, 23, 27, 31, 35, 39])
+    #expect(
+      model.layers.indices.filter { model.layers[$0].attention.cacheWidth > 0 } == [
+        3, 7, 11, 15, 19, 23, 27, 31, 35, 39,
+      ])
     #expect(model.unreadSettings == [], "\(model.unreadSettings)")
     guard case .delta(let delta) = model.layers[0].attention else { return #expect(Bool(false)) }
     #expect(delta.projections == .separate && delta.channels == 8192)
@@ -78,7 +81,8 @@ struct DeltaConfigurationTests {
     ("qwen3_next", "full_attention_interval", "0"), ("qwen3_next", "layer_types", #"["linear_attention"]"#),
     ("qwen3_next", "layer_types", #"["full_attention", "sliding_attention", "full_attention", "full_attention"]"#),
     ("qwen3_next", "partial_rotary_factor", "0.1"), ("qwen3_5_moe", "text_config.attn_output_gate", "false"),
-    ("qwen3_5_moe", "text_config.linear_num_value_heads", "3"), ("qwen3_5", "text_config.full_attention_interval", "-4"),
+    ("qwen3_5_moe", "text_config.linear_num_value_heads", "3"),
+    ("qwen3_5", "text_config.full_attention_interval", "-4"),
     ("qwen3_5", "text_config.linear_conv_kernel_dim", "1e9"),
   ]
 

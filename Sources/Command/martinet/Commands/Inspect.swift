@@ -146,7 +146,8 @@ struct Inspect: ParsableCommand {
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
     )
     if description.isRecurrent {
-      lines.append("state          \(size(StateCache.slotByteCount(description))) per sequence, and for each prefix that is kept")
+      lines.append(
+        "state          \(size(StateCache.slotByteCount(description))) per sequence, and for each prefix that is kept")
     }
     for share in shares {
       let ranks =
