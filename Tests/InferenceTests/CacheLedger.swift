@@ -12,11 +12,14 @@ struct CacheLedger {
     var tokens: [Int32]
     var blocks: [Int32]
     var fed: Int
+    var state: Int32
   }
 
   let limits: SchedulerLimits
   let rankCount: Int
   private var content: [Rank: [Int32: [Int?]]] = [:]
+  /// By slot of recurrent states, the digest of what it is the state after; 17 before any token.
+  private var states: [Rank: [Int32: Int]] = [:]
   private var sequences: [SequenceID: Sequence] = [:]
   /// The tokens of each rank in the plans so far that were not in a cache.
   private(set) var readTokens = 0
@@ -48,7 +51,9 @@ struct CacheLedger {
         admission.cachedCount < admission.tokens.count
           && (admission.cachedCount == 0 || !isScored(admission.id) && task(admission.id) != .embed(.mean)))
       let new = Sequence(
-        home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount)
+        home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount,
+        state: admission.state)
+      takeState(admission)
       #expect(sequences.updateValue(new, forKey: admission.id) == nil, "admitted twice")
       cachedTokens += admission.cachedCount
     }
@@ -64,8 +69,45 @@ struct CacheLedger {
       #expect(items.reduce(0) { $0 + $1.count } <= limits.batchTokens)
       #expect(items.filter { isScored($0.id) }.reduce(0) { $0 + $1.count } <= limits.scoredRows)
     }
-    for item in plan.items { feed(item, task(item.id)) }
+    for (i, item) in plan.items.enumerated() {
+      recall(item, plan.snapshots.filter { $0.item == i })
+      feed(item, task(item.id))
+    }
     for item in plan.items { attend(item) }
+    checkSlots(plan)
+  }
+
+  /// A sequence begins from the state after what is cached of it, wherever that lies now.
+  private mutating func takeState(_ admission: StepPlan.Admission) {
+    guard limits.statesPerRank > 0 else { return #expect(admission.state == StateSlots.none) }
+    #expect((0..<limits.statesPerRank).contains(Int(admission.state)))
+    let digest = admission.cachedCount == 0 ? 17 : digests(admission.tokens)[admission.cachedCount - 1]
+    if admission.cachedCount > 0 {
+      #expect(states[admission.home]?[admission.source] == digest, "begins from another's state")
+    }
+    states[admission.home, default: [:]][admission.state] = digest
+  }
+
+  /// The item's sequence goes on from its own state, which snapshots are taken of on the way.
+  private mutating func recall(_ item: StepPlan.Item, _ snapshots: [StepPlan.Snapshot]) {
+    guard limits.statesPerRank > 0, let sequence = sequences[item.id] else { return }
+    let digests = [17] + digests(sequence.tokens)
+    #expect(states[item.home]?[sequence.state] == digests[item.start], "goes on from another's state")
+    for snapshot in snapshots {
+      #expect(snapshot.position > item.start && snapshot.position <= item.start + item.count)
+      states[item.home, default: [:]][snapshot.slot] = digests[snapshot.position]
+    }
+    states[item.home, default: [:]][sequence.state] = digests[item.start + item.count]
+  }
+
+  /// No slot is for two things in a step.
+  private func checkSlots(_ plan: StepPlan) {
+    guard limits.statesPerRank > 0 else { return #expect(plan.snapshots.isEmpty) }
+    for rank in 0..<rankCount {
+      let worked = sequences.values.filter { $0.home.index == rank }.map(\.state)
+      let kept = plan.snapshots.filter { plan.items[$0.item].home.index == rank }.map(\.slot)
+      #expect(Set(worked + kept).count == worked.count + kept.count, "a slot twice on rank \(rank)")
+    }
   }
 
   private mutating func feed(_ item: StepPlan.Item, _ task: GenerationRequest.Task) {

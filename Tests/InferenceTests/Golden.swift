@@ -22,9 +22,12 @@ struct Golden: Sendable {
   let folder: String
   let file: SafetensorsFile
 
+  /// The families with gated DeltaNet, in a folder of their own.
+  static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
+
   init(_ name: String) throws {
     self.name = name
-    folder = Self.fixtures.appending(path: "goldens/\(name)").path
+    folder = Self.fixtures.appending(path: "\(Self.deltas.contains(name) ? "delta" : "goldens")/\(name)").path
     file = try SafetensorsFile(path: folder + "/goldens.safetensors")
   }
 

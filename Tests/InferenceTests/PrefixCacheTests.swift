@@ -9,7 +9,8 @@ struct PrefixCacheTests {
   /// Continues prompts in waves, each after the one before has ended; returns what each drew and how many of its tokens
   /// were cached.
   private func serve(
-    _ model: String, waves: [[GenerationRequest]], ranks: Int, cacheTokens: Int, keepsPrefixes: Bool = true
+    _ model: String, waves: [[GenerationRequest]], ranks: Int, cacheTokens: Int, keepsPrefixes: Bool = true,
+    states: Int? = nil
   ) throws -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int) {
     let folder = try Golden(model).folder
     let box = Waves(waves)
@@ -19,6 +20,7 @@ struct PrefixCacheTests {
       options.threadsPerRank = 1
       options.cacheTokens = cacheTokens
       options.keepsPrefixes = keepsPrefixes
+      options.stateCount = states
       let session = try GenerationSession(model: folder, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else {
         try session.follow()
@@ -61,8 +63,8 @@ struct PrefixCacheTests {
     return request
   }
 
-  private func prompt(_ count: Int, salt: Int32) -> [Int32] {
-    (0..<Int32(count)).map { ($0 * 37 + 11 * ($0 % 5) + salt) % 500 }
+  private func prompt(_ count: Int, salt: Int32, vocabulary: Int32 = 500) -> [Int32] {
+    (0..<Int32(count)).map { ($0 * 37 + 11 * ($0 % 5) + salt) % vocabulary }
   }
 
   @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss"], [1, 2])
@@ -76,6 +78,39 @@ struct PrefixCacheTests {
     #expect(shared.drawn == fresh.drawn)
     #expect(shared.cached.filter { $0 >= 64 }.count >= 2, "\(shared.cached)")
     #expect(shared.drawn[0][0].logprob != nil && shared.drawn[0][0].top.count == 3)
+  }
+
+  /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where prompts part.
+  @Test(arguments: ["qwen3_next", "qwen3_5"], [1, 2, 3])
+  func aRecurrentStateFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
+    let system = prompt(100, salt: 1, vocabulary: 60)
+    let prompts =
+      (0..<4).map { system + prompt(40, salt: Int32($0), vocabulary: 60) }
+      + [Array(system.prefix(96)), prompt(70, salt: 3, vocabulary: 60)]
+    let requests = prompts.enumerated().map { request($1, 24, temperature: $0 % 2 == 0 ? 0 : 0.9) }
+    let fresh = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096, keepsPrefixes: false)
+    #expect(fresh.cached.allSatisfy { $0 == 0 })
+    // The second prompt leaves the first one's after 96 tokens, where the first kept nothing, and the others follow it.
+    let waves = [[requests[0]], [requests[1]], Array(requests[2...]), [requests[0]]]
+    let shared = try serve(model, waves: waves, ranks: ranks, cacheTokens: 4096)
+    #expect(shared.drawn == fresh.drawn + [fresh.drawn[0]])
+    #expect(shared.cached[0] == 0 && shared.cached[6] == 128, "\(shared.cached)")
+    if ranks == 1 { #expect(shared.cached == [0, 0, 96, 96, 0, 0, 128]) }
+    // One state is worked in, and none is left for snapshots.
+    let bare = try serve(model, waves: waves, ranks: ranks, cacheTokens: 4096, states: 1)
+    #expect(bare.drawn == shared.drawn && bare.cached.allSatisfy { $0 == 0 })
+  }
+
+  /// Sequences that are thrown out go on from their latest snapshot, or from the start.
+  @Test(arguments: [2, 3, 16], [1, 2]) func makingRoomChangesNoBitOfARecurrentState(states: Int, ranks: Int) throws {
+    let requests = (0..<6).map {
+      request(prompt(20 + $0, salt: Int32($0), vocabulary: 60), 100, temperature: $0 % 2 == 0 ? 0 : 0.9)
+    }
+    let roomy = try serve("qwen3_5_moe", waves: [requests], ranks: 1, cacheTokens: 4096)
+    #expect(roomy.preempted == 0)
+    let crowded = try serve("qwen3_5_moe", waves: [requests], ranks: ranks, cacheTokens: 160, states: states)
+    #expect(crowded.drawn == roomy.drawn)
+    if states > 2 { #expect(crowded.preempted > 0) }
   }
 
   @Test(arguments: [1, 2]) func makingRoomForOthersChangesNoBit(ranks: Int) throws {

@@ -45,8 +45,11 @@ struct RewrittenCheckpoint {
   var tensors: [String: Tensor] = [:]
   var config: JSONObject
 
-  init(_ golden: Golden) throws {
-    let folder = try HuggingFaceFolder(path: golden.folder)
+  init(config: JSONObject) { self.config = config }
+
+  init(_ golden: Golden) throws { try self.init(try HuggingFaceFolder(path: golden.folder)) }
+
+  init(_ folder: HuggingFaceFolder) throws {
     config = folder.config.object!
     for entry in folder.entries { tensors[entry.name] = Tensor(entry.type, entry.shape, try folder.readAll(entry)) }
   }

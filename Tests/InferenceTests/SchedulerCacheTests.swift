@@ -28,6 +28,8 @@ struct SchedulerCacheTests {
     limits.scoredRows = random(1...6)
     limits.blocksPerRank = random(4...9)
     limits.keepsPrefixes = seed % 5 != 0
+    // Some with recurrent states: as many as may run, fewer, and more.
+    limits.statesPerRank = seed % 2 == 0 ? 0 : random(1...12)
     var scheduler = Scheduler(limits: limits, rankCount: rankCount)
     var ledger = CacheLedger(limits: limits, rankCount: rankCount)
     var requests: [SequenceID: GenerationRequest] = [:]
@@ -86,6 +88,8 @@ struct SchedulerCacheTests {
     _ = scheduler.plan()
     #expect(scheduler.pools.allSatisfy { $0.inUseCount == 0 }, "blocks that nobody gave back")
     #expect(scheduler.loads.allSatisfy { $0 == 0 })
+    #expect(
+      scheduler.pools.allSatisfy { $0.states.availableCount == limits.statesPerRank }, "states that nobody gave back")
     // All memory can be had again: a request as large as a rank's cache is admitted on every rank at once.
     for i in 0..<min(rankCount, limits.sequences) {
       scheduler.submit(

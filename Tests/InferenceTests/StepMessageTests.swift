@@ -27,7 +27,8 @@ struct StepMessageTests {
       .init(
         id: SequenceID(4), home: Rank(2), tokens: [1, 2, .max, 5], promptCount: 3, cachedCount: 2, blocks: [7, 0],
         sampling: sampling,
-        details: .init(topLogprobs: 0), bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)]),
+        details: .init(topLogprobs: 0), bias: [.init(token: 3, amount: -100), .init(token: 9, amount: 0.5)], state: 3,
+        source: 1),
       .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
       .init(id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
     ]
@@ -43,6 +44,9 @@ struct StepMessageTests {
     plan.masks = [
       .init(item: 0, allowed: AllowedTokens(words: [5, .max])),
       .init(item: 3, allowed: AllowedTokens(words: [0, 1 << 63])),
+    ]
+    plan.snapshots = [
+      .init(item: 0, position: 2, slot: 4), .init(item: 0, position: 3, slot: 5), .init(item: 2, position: 8, slot: 0),
     ]
     return plan
   }
@@ -72,6 +76,18 @@ struct StepMessageTests {
     #expect(try StepPlan(decoding: plan.encoded(), size: 3) == plan)
     #expect(try StepPlan(decoding: StepPlan().encoded(), size: 1) == StepPlan())
     #expect(plan.rowsByRank(size: 3) == [1 << 24, 4, 3])
+  }
+
+  @Test func aSnapshotOutsideOfItsItemIsRefused() throws {
+    for (item, position) in [(0, 0), (0, 4), (6, 1), (-1, 1), (2, 7), (2, 9)] {
+      var plan = plan
+      plan.snapshots = [.init(item: item, position: position, slot: 0)]
+      #expect(throws: InferenceError.self) { try StepPlan(decoding: plan.encoded(), size: 3) }
+    }
+    var twice = plan
+    twice.snapshots.append(twice.snapshots[2])
+    let refused = twice
+    #expect(throws: InferenceError.self) { try StepPlan(decoding: refused.encoded(), size: 3) }
   }
 
   /// A new parameter needs no line here.

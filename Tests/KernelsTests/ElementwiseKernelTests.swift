@@ -59,6 +59,7 @@ struct ElementwiseKernelTests {
         let second = memory.floats(b)
         let maps: [(String, Map)] = [
           ("silu_multiply", { ck_silu_multiply($0, $1, $2, $3, n) }),
+          ("sigmoid_multiply", { ck_sigmoid_multiply($0, $1, $2, $3, n) }),
           ("clamped_swiglu", { ck_clamped_swiglu($0, $1, $2, $3, n, 1.702, 7) }),
           ("sum", { ck_sum($0, $1, $2, $3, n) }),
           ("sum, exchanged", { ck_sum($0, $2, $1, $3, n) }),

@@ -14,9 +14,12 @@ struct Configuration: Sendable {
   /// A golden model's.
   init(golden name: String) throws {
     let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/goldens/\(name)/config.json")
+      .appending(path: "Fixtures/\(Self.deltas.contains(name) ? "delta" : "goldens")/\(name)/config.json")
     try self.init(String(contentsOf: path, encoding: .utf8))
   }
+
+  /// Those with gated DeltaNet.
+  static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
 
   static let goldens = [
     "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",

@@ -6,7 +6,7 @@ import Testing
 /// What the reference implementation makes of configurations with keys left out, null or spelt otherwise
 /// (`Tests/Reference/make_configuration_cases.py`), held against what we make of them.
 struct ReferenceConfigurationTests {
-  static let families = ModelConfiguration.supportedFamilies
+  static let families = ModelConfiguration.textFamilies
 
   @Test(arguments: families)
   func everyKeyMeansWhatItMeansToTheReferenceClass(family: String) throws {
@@ -65,7 +65,13 @@ struct ReferenceConfigurationTests {
     return a == b
   }
 
+  private static func delta(_ layer: LayerDescription) -> GatedDelta? {
+    if case .delta(let delta) = layer.attention { delta } else { nil }
+  }
+
   private static func facts(_ model: DecoderDescription) -> JSONObject {
+    // Layers without attention have no such facts.
+    let attention = (model.layers.first { $0.attention.stateCount == 0 } ?? model.layers[0]).attention
     var facts = JSONObject([
       ("vocabulary", .int(model.vocabularySize)), ("hidden", .int(model.hiddenSize)),
       ("positions", .int(model.maximumPositions)), ("epsilon", .double(Double(model.normEpsilon))),
@@ -79,10 +85,9 @@ struct ReferenceConfigurationTests {
       ),
       ("inverse_frequencies", .array(model.rotary.inverseFrequencies.map { .double(Double($0)) })),
       ("rotary_scale", .double(model.rotary.attentionFactor)),
-      ("softmax_scale", .double(Double(model.layers[0].attention.softmaxScale))),
-      ("heads", .int(model.layers[0].attention.headCount)),
+      ("softmax_scale", .double(Double(attention.softmaxScale))), ("heads", .int(attention.headCount)),
     ])
-    switch model.layers[0].attention {
+    switch attention {
     case .latent(let latent):
       if let rank = latent.queryRank { facts["query_rank"] = .int(rank) }
       facts["latent_rank"] = .int(latent.latentRank)
@@ -102,6 +107,12 @@ struct ReferenceConfigurationTests {
       facts["query_norm"] = .int(widths[grouped.queryKeyNorm]!)
       if let clip = grouped.clip { facts["clip"] = .double(Double(clip)) }
       facts["windows"] = .array(model.layers.map { .int($0.slidingWindow ?? 0) })
+    case .delta: return facts
+    }
+    if let delta = model.layers.lazy.compactMap(Self.delta).first {
+      facts["recurrent"] = .array(model.layers.map { .bool($0.attention.stateCount > 0) })
+      facts["delta"] = .array(
+        [delta.keyHeadCount, delta.valueHeadCount, delta.keyDims, delta.valueDims, delta.taps].map { .int($0) })
     }
     guard let mixture = model.mixture else { return facts }
     facts["experts"] = .int(mixture.expertCount)

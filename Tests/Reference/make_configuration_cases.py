@@ -67,6 +67,18 @@ FAMILY = {
     "qwen2": dict(**WINDOW, layer_types=["sliding_attention", "full_attention"]),
     "qwen3": dict(head_dim=24, attention_bias=True, **WINDOW, layer_types=["sliding_attention", "full_attention"]),
 }
+HYBRID = dict(
+    head_dim=24, attention_bias=True, linear_num_key_heads=2, linear_num_value_heads=6, linear_key_head_dim=10,
+    linear_value_head_dim=12, linear_conv_kernel_dim=3, layer_types=["full_attention", "linear_attention"],
+    partial_rotary_factor=0.5)
+HYBRID_EXPERTS = dict(
+    num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, shared_expert_intermediate_size=48)
+FAMILY |= {
+    "qwen3_next": dict(**HYBRID, **HYBRID_EXPERTS, norm_topk_prob=False, decoder_sparse_step=2, mlp_only_layers=[]),
+    "qwen3_5_moe_text": dict(**HYBRID, **HYBRID_EXPERTS), "qwen3_5_text": HYBRID,
+}
+# Layers of gated DeltaNet take turns with gated attention, whose queries are projected twice as wide.
+HYBRIDS = ("qwen3_next", "qwen3_5_moe_text", "qwen3_5_text")
 TYPED_LAYERS = ("gpt_oss", "qwen2", "qwen3", "qwen2_moe")
 MISSING = object()
 
@@ -97,7 +109,7 @@ def effective(family, values):
         model = AutoModelForCausalLM.from_config(config)
     rotary = type(model.model.rotary_emb)(config)
     layers = model.model.layers
-    attention = layers[0].self_attn
+    attention = next(layer.self_attn for layer in layers if hasattr(layer, "self_attn"))
     norm = model.model.norm
     facts = dict(
         vocabulary=model.model.embed_tokens.num_embeddings, hidden=model.model.embed_tokens.embedding_dim,
@@ -117,7 +129,7 @@ def effective(family, values):
     else:
         width = attention.head_dim
         facts.update(
-            heads=attention.q_proj.out_features // width, key_heads=attention.k_proj.out_features // width, head=width,
+            heads=attention.q_proj.out_features // width // (2 if family in HYBRIDS else 1), key_heads=attention.k_proj.out_features // width, head=width,
             query_bias=attention.q_proj.bias is not None, output_bias=attention.o_proj.bias is not None,
             query_norm=attention.q_norm.weight.numel() if hasattr(attention, "q_norm") else 0,
             clip=getattr(config, "clip_qkv", None) if family == "olmoe" else None)
@@ -129,8 +141,16 @@ def effective(family, values):
             (window or 0) if types is None or types[i] == "sliding_attention" else 0 for i in range(len(layers))]
         if facts["heads"] % facts["key_heads"]:
             raise ValueError("the reference builds this, but cannot run it")
-        if family not in ("glm4_moe", "minimax_m2") and len(facts["inverse_frequencies"]) * 2 != width:
+        if family not in ("glm4_moe", "minimax_m2", *HYBRIDS) and len(facts["inverse_frequencies"]) * 2 != width:
             raise ValueError("the reference builds this, but cannot run it")
+    if family in HYBRIDS:
+        delta = next((layer.linear_attn for layer in layers if hasattr(layer, "linear_attn")), None)
+        if delta is not None:
+            facts.update(
+                recurrent=[hasattr(layer, "linear_attn") for layer in layers],
+                delta=[delta.num_k_heads, delta.num_v_heads, delta.head_k_dim, delta.head_v_dim, delta.conv_kernel_size])
+            if delta.num_v_heads % delta.num_k_heads:
+                raise ValueError("the reference builds this, but cannot run it")
     block = next((layer.mlp for layer in layers if hasattr(layer.mlp, "experts")), None)
     if block is not None:
         shared = getattr(block, "shared_experts", None) or getattr(block, "shared_expert", None)
@@ -138,7 +158,7 @@ def effective(family, values):
         facts.update(
             experts=experts(config), chosen=config.num_experts_per_tok, intermediate=intermediate,
             shared=shared.gate_proj.out_features if shared is not None else 0,
-            normalizes={"mixtral": True, "minimax_m2": True, "deepseek_v2": False, "gpt_oss": False}.get(
+            normalizes={"mixtral": True, "minimax_m2": True, "qwen3_5_moe_text": True, "deepseek_v2": False, "gpt_oss": False}.get(
                 family, bool(getattr(config, "norm_topk_prob", False))),
             scale=float(getattr(config, "routed_scaling_factor", 1.0)))
         grouped = family in ("deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite") or getattr(config, "topk_method", None) == "group_limited_greedy"

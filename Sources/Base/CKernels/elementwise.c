@@ -45,6 +45,10 @@ static void silu_multiply(const float *gate, const float *up, float *out, size_t
   for (size_t i = 0; i < count; ++i) out[i] = gate[i] * ck_sigmoid_scalar(gate[i]) * up[i];
 }
 
+static void sigmoid_multiply(const float *gate, const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = x[i] * ck_sigmoid_scalar(gate[i]);
+}
+
 static void clamped_swiglu(const float *gate, const float *up, float *out, size_t count, float alpha, float limit) {
   for (size_t i = 0; i < count; ++i) {
     const float g = smaller(limit, gate[i]);
@@ -88,7 +92,8 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels ck_reference_elementwise = {
-    rms_norm, rope_halves, rope_interleaved, silu_multiply, clamped_swiglu, sum, scale, add_scaled, clip, max, sum_exp,
+    rms_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale, add_scaled,
+    clip,     max,         sum_exp,
 };
 
 static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }
@@ -108,6 +113,10 @@ void ck_rope(ck_isa isa, float *x, size_t heads, size_t head_stride, size_t dims
 
 void ck_silu_multiply(ck_isa isa, const float *gate, const float *up, float *out, size_t count) {
   kernels(isa)->silu_multiply(gate, up, out, count);
+}
+
+void ck_sigmoid_multiply(ck_isa isa, const float *gate, const float *x, float *out, size_t count) {
+  kernels(isa)->sigmoid_multiply(gate, x, out, count);
 }
 
 void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float alpha,

@@ -9,6 +9,7 @@ typedef struct {
   void (*rope_halves)(float *x, size_t dims, const float *cosine, const float *sine);
   void (*rope_interleaved)(float *x, size_t dims, const float *cosine, const float *sine);
   void (*silu_multiply)(const float *gate, const float *up, float *out, size_t count);
+  void (*sigmoid_multiply)(const float *gate, const float *x, float *out, size_t count);
   void (*clamped_swiglu)(const float *gate, const float *up, float *out, size_t count, float alpha, float limit);
   void (*sum)(const float *a, const float *b, float *out, size_t count);
   void (*scale)(const float *x, float factor, float *out, size_t count);

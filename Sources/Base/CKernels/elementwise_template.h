@@ -71,6 +71,13 @@ static void silu_multiply(const float *gate, const float *up, float *out, size_t
   }
 }
 
+static void sigmoid_multiply(const float *gate, const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    v_store_first(out + i, v_multiply(v_load_first(x + i, n), v_sigmoid(v_load_first(gate + i, n))), n);
+  }
+}
+
 static void clamped_swiglu(const float *gate, const float *up, float *out, size_t count, float alpha, float limit) {
   for (size_t i = 0; i < count; i += LANES) {
     const size_t n = lanes_at(i, count);
@@ -155,5 +162,6 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels NATIVE(elementwise) = {
-    rms_norm, rope_halves, rope_interleaved, silu_multiply, clamped_swiglu, sum, scale, add_scaled, clip, max, sum_exp,
+    rms_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale, add_scaled,
+    clip,     max,         sum_exp,
 };

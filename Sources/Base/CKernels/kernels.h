@@ -2,6 +2,7 @@
 #ifndef C_KERNELS_KERNELS_H
 #define C_KERNELS_KERNELS_H
 #include "attention_kernels.h"
+#include "delta_kernels.h"
 #include "elementwise_kernels.h"
 #include "matmul_int8_internal.h"
 #include "probes_internal.h"
@@ -19,6 +20,7 @@ typedef struct {
   const ck_row_kernels *rows;
   ck_attention_kernel *attention;
   const ck_elementwise_kernels *elementwise;
+  const ck_delta_kernels *delta;
   ck_probe_kernels probes;
 } ck_kernels;
 

@@ -26,6 +26,13 @@ extension Compute {
     ck_silu_multiply(isa, gate, up, out, count)
   }
 
+  /// out = x * sigmoid(gate), each `[count]`; out may be gate or x.
+  package func sigmoidMultiply(
+    gate: UnsafePointer<Float>, _ x: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    ck_sigmoid_multiply(isa, gate, x, out, count)
+  }
+
   /// gpt-oss's: out = (u + 1) * g * sigmoid(alpha * g), each `[count]`, of gate and up clamped to `limit`; out may be either.
   package func clampedSwiGLU(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int, alpha: Float,

@@ -46,6 +46,7 @@ package final class Backpropagation {
           GroupedAttentionBackward(
             index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow,
             epsilon: description.normEpsilon, parts)
+        case .delta: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward
       if let mixture = description.mixture, layer.isMixture, let experts {

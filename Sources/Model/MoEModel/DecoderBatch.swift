@@ -14,26 +14,47 @@ package struct DecoderBatch {
     package var blocks: UnsafePointer<UnsafeRawPointer?>
     /// Which of its rows want logits or states.
     package var outputs: Outputs
+    /// The sequence's slot of recurrent states, which goes on from its state before the chunk; nil in models without.
+    package var state: UnsafeMutablePointer<Float>?
 
     package init(
-      firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafeRawPointer?>, outputs: Outputs
+      firstRow: Int, count: Int, startPosition: Int, blocks: UnsafePointer<UnsafeRawPointer?>, outputs: Outputs,
+      state: UnsafeMutablePointer<Float>? = nil
     ) {
       self.firstRow = firstRow
       self.count = count
       self.startPosition = startPosition
       self.blocks = blocks
       self.outputs = outputs
+      self.state = state
+    }
+  }
+
+  /// A place for a sequence's recurrent state as it is after some tokens of a chunk.
+  package struct Snapshot {
+    /// The chunk's place in the batch.
+    package var chunk: Int
+    /// Tokens of the chunk that are in it, at least one.
+    package var count: Int
+    /// A slot of recurrent states that no chunk works in.
+    package var state: UnsafeMutablePointer<Float>
+
+    package init(chunk: Int, count: Int, state: UnsafeMutablePointer<Float>) {
+      (self.chunk, self.count, self.state) = (chunk, count, state)
     }
   }
 
   package var tokens: [Int32] = []
   package var chunks: [Chunk] = []
+  /// By chunk, and then by ascending count.
+  package var snapshots: [Snapshot] = []
   package init() {}
 
   /// Empties it; its arrays keep their memory.
   package mutating func clear() {
     tokens.removeAll(keepingCapacity: true)
     chunks.removeAll(keepingCapacity: true)
+    snapshots.removeAll(keepingCapacity: true)
   }
 
   /// Replaces `rows` by the rows that want logits, and `states` by those that want states, in order.

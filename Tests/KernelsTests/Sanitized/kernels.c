@@ -60,6 +60,19 @@ static void rms_norm(ck_isa isa, float *out, const float *a, const float *b, siz
 static void silu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_silu_multiply(isa, a, b, out, n);
 }
+static void sigmoid(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_sigmoid_multiply(isa, a, b, out, n);
+}
+static void l2_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_l2_norm(isa, a, n, 1, n, 1e-6f, 0.5f, out, n);
+}
+static void gated_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_gated_rms_norm(isa, a, n, b, n, 1, n, b, 1e-6f, out, n);
+}
+static void convolution(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  const float *rows[2] = {b, a};
+  ck_causal_convolution(isa, rows, 2, b, 0, n, out);
+}
 static void swiglu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_clamped_swiglu(isa, a, b, out, n, 1.702f, 7);
 }
@@ -93,6 +106,10 @@ static void elementwise(ck_isa isa) {
     row_operation run;
   } operations[] = {{"rms_norm", rms_norm},
                     {"silu_multiply", silu},
+                    {"sigmoid_multiply", sigmoid},
+                    {"l2_norm", l2_norm},
+                    {"gated_rms_norm", gated_norm},
+                    {"causal_convolution", convolution},
                     {"clamped_swiglu", swiglu},
                     {"add", add},
                     {"sum", sum},
@@ -288,12 +305,31 @@ static void pools(void) {
   if (host_file_digest("/proc/self/exe", &digest)) failures++, printf("no digest of this program\n");
 }
 
+// The gated delta rule over a few tokens of one head; columns past the last are nobody's.
+static void delta_rule(ck_isa isa) {
+  for (size_t keys = 1; keys <= 20; keys++) {
+    for (size_t values = 1; values <= 40; values += 3) {
+      const size_t panels = (values + 15) / 16, size = panels * keys * 16, count = 3;
+      float *state = numbers(size), *other = copy(state, size), *out = numbers(count * values);
+      float *expected = copy(out, count * values), *key = numbers(count * keys), *query = numbers(count * keys);
+      float *value = numbers(count * values), *decay = numbers(count), *beta = numbers(count);
+      ck_delta_tokens tokens = {query, key, value, decay, beta, out, keys, values, 1, values};
+      ck_delta_rule(isa, state, keys, values, 0, panels, &tokens, count);
+      tokens.out = expected;
+      ck_delta_rule(CK_ISA_REFERENCE, other, keys, values, 0, panels, &tokens, count);
+      hold(out, expected, count * values * sizeof(float), "delta_rule", isa, keys, values);
+      float *all[] = {state, other, out, expected, key, query, value, decay, beta};
+      for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    }
+  }
+}
+
 int main(void) {
   static const char *names[] = {"reference", "AVX2", "AVX-512", "NEON"};
   for (ck_isa isa = CK_ISA_REFERENCE; isa <= CK_ISA_NEON; isa++) {
     if (!ck_isa_supported(isa)) continue;
     printf("%s\n", names[isa]);
-    elementwise(isa), products(isa), quantize(isa), attentions(isa);
+    elementwise(isa), delta_rule(isa), products(isa), quantize(isa), attentions(isa);
   }
   checksums();
   pools();

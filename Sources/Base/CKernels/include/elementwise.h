@@ -27,6 +27,9 @@ void ck_rope(ck_isa isa, float *x, size_t heads, size_t head_stride, size_t dims
 /// out[i] = (gate[i] * sigmoid(gate[i])) * up[i]. out may be gate or up.
 void ck_silu_multiply(ck_isa isa, const float *gate, const float *up, float *out, size_t count);
 
+/// out[i] = x[i] * sigmoid(gate[i]). out may be gate or x.
+void ck_sigmoid_multiply(ck_isa isa, const float *gate, const float *x, float *out, size_t count);
+
 /// gpt-oss: g = min(gate, limit), u = clamp(up, -limit, limit); out = (u + 1) * (g * sigmoid(alpha * g)).
 /// out may be gate or up.
 void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float alpha,

@@ -14,7 +14,7 @@ package enum CheckpointWeights: String, CaseIterable, Sendable {
 /// Values for a model's tensors that keep its activations sane, the same for a seed on any number of workers.
 ///
 /// Matrices are normal with a variance of 1 / fan-in, so that what comes out has about the variance of what went in.
-/// Norms are 1 and biases 0. Embeddings of variance 1 dominate the residual stream: tokens stay different from each
+/// Norms multiply by 1, and biases are 0. Embeddings of variance 1 dominate the residual stream: tokens stay different from each
 /// other, and as a router's rows are of nearly equal length, all experts are chosen about equally often.
 struct RandomWeights: Sendable {
   private enum Values {
@@ -33,7 +33,11 @@ struct RandomWeights: Sendable {
   }
 
   private func values(_ parameter: ParameterSpec) -> Values {
-    guard parameter.isMatrix else { return .constant(parameter.role.isNorm ? 1 : 0) }
+    guard parameter.isMatrix else {
+      // Four taps of a half keep the variance.
+      if parameter.role == .delta(.convolution) { return .constant(0.5) }
+      return .constant(parameter.role.isNorm ? 1 - parameter.offset : 0)
+    }
     if parameter.role == .embedding, !tiedEmbeddings { return .normal(deviation: 1) }
     return .normal(deviation: 1 / Double(parameter.columns).squareRoot())
   }

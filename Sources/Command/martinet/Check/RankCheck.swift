@@ -128,9 +128,9 @@ struct RankCheck {
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
       ) { placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
-      let (cache, overflows) = KeyValueCache.blockByteCount(description, type: command.model.kvCache)
-        .multipliedReportingOverflow(by: blocks)
-      return (budget.memoryBytes, overflows ? .max : cache)
+      return (
+        budget.memoryBytes, command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
+      )
     } catch {
       opened.facts.failure = "\(error)"
       return nil

@@ -79,6 +79,9 @@ struct BenchGenerate: ParsableCommand {
       if options.kvCacheTokens == nil {
         options.kvCacheTokens = rooms.map { ($0 * $1 + communicator.size - 1) / communicator.size + $0 }.max()
       }
+      if options.recurrentStates == nil {
+        options.recurrentStates = min(1 << 16, max(SessionOptions.defaultStateCount, cases.map(\.batch).max() ?? 0))
+      }
       let session = try options.open(communicator, quiet: json, speculation: speculation.options) {
         checkpoint, description in
         guard communicator.isRoot else { return 0 }

@@ -126,7 +126,9 @@ struct Inspect: ParsableCommand {
     case .latent(let latent):
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
     case .grouped(let grouped):
-      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)"
+      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
+    case .delta(let delta):
+      "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
     }
   }
 
@@ -165,10 +167,16 @@ struct Inspect: ParsableCommand {
     }
     if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
     if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
+    if let composite = description.compositeNote { lines.append("note           \(composite)") }
+    if let rounding = description.roundingNote { lines.append("note           \(rounding)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
     )
+    if description.isRecurrent {
+      lines.append(
+        "state          \(size(StateCache.slotByteCount(description))) per sequence, and for each prefix that is kept")
+    }
     for share in shares {
       let ranks =
         share.ranks.count == 1
@@ -220,6 +228,7 @@ struct Inspect: ParsableCommand {
       "unread_tensors": .array(description.unreadTensors.map { .string($0) }),
       "cache_bytes_per_token": .int(cacheBytes(description, .f32)),
       "cache_bytes_per_token_bf16": .int(cacheBytes(description, .bf16)),
+      "state_bytes_per_sequence": .int(StateCache.slotByteCount(description)),
       "ranks": .array(
         shares.flatMap { share in
           share.ranks.map {

@@ -64,6 +64,12 @@ struct Plan: ParsableCommand {
       "Memory for replicas of experts that are visited often, in percent of what the mean rank's experts take.",
       valueName: "percent"))
   var replicaMemory = 0.0
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Recurrent states on each rank, for models that keep some. (default: \(SessionOptions.defaultStateCount))",
+      valueName: "n"))
+  var recurrentStates: Int?
   @OptionGroup var training: TrainingPlanOptions
   @Flag(help: "One JSON object.") var json = false
 
@@ -86,6 +92,7 @@ struct Plan: ParsableCommand {
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
     try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
+    try check("recurrent-states", recurrentStates ?? 1, 1...(1 << 16))
     guard nodes * numaNodes <= 4096 else {
       throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
     }
@@ -122,12 +129,14 @@ struct Plan: ParsableCommand {
       description = loads ? read.predicting() : read
       let work = description.work
       let bytes = bytesPerParameter
+      let expertBytes = weights == .mixed ? Self.storedBytes(description.quantization) ?? bytes : bytes
       held = { experts in
         let dense = (work.layers - work.mixtureLayers) * work.dense + 2 * work.head + work.layers * work.attention
         let (own, routers) = (
           work.mixtureLayers * (experts * work.expert + work.shared), work.mixtureLayers * work.router * 4
         )
-        return Int(Double(dense + own) * bytes) + routers
+        let routed = work.mixtureLayers * experts * work.expert
+        return Int(Double(dense + own - routed) * bytes + Double(routed) * expertBytes) + routers
       }
     } else {
       let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(model))
@@ -163,9 +172,10 @@ struct Plan: ParsableCommand {
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
         efficiency: efficiency))
     let blocks = KeyValueCache.blockCount(tokens: kvCacheTokens)
-    let (cache, overflows) = KeyValueCache.blockByteCount(description, type: kvCache).multipliedReportingOverflow(
-      by: blocks)
-    guard !overflows, cache < 1 << 50 else {
+    var options = SessionOptions()
+    (options.cacheType, options.stateCount) = (kvCache, recurrentStates)
+    let cache = options.cacheByteCount(description, cacheBlocks: blocks)
+    guard cache < 1 << 50 else {
       throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere")
     }
     return (
@@ -173,7 +183,7 @@ struct Plan: ParsableCommand {
         node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work,
         expertCount: mixture.expertCount,
         bytesPerParameter: perParameter, cacheBytes: cache,
-        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)),
+        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.expertRowFormat)),
         batch: batch,
         routing: try record(mixture), replicaShare: replicaMemory / 100, held: held),
       description
@@ -199,7 +209,7 @@ struct Plan: ParsableCommand {
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226, 115).
   private static func operations(_ weights: WeightPrecision) -> Double {
     switch weights {
-    case .q8, .q4: 400
+    case .mixed, .q8, .q4: 400
     case .bf16: 200
     case .auto, .f32: 100
     }
@@ -209,8 +219,17 @@ struct Plan: ParsableCommand {
     switch weights {
     case .auto, .f32: 4
     case .bf16: 2
-    case .q8: 8.125 / 8
+    case .mixed, .q8: 8.125 / 8
     case .q4: 4.125 / 8
+    }
+  }
+
+  /// Of an expert's parameter that stays as it is stored; nil where it becomes q8.
+  private static func storedBytes(_ quantization: Quantization) -> Double? {
+    switch quantization {
+    case .float8: 8.25 / 8
+    case .mxfp4Experts: 4.25 / 8
+    case .none, .nvfp4, .integers, .martinet: nil
     }
   }
 }

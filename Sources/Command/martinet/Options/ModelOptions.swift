@@ -34,6 +34,13 @@ struct ModelOptions: ParsableArguments {
       "Type of the attention cache: f32, exact, or bf16, half the memory, rounded once.", valueName: "f32|bf16"))
   var kvCache: CacheType = .f32
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Recurrent states on each rank, for models that keep one of each sequence (Qwen3-Next, Qwen3.5): one is taken by each sequence in progress, the others keep beginnings of prompts. (default: \(SessionOptions.defaultStateCount))",
+      valueName: "n"))
+  var recurrentStates: Int?
+
   @Flag(help: "Read every prompt anew, also where the attention cache still holds its beginning.")
   var noPrefixCache = false
 
@@ -89,6 +96,7 @@ struct ModelOptions: ParsableArguments {
     }
     try check("threads", threads, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
+    try check("recurrent-states", recurrentStates, 1...(1 << 16))
     try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
     try check("stall-limit", stallLimit, 0...86_400)
     try check("max-sequences", maxSequences, 1...(1 << 16))
@@ -109,6 +117,7 @@ struct ModelOptions: ParsableArguments {
     add("threads", threads)
     add("kv-cache-tokens", kvCacheTokens)
     add("kv-cache", kvCache.rawValue)
+    add("recurrent-states", recurrentStates)
     add("max-batch-tokens", maxBatchTokens)
     add("max-sequences", maxSequences)
     add("isa", isa?.rawValue)
@@ -131,6 +140,27 @@ struct ModelOptions: ParsableArguments {
     return folder
   }
 
+  /// These options as a session takes them.
+  var sessionOptions: SessionOptions {
+    var options = SessionOptions()
+    options.threadsPerRank = threads
+    options.cores = coreOptions.wishes
+    options.cacheTokens = kvCacheTokens
+    options.cacheType = kvCache
+    options.stateCount = recurrentStates
+    options.keepsPrefixes = !noPrefixCache
+    options.batchTokens = maxBatchTokens
+    options.sequences = maxSequences
+    options.instructionSet = isa
+    options.weights = weights
+    options.sums = combineFormat
+    options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
+    options.experts = placementOptions.experts
+    options.checksWeights = checkWeights
+    options.checksMemory = !ignoreMemoryCheck
+    return options
+  }
+
   /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
@@ -139,27 +169,11 @@ struct ModelOptions: ParsableArguments {
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> GenerationSession {
-    var options = SessionOptions()
-    options.threadsPerRank = threads
-    options.cores = coreOptions.wishes
+    var options = sessionOptions
     // What a job before has left on this host may still hold them.
     if isSupervised { options.cores.patience = .seconds(5) }
-    options.cacheTokens = kvCacheTokens
-    options.cacheType = kvCache
-    options.keepsPrefixes = !noPrefixCache
-    options.batchTokens = maxBatchTokens
-    options.sequences = maxSequences
-    options.instructionSet = isa
-    options.weights = weights
-    options.sums = combineFormat
-    options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
-    options.isSupervised = isSupervised
-    options.speculation = speculation
-    options.experts = placementOptions.experts
-    options.experts.moves = movesExperts
-    options.checksWeights = checkWeights
+    (options.isSupervised, options.speculation, options.experts.moves) = (isSupervised, speculation, movesExperts)
     options.onStall = onStall
-    options.checksMemory = !ignoreMemoryCheck
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
     let folder = try agree(on: communicator) { try self.folder() }

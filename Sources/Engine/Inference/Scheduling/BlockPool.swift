@@ -30,9 +30,12 @@ struct BlockPool {
   private var leaves: BlockQueue
   private(set) var idleCount = 0
   private var clock: UInt64 = 0
+  /// The rank's recurrent states, of which snapshots belong to kept blocks.
+  var states: StateSlots
 
-  init(blockCount: Int) {
+  init(blockCount: Int, stateCount: Int = 0) {
     self.blockCount = blockCount
+    states = StateSlots(count: stateCount)
     nodes = Array(repeating: Node(), count: blockCount)
     free = (0..<Int32(blockCount)).reversed()
     leaves = BlockQueue(capacity: blockCount)
@@ -121,6 +124,7 @@ struct BlockPool {
     guard let block = leaves.popFirst(), let key = nodes[Int(block)].key else { return }
     kept[key] = nil
     nodes[Int(block)].key = nil
+    states.drop(block)
     idleCount -= 1
     free.append(block)
     guard key.parent != Self.none else { return }

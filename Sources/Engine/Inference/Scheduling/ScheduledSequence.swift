@@ -24,6 +24,8 @@ struct ScheduledSequence {
   var prediction: Int32?
   /// Tokens fed without the prediction module's reading them.
   var missedCount = 0
+  /// What it has of recurrent states, in models that keep some.
+  var states = States()
   /// Admitted, and not yet fed.
   var isNew = false
   /// Admitted before, and thrown out for want of room.
@@ -70,6 +72,7 @@ struct ScheduledSequence {
     case .score(let options): admission.scoring = options
     case .embed(let pooling): admission.pooling = pooling
     }
+    (admission.state, admission.source) = (states.slot, states.source)
     admission.details = request.details
     admission.bias = request.logitBias.sorted { $0.key < $1.key }.map { TokenBias(token: $0.key, amount: $0.value) }
     return admission

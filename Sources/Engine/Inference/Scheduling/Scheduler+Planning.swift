@@ -18,6 +18,7 @@ extension Scheduler {
       guard grow(i, &plan) else { continue }
       plan.items.append(running[i].feed(1))
       continued.append(i)
+      planSnapshots(i, &plan)
       tokens[home.index] += 1
       i += 1
     }
@@ -74,6 +75,7 @@ extension Scheduler {
       }
       for (place, i) in prompts.enumerated() where shares[place] > 0 {
         plan.items.append(running[i].feed(shares[place]))
+        planSnapshots(i, &plan)
         guard plan.items[plan.items.count - 1].outputs == .last, let allowed = running[i].request.constraint?.allowed
         else { continue }
         plan.masks.append(StepPlan.Mask(item: plan.items.count - 1, allowed: allowed))
@@ -84,33 +86,44 @@ extension Scheduler {
   /// Lets sequences in, oldest first, as long as there is room. None overtakes one that finds no room.
   mutating func admitSequences(_ plan: inout StepPlan) {
     while let sequence = waiting.first, running.count < limits.sequences {
-      guard let (home, cached) = place(sequence) else { return }
+      guard let place = place(sequence) else { return }
       waiting.removeFirst()
-      admit(sequence, home: home, cached: cached, &plan)
+      admit(sequence, place, &plan)
     }
+  }
+
+  /// Where a sequence may go.
+  private struct Place {
+    var home: Int
+    /// Blocks of its beginning that are there, and after which it can go on.
+    var cached: [Int32]
+    /// How many are there.
+    var known: Int
   }
 
   /// The home with the most of the sequence in its cache, among those that have room and are not much busier than the
   /// idlest: one sequence more for every 512 tokens that need not be read.
-  private func place(_ sequence: ScheduledSequence) -> (home: Int, cached: [Int32])? {
+  private func place(_ sequence: ScheduledSequence) -> Place? {
     let needed = KeyValueCache.blockCount(tokens: sequence.tokens.count)
     // At least one token must be fed to draw the next; scores and means are of all.
     let limit = sequence.isReadWhole ? 0 : (sequence.tokens.count - 1) / KeyValueCache.blockTokens
-    var best: (home: Int, cached: [Int32])?
+    var best: Place?
     var bestRank = (Int.max, 0)
-    for home in pools.indices {
-      let cached = pools[home].prefix(of: sequence.tokens, limit: limit)
+    for home in pools.indices where !keepsStates || pools[home].states.availableCount > 0 {
+      let known = pools[home].prefix(of: sequence.tokens, limit: limit)
+      let cached = resumable(known, on: home)
       // Those already there may each need another block soon.
       let rest = pools[home].availableCount - pools[home].idle(among: cached) - (needed - cached.count)
       guard rest >= loads[home] else { continue }
       // Sequences count as the tokens that reading would have to save.
       let order = (loads[home] * 512 - cached.count * KeyValueCache.blockTokens, -rest)
-      if order < bestRank { (best, bestRank) = ((home, cached), order) }
+      if order < bestRank { (best, bestRank) = (Place(home: home, cached: cached, known: known.count), order) }
     }
     return best
   }
 
-  private mutating func admit(_ sequence: ScheduledSequence, home: Int, cached: [Int32], _ plan: inout StepPlan) {
+  private mutating func admit(_ sequence: ScheduledSequence, _ place: Place, _ plan: inout StepPlan) {
+    let (home, cached) = (place.home, place.cached)
     var sequence = sequence
     sequence.home = Rank(home)
     sequence.isNew = true
@@ -123,6 +136,7 @@ extension Scheduler {
       sequence.blocks.append(block)
     }
     sequence.fed = cached.count * KeyValueCache.blockTokens
+    admitState(&sequence, known: place.known)
     loads[home] += 1
     count(sequence, cachedTokens: sequence.fed)
     plan.admissions.append(sequence.admission(cachedCount: sequence.fed))

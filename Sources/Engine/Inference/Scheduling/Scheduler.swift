@@ -31,7 +31,8 @@ struct Scheduler {
 
   init(limits: SchedulerLimits, rankCount: Int) {
     self.limits = limits
-    pools = Array(repeating: BlockPool(blockCount: limits.blocksPerRank), count: rankCount)
+    pools = Array(
+      repeating: BlockPool(blockCount: limits.blocksPerRank, stateCount: limits.statesPerRank), count: rankCount)
     loads = Array(repeating: 0, count: rankCount)
   }
 
@@ -80,6 +81,7 @@ struct Scheduler {
           running[i].blocks[at], parent: running[i].lastKept, tokens: running[i].tokens[(at * size)..<((at + 1) * size)]
         )
         if block != running[i].blocks[at] { running[i].twins.append(block) }
+        keepSnapshot(i, at: at, as: block)
         running[i].lastKept = block
         running[i].keptCount += 1
       }
@@ -144,6 +146,7 @@ struct Scheduler {
     let home = sequence.home.index
     pools[home].release(sequence.blocks)
     pools[home].release(sequence.twins)
+    releaseStates(of: sequence)
     loads[home] -= 1
     releases.append(sequence.id)
     return sequence
@@ -156,6 +159,7 @@ struct Scheduler {
     var sequence = withdraw(i)
     (sequence.fed, sequence.prediction, sequence.missedCount) = (0, nil, 0)
     (sequence.blocks, sequence.twins, sequence.keptCount, sequence.lastKept) = ([], [], 0, BlockPool.none)
+    sequence.states = ScheduledSequence.States()
     sequence.isResumed = true
     waiting.insert(sequence, at: 0)
     counts.preempted += 1

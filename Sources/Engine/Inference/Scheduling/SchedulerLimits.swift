@@ -8,6 +8,8 @@ package struct SchedulerLimits: Sendable {
   package var scoredRows = 512
   /// Cache blocks of each rank.
   package var blocksPerRank = 0
+  /// Recurrent states of each rank; 0 in models that keep none.
+  package var statesPerRank = 0
   /// Full blocks stay to be found by sequences that begin alike.
   package var keepsPrefixes = true
   package init() {}

@@ -18,6 +18,8 @@ package final class GenerationSession {
   let cache: KeyValueCache
   /// Who drafts, on rank 0; nil where nothing is drafted.
   let drafter: Drafter?
+  /// Recurrent states; none in models without.
+  let states: StateCache
   /// How rows travel between ranks; nil in dense models.
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
@@ -75,9 +77,7 @@ package final class GenerationSession {
     let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
     let cacheBlocks = KeyValueCache.blockCount(tokens: options.cacheTokens ?? max(Self.defaultCacheTokens, longest))
     var load = options.load
-    let (cacheBytes, overflows) = KeyValueCache.blockByteCount(opened.description, type: options.cacheType)
-      .multipliedReportingOverflow(by: cacheBlocks)
-    load.otherBytes = overflows ? Int.max : cacheBytes
+    load.otherBytes = options.cacheByteCount(opened.description, cacheBlocks: cacheBlocks)
     let model = try LoadedModel(opened, runtime: runtime, options: load, onEvent: onEvent)
     try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
   }
@@ -86,15 +86,19 @@ package final class GenerationSession {
   package init(_ runtime: ClusterRuntime, model: LoadedModel, options: SessionOptions, cacheBlocks: Int) throws {
     (self.runtime, self.model, self.options) = (runtime, model, options)
     let (communicator, description) = (runtime.communicator, model.description)
-    limits = options.limits(vocabularySize: description.vocabularySize, cacheBlocks: cacheBlocks)
-    let cache = try agree(on: communicator) {
-      try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks)
+    limits = options.limits(description, cacheBlocks: cacheBlocks)
+    let stateCount = limits.statesPerRank
+    let (cache, states) = try agree(on: communicator) {
+      (
+        try KeyValueCache(description, type: options.cacheType, blockCount: cacheBlocks),
+        try StateCache(description, slotCount: stateCount)
+      )
     }
-    self.cache = cache
+    (self.cache, self.states) = (cache, states)
     drafter = options.speculation.drafter(for: description)
     try runtime.clocks.align(communicator)
     let wire = description.mixture.map { _ in
-      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.rowFormat, sums: options.sums)
+      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
     }
     self.wire = wire
     if let mixture = description.mixture, let wire {
@@ -111,7 +115,9 @@ package final class GenerationSession {
         communicator, progress: model.telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
         onStall: options.onStall)
     }
-    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: experts?.dispatcher, telemetry: model.telemetry)
+    engine = RankEngine(
+      runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.dispatcher,
+      telemetry: model.telemetry)
   }
 
   private static func layers(

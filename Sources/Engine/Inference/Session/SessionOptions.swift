@@ -14,6 +14,8 @@ package struct SessionOptions: Sendable {
   /// Tokens of attention cache on each rank; nil for a default that fits the requests.
   package var cacheTokens: Int?
   package var cacheType = CacheType.f32
+  /// Recurrent states on each rank, in models that keep some; nil for the default.
+  package var stateCount: Int?
   /// Find again what the cache holds of earlier sequences.
   package var keepsPrefixes = true
   package var batchTokens = 512
@@ -46,6 +48,7 @@ package struct SessionOptions: Sendable {
     terms.add("--combine-format", sums.rawValue)
     terms.add("--kv-cache", cacheType.rawValue)
     terms.add("--kv-cache-tokens", cacheTokens.map { "\($0)" } ?? "default")
+    terms.add("--recurrent-states", stateCount.map { "\($0)" } ?? "default")
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
@@ -65,14 +68,33 @@ package struct SessionOptions: Sendable {
     return load
   }
 
-  func limits(vocabularySize: Int, cacheBlocks: Int) -> SchedulerLimits {
+  /// Recurrent states a rank has room for unless told otherwise: those of sixteen sequences, and as many snapshots.
+  package static let defaultStateCount = 32
+
+  /// Slots of recurrent states on each rank; 0 in models that keep none.
+  package func stateCount(_ description: DecoderDescription) -> Int {
+    StateCache.slotByteCount(description) == 0 ? 0 : max(1, stateCount ?? Self.defaultStateCount)
+  }
+
+  /// Bytes that a rank reserves for states and so many blocks of attention cache; `Int.max` where they cannot be counted.
+  package func cacheByteCount(_ description: DecoderDescription, cacheBlocks: Int) -> Int {
+    let (cache, tooLong) = KeyValueCache.blockByteCount(description, type: cacheType)
+      .multipliedReportingOverflow(by: cacheBlocks)
+    let (states, tooMany) = StateCache.slotByteCount(description)
+      .multipliedReportingOverflow(by: stateCount(description))
+    let (sum, overflows) = cache.addingReportingOverflow(states)
+    return tooLong || tooMany || overflows ? .max : sum
+  }
+
+  func limits(_ description: DecoderDescription, cacheBlocks: Int) -> SchedulerLimits {
     var limits = SchedulerLimits()
     limits.batchTokens = batchTokens
     limits.sequences = sequences
     limits.keepsPrefixes = keepsPrefixes
     limits.blocksPerRank = cacheBlocks
+    limits.statesPerRank = stateCount(description)
     // Logits of one step of scoring stay below 64 MiB.
-    limits.scoredRows = max(1, (64 << 20) / (vocabularySize * 4))
+    limits.scoredRows = max(1, (64 << 20) / (description.vocabularySize * 4))
     return limits
   }
 }

@@ -1,4 +1,5 @@
 import EngineAPI
+import Kernels
 import MoEModel
 import Tensors
 
@@ -17,6 +18,8 @@ final class HomeSequence {
   /// The step that fed it last.
   var lastStep = 0
   private(set) var blockCount = 0
+  /// Its slot of recurrent states; nil in models without.
+  private(set) var state: UnsafeMutablePointer<Float>?
   /// Addresses of the blocks in layer 0.
   private(set) var table = AlignedBuffer<UnsafeRawPointer?>(count: 64)
 
@@ -33,6 +36,27 @@ final class HomeSequence {
     bias = admission.bias
     tokens = admission.tokens
     tokens.reserveCapacity(admission.tokens.count + Self.spareTokens)
+  }
+
+  /// Takes over the slot of recurrent states that its admission names, with the state that it begins from; throws
+  /// `malformedPlan` for slots that do not exist.
+  func takeState(
+    _ admission: StepPlan.Admission, of states: StateCache, _ compute: Compute
+  ) throws(InferenceError) {
+    guard states.slotCount > 0 else { return }
+    func check(_ slot: Int32) throws(InferenceError) {
+      guard slot >= 0, Int(slot) < states.slotCount else {
+        throw .malformedPlan("it names recurrent state \(slot) of the \(states.slotCount) there are")
+      }
+    }
+    try check(admission.state)
+    if admission.cachedCount > 0 {
+      try check(admission.source)
+      states.copy(admission.source, to: admission.state, compute)
+    } else {
+      states.clear(admission.state, compute)
+    }
+    state = states.address(ofSlot: admission.state)
   }
 
   /// Takes over the cache block for its next positions; throws `malformedPlan` for one that does not exist.

@@ -13,6 +13,7 @@ import Telemetry
 package final class RankEngine {
   private let runtime: ClusterRuntime
   private let cache: KeyValueCache
+  private let states: StateCache
   private let telemetry: RankTelemetry
   private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
@@ -27,6 +28,8 @@ package final class RankEngine {
   private var own: [StepPlan.Item] = []
   /// For each of them the place of its first mask in the plan, if it has one.
   private var ownMasks: [Int?] = []
+  /// And its place there.
+  private var ownPlaces: [Int] = []
   private(set) var batch = DecoderBatch()
   private var rowsByRank: [Int]
   var outcome = StepOutcome()
@@ -36,12 +39,12 @@ package final class RankEngine {
 
   /// `dispatcher` is nil for models without experts.
   init(
-    _ runtime: ClusterRuntime, decoder: Decoder, cache: KeyValueCache, dispatcher: ClusterDispatcher?,
-    telemetry: RankTelemetry
+    _ runtime: ClusterRuntime, decoder: Decoder, cache: KeyValueCache, states: StateCache,
+    dispatcher: ClusterDispatcher?, telemetry: RankTelemetry
   ) {
     (self.runtime, self.telemetry) = (runtime, telemetry)
     rowsByRank = Array(repeating: 0, count: runtime.communicator.size)
-    (self.decoder, self.cache, self.dispatcher) = (decoder, cache, dispatcher)
+    (self.decoder, self.cache, self.states, self.dispatcher) = (decoder, cache, states, dispatcher)
     sampler = Sampler(compute: runtime.compute, vocabularySize: decoder.description.vocabularySize)
   }
 
@@ -80,20 +83,24 @@ package final class RankEngine {
     for admission in plan.admissions where admission.home == runtime.communicator.rank {
       let sequence = HomeSequence(admission)
       for block in admission.blocks { try sequence.append(block: block, of: cache) }
+      try sequence.takeState(admission, of: states, runtime.compute)
       sequences[admission.id] = sequence
     }
     for growth in plan.growths { try sequences[growth.id]?.append(block: growth.block, of: cache) }
     own.removeAll(keepingCapacity: true)
     ownMasks.removeAll(keepingCapacity: true)
+    ownPlaces.removeAll(keepingCapacity: true)
     var mask = 0
     for (i, item) in plan.items.enumerated() {
       while mask < plan.masks.count, plan.masks[mask].item < i { mask += 1 }
       guard item.home == runtime.communicator.rank else { continue }
       own.append(item)
+      ownPlaces.append(i)
       ownMasks.append(mask < plan.masks.count && plan.masks[mask].item == i ? mask : nil)
     }
     // Other ranks count on these tokens: a plan that cannot be followed ends the run.
     try fillBatch(own)
+    try fillSnapshots(plan.snapshots)
     telemetry.beginStep(plan.kind)
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
@@ -160,9 +167,22 @@ package final class RankEngine {
       batch.chunks.append(
         DecoderBatch.Chunk(
           firstRow: batch.tokens.count, count: item.count, startPosition: item.start,
-          blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs))
+          blocks: UnsafePointer(sequence.table.pointer), outputs: item.outputs, state: sequence.state))
       batch.tokens.append(contentsOf: tokens)
       batch.tokens.append(contentsOf: item.drafts)
+    }
+  }
+
+  private func fillSnapshots(_ snapshots: [StepPlan.Snapshot]) throws(InferenceError) {
+    for snapshot in snapshots {
+      guard let chunk = ownPlaces.firstIndex(of: snapshot.item) else { continue }
+      guard snapshot.slot >= 0, Int(snapshot.slot) < states.slotCount else {
+        throw .malformedPlan("it keeps recurrent state \(snapshot.slot) of the \(states.slotCount) there are")
+      }
+      batch.snapshots.append(
+        DecoderBatch.Snapshot(
+          chunk: chunk, count: snapshot.position - batch.chunks[chunk].startPosition,
+          state: states.address(ofSlot: snapshot.slot)))
     }
   }
 

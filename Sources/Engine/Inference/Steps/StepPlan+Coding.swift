@@ -38,6 +38,12 @@ extension StepPlan {
       writer.write(Int32(mask.item))
       mask.allowed.write(to: &writer)
     }
+    writer.write(Int32(snapshots.count))
+    for snapshot in snapshots {
+      writer.write(Int32(snapshot.item))
+      writer.write(Int32(snapshot.position))
+      writer.write(snapshot.slot)
+    }
   }
 
   /// Throws `InferenceError.malformedPlan`.
@@ -59,6 +65,7 @@ extension StepPlan {
     growths.removeAll(keepingCapacity: true)
     items.removeAll(keepingCapacity: true)
     masks.removeAll(keepingCapacity: true)
+    snapshots.removeAll(keepingCapacity: true)
     do throws(TruncatedMessage) {
       begin = try reader.read()
       stamp = try reader.read()
@@ -82,6 +89,10 @@ extension StepPlan {
       for _ in 0..<(try reader.readCount(width: 9)) {
         masks.append(Mask(item: Int(try reader.read(Int32.self)), allowed: try AllowedTokens(from: &reader)))
       }
+      for _ in 0..<(try reader.readCount(width: 12)) {
+        let (item, position) = (Int(try reader.read(Int32.self)), Int(try reader.read(Int32.self)))
+        snapshots.append(Snapshot(item: item, position: position, slot: try reader.read()))
+      }
     } catch { throw .malformedPlan("it ends early") }
     guard reader.isAtEnd else { throw .malformedPlan("it has bytes after its end") }
     try check(size: size)
@@ -102,6 +113,16 @@ extension StepPlan {
       }
     }
     try checkMasks()
+    var last = (item: -1, position: 0)
+    for snapshot in snapshots {
+      guard items.indices.contains(snapshot.item), (snapshot.item, snapshot.position) > last,
+        snapshot.position > items[snapshot.item].start,
+        snapshot.position <= items[snapshot.item].start + items[snapshot.item].count
+      else {
+        throw .malformedPlan("it keeps a state at position \(snapshot.position) of item \(snapshot.item)")
+      }
+      last = (snapshot.item, snapshot.position)
+    }
     for admission in admissions {
       try Self.check(admission.home, size: size)
       guard (0...admission.tokens.count).contains(admission.promptCount),
@@ -143,6 +164,8 @@ extension StepPlan.Admission {
     writer.write(Int32(promptCount))
     writer.write(Int32(cachedCount))
     writer.write(blocks)
+    writer.write(state)
+    writer.write(source)
     sampling.write(to: &writer)
     writer.write(UInt8(scoring == nil ? 0 : 1))
     if let scoring {
@@ -167,6 +190,8 @@ extension StepPlan.Admission {
     promptCount = Int(try reader.read(Int32.self))
     cachedCount = Int(try reader.read(Int32.self))
     blocks = try reader.readInts()
+    state = try reader.read()
+    source = try reader.read()
     sampling = try SamplingParameters(from: &reader)
     if try reader.read(UInt8.self) != 0 {
       var options = ScoringOptions()

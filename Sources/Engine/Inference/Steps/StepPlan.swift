@@ -25,6 +25,10 @@ struct StepPlan: Equatable {
     var details = TokenDetails()
     /// By ascending id.
     var bias: [TokenBias] = []
+    /// The slot of recurrent states that it works in; none in models without.
+    var state = StateSlots.none
+    /// The slot whose state it begins from, as it is before the step; none for the state before any token.
+    var source = StateSlots.none
   }
 
   /// One sequence's tokens in this step: `count` from `start`, and the logits or states wanted.
@@ -62,6 +66,13 @@ struct StepPlan: Equatable {
     var allowed: AllowedTokens
   }
 
+  /// A sequence's recurrent state after its first `position` tokens, which item `item` feeds the last of, goes to a slot.
+  struct Snapshot: Equatable {
+    var item: Int
+    var position: Int
+    var slot: Int32
+  }
+
   /// When rank 0 began the step, and when it sent the plan, in nanoseconds of its clock.
   var begin: UInt64 = 0
   var stamp: UInt64 = 0
@@ -75,6 +86,8 @@ struct StepPlan: Equatable {
   /// Whether the prediction module runs after the model, over the same rows, and its guesses are told; not without
   /// items.
   var predicts = false
+  /// By item, and then by position.
+  var snapshots: [Snapshot] = []
 
   /// A decode step only continues sequences.
   var kind: StepKind {

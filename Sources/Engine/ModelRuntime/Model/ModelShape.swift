@@ -14,6 +14,8 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
   package let mixtureLayers: [Int]
   /// Numbers of a block of the attention cache.
   package let cacheBlockNumbers: Int
+  /// Numbers of a sequence's recurrent states.
+  package let stateNumbers: Int
   package let rowFormat: RowFormat
 
   package init(_ description: DecoderDescription, _ weights: ModelWeights) {
@@ -22,10 +24,11 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
     (expertCount, topK) = (description.mixture?.expertCount ?? 0, description.mixture?.topK ?? 0)
     mixtureLayers = description.mixtureLayers
     cacheBlockNumbers = KeyValueCache.blockByteCount(description, type: .f32) / 4
+    stateNumbers = StateCache.slotByteCount(description) / 4
     rowFormat = weights.rowFormat
   }
 
   package var description: String {
-    "\(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \(cacheBlockNumbers) numbers a cache block, rows in \(rowFormat.rawValue)"
+    "\(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \(cacheBlockNumbers) numbers a cache block, \(stateNumbers) in the recurrent states of a sequence, rows in \(rowFormat.rawValue)"
   }
 }

@@ -56,6 +56,8 @@ package struct OpenedModel {
         "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them (--speculate mtp drafts with the first)"
       )
     }
+    if let composite = description.compositeNote { notes.append(composite) }
+    if let rounding = description.roundingNote { notes.append(rounding) }
     if let unread = description.unreadNote { notes.append(unread) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       notes.append(

@@ -122,6 +122,8 @@ private struct LayerStages {
           shape: kept[0].shape, columns: 2 * query + keyValue, rounded: 0, ofWorker: Double(2 * shape.headDims))
       ]
       widestNorm = shape.queryKeyNorm == .none ? 0 : query
+    // Never trained.
+    case .delta: (kept, backward, widestNorm) = ([], [], 0)
     }
     addFeedForward(layer, description)
   }

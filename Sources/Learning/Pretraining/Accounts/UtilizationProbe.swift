@@ -115,12 +115,16 @@ package struct UtilizationProbe {
     var known: [[Int]: Double] = [:]
     let length = max(1, min(layout.terms.sequenceLength, 2 * Self.tokenLimit))
     return layout.description.layers.reduce(0) { sum, layer in
-      let (heads, keys, values, forward) =
-        switch layer.attention {
-        case .latent(let shape):
-          (shape.headCount, shape.queryDims, shape.valueDims, 2 * shape.latentRank + shape.rotaryDims)
-        case .grouped(let shape): (shape.headCount, shape.headDims, shape.headDims, 2 * shape.headDims)
-        }
+      let (heads, keys, values, forward): (Int, Int, Int, Int)
+      switch layer.attention {
+      case .latent(let shape):
+        (heads, keys, values) = (shape.headCount, shape.queryDims, shape.valueDims)
+        forward = 2 * shape.latentRank + shape.rotaryDims
+      case .grouped(let shape):
+        (heads, keys, values, forward) = (shape.headCount, shape.headDims, shape.headDims, 2 * shape.headDims)
+      // There is no product between tokens.
+      case .delta: return sum
+      }
       let seconds = known[[keys, values]] ?? headSeconds(length, keys: keys, values: values)
       known[[keys, values]] = seconds
       // Backward there are three products over a query's dimensions, and two over a value's; forward latents are met as they are. Longer

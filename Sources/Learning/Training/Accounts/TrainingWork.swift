@@ -42,11 +42,13 @@ package struct TrainingWork: Sendable, Equatable {
   }
 
   private static func attention(_ layer: LayerDescription, length: Int) -> Double {
-    let (heads, dims): (Int, Int) =
-      switch layer.attention {
-      case .latent(let latent): (latent.headCount, latent.queryDims + latent.valueDims)
-      case .grouped(let grouped): (grouped.headCount, 2 * grouped.headDims)
-      }
+    let (heads, dims): (Int, Int)
+    switch layer.attention {
+    case .latent(let latent): (heads, dims) = (latent.headCount, latent.queryDims + latent.valueDims)
+    case .grouped(let grouped): (heads, dims) = (grouped.headCount, 2 * grouped.headDims)
+    // A head's matrix is met three times, whatever came before: recalled, corrected, asked.
+    case .delta(let delta): return 6 * Double(delta.valueHeadCount * delta.keyDims * delta.valueDims)
+    }
     let window = Double(min(length, layer.slidingWindow ?? length))
     let keys = window - window * window / (2 * Double(max(1, length)))
     return 2 * keys * Double(heads * dims)

@@ -8,9 +8,11 @@ extension DecoderDescription {
     work.layers = runLayers.count
     work.mixtureLayers = mixtureLayers.count
     work.head = hiddenSize * vocabularySize
+    // Layers may differ in how they mix tokens: each counts as their mean.
+    work.attention =
+      layers.indices.reduce(0) { $0 + (matrixElements(ofLayer: $1)[.attention] ?? 0) } / max(layerCount, 1)
     for layer in [layers.lastIndex { !$0.isMixture }, mixtureLayers.first].compactMap(\.self) {
       let parts = matrixElements(ofLayer: layer)
-      work.attention = parts[.attention] ?? 0
       work.dense = parts[.denseFeedForward] ?? work.dense
       work.router = parts[.router] ?? 0
       work.expert = parts[.routedExperts] ?? 0

@@ -3,7 +3,7 @@ import Kernels
 /// A decoder-only language model, as its published configuration describes it: one description that every
 /// supported family fills in.
 package struct DecoderDescription: Sendable {
-  /// `model_type` as published, for example "deepseek_v3".
+  /// `model_type` as published, for example "deepseek_v3"; of the text model where that is a part of a larger one.
   package var family: String
   package var vocabularySize: Int
   package var hiddenSize: Int
@@ -17,6 +17,8 @@ package struct DecoderDescription: Sendable {
   /// What the layers of kind `.mixture` are made of; nil for a dense model.
   package var mixture: MixtureDescription?
   package var denseHasBias: Bool
+  /// Norms of the residual stream, of queries and of keys multiply by 1 + what is stored.
+  package var normsAddOne = false
   package var quantization: Quantization
   /// What the configuration says of the blocks of FP8 scales.
   package var float8Block: Quantization.Block?
@@ -28,10 +30,18 @@ package struct DecoderDescription: Sendable {
   package var predictionLayerCount: Int
   /// Whether the first of these modules is held and run; they are left out otherwise.
   package private(set) var predicts = false
+  /// Layers of modules that a checkpoint keeps outside of the model's, under `mtp.`: always left out.
+  package var outerPredictionLayerCount = 0
   /// Settings of `config.json` that nothing here reads although they may change results.
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
+  /// Forms in which matrices are stored and not held.
+  package var roundedForms: [String] = []
+  /// The published model that this text model is a part of; nil for one that stands alone.
+  package var composite: CompositeModel?
+  /// How many tensors belong to each of that model's other parts.
+  package var otherPartCounts: [String: Int] = [:]
 
   package var layerCount: Int { layers.count }
 
@@ -67,6 +77,7 @@ package struct LayerDescription: Sendable {
     case dense(intermediateSize: Int)
     case mixture
   }
+  /// How a token takes in what came before it; what is kept for that is a property of it.
   package var attention: AttentionDescription
   package var feedForward: FeedForward
   /// A token sees itself and `slidingWindow - 1` tokens before it; nil for all.
@@ -78,19 +89,30 @@ package struct LayerDescription: Sendable {
 package enum AttentionDescription: Sendable {
   case latent(LatentAttention)
   case grouped(GroupedAttention)
+  case delta(GatedDelta)
 
   package var headCount: Int {
     switch self {
     case .latent(let latent): latent.headCount
     case .grouped(let grouped): grouped.headCount
+    case .delta(let delta): delta.valueHeadCount
     }
   }
 
-  /// Floats one token occupies in one layer's cache.
+  /// Floats one token occupies in one layer's cache: the state that grows with a sequence.
   package var cacheWidth: Int {
     switch self {
     case .latent(let latent): latent.latentRank + latent.rotaryDims
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    case .delta: 0
+    }
+  }
+
+  /// Floats one sequence occupies in one layer's recurrent state, however long it is.
+  package var stateCount: Int {
+    switch self {
+    case .latent, .grouped: 0
+    case .delta(let delta): delta.stateCount
     }
   }
 
@@ -107,6 +129,7 @@ package enum AttentionDescription: Sendable {
     switch self {
     case .latent(let latent): latent.softmaxScale
     case .grouped(let grouped): Float(1 / Double(grouped.headDims).squareRoot())
+    case .delta(let delta): Float(1 / Double(delta.keyDims).squareRoot())
     }
   }
 }
@@ -141,8 +164,12 @@ package struct GroupedAttention: Sendable {
   package var clip: Float?
   /// One learned logit a head that takes probability mass only.
   package var hasSinks: Bool
+  /// Queries are projected twice as wide, `[query | gate]` for each head; what a head attends is multiplied by sigmoid(gate).
+  package var hasGate = false
 
   package var queriesPerKey: Int { headCount / keyValueHeadCount }
+  /// From one head's query to the next one's, as projected.
+  package var queryStride: Int { hasGate ? 2 * headDims : headDims }
 }
 
 /// What a feed-forward layer does between its projections.
@@ -207,8 +234,12 @@ package enum Quantization: Sendable, Equatable {
   case none
   /// FP8 E4M3 with scales for each block, output channel or tensor.
   case float8
-  /// Experts in MXFP4: 4-bit values, a power-of-two scale for each 32.
+  /// Experts in MXFP4, or other matrices too: 4-bit values, a power-of-two scale for each 32.
   case mxfp4Experts
+  /// 4-bit values with an FP8 scale for each 16, times one for the tensor.
+  case nvfp4
+  /// Integers of 4 or 8 bits with scales for groups of columns.
+  case integers(IntegerPacking)
   /// As `martinet quantize` writes them; matrices it left alone may be FP8 with scales still.
   case martinet(WeightPrecision)
 }

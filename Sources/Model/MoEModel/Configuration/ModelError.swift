@@ -13,6 +13,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case notFinite(tensor: String, row: Int)
   case invalidLevel(tensor: String)
   case insufficientMemory(needed: Int, available: Int)
+  case recurrentLayers(family: String, role: String)
 
   package var description: String {
     switch self {
@@ -39,7 +40,9 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .invalidLevel(let tensor):
       "tensor \"\(tensor)\" holds the level -128, where -127 to 127 are levels; quantise the original checkpoint again"
     case .insufficientMemory(let needed, let available):
-      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens, or try with --ignore-memory-check"
+      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try with --ignore-memory-check"
+    case .recurrentLayers(let family, let role):
+      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet, which can be run but not trained; take a model whose layers all have attention"
     }
   }
 

@@ -18,7 +18,7 @@ package struct ModelFamily: Sendable {
 
   static let all: [ModelFamily] = [
     deepSeekV3, kimiK2, glm4MoELite, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, gptOSS,
-    llama, qwen2, qwen3,
+    llama, qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
   ]
 
   init(
@@ -30,6 +30,14 @@ package struct ModelFamily: Sendable {
     self.nullable = nullable.union(Self.nullableEverywhere)
     self.names = names
     describe = read
+  }
+
+  /// Throws for a name that no family has.
+  static func named(_ name: String) throws(ModelError) -> ModelFamily {
+    guard let family = all.first(where: { $0.name == name }) else {
+      throw .unsupportedArchitecture(name, known: ModelConfiguration.supportedFamilies)
+    }
+    return family
   }
 
   /// The same under another name.

@@ -14,6 +14,8 @@ struct LayerAssembly {
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
+  private var deltas: [GatedDelta: GatedDeltaScratch] = [:]
+  private let stateOffsets: [Int]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
   private var mixtures: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
@@ -23,6 +25,7 @@ struct LayerAssembly {
     rotary: RotaryAngles, experts: Decoder.Experts?, kept: KeptActivations
   ) {
     self.kept = kept
+    stateOffsets = StateCache.numbers(description).offsets
     (self.description, self.weights, self.compute) = (description, weights, compute)
     (self.cache, self.rotary, self.experts) = (cache, rotary, experts)
   }
@@ -45,6 +48,11 @@ struct LayerAssembly {
       return GroupedAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
         epsilon: description.normEpsilon, rotary: rotary, scratch: scratch(shape, cache), input: input,
+        compute: compute)
+    case (.delta(let shape), .delta(let weights)):
+      return GatedDeltaLayer(
+        norm: layer.attentionNorm, shape, weights, state: LayerState(offset: stateOffsets[index]),
+        scale: attention.softmaxScale, epsilon: description.normEpsilon, scratch: scratch(shape), input: input,
         compute: compute)
     default: preconditionFailure("weights of one kind of attention under the description of another")
     }
@@ -102,13 +110,19 @@ struct LayerAssembly {
   }
 
   private mutating func scratch(_ shape: GroupedAttention, _ cache: LayerCache) -> GroupedAttentionScratch {
-    let sizes = [shape.headCount, shape.keyValueHeadCount, shape.headDims]
+    let sizes = [shape.headCount, shape.keyValueHeadCount, shape.headDims, shape.queryStride]
     let scratch =
       shared(grouped[sizes])
       ?? GroupedAttentionScratch(
         shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
         keeps: kept != .none)
     grouped[sizes] = scratch
+    return scratch
+  }
+
+  private mutating func scratch(_ shape: GatedDelta) -> GatedDeltaScratch {
+    let scratch = shared(deltas[shape]) ?? GatedDeltaScratch(shape, rowFormat: weights.rowFormat)
+    deltas[shape] = scratch
     return scratch
   }
 

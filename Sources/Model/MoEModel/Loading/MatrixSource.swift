@@ -19,12 +19,17 @@ package struct MatrixSource: Sendable {
     case exponents(TensorEntry)
     /// Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
     case levels(blocks: TensorEntry, rows: TensorEntry)
+    /// Of integers in words, with zeros.
+    case packed(PackedIntegers)
   }
   /// What the tensor holds.
   package struct Stored: Sendable {
     package var entry: TensorEntry
-    package var format: WeightFormat
+    /// Nil for a form that is expanded only.
+    package var format: WeightFormat?
     package var scales: Scales = .none
+    /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's own.
+    package var plain: (name: String, leading: [Int])?
   }
 
   package let rows: Int
@@ -32,9 +37,11 @@ package struct MatrixSource: Sendable {
   package let entry: TensorEntry
   package let layout: Layout
   package let scales: Scales
-  /// How elements are stored.
-  package let storedFormat: WeightFormat
-  /// How they are held; fp32 where a scaled format is to be held as stored but cannot in this layout.
+  /// How elements are stored; nil for integers in words, which are expanded only.
+  package let storedFormat: WeightFormat?
+  /// The name of the tensor and the shape of its rows, unquantised.
+  package let plain: (name: String, leading: [Int])?
+  /// How they are held; where a scaled format is to be held as stored but cannot in this layout, fp32, or a smaller format.
   package let format: WeightFormat
   /// What its products take rows as.
   package let rowFormat: RowFormat
@@ -51,6 +58,7 @@ package struct MatrixSource: Sendable {
     entry = stored.entry
     scales = stored.scales
     storedFormat = stored.format
+    plain = stored.plain
     self.layout = layout
     self.use = use
     self.format = format
@@ -58,13 +66,22 @@ package struct MatrixSource: Sendable {
     self.bounds = bounds
   }
 
+  /// `rows`: what the matrix is to take rows as, where that is the same for several; nil for what suits it.
   init(
     rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
-    bounds: [Int]
+    meeting rowFormat: RowFormat? = nil, bounds: [Int]
   ) {
     var formats = precision.formats(use, stored: stored.format)
-    if formats.weights == stored.format, !Self.panelsHold(stored, layout, columns: columns) {
-      formats = (.float32, .float32)
+    let isHeld = Self.panelsHold(stored, layout, columns: columns)
+    if formats.weights == stored.format, !isHeld { formats = Self.substitute(for: stored) }
+    if let rowFormat, formats.rows != rowFormat {
+      switch rowFormat {
+      case .int8: formats = (.q8, .int8)
+      case .bfloat16: formats = (.bfloat16, .bfloat16)
+      case .float32:
+        let format = isHeld && stored.format?.canMeet(.float32) ?? false ? stored.format : nil
+        formats = (format ?? .float32, .float32)
+      }
     }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
@@ -79,6 +96,24 @@ package struct MatrixSource: Sendable {
     return grid.fitsPanels(of: stored.format, width: columns)
   }
 
+  /// What weights are held in whose scales do not fit the panels of their format: bf16 where that is exact, q8 for four
+  /// bits, or else fp32.
+  private static func substitute(for stored: Stored) -> (weights: WeightFormat, rows: RowFormat) {
+    guard case .blocks(let grid) = stored.scales else { return (.float32, .float32) }
+    if stored.format == .mxfp4 { return (.q8, .int8) }
+    return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
+  }
+
+  /// What it is stored as, where nothing holds that and it is rounded to 8 bits though it should be held as stored.
+  var roundedForm: String? {
+    guard format == .q8 else { return nil }
+    switch scales {
+    case .packed(let packed): return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
+    case .blocks where storedFormat == .mxfp4: return "NVFP4"
+    default: return nil
+    }
+  }
+
   /// Bytes of worker `worker`'s panels.
   package func byteCount(worker: Int) -> Int {
     (bounds[worker + 1] - bounds[worker]) * format.panelByteCount(columns: columns)
@@ -87,6 +122,7 @@ package struct MatrixSource: Sendable {
   /// The bytes of its tensor that the matrix spans.
   var storedRange: Range<Int> {
     guard rows > 0, columns > 0 else { return 0..<0 }
+    guard let storedFormat else { return 0..<entry.byteCount }
     switch layout {
     case .rows(let first, let step):
       let rowBytes = storedFormat.storedRowByteCount(columns)
@@ -99,17 +135,30 @@ package struct MatrixSource: Sendable {
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
-  package var storedByteCount: Int { rows * storedFormat.storedRowByteCount(columns) }
+  package var storedByteCount: Int { storedFormat.map { rows * $0.storedRowByteCount(columns) } ?? share(of: entry) }
+
+  /// The part of a tensor's bytes that falls to this matrix by its number of elements.
+  private func share(of entry: TensorEntry) -> Int {
+    let all = (plain?.leading.reduce(1, *) ?? rows) * columns
+    return all == elementCount
+      ? entry.byteCount : Int(Double(entry.byteCount) * Double(elementCount) / Double(max(all, 1)))
+  }
 
   /// The tensors of scales, each with this matrix's share of its bytes.
   package var storedScales: [(entry: TensorEntry, byteCount: Int)] {
     switch scales {
     case .none: []
     // A tensor cut into several matrices has its scales counted in proportion.
-    case .blocks(let grid):
-      [(grid.entry, Int(Double(grid.entry.byteCount) * Double(elementCount) / Double(max(self.entry.elementCount, 1))))]
+    case .blocks(let grid): grid.entries.map { ($0, scaleShare(of: $0)) }
+    case .packed(let packed): packed.companions.map { ($0, share(of: $0)) }
     case .exponents(let entry): [(entry, rows * (entry.shape.last ?? 1))]
     case .levels(let blocks, let rowScales): [(blocks, rows * (blocks.shape.last ?? 1)), (rowScales, rows * 4)]
     }
+  }
+
+  private func scaleShare(of scales: TensorEntry) -> Int {
+    Int(
+      Double(scales.byteCount) * Double(elementCount)
+        / Double(max(plain?.leading.reduce(columns, *) ?? entry.elementCount, 1)))
   }
 }

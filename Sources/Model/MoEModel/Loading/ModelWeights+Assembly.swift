@@ -10,7 +10,8 @@ struct WeightAssembly {
     ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
       prediction: description.predicts ? try prediction(description.layerCount) : nil,
-      finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)))
+      finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)),
+      rowFormat: description.rowFormat, expertRowFormat: description.expertRowFormat)
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {
@@ -27,6 +28,7 @@ struct WeightAssembly {
       switch shape.attention {
       case .latent(let latent): .latent(try latentAttention(index, headCount: latent.headCount))
       case .grouped: .grouped(try groupedAttention(index))
+      case .delta(let delta): .delta(try gatedDelta(index, delta))
       }
     let feedForward: LayerWeights.FeedForward =
       switch shape.feedForward {
@@ -54,6 +56,23 @@ struct WeightAssembly {
       query: try matrix(.query, layer), key: try matrix(.key, layer), value: try matrix(.value, layer),
       output: try matrix(.attentionOutput, layer), queryNorm: held.vector(ParameterID(.queryNorm, layer: layer)),
       keyNorm: held.vector(ParameterID(.keyNorm, layer: layer)), sinks: held.vector(ParameterID(.sinks, layer: layer)))
+  }
+
+  private func gatedDelta(_ layer: Int, _ shape: GatedDelta) throws -> GatedDeltaWeights {
+    func part(_ part: ParameterRole.DeltaPart) throws -> PackedMatrix { try matrix(.delta(part), layer) }
+    func numbers(_ part: ParameterRole.DeltaPart) throws -> AlignedBuffer<Float> { try vector(.delta(part), layer) }
+    // Stored [channels, 1, taps]: a kernel takes all channels of a tap.
+    let (stored, channels, taps) = (try numbers(.convolution), shape.channels, shape.taps)
+    let convolution = AlignedBuffer<Float>(count: taps * channels)
+    for channel in 0..<channels {
+      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[channel * taps + tap] }
+    }
+    let rates = try numbers(.decayRate)
+    return GatedDeltaWeights(
+      input: try part(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try part(.beta),
+      decay: shape.projections == .separate ? try part(.decay) : nil, convolution: convolution,
+      decayBias: try numbers(.decayBias), decayRate: AlignedBuffer(rates.buffer.map { exponential($0) }),
+      norm: try numbers(.norm), output: try part(.output))
   }
 
   private func mixture(_ layer: Int) throws -> MixtureWeights {

@@ -38,9 +38,28 @@ package struct GroupedAttentionWeights: Sendable {
   package var sinks: AlignedBuffer<Float>?
 }
 
+package struct GatedDeltaWeights: Sendable {
+  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`).
+  package var input: PackedMatrix
+  /// Nil where `input` has them too.
+  package var gate: PackedMatrix?
+  /// Hidden to betas, and decays where they are fused.
+  package var beta: PackedMatrix
+  package var decay: PackedMatrix?
+  /// `[taps, channels]`
+  package var convolution: AlignedBuffer<Float>
+  /// By value head: what is added to a decay, and its rate, positive.
+  package var decayBias: AlignedBuffer<Float>
+  package var decayRate: AlignedBuffer<Float>
+  /// Of what a head recalls, `[valueDims]`.
+  package var norm: AlignedBuffer<Float>
+  package var output: PackedMatrix
+}
+
 package enum AttentionWeights: Sendable {
   case latent(LatentAttentionWeights)
   case grouped(GroupedAttentionWeights)
+  case delta(GatedDeltaWeights)
 }
 
 package struct MixtureWeights: Sendable {
@@ -82,8 +101,10 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
-  package var rowFormat: RowFormat { head.rowFormat }
+  /// What rows are rounded to for the matrices that do not take them as fp32, as routers do.
+  package var rowFormat: RowFormat
+  /// What routed experts take rows as.
+  package var expertRowFormat: RowFormat
   /// Those of all layers that run.
   package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }
   /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.

@@ -25,7 +25,7 @@ package struct ParameterReader {
     switch try parameters.find(whole) {
     case .vector(let source):
       let all = try rows.checkpoint.float32s(source.entry, finite: !source.mayBeMinusInfinity)
-      for i in buffer.indices { target[i] = all[source.first + (first + i) * source.step] }
+      for i in buffer.indices { target[i] = source.value(first + i, of: all) }
     case .matrices(let sources):
       let columns = spec.columns
       let end = first + buffer.count

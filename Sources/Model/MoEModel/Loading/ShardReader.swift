@@ -14,6 +14,7 @@ struct ShardReader {
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
     guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
+    // Held as stored.
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)
     case .columns(let first, let columnStride, let rowStride):
@@ -49,7 +50,7 @@ struct ShardReader {
   private func fillRows(
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, step: Int
   ) throws {
-    let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
+    let rowBytes = source.format.storedRowByteCount(source.columns)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
     let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.checkpoint, sums: stored.sums)
     let chunk = max(1, StoredRows.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
@@ -83,7 +84,7 @@ struct ShardReader {
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, columnStride: Int,
     rowStride: Int
   ) throws {
-    let elementBytes = source.storedFormat.storedRowByteCount(1)
+    let elementBytes = source.format.storedRowByteCount(1)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
     let rows = rows(of: panels, source)
     let run = source.columnRun(rows: rows.count)

@@ -8,7 +8,7 @@ final class StoredRows {
   /// Bytes read at once; a single row that is longer needs more.
   static let stagingByteCount = 4 << 20
   /// Of fp32 rows gathered from a transposed tensor at once.
-  private static let gatheredByteCount = 32 << 20
+  static let gatheredByteCount = 32 << 20
   /// What is read and summed at once, to be in a second-level cache still.
   private static let summedByteCount = 512 << 10
   let checkpoint: any Checkpoint
@@ -47,18 +47,20 @@ final class StoredRows {
     _ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     guard !rows.isEmpty else { return }
+    if case .packed(let packed) = source.scales { return try forEach(source, packed, rows: rows, body) }
+    guard let format = source.storedFormat else { return }
     switch source.layout {
-    case .rows(let first, let step): try expandRows(source, rows, first: first, step: step, body)
+    case .rows(let first, let step): try expandRows(source, format, rows, first: first, step: step, body)
     case .columns(let first, let columnStride, let rowStride):
-      try gather(source, rows, first: first, columnStride: columnStride, rowStride: rowStride, body)
+      try gather(source, format, rows, first: first, columnStride: columnStride, rowStride: rowStride, body)
     }
   }
 
   private func expandRows(
-    _ source: MatrixSource, _ rows: Range<Int>, first: Int, step: Int,
+    _ source: MatrixSource, _ format: WeightFormat, _ rows: Range<Int>, first: Int, step: Int,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
+    let rowBytes = format.storedRowByteCount(source.columns)
     let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
     if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
     let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
@@ -71,7 +73,7 @@ final class StoredRows {
         own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
       for current in row..<end {
         scales.expand(
-          source.storedFormat, bytes + (current - row) * step * rowBytes, row: first + current * step,
+          format, bytes + (current - row) * step * rowBytes, row: first + current * step,
           columns: source.columns, into: expanded.pointer)
         try body(current, expanded.pointer)
       }
@@ -81,10 +83,9 @@ final class StoredRows {
 
   /// Rows that lie in a tensor's columns: some at a time are put together from the whole tensor.
   private func gather(
-    _ source: MatrixSource, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
+    _ source: MatrixSource, _ stored: WeightFormat, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let stored = source.storedFormat
     let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
     let elementBytes = stored.storedRowByteCount(1)
     let columns = source.columns

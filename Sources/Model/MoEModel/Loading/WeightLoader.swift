@@ -130,7 +130,7 @@ package final class WeightLoader {
       if vectorCache.count > 4 { vectorCache.removeAll() }
       vectorCache[name] = all
     }
-    return AlignedBuffer((0..<source.count).map { all[source.first + $0 * source.step] })
+    return AlignedBuffer((0..<source.count).map { source.value($0, of: all) })
   }
 
   private func spareExperts(_ parameters: StoredParameters) throws -> [FeedForwardWeights] {

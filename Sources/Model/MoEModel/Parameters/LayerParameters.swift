@@ -17,22 +17,44 @@ extension LatentAttention {
 }
 
 extension GroupedAttention {
-  func list(into list: inout ParameterList, hidden: Int) {
+  /// `normOffset`: what is added to the norms' stored weights.
+  func list(into list: inout ParameterList, hidden: Int, normOffset: Float) {
     let (queries, keys) = (headCount * headDims, keyValueHeadCount * headDims)
-    list.matrix(.query, rows: queries, columns: hidden, hasBias: projectionBias)
+    list.matrix(.query, rows: headCount * queryStride, columns: hidden, hasBias: projectionBias)
     list.matrix(.key, rows: keys, columns: hidden, hasBias: projectionBias)
     list.matrix(.value, rows: keys, columns: hidden, hasBias: projectionBias)
     list.matrix(.attentionOutput, rows: hidden, columns: queries, hasBias: outputBias)
     switch queryKeyNorm {
     case .none: break
     case .perHead:
-      list.vector(.queryNorm, count: headDims)
-      list.vector(.keyNorm, count: headDims)
+      list.vector(.queryNorm, count: headDims, offset: normOffset)
+      list.vector(.keyNorm, count: headDims, offset: normOffset)
     case .fullWidth:
-      list.vector(.queryNorm, count: queries)
-      list.vector(.keyNorm, count: keys)
+      list.vector(.queryNorm, count: queries, offset: normOffset)
+      list.vector(.keyNorm, count: keys, offset: normOffset)
     }
     if hasSinks { list.vector(.sinks, count: headCount) }
+  }
+}
+
+extension GatedDelta {
+  /// Betas and decays are few and of much effect: they are never rounded.
+  func list(into list: inout ParameterList, hidden: Int) {
+    switch projections {
+    case .fused:
+      list.matrix(.delta(.input), rows: channels + valueWidth, columns: hidden)
+      list.matrix(.delta(.beta), rows: 2 * valueHeadCount, columns: hidden, use: .choice)
+    case .separate:
+      list.matrix(.delta(.input), rows: channels, columns: hidden)
+      list.matrix(.delta(.gate), rows: valueWidth, columns: hidden)
+      list.matrix(.delta(.beta), rows: valueHeadCount, columns: hidden, use: .choice)
+      list.matrix(.delta(.decay), rows: valueHeadCount, columns: hidden, use: .choice)
+    }
+    list.matrix(.delta(.output), rows: hidden, columns: valueWidth)
+    list.vector(.delta(.convolution), count: channels * taps, storedShape: [channels, 1, taps])
+    list.vector(.delta(.decayBias), count: valueHeadCount)
+    list.vector(.delta(.decayRate), count: valueHeadCount)
+    list.vector(.delta(.norm), count: valueDims)
   }
 }
 
@@ -62,7 +84,8 @@ extension DecoderDescription {
     let layer = layers[min(index, layers.count - 1)]
     switch layer.attention {
     case .latent(let latent): latent.list(into: &list, hidden: hiddenSize)
-    case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize)
+    case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize, normOffset: normOffset)
+    case .delta(let delta): delta.list(into: &list, hidden: hiddenSize)
     }
     switch (layer.feedForward, mixture) {
     case (.dense(let intermediate), _):
@@ -71,11 +94,14 @@ extension DecoderDescription {
       mixture.list(into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount)
     case (.mixture, nil): break
     }
-    list.vector(.attentionNorm, count: hiddenSize)
-    list.vector(.feedForwardNorm, count: hiddenSize)
+    list.vector(.attentionNorm, count: hiddenSize, offset: normOffset)
+    list.vector(.feedForwardNorm, count: hiddenSize, offset: normOffset)
     if index >= layers.count { listPrediction(into: &list) }
     return list.specs
   }
+
+  /// What is added to the stored weights of norms.
+  var normOffset: Float { normsAddOne ? 1 : 0 }
 
   private func listPrediction(into list: inout ParameterList) {
     list.matrix(.prediction(.embedding), rows: vocabularySize, columns: hiddenSize, use: .sensitive)

@@ -93,6 +93,7 @@ extension ParameterRole {
     case .head, .prediction: return .head
     case .query, .key, .value, .sinks, .attentionOutput, .queryDown, .queryUp, .keyValueDown, .keyValueUp:
       return .attention
+    case .delta: return .attention
     case .router, .selectionBias: return .router
     case .feedForward(.dense, _): return .denseFeedForward
     case .feedForward(.shared, _), .sharedGate: return .sharedExperts

@@ -31,6 +31,8 @@ package enum ParameterRole: Hashable, Sendable {
   case attentionOutput
   /// Latent attention: to the latents of query and of key and value, their norms, and up from them.
   case queryDown, queryLatentNorm, queryUp, keyValueDown, keyValueLatentNorm, keyValueUp
+  /// Gated DeltaNet's.
+  case delta(DeltaPart)
   case router
   /// Added to the router's scores for the choice only.
   case selectionBias
@@ -41,6 +43,12 @@ package enum ParameterRole: Hashable, Sendable {
 
   package enum FeedForwardKind: Hashable, Sendable { case dense, shared, expert }
   package enum Projection: Hashable, Sendable, CaseIterable { case gate, up, down }
+  /// What gated DeltaNet consists of: projections of the hidden state to queries, keys and values (and gates where they are
+  /// fused), to gates, to betas (and decays), to decays; the convolution; what is added to decays, and the logarithm of their
+  /// rates; the norm of what a head recalls, and the way back to the hidden state.
+  package enum DeltaPart: Hashable, Sendable, CaseIterable {
+    case input, gate, beta, decay, convolution, decayBias, decayRate, norm, output
+  }
   /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2).
   package enum PredictionPart: Hashable, Sendable, CaseIterable {
     case embedding, embeddingNorm, hiddenNorm, projection, norm, head
@@ -50,7 +58,7 @@ package enum ParameterRole: Hashable, Sendable {
   package var isNorm: Bool {
     switch self {
     case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
-      .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
+      .delta(.norm), .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
       true
     default: false
     }

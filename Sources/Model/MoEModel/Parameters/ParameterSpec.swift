@@ -6,6 +6,10 @@ package struct ParameterSpec: Hashable, Sendable {
   package var use: WeightPrecision.Use
   /// The parts of each head that it is held and used in; nil for what is held whole.
   var heads: LatentHeads?
+  /// The shape of its tensor where that is another one with as many elements.
+  var storedShape: [Int]? = nil
+  /// Its values are what is stored and this.
+  package var offset: Float = 0
 
   package var role: ParameterRole { id.role }
   package var layer: Int? { id.layer }
@@ -66,9 +70,11 @@ struct ParameterList {
     if hasBias { specs.append(ParameterSpec(id: id.bias, shape: [rows], use: .vector)) }
   }
 
-  mutating func vector(_ role: ParameterRole, count: Int) {
+  /// `storedShape`, where it is not `[count]`; the values are what is stored and `offset`.
+  mutating func vector(_ role: ParameterRole, count: Int, storedShape: [Int]? = nil, offset: Float = 0) {
     let id = ParameterID(role, layer: layer, expert: expert)
-    specs.append(ParameterSpec(id: id, shape: [count], use: .vector))
+    specs.append(
+      ParameterSpec(id: id, shape: [count], use: .vector, heads: nil, storedShape: storedShape, offset: offset))
   }
 
   /// A gated feed-forward block.

@@ -47,7 +47,7 @@ package struct ParameterTable: Sendable, Sequence {
     if section == 0 {
       list.matrix(.embedding, rows: vocabulary, columns: hidden, use: .sensitive)
     } else {
-      list.vector(.finalNorm, count: hidden)
+      list.vector(.finalNorm, count: hidden, offset: description.normOffset)
       if !description.tiedEmbeddings { list.matrix(.head, rows: vocabulary, columns: hidden, use: .sensitive) }
     }
     return list.specs

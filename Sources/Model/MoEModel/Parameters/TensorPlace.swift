@@ -18,6 +18,7 @@ package struct TensorPlace: Hashable {
 
   /// The shape of the tensor as published, unquantised.
   package func shape(of spec: ParameterSpec) -> [Int] {
+    if let stored = spec.storedShape { return stored }
     guard spec.isMatrix else { return leading }
     return isTurned ? (count.map { [$0] } ?? []) + [spec.columns, rows] : leading + [spec.columns]
   }

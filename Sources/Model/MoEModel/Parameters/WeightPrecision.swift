@@ -4,6 +4,8 @@ import Kernels
 package enum WeightPrecision: String, Sendable, CaseIterable {
   /// As stored.
   case auto
+  /// As stored where that takes no more than eight bits; the rest as q8.
+  case mixed
   /// fp32, which holds every stored format exactly.
   case f32
   /// bf16, and so are the rows they meet.
@@ -27,19 +29,20 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case vector
   }
 
-  /// The format a matrix stored in `stored` is held in, and that of the rows it meets.
-  package func formats(_ use: Use, stored: WeightFormat) -> (weights: WeightFormat, rows: RowFormat) {
+  /// The format a matrix stored in `stored` is held in, and that of the rows it meets. Nil is a form in which no matrix is
+  /// held: it is rounded to q8 where it would have been held as stored.
+  package func formats(_ use: Use, stored: WeightFormat?) -> (weights: WeightFormat, rows: RowFormat) {
     switch (self, use) {
-    case (.auto, _), (_, .choice): (stored, stored.plainRowFormat)
+    case (_, .choice): stored.map { ($0, $0.plainRowFormat) } ?? (.float32, .float32)
+    case (.auto, _): stored.map { ($0, $0.plainRowFormat) } ?? (.q8, .int8)
+    case (.mixed, _):
+      if let stored, stored.elementType == nil { (stored, stored.plainRowFormat) } else { (.q8, .int8) }
     case (.f32, _), (_, .vector): (.float32, .float32)
     case (.bf16, _): (.bfloat16, .bfloat16)
     case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): (.q8, .int8)
     case (.q4, .projection): (.q4, .int8)
     }
   }
-
-  /// What experts and the rows they meet are held in where they are stored in bf16, as published models are.
-  package var experts: (weights: WeightFormat, rows: RowFormat) { formats(.projection, stored: .bfloat16) }
 
   /// Whether `quantize` writes it.
   package var isQuantized: Bool { self == .q8 || self == .q4 }

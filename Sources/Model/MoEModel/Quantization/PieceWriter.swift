@@ -29,6 +29,13 @@ final class PieceWriter {
       var values = [Float](repeating: 0, count: range.count)
       PanelWriter.expand(WeightFormat(entry.type)!, bytes, count: range.count, into: &values)
       try values.withUnsafeBytes { try writer.write(output.name, $0, at: range.lowerBound * 4) }
+    case .expanded(let source):
+      var first = range.lowerBound
+      try rows.forEach(source, rows: range) { _, values in
+        let bytes = UnsafeRawBufferPointer(start: values, count: source.columns * 4)
+        try writer.write(output.name, bytes, at: first * source.columns * 4)
+        first += 1
+      }
     case .levels(let parts): try quantize(output.name, parts[part], firstRow: part * parts[part].rows, range)
     }
   }

@@ -42,7 +42,8 @@ package struct QuantizedCheckpoint {
       try checkpoint.copyCompanions(to: output)
       try checkpoint.checkUnchanged()
       var config = checkpoint.config.object ?? JSONObject()
-      config["quantization_config"] = QuantizationSettings.json(precision, float8: plan.float8Block)
+      CompositeModel.replaceQuantization(
+        in: &config, with: QuantizationSettings.json(precision, float8: plan.float8Block))
       try output.write(.object(config), as: "config.json")
     } catch {
       output.discard()
@@ -125,6 +126,7 @@ package struct QuantizedCheckpoint {
     switch output.content {
     case .copy(let entry): return cut(entry.byteCount, by: pieceByteCount)
     case .float32(let entry): return cut(entry.elementCount, by: pieceByteCount / 4)
+    case .expanded(let source): return cut(source.rows, by: max(1, pieceByteCount / (4 * source.columns)))
     case .levels(let parts):
       return parts.enumerated().flatMap { part, source in
         // Rows that lie in columns are found by reading all of them.

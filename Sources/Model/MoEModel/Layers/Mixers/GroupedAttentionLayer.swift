@@ -54,6 +54,10 @@ final class GroupedAttentionLayer: SequenceMixer {
       pool.barrier(worker: worker)
       attend(batch, rows: rows, parts: parts, worker: worker)
       pool.barrier(worker: worker)
+      if shape.hasGate {
+        for row in compute.share(of: rows, worker: worker) { gate(row: row) }
+        pool.barrier(worker: worker)
+      }
       if scratch.roundsValues {
         scratch.roundValues(rows, compute, worker: worker)
         pool.barrier(worker: worker)
@@ -70,13 +74,13 @@ final class GroupedAttentionLayer: SequenceMixer {
     let keyWidth = shape.keyValueHeadCount * dims
     let (query, key) = (scratch.query(row + 1)[row], scratch.keyValue(row + 1)[row])
     scratch.keepRaw(row: row)
-    normalize(query, heads: shape.headCount, weights.queryNorm)
-    normalize(key, heads: shape.keyValueHeadCount, weights.keyNorm)
+    normalize(query, heads: shape.headCount, stride: shape.queryStride, weights.queryNorm)
+    normalize(key, heads: shape.keyValueHeadCount, stride: dims, weights.keyNorm)
     if let clip = shape.clip {
       compute.clip(query, limit: clip, count: shape.headCount * dims)
       compute.clip(key, limit: clip, count: 2 * keyWidth)
     }
-    rotary.rotate(query, heads: shape.headCount, stride: dims, row: row)
+    rotary.rotate(query, heads: shape.headCount, stride: shape.queryStride, row: row)
     rotary.rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
     for head in 0..<shape.keyValueHeadCount {
       let view = cache.heads(chunk.blocks, keyHead: head, dims: dims)
@@ -93,11 +97,22 @@ final class GroupedAttentionLayer: SequenceMixer {
         keyValue: scratch.keyValue(rows), values: scratch.values(rows)))
   }
 
-  private func normalize(_ x: UnsafeMutablePointer<Float>, heads: Int, _ weight: AlignedBuffer<Float>?) {
+  /// One token's values, multiplied by the sigmoid of their heads' gates.
+  private func gate(row: Int) {
+    let (query, values, dims) = (scratch.query(row + 1)[row], scratch.values(row + 1)[row], shape.headDims)
+    for head in 0..<shape.headCount {
+      let value = values + head * dims
+      compute.sigmoidMultiply(gate: query + head * shape.queryStride + dims, value, out: value, count: dims)
+    }
+  }
+
+  private func normalize(
+    _ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, _ weight: AlignedBuffer<Float>?
+  ) {
     guard let weight else { return }
     let (rows, width) = shape.queryKeyNorm == .perHead ? (heads, shape.headDims) : (1, heads * shape.headDims)
     compute.rmsNorm(
-      x, stride: width, rows: rows, count: width, weight: weight.pointer, epsilon: epsilon, out: x, outStride: width)
+      x, stride: stride, rows: rows, count: width, weight: weight.pointer, epsilon: epsilon, out: x, outStride: stride)
   }
 
   /// Into how many parts the queries of one key head are cut, so that the workers finish together: one, unless a task
@@ -138,7 +153,7 @@ final class GroupedAttentionLayer: SequenceMixer {
           for head in (part * perPart)..<((part + 1) * perPart) {
             own.add(
               span.row(
-                query[row] + head * dims, out: values[row] + head * dims,
+                query[row] + head * shape.queryStride, out: values[row] + head * dims,
                 sink: weights.sinks.map { UnsafePointer($0.pointer + head) }, position: chunk.startPosition + i))
           }
         }
@@ -164,9 +179,10 @@ final class GroupedAttentionScratch {
   /// `keeps`: all of it is still there after a forward pass, as projected too.
   init(_ shape: GroupedAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false) {
     let width = shape.headCount * shape.headDims
+    let queryWidth = shape.headCount * shape.queryStride
     let keyValueWidth = 2 * shape.keyValueHeadCount * shape.headDims
-    raw = keeps ? (RowStorage(columns: width), RowStorage(columns: keyValueWidth)) : nil
-    queryRows = RowStorage(columns: width)
+    raw = keeps ? (RowStorage(columns: queryWidth), RowStorage(columns: keyValueWidth)) : nil
+    queryRows = RowStorage(columns: queryWidth)
     keyValueRows = RowStorage(columns: keyValueWidth)
     valuesRows = RowStorage(columns: width)
     roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
@@ -187,7 +203,7 @@ final class GroupedAttentionScratch {
     roundedValues = roundedValues.reserving(rows: rows)
   }
 
-  /// `[rows, heads · dims]`
+  /// `[rows, heads · dims]`, or `[rows, heads · (query | gate)]`
   func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
   /// `[rows, key heads · dims | key heads · dims]`: keys, then values.
   func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }

@@ -1,0 +1,69 @@
+import Checkpoints
+
+/// Settings of models whose layers take turns between gated DeltaNet and gated attention: Qwen3-Next and its kin.
+extension ConfigReader {
+  func gatedDelta(_ projections: GatedDelta.Projections) throws -> GatedDelta {
+    let delta = GatedDelta(
+      keyHeadCount: try int("linear_num_key_heads", in: ConfigurationBounds.heads),
+      valueHeadCount: try int("linear_num_value_heads", in: ConfigurationBounds.heads),
+      keyDims: try int("linear_key_head_dim", in: ConfigurationBounds.headDims),
+      valueDims: try int("linear_value_head_dim", in: ConfigurationBounds.headDims),
+      taps: try int("linear_conv_kernel_dim", in: 2...64), projections: projections)
+    guard delta.valueHeadCount % delta.keyHeadCount == 0 else {
+      throw ModelError.inconsistent(
+        "linear_num_value_heads = \(delta.valueHeadCount) is not a multiple of linear_num_key_heads = \(delta.keyHeadCount)"
+      )
+    }
+    return delta
+  }
+
+  /// Attention whose heads have gates; `attn_output_gate`, where a configuration has it, may only say so.
+  func gatedAttention() throws -> GroupedAttention {
+    if try optionalBool("attn_output_gate") == false {
+      throw ModelError.unsupported(key: "attn_output_gate", value: "false", remedy: "only true is")
+    }
+    var attention = try groupedAttention(norm: .perHead, bias: try bool("attention_bias"))
+    attention.hasGate = true
+    return attention
+  }
+
+  /// Each layer by `layer_types`, or every `full_attention_interval`-th with attention; with experts where
+  /// `isMixture` says so.
+  func hybridLayers(
+    _ attention: GroupedAttention, _ delta: GatedDelta, isMixture: (Int) -> Bool, intermediate: Int
+  ) throws -> [LayerDescription] {
+    let count = try layerCount()
+    let interval = try optionalInt("full_attention_interval", in: 1...4096) ?? 4
+    let types =
+      try optionalStrings("layer_types", maxCount: 4096)
+      ?? (1...count).map { $0 % interval == 0 ? "full_attention" : "linear_attention" }
+    guard types.count == count else {
+      throw ModelError.inconsistent("layer_types has \(types.count) entries for \(count) layers")
+    }
+    return try types.enumerated().map { layer, type in
+      let feedForward = isMixture(layer) ? .mixture : LayerDescription.FeedForward.dense(intermediateSize: intermediate)
+      switch type {
+      case "linear_attention": return LayerDescription(attention: .delta(delta), feedForward: feedForward)
+      case "full_attention": return LayerDescription(attention: .grouped(attention), feedForward: feedForward)
+      default:
+        throw ModelError.unsupported(
+          key: "layer_types", value: type, remedy: "linear_attention and full_attention are")
+      }
+    }
+  }
+
+  /// A quarter of a head's dimensions turn unless it is said otherwise.
+  func hybridRotary(_ attention: GroupedAttention) throws -> RotaryDescription {
+    try rotary(dims: attention.headDims, rotatesPart: true, legacyShare: 0.25).rotary
+  }
+
+  /// Settings of modules that are left out, and of how states are held, which is fp32 always.
+  func ignoreHybridSettings() {
+    for key in [
+      "mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "num_nextn_predict_layers", "mamba_ssm_dtype",
+      "full_attention_interval",
+    ] {
+      ignore(key)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+import Kernels
+import Tensors
+
+/// One rank's recurrent states: slots, each of which holds what all layers keep of one sequence, or of the beginning of
+/// one. Which slot is for what is rank 0's to decide, as it is of cache blocks.
+///
+/// Memory is `[slot][layer]`, each layer's part of a size of its own and at the start of a cache line.
+package final class StateCache {
+  package let slotCount: Int
+  private let slotNumbers: Int
+  private let memory: ReservedMemory
+
+  /// Bytes of one slot over all layers; 0 where no layer keeps a state.
+  package static func slotByteCount(_ description: DecoderDescription) -> Int { 4 * numbers(description).total }
+
+  /// Floats of a slot, and where each layer's begin.
+  static func numbers(_ description: DecoderDescription) -> (offsets: [Int], total: Int) {
+    var offsets: [Int] = []
+    var total = 0
+    for layer in description.runLayers {
+      offsets.append(total)
+      total += (layer.attention.stateCount + 15) / 16 * 16
+    }
+    return (offsets, total)
+  }
+
+  /// Reserves room for `slotCount` states; the kernel supplies memory as it is first used. Throws `MemoryError`.
+  package init(_ description: DecoderDescription, slotCount: Int) throws {
+    slotNumbers = Self.numbers(description).total
+    self.slotCount = slotNumbers == 0 ? 0 : slotCount
+    let (bytes, overflows) = (4 * slotNumbers).multipliedReportingOverflow(by: self.slotCount)
+    memory = try ReservedMemory(byteCount: overflows ? Int.max : bytes)
+  }
+
+  /// The first number of a slot.
+  package func address(ofSlot slot: Int32) -> UnsafeMutablePointer<Float> {
+    memory.base.assumingMemoryBound(to: Float.self) + Int(slot) * slotNumbers
+  }
+
+  /// Makes a slot the state before any token.
+  package func clear(_ slot: Int32, _ compute: Compute) {
+    let target = address(ofSlot: slot)
+    compute.pool.run { worker in
+      let share = compute.share(of: slotNumbers, worker: worker)
+      (target + share.lowerBound).update(repeating: 0, count: share.count)
+    }
+  }
+
+  /// Makes a slot what another is.
+  package func copy(_ source: Int32, to slot: Int32, _ compute: Compute) {
+    guard source != slot else { return }
+    let (from, target) = (address(ofSlot: source), address(ofSlot: slot))
+    compute.pool.run { worker in
+      let share = compute.share(of: slotNumbers, worker: worker)
+      (target + share.lowerBound).update(from: from + share.lowerBound, count: share.count)
+    }
+  }
+}
+
+/// One layer's part of a recurrent state.
+struct LayerState {
+  /// Floats from a slot's start.
+  let offset: Int
+
+  func base(_ slot: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> { slot + offset }
+}

@@ -1,0 +1,78 @@
+import EngineAPI
+import Inference
+import Kernels
+import MoEModel
+import Testing
+
+/// Models with gated DeltaNet against the reference implementation's outputs, and against themselves.
+struct DeltaGoldenTests {
+  private func check(_ name: String, _ layout: Layout) throws {
+    let golden = try Golden(name)
+    let indices = 0..<golden.promptCount
+    let result = try run(
+      model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
+      prompts: try indices.map { try golden.prompt($0) }, newTokens: 12, layout: layout)
+    for i in indices {
+      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i), \(layout)")
+      let expected = try golden.floats("p\(i).logits")
+      try #require(result.logits[i].count == expected.count)
+      let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
+      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst), \(layout)")
+      for (at, layer) in result.layers.enumerated() {
+        #expect(
+          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),
+          "routing of prompt \(i) in layer \(layer)")
+        let weights = try golden.floats("p\(i).router.\(layer).weights")
+        let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
+        #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")
+      }
+    }
+  }
+
+  @Test(arguments: Golden.deltas, [1, 2, 3, 5])
+  func outputsAgreeWithTheReferenceImplementation(name: String, ranks: Int) throws {
+    try check(name, Layout(ranks: ranks, threads: ranks == 1 ? 3 : 1))
+  }
+
+  /// Prompts cut into chunks of any size, one by one or together, on any ranks, threads and instruction sets.
+  @Test(arguments: Golden.deltas) func noLayoutChangesABit(name: String) throws {
+    let golden = try Golden(name)
+    let scored = [try golden.scoredIDs(2), Array(try golden.scoredIDs(1).prefix(9))]
+    let prompts = [try golden.prompt(0), try golden.prompt(2)]
+    func result(_ layout: Layout) throws -> RunResult {
+      try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 20, layout: layout)
+    }
+    for weights in [WeightPrecision.auto, .q8] {
+      var base = Layout()
+      base.weights = weights
+      let expected = try result(base)
+      var layouts = [
+        Layout(ranks: 2, threads: 2, batchTokens: 5), Layout(ranks: 3, batchTokens: 1, together: false),
+        Layout(ranks: 5, threads: 2, batchTokens: 33, together: false), Layout(threads: 3, batchTokens: 2),
+      ]
+      for isa in InstructionSet.supported {
+        layouts.append(Layout(threads: 2, batchTokens: 7))
+        layouts[layouts.count - 1].isa = isa
+      }
+      for var layout in layouts {
+        layout.weights = weights
+        #expect(try result(layout) == expected, "\(layout)")
+      }
+    }
+  }
+
+  /// Greedy continuation is what scoring says is likeliest: decode steps have the bits of prompts.
+  @Test(arguments: Golden.deltas) func aContinuationHasTheBitsOfItsPrompt(name: String) throws {
+    let golden = try Golden(name)
+    let prompt = try golden.prompt(1)
+    let drawn = try run(model: golden.folder, scored: [], prompts: [prompt], newTokens: 40, layout: Layout()).greedy[0]
+    let logits = try run(
+      model: golden.folder, scored: [prompt + drawn.dropLast()], prompts: [], newTokens: 1, layout: Layout()
+    ).logits[0]
+    let vocabulary = logits.count / (prompt.count + drawn.count - 1)
+    for (i, token) in drawn.enumerated() {
+      let row = logits[((prompt.count + i - 1) * vocabulary)..<((prompt.count + i) * vocabulary)]
+      #expect(row.firstIndex(of: row.max()!)! - row.startIndex == Int(token))
+    }
+  }
+}
