@@ -120,6 +120,7 @@ package enum AttentionDescription: Sendable {
   /// in their place, and nobody has seen them. A state that tokens are folded into cannot.
   package var keepsPositions: Bool {
     switch self {
+    case .delta: false
     case .latent, .grouped: true
     }
   }
