@@ -16,7 +16,7 @@ package final class ShapeCheckpoint: Checkpoint {
   /// messages. `predicts`: with a multi-token prediction module. Throws `ModelError` or `CheckpointError` for a shape that is none.
   package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false) throws {
     var members = config.object ?? JSONObject()
-    members["quantization_config"] = nil
+    CompositeModel.replaceQuantization(in: &members, with: nil)
     let plain = JSONValue.object(members)
     var description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
     if predicts { description = description.predicting() }

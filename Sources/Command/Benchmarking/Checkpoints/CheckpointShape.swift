@@ -27,7 +27,7 @@ package struct CheckpointShape {
       throw CheckpointError.json(path: source.path, byte: 0, error)
     }
     var object = try ConfigReader(parsed, path: source.path).object
-    object["quantization_config"] = nil
+    CompositeModel.replaceQuantization(in: &object, with: nil)
     for key in ["num_nextn_predict_layers", "num_mtp_layers"] where object[key] != nil { object[key] = 0 }
     for key in ["torch_dtype", "dtype"] where object[key] != nil || key == "torch_dtype" {
       object[key] = .string(weights.torchName)

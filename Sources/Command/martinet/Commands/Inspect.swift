@@ -136,6 +136,7 @@ struct Inspect: ParsableCommand {
     if description.predictionLayerCount > 0 {
       lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
     }
+    if let composite = description.compositeNote { lines.append("note           \(composite)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"

@@ -46,6 +46,7 @@ package struct OpenedModel {
         "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them"
       )
     }
+    if let composite = description.compositeNote { notes.append(composite) }
     if let unread = description.unreadNote { notes.append(unread) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       notes.append(

@@ -7,7 +7,7 @@ package struct ParameterNames: Sendable {
 
   package init(_ description: DecoderDescription) {
     var names = description.names.with(experts: .separate)
-    names.lacksPrefix = false
+    names.prefix = .standard
     self.names = names
   }
 

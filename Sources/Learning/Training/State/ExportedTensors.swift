@@ -64,7 +64,7 @@ enum ExportedConfig {
   /// Those of a shape, for bf16 weights without quantisation. `predictionLayers`: modules that are in the folder.
   static func json(_ config: JSONValue, predictionLayers: Int) -> JSONValue {
     var members = config.object ?? JSONObject()
-    members["quantization_config"] = nil
+    CompositeModel.replaceQuantization(in: &members, with: nil)
     if members["dtype"] != nil { members["dtype"] = "bfloat16" }
     if members["torch_dtype"] != nil || members["dtype"] == nil { members["torch_dtype"] = "bfloat16" }
     for key in ["num_nextn_predict_layers", "num_mtp_layers"] where members[key] != nil {

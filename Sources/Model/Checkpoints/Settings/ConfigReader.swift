@@ -18,6 +18,8 @@ package struct ConfigReader: Sendable {
   /// `rope_scaling.` in a nested reader, for messages.
   private let prefix: String
   private let defaults: ConfigDefaults
+  /// Settings of the whole document that count where this object lacks them.
+  private var inherited = JSONObject()
   /// Shared by all readers of one document.
   private let asked: AskedKeys
 
@@ -39,11 +41,20 @@ package struct ConfigReader: Sendable {
 
   /// A reader of the same document that takes `defaults` for what is missing.
   package func taking(_ defaults: ConfigDefaults) -> ConfigReader {
-    ConfigReader(object, path: path, prefix: prefix, defaults: defaults, asked: asked)
+    var reader = ConfigReader(object, path: path, prefix: prefix, defaults: defaults, asked: asked)
+    reader.inherited = inherited
+    return reader
+  }
+
+  /// A reader of the same object in which `keys` are the whole document's where the object lacks them.
+  package func inheriting(_ keys: [String], from document: ConfigReader) -> ConfigReader {
+    var reader = self
+    for key in keys { reader.inherited[key] = document.object[key] }
+    return reader
   }
 
   /// The settings that are present, and not null, but that no reader of this document has asked for; those of nested
-  /// objects as `outer.inner`, where one of them was asked for.
+  /// objects as `outer.inner`, where one of them was asked for. Names begin at this reader's object.
   package var unasked: [String] {
     let asked = asked.all
     func unasked(_ object: JSONObject, _ prefix: String) -> [String] {
@@ -55,15 +66,26 @@ package struct ConfigReader: Sendable {
         return unasked(nested, name + ".")
       }
     }
-    return unasked(object, prefix)
+    return unasked(object, prefix).map { String($0.dropFirst(prefix.count)) }
+  }
+
+  /// The value of `key`: null counts as one here.
+  private func value(_ key: String) -> JSONValue? {
+    guard let own = object[key], !own.isNull || inherited[key] == nil else { return inherited[key] }
+    return own
+  }
+
+  /// What `key` is called in the whole document.
+  private func name(_ key: String) -> String {
+    inherited[key] != nil && (object[key]?.isNull ?? true) ? key : prefix + key
   }
 
   package func error(_ keys: ConfigKeys, _ problem: CheckpointError.SettingProblem) -> CheckpointError {
-    .setting(path: path, key: prefix + keys.names.joined(separator: " or "), problem)
+    .setting(path: path, key: keys.names.map { name($0) }.joined(separator: " or "), problem)
   }
 
   /// Whether one of `keys` is present and not null.
-  package func has(_ keys: ConfigKeys) -> Bool { keys.names.contains { object[$0].map { !$0.isNull } ?? false } }
+  package func has(_ keys: ConfigKeys) -> Bool { keys.names.contains { value($0).map { !$0.isNull } ?? false } }
 
   /// Counts a setting as asked for whose value makes no difference.
   package func ignore(_ key: String) { asked.insert(prefix + key) }
@@ -170,11 +192,12 @@ package struct ConfigReader: Sendable {
     var found: (key: String, value: JSONValue)?
     for key in keys.names {
       asked.insert(prefix + key)
-      if found == nil, let value = object[key], !value.isNull { found = (key, value) }
+      asked.insert(name(key))
+      if found == nil, let value = value(key), !value.isNull { found = (key, value) }
     }
     guard let (key, value) = found ?? defaultValue(keys) else { return nil }
     guard let nested = value.object else { throw wrongKind(key, "an object", value) }
-    return ConfigReader(nested, path: path, prefix: "\(prefix)\(key).", defaults: ConfigDefaults(), asked: asked)
+    return ConfigReader(nested, path: path, prefix: "\(name(key)).", defaults: ConfigDefaults(), asked: asked)
   }
 
   // MARK: One value
@@ -191,9 +214,10 @@ package struct ConfigReader: Sendable {
     var found: (key: String, value: Value)?
     for key in keys.names {
       asked.insert(prefix + key)
-      guard let json = object[key], !json.isNull else { continue }
+      asked.insert(name(key))
+      guard let json = value(key), !json.isNull else { continue }
       let value = try convert(key, json)
-      if let found, found.value != value { throw error(ConfigKeys(found.key), .disagrees(with: prefix + key)) }
+      if let found, found.value != value { throw error(ConfigKeys(found.key), .disagrees(with: name(key))) }
       if found == nil { found = (key, value) }
     }
     if let found { return found.value }
@@ -203,7 +227,7 @@ package struct ConfigReader: Sendable {
   /// What stands in for keys none of which has a value; nil where there is nothing, or where null is a value of its
   /// own.
   private func defaultValue(_ keys: ConfigKeys) -> (key: String, value: JSONValue)? {
-    guard !keys.names.contains(where: { object[$0] != nil && defaults.nullable.contains($0) }) else { return nil }
+    guard !keys.names.contains(where: { value($0) != nil && defaults.nullable.contains($0) }) else { return nil }
     for key in keys.names { if let value = defaults.values[key] { return (key, value) } }
     return nil
   }

@@ -5,7 +5,12 @@ package enum StopTokens {
   package static func read(_ checkpoint: any Checkpoint, tokenizerEnd: Int32?) throws(CheckpointError) -> Set<Int32> {
     // Some folders write -1 for none.
     let ids = -1...Int(Int32.max)
-    var tokens = try checkpoint.settings().optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
+    let settings = try checkpoint.settings()
+    var tokens = try settings.optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
+    // Where the text model is a part of a larger one.
+    if settings.object["text_config"]?.object != nil {
+      tokens += try settings.nested("text_config").optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
+    }
     if let reader = try checkpoint.generationSettings() {
       tokens += try reader.optionalInts("eos_token_id", in: ids, maxCount: 1024) ?? []
     }

@@ -3,7 +3,7 @@ import Kernels
 /// A decoder-only language model, as its published configuration describes it: one description that every
 /// supported family fills in.
 package struct DecoderDescription: Sendable {
-  /// `model_type` as published, for example "deepseek_v3".
+  /// `model_type` as published, for example "deepseek_v3"; of the text model where that is a part of a larger one.
   package var family: String
   package var vocabularySize: Int
   package var hiddenSize: Int
@@ -32,6 +32,10 @@ package struct DecoderDescription: Sendable {
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
+  /// The published model that this text model is a part of; nil for one that stands alone.
+  package var composite: CompositeModel?
+  /// How many tensors belong to each of that model's other parts.
+  package var otherPartCounts: [String: Int] = [:]
 
   package var layerCount: Int { layers.count }
 

@@ -21,7 +21,8 @@ extension ModelConfiguration {
     do { use = try TensorUse(description, checkpoint: checkpoint) } catch let error as ModelError {
       throw explained(error, in: checkpoint)
     }
-    let extra = Set(checkpoint.names.compactMap(PublishedNames.layer(ofTensor:))).filter {
+    let names = description.names
+    let extra = Set(checkpoint.names.compactMap(names.layer(ofTensor:))).filter {
       $0 >= description.layerCount
     }
     for layer in extra.sorted()
@@ -31,14 +32,15 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
-    let unread = use.unread(in: checkpoint)
-    let inside = unread.filter { PublishedNames.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
+    let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.isOtherPart($0.name) ?? false })
+    for entry in other { description.otherPartCounts[String(entry.name.prefix { $0 != "." }), default: 0] += 1 }
+    let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
       if let packing = ForeignPacking.find(in: checkpoint) { throw packing.error }
       throw ModelError.unreadTensors(inside.map(\.name))
     }
     description.unreadTensors = unread.map(\.name).filter {
-      PublishedNames.layer(ofTensor: $0) == nil && !(description.tiedEmbeddings && $0 == head)
+      names.layer(ofTensor: $0) == nil && !(description.tiedEmbeddings && $0 == head)
     }
     return description
   }
@@ -46,10 +48,12 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     var names = description.names
-    var unprefixed = names
-    unprefixed.lacksPrefix = true
-    let embedding = ParameterID(.embedding)
-    if !checkpoint.holds(names.tensor(embedding)), checkpoint.holds(unprefixed.tensor(embedding)) { names = unprefixed }
+    let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]
+    names.prefix =
+      prefixes.first { prefix in
+        names.prefix = prefix
+        return checkpoint.holds(names.tensor(ParameterID(.embedding)))
+      } ?? prefixes[0]
     guard names.experts == .separate, let layer = description.mixtureLayers.first else { return names }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [nil, "mlp"] {
@@ -66,5 +70,12 @@ extension ModelConfiguration {
     case .missingTensor, .wrongShape, .wrongType: return ForeignPacking.find(in: checkpoint)?.error ?? error
     default: return error
     }
+  }
+}
+
+extension Sequence {
+  /// The elements for which `condition` holds, and the others, both in order.
+  fileprivate func split(by condition: (Element) -> Bool) -> (matching: [Element], others: [Element]) {
+    reduce(into: ([], [])) { if condition($1) { $0.0.append($1) } else { $0.1.append($1) } }
   }
 }

@@ -4,15 +4,13 @@ import Checkpoints
 ///
 /// Sizes are bounded so that no product of two of them overflows and a hostile file cannot ask for absurd memory.
 package enum ModelConfiguration {
-  package static let supportedFamilies = ModelFamily.all.map(\.name)
+  package static let supportedFamilies = ModelFamily.all.map(\.name) + CompositeModel.all.map(\.name)
 
   /// Throws `ModelError` or `CheckpointError` naming the key at fault.
   package static func read(_ config: ConfigReader) throws -> DecoderDescription {
     let name = try config.string("model_type")
-    guard let family = ModelFamily.all.first(where: { $0.name == name }) else {
-      throw ModelError.unsupportedArchitecture(name, known: supportedFamilies)
-    }
-    return try family.read(config)
+    if let composite = CompositeModel.named(name) { return try composite.read(config) }
+    return try ModelFamily.named(name).read(config)
   }
 }
 
@@ -37,7 +35,7 @@ extension ConfigReader {
       throw ModelError.inconsistent("num_attention_heads must be positive")
     }
     return DecoderDescription(
-      family: try string("model_type"),
+      family: try optionalString("model_type") ?? "",
       vocabularySize: try int("vocab_size", in: ConfigurationBounds.vocabulary),
       hiddenSize: try int("hidden_size", in: ConfigurationBounds.width),
       maximumPositions: rotary.scaling.context(

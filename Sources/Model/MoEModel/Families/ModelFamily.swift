@@ -32,6 +32,14 @@ package struct ModelFamily: Sendable {
     describe = read
   }
 
+  /// Throws for a name that no family has.
+  static func named(_ name: String) throws(ModelError) -> ModelFamily {
+    guard let family = all.first(where: { $0.name == name }) else {
+      throw .unsupportedArchitecture(name, known: ModelConfiguration.supportedFamilies)
+    }
+    return family
+  }
+
   /// The same under another name.
   func renamed(_ name: String) -> ModelFamily {
     ModelFamily(name, defaults: defaults, nullable: nullable, names: names, read: describe)

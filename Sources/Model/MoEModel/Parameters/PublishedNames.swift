@@ -17,8 +17,8 @@ package struct PublishedNames: Sendable {
   package var experts: ExpertLayout
   /// `mlp` or `block_sparse_moe`, under `model.layers.{n}.`.
   private var block: String
-  /// Names lack the `model.` that all but the head's begin with, as a base model's that was saved alone.
-  package var lacksPrefix = false
+  /// What stands in the place of the `model.` that all names but the head's begin with.
+  package var prefix = NamePrefix.standard
 
   private init(_ templates: [ParameterRole: NameTemplate], experts: ExpertLayout, block: String) {
     (self.templates, self.experts, self.block) = (templates, experts, block)
@@ -37,7 +37,7 @@ package struct PublishedNames: Sendable {
 
   /// The name of the tensor that holds the parameter, alone or with others.
   package func tensor(_ id: ParameterID) -> String {
-    let name = unprefixed(named(id))
+    let name = prefix.applied(to: named(id))
     guard id.isBias else { return name }
     // Stacked tensors have no `.weight` at their end.
     let suffix = ".weight"
@@ -49,10 +49,6 @@ package struct PublishedNames: Sendable {
       return "model.layers.\(layer).\(block).experts.\(projection == .down ? "down_proj" : "gate_up_proj")"
     }
     return templates[id.role]?.name(layer: id.layer ?? 0, expert: id.expert ?? 0, block: block) ?? "\(id.role)"
-  }
-
-  private func unprefixed(_ name: String) -> String {
-    lacksPrefix && name.hasPrefix(Self.prefix) ? String(name.dropFirst(Self.prefix.count)) : name
   }
 
   /// Where the parameter lies; `expertCount`: in a layer of the model.
@@ -73,15 +69,13 @@ package struct PublishedNames: Sendable {
   }
 
   /// Which layer a tensor is named as part of, whoever reads it; nil for what is in none.
-  static func layer(ofTensor name: String) -> Int? {
-    for prefix in ["model.layers.", "layers."] where name.utf8.starts(with: prefix.utf8) {
-      let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { $0 != UInt8(ascii: ".") }
+  func layer(ofTensor name: String) -> Int? {
+    for layers in ["\(prefix.body)layers.", "model.layers.", "layers."] where name.utf8.starts(with: layers.utf8) {
+      let digits = name.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }
       return Int(Substring(digits))
     }
     return nil
   }
-
-  private static let prefix = "model."
 
   /// What most families call them.
   package static let standard = PublishedNames(

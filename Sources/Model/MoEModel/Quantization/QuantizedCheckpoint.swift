@@ -42,7 +42,8 @@ package struct QuantizedCheckpoint {
       try checkpoint.copyCompanions(to: output)
       try checkpoint.checkUnchanged()
       var config = checkpoint.config.object ?? JSONObject()
-      config["quantization_config"] = QuantizationSettings.json(precision, float8: plan.float8Block)
+      CompositeModel.replaceQuantization(
+        in: &config, with: QuantizationSettings.json(precision, float8: plan.float8Block))
       try output.write(.object(config), as: "config.json")
     } catch {
       output.discard()
