@@ -47,13 +47,7 @@ extension ModelConfiguration {
 
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
-    var names = description.names
-    let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]
-    names.prefix =
-      prefixes.first { prefix in
-        names.prefix = prefix
-        return checkpoint.holds(names.tensor(ParameterID(.embedding)))
-      } ?? prefixes[0]
+    let names = spelling(of: description, in: checkpoint)
     guard names.experts == .separate, let layer = description.mixtureLayers.first else { return names }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [nil, "mlp"] {
@@ -61,6 +55,32 @@ extension ModelConfiguration {
       if checkpoint.holds(fused.tensor(ParameterID(.feedForward(.expert, .gate), layer: layer))) { return fused }
     }
     return names
+  }
+
+  /// The spelling and the prefix that a checkpoint's names have: those of which it holds what tells spellings apart, or at least the
+  /// embedding.
+  private static func spelling(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
+    let published = description.names
+    let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]
+    let spellings = published.spellings.isEmpty ? [published] : published.spellings.map { published.spelled($0) }
+    let candidates = spellings.flatMap { spelling in
+      prefixes.map { prefix in
+        var names = spelling
+        names.prefix = prefix
+        return names
+      }
+    }
+    let embedding = ParameterID(.embedding)
+    var telling = [embedding, ParameterID(.attentionOutput, layer: 0)]
+    if let mixture = description.mixture, let layer = description.mixtureLayers.first {
+      telling.append(ParameterID(.router, layer: layer))
+      if mixture.router.hasSelectionBias { telling.append(ParameterID(.selectionBias, layer: layer)) }
+      if mixture.sharedIntermediateSize != nil {
+        telling.append(ParameterID(.feedForward(.shared, .gate), layer: layer))
+      }
+    }
+    return candidates.first { names in telling.allSatisfy { checkpoint.holds(names.tensor($0)) } }
+      ?? candidates.first { checkpoint.holds($0.tensor(embedding)) } ?? candidates[0]
   }
 
   /// What a missing or odd tensor is a sign of, where the checkpoint tells.
