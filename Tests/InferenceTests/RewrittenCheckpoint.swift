@@ -45,8 +45,10 @@ struct RewrittenCheckpoint {
   var tensors: [String: Tensor] = [:]
   var config: JSONObject
 
-  init(_ golden: Golden) throws {
-    let folder = try HuggingFaceFolder(path: golden.folder)
+  init(_ golden: Golden) throws { try self.init(folder: golden.folder) }
+
+  init(folder path: String) throws {
+    let folder = try HuggingFaceFolder(path: path)
     config = folder.config.object!
     for entry in folder.entries { tensors[entry.name] = Tensor(entry.type, entry.shape, try folder.readAll(entry)) }
   }

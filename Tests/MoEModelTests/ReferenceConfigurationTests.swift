@@ -6,7 +6,10 @@ import Testing
 /// What the reference implementation makes of configurations with keys left out, null or spelt otherwise
 /// (`Tests/Reference/make_configuration_cases.py`), held against what we make of them.
 struct ReferenceConfigurationTests {
-  static let families = ModelConfiguration.supportedFamilies
+  /// Text models' own: a larger model's settings are nested, and its text model's are read as these.
+  static let families = ModelConfiguration.supportedFamilies.filter { name in
+    !CompositeModel.all.contains { $0.name == name }
+  }
 
   @Test(arguments: families)
   func everyKeyMeansWhatItMeansToTheReferenceClass(family: String) throws {
@@ -102,12 +105,19 @@ struct ReferenceConfigurationTests {
       facts["query_norm"] = .int(widths[grouped.queryKeyNorm]!)
       if let clip = grouped.clip { facts["clip"] = .double(Double(clip)) }
       facts["windows"] = .array(model.layers.map { .int($0.slidingWindow ?? 0) })
+      facts["rotates"] = .array(model.layers.map { .bool($0.rotates) })
+      facts["interleaved"] = .bool(model.rotary.interleaved)
+    }
+    if let scaling = model.rotary.queryScaling {
+      facts["query_scaling"] = .array([.double(scaling.beta), .int(scaling.positions)])
     }
     guard let mixture = model.mixture else { return facts }
     facts["experts"] = .int(mixture.expertCount)
     facts["chosen"] = .int(mixture.topK)
     facts["intermediate"] = .int(mixture.expertIntermediateSize)
     facts["shared"] = .int(mixture.sharedIntermediateSize ?? 0)
+    if mixture.sharedIntermediateSize != nil { facts["shared_bias"] = .bool(mixture.sharedHasBias) }
+    if mixture.router.normFloor > 0 { facts["norm_floor"] = .double(Double(mixture.router.normFloor)) }
     facts["normalizes"] = .bool(mixture.router.normalizes)
     facts["scale"] = .double(Double(mixture.router.scale))
     if let groups = mixture.router.groups { facts["groups"] = .array([.int(groups.count), .int(groups.kept)]) }

@@ -102,7 +102,7 @@ FAMILY = {
         first_k_dense_replace=1, mlp_layer_types=["sparse", "dense"]),
     "ernie4_5_moe": dict(
         moe_num_experts=16, moe_num_shared_experts=3, moe_k=3, moe_intermediate_size=32, head_dim=24,
-        moe_layer_start_index=1, moe_layer_end_index=1, moe_layer_interval=2, moe_norm_min=1e-3, use_bias=True),
+        moe_layer_start_index=1, moe_layer_end_index=1, moe_layer_interval=2, moe_norm_min=1e-3, use_bias=False),
     "llama": dict(head_dim=24, attention_bias=True, mlp_bias=True),
     "qwen2": dict(**WINDOW, layer_types=["sliding_attention", "full_attention"]),
     "qwen3": dict(head_dim=24, attention_bias=True, **WINDOW, layer_types=["sliding_attention", "full_attention"]),

@@ -33,7 +33,8 @@ extension ConfigReader {
     let topK = try int(["num_experts_per_tok", "experts_per_token", "moe_k"], in: 1...1024)
     let experts = try expertCount()
     guard topK <= experts else {
-      throw ModelError.inconsistent("num_experts_per_tok = \(topK) exceeds the \(experts) experts")
+      throw ModelError.inconsistent(
+        "\(has("moe_k") ? "moe_k" : "num_experts_per_tok") = \(topK) exceeds the \(experts) experts")
     }
     return topK
   }

@@ -78,7 +78,8 @@ extension ConfigReader {
   /// DeepSeek-V3's router: sigmoid scores, a bias for the choice, groups of experts.
   func sigmoidRouter(normalizes: Bool) throws -> RouterDescription {
     let scale = Float(try double("routed_scaling_factor", in: 0...1e6))
-    try require("scoring_func", oneOf: ["sigmoid"])
+    // dots.llm1 has the method here.
+    try require("scoring_func", oneOf: ["sigmoid", "noaux_tc"])
     try require("topk_method", oneOf: ["noaux_tc"])
     return RouterDescription(
       scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false, groups: try expertGroups(score: .topTwoSum),

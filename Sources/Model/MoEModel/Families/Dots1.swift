@@ -15,6 +15,7 @@ extension ModelFamily {
     read: dots1Description)
 
   private static func dots1Description(_ config: ConfigReader) throws -> DecoderDescription {
+    if config.object["moe_layer_freq"]?.exactInt == 1 { config.ignore("moe_layer_freq") }
     let attention = try config.groupedAttention(norm: .perHead, bias: try config.bool("attention_bias"))
     let window = try config.optionalInt("sliding_window", in: ConfigurationBounds.positions)
     let first = try config.int("max_window_layers", in: 0...4096)

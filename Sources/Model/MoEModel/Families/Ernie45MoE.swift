@@ -17,23 +17,24 @@ extension ModelFamily {
     read: ernie45MoEDescription)
 
   private static func ernie45MoEDescription(_ config: ConfigReader) throws -> DecoderDescription {
-    let hasBias = try config.optionalBool("use_bias") ?? false
-    let attention = try config.groupedAttention(norm: .none, bias: hasBias)
+    // It would give the head one too.
+    try config.require(["use_bias"], is: false)
+    let attention = try config.groupedAttention(norm: .none)
     var router = RouterDescription.softmax(normalizes: true)
     router.hasSelectionBias = true
     router.normFloor = Float(try config.double("moe_norm_min", in: 0...1))
-    var mixture = try config.sharedExpertMixture(router: router, sharedKeys: "moe_num_shared_experts")
-    mixture.sharedHasBias = hasBias
+    let mixture = try config.sharedExpertMixture(router: router, sharedKeys: "moe_num_shared_experts")
     // Settings of the class it was published with.
     try config.require("moe_gate_act", oneOf: ["softmax"])
-    try config.require("moe_gate", oneOf: ["topk"])
     try config.require(["moe_use_aux_free"], is: true)
-    for key in ["moe_capacity", "compression_ratio", "moe_aux_loss_lambda", "moe_z_loss_lambda", "fuse_rope"] {
+    for key in [
+      "moe_capacity", "moe_gate", "compression_ratio", "moe_aux_loss_lambda", "moe_z_loss_lambda", "fuse_rope",
+    ] {
       config.ignore(key)
     }
     return try config.decoder(
       rotary: try config.rotary(dims: attention.headDims, interleaved: true).rotary,
-      layers: try layers(config, .grouped(attention)), mixture: mixture, denseHasBias: hasBias)
+      layers: try layers(config, .grouped(attention)), mixture: mixture)
   }
 
   /// Every `moe_layer_interval`-th layer has experts, from `moe_layer_start_index` to `moe_layer_end_index`; −1: to the last.
