@@ -224,4 +224,5 @@ def main():
         print(family, "seed", seed, [round(m, 5) for m in margins], size, "bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()
