@@ -56,14 +56,19 @@ extension FuzzTarget {
       try hold(names == ["x"], "tensors \(names)")
     })
 
-  private static let families = [
-    "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
-    "qwen3_moe",
-  ]
+  private static let families =
+    [
+      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
+      "qwen3_moe",
+    ].map { "goldens/\($0)" }
+    + [
+      "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
+      "solar_open",
+    ].map { "families/\($0)" }
 
   private static let configuration = FuzzTarget(
     "config", inputs: 6000, pieces: jsonPieces + ["\"yarn\"", "\"rope_scaling\":{", "\"full_attention\"", "\"fp8\""],
-    seeds: { try families.map { try Fixture.bytes("goldens/\($0)/config.json") } },
+    seeds: { try families.map { try Fixture.bytes("\($0)/config.json") } },
     read: { bytes in
       let reader = try ConfigReader(try JSONValue(parsing: bytes), path: "config.json")
       let description = try ModelConfiguration.read(reader)
