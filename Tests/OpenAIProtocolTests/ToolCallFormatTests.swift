@@ -34,6 +34,11 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
   (
     "glm4_moe", "<tool_call>{{ tc.name }}{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>", .glm, true
   ),
+  (
+    "hy_v3",
+    "<tool_calls>\\n<tool_call>{{ tc.name }}<tool_sep>\\n{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>",
+    .hunyuan, true
+  ),
   ("mixtral", "[TOOL_CALLS] [{{ tool_call.function|tojson }}]", .mistral, true),
   ("gpt_oss", "<|start|>assistant<|channel|>commentary to=functions.{{ n }}", .harmony, true),
   ("gpt_oss", "", .harmony, true),

@@ -25,7 +25,7 @@ struct SectionMarkers: Sendable, Equatable {
       callClose = "<|tool_call_end|>"
       close = "<|tool_calls_section_end|>"
       separator = ""
-    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return nil
+    case .none, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return nil
     }
   }
 

@@ -4,7 +4,7 @@ extension ToolCallFormat {
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
     // Kimi's first template offers tools without showing how they are called.
     if shows("<|tool_call_begin|>") || family == "kimi_k2" && shows("tools") { return .kimi }
-    if shows("<arg_key>") { return .glm }
+    if shows("<arg_key>") { return shows("<tool_sep>") ? .hunyuan : .glm }
     if shows("<tool_call>") { return shows("<function=") ? .qwenCoder : .hermes }
     if shows("[TOOL_CALLS]") { return .mistral }
     if shows("<|python_tag|>") || shows("\"parameters\":") || family == "llama4" && shows("tools") { return .llama }
@@ -31,7 +31,7 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .deepSeekFenced, .deepSeekPlain, .kimi: return false
-    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return true
+    case .none, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return true
     }
   }
 }

@@ -18,6 +18,7 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .hermes, .glm, .qwenCoder: return (.init(open: "", separator: "\n", close: ""), true)
+    case .hunyuan: return (.init(open: "<tool_calls>\n", separator: "\n", close: "\n</tool_calls>"), true)
     case .mistral: return (.init(open: "[TOOL_CALLS] [", separator: ", ", close: "]"), true)
     case .harmony: return (.init(open: "", separator: "", close: ""), false)
     case .llama: return (.init(open: "", separator: "; ", close: ""), true)
@@ -36,6 +37,7 @@ extension ToolCallFormat {
     // Keys and values between tags cannot be said by a schema: a forced call has the arguments as one JSON object,
     // which `ReplyParser` reads too.
     case .glm: ("<tool_call>\(name)\n", "\n</tool_call>")
+    case .hunyuan: ("<tool_call>\(name)<tool_sep>\n", "\n</tool_call>")
     case .qwenCoder: ("<tool_call>\n<function=\(name)>\n", "\n</function>\n</tool_call>")
     case .mistral: ("{\"name\": \"\(name)\", \"arguments\": ", "}")
     // What ends the call ends the model's turn, and is no text.

@@ -10,6 +10,9 @@ extension ToolCallFormat {
     case .none, .deepSeekFenced, .deepSeekPlain, .kimi: break
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
+    case .hunyuan:
+      markers += ["<tool_calls>", "</tool_calls>", "<tool_call>", "</tool_call>", "<tool_sep>"]
+      markers += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hermes, .qwenCoder:
       markers += ["<tool_call>", "</tool_call>", "</function>", "</parameter>"]
       markers += CallTags.functions.map(\.text) + ["<parameter=", "<parameter name="]

@@ -15,6 +15,8 @@ package struct ToolCallFormat: Sendable, Equatable {
     case hermes
     /// GLM 4.5: a name, keys and values between tags.
     case glm
+    /// Hunyuan 3: as GLM, with a tag after the name, and all calls between tags of their own.
+    case hunyuan
     /// Qwen's coders: a name, keys and values in tags of their own.
     case qwenCoder
     /// Mistral and Mixtral: an array of JSON objects after `[TOOL_CALLS]`.
