@@ -5,8 +5,8 @@ import MoEModel
 import TestSupport
 import Testing
 
-/// Tiny checkpoints of the families without a golden (`Tests/Reference/make_family_checkpoints.py`) against the reference
-/// implementation's outputs, on several layouts that must give the same bits.
+/// Tiny checkpoints of the families without a golden (`Tests/Reference/make_family_checkpoints.py`) against the
+/// reference implementation's outputs, on several layouts that must give the same bits.
 struct FamilyCheckpointTests {
   static let names = [
     "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",

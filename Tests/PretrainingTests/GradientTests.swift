@@ -52,7 +52,8 @@ struct GradientTests {
     }
   }
 
-  /// Rotation in some layers only, queries that grow with their position, a floor under a router's sum, biases of shared experts.
+  /// Rotation in some layers only, queries that grow with their position, a floor under a router's sum, biases of
+  /// shared experts.
   @Test(arguments: withoutGoldens)
   func gradientsOfOtherFamiliesAreTheReferences(name: String) throws {
     try compare(TinyTraining(family: name), try #require(try Self.expected("family_gradients")[name])) { spec, _ in

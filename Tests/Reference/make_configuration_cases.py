@@ -293,6 +293,9 @@ def rotary_changes(family):
 
 def cases(family, base):
     for key in base:
+        # Tells two versions of Bailing apart, and nothing to the class.
+        if key == "architectures":
+            continue
         yield f"{key} missing", {key: MISSING}, False
         yield f"{key} null", {key: None}, False
     yield from rotary_changes(family)

@@ -57,8 +57,8 @@ extension ModelConfiguration {
     return names
   }
 
-  /// The spelling and the prefix that a checkpoint's names have: those of which it holds what tells spellings apart, or at least the
-  /// embedding.
+  /// The spelling and the prefix that a checkpoint's names have: those of which it holds what tells spellings apart, or
+  /// at least the embedding.
   private static func spelling(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     let published = description.names
     let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]

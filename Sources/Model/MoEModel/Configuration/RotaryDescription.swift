@@ -33,8 +33,8 @@ package struct RotaryDescription: Sendable {
     }
   }
 
-  /// Latent attention's queries, all of their dimensions, times 1 + beta · ln(1 + ⌊position / positions⌋): what Llama 4 does
-  /// to its queries without rotation, and Mistral to all.
+  /// Latent attention's queries, all of their dimensions, times 1 + beta · ln(1 + ⌊position / positions⌋): what Llama 4
+  /// does to its queries without rotation, and Mistral to all.
   package struct QueryScaling: Sendable, Equatable {
     package var beta: Double
     package var positions: Int

@@ -3,8 +3,8 @@ import Checkpoints
 extension ModelFamily {
   /// Ling and Ring 2.0: grouped attention with norms by head, rotated in part, and DeepSeek-V3's router.
   ///
-  /// Defaults are those of the configuration that is published with the models; the reference implementation has no class of its
-  /// own for them, but one that computes the same (`sarvam_moe`).
+  /// Defaults are those of the configuration that is published with the models; the reference implementation has no
+  /// class of its own for them, but one that computes the same (`sarvam_moe`).
   static let bailingMoEV2 = ModelFamily(
     "bailing_moe_v2",
     defaults: """

@@ -37,7 +37,8 @@ extension ModelFamily {
       layers: try layers(config, .grouped(attention)), mixture: mixture)
   }
 
-  /// Every `moe_layer_interval`-th layer has experts, from `moe_layer_start_index` to `moe_layer_end_index`; −1: to the last.
+  /// Every `moe_layer_interval`-th layer has experts, from `moe_layer_start_index` to `moe_layer_end_index`; −1: to the
+  /// last.
   private static func layers(_ config: ConfigReader, _ attention: AttentionDescription) throws -> [LayerDescription] {
     let count = try config.layerCount()
     let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)

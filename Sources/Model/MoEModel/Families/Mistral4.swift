@@ -1,7 +1,8 @@
 import Checkpoints
 
 extension ModelFamily {
-  /// Mistral Small 4, without eyes: DeepSeek-V3's attention with queries that grow with their position, and a softmax router.
+  /// Mistral Small 4, without eyes: DeepSeek-V3's attention with queries that grow with their position, and a softmax
+  /// router.
   static let mistral4 = ModelFamily(
     "mistral4",
     defaults: """

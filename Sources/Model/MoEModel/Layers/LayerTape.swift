@@ -29,7 +29,8 @@ package enum FeedForwardLayerTape {
   case mixture(input: MatrixView<Float>, MixtureTape)
 }
 
-/// Cosines and sines of the rows' positions, `[rows, dims / 2]`, and the factors of latent attention's queries, `[rows, 1]`.
+/// Cosines and sines of the rows' positions, `[rows, dims / 2]`, and the factors of latent attention's queries,
+/// `[rows, 1]`.
 package struct RotaryTape {
   package let cosines: MatrixView<Float>
   package let sines: MatrixView<Float>

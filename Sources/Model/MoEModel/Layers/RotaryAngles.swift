@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Cosines and sines of a batch's positions, `[rows, dims / 2]`, and the factors of queries there: computed once a step for all
-/// layers that turn by them.
+/// Cosines and sines of a batch's positions, `[rows, dims / 2]`, and the factors of queries there: computed once a step
+/// for all layers that turn by them.
 final class RotaryAngles {
   private let description: RotaryDescription
   private let frequencies: [Float]

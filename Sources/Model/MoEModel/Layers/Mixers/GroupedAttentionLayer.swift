@@ -19,8 +19,8 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let input: RowStorage<Float>?
   private let compute: Compute
 
-  /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate; `input`: where
-  /// the layer's input is kept.
+  /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
+  /// `input`: where the layer's input is kept.
   init(
     norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,

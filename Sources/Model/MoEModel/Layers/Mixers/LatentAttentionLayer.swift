@@ -118,8 +118,8 @@ final class LatentAttentionLayer: SequenceMixer {
     for head in heads { bringBack(head, rows: rows, worker: worker) }
   }
 
-  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part], the query times its position's
-  /// factor.
+  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part], the query times its
+  /// position's factor.
   private func absorb(_ head: Int, rows: Int, worker: Int) {
     // Taken out of the loops: workers that count references to one object wait for each other.
     let (query, width, rounded) = (scratch.query(rows), cache.width, scratch.roundedQuery)
