@@ -3,7 +3,8 @@ private let now = (name: "now", arguments: "{}")
 
 /// Replies as each family writes them, well and badly formed.
 let replySamples: [ReplySample] =
-  reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + coderSamples + harmonySamples
+  reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + solarSamples + coderSamples
+  + harmonySamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
@@ -225,6 +226,28 @@ private let hunyuanSamples: [ReplySample] = [
     name: "Hunyuan, breaks off in a value", syntax: .hunyuan,
     text: "<tool_calls>\n<tool_call>weather<tool_sep>\n<arg_key>city</arg_key>\n<arg_value>Kö</arg_val",
     calls: [("weather", "{\"city\": \"Kö</arg_val")], completeness: [false]),
+]
+
+private let solarSamples: [ReplySample] = [
+  .init(
+    name: "Solar, reasoning and content", syntax: .solar,
+    text: "<|think|>Hm<|end|><|begin|>assistant<|content|>Look.\n", reasoning: "Hm", content: "Look.\n"),
+  .init(name: "Solar, content alone", syntax: .solar, text: "<|content|> Look.", content: " Look."),
+  .init(
+    name: "Solar, calls", syntax: .solar,
+    text: "<|think|>Hm<|end|><|begin|>assistant<|tool_calls|><|tool_call:begin|>a1b2<|tool_call:name|>weather"
+      + "<|tool_call:args|>" + weather.arguments + "<|tool_call:end|><|tool_call:begin|>c3d4<|tool_call:name|>now"
+      + "<|tool_call:args|>{}<|tool_call:end|>",
+    reasoning: "Hm", calls: [weather, now], completeness: [true, true]),
+  .init(
+    name: "Solar, content and a call", syntax: .solar,
+    text: "<|content|>Look.<|end|><|begin|>assistant<|tool_calls|><|tool_call:begin|>a<|tool_call:name|>now"
+      + "<|tool_call:args|>{}<|tool_call:end|><|calls|>",
+    content: "Look.", calls: [now], completeness: [true]),
+  .init(
+    name: "Solar, a call that breaks off", syntax: .solar,
+    text: "<|tool_calls|><|tool_call:begin|>a<|tool_call:name|>weather<|tool_call:args|>{\"city\": \"Kö",
+    calls: [("weather", "{\"city\": \"Kö")], completeness: [false]),
 ]
 
 private let coderSamples: [ReplySample] = [

@@ -27,7 +27,7 @@ struct CallOpeners: Sendable {
     let names = tools.map(\.name)
     switch syntax {
     // Models leave out the section's beginning now and then.
-    case .deepSeekFenced, .deepSeekPlain, .kimi:
+    case .deepSeekFenced, .deepSeekPlain, .kimi, .solar:
       markers = section.map { SectionMarkers.spellings($0.open) + SectionMarkers.spellings($0.callOpen) } ?? []
       (unopened, unopenedAtStart) = ([], [])
     case .hermes:
@@ -59,7 +59,7 @@ struct CallOpeners: Sendable {
   static func mayBeBare(_ syntax: ToolCallFormat.Syntax) -> Bool {
     switch syntax {
     case .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .llama: true
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: false
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar, .harmony: false
     }
   }
 }

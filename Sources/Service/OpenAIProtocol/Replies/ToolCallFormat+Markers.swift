@@ -4,10 +4,12 @@ extension ToolCallFormat {
   package var markers: [String] {
     var markers = reasoningTags.map { [$0.open, $0.close] } ?? []
     if let section = SectionMarkers(syntax) {
+      // Of a turn's beginning the marker without the role is a token.
+      if syntax == .solar { markers += ["<|begin|>", "<|end|>", "<|content|>", SectionMarkers.solarName] }
       return markers + section.all.flatMap { SectionMarkers.spellings($0).map(\.text) }
     }
     switch syntax {
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi: break
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar: break
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hunyuan:
