@@ -83,11 +83,11 @@ bool ck_scales_are_finite(ck_format format, const void *elements, size_t count) 
   const uint8_t *stored = elements;
   bool finite = true;
   for (size_t first = 0; first < count; first += g->block_columns, stored += g->block_bytes) {
-    if (ck_codecs[format].decode) {
-      ck_block block = {.d = 0};
-      ck_codecs[format].decode(stored, &block);
-      if (g->part_scales == CK_PARTS_EXPONENT) finite &= block.d != 255;
-      else finite &= (block.d & 0x7C00) != 0x7C00 && (!g->has_mins || (block.m & 0x7C00) != 0x7C00);
+    if (g->part_scales == CK_PARTS_EXPONENT) {
+      finite &= stored[g->scale_at] != 255;
+    } else if (g->low_bits) {
+      finite &= (block_u16(stored + g->scale_at) & 0x7C00) != 0x7C00;
+      finite &= !g->has_mins || (block_u16(stored + g->scale_at + 2) & 0x7C00) != 0x7C00;
     } else {
       float values[CK_MOST_BLOCK_COLUMNS], sum = 0;
       ck_codecs[format].expand_stored(stored, NULL, g->block_columns, values);

@@ -28,6 +28,8 @@ typedef struct {
   uint8_t flip;
   // The rest is of GGUF's blocks. Columns and bytes of one.
   size_t block_columns, block_bytes;
+  // Where a block's own f16 or E8M0 is; a minimum's follows it.
+  size_t scale_at;
   // Bits of a code, as a panel has them: low_bits + high_bits; 0 for what no panel holds.
   size_t low_bits, high_bits;
   // Columns with one scale, and one minimum where there are such.

@@ -5,9 +5,9 @@
 static inline void nvfp4_expand(const uint8_t *stored, float *out) {
   for (size_t part = 0; part < 4; part++) {
     const uint8_t bits = stored[part] & 0x7F;
-    const float scale = bits == 0x7F ? 0.0f : ck_value_f8e4m3(bits);
+    const float scale = bits == 0x7F ? 0.0f : ck_value_f8e4m3(bits) * 0.5f;
     uint8_t codes[16];
     block_halves(stored + 4 + 8 * part, 16, codes);
-    for (size_t i = 0; i < 16; i++) *out++ = scale * ck_value_fp4(codes[i]);
+    for (size_t i = 0; i < 16; i++) *out++ = scale * (float)ck_e2m1_level[codes[i]];
   }
 }

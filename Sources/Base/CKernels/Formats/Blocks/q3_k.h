@@ -1,8 +1,8 @@
 // Q3_K: eight levels, with scales of six bits for 16 columns.
-#define CK_Q3_K_GEOMETRY                                                                         \
-  {                                                                                              \
-    .block_columns = 256, .block_bytes = 110, .low_bits = 2, .high_bits = 1, .part_columns = 16, \
-    .part_scales = CK_PARTS_SIGNED, .code_bias = 4                                               \
+#define CK_Q3_K_GEOMETRY                                                                                          \
+  {                                                                                                               \
+    .block_columns = 256, .block_bytes = 110, .scale_at = 108, .low_bits = 2, .high_bits = 1, .part_columns = 16, \
+    .part_scales = CK_PARTS_SIGNED, .code_bias = 4                                                                \
   }
 
 static inline void q3_k_decode(const uint8_t *stored, ck_block *block) {

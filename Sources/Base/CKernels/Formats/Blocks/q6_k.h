@@ -1,8 +1,8 @@
 // Q6_K: 64 levels, with scales of eight bits for 16 columns.
-#define CK_Q6_K_GEOMETRY                                                                         \
-  {                                                                                              \
-    .block_columns = 256, .block_bytes = 210, .low_bits = 4, .high_bits = 2, .part_columns = 16, \
-    .part_scales = CK_PARTS_SIGNED, .code_bias = 32                                              \
+#define CK_Q6_K_GEOMETRY                                                                                          \
+  {                                                                                                               \
+    .block_columns = 256, .block_bytes = 210, .scale_at = 208, .low_bits = 4, .high_bits = 2, .part_columns = 16, \
+    .part_scales = CK_PARTS_SIGNED, .code_bias = 32                                                               \
   }
 
 static inline void q6_k_decode(const uint8_t *stored, ck_block *block) {
