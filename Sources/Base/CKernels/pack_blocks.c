@@ -85,6 +85,8 @@ bool ck_scales_are_finite(ck_format format, const void *elements, size_t count) 
   for (size_t first = 0; first < count; first += g->block_columns, stored += g->block_bytes) {
     if (g->part_scales == CK_PARTS_EXPONENT) {
       finite &= stored[g->scale_at] != 255;
+    } else if (g->part_scales == CK_PARTS_BFLOAT) {
+      finite &= (block_u16(stored + g->scale_at) & 0x7F80) != 0x7F80;
     } else if (g->low_bits) {
       finite &= (block_u16(stored + g->scale_at) & 0x7C00) != 0x7C00;
       finite &= !g->has_mins || (block_u16(stored + g->scale_at + 2) & 0x7C00) != 0x7C00;

@@ -49,6 +49,9 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   /// The same with 4-bit indices into a table of levels.
   package static let q4 = WeightFormat("q4", CK_Q4, levelType: .uint8, rounding: .levels)
 
+  /// 4-bit integers of -8 to 7 in blocks of 32 columns with a bf16 scale.
+  package static let int4 = WeightFormat("int4", CK_INT4)
+
   /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. Those that no panel holds are read only.
   private static let blocks = [
     WeightFormat("q4_0", CK_Q4_0, elementType: .q40), WeightFormat("q4_1", CK_Q4_1, elementType: .q41),
@@ -66,7 +69,7 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   ]
 
   /// Every format, in the order of C's table.
-  package static let all = [float32, bfloat16, float16, float8, mxfp4, q8, q4] + blocks
+  package static let all = [float32, bfloat16, float16, float8, mxfp4, q8, q4] + blocks + [int4]
 
   package static func == (a: WeightFormat, b: WeightFormat) -> Bool { a.number == b.number }
   package func hash(into hasher: inout Hasher) { hasher.combine(number) }

@@ -8,6 +8,7 @@
 //   i16_dot_small(sum, w, x)   i16_dot for weights of 0 to 63
 //   WIDE_BIAS                  what i16_dot wants weights to have been raised by
 //   half_row(p)                sixteen f16
+//   bfloat_row(p)              sixteen bf16
 //   exponent_row(p)            half of sixteen E8M0
 //   unsigned_row(p), signed_row(p)   sixteen bytes
 //   sums_of_16(x, sums)        sums of each sixteen of the 64 int8 at x
@@ -42,6 +43,10 @@ INLINE_OP v16 half_row(const uint8_t *p) {
   return v16_of(_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p)),
                 _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p + 16))));
 }
+INLINE_OP __m256 bfloat_half(const uint8_t *p) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
+INLINE_OP v16 bfloat_row(const uint8_t *p) { return v16_of(bfloat_half(p), bfloat_half(p + 16)); }
 INLINE_OP __m256i unsigned_half(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 INLINE_OP __m256i signed_half(const uint8_t *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
 // Of the two the larger is right: below 2 the result is subnormal.
@@ -83,6 +88,10 @@ INLINE_OP w64 w64_levels(const int8_t *levels, w64 w) {
 INLINE_OP w64 w64_level_bytes(w64 w) { return w; }
 INLINE_OP i16 i16_dot_small(i16 sum, w64 w, const uint8_t *x) { return i16_dot(sum, w, x); }
 INLINE_OP v16 half_row(const uint8_t *p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p)); }
+INLINE_OP v16 bfloat_row(const uint8_t *p) {
+  const __m512i bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 16));
+}
 INLINE_OP v16 exponent_row(const uint8_t *p) {
   const __m512i bits = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p));
   // Of the two the larger is right: below 2 the result is subnormal.
@@ -126,6 +135,11 @@ INLINE_OP i16 i16_dot_small(i16 sum, w64 w, const uint8_t *x) { return i16_dot(s
 INLINE_OP v16 half_row(const uint8_t *p) {
   v16 v;
   QUARTERS v.q[i] = vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p + 8 * i)));
+  return v;
+}
+INLINE_OP v16 bfloat_row(const uint8_t *p) {
+  v16 v;
+  QUARTERS v.q[i] = vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p + 8 * i)), 16));
   return v;
 }
 INLINE_OP uint32x4_t unsigned_quarter(const uint8_t *p) {
@@ -210,6 +224,7 @@ INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, size_t
       rows.scale = half_row(at);
       if (g->has_mins) rows.min = half_row(at + bytes);
       return rows;
+    case CK_PARTS_BFLOAT: rows.scale = bfloat_row(at); return rows;
     case CK_PARTS_EXPONENT: rows.scale = exponent_row(at); return rows;
     case CK_PARTS_SIGNED: rows.scale = v16_multiply(signed_row(at), half_row(own)); return rows;
     default:

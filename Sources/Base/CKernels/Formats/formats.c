@@ -58,6 +58,7 @@ static void expand_blocks(const ck_geometry *g, expand_of *expand, const uint8_t
 static float part_value(ck_part_scales kind, uint16_t bits, float own) {
   switch (kind) {
     case CK_PARTS_HALF: return ck_value_f16(bits);
+    case CK_PARTS_BFLOAT: return ck_value_bf16(bits);
     // Half of mxfp4_scale, for levels that are doubled.
     case CK_PARTS_EXPONENT: return ck_float_from_bits(bits < 2 ? 0x00200000u << bits : (uint32_t)(bits - 1) << 23);
     case CK_PARTS_UNSIGNED: return own * (float)bits;
@@ -102,7 +103,7 @@ float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size
   const uint8_t *const record = scales + k / record_columns * ck_record_bytes(g);
   const uint8_t *const at = record + k % record_columns / g->part_columns * kinds * bytes;
   const uint8_t *const own = record + record_columns / g->part_columns * kinds * bytes + lane * sizeof(uint16_t);
-  const bool is_half = g->part_scales == CK_PARTS_HALF, has_own = g->part_scales >= CK_PARTS_UNSIGNED;
+  const bool is_half = bytes > CK_PANEL, has_own = g->part_scales >= CK_PARTS_UNSIGNED;
   const uint16_t scale = is_half ? ck_read_u16(at + 2 * lane) : at[lane];
   if (g->has_mins) {
     const uint8_t *const mins = at + bytes;

@@ -7,8 +7,15 @@
 
 #include "../include/formats.h"
 
-// What says how large a part of a block is: its own f16 or E8M0, or an integer below the block's f16.
-typedef enum { CK_PARTS_NONE, CK_PARTS_HALF, CK_PARTS_EXPONENT, CK_PARTS_UNSIGNED, CK_PARTS_SIGNED } ck_part_scales;
+// What says how large a part of a block is: its own f16, bf16 or E8M0, or an integer below the block's f16.
+typedef enum {
+  CK_PARTS_NONE,
+  CK_PARTS_HALF,
+  CK_PARTS_BFLOAT,
+  CK_PARTS_EXPONENT,
+  CK_PARTS_UNSIGNED,
+  CK_PARTS_SIGNED
+} ck_part_scales;
 
 // Sizes are powers of two, but for those of blocks.
 typedef struct {
@@ -28,7 +35,7 @@ typedef struct {
   uint8_t flip;
   // The rest is of GGUF's blocks. Columns and bytes of one.
   size_t block_columns, block_bytes;
-  // Where a block's own f16 or E8M0 is; a minimum's follows it.
+  // Where a block's own f16, bf16 or E8M0 is; a minimum's follows it.
   size_t scale_at;
   // Bits of a code, as a panel has them: low_bits + high_bits; 0 for what no panel holds.
   size_t low_bits, high_bits;
@@ -82,6 +89,7 @@ static inline float ck_q_scale(uint8_t byte) { return ck_float_from_bits(((uint3
 #include "Blocks/block.h"
 #include "Blocks/grids.h"
 
+#include "Blocks/int4.h"
 #include "Blocks/iq1_m.h"
 #include "Blocks/iq1_s.h"
 #include "Blocks/iq2_s.h"
@@ -143,7 +151,8 @@ static inline size_t ck_record_blocks(const ck_geometry *g) {
 }
 // Bytes of the scales, and of the minima, of one part of sixteen rows.
 static inline size_t ck_part_bytes(const ck_geometry *g) {
-  return CK_PANEL * (g->part_scales == CK_PARTS_HALF ? sizeof(uint16_t) : 1);
+  const bool is_wide = g->part_scales == CK_PARTS_HALF || g->part_scales == CK_PARTS_BFLOAT;
+  return CK_PANEL * (is_wide ? sizeof(uint16_t) : 1);
 }
 static inline size_t ck_record_bytes(const ck_geometry *g) {
   const size_t kinds = g->has_mins ? 2 : 1, parts = ck_record_blocks(g) * CK_Q_BLOCK / g->part_columns;

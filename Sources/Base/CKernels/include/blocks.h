@@ -29,6 +29,9 @@
 //                  of the 4 B column 240 + 4 * t + i; d * (q - 1)
 // TQ2_0   256, 66  64 B as Q2_K's, f16 d; d * (q - 1)
 //
+// Of no file, but of what compressed-tensors packs, whose scales lie apart:
+// INT4    32, 18   bf16 d, 16 B nibbles in pairs: byte i holds columns 2i (low half) and 2i + 1; d * (q - 8)
+//
 // With grids (grids.h), whose entries are eight magnitudes, or four for IQ3, of columns that follow each other:
 // IQ2_XXS 256, 66  f16 d, for each 32 columns 4 B of indices and u32: seven bits of signs each, scale s in the top four;
 //                  d * (s + 1/2) / 4 * +-G

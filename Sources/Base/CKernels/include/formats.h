@@ -14,7 +14,7 @@
   LEVELS(q8, Q8)                   \
   LEVELS(q4, Q4)
 
-// The blocks of GGUF files, with their scales in them (blocks.h).
+// The blocks of GGUF files, and INT4, with their scales in them (blocks.h).
 // BLOCKS(name, NAME): held as stored; integers with a scale for 32 or 16 columns, which meet int8 rows.
 // STORED(name, NAME): read only; no panel holds them.
 #define CK_BLOCK_FORMATS(BLOCKS, STORED) \
@@ -40,7 +40,8 @@
   STORED(iq3_s, IQ3_S)                   \
   STORED(tq1_0, TQ1_0)                   \
   STORED(tq2_0, TQ2_0)                   \
-  STORED(nvfp4, NVFP4)
+  STORED(nvfp4, NVFP4)                   \
+  BLOCKS(int4, INT4)
 
 #define CK_FORMAT_NUMBER(name, NAME) CK_##NAME,
 typedef enum {

@@ -37,7 +37,7 @@ package struct MatrixSource: Sendable {
   package let entry: TensorEntry
   package let layout: Layout
   package let scales: Scales
-  /// How elements are stored; nil for integers in words, which are expanded only.
+  /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded only.
   package let storedFormat: WeightFormat?
   /// The name of the tensor and the shape of its rows, unquantised.
   package let plain: (name: String, leading: [Int])?
@@ -132,7 +132,7 @@ package struct MatrixSource: Sendable {
   /// The bytes of its tensor that the matrix spans.
   var storedRange: Range<Int> {
     guard rows > 0, columns > 0 else { return 0..<0 }
-    guard let storedFormat else { return 0..<entry.byteCount }
+    guard let storedFormat, !isPacked else { return 0..<entry.byteCount }
     switch layout {
     case .rows(let first, let step):
       let rowBytes = storedFormat.storedRowByteCount(columns)
@@ -145,7 +145,13 @@ package struct MatrixSource: Sendable {
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
-  package var storedByteCount: Int { storedFormat.map { rows * $0.storedRowByteCount(columns) } ?? share(of: entry) }
+  package var storedByteCount: Int {
+    guard let storedFormat, !isPacked else { return share(of: entry) }
+    return rows * storedFormat.storedRowByteCount(columns)
+  }
+
+  /// Whether it is stored as integers in words, apart from their scales.
+  private var isPacked: Bool { if case .packed = scales { true } else { false } }
 
   /// The part of a tensor's bytes that falls to this matrix by its number of elements.
   private func share(of entry: TensorEntry) -> Int {
