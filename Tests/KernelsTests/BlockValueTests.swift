@@ -96,7 +96,7 @@ struct BlockValueTests {
       if format == CK_MXFP4_0 {
         bad[start] = 255
       } else {
-        (bad[start], bad[start + 1]) = (0, 0x7C)
+        (bad[start], bad[start + 1]) = format == CK_INT4 ? (0x80, 0x7F) : (0, 0x7C)
       }
       #expect(!ck_scales_are_finite(format, bad, 2 * length))
       #expect(ck_scales_are_finite(format, bad, length))
