@@ -81,7 +81,7 @@ extension CommandTests {
       ("max_position_embeddings", .int(0), ["max_position_embeddings"]),
       ("rms_norm_eps", .string("small"), ["rms_norm_eps"]),
       ("rope_theta", .int(-1), ["rope_theta"]), ("hidden_act", .string("relu"), ["hidden_act", "relu"]),
-      ("quantization_config", ["quant_method": "gptq"], ["gptq", "fp8"]),
+      ("quantization_config", ["quant_method": "bitsandbytes"], ["bitsandbytes", "fp8"]),
       ("quantization_config", .int(5), ["quantization_config"]),
       ("rope_scaling", ["type": "bogus", "factor": .int(2)], ["bogus", "yarn"]),
       ("first_k_dense_replace", .int(-1), ["first_k_dense_replace"]),

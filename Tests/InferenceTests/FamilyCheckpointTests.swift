@@ -102,7 +102,7 @@ struct FamilyCheckpointTests {
   func theOtherSpellingIsTheSameModel(name: String) throws {
     let expected = try Expected(folder(name))
     let plain = try result(folder(name), expected, Layout(ranks: 2))
-    var other = try RewrittenCheckpoint(folder: folder(name))
+    var other = try RewrittenCheckpoint(try HuggingFaceFolder(path: folder(name)))
     for (part, new) in Self.renamings[name] ?? [] { other.rename(part, to: new) }
     #expect(try other.written { try result($0, expected, Layout(ranks: 2)) } == plain)
     other.fuseExperts()
@@ -114,7 +114,7 @@ struct FamilyCheckpointTests {
   func projectionsApartAreTheSameModel(name: String) throws {
     let expected = try Expected(folder(name))
     let plain = try result(folder(name), expected, Layout(ranks: 2))
-    var other = try RewrittenCheckpoint(folder: folder(name))
+    var other = try RewrittenCheckpoint(try HuggingFaceFolder(path: folder(name)))
     for (key, joined) in other.tensors {
       guard let place = key.firstRange(of: "attention.query_key_value") else { continue }
       other.tensors[key] = nil
@@ -138,7 +138,7 @@ struct FamilyCheckpointTests {
   /// Mistral Small 4 as it is published: a part of a model with eyes.
   @Test func theTextModelOfALargerOneIsThatModel() throws {
     let expected = try Expected(folder("mistral4"))
-    var whole = try RewrittenCheckpoint(folder: folder("mistral4"))
+    var whole = try RewrittenCheckpoint(try HuggingFaceFolder(path: folder("mistral4")))
     whole.tensors = Dictionary(uniqueKeysWithValues: whole.tensors.map { ("language_model." + $0, $1) })
     whole.tensors["vision_tower.patch_conv.weight"] = .init([1, 2], [2], as: .float32)
     whole.config = JSONObject([
@@ -152,7 +152,7 @@ struct FamilyCheckpointTests {
   @Test func bailingsFirstVersionIsRefused() throws {
     let expected = try Expected(folder("bailing_moe_v2"))
     let plain = try result(folder("bailing_moe_v2"), expected, Layout())
-    var other = try RewrittenCheckpoint(folder: folder("bailing_moe_v2"))
+    var other = try RewrittenCheckpoint(try HuggingFaceFolder(path: folder("bailing_moe_v2")))
     other.config["model_type"] = "bailing_moe"
     #expect(try other.written { try result($0, expected, Layout()) } == plain)
     other.config["architectures"] = ["BailingMoeForCausalLM"]

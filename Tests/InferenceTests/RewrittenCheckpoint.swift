@@ -45,10 +45,11 @@ struct RewrittenCheckpoint {
   var tensors: [String: Tensor] = [:]
   var config: JSONObject
 
-  init(_ golden: Golden) throws { try self.init(folder: golden.folder) }
+  init(config: JSONObject) { self.config = config }
 
-  init(folder path: String) throws {
-    let folder = try HuggingFaceFolder(path: path)
+  init(_ golden: Golden) throws { try self.init(try HuggingFaceFolder(path: golden.folder)) }
+
+  init(_ folder: HuggingFaceFolder) throws {
     config = folder.config.object!
     for entry in folder.entries { tensors[entry.name] = Tensor(entry.type, entry.shape, try folder.readAll(entry)) }
   }

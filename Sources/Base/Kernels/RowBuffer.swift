@@ -21,6 +21,9 @@ package struct Rows {
     valueStride = stride
   }
 
+  /// The same without their rounded form.
+  package var plain: Rows { Rows(values, stride: valueStride) }
+
   /// The rows from the `first` on.
   package func from(_ first: Int) -> Rows {
     var rows = self

@@ -49,7 +49,8 @@ package final class Decoder {
       compute: compute)
     prediction = weights.prediction.map {
       PredictionModule(
-        $0, hiddenSize: description.hiddenSize, head: weights.head, epsilon: description.normEpsilon, compute: compute)
+        $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
+        epsilon: description.normEpsilon, compute: compute)
     }
   }
 

@@ -10,7 +10,7 @@ extension Tokenizer {
   /// it is longer than `limit` bytes or cannot be read.
   package typealias Documents = @Sendable (_ name: String, _ limit: Int) throws(TokenizerError) -> [UInt8]?
 
-  /// Reads `tokenizer.json` and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
+  /// Reads `tokenizer.json`, or else `tiktoken.model`, and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
   /// `additional_chat_templates/tool_use.jinja`. `path`: where the model lies, for messages.
   package convenience init(path: String, documents: Documents) throws(TokenizerError) {
     let path = path.hasSuffix("/") || path.isEmpty ? path : path + "/"
@@ -22,13 +22,17 @@ extension Tokenizer {
       guard let bytes = try documents(name, Self.templateByteLimit) else { return nil }
       return try Self.text(bytes, path: path + name)
     }
-    guard let tokenizer = try json("tokenizer.json", Self.tokenizerByteLimit) else {
+    let tokenizer = try json("tokenizer.json", Self.tokenizerByteLimit)
+    let config = try json("tokenizer_config.json", Self.configByteLimit)
+    let template = try text("chat_template.jinja")
+    let toolTemplate = try text("additional_chat_templates/tool_use.jinja")
+    if let tokenizer {
+      try self.init(json: tokenizer, config: config, chatTemplate: template, toolTemplate: toolTemplate)
+    } else if let tiktoken = try documents(Self.tiktokenName, Self.tokenizerByteLimit) {
+      try self.init(tiktoken: tiktoken, config: config, chatTemplate: template, toolTemplate: toolTemplate)
+    } else {
       throw .unreadableFile(path: path + "tokenizer.json", reason: String(cString: strerror(ENOENT)))
     }
-    try self.init(
-      json: tokenizer, config: try json("tokenizer_config.json", Self.configByteLimit),
-      chatTemplate: try text("chat_template.jinja"),
-      toolTemplate: try text("additional_chat_templates/tool_use.jinja"))
   }
 
   /// Reads the documents of a model that are files in `folder`.

@@ -1,6 +1,7 @@
 import JSON
 
-/// A Hugging Face `tokenizer.json`: text to token ids and back, exactly as the reference does it.
+/// A published tokenizer, a Hugging Face `tokenizer.json` or a `tiktoken.model`: text to token ids and back, exactly as
+/// the reference does it.
 ///
 /// Immutable; any number of threads may use it at once.
 package final class Tokenizer: Sendable {
@@ -31,7 +32,7 @@ package final class Tokenizer: Sendable {
 
   /// Builds the tokenizer of a `tokenizer.json`, with the `tokenizer_config.json` beside it, if any, and the texts of
   /// `chat_template.jinja` and `additional_chat_templates/tool_use.jinja`, which take precedence over the configuration's.
-  package init(
+  package convenience init(
     json: JSONValue, config: JSONValue?, chatTemplate: String? = nil, toolTemplate: String? = nil
   ) throws(TokenizerError) {
     let root = TokenizerField(value: json, path: "tokenizer.json")
@@ -40,18 +41,35 @@ package final class Tokenizer: Sendable {
     if !version.isAbsent, try version.string() != "1.0" {
       throw .unsupported(field: version.path, value: try version.string(), supported: "1.0")
     }
-    model = try BPEModel(root["model"])
-    normalizer = try Normalizer.read(root["normalizer"])
-    (preTokenizers, endsInByteLetters) = try PreTokenizer.read(root["pre_tokenizer"])
-    decoders = try Decoder.read(root["decoder"])
-    let added = try AddedToken.read(
-      root["added_tokens"], vocabulary: model.tokens, normalizer: normalizer, scratch: MatchScratch(byteCount: 1 << 20))
+    let model = try BPEModel(root["model"])
+    let normalizer = try Normalizer.read(root["normalizer"])
+    let (preTokenizers, endsInByteLetters) = try PreTokenizer.read(root["pre_tokenizer"])
+    try self.init(
+      TokenizerParts(
+        model: model, normalizer: normalizer, preTokenizers: preTokenizers, endsInByteLetters: endsInByteLetters,
+        decoders: try Decoder.read(root["decoder"]),
+        added: try AddedToken.read(
+          root["added_tokens"], vocabulary: model.tokens, normalizer: normalizer,
+          scratch: MatchScratch(byteCount: 1 << 20)),
+        postProcessor: root["post_processor"]),
+      config: config, chatTemplate: chatTemplate, toolTemplate: toolTemplate)
+  }
+
+  /// The tokenizer of these parts; the other parameters are as for `tokenizer.json`.
+  init(
+    _ parts: TokenizerParts, config: JSONValue?, chatTemplate: String?, toolTemplate: String?
+  ) throws(TokenizerError) {
+    model = parts.model
+    normalizer = parts.normalizer
+    (preTokenizers, endsInByteLetters) = (parts.preTokenizers, parts.endsInByteLetters)
+    decoders = parts.decoders
+    let added = parts.added
     addedTokens = Dictionary(uniqueKeysWithValues: added.map { ($0.id, $0) })
     addedIDs = Dictionary(uniqueKeysWithValues: added.map { (JSON.ExactString($0.content), $0.id) })
     exactMatcher = try AddedTokenMatcher(added.filter { !$0.isNormalized })
     normalizedMatcher = try AddedTokenMatcher(added.filter { $0.isNormalized })
     vocabularySize = max(model.tokens.idLimit, (added.map(\.id).max() ?? -1) + 1)
-    postProcessor = try PostProcessor(root["post_processor"], idLimit: vocabularySize)
+    postProcessor = try PostProcessor(parts.postProcessor, idLimit: vocabularySize)
     let settings = TokenizerField(value: config, path: "tokenizer_config.json")
     if config != nil, config?.object == nil { throw settings.failure(expected: "an object") }
     bosToken = try Self.namedToken(settings["bos_token"])
@@ -96,4 +114,17 @@ package final class Tokenizer: Sendable {
     if first == nil { first = try templates.first?["template"].string() }
     return (first, try template("tool_use"))
   }
+}
+
+/// What a tokenizer is made of, however it was published.
+struct TokenizerParts {
+  var model: BPEModel
+  var normalizer: Normalizer?
+  var preTokenizers: [PreTokenizer]
+  /// See `Tokenizer.endsInByteLetters`.
+  var endsInByteLetters: Bool
+  var decoders: [Decoder]
+  var added: [AddedToken]
+  /// The "post_processor", which needs to know all ids.
+  var postProcessor: TokenizerField
 }

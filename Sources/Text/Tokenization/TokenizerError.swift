@@ -5,6 +5,7 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
   case unreadableFile(path: String, reason: String)
   case fileTooLarge(path: String, byteCount: Int, limit: Int)
   case malformedJSON(path: String, JSONError)
+  case malformedLine(path: String, line: Int, reason: String)
   /// A member that is absent or of the wrong kind.
   case unexpectedValue(field: String, found: String, expected: String)
   case unsupported(field: String, value: String, supported: String)
@@ -24,6 +25,8 @@ package enum TokenizerError: Error, Equatable, CustomStringConvertible {
     case .fileTooLarge(let path, let count, let limit):
       "\(path) has \(count) bytes, more than the limit of \(limit)"
     case .malformedJSON(let path, let error): "\(path): \(error)"
+    case .malformedLine(let path, let line, let reason):
+      "\(path), line \(line): \(reason); download the file again"
     case .unexpectedValue(let field, let found, let expected): "tokenizer: \(field) is \(found), not \(expected)"
     case .unsupported(let field, let value, let supported):
       "tokenizer: \(field) is \"\(value)\", which is not supported; supported: \(supported)"

@@ -137,6 +137,7 @@ struct Inspect: ParsableCommand {
       lines.append("left out       \(description.predictionLayerCount) multi-token prediction layer(s)")
     }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }
+    if let rounding = description.roundingNote { lines.append("note           \(rounding)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
       "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"

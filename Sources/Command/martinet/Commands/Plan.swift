@@ -24,7 +24,8 @@ struct Plan: ParsableCommand {
     help: ArgumentHelp(
       "Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
   var model: String
-  @Option(help: "How weights are to be held: auto (as stored; needs a folder), f32, bf16, q8 or q4.") var weights =
+  @Option(help: "How weights are to be held: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4.")
+  var weights =
     WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Nodes.") var nodes: Int
   @Option(parsing: .unconditional, help: ArgumentHelp("GiB of memory of a node.", valueName: "GiB")) var memory: Double
@@ -99,12 +100,14 @@ struct Plan: ParsableCommand {
       description = try ModelConfiguration.read(try ConfigReader(config, path: model))
       let work = description.work
       let bytes = bytesPerParameter
+      let expertBytes = weights == .mixed ? Self.storedBytes(description.quantization) ?? bytes : bytes
       held = { experts in
         let dense = (work.layers - work.mixtureLayers) * work.dense + 2 * work.head + work.layers * work.attention
         let (own, routers) = (
           work.mixtureLayers * (experts * work.expert + work.shared), work.mixtureLayers * work.router * 4
         )
-        return Int(Double(dense + own) * bytes) + routers
+        let routed = work.mixtureLayers * experts * work.expert
+        return Int(Double(dense + own - routed) * bytes + Double(routed) * expertBytes) + routers
       }
     } else {
       let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(model))
@@ -147,7 +150,7 @@ struct Plan: ParsableCommand {
         node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work,
         expertCount: mixture.expertCount,
         bytesPerParameter: perParameter, cacheBytes: cache,
-        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.weights.experts.rows)),
+        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.expertRowFormat)),
         batch: batch,
         routing: RoutingRecord.even(
           expertCount: mixture.expertCount, topK: mixture.topK,
@@ -160,7 +163,7 @@ struct Plan: ParsableCommand {
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226, 115).
   private static func operations(_ weights: WeightPrecision) -> Double {
     switch weights {
-    case .q8, .q4: 400
+    case .mixed, .q8, .q4: 400
     case .bf16: 200
     case .auto, .f32: 100
     }
@@ -170,8 +173,17 @@ struct Plan: ParsableCommand {
     switch weights {
     case .auto, .f32: 4
     case .bf16: 2
-    case .q8: 8.125 / 8
+    case .mixed, .q8: 8.125 / 8
     case .q4: 4.125 / 8
+    }
+  }
+
+  /// Of an expert's parameter that stays as it is stored; nil where it becomes q8.
+  private static func storedBytes(_ quantization: Quantization) -> Double? {
+    switch quantization {
+    case .float8: 8.25 / 8
+    case .mxfp4Experts: 4.25 / 8
+    case .none, .nvfp4, .integers, .martinet: nil
     }
   }
 }

@@ -83,7 +83,7 @@ package final class GenerationSession {
     self.cache = cache
     try runtime.clocks.align(communicator)
     let wire = description.mixture.map { _ in
-      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.rowFormat, sums: options.sums)
+      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
     }
     self.wire = wire
     if let mixture = description.mixture, let wire {

@@ -5,7 +5,8 @@ import Checkpoints
 package struct Companions: Sendable {
   private static let names = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",
-    "merges.txt", "tokenizer.model", "chat_template.jinja", "chat_template.json", "generation_config.json",
+    "merges.txt", "tokenizer.model", "tiktoken.model", "chat_template.jinja", "chat_template.json",
+    "generation_config.json",
   ]
   private static let byteLimit = 256 << 20
 

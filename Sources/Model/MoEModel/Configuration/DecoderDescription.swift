@@ -32,6 +32,10 @@ package struct DecoderDescription: Sendable {
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
+  /// Whether matrices are stored in GGUF's blocks.
+  package var storesBlocks = false
+  /// Forms in which matrices are stored and not held.
+  package var roundedForms: [String] = []
   /// The published model that this text model is a part of; nil for one that stands alone.
   package var composite: CompositeModel?
   /// How many tensors belong to each of that model's other parts.
@@ -206,8 +210,12 @@ package enum Quantization: Sendable, Equatable {
   case none
   /// FP8 E4M3 with scales for each block, output channel or tensor.
   case float8
-  /// Experts in MXFP4: 4-bit values, a power-of-two scale for each 32.
+  /// Experts in MXFP4, or other matrices too: 4-bit values, a power-of-two scale for each 32.
   case mxfp4Experts
+  /// 4-bit values with an FP8 scale for each 16, times one for the tensor.
+  case nvfp4
+  /// Integers of 4 or 8 bits with scales for groups of columns.
+  case integers(IntegerPacking)
   /// As `martinet quantize` writes them; matrices it left alone may be FP8 with scales still.
   case martinet(WeightPrecision)
 }

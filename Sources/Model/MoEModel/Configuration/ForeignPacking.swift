@@ -13,7 +13,7 @@ enum ForeignPacking {
   case otherPrefix(String, expected: String)
 
   /// The first sign of one in a checkpoint's names.
-  static func find(in checkpoint: any Checkpoint) -> ForeignPacking? {
+  static func find(in checkpoint: any Checkpoint, names: PublishedNames) -> ForeignPacking? {
     for entry in checkpoint.entries {
       let name = entry.name
       if name.contains(".lora_A") || name.contains(".lora_B") || name.hasPrefix("base_model.model.") {
@@ -34,7 +34,7 @@ enum ForeignPacking {
         return .originalNames(name)
       }
     }
-    let expected = PublishedNames.standard.tensor(ParameterID(.embedding))
+    let expected = names.tensor(ParameterID(.embedding))
     guard !checkpoint.holds(expected) else { return nil }
     let suffix = "embed_tokens.weight"
     return checkpoint.names.first { $0.hasSuffix(suffix) }.map { .otherPrefix($0, expected: expected) }
@@ -46,16 +46,23 @@ enum ForeignPacking {
       .foreignPacking(
         tensor: name, what: "an adapter's (LoRA); merge it into its base model and give the merged folder")
     case .gptqOrAWQ(let name):
-      .foreignPacking(tensor: name, what: "packed by GPTQ or AWQ; use the unquantised checkpoint, or one in fp8")
+      .foreignPacking(
+        tensor: name,
+        what:
+          "packed by GPTQ or AWQ, of which config.json says nothing (quantization_config.quant_method); download it again, or use the unquantised checkpoint"
+      )
     case .mlx(let name):
       .foreignPacking(tensor: name, what: "packed by MLX; use the unquantised checkpoint, or one in fp8")
     case .compressedTensors(let name):
       .foreignPacking(
         tensor: name,
-        what: "packed by compressed-tensors in fewer than 8 bits; use the unquantised checkpoint, or one in fp8")
+        what:
+          "packed by compressed-tensors, of which config.json says nothing or another thing (quantization_config); download it again, or use the unquantised checkpoint"
+      )
     case .modelOpt(let name):
       .foreignPacking(
-        tensor: name, what: "packed by ModelOpt (NVFP4); use the unquantised checkpoint, or one in fp8")
+        tensor: name,
+        what: "packed by ModelOpt (NVFP4), but its other tensors do not go with it; download it again")
     case .bitsAndBytes(let name):
       .foreignPacking(tensor: name, what: "packed by bitsandbytes; use the unquantised checkpoint, or one in fp8")
     case .originalNames(let name):

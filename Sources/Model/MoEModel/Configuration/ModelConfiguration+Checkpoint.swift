@@ -11,6 +11,7 @@ extension ModelConfiguration {
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint)
+    description.storesBlocks = checkpoint.entries.contains { $0.type.isBlocked }
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
     if description.tiedEmbeddings, let head = checkpoint.tensor(head) {
@@ -19,7 +20,7 @@ extension ModelConfiguration {
     }
     let use: TensorUse
     do { use = try TensorUse(description, checkpoint: checkpoint) } catch let error as ModelError {
-      throw explained(error, in: checkpoint)
+      throw explained(error, description, in: checkpoint)
     }
     let names = description.names
     let extra = Set(checkpoint.names.compactMap(names.layer(ofTensor:))).filter {
@@ -32,11 +33,12 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
+    description.roundedForms = use.roundedForms
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.isOtherPart($0.name) ?? false })
     for entry in other { description.otherPartCounts[String(entry.name.prefix { $0 != "." }), default: 0] += 1 }
     let inside = unread.filter { names.layer(ofTensor: $0.name).map { !extra.contains($0) } ?? false }
     guard inside.isEmpty else {
-      if let packing = ForeignPacking.find(in: checkpoint) { throw packing.error }
+      if let packing = ForeignPacking.find(in: checkpoint, names: description.names) { throw packing.error }
       throw ModelError.unreadTensors(inside.map(\.name))
     }
     description.unreadTensors = unread.map(\.name).filter {
@@ -71,23 +73,28 @@ extension ModelConfiguration {
       }
     }
     let embedding = ParameterID(.embedding)
-    var telling = [embedding, ParameterID(.attentionOutput, layer: 0)]
+    // What is stored under its own name in every packing.
+    var telling = [embedding]
     if let mixture = description.mixture, let layer = description.mixtureLayers.first {
       telling.append(ParameterID(.router, layer: layer))
       if mixture.router.hasSelectionBias { telling.append(ParameterID(.selectionBias, layer: layer)) }
-      if mixture.sharedIntermediateSize != nil {
-        telling.append(ParameterID(.feedForward(.shared, .gate), layer: layer))
-      }
     }
     return candidates.first { names in telling.allSatisfy { checkpoint.holds(names.tensor($0)) } }
       ?? candidates.first { checkpoint.holds($0.tensor(embedding)) } ?? candidates[0]
   }
 
   /// What a missing or odd tensor is a sign of, where the checkpoint tells.
-  private static func explained(_ error: ModelError, in checkpoint: any Checkpoint) -> any Error {
+  private static func explained(
+    _ error: ModelError, _ description: DecoderDescription, in checkpoint: any Checkpoint
+  ) -> any Error {
     if case .missingTensor(let name) = error, let absence = checkpoint.absence(of: name) { return absence }
+    switch description.quantization {
+    case .integers, .nvfp4, .mxfp4Experts: return error
+    case .none, .float8, .martinet: break
+    }
     switch error {
-    case .missingTensor, .wrongShape, .wrongType: return ForeignPacking.find(in: checkpoint)?.error ?? error
+    case .missingTensor, .wrongShape, .wrongType:
+      return ForeignPacking.find(in: checkpoint, names: description.names)?.error ?? error
     default: return error
     }
   }

@@ -15,6 +15,14 @@ extension DecoderDescription {
   }
 }
 
+extension DecoderDescription {
+  /// One line about forms that are rounded though they should be held as stored; nil where there are none.
+  package var roundingNote: String? {
+    guard weights == .auto || weights == .mixed, !roundedForms.isEmpty else { return nil }
+    return "stored as \(roundedForms.joined(separator: ", ")), in which no matrix is held: rounded to q8 as it is read"
+  }
+}
+
 /// Which settings of a `config.json` nobody reads although they may change results: all that were not asked for, but
 /// those that say how a model was trained, stored or named, how text is generated, or that something is off.
 enum UnreadSettings {

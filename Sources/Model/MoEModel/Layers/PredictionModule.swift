@@ -18,12 +18,15 @@ final class PredictionModule {
   private let joinedRows: RowStorage<Float>
   private var rounded: RowBuffer
 
-  init(_ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, epsilon: Float, compute: Compute) {
+  init(
+    _ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, rowFormat: RowFormat, epsilon: Float,
+    compute: Compute
+  ) {
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
     stream = ResidualStream(
-      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: head.rowFormat, compute: compute)
+      hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
     self.head = OutputHead(
-      norm: weights.norm, head, rowFormat: head.rowFormat, epsilon: epsilon, compute: compute)
+      norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute)
     embeddingRows = RowStorage(columns: hiddenSize)
     stateRows = RowStorage(columns: hiddenSize)
     joinedRows = RowStorage(columns: 2 * hiddenSize)

@@ -19,12 +19,17 @@ package struct MatrixSource: Sendable {
     case exponents(TensorEntry)
     /// Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
     case levels(blocks: TensorEntry, rows: TensorEntry)
+    /// Of integers in words, with zeros.
+    case packed(PackedIntegers)
   }
   /// What the tensor holds.
   package struct Stored: Sendable {
     package var entry: TensorEntry
-    package var format: WeightFormat
+    /// Nil for a form that is expanded only.
+    package var format: WeightFormat?
     package var scales: Scales = .none
+    /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's own.
+    package var plain: (name: String, leading: [Int])?
   }
 
   package let rows: Int
@@ -32,9 +37,11 @@ package struct MatrixSource: Sendable {
   package let entry: TensorEntry
   package let layout: Layout
   package let scales: Scales
-  /// How elements are stored.
-  package let storedFormat: WeightFormat
-  /// How they are held; fp32 where a scaled format is to be held as stored but cannot in this layout.
+  /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded only.
+  package let storedFormat: WeightFormat?
+  /// The name of the tensor and the shape of its rows, unquantised.
+  package let plain: (name: String, leading: [Int])?
+  /// How they are held; where a scaled format is to be held as stored but cannot in this layout, fp32, or a smaller format.
   package let format: WeightFormat
   /// What its products take rows as.
   package let rowFormat: RowFormat
@@ -51,6 +58,7 @@ package struct MatrixSource: Sendable {
     entry = stored.entry
     scales = stored.scales
     storedFormat = stored.format
+    plain = stored.plain
     self.layout = layout
     self.use = use
     self.format = format
@@ -58,13 +66,25 @@ package struct MatrixSource: Sendable {
     self.bounds = bounds
   }
 
+  /// `rows`: what the matrix is to take rows as, where that is the same for several; nil for what suits it.
   init(
     rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
-    bounds: [Int]
+    besideBlocks: Bool, meeting rowFormat: RowFormat? = nil, bounds: [Int]
   ) {
-    var formats = precision.formats(use, stored: stored.format)
-    if formats.weights == stored.format, !Self.panelsHold(stored, layout, columns: columns) {
-      formats = (.float32, .float32)
+    var formats = precision.formats(use, stored: stored.format, besideBlocks: besideBlocks)
+    let isHeld = Self.panelsHold(stored, layout, columns: columns)
+    if formats.weights == stored.format, !isHeld {
+      formats =
+        precision == .mixed && rowFormat == nil && use != .choice ? (.q8, .int8) : Self.substitute(for: stored, use)
+    }
+    if let rowFormat, formats.rows != rowFormat {
+      switch rowFormat {
+      case .int8: formats = (.q8, .int8)
+      case .bfloat16: formats = (.bfloat16, .bfloat16)
+      case .float32:
+        let format = isHeld && stored.format?.canMeet(.float32) ?? false ? stored.format : nil
+        formats = (format ?? .float32, .float32)
+      }
     }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
@@ -74,9 +94,34 @@ package struct MatrixSource: Sendable {
   /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in rows,
   /// and blocks are as wide as the format's or wider.
   private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    if let format = stored.format, format.isBlocked {
+      guard case .rows = layout else { return false }
+      return columns % format.blockColumns == 0
+    }
     guard case .blocks(let grid) = stored.scales else { return true }
     guard case .rows = layout else { return false }
     return grid.fitsPanels(of: stored.format, width: columns)
+  }
+
+  /// What weights are held in whose scales do not fit the panels of their format: bf16 where that is exact, q8 for four
+  /// bits and for blocks that run across other rows, or else fp32.
+  private static func substitute(
+    for stored: Stored, _ use: WeightPrecision.Use
+  ) -> (weights: WeightFormat, rows: RowFormat) {
+    if stored.format?.isBlocked ?? false { return WeightPrecision.q8.formats(use, stored: stored.format) }
+    guard case .blocks(let grid) = stored.scales else { return (.float32, .float32) }
+    if stored.format == .mxfp4 { return (.q8, .int8) }
+    return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
+  }
+
+  /// What it is stored as, where nothing holds that and it is rounded to 8 bits though it should be held as stored.
+  var roundedForm: String? {
+    guard format == .q8 else { return nil }
+    switch scales {
+    case .packed(let packed): return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
+    case .blocks where storedFormat == .mxfp4: return "NVFP4"
+    default: return nil
+    }
   }
 
   /// Bytes of worker `worker`'s panels.
@@ -87,29 +132,49 @@ package struct MatrixSource: Sendable {
   /// The bytes of its tensor that the matrix spans.
   var storedRange: Range<Int> {
     guard rows > 0, columns > 0 else { return 0..<0 }
+    guard let storedFormat, !isPacked else { return 0..<entry.byteCount }
     switch layout {
     case .rows(let first, let step):
       let rowBytes = storedFormat.storedRowByteCount(columns)
       return (first * rowBytes)..<((first + (rows - 1) * step + 1) * rowBytes)
     case .columns(let first, let columnStride, let rowStride):
-      let width = storedFormat.storedRowByteCount(1)
-      return (first * width)..<((first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1) * width)
+      return storedFormat.storedBytes(
+        ofElements: first..<(first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1))
     }
   }
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
-  package var storedByteCount: Int { rows * storedFormat.storedRowByteCount(columns) }
+  package var storedByteCount: Int {
+    guard let storedFormat, !isPacked else { return share(of: entry) }
+    return rows * storedFormat.storedRowByteCount(columns)
+  }
+
+  /// Whether it is stored as integers in words, apart from their scales.
+  private var isPacked: Bool { if case .packed = scales { true } else { false } }
+
+  /// The part of a tensor's bytes that falls to this matrix by its number of elements.
+  private func share(of entry: TensorEntry) -> Int {
+    let all = (plain?.leading.reduce(1, *) ?? rows) * columns
+    return all == elementCount
+      ? entry.byteCount : Int(Double(entry.byteCount) * Double(elementCount) / Double(max(all, 1)))
+  }
 
   /// The tensors of scales, each with this matrix's share of its bytes.
   package var storedScales: [(entry: TensorEntry, byteCount: Int)] {
     switch scales {
     case .none: []
     // A tensor cut into several matrices has its scales counted in proportion.
-    case .blocks(let grid):
-      [(grid.entry, Int(Double(grid.entry.byteCount) * Double(elementCount) / Double(max(self.entry.elementCount, 1))))]
+    case .blocks(let grid): grid.entries.map { ($0, scaleShare(of: $0)) }
+    case .packed(let packed): packed.companions.map { ($0, share(of: $0)) }
     case .exponents(let entry): [(entry, rows * (entry.shape.last ?? 1))]
     case .levels(let blocks, let rowScales): [(blocks, rows * (blocks.shape.last ?? 1)), (rowScales, rows * 4)]
     }
+  }
+
+  private func scaleShare(of scales: TensorEntry) -> Int {
+    Int(
+      Double(scales.byteCount) * Double(elementCount)
+        / Double(max(plain?.leading.reduce(columns, *) ?? entry.elementCount, 1)))
   }
 }

@@ -10,7 +10,8 @@ struct WeightAssembly {
     ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
       prediction: description.predicts ? try prediction(description.layerCount) : nil,
-      finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)))
+      finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)),
+      rowFormat: description.rowFormat, expertRowFormat: description.expertRowFormat)
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {

@@ -80,8 +80,10 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
-  package var rowFormat: RowFormat { head.rowFormat }
+  /// What rows are rounded to for the matrices that do not take them as fp32, as routers do.
+  package var rowFormat: RowFormat
+  /// What routed experts take rows as.
+  package var expertRowFormat: RowFormat
   /// Those of all layers that run.
   package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }
   /// The same by parameter, for those who change them; nil where they were not loaded from a checkpoint.

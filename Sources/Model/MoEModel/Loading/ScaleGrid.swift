@@ -2,10 +2,19 @@ import Checkpoints
 import Kernels
 import Tensors
 
-/// The scales of an FP8 tensor: a grid of them for each of its matrices, one for each block of some rows and columns.
+/// The scales of an FP8 or FP4 tensor: a grid of them for each of its matrices, one for each block of some rows and
+/// columns.
 package struct ScaleGrid: Sendable {
-  /// F32, F16 or BF16, or powers of two (E8M0, also stored as U8).
+  /// What all scales of a tensor are multiplied with, or divided by: an F32 tensor of one number.
+  struct Common: Sendable {
+    let entry: TensorEntry
+    let divides: Bool
+  }
+
+  /// F32, F16 or BF16, powers of two (E8M0, also stored as U8), or E4M3.
   package let entry: TensorEntry
+  /// Nil for none.
+  let common: Common?
   /// Rows of one of the tensor's matrices.
   let matrixRows: Int
   /// Scales along rows and columns of one matrix.
@@ -16,9 +25,25 @@ package struct ScaleGrid: Sendable {
   /// One grid serves all matrices.
   let isShared: Bool
 
-  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, and as compressed-tensors and
-  /// others do.
-  private static let suffixes = ["_scale_inv", "_scale"]
+  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, as compressed-tensors and others do,
+  /// and as DeepSeek-V4 and Mistral call them, for which a last `.weight` makes way.
+  private static func names(of tensor: String) -> [String] {
+    let suffix = ".weight"
+    let base = tensor.hasSuffix(suffix) ? String(tensor.dropLast(suffix.count)) : tensor
+    return [tensor + "_scale_inv", tensor + "_scale", base + ".scale", base + ".qscale_weight"]
+  }
+
+  /// The tensor of the scales of a tensor `name`; nil where there is none.
+  static func entry(of name: String, in checkpoint: any Checkpoint) -> TensorEntry? {
+    for name in names(of: name) { if let entry = checkpoint.tensor(name) { return entry } }
+    return nil
+  }
+
+  /// All tensors that scales are read from.
+  package var entries: [TensorEntry] { [entry] + (common.map { [$0.entry] } ?? []) }
+
+  /// Whether every scale is a power of two.
+  var arePowersOfTwo: Bool { common == nil && (entry.type == .float8E8M0 || entry.type == .uint8) }
 
   /// Finds the scales of the tensor `name` of `rows` (their count, or that of matrices and of rows in each) and
   /// `columns`.
@@ -30,8 +55,7 @@ package struct ScaleGrid: Sendable {
   ) throws -> ScaleGrid {
     let matrixRows = rows[rows.count - 1]
     let expected = Array(rows.dropLast()) + [(matrixRows + 127) / 128, (columns + 127) / 128]
-    for suffix in suffixes {
-      guard let entry = checkpoint.tensor(name + suffix) else { continue }
+    if let entry = Self.entry(of: name, in: checkpoint) {
       guard [.float32, .bfloat16, .float16, .float8E8M0, .uint8].contains(entry.type) else {
         throw ModelError.wrongType(
           tensor: entry.name, found: entry.type.rawValue, expected: "F32, F16, BF16, F8_E8M0 or U8")
@@ -41,11 +65,11 @@ package struct ScaleGrid: Sendable {
       }
       return grid
     }
-    throw ModelError.missingTensor(name + suffixes[0])
+    throw ModelError.missingTensor(names(of: name)[0])
   }
 
   /// Nil when the scales' shape does not go with the tensor's.
-  private init?(_ entry: TensorEntry, rows: [Int], columns: Int, block: Quantization.Block?) {
+  init?(_ entry: TensorEntry, rows: [Int], columns: Int, block: Quantization.Block?, common: Common? = nil) {
     let matrixRows = rows[rows.count - 1]
     var shape = entry.shape
     var isShared = false
@@ -64,6 +88,7 @@ package struct ScaleGrid: Sendable {
       let columnBlock = Self.block(of: columns, count: shape[1], configured: block?.columns)
     else { return nil }
     self.entry = entry
+    self.common = common
     self.matrixRows = matrixRows
     (self.rows, self.columns) = (shape[0], shape[1])
     (self.rowBlock, self.columnBlock) = (rowBlock, columnBlock)
@@ -79,8 +104,9 @@ package struct ScaleGrid: Sendable {
   }
 
   /// Whether panels in `format` can hold the scales of rows of `width` columns.
-  func fitsPanels(of format: WeightFormat, width: Int) -> Bool {
-    columnBlock % format.scaleColumns == 0 || columnBlock >= width
+  func fitsPanels(of format: WeightFormat?, width: Int) -> Bool {
+    guard let format, format == .float8 else { return false }
+    return columnBlock % format.scaleColumns == 0 || columnBlock >= width
   }
 
   /// Which row of the grid, counted through all matrices, has the scales of the tensor's row `row`.
@@ -99,17 +125,31 @@ package struct ScaleGrid: Sendable {
     var bytes = [UInt8](repeating: 0, count: gridRows.count * columns * width)
     let first = gridRows.lowerBound * columns * width
     try bytes.withUnsafeMutableBytes { try checkpoint.read(entry, bytes: first..<(first + $0.count), into: $0) }
+    let factor = try common.map { try $0.factor(from: checkpoint, sums: sums) }
     return bytes.withUnsafeBytes { bytes in
       (0..<(gridRows.count * columns)).map { index in
-        switch entry.type {
-        case .float32: Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
-        case .bfloat16:
-          Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)) << 16)
-        case .float16: Float(Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
-        default: Self.powerOfTwo(bytes[index])
-        }
+        let value = Self.value(bytes, index, entry.type)
+        guard let factor, let common else { return value }
+        return common.divides ? value / factor : value * factor
       }
     }
+  }
+
+  private static func value(_ bytes: UnsafeRawBufferPointer, _ index: Int, _ type: ElementType) -> Float {
+    switch type {
+    case .float32: Float(bitPattern: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
+    case .bfloat16: Float(bitPattern: UInt32(bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)) << 16)
+    case .float16: Float(Float16(bitPattern: bytes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)))
+    case .float8E4M3: float8(bytes[index])
+    default: powerOfTwo(bytes[index])
+    }
+  }
+
+  /// FP8 E4M3: four bits of exponent, biased by 7, and three of fraction; without infinities.
+  private static func float8(_ bits: UInt8) -> Float {
+    guard bits & 0x7F != 0x7F else { return .nan }
+    let magnitude = Float(bitPattern: UInt32(bits & 0x7F) << 20) * 0x1p120
+    return bits & 0x80 == 0 ? magnitude : -magnitude
   }
 
   /// 2 to the power of `exponent` − 127; NaN for 255.
@@ -119,5 +159,14 @@ package struct ScaleGrid: Sendable {
     case 255: .nan
     default: Float(bitPattern: UInt32(exponent) << 23)
     }
+  }
+}
+
+extension ScaleGrid.Common {
+  /// Throws where the number is none to multiply with or to divide by.
+  fileprivate func factor(from checkpoint: any Checkpoint, sums: ReadSums?) throws -> Float {
+    let factor = try checkpoint.float32s(entry, sums: sums)[0]
+    guard factor > 0 else { throw ModelError.invalidScale(tensor: entry.name, index: 0, value: factor) }
+    return factor
   }
 }

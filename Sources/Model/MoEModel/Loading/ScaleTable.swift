@@ -12,7 +12,7 @@ enum ScaleTable {
   /// Reads the scales of `rows`, counted in the matrix; throws when one is not finite or less than zero.
   init(_ source: MatrixSource, rows: Range<Int>, from checkpoint: any Checkpoint, sums: ReadSums?) throws {
     switch source.scales {
-    case .none: self = .none
+    case .none, .packed: self = .none
     case .blocks(let grid):
       guard !rows.isEmpty else {
         self = .none
@@ -32,7 +32,7 @@ enum ScaleTable {
         return
       }
       let range = Self.tensorRows(rows, first: first, step: step)
-      let perRow = source.storedFormat.blockCount(columns: source.columns)
+      let perRow = Self.blockCount(of: source)
       let bytes = try Self.read(entry, range, step, perRow, UInt8.self, checkpoint, sums)
       if let index = bytes.firstIndex(of: 255) {
         throw ModelError.invalidScale(tensor: entry.name, index: range.lowerBound * perRow + index, value: .nan)
@@ -44,7 +44,7 @@ enum ScaleTable {
         return
       }
       let range = Self.tensorRows(rows, first: first, step: step)
-      let perRow = source.storedFormat.blockCount(columns: source.columns)
+      let perRow = Self.blockCount(of: source)
       let values = try Self.read(rowScales, range, step, 1, Float.self, checkpoint, sums)
       try Self.check(values, rowScales.name, from: range.lowerBound) { $0.isFinite && $0 >= 0 }
       self = .levels(
@@ -52,6 +52,10 @@ enum ScaleTable {
         firstRow: range.lowerBound,
         perRow: perRow)
     }
+  }
+
+  private static func blockCount(of source: MatrixSource) -> Int {
+    source.storedFormat?.blockCount(columns: source.columns) ?? 0
   }
 
   private static func tensorRows(_ rows: Range<Int>, first: Int, step: Int) -> Range<Int> {

@@ -8,7 +8,7 @@ final class StoredRows {
   /// Bytes read at once; a single row that is longer needs more.
   static let stagingByteCount = 4 << 20
   /// Of fp32 rows gathered from a transposed tensor at once.
-  private static let gatheredByteCount = 32 << 20
+  static let gatheredByteCount = 32 << 20
   /// What is read and summed at once, to be in a second-level cache still.
   private static let summedByteCount = 512 << 10
   let checkpoint: any Checkpoint
@@ -47,18 +47,20 @@ final class StoredRows {
     _ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     guard !rows.isEmpty else { return }
+    if case .packed(let packed) = source.scales { return try forEach(source, packed, rows: rows, body) }
+    guard let format = source.storedFormat else { return }
     switch source.layout {
-    case .rows(let first, let step): try expandRows(source, rows, first: first, step: step, body)
+    case .rows(let first, let step): try expandRows(source, format, rows, first: first, step: step, body)
     case .columns(let first, let columnStride, let rowStride):
-      try gather(source, rows, first: first, columnStride: columnStride, rowStride: rowStride, body)
+      try gather(source, format, rows, first: first, columnStride: columnStride, rowStride: rowStride, body)
     }
   }
 
   private func expandRows(
-    _ source: MatrixSource, _ rows: Range<Int>, first: Int, step: Int,
+    _ source: MatrixSource, _ format: WeightFormat, _ rows: Range<Int>, first: Int, step: Int,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let rowBytes = source.storedFormat.storedRowByteCount(source.columns)
+    let rowBytes = format.storedRowByteCount(source.columns)
     let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
     if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
     let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
@@ -71,7 +73,7 @@ final class StoredRows {
         own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
       for current in row..<end {
         scales.expand(
-          source.storedFormat, bytes + (current - row) * step * rowBytes, row: first + current * step,
+          format, bytes + (current - row) * step * rowBytes, row: first + current * step,
           columns: source.columns, into: expanded.pointer)
         try body(current, expanded.pointer)
       }
@@ -81,16 +83,15 @@ final class StoredRows {
 
   /// Rows that lie in a tensor's columns: some at a time are put together from the whole tensor.
   private func gather(
-    _ source: MatrixSource, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
+    _ source: MatrixSource, _ stored: WeightFormat, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let stored = source.storedFormat
     let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
-    let elementBytes = stored.storedRowByteCount(1)
     let columns = source.columns
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
     if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
-    let chunk = max(1, Self.stagingByteCount / (columnStride * elementBytes))
+    let stride = stored.storedBytes(ofElements: 0..<columnStride).count
+    let chunk = max(1, Self.stagingByteCount / stride)
     var row = rows.lowerBound
     while row < rows.upperBound {
       let count = min(group, rows.upperBound - row)
@@ -101,12 +102,15 @@ final class StoredRows {
         let start = first + column * columnStride + row * rowStride
         let elements = (width - 1) * columnStride + run.span
         let bytes = try read(
-          source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
+          source.entry, stored.storedBytes(ofElements: start..<(start + elements)),
           own: run.isOwn
-            ? OwnBytes(count: width, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none
+            ? OwnBytes(
+              count: width, runByteCount: stored.storedBytes(ofElements: 0..<run.span).count, stride: stride) : .none
         )
-        if expanded.count < elements { expanded = AlignedBuffer(count: elements) }
-        PanelWriter.expand(stored, bytes, count: elements, into: expanded.pointer)
+        // Of blocks the first may begin before the first element.
+        let skipped = stored.isBlocked ? start % stored.blockColumns : 0
+        if expanded.count < skipped + elements { expanded = AlignedBuffer(count: skipped + elements) }
+        PanelWriter.expand(stored, bytes, count: skipped + elements, into: expanded.pointer)
         if case .blocks = scales {
           // Such a tensor has rows of `columnStride` elements.
           for i in 0..<elements {
@@ -114,7 +118,8 @@ final class StoredRows {
           }
         }
         transpose(
-          rows: count, columns: width, columnStride: columnStride, rowStride: rowStride, to: gathered.pointer + column,
+          from: expanded.pointer + skipped, rows: count, columns: width, columnStride: columnStride,
+          rowStride: rowStride, to: gathered.pointer + column,
           width: columns)
         column += width
       }
@@ -124,9 +129,9 @@ final class StoredRows {
   }
 
   private func transpose(
-    rows: Int, columns: Int, columnStride: Int, rowStride: Int, to out: UnsafeMutablePointer<Float>, width: Int
+    from: UnsafePointer<Float>, rows: Int, columns: Int, columnStride: Int, rowStride: Int,
+    to out: UnsafeMutablePointer<Float>, width: Int
   ) {
-    let from = expanded.pointer
     let tile = 16
     for firstRow in stride(from: 0, to: rows, by: tile) {
       let end = min(firstRow + tile, rows)

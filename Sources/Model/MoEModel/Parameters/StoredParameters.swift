@@ -5,13 +5,17 @@ import Tensors
 /// Finds a model's parameters in its checkpoint, holds each against its shape, and says how it is to be held.
 package struct StoredParameters {
   package let table: ParameterTable
-  private let checkpoint: any Checkpoint
+  let checkpoint: any Checkpoint
   private let names: PublishedNames
   private let expertCount: Int
-  private let quantization: Quantization
+  let quantization: Quantization
   private let float8Block: Quantization.Block?
-  private let precision: WeightPrecision
+  let precision: WeightPrecision
+  /// What all routed experts take rows as.
+  private let expertRows: RowFormat
   private let workerCount: Int
+  /// Whether some matrices are stored in blocks.
+  let hasBlocks: Bool
 
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)
@@ -21,7 +25,9 @@ package struct StoredParameters {
     quantization = description.quantization
     float8Block = description.float8Block
     precision = description.weights
+    expertRows = description.expertRowFormat
     self.workerCount = workerCount
+    hasBlocks = checkpoint.entries.contains { $0.type.isBlocked }
   }
 
   /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
@@ -54,15 +60,24 @@ package struct StoredParameters {
     _ spec: ParameterSpec, rows: Int, columns: Int, _ stored: MatrixSource.Stored, _ layout: MatrixSource.Layout,
     bounds: [Int]
   ) -> MatrixSource {
-    MatrixSource(
-      rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision, bounds: bounds)
+    var isExpert = false
+    if case .feedForward(.expert, _) = spec.role { isExpert = true }
+    return MatrixSource(
+      rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision,
+      besideBlocks: hasBlocks, meeting: isExpert ? expertRows : nil, bounds: bounds)
   }
 
   /// The key half of each head, transposed, and then the value half of each: the absorbed form of latent attention.
   private func headSources(
     _ spec: ParameterSpec, _ place: TensorPlace, _ heads: LatentHeads, _ stored: MatrixSource.Stored
   ) throws -> [MatrixSource] {
-    if case .levels = stored.scales {
+    let isTurnable =
+      switch stored.scales {
+      case .none, .packed: true
+      case .blocks: stored.format == .float8
+      case .exponents, .levels: false
+      }
+    guard isTurnable else {
       throw ModelError.wrongType(
         tensor: place.name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
@@ -115,7 +130,7 @@ package struct VectorSource: Sendable {
 }
 
 extension StoredParameters {
-  private func entry(_ name: String, shape: [Int], type: ElementType? = nil) throws -> TensorEntry {
+  func entry(_ name: String, shape: [Int], type: ElementType? = nil) throws -> TensorEntry {
     guard let entry = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
     guard entry.shape == shape else {
       throw ModelError.wrongShape(tensor: name, found: entry.shape, expected: shape)
@@ -158,12 +173,14 @@ extension StoredParameters {
     let blocks = place.leading + [spec.columns / 32]
     return MatrixSource.Stored(
       entry: try entry("\(place.name)_blocks", shape: blocks + [16], type: .uint8), format: .mxfp4,
-      scales: .exponents(try entry("\(place.name)_scales", shape: blocks, type: .uint8)))
+      scales: .exponents(try entry("\(place.name)_scales", shape: blocks, type: .uint8)),
+      plain: (place.name, place.leading))
   }
 
   /// A tensor of matrix rows.
   private func storedRows(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
     let (name, columns) = (place.name, spec.columns)
+    if let packed = try storedPacked(name, leading: place.leading, columns: columns) { return packed }
     guard let found = checkpoint.tensor(name) else { throw ModelError.missingTensor(name) }
     if case .martinet = quantization, let format = WeightFormat(levels: found.type) {
       guard spec.use != .choice, precision.formats(spec.use, stored: format).weights == format else {

@@ -12,6 +12,8 @@ package struct QuantizationPlan {
       case copy(TensorEntry)
       /// Its values in F32.
       case float32(TensorEntry)
+      /// The values of a matrix in F32.
+      case expanded(MatrixSource)
       /// Levels and scales of matrices of equal size, one after another.
       case levels([MatrixSource])
     }
@@ -54,6 +56,7 @@ package struct QuantizationPlan {
   /// The tensor that a matrix is, or is part of.
   private mutating func add(_ source: MatrixSource, use: WeightPrecision.Use) {
     guard use == .choice || use == .latentUp else { return quantize(source) }
+    if case .packed = source.scales { return expand(source) }
     copy(source.entry, widened: widensOthers && use == .choice)
     for scales in source.storedScales { copy(scales.entry, widened: false) }
   }
@@ -66,11 +69,25 @@ package struct QuantizationPlan {
 
   private mutating func copy(_ entry: TensorEntry, widened: Bool) {
     guard isNew(entry) else { return }
-    let widens = widened && WeightFormat(entry.type) != nil
+    // There is no name for blocks in safetensors.
+    let widens = (widened || entry.type.isBlocked) && WeightFormat(entry.type) != nil
     outputs.append(
       Output(
         name: entry.name, content: widens ? .float32(entry) : .copy(entry),
         declarations: [.init(entry.name, widens ? .float32 : entry.type, entry.shape)]))
+  }
+
+  /// All of a tensor of packed integers, whose form has no name here.
+  private mutating func expand(_ source: MatrixSource) {
+    guard isNew(source.entry), let plain = source.plain else { return }
+    for scales in source.storedScales { _ = isNew(scales.entry) }
+    let rows = plain.leading.reduce(1, *)
+    let columns = source.packedColumns ?? source.columns
+    outputs.append(
+      Output(
+        name: plain.name,
+        content: .expanded(source.all(rows: rows, columns: columns, layout: .rows(first: 0, step: 1))),
+        declarations: [.init(plain.name, .float32, plain.leading + [columns])]))
   }
 
   /// All of the tensor that a matrix is, or is part of.
@@ -78,16 +95,12 @@ package struct QuantizationPlan {
     guard isNew(source.entry) else { return }
     for scales in source.storedScales { _ = isNew(scales.entry) }
     let shape = source.entry.shape
-    var name = source.entry.name
+    let name = source.plain?.name ?? source.entry.name
     let leading: [Int]
     let parts: [MatrixSource]
     switch (source.layout, source.scales) {
-    case (.rows, .exponents):
-      name.removeLast("_blocks".count)
-      leading = [shape[0], shape[1]]
-      parts = [source.all(rows: shape[0] * shape[1], layout: .rows(first: 0, step: 1))]
     case (.rows, _):
-      leading = Array(shape.dropLast())
+      leading = source.plain?.leading ?? Array(shape.dropLast())
       parts = [source.all(rows: leading.reduce(1, *), layout: .rows(first: 0, step: 1))]
     case (.columns, _):
       // Experts stored as [experts, columns, rows].
@@ -110,10 +123,14 @@ package struct QuantizationPlan {
 }
 
 extension MatrixSource {
+  /// Columns of the whole tensor of packed integers.
+  fileprivate var packedColumns: Int? { if case .packed(let packed) = scales { packed.columns } else { nil } }
+
   /// `rows` rows of the same tensor, for the same use, in another layout.
-  fileprivate func all(rows: Int, layout: Layout) -> MatrixSource {
+  fileprivate func all(rows: Int, columns: Int? = nil, layout: Layout) -> MatrixSource {
     MatrixSource(
-      rows: rows, columns: columns, stored: Stored(entry: entry, format: storedFormat, scales: scales), layout: layout,
+      rows: rows, columns: columns ?? self.columns,
+      stored: Stored(entry: entry, format: storedFormat, scales: scales, plain: plain), layout: layout,
       use: use, format: format, rowFormat: rowFormat, bounds: [0, PackedMatrix.panelCount(rows: rows)])
   }
 }

@@ -126,6 +126,7 @@ package struct QuantizedCheckpoint {
     switch output.content {
     case .copy(let entry): return cut(entry.byteCount, by: pieceByteCount)
     case .float32(let entry): return cut(entry.elementCount, by: pieceByteCount / 4)
+    case .expanded(let source): return cut(source.rows, by: max(1, pieceByteCount / (4 * source.columns)))
     case .levels(let parts):
       return parts.enumerated().flatMap { part, source in
         // Rows that lie in columns are found by reading all of them.

@@ -33,7 +33,7 @@ package final class ExpertBank: RoutedExperts {
     _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
     kept: KeptActivations = .none
   ) {
-    precondition(kept == .none || weights.rowFormat != .int8, "a tape of rows rounded to int8")
+    precondition(kept == .none || weights.expertRowFormat != .int8, "a tape of rows rounded to int8")
     self.compute = compute
     self.weights = weights
     hiddenSize = description.hiddenSize
@@ -42,13 +42,14 @@ package final class ExpertBank: RoutedExperts {
     expertsByLayer = weights.runLayers.map { layer in
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
-    gathered = RowBuffer(weights.rowFormat, columns: hiddenSize, rows: 0)
-    activated = RowBuffer(weights.rowFormat, columns: intermediateSize, rows: 0)
+    gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)
+    activated = RowBuffer(weights.expertRowFormat, columns: intermediateSize, rows: 0)
     let nodes = (0..<compute.workerCount).map { compute.pool.node(ofWorker: $0) }
     let mayClaim = compute.workerCount > 1 && kept == .none && nodes.allSatisfy { $0 == nodes[0] }
     order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: mayClaim)
     let rows = mayClaim ? ExpertOrder.claimVisits : 0
-    claims = nodes.map { _ in ClaimScratch(weights.rowFormat, rows: rows, columns: mixture.expertIntermediateSize) }
+    claims = nodes.map { _ in ClaimScratch(weights.expertRowFormat, rows: rows, columns: mixture.expertIntermediateSize)
+    }
     let tapeCount =
       switch kept {
       case .none: 0;

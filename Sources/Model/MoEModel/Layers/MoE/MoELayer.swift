@@ -40,7 +40,8 @@ final class MoELayer: FeedForwardLayer {
     input?.reserve(rows: rows)
     if rows > 0 { route(stream, rows: rows) }
     pass.routing?.add(layer: index, rows: rows, scratch.decisions)
-    let flight = try dispatcher.dispatch(stream.normed, count: rows, scratch.decisions, layer: index)
+    let normed = experts.rowFormat == .float32 ? stream.normed.plain : stream.normed
+    let flight = try dispatcher.dispatch(normed, count: rows, scratch.decisions, layer: index)
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows) }
     try experts.forward(flight)
     try dispatcher.combine(flight, into: stream.update.start)
