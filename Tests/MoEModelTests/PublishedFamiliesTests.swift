@@ -114,6 +114,14 @@ struct PublishedFamiliesTests {
         == "language_model.model.layers.1.self_attn.kv_b_proj.weight")
   }
 
+  /// Mistral Small 3 and its kin.
+  @Test func anOlderTextModelIsRefused() throws {
+    for text in [#"{"model_type": "mistral"}"#, "{}"] {
+      let failure = try Configuration(#"{"model_type": "mistral3", "text_config": \#(text)}"#).failure()
+      #expect(failure?.contains("\"mistral\"") == true, "\(failure ?? "")")
+    }
+  }
+
   @Test func ernie45With21BOf3BActive() throws {
     let model = try Configuration(
       """

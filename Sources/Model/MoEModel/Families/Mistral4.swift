@@ -52,8 +52,9 @@ extension ModelFamily {
 }
 
 extension CompositeModel {
-  /// Mistral Small 4 as published, with eyes.
+  /// Mistral Small 4 as published, with eyes. Its elders' text models are another family, which a text model that does
+  /// not say its own is taken for.
   static let mistral3 = CompositeModel(
-    "mistral3", family: "mistral4", prefixes: [.languageModel, .modelLanguageModel],
+    "mistral3", family: "mistral", prefixes: [.languageModel, .modelLanguageModel],
     otherParts: ["vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."])
 }
