@@ -14,11 +14,15 @@ private struct RouterCase: CustomStringConvertible {
   var topK: Int
   var normalizes: Bool
   var scale: Float
+  var floor: Float = 0
 
-  var description: String { "\(scoring), \(topK) of \(experts), normalizes \(normalizes), scale \(scale)" }
+  var description: String {
+    "\(scoring), \(topK) of \(experts), normalizes \(normalizes), scale \(scale), floor \(floor)"
+  }
   var router: RouterDescription {
     RouterDescription(
-      scoring: scoring, hasSelectionBias: false, hasLinearBias: false, groups: nil, normalizes: normalizes, scale: scale
+      scoring: scoring, hasSelectionBias: false, hasLinearBias: false, groups: nil, normalizes: normalizes,
+      normFloor: floor, scale: scale
     )
   }
   var gradient: RouterGradient { RouterGradient(router, expertCount: experts, topK: topK) }
@@ -32,6 +36,11 @@ private struct RouterCase: CustomStringConvertible {
             RouterCase(scoring: scoring, experts: experts, topK: topK, normalizes: normalizes, scale: scale))
         }
       }
+    }
+    // Above all sums, and below.
+    for floor in [2, 1e-6] as [Float] {
+      cases.append(
+        RouterCase(scoring: .softmax, experts: 8, topK: 3, normalizes: true, scale: 2.5, floor: floor))
     }
     return cases
   }()
@@ -54,7 +63,7 @@ private struct RouterCase: CustomStringConvertible {
     let all = scoring == .sigmoid ? logits.map { 1 / (1 + exp(-$0)) } : softmax(logits)
     var weights = chosen.map { all[Int($0)] }
     if scoring == .softmaxOverChosen { weights = softmax(chosen.map { logits[Int($0)] }) }
-    let sum = normalizes ? weights.reduce(0, +) : 1
+    let sum = normalizes ? max(weights.reduce(0, +), Double(floor)) : 1
     return weights.map { $0 / sum * Double(scale) }
   }
 

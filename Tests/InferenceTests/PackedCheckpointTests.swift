@@ -81,6 +81,23 @@ struct PackedCheckpointTests {
     ] { #expect(try logits(Self.path(name), weights, layout) == expected, "\(layout)") }
   }
 
+  /// Levels and scales are exact; what differs is that rows are rounded to eight bits.
+  @Test(arguments: ["int4_group32", "int4_channel_halves"])
+  func integersOfFourBitsAreMultipliedAsTheyAreStored(name: String) throws {
+    let (description, checkpoint) = try description(name)
+    let exact = try logits(Self.path(name), .f32)[0]
+    let held = try logits(Self.path(name), .auto)[0]
+    let scale = exact.reduce(0) { max($0, abs($1)) }
+    let worst = zip(exact, held).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    #expect(worst > 0 && worst < 0.04 * scale, "\(worst) of \(scale)")
+    let bytes = { (weights: WeightPrecision) in
+      try ModelInventory(try description.holding(weights), checkpoint: checkpoint).parts[.routedExperts]!
+    }
+    // Half a byte a weight, and two for 32 of them; panels have whole blocks of 64 columns in both.
+    let (experts, rounded) = (try bytes(.mixed), try bytes(.q8))
+    #expect(Double(experts.heldBytes) < 0.56 * Double(rounded.heldBytes))
+  }
+
   @Test(arguments: names) func whatIsRoundedIsSaid(name: String) throws {
     let description = try description(name).0
     #expect((description.roundingNote != nil) == Self.rounded.contains(name), "\(description.roundingNote ?? "")")

@@ -11,12 +11,22 @@ struct Configuration: Sendable {
 
   init(_ text: String) throws { json = try JSONValue(parsing: text).object! }
 
-  /// A golden model's.
+  /// A golden model's, or a tiny one of another family's.
   init(golden name: String) throws {
-    let path = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/\(Self.deltas.contains(name) ? "delta" : "goldens")/\(name)/config.json")
-    try self.init(String(contentsOf: path, encoding: .utf8))
+    try self.init(String(contentsOfFile: Self.folder(name) + "/config.json", encoding: .utf8))
   }
+
+  static func folder(_ name: String) -> String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fixtures/\(deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens")/\(name)").path
+  }
+
+  /// Families without a golden.
+  static let families = [
+    "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
+    "solar_open",
+  ]
+  static let all = goldens + families
 
   /// Those with gated DeltaNet.
   static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]

@@ -4,14 +4,15 @@ import Testing
 
 /// Configurations with one thing wrong: an error names the setting, and nothing traps.
 struct ModelConfigurationTests {
-  @Test(arguments: Configuration.goldens)
+  @Test(arguments: Configuration.all)
   func everyGoldenConfigurationIsRead(name: String) throws {
     let configuration = try Configuration(golden: name)
     let description = try configuration.read()
     #expect(description.hiddenSize == configuration.json["hidden_size"]?.exactInt)
     #expect(description.layerCount == configuration.json["num_hidden_layers"]?.exactInt)
     #expect(description.vocabularySize == configuration.json["vocab_size"]?.exactInt)
-    #expect(description.mixture?.topK == configuration.json["num_experts_per_tok"]?.exactInt)
+    let topK = configuration.json["num_experts_per_tok"] ?? configuration.json["moe_k"]
+    #expect(description.mixture?.topK == topK?.exactInt)
     #expect(description.layers[0].attention.headCount == configuration.json["num_attention_heads"]?.exactInt)
   }
 
@@ -57,6 +58,27 @@ struct ModelConfigurationTests {
     ("kimi_k2", "scoring_func", #""softmax""#), ("minimax_m2", "attn_type_list", "[1, 0, 1]"),
     ("minimax_m2", "use_qk_norm", "false"), ("minimax_m2", "qk_norm_type", #""per_head""#),
     ("minimax_m2", "rotary_dim", "17"), ("minimax_m2", "use_routing_bias", "false"),
+    ("solar_open", "partial_rotary_factor", "0.5"), ("solar_open", "use_qk_norm", "true"),
+    ("sarvam_moe", "num_experts", "0"), ("sarvam_moe", "score_function", #""softmax""#),
+    ("sarvam_moe", "use_bias", "true"), ("sarvam_moe", "n_shared_experts", "7"),
+    ("sarvam_moe", "attention_bias", "false"), ("sarvam_mla", "n_routed_experts", "7"),
+    ("sarvam_mla", "rope_scaling.factor", "0"), ("sarvam_mla", "moe_router_enable_expert_bias", "false"),
+    ("mistral4", "rope_parameters.llama_4_scaling_beta", nil), ("mistral4", "rope_parameters", "{}"),
+    ("mistral4", "rope_parameters.llama_4_scaling_beta", "-1"), ("mistral4", "rope_parameters.factor", "0"),
+    ("mistral4", "rope_parameters.original_max_position_embeddings", "0"),
+    ("mistral4", "rope_parameters.partial_rotary_factor", "0.5"), ("mistral4", "qk_rope_head_dim", "5"),
+    ("dots1", "num_experts_per_tok", nil), ("dots1", "n_shared_experts", nil), ("dots1", "n_routed_experts", nil),
+    ("dots1", "layer_types", #"["full_attention"]"#), ("dots1", "max_window_layers", "-1"),
+    ("hy_v3", "mlp_layer_types", #"["dense"]"#), ("hy_v3", "first_k_dense_replace", "2"),
+    ("hy_v3", "expert_hidden_dim", "13"), ("hy_v3", "route_norm", "false"), ("hy_v3", "qk_norm", "false"),
+    ("hy_v3", "router_scaling_factor", "-1"), ("exaone_moe", "is_moe_layer", "[true, true, true]"),
+    ("exaone_moe", "first_last_k_dense_replace", "2"), ("exaone_moe", "sliding_window", "null"),
+    ("exaone_moe", "layer_types", #"["full_attention"]"#), ("ernie4_5_moe", "use_bias", "true"),
+    ("ernie4_5_moe", "moe_layer_interval", "0"), ("ernie4_5_moe", "moe_layer_end_index", "-2"),
+    ("ernie4_5_moe", "moe_norm_min", "-1"), ("ernie4_5_moe", "moe_k", "9"),
+    ("ernie4_5_moe", "moe_use_aux_free", "false"), ("bailing_moe_v2", "rotary_dim", "2"),
+    ("bailing_moe_v2", "norm_topk_prob", "false"), ("bailing_moe_v2", "norm_head", "true"),
+    ("bailing_moe_v2", "moe_shared_expert_intermediate_size", "5"),
   ]
 
   @Test(arguments: broken)
@@ -74,7 +96,7 @@ struct ModelConfigurationTests {
 
   /// Every setting of every golden takes every hostile value: it is read, or an error is thrown that names the setting
   /// or, where two settings disagree, the other one.
-  @Test(arguments: Configuration.goldens)
+  @Test(arguments: Configuration.all)
   func noValueOfAnySettingTraps(golden: String) throws {
     let configuration = try Configuration(golden: golden)
     var keys = configuration.json.keys

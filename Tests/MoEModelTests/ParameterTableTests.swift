@@ -8,11 +8,10 @@ import Testing
 /// The table of parameters against published checkpoints: it lists what is there, and nothing else.
 struct ParameterTableTests {
   private func folder(_ golden: String) throws -> HuggingFaceFolder {
-    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    return try HuggingFaceFolder(path: fixtures.appending(path: "Fixtures/goldens/\(golden)").path)
+    try HuggingFaceFolder(path: Configuration.folder(golden))
   }
 
-  @Test(arguments: Configuration.goldens)
+  @Test(arguments: Configuration.all)
   func aCheckpointHoldsTheParametersOfTheTableAndNoOthers(golden: String) throws {
     let folder = try folder(golden)
     let description = try ModelConfiguration.read(folder)
@@ -27,7 +26,7 @@ struct ParameterTableTests {
     #expect(found == expected)
   }
 
-  @Test(arguments: Configuration.goldens) func everyParameterHasAnIdOfItsOwn(golden: String) throws {
+  @Test(arguments: Configuration.all) func everyParameterHasAnIdOfItsOwn(golden: String) throws {
     let table = ParameterTable(try Configuration(golden: golden).read(), predicts: true)
     #expect(Set(table.map(\.id)).count == table.reduce(0) { count, _ in count + 1 })
     #expect(table.allSatisfy { $0.isMatrix != ($0.use == .vector) && $0.shape.allSatisfy { $0 > 0 } })

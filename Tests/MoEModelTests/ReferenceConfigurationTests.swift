@@ -107,6 +107,8 @@ struct ReferenceConfigurationTests {
       facts["query_norm"] = .int(widths[grouped.queryKeyNorm]!)
       if let clip = grouped.clip { facts["clip"] = .double(Double(clip)) }
       facts["windows"] = .array(model.layers.map { .int($0.slidingWindow ?? 0) })
+      facts["rotates"] = .array(model.layers.map { .bool($0.rotates) })
+      facts["interleaved"] = .bool(model.rotary.interleaved)
     case .delta: return facts
     }
     if let delta = model.layers.lazy.compactMap(Self.delta).first {
@@ -114,11 +116,16 @@ struct ReferenceConfigurationTests {
       facts["delta"] = .array(
         [delta.keyHeadCount, delta.valueHeadCount, delta.keyDims, delta.valueDims, delta.taps].map { .int($0) })
     }
+    if let scaling = model.rotary.queryScaling {
+      facts["query_scaling"] = .array([.double(scaling.beta), .int(scaling.positions)])
+    }
     guard let mixture = model.mixture else { return facts }
     facts["experts"] = .int(mixture.expertCount)
     facts["chosen"] = .int(mixture.topK)
     facts["intermediate"] = .int(mixture.expertIntermediateSize)
     facts["shared"] = .int(mixture.sharedIntermediateSize ?? 0)
+    if mixture.sharedIntermediateSize != nil { facts["shared_bias"] = .bool(mixture.sharedHasBias) }
+    if mixture.router.normFloor > 0 { facts["norm_floor"] = .double(Double(mixture.router.normFloor)) }
     facts["normalizes"] = .bool(mixture.router.normalizes)
     facts["scale"] = .double(Double(mixture.router.scale))
     if let groups = mixture.router.groups { facts["groups"] = .array([.int(groups.count), .int(groups.kept)]) }

@@ -14,11 +14,12 @@ struct RouterTests {
     var hasBias: Bool
     var normalizes: Bool
     var scale: Float
+    var floor: Float = 0
 
     var router: RouterDescription {
       RouterDescription(
         scoring: scoring, hasSelectionBias: hasBias, hasLinearBias: false, groups: groups, normalizes: normalizes,
-        scale: scale)
+        normFloor: floor, scale: scale)
     }
     var description: String {
       let grouping = groups.map { "\($0.kept) of \($0.count) groups by \($0.score)" } ?? "no groups"
@@ -48,6 +49,13 @@ struct RouterTests {
           }
         }
       }
+    }
+    // A floor that half of the sums of softmax scores lie below.
+    for (experts, topK) in [(8, 2), (60, 6)] {
+      cases.append(
+        Case(
+          scoring: .softmax, experts: experts, topK: topK, groups: nil, hasBias: true, normalizes: true, scale: 1,
+          floor: 0.3))
     }
     return cases
   }()
@@ -83,7 +91,7 @@ struct RouterTests {
     let experts = greatest(test.topK, of: choice).sorted()
     var weights = experts.map { scores[$0] }
     if test.scoring == .softmaxOverChosen { weights = softmax(weights) }
-    if test.normalizes { weights = weights.map { $0 / weights.reduce(0, +) } }
+    if test.normalizes { weights = weights.map { $0 / max(weights.reduce(0, +), Double(test.floor)) } }
     return (experts.map { Int32($0) }, weights.map { $0 * Double(test.scale) })
   }
 

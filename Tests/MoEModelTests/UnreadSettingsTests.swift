@@ -4,7 +4,7 @@ import Testing
 
 /// Settings that nobody reads are named where they may change results, and only there.
 struct UnreadSettingsTests {
-  @Test(arguments: Configuration.goldens) func publishedConfigurationsHaveNone(golden: String) throws {
+  @Test(arguments: Configuration.all) func publishedConfigurationsHaveNone(golden: String) throws {
     #expect(try Configuration(golden: golden).read().unreadSettings == [])
     #expect(try Configuration(golden: golden).read().unreadNote == nil)
   }

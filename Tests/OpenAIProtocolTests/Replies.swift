@@ -26,8 +26,13 @@ struct ReplySample: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
 
   var format: ToolCallFormat {
-    ToolCallFormat(
-      syntax: syntax, reasoningTags: syntax == .harmony ? nil : .init(open: "<think>", close: "</think>"))
+    let tags: ToolCallFormat.ReasoningTags? =
+      switch syntax {
+      case .harmony: nil
+      case .solar: .init(open: "<|think|>", close: "<|end|>")
+      default: .init(open: "<think>", close: "</think>")
+      }
+    return ToolCallFormat(syntax: syntax, reasoningTags: tags)
   }
 
   /// Neighbouring events of the same kind joined.

@@ -68,7 +68,7 @@ import Testing
       let whole = sample.events([text])
       let reply = reply(whole)
       var found = (reply.reasoning ?? "") + (reply.content ?? "")
-      for call in reply.toolCalls { found += call.name + call.arguments }
+      for call in reply.toolCalls { found += call.id + call.name + call.arguments }
       for word in words { #expect(found.contains(word), "\(word) of \(text.debugDescription)") }
       #expect(sample.events(text.inScalars) == whole, "\(text.debugDescription)")
       for _ in 0..<5 {

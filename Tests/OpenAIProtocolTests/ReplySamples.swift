@@ -3,7 +3,8 @@ private let now = (name: "now", arguments: "{}")
 
 /// Replies as each family writes them, well and badly formed.
 let replySamples: [ReplySample] =
-  reasoningSamples + sectionSamples + objectSamples + glmSamples + coderSamples + harmonySamples
+  reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + solarSamples + coderSamples
+  + harmonySamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
@@ -200,6 +201,53 @@ private let glmSamples: [ReplySample] = [
     name: "GLM, breaks off in a value", syntax: .glm,
     text: "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Kö</arg_val",
     calls: [("weather", "{\"city\": \"Kö</arg_val")], completeness: [false]),
+]
+
+private let hunyuanSamples: [ReplySample] = [
+  .init(
+    name: "Hunyuan", syntax: .hunyuan,
+    text: "<think>Hm</think>Look.\n<tool_calls>\n<tool_call>weather<tool_sep>\n<arg_key>city</arg_key>\n"
+      + "<arg_value>Köln ☂</arg_value>\n<arg_key>days</arg_key>\n<arg_value>2</arg_value>\n</tool_call>\n"
+      + "<tool_call>now<tool_sep>\n</tool_call>\n</tool_calls>",
+    reasoning: "Hm", content: "Look.", calls: [weather, now], completeness: [true, true]),
+  .init(
+    name: "Hunyuan, in one line", syntax: .hunyuan,
+    text: "<tool_calls><tool_call>weather<tool_sep><arg_key>city</arg_key><arg_value>a</tool_call>b</arg_value>"
+      + "</tool_call></tool_calls>",
+    calls: [("weather", "{\"city\": \"a</tool_call>b\"}")], completeness: [true]),
+  .init(
+    name: "Hunyuan, without what is around the calls", syntax: .hunyuan,
+    text: "<tool_call>now<tool_sep></tool_call>", calls: [now], completeness: [true]),
+  .init(
+    name: "Hunyuan, as forced", syntax: .hunyuan,
+    text: "<tool_calls>\n<tool_call>weather<tool_sep>\n" + weather.arguments + "\n</tool_call>\n</tool_calls>",
+    calls: [weather], completeness: [true]),
+  .init(
+    name: "Hunyuan, breaks off in a value", syntax: .hunyuan,
+    text: "<tool_calls>\n<tool_call>weather<tool_sep>\n<arg_key>city</arg_key>\n<arg_value>Kö</arg_val",
+    calls: [("weather", "{\"city\": \"Kö</arg_val")], completeness: [false]),
+]
+
+private let solarSamples: [ReplySample] = [
+  .init(
+    name: "Solar, reasoning and content", syntax: .solar,
+    text: "<|think|>Hm<|end|><|begin|>assistant<|content|>Look.\n", reasoning: "Hm", content: "Look.\n"),
+  .init(name: "Solar, content alone", syntax: .solar, text: "<|content|> Look.", content: " Look."),
+  .init(
+    name: "Solar, calls", syntax: .solar,
+    text: "<|think|>Hm<|end|><|begin|>assistant<|tool_calls|><|tool_call:begin|>a1b2<|tool_call:name|>weather"
+      + "<|tool_call:args|>" + weather.arguments + "<|tool_call:end|><|tool_call:begin|>c3d4<|tool_call:name|>now"
+      + "<|tool_call:args|>{}<|tool_call:end|>",
+    reasoning: "Hm", calls: [weather, now], completeness: [true, true]),
+  .init(
+    name: "Solar, content and a call", syntax: .solar,
+    text: "<|content|>Look.<|end|><|begin|>assistant<|tool_calls|><|tool_call:begin|>a<|tool_call:name|>now"
+      + "<|tool_call:args|>{}<|tool_call:end|><|calls|>",
+    content: "Look.", calls: [now], completeness: [true]),
+  .init(
+    name: "Solar, a call that breaks off", syntax: .solar,
+    text: "<|tool_calls|><|tool_call:begin|>a<|tool_call:name|>weather<|tool_call:args|>{\"city\": \"Kö",
+    calls: [("weather", "{\"city\": \"Kö")], completeness: [false]),
 ]
 
 private let coderSamples: [ReplySample] = [

@@ -34,6 +34,16 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
   (
     "glm4_moe", "<tool_call>{{ tc.name }}{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>", .glm, true
   ),
+  (
+    "solar_open",
+    "<|tool_call:begin|>{{ call.id }}<|tool_call:name|>{{ call.name }}<|tool_call:args|>{{ call.arguments }}", .solar,
+    false
+  ),
+  (
+    "hy_v3",
+    "<tool_calls>\\n<tool_call>{{ tc.name }}<tool_sep>\\n{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>",
+    .hunyuan, true
+  ),
   ("mixtral", "[TOOL_CALLS] [{{ tool_call.function|tojson }}]", .mistral, true),
   ("gpt_oss", "<|start|>assistant<|channel|>commentary to=functions.{{ n }}", .harmony, true),
   ("gpt_oss", "", .harmony, true),
@@ -56,6 +66,8 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
     #expect(format.markers == ["<think>", "</think>"])
     #expect(!format.knowsDeveloperRole && !format.supportsTools)
     #expect(ToolCallFormat(chatTemplate: "[THINK]", family: "").reasoningTags?.close == "[/THINK]")
+    let solar = ToolCallFormat(chatTemplate: "<|think|><|tool_call:begin|>", family: "solar_open")
+    #expect(solar.reasoningTags == .init(open: "<|think|>", close: "<|end|>"))
     #expect(ToolCallFormat(chatTemplate: "role == 'developer'", family: "").knowsDeveloperRole)
     #expect(ToolCallFormat(chatTemplate: "<think>", family: "gpt_oss").reasoningTags == nil)
   }

@@ -29,6 +29,9 @@ struct TinyTraining: Sendable {
 
   init(_ golden: String) { folder = Self.fixtures.appending(path: "goldens/\(golden)").path }
 
+  /// The model of a family without a golden.
+  init(family: String) { folder = Self.fixtures.appending(path: "families/\(family)").path }
+
   /// A rank's trainer with the golden's weights.
   func trainer(_ communicator: any Communicator) throws -> Trainer {
     let source = try CheckpointFormat.open(folder)

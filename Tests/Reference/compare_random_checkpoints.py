@@ -1,6 +1,6 @@
 """Random small checkpoints of every supported family, through transformers and through martinet, logits compared.
 
-    python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/compare_random_checkpoints.py --seeds 0:10
 
 Not part of the test suite, which must run without torch: the goldens under Tests/Fixtures stand in for it. Each seed
@@ -27,11 +27,14 @@ import torch
 from safetensors.numpy import load_file
 from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Mistral4ForCausalLM
 
 FAMILIES = (
-    "deepseek_v3 glm4_moe_lite deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
+    "deepseek_v3 glm4_moe_lite sarvam_mla mistral4 deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe "
+    "solar_open sarvam_moe dots1 hy_v3 exaone_moe ernie4_5_moe gpt_oss llama qwen2 qwen3".split()
 )
+# Known to the reference as a part of larger models only.
+MODELS = {"mistral4": Mistral4ForCausalLM}
 
 
 def rotary(r):
@@ -71,7 +74,11 @@ def configuration(family, r):
         rms_norm_eps=r.choice([1e-6, 1e-5]), tie_word_embeddings=r.random() < 0.3,
         bos_token_id=0, eos_token_id=1, pad_token_id=2, rope_parameters=rotary(r))
     rope = c["rope_parameters"]
-    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite"):
+    if family == "mistral4":
+        rope = c["rope_parameters"] = dict(
+            rope_theta=10000.0, rope_type="yarn", factor=r.choice([4.0, 40.0]), beta_fast=32, beta_slow=1,
+            original_max_position_embeddings=r.choice([8, 64]), llama_4_scaling_beta=r.choice([0.1, 0.5]))
+    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "sarvam_mla", "mistral4"):
         if rope["rope_type"] == "yarn" and r.random() < 0.7:
             rope.update(mscale=r.choice([0.707, 1.0]), mscale_all_dim=r.choice([0.707, 1.0]))
         c.update(
@@ -83,6 +90,9 @@ def configuration(family, r):
             c.update(topk_method=r.choice(["greedy", "group_limited_greedy"]), norm_topk_prob=False)
         else:
             c.update(rope_interleave=r.random() < 0.8)
+        if family == "mistral4":
+            # A share that rounding does not take from.
+            c.update(qk_nope_head_dim=r.choice([1, 3]) * c["qk_rope_head_dim"])
         if family == "glm4_moe_lite":
             del c["first_k_dense_replace"]
             c.update(mlp_layer_types=[r.choice(["dense", "sparse"]) for _ in range(c["num_hidden_layers"])])
@@ -111,6 +121,27 @@ def configuration(family, r):
     elif family == "glm4_moe":
         rope["partial_rotary_factor"] = 0.5
         c.update(grouped_experts(r), n_shared_experts=1, use_qk_norm=r.random() < 0.5, attention_bias=r.random() < 0.5)
+    elif family in ("solar_open", "sarvam_moe"):
+        c.update(grouped_experts(r), n_shared_experts=r.choice([1, 2]), attention_bias=r.random() < 0.5)
+        if family == "sarvam_moe":
+            c.update(use_qk_norm=r.random() < 0.7)
+    elif family == "dots1":
+        c.update(
+            grouped_experts(r), n_shared_experts=r.choice([1, 2]), attention_bias=r.random() < 0.5,
+            sliding_window=r.choice([None, 6]), max_window_layers=1)
+    elif family == "hy_v3":
+        c.update(
+            chosen, num_experts=experts, num_shared_experts=r.choice([1, 2]), moe_intermediate_size=r.choice([16, 33]),
+            attention_bias=r.random() < 0.5, mlp_bias=r.random() < 0.5,
+            mlp_layer_types=[r.choice(["dense", "sparse"]) for _ in range(c["num_hidden_layers"])])
+    elif family == "exaone_moe":
+        c.update(grouped_experts(r), num_shared_experts=r.choice([1, 2]), sliding_window=6, sliding_window_pattern=2)
+        c["num_experts"] = c.pop("n_routed_experts")
+    elif family == "ernie4_5_moe":
+        c.update(
+            moe_num_experts=experts, moe_k=chosen["num_experts_per_tok"], moe_num_shared_experts=r.choice([0, 1, 2]),
+            moe_intermediate_size=r.choice([16, 33]), moe_layer_start_index=r.choice([0, 1]),
+            moe_layer_interval=r.choice([1, 2]))
     elif family == "gpt_oss":
         c.update(chosen, num_local_experts=experts, sliding_window=r.choice([5, 12]), intermediate_size=r.choice([32, 48]))
     elif r.random() < 0.4:
@@ -146,7 +177,7 @@ def respell(family, config, r):
             config["rope_scaling"] = rope
         if rope.get("original_max_position_embeddings") and r.random() < 0.3:
             config["original_max_position_embeddings"] = rope.pop("original_max_position_embeddings")
-    elif rope and r.random() < 0.3:
+    elif rope and family != "mistral4" and r.random() < 0.3:
         # What a user adds to a folder that was saved anew.
         config["rope_scaling"] = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
     defaults = CONFIG_MAPPING[family]()
@@ -167,7 +198,7 @@ def quantise(tensors, config, r):
     stored, plain = {}, {}
     quantised = (
         "_proj.weight", "proj_with_mqa.weight", ".w1.weight", ".w2.weight", ".w3.weight", "experts.gate_up_proj",
-        "experts.down_proj")
+        "experts.down_proj", "query_key_value.weight", "attention.dense.weight")
     for name, value in tensors.items():
         if not name.endswith(quantised):
             stored[name] = plain[name] = value
@@ -230,12 +261,14 @@ def reference(family, values, folder, seed, length, r):
     config._attn_implementation = "eager"
     config._experts_implementation = "eager"
     config.architectures = [CONFIG_MAPPING[family].__name__.replace("Config", "ForCausalLM")]
-    model = AutoModelForCausalLM.from_config(config).float().eval()
+    known = MODELS.get(family)
+    model = known._from_config(config) if known else AutoModelForCausalLM.from_config(config)
+    model = model.float().eval()
     generator = torch.Generator().manual_seed(seed)
     randomise(model, generator)
     read = store(model, family, folder, r)
     with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-        model = AutoModelForCausalLM.from_pretrained(read, dtype=torch.float32, attn_implementation="eager")
+        model = (known or AutoModelForCausalLM).from_pretrained(read, dtype=torch.float32, attn_implementation="eager")
         model.set_experts_implementation("eager")
     model.eval()
     ids = torch.randint(0, values["vocab_size"], (1, length), generator=generator)

@@ -2,9 +2,9 @@
 """Gradients of the goldens' models by PyTorch, in fp32: what GradientTests holds ours against.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
-    venv/bin/python Tests/Reference/make_gradients.py
+    venv/bin/python Tests/Reference/make_gradients.py [families]
 
-Writes Tests/Fixtures/training/gradients.json: for each golden the mean cross-entropy of two sequences of made-up tokens, and of
+Writes Tests/Fixtures/training/gradients.json, and family_gradients.json of the families without a golden: for each the mean cross-entropy of two sequences of made-up tokens, and of
 each parameter's gradient its length and its product with a made-up direction, by the name of the parameter apart from others.
 A name that ends in "+prediction" is the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss
 counts 0.3 times: its layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i,
@@ -24,6 +24,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
+
+from make_family_checkpoints import FAMILY, load
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
 NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v3+prediction glm4_moe+prediction".split()
@@ -112,9 +114,14 @@ class Prediction(torch.nn.Module):
 
 def measure(name):
     name, _, predicts = name.partition("+")
-    folder = FIXTURES / "goldens" / name
-    config = AutoConfig.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    if name in FAMILY:
+        folder = FIXTURES / "families" / name
+        model = load(name, json.loads((folder / "config.json").read_text()), folder)
+        config = model.config
+    else:
+        folder = FIXTURES / "goldens" / name
+        config = AutoConfig.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
     model.train(False)
     vocabulary = config.vocab_size
     tokens = torch.tensor([[(7 * s + 11 * j + j * j) % vocabulary for j in range(LENGTH + 1)] for s in range(SEQUENCES)])
@@ -140,11 +147,18 @@ def measure(name):
     return found
 
 
-if __name__ == "__main__":
-    found = {name: measure(name) for name in (sys.argv[1:] or NAMES)}
-    path = FIXTURES / "training" / "gradients.json"
+def write(names, file):
+    found = {name: measure(name) for name in names}
+    path = FIXTURES / "training" / file
     # Seven digits: more than the tolerance asks for.
     text = json.dumps(found, indent=None, separators=(",", ":"), default=float)
     text = json.dumps(json.loads(text, parse_float=lambda t: float(f"{float(t):.7g}")), separators=(",", ":"))
     path.write_text(text.replace('},"', '},\n"') + "\n")
     print({name: (round(one["loss"], 4), len(one["gradients"])) for name, one in found.items()})
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["families"]:
+        write(sys.argv[1:] or NAMES, "gradients.json")
+    if sys.argv[1:] in ([], ["families"]):
+        write(FAMILY, "family_gradients.json")

@@ -44,7 +44,7 @@ package final class Backpropagation {
         case .latent(let shape): LatentAttentionBackward(index, shape, window: layer.slidingWindow, parts)
         case .grouped(let shape):
           GroupedAttentionBackward(
-            index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow,
+            index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow, rotates: layer.rotates,
             epsilon: description.normEpsilon, parts)
         case .delta: preconditionFailure("a layer without a backward pass")
         }

@@ -8,12 +8,14 @@ import MoEModel
 package struct RouterGradient: Sendable {
   let scoring: RouterDescription.Scoring
   let normalizes: Bool
+  let normFloor: Float
   let scale: Float
   package let expertCount: Int
   package let topK: Int
 
   package init(_ router: RouterDescription, expertCount: Int, topK: Int) {
     (scoring, normalizes, scale) = (router.scoring, router.normalizes, router.scale)
+    normFloor = router.normFloor
     (self.expertCount, self.topK) = (expertCount, topK)
   }
 
@@ -57,7 +59,8 @@ package struct RouterGradient: Sendable {
     }
   }
 
-  /// Gradients by the chosen scores `[topK]`, of weights scale · score, or scale · score / Σ score.
+  /// Gradients by the chosen scores `[topK]`, of weights scale · score, or scale · score / Σ score, whose
+  /// divisor is a constant where it is the floor.
   private func differentiateWeights(
     _ scores: UnsafePointer<Float>, _ weightGradients: UnsafePointer<Float>, into byScore: UnsafeMutablePointer<Float>
   ) {
@@ -68,6 +71,10 @@ package struct RouterGradient: Sendable {
     var sum: Float = 0
     for i in 0..<topK { sum += scores[i] }
     if scoring == .sigmoid { sum += 1e-20 }
+    if sum < normFloor {
+      for i in 0..<topK { byScore[i] = scale / normFloor * weightGradients[i] }
+      return
+    }
     var mean: Float = 0
     for i in 0..<topK { mean += scores[i] / sum * weightGradients[i] }
     for i in 0..<topK { byScore[i] = scale / sum * (weightGradients[i] - mean) }

@@ -56,14 +56,24 @@ extension FuzzTarget {
       try hold(names == ["x"], "tensors \(names)")
     })
 
-  private static let families = [
-    "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
-    "qwen3_moe",
-  ]
+  private static let families =
+    [
+      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
+      "qwen3_moe",
+    ].map { "goldens/\($0)" }
+    + [
+      "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
+      "solar_open",
+    ].map { "families/\($0)" }
 
   private static let configuration = FuzzTarget(
     "config", inputs: 6000, pieces: jsonPieces + ["\"yarn\"", "\"rope_scaling\":{", "\"full_attention\"", "\"fp8\""],
-    seeds: { try families.map { try Fixture.bytes("goldens/\($0)/config.json") } },
+    seeds: {
+      let part = String(decoding: try Fixture.bytes("goldens/kimi_k2/config.json"), as: UTF8.self)
+      return try families.map { try Fixture.bytes("\($0)/config.json") }
+        + ["int4_group32", "gptq", "awq", "nvfp4_modelopt"].map { try Fixture.bytes("packed/\($0)/config.json") }
+        + [Array(#"{"model_type":"kimi_k25","vision_config":{},"text_config":\#(part)}"#.utf8)]
+    },
     read: { bytes in
       let reader = try ConfigReader(try JSONValue(parsing: bytes), path: "config.json")
       let description = try ModelConfiguration.read(reader)

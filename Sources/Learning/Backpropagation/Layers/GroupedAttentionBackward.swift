@@ -10,6 +10,7 @@ final class GroupedAttentionBackward: MixerBackward {
   private let shape: GroupedAttention
   private let scale: Float
   private let window: Int?
+  private let rotates: Bool
   private let epsilon: Float
   private let parts: BackwardParts
   private let queryGradientRows: RowStorage<Float>
@@ -21,9 +22,10 @@ final class GroupedAttentionBackward: MixerBackward {
   private let workers: [RowStorage<Float>]
 
   init(
-    _ layer: Int, _ shape: GroupedAttention, scale: Float, window: Int?, epsilon: Float, _ parts: BackwardParts
+    _ layer: Int, _ shape: GroupedAttention, scale: Float, window: Int?, rotates: Bool, epsilon: Float,
+    _ parts: BackwardParts
   ) {
-    (self.layer, self.shape, self.scale, self.window) = (layer, shape, scale, window)
+    (self.layer, self.shape, self.scale, self.window, self.rotates) = (layer, shape, scale, window, rotates)
     (self.epsilon, self.parts) = (epsilon, parts)
     queryGradientRows = parts.rows(.query, columns: shape.headCount * shape.headDims)
     keyValueGradientRows = parts.rows(.keyValue, columns: 2 * shape.keyValueHeadCount * shape.headDims)
@@ -139,7 +141,7 @@ final class GroupedAttentionBackward: MixerBackward {
   }
 
   private func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, row: Int) {
-    guard let angles = parts.angles else { return }
+    guard rotates, let angles = parts.angles else { return }
     parts.compute.compute.rotateGradient(
       gradient, heads: heads, headStride: shape.headDims, dims: angles.dims, cosine: angles.cosines[row],
       sine: angles.sines[row], interleaved: angles.interleaved)

@@ -132,6 +132,10 @@ final class LatentAttentionBackward: MixerBackward {
         (dExpanded[row] + first).update(from: dKey[row], count: nope)
         parts.compute.compute.add(dKey[row] + nope, to: keyValue[row] + latent, count: rotary)
         turnBack(dQuery[row] + nope, row: rows.lowerBound + row)
+        if let factors = parts.angles?.queryFactors {
+          parts.compute.compute.scale(
+            dQuery[row], by: factors[rows.lowerBound + row].pointee, into: dQuery[row], count: dims)
+        }
       }
     }
     for row in 0..<rows.count { turnBack(keyValue[row] + latent, row: rows.lowerBound + row) }

@@ -40,7 +40,8 @@ extension TrainingMemory {
     let hidden = Double(description.hiddenSize)
     let isRounded = layout.terms.products == .bfloat16
     // The stream, its norm and its update, rounded too; angles.
-    add(.activations, floats: rows * (3 * hidden + Double(description.rotary.dims)))
+    let angles = description.rotary.dims + (description.rotary.queryScaling == nil ? 0 : 1)
+    add(.activations, floats: rows * (3 * hidden + Double(angles)))
     if isRounded { add(.activations, rows * 2 * hidden) }
     var seen: Set<[Int]> = []
     for layer in description.runLayers {

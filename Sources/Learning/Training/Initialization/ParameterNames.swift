@@ -6,9 +6,7 @@ package struct ParameterNames: Sendable {
   private let names: PublishedNames
 
   package init(_ description: DecoderDescription) {
-    var names = description.names.with(experts: .separate)
-    names.prefix = .standard
-    self.names = names
+    names = description.names.apart
   }
 
   package func name(of id: ParameterID) -> String { names.tensor(id) }

@@ -25,14 +25,16 @@ extension ConfigReader {
   }
 
   func expertCount() throws -> Int {
-    try int(["n_routed_experts", "num_experts", "num_local_experts"], in: ConfigurationBounds.experts)
+    try int(
+      ["n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts"], in: ConfigurationBounds.experts)
   }
 
   func topK() throws -> Int {
-    let topK = try int(["num_experts_per_tok", "experts_per_token"], in: 1...1024)
+    let topK = try int(["num_experts_per_tok", "experts_per_token", "moe_k"], in: 1...1024)
     let experts = try expertCount()
     guard topK <= experts else {
-      throw ModelError.inconsistent("num_experts_per_tok = \(topK) exceeds the \(experts) experts")
+      throw ModelError.inconsistent(
+        "\(has("moe_k") ? "moe_k" : "num_experts_per_tok") = \(topK) exceeds the \(experts) experts")
     }
     return topK
   }
@@ -111,6 +113,14 @@ extension ConfigReader {
           slidingWindow: types?[$0] == true ? sliding : nil)
       },
       mixture: nil, denseHasBias: hasBias)
+  }
+
+  /// Settings that say what is done anyway, in families where nothing else is.
+  func require(_ keys: [String], is value: Bool) throws {
+    for key in keys {
+      guard let found = try optionalBool(ConfigKeys(key)), found != value else { continue }
+      throw ModelError.unsupported(key: key, value: "\(found)", remedy: "only \(value) is")
+    }
   }
 
   func require(_ key: String, oneOf known: [String]) throws {

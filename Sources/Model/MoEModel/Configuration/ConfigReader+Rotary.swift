@@ -83,6 +83,8 @@ extension ConfigReader {
     // Of text alone, mrope's three positions are the same.
     case "default", "mrope": return "default"
     case "linear", "yarn", "llama3": return kind
+    // As Sarvam's files have it.
+    case "deepseek_yarn": return "yarn"
     default:
       throw ModelError.unsupported(
         key: "\(key).\(newer == nil ? "type" : "rope_type")", value: kind,
@@ -100,7 +102,7 @@ extension ConfigReader {
   }
 
   /// `original_max_position_embeddings`: beside the rotary settings before inside, as Phi-3's folders have it.
-  private func originalPositions(_ settings: ConfigReader) throws -> Int {
+  func originalPositions(_ settings: ConfigReader) throws -> Int {
     let key = "original_max_position_embeddings"
     let bounds = Double(ConfigurationBounds.positions.lowerBound)...Double(ConfigurationBounds.positions.upperBound)
     let inside = try settings.optionalDouble(ConfigKeys(key), in: bounds)

@@ -2,10 +2,13 @@ import Checkpoints
 
 /// Settings of models with shared experts, and with a sigmoid router: DeepSeek and its kin.
 extension ConfigReader {
-  /// The mixture of DeepSeek and GLM-4: shared experts side by side make one wider expert.
-  func sharedExpertMixture(router: RouterDescription) throws -> MixtureDescription {
+  /// The mixture of DeepSeek and its kin: shared experts side by side make one wider expert. `sharedKeys`: what their
+  /// number is called.
+  func sharedExpertMixture(
+    router: RouterDescription, sharedKeys: ConfigKeys = "n_shared_experts"
+  ) throws -> MixtureDescription {
     let intermediate = try int("moe_intermediate_size", in: ConfigurationBounds.width)
-    let shared = try int("n_shared_experts", in: 0...64)
+    let shared = try int(sharedKeys, in: 0...64)
     return try mixture(
       intermediate: intermediate, router: router, sharedIntermediate: shared == 0 ? nil : shared * intermediate,
       sharedIsGated: false)
@@ -45,10 +48,38 @@ extension ConfigReader {
     }
   }
 
+  /// By `mlp_layer_types`; without it `denseCount` layers are dense, and then all have experts.
+  func layersByType(_ attention: [AttentionDescription], denseCount: Int) throws -> [LayerDescription] {
+    let count = attention.count
+    let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
+    let types =
+      try optionalStrings("mlp_layer_types", maxCount: 4096)
+      ?? (0..<count).map { $0 < denseCount ? "dense" : "sparse" }
+    guard types.count == count else {
+      throw ModelError.inconsistent("mlp_layer_types has \(types.count) entries for \(count) layers")
+    }
+    return try zip(attention, types).map { attention, type in
+      switch type {
+      case "sparse": LayerDescription(attention: attention, feedForward: .mixture)
+      case "dense": LayerDescription(attention: attention, feedForward: .dense(intermediateSize: intermediate))
+      default: throw ModelError.unsupported(key: "mlp_layer_types", value: type, remedy: "dense and sparse are")
+      }
+    }
+  }
+
+  /// Holds a setting that says in a number how many layers are dense, where `mlp_layer_types` counts, against them.
+  func requireDenseCount(_ key: String, of layers: [LayerDescription]) throws {
+    guard let dense = try optionalInt(ConfigKeys(key), in: 0...layers.count),
+      (layers.firstIndex { $0.isMixture } ?? layers.count) != dense
+    else { return }
+    throw ModelError.inconsistent("\(key) = \(dense) is not what mlp_layer_types, or its default, says")
+  }
+
   /// DeepSeek-V3's router: sigmoid scores, a bias for the choice, groups of experts.
   func sigmoidRouter(normalizes: Bool) throws -> RouterDescription {
     let scale = Float(try double("routed_scaling_factor", in: 0...1e6))
-    try require("scoring_func", oneOf: ["sigmoid"])
+    // dots.llm1 has the method here.
+    try require("scoring_func", oneOf: ["sigmoid", "noaux_tc"])
     try require("topk_method", oneOf: ["noaux_tc"])
     return RouterDescription(
       scoring: .sigmoid, hasSelectionBias: true, hasLinearBias: false, groups: try expertGroups(score: .topTwoSum),

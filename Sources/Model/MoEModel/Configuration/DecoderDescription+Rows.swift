@@ -23,7 +23,7 @@ extension DecoderDescription {
   private var holdsIntegers: Bool {
     switch quantization {
     case .integers, .nvfp4, .martinet: true
-    case .none, .float8, .mxfp4Experts: false
+    case .none, .float8, .mxfp4Experts: storesBlocks
     }
   }
 }

@@ -36,6 +36,8 @@ package struct DecoderDescription: Sendable {
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
+  /// Whether matrices are stored in GGUF's blocks.
+  package var storesBlocks = false
   /// Forms in which matrices are stored and not held.
   package var roundedForms: [String] = []
   /// The published model that this text model is a part of; nil for one that stands alone.
@@ -82,6 +84,9 @@ package struct LayerDescription: Sendable {
   package var feedForward: FeedForward
   /// A token sees itself and `slidingWindow - 1` tokens before it; nil for all.
   package var slidingWindow: Int? = nil
+  /// Queries and keys turn with their position; where they do not, the layer tells positions apart by its mask alone.
+  /// Of grouped attention only: latent attention always turns.
+  package var rotates = true
 
   package var isMixture: Bool { feedForward == .mixture }
 }
@@ -191,6 +196,7 @@ package struct MixtureDescription: Sendable {
   package var expertHasBias: Bool
   /// Width of the shared expert that every token visits; nil for none.
   package var sharedIntermediateSize: Int?
+  package var sharedHasBias = false
   /// The shared expert's output is multiplied by sigmoid(gate · x).
   package var sharedIsGated: Bool
 }
@@ -215,8 +221,9 @@ package struct RouterDescription: Sendable {
   /// A bias of the router's own projection.
   package var hasLinearBias: Bool
   package var groups: Groups?
-  /// Weights of the chosen experts are divided by their sum.
+  /// Weights of the chosen experts are divided by their sum, or by `normFloor` where it is less.
   package var normalizes: Bool
+  package var normFloor: Float = 0
   package var scale: Float
 }
 

@@ -11,6 +11,7 @@ extension ModelConfiguration {
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint)
+    description.storesBlocks = checkpoint.entries.contains { $0.type.isBlocked }
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
     if description.tiedEmbeddings, let head = checkpoint.tensor(head) {
@@ -53,13 +54,7 @@ extension ModelConfiguration {
 
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
-    var names = description.names
-    let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]
-    names.prefix =
-      prefixes.first { prefix in
-        names.prefix = prefix
-        return checkpoint.holds(names.tensor(ParameterID(.embedding)))
-      } ?? prefixes[0]
+    let names = spelling(of: description, in: checkpoint)
     guard names.experts == .separate, let layer = description.mixtureLayers.first else { return names }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [nil, "mlp"] {
@@ -67,6 +62,30 @@ extension ModelConfiguration {
       if checkpoint.holds(fused.tensor(ParameterID(.feedForward(.expert, .gate), layer: layer))) { return fused }
     }
     return names
+  }
+
+  /// The spelling and the prefix that a checkpoint's names have: those of which it holds what tells spellings apart, or
+  /// at least the embedding.
+  private static func spelling(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
+    let published = description.names
+    let prefixes = (description.composite?.prefixes ?? []) + [.standard, .none]
+    let spellings = published.spellings.isEmpty ? [published] : published.spellings.map { published.spelled($0) }
+    let candidates = spellings.flatMap { spelling in
+      prefixes.map { prefix in
+        var names = spelling
+        names.prefix = prefix
+        return names
+      }
+    }
+    let embedding = ParameterID(.embedding)
+    // What is stored under its own name in every packing.
+    var telling = [embedding]
+    if let mixture = description.mixture, let layer = description.mixtureLayers.first {
+      telling.append(ParameterID(.router, layer: layer))
+      if mixture.router.hasSelectionBias { telling.append(ParameterID(.selectionBias, layer: layer)) }
+    }
+    return candidates.first { names in telling.allSatisfy { checkpoint.holds(names.tensor($0)) } }
+      ?? candidates.first { checkpoint.holds($0.tensor(embedding)) } ?? candidates[0]
   }
 
   /// What a missing or odd tensor is a sign of, where the checkpoint tells.

@@ -33,6 +33,18 @@ package struct RotaryDescription: Sendable {
     }
   }
 
+  /// Latent attention's queries, all of their dimensions, times 1 + beta · ln(1 + ⌊position / positions⌋): what Llama 4
+  /// does to its queries without rotation, and Mistral to all.
+  package struct QueryScaling: Sendable, Equatable {
+    package var beta: Double
+    package var positions: Int
+
+    /// 1 at the positions of pretraining.
+    package func factor(at position: Int) -> Float {
+      Float(1 + beta * log(Double(1 + position / positions)))
+    }
+  }
+
   /// Rotated dimensions of a head; the rest is left alone. Even.
   package var dims: Int
   package var base: Double
@@ -41,6 +53,8 @@ package struct RotaryDescription: Sendable {
   package var attentionFactor: Double
   /// Pairs are (2j, 2j+1) rather than (j, j + dims/2).
   package var interleaved: Bool
+  /// How queries grow with their position; nil where they do not.
+  package var queryScaling: QueryScaling? = nil
 
   /// Angle, in radians, that one position adds to each pair, `[dims / 2]`.
   package var inverseFrequencies: [Float] {

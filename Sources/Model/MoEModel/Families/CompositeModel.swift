@@ -26,7 +26,7 @@ package struct CompositeModel: Sendable {
     (self.otherParts, self.inherits) = (otherParts, inherits)
   }
 
-  package static let all = [kimiK25, qwen35MoE, qwen35]
+  package static let all = [kimiK25, mistral3, qwen35MoE, qwen35]
 
   static let textKey = "text_config"
 

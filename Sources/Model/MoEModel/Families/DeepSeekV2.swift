@@ -15,7 +15,7 @@ extension ModelFamily {
     read: deepSeekV2Description)
 
   private static func deepSeekV2Description(_ config: ConfigReader) throws -> DecoderDescription {
-    let (attention, rotary) = try config.latentAttention(interleaved: true)
+    let (attention, rotary, _) = try config.latentAttention(interleaved: true)
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),
       mixture: try config.sharedExpertMixture(router: router(config)), denseHasBias: try config.bool("mlp_bias"))

@@ -17,7 +17,7 @@ extension ModelFamily {
     read: deepSeekV3Description)
 
   private static func deepSeekV3Description(_ config: ConfigReader) throws -> DecoderDescription {
-    let (attention, rotary) = try config.latentAttention(
+    let (attention, rotary, _) = try config.latentAttention(
       interleaved: try config.optionalBool("rope_interleave") ?? false)
     return try config.decoder(
       rotary: rotary, layers: try config.layersAfterDenseOnes(.latent(attention), thinned: true),

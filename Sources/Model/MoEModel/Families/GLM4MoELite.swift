@@ -15,35 +15,13 @@ extension ModelFamily {
     read: glm4MoELiteDescription)
 
   private static func glm4MoELiteDescription(_ config: ConfigReader) throws -> DecoderDescription {
-    let (attention, rotary) = try config.latentAttention(interleaved: try config.bool("rope_interleave"))
+    let (attention, rotary, _) = try config.latentAttention(interleaved: try config.bool("rope_interleave"))
+    let layers = try config.layersByType(
+      Array(repeating: .latent(attention), count: try config.layerCount()), denseCount: 1)
+    try config.requireDenseCount("first_k_dense_replace", of: layers)
     return try config.decoder(
-      rotary: rotary, layers: try layers(config, .latent(attention)),
+      rotary: rotary, layers: layers,
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
-  }
-
-  /// By `mlp_layer_types`; without it the first layer is dense, which `first_k_dense_replace` may only repeat.
-  private static func layers(_ config: ConfigReader, _ attention: AttentionDescription) throws -> [LayerDescription] {
-    let count = try config.layerCount()
-    let intermediate = try config.int("intermediate_size", in: ConfigurationBounds.width)
-    let types =
-      try config.optionalStrings("mlp_layer_types", maxCount: 4096)
-      ?? ["dense"] + Array(repeating: "sparse", count: count - 1)
-    guard types.count == count else {
-      throw ModelError.inconsistent("mlp_layer_types has \(types.count) entries for \(count) layers")
-    }
-    if let dense = try config.optionalInt("first_k_dense_replace", in: 0...count),
-      types.firstIndex(of: "sparse") ?? count != dense
-    {
-      throw ModelError.inconsistent(
-        "first_k_dense_replace = \(dense) is not what mlp_layer_types, or its default, says")
-    }
-    return try types.map { type in
-      switch type {
-      case "sparse": LayerDescription(attention: attention, feedForward: .mixture)
-      case "dense": LayerDescription(attention: attention, feedForward: .dense(intermediateSize: intermediate))
-      default: throw ModelError.unsupported(key: "mlp_layer_types", value: type, remedy: "dense and sparse are")
-      }
-    }
   }
 }

@@ -7,7 +7,7 @@ package struct ModelFamily: Sendable {
   /// `model_type` in `config.json`.
   package let name: String
   /// What settings are when `config.json` leaves them out or says null: the values of the reference implementation's
-  /// configuration class (transformers 5.23), as JSON; those that are read here.
+  /// configuration class (transformers 5.24), as JSON; those that are read here.
   /// `Tests/Reference/make_configuration_cases.py` holds them to the class.
   let defaults: String
   /// Settings for which null is a value of its own there.
@@ -17,8 +17,9 @@ package struct ModelFamily: Sendable {
   private let describe: @Sendable (ConfigReader) throws -> DecoderDescription
 
   static let all: [ModelFamily] = [
-    deepSeekV3, kimiK2, glm4MoELite, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, gptOSS,
-    llama, qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
+    deepSeekV3, kimiK2, glm4MoELite, sarvamMLA, mistral4, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe,
+    glm4MoE, solarOpen, sarvamMoE, bailingMoEV2, bailingMoE, dots1, hunyuanV3, exaoneMoE, ernie45MoE, gptOSS, llama,
+    qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
   ]
 
   init(
@@ -59,7 +60,7 @@ package struct ModelFamily: Sendable {
       throw ModelError.unsupported(key: "hidden_act", value: activation, remedy: "only silu is")
     }
     var description = try describe(config)
-    description.names = names
+    description.names = names.fitted(to: description)
     description.unreadSettings = UnreadSettings.of(config)
     return description
   }

@@ -37,7 +37,7 @@ struct LayerAssembly {
 
   private mutating func mixer(_ index: Int, _ input: RowStorage<Float>?) -> any SequenceMixer {
     let (layer, cache, shape) = (weights.runLayers[index], cache.layer(index), description.runLayers[index])
-    let attention = shape.attention
+    let (attention, rotates) = (shape.attention, shape.rotates)
     let span = AttentionSpan(slidingWindow: shape.slidingWindow)
     switch (attention, layer.attention) {
     case (.latent(let shape), .latent(let weights)):
@@ -47,7 +47,7 @@ struct LayerAssembly {
     case (.grouped(let shape), .grouped(let weights)):
       return GroupedAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
-        epsilon: description.normEpsilon, rotary: rotary, scratch: scratch(shape, cache), input: input,
+        epsilon: description.normEpsilon, rotary: rotates ? rotary : nil, scratch: scratch(shape, cache), input: input,
         compute: compute)
     case (.delta(let shape), .delta(let weights)):
       return GatedDeltaLayer(

@@ -29,12 +29,14 @@ package enum FeedForwardLayerTape {
   case mixture(input: MatrixView<Float>, MixtureTape)
 }
 
-/// Cosines and sines of the rows' positions, `[rows, dims / 2]`.
+/// Cosines and sines of the rows' positions, `[rows, dims / 2]`, and the factors of latent attention's queries,
+/// `[rows, 1]`.
 package struct RotaryTape {
   package let cosines: MatrixView<Float>
   package let sines: MatrixView<Float>
   package let dims: Int
   package let interleaved: Bool
+  package let queryFactors: MatrixView<Float>?
 }
 
 /// Of latent attention; heads lie one after another.
@@ -44,7 +46,7 @@ package struct LatentAttentionTape {
   /// `[rows, query's rank]` before and after its norm; no columns where queries have no latent.
   package let rawQueryLatent: MatrixView<Float>
   package let queryLatent: MatrixView<Float>
-  /// `[rows, heads · (nope + rotary)]`, not rotated.
+  /// `[rows, heads · (nope + rotary)]`, times its position's factor, not rotated.
   package let query: MatrixView<Float>
   /// `[rows, latent + rotary]` as projected, and with the latent's norm and the key rotated.
   package let rawKeyValue: MatrixView<Float>

@@ -91,6 +91,13 @@ struct PackedScales {
 
   func scale(row: Int, group: Int) -> Float { scales[(row - firstRow) * packed.groupCount + group] }
 
+  /// A BF16 or F16 scale as it is stored.
+  func bits(row: Int, group: Int) -> UInt16 {
+    let scale = scale(row: row, group: group)
+    return packed.scales.type == .float16
+      ? Float16(scale).bitPattern : UInt16(truncatingIfNeeded: scale.bitPattern >> 16)
+  }
+
   func zero(row: Int, group: Int) -> Int32 {
     zeros.map { $0[(row - firstRow) * packed.groupCount + group] } ?? packed.middle
   }

@@ -69,7 +69,7 @@ extension MixtureDescription {
     list.matrix(.router, rows: expertCount, columns: hidden, hasBias: router.hasLinearBias, use: .choice)
     if router.hasSelectionBias { list.vector(.selectionBias, count: expertCount) }
     if let sharedIntermediateSize {
-      list.feedForward(.shared, hidden: hidden, intermediate: sharedIntermediateSize)
+      list.feedForward(.shared, hidden: hidden, intermediate: sharedIntermediateSize, hasBias: sharedHasBias)
     }
     if sharedIsGated { list.matrix(.sharedGate, rows: 1, columns: hidden, use: .choice) }
   }

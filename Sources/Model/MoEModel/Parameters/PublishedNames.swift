@@ -13,8 +13,14 @@ package struct PublishedNames: Sendable {
     case interleaved
   }
 
-  private var templates: [ParameterRole: NameTemplate]
+  var templates: [ParameterRole: NameTemplate]
   package var experts: ExpertLayout
+  /// Queries, keys and values, one after another in one tensor; nil where each has its own.
+  var joined: JoinedProjections?
+  /// The router's selection bias is a matrix of one row.
+  var selectionBiasIsRow = false
+  /// All names that folders of the family go by, as published first; empty where those are the only ones.
+  var spellings: [PublishedNames] = []
   /// `mlp` or `block_sparse_moe`, under `model.layers.{n}.`.
   private var block: String
   /// What stands in the place of the `model.` that all names but the head's begin with.
@@ -45,6 +51,9 @@ package struct PublishedNames: Sendable {
   }
 
   private func named(_ id: ParameterID) -> String {
+    if let joined, joined.rows(of: id.role) != nil {
+      return joined.name.name(layer: id.layer ?? 0, expert: 0, block: block)
+    }
     if case .feedForward(.expert, let projection) = id.role, experts != .separate, let layer = id.layer {
       return "model.layers.\(layer).\(block).experts.\(projection == .down ? "down_proj" : "gate_up_proj")"
     }
@@ -54,6 +63,8 @@ package struct PublishedNames: Sendable {
   /// Where the parameter lies; `expertCount`: in a layer of the model.
   package func place(of spec: ParameterSpec, expertCount: Int) -> TensorPlace {
     var place = TensorPlace(name: tensor(spec.id), rows: spec.rows)
+    if let joined, let rows = joined.rows(of: spec.role) { (place.first, place.rows) = (rows.lowerBound, joined.count) }
+    if selectionBiasIsRow, spec.role == .selectionBias { place.count = 1 }
     guard case .feedForward(.expert, let projection) = spec.role, experts != .separate, let expert = spec.expert else {
       return place
     }

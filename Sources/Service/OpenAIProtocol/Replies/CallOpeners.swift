@@ -22,11 +22,12 @@ struct CallOpeners: Sendable {
     }
     ends =
       section.map { SectionMarkers.spellings($0.callClose) + SectionMarkers.spellings($0.close) }
-      ?? ([.hermes, .qwenCoder, .glm].contains(syntax) ? [Marker("</tool_call>")] : [])
+      ?? ([.hermes, .qwenCoder, .glm, .hunyuan].contains(syntax) ? [Marker("</tool_call>")] : [])
+      + (syntax == .hunyuan ? [Marker("</tool_calls>")] : [])
     let names = tools.map(\.name)
     switch syntax {
     // Models leave out the section's beginning now and then.
-    case .deepSeekFenced, .deepSeekPlain, .kimi:
+    case .deepSeekFenced, .deepSeekPlain, .kimi, .solar:
       markers = section.map { SectionMarkers.spellings($0.open) + SectionMarkers.spellings($0.callOpen) } ?? []
       (unopened, unopenedAtStart) = ([], [])
     case .hermes:
@@ -41,6 +42,9 @@ struct CallOpeners: Sendable {
       let heads = names.flatMap { name in ["\n", ""].flatMap { ["\(name)\($0)<arg_key>", "\(name)\($0)</tool_call>"] } }
       unopened = heads.map { Marker("\n" + $0) }
       unopenedAtStart = heads.map { Marker($0) }
+    case .hunyuan:
+      markers = [Marker("<tool_calls>"), Marker("<tool_call>")]
+      (unopened, unopenedAtStart) = ([], [])
     case .mistral:
       markers = [Marker("[TOOL_CALLS]")]
       (unopened, unopenedAtStart) = ([], [])
@@ -54,8 +58,8 @@ struct CallOpeners: Sendable {
   /// Whether a reply may begin with calls as bare JSON, without what should open them.
   static func mayBeBare(_ syntax: ToolCallFormat.Syntax) -> Bool {
     switch syntax {
-    case .hermes, .glm, .qwenCoder, .mistral, .llama: true
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .harmony: false
+    case .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .llama: true
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar, .harmony: false
     }
   }
 }

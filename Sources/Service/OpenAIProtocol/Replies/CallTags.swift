@@ -3,6 +3,8 @@ struct CallTags: Sendable, Equatable {
   enum Form: Sendable {
     /// GLM's.
     case keys
+    /// Hunyuan's: a tag ends the name.
+    case separatedKeys
     /// Qwen's coders'.
     case functions
   }
@@ -23,11 +25,11 @@ struct CallTags: Sendable, Equatable {
 
   init(_ form: Form) {
     switch form {
-    case .keys:
-      (nameOpens, nameCloses) = ([], [Marker("\n")])
+    case .keys, .separatedKeys:
+      (nameOpens, nameCloses) = ([], (form == .keys ? [] : [Marker("<tool_sep>")]) + [Marker("\n")])
       (keyOpens, keyCloses) = ([Marker("<arg_key>")], [Marker("</arg_key>"), Marker("<arg_value>")])
       (valueOpen, valueClose) = (Marker("<arg_value>"), Marker("</arg_value>"))
-      (close, outerClose) = (Marker("</tool_call>"), nil)
+      (close, outerClose) = (Marker("</tool_call>"), form == .keys ? nil : Marker("</tool_calls>"))
     case .functions:
       (nameOpens, nameCloses) = (Self.functions, [Marker(">"), Marker("\n")])
       (keyOpens, keyCloses) = ([Marker("<parameter="), Marker("<parameter name=")], [Marker(">"), Marker("\n")])

@@ -66,8 +66,12 @@ struct ReplyOutput: Sendable {
     arguments = ""
   }
 
-  /// Kimi's ids are `functions.NAME:INDEX`, counted through the conversation; its own is kept if no other call has it.
+  /// Kimi's ids are `functions.NAME:INDEX`, counted through the conversation. Its own, and Solar's, is kept if no other
+  /// call has it.
   private mutating func identifier(_ name: String, given: String?) -> String {
+    if syntax == .solar, let id = given.flatMap(SectionReader.solarHead)?.id, !id.isEmpty, usedIDs.insert(id).inserted {
+      return id
+    }
     guard syntax == .kimi else { return identifiers.toolCall(for: syntax) }
     let index = given.flatMap {
       $0.hasPrefix("functions.\(name):") ? Int($0.dropFirst("functions.\(name):".count)) : nil

@@ -50,6 +50,15 @@ extension ReplyParser {
       case .no: break
       }
     }
+    for marker in turnMarkers {
+      switch pending.begins(with: marker) {
+      case .yes:
+        pending.drop(marker.bytes.count)
+        return true
+      case .undecided: isUndecided = true
+      case .no: break
+      }
+    }
     for opener in openers.atStart {
       switch pending.begins(with: opener) {
       case .yes:
@@ -151,10 +160,15 @@ extension ReplyParser {
   }
 
   private mutating func readContent(atEnd: Bool) -> Bool {
-    let markers = openers.inContent
+    let markers = openers.inContent + turnMarkers
     if let (marker, offset) = pending.first(of: markers) {
       let kept = pending.withoutLineBreaks(offset)
       output.content(pending.take(kept))
+      if turnMarkers.contains(marker) {
+        pending.drop(offset - kept + marker.bytes.count)
+        stage = .blank(.afterCall, "")
+        return true
+      }
       openCall(marker, after: pending.take(offset - kept))
       return true
     }

@@ -25,6 +25,8 @@ package struct ReplyParser: Sendable {
   let reasoningClose: Marker?
   /// What begins calls, in the order in which it is looked for; none without tools.
   let openers: CallOpeners
+  /// What is dropped between turns; none in most formats.
+  let turnMarkers: [Marker]
   /// What the template's opening has let the model think so far; nil where the model opened its reasoning itself.
   var unclosed: String?
   /// Line breaks before what may be a call in reasoning.
@@ -44,6 +46,7 @@ package struct ReplyParser: Sendable {
     reasoningOpen = format.reasoningTags.map { Marker($0.open) }
     reasoningClose = format.reasoningTags.map { Marker($0.close) }
     openers = CallOpeners(format.syntax, tools: tools)
+    turnMarkers = format.turnMarkers.map { Marker($0) }
     if format.syntax == .harmony {
       stage = .call(HarmonyReader(tools: tools, startsInReasoning: startsInReasoning))
     } else if startsInReasoning, reasoningOpen != nil {

@@ -1,4 +1,4 @@
-/// The special tokens of formats whose calls stand in a section: DeepSeek's and Kimi's.
+/// The special tokens of formats whose calls stand in a section: DeepSeek's, Kimi's and Solar's.
 struct SectionMarkers: Sendable, Equatable {
   let open: String
   let callOpen: String
@@ -25,9 +25,19 @@ struct SectionMarkers: Sendable, Equatable {
       callClose = "<|tool_call_end|>"
       close = "<|tool_calls_section_end|>"
       separator = ""
-    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return nil
+    case .solar:
+      open = "<|tool_calls|>"
+      callOpen = "<|tool_call:begin|>"
+      argumentsOpen = "<|tool_call:args|>"
+      callClose = "<|tool_call:end|>"
+      close = "<|calls|>"
+      separator = ""
+    case .none, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return nil
     }
   }
+
+  /// Between Solar's id and name.
+  static let solarName = "<|tool_call:name|>"
 
   var all: [String] { [open, callOpen, argumentsOpen, callClose, close] }
 

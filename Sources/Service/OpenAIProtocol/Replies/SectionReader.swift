@@ -1,4 +1,4 @@
-/// Reads DeepSeek's and Kimi's sections of calls.
+/// Reads DeepSeek's, Kimi's and Solar's sections of calls.
 struct SectionReader: CallReader {
   private enum Stage {
     /// Before a call or the section's end.
@@ -30,7 +30,7 @@ struct SectionReader: CallReader {
     argumentsOpens = SectionMarkers.spellings(markers.argumentsOpen)
     callCloses = SectionMarkers.spellings(markers.callClose)
     closes = SectionMarkers.spellings(markers.close)
-    fencedCloses = syntax == .kimi ? [] : callCloses.map { Marker("\n```" + $0.text) }
+    fencedCloses = syntax == .kimi || syntax == .solar ? [] : callCloses.map { Marker("\n```" + $0.text) }
   }
 
   mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
@@ -93,9 +93,8 @@ struct SectionReader: CallReader {
     }
     let head = pending.prefix(offset)
     if marker == brace {
-      guard let name = names.name(Self.unfenced(Self.kimiName(head)), isUnmarked: true) else {
-        return fail(into: &output)
-      }
+      let alone = syntax == .solar ? Self.solarHead(head)?.name ?? "" : Self.kimiName(head)
+      guard let name = names.name(Self.unfenced(alone), isUnmarked: true) else { return fail(into: &output) }
       pending.drop(offset)
       begin(name, head: head, into: &output)
       return nil
@@ -104,12 +103,18 @@ struct SectionReader: CallReader {
     rest.drop(offset + marker.bytes.count)
     guard rest.dropRepeated(argumentsOpens, atEnd: atEnd) else { return .needsMore }
     let type = Self.trimmed(head)
-    if syntax != .kimi, type.isEmpty || type == "function" {
+    if syntax == .deepSeekFenced || syntax == .deepSeekPlain, type.isEmpty || type == "function" {
       if let progress = readTypedHead(&rest, type: type, atEnd: atEnd, into: &output) { return progress }
       pending = rest
       return nil
     }
-    guard let name = names.name(syntax == .kimi ? Self.kimiName(head) : head) else { return fail(into: &output) }
+    let alone =
+      switch syntax {
+      case .kimi: Self.kimiName(head)
+      case .solar: Self.solarHead(head)?.name ?? ""
+      default: head
+      }
+    guard let name = names.name(alone) else { return fail(into: &output) }
     pending = rest
     begin(name, head: head, into: &output)
     return nil
@@ -168,6 +173,16 @@ struct SectionReader: CallReader {
     return .ended
   }
 
+  /// The id and the name before Solar's arguments; nil for other text in the id's place, which nobody would see.
+  static func solarHead(_ head: String) -> (id: String, name: String)? {
+    guard let range = head.firstRange(of: SectionMarkers.solarName) else { return ("", head) }
+    let id = trimmed(String(head[..<range.lowerBound]))
+    guard id.utf8.count <= 64, id.utf8.allSatisfy({ $0 < 0x80 && Character(UnicodeScalar($0)).isASCIIWord }) else {
+      return nil
+    }
+    return (id, String(head[range.upperBound...]))
+  }
+
   /// `functions.NAME:INDEX` without what is around the name.
   private static func kimiName(_ head: String) -> String {
     var name = trimmed(head)[...]
@@ -181,6 +196,7 @@ struct SectionReader: CallReader {
     trimmed(String(head.prefix { $0 != "`" && $0 != "\n" && $0 != "\r\n" }))
   }
 
+  /// A text without whitespace at its ends.
   static func trimmed(_ text: String) -> String {
     let bytes = Array(text.utf8)
     guard let first = bytes.firstIndex(where: { !isWhitespace($0) }),
@@ -188,4 +204,9 @@ struct SectionReader: CallReader {
     else { return "" }
     return String(decoding: bytes[first...last], as: UTF8.self)
   }
+}
+
+extension Character {
+  /// A letter, a digit, or what joins them in identifiers.
+  fileprivate var isASCIIWord: Bool { isASCII && (isLetter || isNumber || self == "_" || self == "-") }
 }

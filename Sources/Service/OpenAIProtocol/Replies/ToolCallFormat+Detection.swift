@@ -2,9 +2,10 @@ extension ToolCallFormat {
   static func syntax(family: String, shows: (String) -> Bool) -> Syntax {
     if shows("<|channel|>") || family == "gpt_oss" { return .harmony }
     if shows("<｜tool▁call▁begin｜>") { return shows("```json") ? .deepSeekFenced : .deepSeekPlain }
+    if shows("<|tool_call:begin|>") { return .solar }
     // Kimi's first template offers tools without showing how they are called.
     if shows("<|tool_call_begin|>") || family == "kimi_k2" && shows("tools") { return .kimi }
-    if shows("<arg_key>") { return .glm }
+    if shows("<arg_key>") { return shows("<tool_sep>") ? .hunyuan : .glm }
     if shows("<tool_call>") { return shows("<function=") ? .qwenCoder : .hermes }
     if shows("[TOOL_CALLS]") { return .mistral }
     if shows("<|python_tag|>") || shows("\"parameters\":") || family == "llama4" && shows("tools") { return .llama }
@@ -13,6 +14,7 @@ extension ToolCallFormat {
 
   static func reasoningTags(_ syntax: Syntax, shows: (String) -> Bool) -> ReasoningTags? {
     if syntax == .harmony { return nil }
+    if syntax == .solar { return shows("<|think|>") ? ReasoningTags(open: "<|think|>", close: "<|end|>") : nil }
     if shows("<think>") || shows("</think>") { return ReasoningTags(open: "<think>", close: "</think>") }
     if shows("[THINK]") { return ReasoningTags(open: "[THINK]", close: "[/THINK]") }
     return nil
@@ -30,8 +32,8 @@ extension ToolCallFormat {
       }
     }
     switch syntax {
-    case .deepSeekFenced, .deepSeekPlain, .kimi: return false
-    case .none, .hermes, .glm, .qwenCoder, .mistral, .harmony, .llama: return true
+    case .deepSeekFenced, .deepSeekPlain, .kimi, .solar: return false
+    case .none, .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .harmony, .llama: return true
     }
   }
 }

@@ -13,15 +13,18 @@ extension ToolCallFormat {
   }
 
   private var forcedEnvelope: (ForcedCall.Envelope, allowsSeveral: Bool)? {
+    // What ends its section ends the model's turn, and is no text.
+    if syntax == .solar { return (.init(open: "<|tool_calls|>", separator: "", close: ""), true) }
     if let section = SectionMarkers(syntax) {
       return (.init(open: section.open, separator: section.separator, close: section.close), true)
     }
     switch syntax {
     case .hermes, .glm, .qwenCoder: return (.init(open: "", separator: "\n", close: ""), true)
+    case .hunyuan: return (.init(open: "<tool_calls>\n", separator: "\n", close: "\n</tool_calls>"), true)
     case .mistral: return (.init(open: "[TOOL_CALLS] [", separator: ", ", close: "]"), true)
     case .harmony: return (.init(open: "", separator: "", close: ""), false)
     case .llama: return (.init(open: "", separator: "; ", close: ""), true)
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi: return nil
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar: return nil
     }
   }
 
@@ -32,10 +35,12 @@ extension ToolCallFormat {
       ("<｜tool▁call▁begin｜>function<｜tool▁sep｜>\(name)\n```json\n", "\n```<｜tool▁call▁end｜>")
     case .deepSeekPlain: ("<｜tool▁call▁begin｜>\(name)<｜tool▁sep｜>", "<｜tool▁call▁end｜>")
     case .kimi: ("<|tool_call_begin|>functions.\(name):0<|tool_call_argument_begin|>", "<|tool_call_end|>")
+    case .solar: ("<|tool_call:begin|>0000000000<|tool_call:name|>\(name)<|tool_call:args|>", "<|tool_call:end|>")
     case .hermes: ("<tool_call>\n{\"name\": \"\(name)\", \"arguments\": ", "}\n</tool_call>")
     // Keys and values between tags cannot be said by a schema: a forced call has the arguments as one JSON object,
     // which `ReplyParser` reads too.
     case .glm: ("<tool_call>\(name)\n", "\n</tool_call>")
+    case .hunyuan: ("<tool_call>\(name)<tool_sep>\n", "\n</tool_call>")
     case .qwenCoder: ("<tool_call>\n<function=\(name)>\n", "\n</function>\n</tool_call>")
     case .mistral: ("{\"name\": \"\(name)\", \"arguments\": ", "}")
     // What ends the call ends the model's turn, and is no text.

@@ -4,12 +4,17 @@ extension ToolCallFormat {
   package var markers: [String] {
     var markers = reasoningTags.map { [$0.open, $0.close] } ?? []
     if let section = SectionMarkers(syntax) {
+      // Of a turn's beginning the marker without the role is a token.
+      if syntax == .solar { markers += ["<|begin|>", "<|end|>", "<|content|>", SectionMarkers.solarName] }
       return markers + section.all.flatMap { SectionMarkers.spellings($0).map(\.text) }
     }
     switch syntax {
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi: break
+    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar: break
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
+    case .hunyuan:
+      markers += ["<tool_calls>", "</tool_calls>", "<tool_call>", "</tool_call>", "<tool_sep>"]
+      markers += ["<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hermes, .qwenCoder:
       markers += ["<tool_call>", "</tool_call>", "</function>", "</parameter>"]
       markers += CallTags.functions.map(\.text) + ["<parameter=", "<parameter name="]

@@ -11,10 +11,15 @@ package struct ToolCallFormat: Sendable, Equatable {
     case deepSeekPlain
     /// Kimi K2: sections of special tokens, `functions.NAME:INDEX`.
     case kimi
+    /// Solar Open: turns of reasoning, content and calls, each after a marker of its own; in a section an id, a name and
+    /// arguments.
+    case solar
     /// Qwen and Hermes: a JSON object between `<tool_call>` tags.
     case hermes
     /// GLM 4.5: a name, keys and values between tags.
     case glm
+    /// Hunyuan 3: as GLM, with a tag after the name, and all calls between tags of their own.
+    case hunyuan
     /// Qwen's coders: a name, keys and values in tags of their own.
     case qwenCoder
     /// Mistral and Mixtral: an array of JSON objects after `[TOOL_CALLS]`.
@@ -64,6 +69,9 @@ package struct ToolCallFormat: Sendable, Equatable {
     self.takesArgumentsAsObject = takesArgumentsAsObject
     self.knowsDeveloperRole = knowsDeveloperRole
   }
+
+  /// What stands between the turns of one reply, and before its content.
+  var turnMarkers: [String] { syntax == .solar ? ["<|end|>", "<|begin|>assistant", "<|content|>"] : [] }
 
   /// A message with nothing but calls has null as its content; otherwise empty text.
   var takesNullContent: Bool { syntax == .deepSeekFenced || syntax == .deepSeekPlain }

@@ -35,6 +35,12 @@ struct ToolCallTagReader: CallReader {
     if isFunction { return TaggedCallReader(.functions, tools: tools, raw: raw) }
     let isObject = pending.isEmpty || Array("{[`".utf8).contains(pending[0])
     if isObject || syntax == .hermes { return CallObjectsReader(isUnmarked: false, tools: tools, raw: raw) }
-    return TaggedCallReader(syntax == .glm ? .keys : .functions, tools: tools, raw: raw)
+    let form: CallTags.Form =
+      switch syntax {
+      case .glm: .keys
+      case .hunyuan: .separatedKeys
+      default: .functions
+      }
+    return TaggedCallReader(form, tools: tools, raw: raw)
   }
 }

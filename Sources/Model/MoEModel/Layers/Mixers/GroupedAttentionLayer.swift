@@ -14,15 +14,16 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let scale: Float
   /// Of norms of queries and keys.
   private let epsilon: Float
-  private let rotary: RotaryAngles
+  private let rotary: RotaryAngles?
   private let scratch: GroupedAttentionScratch
   private let input: RowStorage<Float>?
   private let compute: Compute
 
-  /// `scale` is the factor on query-key products before the softmax; `input`: where the layer's input is kept.
+  /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
+  /// `input`: where the layer's input is kept.
   init(
     norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
-    span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles, scratch: GroupedAttentionScratch,
+    span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,
     input: RowStorage<Float>?, compute: Compute
   ) {
     self.input = input
@@ -80,8 +81,8 @@ final class GroupedAttentionLayer: SequenceMixer {
       compute.clip(query, limit: clip, count: shape.headCount * dims)
       compute.clip(key, limit: clip, count: 2 * keyWidth)
     }
-    rotary.rotate(query, heads: shape.headCount, stride: shape.queryStride, row: row)
-    rotary.rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
+    rotary?.rotate(query, heads: shape.headCount, stride: shape.queryStride, row: row)
+    rotary?.rotate(key, heads: shape.keyValueHeadCount, stride: dims, row: row)
     for head in 0..<shape.keyValueHeadCount {
       let view = cache.heads(chunk.blocks, keyHead: head, dims: dims)
       view.storeKey(key + head * dims, at: position)

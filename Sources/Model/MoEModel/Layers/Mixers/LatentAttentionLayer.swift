@@ -118,12 +118,18 @@ final class LatentAttentionLayer: SequenceMixer {
     for head in heads { bringBack(head, rows: rows, worker: worker) }
   }
 
-  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part]
+  /// absorbed[:, head] := [query's part without position · keyAbsorb | query's rotated part], the query times its
+  /// position's factor.
   private func absorb(_ head: Int, rows: Int, worker: Int) {
     // Taken out of the loops: workers that count references to one object wait for each other.
     let (query, width, rounded) = (scratch.query(rows), cache.width, scratch.roundedQuery)
     let absorbed = scratch.absorbed(rows).columns((head * width)..<((head + 1) * width))
+    let factors = rotary.queryFactors(rows: rows)
     for row in 0..<rows {
+      if let factors {
+        let own = query[row] + head * shape.queryDims
+        compute.scale(own, by: factors[row].pointee, into: own, count: shape.queryDims)
+      }
       rounded.round(
         compute, row: row * shape.headCount + head, query[row] + head * shape.queryDims)
     }

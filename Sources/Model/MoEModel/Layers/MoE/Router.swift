@@ -19,7 +19,8 @@ package final class RouterDecisions {
 /// Chooses experts from router logits.
 ///
 /// Formulas: DeepSeek-V3 report, section 2.1.2 (sigmoid, groups, selection bias); DeepSeek-V2, section 2.1.3 (softmax,
-/// groups by maximum). Ties go to the lower expert id. All arithmetic is fp32 in ascending expert order.
+/// groups by maximum), ERNIE 4.5 (softmax with a selection bias, and a floor under the sum). Ties go to the lower
+/// expert id. All arithmetic is fp32 in ascending expert order.
 package struct Router: Sendable {
   let description: RouterDescription
   let expertCount: Int
@@ -50,6 +51,7 @@ package struct Router: Sendable {
       var sum: Float = 0
       for i in 0..<topK { sum += weights[i] }
       if description.scoring == .sigmoid { sum += 1e-20 }
+      sum = max(sum, description.normFloor)
       for i in 0..<topK { weights[i] /= sum }
     }
     if description.scale != 1 { for i in 0..<topK { weights[i] *= description.scale } }
