@@ -3,6 +3,7 @@
 #define C_KERNELS_KERNELS_H
 #include "attention_kernels.h"
 #include "elementwise_kernels.h"
+#include "indexer_kernels.h"
 #include "matmul_int8_internal.h"
 #include "probes_internal.h"
 #include "quantize_internal.h"
@@ -18,6 +19,7 @@ typedef struct {
   ck_quantize_kernel *const *quantize;
   const ck_row_kernels *rows;
   ck_attention_kernel *attention;
+  ck_index_kernel *index_scores;
   const ck_elementwise_kernels *elementwise;
   ck_probe_kernels probes;
 } ck_kernels;

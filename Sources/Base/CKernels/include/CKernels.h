@@ -13,5 +13,6 @@
 #include "quantize.h"
 #include "elementwise.h"
 #include "attention.h"
+#include "indexer.h"
 #include "probes.h"
 #endif
