@@ -17,7 +17,8 @@ package struct ModelFamily: Sendable {
   private let describe: @Sendable (ConfigReader) throws -> DecoderDescription
 
   static let all: [ModelFamily] = [
-    deepSeekV3, kimiK2, glm4MoELite, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, gptOSS,
+    deepSeekV3, deepSeekV32, kimiK2, glm4MoELite, glmMoEDSA, deepSeekV2, qwen3MoE, qwen2MoE, mixtral, miniMaxM2, olmoe,
+    glm4MoE, gptOSS,
     llama, qwen2, qwen3,
   ]
 

@@ -24,6 +24,20 @@ package struct LatentAttentionWeights: Sendable {
   /// For each head, `[valueDims, latentRank]`.
   package var valueUp: [PackedMatrix]
   package var output: PackedMatrix
+  /// Nil where the layer has none of its own.
+  package var indexer: IndexerWeights?
+}
+
+/// The lightning indexer's.
+package struct IndexerWeights: Sendable {
+  /// The query's latent to `[heads · dims]`.
+  package var query: PackedMatrix
+  /// Hidden to `[dims]`.
+  package var key: PackedMatrix
+  package var keyNorm: AlignedBuffer<Float>
+  package var keyNormBias: AlignedBuffer<Float>
+  /// Hidden to `[heads]`.
+  package var headWeights: PackedMatrix
 }
 
 package struct GroupedAttentionWeights: Sendable {
@@ -80,7 +94,8 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What all matrix products take rows as, but those of routers and of a shared expert's gate.
+  /// What all matrix products take rows as, but those of routers, of a shared expert's gate and of
+  /// an indexer's head weights.
   package var rowFormat: RowFormat { head.rowFormat }
   /// Those of all layers that run.
   package var runLayers: [LayerWeights] { layers + (prediction.map { [$0.layer] } ?? []) }

@@ -31,6 +31,8 @@ package enum ParameterRole: Hashable, Sendable {
   case attentionOutput
   /// Latent attention: to the latents of query and of key and value, their norms, and up from them.
   case queryDown, queryLatentNorm, queryUp, keyValueDown, keyValueLatentNorm, keyValueUp
+  /// The indexer: from the query's latent to its queries, from the hidden state to its key and the weights of its heads.
+  case indexQuery, indexKey, indexKeyNorm, indexKeyNormBias, indexWeights
   case router
   /// Added to the router's scores for the choice only.
   case selectionBias
@@ -50,6 +52,7 @@ package enum ParameterRole: Hashable, Sendable {
   package var isNorm: Bool {
     switch self {
     case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
+      .indexKeyNorm,
       .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
       true
     default: false
