@@ -77,8 +77,8 @@ extension ConfigReader {
       // Entries past the last layer are the prediction modules'.
       shares = try types.prefix(count).map { type in
         switch type {
-        case "full", "F": false
-        case "shared", "S": true
+        case "full": false
+        case "shared": true
         default: throw ModelError.unsupported(key: key, value: type, remedy: "full and shared are")
         }
       }
@@ -94,9 +94,11 @@ extension ConfigReader {
     return shares
   }
 
-  /// A list, or one string with a letter for each layer.
+  /// A list or, of a pattern, one string with F or S for each layer.
   private func indexerTypes(_ key: String) throws -> [String]? {
-    if object[key]?.string != nil { return try optionalString(ConfigKeys(key))?.map(String.init) }
+    if key == "index_topk_pattern", object[key]?.string != nil {
+      return try optionalString(ConfigKeys(key))?.map { ["F": "full", "S": "shared"][$0] ?? String($0) }
+    }
     return try optionalStrings(ConfigKeys(key), maxCount: 4096)
   }
 }
