@@ -88,8 +88,8 @@ extension ConfigReader {
       shares = (0..<count).map { max($0 - offset + 1, 0) % every != 0 }
     }
     guard shares.first != true else {
-      throw ModelError.inconsistent(
-        "the first layer shares an indexer's choice, but there is none before it: indexer_types must begin with full")
+      let source = object[key]?.isNull == false ? key : "index_topk_freq with index_skip_topk_offset"
+      throw ModelError.inconsistent("\(source) makes the first layer share an indexer's choice, but none is before it")
     }
     return shares
   }
