@@ -33,7 +33,8 @@ struct IndexerTests {
       for isa in ck_isa.supported {
         let all = try #require(some.scores(isa, 0..<200))
         for begin in Swift.stride(from: 0, to: 200, by: 32) {
-          #expect(try #require(some.scores(isa, begin..<200)).hasSameBits(as: Array(all[begin...])))
+          let run = try #require(some.scores(isa, begin..<200))
+          #expect(run.hasSameBits(as: Array(all[begin...])), "from \(begin)")
         }
       }
     }

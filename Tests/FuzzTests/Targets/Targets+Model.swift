@@ -57,8 +57,8 @@ extension FuzzTarget {
     })
 
   private static let families = [
-    "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
-    "qwen3_moe",
+    "deepseek_v3", "deepseek_v2_group", "glm4_moe", "glm_moe_dsa", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe",
+    "qwen2_moe", "qwen3_moe",
   ]
 
   private static let configuration = FuzzTarget(

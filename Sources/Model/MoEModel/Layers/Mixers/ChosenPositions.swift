@@ -16,18 +16,17 @@ final class ChosenPositions {
     let firstScore: Int
   }
 
-  /// Scores that are held at once, unless one token has more: 16 MiB.
-  private static let scoreRoom = 4 << 20
-
   let topK: Int
+  private let scoreRoom: Int
   private let rows = GrowingList<Row>()
   /// Where each group of rows ends whose scores are held at once.
   private let groupEnds = GrowingList<Int>()
   private let scores = RowStorage<Float>(columns: 1)
   private let chosen: RowStorage<UInt32>
 
-  init(topK: Int) {
-    self.topK = topK
+  /// `scoreRoom`: how many scores are held at once, unless one token has more; 16 MiB.
+  init(topK: Int, scoreRoom: Int = 4 << 20) {
+    (self.topK, self.scoreRoom) = (topK, scoreRoom)
     chosen = RowStorage(columns: topK)
   }
 
@@ -42,7 +41,7 @@ final class ChosenPositions {
     for chunk in batch.chunks {
       for i in denseCount(chunk)..<chunk.count {
         let length = chunk.startPosition + i + 1
-        if used > 0, used + length > Self.scoreRoom {
+        if used > 0, used + length > scoreRoom {
           groupEnds.append(rows.count)
           used = 0
         }
