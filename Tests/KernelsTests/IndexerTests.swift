@@ -16,7 +16,7 @@ struct IndexerTests {
         let some = IndexCase(in: memory, type: type, heads: heads, dims: dims, blockTokens: blockTokens, positions: 130)
         for positions in [0..<1, 0..<31, 0..<32, 0..<130, 32..<33, 64..<130, 96..<128] {
           let reference = try #require(some.scores(CK_ISA_REFERENCE, positions))
-          #expect(reference.allSatisfy(\.isFinite), "reads a position nobody asked for")
+          #expect(reference.allSatisfy { $0.isFinite }, "reads a position nobody asked for")
           for isa in ck_isa.vectors {
             let scores = try #require(some.scores(isa, positions))
             #expect(scores.hasSameBits(as: reference), "isa \(isa.rawValue), \(positions), blocks of \(blockTokens)")

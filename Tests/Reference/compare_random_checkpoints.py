@@ -1,6 +1,6 @@
 """Random small checkpoints of every supported family, through transformers and through martinet, logits compared.
 
-    python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy
     venv/bin/python Tests/Reference/compare_random_checkpoints.py --seeds 0:10
 
 Not part of the test suite, which must run without torch: the goldens under Tests/Fixtures stand in for it. Each seed
@@ -30,7 +30,7 @@ from safetensors.torch import save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
 FAMILIES = (
-    "deepseek_v3 glm4_moe_lite deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
+    "deepseek_v3 deepseek_v32 glm4_moe_lite glm_moe_dsa deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe gpt_oss llama qwen2 qwen3".split()
 )
 
 
@@ -71,7 +71,7 @@ def configuration(family, r):
         rms_norm_eps=r.choice([1e-6, 1e-5]), tie_word_embeddings=r.random() < 0.3,
         bos_token_id=0, eos_token_id=1, pad_token_id=2, rope_parameters=rotary(r))
     rope = c["rope_parameters"]
-    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite"):
+    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "deepseek_v32", "glm_moe_dsa"):
         if rope["rope_type"] == "yarn" and r.random() < 0.7:
             rope.update(mscale=r.choice([0.707, 1.0]), mscale_all_dim=r.choice([0.707, 1.0]))
         c.update(
@@ -81,6 +81,12 @@ def configuration(family, r):
             attention_bias=r.random() < 0.3)
         if family == "deepseek_v2":
             c.update(topk_method=r.choice(["greedy", "group_limited_greedy"]), norm_topk_prob=False)
+        elif family in ("deepseek_v32", "glm_moe_dsa"):
+            c.update(
+                q_lora_rank=r.choice([12, 24]), index_topk=r.choice([2, 5, 9]), index_n_heads=r.choice([3, 5, 8]),
+                index_head_dim=c["qk_rope_head_dim"] + r.choice([0, 4, 16]))
+            if family == "glm_moe_dsa":
+                c.update(indexer_types=["full"] + [r.choice(["full", "shared"]) for _ in range(c["num_hidden_layers"] - 1)])
         else:
             c.update(rope_interleave=r.random() < 0.8)
         if family == "glm4_moe_lite":
