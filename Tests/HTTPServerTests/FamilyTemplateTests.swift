@@ -31,16 +31,17 @@ struct FamilyTemplateTests {
     let earlier = begin + "Be kind.<｜User｜>hello<｜Assistant｜></think>Hello! I am DeepSeek.<｜end▁of▁sentence｜>"
     let plain = try codec.render(messages, addGenerationPrompt: true)
     #expect(plain == earlier + "<｜User｜>1+1=?<｜Assistant｜></think>")
-    let thinking = try codec.render(messages, addGenerationPrompt: true, extra: ["thinking": true])
+    let thinking = try codec.render(messages, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
     #expect(thinking == earlier + "<｜User｜>1+1=?<｜Assistant｜><think>")
-    let other = try codec.render(messages, addGenerationPrompt: true, extra: ["enable_thinking": true])
+    let other = try codec.render(messages, addGenerationPrompt: true, extra: JSONObject([("enable_thinking", true)]))
     #expect(other == thinking)
   }
 
   @Test func reasoningAfterTheLastQuestionIsKept() throws {
     let answer: JSONValue = ["role": "assistant", "content": "2", "reasoning_content": "one and one"]
     let text = try codec("deepseek_v32").render(
-      [["role": "user", "content": "1+1=?"], answer], addGenerationPrompt: false, extra: ["thinking": true])
+      [["role": "user", "content": "1+1=?"], answer], addGenerationPrompt: false,
+      extra: JSONObject([("thinking", true)]))
     #expect(text == begin + "<｜User｜>1+1=?<｜Assistant｜><think>one and one</think>2<｜end▁of▁sentence｜>")
   }
 

@@ -17,11 +17,11 @@ extension ModelFamily {
 
   /// The indexer pairs the halves of its rotary dimensions, the attention neighbours.
   private static func deepSeekV32Description(_ config: ConfigReader) throws -> DecoderDescription {
-    let (attention, rotary) = try config.latentAttention(interleaved: true)
+    let latent = try config.latentAttention(interleaved: true)
     return try config.decoder(
-      rotary: rotary,
+      rotary: latent.rotary,
       layers: try config.indexedLayers(
-        attention, interleaved: false, queryRank: 1536,
+        latent.attention, interleaved: false, queryRank: 1536,
         shares: Array(repeating: false, count: try config.layerCount())),
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))

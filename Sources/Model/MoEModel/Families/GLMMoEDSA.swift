@@ -17,11 +17,11 @@ extension ModelFamily {
     read: glmMoEDSADescription)
 
   private static func glmMoEDSADescription(_ config: ConfigReader) throws -> DecoderDescription {
-    let (attention, rotary) = try config.latentAttention(interleaved: true)
+    let latent = try config.latentAttention(interleaved: true)
     return try config.decoder(
-      rotary: rotary,
+      rotary: latent.rotary,
       layers: try config.indexedLayers(
-        attention, interleaved: true, queryRank: 2048, shares: try config.sharedIndexers()),
+        latent.attention, interleaved: true, queryRank: 2048, shares: try config.sharedIndexers()),
       mixture: try config.sharedExpertMixture(
         router: try config.sigmoidRouter(normalizes: try config.bool("norm_topk_prob"))))
   }
