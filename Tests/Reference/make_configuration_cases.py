@@ -38,7 +38,7 @@ LATENT = dict(
     num_experts_per_tok=3, routed_scaling_factor=1.5, norm_topk_prob=True, attention_bias=False)
 # Families that are another's class under a name of their own.
 CLASS = {"kimi_k2": "deepseek_v3"}
-INDEXER = dict(index_topk=6, index_head_dim=24, index_n_heads=5)
+INDEXER = dict(index_topk=6, index_head_dim=72, index_n_heads=5)
 WINDOW = dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)
 FAMILY = {
     "deepseek_v3": {**LATENT, "rope_interleave": False},
