@@ -62,6 +62,18 @@ extension CommandTests {
       #expect(ranks.allSatisfy { $0["memory_bytes"]!.exactInt! > 0 })
     }
 
+    @Test func anIndexerAndItsCacheAreSaid() throws {
+      let model = try Golden("glm_moe_dsa").folder
+      let run = try Program.run(["inspect", model])
+      #expect(
+        run.output.contains(
+          "latent of 16 + 8 rotary, over 8 positions chosen by an indexer of 6 heads of 16; multi-head latent, 4 heads, "
+            + "latent of 16 + 8 rotary, over the positions chosen in a layer before"), "\(run.output)")
+      // Five latents and rotary keys of 24, two index keys of 16.
+      #expect(try inspect([model])["cache_bytes_per_token"]?.exactInt == 4 * (5 * 24 + 2 * 16))
+      #expect(try inspect([model])["cache_bytes_per_token_bf16"]?.exactInt == 2 * (5 * 24 + 2 * 16))
+    }
+
     @Test func theLayersLeftOutAreSaid() throws {
       let run = try Program.run(["inspect", try Golden("deepseek_v3_fp8").folder])
       #expect(run.output.contains("left out") && run.output.contains("1 multi-token prediction"), "\(run.output)")

@@ -58,7 +58,7 @@ extension FuzzTarget {
 
   private static let families =
     [
-      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
+      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "glm_moe_dsa", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
       "qwen3_moe",
     ].map { "goldens/\($0)" }
     + [

@@ -125,11 +125,18 @@ struct Inspect: ParsableCommand {
     switch attention {
     case .latent(let latent):
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
+        + (latent.indexer.map { ", \(indexerName($0))" } ?? "")
     case .grouped(let grouped):
       "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
     case .delta(let delta):
       "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
     }
+  }
+
+  private static func indexerName(_ indexer: LightningIndexer) -> String {
+    indexer.isShared
+      ? "over the positions chosen in a layer before"
+      : "over \(indexer.topK) positions chosen by an indexer of \(indexer.headCount) heads of \(indexer.headDims)"
   }
 
   private static func lines(

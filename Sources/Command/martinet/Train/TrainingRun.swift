@@ -73,7 +73,10 @@ struct TrainingRun {
       opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
-    try agree(on: communicator) { try material.prepare(description, start, &settings) }
+    try agree(on: communicator) {
+      try description.checkTrainable()
+      try material.prepare(description, start, &settings)
+    }
     var costs = try TrainingCosts(
       description, settings, material, companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)

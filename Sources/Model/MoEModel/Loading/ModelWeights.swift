@@ -26,6 +26,20 @@ package struct LatentAttentionWeights: Sendable {
   /// For each head, `[valueDims, latentRank]`.
   package var valueUp: [PackedMatrix]
   package var output: PackedMatrix
+  /// Nil where the layer has none of its own.
+  package var indexer: IndexerWeights?
+}
+
+/// The lightning indexer's.
+package struct IndexerWeights: Sendable {
+  /// The query's latent to `[heads · dims]`.
+  package var query: PackedMatrix
+  /// Hidden to `[dims]`.
+  package var key: PackedMatrix
+  package var keyNorm: AlignedBuffer<Float>
+  package var keyNormBias: AlignedBuffer<Float>
+  /// Hidden to `[heads]`.
+  package var headWeights: PackedMatrix
 }
 
 package struct GroupedAttentionWeights: Sendable {
@@ -101,7 +115,7 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What rows are rounded to for the matrices that do not take them as fp32, as routers do.
+  /// What rows are rounded to for the matrices that do not take them as fp32, as routers and an indexer's head weights do.
   package var rowFormat: RowFormat
   /// What routed experts take rows as.
   package var expertRowFormat: RowFormat

@@ -33,6 +33,8 @@ package enum ParameterRole: Hashable, Sendable {
   case queryDown, queryLatentNorm, queryUp, keyValueDown, keyValueLatentNorm, keyValueUp
   /// Gated DeltaNet's.
   case delta(DeltaPart)
+  /// The indexer: from the query's latent to its queries, from the hidden state to its key and the weights of its heads.
+  case indexQuery, indexKey, indexKeyNorm, indexKeyNormBias, indexWeights
   case router
   /// Added to the router's scores for the choice only.
   case selectionBias
@@ -58,7 +60,7 @@ package enum ParameterRole: Hashable, Sendable {
   package var isNorm: Bool {
     switch self {
     case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
-      .delta(.norm), .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
+      .delta(.norm), .indexKeyNorm, .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
       true
     default: false
     }

@@ -7,9 +7,16 @@ struct TensorUse {
   private var used: Set<ExactString> = []
   /// Forms of matrices that are rounded as they are read, where they would be held as stored.
   private(set) var roundedForms: [String] = []
+  /// Layers that attend to what another's indexer chose.
+  private let sharingLayers: Set<Int>
 
   /// Throws on the first tensor that is missing or has the wrong shape.
   init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
+    sharingLayers = Set(
+      description.layers.indices.filter {
+        guard case .latent(let latent) = description.layers[$0].attention else { return false }
+        return latent.indexer?.isShared == true
+      })
     try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
       switch found {
       case .matrices(let sources):
@@ -23,7 +30,13 @@ struct TensorUse {
 
   /// Tensors that nobody reads and that could matter.
   func unread(in checkpoint: any Checkpoint) -> [TensorEntry] {
-    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
+    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !isOfNoUse($0) }
+  }
+
+  /// An indexer that the configuration says is not asked.
+  private func isOfNoUse(_ entry: TensorEntry) -> Bool {
+    guard let layer = PublishedNames.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
+    return entry.name.contains(".self_attn.indexer.")
   }
 
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and

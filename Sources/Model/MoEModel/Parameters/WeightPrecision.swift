@@ -12,18 +12,18 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   case bf16
   /// 8-bit levels in blocks of 64, met by 8-bit rows.
   case q8
-  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head and the latent's up-projections in 8 bits.
+  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head, indexers and the latent's up-projections in 8 bits.
   case q4
 
   /// What a parameter is for, as far as its format depends on it.
   package enum Use: Sendable {
     case projection
-    /// Embedding and head: of few bytes, and of much effect.
+    /// Embedding, head, and an indexer's queries and keys: of few bytes, and of much effect.
     case sensitive
     /// A head's parts of a latent's up-projection, of which one is transposed: they stay as stored in a quantised folder,
     /// because a row's blocks are another row's there.
     case latentUp
-    /// Routers and shared experts' gates: never rounded.
+    /// Routers, shared experts' gates and the weights of an indexer's heads: never rounded.
     case choice
     /// Norms, biases and the like: held in fp32.
     case vector
