@@ -4,7 +4,9 @@ import Checkpoints
 ///
 /// Sizes are bounded so that no product of two of them overflows and a hostile file cannot ask for absurd memory.
 package enum ModelConfiguration {
-  package static let supportedFamilies = ModelFamily.all.map(\.name) + CompositeModel.all.map(\.name)
+  /// Of models of text alone.
+  package static let textFamilies = ModelFamily.all.map(\.name)
+  package static let supportedFamilies = textFamilies + CompositeModel.all.map(\.name)
 
   /// Throws `ModelError` or `CheckpointError` naming the key at fault.
   package static func read(_ config: ConfigReader) throws -> DecoderDescription {
