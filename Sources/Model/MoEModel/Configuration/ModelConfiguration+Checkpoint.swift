@@ -11,7 +11,6 @@ extension ModelConfiguration {
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint)
-    description.storesBlocks = checkpoint.entries.contains { $0.type.isBlocked }
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
     if description.tiedEmbeddings, let head = checkpoint.tensor(head) {
@@ -34,6 +33,7 @@ extension ModelConfiguration {
     }
     description.predictionLayerCount = extra.count
     description.roundedForms = use.roundedForms
+    description.storesIntegers = use.findsIntegers || checkpoint.entries.contains { $0.type.isBlocked }
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }

@@ -114,13 +114,22 @@ package struct MatrixSource: Sendable {
     return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
   }
 
-  /// What it is stored as, where nothing holds that and it is rounded to 8 bits though it should be held as stored.
+  /// What it is stored as, where nothing holds that and it is rounded to 8 bits where it should be held as stored.
   var roundedForm: String? {
-    guard format == .q8 else { return nil }
     switch scales {
-    case .packed(let packed): return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
-    case .blocks where storedFormat == .mxfp4: return "NVFP4"
-    default: return nil
+    case .packed(let packed) where packed.heldFormat == nil:
+      "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
+    case .blocks where storedFormat == .mxfp4: "NVFP4"
+    default: nil
+    }
+  }
+
+  /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
+  var isOfIntegers: Bool {
+    switch scales {
+    case .packed: true
+    case .blocks: storedFormat == .mxfp4
+    default: false
     }
   }
 
