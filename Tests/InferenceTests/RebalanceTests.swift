@@ -53,7 +53,8 @@ struct RebalanceTests {
     let found = try LocalFabric.run(size: ranks) { communicator -> [[Int32]] in
       let session = try GenerationSession(model: golden.folder, options: options(), communicator: communicator) { _ in }
       let layers = session.description.mixtureLayers
-      let all = session.model.spareExperts[communicator.rank.index]
+      let all =
+        session.model.spareExperts[communicator.rank.index]
         + session.model.placement.expertCount(of: communicator.rank, layers: layers)
       guard communicator.isRoot else {
         try session.follow()
@@ -146,7 +147,9 @@ struct RebalanceTests {
       } catch { return "\(error)" }
     }
     #expect(failure("{").contains("is no placement"))
-    #expect(failure(#"{"schema":"martinet-placement","version":1,"experts":3,"ranks":2,"layers":[]}"#).contains("does not fit"))
+    #expect(
+      failure(#"{"schema":"martinet-placement","version":1,"experts":3,"ranks":2,"layers":[]}"#).contains(
+        "does not fit"))
     let missing = folder.file("nothing.json")
     #expect(throws: (any Error).self) {
       try LocalFabric.run(size: 2) { communicator in
@@ -208,7 +211,8 @@ struct RebalanceTests {
     for (ranks, moves, words) in [(2, false, "--rebalance"), (1, true, "one rank only"), (2, true, "no token has")] {
       _ = try LocalFabric.run(size: ranks) { communicator in
         let session = try GenerationSession(
-          model: golden.folder, options: options(moves: moves), communicator: communicator) { _ in }
+          model: golden.folder, options: options(moves: moves), communicator: communicator
+        ) { _ in }
         guard communicator.isRoot else { return try session.follow() }
         let loop = session.makeLoop()
         let loads = try #require(try loop.collectLoads())

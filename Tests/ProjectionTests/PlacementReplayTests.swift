@@ -64,7 +64,8 @@ import Testing
     var record = RoutingRecord(layers: [4], expertCount: 4, topK: 2)
     for (row, choices) in [[0, 3], [1, 2]].enumerated() {
       record.append(
-        [.init(step: 0, kind: 1, sequence: Int32(row), position: 0, home: Int32(row))], experts: choices.map { Int32($0) })
+        [.init(step: 0, kind: 1, sequence: Int32(row), position: 0, home: Int32(row))],
+        experts: choices.map { Int32($0) })
     }
     let plain = replay(record, ModelPlacement(expertCount: 4, rankCount: 2), batch: 2)
     // Each token has a visit to the other rank, from where a row comes back.
@@ -74,7 +75,8 @@ import Testing
     let placed = replay(record, ModelPlacement(layer, layers: [4: layer]), batch: 2)
     // Rank 1's token finds both of its experts at home.
     #expect(placed.rowsOut == 0 && placed.rowsBack == 0 && placed.busiest.visits == 1)
-    let other = replay(record, ModelPlacement(ExpertPlacement(expertCount: 4, rankCount: 2), layers: [3: layer]), batch: 2)
+    let other = replay(
+      record, ModelPlacement(ExpertPlacement(expertCount: 4, rankCount: 2), layers: [3: layer]), batch: 2)
     #expect(other.rowsOut == 1, "a placement of another layer")
     let crowded = ExpertPlacement(owners: Array(repeating: Rank(1), count: 4), rankCount: 2)
     let all = replay(record, crowded.everywhere, batch: 2)

@@ -102,7 +102,8 @@ package final class GenerationSession {
         communicator, progress: model.telemetry.recorder.progress, limit: $0, isSupervised: options.isSupervised,
         onStall: options.onStall)
     }
-    engine = RankEngine(runtime, decoder: decoder, cache: cache, dispatcher: experts?.dispatcher, telemetry: model.telemetry)
+    engine = RankEngine(
+      runtime, decoder: decoder, cache: cache, dispatcher: experts?.dispatcher, telemetry: model.telemetry)
   }
 
   private static func layers(
