@@ -6,7 +6,8 @@ import Testing
 /// Files of placements: what is written is read, and whatever else is refused with its place and what to do.
 struct PlacementFileTests {
   private let file: PlacementFile = {
-    let first = ExpertPlacement(owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [], []], rankCount: 2)
+    let first = ExpertPlacement(
+      owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [], []], rankCount: 2)
     let second = ExpertPlacement(owners: [1, 1, 0, 0].map { Rank($0) }, rankCount: 2)
     return PlacementFile(
       model: "m", placement: ModelPlacement(first, layers: [1: first, 3: second]), layers: [1, 3],
@@ -105,7 +106,9 @@ struct PlacementFileTests {
     #expect(reason() == nil)
     #expect(reason(experts: 8)?.contains("4 experts a layer, the model has 8") == true)
     #expect(reason(experts: 0)?.contains("dense") == true)
-    #expect(reason(ranks: 3)?.contains("for 2 ranks, this run has 3") == true && reason(ranks: 3)?.contains("--ranks 3") == true)
+    #expect(
+      reason(ranks: 3)?.contains("for 2 ranks, this run has 3") == true
+        && reason(ranks: 3)?.contains("--ranks 3") == true)
     #expect(reason(layers: [1, 2, 3])?.contains("nothing of layer 2") == true)
     #expect(reason(layers: [1])?.contains("layer 3, which has no experts") == true)
     #expect(throws: Never.self) { try file.check(capacity: 5, path: "p.json") }

@@ -32,7 +32,8 @@ struct ReplicaTests {
       counts.map { RankTokens($0, expertCount: experts, topK: topK, experts: chosen, using: &generator) }
     }
     return [
-      step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), hot),
+      step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)),
+      step(alone.reversed(), hot),
       step([Int](repeating: 11, count: ranks)),
     ]
   }
@@ -93,7 +94,9 @@ struct ReplicaTests {
       let sharing = VisitSharing(rankCount: ranks)
       for sender in 0..<ranks {
         let experts = (0..<60).flatMap { _ in generator.ids(4, below: 24) }
-        var (owners, again) = ([Int32](repeating: -1, count: experts.count), [Int32](repeating: -1, count: experts.count))
+        var (owners, again) = (
+          [Int32](repeating: -1, count: experts.count), [Int32](repeating: -1, count: experts.count)
+        )
         sharing.assign(experts, count: experts.count, from: sender, placement, into: &owners)
         sharing.assign(experts, count: experts.count, from: sender, placement, into: &again)
         #expect(owners == again, "the same for the same tokens")

@@ -47,5 +47,7 @@ package final class VisitSharing {
     }
   }
 
-  private func distance(from sender: Int, to rank: Int) -> Int { rank >= sender ? rank - sender : rank + rankCount - sender }
+  private func distance(from sender: Int, to rank: Int) -> Int {
+    rank >= sender ? rank - sender : rank + rankCount - sender
+  }
 }

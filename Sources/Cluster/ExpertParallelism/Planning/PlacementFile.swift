@@ -60,7 +60,8 @@ package struct PlacementFile: Sendable, Equatable {
   private static func part(of json: JSONValue) throws(MalformedPlacement) -> JSONValue {
     guard json["schema"]?.string == "martinet-report" else { return json }
     guard let part = json["placement"] else {
-      throw MalformedPlacement(reason: "it is a report of a model without experts, or of before reports told placements")
+      throw MalformedPlacement(
+        reason: "it is a report of a model without experts, or of before reports told placements")
     }
     return part
   }
@@ -80,7 +81,8 @@ package struct PlacementFile: Sendable, Equatable {
     let steps = try fields.number("steps", in: 0...1e15)
     let entries = try Reader.array(fields.required("layers"), path: "layers")
     guard entries.count <= Self.sizeLimit / max(expertCount, rankCount) else {
-      throw MalformedPlacement(reason: "it has \(entries.count) layers of \(expertCount) experts on \(rankCount) ranks: no model is as large")
+      throw MalformedPlacement(
+        reason: "it has \(entries.count) layers of \(expertCount) experts on \(rankCount) ranks: no model is as large")
     }
     var layers: [Int: ExpertPlacement] = [:]
     var visits: [Int: [Double]] = [:]

@@ -20,7 +20,9 @@ struct Placement: ParsableCommand {
 
   @Option(help: ArgumentHelp("A run's report, or a placement with visits.", valueName: "file.json"))
   var reportJson: String?
-  @Option(help: ArgumentHelp("What --record-routing wrote, to replay; and to plan from where no report is given.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "What --record-routing wrote, to replay; and to plan from where no report is given.", valueName: "file"))
   var routing: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks. (default: those of the report)", valueName: "n"))
   var ranks: Int?
@@ -30,7 +32,9 @@ struct Placement: ParsableCommand {
     help: ArgumentHelp(
       "Memory for replicas, in percent of what the mean rank's experts take.", valueName: "percent"))
   var replicaMemory = 0.0
-  @Option(help: ArgumentHelp("Begin with this placement, so that little is to be moved. (default: the plain one)", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp(
+      "Begin with this placement, so that little is to be moved. (default: the plain one)", valueName: "file.json"))
   var from: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a step that is replayed.", valueName: "n"))
   var tokens = 256
@@ -112,7 +116,9 @@ struct Placement: ParsableCommand {
       return (routing.record.loads(tokensPerStep: tokens), routing.model, ranks)
     }
     let json: JSONValue
-    do { json = try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)) } catch let error as JSONError {
+    do { json = try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)) } catch let error
+      as JSONError
+    {
       throw ProjectionError.malformedReport(path: path, reason: "\(error)")
     }
     let found: (loads: ExpertLoads?, model: String, ranks: Int)

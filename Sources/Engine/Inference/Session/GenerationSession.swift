@@ -156,7 +156,7 @@ package final class GenerationSession {
       }, on: communicator)
     var load = options.load
     // Where experts have moved meanwhile, the new ones go.
-    load.experts.placement = model.placement
+    (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
     let new = try LoadedModel(
       opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
