@@ -80,7 +80,7 @@ struct DeltaConfigurationTests {
     ("qwen3_next", "linear_conv_kernel_dim", "1"), ("qwen3_next", "linear_conv_kernel_dim", "65"),
     ("qwen3_next", "full_attention_interval", "0"), ("qwen3_next", "layer_types", #"["linear_attention"]"#),
     ("qwen3_next", "layer_types", #"["full_attention", "sliding_attention", "full_attention", "full_attention"]"#),
-    ("qwen3_next", "partial_rotary_factor", "0.1"), ("qwen3_5_moe", "text_config.attn_output_gate", "false"),
+    ("qwen3_next", "head_dim", "4"), ("qwen3_5_moe", "text_config.attn_output_gate", "false"),
     ("qwen3_5_moe", "text_config.linear_num_value_heads", "3"),
     ("qwen3_5", "text_config.full_attention_interval", "-4"),
     ("qwen3_5", "text_config.linear_conv_kernel_dim", "1e9"),
