@@ -63,7 +63,10 @@ extension FuzzTarget {
 
   private static let configuration = FuzzTarget(
     "config", inputs: 6000, pieces: jsonPieces + ["\"yarn\"", "\"rope_scaling\":{", "\"full_attention\"", "\"fp8\""],
-    seeds: { try families.map { try Fixture.bytes("goldens/\($0)/config.json") } },
+    seeds: {
+      try families.map { try Fixture.bytes("goldens/\($0)/config.json") }
+        + ["qwen3_next", "qwen3_5_moe"].map { try Fixture.bytes("delta/\($0)/config.json") }
+    },
     read: { bytes in
       let reader = try ConfigReader(try JSONValue(parsing: bytes), path: "config.json")
       let description = try ModelConfiguration.read(reader)
