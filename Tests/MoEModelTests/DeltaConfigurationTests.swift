@@ -74,6 +74,16 @@ struct DeltaConfigurationTests {
     #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
   }
 
+  /// What is planned of a shape is what the reference writes of it.
+  @Test(arguments: Configuration.deltas) func aPlannedCheckpointHasThePublishedTensors(name: String) throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let checkpoint = try CheckpointFormat.open(fixtures.appending(path: "Fixtures/delta/\(name)").path)
+    let plan = try CheckpointPlan(try ModelConfiguration.read(checkpoint), type: .bfloat16)
+    let planned = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.entry.name, $0.entry.shape) })
+    let published = checkpoint.entries.filter { !$0.name.hasPrefix("mtp.") && !$0.name.hasPrefix("model.visual.") }
+    #expect(planned == Dictionary(uniqueKeysWithValues: published.map { ($0.name, $0.shape) }))
+  }
+
   static let broken = [
     ("qwen3_next", "linear_num_value_heads", "5"), ("qwen3_next", "linear_num_key_heads", "0"),
     ("qwen3_next", "linear_key_head_dim", "-1"), ("qwen3_next", "linear_value_head_dim", "99999999999"),
