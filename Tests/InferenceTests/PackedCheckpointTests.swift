@@ -2,8 +2,10 @@ import Checkpoints
 import Foundation
 import JSON
 import Kernels
+import Machine
 import MoEModel
 import Tensors
+import TestSupport
 import Testing
 
 /// Checkpoints whose weights other programs packed (`Tests/Reference/make_packed_checkpoints.py`).
@@ -79,6 +81,65 @@ struct PackedCheckpointTests {
     for layout in [
       Layout(ranks: 2), Layout(ranks: 5), Layout(threads: 3), Layout(ranks: 2, batchTokens: 5), Layout(isa: .reference),
     ] { #expect(try logits(Self.path(name), weights, layout) == expected, "\(layout)") }
+  }
+
+  /// Levels and scales are exact; what differs is that rows are rounded to eight bits.
+  @Test(arguments: ["int4_group32", "int4_channel_halves"])
+  func integersOfFourBitsAreMultipliedAsTheyAreStored(name: String) throws {
+    let (description, checkpoint) = try description(name)
+    let exact = try logits(Self.path(name), .f32)[0]
+    let held = try logits(Self.path(name), .auto)[0]
+    let scale = exact.reduce(0) { max($0, abs($1)) }
+    let worst = zip(exact, held).reduce(0) { max($0, abs($1.0 - $1.1)) }
+    #expect(worst > 0 && worst < 0.04 * scale, "\(worst) of \(scale)")
+    let bytes = { (weights: WeightPrecision) in
+      try ModelInventory(try description.holding(weights), checkpoint: checkpoint).parts[.routedExperts]!
+    }
+    // Half a byte a weight, and two for 32 of them; panels have whole blocks of 64 columns in both.
+    let (experts, rounded) = (try bytes(.mixed), try bytes(.q8))
+    #expect(Double(experts.heldBytes) < 0.56 * Double(rounded.heldBytes))
+  }
+
+  /// FP8 and MXFP4 experts meet fp32 rows, and the rest 8-bit ones.
+  @Test(arguments: ["deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"])
+  func mixedWeightsOfPublishedFormsHaveTheSameBitsEverywhere(name: String) throws {
+    let golden = try Golden(name)
+    func logits(_ layout: Layout, _ weights: WeightPrecision = .mixed) throws -> [[Float]] {
+      var layout = layout
+      layout.weights = weights
+      return try run(
+        model: golden.folder, scored: [try golden.scoredIDs(0)], prompts: [], newTokens: 1, layout: layout
+      ).logits
+    }
+    let expected = try logits(Layout())
+    for layout in [Layout(ranks: 2), Layout(ranks: 3, threads: 2), Layout(isa: .reference)] {
+      #expect(try logits(layout) == expected, "\(layout)")
+    }
+    #expect(try (logits(Layout(), .q8) == expected) == (name == "qwen3_moe_bf16"))
+    #expect(try logits(Layout(), .auto) != expected)
+  }
+
+  @Test(arguments: ["gptq", "awq", "int4_group32", "nvfp4_modelopt", "mxfp4_compressed", "fp4_deepseek"])
+  func aQuantisedFolderHasTheBitsOfQuantisingOnLoad(name: String) throws {
+    let (description, checkpoint) = try description(name)
+    try withTemporaryFolder { folder in
+      for weights in [WeightPrecision.q8, .q4] {
+        let path = folder.file("\(weights)")
+        let plan = try QuantizationPlan(description, checkpoint: checkpoint, to: weights, widensOthers: false)
+        try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights).write(
+          to: path, pool: try WorkerPool(workerCount: 2)
+        ) { _ in }
+        #expect(try logits(path, .auto) == logits(Self.path(name), weights), "\(weights)")
+      }
+    }
+  }
+
+  /// ModelOpt wrote what it says of its packing into a file of its own once.
+  @Test func packingsAreToldByTheirTensorsWhereTheConfigurationSaysNothing() throws {
+    var silent = try RewrittenCheckpoint(try HuggingFaceFolder(path: Self.path("nvfp4_modelopt")))
+    silent.config["quantization_config"] = nil
+    let expected = try logits(Self.path("nvfp4_modelopt"), .auto)
+    #expect(try silent.written { try logits($0, .auto, Layout(ranks: 2)) } == expected)
   }
 
   @Test(arguments: names) func whatIsRoundedIsSaid(name: String) throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Tokenization
 
 extension FuzzTarget {
-  static let text = [json, tokenizer, texts, template]
+  static let text = [json, tokenizer, tiktoken, texts, template]
 
   private static let json = FuzzTarget(
     "json", inputs: 30_000,
@@ -27,6 +27,16 @@ extension FuzzTarget {
       let tokenizer = try Tokenizer(json: try JSONValue(parsing: bytes), config: nil)
       let ids = try tokenizer.encode("Hello <s> wörld\n 12", addSpecialTokens: true)
       _ = try tokenizer.decode(ids, skipSpecialTokens: false)
+    })
+
+  private static let tiktoken = FuzzTarget(
+    "tiktoken", inputs: 250, pieces: ["\n", " 0\n", " 639", "AA== 640\n", "==", "////", "\r", " ", "-"],
+    seeds: { [try Fixture.bytes("tokenizers/tiktoken/tiktoken.model")] },
+    read: { bytes in
+      let tokenizer = try Tokenizer(tiktoken: bytes, config: ["tokenizer_class": "TikTokenTokenizer"])
+      let text = "the experts 专家 it's\n 12"
+      let ids = try tokenizer.encode(text, addSpecialTokens: true)
+      try hold(try tokenizer.decode(ids, skipSpecialTokens: false) == text, "the text became another")
     })
 
   /// Texts for one tokenizer: encoding and decoding gives the text, or what the tokenizer's normaliser makes of it.

@@ -49,7 +49,7 @@ struct BenchSweep: ParsableCommand {
       "What those models are otherwise: \(CheckpointShape.names.joined(separator: ", ")), or a config.json.",
       valueName: "name|file.json"))
   var shape: String?
-  @Option(help: "How weights are held: auto, f32, bf16, q8 or q4.") var weights = WeightPrecision.auto
+  @Option(help: "How weights are held: auto, mixed, f32, bf16, q8 or q4.") var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Worker threads of each rank.") var threads: Int?
   @OptionGroup var coreOptions: CoreOptions
   @Option(help: ArgumentHelp("Hosts, for mpirun.", valueName: "file")) var hostfile: String?

@@ -25,7 +25,8 @@ struct Plan: ParsableCommand {
     help: ArgumentHelp(
       "Folder of a checkpoint, of which only headers are read, or a config.json alone.", valueName: "path"))
   var model: String
-  @Option(help: "How weights are to be held: auto (as stored; needs a folder), f32, bf16, q8 or q4.") var weights =
+  @Option(help: "How weights are to be held: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4.")
+  var weights =
     WeightPrecision.auto
   @Option(parsing: .unconditional, help: "Nodes.") var nodes: Int
   @Option(parsing: .unconditional, help: ArgumentHelp("GiB of memory of a node.", valueName: "GiB")) var memory: Double

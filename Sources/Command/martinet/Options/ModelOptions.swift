@@ -60,7 +60,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help:
-      "How weights are held: auto (as stored), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits."
+      "How weights are held: auto (as stored), mixed (as stored where that is 8 bits or fewer, the rest as q8), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits."
   )
   var weights = WeightPrecision.auto
 

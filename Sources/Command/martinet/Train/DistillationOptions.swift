@@ -9,7 +9,7 @@ struct DistillationOptions: ParsableArguments {
     help: ArgumentHelp("The model that is learnt from; of any family, with the same tokenizer.", valueName: "dir"))
   var teacher: String
 
-  @Option(help: "How the teacher's weights are held: auto (as stored), f32, bf16, q8 or q4.")
+  @Option(help: "How the teacher's weights are held: auto (as stored), mixed, f32, bf16, q8 or q4.")
   var teacherWeights = WeightPrecision.auto
 
   @Option(

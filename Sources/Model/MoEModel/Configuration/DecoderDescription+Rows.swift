@@ -14,7 +14,7 @@ extension DecoderDescription {
   /// What rows enter the routed experts as, and travel between ranks as: one for all of them.
   package var expertRowFormat: RowFormat {
     switch (weights, quantization) {
-    case (.mixed, .float8), (.mixed, .mxfp4Experts): .float32
+    case (.mixed, .float8) where !storesIntegers, (.mixed, .mxfp4Experts) where !storesIntegers: .float32
     default: rowFormat
     }
   }
@@ -23,7 +23,7 @@ extension DecoderDescription {
   private var holdsIntegers: Bool {
     switch quantization {
     case .integers, .nvfp4, .martinet: true
-    case .none, .float8, .mxfp4Experts: false
+    case .none, .float8, .mxfp4Experts: storesIntegers
     }
   }
 }

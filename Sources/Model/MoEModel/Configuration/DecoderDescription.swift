@@ -36,6 +36,8 @@ package struct DecoderDescription: Sendable {
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
+  /// Whether matrices are stored in forms that are held in integers: GGUF's blocks, and what others pack in four bits.
+  package var storesIntegers = false
   /// Forms in which matrices are stored and not held.
   package var roundedForms: [String] = []
   /// The published model that this text model is a part of; nil for one that stands alone.

@@ -33,6 +33,7 @@ extension ModelConfiguration {
     }
     description.predictionLayerCount = extra.count
     description.roundedForms = use.roundedForms
+    description.storesIntegers = use.findsIntegers || checkpoint.entries.contains { $0.type.isBlocked }
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }

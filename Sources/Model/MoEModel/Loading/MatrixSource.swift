@@ -37,7 +37,7 @@ package struct MatrixSource: Sendable {
   package let entry: TensorEntry
   package let layout: Layout
   package let scales: Scales
-  /// How elements are stored; nil for integers in words, which are expanded only.
+  /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded only.
   package let storedFormat: WeightFormat?
   /// The name of the tensor and the shape of its rows, unquantised.
   package let plain: (name: String, leading: [Int])?
@@ -69,11 +69,14 @@ package struct MatrixSource: Sendable {
   /// `rows`: what the matrix is to take rows as, where that is the same for several; nil for what suits it.
   init(
     rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
-    meeting rowFormat: RowFormat? = nil, bounds: [Int]
+    besideBlocks: Bool, meeting rowFormat: RowFormat? = nil, bounds: [Int]
   ) {
-    var formats = precision.formats(use, stored: stored.format)
+    var formats = precision.formats(use, stored: stored.format, besideBlocks: besideBlocks)
     let isHeld = Self.panelsHold(stored, layout, columns: columns)
-    if formats.weights == stored.format, !isHeld { formats = Self.substitute(for: stored) }
+    if formats.weights == stored.format, !isHeld {
+      formats =
+        precision == .mixed && rowFormat == nil && use != .choice ? (.q8, .int8) : Self.substitute(for: stored, use)
+    }
     if let rowFormat, formats.rows != rowFormat {
       switch rowFormat {
       case .int8: formats = (.q8, .int8)
@@ -91,26 +94,42 @@ package struct MatrixSource: Sendable {
   /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in rows,
   /// and blocks are as wide as the format's or wider.
   private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    if let format = stored.format, format.isBlocked {
+      guard case .rows = layout else { return false }
+      return columns % format.blockColumns == 0
+    }
     guard case .blocks(let grid) = stored.scales else { return true }
     guard case .rows = layout else { return false }
     return grid.fitsPanels(of: stored.format, width: columns)
   }
 
   /// What weights are held in whose scales do not fit the panels of their format: bf16 where that is exact, q8 for four
-  /// bits, or else fp32.
-  private static func substitute(for stored: Stored) -> (weights: WeightFormat, rows: RowFormat) {
+  /// bits and for blocks that run across other rows, or else fp32.
+  private static func substitute(
+    for stored: Stored, _ use: WeightPrecision.Use
+  ) -> (weights: WeightFormat, rows: RowFormat) {
+    if stored.format?.isBlocked ?? false { return WeightPrecision.q8.formats(use, stored: stored.format) }
     guard case .blocks(let grid) = stored.scales else { return (.float32, .float32) }
     if stored.format == .mxfp4 { return (.q8, .int8) }
     return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
   }
 
-  /// What it is stored as, where nothing holds that and it is rounded to 8 bits though it should be held as stored.
+  /// What it is stored as, where nothing holds that and it is rounded to 8 bits where it should be held as stored.
   var roundedForm: String? {
-    guard format == .q8 else { return nil }
     switch scales {
-    case .packed(let packed): return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
-    case .blocks where storedFormat == .mxfp4: return "NVFP4"
-    default: return nil
+    case .packed(let packed) where packed.heldFormat == nil:
+      "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
+    case .blocks where storedFormat == .mxfp4: "NVFP4"
+    default: nil
+    }
+  }
+
+  /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
+  var isOfIntegers: Bool {
+    switch scales {
+    case .packed: true
+    case .blocks: storedFormat == .mxfp4
+    default: false
     }
   }
 
@@ -122,20 +141,26 @@ package struct MatrixSource: Sendable {
   /// The bytes of its tensor that the matrix spans.
   var storedRange: Range<Int> {
     guard rows > 0, columns > 0 else { return 0..<0 }
-    guard let storedFormat else { return 0..<entry.byteCount }
+    guard let storedFormat, !isPacked else { return 0..<entry.byteCount }
     switch layout {
     case .rows(let first, let step):
       let rowBytes = storedFormat.storedRowByteCount(columns)
       return (first * rowBytes)..<((first + (rows - 1) * step + 1) * rowBytes)
     case .columns(let first, let columnStride, let rowStride):
-      let width = storedFormat.storedRowByteCount(1)
-      return (first * width)..<((first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1) * width)
+      return storedFormat.storedBytes(
+        ofElements: first..<(first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1))
     }
   }
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
-  package var storedByteCount: Int { storedFormat.map { rows * $0.storedRowByteCount(columns) } ?? share(of: entry) }
+  package var storedByteCount: Int {
+    guard let storedFormat, !isPacked else { return share(of: entry) }
+    return rows * storedFormat.storedRowByteCount(columns)
+  }
+
+  /// Whether it is stored as integers in words, apart from their scales.
+  private var isPacked: Bool { if case .packed = scales { true } else { false } }
 
   /// The part of a tensor's bytes that falls to this matrix by its number of elements.
   private func share(of entry: TensorEntry) -> Int {

@@ -26,6 +26,19 @@ package struct PackedIntegers: Sendable {
   let groupCount: Int
   let groupColumns: Int
 
+  /// The format whose panels hold them as they are: that of levels -8 to 7 with a scale in blocks of 32; nil where there is
+  /// none.
+  var heldFormat: WeightFormat? {
+    guard packing == .compressedTensors, bits == 4, zeros == nil, columns % 32 == 0, groupColumns % 32 == 0 else {
+      return nil
+    }
+    switch scales.type {
+    case .bfloat16: return .int4
+    case .float16: return WeightFormat(.q40)
+    default: return nil
+    }
+  }
+
   var perWord: Int { 32 / bits }
   /// What stands for zero where no zeros are stored.
   var middle: Int32 { 1 << (bits - 1) }

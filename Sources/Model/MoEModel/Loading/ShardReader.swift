@@ -6,7 +6,7 @@ import Tensors
 /// Fills runs of a matrix's panels from a checkpoint, one worker's share: as stored, or each row rounded once from its
 /// exact fp32 values.
 struct ShardReader {
-  private let stored: StoredRows
+  let stored: StoredRows
   private var rounding: PanelStaging?
 
   init(checkpoint: any Checkpoint, sums: ReadSums) { stored = StoredRows(checkpoint: checkpoint, sums: sums) }
@@ -14,7 +14,7 @@ struct ShardReader {
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
     guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
-    // Held as stored.
+    if case .packed(let packed) = source.scales { return try fillPacked(source, packed, panels, memory) }
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)
     case .columns(let first, let columnStride, let rowStride):
@@ -22,7 +22,7 @@ struct ShardReader {
     }
   }
 
-  private func rows(of panels: Range<Int>, _ source: MatrixSource) -> Range<Int> {
+  func rows(of panels: Range<Int>, _ source: MatrixSource) -> Range<Int> {
     (panels.lowerBound * PackedMatrix.panelRows)..<min(panels.upperBound * PackedMatrix.panelRows, source.rows)
   }
 
@@ -71,6 +71,12 @@ struct ShardReader {
         let writer = PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes)
         let count = min(PackedMatrix.panelRows, source.rows - row)
+        for own in row..<(row + count) {
+          let stored = bytes + (own - rows.lowerBound) * step * rowBytes
+          guard source.format.scalesAreFinite(stored, columns: source.columns) else {
+            throw ModelError.invalidBlockScale(tensor: source.entry.name, row: own)
+          }
+        }
         writer.write(
           rows: bytes + (row - rows.lowerBound) * step * rowBytes, rowStride: step * rowBytes, rowCount: count)
         for lane in 0..<count { scales.write(row: first + (row + lane) * step, lane: lane, to: writer) }

@@ -12,7 +12,7 @@ extension StoredParameters {
       let packed = try PackedIntegers.find(base, packing: packing, rows: rows, columns: columns, in: checkpoint)
     {
       return MatrixSource.Stored(
-        entry: packed.levels, format: nil, scales: .packed(packed), plain: (name, leading))
+        entry: packed.levels, format: packed.heldFormat, scales: .packed(packed), plain: (name, leading))
     }
     return try storedFP4(name, base, rows: rows, columns: columns)
   }

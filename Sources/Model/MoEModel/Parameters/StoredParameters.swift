@@ -10,10 +10,12 @@ package struct StoredParameters {
   private let expertCount: Int
   let quantization: Quantization
   private let float8Block: Quantization.Block?
-  private let precision: WeightPrecision
+  let precision: WeightPrecision
   /// What all routed experts take rows as.
   private let expertRows: RowFormat
   private let workerCount: Int
+  /// Whether some matrices are stored in blocks.
+  let hasBlocks: Bool
 
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)
@@ -25,6 +27,7 @@ package struct StoredParameters {
     precision = description.weights
     expertRows = description.expertRowFormat
     self.workerCount = workerCount
+    hasBlocks = checkpoint.entries.contains { $0.type.isBlocked }
   }
 
   /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
@@ -61,7 +64,7 @@ package struct StoredParameters {
     if case .feedForward(.expert, _) = spec.role { isExpert = true }
     return MatrixSource(
       rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision,
-      meeting: isExpert ? expertRows : nil, bounds: bounds)
+      besideBlocks: hasBlocks, meeting: isExpert ? expertRows : nil, bounds: bounds)
   }
 
   /// The key half of each head, transposed, and then the value half of each: the absorbed form of latent attention.

@@ -7,6 +7,8 @@ struct TensorUse {
   private var used: Set<ExactString> = []
   /// Forms of matrices that are rounded as they are read, where they would be held as stored.
   private(set) var roundedForms: [String] = []
+  /// Whether some of them are integers, or FP4 that is held as such.
+  private(set) var findsIntegers = false
 
   /// Throws on the first tensor that is missing or has the wrong shape.
   init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
@@ -14,6 +16,7 @@ struct TensorUse {
       switch found {
       case .matrices(let sources):
         used.insert(ExactString(sources[0].entry.name))
+        if sources[0].isOfIntegers { findsIntegers = true }
         if let form = sources[0].roundedForm, !roundedForms.contains(form) { roundedForms.append(form) }
         for scales in sources[0].storedScales { used.insert(ExactString(scales.entry.name)) }
       case .vector(let source): used.insert(ExactString(source.entry.name))

@@ -2,7 +2,7 @@ import Kernels
 
 /// How a model's weights are held in memory, whatever its checkpoint stores.
 package enum WeightPrecision: String, Sendable, CaseIterable {
-  /// As stored.
+  /// As stored. Beside GGUF's blocks, which 8-bit rows meet, all but routers is held so that such rows meet it.
   case auto
   /// As stored where that takes no more than eight bits; the rest as q8.
   case mixed
@@ -30,17 +30,21 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   }
 
   /// The format a matrix stored in `stored` is held in, and that of the rows it meets. Nil is a form in which no matrix is
-  /// held: it is rounded to q8 where it would have been held as stored.
-  package func formats(_ use: Use, stored: WeightFormat?) -> (weights: WeightFormat, rows: RowFormat) {
+  /// held: it is rounded to q8 where it would have been held as stored. `besideBlocks`: whether the model has matrices
+  /// stored in blocks.
+  package func formats(
+    _ use: Use, stored: WeightFormat?, besideBlocks: Bool = false
+  ) -> (weights: WeightFormat, rows: RowFormat) {
+    let held = stored.flatMap { $0.isHeld ? ($0, $0.plainRowFormat) : nil } ?? (.q8, .int8)
     switch (self, use) {
-    case (_, .choice): stored.map { ($0, $0.plainRowFormat) } ?? (.float32, .float32)
-    case (.auto, _): stored.map { ($0, $0.plainRowFormat) } ?? (.q8, .int8)
-    case (.mixed, _):
-      if let stored, stored.elementType == nil { (stored, stored.plainRowFormat) } else { (.q8, .int8) }
-    case (.f32, _), (_, .vector): (.float32, .float32)
-    case (.bf16, _): (.bfloat16, .bfloat16)
-    case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): (.q8, .int8)
-    case (.q4, .projection): (.q4, .int8)
+    case (_, .choice): return stored?.isBlocked ?? true ? (.float32, .float32) : held
+    case (.auto, _) where besideBlocks: return held.1 == .int8 ? held : (.q8, .int8)
+    case (.auto, _): return held
+    case (.mixed, _): return stored?.elementType == nil || stored?.isBlocked ?? false ? held : (.q8, .int8)
+    case (.f32, _), (_, .vector): return (.float32, .float32)
+    case (.bf16, _): return (.bfloat16, .bfloat16)
+    case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): return (.q8, .int8)
+    case (.q4, .projection): return (.q4, .int8)
     }
   }
 
