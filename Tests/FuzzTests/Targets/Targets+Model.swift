@@ -71,6 +71,7 @@ extension FuzzTarget {
     seeds: {
       let part = String(decoding: try Fixture.bytes("goldens/kimi_k2/config.json"), as: UTF8.self)
       return try families.map { try Fixture.bytes("\($0)/config.json") }
+        + ["qwen3_next", "qwen3_5_moe"].map { try Fixture.bytes("delta/\($0)/config.json") }
         + ["int4_group32", "gptq", "awq", "nvfp4_modelopt"].map { try Fixture.bytes("packed/\($0)/config.json") }
         + [Array(#"{"model_type":"kimi_k25","vision_config":{},"text_config":\#(part)}"#.utf8)]
     },
