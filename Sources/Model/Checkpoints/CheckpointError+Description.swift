@@ -80,6 +80,8 @@ extension CheckpointError: CustomStringConvertible {
     case .tensorsDiffer(let name, let first, let second):
       "tensor \(quoted(name)) is in \(quoted(first)) and, with other values, in \(quoted(second)); "
         + "these files do not belong together"
+    case .gguf(let path, let byte, let problem):
+      quoted(path) + (byte.map { ", byte \($0)" } ?? "") + ": \(problem.text)"
     case .rangeOutsideTensor(let path, let name, let range, let count):
       "\(quoted(path)): bytes \(range.lowerBound) ..< \(range.upperBound) asked of tensor \(quoted(name)), "
         + "which has \(count)"
