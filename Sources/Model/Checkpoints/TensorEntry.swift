@@ -20,17 +20,23 @@ package struct TensorEntry: Sendable, Equatable {
     self.byteCount = byteCount
   }
 
-  package var elementCount: Int { byteCount / type.bitCount * 8 + byteCount % type.bitCount * 8 / type.bitCount }
+  package var elementCount: Int {
+    let (length, bytes) = type.block
+    return byteCount / bytes * length + byteCount % bytes * length / bytes
+  }
 
   /// Bytes of a tensor, or nil when the product of its non-zero dimensions overflows, an answer that does not
-  /// depend on the dimensions' order, or when the last byte would not be full.
+  /// depend on the dimensions' order, when the last byte would not be full, or when a row would end inside a block.
   package static func byteCount(of shape: [Int], _ type: ElementType) -> Int? {
-    var product = type.bitCount
+    let (length, bytes) = type.block
+    var product = bytes * 8
     for dimension in shape where dimension != 0 {
       let (next, overflowed) = product.multipliedReportingOverflow(by: dimension)
       if overflowed { return nil }
       product = next
     }
-    return shape.contains(0) ? 0 : product % 8 == 0 ? product / 8 : nil
+    if shape.contains(0) { return 0 }
+    if type.isBlocked, (shape.last ?? 1) % length != 0 { return nil }
+    return product % (8 * length) == 0 ? product / (8 * length) : nil
   }
 }

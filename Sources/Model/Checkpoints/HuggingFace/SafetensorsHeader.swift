@@ -110,7 +110,7 @@ private struct EntryReader {
       case "dtype":
         guard type == nil else { throw problem(.repeatedField(field)) }
         let text = try scanner.string("an element type")
-        guard let known = ElementType(rawValue: text) else { throw problem(.unknownType(text)) }
+        guard let known = ElementType(safetensors: text) else { throw problem(.unknownType(text)) }
         type = known
       case "shape":
         guard shape == nil else { throw problem(.repeatedField(field)) }
