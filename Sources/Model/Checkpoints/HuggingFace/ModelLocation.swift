@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where the checkpoint lies that a user names: a folder, a model's folder in the cache of the Hugging Face hub
+/// Where the checkpoint lies that a user names: a file or folder, a model's folder in the cache of the Hugging Face hub
 /// (`models--org--name`), or a model's name there (`org/name`). Nothing is downloaded.
 package enum ModelLocation {
   /// The folder of `config.json` and the weights, as far as it can be told; `environment` looks up a variable.
@@ -15,7 +15,7 @@ package enum ModelLocation {
     return try snapshot(of: folder) ?? folder
   }
 
-  /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's name.
+  /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's or file's name.
   package static func displayName(_ path: String) -> String {
     let parts = path.split(separator: "/").filter { $0 != "." }
     let prefix = "models--"
@@ -24,7 +24,7 @@ package enum ModelLocation {
       if let separator = name.firstSeparator { name.replaceSubrange(separator, with: "/") }
       return name
     }
-    return parts.last.map(String.init) ?? path
+    return parts.last.map { GGUFShards.displayName(String($0)) } ?? path
   }
 
   /// The cache, as the hub's own client finds it.
