@@ -6,7 +6,7 @@ extension GGUFArchitecture {
   static let deepSeek2 = GGUFArchitecture("deepseek2", split: "deepseek-llm") { (settings) throws(CheckpointError) in
     // Old files do not tell the router; only a sigmoid's has a bias for the choice.
     let isSigmoid = try settings.routerIsSigmoid(otherwise: settings.hasSelectionBias)
-    var config = try settings.latentDecoder(isSigmoid ? "deepseek_v3" : "deepseek_v2")
+    var config = try settings.latentDecoder(isSigmoid ? try settings.sigmoidFamily() : "deepseek_v2")
     try settings.deepSeekExperts(into: &config, isSigmoid: isSigmoid)
     return config
   }
@@ -42,6 +42,16 @@ extension GGUFSettings {
   /// Whether a layer has a bias for the choice of experts.
   fileprivate var hasSelectionBias: Bool {
     (0..<1024).contains { holds("blk.\($0).exp_probs_b.bias") || holds("blk.\($0).exp_probs_b") }
+  }
+
+  /// Which of the models with a sigmoid router it is, told by its tokenizer: all are computed alike.
+  fileprivate func sigmoidFamily() throws(CheckpointError) -> String {
+    switch try metadata.string("tokenizer.ggml.pre") {
+    case "kimi-k2": "kimi_k2"
+    case "glm4", "chatglm-bpe":
+      try optionalInt("leading_dense_block_count", in: Self.counts) == 1 ? "glm4_moe_lite" : "deepseek_v3"
+    default: "deepseek_v3"
+    }
   }
 
   /// A decoder with latent attention. Sizes of a head are taken from the tensors: `key_length` means another thing in files
