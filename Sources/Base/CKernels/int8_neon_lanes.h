@@ -8,12 +8,15 @@ typedef struct {
   int8x16_t q[4];
 } w64;
 
-// Levels are signed here as they are: there is no offset to begin with.
-INLINE_OP i16 i16_start(int32_t offset) {
-  (void)offset;
+// Levels are signed here as they are: their sums begin at zero.
+INLINE_OP i16 i16_set(int32_t sum) {
   i16 v;
-  QUARTERS v.q[i] = vdupq_n_s32(0);
+  QUARTERS v.q[i] = vdupq_n_s32(sum);
   return v;
+}
+INLINE_OP i16 i16_start(const int16_t *sums) {
+  (void)sums;
+  return i16_set(0);
 }
 INLINE_OP v16 i16_to_v16(i16 sum) {
   v16 v;
@@ -25,6 +28,7 @@ INLINE_OP w64 w64_load(const uint8_t *p) {
   QUARTERS w.q[i] = vld1q_s8((const int8_t *)p + 16 * i);
   return w;
 }
+INLINE_OP void w64_store(uint8_t *p, w64 w) { QUARTERS vst1q_s8((int8_t *)p + 16 * i, w.q[i]); }
 INLINE_OP v16 scale_bytes(const uint8_t *p) {
   const uint8x16_t bytes = vld1q_u8(p);
   const uint16x8_t low = vmovl_u8(vget_low_u8(bytes)), high = vmovl_high_u8(bytes);

@@ -14,7 +14,9 @@
 // Scratch of the int8 kernels: panels expanded to one byte an element, and their block scales in fp32.
 #define CK_Q_SCRATCH_PANELS 2
 #define CK_Q_SCRATCH_STRIDE (CK_Q_RUN_BLOCKS * CK_Q8_BLOCK_BYTES)
-#define CK_Q_SCRATCH_SCALES (CK_Q_RUN_BLOCKS * CK_PANEL)
+// Scales and minima of at most four parts of a block.
+#define CK_Q_SCRATCH_ROWS (8 * CK_PANEL)
+#define CK_Q_SCRATCH_SCALES (CK_Q_RUN_BLOCKS * CK_Q_SCRATCH_ROWS)
 #define CK_Q_SCRATCH_BYTES (CK_Q_SCRATCH_PANELS * (CK_Q_SCRATCH_STRIDE + CK_Q_SCRATCH_SCALES * sizeof(float)))
 
 typedef struct {
@@ -35,7 +37,7 @@ typedef void ck_int8_kernel(const ck_int8_call *call);
 static inline const float *ck_int8_row_scales(const uint8_t *row, size_t k) {
   return (const float *)(const void *)(row + ck_q_blocks(k) * CK_Q_BLOCK);
 }
-static inline const int32_t *ck_int8_row_offsets(const uint8_t *row, size_t k) {
-  return (const int32_t *)(const void *)(row + ck_q_blocks(k) * (CK_Q_BLOCK + sizeof(float)));
+static inline const int16_t *ck_int8_row_sums(const uint8_t *row, size_t k) {
+  return (const int16_t *)(const void *)(row + ck_q_blocks(k) * (CK_Q_BLOCK + sizeof(float)));
 }
 #endif

@@ -23,6 +23,7 @@ INLINE_OP i16 i16_dot(i16 sum, w64 w, const uint8_t *x) {
 }
 
 #include "Formats/level_lanes.h"
+#include "Formats/block_lanes.h"
 
 #define ROWS_CASES(DO) DO(1, 2) DO(2, 1) DO(3, 1) DO(4, 1)
 #define MAX_ROWS 4

@@ -76,12 +76,43 @@ static void int8_rows(ck_format format, const ck_int8_call *call) {
   }
 }
 
+// The same for formats of blocks.
+static void block_rows(ck_format format, const ck_int8_call *call) {
+  const ck_geometry *const g = &ck_geometries[format];
+  for (size_t j = 0; j < call->n; j++) {
+    const size_t lane = j % CK_PANEL;
+    const uint8_t *panel = call->panels + j / CK_PANEL * call->panel_bytes;
+    const uint8_t *scales = panel + ck_panel_element_bytes(format, call->k);
+    for (size_t row = 0; row < call->m; row++) {
+      const uint8_t *x = call->rows + row * call->row_stride;
+      float chain = 0;
+      for (size_t first = 0; first < ck_q_blocks(call->k) * CK_Q_BLOCK; first += g->part_columns) {
+        int32_t sum = 0, row_sum = 0;
+        for (size_t k = first; k < first + g->part_columns; k++) {
+          sum += (int8_t)x[k] * ck_block_level(g, panel, k, lane);
+          row_sum += (int8_t)x[k];
+        }
+        const float row_scale = ck_int8_row_scales(x, call->k)[first / CK_Q_BLOCK];
+        float min = 0;
+        const float scale = ck_block_scale(g, scales, first, lane, &min);
+        chain = fmaf((float)sum * scale, row_scale, chain);
+        if (g->has_mins) chain = fmaf(min, (float)row_sum * row_scale, chain);
+      }
+      call->y[row * call->y_stride + j] = call->bias ? chain + call->bias[j] : chain;
+    }
+  }
+}
+
 #define FLOATS_KERNEL(name, NAME) \
   static void name(const ck_matmul_call *call) { float_rows(CK_##NAME, call); }
 #define LEVELS_KERNEL(name, NAME) \
   static void name(const ck_int8_call *call) { int8_rows(CK_##NAME, call); }
+#define BLOCKS_KERNEL(name, NAME) \
+  static void name(const ck_int8_call *call) { block_rows(CK_##NAME, call); }
 CK_FORMATS(FLOATS_KERNEL, LEVELS_KERNEL)
+CK_BLOCK_FORMATS(BLOCKS_KERNEL, CK_NOTHING)
 
 #define KERNEL(name, NAME) [CK_##NAME] = name,
 ck_matmul_kernel *const ck_float_rows_reference[CK_FORMAT_COUNT] = {CK_FORMATS(KERNEL, CK_NOTHING)};
-ck_int8_kernel *const ck_int8_rows_reference[CK_FORMAT_COUNT] = {CK_FORMATS(CK_NOTHING, KERNEL)};
+ck_int8_kernel *const ck_int8_rows_reference[CK_FORMAT_COUNT] = {CK_FORMATS(CK_NOTHING, KERNEL)
+                                                                     CK_BLOCK_FORMATS(KERNEL, CK_NOTHING)};

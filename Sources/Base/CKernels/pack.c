@@ -149,6 +149,10 @@ static void pack_column_pairs(const uint8_t *from, size_t i_stride, size_t r_str
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel) {
   const ck_geometry *const g = &ck_geometries[format];
+  if (g->block_columns) {
+    ck_pack_blocks(format, rows, row_stride_bytes, row_count, k0, k_count, k, panel);
+    return;
+  }
   const size_t bytes = ck_stored_bytes(format, k_count), width = g->unit_bytes;
   const size_t count = bytes / width, partial = bytes % width;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
@@ -177,7 +181,7 @@ void ck_pack_columns(ck_format format, const void *columns, size_t column_stride
                      size_t row_count, size_t k0, size_t k_count, size_t k, void *panel) {
   const ck_geometry *const g = &ck_geometries[format];
   // Columns that share bytes, or blocks, come in rows only.
-  if (g->unit_columns > g->unit_bytes || g->has_row_scales) return;
+  if (g->unit_columns > g->unit_bytes || g->has_row_scales || g->block_columns) return;
   uint8_t *out = (uint8_t *)panel + ck_element_offset(format, k0);
   const size_t width = g->unit_bytes / g->unit_columns;
   row_count = ck_min(row_count, CK_PANEL);

@@ -27,7 +27,7 @@ static void round_bf16(const float *x, size_t count, uint16_t *out) {
   for (; i < count; i++) out[i] = ck_bf16_rounded(x[i]);
 }
 
-static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int32_t *offset) {
+static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int16_t sums[2]) {
   float copy[CK_Q_BLOCK] = {0};
   if (count < CK_Q_BLOCK) {
     memcpy(copy, x, count * sizeof(float));
@@ -47,9 +47,8 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
   *scale = ck_int8_scale(magnitude, finite);
   const float factor = ck_int8_factor(magnitude, finite);
   const __m256 factors = _mm256_set1_ps(factor);
-  __m256i sum = _mm256_setzero_si256();
   for (size_t i = 0; i < CK_Q_BLOCK; i += 32) {
-    __m256i level[4];
+    __m256i level[4], sum = _mm256_setzero_si256();
     for (size_t j = 0; j < 4; j++) {
       const __m256 v = _mm256_loadu_ps(x + i + 8 * j);
       level[j] = factor > 0 ? _mm256_cvtps_epi32(_mm256_mul_ps(v, factors)) : _mm256_setzero_si256();
@@ -59,11 +58,11 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256((__m256i *)(void *)(levels + i),
                         _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words, more), order));
+    int32_t parts[8], total = 0;
+    memcpy(parts, &sum, sizeof parts);
+    for (int j = 0; j < 8; j++) total += parts[j];
+    sums[i / 32] = (int16_t)total;
   }
-  int32_t sums[8], total = 0;
-  memcpy(sums, &sum, sizeof sums);
-  for (int i = 0; i < 8; i++) total += sums[i];
-  *offset = -128 * total;
 }
 
 const ck_row_kernels ck_avx2_rows = {round_bf16, round_int8};

@@ -27,7 +27,7 @@ static void round_bf16(const float *x, size_t count, uint16_t *out) {
   }
 }
 
-static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int32_t *offset) {
+static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int16_t sums[2]) {
   __m512 v[4];
   __m512i largest = _mm512_setzero_si512();
   for (size_t i = 0; i < 4; i++) {
@@ -40,14 +40,14 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
   const float magnitude = ck_float_from_bits(bits);
   *scale = ck_int8_scale(magnitude, finite);
   const float factor = ck_int8_factor(magnitude, finite);
-  __m512i sum = _mm512_setzero_si512();
+  __m512i sum[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
   for (size_t i = 0; i < 4; i++) {
     const __m512i level =
         factor > 0 ? _mm512_cvtps_epi32(_mm512_mul_ps(v[i], _mm512_set1_ps(factor))) : _mm512_setzero_si512();
-    sum = _mm512_add_epi32(sum, level);
+    sum[i / 2] = _mm512_add_epi32(sum[i / 2], level);
     _mm_storeu_si128((__m128i *)(void *)(levels + i * 16), _mm512_cvtepi32_epi8(level));
   }
-  *offset = -128 * _mm512_reduce_add_epi32(sum);
+  for (size_t half = 0; half < 2; half++) sums[half] = (int16_t)_mm512_reduce_add_epi32(sum[half]);
 }
 
 const ck_row_kernels ck_avx512_rows = {round_bf16, round_int8};

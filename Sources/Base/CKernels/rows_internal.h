@@ -7,7 +7,7 @@
 typedef struct {
   void (*round_bf16)(const float *x, size_t count, uint16_t *out);
   // One block of count <= CK_Q_BLOCK columns; all CK_Q_BLOCK levels are written.
-  void (*round_int8)(const float *x, size_t count, int8_t *levels, float *scale, int32_t *offset);
+  void (*round_int8)(const float *x, size_t count, int8_t *levels, float *scale, int16_t sums[2]);
 } ck_row_kernels;
 
 extern const ck_row_kernels ck_reference_rows;

@@ -10,7 +10,7 @@ static void round_bf16(const float *x, size_t count, uint16_t *out) {
   for (size_t i = 0; i < count; i++) out[i] = ck_bf16_rounded(x[i]);
 }
 
-static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int32_t *offset) {
+static void round_int8(const float *x, size_t count, int8_t *levels, float *scale, int16_t sums[2]) {
   float copy[CK_Q_BLOCK] = {0};
   if (count < CK_Q_BLOCK) {
     memcpy(copy, x, count * sizeof(float));
@@ -37,8 +37,10 @@ static void round_int8(const float *x, size_t count, int8_t *levels, float *scal
     const int16x8_t low = vcombine_s16(vmovn_s32(level[0]), vmovn_s32(level[1]));
     const int16x8_t high = vcombine_s16(vmovn_s32(level[2]), vmovn_s32(level[3]));
     vst1q_s8(levels + i, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+    if (i % 32 == 0) continue;
+    sums[i / 32] = (int16_t)vaddvq_s32(sum);
+    sum = vdupq_n_s32(0);
   }
-  *offset = -128 * vaddvq_s32(sum);
 }
 
 const ck_row_kernels ck_neon_rows = {round_bf16, round_int8};

@@ -49,8 +49,24 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   /// The same with 4-bit indices into a table of levels.
   package static let q4 = WeightFormat("q4", CK_Q4, levelType: .uint8, rounding: .levels)
 
+  /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. Those that no panel holds are read only.
+  private static let blocks = [
+    WeightFormat("q4_0", CK_Q4_0, elementType: .q40), WeightFormat("q4_1", CK_Q4_1, elementType: .q41),
+    WeightFormat("q5_0", CK_Q5_0, elementType: .q50), WeightFormat("q5_1", CK_Q5_1, elementType: .q51),
+    WeightFormat("q8_0", CK_Q8_0, elementType: .q80), WeightFormat("q2_k", CK_Q2_K, elementType: .q2K),
+    WeightFormat("q3_k", CK_Q3_K, elementType: .q3K), WeightFormat("q4_k", CK_Q4_K, elementType: .q4K),
+    WeightFormat("q5_k", CK_Q5_K, elementType: .q5K), WeightFormat("q6_k", CK_Q6_K, elementType: .q6K),
+    WeightFormat("iq4_nl", CK_IQ4_NL, elementType: .iq4NL), WeightFormat("iq4_xs", CK_IQ4_XS, elementType: .iq4XS),
+    WeightFormat("mxfp4_0", CK_MXFP4_0, elementType: .mxfp4Blocks),
+    WeightFormat("iq1_s", CK_IQ1_S, elementType: .iq1S), WeightFormat("iq1_m", CK_IQ1_M, elementType: .iq1M),
+    WeightFormat("iq2_xxs", CK_IQ2_XXS, elementType: .iq2XXS), WeightFormat("iq2_xs", CK_IQ2_XS, elementType: .iq2XS),
+    WeightFormat("iq2_s", CK_IQ2_S, elementType: .iq2S), WeightFormat("iq3_xxs", CK_IQ3_XXS, elementType: .iq3XXS),
+    WeightFormat("iq3_s", CK_IQ3_S, elementType: .iq3S), WeightFormat("tq1_0", CK_TQ1_0, elementType: .tq10),
+    WeightFormat("tq2_0", CK_TQ2_0, elementType: .tq20), WeightFormat("nvfp4", CK_NVFP4, elementType: .nvfp4Blocks),
+  ]
+
   /// Every format, in the order of C's table.
-  package static let all = [float32, bfloat16, float16, float8, mxfp4, q8, q4]
+  package static let all = [float32, bfloat16, float16, float8, mxfp4, q8, q4] + blocks
 
   package static func == (a: WeightFormat, b: WeightFormat) -> Bool { a.number == b.number }
   package func hash(into hasher: inout Hasher) { hasher.combine(number) }
@@ -70,7 +86,27 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
 
   var code: ck_format { ck_format(number) }
 
-  /// Bytes of one stored row of `columns` columns, scales apart.
+  /// Columns of a stored block, which has its scales in it; 0 for formats whose scales lie apart.
+  package var blockColumns: Int { ck_block_columns(code) }
+
+  /// Whether stored blocks have their scales in them.
+  package var isBlocked: Bool { blockColumns > 0 }
+
+  /// Whether panels hold it, so that there are products of it.
+  package var isHeld: Bool { RowFormat.allCases.contains(where: canMeet) }
+
+  /// The bytes of a tensor in which its elements `range`, counted row after row, are stored: whole blocks of them.
+  package func storedBytes(ofElements range: Range<Int>) -> Range<Int> {
+    let (length, bytes) = (max(blockColumns, 1), storedRowByteCount(1))
+    return (range.lowerBound / length * bytes)..<((range.upperBound + length - 1) / length * bytes)
+  }
+
+  /// Whether the scales in a stored row of blocks are finite; true where scales lie apart.
+  package func scalesAreFinite(_ row: UnsafeRawPointer, columns: Int) -> Bool {
+    ck_scales_are_finite(code, row, columns)
+  }
+
+  /// Bytes of one stored row of `columns` columns, scales apart unless they lie in blocks.
   package func storedRowByteCount(_ columns: Int) -> Int { ck_stored_bytes(code, columns) }
 
   /// Columns of a row that share a block scale; 0 for formats without.

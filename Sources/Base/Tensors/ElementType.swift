@@ -28,7 +28,6 @@ package enum ElementType: String, Sendable, CaseIterable {
   case complex64 = "C64"
 
   // Blocks of a row, with their scales in them, as GGUF files have them. CKernels/include/blocks.h has the layouts.
-  case q10 = "Q1_0"
   case q40 = "Q4_0"
   case q41 = "Q4_1"
   case q50 = "Q5_0"
@@ -69,7 +68,6 @@ package enum ElementType: String, Sendable, CaseIterable {
     case .q80: (32, 34)
     case .mxfp4Blocks: (32, 17)
     case .nvfp4Blocks: (64, 36)
-    case .q10: (128, 18)
     case .iq1S: (256, 50)
     case .tq10: (256, 54)
     case .iq1M: (256, 56)

@@ -39,6 +39,92 @@ INLINE void expand_lane(const ck_geometry *g, ck_format format, element_of *elem
   }
 }
 
+typedef void expand_of(const uint8_t *stored, float *out);
+
+// The first columns of a row of blocks.
+static void expand_blocks(const ck_geometry *g, expand_of *expand, const uint8_t *stored, size_t count, float *out) {
+  for (size_t first = 0; first < count; first += g->block_columns, stored += g->block_bytes) {
+    if (count - first >= g->block_columns) {
+      expand(stored, out + first);
+      continue;
+    }
+    float values[CK_MOST_BLOCK_COLUMNS];
+    expand(stored, values);
+    memcpy(out + first, values, (count - first) * sizeof(float));
+  }
+}
+
+// The value of a part's scale, or minimum, of which `own` is the block's.
+static float part_value(ck_part_scales kind, uint16_t bits, float own) {
+  switch (kind) {
+    case CK_PARTS_HALF: return ck_value_f16(bits);
+    // Half of mxfp4_scale, for levels that are doubled.
+    case CK_PARTS_EXPONENT: return ck_float_from_bits(bits < 2 ? 0x00200000u << bits : (uint32_t)(bits - 1) << 23);
+    case CK_PARTS_UNSIGNED: return own * (float)bits;
+    default: return own * (float)(int8_t)bits;
+  }
+}
+
+static int level_of(const ck_geometry *g, uint8_t code) { return g->levels ? g->levels[code] : code - g->code_bias; }
+
+// A minimum that is an integer is taken away, one of its own added.
+static float min_value(ck_part_scales kind, uint16_t bits, float own) {
+  return kind == CK_PARTS_HALF ? ck_value_f16(bits) : -(own * (float)bits);
+}
+
+INLINE void expand_block(const ck_geometry *g, const ck_block *block, float *out) {
+  const bool has_own = g->part_scales >= CK_PARTS_UNSIGNED;
+  const float d = has_own ? ck_value_f16(block->d) : 1, m = has_own && g->has_mins ? ck_value_f16(block->m) : 1;
+  for (size_t first = 0, part = 0; first < g->block_columns; first += g->part_columns, part++) {
+    const float scale = part_value(g->part_scales, has_own ? block->scales[part] : block->d, d);
+    const float min = g->has_mins ? min_value(g->part_scales, has_own ? block->mins[part] : block->m, m) : 0;
+    for (size_t i = first; i < first + g->part_columns; i++) {
+      const float value = scale * (float)level_of(g, block->codes[i]);
+      out[i] = g->has_mins ? value + min : value;
+    }
+  }
+}
+
+int ck_block_level(const ck_geometry *g, const uint8_t *panel, size_t k, size_t lane) {
+  const uint8_t *const at = panel + k / CK_GROUP * ck_group_bytes(g) + lane * 4 + k % 4;
+  const size_t four = k % CK_GROUP / 4, fours = 8 / g->low_bits;
+  uint8_t code = (uint8_t)(at[four / fours * 64] >> four % fours * g->low_bits & ((1 << g->low_bits) - 1));
+  if (g->high_bits) {
+    const size_t highs = 8 / g->high_bits;
+    const int high = at[(g->low_bits + four / highs) * 64] >> four % highs * g->high_bits & ((1 << g->high_bits) - 1);
+    code |= (uint8_t)(high << g->low_bits);
+  }
+  return level_of(g, code);
+}
+
+float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size_t lane, float *min) {
+  const size_t record_columns = ck_record_blocks(g) * CK_Q_BLOCK, kinds = g->has_mins ? 2 : 1, bytes = ck_part_bytes(g);
+  const uint8_t *const record = scales + k / record_columns * ck_record_bytes(g);
+  const uint8_t *const at = record + k % record_columns / g->part_columns * kinds * bytes;
+  const uint8_t *const own = record + record_columns / g->part_columns * kinds * bytes + lane * sizeof(uint16_t);
+  const bool is_half = g->part_scales == CK_PARTS_HALF, has_own = g->part_scales >= CK_PARTS_UNSIGNED;
+  const uint16_t scale = is_half ? ck_read_u16(at + 2 * lane) : at[lane];
+  if (g->has_mins) {
+    const uint8_t *const mins = at + bytes;
+    *min = min_value(g->part_scales, is_half ? ck_read_u16(mins + 2 * lane) : mins[lane],
+                     has_own ? ck_value_f16(ck_read_u16(own + CK_PANEL * sizeof(uint16_t))) : 1);
+  }
+  return part_value(g->part_scales, scale, has_own ? ck_value_f16(ck_read_u16(own)) : 1);
+}
+
+static void expand_block_lane(const ck_geometry *g, ck_format format, const uint8_t *panel, size_t k, size_t lane,
+                              float *out) {
+  const uint8_t *const scales = panel + ck_panel_element_bytes(format, k);
+  for (size_t first = 0; first < k; first += g->part_columns) {
+    float min = 0;
+    const float scale = ck_block_scale(g, scales, first, lane, &min);
+    for (size_t i = first; i < first + g->part_columns; i++) {
+      const float value = scale * (float)ck_block_level(g, panel, i, lane);
+      out[i] = g->has_mins ? value + min : value;
+    }
+  }
+}
+
 // Loops for each format, where its sizes are constants.
 #define DEFINE_LANE(name, NAME)                                                      \
   static void name##_lane(const uint8_t *panel, size_t k, size_t lane, float *out) { \
@@ -51,23 +137,49 @@ INLINE void expand_lane(const ck_geometry *g, ck_format format, element_of *elem
     expand_stored(&g, name##_element, name##_scale, elements, scales, count, out);                      \
   }
 CK_FORMATS(DEFINE_LANE, DEFINE_LANE)
+#define DEFINE_BLOCKS(name, NAME)                                                    \
+  static void name##_expand(const uint8_t *stored, float *out) {                     \
+    const ck_geometry g = CK_##NAME##_GEOMETRY;                                      \
+    ck_block block;                                                                  \
+    name##_decode(stored, &block);                                                   \
+    expand_block(&g, &block, out);                                                   \
+  }                                                                                  \
+  static void name##_lane(const uint8_t *panel, size_t k, size_t lane, float *out) { \
+    const ck_geometry g = CK_##NAME##_GEOMETRY;                                      \
+    expand_block_lane(&g, CK_##NAME, panel, k, lane, out);                           \
+  }
+#define DEFINE_STORED_BLOCKS(name, NAME)                                                                \
+  static void name##_stored(const uint8_t *elements, const uint8_t *scales, size_t count, float *out) { \
+    const ck_geometry g = CK_##NAME##_GEOMETRY;                                                         \
+    (void)scales;                                                                                       \
+    expand_blocks(&g, name##_expand, elements, count, out);                                             \
+  }
 CK_FORMATS(DEFINE_STORED, CK_NOTHING)
+CK_BLOCK_FORMATS(DEFINE_BLOCKS, CK_NOTHING)
+CK_BLOCK_FORMATS(DEFINE_STORED_BLOCKS, DEFINE_STORED_BLOCKS)
 
-#define FLOATS_ROW(name, NAME) [CK_##NAME] = {name##_element, name##_scale, name##_lane, name##_stored},
-#define LEVELS_ROW(name, NAME) [CK_##NAME] = {name##_element, name##_scale, name##_lane, NULL},
-const ck_codec ck_codecs[CK_FORMAT_COUNT] = {CK_FORMATS(FLOATS_ROW, LEVELS_ROW)};
+#define FLOATS_ROW(name, NAME) [CK_##NAME] = {name##_element, name##_scale, name##_lane, name##_stored, NULL},
+#define LEVELS_ROW(name, NAME) [CK_##NAME] = {name##_element, name##_scale, name##_lane, NULL, NULL},
+#define BLOCKS_ROW(name, NAME) [CK_##NAME] = {NULL, NULL, name##_lane, name##_stored, name##_decode},
+#define STORED_ROW(name, NAME) [CK_##NAME] = {NULL, NULL, NULL, name##_stored, NULL},
+const ck_codec ck_codecs[CK_FORMAT_COUNT] = {CK_FORMATS(FLOATS_ROW, LEVELS_ROW)
+                                                 CK_BLOCK_FORMATS(BLOCKS_ROW, STORED_ROW)};
 
 size_t ck_panel_bytes(ck_format format, size_t k) {
+  if (ck_geometries[format].block_columns && !ck_geometries[format].low_bits) return 0;
   return ck_panel_element_bytes(format, k) + ck_panel_scale_bytes(format, k) +
          (ck_geometries[format].has_row_scales ? CK_PANEL * sizeof(float) : 0);
 }
 
 size_t ck_stored_bytes(ck_format format, size_t k) {
   const ck_geometry *const g = &ck_geometries[format];
+  if (g->block_columns) return (k + g->block_columns - 1) / g->block_columns * g->block_bytes;
   // Columns that share bytes come in whole units.
   return g->unit_columns > g->unit_bytes ? ck_blocks(k, g->unit_columns) * g->unit_bytes
                                          : k * (g->unit_bytes / g->unit_columns);
 }
+
+size_t ck_block_columns(ck_format format) { return ck_geometries[format].block_columns; }
 
 size_t ck_scale_columns(ck_format format) { return ck_geometries[format].scale_columns; }
 
@@ -94,7 +206,7 @@ float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k
 }
 
 void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t lane, float *out) {
-  ck_codecs[format].expand_lane(panel, k, lane, out);
+  if (ck_codecs[format].expand_lane) ck_codecs[format].expand_lane(panel, k, lane, out);
 }
 
 void ck_expand(ck_format format, const void *elements, const void *scales, size_t count, float *out) {

@@ -7,7 +7,10 @@
 
 #include "../include/formats.h"
 
-// Sizes are powers of two.
+// What says how large a part of a block is: its own f16 or E8M0, or an integer below the block's f16.
+typedef enum { CK_PARTS_NONE, CK_PARTS_HALF, CK_PARTS_EXPONENT, CK_PARTS_UNSIGNED, CK_PARTS_SIGNED } ck_part_scales;
+
+// Sizes are powers of two, but for those of blocks.
 typedef struct {
   // What is interleaved: so many bytes of each row, which hold so many columns.
   size_t unit_bytes, unit_columns;
@@ -23,7 +26,22 @@ typedef struct {
   uint32_t zero;
   // What stored bytes differ by from those of a panel.
   uint8_t flip;
+  // The rest is of GGUF's blocks. Columns and bytes of one.
+  size_t block_columns, block_bytes;
+  // Where a block's own f16 or E8M0 is; a minimum's follows it.
+  size_t scale_at;
+  // Bits of a code, as a panel has them: low_bits + high_bits; 0 for what no panel holds.
+  size_t low_bits, high_bits;
+  // Columns with one scale, and one minimum where there are such.
+  size_t part_columns;
+  ck_part_scales part_scales;
+  bool has_mins;
+  // A code's level: itself less this, or its place in a table.
+  int code_bias;
+  const int8_t *levels;
 } ck_geometry;
+
+extern const int8_t ck_iq4_level[16], ck_e2m1_level[16];
 
 static inline float ck_float_from_bits(uint32_t bits) {
   float value;
@@ -58,13 +76,44 @@ static inline float ck_q_scale(uint8_t byte) { return ck_float_from_bits(((uint3
 #include "q4.h"
 #include "q8.h"
 
+// That of a format of blocks defines CK_<NAME>_GEOMETRY and
+//   <name>_decode(stored, block)   a stored block taken apart, for BLOCKS
+//   <name>_expand(stored, out)     its values, for STORED
+#include "Blocks/block.h"
+#include "Blocks/grids.h"
+
+#include "Blocks/iq1_m.h"
+#include "Blocks/iq1_s.h"
+#include "Blocks/iq2_s.h"
+#include "Blocks/iq2_xs.h"
+#include "Blocks/iq2_xxs.h"
+#include "Blocks/iq3_s.h"
+#include "Blocks/iq3_xxs.h"
+#include "Blocks/iq4_nl.h"
+#include "Blocks/iq4_xs.h"
+#include "Blocks/mxfp4_0.h"
+#include "Blocks/nvfp4.h"
+#include "Blocks/q2_k.h"
+#include "Blocks/q3_k.h"
+#include "Blocks/q4_0.h"
+#include "Blocks/q4_1.h"
+#include "Blocks/q4_k.h"
+#include "Blocks/q5_0.h"
+#include "Blocks/q5_1.h"
+#include "Blocks/q5_k.h"
+#include "Blocks/q6_k.h"
+#include "Blocks/q8_0.h"
+#include "Blocks/tq1_0.h"
+#include "Blocks/tq2_0.h"
+
 #define CK_NOTHING(name, NAME)
 
 // Looked up with constants in the kernels, where the table falls away.
 #define CK_GEOMETRY(name, NAME) CK_##NAME##_GEOMETRY,
-static const ck_geometry ck_geometries[CK_FORMAT_COUNT] = {CK_FORMATS(CK_GEOMETRY, CK_GEOMETRY)};
+static const ck_geometry ck_geometries[CK_FORMAT_COUNT] = {CK_FORMATS(CK_GEOMETRY, CK_GEOMETRY)
+                                                               CK_BLOCK_FORMATS(CK_GEOMETRY, CK_GEOMETRY)};
 
-// What else a format is to code that meets its elements one at a time.
+// What else a format is to code that meets its elements, or its blocks, one at a time.
 typedef struct {
   float (*element)(const uint8_t *unit, size_t column);
   float (*scale)(const uint8_t *at);
@@ -72,6 +121,8 @@ typedef struct {
   void (*expand_lane)(const uint8_t *panel, size_t k, size_t lane, float *out);
   // The first columns of a stored row; NULL where nobody needs it.
   void (*expand_stored)(const uint8_t *elements, const uint8_t *scales, size_t count, float *out);
+  // A stored block taken apart; NULL for formats whose blocks no panel holds.
+  void (*decode)(const uint8_t *stored, ck_block *block);
 } ck_codec;
 extern const ck_codec ck_codecs[CK_FORMAT_COUNT];
 
@@ -83,6 +134,25 @@ static inline size_t ck_blocks(size_t k, size_t size) { return (k + size - 1) >>
 
 static inline size_t ck_q_blocks(size_t k) { return ck_blocks(k, CK_Q_BLOCK); }
 
+#define CK_SUPER_BLOCK 256
+#define CK_GROUP 32
+
+// Blocks of CK_Q_BLOCK columns whose scales lie together in a panel, and their bytes.
+static inline size_t ck_record_blocks(const ck_geometry *g) {
+  return g->part_scales >= CK_PARTS_UNSIGNED ? CK_SUPER_BLOCK / CK_Q_BLOCK : 1;
+}
+// Bytes of the scales, and of the minima, of one part of sixteen rows.
+static inline size_t ck_part_bytes(const ck_geometry *g) {
+  return CK_PANEL * (g->part_scales == CK_PARTS_HALF ? sizeof(uint16_t) : 1);
+}
+static inline size_t ck_record_bytes(const ck_geometry *g) {
+  const size_t kinds = g->has_mins ? 2 : 1, parts = ck_record_blocks(g) * CK_Q_BLOCK / g->part_columns;
+  const size_t own = ck_record_blocks(g) > 1 ? CK_PANEL * sizeof(uint16_t) : 0;
+  return kinds * (parts * ck_part_bytes(g) + own);
+}
+// Bytes of the codes of CK_GROUP columns of sixteen rows.
+static inline size_t ck_group_bytes(const ck_geometry *g) { return 64 * (g->low_bits + g->high_bits); }
+
 // Where the unit of column k of a panel begins.
 static inline size_t ck_element_offset(ck_format format, size_t k) {
   const ck_geometry *const g = &ck_geometries[format];
@@ -92,12 +162,14 @@ static inline size_t ck_element_offset(ck_format format, size_t k) {
 // Bytes of the elements of one panel, which its scales follow.
 static inline size_t ck_panel_element_bytes(ck_format format, size_t k) {
   const ck_geometry *const g = &ck_geometries[format];
+  if (g->block_columns) return ck_q_blocks(k) * CK_Q_BLOCK / CK_GROUP * ck_group_bytes(g);
   return ck_round64(ck_element_offset(format, ck_blocks(k, g->padded_columns) * g->padded_columns));
 }
 
 // Bytes of the block scales of one panel, which the rows' scales follow.
 static inline size_t ck_panel_scale_bytes(ck_format format, size_t k) {
   const ck_geometry *const g = &ck_geometries[format];
+  if (g->low_bits) return ck_round64(ck_blocks(k, ck_record_blocks(g) * CK_Q_BLOCK) * ck_record_bytes(g));
   return g->scale_columns ? ck_round64(ck_blocks(k, g->scale_columns) * g->scale_bytes * CK_PANEL) : 0;
 }
 
@@ -107,6 +179,12 @@ static inline float ck_panel_element(ck_format format, const uint8_t *panel, siz
   const uint8_t *const unit = panel + ck_element_offset(format, k) + lane * g->unit_bytes;
   return ck_codecs[format].element(unit, k & (g->unit_columns - 1));
 }
+
+// Blocks of a panel: the level at (k, lane), and what it is multiplied by; the minimum, if there is one, is added.
+int ck_block_level(const ck_geometry *g, const uint8_t *panel, size_t k, size_t lane);
+float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size_t lane, float *min);
+void ck_pack_blocks(ck_format format, const uint8_t *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
+                    size_t k_count, size_t k, uint8_t *panel);
 
 // Value of weight (k, lane) of a panel whose rows have length k_count.
 float ck_weight(ck_format format, const uint8_t *panel, size_t k_count, size_t k, size_t lane);

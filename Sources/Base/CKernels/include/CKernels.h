@@ -8,6 +8,7 @@
 #define C_KERNELS_H
 #include "isa.h"
 #include "formats.h"
+#include "blocks.h"
 #include "matmul.h"
 #include "rows.h"
 #include "quantize.h"

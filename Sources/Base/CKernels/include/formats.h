@@ -14,24 +14,57 @@
   LEVELS(q8, Q8)                   \
   LEVELS(q4, Q4)
 
+// The blocks of GGUF files, with their scales in them (blocks.h).
+// BLOCKS(name, NAME): held as stored; integers with a scale for 32 or 16 columns, which meet int8 rows.
+// STORED(name, NAME): read only; no panel holds them.
+#define CK_BLOCK_FORMATS(BLOCKS, STORED) \
+  BLOCKS(q4_0, Q4_0)                     \
+  BLOCKS(q4_1, Q4_1)                     \
+  BLOCKS(q5_0, Q5_0)                     \
+  BLOCKS(q5_1, Q5_1)                     \
+  BLOCKS(q8_0, Q8_0)                     \
+  BLOCKS(q2_k, Q2_K)                     \
+  BLOCKS(q3_k, Q3_K)                     \
+  BLOCKS(q4_k, Q4_K)                     \
+  BLOCKS(q5_k, Q5_K)                     \
+  BLOCKS(q6_k, Q6_K)                     \
+  BLOCKS(iq4_nl, IQ4_NL)                 \
+  BLOCKS(iq4_xs, IQ4_XS)                 \
+  BLOCKS(mxfp4_0, MXFP4_0)               \
+  STORED(iq1_s, IQ1_S)                   \
+  STORED(iq1_m, IQ1_M)                   \
+  STORED(iq2_xxs, IQ2_XXS)               \
+  STORED(iq2_xs, IQ2_XS)                 \
+  STORED(iq2_s, IQ2_S)                   \
+  STORED(iq3_xxs, IQ3_XXS)               \
+  STORED(iq3_s, IQ3_S)                   \
+  STORED(tq1_0, TQ1_0)                   \
+  STORED(tq2_0, TQ2_0)                   \
+  STORED(nvfp4, NVFP4)
+
 #define CK_FORMAT_NUMBER(name, NAME) CK_##NAME,
-typedef enum { CK_FORMATS(CK_FORMAT_NUMBER, CK_FORMAT_NUMBER) CK_FORMAT_COUNT } ck_format;
+typedef enum {
+  CK_FORMATS(CK_FORMAT_NUMBER, CK_FORMAT_NUMBER) CK_BLOCK_FORMATS(CK_FORMAT_NUMBER, CK_FORMAT_NUMBER) CK_FORMAT_COUNT
+} ck_format;
 
 #define CK_PANEL 16
 #define CK_Q_BLOCK 64
 
-/// Bytes of one panel of rows of length k (a multiple of 64).
+/// Bytes of one panel of rows of length k (a multiple of 64); 0 for formats that no panel holds.
 size_t ck_panel_bytes(ck_format format, size_t k);
 
-/// Bytes of k columns of one stored row, scales apart.
+/// Bytes of k columns of one stored row, scales apart unless they lie in blocks; k is then whole blocks.
 size_t ck_stored_bytes(ck_format format, size_t k);
+
+/// Columns of a stored block, with its scales; 0 for formats without blocks.
+size_t ck_block_columns(ck_format format);
 
 /// Columns of a row that share one block scale; 0 for formats without scales.
 size_t ck_scale_columns(ck_format format);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
-/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h). k0 is a multiple of 2 for BF16 and MXFP4, of 8
-/// for Q8 and Q4, and so is k_count unless it ends at k. Row r starts at rows + r * row_stride_bytes, its first element
+/// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h; blocks with their scales). k0 is a multiple of 2
+/// for BF16 and MXFP4, of 8 for Q8 and Q4, of a block, and so is k_count unless it ends at k. Row r starts at rows + r * row_stride_bytes, its first element
 /// being column k0. Lanes past row_count become zero; the padding after the elements is cleared by the call that fills
 /// the last column. Scales of rows are not touched. Pieces of different columns may be packed by different threads.
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
@@ -39,7 +72,7 @@ void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, s
 
 /// The same from column-major storage ([k, n]: column c of w's transpose contiguous): element
 /// (row r, column k0 + i) is at columns + i * column_stride_bytes + r * element_stride_bytes.
-/// Not for MXFP4, Q8 and Q4.
+/// Not for MXFP4, Q8, Q4 and blocks.
 void ck_pack_columns(ck_format format, const void *columns, size_t column_stride_bytes, size_t element_stride_bytes,
                      size_t row_count, size_t k0, size_t k_count, size_t k, void *panel);
 
@@ -53,4 +86,7 @@ void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t l
 /// Expands the first `count` columns of a stored row to fp32. `scales` are its block scales, as for ck_set_scales; NULL
 /// for formats without, or to leave them out. Not for Q8 and Q4.
 void ck_expand(ck_format format, const void *elements, const void *scales, size_t count, float *out);
+
+/// Whether all scales in `count` columns of stored blocks are finite. True for formats without blocks.
+bool ck_scales_are_finite(ck_format format, const void *elements, size_t count);
 #endif

@@ -9,6 +9,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case wrongShape(tensor: String, found: [Int], expected: [Int])
   case wrongType(tensor: String, found: String, expected: String)
   case invalidScale(tensor: String, index: Int, value: Float)
+  case invalidBlockScale(tensor: String, row: Int)
   case alreadyQuantized(WeightPrecision, asked: WeightPrecision)
   case notFinite(tensor: String, row: Int)
   case invalidLevel(tensor: String)
@@ -32,6 +33,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       "tensor \"\(tensor)\" is stored as \(found) where \(expected) is needed; convert the checkpoint"
     case .invalidScale(let tensor, let index, let value):
       "tensor \"\(tensor)\" has the scale \(value) at index \(index), which must be finite; download the file again"
+    case .invalidBlockScale(let tensor, let row):
+      "tensor \"\(tensor)\" has a scale of infinity or NaN in a block of row \(row); download the file again"
     case .alreadyQuantized(let own, let asked):
       "the checkpoint is quantised to \(own.rawValue) already; for \(asked.rawValue) take the original one (to run it as it is, leave --weights out)"
     case .notFinite(let tensor, let row):

@@ -60,11 +60,12 @@ package struct MatrixSource: Sendable {
 
   init(
     rows: Int, columns: Int, stored: Stored, layout: Layout, use: WeightPrecision.Use, precision: WeightPrecision,
-    bounds: [Int]
+    besideBlocks: Bool, bounds: [Int]
   ) {
-    var formats = precision.formats(use, stored: stored.format)
+    var formats = precision.formats(use, stored: stored.format, besideBlocks: besideBlocks)
     if formats.weights == stored.format, !Self.panelsHold(stored, layout, columns: columns) {
-      formats = (.float32, .float32)
+      // Blocks that run across other rows are rounded, as what lies beside them.
+      formats = stored.format.isBlocked ? WeightPrecision.q8.formats(use, stored: stored.format) : (.float32, .float32)
     }
     self.init(
       rows: rows, columns: columns, stored: stored, layout: layout, use: use, format: formats.weights,
@@ -74,6 +75,10 @@ package struct MatrixSource: Sendable {
   /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in rows,
   /// and blocks are as wide as the format's or wider.
   private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    if stored.format.isBlocked {
+      guard case .rows = layout else { return false }
+      return columns % stored.format.blockColumns == 0
+    }
     guard case .blocks(let grid) = stored.scales else { return true }
     guard case .rows = layout else { return false }
     return grid.fitsPanels(of: stored.format, width: columns)
@@ -92,8 +97,8 @@ package struct MatrixSource: Sendable {
       let rowBytes = storedFormat.storedRowByteCount(columns)
       return (first * rowBytes)..<((first + (rows - 1) * step + 1) * rowBytes)
     case .columns(let first, let columnStride, let rowStride):
-      let width = storedFormat.storedRowByteCount(1)
-      return (first * width)..<((first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1) * width)
+      return storedFormat.storedBytes(
+        ofElements: first..<(first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1))
     }
   }
 

@@ -32,7 +32,7 @@ extension MatrixSource {
   /// matrices lie between each other, as those of gate and up do, the first of the two answers for both.
   func columnRun(rows count: Int) -> (span: Int, isOwn: Bool) {
     guard case .columns(let first, let columnStride, let rowStride) = layout, first % rowStride == 0,
-      rows * rowStride <= columnStride
+      rows * rowStride <= columnStride, count * rowStride % max(storedFormat.blockColumns, 1) == 0
     else { return ((count - 1) * stepBetweenRows + 1, false) }
     return (count * rowStride, true)
   }

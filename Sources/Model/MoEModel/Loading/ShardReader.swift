@@ -70,6 +70,12 @@ struct ShardReader {
         let writer = PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes)
         let count = min(PackedMatrix.panelRows, source.rows - row)
+        for own in row..<(row + count) {
+          let stored = bytes + (own - rows.lowerBound) * step * rowBytes
+          guard source.format.scalesAreFinite(stored, columns: source.columns) else {
+            throw ModelError.invalidBlockScale(tensor: source.entry.name, row: own)
+          }
+        }
         writer.write(
           rows: bytes + (row - rows.lowerBound) * step * rowBytes, rowStride: step * rowBytes, rowCount: count)
         for lane in 0..<count { scales.write(row: first + (row + lane) * step, lane: lane, to: writer) }

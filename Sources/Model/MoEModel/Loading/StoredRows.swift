@@ -86,11 +86,11 @@ final class StoredRows {
   ) throws {
     let stored = source.storedFormat
     let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
-    let elementBytes = stored.storedRowByteCount(1)
     let columns = source.columns
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
     if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
-    let chunk = max(1, Self.stagingByteCount / (columnStride * elementBytes))
+    let stride = stored.storedBytes(ofElements: 0..<columnStride).count
+    let chunk = max(1, Self.stagingByteCount / stride)
     var row = rows.lowerBound
     while row < rows.upperBound {
       let count = min(group, rows.upperBound - row)
@@ -101,12 +101,15 @@ final class StoredRows {
         let start = first + column * columnStride + row * rowStride
         let elements = (width - 1) * columnStride + run.span
         let bytes = try read(
-          source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
+          source.entry, stored.storedBytes(ofElements: start..<(start + elements)),
           own: run.isOwn
-            ? OwnBytes(count: width, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none
+            ? OwnBytes(
+              count: width, runByteCount: stored.storedBytes(ofElements: 0..<run.span).count, stride: stride) : .none
         )
-        if expanded.count < elements { expanded = AlignedBuffer(count: elements) }
-        PanelWriter.expand(stored, bytes, count: elements, into: expanded.pointer)
+        // Of blocks the first may begin before the first element.
+        let skipped = stored.isBlocked ? start % stored.blockColumns : 0
+        if expanded.count < skipped + elements { expanded = AlignedBuffer(count: skipped + elements) }
+        PanelWriter.expand(stored, bytes, count: skipped + elements, into: expanded.pointer)
         if case .blocks = scales {
           // Such a tensor has rows of `columnStride` elements.
           for i in 0..<elements {
@@ -114,7 +117,8 @@ final class StoredRows {
           }
         }
         transpose(
-          rows: count, columns: width, columnStride: columnStride, rowStride: rowStride, to: gathered.pointer + column,
+          from: expanded.pointer + skipped, rows: count, columns: width, columnStride: columnStride,
+          rowStride: rowStride, to: gathered.pointer + column,
           width: columns)
         column += width
       }
@@ -124,9 +128,9 @@ final class StoredRows {
   }
 
   private func transpose(
-    rows: Int, columns: Int, columnStride: Int, rowStride: Int, to out: UnsafeMutablePointer<Float>, width: Int
+    from: UnsafePointer<Float>, rows: Int, columns: Int, columnStride: Int, rowStride: Int,
+    to out: UnsafeMutablePointer<Float>, width: Int
   ) {
-    let from = expanded.pointer
     let tile = 16
     for firstRow in stride(from: 0, to: rows, by: tile) {
       let end = min(firstRow + tile, rows)

@@ -12,6 +12,8 @@ package struct StoredParameters {
   private let float8Block: Quantization.Block?
   private let precision: WeightPrecision
   private let workerCount: Int
+  /// Whether some matrices are stored in blocks.
+  private let hasBlocks: Bool
 
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)
@@ -22,6 +24,7 @@ package struct StoredParameters {
     float8Block = description.float8Block
     precision = description.weights
     self.workerCount = workerCount
+    hasBlocks = checkpoint.entries.contains { $0.type.isBlocked }
   }
 
   /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
@@ -58,7 +61,8 @@ package struct StoredParameters {
     bounds: [Int]
   ) -> MatrixSource {
     MatrixSource(
-      rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision, bounds: bounds)
+      rows: rows, columns: columns, stored: stored, layout: layout, use: spec.use, precision: precision,
+      besideBlocks: hasBlocks, bounds: bounds)
   }
 
   /// The key half of each head, transposed, and then the value half of each: the absorbed form of latent attention.

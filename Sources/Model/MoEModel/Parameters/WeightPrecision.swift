@@ -2,7 +2,7 @@ import Kernels
 
 /// How a model's weights are held in memory, whatever its checkpoint stores.
 package enum WeightPrecision: String, Sendable, CaseIterable {
-  /// As stored.
+  /// As stored. Beside GGUF's blocks, which 8-bit rows meet, all but routers is held so that such rows meet it.
   case auto
   /// fp32, which holds every stored format exactly.
   case f32
@@ -27,10 +27,16 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case vector
   }
 
-  /// The format a matrix stored in `stored` is held in, and that of the rows it meets.
-  package func formats(_ use: Use, stored: WeightFormat) -> (weights: WeightFormat, rows: RowFormat) {
+  /// The format a matrix stored in `stored` is held in, and that of the rows it meets. `besideBlocks`: whether the model
+  /// has matrices stored in blocks.
+  package func formats(
+    _ use: Use, stored: WeightFormat, besideBlocks: Bool = false
+  ) -> (weights: WeightFormat, rows: RowFormat) {
     switch (self, use) {
-    case (.auto, _), (_, .choice): (stored, stored.plainRowFormat)
+    case (_, .choice): stored.isBlocked ? (.float32, .float32) : (stored, stored.plainRowFormat)
+    // All products of a model take rows in one form, whatever their weights are stored in.
+    case (.auto, _) where besideBlocks: stored.canMeet(.int8) ? (stored, .int8) : (.q8, .int8)
+    case (.auto, _): stored.isHeld ? (stored, stored.plainRowFormat) : (.q8, .int8)
     case (.f32, _), (_, .vector): (.float32, .float32)
     case (.bf16, _): (.bfloat16, .bfloat16)
     case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): (.q8, .int8)

@@ -23,11 +23,14 @@ final class PieceWriter {
       let bytes = try rows.read(entry, range, own: .all(range.count))
       try writer.write(output.name, UnsafeRawBufferPointer(start: bytes, count: range.count), at: range.lowerBound)
     case .float32(let entry):
-      let width = entry.type.byteCount
-      let bytes = try rows.read(
-        entry, (range.lowerBound * width)..<(range.upperBound * width), own: .all(range.count * width))
+      guard let format = WeightFormat(entry.type) else {
+        throw ModelError.wrongType(tensor: entry.name, found: entry.type.rawValue, expected: "F32, F16 or BF16")
+      }
+      // A piece's first element begins a block.
+      let stored = format.storedBytes(ofElements: range)
+      let bytes = try rows.read(entry, stored, own: .all(stored.count))
       var values = [Float](repeating: 0, count: range.count)
-      PanelWriter.expand(WeightFormat(entry.type)!, bytes, count: range.count, into: &values)
+      PanelWriter.expand(format, bytes, count: range.count, into: &values)
       try values.withUnsafeBytes { try writer.write(output.name, $0, at: range.lowerBound * 4) }
     case .levels(let parts): try quantize(output.name, parts[part], firstRow: part * parts[part].rows, range)
     }

@@ -69,7 +69,8 @@ package struct QuantizationPlan {
 
   private mutating func copy(_ entry: TensorEntry, widened: Bool) {
     guard isNew(entry) else { return }
-    let widens = widened && WeightFormat(entry.type) != nil
+    // There is no name for blocks in safetensors.
+    let widens = (widened || entry.type.isBlocked) && WeightFormat(entry.type) != nil
     outputs.append(
       Output(
         name: entry.name, content: widens ? .float32(entry) : .copy(entry),

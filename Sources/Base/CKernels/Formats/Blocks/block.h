@@ -1,0 +1,52 @@
+// A block of GGUF's taken apart, and what block formats are made of. Layouts: ../../include/blocks.h.
+#ifndef C_KERNELS_BLOCK_H
+#define C_KERNELS_BLOCK_H
+#include <stdint.h>
+#include <string.h>
+
+#define CK_MOST_BLOCK_COLUMNS 256
+
+// A block of a format that panels hold: codes by column, and the scale and minimum of each of its parts, which are integers
+// where the block has d and m for all of them, and else one, whose d and m are its own.
+typedef struct {
+  uint8_t codes[CK_MOST_BLOCK_COLUMNS];
+  uint8_t scales[16], mins[16];
+  // f16, or E8M0.
+  uint16_t d, m;
+} ck_block;
+
+static inline uint16_t block_u16(const uint8_t *at) { return (uint16_t)(at[0] | at[1] << 8); }
+static inline uint32_t block_u32(const uint8_t *at) {
+  return (uint32_t)block_u16(at) | (uint32_t)block_u16(at + 2) << 16;
+}
+
+// Codes of count columns from count / 2 bytes: the low halves, then the high ones.
+static inline void block_halves(const uint8_t *nibbles, size_t count, uint8_t *codes) {
+  for (size_t i = 0; i < count / 2; i++) {
+    codes[i] = nibbles[i] & 15;
+    codes[i + count / 2] = nibbles[i] >> 4;
+  }
+}
+
+// Codes of 128 columns from 32 bytes, two bits each.
+static inline void block_quarters(const uint8_t *bytes, uint8_t *codes) {
+  for (size_t part = 0; part < 4; part++) {
+    for (size_t i = 0; i < 32; i++) codes[32 * part + i] = bytes[i] >> 2 * part & 3;
+  }
+}
+
+// Adds to the codes of 32 columns a fifth bit each.
+static inline void block_fifth_bits(uint32_t bits, uint8_t *codes) {
+  for (size_t i = 0; i < 32; i++) codes[i] |= (uint8_t)((bits >> i & 1) << 4);
+}
+
+// The eight scales and minima of Q4_K and Q5_K, six bits each, from twelve bytes.
+static inline void block_six_bits(const uint8_t *bytes, uint8_t *scales, uint8_t *mins) {
+  for (size_t j = 0; j < 4; j++) {
+    scales[j] = bytes[j] & 63;
+    mins[j] = bytes[j + 4] & 63;
+    scales[j + 4] = (uint8_t)((bytes[j + 8] & 15) | bytes[j] >> 6 << 4);
+    mins[j + 4] = (uint8_t)(bytes[j + 8] >> 4 | bytes[j + 4] >> 6 << 4);
+  }
+}
+#endif
