@@ -171,11 +171,14 @@ struct GGUFGolden {
       let each = gate.values.count / gate.shape[0]
       var shape = gate.shape
       shape[1] *= 2
-      tensors[name.replacingOccurrences(of: "gate_exps", with: "gate_up_exps")] = Matrix(
-        shape: shape,
-        values: (0..<shape[0]).flatMap {
-          gate.values[($0 * each)..<(($0 + 1) * each)] + up.values[($0 * each)..<(($0 + 1) * each)]
-        })
+      var values: [Float] = []
+      for expert in 0..<shape[0] {
+        let range = (expert * each)..<((expert + 1) * each)
+        values += gate.values[range]
+        values += up.values[range]
+      }
+      let fused = name.replacingOccurrences(of: "gate_exps", with: "gate_up_exps")
+      tensors[fused] = Matrix(shape: shape, values: values)
     }
   }
 
