@@ -1,6 +1,7 @@
 import Checkpoints
 import JSON
 import Synchronization
+import Tensors
 
 /// A checkpoint that lies in no file: settings, documents and tensors in memory.
 final class MemoryCheckpoint: Checkpoint {
@@ -14,15 +15,20 @@ final class MemoryCheckpoint: Checkpoint {
   /// Ranges asked for ahead of their reading, by name.
   let prefetched = Mutex<[String: Int]>([:])
 
-  /// What another checkpoint holds, read whole.
-  init(copying other: any Checkpoint) throws {
+  /// What another checkpoint holds, read whole. `change`: how a tensor is stored here.
+  init(
+    copying other: any Checkpoint,
+    change: (TensorEntry, [UInt8]) -> (type: ElementType, bytes: [UInt8]) = { ($0.type, $1) }
+  ) throws {
     config = other.config
+    let tensors = try other.entries.map { ($0, change($0, try other.readAll($0))) }
     // No offset in a file: all that is read goes through `read`.
-    entries = other.entries.map {
+    entries = tensors.map { entry, stored in
       TensorEntry(
-        name: $0.name, type: $0.type, shape: $0.shape, fileIndex: 0, byteOffset: 0, byteCount: $0.byteCount)
+        name: entry.name, type: stored.type, shape: entry.shape, fileIndex: 0, byteOffset: 0,
+        byteCount: stored.bytes.count)
     }
-    contents = try other.entries.map { try other.readAll($0) }
+    contents = tensors.map(\.1.bytes)
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
   }
 

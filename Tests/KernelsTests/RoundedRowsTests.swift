@@ -72,10 +72,12 @@ struct RoundedRowsTests {
         for block in 0..<blocks {
           let range = block * 64..<min(block * 64 + 64, k)
           let scale = bytes.loadUnaligned(fromByteOffset: blocks * 64 + block * 4, as: Float.self)
-          let offset = bytes.loadUnaligned(fromByteOffset: blocks * 68 + block * 4, as: Int32.self)
           let levels = (block * 64..<block * 64 + 64).map { Int8(bitPattern: bytes[$0]) }
           #expect(scale == x[range].map(abs).max()! * (1 / 127 as Float))
-          #expect(offset == -128 * levels.reduce(0) { $0 + Int32($1) })
+          for half in 0..<2 {
+            let sum = bytes.loadUnaligned(fromByteOffset: blocks * 68 + block * 4 + half * 2, as: Int16.self)
+            #expect(sum == levels[(half * 32)..<(half * 32 + 32)].reduce(0) { $0 + Int16($1) })
+          }
           for i in range {
             #expect(abs(Float(levels[i - block * 64]) * scale - x[i]) <= scale * 0.5001, "k \(k), column \(i)")
           }

@@ -18,7 +18,13 @@ struct WeightFormatTests {
     }
   }
 
-  private static let (rows, columns) = (37, 320)
+  @Test func whatNoPanelHoldsMeetsNoRows() {
+    for format in WeightFormat.all where !format.isHeld {
+      #expect(format.isBlocked && format.panelByteCount(columns: 512) == 0, "\(format)")
+    }
+  }
+
+  private static let (rows, columns) = (37, 512)
 
   /// Rows as they are stored, with scales where the format has such.
   private struct Stored {
@@ -40,6 +46,8 @@ struct WeightFormatTests {
           format.quantize(values, columns: columns, elements: &elements, blockScales: &scales))
         stored.elements += elements
         stored.scales += scales
+      } else if format.isBlocked {
+        for _ in 0..<columns / format.blockColumns { stored.elements += StoredBlocks.block(format.code, &generator) }
       } else if format.rounding != nil {
         // The upper halves of such numbers are bf16.
         for value in values {
@@ -81,7 +89,7 @@ struct WeightFormatTests {
     }
   }
 
-  @Test(arguments: WeightFormat.all)
+  @Test(arguments: WeightFormat.all.filter(\.isHeld))
   func whatIsPackedIsWhatIsExpandedAndMultiplied(format: WeightFormat) throws {
     var generator = SeededGenerator(71)
     let (rows, columns) = (Self.rows, Self.columns)

@@ -21,9 +21,9 @@ import Testing
   @Test func kernelsNameNoFormat() throws {
     let found = try files(
       under: "Sources/Base/CKernels", extensions: ["c", "h", "inc"],
-      naming: #"\bCK_(F32|BF16|F16|F8E4M3|MXFP4|Q8|Q4)\b"#,
+      naming: #"\bCK_(F32|BF16|F16|F8E4M3|MXFP4|Q8|Q4|I?Q\d_(\d|K|NL|XS|XXS|S|M)|MXFP4_0|NVFP4)\b"#,
       except: [
-        "Formats/", "include/formats.h",
+        "Formats/", "include/formats.h", "include/blocks.h",
         // The only format that meets bf16 rows.
         "matmul.c",
         // What blocks of all others are expanded to.
@@ -42,9 +42,9 @@ import Testing
 
   @Test func readersOfModelsNameNoFormat() throws {
     let found = try files(
-      under: "Sources", extensions: ["swift"], naming: #"\.(float8|mxfp4|q8|q4)\b"#,
+      under: "Sources", extensions: ["swift"], naming: #"\.(float8|mxfp4|q8|q4|i?q\d(\d|K|NL|XS))\b"#,
       except: [
-        "Base/Kernels/WeightFormat.swift",
+        "Base/Kernels/WeightFormat.swift", "Base/Tensors/ElementType.swift",
         // What --weights means, and what that costs on paper.
         "Model/MoEModel/Parameters/WeightPrecision.swift", "Command/martinet/Commands/Plan.swift",
         // How published folders call what they hold.

@@ -114,6 +114,12 @@ static void elementwise(ck_isa isa) {
   }
 }
 
+// Whether a row of k columns is whole on disk: blocks are.
+static bool is_whole(ck_format format, size_t k) {
+  if (format == CK_MXFP4) return k % 32 == 0;
+  return ck_block_columns(format) == 0 || k % ck_block_columns(format) == 0;
+}
+
 // Rows of weights as they are on disk: random bytes, but of numbers.
 static void *stored(ck_format format, size_t k, size_t *bytes) {
   *bytes = ck_stored_bytes(format, k);
@@ -136,6 +142,12 @@ static void pack(ck_format format, size_t n, size_t k, uint8_t *panels) {
     }
     ck_pack_rows(format, rows, bytes, count, 0, k, k, panel);
     for (size_t lane = 0; lane < count; lane++) {
+      if (ck_block_columns(format)) {
+        float *row = allocated(k * sizeof(float));
+        ck_expand(format, rows + lane * bytes, NULL, k, row);
+        if (!ck_scales_are_finite(format, rows + lane * bytes, k)) failures++, printf("scales that are no numbers\n");
+        free(row);
+      }
       if (ck_scale_columns(format) == 0) continue;
       size_t blocks = (k + ck_scale_columns(format) - 1) / ck_scale_columns(format);
       float *scales = numbers(blocks);
@@ -160,7 +172,7 @@ static void product(ck_isa isa, ck_format format, size_t m, size_t n, size_t k) 
   void *scratch = aligned((ck_matmul_scratch_bytes() + 63) / 64 * 64);
   float *x = numbers(m * k), *bias = numbers(n);
   float *y = numbers(m * n), *expected = copy(y, m * n);
-  bool is_int8 = format == CK_Q8 || format == CK_Q4;
+  bool is_int8 = ck_meets(format, CK_ROWS_INT8);
   if (is_int8 || format == CK_BF16) {
     ck_row_format form = is_int8 ? CK_ROWS_INT8 : CK_ROWS_BF16;
     size_t stride = ck_row_bytes(form, k);
@@ -190,14 +202,28 @@ static void product(ck_isa isa, ck_format format, size_t m, size_t n, size_t k) 
 static void products(ck_isa isa) {
   static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13}, columns[] = {1, 15, 16, 17, 33, 70};
   static const size_t lengths[] = {1, 2, 7, 31, 32, 63, 64, 65, 127, 256, 257, 520};
-  for (ck_format format = CK_F32; format <= CK_Q4; format++)
+  for (ck_format format = CK_F32; format < CK_FORMAT_COUNT; format++)
     for (size_t m = 0; m < sizeof rows / sizeof *rows; m++)
       for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)
         for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-          // Blocks of MXFP4 are whole on disk.
-          if (format == CK_MXFP4 && lengths[k] % 32) continue;
+          if (!is_whole(format, lengths[k]) || ck_panel_bytes(format, lengths[k]) == 0) continue;
           product(isa, format, rows[m], columns[n], lengths[k]);
         }
+}
+
+// Blocks that no panel holds.
+static void expansions(void) {
+  for (ck_format format = CK_F32; format < CK_FORMAT_COUNT; format++) {
+    size_t bytes = 0, k = 2 * ck_block_columns(format);
+    if (k == 0) continue;
+    uint8_t *row = stored(format, k, &bytes);
+    for (size_t count = 1; count <= k; count++) {
+      float *values = allocated(count * sizeof(float));
+      ck_expand(format, row, NULL, count, values);
+      free(values);
+    }
+    free(row);
+  }
 }
 
 static void quantize(ck_isa isa) {
@@ -295,6 +321,7 @@ int main(void) {
     printf("%s\n", names[isa]);
     elementwise(isa), products(isa), quantize(isa), attentions(isa);
   }
+  expansions();
   checksums();
   pools();
   if (failures) printf("%d differences\n", failures);

@@ -10,10 +10,10 @@ package struct StoredParameters {
   private let expertCount: Int
   private let quantization: Quantization
   private let float8Block: Quantization.Block?
-  private let precision: WeightPrecision
+  let precision: WeightPrecision
   private let workerCount: Int
   /// Whether some matrices are stored in blocks.
-  private let hasBlocks: Bool
+  let hasBlocks: Bool
 
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)

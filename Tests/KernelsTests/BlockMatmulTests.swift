@@ -1,0 +1,139 @@
+import CKernels
+import Foundation
+import TestSupport
+import Testing
+
+/// Products of int8 rows with weights in GGUF's blocks.
+struct BlockMatmulTests {
+  static let outputCounts = [1, 15, 16, 17, 33, 48, 100]
+  static let rowCounts = [1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 33]
+
+  /// Weights, and rows rounded to int8.
+  struct Case {
+    let weights: StoredBlocks
+    let rows: GuardedMemory
+    let rowStride: Int
+    let values: [Float]
+
+    init(_ format: ck_format, outputs: Int, k: Int, rows rowCount: Int, wild: Bool = false, seed: UInt64) {
+      var generator = SeededGenerator(seed)
+      weights = StoredBlocks(format, rows: outputs, columns: k, seed: seed &+ 1)
+      rowStride = ck_row_bytes(CK_ROWS_INT8, k)
+      rows = GuardedMemory(byteCount: rowStride * rowCount)
+      values =
+        wild ? RoundedRowsTests.values(k * rowCount, wild: true, &generator) : generator.floats(k * rowCount)
+      values.withUnsafeBufferPointer { values in
+        for row in 0..<rowCount {
+          ck_round_row(
+            CK_ISA_REFERENCE, CK_ROWS_INT8, values.baseAddress! + row * k, k, 0, k, rows.start + row * rowStride)
+        }
+      }
+    }
+
+    func multiply(
+      _ isa: ck_isa, firstRow: Int = 0, m: Int, firstPanel: Int = 0, n: Int, bias: [Float]? = nil, yStride: Int,
+      canary: Float = 0
+    ) -> [Float] {
+      let memory = GuardedMemory([Float](repeating: canary, count: m * yStride))
+      let (format, k) = (weights.format, weights.columns)
+      withMatmulScratch { scratch in
+        bias.withOptionalPointer { bias in
+          ck_matmul_int8(
+            isa, format, weights.panels.start + firstPanel * ck_panel_bytes(format, k), n, k,
+            rows.start + firstRow * rowStride, rowStride, m, bias, memory.floats, yStride, scratch)
+        }
+      }
+      return withExtendedLifetime(self) { Array(UnsafeBufferPointer(start: memory.floats, count: m * yStride)) }
+    }
+  }
+
+  /// Lengths of rows: of one block, of fewer columns than a row's block, of more than one run of blocks.
+  private func lengths(_ format: ck_format) -> [Int] {
+    ck_block_columns(format) == 256 ? [256, 512, 768, 2304] : [32, 64, 96, 320, 2080]
+  }
+
+  @Test(arguments: StoredBlocks.held)
+  func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
+    for k in lengths(format) {
+      let multiplication = Case(format, outputs: 100, k: k, rows: 33, seed: UInt64(k))
+      var generator = SeededGenerator(7)
+      let bias = k % 64 == 0 ? generator.floats(100) : nil
+      let reference = multiplication.multiply(CK_ISA_REFERENCE, m: 33, n: 100, bias: bias, yStride: 100)
+      for isa in ck_isa.vectors {
+        for m in Self.rowCounts {
+          for n in Self.outputCounts {
+            // The last rows, so that reading past them would be seen.
+            let first = 33 - m
+            let y = multiplication.multiply(isa, firstRow: first, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
+            let wrong = (0..<m).first { row in
+              let written = y[row * (n + 5)..<row * (n + 5) + n]
+              let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
+              return !sameBits(written, reference[(first + row) * 100..<(first + row) * 100 + n])
+                || canaries.contains { $0 != 7 }
+            }
+            #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
+          }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: StoredBlocks.held)
+  func theBitsOfAnOutputDoNotDependOnWhichCallersComputeIt(format: ck_format) {
+    let multiplication = Case(format, outputs: 150, k: 512, rows: 20, seed: 5)
+    for isa in ck_isa.supported {
+      let whole = multiplication.multiply(isa, m: 20, n: 150, yStride: 150)
+      for split in [1, 4, 9] {
+        let n = 150 - split * 16
+        let part = multiplication.multiply(isa, m: 20, firstPanel: split, n: n, yStride: n)
+        for row in 0..<20 {
+          #expect(
+            sameBits(part[row * n..<(row + 1) * n], whole[row * 150 + split * 16..<(row + 1) * 150]),
+            "isa \(isa.rawValue), from panel \(split)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: StoredBlocks.held)
+  func extremeRowsGiveTheReferencesBitsOrNaN(format: ck_format) {
+    for seed in 1...3 as ClosedRange<UInt64> {
+      let multiplication = Case(format, outputs: 40, k: 256, rows: 13, wild: true, seed: seed)
+      for m in [1, 4, 13] {
+        let reference = multiplication.multiply(CK_ISA_REFERENCE, m: m, n: 40, yStride: 40)
+        for isa in ck_isa.vectors {
+          let y = multiplication.multiply(isa, m: m, n: 40, yStride: 40)
+          #expect(y.hasSameBits(as: reference), "isa \(isa.rawValue), m \(m), seed \(seed)")
+        }
+      }
+    }
+  }
+
+  /// The reference against sums in double precision of each side's own values.
+  @Test(arguments: StoredBlocks.held)
+  func theReferenceIsTheProductOfWhatBothSidesHold(format: ck_format) {
+    for k in lengths(format) {
+      let multiplication = Case(format, outputs: 17, k: k, rows: 2, seed: 11 + UInt64(k))
+      let y = multiplication.multiply(CK_ISA_REFERENCE, m: 2, n: 17, yStride: 17)
+      let blocks = (k + 63) / 64
+      for row in 0..<2 {
+        let levels = multiplication.rows.start + row * multiplication.rowStride
+        let scales = levels + blocks * 64
+        for j in 0..<17 {
+          let weights = multiplication.weights.expanded(row: j)
+          var (sum, magnitude) = (0.0, 0.0)
+          for i in 0..<k {
+            let x =
+              Double(levels.load(fromByteOffset: i, as: Int8.self))
+              * Double(scales.load(fromByteOffset: i / 64 * 4, as: Float.self))
+            sum += Double(weights[i]) * x
+            // A level and a minimum may cancel each other: what is rounded is larger than the weight.
+            magnitude += (abs(Double(weights[i])) + 64) * abs(x)
+          }
+          let bound = magnitude * Double(k / 16 + 8) * 0x1p-23
+          #expect(abs(Double(y[row * 17 + j]) - sum) <= bound, "k \(k), row \(row), output \(j)")
+        }
+      }
+    }
+  }
+}
