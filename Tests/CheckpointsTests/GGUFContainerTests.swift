@@ -48,7 +48,8 @@ struct GGUFContainerTests {
     for version: UInt32 in [0, 1, 4, .max] { #expect(problem(changed { $0.version = version }) == .version(version)) }
     #expect(problem([]) == .endsInside("its first bytes"))
     let pointer = folder.write("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", as: "p.gguf")
-    #expect(failure { () throws(CheckpointError) in try CheckpointFormat.open(pointer) } == .gitLFSPointer(path: pointer))
+    #expect(
+      failure { () throws(CheckpointError) in try CheckpointFormat.open(pointer) } == .gitLFSPointer(path: pointer))
   }
 
   @Test(arguments: [UInt64.max, 1 << 63, 1 << 40]) func countsBeyondReasonAreRefused(count: UInt64) {

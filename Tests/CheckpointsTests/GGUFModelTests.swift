@@ -120,8 +120,9 @@ struct GGUFModelTests {
     #expect(
       problem { file in
         file["llama.attention.head_count"] = .uint32(3)
-      } == .shape(
-        tensor: "blk.0.attn_q.weight", found: [8, 8], expected: "an even number of rows for each of 3 heads"))
+      }
+        == .shape(
+          tensor: "blk.0.attn_q.weight", found: [8, 8], expected: "an even number of rows for each of 3 heads"))
   }
 
   @Test func readsBeyondATensorAreRefused() throws {
@@ -174,7 +175,8 @@ struct GGUFModelTests {
     let many = failure { () throws(CheckpointError) in
       try open { file in
         mixtral(&file)
-        file.tensors.append(.init("blk.0.ffn_gate_exps.bias", [1 << 20, 1], floats: Array(repeating: 0, count: 1 << 20)))
+        file.tensors.append(
+          .init("blk.0.ffn_gate_exps.bias", [1 << 20, 1], floats: Array(repeating: 0, count: 1 << 20)))
       }
     }
     #expect(many == .tooMany(path: folder.file("m.gguf"), what: "tensors", limit: 1 << 20))
@@ -235,7 +237,8 @@ struct GGUFModelTests {
       guard case .gguf(_, _, let problem) = error else { return nil }
       return problem
     }
-    guard case .unknownSplit("future", let known)? = try problem({ $0["tokenizer.ggml.pre"] = .string("future") }) else {
+    guard case .unknownSplit("future", let known)? = try problem({ $0["tokenizer.ggml.pre"] = .string("future") })
+    else {
       Issue.record("an unknown way to split text is not named")
       return
     }

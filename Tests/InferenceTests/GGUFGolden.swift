@@ -92,9 +92,12 @@ struct GGUFGolden {
     let (block, rest) = ("blk.\(parts[2]).", parts[3])
     let heads = config["num_attention_heads"]!.exactInt!
     var (stem, ending) = (rest, "")
-    for known in [".weight", ".bias"] where rest.hasSuffix(known) { (stem, ending) = (String(rest.dropLast(known.count)), known) }
+    for known in [".weight", ".bias"] where rest.hasSuffix(known) {
+      (stem, ending) = (String(rest.dropLast(known.count)), known)
+    }
     if let found = rest.wholeMatch(of: /(?:mlp|block_sparse_moe)\.experts\.(\d+)\.(\w+)\.weight/) {
-      let projection = ["w1": "gate", "w3": "up", "w2": "down"][String(found.2)] ?? String(found.2.dropLast("_proj".count))
+      let projection =
+        ["w1": "gate", "w3": "up", "w2": "down"][String(found.2)] ?? String(found.2.dropLast("_proj".count))
       experts["\(block)ffn_\(projection)_exps.weight", default: [:]][Int(found.1)!] = matrix
     } else if rest.hasPrefix("mlp.experts.") {
       interleaved(block, rest, matrix, &tensors)
@@ -125,7 +128,9 @@ struct GGUFGolden {
     func part(_ wanted: [Int]) -> Matrix {
       var values: [Float] = []
       for expert in 0..<count {
-        for row in wanted { for column in 0..<columns { values.append(matrix.values[(expert * columns + column) * rows + row]) } }
+        for row in wanted {
+          for column in 0..<columns { values.append(matrix.values[(expert * columns + column) * rows + row]) }
+        }
       }
       return Matrix(shape: [count, wanted.count] + (isBias ? [] : [columns]), values: values)
     }
@@ -187,7 +192,8 @@ struct GGUFGolden {
     let stays = matrix.shape.count < 2 || name.contains("ffn_gate_inp") || name.hasSuffix(".bias")
     switch kind {
     case .bfloat16 where !stays:
-      return .init(name, matrix.shape, type: 30, matrix.values.flatMap { GGUFBytes.little(UInt16($0.bitPattern >> 16)) })
+      return .init(
+        name, matrix.shape, type: 30, matrix.values.flatMap { GGUFBytes.little(UInt16($0.bitPattern >> 16)) })
     case .float16 where !stays:
       return .init(name, matrix.shape, type: 1, matrix.values.flatMap { GGUFBytes.little(Float16($0).bitPattern) })
     case .q80 where !stays && matrix.shape[matrix.shape.count - 1] % 32 == 0:
@@ -252,7 +258,8 @@ extension GGUFGolden {
 
   private func scaling(_ rope: JSONValue?, _ name: String, into file: inout GGUFBytes) {
     let kind = rope?["rope_type"]?.string ?? rope?["type"]?.string
-    guard kind == "yarn", let rope, let factor = rope["factor"]?.double, let original = rope["original_max_position_embeddings"]?.exactInt
+    guard kind == "yarn", let rope, let factor = rope["factor"]?.double,
+      let original = rope["original_max_position_embeddings"]?.exactInt
     else { return }
     file["\(name).rope.scaling.type"] = .string("yarn")
     file["\(name).rope.scaling.factor"] = .float32(Float(factor))
@@ -267,7 +274,8 @@ extension GGUFGolden {
 
   /// What Llama 3's scaling divides each pair's frequency by; nil for others.
   private static func divisors(_ config: JSONValue) -> [Float]? {
-    guard let rope = config["rope_parameters"], rope["rope_type"]?.string == "llama3", let base = rope["rope_theta"]?.double,
+    guard let rope = config["rope_parameters"], rope["rope_type"]?.string == "llama3",
+      let base = rope["rope_theta"]?.double,
       let factor = rope["factor"]?.double, let original = rope["original_max_position_embeddings"]?.double
     else { return nil }
     let width = config["hidden_size"]!.exactInt! / config["num_attention_heads"]!.exactInt!

@@ -47,7 +47,9 @@ struct GGUFTokenizerTests {
     let ids = Dictionary(tokens.map { ($0.value, UInt32($0.key)) }) { first, _ in first }
     for name in ["bos", "eos"] {
       let token = config["\(name)_token"]
-      if let text = token?.string ?? token?["content"]?.string { file["tokenizer.ggml.\(name)_token_id"] = .uint32(ids[text]!) }
+      if let text = token?.string ?? token?["content"]?.string {
+        file["tokenizer.ggml.\(name)_token_id"] = .uint32(ids[text]!)
+      }
     }
     file["tokenizer.ggml.add_bos_token"] = .bool(config["add_bos_token"]?.bool ?? false)
     return file

@@ -42,7 +42,10 @@ extension FuzzTarget {
 
   private static let gguf = FuzzTarget(
     "gguf", inputs: 4000,
-    pieces: ["GGUF", "llama.block_count", "blk.0.attn_q.weight", "\u{1}\0\0\0", "\0\0\0\0\0\0\0\u{7F}", "tokenizer.ggml.tokens"],
+    pieces: [
+      "GGUF", "llama.block_count", "blk.0.attn_q.weight", "\u{1}\0\0\0", "\0\0\0\0\0\0\0\u{7F}",
+      "tokenizer.ggml.tokens",
+    ],
     seeds: {
       var file = GGUFBytes.tinyLlama
       file["tokenizer.ggml.model"] = .string("gpt2")

@@ -12,7 +12,9 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What a checkpoint holds, and what each rank would hold of it; reads headers only.")
 
-  @Argument(help: ArgumentHelp("The checkpoint's folder. (default: the demonstration model's)", valueName: "dir"))
+  @Argument(
+    help: ArgumentHelp(
+      "The checkpoint's folder, or its GGUF file. (default: the demonstration model's)", valueName: "dir"))
   var folder: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
@@ -82,7 +84,9 @@ struct Inspect: ParsableCommand {
     return shares
   }
 
-  private static func format(of checkpoint: any Checkpoint) -> String { CheckpointFormat.format(of: checkpoint.path).name }
+  private static func format(of checkpoint: any Checkpoint) -> String {
+    CheckpointFormat.format(of: checkpoint.path).name
+  }
 
   private static func cacheBytes(_ description: DecoderDescription, _ type: CacheType) -> Int {
     KeyValueCache.blockByteCount(description, type: type) / KeyValueCache.blockTokens
@@ -176,7 +180,8 @@ struct Inspect: ParsableCommand {
       return (part.rawValue, ["parameters": .int(amount.parameters), "bytes": .int(amount.bytes)])
     }
     return [
-      "format": .string(format(of: checkpoint)), "architecture": .string(description.family), "layers": .int(description.layerCount),
+      "format": .string(format(of: checkpoint)), "architecture": .string(description.family),
+      "layers": .int(description.layerCount),
       "hidden_size": .int(description.hiddenSize), "vocabulary_size": .int(description.vocabularySize),
       "maximum_positions": .int(description.maximumPositions), "attention": .string(attentionName(description)),
       "expert_layers": .int(description.mixtureLayers.count),

@@ -29,7 +29,9 @@ struct GGUFEntries {
       for tensor in file.header.tensors where tensor.name != GGUFCheckpoint.frequencies {
         // Some files have the up-projection of keys and values in both forms.
         let other = "attn_kv_b.weight"
-        if tensor.name.hasSuffix(other), split.contains("\(tensor.name.dropLast(other.count))attn_k_b.weight") { continue }
+        if tensor.name.hasSuffix(other), split.contains("\(tensor.name.dropLast(other.count))attn_k_b.weight") {
+          continue
+        }
         try add(tensor, file, index)
       }
     }
@@ -52,7 +54,8 @@ struct GGUFEntries {
       let count = isQuery ? heads.query : heads.key
       guard let turn = HeadTurn(rows: tensor.shape[0], heads: count, byteCount: tensor.byteCount) else {
         throw problem(
-          .shape(tensor: tensor.name, found: tensor.shape, expected: "an even number of rows for each of \(count) heads"))
+          .shape(
+            tensor: tensor.name, found: tensor.shape, expected: "an even number of rows for each of \(count) heads"))
       }
       turns[ExactString(name)] = turn
       try append(whole.part(name), file)
@@ -72,7 +75,8 @@ struct GGUFEntries {
         for (half, name) in [gate, up].enumerated() {
           let shape = [both.shape[0] / 2] + both.shape.dropFirst()
           try append(
-            both.part("\(before)\(expert)\(name)", shape: shape, at: half * both.byteCount / 2, both.byteCount / 2), file)
+            both.part("\(before)\(expert)\(name)", shape: shape, at: half * both.byteCount / 2, both.byteCount / 2),
+            file)
         }
       }
     }

@@ -93,7 +93,11 @@ package struct StoredParameters {
   private func splitSources(_ spec: ParameterSpec, _ heads: LatentHeads, _ split: SplitHeads) throws -> [MatrixSource] {
     func part(_ name: String, rows: Int, columns: Int) throws -> [MatrixSource] {
       var place = TensorPlace(name: name, rows: rows)
-      if checkpoint.tensor(name)?.shape.count == 2 { place.rows = heads.count * rows } else { place.count = heads.count }
+      if checkpoint.tensor(name)?.shape.count == 2 {
+        place.rows = heads.count * rows
+      } else {
+        place.count = heads.count
+      }
       var part = spec
       part.shape = [rows, columns]
       let stored = try storedRows(part, place)

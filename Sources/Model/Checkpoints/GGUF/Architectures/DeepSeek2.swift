@@ -77,7 +77,8 @@ extension GGUFSettings {
     config["v_head_dim"] = .int(try perHead(output.shape[1], heads: heads, of: "attn_output.weight"))
     config["kv_lora_rank"] = .int(try int("attention.kv_lora_rank", in: Self.sizes))
     // Null says that there is none.
-    config["q_lora_rank"] = try optionalInt("attention.q_lora_rank", in: Self.counts).flatMap { $0 > 0 ? .int($0) : nil } ?? .null
+    config["q_lora_rank"] =
+      try optionalInt("attention.q_lora_rank", in: Self.counts).flatMap { $0 > 0 ? .int($0) : nil } ?? .null
     // All heads have the same latent, which files count as one key of its width.
     config["num_key_value_heads"] = .int(heads)
     ignore(

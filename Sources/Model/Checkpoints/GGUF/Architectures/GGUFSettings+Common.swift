@@ -131,8 +131,9 @@ extension GGUFSettings {
       throw metadata.problem(.ropeFactors(tensor: name))
     }
     return try frequencies.map { (values) throws(CheckpointError) in
-      guard let scaling = Llama3Frequencies(
-        factors: values, base: try optionalNumber("rope.freq_base")?.double ?? 10_000)
+      guard
+        let scaling = Llama3Frequencies(
+          factors: values, base: try optionalNumber("rope.freq_base")?.double ?? 10_000)
       else { throw metadata.problem(.ropeFactors(tensor: GGUFCheckpoint.frequencies)) }
       return scaling.json
     }

@@ -34,7 +34,9 @@ extension GGUFSettings {
   /// Which layers slide, where that is told; every second one does otherwise, from the first.
   fileprivate func slidingPattern() throws(CheckpointError) -> JSONValue? {
     guard case .array = metadata["\(architecture).attention.sliding_window_pattern"] else {
-      guard let every = try optionalInt("attention.sliding_window_pattern", in: 0...1024), every != 2 else { return nil }
+      guard let every = try optionalInt("attention.sliding_window_pattern", in: 0...1024), every != 2 else {
+        return nil
+      }
       throw metadata.problem(
         .unsupported(
           key: "\(architecture).attention.sliding_window_pattern", value: "\(every)", remedy: "2 is, or a list"))

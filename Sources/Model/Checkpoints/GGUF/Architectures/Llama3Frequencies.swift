@@ -17,7 +17,8 @@ struct Llama3Frequencies {
     guard let largest = factors.max(), largest >= 1, largest.isFinite, base > 1 else { return nil }
     factor = largest
     let candidates = [8192] + (4...20).map { 1 << $0 }
-    guard let found = candidates.first(where: { Self.gives(factors, base: base, factor: Double(largest), original: $0) })
+    guard
+      let found = candidates.first(where: { Self.gives(factors, base: base, factor: Double(largest), original: $0) })
     else { return nil }
     original = found
   }

@@ -105,7 +105,8 @@ extension GGUFProblem {
     case .outOfRange(let key, let found, let lower, let upper):
       "\(quoted(key)) is \(found), outside \(lower) ... \(upper), the range supported"
     case .differsByLayer(let key): "\(quoted(key)) differs from layer to layer, which is not supported"
-    case .unsupported(let key, let value, let remedy): "\(quoted(key)) is \(quoted(value)), which is not supported; \(remedy)"
+    case .unsupported(let key, let value, let remedy):
+      "\(quoted(key)) is \(quoted(value)), which is not supported; \(remedy)"
     case .architecture(let name, let known):
       "its architecture \(quoted(name)) is not supported; supported are \(known.joined(separator: ", "))"
     case .ropeFactors(let tensor):

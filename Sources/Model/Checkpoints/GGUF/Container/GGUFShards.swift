@@ -80,7 +80,8 @@ extension GGUFShards {
       let stem = path.dropLast(GGUFShards.suffix.count)
       // "-00001-of-00003"
       let end = Array(stem.utf8.suffix(15))
-      guard end.count == 15, stem.utf8.count > 15, end[0] == UInt8(ascii: "-"), Array(end[6..<10]) == Array("-of-".utf8),
+      guard end.count == 15, stem.utf8.count > 15, end[0] == UInt8(ascii: "-"),
+        Array(end[6..<10]) == Array("-of-".utf8),
         let number = Self.digits(end[1..<6]), let count = Self.digits(end[10...]), number >= 1, number <= count
       else { return nil }
       (self.number, self.count) = (number, count)
@@ -92,7 +93,9 @@ extension GGUFShards {
     }
 
     func path(of number: Int) -> String {
-      func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
+      func padded(_ number: Int) -> String {
+        String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)"
+      }
       return "\(prefix)-\(padded(number))-of-\(padded(count))\(GGUFShards.suffix)"
     }
   }

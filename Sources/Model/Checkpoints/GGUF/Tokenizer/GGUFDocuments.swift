@@ -7,7 +7,8 @@ struct GGUFDocuments: ModelDocuments {
   static let names = ["config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"]
   /// Control tokens of these texts end a turn in whichever model has them.
   private static let ends = [
-    "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "<|return|>", "<|call|>", "<end_of_turn>",
+    "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>", "<|im_end|>", "<|endoftext|>", "<|return|>", "<|call|>",
+    "<end_of_turn>",
   ]
 
   /// Where the model lies: a file or a folder.

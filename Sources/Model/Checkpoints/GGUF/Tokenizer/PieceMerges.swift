@@ -20,7 +20,9 @@ struct PieceMerges {
   private let vocabulary: JSONObject
 
   /// `vocabulary`: ids by text.
-  init(_ tokenizer: GGUFTokenizer, _ vocabulary: JSONObject) { (self.tokenizer, self.vocabulary) = (tokenizer, vocabulary) }
+  init(_ tokenizer: GGUFTokenizer, _ vocabulary: JSONObject) {
+    (self.tokenizer, self.vocabulary) = (tokenizer, vocabulary)
+  }
 
   func json() throws(CheckpointError) -> [JSONValue] {
     guard vocabulary.count <= Self.vocabularyLimit else {
@@ -55,7 +57,8 @@ struct PieceMerges {
     found.sort { $0.ids < $1.ids }
     return found.enumerated().map { offset, way in
       Merge(
-        left: way.left, right: way.right, score: score, lengths: (way.at, scalars.count - way.at), order: count + offset)
+        left: way.left, right: way.right, score: score, lengths: (way.at, scalars.count - way.at), order: count + offset
+      )
     }
   }
 }

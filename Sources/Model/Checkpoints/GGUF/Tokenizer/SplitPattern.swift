@@ -47,7 +47,10 @@ struct SplitPattern: Sendable {
     (["deepseek-v3", "hunyuan-dense", "joyai-llm"], deepSeekV3),
     (["deepseek-llm"], deepSeekLLM),
     (["deepseek-coder"], deepSeekCoder),
-    (["qwen2", "deepseek-r1-qwen", "hunyuan", "solar-open", "megrez", "stablelm2"], words(digits: "\\p{N}").with(composes: true)),
+    (
+      ["qwen2", "deepseek-r1-qwen", "hunyuan", "solar-open", "megrez", "stablelm2"],
+      words(digits: "\\p{N}").with(composes: true)
+    ),
     (["qwen35"], qwen35.with(composes: true)),
     (["gpt-4o", "llama4"], gpt4o(newlines: "[\\r\\n/]*")),
     (["minimax-m2"], gpt4o(newlines: "[\\r\\n/]*")),
