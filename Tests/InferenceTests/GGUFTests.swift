@@ -128,6 +128,30 @@ struct GGUFTests {
     }
   }
 
+  /// `Fixtures/gguf`: what gguf-py wrote, in Q4_0, and in F32 where rows do not fall into blocks.
+  @Test func aFileOfAnotherProgramHoldsTheGoldensFirstLayer() throws {
+    let folder = try CheckpointFormat.open(try Golden("deepseek_v3").folder)
+    let file = try CheckpointFormat.open(Golden.fixtures.appending(path: "gguf/deepseek_v3.gguf").path)
+    let description = try ModelConfiguration.read(file)
+    #expect(description.family == "deepseek_v3" && description.layerCount == 1 && description.unreadNote == nil)
+    let expected = try ParameterReader(try ModelConfiguration.read(folder), checkpoint: folder)
+    let found = try ParameterReader(description, checkpoint: file)
+    var coarse = 0
+    for spec in ParameterTable(description) {
+      let count = spec.elementCount
+      var (a, b) = ([Float](repeating: 0, count: count), [Float](repeating: 1, count: count))
+      try a.withUnsafeMutableBufferPointer { try expected.read(spec, from: 0, into: $0) }
+      try b.withUnsafeMutableBufferPointer { try found.read(spec, from: 0, into: $0) }
+      guard a != b else { continue }
+      coarse += 1
+      // Levels are an eighth of a block's largest apart; the largest of the other sign is cut by one.
+      let largest = a.map { abs($0) }.max() ?? 0
+      let worst = zip(a, b).map { abs($0 - $1) }.max() ?? 0
+      #expect(spec.isMatrix && worst <= largest / 7, "\(spec.id): \(worst) of \(largest)")
+    }
+    #expect(coarse > 3)
+  }
+
   @Test func aPredictionModuleIsCountedAndLeftOut() throws {
     let golden = try Golden("glm4_moe_lite")
     try written(GGUFGolden(), golden) { path in

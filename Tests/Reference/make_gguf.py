@@ -1,11 +1,15 @@
 #!/usr/bin/env python3
 """Writes a checkpoint's folder (such as a golden) as a GGUF file, with the names and transformations of llama.cpp.
 
-    make_gguf.py FOLDER OUT.gguf [--type F32] [--latent split|whole|both] [--fused] [--parts N]
+    make_gguf.py FOLDER OUT.gguf [--type F32] [--latent split|whole|both] [--fused] [--parts N] [--layers N]
 
 Needs `gguf`, `torch` and `safetensors`. Names of tensors come from gguf's own table. Rows that no block of the type divides
 stay F32, as norms, routers and biases do. `--latent`: the up-projection of keys and values cut up by heads, as files have it
 since April 2025, whole as before, or both. `--fused`: gate and up of experts in one tensor. `--parts`: files of N tensors.
+
+    make_gguf.py Tests/Fixtures/goldens/deepseek_v3 Tests/Fixtures/gguf/deepseek_v3.gguf --type Q4_0 --layers 1
+
+makes the fixture.
 """
 
 import argparse
@@ -231,8 +235,11 @@ def main():
     parser.add_argument("--latent", choices=["split", "whole", "both"], default="split")
     parser.add_argument("--fused", action="store_true")
     parser.add_argument("--parts", type=int, default=0)
+    parser.add_argument("--layers", type=int, help="the first so many only")
     arguments = parser.parse_args()
     config = json.loads((arguments.folder / "config.json").read_text())
+    if arguments.layers:
+        config["num_hidden_layers"], config["num_nextn_predict_layers"] = arguments.layers, 0
     name = ARCHITECTURES[config["model_type"]]
     arch = next(a for a, n in gguf.MODEL_ARCH_NAMES.items() if n == name)
     writer = gguf.GGUFWriter(arguments.out, name, split_max_tensors=arguments.parts)

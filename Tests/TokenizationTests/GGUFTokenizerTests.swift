@@ -104,6 +104,22 @@ struct GGUFTokenizerTests {
     try compare(name, "\(Self.root)/tokenizers/\(name)", split: split)
   }
 
+  /// `Fixtures/gguf`: what gguf-py wrote.
+  @Test func aFileOfAnotherProgramHasTheGoldensTokenizer() throws {
+    let expected = try Tokenizer(folder: "\(Self.root)/goldens/deepseek_v3")
+    let path = "\(Self.root)/gguf/deepseek_v3.gguf"
+    let documents = CheckpointFormat.documents(of: path)
+    let found = try Tokenizer(path: path) { (name, limit) throws(TokenizerError) in
+      do throws(CheckpointError) { return try documents.document(name, limit: limit) } catch {
+        throw .unreadableFile(path: name, reason: "\(error)")
+      }
+    }
+    #expect(found.chatTemplate == expected.chatTemplate && found.eosToken == expected.eosToken)
+    for text in Self.texts {
+      #expect(try found.encode(text, addSpecialTokens: true) == expected.encode(text, addSpecialTokens: true))
+    }
+  }
+
   /// Words of a tokenizer that has bytes only.
   private func words(_ text: String, split: String) throws -> [Int] {
     let golden = "\(Self.root)/goldens/qwen3_moe"

@@ -5,8 +5,8 @@ import Tensors
 /// `config.json`, tensors by their published names, and the tokenizer as `tokenizer.json`.
 ///
 /// Opening reads headers only and checks all of them. Names are those of published checkpoints whose experts are stored
-/// apart. One form is of this format alone: where the up-projection of keys and values (`kv_b_proj`) is cut up by heads, it
-/// is `k_b_proj` `[heads, latent, nope]` and `v_b_proj` `[heads, value, latent]`.
+/// apart. One form is of this format alone: where the up-projection of keys and values (`kv_b_proj`) is cut up by
+/// heads, it is `k_b_proj` `[heads, latent, nope]` and `v_b_proj` `[heads, value, latent]`.
 final class GGUFCheckpoint: Checkpoint {
   /// What rotary frequencies are divided by; read when the files are opened.
   static let frequencies = "rope_freqs.weight"

@@ -1,7 +1,8 @@
 import JSON
 import Tensors
 
-/// The tensors of a model's GGUF files under their published names: stacked experts cut apart, each a range of its tensor.
+/// The tensors of a model's GGUF files under their published names: stacked experts cut apart, each a range of its
+/// tensor.
 struct GGUFEntries {
   /// File after file, each in the order of its data.
   private(set) var entries: [TensorEntry] = []

@@ -1,5 +1,6 @@
-/// How the rows of a projection to heads lie in files of the `llama` architecture: pairs that are turned together side by
-/// side, (0, d/2), (1, d/2 + 1), …, where published checkpoints have the first halves of all pairs and then the second.
+/// How the rows of a projection to heads lie in files of the `llama` architecture: pairs that are turned together side
+/// by side, (0, d/2), (1, d/2 + 1), …, where published checkpoints have the first halves of all pairs and then the
+/// second.
 struct HeadTurn: Sendable {
   let headRows: Int
   let rowByteCount: Int

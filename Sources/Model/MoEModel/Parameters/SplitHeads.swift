@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// The up-projection of a latent stored in two tensors, as its halves are used: keys `[heads, latent, nope]`, turned, and
-/// values `[heads, value, latent]`. The first two dimensions may be one.
+/// The up-projection of a latent stored in two tensors, as its halves are used: keys `[heads, latent, nope]`, turned,
+/// and values `[heads, value, latent]`. The first two dimensions may be one.
 struct SplitHeads {
   let keys: String
   let values: String

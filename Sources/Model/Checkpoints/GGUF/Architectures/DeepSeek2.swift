@@ -1,8 +1,8 @@
 import JSON
 
 extension GGUFArchitecture {
-  /// DeepSeek-V2, V3 and R1, Kimi K2 and GLM-4.7-Flash, which have no architectures of their own: a softmax router makes it
-  /// V2, a sigmoid one V3.
+  /// DeepSeek-V2, V3 and R1, Kimi K2 and GLM-4.7-Flash, which have no architectures of their own: a softmax router
+  /// makes it V2, a sigmoid one V3.
   static let deepSeek2 = GGUFArchitecture("deepseek2", split: "deepseek-llm") { (settings) throws(CheckpointError) in
     // Old files do not tell the router; only a sigmoid's has a bias for the choice.
     let isSigmoid = try settings.routerIsSigmoid(otherwise: settings.hasSelectionBias)
@@ -54,8 +54,8 @@ extension GGUFSettings {
     }
   }
 
-  /// A decoder with latent attention. Sizes of a head are taken from the tensors: `key_length` means another thing in files
-  /// from before the up-projection was stored for each head.
+  /// A decoder with latent attention. Sizes of a head are taken from the tensors: `key_length` means another thing in
+  /// files from before the up-projection was stored for each head.
   fileprivate func latentDecoder(_ family: String) throws(CheckpointError) -> JSONObject {
     var config = try decoder(family)
     let heads = try int("attention.head_count", in: Self.sizes)
@@ -87,7 +87,8 @@ extension GGUFSettings {
     return config
   }
 
-  /// `yarn_log_multiplier` is a tenth of `mscale_all_dim`, which all models of this architecture have equal to `mscale`.
+  /// `yarn_log_multiplier` is a tenth of `mscale_all_dim`, which all models of this architecture have equal to
+  /// `mscale`.
   private func latentScaling(of config: inout JSONObject) throws(CheckpointError) {
     guard let multiplier = try optionalNumber("rope.scaling.yarn_log_multiplier"), multiplier.double != 0,
       var scaling = config["rope_scaling"]?.object, scaling["rope_type"]?.string == "yarn"

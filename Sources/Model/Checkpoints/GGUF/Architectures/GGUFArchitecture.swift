@@ -1,7 +1,7 @@
 import JSON
 
-/// An architecture of GGUF files: how its metadata read as a family's `config.json`, and what its tensors are called there.
-/// Each is a file of this folder and a line in `all`.
+/// An architecture of GGUF files: how its metadata read as a family's `config.json`, and what its tensors are called
+/// there. Each is a file of this folder and a line in `all`.
 struct GGUFArchitecture: Sendable {
   /// `general.architecture`.
   let name: String

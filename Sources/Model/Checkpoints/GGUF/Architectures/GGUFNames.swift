@@ -1,7 +1,7 @@
 /// What an architecture's GGUF tensors are in the names that its family publishes.
 ///
-/// A stem goes with `.weight` and `.bias`. In published names `{block}` is the MoE block's name and `{expert}` a number:
-/// the tensor then holds the matrices of all experts, one after another.
+/// A stem goes with `.weight` and `.bias`. In published names `{block}` is the MoE block's name and `{expert}` a
+/// number: the tensor then holds the matrices of all experts, one after another.
 struct GGUFNames: Sendable {
   private var stems: [String: String]
   private var block: String

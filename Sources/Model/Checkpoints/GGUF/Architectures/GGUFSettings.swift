@@ -3,8 +3,8 @@ import JSON
 /// The settings of one architecture in a file's metadata (`{architecture}.…`), and the tensors there are: what a
 /// `config.json` is made of.
 ///
-/// Notes what was asked for: the rest goes into the configuration under its own name, so that whoever reads that can tell
-/// what was made no use of.
+/// Notes what was asked for: the rest goes into the configuration under its own name, so that whoever reads that can
+/// tell what was made no use of.
 final class GGUFSettings {
   let metadata: GGUFMetadata
   let architecture: String

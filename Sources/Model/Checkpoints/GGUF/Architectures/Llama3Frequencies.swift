@@ -4,8 +4,8 @@ import JSON
 /// Llama 3's scaling of rotary frequencies, told from what each is divided by.
 ///
 /// GGUF files have the divisors in place of the settings that they follow from: 1 for short wavelengths, the factor for
-/// long ones, and between them a blend that depends on both bounds and the original context. All of Llama 3.1 to 3.3 have
-/// the same bounds, and a context of 8192.
+/// long ones, and between them a blend that depends on both bounds and the original context. All of Llama 3.1 to 3.3
+/// have the same bounds, and a context of 8192.
 struct Llama3Frequencies {
   private static let (low, high) = (1.0, 4.0)
   let factor: Float

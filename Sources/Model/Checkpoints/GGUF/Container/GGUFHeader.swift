@@ -13,13 +13,13 @@ struct GGUFTensor: Sendable {
 
 /// What stands before the data of a GGUF file: its metadata and its table of tensors.
 ///
-/// Layout: `GGUF`, the version (32 bits), counts of tensors and of keys (64 bits each); for each key a string (its length in
-/// 64 bits and its bytes), the value's type (32 bits) and the value; for each tensor its name, its number of dimensions
-/// (32 bits), the dimensions (64 bits each, fastest first), its type (32 bits) and its offset (64 bits) in the data, which
-/// begin at the next multiple of `general.alignment`. Tensors begin at multiples of it too.
+/// Layout: `GGUF`, the version (32 bits), counts of tensors and of keys (64 bits each); for each key a string (its
+/// length in 64 bits and its bytes), the value's type (32 bits) and the value; for each tensor its name, its number of
+/// dimensions (32 bits), the dimensions (64 bits each, fastest first), its type (32 bits) and its offset (64 bits) in
+/// the data, which begin at the next multiple of `general.alignment`. Tensors begin at multiples of it too.
 ///
-/// Refused: names that are empty, given twice or no UTF-8, tensors that overlap, are misaligned or lie past the file's end,
-/// types that GGML does not define, rows that are no whole blocks, and every count that the file has no room for.
+/// Refused: names that are empty, given twice or no UTF-8, tensors that overlap, are misaligned or lie past the file's
+/// end, types that GGML does not define, rows that are no whole blocks, and every count that the file has no room for.
 struct GGUFHeader: Sendable {
   static let maximumAlignment = 1 << 20
   private static let keyLimit = 1 << 16

@@ -13,8 +13,8 @@ struct GGUFTokenizer {
   let split: SplitPattern?
   private let tokenCount: Int
 
-  /// `fallback`: the way to split text where the file does not tell. Throws where the tokenizer is of a kind that is not
-  /// read here.
+  /// `fallback`: the way to split text where the file does not tell. Throws where the tokenizer is of a kind that is
+  /// not read here.
   init(_ metadata: GGUFMetadata, fallback: String) throws(CheckpointError) {
     self.metadata = metadata
     guard let tokens = try metadata.array("tokenizer.ggml.tokens") else { throw metadata.problem(.noTokenizer) }

@@ -1,8 +1,8 @@
 import JSON
 
-/// The merges that follow from SentencePiece's scores: of two neighbours that make a piece, those of the highest score are
-/// joined first. All ways to make a piece of two others are merges, as the reference's converter has them: by score, then
-/// by the lengths of both parts, greatest first.
+/// The merges that follow from SentencePiece's scores: of two neighbours that make a piece, those of the highest score
+/// are joined first. All ways to make a piece of two others are merges, as the reference's converter has them: by
+/// score, then by the lengths of both parts, greatest first.
 struct PieceMerges {
   /// SentencePiece's own pieces have sixteen characters at most, unless it is told otherwise.
   private static let pieceByteLimit = 128

@@ -1,6 +1,6 @@
 extension SplitPattern {
-  /// DeepSeek's first tokenizer: lines, letters of alphabets with cases, punctuation, spaces at the end, CJK and digits,
-  /// each cut out in turn.
+  /// DeepSeek's first tokenizer: lines, letters of alphabets with cases, punctuation, spaces at the end, CJK and
+  /// digits, each cut out in turn.
   static let deepSeekLLM = SplitPattern([
     .regex(#"[\r\n]"#), .regex(#"\s?["# + casedLetters + "]+"), .regex(#"\s?[!-/:-~"# + wideMarks + "]+"),
     .regex(#"\s+$"#),

@@ -1,7 +1,7 @@
 import JSON
 
-/// How a tokenizer splits text before it merges, which GGUF files only name (`tokenizer.ggml.pre`): the expressions of the
-/// models' own `tokenizer.json`.
+/// How a tokenizer splits text before it merges, which GGUF files only name (`tokenizer.ggml.pre`): the expressions of
+/// the models' own `tokenizer.json`.
 struct SplitPattern: Sendable {
   enum Step: Sendable {
     /// Matches are words of their own.
