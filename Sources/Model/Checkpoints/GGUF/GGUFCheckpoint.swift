@@ -153,8 +153,12 @@ final class GGUFCheckpoint: Checkpoint {
 
   func copyCompanions(to output: OutputFolder) throws(CheckpointError) {
     for name in GGUFDocuments.names where name != "config.json" {
-      // A model without a tokenizer that is understood is still one of weights.
-      if let bytes = try text.document(name, limit: 256 << 20) { try output.write(bytes, as: name) }
+      do throws(CheckpointError) {
+        if let bytes = try text.document(name, limit: 256 << 20) { try output.write(bytes, as: name) }
+      } catch {
+        // A model whose tokenizer is not understood is still one of weights.
+        guard case .gguf(_, _, let problem) = error, problem.isOfUnknownTokenizer else { throw error }
+      }
     }
   }
 }

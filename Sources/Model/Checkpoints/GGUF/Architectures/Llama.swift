@@ -29,6 +29,13 @@ extension GGUFSettings {
   func groupedDecoder(_ family: String) throws(CheckpointError) -> JSONObject {
     var config = try decoder(family)
     try headDims(of: &config)
+    let width = try headWidth(of: config)
+    if let rotated = try optionalInt("rope.dimension_count", in: Self.sizes), rotated != width {
+      throw metadata.problem(
+        .unsupported(
+          key: "\(architecture).rope.dimension_count", value: "\(rotated)",
+          remedy: "models of this architecture turn all \(width) dimensions of a head"))
+    }
     return config
   }
 }

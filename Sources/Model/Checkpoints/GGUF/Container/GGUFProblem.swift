@@ -54,6 +54,14 @@ package enum GGUFProblem: Equatable, Sendable {
 }
 
 extension GGUFProblem {
+  /// Whether the file has no tokenizer, or one that is not known here.
+  var isOfUnknownTokenizer: Bool {
+    switch self {
+    case .noTokenizer, .tokenizerModel, .unknownSplit: true
+    default: false
+    }
+  }
+
   var text: String {
     switch self {
     case .notGGUF: "it does not begin with \"GGUF\"; it is another format, or damaged"

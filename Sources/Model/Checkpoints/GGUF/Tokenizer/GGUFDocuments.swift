@@ -55,11 +55,7 @@ struct GGUFDocuments: ModelDocuments {
   /// Made of the metadata or, where they name what is not known here, the file of this name beside the model.
   private func tokenizerDocument(limit: Int) throws(CheckpointError) -> JSONValue? {
     do throws(CheckpointError) { return try tokenizer().json() } catch {
-      guard case .gguf(_, _, let problem) = error else { throw error }
-      switch problem {
-      case .noTokenizer, .tokenizerModel, .unknownSplit: break
-      default: throw error
-      }
+      guard case .gguf(_, _, let problem) = error, problem.isOfUnknownTokenizer else { throw error }
       let folder = metadata.path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       let beside = (folder + ["tokenizer.json"]).joined(separator: "/")
       guard let bytes = try file(beside, limit: limit) else { throw error }
