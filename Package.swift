@@ -250,7 +250,7 @@ let package = Package(
         "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
-    tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
+    tests("TokenizationTests", ["TestSupport", "Tokenization", "Checkpoints", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(

@@ -8,7 +8,7 @@ import TestSupport
 @testable import Checkpoints
 
 extension FuzzTarget {
-  static let model = [safetensors, shardIndex, configuration, generationConfig, sums]
+  static let model = [safetensors, gguf, shardIndex, configuration, generationConfig, sums]
 
   private static func safetensors(_ header: String, dataByteCount: Int) -> [UInt8] {
     let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
@@ -38,6 +38,40 @@ extension FuzzTarget {
         try hold(isInside(entry, bytes.count), "\(entry) lies outside")
         _ = try file.readAll(entry)
       }
+    })
+
+  private static let gguf = FuzzTarget(
+    "gguf", inputs: 4000,
+    pieces: [
+      "GGUF", "llama.block_count", "blk.0.attn_q.weight", "\u{1}\0\0\0", "\0\0\0\0\0\0\0\u{7F}",
+      "tokenizer.ggml.tokens",
+    ],
+    seeds: {
+      var file = GGUFBytes.tinyLlama
+      file["tokenizer.ggml.model"] = .string("gpt2")
+      file["tokenizer.ggml.pre"] = .string("qwen2")
+      file["tokenizer.ggml.tokens"] = .strings(["a", "b", "ab", "<|im_end|>"])
+      file["tokenizer.ggml.token_type"] = .int32s([1, 1, 1, 3])
+      file["tokenizer.ggml.merges"] = .strings(["a b"])
+      file["tokenizer.ggml.eos_token_id"] = .uint32(2)
+      var pieces = GGUFBytes.tinyLlama
+      pieces["tokenizer.ggml.model"] = .string("llama")
+      pieces["tokenizer.ggml.tokens"] = .strings(["<unk>", "a", "b", "ab"])
+      pieces["tokenizer.ggml.token_type"] = .int32s([2, 1, 1, 1])
+      pieces["tokenizer.ggml.scores"] = .float32s([0, -1, -2, -0.5])
+      return [file.bytes, pieces.bytes]
+    },
+    read: { bytes in
+      let path = TemporaryFolder.ofProcess.write(bytes, as: "m.gguf")
+      let file = try CheckpointFormat.open(path)
+      for entry in file.entries {
+        try hold(isInside(entry, bytes.count), "\(entry) lies outside")
+        _ = try file.readAll(entry)
+      }
+      for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+        if let document = try file.document(name, limit: 1 << 24) { _ = try JSONValue(parsing: document) }
+      }
+      _ = try ModelConfiguration.read(file)
     })
 
   private static let shardIndex = FuzzTarget(

@@ -13,7 +13,9 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What a checkpoint holds, and what each rank would hold of it; reads headers only.")
 
-  @Argument(help: ArgumentHelp("The checkpoint's folder. (default: the demonstration model's)", valueName: "dir"))
+  @Argument(
+    help: ArgumentHelp(
+      "The checkpoint's folder, or its GGUF file. (default: the demonstration model's)", valueName: "dir"))
   var folder: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
@@ -112,6 +114,10 @@ struct Inspect: ParsableCommand {
     return shares
   }
 
+  private static func format(of checkpoint: any Checkpoint) -> String {
+    CheckpointFormat.format(of: checkpoint.path).name
+  }
+
   private static func cacheBytes(_ description: DecoderDescription, _ type: CacheType) -> Int {
     KeyValueCache.blockByteCount(description, type: type) / KeyValueCache.blockTokens
   }
@@ -165,9 +171,11 @@ struct Inspect: ParsableCommand {
     lines.append(
       "parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
     lines.append(
-      "stored         \(size(total.bytes)) in \(checkpoint.fileCount) file\(checkpoint.fileCount == 1 ? "" : "s"): "
-        + inventory.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \(size($0.value))" }.joined(
-          separator: ", "))
+      "stored         \(size(total.bytes)) in \(Figures.count(checkpoint.fileCount, "file")), \(format(of: checkpoint)): "
+        + inventory.bytesByType.sorted { $0.value > $1.value }.map { type, bytes in
+          let share = Figures.decimals(100 * Double(bytes) / Double(max(total.bytes, 1)), 1)
+          return "\(type.rawValue) \(size(bytes)) (\(share) %)"
+        }.joined(separator: ", "))
     for part in ModelInventory.Part.allCases {
       guard let amount = inventory.parts[part], amount.parameters > 0 else { continue }
       let name = part.rawValue.padding(to: 18)
@@ -218,7 +226,8 @@ struct Inspect: ParsableCommand {
       return (part.rawValue, ["parameters": .int(amount.parameters), "bytes": .int(amount.bytes)])
     }
     return [
-      "architecture": .string(description.family), "layers": .int(description.layerCount),
+      "format": .string(format(of: checkpoint)), "architecture": .string(description.family),
+      "layers": .int(description.layerCount),
       "hidden_size": .int(description.hiddenSize), "vocabulary_size": .int(description.vocabularySize),
       "maximum_positions": .int(description.maximumPositions), "attention": .string(attentionName(description)),
       "expert_layers": .int(description.mixtureLayers.count),

@@ -55,7 +55,13 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     let names = spelling(of: description, in: checkpoint)
-    guard names.experts == .separate, let layer = description.mixtureLayers.first else { return names }
+    guard let layer = description.mixtureLayers.first else { return names }
+    if names.experts == .interleaved {
+      let apart = names.with(experts: .separate)
+      let gate = ParameterID(.feedForward(.expert, .gate), layer: layer, expert: 0)
+      return checkpoint.holds(apart.tensor(gate)) ? apart : names
+    }
+    guard names.experts == .separate else { return names }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [nil, "mlp"] {
       let fused = names.with(experts: .fused, block: block)

@@ -22,10 +22,14 @@ struct TensorUse {
     try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
       switch found {
       case .matrices(let sources):
-        used.insert(ExactString(sources[0].entry.name))
-        if sources[0].isOfIntegers { findsIntegers = true }
-        if let form = sources[0].roundedForm, !roundedForms.contains(form) { roundedForms.append(form) }
-        for scales in sources[0].storedScales { used.insert(ExactString(scales.entry.name)) }
+      case .matrices(let sources):
+        // Those of heads are of one tensor, or of two: the first half and the second.
+        for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
+          used.insert(ExactString(source.entry.name))
+          if source.isOfIntegers { findsIntegers = true }
+          if let form = source.roundedForm, !roundedForms.contains(form) { roundedForms.append(form) }
+          for scales in source.storedScales { used.insert(ExactString(scales.entry.name)) }
+        }
       case .vector(let source): used.insert(ExactString(source.entry.name))
       }
     }
