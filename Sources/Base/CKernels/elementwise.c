@@ -102,8 +102,8 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels ck_reference_elementwise = {
-    rms_norm,  layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
-    add_scaled, clip,      max,         sum_exp,
+    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
+    add_scaled, clip,       max,         sum_exp,
 };
 
 static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }

@@ -183,6 +183,6 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels NATIVE(elementwise) = {
-    rms_norm,  layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
-    add_scaled, clip,      max,         sum_exp,
+    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
+    add_scaled, clip,       max,         sum_exp,
 };

@@ -30,7 +30,7 @@ static const ck_kernels avx2 = {.float_rows = ck_float_rows_avx2,
     .float_rows = ck_float_rows_avx512, .int8_rows = vnni ? ck_int8_rows_avx512 : ck_int8_rows_avx2,   \
     .bf16_rows = bf16dot ? ck_bf16_rows_avx512 : ck_bf16_rows_avx2, .quantize = ck_avx512_quantize,    \
     .rows = &ck_avx512_rows, .attention = ck_avx512_attention, .index_scores = ck_avx512_index_scores, \
-    .elementwise = &ck_avx512_elementwise, .delta = &ck_avx512_delta, .probes = {                                                 \
+    .elementwise = &ck_avx512_elementwise, .delta = &ck_avx512_delta, .probes = {                      \
       .read = ck_probe_read_avx512,                                                                    \
       .fma = ck_probe_fma_avx512,                                                                      \
       .int8 = vnni ? ck_probe_int8_avx512 : NULL,                                                      \
@@ -44,7 +44,7 @@ static const ck_kernels avx512[2][2] = {{AVX512(0, 0), AVX512(0, 1)}, {AVX512(1,
     .float_rows = ck_float_rows_neon, .int8_rows = dot ? ck_int8_rows_dotprod : ck_int8_rows_neon,             \
     .bf16_rows = ck_bf16_rows_neon, .quantize = ck_portable_quantize, .rows = &ck_neon_rows,                   \
     .attention = ck_neon_attention, .index_scores = ck_neon_index_scores, .elementwise = &ck_neon_elementwise, \
-    .delta = &ck_neon_delta, .probes = {                                                                                                \
+    .delta = &ck_neon_delta, .probes = {                                                                       \
       .read = ck_probe_read_neon,                                                                              \
       .fma = ck_probe_fma_neon,                                                                                \
       .int8 = dot ? ck_probe_int8_dotprod : NULL                                                               \

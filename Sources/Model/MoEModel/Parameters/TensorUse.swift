@@ -9,11 +9,13 @@ struct TensorUse {
   private(set) var roundedForms: [String] = []
   /// Layers that attend to what another's indexer chose.
   private let sharingLayers: Set<Int>
+  private let names: PublishedNames
   /// Whether some of them are integers, or FP4 that is held as such.
   private(set) var findsIntegers = false
 
   /// Throws on the first tensor that is missing or has the wrong shape.
   init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
+    names = description.names
     sharingLayers = Set(
       description.layers.indices.filter {
         guard case .latent(let latent) = description.layers[$0].attention else { return false }
@@ -21,7 +23,6 @@ struct TensorUse {
       })
     try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
       switch found {
-      case .matrices(let sources):
       case .matrices(let sources):
         // Those of heads are of one tensor, or of two: the first half and the second.
         for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
@@ -42,7 +43,7 @@ struct TensorUse {
 
   /// An indexer that the configuration says is not asked.
   private func isOfNoUse(_ entry: TensorEntry) -> Bool {
-    guard let layer = PublishedNames.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
+    guard let layer = names.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
     return entry.name.contains(".self_attn.indexer.")
   }
 
