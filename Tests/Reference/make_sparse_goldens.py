@@ -91,10 +91,10 @@ def draw(model, generator):
             value.copy_(noise if "correction_bias" in name else noise.to(torch.bfloat16).float())
 
 
-def is_clear(model, prompts):
+def is_clear(model, prompts, routing, choices):
     """Whether no choice of a token, an expert or a position is close; ends with the first that is."""
-    routing = Routing(model)
-    with Choices(model) as choices, torch.no_grad():
+    choices.margin = float("inf")
+    with choices, torch.no_grad():
         for prompt in prompts:
             ids = list(prompt)
             for _ in range(NEW_TOKENS):
@@ -134,13 +134,14 @@ def main():
         model = AutoModelForCausalLM.from_config(
             CONFIG_MAPPING[family].from_dict(values), attn_implementation="eager").float().eval()
         model.set_experts_implementation("eager")
+        routing, choices = Routing(model), Choices(model)
         for seed in range(1, 2000):
             generator = torch.Generator().manual_seed(seed)
             draw(model, generator)
             order = torch.Generator().manual_seed(1000 + seed)
             prompts = [torch.randint(0, 500, (n,), generator=order).tolist() for n in PROMPT_LENGTHS]
             # The longest makes most choices.
-            if is_clear(model, prompts[::-1]):
+            if is_clear(model, prompts[::-1], routing, choices):
                 break
         save(model, values, folder, generator)
         model = load(family, folder)
