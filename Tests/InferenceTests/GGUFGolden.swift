@@ -50,8 +50,7 @@ struct GGUFGolden {
   func file(of golden: Golden) throws -> GGUFBytes {
     let source = try RewrittenCheckpoint(golden)
     let config = JSONValue.object(source.config)
-    var file = GGUFBytes()
-    settings(config, into: &file)
+    var file = settings(config).file
     var experts: [String: [Int: Matrix]] = [:]
     var tensors: [String: Matrix] = [:]
     for (name, tensor) in source.tensors {
@@ -214,61 +213,71 @@ struct GGUFGolden {
 }
 
 extension GGUFGolden {
-  private func settings(_ config: JSONValue, into file: inout GGUFBytes) {
-    let family = config["model_type"]!.string!
-    let name = Self.architectures[family]!
-    file["general.architecture"] = .string(name)
-    func int(_ key: String, _ value: JSONValue?) {
+  /// Keys of one architecture.
+  private struct Keys {
+    let name: String
+    var file = GGUFBytes()
+
+    mutating func int(_ key: String, _ value: JSONValue?) {
       if let value = value?.exactInt { file["\(name).\(key)"] = .uint32(UInt32(value)) }
     }
-    func float(_ key: String, _ value: JSONValue?) {
+
+    mutating func float(_ key: String, _ value: JSONValue?) {
       if let value = value?.double { file["\(name).\(key)"] = .float32(Float(value)) }
     }
-    let modules = config["num_nextn_predict_layers"]?.exactInt ?? 0
-    int("block_count", .int(config["num_hidden_layers"]!.exactInt! + modules))
-    if modules > 0 { int("nextn_predict_layers", .int(modules)) }
-    int("context_length", config["max_position_embeddings"])
-    int("embedding_length", config["hidden_size"])
-    int("feed_forward_length", config["intermediate_size"])
-    let heads = config["num_attention_heads"]!.exactInt!
-    int("attention.head_count", .int(heads))
-    float("attention.layer_norm_rms_epsilon", config["rms_norm_eps"])
-    let nested = config["rope_parameters"]?.object.map { JSONValue.object($0) } ?? config["rope_scaling"]
-    float("rope.freq_base", nested?["rope_theta"] ?? config["rope_theta"])
-    scaling(nested, name, into: &file)
-    if config["kv_lora_rank"] != nil {
-      let rotary = config["qk_rope_head_dim"]!.exactInt!
-      int("attention.head_count_kv", 1)
-      int("attention.kv_lora_rank", config["kv_lora_rank"])
-      int("attention.q_lora_rank", config["q_lora_rank"])
-      int("rope.dimension_count", .int(rotary))
-      int("attention.key_length", .int(config["kv_lora_rank"]!.exactInt! + rotary))
-      int("attention.value_length", config["kv_lora_rank"])
-      int("attention.key_length_mla", .int(config["qk_nope_head_dim"]!.exactInt! + rotary))
-      int("attention.value_length_mla", config["v_head_dim"])
-    } else {
-      let width = config["head_dim"]?.exactInt ?? config["hidden_size"]!.exactInt! / heads
-      int("attention.head_count_kv", config["num_key_value_heads"])
-      int("attention.key_length", config["head_dim"])
-      let share = family == "glm4_moe" ? config["partial_rotary_factor"]!.double! : 1
-      int("rope.dimension_count", config["rotary_dim"] ?? .int(Int(Double(width) * share)))
-    }
-    mixture(config, family, int, float, into: &file, name)
   }
 
-  private func scaling(_ rope: JSONValue?, _ name: String, into file: inout GGUFBytes) {
+  private func settings(_ config: JSONValue) -> Keys {
+    let family = config["model_type"]!.string!
+    let name = Self.architectures[family]!
+    var keys = Keys(name: name)
+    keys.file["general.architecture"] = .string(name)
+    let modules = config["num_nextn_predict_layers"]?.exactInt ?? 0
+    keys.int("block_count", .int(config["num_hidden_layers"]!.exactInt! + modules))
+    if modules > 0 { keys.int("nextn_predict_layers", .int(modules)) }
+    keys.int("context_length", config["max_position_embeddings"])
+    keys.int("embedding_length", config["hidden_size"])
+    keys.int("feed_forward_length", config["intermediate_size"])
+    let heads = config["num_attention_heads"]!.exactInt!
+    keys.int("attention.head_count", .int(heads))
+    keys.float("attention.layer_norm_rms_epsilon", config["rms_norm_eps"])
+    let nested = config["rope_parameters"]?.object.map { JSONValue.object($0) } ?? config["rope_scaling"]
+    keys.float("rope.freq_base", nested?["rope_theta"] ?? config["rope_theta"])
+    scaling(nested, into: &keys)
+    if config["kv_lora_rank"] != nil {
+      let rotary = config["qk_rope_head_dim"]!.exactInt!
+      keys.int("attention.head_count_kv", 1)
+      keys.int("attention.kv_lora_rank", config["kv_lora_rank"])
+      keys.int("attention.q_lora_rank", config["q_lora_rank"])
+      keys.int("rope.dimension_count", .int(rotary))
+      keys.int("attention.key_length", .int(config["kv_lora_rank"]!.exactInt! + rotary))
+      keys.int("attention.value_length", config["kv_lora_rank"])
+      keys.int("attention.key_length_mla", .int(config["qk_nope_head_dim"]!.exactInt! + rotary))
+      keys.int("attention.value_length_mla", config["v_head_dim"])
+    } else {
+      let width = config["head_dim"]?.exactInt ?? config["hidden_size"]!.exactInt! / heads
+      keys.int("attention.head_count_kv", config["num_key_value_heads"])
+      keys.int("attention.key_length", config["head_dim"])
+      let share = family == "glm4_moe" ? config["partial_rotary_factor"]!.double! : 1
+      keys.int("rope.dimension_count", config["rotary_dim"] ?? .int(Int(Double(width) * share)))
+    }
+    mixture(config, family, into: &keys)
+    return keys
+  }
+
+  private func scaling(_ rope: JSONValue?, into keys: inout Keys) {
     let kind = rope?["rope_type"]?.string ?? rope?["type"]?.string
     guard kind == "yarn", let rope, let factor = rope["factor"]?.double,
       let original = rope["original_max_position_embeddings"]?.exactInt
     else { return }
-    file["\(name).rope.scaling.type"] = .string("yarn")
-    file["\(name).rope.scaling.factor"] = .float32(Float(factor))
-    file["\(name).rope.scaling.original_context_length"] = .uint32(UInt32(original))
+    keys.file["\(keys.name).rope.scaling.type"] = .string("yarn")
+    keys.file["\(keys.name).rope.scaling.factor"] = .float32(Float(factor))
+    keys.file["\(keys.name).rope.scaling.original_context_length"] = .uint32(UInt32(original))
     for (key, published) in [("yarn_beta_fast", "beta_fast"), ("yarn_beta_slow", "beta_slow")] {
-      if let value = rope[published]?.double { file["\(name).rope.scaling.\(key)"] = .float32(Float(value)) }
+      if let value = rope[published]?.double { keys.file["\(keys.name).rope.scaling.\(key)"] = .float32(Float(value)) }
     }
     if let all = rope["mscale_all_dim"]?.double {
-      file["\(name).rope.scaling.yarn_log_multiplier"] = .float32(Float(0.1 * all))
+      keys.file["\(keys.name).rope.scaling.yarn_log_multiplier"] = .float32(Float(0.1 * all))
     }
   }
 
@@ -286,30 +295,28 @@ extension GGUFGolden {
     }
   }
 
-  private func mixture(
-    _ config: JSONValue, _ family: String, _ int: (String, JSONValue?) -> Void, _ float: (String, JSONValue?) -> Void,
-    into file: inout GGUFBytes, _ name: String
-  ) {
+  private func mixture(_ config: JSONValue, _ family: String, into keys: inout Keys) {
     let count = config["n_routed_experts"] ?? config["num_experts"] ?? config["num_local_experts"]
     guard count?.exactInt != nil else { return }
-    int("expert_count", count)
-    int("expert_used_count", config["num_experts_per_tok"])
+    keys.int("expert_count", count)
+    keys.int("expert_used_count", config["num_experts_per_tok"])
     let width = config["moe_intermediate_size"]
-    int("expert_feed_forward_length", ["gpt_oss", "minimax_m2"].contains(family) ? config["intermediate_size"] : width)
-    int("expert_shared_count", config["n_shared_experts"])
-    int("leading_dense_block_count", config["first_k_dense_replace"])
-    float("expert_weights_scale", config["routed_scaling_factor"])
-    int("expert_shared_feed_forward_length", config["shared_expert_intermediate_size"])
+    keys.int(
+      "expert_feed_forward_length", ["gpt_oss", "minimax_m2"].contains(family) ? config["intermediate_size"] : width)
+    keys.int("expert_shared_count", config["n_shared_experts"])
+    keys.int("leading_dense_block_count", config["first_k_dense_replace"])
+    keys.float("expert_weights_scale", config["routed_scaling_factor"])
+    keys.int("expert_shared_feed_forward_length", config["shared_expert_intermediate_size"])
     if let groups = config["n_group"]?.exactInt, groups > 1 {
-      int("expert_group_count", .int(groups))
-      int("expert_group_used_count", config["topk_group"])
+      keys.int("expert_group_count", .int(groups))
+      keys.int("expert_group_used_count", config["topk_group"])
     }
     let isSigmoid = config["scoring_func"]?.string == "sigmoid" || family.hasPrefix("glm4")
-    if family != "gpt_oss" { int("expert_gating_func", isSigmoid ? 2 : 1) }
-    if config["norm_topk_prob"]?.bool == true { file["\(name).expert_weights_norm"] = .bool(true) }
+    if family != "gpt_oss" { keys.int("expert_gating_func", isSigmoid ? 2 : 1) }
+    if config["norm_topk_prob"]?.bool == true { keys.file["\(keys.name).expert_weights_norm"] = .bool(true) }
     guard family == "gpt_oss" else { return }
-    int("attention.sliding_window", config["sliding_window"])
-    file["gpt-oss.swiglu_clamp_exp"] = .float32s(
+    keys.int("attention.sliding_window", config["sliding_window"])
+    keys.file["gpt-oss.swiglu_clamp_exp"] = .float32s(
       Array(repeating: Float(config["swiglu_limit"]!.double!), count: config["num_hidden_layers"]!.exactInt!))
   }
 }
