@@ -103,7 +103,7 @@ struct ReplicaTests {
         #expect(zip(experts, owners).allSatisfy { placement.holds(Int($0), Rank(Int($1))) })
       }
     }
-    // All hold everything: as even as can be.
+    // All hold everything: as even as can be, but for a visit more where nothing travels.
     let all = ExpertPlacement(
       owners: Array(repeating: Rank(0), count: 8),
       replicas: Array(repeating: (1..<5).map { Rank($0) }, count: 8), rankCount: 5)
@@ -111,7 +111,7 @@ struct ReplicaTests {
     let hot = [Int32](repeating: 3, count: 83)
     VisitSharing(rankCount: 5).assign(hot, count: 83, from: 2, all, into: &owners)
     let counts = (0..<5).map { rank in owners.count { $0 == rank } }
-    #expect(counts.max()! - counts.min()! <= 1 && owners[0] == 2, "\(counts)")
+    #expect(counts.max()! - counts.min()! <= 2 && owners[0] == 2, "\(counts)")
   }
 
   /// Straight from the definition: an aligned range is added up where all that is visited in it is in one place.
