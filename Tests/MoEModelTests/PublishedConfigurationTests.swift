@@ -173,6 +173,41 @@ struct PublishedConfigurationTests {
     #expect(total > experts && (total - experts) < 12_000_000_000)
   }
 
+  @Test func kimiK25() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "kimi_k25", "tie_word_embeddings": true, "media_placeholder_token_id": 163605, "vision_config": {
+         "vt_hidden_size": 1152, "vt_num_hidden_layers": 27},
+       "text_config": {"model_type": "kimi_k2", "hidden_size": 7168, "intermediate_size": 18432,
+       "moe_intermediate_size": 2048, "num_hidden_layers": 61, "num_attention_heads": 64, "num_key_value_heads": 64,
+       "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+       "n_routed_experts": 384, "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 8,
+       "moe_layer_freq": 1, "first_k_dense_replace": 1, "norm_topk_prob": true, "routed_scaling_factor": 2.827,
+       "scoring_func": "sigmoid", "topk_method": "noaux_tc", "vocab_size": 163840, "max_position_embeddings": 262144,
+       "num_nextn_predict_layers": 0, "rms_norm_eps": 1e-05, "rope_theta": 50000.0, "hidden_act": "silu",
+       "tie_word_embeddings": false,
+       "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 64.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+         "original_max_position_embeddings": 4096, "type": "yarn"},
+       "quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized",
+         "quantization_status": "compressed", "kv_cache_scheme": null,
+         "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", "re:.*mlp\\\\.(gate|up|gate_up|down)_proj.*"],
+         "config_groups": {"group_0": {"input_activations": null, "output_activations": null, "targets": ["Linear"],
+           "weights": {"actorder": null, "block_structure": null, "dynamic": false, "group_size": 32, "num_bits": 4,
+             "observer": "minmax", "observer_kwargs": {}, "strategy": "group", "symmetric": true, "type": "int"}}}}}}
+      """
+    ).read()
+    #expect(model.family == "kimi_k2" && model.composite?.name == "kimi_k25" && !model.tiedEmbeddings)
+    #expect(model.quantization == .integers(.compressedTensors) && model.normEpsilon == 1e-5)
+    #expect(model.mixtureLayers == Array(1..<61) && model.mixture?.expertCount == 384 && model.unreadSettings == [])
+    // Experts meet 8-bit rows, whatever the rest does.
+    #expect(model.rowFormat == .int8 && model.expertRowFormat == .int8)
+    #expect(try model.holding(.f32).expertRowFormat == .float32)
+    #expect(
+      model.names.tensor(ParameterID(.feedForward(.expert, .up), layer: 3, expert: 9))
+        == "language_model.model.layers.3.mlp.experts.9.up_proj.weight")
+    #expect(model.names.tensor(ParameterID(.head)) == "language_model.lm_head.weight")
+  }
+
   @Test func glm47Flash() throws {
     let model = try Configuration(
       """
