@@ -80,7 +80,8 @@ struct PrefixCacheTests {
     #expect(shared.drawn[0][0].logprob != nil && shared.drawn[0][0].top.count == 3)
   }
 
-  /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where prompts part.
+  /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where
+  /// prompts part.
   @Test(arguments: ["qwen3_next", "qwen3_5"], [1, 2, 3])
   func aRecurrentStateFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
     let system = prompt(100, salt: 1, vocabulary: 60)

@@ -45,9 +45,9 @@ package enum ParameterRole: Hashable, Sendable {
 
   package enum FeedForwardKind: Hashable, Sendable { case dense, shared, expert }
   package enum Projection: Hashable, Sendable, CaseIterable { case gate, up, down }
-  /// What gated DeltaNet consists of: projections of the hidden state to queries, keys and values (and gates where they are
-  /// fused), to gates, to betas (and decays), to decays; the convolution; what is added to decays, and the logarithm of their
-  /// rates; the norm of what a head recalls, and the way back to the hidden state.
+  /// What gated DeltaNet consists of: projections of the hidden state to queries, keys and values (and gates where they
+  /// are fused), to gates, to betas (and decays), to decays; the convolution; what is added to decays, and the logarithm
+  /// of their rates; the norm of what a head recalls, and the way back to the hidden state.
   package enum DeltaPart: Hashable, Sendable, CaseIterable {
     case input, gate, beta, decay, convolution, decayBias, decayRate, norm, output
   }

@@ -3,7 +3,8 @@ import Tensors
 
 // The rule, and what is kept of it.
 extension GatedDeltaLayer {
-  /// Into how many parts a head's panels are cut, so that no worker is idle for long: one where heads and sequences are many.
+  /// Into how many parts a head's panels are cut, so that no worker is idle for long: one where heads and sequences are
+  /// many.
   func panelParts(_ batch: DecoderBatch) -> Int {
     let panels = Compute.deltaPanels(valueDims: shape.valueDims)
     let tasks = max(1, batch.chunks.count * shape.valueHeadCount)

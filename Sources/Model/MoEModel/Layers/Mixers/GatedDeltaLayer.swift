@@ -1,15 +1,15 @@
 import Kernels
 import Tensors
 
-/// Gated DeltaNet. Each value head has a matrix S `[keyDims, valueDims]` of the sequence's state, in fp32. For a token with
-/// query q and key k of unit length (q over √keyDims besides), value v, decay e^g and rate β:
+/// Gated DeltaNet. Each value head has a matrix S `[keyDims, valueDims]` of the sequence's state, in fp32. For a token
+/// with query q and key k of unit length (q over √keyDims besides), value v, decay e^g and rate β:
 ///
 ///     S := e^g · S;  S := S + k ⊗ β (v − Sᵀk);  out = Sᵀq
 ///     g = −exp(A) · softplus(a + bias), β = sigmoid(b)
 ///
-/// q, k and v come out of a causal convolution over the latest tokens. The rule is carried out token by token, whatever the
-/// number of tokens at once, so that a prompt has the bits of its continuation; the workers share it by heads and by panels
-/// of value dimensions, which do not meet.
+/// q, k and v come out of a causal convolution over the latest tokens. The rule is carried out token by token, whatever
+/// the number of tokens at once, so that a prompt has the bits of its continuation; the workers share it by heads and
+/// by panels of value dimensions, which do not meet.
 final class GatedDeltaLayer: SequenceMixer {
   /// Added to the squared length of queries and keys (reference implementation: `l2norm`).
   private static let lengthEpsilon: Float = 1e-6
@@ -104,8 +104,8 @@ final class GatedDeltaLayer: SequenceMixer {
     }
   }
 
-  /// One token's projections of a key head and its value heads as the stages after this want them: apart, in the order of
-  /// heads; β and e^g.
+  /// One token's projections of a key head and its value heads as the stages after this want them: apart, in the order
+  /// of heads; β and e^g.
   private func prepare(row: Int, keyHead: Int) {
     let (heads, each) = (shape.valueHeadCount, shape.valuesPerKey)
     let isFused = shape.projections == .fused
@@ -129,8 +129,8 @@ final class GatedDeltaLayer: SequenceMixer {
     (gate + keyHead * values).update(from: group + 2 * keys + values, count: values)
   }
 
-  /// Token `index` of a chunk: a key head's channels, and its value heads', after the convolution, its query and key brought
-  /// to their lengths.
+  /// Token `index` of a chunk: a key head's channels, and its value heads', after the convolution, its query and key
+  /// brought to their lengths.
   private func convolve(_ chunk: DecoderBatch.Chunk, index: Int, row: Int, keyHead: Int) {
     let (keys, values) = (shape.keyDims, shape.valuesPerKey * shape.valueDims)
     let (query, key) = (keyHead * keys, shape.keyWidth + keyHead * keys)
