@@ -49,7 +49,7 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   /// The same with 4-bit indices into a table of levels.
   package static let q4 = WeightFormat("q4", CK_Q4, levelType: .uint8, rounding: .levels)
 
-  /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. Those that no panel holds are read only.
+  /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. One that no panel holds is read only.
   private static let blocks = [
     WeightFormat("q4_0", CK_Q4_0, elementType: .q40), WeightFormat("q4_1", CK_Q4_1, elementType: .q41),
     WeightFormat("q5_0", CK_Q5_0, elementType: .q50), WeightFormat("q5_1", CK_Q5_1, elementType: .q51),

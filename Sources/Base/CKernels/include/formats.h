@@ -31,15 +31,15 @@
   BLOCKS(iq4_nl, IQ4_NL)                 \
   BLOCKS(iq4_xs, IQ4_XS)                 \
   BLOCKS(mxfp4_0, MXFP4_0)               \
-  STORED(iq1_s, IQ1_S)                   \
-  STORED(iq1_m, IQ1_M)                   \
-  STORED(iq2_xxs, IQ2_XXS)               \
-  STORED(iq2_xs, IQ2_XS)                 \
-  STORED(iq2_s, IQ2_S)                   \
-  STORED(iq3_xxs, IQ3_XXS)               \
-  STORED(iq3_s, IQ3_S)                   \
-  STORED(tq1_0, TQ1_0)                   \
-  STORED(tq2_0, TQ2_0)                   \
+  BLOCKS(iq1_s, IQ1_S)                   \
+  BLOCKS(iq1_m, IQ1_M)                   \
+  BLOCKS(iq2_xxs, IQ2_XXS)               \
+  BLOCKS(iq2_xs, IQ2_XS)                 \
+  BLOCKS(iq2_s, IQ2_S)                   \
+  BLOCKS(iq3_xxs, IQ3_XXS)               \
+  BLOCKS(iq3_s, IQ3_S)                   \
+  BLOCKS(tq1_0, TQ1_0)                   \
+  BLOCKS(tq2_0, TQ2_0)                   \
   STORED(nvfp4, NVFP4)
 
 #define CK_FORMAT_NUMBER(name, NAME) CK_##NAME,

@@ -40,6 +40,11 @@ static inline void block_fifth_bits(uint32_t bits, uint8_t *codes) {
   for (size_t i = 0; i < 32; i++) codes[i] |= (uint8_t)((bits >> i & 1) << 4);
 }
 
+// Scales 2 s + 1 of IQ2 and IQ3, of four bits s each, the low half of a byte first.
+static inline void block_odd_scales(const uint8_t *bytes, size_t count, uint8_t *scales) {
+  for (size_t i = 0; i < count; i++) scales[i] = (uint8_t)(2 * (bytes[i / 2] >> i % 2 * 4 & 15) + 1);
+}
+
 // The eight scales and minima of Q4_K and Q5_K, six bits each, from twelve bytes.
 static inline void block_six_bits(const uint8_t *bytes, uint8_t *scales, uint8_t *mins) {
   for (size_t j = 0; j < 4; j++) {
