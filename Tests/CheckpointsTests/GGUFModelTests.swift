@@ -48,6 +48,11 @@ struct GGUFModelTests {
     let key = "llama.feed_forward_length"
     #expect(try open { $0[key] = .int32s([12, 12]) }.config["intermediate_size"]?.exactInt == 12)
     #expect(problem { $0[key] = .int32s([12, 16]) } == .differsByLayer(key: key))
+    // Bytes, one more than any list may have.
+    let count = 1 << 22 + 1
+    let bytes = GGUFBytes.little(UInt32(0)) + GGUFBytes.little(UInt64(count)) + [UInt8](repeating: 12, count: count)
+    let error = failure { () throws(CheckpointError) in try open { $0[key] = .raw(9, bytes) } }
+    #expect(error == .tooMany(path: folder.file("m.gguf"), what: "entries of \"\(key)\"", limit: 1 << 22))
   }
 
   @Test func settingsThatNobodyKnowsAreKeptUnderTheirNames() throws {
