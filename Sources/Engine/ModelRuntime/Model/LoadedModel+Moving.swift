@@ -71,11 +71,6 @@ extension LoadedModel {
       guard !isOwner || experts(ofLayer: move.layer)?[move.expert] != nil else {
         throw refuse("is not with \(communicator.rank), its owner")
       }
-      // Who receives would wait for ever for what is not sent.
-      let isOwner = placement[move.layer].owners[move.expert] == communicator.rank
-      guard !isOwner || experts(ofLayer: move.layer)?[move.expert] != nil else {
-        throw refuse("is not with \(communicator.rank), its owner")
-      }
       for rank in move.holders where !placement.holds(layer: move.layer, expert: move.expert, rank) {
         incoming[rank.index] += 1
       }
