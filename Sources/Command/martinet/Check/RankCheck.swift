@@ -88,8 +88,8 @@ struct RankCheck {
       on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
-    let placement = try placement(&opened, communicator)
-    let needs = placement.flatMap { needs(&opened, plan, $0, communicator.rank) }
+    let placed = try placement(&opened, communicator)
+    let needs = needs(&opened, plan, placed, communicator.rank)
     try compareContents(&opened, plan, communicator)
     let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
     // Wall clocks, which logs and certificates go by.
@@ -132,9 +132,9 @@ struct RankCheck {
 
   /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
   private func needs(
-    _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement, _ rank: Rank
+    _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank
   ) -> (weights: Int, cache: Int)? {
-    guard let (checkpoint, description) = opened.model else { return nil }
+    guard let placement, let (checkpoint, description) = opened.model else { return nil }
     do {
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
