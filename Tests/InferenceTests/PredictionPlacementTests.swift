@@ -109,6 +109,43 @@ struct PredictionPlacementTests {
     #expect(found[0] == expected)
   }
 
+  /// Another model is loaded while experts are on their way: its own lie where those before it lay, and go on.
+  @Test(arguments: [2, 3]) func aModelThatTakesAnothersPlaceTakesItsPlacement(ranks: Int) throws {
+    let golden = try Golden("glm4_moe_lite")
+    let expected = try plain(golden)
+    let found = try LocalFabric.run(size: ranks) { communicator -> [[[Int32]]] in
+      let session = try GenerationSession(
+        model: golden.folder, options: options(.mtp, moves: true), communicator: communicator
+      ) { _ in }
+      guard communicator.isRoot else {
+        try session.follow()
+        #expect(holdsItsPart(session))
+        return []
+      }
+      let loop = session.makeLoop()
+      func run() throws -> [[Int32]] {
+        var texts = try Texts(golden, loop)
+        while loop.hasWork { try texts.step(loop) }
+        return texts.all
+      }
+      var all = [try run()]
+      try loop.beginRebalance(onFirst(session))
+      _ = try loop.moveNext()
+      let (placement, room) = (session.model.placement, session.model.spareExperts)
+      #expect(placement != ModelPlacement(expertCount: placement.expertCount, rankCount: ranks))
+      try loop.loadModel(golden.folder)
+      #expect(session.model.placement == placement && session.model.spareExperts == room)
+      #expect(holdsItsPart(session))
+      all.append(try run())
+      while loop.isRebalancing { _ = try loop.moveNext() }
+      #expect(holdsItsPart(session))
+      all.append(try run())
+      try loop.stop()
+      return all
+    }
+    #expect(found[0] == Array(repeating: expected, count: 3))
+  }
+
   /// What a run with drafts has written is read by one without, and the other way round.
   @Test func runsWithAndWithoutDraftsTakeEachOthersPlacement() throws {
     let golden = try Golden("glm4_moe_lite")

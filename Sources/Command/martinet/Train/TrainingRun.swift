@@ -114,11 +114,12 @@ struct TrainingRun {
     do {
       try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
         watch.add(event)
+        // Before tasks are asked, which may take longer than a step.
+        link?.tell(event)
         var results: [TaskResult]?
         if case .step(let report) = event { results = try tasks?.ask(after: report.number) }
         output.show(event, watch.progress, tasks: results)
         try reporter.hear(event, tasks: results)
-        link?.tell(event)
       }
     } catch {
       reporter.fail("\(error)")
