@@ -89,6 +89,7 @@ struct PredictionPlacementTests {
       }
       let loop = session.makeLoop()
       var texts = try Texts(golden, loop)
+      var changes = 0
       for _ in 0..<3 {
         for _ in 0..<3 where loop.hasWork { try texts.step(loop) }
         let before = session.model.placement[module]
@@ -97,10 +98,11 @@ struct PredictionPlacementTests {
           #expect(holdsItsPart(session))
           if loop.hasWork { try texts.step(loop) }
         }
-        #expect(session.model.placement[module] != before)
+        if session.model.placement[module] != before { changes += 1 }
         #expect(holdsItsPart(session))
       }
       while loop.hasWork { try texts.step(loop) }
+      #expect(changes > 0)
       let loads = try #require(try loop.collectLoads())
       #expect(loads.layers.last == module && loads.visits.last?.contains { $0 > 0 } == true)
       try loop.stop()
