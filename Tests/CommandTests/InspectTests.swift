@@ -96,6 +96,24 @@ extension CommandTests {
       #expect(none.status == 1 && none.errors.contains("no multi-token prediction layer"), "\(none.errors)")
     }
 
+    @Test func aGGUFFileIsInspectedAndRunAsAFolderIs() throws {
+      let path = Page.root.appending(path: "Tests/Fixtures/gguf/deepseek_v3.gguf").path
+      let run = try Program.run(["inspect", path])
+      #expect(run.status == 0 && run.output.contains("in 1 file, GGUF: "), "\(run.output)\(run.errors)")
+      #expect(run.output.contains(/Q4_0 [0-9.]+ KiB \([0-9.]+ %\)/), "\(run.output)")
+      let answer = try inspect([path])
+      #expect(answer["format"]?.string == "GGUF" && answer["layers"]?.exactInt == 1)
+      let text = try Program.run([
+        "generate", "--model", path, "--prompt-ids", "1,2,3", "--max-new-tokens", "4", "--ignore-eos",
+      ])
+      #expect(text.status == 0, "\(text.errors)")
+      let ids = try Program.run(["tokenize", "--model", path, "--text", "Hello"])
+      let folder = try Program.run(["tokenize", "--model", try Golden("deepseek_v3").folder, "--text", "Hello"])
+      #expect(ids.status == 0 && ids.output == folder.output, "\(ids.errors)")
+      let missing = try Program.run(["inspect", self.folder.file("none.gguf")])
+      #expect(missing.status == 1 && missing.errors.contains("none.gguf"), "\(missing.errors)")
+    }
+
     /// The published shape: 671 B parameters, 37 B active. Debug builds take too long over 92,000 tensors and get its
     /// first layers.
     private static var deepSeekLayers: Int {
