@@ -17,8 +17,9 @@ struct Configuration: Sendable {
   }
 
   static func folder(_ name: String) -> String {
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/\(deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens")/\(name)").path
+    let kind = deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens"
+    return URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fixtures/\(kind)/\(name)").path
   }
 
   /// Families without a golden.

@@ -87,6 +87,15 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
     self = format
   }
 
+  /// The format of 4-bit integers of -8 to 7 in blocks of 32 columns with a scale of `type`; nil for scales of other types.
+  package init?(integersWithScales type: ElementType) {
+    switch type {
+    case .bfloat16: self = .int4
+    case .float16: self.init(.q40)
+    default: return nil
+    }
+  }
+
   var code: ck_format { ck_format(number) }
 
   /// Columns of a stored block, which has its scales in it; 0 for formats whose scales lie apart.

@@ -92,8 +92,9 @@ extension FuzzTarget {
 
   private static let families =
     [
-      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "glm_moe_dsa", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
-      "qwen3_moe",
+      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "glm_moe_dsa", "gpt_oss", "llama", "minimax_m2", "mixtral",
+      "olmoe",
+      "qwen2_moe", "qwen3_moe",
     ].map { "goldens/\($0)" }
     + [
       "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",

@@ -102,7 +102,7 @@ extension ModelConfiguration {
     if case .missingTensor(let name) = error, let absence = checkpoint.absence(of: name) { return absence }
     switch description.quantization {
     case .integers, .nvfp4, .mxfp4Experts: return error
-    case .none, .float8, .martinet: break
+    default: break
     }
     switch error {
     case .missingTensor, .wrongShape, .wrongType:

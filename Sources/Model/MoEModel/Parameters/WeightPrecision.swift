@@ -48,6 +48,20 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     }
   }
 
+  /// 8-bit levels and the rows they meet: what a matrix becomes where nothing holds it as it should be held.
+  static let eightBits: (weights: WeightFormat, rows: RowFormat) = (.q8, .int8)
+
+  /// What rows are rounded to on their way into matrices that do not meet them as fp32. `holdsIntegers`: whether matrices
+  /// held as stored are.
+  func rowFormat(holdsIntegers: Bool) -> RowFormat {
+    switch self {
+    case .auto: holdsIntegers ? .int8 : .float32
+    case .f32: .float32
+    case .bf16: .bfloat16
+    case .mixed, .q8, .q4: .int8
+    }
+  }
+
   /// Whether `quantize` writes it.
   package var isQuantized: Bool { self == .q8 || self == .q4 }
 }
