@@ -89,6 +89,8 @@ final class MoELayer: FeedForwardLayer {
       compute.pool.barrier(worker: worker)
       shared.contract(into: scratch.shared(rows), worker: worker)
     }
+    // Travels with the experts' outputs.
+    shared.outer?.note(scratch.shared(rows))
   }
 
   /// stream += what the experts made + sigmoid(gate) · what the shared expert made
