@@ -17,6 +17,8 @@ package final class Decoder {
   private let kept: KeptActivations
   /// Where ranks share out what is no routed expert.
   private let gatherer: SliceGatherer?
+  /// By rank, whose embeddings it has then.
+  private let embeddingRanges: [Range<Int>]
   /// The layer whose stages are there, where those of one are kept.
   private var latest = 0
 
@@ -40,6 +42,7 @@ package final class Decoder {
     (self.weights, self.kept) = (weights, kept)
     let gatherer = slices.flatMap { exchange in description.slice.map { SliceGatherer($0, through: exchange) } }
     self.gatherer = gatherer
+    embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
       compute: compute)
@@ -149,8 +152,7 @@ package final class Decoder {
     rotary.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
     let (hidden, embedding) = (stream.hidden, weights.embedding)
-    let ranges = gatherer?.slice.ranges(of: description.vocabularySize)
-    let own = gatherer.flatMap { ranges?[$0.slice.rank] } ?? 0..<embedding.rows
+    let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
     compute.pool.run { worker in
       for row in compute.share(of: batch.tokens.count, worker: worker) {
         let token = Int(batch.tokens[row])
@@ -158,9 +160,9 @@ package final class Decoder {
       }
       rotary.prepare(batch, worker: worker)
     }
-    guard let gatherer, let ranges else { return }
+    guard let gatherer else { return }
     for (row, token) in batch.tokens.enumerated() {
-      guard let owner = ranges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
+      guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
       let piece = SlicePiece(MatrixView(hidden[row], rows: 1, columns: hidden.columns))
       gatherer.exchange.add(piece, from: owner)
     }

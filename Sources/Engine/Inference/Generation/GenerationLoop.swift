@@ -45,7 +45,9 @@ package final class GenerationLoop {
     drafter = session.drafter
     speculation = SpeculationControl(adapts: session.drafter?.adapts ?? false)
     balances = StepKind.allCases.map { _ in Balance(layerCount: session.description.runLayers.count) }
-    scheduler = Scheduler(limits: session.limits, rankCount: session.communicator.size)
+    // Sequences that all ranks feed have rank 0 for their home, and blocks of the same numbers everywhere.
+    scheduler = Scheduler(
+      limits: session.limits, rankCount: session.isSliced ? 1 : session.communicator.size)
     tokensFed = Array(repeating: 0, count: session.communicator.size)
   }
 
