@@ -4,6 +4,7 @@ import Fabric
 import Foundation
 import Inference
 import Kernels
+import ModelRuntime
 import MoEModel
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
@@ -52,8 +53,9 @@ struct Layout: Sendable, CustomStringConvertible {
   var cacheType = CacheType.f32
   var weights = WeightPrecision.auto
   var isa = InstructionSet.best
+  var sharing = RankLayout.spread
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa)"
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa), \(sharing)"
   }
 }
 
@@ -90,6 +92,7 @@ func run(
     options.cacheType = layout.cacheType
     options.weights = layout.weights
     options.instructionSet = layout.isa
+    options.layout = layout.sharing
     let session = try GenerationSession(opening: open, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.follow()

@@ -37,8 +37,9 @@ package struct LayoutChoice {
       }
       let costs = try LayoutCosts(opened, runtime, streams: streams)
       // Rank 0's word counts.
-      let isSliced = try communicator.allReduceMax(
-        communicator.isRoot && costs.sliced < Self.gain * costs.spread ? 1 : 0) == 1
+      let isSliced =
+        try communicator.allReduceMax(
+          communicator.isRoot && costs.sliced < Self.gain * costs.spread ? 1 : 0) == 1
       self.slice = isSliced ? slice : nil
       note = "--layout auto: \(isSliced ? "sliced" : "spread"), \(costs.words)"
     }

@@ -2,7 +2,9 @@
 
 extension LayerAssembly {
   /// Of `count` columns.
-  func slices(of count: Int) -> RowSlices? { gatherer.map { RowSlices(gatherer: $0, ranges: $0.slice.ranges(of: count)) } }
+  func slices(of count: Int) -> RowSlices? {
+    gatherer.map { RowSlices(gatherer: $0, ranges: $0.slice.ranges(of: count)) }
+  }
 
   /// Of what a layer adds to the residual stream.
   var outputSlices: RowSlices? { slices(of: description.hiddenSize) }

@@ -107,7 +107,8 @@ struct LayerAssembly {
     _ shape: LatentAttention, allHeads: Int, _ cache: LayerCache
   ) -> LatentAttentionScratch {
     let sizes = [
-      allHeads, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,
+      allHeads, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims,
+      shape.valueDims,
     ]
     let scratch =
       shared(latents[sizes])

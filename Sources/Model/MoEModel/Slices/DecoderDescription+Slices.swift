@@ -27,7 +27,8 @@ extension DecoderDescription {
       return (range.lowerBound * width)..<(range.upperBound * width)
     }
     switch (spec.role, attention(of: spec)) {
-    case (.embedding, _), (.head, _), (.attentionOutput, _), (.feedForward(.dense, _), _), (.feedForward(.shared, _), _):
+    case (.embedding, _), (.head, _), (.attentionOutput, _), (.feedForward(.dense, _), _),
+      (.feedForward(.shared, _), _):
       return own(slice.ranges(of: spec.rows))
     case (.query, .grouped(let grouped)):
       return own(slice.heads(of: grouped).map(\.queries), width: grouped.queryStride)

@@ -70,7 +70,8 @@ final class GroupedAttentionLayer: SequenceMixer {
         scratch.roundValues(rows, compute, worker: worker)
         pool.barrier(worker: worker)
       }
-      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
+      weights.output.multiply(
+        compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }

@@ -61,7 +61,8 @@ final class LatentAttentionLayer: SequenceMixer {
         scratch.roundValues(rows, compute, worker: worker)
         pool.barrier(worker: worker)
       }
-      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
+      weights.output.multiply(
+        compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }
@@ -155,7 +156,8 @@ final class LatentAttentionLayer: SequenceMixer {
     let latents = rounded.rows(of: attended.start, stride: latent)
     weights.valueUp[head].multiply(
       compute, worker: worker, latents.strided(from: head, by: shape.headCount),
-      into: (slices?.values).own(of: scratch.values(rows)).columns((head * shape.valueDims)..<((head + 1) * shape.valueDims)))
+      into: (slices?.values).own(of: scratch.values(rows)).columns(
+        (head * shape.valueDims)..<((head + 1) * shape.valueDims)))
   }
 }
 
