@@ -54,8 +54,10 @@ struct Layout: Sendable, CustomStringConvertible {
   var weights = WeightPrecision.auto
   var isa = InstructionSet.best
   var sharing = RankLayout.spread
+  /// Whether experts stay whole where all else is sliced.
+  var movesExperts = false
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa), \(sharing)"
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa), \(sharing)\(movesExperts ? " but for experts" : "")"
   }
 }
 
@@ -93,6 +95,7 @@ func run(
     options.weights = layout.weights
     options.instructionSet = layout.isa
     options.layout = layout.sharing
+    options.experts.moves = layout.movesExperts
     let session = try GenerationSession(opening: open, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.follow()

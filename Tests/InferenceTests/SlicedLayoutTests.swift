@@ -24,6 +24,16 @@ struct SlicedLayoutTests {
     try expectSameBits(model, base: Layout(), layouts: Self.layouts)
   }
 
+  @Test(arguments: ["deepseek_v3", "deepseek_v2_group", "qwen3_moe", "gpt_oss_mxfp4", "mixtral", "qwen2_moe"])
+  func slicesBesideWholeExpertsChangeNoBit(model: String) throws {
+    let layouts = Self.layouts.map { layout in
+      var layout = layout
+      layout.movesExperts = true
+      return layout
+    }
+    try expectSameBits(model, base: Layout(), layouts: layouts)
+  }
+
   @Test(arguments: ["deepseek_v3", "gpt_oss", "olmoe", "qwen3"])
   func slicesChangeNoBitWithARoundedCache(model: String) throws {
     try expectSameBits(model, base: Layout(cacheType: .bf16), layouts: Self.someLayouts)

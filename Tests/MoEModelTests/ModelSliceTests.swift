@@ -1,15 +1,18 @@
 import Checkpoints
-import MoEModel
 import Testing
+
+@testable import MoEModel
 
 /// Slices divide what there is: each part goes to somebody, and as evenly as it can.
 struct ModelSliceTests {
-  private func slices(_ ranks: Int) -> [ModelSlice] { (0..<ranks).map { ModelSlice(rank: $0, of: ranks) } }
+  private func slices(_ ranks: Int, dividesExperts: Bool = false) -> [ModelSlice] {
+    (0..<ranks).map { ModelSlice(rank: $0, of: ranks, dividesExperts: dividesExperts) }
+  }
 
   @Test func rowsAreDividedWithoutGapsOrOverlaps() {
     for ranks in 1...9 {
       for count in Array(0...300) + [2048, 7168, 129_280] {
-        let ranges = ModelSlice(rank: 0, of: ranks).ranges(of: count)
+        let ranges = ModelSlice(rank: 0, of: ranks, dividesExperts: true).ranges(of: count)
         #expect(ranges.count == ranks && ranges[0].lowerBound == 0 && ranges[ranks - 1].upperBound == count)
         #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound }, "\(count) on \(ranks)")
         let sizes = ranges.map(\.count)
@@ -25,7 +28,7 @@ struct ModelSliceTests {
           headCount: keyHeads * perKey, keyValueHeadCount: keyHeads, headDims: 8, queryKeyNorm: .none,
           projectionBias: false, outputBias: false, clip: nil, hasSinks: false)
         for ranks in 1...12 {
-          let heads = ModelSlice(rank: 0, of: ranks).heads(of: attention)
+          let heads = ModelSlice(rank: 0, of: ranks, dividesExperts: true).heads(of: attention)
           #expect(heads.flatMap { Array($0.queries) } == Array(0..<(keyHeads * perKey)))
           #expect(Set(heads.flatMap { Array($0.keys) }) == Set(0..<keyHeads))
           for (queries, keys) in heads {
@@ -49,6 +52,14 @@ struct ModelSliceTests {
     }
     let whole = try budget(description)
     let parts = try slices(ranks).map { try budget(description.sliced($0)) }
+    func all(_ description: DecoderDescription) throws -> WeightBudget {
+      try WeightBudget.measure(description, checkpoint: folder, workerCount: 1) { _, _ in true }
+    }
+    // Experts' rows are divided without a rest.
+    let divided = try slices(ranks, dividesExperts: true).map { slice in
+      try all(description.sliced(slice)).elementCount - budget(description.sliced(slice)).elementCount
+    }
+    #expect(divided.reduce(0, +) == (try all(description).elementCount) - whole.elementCount)
     #expect(parts.allSatisfy { $0.elementCount < whole.elementCount })
     #expect(parts.reduce(0) { $0 + $1.elementCount } >= whole.elementCount)
     #expect(parts.reduce(0) { $0 + $1.storedBytes } >= whole.storedBytes)

@@ -36,11 +36,11 @@ package final class Decoder {
   /// backward pass. `slices`: brings together what ranks compute of a description that is sliced.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: Experts?, slices: (any SliceExchange)? = nil, phases: PhaseRecorder? = nil, kept: KeptActivations = .none
+    experts: Experts?, slices gatherer: SliceGatherer? = nil, phases: PhaseRecorder? = nil,
+    kept: KeptActivations = .none
   ) {
     (self.description, self.compute, self.phases) = (description, compute, phases)
     (self.weights, self.kept) = (weights, kept)
-    let gatherer = slices.flatMap { exchange in description.slice.map { SliceGatherer($0, through: exchange) } }
     self.gatherer = gatherer
     embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(

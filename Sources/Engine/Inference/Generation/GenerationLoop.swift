@@ -115,6 +115,8 @@ package final class GenerationLoop {
         let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
         scheduler.predicted(isKnown ? prediction : nil, for: item.id)
       }
+      // Of experts that all ranks divide there is one account.
+      if rank > 0, session.dividesExperts { continue }
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
     }
     cost.busiest = balances[plan.kind.rawValue].endStep()

@@ -21,7 +21,7 @@ package final class GenerationSession {
   /// Recurrent states; none in models without.
   let states: StateCache
   /// What brings ranks' slices together; nil where sequences are spread.
-  private let slices: ClusterSliceExchange?
+  private let slices: SliceGatherer?
   /// How tokens travel to experts; nil in dense models.
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
@@ -80,7 +80,8 @@ package final class GenerationSession {
       instructionSet: options.instructionSet
     ) { onEvent(.note($0)) }
     let choice = try LayoutChoice(
-      options.layout, opened, runtime, streams: options.streams, obstacle: options.slicingObstacle)
+      options.layout, opened, runtime, streams: options.streams, dividesExperts: options.dividesExperts,
+      obstacle: options.slicingObstacle)
     if communicator.isRoot, let note = choice.note { onEvent(.note(note)) }
     let sliced = opened.sliced(choice.slice)
     let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
@@ -110,10 +111,11 @@ package final class GenerationSession {
       WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
     }
     self.wire = wire
-    slices = try description.slice.map { _ in
-      try ClusterSliceExchange(
+    slices = try description.slice.map {
+      let exchange = try ClusterSliceExchange(
         communicator, rows: options.batchTokens, rowByteCount: 16 * description.hiddenSize,
         telemetry: model.telemetry, clocks: runtime.clocks)
+      return SliceGatherer($0, through: exchange)
     }
     if let mixture = description.mixture, let wire, slices == nil {
       channels = try ExpertChannels(
@@ -137,18 +139,26 @@ package final class GenerationSession {
 
   private static func layers(
     of model: LoadedModel, _ runtime: ClusterRuntime, cache: KeyValueCache, wire: WireFormat?,
-    channels: ExpertChannels?, slices: ClusterSliceExchange?
+    channels: ExpertChannels?, slices: SliceGatherer?
   ) -> (Decoder, OwnExperts?) {
     let (description, compute, telemetry) = (model.description, runtime.compute, model.telemetry)
     var own: OwnExperts?
     var experts: Decoder.Experts?
-    if let mixture = description.mixture, let wire {
+    if let mixture = description.mixture, let slices, slices.slice.dividesExperts {
+      let divided = DividedExperts(
+        description, mixture: mixture, weights: model.weights, compute: compute, slices: slices)
+      // All ranks have the same visits: they count once.
+      experts = Decoder.Experts(
+        MeteredExperts(divided, telemetry: telemetry, counts: runtime.communicator.isRoot),
+        through: DividedDispatcher(
+          compute: compute, hiddenSize: description.hiddenSize, slices: slices, phases: telemetry.recorder))
+    } else if let mixture = description.mixture, let wire {
       let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
       let metered = MeteredExperts(bank, telemetry: telemetry)
       if let slices {
         let dispatcher = SlicedDispatcher(
           rank: runtime.communicator.rank, placement: model.placement, hiddenSize: description.hiddenSize,
-          compute: compute, exchange: slices, telemetry: telemetry)
+          compute: compute, exchange: slices.exchange, telemetry: telemetry)
         own = OwnExperts(bank: bank, sliced: dispatcher)
         experts = Decoder.Experts(metered, through: dispatcher)
       } else {
@@ -167,6 +177,8 @@ package final class GenerationSession {
 
   /// Whether all ranks feed all sequences, of which each computes its slice.
   package var isSliced: Bool { slices != nil }
+  /// Whether each rank computes a slice of every routed expert: all of them have the same visits then, which rank 0 counts.
+  package var dividesExperts: Bool { slices?.slice.dividesExperts ?? false }
 
   /// The loop of rank 0.
   package func makeLoop() -> GenerationLoop { GenerationLoop(self) }

@@ -65,6 +65,11 @@ package struct SessionOptions: Sendable {
     return terms
   }
 
+  /// Whether slices are of routed experts too: unless something is said of which rank holds which of them.
+  var dividesExperts: Bool {
+    experts.placementPath == nil && experts.placement == nil && experts.replicaShare == 0 && !experts.moves
+  }
+
   /// What of these does not go with slices; nil where all does.
   var slicingObstacle: String? {
     sums == .float32

@@ -16,13 +16,14 @@ package struct LayoutChoice {
 
   /// Decides for `wish`, and for steps that continue `streams` sequences where it is `auto`: from the bytes of weights that such
   /// a step reads, what all ranks read together in a second, and what messages between them take, which is measured in some
-  /// seconds. `obstacle`: what of the run's options does not go with slices. Collective; throws `notSliceable` on all ranks where
+  /// seconds. `dividesExperts`: whether slices are of routed experts too. `obstacle`: what of the run's options does not go with slices. Collective; throws `notSliceable` on all ranks where
   /// slices are asked for and cannot be had.
   package init(
-    _ wish: RankLayout, _ opened: OpenedModel, _ runtime: ClusterRuntime, streams: Int, obstacle: String? = nil
+    _ wish: RankLayout, _ opened: OpenedModel, _ runtime: ClusterRuntime, streams: Int, dividesExperts: Bool,
+    obstacle: String? = nil
   ) throws {
     let communicator = runtime.communicator
-    let slice = ModelSlice(rank: communicator.rank.index, of: communicator.size)
+    let slice = ModelSlice(rank: communicator.rank.index, of: communicator.size, dividesExperts: dividesExperts)
     let reason = opened.description.slicingObstacle ?? obstacle
     switch wish {
     case .spread: (self.slice, note) = (nil, nil)

@@ -27,6 +27,7 @@ extension DecoderDescription {
       return (range.lowerBound * width)..<(range.upperBound * width)
     }
     switch (spec.role, attention(of: spec)) {
+    case (.feedForward(.expert, _), _) where slice.dividesExperts: return own(slice.ranges(of: spec.rows))
     case (.embedding, _), (.head, _), (.attentionOutput, _), (.feedForward(.dense, _), _),
       (.feedForward(.shared, _), _):
       return own(slice.ranges(of: spec.rows))

@@ -1,11 +1,15 @@
-/// One rank's part of what is no routed expert, where ranks share that out by output element: heads of attention, rows of
+/// One rank's part of a model that ranks share out by output element: heads of attention, rows of
 /// matrices. What a rank computes so has the bits it would have anywhere: no sum is divided.
 package struct ModelSlice: Sendable, Hashable {
   package let rank: Int
   package let rankCount: Int
+  /// Whether routed experts are divided in the same way; else each is some rank's.
+  package let dividesExperts: Bool
 
   /// The part of rank `rank` of `rankCount`.
-  package init(rank: Int, of rankCount: Int) { (self.rank, self.rankCount) = (rank, rankCount) }
+  package init(rank: Int, of rankCount: Int, dividesExperts: Bool) {
+    (self.rank, self.rankCount, self.dividesExperts) = (rank, rankCount, dividesExperts)
+  }
 
   /// Which of `count` rows of a matrix each rank has, in order: about as many each, from multiples of the columns that share
   /// a scale, or of a panel's rows, where there are enough of those.

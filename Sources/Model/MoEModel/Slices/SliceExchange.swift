@@ -32,13 +32,15 @@ package protocol SliceExchange: AnyObject {
 }
 
 /// Completes rows of which each rank computes some columns, for the layers of one rank.
-final class SliceGatherer {
-  let slice: ModelSlice
-  let exchange: any SliceExchange
+package final class SliceGatherer {
+  package let slice: ModelSlice
+  package let exchange: any SliceExchange
   /// What went wrong first: workers wait for each other in the middle of a layer and cannot throw there.
   private var failure: (any Error)?
 
-  init(_ slice: ModelSlice, through exchange: any SliceExchange) { (self.slice, self.exchange) = (slice, exchange) }
+  package init(_ slice: ModelSlice, through exchange: any SliceExchange) {
+    (self.slice, self.exchange) = (slice, exchange)
+  }
 
   /// Exchanges what was noted; by one worker.
   func run() {
