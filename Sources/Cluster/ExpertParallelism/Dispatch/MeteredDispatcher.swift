@@ -37,6 +37,7 @@ package final class MeteredExperts: RoutedExperts {
   }
 
   package var rowFormat: RowFormat { base.rowFormat }
+  package var exchangesSlices: Bool { base.exchangesSlices }
 
   /// Before it, messages were checked and sorted; after it, they are written.
   package func compute(_ batch: VisitBatch) {

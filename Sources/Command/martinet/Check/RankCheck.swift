@@ -113,8 +113,16 @@ struct RankCheck {
   private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (
     weights: Int, cache: Int
   )? {
-    guard let (checkpoint, description) = opened.model else { return nil }
+    guard let (checkpoint, whole) = opened.model else { return nil }
     let rank = communicator.rank
+    let options = command.model.sessionOptions
+    var description = whole
+    // What auto decides for is measured when a run starts: room for either is room for the larger.
+    if options.layout == .sliced, communicator.size > 1, whole.slicingObstacle == nil {
+      description = whole.sliced(
+        ModelSlice(rank: rank.index, of: communicator.size, dividesExperts: options.dividesExperts))
+    }
+    let dividesExperts = description.slice?.dividesExperts ?? false
     do {
       let expertCount = description.mixture?.expertCount ?? 0
       var placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)
@@ -126,10 +134,10 @@ struct RankCheck {
       }
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
-      ) { placement.holds(layer: $0, expert: $1, rank) }
+      ) { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       return (
-        budget.memoryBytes, command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
+        budget.memoryBytes, options.cacheByteCount(description, cacheBlocks: blocks)
       )
     } catch {
       opened.facts.failure = "\(error)"

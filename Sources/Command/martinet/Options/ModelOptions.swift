@@ -72,7 +72,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How ranks share what is no routed expert: spread, each its own sequences; sliced, every rank some heads and some rows of every matrix for all sequences, so that one gets faster with each rank; auto, whichever is expected to be faster. Results do not depend on it.",
+      "How ranks share what is no routed expert: spread, each its own sequences; sliced, every rank some heads and some rows of every matrix, of experts too, for all sequences, so that one gets faster with each rank; auto, whichever is expected to be faster. Results do not depend on it.",
       valueName: "spread|sliced|auto"))
   var layout = RankLayout.spread
 

@@ -66,7 +66,7 @@ package struct SessionOptions: Sendable {
   }
 
   /// Whether slices are of routed experts too: unless something is said of which rank holds which of them.
-  var dividesExperts: Bool {
+  package var dividesExperts: Bool {
     experts.placementPath == nil && experts.placement == nil && experts.replicaShare == 0 && !experts.moves
   }
 

@@ -34,9 +34,9 @@ struct FeedForward {
   func activate(rows: Int, worker: Int) {
     let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
     if let inner {
-      activateOwn(inner.own, rows: rows, worker: worker)
+      activateOwn(rows: rows, worker: worker)
       inner.gather(product, compute, worker: worker)
-      return scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows)
+      return round(rows: rows, worker: worker)
     }
     scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows) {
       row, columns in
@@ -46,9 +46,19 @@ struct FeedForward {
     }
   }
 
-  /// The worker's share of silu(gate) · up in these columns.
-  private func activateOwn(_ columns: Range<Int>, rows: Int, worker: Int) {
+  /// Notes silu(gate) · up to be exchanged: the first half of `activate` with `activateOwn`, of which `round` is the second.
+  func noteProduct(rows: Int) { inner?.note(scratch.product(rows: rows)) }
+
+  /// silu(gate) · up, complete, rounded as `down` wants it.
+  func round(rows: Int, worker: Int) {
+    let product = scratch.product(rows: rows)
+    scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows)
+  }
+
+  /// silu(gate) · up in this rank's columns.
+  func activateOwn(rows: Int, worker: Int) {
     let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
+    let columns = inner?.own ?? 0..<product.columns
     let share = compute.share(of: rows * columns.count, worker: worker)
     var at = share.lowerBound
     while at < share.upperBound {

@@ -44,6 +44,7 @@ package final class DividedExperts: RoutedExperts {
   }
 
   package var rowFormat: RowFormat { gathered.format }
+  package var exchangesSlices: Bool { true }
 
   package func compute(_ batch: VisitBatch) {
     let visits = UnsafeBufferPointer(start: batch.visits.elements, count: batch.visits.count)
