@@ -134,15 +134,21 @@ struct RankCheck {
   private func needs(
     _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank
   ) -> (weights: Int, cache: Int)? {
-    guard let placement, let (checkpoint, description) = opened.model else { return nil }
+    guard let placement, let (checkpoint, whole) = opened.model else { return nil }
+    let options = command.model.sessionOptions
+    var description = whole
+    // What auto decides for is measured when a run starts: room for either is room for the larger.
+    if options.layout == .sliced, placement.rankCount > 1, whole.slicingObstacle == nil {
+      description = whole.sliced(
+        ModelSlice(rank: rank.index, of: placement.rankCount, dividesExperts: options.dividesExperts))
+    }
+    let dividesExperts = description.slice?.dividesExperts ?? false
     do {
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
-      ) { placement.holds(layer: $0, expert: $1, rank) }
+      ) { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
-      return (
-        budget.memoryBytes, command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
-      )
+      return (budget.memoryBytes, options.cacheByteCount(description, cacheBlocks: blocks))
     } catch {
       opened.facts.failure = "\(error)"
       return nil

@@ -27,6 +27,9 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Whether and how steps try tokens ahead.
   package var speculation = SpeculationOptions()
+  /// How ranks share what is no routed expert's, and for how many sequences at once that is to be chosen where it is `auto`.
+  package var layout = RankLayout.spread
+  package var streams = 1
   /// Which rank holds which experts.
   package var experts = ExpertOptions()
   /// Refuse to start when this rank's part does not fit into the memory available.
@@ -52,6 +55,7 @@ package struct SessionOptions: Sendable {
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
+    terms.add("--layout", layout.rawValue)
     terms.add("--speculate", speculation.mode.rawValue)
     terms.add("--draft-tokens", "\(speculation.draftTokens)")
     terms.add("--placement", experts.placementPath == nil ? "off" : "on")
@@ -59,6 +63,17 @@ package struct SessionOptions: Sendable {
     terms.add("--rebalance", experts.moves ? "on" : "off")
     terms.add("--check-weights", checksWeights ? "on" : "off")
     return terms
+  }
+
+  /// Whether slices are of routed experts too: unless something is said of which rank holds which of them.
+  package var dividesExperts: Bool {
+    experts.placementPath == nil && experts.placement == nil && experts.replicaShare == 0 && !experts.moves
+  }
+
+  /// What of these does not go with slices; nil where all does.
+  var slicingObstacle: String? {
+    sums == .float32
+      ? nil : "--combine-format \(sums.rawValue) rounds sums on their way to one rank, and slices go to all as they are"
   }
 
   /// How the model is checked.

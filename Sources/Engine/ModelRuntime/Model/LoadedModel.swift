@@ -38,7 +38,8 @@ package final class LoadedModel {
     }
     let layout = try ExpertLayout(options.experts, description, on: communicator)
     let (placement, rank) = (layout.placement, communicator.rank)
-    let owns: (Int, Int) -> Bool = { placement.holds(layer: $0, expert: $1, rank) }
+    let dividesExperts = description.slice?.dividesExperts ?? false
+    let owns: (Int, Int) -> Bool = { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
     let budget = try agree(on: communicator) {
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: compute.workerCount,
@@ -53,7 +54,7 @@ package final class LoadedModel {
     let start = ContinuousClock.now
     let (sums, replicaSums) = (ReadSums(checkpoint), ReadSums(checkpoint))
     var extras = WeightLoader.Extras()
-    extras.isReplica = { placement[$0].owners[$1] != rank }
+    extras.isReplica = { !dividesExperts && placement[$0].owners[$1] != rank }
     extras.replicaSums = replicaSums
     extras.spareExperts = layout.spareExperts[rank.index]
     let readBefore = checkpoint.bytesRead
