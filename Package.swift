@@ -55,7 +55,7 @@ let package = Package(
     sources("CKernels", in: "Base"),
     room("JSON", in: "Base"),
     room("Bytes", in: "Base"),
-    room("Machine", in: "Base", ["CNUMA", "CHost"]),
+    room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
     room("Kernels", in: "Base", ["CKernels", "Tensors", "Machine"]),
     room("Telemetry", in: "Base", ["JSON"]),
@@ -187,7 +187,7 @@ let package = Package(
     tests(
       "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"], exclude: ["Sanitized"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
-    tests("MachineTests", ["TestSupport", "Machine"]),
+    tests("MachineTests", ["TestSupport", "Bytes", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
     .executableTarget(
