@@ -23,10 +23,10 @@ package struct PlacementCheck: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension NodeArena {
-  /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out.
-  package func verify(sampleCount: Int = 1024) -> PlacementCheck {
+  /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out, or over all of it.
+  package func verify(sampleCount: Int = 1024, all: Bool = false) -> PlacementCheck {
     let pageByteCount = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
-    let pageCount = (usedByteCount + pageByteCount - 1) / pageByteCount
+    let pageCount = ((all ? byteCount : usedByteCount) + pageByteCount - 1) / pageByteCount
     let count = min(max(1, min(sampleCount, 1 << 16)), pageCount)
     guard count > 0 else { return unverified("nothing allocated yet") }
     var pages: [UnsafeMutableRawPointer?] = (0..<count).map { sample in

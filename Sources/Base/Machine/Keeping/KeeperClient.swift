@@ -18,6 +18,20 @@ package final class KeeperClient: Sendable {
     socket = Mutex(file)
   }
 
+  /// As above; nil where there is no keeper.
+  package static func existing(_ folder: KeeperFolder = KeeperFolder()) throws(MachineError) -> KeeperClient? {
+    guard access(folder.socket, F_OK) == 0 else { return nil }
+    do throws(MachineError) { return try KeeperClient(folder) } catch {
+      // What one left behind that was killed.
+      try folder.check()
+      if let keeper = try MemoryKeeper(folder) {
+        withExtendedLifetime(keeper) {}
+        return nil
+      }
+      throw error
+    }
+  }
+
   deinit { close(socket.withLock { $0 }) }
 
   /// Has there be a keeper, by `command` where there is none, and waits until it answers, for some seconds at most.

@@ -86,7 +86,7 @@ struct RankCheck {
       on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
-    let needs = needs(&opened, plan, communicator)
+    let needs = needs(&opened, plan, communicator, isFirst: try isFirstOfItsCopy(plan, communicator))
     try compareContents(&opened, plan, communicator)
     let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
     // Wall clocks, which logs and certificates go by.
@@ -109,10 +109,23 @@ struct RankCheck {
       }, remarks: plan.remarks)
   }
 
+  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose cores are all on
+  /// one NUMA node, or on nodes alike. Collective.
+  private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
+    let nodes = plan.assignment.cores.map { core in
+      plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
+    }
+    let place = Set(nodes).count == 1 ? "\(nodes[0])" : nodes.map { "\($0)" }.joined(separator: ",")
+    let places = try communicator.allGather(Array(place.utf8))
+    guard !command.model.noShareWeights else { return true }
+    return communicator.ranksOnHost.first { places[$0.index] == Array(place.utf8) } == communicator.rank
+  }
+
   /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
-  private func needs(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) -> (
-    weights: Int, cache: Int
-  )? {
+  /// What ranks have in common counts at the first of them.
+  private func needs(
+    _ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator, isFirst: Bool
+  ) -> (weights: Int, cache: Int)? {
     guard let (checkpoint, description) = opened.model else { return nil }
     let rank = communicator.rank
     do {
@@ -129,7 +142,7 @@ struct RankCheck {
       ) { placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       return (
-        budget.memoryBytes, command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
+        budget.memoryBytes - (isFirst ? 0 : budget.sharedBytes), command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
       )
     } catch {
       opened.facts.failure = "\(error)"

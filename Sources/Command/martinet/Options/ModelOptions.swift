@@ -85,6 +85,11 @@ struct ModelOptions: ParsableArguments {
   )
   var checkWeights = false
 
+  @Flag(
+    help:
+      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common.")
+  var noShareWeights = false
+
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
 
@@ -127,6 +132,7 @@ struct ModelOptions: ParsableArguments {
     arguments += coreOptions.arguments + placementOptions.arguments
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if checkWeights { arguments.append("--check-weights") }
+    if noShareWeights { arguments.append("--no-share-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
     return arguments
   }
@@ -158,13 +164,14 @@ struct ModelOptions: ParsableArguments {
     options.experts = placementOptions.experts
     options.checksWeights = checkWeights
     options.checksMemory = !ignoreMemoryCheck
+    options.keeping.shares = !noShareWeights
     return options
   }
 
   /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
-    speculation: SpeculationOptions = SpeculationOptions(),
+    speculation: SpeculationOptions = SpeculationOptions(), keeping: KeepingOptions = KeepingOptions(),
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
@@ -173,6 +180,8 @@ struct ModelOptions: ParsableArguments {
     // What a job before has left on this host may still hold them.
     if isSupervised { options.cores.patience = .seconds(5) }
     (options.isSupervised, options.speculation, options.experts.moves) = (isSupervised, speculation, movesExperts)
+    options.keeping = keeping
+    options.keeping.shares = !noShareWeights
     options.onStall = onStall
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot

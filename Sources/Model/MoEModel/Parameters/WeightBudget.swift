@@ -12,6 +12,8 @@ package struct WeightBudget {
   package private(set) var vectorBytes = 0
   /// Bytes of the checkpoint to be read.
   package private(set) var storedBytes = 0
+  /// Of these, those of matrices that ranks of one host can have in common.
+  package private(set) var sharedStoredBytes = 0
   package private(set) var elementCount = 0
   /// Stored bytes by element type.
   package private(set) var storedBytesByType: [ElementType: Int] = [:]
@@ -51,6 +53,9 @@ package struct WeightBudget {
       let byteCount = source.byteCount(worker: worker)
       bytesByWorker[worker] += byteCount
       if isShared { sharedByWorker[worker] += byteCount }
+    }
+    if isShared {
+      sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount }
     }
     count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
     for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
