@@ -187,7 +187,7 @@ let package = Package(
     tests(
       "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"], exclude: ["Sanitized"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
-    tests("MachineTests", ["TestSupport", "Bytes", "Machine"]),
+    tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
     .executableTarget(

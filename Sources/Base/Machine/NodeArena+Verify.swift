@@ -61,7 +61,9 @@ extension NodeArena {
       let ends = first.split(separator: "-").map { UInt($0, radix: 16) }
       if ends.count == 2, let start = ends[0], let end = ends[1] {
         isOurs = start < range.upperBound && end > range.lowerBound
-      } else if isOurs, first == "AnonHugePages:" || first == "ShmemPmdMapped:", words.count > 1, let kibibytes = Int(words[1]) {
+      } else if isOurs, first == "AnonHugePages:" || first == "ShmemPmdMapped:", words.count > 1,
+        let kibibytes = Int(words[1])
+      {
         bytes += kibibytes * 1024
       }
     }

@@ -16,7 +16,8 @@ struct Martinet: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Generate.self, Serve.self, Stop.self, Release.self, Score.self, Eval.self, Audit.self, Tokenize.self, Inspect.self, Plan.self,
+      Generate.self, Serve.self, Stop.self, Release.self, Score.self, Eval.self, Audit.self, Tokenize.self,
+      Inspect.self, Plan.self,
       Project.self, Placement.self,
       Check.self, Quantize.self, Checksum.self, Train.self, Sample.self, TopologyCommand.self, Bench.self,
       KeepWeights.self,

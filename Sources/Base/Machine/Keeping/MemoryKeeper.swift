@@ -51,8 +51,10 @@ package final class MemoryKeeper {
 
   /// Keeps until nobody wants anything kept any more.
   package func run() {
-    while entries.isEmpty == false || clients.isEmpty == false || ContinuousClock.now - emptySince < patience {
+    while !entries.isEmpty || !clients.isEmpty || ContinuousClock.now - emptySince < patience {
       serve(milliseconds: 200)
+      // Nobody can come any more.
+      if clients.isEmpty, access(folder.socket, F_OK) != 0 { break }
     }
   }
 

@@ -142,7 +142,8 @@ struct RankCheck {
       ) { placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       return (
-        budget.memoryBytes - (isFirst ? 0 : budget.sharedBytes), command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
+        budget.memoryBytes - (isFirst ? 0 : budget.sharedBytes),
+        command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
       )
     } catch {
       opened.facts.failure = "\(error)"

@@ -56,14 +56,15 @@ struct Inspect: ParsableCommand {
     let leftOut = layersThere - (description.predicts ? 1 : 0)
     let inventory = try ModelInventory(description, checkpoint: checkpoint)
     let file = try placement.map { try PlacementOptions.read($0) }
-    let shares = try (ranks ?? file?.placement.rankCount).map { ranks -> [Share] in
-      if let file, let path = placement {
-        try file.check(
-          expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers, rankCount: ranks,
-          path: path)
-      }
-      return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
-    } ?? []
+    let shares =
+      try (ranks ?? file?.placement.rankCount).map { ranks -> [Share] in
+        if let file, let path = placement {
+          try file.check(
+            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers, rankCount: ranks,
+            path: path)
+        }
+        return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
+      } ?? []
     if json {
       show(Self.json(description, inventory, shares, checkpoint, leftOut: leftOut).text())
     } else {

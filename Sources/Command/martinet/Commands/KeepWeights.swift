@@ -8,8 +8,7 @@ struct KeepWeights: ParsableCommand {
     abstract: "Keep weights for jobs of this host; started by them.", shouldDisplay: false)
 
   func run() throws {
-    // It is nobody's job, and no terminal's.
-    setsid()
+    // Whoever has started it may go.
     signal(SIGHUP, SIG_IGN)
     _ = chdir("/")
     FileLimit.raiseForServer()

@@ -87,7 +87,8 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common.")
+      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common."
+  )
   var noShareWeights = false
 
   @Flag(help: "Load even when the model seems not to fit into the memory available.")

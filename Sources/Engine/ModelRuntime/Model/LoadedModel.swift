@@ -51,14 +51,14 @@ package final class LoadedModel {
       // Before any is reserved, where it is known already how much that will be, or more than there is anywhere.
       let isKnown = options.checksMemory && keeping.mode == .off && !keeping.shares
       try Self.checkMemory(
-        budget.memoryBytes, options.otherBytes, runtime.host, limit: isKnown ? nil : 1 << 45)
+        budget.memoryBytes, options, runtime.host, limit: isKnown ? nil : 1 << 45)
       return budget
     }
     let start = ContinuousClock.now
     let place = try HostWeights(keeping, opened, runtime: runtime, budget: budget, owns: owns)
     if options.checksMemory {
       try agree(on: communicator) {
-        try Self.checkMemory(place.neededBytes, options.otherBytes, runtime.host, limit: nil)
+        try Self.checkMemory(place.neededBytes, options, runtime.host, limit: nil)
       }
     }
     let isKept = try communicator.allReduceMin(place.isFilled ? 1 : 0) == 1
@@ -115,11 +115,13 @@ package final class LoadedModel {
 
   /// Throws where this rank's share of the host's memory, or `limit`, does not suffice, also once what is kept for nobody has made
   /// way.
-  private static func checkMemory(_ weights: Int, _ other: Int, _ host: HostPlan, limit: Int?) throws {
-    let (needed, overflows) = weights.addingReportingOverflow(other)
+  private static func checkMemory(_ weights: Int, _ options: LoadOptions, _ host: HostPlan, limit: Int?) throws {
+    let (needed, overflows) = weights.addingReportingOverflow(options.otherBytes)
     var available = limit ?? host.topology.availableBytes / host.ranksOnHost
     guard overflows || needed > available else { return }
-    if limit == nil, !overflows, let released = try? KeeperClient().release(all: false), released > 0 {
+    if limit == nil, !overflows, let released = try? KeeperClient.existing(options.keeping.folder)?.release(all: false),
+      released > 0
+    {
       available = max(available, try Topology.discover().availableBytes / host.ranksOnHost)
     }
     guard !overflows, needed <= available else {

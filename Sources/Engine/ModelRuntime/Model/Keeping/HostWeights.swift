@@ -113,7 +113,7 @@ final class HostWeights {
     if communicator.localRank > 0 { try communicator.barrier() }
     do {
       if checkpoint.fileStamp == nil { throw MachineError.keeper("the checkpoint is not made of files") }
-      client = try KeeperClient.start(command: options.command)
+      client = try KeeperClient.start(options.folder, command: options.command)
     } catch { reason = "\(error)" }
     if communicator.localRank == 0 { try communicator.barrier() }
   }

@@ -1,3 +1,5 @@
+import Machine
+
 /// Whether weights outlive the processes that use them, and whether those of one host have them in common.
 package struct KeepingOptions: Sendable {
   package enum Mode: String, Sendable, CaseIterable {
@@ -12,7 +14,8 @@ package struct KeepingOptions: Sendable {
   package var mode = Mode.off
   /// How long they are kept when nobody uses them.
   package var seconds = 600
-  /// What starts a host's keeper.
+  /// Where a host's keeper listens, and what starts it.
+  package var folder = KeeperFolder()
   package var command: [String] = []
   /// One copy for ranks of a host of what is no routed expert.
   package var shares = false
