@@ -50,7 +50,9 @@ final class RunningProgram {
     // behind when it is killed goes away with the folder.
     process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_", "PMI", "SLURM_"].contains { name.hasPrefix($0) }
-    }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path, "MARTINET_KEEPER_FOLDER": Program.keeperFolder]) { $1 }
+    }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path, "MARTINET_KEEPER_FOLDER": Program.keeperFolder]) {
+      $1
+    }
     if let output { process.standardOutput = output } else { process.standardOutput = try file("output") }
     process.standardError = try file("errors")
     process.standardInput = FileHandle.nullDevice

@@ -94,7 +94,8 @@ struct HostWeightsTests {
     }
     let checkpoint = try CheckpointFormat.open(golden.folder)
     let budget = try WeightBudget.measure(
-      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, workerCount: 1) { _, _ in true }
+      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, workerCount: 1
+    ) { _, _ in true }
     let together = try run(golden.folder, prompt, ranks: 2, sharing)
     #expect(apart.memory.reduce(0, +) - together.memory.reduce(0, +) == budget.sharedBytes)
   }
@@ -148,7 +149,8 @@ struct HostWeightsTests {
         let copy = try SharedMemory(roomFor: memory.byteCount)
         let target = try NodeArena(node: 0, byteCount: memory.byteCount, in: copy, isWritable: true)
         target.base.copyMemory(from: source.base, byteCount: memory.byteCount)
-        target.base.storeBytes(of: target.base.load(fromByteOffset: 5000, as: UInt8.self) ^ 1, toByteOffset: 5000, as: UInt8.self)
+        target.base.storeBytes(
+          of: target.base.load(fromByteOffset: 5000, as: UInt8.self) ^ 1, toByteOffset: 5000, as: UInt8.self)
         return copy
       }
       #expect(try client.hold(entry.name, other, note: found.note, seconds: 60))
