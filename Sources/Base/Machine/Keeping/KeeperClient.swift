@@ -36,7 +36,7 @@ package final class KeeperClient: Sendable {
 
   /// Has there be a keeper, by `command` where there is none, and waits until it answers, for some seconds at most.
   package static func start(
-    _ folder: KeeperFolder = KeeperFolder(), command: [String], patience: Duration = .seconds(10)
+    _ folder: KeeperFolder = KeeperFolder(), command: [String], patience: Duration = .seconds(5)
   ) throws(MachineError) -> KeeperClient {
     try folder.make()
     let end = ContinuousClock.now + patience

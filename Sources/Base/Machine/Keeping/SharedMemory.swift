@@ -65,13 +65,15 @@ package final class SharedMemory: Sendable {
 }
 
 extension NodeArena {
-  /// Has the kernel put huge pages in the place of small ones in part `part` of `count` equal parts of what is used. Memory that
-  /// processes share gets none by itself under most settings; where the kernel cannot (before 6.1), that costs speed only.
-  package func gatherHugePages(part: Int, of count: Int) {
+  /// Has the kernel give huge pages for part `part` of `count` equal parts of memory that processes share and that is still empty:
+  /// under most settings it gives such memory none by itself. Where it cannot (before 6.1), that costs speed only.
+  package func takeHugePages(part: Int, of count: Int) {
     guard shared != nil else { return }
     let page = Self.roundedByteCount(0)
-    let pages = (usedByteCount + page - 1) / page
+    let pages = Self.roundedByteCount(byteCount) / page
     let own = (pages * part / count)..<(pages * (part + 1) / count)
+    // One small page of each says where it is to lie; none of the others is there, so that nothing is copied.
+    for number in own { base.storeBytes(of: 0, toByteOffset: number * page, as: UInt8.self) }
     guard !own.isEmpty else { return }
     _ = host_memory_collapse(base + own.lowerBound * page, own.count * page)
   }

@@ -61,6 +61,7 @@ package final class LoadedModel {
         try Self.checkMemory(place.neededBytes, options, runtime.host, limit: nil)
       }
     }
+    place.prepare()
     let isKept = try communicator.allReduceMin(place.isFilled ? 1 : 0) == 1
     if keeping.mode != .off, !isKept { try agreement.compareSamples(pool: compute.pool) }
     let (sums, replicaSums) = (ReadSums(checkpoint), ReadSums(checkpoint))

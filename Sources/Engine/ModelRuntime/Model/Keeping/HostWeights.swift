@@ -144,13 +144,17 @@ final class HostWeights {
     }
   }
 
-  /// Hands over what this rank has filled; huge pages first. Not collective.
-  func settle() {
+  /// Makes ready what this rank is to fill, once it is known that there is room. Not collective.
+  func prepare() {
     for place in [memory.own, memory.shared].compactMap({ $0 }) where !place.isFilled {
       pool.run { [pool] worker in
-        for arena in place.arenas { arena.gatherHugePages(part: worker, of: pool.workerCount) }
+        for arena in place.arenas { arena.takeHugePages(part: worker, of: pool.workerCount) }
       }
     }
+  }
+
+  /// Hands over what this rank has filled. Not collective.
+  func settle() {
     for index in pools.indices where !pools[index].isTaken {
       let place = pools[index].isShared ? memory.shared : memory.own
       guard let place, !place.isFilled else { continue }
