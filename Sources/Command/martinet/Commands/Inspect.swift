@@ -115,7 +115,8 @@ struct Inspect: ParsableCommand {
         shares.append(
           Share(
             ranks: rank...rank, experts: experts, expertsPerLayer: placement == nil ? expertCount : nil,
-            isSlice: placement == nil, memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes))
+            isSlice: placement == nil, memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes,
+            sharedBytes: budget.sharedBytes))
       }
     }
     return shares
@@ -132,6 +133,8 @@ struct Inspect: ParsableCommand {
     var isSlice = false
     var memoryBytes: Int
     var storedBytes: Int
+    /// Of the memory, what ranks on one NUMA node have in common.
+    var sharedBytes: Int
   }
 
   private static func shares(
@@ -150,7 +153,7 @@ struct Inspect: ParsableCommand {
         }
         measured[count] = Share(
           ranks: rank...rank, experts: count, expertsPerLayer: given == nil ? count / max(1, layers.count) : nil,
-          memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes)
+          memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes, sharedBytes: budget.sharedBytes)
       }
       if let last = shares.last, last.experts == count {
         shares[shares.count - 1].ranks = last.ranks.lowerBound...rank
@@ -250,6 +253,11 @@ struct Inspect: ParsableCommand {
         "\(ranks.padding(to: 15))\(share.expertsPerLayer.map { "\(share.isSlice ? "slices of " : "")\($0) experts a layer" } ?? "\(share.experts) experts over all layers"); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
       )
     }
+    if let share = shares.first, share.sharedBytes > 0, shares.count > 1 || share.ranks.count > 1 {
+      lines.append(
+        "\("of that".padding(to: 15))\(size(share.sharedBytes)) is no expert: one copy for all ranks whose threads are on one NUMA node"
+      )
+    }
     return lines
   }
 
@@ -301,7 +309,7 @@ struct Inspect: ParsableCommand {
             [
               "rank": .int($0), "experts_per_layer": share.expertsPerLayer.map { .int($0) } ?? .null,
               "experts": .int(share.experts), "memory_bytes": .int(share.memoryBytes),
-              "read_bytes": .int(share.storedBytes),
+              "shared_memory_bytes": .int(share.sharedBytes), "read_bytes": .int(share.storedBytes),
             ] as JSONValue
           }
         }),

@@ -91,6 +91,12 @@ struct ModelOptions: ParsableArguments {
   )
   var checkWeights = false
 
+  @Flag(
+    help:
+      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common."
+  )
+  var noShareWeights = false
+
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
 
@@ -134,6 +140,7 @@ struct ModelOptions: ParsableArguments {
     arguments += coreOptions.arguments + placementOptions.arguments
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if checkWeights { arguments.append("--check-weights") }
+    if noShareWeights { arguments.append("--no-share-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
     return arguments
   }
@@ -166,13 +173,15 @@ struct ModelOptions: ParsableArguments {
     options.experts = placementOptions.experts
     options.checksWeights = checkWeights
     options.checksMemory = !ignoreMemoryCheck
+    options.keeping.shares = !noShareWeights
     return options
   }
 
   /// Opens a session for `streams` sequences at once, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
-    speculation: SpeculationOptions = SpeculationOptions(), streams: Int = 1,
+    speculation: SpeculationOptions = SpeculationOptions(), keeping: KeepingOptions = KeepingOptions(),
+    streams: Int = 1,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
@@ -181,6 +190,8 @@ struct ModelOptions: ParsableArguments {
     // What a job before has left on this host may still hold them.
     if isSupervised { options.cores.patience = .seconds(5) }
     (options.isSupervised, options.speculation, options.experts.moves) = (isSupervised, speculation, movesExperts)
+    options.keeping = keeping
+    options.keeping.shares = !noShareWeights
     (options.onStall, options.streams) = (onStall, streams)
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot

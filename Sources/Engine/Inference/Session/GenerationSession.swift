@@ -198,6 +198,8 @@ package final class GenerationSession {
     var load = options.load
     // Where experts have moved meanwhile, the new ones go.
     (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
+    // A job that is started again begins with the model it was started with.
+    load.keeping.mode = .off
     let new = try LoadedModel(
       opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {

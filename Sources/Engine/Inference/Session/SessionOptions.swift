@@ -36,6 +36,8 @@ package struct SessionOptions: Sendable {
   package var checksMemory = true
   /// Read all files once on every host before anything else, and compare them.
   package var checksWeights = false
+  /// Whether weights outlive this process, and ranks of a host share some.
+  package var keeping = KeepingOptions()
   /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
   package var stallLimit: Duration? = .seconds(10)
   /// Hears of this rank's having been in one place for that long, again and again, and nil when it goes on; from a thread of its own.
@@ -62,6 +64,8 @@ package struct SessionOptions: Sendable {
     terms.add("--replica-memory", "\(experts.replicaShare)")
     terms.add("--rebalance", experts.moves ? "on" : "off")
     terms.add("--check-weights", checksWeights ? "on" : "off")
+    terms.add("--keep-weights", keeping.mode.rawValue)
+    terms.add("--no-share-weights", keeping.shares ? "off" : "on")
     return terms
   }
 
@@ -80,6 +84,7 @@ package struct SessionOptions: Sendable {
   var load: LoadOptions {
     var load = LoadOptions()
     (load.checksMemory, load.checksWeights, load.experts) = (checksMemory, checksWeights, experts)
+    load.keeping = keeping
     return load
   }
 
