@@ -48,6 +48,11 @@ struct GGUFModelTests {
     let key = "llama.feed_forward_length"
     #expect(try open { $0[key] = .int32s([12, 12]) }.config["intermediate_size"]?.exactInt == 12)
     #expect(problem { $0[key] = .int32s([12, 16]) } == .differsByLayer(key: key))
+    // Bytes, one more than any list may have.
+    let count = 1 << 22 + 1
+    let bytes = GGUFBytes.little(UInt32(0)) + GGUFBytes.little(UInt64(count)) + [UInt8](repeating: 12, count: count)
+    let error = failure { () throws(CheckpointError) in try open { $0[key] = .raw(9, bytes) } }
+    #expect(error == .tooMany(path: folder.file("m.gguf"), what: "entries of \"\(key)\"", limit: 1 << 22))
   }
 
   @Test func settingsThatNobodyKnowsAreKeptUnderTheirNames() throws {
@@ -125,6 +130,16 @@ struct GGUFModelTests {
           tensor: "blk.0.attn_q.weight", found: [8, 8], expected: "an even number of rows for each of 3 heads"))
   }
 
+  /// A number of a block has no bytes of its own that could take another place.
+  @Test(arguments: [(UInt32(19), 256, 50), (8, 32, 34)])
+  func biasesInBlocksAreNotTurned(type: UInt32, count: Int, byteCount: Int) {
+    let bytes = [UInt8](repeating: 0, count: byteCount)
+    #expect(
+      problem { $0.tensors.append(.init("blk.0.attn_q.bias", [count], type: type, bytes)) }
+        == .shape(
+          tensor: "blk.0.attn_q.bias", found: [count], expected: "an even number of rows for each of 2 heads"))
+  }
+
   @Test func readsBeyondATensorAreRefused() throws {
     let model = try open()
     let entry = try #require(model.tensor("model.norm.weight"))
@@ -171,6 +186,15 @@ struct GGUFModelTests {
         == .shape(
           tensor: "blk.0.ffn_gate_up_exps.weight", found: [3, 25, 8],
           expected: "an even number of rows for each expert"))
+    // Half of a bias of one block is none.
+    #expect(
+      problem { file in
+        mixtral(&file)
+        file.tensors.append(
+          .init("blk.0.ffn_gate_up_exps.bias", [3, 32], type: 8, [UInt8](repeating: 0, count: 102)))
+      }
+        == .shape(
+          tensor: "blk.0.ffn_gate_up_exps.bias", found: [3, 32], expected: "an even number of rows for each expert"))
     // A tensor for each expert's bytes is no licence for any number of them.
     let many = failure { () throws(CheckpointError) in
       try open { file in

@@ -56,6 +56,26 @@ extension CommandTests {
           && words.output.contains("planned"), "\(words.output)\(words.errors)")
     }
 
+    /// The layer of a prediction module is counted, its choices are not recorded, and not all runs have it.
+    @Test(.timeLimit(.minutes(2))) func aRunWithDraftsIsPlannedFromToo() throws {
+      let (report, routing, planned) = (folder.file("d.json"), folder.file("d.safetensors"), folder.file("dp.json"))
+      let arguments = [
+        "generate", "--model", try Golden("deepseek_v3_fp8").folder, "--prompt-ids", "1,2,3", "--max-new-tokens", "30",
+        "--ignore-eos", "--threads", "1",
+      ]
+      let drafting = arguments + ["--speculate", "mtp"]
+      let run = try Program.run(drafting + ["--report-json", report, "--record-routing", routing], ranks: 2)
+      #expect(run.status == 0, "\(run.errors)")
+      let plan = try Program.run([
+        "placement", "--report-json", report, "--routing", routing, "--output", planned,
+      ])
+      #expect(plan.status == 0, "\(plan.errors)")
+      for arguments in [arguments, drafting] {
+        let placed = try Program.run(arguments + ["--placement", planned], ranks: 2)
+        #expect(placed.status == 0 && placed.output == run.output, "\(placed.errors)")
+      }
+    }
+
     @Test(.timeLimit(.minutes(1))) func whatIsNoPlacementIsRefused() throws {
       let damaged = folder.write(#"{"schema": "martinet-placement", "version": 1, "experts": 32}"#, as: "d.json")
       for arguments in [

@@ -97,9 +97,9 @@ struct PlacementFileTests {
   }
 
   @Test func aPlacementForAnotherRunSaysWhatDoesNotFit() throws {
-    func reason(experts: Int = 4, layers: [Int] = [1, 3], ranks: Int = 2) -> String? {
+    func reason(experts: Int = 4, layers: [Int] = [1, 3], module: Int? = nil, ranks: Int = 2) -> String? {
       do throws(PlacementError) {
-        try file.check(expertCount: experts, layers: layers, rankCount: ranks, path: "p.json")
+        try file.check(expertCount: experts, layers: layers, module: module, rankCount: ranks, path: "p.json")
         return nil
       } catch { return "\(error)" }
     }
@@ -111,10 +111,17 @@ struct PlacementFileTests {
         && reason(ranks: 3)?.contains("--ranks 3") == true)
     #expect(reason(layers: [1, 2, 3])?.contains("nothing of layer 2") == true)
     #expect(reason(layers: [1])?.contains("layer 3, which has no experts") == true)
-    #expect(throws: Never.self) { try file.check(capacity: 5, path: "p.json") }
+    // A module that runs in one of two runs only.
+    #expect(reason(layers: [1], module: 3) == nil && reason(layers: [1, 3, 4], module: 4) == nil)
+    #expect(reason(layers: [1, 2, 3], module: 4)?.contains("nothing of layer 2") == true)
+    #expect(file.placement(of: [1, 3]) == file.placement)
+    let (own, more) = (file.placement(of: [1]), file.placement(of: [1, 3, 4]))
+    #expect(own[1] == file.placement[1] && own[3] == file.placement.base)
+    #expect(more[3] == file.placement[3] && more[4] == file.placement.base)
+    #expect(throws: Never.self) { try file.check(capacity: 5, layers: [1, 3], path: "p.json") }
     // Rank 1 has three of the first layer and two of the second, a quarter more than the mean.
     do throws(PlacementError) {
-      try file.check(capacity: 4, path: "p.json")
+      try file.check(capacity: 4, layers: [1, 3], path: "p.json")
       Issue.record("more experts than there is room for")
     } catch {
       #expect("\(error)".contains("rank 1 5 experts") && "\(error)".contains("--replica-memory 25"), "\(error)")

@@ -89,11 +89,12 @@ struct BlockedModelTests {
 
   @Test func whatIsRoundedIsTold() throws {
     func note(_ checkpoint: MemoryCheckpoint, _ weights: WeightPrecision) throws -> String? {
-      let description = try ModelConfiguration.read(checkpoint).holding(weights)
-      return try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).roundingNote()
+      try ModelConfiguration.read(checkpoint).holding(weights).roundingNote
     }
     let forms = try Forms("deepseek_v3", .q80)
     #expect(try note(forms.expanded, .auto) == nil && note(forms.blocked, .q8) == nil)
+    // Whoever asks for eight bits everywhere is not told of them.
+    #expect(try note(forms.blocked, .mixed) == nil)
     // Rows of 48 and of 80 columns are no whole blocks; of the up-projection of keys blocks run across rows.
     let found = try #require(try note(forms.blocked, .auto))
     #expect(found.contains(" in f32") && found.contains(" in q8_0"), "\(found)")

@@ -74,6 +74,15 @@ struct DeltaConfigurationTests {
     #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
   }
 
+  /// A gate is multiplied in by no backward pass, whether or not there is a state besides.
+  @Test func gatedAttentionAloneIsNotTrained() throws {
+    let count = try #require(try Configuration(golden: "qwen3_next").json["num_hidden_layers"]?.exactInt)
+    let types = Array(repeating: #""full_attention""#, count: count).joined(separator: ",")
+    let model = try Configuration(golden: "qwen3_next").with("layer_types", "[\(types)]").read()
+    #expect(!model.isRecurrent && model.isRecurrent == (StateCache.slotByteCount(model) > 0))
+    #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
+  }
+
   /// What is planned of a shape is what the reference writes of it.
   @Test(arguments: Configuration.deltas) func aPlannedCheckpointHasThePublishedTensors(name: String) throws {
     let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -11,11 +11,11 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
   case skippedTooMany(step: Int, count: Int, what: String)
   /// Numbers that no checkpoint shall have: `step` is 0 for those that the training begins with.
   case notFinite(step: Int, what: String)
-  /// A rank's part, the largest of what it consists of, and the rank's share of what its host has.
   /// A sequence holds a token that a model beside the one in training has no embedding of.
   case unknownToken(Int, vocabularySize: Int)
   /// A family that has no backward pass.
   case notTrained(family: String)
+  /// A rank's part, the largest of what it consists of, and the rank's share of what its host has.
   case tooLittleMemory(needed: Int, parts: [String], available: Int, ranksOnHost: Int, recomputes: Bool)
 
   /// Whether all ranks throw an error together, so that they can go on to do something else together.

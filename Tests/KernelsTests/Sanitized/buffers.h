@@ -1,5 +1,6 @@
-// Memory of exactly the size that is asked for, numbers that repeat, and what is held to the reference.
-#pragma once
+// Buffers of exactly the size that is asked for, numbers to fill them with, and what was found wrong.
+#ifndef SANITIZED_BUFFERS_H
+#define SANITIZED_BUFFERS_H
 #include <CKernels.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,3 +49,4 @@ static void hold(const void *found, const void *expected, size_t bytes, const ch
   if (memcmp(found, expected, bytes) == 0) return;
   if (failures++ < 20) printf("%s differs from the reference: instruction set %d, %zu, %zu\n", what, isa, a, b);
 }
+#endif

@@ -4,6 +4,7 @@
 #include <CChecksum.h>
 #include <CHost.h>
 #include <CKernels.h>
+#include <math.h>
 
 #include "buffers.h"
 

@@ -62,8 +62,8 @@ struct Inspect: ParsableCommand {
       try (ranks ?? file?.placement.rankCount).map { ranks -> [Share] in
         if let file, let path = placement {
           try file.check(
-            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers, rankCount: ranks,
-            path: path)
+            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers,
+            module: description.layerCount, rankCount: ranks, path: path)
         }
         return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
       } ?? []

@@ -80,8 +80,9 @@ struct Placement: ParsableCommand {
     var base = plain
     if let from {
       let file = try PlacementOptions.read(from)
-      try file.check(expertCount: expertCount, layers: layers, rankCount: rankCount, path: from)
-      base = file.placement
+      try file.check(
+        expertCount: expertCount, layers: layers, module: layers.last.map { $0 + 1 }, rankCount: rankCount, path: from)
+      base = file.placement(of: layers)
     }
     let planner = PlacementPlanner(
       expertCount: expertCount, layerCount: layers.count, rankCount: rankCount, replicaShare: replicaMemory / 100)
@@ -135,7 +136,9 @@ struct Placement: ParsableCommand {
       throw ProjectionError.nothingMeasured(path: path, reason: "it tells of no visits to experts")
     }
     if let routing, let path = self.routing {
-      guard routing.record.expertCount == loads.expertCount, Set(routing.record.layers) == Set(loads.layers) else {
+      // A prediction module's layer is counted, and its choices are not recorded.
+      guard routing.record.expertCount == loads.expertCount, Set(routing.record.layers).isSubset(of: loads.layers)
+      else {
         throw ProjectionError.mismatchedRouting(
           path: path, reason: "it is of other layers or of another number of experts")
       }

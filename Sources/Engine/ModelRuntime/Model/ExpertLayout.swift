@@ -54,9 +54,11 @@ package struct ExpertLayout: Sendable {
       try communicator.broadcast(&bytes, from: Rank(0))
       placement = try agree(on: communicator) {
         let file = try Self.parse(bytes, path: path)
-        try file.check(expertCount: expertCount, layers: layers, rankCount: communicator.size, path: path)
-        try file.check(capacity: capacity, path: path)
-        return file.placement
+        try file.check(
+          expertCount: expertCount, layers: layers, module: description.layerCount, rankCount: communicator.size,
+          path: path)
+        try file.check(capacity: capacity, layers: layers, path: path)
+        return file.placement(of: layers)
       }
     } else {
       placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)

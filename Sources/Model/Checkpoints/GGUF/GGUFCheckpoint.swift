@@ -98,11 +98,7 @@ final class GGUFCheckpoint: Checkpoint {
   var entries: [TensorEntry] { table.entries }
   var fileCount: Int { files.count }
 
-  var identity: UInt64 {
-    files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
-      for number in [file.identity.device, file.identity.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
-    }
-  }
+  var identity: UInt64 { InputFile.identity(of: files.map(\.identity)) }
 
   func file(of entry: TensorEntry) -> String { files[entry.fileIndex].path }
   func tensor(_ name: String) -> TensorEntry? { table.positions[ExactString(name)].map { entries[$0] } }

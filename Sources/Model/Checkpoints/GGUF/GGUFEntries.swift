@@ -66,7 +66,9 @@ struct GGUFEntries {
         try append(whole.part("\(before)\(expert)\(after)", expert, of: tensor.shape[0]), file)
       }
     case .gateAndUp(let before, let gate, let up):
-      guard tensor.shape.count >= 2, tensor.shape[1] % 2 == 0 else {
+      // The halves of biases in blocks are whole blocks.
+      let unit = tensor.shape.count == 2 ? 2 * tensor.type.blockSize : 2
+      guard tensor.shape.count >= 2, tensor.shape[1] % unit == 0 else {
         throw problem(
           .shape(tensor: tensor.name, found: tensor.shape, expected: "an even number of rows for each expert"))
       }

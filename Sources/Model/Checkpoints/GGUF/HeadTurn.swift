@@ -6,9 +6,10 @@ struct HeadTurn: Sendable {
   let rowByteCount: Int
   var headByteCount: Int { headRows * rowByteCount }
 
-  /// Nil where the rows do not fall into `heads` parts of an even number.
+  /// Nil where the rows do not fall into `heads` parts of an even number, or have no bytes of their own: numbers of a
+  /// bias in blocks.
   init?(rows: Int, heads: Int, byteCount: Int) {
-    guard heads > 0, rows > 0, rows % (2 * heads) == 0 else { return nil }
+    guard heads > 0, rows > 0, rows % (2 * heads) == 0, byteCount > 0, byteCount % rows == 0 else { return nil }
     (headRows, rowByteCount) = (rows / heads, byteCount / rows)
   }
 

@@ -29,38 +29,19 @@ extension ConfigReader {
     {
       throw ModelError.unsupported(key: "layer_types", value: other, remedy: "indexed_attention is")
     }
-    return zip(try feedForwards(), shares).map { feedForward, isShared in
-      indexer.isShared = isShared
-      attention.indexer = indexer
-      return LayerDescription(attention: .latent(attention), feedForward: feedForward)
-    }
+    _ = try optionalInt("moe_layer_freq", in: 1...1)
+    return try layersByType(
+      shares.map { isShared in
+        indexer.isShared = isShared
+        attention.indexer = indexer
+        return .latent(attention)
+      }, denseCount: try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound))
   }
 
   /// The reference class has no such setting; others read it.
   private func requireRotation(_ key: String, _ only: Bool) throws {
     guard let value = try optionalBool(ConfigKeys(key)), value != only else { return }
     throw ModelError.unsupported(key: key, value: "\(value)", remedy: "this family's attention is made for \(only)")
-  }
-
-  /// By `mlp_layer_types`; without it the first `first_k_dense_replace` layers are dense.
-  private func feedForwards() throws -> [LayerDescription.FeedForward] {
-    let count = try layerCount()
-    let intermediate = try int("intermediate_size", in: ConfigurationBounds.width)
-    let first = min(try int("first_k_dense_replace", in: 0...ConfigurationBounds.layers.upperBound), count)
-    _ = try optionalInt("moe_layer_freq", in: 1...1)
-    let types =
-      try optionalStrings("mlp_layer_types", maxCount: 4096)
-      ?? Array(repeating: "dense", count: first) + Array(repeating: "sparse", count: count - first)
-    guard types.count == count else {
-      throw ModelError.inconsistent("mlp_layer_types has \(types.count) entries for \(count) layers")
-    }
-    return try types.map { type in
-      switch type {
-      case "sparse": .mixture
-      case "dense": .dense(intermediateSize: intermediate)
-      default: throw ModelError.unsupported(key: "mlp_layer_types", value: type, remedy: "dense and sparse are")
-      }
-    }
   }
 
   /// For each layer whether it shares the choice of one before it: by `indexer_types`, or `index_topk_pattern`, or every

@@ -38,8 +38,10 @@ package struct DecoderDescription: Sendable {
   package var unreadTensors: [String] = []
   /// Whether matrices are stored in forms that are held in integers: GGUF's blocks, and what others pack in four bits.
   package var storesIntegers = false
-  /// Forms in which matrices are stored and not held.
-  package var roundedForms: [String] = []
+  /// How many matrices are stored in each form in which none is held.
+  package var roundedForms: [String: Int] = [:]
+  /// How many of each other form are rounded to q8 beside GGUF's blocks, unless told otherwise.
+  package var roundedBesideBlocks: [String: Int] = [:]
   /// The published model that this text model is a part of; nil for one that stands alone.
   package var composite: CompositeModel?
   /// How many tensors belong to each of that model's other parts.

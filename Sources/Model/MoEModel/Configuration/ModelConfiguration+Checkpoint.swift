@@ -17,6 +17,7 @@ extension ModelConfiguration {
       let embedding = checkpoint.tensor(description.names.tensor(ParameterID(.embedding)))
       description.tiedEmbeddings = try embedding.map { try checkpoint.haveSameBytes(head, $0) } ?? false
     }
+    description.storesIntegers = checkpoint.entries.contains { $0.type.isBlocked }
     let use: TensorUse
     do { use = try TensorUse(description, checkpoint: checkpoint) } catch let error as ModelError {
       throw explained(error, description, in: checkpoint)
@@ -32,8 +33,8 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
-    description.roundedForms = use.roundedForms
-    description.storesIntegers = use.findsIntegers || checkpoint.entries.contains { $0.type.isBlocked }
+    (description.roundedForms, description.roundedBesideBlocks) = (use.roundedForms, use.roundedBesideBlocks)
+    if use.findsIntegers { description.storesIntegers = true }
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }

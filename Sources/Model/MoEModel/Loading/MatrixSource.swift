@@ -126,6 +126,9 @@ package struct MatrixSource: Sendable {
     }
   }
 
+  /// What it is stored in where it is held in something else.
+  var roundedFormat: WeightFormat? { format == storedFormat ? nil : storedFormat }
+
   /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
   var isOfIntegers: Bool { isPacked || Stored.isNVFP4(storedFormat, scales) }
 

@@ -130,13 +130,24 @@ package struct ModelWeights: Sendable {
 }
 
 extension ModelWeights {
-  /// Puts a routed expert of one of the model's own layers in its place, or takes it away.
+  /// Puts a routed expert of a layer that runs in its place, or takes it away: a prediction module's layer follows the
+  /// model's own.
   package mutating func set(_ expert: FeedForwardWeights?, layer: Int, expert index: Int) {
-    guard layers.indices.contains(layer), case .mixture(var mixture) = layers[layer].feedForward else { return }
-    mixture.experts[index] = expert
-    layers[layer].feedForward = .mixture(mixture)
+    if layers.indices.contains(layer) {
+      layers[layer].set(expert, at: index)
+    } else if layer == layers.count {
+      prediction?.layer.set(expert, at: index)
+    }
   }
 
   /// Room for routed experts that are not there yet: what others have left.
   package mutating func setSpareExperts(_ experts: [FeedForwardWeights]) { spareExperts = experts }
+}
+
+extension LayerWeights {
+  fileprivate mutating func set(_ expert: FeedForwardWeights?, at index: Int) {
+    guard case .mixture(var mixture) = feedForward else { return }
+    mixture.experts[index] = expert
+    feedForward = .mixture(mixture)
+  }
 }

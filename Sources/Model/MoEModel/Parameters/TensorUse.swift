@@ -5,8 +5,11 @@ import Tensors
 /// Which tensors of a checkpoint a model reads.
 struct TensorUse {
   private var used: Set<ExactString> = []
-  /// Forms of matrices that are rounded as they are read, where they would be held as stored.
-  private(set) var roundedForms: [String] = []
+  /// How many matrices of each form are rounded as they are read, where they would be held as stored: no matrix is held
+  /// in it.
+  private(set) var roundedForms: [String: Int] = [:]
+  /// The same of matrices that are rounded because others are stored in blocks.
+  private(set) var roundedBesideBlocks: [String: Int] = [:]
   /// Layers that attend to what another's indexer chose.
   private let sharingLayers: Set<Int>
   private let names: PublishedNames
@@ -21,18 +24,29 @@ struct TensorUse {
         guard case .latent(let latent) = description.layers[$0].attention else { return false }
         return latent.indexer?.isShared == true
       })
-    try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
+    let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
+    let besideBlocks = parameters.hasBlocks && parameters.precision == .auto
+    try parameters.walk { spec, found in
       switch found {
       case .matrices(let sources):
+        if spec.use != .choice { count(sources, besideBlocks: besideBlocks) }
         // Those of heads are of one tensor, or of two: the first half and the second.
         for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
           used.insert(ExactString(source.entry.name))
           if source.isOfIntegers { findsIntegers = true }
-          if let form = source.roundedForm, !roundedForms.contains(form) { roundedForms.append(form) }
           for scales in source.storedScales { used.insert(ExactString(scales.entry.name)) }
         }
       case .vector(let source): used.insert(ExactString(source.entry.name))
       }
+    }
+  }
+
+  /// Counts a matrix that is rounded though it should be held as stored.
+  private mutating func count(_ sources: [MatrixSource], besideBlocks: Bool) {
+    if let form = sources.lazy.compactMap(\.roundedForm).first {
+      roundedForms[form, default: 0] += 1
+    } else if besideBlocks, let format = sources.lazy.compactMap(\.roundedFormat).first {
+      roundedBesideBlocks[format.name, default: 0] += 1
     }
   }
 

@@ -11,7 +11,7 @@
 typedef struct {
   uint8_t codes[CK_MOST_BLOCK_COLUMNS];
   uint8_t scales[16], mins[16];
-  // f16, or E8M0.
+  // f16, bf16 or E8M0.
   uint16_t d, m;
 } ck_block;
 

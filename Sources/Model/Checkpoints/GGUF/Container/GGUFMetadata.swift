@@ -2,6 +2,9 @@ import JSON
 
 /// The keys and values of a GGUF header, read with their types and ranges checked; errors name file and key.
 struct GGUFMetadata: Sendable {
+  /// Of a list that is taken apart, such as that of tokens.
+  static let entryLimit = 1 << 22
+
   let path: String
   /// In the order of the file.
   private(set) var keys: [String] = []
@@ -93,10 +96,14 @@ struct GGUFMetadata: Sendable {
     }
   }
 
-  /// The values of an array of numbers or booleans; the count is that of the array.
+  /// The values of an array of numbers or booleans; the count is that of the array, which has no more than any
+  /// vocabulary: a value takes forty times the byte that a file may have for it.
   func scalars(_ key: String) throws(CheckpointError) -> [GGUFValue]? {
     guard let array = try array(key) else { return nil }
     guard array.type.isFixed else { throw wrongType(key, .array(array), "an array of numbers") }
+    guard array.count <= Self.entryLimit else {
+      throw .tooMany(path: path, what: "entries of \(quoted(key))", limit: Self.entryLimit)
+    }
     let width = array.type.leastByteCount
     return (0..<array.count).map { GGUFValue.scalar(array.type, bytes, at: array.range.lowerBound + $0 * width) }
   }

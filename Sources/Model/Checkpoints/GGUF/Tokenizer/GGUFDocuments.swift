@@ -1,4 +1,3 @@
-import Glibc
 import JSON
 
 /// What GGUF metadata say of a model's text, in the documents that a published folder has.
@@ -26,7 +25,7 @@ struct GGUFDocuments: ModelDocuments {
     case "tokenizer.json": value = try tokenizerDocument(limit: limit)
     case "tokenizer_config.json": value = try tokenizerConfig()
     case "generation_config.json": value = try generationConfig()
-    case RecordedSums.fileName: return try file(placeOfDocument(name), limit: limit)
+    case RecordedSums.fileName: return try InputFile.document(at: placeOfDocument(name), limit: limit)
     default: value = nil
     }
     guard let value else { return nil }
@@ -37,15 +36,11 @@ struct GGUFDocuments: ModelDocuments {
     return bytes
   }
 
-  func placeOfDocument(_ name: String) -> String {
-    path.hasSuffix(".gguf") ? "\(path).\(name)" : "\(path)/\(name)"
-  }
+  func placeOfDocument(_ name: String) -> String { Self.place(of: name, path) }
 
-  private func file(_ path: String, limit: Int) throws(CheckpointError) -> [UInt8]? {
-    do throws(CheckpointError) { return try InputFile(path: path).contents(limit: limit) } catch {
-      if case .system("open", _, let code) = error, code == ENOENT || code == ENOTDIR { return nil }
-      throw error
-    }
+  /// Beside a file, in a folder.
+  fileprivate static func place(of name: String, _ path: String) -> String {
+    path.hasSuffix(".gguf") ? "\(path).\(name)" : "\(path)/\(name)"
   }
 
   private func tokenizer() throws(CheckpointError) -> GGUFTokenizer {
@@ -58,7 +53,7 @@ struct GGUFDocuments: ModelDocuments {
       guard case .gguf(_, _, let problem) = error, problem.isOfUnknownTokenizer else { throw error }
       let folder = metadata.path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
       let beside = (folder + ["tokenizer.json"]).joined(separator: "/")
-      guard let bytes = try file(beside, limit: limit) else { throw error }
+      guard let bytes = try InputFile.document(at: beside, limit: limit) else { throw error }
       do throws(JSONError) { return try JSONValue(parsing: bytes) } catch let other {
         throw .json(path: beside, byte: 0, other)
       }
@@ -148,7 +143,5 @@ final class UnopenedGGUFDocuments: ModelDocuments {
       .document(name, limit: limit)
   }
 
-  func placeOfDocument(_ name: String) -> String {
-    path.hasSuffix(".gguf") ? "\(path).\(name)" : "\(path)/\(name)"
-  }
+  func placeOfDocument(_ name: String) -> String { GGUFDocuments.place(of: name, path) }
 }

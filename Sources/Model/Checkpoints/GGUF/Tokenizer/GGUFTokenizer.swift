@@ -18,6 +18,9 @@ struct GGUFTokenizer {
   init(_ metadata: GGUFMetadata, fallback: String) throws(CheckpointError) {
     self.metadata = metadata
     guard let tokens = try metadata.array("tokenizer.ggml.tokens") else { throw metadata.problem(.noTokenizer) }
+    guard tokens.count <= GGUFMetadata.entryLimit else {
+      throw .tooMany(path: metadata.path, what: "tokens", limit: GGUFMetadata.entryLimit)
+    }
     tokenCount = tokens.count
     kinds = try Self.kinds(metadata, count: tokens.count)
     switch try metadata.string("tokenizer.ggml.model") ?? "" {
