@@ -55,7 +55,7 @@ extension CommandTests {
     @Test func theDemonstrationModelIsAsItsCardSays() throws {
       let run = try Program.run(["inspect", "--ranks", "3"])
       #expect(
-        run.status == 0 && run.output.contains("11.85 M in all, 3.33 M active per token (28.1 %)"), "\(run.output)")
+        run.status == 0 && run.output.contains("3.04 M in all, 841.1 k active per token (27.7 %)"), "\(run.output)")
       let ranks = try inspect(["--ranks", "3"])["ranks"]!.array!
       #expect(ranks.map { $0["experts_per_layer"]!.exactInt! }.sorted() == [10, 11, 11])
       // What all hold is held three times, experts once.

@@ -10,8 +10,8 @@ extension CommandTests {
 
     private func generate(_ options: [String], ranks: Int) throws -> Program.Outcome {
       try Program.run(
-        ["generate", "--prompt", "And the king said,", "--max-new-tokens", "24", "--threads", "1"] + options,
-        ranks: ranks)
+        ["generate", "--prompt", "And the king said,", "--max-new-tokens", "24", "--ignore-eos", "--threads", "1"]
+          + options, ranks: ranks)
     }
 
     @Test(.timeLimit(.minutes(5))) func aRunsLoadBecomesAPlacementThatChangesNoText() throws {
@@ -25,7 +25,7 @@ extension CommandTests {
       let json = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: report))))
       let factor = try #require(json["decode"]?["busiest_rank_visits"]?.double)
       #expect(factor >= 1 && json["decode"]?["busiest_rank_experts"]?.double ?? 0 >= 1)
-      #expect(json["placement"]?["ranks"]?.exactInt == 2 && json["placement"]?["layers"]?.array?.count == 5)
+      #expect(json["placement"]?["ranks"]?.exactInt == 2 && json["placement"]?["layers"]?.array?.count == 3)
       for file in [recorded, report] {
         let placed = try generate(["--placement", file, "--replica-memory", "20"], ranks: 2)
         #expect(placed.status == 0 && placed.output == plain.output, "\(file): \(placed.errors)")

@@ -150,6 +150,22 @@ struct PackedCheckpointTests {
     #expect(description.unreadNote == nil, "\(description.unreadNote ?? "")")
   }
 
+  /// All routed experts take rows in one form: what is left unpacked beside integers is rounded, and that is said.
+  @Test func anExpertThatIsNotPackedIsRoundedAndThatIsSaid() throws {
+    var partly = try RewrittenCheckpoint(try HuggingFaceFolder(path: Self.path("int4_group32")))
+    let suffix = "experts.1.down_proj.weight_packed"
+    let packed = try #require(partly.tensors.keys.first { $0.hasSuffix(suffix) })
+    let base = packed.dropLast("_packed".count)
+    let shape = try #require(partly.tensors[packed]).shape
+    for end in ["packed", "scale", "shape"] { partly.tensors["\(base)_\(end)"] = nil }
+    let columns = 8 * shape[1]
+    partly.tensors[String(base)] = .init(
+      Array(repeating: 0.5, count: shape[0] * columns), [shape[0], columns], as: .bfloat16)
+    let description = try partly.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    #expect(description.roundingNote?.hasSuffix("1 in bf16") == true, "\(description.roundingNote ?? "")")
+    #expect(try description.holding(.q8).roundingNote == nil)
+  }
+
   @Test(arguments: [
     ("int4_group32", "weight_packed"), ("int4_group32", "weight_scale"), ("int4_group32", "weight_shape"),
     ("int4_zeros", "weight_zero_point"), ("gptq", "qweight"), ("gptq", "qzeros"), ("gptq", "scales"), ("gptq", "g_idx"),

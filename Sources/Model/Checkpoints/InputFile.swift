@@ -68,7 +68,8 @@ package final class InputFile: Sendable {
 
   /// Has the system fetch bytes into its cache while something else goes on.
   func prefetch(count: Int, at offset: Int) {
-    _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+    // No bytes would mean all that follow.
+    if count > 0 { _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED) }
   }
 
   /// The `count` bytes from `offset`, which the caller has bounded.

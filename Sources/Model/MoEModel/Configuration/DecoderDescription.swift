@@ -40,8 +40,8 @@ package struct DecoderDescription: Sendable {
   package var storesIntegers = false
   /// How many matrices are stored in each form in which none is held.
   package var roundedForms: [String: Int] = [:]
-  /// How many of each other form are rounded to q8 beside GGUF's blocks, unless told otherwise.
-  package var roundedBesideBlocks: [String: Int] = [:]
+  /// How many of each other form are rounded to q8 beside GGUF's blocks or packed experts, unless told otherwise.
+  package var roundedBesideIntegers: [String: Int] = [:]
   /// The published model that this text model is a part of; nil for one that stands alone.
   package var composite: CompositeModel?
   /// What of all that is no routed expert this rank holds, where ranks share it out; nil where each holds all of it.

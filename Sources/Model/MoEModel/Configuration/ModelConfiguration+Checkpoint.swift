@@ -33,7 +33,7 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
-    (description.roundedForms, description.roundedBesideBlocks) = (use.roundedForms, use.roundedBesideBlocks)
+    (description.roundedForms, description.roundedBesideIntegers) = (use.roundedForms, use.roundedBesideIntegers)
     if use.findsIntegers { description.storesIntegers = true }
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {

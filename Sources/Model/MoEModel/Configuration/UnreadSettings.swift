@@ -20,7 +20,7 @@ extension DecoderDescription {
   package var roundingNote: String? {
     var forms: [String: Int] = [:]
     if weights == .auto || weights == .mixed { forms = roundedForms }
-    if weights == .auto { forms.merge(roundedBesideBlocks, uniquingKeysWith: +) }
+    if weights == .auto { forms.merge(roundedBesideIntegers, uniquingKeysWith: +) }
     guard !forms.isEmpty else { return nil }
     let list = forms.sorted { $0.key < $1.key }.map { "\($0.value) in \($0.key)" }.joined(separator: ", ")
     return "matrices rounded to q8 as they are read, since they are not multiplied as they are stored: \(list)"

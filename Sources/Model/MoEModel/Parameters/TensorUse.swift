@@ -8,8 +8,8 @@ struct TensorUse {
   /// How many matrices of each form are rounded as they are read, where they would be held as stored: no matrix is held
   /// in it.
   private(set) var roundedForms: [String: Int] = [:]
-  /// The same of matrices that are rounded because others are stored in blocks.
-  private(set) var roundedBesideBlocks: [String: Int] = [:]
+  /// The same of matrices that are rounded because others are integers: in blocks, or experts that take one form of rows.
+  private(set) var roundedBesideIntegers: [String: Int] = [:]
   /// Layers that attend to what another's indexer chose.
   private let sharingLayers: Set<Int>
   private let names: PublishedNames
@@ -25,11 +25,11 @@ struct TensorUse {
         return latent.indexer?.isShared == true
       })
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
-    let besideBlocks = parameters.hasBlocks && parameters.precision == .auto
     try parameters.walk { spec, found in
       switch found {
       case .matrices(let sources):
-        if spec.use != .choice { count(sources, besideBlocks: besideBlocks) }
+        let besideIntegers = parameters.precision == .auto && (parameters.hasBlocks || spec.expert != nil)
+        if spec.use != .choice { count(sources, besideIntegers: besideIntegers) }
         // Those of heads are of one tensor, or of two: the first half and the second.
         for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
           used.insert(ExactString(source.entry.name))
@@ -42,11 +42,11 @@ struct TensorUse {
   }
 
   /// Counts a matrix that is rounded though it should be held as stored.
-  private mutating func count(_ sources: [MatrixSource], besideBlocks: Bool) {
+  private mutating func count(_ sources: [MatrixSource], besideIntegers: Bool) {
     if let form = sources.lazy.compactMap(\.roundedForm).first {
       roundedForms[form, default: 0] += 1
-    } else if besideBlocks, let format = sources.lazy.compactMap(\.roundedFormat).first {
-      roundedBesideBlocks[format.name, default: 0] += 1
+    } else if besideIntegers, let format = sources.lazy.compactMap(\.roundedFormat).first {
+      roundedBesideIntegers[format.name, default: 0] += 1
     }
   }
 
