@@ -46,6 +46,22 @@ struct SlicedLayoutTests {
     try expectSameBits(model, base: Layout(weights: weights), layouts: Self.someLayouts)
   }
 
+  /// Wide enough that ranks round their own columns before these travel: of values on three ranks, of the dense layer on others.
+  @Test(arguments: [WeightPrecision.q8, .q4, .bf16, .mixed])
+  func rowsThatTravelRoundedChangeNoBit(weights: WeightPrecision) throws {
+    let model = Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Sources/Model/DemoModel/demo-model").path
+    let prompts = [(0..<40).map { Int32(3 + $0 * 37 % 4000) }, [5, 6, 7]]
+    func result(_ layout: Layout) throws -> RunResult {
+      try run(model: model, scored: prompts, prompts: prompts, newTokens: 6, layout: layout)
+    }
+    let expected = try result(Layout(weights: weights))
+    for ranks in [2, 3, 4, 7] {
+      let found = try result(Layout(ranks: ranks, threads: 1 + ranks % 2, weights: weights, sharing: .sliced))
+      #expect(found == expected, "\(ranks) ranks")
+    }
+  }
+
   @Test(arguments: ["qwen3_moe", "deepseek_v3"])
   func sampledSequencesAreTheSame(model: String) throws {
     let golden = try Golden(model)

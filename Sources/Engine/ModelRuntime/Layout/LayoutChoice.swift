@@ -61,7 +61,7 @@ struct LayoutCosts {
     }
     try communicator.barrier()
     let rate = Double(
-      try communicator.allReduceMin(Int64(runtime.compute.probeRead(bytesPerWorker: 32 << 20, rounds: 2))))
+      try communicator.allReduceMin(Int64(runtime.compute.probeRead(bytesPerWorker: 64 << 20, rounds: 2))))
     let samples = try runtime.probeLinks()
     let classes: [LinkClass] = [.otherHosts, .sharedMemory, .sameHost, .sameNode]
     // The slowest way that messages take.

@@ -35,8 +35,8 @@ struct FeedForward {
     let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
     if let inner {
       activateOwn(rows: rows, worker: worker)
-      inner.gather(product, compute, worker: worker)
-      return round(rows: rows, worker: worker)
+      return inner.gather(
+        product, in: scratch.activated, for: weights.down.rowFormat, compute, worker: worker)
     }
     scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows) {
       row, columns in
@@ -46,11 +46,23 @@ struct FeedForward {
     }
   }
 
-  /// Notes silu(gate) · up to be exchanged: the first half of `activate` with `activateOwn`, of which `round` is the second.
-  func noteProduct(rows: Int) { inner?.note(scratch.product(rows: rows)) }
+  /// Whether silu(gate) · up travels between ranks as `down` wants it.
+  private var travelsRounded: Bool { inner?.travel(scratch.activated, for: weights.down.rowFormat) ?? false }
+
+  /// Rounds this rank's columns of silu(gate) · up where they travel so; workers have met after `activateOwn`.
+  func roundOwn(rows: Int, worker: Int) {
+    guard let inner, travelsRounded else { return }
+    scratch.activated.share(compute, worker: worker, scratch.product(rows: rows), columns: inner.own)
+  }
+
+  /// Notes silu(gate) · up to be exchanged: with `activateOwn` and `roundOwn` before, and `round` after that, it is `activate`.
+  func noteProduct(rows: Int) {
+    if travelsRounded { inner?.note(scratch.activated, rows: rows) } else { inner?.note(scratch.product(rows: rows)) }
+  }
 
   /// silu(gate) · up, complete, rounded as `down` wants it.
   func round(rows: Int, worker: Int) {
+    guard !travelsRounded else { return }
     let product = scratch.product(rows: rows)
     scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows)
   }

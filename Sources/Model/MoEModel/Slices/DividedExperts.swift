@@ -96,9 +96,7 @@ package final class DividedExperts: RoutedExperts {
         compute.activate(activation, gate: ownGate[row], up: ownUp[row], into: ownGate[row], count: own.count)
       }
       // All have read the inputs when it returns: where they are fp32, their rows take the results.
-      inner.gather(gate, compute, worker: worker)
-      activated.share(compute, worker: worker, gate.start, stride: gate.stride, count: visits.count)
-      compute.pool.barrier(worker: worker)
+      inner.gather(gate, in: activated, for: activated.format, compute, worker: worker)
       let y = activated.rows(of: gate)
       for group in groups {
         experts[group.expert]?.down.multiply(

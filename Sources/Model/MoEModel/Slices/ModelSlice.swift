@@ -12,9 +12,17 @@ package struct ModelSlice: Sendable, Hashable {
   }
 
   /// Which of `count` rows of a matrix each rank has, in order: about as many each, from multiples of the columns that share
-  /// a scale, or of a panel's rows, where there are enough of those.
+  /// a scale, or of a panel's rows, where that divides them evenly enough.
   package func ranges(of count: Int) -> [Range<Int>] {
-    let unit = [64, 16].first { count / $0 >= 2 * rankCount } ?? 1
+    for unit in [64, 16] {
+      let ranges = ranges(of: count, unit: unit)
+      // The largest is at most a quarter more than the mean.
+      if 4 * rankCount * (ranges.map(\.count).max() ?? 0) <= 5 * count { return ranges }
+    }
+    return ranges(of: count, unit: 1)
+  }
+
+  private func ranges(of count: Int, unit: Int) -> [Range<Int>] {
     let units = (count + unit - 1) / unit
     func bound(_ rank: Int) -> Int { min(units * rank / rankCount * unit, count) }
     return (0..<rankCount).map { bound($0)..<bound($0 + 1) }

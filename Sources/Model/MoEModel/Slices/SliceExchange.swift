@@ -70,6 +70,42 @@ struct RowSlices {
     }
   }
 
+  /// Whether columns travel as `rounded` holds them: where that is all that a product in `format` reads, and no two ranks have
+  /// columns that share a scale.
+  func travel(_ rounded: RowBuffer, for format: RowFormat) -> Bool {
+    format == rounded.format && ranges.allSatisfy { $0.isEmpty || rounded.isApart($0) }
+  }
+
+  /// Notes that all ranks want the columns of each of so many rows as `rounded` holds them.
+  func note(_ rounded: RowBuffer, rows: Int) {
+    for (rank, range) in ranges.enumerated() where !range.isEmpty {
+      rounded.forEachPart(range) { start, byteCount, stride in
+        gatherer.exchange.add(SlicePiece(start, runs: rows, byteCount: byteCount, stride: stride), from: rank)
+      }
+    }
+  }
+
+  /// Completes rows for a product in `format`, and rounds them for it in `rounded`: each rank its own columns before they
+  /// travel, where they may. As `gather`; all workers may read the rows afterwards.
+  func gather(
+    _ view: MatrixView<Float>, in rounded: RowBuffer, for format: RowFormat, _ compute: Compute, worker: Int
+  ) {
+    guard travel(rounded, for: format) else {
+      gather(view, compute, worker: worker)
+      guard rounded.format != .float32 else { return }
+      rounded.share(compute, worker: worker, view.start, stride: view.stride, count: view.rowCount)
+      return compute.pool.barrier(worker: worker)
+    }
+    compute.pool.barrier(worker: worker)
+    rounded.share(compute, worker: worker, view, columns: own)
+    compute.pool.barrier(worker: worker)
+    if worker == 0 {
+      note(rounded, rows: view.rowCount)
+      gatherer.run()
+    }
+    compute.pool.barrier(worker: worker)
+  }
+
   /// Completes rows once all workers have computed their part of this rank's columns; they may read all of them afterwards.
   func gather(_ view: MatrixView<Float>, _ compute: Compute, worker: Int) {
     compute.pool.barrier(worker: worker)
@@ -84,6 +120,17 @@ struct RowSlices {
 extension RowSlices? {
   /// The columns that this rank computes: all of them where nothing is shared out.
   func own(of view: MatrixView<Float>) -> MatrixView<Float> { self?.own(of: view) ?? view }
+
+  /// Meets the other workers, and where columns are shared out the other ranks; rows are rounded for a product then.
+  func finish(
+    _ view: MatrixView<Float>, in rounded: RowBuffer, for format: RowFormat, _ compute: Compute, worker: Int
+  ) {
+    if let self { return self.gather(view, in: rounded, for: format, compute, worker: worker) }
+    compute.pool.barrier(worker: worker)
+    guard rounded.format != .float32 else { return }
+    rounded.share(compute, worker: worker, view.start, stride: view.stride, count: view.rowCount)
+    compute.pool.barrier(worker: worker)
+  }
 
   /// Meets the other workers, and where columns are shared out the other ranks.
   func finish(_ view: MatrixView<Float>, _ compute: Compute, worker: Int) {

@@ -65,11 +65,8 @@ final class GroupedAttentionLayer: SequenceMixer {
         pool.barrier(worker: worker)
         for row in compute.share(of: rows, worker: worker) { gate(row: row) }
       }
-      (slices?.values).finish(scratch.values(rows), compute, worker: worker)
-      if scratch.roundsValues {
-        scratch.roundValues(rows, compute, worker: worker)
-        pool.barrier(worker: worker)
-      }
+      (slices?.values).finish(
+        scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
       weights.output.multiply(
         compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
@@ -184,7 +181,7 @@ final class GroupedAttentionScratch {
   private let valuesRows: RowStorage<Float>
   /// As projected, where they are kept.
   private let raw: (query: RowStorage<Float>, keyValue: RowStorage<Float>)?
-  private var roundedValues: RowBuffer
+  private(set) var roundedValues: RowBuffer
   let workers: [AttentionScratch]
   let nextTask = TaskCounter()
 
@@ -236,12 +233,6 @@ final class GroupedAttentionScratch {
     raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
   }
 
-  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
-  var roundsValues: Bool { roundedValues.format != .float32 }
-
-  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
-    let values = values(rows)
-    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
-  }
 }

@@ -65,11 +65,8 @@ final class LatentAttentionLayer: SequenceMixer {
       pool.barrier(worker: worker)
       indexer?.choose(worker: worker)
       attend(batch, rows: rows, worker: worker)
-      (slices?.values).finish(scratch.values(rows), compute, worker: worker)
-      if scratch.roundsValues {
-        scratch.roundValues(rows, compute, worker: worker)
-        pool.barrier(worker: worker)
-      }
+      (slices?.values).finish(
+        scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
       weights.output.multiply(
         compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
       (slices?.output).finish(stream.update, compute, worker: worker)
@@ -199,7 +196,7 @@ final class LatentAttentionScratch {
   private(set) var roundedQuery: RowBuffer
   /// `[rows · heads, latent]`
   private(set) var roundedAttended: RowBuffer
-  private var roundedValues: RowBuffer
+  private(set) var roundedValues: RowBuffer
   let workers: [AttentionScratch]
 
   /// `keeps`: all of it is still there after a forward pass, latents before their norms too. `allHeads`: those of all ranks,
@@ -268,12 +265,6 @@ final class LatentAttentionScratch {
     raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
   }
 
-  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
-  var roundsValues: Bool { roundedValues.format != .float32 }
-
-  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
-    let values = values(rows)
-    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
-  }
 }

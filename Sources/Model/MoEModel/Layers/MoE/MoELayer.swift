@@ -88,7 +88,11 @@ final class MoELayer: FeedForwardLayer {
       weights.sharedGate?.multiply(compute, worker: worker, x, into: scratch.sharedGate(rows))
       shared.expand(x, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
-      if joins { return shared.activateOwn(rows: rows, worker: worker) }
+      if joins {
+        shared.activateOwn(rows: rows, worker: worker)
+        compute.pool.barrier(worker: worker)
+        return shared.roundOwn(rows: rows, worker: worker)
+      }
       shared.activate(rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
       shared.contract(into: scratch.shared(rows), worker: worker)
