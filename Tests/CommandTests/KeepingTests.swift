@@ -9,7 +9,15 @@ extension CommandTests {
   struct KeepingTests {
     private let generate = ["generate", "--prompt", "In the beginning", "--max-new-tokens", "8", "--ignore-eos"]
 
-    private func kept() throws -> [String] { try Program.run(["release", "--list"]).lines }
+    private let folder = TemporaryFolder()
+
+    /// With a keeper of this test's own, which goes with its folder.
+    private func command(_ arguments: [String], ranks: Int? = nil) -> [String] {
+      ["env", "MARTINET_KEEPER_FOLDER=\(folder.file("keeper"))"] + (ranks.map { Program.mpirun(ranks: $0) } ?? [])
+        + [Program.path] + arguments
+    }
+
+    private func kept() throws -> [String] { try Program.execute(command(["release", "--list"])).lines }
 
     /// Where there are more, each rank may have one.
     private static let hasOneNode = access("/sys/devices/system/node/node1", F_OK) != 0
@@ -28,7 +36,8 @@ extension CommandTests {
         "generate", "--prompt", "In the beginning", "--max-new-tokens", count, "--ignore-eos", "--json",
       ])
       let text = try JSONValue(parsing: try #require(expected.lines.first))["text"]?.string
-      let server = try RunningServer([], supervisedRanks: 2)
+      let server = try RunningServer(
+        command: command(["serve", "--port", "0", "--supervise", "--"]) + Program.mpirun(ranks: 2))
       #expect(!server.program.errorsSoFar.contains("took the kept weights"))
       // Experts of each rank, and what they have in common.
       let list = try kept()
@@ -63,7 +72,7 @@ extension CommandTests {
     func theNextRunTakesThemUntilTheyAreReleased(ranks: Int?) throws {
       let keeping = generate + ["--keep-weights", "always", "--keep-weights-for", "100"]
       func run(_ options: [String]) throws -> (text: String, took: Bool) {
-        let found = try Program.run(options, ranks: ranks)
+        let found = try Program.execute(command(options, ranks: ranks))
         #expect(found.status == 0, "\(found.errors)")
         return (found.output, found.errors.contains("took the kept weights"))
       }
@@ -75,19 +84,21 @@ extension CommandTests {
       #expect(!other.took, "those of another precision are others")
       let list = try kept()
       #expect(!list.isEmpty && list.allSatisfy { $0.contains("for nobody") && $0.contains("demo-model") }, "\(list)")
-      let released = try Program.run(["release"])
+      let released = try Program.execute(command(["release"]))
       #expect(released.status == 0 && released.errors.contains("let go of"), "\(released.errors)")
       #expect(try kept().isEmpty)
       #expect(try !run(keeping).took)
-      #expect(try Program.run(["release", "--all"]).status == 0)
+      #expect(try Program.execute(command(["release", "--all"])).status == 0)
       for wrong in [["--keep-weights", "never"], ["--keep-weights-for", "-1"]] {
         #expect(try Program.run(generate + wrong).status != 0)
       }
     }
 
     @Test(.timeLimit(.minutes(2)), .enabled(if: hasOneNode)) func ranksOfAHostMapOneCopy() throws {
-      let server = try RunningServer([], ranks: 2)
-      _ = try server.complete(["model": "demo-model", "prompt": "And the king", "max_tokens": 8])
+      let server = try RunningServer(command: command(["serve", "--port", "0"], ranks: 2))
+      // Several at once: each rank attends to some.
+      let prompts: JSONValue = ["And the king", "In the beginning", "Now is", "Blessed are"]
+      _ = try server.complete(["model": "demo-model", "prompt": prompts, "max_tokens": 8, "ignore_eos": true])
       #expect(server.program.errorsSoFar.contains("ranks share one copy"), "\(server.program.errorsSoFar)")
       var (resident, share) = (0, 0)
       for process in server.program.ranks().values {

@@ -27,9 +27,7 @@ int host_memory_create(size_t byte_count) {
   return -error;
 }
 
-int host_memory_seal(int descriptor) {
-  return fcntl(descriptor, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0 ? 0 : errno;
-}
+int host_memory_seal(int descriptor) { return fcntl(descriptor, F_ADD_SEALS, F_SEAL_FUTURE_WRITE) == 0 ? 0 : errno; }
 
 int64_t host_memory_size(int descriptor) {
   int seals = fcntl(descriptor, F_GET_SEALS);

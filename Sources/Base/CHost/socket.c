@@ -93,8 +93,7 @@ long host_socket_receive(int socket, void *bytes, size_t byte_count, int *descri
   *count = 0;
   struct iovec part = {.iov_base = bytes, .iov_len = byte_count};
   _Alignas(struct cmsghdr) char control[CMSG_SPACE(most_descriptors * sizeof(int))];
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t length;
   do length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   while (length < 0 && errno == EINTR);

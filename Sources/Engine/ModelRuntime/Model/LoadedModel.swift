@@ -121,9 +121,9 @@ package final class LoadedModel {
     let (needed, overflows) = weights.addingReportingOverflow(options.otherBytes)
     var available = limit ?? host.topology.availableBytes / host.ranksOnHost
     guard overflows || needed > available else { return }
-    if limit == nil, !overflows, let released = try? KeeperClient.existing(options.keeping.folder)?.release(all: false),
-      released > 0
-    {
+    // Another rank may have had it let go already.
+    if limit == nil, !overflows, let keeper = (try? KeeperClient.existing(options.keeping.folder)) ?? nil {
+      _ = try? keeper.release(all: false)
       available = max(available, try Topology.discover().availableBytes / host.ranksOnHost)
     }
     guard !overflows, needed <= available else {

@@ -38,7 +38,8 @@ package final class WeightLoader {
   /// Loads all that this rank holds.
   ///
   /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so
-  /// far. `memory`: where panels are to lie, or do already; nil for memory of this rank's own. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
+  /// far. `memory`: where panels are to lie, or do already; nil for memory of this rank's own. Throws on missing,
+  /// ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
     _ description: DecoderDescription, checkpoint: any Checkpoint, pool: WorkerPool, budget: WeightBudget,
     owns: (Int, Int) -> Bool, sums: ReadSums, extras: Extras = Extras(),
