@@ -24,6 +24,8 @@ struct Golden: Sendable {
   let folder: String
   let file: SafetensorsFile
 
+  /// Those of the families whose attention goes to positions that an indexer chooses.
+  static let indexed = ["deepseek_v32", "glm_moe_dsa"]
   /// The families with gated DeltaNet, in a folder of their own.
   static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
 

@@ -22,12 +22,12 @@ struct HostWeightsTests {
 
   private func run(
     _ model: String, _ prompt: [Int32], ranks: Int, threads: Int = 1, weights: WeightPrecision = .auto,
-    releases: Bool = false, _ keeping: KeepingOptions
+    layout: RankLayout = .spread, releases: Bool = false, _ keeping: KeepingOptions
   ) throws -> Run {
     let found = try LocalFabric.run(size: ranks) { communicator -> Run? in
       var options = SessionOptions()
       (options.threadsPerRank, options.cacheTokens, options.weights) = (threads, 256, weights)
-      options.keeping = keeping
+      (options.keeping, options.layout) = (keeping, layout)
       var run = Run()
       let session = try GenerationSession(model: model, options: options, communicator: communicator) { event in
         if case .note(let note) = event { run.notes.append(note) }
@@ -133,6 +133,25 @@ struct HostWeightsTests {
       #expect(took(try run(folder, prompt, ranks: ranks, keeping)))
       #expect(took(try run(folder, prompt, ranks: ranks, releases: true, keeping)))
       #expect(try run(folder, prompt, ranks: ranks, keeping).read > 0)
+    }
+  }
+
+  /// Slices are each rank's own, and others than what a rank holds where sequences are spread.
+  @Test(.timeLimit(.minutes(2)), arguments: ["deepseek_v3", "qwen3_moe"])
+  func slicesAreKeptButNotShared(name: String) throws {
+    let (folder, prompt) = (try copy(name), try Golden(name).prompt(0))
+    let expected = try run(folder, prompt, ranks: 2, KeepingOptions())
+    try withKeeper { keeping in
+      keeping.shares = true
+      let first = try run(folder, prompt, ranks: 2, layout: .sliced, keeping)
+      #expect(first.tokens == expected.tokens && first.read > 0)
+      #expect(!first.notes.contains { $0.contains("share one copy") }, "\(first.notes)")
+      let next = try run(folder, prompt, ranks: 2, layout: .sliced, keeping)
+      #expect(next.tokens == expected.tokens && next.read == 0 && next.memory == first.memory)
+      #expect(next.notes.contains { $0.contains("took the kept weights of 2 of") }, "\(next.notes)")
+      let spread = try run(folder, prompt, ranks: 2, keeping)
+      #expect(spread.tokens == expected.tokens && spread.read > 0)
+      #expect(spread.notes.contains { $0.contains("laid out for other") }, "\(spread.notes)")
     }
   }
 

@@ -19,7 +19,7 @@ struct SlicedLayoutTests {
   /// One division that is even, and one that is not.
   static let someLayouts = [layouts[1], layouts[2], layouts[5]]
 
-  @Test(arguments: Golden.names)
+  @Test(arguments: Golden.names.filter { !Golden.indexed.contains($0) })
   func slicesChangeNoBit(model: String) throws {
     try expectSameBits(model, base: Layout(), layouts: Self.layouts)
   }
@@ -189,6 +189,12 @@ struct SlicedLayoutTests {
   @Test(arguments: Golden.deltas)
   func recurrentStatesAreNotDivided(model: String) throws {
     #expect(try #require(try refusal(model) { _ in }).contains("recurrent states"))
+    #expect(try refusal(model) { $0.layout = .auto } == nil)
+  }
+
+  @Test(arguments: Golden.indexed)
+  func anIndexerIsNotDivided(model: String) throws {
+    #expect(try #require(try refusal(model) { _ in }).contains("the indexer that chooses"))
     #expect(try refusal(model) { $0.layout = .auto } == nil)
   }
 
