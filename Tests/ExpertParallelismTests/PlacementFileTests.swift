@@ -10,7 +10,9 @@ struct PlacementFileTests {
       owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [], []], rankCount: 2)
     let second = ExpertPlacement(owners: [1, 1, 0, 0].map { Rank($0) }, rankCount: 2)
     return PlacementFile(
-      model: "m", placement: ModelPlacement(first, layers: [1: first, 3: second]), layers: [1, 3],
+      model: "m",
+      placement: ModelPlacement(ExpertPlacement(expertCount: 4, rankCount: 2), layers: [1: first, 3: second]),
+      layers: [1, 3],
       loads: ExpertLoads(layers: [1, 3], visits: [[3, 0, 0.5, 1], [1, 2, 3, 4]], steps: 7))
   }()
 

@@ -16,6 +16,7 @@ struct BlockedModelTests {
       let folder = try CheckpointFormat.open(Golden(name).folder)
       func form(_ entry: TensorEntry, _ bytes: [UInt8]) -> (blocks: [UInt8], values: [UInt8])? {
         guard entry.shape.count == 2, entry.shape[1] % type.block.length == 0, !entry.name.hasSuffix(".gate.weight"),
+          !entry.name.hasSuffix("bias"),
           let format = WeightFormat(type), let stored = WeightFormat(entry.type)
         else { return nil }
         var values = [Float](repeating: 0, count: entry.elementCount)
@@ -73,8 +74,8 @@ struct BlockedModelTests {
     #expect(found != exact && found.allSatisfy(\.isFinite))
     let error = zip(found, exact).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     let size = exact.reduce(0.0) { $0 + Double($1 * $1) }
-    // A row's levels have 7 bits, and there are few layers; a token may meet another expert.
-    #expect(error < 0.05 * size, "\(error) of \(size)")
+    // A row's levels have 7 bits, and there are few layers; but a token may meet another expert, whose weights are as random.
+    #expect(error < 0.2 * size, "\(error) of \(size)")
   }
 
   @Test(arguments: names) func noLayoutChangesABit(name: String) throws {

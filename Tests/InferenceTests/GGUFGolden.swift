@@ -20,7 +20,8 @@ struct GGUFGolden {
   var fusesExperts = false
 
   private static let architectures = [
-    "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "glm4_moe_lite": "deepseek2",
+    "deepseek_v2": "deepseek2", "deepseek_v3": "deepseek2", "deepseek_v32": "deepseek32",
+    "glm_moe_dsa": "glm-dsa", "kimi_k2": "deepseek2", "glm4_moe_lite": "deepseek2",
     "qwen3_moe": "qwen3moe", "qwen2_moe": "qwen2moe", "llama": "llama", "mixtral": "llama", "qwen2": "qwen2",
     "qwen3": "qwen3", "gpt_oss": "gpt-oss", "glm4_moe": "glm4moe", "minimax_m2": "minimax-m2", "olmoe": "olmoe",
   ]
@@ -38,7 +39,9 @@ struct GGUFGolden {
     "mlp.shared_expert.up_proj": "ffn_up_shexp", "mlp.shared_expert.down_proj": "ffn_down_shexp",
     "mlp.shared_expert_gate": "ffn_gate_inp_shexp", "eh_proj": "nextn.eh_proj", "embed_tokens": "nextn.embed_tokens",
     "enorm": "nextn.enorm", "hnorm": "nextn.hnorm", "shared_head.head": "nextn.shared_head_head",
-    "shared_head.norm": "nextn.shared_head_norm",
+    "shared_head.norm": "nextn.shared_head_norm", "self_attn.indexer.wq_b": "indexer.attn_q_b",
+    "self_attn.indexer.wk": "indexer.attn_k", "self_attn.indexer.k_norm": "indexer.k_norm",
+    "self_attn.indexer.weights_proj": "indexer.proj",
   ]
 
   private struct Matrix {
@@ -254,6 +257,14 @@ extension GGUFGolden {
       keys.int("attention.value_length", config["kv_lora_rank"])
       keys.int("attention.key_length_mla", .int(config["qk_nope_head_dim"]!.exactInt! + rotary))
       keys.int("attention.value_length_mla", config["v_head_dim"])
+      keys.int("attention.indexer.head_count", config["index_n_heads"])
+      keys.int("attention.indexer.key_length", config["index_head_dim"])
+      keys.int("attention.indexer.top_k", config["index_topk"])
+      if let types = config["indexer_types"]?.array {
+        // An array of truth values: how many, and a byte each.
+        let count = GGUFBytes.little(UInt32(7)) + GGUFBytes.little(UInt64(types.count))
+        keys.file["\(name).attention.indexer.types"] = .raw(9, count + types.map { $0 == "full" ? 1 : 0 })
+      }
     } else {
       let width = config["head_dim"]?.exactInt ?? config["hidden_size"]!.exactInt! / heads
       keys.int("attention.head_count_kv", config["num_key_value_heads"])
