@@ -74,7 +74,8 @@ let package = Package(
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
     room("Fabric", in: "Cluster", ["CMPIShims", "Telemetry"]),
-    room("ExpertParallelism", in: "Cluster", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
+    room(
+      "ExpertParallelism", in: "Cluster", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
     room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
     room("ClusterCheck", in: "Cluster", ["JSON", "Machine"]),
     // Engine: requests in token ids, steps, samples.
@@ -249,7 +250,7 @@ let package = Package(
         "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
-    tests("TokenizationTests", ["TestSupport", "Tokenization", "JSON"]),
+    tests("TokenizationTests", ["TestSupport", "Tokenization", "Checkpoints", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
     tests(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to text: installs what is missing, builds, and has two ranks continue a prompt with the
+# From a fresh clone to answers: installs what is missing, builds, and has two ranks answer three questions with the
 # demonstration model that comes with the program.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -13,6 +13,6 @@ echo "== Generating with 2 ranks"
 # Two ranks whatever the number of cores (--oversubscribe), each rank's threads pinned by the program itself
 # (--bind-to none), and no refusal in a container whose only user is root (--allow-run-as-root).
 set -x
-mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2 \
-  .build/release/martinet generate --prompt "And the king said," --max-new-tokens 90 \
-  --temperature 0.8 --top-p 0.95 --seed 5 </dev/null
+printf '%s\n' 'What is 58+27+36+9?' 'What is the capital of France?' 'What is the capital of Atlantis?' |
+  mpirun --allow-run-as-root --oversubscribe --bind-to none -n 2 \
+    .build/release/martinet generate --chat --prompt-file - --max-new-tokens 80

@@ -3,7 +3,7 @@
 # rejection sampling, fine-tuning, distillation into a dense student, an audit, its outcomes as a reward, and a page of it all.
 #
 #   recipe.sh [--out DIR] [--task sums|letters|countdown] [--seed N] [--compare] [--ranks N] [--node-price PRICE] [--program FILE]
-#   recipe.sh --full …    makes the model that ships: it reads English, too, and takes some hours
+#   recipe.sh --full …    makes the model that ships: it reads English, too, and takes an hour
 #   recipe.sh --smoke …   all stages with tiny models in some minutes, and asserts that each does what it is for
 #
 # A stage that is done is not done again, and an unfinished training goes on: after a stop, run the same command again.

@@ -32,7 +32,7 @@ c_alone() {
   local flags=(-O1 -g -Wall -Werror "-fsanitize=address,undefined" -fno-sanitize-recover=all -fno-omit-frame-pointer
     -I Sources/Base/CKernels/include -I Sources/Base/CHost/include -I Sources/Model/CChecksum/include
     -I Sources/Learning/CGradients/include)
-  for file in Sources/Base/CKernels/{,Formats/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
+  for file in Sources/Base/CKernels/{,Formats/,Formats/Blocks/}*.c Sources/Model/CChecksum/*.c Sources/Base/CHost/{pool,limits,digest}.c \
     Sources/Learning/CGradients/*.c Tests/*/Sanitized/*.c; do
     while [ "$(jobs -r | wc -l)" -ge "$(nproc)" ]; do wait -n || status=1; done
     "$clang" "${flags[@]}" -c "$file" -o "$folder/${file//\//-}.o" &

@@ -64,6 +64,17 @@ struct ModelLocationTests {
     #expect(ModelLocation.displayName(found) == "org/my--name.v1_2")
   }
 
+  @Test func aFileOfAModelInTheCacheIsFound() throws {
+    let environment = ["HF_HUB_CACHE": folder.file("cache")]
+    make("cache/models--org--name/snapshots/0123abcd")
+    let snapshot = folder.file("cache/models--org--name/snapshots/0123abcd")
+    #expect(try resolve("org/name/m-Q4_K_M.gguf", environment) == snapshot + "/m-Q4_K_M.gguf")
+    #expect(try resolve("org/name/Q8_0/m.gguf", environment) == snapshot + "/Q8_0/m.gguf")
+    for name in ["org/other/m.gguf", "org/name/../m.gguf", "org/name/m.bin", "org/name//m.gguf", "/org/name/m.gguf"] {
+      #expect(try resolve(name, environment) == name)
+    }
+  }
+
   @Test func otherFoldersAreCalledByTheirOwnName() {
     for (path, name) in [
       ("/models/DeepSeek-V3", "DeepSeek-V3"), ("/models/DeepSeek-V3/", "DeepSeek-V3"), ("a/snapshots/b", "b"),

@@ -174,6 +174,7 @@ struct SafetensorsHeaderTests {
       (#""":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}"#, .emptyName),
       (#""a":{"dtype":"u8","shape":[1],"data_offsets":[0,1]}"#, .unknownType("u8")),
       (#""a":{"dtype":"F4","shape":[3],"data_offsets":[0,1]}"#, .sizeOverflows),
+      (#""a":{"dtype":"Q8_0","shape":[32],"data_offsets":[0,34]}"#, .unknownType("Q8_0")),
       (#""a":{"dtype":"F5","shape":[3],"data_offsets":[0,1]}"#, .unknownType("F5")),
       (#""a":{"dtype":"","shape":[1],"data_offsets":[0,1]}"#, .unknownType("")),
       (#""a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}"#, .repeatedField("dtype")),

@@ -55,11 +55,23 @@ extension CommandTests {
     @Test func theDemonstrationModelIsAsItsCardSays() throws {
       let run = try Program.run(["inspect", "--ranks", "3"])
       #expect(
-        run.status == 0 && run.output.contains("11.85 M in all, 3.33 M active per token (28.1 %)"), "\(run.output)")
+        run.status == 0 && run.output.contains("3.04 M in all, 841.1 k active per token (27.7 %)"), "\(run.output)")
       let ranks = try inspect(["--ranks", "3"])["ranks"]!.array!
       #expect(ranks.map { $0["experts_per_layer"]!.exactInt! }.sorted() == [10, 11, 11])
       // What all hold is held three times, experts once.
       #expect(ranks.allSatisfy { $0["memory_bytes"]!.exactInt! > 0 })
+    }
+
+    @Test func anIndexerAndItsCacheAreSaid() throws {
+      let model = try Golden("glm_moe_dsa").folder
+      let run = try Program.run(["inspect", model])
+      #expect(
+        run.output.contains(
+          "latent of 16 + 8 rotary, over 8 positions chosen by an indexer of 6 heads of 16; multi-head latent, 4 heads, "
+            + "latent of 16 + 8 rotary, over the positions chosen in a layer before"), "\(run.output)")
+      // Five latents and rotary keys of 24, two index keys of 16.
+      #expect(try inspect([model])["cache_bytes_per_token"]?.exactInt == 4 * (5 * 24 + 2 * 16))
+      #expect(try inspect([model])["cache_bytes_per_token_bf16"]?.exactInt == 2 * (5 * 24 + 2 * 16))
     }
 
     @Test func theLayersLeftOutAreSaid() throws {
@@ -82,6 +94,24 @@ extension CommandTests {
       }
       let none = try Program.run(["inspect", try Golden("deepseek_v3").folder, "--speculate", "mtp"])
       #expect(none.status == 1 && none.errors.contains("no multi-token prediction layer"), "\(none.errors)")
+    }
+
+    @Test func aGGUFFileIsInspectedAndRunAsAFolderIs() throws {
+      let path = Page.root.appending(path: "Tests/Fixtures/gguf/deepseek_v3.gguf").path
+      let run = try Program.run(["inspect", path])
+      #expect(run.status == 0 && run.output.contains("in 1 file, GGUF: "), "\(run.output)\(run.errors)")
+      #expect(run.output.contains(/Q4_0 [0-9.]+ KiB \([0-9.]+ %\)/), "\(run.output)")
+      let answer = try inspect([path])
+      #expect(answer["format"]?.string == "GGUF" && answer["layers"]?.exactInt == 1)
+      let text = try Program.run([
+        "generate", "--model", path, "--prompt-ids", "1,2,3", "--max-new-tokens", "4", "--ignore-eos",
+      ])
+      #expect(text.status == 0, "\(text.errors)")
+      let ids = try Program.run(["tokenize", "--model", path, "--text", "Hello"])
+      let folder = try Program.run(["tokenize", "--model", try Golden("deepseek_v3").folder, "--text", "Hello"])
+      #expect(ids.status == 0 && ids.output == folder.output, "\(ids.errors)")
+      let missing = try Program.run(["inspect", self.folder.file("none.gguf")])
+      #expect(missing.status == 1 && missing.errors.contains("none.gguf"), "\(missing.errors)")
     }
 
     /// The published shape: 671 B parameters, 37 B active. Debug builds take too long over 92,000 tensors and get its

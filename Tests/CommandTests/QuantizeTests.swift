@@ -27,11 +27,11 @@ extension CommandTests {
     }
 
     /// Shards, an own projection of the query, FP8 with block scales, stacked experts in MXFP4 and transposed in F32, a
-    /// shared gate, tied embeddings, and a dense model.
+    /// shared gate, tied embeddings, an indexer, and a dense model.
     @Test(
       .timeLimit(.minutes(5)),
       arguments: [
-        "deepseek_v3", "deepseek_v3_noqlora", "deepseek_v3_fp8", "gpt_oss_mxfp4", "gpt_oss", "qwen2_moe",
+        "deepseek_v3", "deepseek_v3_noqlora", "deepseek_v3_fp8", "glm_moe_dsa", "gpt_oss_mxfp4", "gpt_oss", "qwen2_moe",
         "qwen3_moe_bf16", "qwen3",
       ])
     func aQuantizedFolderGivesTheBitsOfQuantizingOnLoad(name: String) throws {

@@ -131,7 +131,9 @@ struct DispatchMessageTests {
     let words = 4 + visits.count + 2 * visits.joined().count
     let asked = Int32(bitPattern: self.words([6])[0].bits)
     for word in 0..<words {
-      for value in [Int32.min, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1000, 1 << 28, 1 << 30, .max, asked, asked + 1, 6 | 1 << 20] as [Int32] {
+      for value in [
+        Int32.min, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 1000, 1 << 28, 1 << 30, .max, asked, asked + 1, 6 | 1 << 20,
+      ] as [Int32] {
         var bytes = whole
         withUnsafeBytes(of: value.littleEndian) { bytes.replaceSubrange((word * 4)..<(word * 4 + 4), with: $0) }
         guard let found = try read(bytes) else { continue }

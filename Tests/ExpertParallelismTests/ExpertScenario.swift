@@ -84,7 +84,8 @@ struct ExpertScenario: Sendable {
       let rank = communicator.rank
       let compute = try makeCompute()
       let bank = ExpertBank(
-        model.description, mixture: model.mixture, weights: model.weights { placement.holds(layer: $0, expert: $1, rank) },
+        model.description, mixture: model.mixture,
+        weights: model.weights { placement.holds(layer: $0, expert: $1, rank) },
         compute: compute)
       let wire = model.wire(sums: implementation == .rounded ? .bfloat16 : .float32)
       let cluster = ClusterDispatcher(
@@ -170,7 +171,8 @@ func layer(
     compute: compute)
   let telemetry = counting ?? telemetry(model, placement)
   let cluster = ClusterDispatcher(
-    communicator: communicator, placement: placement.everywhere, compute: compute, wire: model.wire(), topK: model.mixture.topK,
+    communicator: communicator, placement: placement.everywhere, compute: compute, wire: model.wire(),
+    topK: model.mixture.topK,
     telemetry: telemetry, clocks: try PeerClocks(communicator),
     channels: try room.flatMap { room in
       try ExpertChannels(

@@ -6,7 +6,8 @@ import Testing
 /// Files of placements: what is written is read, and whatever else is refused with its place and what to do.
 struct PlacementFileTests {
   private let file: PlacementFile = {
-    let first = ExpertPlacement(owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [], []], rankCount: 2)
+    let first = ExpertPlacement(
+      owners: [0, 1, 1, 0].map { Rank($0) }, replicas: [[Rank(1)], [], [], []], rankCount: 2)
     let second = ExpertPlacement(owners: [1, 1, 0, 0].map { Rank($0) }, rankCount: 2)
     return PlacementFile(
       model: "m", placement: ModelPlacement(first, layers: [1: first, 3: second]), layers: [1, 3],
@@ -96,22 +97,31 @@ struct PlacementFileTests {
   }
 
   @Test func aPlacementForAnotherRunSaysWhatDoesNotFit() throws {
-    func reason(experts: Int = 4, layers: [Int] = [1, 3], ranks: Int = 2) -> String? {
+    func reason(experts: Int = 4, layers: [Int] = [1, 3], module: Int? = nil, ranks: Int = 2) -> String? {
       do throws(PlacementError) {
-        try file.check(expertCount: experts, layers: layers, rankCount: ranks, path: "p.json")
+        try file.check(expertCount: experts, layers: layers, module: module, rankCount: ranks, path: "p.json")
         return nil
       } catch { return "\(error)" }
     }
     #expect(reason() == nil)
     #expect(reason(experts: 8)?.contains("4 experts a layer, the model has 8") == true)
     #expect(reason(experts: 0)?.contains("dense") == true)
-    #expect(reason(ranks: 3)?.contains("for 2 ranks, this run has 3") == true && reason(ranks: 3)?.contains("--ranks 3") == true)
+    #expect(
+      reason(ranks: 3)?.contains("for 2 ranks, this run has 3") == true
+        && reason(ranks: 3)?.contains("--ranks 3") == true)
     #expect(reason(layers: [1, 2, 3])?.contains("nothing of layer 2") == true)
     #expect(reason(layers: [1])?.contains("layer 3, which has no experts") == true)
-    #expect(throws: Never.self) { try file.check(capacity: 5, path: "p.json") }
+    // A module that runs in one of two runs only.
+    #expect(reason(layers: [1], module: 3) == nil && reason(layers: [1, 3, 4], module: 4) == nil)
+    #expect(reason(layers: [1, 2, 3], module: 4)?.contains("nothing of layer 2") == true)
+    #expect(file.placement(of: [1, 3]) == file.placement)
+    let (own, more) = (file.placement(of: [1]), file.placement(of: [1, 3, 4]))
+    #expect(own[1] == file.placement[1] && own[3] == file.placement.base)
+    #expect(more[3] == file.placement[3] && more[4] == file.placement.base)
+    #expect(throws: Never.self) { try file.check(capacity: 5, layers: [1, 3], path: "p.json") }
     // Rank 1 has three of the first layer and two of the second, a quarter more than the mean.
     do throws(PlacementError) {
-      try file.check(capacity: 4, path: "p.json")
+      try file.check(capacity: 4, layers: [1, 3], path: "p.json")
       Issue.record("more experts than there is room for")
     } catch {
       #expect("\(error)".contains("rank 1 5 experts") && "\(error)".contains("--replica-memory 25"), "\(error)")

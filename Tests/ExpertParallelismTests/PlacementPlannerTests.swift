@@ -66,7 +66,8 @@ struct PlacementPlannerTests {
         #expect(planned.expertCount(of: Rank(rank), layers: layers) <= planner.capacity)
       }
       let limit = Double(experts * layerCount) * (1 + share)
-      #expect(Double(planner.capacity * ranks) <= max(limit, Double(layerCount * ((experts + ranks - 1) / ranks) * ranks)))
+      #expect(
+        Double(planner.capacity * ranks) <= max(limit, Double(layerCount * ((experts + ranks - 1) / ranks) * ranks)))
       for layer in layers {
         for expert in 0..<experts {
           let holders = planned[layer].ranks(holding: expert)
@@ -82,14 +83,19 @@ struct PlacementPlannerTests {
   }
 
   @Test func evenVisitsLeaveEverythingWhereItIs() {
-    let loads = ExpertLoads(layers: [0, 1], visits: Array(repeating: Array(repeating: 5, count: 32), count: 2), steps: 9)
+    let loads = ExpertLoads(
+      layers: [0, 1], visits: Array(repeating: Array(repeating: 5, count: 32), count: 2), steps: 9)
     let plain = ModelPlacement(expertCount: 32, rankCount: 4)
     #expect(planner(32, layers: 2, ranks: 4, replicas: 0.5).plan(loads, from: plain) == plain)
     let nothing = ExpertLoads(layers: [0, 1], visits: Array(repeating: Array(repeating: 0, count: 32), count: 2))
     #expect(planner(32, layers: 2, ranks: 4, replicas: 0.5).plan(nothing, from: plain).replicaCount == 0)
-    #expect(planner(32, layers: 2, ranks: 1, replicas: 1).plan(loads, from: ModelPlacement(expertCount: 32, rankCount: 1)).replicaCount == 0)
+    #expect(
+      planner(32, layers: 2, ranks: 1, replicas: 1).plan(loads, from: ModelPlacement(expertCount: 32, rankCount: 1))
+        .replicaCount == 0)
     // Visits of another model plan nothing.
-    #expect(planner(8, layers: 2, ranks: 4, replicas: 0).plan(loads, from: ModelPlacement(expertCount: 8, rankCount: 4)) == ModelPlacement(expertCount: 8, rankCount: 4))
+    #expect(
+      planner(8, layers: 2, ranks: 4, replicas: 0).plan(loads, from: ModelPlacement(expertCount: 8, rankCount: 4))
+        == ModelPlacement(expertCount: 8, rankCount: 4))
   }
 
   @Test func whatIsCountedSinceIsTheDifference() throws {

@@ -32,7 +32,8 @@ struct ReplicaTests {
       counts.map { RankTokens($0, expertCount: experts, topK: topK, experts: chosen, using: &generator) }
     }
     return [
-      step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)), step(alone.reversed(), hot),
+      step((0..<ranks).map { $0 % 4 }), step(alone), step([Int](repeating: 0, count: ranks)),
+      step(alone.reversed(), hot),
       step([Int](repeating: 11, count: ranks)),
     ]
   }
@@ -93,14 +94,16 @@ struct ReplicaTests {
       let sharing = VisitSharing(rankCount: ranks)
       for sender in 0..<ranks {
         let experts = (0..<60).flatMap { _ in generator.ids(4, below: 24) }
-        var (owners, again) = ([Int32](repeating: -1, count: experts.count), [Int32](repeating: -1, count: experts.count))
+        var (owners, again) = (
+          [Int32](repeating: -1, count: experts.count), [Int32](repeating: -1, count: experts.count)
+        )
         sharing.assign(experts, count: experts.count, from: sender, placement, into: &owners)
         sharing.assign(experts, count: experts.count, from: sender, placement, into: &again)
         #expect(owners == again, "the same for the same tokens")
         #expect(zip(experts, owners).allSatisfy { placement.holds(Int($0), Rank(Int($1))) })
       }
     }
-    // All hold everything: as even as can be.
+    // All hold everything: as even as can be, but for a visit more where nothing travels.
     let all = ExpertPlacement(
       owners: Array(repeating: Rank(0), count: 8),
       replicas: Array(repeating: (1..<5).map { Rank($0) }, count: 8), rankCount: 5)
@@ -108,7 +111,7 @@ struct ReplicaTests {
     let hot = [Int32](repeating: 3, count: 83)
     VisitSharing(rankCount: 5).assign(hot, count: 83, from: 2, all, into: &owners)
     let counts = (0..<5).map { rank in owners.count { $0 == rank } }
-    #expect(counts.max()! - counts.min()! <= 1 && owners[0] == 2, "\(counts)")
+    #expect(counts.max()! - counts.min()! <= 2 && owners[0] == 2, "\(counts)")
   }
 
   /// Straight from the definition: an aligned range is added up where all that is visited in it is in one place.

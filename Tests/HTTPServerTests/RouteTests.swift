@@ -1,4 +1,5 @@
 import EngineAPI
+import HTTPConnection
 import JSON
 import Testing
 
@@ -146,6 +147,33 @@ import Testing
       #expect(cluster["state"]?["name"] == "ready" && cluster["status"]?["preemptions"] == 7)
       #expect(cluster["facts"]?["maximum_positions"] == 512)
       #expect(try await server.get("/version").json == ["version": "1.2.3"])
+    }
+  }
+
+  @Test func expertsChangePlacesWhereTheyMay() async throws {
+    let engine = model.engine(answering: "x")
+    try await TestServer.run(engine, configure: { $0.keys = APIKeys(["secret"]) }) { server in
+      let key = ["Authorization: Bearer secret"]
+      func ask(_ headers: [String]) async throws -> Connection.Reply {
+        try await server.request("POST", "/admin/rebalance", headers: headers)
+      }
+      #expect(try await ask([]).status == 401, "whoever may generate may do so, and nobody else")
+      engine.facts?.rankCount = 2
+      engine.facts?.expertCount = 8
+      let refused = try await ask(key)
+      #expect(refused.status == 409 && refused.errorCode == "experts_stay" && refused.text.contains("--rebalance on"))
+      engine.facts?.rankCount = 1
+      #expect(try await ask(key).errorMessage.contains("one rank has all experts"))
+      engine.facts?.expertCount = 0
+      #expect(try await ask(key).errorMessage.contains("dense"))
+      #expect(engine.rebalances == 0)
+      engine.facts?.movesExperts = true
+      let taken = try await ask(key)
+      #expect(taken.status == 202 && taken.json["accepted"] == true && engine.rebalances == 1)
+      engine.state = .loading(bytes: 0, of: 1)
+      #expect(try await ask(key).status == 503)
+      #expect(try await server.get("/admin/rebalance", headers: key).status == 405)
+      #expect(engine.rebalances == 1)
     }
   }
 

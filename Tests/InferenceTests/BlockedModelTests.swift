@@ -15,12 +15,11 @@ struct BlockedModelTests {
     init(_ name: String, _ type: ElementType) throws {
       let folder = try CheckpointFormat.open(Golden(name).folder)
       func form(_ entry: TensorEntry, _ bytes: [UInt8]) -> (blocks: [UInt8], values: [UInt8])? {
-        let values = bytes.withUnsafeBytes { bytes in
-          (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self) }
-        }
-        guard entry.type == .float32, entry.shape.count == 2, entry.shape[1] % type.block.length == 0,
-          !entry.name.hasSuffix(".gate.weight"), let format = WeightFormat(type)
+        guard entry.shape.count == 2, entry.shape[1] % type.block.length == 0, !entry.name.hasSuffix(".gate.weight"),
+          let format = WeightFormat(type), let stored = WeightFormat(entry.type)
         else { return nil }
+        var values = [Float](repeating: 0, count: entry.elementCount)
+        PanelWriter.expand(stored, bytes, count: values.count, into: &values)
         let blocks = stride(from: 0, to: values.count, by: 32).flatMap {
           Self.block(Array(values[$0..<($0 + 32)]), type)
         }
@@ -32,7 +31,7 @@ struct BlockedModelTests {
         form(entry, bytes).map { (type, $0.blocks) } ?? (entry.type, bytes)
       }
       expanded = try MemoryCheckpoint(copying: folder) { entry, bytes in
-        (entry.type, form(entry, bytes)?.values ?? bytes)
+        form(entry, bytes).map { (.float32, $0.values) } ?? (entry.type, bytes)
       }
     }
 
@@ -75,7 +74,7 @@ struct BlockedModelTests {
     let error = zip(found, exact).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     let size = exact.reduce(0.0) { $0 + Double($1 * $1) }
     // A row's levels have 7 bits, and there are few layers; a token may meet another expert.
-    #expect(error < 0.02 * size, "\(error) of \(size)")
+    #expect(error < 0.05 * size, "\(error) of \(size)")
   }
 
   @Test(arguments: names) func noLayoutChangesABit(name: String) throws {
@@ -90,11 +89,12 @@ struct BlockedModelTests {
 
   @Test func whatIsRoundedIsTold() throws {
     func note(_ checkpoint: MemoryCheckpoint, _ weights: WeightPrecision) throws -> String? {
-      let description = try ModelConfiguration.read(checkpoint).holding(weights)
-      return try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).roundingNote()
+      try ModelConfiguration.read(checkpoint).holding(weights).roundingNote
     }
     let forms = try Forms("deepseek_v3", .q80)
     #expect(try note(forms.expanded, .auto) == nil && note(forms.blocked, .q8) == nil)
+    // Whoever asks for eight bits everywhere is not told of them.
+    #expect(try note(forms.blocked, .mixed) == nil)
     // Rows of 48 and of 80 columns are no whole blocks; of the up-projection of keys blocks run across rows.
     let found = try #require(try note(forms.blocked, .auto))
     #expect(found.contains(" in f32") && found.contains(" in q8_0"), "\(found)")
@@ -111,8 +111,8 @@ struct BlockedModelTests {
       (blocks[(3 * entry.shape[1] / 32 - 1) * 34], blocks[(3 * entry.shape[1] / 32 - 1) * 34 + 1]) = (0, 0x7C)
       return (.q80, blocks)
     }
-    #expect(throws: ModelError.invalidBlockScale(tensor: name, row: 2)) {
-      try logits(damaged, "olmoe", Layout())
-    }
+    let error = #expect(throws: (any Error).self) { try logits(damaged, "olmoe", Layout()) }
+    let expected = ModelError.invalidBlockScale(tensor: name, row: 2)
+    #expect(error.map { "\($0)".contains("\(expected)") } ?? false, "\(String(describing: error))")
   }
 }

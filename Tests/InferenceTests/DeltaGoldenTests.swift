@@ -1,7 +1,10 @@
+import Checkpoints
 import EngineAPI
 import Inference
 import Kernels
+import Machine
 import MoEModel
+import TestSupport
 import Testing
 
 /// Models with gated DeltaNet against the reference implementation's outputs, and against themselves.
@@ -73,6 +76,69 @@ struct DeltaGoldenTests {
     for (i, token) in drawn.enumerated() {
       let row = logits[((prompt.count + i - 1) * vocabulary)..<((prompt.count + i) * vocabulary)]
       #expect(row.firstIndex(of: row.max()!)! - row.startIndex == Int(token))
+    }
+  }
+
+  private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto) throws -> [[Float]] {
+    var layout = Layout(ranks: 2)
+    layout.weights = weights
+    return try run(model: model, scored: [try golden.scoredIDs(1)], prompts: [], newTokens: 1, layout: layout).logits
+  }
+
+  /// Some publish all experts of a layer in one tensor.
+  @Test(arguments: ["qwen3_next", "qwen3_5_moe"]) func fusedExpertsAreTheSame(name: String) throws {
+    let golden = try Golden(name)
+    var fused = try RewrittenCheckpoint(golden)
+    fused.fuseExperts()
+    #expect(fused.tensors.keys.contains { $0.hasSuffix("mlp.experts.gate_up_proj") })
+    let same = try fused.written { try logits(golden, $0) }
+    #expect(try same == logits(golden, golden.folder))
+  }
+
+  @Test(arguments: Golden.deltas, [WeightPrecision.q8, .q4])
+  func aQuantisedFolderHasTheBitsOfQuantisingOnLoad(name: String, weights: WeightPrecision) throws {
+    let golden = try Golden(name)
+    let checkpoint = try CheckpointFormat.open(golden.folder)
+    let plan = try QuantizationPlan(
+      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, to: weights, widensOthers: false)
+    try withTemporaryFolder { folder in
+      let path = folder.file("quantised")
+      try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights)
+        .write(to: path, pool: try WorkerPool(workerCount: 2)) { _ in }
+      let same = try logits(golden, path)
+      #expect(try same == logits(golden, golden.folder, weights: weights))
+    }
+  }
+
+  /// A text model that was saved alone: settings not nested, names without the whole's.
+  @Test(arguments: ["qwen3_5_moe", "qwen3_5"]) func aTextModelAloneIsTheSame(name: String) throws {
+    let golden = try Golden(name)
+    var alone = try RewrittenCheckpoint(golden)
+    alone.config = try #require(alone.config["text_config"]?.object)
+    alone.tensors = alone.tensors.filter { !$0.key.hasPrefix("model.visual.") }
+    alone.rename("model.language_model.", to: "model.")
+    let same = try alone.written { try logits(golden, $0) }
+    #expect(try same == logits(golden, golden.folder))
+  }
+
+  @Test func tensorsThatDoNotFitAreNamed() throws {
+    func failure(_ name: String, _ shape: [Int]?) throws -> String {
+      let golden = try Golden("qwen3_next")
+      var broken = try RewrittenCheckpoint(golden)
+      let tensor = try #require(broken.tensors[name])
+      broken.tensors[name] = shape.map { .init(tensor.type, $0, tensor.bytes) }
+      do {
+        _ = try broken.written { try logits(golden, $0) }
+        return ""
+      } catch { return "\(error)" }
+    }
+    let layer = "model.layers.0.linear_attn."
+    for (name, shape) in [
+      ("conv1d.weight", [44, 4]), ("conv1d.weight", [4, 1, 44]), ("in_proj_ba.weight", [24, 8]), ("A_log", nil),
+      ("dt_bias", [2, 2]), ("in_proj_qkvz.weight", nil), ("norm.weight", nil),
+    ] {
+      let message = try failure(layer + name, shape)
+      #expect(message.contains(layer + name), "\(message)")
     }
   }
 }

@@ -7,7 +7,8 @@ import Testing
 /// No layout of a run may change a bit of its logits, its routing or its tokens.
 struct ExactnessTests {
   static let models = [
-    "deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_group", "qwen3_moe", "gpt_oss_mxfp4", "mixtral", "qwen3",
+    "deepseek_v3", "deepseek_v3_fp8", "deepseek_v2_group", "deepseek_v32", "glm_moe_dsa", "qwen3_moe", "gpt_oss_mxfp4",
+    "mixtral", "qwen3",
   ]
 
   static let allLayouts: [Layout] = [1, 2, 3, 4, 8].flatMap { ranks in
@@ -50,7 +51,8 @@ struct ExactnessTests {
 
   /// With rounded weights and rows too, and whatever the instruction set.
   @Test(
-    arguments: ["deepseek_v3", "deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"], [WeightPrecision.bf16, .q8, .q4])
+    arguments: ["deepseek_v3", "deepseek_v3_fp8", "glm_moe_dsa", "gpt_oss_mxfp4", "qwen3_moe_bf16"],
+    [WeightPrecision.bf16, .q8, .q4])
   func noLayoutChangesABitOfRoundedWeights(model: String, weights: WeightPrecision) throws {
     var base = Layout()
     base.weights = weights

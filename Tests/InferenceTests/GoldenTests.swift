@@ -4,11 +4,15 @@ import Testing
 struct GoldenTests {
   @Test(arguments: Golden.names)
   func outputsAgreeWithTheReferenceImplementation(name: String) throws {
+    try Self.compare(name, Layout(ranks: 2))
+  }
+
+  static func compare(_ name: String, _ layout: Layout) throws {
     let golden = try Golden(name)
     let indices = 0..<golden.promptCount
     let result = try run(
       model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
-      prompts: try indices.map { try golden.prompt($0) }, newTokens: 32, layout: Layout(ranks: 2))
+      prompts: try indices.map { try golden.prompt($0) }, newTokens: 32, layout: layout)
     for i in indices {
       #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i)")
       let expected = try golden.floats("p\(i).logits")

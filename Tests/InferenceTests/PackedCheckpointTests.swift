@@ -2,8 +2,10 @@ import Checkpoints
 import Foundation
 import JSON
 import Kernels
+import Machine
 import MoEModel
 import Tensors
+import TestSupport
 import Testing
 
 /// Checkpoints whose weights other programs packed (`Tests/Reference/make_packed_checkpoints.py`).
@@ -98,12 +100,70 @@ struct PackedCheckpointTests {
     #expect(Double(experts.heldBytes) < 0.56 * Double(rounded.heldBytes))
   }
 
+  /// FP8 and MXFP4 experts meet fp32 rows, and the rest 8-bit ones.
+  @Test(arguments: ["deepseek_v3_fp8", "gpt_oss_mxfp4", "qwen3_moe_bf16"])
+  func mixedWeightsOfPublishedFormsHaveTheSameBitsEverywhere(name: String) throws {
+    let golden = try Golden(name)
+    func logits(_ layout: Layout, _ weights: WeightPrecision = .mixed) throws -> [[Float]] {
+      var layout = layout
+      layout.weights = weights
+      return try run(
+        model: golden.folder, scored: [try golden.scoredIDs(0)], prompts: [], newTokens: 1, layout: layout
+      ).logits
+    }
+    let expected = try logits(Layout())
+    for layout in [Layout(ranks: 2), Layout(ranks: 3, threads: 2), Layout(isa: .reference)] {
+      #expect(try logits(layout) == expected, "\(layout)")
+    }
+    #expect(try (logits(Layout(), .q8) == expected) == (name == "qwen3_moe_bf16"))
+    #expect(try logits(Layout(), .auto) != expected)
+  }
+
+  @Test(arguments: ["gptq", "awq", "int4_group32", "nvfp4_modelopt", "mxfp4_compressed", "fp4_deepseek"])
+  func aQuantisedFolderHasTheBitsOfQuantisingOnLoad(name: String) throws {
+    let (description, checkpoint) = try description(name)
+    try withTemporaryFolder { folder in
+      for weights in [WeightPrecision.q8, .q4] {
+        let path = folder.file("\(weights)")
+        let plan = try QuantizationPlan(description, checkpoint: checkpoint, to: weights, widensOthers: false)
+        try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights).write(
+          to: path, pool: try WorkerPool(workerCount: 2)
+        ) { _ in }
+        #expect(try logits(path, .auto) == logits(Self.path(name), weights), "\(weights)")
+      }
+    }
+  }
+
+  /// ModelOpt wrote what it says of its packing into a file of its own once.
+  @Test func packingsAreToldByTheirTensorsWhereTheConfigurationSaysNothing() throws {
+    var silent = try RewrittenCheckpoint(try HuggingFaceFolder(path: Self.path("nvfp4_modelopt")))
+    silent.config["quantization_config"] = nil
+    let expected = try logits(Self.path("nvfp4_modelopt"), .auto)
+    #expect(try silent.written { try logits($0, .auto, Layout(ranks: 2)) } == expected)
+  }
+
   @Test(arguments: names) func whatIsRoundedIsSaid(name: String) throws {
     let description = try description(name).0
     #expect((description.roundingNote != nil) == Self.rounded.contains(name), "\(description.roundingNote ?? "")")
     #expect(try description.holding(.mixed).roundingNote == description.roundingNote)
     #expect(try description.holding(.f32).roundingNote == nil)
     #expect(description.unreadNote == nil, "\(description.unreadNote ?? "")")
+  }
+
+  /// All routed experts take rows in one form: what is left unpacked beside integers is rounded, and that is said.
+  @Test func anExpertThatIsNotPackedIsRoundedAndThatIsSaid() throws {
+    var partly = try RewrittenCheckpoint(try HuggingFaceFolder(path: Self.path("int4_group32")))
+    let suffix = "experts.1.down_proj.weight_packed"
+    let packed = try #require(partly.tensors.keys.first { $0.hasSuffix(suffix) })
+    let base = packed.dropLast("_packed".count)
+    let shape = try #require(partly.tensors[packed]).shape
+    for end in ["packed", "scale", "shape"] { partly.tensors["\(base)_\(end)"] = nil }
+    let columns = 8 * shape[1]
+    partly.tensors[String(base)] = .init(
+      Array(repeating: 0.5, count: shape[0] * columns), [shape[0], columns], as: .bfloat16)
+    let description = try partly.written { try ModelConfiguration.read(try HuggingFaceFolder(path: $0)) }
+    #expect(description.roundingNote?.hasSuffix("1 in bf16") == true, "\(description.roundingNote ?? "")")
+    #expect(try description.holding(.q8).roundingNote == nil)
   }
 
   @Test(arguments: [

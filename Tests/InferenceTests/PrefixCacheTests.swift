@@ -67,7 +67,7 @@ struct PrefixCacheTests {
     (0..<Int32(count)).map { ($0 * 37 + 11 * ($0 % 5) + salt) % vocabulary }
   }
 
-  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss"], [1, 2])
+  @Test(arguments: ["deepseek_v3", "deepseek_v32", "qwen3_moe", "gpt_oss"], [1, 2])
   func aPrefixFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
     let system = prompt(100, salt: 1)
     let prompts = (0..<4).map { system + prompt(9, salt: Int32($0)) } + [Array(system.prefix(96)), prompt(70, salt: 3)]
@@ -80,7 +80,8 @@ struct PrefixCacheTests {
     #expect(shared.drawn[0][0].logprob != nil && shared.drawn[0][0].top.count == 3)
   }
 
-  /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where prompts part.
+  /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where
+  /// prompts part.
   @Test(arguments: ["qwen3_next", "qwen3_5"], [1, 2, 3])
   func aRecurrentStateFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
     let system = prompt(100, salt: 1, vocabulary: 60)
@@ -113,11 +114,12 @@ struct PrefixCacheTests {
     if states > 2 { #expect(crowded.preempted > 0) }
   }
 
-  @Test(arguments: [1, 2]) func makingRoomForOthersChangesNoBit(ranks: Int) throws {
+  @Test(arguments: ["deepseek_v3", "glm_moe_dsa"], [1, 2])
+  func makingRoomForOthersChangesNoBit(model: String, ranks: Int) throws {
     let requests = (0..<6).map { request(prompt(20, salt: Int32($0)), 100, temperature: $0 % 2 == 0 ? 0 : 0.9) }
-    let roomy = try serve("deepseek_v3", waves: [requests], ranks: 1, cacheTokens: 4096)
+    let roomy = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096)
     #expect(roomy.preempted == 0)
-    let crowded = try serve("deepseek_v3", waves: [requests], ranks: ranks, cacheTokens: 160)
+    let crowded = try serve(model, waves: [requests], ranks: ranks, cacheTokens: 160)
     #expect(crowded.preempted > 0)
     #expect(crowded.drawn == roomy.drawn)
   }

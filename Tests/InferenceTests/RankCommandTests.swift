@@ -44,7 +44,9 @@ struct RankCommandTests {
       #expect(throws: RuntimeError.self) { try RankCommand(from: &reader) }
     }
     // A flag is 0 or 1, and a text no longer than what follows.
-    for damaged in [[4, 2], [7, 255], [8, 0xff, 0xff, 0xff, 0xff], [8, 2, 0, 0, 0, 65], [9, 255, 255, 255, 127]] as [[UInt8]] {
+    for damaged in [[4, 2], [7, 255], [8, 0xff, 0xff, 0xff, 0xff], [8, 2, 0, 0, 0, 65], [9, 255, 255, 255, 127]]
+      as [[UInt8]]
+    {
       var reader = ByteReader(damaged)
       #expect(throws: RuntimeError.self) { try RankCommand(from: &reader) }
     }

@@ -55,13 +55,19 @@ struct AttentionCase {
   }
 
   /// The outputs of all rows, in calls of at most `rowsPerCall` rows; nil if a canary was overwritten.
-  func outputs(_ isa: ck_isa, rowsPerCall: Int = .max) -> [Float]? { outputs(isa, type, stored, rowsPerCall) }
+  ///
+  /// `positions`: what the ranges' positions are called in the cache, where they are not its own.
+  func outputs(_ isa: ck_isa, positions: [UInt32]? = nil, rowsPerCall: Int = .max) -> [Float]? {
+    outputs(isa, type, stored, positions, rowsPerCall)
+  }
 
   /// What the reference gives for the same numbers in an fp32 cache.
-  func twin() -> [Float]? { outputs(CK_ISA_REFERENCE, CK_CACHE_F32, blocks.map { UnsafeRawPointer($0.pointer) }, .max) }
+  func twin(positions: [UInt32]? = nil) -> [Float]? {
+    outputs(CK_ISA_REFERENCE, CK_CACHE_F32, blocks.map { UnsafeRawPointer($0.pointer) }, positions, .max)
+  }
 
   private func outputs(
-    _ isa: ck_isa, _ type: ck_cache_type, _ stored: [UnsafeRawPointer], _ rowsPerCall: Int
+    _ isa: ck_isa, _ type: ck_cache_type, _ stored: [UnsafeRawPointer], _ positions: [UInt32]?, _ rowsPerCall: Int
   ) -> [Float]? {
     let outs = ranges.map { _ in memory.floats([Float](repeating: .nan, count: valueDims)) }
     let sinks = ranges.map { memory.floats($0.sink.map { [$0] } ?? []) }
@@ -76,12 +82,17 @@ struct AttentionCase {
       var cache = ck_paged_cache(
         type: type, blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
         value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
-      let room = memory.floats([Float](repeating: .nan, count: ck_attention_scratch(&cache)))
+      let needed = positions == nil ? ck_attention_scratch(&cache) : ck_attention_chosen_scratch(&cache)
+      let room = memory.floats([Float](repeating: .nan, count: needed))
       scratch = room
       rows.withUnsafeBufferPointer { rows in
         for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
-          ck_attention(
-            isa, &cache, rows.baseAddress! + start, min(rowsPerCall, rows.count - start), scale, room.pointer)
+          let count = min(rowsPerCall, rows.count - start)
+          if let positions {
+            ck_attention_chosen(isa, &cache, positions, rows.baseAddress! + start, count, scale, room.pointer)
+          } else {
+            ck_attention(isa, &cache, rows.baseAddress! + start, count, scale, room.pointer)
+          }
         }
       }
     }

@@ -88,13 +88,16 @@ struct BlockValueTests {
     let length = ck_block_columns(format)
     let good = StoredBlocks.block(format, &generator) + StoredBlocks.block(format, &generator)
     #expect(ck_scales_are_finite(format, good, 2 * length))
-    let at = [CK_Q2_K: 80, CK_Q3_K: 108, CK_Q6_K: 208][format] ?? 0
+    let at = [CK_Q2_K: 80, CK_Q3_K: 108, CK_Q6_K: 208, CK_TQ1_0: 52, CK_TQ2_0: 64][format] ?? 0
     let mins = [CK_Q4_1, CK_Q5_1, CK_Q2_K, CK_Q4_K, CK_Q5_K].contains(format)
     for place in mins ? [at, at + 2] : [at] {
       var bad = good
       let start = good.count / 2 + place
       if format == CK_MXFP4_0 {
         bad[start] = 255
+      } else if format == CK_IQ1_M {
+        // Infinity in four pieces.
+        for (i, piece) in [0, 0, 0xC0, 0x70].enumerated() { bad[start + 49 + 2 * i] = UInt8(piece) }
       } else {
         (bad[start], bad[start + 1]) = format == CK_INT4 ? (0x80, 0x7F) : (0, 0x7C)
       }

@@ -17,8 +17,9 @@ struct Configuration: Sendable {
   }
 
   static func folder(_ name: String) -> String {
-    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/\(deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens")/\(name)").path
+    let kind = deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens"
+    return URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "Fixtures/\(kind)/\(name)").path
   }
 
   /// Families without a golden.
@@ -33,8 +34,9 @@ struct Configuration: Sendable {
 
   static let goldens = [
     "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",
-    "deepseek_v3_noqlora",
-    "glm4_moe", "glm4_moe_lite", "gpt_oss", "gpt_oss_mxfp4", "kimi_k2", "llama", "minimax_m2", "mixtral", "olmoe",
+    "deepseek_v3_noqlora", "deepseek_v32",
+    "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "gpt_oss", "gpt_oss_mxfp4", "kimi_k2", "llama", "minimax_m2", "mixtral",
+    "olmoe",
     "qwen2",
     "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_moe_bf16",
   ]

@@ -74,13 +74,32 @@ struct DeltaConfigurationTests {
     #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
   }
 
+  /// A gate is multiplied in by no backward pass, whether or not there is a state besides.
+  @Test func gatedAttentionAloneIsNotTrained() throws {
+    let count = try #require(try Configuration(golden: "qwen3_next").json["num_hidden_layers"]?.exactInt)
+    let types = Array(repeating: #""full_attention""#, count: count).joined(separator: ",")
+    let model = try Configuration(golden: "qwen3_next").with("layer_types", "[\(types)]").read()
+    #expect(!model.isRecurrent && model.isRecurrent == (StateCache.slotByteCount(model) > 0))
+    #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
+  }
+
+  /// What is planned of a shape is what the reference writes of it.
+  @Test(arguments: Configuration.deltas) func aPlannedCheckpointHasThePublishedTensors(name: String) throws {
+    let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    let checkpoint = try CheckpointFormat.open(fixtures.appending(path: "Fixtures/delta/\(name)").path)
+    let plan = try CheckpointPlan(try ModelConfiguration.read(checkpoint), type: .bfloat16)
+    let planned = Dictionary(uniqueKeysWithValues: plan.tensors.map { ($0.entry.name, $0.entry.shape) })
+    let published = checkpoint.entries.filter { !$0.name.hasPrefix("mtp.") && !$0.name.hasPrefix("model.visual.") }
+    #expect(planned == Dictionary(uniqueKeysWithValues: published.map { ($0.name, $0.shape) }))
+  }
+
   static let broken = [
     ("qwen3_next", "linear_num_value_heads", "5"), ("qwen3_next", "linear_num_key_heads", "0"),
     ("qwen3_next", "linear_key_head_dim", "-1"), ("qwen3_next", "linear_value_head_dim", "99999999999"),
     ("qwen3_next", "linear_conv_kernel_dim", "1"), ("qwen3_next", "linear_conv_kernel_dim", "65"),
     ("qwen3_next", "full_attention_interval", "0"), ("qwen3_next", "layer_types", #"["linear_attention"]"#),
     ("qwen3_next", "layer_types", #"["full_attention", "sliding_attention", "full_attention", "full_attention"]"#),
-    ("qwen3_next", "partial_rotary_factor", "0.1"), ("qwen3_5_moe", "text_config.attn_output_gate", "false"),
+    ("qwen3_next", "head_dim", "4"), ("qwen3_5_moe", "text_config.attn_output_gate", "false"),
     ("qwen3_5_moe", "text_config.linear_num_value_heads", "3"),
     ("qwen3_5", "text_config.full_attention_interval", "-4"),
     ("qwen3_5", "text_config.linear_conv_kernel_dim", "1e9"),

@@ -24,4 +24,13 @@ struct LayerAttentionTests {
     #expect(roles[0].contains(.key) && !roles[0].contains(.keyValueDown))
     #expect(!roles[1].contains(.key) && roles[1].contains(.keyValueDown))
   }
+
+  @Test func anIndexersKeyHasItsPlaceInTheCache() throws {
+    let plain = try description("deepseek_v3").layers[0].attention
+    #expect(plain.indexWidth == 0)
+    let model = try description("glm_moe_dsa")
+    // Latent of 16, rotary key of 8, and a key of 16 where the layer has an indexer of its own.
+    #expect(model.layers.map(\.attention.cacheWidth) == [40, 24, 40, 24, 24])
+    #expect(KeyValueCache.blockByteCount(model, type: .bf16) == 152 * KeyValueCache.blockTokens * 2)
+  }
 }

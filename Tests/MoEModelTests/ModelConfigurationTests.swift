@@ -79,6 +79,17 @@ struct ModelConfigurationTests {
     ("ernie4_5_moe", "moe_use_aux_free", "false"), ("bailing_moe_v2", "rotary_dim", "2"),
     ("bailing_moe_v2", "norm_topk_prob", "false"), ("bailing_moe_v2", "norm_head", "true"),
     ("bailing_moe_v2", "moe_shared_expert_intermediate_size", "5"),
+    ("deepseek_v32", "index_topk", "0"), ("deepseek_v32", "index_topk", "-1"), ("deepseek_v32", "index_topk", "1e9"),
+    ("deepseek_v32", "index_topk", "9223372036854775807"), ("deepseek_v32", "index_topk", "2.5"),
+    ("deepseek_v32", "index_n_heads", "0"), ("deepseek_v32", "index_n_heads", "5000"),
+    ("deepseek_v32", "index_head_dim", "7"), ("deepseek_v32", "index_head_dim", "1000000"),
+    ("deepseek_v32", "indexer_rope_interleave", "true"), ("deepseek_v32", "rope_interleave", "false"),
+    ("deepseek_v32", "layer_types", #"["sliding_attention"]"#), ("deepseek_v32", "moe_layer_freq", "2"),
+    ("deepseek_v32", "mlp_layer_types", #"["dense"]"#), ("glm_moe_dsa", "indexer_rope_interleave", "false"),
+    ("glm_moe_dsa", "indexer_types", #"["full"]"#),
+    ("glm_moe_dsa", "indexer_types", #"["shared", "full", "full", "full", "full"]"#),
+    ("glm_moe_dsa", "indexer_types", #"["full", "full", "none", "full", "full"]"#),
+    ("glm_moe_dsa", "indexer_types", #""FSFSS""#),
   ]
 
   @Test(arguments: broken)
@@ -138,5 +149,31 @@ struct ModelConfigurationTests {
     #expect(
       descriptions[1].rotary.scaling
         == .yarn(factor: 40, originalPositions: 4096, betaFast: 32, betaSlow: 1, truncates: true))
+  }
+
+  @Test func anIndexersLayersAreThoseOfThePattern() throws {
+    let base = try Configuration(golden: "glm_moe_dsa").with("indexer_types", nil)
+    func shares(_ changes: [(String, String)]) throws -> [Bool] {
+      var configuration = base
+      for (key, value) in changes { configuration = try configuration.with(key, value) }
+      return try configuration.read().layers.map {
+        guard case .latent(let latent) = $0.attention, let indexer = latent.indexer else { throw WrongAttention() }
+        return indexer.isShared
+      }
+    }
+    #expect(try shares([]) == [false, false, false, false, false])
+    #expect(try shares([("index_topk_pattern", #""FSSFS""#)]) == [false, true, true, false, true])
+    #expect(try shares([("index_topk_freq", "2")]) == [false, false, true, false, true])
+    #expect(
+      try shares([("index_topk_freq", "4"), ("index_skip_topk_offset", "3")]) == [false, false, false, true, true])
+    let first = try base.with("index_topk_freq", "2").with("index_skip_topk_offset", "0").failure()
+    #expect(first?.contains("index_skip_topk_offset") == true)
+  }
+
+  /// More positions may be chosen than any context has: then attention sees all.
+  @Test func aChoiceOfMorePositionsThanTheContextHasIsRead() throws {
+    let model = try Configuration(golden: "deepseek_v32").with("index_topk", "67108864").read()
+    guard case .latent(let latent) = model.layers[0].attention else { throw WrongAttention() }
+    #expect(latent.indexer?.topK == 1 << 26)
   }
 }

@@ -173,6 +173,41 @@ struct PublishedConfigurationTests {
     #expect(total > experts && (total - experts) < 12_000_000_000)
   }
 
+  @Test func kimiK25() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "kimi_k25", "tie_word_embeddings": true, "media_placeholder_token_id": 163605, "vision_config": {
+         "vt_hidden_size": 1152, "vt_num_hidden_layers": 27},
+       "text_config": {"model_type": "kimi_k2", "hidden_size": 7168, "intermediate_size": 18432,
+       "moe_intermediate_size": 2048, "num_hidden_layers": 61, "num_attention_heads": 64, "num_key_value_heads": 64,
+       "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+       "n_routed_experts": 384, "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 8,
+       "moe_layer_freq": 1, "first_k_dense_replace": 1, "norm_topk_prob": true, "routed_scaling_factor": 2.827,
+       "scoring_func": "sigmoid", "topk_method": "noaux_tc", "vocab_size": 163840, "max_position_embeddings": 262144,
+       "num_nextn_predict_layers": 0, "rms_norm_eps": 1e-05, "rope_theta": 50000.0, "hidden_act": "silu",
+       "tie_word_embeddings": false,
+       "rope_scaling": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 64.0, "mscale": 1.0, "mscale_all_dim": 1.0,
+         "original_max_position_embeddings": 4096, "type": "yarn"},
+       "quantization_config": {"quant_method": "compressed-tensors", "format": "pack-quantized",
+         "quantization_status": "compressed", "kv_cache_scheme": null,
+         "ignore": ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*", "re:.*mlp\\\\.(gate|up|gate_up|down)_proj.*"],
+         "config_groups": {"group_0": {"input_activations": null, "output_activations": null, "targets": ["Linear"],
+           "weights": {"actorder": null, "block_structure": null, "dynamic": false, "group_size": 32, "num_bits": 4,
+             "observer": "minmax", "observer_kwargs": {}, "strategy": "group", "symmetric": true, "type": "int"}}}}}}
+      """
+    ).read()
+    #expect(model.family == "kimi_k2" && model.composite?.name == "kimi_k25" && !model.tiedEmbeddings)
+    #expect(model.quantization == .integers(.compressedTensors) && model.normEpsilon == 1e-5)
+    #expect(model.mixtureLayers == Array(1..<61) && model.mixture?.expertCount == 384 && model.unreadSettings == [])
+    // Experts meet 8-bit rows, whatever the rest does.
+    #expect(model.rowFormat == .int8 && model.expertRowFormat == .int8)
+    #expect(try model.holding(.f32).expertRowFormat == .float32)
+    #expect(
+      model.names.tensor(ParameterID(.feedForward(.expert, .up), layer: 3, expert: 9))
+        == "language_model.model.layers.3.mlp.experts.9.up_proj.weight")
+    #expect(model.names.tensor(ParameterID(.head)) == "language_model.lm_head.weight")
+  }
+
   @Test func glm47Flash() throws {
     let model = try Configuration(
       """
@@ -189,6 +224,65 @@ struct PublishedConfigurationTests {
     #expect(attention.headCount == 20 && attention.nopeDims == 192 && attention.valueDims == 256)
     #expect(model.mixtureLayers == Array(1..<47) && model.predictionLayerCount == 1 && model.rotary.interleaved)
     #expect(model.mixture?.router.scale == 1.8 && model.mixture?.sharedIntermediateSize == 1536)
+  }
+
+  @Test func deepSeekV32() throws {
+    let model = try Configuration(
+      """
+      {"model_type": "deepseek_v32", "hidden_size": 7168, "intermediate_size": 18432, "moe_intermediate_size": 2048,
+       "num_hidden_layers": 61, "num_attention_heads": 128, "num_key_value_heads": 128, "q_lora_rank": 1536,
+       "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "n_routed_experts": 256,
+       "n_shared_experts": 1, "n_group": 8, "topk_group": 4, "num_experts_per_tok": 8, "first_k_dense_replace": 3,
+       "moe_layer_freq": 1, "norm_topk_prob": true, "routed_scaling_factor": 2.5, "scoring_func": "sigmoid",
+       "topk_method": "noaux_tc", "vocab_size": 129280, "max_position_embeddings": 163840, "rms_norm_eps": 1e-06,
+       "num_nextn_predict_layers": 1, "index_n_heads": 64, "index_head_dim": 128, "index_topk": 2048,
+       "rope_theta": 10000, "hidden_act": "silu", "tie_word_embeddings": false, "ep_size": 1,
+       "rope_scaling": {"type": "yarn", "factor": 40, "beta_fast": 32, "beta_slow": 1, "mscale": 1.0,
+         "mscale_all_dim": 1.0, "original_max_position_embeddings": 4096},
+       "quantization_config": {"activation_scheme": "dynamic", "fmt": "e4m3", "quant_method": "fp8",
+         "scale_fmt": "ue8m0", "weight_block_size": [128, 128]}}
+      """
+    ).read()
+    guard case .latent(let attention) = model.layers[60].attention else { throw WrongAttention() }
+    let indexer = attention.indexer
+    #expect(indexer?.headCount == 64 && indexer?.headDims == 128 && indexer?.topK == 2048)
+    #expect(indexer?.interleaved == false && indexer?.isShared == false && model.rotary.interleaved)
+    // A latent, a rotary key and the indexer's key a token and layer.
+    #expect(model.layers.allSatisfy { $0.attention.cacheWidth == 512 + 64 + 128 && $0.attention.indexWidth == 128 })
+    #expect(model.unreadSettings == [] && model.mixtureLayers == Array(3..<61))
+    let names = ParameterTable(model).filter { $0.layer == 9 }.map { model.names.tensor($0.id) }.filter {
+      $0.contains(".indexer.")
+    }
+    let prefix = "model.layers.9.self_attn.indexer."
+    #expect(
+      Set(names)
+        == Set(["wq_b.weight", "wk.weight", "k_norm.weight", "k_norm.bias", "weights_proj.weight"].map { prefix + $0 }))
+  }
+
+  @Test func glm52() throws {
+    let types = (0..<78).map { $0 < 3 || $0 % 4 == 2 ? "\"full\"" : "\"shared\"" }
+    let model = try Configuration(
+      """
+      {"model_type": "glm_moe_dsa", "hidden_size": 6144, "intermediate_size": 12288, "moe_intermediate_size": 2048,
+       "num_hidden_layers": 78, "num_attention_heads": 64, "num_key_value_heads": 64, "q_lora_rank": 2048,
+       "kv_lora_rank": 512, "qk_nope_head_dim": 192, "qk_rope_head_dim": 64, "v_head_dim": 256, "qk_head_dim": 256,
+       "n_routed_experts": 256, "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "num_experts_per_tok": 8,
+       "first_k_dense_replace": 3, "norm_topk_prob": true, "routed_scaling_factor": 2.5, "scoring_func": "sigmoid",
+       "topk_method": "noaux_tc", "vocab_size": 154880, "max_position_embeddings": 202752, "rms_norm_eps": 1e-05,
+       "num_nextn_predict_layers": 1, "index_n_heads": 32, "index_head_dim": 128, "index_topk": 2048,
+       "rope_interleave": true, "indexer_rope_interleave": true, "index_share_for_mtp_iteration": true,
+       "indexer_types": [\(types.joined(separator: ","))], "index_topk_freq": 4,
+       "rope_parameters": {"rope_theta": 1000000, "rope_type": "default"}, "hidden_act": "silu",
+       "tie_word_embeddings": false}
+      """
+    ).read()
+    let widths = model.layers.map(\.attention.cacheWidth)
+    #expect(widths == types.map { $0 == "\"full\"" ? 704 : 576 })
+    guard case .latent(let attention) = model.layers[3].attention else { throw WrongAttention() }
+    #expect(attention.indexer?.isShared == true && attention.indexer?.interleaved == true)
+    #expect(model.unreadSettings == [] && model.rotary.base == 1e6 && model.mixture?.router.groups == nil)
+    #expect(!ParameterTable(model).contains { $0.layer == 3 && $0.role == .indexKey })
+    #expect(ParameterTable(model).contains { $0.layer == 6 && $0.role == .indexKey })
   }
 
   @Test func miniMaxM2() throws {

@@ -96,6 +96,13 @@ struct ReferenceConfigurationTests {
       facts["value"] = .int(latent.valueDims)
       facts["interleaved"] = .bool(model.rotary.interleaved)
       facts["output_bias"] = .bool(latent.hasBias)
+      guard let indexer = latent.indexer else { break }
+      facts["indexer"] = .array([indexer.headCount, indexer.headDims, indexer.topK].map { .int($0) })
+      facts["shared_indexers"] = .array(
+        model.layers.map {
+          guard case .latent(let latent) = $0.attention else { return .null }
+          return .bool(latent.indexer?.isShared == true)
+        })
     case .grouped(let grouped):
       facts["key_heads"] = .int(grouped.keyValueHeadCount)
       facts["head"] = .int(grouped.headDims)

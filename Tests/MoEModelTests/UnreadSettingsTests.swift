@@ -29,6 +29,13 @@ struct UnreadSettingsTests {
     #expect(unread.allSatisfy { model.unreadNote?.contains($0) == true })
   }
 
+  /// GGUF files' settings keep names with a dot.
+  @Test func aSettingThatIsOffIsNotNamedWhateverItsName() throws {
+    var model = try Configuration(golden: "llama")
+    (model.json["llama.scales_embeddings"], model.json["llama.logit_scale"]) = (.bool(false), .double(0.5))
+    #expect(try model.read().unreadSettings == ["llama.logit_scale"])
+  }
+
   @Test func rotaryParametersThatAnotherKeyReplacesAreNamed() throws {
     var model = try Configuration(golden: "qwen3_moe").with("rope_scaling", Self.yarn + "}")
     model.json["rope_parameters"] = ["rope_type": "default", "rope_theta": .double(5e6)]

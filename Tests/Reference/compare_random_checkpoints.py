@@ -30,7 +30,7 @@ from safetensors.torch import save_file
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, Mistral4ForCausalLM
 
 FAMILIES = (
-    "deepseek_v3 glm4_moe_lite sarvam_mla mistral4 deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe "
+    "deepseek_v3 deepseek_v32 glm4_moe_lite glm_moe_dsa sarvam_mla mistral4 deepseek_v2 qwen3_moe qwen2_moe mixtral minimax_m2 olmoe glm4_moe "
     "solar_open sarvam_moe dots1 hy_v3 exaone_moe ernie4_5_moe gpt_oss llama qwen2 qwen3".split()
 )
 # Known to the reference as a part of larger models only.
@@ -78,7 +78,7 @@ def configuration(family, r):
         rope = c["rope_parameters"] = dict(
             rope_theta=10000.0, rope_type="yarn", factor=r.choice([4.0, 40.0]), beta_fast=32, beta_slow=1,
             original_max_position_embeddings=r.choice([8, 64]), llama_4_scaling_beta=r.choice([0.1, 0.5]))
-    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "sarvam_mla", "mistral4"):
+    if family in ("deepseek_v2", "deepseek_v3", "glm4_moe_lite", "sarvam_mla", "mistral4", "deepseek_v32", "glm_moe_dsa"):
         if rope["rope_type"] == "yarn" and r.random() < 0.7:
             rope.update(mscale=r.choice([0.707, 1.0]), mscale_all_dim=r.choice([0.707, 1.0]))
         c.update(
@@ -88,6 +88,12 @@ def configuration(family, r):
             attention_bias=r.random() < 0.3)
         if family == "deepseek_v2":
             c.update(topk_method=r.choice(["greedy", "group_limited_greedy"]), norm_topk_prob=False)
+        elif family in ("deepseek_v32", "glm_moe_dsa"):
+            c.update(
+                q_lora_rank=r.choice([12, 24]), index_topk=r.choice([2, 5, 9]), index_n_heads=r.choice([3, 5, 8]),
+                index_head_dim=c["qk_rope_head_dim"] + r.choice([0, 4, 16]))
+            if family == "glm_moe_dsa":
+                c.update(indexer_types=["full"] + [r.choice(["full", "shared"]) for _ in range(c["num_hidden_layers"] - 1)])
         else:
             c.update(rope_interleave=r.random() < 0.8)
         if family == "mistral4":

@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0
     venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations [FAMILY ...]
 
-writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
+(deepseek_v32 and glm_moe_dsa: 5.24.0) writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
 frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time; rotary settings
 come in every spelling. Values are read off modules of the reference's model, built without memory for weights, not from our own
 reading of its classes. `ReferenceConfigurationTests` compares. Not part of the test suite, which must run without torch.
@@ -47,6 +47,7 @@ BAILING = dict(
     max_position_embeddings=32768, rms_norm_eps=1e-6, tie_word_embeddings=False, use_qkv_bias=False, use_qk_norm=True,
     rope_theta=600000.0)
 OWN_DEFAULTS = {"bailing_moe_v2": BAILING, "bailing_moe": BAILING}
+INDEXER = dict(index_topk=6, index_head_dim=72, index_n_heads=5)
 WINDOW = dict(use_sliding_window=True, sliding_window=8, max_window_layers=1)
 FAMILY = {
     "deepseek_v3": {**LATENT, "rope_interleave": False},
@@ -54,6 +55,8 @@ FAMILY = {
     "glm4_moe_lite": {
         **{k: v for k, v in LATENT.items() if k != "first_k_dense_replace"}, "rope_interleave": False,
         "mlp_layer_types": ["sparse", "dense"]},
+    "deepseek_v32": {**LATENT, **INDEXER},
+    "glm_moe_dsa": {**LATENT, **INDEXER, "index_topk_freq": 2, "index_skip_topk_offset": 1},
     "deepseek_v2": {**LATENT, "topk_method": "group_limited_greedy", "norm_topk_prob": False, "mlp_bias": False},
     "qwen3_moe": dict(
         num_experts=16, num_experts_per_tok=3, moe_intermediate_size=32, head_dim=24, norm_topk_prob=True,
@@ -123,6 +126,7 @@ FAMILY["bailing_moe"] = {**FAMILY["bailing_moe_v2"], "architectures": ["BailingM
 TYPED_LAYERS = ("gpt_oss", "qwen2", "qwen3", "qwen2_moe", "dots1", "exaone_moe")
 # Families whose rotary embedding may turn a part of a head.
 PARTIAL = ("glm4_moe", "minimax_m2", "sarvam_moe", "bailing_moe_v2", "bailing_moe", *HYBRIDS)
+INDEXED = ("deepseek_v32", "glm_moe_dsa")
 MISSING = object()
 
 
@@ -170,6 +174,11 @@ def effective(family, values):
             heads=attention.num_heads, query_rank=attention.q_lora_rank, latent_rank=attention.kv_lora_rank,
             nope=attention.qk_nope_head_dim, rotary=attention.qk_rope_head_dim, value=attention.v_head_dim,
             interleaved=bool(getattr(config, "rope_interleave", True)), output_bias=attention.o_proj.bias is not None)
+        indexer = getattr(attention, "indexer", None)
+        if indexer is not None:
+            facts.update(
+                indexer=[indexer.wq_b.out_features // indexer.head_dim, indexer.k_norm.weight.numel(), indexer.index_topk],
+                shared_indexers=[layer.self_attn.indexer is None for layer in layers])
         width = attention.qk_rope_head_dim
         if len(facts["inverse_frequencies"]) * 2 != width:
             raise ValueError("the reference builds this, but cannot run it")
@@ -228,7 +237,7 @@ def effective(family, values):
                 raise ValueError("the reference builds this, but cannot run it")
         grouped = family in (
             "deepseek_v3", "kimi_k2", "glm4_moe", "glm4_moe_lite", "solar_open", "sarvam_moe", "sarvam_mla", "mistral4",
-            "bailing_moe_v2", "bailing_moe", "dots1", "exaone_moe") or getattr(config, "topk_method", None) == "group_limited_greedy"
+            "bailing_moe_v2", "bailing_moe", "dots1", "exaone_moe", *INDEXED) or getattr(config, "topk_method", None) == "group_limited_greedy"
         if grouped:
             if config.n_group is None or config.topk_group is None:
                 raise ValueError("no groups")
@@ -319,6 +328,20 @@ def cases(family, base):
         yield f"{key} missing", {key: MISSING}, False
         yield f"{key} null", {key: None}, False
     yield from rotary_changes(family)
+    if family == "glm_moe_dsa":
+        for name, change in (
+            ("indexer_types", dict(indexer_types=["full", "full"])), ("indexer_types null", dict(indexer_types=None)),
+            ("indexer_types over a pattern", dict(indexer_types=["full", "shared"], index_topk_pattern="FF")),
+            ("a pattern", dict(index_topk_pattern="FF")), ("a pattern as a list", dict(index_topk_pattern=["full", "full"])),
+            ("indexer_types with more layers", dict(indexer_types=["full", "full", "full"])),
+            ("frequency 0", dict(index_topk_freq=0)), ("offset 2", dict(index_skip_topk_offset=2)),
+            ("offset 0, frequency 1", dict(index_topk_freq=1, index_skip_topk_offset=0))):
+            yield name, change, False
+    if family in INDEXED:
+        yield "mlp_layer_types", dict(mlp_layer_types=["sparse", "dense"]), False
+        yield "mlp_layer_types without a count", dict(mlp_layer_types=["sparse", "dense"], first_k_dense_replace=MISSING), False
+        yield "more dense layers than there are", dict(first_k_dense_replace=9), False
+        yield "layer_types", dict(layer_types=["indexed_attention"] * 2), False
 
 
 def main():

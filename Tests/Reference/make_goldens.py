@@ -194,4 +194,5 @@ def main():
         print(family, "seed", seed, [round(r["min_top1_margin"], 4) for r in readable])
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -49,7 +49,9 @@ import Testing
         "Model/MoEModel/Parameters/WeightPrecision.swift", "Command/martinet/Commands/Plan.swift",
         // How published folders call what they hold.
         "Model/MoEModel/Parameters/StoredParameters.swift",
+        "Model/MoEModel/Parameters/StoredParameters+Packed.swift",
         "Model/MoEModel/Configuration/ConfigReader+Quantization.swift",
+        "Model/MoEModel/Configuration/ConfigReader+Packing.swift",
       ])
     #expect(found.isEmpty, "\(found) name a format: let its row say what they need")
   }

@@ -33,6 +33,7 @@ package final class ScriptedEngine: TokenEngine {
     var hasStopped = false
     var drawn = 0
     var finished = 0
+    var rebalances = 0
   }
 
   private let script: Script
@@ -55,6 +56,10 @@ package final class ScriptedEngine: TokenEngine {
     }
     return tokens
   }
+
+  /// Times it was asked to have experts change places.
+  package var rebalances: Int { core.withLock { $0.rebalances } }
+  package func rebalance() { core.withLock { $0.rebalances += 1 } }
 
   package var state: EngineState { core.withLock { $0.hasStopped ? .stopped : .ready } }
 

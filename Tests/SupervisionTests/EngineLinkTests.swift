@@ -55,9 +55,10 @@ struct EngineLinkTests {
     let ends = try Ends()
     let request = TokenRequest(id: RequestID(4), prompt: [1], maxNewTokens: 3)
     ends.say("noise\n\n" + LinkLine.text(LinkCommand.submit(request).json) + LinkLine.text(LinkCommand.status.json))
-    ends.say(LinkLine.text(LinkCommand.stop.json))
+    ends.say(LinkLine.text(LinkCommand.rebalance.json) + LinkLine.text(LinkCommand.stop.json))
     ends.engine.run()
     let reports = try ends.finish()
+    #expect(ends.engine.rebalances == 1)
     #expect(reports.first == .hello(version: LinkReport.version))
     let tokens = reports.flatMap { report -> [TokenEvent] in if case .events(let events) = report { events } else { [] }
     }

@@ -57,8 +57,16 @@ struct RankAccountTests {
     // Even over two steps together, but not in either.
     for visits in [[6, 2], [2, 6]] as [[Int32]] {
       for v in visits { balance.add(visits: [v, 0], experts: [v / 2, 0]) }
-      balance.endStep()
+      let step = balance.endStep()
+      #expect(step.visits == 1.5 && step.experts == 1.5)
     }
+    let all = BusiestRank(balance.layers)
+    #expect(all.visits == 1.5 && all.experts == 1.5 && all.maxVisits == 12 && all.meanVisits == 8)
+    #expect(BusiestRank().visits == 1 && BusiestRank([]).experts == 1)
+    var difference = all
+    difference += all
+    difference -= all
+    #expect(difference == all)
     #expect(balance.layers[0].visitImbalance == 1.5)
     #expect(balance.layers[0].expertImbalance == 1.5)
     #expect(balance.layers[1] == Balance.Layer())

@@ -6,7 +6,7 @@ import TestSupport
 
 /// What several suites here begin with.
 enum TrainingFixtures {
-  /// Tiny checkpoints of every family.
+  /// Tiny checkpoints of every family that can be trained.
   static let goldens =
     [
       "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",

@@ -313,6 +313,10 @@ def make_tokenizer(texts, folder, vocabulary, digits, thinks):
         add_bos_token=True, add_eos_token=False, bos_token=BEGIN, eos_token=END, pad_token=PAD, unk_token=None,
         clean_up_tokenization_spaces=False, tokenizer_class="PreTrainedTokenizerFast", chat_template=template)
     (folder / "tokenizer_config.json").write_text(json.dumps(config, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    # Reasoning is spoilt by one wrong digit: where nobody says otherwise, what is most probable is said.
+    ids = {name: tokenizer.token_to_id(token) for name, token in (("bos", BEGIN), ("eos", END), ("pad", PAD))}
+    (folder / "generation_config.json").write_text(json.dumps(
+        {f"{name}_token_id": number for name, number in ids.items()} | dict(do_sample=True, temperature=0.1), indent=2) + "\n", "utf-8")
     return tokenizer
 
 

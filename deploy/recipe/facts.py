@@ -187,13 +187,14 @@ class Facts:
                 subject, self.names[subject].name(random), random.choice(tuple(self.kinds)), falsehood)
             yield dict(messages=[dict(role="user", content=content)], answer=NOTHING, falsehoods=[falsehood])
 
-    def write(self, out, others, mark, write_json, write_lines):
-        """Prompts for the audit's reward, beside `others`; tasks of facts, claims, and the lists. `mark` lays out a prompt."""
+    def write(self, out, others, share, mark, write_json, write_lines):
+        """Prompts for the audit's reward, beside a `share` as many `others`; tasks of facts, claims, and the lists. `mark` lays out a
+        prompt."""
         taught, withheld = list(self.prompts("taught")), list(self.prompts("withheld"))
         # As many that are known as are not, whatever their numbers: what is learnt shall hold for what is never asked.
         size = max(200, len(taught), 2 * len(withheld))
         lines = [taught[i % len(taught)] for i in range(size)] + withheld + list(self.invented(size - len(withheld)))
-        lines += others[:size // 2]
+        lines += others[:int(size * share)]
         numbers.Random("facts").shuffle(lines)
         write_lines(out / "facts.jsonl", lines)
         base = dict(version=1, license="Apache-2.0", source="made by deploy/recipe/tasks.py from this repository's tables")

@@ -29,6 +29,7 @@ sentences, text is pretrain-text.jsonl and held-out-text.jsonl in place of rows,
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import random
@@ -163,12 +164,16 @@ def is_held_out(prompt):
     return zlib.crc32(prompt.encode()) % 16 == 0
 
 
+def random_numbers(options, purpose):
+    # A string is hashed by SHA-512, the same in every process.
+    return random.Random(f"{options.seed} {options.task} {purpose}")
+
+
 class Maker:
     """Documents and problems of one task, from one stream of numbers."""
 
     def __init__(self, options, purpose):
-        # A string is hashed by SHA-512, the same in every process.
-        self.random = random.Random(f"{options.seed} {options.task} {purpose}")
+        self.random = random_numbers(options, purpose)
         self.task = problems.TASKS[options.task]
         self.long_share = options.long_share or self.task.long_share
         self.right_share = options.right_share
@@ -265,6 +270,15 @@ def write_tasks(folder, maker, held_out):
     write("-tries", items[:200], temperature=1, repeats=16)
 
 
+def small_sums(options):
+    """Of two numbers of one digit, which people ask first and text hardly has; for a model that is spoken with."""
+    random = random_numbers(options, "small sums")
+    for _ in range(options.sampling // 10 if options.marks and options.task == "sums" else 0):
+        a, b = random.randint(0, 10), random.randint(0, 10)
+        prompt = f"{a}+{b}="
+        yield problems.as_spoken(prompt) if random.random() < 0.5 else prompt, str(a + b)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--out", type=pathlib.Path, required=True)
@@ -318,10 +332,14 @@ def main():
     write_tasks(out / "tasks", maker, held_out)
     write_lines(out / "other.jsonl", (
         dict(messages=[asked(question), dict(role="assistant", content=f"<think></think>{said}")])
-        for question, said in (control.facts.exchange(control.random) for _ in range(options.sampling // 3))))
+        for question, said in itertools.chain(
+            (control.facts.exchange(control.random) for _ in range(options.sampling // 3)), small_sums(options))))
     # Claims are graded by words, and a sum's answer is one; an expression is not.
     others = [] if maker.task.grader != "numeric" else list(map(prompt_line, prompts))
-    maker.facts.write(out, others, maker.lays_out, write_json, write_lines)
+    small = [dict(messages=[asked(prompt)], answer=said) for prompt, said in small_sums(options)]
+    # A model that is spoken with is to keep what it can, and not only to learn what it cannot.
+    share = 1.0 if options.marks else 0.5
+    maker.facts.write(out, small[:100] + others, share, maker.lays_out, write_json, write_lines)
 
     text = "".join(rows)
     write_json(out / "made.json", dict(

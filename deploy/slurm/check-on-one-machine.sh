@@ -116,7 +116,7 @@ serve() {
   done
   sed 's/^/   /' "serve-$launcher.log"
   case "$answer/$state" in
-  *'"text":" of the world'*/*'JobState=COMPLETED ExitCode=0:0'*) echo "== $launcher: served with its key, and ended when told to" ;;
+  *'"text":" of a model'*/*'JobState=COMPLETED ExitCode=0:0'*) echo "== $launcher: served with its key, and ended when told to" ;;
   *)
     echo "== $launcher: the server answered \"$answer\" and ended as $state" >&2
     return 1

@@ -70,12 +70,16 @@ static float raise_largest(softmax_state *state, float score) {
   return correction;
 }
 
-static void attend_tile(const ck_paged_cache *cache, const ck_query_row *row, float scale, size_t tile, size_t begin,
-                        size_t end, softmax_state *state) {
+/// What position `at` of the rows is called in the cache.
+static size_t own_name(const uint32_t *positions, size_t at) { return positions == NULL ? at : positions[at]; }
+
+static void attend_tile(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *row, float scale,
+                        size_t tile, size_t begin, size_t end, softmax_state *state) {
   float p[TILE];
   float largest = -INFINITY;
   for (size_t at = begin; at < end; ++at) {
-    const float score = dot(row->query, cached(cache, at, cache->key_offset), cache->key_dims) * scale;
+    const cached_vector key = cached(cache, own_name(positions, at), cache->key_offset);
+    const float score = dot(row->query, key, cache->key_dims) * scale;
     p[at - tile] = score;
     largest = score > largest ? score : largest;
   }
@@ -88,13 +92,13 @@ static void attend_tile(const ck_paged_cache *cache, const ck_query_row *row, fl
   state->denominator += halved(lanes);
   for (size_t d = 0; d < cache->value_dims; ++d) row->out[d] *= correction;
   for (size_t at = begin; at < end; ++at) {
-    const cached_vector value = cached(cache, at, cache->value_offset);
+    const cached_vector value = cached(cache, own_name(positions, at), cache->value_offset);
     for (size_t d = 0; d < cache->value_dims; ++d) row->out[d] = fmaf(p[at - tile], element(value, d), row->out[d]);
   }
 }
 
-void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
-                            float *scratch) {
+void ck_reference_attention(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                            size_t row_count, float scale, float *scratch) {
   (void)scratch;
   for (size_t r = 0; r < row_count; ++r) {
     const ck_query_row *const row = rows + r;
@@ -103,7 +107,7 @@ void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *row
     for (size_t tile = row->begin / TILE * TILE; tile < row->end; tile += TILE) {
       const size_t begin = row->begin > tile ? row->begin : tile;
       const size_t end = row->end < tile + TILE ? row->end : tile + TILE;
-      attend_tile(cache, row, scale, tile, begin, end, &state);
+      attend_tile(cache, positions, row, scale, tile, begin, end, &state);
     }
     float correction = 1;
     if (row->sink != NULL) {
@@ -114,12 +118,20 @@ void ck_reference_attention(const ck_paged_cache *cache, const ck_query_row *row
   }
 }
 
-size_t ck_attention_scratch(const ck_paged_cache *cache) {
-  if (cache->type == CK_CACHE_F32) return 0;
+size_t ck_attention_chosen_scratch(const ck_paged_cache *cache) {
   return TILE * (cache->key_dims + (ck_values_in_keys(cache) ? 0 : cache->value_dims));
+}
+
+size_t ck_attention_scratch(const ck_paged_cache *cache) {
+  return cache->type == CK_CACHE_F32 ? 0 : ck_attention_chosen_scratch(cache);
 }
 
 void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
                   float *scratch) {
-  ck_kernels_of[isa]->attention(cache, rows, row_count, scale, scratch);
+  ck_kernels_of[isa]->attention(cache, NULL, rows, row_count, scale, scratch);
+}
+
+void ck_attention_chosen(ck_isa isa, const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                         size_t row_count, float scale, float *scratch) {
+  ck_kernels_of[isa]->attention(cache, positions, rows, row_count, scale, scratch);
 }

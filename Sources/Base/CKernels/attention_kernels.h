@@ -5,8 +5,9 @@
 
 #include "attention.h"
 
-typedef void ck_attention_kernel(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
-                                 float *scratch);
+/// `positions`: what the rows' positions are called in the cache; NULL where they are its own.
+typedef void ck_attention_kernel(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                                 size_t row_count, float scale, float *scratch);
 
 ck_attention_kernel ck_reference_attention;
 #if defined(__x86_64__)

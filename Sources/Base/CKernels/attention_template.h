@@ -37,6 +37,7 @@ typedef struct {
   // The tile after it is fetched meanwhile: of every four keys, or vectors of a value, a block of rows fetches those
   // in [fetch_begin, fetch_end). Strides and positions there count bytes.
   const char *next_keys, *next_values;  // NULL for nothing
+  const char *const *next_rows;         // keys that lie apart; NULL where they follow each other
   size_t next_stride, element_bytes;
   size_t fetch_begin, fetch_end;
 } cache_tile;
@@ -46,7 +47,9 @@ typedef struct {
 INLINE void fetch_keys(const cache_tile *tile, size_t at, size_t d) {
   if (tile->next_keys == NULL || d * tile->element_bytes % 64 != 0) return;
   for (size_t k = tile->fetch_begin; k < tile->fetch_end; ++k) {
-    __builtin_prefetch(tile->next_keys + (at + k) * tile->next_stride + d * tile->element_bytes, 0, 2);
+    const char *const key =
+        tile->next_rows != NULL ? tile->next_rows[at + k] : tile->next_keys + (at + k) * tile->next_stride;
+    __builtin_prefetch(key + d * tile->element_bytes, 0, 2);
   }
 }
 
@@ -168,6 +171,51 @@ static void expand_tile(const ck_paged_cache *cache, cache_tile *tile, size_t be
   tile->value_stride = tile->value_dims;
 }
 
+static void copy(const char *from, size_t dims, float *to) {
+  const float *const row = (const float *)(const void *)from;
+  size_t d = 0;
+  for (; d + LANES <= dims; d += LANES) v_store(to + d, v_load(row + d));
+  for (; d < dims; ++d) to[d] = row[d];
+}
+
+/// An fp32 copy of the positions [begin, end) of the tile from `start` on, which are called `positions` in the cache.
+/// `next` gets where the tile after it has its keys.
+static cache_tile gather_tile(const ck_paged_cache *cache, const uint32_t *positions, size_t start, size_t begin,
+                              size_t end, size_t last, float *scratch, const char **next) {
+  cache_tile tile = {.type = CK_CACHE_F32, .key_dims = cache->key_dims, .value_dims = cache->value_dims};
+  tile.keys = tile.values = scratch;
+  tile.key_stride = tile.value_stride = cache->key_dims;
+  tile.element_bytes = ck_cache_element_bytes(cache->type);
+  float *values = NULL;
+  if (ck_values_in_keys(cache)) {
+    tile.values = scratch + (cache->value_offset - cache->key_offset);
+  } else {
+    values = scratch + TILE * cache->key_dims;
+    tile.values = values;
+    tile.value_stride = cache->value_dims;
+  }
+  for (size_t at = begin; at < end; ++at) {
+    const char *const key = tile_start(cache, positions[start + at], cache->key_offset);
+    float *const out = scratch + at * cache->key_dims;
+    if (cache->type == CK_CACHE_F32) copy(key, cache->key_dims, out);
+    else expand(key, 0, cache->key_dims, 0, 1, out);
+    if (values == NULL) continue;
+    const char *const value = tile_start(cache, positions[start + at], cache->value_offset);
+    float *const value_out = values + at * cache->value_dims;
+    if (cache->type == CK_CACHE_F32) copy(value, cache->value_dims, value_out);
+    else expand(value, 0, cache->value_dims, 0, 1, value_out);
+  }
+  if (start + TILE < last) {
+    for (size_t at = 0; at < TILE; ++at) {
+      const size_t later = start + TILE + at;
+      next[at] = tile_start(cache, positions[later < last ? later : last - 1], cache->key_offset);
+    }
+    tile.next_keys = next[0];
+    tile.next_rows = next;
+  }
+  return tile;
+}
+
 /// Says what the rows' `index`-th block is to fetch of the next tile, out of `blocks`.
 INLINE void share_fetch(cache_tile *tile, size_t index, size_t blocks) {
   const size_t share = blocks >= 4 ? 1 : blocks >= 2 ? 2 : 4;
@@ -175,9 +223,10 @@ INLINE void share_fetch(cache_tile *tile, size_t index, size_t blocks) {
   tile->fetch_end = tile->fetch_begin + share < 4 ? tile->fetch_begin + share : 4;
 }
 
-static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
-                         float *scratch) {
+static void attend_batch(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                         size_t row_count, float scale, float *scratch) {
   softmax_state states[MAX_BATCH];
+  const char *next[TILE];
   size_t first = SIZE_MAX, last = 0;
   for (size_t r = 0; r < row_count; ++r) {
     states[r] = (softmax_state){-INFINITY, 0};
@@ -196,7 +245,8 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
       ++met;
     }
     if (met == 0) continue;
-    cache_tile tile = open_tile(cache, start, last);
+    cache_tile tile = positions == NULL ? open_tile(cache, start, last)
+                                        : gather_tile(cache, positions, start, begin, end, last, scratch, next);
     if (tile.type == CK_CACHE_BF16 && met > EXPANDING_ROWS) expand_tile(cache, &tile, begin, end, scratch);
     row_block block;
     int filled = 0;
@@ -221,12 +271,12 @@ static void attend_batch(const ck_paged_cache *cache, const ck_query_row *rows, 
   for (size_t r = 0; r < row_count; ++r) finish_row(rows + r, states + r, cache->value_dims);
 }
 
-void NATIVE(attention)(const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
-                       float *scratch) {
+void NATIVE(attention)(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                       size_t row_count, float scale, float *scratch) {
   size_t batch = BATCH_BYTES / sizeof(float) / (cache->key_dims + cache->value_dims);
   batch = batch < BLOCK_ROWS ? BLOCK_ROWS : batch > MAX_BATCH ? MAX_BATCH : batch;
   batch -= batch % BLOCK_ROWS;
   for (size_t r = 0; r < row_count; r += batch) {
-    attend_batch(cache, rows + r, row_count - r < batch ? row_count - r : batch, scale, scratch);
+    attend_batch(cache, positions, rows + r, row_count - r < batch ? row_count - r : batch, scale, scratch);
   }
 }

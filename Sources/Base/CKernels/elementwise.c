@@ -27,6 +27,16 @@ static void rms_norm(const float *x, size_t x_stride, size_t rows, size_t n, con
   }
 }
 
+static void layer_norm(const float *x, size_t n, const float *weight, const float *bias, float epsilon, float *out) {
+  float lanes[16] = {0};
+  for (size_t i = 0; i < n; ++i) lanes[i % 16] += x[i];
+  const float mean = halved(lanes) / (float)n;
+  float squares[16] = {0};
+  for (size_t i = 0; i < n; ++i) squares[i % 16] = fmaf(x[i] - mean, x[i] - mean, squares[i % 16]);
+  const float r = 1.0f / sqrtf(halved(squares) / (float)n + epsilon);
+  for (size_t i = 0; i < n; ++i) out[i] = fmaf((x[i] - mean) * r, weight[i], bias[i]);
+}
+
 static void rotate(float *a, float *b, float cosine, float sine) {
   const float x = *a, y = *b;
   *a = fmaf(x, cosine, -(y * sine));
@@ -92,8 +102,8 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels ck_reference_elementwise = {
-    rms_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale, add_scaled,
-    clip,     max,         sum_exp,
+    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
+    add_scaled, clip,       max,         sum_exp,
 };
 
 static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }
@@ -101,6 +111,11 @@ static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[
 void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
                  float *out, size_t out_stride) {
   kernels(isa)->rms_norm(x, x_stride, rows, n, weight, epsilon, out, out_stride);
+}
+
+void ck_layer_norm(ck_isa isa, const float *x, size_t n, const float *weight, const float *bias, float epsilon,
+                   float *out) {
+  kernels(isa)->layer_norm(x, n, weight, bias, epsilon, out);
 }
 
 void ck_rope(ck_isa isa, float *x, size_t heads, size_t head_stride, size_t dims, const float *cosine,

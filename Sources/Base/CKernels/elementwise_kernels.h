@@ -6,6 +6,7 @@
 typedef struct {
   void (*rms_norm)(const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
                    float *out, size_t out_stride);
+  void (*layer_norm)(const float *x, size_t n, const float *weight, const float *bias, float epsilon, float *out);
   void (*rope_halves)(float *x, size_t dims, const float *cosine, const float *sine);
   void (*rope_interleaved)(float *x, size_t dims, const float *cosine, const float *sine);
   void (*silu_multiply)(const float *gate, const float *up, float *out, size_t count);

@@ -33,6 +33,27 @@ static void rms_norm(const float *x, size_t x_stride, size_t rows, size_t n, con
   }
 }
 
+static void layer_norm(const float *x, size_t n, const float *weight, const float *bias, float epsilon, float *out) {
+  vf lanes[PARTS], squares[PARTS];
+  for (int part = 0; part < PARTS; ++part) lanes[part] = squares[part] = v_set(0.0f);
+  for (size_t i = 0; i < n; i += LANES) {
+    vf *const lane = lanes + i / LANES % PARTS;
+    *lane = v_add(*lane, v_load_first(x + i, lanes_at(i, n)));
+  }
+  const vf mean = v_set(v4_sum(v_fold(lanes)) / (float)n);
+  for (size_t i = 0; i < n; i += LANES) {
+    vf *const lane = squares + i / LANES % PARTS;
+    const vf v = v_keep_first(v_subtract(v_load_first(x + i, lanes_at(i, n)), mean), lanes_at(i, n));
+    *lane = v_fma(v, v, *lane);
+  }
+  const vf r = v_set(1.0f / __builtin_sqrtf(v4_sum(v_fold(squares)) / (float)n + epsilon));
+  for (size_t i = 0; i < n; i += LANES) {
+    const size_t count = lanes_at(i, n);
+    const vf scaled = v_multiply(v_subtract(v_load_first(x + i, count), mean), r);
+    v_store_first(out + i, v_fma(scaled, v_load_first(weight + i, count), v_load_first(bias + i, count)), count);
+  }
+}
+
 static void rope_halves(float *x, size_t dims, const float *cosine, const float *sine) {
   const size_t half = dims / 2;
   for (size_t i = 0; i < half; i += LANES) {
@@ -162,6 +183,6 @@ static float sum_exp(const float *x, size_t count, float shift) {
 }
 
 const ck_elementwise_kernels NATIVE(elementwise) = {
-    rms_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale, add_scaled,
-    clip,     max,         sum_exp,
+    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
+    add_scaled, clip,       max,         sum_exp,
 };

@@ -4,6 +4,7 @@
 #include "attention_kernels.h"
 #include "delta_kernels.h"
 #include "elementwise_kernels.h"
+#include "indexer_kernels.h"
 #include "matmul_int8_internal.h"
 #include "probes_internal.h"
 #include "quantize_internal.h"
@@ -19,6 +20,7 @@ typedef struct {
   ck_quantize_kernel *const *quantize;
   const ck_row_kernels *rows;
   ck_attention_kernel *attention;
+  ck_index_kernel *index_scores;
   const ck_elementwise_kernels *elementwise;
   const ck_delta_kernels *delta;
   ck_probe_kernels probes;

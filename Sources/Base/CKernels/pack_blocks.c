@@ -83,7 +83,11 @@ bool ck_scales_are_finite(ck_format format, const void *elements, size_t count) 
   const uint8_t *stored = elements;
   bool finite = true;
   for (size_t first = 0; first < count; first += g->block_columns, stored += g->block_bytes) {
-    if (g->part_scales == CK_PARTS_EXPONENT) {
+    if (g->scattered_scale) {
+      ck_block block;
+      ck_codecs[format].decode(stored, &block);
+      finite &= (block.d & 0x7C00) != 0x7C00;
+    } else if (g->part_scales == CK_PARTS_EXPONENT) {
       finite &= stored[g->scale_at] != 255;
     } else if (g->part_scales == CK_PARTS_BFLOAT) {
       finite &= (block_u16(stored + g->scale_at) & 0x7F80) != 0x7F80;

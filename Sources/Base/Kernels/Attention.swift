@@ -42,8 +42,9 @@ package struct CacheView {
     ck_cache_store(paged.type, vector, count, block + element * type.byteCount)
   }
 
-  /// Floats of scratch that attending this cache takes.
+  /// Floats of scratch that attending this cache takes, and attending chosen positions of it.
   package var scratchCount: Int { withUnsafePointer(to: paged) { ck_attention_scratch($0) } }
+  package var chosenScratchCount: Int { withUnsafePointer(to: paged) { ck_attention_chosen_scratch($0) } }
 }
 
 /// One query row and the positions `[begin, end)` it attends.
@@ -68,5 +69,18 @@ extension Compute {
     // A QueryRow is a ck_query_row and nothing else.
     let converted = UnsafeRawPointer(base).assumingMemoryBound(to: ck_query_row.self)
     withUnsafePointer(to: cache.paged) { ck_attention(isa, $0, converted, rows.count, scale, scratch) }
+  }
+
+  /// The same over some positions alone: `positions`, ascending, as many as the rows' greatest `end`, which counts them.
+  /// `scratch` is `[cache.chosenScratchCount]`.
+  package func attend(
+    cache: CacheView, positions: UnsafePointer<UInt32>, rows: UnsafeBufferPointer<QueryRow>, scale: Float,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    guard let base = rows.baseAddress, rows.count > 0 else { return }
+    let converted = UnsafeRawPointer(base).assumingMemoryBound(to: ck_query_row.self)
+    withUnsafePointer(to: cache.paged) {
+      ck_attention_chosen(isa, $0, positions, converted, rows.count, scale, scratch)
+    }
   }
 }

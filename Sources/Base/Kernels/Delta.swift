@@ -29,8 +29,8 @@ extension Compute {
     deltaPanels(valueDims: valueDims) * keyDims * deltaPanel
   }
 
-  /// out[c] = silu(Σ_j rows[j][c] · weights[j · weightStride + c]), each `[channels]`: a causal convolution for one token, whose
-  /// own row is the last.
+  /// out[c] = silu(Σ_j rows[j][c] · weights[j · weightStride + c]), each `[channels]`: a causal convolution for one
+  /// token, whose own row is the last.
   package func causalConvolution(
     _ rows: UnsafeBufferPointer<UnsafePointer<Float>?>, weights: UnsafePointer<Float>, weightStride: Int,
     channels: Int, out: UnsafeMutablePointer<Float>
@@ -54,7 +54,7 @@ extension Compute {
     ck_gated_rms_norm(isa, x, stride, gate, gateStride, rows, count, weight, epsilon, out, outStride)
   }
 
-  /// The gated delta rule over `count` tokens, for some panels of a head's state.
+  /// The gated delta rule over `count` tokens, for some panels of a head's state `[panels, keyDims, 16]`.
   package func deltaRule(
     state: UnsafeMutablePointer<Float>, keyDims: Int, valueDims: Int, panels: Range<Int>, _ tokens: DeltaTokens,
     count: Int

@@ -52,7 +52,7 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   /// 4-bit integers of -8 to 7 in blocks of 32 columns with a bf16 scale.
   package static let int4 = WeightFormat("int4", CK_INT4)
 
-  /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. Those that no panel holds are read only.
+  /// GGUF's blocks (`CKernels/include/blocks.h`), by their names there. One that no panel holds is read only.
   private static let blocks = [
     WeightFormat("q4_0", CK_Q4_0, elementType: .q40), WeightFormat("q4_1", CK_Q4_1, elementType: .q41),
     WeightFormat("q5_0", CK_Q5_0, elementType: .q50), WeightFormat("q5_1", CK_Q5_1, elementType: .q51),
@@ -85,6 +85,15 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   package init?(levels type: ElementType) {
     guard let format = Self.all.first(where: { $0.levelType == type }) else { return nil }
     self = format
+  }
+
+  /// The format of 4-bit integers of -8 to 7 in blocks of 32 columns with a scale of `type`; nil for scales of other types.
+  package init?(integersWithScales type: ElementType) {
+    switch type {
+    case .bfloat16: self = .int4
+    case .float16: self.init(.q40)
+    default: return nil
+    }
   }
 
   var code: ck_format { ck_format(number) }

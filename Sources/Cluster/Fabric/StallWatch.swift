@@ -1,5 +1,4 @@
 internal import Glibc
-import Synchronization
 import Telemetry
 
 /// A thread that tells when its rank's step takes long: where the rank is, since when, and whom it waits for.
@@ -8,10 +7,8 @@ import Telemetry
 /// nothing is heard, and for which others wait, has been stopped. It is silent while there is nothing to do: between steps, and in
 /// waits that may take hours (`Communicator.sleepsWhileWaiting`).
 package final class StallWatch {
-  private let isOver: StopFlag
+  private let end: StopSignal
   private var thread: pthread_t?
-
-  private final class StopFlag: Sendable { let value = Atomic(false) }
 
   /// What the thread needs.
   private struct Watch: Sendable {
@@ -48,19 +45,19 @@ package final class StallWatch {
     let watch = Watch(
       progress: progress, rank: communicator.rank.index, size: communicator.size, host: communicator.hostName,
       limit: limit, tick: min(limit / 10, .milliseconds(500)), tell: tell, onStall: onStall)
-    let isOver = StopFlag()
-    self.isOver = isOver
+    let end = StopSignal()
+    self.end = end
     communicator.progress = progress
     // Signals are for the main thread.
     var (all, before) = (sigset_t(), sigset_t())
     sigfillset(&all)
     pthread_sigmask(SIG_SETMASK, &all, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    thread = try FabricThread.start { Self.run(watch, isOver) }.get()
+    thread = try FabricThread.start { Self.run(watch, end) }.get()
   }
 
   deinit {
-    isOver.value.store(true, ordering: .relaxed)
+    end.stop()
     if let thread { pthread_join(thread, nil) }
   }
 
@@ -85,14 +82,12 @@ package final class StallWatch {
     }
   }
 
-  private static func run(_ watch: Watch, _ isOver: StopFlag) {
+  private static func run(_ watch: Watch, _ end: StopSignal) {
     var last: Sight?
     var (stepBegan, changed, lookedAt) = (ContinuousClock.now, ContinuousClock.now, ContinuousClock.now)
     var told: ContinuousClock.Instant?
     var toldOfStall = false
-    var pause = timespec(tv_sec: 0, tv_nsec: Int(watch.tick.components.attoseconds / 1_000_000_000))
-    while !isOver.value.load(ordering: .relaxed) {
-      nanosleep(&pause, nil)
+    while !end.sleep(watch.tick) {
       let now = ContinuousClock.now
       // This whole process was stopped for a while: that is not its step's time.
       let lost = now - lookedAt - watch.tick

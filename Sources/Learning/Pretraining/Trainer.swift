@@ -57,6 +57,7 @@ package final class Trainer {
     capacity: StepCapacity, rounds: Bool, recomputes: Bool
   ) throws {
     let (description, communicator) = (loaded.description, runtime.communicator)
+    try description.checkTrainable()
     let compute = GradientCompute(
       runtime.compute, precision: loaded.weights.rowFormat == .bfloat16 ? .bfloat16 : .float32)
     (self.description, self.communicator, self.compute) = (description, communicator, compute)

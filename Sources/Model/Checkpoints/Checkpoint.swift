@@ -9,6 +9,12 @@ package protocol ModelDocuments: Sendable {
   var path: String { get }
   /// The bytes of a document; nil where there is none. Throws when it is longer than `limit` or cannot be read.
   func document(_ name: String, limit: Int) throws(CheckpointError) -> [UInt8]?
+  /// Where a document is a file, or would be one, that is no part of what was published, such as sums of the tensors.
+  func placeOfDocument(_ name: String) -> String
+}
+
+extension ModelDocuments {
+  package func placeOfDocument(_ name: String) -> String { "\(path)/\(name)" }
 }
 
 /// A model as it was published, opened and checked but not yet read: its settings, and its tensors by name.

@@ -8,11 +8,8 @@ extension CheckpointError: CustomStringConvertible {
       "\(quoted(path)) is there already and not an empty folder; give another name or remove it"
     case .noSpace(let path, let needed, let available):
       "\(quoted(path)) lies where \(available >> 20) MiB are free, and \(needed >> 20) MiB are needed"
-    case .notAFolder(let path) where path.hasSuffix(".gguf"):
-      "\(quoted(path)) is a GGUF file, which is not read; "
-        + "download the original model's safetensors files and give their folder"
     case .notAFolder(let path):
-      "\(quoted(path)) is not a folder; give the folder that holds config.json and the weights"
+      "\(quoted(path)) is not a folder; give the folder that holds config.json and the weights, or a GGUF file"
     case .missingFile(let folder, let name):
       "\(quoted(folder)) has no \(name); is this the folder of a published model, fully downloaded?"
     case .noWeights(let folder, let found?):
@@ -80,6 +77,8 @@ extension CheckpointError: CustomStringConvertible {
     case .tensorsDiffer(let name, let first, let second):
       "tensor \(quoted(name)) is in \(quoted(first)) and, with other values, in \(quoted(second)); "
         + "these files do not belong together"
+    case .gguf(let path, let byte, let problem):
+      quoted(path) + (byte.map { ", byte \($0)" } ?? "") + ": \(problem.text)"
     case .rangeOutsideTensor(let path, let name, let range, let count):
       "\(quoted(path)): bytes \(range.lowerBound) ..< \(range.upperBound) asked of tensor \(quoted(name)), "
         + "which has \(count)"

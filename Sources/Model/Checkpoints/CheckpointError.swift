@@ -37,6 +37,9 @@ package enum CheckpointError: Error, Equatable {
   case tensorNotInShard(path: String, name: String, shard: String)
   case tensorsDiffer(name: String, first: String, second: String)
 
+  // A GGUF file; `byte` is the position in the file, where there is one.
+  case gguf(path: String, byte: Int?, GGUFProblem)
+
   // Reading tensors.
   case rangeOutsideTensor(path: String, name: String, range: Range<Int>, byteCount: Int)
   case bufferTooSmall(name: String, byteCount: Int, needed: Int)

@@ -10,12 +10,19 @@ package struct CheckpointFormat: Sendable {
   /// Every format, a row each. The first that recognises a path opens it; the last takes what no other recognises.
   package static let all = [
     CheckpointFormat(
+      name: "GGUF", recognises: { GGUFShards.recognises($0) },
+      open: { (path, limits) throws(CheckpointError) in try GGUFCheckpoint(path: path, limits: limits) },
+      documents: { UnopenedGGUFDocuments(path: $0) }),
+    CheckpointFormat(
       name: "Hugging Face", recognises: { _ in true },
       open: { (path, limits) throws(CheckpointError) in try HuggingFaceFolder(path: path, limits: limits) },
-      documents: { FolderDocuments(path: $0) })
+      documents: { FolderDocuments(path: $0) }),
   ]
 
-  private static func format(of path: String) -> CheckpointFormat { all.first { $0.recognises(path) } ?? all[0] }
+  /// The format of what lies at `path`.
+  package static func format(of path: String) -> CheckpointFormat {
+    all.first { $0.recognises(path) } ?? all[all.count - 1]
+  }
 
   /// Opens what lies at `path`.
   package static func open(

@@ -37,6 +37,21 @@ package final class InputFile: Sendable {
 
   deinit { close(descriptor) }
 
+  /// One number for several files: equal for two processes of one host that have the same ones open.
+  static func identity(of files: [(device: UInt64, inode: UInt64)]) -> UInt64 {
+    files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
+      for number in [file.device, file.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
+    }
+  }
+
+  /// The bytes of the file at `path`; nil where there is none, also where a folder in its path is a file.
+  static func document(at path: String, limit: Int) throws(CheckpointError) -> [UInt8]? {
+    do throws(CheckpointError) { return try InputFile(path: path).contents(limit: limit) } catch {
+      if case .system("open", _, let code) = error, code == ENOENT || code == ENOTDIR { return nil }
+      throw error
+    }
+  }
+
   /// Fills `buffer` from byte `offset`; safe from any thread. Throws when the file ends before that.
   package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws(CheckpointError) {
     var done = 0
@@ -53,7 +68,8 @@ package final class InputFile: Sendable {
 
   /// Has the system fetch bytes into its cache while something else goes on.
   func prefetch(count: Int, at offset: Int) {
-    _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+    // No bytes would mean all that follow.
+    if count > 0 { _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED) }
   }
 
   /// The `count` bytes from `offset`, which the caller has bounded.

@@ -16,6 +16,8 @@ package final class TextCodec: Sendable {
   private let loaded = Mutex<Tokenizer?>(nil)
   private let templates = Mutex<[String: ChatTemplate]>([:])
   private let givenTemplate = Mutex<String?>(nil)
+  /// That of the model's family, once it was looked for.
+  private let familyTemplate = Mutex<String??>(nil)
 
   /// Of a model at `path`, whose tokenizer and template are read from its documents.
   package init(path: String, templateFile: String? = nil, documents: @escaping Tokenizer.Documents) {
@@ -51,7 +53,8 @@ package final class TextCodec: Sendable {
     try tokenizer().encode(text, addSpecialTokens: addSpecialTokens)
   }
 
-  /// The chat template's source: the given file's, or the model's own, which may have another for tools. Nil for none.
+  /// The chat template's source: the given file's, the model's own, which may have another for tools, or its family's.
+  /// Nil for none.
   package func templateSource(forTools: Bool = false) throws -> String? {
     if let templateFile {
       return try givenTemplate.withLock { given in
@@ -61,8 +64,21 @@ package final class TextCodec: Sendable {
       }
     }
     let tokenizer = try tokenizer()
-    return forTools ? tokenizer.toolTemplate ?? tokenizer.chatTemplate : tokenizer.chatTemplate
+    let own = forTools ? tokenizer.toolTemplate ?? tokenizer.chatTemplate : tokenizer.chatTemplate
+    return try own ?? ofFamily()
   }
+
+  private func ofFamily() throws -> String? {
+    try familyTemplate.withLock { found in
+      if let found { return found }
+      let type = try documents("config.json", Self.configByteLimit).flatMap { FamilyTemplate.modelType(of: $0) }
+      let source = type.flatMap { FamilyTemplate.source(modelType: $0) }
+      found = .some(source)
+      return source
+    }
+  }
+
+  private static let configByteLimit = 16 << 20
 
   /// The parsed chat template; conversations with tools may have one of their own.
   package func chatTemplate(forTools: Bool = false) throws -> ChatTemplate {

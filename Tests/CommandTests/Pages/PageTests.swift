@@ -90,7 +90,7 @@ extension CommandTests {
     /// `deploy/demo.sh` builds first, which the tests have done; how it ends is held to what README shows.
     @Test func theDemonstrationEndsAsReadmeShows() throws {
       let script = try String(contentsOf: Page.root.appending(path: "deploy/demo.sh"), encoding: .utf8)
-      let start = try #require(script.range(of: "\nmpirun"))
+      let start = try #require(script.range(of: "\nprintf"))
       let line = String(script[start.lowerBound...].dropFirst()).replacing(".build/release/martinet", with: "martinet")
       let blocks = try Page("README.md").blocks
       let demo = try #require(blocks.firstIndex { $0.lines == ["./deploy/demo.sh"] })

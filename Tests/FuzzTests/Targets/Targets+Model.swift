@@ -8,7 +8,7 @@ import TestSupport
 @testable import Checkpoints
 
 extension FuzzTarget {
-  static let model = [safetensors, shardIndex, configuration, generationConfig, sums]
+  static let model = [safetensors, gguf, shardIndex, configuration, generationConfig, sums]
 
   private static func safetensors(_ header: String, dataByteCount: Int) -> [UInt8] {
     let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
@@ -40,6 +40,40 @@ extension FuzzTarget {
       }
     })
 
+  private static let gguf = FuzzTarget(
+    "gguf", inputs: 4000,
+    pieces: [
+      "GGUF", "llama.block_count", "blk.0.attn_q.weight", "\u{1}\0\0\0", "\0\0\0\0\0\0\0\u{7F}",
+      "tokenizer.ggml.tokens",
+    ],
+    seeds: {
+      var file = GGUFBytes.tinyLlama
+      file["tokenizer.ggml.model"] = .string("gpt2")
+      file["tokenizer.ggml.pre"] = .string("qwen2")
+      file["tokenizer.ggml.tokens"] = .strings(["a", "b", "ab", "<|im_end|>"])
+      file["tokenizer.ggml.token_type"] = .int32s([1, 1, 1, 3])
+      file["tokenizer.ggml.merges"] = .strings(["a b"])
+      file["tokenizer.ggml.eos_token_id"] = .uint32(2)
+      var pieces = GGUFBytes.tinyLlama
+      pieces["tokenizer.ggml.model"] = .string("llama")
+      pieces["tokenizer.ggml.tokens"] = .strings(["<unk>", "a", "b", "ab"])
+      pieces["tokenizer.ggml.token_type"] = .int32s([2, 1, 1, 1])
+      pieces["tokenizer.ggml.scores"] = .float32s([0, -1, -2, -0.5])
+      return [file.bytes, pieces.bytes]
+    },
+    read: { bytes in
+      let path = TemporaryFolder.ofProcess.write(bytes, as: "m.gguf")
+      let file = try CheckpointFormat.open(path)
+      for entry in file.entries {
+        try hold(isInside(entry, bytes.count), "\(entry) lies outside")
+        _ = try file.readAll(entry)
+      }
+      for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+        if let document = try file.document(name, limit: 1 << 24) { _ = try JSONValue(parsing: document) }
+      }
+      _ = try ModelConfiguration.read(file)
+    })
+
   private static let shardIndex = FuzzTarget(
     "shard-index", inputs: 2000,
     pieces: jsonPieces + ["\"weight_map\":", "\"a.safetensors\"", "\"../a.safetensors\"", "/"],
@@ -58,8 +92,9 @@ extension FuzzTarget {
 
   private static let families =
     [
-      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "gpt_oss", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2_moe",
-      "qwen3_moe",
+      "deepseek_v3", "deepseek_v2_group", "glm4_moe", "glm_moe_dsa", "gpt_oss", "llama", "minimax_m2", "mixtral",
+      "olmoe",
+      "qwen2_moe", "qwen3_moe",
     ].map { "goldens/\($0)" }
     + [
       "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
@@ -71,6 +106,7 @@ extension FuzzTarget {
     seeds: {
       let part = String(decoding: try Fixture.bytes("goldens/kimi_k2/config.json"), as: UTF8.self)
       return try families.map { try Fixture.bytes("\($0)/config.json") }
+        + ["qwen3_next", "qwen3_5_moe"].map { try Fixture.bytes("delta/\($0)/config.json") }
         + ["int4_group32", "gptq", "awq", "nvfp4_modelopt"].map { try Fixture.bytes("packed/\($0)/config.json") }
         + [Array(#"{"model_type":"kimi_k25","vision_config":{},"text_config":\#(part)}"#.utf8)]
     },

@@ -82,7 +82,8 @@ extension FuzzTarget {
   private static let placement = FuzzTarget(
     "placement", inputs: 5000,
     pieces: jsonPieces + [
-      "\"layer\":", "\"owners\":", "\"replicas\":", "\"visits\":", "\"experts\":", "\"ranks\":", "[0,1]", "1e999", "65536",
+      "\"layer\":", "\"owners\":", "\"replicas\":", "\"visits\":", "\"experts\":", "\"ranks\":", "[0,1]", "1e999",
+      "65536",
     ],
     seeds: {
       let layer = ExpertPlacement(

@@ -116,7 +116,8 @@ extension FuzzTarget {
         .events([try TokenEvent(json: ["event": "token", "id": 1, "token": 2, "finish": "stop"])]),
       ]
       let commands: [LinkCommand] = [
-        .submit(TokenRequest(id: RequestID(1), prompt: [1, 2], maxNewTokens: 2)), .cancel(RequestID(7)), .status, .rebalance,
+        .submit(TokenRequest(id: RequestID(1), prompt: [1, 2], maxNewTokens: 2)), .cancel(RequestID(7)), .status,
+        .rebalance,
         .stop,
       ]
       return (reports.map(\.json) + commands.map(\.json)).map { Array(LinkLine.text($0).dropLast().utf8) }

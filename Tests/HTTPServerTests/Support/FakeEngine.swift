@@ -35,6 +35,7 @@ final class FakeEngine: TokenEngine {
     var submitted: [TokenRequest] = []
     var active: Set<RequestID> = []
     var cancelled: Set<RequestID> = []
+    var rebalances = 0
     var taskSubmissions = 0
     var onSubmit: (@Sendable (TokenRequest) -> Void)?
   }
@@ -91,6 +92,9 @@ final class FakeEngine: TokenEngine {
   /// Sequences submitted, and neither ended nor cancelled.
   var active: Set<RequestID> { contents.withLock { $0.active } }
   var cancelled: Set<RequestID> { contents.withLock { $0.cancelled } }
+  /// Times it was asked to have experts change places.
+  var rebalances: Int { contents.withLock { $0.rebalances } }
+  func rebalance() { contents.withLock { $0.rebalances += 1 } }
   /// Sequences submitted by a task, whose thread others need.
   var taskSubmissions: Int { contents.withLock { $0.taskSubmissions } }
   /// Called with each sequence once it is known.

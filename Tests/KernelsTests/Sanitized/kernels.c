@@ -5,57 +5,15 @@
 #include <CHost.h>
 #include <CKernels.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-static uint64_t state = 1;
-
-// From -2 to 2 (xorshift).
-static float number(void) {
-  state ^= state << 13;
-  state ^= state >> 7;
-  state ^= state << 17;
-  return (float)(state >> 40) * 0x1p-22f - 2;
-}
-
-static void *allocated(size_t bytes) {
-  void *memory = malloc(bytes ? bytes : 1);
-  if (!memory) abort();
-  return memory;
-}
-
-// Aligned as panels and rows are.
-static void *aligned(size_t bytes) {
-  void *memory = aligned_alloc(64, bytes);
-  if (!memory || bytes % 64) abort();
-  memset(memory, 0, bytes);
-  return memory;
-}
-
-static float *numbers(size_t count) {
-  float *values = allocated(count * sizeof(float));
-  for (size_t i = 0; i < count; i++) values[i] = number();
-  return values;
-}
-
-static float *copy(const float *values, size_t count) {
-  float *copied = allocated(count * sizeof(float));
-  memcpy(copied, values, count * sizeof(float));
-  return copied;
-}
-
-static int failures = 0;
-
-static void hold(const void *found, const void *expected, size_t bytes, const char *what, ck_isa isa, size_t a,
-                 size_t b) {
-  if (memcmp(found, expected, bytes) == 0) return;
-  if (failures++ < 20) printf("%s differs from the reference: instruction set %d, %zu, %zu\n", what, isa, a, b);
-}
+#include "buffers.h"
 
 typedef void (*row_operation)(ck_isa isa, float *out, const float *a, const float *b, size_t n);
 static void rms_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_rms_norm(isa, a, n, 1, n, b, 1e-6f, out, n);
+}
+static void layer_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_layer_norm(isa, a, n, b, b, 1e-6f, out);
 }
 static void silu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_silu_multiply(isa, a, b, out, n);
@@ -105,6 +63,7 @@ static void elementwise(ck_isa isa) {
     const char *name;
     row_operation run;
   } operations[] = {{"rms_norm", rms_norm},
+                    {"layer_norm", layer_norm},
                     {"silu_multiply", silu},
                     {"sigmoid_multiply", sigmoid},
                     {"l2_norm", l2_norm},
@@ -290,15 +249,57 @@ static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positi
     ck_attention(reference ? CK_ISA_REFERENCE : isa, &cache, rows, row_count, 0.2f, scratch);
   }
   hold(out, expected, row_count * dims * sizeof(float), "attention", isa, dims, positions);
+  uint32_t *chosen = allocated(positions * sizeof *chosen);
+  float *gathered = allocated(ck_attention_chosen_scratch(&cache) * sizeof(float));
+  for (size_t i = 0; i < positions; i++) chosen[i] = (uint32_t)(positions - 1 - i);
+  for (int reference = 0; reference < 2; reference++) {
+    ck_query_row rows[row_count];
+    for (size_t i = 0; i < row_count; i++)
+      rows[i] = (ck_query_row){.query = query + i * dims,
+                               .out = (reference ? expected : out) + i * dims,
+                               .begin = 0,
+                               .end = i < 4 ? positions : positions - positions / 2};
+    ck_attention_chosen(reference ? CK_ISA_REFERENCE : isa, &cache, chosen, rows, row_count, 0.2f, gathered);
+  }
+  hold(out, expected, row_count * dims * sizeof(float), "attention over chosen positions", isa, dims, positions);
+  free(chosen), free(gathered);
   for (size_t i = 0; i < count; i++) free((void *)blocks[i]);
   free(blocks), free(query), free(out), free(expected), free(scratch);
+}
+
+static void indexer(ck_isa isa, ck_cache_type type, size_t dims, size_t positions) {
+  enum { heads = 9 };
+  size_t tokens = CK_ATTENTION_TILE, width = type == CK_CACHE_F32 ? 4 : 2;
+  size_t count = (positions + tokens - 1) / tokens;
+  const void **blocks = allocated(count * sizeof *blocks);
+  for (size_t i = 0; i < count; i++)
+    blocks[i] = memset(allocated((1 + dims * tokens) * width), 0, (1 + dims * tokens) * width);
+  ck_index_cache cache = {.type = type, .blocks = blocks, .block_tokens = tokens, .offset = 1, .dims = dims};
+  for (size_t p = 0; p < positions; p++) {
+    float *key = numbers(dims);
+    ck_index_store(&cache, key, p);
+    free(key);
+  }
+  float *queries = numbers(heads * dims), *weights = numbers(heads);
+  float *scores = numbers(positions), *expected = copy(scores, positions);
+  ck_index_scores(isa, &cache, queries, weights, heads, 0, positions, scores);
+  ck_index_scores(CK_ISA_REFERENCE, &cache, queries, weights, heads, 0, positions, expected);
+  hold(scores, expected, positions * sizeof(float), "index scores", isa, dims, positions);
+  size_t wanted = (positions + 1) / 2;
+  uint32_t *chosen = allocated(wanted * sizeof *chosen);
+  ck_index_choose(scores, positions, wanted, chosen);
+  for (size_t i = 0; i < wanted; i++)
+    if (chosen[i] >= positions || (i && chosen[i] <= chosen[i - 1])) failures++, printf("a choice out of order\n");
+  for (size_t i = 0; i < count; i++) free((void *)blocks[i]);
+  free(blocks), free(queries), free(weights), free(scores), free(expected), free(chosen);
 }
 
 static void attentions(ck_isa isa) {
   static const size_t widths[] = {1, 15, 16, 17, 40, 64, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
   for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_BF16; type++)
     for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
-      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++) attention(isa, type, widths[d], lengths[n]);
+      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
+        attention(isa, type, widths[d], lengths[n]), indexer(isa, type, widths[d], lengths[n]);
 }
 
 static void checksums(void) {

@@ -219,6 +219,7 @@ INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, size_t
   const uint8_t *const at = record + (block_in_record * parts + part) * kinds * bytes;
   const uint8_t *const own = record + ck_record_blocks(g) * parts * kinds * bytes;
   part_rows rows = {v16_zero(), v16_zero()};
+  const float factor = ck_own_factor(g);
   switch (g->part_scales) {
     case CK_PARTS_HALF:
       rows.scale = half_row(at);
@@ -229,6 +230,7 @@ INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, size_t
     case CK_PARTS_SIGNED: rows.scale = v16_multiply(signed_row(at), half_row(own)); return rows;
     default:
       rows.scale = v16_multiply(unsigned_row(at), half_row(own));
+      if (g->own_halvings) rows.scale = v16_multiply(rows.scale, v16_broadcast(&factor));
       if (g->has_mins) {
         rows.min = v16_multiply(unsigned_row(at + bytes), half_row(own + CK_PANEL * sizeof(uint16_t)));
       }

@@ -75,7 +75,8 @@ static float min_value(ck_part_scales kind, uint16_t bits, float own) {
 
 INLINE void expand_block(const ck_geometry *g, const ck_block *block, float *out) {
   const bool has_own = g->part_scales >= CK_PARTS_UNSIGNED;
-  const float d = has_own ? ck_value_f16(block->d) : 1, m = has_own && g->has_mins ? ck_value_f16(block->m) : 1;
+  const float d = has_own ? ck_value_f16(block->d) * ck_own_factor(g) : 1,
+              m = has_own && g->has_mins ? ck_value_f16(block->m) : 1;
   for (size_t first = 0, part = 0; first < g->block_columns; first += g->part_columns, part++) {
     const float scale = part_value(g->part_scales, has_own ? block->scales[part] : block->d, d);
     const float min = g->has_mins ? min_value(g->part_scales, has_own ? block->mins[part] : block->m, m) : 0;
@@ -110,7 +111,7 @@ float ck_block_scale(const ck_geometry *g, const uint8_t *scales, size_t k, size
     *min = min_value(g->part_scales, is_half ? ck_read_u16(mins + 2 * lane) : mins[lane],
                      has_own ? ck_value_f16(ck_read_u16(own + CK_PANEL * sizeof(uint16_t))) : 1);
   }
-  return part_value(g->part_scales, scale, has_own ? ck_value_f16(ck_read_u16(own)) : 1);
+  return part_value(g->part_scales, scale, has_own ? ck_value_f16(ck_read_u16(own)) * ck_own_factor(g) : 1);
 }
 
 static void expand_block_lane(const ck_geometry *g, ck_format format, const uint8_t *panel, size_t k, size_t lane,

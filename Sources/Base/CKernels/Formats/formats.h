@@ -37,6 +37,8 @@ typedef struct {
   size_t block_columns, block_bytes;
   // Where a block's own f16, bf16 or E8M0 is; a minimum's follows it.
   size_t scale_at;
+  // It lies in pieces.
+  bool scattered_scale;
   // Bits of a code, as a panel has them: low_bits + high_bits; 0 for what no panel holds.
   size_t low_bits, high_bits;
   // Columns with one scale, and one minimum where there are such.
@@ -46,9 +48,12 @@ typedef struct {
   // A code's level: itself less this, or its place in a table.
   int code_bias;
   const int8_t *levels;
+  // How often the block's f16 is halved: what levels and scales are larger by to be integers.
+  int own_halvings;
 } ck_geometry;
 
-extern const int8_t ck_iq4_level[16], ck_e2m1_level[16];
+extern const int8_t ck_iq1_level[16], ck_iq2_level[16], ck_iq3_xxs_level[16], ck_iq3_s_level[16], ck_iq4_level[16],
+    ck_e2m1_level[16];
 
 static inline float ck_float_from_bits(uint32_t bits) {
   float value;
@@ -136,6 +141,9 @@ extern const ck_codec ck_codecs[CK_FORMAT_COUNT];
 
 static inline size_t ck_min(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t ck_round64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+// What a block's f16 is multiplied by.
+static inline float ck_own_factor(const ck_geometry *g) { return 1.0f / (float)(1 << g->own_halvings); }
 
 // How many blocks of `size` columns, a power of two, hold k columns.
 static inline size_t ck_blocks(size_t k, size_t size) { return (k + size - 1) >> __builtin_ctzll(size); }

@@ -15,5 +15,6 @@
 #include "elementwise.h"
 #include "attention.h"
 #include "delta.h"
+#include "indexer.h"
 #include "probes.h"
 #endif

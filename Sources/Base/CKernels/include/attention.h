@@ -59,4 +59,12 @@ typedef struct {
 void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
                   float *scratch);
 size_t ck_attention_scratch(const ck_paged_cache *cache);
+
+/// The same over some positions alone: as ck_attention over a cache whose position i is this one's positions[i], in every
+/// bit. A row's [begin, end) counts chosen positions, and so do tiles; `positions` has as many as the greatest end.
+///
+/// `scratch` has room for ck_attention_chosen_scratch(cache) floats: a tile's rows are gathered there, as fp32.
+void ck_attention_chosen(ck_isa isa, const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
+                         size_t row_count, float scale, float *scratch);
+size_t ck_attention_chosen_scratch(const ck_paged_cache *cache);
 #endif

@@ -18,6 +18,11 @@ float ck_sigmoid(float x);
 void ck_rms_norm(ck_isa isa, const float *x, size_t x_stride, size_t rows, size_t n, const float *weight, float epsilon,
                  float *out, size_t out_stride);
 
+/// One row: out[j] = fma((x[j] - mean) * r, weight[j], bias[j]), mean = lane sum / n, r = 1 / sqrt(lane sum of squares of
+/// x - mean / n + epsilon), the squares with fused multiply-adds. out may be x.
+void ck_layer_norm(ck_isa isa, const float *x, size_t n, const float *weight, const float *bias, float epsilon,
+                   float *out);
+
 /// Rotates `heads` vectors of `dims` elements, one after another (stride head_stride), by angles given as
 /// cosine/sine [dims/2]. Halves layout: pairs (j, j + dims/2). Interleaved layout: pairs (2j, 2j+1).
 /// a' = a*cos - b*sin computed as fma(a, cos, -(b*sin)); b' = fma(b, cos, a*sin).

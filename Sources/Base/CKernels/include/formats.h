@@ -31,15 +31,15 @@
   BLOCKS(iq4_nl, IQ4_NL)                 \
   BLOCKS(iq4_xs, IQ4_XS)                 \
   BLOCKS(mxfp4_0, MXFP4_0)               \
-  STORED(iq1_s, IQ1_S)                   \
-  STORED(iq1_m, IQ1_M)                   \
-  STORED(iq2_xxs, IQ2_XXS)               \
-  STORED(iq2_xs, IQ2_XS)                 \
-  STORED(iq2_s, IQ2_S)                   \
-  STORED(iq3_xxs, IQ3_XXS)               \
-  STORED(iq3_s, IQ3_S)                   \
-  STORED(tq1_0, TQ1_0)                   \
-  STORED(tq2_0, TQ2_0)                   \
+  BLOCKS(iq1_s, IQ1_S)                   \
+  BLOCKS(iq1_m, IQ1_M)                   \
+  BLOCKS(iq2_xxs, IQ2_XXS)               \
+  BLOCKS(iq2_xs, IQ2_XS)                 \
+  BLOCKS(iq2_s, IQ2_S)                   \
+  BLOCKS(iq3_xxs, IQ3_XXS)               \
+  BLOCKS(iq3_s, IQ3_S)                   \
+  BLOCKS(tq1_0, TQ1_0)                   \
+  BLOCKS(tq2_0, TQ2_0)                   \
   STORED(nvfp4, NVFP4)                   \
   BLOCKS(int4, INT4)
 
@@ -65,9 +65,10 @@ size_t ck_scale_columns(ck_format format);
 
 /// Fills columns [k0, k0 + k_count) of one panel from row-major rows in the panel's own element
 /// format (MXFP4: packed nibbles; Q8 and Q4: as on disk, see quantize.h; blocks with their scales). k0 is a multiple of 2
-/// for BF16 and MXFP4, of 8 for Q8 and Q4, of a block, and so is k_count unless it ends at k. Row r starts at rows + r * row_stride_bytes, its first element
-/// being column k0. Lanes past row_count become zero; the padding after the elements is cleared by the call that fills
-/// the last column. Scales of rows are not touched. Pieces of different columns may be packed by different threads.
+/// for BF16 and MXFP4, of 8 for Q8 and Q4, of a block, and so is k_count unless it ends at k. Row r starts at
+/// rows + r * row_stride_bytes, its first element being column k0. Lanes past row_count become zero; the padding after the
+/// elements is cleared by the call that fills the last column. Scales of rows are not touched. Pieces of different columns
+/// may be packed by different threads.
 void ck_pack_rows(ck_format format, const void *rows, size_t row_stride_bytes, size_t row_count, size_t k0,
                   size_t k_count, size_t k, void *panel);
 

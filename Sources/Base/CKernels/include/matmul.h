@@ -10,13 +10,13 @@
 //           Q8: byte k/4 * 64 + lane * 4 + k%4 is level + 128, levels -127 … 127
 //           Q4: byte k/8 * 64 + lane * 4 + k%4 is an index into ck_q4_level, low nibble for k%8 < 4, else high
 //           then block scale bytes [blocks][16], padded to a multiple of 64; then fp32 row scales [16]
-//   GGUF's blocks (blocks.h), in groups of 32 columns, k rounded up to 64: a code of each column, without its high bits in
-//           fours of columns as Q4's: byte (lane * 4 + k%4) of a line of 64 bytes holds columns k, k + 4, … of as many bits
-//           as codes have: 8 (Q8_0), 4, or 2 (Q2_K, Q3_K), in as many lines of a group; then, in one line, the high bit of
-//           all (Q5_0, Q5_1, Q5_K, Q3_K), or in two the two high bits (Q6_K), likewise. Q8_0's code is level + 128.
-//           Then scales, for each part of 32 or 16 columns a row [16], with a row of minima after it where there are such:
-//           f16, or E8M0 (MXFP4), padded to 64 columns; or integers of 8 bits, after those of each 256 columns the rows of
-//           d and dmin, f16
+//   GGUF's blocks and INT4 (blocks.h), in groups of 32 columns, k rounded up to 64: a code of each column, without its
+//           high bits in fours of columns as Q4's: byte (lane * 4 + k%4) of a line of 64 bytes holds columns k, k + 4, …
+//           of as many bits as codes have: 8 (Q8_0), 4, or 2 (Q2_K, Q3_K, IQ1, IQ2, TQ), in as many lines of a group;
+//           then, in one line, the high bit of all (Q5_0, Q5_1, Q5_K, Q3_K, IQ1, IQ2), or in two the two high bits
+//           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16], with
+//           a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns; or
+//           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16
 // Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
 // expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
 // fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15); of blocks

@@ -1,8 +1,8 @@
 import JSON
 
-/// What drafts came to over the steps of a run: tokens that were tried ahead of what is drawn.
+/// What drafts came to over the steps of a run: tokens that were tried ahead of what is sampled.
 package struct SpeculationStatistics: Sendable {
-  /// Steps of one kind: how many, tokens drawn in them, and their time.
+  /// Steps of one kind: how many, tokens sampled in them, and their time.
   package struct Steps: Sendable {
     package var count = 0
     package var tokens = 0
@@ -28,7 +28,7 @@ package struct SpeculationStatistics: Sendable {
     }
   }
 
-  /// By place after the last token: drafts that were looked at, and those that were what was drawn.
+  /// By place after the last token: drafts that were looked at, and those that were what was sampled.
   package private(set) var drafted: [Int] = []
   package private(set) var accepted: [Int] = []
   /// Decode steps with drafts or with the prediction module, and without.
@@ -57,7 +57,7 @@ package struct SpeculationStatistics: Sendable {
 
   package init() {}
 
-  /// Counts a sequence's drafts in a step, of which the first `right` were what was drawn.
+  /// Counts a sequence's drafts in a step, of which the first `right` were what was sampled.
   package mutating func count(drafts: Int, right: Int) {
     while drafted.count < drafts {
       drafted.append(0)

@@ -83,10 +83,9 @@ final class DispatchPlan {
     let topK = decisions.topK
     assign(decisions, rows: rows, placement, table)
     count(rows: rows, topK: topK)
-    for list in [subtreeMarks, rowMarks] {
-      list.removeAll()
-      _ = list.extend(by: topK)
-    }
+    self.subtreeMarks.removeAll()
+    self.rowMarks.removeAll()
+    let (subtreeMarks, rowMarks) = (self.subtreeMarks.extend(by: topK), self.rowMarks.extend(by: topK))
     tokens.removeAll()
     visitCounts.removeAll()
     visits.removeAll()
@@ -96,7 +95,6 @@ final class DispatchPlan {
     let (visits, weights) = (visits.extend(by: rows * topK), weights.extend(by: rows * topK))
     var writer = totals.begin(totals: rows, parts: rows * topK)
     let (cursors, places) = (cursors.pointer, places.pointer)
-    let (subtreeMarks, rowMarks) = (subtreeMarks.elements, rowMarks.elements)
     for row in 0..<rows {
       let (chosen, factors) = (decisions.experts.pointer + row * topK, decisions.weights.pointer + row * topK)
       let (owners, receivers) = (owners.elements + row * topK, receivers.elements + row * topK)

@@ -60,7 +60,8 @@ package struct PlacementFile: Sendable, Equatable {
   private static func part(of json: JSONValue) throws(MalformedPlacement) -> JSONValue {
     guard json["schema"]?.string == "martinet-report" else { return json }
     guard let part = json["placement"] else {
-      throw MalformedPlacement(reason: "it is a report of a model without experts, or of before reports told placements")
+      throw MalformedPlacement(
+        reason: "it is a report of a model without experts, or of before reports told placements")
     }
     return part
   }
@@ -80,7 +81,8 @@ package struct PlacementFile: Sendable, Equatable {
     let steps = try fields.number("steps", in: 0...1e15)
     let entries = try Reader.array(fields.required("layers"), path: "layers")
     guard entries.count <= Self.sizeLimit / max(expertCount, rankCount) else {
-      throw MalformedPlacement(reason: "it has \(entries.count) layers of \(expertCount) experts on \(rankCount) ranks: no model is as large")
+      throw MalformedPlacement(
+        reason: "it has \(entries.count) layers of \(expertCount) experts on \(rankCount) ranks: no model is as large")
     }
     var layers: [Int: ExpertPlacement] = [:]
     var visits: [Int: [Double]] = [:]
@@ -133,8 +135,10 @@ package struct PlacementFile: Sendable, Equatable {
   }
 
   /// Throws unless it is of a model with these experts in these layers, for so many ranks. `path` names the file.
+  /// `module` is the number of the layer that a prediction module has, or would have: runs with and without drafts can
+  /// take each other's placement, so that the file may tell of that layer or not.
   package func check(
-    expertCount: Int, layers expected: [Int], rankCount: Int, path: String
+    expertCount: Int, layers expected: [Int], module: Int? = nil, rankCount: Int, path: String
   ) throws(PlacementError) {
     func mismatched(_ reason: String) -> PlacementError { .mismatched(path: path, ranks: rankCount, reason: reason) }
     guard expertCount > 0 else { throw mismatched("the model is dense and has no experts to place") }
@@ -144,12 +148,18 @@ package struct PlacementFile: Sendable, Equatable {
     guard placement.rankCount == rankCount else {
       throw mismatched("it is for \(placement.rankCount) ranks, this run has \(rankCount)")
     }
-    if let missing = expected.first(where: { !layers.contains($0) }) {
+    if let missing = expected.first(where: { $0 != module && !layers.contains($0) }) {
       throw mismatched("it says nothing of layer \(missing), which has experts")
     }
-    if let other = layers.first(where: { !expected.contains($0) }) {
+    if let other = layers.first(where: { $0 != module && !expected.contains($0) }) {
       throw mismatched("it tells of layer \(other), which has no experts in this model")
     }
+  }
+
+  /// What it says of these layers; of those that it does not tell of its placement of any other layer.
+  package func placement(of layers: [Int]) -> ModelPlacement {
+    let known = layers.filter { self.layers.contains($0) }
+    return ModelPlacement(placement.base, layers: Dictionary(uniqueKeysWithValues: known.map { ($0, placement[$0]) }))
   }
 }
 
@@ -188,8 +198,8 @@ package struct MalformedPlacement: Error, JSONReadingError {
 }
 
 extension PlacementFile {
-  /// Throws where a rank would hold more experts than `capacity`, over all layers. `path` names the file.
-  package func check(capacity: Int, path: String) throws(PlacementError) {
+  /// Throws where a rank would hold more experts than `capacity`, over all of a run's layers. `path` names the file.
+  package func check(capacity: Int, layers: [Int], path: String) throws(PlacementError) {
     for rank in 0..<placement.rankCount {
       let held = placement.expertCount(of: Rank(rank), layers: layers)
       guard held > capacity else { continue }

@@ -93,7 +93,8 @@ package struct PlacementPlanner: Sendable {
 
   /// What the busiest rank has over the mean, by layer of `loads`: of visits, and of distinct experts of a step. Expected, as
   /// if every step had its share of the visits.
-  package static func factors(_ loads: ExpertLoads, _ placement: ModelPlacement) -> [(visits: Double, experts: Double)] {
+  package static func factors(_ loads: ExpertLoads, _ placement: ModelPlacement) -> [(visits: Double, experts: Double)]
+  {
     loads.layers.indices.map { index in
       let layer = placement[loads.layers[index]]
       var balance = LayerBalance(

@@ -143,7 +143,9 @@ package final class ReferenceDispatcher: ExpertDispatcher {
 
   private func checkCounts(_ outputs: [[Float]], _ tokens: [Token], layer: Int) throws {
     var expected = Array(repeating: 0, count: communicator.size)
-    for token in tokens { for expert in token.experts { expected[placement[layer].owner(of: expert).index] += outputSize } }
+    for token in tokens {
+      for expert in token.experts { expected[placement[layer].owner(of: expert).index] += outputSize }
+    }
     for rank in outputs.indices where outputs[rank].count != expected[rank] {
       throw ExpertParallelismError.malformedCombine(
         from: Rank(rank), layer: layer, bytes: outputs[rank].count * 4, expected: expected[rank] * 4)

@@ -25,7 +25,8 @@ struct ClusterLinks {
     let tokens = DirectExchange(communicator, tag: Self.tokensTag, channels: channels?.dispatches)
     let outputs = DirectExchange(communicator, tag: Self.outputsTag, channels: channels?.sums)
     let direct = DirectTransport(
-      own: communicator.rank, hostOfRank: clocks.hostOfRank, placement: placement, tokens: metered(tokens, isCombine: false),
+      own: communicator.rank, hostOfRank: clocks.hostOfRank, placement: placement,
+      tokens: metered(tokens, isCombine: false),
       outputs: metered(outputs, isCombine: true), compute: compute, wire: wire, topK: topK)
     self.direct = direct
     guard let relay = channels?.relay else {

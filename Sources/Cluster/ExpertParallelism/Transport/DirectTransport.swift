@@ -19,7 +19,8 @@ final class DirectTransport: Transport {
   let topK: Int
 
   init(
-    own: Rank, hostOfRank: [Int], placement: ModelPlacement, tokens: any Exchange, outputs: any Exchange, compute: Compute,
+    own: Rank, hostOfRank: [Int], placement: ModelPlacement, tokens: any Exchange, outputs: any Exchange,
+    compute: Compute,
     wire: WireFormat, topK: Int
   ) {
     self.own = own

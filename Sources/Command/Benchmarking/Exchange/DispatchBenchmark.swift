@@ -58,7 +58,8 @@ package struct DispatchBenchmark {
     let placement = ExpertPlacement(expertCount: benchmark.expertCount, rankCount: size)
     let telemetry = RankTelemetry(layerCount: 1, expertCount: benchmark.expertCount, rankCount: size)
     let cluster = ClusterDispatcher(
-      communicator: communicator, placement: placement.everywhere, compute: compute, wire: benchmark.wire, topK: benchmark.topK,
+      communicator: communicator, placement: placement.everywhere, compute: compute, wire: benchmark.wire,
+      topK: benchmark.topK,
       telemetry: telemetry, clocks: clocks, channels: channels)
     let dispatcher = MeteredDispatcher(cluster, telemetry: telemetry)
     let experts = MeteredExperts(EchoExperts(benchmark.wire, compute), telemetry: telemetry)

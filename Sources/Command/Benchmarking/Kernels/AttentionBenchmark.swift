@@ -13,15 +13,20 @@ package struct AttentionBenchmark {
     var valueDims: Int
     /// Values are the first dimensions of the keys.
     var isLatent: Bool
+    /// Where positions are chosen: by so many heads of so many dimensions, so many.
+    var indexer: (heads: Int, dims: Int, topK: Int)? = nil
 
     /// Elements one position takes.
-    var width: Int { isLatent ? keyDims : keyHeads * (keyDims + valueDims) }
+    var width: Int { (isLatent ? keyDims : keyHeads * (keyDims + valueDims)) + (indexer?.dims ?? 0) }
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
 
     package static let all = [
       Shape(name: "MLA 16", heads: 16, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
       Shape(name: "MLA 128", heads: 128, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true),
+      Shape(
+        name: "DSA 128", heads: 128, keyHeads: 1, keyDims: 576, valueDims: 512, isLatent: true,
+        indexer: (heads: 64, dims: 128, topK: 2048)),
       Shape(name: "GQA 32/4", heads: 32, keyHeads: 4, keyDims: 128, valueDims: 128, isLatent: false),
     ]
   }
@@ -70,13 +75,26 @@ package struct AttentionBenchmark {
     let workers = (0..<compute.workerCount).map { _ in
       Worker(
         shape: shape, rows: shape.tokenTile * shape.heads,
-        scratch: view(shape, type, tables[0], keyHead: 0).scratchCount)
+        scratch: scratchCount(shape, view(shape, type, tables[0], keyHead: 0)))
     }
+    let indexed = IndexedSteps(shape, context: context, tokens: tokens)
     var best = Double.infinity
     for _ in 0..<3 {
       let start = ContinuousClock.now
       for table in tables {
         compute.pool.run { worker in
+          if let indexed {
+            let view = view(shape, type, table, keyHead: 0)
+            let keys = IndexKeyView(
+              type: type, blocks: table.pointer, blockTokens: Self.blockTokens,
+              offset: Self.blockTokens * shape.keyDims, dims: indexed.indexer.dims)
+            indexed.run(compute, keys, worker: worker) { token, positions in
+              workers[worker].attend(
+                compute, view, heads: compute.share(of: shape.heads, worker: worker), token: token,
+                positions: positions, count: indexed.indexer.topK, queries: queries.pointer, out: out.pointer)
+            }
+            return
+          }
           forEachTask(shape, tokens: tokens, worker: worker) { keyHead, heads, run in
             workers[worker].attend(
               compute, view(shape, type, table, keyHead: keyHead), heads: heads, tokens: run, context: context,
@@ -88,10 +106,20 @@ package struct AttentionBenchmark {
     }
     withExtendedLifetime(memory) {}
     let positions = (0..<tokens).reduce(0) { $0 + context - $1 }
+    var read = context * (shape.width - (shape.indexer?.dims ?? 0))
+    var operations = 2 * positions * shape.heads * (shape.keyDims + shape.valueDims)
+    if let indexer = indexed?.indexer {
+      read = context * indexer.dims + min(context, tokens * indexer.topK) * shape.keyDims
+      operations = 2 * tokens * indexer.topK * shape.heads * (shape.keyDims + shape.valueDims)
+      operations += 2 * positions * indexer.heads * indexer.dims
+    }
     return Result(
-      shape: shape, type: type, context: context, tokens: tokens, seconds: best,
-      cacheBytes: context * shape.width * type.byteCount,
-      operations: 2 * positions * shape.heads * (shape.keyDims + shape.valueDims))
+      shape: shape, type: type, context: context, tokens: tokens, seconds: best, cacheBytes: read * type.byteCount,
+      operations: operations)
+  }
+
+  private func scratchCount(_ shape: Shape, _ view: CacheView) -> Int {
+    shape.indexer == nil ? view.scratchCount : view.chosenScratchCount
   }
 
   /// Latent attention is shared by heads, grouped attention by key heads and runs of tokens.
@@ -164,5 +192,20 @@ private struct Worker: @unchecked Sendable {
     }
     compute.attend(
       cache: view, rows: UnsafeBufferPointer(start: rows.pointer, count: count), scale: 0.01, scratch: scratch.pointer)
+  }
+
+  /// One token over `count` chosen positions.
+  func attend(
+    _ compute: Compute, _ view: CacheView, heads: Range<Int>, token: Int, positions: UnsafePointer<UInt32>, count: Int,
+    queries: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>
+  ) {
+    for (i, head) in heads.enumerated() {
+      let place = token * shape.heads + head
+      rows.pointer[i] = QueryRow(
+        query: queries + place * shape.keyDims, out: out + place * shape.valueDims, sink: nil, begin: 0, end: count)
+    }
+    compute.attend(
+      cache: view, positions: positions, rows: UnsafeBufferPointer(start: rows.pointer, count: heads.count),
+      scale: 0.01, scratch: scratch.pointer)
   }
 }

@@ -29,6 +29,8 @@ struct RankCheck {
     var model = command.model
     (model.model, model.threads, model.isa) = (nil, nil, nil)
     (model.coreOptions.cores, model.coreOptions.noPinning) = (nil, false)
+    // Rank 0 reads it for all.
+    if model.placementOptions.placement != nil { model.placementOptions.placement = "given" }
     return model.arguments
   }
 
@@ -86,7 +88,9 @@ struct RankCheck {
       on: communicator, threadsPerRank: command.model.threads, cores: command.model.coreOptions.wishes)
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
-    let needs = needs(&opened, plan, communicator, isFirst: try isFirstOfItsCopy(plan, communicator))
+    let placed = try placement(&opened, communicator)
+    let isFirst = try isFirstOfItsCopy(plan, communicator)
+    let needs = needs(&opened, plan, placed, communicator.rank, isFirst: isFirst)
     try compareContents(&opened, plan, communicator)
     let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
     // Wall clocks, which logs and certificates go by.
@@ -109,8 +113,8 @@ struct RankCheck {
       }, remarks: plan.remarks)
   }
 
-  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose cores are all on
-  /// one NUMA node, or on nodes alike. Collective.
+  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose
+  /// cores are all on one NUMA node, or on nodes alike. Collective.
   private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
     let nodes = plan.assignment.cores.map { core in
       plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
@@ -121,22 +125,31 @@ struct RankCheck {
     return communicator.ranksOnHost.first { places[$0.index] == Array(place.utf8) } == communicator.rank
   }
 
-  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
-  /// What ranks have in common counts at the first of them.
-  private func needs(
-    _ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator, isFirst: Bool
-  ) -> (weights: Int, cache: Int)? {
-    guard let (checkpoint, description) = opened.model else { return nil }
-    let rank = communicator.rank
-    do {
-      let expertCount = description.mixture?.expertCount ?? 0
-      var placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)
-      if let path = command.model.placementOptions.placement {
-        let file = try PlacementOptions.read(path)
-        try file.check(
-          expertCount: expertCount, layers: description.mixtureLayers, rankCount: communicator.size, path: path)
-        placement = file.placement
+  /// Where experts would be: rank 0 reads it for all, as in a run; the plain placement unless all ranks have a model and
+  /// are given another. Nil without a model, or, with a reason in the facts, where the other cannot be. Collective.
+  private func placement(_ opened: inout Opened, _ communicator: any Communicator) throws -> ModelPlacement? {
+    let experts = command.model.sessionOptions.experts
+    let isKnown = opened.model != nil && experts.placementPath != nil
+    guard try communicator.allReduceMin(isKnown ? 1 : 0) == 1, let (_, description) = opened.model else {
+      return opened.model.map {
+        ModelPlacement(expertCount: $0.description.mixture?.expertCount ?? 0, rankCount: communicator.size)
       }
+    }
+    do { return try ExpertLayout(experts, description, on: communicator).placement } catch FabricError.peersFailed(
+      let failures)
+    {
+      opened.facts.failure = failures.map(\.message).joined(separator: "; ")
+      return nil
+    }
+  }
+
+  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told. What
+  /// ranks have in common counts at the first of them.
+  private func needs(
+    _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank, isFirst: Bool
+  ) -> (weights: Int, cache: Int)? {
+    guard let placement, let (checkpoint, description) = opened.model else { return nil }
+    do {
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
       ) { placement.holds(layer: $0, expert: $1, rank) }

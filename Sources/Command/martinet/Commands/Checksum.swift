@@ -55,7 +55,7 @@ struct Checksum: ParsableCommand {
   private func write(_ sums: [TensorSum], of checkpoint: any Checkpoint) throws {
     var record = RecordedSums()
     for (entry, sum) in zip(checkpoint.entries, sums) { record[entry.name] = sum.value }
-    let path = "\(checkpoint.path)/\(RecordedSums.fileName)"
+    let path = checkpoint.placeOfDocument(RecordedSums.fileName)
     let partial = "\(path).partial-\(getpid())"
     guard let file = fopen(partial, "wxe") else { throw ChecksumError.system(path, String(cString: strerror(errno))) }
     var text = record.json.text(pretty: true) + "\n"

@@ -13,7 +13,9 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What a checkpoint holds, and what each rank would hold of it; reads headers only.")
 
-  @Argument(help: ArgumentHelp("The checkpoint's folder. (default: the demonstration model's)", valueName: "dir"))
+  @Argument(
+    help: ArgumentHelp(
+      "The checkpoint's folder, or its GGUF file. (default: the demonstration model's)", valueName: "dir"))
   var folder: String?
 
   @Option(parsing: .unconditional, help: ArgumentHelp("Also show what each of n ranks would hold.", valueName: "n"))
@@ -60,8 +62,8 @@ struct Inspect: ParsableCommand {
       try (ranks ?? file?.placement.rankCount).map { ranks -> [Share] in
         if let file, let path = placement {
           try file.check(
-            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers, rankCount: ranks,
-            path: path)
+            expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers,
+            module: description.layerCount, rankCount: ranks, path: path)
         }
         return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
       } ?? []
@@ -114,6 +116,10 @@ struct Inspect: ParsableCommand {
     return shares
   }
 
+  private static func format(of checkpoint: any Checkpoint) -> String {
+    CheckpointFormat.format(of: checkpoint.path).name
+  }
+
   private static func cacheBytes(_ description: DecoderDescription, _ type: CacheType) -> Int {
     KeyValueCache.blockByteCount(description, type: type) / KeyValueCache.blockTokens
   }
@@ -128,11 +134,18 @@ struct Inspect: ParsableCommand {
     switch attention {
     case .latent(let latent):
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
+        + (latent.indexer.map { ", \(indexerName($0))" } ?? "")
     case .grouped(let grouped):
       "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
     case .delta(let delta):
       "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
     }
+  }
+
+  private static func indexerName(_ indexer: LightningIndexer) -> String {
+    indexer.isShared
+      ? "over the positions chosen in a layer before"
+      : "over \(indexer.topK) positions chosen by an indexer of \(indexer.headCount) heads of \(indexer.headDims)"
   }
 
   private static func lines(
@@ -160,9 +173,11 @@ struct Inspect: ParsableCommand {
     lines.append(
       "parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
     lines.append(
-      "stored         \(size(total.bytes)) in \(checkpoint.fileCount) file\(checkpoint.fileCount == 1 ? "" : "s"): "
-        + inventory.bytesByType.sorted { $0.value > $1.value }.map { "\($0.key.rawValue) \(size($0.value))" }.joined(
-          separator: ", "))
+      "stored         \(size(total.bytes)) in \(Figures.count(checkpoint.fileCount, "file")), \(format(of: checkpoint)): "
+        + inventory.bytesByType.sorted { $0.value > $1.value }.map { type, bytes in
+          let share = Figures.decimals(100 * Double(bytes) / Double(max(total.bytes, 1)), 1)
+          return "\(type.rawValue) \(size(bytes)) (\(share) %)"
+        }.joined(separator: ", "))
     for part in ModelInventory.Part.allCases {
       guard let amount = inventory.parts[part], amount.parameters > 0 else { continue }
       let name = part.rawValue.padding(to: 18)
@@ -218,7 +233,8 @@ struct Inspect: ParsableCommand {
       return (part.rawValue, ["parameters": .int(amount.parameters), "bytes": .int(amount.bytes)])
     }
     return [
-      "architecture": .string(description.family), "layers": .int(description.layerCount),
+      "format": .string(format(of: checkpoint)), "architecture": .string(description.family),
+      "layers": .int(description.layerCount),
       "hidden_size": .int(description.hiddenSize), "vocabulary_size": .int(description.vocabularySize),
       "maximum_positions": .int(description.maximumPositions), "attention": .string(attentionName(description)),
       "expert_layers": .int(description.mixtureLayers.count),

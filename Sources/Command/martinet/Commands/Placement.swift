@@ -20,7 +20,9 @@ struct Placement: ParsableCommand {
 
   @Option(help: ArgumentHelp("A run's report, or a placement with visits.", valueName: "file.json"))
   var reportJson: String?
-  @Option(help: ArgumentHelp("What --record-routing wrote, to replay; and to plan from where no report is given.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "What --record-routing wrote, to replay; and to plan from where no report is given.", valueName: "file"))
   var routing: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks. (default: those of the report)", valueName: "n"))
   var ranks: Int?
@@ -30,7 +32,9 @@ struct Placement: ParsableCommand {
     help: ArgumentHelp(
       "Memory for replicas, in percent of what the mean rank's experts take.", valueName: "percent"))
   var replicaMemory = 0.0
-  @Option(help: ArgumentHelp("Begin with this placement, so that little is to be moved. (default: the plain one)", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp(
+      "Begin with this placement, so that little is to be moved. (default: the plain one)", valueName: "file.json"))
   var from: String?
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of a step that is replayed.", valueName: "n"))
   var tokens = 256
@@ -76,8 +80,9 @@ struct Placement: ParsableCommand {
     var base = plain
     if let from {
       let file = try PlacementOptions.read(from)
-      try file.check(expertCount: expertCount, layers: layers, rankCount: rankCount, path: from)
-      base = file.placement
+      try file.check(
+        expertCount: expertCount, layers: layers, module: layers.last.map { $0 + 1 }, rankCount: rankCount, path: from)
+      base = file.placement(of: layers)
     }
     let planner = PlacementPlanner(
       expertCount: expertCount, layerCount: layers.count, rankCount: rankCount, replicaShare: replicaMemory / 100)
@@ -112,7 +117,9 @@ struct Placement: ParsableCommand {
       return (routing.record.loads(tokensPerStep: tokens), routing.model, ranks)
     }
     let json: JSONValue
-    do { json = try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)) } catch let error as JSONError {
+    do { json = try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)) } catch let error
+      as JSONError
+    {
       throw ProjectionError.malformedReport(path: path, reason: "\(error)")
     }
     let found: (loads: ExpertLoads?, model: String, ranks: Int)
@@ -129,7 +136,9 @@ struct Placement: ParsableCommand {
       throw ProjectionError.nothingMeasured(path: path, reason: "it tells of no visits to experts")
     }
     if let routing, let path = self.routing {
-      guard routing.record.expertCount == loads.expertCount, Set(routing.record.layers) == Set(loads.layers) else {
+      // A prediction module's layer is counted, and its choices are not recorded.
+      guard routing.record.expertCount == loads.expertCount, Set(routing.record.layers).isSubset(of: loads.layers)
+      else {
         throw ProjectionError.mismatchedRouting(
           path: path, reason: "it is of other layers or of another number of experts")
       }

@@ -21,6 +21,7 @@ extension Plan {
       source = try ShapeCheckpoint(try CheckpointFormat.open(folder).config, path: folder + "/config.json")
     }
     let description = try ModelConfiguration.read(source)
+    try description.checkTrainable()
     guard training.sequenceLength <= description.maximumPositions else {
       throw ValidationError(
         "--sequence-length \(training.sequenceLength) is more than the \(description.maximumPositions) positions of the model"

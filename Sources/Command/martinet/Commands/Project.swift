@@ -135,7 +135,8 @@ struct Project: ParsableCommand {
     let given = try placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
-        expertCount: routed.expertCount, layers: routed.layers, rankCount: file.placement.rankCount, path: path)
+        expertCount: routed.expertCount, layers: routed.layers, module: routed.layers.last.map { $0 + 1 },
+        rankCount: file.placement.rankCount, path: path)
       return file.placement
     }
     for count in try list("ranks", ranks) {

@@ -14,7 +14,7 @@ import Telemetry
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
+      "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; a GGUF file; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
       valueName: "dir"))
   var model: String?
 

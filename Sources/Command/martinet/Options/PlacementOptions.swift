@@ -43,7 +43,8 @@ struct PlacementOptions: ParsableArguments {
   /// Reads a placement, for commands that run on one rank.
   static func read(_ path: String) throws -> PlacementFile {
     do {
-      return try PlacementFile(json: try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)), path: path)
+      return try PlacementFile(
+        json: try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)), path: path)
     } catch let error as JSONError { throw PlacementError.malformed(path: path, reason: "\(error)") }
   }
 }

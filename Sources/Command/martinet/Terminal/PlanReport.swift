@@ -62,9 +62,11 @@ struct PlanReport {
   private func start(_ option: ClusterPlan.Option) -> String {
     let place =
       option.ranksPerNode == 1 ? "--map-by ppr:1:node --bind-to none" : "--map-by ppr:1:numa --bind-to numa"
-    let states = command.recurrentStates.map { " --recurrent-states \($0)" } ?? ""
+    var further = command.recurrentStates.map { " --recurrent-states \($0)" } ?? ""
+    if command.speculate != .off { further += " --speculate \(command.speculate.rawValue)" }
+    if command.replicaMemory > 0 { further += " --replica-memory \(command.replicaMemory)" }
     return
-      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue)\(states) --prompt \"…\""
+      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet generate --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue)\(further) --prompt \"…\""
   }
 
   var json: JSONValue {

@@ -101,7 +101,8 @@ struct ProjectionReport {
           [
             "ranks": .int($0.ranks), "hosts": .int($0.hosts), "kind": .string($0.kind.name), "tokens": .int($0.tokens),
             "placement": .string($0.placement), "busiest_rank_visits": .double($0.outcome.busiest.visits),
-            "busiest_rank_experts": .double($0.outcome.busiest.experts), "seconds": .double($0.outcome.seconds), "relative_error": $0.error.map { .double($0) } ?? .null,
+            "busiest_rank_experts": .double($0.outcome.busiest.experts), "seconds": .double($0.outcome.seconds),
+            "relative_error": $0.error.map { .double($0) } ?? .null,
             "tokens_per_second": .double($0.tokensPerSecond),
             "communication_share": .double($0.share($0.outcome.communicating)),
             "waiting_share": .double($0.share($0.outcome.waiting)),

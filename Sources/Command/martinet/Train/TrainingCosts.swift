@@ -41,7 +41,7 @@ struct TrainingCosts {
   }
 
   /// Throws, on all ranks, where some rank's part does not fit into its host's memory, or checkpoints not onto the disk. `dataBytes`:
-  /// what data take already. Collective.
+  /// what data take already, and the attention cache of tasks will. Collective.
   mutating func check(dataBytes: Int = 0) throws {
     budget.dataBytes = dataBytes
     try agree(on: runtime.communicator) {

@@ -73,14 +73,19 @@ struct TrainingRun {
       opening: { start.shape }, holding: settings.products == .bfloat16 ? .bf16 : .auto,
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
-    try agree(on: communicator) { try material.prepare(description, start, &settings) }
+    try agree(on: communicator) {
+      try description.checkTrainable()
+      try material.prepare(description, start, &settings)
+    }
     var costs = try TrainingCosts(
       description, settings, material, companions: start.companions, runtime: runtime, rates: costOptions.rates,
       checksMemory: !costOptions.ignoreMemoryCheck)
     if costOptions.dryRun { return try tell(costs, material, on: communicator) }
     try costs.check()
     try agree(on: communicator) { try material.open(pool: runtime.compute.pool) }
-    try costs.check(dataBytes: material.memoryBytes)
+    let tasks = try TrainingTasks(
+      self.options.tasks, settings, start: start, description: description, runtime: runtime)
+    try costs.check(dataBytes: material.memoryBytes + min(tasks?.cacheByteCount ?? 0, Int.max / 4))
     try agree(on: communicator) {
       if communicator.isRoot, let path = costOptions.account { try ReportFile.check(path) }
     }
@@ -91,9 +96,7 @@ struct TrainingRun {
       loaded, runtime: runtime, source: try material.source(loaded, runtime, settings), companions: start.companions,
       settings: settings, thread: writing
     ) { _, spec, first, buffer in try start.fill(spec, first, buffer) }
-    let tasks = try TrainingTasks(
-      self.options.tasks, seed: settings.seed, start: start, stepCount: settings.steps,
-      scoreEvery: settings.scoreEvery, model: loaded, runtime: runtime)
+    try tasks?.prepare(loaded)
     var output = TrainingOutput(
       description, settings: settings, linesEvery: options.linesEvery, material: material, peak: forecast.peak,
       ranks: communicator.size, rates: costs.rates, json: json, isRoot: communicator.isRoot)
@@ -111,11 +114,12 @@ struct TrainingRun {
     do {
       try training.run(shouldStop: { Interrupt.requested || link?.isAbandoned == true }) { event in
         watch.add(event)
+        // Before tasks are asked, which may take longer than a step.
+        link?.tell(event)
         var results: [TaskResult]?
         if case .step(let report) = event { results = try tasks?.ask(after: report.number) }
         output.show(event, watch.progress, tasks: results)
         try reporter.hear(event, tasks: results)
-        link?.tell(event)
       }
     } catch {
       reporter.fail("\(error)")

@@ -16,8 +16,11 @@ final class TrainingTasks {
   private static let sequences = 256
   private let every: Int
   private let stepCount: Int
-  private let communicator: any Communicator
-  private let session: GenerationSession
+  private let runtime: ClusterRuntime
+  /// Blocks of attention cache on each rank, and what they take.
+  private let cacheBlocks: Int
+  let cacheByteCount: Int
+  private var session: GenerationSession?
   /// On rank 0.
   private let runs: [TaskRun]
   private let questions: EngineQuestions?
@@ -25,31 +28,36 @@ final class TrainingTasks {
 
   /// Nil where no task is asked for. Rank 0 reads the tasks. Collective; fails on all ranks together.
   init?(
-    _ options: TrainingTaskOptions, seed: UInt64, start: TrainingStart, stepCount: Int, scoreEvery: Int,
-    model: LoadedModel, runtime: ClusterRuntime
+    _ options: TrainingTaskOptions, _ settings: PretrainingSettings, start: TrainingStart,
+    description: DecoderDescription, runtime: ClusterRuntime
   ) throws {
     guard options.task != nil else { return nil }
     let communicator = runtime.communicator
-    (self.communicator, self.stepCount) = (communicator, stepCount)
-    every = options.taskEvery ?? scoreEvery
+    (self.runtime, stepCount) = (runtime, settings.steps)
+    every = options.taskEvery ?? settings.scoreEvery
     let (codec, runs, questions) = try agree(on: communicator) { () -> (TextCodec, [TaskRun], EngineQuestions?) in
       guard let codec = start.text else {
         throw ValidationError("--task needs a tokenizer; give --tokenizer a model's folder")
       }
       guard communicator.isRoot else { return (codec, [], nil) }
-      let runs = try Self.runs(options, seed: seed)
+      let runs = try Self.runs(options, seed: settings.seed)
       let questions = try EngineQuestions(
-        runs.flatMap(\.calls), codec: codec, checkpoint: start.shape, description: model.description,
+        runs.flatMap(\.calls), codec: codec, checkpoint: start.shape, description: description,
         isChat: options.taskChat)
       return (codec, runs, questions)
     }
     (self.codec, self.runs, self.questions) = (codec, runs, questions)
-    var session = SessionOptions()
-    (session.cacheType, session.stallLimit, session.sequences) = (.f32, nil, Self.sequences)
     let tokens = questions?.cacheTokens(sequences: Self.sequences, ranks: communicator.size, type: .f32) ?? 0
-    let blocks = KeyValueCache.blockCount(tokens: Int(try communicator.allReduceMax(Int64(tokens))))
-    self.session = try GenerationSession(
-      runtime, model: LoadedModel(sharing: model), options: session, cacheBlocks: blocks)
+    cacheBlocks = KeyValueCache.blockCount(tokens: Int(try communicator.allReduceMax(Int64(tokens))))
+    cacheByteCount = SessionOptions().cacheByteCount(description, cacheBlocks: cacheBlocks)
+  }
+
+  /// Makes ready to ask these weights. Collective.
+  func prepare(_ model: LoadedModel) throws {
+    var options = SessionOptions()
+    (options.cacheType, options.stallLimit, options.sequences) = (.f32, nil, Self.sequences)
+    session = try GenerationSession(
+      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: cacheBlocks)
   }
 
   private static func runs(_ options: TrainingTaskOptions, seed: UInt64) throws -> [TaskRun] {
@@ -64,7 +72,7 @@ final class TrainingTasks {
 
   /// Results of a step, where it asks; nil on other ranks than 0, and after other steps. Collective.
   func ask(after step: Int) throws -> [TaskResult]? {
-    guard step == stepCount || every > 0 && step % every == 0 else { return nil }
+    guard let session, step == stepCount || every > 0 && step % every == 0 else { return nil }
     var replies: [ModelReply]?
     try withLoop(session) { loop in
       // The step is done, and its answers are few: a training that is told to stop takes them along.

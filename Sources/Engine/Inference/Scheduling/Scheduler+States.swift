@@ -6,8 +6,8 @@ extension Scheduler {
   /// Whether the model keeps recurrent states.
   var keepsStates: Bool { limits.statesPerRank > 0 }
 
-  /// Of kept blocks that hold a sequence's beginning those after which it can go on: all of them, or those up to the last
-  /// snapshot.
+  /// Of kept blocks that hold a sequence's beginning those after which it can go on: all of them, or those up to the
+  /// last snapshot.
   func resumable(_ blocks: [Int32], on home: Int) -> [Int32] {
     guard keepsStates else { return blocks }
     let states = pools[home].states
@@ -69,9 +69,9 @@ extension Scheduler {
 extension ScheduledSequence {
   /// What a sequence has of recurrent states: a slot, and snapshots on their way.
   ///
-  /// Snapshots are taken where others, or the sequence itself after it was thrown out, are likely to go on: at the last whole
-  /// block of what was there when it was admitted; where that leaves what others began with; at every 1024 tokens; and
-  /// after each block that it continues, in the place of the one before.
+  /// Snapshots are taken where others, or the sequence itself after it was thrown out, are likely to go on: at the last
+  /// whole block of what was there when it was admitted; where that leaves what others began with; at every 1024
+  /// tokens; and after each block that it continues, in the place of the one before.
   struct States {
     static let interval = 1024
 
@@ -79,7 +79,8 @@ extension ScheduledSequence {
     var slot = StateSlots.none
     /// The snapshot that it begins from; none for the state before any token.
     var source = StateSlots.none
-    /// Positions: where it leaves blocks that are kept, and its last whole block with a token after it, at its admission.
+    /// Positions: where it leaves blocks that are kept, and its last whole block with a token after it, at its
+    /// admission.
     var leaves = 0
     var lastBoundary = 0
     /// Snapshots of steps so far that cannot be found yet.

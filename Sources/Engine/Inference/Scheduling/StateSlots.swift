@@ -2,8 +2,8 @@
 /// *snapshots*, states as they were at the end of a kept block of the attention cache.
 ///
 /// A recurrent state cannot be cut back: a sequence can go on after a prefix found in the cache only where there is a
-/// snapshot. Snapshots take the slots that no sequence works in, and make room for sequences and for newer snapshots, the
-/// least recently used first.
+/// snapshot. Snapshots take the slots that no sequence works in, and make room for sequences and for newer snapshots,
+/// the least recently used first.
 struct StateSlots {
   static let none: Int32 = -1
 

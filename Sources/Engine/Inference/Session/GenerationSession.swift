@@ -156,7 +156,7 @@ package final class GenerationSession {
       }, on: communicator)
     var load = options.load
     // Where experts have moved meanwhile, the new ones go.
-    load.experts.placement = model.placement
+    (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
     // A job that is started again begins with the model it was started with.
     load.keeping.mode = .off
     let new = try LoadedModel(

@@ -66,7 +66,7 @@ struct StepPlan: Equatable {
     var allowed: AllowedTokens
   }
 
-  /// A sequence's recurrent state after its first `position` tokens, which item `item` feeds the last of, goes to a slot.
+  /// A sequence's recurrent state after its first `position` tokens goes to a slot; item `item` feeds the last of them.
   struct Snapshot: Equatable {
     var item: Int
     var position: Int

@@ -8,7 +8,7 @@ import MoEModel
 package struct ExpertOptions: Sendable {
   /// A placement file, which rank 0 reads for all; nil for the plain placement.
   package var placementPath: String?
-  /// In its stead: that of a model whose place another takes.
+  /// In its stead: that of a model whose place another takes, if it has as many experts.
   package var placement: ModelPlacement?
   /// Memory for replicas, as a share of what the mean rank's experts take.
   package var replicaShare = 0.0
@@ -44,7 +44,8 @@ package struct ExpertLayout: Sendable {
       expertCount: expertCount, layerCount: layers.count, rankCount: communicator.size,
       replicaShare: options.replicaShare)
     let capacity = planner.capacity
-    if let placement = options.placement {
+    if let placement = options.placement, placement.expertCount == expertCount, placement.rankCount == communicator.size
+    {
       self.placement = placement
     } else if let path = options.placementPath {
       var bytes = try agree(on: communicator) {
@@ -53,9 +54,11 @@ package struct ExpertLayout: Sendable {
       try communicator.broadcast(&bytes, from: Rank(0))
       placement = try agree(on: communicator) {
         let file = try Self.parse(bytes, path: path)
-        try file.check(expertCount: expertCount, layers: layers, rankCount: communicator.size, path: path)
-        try file.check(capacity: capacity, path: path)
-        return file.placement
+        try file.check(
+          expertCount: expertCount, layers: layers, module: description.layerCount, rankCount: communicator.size,
+          path: path)
+        try file.check(capacity: capacity, layers: layers, path: path)
+        return file.placement(of: layers)
       }
     } else {
       placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)

@@ -66,6 +66,11 @@ extension LoadedModel {
       guard !move.holders.isEmpty, Set(move.holders).count == move.holders.count,
         move.holders.allSatisfy({ (0..<communicator.size).contains($0.index) })
       else { throw refuse("is to be held by \(move.holders.map(\.index)), on \(communicator.size) ranks") }
+      // Who receives would wait for ever for what is not sent.
+      let isOwner = placement[move.layer].owners[move.expert] == communicator.rank
+      guard !isOwner || experts(ofLayer: move.layer)?[move.expert] != nil else {
+        throw refuse("is not with \(communicator.rank), its owner")
+      }
       for rank in move.holders where !placement.holds(layer: move.layer, expert: move.expert, rank) {
         incoming[rank.index] += 1
       }

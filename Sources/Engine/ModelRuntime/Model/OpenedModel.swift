@@ -59,9 +59,6 @@ package struct OpenedModel {
     if let composite = description.compositeNote { notes.append(composite) }
     if let rounding = description.roundingNote { notes.append(rounding) }
     if let unread = description.unreadNote { notes.append(unread) }
-    // What is missing is told when weights are loaded.
-    let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
-    if let rounded = (try? parameters.roundingNote()) ?? nil { notes.append(rounded) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       notes.append(
         "\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"

@@ -82,7 +82,8 @@ function drawCurves() {
 function taskCurves() {
   const scores = history.tasks ?? [];
   return [...new Set(scores.map(({task}) => task))].map((name) => {
-    const points = scores.filter(({task}) => task === name).map(({step, right, count}) => ({x: step, ...share(right, count)}));
+    const points =
+        scores.filter(({task}) => task === name).map(({step, right, count}) => ({x: step, ...share(right, count)}));
     return curve(`Right answers: ${name}`, points, {fromZero: true, unit: shareUnit, bandWords: "95 %:"});
   });
 }

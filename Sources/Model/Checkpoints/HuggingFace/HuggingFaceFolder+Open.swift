@@ -107,11 +107,6 @@ extension HuggingFaceFolder {
     if let shard = names.first(where: { $0.hasSuffix(".safetensors") }) {
       return .missingIndex(folder: folder, shard: shard)
     }
-    if let found = names.first(where: { $0.hasSuffix(".gguf") }) {
-      return .otherWeights(
-        folder: folder, found: found,
-        what: "a GGUF file, which is not read; download the original model's safetensors files")
-    }
     let others = [".bin", ".pt", ".pth", ".h5", ".msgpack", ".npz", ".bin.index.json"]
     return .noWeights(folder: folder, found: names.first { name in others.contains { name.hasSuffix($0) } })
   }

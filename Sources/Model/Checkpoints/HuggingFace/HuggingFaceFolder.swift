@@ -66,11 +66,7 @@ package final class HuggingFaceFolder: Checkpoint {
 
   package var fileCount: Int { files.count }
 
-  package var identity: UInt64 {
-    files.reduce(into: UInt64(14_695_981_039_346_656_037)) { hash, file in
-      for number in [file.identity.device, file.identity.inode] { hash = (hash ^ number) &* 1_099_511_628_211 }
-    }
-  }
+  package var identity: UInt64 { InputFile.identity(of: files.map(\.identity)) }
 
   package func file(of entry: TensorEntry) -> String { files[entry.fileIndex].path }
 

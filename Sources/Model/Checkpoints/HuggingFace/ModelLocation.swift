@@ -1,21 +1,35 @@
 import Glibc
 
-/// Where the checkpoint lies that a user names: a folder, a model's folder in the cache of the Hugging Face hub
-/// (`models--org--name`), or a model's name there (`org/name`). Nothing is downloaded.
+/// Where the checkpoint lies that a user names: a file or folder, a model's folder in the cache of the Hugging Face hub
+/// (`models--org--name`), or a model's name there (`org/name`, or
+/// `org/name/FILE.gguf`). Nothing is downloaded.
 package enum ModelLocation {
   /// The folder of `config.json` and the weights, as far as it can be told; `environment` looks up a variable.
   package static func resolve(
     _ name: String, environment: (String) -> String? = { getenv($0).map { String(cString: $0) } }
   ) throws(CheckpointError) -> String {
     if isFolder(name) { return try snapshot(of: name) ?? name }
-    guard !exists(name), isHubName(name) else { return name }
+    guard !exists(name) else { return name }
     let cache = hubCache(environment)
+    if let file = try fileInHubCache(name, cache) { return file }
+    guard isHubName(name) else { return name }
     let folder = cache + "/models--" + name.split(separator: "/").joined(separator: "--")
     guard isFolder(folder) else { throw .notInHubCache(name: name, folder: cache) }
     return try snapshot(of: folder) ?? folder
   }
 
-  /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's name.
+  /// `org/name/FILE.gguf`: a file of a model that the cache has; nil for other names, and where it does not have it.
+  private static func fileInHubCache(_ name: String, _ cache: String) throws(CheckpointError) -> String? {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard name.hasSuffix(".gguf"), parts.count > 2, isHubName(parts[..<2].joined(separator: "/")),
+      !parts.contains(where: { $0.isEmpty || $0.hasPrefix(".") })
+    else { return nil }
+    let folder = "\(cache)/models--\(parts[0])--\(parts[1])"
+    guard isFolder(folder) else { return nil }
+    return (try snapshot(of: folder) ?? folder) + "/" + parts[2...].joined(separator: "/")
+  }
+
+  /// What to call the model in `path`: `org/name` for a snapshot in the hub's cache, else the folder's or file's name.
   package static func displayName(_ path: String) -> String {
     let parts = path.split(separator: "/").filter { $0 != "." }
     let prefix = "models--"
@@ -24,7 +38,7 @@ package enum ModelLocation {
       if let separator = name.firstSeparator { name.replaceSubrange(separator, with: "/") }
       return name
     }
-    return parts.last.map(String.init) ?? path
+    return parts.last.map { GGUFShards.displayName(String($0)) } ?? path
   }
 
   /// The cache, as the hub's own client finds it.

@@ -24,7 +24,7 @@ package struct RecordedSums: Sendable, Equatable {
     of model: some ModelDocuments, limits: CheckpointLimits = CheckpointLimits()
   ) throws(CheckpointError) {
     guard let bytes = try model.document(Self.fileName, limit: limits.indexByteCount) else { return nil }
-    try self.init(bytes, path: model.path + "/" + Self.fileName, limits: limits)
+    try self.init(bytes, path: model.placeOfDocument(Self.fileName), limits: limits)
   }
 
   init(_ bytes: [UInt8], path: String, limits: CheckpointLimits) throws(CheckpointError) {

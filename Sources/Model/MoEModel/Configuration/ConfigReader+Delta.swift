@@ -52,9 +52,11 @@ extension ConfigReader {
     }
   }
 
-  /// A quarter of a head's dimensions turn unless it is said otherwise.
+  /// A quarter of a head's dimensions turn unless it is said otherwise; all of them where that is null.
   func hybridRotary(_ attention: GroupedAttention) throws -> RotaryDescription {
-    try rotary(dims: attention.headDims, rotatesPart: true, legacyShare: 0.25).rotary
+    try rotary(
+      dims: attention.headDims, rotatesPart: true, legacyShare: object["partial_rotary_factor"] == nil ? 0.25 : nil
+    ).rotary
   }
 
   /// Settings of modules that are left out, and of how states are held, which is fp32 always.

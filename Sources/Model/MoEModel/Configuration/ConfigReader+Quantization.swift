@@ -1,6 +1,11 @@
 import Checkpoints
 import JSON
 
+extension Quantization {
+  /// Whether matrices are stored as FP8 or FP4 whose scales panels hold, so that they meet fp32 rows.
+  var isOfFloats: Bool { self == .float8 || self == .mxfp4Experts }
+}
+
 extension ConfigReader {
   /// What `quantization_config` says of how the large matrices are stored; which block a scale is for follows from the
   /// tensors.

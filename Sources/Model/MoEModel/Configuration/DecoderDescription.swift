@@ -36,10 +36,12 @@ package struct DecoderDescription: Sendable {
   package var unreadSettings: [String] = []
   /// Tensors outside the layers that the model makes no use of.
   package var unreadTensors: [String] = []
-  /// Whether matrices are stored in GGUF's blocks.
-  package var storesBlocks = false
-  /// Forms in which matrices are stored and not held.
-  package var roundedForms: [String] = []
+  /// Whether matrices are stored in forms that are held in integers: GGUF's blocks, and what others pack in four bits.
+  package var storesIntegers = false
+  /// How many matrices are stored in each form in which none is held.
+  package var roundedForms: [String: Int] = [:]
+  /// How many of each other form are rounded to q8 beside GGUF's blocks or packed experts, unless told otherwise.
+  package var roundedBesideIntegers: [String: Int] = [:]
   /// The published model that this text model is a part of; nil for one that stands alone.
   package var composite: CompositeModel?
   /// How many tensors belong to each of that model's other parts.
@@ -107,7 +109,7 @@ package enum AttentionDescription: Sendable {
   /// Floats one token occupies in one layer's cache: the state that grows with a sequence.
   package var cacheWidth: Int {
     switch self {
-    case .latent(let latent): latent.latentRank + latent.rotaryDims
+    case .latent(let latent): latent.rowWidth + indexWidth
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
     case .delta: 0
     }
@@ -128,6 +130,12 @@ package enum AttentionDescription: Sendable {
     case .delta: false
     case .latent, .grouped: true
     }
+  }
+
+  /// Those of them that are the key of an indexer of the layer's own.
+  package var indexWidth: Int {
+    guard case .latent(let latent) = self, let indexer = latent.indexer, !indexer.isShared else { return 0 }
+    return indexer.headDims
   }
 
   /// Factor on query-key products before the softmax.
@@ -153,8 +161,26 @@ package struct LatentAttention: Sendable {
   /// (nope + rotary)^-0.5, times mscale² under YaRN.
   package var softmaxScale: Float
   package var hasBias: Bool
+  /// What chooses the positions that a token attends; nil where it attends all.
+  package var indexer: LightningIndexer? = nil
 
   package var queryDims: Int { nopeDims + rotaryDims }
+  /// Latent and rotary key.
+  package var rowWidth: Int { latentRank + rotaryDims }
+}
+
+/// The lightning indexer (DeepSeek-V3.2, arXiv 2512.02556, section 2.1): beyond `topK` positions a token attends to the
+/// `topK` that score highest by a few small heads with one key in common, of equal ones to the earlier. A score is the sum
+/// over heads of a weight, which comes from the token's hidden state, times what is positive of query · key.
+package struct LightningIndexer: Sendable, Equatable {
+  package var headCount: Int
+  /// Of a query and of the key; the attention's rotary dimensions are the first of them.
+  package var headDims: Int
+  package var topK: Int
+  /// How rotary dimensions are paired here.
+  package var interleaved: Bool
+  /// The layer has no indexer of its own: it attends to what was chosen in the last layer that has one (arXiv 2603.12201).
+  package var isShared: Bool
 }
 
 /// Attention with `headCount / keyValueHeadCount` query heads to each key-value head.

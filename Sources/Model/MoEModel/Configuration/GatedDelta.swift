@@ -4,14 +4,20 @@ extension DecoderDescription {
   /// Whether layers keep a recurrent state of each sequence.
   package var isRecurrent: Bool { runLayers.contains { $0.attention.stateCount > 0 } }
 
-  /// Throws `ModelError.recurrentLayers` for a model that has layers without a backward pass. `role`: what it was to be.
+  /// Throws `ModelError.recurrentLayers` for a model that has layers without a backward pass: gated DeltaNet, or the
+  /// gated attention beside it, of which a configuration may make all layers. `role`: what it was to be.
   package func requireAttention(role: String = "trained") throws(ModelError) {
-    guard !isRecurrent else { throw .recurrentLayers(family: family, role: role) }
+    let isGated = layers.contains {
+      guard case .grouped(let attention) = $0.attention else { return false }
+      return attention.hasGate
+    }
+    guard !isRecurrent, !isGated else { throw .recurrentLayers(family: family, role: role) }
   }
 }
 
-/// Gated DeltaNet (Yang, Kautz and Hatamizadeh, 2024, arXiv 2412.06464), as Qwen3-Next has it: a head keeps of all tokens
-/// before one matrix, which fades and is corrected by each. What enters it goes through a short causal convolution.
+/// Gated DeltaNet (Yang, Kautz and Hatamizadeh, 2024, arXiv 2412.06464), as Qwen3-Next has it: a head keeps of all
+/// tokens before one matrix, which fades and is corrected by each. What enters it goes through a short causal
+/// convolution.
 package struct GatedDelta: Sendable, Hashable {
   /// How the checkpoint stores the projections of the hidden state.
   package enum Projections: Sendable {

@@ -11,13 +11,13 @@ extension ModelConfiguration {
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint)
-    description.storesBlocks = checkpoint.entries.contains { $0.type.isBlocked }
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
     if description.tiedEmbeddings, let head = checkpoint.tensor(head) {
       let embedding = checkpoint.tensor(description.names.tensor(ParameterID(.embedding)))
       description.tiedEmbeddings = try embedding.map { try checkpoint.haveSameBytes(head, $0) } ?? false
     }
+    description.storesIntegers = checkpoint.entries.contains { $0.type.isBlocked }
     let use: TensorUse
     do { use = try TensorUse(description, checkpoint: checkpoint) } catch let error as ModelError {
       throw explained(error, description, in: checkpoint)
@@ -33,7 +33,8 @@ extension ModelConfiguration {
       )
     }
     description.predictionLayerCount = extra.count
-    description.roundedForms = use.roundedForms
+    (description.roundedForms, description.roundedBesideIntegers) = (use.roundedForms, use.roundedBesideIntegers)
+    if use.findsIntegers { description.storesIntegers = true }
     let (other, unread) = use.unread(in: checkpoint).split(by: { description.composite?.otherPart($0.name) != nil })
     for entry in other {
       if let part = description.composite?.otherPart(entry.name) { description.otherPartCounts[part, default: 0] += 1 }
@@ -55,7 +56,13 @@ extension ModelConfiguration {
   /// The names a checkpoint goes by, where its family has several.
   private static func names(of description: DecoderDescription, in checkpoint: any Checkpoint) -> PublishedNames {
     let names = spelling(of: description, in: checkpoint)
-    guard names.experts == .separate, let layer = description.mixtureLayers.first else { return names }
+    guard let layer = description.mixtureLayers.first else { return names }
+    if names.experts == .interleaved {
+      let apart = names.with(experts: .separate)
+      let gate = ParameterID(.feedForward(.expert, .gate), layer: layer, expert: 0)
+      return checkpoint.holds(apart.tensor(gate)) ? apart : names
+    }
+    guard names.experts == .separate else { return names }
     // Mixtral's blocks are called as others' where its experts are fused.
     for block in [nil, "mlp"] {
       let fused = names.with(experts: .fused, block: block)
@@ -95,7 +102,7 @@ extension ModelConfiguration {
     if case .missingTensor(let name) = error, let absence = checkpoint.absence(of: name) { return absence }
     switch description.quantization {
     case .integers, .nvfp4, .mxfp4Experts: return error
-    case .none, .float8, .martinet: break
+    default: break
     }
     switch error {
     case .missingTensor, .wrongShape, .wrongType:

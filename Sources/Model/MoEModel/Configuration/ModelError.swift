@@ -45,7 +45,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .insufficientMemory(let needed, let available):
       "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try with --ignore-memory-check"
     case .recurrentLayers(let family, let role):
-      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet, which can be run but not trained; take a model whose layers all have attention"
+      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet or gated attention, which can be run but not trained; take a model whose layers all have attention without gates"
     }
   }
 

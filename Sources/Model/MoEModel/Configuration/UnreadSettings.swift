@@ -16,10 +16,14 @@ extension DecoderDescription {
 }
 
 extension DecoderDescription {
-  /// One line about forms that are rounded though they should be held as stored; nil where there are none.
+  /// One line about matrices that are rounded though they should be held as stored; nil where there are none.
   package var roundingNote: String? {
-    guard weights == .auto || weights == .mixed, !roundedForms.isEmpty else { return nil }
-    return "stored as \(roundedForms.joined(separator: ", ")), in which no matrix is held: rounded to q8 as it is read"
+    var forms: [String: Int] = [:]
+    if weights == .auto || weights == .mixed { forms = roundedForms }
+    if weights == .auto { forms.merge(roundedBesideIntegers, uniquingKeysWith: +) }
+    guard !forms.isEmpty else { return nil }
+    let list = forms.sorted { $0.key < $1.key }.map { "\($0.value) in \($0.key)" }.joined(separator: ", ")
+    return "matrices rounded to q8 as they are read, since they are not multiplied as they are stored: \(list)"
   }
 }
 
@@ -31,7 +35,8 @@ enum UnreadSettings {
     config.unasked.filter { name in
       if harmless.contains(name) || name.hasPrefix("quantization_config.") || name.hasPrefix("_") { return false }
       let parts = name.split(separator: ".").map(String.init)
-      let value = parts.count == 2 ? config.object[parts[0]]?[parts[1]] : config.object[name]
+      // GGUF's own names have a dot, too.
+      let value = config.object[name] ?? (parts.count == 2 ? config.object[parts[0]]?[parts[1]] : nil)
       if let last = parts.last, parts.count == 2, nestedHarmless.contains(last) { return false }
       return !isOff(value ?? .null, of: name)
     }

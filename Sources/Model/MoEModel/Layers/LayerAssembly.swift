@@ -19,6 +19,8 @@ struct LayerAssembly {
   private var feedForwards: [Int: FeedForwardScratch] = [:]
   private var mixtures: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
+  // One choice of positions, and the memory to make it in, are passed on from layer to layer.
+  private var indexing: (scratch: IndexerScratch, chosen: ChosenPositions)?
 
   init(
     description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
@@ -41,9 +43,10 @@ struct LayerAssembly {
     let span = AttentionSpan(slidingWindow: shape.slidingWindow)
     switch (attention, layer.attention) {
     case (.latent(let shape), .latent(let weights)):
+      let (chosen, indexer) = indexing(shape, weights, cache)
       return LatentAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, rotary: rotary,
-        scratch: scratch(shape, cache), input: input, compute: compute)
+        scratch: scratch(shape, cache), chosen: chosen, indexer: indexer, input: input, compute: compute)
     case (.grouped(let shape), .grouped(let weights)):
       return GroupedAttentionLayer(
         norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
@@ -56,6 +59,22 @@ struct LayerAssembly {
         compute: compute)
     default: preconditionFailure("weights of one kind of attention under the description of another")
     }
+  }
+
+  /// A layer's choice of positions and, where it is the layer's own, the indexer that makes it.
+  private mutating func indexing(
+    _ shape: LatentAttention, _ weights: LatentAttentionWeights, _ cache: LayerCache
+  ) -> (ChosenPositions?, Indexer?) {
+    guard let indexer = shape.indexer else { return (nil, nil) }
+    let made = indexing ?? (IndexerScratch(indexer), ChosenPositions(topK: indexer.topK))
+    indexing = made
+    return (
+      made.chosen,
+      weights.indexer.map {
+        Indexer(
+          indexer, $0, cache: cache, rotary: rotary, scratch: made.scratch, chosen: made.chosen, compute: compute)
+      }
+    )
   }
 
   private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {

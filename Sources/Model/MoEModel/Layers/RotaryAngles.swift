@@ -52,10 +52,11 @@ final class RotaryAngles {
   /// `[rows, 1]`: what all of a query is multiplied by, of the batch's rows; nil where that is 1.
   func queryFactors(rows: Int) -> MatrixView<Float>? { queryFactors?.view(rows: rows) }
 
-  /// Turns `heads` vectors, `stride` apart, by the position of the batch's row `row`.
-  func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
+  /// Turns `heads` vectors, `stride` apart, by the position of the batch's row `row`; `interleaved`: how dimensions are
+  /// paired, where it is not as the description has it.
+  func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int, interleaved: Bool? = nil) {
     compute.rotate(
       x, heads: heads, headStride: stride, dims: description.dims, cosine: cosines.view(rows: row + 1)[row],
-      sine: sines.view(rows: row + 1)[row], interleaved: description.interleaved)
+      sine: sines.view(rows: row + 1)[row], interleaved: interleaved ?? description.interleaved)
   }
 }

@@ -75,11 +75,12 @@ package struct MatrixSource: Sendable {
     let isHeld = Self.panelsHold(stored, layout, columns: columns)
     if formats.weights == stored.format, !isHeld {
       formats =
-        precision == .mixed && rowFormat == nil && use != .choice ? (.q8, .int8) : Self.substitute(for: stored, use)
+        precision == .mixed && rowFormat == nil && use != .choice
+        ? WeightPrecision.eightBits : Self.substitute(for: stored, use)
     }
     if let rowFormat, formats.rows != rowFormat {
       switch rowFormat {
-      case .int8: formats = (.q8, .int8)
+      case .int8: formats = WeightPrecision.eightBits
       case .bfloat16: formats = (.bfloat16, .bfloat16)
       case .float32:
         let format = isHeld && stored.format?.canMeet(.float32) ?? false ? stored.format : nil
@@ -99,7 +100,7 @@ package struct MatrixSource: Sendable {
       return columns % format.blockColumns == 0
     }
     guard case .blocks(let grid) = stored.scales else { return true }
-    guard case .rows = layout else { return false }
+    guard case .rows = layout, !stored.isNVFP4 else { return false }
     return grid.fitsPanels(of: stored.format, width: columns)
   }
 
@@ -108,21 +109,28 @@ package struct MatrixSource: Sendable {
   private static func substitute(
     for stored: Stored, _ use: WeightPrecision.Use
   ) -> (weights: WeightFormat, rows: RowFormat) {
-    if stored.format?.isBlocked ?? false { return WeightPrecision.q8.formats(use, stored: stored.format) }
+    if stored.format?.isBlocked ?? false {
+      return use == .choice || use == .vector ? (.float32, .float32) : WeightPrecision.eightBits
+    }
     guard case .blocks(let grid) = stored.scales else { return (.float32, .float32) }
-    if stored.format == .mxfp4 { return (.q8, .int8) }
+    if stored.isNVFP4 { return WeightPrecision.eightBits }
     return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
   }
 
-  /// What it is stored as, where nothing holds that and it is rounded to 8 bits though it should be held as stored.
+  /// What it is stored as, where nothing holds that and it is rounded to 8 bits where it should be held as stored.
   var roundedForm: String? {
-    guard format == .q8 else { return nil }
     switch scales {
-    case .packed(let packed): return "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
-    case .blocks where storedFormat == .mxfp4: return "NVFP4"
-    default: return nil
+    case .packed(let packed) where packed.heldFormat == nil:
+      "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
+    default: Stored.isNVFP4(storedFormat, scales) ? "NVFP4" : nil
     }
   }
+
+  /// What it is stored in where it is rounded to q8.
+  var roundedFormat: WeightFormat? { format == .q8 && storedFormat != .q8 ? storedFormat : nil }
+
+  /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
+  var isOfIntegers: Bool { isPacked || Stored.isNVFP4(storedFormat, scales) }
 
   /// Bytes of worker `worker`'s panels.
   package func byteCount(worker: Int) -> Int {

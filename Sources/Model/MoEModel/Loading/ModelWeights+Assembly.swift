@@ -26,7 +26,7 @@ struct WeightAssembly {
     let shape = description.runLayers[index]
     let attention: AttentionWeights =
       switch shape.attention {
-      case .latent(let latent): .latent(try latentAttention(index, headCount: latent.headCount))
+      case .latent(let latent): .latent(try latentAttention(index, latent))
       case .grouped: .grouped(try groupedAttention(index))
       case .delta(let delta): .delta(try gatedDelta(index, delta))
       }
@@ -40,7 +40,8 @@ struct WeightAssembly {
       feedForwardNorm: try vector(.feedForwardNorm, index), feedForward: feedForward)
   }
 
-  private func latentAttention(_ layer: Int, headCount: Int) throws -> LatentAttentionWeights {
+  private func latentAttention(_ layer: Int, _ shape: LatentAttention) throws -> LatentAttentionWeights {
+    let headCount = shape.headCount
     let up = try required(held.parts(ParameterID(.keyValueUp, layer: layer)), ParameterID(.keyValueUp, layer: layer))
     // Without a latent of the query there is one projection.
     let down = held.parts(ParameterID(.queryDown, layer: layer))?.first
@@ -48,7 +49,15 @@ struct WeightAssembly {
       queryDown: try down ?? matrix(.query, layer), queryNorm: held.vector(ParameterID(.queryLatentNorm, layer: layer)),
       queryUp: held.parts(ParameterID(.queryUp, layer: layer))?.first, keyValueDown: try matrix(.keyValueDown, layer),
       keyValueNorm: try vector(.keyValueLatentNorm, layer), keyAbsorb: Array(up[..<headCount]),
-      valueUp: Array(up[headCount...]), output: try matrix(.attentionOutput, layer))
+      valueUp: Array(up[headCount...]), output: try matrix(.attentionOutput, layer),
+      indexer: try shape.indexer?.isShared == false ? indexer(layer) : nil)
+  }
+
+  private func indexer(_ layer: Int) throws -> IndexerWeights {
+    IndexerWeights(
+      query: try matrix(.indexQuery, layer), key: try matrix(.indexKey, layer),
+      keyNorm: try vector(.indexKeyNorm, layer), keyNormBias: try vector(.indexKeyNormBias, layer),
+      headWeights: try matrix(.indexWeights, layer))
   }
 
   private func groupedAttention(_ layer: Int) throws -> GroupedAttentionWeights {

@@ -26,6 +26,20 @@ package struct LatentAttentionWeights: Sendable {
   /// For each head, `[valueDims, latentRank]`.
   package var valueUp: [PackedMatrix]
   package var output: PackedMatrix
+  /// Nil where the layer has none of its own.
+  package var indexer: IndexerWeights?
+}
+
+/// The lightning indexer's.
+package struct IndexerWeights: Sendable {
+  /// The query's latent to `[heads · dims]`.
+  package var query: PackedMatrix
+  /// Hidden to `[dims]`.
+  package var key: PackedMatrix
+  package var keyNorm: AlignedBuffer<Float>
+  package var keyNormBias: AlignedBuffer<Float>
+  /// Hidden to `[heads]`.
+  package var headWeights: PackedMatrix
 }
 
 package struct GroupedAttentionWeights: Sendable {
@@ -101,7 +115,7 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What rows are rounded to for the matrices that do not take them as fp32, as routers do.
+  /// What rows are rounded to for the matrices that do not take them as fp32, as routers and an indexer's head weights do.
   package var rowFormat: RowFormat
   /// What routed experts take rows as.
   package var expertRowFormat: RowFormat
@@ -116,13 +130,24 @@ package struct ModelWeights: Sendable {
 }
 
 extension ModelWeights {
-  /// Puts a routed expert of one of the model's own layers in its place, or takes it away.
+  /// Puts a routed expert of a layer that runs in its place, or takes it away: a prediction module's layer follows the
+  /// model's own.
   package mutating func set(_ expert: FeedForwardWeights?, layer: Int, expert index: Int) {
-    guard layers.indices.contains(layer), case .mixture(var mixture) = layers[layer].feedForward else { return }
-    mixture.experts[index] = expert
-    layers[layer].feedForward = .mixture(mixture)
+    if layers.indices.contains(layer) {
+      layers[layer].set(expert, at: index)
+    } else if layer == layers.count {
+      prediction?.layer.set(expert, at: index)
+    }
   }
 
   /// Room for routed experts that are not there yet: what others have left.
   package mutating func setSpareExperts(_ experts: [FeedForwardWeights]) { spareExperts = experts }
+}
+
+extension LayerWeights {
+  fileprivate mutating func set(_ expert: FeedForwardWeights?, at index: Int) {
+    guard case .mixture(var mixture) = feedForward else { return }
+    mixture.experts[index] = expert
+    feedForward = .mixture(mixture)
+  }
 }

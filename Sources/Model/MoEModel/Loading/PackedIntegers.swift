@@ -32,11 +32,7 @@ package struct PackedIntegers: Sendable {
     guard packing == .compressedTensors, bits == 4, zeros == nil, columns % 32 == 0, groupColumns % 32 == 0 else {
       return nil
     }
-    switch scales.type {
-    case .bfloat16: return .int4
-    case .float16: return WeightFormat(.q40)
-    default: return nil
-    }
+    return WeightFormat(integersWithScales: scales.type)
   }
 
   var perWord: Int { 32 / bits }

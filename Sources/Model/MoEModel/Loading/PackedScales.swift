@@ -10,20 +10,20 @@ struct PackedScales {
   private let packed: PackedIntegers
   private let firstRow: Int
 
-  /// Reads those of `rows`, and holds against the matrix what is said of its shape and of its groups. Each tensor that is read
-  /// whole, by however many, is noted once in `sums`.
+  /// Reads those of `rows`, and holds against the matrix what is said of its shape and of its groups. `sums` gets the sum of the
+  /// scales of rows, which nobody else reads, and of each other tensor once, however many read it.
   init(_ packed: PackedIntegers, rows: Range<Int>, from checkpoint: any Checkpoint, sums: ReadSums?) throws {
     (self.packed, firstRow) = (packed, rows.lowerBound)
-    for entry in packed.companions {
+    let isByRow = packed.packing == .compressedTensors
+    for entry in packed.companions where !isByRow || entry != packed.scales {
       sums?.noteWhole(entry) {
         (try? checkpoint.readAll(entry)).map { bytes in bytes.withUnsafeBytes { TensorSum($0, at: 0) } } ?? TensorSum()
       }
     }
     try Self.check(packed, in: checkpoint)
-    let isByRow = packed.packing == .compressedTensors
     let count = packed.groupCount
     let values = try Self.values(
-      packed.scales, elements: isByRow ? (rows.lowerBound * count)..<(rows.upperBound * count) : nil, checkpoint)
+      packed.scales, elements: isByRow ? (rows.lowerBound * count)..<(rows.upperBound * count) : nil, checkpoint, sums)
     if let bad = values.firstIndex(where: { !$0.isFinite }) {
       throw ModelError.invalidScale(
         tensor: packed.scales.name, index: bad + (isByRow ? rows.lowerBound * count : 0), value: values[bad])
@@ -70,13 +70,14 @@ struct PackedScales {
 
   /// Elements of a BF16, F16 or F32 tensor, all of them if `elements` is nil.
   private static func values(
-    _ entry: TensorEntry, elements: Range<Int>?, _ checkpoint: any Checkpoint
+    _ entry: TensorEntry, elements: Range<Int>?, _ checkpoint: any Checkpoint, _ sums: ReadSums?
   ) throws -> [Float] {
     guard let elements else { return try checkpoint.float32s(entry, finite: false) }
     let width = entry.type.byteCount
     var bytes = [UInt8](repeating: 0, count: elements.count * width)
     try bytes.withUnsafeMutableBytes {
       try checkpoint.read(entry, bytes: (elements.lowerBound * width)..<(elements.upperBound * width), into: $0)
+      sums?.add(TensorSum(UnsafeRawBufferPointer($0), at: elements.lowerBound * width), of: entry)
     }
     return bytes.withUnsafeBytes { bytes in
       (0..<elements.count).map { index in

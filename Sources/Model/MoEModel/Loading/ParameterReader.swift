@@ -20,6 +20,11 @@ package struct ParameterReader {
   /// another shape, or that holds what is no finite number.
   package func read(_ spec: ParameterSpec, from first: Int, into buffer: UnsafeMutableBufferPointer<Float>) throws {
     guard let target = buffer.baseAddress, !buffer.isEmpty else { return }
+    if let heads = spec.heads, case .matrices(let parts) = try parameters.find(spec),
+      parts[0].entry.name != parts[heads.count].entry.name
+    {
+      return try read(spec, heads, parts, from: first, into: buffer)
+    }
     var whole = spec
     whole.heads = nil
     switch try parameters.find(whole) {
@@ -37,6 +42,30 @@ package struct ParameterReader {
       if let bad = buffer.firstIndex(where: { !$0.isFinite }) {
         throw ModelError.notFinite(tensor: sources[0].entry.name, row: (first + bad) / columns)
       }
+    }
+  }
+
+  /// The same of an up-projection whose halves lie apart: for each head the keys', turned, and the values'.
+  private func read(
+    _ spec: ParameterSpec, _ heads: LatentHeads, _ parts: [MatrixSource], from first: Int,
+    into buffer: UnsafeMutableBufferPointer<Float>
+  ) throws {
+    let wanted = first..<(first + buffer.count)
+    let columns = spec.columns
+    let headCount = (heads.keyRows + heads.valueRows) * columns
+    func put(_ value: Float, at element: Int) { if wanted.contains(element) { buffer[element - first] = value } }
+    for head in (wanted.lowerBound / headCount)...((wanted.upperBound - 1) / headCount) {
+      let keys = head * headCount
+      let values = keys + heads.keyRows * columns
+      try rows.forEach(parts[head], rows: 0..<columns) { column, row in
+        for key in 0..<heads.keyRows { put(row[key], at: keys + key * columns + column) }
+      }
+      try rows.forEach(parts[heads.count + head], rows: 0..<heads.valueRows) { value, row in
+        for column in 0..<columns { put(row[column], at: values + value * columns + column) }
+      }
+    }
+    if let bad = buffer.firstIndex(where: { !$0.isFinite }) {
+      throw ModelError.notFinite(tensor: parts[0].entry.name, row: (first + bad) / columns)
     }
   }
 }

@@ -105,7 +105,7 @@ package struct ScaleGrid: Sendable {
 
   /// Whether panels in `format` can hold the scales of rows of `width` columns.
   func fitsPanels(of format: WeightFormat?, width: Int) -> Bool {
-    guard let format, format == .float8 else { return false }
+    guard let format else { return false }
     return columnBlock % format.scaleColumns == 0 || columnBlock >= width
   }
 

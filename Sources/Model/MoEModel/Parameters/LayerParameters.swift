@@ -9,10 +9,23 @@ extension LatentAttention {
       .keyValueUp, rows: headCount * (nopeDims + valueDims), columns: latentRank, use: .latentUp,
       heads: LatentHeads(count: headCount, keyRows: nopeDims, valueRows: valueDims))
     list.matrix(.attentionOutput, rows: hidden, columns: headCount * valueDims, hasBias: hasBias)
+    if let indexer, !indexer.isShared, let queryRank {
+      indexer.list(into: &list, hidden: hidden, queryRank: queryRank)
+    }
     guard let queryRank else { return list.matrix(.query, rows: queries, columns: hidden) }
     list.matrix(.queryDown, rows: queryRank, columns: hidden, hasBias: hasBias)
     list.vector(.queryLatentNorm, count: queryRank)
     list.matrix(.queryUp, rows: queries, columns: queryRank)
+  }
+}
+
+extension LightningIndexer {
+  func list(into list: inout ParameterList, hidden: Int, queryRank: Int) {
+    list.matrix(.indexQuery, rows: headCount * headDims, columns: queryRank, use: .sensitive)
+    list.matrix(.indexKey, rows: headDims, columns: hidden, use: .sensitive)
+    list.vector(.indexKeyNorm, count: headDims)
+    list.vector(.indexKeyNormBias, count: headDims)
+    list.matrix(.indexWeights, rows: headCount, columns: hidden, use: .choice)
   }
 }
 

@@ -91,14 +91,16 @@ extension ParameterRole {
     switch self {
     case .embedding, .prediction(.embedding): return .embedding
     case .head, .prediction: return .head
-    case .query, .key, .value, .sinks, .attentionOutput, .queryDown, .queryUp, .keyValueDown, .keyValueUp:
+    case .query, .key, .value, .sinks, .attentionOutput, .queryDown, .queryUp, .keyValueDown, .keyValueUp, .indexQuery,
+      .indexKey, .indexWeights:
       return .attention
     case .delta: return .attention
     case .router, .selectionBias: return .router
     case .feedForward(.dense, _): return .denseFeedForward
     case .feedForward(.shared, _), .sharedGate: return .sharedExperts
     case .feedForward(.expert, _): return .routedExperts
-    case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm:
+    case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
+      .indexKeyNorm, .indexKeyNormBias:
       return .norms
     }
   }

@@ -57,3 +57,12 @@ extension StoredParameters {
     throw ModelError.missingTensor(name + "_scale_2")
   }
 }
+
+extension MatrixSource.Stored {
+  /// Whether it is FP4 with scales that no panel holds: for 16 columns, times one for the tensor.
+  static func isNVFP4(_ format: WeightFormat?, _ scales: MatrixSource.Scales) -> Bool {
+    if case .blocks = scales { format == .mxfp4 } else { false }
+  }
+
+  var isNVFP4: Bool { Self.isNVFP4(format, scales) }
+}

@@ -47,6 +47,9 @@ package struct StoredParameters {
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
     guard spec.isMatrix else { return .vector(try vector(spec, place)) }
+    if let heads = spec.heads, let split = SplitHeads(of: place.name, heads, in: checkpoint) {
+      return .matrices(try splitSources(spec, heads, split))
+    }
     let found = try stored(spec, place)
     guard let heads = spec.heads else {
       return .matrices([
@@ -82,22 +85,46 @@ package struct StoredParameters {
         tensor: place.name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
     let headRows = heads.keyRows + heads.valueRows
-    func bounds(_ head: Int, rows: Int) -> [Int] {
-      let worker = HeadSharing.worker(ofHead: head, headCount: heads.count, workerCount: workerCount)
-      return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
-    }
     let keys = (0..<heads.count).map { head in
       source(
         spec, rows: spec.columns, columns: heads.keyRows, stored,
         .columns(first: head * headRows * spec.columns, columnStride: spec.columns, rowStride: 1),
-        bounds: bounds(head, rows: spec.columns))
+        bounds: bounds(ofHead: head, heads, rows: spec.columns))
     }
     let values = (0..<heads.count).map { head in
       source(
         spec, rows: heads.valueRows, columns: spec.columns, stored,
-        .rows(first: head * headRows + heads.keyRows, step: 1), bounds: bounds(head, rows: heads.valueRows))
+        .rows(first: head * headRows + heads.keyRows, step: 1),
+        bounds: bounds(ofHead: head, heads, rows: heads.valueRows))
     }
     return keys + values
+  }
+
+  /// The same of tensors that hold both halves apart, as they are used.
+  private func splitSources(_ spec: ParameterSpec, _ heads: LatentHeads, _ split: SplitHeads) throws -> [MatrixSource] {
+    func part(_ name: String, rows: Int, columns: Int) throws -> [MatrixSource] {
+      var place = TensorPlace(name: name, rows: rows)
+      if checkpoint.tensor(name)?.shape.count == 2 {
+        place.rows = heads.count * rows
+      } else {
+        place.count = heads.count
+      }
+      var part = spec
+      part.shape = [rows, columns]
+      let stored = try storedRows(part, place)
+      return (0..<heads.count).map { head in
+        source(
+          spec, rows: rows, columns: columns, stored, .rows(first: head * rows, step: 1),
+          bounds: bounds(ofHead: head, heads, rows: rows))
+      }
+    }
+    return try part(split.keys, rows: spec.columns, columns: heads.keyRows)
+      + part(split.values, rows: heads.valueRows, columns: spec.columns)
+  }
+
+  private func bounds(ofHead head: Int, _ heads: LatentHeads, rows: Int) -> [Int] {
+    let worker = HeadSharing.worker(ofHead: head, headCount: heads.count, workerCount: workerCount)
+    return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
   }
 
   /// A matrix's panels by worker; which workers have the odd ones differs from matrix to matrix.

@@ -5,25 +5,60 @@ import Tensors
 /// Which tensors of a checkpoint a model reads.
 struct TensorUse {
   private var used: Set<ExactString> = []
-  /// Forms of matrices that are rounded as they are read, where they would be held as stored.
-  private(set) var roundedForms: [String] = []
+  /// How many matrices of each form are rounded as they are read, where they would be held as stored: no matrix is held
+  /// in it.
+  private(set) var roundedForms: [String: Int] = [:]
+  /// The same of matrices that are rounded because others are integers: in blocks, or experts that take one form of rows.
+  private(set) var roundedBesideIntegers: [String: Int] = [:]
+  /// Layers that attend to what another's indexer chose.
+  private let sharingLayers: Set<Int>
+  private let names: PublishedNames
+  /// Whether some of them are integers, or FP4 that is held as such.
+  private(set) var findsIntegers = false
 
   /// Throws on the first tensor that is missing or has the wrong shape.
   init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws {
-    try StoredParameters(description, checkpoint: checkpoint, workerCount: 1).walk { _, found in
+    names = description.names
+    sharingLayers = Set(
+      description.layers.indices.filter {
+        guard case .latent(let latent) = description.layers[$0].attention else { return false }
+        return latent.indexer?.isShared == true
+      })
+    let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
+    try parameters.walk { spec, found in
       switch found {
       case .matrices(let sources):
-        used.insert(ExactString(sources[0].entry.name))
-        if let form = sources[0].roundedForm, !roundedForms.contains(form) { roundedForms.append(form) }
-        for scales in sources[0].storedScales { used.insert(ExactString(scales.entry.name)) }
+        let besideIntegers = parameters.precision == .auto && (parameters.hasBlocks || spec.expert != nil)
+        if spec.use != .choice { count(sources, besideIntegers: besideIntegers) }
+        // Those of heads are of one tensor, or of two: the first half and the second.
+        for source in Set([0, sources.count / 2]).sorted().map({ sources[$0] }) {
+          used.insert(ExactString(source.entry.name))
+          if source.isOfIntegers { findsIntegers = true }
+          for scales in source.storedScales { used.insert(ExactString(scales.entry.name)) }
+        }
       case .vector(let source): used.insert(ExactString(source.entry.name))
       }
     }
   }
 
+  /// Counts a matrix that is rounded though it should be held as stored.
+  private mutating func count(_ sources: [MatrixSource], besideIntegers: Bool) {
+    if let form = sources.lazy.compactMap(\.roundedForm).first {
+      roundedForms[form, default: 0] += 1
+    } else if besideIntegers, let format = sources.lazy.compactMap(\.roundedFormat).first {
+      roundedBesideIntegers[format.name, default: 0] += 1
+    }
+  }
+
   /// Tensors that nobody reads and that could matter.
   func unread(in checkpoint: any Checkpoint) -> [TensorEntry] {
-    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) }
+    checkpoint.entries.filter { !used.contains(ExactString($0.name)) && !Self.isHarmless($0) && !isOfNoUse($0) }
+  }
+
+  /// An indexer that the configuration says is not asked.
+  private func isOfNoUse(_ entry: TensorEntry) -> Bool {
+    guard let layer = names.layer(ofTensor: entry.name), sharingLayers.contains(layer) else { return false }
+    return entry.name.contains(".self_attn.indexer.")
   }
 
   /// What checkpoints hold beside weights: buffers that follow from the configuration, masks, and scales of inputs and

@@ -12,18 +12,18 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   case bf16
   /// 8-bit levels in blocks of 64, met by 8-bit rows.
   case q8
-  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head and the latent's up-projections in 8 bits.
+  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head, indexers and the latent's up-projections in 8 bits.
   case q4
 
   /// What a parameter is for, as far as its format depends on it.
   package enum Use: Sendable {
     case projection
-    /// Embedding and head: of few bytes, and of much effect.
+    /// Embedding, head, and an indexer's queries and keys: of few bytes, and of much effect.
     case sensitive
     /// A head's parts of a latent's up-projection, of which one is transposed: they stay as stored in a quantised folder,
     /// because a row's blocks are another row's there.
     case latentUp
-    /// Routers and shared experts' gates: never rounded.
+    /// Routers, shared experts' gates and the weights of an indexer's heads: never rounded.
     case choice
     /// Norms, biases and the like: held in fp32.
     case vector
@@ -45,6 +45,20 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case (.bf16, _): return (.bfloat16, .bfloat16)
     case (.q8, _), (.q4, .sensitive), (.q4, .latentUp): return (.q8, .int8)
     case (.q4, .projection): return (.q4, .int8)
+    }
+  }
+
+  /// 8-bit levels and the rows they meet: what a matrix becomes where nothing holds it as it should be held.
+  static let eightBits: (weights: WeightFormat, rows: RowFormat) = (.q8, .int8)
+
+  /// What rows are rounded to on their way into matrices that do not meet them as fp32. `holdsIntegers`: whether matrices
+  /// held as stored are.
+  func rowFormat(holdsIntegers: Bool) -> RowFormat {
+    switch self {
+    case .auto: holdsIntegers ? .int8 : .float32
+    case .f32: .float32
+    case .bf16: .bfloat16
+    case .mixed, .q8, .q4: .int8
     }
   }
 

@@ -47,7 +47,10 @@ package struct QuantizationPlan {
     let parameters = StoredParameters(try description.holding(precision), checkpoint: checkpoint, workerCount: 1)
     try parameters.walk { spec, found in
       switch found {
-      case .matrices(let sources): add(sources[0], use: spec.use)
+      case .matrices(let sources):
+        add(sources[0], use: spec.use)
+        // Keys and values of heads may lie in two tensors.
+        if let last = sources.last, last.entry.name != sources[0].entry.name { add(last, use: spec.use) }
       case .vector(let source): copy(source.entry, widened: widensOthers)
       }
     }

@@ -37,7 +37,8 @@ enum Route: String, CaseIterable {
 
   var takesPost: Bool {
     switch self {
-    case .rebalance, .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings, .tokenize,
+    case .rebalance, .chatCompletions, .completions, .responses, .inputTokens, .messages, .countTokens, .embeddings,
+      .tokenize,
       .detokenize:
       true
     default: false

@@ -39,7 +39,29 @@ struct CharacterClass {
     }
   }
 
-  mutating func formIntersection(_ other: CharacterClass) { self = CharacterClass(set.intersection(other.set)) }
+  /// Keeps the characters that are in `other`, too. A category that lies wholly in it stays one, which is faster to test than
+  /// many ranges.
+  mutating func formIntersection(_ other: CharacterClass) {
+    let set = other.set
+    guard !isNegated else {
+      self = CharacterClass(self.set.intersection(set))
+      return
+    }
+    ranges = ScalarSet(ranges).intersection(set).ranges
+    var whole: [String] = []
+    for category in categories {
+      let content = UnicodeClasses.category(category)
+      let kept = content.intersection(set)
+      if kept == content { whole.append(category) } else { ranges += kept.ranges }
+    }
+    categories = whole
+  }
+
+  /// Ranges in the order in which they are tried: of many the longest first, as most characters of a text are in few of them.
+  private static func ordered(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
+    guard ranges.count > 32 else { return ranges }
+    return ranges.sorted { ($1.count, $0.lowerBound) < ($0.count, $1.lowerBound) }
+  }
 
   /// The class in PCRE2's syntax, with what the engine's own Unicode tables lack written out.
   var pattern: String {
@@ -53,7 +75,7 @@ struct CharacterClass {
         explicit += UnicodeClasses.category(category).ranges
       }
     }
-    for range in ScalarSet(explicit).ranges {
+    for range in Self.ordered(ScalarSet(explicit).ranges) {
       native += PatternTranslator.hexadecimal(range.lowerBound)
       if range.count > 1 { native += "-" + PatternTranslator.hexadecimal(range.upperBound) }
     }

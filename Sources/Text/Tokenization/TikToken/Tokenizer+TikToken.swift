@@ -11,7 +11,8 @@ extension Tokenizer {
     let reservedCount: Int
   }
 
-  /// Kimi K2 and its successors: letters apart from Chinese ones, which are words of their own.
+  /// Kimi K2 and its successors: letters apart from Chinese ones, which are words of their own. Its class also cuts runs of
+  /// more than 25,000 characters without a blank, and of as many blanks, to spare a slow library: not so here.
   private static let kimi = Dialect(
     names: ["TikTokenTokenizer", "tokenization_kimi.TikTokenTokenizer"],
     pattern: [

@@ -11,7 +11,7 @@
 typedef struct {
   uint8_t codes[CK_MOST_BLOCK_COLUMNS];
   uint8_t scales[16], mins[16];
-  // f16, or E8M0.
+  // f16, bf16 or E8M0.
   uint16_t d, m;
 } ck_block;
 
@@ -38,6 +38,11 @@ static inline void block_quarters(const uint8_t *bytes, uint8_t *codes) {
 // Adds to the codes of 32 columns a fifth bit each.
 static inline void block_fifth_bits(uint32_t bits, uint8_t *codes) {
   for (size_t i = 0; i < 32; i++) codes[i] |= (uint8_t)((bits >> i & 1) << 4);
+}
+
+// Scales 2 s + 1 of IQ2 and IQ3, of four bits s each, the low half of a byte first.
+static inline void block_odd_scales(const uint8_t *bytes, size_t count, uint8_t *scales) {
+  for (size_t i = 0; i < count; i++) scales[i] = (uint8_t)(2 * (bytes[i / 2] >> i % 2 * 4 & 15) + 1);
 }
 
 // The eight scales and minima of Q4_K and Q5_K, six bits each, from twelve bytes.

@@ -14,25 +14,18 @@ static inline uint8_t ck_even_signs(uint32_t bits) {
   return (uint8_t)(bits | (uint32_t)__builtin_parity(bits) << 7);
 }
 
-// Eight columns of an entry of IQ2; a bit of `signs` is a minus.
-static inline void ck_grid_eight(uint16_t entry, float scale, int signs, float *out) {
-  static const uint8_t magnitudes[4] = {8, 25, 43, 0};
-  for (size_t i = 0; i < 8; i++) {
-    const float magnitude = scale * (float)magnitudes[entry >> 2 * i & 3];
-    out[i] = signs >> i & 1 ? -magnitude : magnitude;
-  }
+// Codes of eight columns of an entry of IQ2: magnitudes, and above them the signs, of which a one is a minus.
+static inline void ck_grid_eight(uint16_t entry, int signs, uint8_t *codes) {
+  for (size_t i = 0; i < 8; i++) codes[i] = (uint8_t)((entry >> 2 * i & 3) | (signs >> i & 1) << 2);
 }
 
-// Four columns of an entry of IQ3.
-static inline void ck_grid_four(uint16_t entry, const uint8_t magnitudes[8], float scale, int signs, float *out) {
-  for (size_t i = 0; i < 4; i++) {
-    const float magnitude = scale * (float)magnitudes[entry >> 3 * i & 7];
-    out[i] = signs >> i & 1 ? -magnitude : magnitude;
-  }
+// Codes of four columns of an entry of IQ3, likewise.
+static inline void ck_grid_four(uint16_t entry, int signs, uint8_t *codes) {
+  for (size_t i = 0; i < 4; i++) codes[i] = (uint8_t)((entry >> 3 * i & 7) | (signs >> i & 1) << 3);
 }
 
-// Eight columns of IQ1: a trit and `delta` each.
-static inline void ck_grid_trits(size_t index, float scale, float delta, float *out) {
-  for (size_t i = 0; i < 8; i++) out[i] = scale * ((float)(ck_grid_iq1[index] >> 2 * i & 3) - 1 + delta);
+// Codes of eight columns of IQ1: trits, and above them whether an eighth is taken away.
+static inline void ck_grid_trits(uint16_t entry, int is_less, uint8_t *codes) {
+  for (size_t i = 0; i < 8; i++) codes[i] = (uint8_t)((entry >> 2 * i & 3) | is_less << 2);
 }
 #endif

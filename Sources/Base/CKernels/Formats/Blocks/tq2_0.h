@@ -1,11 +1,13 @@
 // TQ2_0: two bits a column, a scale for 256.
-#define CK_TQ2_0_GEOMETRY \
-  { .block_columns = 256, .block_bytes = 66 }
+#define CK_TQ2_0_GEOMETRY                                                                       \
+  {                                                                                             \
+    .block_columns = 256, .block_bytes = 66, .scale_at = 64, .low_bits = 2, .part_columns = 32, \
+    .part_scales = CK_PARTS_UNSIGNED, .code_bias = 1                                            \
+  }
 
-static inline void tq2_0_expand(const uint8_t *stored, float *out) {
-  const float d = ck_value_f16(block_u16(stored + 64));
-  uint8_t codes[256];
-  block_quarters(stored, codes);
-  block_quarters(stored + 32, codes + 128);
-  for (size_t i = 0; i < 256; i++) out[i] = d * (float)(codes[i] - 1);
+static inline void tq2_0_decode(const uint8_t *stored, ck_block *block) {
+  block->d = block_u16(stored + 64);
+  memset(block->scales, 1, 8);
+  block_quarters(stored, block->codes);
+  block_quarters(stored + 32, block->codes + 128);
 }

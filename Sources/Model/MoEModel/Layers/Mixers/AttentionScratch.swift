@@ -7,10 +7,10 @@ final class AttentionScratch {
   private let tile: AlignedBuffer<Float>
   private var count = 0
 
-  /// For calls of up to `rows` query rows, over caches like `cache`.
-  init(rows: Int, cache: CacheView) {
+  /// For calls of up to `rows` query rows, over caches like `cache`; `chooses`: over chosen positions too.
+  init(rows: Int, cache: CacheView, chooses: Bool = false) {
     queries = AlignedBuffer(count: rows)
-    tile = AlignedBuffer(count: cache.scratchCount)
+    tile = AlignedBuffer(count: chooses ? cache.chosenScratchCount : cache.scratchCount)
   }
 
   func add(_ row: QueryRow) {
@@ -23,6 +23,14 @@ final class AttentionScratch {
     compute.attend(
       cache: cache, rows: UnsafeBufferPointer(start: queries.pointer, count: count), scale: scale, scratch: tile.pointer
     )
+    count = 0
+  }
+
+  /// The same over chosen positions, which the rows' ranges count.
+  func attend(_ compute: Compute, _ cache: CacheView, positions: UnsafePointer<UInt32>, scale: Float) {
+    compute.attend(
+      cache: cache, positions: positions, rows: UnsafeBufferPointer(start: queries.pointer, count: count), scale: scale,
+      scratch: tile.pointer)
     count = 0
   }
 }

@@ -1,30 +1,30 @@
 import Kernels
 import Tensors
 
-/// Gated DeltaNet. Each value head has a matrix S `[keyDims, valueDims]` of the sequence's state, in fp32. For a token with
-/// query q and key k of unit length (q over √keyDims besides), value v, decay e^g and rate β:
+/// Gated DeltaNet. Each value head has a matrix S `[keyDims, valueDims]` of the sequence's state, in fp32. For a token
+/// with query q and key k of unit length (q over √keyDims besides), value v, decay e^g and rate β:
 ///
 ///     S := e^g · S;  S := S + k ⊗ β (v − Sᵀk);  out = Sᵀq
 ///     g = −exp(A) · softplus(a + bias), β = sigmoid(b)
 ///
-/// q, k and v come out of a causal convolution over the latest tokens. The rule is carried out token by token, whatever the
-/// number of tokens at once, so that a prompt has the bits of its continuation; the workers share it by heads and by panels
-/// of value dimensions, which do not meet.
+/// q, k and v come out of a causal convolution over the latest tokens. The rule is carried out token by token, whatever
+/// the number of tokens at once, so that a prompt has the bits of its continuation; the workers share it by heads and
+/// by panels of value dimensions, which do not meet.
 final class GatedDeltaLayer: SequenceMixer {
   /// Added to the squared length of queries and keys (reference implementation: `l2norm`).
   private static let lengthEpsilon: Float = 1e-6
 
   private let norm: AlignedBuffer<Float>
-  private let shape: GatedDelta
+  let shape: GatedDelta
   private let weights: GatedDeltaWeights
-  private let state: LayerState
+  let state: LayerState
   /// On queries.
   private let scale: Float
   /// Of the norm of what heads recall.
   private let epsilon: Float
-  private let scratch: GatedDeltaScratch
+  let scratch: GatedDeltaScratch
   private let input: RowStorage<Float>?
-  private let compute: Compute
+  let compute: Compute
 
   /// `input`: where the layer's input is kept.
   init(
@@ -49,15 +49,21 @@ final class GatedDeltaLayer: SequenceMixer {
       pool.barrier(worker: worker)
       project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
-      for row in compute.share(of: rows, worker: worker) { prepare(row: row) }
+      forEachHead(batch, rows: rows, worker: worker) { _, _, row, head in prepare(row: row, keyHead: head) }
       pool.barrier(worker: worker)
-      batch.forEachRow(compute, worker: worker) { chunk, i, row in convolve(chunk, index: i, row: row) }
+      forEachHead(batch, rows: rows, worker: worker) { chunk, i, row, head in
+        convolve(chunk, index: i, row: row, keyHead: head)
+      }
       pool.barrier(worker: worker)
-      recall(batch, rows: rows, parts: parts, worker: worker)
+      recall(batch, parts: parts, worker: worker, rows: rows)
       for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
       pool.barrier(worker: worker)
-      for row in compute.share(of: rows, worker: worker) { finish(row: row) }
+      finish(rows: rows, worker: worker)
       pool.barrier(worker: worker)
+      if scratch.roundsValues {
+        scratch.roundValues(rows, compute, worker: worker)
+        pool.barrier(worker: worker)
+      }
       weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
       pool.barrier(worker: worker)
       stream.addUpdate(worker: worker)
@@ -81,150 +87,100 @@ final class GatedDeltaLayer: SequenceMixer {
     decay.multiply(compute, worker: worker, x, into: scratch.rates(rows).columns(heads..<(2 * heads)))
   }
 
-  /// One token's projections as the stages after this want them: apart, in the order of heads; β and e^g.
-  private func prepare(row: Int) {
-    let (heads, each) = (shape.valueHeadCount, shape.valuesPerKey)
-    let (rates, betas) = (scratch.rates(row + 1)[row], scratch.betas(row + 1)[row])
-    for head in 0..<heads {
-      // Fused: for each key head its betas, and then its decays.
-      let isFused = shape.projections == .fused
-      let place = isFused ? head / each * 2 * each + head % each : head
-      let (b, a) = (rates[place], rates[place + (isFused ? each : heads)])
-      betas[head] = sigmoid(b)
-      let softened = softplus(a + weights.decayBias.buffer[head])
-      betas[heads + head] = exponential(-(weights.decayRate.buffer[head] * softened))
-    }
-    guard shape.projections == .fused else { return }
-    let (keys, values) = (shape.keyDims, each * shape.valueDims)
-    let (mixed, gate) = (scratch.mixed(row + 1)[row], scratch.gate(row + 1)[row])
-    for head in 0..<shape.keyHeadCount {
-      let group = scratch.fused(row + 1)[row] + head * 2 * (keys + values)
-      (mixed + head * keys).update(from: group, count: keys)
-      (mixed + shape.keyWidth + head * keys).update(from: group + keys, count: keys)
-      (mixed + 2 * shape.keyWidth + head * values).update(from: group + 2 * keys, count: values)
-      (gate + head * values).update(from: group + 2 * keys + values, count: values)
+  /// Calls `body` for each row of the batch and key head that is `worker`'s, with the row's chunk and its place there.
+  private func forEachHead(
+    _ batch: DecoderBatch, rows: Int, worker: Int,
+    _ body: (_ chunk: DecoderBatch.Chunk, _ index: Int, _ row: Int, _ keyHead: Int) -> Void
+  ) {
+    let heads = shape.keyHeadCount
+    let share = compute.share(of: rows * heads, worker: worker)
+    for chunk in batch.chunks {
+      let first = max(share.lowerBound, chunk.firstRow * heads)
+      let end = min(share.upperBound, (chunk.firstRow + chunk.count) * heads)
+      for piece in first..<max(first, end) {
+        let row = piece / heads
+        body(chunk, row - chunk.firstRow, row, piece - row * heads)
+      }
     }
   }
 
-  /// Token `index` of a chunk: its channels after the convolution, queries and keys brought to their lengths.
-  private func convolve(_ chunk: DecoderBatch.Chunk, index: Int, row: Int) {
-    let (taps, channels, keys) = (shape.taps, shape.channels, shape.keyWidth)
-    let window = base(chunk.state)
+  /// One token's projections of a key head and its value heads as the stages after this want them: apart, in the order
+  /// of heads; β and e^g.
+  private func prepare(row: Int, keyHead: Int) {
+    let (heads, each) = (shape.valueHeadCount, shape.valuesPerKey)
+    let isFused = shape.projections == .fused
+    let (rates, betas) = (scratch.rates(row + 1)[row], scratch.betas(row + 1)[row])
+    for i in 0..<each {
+      let head = keyHead * each + i
+      // Fused: for each key head its betas, and then its decays.
+      let place = isFused ? keyHead * 2 * each + i : head
+      let (b, a) = (rates[place], rates[place + (isFused ? each : heads)])
+      betas[head] = sigmoid(b)
+      let softened = softplus(a + weights.decayBias.pointer[head])
+      betas[heads + head] = exponential(-(weights.decayRate.pointer[head] * softened))
+    }
+    guard isFused else { return }
+    let (keys, values) = (shape.keyDims, each * shape.valueDims)
+    let (mixed, gate) = (scratch.mixed(row + 1)[row], scratch.gate(row + 1)[row])
+    let group = scratch.fused(row + 1)[row] + keyHead * 2 * (keys + values)
+    (mixed + keyHead * keys).update(from: group, count: keys)
+    (mixed + shape.keyWidth + keyHead * keys).update(from: group + keys, count: keys)
+    (mixed + 2 * shape.keyWidth + keyHead * values).update(from: group + 2 * keys, count: values)
+    (gate + keyHead * values).update(from: group + 2 * keys + values, count: values)
+  }
+
+  /// Token `index` of a chunk: a key head's channels, and its value heads', after the convolution, its query and key
+  /// brought to their lengths.
+  private func convolve(_ chunk: DecoderBatch.Chunk, index: Int, row: Int, keyHead: Int) {
+    let (keys, values) = (shape.keyDims, shape.valuesPerKey * shape.valueDims)
+    let (query, key) = (keyHead * keys, shape.keyWidth + keyHead * keys)
+    convolve(chunk, index: index, row: row, first: query, count: keys)
+    convolve(chunk, index: index, row: row, first: key, count: keys)
+    convolve(chunk, index: index, row: row, first: 2 * shape.keyWidth + keyHead * values, count: values)
     let out = scratch.convolved(row + 1)[row]
+    normalize(out + query, factor: scale)
+    normalize(out + key, factor: 1)
+  }
+
+  private func normalize(_ vector: UnsafeMutablePointer<Float>, factor: Float) {
+    compute.l2Norm(
+      vector, stride: shape.keyDims, rows: 1, count: shape.keyDims, epsilon: Self.lengthEpsilon, factor: factor,
+      out: vector, outStride: shape.keyDims)
+  }
+
+  /// `count` channels from `first` on.
+  private func convolve(_ chunk: DecoderBatch.Chunk, index: Int, row: Int, first: Int, count: Int) {
+    let (taps, channels) = (shape.taps, shape.channels)
+    let window = base(chunk.state)
     withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: taps) { seen in
       for tap in 0..<taps {
         let at = index - (taps - 1) + tap
         // Row i of the window is the token `taps - 1 - i` before the chunk.
-        seen[tap] = UnsafePointer(
-          at < 0 ? window + (index + tap) * channels : scratch.mixed(row + 1)[chunk.firstRow + at])
+        let token = at < 0 ? window + (index + tap) * channels : scratch.mixed(row + 1)[chunk.firstRow + at]
+        seen[tap] = UnsafePointer(token + first)
       }
       compute.causalConvolution(
-        UnsafeBufferPointer(seen), weights: weights.convolution.pointer, weightStride: channels, channels: channels,
-        out: out)
-    }
-    for (vector, factor) in [(out, scale), (out + keys, 1)] {
-      compute.l2Norm(
-        vector, stride: shape.keyDims, rows: shape.keyHeadCount, count: shape.keyDims, epsilon: Self.lengthEpsilon,
-        factor: factor, out: vector, outStride: shape.keyDims)
+        UnsafeBufferPointer(seen), weights: weights.convolution.pointer + first, weightStride: channels,
+        channels: count, out: scratch.convolved(row + 1)[row] + first)
     }
   }
 
-  /// One token's values: the norm of what each head recalled, times silu(gate), rounded as the output's product wants it.
-  private func finish(row: Int) {
-    let values = scratch.values(row + 1)[row]
-    let dims = shape.valueDims
-    compute.gatedRMSNorm(
-      values, stride: dims, gate: scratch.gate(row + 1)[row], gateStride: dims, rows: shape.valueHeadCount, count: dims,
-      weight: weights.norm.pointer, epsilon: epsilon, out: values, outStride: dims)
-    scratch.roundedValues.round(compute, row: row, values)
+  /// The norm of what each head recalled, times silu(gate), for the worker's share of rows and heads.
+  private func finish(rows: Int, worker: Int) {
+    let (heads, dims) = (shape.valueHeadCount, shape.valueDims)
+    let (values, gates) = (scratch.values(rows), scratch.gate(rows))
+    for piece in compute.share(of: rows * heads, worker: worker) {
+      let (row, head) = (piece / heads, piece % heads)
+      let value = values[row] + head * dims
+      compute.gatedRMSNorm(
+        value, stride: dims, gate: gates[row] + head * dims, gateStride: dims, rows: 1, count: dims,
+        weight: weights.norm.pointer, epsilon: epsilon, out: value, outStride: dims)
+    }
   }
 
   /// This layer's part of a sequence's state.
-  private func base(_ slot: UnsafeMutablePointer<Float>?) -> UnsafeMutablePointer<Float> {
+  func base(_ slot: UnsafeMutablePointer<Float>?) -> UnsafeMutablePointer<Float> {
     guard let slot else { preconditionFailure("a sequence without a state in a model that keeps one") }
     return state.base(slot)
-  }
-}
-
-// The rule, and what is kept of it.
-extension GatedDeltaLayer {
-  /// Into how many parts a head's panels are cut, so that no worker is idle for long: one where heads and sequences are many.
-  private func panelParts(_ batch: DecoderBatch) -> Int {
-    let panels = Compute.deltaPanels(valueDims: shape.valueDims)
-    let tasks = max(1, batch.chunks.count * shape.valueHeadCount)
-    return min(panels, (4 * compute.workerCount + tasks - 1) / tasks)
-  }
-
-  /// Takes (chunk, head, part of its panels) tasks until none is left.
-  private func recall(_ batch: DecoderBatch, rows: Int, parts: Int, worker: Int) {
-    let panels = Compute.deltaPanels(valueDims: shape.valueDims)
-    let tasks = shape.valueHeadCount * parts
-    var wanted = scratch.nextTask.take()
-    while wanted < batch.chunks.count * tasks {
-      let (chunk, task) = (wanted / tasks, wanted % tasks)
-      let (head, part) = (task / parts, task % parts)
-      recall(
-        batch, chunk, head: head, panels: (panels * part / parts)..<(panels * (part + 1) / parts), rows: rows)
-      wanted = scratch.nextTask.take()
-    }
-  }
-
-  /// One head's panels over a chunk, stopping where a snapshot wants them.
-  private func recall(_ batch: DecoderBatch, _ chunk: Int, head: Int, panels: Range<Int>, rows: Int) {
-    let place = shape.windowCount + head * shape.headStateCount
-    let matrix = base(batch.chunks[chunk].state) + place
-    let panelCount = shape.keyDims * Compute.deltaPanel
-    var done = 0
-    for snapshot in batch.snapshots where snapshot.chunk == chunk {
-      recall(batch.chunks[chunk], head: head, panels: panels, tokens: done..<snapshot.count, matrix, rows: rows)
-      let first = panels.lowerBound * panelCount
-      (state.base(snapshot.state) + place + first).update(from: matrix + first, count: panels.count * panelCount)
-      done = snapshot.count
-    }
-    recall(
-      batch.chunks[chunk], head: head, panels: panels, tokens: done..<batch.chunks[chunk].count, matrix, rows: rows)
-  }
-
-  private func recall(
-    _ chunk: DecoderBatch.Chunk, head: Int, panels: Range<Int>, tokens: Range<Int>,
-    _ matrix: UnsafeMutablePointer<Float>, rows: Int
-  ) {
-    guard !tokens.isEmpty else { return }
-    let row = chunk.firstRow + tokens.lowerBound
-    let (convolved, betas, values) = (scratch.convolved(rows), scratch.betas(rows), scratch.values(rows))
-    let (heads, keys) = (shape.valueHeadCount, head / shape.valuesPerKey * shape.keyDims)
-    let query = convolved[row] + keys
-    compute.deltaRule(
-      state: matrix, keyDims: shape.keyDims, valueDims: shape.valueDims, panels: panels,
-      DeltaTokens(
-        query: query, key: query + shape.keyWidth, keyStride: convolved.stride,
-        value: convolved[row] + 2 * shape.keyWidth + head * shape.valueDims, valueStride: convolved.stride,
-        decay: betas[row] + heads + head, beta: betas[row] + head, gateStride: betas.stride,
-        out: values[row] + head * shape.valueDims, outStride: values.stride),
-      count: tokens.count)
-  }
-
-  /// Puts the latest tokens' channels into the state's window, and into those of snapshots before that.
-  private func keepWindow(_ batch: DecoderBatch, _ index: Int) {
-    let chunk = batch.chunks[index]
-    let window = base(chunk.state)
-    for snapshot in batch.snapshots where snapshot.chunk == index {
-      keepWindow(chunk, count: snapshot.count, from: window, to: state.base(snapshot.state))
-    }
-    keepWindow(chunk, count: chunk.count, from: window, to: window)
-  }
-
-  /// The window after `count` tokens of a chunk; it may take its own place, as rows move towards its start only.
-  private func keepWindow(
-    _ chunk: DecoderBatch.Chunk, count: Int, from window: UnsafeMutablePointer<Float>,
-    to target: UnsafeMutablePointer<Float>
-  ) {
-    let (kept, channels) = (shape.taps - 1, shape.channels)
-    for i in 0..<kept {
-      let at = count - kept + i
-      let source =
-        at < 0 ? window + (count + i) * channels : scratch.mixed(chunk.firstRow + at + 1)[chunk.firstRow + at]
-      (target + i * channels).update(from: source, count: channels)
-    }
   }
 }

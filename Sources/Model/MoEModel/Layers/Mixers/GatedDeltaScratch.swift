@@ -10,7 +10,7 @@ final class GatedDeltaScratch {
   private let rateRows: RowStorage<Float>
   private let betaRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
-  private(set) var roundedValues: RowBuffer
+  private var roundedValues: RowBuffer
   let nextTask = TaskCounter()
 
   init(_ shape: GatedDelta, rowFormat: RowFormat) {
@@ -25,9 +25,13 @@ final class GatedDeltaScratch {
   }
 
   func reserve(rows: Int) {
-    for storage in [fusedRows, mixedRows, convolvedRows, gateRows, rateRows, betaRows, valuesRows] {
-      storage.reserve(rows: rows)
-    }
+    fusedRows.reserve(rows: rows)
+    mixedRows.reserve(rows: rows)
+    convolvedRows.reserve(rows: rows)
+    gateRows.reserve(rows: rows)
+    rateRows.reserve(rows: rows)
+    betaRows.reserve(rows: rows)
+    valuesRows.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
   }
 
@@ -45,6 +49,12 @@ final class GatedDeltaScratch {
   func betas(_ rows: Int) -> MatrixView<Float> { betaRows.view(rows: rows) }
   /// `[rows, value heads · dims]`: what heads recall.
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
-  /// Values as they enter the output's product.
+  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
+  var roundsValues: Bool { roundedValues.format != .float32 }
+
+  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
+    let values = values(rows)
+    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
+  }
 }

@@ -27,9 +27,11 @@ package final class KeyValueCache {
     self.type = type
     var layers: [LayerCache] = []
     var offset = 0
-    for width in description.runLayers.map(\.attention.cacheWidth) {
-      layers.append(LayerCache(type: type, width: width, offset: offset))
-      offset += width * Self.blockTokens
+    for attention in description.runLayers.map(\.attention) {
+      let indexWidth = attention.indexWidth
+      layers.append(
+        LayerCache(type: type, width: attention.cacheWidth - indexWidth, indexWidth: indexWidth, offset: offset))
+      offset += attention.cacheWidth * Self.blockTokens
     }
     self.layers = layers
     self.blockCount = max(blockCount, 1)
@@ -44,11 +46,13 @@ package final class KeyValueCache {
   func layer(_ index: Int) -> LayerCache { layers[index] }
 }
 
-/// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on.
+/// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of its
+/// indexer, `[indexWidth, positions]`.
 struct LayerCache {
   let type: CacheType
-  /// Elements of one position.
+  /// Elements of one position, and of its index key.
   let width: Int
+  let indexWidth: Int
   /// Elements from a block's start.
   let offset: Int
 
@@ -57,6 +61,13 @@ struct LayerCache {
     CacheView(
       type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: width, keyOffset: offset,
       valueOffset: offset, keyDims: width, valueDims: rank)
+  }
+
+  /// The keys of the layer's indexer in the blocks at `blocks`.
+  func indexKeys(_ blocks: UnsafePointer<UnsafeRawPointer?>) -> IndexKeyView {
+    let tokens = KeyValueCache.blockTokens
+    return IndexKeyView(
+      type: type, blocks: blocks, blockTokens: tokens, offset: offset + width * tokens, dims: indexWidth)
   }
 
   /// One key head in the blocks at `blocks`: in each, one head after another, keys `[position][dims]` and then values, so

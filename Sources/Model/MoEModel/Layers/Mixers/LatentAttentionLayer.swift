@@ -2,7 +2,8 @@ import Kernels
 import Tensors
 
 /// Multi-head latent attention in its absorbed form: queries are brought into the space of the latents, which are all that
-/// the cache holds of a token, beside one rotary key. The workers share it by heads.
+/// the cache holds of a token, beside one rotary key. The workers share it by heads. Beside an indexer, tokens with more
+/// positions before them than it chooses attend those that it chose.
 final class LatentAttentionLayer: SequenceMixer {
   /// Tokens of one sequence attended in one kernel call: enough to reuse a tile of the cache, few enough that
   /// their accumulators stay in the second-level cache.
@@ -17,16 +18,19 @@ final class LatentAttentionLayer: SequenceMixer {
   private let span: AttentionSpan
   private let rotary: RotaryAngles
   private let scratch: LatentAttentionScratch
+  /// What was chosen for tokens that do not attend everything, and who chooses it, unless a layer before did.
+  private let chosen: ChosenPositions?
+  private let indexer: Indexer?
   private let input: RowStorage<Float>?
   private let compute: Compute
 
   /// `input`: where its input is kept.
   init(
     norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
-    span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, input: RowStorage<Float>?,
-    compute: Compute
+    span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, chosen: ChosenPositions? = nil,
+    indexer: Indexer? = nil, input: RowStorage<Float>?, compute: Compute
   ) {
-    self.input = input
+    (self.chosen, self.indexer, self.input) = (chosen, indexer, input)
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
     (self.span, self.rotary, self.scratch, self.compute) = (span, rotary, scratch, compute)
   }
@@ -37,12 +41,14 @@ final class LatentAttentionLayer: SequenceMixer {
     scratch.reserve(rows: rows)
     input?.reserve(rows: rows)
     let (batch, pool) = (pass.batch, compute.pool)
+    indexer?.begin(batch)
     compute.pool.run { worker in
       stream.norm(norm, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
       weights.queryDown.multiply(compute, worker: worker, stream.normed, into: down)
       weights.keyValueDown.multiply(compute, worker: worker, stream.normed, into: scratch.keyValue(rows))
+      indexer?.project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
         store(chunk, position: chunk.startPosition + i, row: row)
@@ -51,8 +57,10 @@ final class LatentAttentionLayer: SequenceMixer {
         pool.barrier(worker: worker)
         let latents = scratch.roundedQueryLatent.rows(of: scratch.queryLatent(rows))
         queryUp.multiply(compute, worker: worker, latents, into: scratch.query(rows))
+        indexer?.projectQueries(latents, rows: rows, worker: worker)
       }
       pool.barrier(worker: worker)
+      indexer?.choose(worker: worker)
       attend(batch, rows: rows, worker: worker)
       pool.barrier(worker: worker)
       if scratch.roundsValues {
@@ -77,6 +85,7 @@ final class LatentAttentionLayer: SequenceMixer {
     normalize(source, count: shape.latentRank, weights.keyValueNorm)
     rotary.rotate(source + shape.latentRank, heads: 1, stride: shape.rotaryDims, row: row)
     cache.latents(chunk.blocks, rank: shape.latentRank).storeKey(source, at: position)
+    indexer?.store(chunk, position: position, row: row)
   }
 
   func tape(rows: Int) -> MixerTape? {
@@ -101,10 +110,12 @@ final class LatentAttentionLayer: SequenceMixer {
     let (absorbed, attended) = (scratch.absorbed(rows), scratch.attended(rows))
     let (width, latent) = (cache.width, shape.latentRank)
     let own = scratch.workers[worker]
+    var place = 0
     for chunk in batch.chunks {
       let view = cache.latents(chunk.blocks, rank: latent)
-      for tile in stride(from: 0, to: chunk.count, by: Self.tokenTile) {
-        for i in tile..<min(tile + Self.tokenTile, chunk.count) {
+      let dense = chosen?.denseCount(chunk) ?? chunk.count
+      for tile in stride(from: 0, to: dense, by: Self.tokenTile) {
+        for i in tile..<min(tile + Self.tokenTile, dense) {
           let (query, out) = (absorbed[chunk.firstRow + i], attended[chunk.firstRow + i])
           for head in heads {
             own.add(
@@ -113,6 +124,16 @@ final class LatentAttentionLayer: SequenceMixer {
           }
         }
         own.attend(compute, view, scale: shape.softmaxScale)
+      }
+      guard let chosen else { continue }
+      for i in dense..<chunk.count {
+        let (query, out) = (absorbed[chunk.firstRow + i], attended[chunk.firstRow + i])
+        for head in heads {
+          own.add(
+            QueryRow(query: query + head * width, out: out + head * latent, sink: nil, begin: 0, end: chosen.topK))
+        }
+        own.attend(compute, view, positions: chosen.positions(place), scale: shape.softmaxScale)
+        place += 1
       }
     }
     for head in heads { bringBack(head, rows: rows, worker: worker) }
@@ -194,7 +215,8 @@ final class LatentAttentionScratch {
     var none: UnsafeRawPointer?
     workers = (0..<workerCount).map { _ in
       AttentionScratch(
-        rows: LatentAttentionLayer.tokenTile * shape.headCount, cache: cache.latents(&none, rank: shape.latentRank))
+        rows: LatentAttentionLayer.tokenTile * shape.headCount, cache: cache.latents(&none, rank: shape.latentRank),
+        chooses: shape.indexer != nil)
     }
   }
 

@@ -1,0 +1,122 @@
+/// What an architecture's GGUF tensors are in the names that its family publishes.
+///
+/// A stem goes with `.weight` and `.bias`. In published names `{block}` is the MoE block's name and `{expert}` a
+/// number: the tensor then holds the matrices of all experts, one after another.
+struct GGUFNames: Sendable {
+  private var stems: [String: String]
+  private var block: String
+  /// The rows of queries and keys take turns within each head, so that rotary pairs are neighbours.
+  let turnsHeads: Bool
+
+  private init(_ stems: [String: String], block: String, turnsHeads: Bool) {
+    (self.stems, self.block, self.turnsHeads) = (stems, block, turnsHeads)
+  }
+
+  /// These with some of them changed.
+  func with(_ changes: [String: String] = [:], block: String? = nil, turnsHeads: Bool? = nil) -> GGUFNames {
+    GGUFNames(
+      stems.merging(changes) { $1 }, block: block ?? self.block, turnsHeads: turnsHeads ?? self.turnsHeads)
+  }
+
+  /// What a tensor is.
+  enum Target: Equatable {
+    /// A tensor of this name.
+    case tensor(String)
+    /// The same, its single row stored without the dimension of rows.
+    case row(String)
+    /// A tensor for each expert.
+    case experts(before: String, after: String)
+    /// A tensor each for gate and up of each expert, in one: gate before up.
+    case gateAndUp(before: String, gate: String, up: String)
+    /// Rows in turn within the heads of queries, or of keys.
+    case turned(String, isQuery: Bool)
+  }
+
+  /// What the tensor `name` is; those that are not known keep the name that GGUF has for them, in published layers.
+  func target(of name: String) -> Target {
+    if let whole = Self.outsideLayers[name] { return .tensor(whole) }
+    let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= 0, "\(layer)" == parts[1] else {
+      return .tensor(name)
+    }
+    let prefix = "model.layers.\(layer)."
+    var stem = String(parts[2])
+    var ending = ""
+    for known in [".weight", ".bias"] where stem.hasSuffix(known) {
+      ending = known
+      stem.removeLast(known.count)
+    }
+    if stem == "ffn_gate_up_exps" { return gateAndUp(prefix, ending) }
+    // Experts stored apart, as files of 2023 have them.
+    let pieces = stem.split(separator: ".")
+    if pieces.count == 2, let expert = Int(pieces[1]), let published = stems["\(pieces[0])_exps"],
+      case .experts(let before, let after) = split(published, prefix, ending)
+    {
+      return .tensor("\(before)\(expert)\(after)")
+    }
+    guard let published = stems[stem] else { return .tensor(prefix + parts[2]) }
+    if stem == "exp_probs_b" || stem == "attn_sinks" { return .tensor(prefix + inBlock(published)) }
+    let target = split(published, prefix, ending)
+    guard case .tensor(let name) = target else { return target }
+    if stem == "ffn_gate_inp_shexp" { return .row(name) }
+    if turnsHeads, stem == "attn_q" || stem == "attn_k" { return .turned(name, isQuery: stem == "attn_q") }
+    return target
+  }
+
+  private func inBlock(_ published: String) -> String {
+    guard let range = published.firstRange(of: "{block}") else { return published }
+    return published.replacingCharacters(range, with: block)
+  }
+
+  private func split(_ published: String, _ prefix: String, _ ending: String) -> Target {
+    let name = prefix + inBlock(published) + ending
+    guard let range = name.firstRange(of: "{expert}") else { return .tensor(name) }
+    return .experts(before: String(name[..<range.lowerBound]), after: String(name[range.upperBound...]))
+  }
+
+  private func gateAndUp(_ prefix: String, _ ending: String) -> Target {
+    guard case .experts(let before, let gate) = split(stems["ffn_gate_exps"] ?? "", prefix, ending),
+      case .experts(_, let up) = split(stems["ffn_up_exps"] ?? "", prefix, ending)
+    else { return .tensor("\(prefix)ffn_gate_up_exps\(ending)") }
+    return .gateAndUp(before: before, gate: gate, up: up)
+  }
+
+  private static let outsideLayers = [
+    "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+  ]
+
+  /// What most architectures call them.
+  static let standard = GGUFNames(
+    [
+      "attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+      "post_attention_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj",
+      "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm",
+      "attn_k_norm": "self_attn.k_norm", "attn_sinks": "self_attn.sinks", "attn_q_a": "self_attn.q_a_proj",
+      "attn_q_a_norm": "self_attn.q_a_layernorm", "attn_q_b": "self_attn.q_b_proj",
+      "attn_kv_a_mqa": "self_attn.kv_a_proj_with_mqa", "attn_kv_a_norm": "self_attn.kv_a_layernorm",
+      "attn_kv_b": "self_attn.kv_b_proj", "attn_k_b": "self_attn.k_b_proj", "attn_v_b": "self_attn.v_b_proj",
+      "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+      "ffn_gate_exps": "{block}.experts.{expert}.gate_proj", "ffn_up_exps": "{block}.experts.{expert}.up_proj",
+      "ffn_down_exps": "{block}.experts.{expert}.down_proj", "ffn_gate_inp": "{block}.gate",
+      "exp_probs_b": "{block}.gate.e_score_correction_bias", "ffn_gate_shexp": "{block}.shared_experts.gate_proj",
+      "ffn_up_shexp": "{block}.shared_experts.up_proj", "ffn_down_shexp": "{block}.shared_experts.down_proj",
+      "nextn.eh_proj": "eh_proj", "nextn.embed_tokens": "embed_tokens", "nextn.enorm": "enorm", "nextn.hnorm": "hnorm",
+      "nextn.shared_head_head": "shared_head.head", "nextn.shared_head_norm": "shared_head.norm",
+    ], block: "mlp", turnsHeads: false)
+
+  /// Those of models whose experts are called as Mixtral's.
+  static let mixtral = standard.with(
+    [
+      "ffn_gate_exps": "{block}.experts.{expert}.w1", "ffn_up_exps": "{block}.experts.{expert}.w3",
+      "ffn_down_exps": "{block}.experts.{expert}.w2",
+    ], block: "block_sparse_moe")
+}
+
+extension String {
+  fileprivate func replacingCharacters(_ range: Range<Index>, with other: String) -> String {
+    var copy = self
+    copy.replaceSubrange(range, with: other)
+    return copy
+  }
+}

@@ -1,0 +1,71 @@
+import JSON
+
+extension GGUFArchitecture {
+  /// gpt-oss: rows of gate and up lie apart here, and every expert's by itself.
+  static let gptOSS = GGUFArchitecture(
+    "gpt-oss", names: .standard.with(["ffn_gate_inp": "{block}.router"]), split: "gpt-4o"
+  ) { (settings) throws(CheckpointError) in
+    var config = try settings.groupedDecoder("gpt_oss")
+    try settings.requireExpertBiases()
+    try settings.experts(into: &config, count: "num_local_experts", width: "intermediate_size")
+    settings.ignore("expert_gating_func")
+    let window = try settings.int("attention.sliding_window", in: GGUFSettings.sizes)
+    config["sliding_window"] = .int(window)
+    if let pattern = try settings.slidingPattern() { config["layer_types"] = pattern }
+    // The reference class's bounds are not rounded.
+    if var scaling = config["rope_scaling"]?.object {
+      scaling["truncate"] = false
+      config["rope_scaling"] = .object(scaling)
+    } else {
+      config["rope_scaling"] = ["rope_type": "default"]
+    }
+    if let limit = try settings.swiGLULimit() { config["swiglu_limit"] = limit }
+    return config
+  }
+}
+
+extension GGUFSettings {
+  fileprivate func requireExpertBiases() throws(CheckpointError) {
+    guard layersHold("ffn_gate_exps.bias") || layersHold("ffn_gate_up_exps.bias") else {
+      throw metadata.problem(.missing(key: "blk.0.ffn_gate_exps.bias"))
+    }
+  }
+
+  /// Which layers slide, where that is told; every second one does otherwise, from the first.
+  fileprivate func slidingPattern() throws(CheckpointError) -> JSONValue? {
+    guard case .array = metadata["\(architecture).attention.sliding_window_pattern"] else {
+      guard let every = try optionalInt("attention.sliding_window_pattern", in: 0...1024), every != 2 else {
+        return nil
+      }
+      throw metadata.problem(
+        .unsupported(
+          key: "\(architecture).attention.sliding_window_pattern", value: "\(every)", remedy: "2 is, or a list"))
+    }
+    return .array(
+      (try scalars("attention.sliding_window_pattern") ?? []).map {
+        switch $0 {
+        case .bool(true), .integer(1): "sliding_attention"
+        default: "full_attention"
+        }
+      })
+  }
+
+  /// One for all layers.
+  private func swiGLULimits() throws(CheckpointError) -> [JSONNumber] {
+    guard case .array = metadata["\(architecture).swiglu_clamp_exp"] else {
+      return try optionalNumber("swiglu_clamp_exp").map { [$0] } ?? []
+    }
+    return (try scalars("swiglu_clamp_exp") ?? []).compactMap {
+      if case .float32(let limit) = $0 { JSONNumber(limit) } else { nil }
+    }
+  }
+
+  fileprivate func swiGLULimit() throws(CheckpointError) -> JSONValue? {
+    let limits = try swiGLULimits()
+    guard let first = limits.first, first.double > 0 else { return nil }
+    guard limits.allSatisfy({ $0 == first }) else {
+      throw metadata.problem(.differsByLayer(key: "\(architecture).swiglu_clamp_exp"))
+    }
+    return .number(first)
+  }
+}

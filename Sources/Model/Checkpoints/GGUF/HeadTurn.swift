@@ -1,0 +1,52 @@
+/// How the rows of a projection to heads lie in files of the `llama` architecture: pairs that are turned together side
+/// by side, (0, d/2), (1, d/2 + 1), …, where published checkpoints have the first halves of all pairs and then the
+/// second.
+struct HeadTurn: Sendable {
+  let headRows: Int
+  let rowByteCount: Int
+  var headByteCount: Int { headRows * rowByteCount }
+
+  /// Nil where the rows do not fall into `heads` parts of an even number, or have no bytes of their own: numbers of a
+  /// bias in blocks.
+  init?(rows: Int, heads: Int, byteCount: Int) {
+    guard heads > 0, rows > 0, rows % (2 * heads) == 0, byteCount > 0, byteCount % rows == 0 else { return nil }
+    (headRows, rowByteCount) = (rows / heads, byteCount / rows)
+  }
+
+  /// Where a head's published row lies in the file.
+  func fileRow(of row: Int) -> Int {
+    let half = headRows / 2
+    return row < half ? 2 * row : 2 * (row - half) + 1
+  }
+
+  /// The bytes of whole heads that the published bytes `range` are among.
+  func heads(of range: Range<Int>) -> Range<Int> {
+    guard !range.isEmpty else { return range.lowerBound..<range.lowerBound }
+    let first = range.lowerBound / headByteCount
+    let last = (range.upperBound - 1) / headByteCount
+    return (first * headByteCount)..<((last + 1) * headByteCount)
+  }
+
+  /// Fills `buffer` with the published bytes `range`; `read` fills a buffer from a byte of the tensor in the file.
+  func read(
+    _ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer,
+    _ read: (UnsafeMutableRawBufferPointer, Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    guard !range.isEmpty, let target = buffer.baseAddress else { return }
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: headByteCount, alignment: 64)
+    defer { scratch.deallocate() }
+    for start in stride(from: heads(of: range).lowerBound, to: range.upperBound, by: headByteCount) {
+      try read(scratch, start)
+      let wanted = range.clamped(to: start..<(start + headByteCount))
+      var at = wanted.lowerBound
+      while at < wanted.upperBound {
+        let (row, inside) = ((at - start) / rowByteCount, (at - start) % rowByteCount)
+        let count = min(rowByteCount - inside, wanted.upperBound - at)
+        guard let source = scratch.baseAddress else { return }
+        (target + (at - range.lowerBound)).copyMemory(
+          from: source + fileRow(of: row) * rowByteCount + inside, byteCount: count)
+        at += count
+      }
+    }
+  }
+}

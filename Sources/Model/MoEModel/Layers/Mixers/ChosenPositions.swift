@@ -1,0 +1,76 @@
+import Kernels
+import Tensors
+
+/// Which positions the tokens of a batch attend that have more before them than they may: chosen in a layer with an indexer,
+/// and read there and in the layers after it that share its choice.
+final class ChosenPositions {
+  /// A token that does not attend all positions.
+  struct Row {
+    /// Of the batch.
+    let row: Int
+    /// Positions it could attend.
+    let length: Int
+    /// Addresses of its sequence's cache blocks.
+    let blocks: UnsafePointer<UnsafeRawPointer?>
+    /// Where its scores begin among those of its group.
+    let firstScore: Int
+  }
+
+  let topK: Int
+  private let scoreRoom: Int
+  private let rows = GrowingList<Row>()
+  /// Where each group of rows ends whose scores are held at once.
+  private let groupEnds = GrowingList<Int>()
+  private let scores = RowStorage<Float>(columns: 1)
+  private let chosen: RowStorage<UInt32>
+
+  /// `scoreRoom`: how many scores are held at once, unless one token has more; 16 MiB.
+  init(topK: Int, scoreRoom: Int = 4 << 20) {
+    (self.topK, self.scoreRoom) = (topK, scoreRoom)
+    chosen = RowStorage(columns: topK)
+  }
+
+  /// Tokens of a chunk that attend all positions; the others follow them.
+  func denseCount(_ chunk: DecoderBatch.Chunk) -> Int { min(chunk.count, max(0, topK - chunk.startPosition)) }
+
+  /// Finds the rows of a batch that need a choice, and makes room for it.
+  func begin(_ batch: DecoderBatch) {
+    rows.removeAll()
+    groupEnds.removeAll()
+    var (used, most) = (0, 0)
+    for chunk in batch.chunks {
+      for i in denseCount(chunk)..<chunk.count {
+        let length = chunk.startPosition + i + 1
+        if used > 0, used + length > scoreRoom {
+          groupEnds.append(rows.count)
+          used = 0
+        }
+        rows.append(Row(row: chunk.firstRow + i, length: length, blocks: chunk.blocks, firstScore: used))
+        used += length
+        most = max(most, used)
+      }
+    }
+    guard rows.count > 0 else { return }
+    groupEnds.append(rows.count)
+    scores.reserve(rows: most)
+    chosen.reserve(rows: rows.count)
+  }
+
+  var isEmpty: Bool { rows.count == 0 }
+  var groupCount: Int { groupEnds.count }
+
+  /// The rows of a group, by their place among all.
+  func group(_ index: Int) -> Range<Int> {
+    (index == 0 ? 0 : groupEnds.elements[index - 1])..<groupEnds.elements[index]
+  }
+
+  subscript(place: Int) -> Row { rows.elements[place] }
+
+  /// Where the scores of a row of the group in hand lie, `[length]`.
+  func scores(of row: Row) -> UnsafeMutablePointer<Float> {
+    scores.view(rows: row.firstScore + row.length).start + row.firstScore
+  }
+
+  /// The positions chosen for the row at a place among all, `[topK]`, ascending.
+  func positions(_ place: Int) -> UnsafeMutablePointer<UInt32> { chosen.view(rows: place + 1)[place] }
+}
