@@ -55,7 +55,7 @@ let package = Package(
     sources("CKernels", in: "Base"),
     room("JSON", in: "Base"),
     room("Bytes", in: "Base"),
-    room("Machine", in: "Base", ["CNUMA", "CHost"]),
+    room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
     room("Kernels", in: "Base", ["CKernels", "Tensors", "Machine"]),
     room("Telemetry", in: "Base", ["JSON"]),

@@ -6,6 +6,9 @@ enum Program {
   static let path = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
     .appendingPathComponent("martinet").path
 
+  /// Where programs under test find their keeper of weights, and nobody else.
+  static let keeperFolder = TemporaryFolder.ofProcess.file("keeper")
+
   struct Outcome {
     /// The exit status; 128 and the signal's number where a signal ended it.
     let status: Int32
@@ -47,7 +50,9 @@ final class RunningProgram {
     // behind when it is killed goes away with the folder.
     process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_", "PMI", "SLURM_"].contains { name.hasPrefix($0) }
-    }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path]) { $1 }
+    }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path, "MARTINET_KEEPER_FOLDER": Program.keeperFolder]) {
+      $1
+    }
     if let output { process.standardOutput = output } else { process.standardOutput = try file("output") }
     process.standardError = try file("errors")
     process.standardInput = FileHandle.nullDevice

@@ -85,6 +85,8 @@ struct BlockedModelTests {
       var layout = Layout(ranks: ranks, threads: threads, batchTokens: tokens)
       layout.isa = InstructionSet.supported[i % InstructionSet.supported.count]
       #expect(try logits(forms.blocked, name, layout) == expected, "\(layout)")
+      layout.sharing = .sliced
+      #expect(try logits(forms.blocked, name, layout) == expected, "\(layout)")
     }
   }
 

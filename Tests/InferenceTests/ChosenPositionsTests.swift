@@ -5,7 +5,7 @@ import Testing
 
 /// Attention over the positions that an indexer chooses.
 struct ChosenPositionsTests {
-  private static let models = ["deepseek_v32", "glm_moe_dsa"]
+  private static let models = Golden.indexed
 
   @Test(arguments: models, [1, 3, 5])
   func outputsAgreeWithTheReferenceImplementationOnAnyRanks(model: String, ranks: Int) throws {

@@ -2,6 +2,7 @@ import Checkpoints
 import Inference
 import JSON
 import Machine
+import ModelRuntime
 import MoEModel
 import Tensors
 import TestSupport
@@ -34,6 +35,19 @@ struct GGUFTests {
       for layout in [Layout(), Layout(ranks: 2, threads: 2, batchTokens: 3)] {
         let found = try result(golden, path, layout)
         #expect(found == expected, "\(layout)")
+      }
+    }
+  }
+
+  /// Latents' up-projections are cut up by heads in two tensors, whose ranks take their own.
+  @Test(arguments: ["deepseek_v3", "deepseek_v2_lite", "glm4_moe_lite", "gpt_oss", "llama", "mixtral", "qwen2_moe"])
+  func slicesOfItAreThoseOfTheFolder(name: String) throws {
+    let golden = try Golden(name)
+    let expected = try result(golden, golden.folder)
+    try written(exact(name), golden) { path in
+      for ranks in [2, 3, 5] {
+        let found = try result(golden, path, Layout(ranks: ranks, threads: 1 + ranks % 2, sharing: .sliced))
+        #expect(found == expected, "\(ranks) ranks")
       }
     }
   }
@@ -121,8 +135,10 @@ struct GGUFTests {
     form.kind = kind
     try written(form, golden) { path in
       let found = try result(golden, path)
-      let again = try result(golden, path, Layout(ranks: 2, threads: 2, batchTokens: 3))
-      #expect(again == found && found != expected)
+      for sharing in [RankLayout.spread, .sliced] {
+        let again = try result(golden, path, Layout(ranks: 2, threads: 2, batchTokens: 3, sharing: sharing))
+        #expect(again == found && found != expected, "\(sharing)")
+      }
       guard found.experts == expected.experts else { return }
       let share = difference(found.logits[0], expected.logits[0])
       #expect(share < (kind == .float16 ? 0.01 : 0.1), "logits differ by \(share) of their spread")

@@ -4,6 +4,7 @@ import Fabric
 import Foundation
 import Inference
 import Kernels
+import ModelRuntime
 import MoEModel
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
@@ -23,6 +24,8 @@ struct Golden: Sendable {
   let folder: String
   let file: SafetensorsFile
 
+  /// Those of the families whose attention goes to positions that an indexer chooses.
+  static let indexed = ["deepseek_v32", "glm_moe_dsa"]
   /// The families with gated DeltaNet, in a folder of their own.
   static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
 
@@ -53,8 +56,11 @@ struct Layout: Sendable, CustomStringConvertible {
   var cacheType = CacheType.f32
   var weights = WeightPrecision.auto
   var isa = InstructionSet.best
+  var sharing = RankLayout.spread
+  /// Whether experts stay whole where all else is sliced.
+  var movesExperts = false
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa)"
+    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa), \(sharing)\(movesExperts ? " but for experts" : "")"
   }
 }
 
@@ -91,6 +97,8 @@ func run(
     options.cacheType = layout.cacheType
     options.weights = layout.weights
     options.instructionSet = layout.isa
+    options.layout = layout.sharing
+    options.experts.moves = layout.movesExperts
     let session = try GenerationSession(opening: open, options: options, communicator: communicator) { _ in }
     guard communicator.isRoot else {
       try session.follow()

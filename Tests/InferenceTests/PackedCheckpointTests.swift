@@ -3,6 +3,7 @@ import Foundation
 import JSON
 import Kernels
 import Machine
+import ModelRuntime
 import MoEModel
 import Tensors
 import TestSupport
@@ -69,7 +70,10 @@ struct PackedCheckpointTests {
         let expected = try logits(path, weights)
         #expect(expected[0].allSatisfy { $0.isFinite })
         #expect(try logits(Self.path(name), weights) == expected, "\(weights)")
-        #expect(try logits(Self.path(name), weights, Layout(ranks: 3, threads: 2)) == expected, "\(weights)")
+        for sharing in [RankLayout.spread, .sliced] {
+          let layout = Layout(ranks: 3, threads: 2, sharing: sharing)
+          #expect(try logits(Self.path(name), weights, layout) == expected, "\(weights), \(sharing)")
+        }
       }
     }
   }
@@ -80,6 +84,8 @@ struct PackedCheckpointTests {
     #expect(expected[0].allSatisfy { $0.isFinite })
     for layout in [
       Layout(ranks: 2), Layout(ranks: 5), Layout(threads: 3), Layout(ranks: 2, batchTokens: 5), Layout(isa: .reference),
+      Layout(ranks: 2, sharing: .sliced), Layout(ranks: 3, threads: 2, sharing: .sliced),
+      Layout(ranks: 5, batchTokens: 5, sharing: .sliced),
     ] { #expect(try logits(Self.path(name), weights, layout) == expected, "\(layout)") }
   }
 

@@ -110,6 +110,47 @@ package struct RowBuffer: @unchecked Sendable {
     }
   }
 
+  /// Whether the rounded form of these columns lies apart from that of others.
+  package func isApart(_ range: Range<Int>) -> Bool {
+    let block = Self.blockColumns
+    return format != .float32 && range.lowerBound % block == 0
+      && (range.upperBound % block == 0 || range.upperBound == columns)
+  }
+
+  /// Rounds `worker`'s share of columns that lie apart, of all of `view`'s rows.
+  package func share(_ compute: Compute, worker: Int, _ view: MatrixView<Float>, columns range: Range<Int>) {
+    let block = Self.blockColumns
+    let blocks = (range.count + block - 1) / block
+    guard format != .float32, blocks > 0 else { return }
+    for piece in compute.share(of: view.rowCount * blocks, worker: worker) {
+      let (row, number) = piece.quotientAndRemainder(dividingBy: blocks)
+      let first = range.lowerBound + number * block
+      ck_round_row(
+        compute.isa, format.code, view[row], columns, first, min(first + block, range.upperBound),
+        memory.pointer + row * stride)
+    }
+  }
+
+  /// Calls `body` with where each part of the rounded form of columns that lie apart is in the first row, its bytes, and those
+  /// from row to row.
+  package func forEachPart(
+    _ range: Range<Int>, _ body: (_ start: UnsafeMutableRawPointer, _ byteCount: Int, _ stride: Int) -> Void
+  ) {
+    let start = UnsafeMutableRawPointer(memory.pointer)
+    let block = Self.blockColumns
+    let blocks = (range.lowerBound / block)..<((range.upperBound + block - 1) / block)
+    switch format {
+    case .float32: break
+    case .bfloat16: body(start + 2 * range.lowerBound, 2 * range.count, stride)
+    case .int8:
+      // Levels, scales, sums of levels: `rows.h`.
+      let all = (columns + block - 1) / block
+      body(start + blocks.lowerBound * block, blocks.count * block, stride)
+      body(start + all * block + 4 * blocks.lowerBound, 4 * blocks.count, stride)
+      body(start + all * (block + 4) + 4 * blocks.lowerBound, 4 * blocks.count, stride)
+    }
+  }
+
   /// Copies a rounded form to row `row`.
   package func copy(row: Int, from form: UnsafeRawPointer) {
     guard format != .float32 else { return }

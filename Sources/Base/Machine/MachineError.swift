@@ -15,6 +15,10 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
   case tooFewCores(Int, usable: [Int], hardwareThreads: Int)
   case invalidByteCount(Int)
   case arenaFull(node: Int, requested: Int, used: Int, byteCount: Int)
+  /// What another process was to share is something else.
+  case notSharedMemory
+  /// Why this host's keeper of weights cannot be had.
+  case keeper(String)
 
   package var description: String {
     switch self {
@@ -40,6 +44,8 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
       "\(count) bytes of memory asked for; the count must not be negative or beyond the address space"
     case .arenaFull(let node, let requested, let used, let byteCount):
       "the memory planned for NUMA node \(node) is full: \(requested) bytes asked for, \(used) of \(byteCount) in use"
+    case .notSharedMemory: "what another process was to share is not the memory that it tells of"
+    case .keeper(let reason): "no keeper of weights on this host: \(reason)"
     }
   }
 }

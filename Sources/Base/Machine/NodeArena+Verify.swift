@@ -23,10 +23,10 @@ package struct PlacementCheck: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension NodeArena {
-  /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out.
-  package func verify(sampleCount: Int = 1024) -> PlacementCheck {
+  /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out, or over all of it.
+  package func verify(sampleCount: Int = 1024, all: Bool = false) -> PlacementCheck {
     let pageByteCount = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
-    let pageCount = (usedByteCount + pageByteCount - 1) / pageByteCount
+    let pageCount = ((all ? byteCount : usedByteCount) + pageByteCount - 1) / pageByteCount
     let count = min(max(1, min(sampleCount, 1 << 16)), pageCount)
     guard count > 0 else { return unverified("nothing allocated yet") }
     var pages: [UnsafeMutableRawPointer?] = (0..<count).map { sample in
@@ -46,7 +46,7 @@ extension NodeArena {
     PlacementCheck(node: node, onNode: 0, elsewhere: 0, unknown: 0, hugePageBytes: nil, notVerified: reason)
   }
 
-  /// The sum of `AnonHugePages` over the kernel's entries for the arena's addresses.
+  /// The sum of huge pages, of its own and shared ones, over the kernel's entries for the arena's addresses.
   private func hugePageBytes() -> Int? {
     guard let file = fopen("/proc/self/smaps", "re") else { return nil }
     defer { fclose(file) }
@@ -61,7 +61,9 @@ extension NodeArena {
       let ends = first.split(separator: "-").map { UInt($0, radix: 16) }
       if ends.count == 2, let start = ends[0], let end = ends[1] {
         isOurs = start < range.upperBound && end > range.lowerBound
-      } else if isOurs, first == "AnonHugePages:", words.count > 1, let kibibytes = Int(words[1]) {
+      } else if isOurs, first == "AnonHugePages:" || first == "ShmemPmdMapped:", words.count > 1,
+        let kibibytes = Int(words[1])
+      {
         bytes += kibibytes * 1024
       }
     }

@@ -24,6 +24,8 @@ package final class NodeArena: Sendable {
   private nonisolated(unsafe) let memory: UnsafeMutableRawPointer
   private nonisolated(unsafe) let mapping: UnsafeMutableRawPointer
   private let mappingByteCount: Int
+  /// Where its bytes are when other processes may have them too.
+  package let shared: SharedMemory?
   private let used = Mutex(0)
 
   package var base: UnsafeMutableRawPointer { memory }
@@ -32,10 +34,28 @@ package final class NodeArena: Sendable {
   /// Reserves `byteCount` bytes, asks for huge pages, and for the node before a page is touched.
   ///
   /// A kernel that refuses placement leaves the arena usable and says so in `policy`. Throws when there is no memory.
-  package init(node: Int, byteCount: Int) throws(MachineError) {
+  package convenience init(node: Int, byteCount: Int) throws(MachineError) {
+    try self.init(node: node, byteCount: byteCount, shared: nil, isWritable: true)
+  }
+
+  /// The same over memory that processes share. Where it is not to be written to, it holds what others have put there, at
+  /// places of theirs, and lies where they have placed it.
+  package convenience init(node: Int, byteCount: Int, in shared: SharedMemory, isWritable: Bool) throws(MachineError) {
+    guard byteCount >= 0, byteCount <= shared.byteCount, Self.roundedByteCount(byteCount) == shared.byteCount else {
+      throw .invalidByteCount(byteCount)
+    }
+    try self.init(node: node, byteCount: byteCount, shared: shared, isWritable: isWritable)
+  }
+
+  /// What an arena of so many bytes takes: whole huge pages.
+  package static func roundedByteCount(_ byteCount: Int) -> Int {
+    max(hugePageByteCount, (byteCount + hugePageByteCount - 1) / hugePageByteCount * hugePageByteCount)
+  }
+
+  private init(node: Int, byteCount: Int, shared: SharedMemory?, isWritable: Bool) throws(MachineError) {
     let page = Self.hugePageByteCount
     guard byteCount >= 0, byteCount < 1 << 46 else { throw .invalidByteCount(byteCount) }
-    let rounded = max(page, (byteCount + page - 1) / page * page)
+    let rounded = Self.roundedByteCount(byteCount)
     // One huge page more to align the start, and inaccessible space at the end: no other mapping merges with this one,
     // and a write past it is caught.
     let mappingByteCount = rounded + 2 * page
@@ -44,10 +64,17 @@ package final class NodeArena: Sendable {
       mapping != MAP_FAILED
     else { throw .system("mmap of \(byteCount) bytes", errno) }
     let aligned = mapping.alignedUp(toMultipleOf: page)
-    guard mprotect(aligned, rounded, PROT_READ | PROT_WRITE) == 0 else {
+    let access = isWritable ? PROT_READ | PROT_WRITE : PROT_READ
+    let isThere =
+      if let shared {
+        mmap(aligned, rounded, access, MAP_SHARED | MAP_FIXED, shared.descriptor, 0) != MAP_FAILED
+      } else {
+        mprotect(aligned, rounded, access) == 0
+      }
+    guard isThere else {
       let error = errno
       munmap(mapping, mappingByteCount)
-      throw .system("mprotect of \(byteCount) bytes", error)
+      throw .system("mapping \(byteCount) bytes", error)
     }
     // Refused where huge pages are off, which costs speed only; `verify` shows it.
     _ = madvise(aligned, rounded, MADV_HUGEPAGE)
@@ -56,7 +83,8 @@ package final class NodeArena: Sendable {
     self.mapping = mapping
     self.mappingByteCount = mappingByteCount
     memory = aligned
-    policy = Self.place(aligned, rounded, on: node)
+    self.shared = shared
+    policy = isWritable ? Self.place(aligned, rounded, on: node) : .unplaced(reason: "others have placed it")
   }
 
   deinit { munmap(mapping, mappingByteCount) }

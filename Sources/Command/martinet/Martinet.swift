@@ -16,9 +16,11 @@ struct Martinet: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Generate.self, Serve.self, Stop.self, Score.self, Eval.self, Audit.self, Tokenize.self, Inspect.self, Plan.self,
+      Generate.self, Serve.self, Stop.self, Release.self, Score.self, Eval.self, Audit.self, Tokenize.self,
+      Inspect.self, Plan.self,
       Project.self, Placement.self,
       Check.self, Quantize.self, Checksum.self, Train.self, Sample.self, TopologyCommand.self, Bench.self,
+      KeepWeights.self,
     ])
 
   /// "0.1.0 (build 0123456789abcdef)": what tells this program from others, for reports and comparisons.

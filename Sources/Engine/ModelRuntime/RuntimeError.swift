@@ -13,6 +13,8 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
   case tooManyExperts(Int, ranksOnHost: Int)
   /// Experts cannot go where they were to go; nothing has changed.
   case cannotMove(String)
+  /// Ranks are to share out a model that is not divided.
+  case notSliceable(String)
 
   package var description: String {
     switch self {
@@ -28,6 +30,8 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
       "the model to be loaded has \(found), and this run was started for \(expected); start a run of its own for it"
     case .tooManyExperts(let experts, let ranks):
       "messages between ranks have room for \(PlacementLimits.experts) experts a layer and \(PlacementLimits.ranksOnHost) ranks a host, not for \(experts) and \(ranks): start fewer ranks a host"
+    case .notSliceable(let reason):
+      "--layout sliced does not go with this run: \(reason); leave it out, or give --layout auto"
     case .cannotMove(let reason): "experts stay where they are: \(reason)"
     }
   }

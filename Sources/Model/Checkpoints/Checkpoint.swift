@@ -1,3 +1,4 @@
+import Glibc
 import JSON
 
 /// What is published of a model beside its weights: documents by the names that files have in a folder of Hugging Face,
@@ -67,6 +68,24 @@ extension Checkpoint {
   /// SHA-256 over all parts: equal on two ranks when they see the same checkpoint, as far as one can tell without
   /// reading it. Tensor data are not hashed; see `TensorSum`.
   package var fingerprint: [UInt8] { SHA256.digest(fingerprintParts.flatMap(\.digest)) }
+
+  /// SHA-256 of what the system says of the files that weights are in: which they are, how long, and when they last changed; nil
+  /// where there are none, or they cannot be looked at.
+  package var fileStamp: [UInt8]? {
+    var hash = SHA256()
+    var last: Int?
+    for entry in entries where entry.fileIndex != last {
+      last = entry.fileIndex
+      var status = stat()
+      guard stat(file(of: entry), &status) == 0 else { return nil }
+      hash.update(count: Int(truncatingIfNeeded: status.st_dev))
+      hash.update(count: Int(truncatingIfNeeded: status.st_ino))
+      for part in [Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec)] {
+        hash.update(count: part)
+      }
+    }
+    return last == nil ? nil : hash.finish()
+  }
 
   /// Reader of the model's settings.
   package func settings() throws(CheckpointError) -> ConfigReader {

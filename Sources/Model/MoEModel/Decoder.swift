@@ -15,6 +15,10 @@ package final class Decoder {
   private let compute: Compute
   private let phases: PhaseRecorder?
   private let kept: KeptActivations
+  /// Where ranks share out what is no routed expert.
+  private let gatherer: SliceGatherer?
+  /// By rank, whose embeddings it has then.
+  private let embeddingRanges: [Range<Int>]
   /// The layer whose stages are there, where those of one are kept.
   private var latest = 0
 
@@ -29,24 +33,27 @@ package final class Decoder {
   }
 
   /// `experts` must be given for a model with MoE layers. `kept`: what a forward pass leaves behind for a
-  /// backward pass.
+  /// backward pass. `slices`: brings together what ranks compute of a description that is sliced.
   package init(
     _ description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    experts: Experts?, phases: PhaseRecorder? = nil, kept: KeptActivations = .none
+    experts: Experts?, slices gatherer: SliceGatherer? = nil, phases: PhaseRecorder? = nil,
+    kept: KeptActivations = .none
   ) {
     (self.description, self.compute, self.phases) = (description, compute, phases)
     (self.weights, self.kept) = (weights, kept)
+    self.gatherer = gatherer
+    embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
       compute: compute)
     rotary = RotaryAngles(description.rotary, compute: compute)
     var assembly = LayerAssembly(
       description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
-      kept: kept)
+      kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
       norm: weights.finalNorm, weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,
-      compute: compute)
+      compute: compute, slices: assembly.slices(of: description.vocabularySize))
     prediction = weights.prediction.map {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
@@ -62,7 +69,9 @@ package final class Decoder {
     embed(batch)
     for index in description.layers.indices { try forward(index, stream, pass) }
     phases?.enter(.head)
-    return head.forward(stream, batch)
+    let output = head.forward(stream, batch)
+    try gatherer?.check()
+    return output
   }
 
   /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model last; `next` is
@@ -143,12 +152,21 @@ package final class Decoder {
     rotary.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
     let (hidden, embedding) = (stream.hidden, weights.embedding)
+    let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
     compute.pool.run { worker in
       for row in compute.share(of: batch.tokens.count, worker: worker) {
-        embedding.expand(row: Int(batch.tokens[row]), into: hidden[row])
+        let token = Int(batch.tokens[row])
+        if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: hidden[row]) }
       }
       rotary.prepare(batch, worker: worker)
     }
+    guard let gatherer else { return }
+    for (row, token) in batch.tokens.enumerated() {
+      guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
+      let piece = SlicePiece(MatrixView(hidden[row], rows: 1, columns: hidden.columns))
+      gatherer.exchange.add(piece, from: owner)
+    }
+    gatherer.run()
   }
 }
 

@@ -45,5 +45,26 @@ int host_file_digest(const char *path, uint64_t *digest);
 // Raises the limit of open files to the hard limit, but not beyond `most`, and tells it. Returns 0 or an errno.
 int host_raise_file_limit(uint64_t most, uint64_t *limit);
 
+// Memory that processes share by its descriptor: of `byte_count` zeros, a number which nobody can change any more. Returns the
+// descriptor, or a negated errno.
+int host_memory_create(size_t byte_count);
+// Forbids mappings made from now on to write. Returns 0 or an errno.
+int host_memory_seal(int descriptor);
+// The size of such memory; -1 where the descriptor is something else, or memory that could still change its size.
+int64_t host_memory_size(int descriptor);
+// Asks for huge pages in the place of small ones, at once. Returns 0 or an errno.
+int host_memory_collapse(void *start, size_t byte_count);
+
+// Sockets in the file system that carry whole messages with descriptors, to processes of this user alone. All return a
+// descriptor, or a negated errno; EPERM where the other side is another user's.
+int host_socket_listen(const char *path);
+int host_socket_accept(int listener);
+int host_socket_connect(const char *path, int seconds);
+// Sends a message. Returns 0 or an errno.
+int host_socket_send(int socket, const void *bytes, size_t byte_count, const int *_Nullable descriptors, long count);
+// Receives a message, of `byte_count` bytes at most, and descriptors, of which there may be `capacity`; closes all where there
+// are more. Returns its length, 0 at the end, or a negated errno.
+long host_socket_receive(int socket, void *bytes, size_t byte_count, int *descriptors, long capacity, long *count);
+
 #pragma clang assume_nonnull end
 #endif

@@ -138,11 +138,20 @@ extension Traffic {
     ]
   }
 
-  package var json: JSONValue { .object(JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })) }
+  /// Left out where ranks share out experts alone.
+  private static var gatherFields: [(String, WritableKeyPath<Traffic, Int>)] {
+    [("gather_payload_bytes", \.gatherPayload), ("gather_metadata_bytes", \.gatherMetadata)]
+  }
+
+  package var json: JSONValue {
+    let fields = Self.fields + Self.gatherFields.filter { self[keyPath: $0.1] > 0 }
+    return .object(JSONObject(fields.map { ($0, .int(self[keyPath: $1])) }))
+  }
 
   init(json: JSONValue) throws(MalformedAccount) {
     self.init()
     for (name, field) in Self.fields { self[keyPath: field] = try json.count(name) }
+    for (name, field) in Self.gatherFields where json[name] != nil { self[keyPath: field] = try json.count(name) }
   }
 }
 

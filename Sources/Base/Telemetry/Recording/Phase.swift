@@ -19,7 +19,7 @@ package enum Phase: Int, CaseIterable, Sendable {
   case unpack
   /// The routed experts.
   case experts
-  /// Waiting for expert outputs.
+  /// Waiting for expert outputs, or for columns of rows that ranks share out.
   case combine
   /// Adding up expert outputs, the shared expert and the residual.
   case merge

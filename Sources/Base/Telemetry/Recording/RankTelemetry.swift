@@ -40,6 +40,11 @@ package final class RankTelemetry {
     traffic.byRank[peer].countCombine(tokens: tokens, rows: rows, rowBytes: rowBytes, messageBytes: messageBytes)
   }
 
+  /// Counts a message of pieces of rows, which all ranks get.
+  package func gathered(to peer: Int, payloadBytes: Int, messageBytes: Int) {
+    traffic.byRank[peer].countGather(payloadBytes: payloadBytes, messageBytes: messageBytes)
+  }
+
   /// Counts tokens that had to reach each host: `rows(host)` for each host by its lowest rank.
   package func reached(_ rows: (_ host: Int) -> Int) {
     for host in traffic.rowsToHost.indices { traffic.rowsToHost[host] += rows(host) }

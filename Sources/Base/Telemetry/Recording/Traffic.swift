@@ -7,6 +7,9 @@ package struct Traffic: Sendable, Equatable {
   /// Partial sums of expert outputs.
   package var combinePayload = 0
   package var combineMetadata = 0
+  /// Columns of rows that ranks share out, and embeddings, to all others; partial sums of experts too where all have all tokens.
+  package var gatherPayload = 0
+  package var gatherMetadata = 0
   package var messages = 0
   /// Tokens dispatched, each once.
   package var dispatchRows = 0
@@ -33,8 +36,15 @@ package struct Traffic: Sendable, Equatable {
     combineMetadata += messageBytes - rows * rowBytes
   }
 
-  package var payload: Int { dispatchPayload + combinePayload }
-  package var metadata: Int { dispatchMetadata + combineMetadata }
+  /// Counts a message of pieces of rows.
+  package mutating func countGather(payloadBytes: Int, messageBytes: Int) {
+    messages += 1
+    gatherPayload += payloadBytes
+    gatherMetadata += messageBytes - payloadBytes
+  }
+
+  package var payload: Int { dispatchPayload + combinePayload + gatherPayload }
+  package var metadata: Int { dispatchMetadata + combineMetadata + gatherMetadata }
   package var bytes: Int { payload + metadata }
 
   package static func += (a: inout Traffic, b: Traffic) {
@@ -42,6 +52,8 @@ package struct Traffic: Sendable, Equatable {
     a.dispatchMetadata += b.dispatchMetadata
     a.combinePayload += b.combinePayload
     a.combineMetadata += b.combineMetadata
+    a.gatherPayload += b.gatherPayload
+    a.gatherMetadata += b.gatherMetadata
     a.messages += b.messages
     a.dispatchRows += b.dispatchRows
     a.combineTokens += b.combineTokens

@@ -29,20 +29,25 @@ package final class MeteredDispatcher: ExpertDispatcher {
 package final class MeteredExperts: RoutedExperts {
   private let base: any RoutedExperts
   private let telemetry: RankTelemetry
+  private let counts: Bool
 
-  package init(_ base: any RoutedExperts, telemetry: RankTelemetry) {
-    (self.base, self.telemetry) = (base, telemetry)
+  /// `counts`: whether visits are counted here.
+  package init(_ base: any RoutedExperts, telemetry: RankTelemetry, counts: Bool = true) {
+    (self.base, self.telemetry, self.counts) = (base, telemetry, counts)
   }
 
   package var rowFormat: RowFormat { base.rowFormat }
+  package var exchangesSlices: Bool { base.exchangesSlices }
 
   /// Before it, messages were checked and sorted; after it, they are written.
   package func compute(_ batch: VisitBatch) {
     telemetry.recorder.enter(.experts, layer: batch.layer)
     base.compute(batch)
-    telemetry.visited(
-      layer: batch.layer, experts: UnsafeBufferPointer(start: batch.experts.elements, count: batch.experts.count),
-      distinct: batch.distinctExpertCount)
+    if counts {
+      telemetry.visited(
+        layer: batch.layer, experts: UnsafeBufferPointer(start: batch.experts.elements, count: batch.experts.count),
+        distinct: batch.distinctExpertCount)
+    }
     telemetry.recorder.enter(.pack, layer: batch.layer)
   }
 }

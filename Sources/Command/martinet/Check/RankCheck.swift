@@ -89,7 +89,8 @@ struct RankCheck {
     communicator.yieldsWhileWaiting = plan.assignment.oversubscribed
     var opened = opened()
     let placed = try placement(&opened, communicator)
-    let needs = needs(&opened, plan, placed, communicator.rank)
+    let isFirst = try isFirstOfItsCopy(plan, communicator)
+    let needs = needs(&opened, plan, placed, communicator.rank, isFirst: isFirst)
     try compareContents(&opened, plan, communicator)
     let host = try agree(on: communicator) { try facts(of: plan.topology, opened.facts) }
     // Wall clocks, which logs and certificates go by.
@@ -112,6 +113,18 @@ struct RankCheck {
       }, remarks: plan.remarks)
   }
 
+  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose cores are all on
+  /// one NUMA node, or on nodes alike. Collective.
+  private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
+    let nodes = plan.assignment.cores.map { core in
+      plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
+    }
+    let place = Set(nodes).count == 1 ? "\(nodes[0])" : nodes.map { "\($0)" }.joined(separator: ",")
+    let places = try communicator.allGather(Array(place.utf8))
+    guard !command.model.noShareWeights else { return true }
+    return communicator.ranksOnHost.first { places[$0.index] == Array(place.utf8) } == communicator.rank
+  }
+
   /// Where experts would be: rank 0 reads it for all, as in a run; the plain placement unless all ranks have a model and
   /// are given another. Nil without a model, or, with a reason in the facts, where the other cannot be. Collective.
   private func placement(_ opened: inout Opened, _ communicator: any Communicator) throws -> ModelPlacement? {
@@ -131,17 +144,27 @@ struct RankCheck {
   }
 
   /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
+  /// What ranks have in common counts at the first of them.
   private func needs(
-    _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank
+    _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank, isFirst: Bool
   ) -> (weights: Int, cache: Int)? {
-    guard let placement, let (checkpoint, description) = opened.model else { return nil }
+    guard let placement, let (checkpoint, whole) = opened.model else { return nil }
+    let options = command.model.sessionOptions
+    var description = whole
+    // What auto decides for is measured when a run starts: room for either is room for the larger.
+    if options.layout == .sliced, placement.rankCount > 1, whole.slicingObstacle == nil {
+      description = whole.sliced(
+        ModelSlice(rank: rank.index, of: placement.rankCount, dividesExperts: options.dividesExperts))
+    }
+    let dividesExperts = description.slice?.dividesExperts ?? false
     do {
       let budget = try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
-      ) { placement.holds(layer: $0, expert: $1, rank) }
+      ) { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       return (
-        budget.memoryBytes, command.model.sessionOptions.cacheByteCount(description, cacheBlocks: blocks)
+        budget.memoryBytes - (isFirst ? 0 : budget.sharedBytes),
+        options.cacheByteCount(description, cacheBlocks: blocks)
       )
     } catch {
       opened.facts.failure = "\(error)"

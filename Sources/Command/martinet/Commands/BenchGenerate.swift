@@ -82,7 +82,12 @@ struct BenchGenerate: ParsableCommand {
       if options.recurrentStates == nil {
         options.recurrentStates = min(1 << 16, max(SessionOptions.defaultStateCount, cases.map(\.batch).max() ?? 0))
       }
-      let session = try options.open(communicator, quiet: json, speculation: speculation.options) {
+      let streams = cases.map(\.batch).max() ?? 1
+      // Where all ranks feed all sequences, each has room for all of them.
+      if model.kvCacheTokens == nil, model.layout != .spread {
+        options.kvCacheTokens = rooms.map { $0 * ($1 + 1) }.max()
+      }
+      let session = try options.open(communicator, quiet: json, speculation: speculation.options, streams: streams) {
         checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()

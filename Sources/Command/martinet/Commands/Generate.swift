@@ -39,6 +39,7 @@ struct Generate: ParsableCommand {
   @OptionGroup var sampling: SamplingOptions
   @OptionGroup var speculation: SpeculationFlags
   @OptionGroup var reports: ReportOptions
+  @OptionGroup var keeping: KeepingFlags
 
   @Option(
     parsing: .unconditionalSingleValue,
@@ -72,7 +73,9 @@ struct Generate: ParsableCommand {
         // The others' hosts need not have the file.
         return communicator.isRoot ? try template.codec(documents) : TextCodec(documents)
       }
-      let session = try model.open(communicator, speculation: speculation.options) { checkpoint, description in
+      let session = try model.open(
+        communicator, speculation: speculation.options, keeping: keeping.options
+      ) { checkpoint, description in
         guard communicator.isRoot else { return 0 }
         try reports.check()
         var stopTokens = ignoreEos ? [] : try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken)
@@ -97,6 +100,7 @@ struct Generate: ParsableCommand {
         printer.summarize(loop.statistics, ranks: communicator.size)
         try reports.write(loop, session, statistics: loop.statistics)
       }
+      session.model.release()
     }
   }
 

@@ -6,6 +6,7 @@ import Inference
 import JSON
 import Kernels
 import MoEModel
+import ModelRuntime
 import Reports
 
 /// `martinet inspect`: what is in a checkpoint, from its headers.
@@ -32,11 +33,23 @@ struct Inspect: ParsableCommand {
       valueName: "file.json"))
   var placement: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "With --ranks: how ranks would share what is no routed expert. Sliced, up to 64 ranks.",
+      valueName: "spread|sliced"))
+  var layout = RankLayout.spread
+
   @Flag(help: "One JSON object.")
   var json = false
 
   func validate() throws {
     if let ranks, !(1...65536).contains(ranks) { throw ValidationError("--ranks \(ranks) is not between 1 and 65536") }
+    guard layout != .auto else {
+      throw ValidationError("--layout auto is decided by what messages take: give spread or sliced")
+    }
+    if layout == .sliced, (ranks ?? 1) > Self.slicedLimit {
+      throw ValidationError("--layout sliced: --ranks \(ranks ?? 1) is not between 1 and \(Self.slicedLimit)")
+    }
   }
 
   func run() throws {
@@ -65,6 +78,9 @@ struct Inspect: ParsableCommand {
             expertCount: description.mixture?.expertCount ?? 0, layers: description.mixtureLayers,
             module: description.layerCount, rankCount: ranks, path: path)
         }
+        if layout == .sliced {
+          return try slicedShares(description, checkpoint, ranks: ranks, placement: file?.placement)
+        }
         return try Self.shares(description, checkpoint, ranks: ranks, placement: file?.placement)
       } ?? []
     if json {
@@ -74,6 +90,38 @@ struct Inspect: ParsableCommand {
     }
   }
 
+  /// Of each rank's slices a walk of all headers tells.
+  private static let slicedLimit = 64
+
+  /// What each rank would hold of a model of which it has a slice.
+  private func slicedShares(
+    _ description: DecoderDescription, _ checkpoint: any Checkpoint, ranks: Int, placement: ModelPlacement?
+  ) throws -> [Share] {
+    if let obstacle = description.slicingObstacle { throw RuntimeError.notSliceable(obstacle) }
+    let (layers, expertCount) = (description.mixtureLayers, description.mixture?.expertCount ?? 0)
+    var shares: [Share] = []
+    for rank in 0..<ranks {
+      let slice = ModelSlice(rank: rank, of: ranks, dividesExperts: placement == nil)
+      let budget = try WeightBudget.measure(description.sliced(slice), checkpoint: checkpoint, workerCount: 1) {
+        placement?.holds(layer: $0, expert: $1, Rank(rank)) ?? true
+      }
+      let experts = placement?.expertCount(of: Rank(rank), layers: layers) ?? expertCount * layers.count
+      let last = shares.last
+      if let last, last.experts == experts, last.memoryBytes == budget.memoryBytes,
+        last.storedBytes == budget.storedBytes
+      {
+        shares[shares.count - 1].ranks = last.ranks.lowerBound...rank
+      } else {
+        shares.append(
+          Share(
+            ranks: rank...rank, experts: experts, expertsPerLayer: placement == nil ? expertCount : nil,
+            isSlice: placement == nil, memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes,
+            sharedBytes: budget.sharedBytes))
+      }
+    }
+    return shares
+  }
+
   /// Ranks that hold the same number of experts, and what they hold.
   struct Share {
     var ranks: ClosedRange<Int>
@@ -81,8 +129,12 @@ struct Inspect: ParsableCommand {
     var experts: Int
     /// Of each layer, where that is the same in all.
     var expertsPerLayer: Int?
+    /// Whether it is a slice of each expert.
+    var isSlice = false
     var memoryBytes: Int
     var storedBytes: Int
+    /// Of the memory, what ranks on one NUMA node have in common.
+    var sharedBytes: Int
   }
 
   private static func shares(
@@ -101,7 +153,7 @@ struct Inspect: ParsableCommand {
         }
         measured[count] = Share(
           ranks: rank...rank, experts: count, expertsPerLayer: given == nil ? count / max(1, layers.count) : nil,
-          memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes)
+          memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes, sharedBytes: budget.sharedBytes)
       }
       if let last = shares.last, last.experts == count {
         shares[shares.count - 1].ranks = last.ranks.lowerBound...rank
@@ -198,7 +250,12 @@ struct Inspect: ParsableCommand {
         share.ranks.count == 1
         ? "rank \(share.ranks.lowerBound)" : "ranks \(share.ranks.lowerBound)–\(share.ranks.upperBound)"
       lines.append(
-        "\(ranks.padding(to: 15))\(share.expertsPerLayer.map { "\($0) experts a layer" } ?? "\(share.experts) experts over all layers"); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
+        "\(ranks.padding(to: 15))\(share.expertsPerLayer.map { "\(share.isSlice ? "slices of " : "")\($0) experts a layer" } ?? "\(share.experts) experts over all layers"); \(size(share.memoryBytes)) of memory each, \(size(share.storedBytes)) read"
+      )
+    }
+    if let share = shares.first, share.sharedBytes > 0, shares.count > 1 || share.ranks.count > 1 {
+      lines.append(
+        "\("of that".padding(to: 15))\(size(share.sharedBytes)) is no expert: one copy for all ranks whose threads are on one NUMA node"
       )
     }
     return lines
@@ -252,7 +309,7 @@ struct Inspect: ParsableCommand {
             [
               "rank": .int($0), "experts_per_layer": share.expertsPerLayer.map { .int($0) } ?? .null,
               "experts": .int(share.experts), "memory_bytes": .int(share.memoryBytes),
-              "read_bytes": .int(share.storedBytes),
+              "shared_memory_bytes": .int(share.sharedBytes), "read_bytes": .int(share.storedBytes),
             ] as JSONValue
           }
         }),

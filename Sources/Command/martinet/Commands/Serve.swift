@@ -31,6 +31,7 @@ struct Serve: ParsableCommand {
   @OptionGroup var server: ServerOptions
   @OptionGroup var reports: ReportOptions
   @OptionGroup var rebalancing: RebalanceOptions
+  @OptionGroup var keeping: KeepingFlags
 
   @Flag(
     help:
@@ -194,7 +195,7 @@ struct Serve: ParsableCommand {
   ) throws {
     let session = try model.open(
       communicator, isSupervised: engineLink, movesExperts: rebalancing.rebalance != .off,
-      speculation: speculation.options, onStall: onStall,
+      speculation: speculation.options, keeping: keeping.options, onStall: onStall,
       onLoading: { bytes, total in
         engine?.loading(bytes: bytes, of: total)
         start?.loading(bytes, of: total)
@@ -212,6 +213,7 @@ struct Serve: ParsableCommand {
       }
       try reports.write(loop, session, statistics: loop.statistics)
     }
+    session.model.release()
   }
 }
 

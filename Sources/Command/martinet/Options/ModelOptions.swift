@@ -70,6 +70,12 @@ struct ModelOptions: ParsableArguments {
       valueName: "f32|bf16"))
   var combineFormat = WireFormat.Sums.float32
 
+  @Option(
+    help: ArgumentHelp(
+      "How ranks share what is no routed expert: spread, each its own sequences; sliced, every rank some heads and some rows of every matrix, of experts too, for all sequences, so that one gets faster with each rank; auto, whichever is expected to be faster. Results do not depend on it.",
+      valueName: "spread|sliced|auto"))
+  var layout = RankLayout.spread
+
   @OptionGroup var placementOptions: PlacementOptions
 
   @Option(
@@ -84,6 +90,12 @@ struct ModelOptions: ParsableArguments {
       "Before anything else, read all weights once on every host and compare them, with one another and with the sums recorded beside them."
   )
   var checkWeights = false
+
+  @Flag(
+    help:
+      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common."
+  )
+  var noShareWeights = false
 
   @Flag(help: "Load even when the model seems not to fit into the memory available.")
   var ignoreMemoryCheck = false
@@ -123,10 +135,12 @@ struct ModelOptions: ParsableArguments {
     add("isa", isa?.rawValue)
     add("weights", weights.rawValue)
     add("combine-format", combineFormat.rawValue)
+    add("layout", layout.rawValue)
     add("stall-limit", stallLimit)
     arguments += coreOptions.arguments + placementOptions.arguments
     if noPrefixCache { arguments.append("--no-prefix-cache") }
     if checkWeights { arguments.append("--check-weights") }
+    if noShareWeights { arguments.append("--no-share-weights") }
     if ignoreMemoryCheck { arguments.append("--ignore-memory-check") }
     return arguments
   }
@@ -155,16 +169,19 @@ struct ModelOptions: ParsableArguments {
     options.weights = weights
     options.sums = combineFormat
     options.stallLimit = stallLimit > 0 ? .seconds(stallLimit) : nil
+    options.layout = layout
     options.experts = placementOptions.experts
     options.checksWeights = checkWeights
     options.checksMemory = !ignoreMemoryCheck
+    options.keeping.shares = !noShareWeights
     return options
   }
 
-  /// Opens a session, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
+  /// Opens a session for `streams` sequences at once, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
-    speculation: SpeculationOptions = SpeculationOptions(),
+    speculation: SpeculationOptions = SpeculationOptions(), keeping: KeepingOptions = KeepingOptions(),
+    streams: Int = 1,
     prepare: (any Checkpoint, DecoderDescription) throws -> Int = { _, _ in 0 },
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in },
     onLoading: @escaping (_ bytes: Int, _ total: Int) -> Void = { _, _ in }
@@ -173,7 +190,9 @@ struct ModelOptions: ParsableArguments {
     // What a job before has left on this host may still hold them.
     if isSupervised { options.cores.patience = .seconds(5) }
     (options.isSupervised, options.speculation, options.experts.moves) = (isSupervised, speculation, movesExperts)
-    options.onStall = onStall
+    options.keeping = keeping
+    options.keeping.shares = !noShareWeights
+    (options.onStall, options.streams) = (onStall, streams)
     var bar = ProgressBar("loading")
     let isRoot = communicator.isRoot
     let folder = try agree(on: communicator) { try self.folder() }
@@ -190,6 +209,7 @@ struct ModelOptions: ParsableArguments {
     if isRoot, !quiet {
       let layout =
         "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
+        + (session.isSliced ? ", sliced" : "")
       say(
         "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.summary)"
       )
@@ -208,3 +228,4 @@ extension CacheType: ExpressibleByArgument {}
 extension WireFormat.Sums: ExpressibleByArgument {}
 extension RowFormat: ExpressibleByArgument {}
 extension WeightPrecision: ExpressibleByArgument {}
+extension RankLayout: ExpressibleByArgument {}

@@ -88,6 +88,7 @@ struct SupervisedServer {
     if let first = launcher.first, first.hasPrefix("-") { launcher.insert("mpirun", at: 0) }
     return launcher + [program, "serve", "--engine-link"] + command.model.arguments
       + command.speculation.arguments + command.reports.arguments + command.rebalancing.arguments
+      + command.keeping.arguments
   }
 
   /// This program's file, which every host has at the same path.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JSON
+import Machine
 
 /// The options of a command from all places: the command line, the environment, a file, and what holds without. The first of them
 /// that says something of an option counts for it.
@@ -107,7 +108,7 @@ struct CommandSettings {
 
   private mutating func read(_ variable: String, _ value: String) throws(SettingsError) {
     guard variable.hasPrefix(OptionCatalogue.variablePrefix), !value.isEmpty else { return }
-    let own = [ServerOptions.keysVariable, "MARTINET_CONFIG", "MARTINET_JOB"]
+    let own = [ServerOptions.keysVariable, "MARTINET_CONFIG", "MARTINET_JOB", KeeperFolder.variable]
     guard !own.contains(variable), !Self.isOfKubernetes(variable, value) else { return }
     let option = try catalogue.settable(variable: variable, of: command)
     guard entries[option.name] == nil else { return }

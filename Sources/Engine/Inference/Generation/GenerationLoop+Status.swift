@@ -7,9 +7,11 @@ extension GenerationLoop {
     let account = try collectTotals()
     var status = ClusterStatus()
     status.time = (ContinuousClock.now - began) / .seconds(1)
-    for (rank, pool) in scheduler.pools.enumerated() {
+    for rank in account.ranks.indices {
+      // Where all ranks feed all sequences there is one account of blocks, and the sequences are rank 0's.
+      let pool = scheduler.pools[min(rank, scheduler.pools.count - 1)]
       var state = account.ranks[rank].status
-      state.sequences = scheduler.loads[rank]
+      state.sequences = scheduler.loads.indices.contains(rank) ? scheduler.loads[rank] : 0
       (state.blocksInUse, state.blocksCached, state.blocks) = (pool.inUseCount, pool.idleCount, pool.blockCount)
       state.tokens = tokensFed[rank]
       status.ranks.append(state)

@@ -45,7 +45,9 @@ package final class GenerationLoop {
     drafter = session.drafter
     speculation = SpeculationControl(adapts: session.drafter?.adapts ?? false)
     balances = StepKind.allCases.map { _ in Balance(layerCount: session.description.runLayers.count) }
-    scheduler = Scheduler(limits: session.limits, rankCount: session.communicator.size)
+    // Sequences that all ranks feed have rank 0 for their home, and blocks of the same numbers everywhere.
+    scheduler = Scheduler(
+      limits: session.limits, rankCount: session.isSliced ? 1 : session.communicator.size)
     tokensFed = Array(repeating: 0, count: session.communicator.size)
   }
 
@@ -113,6 +115,8 @@ package final class GenerationLoop {
         let isKnown = prediction >= 0 && Int(prediction) < session.description.vocabularySize
         scheduler.predicted(isKnown ? prediction : nil, for: item.id)
       }
+      // Of experts that all ranks divide there is one account.
+      if rank > 0, session.dividesExperts { continue }
       balances[plan.kind.rawValue].add(visits: outcome.visits, experts: outcome.experts)
     }
     cost.busiest = balances[plan.kind.rawValue].endStep()

@@ -13,14 +13,16 @@ package final class GenerationSession {
   package let options: SessionOptions
   let engine: RankEngine
   /// This rank's experts, and their way to others; nil in dense models.
-  private var experts: (bank: ExpertBank, dispatcher: ClusterDispatcher)?
+  private var experts: OwnExperts?
   package let limits: SchedulerLimits
   let cache: KeyValueCache
   /// Who drafts, on rank 0; nil where nothing is drafted.
   let drafter: Drafter?
   /// Recurrent states; none in models without.
   let states: StateCache
-  /// How rows travel between ranks; nil in dense models.
+  /// What brings ranks' slices together; nil where sequences are spread.
+  private let slices: SliceGatherer?
+  /// How tokens travel to experts; nil in dense models.
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
   private let channels: ExpertChannels?
@@ -65,20 +67,28 @@ package final class GenerationSession {
     let speculation = options.speculation
     let opened = try OpenedModel(
       opening: open, holding: options.weights,
-      predictingWhere: { try speculation.loadsModule(of: $1, in: $0) }, on: communicator, prepare: prepare)
+      predictingWhere: { try speculation.loadsModule(of: $1, in: $0, isSliced: options.layout == .sliced) },
+      on: communicator, prepare: prepare)
     if communicator.isRoot {
-      for note in opened.notes(ranks: communicator.size) { onEvent(.note(note)) }
-      if let note = speculation.note(on: opened.description) { onEvent(.note(note)) }
+      for note in opened.notes(ranks: communicator.size, layout: options.layout) { onEvent(.note(note)) }
+      if let note = speculation.note(on: opened.description, isSliced: options.layout == .sliced) {
+        onEvent(.note(note))
+      }
     }
     let runtime = try ClusterRuntime(
       communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,
       instructionSet: options.instructionSet
     ) { onEvent(.note($0)) }
+    let choice = try LayoutChoice(
+      options.layout, opened, runtime, streams: options.streams, dividesExperts: options.dividesExperts,
+      obstacle: options.slicingObstacle)
+    if communicator.isRoot, let note = choice.note { onEvent(.note(note)) }
+    let sliced = opened.sliced(choice.slice)
     let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
     let cacheBlocks = KeyValueCache.blockCount(tokens: options.cacheTokens ?? max(Self.defaultCacheTokens, longest))
     var load = options.load
-    load.otherBytes = options.cacheByteCount(opened.description, cacheBlocks: cacheBlocks)
-    let model = try LoadedModel(opened, runtime: runtime, options: load, onEvent: onEvent)
+    load.otherBytes = options.cacheByteCount(sliced.description, cacheBlocks: cacheBlocks)
+    let model = try LoadedModel(sliced, runtime: runtime, options: load, onEvent: onEvent)
     try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
   }
 
@@ -101,14 +111,21 @@ package final class GenerationSession {
       WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
     }
     self.wire = wire
-    if let mixture = description.mixture, let wire {
+    slices = try description.slice.map {
+      let exchange = try ClusterSliceExchange(
+        communicator, rows: options.batchTokens, rowByteCount: 16 * description.hiddenSize,
+        telemetry: model.telemetry, clocks: runtime.clocks)
+      return SliceGatherer($0, through: exchange)
+    }
+    if let mixture = description.mixture, let wire, slices == nil {
       channels = try ExpertChannels(
         communicator, placement: model.placement, wire: wire, topK: mixture.topK, batchTokens: options.batchTokens,
         hostOfRank: runtime.clocks.hostOfRank)
     } else {
       channels = nil
     }
-    let (decoder, experts) = Self.layers(of: model, runtime, cache: cache, wire: wire, channels: channels)
+    let (decoder, experts) = Self.layers(
+      of: model, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
     self.experts = experts
     watch = try options.stallLimit.map {
       try StallWatch(
@@ -116,29 +133,52 @@ package final class GenerationSession {
         onStall: options.onStall)
     }
     engine = RankEngine(
-      runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.dispatcher,
+      runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.cluster,
       telemetry: model.telemetry)
   }
 
   private static func layers(
-    of model: LoadedModel, _ runtime: ClusterRuntime, cache: KeyValueCache, wire: WireFormat?, channels: ExpertChannels?
-  ) -> (Decoder, (bank: ExpertBank, dispatcher: ClusterDispatcher)?) {
+    of model: LoadedModel, _ runtime: ClusterRuntime, cache: KeyValueCache, wire: WireFormat?,
+    channels: ExpertChannels?, slices: SliceGatherer?
+  ) -> (Decoder, OwnExperts?) {
     let (description, compute, telemetry) = (model.description, runtime.compute, model.telemetry)
-    var own: (bank: ExpertBank, dispatcher: ClusterDispatcher)?
+    var own: OwnExperts?
     var experts: Decoder.Experts?
-    if let mixture = description.mixture, let wire {
-      let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
-      let dispatcher = ClusterDispatcher(
-        communicator: runtime.communicator, placement: model.placement, compute: compute, wire: wire,
-        topK: mixture.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
-      own = (bank, dispatcher)
+    if let mixture = description.mixture, let slices, slices.slice.dividesExperts {
+      let divided = DividedExperts(
+        description, mixture: mixture, weights: model.weights, compute: compute, slices: slices)
+      // All ranks have the same visits: they count once.
       experts = Decoder.Experts(
-        MeteredExperts(bank, telemetry: telemetry), through: MeteredDispatcher(dispatcher, telemetry: telemetry))
+        MeteredExperts(divided, telemetry: telemetry, counts: runtime.communicator.isRoot),
+        through: DividedDispatcher(
+          compute: compute, hiddenSize: description.hiddenSize, slices: slices, phases: telemetry.recorder))
+    } else if let mixture = description.mixture, let wire {
+      let bank = ExpertBank(description, mixture: mixture, weights: model.weights, compute: compute)
+      let metered = MeteredExperts(bank, telemetry: telemetry)
+      if let slices {
+        let dispatcher = SlicedDispatcher(
+          rank: runtime.communicator.rank, placement: model.placement, hiddenSize: description.hiddenSize,
+          compute: compute, exchange: slices.exchange, telemetry: telemetry)
+        own = OwnExperts(bank: bank, sliced: dispatcher)
+        experts = Decoder.Experts(metered, through: dispatcher)
+      } else {
+        let dispatcher = ClusterDispatcher(
+          communicator: runtime.communicator, placement: model.placement, compute: compute, wire: wire,
+          topK: mixture.topK, telemetry: telemetry, clocks: runtime.clocks, channels: channels)
+        own = OwnExperts(bank: bank, cluster: dispatcher)
+        experts = Decoder.Experts(metered, through: MeteredDispatcher(dispatcher, telemetry: telemetry))
+      }
     }
     let decoder = Decoder(
-      description, weights: model.weights, compute: compute, cache: cache, experts: experts, phases: telemetry.recorder)
+      description, weights: model.weights, compute: compute, cache: cache, experts: experts, slices: slices,
+      phases: telemetry.recorder)
     return (decoder, own)
   }
+
+  /// Whether all ranks feed all sequences, of which each computes its slice.
+  package var isSliced: Bool { slices != nil }
+  /// Whether each rank computes a slice of every routed expert: all of them have the same visits then, which rank 0 counts.
+  package var dividesExperts: Bool { slices?.slice.dividesExperts ?? false }
 
   /// The loop of rank 0.
   package func makeLoop() -> GenerationLoop { GenerationLoop(self) }
@@ -153,10 +193,13 @@ package final class GenerationSession {
       predictingWhere: {
         if predicts, $1.predictionLayerCount == 0 { throw InferenceError.noPredictionModule(family: $1.family) }
         return predicts
-      }, on: communicator)
+      }, on: communicator
+    ).sliced(description.slice)
     var load = options.load
     // Where experts have moved meanwhile, the new ones go.
     (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
+    // A job that is started again begins with the model it was started with.
+    load.keeping.mode = .off
     let new = try LoadedModel(
       opened, runtime: runtime, options: load, telemetry: model.telemetry, onEvent: { _ in })
     try agree(on: communicator) {
@@ -167,9 +210,10 @@ package final class GenerationSession {
         throw RuntimeError.otherShape(found: found.description, expected: expected.description)
       }
     }
-    let (decoder, experts) = Self.layers(of: new, runtime, cache: cache, wire: wire, channels: channels)
+    let (decoder, experts) = Self.layers(
+      of: new, runtime, cache: cache, wire: wire, channels: channels, slices: slices)
     self.experts = experts
-    engine.replace(decoder: decoder, dispatcher: experts?.dispatcher)
+    engine.replace(decoder: decoder, dispatcher: experts?.cluster)
     model = new
   }
 
@@ -177,6 +221,14 @@ package final class GenerationSession {
   func moveExperts(_ moves: [ExpertMove]) throws {
     let changes = try model.move(moves, on: communicator)
     for change in changes { experts?.bank.set(change.weights, layer: change.layer, expert: change.expert) }
-    experts?.dispatcher.adopt(model.placement)
+    experts?.cluster?.adopt(model.placement)
+    experts?.sliced?.adopt(model.placement)
   }
+}
+
+/// This rank's experts, and the way of tokens to them: from their homes, or from all ranks at once where all have them.
+private struct OwnExperts {
+  let bank: ExpertBank
+  var cluster: ClusterDispatcher?
+  var sliced: SlicedDispatcher?
 }

@@ -27,12 +27,17 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Whether and how steps try tokens ahead.
   package var speculation = SpeculationOptions()
+  /// How ranks share what is no routed expert's, and for how many sequences at once that is to be chosen where it is `auto`.
+  package var layout = RankLayout.spread
+  package var streams = 1
   /// Which rank holds which experts.
   package var experts = ExpertOptions()
   /// Refuse to start when this rank's part does not fit into the memory available.
   package var checksMemory = true
   /// Read all files once on every host before anything else, and compare them.
   package var checksWeights = false
+  /// Whether weights outlive this process, and ranks of a host share some.
+  package var keeping = KeepingOptions()
   /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
   package var stallLimit: Duration? = .seconds(10)
   /// Hears of this rank's having been in one place for that long, again and again, and nil when it goes on; from a thread of its own.
@@ -52,19 +57,34 @@ package struct SessionOptions: Sendable {
     terms.add("--max-batch-tokens", "\(batchTokens)")
     terms.add("--max-sequences", "\(sequences)")
     terms.add("--no-prefix-cache", keepsPrefixes ? "off" : "on")
+    terms.add("--layout", layout.rawValue)
     terms.add("--speculate", speculation.mode.rawValue)
     terms.add("--draft-tokens", "\(speculation.draftTokens)")
     terms.add("--placement", experts.placementPath == nil ? "off" : "on")
     terms.add("--replica-memory", "\(experts.replicaShare)")
     terms.add("--rebalance", experts.moves ? "on" : "off")
     terms.add("--check-weights", checksWeights ? "on" : "off")
+    terms.add("--keep-weights", keeping.mode.rawValue)
+    terms.add("--no-share-weights", keeping.shares ? "off" : "on")
     return terms
+  }
+
+  /// Whether slices are of routed experts too: unless something is said of which rank holds which of them.
+  package var dividesExperts: Bool {
+    experts.placementPath == nil && experts.placement == nil && experts.replicaShare == 0 && !experts.moves
+  }
+
+  /// What of these does not go with slices; nil where all does.
+  var slicingObstacle: String? {
+    sums == .float32
+      ? nil : "--combine-format \(sums.rawValue) rounds sums on their way to one rank, and slices go to all as they are"
   }
 
   /// How the model is checked.
   var load: LoadOptions {
     var load = LoadOptions()
     (load.checksMemory, load.checksWeights, load.experts) = (checksMemory, checksWeights, experts)
+    load.keeping = keeping
     return load
   }
 

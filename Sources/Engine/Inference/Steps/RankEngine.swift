@@ -80,7 +80,7 @@ package final class RankEngine {
   /// thrown.
   func execute(_ plan: StepPlan) throws -> [UInt8] {
     for id in plan.releases { sequences[id] = nil }
-    for admission in plan.admissions where admission.home == runtime.communicator.rank {
+    for admission in plan.admissions where isOwn(admission.home) {
       let sequence = HomeSequence(admission)
       for block in admission.blocks { try sequence.append(block: block, of: cache) }
       try sequence.takeState(admission, of: states, runtime.compute)
@@ -93,7 +93,7 @@ package final class RankEngine {
     var mask = 0
     for (i, item) in plan.items.enumerated() {
       while mask < plan.masks.count, plan.masks[mask].item < i { mask += 1 }
-      guard item.home == runtime.communicator.rank else { continue }
+      guard isOwn(item.home) else { continue }
       own.append(item)
       ownPlaces.append(i)
       ownMasks.append(mask < plan.masks.count && plan.masks[mask].item == i ? mask : nil)
@@ -107,11 +107,13 @@ package final class RankEngine {
     routing.clear()
     let isTraced = routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }
     let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
-    routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing)
+    if answers { routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing) }
     phases.enter(.sampling)
     findResults(own, output, masks: plan.masks)
     outcome.predictions.removeAll(keepingCapacity: true)
     if plan.predicts { try predict(own) }
+    // The other ranks have drawn the same tokens, to go on after them.
+    if !answers { outcome.results.removeAll(keepingCapacity: true) }
     outcome.interrupted = Interrupt.requested
     countStep()
     outcome.stamp = Timestamp.now()
@@ -120,13 +122,19 @@ package final class RankEngine {
     return writer.bytes
   }
 
+  /// Whether this rank feeds the sequences of that home: its own, or all where it computes a slice of each.
+  private func isOwn(_ home: Rank) -> Bool { decoder.description.slice != nil || home == runtime.communicator.rank }
+
+  /// Whether this rank tells what became of the sequences that it feeds: of those that all feed rank 0 does, their home.
+  private var answers: Bool { decoder.description.slice == nil || runtime.communicator.isRoot }
+
   /// Tells in the outcome what the step's expert layers did.
   private func countStep() {
     telemetry.endTraffic()
     let sent = telemetry.traffic.total
     outcome.bytesSent = sent.bytes
     outcome.messagesSent = sent.messages
-    guard dispatcher != nil else { return }
+    guard decoder.description.mixture != nil else { return }
     outcome.visits.replace(with: telemetry.stepVisits)
     outcome.experts.replace(with: telemetry.stepDistinct)
     outcome.expertsVisited = telemetry.stepDistinct.reduce(0) { $0 + Int($1) }
@@ -207,6 +215,7 @@ package final class RankEngine {
             .token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
         case .all where !item.drafts.isEmpty:
           outcome.results.append(.run(try draw(sequence, own.baseAddress!, item.drafts, ownMasks[i], masks)))
+        case .all where !answers, .lastState where !answers, .allStates where !answers: outcome.results.append(.nothing)
         case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
         case .lastState, .allStates:
           let count = item.outputs == .lastState ? 1 : item.count

@@ -1,6 +1,7 @@
 /// What loading a model cost, over all ranks; the same on every rank.
 package struct LoadReport: Sendable {
   package var bytesReadByRank: [Int]
+  /// Memory that several ranks have in common counts at the first of them.
   package var memoryByRank: [Int]
   /// From the start of reading until the last rank was done.
   package var seconds: Double
@@ -26,5 +27,7 @@ package struct LoadOptions: Sendable {
   package var otherBytes = 0
   /// Which rank is to hold which experts.
   package var experts = ExpertOptions()
+  /// Whether weights outlive this process, and ranks of a host share some.
+  package var keeping = KeepingOptions()
   package init() {}
 }

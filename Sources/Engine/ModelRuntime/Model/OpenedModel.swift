@@ -5,7 +5,7 @@ import MoEModel
 /// A checkpoint that all ranks have opened and described, and found to have the same files: cheap, and before anything is reserved.
 package struct OpenedModel {
   package let checkpoint: any Checkpoint
-  package let description: DecoderDescription
+  package private(set) var description: DecoderDescription
   /// What `prepare` found.
   package let preparation: Int
   let agreement: WeightAgreement
@@ -48,8 +48,16 @@ package struct OpenedModel {
     try agreement.compareFiles()
   }
 
+  /// The same, of which a rank is to hold `slice`; all of it where that is nil.
+  package func sliced(_ slice: ModelSlice?) -> OpenedModel {
+    guard let slice else { return self }
+    var opened = self
+    opened.description = description.sliced(slice)
+    return opened
+  }
+
   /// What a user should know of it on `ranks` ranks.
-  package func notes(ranks: Int) -> [String] {
+  package func notes(ranks: Int, layout: RankLayout = .spread) -> [String] {
     var notes: [String] = []
     if description.predictionLayerCount > 0, !description.predicts {
       notes.append(
@@ -63,7 +71,7 @@ package struct OpenedModel {
       notes.append(
         "\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"
       )
-    } else if description.mixture == nil, ranks > 1 {
+    } else if description.mixture == nil, ranks > 1, layout == .spread {
       notes.append(
         "a dense model has no experts to spread: every rank holds all of it, and ranks share out the sequences")
     }

@@ -44,6 +44,8 @@ package struct DecoderDescription: Sendable {
   package var roundedBesideIntegers: [String: Int] = [:]
   /// The published model that this text model is a part of; nil for one that stands alone.
   package var composite: CompositeModel?
+  /// What of all that is no routed expert this rank holds, where ranks share it out; nil where each holds all of it.
+  package internal(set) var slice: ModelSlice?
   /// How many tensors belong to each of that model's other parts.
   package var otherPartCounts: [String: Int] = [:]
 
@@ -199,7 +201,7 @@ package struct GroupedAttention: Sendable {
   /// Queries are projected twice as wide, `[query | gate]` for each head; what a head attends is multiplied by sigmoid(gate).
   package var hasGate = false
 
-  package var queriesPerKey: Int { headCount / keyValueHeadCount }
+  package var queriesPerKey: Int { headCount / max(keyValueHeadCount, 1) }
   /// From one head's query to the next one's, as projected.
   package var queryStride: Int { hasGate ? 2 * headDims : headDims }
 }

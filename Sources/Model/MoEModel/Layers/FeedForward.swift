@@ -15,20 +15,29 @@ protocol FeedForwardLayer: AnyObject {
 }
 
 /// down(silu(gate(x)) · up(x)): a block that every token goes through, in three stages between which the workers meet.
+///
+/// Where ranks share it out, each computes some columns of what lies between (`inner`), and of the output (`outer`).
 struct FeedForward {
   let weights: FeedForwardWeights
   let scratch: FeedForwardScratch
   let compute: Compute
+  var inner: RowSlices?
+  var outer: RowSlices?
 
   /// gate(x) and up(x).
   func expand(_ x: Rows, rows: Int, worker: Int) {
-    weights.gate.multiply(compute, worker: worker, x, into: scratch.gate(rows: rows))
-    weights.up.multiply(compute, worker: worker, x, into: scratch.up(rows: rows))
+    weights.gate.multiply(compute, worker: worker, x, into: inner.own(of: scratch.gate(rows: rows)))
+    weights.up.multiply(compute, worker: worker, x, into: inner.own(of: scratch.up(rows: rows)))
   }
 
   /// silu(gate) · up, rounded as `down` wants it.
   func activate(rows: Int, worker: Int) {
     let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
+    if let inner {
+      activateOwn(rows: rows, worker: worker)
+      return inner.gather(
+        product, in: scratch.activated, for: weights.down.rowFormat, compute, worker: worker)
+    }
     scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows) {
       row, columns in
       let first = columns.lowerBound
@@ -37,10 +46,48 @@ struct FeedForward {
     }
   }
 
+  /// Whether silu(gate) · up travels between ranks as `down` wants it.
+  private var travelsRounded: Bool { inner?.travel(scratch.activated, for: weights.down.rowFormat) ?? false }
+
+  /// Rounds this rank's columns of silu(gate) · up where they travel so; workers have met after `activateOwn`.
+  func roundOwn(rows: Int, worker: Int) {
+    guard let inner, travelsRounded else { return }
+    scratch.activated.share(compute, worker: worker, scratch.product(rows: rows), columns: inner.own)
+  }
+
+  /// Notes silu(gate) · up to be exchanged: with `activateOwn` and `roundOwn` before, and `round` after that, it is `activate`.
+  func noteProduct(rows: Int) {
+    if travelsRounded { inner?.note(scratch.activated, rows: rows) } else { inner?.note(scratch.product(rows: rows)) }
+  }
+
+  /// silu(gate) · up, complete, rounded as `down` wants it.
+  func round(rows: Int, worker: Int) {
+    guard !travelsRounded else { return }
+    let product = scratch.product(rows: rows)
+    scratch.activated.share(compute, worker: worker, product.start, stride: product.stride, count: rows)
+  }
+
+  /// silu(gate) · up in this rank's columns.
+  func activateOwn(rows: Int, worker: Int) {
+    let (gate, up, product) = (scratch.gate(rows: rows), scratch.up(rows: rows), scratch.product(rows: rows))
+    let columns = inner?.own ?? 0..<product.columns
+    let share = compute.share(of: rows * columns.count, worker: worker)
+    var at = share.lowerBound
+    while at < share.upperBound {
+      let (row, place) = at.quotientAndRemainder(dividingBy: columns.count)
+      let count = min(columns.count - place, share.upperBound - at)
+      let first = columns.lowerBound + place
+      compute.activate(
+        .swiGLU, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: count)
+      at += count
+    }
+  }
+
   /// output := down(what `activate` made)
   func contract(into output: MatrixView<Float>, worker: Int) {
     weights.down.multiply(
-      compute, worker: worker, scratch.activated.rows(of: scratch.product(rows: output.rowCount)), into: output)
+      compute, worker: worker, scratch.activated.rows(of: scratch.product(rows: output.rowCount)),
+      into: outer.own(of: output))
   }
 
   /// What a forward pass of so many rows left behind.
@@ -104,7 +151,7 @@ final class DenseLayer: FeedForwardLayer {
       block.activate(rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
       block.contract(into: stream.update, worker: worker)
-      compute.pool.barrier(worker: worker)
+      block.outer.finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }
   }

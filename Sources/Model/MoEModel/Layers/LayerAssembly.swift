@@ -11,11 +11,14 @@ struct LayerAssembly {
   let rotary: RotaryAngles
   let experts: Decoder.Experts?
   let kept: KeptActivations
+  /// What completes rows that ranks share out, where they do.
+  let gatherer: SliceGatherer?
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
   private var deltas: [GatedDelta: GatedDeltaScratch] = [:]
   private let stateOffsets: [Int]
+  private let ownAttentions: [AttentionDescription]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
   private var mixtures: [[Int]: MoEScratch] = [:]
   private var middleInput: RowStorage<Float>?
@@ -24,8 +27,9 @@ struct LayerAssembly {
 
   init(
     description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    rotary: RotaryAngles, experts: Decoder.Experts?, kept: KeptActivations
+    rotary: RotaryAngles, experts: Decoder.Experts?, kept: KeptActivations, gatherer: SliceGatherer? = nil
   ) {
+    (self.gatherer, ownAttentions) = (gatherer, description.ownAttentions)
     self.kept = kept
     stateOffsets = StateCache.numbers(description).offsets
     (self.description, self.weights, self.compute) = (description, weights, compute)
@@ -39,19 +43,21 @@ struct LayerAssembly {
 
   private mutating func mixer(_ index: Int, _ input: RowStorage<Float>?) -> any SequenceMixer {
     let (layer, cache, shape) = (weights.runLayers[index], cache.layer(index), description.runLayers[index])
-    let (attention, rotates) = (shape.attention, shape.rotates)
+    let (attention, rotates) = (ownAttentions[index], shape.rotates)
     let span = AttentionSpan(slidingWindow: shape.slidingWindow)
     switch (attention, layer.attention) {
-    case (.latent(let shape), .latent(let weights)):
-      let (chosen, indexer) = indexing(shape, weights, cache)
+    case (.latent(let own), .latent(let weights)):
+      let (chosen, indexer) = indexing(own, weights, cache)
       return LatentAttentionLayer(
-        norm: layer.attentionNorm, shape, weights, cache: cache, span: span, rotary: rotary,
-        scratch: scratch(shape, cache), chosen: chosen, indexer: indexer, input: input, compute: compute)
-    case (.grouped(let shape), .grouped(let weights)):
+        norm: layer.attentionNorm, own, weights, cache: cache, span: span, rotary: rotary,
+        scratch: scratch(own, allHeads: shape.attention.headCount, cache), chosen: chosen, indexer: indexer,
+        input: input, slices: latentSlices(shape.attention), compute: compute)
+    case (.grouped(let own), .grouped(let weights)):
       return GroupedAttentionLayer(
-        norm: layer.attentionNorm, shape, weights, cache: cache, span: span, scale: attention.softmaxScale,
-        epsilon: description.normEpsilon, rotary: rotates ? rotary : nil, scratch: scratch(shape, cache), input: input,
-        compute: compute)
+        norm: layer.attentionNorm, own, weights, cache: cache, span: span, scale: attention.softmaxScale,
+        epsilon: description.normEpsilon, rotary: rotates ? rotary : nil,
+        scratch: scratch(own, allHeads: shape.attention.headCount, cache), input: input,
+        slices: groupedSlices(shape.attention), compute: compute)
     case (.delta(let shape), .delta(let weights)):
       return GatedDeltaLayer(
         norm: layer.attentionNorm, shape, weights, state: LayerState(offset: stateOffsets[index]),
@@ -107,33 +113,39 @@ struct LayerAssembly {
   private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { kept == .all ? nil : scratch }
 
   private mutating func block(_ weights: FeedForwardWeights) -> FeedForward {
-    let width = weights.intermediateSize
+    let width = weights.down.columns
     let scratch =
       shared(feedForwards[width])
       ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: kept != .none)
     feedForwards[width] = scratch
-    return FeedForward(weights: weights, scratch: scratch, compute: compute)
+    return FeedForward(
+      weights: weights, scratch: scratch, compute: compute, inner: slices(of: width), outer: outputSlices)
   }
 
-  private mutating func scratch(_ shape: LatentAttention, _ cache: LayerCache) -> LatentAttentionScratch {
+  private mutating func scratch(
+    _ shape: LatentAttention, allHeads: Int, _ cache: LayerCache
+  ) -> LatentAttentionScratch {
     let sizes = [
-      shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,
+      allHeads, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims,
+      shape.valueDims,
     ]
     let scratch =
       shared(latents[sizes])
       ?? LatentAttentionScratch(
-        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
+        shape, allHeads: allHeads, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
         keeps: kept != .none)
     latents[sizes] = scratch
     return scratch
   }
 
-  private mutating func scratch(_ shape: GroupedAttention, _ cache: LayerCache) -> GroupedAttentionScratch {
-    let sizes = [shape.headCount, shape.keyValueHeadCount, shape.headDims, shape.queryStride]
+  private mutating func scratch(
+    _ shape: GroupedAttention, allHeads: Int, _ cache: LayerCache
+  ) -> GroupedAttentionScratch {
+    let sizes = [allHeads, shape.headCount, shape.keyValueHeadCount, shape.headDims, shape.queryStride]
     let scratch =
       shared(grouped[sizes])
       ?? GroupedAttentionScratch(
-        shape, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
+        shape, allHeads: allHeads, cache: cache, rowFormat: weights.rowFormat, workerCount: compute.workerCount,
         keeps: kept != .none)
     grouped[sizes] = scratch
     return scratch

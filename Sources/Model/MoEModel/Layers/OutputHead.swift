@@ -7,6 +7,8 @@ final class OutputHead {
   private let weights: PackedMatrix
   private let epsilon: Float
   private let compute: Compute
+  /// How ranks share out the vocabulary, where they do.
+  private let slices: RowSlices?
   private let normedRows: RowStorage<Float>
   private let logitRows: RowStorage<Float>
   private let stateRows: RowStorage<Float>
@@ -15,10 +17,15 @@ final class OutputHead {
   private var outputs: [Int] = []
   private var states: [Int] = []
 
-  init(norm: AlignedBuffer<Float>, _ weights: PackedMatrix, rowFormat: RowFormat, epsilon: Float, compute: Compute) {
+  /// `slices`: of the vocabulary, where `weights` are this rank's rows only.
+  init(
+    norm: AlignedBuffer<Float>, _ weights: PackedMatrix, rowFormat: RowFormat, epsilon: Float, compute: Compute,
+    slices: RowSlices? = nil
+  ) {
     (self.norm, self.weights, self.epsilon, self.compute) = (norm, weights, epsilon, compute)
+    self.slices = slices
     normedRows = RowStorage(columns: weights.columns)
-    logitRows = RowStorage(columns: weights.rows)
+    logitRows = RowStorage(columns: slices?.ranges.last?.upperBound ?? weights.rows)
     stateRows = RowStorage(columns: weights.columns)
     rounded = RowBuffer(rowFormat, columns: weights.columns, rows: 0)
   }
@@ -59,7 +66,8 @@ final class OutputHead {
         rounded.round(compute, row: i, normed[i])
       }
       compute.pool.barrier(worker: worker)
-      weights.multiply(compute, worker: worker, rounded.rows(of: normed), into: logits)
+      weights.multiply(compute, worker: worker, rounded.rows(of: normed), into: slices.own(of: logits))
+      slices?.gather(logits, compute, worker: worker)
     }
     return (normed, logits)
   }

@@ -10,6 +10,15 @@ package struct MatrixSource: Sendable {
     case rows(first: Int, step: Int)
     /// Element (r, k) is at `first + k * columnStride + r * rowStride`.
     case columns(first: Int, columnStride: Int, rowStride: Int)
+
+    /// The same without the rows before `row`.
+    func from(row: Int) -> Layout {
+      switch self {
+      case .rows(let first, let step): .rows(first: first + row * step, step: step)
+      case .columns(let first, let columnStride, let rowStride):
+        .columns(first: first + row * rowStride, columnStride: columnStride, rowStride: rowStride)
+      }
+    }
   }
   package enum Scales: Sendable {
     case none

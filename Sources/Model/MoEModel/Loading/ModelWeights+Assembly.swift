@@ -25,7 +25,7 @@ struct WeightAssembly {
   private func layer(_ index: Int) throws -> LayerWeights {
     let shape = description.runLayers[index]
     let attention: AttentionWeights =
-      switch shape.attention {
+      switch description.ownAttentions[index] {
       case .latent(let latent): .latent(try latentAttention(index, latent))
       case .grouped: .grouped(try groupedAttention(index))
       case .delta(let delta): .delta(try gatedDelta(index, delta))

@@ -29,7 +29,8 @@ final class ReadAhead: Sendable {
   func advance(used: Int) {
     var used = used
     while let (entry, range) = progress.withLock({ step(&$0, used: used) }) {
-      checkpoint.prefetch(entry, bytes: range)
+      // Of slices some are empty.
+      if !range.isEmpty { checkpoint.prefetch(entry, bytes: range) }
       used = 0
     }
   }

@@ -28,65 +28,70 @@ package final class WeightLoader {
   private let sums: ReadSums
   private let extras: Extras
   private let pool: WorkerPool
-  private let arenaOfWorker: [NodeArena]
+  private let memory: WeightMemory
+  /// Where vectors lie that are kept with the panels, and how many values have been met.
+  private var keptVectors: (values: UnsafeMutablePointer<Float>, count: Int)?
+  private var vectorsMet = 0
   private var tasks: [Task] = []
   private var vectorCache: [String: [Float]] = [:]
-  /// The memory the panels lie in, one arena for each NUMA node used; lives as long as the weights.
-  package let arenas: [NodeArena]
 
   /// Loads all that this rank holds.
   ///
   /// `sums` gets the sums of what is read. `progress` is called from this thread now and then with the bytes read so
-  /// far. Throws on missing, ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
+  /// far. `memory`: where panels are to lie, or do already; nil for memory of this rank's own. Throws on missing,
+  /// ill-shaped or unreadable tensors; nothing is left half-loaded for the caller.
   package static func load(
     _ description: DecoderDescription, checkpoint: any Checkpoint, pool: WorkerPool, budget: WeightBudget,
-    owns: (Int, Int) -> Bool, sums: ReadSums, extras: Extras = Extras(), progress: (Int) -> Void
+    owns: (Int, Int) -> Bool, sums: ReadSums, extras: Extras = Extras(),
+    memory: WeightMemory? = nil, progress: (Int) -> Void
   ) throws -> (weights: ModelWeights, arenas: [NodeArena]) {
-    let loader = try WeightLoader(checkpoint: checkpoint, sums: sums, extras: extras, pool: pool, budget: budget)
+    let memory = try memory ?? WeightMemory.plain(budget, pool: pool)
+    let loader = WeightLoader(checkpoint: checkpoint, sums: sums, extras: extras, pool: pool, memory: memory)
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: pool.workerCount)
+    if memory.holdsVectors { try loader.findVectors(budget) }
     let held = try loader.hold(parameters, owns: owns)
     var weights = try WeightAssembly(description: description, held: held).model()
     try loader.fill(progress: progress)
     try checkpoint.checkUnchanged()
-    weights.arenas = loader.arenas
+    weights.arenas = memory.arenas
     weights.parameters = held
     weights.spareExperts = try loader.spareExperts(parameters)
-    return (weights, loader.arenas)
+    return (weights, memory.arenas)
   }
 
   private init(
-    checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, budget: WeightBudget
-  ) throws {
+    checkpoint: any Checkpoint, sums: ReadSums, extras: Extras, pool: WorkerPool, memory: WeightMemory
+  ) {
     self.checkpoint = checkpoint
     (self.sums, self.extras) = (sums, extras)
-    self.pool = pool
-    var bytesByNode: [Int: Int] = [:]
-    for worker in 0..<pool.workerCount {
-      bytesByNode[pool.node(ofWorker: worker), default: 0] += budget.bytesByWorker[worker]
-    }
-    var arenaByNode: [Int: NodeArena] = [:]
-    for (node, byteCount) in bytesByNode {
-      arenaByNode[node] = try NodeArena(node: node, byteCount: max(byteCount, 64))
-    }
-    arenas = bytesByNode.keys.sorted().map { arenaByNode[$0]! }
-    arenaOfWorker = (0..<pool.workerCount).map { arenaByNode[pool.node(ofWorker: $0)]! }
+    (self.pool, self.memory) = (pool, memory)
+  }
+
+  /// Vectors lie before the panels of the first own arena.
+  private func findVectors(_ budget: WeightBudget) throws {
+    guard let arena = memory.own.arenas.first else { return }
+    let bytes = try arena.allocate(byteCount: budget.vectorBytes)
+    guard let base = bytes.baseAddress else { return }
+    let count = budget.vectorBytes / MemoryLayout<Float>.size
+    keptVectors = (base.bindMemory(to: Float.self, capacity: max(count, 1)), count)
   }
 
   /// Reserves memory for matrices and reads vectors: a matrix's bias, which comes after it, goes with its parts.
   private func hold(_ parameters: StoredParameters, owns: (Int, Int) -> Bool) throws -> HeldParameters {
     var held = HeldParameters(parameters.table)
-    var last: (id: ParameterID, parts: [MatrixSource])?
+    var last: (spec: ParameterSpec, parts: [MatrixSource])?
     func close(bias: AlignedBuffer<Float>? = nil) throws {
-      guard let (id, parts) = last else { return }
+      guard let (spec, parts) = last else { return }
+      let (id, place) = (spec.id, memory.pool(of: spec))
       let isReplica = id.layer.flatMap { layer in id.expert.map { extras.isReplica(layer, $0) } } ?? false
-      held.add(id, try parts.map { try matrix($0, bias: bias, isReplica: isReplica) })
+      held.add(id, try parts.map { try matrix($0, bias: bias, in: place, isReplica: isReplica) })
       last = nil
     }
     try parameters.walk(owns: owns) { spec, found in
       switch found {
       case .matrices(let sources):
         try close()
-        last = (spec.id, sources)
+        last = (spec, sources)
       case .vector(let source) where spec.id.isBias: try close(bias: vector(source))
       case .vector(let source):
         try close()
@@ -98,18 +103,32 @@ package final class WeightLoader {
   }
 
   private func matrix(
-    _ source: MatrixSource, bias: AlignedBuffer<Float>?, isReplica: Bool
+    _ source: MatrixSource, bias: AlignedBuffer<Float>?, in place: WeightMemory.Pool, isReplica: Bool
   ) throws -> PackedMatrix {
-    let matrix = try reserve(source, bias: bias)
-    tasks.append(Task(source: source, shards: matrix.shards, isReplica: isReplica))
+    let matrix = try reserve(source, bias: bias, in: place)
+    if !place.isFilled { tasks.append(Task(source: source, shards: matrix.shards, isReplica: isReplica)) }
     return matrix
   }
 
-  /// Room for a matrix, and nothing in it.
-  private func reserve(_ source: MatrixSource, bias: AlignedBuffer<Float>?) throws -> PackedMatrix {
-    let shards = try (0..<pool.workerCount).map { worker -> UnsafeMutableRawPointer? in
-      let byteCount = source.byteCount(worker: worker)
-      return byteCount == 0 ? nil : try arenaOfWorker[worker].allocate(byteCount: byteCount).baseAddress
+  /// Room for a matrix, and nothing in it that was not there.
+  private func reserve(
+    _ source: MatrixSource, bias: AlignedBuffer<Float>?, in place: WeightMemory.Pool
+  ) throws -> PackedMatrix {
+    var shards: [UnsafeMutableRawPointer?] = []
+    if place.arenas.count == 1 {
+      // In the order of rows, so that it does not matter how many workers share them.
+      let counts = (0..<pool.workerCount).map { source.byteCount(worker: $0) }
+      var next = try place.arenas[0].allocate(byteCount: counts.reduce(0, +)).baseAddress
+      for count in counts {
+        shards.append(count == 0 ? nil : next)
+        next = next.map { $0 + count }
+      }
+    } else {
+      shards = try (0..<pool.workerCount).map { worker in
+        let byteCount = source.byteCount(worker: worker)
+        return byteCount == 0
+          ? nil : try place.arena(pool.node(ofWorker: worker))?.allocate(byteCount: byteCount).baseAddress
+      }
     }
     return PackedMatrix(
       format: source.format, rows: source.rows, columns: source.columns, rowFormat: source.rowFormat, bias: bias,
@@ -117,6 +136,21 @@ package final class WeightLoader {
   }
 
   private func vector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
+    guard let kept = keptVectors else { return try readVector(source) }
+    let first = vectorsMet
+    vectorsMet += source.count
+    guard vectorsMet <= kept.count else { return try readVector(source) }
+    if memory.own.isFilled {
+      let vector = AlignedBuffer<Float>(count: source.count)
+      vector.pointer.update(from: kept.values + first, count: source.count)
+      return vector
+    }
+    let vector = try readVector(source)
+    (kept.values + first).update(from: vector.pointer, count: source.count)
+    return vector
+  }
+
+  private func readVector(_ source: VectorSource) throws -> AlignedBuffer<Float> {
     // Experts' biases are slices of one tensor: keep the last few expanded.
     let name = source.entry.name
     let all: [Float]
@@ -137,7 +171,8 @@ package final class WeightLoader {
     guard extras.spareExperts > 0, let shape = try parameters.commonExpert() else { return [] }
     return try (0..<extras.spareExperts).map { _ in
       func room(_ part: CommonExpert.Part) throws -> PackedMatrix {
-        try reserve(part.source, bias: part.hasBias ? AlignedBuffer(count: part.source.rows) : nil)
+        try reserve(
+          part.source, bias: part.hasBias ? AlignedBuffer(count: part.source.rows) : nil, in: memory.own)
       }
       return FeedForwardWeights(gate: try room(shape.gate), up: try room(shape.up), down: try room(shape.down))
     }

@@ -6,6 +6,7 @@ import Tensors
 package struct StoredParameters {
   package let table: ParameterTable
   let checkpoint: any Checkpoint
+  private let description: DecoderDescription
   private let names: PublishedNames
   private let expertCount: Int
   let quantization: Quantization
@@ -20,6 +21,7 @@ package struct StoredParameters {
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int) {
     table = ParameterTable(description)
     self.checkpoint = checkpoint
+    self.description = description
     names = description.names
     expertCount = description.mixture?.expertCount ?? 0
     quantization = description.quantization
@@ -46,14 +48,17 @@ package struct StoredParameters {
   /// Where one parameter is.
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
-    guard spec.isMatrix else { return .vector(try vector(spec, place)) }
+    let rows = description.ownRows(of: spec)
+    guard spec.isMatrix else { return .vector(try vector(spec, place, rows)) }
     if let heads = spec.heads, let split = SplitHeads(of: place.name, heads, in: checkpoint) {
       return .matrices(try splitSources(spec, heads, split))
     }
     let found = try stored(spec, place)
     guard let heads = spec.heads else {
       return .matrices([
-        source(spec, rows: spec.rows, columns: spec.columns, found.stored, found.layout, bounds: bounds(spec, place))
+        source(
+          spec, rows: rows.count, columns: spec.columns, found.stored, found.layout.from(row: rows.lowerBound),
+          bounds: bounds(place, rows: rows.count))
       ])
     }
     return .matrices(try headSources(spec, place, heads, found.stored))
@@ -85,23 +90,25 @@ package struct StoredParameters {
         tensor: place.name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
     let headRows = heads.keyRows + heads.valueRows
-    let keys = (0..<heads.count).map { head in
+    let own = description.ownHeads(of: spec, count: heads.count)
+    let keys = own.map { head in
       source(
         spec, rows: spec.columns, columns: heads.keyRows, stored,
         .columns(first: head * headRows * spec.columns, columnStride: spec.columns, rowStride: 1),
-        bounds: bounds(ofHead: head, heads, rows: spec.columns))
+        bounds: bounds(ofHead: head, own, rows: spec.columns))
     }
-    let values = (0..<heads.count).map { head in
+    let values = own.map { head in
       source(
         spec, rows: heads.valueRows, columns: spec.columns, stored,
         .rows(first: head * headRows + heads.keyRows, step: 1),
-        bounds: bounds(ofHead: head, heads, rows: heads.valueRows))
+        bounds: bounds(ofHead: head, own, rows: heads.valueRows))
     }
     return keys + values
   }
 
   /// The same of tensors that hold both halves apart, as they are used.
   private func splitSources(_ spec: ParameterSpec, _ heads: LatentHeads, _ split: SplitHeads) throws -> [MatrixSource] {
+    let own = description.ownHeads(of: spec, count: heads.count)
     func part(_ name: String, rows: Int, columns: Int) throws -> [MatrixSource] {
       var place = TensorPlace(name: name, rows: rows)
       if checkpoint.tensor(name)?.shape.count == 2 {
@@ -112,31 +119,33 @@ package struct StoredParameters {
       var part = spec
       part.shape = [rows, columns]
       let stored = try storedRows(part, place)
-      return (0..<heads.count).map { head in
+      return own.map { head in
         source(
           spec, rows: rows, columns: columns, stored, .rows(first: head * rows, step: 1),
-          bounds: bounds(ofHead: head, heads, rows: rows))
+          bounds: bounds(ofHead: head, own, rows: rows))
       }
     }
     return try part(split.keys, rows: spec.columns, columns: heads.keyRows)
       + part(split.values, rows: heads.valueRows, columns: spec.columns)
   }
 
-  private func bounds(ofHead head: Int, _ heads: LatentHeads, rows: Int) -> [Int] {
-    let worker = HeadSharing.worker(ofHead: head, headCount: heads.count, workerCount: workerCount)
+  /// All panels of a head of this rank's `own` with the worker that attends with it.
+  private func bounds(ofHead head: Int, _ own: Range<Int>, rows: Int) -> [Int] {
+    let worker = HeadSharing.worker(ofHead: head - own.lowerBound, headCount: own.count, workerCount: workerCount)
     return PackedMatrix.bounds(rows: rows, allOn: worker, workerCount: workerCount)
   }
 
   /// A matrix's panels by worker; which workers have the odd ones differs from matrix to matrix.
-  private func bounds(_ spec: ParameterSpec, _ place: TensorPlace) -> [Int] {
+  private func bounds(_ place: TensorPlace, rows: Int) -> [Int] {
     let turn = place.name.utf8.reduce(place.index + (place.isTurned ? 0 : place.first)) { $0 + Int($1) }
-    return PackedMatrix.evenBounds(rows: spec.rows, workerCount: workerCount, turn: turn)
+    return PackedMatrix.evenBounds(rows: rows, workerCount: workerCount, turn: turn)
   }
 
-  private func vector(_ spec: ParameterSpec, _ place: TensorPlace) throws -> VectorSource {
+  private func vector(_ spec: ParameterSpec, _ place: TensorPlace, _ rows: Range<Int>) throws -> VectorSource {
     VectorSource(
-      entry: try entry(place.name, shape: place.shape(of: spec)), first: place.index * place.rows + place.first,
-      step: place.step, count: spec.rows, offset: spec.offset, mayBeMinusInfinity: spec.role == .sinks)
+      entry: try entry(place.name, shape: place.shape(of: spec)),
+      first: place.index * place.rows + place.first + rows.lowerBound * place.step,
+      step: place.step, count: rows.count, offset: spec.offset, mayBeMinusInfinity: spec.role == .sinks)
   }
 }
 

@@ -6,15 +6,21 @@ import Tensors
 package struct WeightBudget {
   /// Bytes of panels by worker.
   package private(set) var bytesByWorker: [Int]
+  /// Of these, those of what every rank holds: all but routed experts.
+  package private(set) var sharedByWorker: [Int]
   /// Bytes of norms, biases and other small vectors.
   package private(set) var vectorBytes = 0
   /// Bytes of the checkpoint to be read.
   package private(set) var storedBytes = 0
+  /// Of these, those of matrices that ranks of one host can have in common.
+  package private(set) var sharedStoredBytes = 0
   package private(set) var elementCount = 0
   /// Stored bytes by element type.
   package private(set) var storedBytesByType: [ElementType: Int] = [:]
 
   package var memoryBytes: Int { bytesByWorker.reduce(0, +) + vectorBytes }
+  /// Bytes of panels that ranks of one host can have in common.
+  package var sharedBytes: Int { sharedByWorker.reduce(0, +) }
 
   /// Counts all that one rank of `workerCount` workers would hold, and room for `spareExperts` more; throws on the first tensor that is missing or does
   /// not fit.
@@ -22,11 +28,15 @@ package struct WeightBudget {
     _ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int, spareExperts: Int = 0,
     owns: (Int, Int) -> Bool
   ) throws -> WeightBudget {
-    var budget = WeightBudget(bytesByWorker: Array(repeating: 0, count: workerCount))
+    let none = Array(repeating: 0, count: workerCount)
+    var budget = WeightBudget(bytesByWorker: none, sharedByWorker: none)
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: workerCount)
-    try parameters.walk(owns: owns) { _, found in
+    // Of slices each rank has its own.
+    let shares = description.slice == nil
+    try parameters.walk(owns: owns) { spec, found in
       switch found {
-      case .matrices(let sources): for source in sources { budget.add(source) }
+      case .matrices(let sources):
+        for source in sources { budget.add(source, isShared: shares && spec.expert == nil) }
       case .vector(let source):
         budget.vectorBytes += source.count * 4
         budget.count(source.entry.type, elements: source.count, bytes: source.count * source.entry.type.byteCount)
@@ -41,8 +51,15 @@ package struct WeightBudget {
     return budget
   }
 
-  private mutating func add(_ source: MatrixSource) {
-    for worker in bytesByWorker.indices { bytesByWorker[worker] += source.byteCount(worker: worker) }
+  private mutating func add(_ source: MatrixSource, isShared: Bool) {
+    for worker in bytesByWorker.indices {
+      let byteCount = source.byteCount(worker: worker)
+      bytesByWorker[worker] += byteCount
+      if isShared { sharedByWorker[worker] += byteCount }
+    }
+    if isShared {
+      sharedStoredBytes += source.storedScales.reduce(source.storedByteCount) { $0 + $1.byteCount }
+    }
     count(source.entry.type, elements: source.elementCount, bytes: source.storedByteCount)
     for scales in source.storedScales { count(scales.entry.type, elements: 0, bytes: scales.byteCount) }
   }

@@ -18,15 +18,16 @@ final class GroupedAttentionLayer: SequenceMixer {
   private let scratch: GroupedAttentionScratch
   private let input: RowStorage<Float>?
   private let compute: Compute
+  private let slices: GroupedSlices?
 
   /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
-  /// `input`: where the layer's input is kept.
+  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
   init(
     norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,
-    input: RowStorage<Float>?, compute: Compute
+    input: RowStorage<Float>?, slices: GroupedSlices? = nil, compute: Compute
   ) {
-    self.input = input
+    (self.input, self.slices) = (input, slices)
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
     (self.span, self.scale, self.epsilon) = (span, scale, epsilon)
     (self.rotary, self.scratch, self.compute) = (rotary, scratch, compute)
@@ -36,6 +37,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     let rows = pass.rowCount
     guard rows > 0 else { return }
     scratch.reserve(rows: rows)
+    slices?.joint?.reserve(rows: rows)
     input?.reserve(rows: rows)
     scratch.nextTask.reset()
     let (batch, pool) = (pass.batch, compute.pool)
@@ -49,22 +51,25 @@ final class GroupedAttentionLayer: SequenceMixer {
       weights.key.multiply(compute, worker: worker, stream.normed, into: keyValue.columns(0..<keyWidth))
       weights.value.multiply(compute, worker: worker, stream.normed, into: keyValue.columns(keyWidth..<(2 * keyWidth)))
       pool.barrier(worker: worker)
+      if let joint = slices?.joint {
+        joint.normalize(
+          query: scratch.query(rows), key: keyValue.columns(0..<keyWidth), weights, epsilon: epsilon, compute,
+          worker: worker)
+      }
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
         prepare(chunk, position: chunk.startPosition + i, row: row)
       }
       pool.barrier(worker: worker)
       attend(batch, rows: rows, parts: parts, worker: worker)
-      pool.barrier(worker: worker)
       if shape.hasGate {
+        pool.barrier(worker: worker)
         for row in compute.share(of: rows, worker: worker) { gate(row: row) }
-        pool.barrier(worker: worker)
       }
-      if scratch.roundsValues {
-        scratch.roundValues(rows, compute, worker: worker)
-        pool.barrier(worker: worker)
-      }
-      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
-      pool.barrier(worker: worker)
+      (slices?.values).finish(
+        scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
+      weights.output.multiply(
+        compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
+      (slices?.output).finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }
   }
@@ -75,8 +80,10 @@ final class GroupedAttentionLayer: SequenceMixer {
     let keyWidth = shape.keyValueHeadCount * dims
     let (query, key) = (scratch.query(row + 1)[row], scratch.keyValue(row + 1)[row])
     scratch.keepRaw(row: row)
-    normalize(query, heads: shape.headCount, stride: shape.queryStride, weights.queryNorm)
-    normalize(key, heads: shape.keyValueHeadCount, stride: dims, weights.keyNorm)
+    if slices?.joint == nil {
+      normalize(query, heads: shape.headCount, stride: shape.queryStride, weights.queryNorm)
+      normalize(key, heads: shape.keyValueHeadCount, stride: dims, weights.keyNorm)
+    }
     if let clip = shape.clip {
       compute.clip(query, limit: clip, count: shape.headCount * dims)
       compute.clip(key, limit: clip, count: 2 * keyWidth)
@@ -100,7 +107,8 @@ final class GroupedAttentionLayer: SequenceMixer {
 
   /// One token's values, multiplied by the sigmoid of their heads' gates.
   private func gate(row: Int) {
-    let (query, values, dims) = (scratch.query(row + 1)[row], scratch.values(row + 1)[row], shape.headDims)
+    let (query, values) = (scratch.query(row + 1)[row], (slices?.values).own(of: scratch.values(row + 1))[row])
+    let dims = shape.headDims
     for head in 0..<shape.headCount {
       let value = values + head * dims
       compute.sigmoidMultiply(gate: query + head * shape.queryStride + dims, value, out: value, count: dims)
@@ -125,7 +133,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     }
     let workers = compute.workerCount
     var (best, bestUse) = (1, 0.0)
-    for parts in 1...shape.queriesPerKey where shape.queriesPerKey % parts == 0 {
+    for parts in 1...max(shape.queriesPerKey, 1) where shape.queriesPerKey % parts == 0 {
       let rounds = (tasks * parts + workers - 1) / workers
       let use = Double(tasks * parts) / Double(max(rounds * workers, 1))
       if use > bestUse { (best, bestUse) = (parts, use) }
@@ -138,7 +146,7 @@ final class GroupedAttentionLayer: SequenceMixer {
   private func attend(_ batch: DecoderBatch, rows: Int, parts: Int, worker: Int) {
     let tile = Self.tokenTile
     let (dims, perPart) = (shape.headDims, shape.queriesPerKey / parts)
-    let (query, values) = (scratch.query(rows), scratch.values(rows))
+    let (query, values) = (scratch.query(rows), (slices?.values).own(of: scratch.values(rows)))
     let own = scratch.workers[worker]
     var wanted = scratch.nextTask.take()
     var passed = 0
@@ -173,13 +181,17 @@ final class GroupedAttentionScratch {
   private let valuesRows: RowStorage<Float>
   /// As projected, where they are kept.
   private let raw: (query: RowStorage<Float>, keyValue: RowStorage<Float>)?
-  private var roundedValues: RowBuffer
+  private(set) var roundedValues: RowBuffer
   let workers: [AttentionScratch]
   let nextTask = TaskCounter()
 
-  /// `keeps`: all of it is still there after a forward pass, as projected too.
-  init(_ shape: GroupedAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false) {
-    let width = shape.headCount * shape.headDims
+  /// `keeps`: all of it is still there after a forward pass, as projected too. `allHeads`: those of all ranks, where the heads of
+  /// `shape` are not all.
+  init(
+    _ shape: GroupedAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
+    keeps: Bool = false
+  ) {
+    let width = (allHeads ?? shape.headCount) * shape.headDims
     let queryWidth = shape.headCount * shape.queryStride
     let keyValueWidth = 2 * shape.keyValueHeadCount * shape.headDims
     raw = keeps ? (RowStorage(columns: queryWidth), RowStorage(columns: keyValueWidth)) : nil
@@ -208,7 +220,7 @@ final class GroupedAttentionScratch {
   func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
   /// `[rows, key heads · dims | key heads · dims]`: keys, then values.
   func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
-  /// `[rows, heads · dims]`
+  /// `[rows, heads of all ranks · dims]`
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
 
   func raw(_ rows: Int) -> (query: MatrixView<Float>, keyValue: MatrixView<Float>)? {
@@ -221,12 +233,6 @@ final class GroupedAttentionScratch {
     raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
   }
 
-  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
-  var roundsValues: Bool { roundedValues.format != .float32 }
-
-  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
-    let values = values(rows)
-    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
-  }
 }

@@ -17,7 +17,7 @@ package final class KeyValueCache {
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
-    description.runLayers.reduce(0) { $0 + $1.attention.cacheWidth } * blockTokens * type.byteCount
+    description.ownAttentions.reduce(0) { $0 + $1.cacheWidth } * blockTokens * type.byteCount
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -27,7 +27,7 @@ package final class KeyValueCache {
     self.type = type
     var layers: [LayerCache] = []
     var offset = 0
-    for attention in description.runLayers.map(\.attention) {
+    for attention in description.ownAttentions {
       let indexWidth = attention.indexWidth
       layers.append(
         LayerCache(type: type, width: attention.cacheWidth - indexWidth, indexWidth: indexWidth, offset: offset))

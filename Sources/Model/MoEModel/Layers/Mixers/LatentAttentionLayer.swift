@@ -23,14 +23,17 @@ final class LatentAttentionLayer: SequenceMixer {
   private let indexer: Indexer?
   private let input: RowStorage<Float>?
   private let compute: Compute
+  /// How ranks share out the columns of all heads' values, and of the output, where they do.
+  private let slices: (values: RowSlices, output: RowSlices)?
 
-  /// `input`: where its input is kept.
+  /// `input`: where its input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
   init(
     norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
     span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, chosen: ChosenPositions? = nil,
-    indexer: Indexer? = nil, input: RowStorage<Float>?, compute: Compute
+    indexer: Indexer? = nil, input: RowStorage<Float>?, slices: (values: RowSlices, output: RowSlices)? = nil,
+    compute: Compute
   ) {
-    (self.chosen, self.indexer, self.input) = (chosen, indexer, input)
+    (self.chosen, self.indexer, self.input, self.slices) = (chosen, indexer, input, slices)
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
     (self.span, self.rotary, self.scratch, self.compute) = (span, rotary, scratch, compute)
   }
@@ -62,13 +65,11 @@ final class LatentAttentionLayer: SequenceMixer {
       pool.barrier(worker: worker)
       indexer?.choose(worker: worker)
       attend(batch, rows: rows, worker: worker)
-      pool.barrier(worker: worker)
-      if scratch.roundsValues {
-        scratch.roundValues(rows, compute, worker: worker)
-        pool.barrier(worker: worker)
-      }
-      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
-      pool.barrier(worker: worker)
+      (slices?.values).finish(
+        scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
+      weights.output.multiply(
+        compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
+      (slices?.output).finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }
   }
@@ -174,7 +175,8 @@ final class LatentAttentionLayer: SequenceMixer {
     let latents = rounded.rows(of: attended.start, stride: latent)
     weights.valueUp[head].multiply(
       compute, worker: worker, latents.strided(from: head, by: shape.headCount),
-      into: scratch.values(rows).columns((head * shape.valueDims)..<((head + 1) * shape.valueDims)))
+      into: (slices?.values).own(of: scratch.values(rows)).columns(
+        (head * shape.valueDims)..<((head + 1) * shape.valueDims)))
   }
 }
 
@@ -194,11 +196,16 @@ final class LatentAttentionScratch {
   private(set) var roundedQuery: RowBuffer
   /// `[rows · heads, latent]`
   private(set) var roundedAttended: RowBuffer
-  private var roundedValues: RowBuffer
+  private(set) var roundedValues: RowBuffer
   let workers: [AttentionScratch]
 
-  /// `keeps`: all of it is still there after a forward pass, latents before their norms too.
-  init(_ shape: LatentAttention, cache: LayerCache, rowFormat: RowFormat, workerCount: Int, keeps: Bool = false) {
+  /// `keeps`: all of it is still there after a forward pass, latents before their norms too. `allHeads`: those of all ranks,
+  /// where the heads of `shape` are not all.
+  init(
+    _ shape: LatentAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
+    keeps: Bool = false
+  ) {
+    let allHeads = allHeads ?? shape.headCount
     headCount = shape.headCount
     raw = keeps ? (RowStorage(columns: shape.queryRank ?? 0), RowStorage(columns: cache.width)) : nil
     queryRows = RowStorage(columns: headCount * shape.queryDims)
@@ -206,12 +213,12 @@ final class LatentAttentionScratch {
     keyValueRows = RowStorage(columns: cache.width)
     absorbedRows = RowStorage(columns: headCount * cache.width)
     attendedRows = RowStorage(columns: headCount * shape.latentRank)
-    valuesRows = RowStorage(columns: headCount * shape.valueDims)
+    valuesRows = RowStorage(columns: allHeads * shape.valueDims)
     func rounded(_ columns: Int) -> RowBuffer { RowBuffer(rowFormat, columns: columns, rows: 0) }
     roundedQueryLatent = rounded(shape.queryRank ?? 0)
     roundedQuery = rounded(shape.nopeDims)
     roundedAttended = rounded(shape.latentRank)
-    roundedValues = rounded(headCount * shape.valueDims)
+    roundedValues = rounded(allHeads * shape.valueDims)
     var none: UnsafeRawPointer?
     workers = (0..<workerCount).map { _ in
       AttentionScratch(
@@ -245,7 +252,7 @@ final class LatentAttentionScratch {
   func absorbed(_ rows: Int) -> MatrixView<Float> { absorbedRows.view(rows: rows) }
   /// `[rows, heads · latent]`
   func attended(_ rows: Int) -> MatrixView<Float> { attendedRows.view(rows: rows) }
-  /// `[rows, heads · value]`
+  /// `[rows, heads of all ranks · value]`
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
 
   func raw(_ rows: Int) -> (queryLatent: MatrixView<Float>, keyValue: MatrixView<Float>)? {
@@ -258,12 +265,6 @@ final class LatentAttentionScratch {
     raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
   }
 
-  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
-  var roundsValues: Bool { roundedValues.format != .float32 }
-
-  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
-    let values = values(rows)
-    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
-  }
 }

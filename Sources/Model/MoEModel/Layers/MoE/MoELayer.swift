@@ -42,8 +42,11 @@ final class MoELayer: FeedForwardLayer {
     pass.routing?.add(layer: index, rows: rows, scratch.decisions)
     let normed = experts.rowFormat == .float32 ? stream.normed.plain : stream.normed
     let flight = try dispatcher.dispatch(normed, count: rows, scratch.decisions, layer: index)
-    if rows > 0, let shared { visit(shared, stream.normed, rows: rows) }
+    // What lies between its projections travels with that of the experts, where that is exchanged.
+    let joins = experts.exchangesSlices
+    if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
+    if rows > 0, joins, let shared { finish(shared, rows: rows) }
     try dispatcher.combine(flight, into: stream.update.start)
     dispatcher.release(flight)
     if rows > 0 { addUp(stream, rows: rows) }
@@ -78,17 +81,35 @@ final class MoELayer: FeedForwardLayer {
         sharedOutput: scratch.shared(rows), sharedGate: scratch.sharedGate(rows)))
   }
 
-  /// The shared expert, and its gate.
-  private func visit(_ shared: FeedForward, _ x: Rows, rows: Int) {
+  /// The shared expert, and its gate; where it `joins` the experts' exchange up to what is exchanged there.
+  private func visit(_ shared: FeedForward, _ x: Rows, rows: Int, joins: Bool) {
     shared.scratch.reserve(rows: rows)
     compute.pool.run { worker in
       weights.sharedGate?.multiply(compute, worker: worker, x, into: scratch.sharedGate(rows))
       shared.expand(x, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
+      if joins {
+        shared.activateOwn(rows: rows, worker: worker)
+        compute.pool.barrier(worker: worker)
+        return shared.roundOwn(rows: rows, worker: worker)
+      }
       shared.activate(rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)
       shared.contract(into: scratch.shared(rows), worker: worker)
     }
+    if joins { return shared.noteProduct(rows: rows) }
+    // Travels with the experts' outputs.
+    shared.outer?.note(scratch.shared(rows))
+  }
+
+  /// The rest of the shared expert, after the experts' exchange.
+  private func finish(_ shared: FeedForward, rows: Int) {
+    compute.pool.run { worker in
+      shared.round(rows: rows, worker: worker)
+      compute.pool.barrier(worker: worker)
+      shared.contract(into: scratch.shared(rows), worker: worker)
+    }
+    shared.outer?.note(scratch.shared(rows))
   }
 
   /// stream += what the experts made + sigmoid(gate) · what the shared expert made

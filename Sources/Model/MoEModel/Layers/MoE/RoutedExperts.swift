@@ -5,6 +5,9 @@ package protocol RoutedExperts: AnyObject {
   /// The form its inputs come in: that of the rows its matrices meet.
   var rowFormat: RowFormat { get }
 
+  /// Whether to compute a batch is to exchange all that was noted for ranks with slices.
+  var exchangesSlices: Bool { get }
+
   /// Computes the outputs of a batch, one row for each of its subtrees.
   func compute(_ batch: VisitBatch)
 
@@ -13,6 +16,8 @@ package protocol RoutedExperts: AnyObject {
 }
 
 extension RoutedExperts {
+  package var exchangesSlices: Bool { false }
+
   package func forward(_ flight: any ExpertFlight) throws {
     while let batch = try flight.next() {
       compute(batch)

@@ -1,0 +1,37 @@
+// How ranks share out the columns that a layer computes; nil where each computes all of them.
+
+extension LayerAssembly {
+  /// Of `count` columns.
+  func slices(of count: Int) -> RowSlices? {
+    gatherer.map { RowSlices(gatherer: $0, ranges: $0.slice.ranges(of: count)) }
+  }
+
+  /// Of what a layer adds to the residual stream.
+  var outputSlices: RowSlices? { slices(of: description.hiddenSize) }
+
+  /// Of latent attention with these heads on all ranks together.
+  func latentSlices(_ attention: AttentionDescription) -> (values: RowSlices, output: RowSlices)? {
+    guard let gatherer, let output = outputSlices, case .latent(let latent) = attention else { return nil }
+    let values = gatherer.slice.heads(of: latent).map { $0 * latent.valueDims }
+    return (RowSlices(gatherer: gatherer, ranges: values), output)
+  }
+
+  /// Of grouped attention with these heads on all ranks together.
+  func groupedSlices(_ attention: AttentionDescription) -> GroupedSlices? {
+    guard let gatherer, let output = outputSlices, case .grouped(let grouped) = attention else { return nil }
+    let heads = gatherer.slice.heads(of: grouped)
+    func slices(_ ranges: [Range<Int>]) -> RowSlices {
+      RowSlices(gatherer: gatherer, ranges: ranges.map { $0 * grouped.headDims })
+    }
+    let (queries, keys) = (slices(heads.map(\.queries)), slices(heads.map(\.keys)))
+    let joint = grouped.queryKeyNorm == .fullWidth ? JointNorm(query: queries, key: keys) : nil
+    return GroupedSlices(values: queries, output: output, joint: joint)
+  }
+}
+
+extension Range<Int> {
+  /// The numbers of these heads, of `width` each.
+  fileprivate static func * (heads: Range<Int>, width: Int) -> Range<Int> {
+    (heads.lowerBound * width)..<(heads.upperBound * width)
+  }
+}

@@ -1,0 +1,164 @@
+import Kernels
+import Telemetry
+import Tensors
+
+/// Routed experts of which each rank holds some rows of every matrix: every rank has all tokens, computes some columns of each
+/// visit, and no rank waits for the one whose experts were chosen most.
+///
+/// All visits of a layer are one batch; what lies between gate and down is gathered once for all of them. Of each output
+/// row only this rank's columns are written.
+package final class DividedExperts: RoutedExperts {
+  private let compute: Compute
+  private let hiddenSize: Int
+  private let intermediateSize: Int
+  private let activation: Activation
+  private let expertsByLayer: [[FeedForwardWeights?]]
+  private let weights: ModelWeights
+  private let inner: RowSlices
+  private let outer: RowSlices
+  private let order: ExpertOrder
+  private let gateRows: RowStorage<Float>
+  private let upRows: RowStorage<Float>
+  /// Input rows by place, an expert's side by side; and what lies between.
+  private var gathered: RowBuffer
+  private var activated: RowBuffer
+
+  /// `weights` of a model whose description is sliced, with its experts.
+  package init(
+    _ description: DecoderDescription, mixture: MixtureDescription, weights: ModelWeights, compute: Compute,
+    slices gatherer: SliceGatherer
+  ) {
+    (self.compute, self.weights) = (compute, weights)
+    (hiddenSize, intermediateSize) = (description.hiddenSize, mixture.expertIntermediateSize)
+    activation = mixture.activation
+    expertsByLayer = weights.runLayers.map { layer in
+      if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
+    }
+    inner = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: intermediateSize))
+    outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
+    order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: false)
+    gateRows = RowStorage(columns: intermediateSize)
+    upRows = RowStorage(columns: intermediateSize)
+    gathered = RowBuffer(weights.expertRowFormat, columns: hiddenSize, rows: 0)
+    activated = RowBuffer(weights.expertRowFormat, columns: intermediateSize, rows: 0)
+  }
+
+  package var rowFormat: RowFormat { gathered.format }
+  package var exchangesSlices: Bool { true }
+
+  package func compute(_ batch: VisitBatch) {
+    let visits = UnsafeBufferPointer(start: batch.visits.elements, count: batch.visits.count)
+    order.sort(visits)
+    guard visits.count > 0 else { return }
+    batch.distinctExpertCount = order.groups.count
+    for storage in [gateRows, upRows] { storage.reserve(rows: visits.count) }
+    gathered = gathered.reserving(rows: visits.count)
+    activated = activated.reserving(rows: visits.count)
+    let products = MatrixView(
+      batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
+    run(expertsByLayer[batch.layer], inputs: batch.inputs.elements, visits, products)
+    let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
+    let (rows, places, columns) = (batch.outputs.extend(by: count), order.placeOf.pointer, outer.own)
+    compute.pool.run { worker in
+      for i in compute.share(of: count, worker: worker) {
+        rows[i] = sum(visits, of: subtrees[i], ids: ids, products: products, places: places, columns)
+      }
+    }
+  }
+
+  /// Computes this rank's columns of each visit's output, at its place in `outputs` `[visits, hidden]`.
+  private func run(
+    _ experts: [FeedForwardWeights?], inputs: UnsafePointer<UnsafeRawPointer>,
+    _ visits: UnsafeBufferPointer<ExpertVisit>, _ outputs: MatrixView<Float>
+  ) {
+    let (gate, up) = (gateRows.view(rows: visits.count), upRows.view(rows: visits.count))
+    let (ownGate, ownUp, ownOutputs) = (inner.own(of: gate), inner.own(of: up), outer.own(of: outputs))
+    let (groups, visitAt, own) = (order.groups, order.visitAt.pointer, inner.own)
+    let (gathered, activated, hidden) = (gathered, activated, hiddenSize)
+    compute.pool.run { worker in
+      for place in compute.share(of: visits.count, worker: worker) {
+        let input = inputs[Int(visits[Int(visitAt[place])].row)]
+        if gathered.format == .float32 {
+          UnsafeMutableRawPointer(outputs[place]).copyMemory(from: input, byteCount: hidden * 4)
+        } else {
+          gathered.copy(row: place, from: input)
+        }
+      }
+      compute.pool.barrier(worker: worker)
+      let x = gathered.rows(of: outputs)
+      for group in groups {
+        experts[group.expert]?.gateAndUp(
+          compute, worker: worker, x: x.from(group.first), count: group.count, gate: ownGate[group.first],
+          up: ownUp[group.first], stride: gate.stride)
+      }
+      compute.pool.barrier(worker: worker)
+      for row in compute.share(of: visits.count, worker: worker) {
+        compute.activate(activation, gate: ownGate[row], up: ownUp[row], into: ownGate[row], count: own.count)
+      }
+      // All have read the inputs when it returns: where they are fp32, their rows take the results.
+      inner.gather(gate, in: activated, for: activated.format, compute, worker: worker)
+      let y = activated.rows(of: gate)
+      for group in groups {
+        experts[group.expert]?.down.multiply(
+          compute, worker: worker, x: y.from(group.first), count: group.count, y: ownOutputs[group.first],
+          yStride: outputs.stride)
+      }
+    }
+  }
+
+  /// Σ weight(v) · product(v), along `CombineTree`, in these columns of a subtree's visits; overwrites their products, the
+  /// first of which becomes the sum.
+  private func sum(
+    _ visits: UnsafeBufferPointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
+    products: MatrixView<Float>, places: UnsafePointer<Int32>, _ columns: Range<Int>
+  ) -> UnsafeMutablePointer<Float> {
+    let first = subtree.first
+    func product(_ visit: Int) -> UnsafeMutablePointer<Float> {
+      products[Int(places[visit])] + columns.lowerBound
+    }
+    for visit in first..<(first + subtree.count) {
+      compute.scale(product(visit), by: visits[visit].weight, into: product(visit), count: columns.count)
+    }
+    CombineTree.visit(ids + first, count: subtree.count) { target, source in
+      compute.add(product(first + source), to: product(first + target), count: columns.count)
+    }
+    return products[Int(places[first])]
+  }
+}
+
+/// The dispatcher of ranks that have all tokens and some columns of every expert: nothing is dispatched, and of the outputs
+/// each rank's columns are gathered.
+package final class DividedDispatcher: ExpertDispatcher {
+  private let base: LocalDispatcher
+  private let outer: RowSlices
+  private let hiddenSize: Int
+  private let phases: PhaseRecorder
+  private var layer = 0
+  private var tokenCount = 0
+
+  package init(compute: Compute, hiddenSize: Int, slices gatherer: SliceGatherer, phases: PhaseRecorder) {
+    base = LocalDispatcher(compute: compute, hiddenSize: hiddenSize)
+    outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
+    (self.hiddenSize, self.phases) = (hiddenSize, phases)
+  }
+
+  package func dispatch(
+    _ rows: Rows, count: Int, _ decisions: RouterDecisions, layer: Int
+  ) -> LocalDispatcher.Flight {
+    (self.layer, tokenCount) = (layer, count)
+    phases.enter(.pack, layer: layer)
+    let flight = base.dispatch(rows, count: count, decisions, layer: layer)
+    phases.enter(.shared, layer: layer)
+    return flight
+  }
+
+  package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) throws {
+    phases.enter(.merge, layer: layer)
+    base.combine(flight, into: output)
+    outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
+    try outer.gatherer.exchange.exchange()
+    phases.enter(.merge, layer: layer)
+  }
+
+  package func release(_ flight: LocalDispatcher.Flight) { base.release(flight) }
+}

@@ -1,0 +1,73 @@
+import ExpertParallelism
+import Fabric
+import MoEModel
+import Telemetry
+import Tensors
+import TestSupport
+import Testing
+
+/// Pieces of rows that ranks bring each other.
+struct SliceExchangeTests {
+  private static let columns = 37
+
+  /// Rows of which each rank has written the columns that `ranges` gives it, after some exchanges of other sizes.
+  private func gather(ranks: Int, room: Int, rows counts: [Int], ranges: [Range<Int>]) throws -> [[[Float]]] {
+    try LocalFabric.run(size: ranks) { communicator in
+      let telemetry = RankTelemetry(layerCount: 1, expertCount: 0, rankCount: ranks)
+      let exchange = try ClusterSliceExchange(
+        communicator, rows: room, rowByteCount: Self.columns * 4, telemetry: telemetry,
+        clocks: try PeerClocks(communicator))
+      return try counts.enumerated().map { round, count in
+        let storage = RowStorage<Float>(columns: Self.columns)
+        storage.reserve(rows: max(count, 1))
+        let view = storage.view(rows: count)
+        let own = ranges[communicator.rank.index]
+        for row in 0..<count {
+          for column in 0..<Self.columns {
+            view[row][column] = own.contains(column) ? Self.value(round, row, column) : -.infinity
+          }
+        }
+        for (rank, range) in ranges.enumerated() { exchange.add(SlicePiece(view.columns(range)), from: rank) }
+        try exchange.exchange()
+        return (0..<count).flatMap { row in (0..<Self.columns).map { view[row][$0] } }
+      }
+    }
+  }
+
+  private static func value(_ round: Int, _ row: Int, _ column: Int) -> Float {
+    Float(round * 100_000 + row * 100 + column)
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 8], [0, 2, 64])
+  func everyRankGetsEveryPiece(ranks: Int, room: Int) throws {
+    let counts = [1, 0, 5, 1, 40, 2]
+    var generator = SeededGenerator(UInt64(ranks * 100 + room))
+    for _ in 0..<3 {
+      // Some have nothing.
+      let cuts = ([0, Self.columns] + (1..<ranks).map { _ in Int(abs(generator.float()) * 1000) % (Self.columns + 1) })
+        .sorted()
+      let ranges = (0..<ranks).map { cuts[$0]..<cuts[$0 + 1] }
+      let found = try gather(ranks: ranks, room: room, rows: counts, ranges: ranges)
+      for (round, count) in counts.enumerated() {
+        let expected = (0..<count).flatMap { row in (0..<Self.columns).map { Self.value(round, row, $0) } }
+        #expect(found.allSatisfy { $0[round] == expected }, "round \(round), \(ranges)")
+      }
+    }
+  }
+
+  @Test func piecesOfAnotherSizeAreRefused() throws {
+    let refusals = try LocalFabric.run(size: 2) { communicator -> String? in
+      let telemetry = RankTelemetry(layerCount: 1, expertCount: 0, rankCount: 2)
+      let exchange = try ClusterSliceExchange(
+        communicator, rows: 8, rowByteCount: 64, telemetry: telemetry, clocks: try PeerClocks(communicator))
+      let storage = RowStorage<Float>(columns: 8)
+      storage.reserve(rows: 2)
+      // Rank 1 believes that it has one number more than rank 0 knows of.
+      let width = communicator.isRoot ? 3 : 4
+      exchange.add(SlicePiece(storage.view(rows: 2).columns(0..<width)), from: 1)
+      do { try exchange.exchange() } catch { return "\(error)" }
+      return nil
+    }
+    #expect(refusals[0] != nil && refusals[1] == nil)
+  }
+}

@@ -1,0 +1,76 @@
+import Checkpoints
+import Testing
+
+@testable import MoEModel
+
+/// Slices divide what there is: each part goes to somebody, and as evenly as it can.
+struct ModelSliceTests {
+  private func slices(_ ranks: Int, dividesExperts: Bool = false) -> [ModelSlice] {
+    (0..<ranks).map { ModelSlice(rank: $0, of: ranks, dividesExperts: dividesExperts) }
+  }
+
+  @Test func rowsAreDividedWithoutGapsOrOverlaps() {
+    for ranks in 1...9 {
+      for count in Array(0...300) + [2048, 7168, 129_280] {
+        let ranges = ModelSlice(rank: 0, of: ranks, dividesExperts: true).ranges(of: count)
+        #expect(ranges.count == ranks && ranges[0].lowerBound == 0 && ranges[ranks - 1].upperBound == count)
+        #expect(zip(ranges, ranges.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound }, "\(count) on \(ranks)")
+        let sizes = ranges.map(\.count)
+        #expect((sizes.max() ?? 0) - (sizes.min() ?? 0) <= 64 + count % 64, "\(count) on \(ranks)")
+      }
+    }
+  }
+
+  @Test func headsAreDividedWithTheKeysTheyMeet() {
+    for keyHeads in 1...9 {
+      for perKey in 1...5 {
+        let attention = GroupedAttention(
+          headCount: keyHeads * perKey, keyValueHeadCount: keyHeads, headDims: 8, queryKeyNorm: .none,
+          projectionBias: false, outputBias: false, clip: nil, hasSinks: false)
+        for ranks in 1...12 {
+          let heads = ModelSlice(rank: 0, of: ranks, dividesExperts: true).heads(of: attention)
+          #expect(heads.flatMap { Array($0.queries) } == Array(0..<(keyHeads * perKey)))
+          #expect(Set(heads.flatMap { Array($0.keys) }) == Set(0..<keyHeads))
+          for (queries, keys) in heads {
+            #expect(queries.allSatisfy { keys.contains($0 / perKey) })
+            // A layer of these heads alone has as many queries to each key.
+            #expect(keys.isEmpty ? queries.isEmpty : queries.count % keys.count == 0)
+            #expect(keys.count < 2 || queries.count == keys.count * perKey)
+          }
+        }
+      }
+    }
+  }
+
+  /// Ranks hold all of a model together, and little of it twice.
+  @Test(arguments: ["deepseek_v3", "deepseek_v3_fp8", "qwen3_moe", "gpt_oss_mxfp4", "llama", "olmoe"], [2, 3, 5, 8])
+  func ranksHoldAModelTogether(golden: String, ranks: Int) throws {
+    let folder = try HuggingFaceFolder(path: Configuration.folder(golden))
+    let description = try ModelConfiguration.read(folder)
+    func budget(_ description: DecoderDescription) throws -> WeightBudget {
+      try WeightBudget.measure(description, checkpoint: folder, workerCount: 2) { _, _ in false }
+    }
+    let whole = try budget(description)
+    let parts = try slices(ranks).map { try budget(description.sliced($0)) }
+    func all(_ description: DecoderDescription) throws -> WeightBudget {
+      try WeightBudget.measure(description, checkpoint: folder, workerCount: 1) { _, _ in true }
+    }
+    // Experts' rows are divided without a rest.
+    let divided = try slices(ranks, dividesExperts: true).map { slice in
+      try all(description.sliced(slice)).elementCount - budget(description.sliced(slice)).elementCount
+    }
+    #expect(divided.reduce(0, +) == (try all(description).elementCount) - whole.elementCount)
+    #expect(parts.allSatisfy { $0.elementCount < whole.elementCount })
+    #expect(parts.reduce(0) { $0 + $1.elementCount } >= whole.elementCount)
+    #expect(parts.reduce(0) { $0 + $1.storedBytes } >= whole.storedBytes)
+    let cache = slices(ranks).map { KeyValueCache.blockByteCount(description.sliced($0), type: .f32) }
+    #expect(cache.allSatisfy { $0 <= KeyValueCache.blockByteCount(description, type: .f32) })
+  }
+
+  @Test func whatIsNotDividedIsSaid() throws {
+    let folder = try HuggingFaceFolder(path: Configuration.folder("deepseek_v3_fp8"))
+    let description = try ModelConfiguration.read(folder)
+    #expect(description.slicingObstacle == nil)
+    #expect(try #require(description.predicting().slicingObstacle).contains("prediction"))
+  }
+}
