@@ -33,6 +33,22 @@ struct RankAccountTests {
     #expect(try RankAccount(json: try JSONValue(parsing: text), layerCount: 2, rankCount: 2) == account)
   }
 
+  @Test func slicesAreToldWhereThereAreSome() throws {
+    var account = account()
+    #expect(!account.json.text().contains("gather_payload_bytes"))
+    account.kinds[StepKind.prefill.rawValue].sent[0].countGather(payloadBytes: 1000, messageBytes: 1064)
+    let text = account.json.text()
+    #expect(text.contains("\"gather_payload_bytes\":1000"))
+    let found = try RankAccount(json: try JSONValue(parsing: text), layerCount: 2, rankCount: 2)
+    #expect(found == account)
+    let sent = found.kinds[StepKind.prefill.rawValue].sent[0]
+    #expect(sent.payload == 1000 && sent.metadata == 64 && sent.messages == 1)
+    let damaged = text.replacing("\"gather_payload_bytes\":1000", with: "\"gather_payload_bytes\":-1")
+    #expect(throws: MalformedAccount.self) {
+      try RankAccount(json: try JSONValue(parsing: damaged), layerCount: 2, rankCount: 2)
+    }
+  }
+
   /// Any number or text replaced by something else gives an account or an error, never a trap.
   @Test func aDamagedAccountIsRefusedOrHarmless() throws {
     let text = Array(account().json.text().utf8)

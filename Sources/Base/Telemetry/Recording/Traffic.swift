@@ -43,9 +43,10 @@ package struct Traffic: Sendable, Equatable {
     gatherMetadata += messageBytes - payloadBytes
   }
 
-  package var payload: Int { dispatchPayload + combinePayload + gatherPayload }
-  package var metadata: Int { dispatchMetadata + combineMetadata + gatherMetadata }
-  package var bytes: Int { payload + metadata }
+  // Those of a damaged file may be any numbers.
+  package var payload: Int { dispatchPayload &+ combinePayload &+ gatherPayload }
+  package var metadata: Int { dispatchMetadata &+ combineMetadata &+ gatherMetadata }
+  package var bytes: Int { payload &+ metadata }
 
   package static func += (a: inout Traffic, b: Traffic) {
     a.dispatchPayload += b.dispatchPayload

@@ -96,7 +96,9 @@ struct SliceRows {
     widths.append(hidden)
     for layer in description.layers {
       switch layer.attention {
-      case .latent(let latent): widths.append(latent.headCount * latent.valueDims)
+      case .latent(let latent):
+        widths.append((latent.queryRank ?? 0) + latent.latentRank + latent.rotaryDims)
+        widths.append(latent.headCount * latent.valueDims)
       case .grouped(let grouped):
         widths.append(grouped.headCount * grouped.headDims)
         if grouped.queryKeyNorm == .fullWidth { widths.append(grouped.headCount * grouped.headDims) }

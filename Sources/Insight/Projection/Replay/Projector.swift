@@ -32,6 +32,10 @@ package struct Projector: Sendable {
     fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord, sharedCores: Int? = nil,
     path: String
   ) throws(ProjectionError) {
+    guard !(reports + others).contains(where: \.isSliced) else {
+      throw .nothingMeasured(
+        path: path, reason: "its ranks shared out every matrix, and runs with --layout spread are projected")
+    }
     let sharedCores = sharedCores.map { max($0, 1) }
     let threads = reports.first?.account.ranks.first?.threads ?? 1
     let ranks = reports.map(\.rankCount).reduce(0, +) / max(reports.count, 1)

@@ -43,6 +43,9 @@ package struct KindFigures: Sendable {
       for (to, sent) in account.sent.enumerated() where to != from {
         if ranks[from].hostLeader == ranks[to].hostLeader { near += sent } else { far += sent }
         betweenRanks += sent.dispatchRows * report.subject.rowBytes + sent.combineTokens * report.subject.sumBytes
+        // Slices go to every rank, and need to reach a host once.
+        betweenRanks += sent.gatherPayload
+        if ranks[to].hostLeader == to, ranks[from].hostLeader != to { betweenHosts += sent.gatherPayload }
       }
       for (host, rows) in account.rowsToHost.enumerated() where host != ranks[from].hostLeader {
         betweenHosts += rows * (report.subject.rowBytes + report.subject.sumBytes)

@@ -54,6 +54,7 @@ extension RunReport {
     let over = figures.minimumBetweenRanks > 0 ? Double(all.bytes) / Double(figures.minimumBetweenRanks) : 1
     var text =
       "\(Decimals.bytes(all.bytes)) in \(all.messages) messages (\(Decimals.text(over, 2)) × the least possible)"
+    if all.gatherPayload > 0 { text += ", \(Decimals.bytes(all.gatherPayload)) of it slices" }
     if figures.otherHosts.bytes > 0 { text += ", \(Decimals.bytes(figures.otherHosts.bytes)) of it to other hosts" }
     return text
   }

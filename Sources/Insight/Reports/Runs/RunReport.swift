@@ -33,6 +33,10 @@ package struct RunReport: Sendable {
   package var sharesCores: Bool { account.ranks.contains(where: \.sharesCores) }
 
   package var rankCount: Int { account.ranks.count }
+  /// Whether ranks shared out what is no routed expert.
+  package var isSliced: Bool {
+    account.ranks.contains { rank in rank.kinds.contains { $0.sent.contains { $0.gatherPayload > 0 } } }
+  }
 
   /// The kinds of step of which there were any.
   package var kinds: [StepKind] { StepKind.allCases.filter { account.ranks.first?.kinds[$0.rawValue].steps ?? 0 > 0 } }

@@ -10,10 +10,14 @@ extension LayerAssembly {
   var outputSlices: RowSlices? { slices(of: description.hiddenSize) }
 
   /// Of latent attention with these heads on all ranks together.
-  func latentSlices(_ attention: AttentionDescription) -> (values: RowSlices, output: RowSlices)? {
-    guard let gatherer, let output = outputSlices, case .latent(let latent) = attention else { return nil }
+  func latentSlices(_ attention: AttentionDescription) -> LatentSlices? {
+    guard let gatherer, let output = outputSlices, case .latent(let latent) = attention,
+      let keyValue = slices(of: latent.latentRank + latent.rotaryDims)
+    else { return nil }
     let values = gatherer.slice.heads(of: latent).map { $0 * latent.valueDims }
-    return (RowSlices(gatherer: gatherer, ranges: values), output)
+    return LatentSlices(
+      queryLatent: latent.queryRank.flatMap { slices(of: $0) }, keyValue: keyValue,
+      values: RowSlices(gatherer: gatherer, ranges: values), output: output)
   }
 
   /// Of grouped attention with these heads on all ranks together.

@@ -41,6 +41,7 @@ extension DecoderDescription {
     case (.key, .grouped(let grouped)), (.value, .grouped(let grouped)):
       return own(slice.heads(of: grouped).map(\.keys), width: grouped.headDims)
     case (.sinks, .grouped(let grouped)): return own(slice.heads(of: grouped).map(\.queries))
+    case (.queryDown, _), (.keyValueDown, _): return own(slice.ranges(of: spec.rows))
     case (.query, .latent(let latent)), (.queryUp, .latent(let latent)):
       return own(slice.heads(of: latent), width: latent.queryDims)
     default: return 0..<spec.rows

@@ -23,14 +23,13 @@ final class LatentAttentionLayer: SequenceMixer {
   private let indexer: Indexer?
   private let input: RowStorage<Float>?
   private let compute: Compute
-  /// How ranks share out the columns of all heads' values, and of the output, where they do.
-  private let slices: (values: RowSlices, output: RowSlices)?
+  private let slices: LatentSlices?
 
   /// `input`: where its input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
   init(
     norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
     span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, chosen: ChosenPositions? = nil,
-    indexer: Indexer? = nil, input: RowStorage<Float>?, slices: (values: RowSlices, output: RowSlices)? = nil,
+    indexer: Indexer? = nil, input: RowStorage<Float>?, slices: LatentSlices? = nil,
     compute: Compute
   ) {
     (self.chosen, self.indexer, self.input, self.slices) = (chosen, indexer, input, slices)
@@ -49,10 +48,13 @@ final class LatentAttentionLayer: SequenceMixer {
       stream.norm(norm, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
-      weights.queryDown.multiply(compute, worker: worker, stream.normed, into: down)
-      weights.keyValueDown.multiply(compute, worker: worker, stream.normed, into: scratch.keyValue(rows))
+      weights.queryDown.multiply(compute, worker: worker, stream.normed, into: (slices?.queryLatent).own(of: down))
+      let keyValue = scratch.keyValue(rows)
+      weights.keyValueDown.multiply(
+        compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
       indexer?.project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
+      slices?.gather(queryLatent: down, keyValue: keyValue, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
         store(chunk, position: chunk.startPosition + i, row: row)
       }

@@ -1,0 +1,22 @@
+import Kernels
+import Tensors
+
+/// How ranks share out latent attention: the columns of latents, of all heads' values and of the output.
+struct LatentSlices {
+  /// Of the query's latent; nil where queries have none, and are projected by head.
+  let queryLatent: RowSlices?
+  /// Of latent and rotary key.
+  let keyValue: RowSlices
+  let values: RowSlices
+  let output: RowSlices
+
+  /// Completes the latents, in one exchange; all workers call it when they have met, and may read all of them afterwards.
+  func gather(queryLatent query: MatrixView<Float>, keyValue key: MatrixView<Float>, _ compute: Compute, worker: Int) {
+    if worker == 0 {
+      queryLatent?.note(query)
+      keyValue.note(key)
+      keyValue.gatherer.run()
+    }
+    compute.pool.barrier(worker: worker)
+  }
+}
