@@ -8,7 +8,7 @@ package struct PlacementCheck: Sendable, Equatable, CustomStringConvertible {
   package let elsewhere: Int
   /// Pages not touched yet, or of which the kernel does not tell.
   package let unknown: Int
-  /// Memory of the arena in huge pages; nil where the kernel does not tell.
+  /// Memory of the arena in huge pages; nil where the kernel does not tell, or was not asked.
   package let hugePageBytes: Int?
   /// Why nothing could be verified; nil when it could.
   package let notVerified: String?
@@ -24,7 +24,10 @@ package struct PlacementCheck: Sendable, Equatable, CustomStringConvertible {
 
 extension NodeArena {
   /// Asks the kernel for the node of up to `sampleCount` pages, spread evenly over the slices handed out, or over all of it.
-  package func verify(sampleCount: Int = 1024, all: Bool = false) -> PlacementCheck {
+  /// To count huge pages takes some tenths of a second, for the kernel looks at all memory of the process.
+  package func verify(
+    sampleCount: Int = 1024, all: Bool = false, countsHugePages: Bool = true
+  ) -> PlacementCheck {
     let pageByteCount = max(4096, Int(sysconf(Int32(_SC_PAGESIZE))))
     let pageCount = ((all ? byteCount : usedByteCount) + pageByteCount - 1) / pageByteCount
     let count = min(max(1, min(sampleCount, 1 << 16)), pageCount)
@@ -39,7 +42,7 @@ extension NodeArena {
     }
     return PlacementCheck(
       node: node, onNode: found.count { $0 == node }, elsewhere: found.count { $0 >= 0 && $0 != node },
-      unknown: found.count { $0 < 0 }, hugePageBytes: hugePageBytes(), notVerified: nil)
+      unknown: found.count { $0 < 0 }, hugePageBytes: countsHugePages ? hugePageBytes() : nil, notVerified: nil)
   }
 
   private func unverified(_ reason: String) -> PlacementCheck {

@@ -113,8 +113,8 @@ struct RankCheck {
       }, remarks: plan.remarks)
   }
 
-  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose cores are all on
-  /// one NUMA node, or on nodes alike. Collective.
+  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose
+  /// cores are all on one NUMA node, or on nodes alike. Collective.
   private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
     let nodes = plan.assignment.cores.map { core in
       plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
@@ -143,8 +143,8 @@ struct RankCheck {
     }
   }
 
-  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
-  /// What ranks have in common counts at the first of them.
+  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told. What
+  /// ranks have in common counts at the first of them.
   private func needs(
     _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank, isFirst: Bool
   ) -> (weights: Int, cache: Int)? {

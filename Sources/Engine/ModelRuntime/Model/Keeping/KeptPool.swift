@@ -69,7 +69,7 @@ struct KeptPool {
 
   /// Of a thousand pages, those on another node than the arena's.
   private static func elsewhere(_ arena: NodeArena) -> Int {
-    let check = arena.verify(all: true)
+    let check = arena.verify(all: true, countsHugePages: false)
     return check.elsewhere * 1000 / max(1, check.onNode + check.elsewhere)
   }
 
