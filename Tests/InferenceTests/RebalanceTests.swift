@@ -46,12 +46,16 @@ struct RebalanceTests {
       steps: 2)
   }
 
-  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss_mxfp4", "mixtral"], [2, 3])
-  func sequencesUnderWayGoOnAsThoughNothingHadMoved(model: String, ranks: Int) throws {
+  @Test(
+    arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss_mxfp4", "mixtral"],
+    [(2, RankLayout.spread), (3, .spread), (2, .sliced), (3, .sliced)])
+  func sequencesUnderWayGoOnAsThoughNothingHadMoved(model: String, ranks: (count: Int, layout: RankLayout)) throws {
     let golden = try Golden(model)
     let expected = try (0..<3).map { try golden.greedy($0) }
-    let found = try LocalFabric.run(size: ranks) { communicator -> [[Int32]] in
-      let session = try GenerationSession(model: golden.folder, options: options(), communicator: communicator) { _ in }
+    var options = options()
+    options.layout = ranks.layout
+    let found = try LocalFabric.run(size: ranks.count) { [options] communicator -> [[Int32]] in
+      let session = try GenerationSession(model: golden.folder, options: options, communicator: communicator) { _ in }
       let layers = session.description.mixtureLayers
       let all =
         session.model.spareExperts[communicator.rank.index]

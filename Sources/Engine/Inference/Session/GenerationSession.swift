@@ -195,6 +195,9 @@ package final class GenerationSession {
         return predicts
       }, on: communicator
     ).sliced(description.slice)
+    try agree(on: communicator) {
+      if isSliced, let reason = opened.description.slicingObstacle { throw RuntimeError.notSliceable(reason) }
+    }
     var load = options.load
     // Where experts have moved meanwhile, the new ones go.
     (load.experts.placement, load.experts.placementPath) = (model.placement, nil)
