@@ -29,12 +29,7 @@ final class LatentAttentionLayer: SequenceMixer {
   init(
     norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
     span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, chosen: ChosenPositions? = nil,
-<<<<<<< HEAD
-    indexer: Indexer? = nil, input: RowStorage<Float>?, slices: LatentSlices? = nil,
-    compute: Compute
-=======
     indexer: Indexer? = nil, input: RowStorage<Float>?, slices: LatentSlices? = nil, compute: Compute
->>>>>>> origin/wave2
   ) {
     (self.chosen, self.indexer, self.input, self.slices) = (chosen, indexer, input, slices)
     (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
