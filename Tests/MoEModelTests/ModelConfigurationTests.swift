@@ -58,7 +58,7 @@ struct ModelConfigurationTests {
     ("kimi_k2", "scoring_func", #""softmax""#), ("minimax_m2", "attn_type_list", "[1, 0, 1]"),
     ("minimax_m2", "use_qk_norm", "false"), ("minimax_m2", "qk_norm_type", #""per_head""#),
     ("minimax_m2", "rotary_dim", "17"), ("minimax_m2", "use_routing_bias", "false"),
-    ("solar_open", "rope_parameters.partial_rotary_factor", "0.5"), ("solar_open", "use_qk_norm", "true"),
+    ("solar_open", "rope_scaling.partial_rotary_factor", "0.5"), ("solar_open", "use_qk_norm", "true"),
     ("sarvam_moe", "num_experts", "0"), ("sarvam_moe", "score_function", #""softmax""#),
     ("sarvam_moe", "use_bias", "true"), ("sarvam_moe", "n_shared_experts", "7"),
     ("sarvam_moe", "attention_bias", "false"), ("sarvam_mla", "n_routed_experts", "7"),

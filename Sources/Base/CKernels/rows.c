@@ -56,6 +56,8 @@ void ck_round_row(ck_isa isa, ck_row_format format, const float *x, size_t k, si
         kernels(isa)->round_int8(x + at, ck_min(CK_Q_BLOCK, end - at), (int8_t *)out + at, scales + at / CK_Q_BLOCK,
                                  sums + at / CK_Q_BLOCK * 2);
       }
+      // Bytes that travel are the same wherever they were made.
+      if (end == k && k % CK_Q_BLOCK) memset(out + k, 0, CK_Q_BLOCK - k % CK_Q_BLOCK);
     }
   }
 }

@@ -57,10 +57,9 @@ package final class LoadedModel {
     }
     let start = ContinuousClock.now
     let place = try HostWeights(keeping, opened, runtime: runtime, budget: budget, owns: owns)
-    if options.checksMemory {
-      try agree(on: communicator) {
-        try Self.checkMemory(place.neededBytes, options, runtime.host, limit: nil)
-      }
+    // Whether memory is checked may differ between ranks.
+    try agree(on: communicator) {
+      if options.checksMemory { try Self.checkMemory(place.neededBytes, options, runtime.host, limit: nil) }
     }
     place.prepare()
     let isKept = try communicator.allReduceMin(place.isFilled ? 1 : 0) == 1

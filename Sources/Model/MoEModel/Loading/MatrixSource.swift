@@ -135,8 +135,11 @@ package struct MatrixSource: Sendable {
     }
   }
 
-  /// What it is stored in where it is rounded to q8.
-  var roundedFormat: WeightFormat? { format == .q8 && storedFormat != .q8 ? storedFormat : nil }
+  /// What it is stored in where it is rounded to eight bits.
+  var roundedFormat: WeightFormat? {
+    let eight = WeightPrecision.eightBits.weights
+    return format == eight && storedFormat != eight ? storedFormat : nil
+  }
 
   /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
   var isOfIntegers: Bool { isPacked || Stored.isNVFP4(storedFormat, scales) }
