@@ -42,7 +42,8 @@ extension CommandTests {
       let model = try Golden("deepseek_v3_fp8")
       let file = model.promptFile(in: folder)
       let arguments = [
-        "--prompt-file", file, "--max-new-tokens", "40", "--ignore-eos", "--temperature", "0.5", "--stop", "zz",
+        "--prompt-file", file, "--max-new-tokens", "40", "--ignore-eos", "--temperature", "0.5", "--seed", "7",
+        "--stop", "zz",
       ]
       let plain = try generate(arguments, model: model.folder)
       #expect(plain.allSatisfy { $0["speculation"] == nil })

@@ -56,7 +56,7 @@ def main():
         document = json.loads(line)
         ids = tokenizer(document["text"], return_tensors="pt")["input_ids"]
         entry = dict(
-            source=document["source"], name=document["name"], bytes=len(document["text"].encode()), tokens=ids.shape[1])
+            source=document["source"], name=document["name"], bytes=len(document["text"].encode()), tokens=ids.shape[1] - 1)
         if ids.shape[1] <= model.config.max_position_embeddings:
             with torch.no_grad():
                 logprobs = model(ids).logits[0, :-1].double().log_softmax(-1)
