@@ -63,7 +63,7 @@ extension CommandTests {
 
     /// Where two jobs pin one thread each, they take different cores; one that finds none free does not pin.
     @Test(.timeLimit(.minutes(1))) func twoJobsDoNotPinToTheSameCore() throws {
-      let command = [Program.path, "bench", "generate", "--threads", "1", "--repetitions", "1000"]
+      let command = [Program.path, "bench", "generate", "--threads", "1", "--repetitions", "1000", "--batch", "64"]
       let jobs = try (0..<2).map { _ in try RunningProgram(command) }
       defer { for job in jobs { kill(job.process.processIdentifier, SIGKILL) } }
       func cores(_ job: RunningProgram) -> String {

@@ -92,7 +92,9 @@ extension CommandTests {
         (["generate", "--prompt", "a", "--replica-memory", "-1"], "between 0 and 10000"),
         (["serve", "--rebalance", "sometimes"], "--rebalance"),
         (["serve", "--rebalance-threshold", "0.5"], "between 1 and 1000"),
-        (["train", "pretrain", "--placement", damaged], "--placement"),
+        (
+          ["train", "pretrain", "--data", "x", "--out", "y", "--steps", "1", "--placement", damaged], "--placement"
+        ),
       ] {
         let run = try Program.run(arguments)
         #expect(run.status != 0 && run.errors.contains(words), "\(arguments): \(run.errors)")

@@ -224,10 +224,10 @@ extension CommandTests {
     @Test(
       .timeLimit(.minutes(2)),
       arguments: [
-        ([], "temperature 0.8, top-p 0.95 (from generation_config.json)", 0.8, 0.95, 0),
+        ([], "temperature 0.1, top-p 0.95 (from generation_config.json)", 0.1, 0.95, 0),
         (
           ["--default-top-k", "5"],
-          "temperature 0.8, top-p 0.95, top-k 5 (from generation_config.json and the command line)", 0.8, 0.95, 5
+          "temperature 0.1, top-p 0.95, top-k 5 (from generation_config.json and the command line)", 0.1, 0.95, 5
         ),
         (["--generation-config", "none"], "temperature 1.0 (the API's defaults)", 1, 1, 0),
         (["--default-temperature", "0"], "the most probable token", 0, 0.95, 0),
@@ -253,7 +253,7 @@ extension CommandTests {
       }
       let file = folder.file("generation.json")
       try Data(#"{"do_sample": false, "temperature": 0.7}"#.utf8).write(to: URL(filePath: file))
-      #expect(try text(["--generation-config", "auto"]) == text(["--temperature", "0.8", "--top-p", "0.95"]))
+      #expect(try text(["--generation-config", "auto"]) == text(["--temperature", "0.1", "--top-p", "0.95"]))
       #expect(try text(["--generation-config", file]) == text([]))
       try Data(#"{"temperature": -1}"#.utf8).write(to: URL(filePath: file))
       let run = try Program.run(["generate", "--prompt", "a", "--generation-config", file])

@@ -39,7 +39,7 @@ extension CommandTests {
     /// mpirun passes SIGUSR1 on at once and ends by nothing but the ranks' end.
     @Test(.timeLimit(.minutes(2))) func underMpirunAServerDrainsAndTheJobEndsWithStatusZero() throws {
       let server = try RunningServer([], ranks: 2)
-      let stream = try begin(server, tokens: 60)
+      let stream = try begin(server, tokens: 480)
       kill(server.program.process.processIdentifier, SIGUSR1)
       #expect(try eventually(5) { try server.get("/ready").status == 503 })
       #expect(try server.post("/v1/completions", body(1)).status == 503)
@@ -53,7 +53,7 @@ extension CommandTests {
     func theStopCommandDrainsAndWaitsForTheEnd(ranks: Int?) throws {
       let file = folder.file("pid")
       let server = try RunningServer(["--pid-file", file], ranks: ranks)
-      let stream = try begin(server, tokens: 40)
+      let stream = try begin(server, tokens: 480)
       let stop = try RunningProgram([Program.path, "stop", "--pid-file", file, "--limit", "60"])
       let rest = try stream.read(until: "data: [DONE]")
       #expect(!rest.contains("\"error\""))

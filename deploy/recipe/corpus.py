@@ -316,7 +316,7 @@ def make_tokenizer(texts, folder, vocabulary, digits, thinks):
     # Reasoning is spoilt by one wrong digit: where nobody says otherwise, what is most probable is said.
     ids = {name: tokenizer.token_to_id(token) for name, token in (("bos", BEGIN), ("eos", END), ("pad", PAD))}
     (folder / "generation_config.json").write_text(json.dumps(
-        {f"{name}_token_id": number for name, number in ids.items()} | dict(do_sample=True, temperature=0.1), indent=2) + "\n", "utf-8")
+        {f"{name}_token_id": number for name, number in ids.items()} | dict(do_sample=True, temperature=0.1, top_p=0.95), indent=2) + "\n", "utf-8")
     return tokenizer
 
 
