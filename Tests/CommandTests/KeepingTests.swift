@@ -103,7 +103,10 @@ extension CommandTests {
       var (resident, share) = (0, 0)
       for process in server.program.ranks().values {
         var isOurs = false
-        let maps = try Data(contentsOf: URL(filePath: "/proc/\(process)/smaps"))
+        // Such a file tells no size, and comes a page at a time.
+        let file = try #require(FileHandle(forReadingAtPath: "/proc/\(process)/smaps"))
+        var maps = Data()
+        while let piece = try file.read(upToCount: 1 << 16), !piece.isEmpty { maps += piece }
         for line in String(decoding: maps, as: UTF8.self).split(separator: "\n") {
           let words = line.split(whereSeparator: \.isWhitespace)
           // The line of a mapping begins with its addresses.

@@ -93,7 +93,8 @@ extension CommandTests {
         (["serve", "--rebalance", "sometimes"], "--rebalance"),
         (["serve", "--rebalance-threshold", "0.5"], "between 1 and 1000"),
         (
-          ["train", "pretrain", "--data", "x", "--out", "y", "--steps", "1", "--placement", damaged], "--placement"
+          ["train", "pretrain", "--shape", "x", "--data", "x", "--out", "y", "--steps", "1", "--placement", damaged],
+          "--placement"
         ),
       ] {
         let run = try Program.run(arguments)

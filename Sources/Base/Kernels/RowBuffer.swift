@@ -136,6 +136,8 @@ package struct RowBuffer: @unchecked Sendable {
   package func forEachPart(
     _ range: Range<Int>, _ body: (_ start: UnsafeMutableRawPointer, _ byteCount: Int, _ stride: Int) -> Void
   ) {
+    // No columns have no part in the block that they would lie in.
+    guard !range.isEmpty else { return }
     let start = UnsafeMutableRawPointer(memory.pointer)
     let block = Self.blockColumns
     let blocks = (range.lowerBound / block)..<((range.upperBound + block - 1) / block)
