@@ -5,7 +5,8 @@ import Testing
 
 extension CommandTests {
   /// What the model that ships can do, on problems that it has not seen and facts that it was or was not told
-  /// (`deploy/recipe/tasks.py` made both): lower ends of 95 % intervals, so that another model of the recipe may take its place.
+  /// (`deploy/recipe/tasks.py` made both): lower ends of 95 % intervals, so that another model of the recipe may take
+  /// its place.
   struct DemoModelTests {
     private static let tasks = Golden.fixtures.appending(path: "demo-model/tasks").path
 

@@ -15,7 +15,8 @@ enum Program {
     let output: String
     let errors: String
 
-    /// Ends that no input may cause: a trap's signals (129 to 159, but for 130, a polite interruption), or a time limit.
+    /// Ends that no input may cause: a trap's signals (129 to 159, but for 130, a polite interruption), or a time
+    /// limit.
     var isCrash: Bool { (status > 128 && status < 160 && status != 130) || status == 124 || status == 110 }
     var lines: [String] { output.split(separator: "\n").map { String($0) } }
   }
@@ -46,8 +47,8 @@ final class RunningProgram {
   init(_ command: [String], output: Pipe? = nil) throws {
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = command
-    // The tests themselves may run under a launcher or in a batch job; a backtrace would take minutes; and what mpirun leaves
-    // behind when it is killed goes away with the folder.
+    // The tests themselves may run under a launcher or in a batch job; a backtrace would take minutes; and what mpirun
+    // leaves behind when it is killed goes away with the folder.
     process.environment = ProcessInfo.processInfo.environment.filter { name, _ in
       !["OMPI_", "PMI", "SLURM_"].contains { name.hasPrefix($0) }
     }.merging(["SWIFT_BACKTRACE": "enable=no", "TMPDIR": folder.path, "MARTINET_KEEPER_FOLDER": Program.keeperFolder]) {

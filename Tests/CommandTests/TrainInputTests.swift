@@ -121,7 +121,8 @@ extension CommandTests {
       }
     }
 
-    /// A disk without room is found before the first step; one that fills up later ends the training, and the last checkpoint stays.
+    /// A disk without room is found before the first step; one that fills up later ends the training, and the last
+    /// checkpoint stays.
     @Test(.timeLimit(.minutes(2))) func aFullDiskIsTold() throws {
       let out = corpus.folder.file("small")
       try FileManager.default.createDirectory(atPath: out, withIntermediateDirectories: true)
@@ -191,7 +192,8 @@ extension CommandTests {
       #expect(run.errors.components(separatedBy: "rank 1 sees other data").count == 2, "\(run.errors)")
     }
 
-    /// A loss that is no number ends the training under mpirun with one line, of what and where; the checkpoint before is whole.
+    /// A loss that is no number ends the training under mpirun with one line, of what and where; the checkpoint before
+    /// is whole.
     @Test(.timeLimit(.minutes(2))) func aStepsErrorIsToldOnce() throws {
       let out = corpus.folder.file("out")
       let run = try corpus.train(to: out, ["--learning-rate", "1e15", "--save-every", "1"], ranks: 2)

@@ -74,7 +74,8 @@ private struct Message: Sendable, CustomTestStringConvertible {
     #expect(try message.again(JSONValue(parsing: text)) == message.json)
   }
 
-  /// Each value anywhere in each message, replaced by what it must not be: an error, or the same kind of message, never a trap.
+  /// Each value anywhere in each message, replaced by what it must not be: an error, or the same kind of message, never
+  /// a trap.
   @Test(arguments: Message.all)
   fileprivate func damagedMessagesAreRefusedOrHarmless(_ message: Message) throws {
     let wrong: [JSONValue] = [

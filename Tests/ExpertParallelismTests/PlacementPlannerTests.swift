@@ -5,7 +5,8 @@ import Testing
 
 /// Plans against the best there is, found by trying all.
 struct PlacementPlannerTests {
-  /// The least that the busiest rank can have over the mean, of placements with as many experts on each rank as the plain one.
+  /// The least that the busiest rank can have over the mean, of placements with as many experts on each rank as the
+  /// plain one.
   private func optimum(_ visits: [Double], ranks: Int) -> Double {
     let plain = ExpertPlacement(expertCount: visits.count, rankCount: ranks)
     var room = (0..<ranks).map { plain.expertCount(of: Rank($0)) }

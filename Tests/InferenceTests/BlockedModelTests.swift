@@ -74,7 +74,8 @@ struct BlockedModelTests {
     #expect(found != exact && found.allSatisfy(\.isFinite))
     let error = zip(found, exact).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
     let size = exact.reduce(0.0) { $0 + Double($1 * $1) }
-    // A row's levels have 7 bits, and there are few layers; but a token may meet another expert, whose weights are as random.
+    // A row's levels have 7 bits, and there are few layers; but a token may meet another expert, whose weights are as
+    // random.
     #expect(error < 0.2 * size, "\(error) of \(size)")
   }
 

@@ -49,8 +49,8 @@ struct ChosenPositionsTests {
     }
   }
 
-  /// Of equal scores the earlier positions are chosen: without weights of heads all are zero, and every token sees the same
-  /// first positions, so that a token in between, which is not among them, matters to nobody after it.
+  /// Of equal scores the earlier positions are chosen: without weights of heads all are zero, and every token sees the
+  /// same first positions, so that a token in between, which is not among them, matters to nobody after it.
   @Test(arguments: models) func ofEqualScoresTheEarlierPositionsAreChosen(model: String) throws {
     let golden = try Golden(model)
     var equal = try RewrittenCheckpoint(golden)

@@ -10,8 +10,8 @@ import Testing
 
 @testable import Inference
 
-/// Experts that lie elsewhere, or change places while sequences are under way: the tokens of one rank, in memory that was
-/// there from the start.
+/// Experts that lie elsewhere, or change places while sequences are under way: the tokens of one rank, in memory that
+/// was there from the start.
 struct RebalanceTests {
   private let folder = TemporaryFolder()
 

@@ -46,7 +46,8 @@ struct SlicedLayoutTests {
     try expectSameBits(model, base: Layout(weights: weights), layouts: Self.someLayouts)
   }
 
-  /// Wide enough that ranks round their own columns before these travel: of values on three ranks, of the dense layer on others.
+  /// Wide enough that ranks round their own columns before these travel: of values on three ranks, of the dense layer
+  /// on others.
   @Test(arguments: [WeightPrecision.q8, .q4, .bf16, .mixed])
   func rowsThatTravelRoundedChangeNoBit(weights: WeightPrecision) throws {
     let model = Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent()

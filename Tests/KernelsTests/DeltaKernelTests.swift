@@ -2,8 +2,8 @@ import CKernels
 import Foundation
 import Testing
 
-/// The kernels of gated DeltaNet: each instruction set against the portable reference, bit for bit, and that against the
-/// definition in fp64.
+/// The kernels of gated DeltaNet: each instruction set against the portable reference, bit for bit, and that against
+/// the definition in fp64.
 struct DeltaKernelTests {
   /// Key and value dimensions around the sizes of chains, vectors and panels.
   private static let shapes = [(1, 1), (4, 16), (5, 3), (6, 5), (7, 33), (16, 17), (64, 20), (128, 128), (130, 50)]

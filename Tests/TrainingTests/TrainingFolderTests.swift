@@ -40,8 +40,8 @@ import Testing
     #expect(TrainingFolder.latestStep(in: training.folder) == 5 && training.isWhole(4) && training.isWhole(5))
   }
 
-  /// A process that ends at any change, by whatever means, leaves one checkpoint at least that is whole, and is found; and a
-  /// training that goes on from there removes what was left.
+  /// A process that ends at any change, by whatever means, leaves one checkpoint at least that is whole, and is found;
+  /// and a training that goes on from there removes what was left.
   @Test func aSaveThatEndsAnywhereLosesNothing() throws {
     let first = try training("count")
     for step in 1...2 { try first.save(step, keep: 2) }

@@ -14,8 +14,8 @@ package struct CacheView {
   fileprivate var paged: ck_paged_cache
   private let type: CacheType
 
-  /// Position p lies in `blocks[p / blockTokens]`, at row p % blockTokens of `[blockTokens, rowStride]` elements, its key
-  /// `[keyDims]` from `keyOffset` on and its value `[valueDims]` from `valueOffset` on.
+  /// Position p lies in `blocks[p / blockTokens]`, at row p % blockTokens of `[blockTokens, rowStride]` elements, its
+  /// key `[keyDims]` from `keyOffset` on and its value `[valueDims]` from `valueOffset` on.
   package init(
     type: CacheType, blocks: UnsafePointer<UnsafeRawPointer?>, blockTokens: Int, rowStride: Int, keyOffset: Int,
     valueOffset: Int, keyDims: Int, valueDims: Int
@@ -71,8 +71,8 @@ extension Compute {
     withUnsafePointer(to: cache.paged) { ck_attention(isa, $0, converted, rows.count, scale, scratch) }
   }
 
-  /// The same over some positions alone: `positions`, ascending, as many as the rows' greatest `end`, which counts them.
-  /// `scratch` is `[cache.chosenScratchCount]`.
+  /// The same over some positions alone: `positions`, ascending, as many as the rows' greatest `end`, which counts
+  /// them. `scratch` is `[cache.chosenScratchCount]`.
   package func attend(
     cache: CacheView, positions: UnsafePointer<UInt32>, rows: UnsafeBufferPointer<QueryRow>, scale: Float,
     scratch: UnsafeMutablePointer<Float>

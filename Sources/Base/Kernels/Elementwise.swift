@@ -2,8 +2,8 @@ import CKernels
 
 /// Row-wise and element-wise operations; definitions, with the order of every reduction, in `elementwise.h`.
 extension Compute {
-  /// out[i, :] = x[i, :] / rms(x[i, :]) * weight: `[rows, count]`, `stride` and `outStride` floats from row to row; weight
-  /// `[count]`.
+  /// out[i, :] = x[i, :] / rms(x[i, :]) * weight: `[rows, count]`, `stride` and `outStride` floats from row to row;
+  /// weight `[count]`.
   package func rmsNorm(
     _ x: UnsafePointer<Float>, stride: Int, rows: Int, count: Int, weight: UnsafePointer<Float>, epsilon: Float,
     out: UnsafeMutablePointer<Float>, outStride: Int
@@ -11,7 +11,8 @@ extension Compute {
     ck_rms_norm(isa, x, stride, rows, count, weight, epsilon, out, outStride)
   }
 
-  /// Rotates `heads` vectors of `dims` elements, `headStride` floats apart, by one position's cosines and sines `[dims / 2]`.
+  /// Rotates `heads` vectors of `dims` elements, `headStride` floats apart, by one position's cosines and sines `[dims
+  /// / 2]`.
   package func rotate(
     _ x: UnsafeMutablePointer<Float>, heads: Int, headStride: Int, dims: Int, cosine: UnsafePointer<Float>,
     sine: UnsafePointer<Float>, interleaved: Bool
@@ -33,7 +34,8 @@ extension Compute {
     ck_sigmoid_multiply(isa, gate, x, out, count)
   }
 
-  /// gpt-oss's: out = (u + 1) * g * sigmoid(alpha * g), each `[count]`, of gate and up clamped to `limit`; out may be either.
+  /// gpt-oss's: out = (u + 1) * g * sigmoid(alpha * g), each `[count]`, of gate and up clamped to `limit`; out may be
+  /// either.
   package func clampedSwiGLU(
     gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int, alpha: Float,
     limit: Float

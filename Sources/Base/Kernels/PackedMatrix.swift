@@ -53,8 +53,8 @@ package struct PackedMatrix: @unchecked Sendable {
     return first..<max(first, min(bounds[worker + 1] * Self.panelRows, rows))
   }
 
-  /// Rounds new values into the worker's panels: `values` writes a row, `[columns]`, where it is told. Nobody may multiply
-  /// meanwhile. The format must be one that fp32 rows are rounded to.
+  /// Rounds new values into the worker's panels: `values` writes a row, `[columns]`, where it is told. Nobody may
+  /// multiply meanwhile. The format must be one that fp32 rows are rounded to.
   package func replace(worker: Int, _ values: (_ row: Int, _ target: UnsafeMutablePointer<Float>) -> Void) {
     let range = rowRange(worker: worker)
     guard !range.isEmpty, let panels = shards[worker] else { return }

@@ -1,6 +1,7 @@
 import CKernels
 
-/// The indexer's keys of a paged cache, `[dims, blockTokens]` from `offset` on in each block; definition in `indexer.h`.
+/// The indexer's keys of a paged cache, `[dims, blockTokens]` from `offset` on in each block; definition in
+/// `indexer.h`.
 package struct IndexKeyView {
   fileprivate let keys: ck_index_cache
 
@@ -19,8 +20,8 @@ extension Compute {
   /// Positions come in runs that begin at multiples of this.
   package static let indexTile = Int(CK_ATTENTION_TILE)
 
-  /// Scores of `positions`, which begin at a multiple of `indexTile`, into `scores`: sums over heads of `weights` `[heads]`
-  /// times what is positive of the products of `queries` `[heads, dims]` with keys.
+  /// Scores of `positions`, which begin at a multiple of `indexTile`, into `scores`: sums over heads of `weights`
+  /// `[heads]` times what is positive of the products of `queries` `[heads, dims]` with keys.
   package func indexScores(
     _ view: IndexKeyView, queries: UnsafePointer<Float>, weights: UnsafePointer<Float>, heads: Int,
     positions: Range<Int>, into scores: UnsafeMutablePointer<Float>
@@ -30,7 +31,8 @@ extension Compute {
     }
   }
 
-  /// Writes the places of the `wanted` greatest of `scores` `[count]` to `chosen`, ascending; of equal ones the lower place.
+  /// Writes the places of the `wanted` greatest of `scores` `[count]` to `chosen`, ascending; of equal ones the lower
+  /// place.
   package func chooseGreatest(
     _ scores: UnsafePointer<Float>, count: Int, wanted: Int, into chosen: UnsafeMutablePointer<UInt32>
   ) {

@@ -70,7 +70,8 @@ package struct RowBuffer: @unchecked Sendable {
       ? self : RowBuffer(format, columns: columns, rows: rows + rows / 2)
   }
 
-  /// The rows `[rows, columns]` whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form is here.
+  /// The rows `[rows, columns]` whose fp32 values are at `values`, `valueStride` floats apart, and whose rounded form
+  /// is here.
   package func rows(of values: UnsafePointer<Float>, stride valueStride: Int) -> Rows {
     var rows = Rows(values, stride: valueStride)
     guard format != .float32 else { return rows }
@@ -85,8 +86,8 @@ package struct RowBuffer: @unchecked Sendable {
     ck_round_row(compute.isa, format.code, values, columns, 0, columns, memory.pointer + row * stride)
   }
 
-  /// Rounds `worker`'s share of the rows `[count, columns]`, cut by blocks of columns where there are few; `prepare` is called first
-  /// for each piece, to write its fp32 values.
+  /// Rounds `worker`'s share of the rows `[count, columns]`, cut by blocks of columns where there are few; `prepare` is
+  /// called first for each piece, to write its fp32 values.
   package func share(
     _ compute: Compute, worker: Int, _ values: UnsafePointer<Float>, stride valueStride: Int, count: Int,
     prepare: (_ row: Int, _ columns: Range<Int>) -> Void = { _, _ in }
@@ -131,8 +132,8 @@ package struct RowBuffer: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` with where each part of the rounded form of columns that lie apart is in the first row, its bytes, and those
-  /// from row to row.
+  /// Calls `body` with where each part of the rounded form of columns that lie apart is in the first row, its bytes,
+  /// and those from row to row.
   package func forEachPart(
     _ range: Range<Int>, _ body: (_ start: UnsafeMutableRawPointer, _ byteCount: Int, _ stride: Int) -> Void
   ) {

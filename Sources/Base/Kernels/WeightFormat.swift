@@ -3,8 +3,8 @@ import Tensors
 
 /// How a weight matrix is held in memory: as it was stored, its fp32 expansion is exact.
 ///
-/// A format is a row here and a row of C's table (`CKernels/include/formats.h`), which knows its sizes, packs and expands
-/// it, and has its products for each instruction set.
+/// A format is a row here and a row of C's table (`CKernels/include/formats.h`), which knows its sizes, packs and
+/// expands it, and has its products for each instruction set.
 package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
   /// How fp32 rows become rows of a format.
   package enum Rounding: Sendable {
@@ -87,7 +87,8 @@ package struct WeightFormat: Sendable, Hashable, CustomStringConvertible {
     self = format
   }
 
-  /// The format of 4-bit integers of -8 to 7 in blocks of 32 columns with a scale of `type`; nil for scales of other types.
+  /// The format of 4-bit integers of -8 to 7 in blocks of 32 columns with a scale of `type`; nil for scales of other
+  /// types.
   package init?(integersWithScales type: ElementType) {
     switch type {
     case .bfloat16: self = .int4

@@ -38,8 +38,8 @@ package final class NodeArena: Sendable {
     try self.init(node: node, byteCount: byteCount, shared: nil, isWritable: true)
   }
 
-  /// The same over memory that processes share. Where it is not to be written to, it holds what others have put there, at
-  /// places of theirs, and lies where they have placed it.
+  /// The same over memory that processes share. Where it is not to be written to, it holds what others have put there,
+  /// at places of theirs, and lies where they have placed it.
   package convenience init(node: Int, byteCount: Int, in shared: SharedMemory, isWritable: Bool) throws(MachineError) {
     guard byteCount >= 0, byteCount <= shared.byteCount, Self.roundedByteCount(byteCount) == shared.byteCount else {
       throw .invalidByteCount(byteCount)

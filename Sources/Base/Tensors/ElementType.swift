@@ -1,5 +1,5 @@
-/// How the numbers of a tensor are stored in a checkpoint; raw values are the names that safetensors has for them, and for
-/// blocks those of ggml.
+/// How the numbers of a tensor are stored in a checkpoint; raw values are the names that safetensors has for them, and
+/// for blocks those of ggml.
 package enum ElementType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case uint8 = "U8"
@@ -52,7 +52,8 @@ package enum ElementType: String, Sendable, CaseIterable {
   case mxfp4Blocks = "MXFP4"
   case nvfp4Blocks = "NVFP4"
 
-  /// Numbers that are stored together, and bytes that hold them: one number, or as many as fill whole bytes, or a block.
+  /// Numbers that are stored together, and bytes that hold them: one number, or as many as fill whole bytes, or a
+  /// block.
   package var block: (length: Int, byteCount: Int) {
     switch self {
     case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0, .float8E4M3FNUZ, .float8E5M2FNUZ: (1, 1)

@@ -3,9 +3,9 @@ import Telemetry
 
 /// A thread that tells when its rank's step takes long: where the rank is, since when, and whom it waits for.
 ///
-/// It speaks of every such step, again and again, also when the rank moves: so whoever hears all ranks knows that one of which
-/// nothing is heard, and for which others wait, has been stopped. It is silent while there is nothing to do: between steps, and in
-/// waits that may take hours (`Communicator.sleepsWhileWaiting`).
+/// It speaks of every such step, again and again, also when the rank moves: so whoever hears all ranks knows that one
+/// of which nothing is heard, and for which others wait, has been stopped. It is silent while there is nothing to do:
+/// between steps, and in waits that may take hours (`Communicator.sleepsWhileWaiting`).
 package final class StallWatch {
   private let end: StopSignal
   private var thread: pthread_t?
@@ -22,8 +22,8 @@ package final class StallWatch {
     let onStall: @Sendable (StallReport?) -> Void
   }
 
-  /// Watches steps of which `progress` tells that take longer than `limit`. To a supervisor every report is a line on standard
-  /// error; to a user only those of a rank that does not move, in words too.
+  /// Watches steps of which `progress` tells that take longer than `limit`. To a supervisor every report is a line on
+  /// standard error; to a user only those of a rank that does not move, in words too.
   package convenience init(
     _ communicator: any Communicator, progress: StepProgress, limit: Duration, isSupervised: Bool,
     onStall: @escaping @Sendable (StallReport?) -> Void = { _ in }

@@ -11,7 +11,8 @@ package struct ClusterStatus: Sendable, Equatable {
     package var blocks = 0
     /// Tokens of own sequences fed to the model.
     package var tokens = 0
-    /// Seconds of steps: attention; experts, shared ones and dense layers; packing, sending, receiving; waiting for late ranks; the rest.
+    /// Seconds of steps: attention; experts, shared ones and dense layers; packing, sending, receiving; waiting for
+    /// late ranks; the rest.
     package var attention = 0.0
     package var experts = 0.0
     package var communication = 0.0
@@ -46,11 +47,12 @@ package struct ClusterStatus: Sendable, Equatable {
   package var restingSteps = 0
   /// How many times as fast steps with drafts were as without at the same load; 0 where that is not known.
   package var speculationGain = 0.0
-  /// How much more than the mean the busiest rank had, layer by layer and step by step, since the start of the job: of visits to
-  /// experts, and of distinct experts. 1 where all ranks have the same, or there are no experts.
+  /// How much more than the mean the busiest rank had, layer by layer and step by step, since the start of the job: of
+  /// visits to experts, and of distinct experts. 1 where all ranks have the same, or there are no experts.
   package var busiestVisits = 1.0
   package var busiestExperts = 1.0
-  /// Times that experts have changed places since the job started; how many experts were sent, and how many replicas there are.
+  /// Times that experts have changed places since the job started; how many experts were sent, and how many replicas
+  /// there are.
   package var rebalances = 0
   package var expertsMoved = 0
   package var replicas = 0

@@ -16,15 +16,15 @@ package protocol TokenEngine: AnyObject, Sendable {
   /// What its job's start waits for, once nothing has moved for some seconds.
   var startTrouble: String? { get }
 
-  /// Queues a request. `onEvent` is called from a thread of the engine's, in order, and must not block; not after the last
-  /// event, nor after `cancel` returns but for an event under way.
+  /// Queues a request. `onEvent` is called from a thread of the engine's, in order, and must not block; not after the
+  /// last event, nor after `cancel` returns but for an event under way.
   func submit(_ request: TokenRequest, onEvent: @escaping @Sendable (TokenEvent) -> Void)
 
   /// Ends a request before its time; its memory is free with the next step. Does nothing for one that has ended.
   func cancel(_ id: RequestID)
 
-  /// Has experts change places by their recorded load, between steps; `status` tells what became of it. Does nothing where facts say
-  /// that they may not move.
+  /// Has experts change places by their recorded load, between steps; `status` tells what became of it. Does nothing
+  /// where facts say that they may not move.
   func rebalance()
 
   /// Ends the engine once its present requests have ended; `isStopped` follows. No more requests may come.
@@ -47,7 +47,8 @@ package enum EngineState: Sendable, Equatable {
   /// The model is being loaded: bytes read so far, and in all, on rank 0.
   case loading(bytes: Int, of: Int)
   case ready
-  /// The job ended without being asked to, for this reason; the next one is being started for the n-th time. Requests wait.
+  /// The job ended without being asked to, for this reason; the next one is being started for the n-th time. Requests
+  /// wait.
   case restarting(reason: String, attempt: Int)
   /// It will not come back by itself.
   case failed(reason: String)

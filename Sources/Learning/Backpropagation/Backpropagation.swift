@@ -4,11 +4,11 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// The backward pass of a model: from what the forward pass left behind (`LayerTape`), and the gradient of the loss by the
-/// final hidden states, to the gradients of all parameters.
+/// The backward pass of a model: from what the forward pass left behind (`LayerTape`), and the gradient of the loss by
+/// the final hidden states, to the gradients of all parameters.
 ///
-/// The mirror of `Decoder.forward`: layers from the last to the first, each adding to the gradient of the residual stream.
-/// Collective over the ranks of the experts.
+/// The mirror of `Decoder.forward`: layers from the last to the first, each adding to the gradient of the residual
+/// stream. Collective over the ranks of the experts.
 package final class Backpropagation {
   private let description: DecoderDescription
   private let parts: BackwardParts
@@ -58,8 +58,8 @@ package final class Backpropagation {
     }
   }
 
-  /// Computes the loss of the decoder's last batch and all gradients. `next`: the token after each row's, which the prediction
-  /// module was given; each row's `rowLoss` counts `objective.factor` times.
+  /// Computes the loss of the decoder's last batch and all gradients. `next`: the token after each row's, which the
+  /// prediction module was given; each row's `rowLoss` counts `objective.factor` times.
   package func run(
     _ decoder: Decoder, _ batch: DecoderBatch, next: UnsafePointer<Int32>, targets: Targets, _ rowLoss: any RowLoss,
     objective: Objective

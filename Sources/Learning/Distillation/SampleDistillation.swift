@@ -5,8 +5,9 @@ import Pretraining
 import Reinforcement
 import Training
 
-/// Learning from a teacher what should follow each token of completions that the student draws as it is (on-policy distillation), or
-/// the teacher, or each a part of them (GKD, arXiv 2306.13649). One model in one memory draws and learns.
+/// Learning from a teacher what should follow each token of completions that the student draws as it is (on-policy
+/// distillation), or the teacher, or each a part of them (GKD, arXiv 2306.13649). One model in one memory draws and
+/// learns.
 package final class SampleDistillation: TrainingSource {
   /// What is learnt from, beside the models.
   package struct Parts {

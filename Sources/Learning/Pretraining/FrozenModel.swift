@@ -7,8 +7,8 @@ import Tensors
 
 /// A model that is asked and never changed, beside one that is trained: a teacher of what follows each token.
 ///
-/// It runs over the same sequences as the other, on the same ranks, and keeps of them what its head makes logits from, the
-/// residual stream `[rows, hidden]`: logits never exist as a whole.
+/// It runs over the same sequences as the other, on the same ranks, and keeps of them what its head makes logits from,
+/// the residual stream `[rows, hidden]`: logits never exist as a whole.
 package final class FrozenModel {
   package let model: LoadedModel
   package let decoder: Decoder
@@ -17,7 +17,8 @@ package final class FrozenModel {
   private let addresses: AlignedBuffer<UnsafeRawPointer?>
   private var batch = DecoderBatch()
 
-  /// Takes batches of up to `rows` tokens in up to `sequences` sequences on this rank; the same on all ranks. Collective.
+  /// Takes batches of up to `rows` tokens in up to `sequences` sequences on this rank; the same on all ranks.
+  /// Collective.
   package init(_ model: LoadedModel, runtime: ClusterRuntime, rows: Int, sequences: Int) throws {
     self.model = model
     let (description, communicator, compute) = (model.description, runtime.communicator, runtime.compute)
@@ -56,8 +57,8 @@ package final class FrozenModel {
 
   package var description: DecoderDescription { model.description }
 
-  /// Runs over the sequences of `other`, another model's batch, whose chunks are whole sequences. `rowsByRank`: tokens of all
-  /// ranks' batches. Throws for tokens that it has no embedding of. Collective.
+  /// Runs over the sequences of `other`, another model's batch, whose chunks are whole sequences. `rowsByRank`: tokens
+  /// of all ranks' batches. Throws for tokens that it has no embedding of. Collective.
   package func forward(_ other: DecoderBatch, rowsByRank: [Int], on communicator: any Communicator) throws {
     try agree(on: communicator) { try take(other) }
     try dispatcher?.beginStep(rowsByRank: rowsByRank)

@@ -5,7 +5,8 @@ import ModelRuntime
 import MoEModel
 import Training
 
-/// A training from its first step, or from where it was left, to its last: data, steps, scores of held-out data, checkpoints.
+/// A training from its first step, or from where it was left, to its last: data, steps, scores of held-out data,
+/// checkpoints.
 ///
 /// Every rank runs it; all take the same steps. What a rank does depends on nothing but seed, step and data.
 package final class Pretraining {
@@ -128,8 +129,8 @@ package final class Pretraining {
     }
   }
 
-  /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves first, and one
-  /// that fails on all ranks together ends the checkpoint under way.
+  /// Runs to the last step. `shouldStop` is asked on rank 0 after each step; a training that is told to stop saves
+  /// first, and one that fails on all ranks together ends the checkpoint under way.
   package func run(shouldStop: () -> Bool = { false }, onEvent: (PretrainingEvent) throws -> Void) throws {
     if step > 0 {
       try onEvent(.resumed(step: step, path: TrainingFolder.modelPath(of: step, in: settings.folder)))

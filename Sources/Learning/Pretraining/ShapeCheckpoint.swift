@@ -3,8 +3,9 @@ import JSON
 import MoEModel
 import Tensors
 
-/// A model of which only the shape is given: settings, and tensors of the published layout that hold zeros until somebody puts
-/// values in their place. With it a new model is planned, described and held in memory as a published one is.
+/// A model of which only the shape is given: settings, and tensors of the published layout that hold zeros until
+/// somebody puts values in their place. With it a new model is planned, described and held in memory as a published one
+/// is.
 package final class ShapeCheckpoint: Checkpoint {
   package let path: String
   package let config: JSONValue
@@ -13,7 +14,8 @@ package final class ShapeCheckpoint: Checkpoint {
   private let places: [String: Int]
 
   /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`. `path` is for
-  /// messages. `predicts`: with a multi-token prediction module. Throws `ModelError` or `CheckpointError` for a shape that is none, or that cannot be trained.
+  /// messages. `predicts`: with a multi-token prediction module. Throws `ModelError` or `CheckpointError` for a shape
+  /// that is none, or that cannot be trained.
   package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false) throws {
     var members = config.object ?? JSONObject()
     CompositeModel.replaceQuantization(in: &members, with: nil)

@@ -10,10 +10,11 @@ import Tensors
 import Training
 import TreeReduction
 
-/// Takes steps of a training: the forward pass that serves a model, the backward pass, the sums over ranks, and the update.
+/// Takes steps of a training: the forward pass that serves a model, the backward pass, the sums over ranks, and the
+/// update.
 ///
-/// Each rank has a run of a step's sequences, its *leaves*. Nothing depends on which: the same data, seed and steps give the same
-/// weights on any number of ranks and threads. Collective throughout.
+/// Each rank has a run of a step's sequences, its *leaves*. Nothing depends on which: the same data, seed and steps
+/// give the same weights on any number of ranks and threads. Collective throughout.
 package final class Trainer {
   package let model: TrainedModel
   let description: DecoderDescription
@@ -50,8 +51,8 @@ package final class Trainer {
   }
 
   /// `loaded` is the model in bf16, or in fp32 where nothing `rounds`; where its rows are bf16, so are the operands of the backward
-  /// pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks. `capacity`: of a rank in a step.
-  /// With `recomputes` only layers' inputs are kept for the backward pass.
+  /// pass's products. `sequenceLength`, `mostSequences`: of what is scored at a time, over all ranks. `capacity`: of a
+  /// rank in a step. With `recomputes` only layers' inputs are kept for the backward pass.
   package init(
     _ loaded: LoadedModel, runtime: ClusterRuntime, optimizer: OptimizerKind, sequenceLength: Int, mostSequences: Int,
     capacity: StepCapacity, rounds: Bool, recomputes: Bool
@@ -125,7 +126,8 @@ package final class Trainer {
     (count * rank / rankCount)..<(count * (rank + 1) / rankCount)
   }
 
-  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does. `loss`: another than −log p.
+  /// One step of leaves of one sequence each: `sequence` reads one, as `TrainingData.read` does. `loss`: another than
+  /// −log p.
   package func step(
     _ number: Int, sequenceCount: Int, settings: StepSettings, loss: (any RowLoss)? = nil,
     accepted: (StepResult) -> Bool = { $0.fault == nil },
@@ -162,8 +164,9 @@ package final class Trainer {
   /// The leaves of a step of `count` that this rank has.
   package func ownLeaves(count: Int) -> Range<Int> { leaves(of: communicator.rank.index, count: count) }
 
-  /// One update of the model, inside of `timed`: `number` counts from 1; `leaf` reads a leaf, of as many rows as `rowsByLeaf` says: own
-  /// ones are read in their order. One that is not `accepted` leaves the model as it is; that must be the same on all ranks.
+  /// One update of the model, inside of `timed`: `number` counts from 1; `leaf` reads a leaf, of as many rows as
+  /// `rowsByLeaf` says: own ones are read in their order. One that is not `accepted` leaves the model as it is; that
+  /// must be the same on all ranks.
   package func update(
     _ number: Int, rowsByLeaf: [Int], loss rowLoss: any RowLoss, settings: StepSettings,
     accepted: (StepResult) -> Bool, leaf: (_ number: Int, _ rows: inout LeafRows) throws -> Void
@@ -233,7 +236,8 @@ package final class Trainer {
     clock.waited(model.reductionWait &- before)
   }
 
-  /// −log p of each predicted token of some sequences of the trainer's length, added up, and their number: nothing is learnt.
+  /// −log p of each predicted token of some sequences of the trainer's length, added up, and their number: nothing is
+  /// learnt.
   package func score(
     sequenceCount: Int, sequence: (_ number: Int, _ buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int
   ) throws -> (loss: Double, predicted: Int) {

@@ -8,8 +8,9 @@ import Pretraining
 import Rewards
 import Training
 
-/// Reinforcement learning of checkable answers: completions are drawn with the model as it is, judged, and the model is updated towards
-/// those that are better than others of their group (GRPO and its kin). One model in one memory draws and learns.
+/// Reinforcement learning of checkable answers: completions are drawn with the model as it is, judged, and the model is
+/// updated towards those that are better than others of their group (GRPO and its kin). One model in one memory draws
+/// and learns.
 package final class PolicySource: TrainingSource {
   /// What a policy is trained by, beside its model.
   package struct Parts {
@@ -24,7 +25,8 @@ package final class PolicySource: TrainingSource {
     package var folder: String
     /// Where the objective has a penalty.
     package var reference: PolicyReference?
-    /// What decides, beside prompts and seed, about what is drawn: the model that the training began with, and its settings.
+    /// What decides, beside prompts and seed, about what is drawn: the model that the training began with, and its
+    /// settings.
     package var identity = ""
     /// Of the model that it began with, where it is the reference: a training goes on with the same.
     package var referenceDigest: String?
@@ -181,7 +183,8 @@ package final class PolicySource: TrainingSource {
     var result: StepResult?
     var traced: PolicyUpdate?
     var routes: [RoutingTrace.Layer] = []
-    // What is refused ends the step: later parts would go on from a model that they were not drawn by and that has not learnt.
+    // What is refused ends the step: later parts would go on from a model that they were not drawn by and that has not
+    // learnt.
     for part in 0..<updates where result?.fault == nil {
       let own = Array(groups[(groups.count * part / updates)..<(groups.count * (part + 1) / updates)])
       var update = PolicyUpdate(own, objective, maxNewTokens: settings.maxNewTokens, leafCount: leafCount)

@@ -69,8 +69,8 @@ extension Checkpoint {
   /// reading it. Tensor data are not hashed; see `TensorSum`.
   package var fingerprint: [UInt8] { SHA256.digest(fingerprintParts.flatMap(\.digest)) }
 
-  /// SHA-256 of what the system says of the files that weights are in: which they are, how long, and when they last changed; nil
-  /// where there are none, or they cannot be looked at.
+  /// SHA-256 of what the system says of the files that weights are in: which they are, how long, and when they last
+  /// changed; nil where there are none, or they cannot be looked at.
   package var fileStamp: [UInt8]? {
     var hash = SHA256()
     var last: Int?

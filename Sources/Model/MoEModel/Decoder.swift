@@ -61,8 +61,8 @@ package final class Decoder {
     }
   }
 
-  /// Feeds a batch through the model, extending the cache. Collective over the ranks of the experts; the batch may be empty.
-  /// The router's decisions are noted in `routing`.
+  /// Feeds a batch through the model, extending the cache. Collective over the ranks of the experts; the batch may be
+  /// empty. The router's decisions are noted in `routing`.
   package func forward(_ batch: DecoderBatch, routing: RoutingTrace? = nil) throws -> DecoderOutput {
     let pass = ForwardPass(batch: batch, routing: routing)
     phases?.enter(.embedding)
@@ -74,8 +74,8 @@ package final class Decoder {
     return output
   }
 
-  /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model last; `next` is
-  /// the token after each. Collective, as `forward`.
+  /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model
+  /// last; `next` is the token after each. Collective, as `forward`.
   package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
     guard let prediction else { return }
     prediction.begin(
@@ -83,8 +83,9 @@ package final class Decoder {
     try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: nil))
   }
 
-  /// What the prediction module takes for the most probable token after the next one, for rows of the batch that `predict` went over
-  /// last: replaces `tokens` by one for each; -1 where its logits are not finite. Of equals the lowest id.
+  /// What the prediction module takes for the most probable token after the next one, for rows of the batch that
+  /// `predict` went over last: replaces `tokens` by one for each; -1 where its logits are not finite. Of equals the
+  /// lowest id.
   package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) {
     tokens.removeAll(keepingCapacity: true)
     guard let prediction, !rows.isEmpty else { return }
@@ -113,8 +114,9 @@ package final class Decoder {
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
 
-  /// What a layer left behind when `batch` went through it last; nil where nothing is kept. Where only inputs are, the layer
-  /// computes its stages again: collective then, and valid until another layer is asked for. Ask from the last layer to the first.
+  /// What a layer left behind when `batch` went through it last; nil where nothing is kept. Where only inputs are, the
+  /// layer computes its stages again: collective then, and valid until another layer is asked for. Ask from the last
+  /// layer to the first.
   package func tape(ofLayer index: Int, _ batch: DecoderBatch) throws -> LayerTape? {
     let (layer, rows) = (layers[index], batch.tokens.count)
     let stream = index == description.layerCount ? prediction?.stream ?? stream : stream
@@ -138,8 +140,8 @@ package final class Decoder {
   /// What the prediction module left behind, but for its layer's stages; nil where there is none.
   package var predictionTape: PredictionTape? { prediction?.tape }
 
-  /// Logits of some rows of the last batch, and the norms `[rows, hidden]` that they were made from; valid until the next call.
-  /// `ahead`: those of the prediction module, which guesses the token after the next one.
+  /// Logits of some rows of the last batch, and the norms `[rows, hidden]` that they were made from; valid until the
+  /// next call. `ahead`: those of the prediction module, which guesses the token after the next one.
   package func logits(
     ofRows rows: Range<Int>, ahead: Bool = false
   ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {

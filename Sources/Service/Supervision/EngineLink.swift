@@ -37,8 +37,8 @@ package final class EngineLink: Sendable {
   private let queue = Monitor(Queue())
   private let threads = Monitor<[BackgroundThread]>([])
 
-  /// Speaks over the two descriptors from `start` on. When the supervisor is gone the engine is told to stop; if `finish` is not
-  /// called within `grace`, `leave` is, which by default ends the process.
+  /// Speaks over the two descriptors from `start` on. When the supervisor is gone the engine is told to stop; if
+  /// `finish` is not called within `grace`, `leave` is, which by default ends the process.
   package init(
     engine: any TokenEngine, input: Int32, output: Int32, grace: Duration = .seconds(20),
     leave: @escaping @Sendable (String) -> Void = { reason in
@@ -49,8 +49,8 @@ package final class EngineLink: Sendable {
     (self.engine, self.input, self.output, self.grace, self.leave) = (engine, input, output, grace, leave)
   }
 
-  /// Standard output as a descriptor for the link alone: what else is printed there from now on goes to standard error. To be called
-  /// on every rank, before anything is printed.
+  /// Standard output as a descriptor for the link alone: what else is printed there from now on goes to standard error.
+  /// To be called on every rank, before anything is printed.
   package static func takeStandardOutput() throws(SupervisionError) -> Int32 {
     fflush(nil)
     let taken = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)

@@ -1,8 +1,8 @@
 import EngineAPI
 import Telemetry
 
-/// An engine in a job of its own, outside this process: it is started, watched, and started again when it ends or hangs, and its
-/// requests go on from the tokens already delivered, as though nothing had happened.
+/// An engine in a job of its own, outside this process: it is started, watched, and started again when it ends or
+/// hangs, and its requests go on from the tokens already delivered, as though nothing had happened.
 package final class SupervisedEngine: TokenEngine {
   /// What the threads share; each job's threads have ended before the next one's start.
   struct Core {

@@ -6,12 +6,12 @@ extension Tokenizer {
   static let configByteLimit = 16 << 20
   static let templateByteLimit = 4 << 20
 
-  /// Gives the bytes of one of a model's documents, by the name of its file, or nil where the model has none; throws when
-  /// it is longer than `limit` bytes or cannot be read.
+  /// Gives the bytes of one of a model's documents, by the name of its file, or nil where the model has none; throws
+  /// when it is longer than `limit` bytes or cannot be read.
   package typealias Documents = @Sendable (_ name: String, _ limit: Int) throws(TokenizerError) -> [UInt8]?
 
-  /// Reads `tokenizer.json`, or else `tiktoken.model`, and, when they are there, `tokenizer_config.json`, `chat_template.jinja` and
-  /// `additional_chat_templates/tool_use.jinja`. `path`: where the model lies, for messages.
+  /// Reads `tokenizer.json`, or else `tiktoken.model`, and, when they are there, `tokenizer_config.json`,
+  /// `chat_template.jinja` and `additional_chat_templates/tool_use.jinja`. `path`: where the model lies, for messages.
   package convenience init(path: String, documents: Documents) throws(TokenizerError) {
     let path = path.hasSuffix("/") || path.isEmpty ? path : path + "/"
     func json(_ name: String, _ limit: Int) throws(TokenizerError) -> JSONValue? {

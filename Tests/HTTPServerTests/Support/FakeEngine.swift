@@ -12,7 +12,8 @@ final class FakeEngine: TokenEngine {
     /// Before the first token, and before each further one.
     var firstDelay = Duration.zero
     var delay = Duration.zero
-    /// Asked before each token but the first, which waits for as long as the answer is yes: for tests that must come before it.
+    /// Asked before each token but the first, which waits for as long as the answer is yes: for tests that must come
+    /// before it.
     var isHeld: @Sendable () -> Bool = { false }
     /// Instead of the rest, after the tokens.
     var failure: String?

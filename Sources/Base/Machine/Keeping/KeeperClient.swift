@@ -54,7 +54,8 @@ package final class KeeperClient: Sendable {
     }
   }
 
-  /// In a group of its own, without the marks by which jobs and launchers know their processes, and without their streams.
+  /// In a group of its own, without the marks by which jobs and launchers know their processes, and without their
+  /// streams.
   private static func spawn(_ command: [String], _ folder: KeeperFolder) throws(MachineError) {
     let nothing = open("/dev/null", O_RDWR | O_CLOEXEC)
     guard nothing >= 0 else { throw .system("opening /dev/null", errno) }
@@ -83,7 +84,8 @@ package final class KeeperClient: Sendable {
   /// Has it let go of what is kept under `name`.
   package func drop(_ name: String) throws(MachineError) { _ = try ask(.drop(name), []) }
 
-  /// Has it let go of what nobody uses, or of everything; returns the bytes. Who uses some keeps it as long as it likes.
+  /// Has it let go of what nobody uses, or of everything; returns the bytes. Who uses some keeps it as long as it
+  /// likes.
   package func release(all: Bool) throws(MachineError) -> Int { try ask(.release(all: all), []).reply.byteCount }
 
   /// What is kept, in the order of names.

@@ -4,7 +4,8 @@ internal import Bytes
 enum KeeperRequest: Equatable {
   /// Whether something is kept under this name; who asks becomes a user of it.
   case find(String)
-  /// To keep memory, whose descriptors come with the message, in the place of what was kept under this name; who asks is a user of it.
+  /// To keep memory, whose descriptors come with the message, in the place of what was kept under this name; who asks
+  /// is a user of it.
   case hold(String, note: [UInt8], seconds: Int)
   /// To let go of what is kept under this name.
   case drop(String)

@@ -1,8 +1,8 @@
 private import CHost
 internal import Glibc
 
-/// The process that keeps memory for others of its user on one host, whoever of them lives: it holds descriptors, and maps
-/// nothing. When it ends, however it ends, the kernel takes the memory back.
+/// The process that keeps memory for others of its user on one host, whoever of them lives: it holds descriptors, and
+/// maps nothing. When it ends, however it ends, the kernel takes the memory back.
 package final class MemoryKeeper {
   private struct Entry {
     var memory: [SharedMemory]

@@ -65,8 +65,9 @@ package final class SharedMemory: Sendable {
 }
 
 extension NodeArena {
-  /// Has the kernel give huge pages for part `part` of `count` equal parts of memory that processes share and that is still empty:
-  /// under most settings it gives such memory none by itself. Where it cannot (before 6.1), that costs speed only.
+  /// Has the kernel give huge pages for part `part` of `count` equal parts of memory that processes share and that is
+  /// still empty: under most settings it gives such memory none by itself. Where it cannot (before 6.1), that costs
+  /// speed only.
   package func takeHugePages(part: Int, of count: Int) {
     guard shared != nil else { return }
     let page = Self.roundedByteCount(0)

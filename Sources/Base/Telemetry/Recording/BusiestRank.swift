@@ -1,5 +1,5 @@
-/// How much more than the mean the busiest rank had to do, layer by layer and step by step: the experts of a step take that many
-/// times as long as they would if all ranks had the same.
+/// How much more than the mean the busiest rank had to do, layer by layer and step by step: the experts of a step take
+/// that many times as long as they would if all ranks had the same.
 package struct BusiestRank: Sendable, Equatable {
   /// Sums over layers and steps of the greatest and the mean of all ranks: visits, and distinct experts.
   package var maxVisits = 0.0

@@ -1,5 +1,5 @@
-/// What a rank's main thread does at one moment of a step. Phases follow each other without a gap, so that they add up to
-/// the step.
+/// What a rank's main thread does at one moment of a step. Phases follow each other without a gap, so that they add up
+/// to the step.
 package enum Phase: Int, CaseIterable, Sendable {
   /// Deciding the step, and passing the plan from rank 0 to all.
   case plan

@@ -4,8 +4,8 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// The dispatcher of a cluster: each token travels once to every rank that owns experts it chose, or once to every other
-/// host (`RelayedTransport`), and comes back as partial outputs.
+/// The dispatcher of a cluster: each token travels once to every rank that owns experts it chose, or once to every
+/// other host (`RelayedTransport`), and comes back as partial outputs.
 ///
 /// A rank that has no tokens in a step sends none, and every rank knows so from the step's plan; all take part in every
 /// layer. Outputs are added along `CombineTree`, so that results do not depend on the placement.
@@ -124,8 +124,8 @@ package final class ClusterDispatcher: ExpertDispatcher {
         rowByteCount: width), to: peer)
   }
 
-  /// Whether own tokens stay apart from others': where messages travel between hosts, and there is so much to do with own
-  /// tokens that reading the weights twice costs little.
+  /// Whether own tokens stay apart from others': where messages travel between hosts, and there is so much to do with
+  /// own tokens that reading the weights twice costs little.
   private func computesApart(_ own: DispatchPlan.Destination, _ layer: Int) -> Bool {
     !gathersVisits && !own.visits.isEmpty
       && own.visits.count >= Self.separateVisits * placement[layer].expertCount(of: communicator.rank)

@@ -3,8 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// One layer's tokens on their way through a cluster: where this rank's own went, whose come here, what all of them visit
-/// here, and what came of it.
+/// One layer's tokens on their way through a cluster: where this rank's own went, whose come here, what all of them
+/// visit here, and what came of it.
 ///
 /// `ClusterDispatcher` makes it, and uses its memory again for a later layer.
 package final class Flight: ExpertFlight {
@@ -85,8 +85,8 @@ package final class Flight: ExpertFlight {
   /// This rank's outputs for its own tokens, in the order of the plan's totals.
   var ownOutputs: UnsafeBufferPointer<UnsafeMutablePointer<Float>> { (isSplit ? ownVisits : arrivals).ownOutputs }
 
-  /// Own tokens that are computed apart come when nothing else can be done: before others' tokens are here, or after their
-  /// outputs have left.
+  /// Own tokens that are computed apart come when nothing else can be done: before others' tokens are here, or after
+  /// their outputs have left.
   package func next() throws -> VisitBatch? {
     if awaitsOwn, try !awaitsArrivals || !haveArrived() {
       awaitsOwn = false
@@ -124,8 +124,8 @@ package final class Flight: ExpertFlight {
 }
 
 extension Flight {
-  /// Tokens that meet at one rank, source by source in order of rank, and their visits to its experts: whoever adds up over
-  /// tokens finds them in the same order on any number of ranks.
+  /// Tokens that meet at one rank, source by source in order of rank, and their visits to its experts: whoever adds up
+  /// over tokens finds them in the same order on any number of ranks.
   final class Arrivals {
     let batch = VisitBatch()
     @exclusivity(unchecked) private(set) var sources: [Source] = []

@@ -2,10 +2,11 @@ import Fabric
 import MoEModel
 import Tensors
 
-/// Which ranks hold each expert of one MoE layer: one owner, and where there is memory to spare, replicas on other ranks.
+/// Which ranks hold each expert of one MoE layer: one owner, and where there is memory to spare, replicas on other
+/// ranks.
 ///
-/// The plain placement has numbers as equal as can be, and as few subtrees of `CombineTree` as can be, since each that a
-/// token visits is a row that comes back. Any counts do: with more ranks than experts, some ranks own none.
+/// The plain placement has numbers as equal as can be, and as few subtrees of `CombineTree` as can be, since each that
+/// a token visits is a row that comes back. Any counts do: with more ranks than experts, some ranks own none.
 package final class ExpertPlacement: Sendable {
   package let expertCount: Int
   package let rankCount: Int
@@ -15,15 +16,17 @@ package final class ExpertPlacement: Sendable {
   package let replicas: [[Rank]]
   package let hasReplicas: Bool
   private let counts: [Int]
-  /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner and no replicas.
+  /// By expert id: the height of the largest aligned range of ids around it whose experts all have the same owner and
+  /// no replicas.
   package let levels: [Int]
   /// By expert id, for loops over visits: the owner's index, and where its holders begin in `holderTable`, owner first.
   private let ownerTable: AlignedBuffer<Int32>
   private let holderStarts: AlignedBuffer<Int32>
   private let holderTable: AlignedBuffer<Int32>
 
-  /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer subtrees, a range for
-  /// each power of two in that number, dealt out from the largest to the smallest, so that all are aligned.
+  /// Rank r owns ⌊(r+1)·E/R⌋ − ⌊r·E/R⌋ experts: runs of consecutive ids, in order of rank, or, where that makes fewer
+  /// subtrees, a range for each power of two in that number, dealt out from the largest to the smallest, so that all
+  /// are aligned.
   package convenience init(expertCount: Int, rankCount: Int) {
     self.init(owners: Self.owners(expertCount: expertCount, rankCount: rankCount), rankCount: rankCount)
   }
@@ -43,7 +46,8 @@ package final class ExpertPlacement: Sendable {
     return aligned.nodeCount < simple.nodeCount ? ranges : runs
   }
 
-  /// Any placement; `owners[e]` must be below `rankCount`, and so must `replicas[e]`, which are other ranks and none twice.
+  /// Any placement; `owners[e]` must be below `rankCount`, and so must `replicas[e]`, which are other ranks and none
+  /// twice.
   package init(owners: [Rank], replicas: [[Rank]]? = nil, rankCount: Int) {
     self.owners = owners
     let replicas = replicas?.map { $0.sorted() } ?? Array(repeating: [], count: owners.count)

@@ -1,14 +1,15 @@
 import MoEModel
 
-/// Which of a token's expert outputs can be added up before they meet the others: those of a subtree of `CombineTree` in
-/// which all that the token visits is in one place.
+/// Which of a token's expert outputs can be added up before they meet the others: those of a subtree of `CombineTree`
+/// in which all that the token visits is in one place.
 ///
 /// Only the token's sender knows all of its visits; it marks in the message where each subtree begins. So scattered
 /// experts, and replicas, cost no more rows than these tokens make them.
 package enum PartialSubtrees {
   /// Marks the visits that begin a subtree: 1, and 0 for the others. `ids` ascend, `places` say where each is computed.
   ///
-  /// The greatest subtrees partition the visits: each is found from its first visit, by how far it can reach to the right.
+  /// The greatest subtrees partition the visits: each is found from its first visit, by how far it can reach to the
+  /// right.
   package static func mark(
     _ ids: UnsafePointer<Int32>, places: UnsafePointer<Int32>, count: Int, into marks: UnsafeMutablePointer<UInt8>
   ) {

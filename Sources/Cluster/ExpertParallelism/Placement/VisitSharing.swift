@@ -3,10 +3,10 @@ import Tensors
 /// Gives each visit of one rank's tokens in one layer to one of the ranks that hold its expert.
 ///
 /// Where an expert has one holder there is no choice. Visits to experts with replicas come after those, in the order of
-/// tokens and ids, each to the holder that has least of these tokens' visits so far; to the sender itself also where it has
-/// one more, as nothing travels then; of equals to the first one after the sender in the order of ranks, so that senders
-/// with few tokens do not all ask the same. An expert gives the same rows
-/// wherever it runs: bits do not depend on it.
+/// tokens and ids, each to the holder that has least of these tokens' visits so far; to the sender itself also where it
+/// has one more, as nothing travels then; of equals to the first one after the sender in the order of ranks, so that
+/// senders with few tokens do not all ask the same. An expert gives the same rows wherever it runs: bits do not depend
+/// on it.
 package final class VisitSharing {
   /// By rank: visits given to it so far.
   private let loads: AlignedBuffer<Int32>

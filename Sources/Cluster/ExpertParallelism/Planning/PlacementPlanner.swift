@@ -2,18 +2,18 @@ import Fabric
 
 /// Plans which rank holds which experts from how often they were visited.
 ///
-/// A step waits for the rank with most to do: in each layer the planner lowers what the busiest rank has over the mean, of
-/// visits (arithmetic) and of distinct experts (weights to be read). It begins with the placement there is and exchanges
-/// experts only while that helps, since experts scattered over ranks make more subtrees of `CombineTree`, and so more rows
-/// that come back; and since whatever stays where it is need not be moved.
+/// A step waits for the rank with most to do: in each layer the planner lowers what the busiest rank has over the mean,
+/// of visits (arithmetic) and of distinct experts (weights to be read). It begins with the placement there is and
+/// exchanges experts only while that helps, since experts scattered over ranks make more subtrees of `CombineTree`, and
+/// so more rows that come back; and since whatever stays where it is need not be moved.
 package struct PlacementPlanner: Sendable {
   /// Experts of all layers together that each rank may hold.
   package let capacity: Int
   /// Whether what a rank has room for beside the experts it owns is for replicas.
   package let replicates: Bool
 
-  /// With room for `replicaShare` more than the mean rank's experts: 0.1 for a tenth. Never less than the fullest rank of the
-  /// plain placement.
+  /// With room for `replicaShare` more than the mean rank's experts: 0.1 for a tenth. Never less than the fullest rank
+  /// of the plain placement.
   package init(expertCount: Int, layerCount: Int, rankCount: Int, replicaShare: Double) {
     let ranks = max(rankCount, 1)
     let plain = layerCount * ((expertCount + ranks - 1) / ranks)
@@ -22,10 +22,11 @@ package struct PlacementPlanner: Sendable {
     replicates = replicaShare > 0
   }
 
-  /// Experts with less than this times the mean expert's visits get no further replica: each that is used is read by one
-  /// rank more.
+  /// Experts with less than this times the mean expert's visits get no further replica: each that is used is read by
+  /// one rank more.
   private static let replicaThreshold = 1.25
-  /// What a rank may cost more than the cheapest and still get a replica, where it holds it already: nothing is to be moved.
+  /// What a rank may cost more than the cheapest and still get a replica, where it holds it already: nothing is to be
+  /// moved.
   private static let staying = 1.02
 
   /// A placement of the same ranks, of the layers that `loads` tells of; others stay as they are.
@@ -91,8 +92,8 @@ package struct PlacementPlanner: Sendable {
     return best
   }
 
-  /// What the busiest rank has over the mean, by layer of `loads`: of visits, and of distinct experts of a step. Expected, as
-  /// if every step had its share of the visits.
+  /// What the busiest rank has over the mean, by layer of `loads`: of visits, and of distinct experts of a step.
+  /// Expected, as if every step had its share of the visits.
   package static func factors(_ loads: ExpertLoads, _ placement: ModelPlacement) -> [(visits: Double, experts: Double)]
   {
     loads.layers.indices.map { index in

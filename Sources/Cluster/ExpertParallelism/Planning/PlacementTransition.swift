@@ -2,10 +2,10 @@ import Fabric
 
 /// The way from one placement to another, round by round, in the memory that ranks have.
 ///
-/// In a round experts move into memory that is free before it; afterwards what they left is free. Each placement on the way
-/// is one that a model can run with. Every rank keeps room for one expert at least between rounds. With it there is always a
-/// next round: where a rank has room for one only, it gives an expert away in the same round, and so does whoever takes
-/// that, until somebody has room to spare or a circle closes.
+/// In a round experts move into memory that is free before it; afterwards what they left is free. Each placement on the
+/// way is one that a model can run with. Every rank keeps room for one expert at least between rounds. With it there is
+/// always a next round: where a rank has room for one only, it gives an expert away in the same round, and so does
+/// whoever takes that, until somebody has room to spare or a circle closes.
 package struct PlacementTransition: Sendable {
   package private(set) var current: ModelPlacement
   package let target: ModelPlacement
@@ -95,7 +95,8 @@ package struct PlacementTransition: Sendable {
     }
   }
 
-  /// A step, and those that must come with it so that every rank keeps room; nil where there is none for it in this round.
+  /// A step, and those that must come with it so that every rank keeps room; nil where there is none for it in this
+  /// round.
   private func chain(
     from first: Int, _ steps: [Step], _ byGiver: [Int: [Int]], _ chosen: Set<Int>, _ taken: [Int], _ given: [Int]
   ) -> [Int]? {

@@ -3,12 +3,12 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// The specification of dispatch and combine: read this first. `ClusterDispatcher` gives the same bits and differs only in
-/// what it sends, when, and how much is computed at once.
+/// The specification of dispatch and combine: read this first. `ClusterDispatcher` gives the same bits and differs only
+/// in what it sends, when, and how much is computed at once.
 ///
-/// Every rank learns every rank's tokens and decisions, has each visit to an expert it owns computed by itself, and tells
-/// everyone the output; replicas are not used; a token's home adds its outputs along `CombineTree`, straight from the definition.
-/// Any number of tokens on any rank; nothing is kept from one layer to the next.
+/// Every rank learns every rank's tokens and decisions, has each visit to an expert it owns computed by itself, and
+/// tells everyone the output; replicas are not used; a token's home adds its outputs along `CombineTree`, straight from
+/// the definition. Any number of tokens on any rank; nothing is kept from one layer to the next.
 package final class ReferenceDispatcher: ExpertDispatcher {
   /// One token, as every rank sees it.
   fileprivate struct Token {

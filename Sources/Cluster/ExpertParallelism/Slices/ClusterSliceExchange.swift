@@ -3,10 +3,11 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Brings pieces of rows from each rank to all others, in one message from each to each, through shared memory within a host.
+/// Brings pieces of rows from each rank to all others, in one message from each to each, through shared memory within a
+/// host.
 ///
-/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and the sender's pieces in the order in which they were
-/// noted. Its length follows from what all ranks have noted; a rank without pieces sends none.
+/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and the sender's pieces in the order in which they
+/// were noted. Its length follows from what all ranks have noted; a rank without pieces sends none.
 package final class ClusterSliceExchange: SliceExchange {
   static let tag = MessageTag(12)
   static let headerBytes = 64

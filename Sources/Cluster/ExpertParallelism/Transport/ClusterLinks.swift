@@ -3,7 +3,8 @@ import Kernels
 import MoEModel
 import Telemetry
 
-/// The ways from this rank to others and back, put together: exchanges, each with its account, and transports over them.
+/// The ways from this rank to others and back, put together: exchanges, each with its account, and transports over
+/// them.
 struct ClusterLinks {
   private static let tokensTag = MessageTag(1)
   private static let outputsTag = MessageTag(2)

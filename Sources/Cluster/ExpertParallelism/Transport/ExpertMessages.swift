@@ -3,9 +3,10 @@ import Kernels
 
 /// The dispatch message: all of one rank's tokens that another rank's experts are to see.
 ///
-/// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token `[tokenCount]`; visits (`VisitWord`) `[visitCount]`; weights
-/// (fp32) `[visitCount]`; padding to 64 bytes; rows `[tokenCount, hidden]` in the form that `WireFormat` says. Counts travel
-/// with the payload, in one message: the receiver knows the most it can hold from the step's plan.
+/// Little-endian words: tokenCount, visitCount; when it was sent (two words, low first); visits by token
+/// `[tokenCount]`; visits (`VisitWord`) `[visitCount]`; weights (fp32) `[visitCount]`; padding to 64 bytes; rows
+/// `[tokenCount, hidden]` in the form that `WireFormat` says. Counts travel with the payload, in one message: the
+/// receiver knows the most it can hold from the step's plan.
 struct DispatchMessage {
   private static let headerWords = 4
   /// Where the time of sending lies, in bytes.
@@ -47,8 +48,8 @@ struct DispatchMessage {
     weights.update(from: destination.weights.baseAddress!, count: visitCount)
   }
 
-  /// Checks a received message of `byteCount` bytes: every count, and every visit against the placement. `readers` are the
-  /// ranks that it may be for, by their place on the host; others' are nil.
+  /// Checks a received message of `byteCount` bytes: every count, and every visit against the placement. `readers` are
+  /// the ranks that it may be for, by their place on the host; others' are nil.
   init(
     reading base: UnsafeMutableRawPointer, byteCount: Int, from source: Rank, to readers: [Rank?], layer: Int,
     tokenLimit: Int, wire: WireFormat, placement: ExpertPlacement

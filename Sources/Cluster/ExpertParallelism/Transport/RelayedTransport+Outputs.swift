@@ -68,8 +68,8 @@ extension RelayedTransport {
     for peer in hostPeers where rowCounts[peer.index] > 0 { try partials.release(from: peer) }
   }
 
-  /// Finds what makes up each total that `sender` expects, from its message: partial outputs of a rank are numbered over all
-  /// senders, but this rank's own for each.
+  /// Finds what makes up each total that `sender` expects, from its message: partial outputs of a rank are numbered
+  /// over all senders, but this rank's own for each.
   private func tabulate(_ message: DispatchMessage, of sender: Rank) {
     let (table, own) = (tables[sender.index], own.index)
     let (counts, visits) = (message.visitCounts, message.visits)

@@ -1,8 +1,8 @@
 /// A visit as it travels in a dispatch message: the expert, who computes it, and where partial outputs begin.
 ///
 /// Bits 0–19 are the expert's id, 20–29 the place of its rank among those of the host (in order of rank), 30 says that
-/// with it a subtree begins whose outputs that rank adds up, 31 that one begins whose outputs come back to the sender as
-/// one row.
+/// with it a subtree begins whose outputs that rank adds up, 31 that one begins whose outputs come back to the sender
+/// as one row.
 struct VisitWord: BitwiseCopyable, Equatable {
   static let expertLimit = 1 << 20
   static let placeLimit = 1 << 10

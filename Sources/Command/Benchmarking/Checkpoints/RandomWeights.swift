@@ -14,8 +14,8 @@ package enum CheckpointWeights: String, CaseIterable, Sendable {
 /// Values for a model's tensors that keep its activations sane, the same for a seed on any number of workers.
 ///
 /// Matrices are normal with a variance of 1 / fan-in, so that what comes out has about the variance of what went in.
-/// Norms multiply by 1, and biases are 0. Embeddings of variance 1 dominate the residual stream: tokens stay different from each
-/// other, and as a router's rows are of nearly equal length, all experts are chosen about equally often.
+/// Norms multiply by 1, and biases are 0. Embeddings of variance 1 dominate the residual stream: tokens stay different
+/// from each other, and as a router's rows are of nearly equal length, all experts are chosen about equally often.
 struct RandomWeights: Sendable {
   private enum Values {
     case constant(Float)

@@ -5,8 +5,8 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Times dispatch and combine of one mixture layer without experts, beside MPI's own exchange of the same rows and a copy
-/// of them in memory.
+/// Times dispatch and combine of one mixture layer without experts, beside MPI's own exchange of the same rows and a
+/// copy of them in memory.
 package struct DispatchBenchmark {
   package struct Case {
     package var tokens: Int
@@ -94,7 +94,8 @@ package struct DispatchBenchmark {
       allToAllVSeconds: seconds[1], allToAllSeconds: seconds[2], copySeconds: seconds[3])
   }
 
-  /// Seconds of one call of each on the slowest rank, in turn, the best of several rounds. Collective, as are the bodies.
+  /// Seconds of one call of each on the slowest rank, in turn, the best of several rounds. Collective, as are the
+  /// bodies.
   private func time(_ bodies: [() throws -> Void]) throws -> [Double] {
     func seconds(_ count: Int, _ body: () throws -> Void) throws -> Double {
       try communicator.barrier()

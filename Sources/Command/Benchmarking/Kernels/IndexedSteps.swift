@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// The stages of attention over chosen positions, as an indexer's layer has them: scores of all positions, shared among the
-/// workers by runs; the choice, by tokens; attention.
+/// The stages of attention over chosen positions, as an indexer's layer has them: scores of all positions, shared among
+/// the workers by runs; the choice, by tokens; attention.
 struct IndexedSteps: @unchecked Sendable {
   private static let runLength = 32 * Compute.indexTile
   /// Scores held at once.

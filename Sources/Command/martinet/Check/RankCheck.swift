@@ -41,8 +41,8 @@ struct RankCheck {
     }.joined(separator: " ")
   }
 
-  /// Contents of the files, where every rank could open them and sees the same ones; a difference becomes the reason why they
-  /// cannot run. Collective.
+  /// Contents of the files, where every rank could open them and sees the same ones; a difference becomes the reason
+  /// why they cannot run. Collective.
   private func compareContents(_ opened: inout Opened, _ plan: HostPlan, _ communicator: any Communicator) throws {
     guard communicator.size > 1 || command.model.checkWeights,
       try communicator.allReduceMin(opened.model == nil ? 0 : 1) == 1,
@@ -113,8 +113,8 @@ struct RankCheck {
       }, remarks: plan.remarks)
   }
 
-  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common: whose
-  /// cores are all on one NUMA node, or on nodes alike. Collective.
+  /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common:
+  /// whose cores are all on one NUMA node, or on nodes alike. Collective.
   private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
     let nodes = plan.assignment.cores.map { core in
       plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
@@ -125,8 +125,8 @@ struct RankCheck {
     return communicator.ranksOnHost.first { places[$0.index] == Array(place.utf8) } == communicator.rank
   }
 
-  /// Where experts would be: rank 0 reads it for all, as in a run; the plain placement unless all ranks have a model and
-  /// are given another. Nil without a model, or, with a reason in the facts, where the other cannot be. Collective.
+  /// Where experts would be: rank 0 reads it for all, as in a run; the plain placement unless all ranks have a model
+  /// and are given another. Nil without a model, or, with a reason in the facts, where the other cannot be. Collective.
   private func placement(_ opened: inout Opened, _ communicator: any Communicator) throws -> ModelPlacement? {
     let experts = command.model.sessionOptions.experts
     let isKnown = opened.model != nil && experts.placementPath != nil
@@ -143,8 +143,8 @@ struct RankCheck {
     }
   }
 
-  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told. What
-  /// ranks have in common counts at the first of them.
+  /// Bytes that this rank's weights and cache would take; nil, with a reason in the facts, where that cannot be told.
+  /// What ranks have in common counts at the first of them.
   private func needs(
     _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank, isFirst: Bool
   ) -> (weights: Int, cache: Int)? {

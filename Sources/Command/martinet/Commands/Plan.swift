@@ -207,7 +207,8 @@ struct Plan: ParsableCommand {
     return record
   }
 
-  /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226, 115).
+  /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226,
+  /// 115).
   private static func operations(_ weights: WeightPrecision) -> Double {
     switch weights {
     case .mixed, .q8, .q4: 400

@@ -149,7 +149,8 @@ struct Serve: ParsableCommand {
     }
   }
 
-  /// Ends the job from rank 0, whose main thread is stuck: tells clients why, and leaves it to the launcher to end the other ranks.
+  /// Ends the job from rank 0, whose main thread is stuck: tells clients why, and leaves it to the launcher to end the
+  /// other ranks.
   private static func leave(_ engine: LocalEngine, _ httpServer: RunningServer) {
     let reason = "the job is ended, as it does not move: \(engine.stall?.words() ?? "a rank is stuck")"
     say("martinet: \(reason)")

@@ -177,7 +177,8 @@ struct ModelOptions: ParsableArguments {
     return options
   }
 
-  /// Opens a session for `streams` sequences at once, with a progress bar and one line about it on rank 0. `onLoading` is called on every rank.
+  /// Opens a session for `streams` sequences at once, with a progress bar and one line about it on rank 0. `onLoading`
+  /// is called on every rank.
   func open(
     _ communicator: any Communicator, quiet: Bool = false, isSupervised: Bool = false, movesExperts: Bool = false,
     speculation: SpeculationOptions = SpeculationOptions(), keeping: KeepingOptions = KeepingOptions(),

@@ -66,7 +66,8 @@ struct ReportOptions: ParsableArguments {
     if trace != nil { session.keepSpans(Self.traceSpans) } else if report != nil { session.keepSpans(Self.pageSpans) }
   }
 
-  /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective with `follow()`.
+  /// Collects what all ranks counted and writes it, `runs` being the repetitions it consists of; on rank 0, collective
+  /// with `follow()`.
   func write(
     _ loop: GenerationLoop, _ session: GenerationSession, statistics: LoopStatistics, runs: [LoopStatistics] = []
   ) throws {

@@ -5,7 +5,8 @@ import ModelText
 import StructuredOutput
 
 extension GrammarCache {
-  /// A constraint for one sequence. Takes as long as compiling does when the grammar is new; on any thread that may wait.
+  /// A constraint for one sequence. Takes as long as compiling does when the grammar is new; on any thread that may
+  /// wait.
   func constraint(_ grammar: JSONValue, _ facts: EngineFacts) throws -> any TokenConstraint {
     let compiled = try compiled(
       OutputGrammar(json: grammar), text: grammar.text(), vocabularySize: facts.vocabularySize)

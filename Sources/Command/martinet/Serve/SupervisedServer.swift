@@ -6,7 +6,8 @@ import HTTPServer
 import Machine
 import Supervision
 
-/// A server whose ranks are a job of their own: this process has the port, the texts and the requests, and no part in MPI.
+/// A server whose ranks are a job of their own: this process has the port, the texts and the requests, and no part in
+/// MPI.
 struct SupervisedServer {
   private let command: Serve
 

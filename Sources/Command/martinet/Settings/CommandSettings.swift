@@ -3,8 +3,8 @@ import Foundation
 import JSON
 import Machine
 
-/// The options of a command from all places: the command line, the environment, a file, and what holds without. The first of them
-/// that says something of an option counts for it.
+/// The options of a command from all places: the command line, the environment, a file, and what holds without. The
+/// first of them that says something of an option counts for it.
 struct CommandSettings {
   enum Source: CustomStringConvertible {
     case commandLine
@@ -129,7 +129,8 @@ struct CommandSettings {
     entries[option.name] = Entry(values: values, source: .environment(variable))
   }
 
-  /// Kubernetes tells every container of every service beside it: of one that is called martinet, `MARTINET_PORT` is its address.
+  /// Kubernetes tells every container of every service beside it: of one that is called martinet, `MARTINET_PORT` is
+  /// its address.
   private static func isOfKubernetes(_ variable: String, _ value: String) -> Bool {
     ["tcp://", "udp://", "sctp://"].contains { value.hasPrefix($0) } || variable.contains("SERVICE_HOST")
       || variable.contains("SERVICE_PORT") || variable.firstMatch(of: /PORT_[0-9]+_(TCP|UDP|SCTP)/) != nil

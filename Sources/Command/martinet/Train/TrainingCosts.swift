@@ -40,8 +40,8 @@ struct TrainingCosts {
     (self.settings, self.runtime, self.rates, self.checksMemory) = (settings, runtime, rates, checksMemory)
   }
 
-  /// Throws, on all ranks, where some rank's part does not fit into its host's memory, or checkpoints not onto the disk. `dataBytes`:
-  /// what data take already, and the attention cache of tasks will. Collective.
+  /// Throws, on all ranks, where some rank's part does not fit into its host's memory, or checkpoints not onto the
+  /// disk. `dataBytes`: what data take already, and the attention cache of tasks will. Collective.
   mutating func check(dataBytes: Int = 0) throws {
     budget.dataBytes = dataBytes
     try agree(on: runtime.communicator) {
@@ -54,7 +54,8 @@ struct TrainingCosts {
     }
   }
 
-  /// Measures what all ranks' processors do, and the part of it that this model's training is to reach; a second or less. Collective.
+  /// Measures what all ranks' processors do, and the part of it that this model's training is to reach; a second or
+  /// less. Collective.
   func forecast() throws -> TrainingForecast {
     let (communicator, compute) = (runtime.communicator, runtime.compute)
     let (peak, utilization) = UtilizationProbe(compute, products: settings.products).measure(layout)

@@ -76,7 +76,8 @@ struct TrainingOutput {
     for line in lines { table.write(line) }
   }
 
-  /// A step's line. Its times are `tokens_per_second`, `mfu` and `seconds`; all else is the same text at any number of ranks.
+  /// A step's line. Its times are `tokens_per_second`, `mfu` and `seconds`; all else is the same text at any number of
+  /// ranks.
   private func line(_ report: StepReport, _ tasks: [TaskResult]?) -> JSONValue {
     let result = report.result
     let utilization = utilization(tokensPerSecond: report.tokensPerSecond)

@@ -9,9 +9,9 @@ import Training
 
 /// Keeps what a training tells, and writes its page, at each checkpoint and when it ends, however it ends.
 ///
-/// Every rank has one and gives it all events: what ranks counted is collected from all. Rank 0 keeps the history, in the training's
-/// folder too, so that the page of a training that is gone on with begins with its first step. A page that cannot be written is told
-/// of, and ends nothing.
+/// Every rank has one and gives it all events: what ranks counted is collected from all. Rank 0 keeps the history, in
+/// the training's folder too, so that the page of a training that is gone on with begins with its first step. A page
+/// that cannot be written is told of, and ends nothing.
 final class TrainingReporter {
   private static let historyName = "history.json"
   private static let historyLimit = 64 << 20

@@ -87,7 +87,8 @@ package final class LocalEngine: TokenEngine {
     shared.withLock {
       $0.statusWanted = .now
       var status = $0.status
-      // The loop counts between steps only; what it does not know yet waits for a step that takes long, or does not end.
+      // The loop counts between steps only; what it does not know yet waits for a step that takes long, or does not
+      // end.
       let underWay = $0.handlers.count
       if status.requestsRunning + status.requestsWaiting != underWay {
         status.requestsRunning = min(underWay, $0.facts?.sequences ?? underWay)
@@ -151,7 +152,8 @@ package final class LocalEngine: TokenEngine {
     shared.withLock { $0.stall = stall }
   }
 
-  /// Fails all requests, under way and to come, while the loop is stuck in a step that will not end. From any other thread.
+  /// Fails all requests, under way and to come, while the loop is stuck in a step that will not end. From any other
+  /// thread.
   package func fail(_ reason: String) {
     let handlers = shared.withLock { shared in
       shared.state = .failed(reason: reason)

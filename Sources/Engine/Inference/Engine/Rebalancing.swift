@@ -3,7 +3,8 @@ import Fabric
 import ModelRuntime
 import Telemetry
 
-/// What an engine's loop does between steps so that experts change places: one round at a time, so that no sequence waits long.
+/// What an engine's loop does between steps so that experts change places: one round at a time, so that no sequence
+/// waits long.
 struct Rebalancing {
   private let schedule: RebalanceSchedule
   private let onNote: (String) -> Void
@@ -16,7 +17,8 @@ struct Rebalancing {
     mark = .init(time: .now, busiest: loop.statistics.busiest)
   }
 
-  /// Begins because somebody asks for it, with all that was counted so far. Collective with the other ranks' `follow()`.
+  /// Begins because somebody asks for it, with all that was counted so far. Collective with the other ranks'
+  /// `follow()`.
   mutating func begin(_ loop: GenerationLoop) throws {
     guard !loop.isRebalancing else { return }
     try attempt {

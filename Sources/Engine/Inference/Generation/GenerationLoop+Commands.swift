@@ -21,7 +21,8 @@ extension GenerationLoop {
     return session.links
   }
 
-  /// What every token chose since the start, or the last `resetAccounts`, where the session records it; rows of all ranks, sorted.
+  /// What every token chose since the start, or the last `resetAccounts`, where the session records it; rows of all
+  /// ranks, sorted.
   package func collectRouting() throws -> RoutingRecord? {
     guard var all = session.engine.routingLog else { return nil }
     try command(.collectRouting)
@@ -43,8 +44,9 @@ extension GenerationLoop {
   /// Keeps accounts from now on, or none.
   package func keepAccounts(_ keeps: Bool) throws { try command(.recordAccounts(keeps)) }
 
-  /// Loads another folder's weights in place of those there are, between sequences, and forgets what the attention cache holds of these.
-  /// Throws `sequencesUnderWay`, or, on all ranks together, why the folder cannot be loaded: then the old model stays.
+  /// Loads another folder's weights in place of those there are, between sequences, and forgets what the attention
+  /// cache holds of these. Throws `sequencesUnderWay`, or, on all ranks together, why the folder cannot be loaded: then
+  /// the old model stays.
   package func loadModel(_ path: String) throws {
     guard scheduler.running.isEmpty else { throw InferenceError.sequencesUnderWay(scheduler.running.count) }
     try command(.loadModel(path: path))

@@ -28,8 +28,8 @@ extension GenerationLoop {
       layers: session.description.mixtureLayers, expertCount: session.model.placement.expertCount)
   }
 
-  /// Plans a placement from these visits, and begins to move towards it: `moveNext` does so round by round, between steps. Throws
-  /// `cannotMove` where there is nothing to plan from, or no room to move in.
+  /// Plans a placement from these visits, and begins to move towards it: `moveNext` does so round by round, between
+  /// steps. Throws `cannotMove` where there is nothing to plan from, or no room to move in.
   package func beginRebalance(_ loads: ExpertLoads) throws(RuntimeError) {
     let model = session.model
     guard model.spareExperts.allSatisfy({ $0 > 0 }) else {
@@ -57,8 +57,9 @@ extension GenerationLoop {
   /// Whether experts are on their way to another placement.
   package var isRebalancing: Bool { rebalance != nil }
 
-  /// Carries out the next round; the report once the placement is reached, nil before. Sequences under way go on with the next step.
-  /// Throws why experts cannot be moved: then those of the rounds before stay where they are, which is a whole placement.
+  /// Carries out the next round; the report once the placement is reached, nil before. Sequences under way go on with
+  /// the next step. Throws why experts cannot be moved: then those of the rounds before stay where they are, which is a
+  /// whole placement.
   package func moveNext() throws -> RebalanceReport? {
     guard var rebalance else { return nil }
     self.rebalance = nil

@@ -71,8 +71,8 @@ package final class GenerationLoop {
   /// Ends a sequence before its time; its memory is free with the next step.
   package func cancel(_ id: SequenceID) { scheduler.end(id) }
 
-  /// Runs one step on all ranks. Other ranks must be in `follow()`. When a rank was asked to stop, throws `interrupted`, or
-  /// only takes note of it where `goesOnWhenInterrupted`.
+  /// Runs one step on all ranks. Other ranks must be in `follow()`. When a rank was asked to stop, throws
+  /// `interrupted`, or only takes note of it where `goesOnWhenInterrupted`.
   package func step() throws -> [GenerationEvent] {
     if Interrupt.requested { try interrupt() }
     if ContinuousClock.now - lastAlignment > Self.alignmentInterval { try alignClocks() }

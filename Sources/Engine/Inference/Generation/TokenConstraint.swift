@@ -1,5 +1,5 @@
-/// What a sequence's output must look like, token by token: it says which may come next. Lives on rank 0, with its sequence; one thread
-/// uses it at a time.
+/// What a sequence's output must look like, token by token: it says which may come next. Lives on rank 0, with its
+/// sequence; one thread uses it at a time.
 package protocol TokenConstraint: AnyObject, Sendable {
   /// The tokens that may come next; those that end the output among them where it may end.
   var allowed: AllowedTokens { get }

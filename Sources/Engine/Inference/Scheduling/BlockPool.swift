@@ -2,10 +2,10 @@ import MoEModel
 
 /// The attention cache of one rank as rank 0 keeps account of it: which block holds what, and who uses it.
 ///
-/// A block is *free*, *in use* by one sequence or several, or *idle*: nobody's, but kept for the tokens it holds. Full blocks
-/// that are *kept* form a tree: a block's keys and values depend on all tokens before it, so that it is found by its parent and
-/// its own tokens, compared exactly. A sequence in use holds every kept block from the root to its own, so that an idle block
-/// has idle children only, and whoever evicts leaves first never cuts a path.
+/// A block is *free*, *in use* by one sequence or several, or *idle*: nobody's, but kept for the tokens it holds. Full
+/// blocks that are *kept* form a tree: a block's keys and values depend on all tokens before it, so that it is found by
+/// its parent and its own tokens, compared exactly. A sequence in use holds every kept block from the root to its own,
+/// so that an idle block has idle children only, and whoever evicts leaves first never cuts a path.
 struct BlockPool {
   static let none: Int32 = -1
 
@@ -61,7 +61,8 @@ struct BlockPool {
 
   func idle(among blocks: [Int32]) -> Int { blocks.count { nodes[Int($0)].references == 0 } }
 
-  /// Takes a block of nobody's for new content, the least recently used idle one where none is free; nil when all are in use.
+  /// Takes a block of nobody's for new content, the least recently used idle one where none is free; nil when all are
+  /// in use.
   mutating func take() -> Int32? {
     if free.isEmpty { evict() }
     guard let block = free.popLast() else { return nil }
@@ -81,8 +82,9 @@ struct BlockPool {
     }
   }
 
-  /// Has a full block of a sequence found by others: `tokens` after those of `parent`, which the sequence holds. Returns the block
-  /// to be the parent of the next: this one, or one that holds the same already, in which the sequence then takes part too.
+  /// Has a full block of a sequence found by others: `tokens` after those of `parent`, which the sequence holds.
+  /// Returns the block to be the parent of the next: this one, or one that holds the same already, in which the
+  /// sequence then takes part too.
   mutating func keep(_ block: Int32, parent: Int32, tokens: ArraySlice<Int32>) -> Int32 {
     let key = Key(parent: parent, tokens: Array(tokens))
     if let same = kept[key] {

@@ -15,7 +15,8 @@ struct ScheduledSequence {
   var generated: Int
   /// The cache blocks of its home that hold its positions, in order.
   var blocks: [Int32] = []
-  /// Kept blocks of others with the same content as one of its own, in which it takes part so that its later blocks can be found.
+  /// Kept blocks of others with the same content as one of its own, in which it takes part so that its later blocks can
+  /// be found.
   var twins: [Int32] = []
   /// Its first blocks that others can find, and the last of them.
   var keptCount = 0

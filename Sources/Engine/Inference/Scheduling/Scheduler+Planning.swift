@@ -2,8 +2,9 @@ import Fabric
 import MoEModel
 
 extension Scheduler {
-  /// One token of every sequence that is being continued. One that needs a further block and finds none takes those of the
-  /// youngest sequence of its home, down to itself. Returns the places in `running` of those in the plan, in its order.
+  /// One token of every sequence that is being continued. One that needs a further block and finds none takes those of
+  /// the youngest sequence of its home, down to itself. Returns the places in `running` of those in the plan, in its
+  /// order.
   mutating func continueSequences(_ plan: inout StepPlan) -> [Int] {
     var continued: [Int] = []
     var tokens = [Int](repeating: 0, count: pools.count)

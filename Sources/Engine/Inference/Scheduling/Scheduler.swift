@@ -5,8 +5,8 @@ import MoEModel
 /// Decides, on rank 0, what each step holds: first a token of every sequence that is being continued, then as much of
 /// the prompts as the budget of their home ranks leaves.
 ///
-/// The budget is each rank's, so that several prompts keep all ranks busy with attention, not one after the other. Decisions
-/// never change results, only when they come.
+/// The budget is each rank's, so that several prompts keep all ranks busy with attention, not one after the other.
+/// Decisions never change results, only when they come.
 struct Scheduler {
   let limits: SchedulerLimits
   var waiting: [ScheduledSequence] = []
@@ -88,7 +88,8 @@ struct Scheduler {
     }
   }
 
-  /// Forgets what the caches hold of earlier sequences, which other weights would not give. There must be no running ones.
+  /// Forgets what the caches hold of earlier sequences, which other weights would not give. There must be no running
+  /// ones.
   mutating func forgetPrefixes() {
     for rank in pools.indices { pools[rank].forget() }
   }
@@ -109,7 +110,8 @@ struct Scheduler {
     return finish
   }
 
-  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before `drew`.
+  /// Takes note that so many of a sequence's drafts were right: they are in the cache already. To be called before
+  /// `drew`.
   mutating func accepted(_ count: Int, for id: SequenceID) {
     guard count > 0, let i = running.firstIndex(where: { $0.id == id }) else { return }
     running[i].fed += count
@@ -152,7 +154,8 @@ struct Scheduler {
     return sequence
   }
 
-  /// Throws out the sequence of `home` that was admitted last, to be read again when there is room. False when that is `id` itself.
+  /// Throws out the sequence of `home` that was admitted last, to be read again when there is room. False when that is
+  /// `id` itself.
   mutating func preemptYoungest(of home: Rank, for id: SequenceID) -> Bool {
     guard let i = running.lastIndex(where: { $0.home == home }) else { return false }
     let isSame = running[i].id == id

@@ -41,9 +41,9 @@ package final class GenerationSession {
   /// Tokens of cache a rank reserves unless told otherwise or asked for more; memory is only used as it fills.
   package static let defaultCacheTokens = 8192
 
-  /// Opens the folder on every rank, checks that all have the same options, see the same files and read the same weights, and
-  /// that each rank's part fits, and loads it.
-  /// Collective; when it fails, it fails on all ranks with the same error.
+  /// Opens the folder on every rank, checks that all have the same options, see the same files and read the same
+  /// weights, and that each rank's part fits, and loads it. Collective; when it fails, it fails on all ranks with the
+  /// same error.
   ///
   /// `prepare` is called before anything large is read, to make requests ready and find them good; it returns the tokens
   /// of cache that the longest one needs.
@@ -177,14 +177,15 @@ package final class GenerationSession {
 
   /// Whether all ranks feed all sequences, of which each computes its slice.
   package var isSliced: Bool { slices != nil }
-  /// Whether each rank computes a slice of every routed expert: all of them have the same visits then, which rank 0 counts.
+  /// Whether each rank computes a slice of every routed expert: all of them have the same visits then, which rank 0
+  /// counts.
   package var dividesExperts: Bool { slices?.slice.dividesExperts ?? false }
 
   /// The loop of rank 0.
   package func makeLoop() -> GenerationLoop { GenerationLoop(self) }
 
-  /// Loads a folder's weights in place of those there are, which stay until the new ones are whole: there must be room for both. What
-  /// the attention cache holds is the old model's; rank 0 forgets it (`GenerationLoop.loadModel`).
+  /// Loads a folder's weights in place of those there are, which stay until the new ones are whole: there must be room
+  /// for both. What the attention cache holds is the old model's; rank 0 forgets it (`GenerationLoop.loadModel`).
   /// Collective; fails on all ranks with the same error, and then nothing has changed.
   func replaceModel(_ path: String) throws {
     let predicts = drafter?.predicts ?? false
@@ -220,7 +221,8 @@ package final class GenerationSession {
     model = new
   }
 
-  /// One round of experts that change places. Collective; fails on all ranks with the same error, and then nothing has changed.
+  /// One round of experts that change places. Collective; fails on all ranks with the same error, and then nothing has
+  /// changed.
   func moveExperts(_ moves: [ExpertMove]) throws {
     let changes = try model.move(moves, on: communicator)
     for change in changes { experts?.bank.set(change.weights, layer: change.layer, expert: change.expert) }

@@ -27,7 +27,8 @@ package struct SessionOptions: Sendable {
   package var sums = WireFormat.Sums.float32
   /// Whether and how steps try tokens ahead.
   package var speculation = SpeculationOptions()
-  /// How ranks share what is no routed expert's, and for how many sequences at once that is to be chosen where it is `auto`.
+  /// How ranks share what is no routed expert's, and for how many sequences at once that is to be chosen where it is
+  /// `auto`.
   package var layout = RankLayout.spread
   package var streams = 1
   /// Which rank holds which experts.
@@ -40,7 +41,8 @@ package struct SessionOptions: Sendable {
   package var keeping = KeepingOptions()
   /// How long a rank may be in one place of a step before it says so; nil for as long as it likes.
   package var stallLimit: Duration? = .seconds(10)
-  /// Hears of this rank's having been in one place for that long, again and again, and nil when it goes on; from a thread of its own.
+  /// Hears of this rank's having been in one place for that long, again and again, and nil when it goes on; from a
+  /// thread of its own.
   package var onStall: @Sendable (StallReport?) -> Void = { _ in }
   /// Whether a supervisor reads what ranks say of long steps, and not a user.
   package var isSupervised = false
@@ -96,7 +98,8 @@ package struct SessionOptions: Sendable {
     StateCache.slotByteCount(description) == 0 ? 0 : max(1, stateCount ?? Self.defaultStateCount)
   }
 
-  /// Bytes that a rank reserves for states and so many blocks of attention cache; `Int.max` where they cannot be counted.
+  /// Bytes that a rank reserves for states and so many blocks of attention cache; `Int.max` where they cannot be
+  /// counted.
   package func cacheByteCount(_ description: DecoderDescription, cacheBlocks: Int) -> Int {
     let (cache, tooLong) = KeyValueCache.blockByteCount(description, type: cacheType)
       .multipliedReportingOverflow(by: cacheBlocks)

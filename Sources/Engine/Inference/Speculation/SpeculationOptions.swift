@@ -23,8 +23,9 @@ package struct SpeculationOptions: Sendable {
 
   package static let draftTokensRange = 1...15
 
-  /// Whether the model's prediction module is to be loaded; `auto` goes without it where ranks share out all matrices. Throws `InferenceError.noPredictionModule` where it is
-  /// asked for and there is none, and `ModelError` where it is not whole.
+  /// Whether the model's prediction module is to be loaded; `auto` goes without it where ranks share out all matrices.
+  /// Throws `InferenceError.noPredictionModule` where it is asked for and there is none, and `ModelError` where it is
+  /// not whole.
   package func loadsModule(
     of description: DecoderDescription, in checkpoint: any Checkpoint, isSliced: Bool = false
   ) throws -> Bool {

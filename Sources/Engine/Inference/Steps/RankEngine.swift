@@ -53,7 +53,8 @@ package final class RankEngine {
     (self.decoder, self.dispatcher) = (decoder, dispatcher)
   }
 
-  /// Carries out the step whose plan follows the command, and tells rank 0 what came of it; on every rank but that. Collective.
+  /// Carries out the step whose plan follows the command, and tells rank 0 what came of it; on every rank but that.
+  /// Collective.
   func follow(_ heard: inout RankCommands.Heard) throws {
     try received.decode(from: &heard.body, size: runtime.communicator.size)
     beginStep(received, waiting: heard.waiting, arrived: heard.arrived)
@@ -76,8 +77,8 @@ package final class RankEngine {
 
   /// Carries out one step and returns this rank's outcome, encoded. Collective.
   ///
-  /// What goes wrong with one sequence (logits that are not finite) is reported in the outcome; failures of the run itself are
-  /// thrown.
+  /// What goes wrong with one sequence (logits that are not finite) is reported in the outcome; failures of the run
+  /// itself are thrown.
   func execute(_ plan: StepPlan) throws -> [UInt8] {
     for id in plan.releases { sequences[id] = nil }
     for admission in plan.admissions where isOwn(admission.home) {
@@ -125,7 +126,8 @@ package final class RankEngine {
   /// Whether this rank feeds the sequences of that home: its own, or all where it computes a slice of each.
   private func isOwn(_ home: Rank) -> Bool { decoder.description.slice != nil || home == runtime.communicator.rank }
 
-  /// Whether this rank tells what became of the sequences that it feeds: of those that all feed rank 0 does, their home.
+  /// Whether this rank tells what became of the sequences that it feeds: of those that all feed rank 0 does, their
+  /// home.
   private var answers: Bool { decoder.description.slice == nil || runtime.communicator.isRoot }
 
   /// Tells in the outcome what the step's expert layers did.

@@ -98,7 +98,8 @@ extension StepPlan {
     try check(size: size)
   }
 
-  /// Set in the byte of an item's outputs: that its drafts follow, and in the first item's that the prediction module runs.
+  /// Set in the byte of an item's outputs: that its drafts follow, and in the first item's that the prediction module
+  /// runs.
   private static let draftsFollow: UInt8 = 0x80
   private static let modulePredicts: UInt8 = 0x40
 

@@ -62,8 +62,8 @@ package enum RankCommand: Equatable, Sendable {
     }
   }
 
-  /// Reads a command, and leaves `reader` at its body. Throws `RuntimeError.malformedCommand`, also where a command without a body is
-  /// not all there is.
+  /// Reads a command, and leaves `reader` at its body. Throws `RuntimeError.malformedCommand`, also where a command
+  /// without a body is not all there is.
   package init(from reader: inout ByteReader) throws(RuntimeError) {
     do throws(TruncatedMessage) { self = try Self.read(from: &reader) } catch {
       throw .malformedCommand("it ends early or is none that there is")

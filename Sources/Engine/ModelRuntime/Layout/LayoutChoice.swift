@@ -14,10 +14,11 @@ package struct LayoutChoice {
   /// Slices must be expected to take less than this share of the time: what is expected is not exact.
   private static let gain = 0.9
 
-  /// Decides for `wish`, and for steps that continue `streams` sequences where it is `auto`: from the bytes of weights that such
-  /// a step reads, what all ranks read together in a second, and what messages between them take, which is measured in some
-  /// seconds. `dividesExperts`: whether slices are of routed experts too. `obstacle`: what of the run's options does not go with slices. Collective; throws `notSliceable` on all ranks where
-  /// slices are asked for and cannot be had.
+  /// Decides for `wish`, and for steps that continue `streams` sequences where it is `auto`: from the bytes of weights
+  /// that such a step reads, what all ranks read together in a second, and what messages between them take, which is
+  /// measured in some seconds. `dividesExperts`: whether slices are of routed experts too. `obstacle`: what of the
+  /// run's options does not go with slices. Collective; throws `notSliceable` on all ranks where slices are asked for
+  /// and cannot be had.
   package init(
     _ wish: RankLayout, _ opened: OpenedModel, _ runtime: ClusterRuntime, streams: Int, dividesExperts: Bool,
     obstacle: String? = nil

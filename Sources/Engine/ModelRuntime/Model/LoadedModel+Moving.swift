@@ -25,9 +25,9 @@ extension LoadedModel {
     return (weights.spareExperts.first ?? held.first)?.byteCount ?? 0
   }
 
-  /// Carries out one round: sends experts from their owners to ranks that are to hold them, into memory that is free, and lets go of
-  /// those that are to be held no more. Returns what changed here; layers must take it over before the next step.
-  /// Collective; throws on all ranks alike where something cannot be moved, and then nothing has changed.
+  /// Carries out one round: sends experts from their owners to ranks that are to hold them, into memory that is free,
+  /// and lets go of those that are to be held no more. Returns what changed here; layers must take it over before the
+  /// next step. Collective; throws on all ranks alike where something cannot be moved, and then nothing has changed.
   package func move(_ moves: [ExpertMove], on communicator: any Communicator) throws -> [Change] {
     try agree(on: communicator) { try check(moves, on: communicator) }
     let own = communicator.rank

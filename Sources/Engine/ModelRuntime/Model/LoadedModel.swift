@@ -25,8 +25,9 @@ package final class LoadedModel {
   /// Its place on this host, and its way to the keeper.
   private let place: HostWeights?
 
-  /// Compares what the ranks will read, checks that it fits into this rank's share of its host's memory, reads it, and compares what was read.
-  /// `telemetry`: that of the model whose place this one takes. Collective; fails on all ranks together.
+  /// Compares what the ranks will read, checks that it fits into this rank's share of its host's memory, reads it, and
+  /// compares what was read. `telemetry`: that of the model whose place this one takes. Collective; fails on all ranks
+  /// together.
   package init(
     _ opened: OpenedModel, runtime: ClusterRuntime, options: LoadOptions, telemetry: RankTelemetry? = nil,
     onEvent: (LoadEvent) -> Void
@@ -114,8 +115,8 @@ package final class LoadedModel {
   /// Has the host's keeper let go of what was kept for a restart only, at a good end. Not collective.
   package func release() { place?.release() }
 
-  /// Throws where this rank's share of the host's memory, or `limit`, does not suffice, also once what is kept for nobody has made
-  /// way.
+  /// Throws where this rank's share of the host's memory, or `limit`, does not suffice, also once what is kept for
+  /// nobody has made way.
   private static func checkMemory(_ weights: Int, _ options: LoadOptions, _ host: HostPlan, limit: Int?) throws {
     let (needed, overflows) = weights.addingReportingOverflow(options.otherBytes)
     var available = limit ?? host.topology.availableBytes / host.ranksOnHost

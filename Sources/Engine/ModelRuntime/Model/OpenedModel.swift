@@ -2,7 +2,8 @@ import Checkpoints
 import Fabric
 import MoEModel
 
-/// A checkpoint that all ranks have opened and described, and found to have the same files: cheap, and before anything is reserved.
+/// A checkpoint that all ranks have opened and described, and found to have the same files: cheap, and before anything
+/// is reserved.
 package struct OpenedModel {
   package let checkpoint: any Checkpoint
   package private(set) var description: DecoderDescription
@@ -28,10 +29,10 @@ package struct OpenedModel {
       opening: open, holding: weights, predictingWhere: { _, _ in predicting }, on: communicator, prepare: prepare)
   }
 
-  /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description before
-  /// the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number of its caller's.
-  /// `predicts` says whether the model is to have a multi-token prediction module, which the checkpoint must have then.
-  /// Collective; fails on all ranks with the same error.
+  /// Calls `open` and compares configuration, index and headers of all ranks. `prepare` sees checkpoint and description
+  /// before the other ranks' are compared; it may find that the model cannot serve what is wanted, and returns a number
+  /// of its caller's. `predicts` says whether the model is to have a multi-token prediction module, which the
+  /// checkpoint must have then. Collective; fails on all ranks with the same error.
   package init(
     opening open: () throws -> any Checkpoint, holding weights: WeightPrecision,
     predictingWhere predicts: (any Checkpoint, DecoderDescription) throws -> Bool, on communicator: any Communicator,

@@ -4,9 +4,11 @@ import Fabric
 import Machine
 import MoEModel
 
-/// Whether all ranks see and read the same checkpoint. What differs is thrown on all of them, with its rank, host and tensor.
+/// Whether all ranks see and read the same checkpoint. What differs is thrown on all of them, with its rank, host and
+/// tensor.
 ///
-/// All functions are collective. What they compare are sums (`TensorSum`), made for accidents and not against attackers.
+/// All functions are collective. What they compare are sums (`TensorSum`), made for accidents and not against
+/// attackers.
 package struct WeightAgreement {
   let checkpoint: any Checkpoint
   let communicator: any Communicator
@@ -37,9 +39,9 @@ package struct WeightAgreement {
     try compare(sums.map(\.value)) { checkpoint.entries[scan.pieces[$0].position] }
   }
 
-  /// Compares what ranks have read of their weights: tensors that one read whole with the recorded sums and with the other
-  /// ranks'; tensors read in parts by several, such as stacked experts, with the recorded sums once the parts are added up.
-  /// `replicas` are what ranks have read of experts that they hold beside their owners: parts count once.
+  /// Compares what ranks have read of their weights: tensors that one read whole with the recorded sums and with the
+  /// other ranks'; tensors read in parts by several, such as stacked experts, with the recorded sums once the parts are
+  /// added up. `replicas` are what ranks have read of experts that they hold beside their owners: parts count once.
   func compareRead(_ sums: [TensorSum], replicas: [TensorSum]) throws {
     try checkRecorded(sums)
     guard communicator.size > 1 else { return }
@@ -63,8 +65,8 @@ package struct WeightAgreement {
     }
   }
 
-  /// Reads all files once for each host, or for each folder that ranks of a host see apart, and compares every tensor. Returns
-  /// what to tell of it.
+  /// Reads all files once for each host, or for each folder that ranks of a host see apart, and compares every tensor.
+  /// Returns what to tell of it.
   func compareAll(pool: WorkerPool) throws -> String {
     let identities = try communicator.allGather(withUnsafeBytes(of: checkpoint.identity) { Array($0) })
     let sharers = communicator.ranksOnHost.filter { identities[$0.index] == identities[communicator.rank.index] }

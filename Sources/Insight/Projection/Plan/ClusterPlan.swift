@@ -33,7 +33,8 @@ package struct ClusterPlan: Sendable {
   package let node: Node
   package let nodeCount: Int
   package let options: [Option]
-  /// The fewest nodes of the kind that would do; nil where no number does, as what every rank holds is too much already.
+  /// The fewest nodes of the kind that would do; nil where no number does, as what every rank holds is too much
+  /// already.
   package let nodesNeeded: Int?
 
   /// What stays free on a node for the system, the program and its messages.

@@ -13,8 +13,8 @@ package struct PlacementReplay: Sendable {
   /// Steps looked at: means hardly change with more.
   private static let stepLimit = 64
 
-  /// Steps of `batch` tokens in all, dealt to the ranks in turn, out of the record's rows (of one kind, where it is given). A record
-  /// with fewer rows is one step.
+  /// Steps of `batch` tokens in all, dealt to the ranks in turn, out of the record's rows (of one kind, where it is
+  /// given). A record with fewer rows is one step.
   package init(_ record: RoutingRecord, kind: StepKind? = nil, batch: Int, layout: Layout) {
     let rows = record.rows.indices.filter { kind == nil || record.rows[$0].kind == kind?.rawValue.int32 }
     guard batch > 0, !rows.isEmpty, !record.layers.isEmpty else { return }

@@ -94,7 +94,8 @@ package struct Projector: Sendable {
       projected: outcome.seconds)
   }
 
-  /// The relative error to expect: root mean square of the runs not fitted, and of the fitted ones where there are none.
+  /// The relative error to expect: root mean square of the runs not fitted, and of the fitted ones where there are
+  /// none.
   package func expectedError(_ kind: StepKind) -> Double {
     func rms(_ checks: [Check]) -> Double? {
       let errors = checks.filter { $0.kind == kind }.map(\.error)
@@ -103,7 +104,8 @@ package struct Projector: Sendable {
     return rms(validated) ?? rms(fitted) ?? compute[kind.rawValue].expertResidual
   }
 
-  /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil without rows of that kind.
+  /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil
+  /// without rows of that kind.
   package func project(
     _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: RowBytes, model other: ModelWork? = nil,
     routing: RoutingRecord? = nil, speed: Double = 1

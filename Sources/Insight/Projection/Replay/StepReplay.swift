@@ -34,7 +34,8 @@ package struct StepReplay: Sendable {
   private static let stepLimit = 24
   private static let layerLimit = 8
 
-  /// Steps of `batch` tokens in all, dealt to the ranks in turn, out of the record's rows of that kind. Nil when there are fewer.
+  /// Steps of `batch` tokens in all, dealt to the ranks in turn, out of the record's rows of that kind. Nil when there
+  /// are fewer.
   package func run(_ record: RoutingRecord, kind: StepKind, batch: Int) -> Outcome? {
     let rows = record.rows.indices.filter { record.rows[$0].kind == kind.rawValue }
     guard batch > 0, !rows.isEmpty else { return nil }
@@ -134,7 +135,8 @@ package struct StepReplay: Sendable {
     spend { rows[$0] > 0 ? compute.merge.seconds(rows[$0]) : 0 }
   }
 
-  /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the other.
+  /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the
+  /// other.
   private func receive(
     _ messages: [[Int]], rowBytes: Int, began: [Double], senders: ((Int) -> Bool)?, _ clock: inout [Double],
     _ outcome: inout Outcome

@@ -17,11 +17,12 @@ package struct KindFigures: Sendable {
   package let traffic: [[Traffic]]
   package let sameHost: Traffic
   package let otherHosts: Traffic
-  /// Bytes that must travel between ranks when a token goes once to each rank it visits (of another host, to one that takes it in) and one
-  /// row comes back; and between hosts when it goes once to each host.
+  /// Bytes that must travel between ranks when a token goes once to each rank it visits (of another host, to one that
+  /// takes it in) and one row comes back; and between hosts when it goes once to each host.
   package let minimumBetweenRanks: Int
   package let minimumBetweenHosts: Int
-  /// What the messages would have taken one after another, in nanoseconds of a mean rank; nil where no link was measured.
+  /// What the messages would have taken one after another, in nanoseconds of a mean rank; nil where no link was
+  /// measured.
   package let transfer: Double?
 
   init(_ report: RunReport, _ kind: StepKind) {

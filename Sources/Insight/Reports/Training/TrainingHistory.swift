@@ -1,4 +1,5 @@
-/// What a training told step after step, in bounded memory: where there is no more room, steps beside each other are put together.
+/// What a training told step after step, in bounded memory: where there is no more room, steps beside each other are
+/// put together.
 package struct TrainingHistory: Sendable, Equatable {
   /// Steps that were put together: `width` of them begin where those before end, but for what was never told.
   package struct Bin: Sendable, Equatable {
@@ -73,8 +74,8 @@ package struct TrainingHistory: Sendable, Equatable {
 
   package var lastStep: Int? { bins.last?.last }
 
-  /// Adds a step, later than all before: `values` by `TrainingMetric`, the tokens of each layer's experts, and what reinforcement
-  /// learning told of it.
+  /// Adds a step, later than all before: `values` by `TrainingMetric`, the tokens of each layer's experts, and what
+  /// reinforcement learning told of it.
   package mutating func add(
     step: Int, _ values: [Double], loads tokens: [Int: [Int]] = [:], policy: PolicyStep? = nil
   ) {

@@ -3,8 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of attention whose query heads share key heads in groups. Workers share sequences; the heads of one are taken in ascending
-/// order, in which the gradients of keys and values that they share are added.
+/// Of attention whose query heads share key heads in groups. Workers share sequences; the heads of one are taken in
+/// ascending order, in which the gradients of keys and values that they share are added.
 final class GroupedAttentionBackward: MixerBackward {
   private let layer: Int
   private let shape: GroupedAttention

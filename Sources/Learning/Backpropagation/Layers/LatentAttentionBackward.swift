@@ -3,9 +3,10 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of latent attention, with the keys and values of all heads expanded from the latents: what the forward pass computes in its
-/// absorbed form, in products over the heads' own dimensions, which are fewer than the latents'. Workers share sequences; the heads of
-/// one are taken in ascending order, in which the gradients of the rotated key that they share are added.
+/// Of latent attention, with the keys and values of all heads expanded from the latents: what the forward pass computes
+/// in its absorbed form, in products over the heads' own dimensions, which are fewer than the latents'. Workers share
+/// sequences; the heads of one are taken in ascending order, in which the gradients of the rotated key that they share
+/// are added.
 final class LatentAttentionBackward: MixerBackward {
   /// As in the forward pass.
   private static let epsilon: Float = 1e-6
@@ -87,7 +88,8 @@ final class LatentAttentionBackward: MixerBackward {
     }
   }
 
-  /// From the gradients by what attention gave to those by queries, expanded keys and values, and the rotated key, of every sequence.
+  /// From the gradients by what attention gave to those by queries, expanded keys and values, and the rotated key, of
+  /// every sequence.
   private func attend(_ tape: LatentAttentionTape) {
     let (sequences, compute) = (parts.gradients.sequences, parts.compute)
     let next = TaskCounter()

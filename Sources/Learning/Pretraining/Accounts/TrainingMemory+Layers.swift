@@ -1,7 +1,8 @@
 import Gradients
 import MoEModel
 
-/// What passes keep and use of a rank's own rows: the tape (`LayerTape`), rows of the backward pass, logits, keys and values.
+/// What passes keep and use of a rank's own rows: the tape (`LayerTape`), rows of the backward pass, logits, keys and
+/// values.
 extension TrainingMemory {
   mutating func addLayers(_ layout: TrainingLayout, _ rank: Int) {
     let (description, terms) = (layout.description, layout.terms)
@@ -89,8 +90,8 @@ private struct LayerStages {
       let (heads, latent, query) = (Double(shape.headCount), Double(shape.latentRank), Double(shape.queryRank ?? 0))
       let width = latent + Double(shape.rotaryDims)
       let (queryDims, valueDims) = (Double(shape.queryDims), Double(shape.valueDims))
-      // The query's latent and the row of the cache, before and after their norms; queries as projected and absorbed; latents
-      // attended, and values.
+      // The query's latent and the row of the cache, before and after their norms; queries as projected and absorbed;
+      // latents attended, and values.
       let columns = 2 * (query + width) + heads * (queryDims + width + latent + valueDims)
       let sizes = [
         0, shape.headCount, shape.queryRank ?? 0, shape.latentRank, shape.nopeDims, shape.rotaryDims, shape.valueDims,

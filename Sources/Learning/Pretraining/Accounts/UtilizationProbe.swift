@@ -4,12 +4,13 @@ import MoEModel
 import Tensors
 import Training
 
-/// What part of this machine's arithmetic a model's training can make use of (MFU): a short measurement of the products that
-/// its gradients are made of, in the model's own shapes as far as they are small.
+/// What part of this machine's arithmetic a model's training can make use of (MFU): a short measurement of the products
+/// that its gradients are made of, in the model's own shapes as far as they are small.
 package struct UtilizationProbe {
-  /// The part of a step's time that its products and attention would take at the speed that is measured here; norms, activations,
-  /// messages, sums over leaves, new panels and optimisers take the rest. Of the demonstration model's shape, one rank of one thread,
-  /// AdamW, 32 sequences of 256 tokens: 56 % of the peak, where its products alone reach 95 % (AMD EPYC, AVX2).
+  /// The part of a step's time that its products and attention would take at the speed that is measured here; norms,
+  /// activations, messages, sums over leaves, new panels and optimisers take the rest. Of the demonstration model's
+  /// shape, one rank of one thread, AdamW, 32 sequences of 256 tokens: 56 % of the peak, where its products alone reach
+  /// 95 % (AMD EPYC, AVX2).
   package static let productShare = 0.6
   /// Where nothing was measured, as in plans for other machines: what that training reached, and a little less.
   package static let assumed = 0.5
@@ -31,8 +32,8 @@ package struct UtilizationProbe {
     (gradients, self.rounds) = (GradientCompute(compute, precision: products), rounds)
   }
 
-  /// Operations a second of this rank's workers, in bf16 where they have it and products are, and the part of them that steps of `layout` are to reach. The peak is probed
-  /// again with each product, since other programs may come and go.
+  /// Operations a second of this rank's workers, in bf16 where they have it and products are, and the part of them that
+  /// steps of `layout` are to reach. The peak is probed again with each product, since other programs may come and go.
   package func measure(_ layout: TrainingLayout) -> (peak: Double, utilization: Double) {
     var peak = probePeak(iterations: 4_000_000, rounds: 3)
     guard peak > 0 else { return (0, Self.assumed) }
@@ -127,8 +128,8 @@ package struct UtilizationProbe {
       }
       let seconds = known[[keys, values]] ?? headSeconds(length, keys: keys, values: values)
       known[[keys, values]] = seconds
-      // Backward there are three products over a query's dimensions, and two over a value's; forward latents are met as they are. Longer
-      // sequences have more keys for each token.
+      // Backward there are three products over a query's dimensions, and two over a value's; forward latents are met as
+      // they are. Longer sequences have more keys for each token.
       let both = 1 + Double(forward) / Double(3 * keys + 2 * values)
       let full = Double(min(layout.terms.sequenceLength, layer.slidingWindow ?? .max))
       let workers = Double(gradients.compute.workerCount)

@@ -6,8 +6,8 @@ import MoEModel
 import Pretraining
 import Tensors
 
-/// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log π(token), whose
-/// gradient is the same.
+/// −min(ρ A, clip(ρ) A) of each token, and β · KL(π ‖ reference) where there is a reference: as a factor of −log
+/// π(token), whose gradient is the same.
 ///
 /// Rows are added as the trainer reads them. What each row told is kept, by row, until the next update.
 final class PolicyLoss: TaughtLoss {

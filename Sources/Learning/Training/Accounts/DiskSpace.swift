@@ -1,6 +1,7 @@
 import Glibc
 
-/// What a training's checkpoints take of a disk: those that are kept, and the next, which is written before the oldest goes.
+/// What a training's checkpoints take of a disk: those that are kept, and the next, which is written before the oldest
+/// goes.
 package struct DiskSpace: Sendable, Equatable {
   /// Of one checkpoint: model, state, and what lies beside them.
   package let modelBytes: Int

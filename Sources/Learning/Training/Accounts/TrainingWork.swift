@@ -1,10 +1,10 @@
 import MoEModel
 
-/// The floating-point operations of training one token, as models' makers count them: those that the model asks for, and not
-/// those of computing anything twice.
+/// The floating-point operations of training one token, as models' makers count them: those that the model asks for,
+/// and not those of computing anything twice.
 package struct TrainingWork: Sendable, Equatable {
-  /// Elements of the matrices that a token meets: router, chosen and shared experts, attention, head. Not the embedding, of
-  /// which it reads a row.
+  /// Elements of the matrices that a token meets: router, chosen and shared experts, attention, head. Not the
+  /// embedding, of which it reads a row.
   package private(set) var activeElements = 0
   /// Of the whole model, all of its parameters.
   package private(set) var parameterCount = 0

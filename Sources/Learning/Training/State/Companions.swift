@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// What lies beside a model's weights and settings, such as its tokenizer: read once when a training begins, written into every
-/// checkpoint.
+/// What lies beside a model's weights and settings, such as its tokenizer: read once when a training begins, written
+/// into every checkpoint.
 package struct Companions: Sendable {
   private static let names = [
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json",

@@ -4,8 +4,9 @@ import MoEModel
 
 /// Puts parameters, a piece at a time, to the places that published checkpoints keep them in, rounded to bf16.
 ///
-/// A piece whose elements follow each other in the file is written at once. Matrices that are stored turned, or whose rows take
-/// turns with others', are gathered until all that shares their block of the tensor is there: at most an expert's at a time.
+/// A piece whose elements follow each other in the file is written at once. Matrices that are stored turned, or whose
+/// rows take turns with others', are gathered until all that shares their block of the tensor is there: at most an
+/// expert's at a time.
 final class ExportedTensors {
   private struct Block: Hashable {
     let tensor: String

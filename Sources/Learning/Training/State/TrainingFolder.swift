@@ -2,11 +2,12 @@ import Checkpoints
 import Glibc
 import JSON
 
-/// Where a training keeps what it has made: for each step that was saved `step-NNNNNN`, a model that the engine and others load,
-/// and `state-NNNNNN`, what a training needs to go on; `latest`, a file with the name of the last whole one.
+/// Where a training keeps what it has made: for each step that was saved `step-NNNNNN`, a model that the engine and
+/// others load, and `state-NNNNNN`, what a training needs to go on; `latest`, a file with the name of the last whole
+/// one.
 ///
-/// Folders appear under these names only when all of them is on the disk, state first, and `latest` follows. So whenever a
-/// process ends, by whatever means, what `latest` names is whole.
+/// Folders appear under these names only when all of them is on the disk, state first, and `latest` follows. So
+/// whenever a process ends, by whatever means, what `latest` names is whole.
 package final class TrainingFolder {
   static let partialSuffix = ".partial"
   private static let oldSuffix = ".old"
@@ -22,8 +23,8 @@ package final class TrainingFolder {
   package let pinEvery: Int
   private let lockDescriptor: Int32
 
-  /// Opens a folder for writing, or makes it, and removes what an interrupted training left unfinished. One process at a time
-  /// may: throws `inUse` for another. With `resume` false, throws where the folder holds a training already.
+  /// Opens a folder for writing, or makes it, and removes what an interrupted training left unfinished. One process at
+  /// a time may: throws `inUse` for another. With `resume` false, throws where the folder holds a training already.
   package init(path: String, keep: Int, pinEvery: Int = 0, resume: Bool) throws {
     guard keep >= 1 else { throw StateError.badKeep(keep) }
     try FolderFiles.makeFolder(path)
@@ -74,8 +75,8 @@ package final class TrainingFolder {
     return name == modelName(step) || name == stateName(step) ? step : nil
   }
 
-  /// The step to go on from: that which `latest` names, if it is whole, or else the last that is; nil where there is none. For
-  /// any process.
+  /// The step to go on from: that which `latest` names, if it is whole, or else the last that is; nil where there is
+  /// none. For any process.
   package static func latestStep(in path: String) -> Int? {
     func isWhole(_ step: Int) -> Bool {
       (try? StateRecord(path: "\(path)/\(stateName(step))/\(StateRecord.fileName)"))?.step == step
@@ -122,8 +123,8 @@ package final class TrainingFolder {
     try prune(step, before)
   }
 
-  /// Removes what is older than the last `keep` checkpoints up to `step`, but for the pinned model. A state goes before its model, and each gets another name
-  /// first, so that half of one is never found.
+  /// Removes what is older than the last `keep` checkpoints up to `step`, but for the pinned model. A state goes before
+  /// its model, and each gets another name first, so that half of one is never found.
   private func prune(_ step: Int, _ before: (String) throws -> Void) throws {
     for old in Self.steps(in: path).filter({ $0 <= step }).dropLast(keep) {
       let isPinned = pinEvery > 0 && old == step / pinEvery * pinEvery

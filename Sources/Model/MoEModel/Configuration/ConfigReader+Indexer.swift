@@ -2,7 +2,8 @@ import Checkpoints
 
 /// Settings of the lightning indexer, and of layers beside it: DeepSeek-V3.2 and GLM-5.
 extension ConfigReader {
-  /// Layers of latent attention, each with an indexer of its own or, where `shares` says so, the choice of one before it.
+  /// Layers of latent attention, each with an indexer of its own or, where `shares` says so, the choice of one before
+  /// it.
   ///
   /// `interleaved`: how the indexer pairs rotary dimensions, which is the family's and no setting. `queryRank`: the query's
   /// rank where the configuration leaves it out, as null does: the indexer needs one.
@@ -44,8 +45,8 @@ extension ConfigReader {
     throw ModelError.unsupported(key: key, value: "\(value)", remedy: "this family's attention is made for \(only)")
   }
 
-  /// For each layer whether it shares the choice of one before it: by `indexer_types`, or `index_topk_pattern`, or every
-  /// `index_topk_freq`-th layer after the first `index_skip_topk_offset` - 1 has an indexer.
+  /// For each layer whether it shares the choice of one before it: by `indexer_types`, or `index_topk_pattern`, or
+  /// every `index_topk_freq`-th layer after the first `index_skip_topk_offset` - 1 has an indexer.
   func sharedIndexers() throws -> [Bool] {
     let count = try layerCount()
     let key = object["indexer_types"]?.isNull == false ? "indexer_types" : "index_topk_pattern"

@@ -1,8 +1,8 @@
 import Checkpoints
 import JSON
 
-/// What programs say of the weights they packed. Which matrices they left alone, how many columns share a scale, and mostly
-/// how many bits there are, follows from the tensors.
+/// What programs say of the weights they packed. Which matrices they left alone, how many columns share a scale, and
+/// mostly how many bits there are, follows from the tensors.
 extension ConfigReader {
   /// compressed-tensors: groups of layers, which may differ; inputs are not rounded here.
   func compressedTensors() throws -> (kind: Quantization, block: Quantization.Block?) {

@@ -125,8 +125,8 @@ package enum AttentionDescription: Sendable {
     }
   }
 
-  /// Whether what a layer keeps of a sequence lies by position, so that the latest tokens can be taken back: the next ones are written
-  /// in their place, and nobody has seen them. A state that tokens are folded into cannot.
+  /// Whether what a layer keeps of a sequence lies by position, so that the latest tokens can be taken back: the next
+  /// ones are written in their place, and nobody has seen them. A state that tokens are folded into cannot.
   package var keepsPositions: Bool {
     switch self {
     case .delta: false
@@ -181,7 +181,8 @@ package struct LightningIndexer: Sendable, Equatable {
   package var topK: Int
   /// How rotary dimensions are paired here.
   package var interleaved: Bool
-  /// The layer has no indexer of its own: it attends to what was chosen in the last layer that has one (arXiv 2603.12201).
+  /// The layer has no indexer of its own: it attends to what was chosen in the last layer that has one (arXiv
+  /// 2603.12201).
   package var isShared: Bool
 }
 
@@ -198,7 +199,8 @@ package struct GroupedAttention: Sendable {
   package var clip: Float?
   /// One learned logit a head that takes probability mass only.
   package var hasSinks: Bool
-  /// Queries are projected twice as wide, `[query | gate]` for each head; what a head attends is multiplied by sigmoid(gate).
+  /// Queries are projected twice as wide, `[query | gate]` for each head; what a head attends is multiplied by
+  /// sigmoid(gate).
   package var hasGate = false
 
   package var queriesPerKey: Int { headCount / max(keyValueHeadCount, 1) }

@@ -4,8 +4,8 @@ import JSON
 /// A published model of several parts, such as one of text and images, whose text model is read and runs alone: its
 /// settings are nested in `config.json`, under `text_config`, and its tensors' names begin in a way of their own.
 ///
-/// The nested `model_type` names the family of the text model (`ModelFamily`), which knows nothing of this. Each is a line
-/// in `all`.
+/// The nested `model_type` names the family of the text model (`ModelFamily`), which knows nothing of this. Each is a
+/// line in `all`.
 package struct CompositeModel: Sendable {
   /// `model_type` of the whole in `config.json`.
   package let name: String

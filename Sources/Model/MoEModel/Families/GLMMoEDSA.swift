@@ -1,8 +1,8 @@
 import Checkpoints
 
 extension ModelFamily {
-  /// GLM-5 to 5.3: DeepSeek-V3.2 in another size, whose indexer pairs neighbours as its attention does, and from 5.2 on is
-  /// shared by several layers.
+  /// GLM-5 to 5.3: DeepSeek-V3.2 in another size, whose indexer pairs neighbours as its attention does, and from 5.2 on
+  /// is shared by several layers.
   static let glmMoEDSA = ModelFamily(
     "glm_moe_dsa",
     defaults: """

@@ -55,7 +55,8 @@ struct FeedForward {
     scratch.activated.share(compute, worker: worker, scratch.product(rows: rows), columns: inner.own)
   }
 
-  /// Notes silu(gate) · up to be exchanged: with `activateOwn` and `roundOwn` before, and `round` after that, it is `activate`.
+  /// Notes silu(gate) · up to be exchanged: with `activateOwn` and `roundOwn` before, and `round` after that, it is
+  /// `activate`.
   func noteProduct(rows: Int) {
     if travelsRounded { inner?.note(scratch.activated, rows: rows) } else { inner?.note(scratch.product(rows: rows)) }
   }

@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory, unless all that
-/// they leave behind there is to be kept for a backward pass.
+/// Makes a model's layers from its description and its weights. Layers of one shape share their scratch memory, unless
+/// all that they leave behind there is to be kept for a backward pass.
 struct LayerAssembly {
   let description: DecoderDescription
   let weights: ModelWeights

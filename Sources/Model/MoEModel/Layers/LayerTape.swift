@@ -1,15 +1,15 @@
 import Tensors
 
-// What a forward pass leaves behind of each stage, for the backward pass: memory of the layers, valid until the next forward
-// pass. Nothing is recorded but inputs, and what a later stage would have overwritten.
+// What a forward pass leaves behind of each stage, for the backward pass: memory of the layers, valid until the next
+// forward pass. Nothing is recorded but inputs, and what a later stage would have overwritten.
 
 /// What of a forward pass a decoder keeps for the backward pass.
 package enum KeptActivations: Sendable {
   case none
   /// Every layer's stages.
   case all
-  /// Every layer's input, and the stages of one layer at a time, which are computed again from it when they are asked for: the
-  /// same bits (Chen and others, 2016, "Training Deep Nets with Sublinear Memory Cost").
+  /// Every layer's input, and the stages of one layer at a time, which are computed again from it when they are asked
+  /// for: the same bits (Chen and others, 2016, "Training Deep Nets with Sublinear Memory Cost").
   case inputs
 }
 
@@ -93,8 +93,8 @@ package struct MixtureTape {
   /// The router's, `[rows, experts]`, and what it chose.
   package let logits: MatrixView<Float>
   package let decisions: RouterDecisions
-  /// The shared expert's, where there is one: its stages, its output `[rows, hidden]` times its gate's sigmoid, and what the gate
-  /// gave, `[rows, 1]`.
+  /// The shared expert's, where there is one: its stages, its output `[rows, hidden]` times its gate's sigmoid, and
+  /// what the gate gave, `[rows, 1]`.
   package let shared: FeedForwardTape?
   package let sharedOutput: MatrixView<Float>
   package let sharedGate: MatrixView<Float>

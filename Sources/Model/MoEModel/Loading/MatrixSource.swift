@@ -37,7 +37,8 @@ package struct MatrixSource: Sendable {
     /// Nil for a form that is expanded only.
     package var format: WeightFormat?
     package var scales: Scales = .none
-    /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's own.
+    /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's
+    /// own.
     package var plain: (name: String, leading: [Int])?
   }
 
@@ -46,11 +47,13 @@ package struct MatrixSource: Sendable {
   package let entry: TensorEntry
   package let layout: Layout
   package let scales: Scales
-  /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded only.
+  /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded
+  /// only.
   package let storedFormat: WeightFormat?
   /// The name of the tensor and the shape of its rows, unquantised.
   package let plain: (name: String, leading: [Int])?
-  /// How they are held; where a scaled format is to be held as stored but cannot in this layout, fp32, or a smaller format.
+  /// How they are held; where a scaled format is to be held as stored but cannot in this layout, fp32, or a smaller
+  /// format.
   package let format: WeightFormat
   /// What its products take rows as.
   package let rowFormat: RowFormat
@@ -101,8 +104,8 @@ package struct MatrixSource: Sendable {
       rowFormat: formats.rows, bounds: bounds)
   }
 
-  /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in rows,
-  /// and blocks are as wide as the format's or wider.
+  /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in
+  /// rows, and blocks are as wide as the format's or wider.
   private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
     if let format = stored.format, format.isBlocked {
       guard case .rows = layout else { return false }

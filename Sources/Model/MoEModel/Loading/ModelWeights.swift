@@ -115,7 +115,8 @@ package struct ModelWeights: Sendable {
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix
-  /// What rows are rounded to for the matrices that do not take them as fp32, as routers and an indexer's head weights do.
+  /// What rows are rounded to for the matrices that do not take them as fp32, as routers and an indexer's head weights
+  /// do.
   package var rowFormat: RowFormat
   /// What routed experts take rows as.
   package var expertRowFormat: RowFormat

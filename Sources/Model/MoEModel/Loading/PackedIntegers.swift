@@ -2,9 +2,9 @@ import Checkpoints
 import Kernels
 import Tensors
 
-/// A matrix `[rows, columns]` of integers of 4 or 8 bits in words of 32, with a scale, and often a zero, for each group of
-/// columns of a row: a weight is (integer − zero) · scale, rounded once to fp32, which holds it exactly where the scale is
-/// BF16 or F16.
+/// A matrix `[rows, columns]` of integers of 4 or 8 bits in words of 32, with a scale, and often a zero, for each group
+/// of columns of a row: a weight is (integer − zero) · scale, rounded once to fp32, which holds it exactly where the
+/// scale is BF16 or F16.
 ///
 /// How many bits and columns share what follows from the tensors' shapes.
 package struct PackedIntegers: Sendable {
@@ -13,8 +13,8 @@ package struct PackedIntegers: Sendable {
   let levels: TensorEntry
   /// BF16, F16 or F32; `[rows, groups]`, of GPTQ and AWQ `[groups, rows]`.
   let scales: TensorEntry
-  /// I32; compressed-tensors' `[rows / perWord, groups]`, the others' `[groups, rows / perWord]`; nil for the middle of the
-  /// integers' range.
+  /// I32; compressed-tensors' `[rows / perWord, groups]`, the others' `[groups, rows / perWord]`; nil for the middle of
+  /// the integers' range.
   let zeros: TensorEntry?
   /// GPTQ's group of each column, which must be as if it were left out; nil where it is.
   let groups: TensorEntry?
@@ -26,8 +26,8 @@ package struct PackedIntegers: Sendable {
   let groupCount: Int
   let groupColumns: Int
 
-  /// The format whose panels hold them as they are: that of levels -8 to 7 with a scale in blocks of 32; nil where there is
-  /// none.
+  /// The format whose panels hold them as they are: that of levels -8 to 7 with a scale in blocks of 32; nil where
+  /// there is none.
   var heldFormat: WeightFormat? {
     guard packing == .compressedTensors, bits == 4, zeros == nil, columns % 32 == 0, groupColumns % 32 == 0 else {
       return nil
@@ -54,8 +54,8 @@ package struct PackedIntegers: Sendable {
 }
 
 extension PackedIntegers {
-  /// The integers of the matrix whose unquantised tensor would be `base` + `.weight`; nil where there are none. Throws where
-  /// their tensors do not go together.
+  /// The integers of the matrix whose unquantised tensor would be `base` + `.weight`; nil where there are none. Throws
+  /// where their tensors do not go together.
   static func find(
     _ base: String, packing: IntegerPacking, rows: Int, columns: Int, in checkpoint: any Checkpoint
   ) throws -> PackedIntegers? {

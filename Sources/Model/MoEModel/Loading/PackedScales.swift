@@ -10,8 +10,8 @@ struct PackedScales {
   private let packed: PackedIntegers
   private let firstRow: Int
 
-  /// Reads those of `rows`, and holds against the matrix what is said of its shape and of its groups. `sums` gets the sum of the
-  /// scales of rows, which nobody else reads, and of each other tensor once, however many read it.
+  /// Reads those of `rows`, and holds against the matrix what is said of its shape and of its groups. `sums` gets the
+  /// sum of the scales of rows, which nobody else reads, and of each other tensor once, however many read it.
   init(_ packed: PackedIntegers, rows: Range<Int>, from checkpoint: any Checkpoint, sums: ReadSums?) throws {
     (self.packed, firstRow) = (packed, rows.lowerBound)
     let isByRow = packed.packing == .compressedTensors

@@ -16,8 +16,8 @@ package struct ParameterReader {
     rows = StoredRows(checkpoint: checkpoint, sums: nil)
   }
 
-  /// Fills `buffer` with a parameter's elements from `first` on, counted row after row. Throws for a tensor that is missing, of
-  /// another shape, or that holds what is no finite number.
+  /// Fills `buffer` with a parameter's elements from `first` on, counted row after row. Throws for a tensor that is
+  /// missing, of another shape, or that holds what is no finite number.
   package func read(_ spec: ParameterSpec, from first: Int, into buffer: UnsafeMutableBufferPointer<Float>) throws {
     guard let target = buffer.baseAddress, !buffer.isEmpty else { return }
     if let heads = spec.heads, case .matrices(let parts) = try parameters.find(spec),

@@ -2,8 +2,8 @@ import Checkpoints
 import Synchronization
 import Tensors
 
-/// Asks for what workers are going to read a little before they do, in the order of the files, so that a disk always has
-/// something to do and sees one long read rather than several that take turns.
+/// Asks for what workers are going to read a little before they do, in the order of the files, so that a disk always
+/// has something to do and sees one long read rather than several that take turns.
 final class ReadAhead: Sendable {
   /// Asked for and not yet used.
   private static let windowByteCount = 64 << 20

@@ -25,8 +25,8 @@ package struct ScaleGrid: Sendable {
   /// One grid serves all matrices.
   let isShared: Bool
 
-  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, as compressed-tensors and others do,
-  /// and as DeepSeek-V4 and Mistral call them, for which a last `.weight` makes way.
+  /// The scales' names beside those of a tensor: block scales as DeepSeek has them, as compressed-tensors and others
+  /// do, and as DeepSeek-V4 and Mistral call them, for which a last `.weight` makes way.
   private static func names(of tensor: String) -> [String] {
     let suffix = ".weight"
     let base = tensor.hasSuffix(suffix) ? String(tensor.dropLast(suffix.count)) : tensor

@@ -36,8 +36,8 @@ extension ShardReader {
     }
   }
 
-  /// Blocks of 32 columns, a scale of two bytes and sixteen of nibbles: in pairs, as they are stored, or the first half of the
-  /// columns below the second.
+  /// Blocks of 32 columns, a scale of two bytes and sixteen of nibbles: in pairs, as they are stored, or the first half
+  /// of the columns below the second.
   private func assemble(
     _ packed: PackedIntegers, _ scales: PackedScales, row: Int, _ levels: UnsafePointer<UInt8>, inPairs: Bool,
     into out: UnsafeMutablePointer<UInt8>

@@ -73,8 +73,8 @@ extension StoredRows {
     }
   }
 
-  /// Words that lie across rows, or along columns: some rows at a time are put together from the whole tensor, which others
-  /// read, too.
+  /// Words that lie across rows, or along columns: some rows at a time are put together from the whole tensor, which
+  /// others read, too.
   private func gatherWords(
     _ packed: PackedIntegers, _ scales: PackedScales, _ rows: Range<Int>,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void

@@ -60,11 +60,11 @@ extension WeightBudget {
   package var vectorRoom: Int { vectorBytes + NodeArena.alignment }
 }
 
-/// A fingerprint of where a rank's weights lie in its memory: what is held, in which order, form and share of the workers.
-/// Two programs that agree on it, and on what panels mean (`version`), can take each other's weights.
+/// A fingerprint of where a rank's weights lie in its memory: what is held, in which order, form and share of the
+/// workers. Two programs that agree on it, and on what panels mean (`version`), can take each other's weights.
 package struct WeightLayout: Sendable {
-  /// To be raised by whoever changes what the bytes of a panel mean, or the order of parameters in memory. Panels are the same for
-  /// all instruction sets.
+  /// To be raised by whoever changes what the bytes of a panel mean, or the order of parameters in memory. Panels are
+  /// the same for all instruction sets.
   package static let version: UInt32 = 1
 
   /// Of what ranks may share, and of the rest: 32 bytes.

@@ -1,5 +1,5 @@
-/// How a checkpoint's names begin: those of the text model's body, which are `model.` in most, and those beside it, such
-/// as the head's.
+/// How a checkpoint's names begin: those of the text model's body, which are `model.` in most, and those beside it,
+/// such as the head's.
 package struct NamePrefix: Sendable, Hashable {
   /// In the place of `model.`.
   package let body: String

@@ -33,7 +33,8 @@ package enum ParameterRole: Hashable, Sendable {
   case queryDown, queryLatentNorm, queryUp, keyValueDown, keyValueLatentNorm, keyValueUp
   /// Gated DeltaNet's.
   case delta(DeltaPart)
-  /// The indexer: from the query's latent to its queries, from the hidden state to its key and the weights of its heads.
+  /// The indexer: from the query's latent to its queries, from the hidden state to its key and the weights of its
+  /// heads.
   case indexQuery, indexKey, indexKeyNorm, indexKeyNormBias, indexWeights
   case router
   /// Added to the router's scores for the choice only.
@@ -46,8 +47,8 @@ package enum ParameterRole: Hashable, Sendable {
   package enum FeedForwardKind: Hashable, Sendable { case dense, shared, expert }
   package enum Projection: Hashable, Sendable, CaseIterable { case gate, up, down }
   /// What gated DeltaNet consists of: projections of the hidden state to queries, keys and values (and gates where they
-  /// are fused), to gates, to betas (and decays), to decays; the convolution; what is added to decays, and the logarithm
-  /// of their rates; the norm of what a head recalls, and the way back to the hidden state.
+  /// are fused), to gates, to betas (and decays), to decays; the convolution; what is added to decays, and the
+  /// logarithm of their rates; the norm of what a head recalls, and the way back to the hidden state.
   package enum DeltaPart: Hashable, Sendable, CaseIterable {
     case input, gate, beta, decay, convolution, decayBias, decayRate, norm, output
   }

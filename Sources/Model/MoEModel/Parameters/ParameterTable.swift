@@ -13,7 +13,8 @@ package struct ParameterTable: Sendable, Sequence {
     layerCount = description.layerCount + (predicts ?? description.predicts ? description.predictionLayerCount : 0)
   }
 
-  /// The parameter whose memory `id` is: itself, but for the head of a tied model and for what a prediction module shares.
+  /// The parameter whose memory `id` is: itself, but for the head of a tied model and for what a prediction module
+  /// shares.
   package func holder(of id: ParameterID) -> ParameterID {
     switch id.role {
     case .prediction(.embedding): ParameterID(.embedding)

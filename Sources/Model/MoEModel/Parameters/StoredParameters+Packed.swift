@@ -17,8 +17,8 @@ extension StoredParameters {
     return try storedFP4(name, base, rows: rows, columns: columns)
   }
 
-  /// Two FP4 values to a byte, the lower half first: compressed-tensors' `weight_packed`, and `weight` itself as ModelOpt and
-  /// DeepSeek-V4 have it. Scales are powers of two for 32 columns, or FP8 for 16 with one for the tensor.
+  /// Two FP4 values to a byte, the lower half first: compressed-tensors' `weight_packed`, and `weight` itself as
+  /// ModelOpt and DeepSeek-V4 have it. Scales are powers of two for 32 columns, or FP8 for 16 with one for the tensor.
   private func storedFP4(_ name: String, _ base: String, rows: Int, columns: Int) throws -> MatrixSource.Stored? {
     let packed = checkpoint.tensor(base + ".weight_packed")
     guard let found = packed ?? checkpoint.tensor(name), found.type == .uint8 || found.type == .int8,

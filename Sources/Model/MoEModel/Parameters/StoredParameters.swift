@@ -33,8 +33,8 @@ package struct StoredParameters {
   }
 
   /// Calls `body` with each parameter that a rank holds and where it was found, in the table's order; throws on the
-  /// first one that is missing or has the wrong shape. What has another's memory is passed over. `owns`: whether the rank owns an expert of a layer; every rank
-  /// holds what is no routed expert.
+  /// first one that is missing or has the wrong shape. What has another's memory is passed over. `owns`: whether the
+  /// rank owns an expert of a layer; every rank holds what is no routed expert.
   func walk(
     owns: (_ layer: Int, _ expert: Int) -> Bool = { _, _ in true },
     _ body: (ParameterSpec, StoredParameter) throws -> Void
@@ -209,7 +209,8 @@ extension StoredParameters {
     )
   }
 
-  /// gpt-oss has `{name}_blocks` `[experts, rows, columns / 32, 16]` with `{name}_scales` `[experts, rows, columns / 32]`.
+  /// gpt-oss has `{name}_blocks` `[experts, rows, columns / 32, 16]` with `{name}_scales` `[experts, rows, columns /
+  /// 32]`.
   private func storedMXFP4(_ spec: ParameterSpec, _ place: TensorPlace) throws -> MatrixSource.Stored {
     guard spec.columns % 32 == 0 else {
       throw ModelError.inconsistent("MXFP4 needs rows of a multiple of 32 columns; \(place.name) has \(spec.columns)")

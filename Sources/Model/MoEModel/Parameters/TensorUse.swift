@@ -8,7 +8,8 @@ struct TensorUse {
   /// How many matrices of each form are rounded as they are read, where they would be held as stored: no matrix is held
   /// in it.
   private(set) var roundedForms: [String: Int] = [:]
-  /// The same of matrices that are rounded because others are integers: in blocks, or experts that take one form of rows.
+  /// The same of matrices that are rounded because others are integers: in blocks, or experts that take one form of
+  /// rows.
   private(set) var roundedBesideIntegers: [String: Int] = [:]
   /// Layers that attend to what another's indexer chose.
   private let sharingLayers: Set<Int>

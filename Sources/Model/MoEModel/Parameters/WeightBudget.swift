@@ -22,8 +22,8 @@ package struct WeightBudget {
   /// Bytes of panels that ranks of one host can have in common.
   package var sharedBytes: Int { sharedByWorker.reduce(0, +) }
 
-  /// Counts all that one rank of `workerCount` workers would hold, and room for `spareExperts` more; throws on the first tensor that is missing or does
-  /// not fit.
+  /// Counts all that one rank of `workerCount` workers would hold, and room for `spareExperts` more; throws on the
+  /// first tensor that is missing or does not fit.
   package static func measure(
     _ description: DecoderDescription, checkpoint: any Checkpoint, workerCount: Int, spareExperts: Int = 0,
     owns: (Int, Int) -> Bool

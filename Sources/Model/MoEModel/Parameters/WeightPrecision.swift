@@ -12,7 +12,8 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   case bf16
   /// 8-bit levels in blocks of 64, met by 8-bit rows.
   case q8
-  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head, indexers and the latent's up-projections in 8 bits.
+  /// 4-bit levels in blocks of 64, met by 8-bit rows; embedding, head, indexers and the latent's up-projections in 8
+  /// bits.
   case q4
 
   /// What a parameter is for, as far as its format depends on it.
@@ -20,8 +21,8 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case projection
     /// Embedding, head, and an indexer's queries and keys: of few bytes, and of much effect.
     case sensitive
-    /// A head's parts of a latent's up-projection, of which one is transposed: they stay as stored in a quantised folder,
-    /// because a row's blocks are another row's there.
+    /// A head's parts of a latent's up-projection, of which one is transposed: they stay as stored in a quantised
+    /// folder, because a row's blocks are another row's there.
     case latentUp
     /// Routers, shared experts' gates and the weights of an indexer's heads: never rounded.
     case choice
@@ -29,9 +30,9 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
     case vector
   }
 
-  /// The format a matrix stored in `stored` is held in, and that of the rows it meets. Nil is a form in which no matrix is
-  /// held: it is rounded to q8 where it would have been held as stored. `besideBlocks`: whether the model has matrices
-  /// stored in blocks.
+  /// The format a matrix stored in `stored` is held in, and that of the rows it meets. Nil is a form in which no matrix
+  /// is held: it is rounded to q8 where it would have been held as stored. `besideBlocks`: whether the model has
+  /// matrices stored in blocks.
   package func formats(
     _ use: Use, stored: WeightFormat?, besideBlocks: Bool = false
   ) -> (weights: WeightFormat, rows: RowFormat) {
@@ -51,8 +52,8 @@ package enum WeightPrecision: String, Sendable, CaseIterable {
   /// 8-bit levels and the rows they meet: what a matrix becomes where nothing holds it as it should be held.
   static let eightBits: (weights: WeightFormat, rows: RowFormat) = (.q8, .int8)
 
-  /// What rows are rounded to on their way into matrices that do not meet them as fp32. `holdsIntegers`: whether matrices
-  /// held as stored are.
+  /// What rows are rounded to on their way into matrices that do not meet them as fp32. `holdsIntegers`: whether
+  /// matrices held as stored are.
   func rowFormat(holdsIntegers: Bool) -> RowFormat {
     switch self {
     case .auto: holdsIntegers ? .int8 : .float32

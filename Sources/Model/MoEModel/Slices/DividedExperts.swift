@@ -2,11 +2,11 @@ import Kernels
 import Telemetry
 import Tensors
 
-/// Routed experts of which each rank holds some rows of every matrix: every rank has all tokens, computes some columns of each
-/// visit, and no rank waits for the one whose experts were chosen most.
+/// Routed experts of which each rank holds some rows of every matrix: every rank has all tokens, computes some columns
+/// of each visit, and no rank waits for the one whose experts were chosen most.
 ///
-/// All visits of a layer are one batch; what lies between gate and down is gathered once for all of them. Of each output
-/// row only this rank's columns are written.
+/// All visits of a layer are one batch; what lies between gate and down is gathered once for all of them. Of each
+/// output row only this rank's columns are written.
 package final class DividedExperts: RoutedExperts {
   private let compute: Compute
   private let hiddenSize: Int
@@ -106,8 +106,8 @@ package final class DividedExperts: RoutedExperts {
     }
   }
 
-  /// Σ weight(v) · product(v), along `CombineTree`, in these columns of a subtree's visits; overwrites their products, the
-  /// first of which becomes the sum.
+  /// Σ weight(v) · product(v), along `CombineTree`, in these columns of a subtree's visits; overwrites their products,
+  /// the first of which becomes the sum.
   private func sum(
     _ visits: UnsafeBufferPointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
     products: MatrixView<Float>, places: UnsafePointer<Int32>, _ columns: Range<Int>
@@ -126,8 +126,8 @@ package final class DividedExperts: RoutedExperts {
   }
 }
 
-/// The dispatcher of ranks that have all tokens and some columns of every expert: nothing is dispatched, and of the outputs
-/// each rank's columns are gathered.
+/// The dispatcher of ranks that have all tokens and some columns of every expert: nothing is dispatched, and of the
+/// outputs each rank's columns are gathered.
 package final class DividedDispatcher: ExpertDispatcher {
   private let base: LocalDispatcher
   private let outer: RowSlices

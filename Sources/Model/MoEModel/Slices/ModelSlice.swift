@@ -11,8 +11,8 @@ package struct ModelSlice: Sendable, Hashable {
     (self.rank, self.rankCount, self.dividesExperts) = (rank, rankCount, dividesExperts)
   }
 
-  /// Which of `count` rows of a matrix each rank has, in order: about as many each, from multiples of the columns that share
-  /// a scale, or of a panel's rows, where that divides them evenly enough.
+  /// Which of `count` rows of a matrix each rank has, in order: about as many each, from multiples of the columns that
+  /// share a scale, or of a panel's rows, where that divides them evenly enough.
   package func ranges(of count: Int) -> [Range<Int>] {
     for unit in [64, 16] {
       let ranges = ranges(of: count, unit: unit)
@@ -33,9 +33,9 @@ package struct ModelSlice: Sendable, Hashable {
     (0..<rankCount).map { (attention.headCount * $0 / rankCount)..<(attention.headCount * ($0 + 1) / rankCount) }
   }
 
-  /// Which heads of grouped attention each rank has: key heads with all their queries, or, where there are fewer key heads
-  /// than ranks, some queries of one key head, which each rank that has some of them keeps. Some ranks have none where heads
-  /// are fewer than ranks.
+  /// Which heads of grouped attention each rank has: key heads with all their queries, or, where there are fewer key
+  /// heads than ranks, some queries of one key head, which each rank that has some of them keeps. Some ranks have none
+  /// where heads are fewer than ranks.
   package func heads(of attention: GroupedAttention) -> [(queries: Range<Int>, keys: Range<Int>)] {
     let (keyCount, perKey) = (attention.keyValueHeadCount, attention.queriesPerKey)
     return (0..<rankCount).map { rank in

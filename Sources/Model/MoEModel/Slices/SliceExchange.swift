@@ -20,8 +20,8 @@ package struct SlicePiece: BitwiseCopyable {
   }
 }
 
-/// Brings what each rank has computed to all of them. Every rank notes the same pieces of the same ranks in the same order;
-/// one is read where it is the rank's own, and written where it is another's.
+/// Brings what each rank has computed to all of them. Every rank notes the same pieces of the same ranks in the same
+/// order; one is read where it is the rank's own, and written where it is another's.
 package protocol SliceExchange: AnyObject {
   /// Notes a piece, which stays where it is until `exchange`.
   func add(_ piece: SlicePiece, from rank: Int)
@@ -70,8 +70,8 @@ struct RowSlices {
     }
   }
 
-  /// Whether columns travel as `rounded` holds them: where that is all that a product in `format` reads, and no two ranks have
-  /// columns that share a scale.
+  /// Whether columns travel as `rounded` holds them: where that is all that a product in `format` reads, and no two
+  /// ranks have columns that share a scale.
   func travel(_ rounded: RowBuffer, for format: RowFormat) -> Bool {
     format == rounded.format && ranges.allSatisfy { $0.isEmpty || rounded.isApart($0) }
   }
@@ -85,8 +85,8 @@ struct RowSlices {
     }
   }
 
-  /// Completes rows for a product in `format`, and rounds them for it in `rounded`: each rank its own columns before they
-  /// travel, where they may. As `gather`; all workers may read the rows afterwards.
+  /// Completes rows for a product in `format`, and rounds them for it in `rounded`: each rank its own columns before
+  /// they travel, where they may. As `gather`; all workers may read the rows afterwards.
   func gather(
     _ view: MatrixView<Float>, in rounded: RowBuffer, for format: RowFormat, _ compute: Compute, worker: Int
   ) {
@@ -106,7 +106,8 @@ struct RowSlices {
     compute.pool.barrier(worker: worker)
   }
 
-  /// Completes rows once all workers have computed their part of this rank's columns; they may read all of them afterwards.
+  /// Completes rows once all workers have computed their part of this rank's columns; they may read all of them
+  /// afterwards.
   func gather(_ view: MatrixView<Float>, _ compute: Compute, worker: Int) {
     compute.pool.barrier(worker: worker)
     if worker == 0 {

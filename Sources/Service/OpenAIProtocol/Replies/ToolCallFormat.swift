@@ -11,8 +11,8 @@ package struct ToolCallFormat: Sendable, Equatable {
     case deepSeekPlain
     /// Kimi K2: sections of special tokens, `functions.NAME:INDEX`.
     case kimi
-    /// Solar Open: turns of reasoning, content and calls, each after a marker of its own; in a section an id, a name and
-    /// arguments.
+    /// Solar Open: turns of reasoning, content and calls, each after a marker of its own; in a section an id, a name
+    /// and arguments.
     case solar
     /// Qwen and Hermes: a JSON object between `<tool_call>` tags.
     case hermes

@@ -39,8 +39,8 @@ struct CharacterClass {
     }
   }
 
-  /// Keeps the characters that are in `other`, too. A category that lies wholly in it stays one, which is faster to test than
-  /// many ranges.
+  /// Keeps the characters that are in `other`, too. A category that lies wholly in it stays one, which is faster to
+  /// test than many ranges.
   mutating func formIntersection(_ other: CharacterClass) {
     let set = other.set
     guard !isNegated else {
@@ -57,7 +57,8 @@ struct CharacterClass {
     categories = whole
   }
 
-  /// Ranges in the order in which they are tried: of many the longest first, as most characters of a text are in few of them.
+  /// Ranges in the order in which they are tried: of many the longest first, as most characters of a text are in few of
+  /// them.
   private static func ordered(_ ranges: [ClosedRange<UInt32>]) -> [ClosedRange<UInt32>] {
     guard ranges.count > 32 else { return ranges }
     return ranges.sorted { ($1.count, $0.lowerBound) < ($0.count, $1.lowerBound) }

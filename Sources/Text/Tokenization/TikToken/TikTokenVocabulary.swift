@@ -1,8 +1,8 @@
 /// The vocabulary of a `tiktoken.model`: on each line a token's bytes in Base64 and its rank, which is its id.
 ///
-/// Two tokens next to each other may be joined wherever their bytes together are a token, and the lowest of such ranks goes
-/// first; a word that is a token is that token. So merges follow from the ranks: every way to cut a token into two others is
-/// one, of that token's rank.
+/// Two tokens next to each other may be joined wherever their bytes together are a token, and the lowest of such ranks
+/// goes first; a word that is a token is that token. So merges follow from the ranks: every way to cut a token into two
+/// others is one, of that token's rank.
 struct TikTokenVocabulary {
   /// Tokens as byte letters, as byte-level vocabularies of `tokenizer.json` have them.
   private(set) var tokens: TokenTable

@@ -11,8 +11,8 @@ extension Tokenizer {
     let reservedCount: Int
   }
 
-  /// Kimi K2 and its successors: letters apart from Chinese ones, which are words of their own. Its class also cuts runs of
-  /// more than 25,000 characters without a blank, and of as many blanks, to spare a slow library: not so here.
+  /// Kimi K2 and its successors: letters apart from Chinese ones, which are words of their own. Its class also cuts
+  /// runs of more than 25,000 characters without a blank, and of as many blanks, to spare a slow library: not so here.
   private static let kimi = Dialect(
     names: ["TikTokenTokenizer", "tokenization_kimi.TikTokenTokenizer"],
     pattern: [
@@ -25,8 +25,8 @@ extension Tokenizer {
 
   static let tiktokenName = "tiktoken.model"
 
-  /// Builds the tokenizer of a `tiktoken.model`, of which `tokenizer_config.json` must say whose it is, and names the special
-  /// tokens (`added_tokens_decoder`); the other parameters are as for `tokenizer.json`.
+  /// Builds the tokenizer of a `tiktoken.model`, of which `tokenizer_config.json` must say whose it is, and names the
+  /// special tokens (`added_tokens_decoder`); the other parameters are as for `tokenizer.json`.
   package convenience init(
     tiktoken: [UInt8], config: JSONValue?, chatTemplate: String? = nil, toolTemplate: String? = nil
   ) throws(TokenizerError) {
@@ -60,8 +60,8 @@ extension Tokenizer {
     return kimi
   }
 
-  /// As "added_tokens" of a `tokenizer.json`: those that are named, and the rest of the reserved ids, which are named after
-  /// themselves.
+  /// As "added_tokens" of a `tokenizer.json`: those that are named, and the rest of the reserved ids, which are named
+  /// after themselves.
   private static func specialTokens(
     _ settings: TokenizerField, after vocabulary: TikTokenVocabulary, count: Int
   ) throws(TokenizerError) -> [JSONValue] {

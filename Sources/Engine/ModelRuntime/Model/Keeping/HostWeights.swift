@@ -4,11 +4,12 @@ import Fabric
 import Machine
 import MoEModel
 
-/// Where a rank's weights go, or lie already: in memory of its own, in memory that ranks of its host have in common, and in memory
-/// that a keeper has kept from a job before.
+/// Where a rank's weights go, or lie already: in memory of its own, in memory that ranks of its host have in common,
+/// and in memory that a keeper has kept from a job before.
 ///
-/// Ranks have what is no routed expert in common when all their workers are on one NUMA node, the same for all of them, or are spread
-/// over nodes alike: so there is one copy near whoever reads it. The first of them packs it, the others map it.
+/// Ranks have what is no routed expert in common when all their workers are on one NUMA node, the same for all of them,
+/// or are spread over nodes alike: so there is one copy near whoever reads it. The first of them packs it, the others
+/// map it.
 final class HostWeights {
   private(set) var memory: WeightMemory
   /// Bytes that this rank need not find memory for, since they are there.
@@ -177,7 +178,8 @@ final class HostWeights {
 
   // MARK: What ranks have in common
 
-  /// Tells the others of a host where their leader's copy lies, and maps it there. Where that cannot be, a rank has its own. Collective.
+  /// Tells the others of a host where their leader's copy lies, and maps it there. Where that cannot be, a rank has its
+  /// own. Collective.
   private func exchange(
     _ shared: inout WeightMemory.Pool?, _ bytes: [(node: Int, byteCount: Int)], leader: Rank?, isCommon: Bool
   ) throws {

@@ -2,8 +2,8 @@ import Bytes
 import Checkpoints
 import MoEModel
 
-/// What goes with weights that are kept: by which a later process, of this or another build, knows whether they are what it
-/// would make itself.
+/// What goes with weights that are kept: by which a later process, of this or another build, knows whether they are
+/// what it would make itself.
 package struct KeptManifest: Equatable, Sendable {
   /// A run of memory near one NUMA node.
   package struct Segment: Equatable, Sendable {
@@ -83,8 +83,8 @@ package struct KeptManifest: Equatable, Sendable {
     else { return nil }
   }
 
-  /// Why weights that go with `self` are not those that `wanted` describes; nil where they are, as far as one can tell without
-  /// looking at them.
+  /// Why weights that go with `self` are not those that `wanted` describes; nil where they are, as far as one can tell
+  /// without looking at them.
   package func difference(from wanted: KeptManifest) -> String? {
     if version != wanted.version {
       return "they have layout version \(version), and this program \(wanted.version)"

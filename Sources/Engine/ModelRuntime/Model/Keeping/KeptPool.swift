@@ -14,8 +14,8 @@ struct KeptPool {
   /// What they must be; sums and places apart.
   let wanted: KeptManifest
 
-  /// The arenas that are kept, every byte checked; nil where there are none, with the reason where there are others, which are let go
-  /// of.
+  /// The arenas that are kept, every byte checked; nil where there are none, with the reason where there are others,
+  /// which are let go of.
   func take(_ pool: WorkerPool) -> (arenas: [NodeArena]?, reason: String?) {
     do throws(MachineError) {
       guard let found = try client.find(name) else { return (nil, nil) }

@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// Attention whose query heads share key heads in groups. The workers share it by tasks of a key head and a run of tokens.
+/// Attention whose query heads share key heads in groups. The workers share it by tasks of a key head and a run of
+/// tokens.
 final class GroupedAttentionLayer: SequenceMixer {
   /// Tokens of one sequence attended in one kernel call.
   static let tokenTile = 16

@@ -1,7 +1,8 @@
 import Kernels
 import Tensors
 
-/// How ranks share out grouped attention: the columns of all heads' values and of the output, and a norm over all heads.
+/// How ranks share out grouped attention: the columns of all heads' values and of the output, and a norm over all
+/// heads.
 struct GroupedSlices {
   let values: RowSlices
   let output: RowSlices
@@ -27,7 +28,8 @@ final class JointNorm {
     keyRows.reserve(rows: rows)
   }
 
-  /// Replaces this rank's queries and keys, as projected, by their part of the norms. All workers call it, and have met before.
+  /// Replaces this rank's queries and keys, as projected, by their part of the norms. All workers call it, and have met
+  /// before.
   func normalize(
     query own: MatrixView<Float>, key ownKey: MatrixView<Float>, _ weights: GroupedAttentionWeights, epsilon: Float,
     _ compute: Compute, worker: Int

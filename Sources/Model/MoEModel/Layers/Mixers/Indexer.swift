@@ -4,10 +4,11 @@ import Tensors
 /// The lightning indexer beside a layer's latent attention (`LightningIndexer`). Its stages are called by all workers
 /// between those of the attention; each says what must have been waited for.
 ///
-/// As the reference implementation it leaves out the Hadamard transform and the rounding to FP8 of the published kernels:
-/// the one does not change products, the other only costs exactness.
+/// As the reference implementation it leaves out the Hadamard transform and the rounding to FP8 of the published
+/// kernels: the one does not change products, the other only costs exactness.
 final class Indexer {
-  /// Positions of one task of a worker: long enough to be worth taking, short enough to be shared when there is one token.
+  /// Positions of one task of a worker: long enough to be worth taking, short enough to be shared when there is one
+  /// token.
   private static let runLength = 32 * Compute.indexTile
   /// Of the key's norm, whatever the configuration's rms_norm_eps.
   private static let epsilon: Float = 1e-6
@@ -57,7 +58,8 @@ final class Indexer {
     weights.query.multiply(compute, worker: worker, latents, into: scratch.queries(rows))
   }
 
-  /// Chooses positions for all rows that need it, after `store` and `projectQueries`. Ends with a barrier if there are any.
+  /// Chooses positions for all rows that need it, after `store` and `projectQueries`. Ends with a barrier if there are
+  /// any.
   func choose(worker: Int) {
     guard !chosen.isEmpty else { return }
     let pool = compute.pool

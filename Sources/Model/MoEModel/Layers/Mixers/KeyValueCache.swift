@@ -46,8 +46,8 @@ package final class KeyValueCache {
   func layer(_ index: Int) -> LayerCache { layers[index] }
 }
 
-/// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of its
-/// indexer, `[indexWidth, positions]`.
+/// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of
+/// its indexer, `[indexWidth, positions]`.
 struct LayerCache {
   let type: CacheType
   /// Elements of one position, and of its index key.
@@ -70,8 +70,8 @@ struct LayerCache {
       type: type, blocks: blocks, blockTokens: tokens, offset: offset + width * tokens, dims: indexWidth)
   }
 
-  /// One key head in the blocks at `blocks`: in each, one head after another, keys `[position][dims]` and then values, so
-  /// that what is read together lies in one piece.
+  /// One key head in the blocks at `blocks`: in each, one head after another, keys `[position][dims]` and then values,
+  /// so that what is read together lies in one piece.
   func heads(_ blocks: UnsafePointer<UnsafeRawPointer?>, keyHead: Int, dims: Int) -> CacheView {
     let keys = offset + 2 * keyHead * KeyValueCache.blockTokens * dims
     return CacheView(

@@ -1,9 +1,9 @@
 import Kernels
 import Tensors
 
-/// Multi-head latent attention in its absorbed form: queries are brought into the space of the latents, which are all that
-/// the cache holds of a token, beside one rotary key. The workers share it by heads. Beside an indexer, tokens with more
-/// positions before them than it chooses attend those that it chose.
+/// Multi-head latent attention in its absorbed form: queries are brought into the space of the latents, which are all
+/// that the cache holds of a token, beside one rotary key. The workers share it by heads. Beside an indexer, tokens
+/// with more positions before them than it chooses attend those that it chose.
 final class LatentAttentionLayer: SequenceMixer {
   /// Tokens of one sequence attended in one kernel call: enough to reuse a tile of the cache, few enough that
   /// their accumulators stay in the second-level cache.

@@ -10,7 +10,8 @@ struct LatentSlices {
   let values: RowSlices
   let output: RowSlices
 
-  /// Completes the latents, in one exchange; all workers call it when they have met, and may read all of them afterwards.
+  /// Completes the latents, in one exchange; all workers call it when they have met, and may read all of them
+  /// afterwards.
   func gather(queryLatent query: MatrixView<Float>, keyValue key: MatrixView<Float>, _ compute: Compute, worker: Int) {
     if worker == 0 {
       queryLatent?.note(query)

@@ -102,7 +102,8 @@ package final class ExpertBank: RoutedExperts {
     let experts = expertsByLayer[layer]
     let (groups, runs, visitAt) = (order.groups, order.runs, order.visitAt.pointer)
     let (hidden, intermediate) = (hiddenSize, intermediateSize)
-    // What is not kept is overwritten: a run's rows by the next run's, the gate by what is activated, inputs by outputs.
+    // What is not kept is overwritten: a run's rows by the next run's, the gate by what is activated, inputs by
+    // outputs.
     let (gate, up) = (tape?.gate.start ?? gate.pointer, tape?.up.start ?? up.pointer)
     let (product, inputRows) = (tape?.product.start ?? gate, tape?.inputs.start ?? outputs)
     let activation = activation
@@ -178,8 +179,8 @@ package final class ExpertBank: RoutedExperts {
     }
   }
 
-  /// Σ weight(v) · product(v), along `CombineTree`, over a subtree's visits; overwrites their products, the first of which
-  /// becomes the sum.
+  /// Σ weight(v) · product(v), along `CombineTree`, over a subtree's visits; overwrites their products, the first of
+  /// which becomes the sum.
   private func sum(
     _ visits: UnsafePointer<ExpertVisit>, of subtree: VisitBatch.Subtree, ids: UnsafePointer<Int32>,
     products: UnsafeMutablePointer<Float>, places: UnsafePointer<Int32>
