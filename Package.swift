@@ -68,7 +68,7 @@ let package = Package(
     room("ModelText", in: "Text", ["JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
     // Model: checkpoints, families, layers.
     sources("CChecksum", in: "Model"),
-    room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Tensors"]),
+    room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Bytes", "Tensors"]),
     room("MoEModel", in: "Model", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints"]),
     room("DemoModel", in: "Model", resources: [.copy("demo-model")]),
     // Cluster: ranks, messages, experts shared out among them.
@@ -101,7 +101,7 @@ let package = Package(
       ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
     room(
       "Training", in: "Learning",
-      ["JSON", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
+      ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
     room(
       "Pretraining", in: "Learning",
       [
@@ -166,9 +166,9 @@ let package = Package(
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
-        "ModelText",
-        "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
+        "StructuredOutput",
+        "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
