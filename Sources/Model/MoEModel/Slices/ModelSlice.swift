@@ -37,7 +37,12 @@ package struct ModelSlice: Sendable, Hashable {
   /// heads than ranks, some queries of one key head, which each rank that has some of them keeps. Some ranks have none
   /// where heads are fewer than ranks.
   package func heads(of attention: GroupedAttention) -> [(queries: Range<Int>, keys: Range<Int>)] {
-    let (keyCount, perKey) = (attention.keyValueHeadCount, attention.queriesPerKey)
+    heads(queries: attention.headCount, keys: attention.keyValueHeadCount)
+  }
+
+  /// The same of so many heads.
+  func heads(queries queryCount: Int, keys keyCount: Int) -> [(queries: Range<Int>, keys: Range<Int>)] {
+    let perKey = queryCount / max(keyCount, 1)
     return (0..<rankCount).map { rank in
       guard keyCount < rankCount else {
         let keys = (keyCount * rank / rankCount)..<(keyCount * (rank + 1) / rankCount)
