@@ -14,13 +14,13 @@ package final class RankEngine {
   private let runtime: ClusterRuntime
   private let cache: KeyValueCache
   private let states: StateCache
-  private let telemetry: RankTelemetry
+  let telemetry: RankTelemetry
   private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
   private let sampler: Sampler
   private(set) var sequences: [SequenceID: HomeSequence] = [:]
-  private let routing = RoutingTrace()
+  let routing = RoutingTrace()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
   // Of one step, kept for the memory of their arrays.
@@ -31,6 +31,8 @@ package final class RankEngine {
   /// And its place there.
   private var ownPlaces: [Int] = []
   private(set) var batch = DecoderBatch()
+  /// Of each of them the rows that its text keeps: all but drafts that were wrong.
+  var keptCounts: [Int] = []
   private var rowsByRank: [Int]
   var outcome = StepOutcome()
   var ahead = RowsAhead()
@@ -106,15 +108,21 @@ package final class RankEngine {
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
     routing.clear()
-    let isTraced = routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }
+    let isTraced =
+      routingLog != nil || own.contains { !$0.drafts.isEmpty || sequences[$0.id]?.scoring?.returnsRouting == true }
     let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
-    if answers { routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing) }
     phases.enter(.sampling)
     findResults(own, output, masks: plan.masks)
+    countKept(own)
+    if answers { routingLog?.add(own, counts: keptCounts, kind: plan.kind, step: stepNumber, routing: routing) }
     outcome.predictions.removeAll(keepingCapacity: true)
-    if plan.predicts { try predict(own) }
-    // The other ranks have drawn the same tokens, to go on after them.
-    if !answers { outcome.results.removeAll(keepingCapacity: true) }
+    if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
+    if answers, isTraced { countRejected(own) }
+    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    if !answers {
+      outcome.results.removeAll(keepingCapacity: true)
+      outcome.predictions.removeAll(keepingCapacity: true)
+    }
     outcome.interrupted = Interrupt.requested
     countStep()
     outcome.stamp = Timestamp.now()
