@@ -124,7 +124,7 @@ extension CommandTests {
       #expect(layouts[1]["weight_bytes"]!.exactInt! < layouts[0]["weight_bytes"]!.exactInt!)
       // 61 layers of five exchanges, each row to three others.
       let (hidden, attention) = (4.0 * 7168, 16384 * 1.125 + 2112.0 * 4)
-      let (dense, experts) = (18432 * 1.125 + hidden, 9 * 2048 * 1.125 + 2 * hidden)
+      let (dense, experts) = (18432 * 1.125 + hidden, 9 * 2048 * 1.125 + hidden)
       let layers = 61 * (attention + hidden) + 3 * dense + 58 * experts
       let bytes = hidden + layers + 4.0 * 129_280
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)

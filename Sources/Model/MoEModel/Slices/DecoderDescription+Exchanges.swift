@@ -65,7 +65,8 @@ extension DecoderDescription {
           columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
         let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
         add(.expertInner, [visits] + (shared.map { [$0] } ?? []))
-        add(.expertOutput, [hidden] + (shared == nil ? [] : [hidden]))
+        // With the shared expert's added to it.
+        add(.expertOutput, [hidden])
       }
     }
     add(.logits, [Piece(columns: vocabularySize)])
