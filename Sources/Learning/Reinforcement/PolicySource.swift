@@ -136,6 +136,8 @@ package final class PolicySource: TrainingSource {
     log?.open(step: number, draw: draw, key: parts.identity)
     let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
     let drawn = ContinuousClock.now
+    step.promptTokens += rollouts.promptTokens.all
+    step.promptTokensRead += rollouts.promptTokens.read
     step.rolloutSeconds += (drawn - began) / .seconds(1)
     trainer.clock.enter(.reward)
     let verdicts: [RewardVerdict]

@@ -14,6 +14,9 @@ package final class Rollouts {
   private let session: GenerationSession
   private let communicator: any Communicator
   private let stopTokens: Set<Int32>
+  /// Tokens of the last draw's prompts, and how many tokens were computed before its completions' own: a prompt is read once for all
+  /// that are drawn of it on a rank. On rank 0.
+  package private(set) var promptTokens = (all: 0, read: 0)
 
   /// For up to `sequences` completions at a time, prompts and all at most `longest` tokens each. Collective.
   package init(
@@ -78,6 +81,7 @@ package final class Rollouts {
       log?.begin(requests, stopTokens: stopTokens, vocabularySize: session.description.vocabularySize)
       ?? Array(repeating: Completion(), count: requests.count)
     var places: [SequenceID: Int] = [:]
+    promptTokens = (0, 0)
     for (i, request) in requests.enumerated() where !isDone(completions[i], request) {
       var sampling = SamplingParameters()
       (sampling.temperature, sampling.seed) = (request.temperature, request.seed)
@@ -90,6 +94,7 @@ package final class Rollouts {
         throw ReinforcementError.badPrompt(line: name(i), reason: "\(error)")
       }
     }
+    promptTokens.all = places.values.reduce(0) { $0 + requests[$1].prompt.count }
     // What an earlier run drew stays where a later one finds it.
     try log?.write(completions)
     while loop.hasWork {
@@ -103,7 +108,10 @@ package final class Rollouts {
         case .failed(let id, let reason):
           try log?.write(completions)
           throw ReinforcementError.failedRollout(line: places[id].map(name) ?? 0, reason: reason)
-        case .started, .scored, .embedded: break
+        case .started(let id, let cached):
+          guard let i = places[id] else { continue }
+          promptTokens.read += requests[i].prompt.count + completions[i].tokens.count - cached
+        case .scored, .embedded: break
         }
       }
       if loop.isInterrupted {
