@@ -18,23 +18,19 @@ package final class Rollouts {
   /// that are drawn of it on a rank. On rank 0.
   package private(set) var promptTokens = (all: 0, read: 0)
 
-  /// For up to `sequences` completions at a time, prompts and all at most `longest` tokens each. Collective.
+  /// For up to `sequences` completions at a time. `share`: the part of `memory` that is had beyond what must be, of this rank; all take
+  /// the least. Collective.
   package init(
-    _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, longest: Int, stopTokens: Set<Int32>
+    _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, memory: RolloutMemory, share: Double,
+    stopTokens: Set<Int32>
   ) throws {
     (communicator, self.stopTokens) = (runtime.communicator, stopTokens)
     var options = SessionOptions()
     (options.cacheType, options.stallLimit) = (.f32, nil)
-    (options.sequences, options.batchTokens) = (max(1, sequences), max(512, sequences))
-    let each = KeyValueCache.blockCount(tokens: longest)
-    let wanted = each.multipliedReportingOverflow(by: (sequences + communicator.size - 1) / communicator.size + 1)
-    // Sequences wait, or make room for others, where all do not fit.
-    let room = runtime.host.topology.availableBytes / max(1, runtime.host.ranksOnHost) / 4
-    let most = room / max(1, KeyValueCache.blockByteCount(model.description, type: .f32))
-    let blocks = max(each, min(wanted.overflow ? Int.max : wanted.partialValue, most))
-    let common = -Int(try communicator.allReduceMax(Int64(-blocks)))
+    (options.sequences, options.batchTokens) = (max(1, sequences), RolloutMemory.batchTokens(sequences: sequences))
+    let blocks = -Int(try communicator.allReduceMax(Int64(-memory.blocks(share: share))))
     session = try GenerationSession(
-      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: max(each, common))
+      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
   }
 
   /// With a session that there is already.
