@@ -121,6 +121,13 @@ package final class SampleDistillation: TrainingSource {
     }
   }
 
+  package func words(
+    for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings
+  ) throws -> String {
+    fault.words(
+      ofPrompts: (position..<(position + placeCount(ofStep: number))).map { parts.prompts[$0].rewarded.number })
+  }
+
   package func score(on trainer: Trainer) throws -> HeldOutScore? { nil }
 
   /// The step's prompts with their completions, of which only the completions are learnt.

@@ -256,6 +256,13 @@ package final class PolicySource: TrainingSource {
     return Double(sums[0]) / Double(max(1, sums[1]))
   }
 
+  /// Completions are of their group: its prompts are named.
+  package func words(
+    for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings
+  ) throws -> String {
+    fault.words(ofPrompts: (position..<(position + placesTaken)).map { parts.prompts[$0].rewarded.number })
+  }
+
   // MARK: Held-out prompts
 
   /// Their most probable answers.
