@@ -51,6 +51,9 @@ static void largest(ck_isa isa, float *out, const float *a, const float *b, size
 static void sum_exp(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   (void)b, out[0] = ck_sum_exp(isa, a, n, 1);
 }
+static void exponentials(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_exponentials(isa, a, out, n);
+}
 static void rope_halves(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_rope(isa, out, 1, n, n / 2 * 2, a, b, false);
 }
@@ -77,6 +80,7 @@ static void elementwise(ck_isa isa) {
                     {"clip", clip},
                     {"max", largest},
                     {"sum_exp", sum_exp},
+                    {"exponentials", exponentials},
                     {"rope in halves", rope_halves},
                     {"rope interleaved", rope_interleaved}};
   for (size_t n = 1; n <= 100; n++) {

@@ -27,6 +27,10 @@ package struct ClusterTraining: Sendable {
     /// The part of a node's operations that is made use of.
     package var utilization = UtilizationProbe.assumed
     package var recomputes = false
+    /// A model that is asked beside the one in training.
+    package var teacher: TeacherMemory?
+    /// Whether the model draws the sequences that it learns from.
+    package var draws = false
 
     package init(sequenceLength: Int, sequences: Int, tokens: Double) {
       (self.sequenceLength, self.sequences, self.tokens) = (sequenceLength, sequences, tokens)
@@ -74,7 +78,15 @@ package struct ClusterTraining: Sendable {
         sequenceLength: task.sequenceLength, sequences: task.sequences, rankCount: ranksPerNode * nodes,
         ranksPerHost: ranksPerNode, workerCount: max(1, node.cores / ranksPerNode))
       (terms.optimizer, terms.recomputes, terms.checkpoints) = (task.optimizer, task.recomputes, .background)
-      return TrainingLayout(description, terms)
+      var layout = TrainingLayout(description, terms)
+      if let teacher = task.teacher?.laidOut(terms) { layout.teacherBytes = { teacher.byteCount(ofRank: $0) } }
+      if task.draws {
+        // The last token drawn is predicted, and not fed.
+        layout.rollouts = [
+          RolloutMemory(description, sequences: task.sequences, longest: task.sequenceLength + 1, terms)
+        ]
+      }
+      return layout
     }
     func fits(_ memory: TrainingMemory, _ ranksPerNode: Int) -> Bool { memory.least <= room / ranksPerNode }
     options = Set([1, node.numaNodes]).sorted().map { ranksPerNode in
