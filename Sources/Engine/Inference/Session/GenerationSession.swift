@@ -67,13 +67,11 @@ package final class GenerationSession {
     let speculation = options.speculation
     let opened = try OpenedModel(
       opening: open, holding: options.weights,
-      predictingWhere: { try speculation.loadsModule(of: $1, in: $0, isSliced: options.layout == .sliced) },
+      predictingWhere: { try speculation.loadsModule(of: $1, in: $0) },
       on: communicator, prepare: prepare)
     if communicator.isRoot {
       for note in opened.notes(ranks: communicator.size, layout: options.layout) { onEvent(.note(note)) }
-      if let note = speculation.note(on: opened.description, isSliced: options.layout == .sliced) {
-        onEvent(.note(note))
-      }
+      if let note = speculation.note(on: opened.description) { onEvent(.note(note)) }
     }
     let runtime = try ClusterRuntime(
       communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,

@@ -56,7 +56,7 @@ extension RankEngine {
     if ahead.next.isEmpty { ahead.next.append(0) }
     try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
     phases.enter(.head)
-    decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
+    try decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
     var guesses = ahead.guesses.makeIterator()
     for result in outcome.results {
       switch result {

@@ -119,8 +119,11 @@ package final class RankEngine {
     findResults(own, output, masks: plan.masks)
     outcome.predictions.removeAll(keepingCapacity: true)
     if plan.predicts { try predict(own) }
-    // The other ranks have drawn the same tokens, to go on after them.
-    if !answers { outcome.results.removeAll(keepingCapacity: true) }
+    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    if !answers {
+      outcome.results.removeAll(keepingCapacity: true)
+      outcome.predictions.removeAll(keepingCapacity: true)
+    }
     outcome.interrupted = Interrupt.requested
     countStep()
     outcome.stamp = Timestamp.now()
