@@ -9,6 +9,8 @@ package final class Decoder {
   private let weights: ModelWeights
   private let stream: ResidualStream
   private let rotary: RotaryAngles
+  /// Of layers that attend to entries of several tokens.
+  private let entryRotary: RotaryAngles?
   private let layers: [DecoderLayer]
   private let head: OutputHead
   private let prediction: PredictionModule?
@@ -45,10 +47,12 @@ package final class Decoder {
     embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
-      compute: compute)
+      compute: compute, residual: description.residual)
     rotary = RotaryAngles(description.rotary, compute: compute)
+    entryRotary = description.entryRotary.map { RotaryAngles($0, compute: compute) }
     var assembly = LayerAssembly(
-      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
+      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary,
+      entryRotary: entryRotary, experts: experts,
       kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
@@ -69,6 +73,7 @@ package final class Decoder {
     embed(batch)
     for index in description.layers.indices { try forward(index, stream, pass) }
     phases?.enter(.head)
+    stream.contract(weights.headConnection)
     let output = head.forward(stream, batch)
     try gatherer?.check()
     return output
@@ -109,7 +114,7 @@ package final class Decoder {
     latest = index
   }
 
-  /// The residual stream, `[rows, hidden]`: after the last layer, until a layer's stages are asked for.
+  /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked for.
   package var hidden: MatrixView<Float> { stream.hidden }
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
@@ -152,6 +157,7 @@ package final class Decoder {
   private func embed(_ batch: DecoderBatch) {
     stream.begin(rows: batch.tokens.count)
     rotary.reserve(rows: batch.tokens.count)
+    entryRotary?.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
     let (hidden, embedding) = (stream.hidden, weights.embedding)
     let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
@@ -159,8 +165,10 @@ package final class Decoder {
       for row in compute.share(of: batch.tokens.count, worker: worker) {
         let token = Int(batch.tokens[row])
         if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: hidden[row]) }
+        stream.spread(row: row)
       }
       rotary.prepare(batch, worker: worker)
+      entryRotary?.prepare(batch, worker: worker)
     }
     guard let gatherer else { return }
     for (row, token) in batch.tokens.enumerated() {

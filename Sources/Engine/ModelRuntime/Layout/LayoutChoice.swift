@@ -103,7 +103,7 @@ struct SliceRows {
       case .grouped(let grouped):
         widths.append(grouped.headCount * grouped.headDims)
         if grouped.queryKeyNorm == .fullWidth { widths.append(grouped.headCount * grouped.headDims) }
-      case .delta: break
+      case .delta, .compressed: break
       }
       widths.append(hidden)
       switch layer.feedForward {

@@ -10,7 +10,7 @@ extension DecoderDescription {
   package var slicingObstacle: String? {
     for layer in runLayers {
       switch layer.attention {
-      case .delta: return "a \(family) model keeps recurrent states, which are not divided"
+      case .delta, .compressed: return "a \(family) model keeps recurrent states, which are not divided"
       case .latent(let latent) where latent.indexer != nil:
         return "the indexer that chooses which positions a \(family) model attends is not divided"
       case .latent, .grouped: break

@@ -63,7 +63,7 @@ package struct ModelSlice: Sendable, Hashable {
       let own = heads(of: grouped)[rank]
       (grouped.headCount, grouped.keyValueHeadCount) = (own.queries.count, own.keys.count)
       return .grouped(grouped)
-    case .delta: return attention
+    case .delta, .compressed: return attention
     }
   }
 }
