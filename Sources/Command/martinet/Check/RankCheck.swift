@@ -73,8 +73,7 @@ struct RankCheck {
       let options = command.sessionOptions
       let read = try ModelConfiguration.read(checkpoint).holding(command.model.weights)
       // As a run loads it.
-      let predicts = try options.speculation.loadsModule(
-        of: read, in: checkpoint, isSliced: options.layout == .sliced)
+      let predicts = try options.speculation.loadsModule(of: read, in: checkpoint)
       let description = predicts ? read.predicting() : read
       let facts = ModelFacts(
         path: path, fingerprint: Self.fingerprint(checkpoint),

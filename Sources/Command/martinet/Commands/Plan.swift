@@ -132,7 +132,7 @@ struct Plan: ParsableCommand {
 
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
     let model = try PlannedModel(
-      model, weights: weights, speculation: forecast.speculation.options, isSliced: forecast.layout == .sliced)
+      model, weights: weights, speculation: forecast.speculation.options)
     let description = model.description
     guard let mixture = description.mixture else {
       throw ProjectionError.nothingMeasured(

@@ -20,14 +20,13 @@ struct PlannedModel {
   /// its publisher stores it.
   private let expertFactor: Double
 
-  /// `speculation` decides whether the prediction module is loaded. `isSliced`: whether it is to be shared out, and not only may.
-  init(_ path: String, weights: WeightPrecision, speculation: SpeculationOptions, isSliced: Bool = false) throws {
+  /// `speculation` decides whether the prediction module is loaded.
+  init(_ path: String, weights: WeightPrecision, speculation: SpeculationOptions) throws {
     self.path = path
     guard path.hasSuffix(".json") else {
       checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(path))
       let plain = try ModelConfiguration.read(checkpoint).holding(weights)
-      description =
-        try speculation.loadsModule(of: plain, in: checkpoint, isSliced: isSliced) ? plain.predicting() : plain
+      description = try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
       (expertFactor, expertRowFormat) = (1, description.expertRowFormat)
       return
     }
@@ -40,7 +39,7 @@ struct PlannedModel {
     let published = try ModelConfiguration.read(try ConfigReader(config, path: path))
     let mode = speculation.mode
     let predicts =
-      (mode == .mtp || (mode == .auto && !isSliced)) && published.canTakeBack && published.predictionLayerCount > 0
+      (mode == .mtp || mode == .auto) && published.canTakeBack && published.predictionLayerCount > 0
     guard predicts || mode != .mtp || !published.canTakeBack else {
       throw InferenceError.noPredictionModule(family: published.family)
     }
