@@ -196,6 +196,18 @@ extension CommandTests {
         try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--recompute", "--json"]).output)
       #expect(try #require(lean["nodes_needed"]?.exactInt) < needed)
 
+      // Models that draw, and others beside them, are counted.
+      let policy = try object(
+        try plan(
+          golden, terms + ["--nodes", "2", "--memory", "8", "--rollouts", "--teacher", golden, "--json"]
+        ).output)
+      let kinds = try #require(policy["layouts"]?.array?.first?["memory"]?["parts"])
+      #expect((kinds["rollouts"]?.exactInt ?? 0) > 100_000 && (kinds["teacher"]?.exactInt ?? 0) > 100_000)
+      let first = try #require(told["layouts"]?.array?.first?["memory"])
+      #expect(first["parts"]?["rollouts"]?.exactInt == 0 && first["parts"]?["teacher"]?.exactInt == 0)
+      let lone = try Program.run(["plan", "--model", golden, "--nodes", "1", "--memory", "8", "--rollouts"])
+      #expect(lone.status != 0 && lone.errors.contains("--rollouts"), "\(lone.errors)")
+
       for (options, word) in [
         ([], "--tokens"), (["--tokens", "1e9", "--sequence-length", "1000000"], "positions"),
         (["--tokens", "nan"], "--tokens"), (["--tokens", "1e9", "--mfu", "2"], "--mfu"),

@@ -188,7 +188,15 @@ struct Inspect: ParsableCommand {
       "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
     case .delta(let delta):
       "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
+    case .compressed(let compressed):
+      "\(compressed.headCount) heads of \(compressed.headDims) over a window of \(compressed.window)"
+        + (compressed.ratio.map { " and entries of \(Figures.count($0, "token"))" } ?? "")
+        + (compressed.indexer.map { ", \(entryIndexerName($0))" } ?? "")
     }
+  }
+
+  private static func entryIndexerName(_ indexer: LightningIndexer) -> String {
+    "\(indexer.topK) of them chosen by an indexer of \(indexer.headCount) heads of \(indexer.headDims)"
   }
 
   private static func indexerName(_ indexer: LightningIndexer) -> String {
@@ -209,6 +217,9 @@ struct Inspect: ParsableCommand {
       "architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), vocabulary \(description.vocabularySize), context \(description.maximumPositions)",
       "attention      \(attentionName(description))",
     ]
+    if case .hyper(let hyper) = description.residual {
+      lines.append("residual       \(hyper.streams) streams, mixed by hyper-connections")
+    }
     if let mixture = description.mixture {
       let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
       lines.append(
@@ -232,6 +243,8 @@ struct Inspect: ParsableCommand {
       let name = part.rawValue.padding(to: 18)
       lines.append("  \(name)\(count(amount.parameters).padding(to: 12))\(size(amount.bytes))")
     }
+    let byToken = description.layers.count(where: \.routesByToken)
+    if byToken > 0 { lines.append("routing        in \(Figures.count(byToken, "layer")) by a table of tokens") }
     if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
     if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }

@@ -16,6 +16,13 @@ struct TrainingPlanOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n")) var keep = 2
   @Flag(help: "Keep each layer's input only and compute the rest again: less memory, a third more time.")
   var recompute = false
+  @Flag(help: "The model draws the sequences that it learns from, all of a step at once, as in train grpo.")
+  var rollouts = false
+  @Option(
+    help: ArgumentHelp(
+      "A model that is asked beside the one in training: a teacher, or train grpo's reference.",
+      valueName: "dir|config.json"))
+  var teacher: String?
   @Option(
     help: ArgumentHelp(
       "What operands of products are rounded to, as in training: it decides memory, and the operations of a node.",
@@ -37,7 +44,10 @@ struct TrainingPlanOptions: ParsableArguments {
 
   func validate() throws {
     guard train else {
-      if tokens != nil { throw ValidationError("--tokens goes with --train") }
+      for (name, isGiven) in [("tokens", tokens != nil), ("rollouts", rollouts), ("teacher", teacher != nil)]
+      where isGiven {
+        throw ValidationError("--\(name) goes with --train")
+      }
       return
     }
     guard let tokens else { throw ValidationError("--train needs --tokens: how many tokens to train on, such as 20e9") }

@@ -28,6 +28,10 @@ package struct ClusterTraining: Sendable {
     /// The part of a node's operations that is made use of.
     package var utilization = UtilizationProbe.assumed
     package var recomputes = false
+    /// A model that is asked beside the one in training.
+    package var teacher: TeacherMemory?
+    /// Whether the model draws the sequences that it learns from.
+    package var draws = false
     /// What products' operands are rounded to.
     package var products = ProductPrecision.float32
 
@@ -78,7 +82,15 @@ package struct ClusterTraining: Sendable {
         ranksPerHost: ranksPerNode, workerCount: max(1, node.cores / ranksPerNode))
       (terms.optimizer, terms.recomputes, terms.checkpoints) = (task.optimizer, task.recomputes, .background)
       terms.products = task.products
-      return TrainingLayout(description, terms)
+      var layout = TrainingLayout(description, terms)
+      if let teacher = task.teacher?.laidOut(terms) { layout.teacherBytes = { teacher.byteCount(ofRank: $0) } }
+      if task.draws {
+        // The last token drawn is predicted, and not fed.
+        layout.rollouts = [
+          RolloutMemory(description, sequences: task.sequences, longest: task.sequenceLength + 1, terms)
+        ]
+      }
+      return layout
     }
     func fits(_ memory: TrainingMemory, _ ranksPerNode: Int) -> Bool { memory.least <= room / ranksPerNode }
     options = Set([1, node.numaNodes]).sorted().map { ranksPerNode in

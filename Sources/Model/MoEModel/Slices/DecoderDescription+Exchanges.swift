@@ -53,6 +53,8 @@ extension DecoderDescription {
               columns: delta.valueHeadCount * delta.valueDims, byteCount: rounded, heads: delta.valueHeadCount,
               keyHeads: delta.keyHeadCount)
           ])
+      // No model with it is shared out.
+      case .compressed: return []
       }
       add(.attentionOutput, [hidden])
       switch layer.feedForward {

@@ -79,6 +79,7 @@ package struct ModelSlice: Sendable, Hashable {
       let own = heads(of: delta)[rank]
       (delta.keyHeadCount, delta.valueHeadCount) = (own.keys.count, own.values.count)
       return .delta(delta)
+    case .compressed: return attention
     }
   }
 }
