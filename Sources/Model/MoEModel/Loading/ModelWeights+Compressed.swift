@@ -36,7 +36,7 @@ extension WeightAssembly {
   /// The table of a layer that routes by token, each token's experts in ascending order; nil for other layers. Throws for
   /// numbers that no expert has, and for a token that goes to one expert twice.
   func tokenExperts(_ layer: Int, _ mixture: MixtureDescription) throws -> AlignedBuffer<Int32>? {
-    guard description.layers[layer].routesByToken else { return nil }
+    guard description.runLayers[layer].routesByToken else { return nil }
     let id = ParameterID(.tokenExperts, layer: layer)
     let stored = try vector(id)
     let (topK, count) = (mixture.topK, description.vocabularySize * mixture.topK)
