@@ -9,6 +9,8 @@ package final class Decoder {
   private let weights: ModelWeights
   private let stream: ResidualStream
   private let rotary: RotaryAngles
+  /// Of layers that attend to entries of several tokens.
+  private let entryRotary: RotaryAngles?
   private let layers: [DecoderLayer]
   private let head: OutputHead
   private let prediction: PredictionModule?
@@ -45,10 +47,12 @@ package final class Decoder {
     embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
-      compute: compute)
+      compute: compute, residual: description.residual)
     rotary = RotaryAngles(description.rotary, compute: compute)
+    entryRotary = description.entryRotary.map { RotaryAngles($0, compute: compute) }
     var assembly = LayerAssembly(
-      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
+      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary,
+      entryRotary: entryRotary, experts: experts,
       kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
@@ -70,6 +74,7 @@ package final class Decoder {
     embed(batch)
     for index in description.layers.indices { try forward(index, stream, pass) }
     phases?.enter(.head)
+    stream.contract(weights.headConnection)
     let output = head.forward(stream, batch)
     try gatherer?.check()
     return output
@@ -106,7 +111,7 @@ package final class Decoder {
     latest = index
   }
 
-  /// The residual stream, `[rows, hidden]`: after the last layer, until a layer's stages are asked for.
+  /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked for.
   package var hidden: MatrixView<Float> { stream.hidden }
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
@@ -149,14 +154,21 @@ package final class Decoder {
   private func embed(_ batch: DecoderBatch) {
     stream.begin(rows: batch.tokens.count)
     rotary.reserve(rows: batch.tokens.count)
+    entryRotary?.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
-    batch.tokens.withUnsafeBufferPointer { embed($0, into: stream.hidden) { rotary.prepare(batch, worker: $0) } }
+    batch.tokens.withUnsafeBufferPointer { tokens in
+      embed(tokens, into: stream.hidden) { worker in
+        for row in compute.share(of: tokens.count, worker: worker) { stream.spread(row: row) }
+        rotary.prepare(batch, worker: worker)
+        entryRotary?.prepare(batch, worker: worker)
+      }
+    }
   }
 
-  /// Writes the tokens' embeddings to `rows`, and has each worker do `meanwhile`, too. Collective where ranks share out
+  /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where ranks share out
   /// the vocabulary.
   private func embed(
-    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, meanwhile: (Int) -> Void = { _ in }
+    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, then: (Int) -> Void = { _ in }
   ) {
     let embedding = weights.embedding
     let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
@@ -165,7 +177,7 @@ package final class Decoder {
         let token = Int(tokens[row])
         if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: rows[row]) }
       }
-      meanwhile(worker)
+      then(worker)
     }
     guard let gatherer else { return }
     for (row, token) in tokens.enumerated() {

@@ -52,6 +52,8 @@ struct MessageBounds {
         widths.append(heads * grouped.headDims)
       case .delta(let delta):
         widths.append((slice.heads(of: delta).map(\.values.count).max() ?? 0) * delta.valueDims)
+      // It is not divided.
+      case .compressed: break
       }
       if case .dense(let intermediate) = layer.feedForward { widths.append(own(intermediate)) }
     }

@@ -16,14 +16,14 @@ extension RankEngine {
   /// all; a later row from which none can be drawn is met again by the next step.
   func draw(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, _ drafts: [Int32], _ firstMask: Int?,
-    _ masks: [StepPlan.Mask]
+    _ masks: [StepPlan.Mask], _ sampler: Sampler
   ) throws(InferenceError) -> [DrawnToken] {
     let vocabulary = decoder.description.vocabularySize
     var drawn: [DrawnToken] = []
     for row in 0...drafts.count {
       let allowed = firstMask.map { masks[$0 + row].allowed }
       do throws(InferenceError) {
-        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed))
+        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed, sampler))
       } catch {
         guard row > 0 else { throw error }
         break

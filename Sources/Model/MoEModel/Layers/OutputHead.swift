@@ -39,7 +39,7 @@ final class OutputHead {
   private func normStates(_ stream: ResidualStream) -> UnsafeBufferPointer<Float> {
     guard !states.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
     stateRows.reserve(rows: states.count)
-    let (hidden, rows, wanted) = (stream.hidden, stateRows.view(rows: states.count), states)
+    let (hidden, rows, wanted) = (stream.output, stateRows.view(rows: states.count), states)
     compute.pool.run { worker in
       for i in compute.share(of: wanted.count, worker: worker) { norm(hidden[wanted[i]], into: rows[i]) }
     }
@@ -109,7 +109,7 @@ final class OutputHead {
     normedRows.reserve(rows: wanted.count)
     logitRows.reserve(rows: wanted.count)
     rounded = rounded.reserving(rows: wanted.count)
-    let (hidden, normed, rounded) = (stream.hidden, normedRows.view(rows: wanted.count), rounded)
+    let (hidden, normed, rounded) = (stream.output, normedRows.view(rows: wanted.count), rounded)
     let logits = logitRows.view(rows: wanted.count)
     compute.pool.run { worker in
       for i in compute.share(of: wanted.count, worker: worker) {

@@ -12,6 +12,7 @@ extension DecoderDescription {
     for layer in runLayers {
       switch layer.attention {
       case .latent, .grouped, .delta: break
+      case .compressed: return "the compressed attention of a \(family) model is not divided"
       }
     }
     return nil

@@ -49,7 +49,7 @@ package struct ModelSlice: Sendable, Hashable {
   }
 
   /// Key heads, and the others of which `perKey` share each.
-  private func heads(keys keyCount: Int, perKey: Int) -> [(others: Range<Int>, keys: Range<Int>)] {
+  func heads(keys keyCount: Int, perKey: Int) -> [(others: Range<Int>, keys: Range<Int>)] {
     (0..<rankCount).map { rank in
       guard keyCount < rankCount else {
         let keys = (keyCount * rank / rankCount)..<(keyCount * (rank + 1) / rankCount)
@@ -79,6 +79,7 @@ package struct ModelSlice: Sendable, Hashable {
       let own = heads(of: delta)[rank]
       (delta.keyHeadCount, delta.valueHeadCount) = (own.keys.count, own.values.count)
       return .delta(delta)
+    case .compressed: return attention
     }
   }
 }

@@ -14,7 +14,7 @@ final class GatedDeltaLayer: SequenceMixer {
   /// Added to the squared length of queries and keys (reference implementation: `l2norm`).
   private static let lengthEpsilon: Float = 1e-6
 
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   let shape: GatedDelta
   private let weights: GatedDeltaWeights
   let state: LayerState
@@ -30,12 +30,12 @@ final class GatedDeltaLayer: SequenceMixer {
   /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are
   /// `slices`.
   init(
-    norm: AlignedBuffer<Float>, _ shape: GatedDelta, _ weights: GatedDeltaWeights, state: LayerState, scale: Float,
+    reading: StreamReading, _ shape: GatedDelta, _ weights: GatedDeltaWeights, state: LayerState, scale: Float,
     epsilon: Float, scratch: GatedDeltaScratch, input: RowStorage<Float>?, slices: DeltaSlices? = nil,
     compute: Compute
   ) {
     self.slices = slices
-    (self.norm, self.shape, self.weights, self.state) = (norm, shape, weights, state)
+    (self.reading, self.shape, self.weights, self.state) = (reading, shape, weights, state)
     (self.scale, self.epsilon, self.scratch) = (scale, epsilon, scratch)
     (self.input, self.compute) = (input, compute)
   }
@@ -49,7 +49,7 @@ final class GatedDeltaLayer: SequenceMixer {
     let (batch, pool) = (pass.batch, compute.pool)
     let parts = panelParts(batch)
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
