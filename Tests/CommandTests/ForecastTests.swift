@@ -120,7 +120,7 @@ extension CommandTests {
       #expect(layouts[1]["weight_bytes"]!.exactInt! < layouts[0]["weight_bytes"]!.exactInt!)
       // 61 layers of five exchanges, each row to three others.
       let bytes = 4.0 * 7168 + 61 * (16384 * 1.125 + 2112 * 4 + 7168 * 4) + 3 * (18432 * 1.125 + 7168 * 4)
-        + 58 * (9 * 2048 * 1.125 + 2 * 7168 * 4) + 129_280 * 4
+        + 58 * (9 * 2048 * 1.125 + 7168 * 4) + 129_280 * 4
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
       #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
       // Uneven choices make ranks of whole experts wait, and slices do not care.

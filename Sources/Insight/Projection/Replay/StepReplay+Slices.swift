@@ -115,7 +115,7 @@ extension StepReplay {
         if !rest.pieces.isEmpty { found.append(plain(rest)) }
       case .expertOutput:
         // Partial outputs go to every rank, with the shared expert's columns.
-        rest.pieces.removeFirst(min(1, rest.pieces.count))
+        if compute.work.shared == 0 { rest.pieces = [] }
         let (shared, rowBytes) = (plain(rest), Double(4 * compute.work.hiddenSize))
         for layer in layers {
           let rows = layer.partials

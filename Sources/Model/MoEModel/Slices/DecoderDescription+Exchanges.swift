@@ -23,7 +23,11 @@ extension DecoderDescription {
       case .latent(let latent):
         add(
           .latents,
-          [latent.queryRank, latent.latentRank + latent.rotaryDims].compactMap { $0.map { Piece(columns: $0) } })
+          // An indexer's keys travel with the latents, and more of it once there are positions to choose from.
+          [
+            latent.queryRank, latent.latentRank + latent.rotaryDims,
+            latent.indexer.flatMap { $0.isShared ? nil : $0.headDims },
+          ].compactMap { $0.map { Piece(columns: $0) } })
         add(
           .values,
           [
@@ -65,7 +69,7 @@ extension DecoderDescription {
           columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
         let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
         add(.expertInner, [visits] + (shared.map { [$0] } ?? []))
-        add(.expertOutput, [hidden] + (shared == nil ? [] : [hidden]))
+        add(.expertOutput, [hidden])
       }
     }
     for _ in 0...(predicts ? 1 : 0) { add(.logits, [Piece(columns: vocabularySize)]) }

@@ -153,8 +153,15 @@ package final class DividedDispatcher: ExpertDispatcher {
   }
 
   package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) throws {
+    try combine(flight, into: output) {}
+  }
+
+  package func combine(
+    _ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>, finish: () -> Void
+  ) throws {
     phases.enter(.merge, layer: layer)
     base.combine(flight, into: output)
+    finish()
     outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
     try outer.gatherer.exchange.exchange()
     phases.enter(.merge, layer: layer)

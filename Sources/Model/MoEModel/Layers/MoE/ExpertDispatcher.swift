@@ -16,8 +16,19 @@ package protocol ExpertDispatcher: AnyObject {
   /// `[count, hidden]`.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws
 
+  /// The same, and `finish`, which adds to what this rank has of the rows what else belongs there, before they travel: for
+  /// dispatchers of ranks that compute some columns of each. Others call it in the end.
+  func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, finish: () -> Void) throws
+
   /// Ends the use of a flight, whose memory another layer may take over.
   func release(_ flight: Flight)
+}
+
+extension ExpertDispatcher {
+  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, finish: () -> Void) throws {
+    try combine(flight, into: output)
+    finish()
+  }
 }
 
 /// One layer's tokens on their way: where they went, what they visit, what came of it.

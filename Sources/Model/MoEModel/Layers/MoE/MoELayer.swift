@@ -47,9 +47,14 @@ final class MoELayer: FeedForwardLayer {
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
-    try dispatcher.combine(flight, into: stream.update.start)
+    // A shared expert's columns are added to the others' before these travel.
+    try dispatcher.combine(flight, into: stream.update.start) { if rows > 0, joins { addShared(to: stream, rows: rows) } }
     dispatcher.release(flight)
-    if rows > 0 { addUp(stream, rows: rows) }
+    guard rows > 0 else { return }
+    compute.pool.run { worker in
+      if !joins { addShared(to: stream, rows: rows, worker: worker) }
+      stream.addUpdate(worker: worker)
+    }
   }
 
   /// Chooses each row's experts.
@@ -111,22 +116,25 @@ final class MoELayer: FeedForwardLayer {
       compute.pool.barrier(worker: worker)
       shared.contract(into: scratch.shared(rows), worker: worker)
     }
-    shared.outer?.note(scratch.shared(rows))
   }
 
-  /// stream += what the experts made + sigmoid(gate) · what the shared expert made
-  private func addUp(_ stream: ResidualStream, rows: Int) {
-    compute.pool.run { worker in
-      if shared != nil {
-        let (output, gate) = (scratch.shared(rows), scratch.sharedGate(rows))
-        for row in compute.share(of: rows, worker: worker) {
-          if weights.sharedGate != nil {
-            compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: output.columns)
-          }
-          compute.add(output[row], to: stream.update[row], count: output.columns)
-        }
+  /// What the experts made := that + sigmoid(gate) · what the shared expert made, in the columns that this rank computes.
+  private func addShared(to stream: ResidualStream, rows: Int) {
+    guard let shared else { return }
+    let columns = shared.outer?.own
+    compute.pool.run { worker in addShared(to: stream, rows: rows, columns: columns, worker: worker) }
+  }
+
+  /// The same of `worker`'s share of the rows; in all columns where `columns` is nil.
+  private func addShared(to stream: ResidualStream, rows: Int, columns: Range<Int>? = nil, worker: Int) {
+    guard shared != nil else { return }
+    let (output, gate) = (scratch.shared(rows), scratch.sharedGate(rows))
+    let (first, count) = (columns?.lowerBound ?? 0, columns?.count ?? output.columns)
+    for row in compute.share(of: rows, worker: worker) {
+      if weights.sharedGate != nil {
+        compute.scale(output[row] + first, by: sigmoid(gate[row].pointee), into: output[row] + first, count: count)
       }
-      stream.addUpdate(worker: worker)
+      compute.add(output[row] + first, to: stream.update[row] + first, count: count)
     }
   }
 }
