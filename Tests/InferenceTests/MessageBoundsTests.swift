@@ -32,6 +32,10 @@ struct MessageBoundsTests {
         let slice = ModelSlice(rank: 0, of: ranks, dividesExperts: divides)
         return MessageBounds(description.sliced(slice), slice: slice).tokens(atMost: .max)
       }
+      // Where one message has the rows of several ranks, a step has as many tokens less.
+      let slice = ModelSlice(rank: 0, of: ranks, dividesExperts: true)
+      let four = MessageBounds(description.sliced(slice), slice: slice, origins: 4).tokens(atMost: .max)
+      #expect((counts[0] / 4 - 1...counts[0] / 4 + 1).contains(four))
       // A token sends one row of the hidden state at least, and no more than all that a model of this size has.
       for count in counts { #expect((1 << 12..<1 << 29).contains(count), "\(count)") }
       // Whole experts of one rank may return a row for each visit.

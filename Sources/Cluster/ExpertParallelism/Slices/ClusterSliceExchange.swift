@@ -54,11 +54,10 @@ package final class ClusterSliceExchange: SliceExchange {
       for rank in byteCounts.indices { byteCounts[rank] = 0 }
     }
     guard communicator.size > 1, noted.count > 0 else { return }
-    let longest = Self.headerBytes + stages.reduce(0) { max($0, byteCount($1.origins)) }
+    let sent = stages.reduce(0) { max($0, byteCount($1.origins)) }
     let received = stages.reduce(0) { most, stage in stage.peers.reduce(most) { max($0, byteCount($1.origins)) } }
-    guard max(longest, received) <= Int(Int32.max) - Self.headerBytes else {
-      throw ExpertParallelismError.slicesTooLarge(bytes: max(longest, received))
-    }
+    let longest = Self.headerBytes + max(sent, received)
+    guard longest <= Int(Int32.max) else { throw ExpertParallelismError.slicesTooLarge(bytes: longest) }
     let phases = telemetry.recorder
     let (phase, layer) = (phases.phase, phases.layer)
     phases.enter(.pack, layer: layer)

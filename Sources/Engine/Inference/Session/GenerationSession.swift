@@ -155,7 +155,10 @@ package final class GenerationSession {
   private static func messageBounds(
     _ model: LoadedModel, wire: WireFormat?, moves: Bool, _ hostOfRank: [Int]
   ) -> MessageBounds? {
-    if let slice = model.description.slice { return MessageBounds(model.description, slice: slice) }
+    if let slice = model.description.slice {
+      let origins = SliceRoutes(hostOfRank: hostOfRank).mostOrigins
+      return MessageBounds(model.description, slice: slice, origins: origins)
+    }
     guard let wire, let topK = model.description.mixture?.topK else { return nil }
     let hosts = Set(hostOfRank).count
     let isRelayed = hosts > 1 && hosts < hostOfRank.count

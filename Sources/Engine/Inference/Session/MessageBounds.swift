@@ -14,9 +14,9 @@ struct MessageBounds {
     longest = { wire.longestMessage(tokens: $0, topK: topK, rows: rows) }
   }
 
-  /// Of rows that ranks complete for each other.
-  init(_ description: DecoderDescription, slice: ModelSlice) {
-    let bytes = 4 * Self.widest(description, slice)
+  /// Of rows that ranks complete for each other, those of so many ranks in one message (`SliceRoutes.mostOrigins`).
+  init(_ description: DecoderDescription, slice: ModelSlice, origins: Int = 1) {
+    let bytes = 4 * Self.widest(description, slice) * max(origins, 1)
     longest = { tokens in
       let (product, overflows) = tokens.multipliedReportingOverflow(by: bytes)
       return overflows || product > Int.max - 64 ? .max : product + 64
@@ -60,7 +60,7 @@ struct MessageBounds {
     if let mixture = description.mixture {
       let shared = own(mixture.sharedIntermediateSize ?? 0)
       if slice.dividesExperts {
-        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, 2 * own(hidden)]
+        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, own(hidden)]
       } else {
         widths += [shared, mixture.topK * hidden + own(hidden)]
       }
