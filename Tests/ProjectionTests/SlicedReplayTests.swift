@@ -22,7 +22,7 @@ import Testing
       RowExchange(.attentionOutput, count: 4, [piece(1024)]), RowExchange(.denseInner, count: 1, [piece(2048)]),
       RowExchange(.denseOutput, count: 1, [piece(1024)]),
       RowExchange(.expertInner, count: 3, [piece(512, rows: 2), piece(512)]),
-      RowExchange(.expertOutput, count: 3, [piece(1024), piece(1024)]), RowExchange(.logits, count: 1, [piece(8192)]),
+      RowExchange(.expertOutput, count: 3, [piece(1024)]), RowExchange(.logits, count: 1, [piece(8192)]),
     ]
     return work
   }
@@ -69,7 +69,7 @@ import Testing
   }
 
   @Test func bytesAreThoseOfTheExchanges() throws {
-    let bytes = 4096.0 * (1 + 4 + 4 + 2 + 1 + 3 * 1.5 + 3 * 2 + 8)
+    let bytes = 4096.0 * (1 + 4 + 4 + 2 + 1 + 3 * 1.5 + 3 + 8)
     for (ranks, batch) in [(2, 1), (4, 1), (4, 8)] {
       let outcome = try step(replay(ranks: ranks, sliced: true), batch: batch)
       let header = 64.0 * 18 * Double(ranks * (ranks - 1))
