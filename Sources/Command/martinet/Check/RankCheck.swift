@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import ClusterCheck
 import ExpertParallelism
@@ -36,8 +37,7 @@ struct RankCheck {
 
   private static func fingerprint(_ checkpoint: any Checkpoint) -> String {
     checkpoint.fingerprintParts.map { part in
-      part.file.replacing(" ", with: "_") + "="
-        + part.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      part.file.replacing(" ", with: "_") + "=" + Digits.hexadecimal(part.digest)
     }.joined(separator: " ")
   }
 
