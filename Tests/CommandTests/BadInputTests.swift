@@ -64,6 +64,21 @@ extension CommandTests {
       try expectRefusal(["bench", "kernels", "--batch", "0"], "--batch")
     }
 
+    /// They would end the process.
+    @Test func kernelsForAnotherProcessorAreRefused() throws {
+      #if arch(x86_64)
+        let foreign = ["neon", "i8mm"]
+      #else
+        let foreign = ["avx2", "avx512", "amx"]
+      #endif
+      for set in foreign {
+        for command in [
+          ["generate", "--model", model, "--prompt-ids", "1"], ["bench", "kernels"], ["bench", "attention"],
+          ["bench", "gradients"],
+        ] { try expectRefusal(command + ["--isa", set], "--isa \(set): this host cannot run it; it has reference") }
+      }
+    }
+
     /// A new parameter needs no line here.
     @Test func everySamplingParameterHasItsFlags() throws {
       for parameter in SamplingParameter.all {

@@ -28,9 +28,7 @@ struct BenchAttention: ParsableCommand {
   func validate() throws {
     guard (2...512).contains(chunk) else { throw ValidationError("--chunk \(chunk) is not between 2 and 512") }
     guard !(try contexts()).isEmpty else { throw ValidationError("--context names no number") }
-    if let isa, !InstructionSet.supported.contains(isa) {
-      throw ValidationError("--isa \(isa.rawValue): this host cannot run it")
-    }
+    try isa?.checkIsSupported()
   }
 
   private func contexts() throws -> [Int] {

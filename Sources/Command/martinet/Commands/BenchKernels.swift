@@ -26,6 +26,7 @@ struct BenchKernels: ParsableCommand {
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
+    try isa?.checkIsSupported()
     guard (1...65536).contains(rows), (2...65536).contains(columns), columns % 2 == 0 else {
       throw ValidationError("--rows must be between 1 and 65536, --columns even and between 2 and 65536")
     }

@@ -54,7 +54,7 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help:
-      "Kernels to use: reference, avx2, avx512 or neon. Results do not depend on it. (default: the fastest this host has)"
+      "Kernels to use: \(InstructionSet.words). Results do not depend on it. (default: the fastest this host has)"
   )
   var isa: InstructionSet?
 
@@ -112,11 +112,7 @@ struct ModelOptions: ParsableArguments {
     try check("max-batch-tokens", maxBatchTokens, 1...(1 << 20))
     try check("stall-limit", stallLimit, 0...86_400)
     try check("max-sequences", maxSequences, 1...(1 << 16))
-    if let isa, !InstructionSet.supported.contains(isa) {
-      throw ValidationError(
-        "--isa \(isa.rawValue): this host cannot run it; it has \(InstructionSet.supported.map(\.rawValue).joined(separator: ", "))"
-      )
-    }
+    try isa?.checkIsSupported()
   }
 
   /// These options as another process takes them.
@@ -224,7 +220,6 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-extension InstructionSet: ExpressibleByArgument {}
 extension CacheType: ExpressibleByArgument {}
 extension WireFormat.Sums: ExpressibleByArgument {}
 extension RowFormat: ExpressibleByArgument {}
