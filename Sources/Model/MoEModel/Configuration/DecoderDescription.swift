@@ -108,11 +108,20 @@ package enum AttentionDescription: Sendable {
     }
   }
 
-  /// Floats one token occupies in one layer's cache: the state that grows with a sequence.
+  /// Numbers one token occupies in one layer's cache: the state that grows with a sequence.
   package var cacheWidth: Int {
     switch self {
     case .latent(let latent): latent.rowWidth + indexWidth
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    case .delta: 0
+    }
+  }
+
+  /// Bytes one token occupies in one layer's cache of that type.
+  package func cacheByteCount(_ type: CacheType) -> Int {
+    switch self {
+    case .latent(let latent): type.byteCount(latent.rowWidth) + type.ofIndexKeys.byteCount(indexWidth)
+    case .grouped(let grouped): 2 * grouped.keyValueHeadCount * type.byteCount(grouped.headDims)
     case .delta: 0
     }
   }
