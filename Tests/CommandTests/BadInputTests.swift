@@ -55,6 +55,7 @@ extension CommandTests {
         ("--threads", "0"),
         ("--threads", "1000"), ("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "1.5"), ("--top-k", "-1"),
         ("--min-p", "2"), ("--repetition-penalty", "0"), ("--seed", "-1"), ("--kv-cache-tokens", "0"),
+        ("--kv-cache", "q4"), ("--kv-cache", "int8"), ("--kv-cache", ""),
         ("--max-batch-tokens", "0"), ("--max-sequences", "0"), ("--isa", "bogus"), ("--stop", ""), ("--bogus", ""),
       ] { try expectRefusal(["generate", "--model", model, "--prompt-ids", "1", flag, value], flag) }
       try expectRefusal(["generate", "--model", model], "--prompt-file")

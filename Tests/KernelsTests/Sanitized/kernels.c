@@ -131,13 +131,19 @@ static void quantize(ck_isa isa) {
 }
 
 static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positions) {
-  size_t tokens = CK_ATTENTION_TILE, stride = 2 * dims + 3, width = type == CK_CACHE_F32 ? 4 : 2;
+  bool levels = type == CK_CACHE_Q8;
+  size_t tokens = CK_ATTENTION_TILE, bytes = ck_cache_position_bytes(type, dims);
+  size_t stride = levels ? 2 * bytes : 2 * dims + 3, width = type == CK_CACHE_F32 ? 4 : levels ? 1 : 2;
   size_t count = (positions + tokens - 1) / tokens;
   const void **blocks = allocated(count * sizeof *blocks);
   for (size_t i = 0; i < count; i++) {
     float *values = numbers(tokens * stride);
     void *block = allocated(tokens * stride * width);
-    ck_cache_store(type, values, tokens * stride, block);
+    if (!levels) ck_cache_store(type, values, tokens * stride, block);
+    for (size_t at = 0; levels && at < tokens; at++) {
+      ck_cache_store_q8(values + at * dims, dims, block, at);
+      ck_cache_store_q8(values + (tokens - at) * dims, dims, (char *)block + tokens * bytes, at);
+    }
     blocks[i] = block;
     free(values);
   }
@@ -145,8 +151,8 @@ static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positi
                           .blocks = blocks,
                           .block_tokens = tokens,
                           .row_stride = stride,
-                          .key_offset = 1,
-                          .value_offset = dims + 3,
+                          .key_offset = levels ? 0 : 1,
+                          .value_offset = levels ? tokens * bytes : dims + 3,
                           .key_dims = dims,
                           .value_dims = dims};
   enum { row_count = 6 };
@@ -210,10 +216,12 @@ static void indexer(ck_isa isa, ck_cache_type type, size_t dims, size_t position
 
 static void attentions(ck_isa isa) {
   static const size_t widths[] = {1, 15, 16, 17, 40, 64, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
-  for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_BF16; type++)
+  for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_Q8; type++)
     for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
-      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
-        attention(isa, type, widths[d], lengths[n]), indexer(isa, type, widths[d], lengths[n]);
+      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++) {
+        attention(isa, type, widths[d], lengths[n]);
+        if (type != CK_CACHE_Q8) indexer(isa, type, widths[d], lengths[n]);
+      }
 }
 
 static void checksums(void) {

@@ -58,7 +58,7 @@ final class CompressedAttentionScratch {
     keyRows = RowStorage(columns: shape.headDims)
     valuesRows = RowStorage(columns: shape.queryWidth)
     lowRows = RowStorage(columns: lowWidth)
-    windowRows = RowStorage(columns: shape.headDims * type.byteCount)
+    windowRows = RowStorage(columns: shape.headDims * type.unitByteCount)
     roundedQueryLatent = RowBuffer(rowFormat, columns: shape.queryRank, rows: 0)
     roundedGroups = RowBuffer(rowFormat, columns: shape.groupWidth, rows: 0)
     roundedLow = RowBuffer(rowFormat, columns: lowWidth, rows: 0)
@@ -111,7 +111,7 @@ final class CompressedAttentionScratch {
       let places = EntryPlaces(ratio: ratio, blockTokens: KeyValueCache.blockTokens)
       for block in 0..<entryBlocks {
         blocks.append(
-          chunk.blocks[places.block(ofEntry: block * perBlock)].map { $0 + cache.offset * type.byteCount })
+          chunk.blocks[places.block(ofEntry: block * perBlock)].map { $0 + cache.offset })
       }
     }
     let rowBytes = windowRows.columns
