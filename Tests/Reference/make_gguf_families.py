@@ -8,7 +8,7 @@
 writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt as it does:
 dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model with eyes that
 it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for, which else renames its
-settings before the converter reads them. The vocabulary is 48 letters of the demonstration model's. Not part of the test suite.
+settings before the converter reads them. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
 """
 
 import argparse
@@ -37,8 +37,11 @@ def prepared(source, family, folder):
         del config["text_config"]["architectures"]
     path.write_text(json.dumps(config))
     tokenizer = json.loads((DEMO / "tokenizer.json").read_text())
-    vocabulary = sorted(tokenizer["model"]["vocab"].items(), key=lambda entry: entry[1])[:48]
-    tokenizer["model"] |= dict(vocab=dict(vocabulary), merges=[])
+    tokens = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].get)[:47]
+    # One that is made of others: files without merges are of no such tokenizer.
+    pair = tokens[-2:]
+    tokens.append("".join(pair))
+    tokenizer["model"] |= dict(vocab={token: i for i, token in enumerate(tokens)}, merges=[" ".join(pair)])
     tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["id"] < 48]
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     shutil.copyfile(DEMO / "tokenizer_config.json", folder / "tokenizer_config.json")
