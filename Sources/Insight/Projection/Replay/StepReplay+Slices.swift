@@ -114,9 +114,8 @@ extension StepReplay {
         rest.pieces.removeFirst(min(1, rest.pieces.count))
         if !rest.pieces.isEmpty { found.append(plain(rest)) }
       case .expertOutput:
-        // Partial outputs go to every rank, with the shared expert's columns where there is one.
-        let isShared = compute.work.shared > 0
-        if !isShared { rest.pieces.removeAll() }
+        // Partial outputs go to every rank, with the shared expert's columns.
+        if compute.work.shared == 0 { rest.pieces = [] }
         let (shared, rowBytes) = (plain(rest), Double(4 * compute.work.hiddenSize))
         for layer in layers {
           let rows = layer.partials
