@@ -17,6 +17,7 @@
 //           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16], with
 //           a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns; or
 //           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16
+// Four columns of sixteen rows side by side, 64 bytes, are what VPDPBUSD, SDOT and AMX's tiles take of weights alike.
 // Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
 // expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
 // fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15); of blocks
