@@ -1,4 +1,5 @@
 import Checkpoints
+import ExpertParallelism
 import Fabric
 import Kernels
 import MoEModel
@@ -76,13 +77,15 @@ struct LayoutCosts {
     try communicator.barrier()
     let rate = Double(
       try communicator.allReduceMin(Int64(runtime.compute.probeRead(bytesPerWorker: 64 << 20, rounds: 2))))
-    let samples = try runtime.probeSlowestLinks()
-    let classes: [LinkClass] = [.otherHosts, .sharedMemory, .sameHost, .sameNode]
-    // The slowest way that messages take.
-    let link = classes.lazy.compactMap { link in LinkModel(samples.filter { $0.link == link }) }.first
+    let samples = try runtime.probeSliceLinks()
+    /// The slowest of these ways that there is.
+    func link(_ classes: [LinkClass]) -> LinkModel? {
+      classes.lazy.compactMap { link in LinkModel(samples.filter { $0.link == link }) }.first
+    }
     estimate = LayoutEstimate(
-      description.work, readSeconds: Double(weights.memoryBytes) / max(rate, 1), ranks: communicator.size,
-      streams: streams, link: link)
+      description.work, readSeconds: Double(weights.memoryBytes) / max(rate, 1),
+      hostOfRank: runtime.clocks.hostOfRank, streams: streams, far: link([.otherHosts]),
+      near: link([.sharedMemory, .sameHost, .sameNode]))
     words = "\(estimate.words(streams: streams)); a rank reads \((rate / 1e8).rounded() / 10) GB/s"
   }
 }

@@ -163,8 +163,9 @@ package struct ClusterPlan: Sendable {
     if option.ranks > 1, !task.work.exchanges.isEmpty {
       let rate = machine.readBytesPerSecond * machine.efficiency
       option.estimate = LayoutEstimate(
-        plain.compute.work, readSeconds: Double(task.commonBytes) / rate, ranks: option.ranks, streams: 1,
-        link: nodeCount > 1 ? network.otherHosts : network.sameHost)
+        plain.compute.work, readSeconds: Double(task.commonBytes) / rate, hostOfRank: plain.layout.hostOfRank,
+        streams: 1,
+        far: nodeCount > 1 ? network.otherHosts : nil, near: network.sameHost)
     }
     guard !option.isSliced else { return }
     let planner = PlacementPlanner(
