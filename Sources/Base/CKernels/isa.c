@@ -1,7 +1,7 @@
 // Detection of instruction sets, from the processor and the operating system (who must save wide registers).
 #include "matmul_internal.h"
 
-enum { KNOWN = 1, HAS_AVX2 = 2, HAS_AVX512 = 4, HAS_INT8_DOT = 8, HAS_BF16_DOT = 16 };
+enum { KNOWN = 1, HAS_AVX2 = 2, HAS_AVX512 = 4, HAS_INT8_DOT = 8, HAS_BF16_DOT = 16, HAS_BYTE_PERMUTES = 32 };
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -11,6 +11,7 @@ typedef struct {
   bool avx512;
   bool vnni;
   bool bf16;
+  bool vbmi;
 } ck_x86_features;
 
 static uint64_t enabled_state(void) {
@@ -21,7 +22,7 @@ static uint64_t enabled_state(void) {
 
 // Bit positions: Intel SDM volume 2, CPUID leaves 1 and 7; XCR0 in volume 1, chapter 13.
 static ck_x86_features detect(void) {
-  ck_x86_features none = {false, false, false, false};
+  ck_x86_features none = {.avx2 = false};
   uint32_t a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return none;
   const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
@@ -36,6 +37,7 @@ static ck_x86_features detect(void) {
   ck_x86_features found = {.avx2 = (b & avx2) != 0, .avx512 = false};
   found.avx512 = found.avx2 && (b & avx512) == avx512 && (state & zmm_state) == zmm_state;
   found.vnni = found.avx512 && (c & 1u << 11) != 0;
+  found.vbmi = found.avx512 && (c & 1u << 1) != 0;
   found.bf16 = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
   return found;
 }
@@ -55,7 +57,7 @@ static int found(void) {
 #if defined(__x86_64__)
     const ck_x86_features features = detect();
     found |= (features.avx2 ? HAS_AVX2 : 0) | (features.avx512 ? HAS_AVX512 : 0) | (features.vnni ? HAS_INT8_DOT : 0) |
-             (features.bf16 ? HAS_BF16_DOT : 0);
+             (features.bf16 ? HAS_BF16_DOT : 0) | (features.vbmi ? HAS_BYTE_PERMUTES : 0);
 #elif defined(__aarch64__) && defined(__linux__)
     found |= getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? HAS_INT8_DOT : 0;
 #endif
@@ -65,7 +67,9 @@ static int found(void) {
 }
 
 ck_feature_set ck_features(void) {
-  const ck_feature_set set = {.int8_dot = (found() & HAS_INT8_DOT) != 0, .bf16_dot = (found() & HAS_BF16_DOT) != 0};
+  const ck_feature_set set = {.int8_dot = (found() & HAS_INT8_DOT) != 0,
+                              .bf16_dot = (found() & HAS_BF16_DOT) != 0,
+                              .byte_permutes = (found() & HAS_BYTE_PERMUTES) != 0};
   return set;
 }
 
