@@ -86,7 +86,7 @@ WIDE = {
         rope_parameters=dict(rope_type="default", rope_theta=10000.0)),
     "llama": dict(GROUPED), "qwen2": dict(GROUPED), "qwen3": dict(GROUPED),
     "solar_open": dict(GROUPED | SIGMOID, first_k_dense_replace=0, partial_rotary_factor=1.0),
-    "dots1": dict(GROUPED | SIGMOID, scoring_func="noaux_tc", sliding_window=None),
+    "dots1": dict(GROUPED | SIGMOID, num_key_value_heads=4, scoring_func="sigmoid", sliding_window=None),
     "exaone_moe": dict(
         GROUPED, num_experts=8, num_shared_experts=1, num_experts_per_tok=3, n_group=1, topk_group=1, norm_topk_prob=True,
         routed_scaling_factor=1.5, first_k_dense_replace=1, sliding_window=32, sliding_window_pattern=4,
