@@ -186,6 +186,6 @@ struct CompressedGoldenTests {
     let shown = #expect(throws: (any Error).self) {
       try run(model: golden.folder, scored: [[1, 2]], prompts: [], newTokens: 1, layout: layout)
     }
-    #expect("\(try #require(shown))".contains("recurrent states"))
+    #expect("\(try #require(shown))".contains("compressed attention"))
   }
 }

@@ -132,10 +132,14 @@ static float sum_exp(const float *x, size_t count, float shift) {
   return halved(lanes);
 }
 
+static void exponentials(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = ck_exp_scalar(x[i]);
+}
+
 const ck_elementwise_kernels ck_reference_elementwise = {
     rms_norm,       layer_norm,     rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply,
     clamped_swiglu, limited_swiglu, pool,        pooled,           sum,           scale,
-    add_scaled,     clip,           max,         sum_exp,
+    add_scaled,     clip,           max,         sum_exp,          exponentials,
 };
 
 static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }
@@ -200,4 +204,8 @@ float ck_max(ck_isa isa, const float *x, size_t count) { return kernels(isa)->ma
 
 float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift) {
   return kernels(isa)->sum_exp(x, count, shift);
+}
+
+void ck_exponentials(ck_isa isa, const float *x, float *out, size_t count) {
+  kernels(isa)->exponentials(x, out, count);
 }

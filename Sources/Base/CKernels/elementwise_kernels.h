@@ -21,6 +21,7 @@ typedef struct {
   void (*clip)(float *x, float limit, size_t count);
   float (*max)(const float *x, size_t count);
   float (*sum_exp)(const float *x, size_t count, float shift);
+  void (*exponentials)(const float *x, float *out, size_t count);
 } ck_elementwise_kernels;
 
 extern const ck_elementwise_kernels ck_reference_elementwise;

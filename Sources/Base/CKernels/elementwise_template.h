@@ -219,8 +219,15 @@ static float sum_exp(const float *x, size_t count, float shift) {
   return v4_sum(v_fold(lanes));
 }
 
+static void exponentials(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    v_store_first(out + i, v_exp(v_load_first(x + i, n)), n);
+  }
+}
+
 const ck_elementwise_kernels NATIVE(elementwise) = {
     rms_norm,       layer_norm,     rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply,
     clamped_swiglu, limited_swiglu, pool,        pooled,           sum,           scale,
-    add_scaled,     clip,           max,         sum_exp,
+    add_scaled,     clip,           max,         sum_exp,          exponentials,
 };

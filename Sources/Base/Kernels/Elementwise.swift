@@ -94,6 +94,11 @@ extension Compute {
 
   /// Σ e^(x[i] − shift) over x `[count]`.
   package func sumExp(_ x: UnsafePointer<Float>, count: Int, shift: Float) -> Float { ck_sum_exp(isa, x, count, shift) }
+
+  /// out = e^x, each `[count]`, as `exponential` has it; out may be x.
+  package func exponentials(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+    ck_exponentials(isa, x, out, count)
+  }
 }
 
 /// e^x, the same bits on every machine.

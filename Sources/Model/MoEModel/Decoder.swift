@@ -61,7 +61,8 @@ package final class Decoder {
     prediction = weights.prediction.map {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
-        epsilon: description.normEpsilon, compute: compute)
+        epsilon: description.normEpsilon, compute: compute, slices: assembly.outputSlices,
+        vocabulary: assembly.slices(of: description.vocabularySize))
     }
   }
 
@@ -81,28 +82,24 @@ package final class Decoder {
 
   /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model
   /// last; `next` is the token after each. Collective, as `forward`.
-  package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
+  package func predict(
+    _ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil
+  ) throws {
     guard let prediction else { return }
-    prediction.begin(
-      hidden: stream.hidden, finalNorm: weights.finalNorm, tokens: next, embedding: weights.embedding)
-    try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: nil))
+    phases?.enter(.embedding)
+    prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in
+      embed(UnsafeBufferPointer(start: next, count: rows.rowCount), into: rows)
+    }
+    try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
   }
 
   /// What the prediction module takes for the most probable token after the next one, for rows of the batch that
   /// `predict` went over last: replaces `tokens` by one for each; -1 where its logits are not finite. Of equals the
-  /// lowest id.
-  package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) {
+  /// lowest id. Collective where ranks share out the vocabulary.
+  package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) throws {
     tokens.removeAll(keepingCapacity: true)
-    guard let prediction, !rows.isEmpty else { return }
-    let logits = prediction.logits(ofRows: rows).logits
-    for row in rows.indices { tokens.append(greatest(logits[row], count: logits.columns)) }
-  }
-
-  private func greatest(_ scores: UnsafePointer<Float>, count: Int) -> Int32 {
-    let highest = compute.max(scores, count: count)
-    guard highest.isFinite else { return -1 }
-    for token in 0..<count where scores[token] == highest { return Int32(token) }
-    return -1
+    prediction?.greatest(ofRows: rows, into: &tokens)
+    try gatherer?.check()
   }
 
   private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
@@ -159,22 +156,34 @@ package final class Decoder {
     rotary.reserve(rows: batch.tokens.count)
     entryRotary?.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
-    let (hidden, embedding) = (stream.hidden, weights.embedding)
+    batch.tokens.withUnsafeBufferPointer { tokens in
+      embed(tokens, into: stream.hidden) { worker in
+        for row in compute.share(of: tokens.count, worker: worker) { stream.spread(row: row) }
+        rotary.prepare(batch, worker: worker)
+        entryRotary?.prepare(batch, worker: worker)
+      }
+    }
+  }
+
+  /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where ranks share out
+  /// the vocabulary.
+  private func embed(
+    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, then: (Int) -> Void = { _ in }
+  ) {
+    let embedding = weights.embedding
     let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
     compute.pool.run { worker in
-      for row in compute.share(of: batch.tokens.count, worker: worker) {
-        let token = Int(batch.tokens[row])
-        if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: hidden[row]) }
-        stream.spread(row: row)
+      for row in compute.share(of: tokens.count, worker: worker) {
+        let token = Int(tokens[row])
+        if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: rows[row]) }
       }
-      rotary.prepare(batch, worker: worker)
-      entryRotary?.prepare(batch, worker: worker)
+      then(worker)
     }
     guard let gatherer else { return }
-    for (row, token) in batch.tokens.enumerated() {
+    for (row, token) in tokens.enumerated() {
       guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
-      let piece = SlicePiece(MatrixView(hidden[row], rows: 1, columns: hidden.columns))
-      gatherer.exchange.add(piece, from: owner)
+      gatherer.exchange.add(
+        SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
     }
     gatherer.run()
   }

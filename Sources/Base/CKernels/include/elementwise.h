@@ -67,4 +67,6 @@ void ck_clip(ck_isa isa, float *x, float limit, size_t count);
 float ck_max(ck_isa isa, const float *x, size_t count);
 /// Lane sum of e^(x[i] - shift).
 float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift);
+/// out[i] = e^x[i], by ck_exp. out may be x.
+void ck_exponentials(ck_isa isa, const float *x, float *out, size_t count);
 #endif

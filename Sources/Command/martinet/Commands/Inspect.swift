@@ -102,9 +102,9 @@ struct Inspect: ParsableCommand {
     var shares: [Share] = []
     for rank in 0..<ranks {
       let slice = ModelSlice(rank: rank, of: ranks, dividesExperts: placement == nil)
-      let budget = try WeightBudget.measure(description.sliced(slice), checkpoint: checkpoint, workerCount: 1) {
-        placement?.holds(layer: $0, expert: $1, Rank(rank)) ?? true
-      }
+      let budget = try RankMemory.budget(
+        description.sliced(slice), checkpoint, workerCount: 1,
+        placement: placement ?? ModelPlacement(expertCount: expertCount, rankCount: ranks), rank: Rank(rank))
       let experts = placement?.expertCount(of: Rank(rank), layers: layers) ?? expertCount * layers.count
       let last = shares.last
       if let last, last.experts == experts, last.memoryBytes == budget.memoryBytes,
@@ -148,9 +148,8 @@ struct Inspect: ParsableCommand {
     for rank in 0..<ranks {
       let count = counts[rank]
       if measured[count] == nil {
-        let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) {
-          placement.holds(layer: $0, expert: $1, Rank(rank))
-        }
+        let budget = try RankMemory.budget(
+          description, checkpoint, workerCount: 1, placement: placement, rank: Rank(rank))
         measured[count] = Share(
           ranks: rank...rank, experts: count, expertsPerLayer: given == nil ? count / max(1, layers.count) : nil,
           memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes, sharedBytes: budget.sharedBytes)

@@ -38,7 +38,7 @@ package struct GatedDelta: Sendable, Hashable {
 
   package var keyWidth: Int { keyHeadCount * keyDims }
   package var valueWidth: Int { valueHeadCount * valueDims }
-  package var valuesPerKey: Int { valueHeadCount / keyHeadCount }
+  package var valuesPerKey: Int { valueHeadCount / max(keyHeadCount, 1) }
   /// Channels of the convolution: queries, keys, values.
   package var channels: Int { 2 * keyWidth + valueWidth }
 

@@ -17,8 +17,8 @@ struct LayerAssembly {
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
+  private var deltas: [[GatedDelta]: GatedDeltaScratch] = [:]
   private var compressed: [CompressedAttention: CompressedAttentionScratch] = [:]
-  private var deltas: [GatedDelta: GatedDeltaScratch] = [:]
   private let stateOffsets: [Int]
   private let ownAttentions: [AttentionDescription]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
@@ -63,10 +63,11 @@ struct LayerAssembly {
         epsilon: description.normEpsilon, rotary: rotates ? rotary : nil,
         scratch: scratch(own, allHeads: shape.attention.headCount, cache), input: input,
         slices: groupedSlices(shape.attention), compute: compute)
-    case (.delta(let shape), .delta(let weights)):
+    case (.delta(let own), .delta(let weights)):
       return GatedDeltaLayer(
-        reading: reading, shape, weights, state: LayerState(offset: stateOffsets[index]),
-        scale: attention.softmaxScale, epsilon: description.normEpsilon, scratch: scratch(shape), input: input,
+        reading: reading, own, weights, state: LayerState(offset: stateOffsets[index]),
+        scale: attention.softmaxScale, epsilon: description.normEpsilon,
+        scratch: scratch(own, allHeads: shape.attention), input: input, slices: deltaSlices(shape.attention),
         compute: compute)
     case (.compressed(let own), .compressed(let weights)):
       return CompressedAttentionLayer(
@@ -88,7 +89,8 @@ struct LayerAssembly {
       made.chosen,
       weights.indexer.map {
         Indexer(
-          indexer, $0, cache: cache, rotary: rotary, scratch: made.scratch, chosen: made.chosen, compute: compute)
+          indexer, $0, cache: cache, rotary: rotary, scratch: made.scratch, chosen: made.chosen,
+          slices: indexerSlices(indexer), compute: compute)
       }
     )
   }
@@ -164,9 +166,12 @@ struct LayerAssembly {
     return scratch
   }
 
-  private mutating func scratch(_ shape: GatedDelta) -> GatedDeltaScratch {
-    let scratch = shared(deltas[shape]) ?? GatedDeltaScratch(shape, rowFormat: weights.rowFormat)
-    deltas[shape] = scratch
+  private mutating func scratch(_ shape: GatedDelta, allHeads: AttentionDescription) -> GatedDeltaScratch {
+    var all = shape
+    if case .delta(let whole) = allHeads { all = whole }
+    let scratch =
+      shared(deltas[[shape, all]]) ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat)
+    deltas[[shape, all]] = scratch
     return scratch
   }
 

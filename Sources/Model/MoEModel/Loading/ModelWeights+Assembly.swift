@@ -74,15 +74,20 @@ struct WeightAssembly {
   private func gatedDelta(_ layer: Int, _ shape: GatedDelta) throws -> GatedDeltaWeights {
     func part(_ part: ParameterRole.DeltaPart) throws -> PackedMatrix { try matrix(.delta(part), layer) }
     func numbers(_ part: ParameterRole.DeltaPart) throws -> AlignedBuffer<Float> { try vector(.delta(part), layer) }
+    /// The runs of rows that this rank has.
+    func parts(_ part: ParameterRole.DeltaPart) throws -> [PackedMatrix] {
+      let id = ParameterID(.delta(part), layer: layer)
+      return try required(held.parts(id), id)
+    }
     // Stored [channels, 1, taps]: a kernel takes all channels of a tap.
     let (stored, channels, taps) = (try numbers(.convolution), shape.channels, shape.taps)
     let convolution = AlignedBuffer<Float>(count: taps * channels)
-    for channel in 0..<channels {
-      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[channel * taps + tap] }
+    for (channel, source) in description.ownChannels(ofLayer: layer).joined().enumerated() {
+      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[source * taps + tap] }
     }
     let rates = try numbers(.decayRate)
     return GatedDeltaWeights(
-      input: try part(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try part(.beta),
+      input: try parts(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try parts(.beta),
       decay: shape.projections == .separate ? try part(.decay) : nil, convolution: convolution,
       decayBias: try numbers(.decayBias), decayRate: AlignedBuffer(rates.buffer.map { exponential($0) }),
       norm: try numbers(.norm), output: try part(.output))

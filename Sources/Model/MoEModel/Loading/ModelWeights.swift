@@ -53,12 +53,13 @@ package struct GroupedAttentionWeights: Sendable {
 }
 
 package struct GatedDeltaWeights: Sendable {
-  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`).
-  package var input: PackedMatrix
+  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`); several one after
+  /// another where a rank's rows lie apart, none where it has none.
+  package var input: [PackedMatrix]
   /// Nil where `input` has them too.
   package var gate: PackedMatrix?
-  /// Hidden to betas, and decays where they are fused.
-  package var beta: PackedMatrix
+  /// Hidden to betas, and decays where they are fused; likewise.
+  package var beta: [PackedMatrix]
   package var decay: PackedMatrix?
   /// `[taps, channels]`
   package var convolution: AlignedBuffer<Float>

@@ -48,8 +48,7 @@ package struct StoredParameters {
   /// Where one parameter is.
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
-    let rows = description.ownRows(of: spec)
-    guard spec.isMatrix else { return .vector(try vector(spec, place, rows)) }
+    guard spec.isMatrix else { return .vector(try vector(spec, place, description.ownRows(of: spec))) }
     if let heads = spec.heads, let split = SplitHeads(of: place.name, heads, in: checkpoint) {
       return .matrices(try splitSources(spec, heads, split))
     }
@@ -64,11 +63,12 @@ package struct StoredParameters {
         })
     }
     guard let heads = spec.heads else {
-      return .matrices([
-        source(
-          spec, rows: rows.count, columns: spec.columns, found.stored, found.layout.from(row: rows.lowerBound),
-          bounds: bounds(place, rows: rows.count))
-      ])
+      return .matrices(
+        description.ownRuns(of: spec).map { rows in
+          source(
+            spec, rows: rows.count, columns: spec.columns, found.stored, found.layout.from(row: rows.lowerBound),
+            bounds: bounds(place, rows: rows.count))
+        })
     }
     return .matrices(try headSources(spec, place, heads, found.stored))
   }
@@ -159,7 +159,8 @@ package struct StoredParameters {
   }
 }
 
-/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads.
+/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads, or a rank's rows
+/// of it lie apart.
 enum StoredParameter {
   case matrices([MatrixSource])
   case vector(VectorSource)

@@ -16,6 +16,9 @@ final class ChosenPositions {
     let firstScore: Int
   }
 
+  /// Positions of one task: long enough to be worth taking, short enough to be shared when there is one token.
+  static let runLength = 32 * Compute.indexTile
+
   let topK: Int
   /// Positions that come to one thing to be chosen: 1, or more where entries are.
   private let ratio: Int
@@ -69,6 +72,25 @@ final class ChosenPositions {
   }
 
   subscript(place: Int) -> Row { rows.elements[place] }
+
+  private func runCount(_ place: Int) -> Int { (self[place].length + Self.runLength - 1) / Self.runLength }
+
+  /// Tasks of all rows of a group together.
+  func runCount(_ group: Range<Int>) -> Int { group.reduce(0) { $0 + runCount($1) } }
+
+  /// Calls `body` with the rows of a group that some of its tasks are of, and their positions.
+  func forEachPiece(_ group: Range<Int>, runs wanted: Range<Int>, _ body: (Row, Range<Int>) -> Void) {
+    var passed = 0
+    for place in group where passed < wanted.upperBound {
+      let runs = runCount(place)
+      let (first, end) = (max(wanted.lowerBound, passed), min(wanted.upperBound, passed + runs))
+      if first < end {
+        let row = self[place]
+        body(row, ((first - passed) * Self.runLength)..<min((end - passed) * Self.runLength, row.length))
+      }
+      passed += runs
+    }
+  }
 
   /// Where the scores of a row of the group in hand lie, `[length]`.
   func scores(of row: Row) -> UnsafeMutablePointer<Float> {

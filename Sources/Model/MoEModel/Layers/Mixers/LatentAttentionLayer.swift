@@ -53,7 +53,7 @@ final class LatentAttentionLayer: SequenceMixer {
         compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
       indexer?.project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
-      slices?.gather(queryLatent: down, keyValue: keyValue, compute, worker: worker)
+      slices?.gather(queryLatent: down, keyValue: keyValue, indexer, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
         store(chunk, position: chunk.startPosition + i, row: row)
       }
