@@ -94,7 +94,7 @@ struct PrefixCacheTests {
 
   /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where
   /// prompts part.
-  @Test(arguments: ["qwen3_next", "qwen3_5"], [1, 2, 3])
+  @Test(arguments: ["qwen3_next", "qwen3_5", "deepseek_v4", "deepseek_v4_saved"], [1, 2, 3])
   func aRecurrentStateFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
     let system = prompt(100, salt: 1, vocabulary: 60)
     let prompts =
@@ -115,13 +115,15 @@ struct PrefixCacheTests {
   }
 
   /// Sequences that are thrown out go on from their latest snapshot, or from the start.
-  @Test(arguments: [2, 3, 16], [1, 2]) func makingRoomChangesNoBitOfARecurrentState(states: Int, ranks: Int) throws {
+  @Test(arguments: [(2, 1), (3, 1), (16, 1), (2, 2), (3, 2), (16, 2)], ["qwen3_5_moe", "deepseek_v4"])
+  func makingRoomChangesNoBitOfARecurrentState(layout: (states: Int, ranks: Int), model: String) throws {
+    let (states, ranks) = layout
     let requests = (0..<6).map {
       request(prompt(20 + $0, salt: Int32($0), vocabulary: 60), 100, temperature: $0 % 2 == 0 ? 0 : 0.9)
     }
-    let roomy = try serve("qwen3_5_moe", waves: [requests], ranks: 1, cacheTokens: 4096)
+    let roomy = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096)
     #expect(roomy.preempted == 0)
-    let crowded = try serve("qwen3_5_moe", waves: [requests], ranks: ranks, cacheTokens: 160, states: states)
+    let crowded = try serve(model, waves: [requests], ranks: ranks, cacheTokens: 160, states: states)
     #expect(crowded.drawn == roomy.drawn)
     if states > 2 { #expect(crowded.preempted > 0) }
   }
