@@ -14,7 +14,7 @@ package final class RankEngine {
   let runtime: ClusterRuntime
   private let cache: KeyValueCache
   private let states: StateCache
-  private let telemetry: RankTelemetry
+  let telemetry: RankTelemetry
   private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
@@ -34,6 +34,8 @@ package final class RankEngine {
   /// For each item the first of its rows among those of logits, and of states.
   var firstRows: [(logits: Int, states: Int)] = []
   private(set) var batch = DecoderBatch()
+  /// Of each of them the rows that its text keeps: all but drafts that were wrong.
+  var keptCounts: [Int] = []
   private var rowsByRank: [Int]
   var outcome = StepOutcome()
   var ahead = RowsAhead()
@@ -112,15 +114,21 @@ package final class RankEngine {
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
     routing.clear()
-    let isTraced = routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }
+    let isTraced =
+      routingLog != nil || own.contains { !$0.drafts.isEmpty || sequences[$0.id]?.scoring?.returnsRouting == true }
     let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
-    if answers { routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing) }
     phases.enter(.sampling)
     findResults(own, output, masks: plan.masks)
+    countKept(own)
+    if answers { routingLog?.add(own, counts: keptCounts, kind: plan.kind, step: stepNumber, routing: routing) }
     outcome.predictions.removeAll(keepingCapacity: true)
-    if plan.predicts { try predict(own) }
-    // The other ranks have drawn the same tokens, to go on after them.
-    if !answers { outcome.results.removeAll(keepingCapacity: true) }
+    if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
+    if answers, isTraced { countRejected(own) }
+    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    if !answers {
+      outcome.results.removeAll(keepingCapacity: true)
+      outcome.predictions.removeAll(keepingCapacity: true)
+    }
     outcome.interrupted = Interrupt.requested
     countStep()
     outcome.stamp = Timestamp.now()
