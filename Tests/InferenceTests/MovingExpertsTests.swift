@@ -153,7 +153,7 @@ struct MovingExpertsTests {
       let topK = session.description.mixture?.topK ?? 1
       #expect(computed % topK == 0)
       let status = try loop.status()
-      (outcome.preempted, outcome.accepted) = (status.preemptions, status.accepted)
+      (outcome.preempted, outcome.accepted) = (status.preemptions, status.accepted.reduce(0, +))
       #expect(status.requestsRunning == 0 && status.requestsWaiting == 0)
       outcome.drawn = ids.map { drawn[$0] ?? [] }
       try loop.stop()
