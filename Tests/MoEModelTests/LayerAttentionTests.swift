@@ -33,7 +33,7 @@ struct LayerAttentionTests {
     #expect(model.layers.map(\.attention.cacheWidth) == [40, 24, 40, 24, 24])
     #expect(KeyValueCache.blockByteCount(model, type: .bf16) == 152 * KeyValueCache.blockTokens * 2)
     // Levels fill a group of 32, which has a scale; the indexer's keys are bf16.
-    #expect(model.layers.map { $0.attention.cacheByteCount(.q8) } == [34 + 32, 34, 34 + 32, 34, 34])
+    #expect(model.layers.map { $0.attention.cacheByteCount(.q8, positions: 1) } == [34 + 32, 34, 34 + 32, 34, 34])
     #expect(KeyValueCache.blockByteCount(model, type: .q8) == (5 * 34 + 2 * 32) * KeyValueCache.blockTokens)
   }
 
@@ -41,11 +41,11 @@ struct LayerAttentionTests {
     let latent = try description("deepseek_v3").layers[0].attention
     let grouped = try description("qwen3_moe").layers[0].attention
     guard case .latent(let first) = latent, case .grouped(let second) = grouped else { throw WrongAttention() }
-    #expect(latent.cacheByteCount(.q8) == (first.rowWidth + 31) / 32 * 34)
-    #expect(grouped.cacheByteCount(.q8) == 2 * second.keyValueHeadCount * ((second.headDims + 31) / 32 * 34))
+    #expect(latent.cacheByteCount(.q8, positions: 1) == (first.rowWidth + 31) / 32 * 34)
+    #expect(grouped.cacheByteCount(.q8, positions: 1) == 2 * second.keyValueHeadCount * ((second.headDims + 31) / 32 * 34))
     for type in [CacheType.f32, .bf16] {
-      #expect(grouped.cacheByteCount(type) == grouped.cacheWidth * type.unitByteCount)
-      #expect(latent.cacheByteCount(type) == latent.cacheWidth * type.unitByteCount)
+      #expect(grouped.cacheByteCount(type, positions: 1) == grouped.cacheWidth * type.unitByteCount)
+      #expect(latent.cacheByteCount(type, positions: 1) == latent.cacheWidth * type.unitByteCount)
     }
   }
 }

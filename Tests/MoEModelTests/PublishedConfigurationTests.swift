@@ -249,7 +249,7 @@ struct PublishedConfigurationTests {
     #expect(indexer?.interleaved == false && indexer?.isShared == false && model.rotary.interleaved)
     // A latent, a rotary key and the indexer's key a token and layer.
     #expect(model.layers.allSatisfy { $0.attention.cacheWidth == 512 + 64 + 128 && $0.attention.indexWidth == 128 })
-    #expect(model.layers.allSatisfy { $0.attention.cacheByteCount(.q8) == 576 + 18 * 2 + 128 * 2 })
+    #expect(model.layers.allSatisfy { $0.attention.cacheByteCount(.q8, positions: 1) == 576 + 18 * 2 + 128 * 2 })
     #expect(model.unreadSettings == [] && model.mixtureLayers == Array(3..<61))
     let names = ParameterTable(model).filter { $0.layer == 9 }.map { model.names.tensor($0.id) }.filter {
       $0.contains(".indexer.")

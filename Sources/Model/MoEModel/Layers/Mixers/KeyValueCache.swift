@@ -17,7 +17,7 @@ package final class KeyValueCache {
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
-    description.ownAttentions.reduce(0) { $0 + $1.cacheByteCount(type) } * blockTokens
+    description.ownAttentions.reduce(0) { $0 + $1.cacheByteCount(type, positions: blockTokens) }
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -28,10 +28,11 @@ package final class KeyValueCache {
     var layers: [LayerCache] = []
     var offset = 0
     for attention in description.ownAttentions {
-      let indexWidth = attention.indexWidth
       layers.append(
-        LayerCache(type: type, width: attention.cacheWidth - indexWidth, indexWidth: indexWidth, offset: offset))
-      offset += attention.cacheByteCount(type) * Self.blockTokens
+        LayerCache(
+          type: attention.isCompressed ? type.ofNumbers : type, width: attention.rowWidth,
+          indexWidth: attention.indexWidth, offset: offset))
+      offset += attention.cacheByteCount(type, positions: Self.blockTokens)
     }
     self.layers = layers
     self.blockCount = max(blockCount, 1)
@@ -42,13 +43,20 @@ package final class KeyValueCache {
   /// The first byte of a block.
   package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer { memory.base + Int(block) * blockByteCount }
 
+  /// Has a block begin as another does, in all layers: what is held of a position does not depend on later ones. Both must be blocks
+  /// of this cache, and not the same.
+  package func copy(_ block: Int32, to other: Int32) {
+    address(ofBlock: other).copyMemory(from: address(ofBlock: block), byteCount: blockByteCount)
+  }
+
   /// One layer's part of every block.
   func layer(_ index: Int) -> LayerCache { layers[index] }
 }
 
 /// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of
 /// its indexer, `[indexWidth, positions]`. Of a q8 cache, a block is a tile of levels and scales for each vector of a
-/// position (`attention.h`), and the indexer's keys are bf16.
+/// position (`attention.h`), and the indexer's keys are bf16. Of compressed attention the same of entries
+/// (`EntryPlaces`), which are bf16 in a q8 cache.
 struct LayerCache {
   let type: CacheType
   /// Elements of one position, and of its index key.
@@ -67,7 +75,7 @@ struct LayerCache {
 
   /// The keys of the layer's indexer in the blocks at `blocks`.
   func indexKeys(_ blocks: UnsafePointer<UnsafeRawPointer?>) -> IndexKeyView {
-    let (tokens, own) = (KeyValueCache.blockTokens, type.ofIndexKeys)
+    let (tokens, own) = (KeyValueCache.blockTokens, type.ofNumbers)
     return IndexKeyView(
       type: own, blocks: blocks, blockTokens: tokens,
       offset: (offset + type.byteCount(width) * tokens) / own.unitByteCount, dims: indexWidth)
