@@ -19,8 +19,9 @@ package enum CacheType: String, Sendable, CaseIterable {
   /// Bytes that one position's vector of `dims` elements takes.
   package func byteCount(_ dims: Int) -> Int { ck_cache_position_bytes(code, dims) }
 
-  /// How such a cache holds the keys of indexers, whose products are of fp32: by them positions are chosen or not.
-  package var ofIndexKeys: CacheType { self == .q8 ? .bf16 : self }
+  /// How such a cache holds what does not lie in tiles of positions: keys of indexers, by which positions are chosen or
+  /// not, and the entries of compressed attention, each of which stands for several tokens.
+  package var ofNumbers: CacheType { self == .q8 ? .bf16 : self }
 
   var code: ck_cache_type {
     switch self {

@@ -21,7 +21,7 @@ package struct AttentionBenchmark {
       isLatent ? type.byteCount(keyDims) : keyHeads * (type.byteCount(keyDims) + type.byteCount(valueDims))
     }
     func positionBytes(_ type: CacheType) -> Int {
-      attendedBytes(type) + type.ofIndexKeys.byteCount(indexer?.dims ?? 0)
+      attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0)
     }
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
@@ -92,8 +92,8 @@ package struct AttentionBenchmark {
           if let indexed {
             let view = view(shape, type, table, keyHead: 0)
             let keys = IndexKeyView(
-              type: type.ofIndexKeys, blocks: table.pointer, blockTokens: Self.blockTokens,
-              offset: Self.blockTokens * shape.attendedBytes(type) / type.ofIndexKeys.unitByteCount,
+              type: type.ofNumbers, blocks: table.pointer, blockTokens: Self.blockTokens,
+              offset: Self.blockTokens * shape.attendedBytes(type) / type.ofNumbers.unitByteCount,
               dims: indexed.indexer.dims)
             indexed.run(compute, keys, worker: worker) { token, positions in
               workers[worker].attend(
@@ -116,7 +116,7 @@ package struct AttentionBenchmark {
     var read = context * shape.attendedBytes(type)
     var operations = 2 * positions * shape.heads * (shape.keyDims + shape.valueDims)
     if let indexer = indexed?.indexer {
-      read = context * type.ofIndexKeys.byteCount(indexer.dims)
+      read = context * type.ofNumbers.byteCount(indexer.dims)
       read += min(context, tokens * indexer.topK) * shape.attendedBytes(type)
       operations = 2 * tokens * indexer.topK * shape.heads * (shape.keyDims + shape.valueDims)
       operations += 2 * positions * indexer.heads * indexer.dims

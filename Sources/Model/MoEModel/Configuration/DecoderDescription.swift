@@ -118,7 +118,7 @@ package enum AttentionDescription: Sendable {
   /// Bytes a block of so many positions occupies in one layer's cache of that type: the state that grows with a sequence.
   package func cacheByteCount(_ type: CacheType, positions: Int) -> Int {
     switch self {
-    case .latent(let latent): (type.byteCount(latent.rowWidth) + type.ofIndexKeys.byteCount(indexWidth)) * positions
+    case .latent(let latent): (type.byteCount(latent.rowWidth) + type.ofNumbers.byteCount(indexWidth)) * positions
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * type.byteCount(grouped.headDims) * positions
     case .delta: 0
     case .compressed(let compressed): cacheType(type).byteCount(compressed.cacheCount(positions: positions))
@@ -128,7 +128,7 @@ package enum AttentionDescription: Sendable {
   /// How a cache of that type holds the layer's rows. Entries of compressed attention, which are few, are not held in
   /// int8.
   func cacheType(_ type: CacheType) -> CacheType {
-    if case .compressed = self { type.ofIndexKeys } else { type }
+    if case .compressed = self { type.ofNumbers } else { type }
   }
 
   /// Floats one sequence occupies in one layer's recurrent state, however long it is.

@@ -74,7 +74,7 @@ struct LayerCache {
 
   /// The keys of the layer's indexer in the blocks at `blocks`.
   func indexKeys(_ blocks: UnsafePointer<UnsafeRawPointer?>) -> IndexKeyView {
-    let (tokens, own) = (KeyValueCache.blockTokens, type.ofIndexKeys)
+    let (tokens, own) = (KeyValueCache.blockTokens, type.ofNumbers)
     return IndexKeyView(
       type: own, blocks: blocks, blockTokens: tokens,
       offset: (offset + type.byteCount(width) * tokens) / own.unitByteCount, dims: indexWidth)
