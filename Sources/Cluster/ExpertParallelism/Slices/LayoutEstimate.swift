@@ -19,7 +19,7 @@ package struct LayoutEstimate: Sendable, Equatable {
 
   /// `readSeconds`: what one rank takes to read all that is no routed expert. `hostOfRank` is any number for each rank's
   /// host. `streams` sequences get a token each. `far`, `near`: what messages take between hosts and within one; nil where
-  /// there are none.
+  /// that is nothing.
   package init(
     _ work: ModelWork, readSeconds: Double, hostOfRank: [Int], streams: Int, far: LinkModel?, near: LinkModel?
   ) {
