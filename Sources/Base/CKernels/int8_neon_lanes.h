@@ -1,4 +1,4 @@
-// What both int8 matmuls of Advanced SIMD share: sixteen int32 lanes and four columns of sixteen rows in four registers.
+// What the int8 matmuls of Advanced SIMD share: sixteen int32 lanes and four columns of sixteen rows in four registers.
 #include "v16_neon.h"
 
 typedef struct {
@@ -36,5 +36,14 @@ INLINE_OP v16 scale_bytes(const uint8_t *p) {
                               vmovl_high_u16(high)};
   v16 v;
   QUARTERS v.q[i] = vreinterpretq_f32_u32(vaddq_u32(vshlq_n_u32(wide[i], 19), vdupq_n_u32(0x38000000)));
+  return v;
+}
+INLINE_OP w64 w64_lowered(w64 w, const int by) {
+  QUARTERS w.q[i] = vsubq_s8(w.q[i], vdupq_n_s8((int8_t)by));
+  return w;
+}
+INLINE_OP i16 i16_load(const int32_t *p) {
+  i16 v;
+  QUARTERS v.q[i] = vld1q_s32(p + 4 * i);
   return v;
 }

@@ -1,18 +1,34 @@
 // Detection of instruction sets, from the processor and the operating system (who must save wide registers).
 #include "matmul_internal.h"
 
-enum { KNOWN = 1, HAS_AVX2 = 2, HAS_AVX512 = 4, HAS_INT8_DOT = 8, HAS_BF16_DOT = 16, HAS_BYTE_PERMUTES = 32 };
+enum {
+  KNOWN = 1,
+  HAS_AVX2 = 2,
+  HAS_AVX512 = 4,
+  HAS_INT8_DOT = 8,
+  HAS_BF16_DOT = 16,
+  HAS_INT8_TILES = 32,
+  HAS_NEON = 64,
+  HAS_INT8_MATRICES = 128,
+  HAS_BYTE_PERMUTES = 256,
+};
+
+// What each instruction set is called, and all that it needs.
+static const struct {
+  const char *name;
+  int needs;
+} sets[CK_ISA_COUNT] = {
+    [CK_ISA_REFERENCE] = {"reference", 0},    [CK_ISA_AVX2] = {"avx2", HAS_AVX2},
+    [CK_ISA_AVX512] = {"avx512", HAS_AVX512}, [CK_ISA_AMX] = {"amx", HAS_AVX512 | HAS_INT8_DOT | HAS_INT8_TILES},
+    [CK_ISA_NEON] = {"neon", HAS_NEON},       [CK_ISA_I8MM] = {"i8mm", HAS_NEON | HAS_INT8_DOT | HAS_INT8_MATRICES},
+};
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-
-typedef struct {
-  bool avx2;
-  bool avx512;
-  bool vnni;
-  bool bf16;
-  bool vbmi;
-} ck_x86_features;
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 static uint64_t enabled_state(void) {
   uint32_t low, high;
@@ -20,25 +36,36 @@ static uint64_t enabled_state(void) {
   return ((uint64_t)high << 32) | low;
 }
 
-// Bit positions: Intel SDM volume 2, CPUID leaves 1 and 7; XCR0 in volume 1, chapter 13.
-static ck_x86_features detect(void) {
-  ck_x86_features none = {.avx2 = false};
+// Linux lends a process the 8 KiB of tiles once it asks (arch_prctl(2), ARCH_REQ_XCOMP_PERM), all its threads together. It
+// refuses where a thread's alternative stack for signals has no room for them.
+static bool tiles_are_lent(void) {
+#if defined(__linux__)
+  const long request = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+
+// Bit positions: Intel SDM volume 2, CPUID leaves 1 and 7; XCR0 in volume 1, chapters 13 and 18.
+static int detect(void) {
   uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return none;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
   const uint32_t fma = 1u << 12, osxsave = 1u << 27, avx = 1u << 28, f16c = 1u << 29;
   const uint32_t needed = fma | osxsave | avx | f16c;
-  if ((c & needed) != needed) return none;
+  if ((c & needed) != needed) return 0;
   const uint64_t state = enabled_state();
-  const uint64_t ymm_state = 0x6, zmm_state = 0xE6;
-  if ((state & ymm_state) != ymm_state) return none;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return none;
+  const uint64_t ymm_state = 0x6, zmm_state = 0xE6, tile_state = 0x60000;
+  if ((state & ymm_state) != ymm_state) return 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
   const uint32_t avx2 = 1u << 5;
   const uint32_t avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
-  ck_x86_features found = {.avx2 = (b & avx2) != 0, .avx512 = false};
-  found.avx512 = found.avx2 && (b & avx512) == avx512 && (state & zmm_state) == zmm_state;
-  found.vnni = found.avx512 && (c & 1u << 11) != 0;
-  found.vbmi = found.avx512 && (c & 1u << 1) != 0;
-  found.bf16 = found.avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0;
+  const uint32_t tiles = (1u << 24) | (1u << 25);                             // AMX-TILE, AMX-INT8
+  if ((b & avx2) == 0) return 0;
+  if ((b & avx512) != avx512 || (state & zmm_state) != zmm_state) return HAS_AVX2;
+  int found = HAS_AVX2 | HAS_AVX512 | (c & 1u << 11 ? HAS_INT8_DOT : 0) | (c & 1u << 1 ? HAS_BYTE_PERMUTES : 0);
+  if ((d & tiles) == tiles && (state & tile_state) == tile_state && tiles_are_lent()) found |= HAS_INT8_TILES;
+  if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0) found |= HAS_BF16_DOT;
   return found;
 }
 #endif
@@ -55,11 +82,13 @@ static int found(void) {
   if (found == 0) {
     found = KNOWN;
 #if defined(__x86_64__)
-    const ck_x86_features features = detect();
-    found |= (features.avx2 ? HAS_AVX2 : 0) | (features.avx512 ? HAS_AVX512 : 0) | (features.vnni ? HAS_INT8_DOT : 0) |
-             (features.bf16 ? HAS_BF16_DOT : 0) | (features.vbmi ? HAS_BYTE_PERMUTES : 0);
-#elif defined(__aarch64__) && defined(__linux__)
+    found |= detect();
+#elif defined(__aarch64__)
+    found |= HAS_NEON;
+#if defined(__linux__)
     found |= getauxval(AT_HWCAP) & HWCAP_ASIMDDP ? HAS_INT8_DOT : 0;
+    found |= getauxval(AT_HWCAP2) & HWCAP2_I8MM ? HAS_INT8_MATRICES : 0;
+#endif
 #endif
     known = found;
   }
@@ -73,22 +102,14 @@ ck_feature_set ck_features(void) {
   return set;
 }
 
+const char *ck_isa_name(ck_isa isa) { return (unsigned)isa < CK_ISA_COUNT ? sets[isa].name : NULL; }
+
 bool ck_isa_supported(ck_isa isa) {
-  switch (isa) {
-    case CK_ISA_REFERENCE: return true;
-#if defined(__x86_64__)
-    case CK_ISA_AVX2: return (found() & HAS_AVX2) != 0;
-    case CK_ISA_AVX512: return (found() & HAS_AVX512) != 0;
-#elif defined(__aarch64__)
-    case CK_ISA_NEON: return true;
-#endif
-    default: return false;
-  }
+  return (unsigned)isa < CK_ISA_COUNT && (found() & sets[isa].needs) == sets[isa].needs;
 }
 
 ck_isa ck_isa_best(void) {
-  if (ck_isa_supported(CK_ISA_AVX512)) return CK_ISA_AVX512;
-  if (ck_isa_supported(CK_ISA_AVX2)) return CK_ISA_AVX2;
-  if (ck_isa_supported(CK_ISA_NEON)) return CK_ISA_NEON;
-  return CK_ISA_REFERENCE;
+  unsigned best = CK_ISA_COUNT - 1;
+  while (!ck_isa_supported((ck_isa)best)) best--;
+  return (ck_isa)best;
 }

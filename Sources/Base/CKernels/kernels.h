@@ -20,6 +20,8 @@ typedef struct {
   ck_quantize_kernel *const *quantize;
   const ck_row_kernels *rows;
   ck_attention_kernel *attention;
+  // Over a q8 cache.
+  ck_attention_kernel *attention_q8;
   ck_index_kernel *index_scores;
   const ck_elementwise_kernels *elementwise;
   const ck_delta_kernels *delta;
@@ -35,13 +37,15 @@ extern ck_int8_kernel *const ck_int8_rows_reference[CK_FORMAT_COUNT];
 ck_matmul_kernel ck_bf16_rows_reference;
 #if defined(__x86_64__)
 extern ck_matmul_kernel *const ck_float_rows_avx2[CK_FORMAT_COUNT], *const ck_float_rows_avx512[CK_FORMAT_COUNT];
-extern ck_int8_kernel *const ck_int8_rows_avx2[CK_FORMAT_COUNT], *const ck_int8_rows_avx512[CK_FORMAT_COUNT];
+extern ck_int8_kernel *const ck_int8_rows_avx2[CK_FORMAT_COUNT], *const ck_int8_rows_avx512[CK_FORMAT_COUNT],
+                                                                     *const ck_int8_rows_amx[CK_FORMAT_COUNT];
 // The formats that are faster with AVX-512 VBMI; NULL for the others.
 extern ck_matmul_kernel *const ck_float_rows_vbmi[CK_FORMAT_COUNT];
 ck_matmul_kernel ck_bf16_rows_avx2, ck_bf16_rows_avx512;
 #elif defined(__aarch64__)
 extern ck_matmul_kernel *const ck_float_rows_neon[CK_FORMAT_COUNT];
-extern ck_int8_kernel *const ck_int8_rows_neon[CK_FORMAT_COUNT], *const ck_int8_rows_dotprod[CK_FORMAT_COUNT];
+extern ck_int8_kernel *const ck_int8_rows_neon[CK_FORMAT_COUNT], *const ck_int8_rows_dotprod[CK_FORMAT_COUNT],
+                                                                     *const ck_int8_rows_i8mm[CK_FORMAT_COUNT];
 ck_matmul_kernel ck_bf16_rows_neon;
 #endif
 #endif

@@ -19,10 +19,11 @@ ck_read_probe ck_probe_read_reference;
 ck_arithmetic_probe ck_probe_fma_reference;
 #if defined(__x86_64__)
 ck_read_probe ck_probe_read_avx2, ck_probe_read_avx512;
-ck_arithmetic_probe ck_probe_fma_avx2, ck_probe_fma_avx512, ck_probe_bf16_avx512, ck_probe_int8_avx512;
+ck_arithmetic_probe ck_probe_fma_avx2, ck_probe_fma_avx512, ck_probe_bf16_avx512, ck_probe_int8_avx512,
+    ck_probe_int8_amx;
 #elif defined(__aarch64__)
 ck_read_probe ck_probe_read_neon;
-ck_arithmetic_probe ck_probe_fma_neon, ck_probe_int8_dotprod;
+ck_arithmetic_probe ck_probe_fma_neon, ck_probe_int8_dotprod, ck_probe_int8_i8mm;
 #endif
 
 // The same value, which the compiler can neither foresee nor drop.

@@ -2,12 +2,18 @@
 #include "kernels.h"
 #pragma STDC FP_CONTRACT OFF
 
+// What AMX and I8MM add are products of int8, which are nobody's here.
 #if defined(__x86_64__)
-const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {&cg_reference, &cg_avx2, &cg_avx512, &cg_reference};
+const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {
+    [CK_ISA_REFERENCE] = &cg_reference, [CK_ISA_AVX2] = &cg_avx2,      [CK_ISA_AVX512] = &cg_avx512,
+    [CK_ISA_AMX] = &cg_avx512,          [CK_ISA_NEON] = &cg_reference, [CK_ISA_I8MM] = &cg_reference};
 #elif defined(__aarch64__)
-const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {&cg_reference, &cg_reference, &cg_reference, &cg_neon};
+const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {
+    [CK_ISA_REFERENCE] = &cg_reference, [CK_ISA_AVX2] = &cg_reference, [CK_ISA_AVX512] = &cg_reference,
+    [CK_ISA_AMX] = &cg_reference,       [CK_ISA_NEON] = &cg_neon,      [CK_ISA_I8MM] = &cg_neon};
 #else
-const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {&cg_reference, &cg_reference, &cg_reference, &cg_reference};
+const cg_kernels *const cg_kernels_of[CK_ISA_COUNT] = {&cg_reference, &cg_reference, &cg_reference,
+                                                       &cg_reference, &cg_reference, &cg_reference};
 #endif
 
 size_t cg_product_scratch(void) { return CG_SCRATCH_A + CG_SCRATCH_B + CG_SCRATCH_TOTALS; }

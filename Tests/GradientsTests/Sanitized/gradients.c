@@ -44,7 +44,7 @@ static int failures = 0;
 static void hold(const float *found, const float *expected, size_t count, const char *what, ck_isa isa, size_t a,
                  size_t b) {
   if (memcmp(found, expected, count * sizeof(float)) == 0) return;
-  if (failures++ < 20) printf("%s differs from the reference: instruction set %d, %zu, %zu\n", what, isa, a, b);
+  if (failures++ < 20) printf("%s differs from the reference: %s, %zu, %zu\n", what, ck_isa_name(isa), a, b);
 }
 
 // Floats from the first to the last of `rows` rows.
@@ -161,10 +161,9 @@ static void attentions(ck_isa isa) {
 }
 
 int main(void) {
-  static const char *names[] = {"reference", "AVX2", "AVX-512", "NEON"};
-  for (ck_isa isa = CK_ISA_REFERENCE; isa <= CK_ISA_NEON; isa++) {
+  for (ck_isa isa = CK_ISA_REFERENCE; isa < CK_ISA_COUNT; isa++) {
     if (!ck_isa_supported(isa)) continue;
-    printf("gradients, %s\n", names[isa]);
+    printf("gradients, %s\n", ck_isa_name(isa));
     products(isa), attentions(isa);
     for (size_t n = 1; n <= 100; n++) rows(isa, n);
     rows(isa, 519);

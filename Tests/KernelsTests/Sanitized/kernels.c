@@ -1,12 +1,15 @@
-// Runs our C under a sanitizer (deploy/sanitize.sh): every kernel on every instruction set this processor has, in buffers of
-// exactly the size that its header promises to keep to, so that a byte more is found; and the thread pool. Results are
-// held to the reference's bits. What the kernels compute is KernelsTests' business.
+// Runs our C under a sanitizer (deploy/sanitize.sh) or an emulator (Tests/Reference/run_*_in_*.sh): every kernel on every
+// instruction set this processor has, in buffers of exactly the size that its header promises to keep to, so that a byte
+// more is found; and the thread pool. Results are held to the reference's bits. What the kernels compute is KernelsTests'
+// business.
+//
+//   kernels [--int8] [SET…]   --int8: only products of int8 rows; SET: these instruction sets, whatever the processor has
 #include <CChecksum.h>
 #include <CHost.h>
 #include <CKernels.h>
 #include <math.h>
 
-#include "buffers.h"
+#include "products.h"
 
 typedef void (*row_operation)(ck_isa isa, float *out, const float *a, const float *b, size_t n);
 static void rms_norm(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
@@ -34,6 +37,9 @@ static void convolution(ck_isa isa, float *out, const float *a, const float *b, 
 static void swiglu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_clamped_swiglu(isa, a, b, out, n, 1.702f, 7);
 }
+static void limited(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_limited_swiglu(isa, a, b, out, n, 7);
+}
 static void add(ck_isa isa, float *out, const float *a, const float *b, size_t n) { (void)b, ck_add(isa, out, a, n); }
 static void sum(ck_isa isa, float *out, const float *a, const float *b, size_t n) { ck_sum(isa, a, b, out, n); }
 static void scale(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
@@ -50,6 +56,9 @@ static void largest(ck_isa isa, float *out, const float *a, const float *b, size
 }
 static void sum_exp(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   (void)b, out[0] = ck_sum_exp(isa, a, n, 1);
+}
+static void exponentials(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_exponentials(isa, a, out, n);
 }
 static void rope_halves(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_rope(isa, out, 1, n, n / 2 * 2, a, b, false);
@@ -70,6 +79,7 @@ static void elementwise(ck_isa isa) {
                     {"gated_rms_norm", gated_norm},
                     {"causal_convolution", convolution},
                     {"clamped_swiglu", swiglu},
+                    {"limited_swiglu", limited},
                     {"add", add},
                     {"sum", sum},
                     {"scale", scale},
@@ -77,6 +87,7 @@ static void elementwise(ck_isa isa) {
                     {"clip", clip},
                     {"max", largest},
                     {"sum_exp", sum_exp},
+                    {"exponentials", exponentials},
                     {"rope in halves", rope_halves},
                     {"rope interleaved", rope_interleaved}};
   for (size_t n = 1; n <= 100; n++) {
@@ -88,103 +99,6 @@ static void elementwise(ck_isa isa) {
       free(a), free(b), free(out), free(expected);
     }
   }
-}
-
-// Whether a row of k columns is whole on disk: blocks are.
-static bool is_whole(ck_format format, size_t k) {
-  if (format == CK_MXFP4) return k % 32 == 0;
-  return ck_block_columns(format) == 0 || k % ck_block_columns(format) == 0;
-}
-
-// Rows of weights as they are on disk: random bytes, but of numbers.
-static void *stored(ck_format format, size_t k, size_t *bytes) {
-  *bytes = ck_stored_bytes(format, k);
-  uint8_t *row = allocated(*bytes);
-  for (size_t i = 0; i < *bytes; i++) row[i] = (uint8_t)(number() * 30 + 60);
-  return row;
-}
-
-static void pack(ck_format format, size_t n, size_t k, uint8_t *panels) {
-  size_t panel_bytes = ck_panel_bytes(format, k);
-  for (size_t row = 0; row < n; row += CK_PANEL) {
-    size_t count = n - row < CK_PANEL ? n - row : CK_PANEL, bytes = 0;
-    uint8_t *panel = panels + row / CK_PANEL * panel_bytes;
-    free(stored(format, k, &bytes));
-    uint8_t *rows = allocated(count * bytes);
-    for (size_t i = 0; i < count; i++) {
-      uint8_t *one = stored(format, k, &bytes);
-      memcpy(rows + i * bytes, one, bytes);
-      free(one);
-    }
-    ck_pack_rows(format, rows, bytes, count, 0, k, k, panel);
-    for (size_t lane = 0; lane < count; lane++) {
-      if (ck_block_columns(format)) {
-        float *row = allocated(k * sizeof(float));
-        ck_expand(format, rows + lane * bytes, NULL, k, row);
-        if (!ck_scales_are_finite(format, rows + lane * bytes, k)) failures++, printf("scales that are no numbers\n");
-        free(row);
-      }
-      if (ck_scale_columns(format) == 0) continue;
-      size_t blocks = (k + ck_scale_columns(format) - 1) / ck_scale_columns(format);
-      float *scales = numbers(blocks);
-      // Other formats' scales are a byte.
-      uint8_t *bytes_of_scales = allocated(blocks);
-      memset(bytes_of_scales, format == CK_MXFP4 ? 126 : 200, blocks);
-      const void *own = format == CK_F8E4M3 ? (const void *)scales : bytes_of_scales;
-      ck_set_scales(format, panel, k, lane, own, 0.25f);
-      float *row = allocated(k * sizeof(float));
-      ck_expand(format, rows + lane * bytes, own, k, row);
-      free(row), free(scales), free(bytes_of_scales);
-    }
-    float *expanded = allocated(k * sizeof(float));
-    ck_expand_panel_row(format, panel, k, count - 1, expanded);
-    free(expanded), free(rows);
-  }
-}
-
-static void product(ck_isa isa, ck_format format, size_t m, size_t n, size_t k) {
-  uint8_t *panels = aligned((n + CK_PANEL - 1) / CK_PANEL * ck_panel_bytes(format, k));
-  pack(format, n, k, panels);
-  void *scratch = aligned((ck_matmul_scratch_bytes() + 63) / 64 * 64);
-  float *x = numbers(m * k), *bias = numbers(n);
-  float *y = numbers(m * n), *expected = copy(y, m * n);
-  bool is_int8 = ck_meets(format, CK_ROWS_INT8);
-  if (is_int8 || format == CK_BF16) {
-    ck_row_format form = is_int8 ? CK_ROWS_INT8 : CK_ROWS_BF16;
-    size_t stride = ck_row_bytes(form, k);
-    uint8_t *rows = aligned(m * stride), *others = aligned(m * stride);
-    for (size_t i = 0; i < m; i++) {
-      ck_round_row(isa, form, x + i * k, k, 0, k, rows + i * stride);
-      ck_round_row(CK_ISA_REFERENCE, form, x + i * k, k, 0, k, others + i * stride);
-    }
-    hold(rows, others, m * stride, "round_row", isa, form, k);
-    for (int reference = 0; reference < 2; reference++) {
-      ck_isa set = reference ? CK_ISA_REFERENCE : isa;
-      float *out = reference ? expected : y;
-      if (is_int8) ck_matmul_int8(set, format, panels, n, k, rows, stride, m, bias, out, n, scratch);
-      else ck_matmul_bf16(set, panels, n, k, rows, stride, m, bias, out, n, scratch);
-    }
-    hold(y, expected, m * n * sizeof(float), "a product of rounded rows", isa, format, k);
-    free(rows), free(others);
-  }
-  if (ck_meets(format, CK_ROWS_F32)) {
-    ck_matmul(isa, format, panels, n, k, x, k, m, bias, y, n, scratch);
-    ck_matmul(CK_ISA_REFERENCE, format, panels, n, k, x, k, m, bias, expected, n, scratch);
-    hold(y, expected, m * n * sizeof(float), "a product", isa, format, k);
-  }
-  free(panels), free(scratch), free(x), free(bias), free(y), free(expected);
-}
-
-static void products(ck_isa isa) {
-  static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 13}, columns[] = {1, 15, 16, 17, 33, 70};
-  static const size_t lengths[] = {1, 2, 7, 31, 32, 63, 64, 65, 127, 256, 257, 520};
-  for (ck_format format = CK_F32; format < CK_FORMAT_COUNT; format++)
-    for (size_t m = 0; m < sizeof rows / sizeof *rows; m++)
-      for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)
-        for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++) {
-          if (!is_whole(format, lengths[k]) || ck_panel_bytes(format, lengths[k]) == 0) continue;
-          product(isa, format, rows[m], columns[n], lengths[k]);
-        }
 }
 
 // Blocks that no panel holds.
@@ -351,16 +265,23 @@ static void delta_rule(ck_isa isa) {
   }
 }
 
-int main(void) {
-  static const char *names[] = {"reference", "AVX2", "AVX-512", "NEON"};
-  for (ck_isa isa = CK_ISA_REFERENCE; isa <= CK_ISA_NEON; isa++) {
-    if (!ck_isa_supported(isa)) continue;
-    printf("%s\n", names[isa]);
-    elementwise(isa), delta_rule(isa), products(isa), quantize(isa), attentions(isa);
+static bool is_named(ck_isa isa, int count, char **names) {
+  for (int i = 0; i < count; i++)
+    if (strcmp(names[i], ck_isa_name(isa)) == 0) return true;
+  return false;
+}
+
+int main(int count, char **words) {
+  bool only_int8 = count > 1 && strcmp(words[1], "--int8") == 0;
+  int first = only_int8 ? 2 : 1;
+  for (ck_isa isa = only_int8 ? CK_ISA_AVX2 : CK_ISA_REFERENCE; isa < CK_ISA_COUNT; isa++) {
+    if (count > first ? !is_named(isa, count - first, words + first) : !ck_isa_supported(isa)) continue;
+    printf("%s%s\n", ck_isa_name(isa), ck_isa_supported(isa) ? "" : " (this processor does not say that it has it)");
+    fflush(stdout);
+    products(isa, only_int8);
+    if (!only_int8) elementwise(isa), delta_rule(isa), quantize(isa), attentions(isa);
   }
-  expansions();
-  checksums();
-  pools();
-  if (failures) printf("%d differences\n", failures);
+  if (!only_int8) expansions(), checksums(), pools();
+  printf("%d differences\n", failures);
   return failures > 0;
 }
