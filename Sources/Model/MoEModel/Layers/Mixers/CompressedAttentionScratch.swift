@@ -76,7 +76,11 @@ final class CompressedAttentionScratch {
   /// Makes room for a batch and finds where its chunks have what they attend; by one thread, before the others.
   func begin(_ batch: DecoderBatch, _ cache: LayerCache) {
     let rows = batch.tokens.count
-    for storage in [queryLatentRows, queryRows, keyRows, valuesRows, lowRows] { storage.reserve(rows: rows) }
+    queryLatentRows.reserve(rows: rows)
+    queryRows.reserve(rows: rows)
+    keyRows.reserve(rows: rows)
+    valuesRows.reserve(rows: rows)
+    lowRows.reserve(rows: rows)
     roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
     roundedGroups = roundedGroups.reserving(rows: rows * shape.groupCount)
     roundedLow = roundedLow.reserving(rows: rows)
