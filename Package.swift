@@ -54,6 +54,7 @@ let package = Package(
     sources("CHost", in: "Base"),
     sources("CKernels", in: "Base"),
     room("JSON", in: "Base"),
+    room("Threads", in: "Base"),
     room("Bytes", in: "Base"),
     room("Machine", in: "Base", ["CNUMA", "CHost", "Bytes"]),
     room("Tensors", in: "Base"),
@@ -62,18 +63,18 @@ let package = Package(
     // Text: between characters and token ids.
     library("CPCRE2", in: "Text", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
     room("Tokenization", in: "Text", ["JSON", "CPCRE2"]),
-    room("ChatTemplates", in: "Text", ["JSON"]),
+    room("ChatTemplates", in: "Text", ["JSON", "Threads"]),
     room("StructuredOutput", in: "Text", ["JSON"]),
     room("ModelText", in: "Text", ["JSON", "Tokenization", "ChatTemplates", "StructuredOutput"]),
     // Model: checkpoints, families, layers.
     sources("CChecksum", in: "Model"),
-    room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Tensors"]),
+    room("Checkpoints", in: "Model", ["CChecksum", "JSON", "Bytes", "Tensors"]),
     room("MoEModel", in: "Model", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints"]),
     room("DemoModel", in: "Model", resources: [.copy("demo-model")]),
     // Cluster: ranks, messages, experts shared out among them.
     library("COpenMPI", in: "Cluster", pkgConfig: "ompi-c", package: "libopenmpi-dev"),
     sources("CMPIShims", in: "Cluster", ["COpenMPI"]),
-    room("Fabric", in: "Cluster", ["CMPIShims", "Telemetry"]),
+    room("Fabric", in: "Cluster", ["CMPIShims", "Threads", "Telemetry"]),
     room(
       "ExpertParallelism", in: "Cluster", ["JSON", "Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric"]),
     room("TreeReduction", in: "Cluster", ["Tensors", "Telemetry", "Fabric"]),
@@ -100,14 +101,15 @@ let package = Package(
       ["Machine", "Tensors", "Kernels", "Telemetry", "MoEModel", "Fabric", "TreeReduction", "Gradients"]),
     room(
       "Training", in: "Learning",
-      ["JSON", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
+      ["JSON", "Bytes", "Machine", "Tensors", "Tokenization", "ModelText", "Checkpoints", "MoEModel", "Gradients"]),
     room(
       "Pretraining", in: "Learning",
       [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric", "ExpertParallelism",
+        "JSON", "Threads", "Machine", "Tensors", "Kernels", "Telemetry", "Checkpoints", "MoEModel", "Fabric",
+        "ExpertParallelism",
         "TreeReduction", "ModelRuntime", "Gradients", "Training", "Backpropagation",
       ]),
-    room("Rewards", in: "Learning", ["JSON", "Machine", "Checkpoints", "ClusterCheck", "Evaluation"]),
+    room("Rewards", in: "Learning", ["JSON", "Threads", "Machine", "Checkpoints", "ClusterCheck", "Evaluation"]),
     room(
       "Reinforcement", in: "Learning",
       [
@@ -124,7 +126,7 @@ let package = Package(
       ]),
     // Service: an engine's face to the network, and what keeps it alive.
     room("OpenAIProtocol", in: "Service", ["JSON", "EngineAPI"]),
-    room("Supervision", in: "Service", ["JSON", "Machine", "Telemetry", "EngineAPI"]),
+    room("Supervision", in: "Service", ["JSON", "Threads", "Machine", "Telemetry", "EngineAPI"]),
     room(
       "HTTPServer", in: "Service",
       [
@@ -164,9 +166,9 @@ let package = Package(
     .executableTarget(
       name: "martinet",
       dependencies: [
-        "JSON", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates", "StructuredOutput",
-        "ModelText",
-        "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
+        "JSON", "Bytes", "Machine", "Tensors", "Kernels", "Telemetry", "Tokenization", "ChatTemplates",
+        "StructuredOutput",
+        "ModelText", "Checkpoints", "MoEModel", "DemoModel", "Fabric", "ExpertParallelism", "ClusterCheck", "EngineAPI",
         "ModelRuntime", "Inference", "Gradients", "Evaluation", "Training", "Backpropagation", "Pretraining",
         "Rewards", "Reinforcement", "Distillation", "OpenAIProtocol", "Supervision", "HTTPServer", "LoadGenerator",
         "Reports", "Projection", "Benchmarking",
@@ -188,6 +190,7 @@ let package = Package(
     tests(
       "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"], exclude: ["Sanitized"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
+    tests("ThreadsTests", ["Threads"]),
     tests("MachineTests", ["TestSupport", "Machine"]),
     tests("TelemetryTests", ["Telemetry", "JSON"]),
     tests("ReportsTests", ["Reports", "Telemetry", "JSON"]),
@@ -252,7 +255,7 @@ let package = Package(
     tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "Checkpoints", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
-    tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Tensors"]),
+    tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Telemetry", "Tensors"]),
     tests(
       "ExpertParallelismTests",
       [

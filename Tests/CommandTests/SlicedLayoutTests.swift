@@ -7,7 +7,7 @@ extension CommandTests {
   struct SlicedLayoutTests {
     let folder = TemporaryFolder()
 
-    @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3", "qwen3"])
+    @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3", "qwen3", "deepseek_v32"])
     func slicedRanksContinuePromptsAsTheReferenceDoes(model: String) throws {
       let golden = try Golden(model)
       let file = golden.promptFile(in: folder)

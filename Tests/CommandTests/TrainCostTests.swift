@@ -164,6 +164,26 @@ extension CommandTests {
       #expect(abs(try #require(cost["kilowatt_hours"]?.double) - 0.9 * hours) < 1e-9)
       #expect(told["cost"]?["DeepSeek-V3 (H800s)"]?["node_hours"]?.double == 2_788_000)
 
+      // Products in bf16 keep a copy of what enters them, and take a shorter forward pass.
+      func estimate(_ options: [String]) throws -> JSONValue {
+        try object(try plan(golden, terms + ["--nodes", "2", "--memory", "8", "--json"] + options).output)
+      }
+      func layout(_ plan: JSONValue) throws -> (bytes: Int, seconds: Double) {
+        let layout = try #require(plan["layouts"]?.array?.first)
+        return (
+          try #require(layout["memory"]?["parts"]?["activations"]?.exactInt), try #require(layout["seconds"]?.double)
+        )
+      }
+      let (plain, rounded) = (try layout(told), try layout(estimate(["--products", "bf16"])))
+      #expect(rounded.bytes > plain.bytes && rounded.seconds < plain.seconds)
+      // A module is a layer more, and meets the head again.
+      let predicting = try estimate(["--prediction-loss", "0.3"])
+      #expect(predicting["predicts"]?.bool == true && told["predicts"]?.bool == false)
+      #expect(try layout(predicting).bytes > plain.bytes && layout(predicting).seconds > plain.seconds)
+      #expect(try #require(predicting["parameters"]?.exactInt) > #require(told["parameters"]?.exactInt))
+      let odd = try plan(golden, terms + ["--nodes", "2", "--memory", "8", "--prediction-loss", "-1"])
+      #expect(odd.status != 0 && odd.errors.contains("--prediction-loss"))
+
       // As many nodes as it names do, and one fewer does not; recomputation needs fewer.
       let tight = try object(try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--json"]).output)
       let needed = try #require(tight["nodes_needed"]?.exactInt)
@@ -175,6 +195,18 @@ extension CommandTests {
       let lean = try object(
         try plan(golden, terms + ["--nodes", "1", "--memory", "0.16", "--recompute", "--json"]).output)
       #expect(try #require(lean["nodes_needed"]?.exactInt) < needed)
+
+      // Models that draw, and others beside them, are counted.
+      let policy = try object(
+        try plan(
+          golden, terms + ["--nodes", "2", "--memory", "8", "--rollouts", "--teacher", golden, "--json"]
+        ).output)
+      let kinds = try #require(policy["layouts"]?.array?.first?["memory"]?["parts"])
+      #expect((kinds["rollouts"]?.exactInt ?? 0) > 100_000 && (kinds["teacher"]?.exactInt ?? 0) > 100_000)
+      let first = try #require(told["layouts"]?.array?.first?["memory"])
+      #expect(first["parts"]?["rollouts"]?.exactInt == 0 && first["parts"]?["teacher"]?.exactInt == 0)
+      let lone = try Program.run(["plan", "--model", golden, "--nodes", "1", "--memory", "8", "--rollouts"])
+      #expect(lone.status != 0 && lone.errors.contains("--rollouts"), "\(lone.errors)")
 
       for (options, word) in [
         ([], "--tokens"), (["--tokens", "1e9", "--sequence-length", "1000000"], "positions"),

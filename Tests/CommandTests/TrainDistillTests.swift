@@ -120,6 +120,7 @@ extension CommandTests {
       #expect(run.status == 0, "\(run.errors)")
       let told = try JSONValue(parsing: Array(run.output.utf8))
       #expect(told["memory"]?["parts"]?["teacher"]?.exactInt.map { $0 > 100_000 } == true, "\(run.output)")
+      #expect(told["memory"]?["parts"]?["rollouts"]?.exactInt.map { $0 > 100_000 } == true, "\(run.output)")
     }
   }
 }

@@ -56,6 +56,8 @@ extension CommandTests {
           "clipped_share", "changed_routes",
         ] { #expect(line[key]?.double?.isFinite == true, "\(key)") }
         #expect(line["completions"]?.exactInt == 16 && line["groups"]?.exactInt == 4)
+        let (all, read) = (line["prompt_tokens"]?.exactInt ?? 0, line["prompt_tokens_read"]?.exactInt ?? 0)
+        #expect(read > 0 && read <= all, "\(read) of \(all)")
         #expect(line["accuracy_interval"]?.array?.count == 2)
         #expect(line["rewards"]?["contains"]?.double != nil && line["rewards"]?["length"]?.double != nil)
       }
@@ -65,7 +67,8 @@ extension CommandTests {
       let spread = try train(prompts, to: folder.file("three"), ["--held-out", heldOut], ranks: 3)
       #expect(spread.status == 0, "\(spread.errors)")
       #expect(try weights("three") == weights("one"))
-      let times = ["seconds", "per_second", "mfu"]
+      // And how often prompts are read, as their completions are spread over ranks.
+      let times = ["seconds", "per_second", "mfu", "prompt_tokens_read"]
       for (a, b) in zip(told, try lines(spread)) {
         for key in a.object?.keys ?? [] where !times.contains(where: { key.contains($0) }) {
           #expect(a[key]?.text() == b[key]?.text(), "\(key)")

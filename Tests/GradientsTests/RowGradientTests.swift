@@ -93,6 +93,9 @@ struct RowGradientTests {
     case .clampedSwiGLU(let alpha, let limit):
       let (g, u) = (min(gate, Double(limit)), max(-Double(limit), min(up, Double(limit))))
       return (u + 1) * g / (1 + exp(-Double(alpha) * g))
+    case .limitedSwiGLU(let limit):
+      let (g, u) = (min(gate, Double(limit)), max(-Double(limit), min(up, Double(limit))))
+      return g / (1 + exp(-g)) * u
     }
   }
 

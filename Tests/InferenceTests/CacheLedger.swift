@@ -54,6 +54,7 @@ struct CacheLedger {
         home: admission.home, tokens: admission.tokens, blocks: admission.blocks, fed: admission.cachedCount,
         state: admission.state)
       takeState(admission)
+      copyBeginning(admission)
       #expect(sequences.updateValue(new, forKey: admission.id) == nil, "admitted twice")
       cachedTokens += admission.cachedCount
     }
@@ -75,6 +76,16 @@ struct CacheLedger {
     }
     for item in plan.items { attend(item) }
     checkSlots(plan)
+  }
+
+  /// A sequence's block begins as another's, as it is before the step.
+  private mutating func copyBeginning(_ admission: StepPlan.Admission) {
+    let size = KeyValueCache.blockTokens
+    guard admission.copied != BlockPool.none else { return #expect(admission.cachedCount % size == 0) }
+    #expect(admission.cachedCount % size > 0 && (0..<limits.blocksPerRank).contains(Int(admission.copied)))
+    let own = admission.blocks[admission.cachedCount / size]
+    #expect(own != admission.copied)
+    content[admission.home, default: [:]][own] = content[admission.home]?[admission.copied]
   }
 
   /// A sequence begins from the state after what is cached of it, wherever that lies now.

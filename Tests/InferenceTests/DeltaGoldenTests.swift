@@ -9,32 +9,9 @@ import Testing
 
 /// Models with gated DeltaNet against the reference implementation's outputs, and against themselves.
 struct DeltaGoldenTests {
-  private func check(_ name: String, _ layout: Layout) throws {
-    let golden = try Golden(name)
-    let indices = 0..<golden.promptCount
-    let result = try run(
-      model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
-      prompts: try indices.map { try golden.prompt($0) }, newTokens: 12, layout: layout)
-    for i in indices {
-      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i), \(layout)")
-      let expected = try golden.floats("p\(i).logits")
-      try #require(result.logits[i].count == expected.count)
-      let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
-      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst), \(layout)")
-      for (at, layer) in result.layers.enumerated() {
-        #expect(
-          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),
-          "routing of prompt \(i) in layer \(layer)")
-        let weights = try golden.floats("p\(i).router.\(layer).weights")
-        let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
-        #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")
-      }
-    }
-  }
-
   @Test(arguments: Golden.deltas, [1, 2, 3, 5])
   func outputsAgreeWithTheReferenceImplementation(name: String, ranks: Int) throws {
-    try check(name, Layout(ranks: ranks, threads: ranks == 1 ? 3 : 1))
+    try GoldenTests.compare(name, Layout(ranks: ranks, threads: ranks == 1 ? 3 : 1), newTokens: 12)
   }
 
   /// Prompts cut into chunks of any size, one by one or together, on any ranks, threads and instruction sets.

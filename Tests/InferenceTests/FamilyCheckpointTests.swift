@@ -8,17 +8,14 @@ import Testing
 /// Tiny checkpoints of the families without a golden (`Tests/Reference/make_family_checkpoints.py`) against the
 /// reference implementation's outputs, on several layouts that must give the same bits.
 struct FamilyCheckpointTests {
-  static let names = [
-    "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
-    "solar_open",
-  ]
+  static let names = FamilyFixtures.names
 
   private static let layouts = [
     Layout(ranks: 1), Layout(ranks: 1, threads: 2, batchTokens: 5), Layout(ranks: 2, threads: 1, batchTokens: 1),
     Layout(ranks: 3, threads: 2, batchTokens: 7), Layout(ranks: 5, threads: 1, batchTokens: 512, together: false),
   ]
 
-  private func folder(_ name: String) -> String { Golden.fixtures.appending(path: "families/\(name)").path }
+  private func folder(_ name: String) -> String { FamilyFixtures.folder(name) }
 
   private struct Expected {
     var ids: [Int32]

@@ -7,18 +7,18 @@ struct GoldenTests {
     try Self.compare(name, Layout(ranks: 2))
   }
 
-  static func compare(_ name: String, _ layout: Layout) throws {
+  static func compare(_ name: String, _ layout: Layout, newTokens: Int = 32) throws {
     let golden = try Golden(name)
     let indices = 0..<golden.promptCount
     let result = try run(
       model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
-      prompts: try indices.map { try golden.prompt($0) }, newTokens: 32, layout: layout)
+      prompts: try indices.map { try golden.prompt($0) }, newTokens: newTokens, layout: layout)
     for i in indices {
-      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i)")
+      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i), \(layout)")
       let expected = try golden.floats("p\(i).logits")
       try #require(result.logits[i].count == expected.count)
       let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
-      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst)")
+      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst), \(layout)")
       for (at, layer) in result.layers.enumerated() {
         #expect(
           try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),

@@ -38,13 +38,15 @@ struct PredictionDraftTests {
       let next = Array(tokens.dropFirst()) + [0]
       try next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
       var guesses: [Int32] = []
-      decoder.predictions(ofRows: Array(tokens.indices.dropLast()), into: &guesses)
+      try decoder.predictions(ofRows: Array(tokens.indices.dropLast()), into: &guesses)
       return guesses
     }
   }
 
-  @Test(arguments: ["deepseek_v3_fp8", "glm4_moe_lite"], [1, 2, 3])
-  func draftsAreWhatTheModuleGuessesOfTheWholeText(model: String, ranks: Int) throws {
+  @Test(
+    arguments: ["deepseek_v3_fp8", "glm4_moe_lite"],
+    [(1, RankLayout.spread), (2, .spread), (3, .spread), (2, .sliced), (3, .sliced), (5, .sliced), (8, .sliced)])
+  func draftsAreWhatTheModuleGuessesOfTheWholeText(model: String, on: (ranks: Int, sharing: RankLayout)) throws {
     let folder = try Golden(model).folder
     let make: RequestMaker = {
       var sampling = SamplingParameters()
@@ -58,8 +60,9 @@ struct PredictionDraftTests {
     let prompt = make()[0].prompt
     // Wrong drafts leave rows behind that the next ones must overwrite: some of look-up, too.
     for (mode, batchTokens) in [(SpeculationMode.mtp, 512), (.mtp, 16), (.auto, 512)] {
-      let run = try speculate(
-        model: folder, SpeculatedLayout(mode: mode, draftTokens: 4, ranks: ranks, batchTokens: batchTokens), make)
+      var layout = SpeculatedLayout(mode: mode, draftTokens: 4, ranks: on.ranks, batchTokens: batchTokens)
+      layout.sharing = on.sharing
+      let run = try speculate(model: folder, layout, make)
       let text = prompt + run.tokens[0]
       let expected = try whole(folder, text)
       #expect(run.guesses.count > 10)
@@ -70,7 +73,8 @@ struct PredictionDraftTests {
   }
 
   /// With a head of zeros model and module say the lowest id for ever: each draft is right.
-  @Test(arguments: [1, 2, 3]) func rightDraftsTakeHalfTheSteps(ranks: Int) throws {
+  @Test(arguments: [1, 2, 3], RankLayout.allCases.filter { $0 != .auto })
+  func rightDraftsTakeHalfTheSteps(ranks: Int, sharing: RankLayout) throws {
     var rewritten = try RewrittenCheckpoint(try Golden("glm4_moe_lite"))
     let head = try #require(rewritten.tensors["lm_head.weight"])
     rewritten.tensors["lm_head.weight"] = .init(
@@ -82,11 +86,14 @@ struct PredictionDraftTests {
             prompt: [1, 2, Int32($0)], task: .generate(maxNewTokens: 41, sampling: .init(), stopTokens: []))
         }
       }
-      let run = try speculate(model: folder, SpeculatedLayout(mode: .mtp, ranks: ranks), make)
+      var layout = SpeculatedLayout(mode: .mtp, draftTokens: 4, ranks: ranks)
+      layout.sharing = sharing
+      let run = try speculate(model: folder, layout, make)
       #expect(run.tokens == Array(repeating: Array(repeating: 0, count: 41), count: 3))
       #expect(run.steps == 1 + 20 && run.speculation.acceptance == 1 && run.speculation.runLength == 2)
       // The module's draft, gone on with what came before.
-      let both = try speculate(model: folder, SpeculatedLayout(mode: .auto, draftTokens: 4, ranks: ranks), make)
+      layout.mode = .auto
+      let both = try speculate(model: folder, layout, make)
       #expect(both.tokens == run.tokens && both.steps < run.steps)
     }
   }

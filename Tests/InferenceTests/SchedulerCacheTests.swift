@@ -38,7 +38,10 @@ struct SchedulerCacheTests {
     let beginnings = (0..<3).map { _ in (0..<random(0...90)).map { _ in Int32(random(0...3)) } }
     func submit() {
       let id = SequenceID(Int32(requests.count))
-      let prompt = beginnings.randomElement(using: &generator)! + (0..<random(1...30)).map { _ in Int32(random(0...3)) }
+      var prompt = beginnings.randomElement(using: &generator)! + (0..<random(1...30)).map { _ in Int32(random(0...3)) }
+      if !requests.isEmpty, random(0...2) == 0 {
+        prompt = requests[SequenceID(Int32(random(0...(requests.count - 1))))]!.prompt
+      }
       switch random(0...9) {
       case 0, 1: requests[id] = GenerationRequest(prompt: prompt, task: .score(ScoringOptions()))
       case 2: requests[id] = GenerationRequest(prompt: prompt, task: .embed(.mean))

@@ -1,6 +1,7 @@
 import Checkpoints
 import EngineAPI
 import Fabric
+import ModelRuntime
 import Telemetry
 
 @testable import Inference
@@ -16,8 +17,11 @@ struct SpeculatedLayout: Sendable, CustomStringConvertible {
   var adapts = false
   /// After so many of its tokens request i is cancelled.
   var cancelled: [Int: Int] = [:]
+  var sharing = RankLayout.spread
+  /// Whether experts stay whole where all else is sliced.
+  var movesExperts = false
   var description: String {
-    "\(mode) of \(draftTokens) on \(ranks) ranks, cache of \(cacheTokens), \(batchTokens) tokens a step"
+    "\(mode) of \(draftTokens) on \(ranks) ranks, cache of \(cacheTokens), \(batchTokens) tokens a step, \(sharing)"
   }
 }
 
@@ -48,6 +52,7 @@ func speculate(
     (options.cacheTokens, options.batchTokens) = (layout.cacheTokens, layout.batchTokens)
     (options.speculation.mode, options.speculation.draftTokens) = (layout.mode, layout.draftTokens)
     options.speculation.adapts = layout.adapts
+    (options.layout, options.experts.moves) = (layout.sharing, layout.movesExperts)
     var run = SpeculatedRun()
     let session = try GenerationSession(model: model, options: options, communicator: communicator) {
       if case .note(let note) = $0 { run.notes.append(note) }

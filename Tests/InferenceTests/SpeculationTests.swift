@@ -50,6 +50,12 @@ struct SpeculationTests {
     var layouts = Self.layouts
     if ["deepseek_v3_fp8", "glm4_moe_lite"].contains(model) {
       layouts += (1...3).map { SpeculatedLayout(mode: .mtp, ranks: $0) }
+      // All of the module divided, and its experts whole.
+      layouts += zip([2, 3, 4, 8], [false, true, false, true]).map { ranks, movesExperts in
+        var layout = SpeculatedLayout(mode: ranks == 3 ? .auto : .mtp, ranks: ranks)
+        (layout.sharing, layout.movesExperts) = (.sliced, movesExperts)
+        return layout
+      }
     }
     for layout in layouts {
       let found = try speculate(model: folder, layout, make)

@@ -46,4 +46,13 @@ struct ElementwiseExpTests {
       if ck_sum_exp(isa, vector, 16, 0).bitPattern != ck_exp(x).bitPattern { Issue.record("differs at \(x)") }
     }
   }
+  @Test(arguments: ck_isa.supported)
+  func manyAtOnceAreTheScalarOnes(isa: ck_isa) {
+    var found = [Float](repeating: 7, count: Self.inputs.count)
+    ck_exponentials(isa, Self.inputs, &found, found.count)
+    for (x, y) in zip(Self.inputs, found) where y.bitPattern != ck_exp(x).bitPattern && !x.isNaN {
+      Issue.record("differs at \(x)")
+    }
+    #expect(zip(Self.inputs, found).allSatisfy { !$0.isNaN || $1.isNaN })
+  }
 }

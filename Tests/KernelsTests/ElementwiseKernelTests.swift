@@ -61,17 +61,20 @@ struct ElementwiseKernelTests {
           ("silu_multiply", { ck_silu_multiply($0, $1, $2, $3, n) }),
           ("sigmoid_multiply", { ck_sigmoid_multiply($0, $1, $2, $3, n) }),
           ("clamped_swiglu", { ck_clamped_swiglu($0, $1, $2, $3, n, 1.702, 7) }),
+          ("limited_swiglu", { ck_limited_swiglu($0, $1, $2, $3, n, 3) }),
+          ("limited_swiglu, exchanged", { ck_limited_swiglu($0, $2, $1, $3, n, 3) }),
           ("sum", { ck_sum($0, $1, $2, $3, n) }),
           ("sum, exchanged", { ck_sum($0, $2, $1, $3, n) }),
           ("clamped_swiglu, exchanged", { ck_clamped_swiglu($0, $2, $1, $3, n, 1.702, 7) }),
           ("scale", { isa, a, _, out in ck_scale(isa, a, 0.3, out, n) }),
+          ("exponentials", { isa, a, _, out in ck_exponentials(isa, a, out, n) }),
         ]
         for (name, map) in maps {
           let apart = KernelResults(isa, [Float](repeating: 5, count: n)) { map($0, first.pointer, second.pointer, $1) }
           let overFirst = KernelResults(isa, a) { map($0, $1, second.pointer, $1) }
           #expect(apart.agree && overFirst.agree, "\(name), n \(n)")
           #expect(apart.reference.hasSameBits(as: overFirst.reference), "\(name) over its first operand, n \(n)")
-          if name == "scale" { continue }
+          if name == "scale" || name == "exponentials" { continue }
           let overSecond = KernelResults(isa, b) { map($0, first.pointer, $1, $1) }
           #expect(overSecond.agree, "\(name), n \(n)")
           #expect(apart.reference.hasSameBits(as: overSecond.reference), "\(name) over its second operand, n \(n)")
@@ -84,6 +87,44 @@ struct ElementwiseKernelTests {
         ]
         for (name, update) in updates { #expect(KernelResults(isa, a, update).agree, "\(name), n \(n)") }
       }
+    }
+  }
+
+  /// Terms of which some are no numbers, and some too large for the others to count.
+  @Test(arguments: ck_isa.vectors)
+  func meansByGatesAreTheReference(isa: ck_isa) {
+    withGuardedArena { memory in
+      for n in counts where n > 0 {
+        let bias = memory.floats([Float].random(n, seed: 9))
+        let values = (0..<6).map { memory.floats([Float].random(n, seed: $0 + 20)) }
+        let gates = (0..<6).map { memory.floats([Float].randomWithSpecials(n, scale: $0 == 3 ? 90 : 4)) }
+        let results = KernelResults(isa, [Float](repeating: .nan, count: 3 * n)) { isa, sums in
+          for i in 0..<6 {
+            ck_pool(isa, values[i].pointer, gates[i].pointer, bias.pointer, n, i == 0, sums)
+          }
+        }
+        #expect(results.agree, "n \(n)")
+        let means = KernelResults(isa, [Float](repeating: 5, count: n)) { ck_pooled($0, results.reference, n, $1) }
+        #expect(means.agree, "n \(n)")
+      }
+    }
+  }
+
+  /// The mean of three values by the softmax of their gates, in double precision.
+  @Test func aMeanByGatesIsWhatItSays() {
+    for isa in ck_isa.supported {
+      let (values, gates): ([Float], [Float]) = ([3, -1, 0.5], [0.2, 1.5, -40])
+      var sums = [Float](repeating: .nan, count: 3)
+      for i in 0..<3 { ck_pool(isa, [values[i]], [gates[i]], [0.25], 1, i == 0, &sums) }
+      var mean: [Float] = [0]
+      ck_pooled(isa, sums, 1, &mean)
+      let weights = gates.map { exp(Double($0)) }
+      let expected = zip(values, weights).map { Double($0) * $1 }.reduce(0, +) / weights.reduce(0, +)
+      #expect(abs(Double(mean[0]) - expected) < 1e-6)
+      // What comes first replaces what there was.
+      ck_pool(isa, [7], [0], [0], 1, true, &sums)
+      ck_pooled(isa, sums, 1, &mean)
+      #expect(mean == [7])
     }
   }
 
@@ -136,6 +177,8 @@ struct ElementwiseKernelTests {
       var gated: [Float] = [0]
       ck_clamped_swiglu(isa, [100], [-100], &gated, 1, 1.702, 7)
       #expect(abs(gated[0] - -6 * 7 / (1 + Float(exp(-1.702 * 7)))) < 1e-4)
+      ck_limited_swiglu(isa, [100], [-100], &gated, 1, 7)
+      #expect(abs(gated[0] - -49 / (1 + Float(exp(-7.0)))) < 1e-4)
       ck_silu_multiply(isa, [2], [3], &gated, 1)
       #expect(abs(gated[0] - 6 / (1 + Float(exp(-2.0)))) < 1e-6)
     }

@@ -2,6 +2,7 @@ import Checkpoints
 import Foundation
 import JSON
 import MoEModel
+import TestSupport
 
 /// A `config.json` to change and to read.
 struct Configuration: Sendable {
@@ -23,10 +24,7 @@ struct Configuration: Sendable {
   }
 
   /// Families without a golden.
-  static let families = [
-    "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
-    "solar_open",
-  ]
+  static let families = FamilyFixtures.names
   static let all = goldens + families
 
   /// Those with gated DeltaNet.

@@ -43,7 +43,12 @@ struct ModelSliceTests {
   }
 
   /// Ranks hold all of a model together, and little of it twice.
-  @Test(arguments: ["deepseek_v3", "deepseek_v3_fp8", "qwen3_moe", "gpt_oss_mxfp4", "llama", "olmoe"], [2, 3, 5, 8])
+  @Test(
+    arguments: [
+      "deepseek_v3", "deepseek_v3_fp8", "deepseek_v32", "qwen3_moe", "gpt_oss_mxfp4", "llama", "olmoe",
+      "qwen3_next", "qwen3_5",
+    ],
+    [2, 3, 5, 8])
   func ranksHoldAModelTogether(golden: String, ranks: Int) throws {
     let folder = try HuggingFaceFolder(path: Configuration.folder(golden))
     let description = try ModelConfiguration.read(folder)
@@ -67,10 +72,65 @@ struct ModelSliceTests {
     #expect(cache.allSatisfy { $0 <= KeyValueCache.blockByteCount(description, type: .f32) })
   }
 
-  @Test func whatIsNotDividedIsSaid() throws {
+  /// Heads of gated DeltaNet go to ranks with what they meet, and the rows of each matrix with them, whichever way these
+  /// are stored.
+  @Test(arguments: [GatedDelta.Projections.fused, .separate])
+  func deltaHeadsAreDividedWithTheirRows(projections: GatedDelta.Projections) {
+    for (keyHeads, perKey) in [(1, 1), (2, 2), (3, 1), (4, 3), (16, 2)] {
+      let delta = GatedDelta(
+        keyHeadCount: keyHeads, valueHeadCount: keyHeads * perKey, keyDims: 3, valueDims: 5, taps: 4,
+        projections: projections)
+      for ranks in 1...9 {
+        let slices = slices(ranks)
+        let heads = slices[0].heads(of: delta)
+        #expect(heads.flatMap { Array($0.values) } == Array(0..<delta.valueHeadCount))
+        for (slice, (values, keys)) in zip(slices, heads) {
+          guard case .delta(let own) = slice.own(.delta(delta)) else { continue }
+          #expect(own.keyHeadCount == keys.count && own.valueHeadCount == values.count)
+          #expect(keys.isEmpty == values.isEmpty && values.allSatisfy { keys.contains($0 / perKey) })
+          let channels = delta.channelRuns(keys: keys, values: values)
+          let rows = delta.inputRows(keys: keys, values: values)
+          let betas = delta.betaRows(keys: keys, values: values)
+          #expect(channels.reduce(0) { $0 + $1.count } == own.channels)
+          let isFused = projections == .fused
+          #expect(rows.reduce(0) { $0 + $1.count } == own.channels + (isFused ? own.valueWidth : 0))
+          #expect(betas.reduce(0) { $0 + $1.count } == (isFused ? 2 : 1) * own.valueHeadCount)
+          // Of a whole model's rows, in the order of its heads, those of this rank in the order of its own.
+          func names(_ delta: GatedDelta, keys: Range<Int>, values: Range<Int>) -> [String] {
+            let each = { (key: Int) in values.filter { $0 / perKey == key } }
+            guard isFused else {
+              return keys.flatMap { k in (0..<3).map { "q\(k) \($0)" } }
+                + keys.flatMap { k in (0..<3).map { "k\(k) \($0)" } }
+                + values.flatMap { v in (0..<5).map { "v\(v) \($0)" } }
+            }
+            return keys.flatMap { k in
+              (0..<3).map { "q\(k) \($0)" } + (0..<3).map { "k\(k) \($0)" }
+                + each(k).flatMap { v in (0..<5).map { "v\(v) \($0)" } }
+                + each(k).flatMap { v in (0..<5).map { "g\(v) \($0)" } }
+            }
+          }
+          let all = names(delta, keys: 0..<keyHeads, values: 0..<delta.valueHeadCount)
+          #expect(rows.joined().map { all[$0] } == names(own, keys: keys, values: values))
+        }
+      }
+    }
+  }
+
+  /// A prediction module is divided as a layer is.
+  @Test func aPredictionModuleIsDividedToo() throws {
     let folder = try HuggingFaceFolder(path: Configuration.folder("deepseek_v3_fp8"))
-    let description = try ModelConfiguration.read(folder)
+    let plain = try ModelConfiguration.read(folder)
+    let description = plain.predicting()
     #expect(description.slicingObstacle == nil)
-    #expect(try #require(description.predicting().slicingObstacle).contains("prediction"))
+    func count(_ description: DecoderDescription) throws -> Int {
+      try WeightBudget.measure(description, checkpoint: folder, workerCount: 1) { _, _ in true }.elementCount
+    }
+    let module = try count(description) - count(plain)
+    for ranks in [2, 3, 5, 8] {
+      let parts = try slices(ranks, dividesExperts: true).map {
+        try count(description.sliced($0)) - count(plain.sliced($0))
+      }
+      #expect(parts.allSatisfy { $0 < module } && parts.reduce(0, +) >= module, "\(parts) of \(module)")
+    }
   }
 }

@@ -116,7 +116,7 @@ struct ReferenceConfigurationTests {
       facts["windows"] = .array(model.layers.map { .int($0.slidingWindow ?? 0) })
       facts["rotates"] = .array(model.layers.map { .bool($0.rotates) })
       facts["interleaved"] = .bool(model.rotary.interleaved)
-    case .delta: return facts
+    case .delta, .compressed: return facts
     }
     if let delta = model.layers.lazy.compactMap(Self.delta).first {
       facts["recurrent"] = .array(model.layers.map { .bool($0.attention.stateCount > 0) })

@@ -30,7 +30,7 @@ struct RouterTests {
 
   static let cases: [Case] = {
     var cases: [Case] = []
-    for scoring in [RouterDescription.Scoring.sigmoid, .softmax, .softmaxOverChosen] {
+    for scoring in [RouterDescription.Scoring.sigmoid, .softmax, .softmaxOverChosen, .rootSoftplus] {
       for (experts, topK) in [(1, 1), (8, 1), (8, 2), (8, 8), (24, 4), (60, 6)] {
         var groupings: [RouterDescription.Groups?] = [nil]
         for (count, kept) in [(2, 1), (4, 2), (4, 3), (4, 4)]
@@ -77,6 +77,7 @@ struct RouterTests {
     case .sigmoid: scores = logits.map { 1 / (1 + exp(-$0)) }
     case .softmax: scores = softmax(logits)
     case .softmaxOverChosen: scores = logits
+    case .rootSoftplus: scores = logits.map { log1p(exp($0)).squareRoot() }
     }
     var choice = scores.indices.map { scores[$0] + (test.hasBias ? Double(bias[$0]) : 0) }
     if let groups = test.groups {

@@ -210,6 +210,14 @@ private let wrongKeys: [ReplySample] = [
   wrong("an object", .glm, "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>", [tea]),
   wrong("arguments as an object that lacks a brace", .glm, "<tool_call>lookup\n{\"q\": \"tea\"\n</tool_call>", [tea]),
   wrong("no arguments and no line break", .glm, "<tool_call>clock</tool_call>", [clock]),
+  wrong(
+    "each tag twice", .glm,
+    "<tool_call><tool_call>lookup\n<arg_key><arg_key>q</arg_key></arg_key>\n<arg_value><arg_value>tea</arg_value></arg_value>\n</tool_call></tool_call>",
+    [tea]),
+  wrong(
+    "each tag twice, on lines of their own", .glm,
+    "<tool_call>\n<tool_call>\nlookup\n<arg_key>\n<arg_key>q</arg_key>\n</arg_key>\n<arg_value>tea</arg_value>\n</arg_value>\n</tool_call>\n</tool_call>",
+    [tea]),
 ]
 
 private let wrongSections: [ReplySample] = [

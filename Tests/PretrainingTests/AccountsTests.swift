@@ -57,6 +57,42 @@ import TreeReduction
     }
   }
 
+  /// Completions wait for each other where there is no memory for all of a draw, and a training without memory for one is refused.
+  @Test func rolloutsTakeWhatThereIsBetweenOneCompletionAndAll() throws {
+    var layout = try layout("deepseek_v3", ranks: 2)
+    let without = TrainingMemory(layout, rank: 0)
+    let rollouts = RolloutMemory(layout.description, sequences: 512, longest: 100, layout.terms)
+    // Four blocks of 32 for each of a rank's, and for one more.
+    #expect(rollouts.leastBlocks == 4 && rollouts.blocks == 4 * 257)
+    #expect(rollouts.byteCount - rollouts.leastByteCount == 4 * 256 * rollouts.blockByteCount)
+    #expect(rollouts.blocks(share: 0) == 4 && rollouts.blocks(share: 1) == rollouts.blocks)
+    #expect(rollouts.blocks(share: 0.5) == 4 + 4 * 128 && rollouts.blocks(share: 7) == rollouts.blocks)
+    layout.rollouts = [rollouts]
+    let memory = TrainingMemory(layout, rank: 0)
+    #expect(memory.byteCount(.rollouts) == rollouts.byteCount && without.byteCount(.rollouts) == 0)
+    #expect(abs(memory.least - without.least - rollouts.leastByteCount) <= 2)
+    let disk = DiskSpace(
+      SavePlan(layout.description, optimizer: .adamW, predicts: false), companions: Companions(), folder: "", keep: 1)
+    let budget = TrainingBudget(layout, rank: 0, disk: disk)
+    let enough = memory.least + 2
+    try budget.checkMemory(available: 2 * enough, ranksOnHost: 2)
+    #expect(budget.rolloutShare(available: 2 * enough, ranksOnHost: 2) < 0.001)
+    #expect(budget.rolloutShare(available: 8 * memory.total, ranksOnHost: 2) == 1)
+    let half = budget.rolloutShare(available: enough + memory.spareRollouts, ranksOnHost: 1)
+    #expect(abs(half - 0.5) < 0.001)
+    #expect(throws: PretrainingError.self) {
+      try budget.checkMemory(available: memory.least - 2, ranksOnHost: 1)
+    }
+    layout.rollouts = [RolloutMemory(layout.description, sequences: 512, longest: 1 << 30, layout.terms)]
+    let long = TrainingBudget(layout, rank: 0, disk: disk)
+    do { try long.checkMemory(available: 1 << 30, ranksOnHost: 1) } catch {
+      #expect("\(error)".contains("rollouts") && "\(error)".contains("--max-new-tokens"), "\(error)")
+    }
+    #expect(throws: PretrainingError.self) { try long.checkMemory(available: 1 << 30, ranksOnHost: 1) }
+    let never = RolloutMemory(layout.description, sequences: .max, longest: .max, layout.terms)
+    #expect(never.byteCount > 1 << 50 && never.leastByteCount > 1 << 40)
+  }
+
   @Test func aTokenReachesSomeOfItsExpertsByChance() throws {
     // 24 experts of which a token chooses 4.
     let layout = try layout("deepseek_v3", ranks: 3)

@@ -48,6 +48,9 @@ struct BadStepTests {
     training.badSteps.spikeFactor = 1.0001
     let text = message { try training.run() }
     #expect(text.contains("the median of the last steps") && text.contains("--on-bad-step skip"), "\(text)")
+    // Whose it is: three of the step's sequences, the worst first.
+    let values = text.matches(of: /sequence \d+ with ([0-9.]+) \("[^"]*data\.jsonl", document/).map { Float($0.1) ?? 0 }
+    #expect(values.count == 3 && values == values.sorted(by: >) && values[2] > 0, "\(text)")
   }
 
   /// A rate that sends the weights away: the next step's loss is none, and layer, sequence and documents are named. The checkpoint

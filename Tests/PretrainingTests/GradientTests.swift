@@ -2,6 +2,7 @@ import Fabric
 import Foundation
 import JSON
 import MoEModel
+import TestSupport
 import Testing
 import Training
 
@@ -38,11 +39,6 @@ struct GradientTests {
     Double(UInt32(truncatingIfNeeded: UInt64(i) &* 2_654_435_761)) / 4_294_967_296 - 0.5
   }
 
-  static let withoutGoldens = [
-    "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
-    "solar_open",
-  ]
-
   @Test(arguments: families)
   func gradientsAreTheReferences(name: String) throws {
     var training = TinyTraining(String(name.prefix { $0 != "+" }))
@@ -54,7 +50,7 @@ struct GradientTests {
 
   /// Rotation in some layers only, queries that grow with their position, a floor under a router's sum, biases of
   /// shared experts.
-  @Test(arguments: withoutGoldens)
+  @Test(arguments: FamilyFixtures.names)
   func gradientsOfOtherFamiliesAreTheReferences(name: String) throws {
     try compare(TinyTraining(family: name), try #require(try Self.expected("family_gradients")[name])) { spec, _ in
       PublishedNames.standard.tensor(spec.id)

@@ -80,8 +80,8 @@ import Testing
     let network = try Network("10gbe", sameHostIn: reports)
     let alone = try #require(
       projector.project(
-        Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network, kind: .decode, batch: 4,
-        rowBytes: RowBytes(token: 256, sum: 256)))
+        Layout(rankCount: 1, ranksPerHost: 1, expertCount: 16), network: network,
+        .init(kind: .decode, batch: 4, rowBytes: RowBytes(token: 256, sum: 256))))
     #expect(alone.communicating == 0 && alone.waiting == 0 && alone.bytesBetweenHosts == 0 && alone.computing > 0)
   }
 
@@ -92,8 +92,8 @@ import Testing
     func outcome(_ name: String, rowBytes bytes: Int) throws -> StepReplay.Outcome {
       try #require(
         projector.project(
-          layout, network: try Network(name, sameHostIn: reports), kind: .decode, batch: 32,
-          rowBytes: RowBytes(token: bytes, sum: bytes)))
+          layout, network: try Network(name, sameHostIn: reports),
+          .init(kind: .decode, batch: 32, rowBytes: RowBytes(token: bytes, sum: bytes))))
     }
     let (slow, fast) = (try outcome("1gbe", rowBytes: 1 << 16), try outcome("hdr", rowBytes: 1 << 16))
     let small = try outcome("1gbe", rowBytes: 1 << 14)
@@ -137,8 +137,8 @@ import Testing
     func bytes(_ ranksPerHost: Int) throws -> Double {
       try #require(
         projector.project(
-          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network, kind: .decode, batch: 8,
-          rowBytes: RowBytes(token: 256, sum: 256))
+          Layout(rankCount: 4, ranksPerHost: ranksPerHost, expertCount: 16), network: network,
+          .init(kind: .decode, batch: 8, rowBytes: RowBytes(token: 256, sum: 256)))
       ).bytesBetweenHosts
     }
     #expect(try bytes(4) == 0)
@@ -151,8 +151,7 @@ import Testing
     let outcome = try #require(
       projector.project(
         Layout(rankCount: 40, ranksPerHost: 3, expertCount: 16), network: try Network("hdr", sameHostIn: reports),
-        kind: .decode,
-        batch: 1, rowBytes: RowBytes(token: 256, sum: 256)))
+        .init(kind: .decode, batch: 1, rowBytes: RowBytes(token: 256, sum: 256))))
     #expect(outcome.seconds.isFinite && outcome.seconds > 0)
   }
 

@@ -1,6 +1,7 @@
 import Checkpoints
 import Fabric
 import Foundation
+import Inference
 import Kernels
 import ModelRuntime
 import ModelText
@@ -137,14 +138,22 @@ extension TinyPolicy {
   }
 
   /// What the first step draws.
-  func firstCompletions() throws -> [Completion] {
-    let requests = try requests()
-    return try LocalFabric.run(size: 1) { communicator in
+  func firstCompletions() throws -> [Completion] { try draw(try requests()).completions }
+
+  /// What is drawn for some requests, and how many tokens of their prompts were read for it.
+  func draw(
+    _ requests: [RolloutRequest], sharesPrompts: Bool = true
+  ) throws -> (completions: [Completion], promptTokens: (all: Int, read: Int)) {
+    try LocalFabric.run(size: ranks) { communicator in
       let runtime = try ClusterRuntime(communicator, threadsPerRank: 1, instructionSet: isa)
       let opened = try OpenedModel(folder, holding: .auto, on: communicator)
       let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
-      let rollouts = try Rollouts(loaded, runtime: runtime, sequences: 16, longest: 64, stopTokens: stopTokens)
-      return try rollouts.draw(requests) { $0 }
+      var options = SessionOptions()
+      (options.keepsPrefixes, options.stallLimit) = (sharesPrompts, nil)
+      let session = try GenerationSession(runtime, model: loaded, options: options, cacheBlocks: 64)
+      let rollouts = Rollouts(session, stopTokens: stopTokens)
+      let completions = try rollouts.draw(requests) { $0 }
+      return (completions, rollouts.promptTokens)
     }[0]
   }
 }

@@ -12,15 +12,11 @@ enum TrainingFixtures {
       "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",
       "gpt_oss",
       "kimi_k2", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
-    ] + withoutGoldens
-  private static let withoutGoldens = [
-    "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
-    "solar_open",
-  ]
+    ] + FamilyFixtures.names
 
   static func golden(_ name: String) -> String {
-    let folder = withoutGoldens.contains(name) ? "families" : "goldens"
-    return Page.root.appending(path: "Tests/Fixtures/\(folder)/\(name)").path
+    FamilyFixtures.names.contains(name)
+      ? FamilyFixtures.folder(name) : Page.root.appending(path: "Tests/Fixtures/goldens/\(name)").path
   }
 
   /// A folder with a tokenizer of 4096 tokens.

@@ -119,19 +119,25 @@ void ck_reference_attention(const ck_paged_cache *cache, const uint32_t *positio
 }
 
 size_t ck_attention_chosen_scratch(const ck_paged_cache *cache) {
+  if (cache->type == CK_CACHE_Q8) return ck_q8_chosen_scratch_floats(cache);
   return TILE * (cache->key_dims + (ck_values_in_keys(cache) ? 0 : cache->value_dims));
 }
 
 size_t ck_attention_scratch(const ck_paged_cache *cache) {
+  if (cache->type == CK_CACHE_Q8) return ck_q8_scratch_floats(cache);
   return cache->type == CK_CACHE_F32 ? 0 : ck_attention_chosen_scratch(cache);
+}
+
+static ck_attention_kernel *kernel(ck_isa isa, ck_cache_type type) {
+  return type == CK_CACHE_Q8 ? ck_kernels_of[isa]->attention_q8 : ck_kernels_of[isa]->attention;
 }
 
 void ck_attention(ck_isa isa, const ck_paged_cache *cache, const ck_query_row *rows, size_t row_count, float scale,
                   float *scratch) {
-  ck_kernels_of[isa]->attention(cache, NULL, rows, row_count, scale, scratch);
+  kernel(isa, cache->type)(cache, NULL, rows, row_count, scale, scratch);
 }
 
 void ck_attention_chosen(ck_isa isa, const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
                          size_t row_count, float scale, float *scratch) {
-  ck_kernels_of[isa]->attention(cache, positions, rows, row_count, scale, scratch);
+  kernel(isa, cache->type)(cache, positions, rows, row_count, scale, scratch);
 }

@@ -9,15 +9,22 @@
 typedef void ck_attention_kernel(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
                                  size_t row_count, float scale, float *scratch);
 
-ck_attention_kernel ck_reference_attention;
+ck_attention_kernel ck_reference_attention, ck_reference_attention_q8;
 #if defined(__x86_64__)
-ck_attention_kernel ck_avx2_attention;
-ck_attention_kernel ck_avx512_attention;
+ck_attention_kernel ck_avx2_attention, ck_avx2_attention_q8;
+ck_attention_kernel ck_avx512_attention, ck_avx512_attention_q8;
 #elif defined(__aarch64__)
-ck_attention_kernel ck_neon_attention;
+ck_attention_kernel ck_neon_attention, ck_neon_attention_q8, ck_dotprod_attention_q8;
 #endif
 
-static inline size_t ck_cache_element_bytes(ck_cache_type type) { return type == CK_CACHE_F32 ? 4 : 2; }
+/// Floats of scratch over a q8 cache, of all positions and of chosen ones.
+size_t ck_q8_scratch_floats(const ck_paged_cache *cache);
+size_t ck_q8_chosen_scratch_floats(const ck_paged_cache *cache);
+
+/// What offsets and strides count.
+static inline size_t ck_cache_element_bytes(ck_cache_type type) {
+  return type == CK_CACHE_F32 ? 4 : type == CK_CACHE_BF16 ? 2 : 1;
+}
 
 static inline float ck_float_from_bf16(uint16_t half) {
   const uint32_t bits = (uint32_t)half << 16;

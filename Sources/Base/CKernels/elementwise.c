@@ -67,6 +67,37 @@ static void clamped_swiglu(const float *gate, const float *up, float *out, size_
   }
 }
 
+static void limited_swiglu(const float *gate, const float *up, float *out, size_t count, float limit) {
+  for (size_t i = 0; i < count; ++i) {
+    const float g = smaller(limit, gate[i]);
+    const float u = smaller(limit, larger(-limit, up[i]));
+    out[i] = g * ck_sigmoid_scalar(g) * u;
+  }
+}
+
+static void pool(const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums) {
+  float *const greatest = sums, *const denominator = sums + n, *const numerator = sums + 2 * n;
+  for (size_t i = 0; i < n; ++i) {
+    const float g = gate[i] + bias[i];
+    if (first) {
+      greatest[i] = g;
+      denominator[i] = 1.0f;
+      numerator[i] = value[i];
+      continue;
+    }
+    const float m = larger(greatest[i], g);
+    const float correction = ck_exp_scalar(greatest[i] - m), e = ck_exp_scalar(g - m);
+    const float term = e * value[i];
+    denominator[i] = fmaf(denominator[i], correction, e);
+    numerator[i] = fmaf(numerator[i], correction, term);
+    greatest[i] = m;
+  }
+}
+
+static void pooled(const float *sums, size_t n, float *out) {
+  for (size_t i = 0; i < n; ++i) out[i] = sums[2 * n + i] / sums[n + i];
+}
+
 static void sum(const float *a, const float *b, float *out, size_t count) {
   for (size_t i = 0; i < count; ++i) out[i] = a[i] + b[i];
 }
@@ -101,9 +132,14 @@ static float sum_exp(const float *x, size_t count, float shift) {
   return halved(lanes);
 }
 
+static void exponentials(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; ++i) out[i] = ck_exp_scalar(x[i]);
+}
+
 const ck_elementwise_kernels ck_reference_elementwise = {
-    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
-    add_scaled, clip,       max,         sum_exp,
+    rms_norm,       layer_norm,     rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply,
+    clamped_swiglu, limited_swiglu, pool,        pooled,           sum,           scale,
+    add_scaled,     clip,           max,         sum_exp,          exponentials,
 };
 
 static const ck_elementwise_kernels *kernels(ck_isa isa) { return ck_kernels_of[isa]->elementwise; }
@@ -139,6 +175,16 @@ void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *ou
   kernels(isa)->clamped_swiglu(gate, up, out, count, alpha, limit);
 }
 
+void ck_limited_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float limit) {
+  kernels(isa)->limited_swiglu(gate, up, out, count, limit);
+}
+
+void ck_pool(ck_isa isa, const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums) {
+  kernels(isa)->pool(value, gate, bias, n, first, sums);
+}
+
+void ck_pooled(ck_isa isa, const float *sums, size_t n, float *out) { kernels(isa)->pooled(sums, n, out); }
+
 void ck_add(ck_isa isa, float *out, const float *x, size_t count) { kernels(isa)->sum(out, x, out, count); }
 
 void ck_sum(ck_isa isa, const float *a, const float *b, float *out, size_t count) {
@@ -158,4 +204,8 @@ float ck_max(ck_isa isa, const float *x, size_t count) { return kernels(isa)->ma
 
 float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift) {
   return kernels(isa)->sum_exp(x, count, shift);
+}
+
+void ck_exponentials(ck_isa isa, const float *x, float *out, size_t count) {
+  kernels(isa)->exponentials(x, out, count);
 }

@@ -12,12 +12,16 @@ typedef struct {
   void (*silu_multiply)(const float *gate, const float *up, float *out, size_t count);
   void (*sigmoid_multiply)(const float *gate, const float *x, float *out, size_t count);
   void (*clamped_swiglu)(const float *gate, const float *up, float *out, size_t count, float alpha, float limit);
+  void (*limited_swiglu)(const float *gate, const float *up, float *out, size_t count, float limit);
+  void (*pool)(const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums);
+  void (*pooled)(const float *sums, size_t n, float *out);
   void (*sum)(const float *a, const float *b, float *out, size_t count);
   void (*scale)(const float *x, float factor, float *out, size_t count);
   void (*add_scaled)(float *out, const float *x, float factor, size_t count);
   void (*clip)(float *x, float limit, size_t count);
   float (*max)(const float *x, size_t count);
   float (*sum_exp)(const float *x, size_t count, float shift);
+  void (*exponentials)(const float *x, float *out, size_t count);
 } ck_elementwise_kernels;
 
 extern const ck_elementwise_kernels ck_reference_elementwise;

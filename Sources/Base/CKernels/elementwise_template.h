@@ -109,6 +109,43 @@ static void clamped_swiglu(const float *gate, const float *up, float *out, size_
   }
 }
 
+static void limited_swiglu(const float *gate, const float *up, float *out, size_t count, float limit) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    const vf g = v_min(v_set(limit), v_load_first(gate + i, n));
+    const vf u = v_min(v_set(limit), v_max(v_set(-limit), v_load_first(up + i, n)));
+    v_store_first(out + i, v_multiply(v_multiply(g, v_sigmoid(g)), u), n);
+  }
+}
+
+static void pool(const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums) {
+  float *const greatest = sums, *const denominator = sums + n, *const numerator = sums + 2 * n;
+  for (size_t i = 0; i < n; i += LANES) {
+    const size_t count = lanes_at(i, n);
+    const vf v = v_load_first(value + i, count);
+    const vf g = v_add(v_load_first(gate + i, count), v_load_first(bias + i, count));
+    if (first) {
+      v_store_first(greatest + i, g, count);
+      v_store_first(denominator + i, v_set(1.0f), count);
+      v_store_first(numerator + i, v, count);
+      continue;
+    }
+    const vf old = v_load_first(greatest + i, count);
+    const vf m = v_max(old, g);
+    const vf correction = v_exp(v_subtract(old, m)), e = v_exp(v_subtract(g, m));
+    v_store_first(greatest + i, m, count);
+    v_store_first(denominator + i, v_fma(v_load_first(denominator + i, count), correction, e), count);
+    v_store_first(numerator + i, v_fma(v_load_first(numerator + i, count), correction, v_multiply(e, v)), count);
+  }
+}
+
+static void pooled(const float *sums, size_t n, float *out) {
+  for (size_t i = 0; i < n; i += LANES) {
+    const size_t count = lanes_at(i, n);
+    v_store_first(out + i, v_divide(v_load_first(sums + 2 * n + i, count), v_load_first(sums + n + i, count)), count);
+  }
+}
+
 static void sum(const float *a, const float *b, float *out, size_t count) {
   for (size_t i = 0; i < count; i += LANES) {
     const size_t n = lanes_at(i, count);
@@ -182,7 +219,15 @@ static float sum_exp(const float *x, size_t count, float shift) {
   return v4_sum(v_fold(lanes));
 }
 
+static void exponentials(const float *x, float *out, size_t count) {
+  for (size_t i = 0; i < count; i += LANES) {
+    const size_t n = lanes_at(i, count);
+    v_store_first(out + i, v_exp(v_load_first(x + i, n)), n);
+  }
+}
+
 const ck_elementwise_kernels NATIVE(elementwise) = {
-    rms_norm,   layer_norm, rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply, clamped_swiglu, sum, scale,
-    add_scaled, clip,       max,         sum_exp,
+    rms_norm,       layer_norm,     rope_halves, rope_interleaved, silu_multiply, sigmoid_multiply,
+    clamped_swiglu, limited_swiglu, pool,        pooled,           sum,           scale,
+    add_scaled,     clip,           max,         sum_exp,          exponentials,
 };

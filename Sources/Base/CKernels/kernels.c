@@ -7,6 +7,7 @@ static const ck_kernels reference = {.float_rows = ck_float_rows_reference,
                                      .quantize = ck_portable_quantize,
                                      .rows = &ck_reference_rows,
                                      .attention = ck_reference_attention,
+                                     .attention_q8 = ck_reference_attention_q8,
                                      .index_scores = ck_reference_index_scores,
                                      .elementwise = &ck_reference_elementwise,
                                      .delta = &ck_reference_delta,
@@ -19,43 +20,46 @@ static const ck_kernels avx2 = {.float_rows = ck_float_rows_avx2,
                                 .quantize = ck_avx2_quantize,
                                 .rows = &ck_avx2_rows,
                                 .attention = ck_avx2_attention,
+                                .attention_q8 = ck_avx2_attention_q8,
                                 .index_scores = ck_avx2_index_scores,
                                 .elementwise = &ck_avx2_elementwise,
                                 .delta = &ck_avx2_delta,
                                 .probes = {.read = ck_probe_read_avx2, .fma = ck_probe_fma_avx2}};
 
-// Without VNNI or BF16, AVX2's products of int8 and bf16 rows are taken.
-#define AVX512(int8rows, int8probe, bf16dot)                                                           \
-  {                                                                                                    \
-    .float_rows = ck_float_rows_avx512, .int8_rows = int8rows,                                         \
-    .bf16_rows = bf16dot ? ck_bf16_rows_avx512 : ck_bf16_rows_avx2, .quantize = ck_avx512_quantize,    \
-    .rows = &ck_avx512_rows, .attention = ck_avx512_attention, .index_scores = ck_avx512_index_scores, \
-    .elementwise = &ck_avx512_elementwise, .delta = &ck_avx512_delta, .probes = {                      \
-      .read = ck_probe_read_avx512,                                                                    \
-      .fma = ck_probe_fma_avx512,                                                                      \
-      .int8 = int8probe,                                                                               \
-      .bf16 = bf16dot ? ck_probe_bf16_avx512 : NULL                                                    \
-    }                                                                                                  \
+// Without VNNI or BF16, AVX2's products of int8 and bf16 rows and attention over q8 are taken.
+#define AVX512(int8rows, q8attention, int8probe, bf16dot)                                                     \
+  {                                                                                                           \
+    .float_rows = ck_float_rows_avx512, .int8_rows = int8rows,                                                \
+    .bf16_rows = bf16dot ? ck_bf16_rows_avx512 : ck_bf16_rows_avx2, .quantize = ck_avx512_quantize,           \
+    .rows = &ck_avx512_rows, .attention = ck_avx512_attention, .attention_q8 = q8attention,                   \
+    .index_scores = ck_avx512_index_scores, .elementwise = &ck_avx512_elementwise, .delta = &ck_avx512_delta, \
+    .probes = {                                                                                               \
+      .read = ck_probe_read_avx512,                                                                           \
+      .fma = ck_probe_fma_avx512,                                                                             \
+      .int8 = int8probe,                                                                                      \
+      .bf16 = bf16dot ? ck_probe_bf16_avx512 : NULL                                                           \
+    }                                                                                                         \
   }
-#define NO_VNNI(bf16dot) AVX512(ck_int8_rows_avx2, NULL, bf16dot)
-#define VNNI(bf16dot) AVX512(ck_int8_rows_avx512, ck_probe_int8_avx512, bf16dot)
-#define AMX(bf16dot) AVX512(ck_int8_rows_amx, ck_probe_int8_amx, bf16dot)
+#define NO_VNNI(bf16dot) AVX512(ck_int8_rows_avx2, ck_avx2_attention_q8, NULL, bf16dot)
+#define VNNI(bf16dot) AVX512(ck_int8_rows_avx512, ck_avx512_attention_q8, ck_probe_int8_avx512, bf16dot)
+#define AMX(bf16dot) AVX512(ck_int8_rows_amx, ck_avx512_attention_q8, ck_probe_int8_amx, bf16dot)
 static const ck_kernels avx512[2][2] = {{NO_VNNI(0), NO_VNNI(1)}, {VNNI(0), VNNI(1)}};  // [VNNI][BF16]
 static const ck_kernels amx[2] = {AMX(0), AMX(1)};                                      // [BF16]
 #elif defined(__aarch64__)
-#define NEON(int8rows, int8probe)                                                                                   \
-  {                                                                                                                 \
-    .float_rows = ck_float_rows_neon, .int8_rows = int8rows, .bf16_rows = ck_bf16_rows_neon,                        \
-    .quantize = ck_portable_quantize, .rows = &ck_neon_rows, .attention = ck_neon_attention,                        \
-    .index_scores = ck_neon_index_scores, .elementwise = &ck_neon_elementwise, .delta = &ck_neon_delta, .probes = { \
-      .read = ck_probe_read_neon,                                                                                   \
-      .fma = ck_probe_fma_neon,                                                                                     \
-      .int8 = int8probe                                                                                             \
-    }                                                                                                               \
+#define NEON(int8rows, q8attention, int8probe)                                                              \
+  {                                                                                                         \
+    .float_rows = ck_float_rows_neon, .int8_rows = int8rows, .bf16_rows = ck_bf16_rows_neon,                \
+    .quantize = ck_portable_quantize, .rows = &ck_neon_rows, .attention = ck_neon_attention,                \
+    .attention_q8 = q8attention, .index_scores = ck_neon_index_scores, .elementwise = &ck_neon_elementwise, \
+    .delta = &ck_neon_delta, .probes = {                                                                    \
+      .read = ck_probe_read_neon,                                                                           \
+      .fma = ck_probe_fma_neon,                                                                             \
+      .int8 = int8probe                                                                                     \
+    }                                                                                                       \
   }
-static const ck_kernels neon[2] = {NEON(ck_int8_rows_neon, NULL),  // [dot product]
-                                   NEON(ck_int8_rows_dotprod, ck_probe_int8_dotprod)};
-static const ck_kernels i8mm = NEON(ck_int8_rows_i8mm, ck_probe_int8_i8mm);
+static const ck_kernels neon[2] = {NEON(ck_int8_rows_neon, ck_neon_attention_q8, NULL),  // [dot product]
+                                   NEON(ck_int8_rows_dotprod, ck_dotprod_attention_q8, ck_probe_int8_dotprod)};
+static const ck_kernels i8mm = NEON(ck_int8_rows_i8mm, ck_dotprod_attention_q8, ck_probe_int8_i8mm);
 #endif
 
 const ck_kernels *ck_kernels_of[CK_ISA_COUNT] = {&reference, &reference, &reference,

@@ -20,6 +20,8 @@ typedef struct {
   ck_quantize_kernel *const *quantize;
   const ck_row_kernels *rows;
   ck_attention_kernel *attention;
+  // Over a q8 cache.
+  ck_attention_kernel *attention_q8;
   ck_index_kernel *index_scores;
   const ck_elementwise_kernels *elementwise;
   const ck_delta_kernels *delta;

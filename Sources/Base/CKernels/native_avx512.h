@@ -3,7 +3,11 @@
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), apply_to = function)
+// A file that needs more says so before it includes this.
+#ifndef NATIVE_TARGET
+#define NATIVE_TARGET "avx512f,avx512bw,avx512vl,avx512dq,fma"
+#endif
+#pragma clang attribute push(__attribute__((target(NATIVE_TARGET))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 #define NATIVE(name) ck_avx512_##name
 #define LANES 16

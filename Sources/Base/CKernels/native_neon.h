@@ -2,7 +2,10 @@
 #include <arm_neon.h>
 #include <stddef.h>
 #include <stdint.h>
-#pragma clang attribute push(__attribute__((target("neon"))), apply_to = function)
+#ifndef NATIVE_TARGET
+#define NATIVE_TARGET "neon"
+#endif
+#pragma clang attribute push(__attribute__((target(NATIVE_TARGET))), apply_to = function)
 #define INLINE static inline __attribute__((always_inline))
 #define NATIVE(name) ck_neon_##name
 #define LANES 4

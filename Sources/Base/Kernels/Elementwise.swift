@@ -43,6 +43,27 @@ extension Compute {
     ck_clamped_swiglu(isa, gate, up, out, count, alpha, limit)
   }
 
+  /// out = g * sigmoid(g) * u, each `[count]`, of gate cut off above `limit` and up clamped to it; out may be either.
+  package func limitedSwiGLU(
+    gate: UnsafePointer<Float>, up: UnsafePointer<Float>, out: UnsafeMutablePointer<Float>, count: Int, limit: Float
+  ) {
+    ck_limited_swiglu(isa, gate, up, out, count, limit)
+  }
+
+  /// One more term of means by the softmax of gates, each `[count]`: `sums` is `[3, count]`, which the `first` term
+  /// begins anew.
+  package func pool(
+    _ value: UnsafePointer<Float>, gate: UnsafePointer<Float>, bias: UnsafePointer<Float>, count: Int, first: Bool,
+    sums: UnsafeMutablePointer<Float>
+  ) {
+    ck_pool(isa, value, gate, bias, count, first, sums)
+  }
+
+  /// The means that `sums` came to, `[count]`.
+  package func pooled(_ sums: UnsafePointer<Float>, count: Int, into out: UnsafeMutablePointer<Float>) {
+    ck_pooled(isa, sums, count, out)
+  }
+
   /// out += x, each `[count]`.
   package func add(_ x: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>, count: Int) {
     ck_add(isa, out, x, count)
@@ -73,6 +94,11 @@ extension Compute {
 
   /// Σ e^(x[i] − shift) over x `[count]`.
   package func sumExp(_ x: UnsafePointer<Float>, count: Int, shift: Float) -> Float { ck_sum_exp(isa, x, count, shift) }
+
+  /// out = e^x, each `[count]`, as `exponential` has it; out may be x.
+  package func exponentials(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
+    ck_exponentials(isa, x, out, count)
+  }
 }
 
 /// e^x, the same bits on every machine.

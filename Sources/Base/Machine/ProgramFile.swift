@@ -1,3 +1,4 @@
+internal import Bytes
 private import CHost
 private import Glibc
 
@@ -16,7 +17,6 @@ package enum ProgramFile {
     var digest: UInt64 = 0
     let error = host_file_digest("/proc/self/exe", &digest)
     guard error == 0 else { throw .system("reading /proc/self/exe", error) }
-    let text = String(digest, radix: 16)
-    return String(repeating: "0", count: 16 - text.count) + text
+    return Digits.hexadecimal(digest)
   }
 }

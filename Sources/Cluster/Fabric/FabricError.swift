@@ -1,3 +1,5 @@
+import Threads
+
 /// Why ranks could not talk, with the call, the peer and the sizes concerned.
 package enum FabricError: Error, Equatable, CustomStringConvertible {
   /// A call to the MPI library failed; `message` is the library's own text.
@@ -27,7 +29,7 @@ package enum FabricError: Error, Equatable, CustomStringConvertible {
   /// A peer's message is not what the protocol says.
   case malformedMessage(from: Rank, reason: String)
   case mismatchedCounts(call: String)
-  case threadStart(errno: Int32)
+  case noThread(ThreadError)
 
   package var description: String {
     switch self {
@@ -63,8 +65,7 @@ package enum FabricError: Error, Equatable, CustomStringConvertible {
       "a message from \(rank) is malformed: \(reason)"
     case .mismatchedCounts(let call):
       "the ranks called \(call) with different counts"
-    case .threadStart(let number):
-      "a thread for a rank could not be started (errno \(number))"
+    case .noThread(let error): error.description
     }
   }
 }

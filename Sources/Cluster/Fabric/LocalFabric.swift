@@ -1,4 +1,5 @@
-internal import Glibc
+import Synchronization
+import Threads
 
 /// Ranks as threads of one process: the whole protocol without MPI, for tests.
 package enum LocalFabric {
@@ -18,10 +19,10 @@ package enum LocalFabric {
     guard size >= 1 else { throw FabricError.noSuchRank(0, size: size) }
     let mailboxes = LocalMailboxes(size: size, eagerByteLimit: eagerByteLimit)
     let outcome = Outcome<T>(size: size)
-    var threads: [pthread_t] = []
+    var threads: [BackgroundThread] = []
     for index in 0..<size {
       let rank = Rank(index)
-      let thread = FabricThread.start {
+      let work: @Sendable () -> Void = {
         let result = Result {
           let communicator = LocalCommunicator(rank: rank, mailboxes: mailboxes)
           let value = try body(communicator)
@@ -31,14 +32,14 @@ package enum LocalFabric {
         outcome.record(result, of: rank)
         if case .failure = result { mailboxes.end(rank, failed: true) } else { mailboxes.end(rank, failed: false) }
       }
-      switch thread {
-      case .success(let thread): threads.append(thread)
-      case .failure(let error):
-        outcome.record(.failure(error), of: rank)
+      do throws(ThreadError) {
+        threads.append(try BackgroundThread("rank \(index)", work))
+      } catch {
+        outcome.record(.failure(FabricError.noThread(error)), of: rank)
         mailboxes.end(rank, failed: true)
       }
     }
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
     let values = try outcome.values()
     if let (rank, count) = mailboxes.unreceived() { throw FabricError.unreceivedMessages(to: rank, count: count) }
     return values
@@ -46,32 +47,29 @@ package enum LocalFabric {
 }
 
 /// Results of all ranks, and the first error in time.
-private final class Outcome<T: Sendable>: @unchecked Sendable {
-  private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private var results: [T?]
-  private var firstError: (any Error)?
-
-  init(size: Int) {
-    pthread_mutex_init(lock, nil)
-    results = Array(repeating: nil, count: size)
+private final class Outcome<T: Sendable>: Sendable {
+  private struct State: Sendable {
+    var results: [T?]
+    var firstError: (any Error)?
   }
 
-  deinit {
-    pthread_mutex_destroy(lock)
-    lock.deallocate()
-  }
+  private let state: Mutex<State>
+
+  init(size: Int) { state = Mutex(State(results: Array(repeating: nil, count: size))) }
 
   func record(_ result: Result<T, any Error>, of rank: Rank) {
-    pthread_mutex_lock(lock)
-    defer { pthread_mutex_unlock(lock) }
-    switch result {
-    case .success(let value): results[rank.index] = value
-    case .failure(let error): firstError = firstError ?? error
+    state.withLock {
+      switch result {
+      case .success(let value): $0.results[rank.index] = value
+      case .failure(let error): $0.firstError = $0.firstError ?? error
+      }
     }
   }
 
   func values() throws -> [T] {
-    if let firstError { throw firstError }
-    return results.compactMap(\.self)
+    try state.withLock { state throws in
+      if let error = state.firstError { throw error }
+      return state.results.compactMap(\.self)
+    }
   }
 }

@@ -1,5 +1,5 @@
-internal import Glibc
 import Telemetry
+import Threads
 
 /// A thread that tells when its rank's step takes long: where the rank is, since when, and whom it waits for.
 ///
@@ -7,8 +7,8 @@ import Telemetry
 /// of which nothing is heard, and for which others wait, has been stopped. It is silent while there is nothing to do:
 /// between steps, and in waits that may take hours (`Communicator.sleepsWhileWaiting`).
 package final class StallWatch {
-  private let end: StopSignal
-  private var thread: pthread_t?
+  private let isOver = Monitor(false)
+  private let thread: BackgroundThread
 
   /// What the thread needs.
   private struct Watch: Sendable {
@@ -45,20 +45,16 @@ package final class StallWatch {
     let watch = Watch(
       progress: progress, rank: communicator.rank.index, size: communicator.size, host: communicator.hostName,
       limit: limit, tick: min(limit / 10, .milliseconds(500)), tell: tell, onStall: onStall)
-    let end = StopSignal()
-    self.end = end
+    let isOver = isOver
+    do throws(ThreadError) {
+      thread = try BackgroundThread("stall watch") { Self.run(watch, isOver) }
+    } catch { throw .noThread(error) }
     communicator.progress = progress
-    // Signals are for the main thread.
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    thread = try FabricThread.start { Self.run(watch, end) }.get()
   }
 
   deinit {
-    end.stop()
-    if let thread { pthread_join(thread, nil) }
+    isOver.change { $0 = true }
+    thread.join()
   }
 
   /// What is seen of the main thread; nil while it has nothing to do.
@@ -82,12 +78,12 @@ package final class StallWatch {
     }
   }
 
-  private static func run(_ watch: Watch, _ end: StopSignal) {
+  private static func run(_ watch: Watch, _ isOver: Monitor<Bool>) {
     var last: Sight?
     var (stepBegan, changed, lookedAt) = (ContinuousClock.now, ContinuousClock.now, ContinuousClock.now)
     var told: ContinuousClock.Instant?
     var toldOfStall = false
-    while !end.sleep(watch.tick) {
+    while isOver.wait(atMost: watch.tick, until: { $0 ? true : nil }) == nil {
       let now = ContinuousClock.now
       // This whole process was stopped for a while: that is not its step's time.
       let lost = now - lookedAt - watch.tick

@@ -1,3 +1,4 @@
+import Bytes
 import Gradients
 import JSON
 
@@ -82,14 +83,11 @@ package struct DistillationSettings: Sendable {
   /// With the teacher's digest, that of its files' headers.
   package func json(teacher: [UInt8]) -> JSONValue {
     var members = JSONObject([
-      ("teacher", .string(Self.hexadecimal(teacher))), ("divergence", .double(beta)),
+      ("teacher", .string(Digits.hexadecimal(teacher))), ("divergence", .double(beta)),
       ("loss_temperature", .double(lossTemperature)),
     ])
     if case .samples(let samples) = material { members["samples"] = samples.json }
     return .object(members)
   }
 
-  private static func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-  }
 }

@@ -1,6 +1,7 @@
 import Fabric
 import JSON
 import ModelRuntime
+import MoEModel
 import Pretraining
 import Reinforcement
 import Training
@@ -20,6 +21,8 @@ package final class SampleDistillation: TrainingSource {
     package var folder: String
     /// The student that the training began with, and its settings.
     package var identity = ""
+    /// As `PolicySource.Parts.rolloutShare`.
+    package var rolloutShare = 1.0
 
     package init(
       prompts: PolicyPrompts, stopTokens: Set<Int32>, samples: DistillationSettings.Samples,
@@ -42,6 +45,24 @@ package final class SampleDistillation: TrainingSource {
   package let capacity: StepCapacity?
   package private(set) var lastDistillation: DistillationReport?
 
+  /// What a rank takes to draw with a model, student or teacher.
+  private static func rollouts(
+    _ description: DecoderDescription, sequences: Int, _ prompts: PolicyPrompts,
+    _ samples: DistillationSettings.Samples, _ terms: TrainingLayout.Terms
+  ) -> RolloutMemory {
+    RolloutMemory(description, sequences: sequences, longest: prompts.longest + samples.maxNewTokens, terms)
+  }
+
+  /// The same of those that draw.
+  package static func rollouts(
+    student: DecoderDescription, teacher: DecoderDescription, _ prompts: PolicyPrompts,
+    _ samples: DistillationSettings.Samples, _ terms: TrainingLayout.Terms
+  ) -> [RolloutMemory] {
+    [(student, samples.mostOwn), (teacher, samples.mostOfTeacher)].filter { $0.1 > 0 }.map {
+      rollouts($0.0, sequences: $0.1, prompts, samples, terms)
+    }
+  }
+
   /// How much a rank's part of a step may be.
   package static func capacity(_ prompts: PolicyPrompts, _ samples: DistillationSettings.Samples) -> StepCapacity {
     StepCapacity(
@@ -57,11 +78,15 @@ package final class SampleDistillation: TrainingSource {
     (self.parts, self.loss, communicator) = (parts, loss, runtime.communicator)
     self.recipe = ["distillation": recipe]
     let samples = parts.samples
+    let terms = TrainingLayout.Terms(
+      sequenceLength: 1, sequences: 1, rankCount: communicator.size, ranksPerHost: communicator.localSize,
+      workerCount: runtime.compute.workerCount)
     func rollouts(_ model: LoadedModel, _ sequences: Int) throws -> Rollouts? {
       guard sequences > 0 else { return nil }
       return try Rollouts(
-        model, runtime: runtime, sequences: sequences, longest: parts.prompts.longest + samples.maxNewTokens,
-        stopTokens: parts.stopTokens)
+        model, runtime: runtime, sequences: sequences,
+        memory: Self.rollouts(model.description, sequences: sequences, parts.prompts, samples, terms),
+        share: parts.rolloutShare, stopTokens: parts.stopTokens)
     }
     (own, others) = (try rollouts(student, samples.mostOwn), try rollouts(teacher, samples.mostOfTeacher))
     log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
@@ -94,6 +119,13 @@ package final class SampleDistillation: TrainingSource {
       log?.close()
       return result
     }
+  }
+
+  package func words(
+    for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings
+  ) throws -> String {
+    fault.words(
+      ofPrompts: (position..<(position + placeCount(ofStep: number))).map { parts.prompts[$0].rewarded.number })
   }
 
   package func score(on trainer: Trainer) throws -> HeldOutScore? { nil }

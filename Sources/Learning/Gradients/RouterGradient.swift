@@ -42,6 +42,7 @@ package struct RouterGradient: Sendable {
       case .softmaxOverChosen:
         for i in 0..<topK { chosen[i] = logits[Int(experts[i])] }
         Router.softmax(chosen, into: chosen, count: topK)
+      case .rootSoftplus: preconditionFailure("a scoring without a backward pass")
       }
       differentiateWeights(chosen, weightGradients, into: byScore)
       for e in 0..<expertCount { gradients[e] = 0 }
@@ -55,6 +56,7 @@ package struct RouterGradient: Sendable {
       case .softmaxOverChosen:
         let mean = product(chosen, byScore)
         for i in 0..<topK { gradients[Int(experts[i])] = chosen[i] * (byScore[i] - mean) }
+      case .rootSoftplus: break
       }
     }
   }

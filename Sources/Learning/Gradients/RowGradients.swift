@@ -56,6 +56,7 @@ extension Compute {
     case .swiGLU: cg_silu_multiply(isa, gate, up, gradient, gateGradient, upGradient, count)
     case .clampedSwiGLU(let alpha, let limit):
       cg_clamped_swiglu(isa, gate, up, gradient, gateGradient, upGradient, count, alpha, limit)
+    case .limitedSwiGLU: preconditionFailure("an activation without a backward pass")
     }
   }
 

@@ -12,6 +12,9 @@ package struct PolicyReport: Sendable {
   package var cut = 0
   /// Tokens drawn.
   package var drawnTokens = 0
+  /// Tokens of their prompts, and of these (with what earlier runs drew) those that were computed; on rank 0.
+  package var promptTokens = 0
+  package var promptTokensRead = 0
   /// −Σ p log p, a mean over the tokens that were learnt.
   package var entropy = 0.0
   /// The greatest |log π(rollout) − log π(training)| of a token in the first update: 0 where both have the same bits.

@@ -52,7 +52,7 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
     case .notTrained(let family):
       "models of the family \(family) cannot be trained: there is no backward pass of the indexer that chooses the positions their attention sees; they can be a teacher of another family's model"
     case .tooLittleMemory(let needed, let parts, let available, let ranks, let recomputes):
-      "a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length\(recomputes ? "" : ", make activations anew with --recompute"), or try with --ignore-memory-check"
+      "a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length (of completions --prompts-per-step, --group-size or --max-new-tokens)\(recomputes ? "" : ", make activations anew with --recompute"), or try with --ignore-memory-check"
     }
   }
 }

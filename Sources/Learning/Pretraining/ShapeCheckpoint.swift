@@ -14,14 +14,16 @@ package final class ShapeCheckpoint: Checkpoint {
   private let places: [String: Int]
 
   /// `config` has the keys of `config.json`; what it says of quantised weights is left out: weights are of `type`. `path` is for
-  /// messages. `predicts`: with a multi-token prediction module. Throws `ModelError` or `CheckpointError` for a shape
-  /// that is none, or that cannot be trained.
-  package init(_ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false) throws {
+  /// messages. `predicts`: with a multi-token prediction module; `trains`: to be trained, and not only counted. Throws
+  /// `ModelError` or `CheckpointError` for a shape that is none, or that cannot be trained.
+  package init(
+    _ config: JSONValue, path: String, type: ElementType = .bfloat16, predicts: Bool = false, trains: Bool = true
+  ) throws {
     var members = config.object ?? JSONObject()
     CompositeModel.replaceQuantization(in: &members, with: nil)
     let plain = JSONValue.object(members)
     var description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
-    try description.requireAttention()
+    if trains { try description.requireAttention() }
     if predicts { description = description.predicting() }
     let entries = try CheckpointPlan(description, type: type).tensors.map(\.entry)
     (self.path, self.config, self.entries) = (path, plain, entries)

@@ -61,22 +61,34 @@ package final class TextSource: TrainingSource {
     }
   }
 
+  /// Sequences of a spike that are named.
+  private static let mostNamed = 3
+
   /// What no sequence is known for is looked for: the step's sequences are computed one by one.
   package func words(
     for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings
   ) throws -> String {
     let count = placeCount(ofStep: number)
+    func alone(_ leaf: Int) throws -> StepResult {
+      try takeStep(
+        number, rowsByLeaf: [data.rowCount(position: position + leaf)], position + leaf, trainer, settings,
+        { _ in false })
+    }
     var sequence: Int?
     switch fault {
-    case .spike: return fault.words
-    case .loss(let known, _): sequence = known
-    case .gradient:
-      for leaf in 0..<count where sequence == nil {
-        let alone = try takeStep(
-          number, rowsByLeaf: [data.rowCount(position: position + leaf)], position + leaf, trainer, settings,
-          { _ in false })
-        if alone.fault != nil { sequence = leaf }
+    case .spike(let what, _, _):
+      let values = try (0..<count).map {
+        let result = try alone($0)
+        return what == .loss ? result.loss : result.gradientNorm
       }
+      // Of equal ones the first.
+      let worst = values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }.prefix(Self.mostNamed)
+      let named = worst.map {
+        "sequence \($0) with \(Float(values[$0])) (\(data.origin(position: position + $0)))"
+      }
+      return "\(fault.words); the most of the step's \(count) sequences by itself: \(named.joined(separator: ", "))"
+    case .loss(let known, _): sequence = known
+    case .gradient: sequence = try (0..<count).first { try alone($0).fault != nil }
     }
     guard let sequence else { return "\(fault.words), in the sum of all \(count) sequences" }
     return "\(fault.words), in sequence \(sequence) of the step (\(data.origin(position: position + sequence)))"

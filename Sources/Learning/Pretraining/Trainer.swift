@@ -286,7 +286,7 @@ package final class Trainer {
     try read(rowsByLeaf, leaf)
     let trace = RoutingTrace()
     _ = try record(.forward, .forwardPass) { try decoder.forward(batch.decoderBatch, routing: trace) }
-    return trace.layers
+    return Array(trace.layers)
   }
 
   /// Takes this rank's leaves, and tells all ranks how many rows there are.

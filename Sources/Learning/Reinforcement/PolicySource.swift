@@ -30,6 +30,8 @@ package final class PolicySource: TrainingSource {
     package var identity = ""
     /// Of the model that it began with, where it is the reference: a training goes on with the same.
     package var referenceDigest: String?
+    /// The part of memory for rollouts that can be had beyond what must be there (`TrainingBudget.rolloutShare`).
+    package var rolloutShare = 1.0
 
     package init(
       prompts: PolicyPrompts, heldOut: PolicyPrompts?, rules: RewardRules, codec: TextCodec, stopTokens: Set<Int32>,
@@ -58,13 +60,27 @@ package final class PolicySource: TrainingSource {
     (self.parts, communicator, description) = (parts, runtime.communicator, model.description)
     try agree(on: runtime.communicator) { try parts.settings.check() }
     let settings = parts.settings
-    let longest = max(parts.prompts.longest, parts.heldOut?.longest ?? 0) + settings.maxNewTokens
+    let terms = TrainingLayout.Terms(
+      sequenceLength: 1, sequences: 1, rankCount: communicator.size, ranksPerHost: communicator.localSize,
+      workerCount: runtime.compute.workerCount)
     rollouts = try Rollouts(
-      model, runtime: runtime, sequences: settings.completionCount, longest: longest, stopTokens: parts.stopTokens)
+      model, runtime: runtime, sequences: settings.completionCount,
+      memory: Self.rollouts(model.description, parts.prompts, heldOut: parts.heldOut, settings, terms),
+      share: parts.rolloutShare, stopTokens: parts.stopTokens)
     judge = CompletionJudge(parts.rules, codec: parts.codec, stopTokens: parts.stopTokens, on: communicator)
     loss = PolicyLoss(settings.objective, reference: parts.reference?.model, on: communicator)
     log = runtime.communicator.isRoot ? RolloutLog(folder: parts.folder) : nil
     capacity = Self.capacity(parts.prompts, settings)
+  }
+
+  /// What a rank takes to draw.
+  package static func rollouts(
+    _ description: DecoderDescription, _ prompts: PolicyPrompts, heldOut: PolicyPrompts?, _ settings: PolicySettings,
+    _ terms: TrainingLayout.Terms
+  ) -> RolloutMemory {
+    RolloutMemory(
+      description, sequences: settings.completionCount,
+      longest: max(prompts.longest, heldOut?.longest ?? 0) + settings.maxNewTokens, terms)
   }
 
   /// Of an update.
@@ -136,6 +152,8 @@ package final class PolicySource: TrainingSource {
     log?.open(step: number, draw: draw, key: parts.identity)
     let completions = try rollouts.draw(requests, log: log) { prompts[$0 / size].rewarded.number }
     let drawn = ContinuousClock.now
+    step.promptTokens += rollouts.promptTokens.all
+    step.promptTokensRead += rollouts.promptTokens.read
     step.rolloutSeconds += (drawn - began) / .seconds(1)
     trainer.clock.enter(.reward)
     let verdicts: [RewardVerdict]
@@ -236,6 +254,13 @@ package final class PolicySource: TrainingSource {
     }
     let sums = try communicator.allReduce([changed, all], .sum)
     return Double(sums[0]) / Double(max(1, sums[1]))
+  }
+
+  /// Completions are of their group: its prompts are named.
+  package func words(
+    for fault: StepFault, ofStep number: Int, position: Int, on trainer: Trainer, settings: StepSettings
+  ) throws -> String {
+    fault.words(ofPrompts: (position..<(position + placesTaken)).map { parts.prompts[$0].rewarded.number })
   }
 
   // MARK: Held-out prompts

@@ -64,6 +64,16 @@ extension TensorReader {
     return try array(of: Int32.self, count: entry.elementCount, entry)
   }
 
+  /// A small I32 or I64 tensor; `sums` gets the sum of its bytes.
+  package func integers(_ entry: TensorEntry, sums: ReadSums? = nil) throws(CheckpointError) -> [Int64] {
+    switch entry.type {
+    case .int32: try array(of: Int32.self, count: entry.elementCount, entry, sums).map { Int64($0) }
+    case .int64: try array(of: Int64.self, count: entry.elementCount, entry, sums)
+    default:
+      throw .notConvertible(path: file(of: entry), name: entry.name, type: entry.type.rawValue, to: "integers")
+    }
+  }
+
   /// Whether two tensors are of one type and shape and hold the same bytes, all of which are read.
   func compareBytes(
     _ a: TensorEntry, _ b: TensorEntry, in other: some TensorReader

@@ -9,6 +9,8 @@ package final class Decoder {
   private let weights: ModelWeights
   private let stream: ResidualStream
   private let rotary: RotaryAngles
+  /// Of layers that attend to entries of several tokens.
+  private let entryRotary: RotaryAngles?
   private let layers: [DecoderLayer]
   private let head: OutputHead
   private let prediction: PredictionModule?
@@ -45,10 +47,12 @@ package final class Decoder {
     embeddingRanges = gatherer?.slice.ranges(of: description.vocabularySize) ?? []
     stream = ResidualStream(
       hiddenSize: description.hiddenSize, epsilon: description.normEpsilon, rowFormat: weights.rowFormat,
-      compute: compute)
+      compute: compute, residual: description.residual)
     rotary = RotaryAngles(description.rotary, compute: compute)
+    entryRotary = description.entryRotary.map { RotaryAngles($0, compute: compute) }
     var assembly = LayerAssembly(
-      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary, experts: experts,
+      description: description, weights: weights, compute: compute, cache: cache, rotary: rotary,
+      entryRotary: entryRotary, experts: experts,
       kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
@@ -57,7 +61,8 @@ package final class Decoder {
     prediction = weights.prediction.map {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
-        epsilon: description.normEpsilon, compute: compute)
+        epsilon: description.normEpsilon, compute: compute, slices: assembly.outputSlices,
+        vocabulary: assembly.slices(of: description.vocabularySize))
     }
   }
 
@@ -69,6 +74,7 @@ package final class Decoder {
     embed(batch)
     for index in description.layers.indices { try forward(index, stream, pass) }
     phases?.enter(.head)
+    stream.contract(weights.headConnection)
     let output = head.forward(stream, batch)
     try gatherer?.check()
     return output
@@ -76,28 +82,24 @@ package final class Decoder {
 
   /// Runs the multi-token prediction module, if there is one, over the rows of the batch that went through the model
   /// last; `next` is the token after each. Collective, as `forward`.
-  package func predict(_ batch: DecoderBatch, next: UnsafePointer<Int32>) throws {
+  package func predict(
+    _ batch: DecoderBatch, next: UnsafePointer<Int32>, routing: RoutingTrace? = nil
+  ) throws {
     guard let prediction else { return }
-    prediction.begin(
-      hidden: stream.hidden, finalNorm: weights.finalNorm, tokens: next, embedding: weights.embedding)
-    try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: nil))
+    phases?.enter(.embedding)
+    prediction.begin(hidden: stream.hidden, finalNorm: weights.finalNorm) { rows in
+      embed(UnsafeBufferPointer(start: next, count: rows.rowCount), into: rows)
+    }
+    try forward(description.layerCount, prediction.stream, ForwardPass(batch: batch, routing: routing))
   }
 
   /// What the prediction module takes for the most probable token after the next one, for rows of the batch that
   /// `predict` went over last: replaces `tokens` by one for each; -1 where its logits are not finite. Of equals the
-  /// lowest id.
-  package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) {
+  /// lowest id. Collective where ranks share out the vocabulary.
+  package func predictions(ofRows rows: [Int], into tokens: inout [Int32]) throws {
     tokens.removeAll(keepingCapacity: true)
-    guard let prediction, !rows.isEmpty else { return }
-    let logits = prediction.logits(ofRows: rows).logits
-    for row in rows.indices { tokens.append(greatest(logits[row], count: logits.columns)) }
-  }
-
-  private func greatest(_ scores: UnsafePointer<Float>, count: Int) -> Int32 {
-    let highest = compute.max(scores, count: count)
-    guard highest.isFinite else { return -1 }
-    for token in 0..<count where scores[token] == highest { return Int32(token) }
-    return -1
+    prediction?.greatest(ofRows: rows, into: &tokens)
+    try gatherer?.check()
   }
 
   private func forward(_ index: Int, _ stream: ResidualStream, _ pass: ForwardPass) throws {
@@ -109,7 +111,7 @@ package final class Decoder {
     latest = index
   }
 
-  /// The residual stream, `[rows, hidden]`: after the last layer, until a layer's stages are asked for.
+  /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked for.
   package var hidden: MatrixView<Float> { stream.hidden }
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
@@ -152,21 +154,36 @@ package final class Decoder {
   private func embed(_ batch: DecoderBatch) {
     stream.begin(rows: batch.tokens.count)
     rotary.reserve(rows: batch.tokens.count)
+    entryRotary?.reserve(rows: batch.tokens.count)
     guard !batch.tokens.isEmpty else { return }
-    let (hidden, embedding) = (stream.hidden, weights.embedding)
+    batch.tokens.withUnsafeBufferPointer { tokens in
+      embed(tokens, into: stream.hidden) { worker in
+        for row in compute.share(of: tokens.count, worker: worker) { stream.spread(row: row) }
+        rotary.prepare(batch, worker: worker)
+        entryRotary?.prepare(batch, worker: worker)
+      }
+    }
+  }
+
+  /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where ranks share out
+  /// the vocabulary.
+  private func embed(
+    _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, then: (Int) -> Void = { _ in }
+  ) {
+    let embedding = weights.embedding
     let own = gatherer.map { embeddingRanges[$0.slice.rank] } ?? 0..<embedding.rows
     compute.pool.run { worker in
-      for row in compute.share(of: batch.tokens.count, worker: worker) {
-        let token = Int(batch.tokens[row])
-        if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: hidden[row]) }
+      for row in compute.share(of: tokens.count, worker: worker) {
+        let token = Int(tokens[row])
+        if own.contains(token) { embedding.expand(row: token - own.lowerBound, into: rows[row]) }
       }
-      rotary.prepare(batch, worker: worker)
+      then(worker)
     }
     guard let gatherer else { return }
-    for (row, token) in batch.tokens.enumerated() {
+    for (row, token) in tokens.enumerated() {
       guard let owner = embeddingRanges.firstIndex(where: { $0.contains(Int(token)) }) else { continue }
-      let piece = SlicePiece(MatrixView(hidden[row], rows: 1, columns: hidden.columns))
-      gatherer.exchange.add(piece, from: owner)
+      gatherer.exchange.add(
+        SlicePiece(MatrixView(rows[row], rows: 1, columns: rows.columns)), from: owner)
     }
     gatherer.run()
   }

@@ -1,6 +1,7 @@
 import EngineAPI
 import Glibc
 import JSON
+import Threads
 
 /// The job's end of the link, in rank 0's process: carries out the supervisor's commands on an engine, and reports what
 /// becomes of them.
@@ -62,8 +63,8 @@ package final class EngineLink: Sendable {
   }
 
   package func start() throws(SupervisionError) {
-    let writer = try BackgroundThread("link writer") { self.write() }
-    let reader = try BackgroundThread("link reader") { self.read() }
+    let writer = try BackgroundThread.start("link writer") { self.write() }
+    let reader = try BackgroundThread.start("link reader") { self.read() }
     threads.change { $0 = [writer, reader] }
   }
 

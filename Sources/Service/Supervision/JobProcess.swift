@@ -1,5 +1,6 @@
 import Glibc
 import Machine
+import Threads
 
 /// A job: one command, most often a launcher's, in a process group of its own, and whatever it starts on this host.
 final class JobProcess {

@@ -1,3 +1,5 @@
+import Threads
+
 /// Commands on their way to a job, whose pipe may be full: appending never waits.
 final class Outbox: Sendable {
   private struct Queue {

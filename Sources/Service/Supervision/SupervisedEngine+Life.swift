@@ -1,4 +1,5 @@
 import EngineAPI
+import Threads
 
 /// The supervising thread: one job after another.
 extension SupervisedEngine {
@@ -87,9 +88,9 @@ extension SupervisedEngine {
     var threads: [BackgroundThread] = []
     defer { end(process, outbox, stage, threads) }
     let (input, output, errors) = (process.input, process.output, process.errors)
-    threads.append(try BackgroundThread("job input") { outbox.write(to: input) })
-    threads.append(try BackgroundThread("job output") { self.readReports(output, stage) })
-    threads.append(try BackgroundThread("job errors") { self.readErrors(errors, stage) })
+    threads.append(try BackgroundThread.start("job input") { outbox.write(to: input) })
+    threads.append(try BackgroundThread.start("job output") { self.readReports(output, stage) })
+    threads.append(try BackgroundThread.start("job errors") { self.readErrors(errors, stage) })
     var stopSent: ContinuousClock.Instant?
     var lookedAt = ContinuousClock.now
     while true {

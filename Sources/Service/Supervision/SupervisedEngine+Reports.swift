@@ -1,6 +1,7 @@
 import EngineAPI
 import JSON
 import Telemetry
+import Threads
 
 /// What the job writes.
 extension SupervisedEngine {

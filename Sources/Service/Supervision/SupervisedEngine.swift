@@ -1,5 +1,6 @@
 import EngineAPI
 import Telemetry
+import Threads
 
 /// An engine in a job of its own, outside this process: it is started, watched, and started again when it ends or
 /// hangs, and its requests go on from the tokens already delivered, as though nothing had happened.
@@ -48,7 +49,7 @@ package final class SupervisedEngine: TokenEngine {
           fruitlessLimit: options.restartLimit, patience: options.restartTime, goodService: options.goodService),
         judge: StallJudge(limit: options.stallLimit / .seconds(1)),
         start: StartJudge(limit: options.startLimit / .seconds(1), at: 0)))
-    _ = try BackgroundThread("supervisor") { self.live() }
+    _ = try BackgroundThread.start("supervisor") { self.live() }
   }
 
   package var state: EngineState { core.read(\.state) }
@@ -89,7 +90,7 @@ package final class SupervisedEngine: TokenEngine {
     guard let refusal else { return }
     let event = TokenEvent.failed(request.id, message: refusal)
     // Not on the caller's thread, which may hold locks of its own.
-    if (try? BackgroundThread("refusal", { onEvent(event) })) == nil { onEvent(event) }
+    if (try? BackgroundThread.start("refusal", { onEvent(event) })) == nil { onEvent(event) }
   }
 
   package func cancel(_ id: RequestID) {

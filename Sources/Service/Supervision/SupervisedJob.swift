@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// A job that keeps what it has done by itself, such as a training: it is started, watched, and started again when it ends before
 /// its time or hangs, until it has ended well or is given up.
@@ -107,8 +108,8 @@ package final class SupervisedJob: Sendable {
     var threads: [BackgroundThread] = []
     defer { end(process, stage, threads) }
     let (output, errors) = (process.output, process.errors)
-    threads.append(try BackgroundThread("job output") { self.read(output, stage) { self.options.output($0) } })
-    threads.append(try BackgroundThread("job errors") { self.read(errors, stage) { self.takeError($0) } })
+    threads.append(try BackgroundThread.start("job output") { self.read(output, stage) { self.options.output($0) } })
+    threads.append(try BackgroundThread.start("job errors") { self.read(errors, stage) { self.takeError($0) } })
     var isTold = false
     var lookedAt = ContinuousClock.now
     while true {

@@ -1,3 +1,5 @@
+import Threads
+
 /// Why a chat template cannot be read or rendered, and at which of its lines.
 package enum ChatTemplateError: Error, Equatable, CustomStringConvertible {
   case templateTooLarge(byteCount: Int, limit: Int)
@@ -14,8 +16,8 @@ package enum ChatTemplateError: Error, Equatable, CustomStringConvertible {
   case raised(String, line: Int)
   case limitExceeded(TemplateLimits.Kind, limit: Int, line: Int)
   case messageNotObject(index: Int, kind: String)
-  /// The system gave no thread to render on; `code` is its error number.
-  case noThread(code: Int32)
+  /// The system gave no thread to render on.
+  case noThread(ThreadError)
 
   package var description: String {
     switch self {
@@ -34,8 +36,8 @@ package enum ChatTemplateError: Error, Equatable, CustomStringConvertible {
       "chat template refuses this conversation (line \(line)): \(message)"
     case .limitExceeded(let kind, let limit, let line):
       "chat template, line \(line): \(kind.rawValue) went past the limit of \(limit)"
-    case .noThread(let code):
-      "no thread could be started for a chat template (error \(code)); check the limits on threads and memory"
+    case .noThread(let error):
+      "no thread could be started for a chat template (\(error.reason)); check the limits on threads and memory"
     case .messageNotObject(let index, let kind): "chat message \(index) is \(kind) where an object should be"
     }
   }

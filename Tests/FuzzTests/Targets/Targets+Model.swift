@@ -96,10 +96,7 @@ extension FuzzTarget {
       "olmoe",
       "qwen2_moe", "qwen3_moe",
     ].map { "goldens/\($0)" }
-    + [
-      "bailing_moe_v2", "dots1", "ernie4_5_moe", "exaone_moe", "hy_v3", "mistral4", "sarvam_mla", "sarvam_moe",
-      "solar_open",
-    ].map { "families/\($0)" }
+    + FamilyFixtures.names.map { "families/\($0)" }
 
   private static let configuration = FuzzTarget(
     "config", inputs: 6000, pieces: jsonPieces + ["\"yarn\"", "\"rope_scaling\":{", "\"full_attention\"", "\"fp8\""],

@@ -37,6 +37,9 @@ static void convolution(ck_isa isa, float *out, const float *a, const float *b, 
 static void swiglu(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_clamped_swiglu(isa, a, b, out, n, 1.702f, 7);
 }
+static void limited(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  ck_limited_swiglu(isa, a, b, out, n, 7);
+}
 static void add(ck_isa isa, float *out, const float *a, const float *b, size_t n) { (void)b, ck_add(isa, out, a, n); }
 static void sum(ck_isa isa, float *out, const float *a, const float *b, size_t n) { ck_sum(isa, a, b, out, n); }
 static void scale(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
@@ -53,6 +56,9 @@ static void largest(ck_isa isa, float *out, const float *a, const float *b, size
 }
 static void sum_exp(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   (void)b, out[0] = ck_sum_exp(isa, a, n, 1);
+}
+static void exponentials(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  (void)b, ck_exponentials(isa, a, out, n);
 }
 static void rope_halves(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   ck_rope(isa, out, 1, n, n / 2 * 2, a, b, false);
@@ -73,6 +79,7 @@ static void elementwise(ck_isa isa) {
                     {"gated_rms_norm", gated_norm},
                     {"causal_convolution", convolution},
                     {"clamped_swiglu", swiglu},
+                    {"limited_swiglu", limited},
                     {"add", add},
                     {"sum", sum},
                     {"scale", scale},
@@ -80,6 +87,7 @@ static void elementwise(ck_isa isa) {
                     {"clip", clip},
                     {"max", largest},
                     {"sum_exp", sum_exp},
+                    {"exponentials", exponentials},
                     {"rope in halves", rope_halves},
                     {"rope interleaved", rope_interleaved}};
   for (size_t n = 1; n <= 100; n++) {

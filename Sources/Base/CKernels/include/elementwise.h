@@ -40,6 +40,19 @@ void ck_sigmoid_multiply(ck_isa isa, const float *gate, const float *x, float *o
 void ck_clamped_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float alpha,
                        float limit);
 
+/// DeepSeek-V4: g = min(gate, limit), u = clamp(up, -limit, limit); out = (g * sigmoid(g)) * u. out may be gate or up.
+void ck_limited_swiglu(ck_isa isa, const float *gate, const float *up, float *out, size_t count, float limit);
+
+/// Means of values weighed by the softmax of their gates, in each of n dimensions apart, one term after another: `sums`
+/// holds the greatest gate so far, the denominator and the numerator, [3, n].
+///
+/// A term: g = gate + bias. The first one replaces what there was: greatest g, denominator 1, numerator the value. Another:
+/// m' = max(m, g); c = ck_exp(m - m'), e = ck_exp(g - m'); denominator = fma(denominator, c, e); numerator =
+/// fma(numerator, c, e * value).
+void ck_pool(ck_isa isa, const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums);
+/// out[i] = numerator / denominator.
+void ck_pooled(ck_isa isa, const float *sums, size_t n, float *out);
+
 /// out[i] += x[i]
 void ck_add(ck_isa isa, float *out, const float *x, size_t count);
 /// out[i] = a[i] + b[i]; out may be a or b.
@@ -54,4 +67,6 @@ void ck_clip(ck_isa isa, float *x, float limit, size_t count);
 float ck_max(ck_isa isa, const float *x, size_t count);
 /// Lane sum of e^(x[i] - shift).
 float ck_sum_exp(ck_isa isa, const float *x, size_t count, float shift);
+/// out[i] = e^x[i], by ck_exp. out may be x.
+void ck_exponentials(ck_isa isa, const float *x, float *out, size_t count);
 #endif

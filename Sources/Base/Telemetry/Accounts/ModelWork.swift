@@ -1,6 +1,7 @@
 import JSON
 
-/// Parameters that a token meets, by part of the model: what a measured time is scaled by for another model.
+/// Parameters that a token meets, by part of the model, and rows that ranks exchange: what a measured time is scaled by
+/// for another model.
 package struct ModelWork: Sendable, Equatable {
   package var attention = 0
   package var router = 0
@@ -12,6 +13,11 @@ package struct ModelWork: Sendable, Equatable {
   package var hiddenSize = 0
   package var layers = 0
   package var mixtureLayers = 0
+  /// Of these layers, those of multi-token prediction modules: each also meets the head, and a projection of its own.
+  package var modules = 0
+  /// What ranks tell each other for a token where they share out every matrix; empty where that is not known, or cannot
+  /// be.
+  package var exchanges: [RowExchange] = []
 
   package init() {}
 
@@ -22,9 +28,19 @@ package struct ModelWork: Sendable, Equatable {
     ]
   }
 
-  package var json: JSONValue { .object(JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })) }
+  package var json: JSONValue {
+    var object = JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })
+    object["modules"] = .int(modules)
+    if !exchanges.isEmpty { object["exchanges"] = .array(exchanges.map(\.json)) }
+    return .object(object)
+  }
 
   package init(json: JSONValue) throws(MalformedAccount) {
     for (name, field) in Self.fields { self[keyPath: field] = try json.count(name, below: 1 << 50) }
+    // Neither is in reports of before these were told.
+    if json["modules"] != nil { modules = try json.count("modules", below: 1 << 10) }
+    for exchange in json["exchanges"]?.array?.prefix(1 << 10) ?? [] {
+      exchanges.append(try RowExchange(json: exchange))
+    }
   }
 }

@@ -80,12 +80,14 @@ extension RankAccount {
 
 extension RankAccount.Kind {
   var json: JSONValue {
-    [
-      "steps": .int(steps), "wall_ns": .int(wall), "time_ns": .numbers(time), "late_ns": .numbers(late),
-      "late_by_rank_ns": .numbers(lateByRank), "sent": .array(sent.map(\.json)), "rows_to_host": .numbers(rowsToHost),
-      "visits": .numbers(visits), "distinct_experts": .numbers(distinctExperts),
-      "expert_visits": .array(experts.map { .numbers($0) }),
-    ]
+    var object = JSONObject([
+      ("steps", .int(steps)), ("wall_ns", .int(wall)), ("time_ns", .numbers(time)), ("late_ns", .numbers(late)),
+      ("late_by_rank_ns", .numbers(lateByRank)), ("sent", .array(sent.map(\.json))),
+      ("rows_to_host", .numbers(rowsToHost)), ("visits", .numbers(visits)),
+      ("distinct_experts", .numbers(distinctExperts)), ("expert_visits", .array(experts.map { .numbers($0) })),
+    ])
+    if !rejected.isEmpty { object["rejected_visits"] = .array(rejected.map { .numbers($0) }) }
+    return .object(object)
   }
 
   init(json: JSONValue, layerCount: Int, rankCount: Int) throws(MalformedAccount) {
@@ -101,14 +103,24 @@ extension RankAccount.Kind {
       throw MalformedAccount(reason: "\"sent\" has not one entry for each rank")
     }
     for entry in sent { self.sent.append(try Traffic(json: entry)) }
-    guard let experts = json["expert_visits"]?.array, experts.count == layerCount else {
-      throw MalformedAccount(reason: "\"expert_visits\" has not one entry for each layer")
+    experts = try Self.pairs("expert_visits", in: json, layerCount: layerCount)
+    if json["rejected_visits"] != nil {
+      rejected = try Self.pairs("rejected_visits", in: json, layerCount: layerCount)
     }
-    for layer in experts {
-      self.experts.append(
-        try (layer.array ?? []).map { pair throws(MalformedAccount) in try pair.numbers(count: 2, of: "expert_visits") }
-      )
+  }
+
+  private static func pairs(
+    _ key: String, in json: JSONValue, layerCount: Int
+  ) throws(MalformedAccount) -> [[[Int]]] {
+    guard let layers = json[key]?.array, layers.count == layerCount else {
+      throw MalformedAccount(reason: "\"\(key)\" has not one entry for each layer")
     }
+    var pairs: [[[Int]]] = []
+    for layer in layers {
+      pairs.append(
+        try (layer.array ?? []).map { pair throws(MalformedAccount) in try pair.numbers(count: 2, of: key) })
+    }
+    return pairs
   }
 }
 

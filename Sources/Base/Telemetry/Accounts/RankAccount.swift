@@ -18,6 +18,8 @@ package struct RankAccount: Sendable, Equatable {
     package var distinctExperts: [Int] = []
     /// Pairs of an expert visited and its visits, by layer.
     package var experts: [[[Int]]] = []
+    /// The same of what this rank's wrong drafts chose, on whichever rank that was; empty where there were none.
+    package var rejected: [[[Int]]] = []
 
     package init() {}
 
@@ -80,11 +82,34 @@ extension RankAccount.Kind {
     rowsToHost = traffic.rowsToHost
     visits = load.visits
     distinctExperts = load.distinct
-    experts = visits.indices.map { layer in
-      (0..<load.expertCount).compactMap { expert in
-        let count = Int(load.byExpert[layer * load.expertCount + expert])
-        return count > 0 ? [expert, count] : nil
+    func pairs(_ counts: [Int32]) -> [[[Int]]] {
+      visits.indices.map { layer in
+        (0..<load.expertCount).compactMap { expert in
+          let count = Int(counts[layer * load.expertCount + expert])
+          return count > 0 ? [expert, count] : nil
+        }
       }
     }
+    experts = pairs(load.byExpert)
+    rejected = load.rejected.allSatisfy { $0 == 0 } ? [] : pairs(load.rejected)
+  }
+}
+
+extension AccountOfRun {
+  /// How often the tokens of texts visited each expert of a layer, on whichever rank; drafts that were wrong do not
+  /// count.
+  package func visits(layer: Int, expertCount: Int) -> [Int] {
+    var visits = [Int](repeating: 0, count: expertCount)
+    func add(_ pairs: [[[Int]]], _ sign: Int) {
+      guard pairs.indices.contains(layer) else { return }
+      for pair in pairs[layer] where pair.count == 2 && visits.indices.contains(pair[0]) {
+        visits[pair[0]] += sign * pair[1]
+      }
+    }
+    for kind in ranks.flatMap(\.kinds) {
+      add(kind.experts, 1)
+      add(kind.rejected, -1)
+    }
+    return visits.map { max(0, $0) }
   }
 }

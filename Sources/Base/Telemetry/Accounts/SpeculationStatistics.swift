@@ -77,6 +77,23 @@ package struct SpeculationStatistics: Sendable {
     ]
   }
 
+  /// Reads what `json` wrote of drafts and of how many steps had some; times are left out.
+  package init(json: JSONValue) throws(MalformedAccount) {
+    func counts(_ key: String) throws(MalformedAccount) -> [Int] {
+      let numbers = json[key]?.array?.compactMap(\.exactInt) ?? []
+      guard numbers.count == json[key]?.array?.count, numbers.count <= 64,
+        numbers.allSatisfy({ (0..<(1 << 50)).contains($0) })
+      else { throw MalformedAccount(reason: "\"\(key)\" of its \"speculation\" is no list of counts") }
+      return numbers
+    }
+    (drafted, accepted) = (try counts("drafted"), try counts("accepted"))
+    guard drafted.count == accepted.count, zip(drafted, accepted).allSatisfy({ $0 >= $1 }) else {
+      throw MalformedAccount(reason: "more drafts of its \"speculation\" were right than there were")
+    }
+    with.count = try json.count("steps_with")
+    without.count = try json.count("steps_without")
+  }
+
   package static func + (a: SpeculationStatistics, b: SpeculationStatistics) -> SpeculationStatistics {
     var sum = a
     for place in b.drafted.indices {

@@ -59,6 +59,12 @@ package final class RankTelemetry {
     loads[kind.rawValue].count(layer: layer, experts: experts, distinct: distinct)
   }
 
+  /// Counts what some of this rank's drafts chose in one layer of the step under way that turned out to be wrong.
+  package func rejected(layer: Int, experts: some Sequence<Int32>) {
+    guard recorder.isEnabled else { return }
+    loads[kind.rawValue].countRejected(layer: layer, experts: experts)
+  }
+
   /// Adds the step's traffic to its kind's.
   package func endTraffic() {
     for i in traffic.byRank.indices {

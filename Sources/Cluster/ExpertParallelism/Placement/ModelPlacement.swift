@@ -7,7 +7,7 @@ package struct ModelPlacement: Sendable, Equatable {
   /// By layer of the model, up to the last of which something is said.
   private let layers: [ExpertPlacement]
   /// The most partial outputs that one rank returns for a token.
-  let rowLimit: Int
+  package let rowLimit: Int
 
   package var rankCount: Int { base.rankCount }
   package var expertCount: Int { base.expertCount }

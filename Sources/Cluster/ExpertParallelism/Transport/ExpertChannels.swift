@@ -13,12 +13,13 @@ package struct ExpertChannels {
     let partials: HostChannels
   }
 
-  /// Room for steps of up to `batchTokens` tokens a rank; nil on all ranks where there is no shared memory. Collective.
+  /// Room for steps of up to `batchTokens` tokens a rank with this placement, or with any, where experts `move`: what
+  /// is longer takes another way, and more time. Nil on all ranks where there is no shared memory. Collective.
   package init?(
-    _ communicator: any Communicator, placement: ModelPlacement, wire: WireFormat, topK: Int, batchTokens: Int,
-    hostOfRank: [Int]
+    _ communicator: any Communicator, placement: ModelPlacement, moves: Bool = false, wire: WireFormat, topK: Int,
+    batchTokens: Int, hostOfRank: [Int]
   ) throws(FabricError) {
-    let rows = min(topK, placement.rowLimit)
+    let rows = moves ? topK : min(topK, placement.rowLimit)
     let dispatch = wire.dispatchByteCount(tokens: batchTokens, visits: batchTokens * topK)
     let combine = wire.combineByteCount(rows: batchTokens * rows)
     guard let dispatches = try HostChannels(communicator, byteCount: dispatch),

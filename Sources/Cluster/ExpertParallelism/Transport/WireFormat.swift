@@ -37,5 +37,14 @@ package struct WireFormat: Sendable, Equatable {
     DispatchMessage.rowsOffset(tokens: tokens, visits: visits) + tokens * tokenByteCount
   }
 
+  /// Bytes of the longest message of a step in which a rank has so many tokens, all of whose `topK` visits may be one
+  /// other rank's, which returns up to `rows` for each; `Int.max` where they cannot be counted.
+  package func longestMessage(tokens: Int, topK: Int, rows: Int) -> Int {
+    let (visits, tooMany) = tokens.multipliedReportingOverflow(by: max(topK, rows, 1))
+    let (bytes, tooLong) = visits.multipliedReportingOverflow(by: sumByteCount + tokenByteCount + 64)
+    guard !tooMany, !tooLong, bytes < Int.max / 2 else { return .max }
+    return max(dispatchByteCount(tokens: tokens, visits: tokens * topK), combineByteCount(rows: tokens * rows))
+  }
+
   func combineByteCount(rows: Int) -> Int { CombineMessage.headerBytes + rows * sumByteCount }
 }

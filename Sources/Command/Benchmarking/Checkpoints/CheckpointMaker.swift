@@ -91,8 +91,7 @@ package struct CheckpointMaker {
       shards[shards.count - 1].tensors.append(tensor)
       shards[shards.count - 1].byteCount += tensor.entry.byteCount
     }
-    func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
-    for i in shards.indices { shards[i].name = "model-\(padded(i + 1))-of-\(padded(shards.count)).safetensors" }
+    for i in shards.indices { shards[i].name = ShardName.text(i, of: shards.count) }
     return shards
   }
 

@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import ClusterCheck
 import ExpertParallelism
@@ -31,13 +32,12 @@ struct RankCheck {
     (model.coreOptions.cores, model.coreOptions.noPinning) = (nil, false)
     // Rank 0 reads it for all.
     if model.placementOptions.placement != nil { model.placementOptions.placement = "given" }
-    return model.arguments
+    return model.arguments + command.speculation.arguments + ["--rebalance", command.rebalance.rawValue]
   }
 
   private static func fingerprint(_ checkpoint: any Checkpoint) -> String {
     checkpoint.fingerprintParts.map { part in
-      part.file.replacing(" ", with: "_") + "="
-        + part.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      part.file.replacing(" ", with: "_") + "=" + Digits.hexadecimal(part.digest)
     }.joined(separator: " ")
   }
 
@@ -70,7 +70,11 @@ struct RankCheck {
     let path = command.model.model ?? "the demonstration model"
     do {
       let checkpoint = try CheckpointFormat.open(try command.model.folder())
-      let description = try ModelConfiguration.read(checkpoint).holding(command.model.weights)
+      let options = command.sessionOptions
+      let read = try ModelConfiguration.read(checkpoint).holding(command.model.weights)
+      // As a run loads it.
+      let predicts = try options.speculation.loadsModule(of: read, in: checkpoint)
+      let description = predicts ? read.predicting() : read
       let facts = ModelFacts(
         path: path, fingerprint: Self.fingerprint(checkpoint),
         family: description.family, expertLayerCount: description.mixture == nil ? 0 : description.mixtureLayers.count,
@@ -128,7 +132,7 @@ struct RankCheck {
   /// Where experts would be: rank 0 reads it for all, as in a run; the plain placement unless all ranks have a model
   /// and are given another. Nil without a model, or, with a reason in the facts, where the other cannot be. Collective.
   private func placement(_ opened: inout Opened, _ communicator: any Communicator) throws -> ModelPlacement? {
-    let experts = command.model.sessionOptions.experts
+    let experts = command.sessionOptions.experts
     let isKnown = opened.model != nil && experts.placementPath != nil
     guard try communicator.allReduceMin(isKnown ? 1 : 0) == 1, let (_, description) = opened.model else {
       return opened.model.map {
@@ -149,18 +153,18 @@ struct RankCheck {
     _ opened: inout Opened, _ plan: HostPlan, _ placement: ModelPlacement?, _ rank: Rank, isFirst: Bool
   ) -> (weights: Int, cache: Int)? {
     guard let placement, let (checkpoint, whole) = opened.model else { return nil }
-    let options = command.model.sessionOptions
+    let options = command.sessionOptions
     var description = whole
     // What auto decides for is measured when a run starts: room for either is room for the larger.
     if options.layout == .sliced, placement.rankCount > 1, whole.slicingObstacle == nil {
       description = whole.sliced(
         ModelSlice(rank: rank.index, of: placement.rankCount, dividesExperts: options.dividesExperts))
     }
-    let dividesExperts = description.slice?.dividesExperts ?? false
     do {
-      let budget = try WeightBudget.measure(
-        description, checkpoint: checkpoint, workerCount: plan.assignment.cores.count
-      ) { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
+      let spares = options.experts.spareExperts(placement, layers: description.mixtureLayers)
+      let budget = try RankMemory.budget(
+        description, checkpoint, workerCount: plan.assignment.cores.count, placement: placement,
+        spareExperts: spares[rank.index], rank: rank)
       let blocks = KeyValueCache.blockCount(tokens: command.model.kvCacheTokens ?? GenerationSession.defaultCacheTokens)
       return (
         budget.memoryBytes - (isFirst ? 0 : budget.sharedBytes),

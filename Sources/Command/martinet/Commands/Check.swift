@@ -2,6 +2,7 @@ import ArgumentParser
 import ClusterCheck
 import Fabric
 import Foundation
+import Inference
 import JSON
 import Machine
 
@@ -22,6 +23,11 @@ struct Check: ParsableCommand {
       """)
 
   @OptionGroup var model: ModelOptions
+  @OptionGroup var speculation: SpeculationFlags
+  @Option(
+    help: ArgumentHelp(
+      "Count room for experts that change places, as serve keeps it: none with off.", valueName: "off|on|auto"))
+  var rebalance = RebalanceOptions.Mode.off
   @Option(help: ArgumentHelp("Hosts, a line each, as for mpirun.", valueName: "file")) var hostfile: String?
   @Option(
     parsing: .unconditional,
@@ -38,6 +44,13 @@ struct Check: ParsableCommand {
     parsing: .postTerminator,
     help: ArgumentHelp("Options of mpirun, or a launcher and its options.", valueName: "launcher"))
   var launcher: [String] = []
+
+  /// As the run that is checked for takes them.
+  var sessionOptions: SessionOptions {
+    var options = model.sessionOptions
+    (options.speculation, options.experts.moves) = (speculation.options, rebalance != .off)
+    return options
+  }
 
   func validate() throws {
     guard (1...3600).contains(timeout) else { throw ValidationError("--timeout \(timeout) is not between 1 and 3600") }

@@ -102,9 +102,9 @@ struct Inspect: ParsableCommand {
     var shares: [Share] = []
     for rank in 0..<ranks {
       let slice = ModelSlice(rank: rank, of: ranks, dividesExperts: placement == nil)
-      let budget = try WeightBudget.measure(description.sliced(slice), checkpoint: checkpoint, workerCount: 1) {
-        placement?.holds(layer: $0, expert: $1, Rank(rank)) ?? true
-      }
+      let budget = try RankMemory.budget(
+        description.sliced(slice), checkpoint, workerCount: 1,
+        placement: placement ?? ModelPlacement(expertCount: expertCount, rankCount: ranks), rank: Rank(rank))
       let experts = placement?.expertCount(of: Rank(rank), layers: layers) ?? expertCount * layers.count
       let last = shares.last
       if let last, last.experts == experts, last.memoryBytes == budget.memoryBytes,
@@ -148,9 +148,8 @@ struct Inspect: ParsableCommand {
     for rank in 0..<ranks {
       let count = counts[rank]
       if measured[count] == nil {
-        let budget = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) {
-          placement.holds(layer: $0, expert: $1, Rank(rank))
-        }
+        let budget = try RankMemory.budget(
+          description, checkpoint, workerCount: 1, placement: placement, rank: Rank(rank))
         measured[count] = Share(
           ranks: rank...rank, experts: count, expertsPerLayer: given == nil ? count / max(1, layers.count) : nil,
           memoryBytes: budget.memoryBytes, storedBytes: budget.storedBytes, sharedBytes: budget.sharedBytes)
@@ -189,7 +188,15 @@ struct Inspect: ParsableCommand {
       "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
     case .delta(let delta):
       "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
+    case .compressed(let compressed):
+      "\(compressed.headCount) heads of \(compressed.headDims) over a window of \(compressed.window)"
+        + (compressed.ratio.map { " and entries of \(Figures.count($0, "token"))" } ?? "")
+        + (compressed.indexer.map { ", \(entryIndexerName($0))" } ?? "")
     }
+  }
+
+  private static func entryIndexerName(_ indexer: LightningIndexer) -> String {
+    "\(indexer.topK) of them chosen by an indexer of \(indexer.headCount) heads of \(indexer.headDims)"
   }
 
   private static func indexerName(_ indexer: LightningIndexer) -> String {
@@ -210,6 +217,9 @@ struct Inspect: ParsableCommand {
       "architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), vocabulary \(description.vocabularySize), context \(description.maximumPositions)",
       "attention      \(attentionName(description))",
     ]
+    if case .hyper(let hyper) = description.residual {
+      lines.append("residual       \(hyper.streams) streams, mixed by hyper-connections")
+    }
     if let mixture = description.mixture {
       let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
       lines.append(
@@ -233,6 +243,8 @@ struct Inspect: ParsableCommand {
       let name = part.rawValue.padding(to: 18)
       lines.append("  \(name)\(count(amount.parameters).padding(to: 12))\(size(amount.bytes))")
     }
+    let byToken = description.layers.count(where: \.routesByToken)
+    if byToken > 0 { lines.append("routing        in \(Figures.count(byToken, "layer")) by a table of tokens") }
     if description.predicts { lines.append("drafts         by 1 multi-token prediction layer, counted as one more") }
     if leftOut > 0 { lines.append("left out       \(leftOut) multi-token prediction layer(s)") }
     if let composite = description.compositeNote { lines.append("note           \(composite)") }

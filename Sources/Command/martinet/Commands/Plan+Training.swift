@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Gradients
 import JSON
 import MoEModel
 import Pretraining
@@ -10,17 +11,10 @@ import Training
 extension Plan {
   /// Fails, having told it, where the training does not fit.
   func runTraining() throws {
-    let source: any Checkpoint
-    if isBareConfiguration {
-      let config = try JSONValue(
-        parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount),
-        limits: JSONLimits(allowsNonFinite: true))
-      source = try ShapeCheckpoint(config, path: model)
-    } else {
-      let folder = try ModelLocation.resolve(model)
-      source = try ShapeCheckpoint(try CheckpointFormat.open(folder).config, path: folder + "/config.json")
-    }
-    let description = try ModelConfiguration.read(source)
+    let predicts = training.predictionLoss > 0
+    let source = try Self.shape(model, predicts: predicts)
+    let read = try ModelConfiguration.read(source)
+    let description = predicts ? read.predicting() : read
     try description.checkTrainable()
     guard training.sequenceLength <= description.maximumPositions else {
       throw ValidationError(
@@ -32,25 +26,52 @@ extension Plan {
     // A forward pass more is a third of a step's operations.
     let again = training.recompute ? 4.0 / 3 : 1
     (task.optimizer, task.recomputes, task.utilization) = (training.optimizer, training.recompute, training.mfu / again)
+    task.draws = training.rollouts
+    task.teacher = try training.teacher.map { path in
+      let shape = try Self.shape(path)
+      let teacher = try ModelConfiguration.read(shape)
+      try teacher.requireAttention(role: "a teacher")
+      let terms = TrainingLayout.Terms(
+        sequenceLength: task.sequenceLength, sequences: task.sequences, rankCount: 1, ranksPerHost: 1,
+        workerCount: cores)
+      return try TeacherMemory(teacher, checkpoint: shape, terms)
+    }
+    task.products = training.products
     let network = try Network(network, sameHostIn: [])
     let plan = ClusterTraining(
       description, task,
       node: ClusterTraining.Node(
         memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
-        operationsPerSecond: (arithmetic ?? Self.trainingOperations * Double(cores)) * 1e9),
+        operationsPerSecond: (arithmetic ?? Self.trainingOperations(training.products) * Double(cores)) * 1e9),
       nodeCount: nodes, reserved: ClusterPlan.reservedShare
     ) { bytes, messages in
       let links = network.otherHosts
       return links.seconds(Int(min(bytes, 1e18))) + links.seconds(0) * Double(max(0, messages - 1))
     }
     let disk = DiskSpace(
-      SavePlan(description, optimizer: training.optimizer, predicts: false), companions: Companions(), folder: "",
+      SavePlan(description, optimizer: training.optimizer, predicts: predicts), companions: Companions(), folder: "",
       keep: training.keep)
     let report = TrainingPlanReport(plan: plan, task: task, description: description, disk: disk, command: self)
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
     if plan.best == nil { throw ExitCode(1) }
   }
 
-  /// 10^9 a second of one core in fp32, as for runs.
-  private static let trainingOperations = 100.0
+  /// A model of which only the settings are looked at: a file of them, or a folder.
+  private static func shape(_ path: String, predicts: Bool = false) throws -> any Checkpoint {
+    if path.hasSuffix(".json") {
+      let config = try JSONValue(
+        parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
+        limits: JSONLimits(allowsNonFinite: true))
+      return try ShapeCheckpoint(config, path: path, predicts: predicts)
+    }
+    let folder = try ModelLocation.resolve(path)
+    return try ShapeCheckpoint(
+      try CheckpointFormat.open(folder).config, path: folder + "/config.json", predicts: predicts)
+  }
+
+  /// 10^9 a second of one core, as for runs: of fp32; of bf16 the forward pass, a third of the operations, takes half the
+  /// time, and the backward pass is computed by fp32 instructions.
+  private static func trainingOperations(_ products: ProductPrecision) -> Double {
+    products == .bfloat16 ? 3 / (1.0 / 200 + 2.0 / 100) : 100
+  }
 }

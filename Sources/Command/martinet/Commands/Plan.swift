@@ -5,6 +5,7 @@ import Inference
 import JSON
 import Kernels
 import MoEModel
+import ModelRuntime
 import Projection
 import Telemetry
 
@@ -49,10 +50,7 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
   @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
-  @Option(
-    help: ArgumentHelp(
-      "Count the multi-token prediction layer, too, where this loads it.", valueName: "off|auto|mtp|lookup"))
-  var speculate = SpeculationMode.off
+  @OptionGroup var forecast: ForecastOptions
 
   @Option(
     help: ArgumentHelp(
@@ -65,6 +63,15 @@ struct Plan: ParsableCommand {
       "Memory for replicas of experts that are visited often, in percent of what the mean rank's experts take.",
       valueName: "percent"))
   var replicaMemory = 0.0
+  @Option(
+    help: ArgumentHelp(
+      "Which rank holds which experts of each layer, for a layout of as many ranks as the file is for.",
+      valueName: "file.json"))
+  var placement: String?
+  @Option(
+    help: ArgumentHelp(
+      "Count room for experts that change places, as serve keeps it: none with off.", valueName: "off|on|auto"))
+  var rebalance = RebalanceOptions.Mode.off
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -94,6 +101,9 @@ struct Plan: ParsableCommand {
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
     try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
     try check("recurrent-states", recurrentStates ?? 1, 1...(1 << 16))
+    guard routing == nil || forecast.zipf == 0 else {
+      throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
+    }
     guard nodes * numaNodes <= 4096 else {
       throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
     }
@@ -112,83 +122,73 @@ struct Plan: ParsableCommand {
     }
   }
 
+  /// What a run would be told of which rank holds which experts.
+  private var experts: ExpertOptions {
+    var experts = ExpertOptions()
+    (experts.placementPath, experts.replicaShare) = (placement, replicaMemory / 100)
+    experts.moves = rebalance != .off
+    return experts
+  }
+
   private func plan() throws -> (ClusterPlan, DecoderDescription) {
-    let held: (Int) throws -> Int
-    let description: DecoderDescription
-    if isBareConfiguration {
-      guard weights != .auto else {
-        throw ValidationError("a config.json alone does not say how weights are stored: give --weights")
-      }
-      let config = try JSONValue(
-        parsing: try InputFile(path: model).contents(limit: CheckpointLimits().configByteCount),
-        limits: JSONLimits(allowsNonFinite: true))
-      let read = try ModelConfiguration.read(try ConfigReader(config, path: model))
-      let loads = (speculate == .mtp || speculate == .auto) && read.canTakeBack && read.predictionLayerCount > 0
-      guard loads || speculate != .mtp || !read.canTakeBack else {
-        throw InferenceError.noPredictionModule(family: read.family)
-      }
-      description = loads ? read.predicting() : read
-      let work = description.work
-      let bytes = bytesPerParameter
-      let expertBytes = weights == .mixed ? Self.storedBytes(description.quantization) ?? bytes : bytes
-      held = { experts in
-        let dense = (work.layers - work.mixtureLayers) * work.dense + 2 * work.head + work.layers * work.attention
-        let (own, routers) = (
-          work.mixtureLayers * (experts * work.expert + work.shared), work.mixtureLayers * work.router * 4
-        )
-        let routed = work.mixtureLayers * experts * work.expert
-        return Int(Double(dense + own - routed) * bytes + Double(routed) * expertBytes) + routers
-      }
-    } else {
-      let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(model))
-      var speculation = SpeculationOptions()
-      speculation.mode = speculate
-      let plain = try ModelConfiguration.read(checkpoint).holding(weights)
-      let read = try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
-      description = read
-      // The walk takes a second for the largest models: each number of experts once.
-      var known: [Int: Int] = [:]
-      held = { experts in
-        if let bytes = known[experts] { return bytes }
-        let bytes = try WeightBudget.measure(read, checkpoint: checkpoint, workerCount: 1) { _, expert in
-          expert < experts
-        }
-        .memoryBytes
-        known[experts] = bytes
-        return bytes
-      }
-    }
+    let model = try PlannedModel(
+      model, weights: weights, speculation: forecast.speculation.options)
+    let description = model.description
     guard let mixture = description.mixture else {
       throw ProjectionError.nothingMeasured(
-        path: model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
+        path: self.model, reason: "a dense model has no experts to spread: it needs to fit into each rank")
     }
-    // What experts take tells the bytes of a parameter, however they are stored.
-    let work = description.work
-    let all = Double(work.mixtureLayers * work.expert * mixture.expertCount)
-    let perParameter = Double(try held(mixture.expertCount) - held(0)) / max(all, 1)
+    if forecast.layout == .sliced, let reason = description.slicingObstacle {
+      throw RuntimeError.notSliceable(reason)
+    }
     let node = ClusterPlan.Node(
       memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
       machine: .init(
         readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9,
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
         efficiency: efficiency))
-    let blocks = KeyValueCache.blockCount(tokens: kvCacheTokens)
+    let file = try placement.map { path in
+      let file = try PlacementOptions.read(path)
+      try file.check(
+        expertCount: mixture.expertCount, layers: description.mixtureLayers, module: description.layerCount,
+        rankCount: file.placement.rankCount, path: path)
+      return file.placement(of: description.mixtureLayers)
+    }
     var options = SessionOptions()
-    (options.cacheType, options.stateCount) = (kvCache, recurrentStates)
-    let cache = options.cacheByteCount(description, cacheBlocks: blocks)
-    guard cache < 1 << 50 else {
+    (options.cacheType, options.stateCount, options.experts) = (kvCache, recurrentStates, experts)
+    let (blocks, dividesExperts) = (KeyValueCache.blockCount(tokens: kvCacheTokens), options.dividesExperts)
+    guard options.cacheByteCount(description, cacheBlocks: blocks) < 1 << 50 else {
       throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere")
     }
-    return (
-      try ClusterPlan(
-        node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), work: work,
-        expertCount: mixture.expertCount,
-        bytesPerParameter: perParameter, cacheBytes: cache,
-        rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: description.expertRowFormat)),
-        batch: batch,
-        routing: try record(mixture), replicaShare: replicaMemory / 100, held: held),
-      description
-    )
+    var task = ClusterPlan.Task(
+      work: description.work, expertCount: mixture.expertCount, bytesPerParameter: try model.bytesPerParameter(),
+      commonBytes: try model.commonBytes(),
+      rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: model.expertRowFormat)),
+      routing: try record(mixture))
+    (task.batch, task.replicaShare, task.placement) = (batch, replicaMemory / 100, file)
+    (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
+    if description.slicingObstacle != nil { task.layouts = [false] }
+    task.drafts = try forecast.drafts(predicts: description.predicts, reports: [])
+    // A walk takes a second for the largest models: each once.
+    var known: [String: (weights: Int, cache: Int)] = [:]
+    let plan = try ClusterPlan(
+      node: node, nodeCount: nodes, network: try Network(network, sameHostIn: []), task: task
+    ) { ranks, isSliced in
+      let key = "\(ranks) \(isSliced)"
+      if let found = known[key] { return found }
+      let found = (
+        weights: try model.weightBytes(
+          placement: file.flatMap { $0.rankCount == ranks ? $0 : nil }
+            ?? ModelPlacement(expertCount: mixture.expertCount, rankCount: ranks),
+          options: experts, isSliced: isSliced, dividesExperts: dividesExperts),
+        cache: model.descriptions(isSliced: isSliced, ranks: ranks, dividesExperts: dividesExperts).map {
+          options.cacheByteCount($0, cacheBlocks: blocks)
+        }.max() ?? 0
+      )
+      known[key] = found
+      return found
+    }
+    return (plan, description)
   }
 
   /// The routing recorded of the model, or even routing.
@@ -196,7 +196,7 @@ struct Plan: ParsableCommand {
     guard let routing else {
       return RoutingRecord.even(
         expertCount: mixture.expertCount, topK: mixture.topK,
-        groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: 2048)
+        groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: 2048, skew: forecast.zipf)
     }
     let record = try RoutingFile(path: routing).record
     guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {
@@ -214,24 +214,6 @@ struct Plan: ParsableCommand {
     case .mixed, .q8, .q4: 400
     case .bf16: 200
     case .auto, .f32: 100
-    }
-  }
-
-  private var bytesPerParameter: Double {
-    switch weights {
-    case .auto, .f32: 4
-    case .bf16: 2
-    case .mixed, .q8: 8.125 / 8
-    case .q4: 4.125 / 8
-    }
-  }
-
-  /// Of an expert's parameter that stays as it is stored; nil where it becomes q8.
-  private static func storedBytes(_ quantization: Quantization) -> Double? {
-    switch quantization {
-    case .float8: 8.25 / 8
-    case .mxfp4Experts: 4.25 / 8
-    case .none, .nvfp4, .integers, .martinet: nil
     }
   }
 }

@@ -18,6 +18,7 @@ struct Project: ParsableCommand {
         mpirun -n 2 martinet bench generate --batch 32 --report-json r2.json --record-routing routing.safetensors
         mpirun -n 4 martinet bench generate --batch 32 --report-json r4.json
         martinet project --report-json r2.json --validate r4.json --routing routing.safetensors --ranks 4,16,64 --network 25gbe
+      With --layout auto both layouts are told of, and which of them a run's --layout auto would choose.
       """)
 
   @Option(
@@ -33,7 +34,7 @@ struct Project: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks.", valueName: "n,…")) var ranks = "2,4,8,16"
   @Option(parsing: .unconditional, help: "Ranks of each host.") var ranksPerHost = 1
   @Option(parsing: .unconditional, help: ArgumentHelp("Sequences in all, in decode steps.", valueName: "n,…"))
-  var batch = "1,32"
+  var batch = "1,4,16,32,256"
   @Option(parsing: .unconditional, help: "Tokens of each rank in prefill steps.") var prefillTokens = 512
   @Option(
     help: ArgumentHelp(
@@ -42,7 +43,8 @@ struct Project: ParsableCommand {
   var network = "measured"
   @Option(
     help: ArgumentHelp(
-      "Another model: a folder or a config.json. Its routing is assumed to be even.", valueName: "path"))
+      "The reports' own model, for what ranks would hold of it, or another one, whose routing is assumed to be even: a folder or a config.json.",
+      valueName: "path"))
   var model: String?
   @Option(
     help: ArgumentHelp(
@@ -68,6 +70,15 @@ struct Project: ParsableCommand {
   @Option(
     parsing: .unconditional, help: "Cores that all ranks of the reports shared, where their hosts were one machine.")
   var sharedCores: Int?
+  @OptionGroup var forecast: ForecastOptions
+  @Option(
+    help:
+      "With --model, how its weights are to be held, for what ranks would hold: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4."
+  )
+  var weights = WeightPrecision.auto
+  @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
+  var kvCacheTokens = 8192
+  @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
   @Flag(help: "One JSON object.") var json = false
 
   /// Ranks and batches beyond these take minutes to replay.
@@ -89,12 +100,18 @@ struct Project: ParsableCommand {
     guard replicaMemory.map({ PlacementOptions.replicaLimit.contains($0) }) ?? true else {
       throw ValidationError("--replica-memory must be between 0 and 10000 percent")
     }
+    guard routing == nil || forecast.zipf == 0 else {
+      throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
+    }
+    guard (1...(1 << 30)).contains(kvCacheTokens) else {
+      throw ValidationError("--kv-cache-tokens must be between 1 and \(1 << 30)")
+    }
     guard routing != nil || model != nil else {
       throw ValidationError("give --routing, or --model for another model with even routing")
     }
   }
 
-  private func list(_ name: String, _ text: String) throws -> [Int] {
+  func list(_ name: String, _ text: String) throws -> [Int] {
     let numbers = try InputText.ids(text)
     guard !numbers.isEmpty, numbers.allSatisfy({ (1...Self.limit).contains($0) }) else {
       throw ValidationError("--\(name) \(text): each must be between 1 and \(Self.limit)")
@@ -110,76 +127,35 @@ struct Project: ParsableCommand {
   }
 
   private func project() throws {
-    let reports = try read(reportJson)
-    let others = try validation.map(read) ?? []
-    let target = try model.map(Self.describe)
-    if let model, target?.mixture == nil {
+    let reports = try reportJson.split(separator: ",").map { try ForecastOptions.report(String($0)) }
+    guard let first = reports.first else { throw ValidationError("--report-json: no report is given") }
+    let others = try (validation ?? "").split(separator: ",").map { try ForecastOptions.report(String($0)) }
+    let target = try model.map {
+      try ProjectedModel(
+        $0, weights: weights, forecast: forecast, measured: first.subject.work, cacheTokens: kvCacheTokens,
+        cacheType: kvCache)
+    }
+    if let model, let target, target.description.mixture == nil {
       throw ProjectionError.nothingMeasured(path: model, reason: "a dense model has no experts to spread")
     }
-    let record = try self.record(reports[0])
+    let even = target.flatMap { $0.isOther || forecast.zipf > 0 ? $0.routing(skew: forecast.zipf) : nil }
+    let record = try self.record(first)
     let projector = try Projector(
-      fitting: reports, validating: others, record: record, sharedCores: sharedCores,
+      fitting: reports, validating: others, record: record,
+      exchanges: target.map { $0.isOther ? [] : $0.description.work.exchanges } ?? [], sharedCores: sharedCores,
       path: String(reportJson.split(separator: ",").first ?? ""))
-    let links = try self.network(reports)
-    let even = target.flatMap { description in
-      description.mixture.map {
-        RoutingRecord.even(
-          expertCount: $0.expertCount, topK: $0.topK, groups: $0.router.groups.map { ($0.count, $0.kept) }, layers: 4,
-          rows: 4096)
-      }
-    }
-    let hidden = target?.hiddenSize ?? reports[0].subject.hiddenSize
-    let rowBytes = rowBytes(hiddenSize: hidden, measured: reports[0].subject)
-    var projections: [Projection] = []
-    let routed = even ?? record
-    let given = try placement.map { path in
-      let file = try PlacementOptions.read(path)
-      try file.check(
-        expertCount: routed.expertCount, layers: routed.layers, module: routed.layers.last.map { $0 + 1 },
-        rankCount: file.placement.rankCount, path: path)
-      return file.placement
-    }
-    for count in try list("ranks", ranks) {
-      let cases = [(StepKind.prefill, prefillTokens * count)] + (try list("batch", batch)).map { (StepKind.decode, $0) }
-      for (kind, tokens) in cases {
-        for (name, placement) in placements(routed, given, ranks: count, tokens: tokens) {
-          let layout = Layout(
-            rankCount: count, ranksPerHost: ranksPerHost, expertCount: routed.expertCount, placement: placement)
-          guard
-            let outcome = projector.project(
-              layout, network: links, kind: kind, batch: tokens, rowBytes: rowBytes, model: target?.work, routing: even,
-              speed: speed)
-          else { continue }
-          projections.append(
-            Projection(
-              ranks: count, hosts: layout.hostCount, kind: kind, tokens: tokens, placement: name, outcome: outcome,
-              error: even == nil && speed == 1 ? projector.expectedError(kind) : nil))
-        }
-      }
-    }
+    let cases = ProjectionCases(
+      command: self, projector: projector, network: try network(reports), reports: reports, target: target,
+      routing: even ?? record, isMadeUp: even != nil)
     let report = ProjectionReport(
-      projector: projector, network: links, projections: projections, model: target?.family, speed: speed)
+      projector: projector, network: cases.network, projections: try cases.all(),
+      model: target.flatMap { $0.isOther ? $0.description.family : nil }, speed: speed, zipf: forecast.zipf,
+      choices: try cases.choices())
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
   }
 
-  /// The plain placement, and beside it those that were asked for.
-  private func placements(
-    _ record: RoutingRecord, _ given: ModelPlacement?, ranks count: Int, tokens: Int
-  ) -> [(String, ModelPlacement)] {
-    let plain = ModelPlacement(expertCount: record.expertCount, rankCount: count)
-    var placements = [("plain", plain)]
-    if let given, given.rankCount == count { placements.append(("given", given)) }
-    if let replicaMemory, count > 1 {
-      let planner = PlacementPlanner(
-        expertCount: record.expertCount, layerCount: record.layers.count, rankCount: count,
-        replicaShare: replicaMemory / 100)
-      placements.append(("by load", planner.plan(record.loads(tokensPerStep: tokens), from: plain)))
-    }
-    return placements
-  }
-
   /// Rows as asked for, or with as many bytes a number as the report's.
-  private func rowBytes(hiddenSize: Int, measured: RunSubject) -> RowBytes {
+  func rowBytes(hiddenSize: Int, measured: RunSubject) -> RowBytes {
     let asked = WireFormat(hiddenSize: hiddenSize, tokens: dispatchFormat ?? .float32, sums: combineFormat ?? .float32)
     func scaled(_ bytes: Int) -> Int {
       Int((Double(bytes) * Double(hiddenSize) / Double(max(measured.hiddenSize, 1))).rounded())
@@ -189,21 +165,11 @@ struct Project: ParsableCommand {
       sum: combineFormat == nil ? scaled(measured.sumBytes) : asked.sumByteCount)
   }
 
-  private func read(_ paths: String) throws -> [RunReport] {
-    try paths.split(separator: ",").map(String.init).map { path in
-      do {
-        return try RunReport(json: try JSONValue(parsing: try InputFile(path: path).contents(limit: 1 << 30)))
-      } catch let error as MalformedAccount {
-        throw ProjectionError.malformedReport(path: path, reason: error.reason)
-      } catch let error as JSONError { throw ProjectionError.malformedReport(path: path, reason: "\(error)") }
-    }
-  }
-
   private func record(_ report: RunReport) throws -> RoutingRecord {
     guard let routing else {
       return RoutingRecord.even(
         expertCount: report.subject.expertCount, topK: report.subject.expertsPerToken, groups: nil, layers: 4,
-        rows: 4096)
+        rows: 4096, skew: forecast.zipf)
     }
     let file = try RoutingFile(path: routing)
     guard file.record.expertCount == report.subject.expertCount, file.record.topK == report.subject.expertsPerToken
@@ -230,15 +196,5 @@ struct Project: ParsableCommand {
       )
     }
     return measured
-  }
-
-  private static func describe(_ path: String) throws -> DecoderDescription {
-    guard path.hasSuffix(".json") else {
-      return try ModelConfiguration.read(try CheckpointFormat.open(try ModelLocation.resolve(path)))
-    }
-    let config = try JSONValue(
-      parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
-      limits: JSONLimits(allowsNonFinite: true))
-    return try ModelConfiguration.read(try ConfigReader(config, path: path))
   }
 }

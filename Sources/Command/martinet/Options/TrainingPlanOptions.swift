@@ -1,4 +1,5 @@
 import ArgumentParser
+import Gradients
 import Pretraining
 import Training
 
@@ -15,17 +16,38 @@ struct TrainingPlanOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Checkpoints that are kept.", valueName: "n")) var keep = 2
   @Flag(help: "Keep each layer's input only and compute the rest again: less memory, a third more time.")
   var recompute = false
+  @Flag(help: "The model draws the sequences that it learns from, all of a step at once, as in train grpo.")
+  var rollouts = false
+  @Option(
+    help: ArgumentHelp(
+      "A model that is asked beside the one in training: a teacher, or train grpo's reference.",
+      valueName: "dir|config.json"))
+  var teacher: String?
+  @Option(
+    help: ArgumentHelp(
+      "What operands of products are rounded to, as in training: it decides memory, and the operations of a node.",
+      valueName: "f32|bf16"))
+  var products = ProductPrecision.float32
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The part of a node's fp32 operations that training makes use of; `train pretrain --dry-run` measures it on a node.",
+      "Train a multi-token prediction module too, whatever the weight of its loss, as in training: a layer, its projection and the head once more. 0 for none.",
+      valueName: "λ"))
+  var predictionLoss = 0.0
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The part of a node's operations (--arithmetic) that training makes use of; `train pretrain --dry-run` measures it on a node.",
       valueName: "0…1"))
   var mfu = UtilizationProbe.assumed
   @OptionGroup var node: NodeRates
 
   func validate() throws {
     guard train else {
-      if tokens != nil { throw ValidationError("--tokens goes with --train") }
+      for (name, isGiven) in [("tokens", tokens != nil), ("rollouts", rollouts), ("teacher", teacher != nil)]
+      where isGiven {
+        throw ValidationError("--\(name) goes with --train")
+      }
       return
     }
     guard let tokens else { throw ValidationError("--train needs --tokens: how many tokens to train on, such as 20e9") }
@@ -34,6 +56,9 @@ struct TrainingPlanOptions: ParsableArguments {
       ("sequence-length", sequenceLength, 1 << 24), ("batch-sequences", batchSequences, 1 << 20),
       ("keep", keep, 1 << 20),
     ] where !(1...limit).contains(value) { throw ValidationError("--\(name) must be between 1 and \(limit)") }
+    guard predictionLoss.isFinite, predictionLoss >= 0 else {
+      throw ValidationError("--prediction-loss must be 0 or more")
+    }
     guard mfu > 0, mfu <= 1 else { throw ValidationError("--mfu must be above 0 and at most 1") }
   }
 }

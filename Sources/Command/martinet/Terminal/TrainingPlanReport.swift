@@ -14,11 +14,16 @@ struct TrainingPlanReport {
 
   private var work: TrainingWork { TrainingWork(description, sequenceLength: task.sequenceLength) }
   private var rates: TrainingCost.Rates { command.training.node.rates }
+  /// What else decides memory and time.
+  private var further: String {
+    (task.products == .bfloat16 ? ", products in bf16" : "")
+      + (description.predicts ? ", with a multi-token prediction module" : "")
+  }
 
   var lines: [String] {
     var lines = [
       "\(description.family): \(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.operations(work.operations)) a token in sequences of \(task.sequenceLength)",
-      "\(Quantities.count(task.tokens)) tokens in \(Quantities.count(Double(task.steps))) steps of \(task.sequences) sequences, \(task.optimizer.rawValue); \(Figures.count(command.nodes, "node")) of \(Figures.decimals(command.memory, 0)) GiB and \(Figures.count(command.cores, "core")), network \(command.network)",
+      "\(Quantities.count(task.tokens)) tokens in \(Quantities.count(Double(task.steps))) steps of \(task.sequences) sequences, \(task.optimizer.rawValue)\(further); \(Figures.count(command.nodes, "node")) of \(Figures.decimals(command.memory, 0)) GiB and \(Figures.count(command.cores, "core")), network \(command.network)",
     ]
     lines += plan.options.map(line)
     guard let best = plan.best ?? plan.options.first else { return lines }
@@ -62,7 +67,8 @@ struct TrainingPlanReport {
   var json: JSONValue {
     var object = JSONObject([
       ("fits", .bool(plan.best != nil)), ("nodes", .int(command.nodes)), ("parameters", .int(work.parameterCount)),
-      ("active_parameters", .int(work.activeElements)), ("flops_per_token", .double(work.operations)),
+      ("active_parameters", .int(work.activeElements)), ("products", .string(task.products.rawValue)),
+      ("predicts", .bool(description.predicts)), ("flops_per_token", .double(work.operations)),
       ("steps", .int(task.steps)), ("tokens", .double(task.tokens)), ("mfu", .double(task.utilization)),
       ("disk_bytes", .int(disk.total)), ("layouts", .array(plan.options.map(layout))),
     ])

@@ -25,6 +25,8 @@ final class DistillationMaterial: TrainingMaterial {
   private var studentDigest: String?
   private var vocabulary: CommonVocabulary?
   private var teacher: (checkpoint: any Checkpoint, description: DecoderDescription)?
+  private var student: DecoderDescription?
+  var rolloutShare = 1.0
 
   /// `model`: the student's folder, where it has one.
   init(_ options: DistillationOptions, model: String?, seed: UInt64) throws {
@@ -51,7 +53,7 @@ final class DistillationMaterial: TrainingMaterial {
     let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(options.teacher))
     let taught = try ModelConfiguration.read(checkpoint).holding(options.teacherWeights)
     try taught.requireAttention(role: "a teacher")
-    teacher = (checkpoint, taught)
+    (teacher, student) = ((checkpoint, taught), description)
     let codec = TextCodec(checkpoint)
     let vocabulary = try CommonVocabulary(
       student: .init(start.text?.optionalTokenizer, rows: description.vocabularySize),
@@ -68,9 +70,9 @@ final class DistillationMaterial: TrainingMaterial {
       try PromptFile.read(path, requiresAnswers: false), codec: words, description: common,
       maxNewTokens: samples.maxNewTokens, seed: seed)
     self.prompts = prompts
-    let student = try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) }
-    studentDigest = student?.fingerprint.map { String($0) }.joined(separator: ".")
-    stopTokens = try StopTokens.read(student ?? checkpoint, tokenizerEnd: words.endToken)
+    let begun = try model.map { try CheckpointFormat.open(try ModelLocation.resolve($0)) }
+    studentDigest = begun?.fingerprint.map { String($0) }.joined(separator: ".")
+    stopTokens = try StopTokens.read(begun ?? checkpoint, tokenizerEnd: words.endToken)
     settings.sequenceLength = max(1, prompts.longest + samples.maxNewTokens - 1)
   }
 
@@ -82,6 +84,12 @@ final class DistillationMaterial: TrainingMaterial {
     guard let teacher else { return { _ in 0 } }
     let memory = try TeacherMemory(teacher.description, checkpoint: teacher.checkpoint, terms)
     return { memory.byteCount(ofRank: $0) }
+  }
+
+  func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] {
+    guard let prompts, let student, let teacher, case .samples(let samples) = settings.material else { return [] }
+    return SampleDistillation.rollouts(
+      student: student, teacher: teacher.description, prompts, samples, terms)
   }
 
   var summary: String {
@@ -111,6 +119,7 @@ final class DistillationMaterial: TrainingMaterial {
       var parts = SampleDistillation.Parts(
         prompts: prompts, stopTokens: stopTokens, samples: samples, vocabulary: vocabulary, seed: settings.seed,
         folder: settings.folder)
+      parts.rolloutShare = rolloutShare
       parts.identity = "\(studentDigest ?? "a new one") \(settings.recipe.text())"
       return try SampleDistillation(
         parts, student: model, teacher: loaded,

@@ -23,6 +23,7 @@ final class PolicyMaterial: TrainingMaterial {
   private var codec: TextCodec?
   private var start: TrainingStart?
   private var description: DecoderDescription?
+  var rolloutShare = 1.0
 
   init(_ options: PolicyOptions, model: String, _ training: TrainingOptions) throws {
     (self.options, self.model, self.training) = (options, model, training)
@@ -94,6 +95,7 @@ final class PolicyMaterial: TrainingMaterial {
       prompts: prompts, heldOut: heldOut, rules: rules, codec: codec, stopTokens: stopTokens, settings: policy,
       seed: settings.seed, folder: settings.folder)
     parts.identity = "\(digest) \(settings.recipe.text()) \(policy.json.text()) \(rules.json.text())"
+    parts.rolloutShare = rolloutShare
     if policy.objective.referencePenalty > 0 {
       parts.reference = try reference(prompts, runtime, settings)
       parts.referenceDigest = digest
@@ -124,5 +126,10 @@ final class PolicyMaterial: TrainingMaterial {
     guard policy.objective.referencePenalty > 0, let start, let description else { return { _ in 0 } }
     let memory = try TeacherMemory(description, checkpoint: start.shape, terms)
     return { memory.byteCount(ofRank: $0) }
+  }
+
+  func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] {
+    guard let prompts, let description else { return [] }
+    return [PolicySource.rollouts(description, prompts, heldOut: heldOut, policy, terms)]
   }
 }

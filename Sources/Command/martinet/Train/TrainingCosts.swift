@@ -30,6 +30,7 @@ struct TrainingCosts {
     terms.checkpoints = settings.saveEvery < settings.steps ? settings.checkpoints ?? .background : .waiting
     var layout = TrainingLayout(description, terms)
     layout.teacherBytes = try agree(on: communicator) { try material.teacherBytes(terms) }
+    layout.rollouts = material.rollouts(terms)
     self.layout = layout
     let plan = SavePlan(description, optimizer: settings.optimizer, predicts: description.predicts)
     budget = TrainingBudget(
@@ -52,6 +53,11 @@ struct TrainingCosts {
       guard runtime.communicator.isRoot else { return }
       try budget.disk.check(folder: settings.folder, available: DiskSpace.available(at: settings.folder))
     }
+  }
+
+  /// Of memory for rollouts beyond what must be, the part that this rank has; to be asked after `check`.
+  var rolloutShare: Double {
+    budget.rolloutShare(available: runtime.host.topology.availableBytes, ranksOnHost: runtime.host.ranksOnHost)
   }
 
   /// Measures what all ranks' processors do, and the part of it that this model's training is to reach; a second or

@@ -25,6 +25,10 @@ protocol TrainingMaterial: AnyObject {
   var memoryBytes: Int { get }
   /// Bytes that a teacher takes, by rank; asked after `prepare`.
   func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int
+  /// What ranks take to draw completions, by model that draws; asked after `prepare`.
+  func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory]
+  /// The part of that which there is memory for, beyond what must be; told before `source`.
+  var rolloutShare: Double { get set }
   /// What there is, in words.
   var summary: String { get }
   /// Collective.
@@ -36,6 +40,7 @@ extension TrainingMaterial {
   var isPolicy: Bool { false }
   var isDistillation: Bool { false }
   func teacherBytes(_ terms: TrainingLayout.Terms) throws -> @Sendable (_ rank: Int) -> Int { { _ in 0 } }
+  func rollouts(_ terms: TrainingLayout.Terms) -> [RolloutMemory] { [] }
 }
 
 /// Text, or conversations.
@@ -47,6 +52,8 @@ final class TextMaterial: TrainingMaterial {
   private var description: DecoderDescription?
   private var data: TrainingData?
   private var heldOut: TrainingData?
+  /// Text is not drawn.
+  var rolloutShare = 1.0
 
   init(_ options: TextOptions, _ kind: TrainingKind, seed: UInt64) {
     (self.options, self.kind, self.seed) = (options, kind, seed)

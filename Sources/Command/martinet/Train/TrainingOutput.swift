@@ -159,6 +159,8 @@ struct TrainingOutput {
     if let divergence = policy.referenceKL { line["reference_kl"] = number(divergence) }
     if let changed = policy.changedRoutes { line["changed_routes"] = .double(changed) }
     line["drawn_tokens"] = .int(policy.drawnTokens)
+    line["prompt_tokens"] = .int(policy.promptTokens)
+    line["prompt_tokens_read"] = .int(policy.promptTokensRead)
     line["rollout_seconds"] = number(policy.rolloutSeconds)
     line["reward_seconds"] = number(policy.rewardSeconds)
     line["update_seconds"] = number(policy.updateSeconds)

@@ -89,6 +89,7 @@ struct TrainingRun {
     try agree(on: communicator) {
       if communicator.isRoot, let path = costOptions.account { try ReportFile.check(path) }
     }
+    material.rolloutShare = costs.rolloutShare
     let forecast = try costs.forecast()
     var watch = TrainingWatch(costs.account(forecast), rates: costs.rates, json: json, isRoot: communicator.isRoot)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })

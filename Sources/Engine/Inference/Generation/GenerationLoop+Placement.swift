@@ -108,19 +108,9 @@ struct Rebalance {
 }
 
 extension AccountOfRun {
-  /// How often each expert was visited, on whichever rank; `layers` are those that have experts.
+  /// How often each expert was visited, on whichever rank, by tokens that were kept; `layers` are those that have experts.
   package func loads(layers: [Int], expertCount: Int) -> ExpertLoads {
-    let visits = layers.map { layer in
-      var visits = [Double](repeating: 0, count: expertCount)
-      for rank in ranks {
-        for kind in rank.kinds where kind.experts.indices.contains(layer) {
-          for pair in kind.experts[layer] where pair.count == 2 && visits.indices.contains(pair[0]) {
-            visits[pair[0]] += Double(pair[1])
-          }
-        }
-      }
-      return visits
-    }
+    let visits = layers.map { self.visits(layer: $0, expertCount: expertCount).map(Double.init) }
     let steps = ranks.first?.kinds.reduce(0) { $0 + $1.steps } ?? 0
     return ExpertLoads(layers: layers, visits: visits, steps: Double(steps))
   }

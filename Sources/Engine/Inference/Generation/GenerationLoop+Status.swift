@@ -38,17 +38,8 @@ extension GenerationLoop {
     let description = session.description
     status.replicas = session.model.placement.replicaCount
     status.layers = description.mixtureLayers
-    status.visits = description.mixtureLayers.map { layer in
-      var visits = [Int](repeating: 0, count: description.mixture?.expertCount ?? 0)
-      for rank in account.ranks {
-        for kind in rank.kinds where kind.experts.indices.contains(layer) {
-          for pair in kind.experts[layer] where pair.count == 2 && visits.indices.contains(pair[0]) {
-            visits[pair[0]] += pair[1]
-          }
-        }
-      }
-      return visits
-    }
+    let expertCount = description.mixture?.expertCount ?? 0
+    status.visits = description.mixtureLayers.map { account.visits(layer: $0, expertCount: expertCount) }
     return status
   }
 }

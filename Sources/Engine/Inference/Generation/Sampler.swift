@@ -8,20 +8,22 @@ import Tensors
 ///
 /// Order of the steps: bias, then as in Hugging Face's generation repetition penalty, presence and frequency penalties, then tokens
 /// that may not come, temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
+///
+/// One sampler is one thread's at a time. Its memory comes with the first use of what needs it.
 final class Sampler {
+  private typealias Weighed = (token: Int32, weight: Double)
+
   private let compute: Compute
   private let vocabularySize: Int
-  private let adjusted: AlignedBuffer<Float>
-  /// A binary heap of token ids, greatest logit first.
-  private let heap: AlignedBuffer<Int32>
-  private var heapCount = 0
+  private lazy var adjusted = AlignedBuffer<Float>(count: vocabularySize)
+  private lazy var weights = AlignedBuffer<Float>(count: vocabularySize)
+  private lazy var ranking = TokenRanking(count: vocabularySize)
+  private var candidates: [Weighed] = []
   private var seen: [Int32: Int32] = [:]
 
   init(compute: Compute, vocabularySize: Int) {
     self.compute = compute
     self.vocabularySize = vocabularySize
-    adjusted = AlignedBuffer(count: vocabularySize)
-    heap = AlignedBuffer(count: vocabularySize)
   }
 
   /// `history`: prompt and output so far; `promptCount` of them are the prompt. `bias` is added to logits; where `allowed` is given,
@@ -30,9 +32,8 @@ final class Sampler {
     _ logits: UnsafePointer<Float>, _ parameters: SamplingParameters, history: [Int32], promptCount: Int,
     bias: [TokenBias] = [], allowed: AllowedTokens? = nil
   ) throws(InferenceError) -> Int32 {
-    guard compute.max(logits, count: vocabularySize).isFinite else {
-      throw .logitsNotFinite(position: history.count - 1)
-    }
+    var highest = compute.max(logits, count: vocabularySize)
+    guard highest.isFinite else { throw .logitsNotFinite(position: history.count - 1) }
     var scores = logits
     if parameters.hasPenalties || !bias.isEmpty || allowed != nil {
       adjusted.pointer.update(from: logits, count: vocabularySize)
@@ -40,13 +41,12 @@ final class Sampler {
       if parameters.hasPenalties { penalize(parameters, history: history, promptCount: promptCount) }
       allowed?.apply(to: adjusted.pointer, count: vocabularySize)
       scores = UnsafePointer(adjusted.pointer)
-      guard compute.max(scores, count: vocabularySize).isFinite else {
-        throw .nothingAllowed(position: history.count - 1)
-      }
+      highest = compute.max(scores, count: vocabularySize)
+      guard highest.isFinite else { throw .nothingAllowed(position: history.count - 1) }
     }
-    if parameters.temperature == 0 { return argmax(scores) }
+    if parameters.temperature == 0 { return first(scores, highest) }
     let draw = Self.uniform(seed: parameters.seed, draw: UInt64(history.count - promptCount))
-    return choose(scores, parameters, draw: draw)
+    return choose(scores, highest, parameters, draw: draw)
   }
 
   private func penalize(_ parameters: SamplingParameters, history: [Int32], promptCount: Int) {
@@ -64,86 +64,70 @@ final class Sampler {
   }
 
   /// The greatest score's token; of equals the lowest id.
-  private func argmax(_ scores: UnsafePointer<Float>) -> Int32 {
-    let highest = compute.max(scores, count: vocabularySize)
+  private func first(_ scores: UnsafePointer<Float>, _ highest: Float) -> Int32 {
     for token in 0..<vocabularySize where scores[token] == highest { return Int32(token) }
     return 0
   }
 
   /// Walks candidates from the most probable down until the draw is spent.
-  private func choose(_ scores: UnsafePointer<Float>, _ parameters: SamplingParameters, draw: Double) -> Int32 {
-    buildHeap(scores)
-    let temperature = Double(parameters.temperature)
-    let highest = Double(scores[Int(heap.pointer[0])])
-    func weight(_ token: Int32) -> Double {
-      let score = scores[Int(token)]
-      return score == -.infinity ? 0 : Double(exponential(Float((Double(score) - highest) / temperature)))
-    }
+  private func choose(
+    _ scores: UnsafePointer<Float>, _ highest: Float, _ parameters: SamplingParameters, draw: Double
+  ) -> Int32 {
+    let temperature = parameters.temperature
     let limit = parameters.topK > 0 ? min(parameters.topK, vocabularySize) : vocabularySize
+    // Beyond a few temperatures there is hardly anything.
+    ranking.begin(scores, highest: highest, reach: 4 * temperature)
+    candidates.removeAll(keepingCapacity: true)
     // The mass top-p is a share of: that of the tokens top-k leaves, all of them without top-k.
     var mass = 0.0
-    var candidates: [(token: Int32, weight: Double)] = []
     if limit < vocabularySize {
-      for _ in 0..<limit {
-        let token = popHeap(scores)
-        candidates.append((token, weight(token)))
+      while candidates.count < limit, let token = ranking.next() {
+        let weight = Self.weight(scores[Int(token)], highest, temperature)
+        candidates.append((token, weight))
+        mass += weight
       }
-      for candidate in candidates { mass += candidate.weight }
     } else {
-      for token in 0..<Int32(vocabularySize) { mass += weight(token) }
+      weigh(scores, highest, temperature)
+      let weights = weights.pointer
+      for token in 0..<vocabularySize { mass += Double(weights[token]) }
     }
-    var kept: [(token: Int32, weight: Double)] = []
-    var sum = 0.0
-    while kept.count < limit {
-      let next: (token: Int32, weight: Double)
-      if limit < vocabularySize {
-        next = candidates[kept.count]
-      } else {
-        let token = popHeap(scores)
-        next = (token, weight(token))
+    var (kept, sum) = (0, 0.0)
+    while kept < limit {
+      if limit == vocabularySize {
+        guard let token = ranking.next() else { break }
+        candidates.append((token, Double(weights.pointer[Int(token)])))
       }
+      let next = candidates[kept]
       // The most probable token has weight 1.
-      if !kept.isEmpty, next.weight < Double(parameters.minP) || next.weight == 0 { break }
-      kept.append(next)
+      if kept > 0, next.weight < Double(parameters.minP) || next.weight == 0 { break }
+      kept += 1
       sum += next.weight
       if sum >= Double(parameters.topP) * mass, parameters.topP < 1 { break }
       if parameters.topP >= 1, parameters.minP == 0, sum > draw * mass { return next.token }
     }
     var rest = draw * sum
-    for candidate in kept {
+    for candidate in candidates[..<kept] {
       rest -= candidate.weight
       if rest < 0 { return candidate.token }
     }
-    return kept[kept.count - 1].token
+    return candidates[kept - 1].token
   }
 
-  private func precedes(_ a: Int32, _ b: Int32, _ scores: UnsafePointer<Float>) -> Bool {
-    scores[Int(a)] != scores[Int(b)] ? scores[Int(a)] > scores[Int(b)] : a < b
+  /// e^((score − highest) / temperature).
+  private static func weight(_ score: Float, _ highest: Float, _ temperature: Float) -> Double {
+    Double(exponential(Float((Double(score) - Double(highest)) / Double(temperature))))
   }
 
-  private func buildHeap(_ scores: UnsafePointer<Float>) {
-    heapCount = vocabularySize
-    for token in 0..<vocabularySize { heap.pointer[token] = Int32(token) }
-    for i in stride(from: heapCount / 2 - 1, through: 0, by: -1) { sink(i, scores) }
-  }
-
-  private func popHeap(_ scores: UnsafePointer<Float>) -> Int32 {
-    let top = heap.pointer[0]
-    heapCount -= 1
-    heap.pointer[0] = heap.pointer[heapCount]
-    sink(0, scores)
-    return top
-  }
-
-  private func sink(_ start: Int, _ scores: UnsafePointer<Float>) {
-    var i = start
-    while 2 * i + 1 < heapCount {
-      var child = 2 * i + 1
-      if child + 1 < heapCount, precedes(heap.pointer[child + 1], heap.pointer[child], scores) { child += 1 }
-      guard precedes(heap.pointer[child], heap.pointer[i], scores) else { return }
-      swap(&heap.pointer[child], &heap.pointer[i])
-      i = child
+  /// The same of all tokens, into `weights`.
+  private func weigh(_ scores: UnsafePointer<Float>, _ highest: Float, _ temperature: Float) {
+    let weights = weights.pointer
+    let (highest, temperature) = (Double(highest), Double(temperature))
+    if temperature == 1 {
+      for token in 0..<vocabularySize { weights[token] = Float(Double(scores[token]) - highest) }
+    } else {
+      for token in 0..<vocabularySize { weights[token] = Float((Double(scores[token]) - highest) / temperature) }
     }
+    compute.exponentials(weights, into: weights, count: vocabularySize)
   }
 
   /// A number in [0, 1) that depends on seed and draw number only: SplitMix64 (Steele, Lea, Flood 2014) from a
@@ -169,9 +153,8 @@ final class Sampler {
     func logprob(_ token: Int32) -> Float { Float(Double(logits[Int(token)]) - Double(highest) - normalizer) }
     var top: [Candidate] = []
     if topCount > 0 {
-      buildHeap(logits)
-      for _ in 0..<min(topCount, vocabularySize) {
-        let token = popHeap(logits)
+      ranking.begin(logits, highest: highest, reach: 4)
+      while top.count < topCount, let token = ranking.next() {
         top.append(.init(token: token, logprob: logprob(token)))
       }
     }

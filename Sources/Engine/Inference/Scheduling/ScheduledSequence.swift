@@ -27,6 +27,8 @@ struct ScheduledSequence {
   var missedCount = 0
   /// What it has of recurrent states, in models that keep some.
   var states = States()
+  /// Of the prompt, by which the same one is found.
+  let promptDigest: Int
   /// Admitted, and not yet fed.
   var isNew = false
   /// Admitted before, and thrown out for want of room.
@@ -37,6 +39,7 @@ struct ScheduledSequence {
     self.request = request
     tokens = request.prompt + request.drawn
     generated = request.drawn.count
+    promptDigest = request.prompt.hashValue
   }
 
   var promptCount: Int { request.prompt.count }
@@ -65,7 +68,7 @@ struct ScheduledSequence {
   }
 
   /// How it appears on its home.
-  func admission(cachedCount: Int) -> StepPlan.Admission {
+  func admission(cachedCount: Int, copied: Int32) -> StepPlan.Admission {
     var admission = StepPlan.Admission(
       id: id, home: home, tokens: tokens, promptCount: promptCount, cachedCount: cachedCount, blocks: blocks)
     switch request.task {
@@ -73,6 +76,7 @@ struct ScheduledSequence {
     case .score(let options): admission.scoring = options
     case .embed(let pooling): admission.pooling = pooling
     }
+    admission.copied = copied
     (admission.state, admission.source) = (states.slot, states.source)
     admission.details = request.details
     admission.bias = request.logitBias.sorted { $0.key < $1.key }.map { TokenBias(token: $0.key, amount: $0.value) }

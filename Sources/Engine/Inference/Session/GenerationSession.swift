@@ -67,13 +67,11 @@ package final class GenerationSession {
     let speculation = options.speculation
     let opened = try OpenedModel(
       opening: open, holding: options.weights,
-      predictingWhere: { try speculation.loadsModule(of: $1, in: $0, isSliced: options.layout == .sliced) },
+      predictingWhere: { try speculation.loadsModule(of: $1, in: $0) },
       on: communicator, prepare: prepare)
     if communicator.isRoot {
       for note in opened.notes(ranks: communicator.size, layout: options.layout) { onEvent(.note(note)) }
-      if let note = speculation.note(on: opened.description, isSliced: options.layout == .sliced) {
-        onEvent(.note(note))
-      }
+      if let note = speculation.note(on: opened.description) { onEvent(.note(note)) }
     }
     let runtime = try ClusterRuntime(
       communicator, threadsPerRank: options.threadsPerRank, cores: options.cores,
@@ -90,13 +88,28 @@ package final class GenerationSession {
     load.otherBytes = options.cacheByteCount(sliced.description, cacheBlocks: cacheBlocks)
     let model = try LoadedModel(sliced, runtime: runtime, options: load, onEvent: onEvent)
     try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
+    if communicator.isRoot, limits.batchTokens < options.batchTokens {
+      onEvent(
+        .note(
+          "steps take \(limits.batchTokens) tokens, not --max-batch-tokens \(options.batchTokens): messages of more could be longer than the 2 GiB that MPI carries"
+        ))
+    }
   }
 
   /// Makes ready to generate with a model that is loaded already, with so many blocks of attention cache. Collective.
   package init(_ runtime: ClusterRuntime, model: LoadedModel, options: SessionOptions, cacheBlocks: Int) throws {
     (self.runtime, self.model, self.options) = (runtime, model, options)
     let (communicator, description) = (runtime.communicator, model.description)
-    limits = options.limits(description, cacheBlocks: cacheBlocks)
+    let wire = description.mixture.map { _ in
+      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
+    }
+    var limits = options.limits(description, cacheBlocks: cacheBlocks)
+    if communicator.size > 1,
+      let bounds = Self.messageBounds(model, wire: wire, moves: options.experts.moves, runtime.clocks.hostOfRank)
+    {
+      limits.batchTokens = bounds.tokens(atMost: limits.batchTokens)
+    }
+    self.limits = limits
     let stateCount = limits.statesPerRank
     let (cache, states) = try agree(on: communicator) {
       (
@@ -107,20 +120,17 @@ package final class GenerationSession {
     (self.cache, self.states) = (cache, states)
     drafter = options.speculation.drafter(for: description)
     try runtime.clocks.align(communicator)
-    let wire = description.mixture.map { _ in
-      WireFormat(hiddenSize: description.hiddenSize, tokens: model.weights.expertRowFormat, sums: options.sums)
-    }
     self.wire = wire
     slices = try description.slice.map {
       let exchange = try ClusterSliceExchange(
-        communicator, rows: options.batchTokens, rowByteCount: 16 * description.hiddenSize,
+        communicator, rows: limits.batchTokens, rowByteCount: 16 * description.hiddenSize,
         telemetry: model.telemetry, clocks: runtime.clocks)
       return SliceGatherer($0, through: exchange)
     }
     if let mixture = description.mixture, let wire, slices == nil {
       channels = try ExpertChannels(
-        communicator, placement: model.placement, wire: wire, topK: mixture.topK, batchTokens: options.batchTokens,
-        hostOfRank: runtime.clocks.hostOfRank)
+        communicator, placement: model.placement, moves: options.experts.moves, wire: wire, topK: mixture.topK,
+        batchTokens: limits.batchTokens, hostOfRank: runtime.clocks.hostOfRank)
     } else {
       channels = nil
     }
@@ -135,6 +145,19 @@ package final class GenerationSession {
     engine = RankEngine(
       runtime, decoder: decoder, cache: cache, states: states, dispatcher: experts?.cluster,
       telemetry: model.telemetry)
+  }
+
+  /// Of messages of a step; nil where none are sent. What a rank may return for a token is known where experts stay
+  /// where they are and no gateway adds up those of several ranks.
+  private static func messageBounds(
+    _ model: LoadedModel, wire: WireFormat?, moves: Bool, _ hostOfRank: [Int]
+  ) -> MessageBounds? {
+    if let slice = model.description.slice { return MessageBounds(model.description, slice: slice) }
+    guard let wire, let topK = model.description.mixture?.topK else { return nil }
+    let hosts = Set(hostOfRank).count
+    let isRelayed = hosts > 1 && hosts < hostOfRank.count
+    return MessageBounds(
+      wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
   }
 
   private static func layers(

@@ -23,13 +23,9 @@ package struct SpeculationOptions: Sendable {
 
   package static let draftTokensRange = 1...15
 
-  /// Whether the model's prediction module is to be loaded; `auto` goes without it where ranks share out all matrices.
-  /// Throws `InferenceError.noPredictionModule` where it is asked for and there is none, and `ModelError` where it is
-  /// not whole.
-  package func loadsModule(
-    of description: DecoderDescription, in checkpoint: any Checkpoint, isSliced: Bool = false
-  ) throws -> Bool {
-    if isSliced, mode == .auto { return false }
+  /// Whether the model's prediction module is to be loaded. Throws `InferenceError.noPredictionModule` where it is asked
+  /// for and there is none, and `ModelError` where it is not whole.
+  package func loadsModule(of description: DecoderDescription, in checkpoint: any Checkpoint) throws -> Bool {
     guard mode == .mtp || mode == .auto, description.canTakeBack else { return false }
     guard description.predictionLayerCount > 0 else {
       guard mode == .auto else { throw InferenceError.noPredictionModule(family: description.family) }
@@ -52,16 +48,13 @@ package struct SpeculationOptions: Sendable {
   }
 
   /// What a user should know of how it was taken.
-  func note(on description: DecoderDescription, isSliced: Bool = false) -> String? {
+  func note(on description: DecoderDescription) -> String? {
     guard mode != .off else { return nil }
     guard description.canTakeBack else {
       return
         "--speculate \(mode.rawValue) is off: a \(description.family) model folds tokens into a state from which they cannot be taken back"
     }
     guard mode == .auto, !description.predicts else { return nil }
-    if isSliced, description.predictionLayerCount > 0 {
-      return "--speculate auto drafts by look-up alone: --layout sliced does not divide a multi-token prediction layer"
-    }
     return description.predictionLayerCount == 0
       ? "--speculate auto drafts by look-up alone: the checkpoint has no multi-token prediction layer"
       : "--speculate auto drafts by look-up alone: the checkpoint's multi-token prediction layer is not whole; --speculate mtp tells what is missing"

@@ -3,6 +3,22 @@ import Kernels
 import MoEModel
 import Tensors
 
+extension StepPlan.Admission {
+  /// Gives the sequence the part of a block that another has read already; throws `malformedPlan` for blocks that do not exist, or where
+  /// there is no such part.
+  func copyBeginning(in cache: KeyValueCache) throws(InferenceError) {
+    guard copied != BlockPool.none else { return }
+    let place = cachedCount / KeyValueCache.blockTokens
+    guard cachedCount % KeyValueCache.blockTokens > 0, blocks.indices.contains(place) else {
+      throw .malformedPlan("it copies a block to sequence \(id.value), of which \(cachedCount) tokens are cached")
+    }
+    guard copied >= 0, Int(copied) < cache.blockCount, copied != blocks[place] else {
+      throw .malformedPlan("it copies cache block \(copied) of the \(cache.blockCount) there are")
+    }
+    cache.copy(copied, to: blocks[place])
+  }
+}
+
 /// One sequence on its home rank: its tokens, and where its keys and values lie.
 final class HomeSequence {
   let id: SequenceID

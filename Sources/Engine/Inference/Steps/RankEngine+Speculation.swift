@@ -16,14 +16,14 @@ extension RankEngine {
   /// all; a later row from which none can be drawn is met again by the next step.
   func draw(
     _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, _ drafts: [Int32], _ firstMask: Int?,
-    _ masks: [StepPlan.Mask]
+    _ masks: [StepPlan.Mask], _ sampler: Sampler
   ) throws(InferenceError) -> [DrawnToken] {
     let vocabulary = decoder.description.vocabularySize
     var drawn: [DrawnToken] = []
     for row in 0...drafts.count {
       let allowed = firstMask.map { masks[$0 + row].allowed }
       do throws(InferenceError) {
-        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed))
+        drawn.append(try draw(sequence, logits + row * vocabulary, allowed: allowed, sampler))
       } catch {
         guard row > 0 else { throw error }
         break
@@ -37,7 +37,9 @@ extension RankEngine {
   ///
   /// A row whose next token nobody knows (after a draft that was wrong, at the end of a prompt that is only read) gets
   /// its own: what becomes of it is overwritten before any other row looks at it.
-  func predict(_ items: [StepPlan.Item]) throws {
+  ///
+  /// `routing`: where its decisions are noted, behind the model's.
+  func predict(_ items: [StepPlan.Item], routing: RoutingTrace?) throws {
     ahead.next.removeAll(keepingCapacity: true)
     ahead.wanted.removeAll(keepingCapacity: true)
     for (i, (item, chunk)) in zip(items, batch.chunks).enumerated() {
@@ -54,14 +56,35 @@ extension RankEngine {
     }
     // An array without elements has no address.
     if ahead.next.isEmpty { ahead.next.append(0) }
-    try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!) }
+    try ahead.next.withUnsafeBufferPointer { try decoder.predict(batch, next: $0.baseAddress!, routing: routing) }
     phases.enter(.head)
-    decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
+    try decoder.predictions(ofRows: ahead.wanted, into: &ahead.guesses)
     var guesses = ahead.guesses.makeIterator()
     for result in outcome.results {
       switch result {
       case .token, .run: outcome.predictions.append(guesses.next() ?? -1)
       default: outcome.predictions.append(-1)
+      }
+    }
+  }
+
+  /// Finds which rows of the step's items their texts keep.
+  func countKept(_ items: [StepPlan.Item]) {
+    keptCounts.removeAll(keepingCapacity: true)
+    for (item, result) in zip(items, outcome.results) {
+      var right = 0
+      if case .run(let tokens) = result { right = tokens.count - 1 }
+      keptCounts.append(item.count - item.drafts.count + right)
+    }
+  }
+
+  /// Counts what wrong drafts chose, so that nobody takes it for what texts visit.
+  func countRejected(_ items: [StepPlan.Item]) {
+    for (i, item) in items.enumerated() where keptCounts[i] < item.count {
+      let rows = (batch.chunks[i].firstRow + keptCounts[i])..<(batch.chunks[i].firstRow + item.count)
+      for layer in routing.layers {
+        telemetry.rejected(
+          layer: layer.layer, experts: layer.experts[(rows.lowerBound * layer.topK)..<(rows.upperBound * layer.topK)])
       }
     }
   }

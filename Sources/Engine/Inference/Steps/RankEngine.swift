@@ -11,26 +11,31 @@ import Telemetry
 /// One rank's part in every step: it feeds its own sequences' tokens through the model, takes part in all expert
 /// layers, and draws or scores tokens.
 package final class RankEngine {
-  private let runtime: ClusterRuntime
+  let runtime: ClusterRuntime
   private let cache: KeyValueCache
   private let states: StateCache
-  private let telemetry: RankTelemetry
+  let telemetry: RankTelemetry
   private(set) var decoder: Decoder
   private var dispatcher: ClusterDispatcher?
   var phases: PhaseRecorder { telemetry.recorder }
-  private let sampler: Sampler
+  /// Of each worker.
+  let samplers: [Sampler]
   private(set) var sequences: [SequenceID: HomeSequence] = [:]
-  private let routing = RoutingTrace()
+  let routing = RoutingTrace()
   /// What this rank's tokens chose, where somebody wants to know.
   var routingLog: RoutingLog?
   // Of one step, kept for the memory of their arrays.
   private var received = StepPlan()
   private var own: [StepPlan.Item] = []
   /// For each of them the place of its first mask in the plan, if it has one.
-  private var ownMasks: [Int?] = []
+  private(set) var ownMasks: [Int?] = []
   /// And its place there.
   private var ownPlaces: [Int] = []
+  /// For each item the first of its rows among those of logits, and of states.
+  var firstRows: [(logits: Int, states: Int)] = []
   private(set) var batch = DecoderBatch()
+  /// Of each of them the rows that its text keeps: all but drafts that were wrong.
+  var keptCounts: [Int] = []
   private var rowsByRank: [Int]
   var outcome = StepOutcome()
   var ahead = RowsAhead()
@@ -45,7 +50,9 @@ package final class RankEngine {
     (self.runtime, self.telemetry) = (runtime, telemetry)
     rowsByRank = Array(repeating: 0, count: runtime.communicator.size)
     (self.decoder, self.cache, self.states, self.dispatcher) = (decoder, cache, states, dispatcher)
-    sampler = Sampler(compute: runtime.compute, vocabularySize: decoder.description.vocabularySize)
+    samplers = (0..<runtime.compute.workerCount).map { _ in
+      Sampler(compute: runtime.compute, vocabularySize: decoder.description.vocabularySize)
+    }
   }
 
   /// Goes on with another model of the same shape; keys and values in the cache are not its own.
@@ -84,6 +91,7 @@ package final class RankEngine {
     for admission in plan.admissions where isOwn(admission.home) {
       let sequence = HomeSequence(admission)
       for block in admission.blocks { try sequence.append(block: block, of: cache) }
+      try admission.copyBeginning(in: cache)
       try sequence.takeState(admission, of: states, runtime.compute)
       sequences[admission.id] = sequence
     }
@@ -106,15 +114,21 @@ package final class RankEngine {
     plan.countRows(&rowsByRank)
     try dispatcher?.beginStep(rowsByRank: rowsByRank)
     routing.clear()
-    let isTraced = routingLog != nil || own.contains { sequences[$0.id]?.scoring?.returnsRouting == true }
+    let isTraced =
+      routingLog != nil || own.contains { !$0.drafts.isEmpty || sequences[$0.id]?.scoring?.returnsRouting == true }
     let output = try decoder.forward(batch, routing: isTraced ? routing : nil)
-    if answers { routingLog?.add(own, kind: plan.kind, step: stepNumber, routing: routing) }
     phases.enter(.sampling)
     findResults(own, output, masks: plan.masks)
+    countKept(own)
+    if answers { routingLog?.add(own, counts: keptCounts, kind: plan.kind, step: stepNumber, routing: routing) }
     outcome.predictions.removeAll(keepingCapacity: true)
-    if plan.predicts { try predict(own) }
-    // The other ranks have drawn the same tokens, to go on after them.
-    if !answers { outcome.results.removeAll(keepingCapacity: true) }
+    if plan.predicts { try predict(own, routing: isTraced ? routing : nil) }
+    if answers, isTraced { countRejected(own) }
+    // The other ranks have drawn and guessed the same tokens, to go on after them.
+    if !answers {
+      outcome.results.removeAll(keepingCapacity: true)
+      outcome.predictions.removeAll(keepingCapacity: true)
+    }
     outcome.interrupted = Interrupt.requested
     countStep()
     outcome.stamp = Timestamp.now()
@@ -128,7 +142,7 @@ package final class RankEngine {
 
   /// Whether this rank tells what became of the sequences that it feeds: of those that all feed rank 0 does, their
   /// home.
-  private var answers: Bool { decoder.description.slice == nil || runtime.communicator.isRoot }
+  var answers: Bool { decoder.description.slice == nil || runtime.communicator.isRoot }
 
   /// Tells in the outcome what the step's expert layers did.
   private func countStep() {
@@ -194,85 +208,6 @@ package final class RankEngine {
           chunk: chunk, count: snapshot.position - batch.chunks[chunk].startPosition,
           state: states.address(ofSlot: snapshot.slot)))
     }
-  }
-
-  private func findResults(
-    _ items: [StepPlan.Item], _ decoded: DecoderOutput, masks: [StepPlan.Mask]
-  ) {
-    let vocabulary = decoder.description.vocabularySize
-    outcome.results.removeAll(keepingCapacity: true)
-    let (logits, states, width) = (decoded.logits, decoded.states, decoder.description.hiddenSize)
-    var (output, state) = (0, 0)
-    for (i, item) in items.enumerated() {
-      guard let sequence = sequences[item.id] else { continue }
-      let rows = item.outputs == .last ? 1 : item.outputs == .all ? item.count : 0
-      // No rows of logits, no memory for them.
-      let own = UnsafeBufferPointer(rebasing: logits[(output * vocabulary)..<((output + rows) * vocabulary)])
-      output += rows
-      do throws(InferenceError) {
-        switch item.outputs {
-        case .none: outcome.results.append(.nothing)
-        case .last:
-          outcome.results.append(
-            .token(try draw(sequence, own.baseAddress!, allowed: ownMasks[i].map { masks[$0].allowed })))
-        case .all where !item.drafts.isEmpty:
-          outcome.results.append(.run(try draw(sequence, own.baseAddress!, item.drafts, ownMasks[i], masks)))
-        case .all where !answers, .lastState where !answers, .allStates where !answers: outcome.results.append(.nothing)
-        case .all: outcome.results.append(.scored(try score(sequence, item, batch.chunks[i], own)))
-        case .lastState, .allStates:
-          let count = item.outputs == .lastState ? 1 : item.count
-          let own = UnsafeBufferPointer(rebasing: states[(state * width)..<((state + count) * width)])
-          state += count
-          sequence.pool?.add(own, width: width)
-          outcome.results.append(try pooled(sequence, isWhole: item.start + item.count == sequence.tokens.count))
-        }
-      } catch { outcome.results.append(.failed("\(error)")) }
-    }
-  }
-
-  /// Draws a sequence's next token from its logits `[vocabulary]`.
-  func draw(
-    _ sequence: HomeSequence, _ logits: UnsafePointer<Float>, allowed: AllowedTokens?
-  ) throws(InferenceError) -> DrawnToken {
-    let token = try sampler.sample(
-      logits, sequence.sampling, history: sequence.tokens, promptCount: sequence.promptCount, bias: sequence.bias,
-      allowed: allowed)
-    var drawn = DrawnToken(token)
-    if let count = sequence.details.topLogprobs {
-      let (logprob, top) = try sampler.logprobs(
-        logits, next: token, topCount: count, position: sequence.tokens.count - 1)
-      (drawn.logprob, drawn.top) = (logprob, top)
-    }
-    sequence.tokens.append(token)
-    return drawn
-  }
-
-  /// The vector of a sequence that was read to its end; nothing before that.
-  private func pooled(_ sequence: HomeSequence, isWhole: Bool) throws(InferenceError) -> StepOutcome.Result {
-    guard isWhole, let pool = sequence.pool else { return .nothing }
-    let vector = pool.vector
-    guard vector.allSatisfy(\.isFinite) else { throw .statesNotFinite }
-    return .embedding(vector)
-  }
-
-  private func score(
-    _ sequence: HomeSequence, _ item: StepPlan.Item, _ chunk: DecoderBatch.Chunk, _ logits: UnsafeBufferPointer<Float>
-  ) throws(InferenceError) -> ScoredChunk {
-    let options = sequence.scoring ?? ScoringOptions()
-    let vocabulary = decoder.description.vocabularySize
-    var scored = ScoredChunk(
-      firstPosition: item.start, count: item.count, nextLogprobs: [], top: [],
-      logits: options.returnsLogits ? Array(logits) : [], routing: [])
-    for i in 0..<item.count {
-      let next = item.start + i + 1
-      let (logprob, top) = try sampler.logprobs(
-        logits.baseAddress! + i * vocabulary, next: next < sequence.tokens.count ? sequence.tokens[next] : nil,
-        topCount: options.topCount, position: item.start + i)
-      scored.nextLogprobs.append(logprob)
-      scored.top.append(top)
-    }
-    if options.returnsRouting { scored.routing = routing.rows(chunk.firstRow..<(chunk.firstRow + chunk.count)) }
-    return scored
   }
 }
 

@@ -2,7 +2,7 @@ import Bytes
 import MoEModel
 import Telemetry
 
-/// Keeps what this rank's tokens chose over many steps, and brings it to rank 0.
+/// Keeps what this rank's tokens chose over many steps, and brings it to rank 0. Drafts that were wrong are none of them.
 struct RoutingLog {
   /// Beyond this, rows are no longer kept: half of what may travel to rank 0 at once.
   private static let byteLimit = 1 << 29
@@ -19,23 +19,27 @@ struct RoutingLog {
 
   mutating func clear() { record.clear() }
 
-  /// Adds a step of these items, whose decisions `routing` has.
-  mutating func add(_ items: [StepPlan.Item], kind: StepKind, step: Int, routing: RoutingTrace) {
+  /// Adds a step of these items, whose decisions `routing` has: of item i the first `counts[i]` rows, since no text has
+  /// what follows, drafts that were wrong.
+  mutating func add(_ items: [StepPlan.Item], counts: [Int], kind: StepKind, step: Int, routing: RoutingTrace) {
     var rows: [RoutingRecord.Row] = []
-    for item in items {
-      for i in 0..<item.count {
+    var (places, first) = ([Int](), 0)
+    for (item, count) in zip(items, counts) {
+      for i in 0..<count {
         rows.append(
           .init(
             step: Int32(truncatingIfNeeded: step), kind: Int32(kind.rawValue), sequence: item.id.value,
             position: Int32(truncatingIfNeeded: item.start + i), home: Int32(item.home.index)))
+        places.append(first + i)
       }
+      first += item.count
     }
     guard !rows.isEmpty else { return }
     guard (record.experts.count + rows.count * record.choicesPerRow) * 4 <= Self.byteLimit else {
       record.isComplete = false
       return
     }
-    let choices = routing.byRow(count: rows.count)
+    let choices = routing.byRow(places)
     guard choices.count == rows.count * record.choicesPerRow else { return }
     record.append(rows, experts: choices)
   }

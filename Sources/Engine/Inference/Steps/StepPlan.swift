@@ -16,6 +16,9 @@ struct StepPlan: Equatable {
     var cachedCount: Int
     /// Cache blocks of its home for its positions, in order.
     var blocks: [Int32]
+    /// Another sequence's block in which the last of those tokens lie where they do not fill one: as it is before the step, it becomes
+    /// the beginning of the sequence's own block there.
+    var copied = BlockPool.none
     var sampling = SamplingParameters()
     /// Set for a prompt to be scored.
     var scoring: ScoringOptions?
@@ -45,6 +48,10 @@ struct StepPlan: Equatable {
 
     /// Rows that are sampled from, where it is no prompt to be scored.
     var sampledRows: Int { outputs == .last ? 1 : drafts.isEmpty ? 0 : count }
+
+    /// Rows of logits, and of hidden states, that are wanted of it.
+    var logitRows: Int { outputs == .last ? 1 : outputs == .all ? count : 0 }
+    var stateRows: Int { outputs == .lastState ? 1 : outputs == .allStates ? count : 0 }
 
     /// Feeds these tokens after its only one.
     mutating func append(drafts more: [Int32]) {

@@ -11,9 +11,6 @@ package struct LayoutChoice {
   /// What to tell of a choice that was made for the user; nil where there was none.
   package let note: String?
 
-  /// Slices must be expected to take less than this share of the time: what is expected is not exact.
-  private static let gain = 0.9
-
   /// Decides for `wish`, and for steps that continue `streams` sequences where it is `auto`: from the bytes of weights
   /// that such a step reads, what all ranks read together in a second, and what messages between them take, which is
   /// measured in some seconds. `dividesExperts`: whether slices are of routed experts too. `obstacle`: what of the
@@ -41,17 +38,16 @@ package struct LayoutChoice {
       // Rank 0's word counts.
       let isSliced =
         try communicator.allReduceMax(
-          communicator.isRoot && costs.sliced < Self.gain * costs.spread ? 1 : 0) == 1
+          communicator.isRoot && costs.estimate.isSliced ? 1 : 0) == 1
       self.slice = isSliced ? slice : nil
       note = "--layout auto: \(isSliced ? "sliced" : "spread"), \(costs.words)"
     }
   }
 }
 
-/// What one step is expected to take for all that is no routed expert, in seconds.
+/// What a step is expected to take in either layout, from what this machine is measured to do.
 struct LayoutCosts {
-  let spread: Double
-  let sliced: Double
+  let estimate: LayoutEstimate
   let words: String
 
   /// Collective.
@@ -67,54 +63,9 @@ struct LayoutCosts {
     let classes: [LinkClass] = [.otherHosts, .sharedMemory, .sameHost, .sameNode]
     // The slowest way that messages take.
     let link = classes.lazy.compactMap { link in LinkModel(samples.filter { $0.link == link }) }.first
-    let ranks = communicator.size
-    func exchange(_ columns: Int) -> Double {
-      let bytes = streams * columns * 4 / ranks
-      return link?.seconds(bytes, messages: ranks - 1, bytesAtOnce: bytes * (ranks - 1)) ?? 0
-    }
-    let rows = SliceRows(description)
-    let gathered = rows.widths.reduce(0) { $0 + exchange($1) }
-    let dispatched = Double(rows.dispatches) * exchange(description.hiddenSize * ranks)
-    let read = Double(weights.memoryBytes) / max(rate, 1)
-    spread = read + dispatched
-    sliced = read / Double(ranks) + gathered
-    func milliseconds(_ seconds: Double) -> String { "\((seconds * 1e5).rounded() / 100) ms" }
-    words =
-      "for a step of \(streams) sequence\(streams == 1 ? "" : "s"): apart from routed experts it is expected to take "
-      + "\(milliseconds(sliced)) sliced and \(milliseconds(spread)) spread; a rank reads \((rate / 1e8).rounded() / 10) GB/s, "
-      + "and \(rows.widths.count) exchanges between ranks take \(milliseconds(gathered))"
-  }
-}
-
-/// The rows that ranks complete for one token in a step with slices, by their number of columns.
-struct SliceRows {
-  private(set) var widths: [Int] = []
-  /// Messages there and back that experts take in the other layout.
-  private(set) var dispatches = 0
-
-  init(_ description: DecoderDescription) {
-    let hidden = description.hiddenSize
-    widths.append(hidden)
-    for layer in description.layers {
-      switch layer.attention {
-      case .latent(let latent):
-        widths.append((latent.queryRank ?? 0) + latent.latentRank + latent.rotaryDims)
-        widths.append(latent.headCount * latent.valueDims)
-      case .grouped(let grouped):
-        widths.append(grouped.headCount * grouped.headDims)
-        if grouped.queryKeyNorm == .fullWidth { widths.append(grouped.headCount * grouped.headDims) }
-      case .delta: break
-      }
-      widths.append(hidden)
-      switch layer.feedForward {
-      case .dense(let intermediate): widths += [intermediate, hidden]
-      case .mixture:
-        if let shared = description.mixture?.sharedIntermediateSize { widths.append(shared) }
-        // Every rank's partial outputs go to all.
-        widths.append(hidden * min(description.mixture?.topK ?? 1, 4))
-        dispatches += 2
-      }
-    }
-    widths.append(description.vocabularySize)
+    estimate = LayoutEstimate(
+      description.work, readSeconds: Double(weights.memoryBytes) / max(rate, 1), ranks: communicator.size,
+      streams: streams, link: link)
+    words = "\(estimate.words(streams: streams)); a rank reads \((rate / 1e8).rounded() / 10) GB/s"
   }
 }

@@ -63,11 +63,7 @@ package struct ExpertLayout: Sendable {
     } else {
       placement = ModelPlacement(expertCount: expertCount, rankCount: communicator.size)
     }
-    let placement = placement
-    spareExperts = (0..<communicator.size).map { rank in
-      options.moves && expertCount > 0
-        ? max(0, capacity - placement.expertCount(of: Rank(rank), layers: layers)) + 1 : 0
-    }
+    spareExperts = options.spareExperts(placement, layers: layers)
   }
 
   private static func parse(_ bytes: [UInt8], path: String) throws -> PlacementFile {

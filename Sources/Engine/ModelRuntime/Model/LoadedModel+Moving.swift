@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import ExpertParallelism
 import Fabric
@@ -160,7 +161,9 @@ extension LoadedModel {
     let own = sum.value
     try receive(8)
     let sent = piece.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
-    if own != sent { damage = damage ?? "has the sum \(TensorSum.text(own)), and \(TensorSum.text(sent)) was sent" }
+    if own != sent {
+      damage = damage ?? "has the sum \(Digits.hexadecimal(own)), and \(Digits.hexadecimal(sent)) was sent"
+    }
     guard let damage else { return }
     throw RuntimeError.cannotMove(
       "expert \(move.expert) of layer \(move.layer), sent by \(peer), \(damage); look after this link, and try again")

@@ -47,9 +47,9 @@ package final class LoadedModel {
     let dividesExperts = description.slice?.dividesExperts ?? false
     let owns: (Int, Int) -> Bool = { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
     let budget = try agree(on: communicator) {
-      let budget = try WeightBudget.measure(
-        description, checkpoint: checkpoint, workerCount: compute.workerCount,
-        spareExperts: layout.spareExperts[rank.index], owns: owns)
+      let budget = try RankMemory.budget(
+        description, checkpoint, workerCount: compute.workerCount, placement: placement,
+        spareExperts: layout.spareExperts[rank.index], rank: rank)
       // Before any is reserved, where it is known already how much that will be, or more than there is anywhere.
       let isKnown = options.checksMemory && keeping.mode == .off && !keeping.shares
       try Self.checkMemory(

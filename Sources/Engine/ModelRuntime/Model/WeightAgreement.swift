@@ -60,7 +60,8 @@ package struct WeightAgreement {
         let value = UInt64(bitPattern: values[position])
         guard let expected = recorded[entry.name], expected != value else { continue }
         throw RuntimeError.partsDiffer(
-          tensor: entry.name, file: file(entry), found: TensorSum.text(value), recorded: TensorSum.text(expected))
+          tensor: entry.name, file: file(entry), found: Digits.hexadecimal(value),
+          recorded: Digits.hexadecimal(expected))
       }
     }
   }
@@ -123,7 +124,7 @@ package struct WeightAgreement {
     let least = try communicator.allReduce(values.map { $0.map { Int64(bitPattern: $0) } ?? .max }, .min)
     let most = try communicator.allReduce(values.map { $0.map { Int64(bitPattern: $0) } ?? .min }, .max)
     guard let place = values.indices.first(where: { least[$0] < most[$0] }) else { return }
-    let own = values[place].map { TensorSum.text($0) } ?? ""
+    let own = values[place].map { Digits.hexadecimal($0) } ?? ""
     let texts = try communicator.allGather(Array("\(own)\n\(communicator.hostName)".utf8)).map {
       String(decoding: $0, as: UTF8.self).split(separator: "\n", maxSplits: 1, omittingEmptySubsequences: false).map(
         String.init)

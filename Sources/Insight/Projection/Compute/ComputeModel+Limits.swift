@@ -30,9 +30,12 @@ extension ComputeModel {
     shared = roofline(work.shared)
     experts = roofline(work.expert)
     outside = roofline(work.head)
-    gate = Cost(fixed: Double(work.router) * bytesPerParameter / bandwidth, perRow: 2 * Double(work.router) / rate)
+    // Routers are held in fp32.
+    gate = Cost(fixed: Double(work.router) * 4 / bandwidth, perRow: 2 * Double(work.router) / rate)
     pack = Cost(fixed: 0, perRow: Double(rowBytes.token + rowBytes.sum) / bandwidth)
     (unpack, merge) = (Cost(fixed: 0, perRow: 0), pack)
+    // Each is read once and written once.
+    slices = Cost(fixed: 0, perRow: 2 * Double(rowBytes.sum) / bandwidth)
     steering = 0
     self.work = work
     expertResidual = 0

@@ -27,6 +27,9 @@ package struct ComputeModel: Sendable {
   package var pack: Cost
   package var unpack: Cost
   package var merge: Cost
+  /// Where ranks share out every matrix: of an exchange, by the sums' rows that a rank's bytes would fill, its own for each
+  /// other rank and those of others.
+  package var slices: Cost
   /// Plans and outcomes of a step, as they were.
   package var steering: Double
   package var work: ModelWork
@@ -36,20 +39,20 @@ package struct ComputeModel: Sendable {
   /// What steps of the other kind count in a fit: enough to tell what rows cost where all of this kind had as many.
   private static let otherKindWeight = 0.1
 
-  /// Fits reports of one model on equal ranks, for steps of one kind: few rows wait for memory and many for arithmetic, which no
+  /// Fits reports of one model on equal ranks, in whichever layout, for steps of one kind: few rows wait for memory and many for arithmetic, which no
   /// straight line tells. Throws where nothing was measured.
   package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
     guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
       throw .nothingMeasured(
         path: path, reason: "it tells of no model with experts, or was written before reports told parameters")
     }
-    guard reports.allSatisfy({ $0.subject.work == work }) else {
+    guard reports.allSatisfy({ $0.subject.work.map { $0.isOfSameModel(as: work) } ?? false }) else {
       throw .nothingMeasured(path: path, reason: "its reports are of different models")
     }
-    let points = reports.flatMap { report in report.kinds.flatMap { Point.all(report, $0, work) } }
+    let points = reports.flatMap { report in report.kinds.flatMap { RankPoint.all(report, $0, work) } }
     guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
-    func weight(_ point: Point) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
-    func cost(_ phases: [Phase], _ rows: (Point) -> Double) -> Cost {
+    func weight(_ point: RankPoint) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
+    func cost(_ phases: [Phase], of points: [RankPoint], _ rows: (RankPoint) -> Double) -> Cost {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
       guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
       let fit = LeastSquares(
@@ -63,7 +66,8 @@ package struct ComputeModel: Sendable {
       return Roofline(
         used.map { point in
           Roofline.Point(
-            memory: 1, arithmetic: point.rows, seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] },
+            memory: point.share, arithmetic: point.rows * point.share,
+            seconds: phases.reduce(0) { $0 + point.seconds[$1.rawValue] },
             weight: weight(point))
         })
     }
@@ -71,15 +75,25 @@ package struct ComputeModel: Sendable {
     dense = roofline([.dense])
     shared = roofline([.shared])
     outside = roofline([.embedding, .head, .sampling])
-    gate = cost([.gate]) { $0.rows }
-    pack = cost([.pack]) { $0.sent }
-    unpack = cost([.unpack]) { $0.arrived }
-    merge = cost([.merge]) { $0.rows }
+    gate = cost([.gate], of: points) { $0.rows }
+    let (spread, sliced) = (points.filter { !$0.isSliced }, points.filter(\.isSliced))
+    pack = cost([.pack], of: spread) { $0.sent }
+    unpack = cost([.unpack], of: spread) { $0.arrived }
+    merge = cost([.merge], of: spread.isEmpty ? sliced : spread) { $0.rows }
+    if sliced.isEmpty {
+      // A layer of the others packs twice, and what arrives is read where it lies.
+      slices = Cost(fixed: pack.fixed / 2, perRow: pack.perRow)
+    } else {
+      slices = cost([.pack, .unpack], of: sliced) { $0.sent + $0.arrived }
+      if spread.isEmpty { (pack, unpack) = (slices, Cost(fixed: 0, perRow: slices.perRow)) }
+    }
     steering = points.reduce(0) { $0 + $1.steering } / Double(points.count)
     experts = Roofline(
       points.flatMap { point in
         point.layers.map {
-          Roofline.Point(memory: $0.distinct, arithmetic: $0.visits, seconds: $0.seconds, weight: weight(point))
+          Roofline.Point(
+            memory: $0.distinct * point.expertShare, arithmetic: $0.visits * point.expertShare, seconds: $0.seconds,
+            weight: weight(point))
         }
       })
     expertResidual = experts.rms
@@ -102,6 +116,7 @@ package struct ComputeModel: Sendable {
     model.outside = outside.scaled(factor(\.head))
     model.gate = gate.scaled(factor(\.router), factor(\.router))
     (model.pack, model.unpack, model.merge) = (pack.scaled(1, width), unpack.scaled(1, 1), merge.scaled(1, width))
+    model.slices = slices.scaled(1, width)
     model.work = other
     return model
   }
@@ -112,55 +127,9 @@ package struct ComputeModel: Sendable {
     for part in [\ComputeModel.attention, \.dense, \.shared, \.experts, \.outside] {
       model[keyPath: part] = self[keyPath: part].scaled(factor)
     }
-    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge] {
+    for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge, \.slices] {
       model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
     }
     return model
-  }
-}
-
-/// One rank's means over the steps of one kind.
-private struct Point {
-  var kind: StepKind
-  var rows: Double
-  /// A mixture layer.
-  var sent: Double
-  var arrived: Double
-  /// By phase: of a layer that has it, or of a step.
-  var seconds: [Double]
-  /// Plans and outcomes of a step, without waiting for late ranks.
-  var steering: Double
-  var layers: [(distinct: Double, visits: Double, seconds: Double)]
-
-  static func all(_ report: RunReport, _ kind: StepKind, _ work: ModelWork) -> [Point] {
-    let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
-    return ranks.indices.compactMap { index in
-      let account = ranks[index]
-      guard account.steps > 0 else { return nil }
-      let steps = Double(account.steps)
-      let exchanges = steps * Double(work.mixtureLayers)
-      func divisor(_ phase: Phase) -> Double {
-        switch phase {
-        case .attention: steps * Double(work.layers)
-        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
-        case .gate, .pack, .shared, .dispatch, .unpack, .experts, .combine, .merge: exchanges
-        case .plan, .embedding, .head, .sampling, .outcome: steps
-        }
-      }
-      func exposed(_ phase: Phase) -> Double { Double(account.total(phase) - account.totalLate(phase)) / 1e9 }
-      let layers = account.visits.indices.filter { account.visits[$0] > 0 }.map { layer in
-        (
-          distinct: Double(account.distinctExperts[layer]) / steps, visits: Double(account.visits[layer]) / steps,
-          seconds: Double(account.time[layer][Phase.experts.rawValue]) / 1e9 / steps
-        )
-      }
-      return Point(
-        kind: kind, rows: Double(report.tokens[kind.rawValue]) / steps / Double(ranks.count),
-        sent: Double(account.sent.reduce(0) { $0 + $1.dispatchRows + $1.combineRows }) / exchanges,
-        arrived: Double(ranks.reduce(0) { $0 + $1.sent[index].dispatchRows }) / exchanges,
-        seconds: Phase.allCases.map { exposed($0) / divisor($0) },
-        steering: (exposed(.plan) + exposed(.outcome)) / steps,
-        layers: layers)
-    }
   }
 }

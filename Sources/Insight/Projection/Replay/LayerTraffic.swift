@@ -10,6 +10,12 @@ struct LayerTraffic {
   /// By rank.
   var distinct: [Int]
   var visits: [Int]
+  /// Tokens of other hosts' homes that each host must see, once however many of its ranks they visit.
+  private(set) var hostVisits = 0
+  /// Distinct experts of all ranks together.
+  private(set) var distinctInAll = 0
+  /// Partial outputs that each rank makes of its tokens' visits: a row for each of its subtrees.
+  private(set) var partials: [Int]
 
   /// `rows` are rows of the record, `homes` the rank of each; `layer` is a place among the record's layers.
   init(_ record: RoutingRecord, layer: Int, rows: ArraySlice<Int>, homes: [Int], layout: Layout) {
@@ -17,7 +23,8 @@ struct LayerTraffic {
     dispatched = Array(repeating: Array(repeating: 0, count: size), count: size)
     returned = dispatched
     visits = Array(repeating: 0, count: size)
-    distinct = visits
+    (distinct, partials) = (visits, visits)
+    var isVisited = Array(repeating: false, count: record.expertCount)
     // By rank and expert.
     var seen = Array(repeating: false, count: size * record.expertCount)
     let sharing = VisitSharing(rankCount: size)
@@ -27,6 +34,8 @@ struct LayerTraffic {
       sharing.assign(experts, count: experts.count, from: home, placement, into: &owners)
       for (expert, owner) in zip(experts, owners) {
         visits[Int(owner)] += 1
+        if !isVisited[Int(expert)] { distinctInAll += 1 }
+        isVisited[Int(expert)] = true
         let place = Int(owner) * record.expertCount + Int(expert)
         if !seen[place] { distinct[Int(owner)] += 1 }
         seen[place] = true
@@ -55,7 +64,10 @@ struct LayerTraffic {
     var (subtrees, rows) = ([UInt8](repeating: 0, count: experts.count), [UInt8](repeating: 0, count: experts.count))
     PartialSubtrees.mark(experts, places: owners, count: experts.count, into: &subtrees)
     PartialSubtrees.mark(experts, places: receivers, count: experts.count, into: &rows)
+    let hosts = layout.hostOfRank
+    hostVisits += Set(owners.map { hosts[Int($0)] }).subtracting([hosts[home]]).count
     for visit in experts.indices {
+      if subtrees[visit] == 1 { partials[Int(owners[visit])] += 1 }
       let (owner, receiver) = (Int(owners[visit]), Int(receivers[visit]))
       guard owner != home else { continue }
       // To its host's gateway, and from there.

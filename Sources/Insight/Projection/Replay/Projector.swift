@@ -7,7 +7,10 @@ package struct Projector: Sendable {
   package struct Check: Sendable {
     package var ranks: Int
     package var hosts: Int
+    package var isSliced: Bool
     package var batch: Int
+    /// Of a sequence in a step: 1 without drafts.
+    package var rowsPerSequence: Int
     package var kind: StepKind
     package var measured: Double
     package var projected: Double
@@ -18,8 +21,10 @@ package struct Projector: Sendable {
   /// By `StepKind`.
   package let compute: [ComputeModel]
   package let record: RoutingRecord
-  /// How much longer than projected the fitted runs took, by `StepKind`.
+  /// How much longer than projected the fitted runs took, by `StepKind`; and of those that shared out every matrix,
+  /// where there were some.
   package let calibration: [Double]
+  package let slicedCalibration: [Double]
   /// The fitted runs themselves, and those that were not fitted.
   package let fitted: [Check]
   package let validated: [Check]
@@ -27,14 +32,24 @@ package struct Projector: Sendable {
   private let sharedCores: Int?
   private let threads: Int
 
-  /// `record` must be of the same model. `path` names the first report in errors.
+  /// `record` must be of the same model, and `exchanges` are what ranks tell each other there where they share out every
+  /// matrix: for reports that do not tell. `path` names the first report in errors.
   package init(
-    fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord, sharedCores: Int? = nil,
-    path: String
+    fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord,
+    exchanges: [RowExchange] = [], sharedCores: Int? = nil, path: String
   ) throws(ProjectionError) {
-    guard !(reports + others).contains(where: \.isSliced) else {
+    func completed(_ report: RunReport) -> RunReport {
+      guard report.subject.work?.exchanges.isEmpty ?? false else { return report }
+      var report = report
+      report.subject.work?.exchanges = exchanges
+      return report
+    }
+    let (reports, others) = (reports.map(completed), others.map(completed))
+    guard !(reports + others).contains(where: { $0.isSliced && ($0.subject.work?.exchanges.isEmpty ?? true) }) else {
       throw .nothingMeasured(
-        path: path, reason: "its ranks shared out every matrix, and runs with --layout spread are projected")
+        path: path,
+        reason:
+          "its ranks shared out every matrix, and it does not say what they exchanged: give --model, its own model")
     }
     let sharedCores = sharedCores.map { max($0, 1) }
     let threads = reports.first?.account.ranks.first?.threads ?? 1
@@ -44,21 +59,28 @@ package struct Projector: Sendable {
     let compute = try StepKind.allCases.map { kind throws(ProjectionError) in
       try ComputeModel(reports, of: kind, path: path).slowed(by: 1 / slowness)
     }
-    func checks(_ reports: [RunReport], _ calibration: [Double]) -> [Check] {
+    func checks(_ reports: [RunReport], _ calibration: (RunReport) -> [Double]) -> [Check] {
       reports.flatMap { report in
         report.kinds.compactMap { kind in
           Self.check(
-            report, kind, compute[kind.rawValue], record, threads, sharedCores, calibration: calibration[kind.rawValue])
+            report, kind, compute[kind.rawValue], record, threads, sharedCores,
+            calibration: calibration(report)[kind.rawValue])
         }
       }
     }
-    let raw = checks(reports, StepKind.allCases.map { _ in 1 })
-    let calibration = StepKind.allCases.map { kind in
-      let ratios = raw.filter { $0.kind == kind }.map { $0.measured / $0.projected }
-      return ratios.isEmpty ? 1 : ratios.reduce(0, +) / Double(ratios.count)
+    let raw = checks(reports) { _ in StepKind.allCases.map { _ in 1 } }
+    func calibration(_ isIncluded: (Check) -> Bool) -> [Double] {
+      StepKind.allCases.map { kind in
+        let all = raw.filter { $0.kind == kind }
+        let own = all.filter(isIncluded)
+        let ratios = (own.isEmpty ? all : own).map { $0.measured / $0.projected }
+        return ratios.isEmpty ? 1 : ratios.reduce(0, +) / Double(ratios.count)
+      }
     }
-    (self.compute, self.record, self.calibration) = (compute, record, calibration)
-    (fitted, validated) = (checks(reports, calibration), checks(others, calibration))
+    let (spread, sliced) = (calibration { !$0.isSliced }, calibration(\.isSliced))
+    (self.compute, self.record, self.calibration, slicedCalibration) = (compute, record, spread, sliced)
+    fitted = checks(reports) { $0.isSliced ? sliced : spread }
+    validated = checks(others) { $0.isSliced ? sliced : spread }
     (self.sharedCores, self.threads) = (sharedCores, threads)
   }
 
@@ -82,40 +104,73 @@ package struct Projector: Sendable {
     guard steps > 0, seconds > 0, report.rankCount > 1, let network = Network(measuredIn: [report]) else { return nil }
     let layout = Layout(
       rankCount: report.rankCount, hostOfRank: report.account.ranks.map(\.hostLeader), expertCount: record.expertCount)
+    // The module's layer is in the account of a run that drafts with it.
+    var compute = compute
+    compute.work = compute.work.predicting(report.subject.work?.modules ?? 0 > 0)
     var replay = StepReplay(
       compute: compute, network: network, layout: layout,
       rowBytes: RowBytes(token: report.subject.rowBytes, sum: report.subject.sumBytes))
-    replay.calibration = calibration
+    (replay.calibration, replay.isSliced) = (calibration, report.isSliced)
+    replay.dividesExperts = report.dividesExperts
+    if kind == .decode { replay.rowsPerSequence = report.rowsPerSequence }
     replay.coresOfRank = coresOfRank(ranks: report.rankCount, threads: threads, sharedCores)
-    let batch = max(1, report.tokens[kind.rawValue] / steps)
+    let batch = max(1, report.rows(kind) / steps)
     guard let outcome = replay.run(record, kind: kind, batch: batch), outcome.seconds > 0 else { return nil }
     return Check(
-      ranks: report.rankCount, hosts: layout.hostCount, batch: batch, kind: kind, measured: seconds / Double(steps),
+      ranks: report.rankCount, hosts: layout.hostCount, isSliced: report.isSliced, batch: batch,
+      rowsPerSequence: replay.rowsPerSequence, kind: kind, measured: seconds / Double(steps),
       projected: outcome.seconds)
   }
 
-  /// The relative error to expect: root mean square of the runs not fitted, and of the fitted ones where there are
-  /// none.
-  package func expectedError(_ kind: StepKind) -> Double {
+  /// The relative error to expect of a layout: root mean square of the runs not fitted, and of the fitted ones where there
+  /// are none; nil where no run was laid out so.
+  package func expectedError(_ kind: StepKind, isSliced: Bool = false) -> Double? {
     func rms(_ checks: [Check]) -> Double? {
-      let errors = checks.filter { $0.kind == kind }.map(\.error)
+      let errors = checks.filter { $0.kind == kind && $0.isSliced == isSliced }.map(\.error)
       return errors.isEmpty ? nil : (errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)).squareRoot()
     }
-    return rms(validated) ?? rms(fitted) ?? compute[kind.rawValue].expertResidual
+    return rms(validated) ?? rms(fitted) ?? (isSliced ? nil : compute[kind.rawValue].expertResidual)
   }
 
-  /// A step on another cluster, whose ranks are `speed` times as fast; `other` is another model of the same kind. Nil
-  /// without rows of that kind.
-  package func project(
-    _ layout: Layout, network: Network, kind: StepKind, batch: Int, rowBytes: RowBytes, model other: ModelWork? = nil,
-    routing: RoutingRecord? = nil, speed: Double = 1
-  ) -> StepReplay.Outcome? {
-    let measured = compute[kind.rawValue]
-    let model = other.map { measured.scaled(to: $0) } ?? measured
-    var replay = StepReplay(
-      compute: model.slowed(by: 1 / speed), network: network, layout: layout, rowBytes: rowBytes)
+  /// What is projected, beside the cluster.
+  package struct Terms: Sendable {
+    package var kind: StepKind
+    /// Rows in all.
+    package var batch: Int
+    package var rowBytes: RowBytes
+    package var isSliced = false
+    package var dividesExperts = true
+    /// Of a sequence, and whether a prediction module drafts.
+    package var rowsPerSequence = 1
+    package var predicts = false
+    /// Of another model of the same kind.
+    package var model: ModelWork?
+    package var routing: RoutingRecord?
+    /// How many times as fast as those measured ranks are.
+    package var speed = 1.0
+
+    package init(kind: StepKind, batch: Int, rowBytes: RowBytes) {
+      (self.kind, self.batch, self.rowBytes) = (kind, batch, rowBytes)
+    }
+  }
+
+  /// What work costs under these terms.
+  package func compute(_ terms: Terms) -> ComputeModel {
+    let measured = compute[terms.kind.rawValue]
+    var model = (terms.model.map { measured.scaled(to: $0) } ?? measured).slowed(by: 1 / terms.speed)
+    model.work = model.work.predicting(terms.predicts)
+    return model
+  }
+
+  /// A step on another cluster. Nil without rows of that kind, and of slices where it is not known what they exchange.
+  package func project(_ layout: Layout, network: Network, _ terms: Terms) -> StepReplay.Outcome? {
+    let model = compute(terms)
+    guard !terms.isSliced || !model.work.exchanges.isEmpty else { return nil }
+    var replay = StepReplay(compute: model, network: network, layout: layout, rowBytes: terms.rowBytes)
     replay.coresOfRank = Self.coresOfRank(ranks: layout.rankCount, threads: threads, sharedCores)
-    replay.calibration = calibration[kind.rawValue]
-    return replay.run(routing ?? record, kind: kind, batch: batch)
+    (replay.isSliced, replay.dividesExperts) = (terms.isSliced, terms.dividesExperts)
+    replay.rowsPerSequence = terms.rowsPerSequence
+    replay.calibration = (terms.isSliced ? slicedCalibration : calibration)[terms.kind.rawValue]
+    return replay.run(terms.routing ?? record, kind: terms.kind, batch: terms.batch)
   }
 }

@@ -2,20 +2,6 @@ import Telemetry
 
 /// Goes through steps of a recorded run as another cluster would.
 package struct StepReplay: Sendable {
-  /// Means over steps, in seconds, but for `bytesBetweenHosts`.
-  package struct Outcome: Sendable {
-    package var seconds = 0.0
-    /// Of the mean rank: own work; messages it waited for; ranks that were late.
-    package var computing = 0.0
-    package var communicating = 0.0
-    package var waiting = 0.0
-    package var experts = 0.0
-    package var bytesBetweenHosts = 0.0
-    /// What the rank with most to do had over the mean, in the layers and steps looked at.
-    package var busiest = BusiestRank()
-    package init() {}
-  }
-
   package var compute: ComputeModel
   package var network: Network
   package var layout: Layout
@@ -23,6 +9,12 @@ package struct StepReplay: Sendable {
   package var rowBytes: RowBytes
   /// How much longer than projected the fitted runs took: noise of the machine, and what nobody models.
   package var calibration = 1.0
+  /// Whether ranks share out every matrix; else each sequence has a home.
+  package var isSliced = false
+  /// Whether routed experts are among what is shared out; else each is some rank's.
+  package var dividesExperts = true
+  /// Rows of each sequence in a step: its last token, and drafts after it.
+  package var rowsPerSequence = 1
   /// Ranks with the same number take turns on the same cores; nil where each has its own.
   package var coresOfRank: [Int]?
 
@@ -35,65 +27,69 @@ package struct StepReplay: Sendable {
   private static let layerLimit = 8
 
   /// Steps of `batch` tokens in all, dealt to the ranks in turn, out of the record's rows of that kind. Nil when there
-  /// are fewer.
+  /// are none.
   package func run(_ record: RoutingRecord, kind: StepKind, batch: Int) -> Outcome? {
     let rows = record.rows.indices.filter { record.rows[$0].kind == kind.rawValue }
-    guard batch > 0, !rows.isEmpty else { return nil }
+    guard batch > 0, !rows.isEmpty, !record.layers.isEmpty else { return nil }
     let steps = max(1, min(Self.stepLimit, rows.count / batch))
     let layers = Swift.stride(from: 0, to: record.layers.count, by: max(1, record.layers.count / Self.layerLimit))
     var total = Outcome()
-    let homes = (0..<batch).map { $0 % layout.rankCount }
+    // Where all ranks feed all sequences, visits are shared out as if they were the first one's.
+    let homes = (0..<batch).map { isSliced ? 0 : $0 / max(rowsPerSequence, 1) % layout.rankCount }
     for step in 0..<steps {
       // Fewer rows than a batch are used again.
       let chosen = (0..<batch).map { rows[(step * batch + $0) % rows.count] }
-      let one = self.step(
-        layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }, batch: batch)
-      total.seconds += one.seconds / Double(steps)
-      total.computing += one.computing / Double(steps)
-      total.communicating += one.communicating / Double(steps)
-      total.waiting += one.waiting / Double(steps)
-      total.experts += one.experts / Double(steps)
-      total.bytesBetweenHosts += one.bytesBetweenHosts / Double(steps)
-      total.busiest += one.busiest
+      let traffic = layers.map { LayerTraffic(record, layer: $0, rows: chosen[...], homes: homes, layout: layout) }
+      total += (isSliced ? slicedStep(traffic, kind, rows: batch) : self.step(traffic, homes: homes)).times(
+        1 / Double(steps))
     }
     return total
   }
 
+  /// What plans and outcomes take: one way each, and rank 0 reads one outcome after another.
+  var steering: Double {
+    let link = layout.hostCount > 1 ? network.otherHosts : network.sameHost
+    return layout.rankCount > 1 ? 2 * link.seconds(1024) + link.perMessage * Double(layout.rankCount - 1) : 0
+  }
+
+  /// The input of a prediction module's layer: rows of embedding and state, `[hidden, 2 · hidden]`.
+  func projection(_ share: Double, rows: Double) -> Double {
+    let (hidden, attention) = (Double(compute.work.hiddenSize), Double(max(compute.work.attention, 1)))
+    return 2 * hidden * hidden / attention * compute.attention.seconds(memory: share, arithmetic: rows * share)
+  }
+
   /// One step; `layers` stand for all mixture layers.
-  private func step(_ layers: [LayerTraffic], batch: Int) -> Outcome {
+  private func step(_ layers: [LayerTraffic], homes: [Int]) -> Outcome {
     let size = layout.rankCount
-    let rows = (0..<size).map { Double((batch + size - 1 - $0) / size) }
+    var rows = Array(repeating: 0.0, count: size)
+    for home in homes { rows[home] += 1 }
     var clock = Array(repeating: 0.0, count: size)
     var outcome = Outcome()
     let repeats = Double(compute.work.mixtureLayers) / Double(max(layers.count, 1))
     let cores = coresOfRank ?? Array(0..<size)
     for layer in layers {
-      outcome.busiest += layer.busiest
-      let before = outcome
+      var one = Outcome()
       let began = clock.max() ?? 0
-      run(layer, rows, &clock, &outcome)
+      run(layer, rows, &clock, &one)
       // The layers not looked at take what this one took.
       let took = (clock.max() ?? 0) - began
       for rank in clock.indices { clock[rank] += took * (repeats - 1) }
-      outcome.computing = before.computing + (outcome.computing - before.computing) * repeats
-      outcome.communicating = before.communicating + (outcome.communicating - before.communicating) * repeats
-      outcome.waiting = before.waiting + (outcome.waiting - before.waiting) * repeats
-      outcome.experts = before.experts + (outcome.experts - before.experts) * repeats
-      outcome.bytesBetweenHosts =
-        before.bytesBetweenHosts + (outcome.bytesBetweenHosts - before.bytesBetweenHosts) * repeats
+      outcome += one.times(repeats)
+      outcome.busiest += layer.busiest
     }
     let denseLayers = Double(compute.work.layers - compute.work.mixtureLayers)
+    let modules = Double(compute.work.modules)
     var busy = Array(repeating: 0.0, count: size)
     for rank in 0..<size where rows[rank] > 0 {
-      let own =
-        denseLayers * (compute.attention.seconds(rows[rank]) + compute.dense.seconds(rows[rank]))
-        + compute.outside.seconds(rows[rank])
-      outcome.computing += own / Double(size)
-      busy[cores[rank]] += own
+      let attention = denseLayers * compute.attention.seconds(rows[rank])
+      let dense = denseLayers * compute.dense.seconds(rows[rank])
+      let head = (1 + modules) * compute.outside.seconds(rows[rank]) + modules * projection(1, rows: rows[rank])
+      outcome.attention += attention / Double(size)
+      outcome.dense += dense / Double(size)
+      outcome.head += head / Double(size)
+      outcome.computing += (attention + dense + head) / Double(size)
+      busy[cores[rank]] += attention + dense + head
     }
-    // A plan goes out and outcomes come back: one way each, and rank 0 reads one outcome after another.
-    let link = layout.hostCount > 1 ? network.otherHosts : network.sameHost
-    let steering = size > 1 ? 2 * link.seconds(1024) + link.perMessage * Double(size - 1) : 0
     outcome.communicating += steering
     outcome.seconds = ((clock.max() ?? 0) + (busy.max() ?? 0) + steering + compute.steering) * calibration
     return outcome
@@ -104,35 +100,47 @@ package struct StepReplay: Sendable {
     let cores = coresOfRank ?? Array(0..<size)
     var free = Array(repeating: 0.0, count: size)
     /// Every rank's work of a stage. Who is ready first has the cores first: those of ranks that wait are another's.
-    func spend(_ seconds: (Int) -> Double) {
+    func spend(_ parts: [(WritableKeyPath<Outcome, Double>, (Int) -> Double)]) {
       for rank in (0..<size).sorted(by: { clock[$0] < clock[$1] }) {
-        let work = seconds(rank)
+        var work = 0.0
+        for (part, seconds) in parts {
+          let own = seconds(rank)
+          outcome[keyPath: part] += own / Double(size)
+          work += own
+        }
         outcome.computing += work / Double(size)
         guard work > 0 else { continue }
         clock[rank] = max(clock[rank], free[cores[rank]]) + work
         free[cores[rank]] = clock[rank]
       }
     }
-    spend { rank in
-      let sent = layer.dispatched[rank].reduce(0, +)
-      return (rows[rank] > 0 ? compute.attention.seconds(rows[rank]) + compute.gate.seconds(rows[rank]) : 0)
-        + compute.pack.fixed + compute.pack.perRow * Double(sent)
-    }
+    spend([
+      (\.attention, { rows[$0] > 0 ? compute.attention.seconds(rows[$0]) : 0 }),
+      (\.gate, { rows[$0] > 0 ? compute.gate.seconds(rows[$0]) : 0 }),
+      (\.copies, { compute.pack.seconds(Double(layer.dispatched[$0].reduce(0, +))) }),
+    ])
     let dispatchBegan = clock
-    spend { rows[$0] > 0 ? compute.shared.seconds(rows[$0]) : 0 }
+    spend([(\.shared, { rows[$0] > 0 ? compute.shared.seconds(rows[$0]) : 0 })])
     // Every rank that has tokens sends to all of its host and to a gateway on each other, be it a header only.
     receive(
       layer.dispatched, rowBytes: rowBytes.token, began: dispatchBegan, senders: { rows[$0] > 0 }, &clock, &outcome)
-    spend { rank in
-      let arrived = layer.dispatched.reduce(0) { $0 + $1[rank] }
-      let work = compute.experts.seconds(memory: Double(layer.distinct[rank]), arithmetic: Double(layer.visits[rank]))
-      outcome.experts += work / Double(size)
-      return compute.unpack.seconds(Double(arrived)) + work + compute.pack.perRow
-        * Double(layer.returned[rank].reduce(0, +))
-    }
+    spend([
+      (
+        \.copies,
+        { rank in
+          compute.unpack.seconds(Double(layer.dispatched.reduce(0) { $0 + $1[rank] }))
+            + compute.pack.perRow * Double(layer.returned[rank].reduce(0, +))
+        }
+      ),
+      (
+        \.experts,
+        { compute.experts.seconds(memory: Double(layer.distinct[$0]), arithmetic: Double(layer.visits[$0])) }
+      ),
+    ])
     let combineBegan = clock
     receive(layer.returned, rowBytes: rowBytes.sum, began: combineBegan, senders: nil, &clock, &outcome)
-    spend { rows[$0] > 0 ? compute.merge.seconds(rows[$0]) : 0 }
+    spend([(\.copies, { rows[$0] > 0 ? compute.merge.seconds(rows[$0]) : 0 })])
+    outcome.neededBetweenHosts += Double(layer.hostVisits) * Double(rowBytes.token + rowBytes.sum)
   }
 
   /// Moves every rank's clock to when it has all messages. Those between hosts share the way out of theirs and into the

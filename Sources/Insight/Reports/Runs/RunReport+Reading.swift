@@ -48,6 +48,7 @@ extension RunReport {
       rates[kind.rawValue] =
         json[kind.name]?["tokens_per_second_runs"]?.array?.compactMap(\.double).filter { $0.isFinite && $0 >= 0 } ?? []
     }
+    if let drafts = json["speculation"] { speculation = try SpeculationStatistics(json: drafts) }
     for sample in json["link_samples"]?.array ?? [] { links.append(try LinkSample(json: sample)) }
   }
 }

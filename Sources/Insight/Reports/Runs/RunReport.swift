@@ -38,6 +38,24 @@ package struct RunReport: Sendable {
     account.ranks.contains { rank in rank.kinds.contains { $0.sent.contains { $0.gatherPayload > 0 } } }
   }
 
+  /// Whether routed experts were among what ranks shared out: all of them have the same visits then, which rank 0 counts.
+  package var dividesExperts: Bool {
+    isSliced
+      && account.ranks.dropFirst().allSatisfy { rank in rank.kinds.allSatisfy { $0.visits.allSatisfy { $0 == 0 } } }
+  }
+  /// Rows fed: tokens, and drafts that were wrong.
+  package func rows(_ kind: StepKind) -> Int {
+    let wrong = speculation.map { $0.draftedCount - $0.acceptedCount } ?? 0
+    return tokens[kind.rawValue] + (kind == .decode ? wrong : 0)
+  }
+  /// Rows of a sequence in a decode step: 1 but where most steps had drafts.
+  package var rowsPerSequence: Int {
+    guard let speculation, speculation.with.count > speculation.without.count, let first = speculation.drafted.first,
+      first > 0
+    else { return 1 }
+    return 1 + Int((Double(speculation.draftedCount) / Double(first)).rounded())
+  }
+
   /// The kinds of step of which there were any.
   package var kinds: [StepKind] { StepKind.allCases.filter { account.ranks.first?.kinds[$0.rawValue].steps ?? 0 > 0 } }
 

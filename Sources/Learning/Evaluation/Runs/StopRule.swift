@@ -26,6 +26,8 @@ package struct StopRule: Sendable {
   package mutating func push(_ piece: String) -> Bool {
     guard !isStopped, !piece.isEmpty else { return isStopped }
     text += piece
+    // Nothing to look for.
+    if stops.isEmpty { return false }
     if mayBegin {
       let begun = text[...].drop(while: \.isWhitespace)
       if begun.hasPrefix("<think>") {

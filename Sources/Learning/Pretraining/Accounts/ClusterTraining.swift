@@ -1,3 +1,4 @@
+import Gradients
 import MoEModel
 import Training
 
@@ -8,7 +9,7 @@ package struct ClusterTraining: Sendable {
     package var memoryBytes: Int
     package var cores: Int
     package var numaNodes: Int
-    /// Of products in fp32, a second.
+    /// Of products as the training has them (`Task.products`), a second.
     package var operationsPerSecond: Double
 
     package init(memoryBytes: Int, cores: Int, numaNodes: Int, operationsPerSecond: Double) {
@@ -27,6 +28,12 @@ package struct ClusterTraining: Sendable {
     /// The part of a node's operations that is made use of.
     package var utilization = UtilizationProbe.assumed
     package var recomputes = false
+    /// A model that is asked beside the one in training.
+    package var teacher: TeacherMemory?
+    /// Whether the model draws the sequences that it learns from.
+    package var draws = false
+    /// What products' operands are rounded to.
+    package var products = ProductPrecision.float32
 
     package init(sequenceLength: Int, sequences: Int, tokens: Double) {
       (self.sequenceLength, self.sequences, self.tokens) = (sequenceLength, sequences, tokens)
@@ -60,7 +67,7 @@ package struct ClusterTraining: Sendable {
 
   package static let mostNodes = 4096
 
-  /// `reserved`: the part of a node's memory that stays free. `exchange` says how long it takes that a host sends so many bytes, in so
+  /// `description` is that of the model with its prediction module where that is trained too. `reserved`: the part of a node's memory that stays free. `exchange` says how long it takes that a host sends so many bytes, in so
   /// many messages one after another.
   package init(
     _ description: DecoderDescription, _ task: Task, node: Node, nodeCount: Int, reserved: Double,
@@ -74,7 +81,16 @@ package struct ClusterTraining: Sendable {
         sequenceLength: task.sequenceLength, sequences: task.sequences, rankCount: ranksPerNode * nodes,
         ranksPerHost: ranksPerNode, workerCount: max(1, node.cores / ranksPerNode))
       (terms.optimizer, terms.recomputes, terms.checkpoints) = (task.optimizer, task.recomputes, .background)
-      return TrainingLayout(description, terms)
+      terms.products = task.products
+      var layout = TrainingLayout(description, terms)
+      if let teacher = task.teacher?.laidOut(terms) { layout.teacherBytes = { teacher.byteCount(ofRank: $0) } }
+      if task.draws {
+        // The last token drawn is predicted, and not fed.
+        layout.rollouts = [
+          RolloutMemory(description, sequences: task.sequences, longest: task.sequenceLength + 1, terms)
+        ]
+      }
+      return layout
     }
     func fits(_ memory: TrainingMemory, _ ranksPerNode: Int) -> Bool { memory.least <= room / ranksPerNode }
     options = Set([1, node.numaNodes]).sorted().map { ranksPerNode in

@@ -7,8 +7,8 @@ import MoEModel
 /// What ranks take for a model that is asked, over a training's sequences, what follows their tokens.
 package struct TeacherMemory: Sendable {
   private let description: DecoderDescription
-  private let terms: TrainingLayout.Terms
-  private let placement: ExpertPlacement
+  private var terms: TrainingLayout.Terms
+  private var placement: ExpertPlacement
   /// Bytes of weights that every rank holds, and of one expert of all layers.
   private let commonBytes: Int
   private let expertBytes: Int
@@ -16,11 +16,7 @@ package struct TeacherMemory: Sendable {
   /// From the checkpoint's headers; throws where they are not those of the description.
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint, _ terms: TrainingLayout.Terms) throws {
     self.description = description
-    // Of its layers as much as a training that keeps nothing but their inputs: a little more than it takes.
-    var terms = terms
-    (terms.recomputes, terms.products, terms.checkpoints) = (true, .float32, nil)
-    self.terms = terms
-    placement = ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: terms.rankCount)
+    (self.terms, placement) = Self.laidOut(description, terms)
     func bytes(_ owns: (Int, Int) -> Bool) throws -> Int {
       try WeightBudget.measure(
         description, checkpoint: checkpoint, workerCount: terms.workerCount, owns: owns
@@ -28,6 +24,24 @@ package struct TeacherMemory: Sendable {
     }
     commonBytes = try bytes { _, _ in false }
     expertBytes = description.mixture == nil ? 0 : try bytes { _, expert in expert == 0 } - commonBytes
+  }
+
+  /// Of its layers as much as a training that keeps nothing but their inputs: a little more than it takes.
+  private static func laidOut(
+    _ description: DecoderDescription, _ terms: TrainingLayout.Terms
+  ) -> (TrainingLayout.Terms, ExpertPlacement) {
+    var terms = terms
+    (terms.recomputes, terms.products, terms.checkpoints) = (true, .float32, nil)
+    return (
+      terms, ExpertPlacement(expertCount: description.mixture?.expertCount ?? 0, rankCount: terms.rankCount)
+    )
+  }
+
+  /// The same model on other ranks.
+  package func laidOut(_ terms: TrainingLayout.Terms) -> TeacherMemory {
+    var other = self
+    (other.terms, other.placement) = Self.laidOut(description, terms)
+    return other
   }
 
   package func byteCount(ofRank rank: Int) -> Int {

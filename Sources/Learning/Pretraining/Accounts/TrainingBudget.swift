@@ -16,14 +16,22 @@ package struct TrainingBudget: Sendable {
   }
 
   /// What must be there: a copy for checkpoints only where somebody insists on it.
-  private var leastBytes: Int { (insistsOnBackground ? memory.total : memory.least) + min(dataBytes, Int.max / 4) }
+  private var leastBytes: Int {
+    memory.least + (insistsOnBackground ? memory.byteCount(.checkpoints) : 0) + min(dataBytes, Int.max / 4)
+  }
+
+  /// Of what rollouts can do without, the part that this rank has room for: at most half of what is left.
+  package func rolloutShare(available: Int, ranksOnHost: Int) -> Double {
+    let spare = max(0, available / max(1, ranksOnHost) - leastBytes)
+    return memory.spareRollouts > 0 ? min(1, Double(spare / 2) / Double(memory.spareRollouts)) : 1
+  }
 
   /// Throws where this rank's part is more than its share of what its host has.
   package func checkMemory(available: Int, ranksOnHost: Int) throws(PretrainingError) {
     let share = available / max(1, ranksOnHost)
     guard leastBytes > share else { return }
     var parts = TrainingMemory.Part.allCases.filter { $0 != .checkpoints || insistsOnBackground }.map {
-      (label: $0.label, bytes: memory.byteCount($0))
+      (label: $0.label, bytes: memory.byteCount($0) - ($0 == .rollouts ? memory.spareRollouts : 0))
     }
     if dataBytes > 0 { parts.append(("data", dataBytes)) }
     // The largest first; small ones need no words.

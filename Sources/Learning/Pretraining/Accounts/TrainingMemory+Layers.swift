@@ -125,7 +125,7 @@ private struct LayerStages {
       ]
       widestNorm = shape.queryKeyNorm == .none ? 0 : query
     // Never trained.
-    case .delta: (kept, backward, widestNorm) = ([], [], 0)
+    case .delta, .compressed: (kept, backward, widestNorm) = ([], [], 0)
     }
     addFeedForward(layer, description)
   }

@@ -30,6 +30,8 @@ package struct TrainingMemory: Sendable, Equatable {
     case messages
     /// A model that is asked beside the one in training: its weights, and what it makes of a step.
     case teacher
+    /// What the model draws completions with, and a teacher that draws some: keys and values of all of a draw.
+    case rollouts
     /// A copy of masters and of what the optimiser keeps, from which checkpoints are written while steps go on; pieces on their way.
     case checkpoints
     /// Of workers, of rounding and of saving.
@@ -49,6 +51,7 @@ package struct TrainingMemory: Sendable, Equatable {
       case .cache: "keys and values"
       case .messages: "messages"
       case .teacher: "teacher"
+      case .rollouts: "rollouts"
       case .checkpoints: "checkpoints"
       case .scratch: "scratch"
       }
@@ -56,6 +59,8 @@ package struct TrainingMemory: Sendable, Equatable {
   }
 
   private var amounts: [Part: Double] = [:]
+  /// Bytes of rollouts without which completions wait for each other.
+  package private(set) var spareRollouts = 0
 
   package init(_ layout: TrainingLayout, rank: Int) {
     addParameters(layout, rank)
@@ -63,6 +68,10 @@ package struct TrainingMemory: Sendable, Equatable {
     addExperts(layout, rank)
     addMessages(layout, rank)
     add(.teacher, Double(layout.teacherBytes(rank)))
+    for rollouts in layout.rollouts {
+      add(.rollouts, Double(rollouts.byteCount))
+      spareRollouts += rollouts.byteCount - rollouts.leastByteCount
+    }
   }
 
   /// Of the rank that holds most.
@@ -78,8 +87,9 @@ package struct TrainingMemory: Sendable, Equatable {
   package func byteCount(_ part: Part) -> Int { Self.bytes(amounts[part] ?? 0) }
   package var total: Int { Self.bytes(amounts.values.reduce(0, +)) }
 
-  /// Without the copy for checkpoints: where there is no memory for it, steps wait for them.
-  package var least: Int { total - byteCount(.checkpoints) }
+  /// Without the copy for checkpoints, and with room for one completion at a time: where there is no memory for more, steps wait for
+  /// checkpoints, and completions for each other.
+  package var least: Int { total - byteCount(.checkpoints) - spareRollouts }
 
   /// A sum may be more than there is anywhere: it is no trap for all that.
   private static func bytes(_ amount: Double) -> Int { Int(min(max(0, amount), 4e18)) }

@@ -123,8 +123,8 @@ package struct UtilizationProbe {
         forward = 2 * shape.latentRank + shape.rotaryDims
       case .grouped(let shape):
         (heads, keys, values, forward) = (shape.headCount, shape.headDims, shape.headDims, 2 * shape.headDims)
-      // There is no product between tokens.
-      case .delta: return sum
+      // There is no product between tokens, or no backward pass.
+      case .delta, .compressed: return sum
       }
       let seconds = known[[keys, values]] ?? headSeconds(length, keys: keys, values: values)
       known[[keys, values]] = seconds

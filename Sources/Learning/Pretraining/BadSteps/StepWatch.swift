@@ -20,9 +20,10 @@ struct StepWatch {
   func fault(of result: StepResult, _ policy: BadStepPolicy) -> StepFault? {
     if let fault = result.fault { return fault }
     guard policy.spikeFactor > 0, losses.count >= Self.least else { return nil }
-    for (what, value, before) in [
-      ("the loss", result.loss, losses), ("the gradient's norm", result.gradientNorm, gradientNorms),
-    ] {
+    let measures: [(StepFault.Measure, Double, [Double])] = [
+      (.loss, result.loss, losses), (.gradientNorm, result.gradientNorm, gradientNorms),
+    ]
+    for (what, value, before) in measures {
       let median = Self.median(before)
       if value > policy.spikeFactor * median { return .spike(what: what, value: value, median: median) }
     }

@@ -1,6 +1,6 @@
 import Dispatch
-import Glibc
 import Synchronization
+import Threads
 import Training
 
 /// A thread that writes while its rank computes: one task after another.
@@ -26,25 +26,11 @@ package final class WriterThread: Sendable {
 
   private let work = Work()
 
-  /// Starts the thread. Signals are for others.
+  /// Starts the thread.
   package init() throws(StateError) {
-    let argument = Unmanaged.passRetained(work)
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let code = pthread_create(
-      &thread, nil,
-      { argument in
-        if let argument { Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run() }
-        return nil
-      }, argument.toOpaque())
-    guard code == 0 else {
-      argument.release()
-      throw .noThread(reason: String(cString: strerror(code)))
-    }
-    pthread_detach(thread)
+    do throws(ThreadError) {
+      _ = try BackgroundThread("checkpoints") { [work] in work.run() }
+    } catch { throw .noThread(reason: error.reason) }
   }
 
   deinit {

@@ -14,24 +14,23 @@ package final class Rollouts {
   private let session: GenerationSession
   private let communicator: any Communicator
   private let stopTokens: Set<Int32>
+  /// Tokens of the last draw's prompts, and how many tokens were computed before its completions' own: a prompt is read once for all
+  /// that are drawn of it on a rank. On rank 0.
+  package private(set) var promptTokens = (all: 0, read: 0)
 
-  /// For up to `sequences` completions at a time, prompts and all at most `longest` tokens each. Collective.
+  /// For up to `sequences` completions at a time. `share`: the part of `memory` that is had beyond what must be, of this rank; all take
+  /// the least. Collective.
   package init(
-    _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, longest: Int, stopTokens: Set<Int32>
+    _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, memory: RolloutMemory, share: Double,
+    stopTokens: Set<Int32>
   ) throws {
     (communicator, self.stopTokens) = (runtime.communicator, stopTokens)
     var options = SessionOptions()
     (options.cacheType, options.stallLimit) = (.f32, nil)
-    (options.sequences, options.batchTokens) = (max(1, sequences), max(512, sequences))
-    let each = KeyValueCache.blockCount(tokens: longest)
-    let wanted = each.multipliedReportingOverflow(by: (sequences + communicator.size - 1) / communicator.size + 1)
-    // Sequences wait, or make room for others, where all do not fit.
-    let room = runtime.host.topology.availableBytes / max(1, runtime.host.ranksOnHost) / 4
-    let most = room / max(1, KeyValueCache.blockByteCount(model.description, type: .f32))
-    let blocks = max(each, min(wanted.overflow ? Int.max : wanted.partialValue, most))
-    let common = -Int(try communicator.allReduceMax(Int64(-blocks)))
+    (options.sequences, options.batchTokens) = (max(1, sequences), RolloutMemory.batchTokens(sequences: sequences))
+    let blocks = -Int(try communicator.allReduceMax(Int64(-memory.blocks(share: share))))
     session = try GenerationSession(
-      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: max(each, common))
+      runtime, model: LoadedModel(sharing: model), options: options, cacheBlocks: blocks)
   }
 
   /// With a session that there is already.
@@ -78,6 +77,7 @@ package final class Rollouts {
       log?.begin(requests, stopTokens: stopTokens, vocabularySize: session.description.vocabularySize)
       ?? Array(repeating: Completion(), count: requests.count)
     var places: [SequenceID: Int] = [:]
+    promptTokens = (0, 0)
     for (i, request) in requests.enumerated() where !isDone(completions[i], request) {
       var sampling = SamplingParameters()
       (sampling.temperature, sampling.seed) = (request.temperature, request.seed)
@@ -90,6 +90,7 @@ package final class Rollouts {
         throw ReinforcementError.badPrompt(line: name(i), reason: "\(error)")
       }
     }
+    promptTokens.all = places.values.reduce(0) { $0 + requests[$1].prompt.count }
     // What an earlier run drew stays where a later one finds it.
     try log?.write(completions)
     while loop.hasWork {
@@ -103,7 +104,10 @@ package final class Rollouts {
         case .failed(let id, let reason):
           try log?.write(completions)
           throw ReinforcementError.failedRollout(line: places[id].map(name) ?? 0, reason: reason)
-        case .started, .scored, .embedded: break
+        case .started(let id, let cached):
+          guard let i = places[id] else { continue }
+          promptTokens.read += requests[i].prompt.count + completions[i].tokens.count - cached
+        case .scored, .embedded: break
         }
       }
       if loop.isInterrupted {

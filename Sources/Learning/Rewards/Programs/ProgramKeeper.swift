@@ -2,6 +2,7 @@ import Dispatch
 import Glibc
 import Machine
 import Synchronization
+import Threads
 
 /// The thread that starts a program and stays until it has ended.
 final class ProgramKeeper: Sendable {
@@ -16,23 +17,9 @@ final class ProgramKeeper: Sendable {
   /// The two ends of pipes may be closed once `started` has returned.
   init(_ command: [String], environment: [String], input: Int32, output: Int32) throws(MachineError) {
     (self.command, self.environment, streams) = (command, environment, (input, output))
-    let me = Unmanaged.passRetained(self)
-    var (all, before) = (sigset_t(), sigset_t())
-    sigfillset(&all)
-    pthread_sigmask(SIG_SETMASK, &all, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    var thread = pthread_t()
-    let error = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<ProgramKeeper>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, me.toOpaque())
-    guard error == 0 else {
-      me.release()
-      throw .system(call: "pthread_create", errno: error, reason: String(cString: strerror(error)))
-    }
-    pthread_detach(thread)
+    do throws(ThreadError) {
+      _ = try BackgroundThread("reward program") { self.run() }
+    } catch { throw .system(call: "pthread_create", errno: error.code, reason: error.reason) }
   }
 
   /// The program's number; it is the caller's to ask once.

@@ -46,6 +46,7 @@ package struct TrainingWork: Sendable, Equatable {
     switch layer.attention {
     case .latent(let latent): (heads, dims) = (latent.headCount, latent.queryDims + latent.valueDims)
     case .grouped(let grouped): (heads, dims) = (grouped.headCount, 2 * grouped.headDims)
+    case .compressed(let compressed): (heads, dims) = (compressed.headCount, 2 * compressed.headDims)
     // A head's matrix is met three times, whatever came before: recalled, corrected, asked.
     case .delta(let delta): return 6 * Double(delta.valueHeadCount * delta.keyDims * delta.valueDims)
     }

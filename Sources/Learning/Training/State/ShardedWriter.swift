@@ -41,7 +41,7 @@ final class ShardedWriter {
       for tensor in list { shardOfTensor[ExactString(tensor.name)] = number }
       shards.append(
         Shard(
-          fileName: Self.fileName(stem, number, of: lists.count), tensors: list,
+          fileName: ShardName.text(number, of: lists.count, stem: stem), tensors: list,
           remaining: list.reduce(0) { $0 + Self.byteCount($1) }))
     }
   }
@@ -90,11 +90,5 @@ final class ShardedWriter {
 
   private static func byteCount(_ tensor: SafetensorsWriter.Declaration) -> Int {
     tensor.shape.reduce(tensor.type.byteCount, *)
-  }
-
-  private static func fileName(_ stem: String, _ number: Int, of count: Int) -> String {
-    guard count > 1 else { return "\(stem).safetensors" }
-    func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
-    return "\(stem)-\(padded(number + 1))-of-\(padded(count)).safetensors"
   }
 }

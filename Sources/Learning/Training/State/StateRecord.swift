@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import JSON
 
@@ -42,9 +43,9 @@ package struct StateRecord: Sendable, Equatable {
   var json: JSONValue {
     let state: JSONValue = [
       "step": .int(step), "seed": .string("\(seed)"), "position": .int(position), "tokens": .int(tokenCount),
-      "optimizer": .string(optimizer.rawValue), "data": .string(Self.hex(dataFingerprint)), "recipe": recipe,
+      "optimizer": .string(optimizer.rawValue), "data": .string(Digits.hexadecimal(dataFingerprint)), "recipe": recipe,
       "config": config, "memory": memory, "shards": .array(shards.map { .string($0) }),
-      "sums": .string(Self.hex(sumsDigest)),
+      "sums": .string(Digits.hexadecimal(sumsDigest)),
     ]
     return [
       "format": .string(Self.format), "version": .int(Self.version), "digest": .string(Self.digest(of: state)),
@@ -87,10 +88,8 @@ package struct StateRecord: Sendable, Equatable {
     guard step >= 0, position >= 0, tokens >= 0 else { throw damaged("a count is negative") }
   }
 
-  private static func digest(of state: JSONValue) -> String { hex(SHA256.digest(Array(state.text().utf8))) }
-
-  static func hex(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  private static func digest(of state: JSONValue) -> String {
+    Digits.hexadecimal(SHA256.digest(Array(state.text().utf8)))
   }
 
   private static func bytes(_ hex: String) -> [UInt8]? {

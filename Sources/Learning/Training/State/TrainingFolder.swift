@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Glibc
 import JSON
@@ -60,12 +61,8 @@ package final class TrainingFolder {
   deinit { if lockDescriptor >= 0 { close(lockDescriptor) } }
 
   /// `step-000017`; more digits where six are too few.
-  static func modelName(_ step: Int) -> String { "step-\(padded(step))" }
-  static func stateName(_ step: Int) -> String { "state-\(padded(step))" }
-
-  private static func padded(_ step: Int) -> String {
-    String(repeating: "0", count: max(0, 6 - "\(step)".count)) + "\(step)"
-  }
+  static func modelName(_ step: Int) -> String { "step-\(Digits.padded(step, to: 6))" }
+  static func stateName(_ step: Int) -> String { "state-\(Digits.padded(step, to: 6))" }
 
   /// The step of a name that one of the two functions makes.
   private static func step(of name: String) -> Int? {

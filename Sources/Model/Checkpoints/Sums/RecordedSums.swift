@@ -1,3 +1,4 @@
+import Bytes
 import JSON
 
 /// `model.sums.json`: the sums of a folder's tensors as they were when somebody recorded them.
@@ -55,7 +56,7 @@ package struct RecordedSums: Sendable, Equatable {
     let members = sums.map { ($0.key.string, $0.value) }.sorted { $0.0 < $1.0 }
     return [
       "format": .string(Self.format), "version": .int(Self.version),
-      "tensors": .object(JSONObject(members.map { ($0.0, .string(TensorSum.text($0.1))) })),
+      "tensors": .object(JSONObject(members.map { ($0.0, .string(Digits.hexadecimal($0.1))) })),
     ]
   }
 
@@ -63,7 +64,7 @@ package struct RecordedSums: Sendable, Equatable {
   package func check(_ sum: TensorSum, of entry: TensorEntry, in checkpoint: any Checkpoint) throws(CheckpointError) {
     guard sum.byteCount == entry.byteCount, let recorded = self[entry.name], recorded != sum.value else { return }
     throw .otherSum(
-      path: checkpoint.file(of: entry), name: entry.name, found: sum.text, recorded: TensorSum.text(recorded))
+      path: checkpoint.file(of: entry), name: entry.name, found: sum.text, recorded: Digits.hexadecimal(recorded))
   }
 
   /// Checks each tensor that was read whole; `sums` by place in the checkpoint's `entries`.

@@ -1,3 +1,4 @@
+import Bytes
 internal import CChecksum
 
 /// A sum over stored bytes of one tensor, whichever way they are cut and in whatever order the pieces come.
@@ -25,10 +26,5 @@ package struct TensorSum: Sendable, Equatable {
   }
 
   /// The value in sixteen hexadecimal digits.
-  package var text: String { Self.text(value) }
-
-  package static func text(_ value: UInt64) -> String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  package var text: String { Digits.hexadecimal(value) }
 }

@@ -4,7 +4,7 @@ import JSON
 /// Rotary settings in every spelling, resolved as the reference implementation's `convert_rope_params_to_dict` and
 /// `standardize_rope_params` do.
 extension ConfigReader {
-  private static let bases = 1.0001...1e12
+  static let bases = 1.0001...1e12
   private static let factors = 1e-3...1e6
 
   /// `dimsKey`: the setting that `dims` comes from. `rotatesPart`: whether the family knows `partial_rotary_factor`;
@@ -48,6 +48,12 @@ extension ConfigReader {
     var rotary = RotaryDescription(
       dims: rotated, base: base, scaling: .none, attentionFactor: 1, interleaved: interleaved)
     guard let settings else { return (rotary, nil) }
+    try scale(&rotary, kind, settings, key: key)
+    return (rotary, settings)
+  }
+
+  /// Puts a kind of scaling into effect, of which `settings`, under `key`, say more.
+  func scale(_ rotary: inout RotaryDescription, _ kind: String, _ settings: ConfigReader, key: String) throws {
     switch kind {
     case "linear": rotary.scaling = .linear(factor: try settings.double("factor", in: Self.factors))
     case "yarn":
@@ -71,11 +77,10 @@ extension ConfigReader {
         originalPositions: try originalPositions(settings))
     default: break
     }
-    return (rotary, settings)
   }
 
   /// `rope_type`, or `type` as it was called; both are read, and the newer one counts.
-  private func rotaryKind(_ key: String) throws -> String {
+  func rotaryKind(_ key: String) throws -> String {
     let older = try optionalString("type")
     let newer = try optionalString("rope_type")
     let kind = newer ?? older ?? "default"

@@ -1,13 +1,15 @@
 import Telemetry
 
 extension DecoderDescription {
-  /// Parameters of each part, norms and biases left out.
+  /// Parameters of each part, norms and biases left out, and rows that ranks exchange where they share out all of it.
   package var work: ModelWork {
     var work = ModelWork()
     work.hiddenSize = hiddenSize
     work.layers = runLayers.count
     work.mixtureLayers = mixtureLayers.count
     work.head = hiddenSize * vocabularySize
+    work.modules = predicts ? 1 : 0
+    work.exchanges = exchanges
     // Layers may differ in how they mix tokens: each counts as their mean.
     work.attention =
       layers.indices.reduce(0) { $0 + (matrixElements(ofLayer: $1)[.attention] ?? 0) } / max(layerCount, 1)

@@ -13,6 +13,9 @@ package struct DecoderDescription: Sendable {
   /// The output head is the embedding matrix.
   package var tiedEmbeddings: Bool
   package var rotary: RotaryDescription
+  /// How layers turn that attend to entries of several tokens; nil where there are none.
+  package var entryRotary: RotaryDescription? = nil
+  package var residual = ResidualDescription.plain
   package var layers: [LayerDescription]
   /// What the layers of kind `.mixture` are made of; nil for a dense model.
   package var mixture: MixtureDescription?
@@ -91,6 +94,8 @@ package struct LayerDescription: Sendable {
   /// Queries and keys turn with their position; where they do not, the layer tells positions apart by its mask alone.
   /// Of grouped attention only: latent attention always turns.
   package var rotates = true
+  /// A token's experts follow from its id, by a table; the router only weighs them.
+  package var routesByToken = false
 
   package var isMixture: Bool { feedForward == .mixture }
 }
@@ -99,21 +104,36 @@ package enum AttentionDescription: Sendable {
   case latent(LatentAttention)
   case grouped(GroupedAttention)
   case delta(GatedDelta)
+  case compressed(CompressedAttention)
 
   package var headCount: Int {
     switch self {
     case .latent(let latent): latent.headCount
     case .grouped(let grouped): grouped.headCount
     case .delta(let delta): delta.valueHeadCount
+    case .compressed(let compressed): compressed.headCount
     }
   }
 
-  /// Floats one token occupies in one layer's cache: the state that grows with a sequence.
+  /// Floats one token occupies in one layer's cache: the state that grows with a sequence. Of entries of several tokens
+  /// its share, rounded up.
   package var cacheWidth: Int {
     switch self {
     case .latent(let latent): latent.rowWidth + indexWidth
     case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
     case .delta: 0
+    case .compressed(let compressed):
+      (compressed.cacheCount(positions: KeyValueCache.blockTokens) + KeyValueCache.blockTokens - 1)
+        / KeyValueCache.blockTokens
+    }
+  }
+
+  /// Floats a block of so many positions occupies in one layer's cache.
+  package func cacheCount(positions: Int) -> Int {
+    if case .compressed(let compressed) = self {
+      compressed.cacheCount(positions: positions)
+    } else {
+      cacheWidth * positions
     }
   }
 
@@ -122,6 +142,7 @@ package enum AttentionDescription: Sendable {
     switch self {
     case .latent, .grouped: 0
     case .delta(let delta): delta.stateCount
+    case .compressed(let compressed): compressed.stateCount
     }
   }
 
@@ -129,15 +150,26 @@ package enum AttentionDescription: Sendable {
   /// ones are written in their place, and nobody has seen them. A state that tokens are folded into cannot.
   package var keepsPositions: Bool {
     switch self {
-    case .delta: false
+    case .delta, .compressed: false
     case .latent, .grouped: true
     }
   }
 
-  /// Those of them that are the key of an indexer of the layer's own.
+  /// Floats of the key of an indexer of the layer's own: of a token, or of an entry.
   package var indexWidth: Int {
-    guard case .latent(let latent) = self, let indexer = latent.indexer, !indexer.isShared else { return 0 }
-    return indexer.headDims
+    switch self {
+    case .latent(let latent): latent.indexer.map { $0.isShared ? 0 : $0.headDims } ?? 0
+    case .compressed(let compressed): compressed.indexer?.headDims ?? 0
+    case .grouped, .delta: 0
+    }
+  }
+
+  /// Floats of a row of the cache without that: of a token, or of an entry.
+  var rowWidth: Int {
+    switch self {
+    case .latent, .grouped, .delta: cacheWidth - indexWidth
+    case .compressed(let compressed): compressed.ratio == nil ? 0 : compressed.headDims
+    }
   }
 
   /// Factor on query-key products before the softmax.
@@ -146,6 +178,7 @@ package enum AttentionDescription: Sendable {
     case .latent(let latent): latent.softmaxScale
     case .grouped(let grouped): Float(1 / Double(grouped.headDims).squareRoot())
     case .delta(let delta): Float(1 / Double(delta.keyDims).squareRoot())
+    case .compressed(let compressed): Float(1 / Double(compressed.headDims).squareRoot())
     }
   }
 }
@@ -174,9 +207,9 @@ package struct LatentAttention: Sendable {
 /// The lightning indexer (DeepSeek-V3.2, arXiv 2512.02556, section 2.1): beyond `topK` positions a token attends to the
 /// `topK` that score highest by a few small heads with one key in common, of equal ones to the earlier. A score is the sum
 /// over heads of a weight, which comes from the token's hidden state, times what is positive of query · key.
-package struct LightningIndexer: Sendable, Equatable {
+package struct LightningIndexer: Sendable, Hashable {
   package var headCount: Int
-  /// Of a query and of the key; the attention's rotary dimensions are the first of them.
+  /// Of a query and of the key; the attention's rotary dimensions are the first of them, of entries the last.
   package var headDims: Int
   package var topK: Int
   /// How rotary dimensions are paired here.
@@ -214,6 +247,8 @@ package enum Activation: Sendable, Equatable {
   case swiGLU
   /// gpt-oss: (clamp(up) + 1) · g · sigmoid(alpha · g), g = min(gate, limit)
   case clampedSwiGLU(alpha: Float, limit: Float)
+  /// DeepSeek-V4: silu(min(gate, limit)) · clamp(up)
+  case limitedSwiGLU(limit: Float)
 }
 
 /// The mixture-of-experts layers: all alike.
@@ -227,6 +262,7 @@ package struct MixtureDescription: Sendable {
   /// Width of the shared expert that every token visits; nil for none.
   package var sharedIntermediateSize: Int?
   package var sharedHasBias = false
+  package var sharedActivation = Activation.swiGLU
   /// The shared expert's output is multiplied by sigmoid(gate · x).
   package var sharedIsGated: Bool
 }
@@ -238,6 +274,8 @@ package struct RouterDescription: Sendable {
     case softmax
     /// Softmax over the chosen experts' logits only.
     case softmaxOverChosen
+    /// √ln(1 + eˣ)
+    case rootSoftplus
   }
   package enum GroupScore: Sendable { case maximum, topTwoSum }
   package struct Groups: Sendable {

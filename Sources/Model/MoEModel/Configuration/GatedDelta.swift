@@ -5,7 +5,8 @@ extension DecoderDescription {
   package var isRecurrent: Bool { runLayers.contains { $0.attention.stateCount > 0 } }
 
   /// Throws `ModelError.recurrentLayers` for a model that has layers without a backward pass: gated DeltaNet, or the
-  /// gated attention beside it, of which a configuration may make all layers. `role`: what it was to be.
+  /// gated attention beside it, of which a configuration may make all layers; compressed attention. `role`: what it was
+  /// to be.
   package func requireAttention(role: String = "trained") throws(ModelError) {
     let isGated = layers.contains {
       guard case .grouped(let attention) = $0.attention else { return false }
@@ -37,7 +38,7 @@ package struct GatedDelta: Sendable, Hashable {
 
   package var keyWidth: Int { keyHeadCount * keyDims }
   package var valueWidth: Int { valueHeadCount * valueDims }
-  package var valuesPerKey: Int { valueHeadCount / keyHeadCount }
+  package var valuesPerKey: Int { valueHeadCount / max(keyHeadCount, 1) }
   /// Channels of the convolution: queries, keys, values.
   package var channels: Int { 2 * keyWidth + valueWidth }
 

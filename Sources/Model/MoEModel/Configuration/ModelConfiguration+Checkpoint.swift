@@ -89,7 +89,9 @@ extension ModelConfiguration {
     var telling = [embedding]
     if let mixture = description.mixture, let layer = description.mixtureLayers.first {
       telling.append(ParameterID(.router, layer: layer))
-      if mixture.router.hasSelectionBias { telling.append(ParameterID(.selectionBias, layer: layer)) }
+      if mixture.router.hasSelectionBias, !description.runLayers[layer].routesByToken {
+        telling.append(ParameterID(.selectionBias, layer: layer))
+      }
     }
     return candidates.first { names in telling.allSatisfy { checkpoint.holds(names.tensor($0)) } }
       ?? candidates.first { checkpoint.holds($0.tensor(embedding)) } ?? candidates[0]

@@ -13,6 +13,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case alreadyQuantized(WeightPrecision, asked: WeightPrecision)
   case notFinite(tensor: String, row: Int)
   case invalidLevel(tensor: String)
+  case invalidTokenExperts(tensor: String, token: Int, String)
   case insufficientMemory(needed: Int, available: Int)
   case recurrentLayers(family: String, role: String)
 
@@ -42,10 +43,12 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       "tensor \"\(tensor)\" has infinity or NaN in row \(row), which cannot be quantised; download the file again, or load it with --weights auto"
     case .invalidLevel(let tensor):
       "tensor \"\(tensor)\" holds the level -128, where -127 to 127 are levels; quantise the original checkpoint again"
+    case .invalidTokenExperts(let tensor, let token, let what):
+      "tensor \"\(tensor)\" sends the token \(token) to \(what); download the file again"
     case .insufficientMemory(let needed, let available):
       "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try with --ignore-memory-check"
     case .recurrentLayers(let family, let role):
-      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet or gated attention, which can be run but not trained; take a model whose layers all have attention without gates"
+      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet, gated attention or compressed attention, which can be run but not trained; take a model whose layers all have attention without gates over all positions"
     }
   }
 

@@ -21,6 +21,8 @@ struct FeedForward {
   let weights: FeedForwardWeights
   let scratch: FeedForwardScratch
   let compute: Compute
+  /// Of gate and up.
+  var activation = Activation.swiGLU
   var inner: RowSlices?
   var outer: RowSlices?
 
@@ -42,7 +44,7 @@ struct FeedForward {
       row, columns in
       let first = columns.lowerBound
       compute.activate(
-        .swiGLU, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: columns.count)
+        activation, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: columns.count)
     }
   }
 
@@ -79,7 +81,7 @@ struct FeedForward {
       let count = min(columns.count - place, share.upperBound - at)
       let first = columns.lowerBound + place
       compute.activate(
-        .swiGLU, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: count)
+        activation, gate: gate[row] + first, up: up[row] + first, into: product[row] + first, count: count)
       at += count
     }
   }
@@ -128,13 +130,13 @@ final class FeedForwardScratch {
 
 /// A feed-forward layer without experts.
 final class DenseLayer: FeedForwardLayer {
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   private let block: FeedForward
   private let input: RowStorage<Float>?
 
   /// `input`: where its input is kept.
-  init(norm: AlignedBuffer<Float>, block: FeedForward, input: RowStorage<Float>? = nil) {
-    (self.norm, self.block, self.input) = (norm, block, input)
+  init(reading: StreamReading, block: FeedForward, input: RowStorage<Float>? = nil) {
+    (self.reading, self.block, self.input) = (reading, block, input)
   }
 
   var phase: Phase { .dense }
@@ -145,7 +147,7 @@ final class DenseLayer: FeedForwardLayer {
     block.scratch.reserve(rows: rows)
     input?.reserve(rows: rows)
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       block.expand(stream.normed, rows: rows, worker: worker)
       compute.pool.barrier(worker: worker)

@@ -31,11 +31,19 @@ extension LayerAssembly {
     let joint = grouped.queryKeyNorm == .fullWidth ? JointNorm(query: queries, key: keys) : nil
     return GroupedSlices(values: queries, output: output, joint: joint)
   }
-}
 
-extension Range<Int> {
-  /// The numbers of these heads, of `width` each.
-  fileprivate static func * (heads: Range<Int>, width: Int) -> Range<Int> {
-    (heads.lowerBound * width)..<(heads.upperBound * width)
+  /// Of gated DeltaNet with these heads on all ranks together.
+  func deltaSlices(_ attention: AttentionDescription) -> DeltaSlices? {
+    guard let gatherer, let output = outputSlices, case .delta(let delta) = attention else { return nil }
+    let values = gatherer.slice.heads(of: delta).map { $0.values * delta.valueDims }
+    return DeltaSlices(values: RowSlices(gatherer: gatherer, ranges: values), output: output)
+  }
+
+  /// Of a lightning indexer.
+  func indexerSlices(_ indexer: LightningIndexer) -> IndexerSlices? {
+    guard let gatherer, let key = slices(of: indexer.headDims), let headWeights = slices(of: indexer.headCount),
+      let queries = slices(of: indexer.headCount * indexer.headDims)
+    else { return nil }
+    return IndexerSlices(key: key, headWeights: headWeights, queries: queries, gatherer: gatherer)
   }
 }

@@ -9,6 +9,7 @@ struct LayerAssembly {
   let compute: Compute
   let cache: KeyValueCache
   let rotary: RotaryAngles
+  let entryRotary: RotaryAngles?
   let experts: Decoder.Experts?
   let kept: KeptActivations
   /// What completes rows that ranks share out, where they do.
@@ -16,7 +17,8 @@ struct LayerAssembly {
   // By whatever sizes decide their memory.
   private var latents: [[Int]: LatentAttentionScratch] = [:]
   private var grouped: [[Int]: GroupedAttentionScratch] = [:]
-  private var deltas: [GatedDelta: GatedDeltaScratch] = [:]
+  private var deltas: [[GatedDelta]: GatedDeltaScratch] = [:]
+  private var compressed: [CompressedAttention: CompressedAttentionScratch] = [:]
   private let stateOffsets: [Int]
   private let ownAttentions: [AttentionDescription]
   private var feedForwards: [Int: FeedForwardScratch] = [:]
@@ -27,8 +29,10 @@ struct LayerAssembly {
 
   init(
     description: DecoderDescription, weights: ModelWeights, compute: Compute, cache: KeyValueCache,
-    rotary: RotaryAngles, experts: Decoder.Experts?, kept: KeptActivations, gatherer: SliceGatherer? = nil
+    rotary: RotaryAngles, entryRotary: RotaryAngles? = nil, experts: Decoder.Experts?, kept: KeptActivations,
+    gatherer: SliceGatherer? = nil
   ) {
+    self.entryRotary = entryRotary
     (self.gatherer, ownAttentions) = (gatherer, description.ownAttentions)
     self.kept = kept
     stateOffsets = StateCache.numbers(description).offsets
@@ -45,24 +49,31 @@ struct LayerAssembly {
     let (layer, cache, shape) = (weights.runLayers[index], cache.layer(index), description.runLayers[index])
     let (attention, rotates) = (ownAttentions[index], shape.rotates)
     let span = AttentionSpan(slidingWindow: shape.slidingWindow)
+    let reading = StreamReading(norm: layer.attentionNorm, connection: layer.attentionConnection)
     switch (attention, layer.attention) {
     case (.latent(let own), .latent(let weights)):
       let (chosen, indexer) = indexing(own, weights, cache)
       return LatentAttentionLayer(
-        norm: layer.attentionNorm, own, weights, cache: cache, span: span, rotary: rotary,
+        reading: reading, own, weights, cache: cache, span: span, rotary: rotary,
         scratch: scratch(own, allHeads: shape.attention.headCount, cache), chosen: chosen, indexer: indexer,
         input: input, slices: latentSlices(shape.attention), compute: compute)
     case (.grouped(let own), .grouped(let weights)):
       return GroupedAttentionLayer(
-        norm: layer.attentionNorm, own, weights, cache: cache, span: span, scale: attention.softmaxScale,
+        reading: reading, own, weights, cache: cache, span: span, scale: attention.softmaxScale,
         epsilon: description.normEpsilon, rotary: rotates ? rotary : nil,
         scratch: scratch(own, allHeads: shape.attention.headCount, cache), input: input,
         slices: groupedSlices(shape.attention), compute: compute)
-    case (.delta(let shape), .delta(let weights)):
+    case (.delta(let own), .delta(let weights)):
       return GatedDeltaLayer(
-        norm: layer.attentionNorm, shape, weights, state: LayerState(offset: stateOffsets[index]),
-        scale: attention.softmaxScale, epsilon: description.normEpsilon, scratch: scratch(shape), input: input,
+        reading: reading, own, weights, state: LayerState(offset: stateOffsets[index]),
+        scale: attention.softmaxScale, epsilon: description.normEpsilon,
+        scratch: scratch(own, allHeads: shape.attention), input: input, slices: deltaSlices(shape.attention),
         compute: compute)
+    case (.compressed(let own), .compressed(let weights)):
+      return CompressedAttentionLayer(
+        reading: reading, own, weights, cache: cache, state: LayerState(offset: stateOffsets[index]),
+        scale: attention.softmaxScale, epsilon: description.normEpsilon,
+        rotary: own.ratio == nil ? rotary : entryRotary ?? rotary, scratch: scratch(own, cache), compute: compute)
     default: preconditionFailure("weights of one kind of attention under the description of another")
     }
   }
@@ -78,22 +89,25 @@ struct LayerAssembly {
       made.chosen,
       weights.indexer.map {
         Indexer(
-          indexer, $0, cache: cache, rotary: rotary, scratch: made.scratch, chosen: made.chosen, compute: compute)
+          indexer, $0, cache: cache, rotary: rotary, scratch: made.scratch, chosen: made.chosen,
+          slices: indexerSlices(indexer), compute: compute)
       }
     )
   }
 
   private mutating func feedForward(_ index: Int) -> any FeedForwardLayer {
     let layer = weights.runLayers[index]
+    let reading = StreamReading(norm: layer.feedForwardNorm, connection: layer.feedForwardConnection)
     switch layer.feedForward {
     case .dense(let weights):
-      return DenseLayer(norm: layer.feedForwardNorm, block: block(weights), input: middle())
+      return DenseLayer(reading: reading, block: block(weights), input: middle())
     case .mixture(let weights):
       guard let mixture = description.mixture, let experts else {
         preconditionFailure("an MoE layer without experts to run it")
       }
       return MoELayer(
-        index, norm: layer.feedForwardNorm, router: Router(mixture), weights, shared: weights.shared.map { block($0) },
+        index, reading: reading, router: Router(mixture), weights,
+        shared: weights.shared.map { block($0, mixture.sharedActivation) },
         experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: middle(),
         compute: compute)
     }
@@ -112,14 +126,15 @@ struct LayerAssembly {
   /// What layers of one shape share.
   private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { kept == .all ? nil : scratch }
 
-  private mutating func block(_ weights: FeedForwardWeights) -> FeedForward {
+  private mutating func block(_ weights: FeedForwardWeights, _ activation: Activation = .swiGLU) -> FeedForward {
     let width = weights.down.columns
     let scratch =
       shared(feedForwards[width])
       ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: kept != .none)
     feedForwards[width] = scratch
     return FeedForward(
-      weights: weights, scratch: scratch, compute: compute, inner: slices(of: width), outer: outputSlices)
+      weights: weights, scratch: scratch, compute: compute, activation: activation, inner: slices(of: width),
+      outer: outputSlices)
   }
 
   private mutating func scratch(
@@ -151,9 +166,21 @@ struct LayerAssembly {
     return scratch
   }
 
-  private mutating func scratch(_ shape: GatedDelta) -> GatedDeltaScratch {
-    let scratch = shared(deltas[shape]) ?? GatedDeltaScratch(shape, rowFormat: weights.rowFormat)
-    deltas[shape] = scratch
+  private mutating func scratch(_ shape: GatedDelta, allHeads: AttentionDescription) -> GatedDeltaScratch {
+    var all = shape
+    if case .delta(let whole) = allHeads { all = whole }
+    let scratch =
+      shared(deltas[[shape, all]]) ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat)
+    deltas[[shape, all]] = scratch
+    return scratch
+  }
+
+  private mutating func scratch(_ shape: CompressedAttention, _ cache: LayerCache) -> CompressedAttentionScratch {
+    let scratch =
+      compressed[shape]
+      ?? CompressedAttentionScratch(
+        shape, type: cache.type, rowFormat: weights.rowFormat, workerCount: compute.workerCount)
+    compressed[shape] = scratch
     return scratch
   }
 

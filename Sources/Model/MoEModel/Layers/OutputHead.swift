@@ -12,6 +12,7 @@ final class OutputHead {
   private let normedRows: RowStorage<Float>
   private let logitRows: RowStorage<Float>
   private let stateRows: RowStorage<Float>
+  private let greatestRows = RowStorage<Float>(columns: 2)
   private var rounded: RowBuffer
   /// Rows of the batch that want logits, and states.
   private var outputs: [Int] = []
@@ -38,7 +39,7 @@ final class OutputHead {
   private func normStates(_ stream: ResidualStream) -> UnsafeBufferPointer<Float> {
     guard !states.isEmpty else { return UnsafeBufferPointer(start: nil, count: 0) }
     stateRows.reserve(rows: states.count)
-    let (hidden, rows, wanted) = (stream.hidden, stateRows.view(rows: states.count), states)
+    let (hidden, rows, wanted) = (stream.output, stateRows.view(rows: states.count), states)
     compute.pool.run { worker in
       for i in compute.share(of: wanted.count, worker: worker) { norm(hidden[wanted[i]], into: rows[i]) }
     }
@@ -55,10 +56,60 @@ final class OutputHead {
   func logits(
     _ stream: ResidualStream, rows wanted: [Int]
   ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
+    multiply(stream, rows: wanted, gathers: true)
+  }
+
+  /// The token with the greatest logit for each of some of the batch's rows, of equals the lowest id; -1 where logits
+  /// are not finite. Where ranks share out the vocabulary they exchange the greatest of each only.
+  func greatest(_ stream: ResidualStream, rows wanted: [Int], into tokens: inout [Int32]) {
+    tokens.removeAll(keepingCapacity: true)
+    guard !wanted.isEmpty else { return }
+    let logits = multiply(stream, rows: wanted, gathers: false).logits
+    let ranges = slices?.ranges ?? [0..<logits.columns]
+    let own = slices?.gatherer.slice.rank ?? 0
+    // Of each row and rank the greatest logit, and its token's bits.
+    greatestRows.reserve(rows: wanted.count * ranges.count)
+    let found = greatestRows.view(rows: wanted.count * ranges.count)
+    for row in wanted.indices {
+      let (value, token) = greatest(logits[row] + ranges[own].lowerBound, count: ranges[own].count)
+      let place = found[row * ranges.count + own]
+      place[0] = value
+      place[1] = Float(bitPattern: UInt32(bitPattern: token + Int32(ranges[own].lowerBound)))
+    }
+    if let gatherer = slices?.gatherer {
+      for rank in ranges.indices where !ranges[rank].isEmpty {
+        let pieces = MatrixView(found[rank], rows: wanted.count, columns: 2, stride: 2 * ranges.count)
+        gatherer.exchange.add(SlicePiece(pieces), from: rank)
+      }
+      gatherer.run()
+    }
+    for row in wanted.indices {
+      var (highest, token) = (-Float.infinity, Int32(-1))
+      for rank in ranges.indices where !ranges[rank].isEmpty {
+        let place = found[row * ranges.count + rank]
+        if place[0] > highest || place[0].isNaN {
+          (highest, token) = (place[0], Int32(bitPattern: place[1].bitPattern))
+        }
+        if highest.isNaN { break }
+      }
+      tokens.append(highest.isFinite ? token : -1)
+    }
+  }
+
+  private func greatest(_ scores: UnsafePointer<Float>, count: Int) -> (value: Float, token: Int32) {
+    let highest = compute.max(scores, count: count)
+    for token in 0..<count where scores[token] == highest { return (highest, Int32(token)) }
+    return (highest, 0)
+  }
+
+  /// Of the logits this rank's columns only, unless `gathers`.
+  private func multiply(
+    _ stream: ResidualStream, rows wanted: [Int], gathers: Bool
+  ) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
     normedRows.reserve(rows: wanted.count)
     logitRows.reserve(rows: wanted.count)
     rounded = rounded.reserving(rows: wanted.count)
-    let (hidden, normed, rounded) = (stream.hidden, normedRows.view(rows: wanted.count), rounded)
+    let (hidden, normed, rounded) = (stream.output, normedRows.view(rows: wanted.count), rounded)
     let logits = logitRows.view(rows: wanted.count)
     compute.pool.run { worker in
       for i in compute.share(of: wanted.count, worker: worker) {
@@ -67,7 +118,7 @@ final class OutputHead {
       }
       compute.pool.barrier(worker: worker)
       weights.multiply(compute, worker: worker, rounded.rows(of: normed), into: slices.own(of: logits))
-      slices?.gather(logits, compute, worker: worker)
+      if gathers { slices?.gather(logits, compute, worker: worker) }
     }
     return (normed, logits)
   }

@@ -13,47 +13,51 @@ final class PredictionModule {
   private let head: OutputHead
   private let epsilon: Float
   private let compute: Compute
+  /// How ranks share out the rows of the projection, where they do.
+  private let slices: RowSlices?
   private let embeddingRows: RowStorage<Float>
   private let stateRows: RowStorage<Float>
   private let joinedRows: RowStorage<Float>
   private var rounded: RowBuffer
 
+  /// `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and `head` are this rank's rows only.
   init(
     _ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, rowFormat: RowFormat, epsilon: Float,
-    compute: Compute
+    compute: Compute, slices: RowSlices? = nil, vocabulary: RowSlices? = nil
   ) {
+    self.slices = slices
     (self.weights, self.epsilon, self.compute) = (weights, epsilon, compute)
     stream = ResidualStream(
       hiddenSize: hiddenSize, epsilon: epsilon, rowFormat: rowFormat, compute: compute)
     self.head = OutputHead(
-      norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute)
+      norm: weights.norm, head, rowFormat: rowFormat, epsilon: epsilon, compute: compute, slices: vocabulary)
     embeddingRows = RowStorage(columns: hiddenSize)
     stateRows = RowStorage(columns: hiddenSize)
     joinedRows = RowStorage(columns: 2 * hiddenSize)
     rounded = RowBuffer(weights.projection.rowFormat, columns: 2 * hiddenSize, rows: 0)
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `tokens`: the one after each
-  /// row's.
-  func begin(
-    hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, tokens: UnsafePointer<Int32>, embedding: PackedMatrix
-  ) {
+  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `embed` writes the embeddings of
+  /// the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks share out rows.
+  func begin(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, embed: (MatrixView<Float>) -> Void) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     stream.begin(rows: rows)
     for storage in [embeddingRows, stateRows, joinedRows] { storage.reserve(rows: rows) }
     rounded = rounded.reserving(rows: rows)
     guard rows > 0 else { return }
     let (tape, input, rounded) = (tape, stream.hidden, rounded)
+    embed(tape.embeddings)
     compute.pool.run { worker in
       for row in compute.share(of: rows, worker: worker) {
-        embedding.expand(row: Int(tokens[row]), into: tape.embeddings[row])
         norm(hidden[row], finalNorm, into: tape.states[row])
         norm(tape.embeddings[row], weights.embeddingNorm, into: tape.joined[row])
         norm(tape.states[row], weights.hiddenNorm, into: tape.joined[row] + size)
         rounded.round(compute, row: row, tape.joined[row])
       }
       compute.pool.barrier(worker: worker)
-      weights.projection.multiply(compute, worker: worker, rounded.rows(of: tape.joined), into: input)
+      weights.projection.multiply(
+        compute, worker: worker, rounded.rows(of: tape.joined), into: slices.own(of: input))
+      slices?.gather(input, compute, worker: worker)
     }
   }
 
@@ -61,6 +65,9 @@ final class PredictionModule {
   func logits(ofRows rows: [Int]) -> (normed: MatrixView<Float>, logits: MatrixView<Float>) {
     head.logits(stream, rows: rows)
   }
+
+  /// As `OutputHead.greatest`.
+  func greatest(ofRows rows: [Int], into tokens: inout [Int32]) { head.greatest(stream, rows: rows, into: &tokens) }
 
   var tape: PredictionTape {
     let hidden = stream.hidden

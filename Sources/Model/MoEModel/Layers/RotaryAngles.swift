@@ -52,6 +52,32 @@ final class RotaryAngles {
   /// `[rows, 1]`: what all of a query is multiplied by, of the batch's rows; nil where that is 1.
   func queryFactors(rows: Int) -> MatrixView<Float>? { queryFactors?.view(rows: rows) }
 
+  /// Turns a vector by a position that need not be a row's.
+  func rotate(_ x: UnsafeMutablePointer<Float>, at position: Int) {
+    let half = description.dims / 2
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * half) { angles in
+      guard let cosine = angles.baseAddress else { return }
+      let sine = cosine + half
+      description.angles(at: position, frequencies: frequencies, cosine: cosine, sine: sine)
+      compute.rotate(
+        x, heads: 1, headStride: description.dims, dims: description.dims, cosine: cosine, sine: sine,
+        interleaved: description.interleaved)
+    }
+  }
+
+  /// Turns `heads` vectors back by the position of the batch's row `row`: by the sines with their signs changed.
+  func rotateBack(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
+    let half = description.dims / 2
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: half) { sines in
+      guard let sine = sines.baseAddress else { return }
+      let own = self.sines.view(rows: row + 1)[row]
+      for i in 0..<half { sine[i] = -own[i] }
+      compute.rotate(
+        x, heads: heads, headStride: stride, dims: description.dims, cosine: cosines.view(rows: row + 1)[row],
+        sine: sine, interleaved: description.interleaved)
+    }
+  }
+
   /// Turns `heads` vectors, `stride` apart, by the position of the batch's row `row`; `interleaved`: how dimensions are
   /// paired, where it is not as the description has it.
   func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int, interleaved: Bool? = nil) {

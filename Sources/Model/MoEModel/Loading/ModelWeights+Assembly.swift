@@ -7,11 +7,13 @@ struct WeightAssembly {
   let held: HeldParameters
 
   func model() throws -> ModelWeights {
-    ModelWeights(
+    var weights = ModelWeights(
       embedding: try matrix(ParameterID(.embedding)), layers: try description.layers.indices.map(layer),
       prediction: description.predicts ? try prediction(description.layerCount) : nil,
       finalNorm: try vector(ParameterID(.finalNorm)), head: try matrix(ParameterID(.head)),
       rowFormat: description.rowFormat, expertRowFormat: description.expertRowFormat)
+    weights.headConnection = try connection(.head, nil)
+    return weights
   }
 
   private func prediction(_ index: Int) throws -> PredictionWeights {
@@ -29,6 +31,7 @@ struct WeightAssembly {
       case .latent(let latent): .latent(try latentAttention(index, latent))
       case .grouped: .grouped(try groupedAttention(index))
       case .delta(let delta): .delta(try gatedDelta(index, delta))
+      case .compressed(let compressed): .compressed(try compressedAttention(index, compressed))
       }
     let feedForward: LayerWeights.FeedForward =
       switch shape.feedForward {
@@ -36,7 +39,8 @@ struct WeightAssembly {
       case .mixture: .mixture(try mixture(index))
       }
     return LayerWeights(
-      attentionNorm: try vector(.attentionNorm, index), attention: attention,
+      attentionNorm: try vector(.attentionNorm, index), attentionConnection: try connection(.attention, index),
+      feedForwardConnection: try connection(.feedForward, index), attention: attention,
       feedForwardNorm: try vector(.feedForwardNorm, index), feedForward: feedForward)
   }
 
@@ -70,15 +74,20 @@ struct WeightAssembly {
   private func gatedDelta(_ layer: Int, _ shape: GatedDelta) throws -> GatedDeltaWeights {
     func part(_ part: ParameterRole.DeltaPart) throws -> PackedMatrix { try matrix(.delta(part), layer) }
     func numbers(_ part: ParameterRole.DeltaPart) throws -> AlignedBuffer<Float> { try vector(.delta(part), layer) }
+    /// The runs of rows that this rank has.
+    func parts(_ part: ParameterRole.DeltaPart) throws -> [PackedMatrix] {
+      let id = ParameterID(.delta(part), layer: layer)
+      return try required(held.parts(id), id)
+    }
     // Stored [channels, 1, taps]: a kernel takes all channels of a tap.
     let (stored, channels, taps) = (try numbers(.convolution), shape.channels, shape.taps)
     let convolution = AlignedBuffer<Float>(count: taps * channels)
-    for channel in 0..<channels {
-      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[channel * taps + tap] }
+    for (channel, source) in description.ownChannels(ofLayer: layer).joined().enumerated() {
+      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[source * taps + tap] }
     }
     let rates = try numbers(.decayRate)
     return GatedDeltaWeights(
-      input: try part(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try part(.beta),
+      input: try parts(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try parts(.beta),
       decay: shape.projections == .separate ? try part(.decay) : nil, convolution: convolution,
       decayBias: try numbers(.decayBias), decayRate: AlignedBuffer(rates.buffer.map { exponential($0) }),
       norm: try numbers(.norm), output: try part(.output))
@@ -90,6 +99,7 @@ struct WeightAssembly {
     }
     return MixtureWeights(
       router: try matrix(.router, layer), selectionBias: held.vector(ParameterID(.selectionBias, layer: layer)),
+      tokenExperts: try tokenExperts(layer, mixture),
       shared: feedForward(.shared, layer), sharedGate: held.parts(ParameterID(.sharedGate, layer: layer))?.first,
       experts: (0..<mixture.expertCount).map { feedForward(.expert, layer, expert: $0) })
   }
@@ -113,11 +123,11 @@ struct WeightAssembly {
     try vector(ParameterID(role, layer: layer))
   }
 
-  private func matrix(_ id: ParameterID) throws -> PackedMatrix { try required(held.parts(id)?.first, id) }
+  func matrix(_ id: ParameterID) throws -> PackedMatrix { try required(held.parts(id)?.first, id) }
 
-  private func vector(_ id: ParameterID) throws -> AlignedBuffer<Float> { try required(held.vector(id), id) }
+  func vector(_ id: ParameterID) throws -> AlignedBuffer<Float> { try required(held.vector(id), id) }
 
-  private func required<Value>(_ value: Value?, _ id: ParameterID) throws -> Value {
+  func required<Value>(_ value: Value?, _ id: ParameterID) throws -> Value {
     guard let value else { throw ModelError.missingTensor(description.names.tensor(id)) }
     return value
   }

@@ -53,12 +53,13 @@ package struct GroupedAttentionWeights: Sendable {
 }
 
 package struct GatedDeltaWeights: Sendable {
-  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`).
-  package var input: PackedMatrix
+  /// Hidden to queries, keys and values, and gates where they are fused (`GatedDelta.Projections`); several one after
+  /// another where a rank's rows lie apart, none where it has none.
+  package var input: [PackedMatrix]
   /// Nil where `input` has them too.
   package var gate: PackedMatrix?
-  /// Hidden to betas, and decays where they are fused.
-  package var beta: PackedMatrix
+  /// Hidden to betas, and decays where they are fused; likewise.
+  package var beta: [PackedMatrix]
   package var decay: PackedMatrix?
   /// `[taps, channels]`
   package var convolution: AlignedBuffer<Float>
@@ -70,15 +71,57 @@ package struct GatedDeltaWeights: Sendable {
   package var output: PackedMatrix
 }
 
+/// Compressed attention's (`CompressedAttention`).
+package struct CompressedAttentionWeights: Sendable {
+  /// What makes entries of tokens.
+  package struct Pool: Sendable {
+    /// Hidden to `[width]` both.
+    package var value: PackedMatrix
+    package var gate: PackedMatrix
+    /// `[ratio, width]`
+    package var gateBias: AlignedBuffer<Float>
+    package var norm: AlignedBuffer<Float>
+  }
+  package struct Index: Sendable {
+    package var pool: Pool
+    /// The query's latent to `[heads · dims]`, and hidden to `[heads]`.
+    package var query: PackedMatrix
+    package var headWeights: PackedMatrix
+  }
+  package var queryDown: PackedMatrix
+  package var queryNorm: AlignedBuffer<Float>
+  package var queryUp: PackedMatrix
+  /// Hidden to the key, which is the value too.
+  package var key: PackedMatrix
+  package var keyNorm: AlignedBuffer<Float>
+  package var sinks: AlignedBuffer<Float>
+  /// For each group of heads, `[groupRank, groupWidth]`.
+  package var outputDown: [PackedMatrix]
+  package var output: PackedMatrix
+  package var pool: Pool?
+  package var index: Index?
+}
+
+/// How half a layer, or the head, takes part in hyper-connections.
+package struct HyperConnectionWeights: Sendable {
+  /// All streams, one after another, to the weights that follow from them.
+  package var function: PackedMatrix
+  package var base: AlignedBuffer<Float>
+  package var scale: AlignedBuffer<Float>
+}
+
 package enum AttentionWeights: Sendable {
   case latent(LatentAttentionWeights)
   case grouped(GroupedAttentionWeights)
   case delta(GatedDeltaWeights)
+  case compressed(CompressedAttentionWeights)
 }
 
 package struct MixtureWeights: Sendable {
   package var router: PackedMatrix
   package var selectionBias: AlignedBuffer<Float>?
+  /// By token id, its experts in ascending order, `[vocabulary, topK]`; nil where the router chooses.
+  package var tokenExperts: AlignedBuffer<Int32>?
   package var shared: FeedForwardWeights?
   /// `[1, hidden]`: sigmoid of its output scales the shared expert.
   package var sharedGate: PackedMatrix?
@@ -92,6 +135,9 @@ package struct LayerWeights: Sendable {
     case mixture(MixtureWeights)
   }
   package var attentionNorm: AlignedBuffer<Float>
+  /// Nil where the residual stream is plain, as is the other.
+  package var attentionConnection: HyperConnectionWeights? = nil
+  package var feedForwardConnection: HyperConnectionWeights? = nil
   package var attention: AttentionWeights
   package var feedForwardNorm: AlignedBuffer<Float>
   package var feedForward: FeedForward
@@ -112,6 +158,8 @@ package struct ModelWeights: Sendable {
   package var embedding: PackedMatrix
   package var layers: [LayerWeights]
   package var prediction: PredictionWeights?
+  /// How streams become one before the final norm.
+  package var headConnection: HyperConnectionWeights? = nil
   package var finalNorm: AlignedBuffer<Float>
   /// The embedding itself in tied models.
   package var head: PackedMatrix

@@ -26,10 +26,10 @@ package struct ParameterReader {
       return try read(spec, heads, parts, from: first, into: buffer)
     }
     var whole = spec
-    whole.heads = nil
+    (whole.heads, whole.groups) = (nil, nil)
     switch try parameters.find(whole) {
     case .vector(let source):
-      let all = try rows.checkpoint.float32s(source.entry, finite: !source.mayBeMinusInfinity)
+      let all = try source.values(in: rows.checkpoint, sums: nil)
       for i in buffer.indices { target[i] = source.value(first + i, of: all) }
     case .matrices(let sources):
       let columns = spec.columns

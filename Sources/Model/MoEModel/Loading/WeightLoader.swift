@@ -157,7 +157,7 @@ package final class WeightLoader {
     if let cached = vectorCache[name] {
       all = cached
     } else {
-      all = try checkpoint.float32s(source.entry, finite: !source.mayBeMinusInfinity, sums: sums)
+      all = try source.values(in: checkpoint, sums: sums)
       if let bad = all.firstIndex(where: { $0.isNaN || $0 == .infinity }) {
         throw checkpoint.notFinite(source.entry, element: bad)
       }

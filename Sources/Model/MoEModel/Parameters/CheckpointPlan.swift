@@ -15,7 +15,8 @@ package struct CheckpointPlan {
   package private(set) var byteCount = 0
   package private(set) var parameterCount = 0
 
-  /// `type`: of all tensors but the routers' selection bias, which is published in F32.
+  /// `type`: of all tensors but the routers' selection bias, which is published in F32, as is what hyper-connections
+  /// and entries of several tokens weigh with, and tables of experts by token.
   ///
   /// Throws for descriptions with quantised weights, and for more tensors or bytes than a checkpoint can have.
   package init(_ description: DecoderDescription, type: ElementType) throws {
@@ -28,7 +29,7 @@ package struct CheckpointPlan {
     for spec in ParameterTable(description) {
       let place = description.names.place(of: spec, expertCount: description.mixture?.expertCount ?? 0)
       guard seen.insert(ExactString(place.name)).inserted else { continue }
-      let type: ElementType = spec.role == .selectionBias ? .float32 : type
+      let type = Self.type(of: spec.role) ?? type
       let shape = place.shape(of: spec)
       guard tensors.count < limit.tensorCount, let bytes = TensorEntry.byteCount(of: shape, type),
         bytes <= limit.fileByteCount, byteCount + bytes <= limit.fileByteCount
@@ -42,6 +43,15 @@ package struct CheckpointPlan {
       tensors.append(Tensor(entry: entry, parameter: spec))
       byteCount += bytes
       parameterCount += entry.elementCount
+    }
+  }
+
+  /// What a parameter is published in whatever the others are; nil for what is as they are.
+  private static func type(of role: ParameterRole) -> ElementType? {
+    switch role {
+    case .selectionBias, .hyper, .pool(.gateBias), .indexPool(.gateBias): .float32
+    case .tokenExperts: .int64
+    default: nil
     }
   }
 }

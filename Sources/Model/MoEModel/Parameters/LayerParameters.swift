@@ -71,16 +71,59 @@ extension GatedDelta {
   }
 }
 
+extension CompressedAttention {
+  /// What entries are made by is of few bytes and of much effect, as indexers are.
+  func list(into list: inout ParameterList, hidden: Int) {
+    list.matrix(.queryDown, rows: queryRank, columns: hidden)
+    list.vector(.queryLatentNorm, count: queryRank)
+    list.matrix(.queryUp, rows: queryWidth, columns: queryRank)
+    list.matrix(.keyValueDown, rows: headDims, columns: hidden)
+    list.vector(.keyValueLatentNorm, count: headDims)
+    list.matrix(.outputDown, rows: groupCount * groupRank, columns: groupWidth, groups: groupCount)
+    list.matrix(.attentionOutput, rows: hidden, columns: groupCount * groupRank)
+    list.vector(.sinks, count: headCount)
+    keyPool?.list(into: &list, hidden: hidden) { .pool($0) }
+    guard let indexer else { return }
+    indexPool?.list(into: &list, hidden: hidden) { .indexPool($0) }
+    list.matrix(.indexQuery, rows: indexer.headCount * indexer.headDims, columns: queryRank, use: .sensitive)
+    list.matrix(.indexWeights, rows: indexer.headCount, columns: hidden, use: .choice)
+  }
+}
+
+extension CompressedAttention.Pool {
+  func list(into list: inout ParameterList, hidden: Int, _ role: (ParameterRole.PoolPart) -> ParameterRole) {
+    list.matrix(role(.value), rows: width, columns: hidden, use: .sensitive)
+    list.matrix(role(.gate), rows: width, columns: hidden, use: .sensitive)
+    list.vector(role(.gateBias), count: ratio * width, storedShape: [ratio, width])
+    list.vector(role(.norm), count: dims)
+  }
+}
+
+extension HyperConnections {
+  /// Of half a layer, or of the head, which only adds streams up.
+  func list(into list: inout ParameterList, hidden: Int, of place: ParameterRole.HyperPlace) {
+    let count = place == .head ? streams : weightCount
+    list.matrix(.hyper(.function, of: place), rows: count, columns: streams * hidden, use: .choice)
+    list.vector(.hyper(.base, of: place), count: count)
+    list.vector(.hyper(.scale, of: place), count: place == .head ? 1 : 3)
+  }
+}
+
 extension MixtureDescription {
-  /// `experts`: those of the routed experts that are wanted.
-  func list(into list: inout ParameterList, hidden: Int, experts: Range<Int>) {
+  /// `experts`: those of the routed experts that are wanted. `tokens`: how many tokens have a table of their experts;
+  /// nil where the router chooses.
+  func list(into list: inout ParameterList, hidden: Int, experts: Range<Int>, tokens: Int? = nil) {
     for expert in experts {
       list.expert = expert
       list.feedForward(.expert, hidden: hidden, intermediate: expertIntermediateSize, hasBias: expertHasBias)
     }
     list.expert = nil
     list.matrix(.router, rows: expertCount, columns: hidden, hasBias: router.hasLinearBias, use: .choice)
-    if router.hasSelectionBias { list.vector(.selectionBias, count: expertCount) }
+    if let tokens {
+      list.vector(.tokenExperts, count: tokens * topK, storedShape: [tokens, topK])
+    } else if router.hasSelectionBias {
+      list.vector(.selectionBias, count: expertCount)
+    }
     if let sharedIntermediateSize {
       list.feedForward(.shared, hidden: hidden, intermediate: sharedIntermediateSize, hasBias: sharedHasBias)
     }
@@ -99,16 +142,23 @@ extension DecoderDescription {
     case .latent(let latent): latent.list(into: &list, hidden: hiddenSize)
     case .grouped(let grouped): grouped.list(into: &list, hidden: hiddenSize, normOffset: normOffset)
     case .delta(let delta): delta.list(into: &list, hidden: hiddenSize)
+    case .compressed(let compressed): compressed.list(into: &list, hidden: hiddenSize)
     }
     switch (layer.feedForward, mixture) {
     case (.dense(let intermediate), _):
       list.feedForward(.dense, hidden: hiddenSize, intermediate: intermediate, hasBias: denseHasBias)
     case (.mixture, let mixture?):
-      mixture.list(into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount)
+      mixture.list(
+        into: &list, hidden: hiddenSize, experts: experts ?? 0..<mixture.expertCount,
+        tokens: layer.routesByToken ? vocabularySize : nil)
     case (.mixture, nil): break
     }
     list.vector(.attentionNorm, count: hiddenSize, offset: normOffset)
     list.vector(.feedForwardNorm, count: hiddenSize, offset: normOffset)
+    if case .hyper(let hyper) = residual {
+      hyper.list(into: &list, hidden: hiddenSize, of: .attention)
+      hyper.list(into: &list, hidden: hiddenSize, of: .feedForward)
+    }
     if index >= layers.count { listPrediction(into: &list) }
     return list.specs
   }

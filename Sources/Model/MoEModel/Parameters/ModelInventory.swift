@@ -5,6 +5,7 @@ import Tensors
 package struct ModelInventory {
   package enum Part: String, Sendable, CaseIterable {
     case embedding, attention, router, norms, head
+    case connections = "hyper-connections"
     case denseFeedForward = "dense feed-forward"
     case sharedExperts = "shared experts"
     case routedExperts = "routed experts"
@@ -94,8 +95,9 @@ extension ParameterRole {
     case .query, .key, .value, .sinks, .attentionOutput, .queryDown, .queryUp, .keyValueDown, .keyValueUp, .indexQuery,
       .indexKey, .indexWeights:
       return .attention
-    case .delta: return .attention
-    case .router, .selectionBias: return .router
+    case .delta, .outputDown, .pool, .indexPool: return .attention
+    case .hyper: return .connections
+    case .router, .selectionBias, .tokenExperts: return .router
     case .feedForward(.dense, _): return .denseFeedForward
     case .feedForward(.shared, _), .sharedGate: return .sharedExperts
     case .feedForward(.expert, _): return .routedExperts

@@ -36,9 +36,18 @@ package enum ParameterRole: Hashable, Sendable {
   /// The indexer: from the query's latent to its queries, from the hidden state to its key and the weights of its
   /// heads.
   case indexQuery, indexKey, indexKeyNorm, indexKeyNormBias, indexWeights
+  /// Compressed attention's: from what a group of heads attended to what meets the output's matrix; and how entries are
+  /// made of tokens, those that are attended and those that the indexer knows them by.
+  case outputDown
+  case pool(PoolPart)
+  case indexPool(PoolPart)
+  /// How half a layer, or the head, takes part in hyper-connections.
+  case hyper(HyperPart, of: HyperPlace)
   case router
   /// Added to the router's scores for the choice only.
   case selectionBias
+  /// By token id, the experts it goes to.
+  case tokenExperts
   case feedForward(FeedForwardKind, Projection)
   /// What the shared expert's output is multiplied with the sigmoid of.
   case sharedGate
@@ -52,6 +61,13 @@ package enum ParameterRole: Hashable, Sendable {
   package enum DeltaPart: Hashable, Sendable, CaseIterable {
     case input, gate, beta, decay, convolution, decayBias, decayRate, norm, output
   }
+  /// What makes entries of tokens: projections of the hidden state to values and gates, what is added to gates by a
+  /// token's place in its entry, and the norm of what comes of it.
+  package enum PoolPart: Hashable, Sendable, CaseIterable { case value, gate, gateBias, norm }
+  /// A matrix from all streams to the weights that follow from them, what is added to these, and what they are
+  /// multiplied with before.
+  package enum HyperPart: Hashable, Sendable, CaseIterable { case function, base, scale }
+  package enum HyperPlace: Hashable, Sendable, CaseIterable { case attention, feedForward, head }
   /// What a multi-token prediction module has beside a layer of the model (DeepSeek-V3, section 2.2).
   package enum PredictionPart: Hashable, Sendable, CaseIterable {
     case embedding, embeddingNorm, hiddenNorm, projection, norm, head
@@ -61,7 +77,8 @@ package enum ParameterRole: Hashable, Sendable {
   package var isNorm: Bool {
     switch self {
     case .finalNorm, .attentionNorm, .feedForwardNorm, .queryNorm, .keyNorm, .queryLatentNorm, .keyValueLatentNorm,
-      .delta(.norm), .indexKeyNorm, .prediction(.embeddingNorm), .prediction(.hiddenNorm), .prediction(.norm):
+      .delta(.norm), .indexKeyNorm, .pool(.norm), .indexPool(.norm), .prediction(.embeddingNorm),
+      .prediction(.hiddenNorm), .prediction(.norm):
       true
     default: false
     }

@@ -6,6 +6,8 @@ package struct ParameterSpec: Hashable, Sendable {
   package var use: WeightPrecision.Use
   /// The parts of each head that it is held and used in; nil for what is held whole.
   var heads: LatentHeads?
+  /// How many parts of equal rows it is held in, of which each meets other columns; nil for what is held whole.
+  var groups: Int? = nil
   /// The shape of its tensor where that is another one with as many elements.
   var storedShape: [Int]? = nil
   /// Its values are what is stored and this.
@@ -32,8 +34,15 @@ extension ParameterSpec {
     package let columnStride: Int
   }
 
-  /// One, unless it is cut up by heads: then the key half of each, turned, and the value half of each.
+  /// One, unless it is cut up: by heads into the key half of each, turned, and the value half of each; by groups into
+  /// their rows.
   package var parts: [Part] {
+    if let groups {
+      let own = rows / groups
+      return (0..<groups).map {
+        Part(rows: own, columns: columns, first: $0 * own * columns, rowStride: columns, columnStride: 1)
+      }
+    }
     guard let heads else { return [Part(rows: rows, columns: columns, first: 0, rowStride: columns, columnStride: 1)] }
     let starts = (0..<heads.count).map { $0 * (heads.keyRows + heads.valueRows) * columns }
     return starts.map {
@@ -63,10 +72,10 @@ struct ParameterList {
 
   mutating func matrix(
     _ role: ParameterRole, rows: Int, columns: Int, hasBias: Bool = false, use: WeightPrecision.Use = .projection,
-    heads: LatentHeads? = nil
+    heads: LatentHeads? = nil, groups: Int? = nil
   ) {
     let id = ParameterID(role, layer: layer, expert: expert)
-    specs.append(ParameterSpec(id: id, shape: [rows, columns], use: use, heads: heads))
+    specs.append(ParameterSpec(id: id, shape: [rows, columns], use: use, heads: heads, groups: groups))
     if hasBias { specs.append(ParameterSpec(id: id.bias, shape: [rows], use: .vector)) }
   }
 

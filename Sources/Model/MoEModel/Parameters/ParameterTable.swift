@@ -48,6 +48,7 @@ package struct ParameterTable: Sendable, Sequence {
     if section == 0 {
       list.matrix(.embedding, rows: vocabulary, columns: hidden, use: .sensitive)
     } else {
+      if case .hyper(let hyper) = description.residual { hyper.list(into: &list, hidden: hidden, of: .head) }
       list.vector(.finalNorm, count: hidden, offset: description.normOffset)
       if !description.tiedEmbeddings { list.matrix(.head, rows: vocabulary, columns: hidden, use: .sensitive) }
     }

@@ -91,11 +91,12 @@ package struct PublishedNames: Sendable {
   /// Whether a tensor is a part of the multi-token prediction that some families keep beside their layers.
   static func isOuterPrediction(_ tensor: String) -> Bool { tensor.utf8.starts(with: "mtp.".utf8) }
 
-  /// Which of its layers a tensor belongs to; nil for one that is in none.
+  /// Which of its layers a tensor belongs to, by `mtp.layers.{n}.` or `mtp.{n}.`; nil for one that is in none.
   static func outerPredictionLayer(_ tensor: String) -> Int? {
-    let layers = "mtp.layers."
-    guard tensor.utf8.starts(with: layers.utf8) else { return nil }
-    return Int(Substring(tensor.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }))
+    for layers in ["mtp.layers.", "mtp."] where tensor.utf8.starts(with: layers.utf8) {
+      return Int(Substring(tensor.utf8.dropFirst(layers.utf8.count).prefix { $0 != UInt8(ascii: ".") }))
+    }
+    return nil
   }
 
   /// The names that gated DeltaNet has, of which `changes` has other ends.

@@ -48,18 +48,27 @@ package struct StoredParameters {
   /// Where one parameter is.
   func find(_ spec: ParameterSpec) throws -> StoredParameter {
     let place = names.place(of: spec, expertCount: expertCount)
-    let rows = description.ownRows(of: spec)
-    guard spec.isMatrix else { return .vector(try vector(spec, place, rows)) }
+    guard spec.isMatrix else { return .vector(try vector(spec, place, description.ownRows(of: spec))) }
     if let heads = spec.heads, let split = SplitHeads(of: place.name, heads, in: checkpoint) {
       return .matrices(try splitSources(spec, heads, split))
     }
     let found = try stored(spec, place)
+    if let groups = spec.groups {
+      let count = spec.rows / groups
+      return .matrices(
+        (0..<groups).map { group in
+          source(
+            spec, rows: count, columns: spec.columns, found.stored, found.layout.from(row: group * count),
+            bounds: bounds(place, rows: count, turn: group))
+        })
+    }
     guard let heads = spec.heads else {
-      return .matrices([
-        source(
-          spec, rows: rows.count, columns: spec.columns, found.stored, found.layout.from(row: rows.lowerBound),
-          bounds: bounds(place, rows: rows.count))
-      ])
+      return .matrices(
+        description.ownRuns(of: spec).map { rows in
+          source(
+            spec, rows: rows.count, columns: spec.columns, found.stored, found.layout.from(row: rows.lowerBound),
+            bounds: bounds(place, rows: rows.count))
+        })
     }
     return .matrices(try headSources(spec, place, heads, found.stored))
   }
@@ -136,8 +145,8 @@ package struct StoredParameters {
   }
 
   /// A matrix's panels by worker; which workers have the odd ones differs from matrix to matrix.
-  private func bounds(_ place: TensorPlace, rows: Int) -> [Int] {
-    let turn = place.name.utf8.reduce(place.index + (place.isTurned ? 0 : place.first)) { $0 + Int($1) }
+  private func bounds(_ place: TensorPlace, rows: Int, turn: Int = 0) -> [Int] {
+    let turn = place.name.utf8.reduce(turn + place.index + (place.isTurned ? 0 : place.first)) { $0 + Int($1) }
     return PackedMatrix.evenBounds(rows: rows, workerCount: workerCount, turn: turn)
   }
 
@@ -145,11 +154,13 @@ package struct StoredParameters {
     VectorSource(
       entry: try entry(place.name, shape: place.shape(of: spec)),
       first: place.index * place.rows + place.first + rows.lowerBound * place.step,
-      step: place.step, count: rows.count, offset: spec.offset, mayBeMinusInfinity: spec.role == .sinks)
+      step: place.step, count: rows.count, offset: spec.offset, mayBeMinusInfinity: spec.role == .sinks,
+      holdsIntegers: spec.role == .tokenExperts)
   }
 }
 
-/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads.
+/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads, or a rank's rows
+/// of it lie apart.
 enum StoredParameter {
   case matrices([MatrixSource])
   case vector(VectorSource)
@@ -165,6 +176,16 @@ package struct VectorSource: Sendable {
   package let offset: Float
   /// Minus infinity is a value like others: a logit that takes nothing.
   package let mayBeMinusInfinity: Bool
+  /// Whether they are numbers of experts.
+  package let holdsIntegers: Bool
+
+  /// All elements of its tensor; integers too large for fp32 rounded.
+  func values(in checkpoint: any Checkpoint, sums: ReadSums?) throws -> [Float] {
+    if holdsIntegers, entry.type == .int64 || entry.type == .int32 {
+      return try checkpoint.integers(entry, sums: sums).map { Float($0) }
+    }
+    return try checkpoint.float32s(entry, finite: !mayBeMinusInfinity, sums: sums)
+  }
 
   /// Element `index` of the vector, of its tensor's elements.
   func value(_ index: Int, of all: [Float]) -> Float {

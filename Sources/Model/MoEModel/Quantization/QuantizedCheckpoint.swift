@@ -30,7 +30,7 @@ package struct QuantizedCheckpoint {
     let output = try OutputFolder(path: path, byteCount: plan.byteCount)
     do {
       let shards = Self.shards(plan.outputs)
-      let names = shards.indices.map { Self.name($0, of: shards.count) }
+      let names = shards.indices.map { ShardName.text($0, of: shards.count) }
       let read = ReadSums(checkpoint)
       var written = RecordedSums()
       for (shard, name) in zip(shards, names) {
@@ -63,12 +63,6 @@ package struct QuantizedCheckpoint {
       size += output.byteCount
     }
     return shards + [outputs[first...]]
-  }
-
-  private static func name(_ number: Int, of count: Int) -> String {
-    guard count > 1 else { return "model.safetensors" }
-    func padded(_ number: Int) -> String { String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)" }
-    return "model-\(padded(number + 1))-of-\(padded(count)).safetensors"
   }
 
   private func index(_ shards: [ArraySlice<QuantizationPlan.Output>], _ names: [String]) -> JSONValue {

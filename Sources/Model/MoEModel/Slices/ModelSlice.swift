@@ -37,11 +37,23 @@ package struct ModelSlice: Sendable, Hashable {
   /// heads than ranks, some queries of one key head, which each rank that has some of them keeps. Some ranks have none
   /// where heads are fewer than ranks.
   package func heads(of attention: GroupedAttention) -> [(queries: Range<Int>, keys: Range<Int>)] {
-    let (keyCount, perKey) = (attention.keyValueHeadCount, attention.queriesPerKey)
-    return (0..<rankCount).map { rank in
+    heads(keys: attention.keyValueHeadCount, perKey: attention.queriesPerKey).map {
+      (queries: $0.others, keys: $0.keys)
+    }
+  }
+
+  /// Which heads of gated DeltaNet each rank has, by the same rule: key heads with all their value heads, or some value
+  /// heads of one key head. A value head's matrix of the state is on one rank only.
+  package func heads(of delta: GatedDelta) -> [(values: Range<Int>, keys: Range<Int>)] {
+    heads(keys: delta.keyHeadCount, perKey: delta.valuesPerKey).map { (values: $0.others, keys: $0.keys) }
+  }
+
+  /// Key heads, and the others of which `perKey` share each.
+  func heads(keys keyCount: Int, perKey: Int) -> [(others: Range<Int>, keys: Range<Int>)] {
+    (0..<rankCount).map { rank in
       guard keyCount < rankCount else {
         let keys = (keyCount * rank / rankCount)..<(keyCount * (rank + 1) / rankCount)
-        return ((keys.lowerBound * perKey)..<(keys.upperBound * perKey), keys)
+        return (keys * perKey, keys)
       }
       let key = rank * keyCount / rankCount
       // The ranks that share this key head.
@@ -63,7 +75,18 @@ package struct ModelSlice: Sendable, Hashable {
       let own = heads(of: grouped)[rank]
       (grouped.headCount, grouped.keyValueHeadCount) = (own.queries.count, own.keys.count)
       return .grouped(grouped)
-    case .delta: return attention
+    case .delta(var delta):
+      let own = heads(of: delta)[rank]
+      (delta.keyHeadCount, delta.valueHeadCount) = (own.keys.count, own.values.count)
+      return .delta(delta)
+    case .compressed: return attention
     }
+  }
+}
+
+extension Range<Int> {
+  /// The numbers of these heads, of `width` each.
+  static func * (heads: Range<Int>, width: Int) -> Range<Int> {
+    (heads.lowerBound * width)..<(heads.upperBound * width)
   }
 }

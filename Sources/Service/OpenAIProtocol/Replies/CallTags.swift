@@ -39,7 +39,8 @@ struct CallTags: Sendable, Equatable {
   }
 
   /// What may follow a call: the beginning of the next.
-  static let openers = [Marker("<tool_call>")] + functions
+  static let openers = [opener] + functions
+  static let opener = Marker("<tool_call>")
   /// What begins a function's tag; the second is how models write that know XML better than their template.
   static let functions = [Marker("<function="), Marker("<function name=")]
 }

@@ -57,8 +57,11 @@ struct TaggedCallReader: CallReader {
   private mutating func readName(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
-    // A line break may come before the name.
-    if !isUnopened { raw += pending.takeWhitespace() }
+    // A line break may come before the name, and the tag twice.
+    if !isUnopened {
+      if skipRepeated([CallTags.opener], &pending, atEnd: atEnd) { return .needsMore }
+      raw += pending.takeWhitespace()
+    }
     var rest = pending
     if !tags.nameOpens.isEmpty {
       let matches = tags.nameOpens.map { rest.begins(with: $0) }
@@ -131,6 +134,7 @@ struct TaggedCallReader: CallReader {
   private mutating func readKey(
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
+    if skipRepeated(tags.keyOpens, &pending, atEnd: atEnd) { return .needsMore }
     guard let (marker, offset) = pending.first(of: tags.keyCloses + [tags.close]) else {
       return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
     }
@@ -146,11 +150,17 @@ struct TaggedCallReader: CallReader {
     _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     if let valueOpen = tags.valueOpen {
+      if skipRepeated(tags.keyCloses.filter { $0 != valueOpen }, &pending, atEnd: atEnd) { return .needsMore }
       raw += pending.takeWhitespace()
       if pending.isEmpty { return atEnd ? breakOff(atEnd: true, into: &output) : .needsMore }
       switch pending.begins(with: valueOpen) {
       case .undecided where !atEnd: return .needsMore
-      case .yes: pending.drop(valueOpen.bytes.count)
+      case .yes:
+        var rest = pending
+        rest.drop(valueOpen.bytes.count)
+        if rest.isEmpty, !atEnd { return .needsMore }
+        if skipRepeated([valueOpen], &rest, atEnd: atEnd) { return .needsMore }
+        pending = rest
       // The tag may be left out, but not before the next.
       default: if pending[0] == UInt8(ascii: "<") { return breakOff(atEnd: atEnd, into: &output) }
       }
@@ -196,7 +206,6 @@ struct TaggedCallReader: CallReader {
   }
 
   private func readOuterClose(_ pending: inout PendingText, atEnd: Bool) -> CallProgress {
-    if tags.outerClose == nil { return .ended }
     var rest = pending
     _ = rest.takeWhitespace()
     if rest.isEmpty, !atEnd { return .needsMore }
@@ -210,6 +219,20 @@ struct TaggedCallReader: CallReader {
       }
     }
     return .ended
+  }
+
+  /// Drops tags that stand there again, with nothing but whitespace before them; true when more text must tell.
+  private func skipRepeated(_ markers: [Marker], _ pending: inout PendingText, atEnd: Bool) -> Bool {
+    while true {
+      var rest = pending
+      _ = rest.takeWhitespace()
+      // Blanks alone may be the beginning of what was asked for.
+      if rest.isEmpty { return false }
+      let matches = markers.map { rest.begins(with: $0) }
+      guard let which = matches.firstIndex(of: .yes) else { return matches.contains(.undecided) && !atEnd }
+      rest.drop(markers[which].bytes.count)
+      pending = rest
+    }
   }
 
   /// Ends a call in which something else follows than should, or nothing.

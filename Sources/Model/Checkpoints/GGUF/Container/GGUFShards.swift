@@ -92,11 +92,6 @@ extension GGUFShards {
       bytes.allSatisfy { (48...57).contains($0) } ? bytes.reduce(0) { $0 * 10 + Int($1 - 48) } : nil
     }
 
-    func path(of number: Int) -> String {
-      func padded(_ number: Int) -> String {
-        String(repeating: "0", count: max(0, 5 - "\(number)".count)) + "\(number)"
-      }
-      return "\(prefix)-\(padded(number))-of-\(padded(count))\(GGUFShards.suffix)"
-    }
+    func path(of number: Int) -> String { "\(prefix)\(ShardName.part(number, of: count))\(GGUFShards.suffix)" }
   }
 }

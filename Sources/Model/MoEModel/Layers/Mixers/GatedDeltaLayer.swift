@@ -14,7 +14,7 @@ final class GatedDeltaLayer: SequenceMixer {
   /// Added to the squared length of queries and keys (reference implementation: `l2norm`).
   private static let lengthEpsilon: Float = 1e-6
 
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   let shape: GatedDelta
   private let weights: GatedDeltaWeights
   let state: LayerState
@@ -25,13 +25,17 @@ final class GatedDeltaLayer: SequenceMixer {
   let scratch: GatedDeltaScratch
   private let input: RowStorage<Float>?
   let compute: Compute
+  private let slices: DeltaSlices?
 
-  /// `input`: where the layer's input is kept.
+  /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are
+  /// `slices`.
   init(
-    norm: AlignedBuffer<Float>, _ shape: GatedDelta, _ weights: GatedDeltaWeights, state: LayerState, scale: Float,
-    epsilon: Float, scratch: GatedDeltaScratch, input: RowStorage<Float>?, compute: Compute
+    reading: StreamReading, _ shape: GatedDelta, _ weights: GatedDeltaWeights, state: LayerState, scale: Float,
+    epsilon: Float, scratch: GatedDeltaScratch, input: RowStorage<Float>?, slices: DeltaSlices? = nil,
+    compute: Compute
   ) {
-    (self.norm, self.shape, self.weights, self.state) = (norm, shape, weights, state)
+    self.slices = slices
+    (self.reading, self.shape, self.weights, self.state) = (reading, shape, weights, state)
     (self.scale, self.epsilon, self.scratch) = (scale, epsilon, scratch)
     (self.input, self.compute) = (input, compute)
   }
@@ -45,7 +49,7 @@ final class GatedDeltaLayer: SequenceMixer {
     let (batch, pool) = (pass.batch, compute.pool)
     let parts = panelParts(batch)
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
@@ -59,13 +63,11 @@ final class GatedDeltaLayer: SequenceMixer {
       for chunk in compute.share(of: batch.chunks.count, worker: worker) { keepWindow(batch, chunk) }
       pool.barrier(worker: worker)
       finish(rows: rows, worker: worker)
-      pool.barrier(worker: worker)
-      if scratch.roundsValues {
-        scratch.roundValues(rows, compute, worker: worker)
-        pool.barrier(worker: worker)
-      }
-      weights.output.multiply(compute, worker: worker, scratch.valueRows(rows), into: stream.update)
-      pool.barrier(worker: worker)
+      (slices?.values).finish(
+        scratch.values(rows), in: scratch.roundedValues, for: weights.output.rowFormat, compute, worker: worker)
+      weights.output.multiply(
+        compute, worker: worker, scratch.valueRows(rows), into: (slices?.output).own(of: stream.update))
+      (slices?.output).finish(stream.update, compute, worker: worker)
       stream.addUpdate(worker: worker)
     }
   }
@@ -74,17 +76,21 @@ final class GatedDeltaLayer: SequenceMixer {
   func tape(rows: Int) -> MixerTape? { nil }
 
   private func project(_ x: Rows, rows: Int, worker: Int) {
-    switch shape.projections {
-    case .fused: weights.input.multiply(compute, worker: worker, x, into: scratch.fused(rows))
-    case .separate: weights.input.multiply(compute, worker: worker, x, into: scratch.mixed(rows))
-    }
+    let target = shape.projections == .fused ? scratch.fused(rows) : scratch.mixed(rows)
+    multiply(weights.input, x, into: target, worker: worker)
     weights.gate?.multiply(compute, worker: worker, x, into: scratch.gate(rows))
+    multiply(weights.beta, x, into: scratch.rates(rows), worker: worker)
     let heads = shape.valueHeadCount
-    guard let decay = weights.decay else {
-      return weights.beta.multiply(compute, worker: worker, x, into: scratch.rates(rows))
+    weights.decay?.multiply(compute, worker: worker, x, into: scratch.rates(rows).columns(heads..<(2 * heads)))
+  }
+
+  /// The columns of several matrices, one after another.
+  private func multiply(_ parts: [PackedMatrix], _ x: Rows, into target: MatrixView<Float>, worker: Int) {
+    var first = 0
+    for part in parts {
+      part.multiply(compute, worker: worker, x, into: target.columns(first..<(first + part.rows)))
+      first += part.rows
     }
-    weights.beta.multiply(compute, worker: worker, x, into: scratch.rates(rows).columns(0..<heads))
-    decay.multiply(compute, worker: worker, x, into: scratch.rates(rows).columns(heads..<(2 * heads)))
   }
 
   /// Calls `body` for each row of the batch and key head that is `worker`'s, with the row's chunk and its place there.
@@ -168,7 +174,7 @@ final class GatedDeltaLayer: SequenceMixer {
   /// The norm of what each head recalled, times silu(gate), for the worker's share of rows and heads.
   private func finish(rows: Int, worker: Int) {
     let (heads, dims) = (shape.valueHeadCount, shape.valueDims)
-    let (values, gates) = (scratch.values(rows), scratch.gate(rows))
+    let (values, gates) = (ownValues(rows), scratch.gate(rows))
     for piece in compute.share(of: rows * heads, worker: worker) {
       let (row, head) = (piece / heads, piece % heads)
       let value = values[row] + head * dims
@@ -177,6 +183,9 @@ final class GatedDeltaLayer: SequenceMixer {
         weight: weights.norm.pointer, epsilon: epsilon, out: value, outStride: dims)
     }
   }
+
+  /// What this rank's heads recall, of a row of all heads'.
+  func ownValues(_ rows: Int) -> MatrixView<Float> { (slices?.values).own(of: scratch.values(rows)) }
 
   /// This layer's part of a sequence's state.
   func base(_ slot: UnsafeMutablePointer<Float>?) -> UnsafeMutablePointer<Float> {

@@ -10,18 +10,20 @@ final class GatedDeltaScratch {
   private let rateRows: RowStorage<Float>
   private let betaRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
-  private var roundedValues: RowBuffer
+  private(set) var roundedValues: RowBuffer
   let nextTask = TaskCounter()
 
-  init(_ shape: GatedDelta, rowFormat: RowFormat) {
+  /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all.
+  init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat) {
+    let valueWidth = (allHeads ?? shape).valueWidth
     fusedRows = RowStorage(columns: shape.projections == .fused ? shape.channels + shape.valueWidth : 0)
     mixedRows = RowStorage(columns: shape.channels)
     convolvedRows = RowStorage(columns: shape.channels)
     gateRows = RowStorage(columns: shape.valueWidth)
     rateRows = RowStorage(columns: 2 * shape.valueHeadCount)
     betaRows = RowStorage(columns: 2 * shape.valueHeadCount)
-    valuesRows = RowStorage(columns: shape.valueWidth)
-    roundedValues = RowBuffer(rowFormat, columns: shape.valueWidth, rows: 0)
+    valuesRows = RowStorage(columns: valueWidth)
+    roundedValues = RowBuffer(rowFormat, columns: valueWidth, rows: 0)
   }
 
   func reserve(rows: Int) {
@@ -47,14 +49,8 @@ final class GatedDeltaScratch {
   func rates(_ rows: Int) -> MatrixView<Float> { rateRows.view(rows: rows) }
   /// `[rows, value heads | value heads]`: β and e^g.
   func betas(_ rows: Int) -> MatrixView<Float> { betaRows.view(rows: rows) }
-  /// `[rows, value heads · dims]`: what heads recall.
+  /// `[rows, value heads of all ranks · dims]`: what heads recall.
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
-  /// Values as they enter the output's product; rounded where `roundsValues` by `roundValues`.
+  /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
-  var roundsValues: Bool { roundedValues.format != .float32 }
-
-  func roundValues(_ rows: Int, _ compute: Compute, worker: Int) {
-    let values = values(rows)
-    roundedValues.share(compute, worker: worker, values.start, stride: values.stride, count: rows)
-  }
 }

@@ -7,7 +7,7 @@ final class GroupedAttentionLayer: SequenceMixer {
   /// Tokens of one sequence attended in one kernel call.
   static let tokenTile = 16
 
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   private let shape: GroupedAttention
   private let weights: GroupedAttentionWeights
   private let cache: LayerCache
@@ -24,12 +24,12 @@ final class GroupedAttentionLayer: SequenceMixer {
   /// `scale` is the factor on query-key products before the softmax; `rotary`: nil in a layer that does not rotate;
   /// `input`: where the layer's input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
   init(
-    norm: AlignedBuffer<Float>, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
+    reading: StreamReading, _ shape: GroupedAttention, _ weights: GroupedAttentionWeights, cache: LayerCache,
     span: AttentionSpan, scale: Float, epsilon: Float, rotary: RotaryAngles?, scratch: GroupedAttentionScratch,
     input: RowStorage<Float>?, slices: GroupedSlices? = nil, compute: Compute
   ) {
     (self.input, self.slices) = (input, slices)
-    (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
+    (self.reading, self.shape, self.weights, self.cache) = (reading, shape, weights, cache)
     (self.span, self.scale, self.epsilon) = (span, scale, epsilon)
     (self.rotary, self.scratch, self.compute) = (rotary, scratch, compute)
   }
@@ -45,7 +45,7 @@ final class GroupedAttentionLayer: SequenceMixer {
     let parts = queryParts(batch)
     let keyWidth = shape.keyValueHeadCount * shape.headDims
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let keyValue = scratch.keyValue(rows)
       weights.query.multiply(compute, worker: worker, stream.normed, into: scratch.query(rows))

@@ -7,9 +7,6 @@ import Tensors
 /// As the reference implementation it leaves out the Hadamard transform and the rounding to FP8 of the published
 /// kernels: the one does not change products, the other only costs exactness.
 final class Indexer {
-  /// Positions of one task of a worker: long enough to be worth taking, short enough to be shared when there is one
-  /// token.
-  private static let runLength = 32 * Compute.indexTile
   /// Of the key's norm, whatever the configuration's rms_norm_eps.
   private static let epsilon: Float = 1e-6
 
@@ -19,12 +16,15 @@ final class Indexer {
   private let rotary: RotaryAngles
   private let scratch: IndexerScratch
   private let compute: Compute
+  private let slices: IndexerSlices?
   let chosen: ChosenPositions
 
+  /// `slices`: how ranks share it out; then `weights` are this rank's rows.
   init(
     _ shape: LightningIndexer, _ weights: IndexerWeights, cache: LayerCache, rotary: RotaryAngles,
-    scratch: IndexerScratch, chosen: ChosenPositions, compute: Compute
+    scratch: IndexerScratch, chosen: ChosenPositions, slices: IndexerSlices? = nil, compute: Compute
   ) {
+    self.slices = slices
     (self.shape, self.weights, self.cache, self.rotary) = (shape, weights, cache, rotary)
     (self.scratch, self.chosen, self.compute) = (scratch, chosen, compute)
   }
@@ -37,9 +37,17 @@ final class Indexer {
 
   /// The worker's share of all rows' keys and, where they are needed, weights of heads; from the layer's norm.
   func project(_ normed: Rows, rows: Int, worker: Int) {
-    weights.key.multiply(compute, worker: worker, normed, into: scratch.keys(rows))
+    weights.key.multiply(compute, worker: worker, normed, into: (slices?.key).own(of: scratch.keys(rows)))
     guard !chosen.isEmpty else { return }
-    weights.headWeights.multiply(compute, worker: worker, normed, into: scratch.headWeights(rows))
+    weights.headWeights.multiply(
+      compute, worker: worker, normed, into: (slices?.headWeights).own(of: scratch.headWeights(rows)))
+  }
+
+  /// Notes what `project` has made, to be exchanged before `store`; by one worker.
+  func noteProjections(rows: Int) {
+    slices?.key.note(scratch.keys(rows))
+    guard !chosen.isEmpty else { return }
+    slices?.headWeights.note(scratch.headWeights(rows))
   }
 
   /// Normalises and rotates one token's key and writes it to the cache, after `project`.
@@ -55,14 +63,16 @@ final class Indexer {
   /// The worker's share of queries, from the queries' latents after their norm.
   func projectQueries(_ latents: Rows, rows: Int, worker: Int) {
     guard !chosen.isEmpty else { return }
-    weights.query.multiply(compute, worker: worker, latents, into: scratch.queries(rows))
+    weights.query.multiply(
+      compute, worker: worker, latents, into: (slices?.queries).own(of: scratch.queries(rows)))
   }
 
-  /// Chooses positions for all rows that need it, after `store` and `projectQueries`. Ends with a barrier if there are
-  /// any.
+  /// Chooses positions for all rows that need it, after `store` and `projectQueries`, for which all workers have waited.
+  /// Ends with a barrier if there are any.
   func choose(worker: Int) {
     guard !chosen.isEmpty else { return }
     let pool = compute.pool
+    slices?.gatherQueries(scratch, chosen, compute, worker: worker)
     // The factors on products and on the sum are one, on the weights.
     let factor = Float(1 / (Double(shape.headDims) * Double(shape.headCount)).squareRoot())
     let all = chosen.group(chosen.groupCount - 1).upperBound
@@ -79,6 +89,7 @@ final class Indexer {
       let group = chosen.group(index)
       score(group, worker: worker)
       pool.barrier(worker: worker)
+      slices?.gatherScores(of: group, chosen, compute, worker: worker)
       for place in group where (place - group.lowerBound) % compute.workerCount == worker {
         let row = chosen[place]
         compute.chooseGreatest(
@@ -88,23 +99,22 @@ final class Indexer {
     }
   }
 
-  /// The worker's share of the runs of positions of a group's rows.
+  /// The worker's share of the runs of positions of a group's rows, of those that are this rank's.
   private func score(_ group: Range<Int>, worker: Int) {
-    func runs(_ place: Int) -> Int { (chosen[place].length + Self.runLength - 1) / Self.runLength }
-    let share = compute.share(of: group.reduce(0) { $0 + runs($1) }, worker: worker)
-    var passed = 0
-    for place in group where passed < share.upperBound {
-      let (row, first, end) = (
-        chosen[place], max(share.lowerBound, passed), min(share.upperBound, passed + runs(place))
-      )
-      for run in first..<max(first, end) {
-        let begin = (run - passed) * Self.runLength
+    let all = chosen.runCount(group)
+    let own = slices?.runs(all) ?? 0..<all
+    let share = compute.share(of: own.count, worker: worker)
+    chosen.forEachPiece(group, runs: (own.lowerBound + share.lowerBound)..<(own.lowerBound + share.upperBound)) {
+      row, positions in
+      var begin = positions.lowerBound
+      while begin < positions.upperBound {
+        let end = min(begin + ChosenPositions.runLength, positions.upperBound)
         compute.indexScores(
           cache.indexKeys(row.blocks), queries: scratch.queries(row.row + 1)[row.row],
-          weights: scratch.headWeights(row.row + 1)[row.row], heads: shape.headCount,
-          positions: begin..<min(begin + Self.runLength, row.length), into: chosen.scores(of: row) + begin)
+          weights: scratch.headWeights(row.row + 1)[row.row], heads: shape.headCount, positions: begin..<end,
+          into: chosen.scores(of: row) + begin)
+        begin = end
       }
-      passed += runs(place)
     }
   }
 }

@@ -17,7 +17,7 @@ package final class KeyValueCache {
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
-    description.ownAttentions.reduce(0) { $0 + $1.cacheWidth } * blockTokens * type.byteCount
+    description.ownAttentions.reduce(0) { $0 + $1.cacheCount(positions: blockTokens) } * type.byteCount
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -28,10 +28,9 @@ package final class KeyValueCache {
     var layers: [LayerCache] = []
     var offset = 0
     for attention in description.ownAttentions {
-      let indexWidth = attention.indexWidth
       layers.append(
-        LayerCache(type: type, width: attention.cacheWidth - indexWidth, indexWidth: indexWidth, offset: offset))
-      offset += attention.cacheWidth * Self.blockTokens
+        LayerCache(type: type, width: attention.rowWidth, indexWidth: attention.indexWidth, offset: offset))
+      offset += attention.cacheCount(positions: Self.blockTokens)
     }
     self.layers = layers
     self.blockCount = max(blockCount, 1)
@@ -42,12 +41,18 @@ package final class KeyValueCache {
   /// The first byte of a block.
   package func address(ofBlock block: Int32) -> UnsafeMutableRawPointer { memory.base + Int(block) * blockByteCount }
 
+  /// Has a block begin as another does, in all layers: what is held of a position does not depend on later ones. Both must be blocks
+  /// of this cache, and not the same.
+  package func copy(_ block: Int32, to other: Int32) {
+    address(ofBlock: other).copyMemory(from: address(ofBlock: block), byteCount: blockByteCount)
+  }
+
   /// One layer's part of every block.
   func layer(_ index: Int) -> LayerCache { layers[index] }
 }
 
 /// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of
-/// its indexer, `[indexWidth, positions]`.
+/// its indexer, `[indexWidth, positions]`. Of compressed attention the same of entries (`EntryPlaces`).
 struct LayerCache {
   let type: CacheType
   /// Elements of one position, and of its index key.

@@ -11,7 +11,7 @@ final class LatentAttentionLayer: SequenceMixer {
   /// The reference implementation's latent norms use 1e-6 whatever the configuration's rms_norm_eps.
   private static let epsilon: Float = 1e-6
 
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   private let shape: LatentAttention
   private let weights: LatentAttentionWeights
   private let cache: LayerCache
@@ -27,12 +27,12 @@ final class LatentAttentionLayer: SequenceMixer {
 
   /// `input`: where its input is kept. `shape` and `weights` are those of this rank's heads where there are `slices`.
   init(
-    norm: AlignedBuffer<Float>, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
+    reading: StreamReading, _ shape: LatentAttention, _ weights: LatentAttentionWeights, cache: LayerCache,
     span: AttentionSpan, rotary: RotaryAngles, scratch: LatentAttentionScratch, chosen: ChosenPositions? = nil,
     indexer: Indexer? = nil, input: RowStorage<Float>?, slices: LatentSlices? = nil, compute: Compute
   ) {
     (self.chosen, self.indexer, self.input, self.slices) = (chosen, indexer, input, slices)
-    (self.norm, self.shape, self.weights, self.cache) = (norm, shape, weights, cache)
+    (self.reading, self.shape, self.weights, self.cache) = (reading, shape, weights, cache)
     (self.span, self.rotary, self.scratch, self.compute) = (span, rotary, scratch, compute)
   }
 
@@ -44,7 +44,7 @@ final class LatentAttentionLayer: SequenceMixer {
     let (batch, pool) = (pass.batch, compute.pool)
     indexer?.begin(batch)
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       let down = weights.queryUp == nil ? scratch.query(rows) : scratch.queryLatent(rows)
       weights.queryDown.multiply(compute, worker: worker, stream.normed, into: (slices?.queryLatent).own(of: down))
@@ -53,7 +53,7 @@ final class LatentAttentionLayer: SequenceMixer {
         compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
       indexer?.project(stream.normed, rows: rows, worker: worker)
       pool.barrier(worker: worker)
-      slices?.gather(queryLatent: down, keyValue: keyValue, compute, worker: worker)
+      slices?.gather(queryLatent: down, keyValue: keyValue, indexer, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in
         store(chunk, position: chunk.startPosition + i, row: row)
       }

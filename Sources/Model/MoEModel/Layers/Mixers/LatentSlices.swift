@@ -10,12 +10,16 @@ struct LatentSlices {
   let values: RowSlices
   let output: RowSlices
 
-  /// Completes the latents, in one exchange; all workers call it when they have met, and may read all of them
-  /// afterwards.
-  func gather(queryLatent query: MatrixView<Float>, keyValue key: MatrixView<Float>, _ compute: Compute, worker: Int) {
+  /// Completes the latents, and what the layer's indexer has projected, in one exchange; all workers call it when they
+  /// have met, and may read all of it afterwards.
+  func gather(
+    queryLatent query: MatrixView<Float>, keyValue key: MatrixView<Float>, _ indexer: Indexer?, _ compute: Compute,
+    worker: Int
+  ) {
     if worker == 0 {
       queryLatent?.note(query)
       keyValue.note(key)
+      indexer?.noteProjections(rows: key.rowCount)
       keyValue.gatherer.run()
     }
     compute.pool.barrier(worker: worker)

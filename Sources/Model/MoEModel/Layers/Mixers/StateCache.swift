@@ -2,7 +2,8 @@ import Kernels
 import Tensors
 
 /// One rank's recurrent states: slots, each of which holds what all layers keep of one sequence, or of the beginning of
-/// one. Which slot is for what is rank 0's to decide, as it is of cache blocks.
+/// one. Which slot is for what is rank 0's to decide, as it is of cache blocks. Where ranks share out heads, each has
+/// the matrices of its own.
 ///
 /// Memory is `[slot][layer]`, each layer's part of a size of its own and at the start of a cache line.
 package final class StateCache {
@@ -10,16 +11,16 @@ package final class StateCache {
   private let slotNumbers: Int
   private let memory: ReservedMemory
 
-  /// Bytes of one slot over all layers; 0 where no layer keeps a state.
+  /// Bytes of one slot over all layers on this rank; 0 where no layer keeps a state.
   package static func slotByteCount(_ description: DecoderDescription) -> Int { 4 * numbers(description).total }
 
   /// Floats of a slot, and where each layer's begin.
   static func numbers(_ description: DecoderDescription) -> (offsets: [Int], total: Int) {
     var offsets: [Int] = []
     var total = 0
-    for layer in description.runLayers {
+    for attention in description.ownAttentions {
       offsets.append(total)
-      total += (layer.attention.stateCount + 15) / 16 * 16
+      total += (attention.stateCount + 15) / 16 * 16
     }
     return (offsets, total)
   }
@@ -27,7 +28,8 @@ package final class StateCache {
   /// Reserves room for `slotCount` states; the kernel supplies memory as it is first used. Throws `MemoryError`.
   package init(_ description: DecoderDescription, slotCount: Int) throws {
     slotNumbers = Self.numbers(description).total
-    self.slotCount = slotNumbers == 0 ? 0 : slotCount
+    // A rank without heads has slots of the same numbers as others, with nothing in them.
+    self.slotCount = description.isRecurrent ? slotCount : 0
     let (bytes, overflows) = (4 * slotNumbers).multipliedReportingOverflow(by: self.slotCount)
     memory = try ReservedMemory(byteCount: overflows ? Int.max : bytes)
   }

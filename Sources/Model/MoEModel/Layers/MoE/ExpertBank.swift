@@ -244,6 +244,7 @@ extension Compute {
     case .swiGLU: siluMultiply(gate: gate, up: up, out: out, count: count)
     case .clampedSwiGLU(let alpha, let limit):
       clampedSwiGLU(gate: gate, up: up, out: out, count: count, alpha: alpha, limit: limit)
+    case .limitedSwiGLU(let limit): limitedSwiGLU(gate: gate, up: up, out: out, count: count, limit: limit)
     }
   }
 }

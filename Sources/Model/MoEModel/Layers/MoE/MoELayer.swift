@@ -5,7 +5,7 @@ import Tensors
 /// A mixture of experts: each token visits the experts its router chooses, and the shared expert if there is one.
 final class MoELayer: FeedForwardLayer {
   private let index: Int
-  private let norm: AlignedBuffer<Float>
+  private let reading: StreamReading
   private let router: Router
   private let weights: MixtureWeights
   private let shared: FeedForward?
@@ -17,12 +17,12 @@ final class MoELayer: FeedForwardLayer {
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
-    _ index: Int, norm: AlignedBuffer<Float>, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
+    _ index: Int, reading: StreamReading, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
     compute: Compute
   ) {
     self.input = input
-    (self.index, self.norm, self.router, self.weights, self.shared) = (index, norm, router, weights, shared)
+    (self.index, self.reading, self.router, self.weights, self.shared) = (index, reading, router, weights, shared)
     (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
   }
 
@@ -38,7 +38,7 @@ final class MoELayer: FeedForwardLayer {
     let rows = pass.rowCount
     scratch.reserve(rows: rows)
     input?.reserve(rows: rows)
-    if rows > 0 { route(stream, rows: rows) }
+    if rows > 0 { route(stream, pass.batch, rows: rows) }
     pass.routing?.add(layer: index, rows: rows, scratch.decisions)
     let normed = experts.rowFormat == .float32 ? stream.normed.plain : stream.normed
     let flight = try dispatcher.dispatch(normed, count: rows, scratch.decisions, layer: index)
@@ -53,10 +53,11 @@ final class MoELayer: FeedForwardLayer {
   }
 
   /// Chooses each row's experts.
-  private func route(_ stream: ResidualStream, rows: Int) {
+  private func route(_ stream: ResidualStream, _ batch: DecoderBatch, rows: Int) {
     let (decisions, topK) = (scratch.decisions, router.topK)
+    let table = weights.tokenExperts?.pointer
     compute.pool.run { worker in
-      stream.norm(norm, keeping: input, worker: worker)
+      stream.norm(reading, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       let logits = scratch.logits(rows)
       weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
@@ -64,7 +65,8 @@ final class MoELayer: FeedForwardLayer {
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
         for row in compute.share(of: rows, worker: worker) {
           router.decide(
-            logits: logits[row], selectionBias: weights.selectionBias?.pointer, scores: memory.baseAddress!,
+            logits: logits[row], selectionBias: weights.selectionBias?.pointer,
+            given: table.map { UnsafePointer($0 + Int(batch.tokens[row]) * topK) }, scores: memory.baseAddress!,
             choice: memory.baseAddress! + router.expertCount, experts: decisions.experts.pointer + row * topK,
             weights: decisions.weights.pointer + row * topK)
         }

@@ -19,7 +19,8 @@ package final class RouterDecisions {
 /// Chooses experts from router logits.
 ///
 /// Formulas: DeepSeek-V3 report, section 2.1.2 (sigmoid, groups, selection bias); DeepSeek-V2, section 2.1.3 (softmax,
-/// groups by maximum), ERNIE 4.5 (softmax with a selection bias, and a floor under the sum). Ties go to the lower
+/// groups by maximum), ERNIE 4.5 (softmax with a selection bias, and a floor under the sum), DeepSeek-V4 (√softplus with a
+/// selection bias, or experts that follow from the token). Ties go to the lower
 /// expert id. All arithmetic is fp32 in ascending expert order.
 package struct Router: Sendable {
   let description: RouterDescription
@@ -33,28 +34,44 @@ package struct Router: Sendable {
   }
 
   /// Decides one row: `logits` and the scratch `scores`, `choice` are `[expertCount]`; `experts`, `weights` `[topK]`.
+  ///
+  /// `given`: the row's experts, `[topK]`, ascending, where they are not the router's to choose.
   package func decide(
-    logits: UnsafePointer<Float>, selectionBias: UnsafePointer<Float>?, scores: UnsafeMutablePointer<Float>,
+    logits: UnsafePointer<Float>, selectionBias: UnsafePointer<Float>?, given: UnsafePointer<Int32>? = nil,
+    scores: UnsafeMutablePointer<Float>,
     choice: UnsafeMutablePointer<Float>, experts: UnsafeMutablePointer<Int32>, weights: UnsafeMutablePointer<Float>
   ) {
     switch description.scoring {
     case .sigmoid: for e in 0..<expertCount { scores[e] = sigmoid(logits[e]) }
     case .softmax: Self.softmax(logits, into: scores, count: expertCount)
     case .softmaxOverChosen: for e in 0..<expertCount { scores[e] = logits[e] }
+    case .rootSoftplus: for e in 0..<expertCount { scores[e] = softplus(logits[e]).squareRoot() }
     }
-    for e in 0..<expertCount { choice[e] = scores[e] + (selectionBias?[e] ?? 0) }
-    if let groups = description.groups { rejectGroups(groups, choice) }
-    selectTop(choice, into: experts)
+    if let given {
+      experts.update(from: given, count: topK)
+    } else {
+      choose(scores, selectionBias: selectionBias, choice: choice, into: experts)
+    }
     for i in 0..<topK { weights[i] = scores[Int(experts[i])] }
     if description.scoring == .softmaxOverChosen { Self.softmax(weights, into: weights, count: topK) }
     if description.normalizes {
       var sum: Float = 0
       for i in 0..<topK { sum += weights[i] }
-      if description.scoring == .sigmoid { sum += 1e-20 }
+      if description.scoring == .sigmoid || description.scoring == .rootSoftplus { sum += 1e-20 }
       sum = max(sum, description.normFloor)
       for i in 0..<topK { weights[i] /= sum }
     }
     if description.scale != 1 { for i in 0..<topK { weights[i] *= description.scale } }
+  }
+
+  /// The experts of greatest score, biased, in the best groups.
+  private func choose(
+    _ scores: UnsafePointer<Float>, selectionBias: UnsafePointer<Float>?, choice: UnsafeMutablePointer<Float>,
+    into experts: UnsafeMutablePointer<Int32>
+  ) {
+    for e in 0..<expertCount { choice[e] = scores[e] + (selectionBias?[e] ?? 0) }
+    if let groups = description.groups { rejectGroups(groups, choice) }
+    selectTop(choice, into: experts)
   }
 
   /// out := e^(logit − the highest) / their sum, both `[count]`; out may be logits.

@@ -10,27 +10,35 @@ package final class RoutingTrace {
     package var weights: [Float]
   }
 
-  package private(set) var layers: [Layer] = []
+  /// Of this step the first `count`; the others are kept for the memory of their arrays.
+  private var noted: [Layer] = []
+  private var count = 0
+
+  package var layers: ArraySlice<Layer> { noted[..<count] }
 
   package init() {}
 
   /// Forgets the last step.
-  package func clear() { layers.removeAll() }
+  package func clear() { count = 0 }
 
   func add(layer: Int, rows: Int, _ decisions: RouterDecisions) {
-    let count = rows * decisions.topK
-    layers.append(
-      Layer(
-        layer: layer, topK: decisions.topK,
-        experts: Array(UnsafeBufferPointer(start: decisions.experts.pointer, count: count)),
-        weights: Array(UnsafeBufferPointer(start: decisions.weights.pointer, count: count))))
+    let choices = rows * decisions.topK
+    if count == noted.count { noted.append(Layer(layer: layer, topK: 0, experts: [], weights: [])) }
+    (noted[count].layer, noted[count].topK) = (layer, decisions.topK)
+    noted[count].experts.removeAll(keepingCapacity: true)
+    noted[count].experts.append(
+      contentsOf: UnsafeBufferPointer(start: decisions.experts.pointer, count: choices))
+    noted[count].weights.removeAll(keepingCapacity: true)
+    noted[count].weights.append(
+      contentsOf: UnsafeBufferPointer(start: decisions.weights.pointer, count: choices))
+    count += 1
   }
 
-  /// The experts of the step's first `count` rows, `[row][layer][choice]`.
-  package func byRow(count: Int) -> [Int32] {
+  /// The experts of some of the step's rows, `[row][layer][choice]`.
+  package func byRow(_ rows: [Int]) -> [Int32] {
     var choices: [Int32] = []
-    choices.reserveCapacity(count * layers.reduce(0) { $0 + $1.topK })
-    for row in 0..<count {
+    choices.reserveCapacity(rows.count * layers.reduce(0) { $0 + $1.topK })
+    for row in rows {
       for layer in layers { choices.append(contentsOf: layer.experts[(row * layer.topK)..<((row + 1) * layer.topK)]) }
     }
     return choices

@@ -1,12 +1,12 @@
-import Glibc
+internal import Glibc
 
 /// A value that several threads share, and may wait for changes of.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var state: State
 
-  init(_ state: State) {
+  package init(_ state: State) {
     self.state = state
     pthread_mutex_init(mutex, nil)
     var attributes = pthread_condattr_t()
@@ -24,7 +24,7 @@ final class Monitor<State>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func read<T>(_ body: (State) -> T) -> T {
+  package func read<T>(_ body: (State) -> T) -> T {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return body(state)
@@ -32,7 +32,7 @@ final class Monitor<State>: @unchecked Sendable {
 
   /// Changes the value and wakes whoever waits.
   @discardableResult
-  func change<T>(_ body: (inout State) -> T) -> T {
+  package func change<T>(_ body: (inout State) -> T) -> T {
     pthread_mutex_lock(mutex)
     defer {
       pthread_cond_broadcast(condition)
@@ -41,14 +41,25 @@ final class Monitor<State>: @unchecked Sendable {
     return body(&state)
   }
 
+  /// Waits until `body` returns something.
+  @discardableResult
+  package func wait<T>(until body: (inout State) -> T?) -> T {
+    pthread_mutex_lock(mutex)
+    defer { pthread_mutex_unlock(mutex) }
+    while true {
+      if let result = body(&state) { return result }
+      pthread_cond_wait(condition, mutex)
+    }
+  }
+
   /// Waits until `body` returns something, at most for `limit`; nil when it has not by then.
-  func wait<T>(atMost limit: Duration, until body: (inout State) -> T?) -> T? {
+  package func wait<T>(atMost limit: Duration, until body: (inout State) -> T?) -> T? {
     var end = timespec()
     clock_gettime(CLOCK_MONOTONIC, &end)
     let (seconds, attoseconds) = limit.components
-    end.tv_sec += Int(seconds)
-    end.tv_nsec += Int(attoseconds / 1_000_000_000)
-    if end.tv_nsec >= 1_000_000_000 { (end.tv_sec, end.tv_nsec) = (end.tv_sec + 1, end.tv_nsec - 1_000_000_000) }
+    let nanoseconds = end.tv_nsec + Int(attoseconds / 1_000_000_000)
+    end.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
+    end.tv_nsec = nanoseconds % 1_000_000_000
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while true {

@@ -1,0 +1,100 @@
+import ArgumentParser
+import Checkpoints
+import ExpertParallelism
+import Inference
+import JSON
+import Kernels
+import MoEModel
+import ModelRuntime
+import Pretraining
+
+/// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they would
+/// be where there is a `config.json` alone.
+struct PlannedModel {
+  let path: String
+  let description: DecoderDescription
+  let checkpoint: any Checkpoint
+  /// What rows enter routed experts as.
+  let expertRowFormat: RowFormat
+  /// What a routed expert takes over what `checkpoint` tells: 1 but where a bare configuration leaves it in a form in which
+  /// its publisher stores it.
+  private let expertFactor: Double
+
+  /// `speculation` decides whether the prediction module is loaded.
+  init(_ path: String, weights: WeightPrecision, speculation: SpeculationOptions) throws {
+    self.path = path
+    guard path.hasSuffix(".json") else {
+      checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(path))
+      let plain = try ModelConfiguration.read(checkpoint).holding(weights)
+      description = try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
+      (expertFactor, expertRowFormat) = (1, description.expertRowFormat)
+      return
+    }
+    guard weights != .auto else {
+      throw ValidationError("a config.json alone does not say how weights are stored: give --weights")
+    }
+    let config = try JSONValue(
+      parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
+      limits: JSONLimits(allowsNonFinite: true))
+    let published = try ModelConfiguration.read(try ConfigReader(config, path: path))
+    let mode = speculation.mode
+    let predicts =
+      (mode == .mtp || mode == .auto) && published.canTakeBack && published.predictionLayerCount > 0
+    guard predicts || mode != .mtp || !published.canTakeBack else {
+      throw InferenceError.noPredictionModule(family: published.family)
+    }
+    checkpoint = try ShapeCheckpoint(config, path: path, predicts: predicts, trains: false)
+    let read = try ModelConfiguration.read(checkpoint).holding(weights)
+    description = predicts ? read.predicting() : read
+    expertRowFormat = try published.holding(weights).expertRowFormat
+    let stored: Double? =
+      switch published.quantization {
+      case .float8: 8.25
+      case .mxfp4Experts: 4.25
+      case .none, .nvfp4, .integers, .martinet: nil
+      }
+    // In `mixed` these stay as they are; the shape's own tensors have become q8.
+    expertFactor = weights == .mixed ? (stored ?? 8.125) / 8.125 : 1
+  }
+
+  /// Bytes that the fullest rank holds, and has room for where experts are to move or to have replicas.
+  func weightBytes(
+    placement: ModelPlacement, options: ExpertOptions, isSliced: Bool, dividesExperts: Bool
+  ) throws -> Int {
+    if isSliced, let reason = description.slicingObstacle { throw RuntimeError.notSliceable(reason) }
+    let layers = description.mixtureLayers
+    let (moving, replicas) = (
+      options.spareExperts(placement, layers: layers), options.replicaRoom(placement, layers: layers)
+    )
+    let fullest = try RankMemory.fullest(
+      description, checkpoint, placement: placement, spares: zip(moving, replicas).map { max($0, $1) },
+      isSliced: isSliced, dividesExperts: dividesExperts)
+    guard expertFactor != 1 else { return fullest.budget.memoryBytes }
+    // All but the part of the rank's that is routed experts.
+    var own = description
+    if isSliced, placement.rankCount > 1 {
+      own = description.sliced(
+        ModelSlice(rank: fullest.rank.index, of: placement.rankCount, dividesExperts: dividesExperts))
+    }
+    let rest = try WeightBudget.measure(own, checkpoint: checkpoint, workerCount: 1) { _, _ in false }.memoryBytes
+    return rest + Int(Double(fullest.budget.memoryBytes - rest) * expertFactor)
+  }
+
+  /// The descriptions that ranks have, for what their caches take.
+  func descriptions(isSliced: Bool, ranks: Int, dividesExperts: Bool) -> [DecoderDescription] {
+    guard isSliced, ranks > 1 else { return [description] }
+    return (0..<ranks).map { description.sliced(ModelSlice(rank: $0, of: ranks, dividesExperts: dividesExperts)) }
+  }
+
+  /// Of all that is no routed expert.
+  func commonBytes() throws -> Int {
+    try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { _, _ in false }.memoryBytes
+  }
+
+  /// Of a parameter of a routed expert, however it is held.
+  func bytesPerParameter() throws -> Double {
+    guard let layer = description.mixtureLayers.first else { return 0 }
+    let one = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { $0 == layer && $1 == 0 }
+    return Double(one.memoryBytes - (try commonBytes())) * expertFactor / Double(max(description.work.expert, 1))
+  }
+}

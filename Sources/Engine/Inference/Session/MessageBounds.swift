@@ -1,0 +1,70 @@
+import ExpertParallelism
+import MoEModel
+
+/// How many tokens a step may have so that no message between two ranks of it can be longer than MPI carries, whatever
+/// the tokens choose and wherever experts are moved meanwhile.
+struct MessageBounds {
+  private static let byteLimit = Int(Int32.max)
+
+  /// Bytes of the longest message of a step of so many tokens, at most; never less of more tokens.
+  private let longest: (Int) -> Int
+
+  /// Of tokens that are sent to the ranks of their experts with up to `topK` visits, for which each returns up to `rows`.
+  init(_ wire: WireFormat, topK: Int, rows: Int) {
+    longest = { wire.longestMessage(tokens: $0, topK: topK, rows: rows) }
+  }
+
+  /// Of rows that ranks complete for each other.
+  init(_ description: DecoderDescription, slice: ModelSlice) {
+    let bytes = 4 * Self.widest(description, slice)
+    longest = { tokens in
+      let (product, overflows) = tokens.multipliedReportingOverflow(by: bytes)
+      return overflows || product > Int.max - 64 ? .max : product + 64
+    }
+  }
+
+  /// The greatest number of tokens up to `limit`; one at least.
+  func tokens(atMost limit: Int) -> Int {
+    guard longest(limit) > Self.byteLimit else { return limit }
+    var (fits, fails) = (1, limit)
+    while fails - fits > 1 {
+      let middle = fits + (fails - fits) / 2
+      if longest(middle) > Self.byteLimit { fails = middle } else { fits = middle }
+    }
+    return fits
+  }
+
+  /// Numbers that one rank sends for a token in one exchange, at most.
+  private static func widest(_ description: DecoderDescription, _ slice: ModelSlice) -> Int {
+    func own(_ columns: Int) -> Int { slice.ranges(of: columns).map(\.count).max() ?? columns }
+    let hidden = description.hiddenSize
+    // All tokens may be of one rank's part of the vocabulary.
+    var widths = [hidden]
+    for layer in description.runLayers {
+      switch layer.attention {
+      case .latent(let latent):
+        let indexer = latent.indexer.map { own($0.headDims) + own($0.headCount) } ?? 0
+        widths.append(own(latent.queryRank ?? 0) + own(latent.latentRank + latent.rotaryDims) + indexer)
+        widths.append(latent.indexer.map { own($0.headCount * $0.headDims) } ?? 0)
+        widths.append((slice.heads(of: latent).map(\.count).max() ?? 0) * latent.valueDims)
+      case .grouped(let grouped):
+        let heads = slice.heads(of: grouped).map { $0.queries.count + $0.keys.count }.max() ?? 0
+        widths.append(heads * grouped.headDims)
+      case .delta(let delta):
+        widths.append((slice.heads(of: delta).map(\.values.count).max() ?? 0) * delta.valueDims)
+      // It is not divided.
+      case .compressed: break
+      }
+      if case .dense(let intermediate) = layer.feedForward { widths.append(own(intermediate)) }
+    }
+    if let mixture = description.mixture {
+      let shared = own(mixture.sharedIntermediateSize ?? 0)
+      if slice.dividesExperts {
+        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, 2 * own(hidden)]
+      } else {
+        widths += [shared, mixture.topK * hidden + own(hidden)]
+      }
+    }
+    return widths.max() ?? hidden
+  }
+}

@@ -1,0 +1,96 @@
+import Reports
+import Telemetry
+
+/// One rank's means over the steps of one kind: what costs of work are fitted to.
+struct RankPoint {
+  var kind: StepKind
+  var isSliced: Bool
+  /// The part of each matrix that it reads, and of each row that it computes: 1 but where ranks share out all of them.
+  var share: Double
+  /// The same of routed experts, which may be whole where the others are not.
+  var expertShare: Double
+  /// That it has: of all sequences, where ranks share out all matrices.
+  var rows: Double
+  /// Of a mixture layer, or of an exchange of slices: rows that leave, and that come.
+  var sent: Double
+  var arrived: Double
+  /// By phase: of a layer that has it, or of a step.
+  var seconds: [Double]
+  /// Plans and outcomes of a step, without waiting for late ranks.
+  var steering: Double
+  var layers: [(distinct: Double, visits: Double, seconds: Double)]
+
+  static func all(_ report: RunReport, _ kind: StepKind, _ work: ModelWork) -> [RankPoint] {
+    let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
+    let (isSliced, count) = (report.isSliced, Double(ranks.count))
+    let (dividesExperts, work) = (report.dividesExperts, report.subject.work ?? work)
+    return ranks.indices.compactMap { index in
+      let account = ranks[index]
+      guard account.steps > 0 else { return nil }
+      let steps = Double(account.steps)
+      let mixtures = steps * Double(work.mixtureLayers)
+      let exchanges = isSliced ? steps * Double(max(work.exchanges.reduce(0) { $0 + $1.count }, 1)) : mixtures
+      func divisor(_ phase: Phase) -> Double {
+        switch phase {
+        case .attention: steps * Double(work.layers)
+        case .dense: steps * Double(max(work.layers - work.mixtureLayers, 1))
+        case .pack, .unpack: exchanges
+        case .gate, .shared, .dispatch, .experts, .combine, .merge: mixtures
+        case .plan, .sampling, .outcome: steps
+        case .embedding, .head: steps * Double(1 + work.modules)
+        }
+      }
+      func exposed(_ phase: Phase) -> Double { Double(account.total(phase) - account.totalLate(phase)) / 1e9 }
+      let layers = account.visits.indices.filter { account.visits[$0] > 0 }.map { layer in
+        (
+          distinct: Double(account.distinctExperts[layer]) / steps, visits: Double(account.visits[layer]) / steps,
+          seconds: Double(account.time[layer][Phase.experts.rawValue]) / 1e9 / steps
+        )
+      }
+      let rowBytes = Double(max(report.subject.sumBytes, 1))
+      func leaves(_ sent: Traffic) -> Double {
+        isSliced ? Double(sent.gatherPayload) / rowBytes : Double(sent.dispatchRows + sent.combineRows)
+      }
+      func comes(_ sent: Traffic) -> Double {
+        isSliced ? Double(sent.gatherPayload) / rowBytes : Double(sent.dispatchRows)
+      }
+      return RankPoint(
+        kind: kind, isSliced: isSliced, share: isSliced ? 1 / count : 1, expertShare: dividesExperts ? 1 / count : 1,
+        rows: Double(report.rows(kind)) / steps / (isSliced ? 1 : count),
+        sent: account.sent.reduce(0) { $0 + leaves($1) } / exchanges,
+        arrived: ranks.reduce(0) { $0 + comes($1.sent[index]) } / exchanges,
+        seconds: Phase.allCases.map { exposed($0) / divisor($0) },
+        steering: (exposed(.plan) + exposed(.outcome)) / steps,
+        layers: layers)
+    }
+  }
+}
+
+extension ModelWork {
+  /// Whether the parameters are the same but for a prediction module's: reports of before exchanges were told do not have
+  /// any.
+  package func isOfSameModel(as other: ModelWork) -> Bool {
+    var (own, theirs) = (predicting(false), other.predicting(false))
+    (own.exchanges, theirs.exchanges) = ([], [])
+    return own == theirs
+  }
+
+  /// With one prediction module, or without any.
+  package func predicting(_ predicts: Bool) -> ModelWork {
+    guard predicts != (modules > 0) else { return self }
+    var work = self
+    let more = predicts ? 1 : -modules
+    work.layers += more
+    work.mixtureLayers += more
+    work.modules += more
+    // A module's layer is like the others.
+    for place in work.exchanges.indices {
+      switch work.exchanges[place].stage {
+      case .embedding, .denseInner, .denseOutput: break
+      case .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput, .logits:
+        work.exchanges[place].count = max(0, work.exchanges[place].count + more)
+      }
+    }
+    return work
+  }
+}

@@ -1,0 +1,148 @@
+import MoEModel
+import Telemetry
+
+/// Steps of ranks that share out every matrix: all of them have all rows, compute a part of each stage and complete what
+/// the next one reads in an exchange.
+extension StepReplay {
+  /// Of a message between ranks, before its rows.
+  private static let headerBytes = 64.0
+
+  /// One step of so many rows; `layers` stand for all mixture layers.
+  func slicedStep(_ layers: [LayerTraffic], _ kind: StepKind, rows count: Int) -> Outcome {
+    let (work, size, rows) = (compute.work, layout.rankCount, Double(count))
+    let (mixtures, modules) = (Double(work.mixtureLayers), Double(work.modules))
+    /// Those of one core take turns, whoever is first.
+    let crowd = Double(
+      coresOfRank.map { cores in Dictionary(grouping: cores) { $0 }.values.map(\.count).max() ?? 1 } ?? 1)
+    var outcome = Outcome()
+    var (busiest, mean) = (0.0, 0.0)
+    /// What the rank with most to do takes, and the mean one.
+    func spend(_ part: WritableKeyPath<Outcome, Double>, times: Double, most: Double, mean own: Double) {
+      outcome[keyPath: part] += times * own
+      busiest += times * most * crowd
+      mean += times * own
+    }
+    func spend(_ part: WritableKeyPath<Outcome, Double>, times: Double, _ roof: Roofline, _ share: Double) {
+      let even = 1 / Double(size)
+      spend(
+        part, times: times, most: roof.seconds(memory: share, arithmetic: rows * share),
+        mean: roof.seconds(memory: even, arithmetic: rows * even))
+    }
+    func share(_ stage: RowExchange.Stage) -> Double {
+      work.exchanges.first { $0.stage == stage }?.largestShare(ranks: size) ?? 1 / Double(size)
+    }
+    let inner = share(.expertInner)
+    spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
+    spend(\.dense, times: Double(work.layers) - mixtures, compute.dense, share(.denseInner))
+    spend(\.shared, times: mixtures, compute.shared, inner)
+    spend(\.head, times: 1 + modules, compute.outside, share(.logits))
+    spend(
+      \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
+      mean: projection(1 / Double(size), rows: rows))
+    let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
+    spend(\.gate, times: mixtures, most: router, mean: router)
+    spend(\.copies, times: mixtures, most: merge, mean: merge)
+    let each = mixtures / Double(max(layers.count, 1))
+    for layer in layers {
+      if dividesExperts {
+        let (distinct, visits) = (Double(layer.distinctInAll), Double(layer.visits.reduce(0, +)))
+        func seconds(_ share: Double) -> Double {
+          compute.experts.seconds(memory: distinct * share, arithmetic: visits * share)
+        }
+        spend(\.experts, times: each, most: seconds(inner), mean: seconds(1 / Double(size)))
+      } else {
+        outcome.busiest += layer.busiest
+        let seconds = (0..<size).map {
+          compute.experts.seconds(memory: Double(layer.distinct[$0]), arithmetic: Double(layer.visits[$0]))
+        }
+        spend(\.experts, times: each, most: seconds.max() ?? 0, mean: seconds.reduce(0, +) / Double(size))
+      }
+    }
+    outcome.computing = mean
+    outcome.waiting = max(0, busiest / crowd - mean)
+    var (travelling, copying) = (0.0, 0.0)
+    if size > 1 {
+      for exchange in exchanges(layers, kind, rows: rows) {
+        travelling += exchange.times * seconds(most: exchange.most)
+        let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
+        // Its own part into a message for each other rank, and theirs out of as many.
+        let copies = compute.slices.seconds(2 * bytes * others / Double(max(rowBytes.sum, 1)))
+        copying += exchange.times * copies
+        let far = farPairs
+        outcome.bytesBetweenHosts += exchange.times * (bytes + Self.headerBytes) * Double(far.ranks)
+        outcome.neededBetweenHosts += exchange.times * bytes * Double(far.hosts)
+      }
+    }
+    outcome.copies += copying
+    outcome.computing += copying
+    outcome.communicating += travelling + steering
+    outcome.seconds = (busiest + copying * crowd + travelling + steering + compute.steering) * calibration
+    return outcome
+  }
+
+  /// Pairs of ranks on two hosts, and of a rank and another host.
+  private var farPairs: (ranks: Int, hosts: Int) {
+    let onHost = Dictionary(grouping: layout.hostOfRank) { $0 }.mapValues(\.count)
+    let size = layout.rankCount
+    return (
+      onHost.values.reduce(0) { $0 + $1 * (size - $1) }, onHost.values.reduce(0) { $0 + $1 * (onHost.count - 1) }
+    )
+  }
+
+  /// What travels of so many rows in a step: bytes of all ranks together, and of the rank with most.
+  private func exchanges(
+    _ layers: [LayerTraffic], _ kind: StepKind, rows: Double
+  ) -> [(times: Double, all: Double, most: Double)] {
+    let size = layout.rankCount
+    func plain(_ exchange: RowExchange) -> (times: Double, all: Double, most: Double) {
+      let (bytes, count) = (exchange.byteCounts(ranks: size), Double(exchange.count))
+      switch exchange.stage {
+      // A row is some rank's, and each may be another's.
+      case .embedding: return (count, rows * bytes.all, max(bytes.all, rows * bytes.all / Double(size)))
+      // Of a prompt the last row only.
+      case .logits where kind == .prefill: return (count, bytes.all, bytes.most)
+      default: return (count, rows * bytes.all, rows * bytes.most)
+      }
+    }
+    guard !dividesExperts else { return compute.work.exchanges.map(plain) }
+    var found: [(times: Double, all: Double, most: Double)] = []
+    for exchange in compute.work.exchanges {
+      var rest = exchange
+      switch exchange.stage {
+      case .expertInner:
+        // Of experts that are some rank's, nothing is divided; a shared one's part has an exchange of its own.
+        rest.pieces.removeFirst(min(1, rest.pieces.count))
+        if !rest.pieces.isEmpty { found.append(plain(rest)) }
+      case .expertOutput:
+        // Partial outputs go to every rank, with the shared expert's columns.
+        rest.pieces.removeFirst(min(1, rest.pieces.count))
+        let (shared, rowBytes) = (plain(rest), Double(4 * compute.work.hiddenSize))
+        for layer in layers {
+          let rows = layer.partials
+          found.append(
+            (
+              Double(exchange.count) / Double(layers.count), shared.all + rowBytes * Double(rows.reduce(0, +)),
+              shared.most + rowBytes * Double(rows.max() ?? 0)
+            ))
+        }
+      default: found.append(plain(exchange))
+      }
+    }
+    return found
+  }
+
+  /// One exchange, in which the rank with most sends so many bytes to each other.
+  private func seconds(most: Double) -> Double {
+    let hosts = Dictionary(grouping: layout.hostOfRank) { $0 }.values.map(\.count)
+    let (own, size) = (hosts.max() ?? 1, layout.rankCount)
+    let bytes = Int(min(most + Self.headerBytes, 1e15))
+    let near = own > 1 ? network.sameHost.seconds(bytes, messages: own - 1, bytesAtOnce: bytes) : 0
+    let far = size - own
+    // A host's ranks share the way out, and in.
+    let out = bytes.multipliedReportingOverflow(by: own * far)
+    return max(
+      near,
+      far > 0
+        ? network.otherHosts.seconds(bytes, messages: far, bytesAtOnce: out.overflow ? .max : out.partialValue) : 0)
+  }
+}

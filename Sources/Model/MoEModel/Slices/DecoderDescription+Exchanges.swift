@@ -1,0 +1,127 @@
+import Kernels
+import Telemetry
+
+extension DecoderDescription {
+  /// What ranks that share out every matrix, of routed experts too, tell each other in a step, in the order of its first
+  /// layer; empty where this model is not shared out.
+  package var exchanges: [RowExchange] {
+    guard slicingObstacle == nil else { return [] }
+    typealias Piece = RowExchange.Piece
+    var found: [RowExchange] = []
+    func add(_ stage: RowExchange.Stage, _ pieces: [Piece]) {
+      // Layers alike count together.
+      if let place = found.firstIndex(where: { $0.stage == stage && $0.pieces == pieces }) {
+        found[place].count += 1
+      } else {
+        found.append(RowExchange(stage, count: 1, pieces))
+      }
+    }
+    let (hidden, rounded) = (Piece(columns: hiddenSize), rowFormat.travellingBytes)
+    add(.embedding, [Piece(columns: hiddenSize, isWhole: true)])
+    for layer in runLayers {
+      switch layer.attention {
+      case .latent(let latent):
+        add(
+          .latents,
+          [latent.queryRank, latent.latentRank + latent.rotaryDims].compactMap { $0.map { Piece(columns: $0) } })
+        add(
+          .values,
+          [
+            Piece(
+              columns: latent.headCount * latent.valueDims, byteCount: rounded, heads: latent.headCount,
+              keyHeads: latent.headCount)
+          ])
+      case .grouped(let grouped):
+        let (queries, keys) = (grouped.headCount, grouped.keyValueHeadCount)
+        if grouped.queryKeyNorm == .fullWidth {
+          add(
+            .queries,
+            [
+              Piece(columns: queries * grouped.headDims, heads: queries, keyHeads: keys),
+              Piece(columns: keys * grouped.headDims, heads: keys, keyHeads: keys),
+            ])
+        }
+        add(
+          .values, [Piece(columns: queries * grouped.headDims, byteCount: rounded, heads: queries, keyHeads: keys)])
+      case .delta(let delta):
+        add(
+          .values,
+          [
+            Piece(
+              columns: delta.valueHeadCount * delta.valueDims, byteCount: rounded, heads: delta.valueHeadCount,
+              keyHeads: delta.keyHeadCount)
+          ])
+      // No model with it is shared out.
+      case .compressed: return []
+      }
+      add(.attentionOutput, [hidden])
+      switch layer.feedForward {
+      case .dense(let width):
+        add(.denseInner, [Piece(columns: width, byteCount: rounded)])
+        add(.denseOutput, [hidden])
+      case .mixture:
+        guard let mixture else { continue }
+        let visits = Piece(
+          columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
+        let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
+        add(.expertInner, [visits] + (shared.map { [$0] } ?? []))
+        add(.expertOutput, [hidden] + (shared == nil ? [] : [hidden]))
+      }
+    }
+    for _ in 0...(predicts ? 1 : 0) { add(.logits, [Piece(columns: vocabularySize)]) }
+    return found
+  }
+}
+
+extension RowFormat {
+  /// Of a number on its way to a product that takes it so.
+  fileprivate var travellingBytes: Double {
+    switch self {
+    case .float32: 4
+    case .bfloat16: 2
+    // A scale and a sum for each block of 64.
+    case .int8: 1 + 8.0 / 64
+    }
+  }
+}
+
+extension RowExchange.Piece {
+  /// Which columns each of so many ranks has.
+  private func ranges(_ ranks: Int) -> [Range<Int>] {
+    guard heads > 0 else { return ModelSlice(rank: 0, of: ranks, dividesExperts: true).ranges(of: columns) }
+    let width = columns / heads
+    return ModelSlice(rank: 0, of: ranks, dividesExperts: true).heads(keys: keyHeads, perKey: heads / max(keyHeads, 1))
+      .map {
+        ($0.others.lowerBound * width)..<($0.others.upperBound * width)
+      }
+  }
+
+  /// Bytes that all of so many ranks have together of a token's rows, and the rank with most of them.
+  package func byteCounts(ranks: Int) -> (all: Double, most: Double) {
+    let all = Double(columns * rows)
+    guard !isWhole else { return (all * byteCount, all * byteCount) }
+    let ranges = ranges(ranks)
+    let block = 64
+    let isApart = ranges.allSatisfy {
+      $0.isEmpty || ($0.lowerBound % block == 0 && ($0.upperBound % block == 0 || $0.upperBound == columns))
+    }
+    let bytes = isApart ? byteCount : 4
+    return (all * bytes, Double((ranges.map(\.count).max() ?? 0) * rows) * bytes)
+  }
+}
+
+extension RowExchange {
+  /// The same of all pieces of one exchange.
+  package func byteCounts(ranks: Int) -> (all: Double, most: Double) {
+    pieces.reduce((0, 0)) { sum, piece in
+      let bytes = piece.byteCounts(ranks: ranks)
+      return (sum.0 + bytes.all, sum.1 + bytes.most)
+    }
+  }
+
+  /// The part of a token's numbers that the rank with most of them has; 1 / `ranks` where all have as many.
+  package func largestShare(ranks: Int) -> Double {
+    let (all, most) = byteCounts(ranks: ranks)
+    return all > 0 ? most / all : 1 / Double(max(ranks, 1))
+  }
+}

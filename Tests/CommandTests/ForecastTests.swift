@@ -1,0 +1,162 @@
+import Foundation
+import JSON
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// `project` and `plan` of both layouts, of drafts, and of uneven choices.
+  struct ForecastTests {
+    private let folder = TemporaryFolder()
+
+    private func json(_ arguments: [String], ranks: Int? = nil) throws -> JSONValue {
+      let run = try Program.run(arguments + ["--json"], ranks: ranks)
+      #expect(run.status == 0, "\(run.errors)")
+      return try JSONValue(parsing: run.output)
+    }
+
+    private var shape: String {
+      Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path + "/benchmarks/shapes/deepseek-v3.json"
+    }
+
+    @Test(.timeLimit(.minutes(3))) func slicedRunsAreProjectedAndValidateIt() throws {
+      func file(_ name: String) -> String { folder.file(name) }
+      let bench = ["bench", "generate", "--prompt-length", "16", "--output-length", "9", "--repetitions", "1"]
+      for (name, batch, layout) in [("a", "2", "spread"), ("b", "6", "spread"), ("c", "2", "sliced"), ("d", "5", "sliced")]
+      {
+        _ = try json(bench + ["--batch", batch, "--layout", layout, "--report-json", file(name + ".json")], ranks: 2)
+      }
+      let model = try #require(try folderOfDemoModel())
+      let reports = file("a.json") + "," + file("b.json") + "," + file("c.json")
+      let result = try json([
+        "project", "--report-json", reports, "--validate", file("d.json"), "--model", model, "--ranks", "1,2,4",
+        "--batch", "1,8", "--network", "10gbe", "--layout", "auto", "--weights", "q8",
+      ])
+      #expect(result["fitted"]?.array?.map { $0["layout"]?.string }.count == 6)
+      let checked = try #require(result["validated"]?.array)
+      #expect(checked.count == 2 && checked.allSatisfy { $0["layout"]?.string == "sliced" })
+      #expect(checked.allSatisfy { $0["projected_seconds"]!.double! > 0 })
+      let projections = try #require(result["projections"]?.array)
+      func one(_ ranks: Int, _ layout: String, _ tokens: Int) throws -> JSONValue {
+        try #require(
+          projections.first {
+            $0["ranks"]?.exactInt == ranks && $0["layout"]?.string == layout && $0["kind"]?.string == "decode"
+              && $0["tokens"]?.exactInt == tokens
+          })
+      }
+      for ranks in [2, 4] {
+        let (spread, sliced) = (try one(ranks, "spread", 1), try one(ranks, "sliced", 1))
+        // The reports tell what slices exchange; in slices a rank holds less.
+        #expect(sliced["rank_bytes"]!.exactInt! < spread["rank_bytes"]!.exactInt!)
+        #expect(sliced["bytes_between_hosts_per_token"]!.double! > sliced["needed_bytes_per_token"]!.double! * 0.99)
+        #expect(sliced["phase_seconds"]?["messages"]!.double! ?? 0 > 0)
+        #expect(sliced["relative_error"]?.double != nil && spread["relative_error"]?.double != nil)
+      }
+      // The same count as inspect's.
+      let inspected = try json(["inspect", model, "--ranks", "4", "--layout", "sliced"])
+      let stored = try json([
+        "project", "--report-json", reports, "--model", model, "--ranks", "4", "--batch", "1", "--network", "10gbe",
+        "--layout", "sliced", "--kv-cache-tokens", "32",
+      ])
+      let held = try #require(stored["projections"]?.array?.last?["rank_bytes"]?.exactInt)
+      let most = try #require(inspected["ranks"]?.array?.compactMap { $0["memory_bytes"]?.exactInt }.max())
+      #expect(held >= most && held < most + (1 << 20))
+      #expect(result["auto"]?.array?.map { $0["ranks"]?.exactInt } == [2, 4])
+      let words = try Program.run([
+        "project", "--report-json", reports, "--model", model, "--ranks", "2", "--network", "25gbe", "--layout", "auto",
+        "--speculate", "lookup", "--acceptance", "0.7",
+      ])
+      #expect(words.status == 0 && words.output.contains("--layout auto would choose"), "\(words.errors)")
+      #expect(words.output.contains("with drafts") && words.output.contains("needed"))
+      let silent = try Program.run([
+        "project", "--report-json", reports, "--model", model, "--ranks", "2", "--network", "25gbe", "--speculate", "mtp",
+      ])
+      #expect(silent.status == 1 && silent.errors.contains("--acceptance"))
+    }
+
+    private func folderOfDemoModel() throws -> String? {
+      Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Sources/Model/DemoModel/demo-model").path
+    }
+
+    @Test(.timeLimit(.minutes(2))) func draftsOfARunAreTakenFromItsReport() throws {
+      let report = folder.file("drafts.json")
+      let run = try Program.run(
+        [
+          "generate", "--prompt", "one two three one two three one two three one two", "--max-new-tokens", "48",
+          "--speculate", "auto", "--report-json", report,
+        ], ranks: 2)
+      #expect(run.status == 0, "\(run.errors)")
+      let told = try JSONValue(parsing: try String(contentsOfFile: report, encoding: .utf8))
+      #expect((told["speculation"]?["drafted"]?.array?.first?.exactInt ?? 0) > 0)
+      let result = try json([
+        "project", "--report-json", report, "--model", try #require(try folderOfDemoModel()), "--ranks", "2", "--batch",
+        "1", "--network", "10gbe", "--speculate", "auto",
+      ])
+      let decode = try #require(result["projections"]?.array?.last)
+      #expect(decode["tokens_per_second_with_drafts"]?.double ?? 0 > 0)
+    }
+
+    @Test(.timeLimit(.minutes(3))) func aPlanTellsOfBothLayouts() throws {
+      func plan(_ options: [String]) throws -> JSONValue {
+        try json(
+          [
+            "plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64", "--bandwidth",
+            "290", "--efficiency", "1", "--network", "25gbe",
+          ] + options)
+      }
+      let both = try plan(["--layout", "auto"])
+      let layouts = try #require(both["layouts"]?.array)
+      #expect(layouts.map { $0["layout"]?.string } == ["spread", "sliced"])
+      func step(_ layout: JSONValue, _ sequences: Int) throws -> JSONValue {
+        try #require(layout["steps"]?.array?.first { $0["sequences"]?.exactInt == sequences })
+      }
+      #expect(layouts[0]["steps"]?.array?.map { $0["sequences"]?.exactInt } == [1, 4, 16, 32, 256])
+      let (spread, sliced) = (
+        try #require(step(layouts[0], 1)["tokens_per_second"]?.double),
+        try #require(step(layouts[1], 1)["tokens_per_second"]?.double)
+      )
+      #expect(sliced > 20 && sliced > 1.5 * spread, "\(sliced) \(spread)")
+      #expect(layouts[0]["auto"]?["layout"]?.string == "sliced")
+      #expect(layouts[1]["weight_bytes"]!.exactInt! < layouts[0]["weight_bytes"]!.exactInt!)
+      // 61 layers of five exchanges, each row to three others.
+      let bytes = 4.0 * 7168 + 61 * (16384 * 1.125 + 2112 * 4 + 7168 * 4) + 3 * (18432 * 1.125 + 7168 * 4)
+        + 58 * (9 * 2048 * 1.125 + 2 * 7168 * 4) + 129_280 * 4
+      let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
+      #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
+      // Uneven choices make ranks of whole experts wait, and slices do not care.
+      let uneven = try #require(plan(["--layout", "auto", "--zipf", "1"])["layouts"]?.array)
+      #expect(try step(uneven[0], 32)["seconds"]!.double! > step(layouts[0], 32)["seconds"]!.double!)
+      // Room for one expert more on each rank, 44 million parameters.
+      let moving = try #require(plan(["--rebalance", "on"])["layouts"]?.array?.first)
+      let more = moving["weight_bytes"]!.exactInt! - layouts[0]["weight_bytes"]!.exactInt!
+      #expect((44_000_000..<46_000_000).contains(more), "\(more)")
+      let words = try Program.run([
+        "plan", "--model", shape, "--weights", "q8", "--nodes", "16", "--memory", "384", "--cores", "64", "--network",
+        "100g-rdma", "--layout", "auto",
+      ])
+      #expect(words.status == 0 && words.output.contains("--layout auto would choose sliced"), "\(words.errors)")
+      #expect(words.output.contains(" --layout auto ") && words.output.contains("16 sliced"))
+      for (options, word) in [
+        (["--zipf", "-1"], "--zipf"), (["--acceptance", "0.5"], "--speculate"),
+        (["--speculate", "lookup", "--acceptance", "0.5,0.6"], "--acceptance"),
+        (["--zipf", "1", "--routing", "r.safetensors"], "--zipf"),
+      ] {
+        let run = try Program.run(
+          ["plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64"] + options)
+        #expect(run.status != 0 && run.errors.contains(word), "\(options): \(run.errors)")
+      }
+    }
+
+    @Test(.timeLimit(.minutes(2))) func aCheckCountsDraftsAndRoomForMoves() throws {
+      let model = try Golden("deepseek_v3_fp8").folder
+      func bytes(_ options: [String]) throws -> Int {
+        let told = try json(["check", "--model", model] + options, ranks: 2)
+        return try #require(told["run"]?["ranks"]?.array?.first?["weight_bytes"]?.exactInt)
+      }
+      let (plain, drafting, moving) = (
+        try bytes([]), try bytes(["--speculate", "mtp"]), try bytes(["--rebalance", "on"])
+      )
+      #expect(drafting > plain && moving > plain)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import Checkpoints
+import JSON
+import Telemetry
+import Testing
+
+@testable import MoEModel
+
+/// What ranks exchange where they share out a model, and what a layout is expected to take.
+struct LayoutEstimateTests {
+  private let deepSeek = """
+    {"model_type": "deepseek_v3", "hidden_size": 7168, "num_hidden_layers": 61, "first_k_dense_replace": 3,
+     "intermediate_size": 18432, "moe_intermediate_size": 2048, "n_routed_experts": 256, "num_experts_per_tok": 8,
+     "n_shared_experts": 1, "n_group": 8, "topk_group": 4, "norm_topk_prob": true, "routed_scaling_factor": 2.5,
+     "scoring_func": "sigmoid", "topk_method": "noaux_tc", "num_attention_heads": 128, "num_key_value_heads": 128,
+     "q_lora_rank": 1536, "kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128,
+     "vocab_size": 129280, "max_position_embeddings": 4096, "rope_theta": 10000, "rms_norm_eps": 1e-06,
+     "hidden_act": "silu", "num_nextn_predict_layers": 1}
+    """
+
+  private func work(_ weights: WeightPrecision = .q8) throws -> ModelWork {
+    let json = try JSONValue(parsing: deepSeek)
+    return try ModelConfiguration.read(try ConfigReader(json, path: "config.json")).holding(weights).work
+  }
+
+  @Test func aLayerOfDeepSeekHasFiveExchanges() throws {
+    let exchanges = try work().exchanges
+    func count(_ stage: RowExchange.Stage) -> Int { exchanges.filter { $0.stage == stage }.reduce(0) { $0 + $1.count } }
+    for stage in [RowExchange.Stage.latents, .values, .attentionOutput] { #expect(count(stage) == 61) }
+    #expect(
+      count(.denseInner) == 3 && count(.denseOutput) == 3 && count(.expertInner) == 58 && count(.expertOutput) == 58)
+    #expect(count(.embedding) == 1 && count(.logits) == 1 && count(.queries) == 0)
+    #expect(exchanges.reduce(0) { $0 + $1.count } == 61 * 5 + 2)
+    func bytes(_ stage: RowExchange.Stage, _ ranks: Int) throws -> Double {
+      try #require(exchanges.first { $0.stage == stage }).byteCounts(ranks: ranks).all
+    }
+    // A byte for each number, and eight for each 64; what is added to the stream stays fp32.
+    #expect(try bytes(.values, 4) == 16384 * 1.125 && bytes(.attentionOutput, 4) == 7168 * 4)
+    #expect(try bytes(.expertInner, 16) == (8 * 2048 + 2048) * 1.125 && bytes(.latents, 8) == (1536 + 576) * 4)
+    // Three ranks divide heads of 128 at multiples of 64, and 2048 columns too; five divide neither worse.
+    #expect(try bytes(.values, 3) == 16384 * 1.125)
+    #expect(try work(.f32).exchanges.first { $0.stage == .values }?.byteCounts(ranks: 4).all == 16384 * 4)
+  }
+
+  @Test func sharesAreThoseOfTheSlices() throws {
+    let exchanges = try work().exchanges
+    let values = try #require(exchanges.first { $0.stage == .values })
+    for ranks in 1...9 {
+      let most = (128 + ranks - 1) / ranks
+      #expect(abs(values.largestShare(ranks: ranks) - Double(most) / 128) < 1e-12, "\(ranks)")
+    }
+    // A row is one rank's, whole.
+    #expect(try #require(exchanges.first { $0.stage == .embedding }).largestShare(ranks: 4) == 1)
+  }
+
+  @Test func reportsTellExchangesAsTheyAre() throws {
+    let work = try work()
+    let read = try ModelWork(json: work.json)
+    #expect(read == work && !read.exchanges.isEmpty)
+    guard case .object(var object) = work.json else { return }
+    object["exchanges"] = [["stage": "gossip", "count": 1, "pieces": []]]
+    #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
+    let piece: JSONValue = [
+      "columns": 100, "rows": 1, "bytes_per_column": 4, "heads": 3, "key_heads": 2, "whole": false,
+    ]
+    object["exchanges"] = [["stage": "values", "count": 1, "pieces": [piece]]]
+    #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
+  }
+
+  @Test func slicesAreExpectedToPayWhereMessagesAreShort() throws {
+    let work = try work()
+    // 17 GB at 290 GB/s.
+    func estimate(_ microseconds: Double, ranks: Int = 4, streams: Int = 1) -> LayoutEstimate {
+      LayoutEstimate(
+        work, readSeconds: 17e9 / 290e9, ranks: ranks, streams: streams,
+        link: LinkModel(alpha: microseconds * 1e-6, beta: 8 / 23e9))
+    }
+    #expect(estimate(20).isSliced && !estimate(400).isSliced)
+    #expect(estimate(20).exchangeCount == 307)
+    #expect(estimate(20).gathered > 307 * 20e-6 && estimate(20).sliced > estimate(20).gathered)
+    // Everything travels to all ranks: with many sequences that takes longer than reading.
+    #expect(!estimate(20, streams: 256).isSliced)
+    #expect(estimate(20).words(streams: 1).contains("307 exchanges"))
+    let alone = LayoutEstimate(work, readSeconds: 1, ranks: 1, streams: 1, link: nil)
+    #expect(!alone.isSliced && alone.gathered == 0)
+  }
+}
