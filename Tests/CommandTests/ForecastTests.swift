@@ -123,11 +123,10 @@ extension CommandTests {
       #expect(layouts[0]["auto"]?["layout"]?.string == "sliced")
       #expect(layouts[1]["weight_bytes"]!.exactInt! < layouts[0]["weight_bytes"]!.exactInt!)
       // 61 layers of five exchanges, each row to three others.
-      let hidden = 7168.0 * 4
-      let attention: Double = 16384 * 1.125 + 2112 * 4 + hidden
-      let dense: Double = 18432 * 1.125 + hidden
-      let mixture: Double = 9 * 2048 * 1.125 + hidden
-      let bytes: Double = hidden + 61 * attention + 3 * dense + 58 * mixture + 129_280 * 4
+      let (hidden, attention) = (4.0 * 7168, 16384 * 1.125 + 2112.0 * 4)
+      let (dense, experts) = (18432 * 1.125 + hidden, 9 * 2048 * 1.125 + hidden)
+      let layers = 61 * (attention + hidden) + 3 * dense + 58 * experts
+      let bytes = hidden + layers + 4.0 * 129_280
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
       #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
       // Uneven choices make ranks of whole experts wait, and slices do not care.

@@ -38,9 +38,9 @@ package struct LinkProbe {
     return samples
   }
 
-  /// Those of the slowest kind of link that messages of slices take: between hosts; else through shared memory, or what
-  /// there is in its place. A tenth of a second. Collective.
-  package static func measureSlowest(
+  /// Those of the links that messages of slices take: between hosts, and within them through shared memory, or what there
+  /// is in its place. A tenth of a second each. Collective.
+  package static func measureForSlices(
     _ communicator: any Communicator, hostOfRank: [Int], node: Int?
   ) throws -> [LinkSample] {
     guard communicator.size > 1 else { return [] }
@@ -51,11 +51,10 @@ package struct LinkProbe {
     (probe.seconds, probe.limit) = (shortBudget, shortLimit)
     defer { probe.free() }
     let between = try probe.samples(.otherHosts)
-    if !between.isEmpty { return between }
     let shared = try probe.sharedMemory()
-    if !shared.isEmpty { return shared }
+    if !shared.isEmpty { return between + shared }
     let apart = try probe.samples(.sameHost)
-    return apart.isEmpty ? try probe.samples(.sameNode) : apart
+    return between + (apart.isEmpty ? try probe.samples(.sameNode) : apart)
   }
 
   /// Of one kind of link; none where no two ranks have it.

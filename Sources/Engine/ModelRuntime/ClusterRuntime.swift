@@ -40,7 +40,7 @@ package final class ClusterRuntime {
 
   /// The same of the slowest way that messages take, and of sizes as one sequence has them: a tenth of a second.
   /// Collective.
-  package func probeSlowestLinks() throws -> [LinkSample] {
-    try LinkProbe.measureSlowest(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
+  package func probeSliceLinks() throws -> [LinkSample] {
+    try LinkProbe.measureForSlices(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
   }
 }

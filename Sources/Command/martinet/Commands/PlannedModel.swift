@@ -26,8 +26,7 @@ struct PlannedModel {
     guard path.hasSuffix(".json") else {
       checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(path))
       let plain = try ModelConfiguration.read(checkpoint).holding(weights)
-      description =
-        try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
+      description = try speculation.loadsModule(of: plain, in: checkpoint) ? plain.predicting() : plain
       (expertFactor, expertRowFormat) = (1, description.expertRowFormat)
       return
     }

@@ -77,7 +77,7 @@ struct LayoutCosts {
     try communicator.barrier()
     let rate = Double(
       try communicator.allReduceMin(Int64(runtime.compute.probeRead(bytesPerWorker: 64 << 20, rounds: 2))))
-    let samples = try runtime.probeSlowestLinks()
+    let samples = try runtime.probeSliceLinks()
     /// The slowest of these ways that there is.
     func link(_ classes: [LinkClass]) -> LinkModel? {
       classes.lazy.compactMap { link in LinkModel(samples.filter { $0.link == link }) }.first

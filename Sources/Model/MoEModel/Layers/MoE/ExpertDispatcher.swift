@@ -16,18 +16,20 @@ package protocol ExpertDispatcher: AnyObject {
   /// `[count, hidden]`.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws
 
-  /// The same, and `finish`, which adds to what this rank has of the rows what else belongs there, before they travel: for
-  /// dispatchers of ranks that compute some columns of each. Others call it in the end.
-  func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, finish: () -> Void) throws
+  /// The same, and then `more`, which adds to `output`: before any other rank gets a rank's part of it, where ranks have
+  /// parts of rows.
+  func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void) throws
 
   /// Ends the use of a flight, whose memory another layer may take over.
   func release(_ flight: Flight)
 }
 
 extension ExpertDispatcher {
-  package func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, finish: () -> Void) throws {
+  package func combine(
+    _ flight: Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void
+  ) throws {
     try combine(flight, into: output)
-    finish()
+    more()
   }
 }
 

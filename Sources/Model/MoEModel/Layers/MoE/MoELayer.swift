@@ -47,14 +47,13 @@ final class MoELayer: FeedForwardLayer {
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
-    // A shared expert's columns are added to the others' before these travel.
-    try dispatcher.combine(flight, into: stream.update.start) { if rows > 0, joins { addShared(to: stream, rows: rows) } }
-    dispatcher.release(flight)
-    guard rows > 0 else { return }
-    compute.pool.run { worker in
-      if !joins { addShared(to: stream, rows: rows, worker: worker) }
-      stream.addUpdate(worker: worker)
+    try dispatcher.combine(flight, into: stream.update.start) {
+      if rows > 0, joins, let outer = shared?.outer {
+        compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
+      }
     }
+    dispatcher.release(flight)
+    if rows > 0 { addUp(stream, addsShared: !joins && shared != nil) }
   }
 
   /// Chooses each row's experts.
@@ -118,23 +117,25 @@ final class MoELayer: FeedForwardLayer {
     }
   }
 
-  /// What the experts made := that + sigmoid(gate) · what the shared expert made, in the columns that this rank computes.
-  private func addShared(to stream: ResidualStream, rows: Int) {
-    guard let shared else { return }
-    let columns = shared.outer?.own
-    compute.pool.run { worker in addShared(to: stream, rows: rows, columns: columns, worker: worker) }
+  /// stream += what the experts made + sigmoid(gate) · what the shared expert made, unless that is among it already.
+  private func addUp(_ stream: ResidualStream, addsShared: Bool) {
+    compute.pool.run { worker in
+      if addsShared { addShared(to: stream.update, columns: 0..<stream.update.columns, worker: worker) }
+      stream.addUpdate(worker: worker)
+    }
   }
 
-  /// The same of `worker`'s share of the rows; in all columns where `columns` is nil.
-  private func addShared(to stream: ResidualStream, rows: Int, columns: Range<Int>? = nil, worker: Int) {
-    guard shared != nil else { return }
-    let (output, gate) = (scratch.shared(rows), scratch.sharedGate(rows))
-    let (first, count) = (columns?.lowerBound ?? 0, columns?.count ?? output.columns)
+  /// update += sigmoid(gate) · what the shared expert made, in these columns of the worker's rows.
+  private func addShared(to update: MatrixView<Float>, columns: Range<Int>, worker: Int) {
+    let rows = update.rowCount
+    let (output, gate, own) = (
+      scratch.shared(rows).columns(columns), scratch.sharedGate(rows), update.columns(columns)
+    )
     for row in compute.share(of: rows, worker: worker) {
       if weights.sharedGate != nil {
-        compute.scale(output[row] + first, by: sigmoid(gate[row].pointee), into: output[row] + first, count: count)
+        compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: columns.count)
       }
-      compute.add(output[row] + first, to: stream.update[row] + first, count: count)
+      compute.add(output[row], to: own[row], count: columns.count)
     }
   }
 }
