@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Machines of several NUMA nodes, emulated: what the program makes of nodes, cores and memory under a real kernel.
+# By hand, not in CI: see deploy/numa.md for what it shows.
 #   deploy/numa.sh [MACHINE...]     two unequal memoryless cpuless nohuge; all of them unless named
 #   MARTINET=… the program (.build/release/martinet); TESTS=… a test bundle of which MachineTests run on `two` as well
 # Needs qemu-system-x86, cpio and mpirun; fetches Debian's kernel and busybox with apt-get and unpacks them, installs
@@ -52,7 +53,6 @@ fill() {
   cp -a "$(dirname "$martinet")"/*_DemoModel.resources "$(dirname "$root$martinet")/"
   # `flock` of a test, and what starts it.
   for tool in env flock sleep; do put "$(realpath "$(command -v $tool)")"; done
-  ln -sf "$(realpath "$(command -v env)")" "$root/usr/bin/env" 2> /dev/null || true
   if [ ! -e "$root/model" ]; then
     echo "$shape" > "$work/config.json"
     "$martinet" bench make-checkpoint --shape "$work/config.json" "$root/model"
@@ -99,7 +99,7 @@ run martinet $big
 run mpirun --bind-to none --oversubscribe -n 2 martinet $big
 if grep -q machine=unequal /proc/cmdline; then
   # More than the small node has, by two ranks that each find room for their own part.
-  run mpirun --bind-to none --oversubscribe -n 2 martinet $big --weights f32 --cores 3
+  run taskset 8 mpirun --bind-to none --oversubscribe -n 2 martinet $big --weights f32
   dmesg | grep -i -E "oom|killed process" | head -3
 fi
 if [ -e /bin/tests ] && grep -q machine=two /proc/cmdline; then
