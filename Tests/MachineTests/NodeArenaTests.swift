@@ -1,7 +1,7 @@
 import Machine
 import Testing
 
-@Suite struct NodeArenaTests {
+@Suite(.serialized) struct NodeArenaTests {
   private func firstNode() throws -> Int { try Topology.discover().nodes[0].id }
 
   @Test func slicesAreAlignedZeroedAndApart() throws {
@@ -65,5 +65,32 @@ import Testing
     slice.initializeMemory(as: UInt8.self, repeating: 1)
     if case .unplaced(let reason) = arena.policy { #expect(!reason.isEmpty) } else { Issue.record("\(arena.policy)") }
     #expect(arena.verify().onNode == 0)
+  }
+
+  @Test func aNodeIsNotPromisedTwice() throws {
+    let node = try Topology.discover().nodes[0]
+    let size = node.availableBytes / 10 * 6
+    func policy(processes: Int = 1) throws -> NodeArena.Policy {
+      try NodeArena(node: node.id, byteCount: size, processes: processes).policy
+    }
+    // A container may forbid placement altogether.
+    guard size > 64 << 20, try policy() == .bound else { return }
+    let first = try NodeArena(node: node.id, byteCount: size)
+    // Nothing of the first is touched yet: the kernel still tells of as much free memory as before.
+    let second = try policy()
+    withExtendedLifetime(first) {
+      #expect(first.policy == .bound)
+      #expect(second == .preferred)
+    }
+  }
+
+  @Test func whatIsGivenBackCanBePromisedAgainAndOtherProcessesCount() throws {
+    let node = try Topology.discover().nodes[0]
+    let size = node.availableBytes / 100
+    guard size > 4 << 20, try NodeArena(node: node.id, byteCount: size).policy == .bound else { return }
+    // More than the node has in all, one after the other.
+    for _ in 0..<200 { #expect(try NodeArena(node: node.id, byteCount: size).policy == .bound) }
+    #expect(try NodeArena(node: node.id, byteCount: size, processes: 200).policy == .preferred)
+    #expect(try NodeArena(node: node.id, byteCount: size, processes: .max).policy == .preferred)
   }
 }

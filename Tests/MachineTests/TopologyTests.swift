@@ -60,6 +60,33 @@ import Testing
     #expect(topology.nodes.map(\.cores) == [[5, 9], [6]])
   }
 
+  @Test func coresOfANodeWithoutMemoryUseTheNearest() throws {
+    var files = Self.twoSockets
+    files["/sys/devices/system/node/online"] = "0,2-3\n"
+    files["/sys/devices/system/node/node3/cpulist"] = "8\n"
+    files["/sys/devices/system/node/node3/meminfo"] = "Node 3 MemTotal: 0 kB\nNode 3 MemFree: 0 kB\n"
+    for (distances, nearest) in [("21 17 10", 2), ("17 21 10", 0), ("20 20 10", 0), ("", 0), ("x 30", 2)] {
+      files["/sys/devices/system/node/node3/distance"] = distances + "\n"
+      let nodes = try discover(files, allowedCores: [0, 2, 8]).nodes
+      #expect(nodes.map(\.id) == [0, 2, 3] && nodes.map(\.cores) == [[0], [2], [8]])
+      #expect(nodes.map(\.memoryNode) == [0, 2, nearest], "\(distances)")
+      #expect(NUMANode.memory(near: 8, of: nodes) == nearest)
+      let pool = try WorkerPool(cores: [8, 2], nodes: nodes, processesByNode: [2: 3], pin: false)
+      #expect((0..<2).map { pool.node(ofWorker: $0) } == [nearest, 2])
+      #expect(pool.processes(onNode: 2) == 3 && pool.processes(onNode: 0) == 1)
+    }
+    // Without memory anywhere a node keeps its number.
+    for node in [0, 2] { files["/sys/devices/system/node/node\(node)/meminfo"] = "Node \(node) MemTotal: 0 kB\n" }
+    #expect(try discover(files, allowedCores: [0, 2, 8]).nodes.map(\.memoryNode) == [0, 2, 3])
+  }
+
+  @Test func aNodeOfMemoryOnlyIsListedWithoutCores() throws {
+    var files = Self.twoSockets
+    files["/sys/devices/system/node/node2/cpulist"] = "\n"
+    let nodes = try discover(files, allowedCores: [0, 1]).nodes
+    #expect(nodes.map(\.cores) == [[0, 1], []] && nodes.map(\.memoryNode) == [0, 2])
+  }
+
   @Test func aKernelThatTellsNothingIsOneNode() throws {
     let topology = try discover(["/proc/meminfo": "MemTotal: 8 kB\nMemFree: 4 kB\n"], allowedCores: [0, 1])
     #expect(topology.nodes == [NUMANode(id: 0, cores: [0, 1], totalBytes: 8 << 10, freeBytes: 4 << 10)])

@@ -9,11 +9,22 @@ package struct NUMANode: Sendable, Equatable {
   /// Free bytes and those the kernel gives back on demand: cached file pages.
   package let availableBytes: Int
 
-  package init(id: Int, cores: [Int], totalBytes: Int = 0, freeBytes: Int = 0, availableBytes: Int? = nil) {
+  /// The node whose memory is nearest to its cores: its own number, where it has memory.
+  package let memoryNode: Int
+
+  package init(
+    id: Int, cores: [Int], totalBytes: Int = 0, freeBytes: Int = 0, availableBytes: Int? = nil, memoryNode: Int? = nil
+  ) {
     self.id = id
+    self.memoryNode = memoryNode ?? id
     self.cores = cores
     self.totalBytes = totalBytes
     self.freeBytes = freeBytes
     self.availableBytes = availableBytes ?? freeBytes
+  }
+
+  /// The node whose memory is near to a core: of one that no node lists, that of the first.
+  package static func memory(near core: Int, of nodes: [NUMANode]) -> Int {
+    (nodes.first { $0.cores.contains(core) } ?? nodes.first)?.memoryNode ?? 0
   }
 }

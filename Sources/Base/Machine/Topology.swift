@@ -74,14 +74,15 @@ package struct Topology: Sendable, Equatable {
     let allowed = Set(allowed)
     let directory = "/sys/devices/system/node"
     let ids = files.list("\(directory)/online") ?? []
-    var nodes = ids.map { id in
+    let tables = ids.map { files.memoryTable("\(directory)/node\($0)/meminfo") }
+    var nodes = zip(ids, tables).map { id, memory in
       let cores = files.list("\(directory)/node\(id)/cpulist") ?? []
-      let memory = files.memoryTable("\(directory)/node\(id)/meminfo")
       let free = memory["MemFree"] ?? 0
       let cached = (memory["Active(file)"] ?? 0).addingReportingOverflow(memory["Inactive(file)"] ?? 0).partialValue
       return NUMANode(
         id: id, cores: cores.filter { allowed.contains($0) }, totalBytes: memory["MemTotal"] ?? 0, freeBytes: free,
-        availableBytes: free.addingReportingOverflow(max(0, cached)).partialValue)
+        availableBytes: free.addingReportingOverflow(max(0, cached)).partialValue,
+        memoryNode: memory["MemTotal"] == 0 ? nearestMemory(files, to: id, ids: ids, tables) : nil)
     }
     // A core that no node lists must still belong somewhere.
     let homeless = allowed.subtracting(nodes.flatMap(\.cores)).sorted()
@@ -96,9 +97,19 @@ package struct Topology: Sendable, Equatable {
       let first = nodes[0]
       nodes[0] = NUMANode(
         id: first.id, cores: (first.cores + homeless).sorted(), totalBytes: first.totalBytes,
-        freeBytes: first.freeBytes, availableBytes: first.availableBytes)
+        freeBytes: first.freeBytes, availableBytes: first.availableBytes, memoryNode: first.memoryNode)
     }
     return nodes
+  }
+
+  /// The nearest node with memory by the kernel's distances, which stand in the order of the nodes that are online; nil
+  /// where none has memory.
+  private static func nearestMemory(_ files: HostFiles, to id: Int, ids: [Int], _ tables: [[String: Int]]) -> Int? {
+    let text = files.line("/sys/devices/system/node/node\(id)/distance") ?? ""
+    let distances = text.split(whereSeparator: \.isWhitespace).map { Int($0) ?? .max }
+    let candidates = ids.indices.filter { (tables[$0]["MemTotal"] ?? 0) > 0 }
+    func distance(_ place: Int) -> Int { distances.indices.contains(place) ? distances[place] : .max }
+    return candidates.min { (distance($0), ids[$0]) < (distance($1), ids[$1]) }.map { ids[$0] }
   }
 
   private static func onePerCore(_ files: HostFiles, allowed: [Int]) -> [Int] {

@@ -12,6 +12,7 @@ package final class WorkerPool: Sendable {
   package let workerCount: Int
   private nonisolated(unsafe) let handle: OpaquePointer
   private let nodeOfWorker: [Int]
+  private let processesByNode: [Int: Int]
   /// What worker 0 does besides, at every barrier: messages under way move on only when somebody looks after them. Set and
   /// called by the thread that calls `run`.
   package nonisolated(unsafe) var poll: (() -> Void)?
@@ -23,12 +24,15 @@ package final class WorkerPool: Sendable {
   /// The most workers one pool may have.
   package static let workerLimit = 4096
 
+  /// `processesByNode`: how many processes of a job have workers near to a node, where that is more than this one.
+  ///
   /// Starts one worker for each entry of `cores`, pinned to it when `pin` is set (the caller too, until `deinit`).
   ///
   /// With `oversubscribed`, repeated cores, or more workers than the process may use cores, waiters park at once.
   /// Throws when a thread cannot be started or pinned.
   package init(
-    cores: [Int], nodes: [NUMANode] = [], pin: Bool, oversubscribed: Bool = false, spin: Duration = defaultSpin
+    cores: [Int], nodes: [NUMANode] = [], processesByNode: [Int: Int] = [:], pin: Bool, oversubscribed: Bool = false,
+    spin: Duration = defaultSpin
   ) throws(MachineError) {
     guard (1...Self.workerLimit).contains(cores.count) else {
       throw .invalidThreadCount(cores.count, limit: Self.workerLimit)
@@ -46,9 +50,8 @@ package final class WorkerPool: Sendable {
     guard let pool else { throw .system(pin ? "starting pinned threads" : "starting threads", error) }
     handle = pool
     workerCount = cores.count
-    nodeOfWorker = cores.map { core in
-      nodes.first { $0.cores.contains(core) }?.id ?? nodes.first?.id ?? 0
-    }
+    self.processesByNode = processesByNode
+    nodeOfWorker = cores.map { NUMANode.memory(near: $0, of: nodes) }
   }
 
   /// A pool of unpinned workers, all counted to node 0.
@@ -63,6 +66,9 @@ package final class WorkerPool: Sendable {
 
   /// The NUMA node whose memory is near to the worker.
   package func node(ofWorker worker: Int) -> Int { nodeOfWorker[worker] }
+
+  /// Processes of the job, this one among them, that take memory of the node.
+  package func processes(onNode node: Int) -> Int { max(1, processesByNode[node] ?? 1) }
 
   /// Runs `body` once on every worker, 0 on the calling thread, and returns when all have returned.
   ///

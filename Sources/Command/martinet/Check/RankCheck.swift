@@ -120,9 +120,7 @@ struct RankCheck {
   /// Whether this rank is the first, or the only one, of those that would have a copy of what is no expert in common:
   /// whose cores are all on one NUMA node, or on nodes alike. Collective.
   private func isFirstOfItsCopy(_ plan: HostPlan, _ communicator: any Communicator) throws -> Bool {
-    let nodes = plan.assignment.cores.map { core in
-      plan.topology.nodes.first { $0.cores.contains(core) }?.id ?? 0
-    }
+    let nodes = plan.assignment.cores.map { NUMANode.memory(near: $0, of: plan.topology.nodes) }
     let place = Set(nodes).count == 1 ? "\(nodes[0])" : nodes.map { "\($0)" }.joined(separator: ",")
     let places = try communicator.allGather(Array(place.utf8))
     guard !command.model.noShareWeights else { return true }

@@ -19,6 +19,8 @@ package struct HostPlan: Sendable {
   package let topology: Topology
   package let assignment: CoreAssignment
   package let ranksOnHost: Int
+  /// How many ranks of the host have workers near to each NUMA node.
+  package let ranksByNode: [Int: Int]
   /// Whether workers stay on their cores.
   package let pins: Bool
   /// What a user should know of the cores of all hosts; the same on all ranks.
@@ -88,10 +90,17 @@ package struct HostPlan: Sendable {
       let all = try notices.map { try Notice(bytes: $0) }
       let choice = choose(Set(communicator.ranksOnHost.flatMap { all[$0.index].busy }))
       let share = try divide(choice, communicator.localRank)
+      var ranksByNode: [Int: Int] = [:]
+      for place in host.indices {
+        let cores = try divide(choice, place).cores
+        for node in Set(cores.map { NUMANode.memory(near: $0, of: topology.nodes) }) {
+          ranksByNode[node, default: 0] += 1
+        }
+      }
       return HostPlan(
         topology: topology,
         assignment: CoreAssignment(cores: share.cores, oversubscribed: share.oversubscribed || choice.isCrowded),
-        ranksOnHost: communicator.localSize, pins: choice.pins && !share.oversubscribed,
+        ranksOnHost: communicator.localSize, ranksByNode: ranksByNode, pins: choice.pins && !share.oversubscribed,
         remarks: Self.merged(all.map(\.remarks)))
     }
   }
@@ -122,7 +131,9 @@ package struct HostPlan: Sendable {
   }
 
   package func makePool() throws -> WorkerPool {
-    try WorkerPool(cores: assignment.cores, nodes: topology.nodes, pin: pins, oversubscribed: assignment.oversubscribed)
+    try WorkerPool(
+      cores: assignment.cores, nodes: topology.nodes, processesByNode: ranksByNode, pin: pins,
+      oversubscribed: assignment.oversubscribed)
   }
 }
 

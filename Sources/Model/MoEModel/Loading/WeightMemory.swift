@@ -28,8 +28,12 @@ package struct WeightMemory: Sendable {
   /// Memory for all of it that is this rank's alone.
   static func plain(_ budget: WeightBudget, pool: WorkerPool) throws -> WeightMemory {
     let bytes = budget.bytesByNode(of: pool, .all)
-    return WeightMemory(
-      own: Pool(arenas: try bytes.map { try NodeArena(node: $0.node, byteCount: $0.byteCount) }, isFilled: false))
+    return WeightMemory(own: Pool(arenas: try bytes.map { try arena($0.node, $0.byteCount, pool) }, isFilled: false))
+  }
+
+  /// Memory that no other process may have, on a node of which other ranks of the host take about as much.
+  package static func arena(_ node: Int, _ byteCount: Int, _ pool: WorkerPool) throws(MachineError) -> NodeArena {
+    try NodeArena(node: node, byteCount: byteCount, processes: pool.processes(onNode: node))
   }
 
   var arenas: [NodeArena] { own.arenas + (shared?.arenas ?? []) }

@@ -91,7 +91,7 @@ final class HostWeights {
     try agree(on: communicator) {
       guard !memory.holdsVectors else { return }
       memory.own = .init(
-        arenas: try ownBytes.map { try NodeArena(node: $0.node, byteCount: $0.byteCount) }, isFilled: false)
+        arenas: try ownBytes.map { try WeightMemory.arena($0.node, $0.byteCount, pool) }, isFilled: false)
     }
     account(budget, isLeader: isLeader)
   }
@@ -140,7 +140,8 @@ final class HostWeights {
     do {
       let arenas = try manifest.segments.map {
         try NodeArena(
-          node: $0.node, byteCount: $0.byteCount, in: try SharedMemory(roomFor: $0.byteCount), isWritable: true)
+          node: $0.node, byteCount: $0.byteCount, in: try SharedMemory(roomFor: $0.byteCount), isWritable: true,
+          processes: isShared ? 1 : pool.processes(onNode: $0.node))
       }
       if let kept { pools.append((kept, false, isShared)) }
       return WeightMemory.Pool(arenas: arenas, isFilled: false)
