@@ -109,6 +109,8 @@ class Twin:
         self.model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="eager", experts_implementation="eager")
         self.model.eval()
+        # PyTorch gives the row of a configuration's padding token no gradient. In packed text it is a token as others are.
+        self.model.get_input_embeddings().padding_idx = None
         self.masters = saved(state, "master")
         self.parameters = []
         with torch.no_grad():

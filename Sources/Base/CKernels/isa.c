@@ -103,6 +103,8 @@ ck_feature_set ck_features(void) {
   return set;
 }
 
+bool ck_multiplies_pairs(void) { return ck_features().bf16_dot; }
+
 const char *ck_isa_name(ck_isa isa) { return (unsigned)isa < CK_ISA_COUNT ? sets[isa].name : NULL; }
 
 bool ck_isa_supported(ck_isa isa) {

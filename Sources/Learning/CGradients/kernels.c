@@ -20,6 +20,12 @@ size_t cg_product_scratch(void) { return CG_SCRATCH_A + CG_SCRATCH_B + CG_SCRATC
 
 void cg_multiply(ck_isa isa, const cg_product *product, float *scratch) {
   if (product->rows == 0 || product->columns == 0 || (product->depth == 0 && product->add)) return;
+#if defined(__x86_64__)
+  if (product->bf16 && (isa == CK_ISA_AVX512 || isa == CK_ISA_AMX) && ck_multiplies_pairs()) {
+    cg_product_bf16_avx512(product, scratch);
+    return;
+  }
+#endif
   cg_kernels_of[isa]->product(product, scratch);
 }
 

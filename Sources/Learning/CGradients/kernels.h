@@ -44,6 +44,8 @@ typedef struct {
 extern const cg_kernels cg_reference;
 #if defined(__x86_64__)
 extern const cg_kernels cg_avx2, cg_avx512;
+/// A product in bf16 where the processor multiplies pairs of them.
+void cg_product_bf16_avx512(const cg_product *product, float *scratch);
 #elif defined(__aarch64__)
 extern const cg_kernels cg_neon;
 #endif

@@ -5,15 +5,23 @@
 //   FLUSH_BEGIN, FLUSH_END    around products in bf16: the processor takes and gives zeros for subnormals
 //   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it has
 //                             since it was told to forget, and a multiply-add that does not
+//   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
 //   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
 //                             spilling sums
 //
 // A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are packed
 // into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
+//
+// With PAIRS, the products are those in bf16: a tile's element is a word of two bf16 numbers, the first of a pair of p in
+// its lower half, so that tiles have half as many rows; `convert_pairs` and `interleave_pairs` make words.
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 #define PART_ROWS (CG_SCRATCH_ROWS / TILE_ROWS * TILE_ROWS)
 #define PART_COLUMNS (CG_SCRATCH_COLUMNS / TILE_COLUMNS * TILE_COLUMNS)
 #define UNROLL _Pragma("clang loop unroll(full)")
+
+#ifndef v_step
+#define v_step v_fma
+#endif
 
 INLINE size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
@@ -70,6 +78,7 @@ INLINE void pack_transposed(const float *from, size_t row_stride, size_t count, 
   }
 }
 
+#ifndef PAIRS
 /// The same of numbers of which those of one p lie one after another.
 INLINE void pack_straight(const float *from, size_t p_stride, size_t count, size_t depth, float *to,
                           const size_t width) {
@@ -96,8 +105,39 @@ INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count
   }
 }
 
+#endif
+
 typedef uint32_t word __attribute__((may_alias));
 
+#ifdef PAIRS
+/// One tile of an operand in pairs: to[q][width], the words of p = 2q and 2q + 1; returns the number of q. An odd last p
+/// has a zero beside it.
+INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
+                           const size_t width) {
+  const size_t pairs = (depth + 1) / 2;
+  if (p_stride == 1) {
+    float words[TILE_COLUMNS > TILE_ROWS ? TILE_COLUMNS : TILE_ROWS][CG_DEPTH_BLOCK / 2];
+    for (size_t i = 0; i < count; ++i) convert_pairs(from + i * stride, depth, (word *)words[i]);
+    pack_transposed(words[0], CG_DEPTH_BLOCK / 2, count, pairs, to, width);
+  } else if (stride == 1) {
+    for (size_t q = 0; q < pairs; ++q) {
+      const float *const first = from + 2 * q * p_stride;
+      interleave_pairs(first, 2 * q + 1 < depth ? first + p_stride : NULL, count, (word *)to + q * width, width);
+    }
+  } else {
+    for (size_t q = 0; q < pairs; ++q) {
+      word *const words = (word *)to + q * width;
+      for (size_t i = 0; i < width; ++i) {
+        const float *const first = from + i * stride + 2 * q * p_stride;
+        const uint32_t low = i < count ? cg_bf16_rounded(first[0]) : 0;
+        const uint32_t high = i < count && 2 * q + 1 < depth ? cg_bf16_rounded(first[p_stride]) : 0;
+        words[i] = high | low >> 16;
+      }
+    }
+  }
+  return pairs;
+}
+#else
 /// Rounds a packed tile of `depth` p to bf16 and changes the places of each pair; returns the depth then, which is even.
 INLINE size_t round_pairs(float *tile, size_t depth, const size_t width) {
   if (depth % 2 != 0) {
@@ -113,6 +153,28 @@ INLINE size_t round_pairs(float *tile, size_t depth, const size_t width) {
     }
   }
   return depth;
+}
+
+/// One tile of an operand in bf16, as fp32 numbers in the order in which they are multiplied; returns how many p.
+INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
+                           const size_t width) {
+  pack(from, stride, p_stride, count, depth, to, width);
+  return round_pairs(to, depth, width);
+}
+#endif
+
+/// One tile of an operand as the product wants it; returns its number of p, or of pairs of them.
+INLINE size_t pack_tile(const bool bf16, const float *from, size_t stride, size_t p_stride, size_t count, size_t depth,
+                        float *to, const size_t width) {
+#ifndef PAIRS
+  if (!bf16) {
+    pack(from, stride, p_stride, count, depth, to, width);
+    return depth;
+  }
+#else
+  (void)bf16;
+#endif
+  return pack_rounded(from, stride, p_stride, count, depth, to, width);
 }
 
 /// What becomes of a tile's sums: totals = sums, or totals + sums after the first block; after the last one of a product
@@ -152,7 +214,7 @@ INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t 
     UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(column + v * LANES);
     UNROLL for (int r = 0; r < R; ++r) {
       const vf value = v_set(row[r]);
-      UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_fma(value, columns[v], sums[r][v]);
+      UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_step(value, columns[v], sums[r][v]);
     }
     UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) v_pin(sums[r][v]); }
   }
@@ -234,9 +296,8 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     s.a_tile = TILE_ROWS * CG_DEPTH_BLOCK;
     s.a_step = TILE_ROWS;
     for (size_t i = 0; i < part->rows; i += TILE_ROWS) {
-      pack(a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride, smaller(part->rows - i, TILE_ROWS),
-           part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
-      if (call->bf16) s.depth = round_pairs(a_tiles + i * CG_DEPTH_BLOCK, part->depth, TILE_ROWS);
+      s.depth = pack_tile(call->bf16, a + i * call->a_row_stride, call->a_row_stride, call->a_column_stride,
+                          smaller(part->rows - i, TILE_ROWS), part->depth, a_tiles + i * CG_DEPTH_BLOCK, TILE_ROWS);
     }
   }
   for (size_t j = 0; j < part->columns; j += TILE_COLUMNS) {
@@ -247,9 +308,8 @@ static void multiply_part(const cg_product *call, const product_part *part, floa
     } else {
       float *const packed = b_tiles + j * CG_DEPTH_BLOCK;
       if (!part->b_is_packed) {
-        pack(b + j * call->b_column_stride, call->b_column_stride, call->b_row_stride, width, part->depth, packed,
-             TILE_COLUMNS);
-        if (call->bf16) round_pairs(packed, part->depth, TILE_COLUMNS);
+        pack_tile(call->bf16, b + j * call->b_column_stride, call->b_column_stride, call->b_row_stride, width,
+                  part->depth, packed, TILE_COLUMNS);
       }
       s.b = packed;
       s.b_step = TILE_COLUMNS;

@@ -27,7 +27,7 @@ struct DryRunReport {
     lines += [
       "disk: \(Figures.size(disk.total)) for \(Figures.count(disk.kept, "checkpoint")) of \(Figures.size(disk.modelBytes)) (model) and \(Figures.size(disk.stateBytes)) (state), and one that is being written"
         + (DiskSpace.available(at: costs.settings.folder).map { "; \(Figures.size($0)) free" } ?? ""),
-      "speed: \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s, \(Figures.decimals(100 * forecast.utilization, 1)) % (MFU) of the \(Figures.decimals(forecast.peak / 1e9, 1)) GFLOP/s that all ranks do; probed, and assumed that products of this shape, as fast as a probe found them, are \(Figures.decimals(100 * UtilizationProbe.productShare, 0)) % of a step",
+      "speed: \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s, \(Figures.decimals(100 * forecast.utilization, 1)) % (MFU) of the \(Figures.decimals(forecast.peak / 1e9, 1)) GFLOP/s that all ranks do; probed in products of this shape and in what moves its rows",
       "time: \(Quantities.time(forecast.seconds)) on \(Figures.count(forecast.nodes, "node")), without checkpoints and scores of held-out data",
     ]
     return lines + CostTable([("this training", forecast.cost(costs.rates))]).lines

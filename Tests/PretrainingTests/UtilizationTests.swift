@@ -1,0 +1,39 @@
+import Checkpoints
+import Foundation
+import Kernels
+import Machine
+import MoEModel
+import Testing
+import Training
+
+@testable import Pretraining
+
+/// What part of a machine's arithmetic a training is said to use.
+@Suite struct UtilizationTests {
+  private func layout(sequences: Int = 8) throws -> TrainingLayout {
+    let folder = TinyTraining.fixtures.appending(path: "goldens/deepseek_v3").path
+    let source = try CheckpointFormat.open(folder)
+    let description = try ModelConfiguration.read(try ShapeCheckpoint(source.config, path: folder))
+    return TrainingLayout(
+      description,
+      TrainingLayout.Terms(
+        sequenceLength: 64, sequences: sequences, rankCount: 1, ranksPerHost: 1, workerCount: 1))
+  }
+
+  /// Small models' products are a small part of their steps: most of the time goes to what is no product.
+  @Test func aSmallModelUsesLittleOfThePeak() throws {
+    let (peak, utilization) = UtilizationProbe(Compute(pool: try WorkerPool(workerCount: 1)), rounds: 2).measure(
+      try layout())
+    #expect(peak > 0 && utilization > 0 && utilization < UtilizationProbe.assumed)
+  }
+
+  /// What a step renews is shared by its tokens.
+  @Test func moreTokensMoveFewerNumbersEach() throws {
+    let (few, many) = (
+      UtilizationProbe.numbers(try layout(sequences: 8)), UtilizationProbe.numbers(try layout(sequences: 16))
+    )
+    let count = Double(TrainingWork(try layout().description, sequenceLength: 64).parameterCount)
+    // 512 tokens of the smaller step, 1024 of the larger one.
+    #expect(abs((few - many) - count / 1024) < 1e-6 * count && many > 0)
+  }
+}
