@@ -12,6 +12,7 @@ import time
 PREFILL = 512
 BATCHES = [4, 16, 32]
 BATCH_PROMPT = 16
+CONTEXT = 8192
 FORMATS = {"q8": ["Q8_0"], "q4": ["Q4_0", "Q4_K_M"], "bf16": ["BF16"]}
 
 
@@ -105,16 +106,21 @@ class Martinet:
                 cases.append((PREFILL, 1, 1))
             elif measure == "decode 1":
                 cases.append((1, tokens + 1, 1))
+            elif measure in ("prefill 8k", "decode 8k"):
+                cases.append((CONTEXT, tokens + 1, 1))
             else:
                 cases.append((BATCH_PROMPT, tokens + 1, int(measure.split()[1])))
-        command = self.command(weights, cases, repetitions, ranks, threads, same_prompt, model)
+        distinct = list(dict.fromkeys(cases))  # a long prompt is read once for both of its measures
+        command = self.command(weights, distinct, repetitions, ranks, threads, same_prompt, model)
         answer = json.loads(run(command, self.log)[0])
+        answers = dict(zip(distinct, answer.get("cases", [answer])))
         results = {}
-        for measure, case in zip(measures, answer.get("cases", [answer])):
+        for measure, case in zip(measures, (answers[case] for case in cases)):
+            is_prefill = measure.startswith("prefill")
             results[measure] = {
-                "tokens_per_second": case["prefill" if measure == "prefill" else "decode"]["tokens_per_second"],
+                "tokens_per_second": case["prefill" if is_prefill else "decode"]["tokens_per_second"],
                 "command": shlex.join(command),
-                "share_of_read_bandwidth": None if measure == "prefill" else case["decode_share_of_read_bandwidth"],
+                "share_of_read_bandwidth": None if is_prefill else case["decode_share_of_read_bandwidth"],
             }
         return results
 
@@ -212,6 +218,24 @@ class Peer:
         # ik_llama.cpp as published feeds token 0 to all sequences: they all visit the same experts.
         same = self.is_ik and "tokens = random" not in out + error
         return {measure: dict(result, same_prompt=same) for measure, result in results.items()}
+
+
+    def context(self, model, flags, tokens):
+        """A prompt of CONTEXT tokens and what is decoded after it, from one run: {measure: result}."""
+        warm(model)
+        command = [self.program("llama-batched-bench"), "-m", model, "-c", str((CONTEXT + tokens + 511) // 256 * 256)]
+        command += ["-b", "2048", "-ub", "512", "-npp", str(CONTEXT), "-ntg", str(tokens), "-npl", "1"]
+        command += ["-t", str(self.threads), *flags]
+        out, error = run(command, self.log)
+        rows = re.findall(r"^\|\s*\d+ \|.*$", out + "\n" + error, re.M)
+        if not rows:
+            raise Failed("no table in the output of " + shlex.join(command))
+        cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+        text = shlex.join(command)
+        return {
+            "prefill 8k": {"tokens_per_second": float(cells[5]), "command": text},
+            "decode 8k": {"tokens_per_second": float(cells[7]), "command": text},
+        }
 
 
 class RemoteServers:

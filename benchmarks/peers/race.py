@@ -19,12 +19,12 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def arguments():
     parser = argparse.ArgumentParser(
         prog="race.sh", description="Race Martinet against llama.cpp and, optionally, ik_llama.cpp on one checkpoint.")
-    parser.add_argument("--checkpoint", required=True, help="a published folder, or the name of a shape: " + ", ".join(SHAPES))
+    parser.add_argument("--checkpoint", help="a published folder, or the name of a shape: " + ", ".join(SHAPES))
     parser.add_argument("--llama", required=True, metavar="BUILD", help="build directory of llama.cpp")
     parser.add_argument("--ik", metavar="BUILD", help="build directory of ik_llama.cpp")
     parser.add_argument("--martinet", required=True, metavar="PROGRAM", help="our program (default: built from this tree)")
     parser.add_argument("--weights", default="q8,q4,bf16", help="of q8, q4, bf16")
-    parser.add_argument("--measures", default="single,batched,remote", help="of single, batched, remote; none: only convert")
+    parser.add_argument("--measures", default="single,batched,remote", help="of single, batched, context (8192 tokens), remote; none: only convert")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=3, help="alternations of each pair")
     parser.add_argument("--repetitions", type=int, default=3, help="within one run of a program")
@@ -33,12 +33,18 @@ def arguments():
     parser.add_argument("--ik-flags", action="append", default=[], help="further flags of ik's llama-bench to try")
     parser.add_argument("--same-file", action="store_true", help="read the peer's GGUF file too, instead of the checkpoint")
     parser.add_argument("--pre-tokenizer", default="gpt-2", help="its name in llama.cpp; \"\" to let the converter find it")
+    parser.add_argument("--quick", action="store_true", help="three small shapes, round after round as long as --minutes last")
+    parser.add_argument("--scout", action="store_true", help="with --quick: try all flags of the peers first, beyond the minutes")
+    parser.add_argument("--minutes", type=float, default=12, help="of --quick, preparing not counted")
+    parser.add_argument("--no-record", action="store_true", help="with --quick: leave results/ and the table in README.md alone")
     parser.add_argument("--work", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--converter-python", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if (options.checkpoint is None) != options.quick:
+        parser.error("give --checkpoint or --quick, one of them")
     options.weights = options.weights.split(",")
     options.measures = options.measures.split(",")
-    for given, known in ((options.weights, FORMATS), (options.measures, ("single", "batched", "remote", "none"))):
+    for given, known in ((options.weights, FORMATS), (options.measures, ("single", "batched", "context", "remote", "none"))):
         for name in given:
             if name not in known:
                 parser.error("%s is not one of %s" % (name, ", ".join(known)))
@@ -64,7 +70,8 @@ class Race:
 
     def find_checkpoint(self):
         given = self.options.checkpoint
-        if given not in SHAPES:
+        shape = os.path.join(HERE, "shapes", given + ".json")
+        if given not in SHAPES and not os.path.exists(shape):
             self.folder = os.path.join(self.options.work, os.path.basename(os.path.realpath(given)))
             os.makedirs(self.folder, exist_ok=True)
             return os.path.realpath(given)
@@ -74,7 +81,7 @@ class Race:
         if not os.path.exists(os.path.join(checkpoint, "config.json")):
             tell("making %s" % checkpoint)
             shutil.rmtree(checkpoint, ignore_errors=True)
-            run([self.options.martinet, "bench", "make-checkpoint", "--shape", given, checkpoint], self.log)
+            run([self.options.martinet, "bench", "make-checkpoint", "--shape", given if given in SHAPES else shape, checkpoint], self.log)
         return checkpoint
 
     def convert(self):
@@ -107,6 +114,8 @@ class Race:
         tokens = self.options.tokens // (2 if quick else 1)
         if group == "single":
             return peer.single(self.models[kind], flags, tokens, 1 if quick else self.options.repetitions)
+        if group == "context":
+            return peer.context(self.models[kind], flags, max(tokens // 2, 1))
         return peer.batched(self.models[kind], flags, max(tokens // 2, 1), BATCHES)
 
     def scout(self, peer, weights, group):
@@ -189,7 +198,7 @@ class Race:
             try:
                 if not self.options.same_file:
                     self.ours.prepare(weights, self.folder)
-                for group in ("single", "batched"):
+                for group in ("single", "batched", "context"):
                     for peer in self.peers if group in self.options.measures else []:
                         tell("%s, %s, %s" % (weights, group, peer.name))
                         try:
@@ -243,6 +252,9 @@ def markdown(report):
 def main():
     options = arguments()
     os.makedirs(options.work, exist_ok=True)
+    if options.quick:
+        import quick  # here, because it builds on this file
+        return quick.main(options)
     with open(os.path.join(options.work, "race.log"), "a") as log:
         race = Race(options, log)
         try:
