@@ -13,6 +13,7 @@ import Testing
   }
 
   private static let rule = String(repeating: "-", count: 74)
+  private static let leaving = "martinet: \(EngineLink.endOfInput): the job ends"
   private static let aborted = """
     \(rule)
     Primary job  terminated normally, but 1 process returned
@@ -108,13 +109,13 @@ import Testing
         \(rule)
         mpirun noticed that process rank 1 with PID 0 on node vm exited on signal 11 (Segmentation fault).
         \(rule)
-        martinet: nothing more comes from the supervisor: it or the launcher between is gone: the job ends
+        \(leaving)
         """,
       end: .exited(139), reason: "rank 1 on host vm ended by signal 11 (Segmentation fault)"),
     Recording(
       name: "mpirun killed",
       text:
-        "martinet: ready\nmartinet: nothing more comes from the supervisor: it or the launcher between is gone: the job ends",
+        "martinet: ready\n\(leaving)",
       end: .signalled(9), reason: "mpirun was killed by signal 9 (Killed)"),
     Recording(
       name: "nothing but ready", text: "martinet: ready\n", end: .exited(1), reason: "mpirun ended with status 1"),

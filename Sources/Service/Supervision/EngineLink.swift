@@ -38,6 +38,11 @@ package final class EngineLink: Sendable {
   private let queue = Monitor(Queue())
   private let threads = Monitor<[BackgroundThread]>([])
 
+  /// What the end of the input means. A supervisor that ends a job closes it, too, before SIGTERM comes, so that it need
+  /// not be gone.
+  static let endOfInput =
+    "nothing more comes from the supervisor: it has ended this job, or it or the launcher between is gone"
+
   /// Speaks over the two descriptors from `start` on. When the supervisor is gone the engine is told to stop; if
   /// `finish` is not called within `grace`, `leave` is, which by default ends the process.
   package init(
@@ -82,8 +87,7 @@ package final class EngineLink: Sendable {
       switch lines.next(isAbandoned: { queue.read { $0.isFinishing } }) {
       case .line(let line): obey(line)
       case .abandoned: return
-      case .end:
-        return abandon("nothing more comes from the supervisor: it or the launcher between is gone")
+      case .end: return abandon(Self.endOfInput)
       case .failed(let error):
         return abandon("\(error)")
       }
