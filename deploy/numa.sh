@@ -135,7 +135,7 @@ boot() {
   timeout "${LIMIT:-900}" nice -n 5 qemu-system-x86_64 -machine q35 -accel tcg,thread=multi -cpu max -smp "4,sockets=$sockets,cores=$((4 / sockets))" \
     -m 4096M "${extra[@]}" -nodefaults -display none -no-reboot -serial stdio \
     -kernel "$(find "$work/packages" -name 'vmlinuz-*' | head -1)" -initrd "$work/initramfs" \
-    -append "console=ttyS0 quiet panic=-1 machine=$machine $append" < /dev/null | tr -d '\r' > "$work/$machine.log" || true
+    -append "console=ttyS0 quiet panic=-1 no_timer_check machine=$machine $append" < /dev/null | tr -d '\r' > "$work/$machine.log" || true
 }
 
 fetch
