@@ -11,7 +11,7 @@ swift_layout() { swift format lint --strict --parallel --recursive Package.swift
 
 c_layout() { files '*.c' '*.h' '*.js' | xargs clang-format --dry-run -Werror; }
 
-# The kernels of the other instruction set, which no machine of ours runs, at least compile.
+# The kernels for Armv8 compile. Tests/Reference/run_kernels_in_qemu.sh runs them.
 neon() {
   local clang file
   clang="$(dirname "$(readlink -f "$(command -v swift)")")/clang"

@@ -55,6 +55,7 @@ extension CommandTests {
         ("--threads", "0"),
         ("--threads", "1000"), ("--temperature", "-1"), ("--temperature", "nan"), ("--top-p", "1.5"), ("--top-k", "-1"),
         ("--min-p", "2"), ("--repetition-penalty", "0"), ("--seed", "-1"), ("--kv-cache-tokens", "0"),
+        ("--kv-cache", "q4"), ("--kv-cache", "int8"), ("--kv-cache", ""),
         ("--max-batch-tokens", "0"), ("--max-sequences", "0"), ("--isa", "bogus"), ("--stop", ""), ("--bogus", ""),
       ] { try expectRefusal(["generate", "--model", model, "--prompt-ids", "1", flag, value], flag) }
       try expectRefusal(["generate", "--model", model], "--prompt-file")
@@ -62,6 +63,21 @@ extension CommandTests {
       try expectRefusal(["inspect", model, "--ranks", "0"], "--ranks")
       try expectRefusal(["bench", "generate", "--prompt-length", "600"], "context of 512")
       try expectRefusal(["bench", "kernels", "--batch", "0"], "--batch")
+    }
+
+    /// They would end the process.
+    @Test func kernelsForAnotherProcessorAreRefused() throws {
+      #if arch(x86_64)
+        let foreign = ["neon", "i8mm"]
+      #else
+        let foreign = ["avx2", "avx512", "amx"]
+      #endif
+      for set in foreign {
+        for command in [
+          ["generate", "--model", model, "--prompt-ids", "1"], ["bench", "kernels"], ["bench", "attention"],
+          ["bench", "gradients"],
+        ] { try expectRefusal(command + ["--isa", set], "--isa \(set): this host cannot run it; it has reference") }
+      }
     }
 
     /// A new parameter needs no line here.

@@ -15,14 +15,16 @@ extension CommandTests {
     }
 
     private var shape: String {
-      Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path + "/benchmarks/shapes/deepseek-v3.json"
+      Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent().path
+        + "/benchmarks/shapes/deepseek-v3.json"
     }
 
     @Test(.timeLimit(.minutes(3))) func slicedRunsAreProjectedAndValidateIt() throws {
       func file(_ name: String) -> String { folder.file(name) }
       let bench = ["bench", "generate", "--prompt-length", "16", "--output-length", "9", "--repetitions", "1"]
-      for (name, batch, layout) in [("a", "2", "spread"), ("b", "6", "spread"), ("c", "2", "sliced"), ("d", "5", "sliced")]
-      {
+      for (name, batch, layout) in [
+        ("a", "2", "spread"), ("b", "6", "spread"), ("c", "2", "sliced"), ("d", "5", "sliced"),
+      ] {
         _ = try json(bench + ["--batch", batch, "--layout", layout, "--report-json", file(name + ".json")], ranks: 2)
       }
       let model = try #require(try folderOfDemoModel())
@@ -68,7 +70,8 @@ extension CommandTests {
       #expect(words.status == 0 && words.output.contains("--layout auto would choose"), "\(words.errors)")
       #expect(words.output.contains("with drafts") && words.output.contains("needed"))
       let silent = try Program.run([
-        "project", "--report-json", reports, "--model", model, "--ranks", "2", "--network", "25gbe", "--speculate", "mtp",
+        "project", "--report-json", reports, "--model", model, "--ranks", "2", "--network", "25gbe", "--speculate",
+        "mtp",
       ])
       #expect(silent.status == 1 && silent.errors.contains("--acceptance"))
     }
@@ -100,7 +103,8 @@ extension CommandTests {
       func plan(_ options: [String]) throws -> JSONValue {
         try json(
           [
-            "plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64", "--bandwidth",
+            "plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64",
+            "--bandwidth",
             "290", "--efficiency", "1", "--network", "25gbe",
           ] + options)
       }
@@ -119,8 +123,10 @@ extension CommandTests {
       #expect(layouts[0]["auto"]?["layout"]?.string == "sliced")
       #expect(layouts[1]["weight_bytes"]!.exactInt! < layouts[0]["weight_bytes"]!.exactInt!)
       // 61 layers of five exchanges, each row to three others.
-      let bytes = 4.0 * 7168 + 61 * (16384 * 1.125 + 2112 * 4 + 7168 * 4) + 3 * (18432 * 1.125 + 7168 * 4)
-        + 58 * (9 * 2048 * 1.125 + 2 * 7168 * 4) + 129_280 * 4
+      let (hidden, attention) = (4.0 * 7168, 16384 * 1.125 + 2112.0 * 4)
+      let (dense, experts) = (18432 * 1.125 + hidden, 9 * 2048 * 1.125 + hidden)
+      let layers = 61 * (attention + hidden) + 3 * dense + 58 * experts
+      let bytes = hidden + layers + 4.0 * 129_280
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
       #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
       // Uneven choices make ranks of whole experts wait, and slices do not care.

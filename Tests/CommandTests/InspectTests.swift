@@ -72,6 +72,8 @@ extension CommandTests {
       // Five latents and rotary keys of 24, two index keys of 16.
       #expect(try inspect([model])["cache_bytes_per_token"]?.exactInt == 4 * (5 * 24 + 2 * 16))
       #expect(try inspect([model])["cache_bytes_per_token_bf16"]?.exactInt == 2 * (5 * 24 + 2 * 16))
+      // A group of 32 levels and its scale for each latent; index keys are bf16.
+      #expect(try inspect([model])["cache_bytes_per_token_q8"]?.exactInt == 5 * 34 + 2 * (2 * 16))
     }
 
     @Test func theLayersLeftOutAreSaid() throws {

@@ -56,6 +56,25 @@ extension CommandTests {
       }
     }
 
+    /// A table of experts by token is integers, and what weighs streams is fp32.
+    @Test(.timeLimit(.minutes(1))) func compressedAttentionRunsToo() throws {
+      let golden = try HuggingFaceFolder(path: Golden.fixtures.appending(path: "compressed/deepseek_v4").path)
+      var config = try #require(golden.config.object)
+      config["vocab_size"] = 320
+      folder.write(JSONValue.object(config).text(), as: "shape.json")
+      let made = try make(folder.file("shape.json"), "made")
+      let table = try #require(made.tensor("layers.0.ffn.gate.tid2eid"))
+      #expect(table.type == .int64 && table.shape == [320, 2])
+      #expect(made.tensor("layers.1.hc_attn_fn")?.type == .float32 && made.tensor("embed.weight")?.type == .bfloat16)
+      let arguments = [
+        "generate", "--model", made.path, "--prompt", "the tale of a sun", "--max-new-tokens", "8", "--json",
+      ]
+      let runs = try [1, 2].map { ranks in try Program.run(arguments, ranks: ranks == 1 ? nil : ranks) }
+      #expect(runs.allSatisfy { $0.status == 0 }, "\(runs[0].errors)\(runs[1].errors)")
+      let answers = try runs.map { ints(try jsonLines($0)[0]["token_ids"]) }
+      #expect(answers[0].count == 8 && answers[0] == answers[1])
+    }
+
     @Test(.timeLimit(.minutes(1))) func weightsDependOnTheSeedAndNotOnThreads() throws {
       let config = try Golden("mixtral").folder + "/config.json"
       let first = try weights(make(config, "a", ["--threads", "1"]))

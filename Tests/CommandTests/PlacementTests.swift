@@ -76,6 +76,30 @@ extension CommandTests {
       }
     }
 
+    /// Planned from one half of made-up routing, replayed with the other.
+    @Test(.timeLimit(.minutes(2))) func aPlacementIsPlannedWithoutARun() throws {
+      let planned = folder.file("zipf.json")
+      let arguments = ["placement", "--zipf", "1.1", "--experts", "64", "--experts-per-token", "6", "--ranks", "8"]
+      let run = try Program.run(
+        arguments + ["--tokens", "256", "--replica-memory", "10", "--json", "--output", planned])
+      #expect(run.status == 0, "\(run.errors)")
+      let cases = try #require(try JSONValue(parsing: run.output)["placements"]?.array)
+      let visits = cases.compactMap { $0["replayed_visits"]?.double }
+      #expect(visits.count == 2 && visits[0] > 1.4 && visits[1] < 1.15, "\(visits)")
+      let file = try JSONValue(parsing: Array(Data(contentsOf: URL(filePath: planned))))
+      #expect(file["experts"]?.exactInt == 64 && file["ranks"]?.exactInt == 8)
+      for (more, words) in [
+        (["--routing", "r.safetensors"], "--zipf makes up routing"), (["--zipf", "5"], "is not between 0 and 4"),
+        (["--experts", "1"], "--experts 1"), (["--experts-per-token", "65"], "--experts-per-token 65"),
+        (["--tokens", "20000"], "up to 16384"),
+      ] {
+        let refused = try Program.run(arguments + more)
+        #expect(refused.status != 0 && refused.errors.contains(words), "\(more): \(refused.errors)")
+      }
+      let without = try Program.run(["placement", "--zipf", "1"])
+      #expect(without.status != 0 && without.errors.contains("--ranks"), "\(without.errors)")
+    }
+
     @Test(.timeLimit(.minutes(1))) func whatIsNoPlacementIsRefused() throws {
       let damaged = folder.write(#"{"schema": "martinet-placement", "version": 1, "experts": 32}"#, as: "d.json")
       for arguments in [

@@ -74,6 +74,7 @@ extension CommandTests {
       .timeLimit(.minutes(2)),
       arguments: [
         ("--weights", "q8", "q4"), ("--combine-format", "f32", "bf16"), ("--kv-cache", "f32", "bf16"),
+        ("--kv-cache", "q8", "bf16"),
         ("--max-batch-tokens", "64", "512"),
       ])
     func anotherOptionIsRefused(name: String, first: String, second: String) throws {

@@ -1,5 +1,6 @@
 import ExpertParallelism
 import Fabric
+import ForwardingCommunicator
 import MoEModel
 import Telemetry
 import Tensors
@@ -11,8 +12,11 @@ struct SliceExchangeTests {
   private static let columns = 37
 
   /// Rows of which each rank has written the columns that `ranges` gives it, after some exchanges of other sizes.
-  private func gather(ranks: Int, room: Int, rows counts: [Int], ranges: [Range<Int>]) throws -> [[[Float]]] {
-    try LocalFabric.run(size: ranks) { communicator in
+  private func gather(
+    ranks: Int, perHost: Int? = nil, room: Int, rows counts: [Int], ranges: [Range<Int>]
+  ) throws -> [[[Float]]] {
+    try LocalFabric.run(size: ranks) { local in
+      let communicator: any Communicator = perHost.map { HostedCommunicator(local, ranksPerHost: $0) } ?? local
       let telemetry = RankTelemetry(layerCount: 1, expertCount: 0, rankCount: ranks)
       let exchange = try ClusterSliceExchange(
         communicator, rows: room, rowByteCount: Self.columns * 4, telemetry: telemetry,
@@ -52,6 +56,22 @@ struct SliceExchangeTests {
         let expected = (0..<count).flatMap { row in (0..<Self.columns).map { Self.value(round, row, $0) } }
         #expect(found.allSatisfy { $0[round] == expected }, "round \(round), \(ranges)")
       }
+    }
+  }
+
+  /// In two stages where hosts have several ranks, or are many; straight where their ranks are not as many each.
+  @Test(arguments: [(4, 2), (6, 2), (6, 3), (5, 2), (8, 1), (9, 1), (10, 1), (12, 1), (16, 4)], [0, 64])
+  func everyRankGetsEveryPieceOfOtherHosts(hosts: (ranks: Int, perHost: Int), room: Int) throws {
+    let counts = [1, 0, 5, 40, 1]
+    var generator = SeededGenerator(UInt64(hosts.ranks * 10 + hosts.perHost))
+    let cuts =
+      ([0, Self.columns] + (1..<hosts.ranks).map { _ in Int(abs(generator.float()) * 1000) % (Self.columns + 1) })
+      .sorted()
+    let ranges = (0..<hosts.ranks).map { cuts[$0]..<cuts[$0 + 1] }
+    let found = try gather(ranks: hosts.ranks, perHost: hosts.perHost, room: room, rows: counts, ranges: ranges)
+    for (round, count) in counts.enumerated() {
+      let expected = (0..<count).flatMap { row in (0..<Self.columns).map { Self.value(round, row, $0) } }
+      #expect(found.allSatisfy { $0[round] == expected }, "round \(round), \(ranges)")
     }
   }
 

@@ -26,8 +26,8 @@ struct FamilyTemplateTests {
   ]
   private let begin = "<｜begin▁of▁sentence｜>"
 
-  @Test func deepSeekV32IsAskedAsItsMakersSay() throws {
-    let codec = try codec("deepseek_v32")
+  @Test(arguments: ["deepseek_v32", "deepseek_v4"]) func deepSeekIsAskedAsItsMakersSay(model: String) throws {
+    let codec = try codec(model)
     let earlier = begin + "Be kind.<｜User｜>hello<｜Assistant｜></think>Hello! I am DeepSeek.<｜end▁of▁sentence｜>"
     let plain = try codec.render(messages, addGenerationPrompt: true)
     #expect(plain == earlier + "<｜User｜>1+1=?<｜Assistant｜></think>")
@@ -45,8 +45,19 @@ struct FamilyTemplateTests {
     #expect(text == begin + "<｜User｜>1+1=?<｜Assistant｜><think>one and one</think>2<｜end▁of▁sentence｜>")
   }
 
-  @Test func toolsAreRefusedInWords() throws {
-    let codec = try codec("deepseek_v32")
+  /// Of reasoning efforts only the greatest has a text of its own, which must come from elsewhere.
+  @Test func theGreatestEffortIsRefusedInWords() throws {
+    func render(_ effort: JSONValue) throws -> String {
+      try codec("deepseek_v4").render(
+        messages, addGenerationPrompt: true, extra: JSONObject([("thinking", true), ("reasoning_effort", effort)]))
+    }
+    #expect(try render("high").hasSuffix("<｜User｜>1+1=?<｜Assistant｜><think>"))
+    let shown = #expect(throws: (any Error).self) { try render("max") }
+    #expect("\(try #require(shown))".contains("--chat-template"))
+  }
+
+  @Test(arguments: ["deepseek_v32", "deepseek_v4"]) func toolsAreRefusedInWords(model: String) throws {
+    let codec = try codec(model)
     let tools: JSONValue = [["type": "function", "function": ["name": "add", "parameters": [:]]]]
     let shown = #expect(throws: (any Error).self) {
       try codec.render(messages, tools: tools, addGenerationPrompt: true)

@@ -115,7 +115,8 @@ struct AgreementTests {
   static let options: [(words: [String], change: @Sendable (inout SessionOptions) -> Void)] = [
     (["--weights", "q8", "auto"], { $0.weights = .q8 }),
     (["--combine-format", "bf16", "f32"], { $0.sums = .bfloat16 }),
-    (["--kv-cache", "bf16", "f32"], { $0.cacheType = .bf16 }), (["--kv-cache-tokens", "64"], { $0.cacheTokens = 64 }),
+    (["--kv-cache", "bf16", "f32"], { $0.cacheType = .bf16 }), (["--kv-cache", "q8", "f32"], { $0.cacheType = .q8 }),
+    (["--kv-cache-tokens", "64"], { $0.cacheTokens = 64 }),
     (["--max-batch-tokens", "7", "512"], { $0.batchTokens = 7 }),
     (["--max-sequences", "3", "256"], { $0.sequences = 3 }),
     (["--no-prefix-cache", "on", "off"], { $0.keepsPrefixes = false }),

@@ -12,7 +12,7 @@ struct ChosenPositionsTests {
     try GoldenTests.compare(model, Layout(ranks: ranks))
   }
 
-  @Test(arguments: models, [CacheType.f32, .bf16])
+  @Test(arguments: models, [CacheType.f32, .bf16, .q8])
   func noInstructionSetChangesABit(model: String, cache: CacheType) throws {
     let golden = try Golden(model)
     func logits(_ isa: InstructionSet) throws -> [[Float]] {

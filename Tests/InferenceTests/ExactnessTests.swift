@@ -42,11 +42,16 @@ struct ExactnessTests {
     try expectSameBits(model, base: Layout(), layouts: Self.layouts)
   }
 
-  @Test(arguments: models)
-  func noLayoutChangesABitWithARoundedCache(model: String) throws {
+  @Test(arguments: models, [CacheType.bf16, .q8])
+  func noLayoutChangesABitWithARoundedCache(model: String, type: CacheType) throws {
     var base = Layout()
-    base.cacheType = .bf16
-    try expectSameBits(model, base: base, layouts: Self.someLayouts)
+    base.cacheType = type
+    let layouts = Self.someLayouts.enumerated().map { i, layout in
+      var layout = layout
+      layout.isa = InstructionSet.supported[i % InstructionSet.supported.count]
+      return layout
+    }
+    try expectSameBits(model, base: base, layouts: layouts)
   }
 
   /// With rounded weights and rows too, and whatever the instruction set.

@@ -29,9 +29,13 @@ struct Golden: Sendable {
   /// The families with gated DeltaNet, in a folder of their own.
   static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
 
+  /// DeepSeek-V4, likewise: as published, and as transformers saves it.
+  static let compressed = ["deepseek_v4", "deepseek_v4_saved"]
+
   init(_ name: String) throws {
     self.name = name
-    folder = Self.fixtures.appending(path: "\(Self.deltas.contains(name) ? "delta" : "goldens")/\(name)").path
+    let kind = Self.deltas.contains(name) ? "delta" : Self.compressed.contains(name) ? "compressed" : "goldens"
+    folder = Self.fixtures.appending(path: "\(kind)/\(name)").path
     file = try SafetensorsFile(path: folder + "/goldens.safetensors")
   }
 

@@ -32,7 +32,7 @@ struct HostWeightsTests {
       let session = try GenerationSession(model: model, options: options, communicator: communicator) { event in
         if case .note(let note) = event { run.notes.append(note) }
       }
-      defer { if releases { session.model.release() } }
+      defer { if releases { session.release() } }
       guard communicator.isRoot else {
         try session.follow()
         return nil
@@ -186,5 +186,39 @@ struct HostWeightsTests {
     keeping.folder = KeeperFolder(temporary.write([], as: "no-folder"))
     let found = try run(folder, prompt, ranks: 2, keeping)
     #expect(found.read > 0 && found.notes.contains { $0.contains("no keeper of weights on this host") })
+  }
+
+  /// What was measured for one job holds for the next, as long as model, ranks and weights are the same.
+  @Test func aLayoutIsChosenOnceForAllStarts() throws {
+    let folder = try copy("deepseek_v3")
+    let prompt = try Golden("deepseek_v3").prompt(0)
+    func note(_ run: Run) throws -> String { try #require(run.notes.first { $0.hasPrefix("--layout auto: ") }) }
+    let measured = ", measured in "
+    func words(_ note: String) -> Substring? {
+      note.firstRange(of: measured).map { note[..<$0.lowerBound] }
+        ?? note.firstRange(of: ", as measured").map { note[..<$0.lowerBound] }
+    }
+    // Without a keeper each start measures.
+    let alone = try run(folder, prompt, ranks: 2, layout: .auto, KeepingOptions())
+    #expect(try note(alone).contains(measured))
+    try withKeeper { keeping in
+      let first = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
+      #expect(try note(first).contains(measured))
+      for _ in 0..<2 {
+        let again = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
+        #expect(try note(again).hasSuffix("as measured for a job before") && words(note(again)) == words(note(first)))
+        #expect(again.tokens == first.tokens && again.read == 0, "\(again.notes)")
+      }
+      // Others have a choice of their own.
+      #expect(try note(run(folder, prompt, ranks: 3, layout: .auto, keeping)).contains(measured))
+      #expect(try note(run(folder, prompt, ranks: 2, threads: 2, layout: .auto, keeping)).contains(measured))
+      #expect(try note(run(folder, prompt, ranks: 2, weights: .q8, layout: .auto, keeping)).contains(measured))
+      // A good end gives up what was kept for bad ones.
+      keeping.mode = .restarts
+      _ = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
+      #expect(
+        try note(run(folder, prompt, ranks: 2, layout: .auto, releases: true, keeping)).hasSuffix("a job before"))
+      #expect(try note(run(folder, prompt, ranks: 2, layout: .auto, keeping)).contains(measured))
+    }
   }
 }

@@ -38,7 +38,12 @@ struct PackedCheckpointTests {
 
   /// The values of all parameters, by the name of the unquantised tensor.
   private func values(_ name: String) throws -> [String: (shape: [Int], values: [Float])] {
-    let (description, checkpoint) = try description(name)
+    try values(at: Self.path(name))
+  }
+
+  private func values(at path: String) throws -> [String: (shape: [Int], values: [Float])] {
+    let checkpoint = try HuggingFaceFolder(path: path)
+    let description = try ModelConfiguration.read(checkpoint)
     let reader = try ParameterReader(description, checkpoint: checkpoint)
     var all: [String: (shape: [Int], values: [Float])] = [:]
     for spec in ParameterTable(description) {
@@ -216,6 +221,31 @@ struct PackedCheckpointTests {
 
   private func zeros(_ shape: [Int], _ type: ElementType) -> [UInt8] {
     [UInt8](repeating: 0, count: shape.reduce(1, *) * type.byteCount)
+  }
+
+  /// GPTQ's first version stores a zero less by one: the greatest, 15, is 16, which four bits do not hold.
+  @Test func theGreatestZeroOfGPTQIsOneMoreThanItsBitsHold() throws {
+    let (_, checkpoint) = try description("gptq")
+    let zeroName = try #require(checkpoint.names.first { $0.hasSuffix("experts.1.down_proj.qzeros") })
+    let base = String(zeroName.dropLast("qzeros".count))
+    var changed = try RewrittenCheckpoint(checkpoint)
+    changed.tensors[zeroName]!.bytes = changed.tensors[zeroName]!.bytes.map { _ in 0xFF }
+    let words = try #require(changed.tensors[base + "qweight"])
+    let scales = try #require(changed.tensors[base + "scales"])
+    let (lines, rows) = (words.shape[0], words.shape[1])
+    let found = try changed.written { path in try #require(try values(at: path)[base + "weight"]).values }
+    #expect(found.count == rows * lines * 8)
+    for row in 0..<rows {
+      for column in 0..<(8 * lines) {
+        let byte = words.bytes[(column / 8 * rows + row) * 4 + column % 8 / 2]
+        let level = Float(column % 2 == 0 ? byte & 15 : byte >> 4)
+        let at = (column / 32 * rows + row) * 2
+        let scale = Float(Float16(bitPattern: UInt16(scales.bytes[at]) | UInt16(scales.bytes[at + 1]) << 8))
+        guard found[row * lines * 8 + column] != (level - 16) * scale else { continue }
+        Issue.record("row \(row), column \(column): \(found[row * lines * 8 + column])")
+        return
+      }
+    }
   }
 
   @Test func columnsInAnotherOrderAreRefused() throws {

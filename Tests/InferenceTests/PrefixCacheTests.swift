@@ -1,5 +1,6 @@
 import EngineAPI
 import Fabric
+import Kernels
 import Testing
 
 @testable import Inference
@@ -10,7 +11,7 @@ struct PrefixCacheTests {
   /// were cached.
   private func serve(
     _ model: String, waves: [[GenerationRequest]], ranks: Int, cacheTokens: Int, keepsPrefixes: Bool = true,
-    states: Int? = nil
+    states: Int? = nil, type: CacheType = .f32
   ) throws -> (drawn: [[DrawnToken]], cached: [Int], preempted: Int) {
     let folder = try Golden(model).folder
     let box = Waves(waves)
@@ -21,6 +22,7 @@ struct PrefixCacheTests {
       options.cacheTokens = cacheTokens
       options.keepsPrefixes = keepsPrefixes
       options.stateCount = states
+      options.cacheType = type
       let session = try GenerationSession(model: folder, options: options, communicator: communicator) { _ in }
       guard communicator.isRoot else {
         try session.follow()
@@ -69,12 +71,22 @@ struct PrefixCacheTests {
 
   @Test(arguments: ["deepseek_v3", "deepseek_v32", "qwen3_moe", "gpt_oss"], [1, 2])
   func aPrefixFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
+    try expectPrefixesToChangeNoBit(model, ranks: ranks, type: .f32)
+  }
+
+  @Test(arguments: ["deepseek_v3", "deepseek_v32", "qwen3_moe", "gpt_oss"], [CacheType.bf16, .q8])
+  func aPrefixFoundInARoundedCacheChangesNoBit(model: String, type: CacheType) throws {
+    try expectPrefixesToChangeNoBit(model, ranks: 2, type: type)
+  }
+
+  private func expectPrefixesToChangeNoBit(_ model: String, ranks: Int, type: CacheType) throws {
     let system = prompt(100, salt: 1)
     let prompts = (0..<4).map { system + prompt(9, salt: Int32($0)) } + [Array(system.prefix(96)), prompt(70, salt: 3)]
     let requests = prompts.enumerated().map { request($1, 24, temperature: $0 % 2 == 0 ? 0 : 0.9) }
-    let fresh = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096, keepsPrefixes: false)
+    let fresh = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096, keepsPrefixes: false, type: type)
     #expect(fresh.cached.allSatisfy { $0 == 0 })
-    let shared = try serve(model, waves: [[requests[0]], Array(requests[1...])], ranks: ranks, cacheTokens: 4096)
+    let shared = try serve(
+      model, waves: [[requests[0]], Array(requests[1...])], ranks: ranks, cacheTokens: 4096, type: type)
     #expect(shared.drawn == fresh.drawn)
     #expect(shared.cached.filter { $0 >= 64 }.count >= 2, "\(shared.cached)")
     #expect(shared.drawn[0][0].logprob != nil && shared.drawn[0][0].top.count == 3)
@@ -82,7 +94,7 @@ struct PrefixCacheTests {
 
   /// A recurrent state is taken up where a snapshot of it was kept: at the last whole block of a prompt, and where
   /// prompts part.
-  @Test(arguments: ["qwen3_next", "qwen3_5"], [1, 2, 3])
+  @Test(arguments: ["qwen3_next", "qwen3_5", "deepseek_v4", "deepseek_v4_saved"], [1, 2, 3])
   func aRecurrentStateFoundInTheCacheChangesNoBit(model: String, ranks: Int) throws {
     let system = prompt(100, salt: 1, vocabulary: 60)
     let prompts =
@@ -103,23 +115,34 @@ struct PrefixCacheTests {
   }
 
   /// Sequences that are thrown out go on from their latest snapshot, or from the start.
-  @Test(arguments: [2, 3, 16], [1, 2]) func makingRoomChangesNoBitOfARecurrentState(states: Int, ranks: Int) throws {
+  @Test(arguments: [(2, 1), (3, 1), (16, 1), (2, 2), (3, 2), (16, 2)], ["qwen3_5_moe", "deepseek_v4"])
+  func makingRoomChangesNoBitOfARecurrentState(layout: (states: Int, ranks: Int), model: String) throws {
+    let (states, ranks) = layout
     let requests = (0..<6).map {
       request(prompt(20 + $0, salt: Int32($0), vocabulary: 60), 100, temperature: $0 % 2 == 0 ? 0 : 0.9)
     }
-    let roomy = try serve("qwen3_5_moe", waves: [requests], ranks: 1, cacheTokens: 4096)
+    let roomy = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096)
     #expect(roomy.preempted == 0)
-    let crowded = try serve("qwen3_5_moe", waves: [requests], ranks: ranks, cacheTokens: 160, states: states)
+    let crowded = try serve(model, waves: [requests], ranks: ranks, cacheTokens: 160, states: states)
     #expect(crowded.drawn == roomy.drawn)
     if states > 2 { #expect(crowded.preempted > 0) }
   }
 
   @Test(arguments: ["deepseek_v3", "glm_moe_dsa"], [1, 2])
   func makingRoomForOthersChangesNoBit(model: String, ranks: Int) throws {
+    try expectRoomToChangeNoBit(model, ranks: ranks, type: .f32)
+  }
+
+  @Test(arguments: ["deepseek_v3", "glm_moe_dsa", "gpt_oss"])
+  func makingRoomInARoundedCacheChangesNoBit(model: String) throws {
+    try expectRoomToChangeNoBit(model, ranks: 2, type: .q8)
+  }
+
+  private func expectRoomToChangeNoBit(_ model: String, ranks: Int, type: CacheType) throws {
     let requests = (0..<6).map { request(prompt(20, salt: Int32($0)), 100, temperature: $0 % 2 == 0 ? 0 : 0.9) }
-    let roomy = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096)
+    let roomy = try serve(model, waves: [requests], ranks: 1, cacheTokens: 4096, type: type)
     #expect(roomy.preempted == 0)
-    let crowded = try serve(model, waves: [requests], ranks: ranks, cacheTokens: 160)
+    let crowded = try serve(model, waves: [requests], ranks: ranks, cacheTokens: 160, type: type)
     #expect(crowded.preempted > 0)
     #expect(crowded.drawn == roomy.drawn)
   }

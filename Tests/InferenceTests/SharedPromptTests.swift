@@ -99,7 +99,8 @@ struct SharedPromptTests {
     let next = step(&scheduler, &ledger)
     #expect(next.admissions.map(\.id.value) == [1] && next.admissions[0].cachedCount == 32)
     while scheduler.hasWork { step(&scheduler, &ledger) }
-    #expect(ledger.readTokens == 48 + (70 - 32) + 1 + 2 * 4)
+    // The third begins after two whole blocks: for the five tokens beyond them it does not wait.
+    #expect(ledger.readTokens == 48 + (70 - 32) + 6 + 2 * 4)
   }
 
   @Test func aBlockThatIsNotThereIsRefused() throws {

@@ -35,7 +35,7 @@ struct SliceTrafficTests {
   }
 
   @Test(
-    arguments: ["deepseek_v3", "olmoe", "gpt_oss", "qwen2_moe", "llama"],
+    arguments: ["deepseek_v3", "olmoe", "gpt_oss", "qwen2_moe", "llama", "qwen3_next"],
     [(2, WeightPrecision.auto), (3, .q8), (5, .bf16)])
   func bytesAreThoseOfTheModelsExchanges(model: String, terms: (ranks: Int, weights: WeightPrecision)) throws {
     try expectBytes(try Golden(model).folder, ranks: terms.ranks, weights: terms.weights)

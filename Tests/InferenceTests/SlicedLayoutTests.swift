@@ -37,9 +37,9 @@ struct SlicedLayoutTests {
     try expectSameBits(model, base: Layout(), layouts: layouts)
   }
 
-  @Test(arguments: ["deepseek_v3", "gpt_oss", "olmoe", "qwen3", "deepseek_v32"])
-  func slicesChangeNoBitWithARoundedCache(model: String) throws {
-    try expectSameBits(model, base: Layout(cacheType: .bf16), layouts: Self.someLayouts)
+  @Test(arguments: ["deepseek_v3", "gpt_oss", "olmoe", "qwen3", "deepseek_v32"], [CacheType.bf16, .q8])
+  func slicesChangeNoBitWithARoundedCache(model: String, type: CacheType) throws {
+    try expectSameBits(model, base: Layout(cacheType: type), layouts: Self.someLayouts)
   }
 
   @Test(

@@ -32,6 +32,7 @@ struct StepMessageTests {
       .init(id: SequenceID(5), home: Rank(0), tokens: [], promptCount: 0, cachedCount: 0, blocks: [], scoring: scoring),
       .init(id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
     ]
+    (plan.admissions[0].copied, plan.admissions[2].copied) = (9, .max)
     plan.growths = [.init(id: SequenceID(6), block: 12), .init(id: SequenceID(4), block: 3)]
     plan.items = [
       .init(id: SequenceID(4), home: Rank(2), start: 0, count: 3, outputs: .last),

@@ -52,7 +52,7 @@ extension ck_format {
 }
 
 extension ck_isa {
-  static let all: [ck_isa] = [CK_ISA_REFERENCE, CK_ISA_AVX2, CK_ISA_AVX512, CK_ISA_NEON]
+  static let all: [ck_isa] = (0..<CK_ISA_COUNT.rawValue).map { ck_isa($0) }
   static var supported: [ck_isa] { all.filter { ck_isa_supported($0) } }
   static var vectors: [ck_isa] { supported.filter { $0 != CK_ISA_REFERENCE } }
 }

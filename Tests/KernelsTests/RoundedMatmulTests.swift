@@ -166,6 +166,29 @@ struct RoundedMatmulTests {
       * Double(scales.load(fromByteOffset: column / 64 * 4, as: Float.self))
   }
 
+  /// x[0] * w[0] = 2^-126, and something is taken from it: what is rounded to less counts as zero.
+  @Test func sumsBelowTheLeastNormalNumberAreZero() {
+    for (product, expected) in [
+      (0x1p-148, 0), (0x1p-149, 0), (0x1p-150, 0), (0x1.8p-151, 0), (0x1p-151, 0x1p-126), (0x1.8p-152, 0x1p-126),
+      (0x1p-160, 0x1p-126),
+    ] as [(Double, Float)] {
+      let rows = GuardedMemory([0x1p-63, 0, Float(product * 0x1p75), 0])
+      let rounded = GuardedMemory(byteCount: ck_row_bytes(CK_ROWS_BF16, 4))
+      ck_round_row(CK_ISA_REFERENCE, CK_ROWS_BF16, rows.floats, 4, 0, 4, rounded.start)
+      let weights = [0x1p-63, 0, -0x1p-75, 0].map { UInt16(Float($0).bitPattern >> 16) }
+      let panel = GuardedMemory(byteCount: ck_panel_bytes(CK_BF16, 4))
+      ck_pack_rows(CK_BF16, weights, 8, 1, 0, 4, 4, panel.start)
+      for isa in ck_isa.supported {
+        let y = GuardedMemory([Float(7)])
+        withMatmulScratch { scratch in
+          ck_matmul_bf16(
+            isa, panel.start, 1, 4, rounded.start, ck_row_bytes(CK_ROWS_BF16, 4), 1, nil, y.floats, 1, scratch)
+        }
+        #expect(withExtendedLifetime((rows, rounded, panel)) { y.floats[0] } == expected, "\(isa), \(product)")
+      }
+    }
+  }
+
   @Test func noRowsOrNoOutputsDoNothing() {
     for format in Self.formats {
       let multiplication = Case(format, outputs: 16, k: 64, rows: 1, seed: 1)

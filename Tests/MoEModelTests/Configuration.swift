@@ -18,7 +18,9 @@ struct Configuration: Sendable {
   }
 
   static func folder(_ name: String) -> String {
-    let kind = deltas.contains(name) ? "delta" : families.contains(name) ? "families" : "goldens"
+    let kind =
+      deltas.contains(name)
+      ? "delta" : compressed.contains(name) ? "compressed" : families.contains(name) ? "families" : "goldens"
     return URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Fixtures/\(kind)/\(name)").path
   }
@@ -29,6 +31,9 @@ struct Configuration: Sendable {
 
   /// Those with gated DeltaNet.
   static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
+
+  /// Those with compressed attention: as published, and as transformers saves them.
+  static let compressed = ["deepseek_v4", "deepseek_v4_saved"]
 
   static let goldens = [
     "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",

@@ -54,7 +54,7 @@ struct DeltaConfigurationTests {
     ).read()
     #expect(model.family == "qwen3_5_moe_text" && model.layerCount == 40 && model.mixtureLayers.count == 40)
     #expect(
-      model.layers.indices.filter { model.layers[$0].attention.cacheWidth > 0 } == [
+      model.layers.indices.filter { model.layers[$0].attention.rowWidth > 0 } == [
         3, 7, 11, 15, 19, 23, 27, 31, 35, 39,
       ])
     #expect(model.unreadSettings == [], "\(model.unreadSettings)")

@@ -25,7 +25,7 @@ struct PublishedConfigurationTests {
     guard case .latent(let attention) = model.layers[0].attention else { throw WrongAttention() }
     #expect(attention.headCount == 128 && attention.queryRank == 1536 && attention.latentRank == 512)
     #expect(attention.nopeDims == 128 && attention.rotaryDims == 64 && attention.valueDims == 128)
-    #expect(model.layers[0].attention.cacheWidth == 576)
+    #expect(model.layers[0].attention.rowWidth == 576)
     // 192^-½ · (0.1 · ln 40 + 1)²
     #expect(abs(attention.softmaxScale - 0.135234) < 1e-5)
     #expect(model.rotary.dims == 64 && model.rotary.interleaved && model.rotary.attentionFactor == 1)
@@ -164,7 +164,7 @@ struct PublishedConfigurationTests {
       """
     ).read()
     #expect(model.family == "kimi_k2" && model.mixtureLayers == Array(1..<61))
-    #expect(model.layers.allSatisfy { $0.attention.cacheWidth == 576 })
+    #expect(model.layers.allSatisfy { $0.attention.rowWidth == 576 })
     let mixture = try #require(model.mixture)
     #expect(mixture.expertCount == 384 && mixture.topK == 8 && mixture.router.groups == nil)
     // 1.04 T parameters, of which 32 B work on a token.
@@ -248,7 +248,8 @@ struct PublishedConfigurationTests {
     #expect(indexer?.headCount == 64 && indexer?.headDims == 128 && indexer?.topK == 2048)
     #expect(indexer?.interleaved == false && indexer?.isShared == false && model.rotary.interleaved)
     // A latent, a rotary key and the indexer's key a token and layer.
-    #expect(model.layers.allSatisfy { $0.attention.cacheWidth == 512 + 64 + 128 && $0.attention.indexWidth == 128 })
+    #expect(model.layers.allSatisfy { $0.attention.rowWidth == 512 + 64 && $0.attention.indexWidth == 128 })
+    #expect(model.layers.allSatisfy { $0.attention.cacheByteCount(.q8, positions: 1) == 576 + 18 * 2 + 128 * 2 })
     #expect(model.unreadSettings == [] && model.mixtureLayers == Array(3..<61))
     let names = ParameterTable(model).filter { $0.layer == 9 }.map { model.names.tensor($0.id) }.filter {
       $0.contains(".indexer.")
@@ -276,7 +277,7 @@ struct PublishedConfigurationTests {
        "tie_word_embeddings": false}
       """
     ).read()
-    let widths = model.layers.map(\.attention.cacheWidth)
+    let widths = model.layers.map(\.attention.rowWidth)
     #expect(widths == types.map { $0 == "\"full\"" ? 704 : 576 })
     guard case .latent(let attention) = model.layers[3].attention else { throw WrongAttention() }
     #expect(attention.indexer?.isShared == true && attention.indexer?.interleaved == true)

@@ -69,6 +69,29 @@ struct ReferenceConfigurationTests {
     if case .delta(let delta) = layer.attention { delta } else { nil }
   }
 
+  private static func add(_ attention: CompressedAttention, of model: DecoderDescription, to facts: inout JSONObject) {
+    let all = model.layers.compactMap { layer -> CompressedAttention? in
+      if case .compressed(let compressed) = layer.attention { compressed } else { nil }
+    }
+    facts["head"] = .int(attention.headDims)
+    facts["query_rank"] = .int(attention.queryRank)
+    facts["window"] = .int(attention.window)
+    facts["output"] = .array([.int(attention.groupCount), .int(attention.groupRank)])
+    facts["ratios"] = .array(all.map { .int($0.ratio ?? 0) })
+    facts["by_token"] = .array(model.layers.map { .bool($0.routesByToken) })
+    if let indexer = all.lazy.compactMap(\.indexer).first {
+      facts["indexer"] = .array([indexer.headCount, indexer.headDims, indexer.topK].map { .int($0) })
+    }
+    if let rotary = model.entryRotary {
+      facts["entry_frequencies"] = .array(rotary.inverseFrequencies.map { .double(Double($0)) })
+      facts["entry_scale"] = .double(rotary.attentionFactor)
+    }
+    if case .hyper(let hyper) = model.residual {
+      facts["streams"] = .array([.int(hyper.streams), .int(hyper.iterations)])
+      facts["streams_epsilon"] = .double(Double(hyper.epsilon))
+    }
+  }
+
   private static func facts(_ model: DecoderDescription) -> JSONObject {
     // Layers without attention have no such facts.
     let attention = (model.layers.first { $0.attention.stateCount == 0 } ?? model.layers[0]).attention
@@ -116,7 +139,8 @@ struct ReferenceConfigurationTests {
       facts["windows"] = .array(model.layers.map { .int($0.slidingWindow ?? 0) })
       facts["rotates"] = .array(model.layers.map { .bool($0.rotates) })
       facts["interleaved"] = .bool(model.rotary.interleaved)
-    case .delta, .compressed: return facts
+    case .delta: return facts
+    case .compressed(let compressed): add(compressed, of: model, to: &facts)
     }
     if let delta = model.layers.lazy.compactMap(Self.delta).first {
       facts["recurrent"] = .array(model.layers.map { .bool($0.attention.stateCount > 0) })
@@ -140,6 +164,7 @@ struct ReferenceConfigurationTests {
       facts["alpha"] = .double(Double(alpha))
       facts["limit"] = .double(Double(limit))
     }
+    if case .limitedSwiGLU(let limit) = mixture.activation { facts["limit"] = .double(Double(limit)) }
     return facts
   }
 }

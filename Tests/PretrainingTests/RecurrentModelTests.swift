@@ -6,10 +6,10 @@ import Testing
 
 /// Models with layers that have no backward pass.
 struct RecurrentModelTests {
-  @Test(arguments: ["qwen3_next", "qwen3_5_moe", "qwen3_5"])
+  @Test(arguments: ["delta/qwen3_next", "delta/qwen3_5_moe", "delta/qwen3_5", "compressed/deepseek_v4_saved"])
   func aRecurrentModelIsNotTrained(name: String) throws {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/delta/\(name)").path
+      .appending(path: "Fixtures/\(name)").path
     let config = try CheckpointFormat.open(folder).config
     do {
       _ = try ShapeCheckpoint(config, path: folder + "/config.json")

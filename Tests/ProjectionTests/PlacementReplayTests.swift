@@ -111,4 +111,21 @@ import Testing
     #expect(after.0 < before.0, "arithmetic is all there is, and the busiest rank has less of it")
     #expect(after.1.visits < before.1.visits)
   }
+
+  /// Planned from one half, replayed with the other: nothing of what is replayed was known.
+  @Test(arguments: [0.8, 1.0, 1.2], [256, 512])
+  func whatIsPlannedFromOneHalfHoldsForTheOther(exponent: Double, tokens: Int) {
+    let (one, other) = RoutingRecord.halves(expertCount: 256, topK: 8, skew: exponent, rows: tokens)
+    #expect(one.rows.count == other.rows.count && one.experts != other.experts)
+    #expect(Set(one.rows.map(\.sequence)).isDisjoint(with: other.rows.map(\.sequence)))
+    let plain = ModelPlacement(expertCount: 256, rankCount: 8)
+    let planner = PlacementPlanner(expertCount: 256, layerCount: one.layers.count, rankCount: 8, replicaShare: 0.1)
+    let planned = planner.plan(one.loads(tokensPerStep: tokens), from: plain)
+    for rank in 0..<8 {
+      #expect(Double(planned.expertCount(of: Rank(rank), layers: one.layers)) <= 1.1 * 32 * Double(one.layers.count))
+    }
+    let (before, after) = (replay(other, plain, batch: tokens), replay(other, planned, batch: tokens))
+    #expect(before.busiest.visits > 1.4)
+    #expect(max(after.busiest.visits, after.busiest.experts) <= 1.15, "\(after.busiest)")
+  }
 }

@@ -38,10 +38,10 @@ BASE = dict(
         type="yarn", factor=16, beta_fast=32, beta_slow=1, original_max_position_embeddings=65536))
 MODEL = {
     "deepseek_v4": dict(
-        BASE, hidden_size=64, moe_intermediate_size=32, num_hidden_layers=5, num_attention_heads=4, head_dim=40,
+        BASE, hidden_size=64, moe_intermediate_size=32, num_hidden_layers=4, num_attention_heads=4, head_dim=40,
         qk_rope_head_dim=8, q_lora_rank=20, n_routed_experts=5, num_experts_per_tok=2, routed_scaling_factor=1.5,
-        compress_ratios=[0, 4, 128, 4, 128, 0], num_hash_layers=2, hc_mult=4, hc_sinkhorn_iters=20, swiglu_limit=0.6,
-        sliding_window=9, o_groups=2, o_lora_rank=70, index_n_heads=5, index_head_dim=24, index_topk=5,
+        compress_ratios=[0, 4, 128, 4, 0], num_hash_layers=2, hc_mult=2, hc_sinkhorn_iters=20, swiglu_limit=0.6,
+        sliding_window=9, o_groups=2, o_lora_rank=70, index_n_heads=12, index_head_dim=16, index_topk=5,
         num_nextn_predict_layers=1, expert_dtype="fp4", quantization_config=dict(
             quant_method="fp8", activation_scheme="dynamic", fmt="e4m3", scale_fmt="ue8m0",
             weight_block_size=[128, 128])),
@@ -52,7 +52,7 @@ MODEL = {
             "compressed_sparse_attention", "heavily_compressed_attention", "sliding_attention",
             "compressed_sparse_attention"],
         compress_rates=dict(compressed_sparse_attention=8, heavily_compressed_attention=32), num_hash_layers=1, hc_mult=3,
-        hc_sinkhorn_iters=5, swiglu_limit=0.8, sliding_window=40, o_groups=3, o_lora_rank=10, index_n_heads=4,
+        hc_sinkhorn_iters=5, swiglu_limit=0.8, sliding_window=40, o_groups=3, o_lora_rank=10, index_n_heads=10,
         index_head_dim=16, index_topk=3, num_nextn_predict_layers=0),
 }
 PROMPT_LENGTHS = (1, 7, 38, 261)

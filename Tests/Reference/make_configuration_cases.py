@@ -3,7 +3,7 @@
     python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0
     venv/bin/python Tests/Reference/make_configuration_cases.py Tests/Fixtures/configurations [FAMILY ...]
 
-(deepseek_v32 and glm_moe_dsa: 5.24.0) writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
+writes one JSON file a family: a small configuration, what the reference's model is with it (sizes, layers, router, rotary
 frequencies), and a list of changes with what differs then. A key is left out, and set to null, one at a time; rotary settings
 come in every spelling. Values are read off modules of the reference's model, built without memory for weights, not from our own
 reading of its classes. `ReferenceConfigurationTests` compares. Not part of the test suite, which must run without torch.
@@ -127,6 +127,12 @@ TYPED_LAYERS = ("gpt_oss", "qwen2", "qwen3", "qwen2_moe", "dots1", "exaone_moe")
 # Families whose rotary embedding may turn a part of a head.
 PARTIAL = ("glm4_moe", "minimax_m2", "sarvam_moe", "bailing_moe_v2", "bailing_moe", *HYBRIDS)
 INDEXED = ("deepseek_v32", "glm_moe_dsa")
+FAMILY["deepseek_v4"] = dict(
+    num_key_value_heads=1, moe_intermediate_size=32, head_dim=32, q_lora_rank=24, num_experts_per_tok=3,
+    n_routed_experts=16, n_shared_experts=1, scoring_func="sqrtsoftplus", norm_topk_prob=True, routed_scaling_factor=2.5,
+    compress_rope_theta=90000.0, hc_mult=3, hc_sinkhorn_iters=7, hc_eps=1e-5, swiglu_limit=4.0, sliding_window=16,
+    o_groups=2, o_lora_rank=12, index_n_heads=6, index_head_dim=40, index_topk=7, qk_rope_head_dim=16,
+    compress_ratios=[4, 128, 0, 4, 0], num_hash_layers=1, num_hidden_layers=4)
 MISSING = object()
 
 
@@ -146,8 +152,45 @@ def feed_forward(layer):
     return "experts" if hasattr(block, "experts") else block.gate_proj.out_features
 
 
+def effective_compressed(values):
+    """The same of DeepSeek-V4, whose modules are others."""
+    config = CONFIG_MAPPING["deepseek_v4"].from_dict({**values, "model_type": "deepseek_v4"})
+    config._attn_implementation = "eager"
+    config._experts_implementation = "eager"
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    rotary = type(model.model.rotary_emb)(config)
+    layers = model.model.layers
+    attention, connection, block = layers[0].self_attn, layers[0].attn_hc, layers[0].mlp
+    indexer = next((i for layer in layers if (i := getattr(layer.self_attn.compressor, "indexer", None))), None)
+    width = 2 * rotary.main_inv_freq.numel()
+    if width != 2 * rotary.compress_inv_freq.numel() or width % 2:
+        raise ValueError("the reference builds this, but cannot run it")
+    facts = dict(
+        vocabulary=model.model.embed_tokens.num_embeddings, hidden=model.model.embed_tokens.embedding_dim,
+        positions=config.max_position_embeddings, epsilon=model.model.norm.variance_epsilon,
+        tied=bool(config.tie_word_embeddings), layers=["experts"] * len(layers),
+        inverse_frequencies=[short(f) for f in rotary.main_inv_freq],
+        rotary_scale=short(rotary.main_attention_scaling), softmax_scale=short(attention.scaling),
+        entry_frequencies=[short(f) for f in rotary.compress_inv_freq],
+        entry_scale=short(rotary.compress_attention_scaling), heads=attention.num_heads, head=attention.head_dim,
+        query_rank=attention.q_a_proj.out_features, window=attention.sliding_window,
+        output=[attention.o_a_proj.n_groups, attention.o_a_proj.out_features // attention.o_a_proj.n_groups],
+        ratios=[c.compress_rate if (c := layer.self_attn.compressor) else 0 for layer in layers],
+        streams=[connection.hc_mult, connection.hc_sinkhorn_iters], streams_epsilon=connection.hc_eps,
+        by_token=[layer.mlp.is_hash for layer in layers], experts=config.n_routed_experts,
+        chosen=config.num_experts_per_tok, intermediate=block.experts.down_proj.shape[-1],
+        shared=block.shared_experts.gate_proj.out_features, shared_bias=False, normalizes=True,
+        scale=float(config.routed_scaling_factor), limit=float(block.shared_experts.limit))
+    if indexer is not None:
+        facts["indexer"] = [indexer.num_heads, indexer.head_dim, indexer.index_topk]
+    return facts
+
+
 def effective(family, values):
     """The facts of the reference's model; raises where the reference refuses."""
+    if family == "deepseek_v4":
+        return effective_compressed(values)
     name = CLASS.get(family, family)
     own = OWN_DEFAULTS.get(family, {})
     values = {k: own.get(k) if v is None and k in own else v for k, v in {**own, **values}.items()}
@@ -320,6 +363,46 @@ def rotary_changes(family):
     return cases
 
 
+def compressed_changes():
+    """What only DeepSeek-V4 has, and its rotary settings in their spellings."""
+    sliding, chosen, heavy = "sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"
+    yarn = dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=64)
+    main = dict(rope_type="default", rope_theta=30000.0, partial_rotary_factor=0.5)
+    compress = dict(**yarn, rope_theta=70000.0, partial_rotary_factor=0.5)
+    for name, change in (
+        ("layer_types", dict(layer_types=[heavy, sliding, chosen, heavy])),
+        ("layer_types alone", dict(layer_types=[heavy, sliding, chosen, heavy], compress_ratios=MISSING)),
+        ("more layer_types than layers", dict(layer_types=[heavy, sliding, chosen, heavy, sliding, chosen])),
+        ("one kind of layers", dict(layer_types=[sliding] * 4)),
+        ("compress_rates", dict(compress_rates={chosen: 8, heavy: 64})),
+        ("one of the compress_rates by its older name", dict(compress_rate_csa=2)),
+        ("the other", dict(compress_rate_hca=32)),
+        ("both over compress_rates", dict(compress_rates={chosen: 8, heavy: 64}, compress_rate_csa=16, compress_rate_hca=256)),
+        ("mlp_layer_types", dict(mlp_layer_types=["moe", "hash_moe", "moe", "moe"])),
+        ("mlp_layer_types without a count", dict(mlp_layer_types=["moe"] * 4, num_hash_layers=MISSING)),
+        ("no layers by token", dict(num_hash_layers=0)), ("more layers by token than there are", dict(num_hash_layers=9)),
+        ("partial_rotary_factor", dict(partial_rotary_factor=0.25)),
+        ("partial_rotary_factor alone", dict(partial_rotary_factor=0.75, qk_rope_head_dim=MISSING)),
+        ("rope_scaling", dict(rope_scaling=yarn)), ("rope_scaling empty", dict(rope_scaling={})),
+        ("rope_parameters", dict(rope_parameters=yarn)), ("rope_parameters null", dict(rope_parameters=None)),
+        ("rope_theta inside", dict(rope_scaling={**yarn, "rope_theta": 30000.0})),
+        ("type", dict(rope_scaling={"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64})),
+        ("betas", dict(rope_scaling={**yarn, "beta_fast": 4, "beta_slow": 0.5})),
+        ("truncate false", dict(rope_scaling={**yarn, "truncate": False})),
+        ("attention_factor", dict(rope_scaling={**yarn, "attention_factor": 1.3})),
+        ("mscale", dict(rope_scaling={**yarn, "mscale": 0.7, "mscale_all_dim": 0.5})),
+        ("linear", dict(rope_scaling=dict(rope_type="linear", factor=4.0))),
+        ("original beside", dict(rope_scaling=dict(rope_type="yarn", factor=4.0), original_max_position_embeddings=64)),
+        ("nested", dict(rope_parameters=dict(main=main, compress=compress))),
+        ("nested, attention_factor", dict(rope_parameters=dict(main=main, compress={**compress, "attention_factor": 1.0}))),
+        ("nested, plain", dict(rope_parameters=dict(main=main, compress={**main, "rope_theta": 5000.0}))),
+        ("nested, without theta outside", dict(
+            rope_parameters=dict(main=main, compress=compress), rope_theta=MISSING, compress_rope_theta=MISSING)),
+        ("a limit as an integer", dict(swiglu_limit=7)), ("n_routed_experts by another name", dict(
+            n_routed_experts=MISSING, num_local_experts=16))):
+        yield name, change, False
+
+
 def cases(family, base):
     for key in base:
         # Tells two versions of Bailing apart, and nothing to the class.
@@ -327,6 +410,9 @@ def cases(family, base):
             continue
         yield f"{key} missing", {key: MISSING}, False
         yield f"{key} null", {key: None}, False
+    if family == "deepseek_v4":
+        yield from compressed_changes()
+        return
     yield from rotary_changes(family)
     if family == "glm_moe_dsa":
         for name, change in (
@@ -348,6 +434,9 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     for family in sys.argv[2:] or FAMILY:
         base = {**BASE, **FAMILY[family]}
+        if family == "deepseek_v4":
+            # Another name of moe_intermediate_size there.
+            del base["intermediate_size"]
         if family == "gpt_oss":
             del base["rope_theta"]
         plain = effective(family, base)

@@ -123,4 +123,19 @@ extension GGUFBytes {
     add("blk.0.ffn_down.weight", [8, 12])
     return file
   }
+
+  /// The same as a model of another architecture, whose settings speak of experts, heads' sizes and a scaling.
+  package func renamed(_ architecture: String) -> GGUFBytes {
+    var file = self
+    file.keys = keys.map { (key, value) in
+      key.hasPrefix("llama.") ? ("\(architecture).\(key.dropFirst(6))", value) : (key, value)
+    }
+    file["general.architecture"] = .string(architecture)
+    let counts: [(String, UInt32)] = [
+      ("expert_count", 4), ("expert_used_count", 2), ("expert_feed_forward_length", 6), ("attention.key_length", 4),
+      ("leading_dense_block_count", 0),
+    ]
+    for (key, count) in counts { file["\(architecture).\(key)"] = .uint32(count) }
+    return file
+  }
 }

@@ -11,8 +11,9 @@ limit=32
 
 usage() {
   cat <<'TEXT'
-cluster.sh up N [BANDWIDTH]       N hosts, each linked with BANDWIDTH (as tc writes it: 1gbit; "unlimited" without)
-cluster.sh bandwidth BANDWIDTH    change it while they live
+cluster.sh up N [BANDWIDTH [DELAY]]      N hosts, each linked with BANDWIDTH (as tc writes it: 1gbit; "unlimited" without), and
+                                         DELAY more than the kernel's own on each way between two (30us; none without)
+cluster.sh bandwidth BANDWIDTH [DELAY]   change both while they live
 cluster.sh counters               a line for each host: name, bytes sent, bytes received, by its interface's own count
 cluster.sh run RANKS_PER_HOST COMMAND…   mpirun COMMAND over all hosts; exits as it does
 cluster.sh check PROGRAM OPTION…         PROGRAM check of all hosts, with options; exits as it does
@@ -37,25 +38,31 @@ need() {
 
 # The bucket holds two of the largest frames the kernel hands down (64 KiB): with less, the link stays below its rate (tc-tbf(8)); with
 # more, whole messages pass unlimited. One message of up to a bucket still does, after a pause.
-shape() { # DEVICE BANDWIDTH; in the namespace of the caller
-  if [ "$2" = unlimited ]; then
-    tc qdisc del dev "$1" root 2>/dev/null || true
-  else
-    tc qdisc replace dev "$1" root tbf rate "$2" burst 128kb latency 400ms
+shape() { # DEVICE BANDWIDTH DELAY; in the namespace of the caller
+  local parent=root
+  tc qdisc del dev "$1" root 2>/dev/null || true
+  if [ "$2" != unlimited ]; then
+    tc qdisc add dev "$1" root handle 1: tbf rate "$2" burst 128kb latency 400ms
+    parent="parent 1:1"
   fi
+  [ "$3" != none ] || return 0
+  # What is on its way at 25 Gbit/s is some hundred frames at most.
+  # shellcheck disable=SC2086
+  tc qdisc add dev "$1" $parent handle 10: netem delay "$3" limit 10000 2>/dev/null ||
+    echo "cluster.sh: this kernel has no netem: links have no more delay than its own" >&2
 }
 
 set_bandwidth() {
   local host
   for host in $(hosts); do
     # Both ways: out of the host, and out of the switch towards it.
-    ip netns exec "$host" "$0" shape eth0 "$1"
-    ip netns exec "$switch" "$0" shape "to-${host#"$prefix"}" "$1"
+    ip netns exec "$host" "$0" shape eth0 "$1" "$2"
+    ip netns exec "$switch" "$0" shape "to-${host#"$prefix"}" "$1" none
   done
 }
 
 up() {
-  local count=$1 bandwidth=${2:-unlimited} i
+  local count=$1 bandwidth=${2:-unlimited} delay=${3:-none} i
   [[ $count =~ ^[0-9]+$ ]] && [ "$count" -ge 1 ] && [ "$count" -le $limit ] || fail "up $count: a number of hosts from 1 to $limit"
   [ -z "$(hosts)" ] || fail "there is a cluster already; remove it with: cluster.sh down"
   trap 'down' ERR
@@ -73,7 +80,7 @@ up() {
     mkdir -p "/etc/netns/$prefix$i"
     { echo "127.0.0.1 localhost"; for ((j = 1; j <= count; j++)); do echo "$subnet.$j $prefix$j"; done; } >"/etc/netns/$prefix$i/hosts"
   done
-  set_bandwidth "$bandwidth"
+  set_bandwidth "$bandwidth" "$delay"
   trap - ERR
 }
 
@@ -119,9 +126,9 @@ run() {
 }
 
 case ${1:-} in
-  up) need; up "${2:?$(usage)}" "${3:-}" ;;
-  bandwidth) need; [ -n "$(hosts)" ] || fail "there are no hosts"; set_bandwidth "${2:?$(usage)}" ;;
-  shape) shape "$2" "$3" ;;
+  up) need; up "${2:?$(usage)}" "${3:-}" "${4:-}" ;;
+  bandwidth) need; [ -n "$(hosts)" ] || fail "there are no hosts"; set_bandwidth "${2:?$(usage)}" "${3:-none}" ;;
+  shape) shape "$2" "$3" "$4" ;;
   counters)
     for host in $(hosts); do
       ip netns exec "$host" sh -c "echo $host \$(cat /sys/class/net/eth0/statistics/tx_bytes /sys/class/net/eth0/statistics/rx_bytes)"

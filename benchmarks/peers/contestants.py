@@ -83,11 +83,11 @@ class Martinet:
             run([self.binary, "quantize", self.checkpoint, folder, "--weights", weights], self.log)
         self.folders[weights] = folder
 
-    def command(self, weights, cases, repetitions, ranks=1, threads=None, same_prompt=False):
-        """Cases are (prompt length, output length, batch)."""
+    def command(self, weights, cases, repetitions, ranks=1, threads=None, same_prompt=False, model=None):
+        """Cases are (prompt length, output length, batch). `model`: a GGUF file, held as it is stored."""
         command = ["mpirun", "--allow-run-as-root", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
-        command += [self.binary, "bench", "generate", "--model", self.folders.get(weights, self.checkpoint)]
-        if weights not in self.folders:
+        command += [self.binary, "bench", "generate", "--model", model or self.folders.get(weights, self.checkpoint)]
+        if model is None and weights not in self.folders:
             if self.has_weights:
                 command += ["--weights", weights]
             elif weights != "bf16":
@@ -97,7 +97,7 @@ class Martinet:
             command += [name, ",".join(map(str, values))]
         return command + (["--same-prompt"] if same_prompt else [])
 
-    def measure(self, measures, weights, tokens, repetitions, same_prompt=False, ranks=1, threads=None):
+    def measure(self, measures, weights, tokens, repetitions, same_prompt=False, ranks=1, threads=None, model=None):
         """Tokens a second of each measure, and what else the program says; the model is loaded once."""
         cases = []
         for measure in measures:
@@ -107,7 +107,7 @@ class Martinet:
                 cases.append((1, tokens + 1, 1))
             else:
                 cases.append((BATCH_PROMPT, tokens + 1, int(measure.split()[1])))
-        command = self.command(weights, cases, repetitions, ranks, threads, same_prompt)
+        command = self.command(weights, cases, repetitions, ranks, threads, same_prompt, model)
         answer = json.loads(run(command, self.log)[0])
         results = {}
         for measure, case in zip(measures, answer.get("cases", [answer])):

@@ -31,6 +31,7 @@ def arguments():
     parser.add_argument("--tokens", type=int, default=64, help="tokens decoded for each sequence at batch 1; half of it at others")
     parser.add_argument("--llama-flags", action="append", default=[], help="further flags of llama-bench to try")
     parser.add_argument("--ik-flags", action="append", default=[], help="further flags of ik's llama-bench to try")
+    parser.add_argument("--same-file", action="store_true", help="read the peer's GGUF file too, instead of the checkpoint")
     parser.add_argument("--pre-tokenizer", default="gpt-2", help="its name in llama.cpp; \"\" to let the converter find it")
     parser.add_argument("--work", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--converter-python", required=True, help=argparse.SUPPRESS)
@@ -141,7 +142,8 @@ class Race:
                 ours = self.ours.measure(
                     measures, weights, self.options.tokens // (1 if group == "single" else 2),
                     self.options.repetitions if group == "single" else 1,
-                    any(theirs[measure].get("same_prompt", False) for measure in measures))
+                    any(theirs[measure].get("same_prompt", False) for measure in measures),
+                    model=self.models[kind] if self.options.same_file else None)
                 rounds.append({"before": before, "theirs": theirs, "ours": ours, "after": self.ours.probes()})
             for measure in measures:
                 self.add(peer.name, weights, kind, shlex.join(flags), measure, rounds)
@@ -157,7 +159,9 @@ class Race:
                     before = self.ours.probes()
                     with RemoteServers(peer) as servers:
                         theirs = remote(peer, servers, self.models[kind], measure, tokens, self.options.repetitions)
-                    ours = self.ours.measure([measure], weights, tokens, self.options.repetitions, ranks=2, threads=1)
+                    ours = self.ours.measure(
+                        [measure], weights, tokens, self.options.repetitions, ranks=2, threads=1,
+                        model=self.models[kind] if self.options.same_file else None)
                     rounds.append(
                         {"before": before, "theirs": {measure: theirs}, "ours": ours, "after": self.ours.probes()})
                 self.add("llama.cpp, 2 rpc-servers × 1 thread", weights, kind, "", measure, rounds)
@@ -183,7 +187,8 @@ class Race:
         self.convert()
         for weights in self.options.weights:
             try:
-                self.ours.prepare(weights, self.folder)
+                if not self.options.same_file:
+                    self.ours.prepare(weights, self.folder)
                 for group in ("single", "batched"):
                     for peer in self.peers if group in self.options.measures else []:
                         tell("%s, %s, %s" % (weights, group, peer.name))

@@ -27,7 +27,7 @@ def directions(recipe):
             curve(name, "reward", True, "reward rises")
             found.append((f"{name}: rollout and training agree", f"largest |log ratio| {stage['largest_log_ratio']}",
                           stage["largest_log_ratio"] == 0))
-        elif name in ("base", "base-more", "student"):
+        elif name in ("base", "base-more", "student", "student-more"):
             # Of answers that a model knows already, the loss tells nothing: those stages are measured below.
             curve(name, "loss", False, "loss falls")
     if "samples" in recipe.stages:

@@ -58,7 +58,8 @@ R1 = {
 }
 NAMES = {
     "base": "base", "base-more": "base, longer", "grpo": "after reinforcement", "sft": "teacher", "honest": "teacher, audited",
-    "student": "student's base", "student-alone": "student alone", "student-taught": "student, taught",
+    "student": "student's base", "student-more": "student's base, longer", "student-alone": "student alone",
+    "student-taught": "student, taught",
     "student-grpo": "student, own reinforcement", "student-corrected": "student, corrected", "student-honest": "student, audited",
 }
 PARTS = {

@@ -62,8 +62,8 @@ static inline float ck_cache_round(const float *x, size_t count, bool is_query, 
   return scale;
 }
 
-/// A query as it meets keys: levels [padded], scales [groups] that contain the factor on scores, and each group's sum of
-/// levels [groups].
+/// A query as it meets keys: levels [padded], scales [groups] that contain the factor on scores, and each group's sum
+/// of levels [groups].
 typedef struct {
   int8_t *levels;
   float *scales;

@@ -1,5 +1,5 @@
-// Attention over a q8 cache on AVX-512 VNNI. VPDPBUSD takes unsigned times signed bytes: keys are laid out as levels plus
-// 128, whose sums begin at minus 128 times the sum of the query's levels; weights of values are never negative.
+// Attention over a q8 cache on AVX-512 VNNI. VPDPBUSD takes unsigned times signed bytes: keys are laid out as levels
+// plus 128, whose sums begin at minus 128 times the sum of the query's levels; weights of values are never negative.
 #if defined(__x86_64__)
 #define NATIVE_TARGET "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma"
 #include "native_avx512.h"

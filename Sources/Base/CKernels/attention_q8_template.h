@@ -195,7 +195,7 @@ INLINE void add_elements(const int count, const bool corrects, const q8_tile *ti
   UNROLL for (int r = 0; r < count; ++r) { UNROLL for (int v = 0; v < VALUE_VECTORS; ++v) sums[r][v] = i_set(0); }
   const size_t stride = ck_cache_padded(tile->cache->value_dims) * 4;
   const int8_t *values = tile->scratch.values + (group * GROUP + d) * 4;
-  for (size_t at = 0; at < TILE; at += 4, values += stride) {
+  _Pragma("clang loop unroll_count(2)") for (size_t at = 0; at < TILE; at += 4, values += stride) {
     vb value[VALUE_VECTORS];
     UNROLL for (int v = 0; v < VALUE_VECTORS; ++v) value[v] = b_load(values + v * LANES * 4);
     UNROLL for (int r = 0; r < count; ++r) {

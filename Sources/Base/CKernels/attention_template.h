@@ -44,13 +44,24 @@ typedef struct {
 
 // Into the second-level cache, which can wait for more lines at once than the first, and evenly between the
 // arithmetic.
-INLINE void fetch_keys(const cache_tile *tile, size_t at, size_t d) {
-  if (tile->next_keys == NULL || d * tile->element_bytes % 64 != 0) return;
+typedef struct {
+  const char *keys[4];
+  size_t count, element_bytes, line;  // elements of a line less one
+} key_fetch;
+
+INLINE key_fetch open_key_fetch(const cache_tile *tile, size_t at) {
+  key_fetch fetch = {.element_bytes = tile->element_bytes, .line = 64 / tile->element_bytes - 1};
+  if (tile->next_keys == NULL) return fetch;
   for (size_t k = tile->fetch_begin; k < tile->fetch_end; ++k) {
-    const char *const key =
+    fetch.keys[fetch.count++] =
         tile->next_rows != NULL ? tile->next_rows[at + k] : tile->next_keys + (at + k) * tile->next_stride;
-    __builtin_prefetch(key + d * tile->element_bytes, 0, 2);
   }
+  return fetch;
+}
+
+INLINE void fetch_keys(const key_fetch *fetch, size_t d) {
+  if ((d & fetch->line) != 0) return;
+  for (size_t k = 0; k < fetch->count; ++k) __builtin_prefetch(fetch->keys[k] + d * fetch->element_bytes, 0, 2);
 }
 
 INLINE void fetch_values(const cache_tile *tile, size_t at, size_t d) {

@@ -5,6 +5,7 @@
 INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile *tile, row_block *block, int first_row,
                                size_t at, float scale) {
   const cached *const key = (const cached *)tile->keys + at * tile->key_stride;
+  const key_fetch fetch = keys == 4 ? open_key_fetch(tile, at) : (key_fetch){.count = 0};
   vf lanes[BLOCK_ROWS][4][PARTS];
   UNROLL for (int part = 0; part < PARTS; ++part) {
     // One register's worth of the sixteen lanes at a time, so that rows * keys chains fit the registers.
@@ -13,7 +14,7 @@ INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile 
     const size_t whole = tile->key_dims / 16 * 16;
     size_t d = (size_t)part * LANES;
     for (; d < whole; d += 16) {
-      if (keys == 4 && part == 0) fetch_keys(tile, at, d);
+      if (keys == 4 && part == 0) fetch_keys(&fetch, d);
       vf q[BLOCK_ROWS];
       UNROLL for (int r = 0; r < rows; ++r) q[r] = v_load(block->rows[first_row + r]->query + d);
       UNROLL for (int k = 0; k < keys; ++k) {
@@ -33,6 +34,14 @@ INLINE void CACHED(score_keys)(const int rows, const int keys, const cache_tile 
     }
     UNROLL for (int r = 0; r < rows; ++r) { UNROLL for (int k = 0; k < keys; ++k) lanes[r][k][part] = chains[r][k]; }
   }
+#if LANES == 16
+  if (rows == 4 && keys == 4) {
+    float *scores[4];
+    UNROLL for (int r = 0; r < 4; ++r) scores[r] = block->p[first_row + r] + at;
+    v_store_quarters(scores, v_multiply(v_sums((const vf(*)[4][1])lanes), v_set(scale)));
+    return;
+  }
+#endif
   UNROLL for (int r = 0; r < rows; ++r) {
     float *const scores = block->p[first_row + r] + at;
     if (keys == 4) {

@@ -10,6 +10,7 @@ enum {
   HAS_INT8_TILES = 32,
   HAS_NEON = 64,
   HAS_INT8_MATRICES = 128,
+  HAS_BYTE_PERMUTES = 256,
 };
 
 // What each instruction set is called, and all that it needs.
@@ -63,6 +64,7 @@ static int detect(void) {
   if ((b & avx2) == 0) return 0;
   if ((b & avx512) != avx512 || (state & zmm_state) != zmm_state) return HAS_AVX2;
   int found = HAS_AVX2 | HAS_AVX512 | (c & 1u << 11 ? HAS_INT8_DOT : 0);
+  if ((c & 1u << 1) != 0) found |= HAS_BYTE_PERMUTES;
   if ((d & tiles) == tiles && (state & tile_state) == tile_state && tiles_are_lent()) found |= HAS_INT8_TILES;
   if (__get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5) != 0) found |= HAS_BF16_DOT;
   return found;
@@ -95,7 +97,9 @@ static int found(void) {
 }
 
 ck_feature_set ck_features(void) {
-  const ck_feature_set set = {.int8_dot = (found() & HAS_INT8_DOT) != 0, .bf16_dot = (found() & HAS_BF16_DOT) != 0};
+  const ck_feature_set set = {.int8_dot = (found() & HAS_INT8_DOT) != 0,
+                              .bf16_dot = (found() & HAS_BF16_DOT) != 0,
+                              .byte_permutes = (found() & HAS_BYTE_PERMUTES) != 0};
   return set;
 }
 

@@ -26,10 +26,13 @@ static const ck_kernels avx2 = {.float_rows = ck_float_rows_avx2,
                                 .delta = &ck_avx2_delta,
                                 .probes = {.read = ck_probe_read_avx2, .fma = ck_probe_fma_avx2}};
 
+// The products with fp32 rows that this processor is fastest with.
+static ck_matmul_kernel *avx512_float_rows[CK_FORMAT_COUNT];
+
 // Without VNNI or BF16, AVX2's products of int8 and bf16 rows and attention over q8 are taken.
 #define AVX512(int8rows, q8attention, int8probe, bf16dot)                                                     \
   {                                                                                                           \
-    .float_rows = ck_float_rows_avx512, .int8_rows = int8rows,                                                \
+    .float_rows = avx512_float_rows, .int8_rows = int8rows,                                                   \
     .bf16_rows = bf16dot ? ck_bf16_rows_avx512 : ck_bf16_rows_avx2, .quantize = ck_avx512_quantize,           \
     .rows = &ck_avx512_rows, .attention = ck_avx512_attention, .attention_q8 = q8attention,                   \
     .index_scores = ck_avx512_index_scores, .elementwise = &ck_avx512_elementwise, .delta = &ck_avx512_delta, \
@@ -69,6 +72,10 @@ const ck_kernels *ck_kernels_of[CK_ISA_COUNT] = {&reference, &reference, &refere
 __attribute__((constructor)) static void choose(void) {
 #if defined(__x86_64__)
   const ck_feature_set features = ck_features();
+  for (size_t format = 0; format < CK_FORMAT_COUNT; format++) {
+    ck_matmul_kernel *const by_bytes = features.byte_permutes ? ck_float_rows_vbmi[format] : NULL;
+    avx512_float_rows[format] = by_bytes ? by_bytes : ck_float_rows_avx512[format];
+  }
   ck_kernels_of[CK_ISA_AVX2] = &avx2;
   ck_kernels_of[CK_ISA_AVX512] = &avx512[features.int8_dot][features.bf16_dot];
   ck_kernels_of[CK_ISA_AMX] = &amx[features.bf16_dot];

@@ -39,6 +39,8 @@ ck_matmul_kernel ck_bf16_rows_reference;
 extern ck_matmul_kernel *const ck_float_rows_avx2[CK_FORMAT_COUNT], *const ck_float_rows_avx512[CK_FORMAT_COUNT];
 extern ck_int8_kernel *const ck_int8_rows_avx2[CK_FORMAT_COUNT], *const ck_int8_rows_avx512[CK_FORMAT_COUNT],
                                                                      *const ck_int8_rows_amx[CK_FORMAT_COUNT];
+// The formats that are faster with AVX-512 VBMI; NULL for the others.
+extern ck_matmul_kernel *const ck_float_rows_vbmi[CK_FORMAT_COUNT];
 ck_matmul_kernel ck_bf16_rows_avx2, ck_bf16_rows_avx512;
 #elif defined(__aarch64__)
 extern ck_matmul_kernel *const ck_float_rows_neon[CK_FORMAT_COUNT];

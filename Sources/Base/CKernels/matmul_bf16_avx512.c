@@ -18,11 +18,15 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) { return _mm512_dpbf16_ps(c, (__m512
 #define MAX_DIRECT_ROWS 12
 #include "Formats/float_lanes.h"
 
+#define single_panels(format) 4
 #define EXPANDED_PANELS 2
 #define ONLY_PAIRS
 #define PAIRS_KERNEL_NAME ck_bf16_rows_avx512
-#define PAIRS_BEGIN
-#define PAIRS_END
+// Totals and biases count as zero, too, where they are subnormal.
+#define PAIRS_BEGIN                          \
+  const unsigned int control = _mm_getcsr(); \
+  _mm_setcsr(control | _MM_FLUSH_ZERO_ON | 0x40 /* subnormal operands are zero */);
+#define PAIRS_END _mm_setcsr(control);
 #include "matmul_kernel.inc"
 
 #pragma clang attribute pop

@@ -30,8 +30,9 @@ typedef void ck_matmul_kernel(const ck_matmul_call *call);
 
 // Instructions beyond an instruction set's base that some processors have.
 typedef struct {
-  bool int8_dot;  // AVX-512 VNNI, Armv8.2 dot product
-  bool bf16_dot;  // AVX-512 BF16
+  bool int8_dot;       // AVX-512 VNNI, Armv8.2 dot product
+  bool bf16_dot;       // AVX-512 BF16
+  bool byte_permutes;  // AVX-512 VBMI
 } ck_feature_set;
 ck_feature_set ck_features(void);
 #endif

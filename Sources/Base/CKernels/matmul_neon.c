@@ -18,14 +18,21 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
   return v16_fma(bf16_halves(a, 0), bf16_halves(b, 0), c);
 }
 
+#define single_panels(format) 4
 #define EXPANDED_PANELS 1
 #define KERNELS_NAME ck_float_rows_neon
 #define PAIRS_KERNEL_NAME ck_bf16_rows_neon
-// FZ, bit 24 of FPCR, flushes operands and results.
-#define PAIRS_BEGIN                                 \
-  uint64_t control;                                 \
-  __asm__ volatile("mrs %0, fpcr" : "=r"(control)); \
+// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the least
+// normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the reference computes all again.
+#define PAIRS_BEGIN                                              \
+  uint64_t control, status;                                      \
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));              \
+  __asm__ volatile("mrs %0, fpsr" : "=r"(status));               \
+  __asm__ volatile("msr fpsr, %0" ::"r"(status & ~(uint64_t)8)); \
   __asm__ volatile("msr fpcr, %0" ::"r"(control | 1u << 24));
-#define PAIRS_END __asm__ volatile("msr fpcr, %0" ::"r"(control));
+#define PAIRS_END                                  \
+  __asm__ volatile("msr fpcr, %0" ::"r"(control)); \
+  __asm__ volatile("mrs %0, fpsr" : "=r"(status)); \
+  if (status & 8) ck_bf16_rows_reference(call);
 #include "matmul_kernel.inc"
 #endif

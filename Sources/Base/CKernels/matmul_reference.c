@@ -26,6 +26,14 @@ static void float_rows(ck_format format, const ck_matmul_call *call) {
 
 static float flushed(float value) { return fabsf(value) < 0x1p-126f ? copysignf(0.0f, value) : value; }
 
+// What is least of the normal numbers may be so by rounding only: it counts as zero unless it still is when the exponent has
+// no end, 2^64 times as large. Operands are small enough for that then.
+static float flushed_fma(float a, float b, float c) {
+  const float sum = fmaf(a, b, c);
+  if (fabsf(sum) == 0x1p-126f && fabsf(fmaf(a * 0x1p64f, b, c * 0x1p64f)) < 0x1p-62f) return copysignf(0.0f, sum);
+  return flushed(sum);
+}
+
 static float bf16_at(const void *pairs, size_t index) {
   uint16_t bits;
   memcpy(&bits, (const uint8_t *)pairs + index * sizeof bits, sizeof bits);
@@ -42,12 +50,12 @@ void ck_bf16_rows_reference(const ck_matmul_call *call) {
         for (size_t p = p0; p < ck_min(p0 + CK_K_BLOCK, call->k); p++) {
           const float *x = call->x + row * call->x_stride + p;
           const uint8_t *w = lane + p * CK_PANEL * 4;
-          sum = flushed(fmaf(bf16_at(x, 1), bf16_at(w, 1), sum));
-          sum = flushed(fmaf(bf16_at(x, 0), bf16_at(w, 0), sum));
+          sum = flushed_fma(bf16_at(x, 1), bf16_at(w, 1), sum);
+          sum = flushed_fma(bf16_at(x, 0), bf16_at(w, 0), sum);
         }
-        total = p0 == 0 ? sum : total + sum;
+        total = p0 == 0 ? sum : flushed(total + sum);
       }
-      call->y[row * call->y_stride + j] = call->bias ? total + call->bias[j] : total;
+      call->y[row * call->y_stride + j] = call->bias ? flushed(total + flushed(call->bias[j])) : total;
     }
   }
 }

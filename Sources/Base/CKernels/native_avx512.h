@@ -71,4 +71,27 @@ INLINE v4 v_fold(const vf *lanes) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(lanes[0]), _mm512_extractf32x8_ps(lanes[0], 1));
   return _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
 }
+/// The lane sums of four by four vectors, halved as ever; quarter r, element k of the result is that of lanes[r][k].
+INLINE vf v_sums(const vf lanes[4][4][1]) {
+  vf four[4];
+  for (int k = 0; k < 4; ++k) {
+    const vf a = lanes[0][k][0], b = lanes[1][k][0], c = lanes[2][k][0], d = lanes[3][k][0];
+    // Two of eight lanes, then four of four lanes in one vector.
+    const vf ab = v_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+    const vf cd = v_add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+    four[k] = v_add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+  }
+  vf two[2];
+  for (int k = 0; k < 2; ++k) {
+    const __m512d a = _mm512_castps_pd(four[2 * k]), b = _mm512_castps_pd(four[2 * k + 1]);
+    two[k] = v_add(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b)), _mm512_castpd_ps(_mm512_unpackhi_pd(a, b)));
+  }
+  return v_add(_mm512_shuffle_ps(two[0], two[1], 0x88), _mm512_shuffle_ps(two[0], two[1], 0xdd));
+}
+INLINE void v_store_quarters(float *const to[4], vf v) {
+  _mm_storeu_ps(to[0], _mm512_castps512_ps128(v));
+  _mm_storeu_ps(to[1], _mm512_extractf32x4_ps(v, 1));
+  _mm_storeu_ps(to[2], _mm512_extractf32x4_ps(v, 2));
+  _mm_storeu_ps(to[3], _mm512_extractf32x4_ps(v, 3));
+}
 #include "native_sse.h"

@@ -2,20 +2,45 @@ import CKernels
 
 /// How an attention cache holds keys and values.
 package enum CacheType: String, Sendable, CaseIterable {
-  case f32, bf16
+  case f32, bf16, q8
 
-  package var byteCount: Int { self == .f32 ? 4 : 2 }
-  var code: ck_cache_type { self == .f32 ? CK_CACHE_F32 : CK_CACHE_BF16 }
+  /// Bytes of what a view's strides and offsets count: elements, or the bytes of a q8 cache.
+  package var unitByteCount: Int {
+    switch self {
+    case .f32: 4
+    case .bf16: 2
+    case .q8: 1
+    }
+  }
+
+  /// Units that one position's vector of `dims` elements takes.
+  package func unitCount(_ dims: Int) -> Int { byteCount(dims) / unitByteCount }
+
+  /// Bytes that one position's vector of `dims` elements takes.
+  package func byteCount(_ dims: Int) -> Int { ck_cache_position_bytes(code, dims) }
+
+  /// How such a cache holds what does not lie in tiles of positions: keys of indexers, by which positions are chosen or
+  /// not, and the entries of compressed attention, each of which stands for several tokens.
+  package var ofNumbers: CacheType { self == .q8 ? .bf16 : self }
+
+  var code: ck_cache_type {
+    switch self {
+    case .f32: CK_CACHE_F32
+    case .bf16: CK_CACHE_BF16
+    case .q8: CK_CACHE_Q8
+    }
+  }
 }
 
 /// Where one attention call finds keys and values: a paged cache's blocks and the layout of a row. Strides and offsets
-/// count elements.
+/// count the type's units.
 package struct CacheView {
   fileprivate var paged: ck_paged_cache
   private let type: CacheType
 
-  /// Position p lies in `blocks[p / blockTokens]`, at row p % blockTokens of `[blockTokens, rowStride]` elements, its
-  /// key `[keyDims]` from `keyOffset` on and its value `[valueDims]` from `valueOffset` on.
+  /// Position p lies in `blocks[p / blockTokens]`, at row p % blockTokens of `[blockTokens, rowStride]` units, its
+  /// key `[keyDims]` from `keyOffset` on and its value `[valueDims]` from `valueOffset` on. A q8 cache has tiles in the
+  /// place of as many rows (`attention.h`).
   package init(
     type: CacheType, blocks: UnsafePointer<UnsafeRawPointer?>, blockTokens: Int, rowStride: Int, keyOffset: Int,
     valueOffset: Int, keyDims: Int, valueDims: Int
@@ -26,7 +51,7 @@ package struct CacheView {
       value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
   }
 
-  /// Writes one position's key `[keyDims]`, rounded once where the cache is bf16.
+  /// Writes one position's key `[keyDims]`, rounded once where the cache is not fp32.
   package func storeKey(_ key: UnsafePointer<Float>, at position: Int) {
     store(key, count: paged.key_dims, offset: paged.key_offset, at: position)
   }
@@ -38,8 +63,13 @@ package struct CacheView {
 
   private func store(_ vector: UnsafePointer<Float>, count: Int, offset: Int, at position: Int) {
     let block = UnsafeMutableRawPointer(mutating: paged.blocks[position / paged.block_tokens]!)
-    let element = position % paged.block_tokens * paged.row_stride + offset
-    ck_cache_store(paged.type, vector, count, block + element * type.byteCount)
+    let row = position % paged.block_tokens
+    guard type != .q8 else {
+      let place = row % Int(CK_ATTENTION_TILE)
+      ck_cache_store_q8(vector, count, block + (row - place) * paged.row_stride + offset, place)
+      return
+    }
+    ck_cache_store(paged.type, vector, count, block + (row * paged.row_stride + offset) * type.unitByteCount)
   }
 
   /// Floats of scratch that attending this cache takes, and attending chosen positions of it.

@@ -10,11 +10,17 @@ package struct LinkProbe {
   /// Time and rounds for one size.
   private static let budget = 0.03
   private static let roundLimit = 200
+  /// The same where a choice only depends on it, with the largest message that is timed.
+  private static let shortBudget = 0.004
+  private static let shortLimit = 1 << 18
 
   private let communicator: any Communicator
   /// By rank: the lowest rank of its host; and its NUMA node, or −1 where it spans several.
   private let hostOfRank: [Int]
   private let nodeOfRank: [Int]
+  /// For each size, and the largest of these.
+  private var seconds = Self.budget
+  private var limit = Int.max
   private let outgoing: UnsafeMutableRawBufferPointer
   private let incoming: UnsafeMutableRawBufferPointer
 
@@ -28,14 +34,35 @@ package struct LinkProbe {
       communicator, hostOfRank: hostOfRank, nodeOfRank: try communicator.allReduce(nodes, .sum).map { Int($0) })
     defer { probe.free() }
     var samples = try probe.sharedMemory()
-    for link in [LinkClass.sameNode, .sameHost, .otherHosts] {
-      guard let pair = probe.pair(link) else { continue }
-      for bytes in pingPongBytes {
-        samples.append(.init(link: link, messageBytes: bytes, seconds: try probe.pingPong(pair, bytes: bytes)))
-      }
-      samples += try probe.exchanges(link)
-    }
+    for link in [LinkClass.sameNode, .sameHost, .otherHosts] { samples += try probe.samples(link) }
     return samples
+  }
+
+  /// Those of the links that messages of slices take: between hosts, and within them through shared memory, or what there
+  /// is in its place. A tenth of a second each. Collective.
+  package static func measureForSlices(
+    _ communicator: any Communicator, hostOfRank: [Int], node: Int?
+  ) throws -> [LinkSample] {
+    guard communicator.size > 1 else { return [] }
+    var nodes = [Int64](repeating: 0, count: communicator.size)
+    nodes[communicator.rank.index] = Int64(node ?? -1)
+    var probe = LinkProbe(
+      communicator, hostOfRank: hostOfRank, nodeOfRank: try communicator.allReduce(nodes, .sum).map { Int($0) })
+    (probe.seconds, probe.limit) = (shortBudget, shortLimit)
+    defer { probe.free() }
+    let between = try probe.samples(.otherHosts)
+    let shared = try probe.sharedMemory()
+    if !shared.isEmpty { return between + shared }
+    let apart = try probe.samples(.sameHost)
+    return between + (apart.isEmpty ? try probe.samples(.sameNode) : apart)
+  }
+
+  /// Of one kind of link; none where no two ranks have it.
+  private func samples(_ link: LinkClass) throws -> [LinkSample] {
+    guard let pair = pair(link) else { return [] }
+    return try Self.pingPongBytes.filter { $0 <= limit }.map {
+      LinkSample(link: link, messageBytes: $0, seconds: try pingPong(pair, bytes: $0))
+    } + exchanges(link)
   }
 
   private init(_ communicator: any Communicator, hostOfRank: [Int], nodeOfRank: [Int]) {
@@ -91,7 +118,7 @@ package struct LinkProbe {
     _ = try time()
     try communicator.barrier()
     let trial = Double(try communicator.allReduceMax(Int64(try time() * 1e9))) / 1e9
-    let rounds = min(Self.roundLimit, max(5, Int(Self.budget / max(trial, 1e-7))))
+    let rounds = min(Self.roundLimit, max(5, Int(seconds / max(trial, 1e-7))))
     try communicator.barrier()
     var times: [Double] = []
     for _ in 0..<rounds { times.append(try time()) }

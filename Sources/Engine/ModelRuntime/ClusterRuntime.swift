@@ -37,4 +37,10 @@ package final class ClusterRuntime {
   package func probeLinks() throws -> [LinkSample] {
     try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
   }
+
+  /// The same of the slowest way that messages take, and of sizes as one sequence has them: a tenth of a second.
+  /// Collective.
+  package func probeSliceLinks() throws -> [LinkSample] {
+    try LinkProbe.measureForSlices(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
+  }
 }

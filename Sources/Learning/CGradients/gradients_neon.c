@@ -10,12 +10,30 @@
 INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 #define v_pin(v) __asm__ volatile("" : "+w"(v))
 
-// FZ, bit 24 of FPCR, flushes operands and results.
+// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the least
+// normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the tile is computed again.
+INLINE uint64_t fp_status(void) {
+  uint64_t status;
+  __asm__ volatile("mrs %0, fpsr" : "=r"(status));
+  return status;
+}
+INLINE void forget_flushed(void) { __asm__ volatile("msr fpsr, %0" ::"r"(fp_status() & ~(uint64_t)8)); }
+#define HAS_FLUSHED ((fp_status() & 8) != 0)
+#define FORGET_FLUSHED forget_flushed()
 #define FLUSH_BEGIN                                 \
   uint64_t control;                                 \
   __asm__ volatile("mrs %0, fpcr" : "=r"(control)); \
+  FORGET_FLUSHED;                                   \
   __asm__ volatile("msr fpcr, %0" ::"r"(control | 1u << 24));
 #define FLUSH_END __asm__ volatile("msr fpcr, %0" ::"r"(control));
+
+/// v_fma while FZ is on, of which what was flushed and is 2^-126 when rounded, 2^64 times as large, is that.
+INLINE vf v_fma_flushed(vf a, vf b, vf c) {
+  const vf sum = v_fma(a, b, c), factor = v_set(0x1p64f);
+  const vf large = v_fma(v_multiply(a, factor), b, v_multiply(c, factor));
+  const uint32x4_t is_least = vceqq_f32(vabsq_f32(large), v_set(0x1p-62f));
+  return vbslq_f32(is_least, v_multiply(large, v_set(0x1p-64f)), sum);
+}
 
 #define TILE_ROWS 8
 #define TILE_VECTORS 3

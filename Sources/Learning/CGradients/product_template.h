@@ -3,6 +3,8 @@
 //   TILE_ROWS, TILE_VECTORS   rows and vectors of columns whose sums are kept in registers
 //   ROWS_CASES(DO)            DO(R) for each R from 1 to TILE_ROWS
 //   FLUSH_BEGIN, FLUSH_END    around products in bf16: the processor takes and gives zeros for subnormals
+//   HAS_FLUSHED, FORGET_FLUSHED, v_fma_flushed   where it gives them for what rounding would make normal: whether it has
+//                             since it was told to forget, and a multiply-add that does not
 //   v_step(a, b, c)           c + a * b, or the products of two bf16 pairs added to c where PAIRS is defined
 //   v_pin(v)                  an opaque use of a vector in its register: keeps the compiler from mixing two p's work and
 //                             spilling sums
@@ -180,23 +182,45 @@ INLINE size_t pack_tile(const bool bf16, const float *from, size_t stride, size_
 typedef struct {
   float *totals, *c;
   size_t totals_stride, c_stride;
-  bool first, adds;
+  // `flushes`: subnormals count as zero.
+  bool first, adds, flushes;
 } tile_end;
+
+#ifdef HAS_FLUSHED
+/// A tile's sums over a block of p, after a result has been flushed.
+static __attribute__((noinline)) void sum_after_flush(int R, int V, size_t depth, const float *a, size_t a_step,
+                                                      const float *b, size_t b_step, vf sums[][TILE_VECTORS]) {
+  for (int r = 0; r < R; ++r) {
+    for (int v = 0; v < V; ++v) {
+      vf sum = v_set(0.0f);
+      for (size_t p = 0; p < depth; ++p) {
+        sum = v_fma_flushed(v_set(a[p * a_step + r]), v_load(b + p * b_step + v * LANES), sum);
+      }
+      sums[r][v] = sum;
+    }
+  }
+  FORGET_FLUSHED;
+}
+#endif
 
 /// A tile of R rows and V vectors, whose last one has `last` lanes, over a block of p.
 INLINE void tile(const int R, const int V, size_t depth, const float *a, size_t a_step, const float *b, size_t b_step,
                  tile_end end, size_t last) {
   vf sums[TILE_ROWS][TILE_VECTORS];
   UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_set(0.0f); }
-  for (size_t p = 0; p < depth; ++p, a += a_step, b += b_step) {
+  const float *row = a, *column = b;
+  for (size_t p = 0; p < depth; ++p, row += a_step, column += b_step) {
     vf columns[TILE_VECTORS];
-    UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(b + v * LANES);
+    UNROLL for (int v = 0; v < V; ++v) columns[v] = v_load(column + v * LANES);
     UNROLL for (int r = 0; r < R; ++r) {
-      const vf value = v_set(a[r]);
+      const vf value = v_set(row[r]);
       UNROLL for (int v = 0; v < V; ++v) sums[r][v] = v_step(value, columns[v], sums[r][v]);
     }
     UNROLL for (int r = 0; r < R; ++r) { UNROLL for (int v = 0; v < V; ++v) v_pin(sums[r][v]); }
   }
+#ifdef HAS_FLUSHED
+  if (end.flushes && __builtin_expect(HAS_FLUSHED, false)) { sum_after_flush(R, V, depth, a, a_step, b, b_step, sums); }
+#endif
   UNROLL for (int r = 0; r < R; ++r) {
     UNROLL for (int v = 0; v < V; ++v) {
       const size_t n = v + 1 < V ? LANES : last;
@@ -309,7 +333,8 @@ static void multiply_block(const cg_product *call, product_part *part, float *sc
                          .c = c,
                          .c_stride = call->c_stride,
                          .first = part->p == 0,
-                         .adds = call->add && part->p + part->depth == call->depth};
+                         .adds = call->add && part->p + part->depth == call->depth,
+                         .flushes = call->bf16};
   multiply_part(call, part, scratch, b_tiles);
 }
 

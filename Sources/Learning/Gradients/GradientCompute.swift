@@ -51,16 +51,5 @@ package enum ProductPrecision: String, Sendable, CaseIterable {
 }
 
 extension Compute {
-  var isa: ck_isa { instructionSet.code }
-}
-
-extension InstructionSet {
-  fileprivate var code: ck_isa {
-    switch self {
-    case .reference: CK_ISA_REFERENCE
-    case .avx2: CK_ISA_AVX2
-    case .avx512: CK_ISA_AVX512
-    case .neon: CK_ISA_NEON
-    }
-  }
+  var isa: ck_isa { ck_isa(instructionSet.number) }
 }

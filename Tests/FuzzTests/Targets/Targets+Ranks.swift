@@ -46,6 +46,7 @@ extension FuzzTarget {
         .init(
           id: SequenceID(8), home: Rank(1), tokens: [3], promptCount: 1, cachedCount: 0, blocks: [2], pooling: .mean),
       ]
+      plan.admissions[0].copied = 5
       plan.growths = [.init(id: SequenceID(6), block: 12)]
       plan.items = [
         .init(id: SequenceID(4), home: Rank(2), start: 0, count: 3, outputs: .last),

@@ -8,8 +8,8 @@
 #include <string.h>
 
 // What numbers there are: from -2 to 2; the ends of what is common, which rounding and sums of integers meet; and, among
-// those from -2 to 2, a few that are infinite, subnormal or none.
-typedef enum { TAME, EXTREME, WILD, KINDS } number_kind;
+// those from -2 to 2, a few that are infinite, subnormal or none; and such whose products are about the least normal number.
+typedef enum { TAME, EXTREME, WILD, LEAST, KINDS } number_kind;
 static number_kind kind = TAME;
 
 static uint64_t state = 1;
@@ -28,6 +28,7 @@ static float number(void) {
   const uint64_t drawn = bits();
   if (kind == EXTREME && drawn % 4) return ends[drawn / 4 % (drawn % 8 ? 4 : sizeof ends / sizeof *ends)];
   if (kind == WILD && drawn % 256 == 0) return rare[drawn / 256 % (sizeof rare / sizeof *rare)];
+  if (kind == LEAST) return ldexpf(drawn & 1 ? 8 : -9, -66 - (int)(drawn / 2 % 16));
   return (float)(drawn >> 24) * 0x1p-22f - 2;
 }
 

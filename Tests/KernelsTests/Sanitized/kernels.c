@@ -130,39 +130,58 @@ static void quantize(ck_isa isa) {
     }
 }
 
-static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positions) {
-  size_t tokens = CK_ATTENTION_TILE, stride = 2 * dims + 3, width = type == CK_CACHE_F32 ? 4 : 2;
-  size_t count = (positions + tokens - 1) / tokens;
+// A cache of random vectors, keys and values of `dims` elements, values being the first of the keys' where they are shared.
+static ck_paged_cache cached(ck_cache_type type, size_t dims, size_t positions, bool is_shared) {
+  const size_t tokens = CK_ATTENTION_TILE, count = (positions + tokens - 1) / tokens;
+  const size_t bytes = ck_cache_position_bytes(CK_CACHE_Q8, dims), width = type == CK_CACHE_F32 ? 4 : 2;
+  const bool is_q8 = type == CK_CACHE_Q8;
   const void **blocks = allocated(count * sizeof *blocks);
-  for (size_t i = 0; i < count; i++) {
-    float *values = numbers(tokens * stride);
-    void *block = allocated(tokens * stride * width);
-    ck_cache_store(type, values, tokens * stride, block);
-    blocks[i] = block;
-    free(values);
-  }
   ck_paged_cache cache = {.type = type,
                           .blocks = blocks,
                           .block_tokens = tokens,
-                          .row_stride = stride,
-                          .key_offset = 1,
-                          .value_offset = dims + 3,
+                          .row_stride = is_q8 ? (is_shared ? 1 : 2) * bytes : 2 * dims + 3,
+                          .key_offset = is_q8 ? 0 : 1,
+                          .value_offset = is_q8       ? (is_shared ? 0 : tokens * bytes)
+                                          : is_shared ? 1
+                                                      : dims + 3,
                           .key_dims = dims,
-                          .value_dims = dims};
+                          .value_dims = is_shared ? (dims + 1) / 2 : dims};
+  for (size_t i = 0; i < count; i++) {
+    uint8_t *block = allocated(tokens * cache.row_stride * (is_q8 ? 1 : width));
+    if (is_q8) {
+      for (size_t at = 0; at < (is_shared ? 1 : 2) * tokens; at++) {
+        float *values = numbers(dims);
+        ck_cache_store_q8(values, dims, block + at / tokens * tokens * bytes, at % tokens);
+        free(values);
+      }
+    } else {
+      float *values = numbers(tokens * cache.row_stride);
+      ck_cache_store(type, values, tokens * cache.row_stride, block);
+      free(values);
+    }
+    blocks[i] = block;
+  }
+  return cache;
+}
+
+static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positions, bool is_shared) {
+  ck_paged_cache cache = cached(type, dims, positions, is_shared);
+  const size_t out_dims = cache.value_dims;
   enum { row_count = 6 };
-  float *query = numbers(row_count * dims), *out = numbers(row_count * dims), *expected = copy(out, row_count * dims);
+  float *query = numbers(row_count * dims), *out = numbers(row_count * out_dims);
+  float *expected = copy(out, row_count * out_dims);
   float *scratch = allocated(ck_attention_scratch(&cache) * sizeof(float)), sink = 0.5f;
   for (int reference = 0; reference < 2; reference++) {
     ck_query_row rows[row_count];
     for (size_t i = 0; i < row_count; i++)
       rows[i] = (ck_query_row){.query = query + i * dims,
-                               .out = (reference ? expected : out) + i * dims,
+                               .out = (reference ? expected : out) + i * out_dims,
                                .sink = i % 2 ? &sink : NULL,
                                .begin = i < 3 || positions < 4 ? 0 : positions / 4,
                                .end = i < 4 ? positions : positions - positions / 2};
     ck_attention(reference ? CK_ISA_REFERENCE : isa, &cache, rows, row_count, 0.2f, scratch);
   }
-  hold(out, expected, row_count * dims * sizeof(float), "attention", isa, dims, positions);
+  hold(out, expected, row_count * out_dims * sizeof(float), "attention", isa, dims, positions);
   uint32_t *chosen = allocated(positions * sizeof *chosen);
   float *gathered = allocated(ck_attention_chosen_scratch(&cache) * sizeof(float));
   for (size_t i = 0; i < positions; i++) chosen[i] = (uint32_t)(positions - 1 - i);
@@ -170,15 +189,15 @@ static void attention(ck_isa isa, ck_cache_type type, size_t dims, size_t positi
     ck_query_row rows[row_count];
     for (size_t i = 0; i < row_count; i++)
       rows[i] = (ck_query_row){.query = query + i * dims,
-                               .out = (reference ? expected : out) + i * dims,
+                               .out = (reference ? expected : out) + i * out_dims,
                                .begin = 0,
                                .end = i < 4 ? positions : positions - positions / 2};
     ck_attention_chosen(reference ? CK_ISA_REFERENCE : isa, &cache, chosen, rows, row_count, 0.2f, gathered);
   }
-  hold(out, expected, row_count * dims * sizeof(float), "attention over chosen positions", isa, dims, positions);
+  hold(out, expected, row_count * out_dims * sizeof(float), "attention over chosen positions", isa, dims, positions);
   free(chosen), free(gathered);
-  for (size_t i = 0; i < count; i++) free((void *)blocks[i]);
-  free(blocks), free(query), free(out), free(expected), free(scratch);
+  for (size_t at = 0; at < positions; at += CK_ATTENTION_TILE) free((void *)cache.blocks[at / CK_ATTENTION_TILE]);
+  free((void *)cache.blocks), free(query), free(out), free(expected), free(scratch);
 }
 
 static void indexer(ck_isa isa, ck_cache_type type, size_t dims, size_t positions) {
@@ -210,10 +229,13 @@ static void indexer(ck_isa isa, ck_cache_type type, size_t dims, size_t position
 
 static void attentions(ck_isa isa) {
   static const size_t widths[] = {1, 15, 16, 17, 40, 64, 96}, lengths[] = {1, 2, 31, 32, 33, 64, 100};
-  for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_BF16; type++)
-    for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
-      for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
-        attention(isa, type, widths[d], lengths[n]), indexer(isa, type, widths[d], lengths[n]);
+  for (size_t d = 0; d < sizeof widths / sizeof *widths; d++)
+    for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++)
+      for (ck_cache_type type = CK_CACHE_F32; type <= CK_CACHE_Q8; type++) {
+        attention(isa, type, widths[d], lengths[n], false);
+        attention(isa, type, widths[d], lengths[n], true);
+        if (type != CK_CACHE_Q8) indexer(isa, type, widths[d], lengths[n]);
+      }
 }
 
 static void checksums(void) {

@@ -17,6 +17,7 @@
 //           (Q6_K), likewise. Q8_0's code is level + 128. Then scales, for each part of 32 or 16 columns a row [16], with
 //           a row of minima after it where there are such: f16, bf16 (INT4) or E8M0 (MXFP4), padded to 64 columns; or
 //           integers of 8 bits, after those of each 256 columns the rows of d and dmin, f16
+// Four columns of sixteen rows side by side, 64 bytes, are what VPDPBUSD, SDOT and AMX's tiles take of weights alike.
 // Rows past the last are zero, and so is the padding after the elements (level 0). A weight's value is its fp32
 // expansion: F8E4M3 fl(value * scale), MXFP4 value * 2^(scale-127) (scale 255 is NaN), Q8 and Q4
 // fl(level * blockScale * rowScale), a block scale's byte c being (1 + c%16/16) * 2^(c/16 - 15); of blocks
@@ -45,8 +46,9 @@ void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_
 
 /// The same for bf16 rows (rows.h) and BF16 weights, two products an instruction where the processor has it. Strides of
 /// rows count bytes. Order of summation: blocks of 2 * CK_K_BLOCK columns, a block's sum one chain over its pairs in
-/// ascending k from +0, sum = fma(x[k+1], w[k+1], sum), then fma(x[k], w[k], sum), a subnormal operand or result of each
-/// counting as zero; totals and bias as above.
+/// ascending k from +0, sum = fma(x[k+1], w[k+1], sum), then fma(x[k], w[k], sum); totals and bias as above. A subnormal
+/// operand or result of each counts as zero; a result is subnormal if it is less than 2^-126 when it has been rounded as if
+/// exponents had no end.
 void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const void *rows, size_t row_stride_bytes,
                     size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 

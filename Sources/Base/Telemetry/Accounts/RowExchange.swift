@@ -18,6 +18,8 @@ package struct RowExchange: Sendable, Equatable {
     case expertInner = "expert_inner"
     case expertOutput = "expert_output"
     case logits
+    /// The input of a prediction module's layer; and each rank's most probable token, of which one counts here.
+    case projection, guess
   }
 
   /// Rows that travel in one exchange, of which each rank has some columns.

@@ -3,11 +3,12 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Brings pieces of rows from each rank to all others, in one message from each to each, through shared memory within a
-/// host.
+/// Brings pieces of rows from each rank to all others, through shared memory within a host, on the way that `SliceRoutes`
+/// says.
 ///
-/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and the sender's pieces in the order in which they
-/// were noted. Its length follows from what all ranks have noted; a rank without pieces sends none.
+/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and pieces: the sender's, or in a second stage those of
+/// its group's ranks, one rank after another, each in the order in which they were noted. Its length follows from what all
+/// ranks have noted; where that is nothing none is sent.
 package final class ClusterSliceExchange: SliceExchange {
   static let tag = MessageTag(12)
   static let headerBytes = 64
@@ -24,6 +25,7 @@ package final class ClusterSliceExchange: SliceExchange {
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
   private let noted = GrowingList<Noted>()
+  private let stages: [SliceRoutes.Stage]
   /// By rank: bytes of its pieces.
   @exclusivity(unchecked) private var byteCounts: [Int]
 
@@ -31,7 +33,10 @@ package final class ClusterSliceExchange: SliceExchange {
   package init(
     _ communicator: any Communicator, rows: Int, rowByteCount: Int, telemetry: RankTelemetry, clocks: PeerClocks
   ) throws(FabricError) {
-    let room = Self.headerBytes + min(rows * rowByteCount / max(communicator.size, 1), Self.roomLimit)
+    let routes = SliceRoutes(hostOfRank: clocks.hostOfRank)
+    stages = routes.stages(of: communicator.rank.index)
+    let most = rows * rowByteCount * routes.mostOrigins / max(communicator.size, 1)
+    let room = Self.headerBytes + min(most, Self.roomLimit)
     base = DirectExchange(communicator, tag: Self.tag, channels: try HostChannels(communicator, byteCount: room))
     (self.communicator, self.telemetry, self.clocks) = (communicator, telemetry, clocks)
     byteCounts = Array(repeating: 0, count: communicator.size)
@@ -48,19 +53,29 @@ package final class ClusterSliceExchange: SliceExchange {
       noted.removeAll()
       for rank in byteCounts.indices { byteCounts[rank] = 0 }
     }
-    let (own, size) = (communicator.rank.index, communicator.size)
-    guard size > 1, noted.count > 0 else { return }
-    let longest = Self.headerBytes + (byteCounts.max() ?? 0)
-    guard longest <= Int(Int32.max) else { throw ExpertParallelismError.slicesTooLarge(bytes: longest) }
+    guard communicator.size > 1, noted.count > 0 else { return }
+    let longest = Self.headerBytes + stages.reduce(0) { max($0, byteCount($1.origins)) }
+    let received = stages.reduce(0) { most, stage in stage.peers.reduce(most) { max($0, byteCount($1.origins)) } }
+    guard max(longest, received) <= Int(Int32.max) - Self.headerBytes else {
+      throw ExpertParallelismError.slicesTooLarge(bytes: max(longest, received))
+    }
     let phases = telemetry.recorder
     let (phase, layer) = (phases.phase, phases.layer)
     phases.enter(.pack, layer: layer)
-    // The nearest after it first, so that not all begin with the same.
-    for peer in Self.peers(of: own, size) where byteCounts[peer] > 0 {
-      try base.expect(from: Rank(peer), limit: Self.headerBytes + byteCounts[peer])
+    for stage in stages {
+      for (peer, origins) in stage.peers where byteCount(origins) > 0 {
+        try base.expect(from: Rank(peer), limit: Self.headerBytes + byteCount(origins))
+      }
     }
-    if byteCounts[own] > 0 { for peer in Self.peers(of: own, size) { try send(to: peer, layer: layer) } }
-    for peer in Self.peers(of: own, size) where byteCounts[peer] > 0 { try receive(from: peer, layer: layer) }
+    for stage in stages {
+      phases.enter(.pack, layer: layer)
+      if byteCount(stage.origins) > 0 {
+        for (peer, _) in stage.peers { try send(stage.origins, to: peer, layer: layer) }
+      }
+      for (peer, origins) in stage.peers where byteCount(origins) > 0 {
+        try receive(origins, from: peer, layer: layer)
+      }
+    }
     if base.isSending {
       phases.enter(.combine, layer: layer)
       try base.finishSends()
@@ -68,38 +83,39 @@ package final class ClusterSliceExchange: SliceExchange {
     phases.enter(phase, layer: layer)
   }
 
-  private static func peers(of own: Int, _ size: Int) -> some Sequence<Int> {
-    (1..<size).lazy.map { (own + $0) % size }
-  }
+  /// Of these ranks' pieces.
+  private func byteCount(_ origins: [Int]) -> Int { origins.reduce(0) { $0 + byteCounts[$1] } }
 
-  private func send(to peer: Int, layer: Int) throws {
-    let own = Int32(communicator.rank.index)
-    let byteCount = Self.headerBytes + byteCounts[Int(own)]
-    let message = try base.room(to: Rank(peer), byteCount: byteCount)
+  private func send(_ origins: [Int], to peer: Int, layer: Int) throws {
+    let payload = byteCount(origins)
+    let message = try base.room(to: Rank(peer), byteCount: Self.headerBytes + payload)
     message.initializeMemory(as: UInt8.self, repeating: 0, count: Self.headerBytes)
     var place = message + Self.headerBytes
-    for i in 0..<noted.count where noted.elements[i].rank == own {
-      let piece = noted.elements[i].piece
-      for run in 0..<piece.runs {
-        place.copyMemory(from: piece.start + run * piece.stride, byteCount: piece.byteCount)
-        place += piece.byteCount
+    for origin in origins {
+      for i in 0..<noted.count where noted.elements[i].rank == Int32(origin) {
+        let piece = noted.elements[i].piece
+        for run in 0..<piece.runs {
+          place.copyMemory(from: piece.start + run * piece.stride, byteCount: piece.byteCount)
+          place += piece.byteCount
+        }
       }
     }
-    telemetry.gathered(to: peer, payloadBytes: byteCounts[Int(own)], messageBytes: byteCount)
+    telemetry.gathered(to: peer, payloadBytes: payload, messageBytes: Self.headerBytes + payload)
     message.storeBytes(of: Timestamp.now().littleEndian, as: UInt64.self)
     try base.send(
       MessageContents(
-        base: message, byteCount: byteCount, layer: layer, tokenCount: 0, rowCount: 0, rowByteCount: 0),
+        base: message, byteCount: Self.headerBytes + payload, layer: layer, tokenCount: 0, rowCount: 0,
+        rowByteCount: 0),
       to: Rank(peer))
   }
 
-  private func receive(from peer: Int, layer: Int) throws {
+  private func receive(_ origins: [Int], from peer: Int, layer: Int) throws {
     let phases = telemetry.recorder
     let began = Timestamp.now()
     phases.enter(.combine, layer: layer, at: began)
     let bytes = try base.receive(from: Rank(peer), layer: layer)
     let arrived = Timestamp.now()
-    let expected = Self.headerBytes + byteCounts[peer]
+    let expected = Self.headerBytes + byteCount(origins)
     guard bytes.count == expected, let message = bytes.baseAddress else {
       throw ExpertParallelismError.malformedSlices(from: Rank(peer), bytes: bytes.count, expected: expected)
     }
@@ -109,11 +125,13 @@ package final class ClusterSliceExchange: SliceExchange {
     }
     phases.enter(.unpack, layer: layer, at: arrived)
     var place = UnsafeRawPointer(message + Self.headerBytes)
-    for i in 0..<noted.count where noted.elements[i].rank == Int32(peer) {
-      let piece = noted.elements[i].piece
-      for run in 0..<piece.runs {
-        (piece.start + run * piece.stride).copyMemory(from: place, byteCount: piece.byteCount)
-        place += piece.byteCount
+    for origin in origins {
+      for i in 0..<noted.count where noted.elements[i].rank == Int32(origin) {
+        let piece = noted.elements[i].piece
+        for run in 0..<piece.runs {
+          (piece.start + run * piece.stride).copyMemory(from: place, byteCount: piece.byteCount)
+          place += piece.byteCount
+        }
       }
     }
     try base.release(from: Rank(peer))

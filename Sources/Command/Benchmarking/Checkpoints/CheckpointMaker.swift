@@ -98,7 +98,7 @@ package struct CheckpointMaker {
   /// Worker w writes shards w, w + n, …; the first failure in their order is thrown. Returns the sums of what was written.
   private func write(_ shards: [Shard], _ pool: WorkerPool) throws -> RecordedSums {
     let sums = Mutex(RecordedSums())
-    let random = RandomWeights(seed: seed, tiedEmbeddings: shape.description.tiedEmbeddings)
+    let random = RandomWeights(seed: seed, shape.description)
     let failures = Failures(count: pool.workerCount)
     pool.run { worker in
       do {

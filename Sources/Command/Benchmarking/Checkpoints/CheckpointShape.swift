@@ -3,7 +3,7 @@ import Glibc
 import JSON
 import MoEModel
 
-/// The configuration of a checkpoint to be made: one of three of about four billion parameters, or a file's.
+/// The configuration of a checkpoint to be made: one of some of about four billion parameters, or a file's.
 package struct CheckpointShape {
   package static let names = shapes.map(\.name)
 
@@ -41,6 +41,7 @@ package struct CheckpointShape {
 
   private static let shapes: [(name: String, config: String)] = [
     ("deepseek-v3-small", deepSeekV3), ("qwen3-moe-small", qwen3MoE), ("mixtral-small", mixtral),
+    ("deepseek-v4-small", deepSeekV4),
   ]
 
   /// 4.3 B parameters.
@@ -54,6 +55,22 @@ package struct CheckpointShape {
       "num_attention_heads": 16, "num_key_value_heads": 16, "q_lora_rank": 512, "kv_lora_rank": 512,
       "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "attention_bias": false,
       "vocab_size": 32256, "max_position_embeddings": 65536, "rope_theta": 10000, "rms_norm_eps": 1e-06,
+      "hidden_act": "silu", "tie_word_embeddings": false
+    }
+    """
+
+  /// 4.2 B parameters.
+  private static let deepSeekV4 = """
+    {
+      "architectures": ["DeepseekV4ForCausalLM"], "model_type": "deepseek_v4",
+      "hidden_size": 2048, "num_hidden_layers": 7, "moe_intermediate_size": 1408, "n_routed_experts": 64,
+      "num_experts_per_tok": 6, "n_shared_experts": 1, "norm_topk_prob": true, "routed_scaling_factor": 1.5,
+      "scoring_func": "sqrtsoftplus", "topk_method": "noaux_tc", "num_hash_layers": 2, "swiglu_limit": 10.0,
+      "compress_ratios": [0, 4, 128, 4, 128, 4, 128], "sliding_window": 128, "num_attention_heads": 16,
+      "num_key_value_heads": 1, "head_dim": 256, "qk_rope_head_dim": 64, "q_lora_rank": 512, "o_groups": 4,
+      "o_lora_rank": 512, "index_n_heads": 16, "index_head_dim": 128, "index_topk": 256, "hc_mult": 4,
+      "hc_sinkhorn_iters": 20, "hc_eps": 1e-06, "attention_bias": false, "vocab_size": 32256,
+      "max_position_embeddings": 65536, "rope_theta": 10000, "compress_rope_theta": 160000, "rms_norm_eps": 1e-06,
       "hidden_act": "silu", "tie_word_embeddings": false
     }
     """

@@ -15,27 +15,33 @@ package enum CheckpointWeights: String, CaseIterable, Sendable {
 ///
 /// Matrices are normal with a variance of 1 / fan-in, so that what comes out has about the variance of what went in.
 /// Norms multiply by 1, and biases are 0. Embeddings of variance 1 dominate the residual stream: tokens stay different
-/// from each other, and as a router's rows are of nearly equal length, all experts are chosen about equally often.
+/// from each other, and as a router's rows are of nearly equal length, all experts are chosen about equally often. A table
+/// of experts by token gives each token experts as far apart as they can be, from one on that its id decides.
 struct RandomWeights: Sendable {
   private enum Values {
     case constant(Float)
+    case experts
     case normal(deviation: Double)
   }
 
   let seed: UInt64
   let tiedEmbeddings: Bool
+  private let expertCount: Int
   /// Quantiles of the normal distribution: a draw is one of them.
   private let quantiles: [Float] = (0..<65536).map { Float(Self.quantile((Double($0) + 0.5) / 65536)) }
 
-  init(seed: UInt64, tiedEmbeddings: Bool) {
+  init(seed: UInt64, _ description: DecoderDescription) {
     self.seed = seed
-    self.tiedEmbeddings = tiedEmbeddings
+    tiedEmbeddings = description.tiedEmbeddings
+    expertCount = description.mixture?.expertCount ?? 1
   }
 
   private func values(_ parameter: ParameterSpec) -> Values {
     guard parameter.isMatrix else {
       // Four taps of a half keep the variance.
       if parameter.role == .delta(.convolution) { return .constant(0.5) }
+      if parameter.role == .tokenExperts { return .experts }
+      if case .hyper(.scale, _) = parameter.role { return .constant(1) }
       return .constant(parameter.role.isNorm ? 1 - parameter.offset : 0)
     }
     if parameter.role == .embedding, !tiedEmbeddings { return .normal(deviation: 1) }
@@ -51,6 +57,7 @@ struct RandomWeights: Sendable {
   ) throws {
     let tensor = planned.entry
     switch (values(planned.parameter), tensor.type) {
+    case (.experts, _): try assign(tensor, number: number, write)
     case (.constant(let value), .float32): try repeated(value, tensor, write)
     case (.constant(let value), _): try repeated(Self.bfloat16(value), tensor, write)
     case (.normal(let deviation), .float32):
@@ -58,6 +65,18 @@ struct RandomWeights: Sendable {
     case (.normal(let deviation), _):
       try draw(quantiles.map { Self.bfloat16($0 * Float(deviation)) }, tensor, number: number, write)
     }
+  }
+
+  /// A table `[tokens, chosen]` of the experts of each token.
+  private func assign(
+    _ tensor: TensorEntry, number: Int, _ write: (UnsafeRawBufferPointer) throws -> Void
+  ) throws {
+    let chosen = max(tensor.shape.last ?? 1, 1)
+    let table = (0..<tensor.elementCount).map { i -> Int64 in
+      let first = Self.mixed(seed ^ Self.mixed(UInt64(number) << 32 | UInt64(i / chosen))) % UInt64(expertCount)
+      return Int64((Int(first) + i % chosen * (expertCount / chosen)) % expertCount)
+    }
+    try table.withUnsafeBytes { try write($0) }
   }
 
   private func repeated<Element: BitwiseCopyable>(

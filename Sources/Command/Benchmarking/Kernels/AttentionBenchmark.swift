@@ -16,8 +16,13 @@ package struct AttentionBenchmark {
     /// Where positions are chosen: by so many heads of so many dimensions, so many.
     var indexer: (heads: Int, dims: Int, topK: Int)? = nil
 
-    /// Elements one position takes.
-    var width: Int { (isLatent ? keyDims : keyHeads * (keyDims + valueDims)) + (indexer?.dims ?? 0) }
+    /// Bytes one position takes, without and with its index key.
+    func attendedBytes(_ type: CacheType) -> Int {
+      isLatent ? type.byteCount(keyDims) : keyHeads * (type.byteCount(keyDims) + type.byteCount(valueDims))
+    }
+    func positionBytes(_ type: CacheType) -> Int {
+      attendedBytes(type) + type.ofNumbers.byteCount(indexer?.dims ?? 0)
+    }
     /// Tokens of one kernel call.
     var tokenTile: Int { isLatent ? 8 : 16 }
 
@@ -58,10 +63,11 @@ package struct AttentionBenchmark {
   /// The last `tokens` tokens of a sequence of `context`, once through each of the layers; the best of three.
   package func measure(_ shape: Shape, _ type: CacheType, context: Int, tokens: Int) throws -> Result {
     let blockCount = (context + Self.blockTokens - 1) / Self.blockTokens
-    let layerBytes = blockCount * Self.blockTokens * shape.width * type.byteCount
+    let layerBytes = blockCount * Self.blockTokens * shape.positionBytes(type)
     // One layer of many tokens' arithmetic is long enough, and hardly touches memory.
     let layers = tokens > 1 ? 1 : min(max(Self.footprint / layerBytes, 1), 256)
     let memory = try filled(byteCount: layers * layerBytes)
+    if type == .q8 { fillTiles(shape, memory, blockCount: layers * blockCount) }
     let tables = (0..<layers).map { layer in
       let table = AlignedBuffer<UnsafeRawPointer?>(count: blockCount)
       for block in 0..<blockCount {
@@ -86,8 +92,9 @@ package struct AttentionBenchmark {
           if let indexed {
             let view = view(shape, type, table, keyHead: 0)
             let keys = IndexKeyView(
-              type: type, blocks: table.pointer, blockTokens: Self.blockTokens,
-              offset: Self.blockTokens * shape.keyDims, dims: indexed.indexer.dims)
+              type: type.ofNumbers, blocks: table.pointer, blockTokens: Self.blockTokens,
+              offset: Self.blockTokens * shape.attendedBytes(type) / type.ofNumbers.unitByteCount,
+              dims: indexed.indexer.dims)
             indexed.run(compute, keys, worker: worker) { token, positions in
               workers[worker].attend(
                 compute, view, heads: compute.share(of: shape.heads, worker: worker), token: token,
@@ -106,15 +113,16 @@ package struct AttentionBenchmark {
     }
     withExtendedLifetime(memory) {}
     let positions = (0..<tokens).reduce(0) { $0 + context - $1 }
-    var read = context * (shape.width - (shape.indexer?.dims ?? 0))
+    var read = context * shape.attendedBytes(type)
     var operations = 2 * positions * shape.heads * (shape.keyDims + shape.valueDims)
     if let indexer = indexed?.indexer {
-      read = context * indexer.dims + min(context, tokens * indexer.topK) * shape.keyDims
+      read = context * type.ofNumbers.byteCount(indexer.dims)
+      read += min(context, tokens * indexer.topK) * shape.attendedBytes(type)
       operations = 2 * tokens * indexer.topK * shape.heads * (shape.keyDims + shape.valueDims)
       operations += 2 * positions * indexer.heads * indexer.dims
     }
     return Result(
-      shape: shape, type: type, context: context, tokens: tokens, seconds: best, cacheBytes: read * type.byteCount,
+      shape: shape, type: type, context: context, tokens: tokens, seconds: best, cacheBytes: read,
       operations: operations)
   }
 
@@ -143,14 +151,35 @@ package struct AttentionBenchmark {
   private func view(
     _ shape: Shape, _ type: CacheType, _ table: AlignedBuffer<UnsafeRawPointer?>, keyHead: Int
   ) -> CacheView {
-    let keys = shape.isLatent ? 0 : keyHead * Self.blockTokens * (shape.keyDims + shape.valueDims)
+    let (key, value) = (type.unitCount(shape.keyDims), type.unitCount(shape.valueDims))
+    let keys = shape.isLatent ? 0 : keyHead * Self.blockTokens * (key + value)
     return CacheView(
-      type: type, blocks: table.pointer, blockTokens: Self.blockTokens, rowStride: shape.keyDims, keyOffset: keys,
-      valueOffset: shape.isLatent ? 0 : keys + Self.blockTokens * shape.keyDims, keyDims: shape.keyDims,
+      type: type, blocks: table.pointer, blockTokens: Self.blockTokens, rowStride: key, keyOffset: keys,
+      valueOffset: shape.isLatent ? 0 : keys + Self.blockTokens * key, keyDims: shape.keyDims,
       valueDims: shape.valueDims)
   }
 
-  /// Numbers around 0, of either type.
+  /// Gives every block the same tiles of levels and scales; index keys stay what they are.
+  private func fillTiles(_ shape: Shape, _ memory: ReservedMemory, blockCount: Int) {
+    let table = AlignedBuffer<UnsafeRawPointer?>(count: 1)
+    table.pointer[0] = UnsafeRawPointer(memory.base)
+    let vector = AlignedBuffer<Float>(count: max(shape.keyDims, shape.valueDims))
+    for position in 0..<Self.blockTokens {
+      for head in 0..<shape.keyHeads {
+        let view = view(shape, .q8, table, keyHead: head)
+        for i in 0..<vector.count { vector.pointer[i] = Float((i + position) * 37 % 61 - 30) * 0.03125 }
+        view.storeKey(vector.pointer, at: position)
+        if !shape.isLatent { view.storeValue(vector.pointer, at: position) }
+      }
+    }
+    let (own, whole) = (shape.attendedBytes(.q8), shape.positionBytes(.q8))
+    for block in 1..<max(blockCount, 1) {
+      (memory.base + block * Self.blockTokens * whole).copyMemory(
+        from: memory.base, byteCount: own * Self.blockTokens)
+    }
+  }
+
+  /// Numbers around 0, of either type of them.
   private func filled(byteCount: Int) throws -> ReservedMemory {
     let memory = try ReservedMemory(byteCount: byteCount)
     let halves = memory.base.bindMemory(to: UInt16.self, capacity: byteCount / 2)

@@ -43,7 +43,7 @@ package struct KernelBenchmark {
   }
 
   /// Memory the weights of one format take together: several times any last-level cache slice.
-  private static let footprint = 192 << 20
+  static let footprint = 192 << 20
 
   package func measure(_ format: WeightFormat, rowFormat: RowFormat, inputRows: Int) -> Result {
     let matrices = makeMatrices(format, rowFormat)
@@ -77,7 +77,10 @@ package struct KernelBenchmark {
     let bounds = PackedMatrix.evenBounds(rows: rows, workerCount: compute.workerCount)
     let size = PackedMatrix.panelCount(rows: rows) * panelBytes
     let count = max(1, Self.footprint / size)
-    // 0x38 is a small normal number in every format; scales get the exponent of 1.
+    // 0x38 is a small normal number in every format. As an E8M0 scale, which a panel has at its end, it would be 2^-71, as no
+    // weights have it: these are 2^-7.
+    let scaleBytes =
+      format == .mxfp4 ? (PackedMatrix.panelRows * format.blockCount(columns: columns) + 63) / 64 * 64 : 0
     var memory: [AlignedBuffer<UInt8>] = []
     let list = (0..<count).map { _ in
       let shards = (0..<compute.workerCount).map { worker -> UnsafeMutableRawPointer? in
@@ -85,6 +88,9 @@ package struct KernelBenchmark {
         guard bytes > 0 else { return nil }
         let buffer = AlignedBuffer<UInt8>(count: bytes)
         buffer.buffer.update(repeating: 0x38)
+        for end in stride(from: panelBytes, through: bytes, by: panelBytes) {
+          buffer.buffer[(end - scaleBytes)..<end].update(repeating: 120)
+        }
         memory.append(buffer)
         return UnsafeMutableRawPointer(buffer.pointer)
       }

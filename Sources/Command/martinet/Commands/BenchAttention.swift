@@ -13,9 +13,10 @@ struct BenchAttention: ParsableCommand {
     discussion: """
       For DeepSeek's latent attention (MLA, 512 + 64 dimensions) with 16 and 128 heads, the same with the indexer of V3.2
       (DSA: 64 heads of 128 choose 2048 positions of longer contexts), and for grouped attention (GQA, 32 query and 4 key
-      heads of 128), with both types of cache: the last token of a context (decode) and the last tokens of one
-      (prefill). Time is that of one token in one layer; GB/s counts the cache that is needed once a step; the limit is
-      the greater of cache bytes over the read probe and operations over the multiply-add probe.
+      heads of 128), with each type of cache: the last token of a context (decode) and the last tokens of one
+      (prefill). Time is that of one token in one layer, × how much faster than with f32; GB/s counts the cache that is
+      needed once a step; the limit is the greater of cache bytes over the read probe and operations over the
+      multiply-add probe, of fp32, which the integer products of q8 can exceed.
       """)
 
   @Option(help: ArgumentHelp("Positions in the cache.", valueName: "n,…")) var context = "512,8192,32768"
@@ -28,9 +29,7 @@ struct BenchAttention: ParsableCommand {
   func validate() throws {
     guard (2...512).contains(chunk) else { throw ValidationError("--chunk \(chunk) is not between 2 and 512") }
     guard !(try contexts()).isEmpty else { throw ValidationError("--context names no number") }
-    if let isa, !InstructionSet.supported.contains(isa) {
-      throw ValidationError("--isa \(isa.rawValue): this host cannot run it")
-    }
+    try isa?.checkIsSupported()
   }
 
   private func contexts() throws -> [Int] {
@@ -52,17 +51,19 @@ struct BenchAttention: ParsableCommand {
         show(
           "\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add"
         )
-        show("attention  cache  step      context  µs a token and layer    GFLOP/s      GB/s   of the limit")
+        show("attention  cache  step      context  µs a token and layer      ×    GFLOP/s      GB/s   of the limit")
       }
       var results: [AttentionBenchmark.Result] = []
       for shape in AttentionBenchmark.Shape.all {
         for tokens in [1, chunk] {
           for context in try contexts() {
+            var exact: Double?
             for type in CacheType.allCases {
               let result = try AttentionBenchmark(compute: compute).measure(
                 shape, type, context: context, tokens: tokens)
               results.append(result)
-              if !json { show(line(result, read: read, flops: flops)) }
+              if exact == nil { exact = result.seconds }
+              if !json { show(line(result, gain: (exact ?? 0) / result.seconds, read: read, flops: flops)) }
             }
           }
         }
@@ -94,7 +95,7 @@ struct BenchAttention: ParsableCommand {
 
   private func gigas(_ value: Double) -> String { Figures.decimals(value / 1e9, 1) }
 
-  private func line(_ result: AttentionBenchmark.Result, read: Double, flops: Double) -> String {
+  private func line(_ result: AttentionBenchmark.Result, gain: Double, read: Double, flops: Double) -> String {
     func right(_ text: String, _ width: Int) -> String {
       String(repeating: " ", count: max(0, width - text.count)) + text
     }
@@ -102,7 +103,7 @@ struct BenchAttention: ParsableCommand {
     return result.shape.name.padding(to: 11) + result.type.rawValue.padding(to: 7)
       + (result.tokens == 1 ? "decode" : "prefill").padding(to: 8) + right("\(result.context)", 9)
       + right(Figures.decimals(result.seconds * 1e6 / Double(result.tokens), 1), 22)
-      + right(gigas(Double(result.operations) / result.seconds), 11)
+      + right(Figures.decimals(gain, 2), 7) + right(gigas(Double(result.operations) / result.seconds), 11)
       + right(gigas(Double(result.cacheBytes) / result.seconds), 10) + right("\(ratio) %", 15)
   }
 }

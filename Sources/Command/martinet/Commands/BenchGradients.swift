@@ -22,9 +22,7 @@ struct BenchGradients: ParsableCommand {
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
-    if let isa, !InstructionSet.supported.contains(isa) {
-      throw ValidationError("--isa \(isa.rawValue): this host cannot run it")
-    }
+    try isa?.checkIsSupported()
   }
 
   func run() throws {

@@ -26,6 +26,7 @@ struct BenchKernels: ParsableCommand {
   @Flag(help: "One JSON object.") var json = false
 
   func validate() throws {
+    try isa?.checkIsSupported()
     guard (1...65536).contains(rows), (2...65536).contains(columns), columns % 2 == 0 else {
       throw ValidationError("--rows must be between 1 and 65536, --columns even and between 2 and 65536")
     }
@@ -62,17 +63,59 @@ struct BenchKernels: ParsableCommand {
           if !json { show(line(result, limits)) }
         }
       }
+      let peers = try openBLAS(beside: results, threads: compute.workerCount)
+      if !json { showPeers(peers) }
       let after = KernelBenchmark.Limits(compute)
       if json {
         show(
           ([
             "before": figures(limits, of: compute), "after": figures(after, of: compute), "rows": .int(rows),
             "columns": .int(columns), "results": .array(results.map { figures($0, limits) }),
+            "openblas": peers.map { .array($0.map(figures)) } ?? .null,
           ] as JSONValue).text(pretty: true))
       } else {
         show("limits after: \(words(after))")
       }
     }
+  }
+
+  /// OpenBLAS's time for a number of rows, and ours for fp32 weights.
+  private struct Peer {
+    let inputRows: Int
+    let seconds: Double
+    let ours: Double
+  }
+
+  /// Nil where OpenBLAS is not installed.
+  private func openBLAS(beside results: [KernelBenchmark.Result], threads: Int) throws -> [Peer]? {
+    guard let library = OpenBLASBenchmark(threads: threads) else { return nil }
+    return results.filter { $0.format == .float32 }.map { result in
+      Peer(
+        inputRows: result.inputRows,
+        seconds: library.seconds(rows: rows, columns: columns, inputRows: result.inputRows), ours: result.seconds)
+    }
+  }
+
+  private func showPeers(_ peers: [Peer]?) {
+    guard let peers else {
+      show("OpenBLAS: not installed")
+      return
+    }
+    for peer in peers {
+      let operations = 2 * Double(peer.inputRows * rows * columns)
+      show(
+        "OpenBLAS sgemm, \(peer.inputRows) rows: \(Figures.decimals(peer.seconds * 1e6, 1)) µs, "
+          + "\(gigas(operations / peer.seconds)) Gop/s; f32 here takes "
+          + "\(Figures.decimals(peer.ours / peer.seconds, 2)) times as long")
+    }
+  }
+
+  private func figures(_ peer: Peer) -> JSONValue {
+    [
+      "input_rows": .int(peer.inputRows), "seconds": .double(peer.seconds),
+      "operations_per_second": .double(2 * Double(peer.inputRows * rows * columns) / peer.seconds),
+      "float32_time_over_openblas": .double(peer.ours / peer.seconds),
+    ]
   }
 
   private func words(_ limits: KernelBenchmark.Limits) -> String {

@@ -10,7 +10,7 @@ struct BenchMakeCheckpoint: ParsableCommand {
     commandName: "make-checkpoint", abstract: "Write a checkpoint of random weights, in the published layout.",
     discussion: """
       Its text is noise, but its speed is that of a trained model of the shape: activations keep their size and all
-      experts are chosen about equally often. The three named shapes have about four billion parameters each.
+      experts are chosen about equally often. The named shapes have about four billion parameters each.
         martinet bench make-checkpoint --shape qwen3-moe-small OUT
         martinet bench make-checkpoint --shape DeepSeek-V2-Lite/config.json OUT
       """)

@@ -100,7 +100,7 @@ struct Generate: ParsableCommand {
         printer.summarize(loop.statistics, ranks: communicator.size)
         try reports.write(loop, session, statistics: loop.statistics)
       }
-      session.model.release()
+      session.release()
     }
   }
 

@@ -251,7 +251,7 @@ struct Inspect: ParsableCommand {
     if let rounding = description.roundingNote { lines.append("note           \(rounding)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
-      "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16"
+      "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16, \(size(cacheBytes(description, .q8))) with q8"
     )
     if description.isRecurrent {
       lines.append(
@@ -314,6 +314,7 @@ struct Inspect: ParsableCommand {
       "unread_tensors": .array(description.unreadTensors.map { .string($0) }),
       "cache_bytes_per_token": .int(cacheBytes(description, .f32)),
       "cache_bytes_per_token_bf16": .int(cacheBytes(description, .bf16)),
+      "cache_bytes_per_token_q8": .int(cacheBytes(description, .q8)),
       "state_bytes_per_sequence": .int(StateCache.slotByteCount(description)),
       "ranks": .array(
         shares.flatMap { share in

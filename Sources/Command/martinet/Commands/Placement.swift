@@ -24,6 +24,16 @@ struct Placement: ParsableCommand {
     help: ArgumentHelp(
       "What --record-routing wrote, to replay; and to plan from where no report is given.", valueName: "file"))
   var routing: String?
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Make up routing in which experts are chosen this unevenly, by Zipf's exponent: to plan from one half of it, and to replay the other.",
+      valueName: "exponent"))
+  var zipf: Double?
+  @Option(parsing: .unconditional, help: ArgumentHelp("Experts of a layer of made-up routing.", valueName: "n"))
+  var experts = 256
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them a token chooses.", valueName: "n"))
+  var expertsPerToken = 8
   @Option(parsing: .unconditional, help: ArgumentHelp("Ranks. (default: those of the report)", valueName: "n"))
   var ranks: Int?
   @Option(parsing: .unconditional, help: "Ranks of each host.") var ranksPerHost = 1
@@ -52,7 +62,24 @@ struct Placement: ParsableCommand {
   }
 
   func validate() throws {
-    guard reportJson != nil || routing != nil else { throw ValidationError("give --report-json or --routing") }
+    guard reportJson != nil || routing != nil || zipf != nil else {
+      throw ValidationError("give --report-json, --routing or --zipf")
+    }
+    if let zipf {
+      guard reportJson == nil, routing == nil else {
+        throw ValidationError("--zipf makes up routing, and --report-json and --routing have some: give one of them")
+      }
+      guard ForecastOptions.zipfLimit.contains(zipf) else {
+        throw ValidationError("--zipf \(zipf) is not between 0 and 4")
+      }
+      guard (2...4096).contains(experts) else {
+        throw ValidationError("--experts \(experts) is not between 2 and 4096")
+      }
+      guard (1...min(experts, 64)).contains(expertsPerToken) else {
+        throw ValidationError("--experts-per-token \(expertsPerToken) is not between 1 and \(min(experts, 64))")
+      }
+      guard tokens <= 1 << 14 else { throw ValidationError("--tokens \(tokens): made-up steps have up to 16384") }
+    }
     guard reportJson != nil || ranks != nil || from != nil else { throw ValidationError("give --ranks") }
     if let ranks, !(1...4096).contains(ranks) { throw ValidationError("--ranks \(ranks) is not between 1 and 4096") }
     guard (1...4096).contains(ranksPerHost) else {
@@ -72,8 +99,11 @@ struct Placement: ParsableCommand {
   }
 
   private func plan() throws {
-    let record = try routing.map { try RoutingFile(path: $0) }
-    let (loads, model, found) = try self.loads(record)
+    let file = try routing.map { try RoutingFile(path: $0) }
+    let madeUp = zipf.map { RoutingRecord.halves(expertCount: experts, topK: expertsPerToken, skew: $0, rows: tokens) }
+    let record = madeUp?.other ?? file?.record
+    let (loads, model, found) =
+      try madeUp.map { ($0.one.loads(tokensPerStep: tokens), "made-up routing", nil) } ?? self.loads(file)
     let rankCount = ranks ?? found ?? 1
     let (expertCount, layers) = (loads.expertCount, loads.layers)
     let plain = ModelPlacement(expertCount: expertCount, rankCount: rankCount)
@@ -92,16 +122,16 @@ struct Placement: ParsableCommand {
     let cases = placements.map { name, placement in
       Case(
         name: name, placement: placement, expected: PlacementPlanner.meanFactors(loads, placement),
-        replay: record.map { file in
+        replay: record.map { record in
           PlacementReplay(
-            file.record, batch: tokens,
+            record, batch: tokens,
             layout: Layout(
               rankCount: rankCount, ranksPerHost: ranksPerHost, expertCount: expertCount, placement: placement))
         },
         mostExperts: (0..<rankCount).map { placement.expertCount(of: .init($0), layers: layers) }.max() ?? 0)
     }
-    let file = PlacementFile(model: model, placement: planned, layers: layers, loads: loads)
-    if let output { try ReportFile.replace(output, with: file.json.text() + "\n") }
+    let planning = PlacementFile(model: model, placement: planned, layers: layers, loads: loads)
+    if let output { try ReportFile.replace(output, with: planning.json.text() + "\n") }
     if json { return show(report(cases, rankCount).text(pretty: true)) }
     show(
       "\(Figures.count(expertCount, "expert")) in each of \(Figures.count(layers.count, "layer")) on \(Figures.count(rankCount, "rank")); the busiest rank over the mean of all"

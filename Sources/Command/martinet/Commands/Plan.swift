@@ -49,7 +49,7 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: "Sequences at once for the throughput.") var batch = 32
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
-  @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
+  @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16|q8")) var kvCache: CacheType = .f32
   @OptionGroup var forecast: ForecastOptions
 
   @Option(

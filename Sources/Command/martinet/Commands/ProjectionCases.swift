@@ -117,8 +117,13 @@ struct ProjectionCases {
       layers * compute.attention.perMemory + (layers - mixtures) * compute.dense.perMemory
       + mixtures * (compute.shared.perMemory + compute.gate.fixed) + compute.outside.perMemory
     return try command.list("ranks", command.ranks).filter { $0 > 1 }.map { count in
-      let link = count > command.ranksPerHost ? network.otherHosts : network.sameHost
-      return (count, LayoutEstimate(work, readSeconds: read, ranks: count, streams: 1, link: link))
+      let layout = Layout(rankCount: count, ranksPerHost: command.ranksPerHost, expertCount: 0)
+      return (
+        count,
+        LayoutEstimate(
+          work, readSeconds: read, hostOfRank: layout.hostOfRank, streams: 1,
+          far: layout.hostCount > 1 ? network.otherHosts : nil, near: network.sameHost)
+      )
     }
   }
 }

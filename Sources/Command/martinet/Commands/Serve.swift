@@ -214,7 +214,7 @@ struct Serve: ParsableCommand {
       }
       try reports.write(loop, session, statistics: loop.statistics)
     }
-    session.model.release()
+    session.release()
   }
 }
 

@@ -1,5 +1,5 @@
+import ExpertParallelism
 import JSON
-import MoEModel
 import Projection
 import Reports
 

@@ -95,24 +95,27 @@ extension Scheduler {
   private func share(_ sequence: ScheduledSequence, _ place: inout Place) -> Bool {
     guard limits.keepsPrefixes, !keepsStates, case .generate = sequence.request.task else { return false }
     let shared = sequence.promptCount - 1
-    guard shared - place.cachedTokens >= Self.leastShared else { return false }
-    var isRead = false
+    guard shared >= Self.leastShared else { return false }
+    var isShared = false
     for i in running.indices
     where running[i].promptDigest == sequence.promptDigest && running[i].home.index == place.home {
       guard case .generate(let count, _, _) = running[i].request.task,
         running[i].request.prompt == sequence.request.prompt
       else { continue }
       if !running[i].isNew, running[i].fed >= shared {
-        guard shared / KeyValueCache.blockTokens == place.cached.count else { continue }
-        (place.cachedTokens, place.copied) = (shared, running[i].blocks[place.cached.count])
-        (place.waits, isRead) = (false, true)
-        break
+        if shared > place.cachedTokens, shared / KeyValueCache.blockTokens == place.cached.count {
+          (place.cachedTokens, place.copied) = (shared, running[i].blocks[place.cached.count])
+        }
+        place.waits = false
+        return true
       }
       // One that ends with its first token takes what it has read along.
-      if count > running[i].generated + 1 { (place.waits, isRead) = (true, true) }
+      guard count > running[i].generated + 1 else { continue }
+      isShared = true
+      if shared - place.cachedTokens >= Self.leastShared { place.waits = true }
     }
     if place.waits { place.cachedTokens = shared }
-    return isRead
+    return isShared
   }
 
   private mutating func admit(_ sequence: ScheduledSequence, _ place: Place, _ plan: inout StepPlan) {

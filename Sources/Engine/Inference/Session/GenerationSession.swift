@@ -26,6 +26,8 @@ package final class GenerationSession {
   package let wire: WireFormat?
   /// Shared memory of the expert layers, where there is some.
   private let channels: ExpertChannels?
+  /// What a layout was chosen by, where it was; it counts as used while this lives.
+  private var keptLayout: KeptLayout?
   /// Tells of steps that take long.
   private let watch: StallWatch?
   /// What messages took when they were last timed.
@@ -79,7 +81,7 @@ package final class GenerationSession {
     ) { onEvent(.note($0)) }
     let choice = try LayoutChoice(
       options.layout, opened, runtime, streams: options.streams, dividesExperts: options.dividesExperts,
-      obstacle: options.slicingObstacle)
+      obstacle: options.slicingObstacle, keeping: options.keeping)
     if communicator.isRoot, let note = choice.note { onEvent(.note(note)) }
     let sliced = opened.sliced(choice.slice)
     let longest = Int(try communicator.allReduceMax(Int64(opened.preparation)))
@@ -88,6 +90,7 @@ package final class GenerationSession {
     load.otherBytes = options.cacheByteCount(sliced.description, cacheBlocks: cacheBlocks)
     let model = try LoadedModel(sliced, runtime: runtime, options: load, onEvent: onEvent)
     try self.init(runtime, model: model, options: options, cacheBlocks: cacheBlocks)
+    keptLayout = choice.kept
     if communicator.isRoot, limits.batchTokens < options.batchTokens {
       onEvent(
         .note(
@@ -203,6 +206,12 @@ package final class GenerationSession {
   /// Whether each rank computes a slice of every routed expert: all of them have the same visits then, which rank 0
   /// counts.
   package var dividesExperts: Bool { slices?.slice.dividesExperts ?? false }
+
+  /// Has the host's keeper let go of what was kept for a restart only, at a good end. Not collective.
+  package func release() {
+    model.release()
+    keptLayout?.release()
+  }
 
   /// The loop of rank 0.
   package func makeLoop() -> GenerationLoop { GenerationLoop(self) }

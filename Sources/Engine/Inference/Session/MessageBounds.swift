@@ -60,7 +60,7 @@ struct MessageBounds {
     if let mixture = description.mixture {
       let shared = own(mixture.sharedIntermediateSize ?? 0)
       if slice.dividesExperts {
-        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, 2 * own(hidden)]
+        widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, own(hidden)]
       } else {
         widths += [shared, mixture.topK * hidden + own(hidden)]
       }

@@ -158,6 +158,9 @@ extension StepPlan {
 }
 
 extension StepPlan.Admission {
+  /// Set in the byte of its pooling: that the block which is copied follows.
+  private static let copyFollows: UInt8 = 0x80
+
   fileprivate func write(to writer: inout ByteWriter) {
     writer.write(id.value)
     writer.write(Int32(home.index))
@@ -165,7 +168,6 @@ extension StepPlan.Admission {
     writer.write(Int32(promptCount))
     writer.write(Int32(cachedCount))
     writer.write(blocks)
-    writer.write(copied)
     writer.write(state)
     writer.write(source)
     sampling.write(to: &writer)
@@ -175,7 +177,9 @@ extension StepPlan.Admission {
       writer.write(UInt8(scoring.returnsLogits ? 1 : 0))
       writer.write(UInt8(scoring.returnsRouting ? 1 : 0))
     }
-    writer.write(UInt8(pooling == nil ? 0 : pooling == .last ? 1 : 2))
+    let copies = copied != BlockPool.none
+    writer.write(UInt8(pooling == nil ? 0 : pooling == .last ? 1 : 2) | (copies ? Self.copyFollows : 0))
+    if copies { writer.write(copied) }
     var details = details
     details.visit(&writer)
     writer.write(Int32(bias.count))
@@ -192,7 +196,6 @@ extension StepPlan.Admission {
     promptCount = Int(try reader.read(Int32.self))
     cachedCount = Int(try reader.read(Int32.self))
     blocks = try reader.readInts()
-    copied = try reader.read()
     state = try reader.read()
     source = try reader.read()
     sampling = try SamplingParameters(from: &reader)
@@ -203,7 +206,9 @@ extension StepPlan.Admission {
       options.returnsRouting = try reader.read(UInt8.self) != 0
       scoring = options
     }
-    switch try reader.read(UInt8.self) {
+    let form = try reader.read(UInt8.self)
+    if form & Self.copyFollows != 0 { copied = try reader.read() }
+    switch form & ~Self.copyFollows {
     case 0: break
     case 1: pooling = .last
     case 2: pooling = .mean

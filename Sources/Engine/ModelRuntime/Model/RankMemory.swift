@@ -5,6 +5,9 @@ import MoEModel
 
 /// What one rank of a run holds of a model's weights: one count for a run that starts, `check`, `inspect --ranks` and plans.
 package enum RankMemory {
+  /// Of each rank's slices a walk of all headers tells.
+  private static let sliceLimit = 64
+
   /// `description` has the rank's slice, where ranks share out every matrix. `spareExperts`: room for experts that may move,
   /// beside those it holds.
   package static func budget(
@@ -30,14 +33,17 @@ package enum RankMemory {
         ? description.sliced(ModelSlice(rank: rank, of: ranks, dividesExperts: dividesExperts)) : description
     }
     let counts = (0..<ranks).map { placement.expertCount(of: Rank($0), layers: layers) + spares[$0] }
-    // Experts of a layer are alike: one of them tells how slices compare, and what is no expert differs by rows.
-    let own =
-      isSliced && ranks > 1
-      ? try (0..<ranks).map { rank in
-        try WeightBudget.measure(described(rank), checkpoint: checkpoint, workerCount: 1) { $1 == 0 && dividesExperts }
-          .memoryBytes
-      } : counts.map { _ in 0 }
-    let held = zip(dividesExperts && isSliced ? counts.map { _ in 0 } : counts, own).map { ($0, $1) }
+    // Experts of a layer are alike: one of them tells how slices compare, and what is no expert differs by rows. Of very
+    // many ranks some are looked at.
+    var held = counts.map { ($0, 0) }
+    if isSliced, ranks > 1 {
+      held = counts.map { (dividesExperts ? 0 : $0, 0) }
+      for rank in stride(from: 0, to: ranks, by: max(1, ranks / sliceLimit)) {
+        held[rank].1 = try WeightBudget.measure(described(rank), checkpoint: checkpoint, workerCount: 1) {
+          $1 == 0 && dividesExperts
+        }.memoryBytes
+      }
+    }
     let fullest = held.indices.max { held[$0] < held[$1] } ?? 0
     return (
       Rank(fullest),

@@ -83,13 +83,19 @@ extension ModelWork {
     work.layers += more
     work.mixtureLayers += more
     work.modules += more
+    guard !work.exchanges.isEmpty else { return work }
     // A module's layer is like the others.
     for place in work.exchanges.indices {
       switch work.exchanges[place].stage {
-      case .embedding, .denseInner, .denseOutput: break
-      case .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput, .logits:
+      case .denseInner, .denseOutput, .logits, .projection, .guess: break
+      case .embedding, .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput:
         work.exchanges[place].count = max(0, work.exchanges[place].count + more)
       }
+    }
+    work.exchanges.removeAll { $0.stage == .projection || $0.stage == .guess }
+    if predicts {
+      work.exchanges.append(RowExchange(.projection, count: 1, [.init(columns: hiddenSize)]))
+      work.exchanges.append(RowExchange(.guess, count: 1, [.init(columns: 2, isWhole: true)]))
     }
     return work
   }

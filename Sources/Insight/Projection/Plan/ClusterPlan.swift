@@ -124,7 +124,7 @@ package struct ClusterPlan: Sendable {
       }
     }
     self.options = options
-    nodesNeeded = try Self.least(1...max(task.expertCount, 1)) { nodes in
+    nodesNeeded = try Self.least(nodeCount, limit: max(task.expertCount, 1)) { nodes in
       try task.layouts.contains { try fits(1, nodes, $0) }
     }
   }
@@ -163,8 +163,9 @@ package struct ClusterPlan: Sendable {
     if option.ranks > 1, !task.work.exchanges.isEmpty {
       let rate = machine.readBytesPerSecond * machine.efficiency
       option.estimate = LayoutEstimate(
-        plain.compute.work, readSeconds: Double(task.commonBytes) / rate, ranks: option.ranks, streams: 1,
-        link: nodeCount > 1 ? network.otherHosts : network.sameHost)
+        plain.compute.work, readSeconds: Double(task.commonBytes) / rate, hostOfRank: plain.layout.hostOfRank,
+        streams: 1,
+        far: nodeCount > 1 ? network.otherHosts : nil, near: network.sameHost)
     }
     guard !option.isSliced else { return }
     let planner = PlacementPlanner(
@@ -177,10 +178,13 @@ package struct ClusterPlan: Sendable {
     option.placed = plain.run(task.routing, kind: .decode, batch: task.batch)
   }
 
-  /// The least number that will do, where larger ones do too.
-  private static func least(_ range: ClosedRange<Int>, _ isEnough: (Int) throws -> Bool) rethrows -> Int? {
-    guard try isEnough(range.upperBound) else { return nil }
-    var (low, high) = (range.lowerBound - 1, range.upperBound)
+  /// The least number up to `limit` that will do, where larger ones do too; near `start` first, as each costs a walk.
+  private static func least(_ start: Int, limit: Int, _ isEnough: (Int) throws -> Bool) rethrows -> Int? {
+    var (low, high) = (0, min(max(start, 1), limit))
+    while try !isEnough(high) {
+      guard high < limit else { return nil }
+      (low, high) = (high, min(2 * high, limit))
+    }
     while high - low > 1 {
       let middle = (low + high) / 2
       if try isEnough(middle) { high = middle } else { low = middle }

@@ -1,3 +1,4 @@
+import ExpertParallelism
 import MoEModel
 import Telemetry
 
@@ -62,15 +63,19 @@ extension StepReplay {
     outcome.waiting = max(0, busiest / crowd - mean)
     var (travelling, copying) = (0.0, 0.0)
     if size > 1 {
+      let routes = SliceRoutes(hostOfRank: layout.hostOfRank)
+      let ways = self.ways(routes)
       for exchange in exchanges(layers, kind, rows: rows) {
-        travelling += exchange.times * seconds(most: exchange.most)
+        travelling += exchange.times * ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
         let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
         // Its own part into a message for each other rank, and theirs out of as many.
         let copies = compute.slices.seconds(2 * bytes * others / Double(max(rowBytes.sum, 1)))
         copying += exchange.times * copies
-        let far = farPairs
-        outcome.bytesBetweenHosts += exchange.times * (bytes + Self.headerBytes) * Double(far.ranks)
-        outcome.neededBetweenHosts += exchange.times * bytes * Double(far.hosts)
+        for way in ways {
+          let sent = bytes * Double(way.origins) + Self.headerBytes
+          outcome.bytesBetweenHosts += exchange.times * sent * way.farMessages
+        }
+        outcome.neededBetweenHosts += exchange.times * bytes * hostPairs
       }
     }
     outcome.copies += copying
@@ -80,14 +85,40 @@ extension StepReplay {
     return outcome
   }
 
-  /// Pairs of ranks on two hosts, and of a rank and another host.
-  private var farPairs: (ranks: Int, hosts: Int) {
-    let onHost = Dictionary(grouping: layout.hostOfRank) { $0 }.mapValues(\.count)
-    let size = layout.rankCount
-    return (
-      onHost.values.reduce(0) { $0 + $1 * (size - $1) }, onHost.values.reduce(0) { $0 + $1 * (onHost.count - 1) }
-    )
+  /// One stage of an exchange: messages of so many ranks' pieces, to how many ranks of other hosts and of its own the rank
+  /// with most of the former sends one, how many leave its host at once, and how many there are between hosts in all.
+  private struct Way {
+    var origins: Int
+    var far: Int
+    var near: Int
+    var farOfHost: Int
+    var farMessages: Double
   }
+
+  private func ways(_ routes: SliceRoutes) -> [Way] {
+    let hosts = layout.hostOfRank
+    let onHost = Dictionary(grouping: hosts) { $0 }.mapValues(\.count)
+    let size = layout.rankCount
+    guard routes.stageCount > 1 else {
+      let least = onHost.values.min() ?? 1
+      return [
+        Way(
+          origins: 1, far: size - least, near: (onHost.values.max() ?? 1) - 1,
+          farOfHost: onHost.values.map { $0 * (size - $0) }.max() ?? 0,
+          farMessages: Double(onHost.values.reduce(0) { $0 + $1 * (size - $1) }))
+      ]
+    }
+    // All ranks are alike.
+    return routes.stages(of: 0).map { stage in
+      let far = stage.peers.count { hosts[$0.rank] != hosts[0] }
+      return Way(
+        origins: stage.origins.count, far: far, near: stage.peers.count - far, farOfHost: far * (onHost[hosts[0]] ?? 1),
+        farMessages: Double(far * size))
+    }
+  }
+
+  /// Pairs of a rank and another host.
+  private var hostPairs: Double { Double(layout.rankCount * (layout.hostCount - 1)) }
 
   /// What travels of so many rows in a step: bytes of all ranks together, and of the rank with most.
   private func exchanges(
@@ -115,7 +146,7 @@ extension StepReplay {
         if !rest.pieces.isEmpty { found.append(plain(rest)) }
       case .expertOutput:
         // Partial outputs go to every rank, with the shared expert's columns.
-        rest.pieces.removeFirst(min(1, rest.pieces.count))
+        if compute.work.shared == 0 { rest.pieces = [] }
         let (shared, rowBytes) = (plain(rest), Double(4 * compute.work.hiddenSize))
         for layer in layers {
           let rows = layer.partials
@@ -131,18 +162,14 @@ extension StepReplay {
     return found
   }
 
-  /// One exchange, in which the rank with most sends so many bytes to each other.
-  private func seconds(most: Double) -> Double {
-    let hosts = Dictionary(grouping: layout.hostOfRank) { $0 }.values.map(\.count)
-    let (own, size) = (hosts.max() ?? 1, layout.rankCount)
-    let bytes = Int(min(most + Self.headerBytes, 1e15))
-    let near = own > 1 ? network.sameHost.seconds(bytes, messages: own - 1, bytesAtOnce: bytes) : 0
-    let far = size - own
+  /// One stage of an exchange, in which the rank with most has so many bytes.
+  private func seconds(_ way: Way, most: Double) -> Double {
+    let bytes = Int(min(most * Double(way.origins) + Self.headerBytes, 1e15))
+    let near = way.near > 0 ? network.sameHost.seconds(bytes, messages: way.near, bytesAtOnce: bytes) : 0
+    guard way.far > 0 else { return near }
     // A host's ranks share the way out, and in.
-    let out = bytes.multipliedReportingOverflow(by: own * far)
+    let out = bytes.multipliedReportingOverflow(by: way.farOfHost)
     return max(
-      near,
-      far > 0
-        ? network.otherHosts.seconds(bytes, messages: far, bytesAtOnce: out.overflow ? .max : out.partialValue) : 0)
+      near, network.otherHosts.seconds(bytes, messages: way.far, bytesAtOnce: out.overflow ? .max : out.partialValue))
   }
 }

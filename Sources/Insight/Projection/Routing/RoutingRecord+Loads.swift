@@ -16,17 +16,10 @@ extension RoutingRecord {
 }
 
 extension RunReport {
-  /// How often each expert was visited in the run; nil where it has no experts.
+  /// How often the tokens of texts visited each expert in the run; nil where it has no experts.
   package var loads: ExpertLoads? {
     let expertCount = subject.expertCount
-    var visits = Array(repeating: Array(repeating: 0.0, count: expertCount), count: subject.layerCount)
-    for rank in account.ranks {
-      for kind in rank.kinds {
-        for (layer, pairs) in kind.experts.enumerated() where visits.indices.contains(layer) {
-          for pair in pairs where pair.count == 2 && pair[0] < expertCount { visits[layer][pair[0]] += Double(pair[1]) }
-        }
-      }
-    }
+    let visits = (0..<subject.layerCount).map { account.visits(layer: $0, expertCount: expertCount).map(Double.init) }
     let layers = visits.indices.filter { visits[$0].contains { $0 > 0 } }
     guard expertCount > 0, !layers.isEmpty else { return nil }
     let steps = account.ranks.first?.kinds.reduce(0) { $0 + $1.steps } ?? 0

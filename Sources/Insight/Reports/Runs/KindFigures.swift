@@ -44,10 +44,14 @@ package struct KindFigures: Sendable {
       for (to, sent) in account.sent.enumerated() where to != from {
         if ranks[from].hostLeader == ranks[to].hostLeader { near += sent } else { far += sent }
         betweenRanks += sent.dispatchRows * report.subject.rowBytes + sent.combineTokens * report.subject.sumBytes
-        // Slices go to every rank, and need to reach a host once.
         betweenRanks += sent.gatherPayload
-        if ranks[to].hostLeader == to, ranks[from].hostLeader != to { betweenHosts += sent.gatherPayload }
       }
+      // Slices go to every rank, and need to reach a host once: whoever sends them to several there, or to one of them.
+      var slices: [Int: Int] = [:]
+      for (to, sent) in account.sent.enumerated() where ranks[to].hostLeader != ranks[from].hostLeader {
+        slices[ranks[to].hostLeader, default: 0] = max(slices[ranks[to].hostLeader] ?? 0, sent.gatherPayload)
+      }
+      betweenHosts += slices.values.reduce(0, +)
       for (host, rows) in account.rowsToHost.enumerated() where host != ranks[from].hostLeader {
         betweenHosts += rows * (report.subject.rowBytes + report.subject.sumBytes)
       }

@@ -5,12 +5,17 @@ struct HeadTurn: Sendable {
   let headRows: Int
   let rowByteCount: Int
   var headByteCount: Int { headRows * rowByteCount }
+  /// Heads of more bytes are read row by row: a file that speaks of few heads makes them as large as its tensor.
+  let scratchLimit: Int
 
   /// Nil where the rows do not fall into `heads` parts of an even number, or have no bytes of their own: numbers of a
   /// bias in blocks.
-  init?(rows: Int, heads: Int, byteCount: Int) {
-    guard heads > 0, rows > 0, rows % (2 * heads) == 0, byteCount > 0, byteCount % rows == 0 else { return nil }
+  init?(rows: Int, heads: Int, byteCount: Int, scratchLimit: Int = 16 << 20) {
+    guard heads > 0, rows > 0, rows / 2 >= heads, rows % (2 * heads) == 0, byteCount > 0, byteCount % rows == 0 else {
+      return nil
+    }
     (headRows, rowByteCount) = (rows / heads, byteCount / rows)
+    self.scratchLimit = scratchLimit
   }
 
   /// Where a head's published row lies in the file.
@@ -33,6 +38,7 @@ struct HeadTurn: Sendable {
     _ read: (UnsafeMutableRawBufferPointer, Int) throws(CheckpointError) -> Void
   ) throws(CheckpointError) {
     guard !range.isEmpty, let target = buffer.baseAddress else { return }
+    guard headByteCount <= scratchLimit else { return try readRows(range, into: buffer, read) }
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: headByteCount, alignment: 64)
     defer { scratch.deallocate() }
     for start in stride(from: heads(of: range).lowerBound, to: range.upperBound, by: headByteCount) {
@@ -47,6 +53,24 @@ struct HeadTurn: Sendable {
           from: source + fileRow(of: row) * rowByteCount + inside, byteCount: count)
         at += count
       }
+    }
+  }
+
+  /// The same without room for a head: each row is read into its place.
+  private func readRows(
+    _ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer,
+    _ read: (UnsafeMutableRawBufferPointer, Int) throws(CheckpointError) -> Void
+  ) throws(CheckpointError) {
+    var at = range.lowerBound
+    while at < range.upperBound {
+      let (head, inHead) = (at / headByteCount, at % headByteCount)
+      let (row, inRow) = (inHead / rowByteCount, inHead % rowByteCount)
+      let count = min(rowByteCount - inRow, range.upperBound - at)
+      let place = at - range.lowerBound
+      try read(
+        UnsafeMutableRawBufferPointer(rebasing: buffer[place..<(place + count)]),
+        head * headByteCount + fileRow(of: row) * rowByteCount + inRow)
+      at += count
     }
   }
 }

@@ -16,8 +16,9 @@ extension ConfigReader {
     let plain = CompressedAttention(
       headCount: try int("num_attention_heads", in: ConfigurationBounds.heads),
       headDims: try int("head_dim", in: ConfigurationBounds.headDims), rotaryDims: rotaryDims,
-      queryRank: try int("q_lora_rank", in: ConfigurationBounds.width),
-      window: try int("sliding_window", in: 1...(1 << 16)),
+      // Null, too, is what the class takes for a key left out.
+      queryRank: try optionalInt("q_lora_rank", in: ConfigurationBounds.width) ?? 1024,
+      window: try optionalInt("sliding_window", in: 1...(1 << 16)) ?? 128,
       groupCount: try int("o_groups", in: ConfigurationBounds.heads),
       groupRank: try int("o_lora_rank", in: ConfigurationBounds.width))
     guard plain.queryWidth % plain.groupCount == 0 else {
@@ -134,7 +135,7 @@ extension ConfigReader {
     let rotated = share.map { Int($0 * Double(dims)) } ?? given ?? dims / 8
     guard rotated >= 2, rotated % 2 == 0, rotated <= dims else {
       throw ModelError.inconsistent(
-        "\(rotated) of head_dim = \(dims) dimensions would rotate; they must be even, not zero, and no more than a head has"
+        "qk_rope_head_dim, or partial_rotary_factor, makes \(rotated) of head_dim = \(dims) dimensions rotate; they must be even, not zero, and no more than a head has"
       )
     }
     return rotated
@@ -160,7 +161,7 @@ extension ConfigReader {
     // Bases and shares inside are not what counts there.
     for key in ["rope_theta", "partial_rotary_factor"] { settings.ignore(key) }
     let kind = try settings.rotaryKind(key)
-    try scale(&entries, kind, settings, key: key)
+    try stretch(&entries, kind, settings, key: key)
     if kind == "yarn" {
       entries.attentionFactor = try settings.optionalDouble("attention_factor", in: 1e-3...1e3) ?? 1
     }
@@ -181,6 +182,16 @@ extension ConfigReader {
         )
       }
     }
-    try scale(&rotary, try settings.rotaryKind(key), settings, key: key)
+    try stretch(&rotary, try settings.rotaryKind(key), settings, key: key)
+  }
+
+  /// As others are scaled, but that the class looks for the original context inside only, and nowhere for `truncate`.
+  private func stretch(
+    _ rotary: inout RotaryDescription, _ kind: String, _ settings: ConfigReader, key: String
+  ) throws {
+    try scale(&rotary, kind, settings, key: key, looksBeside: false)
+    guard case .yarn(let factor, let original, let fast, let slow, _) = rotary.scaling else { return }
+    rotary.scaling = .yarn(
+      factor: factor, originalPositions: original, betaFast: fast, betaSlow: slow, truncates: true)
   }
 }

@@ -52,12 +52,15 @@ extension ConfigReader {
     return (rotary, settings)
   }
 
-  /// Puts a kind of scaling into effect, of which `settings`, under `key`, say more.
-  func scale(_ rotary: inout RotaryDescription, _ kind: String, _ settings: ConfigReader, key: String) throws {
+  /// Puts a kind of scaling into effect, of which `settings`, under `key`, say more. `looksBeside`: whether the original
+  /// context may be said outside of them.
+  func scale(
+    _ rotary: inout RotaryDescription, _ kind: String, _ settings: ConfigReader, key: String, looksBeside: Bool = true
+  ) throws {
     switch kind {
     case "linear": rotary.scaling = .linear(factor: try settings.double("factor", in: Self.factors))
     case "yarn":
-      let original = try originalPositions(settings)
+      let original = try originalPositions(settings, looksBeside: looksBeside)
       let factor =
         try settings.optionalDouble("factor", in: Self.factors)
         ?? Double(try int("max_position_embeddings", in: ConfigurationBounds.positions)) / Double(original)
@@ -74,7 +77,7 @@ extension ConfigReader {
       guard high > low else { throw ModelError.inconsistent("\(key).high_freq_factor must exceed low_freq_factor") }
       rotary.scaling = .llama3(
         factor: try settings.double("factor", in: Self.factors), lowFactor: low, highFactor: high,
-        originalPositions: try originalPositions(settings))
+        originalPositions: try originalPositions(settings, looksBeside: looksBeside))
     default: break
     }
   }
@@ -107,11 +110,11 @@ extension ConfigReader {
   }
 
   /// `original_max_position_embeddings`: beside the rotary settings before inside, as Phi-3's folders have it.
-  func originalPositions(_ settings: ConfigReader) throws -> Int {
+  func originalPositions(_ settings: ConfigReader, looksBeside: Bool = true) throws -> Int {
     let key = "original_max_position_embeddings"
     let bounds = Double(ConfigurationBounds.positions.lowerBound)...Double(ConfigurationBounds.positions.upperBound)
     let inside = try settings.optionalDouble(ConfigKeys(key), in: bounds)
-    guard let value = try optionalDouble(ConfigKeys(key), in: bounds) ?? inside else {
+    guard let value = try (looksBeside ? optionalDouble(ConfigKeys(key), in: bounds) : nil) ?? inside else {
       return try int("max_position_embeddings", in: ConfigurationBounds.positions)
     }
     guard let positions = Int(exactly: value) else {

@@ -115,26 +115,20 @@ package enum AttentionDescription: Sendable {
     }
   }
 
-  /// Floats one token occupies in one layer's cache: the state that grows with a sequence. Of entries of several tokens
-  /// its share, rounded up.
-  package var cacheWidth: Int {
+  /// Bytes a block of so many positions occupies in one layer's cache of that type: the state that grows with a sequence.
+  package func cacheByteCount(_ type: CacheType, positions: Int) -> Int {
     switch self {
-    case .latent(let latent): latent.rowWidth + indexWidth
-    case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    case .latent(let latent): (type.byteCount(latent.rowWidth) + type.ofNumbers.byteCount(indexWidth)) * positions
+    case .grouped(let grouped): 2 * grouped.keyValueHeadCount * type.byteCount(grouped.headDims) * positions
     case .delta: 0
-    case .compressed(let compressed):
-      (compressed.cacheCount(positions: KeyValueCache.blockTokens) + KeyValueCache.blockTokens - 1)
-        / KeyValueCache.blockTokens
+    case .compressed(let compressed): cacheType(type).byteCount(compressed.cacheCount(positions: positions))
     }
   }
 
-  /// Floats a block of so many positions occupies in one layer's cache.
-  package func cacheCount(positions: Int) -> Int {
-    if case .compressed(let compressed) = self {
-      compressed.cacheCount(positions: positions)
-    } else {
-      cacheWidth * positions
-    }
+  /// How a cache of that type holds the layer's rows. Entries of compressed attention, which are few, are not held in
+  /// int8.
+  func cacheType(_ type: CacheType) -> CacheType {
+    if case .compressed = self { type.ofNumbers } else { type }
   }
 
   /// Floats one sequence occupies in one layer's recurrent state, however long it is.
@@ -165,9 +159,11 @@ package enum AttentionDescription: Sendable {
   }
 
   /// Floats of a row of the cache without that: of a token, or of an entry.
-  var rowWidth: Int {
+  package var rowWidth: Int {
     switch self {
-    case .latent, .grouped, .delta: cacheWidth - indexWidth
+    case .latent(let latent): latent.rowWidth
+    case .grouped(let grouped): 2 * grouped.keyValueHeadCount * grouped.headDims
+    case .delta: 0
     case .compressed(let compressed): compressed.ratio == nil ? 0 : compressed.headDims
     }
   }

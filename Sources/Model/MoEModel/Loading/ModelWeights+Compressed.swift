@@ -45,7 +45,8 @@ extension WeightAssembly {
       let value = stored.buffer[i]
       guard value >= 0, value < Float(mixture.expertCount), value == value.rounded(.down) else {
         throw ModelError.invalidTokenExperts(
-          tensor: description.names.tensor(id), token: i / topK, "the expert \(value), of \(mixture.expertCount)")
+          tensor: description.names.tensor(id), token: i / topK,
+          "the expert \(Int(exactly: value).map { "\($0)" } ?? "\(value)"), of \(mixture.expertCount)")
       }
       table.buffer[i] = Int32(value)
     }

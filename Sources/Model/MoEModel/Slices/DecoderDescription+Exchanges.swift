@@ -21,9 +21,11 @@ extension DecoderDescription {
     for layer in runLayers {
       switch layer.attention {
       case .latent(let latent):
+        // An indexer's keys travel with the latents. What chooses positions in long contexts comes on top of this.
+        let key = latent.indexer.flatMap { $0.isShared ? nil : $0.headDims }
         add(
           .latents,
-          [latent.queryRank, latent.latentRank + latent.rotaryDims].compactMap { $0.map { Piece(columns: $0) } })
+          [latent.queryRank, latent.latentRank + latent.rotaryDims, key].compactMap { $0.map { Piece(columns: $0) } })
         add(
           .values,
           [
@@ -65,10 +67,16 @@ extension DecoderDescription {
           columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
         let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }
         add(.expertInner, [visits] + (shared.map { [$0] } ?? []))
-        add(.expertOutput, [hidden] + (shared == nil ? [] : [hidden]))
+        // With the shared expert's added to it.
+        add(.expertOutput, [hidden])
       }
     }
-    for _ in 0...(predicts ? 1 : 0) { add(.logits, [Piece(columns: vocabularySize)]) }
+    add(.logits, [Piece(columns: vocabularySize)])
+    if predicts {
+      add(.embedding, [Piece(columns: hiddenSize, isWhole: true)])
+      add(.projection, [hidden])
+      add(.guess, [Piece(columns: 2, isWhole: true)])
+    }
     return found
   }
 }
@@ -90,10 +98,9 @@ extension RowExchange.Piece {
   private func ranges(_ ranks: Int) -> [Range<Int>] {
     guard heads > 0 else { return ModelSlice(rank: 0, of: ranks, dividesExperts: true).ranges(of: columns) }
     let width = columns / heads
-    return ModelSlice(rank: 0, of: ranks, dividesExperts: true).heads(keys: keyHeads, perKey: heads / max(keyHeads, 1))
-      .map {
-        ($0.others.lowerBound * width)..<($0.others.upperBound * width)
-      }
+    return ModelSlice(rank: 0, of: ranks, dividesExperts: true).heads(keys: keyHeads, perKey: heads / keyHeads).map {
+      $0.others * width
+    }
   }
 
   /// Bytes that all of so many ranks have together of a token's rows, and the rank with most of them.

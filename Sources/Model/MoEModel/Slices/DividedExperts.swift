@@ -153,8 +153,16 @@ package final class DividedDispatcher: ExpertDispatcher {
   }
 
   package func combine(_ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>) throws {
+    try combine(flight, into: output) {}
+  }
+
+  /// What `more` adds in this rank's columns travels with the experts' sums, as one number.
+  package func combine(
+    _ flight: LocalDispatcher.Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void
+  ) throws {
     phases.enter(.merge, layer: layer)
     base.combine(flight, into: output)
+    more()
     outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
     try outer.gatherer.exchange.exchange()
     phases.enter(.merge, layer: layer)

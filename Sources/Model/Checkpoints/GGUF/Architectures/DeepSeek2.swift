@@ -56,7 +56,7 @@ extension GGUFSettings {
 
   /// A decoder with latent attention. Sizes of a head are taken from the tensors: `key_length` means another thing in
   /// files from before the up-projection was stored for each head.
-  fileprivate func latentDecoder(_ family: String) throws(CheckpointError) -> JSONObject {
+  func latentDecoder(_ family: String) throws(CheckpointError) -> JSONObject {
     var config = try decoder(family)
     let heads = try int("attention.head_count", in: Self.sizes)
     let rotary = try int("rope.dimension_count", in: Self.sizes)

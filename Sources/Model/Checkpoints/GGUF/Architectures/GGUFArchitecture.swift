@@ -26,6 +26,7 @@ struct GGUFArchitecture: Sendable {
 
   static let all = [
     deepSeek2, deepSeek32, glmDSA, qwen3MoE, qwen2MoE, llama, mixtral, qwen2, qwen3, gptOSS, glm4MoE, miniMaxM2, olmoe,
+    bailingMoE2, dots1, ernie45MoE, exaoneMoE, hunyuanV3, mistral4,
   ]
 
   /// The architecture that a file is of. Mixtral's files say that they are Llama's, with experts.

@@ -6,16 +6,25 @@ struct GGUFNames: Sendable {
   private var stems: [String: String]
   private var block: String
   /// The rows of queries and keys take turns within each head, so that rotary pairs are neighbours.
-  let turnsHeads: Bool
+  private(set) var turnsHeads = false
+  /// The bias for the choice of experts is published as a matrix of one row.
+  private(set) var selectionBiasIsRow = false
+  private var embedding = "model.embed_tokens.weight"
 
-  private init(_ stems: [String: String], block: String, turnsHeads: Bool) {
-    (self.stems, self.block, self.turnsHeads) = (stems, block, turnsHeads)
-  }
+  private init(_ stems: [String: String], block: String) { (self.stems, self.block) = (stems, block) }
 
   /// These with some of them changed.
-  func with(_ changes: [String: String] = [:], block: String? = nil, turnsHeads: Bool? = nil) -> GGUFNames {
-    GGUFNames(
-      stems.merging(changes) { $1 }, block: block ?? self.block, turnsHeads: turnsHeads ?? self.turnsHeads)
+  func with(
+    _ changes: [String: String] = [:], block: String? = nil, turnsHeads: Bool? = nil, selectionBiasIsRow: Bool? = nil,
+    embedding: String? = nil
+  ) -> GGUFNames {
+    var names = self
+    names.stems.merge(changes) { $1 }
+    names.block = block ?? names.block
+    names.turnsHeads = turnsHeads ?? names.turnsHeads
+    names.selectionBiasIsRow = selectionBiasIsRow ?? names.selectionBiasIsRow
+    names.embedding = embedding ?? names.embedding
+    return names
   }
 
   /// What a tensor is.
@@ -34,6 +43,7 @@ struct GGUFNames: Sendable {
 
   /// What the tensor `name` is; those that are not known keep the name that GGUF has for them, in published layers.
   func target(of name: String) -> Target {
+    if name == "token_embd.weight" { return .tensor(embedding) }
     if let whole = Self.outsideLayers[name] { return .tensor(whole) }
     let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= 0, "\(layer)" == parts[1] else {
@@ -55,6 +65,7 @@ struct GGUFNames: Sendable {
       return .tensor("\(before)\(expert)\(after)")
     }
     guard let published = stems[stem] else { return .tensor(prefix + parts[2]) }
+    if stem == "exp_probs_b", selectionBiasIsRow { return .row(prefix + inBlock(published)) }
     if stem == "exp_probs_b" || stem == "attn_sinks" { return .tensor(prefix + inBlock(published)) }
     let target = split(published, prefix, ending)
     guard case .tensor(let name) = target else { return target }
@@ -81,10 +92,7 @@ struct GGUFNames: Sendable {
     return .gateAndUp(before: before, gate: gate, up: up)
   }
 
-  private static let outsideLayers = [
-    "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
-    "output.weight": "lm_head.weight",
-  ]
+  private static let outsideLayers = ["output_norm.weight": "model.norm.weight", "output.weight": "lm_head.weight"]
 
   /// What most architectures call them.
   static let standard = GGUFNames(
@@ -103,7 +111,7 @@ struct GGUFNames: Sendable {
       "ffn_up_shexp": "{block}.shared_experts.up_proj", "ffn_down_shexp": "{block}.shared_experts.down_proj",
       "nextn.eh_proj": "eh_proj", "nextn.embed_tokens": "embed_tokens", "nextn.enorm": "enorm", "nextn.hnorm": "hnorm",
       "nextn.shared_head_head": "shared_head.head", "nextn.shared_head_norm": "shared_head.norm",
-    ], block: "mlp", turnsHeads: false)
+    ], block: "mlp")
 
   /// Those of models whose experts are called as Mixtral's.
   static let mixtral = standard.with(

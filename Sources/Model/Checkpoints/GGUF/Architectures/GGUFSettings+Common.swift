@@ -54,11 +54,45 @@ extension GGUFSettings {
 
   /// Widths and counts of experts.
   func experts(
-    into config: inout JSONObject, count: String, width: String, widthKey: String = "expert_feed_forward_length"
+    into config: inout JSONObject, count: String, width: String, chosen: String = "num_experts_per_tok",
+    widthKey: String = "expert_feed_forward_length"
   ) throws(CheckpointError) {
     config[count] = .int(try int("expert_count", in: Self.sizes))
-    config["num_experts_per_tok"] = .int(try int("expert_used_count", in: Self.sizes))
+    config[chosen] = .int(try int("expert_used_count", in: Self.sizes))
     if let size = try optionalInt(widthKey, in: Self.sizes) { config[width] = .int(size) }
+  }
+
+  /// What families with DeepSeek-V3's router have beside `experts`: dense layers first, shared experts, groups and the
+  /// scale of weights, which are divided by their sum unless the file says otherwise.
+  func sharedExperts(into config: inout JSONObject, shared: String = "n_shared_experts") throws(CheckpointError) {
+    config[shared] = .int(try optionalInt("expert_shared_count", in: Self.counts) ?? 0)
+    ignore("expert_shared_feed_forward_length")
+    config["first_k_dense_replace"] = .int(try optionalInt("leading_dense_block_count", in: Self.counts) ?? 0)
+    config["routed_scaling_factor"] = .number(try optionalNumber("expert_weights_scale") ?? JSONNumber(text: "1.0"))
+    config["norm_topk_prob"] = .bool(try optionalBool("expert_weights_norm") ?? true)
+    config["n_group"] = .int(max(try optionalInt("expert_group_count", in: Self.counts) ?? 0, 1))
+    config["topk_group"] = .int(max(try optionalInt("expert_group_used_count", in: Self.counts) ?? 0, 1))
+  }
+
+  /// The types of layers, where a list says which have a sliding window.
+  func slidingList(of layers: Int?) throws(CheckpointError) -> JSONValue? {
+    guard case .array = metadata["\(architecture).attention.sliding_window_pattern"] else { return nil }
+    let types = (try scalars("attention.sliding_window_pattern") ?? []).map { (value) -> JSONValue in
+      switch value {
+      case .bool(true), .integer(1): "sliding_attention"
+      default: "full_attention"
+      }
+    }
+    // Prediction modules, which are counted as layers, have none of their own.
+    return .array(Array(types.prefix(layers ?? types.count)))
+  }
+
+  /// Throws where the weights of experts are not divided by their sum.
+  func requireNormalizedWeights() throws(CheckpointError) {
+    guard try optionalBool("expert_weights_norm") ?? true else {
+      throw metadata.problem(
+        .unsupported(key: "\(architecture).expert_weights_norm", value: "false", remedy: "only true is"))
+    }
   }
 
   /// Whether the router's scores are a sigmoid's; those of old files are not told.

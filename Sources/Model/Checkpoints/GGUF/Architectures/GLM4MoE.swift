@@ -1,7 +1,8 @@
 import JSON
 
 extension GGUFArchitecture {
-  /// GLM-4.5 to 4.7, their prediction module among the layers.
+  /// GLM-4.5 to 4.7, their prediction module among the layers, and Solar Open, whose heads have no norms and turn
+  /// whole.
   static let glm4MoE = GGUFArchitecture("glm4moe", split: "glm4") { (settings) throws(CheckpointError) in
     var config = try settings.decoder("glm4_moe")
     try settings.headDims(of: &config)
@@ -10,16 +11,7 @@ extension GGUFArchitecture {
     config["use_qk_norm"] = .bool(settings.layersHold("attn_q_norm.weight"))
     try settings.requireRouter(sigmoid: true)
     try settings.experts(into: &config, count: "n_routed_experts", width: "moe_intermediate_size")
-    config["n_shared_experts"] = .int(try settings.optionalInt("expert_shared_count", in: GGUFSettings.counts) ?? 0)
-    config["first_k_dense_replace"] = .int(
-      try settings.optionalInt("leading_dense_block_count", in: GGUFSettings.counts) ?? 0)
-    config["routed_scaling_factor"] = .number(
-      try settings.optionalNumber("expert_weights_scale") ?? JSONNumber(text: "1.0"))
-    config["norm_topk_prob"] = .bool(try settings.optionalBool("expert_weights_norm") ?? true)
-    let groups = try settings.optionalInt("expert_group_count", in: GGUFSettings.counts) ?? 0
-    config["n_group"] = .int(max(groups, 1))
-    config["topk_group"] = .int(
-      max(try settings.optionalInt("expert_group_used_count", in: GGUFSettings.counts) ?? 0, 1))
+    try settings.sharedExperts(into: &config)
     return config
   }
 }

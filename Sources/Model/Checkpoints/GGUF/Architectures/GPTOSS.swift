@@ -33,21 +33,11 @@ extension GGUFSettings {
 
   /// Which layers slide, where that is told; every second one does otherwise, from the first.
   fileprivate func slidingPattern() throws(CheckpointError) -> JSONValue? {
-    guard case .array = metadata["\(architecture).attention.sliding_window_pattern"] else {
-      guard let every = try optionalInt("attention.sliding_window_pattern", in: 0...1024), every != 2 else {
-        return nil
-      }
-      throw metadata.problem(
-        .unsupported(
-          key: "\(architecture).attention.sliding_window_pattern", value: "\(every)", remedy: "2 is, or a list"))
-    }
-    return .array(
-      (try scalars("attention.sliding_window_pattern") ?? []).map {
-        switch $0 {
-        case .bool(true), .integer(1): "sliding_attention"
-        default: "full_attention"
-        }
-      })
+    if let list = try slidingList(of: nil) { return list }
+    guard let every = try optionalInt("attention.sliding_window_pattern", in: 0...1024), every != 2 else { return nil }
+    throw metadata.problem(
+      .unsupported(
+        key: "\(architecture).attention.sliding_window_pattern", value: "\(every)", remedy: "2 is, or a list"))
   }
 
   /// One for all layers.

@@ -13,10 +13,7 @@ extension GGUFArchitecture {
     try settings.requireRouter(sigmoid: true)
     try settings.experts(into: &config, count: "num_local_experts", width: "intermediate_size")
     try settings.requireNoScale()
-    guard try settings.optionalBool("expert_weights_norm") ?? true else {
-      throw settings.metadata.problem(
-        .unsupported(key: "minimax-m2.expert_weights_norm", value: "false", remedy: "only true is"))
-    }
+    try settings.requireNormalizedWeights()
     return config
   }
 }

@@ -24,7 +24,7 @@ struct GGMLType: Sendable, Equatable {
     GGMLType(24, "I8", 1, 1), GGMLType(25, "I16", 1, 2), GGMLType(26, "I32", 1, 4), GGMLType(27, "I64", 1, 8),
     GGMLType(28, "F64", 1, 8), GGMLType(29, "IQ1_M", 256, 56), GGMLType(30, "BF16", 1, 2),
     GGMLType(34, "TQ1_0", 256, 54), GGMLType(35, "TQ2_0", 256, 66), GGMLType(39, "MXFP4", 32, 17),
-    GGMLType(40, "NVFP4", 64, 36), GGMLType(41, "Q1_0", 128, 18),
+    GGMLType(40, "NVFP4", 64, 36), GGMLType(41, "Q1_0", 128, 18), GGMLType(42, "Q2_0", 64, 18),
   ]
 
   private static let byNumber = Dictionary(uniqueKeysWithValues: all.map { ($0.number, $0) })

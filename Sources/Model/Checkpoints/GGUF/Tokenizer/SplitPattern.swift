@@ -61,6 +61,8 @@ struct SplitPattern: Sendable {
       words(digits: "\\p{N}{1,3}").with(ignoresMerges: true, addsBegin: true)
     ),
     (["dbrx", "smaug-bpe"], words(digits: "\\p{N}{1,3}")),
+    (["bailingmoe", "bailingmoe2", "llada-moe"], bailing),
+    (["exaone-moe"], exaoneMoE),
     (["tekken"], tekken.with(ignoresMerges: true, addsBegin: true)),
     (["olmo"], SplitPattern([.gpt2]).with(composes: true)),
     (["gpt-2", "phi-2", "mpt", "a.x-4.0", "mellum", "jais", "trillion"], SplitPattern([.gpt2])),
@@ -97,6 +99,19 @@ extension SplitPattern {
       .regex(#"\#(contractions)|[^\r\n\p{L}\p{N}]?\p{L}+|\#(digits)|\#(marks)|\#(spaces)"#), .byteLetters,
     ])
   }
+
+  /// As `words`, with single line ends; the published expression's possessive repeats match the same.
+  private static let bailing = SplitPattern([
+    .regex(
+      #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|\#(marks)|\s*[\r\n]|\s+(?!\S)|\s+"#), .byteLetters,
+  ])
+
+  /// Words with the single spaces between them are one.
+  private static let exaoneMoE = SplitPattern([
+    .regex(
+      #"\#(contractions)|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?"#
+        + #"|\s*[\r\n]|\s+(?!\S)|\s+"#), .byteLetters,
+  ])
 
   /// The same with accents that are characters of their own.
   private static let qwen35 = SplitPattern([

@@ -58,7 +58,7 @@ final class CompressedAttentionScratch {
     keyRows = RowStorage(columns: shape.headDims)
     valuesRows = RowStorage(columns: shape.queryWidth)
     lowRows = RowStorage(columns: lowWidth)
-    windowRows = RowStorage(columns: shape.headDims * type.byteCount)
+    windowRows = RowStorage(columns: shape.headDims * type.unitByteCount)
     roundedQueryLatent = RowBuffer(rowFormat, columns: shape.queryRank, rows: 0)
     roundedGroups = RowBuffer(rowFormat, columns: shape.groupWidth, rows: 0)
     roundedLow = RowBuffer(rowFormat, columns: lowWidth, rows: 0)
@@ -76,7 +76,11 @@ final class CompressedAttentionScratch {
   /// Makes room for a batch and finds where its chunks have what they attend; by one thread, before the others.
   func begin(_ batch: DecoderBatch, _ cache: LayerCache) {
     let rows = batch.tokens.count
-    for storage in [queryLatentRows, queryRows, keyRows, valuesRows, lowRows] { storage.reserve(rows: rows) }
+    queryLatentRows.reserve(rows: rows)
+    queryRows.reserve(rows: rows)
+    keyRows.reserve(rows: rows)
+    valuesRows.reserve(rows: rows)
+    lowRows.reserve(rows: rows)
     roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
     roundedGroups = roundedGroups.reserving(rows: rows * shape.groupCount)
     roundedLow = roundedLow.reserving(rows: rows)
@@ -111,7 +115,7 @@ final class CompressedAttentionScratch {
       let places = EntryPlaces(ratio: ratio, blockTokens: KeyValueCache.blockTokens)
       for block in 0..<entryBlocks {
         blocks.append(
-          chunk.blocks[places.block(ofEntry: block * perBlock)].map { $0 + cache.offset * type.byteCount })
+          chunk.blocks[places.block(ofEntry: block * perBlock)].map { $0 + cache.offset })
       }
     }
     let rowBytes = windowRows.columns

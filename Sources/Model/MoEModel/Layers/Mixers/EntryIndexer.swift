@@ -43,7 +43,7 @@ final class EntryIndexer {
   }
 
   /// Where keys begin in a block: behind the entries themselves.
-  private var firstElement: Int { cache.offset + cache.width * places.perBlock }
+  private var firstElement: Int { cache.offset / cache.type.unitByteCount + cache.width * places.perBlock }
 
   /// Chooses entries for all rows that need it, when keys are stored and queries projected. Ends with a barrier if there
   /// are any.
@@ -120,13 +120,12 @@ final class EntryIndexer {
       let count = min(places.perBlock - row, entries.upperBound - entry)
       let out = tile + (entry - entries.lowerBound)
       guard let block = blocks[places.block(ofEntry: entry)] else { return }
-      switch cache.type {
-      case .f32:
+      if cache.type == .f32 {
         let keys = block.assumingMemoryBound(to: Float.self) + firstElement + row
         for d in 0..<shape.headDims {
           (out + d * Compute.indexTile).update(from: keys + d * places.perBlock, count: count)
         }
-      case .bf16:
+      } else {
         let keys = block.assumingMemoryBound(to: UInt16.self) + firstElement + row
         for d in 0..<shape.headDims {
           for i in 0..<count {

@@ -4,7 +4,7 @@ import Tensors
 /// One rank's attention cache: blocks of positions. Which block is whose is rank 0's to decide.
 ///
 /// Memory is `[block][layer]`, and each layer has a width of its own, so that one table of block addresses serves every
-/// layer. Elements are fp32 or bf16.
+/// layer. Elements are fp32, bf16, or levels of a byte that share scales.
 package final class KeyValueCache {
   /// Positions in one block; a multiple of the attention kernel's tile.
   package static let blockTokens = 32
@@ -17,7 +17,7 @@ package final class KeyValueCache {
 
   /// Bytes one block takes over all layers.
   package static func blockByteCount(_ description: DecoderDescription, type: CacheType) -> Int {
-    description.ownAttentions.reduce(0) { $0 + $1.cacheCount(positions: blockTokens) } * type.byteCount
+    description.ownAttentions.reduce(0) { $0 + $1.cacheByteCount(type, positions: blockTokens) }
   }
 
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
@@ -29,8 +29,9 @@ package final class KeyValueCache {
     var offset = 0
     for attention in description.ownAttentions {
       layers.append(
-        LayerCache(type: type, width: attention.rowWidth, indexWidth: attention.indexWidth, offset: offset))
-      offset += attention.cacheCount(positions: Self.blockTokens)
+        LayerCache(
+          type: attention.cacheType(type), width: attention.rowWidth, indexWidth: attention.indexWidth, offset: offset))
+      offset += attention.cacheByteCount(type, positions: Self.blockTokens)
     }
     self.layers = layers
     self.blockCount = max(blockCount, 1)
@@ -52,35 +53,40 @@ package final class KeyValueCache {
 }
 
 /// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of
-/// its indexer, `[indexWidth, positions]`. Of compressed attention the same of entries (`EntryPlaces`).
+/// its indexer, `[indexWidth, positions]`. Of a q8 cache, a block is a tile of levels and scales for each vector of a
+/// position (`attention.h`), and the indexer's keys are bf16. Of compressed attention there are entries
+/// in the place of positions (`EntryPlaces`).
 struct LayerCache {
   let type: CacheType
   /// Elements of one position, and of its index key.
   let width: Int
   let indexWidth: Int
-  /// Elements from a block's start.
+  /// Bytes from a block's start.
   let offset: Int
 
   /// Rows `[position][latent | rotary key]` in the blocks at `blocks`: a latent is key and value.
   func latents(_ blocks: UnsafePointer<UnsafeRawPointer?>, rank: Int) -> CacheView {
-    CacheView(
-      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: width, keyOffset: offset,
-      valueOffset: offset, keyDims: width, valueDims: rank)
+    let start = offset / type.unitByteCount
+    return CacheView(
+      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: type.unitCount(width),
+      keyOffset: start, valueOffset: start, keyDims: width, valueDims: rank)
   }
 
   /// The keys of the layer's indexer in the blocks at `blocks`.
   func indexKeys(_ blocks: UnsafePointer<UnsafeRawPointer?>) -> IndexKeyView {
-    let tokens = KeyValueCache.blockTokens
+    let (tokens, own) = (KeyValueCache.blockTokens, type.ofNumbers)
     return IndexKeyView(
-      type: type, blocks: blocks, blockTokens: tokens, offset: offset + width * tokens, dims: indexWidth)
+      type: own, blocks: blocks, blockTokens: tokens,
+      offset: (offset + type.byteCount(width) * tokens) / own.unitByteCount, dims: indexWidth)
   }
 
   /// One key head in the blocks at `blocks`: in each, one head after another, keys `[position][dims]` and then values,
   /// so that what is read together lies in one piece.
   func heads(_ blocks: UnsafePointer<UnsafeRawPointer?>, keyHead: Int, dims: Int) -> CacheView {
-    let keys = offset + 2 * keyHead * KeyValueCache.blockTokens * dims
+    let stride = type.unitCount(dims)
+    let keys = offset / type.unitByteCount + 2 * keyHead * KeyValueCache.blockTokens * stride
     return CacheView(
-      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: dims, keyOffset: keys,
-      valueOffset: keys + KeyValueCache.blockTokens * dims, keyDims: dims, valueDims: dims)
+      type: type, blocks: blocks, blockTokens: KeyValueCache.blockTokens, rowStride: stride, keyOffset: keys,
+      valueOffset: keys + KeyValueCache.blockTokens * stride, keyDims: dims, valueDims: dims)
   }
 }

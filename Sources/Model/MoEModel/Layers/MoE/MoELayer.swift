@@ -47,9 +47,13 @@ final class MoELayer: FeedForwardLayer {
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
-    try dispatcher.combine(flight, into: stream.update.start)
+    try dispatcher.combine(flight, into: stream.update.start) {
+      if rows > 0, joins, let outer = shared?.outer {
+        compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
+      }
+    }
     dispatcher.release(flight)
-    if rows > 0 { addUp(stream, rows: rows) }
+    if rows > 0 { addUp(stream, addsShared: !joins && shared != nil) }
   }
 
   /// Chooses each row's experts.
@@ -111,22 +115,27 @@ final class MoELayer: FeedForwardLayer {
       compute.pool.barrier(worker: worker)
       shared.contract(into: scratch.shared(rows), worker: worker)
     }
-    shared.outer?.note(scratch.shared(rows))
   }
 
-  /// stream += what the experts made + sigmoid(gate) · what the shared expert made
-  private func addUp(_ stream: ResidualStream, rows: Int) {
+  /// stream += what the experts made + sigmoid(gate) · what the shared expert made, unless that is among it already.
+  private func addUp(_ stream: ResidualStream, addsShared: Bool) {
     compute.pool.run { worker in
-      if shared != nil {
-        let (output, gate) = (scratch.shared(rows), scratch.sharedGate(rows))
-        for row in compute.share(of: rows, worker: worker) {
-          if weights.sharedGate != nil {
-            compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: output.columns)
-          }
-          compute.add(output[row], to: stream.update[row], count: output.columns)
-        }
-      }
+      if addsShared { addShared(to: stream.update, columns: 0..<stream.update.columns, worker: worker) }
       stream.addUpdate(worker: worker)
+    }
+  }
+
+  /// update += sigmoid(gate) · what the shared expert made, in these columns of the worker's rows.
+  private func addShared(to update: MatrixView<Float>, columns: Range<Int>, worker: Int) {
+    let rows = update.rowCount
+    let (output, gate, own) = (
+      scratch.shared(rows).columns(columns), scratch.sharedGate(rows), update.columns(columns)
+    )
+    for row in compute.share(of: rows, worker: worker) {
+      if weights.sharedGate != nil {
+        compute.scale(output[row], by: sigmoid(gate[row].pointee), into: output[row], count: columns.count)
+      }
+      compute.add(output[row], to: own[row], count: columns.count)
     }
   }
 }

@@ -5,8 +5,8 @@ import Testing
 
 @testable import MoEModel
 
-/// What ranks exchange where they share out a model, and what a layout is expected to take.
-struct LayoutEstimateTests {
+/// What ranks exchange where they share out a model.
+struct RowExchangeTests {
   private let deepSeek = """
     {"model_type": "deepseek_v3", "hidden_size": 7168, "num_hidden_layers": 61, "first_k_dense_replace": 3,
      "intermediate_size": 18432, "moe_intermediate_size": 2048, "n_routed_experts": 256, "num_experts_per_tok": 8,
@@ -36,6 +36,8 @@ struct LayoutEstimateTests {
     // A byte for each number, and eight for each 64; what is added to the stream stays fp32.
     #expect(try bytes(.values, 4) == 16384 * 1.125 && bytes(.attentionOutput, 4) == 7168 * 4)
     #expect(try bytes(.expertInner, 16) == (8 * 2048 + 2048) * 1.125 && bytes(.latents, 8) == (1536 + 576) * 4)
+    // What experts make, the shared one's added.
+    #expect(try bytes(.expertOutput, 4) == 7168 * 4)
     // Three ranks divide heads of 128 at multiples of 64, and 2048 columns too; five divide neither worse.
     #expect(try bytes(.values, 3) == 16384 * 1.125)
     #expect(try work(.f32).exchanges.first { $0.stage == .values }?.byteCounts(ranks: 4).all == 16384 * 4)
@@ -64,23 +66,5 @@ struct LayoutEstimateTests {
     ]
     object["exchanges"] = [["stage": "values", "count": 1, "pieces": [piece]]]
     #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
-  }
-
-  @Test func slicesAreExpectedToPayWhereMessagesAreShort() throws {
-    let work = try work()
-    // 17 GB at 290 GB/s.
-    func estimate(_ microseconds: Double, ranks: Int = 4, streams: Int = 1) -> LayoutEstimate {
-      LayoutEstimate(
-        work, readSeconds: 17e9 / 290e9, ranks: ranks, streams: streams,
-        link: LinkModel(alpha: microseconds * 1e-6, beta: 8 / 23e9))
-    }
-    #expect(estimate(20).isSliced && !estimate(400).isSliced)
-    #expect(estimate(20).exchangeCount == 307)
-    #expect(estimate(20).gathered > 307 * 20e-6 && estimate(20).sliced > estimate(20).gathered)
-    // Everything travels to all ranks: with many sequences that takes longer than reading.
-    #expect(!estimate(20, streams: 256).isSliced)
-    #expect(estimate(20).words(streams: 1).contains("307 exchanges"))
-    let alone = LayoutEstimate(work, readSeconds: 1, ranks: 1, streams: 1, link: nil)
-    #expect(!alone.isSliced && alone.gathered == 0)
   }
 }

@@ -1,0 +1,191 @@
+import Checkpoints
+import EngineAPI
+import Inference
+import Kernels
+import Machine
+import MoEModel
+import ModelRuntime
+import TestSupport
+import Testing
+
+/// DeepSeek-V4 against the reference implementation's outputs, and against itself.
+struct CompressedGoldenTests {
+  @Test(arguments: Golden.compressed, [1, 2, 3, 5])
+  func outputsAgreeWithTheReferenceImplementation(name: String, ranks: Int) throws {
+    let golden = try Golden(name)
+    let indices = 0..<golden.promptCount
+    let layout = Layout(ranks: ranks, threads: ranks == 1 ? 3 : 1, batchTokens: ranks == 2 ? 40 : 512)
+    let result = try run(
+      model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
+      prompts: try indices.map { try golden.prompt($0) }, newTokens: 12, layout: layout)
+    for i in indices {
+      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i)")
+      let expected = try golden.floats("p\(i).logits")
+      try #require(result.logits[i].count == expected.count)
+      let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
+      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst)")
+      for (at, layer) in result.layers.enumerated() {
+        #expect(
+          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),
+          "routing of prompt \(i) in layer \(layer)")
+        let weights = try golden.floats("p\(i).router.\(layer).weights")
+        let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
+        #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")
+      }
+    }
+  }
+
+  /// Prompts cut into chunks of any size, one by one or together, on any ranks, threads and instruction sets.
+  @Test(arguments: Golden.compressed, [(WeightPrecision.auto, CacheType.f32), (.auto, .bf16), (.q8, .bf16)])
+  func noLayoutChangesABit(name: String, held: (weights: WeightPrecision, cache: CacheType)) throws {
+    let golden = try Golden(name)
+    // Past the first entry of 128 tokens, and the boundaries of several blocks.
+    let scored = [Array(try golden.scoredIDs(3).prefix(140)), Array(try golden.scoredIDs(1).prefix(9))]
+    let prompts = [try golden.prompt(0), try golden.prompt(2)]
+    func result(_ layout: Layout) throws -> RunResult {
+      var layout = layout
+      (layout.weights, layout.cacheType) = held
+      return try run(model: golden.folder, scored: scored, prompts: prompts, newTokens: 20, layout: layout)
+    }
+    let expected = try result(Layout())
+    var layouts = [
+      Layout(ranks: 2, threads: 2, batchTokens: 40), Layout(batchTokens: 1, together: false),
+      Layout(ranks: 5, batchTokens: 33, together: false), Layout(threads: 3, batchTokens: 7),
+    ]
+    for isa in InstructionSet.supported {
+      layouts.append(Layout(batchTokens: 19))
+      layouts[layouts.count - 1].isa = isa
+    }
+    for layout in layouts { #expect(try result(layout) == expected, "\(layout)") }
+  }
+
+  /// Greedy continuation is what scoring says is likeliest: decode steps have the bits of prompts.
+  @Test(arguments: Golden.compressed) func aContinuationHasTheBitsOfItsPrompt(name: String) throws {
+    let golden = try Golden(name)
+    let prompt = Array(try golden.prompt(3).prefix(100))
+    let drawn = try run(model: golden.folder, scored: [], prompts: [prompt], newTokens: 40, layout: Layout()).greedy[0]
+    let logits = try run(
+      model: golden.folder, scored: [prompt + drawn.dropLast()], prompts: [], newTokens: 1, layout: Layout()
+    ).logits[0]
+    let vocabulary = logits.count / (prompt.count + drawn.count - 1)
+    for (i, token) in drawn.enumerated() {
+      let row = logits[((prompt.count + i - 1) * vocabulary)..<((prompt.count + i) * vocabulary)]
+      #expect(row.firstIndex(of: row.max()!)! - row.startIndex == Int(token))
+    }
+  }
+
+  private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto) throws -> [[Float]] {
+    var layout = Layout(ranks: 2)
+    layout.weights = weights
+    return try run(model: model, scored: [try golden.scoredIDs(2)], prompts: [], newTokens: 1, layout: layout).logits
+  }
+
+  @Test(arguments: Golden.compressed, [WeightPrecision.q8, .q4])
+  func aQuantisedFolderHasTheBitsOfQuantisingOnLoad(name: String, weights: WeightPrecision) throws {
+    let golden = try Golden(name)
+    let checkpoint = try CheckpointFormat.open(golden.folder)
+    let plan = try QuantizationPlan(
+      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, to: weights, widensOthers: false)
+    try withTemporaryFolder { folder in
+      let path = folder.file("quantised")
+      try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights)
+        .write(to: path, pool: try WorkerPool(workerCount: 2)) { _ in }
+      let same = try logits(golden, path)
+      #expect(try same == logits(golden, golden.folder, weights: weights))
+    }
+  }
+
+  /// From the names that transformers saves to those that it has in memory, and to DeepSeek's.
+  private static let held = [
+    ("attn.indexer.compressor.wkv", "attn.compressor.indexer.kv_proj"),
+    ("attn.indexer.compressor.wgate", "attn.compressor.indexer.gate_proj"),
+    ("attn.indexer.compressor.ape", "attn.compressor.indexer.position_bias"),
+    ("attn.indexer.compressor.norm", "attn.compressor.indexer.kv_norm"),
+    ("attn.indexer.wq_b", "attn.compressor.indexer.q_b_proj"),
+    ("attn.indexer.weights_proj", "attn.compressor.indexer.scorer.weights_proj"),
+    ("attn.compressor.wkv", "attn.compressor.kv_proj"), ("attn.compressor.wgate", "attn.compressor.gate_proj"),
+    ("attn.compressor.ape", "attn.compressor.position_bias"), ("attn.compressor.norm", "attn.compressor.kv_norm"),
+    ("attn.norm", "attn.kv_norm"), ("attn.q_norm", "attn.q_a_norm"), ("attn.wq_a", "attn.q_a_proj"),
+    ("attn.wq_b", "attn.q_b_proj"), ("attn.wkv", "attn.kv_proj"), ("attn.wo_a", "attn.o_a_proj"),
+    ("attn.wo_b", "attn.o_b_proj"), ("attn.attn_sink", "attn.sinks"), (".attn.", ".self_attn."),
+    ("attn_norm", "input_layernorm"), ("ffn_norm", "post_attention_layernorm"), ("hc_attn_", "attn_hc."),
+    ("hc_ffn_", "ffn_hc."), ("gate.bias", "gate.e_score_correction_bias"),
+    ("shared_experts.w1", "shared_experts.gate_proj"),
+    ("shared_experts.w2", "shared_experts.down_proj"), ("shared_experts.w3", "shared_experts.up_proj"),
+    (".ffn.", ".mlp."),
+  ]
+
+  @Test func everySpellingOfNamesIsTheSame() throws {
+    let golden = try Golden("deepseek_v4_saved")
+    let expected = try logits(golden, golden.folder)
+    var held = try RewrittenCheckpoint(golden)
+    held.fuseExperts(gate: "w1", up: "w3", down: "w2")
+    held.tensors["lm_head.weight"] = held.tensors.removeValue(forKey: "head.weight")
+    for (saved, own) in Self.held { held.rename(saved, to: own) }
+    #expect(held.tensors["model.layers.0.mlp.experts.gate_up_proj"]?.shape.count == 3)
+    #expect(try held.written { try logits(golden, $0) } == expected)
+
+    var published = try RewrittenCheckpoint(golden)
+    published.rename("attn.norm", to: "attn.kv_norm")
+    published.rename("model.embed_tokens", to: "model.embed")
+    published.rename("model.hc_head.hc_", to: "model.hc_head_")
+    for name in published.tensors.keys where name.hasPrefix("model.") {
+      published.tensors[String(name.dropFirst(6))] = published.tensors.removeValue(forKey: name)
+    }
+    #expect(published.tensors["layers.0.attn.kv_norm.weight"] != nil)
+    #expect(try published.written { try logits(golden, $0) } == expected)
+  }
+
+  private func failure(_ change: (inout RewrittenCheckpoint) throws -> Void) throws -> String {
+    let golden = try Golden("deepseek_v4")
+    var broken = try RewrittenCheckpoint(golden)
+    try change(&broken)
+    do {
+      _ = try broken.written { try logits(golden, $0) }
+      return ""
+    } catch { return "\(error)" }
+  }
+
+  @Test func tensorsThatDoNotFitAreNamed() throws {
+    for (name, shape) in [
+      ("layers.1.attn.compressor.ape", [1, 320]), ("layers.1.attn.indexer.compressor.norm.weight", nil),
+      ("layers.2.attn.compressor.wgate.weight", [64, 40]), ("layers.0.attn.attn_sink", nil),
+      ("layers.0.hc_attn_fn", [64, 16]), ("layers.3.hc_ffn_scale", nil), ("hc_head_base", [1, 2]),
+      ("layers.0.ffn.gate.tid2eid", [2, 64]), ("layers.2.ffn.gate.bias", nil),
+      ("layers.0.attn.wo_a.weight", [80, 140]),
+    ] as [(String, [Int]?)] {
+      let message = try failure { broken in
+        let tensor = try #require(broken.tensors[name], "\(name)")
+        broken.tensors[name] = shape.map { .init(tensor.type, $0, tensor.bytes) }
+      }
+      #expect(message.contains(name), "\(name): \(message)")
+    }
+  }
+
+  /// A table of experts by token may name those there are, each once.
+  @Test func aTableOfExpertsIsChecked() throws {
+    let name = "layers.1.ffn.gate.tid2eid"
+    for (value, told) in [(Int64(5), "expert 5"), (-1, "expert -1"), (.max, "expert"), (1 << 40, "expert")] {
+      let message = try failure { broken in
+        for i in 0..<8 { broken.tensors[name]?.bytes[16 * 7 + i] = UInt8(truncatingIfNeeded: value >> (8 * Int64(i))) }
+      }
+      #expect(message.contains(name) && message.contains("token 7") && message.contains(told), "\(message)")
+    }
+    let message = try failure { broken in
+      var table = try #require(broken.tensors[name])
+      for i in 0..<8 { table.bytes[16 * 9 + 8 + i] = table.bytes[16 * 9 + i] }
+      broken.tensors[name] = table
+    }
+    #expect(message.contains(name) && message.contains("token 9") && message.contains("twice"), "\(message)")
+  }
+
+  @Test func slicesAreRefused() throws {
+    let golden = try Golden("deepseek_v4")
+    var layout = Layout(ranks: 2)
+    layout.sharing = .sliced
+    let shown = #expect(throws: (any Error).self) {
+      try run(model: golden.folder, scored: [[1, 2]], prompts: [], newTokens: 1, layout: layout)
+    }
+    #expect("\(try #require(shown))".contains("compressed attention"))
+  }
+}

@@ -1,0 +1,53 @@
+import ExpertParallelism
+import Telemetry
+import Testing
+
+/// What `--layout auto` decides by.
+@Suite struct LayoutEstimateTests {
+  /// 61 layers of latent attention, five exchanges each, of about what DeepSeek-V3 exchanges.
+  private var work: ModelWork {
+    var work = ModelWork()
+    (work.hiddenSize, work.layers, work.mixtureLayers) = (7168, 61, 58)
+    work.exchanges = [
+      RowExchange(.latents, count: 61, [.init(columns: 2112)]),
+      RowExchange(.values, count: 61, [.init(columns: 16384, byteCount: 1.125, heads: 128, keyHeads: 128)]),
+      RowExchange(.attentionOutput, count: 61, [.init(columns: 7168)]),
+      RowExchange(.expertInner, count: 61, [.init(columns: 2048, rows: 9, byteCount: 1.125)]),
+      RowExchange(.expertOutput, count: 61, [.init(columns: 7168)]),
+    ]
+    return work
+  }
+
+  private func estimate(
+    _ microseconds: Double, hosts: Int = 4, perHost: Int = 1, streams: Int = 1
+  ) -> LayoutEstimate {
+    // 17 GB at 290 GB/s, of each host.
+    LayoutEstimate(
+      work, readSeconds: 17e9 / 290e9 * Double(perHost),
+      hostOfRank: (0..<(hosts * perHost)).map { $0 / perHost * perHost }, streams: streams,
+      far: hosts > 1 ? LinkModel(alpha: microseconds * 1e-6, beta: 8 / 23e9) : nil,
+      near: LinkModel(alpha: 0.5e-6, beta: 0))
+  }
+
+  @Test func slicesAreExpectedToPayWhereMessagesAreShort() {
+    #expect(estimate(20).isSliced && !estimate(400).isSliced)
+    #expect(estimate(20).exchangeCount == 305)
+    // Three messages each, of which two cost a quarter of the first.
+    #expect(estimate(20).gathered > 305 * 30e-6 && estimate(20).sliced > estimate(20).gathered)
+    // Everything travels to all ranks: with many sequences that takes longer than reading.
+    #expect(!estimate(20, streams: 256).isSliced)
+    #expect(estimate(20).words(streams: 1).contains("305 exchanges"))
+    let alone = LayoutEstimate(work, readSeconds: 1, hostOfRank: [0], streams: 1, far: nil, near: nil)
+    #expect(!alone.isSliced && alone.gathered == 0)
+  }
+
+  @Test func ranksOfAHostAreAskedOnceForWhatGoesThere() {
+    // Two stages, of which the second stays within the host.
+    let (few, many) = (estimate(20, hosts: 2), estimate(20, hosts: 2, perHost: 4))
+    #expect(many.gathered < few.gathered + 305 * 3e-6)
+    let within = estimate(20, hosts: 1, perHost: 4)
+    #expect(within.gathered < 305 * 1e-6 && within.isSliced)
+    // Sixteen hosts wait for two messages, and not for fifteen.
+    #expect(estimate(20, hosts: 16).gathered < 305 * 70e-6)
+  }
+}

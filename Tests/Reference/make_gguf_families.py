@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""The checkpoints of `Tests/Fixtures/families` as GGUF files, by llama.cpp's own converter.
+
+    python3 -m venv venv && venv/bin/pip install torch transformers==5.24.0 safetensors numpy sentencepiece
+    pip download --no-binary :all: --no-deps llama-cpp-python==0.3.36 && tar xzf llama_cpp_python-*.tar.gz
+    venv/bin/python Tests/Reference/make_gguf_families.py llama_cpp_python-0.3.36/vendor/llama.cpp Tests/Fixtures [FAMILY ...]
+
+writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. What the converter does not take is spelt as it does:
+dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model with eyes that
+it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for, which else renames its
+settings before the converter reads them. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+import tempfile
+
+from compare_llama_cpp import DEMO, convert
+
+CHANGES = {
+    "dots1": dict(scoring_func="sigmoid", sliding_window=None),
+    "sarvam_moe": dict(model_type="sarvam_moe_as_published"),
+    "mistral4": {}, "bailing_moe_v2": {}, "ernie4_5_moe": {}, "exaone_moe": {}, "hy_v3": {}, "solar_open": {},
+}
+
+
+def prepared(source, family, folder):
+    shutil.copytree(source, folder)
+    path = folder / "config.json"
+    config = json.loads(path.read_text()) | CHANGES[family]
+    if family == "mistral4":
+        config = dict(
+            architectures=["Mistral3ForConditionalGeneration"], model_type="mistral3", text_config=config,
+            vision_config=dict(model_type="pixtral"))
+        del config["text_config"]["architectures"]
+    path.write_text(json.dumps(config))
+    tokenizer = json.loads((DEMO / "tokenizer.json").read_text())
+    tokens = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].get)[:47]
+    # One that is made of others: files without merges are of no such tokenizer.
+    pair = tokens[-2:]
+    tokens.append("".join(pair))
+    tokenizer["model"] |= dict(vocab={token: i for i, token in enumerate(tokens)}, merges=[" ".join(pair)])
+    tokenizer["added_tokens"] = [token for token in tokenizer["added_tokens"] if token["id"] < 48]
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
+    shutil.copyfile(DEMO / "tokenizer_config.json", folder / "tokenizer_config.json")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=pathlib.Path)
+    parser.add_argument("fixtures", type=pathlib.Path)
+    parser.add_argument("families", nargs="*", default=list(CHANGES))
+    arguments = parser.parse_args()
+    arguments.pre = "deepseek-v3"
+    for family in arguments.families:
+        with tempfile.TemporaryDirectory() as place:
+            folder = pathlib.Path(place) / family
+            prepared(arguments.fixtures / "families" / family, family, folder)
+            out = arguments.fixtures / "gguf" / f"{family}.gguf"
+            convert(folder, out, "BF16", arguments)
+            print(family, out.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
