@@ -2,6 +2,7 @@ import Checkpoints
 import Fabric
 import Foundation
 import Gradients
+import JSON
 import Kernels
 import ModelRuntime
 import MoEModel
@@ -24,6 +25,8 @@ struct TinyTraining: Sendable {
   var products = ProductPrecision.float32
   /// With a multi-token prediction module, whose numbers are made up (`Tests/Reference/make_gradients.py`).
   var predicts = false
+  /// How many positions an indexer chooses, where not as many as the golden's.
+  var chosenPositions: Int?
   var threads = 1
   var isa = InstructionSet.best
 
@@ -39,7 +42,9 @@ struct TinyTraining: Sendable {
     let runtime = try ClusterRuntime(communicator, threadsPerRank: threads, instructionSet: isa)
     let type = rounds ? ElementType.bfloat16 : .float32
     let opened = try OpenedModel(
-      opening: { try ShapeCheckpoint(source.config, path: folder + "/config.json", type: type, predicts: predicts) },
+      opening: {
+        try ShapeCheckpoint(config(of: source), path: folder + "/config.json", type: type, predicts: predicts)
+      },
       holding: products == .bfloat16 ? .bf16 : .auto, predicting: predicts, on: communicator)
     let loaded = try LoadedModel(opened, runtime: runtime, options: LoadOptions(), onEvent: { _ in })
     let trainer = try Trainer(
@@ -51,6 +56,12 @@ struct TinyTraining: Sendable {
     }
     try trainer.begin()
     return trainer
+  }
+
+  private func config(of source: some Checkpoint) -> JSONValue {
+    guard let chosenPositions, var members = source.config.object else { return source.config }
+    members["index_topk"] = .int(chosenPositions)
+    return .object(members)
   }
 
   private func fill(

@@ -8,7 +8,8 @@ Writes Tests/Fixtures/training/gradients.json, and family_gradients.json of the 
 each parameter's gradient its length and its product with a made-up direction, by the name of the parameter apart from others.
 A name that ends in "+prediction" is the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss
 counts 0.3 times: its layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i,
-column j of its projection is ((7 i + 3 j) mod 11 - 5) / 100, and a half more where j mod hidden is i.
+column j of its projection is ((7 i + 3 j) mod 11 - 5) / 100, and a half more where j mod hidden is i. Where an indexer chooses
+positions, it chooses as many as a sequence has.
 
 Token j of sequence s is (7 s + 11 j + j j) mod vocabulary. A direction's element i is ((i * 2654435761) mod 2^32) / 2^32 - 0.5.
 """
@@ -28,7 +29,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from make_family_checkpoints import FAMILY, load
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
-NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v3+prediction glm4_moe+prediction".split()
+NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v32 glm_moe_dsa deepseek_v3+prediction glm4_moe+prediction".split()
 SEQUENCES, LENGTH = 2, 20
 
 
@@ -123,7 +124,11 @@ def measure(name):
     else:
         folder = FIXTURES / "goldens" / name
         config = AutoConfig.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+        if hasattr(config, "index_topk"):
+            # Attention sees all positions.
+            config.index_topk = LENGTH
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, config=config, dtype=torch.float32, attn_implementation="eager")
     model.train(False)
     vocabulary = config.vocab_size
     tokens = torch.tensor([[(7 * s + 11 * j + j * j) % vocabulary for j in range(LENGTH + 1)] for s in range(SEQUENCES)])

@@ -166,6 +166,8 @@ import Training
         case .selectionBias: #expect(rule == .balance && OptimizerKind.adamW.rule(of: spec) == .balance)
         case .embedding, .head, .router, .sharedGate, .prediction(.embedding), .prediction(.head):
           #expect(rule == .adamW)
+        case .indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights:
+          #expect(rule == .frozen && OptimizerKind.adamW.rule(of: spec) == .frozen)
         default: #expect(rule == (spec.isMatrix ? .muon : .adamW), "\(spec.id)")
         }
         #expect(spec.decays == spec.isMatrix)

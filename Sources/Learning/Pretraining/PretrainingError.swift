@@ -14,7 +14,7 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
   /// A sequence holds a token that a model beside the one in training has no embedding of.
   case unknownToken(Int, vocabularySize: Int)
   /// A family that has no backward pass.
-  case notTrained(family: String)
+  case choosesPositions(family: String, sequenceLength: Int, most: Int)
   /// A rank's part, the largest of what it consists of, and the rank's share of what its host has.
   case tooLittleMemory(needed: Int, parts: [String], available: Int, ranksOnHost: Int, recomputes: Bool)
 
@@ -22,7 +22,7 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
   package static func isCommon(_ error: any Error) -> Bool {
     switch error {
     case PretrainingError.otherData, PretrainingError.badStep, PretrainingError.skippedTooMany: true
-    case PretrainingError.notFinite, PretrainingError.notTrained: true
+    case PretrainingError.notFinite, PretrainingError.choosesPositions: true
     case FabricError.peersFailed: true
     default: false
     }
@@ -49,8 +49,8 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
     case .notFinite(let step, let what):
       "after step \(step), \(what) are not all finite numbers: they were not saved, and the checkpoint before is the last one; begin with its weights (--model) and a lower learning rate"
     case .unknownToken(let token, let size): "token \(token) is none of the teacher's, which has \(size)"
-    case .notTrained(let family):
-      "models of the family \(family) cannot be trained: there is no backward pass of the indexer that chooses the positions their attention sees; they can be a teacher of another family's model"
+    case .choosesPositions(let family, let length, let most):
+      "the family \(family) is trained on sequences of at most \(most) tokens, of which its attention sees all; of \(length) tokens an indexer chooses what is seen, and there is no backward pass of that choice: lower --sequence-length (of completions --max-new-tokens)"
     case .tooLittleMemory(let needed, let parts, let available, let ranks, let recomputes):
       "a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length (of completions --prompts-per-step, --group-size or --max-new-tokens)\(recomputes ? "" : ", make activations anew with --recompute"), or try with --ignore-memory-check"
     }

@@ -69,7 +69,7 @@ package final class TrainedModel: ParameterValues {
 
   /// Those of which every rank has gradients.
   package var shared: [ParameterSpec] {
-    var specs = parameters.filter { $0.spec.expert == nil && $0.rule != .balance }.map(\.spec)
+    var specs = parameters.filter { $0.spec.expert == nil && $0.rule.learns }.map(\.spec)
     if description.tiedEmbeddings, var head = specs.first(where: { $0.role == .embedding }) {
       head.id = ParameterID(.head)
       specs.append(head)
@@ -162,7 +162,7 @@ package final class TrainedModel: ParameterValues {
 
   /// Finishes the sums of gradients: each rank gets those of its slices. Collective.
   func reduce(_ gradients: LeafGradients) throws {
-    for parameter in parameters where parameter.spec.expert == nil && parameter.rule != .balance {
+    for parameter in parameters where parameter.spec.expert == nil && parameter.rule.learns {
       guard let reduction = reductions[parameter.spec.id] else { continue }
       let own = UnsafeMutableBufferPointer(start: parameter.gradient.pointer, count: parameter.own.count)
       try reduction.reduceScatter(gradients.sums(of: parameter.spec.id), into: own)
@@ -181,7 +181,7 @@ package final class TrainedModel: ParameterValues {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
     var text: [UInt8] = []
     func append(_ sum: Double) { withUnsafeBytes(of: sum.bitPattern.littleEndian) { text += $0 } }
-    for parameter in parameters where parameter.rule != .balance {
+    for parameter in parameters where parameter.rule.learns {
       let gradient = parameter.gradient.pointer
       if parameter.spec.expert == nil {
         for sum in SquareSum.blocks(gradient, count: parameter.own.count) { append(sum) }
@@ -197,7 +197,7 @@ package final class TrainedModel: ParameterValues {
         squares.append((names.name(of: spec.id), try sums[owner(expert).index].next()))
       } else {
         let parameter = parameter(spec.id)
-        guard parameter.rule != .balance else { continue }
+        guard parameter.rule.learns else { continue }
         var blocks: [Double] = []
         for (rank, slice) in parameter.slices.enumerated() {
           for _ in stride(from: 0, to: slice.count, by: SquareSum.blockLength) { blocks.append(try sums[rank].next()) }

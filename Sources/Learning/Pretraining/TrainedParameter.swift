@@ -65,7 +65,7 @@ struct SliceOwners {
       let owner = taken.indices.min { (taken[$0], $0) < (taken[$1], $1) } ?? 0
       taken[owner] += count
       return Self.all(count, of: owner, rankCount: rankCount)
-    case .balance: return Self.all(count, of: 0, rankCount: rankCount)
+    case .balance, .frozen: return Self.all(count, of: 0, rankCount: rankCount)
     }
   }
 

@@ -58,7 +58,7 @@ package final class Trainer {
     capacity: StepCapacity, rounds: Bool, recomputes: Bool
   ) throws {
     let (description, communicator) = (loaded.description, runtime.communicator)
-    try description.checkTrainable()
+    try description.checkTrainable(sequenceLength: sequenceLength)
     let compute = GradientCompute(
       runtime.compute, precision: loaded.weights.rowFormat == .bfloat16 ? .bfloat16 : .float32)
     (self.description, self.communicator, self.compute) = (description, communicator, compute)
@@ -338,7 +338,7 @@ package final class Trainer {
             weights: master.pointer + at, firstMoment: first.pointer + at, secondMoment: second.pointer + at,
             gradient: parameter.gradient.pointer + at, factor: factor, count: share.count)
         }
-      case .muon: continue
+      case .muon, .frozen: continue
       case .balance:
         guard !parameter.own.isEmpty, let layer = parameter.spec.layer, let counts = loads[layer] else { continue }
         var bias = Array(master.buffer[..<parameter.own.count])

@@ -15,7 +15,7 @@ extension Plan {
     let source = try Self.shape(model, predicts: predicts)
     let read = try ModelConfiguration.read(source)
     let description = predicts ? read.predicting() : read
-    try description.checkTrainable()
+    try description.checkTrainable(sequenceLength: training.sequenceLength)
     guard training.sequenceLength <= description.maximumPositions else {
       throw ValidationError(
         "--sequence-length \(training.sequenceLength) is more than the \(description.maximumPositions) positions of the model"

@@ -74,8 +74,8 @@ struct TrainingRun {
       predicting: settings.predictionLoss != nil, on: communicator)
     let description = opened.description
     try agree(on: communicator) {
-      try description.checkTrainable()
       try material.prepare(description, start, &settings)
+      try description.checkTrainable(sequenceLength: settings.sequenceLength)
     }
     var costs = try TrainingCosts(
       description, settings, material, companions: start.companions, runtime: runtime, rates: costOptions.rates,

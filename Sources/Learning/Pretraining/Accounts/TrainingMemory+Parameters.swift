@@ -17,7 +17,7 @@ extension TrainingMemory {
       let (spec, own) = (parameter.spec, Double(parameter.slices[rank]))
       add(spec, rule: parameter.rule, own: own)
       let buffers = Self.accumulates(spec, layout) ? accumulated : apart
-      if parameter.rule != .balance { add(.gradients, floats: buffers * Double(spec.elementCount)) }
+      if parameter.rule.learns { add(.gradients, floats: buffers * Double(spec.elementCount)) }
       add(
         .gradients,
         Double(

@@ -8,7 +8,7 @@ package struct TrainingTraffic: Sendable, Equatable {
 
   /// Adds sums of a step in which so many ranks have sequences.
   mutating func addSums(_ parameters: [TrainedParameter], contributors: Int) {
-    for parameter in parameters where parameter.spec.expert == nil && parameter.rule != .balance {
+    for parameter in parameters where parameter.spec.expert == nil && parameter.rule.learns {
       leastSumBytes += max(0, contributors - 1) * parameter.spec.elementCount * 4
     }
   }

@@ -23,12 +23,17 @@ package enum UpdateRule: Sendable, Equatable {
   case adamW, muon
   /// The router's selection bias: by the experts' loads, not by a gradient.
   case balance
+  /// Nobody: the choice that an indexer makes has no gradient. It keeps what it began with.
+  case frozen
+
+  /// Whether a gradient updates it.
+  package var learns: Bool { self == .adamW || self == .muon }
 
   package var parts: [StatePart] {
     switch self {
     case .adamW: [.master, .firstMoment, .secondMoment]
     case .muon: [.master, .momentum]
-    case .balance: [.master]
+    case .balance, .frozen: [.master]
     }
   }
 }
@@ -37,10 +42,21 @@ extension OptimizerKind {
   /// Who updates a parameter, from its role.
   package func rule(of spec: ParameterSpec) -> UpdateRule {
     if spec.role == .selectionBias { return .balance }
+    if spec.role.isOfIndexer { return .frozen }
     guard self == .muon, spec.isMatrix else { return .adamW }
     switch spec.role {
     case .embedding, .head, .prediction(.embedding), .prediction(.head), .router, .sharedGate: return .adamW
     default: return .muon
+    }
+  }
+}
+
+extension ParameterRole {
+  /// Whether it is part of a lightning indexer.
+  package var isOfIndexer: Bool {
+    switch self {
+    case .indexQuery, .indexKey, .indexKeyNorm, .indexKeyNormBias, .indexWeights: true
+    default: false
     }
   }
 }
