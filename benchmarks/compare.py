@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Two builds of martinet, alternately, on one model: is the second as fast as the first?
 
-usage: compare.py OLD NEW --model DIR [--rounds N] [--long N] [--only REGEX]
+usage: compare.py OLD NEW --model DIR [--rounds N] [--minutes N] [--long N] [--only REGEX]
 
 OLD and NEW are programs. Both serve the model at the same time, and are asked in turn: an absolute figure drifts with the
 machine within minutes, two requests seconds apart meet the same machine. Each round starts both anew, in the other order:
 where their memory lies differs from start to start, by a fifth of what is bound by reading it. What counts is the
 median of the rounds' ratios; beside it the ratio of the best rounds, which neighbours of a virtual machine disturb least.
-Memory for the model twice is needed.
-Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks; dispatch and combine alone.
+Memory for the model twice is needed. With --minutes a round is begun only while as long as the longest one is left.
+Cases: prefill of 512 tokens; decode at batch 1, 4, 16 and 32, and after a long prompt; decode on two ranks;
+served throughput of sixteen clients, each with four requests; dispatch and combine alone.
 """
 import argparse
 import json
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import threading
+import time
 
 from serving.client import Server
 
@@ -27,6 +29,7 @@ parser.add_argument("old")
 parser.add_argument("new")
 parser.add_argument("--model", required=True)
 parser.add_argument("--rounds", type=int, default=5)
+parser.add_argument("--minutes", type=float, help="of all rounds; at least one is made")
 parser.add_argument("--long", type=int, default=1024, help="tokens of the long prompt")
 parser.add_argument("--only", type=re.compile, default=re.compile(""), help="cases whose names this is found in")
 arguments = parser.parse_args()
@@ -71,58 +74,83 @@ def dispatch(program):
     return {f"dispatch and combine of {found['tokens']} tokens": 1 / found["seconds"] for found in json.loads(done.stdout)["results"]}
 
 
-def alternate(measure, rounds):
-    """What `measure(name)` returned, {case: rate}, of each round, both in turn: {case: [(old, new)]}."""
-    found = {}
-    for number in range(rounds):
-        both = {name: measure(name) for name in (("old", "new") if number % 2 == 0 else ("new", "old"))}
-        for case in both["old"]:
-            found.setdefault(case, []).append((both["old"][case], both["new"][case]))
-    return found
+def throughput(server, clients=16, requests=4, prompt=64, count=16):
+    """Tokens sampled a second while each client sends its requests one after the other, prompts read meanwhile."""
+    failures = []
+
+    def one(client):
+        try:
+            for number in range(requests):
+                stream(server, prompt, count, client * requests + number)
+        except Exception as error:  # told below, by the thread that waits
+            failures.append(error)
+
+    threads = [threading.Thread(target=one, args=(client,)) for client in range(clients)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        sys.exit(f"compare.py: a request failed: {failures[0]}")
+    return clients * requests * count / (time.monotonic() - start)
 
 
-def served(launcher, options, cases):
-    """`cases` are {name: function of a server}; in each round both builds are started, and asked in turn for each case."""
+def served(launcher, options, cases, order):
+    """One round: both builds are started, and asked in turn for each case: {case: (old, new)}."""
     cases = {case: measure for case, measure in cases.items() if arguments.only.search(case)}
-    found = {case: [] for case in cases}
-    for number in range(arguments.rounds if cases else 0):
-        order = ("old", "new") if number % 2 == 0 else ("new", "old")
-        servers = {}
+    if not cases:
+        return {}
+    servers, found = {}, {}
+    try:
         for name in order:
             servers[name] = Server(programs[name], ["--model", arguments.model, "--no-prefix-cache", *options], launcher, log=f"compare-{name}.log")
             servers[name].name = json.loads(servers[name].get("/v1/models")[1])["data"][0]["id"]
             decode(servers[name], 2, 4, 4)
         for case, measure in cases.items():
             both = {name: measure(servers[name]) for name in order}
-            found[case].append((both["old"], both["new"]))
+            found[case] = both["old"], both["new"]
+    finally:
         for server in servers.values():
             server.stop()
-    for case, pairs in found.items():
-        show(case, pairs)
     return found
 
 
-def show(case, pairs):
-    print(f"{case}: " + ", ".join(f"{new / old:.3f}" for old, new in pairs), file=sys.stderr, flush=True)
+def exchanged(order):
+    """One round of dispatch alone: {case: (old, new)}."""
+    if not arguments.only.search("dispatch and combine"):
+        return {}
+    both = {name: dispatch(programs[name]) for name in order}
+    return {case: (rate, both["new"][case]) for case, rate in both["old"].items()}
 
 
-results = served([], [], {
+alone = {
     "prefill of 512 tokens": lambda server: prefill(server, 512),
     "decode, batch 1": lambda server: decode(server, 1, 4, 33),
     "decode, batch 4": lambda server: decode(server, 4, 4, 17),
     "decode, batch 16": lambda server: decode(server, 16, 4, 9),
     "decode, batch 32": lambda server: decode(server, 32, 4, 9),
     f"decode after {arguments.long} tokens": lambda server: decode(server, 1, arguments.long, 33),
-})
-results |= served(mpirun, ["--threads", "1"], {
+    "served throughput": throughput,
+}
+pairs = {
     "2 ranks: decode, batch 1": lambda server: decode(server, 1, 4, 33),
     "2 ranks: decode, batch 16": lambda server: decode(server, 16, 4, 9),
-})
-if arguments.only.search("dispatch and combine"):
-    exchanges = alternate(lambda name: dispatch(programs[name]), arguments.rounds)
-    for case, pairs in exchanges.items():
-        show(case, pairs)
-    results |= exchanges
+}
+results, begun, longest = {}, time.monotonic(), 0
+for number in range(arguments.rounds):
+    start = time.monotonic()
+    if arguments.minutes and number and start + longest > begun + 60 * arguments.minutes:
+        print(f"{number} of {arguments.rounds} rounds: another would not fit", file=sys.stderr)
+        break
+    order = ("old", "new") if number % 2 == 0 else ("new", "old")
+    for part in (lambda: served([], [], alone, order), lambda: served(mpirun, ["--threads", "1"], pairs, order), lambda: exchanged(order)):
+        for case, both in part().items():
+            results.setdefault(case, []).append(both)
+            print(f"{case}: {both[1] / both[0]:.3f}", file=sys.stderr, flush=True)
+    longest = max(longest, time.monotonic() - start)
+if not results:
+    sys.exit("compare.py: --only leaves no case")
 
 print("| case | old | new | new / old | best / best | of each round |\n|---|---|---|---|---|---|")
 ratios = []
