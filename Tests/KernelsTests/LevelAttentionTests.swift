@@ -164,6 +164,10 @@ struct LevelAttentionTests {
         let group = vector[(d / 32 * 32)..<min(d / 32 * 32 + 32, dims)]
         let largest = Double(group.map(\.magnitude).max()!)
         let scale = Double(scales[d / 32])
+        guard largest >= 0x1p-100 else {
+          #expect(scale == 0 && level == 0)
+          continue
+        }
         #expect(scale >= largest / 127 * (1 - 0x1p-23) && scale <= largest / 127 * (1 + 0x1p-7))
         #expect(abs(Double(level) * scale - Double(vector[d])) <= scale * (0.5 + 1e-4), "element \(d)")
       }

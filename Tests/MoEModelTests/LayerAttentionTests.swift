@@ -30,7 +30,7 @@ struct LayerAttentionTests {
     #expect(plain.indexWidth == 0)
     let model = try description("glm_moe_dsa")
     // Latent of 16, rotary key of 8, and a key of 16 where the layer has an indexer of its own.
-    #expect(model.layers.map(\.attention.rowWidth) == [40, 24, 40, 24, 24])
+    #expect(model.layers.map { $0.attention.rowWidth + $0.attention.indexWidth } == [40, 24, 40, 24, 24])
     #expect(KeyValueCache.blockByteCount(model, type: .bf16) == 152 * KeyValueCache.blockTokens * 2)
     // Levels fill a group of 32, which has a scale; the indexer's keys are bf16.
     #expect(model.layers.map { $0.attention.cacheByteCount(.q8, positions: 1) } == [34 + 32, 34, 34 + 32, 34, 34])

@@ -277,7 +277,7 @@ struct PublishedConfigurationTests {
        "tie_word_embeddings": false}
       """
     ).read()
-    let widths = model.layers.map(\.attention.rowWidth)
+    let widths = model.layers.map { $0.attention.rowWidth + $0.attention.indexWidth }
     #expect(widths == types.map { $0 == "\"full\"" ? 704 : 576 })
     guard case .latent(let attention) = model.layers[3].attention else { throw WrongAttention() }
     #expect(attention.indexer?.isShared == true && attention.indexer?.interleaved == true)

@@ -27,7 +27,9 @@ import Testing
         // The only format that meets bf16 rows.
         "matmul.c",
         // What blocks of all others are expanded to.
-        "matmul_kernel.inc", "matmul_int8_kernel.inc",
+        "matmul_kernel.inc", "matmul_int8_kernel.inc", "matmul_block.inc", "matmul_lines.inc",
+        // The table of the formats that are looked up by bytes.
+        "matmul_vbmi.c",
       ])
     #expect(found.isEmpty, "\(found) name a format: let its row say what they need")
   }
@@ -47,6 +49,12 @@ import Testing
         "Base/Kernels/WeightFormat.swift", "Base/Tensors/ElementType.swift",
         // What --weights means, and what that costs on paper.
         "Model/MoEModel/Parameters/WeightPrecision.swift", "Command/martinet/Commands/Plan.swift",
+        "Command/martinet/Commands/PlannedModel.swift",
+        // A type of the cache has the same name.
+        "Base/Kernels/Attention.swift", "Command/Benchmarking/Kernels/AttentionBenchmark.swift",
+        "Command/martinet/Commands/Inspect.swift",
+        // What scales the benchmark gives them.
+        "Command/Benchmarking/Kernels/KernelBenchmark.swift",
         // How published folders call what they hold.
         "Model/MoEModel/Parameters/StoredParameters.swift",
         "Model/MoEModel/Parameters/StoredParameters+Packed.swift",
