@@ -204,7 +204,7 @@ if [ -z "$smoke" ] && [ "$(accuracy student "$name-forced")" -lt 93 ]; then
   pretrain student-more "the student learns more text: forced to think it is right in less than 93 %" \
     --model "$(model student)" "${student_more[@]}"
   measure student-more "${all[@]}"
-  pupil=student-more
+  pupil="student-more"
 fi
 finetune student-alone "the student alone, on as much more text" "$pupil" "$out/data/mixture.jsonl=3,$out/data/other.jsonl=1" \
   "${alone[@]}"

@@ -82,7 +82,9 @@ struct RejectedDraftTests {
     var plain = setting
     plain.mode = .off
     let (expected, found) = (try count(plain), try count(setting))
-    #expect(found.speculation.draftedCount > found.speculation.acceptedCount, "some drafts are wrong")
+    // Texts of random models hardly repeat what could be looked up.
+    let isWrong = found.speculation.draftedCount > found.speculation.acceptedCount
+    #expect(isWrong || setting.mode == .lookup, "some drafts are wrong")
     #expect(found.rowCount == found.rows.count, "no position twice")
     #expect(found.rows == expected.rows)
     let modelLayers = expected.loads.layers.count
@@ -95,7 +97,7 @@ struct RejectedDraftTests {
     }
     // What was computed for wrong drafts is still somebody's work.
     let kept = found.loads.visits.joined().reduce(0, +)
-    #expect(Double(found.computed) > kept)
+    #expect(isWrong ? Double(found.computed) > kept : Double(found.computed) == kept)
     let rejected = found.account.ranks.flatMap(\.kinds).flatMap(\.rejected).joined().reduce(0) { $0 + $1[1] }
     #expect(found.computed == Int(kept) + rejected)
   }
