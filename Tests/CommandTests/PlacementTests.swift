@@ -112,7 +112,7 @@ extension CommandTests {
         #expect(!run.errors.contains("Fatal"), "\(run.errors)")
       }
       for (arguments, words) in [
-        (["placement"], "--report-json or --routing"), (["placement", "--routing", "r"], "--ranks"),
+        (["placement"], "give --report-json, --routing or --zipf"), (["placement", "--routing", "r"], "--ranks"),
         (["generate", "--prompt", "a", "--replica-memory", "-1"], "between 0 and 10000"),
         (["serve", "--rebalance", "sometimes"], "--rebalance"),
         (["serve", "--rebalance-threshold", "0.5"], "between 1 and 1000"),

@@ -82,7 +82,7 @@ extension CommandTests {
       let memory = try #require(told["memory"])
       let parts = memory["parts"]?.object.map { object in object.keys.compactMap { object[$0]?.exactInt } } ?? []
       let total = try #require(memory["total_bytes"]?.exactInt)
-      #expect(parts.count == 14 && abs(parts.reduce(0, +) - total) < 16)
+      #expect(parts.count == 15 && abs(parts.reduce(0, +) - total) < 16)
       #expect(told["steps"]?.exactInt == 2 && told["tokens"]?.double == 2 * 4 * 128)
       let disk = try #require(told["disk"])
       #expect(disk["total_bytes"]?.exactInt == 4 * (try #require(disk["checkpoint_bytes"]?.exactInt)))
@@ -205,7 +205,9 @@ extension CommandTests {
       #expect((kinds["rollouts"]?.exactInt ?? 0) > 100_000 && (kinds["teacher"]?.exactInt ?? 0) > 100_000)
       let first = try #require(told["layouts"]?.array?.first?["memory"])
       #expect(first["parts"]?["rollouts"]?.exactInt == 0 && first["parts"]?["teacher"]?.exactInt == 0)
-      let lone = try Program.run(["plan", "--model", golden, "--nodes", "1", "--memory", "8", "--rollouts"])
+      let lone = try Program.run([
+        "plan", "--model", golden, "--nodes", "1", "--memory", "8", "--cores", "2", "--rollouts",
+      ])
       #expect(lone.status != 0 && lone.errors.contains("--rollouts"), "\(lone.errors)")
 
       for (options, word) in [

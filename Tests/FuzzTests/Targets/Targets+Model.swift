@@ -59,8 +59,7 @@ extension FuzzTarget {
       pieces["tokenizer.ggml.tokens"] = .strings(["<unk>", "a", "b", "ab"])
       pieces["tokenizer.ggml.token_type"] = .int32s([2, 1, 1, 1])
       pieces["tokenizer.ggml.scores"] = .float32s([0, -1, -2, -0.5])
-      let others = ["hy_v3", "ernie4_5-moe", "exaone-moe", "bailingmoe2", "dots1"]
-      return [file.bytes, pieces.bytes] + others.map { GGUFBytes.tinyLlama.renamed($0).bytes }
+      return [file.bytes, pieces.bytes]
     },
     read: { bytes in
       let path = TemporaryFolder.ofProcess.write(bytes, as: "m.gguf")
