@@ -1,3 +1,4 @@
+import Foundation
 import HTTPConnection
 import NIOCore
 import NIOPosix
@@ -49,6 +50,32 @@ import Testing
         return connection.isClosedByServer()
       }
       #expect(plain, "what does not speak TLS gets no answer")
+    }
+  }
+
+  /// The limit of idle connections holds, however steadily the bytes of a handshake drip.
+  @Test func aHandshakeThatDripsIsEnded() async throws {
+    let good = files("good", certificate: Self.certificate, key: Self.key)
+    try await TestServer.run(
+      TestModel.plain.engine(answering: " x"),
+      configure: {
+        $0.tls = good
+        $0.limits.idleTime = .milliseconds(500)
+      }
+    ) { server in
+      let port = server.port
+      let isEnded = try await onThread { () throws -> Bool in
+        let connection = try Connection(port: port, timeout: 20)
+        // A record of 512 bytes, with a greeting (RFC 8446, sections 4 and 5.1) that never ends.
+        try connection.send([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3])
+        for _ in 0..<400 {
+          usleep(50_000)
+          do { try connection.send([0]) } catch { return true }
+        }
+        return false
+      }
+      #expect(isEnded)
+      try await server.eventually("its place is not given back") { server.modelServer.connections.open == 0 }
     }
   }
 

@@ -1,6 +1,9 @@
+import HTTPTypes
 import NIOCore
+import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
+import OpenAIProtocol
 import Synchronization
 
 /// Tells a connection's requests that the client has gone, and ends the connection when the client is too slow to send
@@ -16,6 +19,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   let departure = Departure()
   private let readTime: TimeAmount
   private let stallTime: TimeAmount
+  private var heads: HeadWatch?
   private var reading: Scheduled<Void>?
   private var stall: Scheduled<Void>?
   private var ending: Scheduled<Void>?
@@ -26,6 +30,8 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   /// The number of the request that asks for another protocol: the decoder reads nothing after it, so it is the last.
   private var last: Int?
   private var takesNoMore = false
+  /// The client has its last answer: what still comes is read, so that the answer arrives, and dropped.
+  private var isOver = false
 
   init(limits: ServerLimits) { (readTime, stallTime) = (TimeAmount(limits.readTime), TimeAmount(limits.stallTime)) }
 
@@ -36,15 +42,20 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
       let codec = try pipeline.handler(type: HTTP1ToHTTPServerCodec.self)
       try pipeline.addHandler(
         ProtocolVersionHandler(closingTime: min(stallTime, .seconds(5))), position: .before(codec))
+      let decoder = try pipeline.handler(type: ByteToMessageHandler<HTTPRequestDecoder>.self)
+      let heads = HeadWatch(readTime: readTime, eventLoop: context.eventLoop) { self.endHead(context) }
+      try pipeline.addHandler(heads, position: .before(decoder))
+      self.heads = heads
     } catch { context.close(promise: nil) }
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard !takesNoMore else { return }
+    guard !takesNoMore, !isOver else { return }
     var part = unwrapInboundIn(data)
     switch part {
     case .head(var head):
       requests += 1
+      heads?.headCame()
       // Timers fire on this loop and are cancelled before the context goes.
       reading = context.eventLoop.assumeIsolated().scheduleTask(in: readTime) { self.endReading(context) }
       if head.headerFields[.expect]?.lowercased() == "100-continue" {
@@ -56,9 +67,12 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
         head.headerFields[.connection] = "close"
         part = .head(head)
       }
+      // As `ProtocolVersionHandler` spells it.
+      if head.headerFields[.connection] == "close" { heads?.stop() }
     case .body: break
     case .end:
       stopReading()
+      heads?.requestEnded()
       takesNoMore = last == requests
     }
     context.fireChannelRead(wrapInboundOut(part))
@@ -79,6 +93,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     case .body: break
     case .end:
       answers += 1
+      if answers == requests { heads?.answersEnded() }
       guard last == answers else { break }
       let written = context.eventLoop.makePromise(of: Void.self)
       written.futureResult.assumeIsolated().whenSuccess { self.endSoon(context) }
@@ -109,6 +124,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   func handlerRemoved(context: ChannelHandlerContext) { end() }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // Whoever answers to it ends the connection then.
+    heads?.stop()
+    guard !isOver else { return }
     if !(error is ReadTimeout) { departure.happen() }
     context.fireErrorCaught(error)
   }
@@ -138,8 +156,27 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     endSoon(context)
   }
 
+  /// Answers a request of which no more is known than that it has begun; nothing is being answered.
+  private func endHead(_ context: ChannelHandlerContext) {
+    isOver = true
+    let error = APIError.timeout(seconds: Int(readTime.nanoseconds / 1_000_000_000))
+    let body = ByteBuffer(string: error.json.text())
+    var head = HTTPResponse(status: .init(code: error.status))
+    head.headerFields[.connection] = "close"
+    head.headerFields[.contentType] = "application/json"
+    head.headerFields[.contentLength] = String(body.readableBytes)
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.write(wrapOutboundOut(.body(body)), promise: nil)
+    let written = context.eventLoop.makePromise(of: Void.self)
+    // At first the sending half only, as what the client still sends would otherwise destroy what it has not read.
+    written.futureResult.assumeIsolated().whenSuccess { context.close(mode: .output, promise: nil) }
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: written)
+    endSoon(context)
+  }
+
   /// Closes the connection whatever the client does, but not before an answer has had time to arrive.
   private func endSoon(_ context: ChannelHandlerContext) {
+    heads?.stop()
     ending?.cancel()
     ending = context.eventLoop.assumeIsolated().scheduleTask(in: min(stallTime, .seconds(5))) {
       self.closeUnlessAnswering(context)
@@ -153,6 +190,8 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
   private func end() {
     stopReading()
+    heads?.stop()
+    heads = nil
     stall?.cancel()
     stall = nil
     ending?.cancel()

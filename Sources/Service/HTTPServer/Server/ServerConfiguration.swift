@@ -59,7 +59,7 @@ package struct ServerLimits: Sendable, Equatable {
   /// Of bodies being read, all connections together; what goes beyond is refused with 429.
   package var allBodiesBytes = 256 << 20
   package var headerBytes = 32 << 10
-  /// From a request's first line to the end of its body.
+  /// From the first byte of a request's head to the last, and from there to the end of its body and trailers.
   package var readTime = Duration.seconds(60)
   /// Between requests of one connection.
   package var idleTime = Duration.seconds(120)

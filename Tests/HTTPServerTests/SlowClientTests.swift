@@ -1,0 +1,141 @@
+import Foundation
+import HTTPConnection
+import JSON
+import Testing
+
+@testable import HTTPServer
+
+/// Clients that send so slowly that their requests would never end: each is left after the read time, though idle
+/// connections may stay for far longer here.
+@Suite struct SlowClientTests {
+  let model = TestModel.plain
+
+  private static let chunked = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+  private static let long = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n{"
+
+  /// Sends `piece` again and again for a while, or until the server takes no more.
+  private static func drip(_ piece: String, into connection: Connection) {
+    for _ in 0..<40 {
+      do { try connection.send(piece) } catch { return }
+      usleep(25_000)
+    }
+  }
+
+  private func withServer<Result: Sendable>(
+    readTime: Duration, _ engine: FakeEngine? = nil, _ body: @Sendable (TestServer) async throws -> Result
+  ) async throws -> Result {
+    try await TestServer.run(
+      engine ?? model.engine(answering: " x"),
+      configure: {
+        $0.limits.readTime = readTime
+        $0.limits.idleTime = .seconds(300)
+      }, body)
+  }
+
+  @Test(arguments: [
+    (start: "GET /", piece: "x"),
+    (start: "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ", piece: "x"),
+    (start: "GET /health HTTP/1.1\r\nHost: localhost\r\n", piece: "X-Next: 1\r\n"),
+    (start: chunked + "2;name=", piece: "x"), (start: chunked + "2;name=\"", piece: "x"),
+    (start: chunked + "2\r\n{}\r\n0\r\nX-Long: ", piece: "x"), (start: chunked + "2\r\n{}\r\n0\r\n", piece: "A: 1\r\n"),
+    (start: chunked, piece: "1\r\n \r\n"), (start: long, piece: " "),
+  ])
+  func whatDripsIsEnded(start: String, piece: String) async throws {
+    try await withServer(readTime: .milliseconds(300)) { server in
+      let port = server.port
+      let (reply, isClosed) = try await onThread {
+        let connection = try Connection(port: port, timeout: 20)
+        try connection.send(start)
+        Self.drip(piece, into: connection)
+        return (try connection.readReply(), connection.isClosedByServer())
+      }
+      #expect(reply.status == 408 && reply.errorCode == "request_timeout", "\(reply.text)")
+      #expect(reply.headers["connection"] == "close" || start.hasPrefix("POST"))
+      #expect(isClosed)
+      try await server.eventually("its place is not given back") { server.modelServer.connections.open == 0 }
+      #expect(try await server.get("/health").status == 200)
+    }
+  }
+
+  @Test(arguments: [
+    "G", "GET /health HTTP/1.1\r\nHost: local", chunked + "2;name=", chunked + "2\r\n{}\r\n0\r\nX-L", long,
+  ])
+  func whatStopsIsEnded(start: String) async throws {
+    try await withServer(readTime: .milliseconds(300)) { server in
+      let port = server.port
+      let (reply, isClosed) = try await onThread {
+        let connection = try Connection(port: port, timeout: 20)
+        try connection.send(start)
+        return (try connection.readReply(), connection.isClosedByServer())
+      }
+      #expect(reply.status == 408 && reply.errorCode == "request_timeout" && isClosed, "\(reply.text)")
+    }
+  }
+
+  /// Also where a line break, which is no part of a request, is all that has come.
+  @Test func keptConnectionsMayWaitButNotDrip() async throws {
+    try await withServer(readTime: .seconds(1)) { server in
+      let port = server.port
+      let (waited, dripped, isClosed) = try await onThread {
+        let connection = try Connection(port: port, timeout: 20)
+        usleep(1_500_000)
+        let waited = try ["", "\r\n", "\r\n"].map { end in
+          try connection.sendRequest("GET", "/health")
+          let status = try connection.readReply().status
+          if !end.isEmpty { try connection.send(end) }
+          usleep(1_500_000)
+          return status
+        }
+        try connection.send("GET /health HTTP/1.1\r\nX-Long: ")
+        Self.drip("x", into: connection)
+        Self.drip("x", into: connection)
+        return (waited, try connection.readReply(), connection.isClosedByServer())
+      }
+      #expect(waited == [200, 200, 200])
+      #expect(dripped.status == 408 && dripped.errorCode == "request_timeout" && isClosed)
+    }
+  }
+
+  /// A head that begins in one piece with the end of the request before it, and goes on.
+  @Test func aHeadBegunWithTheRequestBeforeItIsTimed() async throws {
+    try await withServer(readTime: .milliseconds(300)) { server in
+      let port = server.port
+      let (first, second) = try await onThread {
+        let connection = try Connection(port: port, timeout: 20)
+        try connection.send("GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nX-Long: ")
+        let first = try connection.readReply()
+        Self.drip("x", into: connection)
+        return (first, try connection.readReply())
+      }
+      #expect(first.status == 200 && second.status == 408)
+    }
+  }
+
+  /// What is sent ahead does not end an answer that takes longer than the read time, and has its own time after it.
+  @Test(arguments: [true, false])
+  func whatIsSentAheadWaitsForTheAnswer(isCompleted: Bool) async throws {
+    let text = Array(repeating: " king", count: 60).joined()
+    let engine = model.engine(answering: text, delay: .milliseconds(50))
+    try await withServer(readTime: .seconds(1), engine) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "max_tokens": 200]))
+      let connection = try await onThread {
+        let connection = try Connection(port: port, timeout: 20)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        return connection
+      }
+      try await server.eventually("it is not being answered") { engine.active.count == 1 }
+      let (stream, took, next) = try await onThread {
+        try connection.send("GET /health HTTP/1.1\r\n")
+        let began = ContinuousClock.now
+        let stream = try connection.readReply()
+        let took = ContinuousClock.now - began
+        if isCompleted { try connection.send("Host: localhost\r\n\r\n") }
+        return (stream, took, try connection.readReply())
+      }
+      #expect(took > .seconds(2), "the answer must take longer than the read time")
+      #expect(stream.status == 200 && stream.frames.last == "[DONE]")
+      #expect(next.status == (isCompleted ? 200 : 408))
+    }
+  }
+}
