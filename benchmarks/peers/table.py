@@ -29,7 +29,7 @@ def cell(rows, kind):
         speeds = [row["ours"] for row in rows if row["ours"] is not None]
         return "%.1f" % statistics.median(speeds) if speeds else ""
     ratios = [row["ratio"] for row in rows if row["peer"] == kind]
-    return "%g ×" % round(ratios[0], 2) if ratios else ""
+    return "%.2f ×" % ratios[0] if ratios else ""
 
 
 def render(reports):
