@@ -72,8 +72,8 @@ struct ModelSliceTests {
     #expect(cache.allSatisfy { $0 <= KeyValueCache.blockByteCount(description, type: .f32) })
   }
 
-  /// Heads of gated DeltaNet go to ranks with what they meet, and the rows of each matrix with them, whichever way these
-  /// are stored.
+  /// Heads of gated DeltaNet go to ranks with what they meet, and the rows of each matrix with them, whichever way
+  /// these are stored.
   @Test(arguments: [GatedDelta.Projections.fused, .separate])
   func deltaHeadsAreDividedWithTheirRows(projections: GatedDelta.Projections) {
     for (keyHeads, perKey) in [(1, 1), (2, 2), (3, 1), (4, 3), (16, 2)] {

@@ -57,7 +57,8 @@ import TreeReduction
     }
   }
 
-  /// Completions wait for each other where there is no memory for all of a draw, and a training without memory for one is refused.
+  /// Completions wait for each other where there is no memory for all of a draw, and a training without memory for one
+  /// is refused.
   @Test func rolloutsTakeWhatThereIsBetweenOneCompletionAndAll() throws {
     var layout = try layout("deepseek_v3", ranks: 2)
     let without = TrainingMemory(layout, rank: 0)

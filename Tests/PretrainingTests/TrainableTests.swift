@@ -21,8 +21,8 @@ struct TrainableTests {
     try LocalFabric.run(size: 1) { communicator in _ = try short.trainer(communicator) }
   }
 
-  /// An indexer, which has no gradient, stays as it is to the bit; all other parameters learn, to the same bits on one rank
-  /// and on two.
+  /// An indexer, which has no gradient, stays as it is to the bit; all other parameters learn, to the same bits on one
+  /// rank and on two.
   @Test(arguments: ["deepseek_v32", "glm_moe_dsa"]) func anIndexerStaysAsItIs(model: String) throws {
     var training = TinyTraining(model)
     (training.chosenPositions, training.length) = (24, 24)

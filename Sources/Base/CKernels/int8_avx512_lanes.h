@@ -1,6 +1,6 @@
-// What the int8 matmuls of AVX-512 share: sixteen int32 lanes, and four columns of sixteen rows, in a register each. VPDPBUSD
-// takes the weights as unsigned bytes (level plus 128) and the rows as signed; a block's sum starts at minus 128 times the
-// sum of the row. Included inside the including file's target attribute.
+// What the int8 matmuls of AVX-512 share: sixteen int32 lanes, and four columns of sixteen rows, in a register each.
+// VPDPBUSD takes the weights as unsigned bytes (level plus 128) and the rows as signed; a block's sum starts at minus
+// 128 times the sum of the row. Included inside the including file's target attribute.
 #include "v16_avx512.h"
 
 typedef __m512i i16;

@@ -36,8 +36,8 @@ static uint64_t enabled_state(void) {
   return ((uint64_t)high << 32) | low;
 }
 
-// Linux lends a process the 8 KiB of tiles once it asks (arch_prctl(2), ARCH_REQ_XCOMP_PERM), all its threads together. It
-// refuses where a thread's alternative stack for signals has no room for them.
+// Linux lends a process the 8 KiB of tiles once it asks (arch_prctl(2), ARCH_REQ_XCOMP_PERM), all its threads together.
+// It refuses where a thread's alternative stack for signals has no room for them.
 static bool tiles_are_lent(void) {
 #if defined(__linux__)
   const long request = 0x1023, tile_data = 18;

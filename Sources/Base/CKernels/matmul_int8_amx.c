@@ -1,8 +1,8 @@
 // Int8 matmul on AMX: a tile of up to sixteen rows of int8 times a tile of a part's columns of a panel. In a panel four
 // columns of sixteen rows are a line of 64 bytes, and a tile wants just such lines as the rows of its second operand.
 //
-// With few rows the levels' way to signed bytes costs more than the tiles bring: counted, not measured, in instructions of
-// Intel's throughput tables, both are about even at six rows.
+// With few rows the levels' way to signed bytes costs more than the tiles bring: counted, not measured, in instructions
+// of Intel's throughput tables, both are about even at six rows.
 #if defined(__x86_64__)
 #include <immintrin.h>
 
@@ -34,8 +34,8 @@ typedef struct {
   uint8_t rows[16];
 } tile_configuration;
 
-// Tiles 0 to 2 are the rows, and the sums of two panels, where a tile has most rows; 3 to 5 those of one row less; 6 is a
-// part of a panel.
+// Tiles 0 to 2 are the rows, and the sums of two panels, where a tile has most rows; 3 to 5 those of one row less; 6 is
+// a part of a panel.
 INLINE_OP void tiles_begin(size_t columns, size_t m) {
   const size_t count = (m + TILE_ROWS - 1) / TILE_ROWS;
   const uint8_t few = (uint8_t)(m / count), most = (uint8_t)((m + count - 1) / count);

@@ -13,8 +13,8 @@
 #include "Formats/level_lanes.h"
 #include "Formats/block_lanes.h"
 
-// With several rows four streams of weights keep memory busier than two, even where the chains of fp32 sums go to the stack
-// for it.
+// With several rows four streams of weights keep memory busier than two, even where the chains of fp32 sums go to the
+// stack for it.
 #define ROWS_CASES(DO) \
   DO(1, is_blocks(format) ? 4 : 2) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, line_parts(format) == 1 ? 4 : 2)
 #define MAX_ROWS 6

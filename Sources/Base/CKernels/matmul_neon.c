@@ -22,8 +22,9 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
 #define EXPANDED_PANELS 1
 #define KERNELS_NAME ck_float_rows_neon
 #define PAIRS_KERNEL_NAME ck_bf16_rows_neon
-// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the least
-// normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the reference computes all again.
+// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the
+// least normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the reference computes all
+// again.
 #define PAIRS_BEGIN                                              \
   uint64_t control, status;                                      \
   __asm__ volatile("mrs %0, fpcr" : "=r"(control));              \

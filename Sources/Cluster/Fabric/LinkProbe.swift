@@ -38,8 +38,8 @@ package struct LinkProbe {
     return samples
   }
 
-  /// Those of the links that messages of slices take: between hosts, and within them through shared memory, or what there
-  /// is in its place. A tenth of a second each. Collective.
+  /// Those of the links that messages of slices take: between hosts, and within them through shared memory, or what
+  /// there is in its place. A tenth of a second each. Collective.
   package static func measureForSlices(
     _ communicator: any Communicator, hostOfRank: [Int], node: Int?
   ) throws -> [LinkSample] {

@@ -1,5 +1,5 @@
-// Products in bf16 on AVX-512 BF16. VDPBF16PS adds the product of the second numbers of two pairs, then that of the first,
-// each with one rounding, and takes and leaves subnormals as zero (Intel SDM volume 2): what product.h defines.
+// Products in bf16 on AVX-512 BF16. VDPBF16PS adds the product of the second numbers of two pairs, then that of the
+// first, each with one rounding, and takes and leaves subnormals as zero (Intel SDM volume 2): what product.h defines.
 #if defined(__x86_64__)
 #include "kernels.h"
 

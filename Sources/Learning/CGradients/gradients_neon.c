@@ -10,8 +10,8 @@
 INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) { return vbslq_f32(vcgtq_f32(a, b), yes, no); }
 #define v_pin(v) __asm__ volatile("" : "+w"(v))
 
-// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the least
-// normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the tile is computed again.
+// FZ, bit 24 of FPCR, flushes operands and results, but results before they are rounded: what would be rounded to the
+// least normal number is zero then. Where anything was flushed, FPSR says so (bit 3), and the tile is computed again.
 INLINE uint64_t fp_status(void) {
   uint64_t status;
   __asm__ volatile("mrs %0, fpsr" : "=r"(status));

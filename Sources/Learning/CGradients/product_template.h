@@ -12,8 +12,8 @@
 // A part of C, CG_SCRATCH_ROWS x CG_SCRATCH_COLUMNS, is computed at a time: for each block of p, both operands are packed
 // into tiles, A's [p][TILE_ROWS] and B's [p][TILE_COLUMNS], and each pair of tiles gives a tile of sums.
 //
-// With PAIRS, the products are those in bf16: a tile's element is a word of two bf16 numbers, the first of a pair of p in
-// its lower half, so that tiles have half as many rows; `convert_pairs` and `interleave_pairs` make words.
+// With PAIRS, the products are those in bf16: a tile's element is a word of two bf16 numbers, the first of a pair of p
+// in its lower half, so that tiles have half as many rows; `convert_pairs` and `interleave_pairs` make words.
 #define TILE_COLUMNS (TILE_VECTORS * LANES)
 #define PART_ROWS (CG_SCRATCH_ROWS / TILE_ROWS * TILE_ROWS)
 #define PART_COLUMNS (CG_SCRATCH_COLUMNS / TILE_COLUMNS * TILE_COLUMNS)
@@ -110,8 +110,8 @@ INLINE void pack(const float *from, size_t stride, size_t p_stride, size_t count
 typedef uint32_t word __attribute__((may_alias));
 
 #ifdef PAIRS
-/// One tile of an operand in pairs: to[q][width], the words of p = 2q and 2q + 1; returns the number of q. An odd last p
-/// has a zero beside it.
+/// One tile of an operand in pairs: to[q][width], the words of p = 2q and 2q + 1; returns the number of q. An odd last
+/// p has a zero beside it.
 INLINE size_t pack_rounded(const float *from, size_t stride, size_t p_stride, size_t count, size_t depth, float *to,
                            const size_t width) {
   const size_t pairs = (depth + 1) / 2;

@@ -111,7 +111,8 @@ package final class Decoder {
     latest = index
   }
 
-  /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked for.
+  /// The residual stream, `[rows, hidden]`, or all of several: after the last layer, until a layer's stages are asked
+  /// for.
   package var hidden: MatrixView<Float> { stream.hidden }
   /// What the positions of the last batch turn queries and keys by.
   package func angles(rows: Int) -> RotaryTape { rotary.tape(rows: rows) }
@@ -165,8 +166,8 @@ package final class Decoder {
     }
   }
 
-  /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where ranks share out
-  /// the vocabulary.
+  /// Writes the tokens' embeddings to `rows`, and has each worker do `then` after its share of them. Collective where
+  /// ranks share out the vocabulary.
   private func embed(
     _ tokens: UnsafeBufferPointer<Int32>, into rows: MatrixView<Float>, then: (Int) -> Void = { _ in }
   ) {

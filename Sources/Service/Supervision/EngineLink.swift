@@ -38,8 +38,8 @@ package final class EngineLink: Sendable {
   private let queue = Monitor(Queue())
   private let threads = Monitor<[BackgroundThread]>([])
 
-  /// What the end of the input means. A supervisor that ends a job closes it, too, before SIGTERM comes, so that it need
-  /// not be gone.
+  /// What the end of the input means. A supervisor that ends a job closes it, too, before SIGTERM comes, so that it
+  /// need not be gone.
   static let endOfInput =
     "nothing more comes from the supervisor: it has ended this job, or it or the launcher between is gone"
 

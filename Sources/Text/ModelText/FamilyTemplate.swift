@@ -14,8 +14,8 @@ enum FamilyTemplate {
   /// `model_type` of a `config.json`; nil where it is none.
   static func modelType(of config: [UInt8]) -> String? { (try? JSONValue(parsing: config))?["model_type"]?.string }
 
-  /// DeepSeek-V4: without tools its makers' `encoding/encoding_dsv4.py` writes conversations as DeepSeek-V3.2's does, but
-  /// that a `reasoning_effort` of `max` puts a text of its own before them, which is not in here.
+  /// DeepSeek-V4: without tools its makers' `encoding/encoding_dsv4.py` writes conversations as DeepSeek-V3.2's does,
+  /// but that a `reasoning_effort` of `max` puts a text of its own before them, which is not in here.
   private static let deepSeekV4 =
     """
     {%- if reasoning_effort is defined and reasoning_effort == 'max' -%}

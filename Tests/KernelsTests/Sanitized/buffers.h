@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What numbers there are: from -2 to 2; the ends of what is common, which rounding and sums of integers meet; and, among
-// those from -2 to 2, a few that are infinite, subnormal or none; and such whose products are about the least normal number.
+// What numbers there are: from -2 to 2; the ends of what is common, which rounding and sums of integers meet; and,
+// among those from -2 to 2, a few that are infinite, subnormal or none; and such whose products are about the least
+// normal number.
 typedef enum { TAME, EXTREME, WILD, LEAST, KINDS } number_kind;
 static number_kind kind = TAME;
 

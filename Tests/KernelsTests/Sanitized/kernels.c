@@ -1,7 +1,7 @@
-// Runs our C under a sanitizer (deploy/sanitize.sh) or an emulator (Tests/Reference/run_*_in_*.sh): every kernel on every
-// instruction set this processor has, in buffers of exactly the size that its header promises to keep to, so that a byte
-// more is found; and the thread pool. Results are held to the reference's bits. What the kernels compute is KernelsTests'
-// business.
+// Runs our C under a sanitizer (deploy/sanitize.sh) or an emulator (Tests/Reference/run_*_in_*.sh): every kernel on
+// every instruction set this processor has, in buffers of exactly the size that its header promises to keep to, so that
+// a byte more is found; and the thread pool. Results are held to the reference's bits. What the kernels compute is
+// KernelsTests' business.
 //
 //   kernels [--int8] [SET…]   --int8: only products of int8 rows; SET: these instruction sets, whatever the processor has
 #include <CChecksum.h>
@@ -130,7 +130,8 @@ static void quantize(ck_isa isa) {
     }
 }
 
-// A cache of random vectors, keys and values of `dims` elements, values being the first of the keys' where they are shared.
+// A cache of random vectors, keys and values of `dims` elements, values being the first of the keys' where they are
+// shared.
 static ck_paged_cache cached(ck_cache_type type, size_t dims, size_t positions, bool is_shared) {
   const size_t tokens = CK_ATTENTION_TILE, count = (positions + tokens - 1) / tokens;
   const size_t bytes = ck_cache_position_bytes(CK_CACHE_Q8, dims), width = type == CK_CACHE_F32 ? 4 : 2;

@@ -1,6 +1,6 @@
 // AMX's tiles as C, after the pseudocode of Intel's manual (SDM volume 2): included before matmul_int8_amx.c, it lets a
-// processor without tiles run the products that are written for them. What is not configured as it is used ends the program,
-// as the processor's exceptions would.
+// processor without tiles run the products that are written for them. What is not configured as it is used ends the
+// program, as the processor's exceptions would.
 #ifndef SANITIZED_TILES_H
 #define SANITIZED_TILES_H
 #include <immintrin.h>

@@ -1,5 +1,5 @@
-// Formats of numbers in registers a line of 64 bytes at a time, with AVX-512 VBMI, whose permutations find any byte of 64
-// or 128. For the formats that have them:
+// Formats of numbers in registers a line of 64 bytes at a time, with AVX-512 VBMI, whose permutations find any byte of
+// 64 or 128. For the formats that have them:
 //
 //   line_columns(format)     columns of sixteen rows that a line holds; 0 for formats without
 //   line_of(format, p)       the line at p, arranged
@@ -84,10 +84,10 @@ INLINE_OP v16 line_scale(ck_format format, const uint8_t *p) {
 }
 
 // A chain of fused multiply-adds may be kept divided by a power of two: its bits are the same, as long as none of its
-// numbers is subnormal or infinite. So MXFP4's scales need not be multiplied by each weight. Of scales from 2^-40 to 2^8
-// and rows of zeros and magnitudes from 2^-54 on, each product is a multiple of 2^(-54 - 23 - 1) times its scale, and so is
-// each sum of the least scale; over any scale that is 2^-126 or more. Below 2^64, 256 products are less than 2^123 over the
-// least scale.
+// numbers is subnormal or infinite. So MXFP4's scales need not be multiplied by each weight. Of scales from 2^-40 to
+// 2^8 and rows of zeros and magnitudes from 2^-54 on, each product is a multiple of 2^(-54 - 23 - 1) times its scale,
+// and so is each sum of the least scale; over any scale that is 2^-126 or more. Below 2^64, 256 products are less than
+// 2^123 over the least scale.
 enum { LEAST_SHIFT = 127 - 40, MOST_SHIFT = 127 + 8 };
 
 INLINE_OP bool scales_are_shifts(const uint8_t *scales, size_t bytes) {

@@ -46,8 +46,8 @@ void ck_limited_swiglu(ck_isa isa, const float *gate, const float *up, float *ou
 /// Means of values weighed by the softmax of their gates, in each of n dimensions apart, one term after another: `sums`
 /// holds the greatest gate so far, the denominator and the numerator, [3, n].
 ///
-/// A term: g = gate + bias. The first one replaces what there was: greatest g, denominator 1, numerator the value. Another:
-/// m' = max(m, g); c = ck_exp(m - m'), e = ck_exp(g - m'); denominator = fma(denominator, c, e); numerator =
+/// A term: g = gate + bias. The first one replaces what there was: greatest g, denominator 1, numerator the value.
+/// Another: m' = max(m, g); c = ck_exp(m - m'), e = ck_exp(g - m'); denominator = fma(denominator, c, e); numerator =
 /// fma(numerator, c, e * value).
 void ck_pool(ck_isa isa, const float *value, const float *gate, const float *bias, size_t n, bool first, float *sums);
 /// out[i] = numerator / denominator.

@@ -18,8 +18,8 @@ typedef enum {
 
 /// The word for `isa`, as people write it; NULL for numbers that stand for none.
 const char *ck_isa_name(ck_isa isa);
-/// Whether this processor (and operating system) can run kernels of `isa`. The first call asks Linux for the tiles of AMX,
-/// for the whole process.
+/// Whether this processor (and operating system) can run kernels of `isa`. The first call asks Linux for the tiles of
+/// AMX, for the whole process.
 bool ck_isa_supported(ck_isa isa);
 /// Whether this processor multiplies pairs of bf16 numbers (AVX-512 BF16).
 bool ck_multiplies_pairs(void);

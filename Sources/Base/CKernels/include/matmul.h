@@ -46,9 +46,9 @@ void ck_matmul(ck_isa isa, ck_format format, const void *panels, size_t n, size_
 
 /// The same for bf16 rows (rows.h) and BF16 weights, two products an instruction where the processor has it. Strides of
 /// rows count bytes. Order of summation: blocks of 2 * CK_K_BLOCK columns, a block's sum one chain over its pairs in
-/// ascending k from +0, sum = fma(x[k+1], w[k+1], sum), then fma(x[k], w[k], sum); totals and bias as above. A subnormal
-/// operand or result of each counts as zero; a result is subnormal if it is less than 2^-126 when it has been rounded as if
-/// exponents had no end.
+/// ascending k from +0, sum = fma(x[k+1], w[k+1], sum), then fma(x[k], w[k], sum); totals and bias as above. A
+/// subnormal operand or result of each counts as zero; a result is subnormal if it is less than 2^-126 when it has been
+/// rounded as if exponents had no end.
 void ck_matmul_bf16(ck_isa isa, const void *panels, size_t n, size_t k, const void *rows, size_t row_stride_bytes,
                     size_t m, const float *bias, float *y, size_t y_stride, void *scratch);
 

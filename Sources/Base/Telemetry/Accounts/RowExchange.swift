@@ -1,7 +1,7 @@
 import JSON
 
-/// An exchange between ranks that share out every matrix of a model by output element: what each has of some rows goes to
-/// all others, in one message from each to each.
+/// An exchange between ranks that share out every matrix of a model by output element: what each has of some rows goes
+/// to all others, in one message from each to each.
 package struct RowExchange: Sendable, Equatable {
   /// Which rows these are.
   package enum Stage: String, Sendable, CaseIterable {

@@ -6,8 +6,8 @@ package struct ExpertLoad: Sendable {
   package var distinct: [Int]
   /// Visits `[layer][expert]`, of this rank's experts.
   package var byExpert: [Int32]
-  /// Of all visits, whoever's experts got them, those of this rank's drafts that were wrong, `[layer][expert]`: work that
-  /// was done, but for no token of a text.
+  /// Of all visits, whoever's experts got them, those of this rank's drafts that were wrong, `[layer][expert]`: work
+  /// that was done, but for no token of a text.
   package var rejected: [Int32]
 
   package init(layerCount: Int, expertCount: Int) {

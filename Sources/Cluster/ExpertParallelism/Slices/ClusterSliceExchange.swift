@@ -3,12 +3,12 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// Brings pieces of rows from each rank to all others, through shared memory within a host, on the way that `SliceRoutes`
-/// says.
+/// Brings pieces of rows from each rank to all others, through shared memory within a host, on the way that
+/// `SliceRoutes` says.
 ///
-/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and pieces: the sender's, or in a second stage those of
-/// its group's ranks, one rank after another, each in the order in which they were noted. Its length follows from what all
-/// ranks have noted; where that is nothing none is sent.
+/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and pieces: the sender's, or in a second stage those
+/// of its group's ranks, one rank after another, each in the order in which they were noted. Its length follows from
+/// what all ranks have noted; where that is nothing none is sent.
 package final class ClusterSliceExchange: SliceExchange {
   static let tag = MessageTag(12)
   static let headerBytes = 64

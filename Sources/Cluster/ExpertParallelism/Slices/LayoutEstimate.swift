@@ -1,9 +1,9 @@
 import MoEModel
 import Telemetry
 
-/// What a step is expected to take for all that is no routed expert where each sequence has a home (`spread`), and where
-/// ranks share out every matrix (`sliced`), in seconds: what `--layout auto` decides by when a run starts, and what plans and
-/// projections say that it would.
+/// What a step is expected to take for all that is no routed expert where each sequence has a home (`spread`), and
+/// where ranks share out every matrix (`sliced`), in seconds: what `--layout auto` decides by when a run starts, and
+/// what plans and projections say that it would.
 package struct LayoutEstimate: Sendable, Equatable {
   package let spread: Double
   package let sliced: Double
@@ -17,9 +17,9 @@ package struct LayoutEstimate: Sendable, Equatable {
   /// Whether slices are expected to be the faster.
   package var isSliced: Bool { sliced < Self.gain * spread }
 
-  /// `readSeconds`: what one rank takes to read all that is no routed expert. `hostOfRank` is any number for each rank's
-  /// host. `streams` sequences get a token each. `far`, `near`: what messages take between hosts and within one; nil where
-  /// that is nothing.
+  /// `readSeconds`: what one rank takes to read all that is no routed expert. `hostOfRank` is any number for each
+  /// rank's host. `streams` sequences get a token each. `far`, `near`: what messages take between hosts and within one;
+  /// nil where that is nothing.
   package init(
     _ work: ModelWork, readSeconds: Double, hostOfRank: [Int], streams: Int, far: LinkModel?, near: LinkModel?
   ) {

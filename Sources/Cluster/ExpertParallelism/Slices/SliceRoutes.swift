@@ -1,10 +1,10 @@
-/// Which way pieces of rows take from each rank to all others: straight, or in two stages, where that takes fewer messages
-/// or sends less between hosts. Every rank gets the pieces of every other exactly once.
+/// Which way pieces of rows take from each rank to all others: straight, or in two stages, where that takes fewer
+/// messages or sends less between hosts. Every rank gets the pieces of every other exactly once.
 ///
-/// Of hosts with as many ranks each, pieces go once to each other host, to the rank with the sender's place there, and then
-/// to the others of that host. Many hosts of one rank are the places of a rectangle: pieces go along the sender's row, and
-/// then, those of a whole row in one message, along the columns. n hosts in a·b places wait twice for a message, and send
-/// a + b − 2 of them instead of n − 1.
+/// Of hosts with as many ranks each, pieces go once to each other host, to the rank with the sender's place there, and
+/// then to the others of that host. Many hosts of one rank are the places of a rectangle: pieces go along the sender's
+/// row, and then, those of a whole row in one message, along the columns. n hosts in a·b places wait twice for a
+/// message, and send a + b − 2 of them instead of n − 1.
 package struct SliceRoutes: Sendable {
   /// Ranks that one exchanges messages with in a stage.
   package struct Stage: Sendable {

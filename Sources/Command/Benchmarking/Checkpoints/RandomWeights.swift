@@ -15,8 +15,8 @@ package enum CheckpointWeights: String, CaseIterable, Sendable {
 ///
 /// Matrices are normal with a variance of 1 / fan-in, so that what comes out has about the variance of what went in.
 /// Norms multiply by 1, and biases are 0. Embeddings of variance 1 dominate the residual stream: tokens stay different
-/// from each other, and as a router's rows are of nearly equal length, all experts are chosen about equally often. A table
-/// of experts by token gives each token experts as far apart as they can be, from one on that its id decides.
+/// from each other, and as a router's rows are of nearly equal length, all experts are chosen about equally often. A
+/// table of experts by token gives each token experts as far apart as they can be, from one on that its id decides.
 struct RandomWeights: Sendable {
   private enum Values {
     case constant(Float)

@@ -77,8 +77,8 @@ package struct KernelBenchmark {
     let bounds = PackedMatrix.evenBounds(rows: rows, workerCount: compute.workerCount)
     let size = PackedMatrix.panelCount(rows: rows) * panelBytes
     let count = max(1, Self.footprint / size)
-    // 0x38 is a small normal number in every format. As an E8M0 scale, which a panel has at its end, it would be 2^-71, as no
-    // weights have it: these are 2^-7.
+    // 0x38 is a small normal number in every format. As an E8M0 scale, which a panel has at its end, it would be 2^-71,
+    // as no weights have it: these are 2^-7.
     let scaleBytes =
       format == .mxfp4 ? (PackedMatrix.panelRows * format.blockCount(columns: columns) + 63) / 64 * 64 : 0
     var memory: [AlignedBuffer<UInt8>] = []

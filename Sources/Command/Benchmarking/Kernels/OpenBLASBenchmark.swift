@@ -1,8 +1,8 @@
 import Foundation
 import Tensors
 
-/// Times `sgemm` of OpenBLAS on the same sizes, if this host has it: what a library without our formats and our order of
-/// sums makes of fp32 weights. The program is not linked with it.
+/// Times `sgemm` of OpenBLAS on the same sizes, if this host has it: what a library without our formats and our order
+/// of sums makes of fp32 weights. The program is not linked with it.
 package final class OpenBLASBenchmark {
   /// `cblas_sgemm`: order, two transpositions, m, n, k, alpha, a, its stride, b, its stride, beta, c, its stride.
   private typealias Product =
@@ -30,8 +30,8 @@ package final class OpenBLASBenchmark {
 
   deinit { dlclose(library) }
 
-  /// Seconds of one product of `inputRows` rows `[columns]` with weights `[rows, columns]`, of weights too many to stay in a
-  /// cache, the best of three rounds.
+  /// Seconds of one product of `inputRows` rows `[columns]` with weights `[rows, columns]`, of weights too many to stay
+  /// in a cache, the best of three rounds.
   package func seconds(rows: Int, columns: Int, inputRows: Int) -> Double {
     let size = rows * columns
     let count = max(1, KernelBenchmark.footprint / 4 / size)

@@ -69,8 +69,8 @@ extension Plan {
       try CheckpointFormat.open(folder).config, path: folder + "/config.json", predicts: predicts)
   }
 
-  /// 10^9 a second of one core, as for runs: of fp32; of bf16 the forward pass, a third of the operations, takes half the
-  /// time, and the backward pass is computed by fp32 instructions.
+  /// 10^9 a second of one core, as for runs: of fp32; of bf16 the forward pass, a third of the operations, takes half
+  /// the time, and the backward pass is computed by fp32 instructions.
   private static func trainingOperations(_ products: ProductPrecision) -> Double {
     products == .bfloat16 ? 3 / (1.0 / 200 + 2.0 / 100) : 100
   }

@@ -8,16 +8,16 @@ import MoEModel
 import ModelRuntime
 import Pretraining
 
-/// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they would
-/// be where there is a `config.json` alone.
+/// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they
+/// would be where there is a `config.json` alone.
 struct PlannedModel {
   let path: String
   let description: DecoderDescription
   let checkpoint: any Checkpoint
   /// What rows enter routed experts as.
   let expertRowFormat: RowFormat
-  /// What a routed expert takes over what `checkpoint` tells: 1 but where a bare configuration leaves it in a form in which
-  /// its publisher stores it.
+  /// What a routed expert takes over what `checkpoint` tells: 1 but where a bare configuration leaves it in a form in
+  /// which its publisher stores it.
   private let expertFactor: Double
 
   /// `speculation` decides whether the prediction module is loaded.

@@ -64,8 +64,8 @@ struct ForecastOptions: ParsableArguments {
     return numbers
   }
 
-  /// What steps with drafts bring, where some are to be forecast. `predicts`: whether the model has a prediction module.
-  /// `reports`: those that acceptance is taken from where it is not given; nil where none tells of any.
+  /// What steps with drafts bring, where some are to be forecast. `predicts`: whether the model has a prediction
+  /// module. `reports`: those that acceptance is taken from where it is not given; nil where none tells of any.
   func drafts(predicts: Bool, reports: [RunReport]) throws -> Drafts? {
     guard speculation.speculate != .off else { return nil }
     let known: [Double]?

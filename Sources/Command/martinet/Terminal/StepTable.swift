@@ -3,8 +3,8 @@ import JSON
 import Projection
 import Reports
 
-/// Decode steps by number of sequences, as `plan` and `project` show them: tokens a second, where the time goes, and bytes
-/// beside what the layout needs.
+/// Decode steps by number of sequences, as `plan` and `project` show them: tokens a second, where the time goes, and
+/// bytes beside what the layout needs.
 enum StepTable {
   static func lines(_ steps: [(name: String, step: ClusterPlan.Step)]) -> [String] {
     guard let first = steps.first else { return [] }

@@ -108,7 +108,8 @@ struct Rebalance {
 }
 
 extension AccountOfRun {
-  /// How often each expert was visited, on whichever rank, by tokens that were kept; `layers` are those that have experts.
+  /// How often each expert was visited, on whichever rank, by tokens that were kept; `layers` are those that have
+  /// experts.
   package func loads(layers: [Int], expertCount: Int) -> ExpertLoads {
     let visits = layers.map { self.visits(layer: $0, expertCount: expertCount).map(Double.init) }
     let steps = ranks.first?.kinds.reduce(0) { $0 + $1.steps } ?? 0

@@ -1,9 +1,10 @@
 import Tensors
 
-/// Tokens in the order of their scores, the greatest first, of equals the lowest id; ordered only as far as they are asked for.
+/// Tokens in the order of their scores, the greatest first, of equals the lowest id; ordered only as far as they are
+/// asked for.
 ///
-/// Few are asked for out of very many, so that not all are sorted: those within some reach of the greatest score go into a heap, then
-/// those further down, then the rest.
+/// Few are asked for out of very many, so that not all are sorted: those within some reach of the greatest score go
+/// into a heap, then those further down, then the rest.
 final class TokenRanking {
   private let count: Int
   /// A binary heap of tokens, the first one on top.

@@ -2,8 +2,8 @@ import Fabric
 import MoEModel
 
 extension Scheduler {
-  /// Lets sequences in, oldest first, as long as there is room. None overtakes one that finds no room; those that wait until another
-  /// has read their prompt keep their places free.
+  /// Lets sequences in, oldest first, as long as there is room. None overtakes one that finds no room; those that wait
+  /// until another has read their prompt keep their places free.
   mutating func admitSequences(_ plan: inout StepPlan) {
     guard !waiting.isEmpty, running.count < limits.sequences else { return }
     var held = HeldPlaces(homes: pools.count)
@@ -58,8 +58,8 @@ extension Scheduler {
   }
 
   /// The home with the most of the sequence in its cache, among those that have room and are not much busier than the
-  /// idlest: one sequence more for every 512 tokens that need not be read. Sequences of one prompt keep together as long as each home
-  /// gets no more than its even part of all.
+  /// idlest: one sequence more for every 512 tokens that need not be read. Sequences of one prompt keep together as
+  /// long as each home gets no more than its even part of all.
   private func place(_ sequence: ScheduledSequence, _ held: HeldPlaces) -> Place? {
     let needed = KeyValueCache.blockCount(tokens: sequence.tokens.count)
     // At least one token must be fed to draw the next; scores and means are of all.
@@ -88,10 +88,11 @@ extension Scheduler {
   /// Less of a prompt is not worth the wait for a step.
   private static let leastShared = 8
 
-  /// Notes in `place` what a sequence there has read, or is reading, of the same prompt; false where there is none that saves much.
+  /// Notes in `place` what a sequence there has read, or is reading, of the same prompt; false where there is none that
+  /// saves much.
   ///
-  /// Whole blocks are found in the cache. What is left of the prompt, but for its last token, which each sequence feeds itself to draw
-  /// from, is copied from the other's block.
+  /// Whole blocks are found in the cache. What is left of the prompt, but for its last token, which each sequence feeds
+  /// itself to draw from, is copied from the other's block.
   private func share(_ sequence: ScheduledSequence, _ place: inout Place) -> Bool {
     guard limits.keepsPrefixes, !keepsStates, case .generate = sequence.request.task else { return false }
     let shared = sequence.promptCount - 1

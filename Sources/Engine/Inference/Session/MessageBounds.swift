@@ -9,7 +9,8 @@ struct MessageBounds {
   /// Bytes of the longest message of a step of so many tokens, at most; never less of more tokens.
   private let longest: (Int) -> Int
 
-  /// Of tokens that are sent to the ranks of their experts with up to `topK` visits, for which each returns up to `rows`.
+  /// Of tokens that are sent to the ranks of their experts with up to `topK` visits, for which each returns up to
+  /// `rows`.
   init(_ wire: WireFormat, topK: Int, rows: Int) {
     longest = { wire.longestMessage(tokens: $0, topK: topK, rows: rows) }
   }

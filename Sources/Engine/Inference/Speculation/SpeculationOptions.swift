@@ -23,8 +23,8 @@ package struct SpeculationOptions: Sendable {
 
   package static let draftTokensRange = 1...15
 
-  /// Whether the model's prediction module is to be loaded. Throws `InferenceError.noPredictionModule` where it is asked
-  /// for and there is none, and `ModelError` where it is not whole.
+  /// Whether the model's prediction module is to be loaded. Throws `InferenceError.noPredictionModule` where it is
+  /// asked for and there is none, and `ModelError` where it is not whole.
   package func loadsModule(of description: DecoderDescription, in checkpoint: any Checkpoint) throws -> Bool {
     guard mode == .mtp || mode == .auto, description.canTakeBack else { return false }
     guard description.predictionLayerCount > 0 else {

@@ -4,8 +4,8 @@ import MoEModel
 import Tensors
 
 extension StepPlan.Admission {
-  /// Gives the sequence the part of a block that another has read already; throws `malformedPlan` for blocks that do not exist, or where
-  /// there is no such part.
+  /// Gives the sequence the part of a block that another has read already; throws `malformedPlan` for blocks that do
+  /// not exist, or where there is no such part.
   func copyBeginning(in cache: KeyValueCache) throws(InferenceError) {
     guard copied != BlockPool.none else { return }
     let place = cachedCount / KeyValueCache.blockTokens

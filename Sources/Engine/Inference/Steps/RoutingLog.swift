@@ -2,7 +2,8 @@ import Bytes
 import MoEModel
 import Telemetry
 
-/// Keeps what this rank's tokens chose over many steps, and brings it to rank 0. Drafts that were wrong are none of them.
+/// Keeps what this rank's tokens chose over many steps, and brings it to rank 0. Drafts that were wrong are none of
+/// them.
 struct RoutingLog {
   /// Beyond this, rows are no longer kept: half of what may travel to rank 0 at once.
   private static let byteLimit = 1 << 29

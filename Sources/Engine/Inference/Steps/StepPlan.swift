@@ -16,8 +16,8 @@ struct StepPlan: Equatable {
     var cachedCount: Int
     /// Cache blocks of its home for its positions, in order.
     var blocks: [Int32]
-    /// Another sequence's block in which the last of those tokens lie where they do not fill one: as it is before the step, it becomes
-    /// the beginning of the sequence's own block there.
+    /// Another sequence's block in which the last of those tokens lie where they do not fill one: as it is before the
+    /// step, it becomes the beginning of the sequence's own block there.
     var copied = BlockPool.none
     var sampling = SamplingParameters()
     /// Set for a prompt to be scored.

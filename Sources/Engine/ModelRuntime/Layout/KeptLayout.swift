@@ -4,8 +4,8 @@ import Fabric
 import Kernels
 import Machine
 
-/// A choice of layout that the keeper of rank 0's host has for the next job, beside the weights that were packed for it:
-/// what was measured once is not measured again, and a job that is started again has the layout that it had.
+/// A choice of layout that the keeper of rank 0's host has for the next job, beside the weights that were packed for
+/// it: what was measured once is not measured again, and a job that is started again has the layout that it had.
 package final class KeptLayout {
   /// What was chosen, and from which figures.
   struct Choice: Equatable {

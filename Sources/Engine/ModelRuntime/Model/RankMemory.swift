@@ -3,13 +3,14 @@ import ExpertParallelism
 import Fabric
 import MoEModel
 
-/// What one rank of a run holds of a model's weights: one count for a run that starts, `check`, `inspect --ranks` and plans.
+/// What one rank of a run holds of a model's weights: one count for a run that starts, `check`, `inspect --ranks` and
+/// plans.
 package enum RankMemory {
   /// Of each rank's slices a walk of all headers tells.
   private static let sliceLimit = 64
 
-  /// `description` has the rank's slice, where ranks share out every matrix. `spareExperts`: room for experts that may move,
-  /// beside those it holds.
+  /// `description` has the rank's slice, where ranks share out every matrix. `spareExperts`: room for experts that may
+  /// move, beside those it holds.
   package static func budget(
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, workerCount: Int, placement: ModelPlacement,
     spareExperts: Int = 0, rank: Rank
@@ -20,9 +21,9 @@ package enum RankMemory {
     ) { dividesExperts || placement.holds(layer: $0, expert: $1, rank) }
   }
 
-  /// The rank that holds most, of those that `placement` is for, and how much that is. `spares`: room for further experts, by
-  /// rank. `isSliced`: whether they share out every matrix, and `dividesExperts`, whether routed experts are among these. Walks
-  /// the headers of all that a rank holds.
+  /// The rank that holds most, of those that `placement` is for, and how much that is. `spares`: room for further
+  /// experts, by rank. `isSliced`: whether they share out every matrix, and `dividesExperts`, whether routed experts
+  /// are among these. Walks the headers of all that a rank holds.
   package static func fullest(
     _ description: DecoderDescription, _ checkpoint: any Checkpoint, placement: ModelPlacement, spares: [Int],
     isSliced: Bool, dividesExperts: Bool
@@ -33,8 +34,8 @@ package enum RankMemory {
         ? description.sliced(ModelSlice(rank: rank, of: ranks, dividesExperts: dividesExperts)) : description
     }
     let counts = (0..<ranks).map { placement.expertCount(of: Rank($0), layers: layers) + spares[$0] }
-    // Experts of a layer are alike: one of them tells how slices compare, and what is no expert differs by rows. Of very
-    // many ranks some are looked at.
+    // Experts of a layer are alike: one of them tells how slices compare, and what is no expert differs by rows. Of
+    // very many ranks some are looked at.
     var held = counts.map { ($0, 0) }
     if isSliced, ranks > 1 {
       held = counts.map { (dividesExperts ? 0 : $0, 0) }

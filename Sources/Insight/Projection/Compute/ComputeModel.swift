@@ -27,8 +27,8 @@ package struct ComputeModel: Sendable {
   package var pack: Cost
   package var unpack: Cost
   package var merge: Cost
-  /// Where ranks share out every matrix: of an exchange, by the sums' rows that a rank's bytes would fill, its own for each
-  /// other rank and those of others.
+  /// Where ranks share out every matrix: of an exchange, by the sums' rows that a rank's bytes would fill, its own for
+  /// each other rank and those of others.
   package var slices: Cost
   /// Plans and outcomes of a step, as they were.
   package var steering: Double
@@ -39,8 +39,8 @@ package struct ComputeModel: Sendable {
   /// What steps of the other kind count in a fit: enough to tell what rows cost where all of this kind had as many.
   private static let otherKindWeight = 0.1
 
-  /// Fits reports of one model on equal ranks, in whichever layout, for steps of one kind: few rows wait for memory and many for arithmetic, which no
-  /// straight line tells. Throws where nothing was measured.
+  /// Fits reports of one model on equal ranks, in whichever layout, for steps of one kind: few rows wait for memory and
+  /// many for arithmetic, which no straight line tells. Throws where nothing was measured.
   package init(_ reports: [RunReport], of kind: StepKind, path: String) throws(ProjectionError) {
     guard let first = reports.first, let work = first.subject.work, work.mixtureLayers > 0 else {
       throw .nothingMeasured(

@@ -67,8 +67,8 @@ struct RankPoint {
 }
 
 extension ModelWork {
-  /// Whether the parameters are the same but for a prediction module's: reports of before exchanges were told do not have
-  /// any.
+  /// Whether the parameters are the same but for a prediction module's: reports of before exchanges were told do not
+  /// have any.
   package func isOfSameModel(as other: ModelWork) -> Bool {
     var (own, theirs) = (predicting(false), other.predicting(false))
     (own.exchanges, theirs.exchanges) = ([], [])

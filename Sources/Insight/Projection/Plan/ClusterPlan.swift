@@ -80,7 +80,8 @@ package struct ClusterPlan: Sendable {
     package var steps: [Step] = []
     /// What `--layout auto` would decide by; nil where it has no choice.
     package var estimate: LayoutEstimate?
-    /// A step of `Task.batch` with experts placed by the load of the routing, and replicas where there is memory for them.
+    /// A step of `Task.batch` with experts placed by the load of the routing, and replicas where there is memory for
+    /// them.
     package var placed: StepReplay.Outcome?
 
     package func step(_ batch: Int) -> Step? { steps.first { $0.batch == batch } }

@@ -7,8 +7,9 @@ package struct Drafts: Sendable, Equatable {
   /// Whether a prediction module makes them: one more layer, its projection and the head once more, for every row.
   package let predicts: Bool
 
-  /// `acceptance`: by place after the last token, the share of drafts that are right with all before them; of one number *a*,
-  /// place *k* has *a*^*k*. Places beyond those given are as the last one, times the share of the last in the one before.
+  /// `acceptance`: by place after the last token, the share of drafts that are right with all before them; of one
+  /// number *a*, place *k* has *a*^*k*. Places beyond those given are as the last one, times the share of the last in
+  /// the one before.
   package init?(acceptance: [Double], draftTokens: Int, predicts: Bool) {
     guard let first = acceptance.first, draftTokens > 0,
       acceptance.allSatisfy({ (0...1).contains($0) }), zip(acceptance, acceptance.dropFirst()).allSatisfy({ $0 >= $1 })

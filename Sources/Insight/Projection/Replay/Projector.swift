@@ -32,8 +32,8 @@ package struct Projector: Sendable {
   private let sharedCores: Int?
   private let threads: Int
 
-  /// `record` must be of the same model, and `exchanges` are what ranks tell each other there where they share out every
-  /// matrix: for reports that do not tell. `path` names the first report in errors.
+  /// `record` must be of the same model, and `exchanges` are what ranks tell each other there where they share out
+  /// every matrix: for reports that do not tell. `path` names the first report in errors.
   package init(
     fitting reports: [RunReport], validating others: [RunReport], record: RoutingRecord,
     exchanges: [RowExchange] = [], sharedCores: Int? = nil, path: String
@@ -122,8 +122,8 @@ package struct Projector: Sendable {
       projected: outcome.seconds)
   }
 
-  /// The relative error to expect of a layout: root mean square of the runs not fitted, and of the fitted ones where there
-  /// are none; nil where no run was laid out so.
+  /// The relative error to expect of a layout: root mean square of the runs not fitted, and of the fitted ones where
+  /// there are none; nil where no run was laid out so.
   package func expectedError(_ kind: StepKind, isSliced: Bool = false) -> Double? {
     func rms(_ checks: [Check]) -> Double? {
       let errors = checks.filter { $0.kind == kind && $0.isSliced == isSliced }.map(\.error)

@@ -8,8 +8,8 @@ extension StepReplay {
     package var computing = 0.0
     package var communicating = 0.0
     package var waiting = 0.0
-    /// Of its own work: routed experts, attention, dense layers, shared experts, routers; embedding and head; rows copied
-    /// into messages and out of them, and added up.
+    /// Of its own work: routed experts, attention, dense layers, shared experts, routers; embedding and head; rows
+    /// copied into messages and out of them, and added up.
     package var experts = 0.0
     package var attention = 0.0
     package var dense = 0.0
@@ -18,8 +18,8 @@ extension StepReplay {
     package var head = 0.0
     package var copies = 0.0
     package var bytesBetweenHosts = 0.0
-    /// The least that would do: each token once to each host that it visits, and one row back; of slices each rank's part
-    /// once to each other host.
+    /// The least that would do: each token once to each host that it visits, and one row back; of slices each rank's
+    /// part once to each other host.
     package var neededBetweenHosts = 0.0
     /// What the rank with most to do had over the mean, in the layers and steps looked at.
     package var busiest = BusiestRank()

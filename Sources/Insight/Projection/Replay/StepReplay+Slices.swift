@@ -2,8 +2,8 @@ import ExpertParallelism
 import MoEModel
 import Telemetry
 
-/// Steps of ranks that share out every matrix: all of them have all rows, compute a part of each stage and complete what
-/// the next one reads in an exchange.
+/// Steps of ranks that share out every matrix: all of them have all rows, compute a part of each stage and complete
+/// what the next one reads in an exchange.
 extension StepReplay {
   /// Of a message between ranks, before its rows.
   private static let headerBytes = 64.0
@@ -85,8 +85,9 @@ extension StepReplay {
     return outcome
   }
 
-  /// One stage of an exchange: messages of so many ranks' pieces, to how many ranks of other hosts and of its own the rank
-  /// with most of the former sends one, how many leave its host at once, and how many there are between hosts in all.
+  /// One stage of an exchange: messages of so many ranks' pieces, to how many ranks of other hosts and of its own the
+  /// rank with most of the former sends one, how many leave its host at once, and how many there are between hosts in
+  /// all.
   private struct Way {
     var origins: Int
     var far: Int

@@ -1,8 +1,8 @@
 import Telemetry
 
 extension RoutingRecord {
-  /// Made-up routing of four layers that is chosen with Zipf's exponent `skew` (`even`), in two halves of sixteen steps of
-  /// `rows` tokens or so, alike by chance only: a placement that is planned from one can be replayed with the other.
+  /// Made-up routing of four layers that is chosen with Zipf's exponent `skew` (`even`), in two halves of sixteen steps
+  /// of `rows` tokens or so, alike by chance only: a placement that is planned from one can be replayed with the other.
   package static func halves(
     expertCount: Int, topK: Int, skew: Double, rows: Int
   ) -> (one: RoutingRecord, other: RoutingRecord) {

@@ -38,7 +38,8 @@ package struct RunReport: Sendable {
     account.ranks.contains { rank in rank.kinds.contains { $0.sent.contains { $0.gatherPayload > 0 } } }
   }
 
-  /// Whether routed experts were among what ranks shared out: all of them have the same visits then, which rank 0 counts.
+  /// Whether routed experts were among what ranks shared out: all of them have the same visits then, which rank 0
+  /// counts.
   package var dividesExperts: Bool {
     isSliced
       && account.ranks.dropFirst().allSatisfy { rank in rank.kinds.allSatisfy { $0.visits.allSatisfy { $0 == 0 } } }

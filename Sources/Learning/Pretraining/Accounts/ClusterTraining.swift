@@ -67,8 +67,9 @@ package struct ClusterTraining: Sendable {
 
   package static let mostNodes = 4096
 
-  /// `description` is that of the model with its prediction module where that is trained too. `reserved`: the part of a node's memory that stays free. `exchange` says how long it takes that a host sends so many bytes, in so
-  /// many messages one after another.
+  /// `description` is that of the model with its prediction module where that is trained too. `reserved`: the part of a
+  /// node's memory that stays free. `exchange` says how long it takes that a host sends so many bytes, in so many
+  /// messages one after another.
   package init(
     _ description: DecoderDescription, _ task: Task, node: Node, nodeCount: Int, reserved: Double,
     exchange: (_ bytes: Double, _ messages: Int) -> Double

@@ -2,7 +2,8 @@ import MoEModel
 
 /// What a rank takes to draw completions with a model that is in its memory already.
 ///
-/// Completions that find no room wait, or make room for others: the fewest blocks of attention cache are those of the longest one.
+/// Completions that find no room wait, or make room for others: the fewest blocks of attention cache are those of the
+/// longest one.
 package struct RolloutMemory: Sendable, Equatable {
   /// Blocks with which all of a draw run at once, shared out evenly, and the fewest.
   package let blocks: Int

@@ -87,8 +87,8 @@ package struct TrainingMemory: Sendable, Equatable {
   package func byteCount(_ part: Part) -> Int { Self.bytes(amounts[part] ?? 0) }
   package var total: Int { Self.bytes(amounts.values.reduce(0, +)) }
 
-  /// Without the copy for checkpoints, and with room for one completion at a time: where there is no memory for more, steps wait for
-  /// checkpoints, and completions for each other.
+  /// Without the copy for checkpoints, and with room for one completion at a time: where there is no memory for more,
+  /// steps wait for checkpoints, and completions for each other.
   package var least: Int { total - byteCount(.checkpoints) - spareRollouts }
 
   /// A sum may be more than there is anywhere: it is no trap for all that.

@@ -100,8 +100,8 @@ package struct UtilizationProbe {
     return numbers + Double(work.parameterCount) / tokens
   }
 
-  /// Seconds in which all workers together move one number: a norm's gradient, a copy and a sum, of rows beyond what the
-  /// caches of a core hold.
+  /// Seconds in which all workers together move one number: a norm's gradient, a copy and a sum, of rows beyond what
+  /// the caches of a core hold.
   private func numberSeconds(columns: Int) -> Double {
     let columns = max(1, min(columns, 1 << 12))
     let (workers, rows) = (gradients.compute.workerCount, max(1, (1 << 18) / columns))

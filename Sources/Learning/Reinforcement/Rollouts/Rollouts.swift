@@ -14,12 +14,12 @@ package final class Rollouts {
   private let session: GenerationSession
   private let communicator: any Communicator
   private let stopTokens: Set<Int32>
-  /// Tokens of the last draw's prompts, and how many tokens were computed before its completions' own: a prompt is read once for all
-  /// that are drawn of it on a rank. On rank 0.
+  /// Tokens of the last draw's prompts, and how many tokens were computed before its completions' own: a prompt is read
+  /// once for all that are drawn of it on a rank. On rank 0.
   package private(set) var promptTokens = (all: 0, read: 0)
 
-  /// For up to `sequences` completions at a time. `share`: the part of `memory` that is had beyond what must be, of this rank; all take
-  /// the least. Collective.
+  /// For up to `sequences` completions at a time. `share`: the part of `memory` that is had beyond what must be, of
+  /// this rank; all take the least. Collective.
   package init(
     _ model: LoadedModel, runtime: ClusterRuntime, sequences: Int, memory: RolloutMemory, share: Double,
     stopTokens: Set<Int32>

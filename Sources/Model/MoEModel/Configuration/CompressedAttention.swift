@@ -49,8 +49,8 @@ package struct CompressedAttention: Sendable, Hashable {
   package var groupWidth: Int { headCount * headDims / groupCount }
   package var queryWidth: Int { headCount * headDims }
 
-  /// Floats that a layer keeps of a sequence beside its entries: the keys of the latest tokens, `[window, headDims]`, that
-  /// of position p in row p % window, and the sums of entries that are not complete.
+  /// Floats that a layer keeps of a sequence beside its entries: the keys of the latest tokens, `[window, headDims]`,
+  /// that of position p in row p % window, and the sums of entries that are not complete.
   package var stateCount: Int {
     window * headDims + (keyPool?.stateCount ?? 0) + (indexPool?.stateCount ?? 0)
   }

@@ -52,8 +52,8 @@ extension ConfigReader {
     return (rotary, settings)
   }
 
-  /// Puts a kind of scaling into effect, of which `settings`, under `key`, say more. `looksBeside`: whether the original
-  /// context may be said outside of them.
+  /// Puts a kind of scaling into effect, of which `settings`, under `key`, say more. `looksBeside`: whether the
+  /// original context may be said outside of them.
   func scale(
     _ rotary: inout RotaryDescription, _ kind: String, _ settings: ConfigReader, key: String, looksBeside: Bool = true
   ) throws {

@@ -115,7 +115,8 @@ package enum AttentionDescription: Sendable {
     }
   }
 
-  /// Bytes a block of so many positions occupies in one layer's cache of that type: the state that grows with a sequence.
+  /// Bytes a block of so many positions occupies in one layer's cache of that type: the state that grows with a
+  /// sequence.
   package func cacheByteCount(_ type: CacheType, positions: Int) -> Int {
     switch self {
     case .latent(let latent): (type.byteCount(latent.rowWidth) + type.ofNumbers.byteCount(indexWidth)) * positions

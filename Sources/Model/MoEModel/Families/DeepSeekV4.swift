@@ -1,8 +1,8 @@
 import Checkpoints
 
 extension ModelFamily {
-  /// DeepSeek-V4, Flash and Pro: compressed attention, hyper-connections, and first layers whose experts follow from the
-  /// token.
+  /// DeepSeek-V4, Flash and Pro: compressed attention, hyper-connections, and first layers whose experts follow from
+  /// the token.
   static let deepSeekV4 = ModelFamily(
     "deepseek_v4",
     defaults: """

@@ -20,7 +20,8 @@ final class PredictionModule {
   private let joinedRows: RowStorage<Float>
   private var rounded: RowBuffer
 
-  /// `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and `head` are this rank's rows only.
+  /// `slices`, `vocabulary`: of the layer's input and of the head, where `weights` and `head` are this rank's rows
+  /// only.
   init(
     _ weights: PredictionWeights, hiddenSize: Int, head: PackedMatrix, rowFormat: RowFormat, epsilon: Float,
     compute: Compute, slices: RowSlices? = nil, vocabulary: RowSlices? = nil
@@ -37,8 +38,8 @@ final class PredictionModule {
     rounded = RowBuffer(weights.projection.rowFormat, columns: 2 * hiddenSize, rows: 0)
   }
 
-  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `embed` writes the embeddings of
-  /// the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks share out rows.
+  /// Writes the layer's input. `hidden`: the model's residual stream, `[rows, hidden]`; `embed` writes the embeddings
+  /// of the tokens after each row's to where it is told, `[rows, hidden]`. Collective where ranks share out rows.
   func begin(hidden: MatrixView<Float>, finalNorm: AlignedBuffer<Float>, embed: (MatrixView<Float>) -> Void) {
     let (rows, size) = (hidden.rowCount, stream.hiddenSize)
     stream.begin(rows: rows)

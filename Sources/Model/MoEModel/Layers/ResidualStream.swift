@@ -8,9 +8,9 @@ struct StreamReading {
   var connection: HyperConnectionWeights? = nil
 }
 
-/// The hidden states of a batch, `[rows, hidden]`, to which each layer adds what it makes of their norm; or several such
-/// streams, `[rows, streams · hidden]`, which hyper-connections bring together before each half of a layer and give its
-/// update to.
+/// The hidden states of a batch, `[rows, hidden]`, to which each layer adds what it makes of their norm; or several
+/// such streams, `[rows, streams · hidden]`, which hyper-connections bring together before each half of a layer and
+/// give its update to.
 final class ResidualStream {
   let hiddenSize: Int
   private let epsilon: Float

@@ -33,8 +33,8 @@ extension WeightAssembly {
       function: try matrix(id(.function)), base: try vector(id(.base)), scale: try vector(id(.scale)))
   }
 
-  /// The table of a layer that routes by token, each token's experts in ascending order; nil for other layers. Throws for
-  /// numbers that no expert has, and for a token that goes to one expert twice.
+  /// The table of a layer that routes by token, each token's experts in ascending order; nil for other layers. Throws
+  /// for numbers that no expert has, and for a token that goes to one expert twice.
   func tokenExperts(_ layer: Int, _ mixture: MixtureDescription) throws -> AlignedBuffer<Int32>? {
     guard description.runLayers[layer].routesByToken else { return nil }
     let id = ParameterID(.tokenExperts, layer: layer)

@@ -159,8 +159,8 @@ package struct StoredParameters {
   }
 }
 
-/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads, or a rank's rows
-/// of it lie apart.
+/// Where a parameter was found: for a matrix the parts it is held in, one unless it is cut up by heads, or a rank's
+/// rows of it lie apart.
 enum StoredParameter {
   case matrices([MatrixSource])
   case vector(VectorSource)

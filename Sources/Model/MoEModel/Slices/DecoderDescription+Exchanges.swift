@@ -2,8 +2,8 @@ import Kernels
 import Telemetry
 
 extension DecoderDescription {
-  /// What ranks that share out every matrix, of routed experts too, tell each other in a step, in the order of its first
-  /// layer; empty where this model is not shared out.
+  /// What ranks that share out every matrix, of routed experts too, tell each other in a step, in the order of its
+  /// first layer; empty where this model is not shared out.
   package var exchanges: [RowExchange] {
     guard slicingObstacle == nil else { return [] }
     typealias Piece = RowExchange.Piece

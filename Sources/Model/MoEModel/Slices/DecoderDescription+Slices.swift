@@ -6,8 +6,8 @@ extension DecoderDescription {
     return description
   }
 
-  /// Why ranks cannot share out this model by output element; nil where they can. A kind of layer that is not divided says
-  /// so here.
+  /// Why ranks cannot share out this model by output element; nil where they can. A kind of layer that is not divided
+  /// says so here.
   package var slicingObstacle: String? {
     for layer in runLayers {
       switch layer.attention {

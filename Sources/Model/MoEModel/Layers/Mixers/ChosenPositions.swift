@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// Which positions, or entries of several, the tokens of a batch attend that have more before them than they may: chosen in a layer with an
-/// indexer, and read there and in the layers after it that share its choice.
+/// Which positions, or entries of several, the tokens of a batch attend that have more before them than they may:
+/// chosen in a layer with an indexer, and read there and in the layers after it that share its choice.
 final class ChosenPositions {
   /// A token that does not attend all positions.
   struct Row {

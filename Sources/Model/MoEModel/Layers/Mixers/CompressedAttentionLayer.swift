@@ -6,8 +6,8 @@ import Tensors
 /// position is turned back afterwards by that of the token, so that it is told by how far away it was.
 ///
 /// What a sequence keeps beside its entries is its state (`CompressedAttention.stateCount`). A step copies the window
-/// before a chunk and the chunk's own keys side by side, so that tokens of a chunk find in the window what they would find
-/// one by one, and folds tokens into entries one after another.
+/// before a chunk and the chunk's own keys side by side, so that tokens of a chunk find in the window what they would
+/// find one by one, and folds tokens into entries one after another.
 final class CompressedAttentionLayer: SequenceMixer {
   private let reading: StreamReading
   let shape: CompressedAttention

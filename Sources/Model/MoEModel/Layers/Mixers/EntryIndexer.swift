@@ -1,8 +1,8 @@
 import Kernels
 import Tensors
 
-/// The indexer beside compressed attention: the lightning indexer (`Indexer`) over entries in the place of positions. Its
-/// keys are entries of their own, and lie in blocks `[dims][entries]`.
+/// The indexer beside compressed attention: the lightning indexer (`Indexer`) over entries in the place of positions.
+/// Its keys are entries of their own, and lie in blocks `[dims][entries]`.
 final class EntryIndexer {
   private let shape: LightningIndexer
   private let weights: CompressedAttentionWeights.Index
@@ -45,8 +45,8 @@ final class EntryIndexer {
   /// Where keys begin in a block: behind the entries themselves.
   private var firstElement: Int { cache.offset / cache.type.unitByteCount + cache.width * places.perBlock }
 
-  /// Chooses entries for all rows that need it, when keys are stored and queries projected. Ends with a barrier if there
-  /// are any.
+  /// Chooses entries for all rows that need it, when keys are stored and queries projected. Ends with a barrier if
+  /// there are any.
   func choose(worker: Int) {
     guard !chosen.isEmpty else { return }
     let pool = compute.pool

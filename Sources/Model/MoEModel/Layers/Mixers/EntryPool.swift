@@ -1,10 +1,10 @@
 import Kernels
 import Tensors
 
-/// What makes entries of tokens (`CompressedAttention.Pool`): in each dimension the mean of what an entry's tokens project
-/// to, weighed by the softmax of their gates, with a norm, and turned by the position of the entry's first token. Tokens
-/// are folded in one after another; what is kept between them are running sums, `[dims]` in panels of `panelDims`, for the
-/// entry at hand and, where entries overlap, for the next one.
+/// What makes entries of tokens (`CompressedAttention.Pool`): in each dimension the mean of what an entry's tokens
+/// project to, weighed by the softmax of their gates, with a norm, and turned by the position of the entry's first
+/// token. Tokens are folded in one after another; what is kept between them are running sums, `[dims]` in panels of
+/// `panelDims`, for the entry at hand and, where entries overlap, for the next one.
 final class EntryPool {
   /// Dimensions of one task of a worker, whose sums lie together.
   private static let panelDims = 32

@@ -67,8 +67,8 @@ final class Indexer {
       compute, worker: worker, latents, into: (slices?.queries).own(of: scratch.queries(rows)))
   }
 
-  /// Chooses positions for all rows that need it, after `store` and `projectQueries`, for which all workers have waited.
-  /// Ends with a barrier if there are any.
+  /// Chooses positions for all rows that need it, after `store` and `projectQueries`, for which all workers have
+  /// waited. Ends with a barrier if there are any.
   func choose(worker: Int) {
     guard !chosen.isEmpty else { return }
     let pool = compute.pool

@@ -16,8 +16,8 @@ package protocol ExpertDispatcher: AnyObject {
   /// `[count, hidden]`.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>) throws
 
-  /// The same, and then `more`, which adds to `output`: before any other rank gets a rank's part of it, where ranks have
-  /// parts of rows.
+  /// The same, and then `more`, which adds to `output`: before any other rank gets a rank's part of it, where ranks
+  /// have parts of rows.
   func combine(_ flight: Flight, into output: UnsafeMutablePointer<Float>, adding more: () -> Void) throws
 
   /// Ends the use of a flight, whose memory another layer may take over.

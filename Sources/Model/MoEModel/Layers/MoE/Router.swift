@@ -19,9 +19,9 @@ package final class RouterDecisions {
 /// Chooses experts from router logits.
 ///
 /// Formulas: DeepSeek-V3 report, section 2.1.2 (sigmoid, groups, selection bias); DeepSeek-V2, section 2.1.3 (softmax,
-/// groups by maximum), ERNIE 4.5 (softmax with a selection bias, and a floor under the sum), DeepSeek-V4 (√softplus with a
-/// selection bias, or experts that follow from the token). Ties go to the lower
-/// expert id. All arithmetic is fp32 in ascending expert order.
+/// groups by maximum), ERNIE 4.5 (softmax with a selection bias, and a floor under the sum), DeepSeek-V4 (√softplus
+/// with a selection bias, or experts that follow from the token). Ties go to the lower expert id. All arithmetic is
+/// fp32 in ascending expert order.
 package struct Router: Sendable {
   let description: RouterDescription
   let expertCount: Int
