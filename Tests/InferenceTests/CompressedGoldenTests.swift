@@ -12,27 +12,8 @@ import Testing
 struct CompressedGoldenTests {
   @Test(arguments: Golden.compressed, [1, 2, 3, 5])
   func outputsAgreeWithTheReferenceImplementation(name: String, ranks: Int) throws {
-    let golden = try Golden(name)
-    let indices = 0..<golden.promptCount
     let layout = Layout(ranks: ranks, threads: ranks == 1 ? 3 : 1, batchTokens: ranks == 2 ? 40 : 512)
-    let result = try run(
-      model: golden.folder, scored: try indices.map { try golden.scoredIDs($0) },
-      prompts: try indices.map { try golden.prompt($0) }, newTokens: 12, layout: layout)
-    for i in indices {
-      #expect(try result.greedy[i] == golden.greedy(i), "greedy continuation of prompt \(i)")
-      let expected = try golden.floats("p\(i).logits")
-      try #require(result.logits[i].count == expected.count)
-      let worst = zip(result.logits[i], expected).map { abs($0 - $1) }.max()!
-      #expect(worst <= 1e-3, "logits of prompt \(i) differ by \(worst)")
-      for (at, layer) in result.layers.enumerated() {
-        #expect(
-          try result.experts[i][at] == golden.ints("p\(i).router.\(layer).indices"),
-          "routing of prompt \(i) in layer \(layer)")
-        let weights = try golden.floats("p\(i).router.\(layer).weights")
-        let worstWeight = zip(result.weights[i][at], weights).map { abs($0 - $1) }.max()!
-        #expect(worstWeight <= 1e-4, "weights of prompt \(i) in layer \(layer) differ by \(worstWeight)")
-      }
-    }
+    try GoldenTests.compare(name, layout, newTokens: 12)
   }
 
   /// Prompts cut into chunks of any size, one by one or together, on any ranks, threads and instruction sets.
@@ -59,19 +40,9 @@ struct CompressedGoldenTests {
     for layout in layouts { #expect(try result(layout) == expected, "\(layout)") }
   }
 
-  /// Greedy continuation is what scoring says is likeliest: decode steps have the bits of prompts.
   @Test(arguments: Golden.compressed) func aContinuationHasTheBitsOfItsPrompt(name: String) throws {
     let golden = try Golden(name)
-    let prompt = Array(try golden.prompt(3).prefix(100))
-    let drawn = try run(model: golden.folder, scored: [], prompts: [prompt], newTokens: 40, layout: Layout()).greedy[0]
-    let logits = try run(
-      model: golden.folder, scored: [prompt + drawn.dropLast()], prompts: [], newTokens: 1, layout: Layout()
-    ).logits[0]
-    let vocabulary = logits.count / (prompt.count + drawn.count - 1)
-    for (i, token) in drawn.enumerated() {
-      let row = logits[((prompt.count + i - 1) * vocabulary)..<((prompt.count + i) * vocabulary)]
-      #expect(row.firstIndex(of: row.max()!)! - row.startIndex == Int(token))
-    }
+    try GoldenTests.continueAsScored(golden, Array(try golden.prompt(3).prefix(100)))
   }
 
   private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto) throws -> [[Float]] {

@@ -41,19 +41,9 @@ struct DeltaGoldenTests {
     }
   }
 
-  /// Greedy continuation is what scoring says is likeliest: decode steps have the bits of prompts.
   @Test(arguments: Golden.deltas) func aContinuationHasTheBitsOfItsPrompt(name: String) throws {
     let golden = try Golden(name)
-    let prompt = try golden.prompt(1)
-    let drawn = try run(model: golden.folder, scored: [], prompts: [prompt], newTokens: 40, layout: Layout()).greedy[0]
-    let logits = try run(
-      model: golden.folder, scored: [prompt + drawn.dropLast()], prompts: [], newTokens: 1, layout: Layout()
-    ).logits[0]
-    let vocabulary = logits.count / (prompt.count + drawn.count - 1)
-    for (i, token) in drawn.enumerated() {
-      let row = logits[((prompt.count + i - 1) * vocabulary)..<((prompt.count + i) * vocabulary)]
-      #expect(row.firstIndex(of: row.max()!)! - row.startIndex == Int(token))
-    }
+    try GoldenTests.continueAsScored(golden, try golden.prompt(1))
   }
 
   private func logits(_ golden: Golden, _ model: String, weights: WeightPrecision = .auto) throws -> [[Float]] {

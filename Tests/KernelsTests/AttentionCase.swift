@@ -69,35 +69,11 @@ struct AttentionCase {
   private func outputs(
     _ isa: ck_isa, _ type: ck_cache_type, _ stored: [UnsafeRawPointer], _ positions: [UInt32]?, _ rowsPerCall: Int
   ) -> [Float]? {
-    let outs = ranges.map { _ in memory.floats([Float](repeating: .nan, count: valueDims)) }
-    let sinks = ranges.map { memory.floats($0.sink.map { [$0] } ?? []) }
-    let rows = ranges.indices.map { r in
-      ck_query_row(
-        query: queries[r].pointer, out: outs[r].pointer, sink: ranges[r].sink == nil ? nil : sinks[r].pointer,
-        begin: ranges[r].begin, end: ranges[r].end)
-    }
-    var scratch: GuardedFloats?
-    let pointers = stored.map { Optional($0) }
-    pointers.withUnsafeBufferPointer { pointers in
-      var cache = ck_paged_cache(
-        type: type, blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
+    memory.attend(isa, ranges, queries, valueDims: valueDims, scale: scale, stored, positions, rowsPerCall) { blocks in
+      ck_paged_cache(
+        type: type, blocks: blocks, block_tokens: blockTokens, row_stride: stride, key_offset: keyOffset,
         value_offset: valueOffset, key_dims: keyDims, value_dims: valueDims)
-      let needed = positions == nil ? ck_attention_scratch(&cache) : ck_attention_chosen_scratch(&cache)
-      let room = memory.floats([Float](repeating: .nan, count: needed))
-      scratch = room
-      rows.withUnsafeBufferPointer { rows in
-        for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
-          let count = min(rowsPerCall, rows.count - start)
-          if let positions {
-            ck_attention_chosen(isa, &cache, positions, rows.baseAddress! + start, count, scale, room.pointer)
-          } else {
-            ck_attention(isa, &cache, rows.baseAddress! + start, count, scale, room.pointer)
-          }
-        }
-      }
     }
-    guard outs.allSatisfy(\.isIntact), scratch?.isIntact != false else { return nil }
-    return outs.flatMap(\.values)
   }
 
   /// The same in double precision, and a bound on an fp32 kernel's error for each element.

@@ -28,7 +28,7 @@ struct InstructionSetTests {
     #expect(!supported.contains(CK_ISA_NEON.rawValue) || !supported.contains(CK_ISA_AVX2.rawValue))
   }
 
-  /// Each worker's tiles are lent when it first uses them.
+  /// A thread's own tiles get memory when it first uses them.
   @Test func everySetMultipliesOnEveryThread() async {
     await withTaskGroup(of: Bool.self) { group in
       for seed in 1...4 as ClosedRange<UInt64> {

@@ -56,35 +56,14 @@ struct LevelCase {
 
   /// The outputs of all rows, in calls of at most `rowsPerCall` rows; nil if a canary was overwritten.
   func outputs(_ isa: ck_isa, positions: [UInt32]? = nil, rowsPerCall: Int = .max) -> [Float]? {
-    let outs = ranges.map { _ in memory.floats([Float](repeating: .nan, count: valueDims)) }
-    let sinks = ranges.map { memory.floats($0.sink.map { [$0] } ?? []) }
-    let rows = ranges.indices.map { r in
-      ck_query_row(
-        query: queries[r].pointer, out: outs[r].pointer, sink: ranges[r].sink == nil ? nil : sinks[r].pointer,
-        begin: ranges[r].begin, end: ranges[r].end)
-    }
     let (keyBytes, valueBytes) = Self.bytes(keyDims, latent ? 0 : valueDims)
-    var scratch: GuardedFloats?
-    stored.map { Optional($0) }.withUnsafeBufferPointer { pointers in
-      var cache = ck_paged_cache(
-        type: CK_CACHE_Q8, blocks: pointers.baseAddress, block_tokens: blockTokens, row_stride: keyBytes + valueBytes,
+    return memory.attend(
+      isa, ranges, queries, valueDims: valueDims, scale: scale, stored, positions, rowsPerCall
+    ) { blocks in
+      ck_paged_cache(
+        type: CK_CACHE_Q8, blocks: blocks, block_tokens: blockTokens, row_stride: keyBytes + valueBytes,
         key_offset: 0, value_offset: latent ? 0 : 32 * keyBytes, key_dims: keyDims, value_dims: valueDims)
-      let needed = positions == nil ? ck_attention_scratch(&cache) : ck_attention_chosen_scratch(&cache)
-      let room = memory.floats([Float](repeating: .nan, count: needed))
-      scratch = room
-      rows.withUnsafeBufferPointer { rows in
-        for start in Swift.stride(from: 0, to: rows.count, by: min(rowsPerCall, max(rows.count, 1))) {
-          let count = min(rowsPerCall, rows.count - start)
-          if let positions {
-            ck_attention_chosen(isa, &cache, positions, rows.baseAddress! + start, count, scale, room.pointer)
-          } else {
-            ck_attention(isa, &cache, rows.baseAddress! + start, count, scale, room.pointer)
-          }
-        }
-      }
     }
-    guard outs.allSatisfy(\.isIntact), scratch?.isIntact != false else { return nil }
-    return outs.flatMap(\.values)
   }
 
   /// Attention over the numbers as they were before they were rounded, in double precision.

@@ -13,7 +13,7 @@ size_t ck_cache_position_bytes(ck_cache_type type, size_t dims) {
 
 void ck_cache_store_q8(const float *from, size_t dims, void *tile, size_t at) {
   const size_t padded = ck_cache_padded(dims);
-  char *const units = (char *)tile + at / 4 * padded * 4 + at % 4 * 4;
+  char *const units = (char *)tile + ck_cache_level(padded, 0, at);
   uint16_t *const scales = ck_cache_scales(tile, padded);
   for (size_t group = 0; group < ck_cache_groups(dims); ++group) {
     const size_t first = group * CK_CACHE_GROUP, left = dims - first;

@@ -10,6 +10,8 @@
 #define CK_CACHE_GROUP 32
 // Bytes of four elements of four positions, which lie together.
 #define CK_CACHE_UNIT 16
+/// Rows whose states a kernel keeps at once.
+#define CK_Q8_MOST_ROWS 512
 
 static inline size_t ck_cache_groups(size_t dims) { return (dims + CK_CACHE_GROUP - 1) / CK_CACHE_GROUP; }
 /// Elements of a vector with those that fill its last group.
@@ -108,7 +110,7 @@ static inline ck_q8_factors ck_q8_value_factors(float largest) {
 static inline size_t ck_q8_batch(const ck_paged_cache *cache) {
   const size_t row = ck_q8_query_bytes(cache->key_dims) + ck_cache_padded(cache->value_dims) * sizeof(float);
   const size_t rows = 256 * 1024 / row;
-  return rows < 8 ? 8 : rows > 512 ? 512 : rows;
+  return rows < 8 ? 8 : rows > CK_Q8_MOST_ROWS ? CK_Q8_MOST_ROWS : rows;
 }
 
 /// Memory of the vector kernels: levels of a tile's keys and values as they are multiplied, both's scales, what their

@@ -281,8 +281,8 @@ static const char *tile_of(const ck_paged_cache *cache, size_t position, size_t 
 /// Copies one position of vectors of `dims` elements from a tile to place `at` of another.
 static void copy_position(const char *from, size_t position, size_t dims, char *to, size_t at) {
   const size_t padded = ck_cache_padded(dims), place = position % TILE;
-  const char *const units = from + place / 4 * padded * 4 + place % 4 * 4;
-  char *const out = to + at / 4 * padded * 4 + at % 4 * 4;
+  const char *const units = from + ck_cache_level(padded, 0, place);
+  char *const out = to + ck_cache_level(padded, 0, at);
   for (size_t i = 0; i < padded * 4; i += CK_CACHE_UNIT) memcpy(out + i, units + i, 4);
   const uint16_t *const scales = ck_cache_scales(from, padded);
   uint16_t *const out_scales = ck_cache_scales(to, padded);
@@ -325,7 +325,7 @@ static void meet_tile(q8_tile *tile, const uint32_t *positions, size_t start, si
 
 static void attend_batch(const ck_paged_cache *cache, const uint32_t *positions, const ck_query_row *rows,
                          size_t row_count, float scale, float *scratch) {
-  row_state states[512];
+  row_state states[CK_Q8_MOST_ROWS];
   size_t bytes, first = SIZE_MAX, last = 0;
   q8_tile tile = {.cache = cache, .scratch = ck_q8_scratch_at(cache, scratch, &bytes), .row_count = row_count};
   memset(tile.scratch.sums, 0, row_count * ck_cache_padded(cache->value_dims) * sizeof(float));

@@ -23,7 +23,6 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
                 dot2(_mm256_castps_si256(a.high), _mm256_castps_si256(b.high), c.high));
 }
 
-#define single_panels(format) 4
 #define EXPANDED_PANELS 1
 #define KERNELS_NAME ck_float_rows_avx2
 #define PAIRS_KERNEL_NAME ck_bf16_rows_avx2

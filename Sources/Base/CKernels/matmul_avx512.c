@@ -16,7 +16,6 @@
 #define MAX_DIRECT_ROWS 12
 #include "Formats/float_lanes.h"
 
-#define single_panels(format) 4
 #define EXPANDED_PANELS 2
 #define WITHOUT_PAIRS
 #define KERNELS_NAME ck_float_rows_avx512

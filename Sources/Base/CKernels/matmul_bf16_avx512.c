@@ -18,7 +18,6 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) { return _mm512_dpbf16_ps(c, (__m512
 #define MAX_DIRECT_ROWS 12
 #include "Formats/float_lanes.h"
 
-#define single_panels(format) 4
 #define EXPANDED_PANELS 2
 #define ONLY_PAIRS
 #define PAIRS_KERNEL_NAME ck_bf16_rows_avx512

@@ -25,6 +25,14 @@ typedef struct {
   float *scratch;
 } ck_matmul_call;
 
+// Asks for the next `bytes` bytes of a stretch of memory, if there is one.
+static inline __attribute__((always_inline)) void ck_fetch(const uint8_t **next, size_t bytes) {
+  if (!*next) return;
+#pragma clang loop unroll(full)
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(*next + line, 0, 3);
+  *next += bytes;
+}
+
 // A product with fp32 or bf16 rows. For bf16 rows a column of the call is a pair of columns, four bytes of each operand.
 typedef void ck_matmul_kernel(const ck_matmul_call *call);
 

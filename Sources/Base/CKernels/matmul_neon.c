@@ -18,7 +18,6 @@ INLINE_OP v16 v16_dot2(v16 a, v16 b, v16 c) {
   return v16_fma(bf16_halves(a, 0), bf16_halves(b, 0), c);
 }
 
-#define single_panels(format) 4
 #define EXPANDED_PANELS 1
 #define KERNELS_NAME ck_float_rows_neon
 #define PAIRS_KERNEL_NAME ck_bf16_rows_neon

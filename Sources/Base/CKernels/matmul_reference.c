@@ -1,4 +1,5 @@
 // The specification of every matmul kernel, in portable C: one weight row, one block of k, one x row at a time.
+#include "flushed.h"
 #include "kernels.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -22,16 +23,6 @@ static void float_rows(ck_format format, const ck_matmul_call *call) {
       for (size_t row = 0; row < call->m; row++) call->y[row * call->y_stride + j] += call->bias[j];
     }
   }
-}
-
-static float flushed(float value) { return fabsf(value) < 0x1p-126f ? copysignf(0.0f, value) : value; }
-
-// What is least of the normal numbers may be so by rounding only: it counts as zero unless it still is when the
-// exponent has no end, 2^64 times as large. Operands are small enough for that then.
-static float flushed_fma(float a, float b, float c) {
-  const float sum = fmaf(a, b, c);
-  if (fabsf(sum) == 0x1p-126f && fabsf(fmaf(a * 0x1p64f, b, c * 0x1p64f)) < 0x1p-62f) return copysignf(0.0f, sum);
-  return flushed(sum);
 }
 
 static float bf16_at(const void *pairs, size_t index) {

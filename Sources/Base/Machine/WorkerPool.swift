@@ -24,11 +24,10 @@ package final class WorkerPool: Sendable {
   /// The most workers one pool may have.
   package static let workerLimit = 4096
 
-  /// `processesByNode`: how many processes of a job have workers near to a node, where that is more than this one.
-  ///
   /// Starts one worker for each entry of `cores`, pinned to it when `pin` is set (the caller too, until `deinit`).
   ///
   /// With `oversubscribed`, repeated cores, or more workers than the process may use cores, waiters park at once.
+  /// `processesByNode`: how many processes of a job have workers near to a node, where that is more than this one.
   /// Throws when a thread cannot be started or pinned.
   package init(
     cores: [Int], nodes: [NUMANode] = [], processesByNode: [Int: Int] = [:], pin: Bool, oversubscribed: Bool = false,

@@ -2,17 +2,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../../Base/CKernels/flushed.h"
 #include "kernels.h"
 #pragma STDC FP_CONTRACT OFF
-
-static float flushed(float value) { return fabsf(value) < 0x1p-126f ? copysignf(0.0f, value) : value; }
-
-/// What is least of the normal numbers may be so by rounding only: see matmul.h, and CKernels' reference.
-static float flushed_fma(float a, float b, float c) {
-  const float sum = fmaf(a, b, c);
-  if (fabsf(sum) == 0x1p-126f && fabsf(fmaf(a * 0x1p64f, b, c * 0x1p64f)) < 0x1p-62f) return copysignf(0.0f, sum);
-  return flushed(sum);
-}
 
 static float rounded(float value) {
   const uint32_t bits = cg_bf16_rounded(value);

@@ -89,5 +89,4 @@ package struct DistillationSettings: Sendable {
     if case .samples(let samples) = material { members["samples"] = samples.json }
     return .object(members)
   }
-
 }

@@ -13,7 +13,7 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
   case notFinite(step: Int, what: String)
   /// A sequence holds a token that a model beside the one in training has no embedding of.
   case unknownToken(Int, vocabularySize: Int)
-  /// A family that has no backward pass.
+  /// Sequences longer than what an indexer chooses, of which there is no backward pass; `most` tokens are trained.
   case choosesPositions(family: String, sequenceLength: Int, most: Int)
   /// A rank's part, the largest of what it consists of, and the rank's share of what its host has.
   case tooLittleMemory(needed: Int, parts: [String], available: Int, ranksOnHost: Int, recomputes: Bool)

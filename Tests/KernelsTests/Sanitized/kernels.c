@@ -57,6 +57,13 @@ static void largest(ck_isa isa, float *out, const float *a, const float *b, size
 static void sum_exp(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   (void)b, out[0] = ck_sum_exp(isa, a, n, 1);
 }
+// `out` is the bias.
+static void pool(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
+  float *sums = allocated(3 * n * sizeof(float));
+  ck_pool(isa, a, b, out, n, true, sums), ck_pool(isa, b, a, out, n, false, sums);
+  ck_pooled(isa, sums, n, out);
+  free(sums);
+}
 static void exponentials(ck_isa isa, float *out, const float *a, const float *b, size_t n) {
   (void)b, ck_exponentials(isa, a, out, n);
 }
@@ -88,6 +95,7 @@ static void elementwise(ck_isa isa) {
                     {"max", largest},
                     {"sum_exp", sum_exp},
                     {"exponentials", exponentials},
+                    {"pool", pool},
                     {"rope in halves", rope_halves},
                     {"rope interleaved", rope_interleaved}};
   for (size_t n = 1; n <= 100; n++) {
@@ -296,13 +304,18 @@ static bool is_named(ck_isa isa, int count, char **names) {
 
 int main(int count, char **words) {
   bool only_int8 = count > 1 && strcmp(words[1], "--int8") == 0;
-  int first = only_int8 ? 2 : 1;
+  int first = only_int8 ? 2 : 1, ran = 0;
   for (ck_isa isa = only_int8 ? CK_ISA_AVX2 : CK_ISA_REFERENCE; isa < CK_ISA_COUNT; isa++) {
     if (count > first ? !is_named(isa, count - first, words + first) : !ck_isa_supported(isa)) continue;
     printf("%s%s\n", ck_isa_name(isa), ck_isa_supported(isa) ? "" : " (this processor does not say that it has it)");
+    ran++;
     fflush(stdout);
     products(isa, only_int8);
     if (!only_int8) elementwise(isa), delta_rule(isa), quantize(isa), attentions(isa);
+  }
+  if (ran == 0) {
+    printf("no instruction set is called so\n");
+    return 2;
   }
   if (!only_int8) expansions(), checksums(), pools();
   printf("%d differences\n", failures);

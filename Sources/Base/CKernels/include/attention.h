@@ -74,7 +74,7 @@ typedef struct {
 /// (1 if not). denominator = denominator * correction + factor * lane sum of p. For each group of value elements, with
 /// v the largest of the attended positions' scales: weight_j = the nearest integer, ties to even, to p_j * (scale_j *
 /// (127 / v)); acc[d] = fma(sum of weight_j * level_j[d], factor * (v / 127), acc[d] * correction). The sink is a tile
-/// with a score and no value. A score that is not finite makes its row NaN.
+/// with a score and no value. A tile whose attended scores are all -inf makes its row NaN.
 ///
 /// Rows that share a cache should share a call, those with equal [begin, end) next to each other: four at a time they
 /// share what is loaded. The outputs of a call must not overlap each other, its queries or the cache; a position

@@ -39,8 +39,10 @@ package struct ModelWork: Sendable, Equatable {
     for (name, field) in Self.fields { self[keyPath: field] = try json.count(name, below: 1 << 50) }
     // Neither is in reports of before these were told.
     if json["modules"] != nil { modules = try json.count("modules", below: 1 << 10) }
-    for exchange in json["exchanges"]?.array?.prefix(1 << 10) ?? [] {
-      exchanges.append(try RowExchange(json: exchange))
+    guard let told = json["exchanges"] else { return }
+    guard let list = told.array, list.count <= 1 << 10 else {
+      throw MalformedAccount(reason: "its \"exchanges\" are no list of at most 1024")
     }
+    for exchange in list { exchanges.append(try RowExchange(json: exchange)) }
   }
 }

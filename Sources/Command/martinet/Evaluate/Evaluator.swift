@@ -1,4 +1,5 @@
 import ArgumentParser
+import Bytes
 import Checkpoints
 import Evaluation
 import Fabric
@@ -65,8 +66,7 @@ struct Evaluator {
         var output = try output(runs, replies, isChat: isChat, seconds: (ContinuousClock.now - start) / .seconds(1))
         output.subject["model"] = .string(session.checkpoint.path)
         output.subject["family"] = .string(session.description.family)
-        output.subject["fingerprint"] = .string(
-          session.checkpoint.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined())
+        output.subject["fingerprint"] = .string(Digits.hexadecimal(session.checkpoint.fingerprint))
         output.circumstances["ranks"] = .int(communicator.size)
         output.circumstances["threads"] = .int(session.compute.workerCount)
         output.circumstances["prompt_tokens"] = .int(loop.statistics.prefill.tokens)

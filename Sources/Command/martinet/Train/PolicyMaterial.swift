@@ -1,3 +1,4 @@
+import Bytes
 import Checkpoints
 import Fabric
 import JSON
@@ -88,7 +89,7 @@ final class PolicyMaterial: TrainingMaterial {
       let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(self.model))
       return (
         try StopTokens.read(checkpoint, tokenizerEnd: codec.endToken),
-        checkpoint.fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        Digits.hexadecimal(checkpoint.fingerprint)
       )
     }
     var parts = PolicySource.Parts(
