@@ -116,6 +116,15 @@ import Testing
     #expect(try #require(Drafts(acceptance: [0.9, 0.45], draftTokens: 1, predicts: true)).tokensPerStep == 1.9)
     #expect(Drafts(acceptance: [], draftTokens: 3, predicts: true) == nil)
     #expect(Drafts(acceptance: [0.5, 0.6], draftTokens: 3, predicts: true) == nil)
+    // Ten steps drafted, two of them twice: what is right at the second place is a share of all ten.
+    var statistics = SpeculationStatistics()
+    #expect(statistics.reachByPlace == [])
+    for (drafts, right) in [(2, 2), (2, 2), (1, 1), (1, 1), (1, 1), (1, 0), (1, 0), (1, 0), (1, 0), (1, 0)] {
+      statistics.count(drafts: drafts, right: right)
+    }
+    #expect(statistics.drafted == [10, 2] && statistics.accepted == [5, 2] && statistics.reachByPlace == [0.5, 0.2])
+    let counted = try #require(Drafts(acceptance: statistics.reachByPlace, draftTokens: 2, predicts: true))
+    #expect(abs(counted.tokensPerStep - (try #require(statistics.runLength))) < 1e-12)
     var replay = try replay(ranks: 4, sliced: false)
     let alone = try step(replay)
     replay.rowsPerSequence = 2

@@ -51,6 +51,13 @@ package struct SpeculationStatistics: Sendable {
   }
   /// The same by place: of the drafts there, which were looked at whether the one before was right or not.
   package var acceptanceByPlace: [Double] { zip(drafted, accepted).map { Double($1) / Double(max($0, 1)) } }
+  /// The same of all steps with drafts: those in which the draft there and all before it were right. None without any.
+  /// Fewer drafts than one of each place may have been tried, so that these sum up to `runLength`, and shares of the
+  /// drafts of a place do not.
+  package var reachByPlace: [Double] {
+    guard let begun = drafted.first, begun > 0 else { return [] }
+    return accepted.map { Double($0) / Double(begun) }
+  }
   /// How many times as fast steps with drafts were as the same tokens without, as measured at the same load; nil where
   /// one of the two was not.
   package var gain: Double? { comparedSeconds > 0 && secondsWithout > 0 ? secondsWithout / comparedSeconds : nil }

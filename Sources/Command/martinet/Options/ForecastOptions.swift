@@ -64,30 +64,40 @@ struct ForecastOptions: ParsableArguments {
     return numbers
   }
 
-  /// What steps with drafts bring, where some are to be forecast. `predicts`: whether the model has a prediction
-  /// module. `reports`: those that acceptance is taken from where it is not given; nil where none tells of any.
-  func drafts(predicts: Bool, reports: [RunReport]) throws -> Drafts? {
+  /// What steps with drafts bring, where some are to be forecast. `predicts`: whether the model's prediction module is
+  /// loaded. `reports`, from `path`: those that acceptance is taken from where it is not given; nil where none tells of
+  /// any.
+  func drafts(predicts: Bool, reports: [RunReport] = [], path: String = "") throws -> Drafts? {
     guard speculation.speculate != .off else { return nil }
-    let known: [Double]?
+    var (known, path): ([Double]?, String) = (nil, path)
     switch acceptance {
     case let text? where isFile(text):
       guard let found = Self.acceptance([try Self.report(text)]) else {
         throw ProjectionError.nothingMeasured(path: text, reason: "its run tried no drafts; give --acceptance a number")
       }
-      known = found
+      (known, path) = (found, text)
     case let text?: known = try shares(text)
     case nil: known = Self.acceptance(reports)
     }
     guard let known else { return nil }
     let usesModule = predicts && speculation.speculate != .lookup
-    return Drafts(
-      acceptance: known, draftTokens: speculation.speculate == .mtp ? 1 : speculation.draftTokens, predicts: usesModule)
+    guard
+      let drafts = Drafts(
+        acceptance: known, draftTokens: speculation.speculate == .mtp ? 1 : speculation.draftTokens,
+        predicts: usesModule)
+    else {
+      throw ProjectionError.malformedReport(
+        path: path, reason: "of its drafts more are \"accepted\" than at the place before")
+    }
+    return drafts
   }
 
+  /// Of the steps that drafted, by place: those in which the draft there and all before it were right.
   private static func acceptance(_ reports: [RunReport]) -> [Double]? {
     let all = reports.compactMap(\.speculation).filter { $0.draftedCount > 0 }
     guard let first = all.first else { return nil }
-    return all.dropFirst().reduce(first, +).acceptanceByPlace
+    let shares = all.dropFirst().reduce(first, +).reachByPlace
+    return shares.isEmpty ? nil : shares
   }
 
   /// Reads a report; its path is in every error.
