@@ -68,11 +68,14 @@ extension CommandTests {
         try bytes("cache_bytes_per_token_q8")
       )
       #expect(levels > 0 && half * 2 == exact && levels % 34 == 0)
-      for type in ["f32", "bf16", "q8"] {
+      for (type, bytes) in [("f32", exact), ("bf16", half), ("q8", levels)] {
         let plan = try Program.run([
           "plan", "--model", model, "--nodes", "2", "--memory", "1", "--cores", "4", "--kv-cache", type,
+          "--kv-cache-tokens", "4096", "--json",
         ])
         #expect(plan.status == 0, "\(plan.errors)")
+        let layout = try JSONValue(parsing: plan.output)["layouts"]?.array?.first
+        #expect(layout?["cache_bytes"]?.exactInt == 4096 * bytes, "\(type)")
       }
       let refused = try Program.run(["plan", "--model", model, "--nodes", "2", "--kv-cache", "q9"])
       #expect(refused.status != 0 && refused.errors.contains("--kv-cache"), "\(refused.errors)")
