@@ -27,13 +27,15 @@ extension CommandTests {
       ] {
         _ = try json(bench + ["--batch", batch, "--layout", layout, "--report-json", file(name + ".json")], ranks: 2)
       }
-      let model = try #require(try folderOfDemoModel())
+      let model = demoModel
       let reports = file("a.json") + "," + file("b.json") + "," + file("c.json")
       let result = try json([
         "project", "--report-json", reports, "--validate", file("d.json"), "--model", model, "--ranks", "1,2,4",
         "--batch", "1,8", "--network", "10gbe", "--layout", "auto", "--weights", "q8",
       ])
-      #expect(result["fitted"]?.array?.map { $0["layout"]?.string }.count == 6)
+      // By report, and then by kind of step.
+      let fitted = [String](repeating: "spread", count: 4) + [String](repeating: "sliced", count: 2)
+      #expect(result["fitted"]?.array?.map { $0["layout"]?.string } == fitted)
       let checked = try #require(result["validated"]?.array)
       #expect(checked.count == 2 && checked.allSatisfy { $0["layout"]?.string == "sliced" })
       #expect(checked.allSatisfy { $0["projected_seconds"]!.double! > 0 })
@@ -74,9 +76,14 @@ extension CommandTests {
         "mtp",
       ])
       #expect(silent.status == 1 && silent.errors.contains("--acceptance"))
+      let uneven = try Program.run([
+        "project", "--report-json", reports, "--model", model, "--ranks", "2", "--network", "25gbe", "--zipf", "1",
+      ])
+      #expect(
+        uneven.status == 0 && uneven.output.contains("routing is made up, uneven (--zipf 1.0)"), "\(uneven.errors)")
     }
 
-    private func folderOfDemoModel() throws -> String? {
+    private var demoModel: String {
       Golden.fixtures.deletingLastPathComponent().deletingLastPathComponent()
         .appending(path: "Sources/Model/DemoModel/demo-model").path
     }
@@ -92,11 +99,57 @@ extension CommandTests {
       let told = try JSONValue(parsing: try String(contentsOfFile: report, encoding: .utf8))
       #expect((told["speculation"]?["drafted"]?.array?.first?.exactInt ?? 0) > 0)
       let result = try json([
-        "project", "--report-json", report, "--model", try #require(try folderOfDemoModel()), "--ranks", "2", "--batch",
+        "project", "--report-json", report, "--model", demoModel, "--ranks", "2", "--batch",
         "1", "--network", "10gbe", "--speculate", "auto",
       ])
       let decode = try #require(result["projections"]?.array?.last)
       #expect(decode["tokens_per_second_with_drafts"]?.double ?? 0 > 0)
+      /// A plan with the acceptance of that report, were its counts these.
+      func plan(drafted: [Int], accepted: [Int]) throws -> Program.Outcome {
+        guard case .object(var object) = told, case .object(var drafts)? = told["speculation"] else {
+          throw CocoaError(.coderReadCorrupt)
+        }
+        drafts["drafted"] = .array(drafted.map { .int($0) })
+        drafts["accepted"] = .array(accepted.map { .int($0) })
+        object["speculation"] = .object(drafts)
+        let file = folder.write(JSONValue.object(object).text(), as: "changed.json")
+        return try Program.run([
+          "plan", "--model", demoModel, "--nodes", "2", "--memory", "8", "--cores", "4", "--speculate", "lookup",
+          "--draft-tokens", "2", "--acceptance", file, "--json",
+        ])
+      }
+      // One draft more often than two: of ten steps five went on with the first, and two with the second.
+      let taken = try plan(drafted: [10, 2], accepted: [5, 2])
+      #expect(taken.status == 0, "\(taken.errors)")
+      let tokens = try #require(try JSONValue(parsing: taken.output)["tokens_per_drafting_step"]?.double)
+      #expect(abs(tokens - 1.7) < 1e-9)
+      let impossible = try plan(drafted: [10, 9], accepted: [5, 6])
+      #expect(impossible.status == 1 && impossible.errors.contains("changed.json is no report"), "\(impossible.errors)")
+    }
+
+    @Test(.timeLimit(.minutes(1))) func thePrintedCommandIsOfARunAsItWouldBe() throws {
+      func plan(_ model: String, _ options: [String]) throws -> JSONValue {
+        try json(["plan", "--model", model, "--nodes", "1", "--memory", "8", "--cores", "4"] + options)
+      }
+      // One rank has nothing to share out: both layouts are one.
+      let alone = try plan(
+        demoModel, ["--layout", "auto", "--speculate", "lookup", "--draft-tokens", "5", "--acceptance", "0.5"])
+      #expect(alone["layouts"]?.array?.map { $0["layout"]?.string } == ["spread"])
+      let command = try #require(alone["command"]?.string)
+      #expect(command.contains(" --speculate lookup --draft-tokens 5 ") && !command.contains("--layout"), "\(command)")
+      let sliced = try plan(demoModel, ["--layout", "sliced"])
+      #expect(sliced["layouts"]?.array?.count == 1)
+      // A state cannot be taken back: the run would not draft, and says so.
+      let recurrent = Golden.fixtures.appending(path: "delta/qwen3_next").path
+      let options = ["--speculate", "lookup", "--acceptance", "0.5"]
+      let told = try plan(recurrent, options)
+      #expect(told["fits"]?.bool == true && told["tokens_per_drafting_step"] == nil)
+      let steps = try #require(told["layouts"]?.array?.first?["steps"]?.array)
+      #expect(steps.allSatisfy { $0["tokens_per_second_with_drafts"]?.double == nil })
+      let words = try Program.run(
+        ["plan", "--model", recurrent, "--nodes", "1", "--memory", "8", "--cores", "4", "--speculate", "lookup"])
+      #expect(words.status == 0 && words.output.contains("--speculate lookup is off"), "\(words.output)")
+      #expect(!words.output.contains("--acceptance"))
     }
 
     @Test(.timeLimit(.minutes(3))) func aPlanTellsOfBothLayouts() throws {
@@ -129,9 +182,11 @@ extension CommandTests {
       let bytes = hidden + layers + 4.0 * 129_280
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
       #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
-      // Uneven choices make ranks of whole experts wait, and fewer experts are read.
+      // Uneven choices give one rank of whole experts more than the others, and fewer experts are read.
       let uneven = try #require(plan(["--layout", "auto", "--zipf", "1"])["layouts"]?.array)
-      #expect(try step(uneven[0], 32)["seconds"]!.double! != step(layouts[0], 32)["seconds"]!.double!)
+      let busiest = try [uneven[0], layouts[0]].map { try #require($0["busiest_rank_visits"]?.double) }
+      #expect(busiest[0] > busiest[1] && busiest[1] > 1, "\(busiest)")
+      #expect(try step(uneven[1], 32)["seconds"]!.double! < step(layouts[1], 32)["seconds"]!.double!)
       // Room for one expert more on each rank, 44 million parameters.
       let moving = try #require(plan(["--rebalance", "on"])["layouts"]?.array?.first)
       let more = moving["weight_bytes"]!.exactInt! - layouts[0]["weight_bytes"]!.exactInt!

@@ -168,7 +168,7 @@ struct Plan: ParsableCommand {
     (task.batch, task.replicaShare, task.placement) = (batch, replicaMemory / 100, file)
     (task.layouts, task.dividesExperts) = (forecast.layouts, dividesExperts)
     if description.slicingObstacle != nil { task.layouts = [false] }
-    task.drafts = try forecast.drafts(predicts: description.predicts, reports: [])
+    if description.canTakeBack { task.drafts = try forecast.drafts(predicts: description.predicts) }
     // A walk takes a second for the largest models: each once.
     var known: [String: (weights: Int, cache: Int)] = [:]
     let plan = try ClusterPlan(
@@ -194,9 +194,7 @@ struct Plan: ParsableCommand {
   /// The routing recorded of the model, or even routing.
   private func record(_ mixture: MixtureDescription) throws -> RoutingRecord {
     guard let routing else {
-      return RoutingRecord.even(
-        expertCount: mixture.expertCount, topK: mixture.topK,
-        groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: 2048, skew: forecast.zipf)
+      return RoutingRecord.even(mixture, rows: 2048, skew: forecast.zipf)
     }
     let record = try RoutingFile(path: routing).record
     guard record.expertCount == mixture.expertCount, record.topK == mixture.topK else {

@@ -139,10 +139,13 @@ struct Project: ParsableCommand {
       throw ProjectionError.nothingMeasured(path: model, reason: "a dense model has no experts to spread")
     }
     let even = target.flatMap { $0.isOther || forecast.zipf > 0 ? $0.routing(skew: forecast.zipf) : nil }
-    let record = try self.record(first)
+    // The reports' own model tells how its router groups experts, which they do not.
+    let own = routing == nil && target?.isOther == false ? target?.routing(skew: forecast.zipf) : nil
+    let record = try own ?? self.record(first)
     let projector = try Projector(
       fitting: reports, validating: others, record: record,
-      exchanges: target.map { $0.isOther ? [] : $0.description.work.exchanges } ?? [], sharedCores: sharedCores,
+      exchanges: target.map { $0.isOther ? [] : $0.description.work.predicting(false).exchanges } ?? [],
+      sharedCores: sharedCores,
       path: String(reportJson.split(separator: ",").first ?? ""))
     let cases = ProjectionCases(
       command: self, projector: projector, network: try network(reports), reports: reports, target: target,
@@ -150,7 +153,7 @@ struct Project: ParsableCommand {
     let report = ProjectionReport(
       projector: projector, network: cases.network, projections: try cases.all(),
       model: target.flatMap { $0.isOther ? $0.description.family : nil }, speed: speed, zipf: forecast.zipf,
-      choices: try cases.choices())
+      note: target.flatMap { forecast.speculation.options.note(on: $0.description) }, choices: try cases.choices())
     if json { show(report.json.text(pretty: true)) } else { for line in report.lines { show(line) } }
   }
 

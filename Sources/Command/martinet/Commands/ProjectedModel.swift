@@ -35,11 +35,7 @@ struct ProjectedModel {
 
   /// Tokens that choose at random; nil in a dense model.
   func routing(skew: Double) -> RoutingRecord? {
-    description.mixture.map {
-      RoutingRecord.even(
-        expertCount: $0.expertCount, topK: $0.topK, groups: $0.router.groups.map { ($0.count, $0.kept) }, layers: 4,
-        rows: 4096, skew: skew)
-    }
+    description.mixture.map { RoutingRecord.even($0, rows: 4096, skew: skew) }
   }
 
   /// Bytes of weights and cache of the fullest rank; nil where that is not known.

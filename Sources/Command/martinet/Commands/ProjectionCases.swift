@@ -31,9 +31,8 @@ struct ProjectionCases {
         rankCount: file.placement.rankCount, path: path)
       return file.placement
     }
-    let predicts = target.map { $0.description.predictionLayerCount > 0 } ?? (reports[0].subject.work?.modules ?? 0 > 0)
-    let drafts = try forecast.drafts(predicts: predicts, reports: reports)
-    if forecast.speculation.speculate != .off, drafts == nil {
+    let drafts = try drafts()
+    if forecast.speculation.speculate != .off, canDraft, drafts == nil {
       throw ProjectionError.nothingMeasured(
         path: command.reportJson, reason: "its runs tried no drafts: say with --acceptance how many are right")
     }
@@ -78,6 +77,15 @@ struct ProjectionCases {
         path: command.reportJson, reason: "it does not say what its ranks would exchange: give --model, its own model")
     }
     return found
+  }
+
+  /// Whether a run would try drafts: what the reports' model can is known where it is given.
+  private var canDraft: Bool { target?.description.canTakeBack ?? true }
+
+  private func drafts() throws -> Drafts? {
+    guard canDraft else { return nil }
+    let predicts = target?.description.predicts ?? (reports[0].subject.work?.modules ?? 0 > 0)
+    return try forecast.drafts(predicts: predicts, reports: reports, path: command.reportJson)
   }
 
   private func terms(_ kind: StepKind, _ tokens: Int, isSliced: Bool, dividesExperts: Bool) -> Projector.Terms {

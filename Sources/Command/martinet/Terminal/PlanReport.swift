@@ -33,7 +33,8 @@ struct PlanReport {
       lines.append(
         "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with \(routing) routing; no run stands behind them"
       )
-      if command.forecast.speculation.speculate != .off, plan.task.drafts == nil {
+      if let note = command.forecast.speculation.options.note(on: description) { lines.append(note) }
+      if command.forecast.speculation.speculate != .off, description.canTakeBack, plan.task.drafts == nil {
         lines.append("of drafts only what they take is counted: say with --acceptance how many are right")
       }
       lines.append("start it with")
@@ -100,7 +101,7 @@ struct PlanReport {
       option.ranksPerNode == 1 ? "--map-by ppr:1:node --bind-to none" : "--map-by ppr:1:numa --bind-to numa"
     var further = command.recurrentStates.map { " --recurrent-states \($0)" } ?? ""
     let speculation = command.forecast.speculation
-    if speculation.speculate != .off { further += " --speculate \(speculation.speculate.rawValue)" }
+    if speculation.speculate != .off { further += speculation.arguments.map { " " + $0 }.joined() }
     if command.replicaMemory > 0 { further += " --replica-memory \(command.replicaMemory)" }
     if let placement = command.placement, plan.task.placement?.rankCount == option.ranks {
       further += " --placement \(placement)"

@@ -53,6 +53,8 @@ struct ProjectionReport {
   let model: String?
   let speed: Double
   let zipf: Double
+  /// What becomes of drafts, where a run would say so.
+  let note: String?
   /// What `--layout auto` would choose, by ranks.
   let choices: [(ranks: Int, estimate: LayoutEstimate)]
 
@@ -68,7 +70,10 @@ struct ProjectionReport {
       lines.append(
         "scaled to another model (\(model)) by its parameters, with \(zipf > 0 ? "uneven (--zipf \(zipf))" : "even") routing: an estimate that no run validates"
       )
+    } else if zipf > 0 {
+      lines.append("routing is made up, uneven (--zipf \(zipf)): --routing takes what a run recorded")
     }
+    if let note { lines.append(note) }
     if speed != 1 {
       lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption")
     }

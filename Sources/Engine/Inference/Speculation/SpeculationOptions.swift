@@ -48,7 +48,7 @@ package struct SpeculationOptions: Sendable {
   }
 
   /// What a user should know of how it was taken.
-  func note(on description: DecoderDescription) -> String? {
+  package func note(on description: DecoderDescription) -> String? {
     guard mode != .off else { return nil }
     guard description.canTakeBack else {
       return

@@ -112,8 +112,9 @@ package struct ClusterPlan: Sendable {
     }
     var options: [Option] = []
     for ranksPerNode in Set([1, node.numaNodes]).sorted() {
-      for isSliced in task.layouts {
-        let ranks = ranksPerNode * nodeCount
+      let ranks = ranksPerNode * nodeCount
+      // One rank shares nothing out: its layouts are one.
+      for isSliced in task.layouts where ranks > 1 || isSliced == task.layouts[0] {
         let (weights, cache) = try held(ranks, isSliced)
         let even = (task.expertCount + ranks - 1) / ranks
         var option = Option(
