@@ -49,7 +49,7 @@ package struct ComputeModel: Sendable {
     guard reports.allSatisfy({ $0.subject.work.map { $0.isOfSameModel(as: work) } ?? false }) else {
       throw .nothingMeasured(path: path, reason: "its reports are of different models")
     }
-    let points = reports.flatMap { report in report.kinds.flatMap { RankPoint.all(report, $0, work) } }
+    let points = reports.flatMap { report in report.kinds.flatMap { RankPoint.all(report, $0) } }
     guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
     func weight(_ point: RankPoint) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
     func cost(_ phases: [Phase], of points: [RankPoint], _ rows: (RankPoint) -> Double) -> Cost {

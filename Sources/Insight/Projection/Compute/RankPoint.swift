@@ -20,10 +20,12 @@ struct RankPoint {
   var steering: Double
   var layers: [(distinct: Double, visits: Double, seconds: Double)]
 
-  static func all(_ report: RunReport, _ kind: StepKind, _ work: ModelWork) -> [RankPoint] {
+  /// None of a report that does not tell its model's work.
+  static func all(_ report: RunReport, _ kind: StepKind) -> [RankPoint] {
+    guard let work = report.subject.work else { return [] }
     let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
     let (isSliced, count) = (report.isSliced, Double(ranks.count))
-    let (dividesExperts, work) = (report.dividesExperts, report.subject.work ?? work)
+    let dividesExperts = report.dividesExperts
     return ranks.indices.compactMap { index in
       let account = ranks[index]
       guard account.steps > 0 else { return nil }
@@ -63,40 +65,5 @@ struct RankPoint {
         steering: (exposed(.plan) + exposed(.outcome)) / steps,
         layers: layers)
     }
-  }
-}
-
-extension ModelWork {
-  /// Whether the parameters are the same but for a prediction module's: reports of before exchanges were told do not
-  /// have any.
-  package func isOfSameModel(as other: ModelWork) -> Bool {
-    var (own, theirs) = (predicting(false), other.predicting(false))
-    (own.exchanges, theirs.exchanges) = ([], [])
-    return own == theirs
-  }
-
-  /// With one prediction module, or without any.
-  package func predicting(_ predicts: Bool) -> ModelWork {
-    guard predicts != (modules > 0) else { return self }
-    var work = self
-    let more = predicts ? 1 : -modules
-    work.layers += more
-    work.mixtureLayers += more
-    work.modules += more
-    guard !work.exchanges.isEmpty else { return work }
-    // A module's layer is like the others.
-    for place in work.exchanges.indices {
-      switch work.exchanges[place].stage {
-      case .denseInner, .denseOutput, .logits, .projection, .guess: break
-      case .embedding, .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput:
-        work.exchanges[place].count = max(0, work.exchanges[place].count + more)
-      }
-    }
-    work.exchanges.removeAll { $0.stage == .projection || $0.stage == .guess }
-    if predicts {
-      work.exchanges.append(RowExchange(.projection, count: 1, [.init(columns: hiddenSize)]))
-      work.exchanges.append(RowExchange(.guess, count: 1, [.init(columns: 2, isWhole: true)]))
-    }
-    return work
   }
 }

@@ -12,14 +12,10 @@ extension RoutingRecord {
     var halves = [RoutingRecord(layers: all.layers, expertCount: expertCount, topK: topK)]
     halves.append(halves[0])
     // Each token stands there as one of a prompt, and again as one of a continuation.
-    for row in all.rows.indices where all.rows[row].kind == StepKind.decode.rawValue.int32 {
+    for row in all.rows.indices where all.rows[row].kind == Int32(StepKind.decode.rawValue) {
       let choices = all.experts[(row * all.choicesPerRow)..<((row + 1) * all.choicesPerRow)]
       halves[Int(all.rows[row].sequence) < count ? 0 : 1].append([all.rows[row]], experts: Array(choices))
     }
     return (halves[0], halves[1])
   }
-}
-
-extension Int {
-  fileprivate var int32: Int32 { Int32(truncatingIfNeeded: self) }
 }
