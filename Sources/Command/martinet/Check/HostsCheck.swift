@@ -55,8 +55,7 @@ struct HostsCheck {
   }
 
   private func arguments(_ telling: Check.Telling) -> [String] {
-    ["check", "--tell", telling.rawValue, "--timeout", "\(command.timeout)"] + command.model.arguments
-      + command.speculation.arguments + ["--rebalance", command.rebalance.rawValue]
+    ["check", "--tell", telling.rawValue, "--timeout", "\(command.timeout)"] + command.arguments(command.model)
   }
 
   private func ask(_ names: [String], _ program: String) -> (findings: [Finding], isReady: Bool) {

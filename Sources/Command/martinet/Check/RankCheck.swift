@@ -32,7 +32,7 @@ struct RankCheck {
     (model.coreOptions.cores, model.coreOptions.noPinning) = (nil, false)
     // Rank 0 reads it for all.
     if model.placementOptions.placement != nil { model.placementOptions.placement = "given" }
-    return model.arguments + command.speculation.arguments + ["--rebalance", command.rebalance.rawValue]
+    return command.arguments(model)
   }
 
   private static func fingerprint(_ checkpoint: any Checkpoint) -> String {

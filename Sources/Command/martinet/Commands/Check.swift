@@ -24,10 +24,7 @@ struct Check: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var speculation: SpeculationFlags
-  @Option(
-    help: ArgumentHelp(
-      "Count room for experts that change places, as serve keeps it: none with off.", valueName: "off|on|auto"))
-  var rebalance = RebalanceOptions.Mode.off
+  @OptionGroup var moving: RebalanceRoom
   @Option(help: ArgumentHelp("Hosts, a line each, as for mpirun.", valueName: "file")) var hostfile: String?
   @Option(
     parsing: .unconditional,
@@ -48,9 +45,12 @@ struct Check: ParsableCommand {
   /// As the run that is checked for takes them.
   var sessionOptions: SessionOptions {
     var options = model.sessionOptions
-    (options.speculation, options.experts.moves) = (speculation.options, rebalance != .off)
+    (options.speculation, options.experts.moves) = (speculation.options, moving.isKept)
     return options
   }
+
+  /// These options of a run, with those of `model`, as another process takes them.
+  func arguments(_ model: ModelOptions) -> [String] { model.arguments + speculation.arguments + moving.arguments }
 
   func validate() throws {
     guard (1...3600).contains(timeout) else { throw ValidationError("--timeout \(timeout) is not between 1 and 3600") }

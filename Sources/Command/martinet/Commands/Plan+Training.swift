@@ -59,10 +59,7 @@ extension Plan {
   /// A model of which only the settings are looked at: a file of them, or a folder.
   private static func shape(_ path: String, predicts: Bool = false) throws -> any Checkpoint {
     if path.hasSuffix(".json") {
-      let config = try JSONValue(
-        parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
-        limits: JSONLimits(allowsNonFinite: true))
-      return try ShapeCheckpoint(config, path: path, predicts: predicts)
+      return try ShapeCheckpoint(try PlannedModel.configuration(path), path: path, predicts: predicts)
     }
     let folder = try ModelLocation.resolve(path)
     return try ShapeCheckpoint(

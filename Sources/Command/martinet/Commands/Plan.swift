@@ -1,5 +1,4 @@
 import ArgumentParser
-import Checkpoints
 import ExpertParallelism
 import Inference
 import JSON
@@ -68,10 +67,7 @@ struct Plan: ParsableCommand {
       "Which rank holds which experts of each layer, for a layout of as many ranks as the file is for.",
       valueName: "file.json"))
   var placement: String?
-  @Option(
-    help: ArgumentHelp(
-      "Count room for experts that change places, as serve keeps it: none with off.", valueName: "off|on|auto"))
-  var rebalance = RebalanceOptions.Mode.off
+  @OptionGroup var moving: RebalanceRoom
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
@@ -126,7 +122,7 @@ struct Plan: ParsableCommand {
   private var experts: ExpertOptions {
     var experts = ExpertOptions()
     (experts.placementPath, experts.replicaShare) = (placement, replicaMemory / 100)
-    experts.moves = rebalance != .off
+    experts.moves = moving.isKept
     return experts
   }
 
@@ -160,9 +156,10 @@ struct Plan: ParsableCommand {
     guard options.cacheByteCount(description, cacheBlocks: blocks) < 1 << 50 else {
       throw ValidationError("--kv-cache-tokens \(kvCacheTokens) needs more memory than there is anywhere")
     }
+    let commonBytes = try model.commonBytes()
     var task = ClusterPlan.Task(
-      work: description.work, expertCount: mixture.expertCount, bytesPerParameter: try model.bytesPerParameter(),
-      commonBytes: try model.commonBytes(),
+      work: description.work, expertCount: mixture.expertCount,
+      bytesPerParameter: try model.bytesPerParameter(commonBytes: commonBytes), commonBytes: commonBytes,
       rowBytes: RowBytes(WireFormat(hiddenSize: description.hiddenSize, tokens: model.expertRowFormat)),
       routing: try record(mixture))
     (task.batch, task.replicaShare, task.placement) = (batch, replicaMemory / 100, file)

@@ -11,7 +11,6 @@ import Pretraining
 /// A model that is planned with: its description, and the headers that memory is counted from, of a folder or as they
 /// would be where there is a `config.json` alone.
 struct PlannedModel {
-  let path: String
   let description: DecoderDescription
   let checkpoint: any Checkpoint
   /// What rows enter routed experts as.
@@ -22,7 +21,6 @@ struct PlannedModel {
 
   /// `speculation` decides whether the prediction module is loaded.
   init(_ path: String, weights: WeightPrecision, speculation: SpeculationOptions) throws {
-    self.path = path
     guard path.hasSuffix(".json") else {
       checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(path))
       let plain = try ModelConfiguration.read(checkpoint).holding(weights)
@@ -33,9 +31,7 @@ struct PlannedModel {
     guard weights != .auto else {
       throw ValidationError("a config.json alone does not say how weights are stored: give --weights")
     }
-    let config = try JSONValue(
-      parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
-      limits: JSONLimits(allowsNonFinite: true))
+    let config = try Self.configuration(path)
     let published = try ModelConfiguration.read(try ConfigReader(config, path: path))
     let mode = speculation.mode
     let predicts =
@@ -55,6 +51,13 @@ struct PlannedModel {
       }
     // In `mixed` these stay as they are; the shape's own tensors have become q8.
     expertFactor = weights == .mixed ? (stored ?? 8.125) / 8.125 : 1
+  }
+
+  /// Of a `config.json` alone, of a model whose weights are elsewhere.
+  static func configuration(_ path: String) throws -> JSONValue {
+    try JSONValue(
+      parsing: try InputFile(path: path).contents(limit: CheckpointLimits().configByteCount),
+      limits: JSONLimits(allowsNonFinite: true))
   }
 
   /// Bytes that the fullest rank holds, and has room for where experts are to move or to have replicas.
@@ -91,10 +94,10 @@ struct PlannedModel {
     try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { _, _ in false }.memoryBytes
   }
 
-  /// Of a parameter of a routed expert, however it is held.
-  func bytesPerParameter() throws -> Double {
+  /// Of a parameter of a routed expert, however it is held, where all else takes `commonBytes`.
+  func bytesPerParameter(commonBytes: Int) throws -> Double {
     guard let layer = description.mixtureLayers.first else { return 0 }
     let one = try WeightBudget.measure(description, checkpoint: checkpoint, workerCount: 1) { $0 == layer && $1 == 0 }
-    return Double(one.memoryBytes - (try commonBytes())) * expertFactor / Double(max(description.work.expert, 1))
+    return Double(one.memoryBytes - commonBytes) * expertFactor / Double(max(description.work.expert, 1))
   }
 }

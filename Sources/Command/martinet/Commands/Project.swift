@@ -1,5 +1,4 @@
 import ArgumentParser
-import Checkpoints
 import ExpertParallelism
 import JSON
 import Kernels
@@ -78,7 +77,7 @@ struct Project: ParsableCommand {
   var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
   var kvCacheTokens = 8192
-  @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16")) var kvCache: CacheType = .f32
+  @Option(help: ArgumentHelp("Type of the attention cache.", valueName: "f32|bf16|q8")) var kvCache: CacheType = .f32
   @Flag(help: "One JSON object.") var json = false
 
   /// Ranks and batches beyond these take minutes to replay.

@@ -38,7 +38,9 @@ struct ProjectionCases {
     }
     var found: [Projection] = []
     for count in try command.list("ranks", command.ranks) {
-      for isSliced in forecast.layouts where count > 1 || !isSliced || forecast.layout == .sliced {
+      for asked in forecast.layouts where count > 1 || !asked || forecast.layout == .sliced {
+        // One rank has nothing to share out.
+        let isSliced = asked && count > 1
         // What a rank holds does not depend on the batch.
         var held: [String: Int] = [:]
         let prefill = command.prefillTokens * (isSliced ? 1 : count)
@@ -51,14 +53,14 @@ struct ProjectionCases {
             let layout = Layout(
               rankCount: count, ranksPerHost: command.ranksPerHost, expertCount: routing.expertCount,
               placement: placement)
-            let terms = terms(kind, tokens, isSliced: isSliced && count > 1, dividesExperts: divides)
+            let terms = terms(kind, tokens, isSliced: isSliced, dividesExperts: divides)
             guard let outcome = projector.project(layout, network: network, terms) else { continue }
             if held[name] == nil, let target {
-              held[name] = try target.heldBytes(placement, isSliced: isSliced && count > 1, dividesExperts: divides)
+              held[name] = try target.heldBytes(placement, isSliced: isSliced, dividesExperts: divides)
             }
             var one = Projection(
-              ranks: count, hosts: layout.hostCount, isSliced: isSliced && count > 1, kind: kind, tokens: tokens,
-              placement: name, outcome: outcome, error: error(kind, isSliced: isSliced && count > 1))
+              ranks: count, hosts: layout.hostCount, isSliced: isSliced, kind: kind, tokens: tokens,
+              placement: name, outcome: outcome, error: error(kind, isSliced: isSliced))
             one.heldBytes = held[name]
             if kind == .decode, let drafts {
               var drafting = terms

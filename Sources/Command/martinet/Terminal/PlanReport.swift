@@ -113,9 +113,9 @@ struct PlanReport {
     } else if option.isSliced {
       further += " --layout sliced"
     }
-    let verb = command.rebalance == .off ? "generate" : "serve --rebalance \(command.rebalance.rawValue)"
+    let verb = command.moving.isKept ? (["serve"] + command.moving.arguments).joined(separator: " ") : "generate"
     return
-      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet \(verb) --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue)\(further)\(command.rebalance == .off ? " --prompt \"…\"" : "")"
+      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet \(verb) --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue)\(further)\(command.moving.isKept ? "" : " --prompt \"…\"")"
   }
 
   var json: JSONValue {

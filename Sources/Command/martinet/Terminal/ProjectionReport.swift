@@ -111,7 +111,7 @@ struct ProjectionReport {
     "  \(check.kind.name), \(Figures.count(check.ranks, "rank")) on \(Figures.count(check.hosts, "host"))\(check.isSliced ? ", sliced" : ""), \(check.batch) \(check.rowsPerSequence > 1 ? "rows (\(check.rowsPerSequence) of a sequence)" : "tokens") a step: measured \(Figures.decimals(check.measured * 1e3, 3)) ms, projected \(Figures.decimals(check.projected * 1e3, 3)) ms (\(check.error >= 0 ? "+" : "")\(Figures.decimals(check.error * 100, 1)) %)"
   }
 
-  private func right(_ text: String, _ width: Int) -> String { StepTable.right(text, width) }
+  private func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }
   private func percent(_ share: Double) -> String { Figures.decimals(share * 100, 1) + " %" }
 
   var json: JSONValue {

@@ -12,27 +12,25 @@ enum StepTable {
     let drafts = steps.contains { $0.step.drafting != nil }
     let width = (steps.map(\.name.count).max() ?? 0) + 2
     var lines = [
-      "".padding(to: width) + right("sequences", 9) + right("a step", 12) + right("tokens/s", 11)
-        + (drafts ? right("with drafts", 13) : "") + names.map { right($0, 11) }.joined() + right("a token", 13)
+      "".padding(to: width) + right("sequences", 9) + right("a step", 13) + right("tokens/s", 12)
+        + (drafts ? right("with drafts", 13) : "") + names.map { right($0, 12) }.joined() + right("a token", 13)
         + right("needed", 12)
     ]
     for (name, step) in steps {
       let one = step.outcome
       let times = one.phases.map(\.seconds) + [one.communicating, one.waiting]
       lines.append(
-        name.padding(to: width) + right("\(step.batch)", 9) + right(milliseconds(one.seconds), 12)
-          + right(Figures.decimals(step.tokensPerSecond, 1), 11)
+        name.padding(to: width) + right("\(step.batch)", 9) + right(milliseconds(one.seconds), 13)
+          + right(Figures.decimals(step.tokensPerSecond, 1), 12)
           + (drafts ? right(step.draftingTokensPerSecond.map { Figures.decimals($0, 1) } ?? "?", 13) : "")
-          + times.map { right(milliseconds($0), 11) }.joined()
+          + times.map { right(milliseconds($0), 12) }.joined()
           + right(megabytes(one.bytesBetweenHosts / Double(step.batch)), 13)
           + right(megabytes(one.neededBetweenHosts / Double(step.batch)), 12))
     }
     return lines
   }
 
-  static func right(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(1, width - text.count)) + text
-  }
+  private static func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }
   private static func milliseconds(_ seconds: Double) -> String { Figures.decimals(seconds * 1e3, 2) + " ms" }
   private static func megabytes(_ bytes: Double) -> String { Figures.decimals(bytes / 1e6, 2) + " MB" }
 
