@@ -142,7 +142,8 @@ def main():
                 mine = [row for row in rows if (row["shape"], row["weights"], row["measure"]) == (shape, weights, measure)]
                 if report and not mine:
                     continue
-                limits = probes or {"%s_per_second" % key: value for key, value in units(mine[0]["probes"]).items()}
+                # Those of results are in 10^9 a second.
+                limits = probes or {key: 1e9 * value for key, value in mine[0]["probes"].items()}
                 times, tokens, size = bound(model, weights, measure, limits, options.cache_bytes)
                 most = tokens / max(times["bandwidth"], times["products"])
                 peer = max((row["theirs"] for row in mine), default=None)
@@ -157,11 +158,6 @@ def main():
                     re.sub(".*/", "", shape), weights, measure, size / 1e6, 1e3 * times["bandwidth"], 1e3 * times["products"],
                     1e3 * times["attention"], most, "%.1f" % peer if peer else "", "%.2f ×" % ratio,
                     "%.2f ×" % (most / peer) if peer else "", verdict))
-
-
-def units(probes):
-    """Probes of results are in 10^9 a second, by the name that the program gives them."""
-    return {re.sub("_per_second$", "", key): 1e9 * value for key, value in probes.items()}
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ MEASURES = {
     "single": ["prefill", "decode 1"], "batched": ["decode %d" % batch for batch in BATCHES],
     "context": ["prefill 8k", "decode 8k"],
 }
-TOKENS = {"single": 32, "batched": 16, "context": 16}
 
 
 def prepared(options, log):
@@ -97,7 +96,8 @@ def turn(contest, weights, group, number):
             contest.fail("%s %s %s %s" % (contest.options.checkpoint, peer.name, weights, group), failure)
         if place == 0:
             model = contest.models[kind] if contest.options.same_file else None
-            ours = contest.ours.measure(MEASURES[group], weights, TOKENS[group], 1, model=model)
+            tokens = contest.options.tokens // (1 if group == "single" else 2)
+            ours = contest.ours.measure(MEASURES[group], weights, tokens, 1, model=model)
     return {"theirs": theirs, "ours": ours, "probes": [before, contest.ours.probes()]}
 
 
@@ -108,7 +108,7 @@ def rounds(races, minutes):
     for number in range(99):
         for cell in CELLS:
             if number and cell not in lasted:
-                continue  # it failed
+                continue  # it failed, or there was no time for it in the first round
             # Of a cell that has not run yet: as long as the longest one, at least a minute.
             expected = lasted.get(cell, max([60, *lasted.values()]))
             if time.monotonic() + expected > end:
