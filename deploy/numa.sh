@@ -3,6 +3,8 @@
 # By hand, not in CI: see deploy/numa.md for what it shows.
 #   deploy/numa.sh [MACHINE...]     two unequal memoryless cpuless nohuge; all of them unless named
 #   MARTINET=… the program (.build/release/martinet); TESTS=… a test bundle of which MachineTests run on `two` as well
+#   LIMIT=… seconds a machine may take (900); NUMA_WORK=… a folder that keeps what is fetched, and each machine's log,
+#   for the next time (one that is removed at the end)
 # Needs qemu-system-x86, cpio and mpirun; fetches Debian's kernel and busybox with apt-get and unpacks them, installs
 # nothing. Software emulation: minutes for each machine, and no figure of speed means anything.
 set -euo pipefail
