@@ -25,7 +25,8 @@ extension Plan {
       sequenceLength: training.sequenceLength, sequences: training.batchSequences, tokens: training.tokens ?? 0)
     // A forward pass more is a third of a step's operations.
     let again = training.recompute ? 4.0 / 3 : 1
-    (task.optimizer, task.recomputes, task.utilization) = (training.optimizer, training.recompute, training.mfu / again)
+    (task.optimizer, task.recomputes) = (training.optimizer, training.recompute)
+    task.utilization = training.utilization / again
     task.draws = training.rollouts
     task.teacher = try training.teacher.map { path in
       let shape = try Self.shape(path)
@@ -42,7 +43,9 @@ extension Plan {
       description, task,
       node: ClusterTraining.Node(
         memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
-        operationsPerSecond: (arithmetic ?? Self.trainingOperations(training.products) * Double(cores)) * 1e9),
+        // Those that the share which is used is counted against, forward and backward: bf16's, or fp32's.
+        operationsPerSecond: (arithmetic ?? Self.operations(training.products == .bfloat16 ? .bf16 : .f32)
+          * Double(cores)) * 1e9),
       nodeCount: nodes, reserved: ClusterPlan.reservedShare
     ) { bytes, messages in
       let links = network.otherHosts
@@ -64,11 +67,5 @@ extension Plan {
     let folder = try ModelLocation.resolve(path)
     return try ShapeCheckpoint(
       try CheckpointFormat.open(folder).config, path: folder + "/config.json", predicts: predicts)
-  }
-
-  /// 10^9 a second of one core, as for runs: of fp32; of bf16 the forward pass, a third of the operations, takes half
-  /// the time, and the backward pass is computed by fp32 instructions.
-  private static func trainingOperations(_ products: ProductPrecision) -> Double {
-    products == .bfloat16 ? 3 / (1.0 / 200 + 2.0 / 100) : 100
   }
 }

@@ -204,7 +204,7 @@ struct Plan: ParsableCommand {
 
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226,
   /// 115).
-  private static func operations(_ weights: WeightPrecision) -> Double {
+  static func operations(_ weights: WeightPrecision) -> Double {
     switch weights {
     case .mixed, .q8, .q4: 400
     case .bf16: 200

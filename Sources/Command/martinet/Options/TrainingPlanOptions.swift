@@ -37,10 +37,13 @@ struct TrainingPlanOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The part of a node's operations (--arithmetic) that training makes use of; `train pretrain --dry-run` measures it on a node.",
+      "The part of a node's operations (--arithmetic), in what products are computed in, that training makes use of; `train pretrain --dry-run` measures it on a node. (default: \(UtilizationProbe.assumed); with --products bf16 \(UtilizationProbe.assumed(.bfloat16)))",
       valueName: "0…1"))
-  var mfu = UtilizationProbe.assumed
+  var mfu: Double?
   @OptionGroup var node: NodeRates
+
+  /// `mfu`, or what is assumed.
+  var utilization: Double { mfu ?? UtilizationProbe.assumed(products) }
 
   func validate() throws {
     guard train else {
@@ -59,6 +62,6 @@ struct TrainingPlanOptions: ParsableArguments {
     guard predictionLoss.isFinite, predictionLoss >= 0 else {
       throw ValidationError("--prediction-loss must be 0 or more")
     }
-    guard mfu > 0, mfu <= 1 else { throw ValidationError("--mfu must be above 0 and at most 1") }
+    guard utilization > 0, utilization <= 1 else { throw ValidationError("--mfu must be above 0 and at most 1") }
   }
 }

@@ -33,7 +33,7 @@ struct TrainingOutput {
     }
   }
 
-  /// The part of the fp32 peak that so many tokens a second make use of.
+  /// The part of the peak, in what products are computed in, that so many tokens a second make use of.
   func utilization(tokensPerSecond: Double) -> Double { work.utilization(tokensPerSecond: tokensPerSecond, peak: peak) }
 
   mutating func begin(threads: Int) {

@@ -20,7 +20,7 @@ final class TrainingReporter {
   private let options: TrainingReportOptions
   private let historyPath: String
   private let isRoot: Bool
-  /// Of the fp32 peak, by so many tokens a second.
+  /// Of the peak in what products are computed in, by so many tokens a second.
   private let utilization: (_ tokensPerSecond: Double) -> Double
   private var report: TrainingReport
 
