@@ -51,9 +51,9 @@ package struct SpeculationStatistics: Sendable {
   }
   /// The same by place: of the drafts there, which were looked at whether the one before was right or not.
   package var acceptanceByPlace: [Double] { zip(drafted, accepted).map { Double($1) / Double(max($0, 1)) } }
-  /// The same of all steps with drafts: those in which the draft there and all before it were right. None without any.
-  /// Fewer drafts than one of each place may have been tried, so that these sum up to `runLength`, and shares of the
-  /// drafts of a place do not.
+  /// By place, the share of all sequences' steps with drafts in which the draft there and all before it were right;
+  /// empty without any. Some have fewer drafts than others: these shares fall from place to place and, with the token
+  /// that is sampled anyway, add up to `runLength`; those of a place's own drafts do neither.
   package var reachByPlace: [Double] {
     guard let begun = drafted.first, begun > 0 else { return [] }
     return accepted.map { Double($0) / Double(begun) }
