@@ -28,7 +28,6 @@ typedef struct {
 // Asks for the next `bytes` bytes of a stretch of memory, if there is one.
 static inline __attribute__((always_inline)) void ck_fetch(const uint8_t **next, size_t bytes) {
   if (!*next) return;
-#pragma clang loop unroll(full)
   for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(*next + line, 0, 3);
   *next += bytes;
 }
