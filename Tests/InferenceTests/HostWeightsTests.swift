@@ -20,8 +20,10 @@ struct HostWeightsTests {
 
   private let temporary = TemporaryFolder()
 
+  /// `others`: what all ranks but the first open in the place of `model`, where that is another folder.
   private func run(
-    _ model: String, _ prompt: [Int32], ranks: Int, threads: Int = 1, weights: WeightPrecision = .auto,
+    _ model: String, others: String? = nil, _ prompt: [Int32], ranks: Int, threads: Int = 1,
+    weights: WeightPrecision = .auto,
     layout: RankLayout = .spread, releases: Bool = false, _ keeping: KeepingOptions
   ) throws -> Run {
     let found = try LocalFabric.run(size: ranks) { communicator -> Run? in
@@ -29,7 +31,8 @@ struct HostWeightsTests {
       (options.threadsPerRank, options.cacheTokens, options.weights) = (threads, 256, weights)
       (options.keeping, options.layout) = (keeping, layout)
       var run = Run()
-      let session = try GenerationSession(model: model, options: options, communicator: communicator) { event in
+      let folder = communicator.isRoot ? model : others ?? model
+      let session = try GenerationSession(model: folder, options: options, communicator: communicator) { event in
         if case .note(let note) = event { run.notes.append(note) }
       }
       defer { if releases { session.release() } }
@@ -70,8 +73,8 @@ struct HostWeightsTests {
     #expect(ended.wait(timeout: .now() + 30) == .success)
   }
 
-  private func copy(_ name: String) throws -> String {
-    let path = temporary.file(name)
+  private func copy(_ name: String, as copy: String? = nil) throws -> String {
+    let path = temporary.file(copy ?? name)
     try FileManager.default.copyItem(atPath: Golden(name).folder, toPath: path)
     return path
   }
@@ -188,10 +191,20 @@ struct HostWeightsTests {
     #expect(found.read > 0 && found.notes.contains { $0.contains("no keeper of weights on this host") })
   }
 
-  /// What was measured for one job holds for the next, as long as model, ranks and weights are the same.
-  @Test func aLayoutIsChosenOnceForAllStarts() throws {
-    let folder = try copy("deepseek_v3")
+  /// What was measured for one job holds for the next, as long as model, ranks and weights are the same; also where each
+  /// rank has its own copy of the folder, in another place, as on hosts without a common file system.
+  @Test(.timeLimit(.minutes(2)))
+  func aLayoutIsChosenOnceForAllStarts() throws {
+    let (folder, other) = (try copy("deepseek_v3"), try copy("deepseek_v3", as: "elsewhere"))
     let prompt = try Golden("deepseek_v3").prompt(0)
+    func start(
+      _ keeping: KeepingOptions, ranks: Int = 2, threads: Int = 1, weights: WeightPrecision = .auto,
+      releases: Bool = false
+    ) throws -> Run {
+      try run(
+        folder, others: other, prompt, ranks: ranks, threads: threads, weights: weights, layout: .auto,
+        releases: releases, keeping)
+    }
     func note(_ run: Run) throws -> String { try #require(run.notes.first { $0.hasPrefix("--layout auto: ") }) }
     let measured = ", measured in "
     func words(_ note: String) -> Substring? {
@@ -199,26 +212,24 @@ struct HostWeightsTests {
         ?? note.firstRange(of: ", as measured").map { note[..<$0.lowerBound] }
     }
     // Without a keeper each start measures.
-    let alone = try run(folder, prompt, ranks: 2, layout: .auto, KeepingOptions())
-    #expect(try note(alone).contains(measured))
+    #expect(try note(start(KeepingOptions())).contains(measured))
     try withKeeper { keeping in
-      let first = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
+      let first = try start(keeping)
       #expect(try note(first).contains(measured))
       for _ in 0..<2 {
-        let again = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
+        let again = try start(keeping)
         #expect(try note(again).hasSuffix("as measured for a job before") && words(note(again)) == words(note(first)))
         #expect(again.tokens == first.tokens && again.read == 0, "\(again.notes)")
       }
       // Others have a choice of their own.
-      #expect(try note(run(folder, prompt, ranks: 3, layout: .auto, keeping)).contains(measured))
-      #expect(try note(run(folder, prompt, ranks: 2, threads: 2, layout: .auto, keeping)).contains(measured))
-      #expect(try note(run(folder, prompt, ranks: 2, weights: .q8, layout: .auto, keeping)).contains(measured))
+      #expect(try note(start(keeping, ranks: 3)).contains(measured))
+      #expect(try note(start(keeping, threads: 2)).contains(measured))
+      #expect(try note(start(keeping, weights: .q8)).contains(measured))
       // A good end gives up what was kept for bad ones.
       keeping.mode = .restarts
-      _ = try run(folder, prompt, ranks: 2, layout: .auto, keeping)
-      #expect(
-        try note(run(folder, prompt, ranks: 2, layout: .auto, releases: true, keeping)).hasSuffix("a job before"))
-      #expect(try note(run(folder, prompt, ranks: 2, layout: .auto, keeping)).contains(measured))
+      _ = try start(keeping)
+      #expect(try note(start(keeping, releases: true)).hasSuffix("a job before"))
+      #expect(try note(start(keeping)).contains(measured))
     }
   }
 }

@@ -19,7 +19,7 @@ package final class KeptLayout {
   private let communicator: any Communicator
   private let options: KeepingOptions
   private let name: String
-  /// Of all that a choice depends on, but for what is measured.
+  /// Of all that a choice depends on, but for what is measured; the same on all ranks.
   private let terms: [UInt8]
   /// Rank 0's way to the keeper; nil elsewhere, and where there is none.
   private var client: KeeperClient?
@@ -43,7 +43,11 @@ package final class KeptLayout {
       writer.write(Int32(bytes.count))
       for byte in bytes { writer.write(byte) }
     }
-    terms = SHA256.digest(writer.bytes)
+    // Rank 0's count: each rank may have its own copy of the folder, in another place and with another stamp, and all
+    // must find the same, or some would go on to measure without the others.
+    var terms = SHA256.digest(writer.bytes)
+    try communicator.broadcast(&terms, from: Rank(0))
+    self.terms = terms
     if options.mode != .off, communicator.isRoot, checkpoint.fileStamp != nil {
       client = try? KeeperClient.start(options.folder, command: options.command)
     }
