@@ -38,7 +38,7 @@ struct RowExchangeTests {
     #expect(try bytes(.expertInner, 16) == (8 * 2048 + 2048) * 1.125 && bytes(.latents, 8) == (1536 + 576) * 4)
     // What experts make, the shared one's added.
     #expect(try bytes(.expertOutput, 4) == 7168 * 4)
-    // Three ranks divide heads of 128 at multiples of 64, and 2048 columns too; five divide neither worse.
+    // Three ranks divide heads of 128 at multiples of 64.
     #expect(try bytes(.values, 3) == 16384 * 1.125)
     #expect(try work(.f32).exchanges.first { $0.stage == .values }?.byteCounts(ranks: 4).all == 16384 * 4)
   }

@@ -38,8 +38,8 @@ package final class ClusterRuntime {
     try LinkProbe.measure(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
   }
 
-  /// The same of the slowest way that messages take, and of sizes as one sequence has them: a tenth of a second.
-  /// Collective.
+  /// The same of the links that messages of slices take, between hosts and within them, and of short messages only: a
+  /// tenth of a second each. Collective.
   package func probeSliceLinks() throws -> [LinkSample] {
     try LinkProbe.measureForSlices(communicator, hostOfRank: clocks.hostOfRank, node: host.numaNode)
   }

@@ -78,7 +78,7 @@ struct LayoutCosts {
     let rate = Double(
       try communicator.allReduceMin(Int64(runtime.compute.probeRead(bytesPerWorker: 64 << 20, rounds: 2))))
     let samples = try runtime.probeSliceLinks()
-    /// The slowest of these ways that there is.
+    /// Of the first of these links that was timed; nil where none was.
     func link(_ classes: [LinkClass]) -> LinkModel? {
       classes.lazy.compactMap { link in LinkModel(samples.filter { $0.link == link }) }.first
     }
