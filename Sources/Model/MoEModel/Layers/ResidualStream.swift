@@ -74,8 +74,8 @@ final class ResidualStream {
     let (source, normed, rounded) = (output, normedRows.view(rows: rowCount), rounded)
     let copies = kept?.view(rows: rowCount)
     for row in compute.share(of: rowCount, worker: worker) {
-      copies?[row].update(from: source[row], count: hiddenSize)
       mixer?.collapse(hidden, row: row)
+      copies?[row].update(from: source[row], count: hiddenSize)
       compute.rmsNorm(
         source[row], stride: hiddenSize, rows: 1, count: hiddenSize, weight: reading.norm.pointer, epsilon: epsilon,
         out: normed[row], outStride: hiddenSize)
