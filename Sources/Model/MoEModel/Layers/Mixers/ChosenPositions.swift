@@ -64,6 +64,8 @@ final class ChosenPositions {
   }
 
   var isEmpty: Bool { rows.count == 0 }
+  /// Of all groups together.
+  var rowCount: Int { rows.count }
   var groupCount: Int { groupEnds.count }
 
   /// The rows of a group, by their place among all.
@@ -95,6 +97,15 @@ final class ChosenPositions {
   /// Where the scores of a row of the group in hand lie, `[length]`.
   func scores(of row: Row) -> UnsafeMutablePointer<Float> {
     scores.view(rows: row.firstScore + row.length).start + row.firstScore
+  }
+
+  /// Chooses the positions with the greatest scores for the worker's share of a group's rows, when all of their scores
+  /// are there.
+  func choose(_ group: Range<Int>, _ compute: Compute, worker: Int) {
+    for place in group where (place - group.lowerBound) % compute.workerCount == worker {
+      let row = self[place]
+      compute.chooseGreatest(scores(of: row), count: row.length, wanted: topK, into: positions(place))
+    }
   }
 
   /// The positions chosen for the row at a place among all, `[topK]`, ascending.

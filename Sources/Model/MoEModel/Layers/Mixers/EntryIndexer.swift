@@ -52,8 +52,7 @@ final class EntryIndexer {
     let pool = compute.pool
     // The factors on products and on the sum are one, on the weights.
     let factor = Float(1 / (Double(shape.headDims) * Double(shape.headCount)).squareRoot())
-    let all = chosen.group(chosen.groupCount - 1).upperBound
-    for place in compute.share(of: all, worker: worker) {
+    for place in compute.share(of: chosen.rowCount, worker: worker) {
       let row = chosen[place].row
       let queries = scratch.queries(row + 1)[row]
       rotary.rotate(
@@ -66,11 +65,7 @@ final class EntryIndexer {
       let group = chosen.group(index)
       score(group, worker: worker)
       pool.barrier(worker: worker)
-      for place in group where (place - group.lowerBound) % compute.workerCount == worker {
-        let row = chosen[place]
-        compute.chooseGreatest(
-          chosen.scores(of: row), count: row.length, wanted: shape.topK, into: chosen.positions(place))
-      }
+      chosen.choose(group, compute, worker: worker)
       pool.barrier(worker: worker)
     }
   }

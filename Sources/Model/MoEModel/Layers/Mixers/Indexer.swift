@@ -75,8 +75,7 @@ final class Indexer {
     slices?.gatherQueries(scratch, chosen, compute, worker: worker)
     // The factors on products and on the sum are one, on the weights.
     let factor = Float(1 / (Double(shape.headDims) * Double(shape.headCount)).squareRoot())
-    let all = chosen.group(chosen.groupCount - 1).upperBound
-    for place in compute.share(of: all, worker: worker) {
+    for place in compute.share(of: chosen.rowCount, worker: worker) {
       let row = chosen[place].row
       let queries = scratch.queries(row + 1)[row]
       rotary.rotate(
@@ -90,11 +89,7 @@ final class Indexer {
       score(group, worker: worker)
       pool.barrier(worker: worker)
       slices?.gatherScores(of: group, chosen, compute, worker: worker)
-      for place in group where (place - group.lowerBound) % compute.workerCount == worker {
-        let row = chosen[place]
-        compute.chooseGreatest(
-          chosen.scores(of: row), count: row.length, wanted: shape.topK, into: chosen.positions(place))
-      }
+      chosen.choose(group, compute, worker: worker)
       pool.barrier(worker: worker)
     }
   }

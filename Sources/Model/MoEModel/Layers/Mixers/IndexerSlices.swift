@@ -28,7 +28,7 @@ struct IndexerSlices {
   /// have met again afterwards.
   func gatherQueries(_ scratch: IndexerScratch, _ chosen: ChosenPositions, _ compute: Compute, worker: Int) {
     if worker == 0 {
-      for place in 0..<chosen.group(chosen.groupCount - 1).upperBound {
+      for place in 0..<chosen.rowCount {
         let row = chosen[place].row
         queries.note(MatrixView(scratch.queries(row + 1)[row], rows: 1, columns: scratch.queries(row + 1).columns))
       }
