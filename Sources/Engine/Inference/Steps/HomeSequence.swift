@@ -3,22 +3,6 @@ import Kernels
 import MoEModel
 import Tensors
 
-extension StepPlan.Admission {
-  /// Gives the sequence the part of a block that another has read already; throws `malformedPlan` for blocks that do
-  /// not exist, or where there is no such part.
-  func copyBeginning(in cache: KeyValueCache) throws(InferenceError) {
-    guard copied != BlockPool.none else { return }
-    let place = cachedCount / KeyValueCache.blockTokens
-    guard cachedCount % KeyValueCache.blockTokens > 0, blocks.indices.contains(place) else {
-      throw .malformedPlan("it copies a block to sequence \(id.value), of which \(cachedCount) tokens are cached")
-    }
-    guard copied >= 0, Int(copied) < cache.blockCount, copied != blocks[place] else {
-      throw .malformedPlan("it copies cache block \(copied) of the \(cache.blockCount) there are")
-    }
-    cache.copy(copied, to: blocks[place])
-  }
-}
-
 /// One sequence on its home rank: its tokens, and where its keys and values lie.
 final class HomeSequence {
   let id: SequenceID
@@ -73,6 +57,21 @@ final class HomeSequence {
       states.clear(admission.state, compute)
     }
     state = states.address(ofSlot: admission.state)
+  }
+
+  /// Gives it the part of a block that another sequence has read already, where its admission names one; throws
+  /// `malformedPlan` for blocks that do not exist, or where there is no such part.
+  func copyBeginning(_ admission: StepPlan.Admission, in cache: KeyValueCache) throws(InferenceError) {
+    guard admission.copied != BlockPool.none else { return }
+    let (copied, cachedCount, blocks) = (admission.copied, admission.cachedCount, admission.blocks)
+    let place = cachedCount / KeyValueCache.blockTokens
+    guard cachedCount % KeyValueCache.blockTokens > 0, blocks.indices.contains(place) else {
+      throw .malformedPlan("it copies a block to sequence \(id.value), of which \(cachedCount) tokens are cached")
+    }
+    guard copied >= 0, Int(copied) < cache.blockCount, copied != blocks[place] else {
+      throw .malformedPlan("it copies cache block \(copied) of the \(cache.blockCount) there are")
+    }
+    cache.copy(copied, to: blocks[place])
   }
 
   /// Takes over the cache block for its next positions; throws `malformedPlan` for one that does not exist.

@@ -91,7 +91,7 @@ package final class RankEngine {
     for admission in plan.admissions where isOwn(admission.home) {
       let sequence = HomeSequence(admission)
       for block in admission.blocks { try sequence.append(block: block, of: cache) }
-      try admission.copyBeginning(in: cache)
+      try sequence.copyBeginning(admission, in: cache)
       try sequence.takeState(admission, of: states, runtime.compute)
       sequences[admission.id] = sequence
     }
