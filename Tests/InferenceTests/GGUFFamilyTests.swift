@@ -19,7 +19,7 @@ struct GGUFFamilyTests {
   /// The folder, with what files do not tell as they are taken to mean it.
   private func folder(_ name: String) throws -> RewrittenCheckpoint {
     var folder = try RewrittenCheckpoint(
-      try HuggingFaceFolder(path: Golden.fixtures.appending(path: "families/\(name)").path))
+      try HuggingFaceFolder(path: FamilyFixtures.folder(name)))
     if name == "dots1" { folder.config["sliding_window"] = .null }
     if name == "mistral4", var rotary = folder.config["rope_parameters"]?.object {
       rotary["llama_4_scaling_beta"] = .double(0.1)

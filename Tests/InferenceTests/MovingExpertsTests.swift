@@ -92,14 +92,12 @@ struct MovingExpertsTests {
             })
         }
       }
-      let memory = layers.reduce(session.model.spareExperts[communicator.rank.index]) {
-        $0 + session.model.placement[$1].expertCount(of: communicator.rank)
-      }
       func held() -> Int {
         layers.reduce(session.model.spareExperts[communicator.rank.index]) {
           $0 + session.model.placement[$1].expertCount(of: communicator.rank)
         }
       }
+      let memory = held()
       guard communicator.isRoot else {
         try session.follow()
         check()

@@ -28,10 +28,7 @@ package struct LinkProbe {
   /// has only one. Collective.
   package static func measure(_ communicator: any Communicator, hostOfRank: [Int], node: Int?) throws -> [LinkSample] {
     guard communicator.size > 1 else { return [] }
-    var nodes = [Int64](repeating: 0, count: communicator.size)
-    nodes[communicator.rank.index] = Int64(node ?? -1)
-    let probe = LinkProbe(
-      communicator, hostOfRank: hostOfRank, nodeOfRank: try communicator.allReduce(nodes, .sum).map { Int($0) })
+    let probe = try make(communicator, hostOfRank: hostOfRank, node: node, seconds: budget, limit: .max)
     defer { probe.free() }
     var samples = try probe.sharedMemory()
     for link in [LinkClass.sameNode, .sameHost, .otherHosts] { samples += try probe.samples(link) }
@@ -44,11 +41,7 @@ package struct LinkProbe {
     _ communicator: any Communicator, hostOfRank: [Int], node: Int?
   ) throws -> [LinkSample] {
     guard communicator.size > 1 else { return [] }
-    var nodes = [Int64](repeating: 0, count: communicator.size)
-    nodes[communicator.rank.index] = Int64(node ?? -1)
-    var probe = LinkProbe(
-      communicator, hostOfRank: hostOfRank, nodeOfRank: try communicator.allReduce(nodes, .sum).map { Int($0) })
-    (probe.seconds, probe.limit) = (shortBudget, shortLimit)
+    let probe = try make(communicator, hostOfRank: hostOfRank, node: node, seconds: shortBudget, limit: shortLimit)
     defer { probe.free() }
     let between = try probe.samples(.otherHosts)
     let shared = try probe.sharedMemory()
@@ -65,10 +58,18 @@ package struct LinkProbe {
     } + exchanges(link)
   }
 
-  private init(_ communicator: any Communicator, hostOfRank: [Int], nodeOfRank: [Int]) {
-    self.init(
-      communicator, byteCount: max(Self.pingPongBytes.max() ?? 0, (Self.exchangeBytes.max() ?? 0) * communicator.size),
+  /// With room for all messages that are timed, to be freed; `node` is this rank's. Collective.
+  private static func make(
+    _ communicator: any Communicator, hostOfRank: [Int], node: Int?, seconds: Double, limit: Int
+  ) throws -> LinkProbe {
+    var nodes = [Int64](repeating: 0, count: communicator.size)
+    nodes[communicator.rank.index] = Int64(node ?? -1)
+    let nodeOfRank = try communicator.allReduce(nodes, .sum).map { Int($0) }
+    var probe = LinkProbe(
+      communicator, byteCount: max(pingPongBytes.max() ?? 0, (exchangeBytes.max() ?? 0) * communicator.size),
       hostOfRank: hostOfRank, nodeOfRank: nodeOfRank)
+    (probe.seconds, probe.limit) = (seconds, limit)
+    return probe
   }
 
   /// Room for messages of up to `byteCount` bytes, to be freed.

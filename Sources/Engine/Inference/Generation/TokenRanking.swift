@@ -42,25 +42,14 @@ final class TokenRanking {
   }
 
   private func takePart(_ scores: UnsafePointer<Float>) {
-    let (first, second) = bounds
+    // Of numbers that are not NaN, each is in one part: the bounds descend, and no score is beyond `highest`.
+    let lowest = partsTaken == 0 ? bounds.0 : partsTaken == 1 ? bounds.1 : -.infinity
+    let end = partsTaken == 0 ? .infinity : partsTaken == 1 ? bounds.0 : bounds.1
     let heap = heap.pointer
     var found = 0
-    switch partsTaken {
-    case 0:
-      for token in 0..<count where scores[token] >= first {
-        heap[found] = Int32(truncatingIfNeeded: token)
-        found += 1
-      }
-    case 1:
-      for token in 0..<count where scores[token] < first && scores[token] >= second {
-        heap[found] = Int32(truncatingIfNeeded: token)
-        found += 1
-      }
-    default:
-      for token in 0..<count where scores[token] < second {
-        heap[found] = Int32(truncatingIfNeeded: token)
-        found += 1
-      }
+    for token in 0..<count where scores[token] >= lowest && scores[token] < end {
+      heap[found] = Int32(truncatingIfNeeded: token)
+      found += 1
     }
     partsTaken += 1
     heapCount = found

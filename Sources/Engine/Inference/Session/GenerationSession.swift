@@ -160,8 +160,7 @@ package final class GenerationSession {
       return MessageBounds(model.description, slice: slice, origins: origins)
     }
     guard let wire, let topK = model.description.mixture?.topK else { return nil }
-    let hosts = Set(hostOfRank).count
-    let isRelayed = hosts > 1 && hosts < hostOfRank.count
+    let isRelayed = Gateways(hostOfRank: hostOfRank).save
     return MessageBounds(
       wire, topK: topK, rows: moves || isRelayed ? topK : min(topK, model.placement.rowLimit))
   }

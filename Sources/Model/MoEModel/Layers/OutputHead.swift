@@ -59,10 +59,9 @@ final class OutputHead {
     multiply(stream, rows: wanted, gathers: true)
   }
 
-  /// The token with the greatest logit for each of some of the batch's rows, of equals the lowest id; -1 where logits
-  /// are not finite. Where ranks share out the vocabulary they exchange the greatest of each only.
+  /// Appends to `tokens` the one with the greatest logit for each of some of the batch's rows, of equals the lowest id;
+  /// -1 where logits are not finite. Where ranks share out the vocabulary they exchange the greatest of each only.
   func greatest(_ stream: ResidualStream, rows wanted: [Int], into tokens: inout [Int32]) {
-    tokens.removeAll(keepingCapacity: true)
     guard !wanted.isEmpty else { return }
     let logits = multiply(stream, rows: wanted, gathers: false).logits
     let ranges = slices?.ranges ?? [0..<logits.columns]
