@@ -52,8 +52,7 @@ package final class Decoder {
     entryRotary = description.entryRotary.map { RotaryAngles($0, compute: compute) }
     var assembly = LayerAssembly(
       description: description, weights: weights, compute: compute, cache: cache, rotary: rotary,
-      entryRotary: entryRotary, experts: experts,
-      kept: kept, gatherer: gatherer)
+      entryRotary: entryRotary, experts: experts, kept: kept, gatherer: gatherer)
     layers = weights.runLayers.indices.map { assembly.layer($0) }
     head = OutputHead(
       norm: weights.finalNorm, weights.head, rowFormat: weights.rowFormat, epsilon: description.normEpsilon,

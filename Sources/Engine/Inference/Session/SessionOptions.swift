@@ -95,7 +95,7 @@ package struct SessionOptions: Sendable {
 
   /// Slots of recurrent states on each rank; 0 in models that keep none.
   package func stateCount(_ description: DecoderDescription) -> Int {
-    !description.isRecurrent ? 0 : max(1, stateCount ?? Self.defaultStateCount)
+    description.isRecurrent ? max(1, stateCount ?? Self.defaultStateCount) : 0
   }
 
   /// Bytes that a rank reserves for states and so many blocks of attention cache; `Int.max` where they cannot be

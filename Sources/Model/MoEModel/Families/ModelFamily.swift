@@ -18,10 +18,8 @@ package struct ModelFamily: Sendable {
 
   static let all: [ModelFamily] = [
     deepSeekV3, deepSeekV32, deepSeekV4, kimiK2, glm4MoELite, glmMoEDSA, sarvamMLA, mistral4, deepSeekV2, qwen3MoE,
-    qwen2MoE,
-    mixtral, miniMaxM2, olmoe,
-    glm4MoE, solarOpen, sarvamMoE, bailingMoEV2, bailingMoE, dots1, hunyuanV3, exaoneMoE, ernie45MoE, gptOSS, llama,
-    qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
+    qwen2MoE, mixtral, miniMaxM2, olmoe, glm4MoE, solarOpen, sarvamMoE, bailingMoEV2, bailingMoE, dots1, hunyuanV3,
+    exaoneMoE, ernie45MoE, gptOSS, llama, qwen2, qwen3, qwen3Next, qwen35MoE, qwen35,
   ]
 
   init(

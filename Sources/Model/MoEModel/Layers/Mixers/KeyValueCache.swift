@@ -54,8 +54,8 @@ package final class KeyValueCache {
 
 /// One layer's part of the attention cache: in each block, `[positions, width]` from `offset` on, and then the keys of
 /// its indexer, `[indexWidth, positions]`. Of a q8 cache, a block is a tile of levels and scales for each vector of a
-/// position (`attention.h`), and the indexer's keys are bf16. Of compressed attention there are entries
-/// in the place of positions (`EntryPlaces`).
+/// position (`attention.h`), and the indexer's keys are bf16. Of compressed attention there are entries in the place of
+/// positions (`EntryPlaces`).
 struct LayerCache {
   let type: CacheType
   /// Elements of one position, and of its index key.
