@@ -43,6 +43,17 @@ struct RowExchangeTests {
     #expect(try work(.f32).exchanges.first { $0.stage == .values }?.byteCounts(ranks: 4).all == 16384 * 4)
   }
 
+  /// 176 columns are blocks of 64, 64 and 48: three ranks send as much each where these share scales.
+  @Test func columnsThatShareScalesTravelInWholeBlocks() {
+    let rounded = RowExchange(.denseInner, count: 1, [.init(columns: 176, rows: 2, byteCount: 1.125)])
+    #expect(rounded.byteCounts(ranks: 3) == (all: 2 * 3 * 72, most: 2 * 72))
+    #expect(rounded.largestShare(ranks: 3) == 64 / 176)
+    let half = RowExchange(.denseInner, count: 1, [.init(columns: 176, byteCount: 2)])
+    #expect(half.byteCounts(ranks: 3) == (all: 176 * 2, most: 64 * 2))
+    // Two ranks divide them at a multiple of 16, and send them in fp32.
+    #expect(rounded.byteCounts(ranks: 2) == (all: 2 * 176 * 4, most: 2 * 96 * 4))
+  }
+
   @Test func sharesAreThoseOfTheSlices() throws {
     let exchanges = try work().exchanges
     let values = try #require(exchanges.first { $0.stage == .values })

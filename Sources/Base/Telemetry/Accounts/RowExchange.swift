@@ -27,7 +27,8 @@ package struct RowExchange: Sendable, Equatable {
     package var columns: Int
     /// For each token; for a visit, the experts that a token chooses.
     package var rows: Int
-    /// Bytes of a number, where ranks divide the columns at multiples of 64; elsewhere a number takes four.
+    /// Bytes of a number, where ranks divide the columns at multiples of 64; elsewhere a number takes four. Parts of a
+    /// byte are of what blocks of 64 columns have in common, which travel whole then.
     package var byteCount: Double
     /// Heads of which ranks have whole ones, and those that share keys with them; 0 where columns are divided anyhow.
     package var heads: Int

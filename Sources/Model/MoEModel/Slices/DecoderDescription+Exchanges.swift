@@ -105,15 +105,25 @@ extension RowExchange.Piece {
 
   /// Bytes that all of so many ranks have together of a token's rows, and the rank with most of them.
   package func byteCounts(ranks: Int) -> (all: Double, most: Double) {
-    let all = Double(columns * rows)
-    guard !isWhole else { return (all * byteCount, all * byteCount) }
+    guard !isWhole else {
+      let all = Double(columns * rows) * byteCount
+      return (all, all)
+    }
     let ranges = ranges(ranks)
     let block = 64
     let isApart = ranges.allSatisfy {
       $0.isEmpty || ($0.lowerBound % block == 0 && ($0.upperBound % block == 0 || $0.upperBound == columns))
     }
-    let bytes = isApart ? byteCount : 4
-    return (all * bytes, Double((ranges.map(\.count).max() ?? 0) * rows) * bytes)
+    // Numbers that share scales travel in whole blocks, the last one of a row too.
+    let unit = isApart && byteCount != byteCount.rounded() ? block : 1
+    let counts = ranges.map { ($0.count + unit - 1) / unit * unit }
+    let bytes = Double(rows) * (isApart ? byteCount : 4)
+    return (Double(counts.reduce(0, +)) * bytes, Double(counts.max() ?? 0) * bytes)
+  }
+
+  /// Numbers of a token's rows that the rank with most of them has.
+  fileprivate func largestCount(ranks: Int) -> Int {
+    isWhole ? columns * rows : (ranges(ranks).map(\.count).max() ?? 0) * rows
   }
 }
 
@@ -128,7 +138,8 @@ extension RowExchange {
 
   /// The part of a token's numbers that the rank with most of them has; 1 / `ranks` where all have as many.
   package func largestShare(ranks: Int) -> Double {
-    let (all, most) = byteCounts(ranks: ranks)
-    return all > 0 ? most / all : 1 / Double(max(ranks, 1))
+    let all = pieces.reduce(0) { $0 + $1.columns * $1.rows }
+    let most = pieces.reduce(0) { $0 + $1.largestCount(ranks: ranks) }
+    return all > 0 ? Double(most) / Double(all) : 1 / Double(max(ranks, 1))
   }
 }
