@@ -30,17 +30,38 @@ struct MessageBoundsTests {
     for ranks in [2, 3, 8] {
       let counts = [true, false].map { divides in
         let slice = ModelSlice(rank: 0, of: ranks, dividesExperts: divides)
-        return MessageBounds(description.sliced(slice), slice: slice).tokens(atMost: .max)
+        return MessageBounds(description.sliced(slice), slice: slice, logitRows: 0).tokens(atMost: .max)
       }
       // Where one message has the rows of several ranks, a step has as many tokens less.
       let slice = ModelSlice(rank: 0, of: ranks, dividesExperts: true)
-      let four = MessageBounds(description.sliced(slice), slice: slice, origins: 4).tokens(atMost: .max)
+      let four = MessageBounds(description.sliced(slice), slice: slice, logitRows: 0, origins: 4)
+        .tokens(atMost: .max)
       #expect((counts[0] / 4 - 1...counts[0] / 4 + 1).contains(four))
       // A token sends one row of the hidden state at least, and no more than all that a model of this size has.
       for count in counts { #expect((1 << 12..<1 << 29).contains(count), "\(count)") }
       // Whole experts of one rank may return a row for each visit.
       #expect(description.mixture == nil || counts[1] <= counts[0])
     }
+  }
+
+  /// Of two ranks' 512 logits each sends 256, which is more than anything else of this model; but of few tokens.
+  @Test func logitsOfAStepFit() throws {
+    let description = try ModelConfiguration.read(try CheckpointFormat.open(try Golden("llama").folder))
+    let slice = ModelSlice(rank: 0, of: 2, dividesExperts: true)
+    func tokens(logitRows: Int, origins: Int = 1) -> Int {
+      MessageBounds(description.sliced(slice), slice: slice, logitRows: logitRows, origins: origins)
+        .tokens(atMost: .max)
+    }
+    let fitting = (Int(Int32.max) - 64) / (4 * 256)
+    let without = tokens(logitRows: 0)
+    #expect(description.vocabularySize == 512 && fitting < without)
+    #expect(tokens(logitRows: fitting) == without)
+    #expect(tokens(logitRows: fitting + 1) == fitting && tokens(logitRows: .max) == fitting)
+    #expect(tokens(logitRows: .max, origins: 4) == (Int(Int32.max) - 64) / (4 * 256 * 4))
+    // As many as a session asks for.
+    var limits = SchedulerLimits()
+    (limits.sequences, limits.scoredRows) = (65536, 512)
+    #expect(limits.logitRows == 65536 + 2 * 512)
   }
 
   /// Experts that were in runs are scattered, and then all of them come to one rank, in a run whose prompts fill its

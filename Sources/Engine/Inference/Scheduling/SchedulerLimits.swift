@@ -13,4 +13,8 @@ package struct SchedulerLimits: Sendable {
   /// Full blocks stay to be found by sequences that begin alike.
   package var keepsPrefixes = true
   package init() {}
+
+  /// Rows of logits of one home in a step, at most: one of each sequence that is sampled from, and as many as
+  /// `scoredRows` of prompts that are scored, and again of drafts.
+  var logitRows: Int { sequences + 2 * scoredRows }
 }

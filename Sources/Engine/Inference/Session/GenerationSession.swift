@@ -108,7 +108,8 @@ package final class GenerationSession {
     }
     var limits = options.limits(description, cacheBlocks: cacheBlocks)
     if communicator.size > 1,
-      let bounds = Self.messageBounds(model, wire: wire, moves: options.experts.moves, runtime.clocks.hostOfRank)
+      let bounds = Self.messageBounds(
+        model, wire: wire, moves: options.experts.moves, logitRows: limits.logitRows, runtime.clocks.hostOfRank)
     {
       limits.batchTokens = bounds.tokens(atMost: limits.batchTokens)
     }
@@ -153,11 +154,11 @@ package final class GenerationSession {
   /// Of messages of a step; nil where none are sent. What a rank may return for a token is known where experts stay
   /// where they are and no gateway adds up those of several ranks.
   private static func messageBounds(
-    _ model: LoadedModel, wire: WireFormat?, moves: Bool, _ hostOfRank: [Int]
+    _ model: LoadedModel, wire: WireFormat?, moves: Bool, logitRows: Int, _ hostOfRank: [Int]
   ) -> MessageBounds? {
     if let slice = model.description.slice {
       let origins = SliceRoutes(hostOfRank: hostOfRank).mostOrigins
-      return MessageBounds(model.description, slice: slice, origins: origins)
+      return MessageBounds(model.description, slice: slice, logitRows: logitRows, origins: origins)
     }
     guard let wire, let topK = model.description.mixture?.topK else { return nil }
     let isRelayed = Gateways(hostOfRank: hostOfRank).save

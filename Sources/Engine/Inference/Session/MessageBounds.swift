@@ -16,11 +16,16 @@ struct MessageBounds {
   }
 
   /// Of rows that ranks complete for each other, those of so many ranks in one message (`SliceRoutes.mostOrigins`).
-  init(_ description: DecoderDescription, slice: ModelSlice, origins: Int = 1) {
-    let bytes = 4 * Self.widest(description, slice) * max(origins, 1)
+  /// Logits are wanted of up to `logitRows` of a step's tokens.
+  init(_ description: DecoderDescription, slice: ModelSlice, logitRows: Int, origins: Int = 1) {
+    let numberBytes = 4 * max(origins, 1)
+    let bytes = numberBytes * Self.widest(description, slice)
+    let logitBytes = numberBytes * Self.own(description.vocabularySize, slice)
     longest = { tokens in
-      let (product, overflows) = tokens.multipliedReportingOverflow(by: bytes)
-      return overflows || product > Int.max - 64 ? .max : product + 64
+      let (rows, overflows) = tokens.multipliedReportingOverflow(by: bytes)
+      let (logits, logitsOverflow) = min(tokens, logitRows).multipliedReportingOverflow(by: logitBytes)
+      let most = max(rows, logits)
+      return overflows || logitsOverflow || most > Int.max - 64 ? .max : most + 64
     }
   }
 
@@ -35,9 +40,14 @@ struct MessageBounds {
     return fits
   }
 
-  /// Numbers that one rank sends for a token in one exchange, at most.
+  /// Of so many columns the most that one rank has.
+  private static func own(_ columns: Int, _ slice: ModelSlice) -> Int {
+    slice.ranges(of: columns).map(\.count).max() ?? columns
+  }
+
+  /// Numbers that one rank sends for a token in one exchange, at most, but for logits: those are not of all tokens.
   private static func widest(_ description: DecoderDescription, _ slice: ModelSlice) -> Int {
-    func own(_ columns: Int) -> Int { slice.ranges(of: columns).map(\.count).max() ?? columns }
+    func own(_ columns: Int) -> Int { Self.own(columns, slice) }
     let hidden = description.hiddenSize
     // All tokens may be of one rank's part of the vocabulary.
     var widths = [hidden]
