@@ -19,13 +19,14 @@ import Testing
   }
 
   private func estimate(
-    _ microseconds: Double, hosts: Int = 4, perHost: Int = 1, streams: Int = 1
+    _ microseconds: Double, hosts: Int = 4, perHost: Int = 1, streams: Int = 1, of work: ModelWork? = nil,
+    dividesExperts: Bool = true
   ) -> LayoutEstimate {
     // 17 GB at 290 GB/s, of each host.
     LayoutEstimate(
-      work, readSeconds: 17e9 / 290e9 * Double(perHost),
+      work ?? self.work, readSeconds: 17e9 / 290e9 * Double(perHost),
       hostOfRank: (0..<(hosts * perHost)).map { $0 / perHost * perHost }, streams: streams,
-      far: hosts > 1 ? LinkModel(alpha: microseconds * 1e-6, beta: 8 / 23e9) : nil,
+      dividesExperts: dividesExperts, far: hosts > 1 ? LinkModel(alpha: microseconds * 1e-6, beta: 8 / 23e9) : nil,
       near: LinkModel(alpha: 0.5e-6, beta: 0))
   }
 
@@ -37,8 +38,34 @@ import Testing
     // Everything travels to all ranks: with many sequences that takes longer than reading.
     #expect(!estimate(20, streams: 256).isSliced)
     #expect(estimate(20).words(streams: 1).contains("305 exchanges"))
-    let alone = LayoutEstimate(work, readSeconds: 1, hostOfRank: [0], streams: 1, far: nil, near: nil)
+    let alone = LayoutEstimate(
+      work, readSeconds: 1, hostOfRank: [0], streams: 1, dividesExperts: true, far: nil, near: nil)
     #expect(!alone.isSliced && alone.gathered == 0)
+  }
+
+  /// Experts that are some rank's, whole, have nothing to exchange between gate and down; their outputs are rows.
+  @Test func wholeExpertsExchangeTheirOutputsOnly() {
+    // Of messages without latency: nanoseconds are bytes of one rank's half.
+    func seconds(_ work: ModelWork, _ dividesExperts: Bool) -> Double {
+      LayoutEstimate(
+        work, readSeconds: 1, hostOfRank: [0, 1], streams: 1, dividesExperts: dividesExperts,
+        far: LinkModel(alpha: 0, beta: 1e-9), near: nil
+      ).gathered * 1e9
+    }
+    let (latents, values, output) = (2112 * 4.0, 16384 * 1.125, 7168 * 4.0)
+    let common = latents + values + output
+    #expect(abs(seconds(work, true) / 61 * 2 - (common + 9 * 2048 * 1.125 + output)) < 8)
+    #expect(abs(seconds(work, false) / 61 * 2 - (common + 9 * output)) < 8)
+    #expect(estimate(20, dividesExperts: false).exchangeCount == 244)
+    // With a shared expert, whose part is exchanged all the same, and its columns beside the rows.
+    var shared = work
+    shared.shared = 3 * 7168 * 2048
+    shared.exchanges[3].pieces = [
+      .init(columns: 2048, rows: 8, byteCount: 1.125), .init(columns: 2048, byteCount: 1.125),
+    ]
+    #expect(abs(seconds(shared, true) / 61 * 2 - (common + 9 * 2048 * 1.125 + output)) < 8)
+    #expect(abs(seconds(shared, false) / 61 * 2 - (common + 2048 * 1.125 + 9 * output)) < 8)
+    #expect(estimate(20, of: shared, dividesExperts: false).exchangeCount == 305)
   }
 
   @Test func ranksOfAHostAreAskedOnceForWhatGoesThere() {

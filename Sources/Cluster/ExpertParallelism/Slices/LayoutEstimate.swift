@@ -19,18 +19,19 @@ package struct LayoutEstimate: Sendable, Equatable {
 
   /// `readSeconds`: what one rank takes to read all that is no routed expert. `hostOfRank` is any number for each
   /// rank's host. `streams` sequences get a token each. `far`, `near`: what messages take between hosts and within one;
-  /// nil where that is nothing.
+  /// nil where that is nothing. `dividesExperts`: whether slices are of routed experts too; else each is some rank's.
   package init(
-    _ work: ModelWork, readSeconds: Double, hostOfRank: [Int], streams: Int, far: LinkModel?, near: LinkModel?
+    _ work: ModelWork, readSeconds: Double, hostOfRank: [Int], streams: Int, dividesExperts: Bool, far: LinkModel?,
+    near: LinkModel?
   ) {
-    let ranks = hostOfRank.count
+    let (ranks, exchanges) = (hostOfRank.count, dividesExperts ? work.exchanges : Self.exchangesOfWholeExperts(work))
     /// Of messages of so many bytes, to so many ranks at once.
     func seconds(_ bytes: Double, peers: Int, _ link: LinkModel?) -> Double {
       let bytes = Int(min(bytes, 1e12))
       return peers > 0 ? link?.seconds(bytes, messages: peers, bytesAtOnce: bytes * peers) ?? 0 : 0
     }
     let stages = ranks > 0 ? SliceRoutes(hostOfRank: hostOfRank).stages(of: 0) : []
-    gathered = work.exchanges.reduce(0) { sum, exchange in
+    gathered = exchanges.reduce(0) { sum, exchange in
       let own = Double(streams) * exchange.byteCounts(ranks: ranks).all / Double(max(ranks, 1))
       return sum + Double(exchange.count)
         * stages.reduce(0) { sum, stage in
@@ -38,13 +39,35 @@ package struct LayoutEstimate: Sendable, Equatable {
           return sum + seconds(own * Double(stage.origins.count), peers: stage.peers.count, isNear ? near : far)
         }
     }
-    exchangeCount = work.exchanges.reduce(0) { $0 + $1.count }
+    exchangeCount = exchanges.reduce(0) { $0 + $1.count }
     // A row of each of a rank's own sequences there, and one back.
     let own = (streams + max(ranks, 1) - 1) / max(ranks, 1)
     let dispatched =
       2 * Double(work.mixtureLayers) * seconds(Double(own * work.hiddenSize * 4), peers: ranks - 1, far ?? near)
     spread = readSeconds + dispatched
     sliced = readSeconds / Double(max(ranks, 1)) + gathered
+  }
+
+  /// What ranks tell each other where routed experts are some rank's, whole: nothing of what lies between their gate
+  /// and down, and of what comes out of them partial outputs, which are taken to be as many as a token's experts. (They
+  /// are fewer where neighbours in the combine tree are one rank's.)
+  private static func exchangesOfWholeExperts(_ work: ModelWork) -> [RowExchange] {
+    let topK = work.exchanges.first { $0.stage == .expertInner }?.pieces.first?.rows ?? 0
+    return work.exchanges.compactMap { exchange in
+      var rest = exchange
+      switch exchange.stage {
+      case .expertInner:
+        // A shared expert's part has an exchange of its own.
+        rest.pieces.removeFirst(min(1, rest.pieces.count))
+        return rest.pieces.isEmpty ? nil : rest
+      case .expertOutput:
+        // The shared expert's columns go with them.
+        if work.shared == 0 { rest.pieces = [] }
+        rest.pieces.append(.init(columns: work.hiddenSize, rows: topK, isWhole: true))
+        return rest
+      default: return rest
+      }
+    }
   }
 
   /// The reason, of a step of so many sequences.

@@ -115,7 +115,8 @@ struct ProjectionCases {
     return placements
   }
 
-  /// What a run's `--layout auto` would choose, for each number of ranks; none where it is not asked for.
+  /// What a run's `--layout auto` would choose in which nothing is said of which rank holds which experts, for each
+  /// number of ranks; none where it is not asked for.
   func choices() throws -> [(ranks: Int, estimate: LayoutEstimate)] {
     guard forecast.layout == .auto else { return [] }
     let compute = projector.compute(terms(.decode, 1, isSliced: false, dividesExperts: true))
@@ -131,7 +132,7 @@ struct ProjectionCases {
       return (
         count,
         LayoutEstimate(
-          work, readSeconds: read, hostOfRank: layout.hostOfRank, streams: 1,
+          work, readSeconds: read, hostOfRank: layout.hostOfRank, streams: 1, dividesExperts: true,
           far: layout.hostCount > 1 ? network.otherHosts : nil, near: network.sameHost)
       )
     }

@@ -45,7 +45,7 @@ package struct LayoutChoice {
         return
       }
       let start = ContinuousClock.now
-      let costs = try LayoutCosts(opened, runtime, streams: streams)
+      let costs = try LayoutCosts(opened, runtime, streams: streams, dividesExperts: dividesExperts)
       // Rank 0's word counts.
       let isSliced =
         try communicator.allReduceMax(
@@ -69,7 +69,7 @@ struct LayoutCosts {
   let words: String
 
   /// Collective.
-  init(_ opened: OpenedModel, _ runtime: ClusterRuntime, streams: Int) throws {
+  init(_ opened: OpenedModel, _ runtime: ClusterRuntime, streams: Int, dividesExperts: Bool) throws {
     let (communicator, description) = (runtime.communicator, opened.description)
     let weights = try agree(on: communicator) {
       try WeightBudget.measure(description, checkpoint: opened.checkpoint, workerCount: 1, owns: { _, _ in false })
@@ -84,8 +84,8 @@ struct LayoutCosts {
     }
     estimate = LayoutEstimate(
       description.work, readSeconds: Double(weights.memoryBytes) / max(rate, 1),
-      hostOfRank: runtime.clocks.hostOfRank, streams: streams, far: link([.otherHosts]),
-      near: link([.sharedMemory, .sameHost, .sameNode]))
+      hostOfRank: runtime.clocks.hostOfRank, streams: streams, dividesExperts: dividesExperts,
+      far: link([.otherHosts]), near: link([.sharedMemory, .sameHost, .sameNode]))
     words = "\(estimate.words(streams: streams)); a rank reads \((rate / 1e8).rounded() / 10) GB/s"
   }
 }

@@ -166,8 +166,8 @@ package struct ClusterPlan: Sendable {
       let rate = machine.readBytesPerSecond * machine.efficiency
       option.estimate = LayoutEstimate(
         plain.compute.work, readSeconds: Double(task.commonBytes) / rate, hostOfRank: plain.layout.hostOfRank,
-        streams: 1,
-        far: nodeCount > 1 ? network.otherHosts : nil, near: network.sameHost)
+        streams: 1, dividesExperts: task.dividesExperts, far: nodeCount > 1 ? network.otherHosts : nil,
+        near: network.sameHost)
     }
     guard !option.isSliced else { return }
     let planner = PlacementPlanner(
