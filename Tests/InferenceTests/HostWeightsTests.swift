@@ -191,8 +191,8 @@ struct HostWeightsTests {
     #expect(found.read > 0 && found.notes.contains { $0.contains("no keeper of weights on this host") })
   }
 
-  /// What was measured for one job holds for the next, as long as model, ranks and weights are the same; also where each
-  /// rank has its own copy of the folder, in another place, as on hosts without a common file system.
+  /// What was measured for one job holds for the next, as long as model, ranks and weights are the same; also where
+  /// each rank has its own copy of the folder, in another place, as on hosts without a common file system.
   @Test(.timeLimit(.minutes(2)))
   func aLayoutIsChosenOnceForAllStarts() throws {
     let (folder, other) = (try copy("deepseek_v3"), try copy("deepseek_v3", as: "elsewhere"))

@@ -2,7 +2,8 @@ import CKernels
 
 extension GuardedArena {
   /// What rows `[valueDims]` attend in a cache of blocks at `stored`, in calls of at most `rowsPerCall` rows; nil if a
-  /// canary was overwritten. `positions`: what the ranges' positions are called in the cache, where they are not its own.
+  /// canary was overwritten. `positions`: what the ranges' positions are called in the cache, where they are not its
+  /// own.
   func attend(
     _ isa: ck_isa, _ ranges: [AttentionCase.Range], _ queries: [GuardedFloats], valueDims: Int, scale: Float,
     _ stored: [UnsafeRawPointer], _ positions: [UInt32]?, _ rowsPerCall: Int,

@@ -14,8 +14,8 @@ package struct UtilizationProbe {
   /// ns. The same machine's AVX2 moves numbers as fast and multiplies half as fast: products are then three quarters of
   /// a step.
   private static let passes = 6.4
-  /// Where nothing was measured, as in plans for other machines: the demonstration model's training reached 56 % with AVX2; a
-  /// little less.
+  /// Where nothing was measured, as in plans for other machines: the demonstration model's training reached 56 % with
+  /// AVX2; a little less.
   package static let assumed = 0.5
   /// How much faster whole steps were with products in bf16 than in fp32, on an AMD EPYC with AVX-512 BF16 (1.28 to
   /// 1.33 times); its operations are twice as many in bf16.
