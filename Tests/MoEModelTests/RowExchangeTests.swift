@@ -47,7 +47,7 @@ struct RowExchangeTests {
   @Test func columnsThatShareScalesTravelInWholeBlocks() {
     let rounded = RowExchange(.denseInner, count: 1, [.init(columns: 176, rows: 2, byteCount: 1.125)])
     #expect(rounded.byteCounts(ranks: 3) == (all: 2 * 3 * 72, most: 2 * 72))
-    #expect(rounded.largestShare(ranks: 3) == 64 / 176)
+    #expect(rounded.largestShare(ranks: 3) == 64.0 / 176)
     let half = RowExchange(.denseInner, count: 1, [.init(columns: 176, byteCount: 2)])
     #expect(half.byteCounts(ranks: 3) == (all: 176 * 2, most: 64 * 2))
     // Two ranks divide them at a multiple of 16, and send them in fp32.
