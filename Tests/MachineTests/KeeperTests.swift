@@ -10,18 +10,23 @@ struct KeeperTests {
   private let temporary = TemporaryFolder()
   private var folder: KeeperFolder { KeeperFolder(temporary.file("keeper")) }
 
-  /// A keeper on a thread of its own; the semaphore tells of its end.
+  /// A keeper on a thread of its own; the semaphore tells of its end, when it does not listen any more.
   private func start(_ folder: KeeperFolder) throws -> DispatchSemaphore {
     let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let thread = Thread {
-      let keeper = try? MemoryKeeper(folder, patience: .seconds(1))
-      ready.signal()
-      keeper?.run()
+      Self.keep(folder, ready)
       ended.signal()
     }
     thread.start()
     ready.wait()
     return ended
+  }
+
+  /// Returns after its keeper has gone, with its socket.
+  private static func keep(_ folder: KeeperFolder, _ ready: DispatchSemaphore) {
+    let keeper = try? MemoryKeeper(folder, patience: .seconds(1))
+    ready.signal()
+    keeper?.run()
   }
 
   private func memory(_ value: UInt8) throws -> SharedMemory {
