@@ -225,7 +225,7 @@ let package = Package(
         "ExpertParallelism",
         "Telemetry",
       ]),
-    tests("FabricTests", ["ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
+    tests("FabricTests", ["TestSupport", "ForwardingCommunicator", "Fabric", "FabricScenarios", "Telemetry"]),
     tests(
       "GradientsTests", ["TestSupport", "CGradients", "Gradients", "Machine", "Tensors", "Kernels", "MoEModel"],
       exclude: ["Sanitized"]),
@@ -252,7 +252,8 @@ let package = Package(
         "Fabric", "EngineAPI", "ModelRuntime", "Inference", "Gradients", "Training", "Backpropagation", "Pretraining",
         "Rewards", "Reinforcement", "Distillation", "ModelText",
       ]),
-    tests("SupervisionTests", ["Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
+    tests(
+      "SupervisionTests", ["TestSupport", "Supervision", "SupervisionScenarios", "JSON", "EngineAPI", "Telemetry"]),
     tests("TokenizationTests", ["TestSupport", "Tokenization", "Checkpoints", "JSON"]),
     tests("StructuredOutputTests", ["StructuredOutput", "JSON", "Tokenization"]),
     tests("MoEModelTests", ["TestSupport", "MoEModel", "JSON", "Checkpoints", "Kernels", "Telemetry", "Tensors"]),

@@ -3,7 +3,7 @@ import Testing
 extension CommandTests {
   struct BenchServeTests {
     @Test(
-      .timeLimit(.minutes(1)),
+      .timeLimit(.minutes(20)),
       arguments: [
         (["--url", "http://127.0.0.1:1"], "no server answers at http://127.0.0.1:1"),
         (["--url", "localhost"], "no address of a server"),

@@ -18,7 +18,7 @@ extension CommandTests {
       return object
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func resultsAreTheSameOnAnyRanksAndAtAnEndpoint() throws {
       let (one, three) = (folder.file("one.json"), folder.file("three.json"))
       let alone = try Program.run(["eval", "--json", "--out", one] + Self.tasks)
@@ -36,7 +36,7 @@ extension CommandTests {
       #expect(asked.output == alone.output, "\(asked.errors)")
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func aRunIsComparedWithAnotherAndShownOnAPage() throws {
       let (out, page) = (folder.file("out.json"), folder.file("page.html"))
       let task = ["--task", "capital-choices", "--limit", "8"]
@@ -48,7 +48,7 @@ extension CommandTests {
       #expect(try String(contentsOfFile: page, encoding: .utf8).contains("Against the other run"))
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func anAuditTellsEachKindOfPrompt() throws {
       let run = try Program.run(["audit", "--json", "--limit", "3", "--max-new-tokens", "8"])
       #expect(run.status == 0, "\(run.errors)")

@@ -13,7 +13,7 @@ extension CommandTests {
       ("deepseek_v3", [1, 2, 3, 5]), ("gpt_oss_mxfp4", [2, 5]), ("qwen3_moe", [3]), ("mixtral", [2]),
     ]
 
-    @Test(.timeLimit(.minutes(3)), arguments: rankCounts)
+    @Test(.timeLimit(.minutes(20)), arguments: rankCounts)
     func greedyContinuationsEqualTheReference(name: String, rankCounts: [Int]) throws {
       let golden = try Golden(name)
       let file = golden.promptFile(in: folder)
@@ -56,7 +56,7 @@ extension CommandTests {
       #expect(notices[2].contains("% of decode") && notices[3].hasPrefix("sent: "))
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3", "gpt_oss_mxfp4", "qwen3_moe", "mixtral"])
+    @Test(.timeLimit(.minutes(20)), arguments: ["deepseek_v3", "gpt_oss_mxfp4", "qwen3_moe", "mixtral"])
     func scoresAreTheReferencesAndBitIdentical(name: String) throws {
       let golden = try Golden(name)
       let index = golden.prompts.count - 1

@@ -30,7 +30,7 @@ extension CommandTests {
       #endif
     }()
 
-    @Test(.timeLimit(.minutes(4))) func aJobThatComesBackTakesItsWeightsAndGoesOnWithTheSameText() throws {
+    @Test(.timeLimit(.minutes(20))) func aJobThatComesBackTakesItsWeightsAndGoesOnWithTheSameText() throws {
       let count = "\(Self.longCount)"
       let expected = try Program.run([
         "generate", "--prompt", "In the beginning", "--max-new-tokens", count, "--ignore-eos", "--json",
@@ -43,7 +43,7 @@ extension CommandTests {
       let list = try kept()
       #expect(list.count == (Self.hasOneNode ? 3 : 2), "\(list)")
       for round in 1...2 {
-        let stream = try Connection(port: server.port, timeout: 120)
+        let stream = try Connection(port: server.port)
         let body: JSONValue = [
           "model": "demo-model", "prompt": "In the beginning", "max_tokens": .int(Self.longCount), "temperature": 0,
           "ignore_eos": true, "stream": true,
@@ -68,7 +68,7 @@ extension CommandTests {
       #expect(try kept().isEmpty, "a good end gives them up")
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: [nil, 2] as [Int?])
+    @Test(.timeLimit(.minutes(20)), arguments: [nil, 2] as [Int?])
     func theNextRunTakesThemUntilTheyAreReleased(ranks: Int?) throws {
       let keeping = generate + ["--keep-weights", "always", "--keep-weights-for", "100"]
       func run(_ options: [String]) throws -> (text: String, took: Bool) {
@@ -94,7 +94,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(2)), .enabled(if: hasOneNode)) func ranksOfAHostMapOneCopy() throws {
+    @Test(.timeLimit(.minutes(20)), .enabled(if: hasOneNode)) func ranksOfAHostMapOneCopy() throws {
       let server = try RunningServer(command: command(["serve", "--port", "0"], ranks: 2))
       // Several at once: each rank attends to some.
       let prompts: JSONValue = ["And the king", "In the beginning", "Now is", "Blessed are"]

@@ -13,7 +13,7 @@ extension CommandTests {
       return try JSONValue(parsing: run.output)
     }
 
-    @Test(.timeLimit(.minutes(1))) func topologyTellsOfEveryRank() throws {
+    @Test(.timeLimit(.minutes(20))) func topologyTellsOfEveryRank() throws {
       let ranks = try #require(try json(["topology"], ranks: 3)["ranks"]?.array)
       #expect(ranks.map { $0["rank"]?.exactInt } == [0, 1, 2])
       for rank in ranks {
@@ -28,7 +28,7 @@ extension CommandTests {
       #expect(text.contains("NUMA node") && text.contains("rank 0: "))
     }
 
-    @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresWhatWasAskedFor() throws {
+    @Test(.timeLimit(.minutes(20))) func benchGenerateMeasuresWhatWasAskedFor() throws {
       let result = try json(
         [
           "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8", "--output-length", "5",
@@ -43,7 +43,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(1))) func benchGenerateMeasuresSeveralCasesOfOneModel() throws {
+    @Test(.timeLimit(.minutes(20))) func benchGenerateMeasuresSeveralCasesOfOneModel() throws {
       let result = try json(
         [
           "bench", "generate", "--model", try Golden("mixtral").folder, "--prompt-length", "8,3", "--output-length",
@@ -57,7 +57,7 @@ extension CommandTests {
       #expect(uneven.status != 0 && uneven.errors.contains("lists"))
     }
 
-    @Test(.timeLimit(.minutes(3))) func aSweepRunsOnceWhatItWasAskedForAndGoesOnFromThere() throws {
+    @Test(.timeLimit(.minutes(20))) func aSweepRunsOnceWhatItWasAskedForAndGoesOnFromThere() throws {
       let config = """
         {"model_type": "qwen3_moe", "hidden_size": 32, "num_hidden_layers": 2, "vocab_size": 512, "num_attention_heads": 2,
          "num_key_value_heads": 1, "head_dim": 16, "max_position_embeddings": 64, "num_experts": 4, "num_experts_per_tok": 2,
@@ -101,7 +101,7 @@ extension CommandTests {
       #expect(other.status == 1 && other.errors.contains("other settings"))
     }
 
-    @Test(.timeLimit(.minutes(3))) func aRunIsProjectedFromItsReportAndItsRouting() throws {
+    @Test(.timeLimit(.minutes(20))) func aRunIsProjectedFromItsReportAndItsRouting() throws {
       func file(_ name: String) -> String { folder.file(name) }
       let bench = ["bench", "generate", "--prompt-length", "16", "--output-length", "9", "--repetitions", "1"]
       for (ranks, batch) in [(2, "2"), (2, "6"), (3, "4")] {
@@ -128,7 +128,7 @@ extension CommandTests {
       #expect(swapped.status == 1 && swapped.errors.contains("2.json"))
     }
 
-    @Test(.timeLimit(.minutes(1))) func aPlanSaysWhatFitsAndHowToStartIt() throws {
+    @Test(.timeLimit(.minutes(20))) func aPlanSaysWhatFitsAndHowToStartIt() throws {
       let plan = try json([
         "plan", "--model", try Golden("mixtral").folder, "--nodes", "3", "--memory", "1", "--cores", "4",
         "--numa-nodes", "2",
@@ -182,7 +182,7 @@ extension CommandTests {
       #expect(unknown.status == 1 && unknown.errors.contains("token-ring") && unknown.errors.contains("10gbe"))
     }
 
-    @Test(.timeLimit(.minutes(5)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(
+    @Test(.timeLimit(.minutes(20)), arguments: [[], ["--through-mpi"]]) func benchDispatchTimesEveryCase(
       options: [String]
     ) throws {
       let result = try json(
@@ -206,7 +206,7 @@ extension CommandTests {
     }
 
     /// The report as its readers know it: whole, and true to itself.
-    @Test(.timeLimit(.minutes(5)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
+    @Test(.timeLimit(.minutes(20)), arguments: [1, 3]) func reportsSayWhereTimeAndBytesWent(ranks: Int) throws {
       let golden = try Golden("deepseek_v3")
       let files = [
         "--report", folder.file("r.html"), "--report-json", folder.file("r.json"), "--trace", folder.file("t.json"),
@@ -246,7 +246,7 @@ extension CommandTests {
 
     #if !DEBUG
       // Takes half a minute with kernels that are not optimised.
-      @Test(.timeLimit(.minutes(1))) func benchKernelsNamesEveryFormat() throws {
+      @Test(.timeLimit(.minutes(20))) func benchKernelsNamesEveryFormat() throws {
         let result = try json(["bench", "kernels", "--rows", "256", "--columns", "256", "--batch", "1,4"])
         let results = try #require(result["results"]?.array)
         #expect(Set(results.compactMap { $0["format"]?.string }).count >= 5 && results.count % 2 == 0)

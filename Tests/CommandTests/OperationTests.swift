@@ -13,12 +13,12 @@ extension CommandTests {
       "model": "demo-model", "prompt": "In the beginning", "max_tokens": 4, "temperature": 0, "ignore_eos": true,
     ]
 
-    @Test(.timeLimit(.minutes(1))) func allLinesOfTheLogHaveTimesAndMayBeJSON() throws {
+    @Test(.timeLimit(.minutes(20))) func allLinesOfTheLogHaveTimesAndMayBeJSON() throws {
       for ranks in [nil, 2] as [Int?] {
         let server = try RunningServer(["--log-format", "json", "--log-level", "debug"], ranks: ranks)
         _ = try server.complete(completion)
         kill(server.program.process.processIdentifier, SIGTERM)
-        #expect(server.program.ends(within: 30))
+        #expect(server.program.ends())
         let own = server.program.errorsSoFar.split(separator: "\n").filter {
           $0.contains("martinet") || $0.hasPrefix("{")
         }
@@ -33,9 +33,9 @@ extension CommandTests {
     }
 
     /// A reader of JSON lines meets those of all ranks.
-    @Test(.timeLimit(.minutes(2))) func linesOfOtherRanksAreInTheLogsFormToo() throws {
+    @Test(.timeLimit(.minutes(20))) func linesOfOtherRanksAreInTheLogsFormToo() throws {
       let server = try RunningServer(["--log-format", "json", "--stall-limit", "1"], ranks: 3)
-      let stream = try Connection(port: server.port, timeout: 120)
+      let stream = try Connection(port: server.port)
       var body = completion.object ?? JSONObject()
       (body["max_tokens"], body["stream"]) = (400, true)
       try stream.sendRequest("POST", "/v1/completions", body: Array(JSONValue.object(body).text().utf8))
@@ -43,8 +43,10 @@ extension CommandTests {
       let rank = try #require(server.program.ranks()[2])
       kill(rank, SIGSTOP)
       defer { kill(rank, SIGCONT) }
-      let end = Date(timeIntervalSinceNow: 30)
-      while !server.program.errorsSoFar.contains("rank 1 ("), Date() < end { usleep(20_000) }
+      // There is work for it, also if the first has ended meanwhile.
+      let another = try Connection(port: server.port)
+      try another.sendRequest("POST", "/v1/completions", body: Array(JSONValue.object(body).text().utf8))
+      #expect(server.program.waitForErrors("rank 1 ("))
       let lines = server.program.errorsSoFar.split(separator: "\n").filter {
         $0.contains("waited") || $0.contains("stall")
       }
@@ -55,7 +57,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(1))) func filesOfKeysAreReadAgainAtAHangup() throws {
+    @Test(.timeLimit(.minutes(20))) func filesOfKeysAreReadAgainAtAHangup() throws {
       let keys = folder.write("first\n", as: "keys")
       let server = try RunningServer(["--api-key-file", keys])
       func status(_ key: String) throws -> Int {
@@ -66,18 +68,16 @@ extension CommandTests {
       #expect(try status("first") == 200 && status("second") == 401)
       _ = folder.write("second\n", as: "keys")
       kill(server.program.process.processIdentifier, SIGHUP)
-      let end = Date(timeIntervalSinceNow: 20)
-      while try status("second") != 200, Date() < end { usleep(20_000) }
+      #expect(try eventually { try status("second") == 200 })
       #expect(try status("first") == 401 && status("second") == 200)
       #expect(server.drain() == 0)
     }
 
-    @Test(.timeLimit(.minutes(1))) func aServerWithoutFilesLeftGoesOn() throws {
+    @Test(.timeLimit(.minutes(20))) func aServerWithoutFilesLeftGoesOn() throws {
       let server = try RunningServer([], fileLimit: 48)
       var held: [Connection] = []
-      for _ in 0..<64 { held.append(try Connection(port: server.port, timeout: 5)) }
-      let end = Date(timeIntervalSinceNow: 20)
-      while !server.program.errorsSoFar.contains("cannot be accepted"), Date() < end { usleep(20_000) }
+      for _ in 0..<64 { held.append(try Connection(port: server.port)) }
+      #expect(server.program.waitForErrors("cannot be accepted"))
       #expect(
         server.program.errorsSoFar.contains("cannot be accepted: Too many open files; raise the limit of open files"),
         "\(server.program.errorsSoFar)")

@@ -27,7 +27,7 @@ extension CommandTests {
       ]
     ]
 
-    @Test(.timeLimit(.minutes(2))) func aReplyComesAsItWasPutIntoTheModelsMouth() throws {
+    @Test(.timeLimit(.minutes(20))) func aReplyComesAsItWasPutIntoTheModelsMouth() throws {
       let server = try ParrotServer(Self.hermes)
       for stream in [false, true] {
         let text = try server.answer("Grüße, \"☂\"\n<b>.<|im_end|>", stream: stream)
@@ -53,7 +53,7 @@ extension CommandTests {
     private static let lookup = ParrotServer.Call(name: "lookup", arguments: "{\"q\": \"tea\"}")
     private static let call = "<tool_call>\n{\"name\": \"lookup\", \"arguments\": {\"q\": \"tea\"}}\n</tool_call>"
 
-    @Test(.timeLimit(.minutes(2))) func callsComeBeforeAFormatAndNoMoreThanAskedFor() throws {
+    @Test(.timeLimit(.minutes(20))) func callsComeBeforeAFormatAndNoMoreThanAskedFor() throws {
       let server = try ParrotServer(Self.hermes)
       let schema: JSONValue = [
         "type": "object", "properties": ["a": ["type": "boolean"]], "required": ["a"], "additionalProperties": false,
@@ -78,7 +78,7 @@ extension CommandTests {
     }
 
     @Test(
-      .timeLimit(.minutes(2)), arguments: ["tokenizer", "generation", "configuration", "template", "stop", "token"])
+      .timeLimit(.minutes(20)), arguments: ["tokenizer", "generation", "configuration", "template", "stop", "token"])
     func anyFileOrRequestMayNameTheEnd(place: String) throws {
       var model = Self.hermes
       model.endToken = place == "tokenizer" ? "<|im_end|>" : "<|endoftext|>"
@@ -98,7 +98,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(2))) func toolsAreToldWhateverTheTemplateShows() throws {
+    @Test(.timeLimit(.minutes(20))) func toolsAreToldWhateverTheTemplateShows() throws {
       var model = Self.hermes
       model.template = [
         [
@@ -130,7 +130,7 @@ extension CommandTests {
       #expect(Self.withoutIDs(called) == .init(calls: [Self.lookup], finish: "tool_calls"))
     }
 
-    @Test(.timeLimit(.minutes(2))) func reasoningThatTheTemplateOpenedNeedNotBeClosed() throws {
+    @Test(.timeLimit(.minutes(20))) func reasoningThatTheTemplateOpenedNeedNotBeClosed() throws {
       var model = Self.hermes
       model.template = .string(
         Self.chatml.replacing("<|im_start|>assistant\n", with: "<|im_start|>assistant\n<think>\n"))
@@ -146,7 +146,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(2))) func aTemplateMayBeGiven() throws {
+    @Test(.timeLimit(.minutes(20))) func aTemplateMayBeGiven() throws {
       let folder = TemporaryFolder()
       let template = folder.write("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}|", as: "t.jinja")
       let messages = folder.write("[{\"role\": \"user\", \"content\": \"Hi\"}]", as: "m.json")

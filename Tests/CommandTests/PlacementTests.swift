@@ -14,7 +14,7 @@ extension CommandTests {
           + options, ranks: ranks)
     }
 
-    @Test(.timeLimit(.minutes(5))) func aRunsLoadBecomesAPlacementThatChangesNoText() throws {
+    @Test(.timeLimit(.minutes(20))) func aRunsLoadBecomesAPlacementThatChangesNoText() throws {
       let (report, routing, recorded) = (folder.file("r.json"), folder.file("r.safetensors"), folder.file("p.json"))
       let plain = try generate(
         [
@@ -57,7 +57,7 @@ extension CommandTests {
     }
 
     /// The layer of a prediction module is counted, its choices are not recorded, and not all runs have it.
-    @Test(.timeLimit(.minutes(2))) func aRunWithDraftsIsPlannedFromToo() throws {
+    @Test(.timeLimit(.minutes(20))) func aRunWithDraftsIsPlannedFromToo() throws {
       let (report, routing, planned) = (folder.file("d.json"), folder.file("d.safetensors"), folder.file("dp.json"))
       let arguments = [
         "generate", "--model", try Golden("deepseek_v3_fp8").folder, "--prompt-ids", "1,2,3", "--max-new-tokens", "30",
@@ -77,7 +77,7 @@ extension CommandTests {
     }
 
     /// Planned from one half of made-up routing, replayed with the other.
-    @Test(.timeLimit(.minutes(2))) func aPlacementIsPlannedWithoutARun() throws {
+    @Test(.timeLimit(.minutes(20))) func aPlacementIsPlannedWithoutARun() throws {
       let planned = folder.file("zipf.json")
       let arguments = ["placement", "--zipf", "1.1", "--experts", "64", "--experts-per-token", "6", "--ranks", "8"]
       let run = try Program.run(
@@ -100,7 +100,7 @@ extension CommandTests {
       #expect(without.status != 0 && without.errors.contains("--ranks"), "\(without.errors)")
     }
 
-    @Test(.timeLimit(.minutes(1))) func whatIsNoPlacementIsRefused() throws {
+    @Test(.timeLimit(.minutes(20))) func whatIsNoPlacementIsRefused() throws {
       let damaged = folder.write(#"{"schema": "martinet-placement", "version": 1, "experts": 32}"#, as: "d.json")
       for arguments in [
         ["generate", "--prompt", "a", "--placement", damaged], ["inspect", "--placement", damaged],

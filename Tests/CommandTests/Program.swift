@@ -22,12 +22,12 @@ enum Program {
   }
 
   static func mpirun(ranks: Int) -> [String] {
-    ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "240", "-n", "\(ranks)"]
+    ["mpirun", "--allow-run-as-root", "--oversubscribe", "--bind-to", "none", "--timeout", "900", "-n", "\(ranks)"]
   }
 
   /// Runs the program to its end; without `ranks`, alone. Nothing takes minutes unless it hangs.
   static func run(_ arguments: [String], ranks: Int? = nil) throws -> Outcome {
-    let launch = ranks.map { mpirun(ranks: $0) } ?? ["timeout", "240"]
+    let launch = ranks.map { mpirun(ranks: $0) } ?? ["timeout", "900"]
     return try execute(launch + [path] + arguments)
   }
 
@@ -82,23 +82,43 @@ final class RunningProgram {
   var outputSoFar: String { text("output") }
   var errorsSoFar: String { text("errors") }
 
-  /// Waits until at least `count` bytes of output have come; false when they do not within 30 seconds.
-  func waitForOutput(_ count: Int) -> Bool { wait(30) { outputSoFar.utf8.count >= count } }
-
-  /// Waits until standard error has `text`; false when it does not within 30 seconds.
-  func waitForErrors(_ text: String) -> Bool { wait(30) { errorsSoFar.contains(text) } }
-
-  /// Whether it ended within `seconds`.
-  func ends(within seconds: Double) -> Bool { wait(seconds) { !process.isRunning } }
-
-  private func wait(_ seconds: Double, until isMet: () -> Bool) -> Bool {
-    let end = Date(timeIntervalSinceNow: seconds)
-    while !isMet() {
-      guard Date() < end else { return false }
-      usleep(20_000)
-    }
-    return true
+  /// Waits until at least `count` bytes of output have come; false when they do not.
+  func waitForOutput(_ count: Int) -> Bool {
+    waitUntil { outputSoFar.utf8.count >= count }
   }
+
+  /// Waits until standard error has `text`; false when it does not get it.
+  func waitForErrors(_ text: String) -> Bool {
+    waitUntil { errorsSoFar.contains(text) }
+  }
+
+  /// Waits until something is so; false when it is not when the program has ended, or after minutes.
+  func waitUntil(_ isSo: () -> Bool) -> Bool {
+    var hasEnded = false
+    return eventually {
+      // What was written last is there once the process is not.
+      hasEnded = !process.isRunning
+      return isSo() || hasEnded
+    } && (!hasEnded || isSo())
+  }
+
+  /// Waits until the program has computed for so many seconds, of all its threads together, from now on.
+  func waitForWork(seconds: Double) -> Bool {
+    let before = processorSeconds
+    return waitUntil { processorSeconds >= before + seconds }
+  }
+
+  /// Of all its threads.
+  private var processorSeconds: Double {
+    guard let stat = try? String(contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8),
+      let end = stat.lastIndex(of: ")")
+    else { return 0 }
+    let ticks = stat[end...].split(separator: " ").dropFirst(12).prefix(2).compactMap { Double($0) }
+    return ticks.reduce(0, +) / Double(sysconf(Int32(_SC_CLK_TCK)))
+  }
+
+  /// Whether it ends: false when minutes do not suffice.
+  func ends() -> Bool { eventually { !process.isRunning } }
 
   /// What came of it; ends it first where it has not ended.
   func outcome() throws -> Program.Outcome {

@@ -31,7 +31,7 @@ extension CommandTests {
       return path
     }
 
-    @Test(.timeLimit(.minutes(2))) func anotherCheckpointOfTheSameShapeIsRefused() throws {
+    @Test(.timeLimit(.minutes(20))) func anotherCheckpointOfTheSameShapeIsRefused() throws {
       let (one, other) = (try make("one", seed: 0), try make("other", seed: 1))
       let arguments = ["generate"] + Self.generation + ["--model"]
       try expectRefusal(arguments + [one], arguments + [other], ["tensor", "safetensors", "other bytes"])
@@ -40,7 +40,7 @@ extension CommandTests {
     }
 
     /// In an expert of one rank, found by its record; without one, by a full pass.
-    @Test(.timeLimit(.minutes(2))) func aDamagedByteIsFound() throws {
+    @Test(.timeLimit(.minutes(20))) func aDamagedByteIsFound() throws {
       let path = try make("damaged", seed: 0)
       let checkpoint = try HuggingFaceFolder(path: path)
       let entry = try #require(checkpoint.tensor("model.layers.1.block_sparse_moe.experts.2.w3.weight"))
@@ -71,7 +71,7 @@ extension CommandTests {
     }
 
     @Test(
-      .timeLimit(.minutes(2)),
+      .timeLimit(.minutes(20)),
       arguments: [
         ("--weights", "q8", "q4"), ("--combine-format", "f32", "bf16"), ("--kv-cache", "f32", "bf16"),
         ("--kv-cache", "q8", "bf16"),
@@ -82,7 +82,7 @@ extension CommandTests {
       try expectRefusal(arguments + [name, first], arguments + [name, second], [name, first, second])
     }
 
-    @Test(.timeLimit(.minutes(2))) func anotherCommandIsRefused() throws {
+    @Test(.timeLimit(.minutes(20))) func anotherCommandIsRefused() throws {
       let model = try Golden("mixtral").folder
       try expectRefusal(
         ["generate", "--model", model] + Self.generation, ["score", "--model", model, "--token-ids", "1,2"],

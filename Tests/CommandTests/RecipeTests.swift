@@ -6,7 +6,7 @@ import Testing
 extension CommandTests {
   /// The options of a training from a file, and as they are written beside its checkpoints.
   struct RecipeTests {
-    @Test(.timeLimit(.minutes(2))) func whatRanCanBeRunAgainWordForWord() throws {
+    @Test(.timeLimit(.minutes(20))) func whatRanCanBeRunAgainWordForWord() throws {
       let corpus = try TinyCorpus()
       let (one, two) = (corpus.folder.file("one"), corpus.folder.file("two"))
       let recipe: JSONValue = [
@@ -29,7 +29,7 @@ extension CommandTests {
     }
 
     @Test(
-      .timeLimit(.minutes(1)),
+      .timeLimit(.minutes(20)),
       arguments: [
         (#"{"stepps": 1}"#, #"there is no option "stepps"; did you mean "steps"?"#),
         (#"{"recipe": "x"}"#, "there is no option"), (#"{"steps": [1]}"#, #""steps" is an array"#),

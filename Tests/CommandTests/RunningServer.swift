@@ -19,29 +19,24 @@ final class RunningServer {
 
   /// Starts any command that serves, and waits until it is ready.
   init(command: [String]) throws {
-    program = try RunningProgram(command)
+    let program = try RunningProgram(command)
+    self.program = program
     var port: Int?
-    let end = Date(timeIntervalSinceNow: 60)
-    while port == nil, Date() < end, program.process.isRunning {
-      usleep(20_000)
+    _ = program.waitUntil {
       // "… at http://127.0.0.1:PORT (…"
       if let range = program.errorsSoFar.range(of: "http://127.0.0.1:") {
         let digits = program.errorsSoFar[range.upperBound...].prefix { $0.isNumber }
         if program.errorsSoFar[range.upperBound...].dropFirst(digits.count).first == " " { port = Int(digits) }
       }
+      return port != nil
     }
     guard let port else { throw Connection.Failure(description: "no server: \(program.errorsSoFar)") }
     self.port = port
     guard waitUntilReady() else { throw Connection.Failure(description: "not ready: \(program.errorsSoFar)") }
   }
 
-  func waitUntilReady(seconds: Double = 60) -> Bool {
-    let end = Date(timeIntervalSinceNow: seconds)
-    while Date() < end, program.process.isRunning {
-      if let reply = try? get("/ready"), reply.status == 200 { return true }
-      usleep(20_000)
-    }
-    return false
+  func waitUntilReady() -> Bool {
+    program.waitUntil { (try? get("/ready"))?.status == 200 }
   }
 
   func get(_ path: String) throws -> Connection.Reply {
@@ -51,7 +46,7 @@ final class RunningServer {
   }
 
   func post(_ path: String, _ body: JSONValue) throws -> Connection.Reply {
-    let connection = try Connection(port: port, timeout: 120)
+    let connection = try Connection(port: port)
     try connection.sendRequest("POST", path, headers: ["Connection: close"], body: Array(body.text().utf8))
     return try connection.readReply()
   }
@@ -64,8 +59,8 @@ final class RunningServer {
   }
 
   /// Asks it to end in good order; its exit status, or nil when it does not.
-  func drain(within seconds: Double = 30) -> Int32? {
+  func drain() -> Int32? {
     kill(program.process.processIdentifier, SIGTERM)
-    return program.ends(within: seconds) ? program.process.terminationStatus : nil
+    return program.ends() ? program.process.terminationStatus : nil
   }
 }

@@ -25,7 +25,7 @@ extension CommandTests {
       "In the beginning", "Enter the ghost of", "And the king said unto", "O that this too", "Blessed are", "Now is",
     ]
 
-    @Test(.timeLimit(.minutes(2))) func anAddressThatCannotBeHadIsToldInPlainWords() throws {
+    @Test(.timeLimit(.minutes(20))) func anAddressThatCannotBeHadIsToldInPlainWords() throws {
       let server = try RunningServer([])
       for (options, reason) in [
         (["--port", "\(server.port)"], "Address already in use"),
@@ -49,7 +49,7 @@ extension CommandTests {
       let texts = Mutex<[Int: Result<String, any Error>]>([:])
       DispatchQueue.concurrentPerform(iterations: bodies.count) { i in
         let result = Result {
-          let connection = try Connection(port: port, timeout: 120)
+          let connection = try Connection(port: port)
           try connection.sendRequest(
             "POST", "/v1/completions", headers: ["Connection: close"], body: Array(bodies[i].text().utf8))
           let reply = try connection.readReply()
@@ -61,7 +61,7 @@ extension CommandTests {
       return try bodies.indices.map { i in try texts.withLock { $0[i] }!.get() }
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: [nil, 1, 2, 3] as [Int?])
+    @Test(.timeLimit(.minutes(20)), arguments: [nil, 1, 2, 3] as [Int?])
     func answersAreThoseOfGenerateOnAnyRanksAmongAnyOthers(ranks: Int?) throws {
       let server = try RunningServer([], ranks: ranks)
       let port = server.port
@@ -85,11 +85,11 @@ extension CommandTests {
         #expect(server.drain() == 0, "\(server.program.errorsSoFar)")
       } else {
         kill(server.program.process.processIdentifier, SIGTERM)
-        #expect(server.program.ends(within: 30))
+        #expect(server.program.ends())
       }
     }
 
-    @Test(.timeLimit(.minutes(2))) func aSchemaHoldsOnSeveralRanks() throws {
+    @Test(.timeLimit(.minutes(20))) func aSchemaHoldsOnSeveralRanks() throws {
       let server = try RunningServer([], ranks: 2)
       let schema = try JSONValue(
         parsing: """
@@ -118,7 +118,7 @@ extension CommandTests {
     }
 
     /// Texts, log-probabilities, forms and where they end; under supervision the options reach the job.
-    @Test(.timeLimit(.minutes(3))) func draftsChangeNoAnswer() throws {
+    @Test(.timeLimit(.minutes(20))) func draftsChangeNoAnswer() throws {
       let list: JSONValue = ["type": "array", "items": ["enum": ["king", "ghost"]], "minItems": 9, "maxItems": 20]
       let schema: JSONValue = [
         "type": "object", "properties": ["who": list], "required": ["who"], "additionalProperties": false,
@@ -175,7 +175,7 @@ extension CommandTests {
       #endif
     }()
 
-    @Test(.timeLimit(.minutes(5))) func ranksThatDieOrHangCostOnlyTime() throws {
+    @Test(.timeLimit(.minutes(20))) func ranksThatDieOrHangCostOnlyTime() throws {
       let server = try RunningServer(["--stall-limit", "2"], supervisedRanks: 2)
       let port = server.port
       let expected = try prompts.map { try alone($0, Self.longCount) }
@@ -187,13 +187,12 @@ extension CommandTests {
           texts.withLock { $0 = result }
         }
         // One stream more, whose first token says that work is under way.
-        let first = try Connection(port: port, timeout: 60)
+        let first = try Connection(port: port)
         asking.start()
         try first.sendRequest("POST", "/v1/completions", body: Array(bodies[0].text().utf8))
         _ = try first.read(until: "data: ")
         kill(try #require(server.program.ranks()[1]), fault)
-        let end = Date(timeIntervalSinceNow: 90)
-        while texts.withLock({ $0 == nil }), Date() < end { usleep(20_000) }
+        #expect(eventually { texts.withLock { $0 != nil } })
         #expect(try texts.withLock { $0 }?.get() == expected, "\(server.program.errorsSoFar)")
         first.close()
       }
@@ -201,7 +200,7 @@ extension CommandTests {
       #expect(server.drain() == 0)
     }
 
-    @Test(.timeLimit(.minutes(1))) func aPortInUseIsToldOnceAndEndsTheJob() throws {
+    @Test(.timeLimit(.minutes(20))) func aPortInUseIsToldOnceAndEndsTheJob() throws {
       let server = try RunningServer([])
       let second = try Program.run(["serve", "--port", "\(server.port)"], ranks: 2)
       #expect(second.status != 0 && !second.isCrash)
@@ -209,7 +208,7 @@ extension CommandTests {
     }
 
     @Test(
-      .timeLimit(.minutes(1)),
+      .timeLimit(.minutes(20)),
       arguments: [
         ["--port", "65536"], ["--tls-key", "x"], ["--api-key-file", "/dev/null/x"], ["--max-queue", "-1"],
         ["--", "-n", "2"],
@@ -222,7 +221,7 @@ extension CommandTests {
     }
 
     @Test(
-      .timeLimit(.minutes(2)),
+      .timeLimit(.minutes(20)),
       arguments: [
         ([], "temperature 0.1, top-p 0.95 (from generation_config.json)", 0.1, 0.95, 0),
         (
@@ -260,7 +259,7 @@ extension CommandTests {
       #expect(run.status != 0 && !run.isCrash && run.errors.contains("temperature"))
     }
 
-    @Test(.timeLimit(.minutes(2))) func whatWasServedIsReported() throws {
+    @Test(.timeLimit(.minutes(20))) func whatWasServedIsReported() throws {
       let server = try RunningServer(["--report", folder.file("r.html"), "--report-json", folder.file("r.json")])
       _ = try server.complete(completion("In the beginning", 20))
       #expect(server.drain() == 0)

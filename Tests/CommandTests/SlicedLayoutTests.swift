@@ -7,7 +7,7 @@ extension CommandTests {
   struct SlicedLayoutTests {
     let folder = TemporaryFolder()
 
-    @Test(.timeLimit(.minutes(3)), arguments: ["deepseek_v3", "qwen3", "deepseek_v32"])
+    @Test(.timeLimit(.minutes(20)), arguments: ["deepseek_v3", "qwen3", "deepseek_v32"])
     func slicedRanksContinuePromptsAsTheReferenceDoes(model: String) throws {
       let golden = try Golden(model)
       let file = golden.promptFile(in: folder)
@@ -28,7 +28,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(2))) func whatCannotBeSlicedIsSaidOnce() throws {
+    @Test(.timeLimit(.minutes(20))) func whatCannotBeSlicedIsSaidOnce() throws {
       let golden = try Golden("deepseek_v3")
       let run = try Program.run(
         [

@@ -34,7 +34,7 @@ extension CommandTests {
       return (["messages": messages] as JSONValue).text()
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func answersAreLearntAndQuestionsAreNot() throws {
       let short = try data("short.jsonl", (0..<8).map { conversation("What is \($0)?", "no") })
       let first = try train(short, to: folder.file("one"))

@@ -48,7 +48,7 @@ extension CommandTests {
       ("qwen3", ["hidden_size": 256, "intermediate_size": 1024], 2),
     ]
 
-    @Test(.timeLimit(.minutes(4)), arguments: shapes)
+    @Test(.timeLimit(.minutes(20)), arguments: shapes)
     func memoryIsWhatWasSaid(golden: String, sizes: [String: Int], ranks: Int) throws {
       let account = folder.file("account.json")
       let run = try train(

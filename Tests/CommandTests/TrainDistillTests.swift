@@ -48,7 +48,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(4)), arguments: [1, 0.5, 0])
+    @Test(.timeLimit(.minutes(20)), arguments: [1, 0.5, 0])
     func studentsLearnFromSamples(share: Double) throws {
       let options = try sampling + ["--own-share", "\(share)"]
       let alone = try lines(try train(options, to: folder.file("alone")))
@@ -66,7 +66,7 @@ extension CommandTests {
       #expect(try weights(folder.file("alone")) == weights(folder.file("spread")))
     }
 
-    @Test(.timeLimit(.minutes(4)))
+    @Test(.timeLimit(.minutes(20)))
     func studentsLearnWhatTheTeacherSaysOfText() throws {
       let conversations: [JSONValue] = (0..<8).map { number in
         [

@@ -32,7 +32,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(3)), arguments: ["f32", "bf16"])
+    @Test(.timeLimit(.minutes(20)), arguments: ["f32", "bf16"])
     func recomputationGivesTheSameFiles(products: String) throws {
       let model = try Golden("deepseek_v3_bf16").folder
       let kept = try train(model, to: "kept", ["--products", products])
@@ -41,7 +41,7 @@ extension CommandTests {
     }
 
     /// The module is trained, saved in DeepSeek's layout, left out by who does not need it, and gone on with.
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func aPredictionModuleIsTrainedAlong() throws {
       let model = try Golden("deepseek_v3_bf16").folder
       let alone = try train(model, to: "alone", ["--prediction-loss", "0.3"])

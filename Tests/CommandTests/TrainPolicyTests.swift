@@ -41,7 +41,7 @@ extension CommandTests {
       try Data(contentsOf: URL(filePath: folder.file(out) + "/step-000003/model.safetensors"))
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func aPolicyLearnsTheSameOnAnyNumberOfRanks() throws {
       let prompts = try prompts()
       let heldOut = try file("held-out.jsonl", ["{\"prompt\":\"Say it\",\"answer\":\"e\"}"])
@@ -76,7 +76,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func aTableAndAPageTellOfIt() throws {
       let (page, report) = (folder.file("page.html"), folder.file("page.json"))
       let run = try Program.run([
@@ -93,7 +93,7 @@ extension CommandTests {
       #expect(try String(contentsOfFile: page, encoding: .utf8).contains("<html"))
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func aProgramPays() throws {
       let pays = """
         while read line; do i=$(printf %s "$line" | sed 's/.*"index":\\([0-9]*\\).*/\\1/'); \
@@ -114,7 +114,7 @@ extension CommandTests {
       }
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func whatIsWrongIsSaidBeforeAnythingIsLearnt() throws {
       let prompts = try prompts()
       func refused(_ options: [String], _ words: [String], prompts other: String? = nil, reward: String = "exact")
@@ -135,7 +135,7 @@ extension CommandTests {
       try refused([], ["--reward-command"], reward: "command")
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func rightAnswersAreKept() throws {
       func sample(
         _ prompts: String, _ out: String, _ options: [String] = [], reward: String = "exact", ranks: Int? = nil
@@ -184,7 +184,7 @@ extension CommandTests {
       #expect(learnt.status == 0, "\(learnt.errors)")
     }
 
-    @Test(.timeLimit(.minutes(3)))
+    @Test(.timeLimit(.minutes(20)))
     func promptsAndCompletionsAreLearntAsText() throws {
       let data = try file("text.jsonl", ["{\"prompt\":\"one two\",\"completion\":\" three\"}"])
       let run = try Program.run([

@@ -42,7 +42,7 @@ extension CommandTests {
     }
 
     /// After the second step and the last, the same at any number of ranks, and as `eval` says of what was saved.
-    @Test(.timeLimit(.minutes(3))) func aModelIsAskedAsItLearns() throws {
+    @Test(.timeLimit(.minutes(20))) func aModelIsAskedAsItLearns() throws {
       let task = try task()
       let options = ["--task", task, "--task-every", "2", "--json"]
       let page = folder.file("page.html")

@@ -3,7 +3,7 @@ import Fabric
 import Glibc
 import Machine
 
-/// One rank of a scenario, as a process: `FabricScenarios NAME`.
+/// One rank of a scenario, as a process: `FabricScenarios NAME [LIMIT]`, with a limit in seconds where one is watched.
 @main
 package enum FabricScenarios {
   package static func main() {
@@ -31,6 +31,7 @@ package enum FabricScenarios {
 
   private static func run(_ name: String, _ communicator: any Communicator, _ buffers: Buffers) throws {
     let last = Rank(communicator.size - 1)
+    let limit = CommandLine.arguments.dropFirst(2).first.flatMap { Double($0) } ?? 1
     switch name {
     case "all":
       for scenario in Scenario.all {
@@ -59,7 +60,7 @@ package enum FabricScenarios {
       try communicator.wait(request)
     case "stalled-barrier":
       communicator.stallLimit = .milliseconds(100)
-      if communicator.rank == last { sleep(5) } else { try communicator.barrier() }
+      if communicator.rank == last { sleep(600) } else { try communicator.barrier() }
     case "unfinished":
       let buffer = buffers.make(count: 1)
       _ = try communicator.startReceive(into: buffer.bytes, from: last, tag: MessageTag(1))
@@ -68,9 +69,9 @@ package enum FabricScenarios {
       let code = MPI_Send(&byte, 1, cmpi_byte(), Int32(communicator.size + 5), 0, cmpi_comm_world())
       guard code != MPI_SUCCESS else { throw Unexpected(description: "a send to nobody succeeded") }
       throw mpiError("MPI_Send", code)
-    case "stopped": try Watched.run(communicator, buffers) { kill(getpid(), SIGSTOP) }
-    case "endless": try Watched.run(communicator, buffers) { while true { usleep(1000) } }
-    case "watched": try Watched.run(communicator, buffers) {}
+    case "stopped": try Watched.run(communicator, buffers, limit: limit) { kill(getpid(), SIGSTOP) }
+    case "endless": try Watched.run(communicator, buffers, limit: limit) { while true { usleep(1000) } }
+    case "watched": try Watched.run(communicator, buffers, limit: limit) {}
     case "patient": try Watched.patience(communicator)
     case "message-cost": try messageCost(communicator, buffers)
     case "pool-cost": try poolCost()

@@ -40,15 +40,18 @@ struct PeerClocksTests {
         Timestamp.now() + UInt64(passed.value * 1e9 * (1 + drift))
       }
       try clocks.align(communicator)
+      let first = clocks.estimates[1].error
       passed.value = 10
       try clocks.align(communicator)
       let estimate = clocks.estimates[1]
-      #expect(abs(estimate.drift - 1e-4) < 1e-5, "\(estimate)")
+      // Both series are as good as the machine's messages were quick.
+      let error = first + estimate.error
+      #expect(abs(estimate.drift - 1e-4) < 1e-5 + error / 1e10, "\(estimate)")
       // A second later, unmeasured, the difference has grown by another hundred microseconds.
       let (here, there) = (Timestamp.now() + 11_000_000_000, Timestamp.now() + 11_001_100_000)
       let late = Double(clocks.local(communicator.isRoot ? there : here, of: Rank(communicator.isRoot ? 1 : 0)))
       let expected = Double(communicator.isRoot ? here : there)
-      #expect(abs(late - expected) < 50_000, "\(late - expected) ns")
+      #expect(abs(late - expected) < 50_000 + 3 * error, "\(late - expected) ns")
     }
   }
 

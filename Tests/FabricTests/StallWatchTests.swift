@@ -1,10 +1,11 @@
 import Fabric
 import Foundation
 import Telemetry
+import TestSupport
 import Testing
 
 /// Ranks as threads, under watch.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(20)))
 struct StallWatchTests {
   private final class Heard: @unchecked Sendable {
     private let lock = NSLock()
@@ -39,30 +40,33 @@ struct StallWatchTests {
 
   @Test func whoWaitsSaysForWhomAndWhoComputesThatItDoes() throws {
     let heard = Heard()
-    try step(heard, limit: .milliseconds(300)) { _ in Thread.sleep(forTimeInterval: 1) }
-    for rank in 0..<3 {
-      let own = heard.all.filter { $0.rank == rank && $0.seconds >= 0.3 }
-      #expect(!own.isEmpty, "rank \(rank) said nothing")
-      for report in own {
-        #expect(report.layer == 1 && report.phase == (rank == 2 ? "experts" : "dispatch"))
-        #expect(report.waitingFor == (rank == 2 ? [] : [2]))
-        #expect(report.stepSeconds >= report.seconds)
-      }
+    @Sendable func isRight(_ report: StallReport) -> Bool {
+      report.seconds >= 0.3 && report.layer == 1 && report.phase == (report.rank == 2 ? "experts" : "dispatch")
+        && report.waitingFor == (report.rank == 2 ? [] : [2]) && report.stepSeconds >= report.seconds
+    }
+    try step(heard, limit: .milliseconds(300)) { _ in
+      #expect(eventually { Set(heard.all.filter(isRight).map(\.rank)) == [0, 1, 2] }, "\(heard.all)")
+    }
+    // A rank that the machine held up before it came to wait computed until then.
+    for report in heard.all where report.seconds >= 0.3 && report.phase == "dispatch" {
+      #expect(isRight(report), "\(report)")
     }
   }
 
   @Test func aRankThatMovesInALongStepSaysSo() throws {
     let heard = Heard()
     try step(heard, limit: .milliseconds(400)) { recorder in
-      for i in 0..<25 {
-        recorder.enter(i % 2 == 0 ? .gate : .experts, layer: 1)
+      var isGate = false
+      let isTold = eventually {
+        isGate.toggle()
+        recorder.enter(isGate ? .gate : .experts, layer: 1)
         Thread.sleep(forTimeInterval: 0.05)
+        // On a crowded machine a place may take as long as the limit: such a report is right too.
+        return heard.all.contains { $0.rank == 2 && $0.seconds < 0.4 && $0.stepSeconds >= 0.4 }
       }
+      #expect(isTold, "\(heard.all)")
     }
-    let own = heard.all.filter { $0.rank == 2 }
-    // On a crowded machine a place may take as long as the limit: such a report is right too.
-    #expect(
-      own.contains { $0.seconds < 0.4 && $0.stepSeconds >= 0.4 } && own.allSatisfy { $0.stepSeconds >= 0.4 }, "\(own)")
+    #expect(heard.all.allSatisfy { $0.stepSeconds >= 0.4 }, "\(heard.all)")
   }
 
   @Test func aWaitBetweenStepsIsToldUnlessItMayTakeHours() throws {
@@ -71,7 +75,9 @@ struct StallWatchTests {
       let recorder = PhaseRecorder(layerCount: 2, rankCount: 2)
       let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(200)) { heard.add($0) }
       for isPatient in [true, false] {
-        if communicator.isRoot { Thread.sleep(forTimeInterval: 0.6) }
+        if communicator.isRoot {
+          if isPatient { Thread.sleep(forTimeInterval: 0.6) } else { #expect(eventually { !heard.all.isEmpty }) }
+        }
         if isPatient { #expect(heard.all.isEmpty) }
         communicator.sleepsWhileWaiting = isPatient && !communicator.isRoot
         var bytes: [UInt8] = [1]
@@ -99,10 +105,10 @@ struct StallWatchTests {
       recorder.beginStep()
       for layer in 0..<2 {
         recorder.enter(.experts, layer: layer)
-        Thread.sleep(forTimeInterval: 0.6)
+        #expect(eventually { heard.all.count { $0.layer == layer } > 1 && over.all.count == layer })
       }
       recorder.endStep(.decode)
-      Thread.sleep(forTimeInterval: 0.3)
+      #expect(eventually { over.all.count == 2 })
       withExtendedLifetime(watch) {}
     }
     #expect(over.all.map(\.layer) == [0, 1], "\(over.all)")
@@ -111,7 +117,7 @@ struct StallWatchTests {
 
   @Test func shortStepsAndIdlenessAreNobodysBusiness() throws {
     let heard = Heard()
-    try step(heard, limit: .seconds(5)) { _ in Thread.sleep(forTimeInterval: 0.1) }
+    try step(heard, limit: .seconds(600)) { _ in Thread.sleep(forTimeInterval: 0.1) }
     try LocalFabric.run(size: 1) { communicator in
       let recorder = PhaseRecorder(layerCount: 2, rankCount: 1)
       let watch = try StallWatch(communicator, progress: recorder.progress, limit: .milliseconds(500)) { heard.add($0) }

@@ -34,7 +34,7 @@ package final class Connection: @unchecked Sendable {
   private var buffer: [UInt8] = []
 
   /// `receiveBytes`: room the system keeps for what has come and was not read.
-  package init(port: Int, receiveBytes: Int32? = nil, timeout: Int = 30) throws {
+  package init(port: Int, receiveBytes: Int32? = nil, timeout: Int = 600) throws {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     if var size = receiveBytes {
       setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, socklen_t(MemoryLayout<Int32>.size))
@@ -80,6 +80,12 @@ package final class Connection: @unchecked Sendable {
     for header in headers { head += header + "\r\n" }
     if let body { head += "Content-Length: \(body.count)\r\nContent-Type: application/json\r\n" }
     try send(Array((head + "\r\n").utf8) + (body ?? []))
+  }
+
+  /// Whether something has come that was not read, or the end, waiting for it so long.
+  package func hasInput(within time: Duration) -> Bool {
+    var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&polled, 1, Int32(time / .milliseconds(1))) != 0
   }
 
   /// false at the end.

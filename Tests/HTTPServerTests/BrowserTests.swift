@@ -64,7 +64,7 @@ import Testing
   private func status(_ server: TestServer, host: String?, _ headers: [String] = []) async throws -> Int {
     let port = server.port
     return try await onThread {
-      let connection = try Connection(port: port, timeout: 30)
+      let connection = try Connection(port: port)
       let lines = (host.map { ["Host: \($0)"] } ?? []) + headers
       try connection.send("GET /cluster HTTP/1.1\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n")
       return try connection.readReply().status

@@ -2,6 +2,7 @@ import EngineAPI
 import Foundation
 import HTTPConnection
 import JSON
+import TestSupport
 import Testing
 
 @testable import HTTPServer
@@ -18,7 +19,7 @@ import Testing
     try await TestServer.run(model.engine(answering: " x")) { server in
       let port = server.port
       let (before, reply, isClosed) = try await onThread {
-        let connection = try Connection(port: port, timeout: 5)
+        let connection = try Connection(port: port)
         try connection.sendRequest("GET", "/version")
         try connection.send(request)
         let (before, reply) = (try connection.readReply(), try connection.readReply())
@@ -71,15 +72,15 @@ import Testing
     ) { server in
       let port = server.port
       let isEnded = try await onThread { () throws -> Bool in
-        let connection = try Connection(port: port, timeout: 20)
+        let connection = try Connection(port: port)
         try connection.send(
           "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100000\r\n\r\n{")
         guard try connection.readReply().status == 401 else { return false }
-        for _ in 0..<400 {
+        return eventually {
           usleep(50_000)
           do { try connection.send(" ") } catch { return true }
+          return false
         }
-        return false
       }
       #expect(isEnded)
     }
@@ -88,22 +89,26 @@ import Testing
   @Test func aClientThatTakesSlowlyButSteadilyGetsAll() async throws {
     // More than the system keeps for a connection, so that the rest waits in the server for longer than the stall time.
     let name = String(repeating: "x", count: 20 << 20)
-    try await TestServer.run(
-      model.engine(answering: " x"),
-      configure: {
-        $0.modelNames = [TestServer.model, name]
-        $0.limits.stallTime = .seconds(2)
+    let fault = await faultWithPatience([2, 12, 40]) { seconds in
+      try await TestServer.run(
+        model.engine(answering: " x"),
+        configure: {
+          $0.modelNames = [TestServer.model, name]
+          $0.limits.stallTime = .seconds(seconds)
+        }
+      ) { server in
+        let port = server.port
+        let reply = try await onThread {
+          let connection = try Connection(port: port, receiveBytes: 256 << 10)
+          try connection.sendRequest("GET", "/v1/models", headers: ["Connection: close"])
+          while try connection.readMore() { usleep(UInt32(seconds * 4_000)) }
+          return try connection.readReply()
+        }
+        return reply.status == 200 && reply.body.count > 20 << 20
+          ? nil : "\(reply.status), \(reply.body.count) bytes"
       }
-    ) { server in
-      let port = server.port
-      let reply = try await onThread {
-        let connection = try Connection(port: port, receiveBytes: 256 << 10)
-        try connection.sendRequest("GET", "/v1/models", headers: ["Connection: close"])
-        while try connection.readMore() { usleep(8_000) }
-        return try connection.readReply()
-      }
-      #expect(reply.status == 200 && reply.body.count > 20 << 20)
     }
+    #expect(fault == nil)
   }
 
   @Test func bodiesBeingReadHaveALimitTogether() async throws {
@@ -141,7 +146,7 @@ import Testing
     try await TestServer.run(model.engine(answering: " x")) { server in
       let port = server.port
       let reply = try await onThread {
-        let connection = try Connection(port: port, timeout: 5)
+        let connection = try Connection(port: port)
         try connection.sendRequest("POST", "/v1/completions", headers: ["Transfer-Encoding: chunked"])
         try connection.send("zz\r\n{}\r\n0\r\n\r\n")
         return try connection.readReply()
@@ -154,10 +159,11 @@ import Testing
     try await TestServer.run(model.engine(answering: " x"), configure: { $0.textThreads = 1 }) { server in
       let begun = DispatchSemaphore(value: 0)
       let gate = DispatchSemaphore(value: 0)
+      defer { gate.signal() }
       let blocked = Task {
         try await server.modelServer.pool.run { () -> Void in
           begun.signal()
-          _ = gate.wait(timeout: .now() + 20)
+          gate.wait()
         }
       }
       let port = server.port

@@ -31,6 +31,6 @@ import Testing
     #expect(throws: APIError.self) {
       try ServedText.cut(run + run, after: isLast ? run + "b" : "b" + run)
     }
-    #expect(ContinuousClock.now - begin < .seconds(10))
+    #expect(ContinuousClock.now - begin < .seconds(120))
   }
 }

@@ -132,7 +132,7 @@ import Testing
       }
       // It grows while nothing comes.
       let first = try await silence()
-      let deadline = ContinuousClock.now + .seconds(20)
+      let deadline = ContinuousClock.now + .seconds(600)
       while try await silence() < first + 0.1 { try #require(ContinuousClock.now < deadline) }
       connection.close()
     }

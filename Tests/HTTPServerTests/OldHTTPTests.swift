@@ -12,7 +12,7 @@ import Testing
   /// All that comes for these bytes until the server closes the connection; nil where it does not within half a minute.
   private func answer(_ port: Int, _ text: String) async throws -> String? {
     try await onThread {
-      let connection = try Connection(port: port, timeout: 30)
+      let connection = try Connection(port: port)
       try connection.send(text)
       do { while try connection.readMore() {} } catch { return nil }
       return connection.rest
@@ -57,7 +57,7 @@ import Testing
     try await TestServer.run(model.engine(answering: " x")) { server async throws in
       let port = server.port
       let replies = try await onThread {
-        let connection = try Connection(port: port, timeout: 30)
+        let connection = try Connection(port: port)
         return try (0..<3).map { _ in
           try connection.send("GET /health HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
           return try connection.readReply()
@@ -110,7 +110,7 @@ import Testing
       server async throws in
       let port = server.port
       let connection = try await onThread {
-        let connection = try Connection(port: port, timeout: 30)
+        let connection = try Connection(port: port)
         try connection.send("GET /health HTTP/1.0\r\n\r\n")
         _ = try connection.readReply()
         return connection

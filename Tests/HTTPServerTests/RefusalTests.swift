@@ -122,8 +122,8 @@ import Testing
     ) { server in
       let port = server.port
       let isClosed = try await onThread {
-        let idle = try Connection(port: port, timeout: 5)
-        let trickling = try Connection(port: port, timeout: 5)
+        let idle = try Connection(port: port)
+        let trickling = try Connection(port: port)
         try trickling.send("GET /health HT")
         return idle.isClosedByServer() && trickling.isClosedByServer()
       }

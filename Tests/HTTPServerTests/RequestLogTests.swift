@@ -107,7 +107,7 @@ import Testing
     }
     let endless = Lines()
     var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 400))
-    (script.finish, script.delay) = (nil, .milliseconds(20))
+    (script.finish, script.isHeld, script.firstHeld) = (nil, { true }, 2)
     try await TestServer.run(FakeEngine(script), configure: { $0.logger = endless.logger(.json) }) {
       server async throws in
       let port = server.port

@@ -2,6 +2,7 @@ import Fabric
 import Foundation
 import Reports
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Inference
@@ -10,14 +11,16 @@ import Testing
 struct AccountTests {
   /// Runs a golden's prompts on `ranks` ranks; on every rank, `prepare` sees the session before the first step.
   private func account(
-    ranks: Int, dawdling: Rank? = nil, prepare: @escaping @Sendable (GenerationSession) -> Void = { _ in }
+    ranks: Int, dawdling: Rank? = nil, for milliseconds: Double = 0,
+    prepare: @escaping @Sendable (GenerationSession) -> Void = { _ in }
   ) throws -> (AccountOfRun, LoopStatistics, sent: Int) {
     let golden = try Golden("deepseek_v3")
     let prompts = try (0..<3).map { try golden.prompt($0) }
     let found = try LocalFabric.run(size: ranks) { communicator -> (AccountOfRun, LoopStatistics, Int)? in
       var options = SessionOptions()
       options.threadsPerRank = 1
-      let dawdler = DawdlingCommunicator(communicator, dawdles: communicator.rank == dawdling)
+      let dawdler = DawdlingCommunicator(
+        communicator, microseconds: communicator.rank == dawdling ? UInt32(milliseconds * 1000) : 0)
       let session = try GenerationSession(model: golden.folder, options: options, communicator: dawdler) { _ in }
       prepare(session)
       guard communicator.isRoot else {
@@ -41,22 +44,28 @@ struct AccountTests {
 
   @Test(arguments: [1, 2, 3])
   func phasesAddUpToTheWallTimeOfTheSteps(ranks: Int) throws {
-    let (account, statistics, _) = try account(ranks: ranks)
-    #expect(account.ranks.map(\.rank) == Array(0..<ranks))
-    for (kind, totals) in [(StepKind.prefill, statistics.prefill), (.decode, statistics.decode)] {
-      let seconds = totals.time / .seconds(1)
-      for rank in account.ranks {
-        let counted = rank.kinds[kind.rawValue]
-        #expect(counted.steps == totals.steps)
-        let sum = Phase.allCases.reduce(0) { $0 + counted.total($1) }
-        #expect(sum == counted.wall)
-        #expect(counted.totalLate <= sum)
-        if rank.rank == 0 {
+    // Between two clocks a busy machine may do something else: not every time.
+    let fault = faultWithPatience([1, 2, 3, 4]) { _ in
+      let (account, statistics, _) = try account(ranks: ranks)
+      #expect(account.ranks.map(\.rank) == Array(0..<ranks))
+      var fault: String?
+      for (kind, totals) in [(StepKind.prefill, statistics.prefill), (.decode, statistics.decode)] {
+        let seconds = totals.time / .seconds(1)
+        for rank in account.ranks {
+          let counted = rank.kinds[kind.rawValue]
+          #expect(counted.steps == totals.steps)
+          let sum = Phase.allCases.reduce(0) { $0 + counted.total($1) }
+          #expect(sum == counted.wall)
+          #expect(counted.totalLate <= sum)
           // Against rank 0's own clock around the steps.
-          #expect(abs(Double(sum) / 1e9 - seconds) <= 0.03 * seconds, "\(kind) of rank 0: \(sum) ns of \(seconds) s")
+          if rank.rank == 0, abs(Double(sum) / 1e9 - seconds) > 0.03 * seconds {
+            fault = "\(kind) of rank 0: \(sum) ns of \(seconds) s"
+          }
         }
       }
+      return fault
     }
+    #expect(fault == nil)
   }
 
   @Test func whatIsSentIsCountedOnceAndNothingLessWouldDo() throws {
@@ -92,14 +101,17 @@ struct AccountTests {
 
   /// A rank that dawdles is named by all that waited for it, and their transfer times do not grow.
   @Test func waitingForALateRankIsItsFaultAlone() throws {
-    let (account, _, _) = try account(ranks: 2, dawdling: Rank(1))
-    let kinds = account.ranks.map { $0.kinds[StepKind.decode.rawValue] }
-    let (waited, other) = (kinds[0].lateByRank[1], kinds[1].lateByRank[0])
-    // Eleven steps, three layers each, 25 milliseconds: more than a busy machine keeps anybody from running.
-    #expect(waited > 33 * 20_000_000, "rank 0 waited \(waited) ns for rank 1")
-    #expect(other < waited / 3, "rank 1 waited \(other) ns for rank 0")
-    let transfer = kinds[0].total(.dispatch) - kinds[0].totalLate(.dispatch)
-    #expect(transfer < waited / 3, "dispatch took \(transfer) ns beside \(waited) of waiting")
+    // Eleven steps, three layers each: more than a busy machine keeps anybody from running.
+    let fault = faultWithPatience([25, 25, 100, 600]) { milliseconds in
+      let (account, _, _) = try account(ranks: 2, dawdling: Rank(1), for: milliseconds)
+      let kinds = account.ranks.map { $0.kinds[StepKind.decode.rawValue] }
+      let (waited, other) = (kinds[0].lateByRank[1], kinds[1].lateByRank[0])
+      let transfer = kinds[0].total(.dispatch) - kinds[0].totalLate(.dispatch)
+      guard Double(waited) > 33 * 0.8e6 * milliseconds else { return "rank 0 waited \(waited) ns for rank 1" }
+      guard other < waited / 3 else { return "rank 1 waited \(other) ns for rank 0" }
+      return transfer < waited / 3 ? nil : "dispatch took \(transfer) ns beside \(waited) of waiting"
+    }
+    #expect(fault == nil)
   }
 
   @Test func accountsCanBeForgottenAndSwitchedOff() throws {
@@ -167,12 +179,12 @@ struct AccountTests {
   }
 }
 
-/// A rank that takes five milliseconds before it sends its tokens.
+/// A rank that takes its time before it sends its tokens.
 private final class DawdlingCommunicator: UncountedCommunicator {
-  private let dawdles: Bool
+  private let microseconds: UInt32
 
-  init(_ base: any Communicator, dawdles: Bool) {
-    self.dawdles = dawdles
+  init(_ base: any Communicator, microseconds: UInt32) {
+    self.microseconds = microseconds
     super.init(base)
   }
 
@@ -182,7 +194,7 @@ private final class DawdlingCommunicator: UncountedCommunicator {
     into buffer: UnsafeMutableRawBufferPointer, from peer: Rank, tag: MessageTag
   ) throws(FabricError) -> PendingRequest {
     // Dispatch messages are awaited before any is sent.
-    if dawdles, tag == MessageTag(1) { usleep(25_000) }
+    if microseconds > 0, tag == MessageTag(1) { usleep(microseconds) }
     return try super.startReceive(into: buffer, from: peer, tag: tag)
   }
 }

@@ -140,7 +140,7 @@ struct AgreementTests {
         options.threadsPerRank = 1 + rank
         options.instructionSet = rank == 0 ? .reference : .best
         options.checksMemory = rank == 0
-        options.stallLimit = .seconds(5 + rank)
+        options.stallLimit = .seconds(600 + rank)
       } == nil)
   }
 }

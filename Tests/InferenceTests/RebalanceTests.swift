@@ -237,10 +237,7 @@ struct RebalanceTests {
     let tokens = Mutex<[Int: [Int32]]>([:])
     let notes = Mutex<[String]>([])
     let user = Thread {
-      func wait(_ isMet: () -> Bool) {
-        let end = Date(timeIntervalSinceNow: 60)
-        while !isMet(), Date() < end { usleep(2000) }
-      }
+      func wait(_ isMet: () -> Bool) { _ = eventually(isMet) }
       for id in 0..<4 {
         engine.submit(TokenRequest(id: RequestID(id), prompt: prompt, maxNewTokens: 32)) { event in
           if case .token(_, let token, _) = event { tokens.withLock { $0[id, default: []].append(token.token) } }

@@ -45,9 +45,9 @@ import Testing
         // `flock` of util-linux stands for another job.
         let other = Process()
         other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        other.arguments = ["flock", "--no-fork", "\(path)/core-1", "sleep", "60"]
+        other.arguments = ["flock", "--no-fork", "\(path)/core-1", "sleep", "6000"]
         try other.run()
-        for _ in 0..<500 where Self.busy(0..<2, in: path) != [1] { usleep(10_000) }
+        guard eventually({ Self.busy(0..<2, in: path) == [1] }) else { exit(3) }
         CoreClaims.claim([0, 1], folder: path) { busy in
           guard busy == [1] else { exit(1) }
           return [0]
@@ -59,7 +59,7 @@ import Testing
           usleep(300_000)
           kill(process, SIGKILL)
         }
-        CoreClaims.claim([0, 1], patience: .seconds(20), folder: path) { busy in
+        CoreClaims.claim([0, 1], patience: .seconds(600), folder: path) { busy in
           guard busy.isEmpty else { exit(2) }
           return []
         }

@@ -1,11 +1,12 @@
 import Foundation
 import Machine
+import TestSupport
 import Testing
 
 /// Sends the signal to the process as a launcher does, and gives it time to arrive.
 private func send(_ signal: Int32, until arrived: () -> Bool) {
   kill(getpid(), signal)
-  for _ in 0..<500 where !arrived() { usleep(10_000) }
+  _ = eventually(arrived)
 }
 
 /// Each in a process of its own: signals belong to the whole process.
@@ -25,7 +26,7 @@ private func send(_ signal: Int32, until arrived: () -> Bool) {
     await #expect(processExitsWith: .success) { [signal] in
       try Interrupt.leaveAtOnce()
       kill(getpid(), signal)
-      sleep(5)
+      sleep(600)
       exit(3)
     }
   }

@@ -10,11 +10,12 @@ struct KeeperTests {
   private let temporary = TemporaryFolder()
   private var folder: KeeperFolder { KeeperFolder(temporary.file("keeper")) }
 
-  /// A keeper on a thread of its own; the semaphore tells of its end, when it does not listen any more.
-  private func start(_ folder: KeeperFolder) throws -> DispatchSemaphore {
+  /// A keeper on a thread of its own; the semaphore tells of its end, when it does not listen any more. Without a user it
+  /// ends after `seconds`, or when its socket is removed.
+  private func start(_ folder: KeeperFolder, seconds: Double = 1200) throws -> DispatchSemaphore {
     let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let thread = Thread {
-      Self.keep(folder, ready)
+      Self.keep(folder, .seconds(seconds), ready)
       ended.signal()
     }
     thread.start()
@@ -23,8 +24,8 @@ struct KeeperTests {
   }
 
   /// Returns after its keeper has gone, with its socket.
-  private static func keep(_ folder: KeeperFolder, _ ready: DispatchSemaphore) {
-    let keeper = try? MemoryKeeper(folder, patience: .seconds(1))
+  private static func keep(_ folder: KeeperFolder, _ patience: Duration, _ ready: DispatchSemaphore) {
+    let keeper = try? MemoryKeeper(folder, patience: patience)
     ready.signal()
     keeper?.run()
   }
@@ -63,7 +64,7 @@ struct KeeperTests {
     #expect(throws: MachineError.notSharedMemory) { try SharedMemory(adopting: file) }
   }
 
-  @Test(.timeLimit(.minutes(1))) func itKeepsWhatItsUsersLeave() throws {
+  @Test(.timeLimit(.minutes(20))) func itKeepsWhatItsUsersLeave() throws {
     let ended = try start(folder)
     var maker: KeeperClient? = try KeeperClient(folder)
     #expect(try maker?.find("a") == nil)
@@ -82,23 +83,27 @@ struct KeeperTests {
     #expect(try user.find("b") == nil && user.find("a") != nil)
     #expect(try user.release(all: true) == 4 << 20)
     #expect(try user.list().isEmpty && first(found.memory[1]) == 2)
+    #expect(ended.wait(timeout: .now() + 0.5) == .timedOut, "it has a user")
     withExtendedLifetime(user) {}
-    #expect(ended.wait(timeout: .now() + 0.5) == .timedOut)
   }
 
-  @Test(.timeLimit(.minutes(1))) func itEndsByItselfWhenTimeIsUp() throws {
-    let ended = try start(folder)
-    var user: KeeperClient? = try KeeperClient(folder)
-    #expect(try user?.hold("a", [try memory(1)], note: [], seconds: 1) == true)
-    usleep(1_500_000)
-    #expect(try user?.list().map(\.name) == ["a"], "a user holds it longer")
-    user = nil
-    #expect(ended.wait(timeout: .now() + 20) == .success)
+  @Test(.timeLimit(.minutes(20))) func itEndsByItselfWhenTimeIsUp() throws {
+    // It has to be found before its time is up.
+    let fault = faultWithPatience([1, 10, 60]) { seconds in
+      let ended = try start(folder, seconds: seconds)
+      var user: KeeperClient? = try KeeperClient(folder)
+      guard try user?.hold("a", [try memory(1)], note: [], seconds: 1) == true else { return "not held" }
+      usleep(1_500_000)
+      guard try user?.list().map(\.name) == ["a"] else { return "a user holds it longer" }
+      user = nil
+      return ended.wait(timeout: .now() + 600) == .success ? nil : "it does not end"
+    }
+    #expect(fault == nil)
     #expect(throws: MachineError.self) { try KeeperClient(folder) }
     #expect(try KeeperClient.existing(folder) == nil)
   }
 
-  @Test(.timeLimit(.minutes(1))) func aFolderOfOthersIsRefused() throws {
+  @Test(.timeLimit(.minutes(20))) func aFolderOfOthersIsRefused() throws {
     #expect(throws: MachineError.self) { try KeeperClient(folder) }
     #expect(mkdir(folder.path, 0o700) == 0)
     chmod(folder.path, 0o777)
@@ -118,7 +123,9 @@ struct KeeperTests {
     #expect(try MemoryKeeper(folder) == nil, "one is enough")
     var status = stat()
     #expect(stat(folder.socket, &status) == 0 && status.st_mode & 0o777 == 0o600)
-    #expect(ended.wait(timeout: .now() + 20) == .success)
+    // Nobody can come any more.
+    unlink(folder.socket)
+    #expect(ended.wait(timeout: .now() + 600) == .success)
   }
 
   @Test func messagesAreReadAsTheyWereWrittenAndNothingElseIs() throws {

@@ -56,7 +56,7 @@ import Testing
     var events: [ReplyEvent] = []
     let time = clock.measure { events = sample.events([text]) }
     #expect(events == [.content(text)])
-    #expect(time < .seconds(60))
+    #expect(time < .seconds(120))
   }
 
   @Test(arguments: ToolCallFormat.Syntax.allCases)

@@ -1,5 +1,6 @@
 import Evaluation
 import Glibc
+import TestSupport
 import Testing
 
 @testable import Rewards
@@ -9,7 +10,7 @@ import Testing
   /// Pays each line at once, its number.
   static let plain = #"while IFS= read -r l; do i=${l#*:}; i=${i%%,*}; echo "{\"index\":$i,\"reward\":$i}"; done"#
 
-  private func rules(_ command: String, seconds: Double = 30, isIsolated: Bool = true) throws -> RewardRules {
+  private func rules(_ command: String, seconds: Double = 900, isIsolated: Bool = true) throws -> RewardRules {
     var options = RewardOptions()
     (options.command, options.commandTimeout, options.isolatesCommand) = (command, seconds, isIsolated)
     return try RewardRules("command", options: options)
@@ -28,18 +29,8 @@ import Testing
     } catch { return "\(error)" }
   }
 
-  /// Waits for what comes soon.
-  private func eventually(_ condition: () -> Bool) -> Bool {
-    let limit = ContinuousClock.now + .seconds(20)
-    while !condition() {
-      guard ContinuousClock.now < limit else { return false }
-      usleep(10_000)
-    }
-    return true
-  }
-
   /// Processes that were started with this among their arguments, and run.
-  private func processes(with argument: String) -> [pid_t] {
+  private static func processes(with argument: String) -> [pid_t] {
     let wanted = Array("\0\(argument)\0".utf8)
     return KernelFiles.numbers(in: "/proc").filter {
       KernelFiles.bytes("/proc/\($0)/cmdline").firstRange(of: wanted) != nil
@@ -79,7 +70,7 @@ import Testing
   }
 
   @Test func thousandsOfCompletionsBlockNeitherSide() throws {
-    let rules = try rules(Self.plain, seconds: 120)
+    let rules = try rules(Self.plain, seconds: 900)
     defer { rules.close() }
     #expect(try rules.verdicts(try samples(5000)).map(\.reward) == (0..<5000).map { Double($0) })
   }
@@ -87,7 +78,7 @@ import Testing
   @Test func aProgramMayWriteMuchBeforeItReadsMuch() throws {
     let loop =
       #"p=$(head -c 20000 /dev/zero | tr '\0' x); i=0; while [ $i -lt 200 ]; do echo "{\"index\":$i,\"reward\":1,\"p\":\"$p\"}"; i=$((i+1)); done; cat >/dev/null"#
-    let rules = try rules(loop, seconds: 120)
+    let rules = try rules(loop, seconds: 900)
     defer { rules.close() }
     let verdicts = try rules.verdicts(try samples(200, String(repeating: "y", count: 20_000)))
     #expect(verdicts.allSatisfy { $0.reward == 1 } && verdicts.count == 200)
@@ -103,7 +94,7 @@ import Testing
     let mark = "31401.\(getpid())"
     let words = try words("(setsid sleep \(mark) &); sleep \(mark) & sleep \(mark)")
     #expect(words.contains("its 1 seconds for a batch were over") && words.contains("0 of 3"), "\(words)")
-    #expect(eventually { processes(with: mark).isEmpty })
+    #expect(eventually { Self.processes(with: mark).isEmpty })
   }
 
   @Test func onlyTheNextCallStartsItAnew() throws {
@@ -122,15 +113,18 @@ import Testing
       (#"printf '{"index":0,"reward":1}'; sleep 31403"#, "it had begun a line"),
     ])
   func whatIsWrongIsToldInWords(command: String, expected: String) throws {
-    let words = try words(command, seconds: command.contains("sleep") ? 1 : 20)
-    #expect(words.contains(expected) && words.hasPrefix("the reward program"), "\(words)")
+    let fault = faultWithPatience(command.contains("sleep") ? [1, 8, 60] : [600]) { seconds in
+      let words = try words(command, seconds: seconds)
+      return words.contains(expected) && words.hasPrefix("the reward program") ? nil : words
+    }
+    #expect(fault == nil)
   }
 
   @Test func aProgramThatClosesItsOutputOrInputIsAnError() throws {
     #expect(try words("exec 1>&-; sleep 31404").hasPrefix("the reward program"))
     let large = String(repeating: "y", count: 100_000)
     #expect(try words("exec 0<&-; sleep 31404", completion: large).hasPrefix("the reward program"))
-    #expect(eventually { processes(with: "31404").isEmpty })
+    #expect(eventually { Self.processes(with: "31404").isEmpty })
   }
 
   @Test func aProgramThatSpeaksUnaskedIsAnErrorOfTheNextBatch() throws {
@@ -178,10 +172,10 @@ import Testing
     let mark = "31405.\(getpid())"
     let process = try ProgramProcess(
       "sleep \(mark) & exec sleep \(mark)", in: Confinement.find(isIsolated: isIsolated))
-    #expect(eventually { processes(with: mark).count >= 2 })
+    #expect(eventually { Self.processes(with: mark).count >= 2 })
     process.end(grace: .zero)
     // A process that nobody waited for would still be there.
-    #expect(eventually { kill(process.id, 0) != 0 && processes(with: mark).isEmpty })
+    #expect(eventually { kill(process.id, 0) != 0 && Self.processes(with: mark).isEmpty })
   }
 
   private static let lastMark = "31406.25"
@@ -192,11 +186,11 @@ import Testing
         "sleep \(RewardProgramTests.lastMark) & exec sleep \(RewardProgramTests.lastMark)",
         in: Confinement.find(isIsolated: true))
       withExtendedLifetime(process) {
-        usleep(500_000)
+        guard eventually({ RewardProgramTests.processes(with: RewardProgramTests.lastMark).count >= 2 }) else { return }
         kill(getpid(), SIGKILL)
       }
     }
     guard Confinement.find(isIsolated: true).prefix.contains("setpriv") else { return }
-    #expect(eventually { processes(with: Self.lastMark).isEmpty })
+    #expect(eventually { Self.processes(with: Self.lastMark).isEmpty })
   }
 }

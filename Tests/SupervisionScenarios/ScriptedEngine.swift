@@ -111,8 +111,8 @@ package final class ScriptedEngine: TokenEngine {
     if let poison = script.poison, running.request.prompt.contains(poison.token),
       running.request.drawn.count >= poison.at
     {
-      // What was drawn before has been written.
-      usleep(20_000)
+      // What was drawn before is written first.
+      runningLink.withLock { $0 }?.finish(atMost: .seconds(600))
       say("martinet: failed: rank 0 (n1): this prompt is poison")
       _exit(3)
     }
@@ -170,6 +170,8 @@ package final class ScriptedEngine: TokenEngine {
 
 /// The descriptor the link writes to.
 let linkOutput = Atomic<Int32>(-1)
+/// The link of this process, once it runs.
+let runningLink = Mutex<EngineLink?>(nil)
 
 func say(_ line: String) {
   let line = line + "\n"

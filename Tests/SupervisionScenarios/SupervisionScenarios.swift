@@ -37,6 +37,7 @@ package enum SupervisionScenarios {
       let engine = ScriptedEngine(script)
       let link = EngineLink(engine: engine, input: STDIN_FILENO, output: output, grace: .seconds(2))
       try link.start()
+      runningLink.withLock { $0 = link }
       engine.run()
       link.finish()
     } catch {

@@ -2,12 +2,13 @@ import EngineAPI
 import Foundation
 import JSON
 import SupervisionScenarios
+import TestSupport
 import Testing
 
 @testable import Supervision
 
 /// The job's end over pipes, with hand-written commands.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(20)))
 struct EngineLinkTests {
   private final class Ends {
     let commands = Pipe()
@@ -17,11 +18,12 @@ struct EngineLinkTests {
     let abandoned = Log()
     private var read = ""
 
-    init() throws {
+    /// `grace`: how long the engine may take to stop; in most tests, any time.
+    init(grace: Duration = .seconds(1200)) throws {
       let abandoned = abandoned
       link = EngineLink(
         engine: engine, input: commands.fileHandleForReading.fileDescriptor,
-        output: reports.fileHandleForWriting.fileDescriptor, grace: .milliseconds(300), leave: { abandoned.add($0) })
+        output: reports.fileHandleForWriting.fileDescriptor, grace: grace, leave: { abandoned.add($0) })
       try link.start()
     }
 
@@ -116,7 +118,7 @@ struct EngineLinkTests {
   }
 
   @Test func anEngineThatDoesNotStopIsLeft() throws {
-    let ends = try Ends()
+    let ends = try Ends(grace: .milliseconds(300))
     try ends.commands.fileHandleForWriting.close()
     #expect(eventually { ends.abandoned.text.contains("does not stop") })
   }

@@ -44,7 +44,7 @@ final class Streams: @unchecked Sendable {
   subscript(_ request: TokenRequest) -> Stream { lock.withLock { streams[request.id] ?? Stream() } }
 
   /// Whether a condition on all streams was met within `seconds`.
-  func wait(_ seconds: Double = 60, until isMet: ([Stream]) -> Bool) -> Bool {
+  func wait(_ seconds: Double = 600, until isMet: ([Stream]) -> Bool) -> Bool {
     let end = Date(timeIntervalSinceNow: seconds)
     lock.lock()
     defer { lock.unlock() }
@@ -54,7 +54,7 @@ final class Streams: @unchecked Sendable {
     return true
   }
 
-  func waitForAll(_ seconds: Double = 60) -> Bool { wait(seconds) { $0.allSatisfy(\.hasEnded) } }
+  func waitForAll() -> Bool { wait { $0.allSatisfy(\.hasEnded) } }
 }
 
 /// A job of the scenarios, as a command.
@@ -91,14 +91,4 @@ final class Log: @unchecked Sendable {
   private var lines: [String] = []
   func add(_ line: String) { lock.withLock { lines.append(line) } }
   var text: String { lock.withLock { lines.joined(separator: "\n") } }
-}
-
-/// Whether something is so within `seconds`.
-func eventually(_ seconds: Double = 20, _ isSo: () -> Bool) -> Bool {
-  let end = Date(timeIntervalSinceNow: seconds)
-  while !isSo() {
-    guard Date() < end else { return false }
-    usleep(10_000)
-  }
-  return true
 }

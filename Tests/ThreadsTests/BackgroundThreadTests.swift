@@ -19,7 +19,7 @@ struct BackgroundThreadTests {
     let thread = try BackgroundThread("sleeper") { _ = mayEnd.wait { $0 ? true : nil } }
     #expect(!thread.join(atMost: .milliseconds(20)))
     mayEnd.change { $0 = true }
-    #expect(thread.join(atMost: .seconds(60)))
+    #expect(thread.join(atMost: .seconds(600)))
   }
 
   @Test("a stack that no memory holds, or that is none, is an error with the thread's name", arguments: [Int.max, 1])
@@ -35,7 +35,7 @@ struct BackgroundThreadTests {
     let thread = try BackgroundThread("writer") { for number in 1...100 { queue.change { $0.append(number) } } }
     var seen: [Int] = []
     while seen.count < 100 {
-      let next = queue.wait(atMost: .seconds(60)) { $0.isEmpty ? nil : $0.removeFirst() }
+      let next = queue.wait(atMost: .seconds(600)) { $0.isEmpty ? nil : $0.removeFirst() }
       seen.append(try #require(next))
     }
     thread.join()

@@ -66,7 +66,7 @@ extension CommandTests {
         }
         if let server { shown.text = shown.text.replacing(":8000", with: ":\(server.port)") }
         try makeWhatIsNamed(in: shown.text)
-        let outcome = try Program.execute(["timeout", "240"] + command(shown.text))
+        let outcome = try Program.execute(["timeout", "900"] + command(shown.text))
         #expect(
           (outcome.status != 0) == block.words.contains("fails") && !outcome.isCrash,
           "\(place)\n\(outcome.output)\n\(outcome.errors)")
@@ -95,7 +95,7 @@ extension CommandTests {
       let blocks = try Page("README.md").blocks
       let demo = try #require(blocks.firstIndex { $0.lines == ["./deploy/demo.sh"] })
       let end = blocks[demo + 1]
-      let outcome = try Program.execute(["timeout", "240"] + command(line))
+      let outcome = try Program.execute(["timeout", "900"] + command(line))
       #expect(outcome.status == 0, "\(outcome.errors)")
       let shown = ShownCommand(text: line, output: end.lines)
       #expect(shown.difference(printed: outcome.output, errors: outcome.errors, isTimed: true) == nil)

@@ -12,9 +12,10 @@ final class FakeEngine: TokenEngine {
     /// Before the first token, and before each further one.
     var firstDelay = Duration.zero
     var delay = Duration.zero
-    /// Asked before each token but the first, which waits for as long as the answer is yes: for tests that must come
-    /// before it.
+    /// Asked before each token from the one with the number `firstHeld` on, which waits for as long as the answer is
+    /// yes: for tests that must come before it.
     var isHeld: @Sendable () -> Bool = { false }
+    var firstHeld = 1
     /// Instead of the rest, after the tokens.
     var failure: String?
     /// What is told of a prompt that is to be scored: here, as it should be.
@@ -131,7 +132,9 @@ final class FakeEngine: TokenEngine {
       let tokens = script.tokens.prefix(request.maxNewTokens)
       for (i, token) in tokens.enumerated() {
         if i > 0, script.delay > .zero { try? await Task.sleep(for: script.delay) }
-        while i > 0, script.isHeld(), active.contains(request.id) { try? await Task.sleep(for: .milliseconds(1)) }
+        while i >= script.firstHeld, script.isHeld(), active.contains(request.id) {
+          try? await Task.sleep(for: .milliseconds(1))
+        }
         let isLast = i == tokens.count - 1 && script.failure == nil
         let finish = i + 1 == request.maxNewTokens ? .length : isLast ? script.finish : nil
         guard emit(.token(request.id, Self.drawn(token, request), finish: finish), onEvent) else { return }
