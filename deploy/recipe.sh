@@ -210,7 +210,7 @@ if [ -z "$smoke" ] && [ "$(accuracy student "$name-forced")" -lt 93 ]; then
 fi
 finetune student-alone "the student alone, on as much more text" "$pupil" "$out/data/mixture.jsonl=3,$out/data/other.jsonl=1" \
   "${alone[@]}"
-measure student-alone "$name" "$name-sampled"
+measure student-alone "$name" "$name-sampled" "$name-tries"
 finetune student-taught "the student learns the teacher's right answers" "$pupil" "$out/samples.jsonl=3,$out/data/other.jsonl=1" \
   "${taught[@]}"
 measure student-taught "${all[@]}"

@@ -39,13 +39,18 @@ def directions(recipe):
             found.append((what, f"{percent(before['accuracy'])} → {percent(after['accuracy'])}",
                           after["accuracy"] > before["accuracy"]))
 
-    higher("reinforcement: more is right, sampled", recipe.result("base", "-sampled"), recipe.result("grpo", "-sampled"))
-    higher("fine-tuning: more is right than of the base, sampled", recipe.result("base", "-sampled"),
-           recipe.result("sft", "-sampled"))
-    higher("distillation: more is right than before, sampled", recipe.result("student", "-sampled"),
-           recipe.result("student-taught", "-sampled"))
-    higher("distillation: more is right than alone, sampled", recipe.result("student-alone", "-sampled"),
-           recipe.result("student-taught", "-sampled"))
+    def sampled(model, other):
+        """Of two models, asked in the same way: each problem many times, if both were."""
+        for suffix in ("-tries", "-sampled"):
+            pair = (recipe.result(model, suffix), recipe.result(other, suffix))
+            if all(pair):
+                return pair
+        return (None, None)
+
+    higher("reinforcement: more is right, sampled", *sampled("base", "grpo"))
+    higher("fine-tuning: more is right than of the base, sampled", *sampled("base", "sft"))
+    higher("distillation: more is right than before, sampled", *sampled("student", "student-taught"))
+    higher("distillation: more is right than alone, sampled", *sampled("student-alone", "student-taught"))
     before, after = (recipe.audit(f"student-{name}", "unasked") for name in ("taught", "honest"))
     if before and after:
         found.append(("audit: less is made up of withheld facts", f"{share(before, 'wrong')} → {share(after, 'wrong')}",
