@@ -7,11 +7,7 @@ import TestSupport
 struct Golden: Sendable {
   static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appending(path: "Fixtures")
-  static var names: [String] {
-    get throws {
-      try FileManager.default.contentsOfDirectory(atPath: fixtures.appending(path: "goldens").path).sorted()
-    }
-  }
+  static let names = FamilyFixtures.goldens
 
   struct Prompt: Sendable {
     let ids: [Int]
@@ -24,7 +20,7 @@ struct Golden: Sendable {
   let prompts: [Prompt]
 
   init(_ name: String) throws {
-    folder = Self.fixtures.appending(path: "goldens/\(name)").path
+    folder = FamilyFixtures.folder(name)
     document = try JSONValue(parsing: Data(contentsOf: URL(filePath: folder + "/goldens.json")))
     file = try SafetensorsFile(path: folder + "/goldens.safetensors")
     prompts = document["prompts"]!.array!.map { Prompt(ids: ints($0["input_ids"]), greedy: ints($0["greedy"])) }

@@ -38,7 +38,7 @@ extension CommandTests {
     }
 
     @Test func parametersAreWhatTheShapesAddUpTo() throws {
-      for name in try Golden.names {
+      for name in Golden.names {
         let golden = try Golden(name)
         let answer = try inspect([golden.folder])
         let (total, active) = try parameters(of: golden.folder)

@@ -20,7 +20,7 @@ extension CommandTests {
     }
 
     @Test(.timeLimit(.minutes(20))) func tensorsAreThoseOfThePublishedLayout() throws {
-      for name in try Golden.names {
+      for name in Golden.names {
         let golden = try HuggingFaceFolder(path: Golden(name).folder)
         let made = try make(golden.path + "/config.json", name)
         #expect(made.config["quantization_config"] == nil)

@@ -6,36 +6,26 @@ import Inference
 import Kernels
 import ModelRuntime
 import MoEModel
+import TestSupport
 
 /// A tiny checkpoint with the reference implementation's outputs (see `Tests/Fixtures/README.md`).
 struct Golden: Sendable {
-  static let names = [
-    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",
-    "deepseek_v3_noqlora", "deepseek_v32",
-    "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "gpt_oss", "gpt_oss_mxfp4", "kimi_k2", "llama", "minimax_m2", "mixtral",
-    "olmoe",
-    "qwen2",
-    "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_moe_bf16",
-  ]
-  static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Fixtures")
+  static let names = FamilyFixtures.goldens
+  /// Those of the families whose attention goes to positions that an indexer chooses.
+  static let indexed = FamilyFixtures.indexed
+  /// The families with gated DeltaNet.
+  static let deltas = FamilyFixtures.deltas
+  /// DeepSeek-V4: as published, and as transformers saves it.
+  static let compressed = FamilyFixtures.compressed
+  static let fixtures = Page.root.appending(path: "Tests/Fixtures")
 
   let name: String
   let folder: String
   let file: SafetensorsFile
 
-  /// Those of the families whose attention goes to positions that an indexer chooses.
-  static let indexed = ["deepseek_v32", "glm_moe_dsa"]
-  /// The families with gated DeltaNet, in a folder of their own.
-  static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
-
-  /// DeepSeek-V4, likewise: as published, and as transformers saves it.
-  static let compressed = ["deepseek_v4", "deepseek_v4_saved"]
-
   init(_ name: String) throws {
     self.name = name
-    let kind = Self.deltas.contains(name) ? "delta" : Self.compressed.contains(name) ? "compressed" : "goldens"
-    folder = Self.fixtures.appending(path: "\(kind)/\(name)").path
+    folder = FamilyFixtures.folder(name)
     file = try SafetensorsFile(path: folder + "/goldens.safetensors")
   }
 

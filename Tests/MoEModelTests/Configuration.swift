@@ -17,32 +17,19 @@ struct Configuration: Sendable {
     try self.init(String(contentsOfFile: Self.folder(name) + "/config.json", encoding: .utf8))
   }
 
-  static func folder(_ name: String) -> String {
-    let kind =
-      deltas.contains(name)
-      ? "delta" : compressed.contains(name) ? "compressed" : families.contains(name) ? "families" : "goldens"
-    return URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .appending(path: "Fixtures/\(kind)/\(name)").path
-  }
+  static func folder(_ name: String) -> String { FamilyFixtures.folder(name) }
 
   /// Families without a golden.
   static let families = FamilyFixtures.names
   static let all = goldens + families
 
   /// Those with gated DeltaNet.
-  static let deltas = ["qwen3_next", "qwen3_5_moe", "qwen3_5"]
+  static let deltas = FamilyFixtures.deltas
 
   /// Those with compressed attention: as published, and as transformers saves them.
-  static let compressed = ["deepseek_v4", "deepseek_v4_saved"]
+  static let compressed = FamilyFixtures.compressed
 
-  static let goldens = [
-    "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_bf16", "deepseek_v3_fp8",
-    "deepseek_v3_noqlora", "deepseek_v32",
-    "glm4_moe", "glm4_moe_lite", "glm_moe_dsa", "gpt_oss", "gpt_oss_mxfp4", "kimi_k2", "llama", "minimax_m2", "mixtral",
-    "olmoe",
-    "qwen2",
-    "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_moe_bf16",
-  ]
+  static let goldens = FamilyFixtures.goldens
 
   /// The same with one setting, `key` or `outer.key`, spelt `value`; removed if that is nil.
   func with(_ key: String, _ value: String?) throws -> Configuration {

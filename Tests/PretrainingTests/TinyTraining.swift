@@ -30,10 +30,7 @@ struct TinyTraining: Sendable {
   var threads = 1
   var isa = InstructionSet.best
 
-  init(_ golden: String) { folder = Self.fixtures.appending(path: "goldens/\(golden)").path }
-
-  /// The model of a family without a golden.
-  init(family: String) { folder = Self.fixtures.appending(path: "families/\(family)").path }
+  init(_ golden: String) { folder = FamilyFixtures.folder(golden) }
 
   /// A rank's trainer with the golden's weights.
   func trainer(_ communicator: any Communicator) throws -> Trainer {

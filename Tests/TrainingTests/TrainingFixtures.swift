@@ -7,17 +7,9 @@ import TestSupport
 /// What several suites here begin with.
 enum TrainingFixtures {
   /// Tiny checkpoints of every family that can be trained.
-  static let goldens =
-    [
-      "deepseek_v2_group", "deepseek_v2_lite", "deepseek_v3", "deepseek_v3_noqlora", "glm4_moe", "glm4_moe_lite",
-      "gpt_oss",
-      "kimi_k2", "llama", "minimax_m2", "mixtral", "olmoe", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe",
-    ] + FamilyFixtures.names
+  static let goldens = FamilyFixtures.trainable
 
-  static func golden(_ name: String) -> String {
-    FamilyFixtures.names.contains(name)
-      ? FamilyFixtures.folder(name) : Page.root.appending(path: "Tests/Fixtures/goldens/\(name)").path
-  }
+  static func golden(_ name: String) -> String { FamilyFixtures.folder(name) }
 
   /// A folder with a tokenizer of 4096 tokens.
   static let tokenizer = Page.root.appending(path: "Tests/Fixtures/tokenizers/small").path

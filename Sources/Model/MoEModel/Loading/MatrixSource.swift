@@ -20,33 +20,28 @@ package struct MatrixSource: Sendable {
       }
     }
   }
-  package enum Scales: Sendable {
-    case none
-    /// FP8's, one for each block of the tensor.
-    case blocks(ScaleGrid)
-    /// E8M0, one for each 32 columns of a row.
-    case exponents(TensorEntry)
-    /// Q8 and Q4: a byte for each 64 columns of a row, and fp32, one for each row.
-    case levels(blocks: TensorEntry, rows: TensorEntry)
-    /// Of integers in words, with zeros.
-    case packed(PackedIntegers)
-  }
   /// What the tensor holds.
-  package struct Stored: Sendable {
-    package var entry: TensorEntry
+  struct Stored: Sendable {
+    var entry: TensorEntry
     /// Nil for a form that is expanded only.
-    package var format: WeightFormat?
-    package var scales: Scales = .none
+    var format: WeightFormat?
+    /// Nil where there are none beside the elements.
+    var scales: (any StoredScales)?
+    /// Of integers in words, with their scales and zeros; nil for other elements.
+    var packed: PackedIntegers?
     /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's
     /// own.
-    package var plain: (name: String, leading: [Int])?
+    var plain: (name: String, leading: [Int])?
   }
 
   package let rows: Int
   package let columns: Int
   package let entry: TensorEntry
   package let layout: Layout
-  package let scales: Scales
+  /// Nil where there are none beside the elements.
+  let scales: (any StoredScales)?
+  /// Of integers in words, with their scales and zeros; nil for other elements.
+  let packed: PackedIntegers?
   /// How elements are stored; of integers in words how they are held with their scales, nil where they are expanded
   /// only.
   package let storedFormat: WeightFormat?
@@ -69,6 +64,7 @@ package struct MatrixSource: Sendable {
     self.columns = columns
     entry = stored.entry
     scales = stored.scales
+    packed = stored.packed
     storedFormat = stored.format
     plain = stored.plain
     self.layout = layout
@@ -111,30 +107,28 @@ package struct MatrixSource: Sendable {
       guard case .rows = layout else { return false }
       return columns % format.blockColumns == 0
     }
-    guard case .blocks(let grid) = stored.scales else { return true }
-    guard case .rows = layout, !stored.isNVFP4 else { return false }
-    return grid.fitsPanels(of: stored.format, width: columns)
+    guard let scales = stored.scales else { return true }
+    if case .columns = layout, scales.mayBeTurned { return false }
+    return scales.fit(panelsOf: stored.format, columns: columns)
   }
 
-  /// What weights are held in whose scales do not fit the panels of their format: bf16 where that is exact, q8 for four
-  /// bits and for blocks that run across other rows, or else fp32.
+  /// What weights are held in whose scales do not fit the panels of their format: what suits the scales, q8 for blocks
+  /// that run across other rows, or else fp32.
   private static func substitute(
     for stored: Stored, _ use: WeightPrecision.Use
   ) -> (weights: WeightFormat, rows: RowFormat) {
     if stored.format?.isBlocked ?? false {
       return use == .choice || use == .vector ? (.float32, .float32) : WeightPrecision.eightBits
     }
-    guard case .blocks(let grid) = stored.scales else { return (.float32, .float32) }
-    if stored.isNVFP4 { return WeightPrecision.eightBits }
-    return grid.arePowersOfTwo ? (.bfloat16, .float32) : (.float32, .float32)
+    return stored.scales?.substitute ?? (.float32, .float32)
   }
 
   /// What it is stored as, where nothing holds that and it is rounded to 8 bits where it should be held as stored.
   var roundedForm: String? {
-    switch scales {
-    case .packed(let packed) where packed.heldFormat == nil:
+    if let packed, packed.heldFormat == nil {
       "int\(packed.bits) with a scale for \(packed.groupColumns) columns"
-    default: Stored.isNVFP4(storedFormat, scales) ? "NVFP4" : nil
+    } else {
+      scales?.roundedForm
     }
   }
 
@@ -145,7 +139,7 @@ package struct MatrixSource: Sendable {
   }
 
   /// Whether it is stored as integers with scales apart, or as FP4 that is held as integers.
-  var isOfIntegers: Bool { isPacked || Stored.isNVFP4(storedFormat, scales) }
+  var isOfIntegers: Bool { packed != nil || scales?.roundedForm != nil }
 
   /// Bytes of worker `worker`'s panels.
   package func byteCount(worker: Int) -> Int {
@@ -155,7 +149,7 @@ package struct MatrixSource: Sendable {
   /// The bytes of its tensor that the matrix spans.
   var storedRange: Range<Int> {
     guard rows > 0, columns > 0 else { return 0..<0 }
-    guard let storedFormat, !isPacked else { return 0..<entry.byteCount }
+    guard let storedFormat, packed == nil else { return 0..<entry.byteCount }
     switch layout {
     case .rows(let first, let step):
       let rowBytes = storedFormat.storedRowByteCount(columns)
@@ -169,12 +163,9 @@ package struct MatrixSource: Sendable {
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
   package var storedByteCount: Int {
-    guard let storedFormat, !isPacked else { return share(of: entry) }
+    guard let storedFormat, packed == nil else { return share(of: entry) }
     return rows * storedFormat.storedRowByteCount(columns)
   }
-
-  /// Whether it is stored as integers in words, apart from their scales.
-  private var isPacked: Bool { if case .packed = scales { true } else { false } }
 
   /// The part of a tensor's bytes that falls to this matrix by its number of elements.
   private func share(of entry: TensorEntry) -> Int {
@@ -185,19 +176,7 @@ package struct MatrixSource: Sendable {
 
   /// The tensors of scales, each with this matrix's share of its bytes.
   package var storedScales: [(entry: TensorEntry, byteCount: Int)] {
-    switch scales {
-    case .none: []
-    // A tensor cut into several matrices has its scales counted in proportion.
-    case .blocks(let grid): grid.entries.map { ($0, scaleShare(of: $0)) }
-    case .packed(let packed): packed.companions.map { ($0, share(of: $0)) }
-    case .exponents(let entry): [(entry, rows * (entry.shape.last ?? 1))]
-    case .levels(let blocks, let rowScales): [(blocks, rows * (blocks.shape.last ?? 1)), (rowScales, rows * 4)]
-    }
-  }
-
-  private func scaleShare(of scales: TensorEntry) -> Int {
-    Int(
-      Double(scales.byteCount) * Double(elementCount)
-        / Double(max(plain?.leading.reduce(columns, *) ?? entry.elementCount, 1)))
+    if let packed { return packed.companions.map { ($0, share(of: $0)) } }
+    return scales?.tensors(of: self) ?? []
   }
 }

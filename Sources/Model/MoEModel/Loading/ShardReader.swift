@@ -14,7 +14,7 @@ struct ShardReader {
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
     guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
-    if case .packed(let packed) = source.scales { return try fillPacked(source, packed, panels, memory) }
+    if let packed = source.packed { return try fillPacked(source, packed, panels, memory) }
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)
     case .columns(let first, let columnStride, let rowStride):
@@ -52,7 +52,7 @@ struct ShardReader {
   ) throws {
     let rowBytes = source.format.storedRowByteCount(source.columns)
     let panelBytes = source.format.panelByteCount(columns: source.columns)
-    let scales = try ScaleTable(source, rows: rows(of: panels, source), from: stored.checkpoint, sums: stored.sums)
+    let scales = try source.rowScales(rows(of: panels, source), from: stored.checkpoint, sums: stored.sums)
     let chunk = max(1, StoredRows.stagingByteCount / (rowBytes * step * PackedMatrix.panelRows))
     var panel = panels.lowerBound
     while panel < panels.upperBound {

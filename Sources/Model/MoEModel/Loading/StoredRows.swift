@@ -47,7 +47,7 @@ final class StoredRows {
     _ source: MatrixSource, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     guard !rows.isEmpty else { return }
-    if case .packed(let packed) = source.scales { return try forEach(source, packed, rows: rows, body) }
+    if let packed = source.packed { return try forEach(source, packed, rows: rows, body) }
     guard let format = source.storedFormat else { return }
     switch source.layout {
     case .rows(let first, let step): try expandRows(source, format, rows, first: first, step: step, body)
@@ -61,7 +61,7 @@ final class StoredRows {
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
     let rowBytes = format.storedRowByteCount(source.columns)
-    let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
+    let scales = try source.rowScales(rows, from: checkpoint, sums: sums)
     if expanded.count < source.columns { expanded = AlignedBuffer(count: source.columns) }
     let chunk = max(1, Self.stagingByteCount / (rowBytes * step))
     var row = rows.lowerBound
@@ -86,7 +86,7 @@ final class StoredRows {
     _ source: MatrixSource, _ stored: WeightFormat, _ rows: Range<Int>, first: Int, columnStride: Int, rowStride: Int,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let scales = try ScaleTable(source, rows: rows, from: checkpoint, sums: sums)
+    let scales = try source.rowScales(rows, from: checkpoint, sums: sums)
     let columns = source.columns
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
     if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
@@ -111,12 +111,9 @@ final class StoredRows {
         let skipped = stored.isBlocked ? start % stored.blockColumns : 0
         if expanded.count < skipped + elements { expanded = AlignedBuffer(count: skipped + elements) }
         PanelWriter.expand(stored, bytes, count: skipped + elements, into: expanded.pointer)
-        if case .blocks = scales {
-          // Such a tensor has rows of `columnStride` elements.
-          for i in 0..<elements {
-            expanded.pointer[i] *= scales.block(row: (start + i) / columnStride, column: (start + i) % columnStride)
-          }
-        }
+        // Such a tensor has rows of `columnStride` elements.
+        (scales as? any ElementScales)?.multiply(
+          expanded.pointer, count: elements, from: start, rowLength: columnStride)
         transpose(
           from: expanded.pointer + skipped, rows: count, columns: width, columnStride: columnStride,
           rowStride: rowStride, to: gathered.pointer + column,

@@ -12,7 +12,7 @@ extension StoredParameters {
       let packed = try PackedIntegers.find(base, packing: packing, rows: rows, columns: columns, in: checkpoint)
     {
       return MatrixSource.Stored(
-        entry: packed.levels, format: packed.heldFormat, scales: .packed(packed), plain: (name, leading))
+        entry: packed.levels, format: packed.heldFormat, packed: packed, plain: (name, leading))
     }
     return try storedFP4(name, base, rows: rows, columns: columns)
   }
@@ -30,7 +30,7 @@ extension StoredParameters {
       guard columns % 32 == 0, scales.shape == [rows, columns / 32] else {
         throw ModelError.wrongShape(tensor: scales.name, found: scales.shape, expected: [rows, columns / 32])
       }
-      return MatrixSource.Stored(entry: found, format: .mxfp4, scales: .exponents(scales), plain: plain)
+      return MatrixSource.Stored(entry: found, format: .mxfp4, scales: ExponentScales(entry: scales), plain: plain)
     case .float8E4M3:
       let common = try commonScale(name, base)
       guard columns % 16 == 0, scales.shape == [rows, columns / 16],
@@ -39,7 +39,7 @@ extension StoredParameters {
       else {
         throw ModelError.wrongShape(tensor: scales.name, found: scales.shape, expected: [rows, columns / 16])
       }
-      return MatrixSource.Stored(entry: found, format: .mxfp4, scales: .blocks(grid), plain: plain)
+      return MatrixSource.Stored(entry: found, format: .mxfp4, scales: NVFP4Scales(grid: grid), plain: plain)
     default:
       throw ModelError.wrongType(tensor: scales.name, found: scales.type.rawValue, expected: "U8, F8_E8M0 or F8_E4M3")
     }
@@ -56,13 +56,4 @@ extension StoredParameters {
     }
     throw ModelError.missingTensor(name + "_scale_2")
   }
-}
-
-extension MatrixSource.Stored {
-  /// Whether it is FP4 with scales that no panel holds: for 16 columns, times one for the tensor.
-  static func isNVFP4(_ format: WeightFormat?, _ scales: MatrixSource.Scales) -> Bool {
-    if case .blocks = scales { format == .mxfp4 } else { false }
-  }
-
-  var isNVFP4: Bool { Self.isNVFP4(format, scales) }
 }

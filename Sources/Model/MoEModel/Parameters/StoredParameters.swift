@@ -88,13 +88,7 @@ package struct StoredParameters {
   private func headSources(
     _ spec: ParameterSpec, _ place: TensorPlace, _ heads: LatentHeads, _ stored: MatrixSource.Stored
   ) throws -> [MatrixSource] {
-    let isTurnable =
-      switch stored.scales {
-      case .none, .packed: true
-      case .blocks: stored.format == .float8
-      case .exponents, .levels: false
-      }
-    guard isTurnable else {
+    guard stored.scales?.mayBeTurned ?? true else {
       throw ModelError.wrongType(
         tensor: place.name, found: stored.entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
@@ -239,7 +233,7 @@ extension StoredParameters {
     let blocks = place.leading + [spec.columns / 32]
     return MatrixSource.Stored(
       entry: try entry("\(place.name)_blocks", shape: blocks + [16], type: .uint8), format: .mxfp4,
-      scales: .exponents(try entry("\(place.name)_scales", shape: blocks, type: .uint8)),
+      scales: ExponentScales(entry: try entry("\(place.name)_scales", shape: blocks, type: .uint8)),
       plain: (place.name, place.leading))
   }
 
@@ -256,7 +250,7 @@ extension StoredParameters {
       }
       return MatrixSource.Stored(
         entry: try entry(name, shape: place.leading + [format.storedRowByteCount(columns)]), format: format,
-        scales: .levels(
+        scales: LevelScales(
           blocks: try entry(
             "\(name)_block_scales", shape: place.leading + [format.blockCount(columns: columns)], type: .uint8),
           rows: try entry("\(name)_row_scales", shape: place.leading, type: .float32)))
@@ -267,6 +261,6 @@ extension StoredParameters {
       throw ModelError.wrongType(tensor: name, found: entry.type.rawValue, expected: "F32, F16, BF16 or F8_E4M3")
     }
     let grid = try ScaleGrid.find(of: name, rows: place.leading, columns: columns, block: float8Block, in: checkpoint)
-    return MatrixSource.Stored(entry: entry, format: .float8, scales: .blocks(grid))
+    return MatrixSource.Stored(entry: entry, format: .float8, scales: grid)
   }
 }

@@ -59,7 +59,7 @@ package struct QuantizationPlan {
   /// The tensor that a matrix is, or is part of.
   private mutating func add(_ source: MatrixSource, use: WeightPrecision.Use) {
     guard use == .choice || use == .latentUp else { return quantize(source) }
-    if case .packed = source.scales { return expand(source) }
+    if source.packed != nil { return expand(source) }
     copy(source.entry, widened: widensOthers && use == .choice)
     for scales in source.storedScales { copy(scales.entry, widened: false) }
   }
@@ -85,7 +85,7 @@ package struct QuantizationPlan {
     guard isNew(source.entry), let plain = source.plain else { return }
     for scales in source.storedScales { _ = isNew(scales.entry) }
     let rows = plain.leading.reduce(1, *)
-    let columns = source.packedColumns ?? source.columns
+    let columns = source.packed?.columns ?? source.columns
     outputs.append(
       Output(
         name: plain.name,
@@ -101,11 +101,11 @@ package struct QuantizationPlan {
     let name = source.plain?.name ?? source.entry.name
     let leading: [Int]
     let parts: [MatrixSource]
-    switch (source.layout, source.scales) {
-    case (.rows, _):
+    switch source.layout {
+    case .rows:
       leading = source.plain?.leading ?? Array(shape.dropLast())
       parts = [source.all(rows: leading.reduce(1, *), layout: .rows(first: 0, step: 1))]
-    case (.columns, _):
+    case .columns:
       // Experts stored as [experts, columns, rows].
       leading = [shape[0], shape[2]]
       parts = (0..<shape[0]).map {
@@ -126,14 +126,11 @@ package struct QuantizationPlan {
 }
 
 extension MatrixSource {
-  /// Columns of the whole tensor of packed integers.
-  fileprivate var packedColumns: Int? { if case .packed(let packed) = scales { packed.columns } else { nil } }
-
   /// `rows` rows of the same tensor, for the same use, in another layout.
   fileprivate func all(rows: Int, columns: Int? = nil, layout: Layout) -> MatrixSource {
     MatrixSource(
       rows: rows, columns: columns ?? self.columns,
-      stored: Stored(entry: entry, format: storedFormat, scales: scales, plain: plain), layout: layout,
+      stored: Stored(entry: entry, format: storedFormat, scales: scales, packed: packed, plain: plain), layout: layout,
       use: use, format: format, rowFormat: rowFormat, bounds: [0, PackedMatrix.panelCount(rows: rows)])
   }
 }

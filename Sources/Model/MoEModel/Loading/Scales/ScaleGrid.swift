@@ -103,12 +103,6 @@ package struct ScaleGrid: Sendable {
     return size % count == 0 ? size / count : nil
   }
 
-  /// Whether panels in `format` can hold the scales of rows of `width` columns.
-  func fitsPanels(of format: WeightFormat?, width: Int) -> Bool {
-    guard let format else { return false }
-    return columnBlock % format.scaleColumns == 0 || columnBlock >= width
-  }
-
   /// Which row of the grid, counted through all matrices, has the scales of the tensor's row `row`.
   func gridRow(ofRow row: Int) -> Int {
     let matrix = isShared ? 0 : row / matrixRows
