@@ -98,6 +98,36 @@ import Testing
     #expect(more.communicating - slow.communicating > 10 * 30e-6)
   }
 
+  /// Eight hosts of two ranks: four messages of one rank instead of seven.
+  @Test func ranksOfAHostShareOutMessages() throws {
+    let (one, two, eight) = (
+      try step(replay(ranks: 8, sliced: true)), try step(replay(ranks: 16, perHost: 2, sliced: true)),
+      try step(replay(ranks: 64, perHost: 8, sliced: true))
+    )
+    #expect(one.communicating > 18 * (20e-6 + 6 * 5e-6))
+    #expect(two.communicating < 18 * (20e-6 + 3 * 5e-6 + 5e-6) && two.communicating > 18 * (20e-6 + 3 * 5e-6))
+    #expect(eight.communicating < 18 * (20e-6 + 7e-6) && eight.communicating > 18 * 20e-6)
+    // Each piece goes to each other host once, however many ranks there are.
+    #expect(abs(two.neededBetweenHosts - one.neededBetweenHosts) < 1)
+    #expect(abs(two.bytesBetweenHosts - one.bytesBetweenHosts) < 1)
+  }
+
+  /// Ranks of one host read a router once between them, and tell each other its logits.
+  @Test func routersAreSharedOutWithinAHost() throws {
+    func outcome(_ ranks: Int, _ perHost: Int, told: Bool = true) throws -> StepReplay.Outcome {
+      try step(
+        replay(ranks: ranks, perHost: perHost, sliced: true) {
+          if told { $0.exchanges.append(RowExchange(.router, count: 3, [.init(columns: 16)])) }
+        })
+    }
+    let alone = try outcome(2, 1)
+    #expect(try alone.gate == outcome(4, 1).gate && alone.communicating == outcome(2, 1, told: false).communicating)
+    let shared = try outcome(4, 2)
+    #expect(abs(shared.gate * 2 / alone.gate - 1) < 1e-9)
+    #expect(try shared.communicating > outcome(4, 2, told: false).communicating)
+    #expect(try shared.bytesBetweenHosts == outcome(4, 2, told: false).bytesBetweenHosts)
+  }
+
   @Test func expertsThatStayWholeWaitForTheBusiestRank() throws {
     var replay = try replay(ranks: 4, sliced: true)
     let divided = try step(replay)

@@ -34,6 +34,11 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: "NUMA nodes of a node.") var numaNodes = 1
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp(
+      "Ranks on a node, to look at beside one and one for each NUMA node: many share out messages.", valueName: "n"))
+  var ranksPerNode: Int?
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Memory bandwidth of a node, reading. (default: 5 for each core)", valueName: "GB/s"))
   var bandwidth: Double?
   @Option(
@@ -90,6 +95,7 @@ struct Plan: ParsableCommand {
     try check("memory", memory, 0.001...1e6)
     try check("cores", cores, 1...4096)
     try check("numa-nodes", numaNodes, 1...64)
+    try check("ranks-per-node", ranksPerNode ?? 1, 1...min(cores, 64))
     try check("bandwidth", bandwidth ?? 1, 0.001...1e6)
     try check("arithmetic", arithmetic ?? 1, 0.001...1e9)
     try check("efficiency", efficiency, 0.01...1)
@@ -100,8 +106,10 @@ struct Plan: ParsableCommand {
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
     }
-    guard nodes * numaNodes <= 4096 else {
-      throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
+    guard nodes * max(numaNodes, ranksPerNode ?? 1) <= 4096 else {
+      throw ValidationError(
+        "more than 4096 ranks are not planned: lower --nodes\(ranksPerNode == nil ? " or --numa-nodes" : ", --numa-nodes or --ranks-per-node")"
+      )
     }
   }
 
@@ -138,7 +146,7 @@ struct Plan: ParsableCommand {
       throw RuntimeError.notSliceable(reason)
     }
     let node = ClusterPlan.Node(
-      memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
+      memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes, ranks: ranksPerNode,
       machine: .init(
         readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9,
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,

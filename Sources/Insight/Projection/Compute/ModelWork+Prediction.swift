@@ -22,7 +22,7 @@ extension ModelWork {
     for place in work.exchanges.indices {
       switch work.exchanges[place].stage {
       case .denseInner, .denseOutput, .logits, .projection, .guess: break
-      case .embedding, .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput:
+      case .embedding, .latents, .queries, .values, .attentionOutput, .router, .expertInner, .expertOutput:
         work.exchanges[place].count = max(0, work.exchanges[place].count + more)
       }
     }

@@ -41,7 +41,10 @@ extension StepReplay {
       \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
       mean: projection(1 / Double(size), rows: rows))
     let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
-    spend(\.gate, times: mixtures, most: router, mean: router)
+    // Every host has all of it.
+    spend(
+      \.gate, times: mixtures, most: router / Double(leastOnHost),
+      mean: router * Double(layout.hostCount) / Double(size))
     spend(\.copies, times: mixtures, most: merge, mean: merge)
     let each = mixtures / Double(max(layers.count, 1))
     for layer in layers {
@@ -65,6 +68,14 @@ extension StepReplay {
     if size > 1 {
       let routes = SliceRoutes(hostOfRank: layout.hostOfRank)
       let ways = self.ways(routes)
+      for exchange in compute.work.exchanges where exchange.isWithinHost && mostOnHost > 1 {
+        let (host, bytes) = (Double(mostOnHost), rows * exchange.byteCounts(ranks: mostOnHost).all)
+        let way = Way(origins: 1, near: mostOnHost - 1)
+        travelling += Double(exchange.count) * seconds(way, most: bytes / host)
+        copying +=
+          Double(exchange.count)
+          * compute.slices.seconds(2 * bytes / host * (host - 1) / Double(max(rowBytes.sum, 1)))
+      }
       for exchange in exchanges(layers, kind, rows: rows) {
         travelling += exchange.times * ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
         let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
@@ -89,17 +100,20 @@ extension StepReplay {
   /// rank with most of the former sends one, how many leave its host at once, and how many there are between hosts in
   /// all.
   private struct Way {
-    var origins: Int
-    var far: Int
-    var near: Int
-    var farOfHost: Int
-    var farMessages: Double
+    var origins = 0
+    var far = 0
+    var near = 0
+    var farOfHost = 0
+    var farMessages = 0.0
   }
+
+  private var onHost: [Int: Int] { Dictionary(grouping: layout.hostOfRank) { $0 }.mapValues(\.count) }
+  private var mostOnHost: Int { onHost.values.max() ?? 1 }
+  private var leastOnHost: Int { onHost.values.min() ?? 1 }
 
   private func ways(_ routes: SliceRoutes) -> [Way] {
     let hosts = layout.hostOfRank
-    let onHost = Dictionary(grouping: hosts) { $0 }.mapValues(\.count)
-    let size = layout.rankCount
+    let (onHost, size) = (onHost, layout.rankCount)
     guard routes.stageCount > 1 else {
       let least = onHost.values.min() ?? 1
       return [
@@ -109,12 +123,21 @@ extension StepReplay {
           farMessages: Double(onHost.values.reduce(0) { $0 + $1 * (size - $1) }))
       ]
     }
-    // All ranks are alike.
-    return routes.stages(of: 0).map { stage in
-      let far = stage.peers.count { hosts[$0.rank] != hosts[0] }
-      return Way(
-        origins: stage.origins.count, far: far, near: stage.peers.count - far, farOfHost: far * (onHost[hosts[0]] ?? 1),
-        farMessages: Double(far * size))
+    // Of some stages some ranks have more messages than others.
+    let stages = (0..<size).map { routes.stages(of: $0) }
+    return (0..<routes.stageCount).map { number in
+      var (most, out, all) = (Way(), [Int: Int](), 0)
+      for rank in 0..<size {
+        let stage = stages[rank][number]
+        let far = stage.peers.count { hosts[$0.rank] != hosts[rank] }
+        most.origins = max(most.origins, stage.origins.count)
+        (most.far, most.near) = (max(most.far, far), max(most.near, stage.peers.count - far))
+        out[hosts[rank], default: 0] += far
+        all += far
+      }
+      most.farOfHost = out.values.max() ?? 0
+      most.farMessages = Double(all)
+      return most
     }
   }
 
@@ -136,9 +159,10 @@ extension StepReplay {
       default: return (count, rows * bytes.all, rows * bytes.most)
       }
     }
-    guard !dividesExperts else { return compute.work.exchanges.map(plain) }
+    let exchanges = compute.work.exchanges.filter { !$0.isWithinHost }
+    guard !dividesExperts else { return exchanges.map(plain) }
     var found: [(times: Double, all: Double, most: Double)] = []
-    for exchange in compute.work.exchanges {
+    for exchange in exchanges {
       var rest = exchange
       switch exchange.stage {
       case .expertInner:

@@ -109,7 +109,7 @@ struct LayerAssembly {
         index, reading: reading, router: Router(mixture), weights,
         shared: weights.shared.map { block($0, mixture.sharedActivation) },
         experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: middle(),
-        compute: compute)
+        hostShares: gatherer.flatMap { HostShares($0) }, compute: compute)
     }
   }
 

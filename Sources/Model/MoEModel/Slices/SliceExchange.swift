@@ -29,6 +29,12 @@ package protocol SliceExchange: AnyObject {
   /// Exchanges all that was noted since the last time, in one message from each rank that has some of it to each other.
   /// Collective.
   func exchange() throws
+
+  /// The ranks of this one's host, in ascending order, this one among them.
+  var hostRanks: [Int] { get }
+
+  /// The same among the ranks of a host, all of which have noted pieces of theirs only. Collective on a host.
+  func exchangeWithinHost() throws
 }
 
 /// Completes rows of which each rank computes some columns, for the layers of one rank.
@@ -46,6 +52,12 @@ package final class SliceGatherer {
   func run() {
     guard failure == nil else { return }
     do { try exchange.exchange() } catch { failure = error }
+  }
+
+  /// The same among the ranks of this host.
+  func runWithinHost() {
+    guard failure == nil else { return }
+    do { try exchange.exchangeWithinHost() } catch { failure = error }
   }
 
   /// Throws what went wrong meanwhile.

@@ -14,14 +14,16 @@ final class MoELayer: FeedForwardLayer {
   private let scratch: MoEScratch
   private let input: RowStorage<Float>?
   private let compute: Compute
+  /// How ranks of a host share out the router's product, where they do.
+  private let hostShares: HostShares?
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
     _ index: Int, reading: StreamReading, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
-    compute: Compute
+    hostShares: HostShares? = nil, compute: Compute
   ) {
-    self.input = input
+    (self.input, self.hostShares) = (input, hostShares)
     (self.index, self.reading, self.router, self.weights, self.shared) = (index, reading, router, weights, shared)
     (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
   }
@@ -64,7 +66,11 @@ final class MoELayer: FeedForwardLayer {
       stream.norm(reading, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       let logits = scratch.logits(rows)
-      weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
+      if let hostShares {
+        hostShares.multiply(compute, worker: worker, weights.router, stream.normed, into: logits)
+      } else {
+        weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
+      }
       compute.pool.barrier(worker: worker)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
         for row in compute.share(of: rows, worker: worker) {
