@@ -8,8 +8,8 @@ import Testing
 
 @testable import Inference
 
-/// What steps of the demonstration model send, against `benchmarks/thresholds.json`: counts are the same on every machine, so
-/// that a change that makes messages longer or more is seen where no clock would tell.
+/// What steps of the demonstration model send, against `benchmarks/thresholds.json`: counts are the same on every
+/// machine, so that a change that makes messages longer or more is seen where no clock would tell.
 struct CountedCostsTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()

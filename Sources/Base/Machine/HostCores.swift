@@ -1,5 +1,5 @@
-/// The cores of one host that a job uses, chosen before they are divided among its ranks there: by what was asked for, by the time a control
-/// group grants, and by what other jobs have taken.
+/// The cores of one host that a job uses, chosen before they are divided among its ranks there: by what was asked for,
+/// by the time a control group grants, and by what other jobs have taken.
 package struct HostCores: Sendable, Equatable {
   /// What each rank of the host may choose from, for `CoreAssignment.divide`.
   package var allowedByLocalRank: [[Int]]

@@ -54,7 +54,8 @@ package enum RewardError: Error, Equatable, CustomStringConvertible {
 }
 
 extension String {
-  /// Its beginning where it is long: what a file, an option or a program says may be of any length, and no error shall be.
+  /// Its beginning where it is long: what a file, an option or a program says may be of any length, and no error shall
+  /// be.
   var cut: String { cut(to: 200) }
   func cut(to count: Int) -> String { unicodeScalars.count > count ? String(unicodeScalars.prefix(count)) + "…" : self }
 }

@@ -2,7 +2,8 @@
 ///
 /// The texts are those of Open MPI 4.1's help files, OpenSSH, Slurm's srun, shells and the dynamic linker.
 enum LauncherRemark {
-  /// The rank that a signal ended: `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9 (Killed).`
+  /// The rank that a signal ended: `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9
+  /// (Killed).`
   static func killedRank(in lines: [String]) -> String? {
     for line in lines {
       guard let signal = rest(of: line, after: "exited on "), line.contains("process rank"),

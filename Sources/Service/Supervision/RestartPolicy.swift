@@ -38,7 +38,8 @@ struct RestartPolicy {
     (self.goodService, self.firstDelay) = (goodService, firstDelay)
   }
 
-  /// A job has ended at `time`, by any clock that does not go back; it had been ready for `service`, nil for one that never was.
+  /// A job has ended at `time`, by any clock that does not go back; it had been ready for `service`, nil for one that
+  /// never was.
   mutating func ended(
     at time: Duration, service: Duration?, drewTokens: Bool, finishedRequest: Bool, wasIdle: Bool, reason: String
   ) -> Decision {

@@ -2,8 +2,9 @@ import Telemetry
 
 /// Finds out, from what ranks report of a step that takes long, which rank holds all of them up.
 ///
-/// A rank whose step takes long reports it, again and again, whether it moves or not. So one that others wait for and that
-/// reports nothing has been stopped; one that reports to be in one place all the time, waiting for nobody, computes for ever.
+/// A rank whose step takes long reports it, again and again, whether it moves or not. So one that others wait for and
+/// that reports nothing has been stopped; one that reports to be in one place all the time, waiting for nobody,
+/// computes for ever.
 struct StallJudge {
   /// How long a rank must have been in one place.
   let limit: Double
@@ -24,7 +25,8 @@ struct StallJudge {
     if report.seconds >= limit, firstStall == nil { firstStall = time }
   }
 
-  /// What is wrong, in words; nil while nothing is, or too little is known. `hosts` are the ranks' hosts as far as known.
+  /// What is wrong, in words; nil while nothing is, or too little is known. `hosts` are the ranks' hosts as far as
+  /// known.
   mutating func verdict(at time: Double, hosts: [Int: String]) -> String? {
     guard let firstStall, time - firstStall >= patience else { return nil }
     reports = reports.filter { time - $0.value.at <= validity }

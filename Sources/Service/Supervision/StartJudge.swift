@@ -2,7 +2,8 @@ import Telemetry
 
 /// Follows a job's start, and finds out when it has got stuck and which ranks it waits for.
 ///
-/// A start may take as long as it likes while something moves: a rank that comes to its next stage or has read more of its part.
+/// A start may take as long as it likes while something moves: a rank that comes to its next stage or has read more of
+/// its part.
 struct StartJudge {
   /// How long nothing may move; in seconds, as all times here.
   let limit: Double

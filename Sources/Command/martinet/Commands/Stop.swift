@@ -48,7 +48,8 @@ struct Stop: ParsableCommand {
     }
   }
 
-  /// The number in the file; nil where its server has gone. A number may belong to another program by now, which must get no signal.
+  /// The number in the file; nil where its server has gone. A number may belong to another program by now, which must
+  /// get no signal.
   private func read() throws -> Int32? {
     let path = pidFile ?? ""
     guard let text = Self.text(path) else {

@@ -52,7 +52,8 @@ struct RestartOptions: ParsableArguments {
     }
   }
 
-  /// What starts a job whose command line was `words`, the program's name apart: a launcher, and this program as its ranks.
+  /// What starts a job whose command line was `words`, the program's name apart: a launcher, and this program as its
+  /// ranks.
   func job(of words: [String], resumes: Bool) -> [String] {
     var launcher = launcher
     if let first = launcher.first, first.hasPrefix("-") { launcher.insert("mpirun", at: 0) }

@@ -9,7 +9,8 @@ package struct HostPlan: Sendable {
     package var request = CoreRequest.all
     /// Whether workers stay on their cores.
     package var pins = true
-    /// Whether to keep away from cores that other jobs hold, and hold those used against others: for programs, of which a process is one rank.
+    /// Whether to keep away from cores that other jobs hold, and hold those used against others: for programs, of which
+    /// a process is one rank.
     package var claims = false
     /// How long to wait for cores that another job holds: it may be about to end.
     package var patience = Duration.zero

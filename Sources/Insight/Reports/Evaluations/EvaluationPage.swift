@@ -1,6 +1,7 @@
 import JSON
 
-/// Results of `martinet eval` or `martinet audit` as a page: shares with their intervals, and every answer to read and filter.
+/// Results of `martinet eval` or `martinet audit` as a page: shares with their intervals, and every answer to read and
+/// filter.
 package struct EvaluationPage {
   private let run: JSONValue
 

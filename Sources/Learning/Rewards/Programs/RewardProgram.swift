@@ -41,8 +41,8 @@ final class RewardProgram: Sendable {
     return found
   }
 
-  /// What samples are worth, in their order. After an error the program is ended, with all that it started; the next call starts
-  /// it anew.
+  /// What samples are worth, in their order. After an error the program is ended, with all that it started; the next
+  /// call starts it anew.
   func replies(to samples: [RewardedSample]) throws(RewardError) -> [ProgramReplies.Reply] {
     guard !samples.isEmpty else { return [] }
     let input = samples.indices.flatMap { Array((Self.line(samples[$0], $0, samples.count).text() + "\n").utf8) }
