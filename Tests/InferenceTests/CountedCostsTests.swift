@@ -75,7 +75,10 @@ struct CountedCostsTests {
         #expect(count <= limit, "\(kind.name) on \(ranks) ranks: \(name) has grown from \(limit) to \(count)")
         #expect(
           count >= limit,
-          "\(kind.name) on \(ranks) ranks: \(name) has fallen from \(limit) to \(count); write that into \(Self.file.lastPathComponent), so that it stays there. All of them: \(found.text())"
+          """
+          \(kind.name) on \(ranks) ranks: \(name) has fallen from \(limit) to \(count); write that into \
+          \(Self.file.lastPathComponent), so that it stays there. All of them: \(found.text())
+          """
         )
       }
     }

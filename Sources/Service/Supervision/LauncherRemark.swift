@@ -65,7 +65,10 @@ enum LauncherRemark {
     }
     guard lines.contains(where: { $0.contains("unable to reliably start one or more daemons") }) else { return nil }
     return
-      "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
+      """
+      mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a \
+      question?
+      """
   }
 
   /// `… could not access` / `or execute an executable:` … `Executable: /x` `Node: n2`
@@ -96,7 +99,10 @@ enum LauncherRemark {
         continue
       }
       return
-        "mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
+        """
+        mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), \
+        ask for fewer, or give --oversubscribe
+        """
     }
     return nil
   }

@@ -56,7 +56,10 @@ struct RestartPolicy {
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(
         reason:
-          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it \(fruit))"
+          """
+          \(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, \
+          and ended each time before it \(fruit))
+          """
       )
     }
     guard fruitful <= (fruitlessLimit ?? Self.usualLimit) * Self.fruitfulFactor else {

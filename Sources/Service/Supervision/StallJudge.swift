@@ -43,7 +43,10 @@ struct StallJudge {
     if let endless = stalled.first(where: { $0.waitingFor.isEmpty }) {
       guard endless.seconds >= limit * Self.computingFactor else { return nil }
       return
-        "\(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without waiting for any other"
+        """
+        \(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without \
+        waiting for any other
+        """
     }
     // Somebody moves, and the others wait for that: slow, but alive.
     guard awaited.allSatisfy({ rank in stalled.contains { $0.rank == rank } }) else {

@@ -54,7 +54,10 @@ struct Stop: ParsableCommand {
     let path = pidFile ?? ""
     guard let text = Self.text(path) else {
       say(
-        "martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it has ended"
+        """
+        martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it \
+        has ended
+        """
       )
       return nil
     }

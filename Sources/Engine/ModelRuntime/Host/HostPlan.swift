@@ -122,7 +122,11 @@ package struct HostPlan: Sendable {
       used * threads < all
     else { return nil }
     return
-      "the launcher has bound each rank on host \(topology.hostname) to one core, and \(all - used * threads) of \(all) are left unused: start mpirun with --bind-to none, or --map-by ppr:1:numa --bind-to numa; srun with --cpus-per-task"
+      """
+      the launcher has bound each rank on host \(topology.hostname) to one core, and \(all - used * threads) of \
+      \(all) are left unused: start mpirun with --bind-to none, or --map-by ppr:1:numa --bind-to numa; srun with \
+      --cpus-per-task
+      """
   }
 
   /// The NUMA node of all its cores; nil where they lie on several.

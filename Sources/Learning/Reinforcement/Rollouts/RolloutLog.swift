@@ -151,6 +151,9 @@ struct RolloutLogError: Error, CustomStringConvertible {
   let code: Int32
 
   var description: String {
-    "what was drawn cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on with --resume"
+    """
+    what was drawn cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on \
+    with --resume
+    """
   }
 }

@@ -30,7 +30,10 @@ final class RewardProgram: Sendable {
     let reason = state.withLock { confinement(&$0).reason }
     return reason.map {
       [
-        "the reward program runs with the network, as this system does not let a process be kept from it (\($0)); leave nothing within its reach that it should not have"
+        """
+        the reward program runs with the network, as this system does not let a process be kept from it (\($0)); \
+        leave nothing within its reach that it should not have
+        """
       ]
     } ?? []
   }

@@ -87,7 +87,10 @@ extension RewardedPrompt {
       guard let answer = present(object["answer"]) else {
         throw PromptFault(
           reason:
-            "it has no answer, by which its completions are to be judged; add \"answer\": a text, a number, or a list of them"
+            """
+            it has no answer, by which its completions are to be judged; add \"answer\": a text, a number, or a \
+            list of them
+            """
         )
       }
       return GradedTarget(
