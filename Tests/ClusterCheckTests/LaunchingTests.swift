@@ -82,7 +82,10 @@ import Testing
       subject: "hosts", word: "Permission denied"),
     Saying(
       errors:
-        "mpirun was unable to launch the specified application as it could not access\nor execute an executable:\n\nExecutable: /p",
+        """
+        mpirun was unable to launch the specified application as it could not access\nor execute an \
+        executable:\n\nExecutable: /p
+        """,
       subject: "program", word: "has no program /p"),
     Saying(
       errors: "Error: Unexpected argument 'check'\nUsage: martinet <subcommand>", subject: "program",

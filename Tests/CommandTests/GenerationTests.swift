@@ -125,7 +125,10 @@ extension CommandTests {
 
     @Test func aPromptFileTakesEveryKindOfLine() throws {
       let lines =
-        "\u{FEFF}plain text\r\n\"a JSON string\"\r\n\r\n{\"prompt\":\"an object\"}\n  \t\n{\"prompt_ids\":[1,2]}\n- a dash"
+        """
+        \u{FEFF}plain text\r\n\"a JSON string\"\r\n\r\n{\"prompt\":\"an object\"}\n  \t\n{\"prompt_ids\":[1,2]}\n- \
+        a dash
+        """
       let file = folder.write(lines, as: "prompts")
       let answers = try generate(["--prompt-file", file, "--max-new-tokens", "1"])
       let texts = ["plain text", "a JSON string", "an object"]

@@ -3,8 +3,8 @@ import JSON
 import ParrotModel
 import TestSupport
 
-/// A server over a model that says what it is told to: the whole way from a request to its answer, with replies no model gives
-/// when asked.
+/// A server over a model that says what it is told to: the whole way from a request to its answer, with replies no
+/// model gives when asked.
 final class ParrotServer {
   /// A reply, as whole answers and streams tell it.
   struct Answer: Equatable {

@@ -125,7 +125,10 @@ extension CommandTests {
         "/tokenize", ["messages": [["role": "user", "content": "Hi"]], "tools": Self.tools])
       #expect((told.json["count"]?.exactInt ?? 0) > (plain.json["count"]?.exactInt ?? .max) + 200)
       let called = try server.answer(
-        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \"tea\"}\n```<｜tool▁call▁end｜>"
+        """
+        <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>lookup\n```json\n{\"q\": \
+        \"tea\"}\n```<｜tool▁call▁end｜>
+        """
           + "<｜tool▁calls▁end｜><E>", ["tools": Self.tools, "tool_choice": "required"])
       #expect(Self.withoutIDs(called) == .init(calls: [Self.lookup], finish: "tool_calls"))
     }

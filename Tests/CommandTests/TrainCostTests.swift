@@ -61,7 +61,8 @@ extension CommandTests {
       let measured = numbers(told["measured"]?["memory_bytes"])
       #expect(predicted.count == ranks && measured.count == ranks)
       for (said, held) in zip(predicted, measured) {
-        // Beside what is counted a process takes some tens of MiB, which is little of a training but not of these small ones.
+        // Beside what is counted a process takes some tens of MiB, which is little of a training but not of these small
+        // ones.
         #expect(
           held > 0.95 * said && held < 1.05 * said + Double(80 << 20),
           "\(golden) on \(ranks) ranks: \(said) said, \(held) held")

@@ -132,7 +132,10 @@ extension CommandTests {
         let words = corpus.arguments(to: out + "/run", options).map { "'\($0)'" }.joined(separator: " ")
         return try Program.execute([
           "timeout", "900", "unshare", "-m", "bash", "-c",
-          "mount -t tmpfs -o size=\(kilobytes)k none '\(out)' || exit 77; (\(beside)) & beside=$!; '\(Program.path)' \(words); status=$?; kill $beside; \(check); exit $status",
+          """
+          mount -t tmpfs -o size=\(kilobytes)k none '\(out)' || exit 77; (\(beside)) & beside=$!; \
+          '\(Program.path)' \(words); status=$?; kill $beside; \(check); exit $status
+          """,
         ])
       }
       let size = try checkpointSize()
@@ -146,7 +149,10 @@ extension CommandTests {
         let full = try mounted(
           size / 1024 * 4, ["--checkpoints", mode, "--steps", "400", "--keep", "1"],
           beside:
-            "while [ ! -e '\(out)/run/latest' ]; do sleep 0.02; done; while :; do cat /dev/zero >> '\(out)/fill'; done 2>/dev/null",
+            """
+            while [ ! -e '\(out)/run/latest' ]; do sleep 0.02; done; while :; do cat /dev/zero >> '\(out)/fill'; \
+            done 2>/dev/null
+            """,
           then: "cat '\(out)/run/latest'; ls '\(out)/run'")
         #expect(full.status == 1, "\(full.status) \(full.errors)")
         #expect(full.errors.contains(".partial") && full.lines.contains { $0.hasPrefix("step-") }, "\(full.errors)")

@@ -24,7 +24,10 @@ extension CommandTests {
     private func data() -> String {
       folder.write(
         (0..<30).map {
-          "{\"messages\":[{\"role\":\"user\",\"content\":\"Say \($0)\"},{\"role\":\"assistant\",\"content\":\"eee\"}]}\n"
+          """
+          {\"messages\":[{\"role\":\"user\",\"content\":\"Say \
+          \($0)\"},{\"role\":\"assistant\",\"content\":\"eee\"}]}\n
+          """
         }.joined(), as: "data.jsonl")
     }
 

@@ -78,7 +78,8 @@ extension CommandTests {
       #expect(score.status == 0, "\(score.errors)")
     }
 
-    /// With `--save-initial` the first weights are a checkpoint like others, from which a training goes on to the same end.
+    /// With `--save-initial` the first weights are a checkpoint like others, from which a training goes on to the same
+    /// end.
     @Test func whatATrainingBeginsWithIsSavedWhereThatIsAsked() throws {
       let (model, out) = (try Golden("deepseek_v3_bf16").folder, folder.file("initial"))
       let first = try train(model, to: out, ["--save-initial", "--keep", "9"])

@@ -56,7 +56,8 @@ struct RelayedTransportTests {
     #expect(found == (try scenario.runLocally()))
   }
 
-  /// Four experts of each rank: every token goes to both ranks of the other host, in one message, and comes back as one sum.
+  /// Four experts of each rank: every token goes to both ranks of the other host, in one message, and comes back as one
+  /// sum.
   @Test func aTokenTravelsOnceToEachHost() throws {
     let model = try TinyMixture(expertCount: 16, topK: 4, threads: 1)
     let placement = ExpertPlacement(expertCount: 16, rankCount: 4)

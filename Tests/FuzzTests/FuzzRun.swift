@@ -9,8 +9,8 @@ struct FuzzRun {
   /// Only this input.
   var number: UInt64?
 
-  /// The most processor time an input may take, in seconds. The costliest template that its limits allow takes about one
-  /// in a debug build.
+  /// The most processor time an input may take, in seconds. The costliest template that its limits allow takes about
+  /// one in a debug build.
   private static let limit = 30
   /// The most memory the process may have, in bytes.
   private static let memoryLimit: UInt = 8 << 30

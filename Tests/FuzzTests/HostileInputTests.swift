@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// Inputs made from valid ones by chance, for every reader of what comes from outside: each is read or refused in words, and
-/// nothing traps, hangs or takes memory out of proportion.
+/// Inputs made from valid ones by chance, for every reader of what comes from outside: each is read or refused in
+/// words, and nothing traps, hangs or takes memory out of proportion.
 ///
 /// `fuzz.sh` tries others for as long as one likes.
 @Suite(.serialized) struct HostileInputTests {

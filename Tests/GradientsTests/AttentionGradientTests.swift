@@ -117,8 +117,8 @@ private struct AttentionCase: CustomStringConvertible {
     return (0..<tokens).flatMap { t in (0..<dims).map { buffer.pointer[t * (dims + 3) + $0] } }
   }
 
-  /// Gradients as `twin()` lists them, by one worker; nil where something was written between rows. `poison` is called with
-  /// the inputs first.
+  /// Gradients as `twin()` lists them, by one worker; nil where something was written between rows. `poison` is called
+  /// with the inputs first.
   func gradients(
     _ compute: GradientCompute, worker: Int = 0, poison: (_ query: MatrixView<Float>) -> Void = { _ in }
   ) -> [[Float]]? {

@@ -19,7 +19,10 @@ private struct ProductCase: CustomStringConvertible {
   var cStride: Int { columns + gap }
 
   var description: String {
-    "\(rows)×\(columns)×\(depth), transposed \(aIsTransposed) \(bIsTransposed), adding \(adding), gap \(gap), \(precision)"
+    """
+    \(rows)×\(columns)×\(depth), transposed \(aIsTransposed) \(bIsTransposed), adding \(adding), gap \(gap), \
+    \(precision)
+    """
   }
 
   /// Calls `body` with views of a, b, and of c as it lies at `out`.

@@ -6,7 +6,8 @@ import TestSupport
 
 /// Finite differences and comparisons that all tests of gradients use.
 enum Twin {
-  /// The gradient of `loss` at x by central differences; its error is about 1e-9 where the loss is smooth and of order 1.
+  /// The gradient of `loss` at x by central differences; its error is about 1e-9 where the loss is smooth and of order
+  /// 1.
   static func differences(of loss: ([Double]) -> Double, at x: [Double]) -> [Double] {
     x.indices.map { i in
       var (above, below) = (x, x)

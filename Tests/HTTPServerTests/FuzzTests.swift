@@ -8,8 +8,8 @@ import Testing
 
 /// Bodies made from valid ones by chance: whatever they are, they get an answer, and it blames the client.
 @Suite struct FuzzTests {
-  /// Bodies that are valid, and the routes they are for: those of `Fixtures/requests`, but for embeddings, which the engine of
-  /// the tests does not make.
+  /// Bodies that are valid, and the routes they are for: those of `Fixtures/requests`, but for embeddings, which the
+  /// engine of the tests does not make.
   private static let valid: [(path: String, body: [UInt8])] = RequestFixture.all.filter { $0.path != "/v1/embeddings" }
     .map { ($0.path, $0.bytes) }
   private static let pieces = [

@@ -70,7 +70,10 @@ import Testing
   @Test func chunksInAnOldRequestAreRefused() async throws {
     try await TestServer.run(model.engine(answering: " x")) { server async throws in
       let text =
-        "POST /v1/completions HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+        """
+        POST /v1/completions HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: \
+        keep-alive\r\n\r\n2\r\n{}\r\n0\r\n\r\n
+        """
       let reply = try #require(try await answer(server.port, text + "GET /version HTTP/1.0\r\n\r\n"))
       #expect(reply.hasPrefix("HTTP/1.0 400 ") && reply.components(separatedBy: "HTTP/1.").count == 2)
     }

@@ -8,8 +8,8 @@ import Testing
 
 @testable import Inference
 
-/// What steps of the demonstration model send, against `benchmarks/thresholds.json`: counts are the same on every machine, so
-/// that a change that makes messages longer or more is seen where no clock would tell.
+/// What steps of the demonstration model send, against `benchmarks/thresholds.json`: counts are the same on every
+/// machine, so that a change that makes messages longer or more is seen where no clock would tell.
 struct CountedCostsTests {
   private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -75,7 +75,10 @@ struct CountedCostsTests {
         #expect(count <= limit, "\(kind.name) on \(ranks) ranks: \(name) has grown from \(limit) to \(count)")
         #expect(
           count >= limit,
-          "\(kind.name) on \(ranks) ranks: \(name) has fallen from \(limit) to \(count); write that into \(Self.file.lastPathComponent), so that it stays there. All of them: \(found.text())"
+          """
+          \(kind.name) on \(ranks) ranks: \(name) has fallen from \(limit) to \(count); write that into \
+          \(Self.file.lastPathComponent), so that it stays there. All of them: \(found.text())
+          """
         )
       }
     }

@@ -54,7 +54,10 @@ struct Layout: Sendable, CustomStringConvertible {
   /// Whether experts stay whole where all else is sliced.
   var movesExperts = false
   var description: String {
-    "\(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), cache \(cacheType), weights \(weights), \(isa), \(sharing)\(movesExperts ? " but for experts" : "")"
+    """
+    \(ranks) ranks × \(threads) threads, \(batchTokens) tokens a step, \(together ? "together" : "one by one"), \
+    cache \(cacheType), weights \(weights), \(isa), \(sharing)\(movesExperts ? " but for experts" : "")
+    """
   }
 }
 

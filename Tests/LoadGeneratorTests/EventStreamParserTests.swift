@@ -3,7 +3,10 @@ import Testing
 
 @Suite struct EventStreamParserTests {
   private let stream =
-    "\u{FEFF}data: one\n\n: a comment\r\n\r\ndata:two\r\ndata:  lines\r\n\r\nevent: x\rid: 4\rdata\r\rretry: 5\n\ndatabase: no\n\ndata: {\"ü\":\"…🙂\"}\n\ndata: unfinished"
+    """
+    \u{FEFF}data: one\n\n: a comment\r\n\r\ndata:two\r\ndata:  lines\r\n\r\nevent: x\rid: 4\rdata\r\rretry: \
+    5\n\ndatabase: no\n\ndata: {\"ü\":\"…🙂\"}\n\ndata: unfinished
+    """
   private let events = ["one", "two\n lines", "", "{\"ü\":\"…🙂\"}"]
 
   private func parse(_ pieces: [ArraySlice<UInt8>]) throws -> [String] {

@@ -148,7 +148,10 @@ extension ScriptedServer {
     let body = value.text()
     return [
       .send(
-        "HTTP/1.1 \(status) Status\r\nContent-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
+        """
+        HTTP/1.1 \(status) Status\r\nContent-Type: application/json\r\nContent-Length: \
+        \(body.utf8.count)\r\n\(headers)\r\n\(body)
+        """
       )
     ]
   }

@@ -10,8 +10,8 @@ struct KeeperTests {
   private let temporary = TemporaryFolder()
   private var folder: KeeperFolder { KeeperFolder(temporary.file("keeper")) }
 
-  /// A keeper on a thread of its own; the semaphore tells of its end, when it does not listen any more. Without a user it
-  /// ends after `seconds`, or when its socket is removed.
+  /// A keeper on a thread of its own; the semaphore tells of its end, when it does not listen any more. Without a user
+  /// it ends after `seconds`, or when its socket is removed.
   private func start(_ folder: KeeperFolder, seconds: Double = 1200) throws -> DispatchSemaphore {
     let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let thread = Thread {

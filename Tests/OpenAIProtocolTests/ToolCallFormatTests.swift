@@ -41,7 +41,10 @@ private let templates: [(family: String, template: String, syntax: ToolCallForma
   ),
   (
     "hy_v3",
-    "<tool_calls>\\n<tool_call>{{ tc.name }}<tool_sep>\\n{% for k, v in tc.arguments.items() %}<arg_key>{{ k }}</arg_key>",
+    """
+    <tool_calls>\\n<tool_call>{{ tc.name }}<tool_sep>\\n{% for k, v in tc.arguments.items() %}<arg_key>{{ k \
+    }}</arg_key>
+    """,
     .hunyuan, true
   ),
   ("mixtral", "[TOOL_CALLS] [{{ tool_call.function|tojson }}]", .mistral, true),

@@ -57,7 +57,8 @@ extension ParrotModel {
     ]
   }
 
-  /// The letter that byte-level tokenizers write for each byte: itself where it can be seen, or else the next from U+0100 on.
+  /// The letter that byte-level tokenizers write for each byte: itself where it can be seen, or else the next from
+  /// U+0100 on.
   private static var byteLetters: [String] {
     var next: UInt32 = 0x100
     return (0..<256).map { byte in

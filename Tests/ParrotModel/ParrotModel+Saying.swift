@@ -1,6 +1,6 @@
 extension ParrotModel {
-  /// What a message must hold that the model is to answer with `script`, when `following` tokens of the prompt come after it. It
-  /// begins with the script; nil where `period` has no room for that.
+  /// What a message must hold that the model is to answer with `script`, when `following` tokens of the prompt come
+  /// after it. It begins with the script; nil where `period` has no room for that.
   package func content(saying script: String, following: Int) -> String? {
     let padding = period - tokenCount(script) - following
     return padding < 0 ? nil : script + String(repeating: ".", count: padding)

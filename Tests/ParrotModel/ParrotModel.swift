@@ -2,12 +2,12 @@ import Checkpoints
 import JSON
 import TestSupport
 
-/// A checkpoint that says again what stood `period` tokens before, made by hand: any reply can be put into a server's mouth,
-/// under any chat template, without a real model.
+/// A checkpoint that says again what stood `period` tokens before, made by hand: any reply can be put into a server's
+/// mouth, under any chat template, without a real model.
 ///
-/// One layer of attention, whose queries are the keys turned by `period - 1` positions, so that each position sees only the token
-/// whose successor is to come again. Its values are the embeddings, rows of ±1, which the output head recognises. The tokenizer has
-/// one token a byte, and the tokens that are added.
+/// One layer of attention, whose queries are the keys turned by `period - 1` positions, so that each position sees only
+/// the token whose successor is to come again. Its values are the embeddings, rows of ±1, which the output head
+/// recognises. The tokenizer has one token a byte, and the tokens that are added.
 package struct ParrotModel: Sendable {
   /// Jinja text, or a list of named templates; nil for a folder without a template.
   package var template: JSONValue?

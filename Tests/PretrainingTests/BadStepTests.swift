@@ -53,8 +53,8 @@ struct BadStepTests {
     #expect(values.count == 3 && values == values.sorted(by: >) && values[2] > 0, "\(text)")
   }
 
-  /// A rate that sends the weights away: the next step's loss is none, and layer, sequence and documents are named. The checkpoint
-  /// under way then is ended.
+  /// A rate that sends the weights away: the next step's loss is none, and layer, sequence and documents are named. The
+  /// checkpoint under way then is ended.
   @Test(arguments: [1, 3]) func aLossThatIsNoNumberIsTold(ranks: Int) throws {
     var training = try training("out-\(ranks)")
     (training.rate, training.ranks, training.saveEvery, training.checkpoints) = (1e15, ranks, 1, .background)

@@ -6,7 +6,8 @@ import Testing
 @testable import Pretraining
 @testable import Reinforcement
 
-/// Completions are drawn by the model that learns from them, and what it learns depends on nothing but prompts and seed.
+/// Completions are drawn by the model that learns from them, and what it learns depends on nothing but prompts and
+/// seed.
 struct PolicyTests {
   @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "llama"])
   func theFirstRatioIsExactlyOne(golden: String) throws {

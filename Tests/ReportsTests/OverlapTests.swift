@@ -5,7 +5,8 @@ import Testing
 
 /// What part of communication was hidden, from times that can be added up by hand.
 struct OverlapTests {
-  /// Two ranks of two hosts; each sent the other one message of 1 MB in one step of 100 ms, of which it spent 2 ms packing and
+  /// Two ranks of two hosts; each sent the other one message of 1 MB in one step of 100 ms, of which it spent 2 ms
+  /// packing and
   /// `dispatch` ms in dispatch. A message of 1 MB takes 10 ms.
   private func report(dispatch: Double, links: Bool = true) -> RunReport {
     var sent = Traffic()

@@ -6,7 +6,8 @@ import Testing
 
 /// What a page remembers of reinforcement learning.
 struct PolicyHistoryTests {
-  /// Half of a step's 8 completions are right; the reward is the step's number; every third step knows which routes changed.
+  /// Half of a step's 8 completions are right; the reward is the step's number; every third step knows which routes
+  /// changed.
   private func history(steps: Int, transcripts: Int = 1) -> TrainingHistory {
     var history = TrainingHistory(layers: [1], expertCount: 2)
     for step in 1...max(steps, 1) where step <= steps {

@@ -30,7 +30,10 @@ import Testing
     speculation.without.add(tokens: 3, time: .seconds(1))
     (speculation.comparedSeconds, speculation.secondsWithout) = (2, 3)
     let words =
-      "3 of 5 drafts right, 60.0 % (by place 66.7, 50.0 %); 2.00 tokens a sequence and step; 1.50 × the speed without drafts at the same load; 1 of 2 decode steps went without"
+      """
+      3 of 5 drafts right, 60.0 % (by place 66.7, 50.0 %); 2.00 tokens a sequence and step; 1.50 × the speed \
+      without drafts at the same load; 1 of 2 decode steps went without
+      """
     #expect(speculation.summary == words)
     var report = decodeReport([decodeAccount(rank: 0, ranks: 1, milliseconds: [.experts: 100])], tokens: 4)
     #expect(!report.page.contains("Speculation") && report.json["speculation"] == nil)

@@ -33,7 +33,10 @@ struct SweepPageTests {
   @Test func sentencesNameWhatLimitsEachRegionAndTheEfficiency() {
     #expect(
       page.sentences == [
-        "decode, 4 sequences, prompts of 8: limited at 1 to 2 ranks by the experts' own work (70 % to 90 % of a step), at 4 ranks by communication (80 % of a step); efficiency at 4 ranks 50 %",
+        """
+        decode, 4 sequences, prompts of 8: limited at 1 to 2 ranks by the experts' own work (70 % to 90 % of a \
+        step), at 4 ranks by communication (80 % of a step); efficiency at 4 ranks 50 %
+        """,
         "decode, 4 sequences a rank, prompts of 8: limited at 2 ranks by the experts' own work (80 % of a step)",
       ])
   }
@@ -58,7 +61,10 @@ struct SweepPageTests {
       title: "s", results: [result(ranks: 1, batch: 4, experts: 0.9, tokensPerSecond: 100), crowded])
     #expect(
       page.sentences == [
-        "decode, 4 sequences, prompts of 8: limited at 1 rank by the experts' own work (90 % of a step), at 4 ranks by cores that ranks share; efficiency at 4 ranks 28 %"
+        """
+        decode, 4 sequences, prompts of 8: limited at 1 rank by the experts' own work (90 % of a step), at 4 ranks \
+        by cores that ranks share; efficiency at 4 ranks 28 %
+        """
       ])
   }
 
@@ -71,7 +77,10 @@ struct SweepPageTests {
     let page = SweepPage(title: "s", results: [run])
     #expect(
       page.circumstances
-        == "1 run · 2026-01-02T03:04:05Z · martinet 1 (build 00) · Some \"fast\" CPU · avx2 · 1 thread a rank · repetitions of a run differ by up to 33 %"
+        == """
+        1 run · 2026-01-02T03:04:05Z · martinet 1 (build 00) · Some \"fast\" CPU · avx2 · 1 thread a rank · \
+        repetitions of a run differ by up to 33 %
+        """
     )
     let row = try #require(page.json["runs"]?.array?.first)
     #expect(

@@ -54,7 +54,10 @@ import Testing
         \(rule)
         """,
       reason:
-        "mpirun has not enough slots for 99 ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
+        """
+        mpirun has not enough slots for 99 ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask \
+        for fewer, or give --oversubscribe
+        """
     ),
     Recording(
       name: "missing program",
@@ -135,7 +138,10 @@ import Testing
     Recording(
       name: "daemons without a word of ssh", text: daemons,
       reason:
-        "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
+        """
+        mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a \
+        question?
+        """
     ),
     Recording(
       name: "a host lost",
@@ -157,7 +163,10 @@ import Testing
     Recording(
       name: "host file",
       text:
-        "\(rule)\nOpen RTE was unable to open the hostfile:\n    /nowhere\nCheck to make sure the path and filename are correct.\n\(rule)\n\(rule)\nAn internal error has occurred in ORTE:",
+        """
+        \(rule)\nOpen RTE was unable to open the hostfile:\n    /nowhere\nCheck to make sure the path and filename \
+        are correct.\n\(rule)\n\(rule)\nAn internal error has occurred in ORTE:
+        """,
       reason: "mpirun cannot open the host file /nowhere"),
     Recording(
       name: "unknown option", text: "mpirun: Error: unknown option \"--nonsense\"\n",
@@ -171,7 +180,10 @@ import Testing
     Recording(
       name: "srun",
       text:
-        "srun: error: n3: task 1: Killed\nsrun: Terminating StepId=12.0\nslurmstepd: error: *** STEP 12.0 ON n1 CANCELLED ***",
+        """
+        srun: error: n3: task 1: Killed\nsrun: Terminating StepId=12.0\nslurmstepd: error: *** STEP 12.0 ON n1 \
+        CANCELLED ***
+        """,
       end: .exited(137), reason: "rank 1 on host n3 ended: Killed"),
     Recording(
       name: "srun refused", text: "srun: error: Unable to allocate resources: Invalid partition name specified\n",

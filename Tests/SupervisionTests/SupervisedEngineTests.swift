@@ -282,7 +282,8 @@ struct SupervisedEngineTests {
     check(streams, [request])
   }
 
-  /// The launcher that is used: it forwards both streams in pieces, through a terminal, and tells which rank a signal ended.
+  /// The launcher that is used: it forwards both streams in pieces, through a terminal, and tells which rank a signal
+  /// ended.
   @Test func aJobUnderMpirunIsServedAndItsDeadRankNamed() throws {
     let log = Log()
     var options = Job.options("crash-after=30", log: log)

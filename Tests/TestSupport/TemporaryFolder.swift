@@ -1,9 +1,10 @@
 import Foundation
 
-/// A folder of a test's own under the system's temporary one, removed with all that is in it when nobody holds it any more.
+/// A folder of a test's own under the system's temporary one, removed with all that is in it when nobody holds it any
+/// more.
 ///
-/// Swift may let go of a local one after its last mention, and paths do not hold it: where they are used later, it belongs in
-/// a property of the suite or in `withTemporaryFolder`.
+/// Swift may let go of a local one after its last mention, and paths do not hold it: where they are used later, it
+/// belongs in a property of the suite or in `withTemporaryFolder`.
 package final class TemporaryFolder: Sendable {
   package let path: String
 

@@ -1,6 +1,7 @@
 /// Writes the fields of a message between ranks, little-endian.
 ///
-/// Inlinable, as `ByteReader`: across modules its generic functions would otherwise be some thirty times slower, and allocate.
+/// Inlinable, as `ByteReader`: across modules its generic functions would otherwise be some thirty times slower, and
+/// allocate.
 package struct ByteWriter {
   @usableFromInline var storage: [UInt8] = []
 

@@ -2,7 +2,8 @@
 package struct JSONLimits: Sendable {
   package var byteCount: Int
   package var depth: Int
-  /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader and writer do; their `double` says what they are.
+  /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader and writer do; their `double` says what
+  /// they are.
   package var allowsNonFinite: Bool
   package init(byteCount: Int = 256 << 20, depth: Int = 128, allowsNonFinite: Bool = false) {
     self.byteCount = byteCount

@@ -11,8 +11,8 @@ package enum ChildProcess {
     return (ends[0], ends[1])
   }
 
-  /// Starts a command in a process group of its own, with these standard streams and no other descriptor open, and with all
-  /// signals as a shell would leave them; returns its id, which its starter must wait for.
+  /// Starts a command in a process group of its own, with these standard streams and no other descriptor open, and with
+  /// all signals as a shell would leave them; returns its id, which its starter must wait for.
   package static func start(
     _ command: [String], environment: [String], input: Int32, output: Int32, errors: Int32
   ) throws(MachineError) -> Int32 {

@@ -3,8 +3,9 @@ private import Synchronization
 
 /// Which cores of this host jobs of this program hold, so that no two pin their threads to the same.
 ///
-/// A core is held by a lock on a file of its number in `/dev/shm/martinet-cores`, which the kernel gives back when the process ends, however it
-/// ends. Jobs see each other's as far as they share `/dev/shm`: on a host, but not from container to container.
+/// A core is held by a lock on a file of its number in `/dev/shm/martinet-cores`, which the kernel gives back when the
+/// process ends, however it ends. Jobs see each other's as far as they share `/dev/shm`: on a host, but not from
+/// container to container.
 package enum CoreClaims {
   package static let folder = "/dev/shm/martinet-cores"
   /// How long others may take to choose theirs.
@@ -13,8 +14,9 @@ package enum CoreClaims {
   /// Descriptors of the cores this process holds, until it ends.
   private static let held = Mutex<[Int: Int32]>([:])
 
-  /// Has `choose` say which of `candidates` to hold, given those that are not to be had, and holds them for the rest of this process. Others
-  /// that choose at the same time wait. Where some are not to be had, asks again for `patience`: their job may be about to end.
+  /// Has `choose` say which of `candidates` to hold, given those that are not to be had, and holds them for the rest of
+  /// this process. Others that choose at the same time wait. Where some are not to be had, asks again for `patience`:
+  /// their job may be about to end.
   ///
   /// Does nothing but call `choose`, with no core busy, where the folder cannot be used.
   package static func claim(
@@ -60,7 +62,8 @@ package enum CoreClaims {
     }
   }
 
-  /// Without following links, and without `O_CREAT` for a file of another user's, which the kernel may forbid in such a folder.
+  /// Without following links, and without `O_CREAT` for a file of another user's, which the kernel may forbid in such a
+  /// folder.
   private static func openFile(_ path: String) -> Int32? {
     let flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW
     var file = open(path, flags)

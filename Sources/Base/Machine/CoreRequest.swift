@@ -26,7 +26,8 @@ package enum CoreRequest: Sendable, Equatable {
     return cores
   }
 
-  /// Why a host has less than was asked for, nil where it has all: `usable` are the cores that its ranks may choose from.
+  /// Why a host has less than was asked for, nil where it has all: `usable` are the cores that its ranks may choose
+  /// from.
   package func shortage(_ usable: Set<Int>, _ topology: Topology) -> MachineError? {
     switch self {
     case .all: return nil

@@ -1,5 +1,5 @@
-/// The cores of one host that a job uses, chosen before they are divided among its ranks there: by what was asked for, by the time a control
-/// group grants, and by what other jobs have taken.
+/// The cores of one host that a job uses, chosen before they are divided among its ranks there: by what was asked for,
+/// by the time a control group grants, and by what other jobs have taken.
 package struct HostCores: Sendable, Equatable {
   /// What each rank of the host may choose from, for `CoreAssignment.divide`.
   package var allowedByLocalRank: [[Int]]
@@ -55,7 +55,10 @@ package struct HostCores: Sendable, Equatable {
     } else {
       (pins, isCrowded) = (false, true)
       remarks.append(
-        "another job of martinet uses \(names), and too few are left: threads are not pinned, and both jobs slow each other down; give each its part with --cores"
+        """
+        another job of martinet uses \(names), and too few are left: threads are not pinned, and both jobs slow \
+        each other down; give each its part with --cores
+        """
       )
     }
   }
@@ -85,7 +88,10 @@ package struct HostCores: Sendable, Equatable {
     let ranks = allowedByLocalRank.count
     let workers = max(granted, ranks)
     remarks.append(
-      "\(grant): \(workers) thread\(workers == 1 ? " computes" : "s compute"), and \(workers == 1 ? "is" : "are") not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)"
+      """
+      \(grant): \(workers) thread\(workers == 1 ? " computes" : "s compute"), and \(workers == 1 ? "is" : "are") \
+      not pinned\(ranks > granted ? ", which is still more than granted, one for each rank" : ""); \(remedy)
+      """
     )
   }
 

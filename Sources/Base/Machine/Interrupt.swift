@@ -1,7 +1,7 @@
 private import CHost
 
-/// The user's or the launcher's wish to stop: SIGINT, SIGTERM and SIGUSR1, seen as a flag between steps. The last is what mpirun
-/// passes on at once, and ends nothing by.
+/// The user's or the launcher's wish to stop: SIGINT, SIGTERM and SIGUSR1, seen as a flag between steps. The last is
+/// what mpirun passes on at once, and ends nothing by.
 package enum Interrupt {
   /// Has these signals end the process at once with status 0, until `install`: for a server that still loads.
   package static func leaveAtOnce() throws(MachineError) {

@@ -35,9 +35,15 @@ package enum MachineError: Error, Equatable, CustomStringConvertible {
     case .malformedCores(let text):
       "cores \"\(text)\" are neither a count from 1 to \(WorkerPool.workerLimit) nor a list such as 0-3,8"
     case .unavailableCores(let wanted, let allowed):
-      "cores \(CoreRequest.text(wanted)), named with --cores, may not be used here, only \(CoreRequest.text(allowed)); name some of those, and start mpirun with --bind-to none"
+      """
+      cores \(CoreRequest.text(wanted)), named with --cores, may not be used here, only \
+      \(CoreRequest.text(allowed)); name some of those, and start mpirun with --bind-to none
+      """
     case .tooFewCores(let count, let usable, let threads):
-      "--cores \(count) asks for more cores than there are: this host has \(usable.count) for the job (\(CoreRequest.text(usable))"
+      """
+      --cores \(count) asks for more cores than there are: this host has \(usable.count) for the job \
+      (\(CoreRequest.text(usable))
+      """
         + (threads > usable.count ? ", of \(threads) hardware threads" : "")
         + "); give at most \(usable.count), or leave --cores out for all"
     case .invalidByteCount(let count):

@@ -49,7 +49,8 @@ package struct ProcessUsage: Sendable, Equatable {
 
 /// How many files this process may have open at once; connections are files.
 package enum FileLimit {
-  /// Some programs close all that there could be when they start others: with no more, that takes no time worth mention.
+  /// Some programs close all that there could be when they start others: with no more, that takes no time worth
+  /// mention.
   static let most = 1 << 20
 
   /// Raises the limit as far as this process may, and returns it.

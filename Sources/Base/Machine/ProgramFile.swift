@@ -11,8 +11,8 @@ package enum ProgramFile {
     return count > 0 ? String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) : nil
   }
 
-  /// Sixteen hexadecimal digits that tell this build from others: of the file as it was when the process started, read through
-  /// once. Two builds of one source may differ.
+  /// Sixteen hexadecimal digits that tell this build from others: of the file as it was when the process started, read
+  /// through once. Two builds of one source may differ.
   package static func build() throws(MachineError) -> String {
     var digest: UInt64 = 0
     let error = host_file_digest("/proc/self/exe", &digest)

@@ -13,8 +13,8 @@ package final class WorkerPool: Sendable {
   private nonisolated(unsafe) let handle: OpaquePointer
   private let nodeOfWorker: [Int]
   private let processesByNode: [Int: Int]
-  /// What worker 0 does besides, at every barrier: messages under way move on only when somebody looks after them. Set and
-  /// called by the thread that calls `run`.
+  /// What worker 0 does besides, at every barrier: messages under way move on only when somebody looks after them. Set
+  /// and called by the thread that calls `run`.
   package nonisolated(unsafe) var poll: (() -> Void)?
 
   /// How long a waiting worker spins before it parks: longer than the serial gaps of a decode step (tens of

@@ -1,5 +1,5 @@
-/// Trivial elements one after another, for loops that take some nanoseconds an element: room is made before such a loop,
-/// which then writes through a pointer.
+/// Trivial elements one after another, for loops that take some nanoseconds an element: room is made before such a
+/// loop, which then writes through a pointer.
 package final class GrowingList<Element: BitwiseCopyable> {
   @exclusivity(unchecked) @usableFromInline var memory = AlignedBuffer<Element>(count: 1)
   @exclusivity(unchecked) @usableFromInline var length = 0

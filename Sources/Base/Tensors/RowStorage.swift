@@ -17,4 +17,6 @@ package final class RowStorage<Element: BitwiseCopyable> {
     assert(rows * columns <= memory.count, "more rows than were reserved")
     return MatrixView(memory.pointer, rows: rows, columns: columns)
   }
+  /// The same: a stage names its memory and the rows it has, as in `scratch.query(rows)`.
+  @inlinable package func callAsFunction(_ rows: Int) -> MatrixView<Element> { view(rows: rows) }
 }

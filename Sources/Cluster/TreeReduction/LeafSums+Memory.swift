@@ -1,8 +1,8 @@
 import Fabric
 
 extension LeafSums {
-  /// Buffers of one value each that a rank's sums come to hold: one for each part that is whole, for each open subtree of the
-  /// part under way, and for the leaf that is being added, unless it is `accumulated` on the one before it.
+  /// Buffers of one value each that a rank's sums come to hold: one for each part that is whole, for each open subtree
+  /// of the part under way, and for the leaf that is being added, unless it is `accumulated` on the one before it.
   package static func bufferCount(_ tree: LeafTree, rank: Rank, accumulated: Bool = false) -> Int {
     var most = 0
     for (whole, part) in tree.parts.filter({ $0.owner == rank }).enumerated() {

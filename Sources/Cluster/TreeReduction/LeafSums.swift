@@ -37,8 +37,8 @@ package final class LeafSums {
   /// The leaf to be added next; nil when all have been.
   package var nextLeaf: Int? { next }
 
-  /// Adds the next own leaf: `fill` writes its value into the `count` zeros it is given. Throws `leafOutOfOrder` for any other
-  /// leaf, and what `fill` throws; then nothing was added.
+  /// Adds the next own leaf: `fill` writes its value into the `count` zeros it is given. Throws `leafOutOfOrder` for
+  /// any other leaf, and what `fill` throws; then nothing was added.
   package func add(_ leaf: Int, _ fill: (UnsafeMutableBufferPointer<Float>) throws -> Void) throws {
     guard leaf == next else { throw ReductionError.leafOutOfOrder(leaf, expected: next) }
     let value = free.popLast() ?? AlignedBuffer<Float>(count: count)
@@ -50,8 +50,9 @@ package final class LeafSums {
     append(value, leaf)
   }
 
-  /// The same for who can add a value to what is there: where a leaf follows the one that it is added to first, `fill` does so
-  /// itself, and is told. Otherwise it writes all `count` numbers, which are not zeros. What it has done when it throws is lost.
+  /// The same for who can add a value to what is there: where a leaf follows the one that it is added to first, `fill`
+  /// does so itself, and is told. Otherwise it writes all `count` numbers, which are not zeros. What it has done when
+  /// it throws is lost.
   package func accumulate(
     _ leaf: Int, _ fill: (_ value: UnsafeMutableBufferPointer<Float>, _ adding: Bool) throws -> Void
   ) throws {

@@ -2,10 +2,10 @@ import Fabric
 
 /// The one order in which values of numbered leaves are added, whichever ranks have the leaves.
 ///
-/// Leaves are numbers from 0, in training the sequences of a step. An inner node spans an aligned range of 2ʲ numbers and is the
-/// sum of its two halves, or the one half that is not empty; the root is the result, and zero where there are no leaves. So
-/// a rank can add up every aligned range that is wholly its own, and somebody else the rest, with the same bits as if one
-/// rank had added them all. (`CombineTree` is the same tree over expert ids.)
+/// Leaves are numbers from 0, in training the sequences of a step. An inner node spans an aligned range of 2ʲ numbers
+/// and is the sum of its two halves, or the one half that is not empty; the root is the result, and zero where there
+/// are no leaves. So a rank can add up every aligned range that is wholly its own, and somebody else the rest, with the
+/// same bits as if one rank had added them all. (`CombineTree` is the same tree over expert ids.)
 package struct LeafTree: Sendable, Equatable {
   /// A greatest subtree whose leaves are all of one rank.
   package struct Part: Sendable, Equatable {
@@ -40,7 +40,8 @@ package struct LeafTree: Sendable, Equatable {
   /// The additions that sum entries with these ascending leaves, in order; entry 0 ends up with the sum.
   static func additions(_ leaves: [Int]) -> [Addition] {
     var additions: [Addition] = []
-    // Open subtrees from left to right, each with the height at which it parts from the one before it: these fall strictly.
+    // Open subtrees from left to right, each with the height at which it parts from the one before it: these fall
+    // strictly.
     var open: [(entry: Int, height: Int)] = []
     func close(below height: Int) {
       while open.count > 1, let last = open.last, last.height < height {
@@ -81,7 +82,8 @@ package struct LeafTree: Sendable, Equatable {
     return parts
   }
 
-  /// The plain twin of everything else here, straight from the definition: the sum of one value `[count]` for each leaf.
+  /// The plain twin of everything else here, straight from the definition: the sum of one value `[count]` for each
+  /// leaf.
   package static func reference(_ values: [[Float]], count: Int) -> [Float] {
     func sum(_ base: Int, _ height: Int) -> [Float]? {
       if height == 0 { return base < values.count ? values[base] : nil }

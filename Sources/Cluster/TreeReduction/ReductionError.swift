@@ -17,7 +17,10 @@ package enum ReductionError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .leafOutOfOrder(let leaf, let expected):
-      "leaf \(leaf) was added where \(expected.map { "leaf \($0)" } ?? "none") is next: add a rank's own leaves in ascending order, each once"
+      """
+      leaf \(leaf) was added where \(expected.map { "leaf \($0)" } ?? "none") is next: add a rank's own leaves in \
+      ascending order, each once
+      """
     case .leafMissing(let leaf, let rank):
       "\(rank) has not added its leaf \(leaf): add all of them before the reduction"
     case .noSuchOwner(let rank, let leaf, let size): "leaf \(leaf) belongs to \(rank), and there are \(size) ranks"
@@ -26,7 +29,10 @@ package enum ReductionError: Error, Equatable, CustomStringConvertible {
     case .wrongCount(let count, let expected):
       "a reduction was given memory for \(count) numbers instead of \(expected)"
     case .ranksDisagree:
-      "the ranks of a reduction disagree about leaves, their owners, or slices; check that all run the same program and recipe"
+      """
+      the ranks of a reduction disagree about leaves, their owners, or slices; check that all run the same program \
+      and recipe
+      """
     }
   }
 }

@@ -16,8 +16,8 @@ final class Transfers {
     receives.append((try communicator.startReceive(into: bytes, from: peer, tag: tag), peer, bytes.count))
   }
 
-  /// Waits for all of them, also where one fails: none may write into memory that is somebody else's by then. Throws the first
-  /// failure.
+  /// Waits for all of them, also where one fails: none may write into memory that is somebody else's by then. Throws
+  /// the first failure.
   func finish() throws(FabricError) {
     var failure: FabricError?
     for (request, peer, byteCount) in receives {

@@ -4,8 +4,8 @@ extension TreeReduction {
   /// The most of a slice that one message brings.
   private static var messageBytes: Int { 64 << 20 }
 
-  /// Brings every rank's slice of `values` to all ranks: numbers of any width, of which there are as many as were added up, so that
-  /// what an owner made of its sums (weights rounded to bf16) travels too. Collective.
+  /// Brings every rank's slice of `values` to all ranks: numbers of any width, of which there are as many as were added
+  /// up, so that what an owner made of its sums (weights rounded to bf16) travels too. Collective.
   package func gather<Element: BitwiseCopyable>(_ values: UnsafeMutableBufferPointer<Element>) throws {
     guard values.count == count else { throw ReductionError.wrongCount(values.count, expected: count) }
     let bytes = UnsafeMutableRawBufferPointer(values)

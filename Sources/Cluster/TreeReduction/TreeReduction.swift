@@ -4,9 +4,9 @@ import Tensors
 
 /// Sums of fp32 numbers over all ranks in the order of a `LeafTree`: the same bits on any number of ranks.
 ///
-/// Each rank owns a *slice* of the numbers. It gets from every other rank the sums of that rank's parts, of its slice only, and
-/// finishes the tree; a gather then brings slices to all. Messages hold one row of a piece of the slice for each part of the
-/// sender, ascending.
+/// Each rank owns a *slice* of the numbers. It gets from every other rank the sums of that rank's parts, of its slice
+/// only, and finishes the tree; a gather then brings slices to all. Messages hold one row of a piece of the slice for
+/// each part of the sender, ascending.
 package final class TreeReduction {
   package let tree: LeafTree
   /// Numbers of a value.
@@ -42,7 +42,8 @@ package final class TreeReduction {
     return (0..<rankCount).map { min($0 * width, count)..<min(($0 + 1) * width, count) }
   }
 
-  /// Agrees with the other ranks on what is to be added up. `slices`: by rank, in order; nil for even ones. Memory stays near
+  /// Agrees with the other ranks on what is to be added up. `slices`: by rank, in order; nil for even ones. Memory
+  /// stays near
   /// `pieceBytes` for what arrives, and as much for what leaves. Collective; what is wrong is thrown on all ranks.
   package init(
     _ communicator: any Communicator, tree: LeafTree, count: Int, slices: [Range<Int>]? = nil,

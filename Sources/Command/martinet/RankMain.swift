@@ -3,8 +3,8 @@ import Fabric
 import Inference
 import Machine
 
-/// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be, in a line that begins
-/// with `mark`.
+/// Joins the run, does `body`, and leaves in good order; a failure is told once, by rank 0 where it can be, in a line
+/// that begins with `mark`.
 ///
 /// `terms`: what else than program and command must be the same on all ranks, before they may meet in `body`.
 func withRanks(
@@ -43,8 +43,8 @@ func withRanks(
   try communicator.finalize()
 }
 
-/// Ends a run that all ranks leave together. Only rank 0 tells of it: mpirun ends the job at the first rank that does, and what
-/// another had just written would be lost.
+/// Ends a run that all ranks leave together. Only rank 0 tells of it: mpirun ends the job at the first rank that does,
+/// and what another had just written would be lost.
 private func leave(_ communicator: any Communicator, status: Int32) throws {
   if communicator.isRoot { throw ExitCode(status) }
 }

@@ -1,7 +1,8 @@
 import Dispatch
 import Synchronization
 
-/// Runs `body` as a task and waits for it on this thread, which must not be one of the task pool's: the main one is right.
+/// Runs `body` as a task and waits for it on this thread, which must not be one of the task pool's: the main one is
+/// right.
 func waiting<T: Sendable>(_ body: @escaping @Sendable () async throws -> T) throws -> T {
   let box = ResultBox<T>()
   Task.detached {

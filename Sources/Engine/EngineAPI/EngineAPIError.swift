@@ -1,4 +1,5 @@
-/// Why a message between an engine and who asks it was refused: the field, by its path from the message's top, and what is wrong with it.
+/// Why a message between an engine and who asks it was refused: the field, by its path from the message's top, and what
+/// is wrong with it.
 package enum EngineAPIError: Error, Equatable, CustomStringConvertible {
   case missing(field: String)
   case wrongKind(field: String, found: String, expected: String)

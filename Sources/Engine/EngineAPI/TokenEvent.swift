@@ -8,10 +8,12 @@ package enum FinishReason: String, Sendable, CaseIterable {
 
 /// What became of a request. The last event has a finish reason or is a failure.
 package enum TokenEvent: Sendable, Equatable {
-  /// It left the queue; this many of its prompt's tokens were in the cache already. Again after a preemption or a restart.
+  /// It left the queue; this many of its prompt's tokens were in the cache already. Again after a preemption or a
+  /// restart.
   case started(RequestID, cachedTokens: Int)
   case token(RequestID, DrawnToken, finish: FinishReason?)
-  /// Where it was asked for, once and before any token: prompt token i + 1 is entry i. `finish` is set where nothing is to be drawn.
+  /// Where it was asked for, once and before any token: prompt token i + 1 is entry i. `finish` is set where nothing is
+  /// to be drawn.
   case prompt(RequestID, [DrawnToken], finish: FinishReason?)
   /// The prompt's pooled hidden states, `[hiddenSize]`: all that was asked for.
   case embedding(RequestID, [Float])

@@ -20,8 +20,8 @@ package struct TokenRequest: Sendable, Equatable {
   package var stopTokens: Set<Int32> = []
   /// What to tell of each token that is drawn.
   package var details = TokenDetails()
-  /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for none. Nothing
-  /// need be drawn then: `maxNewTokens` may be 0.
+  /// Report the log-probability of every prompt token after the first, and this many of the most probable ones; nil for
+  /// none. Nothing need be drawn then: `maxNewTokens` may be 0.
   package var promptLogprobs: Int?
   /// Report the prompt's hidden states as one vector, and draw nothing: `maxNewTokens` is 0.
   package var pooling: Pooling?

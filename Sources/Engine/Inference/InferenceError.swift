@@ -37,7 +37,10 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .promptTooLong(let index, let tokens, let limit):
       "prompt \(index + 1) has \(tokens) tokens, and the model's context holds \(limit); shorten it"
     case .noRoomToContinue(let index, let tokens, let limit):
-      "prompt \(index + 1) has \(tokens) tokens and leaves no room for another in the model's context of \(limit); shorten it"
+      """
+      prompt \(index + 1) has \(tokens) tokens and leaves no room for another in the model's context of \(limit); \
+      shorten it
+      """
     case .tokenOutsideVocabulary(let index, let position, let token, let size):
       "prompt \(index + 1) has token id \(token) at position \(position); the vocabulary has ids 0 to \(size - 1)"
     case .biasOutsideVocabulary(let token, let size):
@@ -45,9 +48,15 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
     case .nothingLeftToDraw(let index, let drawn, let limit):
       "prompt \(index + 1) comes with \(drawn) sampled tokens and may have \(limit)"
     case .cacheTooSmall(let index, let tokens, let capacity):
-      "prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise --kv-cache-tokens or lower --max-new-tokens"
+      """
+      prompt \(index + 1) needs room for \(tokens) tokens and the cache of a rank holds \(capacity); raise \
+      --kv-cache-tokens or lower --max-new-tokens
+      """
     case .logitsNotFinite(let position):
-      "the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; download it again"
+      """
+      the model's logits at position \(position) are not finite: the checkpoint holds NaN or infinite weights; \
+      download it again
+      """
     case .statesNotFinite:
       "the model's hidden states are not finite: the checkpoint holds NaN or infinite weights; download it again"
     case .nothingAllowed(let position):
@@ -59,9 +68,15 @@ package enum InferenceError: Error, Equatable, CustomStringConvertible {
       "\(rank) sent a malformed step outcome: \(reason); check that all ranks run the same program"
     case .rankFailed(let rank, let message): "\(rank): \(message)"
     case .sequencesUnderWay(let count):
-      "\(count) sequences are under way, whose keys and values are the old model's: let them end, or cancel them, before another is loaded"
+      """
+      \(count) sequences are under way, whose keys and values are the old model's: let them end, or cancel them, \
+      before another is loaded
+      """
     case .noPredictionModule(let family):
-      "--speculate mtp: this \(family) checkpoint has no multi-token prediction layer to draft with; take --speculate lookup, which needs none, or off"
+      """
+      --speculate mtp: this \(family) checkpoint has no multi-token prediction layer to draft with; take \
+      --speculate lookup, which needs none, or off
+      """
     case .interrupted: "interrupted"
     }
   }

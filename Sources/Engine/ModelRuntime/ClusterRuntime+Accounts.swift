@@ -21,7 +21,8 @@ extension ClusterRuntime {
     return account
   }
 
-  /// This rank's part in `collectAccounts`: the accounts of all ranks on rank 0, which opens its inbox for them, and nothing elsewhere.
+  /// This rank's part in `collectAccounts`: the accounts of all ranks on rank 0, which opens its inbox for them, and
+  /// nothing elsewhere.
   package func exchangeAccounts(_ telemetry: RankTelemetry, totalsOnly: Bool) throws -> [RankAccount] {
     let own = account(telemetry, totalsOnly: totalsOnly)
     guard communicator.isRoot else {

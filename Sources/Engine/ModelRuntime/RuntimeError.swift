@@ -21,7 +21,10 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
     case .tooManyThreads(let threads, let cores, let limit):
       "--threads \(threads) is too many for \(cores) cores; give at most \(limit), or leave it out for one on each core"
     case .partsDiffer(let tensor, let file, let found, let recorded):
-      "the ranks' parts of tensor \(tensor) in \(file) have the sum \(found) together, and \(recorded) was recorded: a host's copy is damaged or of another checkpoint; --check-weights tells which"
+      """
+      the ranks' parts of tensor \(tensor) in \(file) have the sum \(found) together, and \(recorded) was \
+      recorded: a host's copy is damaged or of another checkpoint; --check-weights tells which
+      """
     case .malformedCommand(let reason):
       "rank 0 sent a malformed command: \(reason); check that all ranks run the same program"
     case .malformedAccount(let rank, let reason):
@@ -29,7 +32,10 @@ package enum RuntimeError: Error, Equatable, CustomStringConvertible {
     case .otherShape(let found, let expected):
       "the model to be loaded has \(found), and this run was started for \(expected); start a run of its own for it"
     case .tooManyExperts(let experts, let ranks):
-      "messages between ranks have room for \(PlacementLimits.experts) experts a layer and \(PlacementLimits.ranksOnHost) ranks a host, not for \(experts) and \(ranks): start fewer ranks a host"
+      """
+      messages between ranks have room for \(PlacementLimits.experts) experts a layer and \
+      \(PlacementLimits.ranksOnHost) ranks a host, not for \(experts) and \(ranks): start fewer ranks a host
+      """
     case .notSliceable(let reason):
       "--layout sliced does not go with this run: \(reason); leave it out, or give --layout auto"
     case .cannotMove(let reason): "experts stay where they are: \(reason)"

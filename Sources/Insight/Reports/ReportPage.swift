@@ -1,5 +1,5 @@
-/// What every page of this room begins and ends with: `Resources/report.html` and `report.css`, embedded in the program when it
-/// is built.
+/// What every page of this room begins and ends with: `Resources/report.html` and `report.css`, embedded in the program
+/// when it is built.
 enum ReportPage {
   private static let frame = String(decoding: PackageResources.report_html, as: UTF8.self)
   private static let style = String(decoding: PackageResources.report_css, as: UTF8.self)

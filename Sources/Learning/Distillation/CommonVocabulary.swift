@@ -1,7 +1,7 @@
 import Tokenization
 
-/// The tokens that a student and its teacher have in common: of both models' rows of the embedding the first so many, each the
-/// same token. Rows beyond it fill up an embedding, stand for nothing, and are neither learnt nor compared.
+/// The tokens that a student and its teacher have in common: of both models' rows of the embedding the first so many,
+/// each the same token. Rows beyond it fill up an embedding, stand for nothing, and are neither learnt nor compared.
 package struct CommonVocabulary: Sendable, Equatable {
   package let size: Int
 
@@ -14,7 +14,8 @@ package struct CommonVocabulary: Sendable, Equatable {
     package init(_ tokenizer: Tokenizer?, rows: Int) { (self.tokenizer, self.rows) = (tokenizer, rows) }
   }
 
-  /// Throws where an id stands for another token, or where the tokenizers have tokens that one of the models does not have.
+  /// Throws where an id stands for another token, or where the tokenizers have tokens that one of the models does not
+  /// have.
   package init(student: Side, teacher: Side) throws(DistillationError) {
     guard let own = student.tokenizer, let other = teacher.tokenizer else {
       guard student.rows == teacher.rows else {

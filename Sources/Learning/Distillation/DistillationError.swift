@@ -11,11 +11,21 @@ package enum DistillationError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .otherToken(let id, let student, let teacher):
-      "the teacher has another vocabulary: token \(id) is \(Self.words(teacher)) there and \(Self.words(student)) here; a student learns from a teacher with the same tokenizer.json (give a --model with it, or a --shape, which gets the teacher's)"
+      """
+      the teacher has another vocabulary: token \(id) is \(Self.words(teacher)) there and \(Self.words(student)) \
+      here; a student learns from a teacher with the same tokenizer.json (give a --model with it, or a --shape, \
+      which gets the teacher's)
+      """
     case .otherSize(let student, let teacher, let without):
-      "the vocabularies cannot be compared, as \(without) has no tokenizer, and their sizes differ: \(student) tokens here, \(teacher) in the teacher's; put tokenizer.json into both folders"
+      """
+      the vocabularies cannot be compared, as \(without) has no tokenizer, and their sizes differ: \(student) \
+      tokens here, \(teacher) in the teacher's; put tokenizer.json into both folders
+      """
     case .fewRows(let model, let rows, let tokens):
-      "the tokenizer has \(tokens) tokens, and \(model) has an embedding of \(rows) only: it is not this model's tokenizer"
+      """
+      the tokenizer has \(tokens) tokens, and \(model) has an embedding of \(rows) only: it is not this model's \
+      tokenizer
+      """
     case .badOption(let words): words
     }
   }

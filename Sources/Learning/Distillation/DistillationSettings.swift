@@ -23,8 +23,8 @@ package struct DistillationSettings: Sendable {
 
     package init() {}
 
-    /// The student's own completions among those of step `number`, which counts from 1: over all steps so far the nearest number below
-    /// their share.
+    /// The student's own completions among those of step `number`, which counts from 1: over all steps so far the
+    /// nearest number below their share.
     package func ownCount(ofStep number: Int) -> Int { ownBefore(number) - ownBefore(number - 1) }
 
     private func ownBefore(_ steps: Int) -> Int {

@@ -6,8 +6,8 @@ import MoEModel
 import Pretraining
 import Tensors
 
-/// The divergence of the student's distribution from the teacher's at each token that is learnt, over the whole vocabulary that both
-/// have. What a step tells as its loss is the mean divergence of a token.
+/// The divergence of the student's distribution from the teacher's at each token that is learnt, over the whole
+/// vocabulary that both have. What a step tells as its loss is the mean divergence of a token.
 package final class DivergenceLoss: TaughtLoss {
   /// What a row told of the student.
   struct Told: BitwiseCopyable {

@@ -17,12 +17,18 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .noTask(let name, let shipped):
-      "there is no folder \(name.shortened()), and no task of that name; give a folder with task.json, or one of \(shipped.joined(separator: ", "))"
+      """
+      there is no folder \(name.shortened()), and no task of that name; give a folder with task.json, or one of \
+      \(shipped.joined(separator: ", "))
+      """
     case .unreadable(let path, let reason): "cannot read \(path.shortened(to: 600)): \(reason.shortened(to: 600))"
     case .malformed(let file, let line, let reason): "\(Self.place(file, line)): \(reason.shortened(to: 600))"
     case .missing(let file, let line, let field): "\(Self.place(file, line)): \(field.shortened()) is missing; add it"
     case .wrongKind(let file, let line, let field, let expected, let found):
-      "\(Self.place(file, line)): \(field.shortened()) is \(found.shortened()) where \(expected.shortened()) should be; write it as such"
+      """
+      \(Self.place(file, line)): \(field.shortened()) is \(found.shortened()) where \(expected.shortened()) should \
+      be; write it as such
+      """
     case .outOfRange(let file, let line, let field, let expected, let found):
       "\(Self.place(file, line)): \(field.shortened()) is \(found.shortened()) where \(expected.shortened()) should be"
     case .unknownField(let file, let field, let known):

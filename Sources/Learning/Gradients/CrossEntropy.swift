@@ -21,9 +21,9 @@ extension Compute {
     return Float(Double(logits[Int(target)]) - Double(greatest) - normalizer)
   }
 
-  /// Turns the logits `[count]` of one row into the gradient of its loss, factor · −log softmax(target) + zFactor · (log Σ
-  /// e^logit)², in place; definition in `row_gradients.h`. A negative target masks the row: its gradient is zero, and nil
-  /// is returned. What is not finite becomes NaN, in the gradient and in the score.
+  /// Turns the logits `[count]` of one row into the gradient of its loss, factor · −log softmax(target) + zFactor ·
+  /// (log Σ e^logit)², in place; definition in `row_gradients.h`. A negative target masks the row: its gradient is
+  /// zero, and nil is returned. What is not finite becomes NaN, in the gradient and in the score.
   package func crossEntropy(
     _ logits: UnsafeMutablePointer<Float>, count: Int, target: Int32, factor: Float, zFactor: Float = 0
   ) -> TargetScore? {
@@ -39,7 +39,8 @@ extension Compute {
       logSum: Double(known.greatest) + normalizer)
   }
 
-  /// The same for this worker's share of the rows of `logits`: targets and scores are `[rows]`, a masked row's score is nil.
+  /// The same for this worker's share of the rows of `logits`: targets and scores are `[rows]`, a masked row's score is
+  /// nil.
   package func crossEntropy(
     _ logits: MatrixView<Float>, targets: UnsafePointer<Int32>, factor: Float, zFactor: Float = 0,
     scores: UnsafeMutablePointer<TargetScore?>, worker: Int

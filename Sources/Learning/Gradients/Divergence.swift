@@ -7,7 +7,8 @@ package struct Divergence: Equatable, Sendable {
   /// From 0, the forward KL(teacher ‖ student), to 1, the reverse KL(student ‖ teacher); between them the generalised
   /// Jensen–Shannon divergence as in GKD (arXiv 2306.13649).
   package let beta: Double
-  /// Both rows of logits are divided by it. The gradient is that of what it makes of them, without a factor of its square.
+  /// Both rows of logits are divided by it. The gradient is that of what it makes of them, without a factor of its
+  /// square.
   package let temperature: Float
 
   /// `beta` in [0, 1]; `temperature` positive and finite.
@@ -33,8 +34,8 @@ package struct DivergenceScore: Equatable, Sendable {
 }
 
 extension Compute {
-  /// Turns the student's logits `[count]` of one row into the gradient of factor · divergence from the teacher's `[count]`,
-  /// which are scratch afterwards. A negative target is none.
+  /// Turns the student's logits `[count]` of one row into the gradient of factor · divergence from the teacher's
+  /// `[count]`, which are scratch afterwards. A negative target is none.
   package func divergence(
     _ divergence: Divergence, student: UnsafeMutablePointer<Float>, teacher: UnsafeMutablePointer<Float>, count: Int,
     target: Int32 = -1, factor: Float
@@ -47,7 +48,7 @@ extension Compute {
     return DivergenceScore(divergence: row.divergence, entropy: row.entropy, logprob: target < 0 ? nil : logprob)
   }
 
-  /// Entropy of the distribution that the logits `[count]` of one row stand for, in nats: log Σ e^logit − Σ p · logit. NaN
-  /// where they are not finite, but for −∞ beside finite ones.
+  /// Entropy of the distribution that the logits `[count]` of one row stand for, in nats: log Σ e^logit − Σ p · logit.
+  /// NaN where they are not finite, but for −∞ beside finite ones.
   package func entropy(_ logits: UnsafePointer<Float>, count: Int) -> Double { cg_entropy(isa, logits, count) }
 }

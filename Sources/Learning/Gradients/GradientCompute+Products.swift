@@ -1,13 +1,14 @@
 import CGradients
 import Tensors
 
-/// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C is
-/// the same whoever computes it.
+/// Products of matrices that are made anew each step; definition and order of summation in `product.h`. A number of C
+/// is the same whoever computes it.
 extension GradientCompute {
-  /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps neither.
-  /// It is whole after the next barrier.
+  /// C = A · B, or C += A · B, by all workers together, each of which must call it: `[m, k] · [k, n]`. C overlaps
+  /// neither. It is whole after the next barrier.
   ///
-  /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all products'.
+  /// Gradients of a weight are `dy.transposed · x`, those of its input `dy · W`. `precision`: this one's, if not all
+  /// products'.
   package func multiply(
     _ a: StridedMatrix, by b: StridedMatrix, into c: MatrixView<Float>, adding: Bool = false,
     precision: ProductPrecision? = nil, worker: Int
@@ -58,8 +59,8 @@ struct ProductPart: Equatable {
   /// Parts are cut between tiles of every instruction set's kernels, or nearly so.
   private static let (rowUnit, columnUnit) = (12, 16)
 
-  /// The workers form a grid over the outputs: of all grids, the one whose largest part takes least time, to multiply (an
-  /// output) and to pack the operands (a row or column: as long as six outputs). Workers left over have nothing.
+  /// The workers form a grid over the outputs: of all grids, the one whose largest part takes least time, to multiply
+  /// (an output) and to pack the operands (a row or column: as long as six outputs). Workers left over have nothing.
   init(rows: Int, columns: Int, worker: Int, of workerCount: Int) {
     let rowUnits = (rows + Self.rowUnit - 1) / Self.rowUnit
     let columnUnits = (columns + Self.columnUnit - 1) / Self.columnUnit

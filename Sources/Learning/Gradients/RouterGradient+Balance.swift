@@ -42,8 +42,8 @@ extension RouterGradient {
     }
   }
 
-  /// Both for all rows of a sequence, logits and gradients `[tokens, expertCount]`, with the same bits: scores are computed once.
-  /// Returns the loss.
+  /// Both for all rows of a sequence, logits and gradients `[tokens, expertCount]`, with the same bits: scores are
+  /// computed once. Returns the loss.
   package func addBalance(
     coefficient: Float, logits: MatrixView<Float>, experts: UnsafePointer<Int32>, to gradients: MatrixView<Float>,
     on compute: Compute
@@ -99,8 +99,8 @@ extension RouterGradient {
     }
   }
 
-  /// Adds the gradients of factor · (log Σ e^logit)² by one row's logits, both `[expertCount]` (ST-MoE, arXiv 2202.08906,
-  /// equation 5); returns that loss.
+  /// Adds the gradients of factor · (log Σ e^logit)² by one row's logits, both `[expertCount]` (ST-MoE, arXiv
+  /// 2202.08906, equation 5); returns that loss.
   package func addZLoss(
     factor: Float, logits: UnsafePointer<Float>, to gradients: UnsafeMutablePointer<Float>
   ) -> Double {

@@ -1,5 +1,5 @@
-/// What a step of learning from a teacher came to, beside its loss, which is the mean divergence of a token; the same on every rank but
-/// for times.
+/// What a step of learning from a teacher came to, beside its loss, which is the mean divergence of a token; the same
+/// on every rank but for times.
 package struct DistillationReport: Sendable, Equatable {
   /// Of the student, −Σ p log p, a mean over the tokens that were learnt.
   package var entropy = 0.0

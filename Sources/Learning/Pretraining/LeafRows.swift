@@ -15,8 +15,8 @@ package struct LeafRows {
 
   package var count: Int { tokens.count }
 
-  /// Adds a sequence of at least two tokens, of which all but the first are predicted, or the first `predicted` of those. A token that is
-  /// read and not learnt is there as its complement, `~id`.
+  /// Adds a sequence of at least two tokens, of which all but the first are predicted, or the first `predicted` of
+  /// those. A token that is read and not learnt is there as its complement, `~id`.
   package mutating func append(_ sequence: some RandomAccessCollection<Int32>, predicted: Int = .max) {
     let first = count
     var following = sequence.dropFirst()

@@ -26,7 +26,8 @@ package struct PolicyReport: Sendable {
   package var clippedShare = 0.0
   /// Mean estimate of KL(policy ‖ reference) of a token; nil without a reference.
   package var referenceKL: Double?
-  /// Of tokens and layers, the part that chose other experts after the update than in the rollout; nil where nobody looked.
+  /// Of tokens and layers, the part that chose other experts after the update than in the rollout; nil where nobody
+  /// looked.
   package var changedRoutes: Double?
   /// Updates of the model in the step.
   package var updates = 0

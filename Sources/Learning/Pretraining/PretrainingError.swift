@@ -42,17 +42,37 @@ package enum PretrainingError: Error, Equatable, CustomStringConvertible {
     case .otherData(let rank):
       "rank \(rank) sees other data than rank 0: give all ranks the same files and options of data"
     case .badStep(let step, let what):
-      "step \(step): \(what); nothing was changed by this step: go on from the last checkpoint with --resume --on-bad-step skip, or begin with its weights (--model) and a lower learning rate"
+      """
+      step \(step): \(what); nothing was changed by this step: go on from the last checkpoint with --resume \
+      --on-bad-step skip, or begin with its weights (--model) and a lower learning rate
+      """
     case .skippedTooMany(let step, let count, let what):
-      "step \(step) would be skipped, too, after \(count) in a row: \(what); begin with the last checkpoint's weights (--model) and a lower learning rate"
+      """
+      step \(step) would be skipped, too, after \(count) in a row: \(what); begin with the last checkpoint's \
+      weights (--model) and a lower learning rate
+      """
     case .notFinite(0, let what): "\(what) are not all finite numbers: nothing can be trained from there"
     case .notFinite(let step, let what):
-      "after step \(step), \(what) are not all finite numbers: they were not saved, and the checkpoint before is the last one; begin with its weights (--model) and a lower learning rate"
+      """
+      after step \(step), \(what) are not all finite numbers: they were not saved, and the checkpoint before is \
+      the last one; begin with its weights (--model) and a lower learning rate
+      """
     case .unknownToken(let token, let size): "token \(token) is none of the teacher's, which has \(size)"
     case .choosesPositions(let family, let length, let most):
-      "the family \(family) is trained on sequences of at most \(most) tokens, of which its attention sees all; of \(length) tokens an indexer chooses what is seen, and there is no backward pass of that choice: lower --sequence-length (of completions --max-new-tokens)"
+      """
+      the family \(family) is trained on sequences of at most \(most) tokens, of which its attention sees all; of \
+      \(length) tokens an indexer chooses what is seen, and there is no backward pass of that choice: lower \
+      --sequence-length (of completions --max-new-tokens)
+      """
     case .tooLittleMemory(let needed, let parts, let available, let ranks, let recomputes):
-      "a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length (of completions --prompts-per-step, --group-size or --max-new-tokens)\(recomputes ? "" : ", make activations anew with --recompute"), or try with --ignore-memory-check"
+      """
+      a rank of this training needs \(TrainingBudget.size(needed)) of memory (\(parts.joined(separator: ", "))), \
+      and \(TrainingBudget.size(available)) are there for each of \(ranks == 1 ? "one rank" : "\(ranks) ranks") of \
+      its host; use more hosts or fewer ranks on each, lower --batch-sequences or --sequence-length (of \
+      completions --prompts-per-step, --group-size or \
+      --max-new-tokens)\(recomputes ? "" : ", make activations anew with --recompute"), or try with \
+      --ignore-memory-check
+      """
     }
   }
 }

@@ -19,7 +19,8 @@ package struct RewardRules: Sendable {
   /// The largest weight, so that no sum leaves the numbers.
   static let weightLimit = 1_000_000
 
-  /// Throws for names that are unknown or doubled, weights that are none, and options that are missing or belong to no rule.
+  /// Throws for names that are unknown or doubled, weights that are none, and options that are missing or belong to no
+  /// rule.
   package init(_ text: String, options: RewardOptions) throws(RewardError) {
     try options.check()
     rules = try Self.parse(text, options)
@@ -36,11 +37,12 @@ package struct RewardRules: Sendable {
   /// Whether a completion without `<think>` and `</think>` loses something.
   package var needsReasoning: Bool { rules.contains { $0.rule == .format(.reasoning) } }
 
-  /// What a user should know, in whole sentences without a stop. Tries, the first time, whether the system can keep a program from
-  /// the network.
+  /// What a user should know, in whole sentences without a stop. Tries, the first time, whether the system can keep a
+  /// program from the network.
   package var notes: [String] { program?.notes ?? [] }
 
-  /// What samples are worth, in their order. Throws where a program does not say; it is then started anew by the next call.
+  /// What samples are worth, in their order. Throws where a program does not say; it is then started anew by the next
+  /// call.
   package func verdicts(_ samples: [RewardedSample]) throws(RewardError) -> [RewardVerdict] {
     let replies = try program?.replies(to: samples)
     return samples.indices.map { verdict(samples[$0], reply: replies?[$0]) }
@@ -86,8 +88,8 @@ extension RewardRules {
     return .object(object)
   }
 
-  /// Throws for the first prompt that no completion could be right for: of numbers, a target that is none; of expressions, one
-  /// that is no integer, or no numbers to make it of. `file` is where the prompts are from.
+  /// Throws for the first prompt that no completion could be right for: of numbers, a target that is none; of
+  /// expressions, one that is no integer, or no numbers to make it of. `file` is where the prompts are from.
   package func check(_ prompts: [RewardedPrompt], file: String) throws(RewardError) {
     for prompt in prompts {
       for weighted in rules where weighted.rule.needsAnswers {

@@ -25,7 +25,10 @@ package enum LoadError: Error, Equatable, CustomStringConvertible {
     case .malformedReply(let what, let reason): "the server's answer to \(what) cannot be used: \(reason)"
     case .noModel(let url): "\(url)/v1/models names no model; name it with --model"
     case .noVocabulary(let url):
-      "\(url) does not tell how many token ids its model has; give --vocabulary-size, or prompts as text (--dataset FILE.jsonl)"
+      """
+      \(url) does not tell how many token ids its model has; give --vocabulary-size, or prompts as text (--dataset \
+      FILE.jsonl)
+      """
     case .noPrompts:
       "the data set has no prompts; give one JSON object a line, with \"prompt\", \"text\" or \"messages\""
     case .badPrompt(let line, let reason): "line \(line) of the data set: \(reason)"

@@ -64,7 +64,8 @@ final class JobProcess {
     return ended
   }
 
-  /// Ends what is left of it on this host: politely, so that a launcher can end its ranks on others, and after `grace` by force.
+  /// Ends what is left of it on this host: politely, so that a launcher can end its ranks on others, and after `grace`
+  /// by force.
   func end(grace: Duration) {
     let limit = ContinuousClock.now + grace
     if poll() == nil {

@@ -1,7 +1,8 @@
 /// What a job wrote to standard error, and why it ended by that.
 ///
-/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and ssh are known to
-/// say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a launcher's text counts, not its last line.
+/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and
+/// ssh are known to say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a
+/// launcher's text counts, not its last line.
 struct JobRemarks {
   private static let kept = 200
   private static let length = 400

@@ -2,7 +2,8 @@
 ///
 /// The texts are those of Open MPI 4.1's help files, OpenSSH, Slurm's srun, shells and the dynamic linker.
 enum LauncherRemark {
-  /// The rank that a signal ended: `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9 (Killed).`
+  /// The rank that a signal ended: `mpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9
+  /// (Killed).`
   static func killedRank(in lines: [String]) -> String? {
     for line in lines {
       guard let signal = rest(of: line, after: "exited on "), line.contains("process rank"),
@@ -64,7 +65,10 @@ enum LauncherRemark {
     }
     guard lines.contains(where: { $0.contains("unable to reliably start one or more daemons") }) else { return nil }
     return
-      "mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a question?"
+      """
+      mpirun could not start its daemon on another host: can `ssh HOST orted --version` be run there without a \
+      question?
+      """
   }
 
   /// `… could not access` / `or execute an executable:` … `Executable: /x` `Node: n2`
@@ -95,7 +99,10 @@ enum LauncherRemark {
         continue
       }
       return
-        "mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), ask for fewer, or give --oversubscribe"
+        """
+        mpirun has not enough slots for \(count) ranks: name more hosts or slots (--hostfile, --host HOST:SLOTS), \
+        ask for fewer, or give --oversubscribe
+        """
     }
     return nil
   }

@@ -11,8 +11,8 @@ struct LineReader {
     case failed(SupervisionError)
   }
 
-  /// More than twice the largest body of a request, whose text takes at most twice as much in a line, and the scores of the longest prompt
-  /// that the server takes.
+  /// More than twice the largest body of a request, whose text takes at most twice as much in a line, and the scores of
+  /// the longest prompt that the server takes.
   static let lineLimit = 64 << 20
   private static let chunk = 1 << 16
 

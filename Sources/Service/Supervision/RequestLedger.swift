@@ -2,11 +2,12 @@ import EngineAPI
 
 /// Every request that has not ended: what was delivered of it, and whether it is suspected of ending jobs.
 ///
-/// A request may be to blame for a job's end when it had been sent to that job and had not drawn a token in it: whatever a request
-/// does to a job, it does again at the same token after the next start. With several such requests all are suspects. Later jobs get
-/// those above suspicion first, and when these have drawn tokens the suspects one at a time, and nothing else meanwhile: a token
-/// clears a suspect, and an end while it is on trial counts against it. A request is failed when so many of its trials in a row end the
-/// job; ends by other causes, which hit a trial by chance, do not go on doing so.
+/// A request may be to blame for a job's end when it had been sent to that job and had not drawn a token in it:
+/// whatever a request does to a job, it does again at the same token after the next start. With several such requests
+/// all are suspects. Later jobs get those above suspicion first, and when these have drawn tokens the suspects one at a
+/// time, and nothing else meanwhile: a token clears a suspect, and an end while it is on trial counts against it. A
+/// request is failed when so many of its trials in a row end the job; ends by other causes, which hit a trial by
+/// chance, do not go on doing so.
 struct RequestLedger {
   typealias Handler = @Sendable (TokenEvent) -> Void
 

@@ -38,7 +38,8 @@ struct RestartPolicy {
     (self.goodService, self.firstDelay) = (goodService, firstDelay)
   }
 
-  /// A job has ended at `time`, by any clock that does not go back; it had been ready for `service`, nil for one that never was.
+  /// A job has ended at `time`, by any clock that does not go back; it had been ready for `service`, nil for one that
+  /// never was.
   mutating func ended(
     at time: Duration, service: Duration?, drewTokens: Bool, finishedRequest: Bool, wasIdle: Bool, reason: String
   ) -> Decision {
@@ -55,7 +56,10 @@ struct RestartPolicy {
     if let firstFruitless, time - firstFruitless >= patience {
       return .giveUp(
         reason:
-          "\(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, and ended each time before it \(fruit))"
+          """
+          \(reason) (for \(patience.components.seconds) s the job was started again and again, \(fruitless) times, \
+          and ended each time before it \(fruit))
+          """
       )
     }
     guard fruitful <= (fruitlessLimit ?? Self.usualLimit) * Self.fruitfulFactor else {

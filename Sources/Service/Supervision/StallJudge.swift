@@ -2,8 +2,9 @@ import Telemetry
 
 /// Finds out, from what ranks report of a step that takes long, which rank holds all of them up.
 ///
-/// A rank whose step takes long reports it, again and again, whether it moves or not. So one that others wait for and that
-/// reports nothing has been stopped; one that reports to be in one place all the time, waiting for nobody, computes for ever.
+/// A rank whose step takes long reports it, again and again, whether it moves or not. So one that others wait for and
+/// that reports nothing has been stopped; one that reports to be in one place all the time, waiting for nobody,
+/// computes for ever.
 struct StallJudge {
   /// How long a rank must have been in one place.
   let limit: Double
@@ -24,7 +25,8 @@ struct StallJudge {
     if report.seconds >= limit, firstStall == nil { firstStall = time }
   }
 
-  /// What is wrong, in words; nil while nothing is, or too little is known. `hosts` are the ranks' hosts as far as known.
+  /// What is wrong, in words; nil while nothing is, or too little is known. `hosts` are the ranks' hosts as far as
+  /// known.
   mutating func verdict(at time: Double, hosts: [Int: String]) -> String? {
     guard let firstStall, time - firstStall >= patience else { return nil }
     reports = reports.filter { time - $0.value.at <= validity }
@@ -41,7 +43,10 @@ struct StallJudge {
     if let endless = stalled.first(where: { $0.waitingFor.isEmpty }) {
       guard endless.seconds >= limit * Self.computingFactor else { return nil }
       return
-        "\(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without waiting for any other"
+        """
+        \(name(endless.rank, endless.host)) has been in \(endless.place) for \(Int(endless.seconds)) s without \
+        waiting for any other
+        """
     }
     // Somebody moves, and the others wait for that: slow, but alive.
     guard awaited.allSatisfy({ rank in stalled.contains { $0.rank == rank } }) else {

@@ -2,7 +2,8 @@ import Telemetry
 
 /// Follows a job's start, and finds out when it has got stuck and which ranks it waits for.
 ///
-/// A start may take as long as it likes while something moves: a rank that comes to its next stage or has read more of its part.
+/// A start may take as long as it likes while something moves: a rank that comes to its next stage or has read more of
+/// its part.
 struct StartJudge {
   /// How long nothing may move; in seconds, as all times here.
   let limit: Double
@@ -72,7 +73,10 @@ struct StartJudge {
     if !missing.isEmpty {
       let there = reports.values.sorted { $0.rank < $1.rank }.map { "\($0.rank) on host \($0.host)" }
       return
-        "\(Self.list(missing.map { "\($0)" })) of \(rankCount) \(missing.count == 1 ? "has" : "have") not come up in \(time), only \(Self.list(there))"
+        """
+        \(Self.list(missing.map { "\($0)" })) of \(rankCount) \(missing.count == 1 ? "has" : "have") not come up \
+        in \(time), only \(Self.list(there))
+        """
     }
     func those(_ stage: StartReport.Stage) -> [StartReport] {
       reports.values.filter { $0.stage == stage }.sorted { $0.rank < $1.rank }

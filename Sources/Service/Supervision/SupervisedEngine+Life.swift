@@ -62,7 +62,10 @@ extension SupervisedEngine {
     }
     for (id, handler) in condemned {
       let message =
-        "the job ended \(options.blameLimit) times in a row when it began to serve this request; the last time: \(reason)"
+        """
+        the job ended \(options.blameLimit) times in a row when it began to serve this request; the last time: \
+        \(reason)
+        """
       options.log("martinet: request \(id.value) is not tried again: \(message)")
       handler(.failed(id, message: message))
     }

@@ -1,8 +1,8 @@
 import Glibc
 import Threads
 
-/// A job that keeps what it has done by itself, such as a training: it is started, watched, and started again when it ends before
-/// its time or hangs, until it has ended well or is given up.
+/// A job that keeps what it has done by itself, such as a training: it is started, watched, and started again when it
+/// ends before its time or hangs, until it has ended well or is given up.
 package final class SupervisedJob: Sendable {
   package struct Options: Sendable {
     /// The program and arguments of the first job, most often `mpirun … martinet …`, and of those after it.

@@ -1,5 +1,5 @@
-/// Watches a stream of text for strings that end it, holding back what may be the start of one. Text that is not shown, which
-/// special tokens have, counts too.
+/// Watches a stream of text for strings that end it, holding back what may be the start of one. Text that is not shown,
+/// which special tokens have, counts too.
 package struct StopStrings: Sendable {
   private let strings: [[UInt8]]
   private var held: [UInt8] = []

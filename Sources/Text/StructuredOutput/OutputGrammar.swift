@@ -6,8 +6,8 @@ package indirect enum OutputGrammar: Sendable, Equatable {
   case text(String)
   /// Any text up to the first place where this one stands, and this one.
   case until(String)
-  /// JSON that validates against this schema; `true` and `{}` admit any JSON value. Members come in any order, or in the
-  /// one in which they are declared.
+  /// JSON that validates against this schema; `true` and `{}` admit any JSON value. Members come in any order, or in
+  /// the one in which they are declared.
   case json(JSONValue, inOrder: Bool = false)
   /// Any JSON object.
   case jsonObject

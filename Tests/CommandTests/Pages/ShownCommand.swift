@@ -6,8 +6,8 @@ struct ShownCommand {
   /// Empty where the page does not say.
   var output: [String] = []
 
-  /// Those of a block: in a `console` block lines after `$` and what they print; in a `sh` block all lines. A command goes on
-  /// after a backslash, and until its quotes are closed.
+  /// Those of a block: in a `console` block lines after `$` and what they print; in a `sh` block all lines. A command
+  /// goes on after a backslash, and until its quotes are closed.
   static func all(of block: Page.Block) -> [ShownCommand] {
     var commands: [ShownCommand] = []
     var isOpen = false
@@ -30,9 +30,9 @@ struct ShownCommand {
 
   var startsServer: Bool { text.contains("martinet serve") && !text.contains("--print-config") }
 
-  /// Where what was printed differs from what is shown; nil where it does not. Lines shown that stand in `errors` are found
-  /// there; the others are all of `printed`, but for `…`, which stands for anything. Times of day differ, and, where `isTimed`,
-  /// numbers with a fraction.
+  /// Where what was printed differs from what is shown; nil where it does not. Lines shown that stand in `errors` are
+  /// found there; the others are all of `printed`, but for `…`, which stands for anything. Times of day differ, and,
+  /// where `isTimed`, numbers with a fraction.
   func difference(printed: String, errors: String, isTimed: Bool) -> String? {
     func plain(_ text: String) -> String {
       let text = text.replacing(/[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z/, with: "TIME")

@@ -60,13 +60,22 @@ extension FuzzTarget {
     ],
     seeds: {
       [
-        "<think>hm</think>\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": 2}}\n</tool_call>",
-        "Sure.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{\"city\": \"é\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        """
+        <think>hm</think>\n<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"Oslo\", \"days\": \
+        2}}\n</tool_call>
+        """,
+        """
+        Sure.<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n{\"city\": \
+        \"é\"}\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>
+        """,
         "[TOOL_CALLS] [{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"weather\", \"arguments\": {\"days\": 1}}]",
         "<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
         "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Rom</arg_value>\n</tool_call>",
         "<tool_call>\n<function=weather>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>",
-        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary to=functions.now <|constrain|>json<|message|>{}<|call|>",
+        """
+        <|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>commentary to=functions.now \
+        <|constrain|>json<|message|>{}<|call|>
+        """,
         "{\"name\": \"now\", \"parameters\": {}}",
       ].map { Array($0.utf8) }
     },
@@ -143,9 +152,15 @@ extension FuzzTarget {
     ],
     seeds: {
       [
-        "--------------------------------------\nmpirun noticed that process rank 1 with PID 2 on node n3 exited on signal 9 (Killed).\n",
+        """
+        --------------------------------------\nmpirun noticed that process rank 1 with PID 2 on node n3 exited on \
+        signal 9 (Killed).\n
+        """,
         "ssh: connect to host n1 port 22: No route to host\nsrun: error: n3: task 1: Killed\n",
-        "There are not enough slots available in the system to satisfy the 99\nProcess name: [[10227,1],1]\nExit code:    3",
+        """
+        There are not enough slots available in the system to satisfy the 99\nProcess name: [[10227,1],1]\nExit \
+        code:    3
+        """,
       ].map { Array($0.utf8) }
     },
     read: { bytes in

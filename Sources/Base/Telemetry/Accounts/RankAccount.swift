@@ -35,7 +35,8 @@ package struct RankAccount: Sendable, Equatable {
   package var threads = 0
   /// As its kernel names it; empty where it does not, and in reports of before this was told.
   package var processor = ""
-  /// Whether its threads share cores with other ranks or with each other: then they take turns, and times of phases say little.
+  /// Whether its threads share cores with other ranks or with each other: then they take turns, and times of phases say
+  /// little.
   package var sharesCores = false
   /// Of its host's clock against rank 0's: nanoseconds, nanoseconds, parts in a million.
   package var clockOffset = 0.0

@@ -5,9 +5,9 @@ package struct LeastSquares: Sendable {
   package let rms: Double
   package let worst: Double
 
-  /// Minimises Σ ((Σ_j c_j · features[i][j] − times[i]) / times[i])² over c ≥ 0, exactly: the minimum has some coefficients
-  /// at zero and solves the normal equations of the others, so every choice of those is tried. At most four features. Each
-  /// relative error counts `weights[i]` times, once without them.
+  /// Minimises Σ ((Σ_j c_j · features[i][j] − times[i]) / times[i])² over c ≥ 0, exactly: the minimum has some
+  /// coefficients at zero and solves the normal equations of the others, so every choice of those is tried. At most
+  /// four features. Each relative error counts `weights[i]` times, once without them.
   package init(features: [[Double]], times: [Double], weights: [Double]? = nil) {
     let width = features.first?.count ?? 0
     let points = zip(zip(features, times), weights ?? times.map { _ in 1 }).filter {

@@ -1,7 +1,7 @@
 import JSON
 
-/// The time of a message by its size: α + β · bytes, in one piece or, where a straight line does not fit, in up to three
-/// (Hockney's model; Open MPI changes its protocol at some sizes).
+/// The time of a message by its size: α + β · bytes, in one piece or, where a straight line does not fit, in up to
+/// three (Hockney's model; Open MPI changes its protocol at some sizes).
 package struct LinkModel: Sendable, Equatable {
   package struct Piece: Sendable, Equatable {
     /// Where it begins.

@@ -1,4 +1,5 @@
-/// What one rank sent to others in reductions of replicated values (`TreeReduction`): bytes and messages since the start.
+/// What one rank sent to others in reductions of replicated values (`TreeReduction`): bytes and messages since the
+/// start.
 package struct ReductionTraffic: Sendable, Equatable {
   /// Partial sums on their way to the owners of slices.
   package var sumBytes = 0

@@ -1,6 +1,7 @@
 import Synchronization
 
-/// Where a rank's main thread is in its step, and whom it waits for: written by that thread at the price of a store, read by any.
+/// Where a rank's main thread is in its step, and whom it waits for: written by that thread at the price of a store,
+/// read by any.
 ///
 /// Single values are exact; two read one after the other may be of different moments.
 package final class StepProgress: Sendable {

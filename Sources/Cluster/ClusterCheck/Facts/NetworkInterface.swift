@@ -38,7 +38,8 @@ package struct NetworkInterface: Sendable, Equatable {
     return found
   }
 
-  /// The addresses of this host from which this process has connections to others: where its messages go. Loopback left out.
+  /// The addresses of this host from which this process has connections to others: where its messages go. Loopback left
+  /// out.
   package static func addressesInUse() -> Set<String> {
     var inodes: Set<Substring> = []
     for name in TextFile.names("/proc/self/fd") {

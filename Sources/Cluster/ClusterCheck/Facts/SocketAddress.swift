@@ -37,8 +37,8 @@ enum SocketAddress {
     return inet_pton(AF_INET6, text, &bytes) == 1 ? bytes : nil
   }
 
-  /// Local addresses of the established connections that `inodes` name, from the kernel's table (proc(5), /proc/net/tcp): words
-  /// of 32 bits in hexadecimal, each with its lowest byte first.
+  /// Local addresses of the established connections that `inodes` name, from the kernel's table (proc(5),
+  /// /proc/net/tcp): words of 32 bits in hexadecimal, each with its lowest byte first.
   static func established(_ table: String, inodes: Set<Substring>) -> Set<String> {
     var found: Set<String> = []
     for line in table.split(whereSeparator: \.isNewline).dropFirst() {

@@ -47,7 +47,10 @@ package struct HostJudgement {
     return Finding(
       "program", .problem, hosts: odd(groups), different(groups, words),
       advice:
-        "copy \(path) and the files beside it to \(Words.list(odd(groups))), or use one that all hosts see; ranks must run one program"
+        """
+        copy \(path) and the files beside it to \(Words.list(odd(groups))), or use one that all hosts see; ranks \
+        must run one program
+        """
     )
   }
 
@@ -66,7 +69,10 @@ package struct HostJudgement {
         "model", .problem, hosts: failed.flatMap(\.hosts),
         failed.map { "\($0.key) (\(Words.list($0.hosts)))" }.joined(separator: "; "),
         advice:
-          "copy the folder \(hosts.first?.facts.model.path ?? "") to \(Words.list(first.hosts)), or use one that all hosts see"
+          """
+          copy the folder \(hosts.first?.facts.model.path ?? "") to \(Words.list(first.hosts)), or use one that \
+          all hosts see
+          """
       )
     }
     let groups = groups { [$0.model.fingerprint, $0.model.family, "\($0.model.byteCount)"] }
@@ -103,7 +109,10 @@ package struct HostJudgement {
       Finding(
         "C library", .warning, hosts: odd(groups), different(groups) { $0 },
         advice:
-          "use one distribution on all hosts: sines and logarithms come from this library, and with them a result's last bits"
+          """
+          use one distribution on all hosts: sines and logarithms come from this library, and with them a result's \
+          last bits
+          """
       )
     ]
   }
@@ -129,7 +138,10 @@ package struct HostJudgement {
     return Finding(
       "shared memory", worst == 2 ? .problem : .warning, hosts: short, "\(words); little on \(Words.list(short))",
       advice:
-        "remove old files there, or give a container more (--shm-size 2g; an emptyDir of medium Memory): several ranks on a host meet in it"
+        """
+        remove old files there, or give a container more (--shm-size 2g; an emptyDir of medium Memory): several \
+        ranks on a host meet in it
+        """
     )
   }
 
@@ -142,7 +154,10 @@ package struct HostJudgement {
     return Finding(
       "open files", least < 256 ? .problem : .warning, hosts: short, words,
       advice:
-        "raise it (ulimit -Hn, LimitNOFILE= of systemd, /etc/security/limits.conf): a rank takes a file for each other rank and one for each client"
+        """
+        raise it (ulimit -Hn, LimitNOFILE= of systemd, /etc/security/limits.conf): a rank takes a file for each \
+        other rank and one for each client
+        """
     )
   }
 }

@@ -31,14 +31,20 @@ struct LinkJudgement {
         "links", .warning, hosts: counts.filter { $0.value == most }.keys.sorted(),
         "\(words); slower than the others: \(pairs.joined(separator: "; "))",
         advice:
-          "look at the cable, the port and the load of these hosts, or leave the slow one out: all ranks wait for the slowest link"
+          """
+          look at the cable, the port and the load of these hosts, or leave the slow one out: all ranks wait for \
+          the slowest link
+          """
       )
     }
     guard latency > 1e-3 else { return Finding("links", .ok, words) }
     return Finding(
       "links", .warning, words,
       advice:
-        "such a network makes every step slow: see that messages go by the fast interface (--mca btl_tcp_if_include NETWORK/BITS), and deploy/network.md"
+        """
+        such a network makes every step slow: see that messages go by the fast interface (--mca btl_tcp_if_include \
+        NETWORK/BITS), and deploy/network.md
+        """
     )
   }
 
@@ -60,7 +66,10 @@ struct LinkJudgement {
     let used = used
     guard used.count > 1 else { return nil }
     func words(_ interface: NetworkInterface) -> String {
-      "\(interface.name) \(interface.address)\(interface.megabits.map { " (\(Words.decimal(Double($0) / 1000)) Gbit/s)" } ?? "")"
+      """
+      \(interface.name) \
+      \(interface.address)\(interface.megabits.map { " (\(Words.decimal(Double($0) / 1000)) Gbit/s)" } ?? "")
+      """
     }
     let silent = used.filter(\.interfaces.isEmpty)
     if silent.count == used.count {
@@ -75,7 +84,10 @@ struct LinkJudgement {
       return Finding(
         "interfaces", .warning, hosts: several, text,
         advice:
-          "messages go by several interfaces, and wait for the slowest: name the fast network (--mca btl_tcp_if_include NETWORK/BITS)"
+          """
+          messages go by several interfaces, and wait for the slowest: name the fast network (--mca \
+          btl_tcp_if_include NETWORK/BITS)
+          """
       )
     }
     let virtual = names.filter { name in
@@ -86,7 +98,10 @@ struct LinkJudgement {
         "interfaces", .warning,
         hosts: used.filter { !$0.interfaces.allSatisfy { !virtual.contains($0.name) } }.map(\.host), text,
         advice:
-          "\(Words.list(virtual.sorted())) looks like the network of containers or a tunnel: name the fast one (--mca btl_tcp_if_include NETWORK/BITS)"
+          """
+          \(Words.list(virtual.sorted())) looks like the network of containers or a tunnel: name the fast one \
+          (--mca btl_tcp_if_include NETWORK/BITS)
+          """
       )
     }
     // The speed its driver tells, where it does.
@@ -99,7 +114,10 @@ struct LinkJudgement {
     }
     return Finding(
       "interfaces", .warning, hosts: [host(worst.first), host(worst.second)],
-      "\(text); between \(host(worst.first)) and \(host(worst.second)) less than a third of that was reached, \(Words.rate(worst.bytesPerSecond))",
+      """
+      \(text); between \(host(worst.first)) and \(host(worst.second)) less than a third of that was reached, \
+      \(Words.rate(worst.bytesPerSecond))
+      """,
       advice: "others may use the network now; else see deploy/network.md")
   }
 }

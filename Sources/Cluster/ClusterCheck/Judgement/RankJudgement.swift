@@ -43,7 +43,10 @@ package struct RankJudgement {
           + short.prefix(8).map { "\($0.name) needs \(Words.size($0.needed)) and has \(Words.size($0.available))" }
           .joined(separator: "; "),
         advice:
-          "use more hosts (martinet plan tells how many), hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens, --kv-cache bf16)"
+          """
+          use more hosts (martinet plan tells how many), hold weights in fewer bits (--weights), or less cache \
+          (--kv-cache-tokens, --kv-cache bf16)
+          """
       )
     }
     let tight = rows.filter { Double($0.needed) > 0.9 * Double($0.available) }
@@ -52,7 +55,10 @@ package struct RankJudgement {
       "memory", tight.isEmpty ? .ok : .warning, hosts: tight.map(\.name), "\(words); \(available) available on a host",
       advice: tight.isEmpty
         ? nil
-        : "more than nine tenths of what is available would be used: leave room for others on \(Words.list(tight.map(\.name)))"
+        : """
+        more than nine tenths of what is available would be used: leave room for others on \
+        \(Words.list(tight.map(\.name)))
+        """
     )
   }
 
@@ -60,7 +66,10 @@ package struct RankJudgement {
     let workers = facts.ranks.map(\.workerCores.count)
     let threads = Words.range(workers.map { Double($0) }) { "\(Int($0))" }
     let words =
-      "\(Words.count(facts.ranks.count, "rank")) on \(Words.count(hosts.count, "host")), \(threads) \(workers.max() == 1 ? "thread" : "threads") each"
+      """
+      \(Words.count(facts.ranks.count, "rank")) on \(Words.count(hosts.count, "host")), \(threads) \
+      \(workers.max() == 1 ? "thread" : "threads") each
+      """
     let crowded = hosts.filter { $0.ranks.contains(where: \.sharesCores) }.map(\.name)
     guard crowded.isEmpty else {
       return Finding(
@@ -82,7 +91,10 @@ package struct RankJudgement {
       "cores", .warning, hosts: idle.map(\.name),
       "\(words); only \(used) of the \(first.ranks.first?.host.configuredCores ?? 0) cores of \(first.name) are used",
       advice:
-        "start one rank on each NUMA node with all its cores (--map-by ppr:1:numa --bind-to numa), or unbound (--bind-to none)"
+        """
+        start one rank on each NUMA node with all its cores (--map-by ppr:1:numa --bind-to numa), or unbound \
+        (--bind-to none)
+        """
     )
   }
 
@@ -95,9 +107,15 @@ package struct RankJudgement {
     guard let first = short.first, let quota = first.ranks.compactMap(\.host.coreQuota).min() else { return nil }
     return Finding(
       "core quota", .warning, hosts: short.map(\.name),
-      "a control group grants \(Words.decimal(quota)) cores of time on \(first.name), and the ranks there have \(Set(first.ranks.flatMap(\.workerCores)).count) threads",
+      """
+      a control group grants \(Words.decimal(quota)) cores of time on \(first.name), and the ranks there have \
+      \(Set(first.ranks.flatMap(\.workerCores)).count) threads
+      """,
       advice:
-        "raise the quota (cpu limits of the container), or give no more --threads than it: threads that are stopped keep all ranks waiting"
+        """
+        raise the quota (cpu limits of the container), or give no more --threads than it: threads that are stopped \
+        keep all ranks waiting
+        """
     )
   }
 
@@ -112,9 +130,15 @@ package struct RankJudgement {
     }
     return Finding(
       "clocks", .warning, hosts: names,
-      "the clock of \(worst.host.host) is \(Words.decimal(worst.clockOffset)) s off that of \(facts.ranks[0].host.host)",
+      """
+      the clock of \(worst.host.host) is \(Words.decimal(worst.clockOffset)) s off that of \
+      \(facts.ranks[0].host.host)
+      """,
       advice:
-        "let chrony or systemd-timesyncd set the clocks of \(Words.list(names)): logs and certificates go by them; results do not"
+        """
+        let chrony or systemd-timesyncd set the clocks of \(Words.list(names)): logs and certificates go by them; \
+        results do not
+        """
     )
   }
 }

@@ -1,6 +1,7 @@
 /// Names of hosts, from a host file or from options of mpirun.
 package enum HostList {
-  /// Names in a host file of Open MPI, each once: a line's first word, without a user (`user@host`); `#` begins a comment.
+  /// Names in a host file of Open MPI, each once: a line's first word, without a user (`user@host`); `#` begins a
+  /// comment.
   package static func names(inFile text: String) -> [String] {
     var names: [String] = []
     for line in text.split(whereSeparator: \.isNewline) {

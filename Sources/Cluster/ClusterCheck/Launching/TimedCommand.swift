@@ -16,8 +16,8 @@ package struct TimedCommand: Sendable {
   /// What each stream may hold; a command that writes more is cut off there.
   private static let outputLimit = 64 << 20
 
-  /// Runs `command` with nothing on its standard input, in the folder and environment of this process. `isWanted` is asked a few
-  /// times a second; when it says no, the command is ended.
+  /// Runs `command` with nothing on its standard input, in the folder and environment of this process. `isWanted` is
+  /// asked a few times a second; when it says no, the command is ended.
   package static func run(_ command: [String], limit: Duration, isWanted: () -> Bool = { true }) throws(MachineError)
     -> TimedCommand
   {
@@ -97,7 +97,8 @@ package struct TimedCommand: Sendable {
     return isOpen
   }
 
-  /// The first line that says something, of what it wrote to standard error: what was wrong, before others tell what came of it.
+  /// The first line that says something, of what it wrote to standard error: what was wrong, before others tell what
+  /// came of it.
   package var firstWords: String {
     let lines = errors.split(whereSeparator: \.isNewline).map { $0.trimmingBlanks }
     return lines.first { line in line.contains { $0.isLetter } }.map(String.init) ?? "it said nothing"

@@ -3,8 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Which partial outputs, of which ranks, each of some totals is added up from: written once for a layer, then read by all
-/// workers.
+/// Which partial outputs, of which ranks, each of some totals is added up from: written once for a layer, then read by
+/// all workers.
 final class PartialTable {
   /// The `index`-th row that `rank` returns.
   struct Place: BitwiseCopyable {
@@ -63,8 +63,8 @@ final class PartialTable {
   }
 }
 
-/// The partial outputs that ranks computed for one rank's tokens, where they lie: this rank's own one by one, others' row
-/// after row.
+/// The partial outputs that ranks computed for one rank's tokens, where they lie: this rank's own one by one, others'
+/// row after row.
 struct PartialOutputs {
   let own: Rank
   let ownRows: UnsafeBufferPointer<UnsafeMutablePointer<Float>>
@@ -77,8 +77,8 @@ struct PartialOutputs {
       ? ownRows[Int(place.index)] : returned[Int(place.rank)]! + Int(place.index) * width
   }
 
-  /// Adds up a total `[width]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none is
-  /// given at the place returned.
+  /// Adds up a total `[width]` along `CombineTree`, overwriting its parts; it is to be found at `output`, or where none
+  /// is given at the place returned.
   func total(
     of parts: PartialTable.Parts, _ compute: Compute, into output: UnsafeMutablePointer<Float>? = nil
   ) -> UnsafeMutablePointer<Float> {

@@ -176,7 +176,10 @@ package enum PlacementError: Error, Equatable, CustomStringConvertible {
     case .mismatched(let path, let ranks, let reason):
       "\(path) does not fit: \(reason); plan one with `martinet placement --ranks \(ranks)` from a report of this model"
     case .tooLarge(let path, let rank, let experts, let capacity, let percent):
-      "\(path) gives rank \(rank) \(experts) experts over all layers, and there is memory for \(capacity): allow for them with --replica-memory \(percent), or plan with less"
+      """
+      \(path) gives rank \(rank) \(experts) experts over all layers, and there is memory for \(capacity): allow \
+      for them with --replica-memory \(percent), or plan with less
+      """
     }
   }
 }

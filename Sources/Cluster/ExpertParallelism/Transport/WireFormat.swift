@@ -2,8 +2,9 @@ import Kernels
 
 /// How rows travel between ranks.
 ///
-/// Tokens travel in the form in which the experts' matrices meet them: rounded at home or rounded there, a product is the
-/// same, so that no result depends on where an expert lives. Sums come back in fp32, unless a user trades bits for bytes.
+/// Tokens travel in the form in which the experts' matrices meet them: rounded at home or rounded there, a product is
+/// the same, so that no result depends on where an expert lives. Sums come back in fp32, unless a user trades bits for
+/// bytes.
 package struct WireFormat: Sendable, Equatable {
   /// How partial sums come back.
   package enum Sums: String, Sendable, CaseIterable {

@@ -95,7 +95,8 @@ package struct CheckpointMaker {
     return shards
   }
 
-  /// Worker w writes shards w, w + n, …; the first failure in their order is thrown. Returns the sums of what was written.
+  /// Worker w writes shards w, w + n, …; the first failure in their order is thrown. Returns the sums of what was
+  /// written.
   private func write(_ shards: [Shard], _ pool: WorkerPool) throws -> RecordedSums {
     let sums = Mutex(RecordedSums())
     let random = RandomWeights(seed: seed, shape.description)

@@ -11,7 +11,10 @@ package enum MakeCheckpointError: Error, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unknownShape(let name, let known):
-      "--shape \(name.debugDescription) is not known; give \(known.joined(separator: ", ")) or the path of a config.json"
+      """
+      --shape \(name.debugDescription) is not known; give \(known.joined(separator: ", ")) or the path of a \
+      config.json
+      """
     case .outputExists(let path):
       "\(path.debugDescription) is there already and not an empty folder; give another name or remove it"
     case .vocabularyTooSmall(let size, let smallest):

@@ -3,7 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Experts that take no time, one output row for each input row whatever it visits: only dispatch and combine are timed.
+/// Experts that take no time, one output row for each input row whatever it visits: only dispatch and combine are
+/// timed.
 final class EchoExperts: RoutedExperts {
   private let hiddenSize: Int
   private let compute: Compute

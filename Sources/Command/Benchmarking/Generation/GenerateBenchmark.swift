@@ -64,22 +64,37 @@ package struct GenerateBenchmark {
     let read = median(decodeRead)
     func line(_ name: String, _ pick: (LoopStatistics) -> LoopStatistics.Totals) -> String {
       var text =
-        "\(name) \(number(median { pick($0).tokensPerSecond })) tokens/s; \(number(100 * median { pick($0).communicationShare })) % communication"
+        """
+        \(name) \(number(median { pick($0).tokensPerSecond })) tokens/s; \
+        \(number(100 * median { pick($0).communicationShare })) % communication
+        """
       if ranks > 1, inventory.oneExpert.parameters > 0 {
         text +=
-          "; busiest rank \(number(median { pick($0).busiest.visits }, 2)) × visits, \(number(median { pick($0).busiest.experts }, 2)) × experts"
+          """
+          ; busiest rank \(number(median { pick($0).busiest.visits }, 2)) × visits, \
+          \(number(median { pick($0).busiest.experts }, 2)) × experts
+          """
       }
       return text
     }
     var lines = [
-      "\(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)",
+      """
+      \(ranks) rank\(ranks == 1 ? "" : "s") × \(threads) threads (\(isa)), \(benchmark.batch) × \
+      (\(benchmark.promptLength) + \(benchmark.outputLength)) tokens, median of \(runs.count)
+      """,
       line("prefill ", \.prefill), line("decode  ", \.decode),
-      "decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)",
+      """
+      decode reads \(number(read / 1e9, 2)) GB/s of weights: \(number(100 * read / max(limit, 1))) % of this \
+      machine's read bandwidth (\(number(readBefore / 1e9)) GB/s before, \(number(readAfter / 1e9)) after)
+      """,
     ]
     if !speculation.isEmpty { lines.append("speculation: \(speculation.summary)") }
     guard !unaccounted.isEmpty else { return lines }
     return lines + [
-      "keeping accounts costs \(number(100 * accountingCost(\.prefill), 2)) % of prefill and \(number(100 * accountingCost(\.decode), 2)) % of decode (median of \(runs.count) pairs of runs)"
+      """
+      keeping accounts costs \(number(100 * accountingCost(\.prefill), 2)) % of prefill and \
+      \(number(100 * accountingCost(\.decode), 2)) % of decode (median of \(runs.count) pairs of runs)
+      """
     ]
   }
 

@@ -3,7 +3,8 @@ import Kernels
 import Machine
 import Tensors
 
-/// Times what backward passes spend their time with: products of matrices made anew each step, and attention's gradient.
+/// Times what backward passes spend their time with: products of matrices made anew each step, and attention's
+/// gradient.
 package struct GradientBenchmark {
   package struct Result {
     package var name: String

@@ -26,6 +26,9 @@ package struct SweepCell: Equatable {
   }
 
   package var words: String {
-    "\(Figures.count(ranks, "rank")), \(expertsPerRank.map { "\($0) experts a rank, " } ?? "")batch \(batch), prompts of \(promptLength)\(combineFormat == .float32 ? "" : ", sums in \(combineFormat.rawValue)")"
+    """
+    \(Figures.count(ranks, "rank")), \(expertsPerRank.map { "\($0) experts a rank, " } ?? "")batch \(batch), \
+    prompts of \(promptLength)\(combineFormat == .float32 ? "" : ", sums in \(combineFormat.rawValue)")
+    """
   }
 }

@@ -5,7 +5,8 @@ import Machine
 import Reports
 import Telemetry
 
-/// Starts the runs of a sweep, one after another, and keeps what each reported in a folder; what is there already is not run again.
+/// Starts the runs of a sweep, one after another, and keeps what each reported in a folder; what is there already is
+/// not run again.
 package struct SweepRunner {
   let folder: String
   /// What decides the results: a folder with other settings is not continued.
@@ -78,7 +79,8 @@ package struct SweepRunner {
     return result(cell)
   }
 
-  /// The model of a run: one that everybody has, or one with as many experts as its ranks ask for, made when first needed.
+  /// The model of a run: one that everybody has, or one with as many experts as its ranks ask for, made when first
+  /// needed.
   private func modelFolder(_ cell: SweepCell) throws -> String? {
     guard let perRank = cell.expertsPerRank, var config = shape?.object else { return model }
     let count = perRank * cell.ranks

@@ -77,7 +77,10 @@ struct HostsCheck {
       findings.append(
         Finding(
           "hosts", .ok,
-          "\(Figures.count(names.count, "host")) reached: \(names.prefix(8).joined(separator: ", "))\(names.count > 8 ? " and \(names.count - 8) more" : "")"
+          """
+          \(Figures.count(names.count, "host")) reached: \
+          \(names.prefix(8).joined(separator: ", "))\(names.count > 8 ? " and \(names.count - 8) more" : "")
+          """
         ))
     }
     if !answers.isEmpty { findings += HostJudgement(answers).findings }
@@ -97,7 +100,10 @@ struct HostsCheck {
       return failed("\(line[0]) cannot be started: \(error)", "it must be in a folder of PATH")
     }
     let network =
-      "hosts must reach each other on all TCP ports; name their common network (--mca btl_tcp_if_include NETWORK/BITS --mca oob_tcp_if_include NETWORK/BITS after --); see deploy/network.md"
+      """
+      hosts must reach each other on all TCP ports; name their common network (--mca btl_tcp_if_include \
+      NETWORK/BITS --mca oob_tcp_if_include NETWORK/BITS after --); see deploy/network.md
+      """
     if let told = HostProbe.told(outcome.output) {
       do {
         let facts = try ClusterFacts(json: told)

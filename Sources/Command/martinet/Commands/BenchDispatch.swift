@@ -97,7 +97,10 @@ struct BenchDispatch: ParsableCommand {
         channels: throughMpi ? nil : try channels(for: cases, communicator, clocks))
       if communicator.isRoot, !json {
         show(
-          "\(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \(experts) experts, \(topK) of a token; times of a dispatch and a combine together"
+          """
+          \(Figures.count(communicator.size, "rank")) × \(Figures.count(compute.workerCount, "thread")), \
+          \(experts) experts, \(topK) of a token; times of a dispatch and a combine together
+          """
         )
         show(
           "routing   hidden  tokens        µs      GB/s   Alltoallv    ratio    Alltoall    ratio      copy    ratio")

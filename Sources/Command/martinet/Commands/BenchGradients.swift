@@ -34,7 +34,10 @@ struct BenchGradients: ParsableCommand {
       let limit = compute.probeArithmetic(of: .float32)
       if !json {
         show(
-          "\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limit: \(gigas(limit)) GFLOP/s fp32 multiply-add"
+          """
+          \(compute.instructionSet.rawValue), \(compute.workerCount) threads; limit: \(gigas(limit)) GFLOP/s fp32 \
+          multiply-add
+          """
         )
         show("gradient                              µs   GFLOP/s   of the limit")
       }

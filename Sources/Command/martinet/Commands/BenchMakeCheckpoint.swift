@@ -44,7 +44,10 @@ struct BenchMakeCheckpoint: ParsableCommand {
         let (parameters, bytes) = try maker.make(pool: pool)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         say(
-          "martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s"
+          """
+          martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), \
+          written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s
+          """
         )
       } catch { throw ToldFailure(error: error) }
     }

@@ -88,7 +88,10 @@ struct BenchServe: ParsableCommand {
     let tokens = (promptLength ?? 128) + (dataset == "shared-prefix" ? prefixLength : 0)
     guard (requests + warmup) * tokens <= Self.tokenLimit else {
       throw ValidationError(
-        "\(requests + warmup) prompts of \(tokens) tokens are more than the \(Self.tokenLimit) tokens that are held at once; lower --requests"
+        """
+        \(requests + warmup) prompts of \(tokens) tokens are more than the \(Self.tokenLimit) tokens that are held \
+        at once; lower --requests
+        """
       )
     }
     if apiKey != nil, apiKeyFile != nil {

@@ -176,7 +176,10 @@ struct BenchSweep: ParsableCommand {
       let smallest = try cells().map({ ($0.expertsPerRank ?? topK) * $0.ranks }).min(), smallest < topK
     {
       throw ValidationError(
-        "a token of --shape chooses \(topK) experts, and the smallest model would have \(smallest): raise --experts-per-rank"
+        """
+        a token of --shape chooses \(topK) experts, and the smallest model would have \(smallest): raise \
+        --experts-per-rank
+        """
       )
     }
     var launcher = ["mpirun"]

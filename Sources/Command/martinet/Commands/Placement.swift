@@ -27,7 +27,10 @@ struct Placement: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Make up routing in which experts are chosen this unevenly, by Zipf's exponent: to plan from one half of it, and to replay the other.",
+      """
+      Make up routing in which experts are chosen this unevenly, by Zipf's exponent: to plan from one half of it, \
+      and to replay the other.
+      """,
       valueName: "exponent"))
   var zipf: Double?
   @Option(parsing: .unconditional, help: ArgumentHelp("Experts of a layer of made-up routing.", valueName: "n"))
@@ -134,7 +137,10 @@ struct Placement: ParsableCommand {
     if let output { try ReportFile.replace(output, with: planning.json.text() + "\n") }
     if json { return show(report(cases, rankCount).text(pretty: true)) }
     show(
-      "\(Figures.count(expertCount, "expert")) in each of \(Figures.count(layers.count, "layer")) on \(Figures.count(rankCount, "rank")); the busiest rank over the mean of all"
+      """
+      \(Figures.count(expertCount, "expert")) in each of \(Figures.count(layers.count, "layer")) on \
+      \(Figures.count(rankCount, "rank")); the busiest rank over the mean of all
+      """
     )
     for one in cases { show(line(one)) }
   }
@@ -184,7 +190,10 @@ struct Placement: ParsableCommand {
     var text = "  \(one.name.padding(to: 9))\(factors(one.expected.visits, one.expected.experts)) expected"
     if let replay = one.replay {
       text +=
-        "; \(factors(replay.busiest.visits, replay.busiest.experts)) replayed, \(Figures.decimals(replay.rowsOut, 2)) rows out and \(Figures.decimals(replay.rowsBack, 2)) back for a token"
+        """
+        ; \(factors(replay.busiest.visits, replay.busiest.experts)) replayed, \
+        \(Figures.decimals(replay.rowsOut, 2)) rows out and \(Figures.decimals(replay.rowsBack, 2)) back for a token
+        """
     }
     text += "; \(Figures.count(one.mostExperts, "expert")) on the fullest rank"
     return text + (replicas > 0 ? ", \(Figures.count(replicas, "replica")) in all" : "")

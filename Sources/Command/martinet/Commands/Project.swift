@@ -42,7 +42,10 @@ struct Project: ParsableCommand {
   var network = "measured"
   @Option(
     help: ArgumentHelp(
-      "The reports' own model, for what ranks would hold of it, or another one, whose routing is assumed to be even: a folder or a config.json.",
+      """
+      The reports' own model, for what ranks would hold of it, or another one, whose routing is assumed to be \
+      even: a folder or a config.json.
+      """,
       valueName: "path"))
   var model: String?
   @Option(
@@ -63,7 +66,10 @@ struct Project: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Also with experts placed by the routing's load, and so much memory for replicas: percent of what the mean rank's experts take.",
+      """
+      Also with experts placed by the routing's load, and so much memory for replicas: percent of what the mean \
+      rank's experts take.
+      """,
       valueName: "percent"))
   var replicaMemory: Double?
   @Option(
@@ -72,7 +78,10 @@ struct Project: ParsableCommand {
   @OptionGroup var forecast: ForecastOptions
   @Option(
     help:
-      "With --model, how its weights are to be held, for what ranks would hold: auto (as stored; needs a folder), mixed, f32, bf16, q8 or q4."
+      """
+      With --model, how its weights are to be held, for what ranks would hold: auto (as stored; needs a folder), \
+      mixed, f32, bf16, q8 or q4.
+      """
   )
   var weights = WeightPrecision.auto
   @Option(parsing: .unconditional, help: ArgumentHelp("Tokens of attention cache on each rank.", valueName: "n"))
@@ -179,7 +188,10 @@ struct Project: ParsableCommand {
       throw ProjectionError.mismatchedRouting(
         path: routing,
         reason:
-          "\(file.record.topK) of \(file.record.expertCount) experts, not \(report.subject.expertsPerToken) of \(report.subject.expertCount)"
+          """
+          \(file.record.topK) of \(file.record.expertCount) experts, not \(report.subject.expertsPerToken) of \
+          \(report.subject.expertCount)
+          """
       )
     }
     return file.record

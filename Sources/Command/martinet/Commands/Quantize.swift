@@ -59,7 +59,10 @@ struct Quantize: ParsableCommand {
         bar.finish()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         say(
-          "martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \(Figures.decimals(seconds, 1)) s"
+          """
+          martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \
+          \(Figures.decimals(seconds, 1)) s
+          """
         )
       } catch { throw ToldFailure(error: error) }
     }

@@ -206,7 +206,11 @@ private struct SampleRun {
     }
     func percent(_ value: Double) -> String { String(Int((value * 1000).rounded()) / 10) }
     show(
-      "\(count) completions of \(prompts.count) prompts, \(right) right (\(percent(share.mean)) %, \(percent(share.interval.lowerBound)) to \(percent(share.interval.upperBound)) %); \(kept) kept in \(command.out); \(Int(Double(tokens) / max(seconds, 1e-9))) tokens/s"
+      """
+      \(count) completions of \(prompts.count) prompts, \(right) right (\(percent(share.mean)) %, \
+      \(percent(share.interval.lowerBound)) to \(percent(share.interval.upperBound)) %); \(kept) kept in \
+      \(command.out); \(Int(Double(tokens) / max(seconds, 1e-9))) tokens/s
+      """
     )
   }
 }

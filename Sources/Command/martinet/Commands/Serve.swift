@@ -35,14 +35,20 @@ struct Serve: ParsableCommand {
 
   @Flag(
     help:
-      "Keep the port in this process, and run the ranks in a job that is watched and started again when it ends or hangs."
+      """
+      Keep the port in this process, and run the ranks in a job that is watched and started again when it ends or \
+      hangs.
+      """
   )
   var supervise = false
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Under supervision: how long starts may go on failing before no more is tried; hosts that are started anew need minutes.",
+      """
+      Under supervision: how long starts may go on failing before no more is tried; hosts that are started anew \
+      need minutes.
+      """,
       valueName: "seconds"))
   var restartFor = 1800
 
@@ -56,7 +62,10 @@ struct Serve: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Under supervision: how long a start may go without a move (a rank that comes up, joins or reads) before it is ended and tried again; 0 for ever.",
+      """
+      Under supervision: how long a start may go without a move (a rank that comes up, joins or reads) before it \
+      is ended and tried again; 0 for ever.
+      """,
       valueName: "seconds"))
   var startLimit = 300
 

@@ -48,12 +48,16 @@ struct Stop: ParsableCommand {
     }
   }
 
-  /// The number in the file; nil where its server has gone. A number may belong to another program by now, which must get no signal.
+  /// The number in the file; nil where its server has gone. A number may belong to another program by now, which must
+  /// get no signal.
   private func read() throws -> Int32? {
     let path = pidFile ?? ""
     guard let text = Self.text(path) else {
       say(
-        "martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it has ended"
+        """
+        martinet: \(path) cannot be read (\(String(cString: strerror(errno)))): no server has written it, or it \
+        has ended
+        """
       )
       return nil
     }

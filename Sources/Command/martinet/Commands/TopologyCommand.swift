@@ -95,7 +95,10 @@ struct TopologyCommand: ParsableCommand {
     for first in ranks {
       guard let host = first["host"]?.string, seen.insert(host).inserted else { continue }
       lines.append(
-        "host \(host): \(first["cpu"]?.string ?? ""), \(first["configured_cores"]?.exactInt ?? 0) cores, \(bytes(first["available_bytes"])) of \(bytes(first["total_bytes"])) memory available"
+        """
+        host \(host): \(first["cpu"]?.string ?? ""), \(first["configured_cores"]?.exactInt ?? 0) cores, \
+        \(bytes(first["available_bytes"])) of \(bytes(first["total_bytes"])) memory available
+        """
       )
       let nodes = first["numa_nodes"]?.array ?? []
       if nodes.count <= 1 {
@@ -103,7 +106,10 @@ struct TopologyCommand: ParsableCommand {
       } else {
         for node in nodes {
           lines.append(
-            "  node \(node["node"]?.exactInt ?? 0): cores \(coreList(ints(node["cores"]))), \(bytes(node["available_bytes"])) of \(bytes(node["total_bytes"])) available"
+            """
+              node \(node["node"]?.exactInt ?? 0): cores \(coreList(ints(node["cores"]))), \
+            \(bytes(node["available_bytes"])) of \(bytes(node["total_bytes"])) available
+            """
           )
         }
       }
@@ -114,7 +120,10 @@ struct TopologyCommand: ParsableCommand {
           isShared
           ? "not pinned: ranks, threads or jobs share cores" : rank["pinned"]?.bool == true ? "pinned" : "not pinned"
         lines.append(
-          "  rank \(rank["rank"]?.exactInt ?? 0): \(cores.count) worker\(cores.count == 1 ? "" : "s") on core\(cores.count == 1 ? "" : "s") \(coreList(cores)), \(how)"
+          """
+            rank \(rank["rank"]?.exactInt ?? 0): \(cores.count) worker\(cores.count == 1 ? "" : "s") on \
+          core\(cores.count == 1 ? "" : "s") \(coreList(cores)), \(how)
+          """
         )
         for placement in rank["placements"]?.array ?? [] {
           lines.append("    memory: \(placement["summary"]?.string ?? "")")

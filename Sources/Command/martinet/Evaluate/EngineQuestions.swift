@@ -48,7 +48,8 @@ struct EngineQuestions {
     }
   }
 
-  /// Tokens of attention cache with which as many sequences as there may be at once fit, up to a gibibyte; at least what the longest needs.
+  /// Tokens of attention cache with which as many sequences as there may be at once fit, up to a gibibyte; at least
+  /// what the longest needs.
   func cacheTokens(sequences: Int, ranks: Int, type: CacheType) -> Int {
     let capacities = parts.map(\.request.capacity).sorted(by: >)
     let wanted = capacities.prefix(sequences).reduce(0, +) / max(ranks, 1)
@@ -79,8 +80,8 @@ struct EngineQuestions {
     }
   }
 
-  /// Tokens of the continuation are what context and continuation together have more than the context; blanks at the context's end go
-  /// to the continuation first (as lm-evaluation-harness does).
+  /// Tokens of the continuation are what context and continuation together have more than the context; blanks at the
+  /// context's end go to the continuation first (as lm-evaluation-harness does).
   private mutating func addPair(
     _ context: String, _ continuation: String, _ call: Int, _ index: Int
   ) throws(InferenceError) {

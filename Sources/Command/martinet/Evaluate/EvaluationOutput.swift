@@ -94,7 +94,13 @@ struct EvaluationOutput {
       let name = result.task.description.name
       if let likelihood = result.likelihood {
         lines.append(
-          "\(name.padding(to: 22)) \(Figures.count(result.answers.count, "text")), \(likelihood.tokenCount) tokens: \(Figures.decimals(likelihood.bitsPerByte, 4)) bits per byte; perplexity by byte \(Figures.decimals(likelihood.bytePerplexity, 4)), by word \(Figures.decimals(likelihood.wordPerplexity, 2)), by token \(Figures.decimals(likelihood.tokenPerplexity, 2))"
+          """
+          \(name.padding(to: 22)) \(Figures.count(result.answers.count, "text")), \(likelihood.tokenCount) tokens: \
+          \(Figures.decimals(likelihood.bitsPerByte, 4)) bits per byte; perplexity by byte \
+          \(Figures.decimals(likelihood.bytePerplexity, 4)), by word \
+          \(Figures.decimals(likelihood.wordPerplexity, 2)), by token \
+          \(Figures.decimals(likelihood.tokenPerplexity, 2))
+          """
         )
       } else {
         lines.append(Self.row(name, result.score))
@@ -115,7 +121,10 @@ struct EvaluationOutput {
       lines += notes(result)
     }
     lines.append(
-      "For comparison: NewsGuard's audit of DeepSeek's chatbot (January 2025, 30 prompts of 10 claims): 17 % debunked, 30 % repeated, 53 % no answer."
+      """
+      For comparison: NewsGuard's audit of DeepSeek's chatbot (January 2025, 30 prompts of 10 claims): 17 % \
+      debunked, 30 % repeated, 53 % no answer.
+      """
     )
     return lines
   }
@@ -125,7 +134,10 @@ struct EvaluationOutput {
     func note(_ text: String) { lines.append("  " + text) }
     if let share = result.accuracyPerByte {
       note(
-        "by log-probability a byte: \(Self.percent(share.mean)) % (\(Self.percent(share.interval.lowerBound)) to \(Self.percent(share.interval.upperBound)) %)"
+        """
+        by log-probability a byte: \(Self.percent(share.mean)) % (\(Self.percent(share.interval.lowerBound)) to \
+        \(Self.percent(share.interval.upperBound)) %)
+        """
       )
     }
     if !result.passAt.isEmpty {
@@ -136,7 +148,10 @@ struct EvaluationOutput {
     }
     if let accuracy = result.score.accuracy, accuracy.clusterCount < accuracy.count {
       note(
-        "\(accuracy.count) answers in \(Figures.count(accuracy.clusterCount, "cluster")), of which no two are independent within one: the interval allows for that"
+        """
+        \(accuracy.count) answers in \(Figures.count(accuracy.clusterCount, "cluster")), of which no two are \
+        independent within one: the interval allows for that
+        """
       )
     }
     let (errors, unscored) = (result.score.counts[.error] ?? 0, result.score.counts[.unscored] ?? 0)
@@ -157,6 +172,11 @@ struct EvaluationOutput {
     let pair = comparison.pair
     let sign = pair.difference > 0 ? "+" : ""
     return
-      "\(comparison.task): \(sign)\(Self.percent(pair.difference)) points against \(options.compare ?? "") (\(Self.percent(pair.interval.lowerBound)) to \(Self.percent(pair.interval.upperBound))), over \(Figures.count(pair.count, "item")); only this one right \(pair.onlySecond), only the other \(pair.onlyFirst); McNemar p = \(Figures.decimals(pair.probability, 4))"
+      """
+      \(comparison.task): \(sign)\(Self.percent(pair.difference)) points against \(options.compare ?? "") \
+      (\(Self.percent(pair.interval.lowerBound)) to \(Self.percent(pair.interval.upperBound))), over \
+      \(Figures.count(pair.count, "item")); only this one right \(pair.onlySecond), only the other \
+      \(pair.onlyFirst); McNemar p = \(Figures.decimals(pair.probability, 4))
+      """
   }
 }

@@ -32,7 +32,10 @@ struct Evaluator {
     for run in runs where judge == nil {
       guard case .claim = run.task.description.grader else {
         throw ValidationError(
-          "task \(run.task.description.name) is graded by \(run.task.description.grader.name), not by claim; use `martinet eval`"
+          """
+          task \(run.task.description.name) is graded by \(run.task.description.grader.name), not by claim; use \
+          `martinet eval`
+          """
         )
       }
     }

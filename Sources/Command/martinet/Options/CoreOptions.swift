@@ -8,7 +8,11 @@ import ModelRuntime
 struct CoreOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Cores of each host to use: a list such as 0-3,8, or how many. More than there are is an error, under a launcher a remark. Results do not depend on it. (default: all that the ranks may use and no other job of martinet holds)",
+      """
+      Cores of each host to use: a list such as 0-3,8, or how many. More than there are is an error, under a \
+      launcher a remark. Results do not depend on it. (default: all that the ranks may use and no other job of \
+      martinet holds)
+      """,
       valueName: "list|count"))
   var cores: String?
 

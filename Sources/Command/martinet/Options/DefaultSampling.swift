@@ -8,7 +8,10 @@ import OpenAIProtocol
 struct DefaultSampling: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Whose sampling parameters hold where a request does not say: auto for the model's generation_config.json, none for the API's own defaults, or another such file.",
+      """
+      Whose sampling parameters hold where a request does not say: auto for the model's generation_config.json, \
+      none for the API's own defaults, or another such file.
+      """,
       valueName: "auto|none|file"))
   var generationConfig = GenerationConfig.auto
 

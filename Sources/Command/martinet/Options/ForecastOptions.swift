@@ -10,14 +10,20 @@ import Telemetry
 struct ForecastOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "How ranks would share what is no routed expert: spread, sliced, or auto, which is told of both, with the one that a run's --layout auto would choose.",
+      """
+      How ranks would share what is no routed expert: spread, sliced, or auto, which is told of both, with the one \
+      that a run's --layout auto would choose.
+      """,
       valueName: "spread|sliced|auto"))
   var layout = RankLayout.spread
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Without recorded routing: how unevenly experts are chosen, as Zipf's exponent; 0 for all alike, 1 where the second is chosen half as often as the first.",
+      """
+      Without recorded routing: how unevenly experts are chosen, as Zipf's exponent; 0 for all alike, 1 where the \
+      second is chosen half as often as the first.
+      """,
       valueName: "exponent"))
   var zipf = 0.0
 
@@ -26,7 +32,10 @@ struct ForecastOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Share of drafts that are right: one number, or one for each place after the last token, separated by commas; or a report of a run that drafted.",
+      """
+      Share of drafts that are right: one number, or one for each place after the last token, separated by commas; \
+      or a report of a run that drafted.
+      """,
       valueName: "0…1,…|file.json"))
   var acceptance: String?
 
@@ -58,7 +67,10 @@ struct ForecastOptions: ParsableArguments {
       numbers.allSatisfy({ (0...1).contains($0) }), zip(numbers, numbers.dropFirst()).allSatisfy({ $0 >= $1 })
     else {
       throw ValidationError(
-        "--acceptance \(text): give shares between 0 and 1, none greater than the one before, or a report that ends in .json"
+        """
+        --acceptance \(text): give shares between 0 and 1, none greater than the one before, or a report that ends \
+        in .json
+        """
       )
     }
     return numbers

@@ -6,7 +6,11 @@ import ModelRuntime
 struct KeepingFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Have a small process on each host keep the packed weights, for a job that is started again to take instead of reading files: off; restarts, until this one ends in good order; always, after that too. (default: restarts under --supervise, otherwise off)",
+      """
+      Have a small process on each host keep the packed weights, for a job that is started again to take instead \
+      of reading files: off; restarts, until this one ends in good order; always, after that too. (default: \
+      restarts under --supervise, otherwise off)
+      """,
       valueName: "off|restarts|always"))
   var keepWeights: KeepingOptions.Mode?
 

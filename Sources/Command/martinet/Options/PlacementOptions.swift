@@ -8,7 +8,10 @@ import ModelRuntime
 struct PlacementOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Which rank holds which experts of each layer: a file of `martinet placement` or --record-placement, or a report. Read by rank 0. Results do not depend on it. (default: as many on each rank, the same in all layers)",
+      """
+      Which rank holds which experts of each layer: a file of `martinet placement` or --record-placement, or a \
+      report. Read by rank 0. Results do not depend on it. (default: as many on each rank, the same in all layers)
+      """,
       valueName: "file.json"))
   var placement: String?
 
@@ -57,7 +60,10 @@ struct RebalanceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Whether experts may change places while requests are served: off; on, when POST /admin/rebalance asks for it; auto, also when the busiest rank has too much. Each rank keeps memory for one expert more.",
+      """
+      Whether experts may change places while requests are served: off; on, when POST /admin/rebalance asks for \
+      it; auto, also when the busiest rank has too much. Each rank keeps memory for one expert more.
+      """,
       valueName: "off|on|auto"))
   var rebalance = Mode.off
 
@@ -69,7 +75,10 @@ struct RebalanceOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "With --rebalance auto: what the busiest rank must have over the mean since the last look, of visits or of distinct experts, for experts to change places.",
+      """
+      With --rebalance auto: what the busiest rank must have over the mean since the last look, of visits or of \
+      distinct experts, for experts to change places.
+      """,
       valueName: "factor"))
   var rebalanceThreshold = 1.2
 

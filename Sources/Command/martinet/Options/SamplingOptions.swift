@@ -7,7 +7,10 @@ import ModelText
 struct SamplingOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Whose sampling parameters hold where no option says: none, auto for the model's generation_config.json, or another such file.",
+      """
+      Whose sampling parameters hold where no option says: none, auto for the model's generation_config.json, or \
+      another such file.
+      """,
       valueName: "none|auto|file"))
   var generationConfig = GenerationConfig.none
 

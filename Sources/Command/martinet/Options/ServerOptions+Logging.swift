@@ -32,8 +32,8 @@ extension ServerOptions {
     ErrorLines.send { say($0) }
   }
 
-  /// Calls `reload` at each SIGHUP, where there is something to be read again; where not, the signal ends the process as it
-  /// always does. nil where nothing is watched.
+  /// Calls `reload` at each SIGHUP, where there is something to be read again; where not, the signal ends the process
+  /// as it always does. nil where nothing is watched.
   func watchHangups(_ reload: @escaping @Sendable () -> Void) -> (any DispatchSourceSignal)? {
     guard apiKeyFile != nil || tlsCertificate != nil else { return nil }
     signal(SIGHUP, SIG_IGN)

@@ -10,7 +10,10 @@ import ModelText
 struct ServerOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "JSON file of options: {\"port\": 8000, \"api-key-file\": \"keys\", …}. The command line and variables such as MARTINET_PORT go before it.",
+      """
+      JSON file of options: {\"port\": 8000, \"api-key-file\": \"keys\", …}. The command line and variables such \
+      as MARTINET_PORT go before it.
+      """,
       valueName: "file"))
   var config: String?
 
@@ -43,20 +46,29 @@ struct ServerOptions: ParsableArguments {
   @Option(
     name: [.customLong("allowed-origin"), .customLong("allow-origin")], parsing: .singleValue,
     help: ArgumentHelp(
-      "Origin whose pages may use the server from a browser, as https://chat.example.org; * for all; may be given several times.",
+      """
+      Origin whose pages may use the server from a browser, as https://chat.example.org; * for all; may be given \
+      several times.
+      """,
       valueName: "origin"))
   var allowedOrigin: [String] = []
 
   @Option(
     parsing: .singleValue,
     help: ArgumentHelp(
-      "Name under which clients reach the server, beside addresses, localhost and this machine's name; .example.org for all below it; * for any; may be given several times. With API keys any name will do, unless this is given.",
+      """
+      Name under which clients reach the server, beside addresses, localhost and this machine's name; .example.org \
+      for all below it; * for any; may be given several times. With API keys any name will do, unless this is given.
+      """,
       valueName: "name"))
   var allowedHost: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "How a text's hidden states become its embedding where a request does not say: those of its last token, or their mean.",
+      """
+      How a text's hidden states become its embedding where a request does not say: those of its last token, or \
+      their mean.
+      """,
       valueName: "last|mean"))
   var pooling = Pooling.last
 

@@ -5,7 +5,10 @@ import Inference
 struct SpeculationFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Try tokens ahead, several in a step: of the model's own prediction layer (mtp), of what followed the same tokens before (lookup), or both as far as there are (auto). Results do not depend on it.",
+      """
+      Try tokens ahead, several in a step: of the model's own prediction layer (mtp), of what followed the same \
+      tokens before (lookup), or both as far as there are (auto). Results do not depend on it.
+      """,
       valueName: "off|auto|mtp|lookup"))
   var speculate = SpeculationMode.off
 

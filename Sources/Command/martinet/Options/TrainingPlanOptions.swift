@@ -31,13 +31,20 @@ struct TrainingPlanOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Train a multi-token prediction module too, whatever the weight of its loss, as in training: a layer, its projection and the head once more. 0 for none.",
+      """
+      Train a multi-token prediction module too, whatever the weight of its loss, as in training: a layer, its \
+      projection and the head once more. 0 for none.
+      """,
       valueName: "λ"))
   var predictionLoss = 0.0
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The part of a node's operations (--arithmetic), in what products are computed in, that training makes use of; `train pretrain --dry-run` measures it on a node. (default: \(UtilizationProbe.assumed); with --products bf16 \(UtilizationProbe.assumed(.bfloat16)))",
+      """
+      The part of a node's operations (--arithmetic), in what products are computed in, that training makes use \
+      of; `train pretrain --dry-run` measures it on a node. (default: \(UtilizationProbe.assumed); with --products \
+      bf16 \(UtilizationProbe.assumed(.bfloat16)))
+      """,
       valueName: "0…1"))
   var mfu: Double?
   @OptionGroup var node: NodeRates

@@ -3,8 +3,8 @@ import Glibc
 import Inference
 import Machine
 
-/// Has the server of rank 0 take no more requests as soon as a signal asks it to end, whatever its ranks do at that moment, and ends the
-/// process where they do not come to an end.
+/// Has the server of rank 0 take no more requests as soon as a signal asks it to end, whatever its ranks do at that
+/// moment, and ends the process where they do not come to an end.
 final class DrainWatch {
   /// How often it looks for a signal.
   private static let tick = DispatchTimeInterval.milliseconds(20)

@@ -137,19 +137,32 @@ final class GenerationPrinter {
     // mpirun passes the two streams on separately: let the text arrive before what is said of it.
     if ranks > 1 { usleep(50_000) }
     say(
-      "prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps"
+      """
+      prefill: \(prefill.tokens) tokens at \(number(prefill.tokensPerSecond)) tokens/s; decode: \(decode.tokens) \
+      tokens at \(number(decode.tokensPerSecond)) tokens/s in \(decode.steps) steps
+      """
     )
     if ranks > 1, decode.busiest != BusiestRank() || prefill.busiest != BusiestRank() {
       func factors(_ busiest: BusiestRank) -> String {
-        "\(Figures.decimals(busiest.visits, 2)) × the mean visits and \(Figures.decimals(busiest.experts, 2)) × the mean experts"
+        """
+        \(Figures.decimals(busiest.visits, 2)) × the mean visits and \(Figures.decimals(busiest.experts, 2)) × the \
+        mean experts
+        """
       }
       say("busiest rank: \(factors(prefill.busiest)) in prefill; \(factors(decode.busiest)) in decode")
     }
     say(
-      "communication: \(number(prefill.communicationShare * 100)) % of prefill and \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans and tokens)"
+      """
+      communication: \(number(prefill.communicationShare * 100)) % of prefill and \
+      \(number(decode.communicationShare * 100)) % of decode on rank 0 (packing, waiting for other ranks, plans \
+      and tokens)
+      """
     )
     say(
-      "sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \(Figures.count(ranks, "rank")) for expert dispatch and combine"
+      """
+      sent: \(Figures.size(statistics.bytesSent)) in \(statistics.messagesSent) messages by \
+      \(Figures.count(ranks, "rank")) for expert dispatch and combine
+      """
     )
     if !statistics.speculation.isEmpty { say("speculation: \(statistics.speculation.summary)") }
   }

@@ -11,7 +11,13 @@ extension GenerationSession {
     let tokens = limits.blocksPerRank * KeyValueCache.blockTokens
     let states = limits.statesPerRank == 0 ? "" : " and \(Figures.count(limits.statesPerRank, "recurrent state"))"
     return
-      "read \(Figures.perRank(report.bytesReadByRank)) at \(Figures.decimals(rate, 2)) GB/s; memory \(Figures.perRank(report.memoryByRank)), "
-      + "and up to \(Figures.size(cacheBytes)) a rank for a cache of \(tokens) tokens (\(options.cacheType.rawValue))\(states)"
+      """
+      read \(Figures.perRank(report.bytesReadByRank)) at \(Figures.decimals(rate, 2)) GB/s; memory \
+      \(Figures.perRank(report.memoryByRank)), 
+      """
+        + """
+        and up to \(Figures.size(cacheBytes)) a rank for a cache of \(tokens) tokens \
+        (\(options.cacheType.rawValue))\(states)
+        """
   }
 }

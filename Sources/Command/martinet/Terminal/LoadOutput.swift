@@ -40,13 +40,19 @@ struct LoadOutput {
     ]
     row(
       "requests",
-      "\(ends.compactMap { $0 }.joined(separator: ", ")) in \(Figures.decimals(figures.duration, 2)) s; \(rate(figures.completed)) a second; at most \(figures.record.peakConcurrency) at once"
+      """
+      \(ends.compactMap { $0 }.joined(separator: ", ")) in \(Figures.decimals(figures.duration, 2)) s; \
+      \(rate(figures.completed)) a second; at most \(figures.record.peakConcurrency) at once
+      """
     )
     let cached = figures.cachedTokens > 0 ? " (\(figures.cachedTokens) of them found in the cache)" : ""
     row("tokens", "\(figures.promptTokens) of prompts\(cached), \(figures.outputTokens) of answers")
     row(
       "a second",
-      "\(rate(figures.promptTokens)) of prompts, \(rate(figures.outputTokens)) of answers, \(rate(figures.promptTokens + figures.outputTokens)) together"
+      """
+      \(rate(figures.promptTokens)) of prompts, \(rate(figures.outputTokens)) of answers, \
+      \(rate(figures.promptTokens + figures.outputTokens)) together
+      """
     )
     lines.append("ms".padding(to: 10) + ["mean", "median", "p90", "p99", "max"].map { right($0) }.joined())
     for (name, summary) in [
@@ -63,7 +69,10 @@ struct LoadOutput {
     if figures.withoutUsage > 0 {
       row(
         "note",
-        "\(Figures.count(figures.withoutUsage, "answer")) without usage: tokens are counted by chunks, prompts not at all"
+        """
+        \(Figures.count(figures.withoutUsage, "answer")) without usage: tokens are counted by chunks, prompts not \
+        at all
+        """
       )
     }
     if figures.record.isInterrupted {

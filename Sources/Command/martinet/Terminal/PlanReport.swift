@@ -13,7 +13,11 @@ struct PlanReport {
   var lines: [String] {
     let mixture = description.mixture
     var lines = [
-      "\(description.family), \(mixture?.expertCount ?? 0) experts in each of \(description.mixtureLayers.count) layers, weights \(command.weights.rawValue); \(Figures.count(plan.nodeCount, "node")) of \(Figures.decimals(command.memory, 0)) GiB, network \(command.network)"
+      """
+      \(description.family), \(mixture?.expertCount ?? 0) experts in each of \(description.mixtureLayers.count) \
+      layers, weights \(command.weights.rawValue); \(Figures.count(plan.nodeCount, "node")) of \
+      \(Figures.decimals(command.memory, 0)) GiB, network \(command.network)
+      """
     ]
     if command.forecast.layout == .auto, let obstacle = description.slicingObstacle {
       lines.append("--layout auto: spread, because \(obstacle)")
@@ -26,12 +30,18 @@ struct PlanReport {
     for option in fitting where command.forecast.layout == .auto && !option.isSliced {
       guard let estimate = option.estimate else { continue }
       lines.append(
-        "\(ranks(option)): --layout auto would choose \(estimate.isSliced ? "sliced" : "spread"), \(estimate.words(streams: 1))"
+        """
+        \(ranks(option)): --layout auto would choose \(estimate.isSliced ? "sliced" : "spread"), \
+        \(estimate.words(streams: 1))
+        """
       )
     }
     if let best = plan.best {
       lines.append(
-        "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with \(routing) routing; no run stands behind them"
+        """
+        estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, \
+        with \(routing) routing; no run stands behind them
+        """
       )
       if let note = command.forecast.speculation.options.note(on: description) { lines.append(note) }
       if command.forecast.speculation.speculate != .off, description.canTakeBack, plan.task.drafts == nil {
@@ -44,11 +54,17 @@ struct PlanReport {
       }
     } else if let needed = plan.nodesNeeded {
       lines.append(
-        "it does not fit; \(Figures.count(needed, "node")) of this kind would do, with one rank each; or hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)"
+        """
+        it does not fit; \(Figures.count(needed, "node")) of this kind would do, with one rank each; or hold \
+        weights in fewer bits (--weights), or less cache (--kv-cache-tokens)
+        """
       )
     } else {
       lines.append(
-        "it does not fit on any number of such nodes: what every rank holds is too much already; hold weights in fewer bits (--weights), or less cache (--kv-cache-tokens)"
+        """
+        it does not fit on any number of such nodes: what every rank holds is too much already; hold weights in \
+        fewer bits (--weights), or less cache (--kv-cache-tokens)
+        """
       )
     }
     return lines
@@ -63,14 +79,26 @@ struct PlanReport {
     let (held, overflows) = option.weightBytes.addingReportingOverflow(option.cacheBytes)
     let need = overflows || held > 1 << 55 ? 1 << 60 : option.ranksPerNode * held
     var line =
-      "  \(ranks(option)): \(experts(option)) a layer each; \(Figures.size(option.weightBytes)) of weights and \(Figures.size(option.cacheBytes)) of cache each, \(Figures.size(need)) a node"
+      """
+        \(ranks(option)): \(experts(option)) a layer each; \(Figures.size(option.weightBytes)) of weights and \
+      \(Figures.size(option.cacheBytes)) of cache each, \(Figures.size(need)) a node
+      """
     let batch = plan.task.batch
     if let alone = option.step(1)?.outcome, let together = option.step(batch)?.outcome {
       line +=
-        "; one sequence \(Figures.decimals(alone.seconds * 1e3, 1)) ms a token, \(batch) sequences \(Figures.decimals(Double(batch) / together.seconds, 1)) tokens/s (\(Figures.decimals(together.seconds * 1e3, 1)) ms a step)"
+        """
+        ; one sequence \(Figures.decimals(alone.seconds * 1e3, 1)) ms a token, \(batch) sequences \
+        \(Figures.decimals(Double(batch) / together.seconds, 1)) tokens/s \
+        (\(Figures.decimals(together.seconds * 1e3, 1)) ms a step)
+        """
       if let placed = option.placed, command.routing != nil || command.forecast.zipf > 0 {
         line +=
-          "; busiest rank \(Figures.decimals(together.busiest.visits, 2)) × visits, \(Figures.decimals(together.busiest.experts, 2)) × experts; placed by load \(Figures.decimals(placed.busiest.visits, 2)) × and \(Figures.decimals(placed.busiest.experts, 2)) ×, \(Figures.decimals(Double(batch) / placed.seconds, 1)) tokens/s"
+          """
+          ; busiest rank \(Figures.decimals(together.busiest.visits, 2)) × visits, \
+          \(Figures.decimals(together.busiest.experts, 2)) × experts; placed by load \
+          \(Figures.decimals(placed.busiest.visits, 2)) × and \(Figures.decimals(placed.busiest.experts, 2)) ×, \
+          \(Figures.decimals(Double(batch) / placed.seconds, 1)) tokens/s
+          """
       }
     } else {
       let room = Int(Double(plan.node.memoryBytes) * (1 - ClusterPlan.reservedShare))
@@ -115,7 +143,12 @@ struct PlanReport {
     }
     let verb = command.moving.isKept ? (["serve"] + command.moving.arguments).joined(separator: " ") : "generate"
     return
-      "mpirun --hostfile hosts \(place) -n \(option.ranks) martinet \(verb) --model \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \(command.kvCache.rawValue)\(further)\(command.moving.isKept ? "" : " --prompt \"…\"")"
+      """
+      mpirun --hostfile hosts \(place) -n \(option.ranks) martinet \(verb) --model \
+      \(command.isBareConfiguration ? "DIR" : command.model) --weights \(command.weights.rawValue) \
+      --kv-cache-tokens \(command.kvCacheTokens) --kv-cache \
+      \(command.kvCache.rawValue)\(further)\(command.moving.isKept ? "" : " --prompt \"…\"")
+      """
   }
 
   var json: JSONValue {

@@ -68,7 +68,10 @@ struct ProjectionReport {
     lines.append("network \(network.name): \(network.otherHosts.summary)")
     if let model {
       lines.append(
-        "scaled to another model (\(model)) by its parameters, with \(zipf > 0 ? "uneven (--zipf \(zipf))" : "even") routing: an estimate that no run validates"
+        """
+        scaled to another model (\(model)) by its parameters, with \
+        \(zipf > 0 ? "uneven (--zipf \(zipf))" : "even") routing: an estimate that no run validates
+        """
       )
     } else if zipf > 0 {
       lines.append("routing is made up, uneven (--zipf \(zipf)): --routing takes what a run recorded")
@@ -78,7 +81,10 @@ struct ProjectionReport {
       lines.append("ranks taken to be \(Figures.decimals(speed, 2)) times as fast as the measured ones: an assumption")
     }
     lines.append(
-      " ranks  hosts  layout  step      tokens  placement          a step     ±        tokens/s   messages   waiting   between hosts   busiest rank   a rank holds   limited by"
+      """
+       ranks  hosts  layout  step      tokens  placement          a step     ±        tokens/s   messages   \
+      waiting   between hosts   busiest rank   a rank holds   limited by
+      """
     )
     for one in projections {
       lines.append(
@@ -101,14 +107,23 @@ struct ProjectionReport {
       })
     for (ranks, estimate) in choices {
       lines.append(
-        "\(Figures.count(ranks, "rank")): --layout auto would choose \(estimate.isSliced ? "sliced" : "spread"), \(estimate.words(streams: 1))"
+        """
+        \(Figures.count(ranks, "rank")): --layout auto would choose \(estimate.isSliced ? "sliced" : "spread"), \
+        \(estimate.words(streams: 1))
+        """
       )
     }
     return lines
   }
 
   private func line(_ check: Projector.Check) -> String {
-    "  \(check.kind.name), \(Figures.count(check.ranks, "rank")) on \(Figures.count(check.hosts, "host"))\(check.isSliced ? ", sliced" : ""), \(check.batch) \(check.rowsPerSequence > 1 ? "rows (\(check.rowsPerSequence) of a sequence)" : "tokens") a step: measured \(Figures.decimals(check.measured * 1e3, 3)) ms, projected \(Figures.decimals(check.projected * 1e3, 3)) ms (\(check.error >= 0 ? "+" : "")\(Figures.decimals(check.error * 100, 1)) %)"
+    """
+      \(check.kind.name), \(Figures.count(check.ranks, "rank")) on \
+    \(Figures.count(check.hosts, "host"))\(check.isSliced ? ", sliced" : ""), \(check.batch) \
+    \(check.rowsPerSequence > 1 ? "rows (\(check.rowsPerSequence) of a sequence)" : "tokens") a step: measured \
+    \(Figures.decimals(check.measured * 1e3, 3)) ms, projected \(Figures.decimals(check.projected * 1e3, 3)) ms \
+    (\(check.error >= 0 ? "+" : "")\(Figures.decimals(check.error * 100, 1)) %)
+    """
   }
 
   private func right(_ text: String, _ width: Int) -> String { Quantities.right(text, width) }

@@ -20,7 +20,8 @@ enum ReportFile {
     }
   }
 
-  /// The same for a file that somebody may read meanwhile: there is the old one or the new one. What is no plain file is written to.
+  /// The same for a file that somebody may read meanwhile: there is the old one or the new one. What is no plain file
+  /// is written to.
   static func replace(_ path: String, with text: String) throws {
     var status = stat()
     guard lstat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else { return try write(text, to: path) }

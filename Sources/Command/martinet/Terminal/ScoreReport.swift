@@ -55,7 +55,10 @@ struct ScoreReport {
     var line: String {
       let bits = bitsPerByte.map { "; \(Figures.decimals($0, 4)) bits per byte" } ?? ""
       return
-        "\(tokens) tokens predicted; negative log-likelihood \(Figures.decimals(nats, 4)) nats; perplexity \(Figures.decimals(perplexity, 4))\(bits)"
+        """
+        \(tokens) tokens predicted; negative log-likelihood \(Figures.decimals(nats, 4)) nats; perplexity \
+        \(Figures.decimals(perplexity, 4))\(bits)
+        """
     }
   }
 

@@ -62,7 +62,10 @@ struct AccountReport {
       TrainingReport.Table(
         title: "Predicted and measured",
         note:
-          "Memory of the rank that was said to hold most; speed of steps, without the first; time and cost with scores and checkpoints.",
+          """
+          Memory of the rank that was said to hold most; speed of steps, without the first; time and cost with \
+          scores and checkpoints.
+          """,
         header: Self.heads, rows: rows),
       TrainingReport.Table(title: "Cost", header: CostTable.heads, rows: costs.cells),
     ]

@@ -22,7 +22,10 @@ struct CostOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Say what the training needs and costs (memory, disk, time, money, energy), and end: no data are read, nothing is written."
+      """
+      Say what the training needs and costs (memory, disk, time, money, energy), and end: no data are read, \
+      nothing is written.
+      """
   )
   var dryRun = false
 

@@ -14,20 +14,29 @@ struct DistillationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Conversations, text or tokens, as train sft and pretrain take them: of each token that is learnt the teacher says what might stand there.",
+      """
+      Conversations, text or tokens, as train sft and pretrain take them: of each token that is learnt the teacher \
+      says what might stand there.
+      """,
       valueName: "file[=weight],…"))
   var data: String?
 
   @Option(
     help: ArgumentHelp(
-      "Prompts, lines {\"messages\": […]} or {\"prompt\": …}, whose completions are drawn: the teacher says of each token what might stand there.",
+      """
+      Prompts, lines {\"messages\": […]} or {\"prompt\": …}, whose completions are drawn: the teacher says of each \
+      token what might stand there.
+      """,
       valueName: "file.jsonl"))
   var prompts: String?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "β, from 0, KL(teacher ‖ student), to 1, KL(student ‖ teacher); between them the generalised Jensen–Shannon divergence. (default: 1 with --prompts, 0 with --data)",
+      """
+      β, from 0, KL(teacher ‖ student), to 1, KL(student ‖ teacher); between them the generalised Jensen–Shannon \
+      divergence. (default: 1 with --prompts, 0 with --data)
+      """,
       valueName: "0…1"))
   var divergence: Double?
 

@@ -18,17 +18,38 @@ struct DryRunReport {
     let (terms, disk) = (costs.layout.terms, costs.budget.disk)
     let (rank, memory) = TrainingMemory.busiest(costs.layout)
     var lines = [
-      "\(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \(Quantities.count(Double(work.activeElements))); \(Quantities.operations(work.operations)) a token",
-      "\(Figures.count(forecast.steps, "step")) of \(Figures.count(terms.sequences, "sequence")) of \(terms.sequenceLength) tokens, \(Quantities.count(forecast.tokens)) tokens in all",
-      "memory of rank \(rank), which holds most\(costs.layout.description.mixture == nil ? "" : ", with even routing"): \(Figures.size(memory.total))"
+      """
+      \(Quantities.count(Double(work.parameterCount))) parameters, of which a token meets \
+      \(Quantities.count(Double(work.activeElements))); \(Quantities.operations(work.operations)) a token
+      """,
+      """
+      \(Figures.count(forecast.steps, "step")) of \(Figures.count(terms.sequences, "sequence")) of \
+      \(terms.sequenceLength) tokens, \(Quantities.count(forecast.tokens)) tokens in all
+      """,
+      """
+      memory of rank \(rank), which holds \
+      most\(costs.layout.description.mixture == nil ? "" : ", with even routing"): \(Figures.size(memory.total))
+      """
         + (resident.map { ", beside \(Figures.size($0)) that the program holds already" } ?? ""),
     ]
     lines += MemoryTable.lines(memory)
     lines += [
-      "disk: \(Figures.size(disk.total)) for \(Figures.count(disk.kept, "checkpoint")) of \(Figures.size(disk.modelBytes)) (model) and \(Figures.size(disk.stateBytes)) (state), and one that is being written"
+      """
+      disk: \(Figures.size(disk.total)) for \(Figures.count(disk.kept, "checkpoint")) of \
+      \(Figures.size(disk.modelBytes)) (model) and \(Figures.size(disk.stateBytes)) (state), and one that is being \
+      written
+      """
         + (DiskSpace.available(at: costs.settings.folder).map { "; \(Figures.size($0)) free" } ?? ""),
-      "speed: \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s, \(Figures.decimals(100 * forecast.utilization, 1)) % (MFU) of the \(Figures.decimals(forecast.peak / 1e9, 1)) GFLOP/s that all ranks do; probed in products of this shape and in what moves its rows",
-      "time: \(Quantities.time(forecast.seconds)) on \(Figures.count(forecast.nodes, "node")), without checkpoints and scores of held-out data",
+      """
+      speed: \(Quantities.count(forecast.tokensPerSecond, 1)) tokens/s, \
+      \(Figures.decimals(100 * forecast.utilization, 1)) % (MFU) of the \
+      \(Figures.decimals(forecast.peak / 1e9, 1)) GFLOP/s that all ranks do; probed in products of this shape and \
+      in what moves its rows
+      """,
+      """
+      time: \(Quantities.time(forecast.seconds)) on \(Figures.count(forecast.nodes, "node")), without checkpoints \
+      and scores of held-out data
+      """,
     ]
     return lines + CostTable([("this training", forecast.cost(costs.rates))]).lines
   }

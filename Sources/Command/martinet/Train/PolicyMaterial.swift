@@ -66,7 +66,10 @@ final class PolicyMaterial: TrainingMaterial {
       throw ReinforcementError.badPrompt(
         line: prompt.rewarded.number,
         reason:
-          "the model's chat template ends the reasoning before the answer begins, and --reward format pays for reasoning; give another template (--chat-template), or a --reward-format-pattern"
+          """
+          the model's chat template ends the reasoning before the answer begins, and --reward format pays for \
+          reasoning; give another template (--chat-template), or a --reward-format-pattern
+          """
       )
     }
     settings.sequenceLength = max(1, prompts.longest + policy.maxNewTokens - 1)
@@ -77,7 +80,10 @@ final class PolicyMaterial: TrainingMaterial {
   var memoryBytes: Int { 0 }
 
   var summary: String {
-    "\(Figures.count(prompts?.prompts.count ?? 0, "prompt")); a step draws \(policy.groupSize) completions of \(policy.promptsPerStep), of at most \(policy.maxNewTokens) tokens"
+    """
+    \(Figures.count(prompts?.prompts.count ?? 0, "prompt")); a step draws \(policy.groupSize) completions of \
+    \(policy.promptsPerStep), of at most \(policy.maxNewTokens) tokens
+    """
   }
 
   func source(

@@ -16,7 +16,10 @@ struct PolicyOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Published settings, which options given here change: grpo, dr-grpo, dapo, gspo or r1. (default: none of them: r − mean, a mean over all tokens, one update for each draw)",
+      """
+      Published settings, which options given here change: grpo, dr-grpo, dapo, gspo or r1. (default: none of \
+      them: r − mean, a mean over all tokens, one update for each draw)
+      """,
       valueName: "name"))
   var preset: PolicyPreset?
 
@@ -39,13 +42,19 @@ struct PolicyOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Updates of the model for each draw, a part of the prompts each. (default: 1: what is learnt from is the model's own)",
+      """
+      Updates of the model for each draw, a part of the prompts each. (default: 1: what is learnt from is the \
+      model's own)
+      """,
       valueName: "n"))
   var updates: Int?
 
   @Option(
     help: ArgumentHelp(
-      "What a token's loss is divided by: all tokens of the update, or each completion's length and their number, or their number and --max-new-tokens. (default: tokens)",
+      """
+      What a token's loss is divided by: all tokens of the update, or each completion's length and their number, \
+      or their number and --max-new-tokens. (default: tokens)
+      """,
       valueName: "tokens|completions|limit"))
   var lossMean: PolicyObjective.Mean?
 

@@ -5,7 +5,10 @@ import Machine
 struct RestartOptions: ParsableArguments {
   @Flag(
     help:
-      "Run the ranks in a job that is watched, and started again from its last checkpoint when it ends or hangs; what follows -- is for mpirun, or another launcher by its name."
+      """
+      Run the ranks in a job that is watched, and started again from its last checkpoint when it ends or hangs; \
+      what follows -- is for mpirun, or another launcher by its name.
+      """
   )
   var supervise = false
 
@@ -26,7 +29,10 @@ struct RestartOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Under supervision: how long nothing may be heard of a job, no step and no word of its start, before it is ended and started again; 0 for ever.",
+      """
+      Under supervision: how long nothing may be heard of a job, no step and no word of its start, before it is \
+      ended and started again; 0 for ever.
+      """,
       valueName: "seconds"))
   var stallLimit = 1800
 
@@ -52,7 +58,8 @@ struct RestartOptions: ParsableArguments {
     }
   }
 
-  /// What starts a job whose command line was `words`, the program's name apart: a launcher, and this program as its ranks.
+  /// What starts a job whose command line was `words`, the program's name apart: a launcher, and this program as its
+  /// ranks.
   func job(of words: [String], resumes: Bool) -> [String] {
     var launcher = launcher
     if let first = launcher.first, first.hasPrefix("-") { launcher.insert("mpirun", at: 0) }

@@ -5,7 +5,10 @@ import Rewards
 struct RewardFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "What a completion is paid by, each with a weight where that is not 1: exact, numeric, expression, contains, regex, claim, outcomes, format, length, command.",
+      """
+      What a completion is paid by, each with a weight where that is not 1: exact, numeric, expression, contains, \
+      regex, claim, outcomes, format, length, command.
+      """,
       valueName: "rule[=weight],…"))
   var reward: String
 

@@ -4,8 +4,8 @@ import Glibc
 import JSON
 import Supervision
 
-/// A training whose ranks are a job of their own: this process has no part in MPI, and starts the job again when it ends before its
-/// time. What is computed twice is told once.
+/// A training whose ranks are a job of their own: this process has no part in MPI, and starts the job again when it
+/// ends before its time. What is computed twice is told once.
 struct SupervisedTraining {
   private let options: RestartOptions
 

@@ -8,7 +8,10 @@ import Training
 struct TextOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Text, JSONL with \"text\" or \"token_ids\", or shards of tokens (.npy, .safetensors); a weight after each makes a mixture.",
+      """
+      Text, JSONL with \"text\" or \"token_ids\", or shards of tokens (.npy, .safetensors); a weight after each \
+      makes a mixture.
+      """,
       valueName: "file[=weight],…"))
   var data: String
 
@@ -25,7 +28,10 @@ struct TextOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How documents become sequences: packed, one after another, seen by those after it; whole, as many as fit, each seen by itself only; or cut, one in each. (default: packed; sft and distill: whole)",
+      """
+      How documents become sequences: packed, one after another, seen by those after it; whole, as many as fit, \
+      each seen by itself only; or cut, one in each. (default: packed; sft and distill: whole)
+      """,
       valueName: "packed|whole|cut"))
   var packing: Packing?
 

@@ -62,7 +62,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; pretrain alone, else 0)",
+      """
+      By how much a step moves the selection bias of experts with too few or too many tokens. (default: 0.001; \
+      pretrain alone, else 0)
+      """,
       valueName: "γ"))
   var balanceSpeed: Double?
 
@@ -80,7 +83,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "λ of multi-token prediction, a third of it in the last third of the steps: a module that guesses the token after the next is trained along. 0 for none.",
+      """
+      λ of multi-token prediction, a third of it in the last third of the steps: a module that guesses the token \
+      after the next is trained along. 0 for none.
+      """,
       valueName: "λ"))
   var predictionLoss = 0.0
 
@@ -121,7 +127,10 @@ struct TrainingOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Keep each layer's input only and compute the rest again for the backward pass: less memory, about a quarter more time, the same bits."
+      """
+      Keep each layer's input only and compute the rest again for the backward pass: less memory, about a quarter \
+      more time, the same bits.
+      """
   )
   var recompute = false
 
@@ -133,13 +142,19 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Write checkpoints while the next steps compute, from a copy of all that is kept of the model, or before the next step. (default: background, where the memory is there)",
+      """
+      Write checkpoints while the next steps compute, from a copy of all that is kept of the model, or before the \
+      next step. (default: background, where the memory is there)
+      """,
       valueName: "background|waiting"))
   var checkpoints: CheckpointMode?
 
   @Option(
     help: ArgumentHelp(
-      "What a step does whose loss or gradient is no number, or a spike: end the training, or change nothing but the place in the data.",
+      """
+      What a step does whose loss or gradient is no number, or a spike: end the training, or change nothing but \
+      the place in the data.
+      """,
       valueName: "stop|skip"))
   var onBadStep = BadStepPolicy.Action.stop
 
@@ -149,7 +164,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "A loss or gradient of more than so many times the median of the last 32 steps is a spike, and its step a bad one; 0 for none.",
+      """
+      A loss or gradient of more than so many times the median of the last 32 steps is a spike, and its step a bad \
+      one; 0 for none.
+      """,
       valueName: "factor"))
   var spikeFactor = 0.0
 

@@ -40,10 +40,16 @@ struct TrainingOutput {
     guard isRoot, !json else { return }
     let million = { (count: Int) in Figures.decimals(Double(count) / 1e6, 2) + " M" }
     table.write(
-      "\(million(work.parameterCount)) parameters, of which a token meets \(million(work.activeElements)); \(Figures.decimals(work.operations / 1e6, 1)) MFLOP a token"
+      """
+      \(million(work.parameterCount)) parameters, of which a token meets \(million(work.activeElements)); \
+      \(Figures.decimals(work.operations / 1e6, 1)) MFLOP a token
+      """
     )
     table.write(
-      "\(material.summary); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \(Figures.decimals(peak / 1e9, 0)) GFLOP/s"
+      """
+      \(material.summary); \(Figures.count(ranks, "rank")) of \(Figures.count(threads, "thread")), \
+      \(Figures.decimals(peak / 1e9, 0)) GFLOP/s
+      """
     )
   }
 
@@ -63,7 +69,10 @@ struct TrainingOutput {
     case .resumed(let step, let path) where !json: table.write("goes on after step \(step), from \(path)")
     case .waitsForCheckpoints(let needed, let available):
       say(
-        "martinet: checkpoints are written between steps: in the background they would take \(Figures.size(needed)) more of each rank, and \(Figures.size(available)) are there (--checkpoints)"
+        """
+        martinet: checkpoints are written between steps: in the background they would take \(Figures.size(needed)) \
+        more of each rank, and \(Figures.size(available)) are there (--checkpoints)
+        """
       )
     case .saved, .resumed: break
     }
@@ -115,7 +124,10 @@ struct TrainingOutput {
     guard let accuracy = result.score.accuracy else { return "\(name): nothing that counts" }
     func percent(_ share: Double) -> String { Figures.decimals(100 * share, 1) }
     return
-      "\(name): \(percent(accuracy.mean)) % right of \(result.score.counted) (\(percent(accuracy.interval.lowerBound)) to \(percent(accuracy.interval.upperBound)) %)"
+      """
+      \(name): \(percent(accuracy.mean)) % right of \(result.score.counted) \
+      (\(percent(accuracy.interval.lowerBound)) to \(percent(accuracy.interval.upperBound)) %)
+      """
   }
 
   /// Wilson's, of 95 %.

@@ -13,7 +13,10 @@ struct TrainingRunOptions: ParsableArguments {
   @Flag(help: "One JSON object a step, on a line of its own, instead of a table.") var json = false
   @Option(
     help: ArgumentHelp(
-      "Options from a JSON object, by their names without dashes; those given here count before them. What ran lies in OUT/recipe.json.",
+      """
+      Options from a JSON object, by their names without dashes; those given here count before them. What ran lies \
+      in OUT/recipe.json.
+      """,
       valueName: "file"))
   var recipe: String?
   @OptionGroup var tasks: TrainingTaskOptions

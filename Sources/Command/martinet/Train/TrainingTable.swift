@@ -3,10 +3,11 @@ import MoEModel
 import Pretraining
 import Reports
 
-/// The table that a training fills: a line for every so many steps, and on a terminal one more below it that is written anew with
-/// each step, so that nothing scrolls away.
+/// The table that a training fills: a line for every so many steps, and on a terminal one more below it that is written
+/// anew with each step, so that nothing scrolls away.
 ///
-/// Of a line's steps it tells the mean loss, gradient and speed, the held-out loss if there was one, and the last one's load.
+/// Of a line's steps it tells the mean loss, gradient and speed, the held-out loss if there was one, and the last one's
+/// load.
 struct TrainingTable {
   /// Lines between two headers.
   private static let headerEvery = 40

@@ -6,7 +6,8 @@ import Training
 
 /// Keeps the account of a training under way, and tells on rank 0 how long it has still to go and what it costs.
 struct TrainingWatch {
-  /// How far a training has come, in words: time left, and cost so far and to come, where a node's price or power is known.
+  /// How far a training has come, in words: time left, and cost so far and to come, where a node's price or power is
+  /// known.
   struct Progress {
     var left = ""
     var cost = ""
@@ -40,8 +41,8 @@ struct TrainingWatch {
     return account.steps > 0 ? AccountReport(account: account, rates: rates).tables : []
   }
 
-  /// Tells the account of the run, which is closed: beside its results, or where these are lines of JSON on standard error. `path`: a
-  /// file that gets it as JSON.
+  /// Tells the account of the run, which is closed: beside its results, or where these are lines of JSON on standard
+  /// error. `path`: a file that gets it as JSON.
   func tell(_ path: String?) throws {
     guard isRoot, account.steps > 0 else { return }
     let report = AccountReport(account: account, rates: rates)

@@ -84,6 +84,10 @@ extension RebalanceReport {
       return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100)"
     }
     return
-      "\(moved) sent, \(replicas) replicas; the busiest rank is expected to have \(factor(visitsAfter)) × the mean visits and \(factor(expertsAfter)) × the mean experts, instead of \(factor(visitsBefore)) × and \(factor(expertsBefore)) ×"
+      """
+      \(moved) sent, \(replicas) replicas; the busiest rank is expected to have \(factor(visitsAfter)) × the mean \
+      visits and \(factor(expertsAfter)) × the mean experts, instead of \(factor(visitsBefore)) × and \
+      \(factor(expertsBefore)) ×
+      """
   }
 }

@@ -119,7 +119,8 @@ package enum GenerationEvent: Sendable {
   case failed(SequenceID, reason: String)
 }
 
-/// The scores of a run of positions: what the model, having read up to and including `position`, thought of the next token.
+/// The scores of a run of positions: what the model, having read up to and including `position`, thought of the next
+/// token.
 package struct ScoredChunk: Sendable {
   package var firstPosition: Int
   package var count: Int

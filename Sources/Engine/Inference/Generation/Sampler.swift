@@ -6,8 +6,8 @@ import Tensors
 
 /// Draws a token from logits. The same logits, history, parameters and draw number give the same token everywhere.
 ///
-/// Order of the steps: bias, then as in Hugging Face's generation repetition penalty, presence and frequency penalties, then tokens
-/// that may not come, temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
+/// Order of the steps: bias, then as in Hugging Face's generation repetition penalty, presence and frequency penalties,
+/// then tokens that may not come, temperature, top-k, top-p, min-p. Candidates are ordered by logit, equal ones by id.
 ///
 /// One sampler is one thread's at a time. Its memory comes with the first use of what needs it.
 final class Sampler {

@@ -16,8 +16,8 @@ struct BlockQueue {
     (next[capacity], previous[capacity]) = (end, end)
   }
 
-  /// Puts a block behind those used as long ago or longer: at the end at once if it was used last, otherwise sought from the front,
-  /// where whoever follows an evicted child belongs.
+  /// Puts a block behind those used as long ago or longer: at the end at once if it was used last, otherwise sought
+  /// from the front, where whoever follows an evicted child belongs.
   mutating func insert(_ block: Int32, lastUse use: UInt64) {
     lastUse[Int(block)] = use
     var place = end

@@ -52,11 +52,17 @@ package struct SpeculationOptions: Sendable {
     guard mode != .off else { return nil }
     guard description.canTakeBack else {
       return
-        "--speculate \(mode.rawValue) is off: a \(description.family) model folds tokens into a state from which they cannot be taken back"
+        """
+        --speculate \(mode.rawValue) is off: a \(description.family) model folds tokens into a state from which \
+        they cannot be taken back
+        """
     }
     guard mode == .auto, !description.predicts else { return nil }
     return description.predictionLayerCount == 0
       ? "--speculate auto drafts by look-up alone: the checkpoint has no multi-token prediction layer"
-      : "--speculate auto drafts by look-up alone: the checkpoint's multi-token prediction layer is not whole; --speculate mtp tells what is missing"
+      : """
+      --speculate auto drafts by look-up alone: the checkpoint's multi-token prediction layer is not whole; \
+      --speculate mtp tells what is missing
+      """
   }
 }

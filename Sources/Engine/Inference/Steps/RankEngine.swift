@@ -174,7 +174,10 @@ package final class RankEngine {
       let known = end - item.drafts.count
       guard item.drafts.isEmpty ? known <= sequence.tokens.count : known == sequence.tokens.count else {
         throw .malformedPlan(
-          "it feeds \(known) tokens of sequence \(item.id.value), which has \(sequence.tokens.count), and \(item.drafts.count) drafts"
+          """
+          it feeds \(known) tokens of sequence \(item.id.value), which has \(sequence.tokens.count), and \
+          \(item.drafts.count) drafts
+          """
         )
       }
       let tokens = sequence.tokens[item.start..<known]

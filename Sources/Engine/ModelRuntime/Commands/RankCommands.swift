@@ -19,7 +19,8 @@ package final class RankCommands {
 
   package init(_ communicator: any Communicator) { self.communicator = communicator }
 
-  /// Sends a command, and what `body` writes after it; on rank 0, which then does its own part. Collective with `follow`.
+  /// Sends a command, and what `body` writes after it; on rank 0, which then does its own part. Collective with
+  /// `follow`.
   package func send(_ command: RankCommand, body: (inout ByteWriter) -> Void = { _ in }) throws(FabricError) {
     writer.clear()
     command.write(to: &writer)
@@ -28,7 +29,8 @@ package final class RankCommands {
     try communicator.broadcast(&bytes, from: Rank(0))
   }
 
-  /// Hands commands to `carryOut` until one says stop, that one included; on every rank but 0. Throws `malformedCommand`, and what
+  /// Hands commands to `carryOut` until one says stop, that one included; on every rank but 0. Throws
+  /// `malformedCommand`, and what
   /// `carryOut` throws.
   package func follow(_ carryOut: (inout Heard) throws -> Void) throws {
     var bytes: [UInt8] = []

@@ -9,7 +9,8 @@ package struct HostPlan: Sendable {
     package var request = CoreRequest.all
     /// Whether workers stay on their cores.
     package var pins = true
-    /// Whether to keep away from cores that other jobs hold, and hold those used against others: for programs, of which a process is one rank.
+    /// Whether to keep away from cores that other jobs hold, and hold those used against others: for programs, of which
+    /// a process is one rank.
     package var claims = false
     /// How long to wait for cores that another job holds: it may be about to end.
     package var patience = Duration.zero
@@ -121,7 +122,11 @@ package struct HostPlan: Sendable {
       used * threads < all
     else { return nil }
     return
-      "the launcher has bound each rank on host \(topology.hostname) to one core, and \(all - used * threads) of \(all) are left unused: start mpirun with --bind-to none, or --map-by ppr:1:numa --bind-to numa; srun with --cpus-per-task"
+      """
+      the launcher has bound each rank on host \(topology.hostname) to one core, and \(all - used * threads) of \
+      \(all) are left unused: start mpirun with --bind-to none, or --map-by ppr:1:numa --bind-to numa; srun with \
+      --cpus-per-task
+      """
   }
 
   /// The NUMA node of all its cores; nil where they lie on several.

@@ -78,7 +78,10 @@ extension LoadedModel {
     }
     for (rank, count) in incoming.enumerated() where count > spareExperts[rank] {
       throw RuntimeError.cannotMove(
-        "rank \(rank) would take in \(count) experts at once and has room for \(spareExperts[rank]); start with --rebalance on or auto"
+        """
+        rank \(rank) would take in \(count) experts at once and has room for \(spareExperts[rank]); start with \
+        --rebalance on or auto
+        """
       )
     }
     guard weights.spareExperts.count == spareExperts[communicator.rank.index] else {

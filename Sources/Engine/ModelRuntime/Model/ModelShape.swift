@@ -29,6 +29,11 @@ package struct ModelShape: Equatable, Sendable, CustomStringConvertible {
   }
 
   package var description: String {
-    "\(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \(cacheBlockNumbers) numbers a cache block, \(stateNumbers) in the recurrent states of a sequence, rows in \(rowFormat.rawValue)"
+    """
+    \(layerCount) layers of \(hiddenSize), \(expertCount) experts of which a token chooses \(topK) in \
+    \(mixtureLayers.count) layers, a vocabulary of \(vocabularySize), \(maximumPositions) positions, \
+    \(cacheBlockNumbers) numbers a cache block, \(stateNumbers) in the recurrent states of a sequence, rows in \
+    \(rowFormat.rawValue)
+    """
   }
 }

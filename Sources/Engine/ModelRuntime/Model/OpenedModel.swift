@@ -62,7 +62,10 @@ package struct OpenedModel {
     var notes: [String] = []
     if description.predictionLayerCount > 0, !description.predicts {
       notes.append(
-        "left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding does not need them (--speculate mtp drafts with the first)"
+        """
+        left out the checkpoint's multi-token prediction layers (\(description.predictionLayerCount)): decoding \
+        does not need them (--speculate mtp drafts with the first)
+        """
       )
     }
     if let composite = description.compositeNote { notes.append(composite) }
@@ -70,7 +73,10 @@ package struct OpenedModel {
     if let unread = description.unreadNote { notes.append(unread) }
     if let mixture = description.mixture, ranks > mixture.expertCount {
       notes.append(
-        "\(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and only attend"
+        """
+        \(ranks) ranks share \(mixture.expertCount) experts: \(ranks - mixture.expertCount) of them own none and \
+        only attend
+        """
       )
     } else if description.mixture == nil, ranks > 1, layout == .spread {
       notes.append(

@@ -3,8 +3,8 @@ import Fabric
 import Machine
 
 extension WeightAgreement {
-  /// What a run compares before it loads, without one: files and samples of their contents, and all contents where `readsAll`. Returns what
-  /// was compared; throws on all ranks what differs. Collective.
+  /// What a run compares before it loads, without one: files and samples of their contents, and all contents where
+  /// `readsAll`. Returns what was compared; throws on all ranks what differs. Collective.
   package static func check(
     _ checkpoint: any Checkpoint, communicator: any Communicator, pool: WorkerPool, readsAll: Bool
   ) throws -> String {

@@ -83,8 +83,11 @@ package struct WeightAgreement {
     let folders = try communicator.allReduceSum(isFirst ? 1 : 0)
     let known = checkpoint.entries.count { recorded?[$0.name] != nil }
     return
-      "--check-weights: \(checkpoint.entries.count) tensors read \(folders == 1 ? "once" : "in \(folders) places, all alike"); "
-      + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
+      """
+      --check-weights: \(checkpoint.entries.count) tensors read \
+      \(folders == 1 ? "once" : "in \(folders) places, all alike"); 
+      """
+        + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
   }
 
   /// Adds up the shares of `ranks` on the first of them.

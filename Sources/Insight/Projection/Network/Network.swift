@@ -15,8 +15,9 @@ package struct Network: Sendable {
     (self.name, self.otherHosts, self.sameHost) = (name, otherHosts, sameHost)
   }
 
-  /// Latency in microseconds of a small message between two programs, and gigabits a second that one gets: round numbers for
-  /// hardware in good order, TCP for Ethernet and UCX for the last two. Measure your own with --report-json.
+  /// Latency in microseconds of a small message between two programs, and gigabits a second that one gets: round
+  /// numbers for hardware in good order, TCP for Ethernet and UCX for the last two. Measure your own with
+  /// --report-json.
   private static let presets: [(name: String, microseconds: Double, gigabits: Double)] = [
     ("1gbe", 40, 0.94), ("10gbe", 25, 9.4), ("25gbe", 20, 23), ("100g-rdma", 3, 94), ("hdr", 1.5, 190),
   ]

@@ -10,8 +10,9 @@ extension RoutingRecord {
       groups: mixture.router.groups.map { ($0.count, $0.kept) }, layers: 4, rows: rows, skew: skew)
   }
 
-  /// Tokens that choose at random, every expert as probable as any other; where the router first chooses groups, among those of
-  /// random groups. For models whose routing nobody has recorded: real text is less even. Always the same for the same model.
+  /// Tokens that choose at random, every expert as probable as any other; where the router first chooses groups, among
+  /// those of random groups. For models whose routing nobody has recorded: real text is less even. Always the same for
+  /// the same model.
   ///
   /// `skew`: Zipf's exponent. In each layer the expert that is chosen most often is drawn with weight 1, the next with
   /// 1 / 2^skew, the third with 1 / 3^skew and so on; which one that is differs from layer to layer.

@@ -1,6 +1,7 @@
 import JSON
 
-/// Results of `martinet eval` or `martinet audit` as a page: shares with their intervals, and every answer to read and filter.
+/// Results of `martinet eval` or `martinet audit` as a page: shares with their intervals, and every answer to read and
+/// filter.
 package struct EvaluationPage {
   private let run: JSONValue
 
@@ -108,19 +109,31 @@ package struct EvaluationPage {
         "<span class=span style=\"left:\(percent(interval[0]))%;width:\(percent(interval[1] - interval[0]))%\"></span>"
     }
     return
-      "<tr><td>\(name)</td><td class=n>\(count("n"))</td>\(cell("right"))\(cell("wrong"))\(cell("no_answer"))<td class=span>\(words)</td><td><div class=bar>\(bar)</div></td></tr>"
+      """
+      <tr><td>\(name)</td><td class=n>\(count("n"))</td>\(cell("right"))\(cell("wrong"))\(cell("no_answer"))<td \
+      class=span>\(words)</td><td><div class=bar>\(bar)</div></td></tr>
+      """
   }
 
   private var comparisons: String {
     guard let list = run["comparisons"]?.array, !list.isEmpty else { return "" }
     var text =
-      "<h2>Against the other run</h2><table><tr><th></th><th>items</th><th>difference</th><th>95 %</th><th>only this right</th><th>only the other</th><th>McNemar p</th></tr>"
+      """
+      <h2>Against the other run</h2><table><tr><th></th><th>items</th><th>difference</th><th>95 %</th><th>only \
+      this right</th><th>only the other</th><th>McNemar p</th></tr>
+      """
     for one in list {
       func percent(_ value: JSONValue?) -> String { Figures.decimals((value?.double ?? .nan) * 100, 1) }
       let ends = one["interval"]?.array ?? []
       let span = ends.count == 2 ? "\(percent(ends[0])) to \(percent(ends[1]))" : ""
       text +=
-        "<tr><td>\(SVG.escape(one["task"]?.string ?? ""))</td><td class=n>\(one["n"]?.exactInt ?? 0)</td><td class=n>\(percent(one["difference"])) points</td><td class=span>\(span)</td><td class=n>\(one["only_second_right"]?.exactInt ?? 0)</td><td class=n>\(one["only_first_right"]?.exactInt ?? 0)</td><td class=n>\(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4))</td></tr>"
+        """
+        <tr><td>\(SVG.escape(one["task"]?.string ?? ""))</td><td class=n>\(one["n"]?.exactInt ?? 0)</td><td \
+        class=n>\(percent(one["difference"])) points</td><td class=span>\(span)</td><td \
+        class=n>\(one["only_second_right"]?.exactInt ?? 0)</td><td \
+        class=n>\(one["only_first_right"]?.exactInt ?? 0)</td><td \
+        class=n>\(Figures.decimals(one["mcnemar_p"]?.double ?? .nan, 4))</td></tr>
+        """
     }
     return text + "</table>"
   }

@@ -3,9 +3,9 @@ import Telemetry
 extension KindFigures {
   /// 1 − exposed / total communication: what part of communication other work hid. Nil where no link was measured.
   ///
-  /// The total is the time on processors (packing, unpacking, plans and outcomes), which nothing hides, and what the messages
-  /// of dispatch and combine would have taken one after another on the measured links, none of it behind other work. Where ranks
-  /// share memory, packing is the transfer, and a message costs only its latency besides.
+  /// The total is the time on processors (packing, unpacking, plans and outcomes), which nothing hides, and what the
+  /// messages of dispatch and combine would have taken one after another on the measured links, none of it behind other
+  /// work. Where ranks share memory, packing is the transfer, and a message costs only its latency besides.
   package var overlap: Double? {
     guard let transfer, wall > 0 else { return nil }
     let processing = [Phase.pack, .unpack, .plan, .outcome].reduce(0) { $0 + time[$1.rawValue] - late[$1.rawValue] }

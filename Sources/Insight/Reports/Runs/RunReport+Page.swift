@@ -12,7 +12,10 @@ extension RunReport {
     let timeline = StepTimeline(report: self).markup()
     if !timeline.isEmpty {
       body +=
-        "<section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank 0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>"
+        """
+        <section><h2>One step, rank by rank</h2><p class=weak>The step of median length among the last ones. Rank \
+        0's clock; here waiting and transfer have one colour.</p><div class=plot>\(timeline)</div></section>
+        """
     }
     body += linksTable() + ranksTable()
     return ReportPage.html(title: "\(subject.model), \(rankCount) ranks", body: body)
@@ -48,22 +51,41 @@ extension RunReport {
   private func section(_ kind: StepKind) -> String {
     let figures = figures(kind)
     var html =
-      "<section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \(Decimals.percent(figures.coverage, 2)) of it.</p>"
+      """
+      <section><h2>\(kind == .prefill ? "Prefill" : "Decode")</h2><p \
+      class=weak>\(Decimals.count(figures.steps, "step")), \(Decimals.count(figures.tokens, "token")), \
+      \(Decimals.time(figures.wall / Double(max(figures.steps, 1)))) a step; the phases add up to \
+      \(Decimals.percent(figures.coverage, 2)) of it.</p>
+      """
     html += "<h3>Time of a step by layer</h3><div class=plot>\(LayerPlot(report: self, kind: kind).markup())</div>"
     html += phaseTable(figures)
     if rankCount > 1 {
       if let overlap = figures.overlap {
         html +=
-          "<p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>"
+          """
+          <p>Communication that nothing else hid takes \(Decimals.percent(figures.exposedShare)) of a step; \
+          \(Decimals.percent(overlap, 0)) of all communication was hidden behind other work.</p>
+          """
       }
       html +=
-        "<h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>"
+        """
+        <h3>Who waited for whom</h3><p class=weak>Time before the other rank had sent what was waited for: \
+        imbalance, not the network.</p><div class=plot>\(waitMatrix(figures))</div>
+        """
       html +=
-        "<h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \(Decimals.count(figures.steps, "step")) together sent \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div class=plot>\(linkMatrix(figures))</div>"
+        """
+        <h3>Bytes by link</h3><p class=weak>Of a mean step, in the table and in the matrix; all \
+        \(Decimals.count(figures.steps, "step")) together sent \
+        \(Decimals.bytes(figures.sameHost.bytes + figures.otherHosts.bytes)).</p>\(bytes(figures))<div \
+        class=plot>\(linkMatrix(figures))</div>
+        """
     }
     if subject.expertCount > 0 {
       html +=
-        "<h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an even share.</p><div class=plot>\(expertMap(kind))</div>"
+        """
+        <h3>Visits by expert</h3><p class=weak>Each layer against its own mean: 2 is twice as many visits as an \
+        even share.</p><div class=plot>\(expertMap(kind))</div>
+        """
       html += hottest(kind)
     }
     return html + "</section>"
@@ -74,7 +96,11 @@ extension RunReport {
       let (time, late) = (figures.time[phase.rawValue], figures.late[phase.rawValue])
       let steps = Double(max(figures.steps, 1))
       return
-        "<tr><td>\(phase.name)</td><td class=n>\(Decimals.time(time / steps))</td><td class=n>\(Decimals.percent(figures.share(phase)))</td><td class=n>\(late > 0 ? Decimals.time(late / steps) : "")</td></tr>"
+        """
+        <tr><td>\(phase.name)</td><td class=n>\(Decimals.time(time / steps))</td><td \
+        class=n>\(Decimals.percent(figures.share(phase)))</td><td \
+        class=n>\(late > 0 ? Decimals.time(late / steps) : "")</td></tr>
+        """
     }
     return "<table><tr><th>phase</th><th>a step</th><th>share</th><th>of it waiting</th></tr>\(rows.joined())</table>"
   }
@@ -107,7 +133,10 @@ extension RunReport {
     let steps = Double(max(figures.steps, 1))
     func each(_ bytes: Int) -> String { Decimals.bytes(Int((Double(bytes) / steps).rounded())) }
     func row(_ name: String, _ sent: Traffic, _ least: Int?) -> String {
-      "<tr><td>\(name)</td><td class=n>\(each(sent.payload))</td><td class=n>\(each(sent.metadata))</td><td class=n>\(Decimals.text(Double(sent.messages) / steps))</td><td class=n>\(least.map(each) ?? "")</td></tr>"
+      """
+      <tr><td>\(name)</td><td class=n>\(each(sent.payload))</td><td class=n>\(each(sent.metadata))</td><td \
+      class=n>\(Decimals.text(Double(sent.messages) / steps))</td><td class=n>\(least.map(each) ?? "")</td></tr>
+      """
     }
     var all = figures.sameHost
     all += figures.otherHosts
@@ -153,31 +182,56 @@ extension RunReport {
       }
     }
     let rows = all.sorted { $0.ratio > $1.ratio }.prefix(8).map {
-      "<tr><td class=n>\($0.layer)</td><td class=n>\($0.expert)</td><td class=n>\($0.visits)</td><td class=n>\(Decimals.text($0.ratio, 2))</td></tr>"
+      """
+      <tr><td class=n>\($0.layer)</td><td class=n>\($0.expert)</td><td class=n>\($0.visits)</td><td \
+      class=n>\(Decimals.text($0.ratio, 2))</td></tr>
+      """
     }
     return
-      "<h3>Hottest experts</h3><table><tr><th>layer</th><th>expert</th><th>visits</th><th>× the mean</th></tr>\(rows.joined())</table>"
+      """
+      <h3>Hottest experts</h3><table><tr><th>layer</th><th>expert</th><th>visits</th><th>× the \
+      mean</th></tr>\(rows.joined())</table>
+      """
   }
 
   private func ranksTable() -> String {
     let rows = account.ranks.map {
-      "<tr><td class=n>\($0.rank)</td><td>\(SVG.escape($0.host))</td><td class=n>\($0.threads)</td><td class=n>\(Decimals.time($0.clockOffset))</td><td class=n>\(Decimals.time($0.clockError))</td><td class=n>\(Decimals.text($0.clockDrift, 2))</td></tr>"
+      """
+      <tr><td class=n>\($0.rank)</td><td>\(SVG.escape($0.host))</td><td class=n>\($0.threads)</td><td \
+      class=n>\(Decimals.time($0.clockOffset))</td><td class=n>\(Decimals.time($0.clockError))</td><td \
+      class=n>\(Decimals.text($0.clockDrift, 2))</td></tr>
+      """
     }
     return
-      "<section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>"
+      """
+      <section><h2>Ranks</h2><p class=weak>Clocks of other hosts are compared with rank 0's by ping-pong; ranks of \
+      one host share a clock.</p><table><tr><th>rank</th><th>host</th><th>threads</th><th>clock ahead by</th><th>± \
+      at most</th><th>drift, ppm</th></tr>\(rows.joined())</table></section>
+      """
   }
 
   /// The model fitted to each kind of link, with what it was fitted to.
   private func linksTable() -> String {
     guard !links.isEmpty else { return "" }
     var html =
-      "<section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and the line α + β · bytes fitted to them.</p>"
+      """
+      <section><h2>Links</h2><p class=weak>Messages timed after the run, between ranks that did nothing else, and \
+      the line α + β · bytes fitted to them.</p>
+      """
     for (link, model) in linkModels {
       html +=
-        "<h3>\(link.words)</h3><p class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one way</th><th>fitted</th></tr>"
+        """
+        <h3>\(link.words)</h3><p \
+        class=weak>\(SVG.escape(model.summary))</p><table><tr><th>bytes</th><th>ping-pong, one \
+        way</th><th>fitted</th></tr>
+        """
       for sample in links where sample.link == link && sample.isPingPong {
         html +=
-          "<tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td class=n>\(Decimals.time(sample.seconds * 1e9))</td><td class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>"
+          """
+          <tr><td class=n>\(Decimals.bytes(sample.messageBytes))</td><td \
+          class=n>\(Decimals.time(sample.seconds * 1e9))</td><td \
+          class=n>\(Decimals.time(model.seconds(sample.messageBytes) * 1e9))</td></tr>
+          """
       }
       html += "</table>"
     }

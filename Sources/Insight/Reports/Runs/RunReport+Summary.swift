@@ -10,7 +10,10 @@ extension RunReport {
   private func lines(_ figures: KindFigures) -> [String] {
     let perStep = figures.steps > 0 ? figures.wall / Double(figures.steps) : 0
     var lines = [
-      "\(figures.kind.name): \(Decimals.count(figures.steps, "step")) of \(Decimals.time(perStep)), \(Decimals.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s"
+      """
+      \(figures.kind.name): \(Decimals.count(figures.steps, "step")) of \(Decimals.time(perStep)), \
+      \(Decimals.count(figures.tokens, "token")), \(Decimals.text(figures.tokensPerSecond)) tokens/s
+      """
         + headline(figures.kind)
     ]
     let computing = Phase.allCases.filter { !$0.isCommunication && figures.share($0) >= 0.0005 }
@@ -45,7 +48,10 @@ extension RunReport {
     let total = sums.reduce(0, +)
     guard total > 0, let worst = sums.indices.max(by: { sums[$0] < sums[$1] }) else { return nil }
     return
-      "rank \(worst) on \(account.ranks[worst].host) (\(Decimals.percent(Double(sums[worst]) / Double(total), 0)) of it)"
+      """
+      rank \(worst) on \(account.ranks[worst].host) (\(Decimals.percent(Double(sums[worst]) / Double(total), 0)) \
+      of it)
+      """
   }
 
   private func sent(_ figures: KindFigures) -> String {
@@ -66,6 +72,9 @@ extension RunReport {
       Decimals.text(layers.reduce(0) { $0 + value($1.element) } / Double(layers.count), 2)
     }
     return
-      "the busiest rank has \(mean(\.visitImbalance)) × the mean visits and \(mean(\.expertImbalance)) × the mean experts; worst in layer \(worst.offset) (\(Decimals.text(worst.element.visitImbalance, 2)) ×)"
+      """
+      the busiest rank has \(mean(\.visitImbalance)) × the mean visits and \(mean(\.expertImbalance)) × the mean \
+      experts; worst in layer \(worst.offset) (\(Decimals.text(worst.element.visitImbalance, 2)) ×)
+      """
   }
 }

@@ -40,7 +40,10 @@ struct SVG {
 
   mutating func text(_ text: String, x: Double, y: Double, anchor: Anchor = .start, weak: Bool = false) {
     body +=
-      "<text x=\"\(number(x))\" y=\"\(number(y))\" text-anchor=\"\(anchor.rawValue)\"\(weak ? " class=\"weak\"" : "")>\(Self.escape(text))</text>"
+      """
+      <text x=\"\(number(x))\" y=\"\(number(y))\" \
+      text-anchor=\"\(anchor.rawValue)\"\(weak ? " class=\"weak\"" : "")>\(Self.escape(text))</text>
+      """
   }
 
   mutating func line(x1: Double, y1: Double, x2: Double, y2: Double) {
@@ -54,7 +57,10 @@ struct SVG {
   }
 
   var markup: String {
-    "<svg viewBox=\"0 0 \(number(width)) \(number(height))\" width=\"\(number(width))\" height=\"\(number(height))\" role=\"img\">\(body)</svg>"
+    """
+    <svg viewBox=\"0 0 \(number(width)) \(number(height))\" width=\"\(number(width))\" \
+    height=\"\(number(height))\" role=\"img\">\(body)</svg>
+    """
   }
 
   /// Marks at round numbers from 0 to at least `greatest`, at most six of them.

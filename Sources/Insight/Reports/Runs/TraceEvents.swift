@@ -53,7 +53,8 @@ struct TraceEvents {
     }
   }
 
-  /// For each message of an expert layer an arrow from the sender's packing to the owner's experts to the sender's merging.
+  /// For each message of an expert layer an arrow from the sender's packing to the owner's experts to the sender's
+  /// merging.
   mutating func messages(_ ranks: [RankAccount]) {
     let starts = ranks.map { SpanStarts($0.spans) }
     var id = 0

@@ -19,8 +19,8 @@ package struct SweepPage {
     results.filter { $0.series == name }.sorted { $0.ranks < $1.ranks }
   }
 
-  /// Speed against the run with the fewest ranks, over ranks against its ranks: 1 is perfect. With a batch that grows this is weak
-  /// scaling, otherwise strong scaling.
+  /// Speed against the run with the fewest ranks, over ranks against its ranks: 1 is perfect. With a batch that grows
+  /// this is weak scaling, otherwise strong scaling.
   private func efficiency(_ result: SweepResult, _ kind: StepKind) -> Double? {
     guard let first = members(result.series).first else { return nil }
     let base = first.figures(kind).tokensPerSecond

@@ -57,8 +57,8 @@ package struct SweepResult: Sendable {
   /// Threads of a rank: of the one with most.
   package var threads: Int { report.account.ranks.map(\.threads).max() ?? 0 }
 
-  /// What takes the largest part of a step, and its share; without a share where ranks take turns on cores, as then each phase also
-  /// holds the turns of others, and what they would take on cores of their own cannot be told.
+  /// What takes the largest part of a step, and its share; without a share where ranks take turns on cores, as then
+  /// each phase also holds the turns of others, and what they would take on cores of their own cannot be told.
   package func limit(_ kind: StepKind) -> (name: String, share: Double?) {
     if report.sharesCores { return ("cores that ranks share", nil) }
     let figures = figures(kind)

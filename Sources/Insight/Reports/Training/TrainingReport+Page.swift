@@ -17,8 +17,8 @@ extension TrainingReport {
 
   private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 
-  /// The report as one page of HTML that needs nothing else: `Resources/training.html` with the files it names and the report's
-  /// numbers in their places; its scripts draw these, and share one scope that is not the window's.
+  /// The report as one page of HTML that needs nothing else: `Resources/training.html` with the files it names and the
+  /// report's numbers in their places; its scripts draw these, and share one scope that is not the window's.
   package var page: String {
     // Nothing in the numbers can end the element that they are in.
     let numbers = json.text().replacing("<", with: "\\u003c")

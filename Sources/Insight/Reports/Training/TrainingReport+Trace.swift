@@ -2,8 +2,8 @@ import JSON
 import Telemetry
 
 extension TrainingReport {
-  /// The kept phases in the trace event format of Chrome and Perfetto: one track for each rank, with the phases of steps, and in the
-  /// passes those of layers.
+  /// The kept phases in the trace event format of Chrome and Perfetto: one track for each rank, with the phases of
+  /// steps, and in the passes those of layers.
   package var trace: JSONValue {
     let starts = zip(ranks, passes).compactMap { rank, account in rank.spans.first.map { account.onRoot($0.start) } }
     var trace = TraceEvents(origin: min(starts.min() ?? .infinity, TraceEvents.origin(of: passes) ?? .infinity))

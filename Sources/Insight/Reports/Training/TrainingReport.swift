@@ -18,8 +18,8 @@ package struct TrainingReport: Sendable {
     /// By phase, and what of it was waiting for other ranks.
     package var time: [Double]
     package var waiting: [Double]
-    /// The latest phases, where they were kept: the start on the rank's clock, and the number of the phase; one that is none ends a
-    /// run of them.
+    /// The latest phases, where they were kept: the start on the rank's clock, and the number of the phase; one that is
+    /// none ends a run of them.
     package var spans: [(start: UInt64, phase: Int)]
 
     package init(steps: Int, wall: Double, time: [Double], waiting: [Double], spans: [(start: UInt64, phase: Int)]) {

@@ -33,7 +33,8 @@ struct GeneratorDescription: Sendable, Equatable {
     maximum = try fields.integer("maximum", in: 1...1_000_000) ?? 20
   }
 
-  /// The first `count` items: those of a larger count are the same and more. Equal questions come once, as far as there are others.
+  /// The first `count` items: those of a larger count are the same and more. Equal questions come once, as far as there
+  /// are others.
   func documents(count: Int, file: String) -> [ItemDocument] {
     var documents: [ItemDocument] = []
     var seen: Set<String> = []

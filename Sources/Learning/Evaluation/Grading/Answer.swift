@@ -7,7 +7,8 @@ package struct Answer: Sendable, Equatable {
 
   package init(_ text: String, isCut: Bool = false) { (self.text, self.isCut) = (text, isCut) }
 
-  /// What it said after it had thought: the text after the last `</think>`; empty where it never came to an end of its thinking.
+  /// What it said after it had thought: the text after the last `</think>`; empty where it never came to an end of its
+  /// thinking.
   package var conclusion: Substring {
     if let end = text.ranges(of: "</think>").last { return text[end.upperBound...].trimmed }
     let start = text[...].trimmed

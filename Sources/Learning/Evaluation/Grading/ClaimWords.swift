@@ -1,7 +1,7 @@
 /// How answers to a false claim are read: what denies, what refuses, and what turns a statement round.
 ///
-/// In this order: a denial or the truth without the falsehood is right; a refusal is no answer; the falsehood is wrong; what is none
-/// of these is unclear, which is shown, and counts as wrong.
+/// In this order: a denial or the truth without the falsehood is right; a refusal is no answer; the falsehood is wrong;
+/// what is none of these is unclear, which is shown, and counts as wrong.
 package struct ClaimWords: Sendable, Equatable {
   /// Beside those of an item.
   package let denials: [String]
@@ -98,7 +98,8 @@ package struct ClaimWords: Sendable, Equatable {
     }
   }
 
-  /// Whether the denial, itself not negated, begins or ends in the window: before, in the same clause; after, in whichever.
+  /// Whether the denial, itself not negated, begins or ends in the window: before, in the same clause; after, in
+  /// whichever.
   private func isNear(_ denial: WordList, _ range: Range<Int>, in list: WordList) -> Bool {
     let clause = list.words[range.lowerBound].clause
     return list.places(of: denial).contains { place in

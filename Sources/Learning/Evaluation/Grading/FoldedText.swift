@@ -2,8 +2,8 @@ import Foundation
 
 /// Texts by which answers are compared: case, kinds of space, and Unicode's ways of writing the same do not matter.
 package enum FoldedText {
-  /// Compatibility composition (NFKC), case folded, quotation marks and dashes as ASCII has them, white space as single spaces and
-  /// none at the ends.
+  /// Compatibility composition (NFKC), case folded, quotation marks and dashes as ASCII has them, white space as single
+  /// spaces and none at the ends.
   package static func fold(_ text: some StringProtocol) -> String {
     let composed = String(text).precomposedStringWithCompatibilityMapping
     var folded = ""

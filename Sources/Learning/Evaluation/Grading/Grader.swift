@@ -53,7 +53,8 @@ package enum Grader: Sendable, Equatable {
     return verdict
   }
 
-  /// Whether the beginning of an answer can be right whatever might follow; the last number or expression cannot be known.
+  /// Whether the beginning of an answer can be right whatever might follow; the last number or expression cannot be
+  /// known.
   private var canSayEnough: Bool {
     switch self {
     case .exact, .contains, .claim: true

@@ -4,9 +4,9 @@ package struct WrittenNumber: Sendable, Equatable {
   package let text: String
   package var double: Double { Double(text) ?? .nan }
 
-  /// All numbers of a text, in order. Before the digits may stand a sign, a currency, or both; between them separators of
-  /// thousands: a comma, an apostrophe, an underscore or a narrow space before each three digits. A sign after a digit, a letter
-  /// or a bracket is an operator.
+  /// All numbers of a text, in order. Before the digits may stand a sign, a currency, or both; between them separators
+  /// of thousands: a comma, an apostrophe, an underscore or a narrow space before each three digits. A sign after a
+  /// digit, a letter or a bracket is an operator.
   package static func all(in text: some StringProtocol) -> [WrittenNumber] {
     let scalars = Array(text.unicodeScalars)
     var found: [WrittenNumber] = []

@@ -7,7 +7,8 @@ package struct RunComparison: Sendable {
   /// Items that only one of the runs has.
   package let unmatched: Int
 
-  /// The tasks that both files have; each is what `eval --out` wrote. Throws where a file is none, or there is no such task.
+  /// The tasks that both files have; each is what `eval --out` wrote. Throws where a file is none, or there is no such
+  /// task.
   package static func comparisons(
     first: JSONValue, second: JSONValue, names: (first: String, second: String)
   ) throws(EvaluationError) -> [RunComparison] {

@@ -1,5 +1,5 @@
-/// Ends an answer before the first of some strings; what a model thinks between `<think>` and `</think>`, and blanks after that, end
-/// nothing.
+/// Ends an answer before the first of some strings; what a model thinks between `<think>` and `</think>`, and blanks
+/// after that, end nothing.
 package struct StopRule: Sendable {
   private static let close = "</think>"
   private let stops: [String]

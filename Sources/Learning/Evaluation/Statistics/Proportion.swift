@@ -14,7 +14,8 @@ package struct Proportion: Sendable, Equatable {
   /// `values`: 1 for right, 0 for not. `clusters`: whose members are no independent trials, such as prompts of one claim; nil where all
   /// are. Nil for no values.
   ///
-  /// With clusters the interval is Wilson's for as many independent trials as would have this standard error, at most `count`.
+  /// With clusters the interval is Wilson's for as many independent trials as would have this standard error, at most
+  /// `count`.
   package init?(_ values: [Double], clusters: [String]? = nil) {
     guard !values.isEmpty, clusters.map({ $0.count == values.count }) ?? true else { return nil }
     count = values.count

@@ -1,7 +1,7 @@
 /// What several answers to one item say.
 package enum RepeatedSamples {
-  /// The chance that of `k` answers, taken from `count` of which `right` are right, one at least is right:
-  /// 1 − C(n − c, k) / C(n, k), as a product (Chen et al., arXiv 2107.03374, section 2.1). Nil where there are fewer than k.
+  /// The chance that of `k` answers, taken from `count` of which `right` are right, one at least is right: 1 − C(n − c,
+  /// k) / C(n, k), as a product (Chen et al., arXiv 2107.03374, section 2.1). Nil where there are fewer than k.
   package static func passAt(_ k: Int, count: Int, right: Int) -> Double? {
     guard k >= 1, count >= k, (0...count).contains(right) else { return nil }
     guard count - right >= k else { return 1 }

@@ -23,8 +23,8 @@ extension GenerationSettings {
 extension AnswerFilter {
   private static let functions = ["regex", "take_first", "majority_vote"]
 
-  /// Reads `filter_list`: one pipeline of regex, take_first and majority_vote, in lm-evaluation-harness' form or without
-  /// the name around it.
+  /// Reads `filter_list`: one pipeline of regex, take_first and majority_vote, in lm-evaluation-harness' form or
+  /// without the name around it.
   static func read(_ task: TaskFields) throws(EvaluationError) -> (AnswerFilter?, TaskDescription.Selection) {
     guard let value = task["filter_list"] else { return (nil, .all) }
     guard var steps = value.array else { throw task.wrong("filter_list", "an array", value) }

@@ -28,7 +28,8 @@ package struct TrainingAccount: Sendable {
   private let residentBefore: Int?
   private let predictedBytes: Int
 
-  /// Begins with what is predicted of this rank's memory, of which it holds nothing yet: `resident` bytes are something else's.
+  /// Begins with what is predicted of this rank's memory, of which it holds nothing yet: `resident` bytes are something
+  /// else's.
   package init(_ forecast: TrainingForecast, predictedBytes: Int, resident: Int?) {
     (self.forecast, self.predictedBytes, residentBefore) = (forecast, predictedBytes, resident)
     PeakMemory.reset()

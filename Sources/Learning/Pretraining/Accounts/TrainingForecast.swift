@@ -1,6 +1,7 @@
 import Training
 
-/// How long a training is to take, and what it costs, from the arithmetic of all ranks and the part of it that is made use of.
+/// How long a training is to take, and what it costs, from the arithmetic of all ranks and the part of it that is made
+/// use of.
 package struct TrainingForecast: Sendable, Equatable {
   /// Steps that are still to be taken, and tokens that they predict where sequences are full.
   package let steps: Int

@@ -3,9 +3,9 @@ import MoEModel
 
 /// What ranks tell each other in a step.
 extension TrainingLayout {
-  /// Bytes that the ranks of one host send to others' in a step, and messages one after another: gradients of what every rank
-  /// computes with go to the owners of slices, and new values from there to all; tokens and outputs go to experts and back, forward
-  /// and backward. Of the first rank, times the ranks of its host.
+  /// Bytes that the ranks of one host send to others' in a step, and messages one after another: gradients of what
+  /// every rank computes with go to the owners of slices, and new values from there to all; tokens and outputs go to
+  /// experts and back, forward and backward. Of the first rank, times the ranks of its host.
   package var exchange: (bytes: Double, messages: Int) {
     let peers = (0..<terms.rankCount).filter { !shareHost(0, $0) }
     guard !peers.isEmpty else { return (0, 0) }

@@ -85,14 +85,15 @@ package struct TrainingLayout: Sendable {
   /// Whether two ranks share a host, where hosts take ranks in runs.
   func shareHost(_ a: Int, _ b: Int) -> Bool { a / max(1, terms.ranksPerHost) == b / max(1, terms.ranksPerHost) }
 
-  /// Ranks worth looking at: all, or of very many some, the first and the last among them. Ranks differ by a sequence, by an
-  /// expert of each layer, and by whole matrices of Muon's.
+  /// Ranks worth looking at: all, or of very many some, the first and the last among them. Ranks differ by a sequence,
+  /// by an expert of each layer, and by whole matrices of Muon's.
   var samples: [Int] {
     guard terms.rankCount > 64 else { return Array(0..<terms.rankCount) }
     return Array(stride(from: 0, to: terms.rankCount, by: terms.rankCount / 32)) + [terms.rankCount - 1]
   }
 
-  /// A layer's part that a token's choice of `topK` of `expertCount` experts meets with even routing: the chance that some of
+  /// A layer's part that a token's choice of `topK` of `expertCount` experts meets with even routing: the chance that
+  /// some of
   /// `count` experts is among them.
   func chance(ofSome count: Int) -> Double {
     guard let mixture = description.mixture, count > 0 else { return 0 }

@@ -47,8 +47,8 @@ extension TrainingMemory {
     add(.checkpoints, min(4 * Double(PieceQueue.capacity), all))
   }
 
-  /// Whether a leaf's gradient is added to another's as it is computed: that of a matrix which is one product. Those of the head are,
-  /// where a leaf's rows are one block of logits.
+  /// Whether a leaf's gradient is added to another's as it is computed: that of a matrix which is one product. Those of
+  /// the head are, where a leaf's rows are one block of logits.
   private static func accumulates(_ spec: ParameterSpec, _ layout: TrainingLayout) -> Bool {
     switch spec.role {
     case .embedding: false
@@ -86,7 +86,8 @@ extension TrainingMemory {
     add(.optimizer, floats: Double(layout.terms.workerCount) * (sizes.max() ?? 0))
   }
 
-  /// Memory for one parameter at a time: on its way to other ranks in bf16; on rank 0, which writes checkpoints, pieces in fp32 and bf16.
+  /// Memory for one parameter at a time: on its way to other ranks in bf16; on rank 0, which writes checkpoints, pieces
+  /// in fp32 and bf16.
   private mutating func addLargest(_ layout: TrainingLayout, _ rank: Int) {
     let shared = layout.shared.map(\.spec.elementCount).max() ?? 0
     if layout.terms.rankCount > 1 { add(.scratch, 2 * Double(shared)) }

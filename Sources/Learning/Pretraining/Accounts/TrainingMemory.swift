@@ -1,7 +1,7 @@
 import MoEModel
 
-/// What one rank holds while it trains, in bytes by part, from settings alone: counted as the rooms below lay it out, so
-/// that it can be held against what the process came to take.
+/// What one rank holds while it trains, in bytes by part, from settings alone: counted as the rooms below lay it out,
+/// so that it can be held against what the process came to take.
 ///
 /// Experts' visits are those of even routing. Not counted: the program itself, its tokenizer, data, and what MPI takes.
 package struct TrainingMemory: Sendable, Equatable {
@@ -32,7 +32,8 @@ package struct TrainingMemory: Sendable, Equatable {
     case teacher
     /// What the model draws completions with, and a teacher that draws some: keys and values of all of a draw.
     case rollouts
-    /// A copy of masters and of what the optimiser keeps, from which checkpoints are written while steps go on; pieces on their way.
+    /// A copy of masters and of what the optimiser keeps, from which checkpoints are written while steps go on; pieces
+    /// on their way.
     case checkpoints
     /// Of workers, of rounding and of saving.
     case scratch

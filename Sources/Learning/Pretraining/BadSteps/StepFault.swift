@@ -1,6 +1,7 @@
 /// What is wrong with a step.
 package enum StepFault: Sendable, Equatable {
-  /// The loss of a sequence of the step is no number; `place`: what was the first that is not finite, in the order of the pass.
+  /// The loss of a sequence of the step is no number; `place`: what was the first that is not finite, in the order of
+  /// the pass.
   case loss(sequence: Int?, place: String?)
   /// The gradient of a tensor, the first of the backward pass.
   case gradient(tensor: String)

@@ -1,7 +1,7 @@
 import JSON
 
-/// Looks at what comes of each step, before it changes anything: the same on every rank, on any number of ranks, stopped and
-/// resumed or not.
+/// Looks at what comes of each step, before it changes anything: the same on every rank, on any number of ranks,
+/// stopped and resumed or not.
 struct StepWatch {
   /// Steps whose median counts, and how many there must be.
   static let window = 32

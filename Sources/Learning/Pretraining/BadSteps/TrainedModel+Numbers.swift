@@ -11,8 +11,9 @@ extension TrainedModel {
     parameters.reduce(0) { $0 + $1.own.count * $1.rule.parts.count * MemoryLayout<Float>.stride }
   }
 
-  /// The first of this model's numbers, in the order of the table, that has an infinity or no number in it, as in "the weights of
-  /// model.norm.weight"; the same on all ranks, nil where all are finite. Reads all that is kept once. Collective.
+  /// The first of this model's numbers, in the order of the table, that has an infinity or no number in it, as in "the
+  /// weights of model.norm.weight"; the same on all ranks, nil where all are finite. Reads all that is kept once.
+  /// Collective.
   func firstNotFinite() throws -> String? {
     var found: [UInt8] = []
     search: for parameter in parameters where !parameter.own.isEmpty {
@@ -55,7 +56,8 @@ extension TrainedModel {
 }
 
 extension TrainedParameter {
-  /// The bits of the least magnitude that cannot be saved: ∞, and for what is exported in bf16 whatever is rounded to it.
+  /// The bits of the least magnitude that cannot be saved: ∞, and for what is exported in bf16 whatever is rounded to
+  /// it.
   fileprivate func limit(of part: StatePart) -> UInt32 {
     part == .master && isRounded ? 0x7F7F_8000 : TrainedModel.infinity
   }

@@ -12,8 +12,8 @@ extension Trainer {
     return badGradient.map { .gradient(tensor: $0) }
   }
 
-  /// The weights, the embedding, the layer or the head that first gave what is not finite, of any rank's rows: the pass is computed
-  /// again for it. Collective.
+  /// The weights, the embedding, the layer or the head that first gave what is not finite, of any rank's rows: the pass
+  /// is computed again for it. Collective.
   private func firstBadPlace() throws -> String? {
     if let weights = try model.firstNotFinite() { return weights }
     let rows = batch.decoderBatch.tokens.count

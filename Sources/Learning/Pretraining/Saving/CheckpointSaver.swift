@@ -15,9 +15,9 @@ package enum CheckpointMode: String, Sendable, CaseIterable {
 
 /// Saves checkpoints of a training: ranks give their numbers, and a thread of rank 0 writes them.
 ///
-/// In the background each rank copies what it owns (`Snapshot`) and training goes on. After each step the ranks start to send
-/// as many pieces of the plan as the writer's queue has room for, and those arrive while the next step computes. One checkpoint is
-/// under way at a time. Files are the same bytes either way. Collective throughout.
+/// In the background each rank copies what it owns (`Snapshot`) and training goes on. After each step the ranks start
+/// to send as many pieces of the plan as the writer's queue has room for, and those arrive while the next step
+/// computes. One checkpoint is under way at a time. Files are the same bytes either way. Collective throughout.
 final class CheckpointSaver {
   /// A checkpoint that is whole.
   struct Saved {
@@ -67,8 +67,8 @@ final class CheckpointSaver {
     requests = Array(plan.requests)
   }
 
-  /// Bytes that a rank needs for checkpoints in the background, and what its host has to give to each of its ranks, both of the
-  /// rank that is worst off.
+  /// Bytes that a rank needs for checkpoints in the background, and what its host has to give to each of its ranks,
+  /// both of the rank that is worst off.
   func backgroundMemory() throws -> (needed: Int, available: Int) {
     let available = (try? Topology.discover().availableBytes) ?? 0
     let (needed, share) = (snapshot == nil ? model.keptByteCount : 0, available / max(1, communicator.localSize))
@@ -76,7 +76,8 @@ final class CheckpointSaver {
     return (Int(worst[0]), -Int(worst[1]))
   }
 
-  /// Begins to save the numbers as they are now. None may be under way. In `waiting`, `finish` must follow before they change.
+  /// Begins to save the numbers as they are now. None may be under way. In `waiting`, `finish` must follow before they
+  /// change.
   func begin(_ record: StateRecord, _ mode: CheckpointMode) throws {
     precondition(save == nil, "a checkpoint is under way")
     let numbers: StateGathering.Numbers

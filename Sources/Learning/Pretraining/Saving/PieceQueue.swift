@@ -3,7 +3,8 @@ import Synchronization
 import Tensors
 import Training
 
-/// Pieces of a checkpoint on their way from the thread that gathers them to the one that writes: so many elements at most.
+/// Pieces of a checkpoint on their way from the thread that gathers them to the one that writes: so many elements at
+/// most.
 final class PieceQueue: ParameterSource, Sendable {
   /// Four of the largest requests: 64 MiB.
   static let capacity = 4 * SavePlan.pieceLength

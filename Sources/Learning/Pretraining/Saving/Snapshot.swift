@@ -3,7 +3,8 @@ import MoEModel
 import Tensors
 import Training
 
-/// A copy of a rank's own numbers, as they were after some step, for a checkpoint that is written while the next steps compute.
+/// A copy of a rank's own numbers, as they were after some step, for a checkpoint that is written while the next steps
+/// compute.
 ///
 /// It takes `TrainedModel.keptByteCount`: as much as masters and what the optimiser keeps. It is made at the first such
 /// checkpoint, and used again for each.

@@ -3,8 +3,8 @@ import MoEModel
 import Tensors
 import Training
 
-/// Brings the parts of a training's numbers that ranks own to rank 0, which writes them: piece after piece, in the order of the
-/// plan. Every rank walks the plan beside it, as many requests at a time as rank 0 says.
+/// Brings the parts of a training's numbers that ranks own to rank 0, which writes them: piece after piece, in the
+/// order of the plan. Every rank walks the plan beside it, as many requests at a time as rank 0 says.
 final class StateGathering {
   /// Where a rank's part of some numbers of a parameter lies, `[own]`.
   typealias Numbers = (_ parameter: TrainedParameter, _ part: StatePart) -> UnsafePointer<Float>

@@ -42,8 +42,8 @@ package enum PolicyPreset: String, Sendable, CaseIterable {
       (values.objective.clipLow, values.objective.clipHigh) = (3e-4, 4e-4)
       values.objective.updates = 4
     case .r1:
-      // arXiv 2501.12948, section 2.1: 32 questions and 16 outputs a step, 16 steps for each time that 8192 outputs are drawn, the
-      // reference replaced every 400 steps.
+      // arXiv 2501.12948, section 2.1: 32 questions and 16 outputs a step, 16 steps for each time that 8192 outputs are
+      // drawn, the reference replaced every 400 steps.
       values.objective.dividesByDeviation = true
       values.objective.mean = .completions
       (values.objective.clipLow, values.objective.clipHigh) = (10, 10)

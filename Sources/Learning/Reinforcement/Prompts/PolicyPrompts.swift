@@ -41,7 +41,10 @@ package struct PolicyPrompts {
       }
       guard ids.count + maxNewTokens <= description.maximumPositions else {
         throw fail(
-          "its \(ids.count) tokens and \(maxNewTokens) new ones are more than the model's context of \(description.maximumPositions); lower --max-new-tokens"
+          """
+          its \(ids.count) tokens and \(maxNewTokens) new ones are more than the model's context of \
+          \(description.maximumPositions); lower --max-new-tokens
+          """
         )
       }
       prompts.append(Prompt(rewarded: rewarded, text: text, tokens: ids.map { Int32($0) }))

@@ -2,9 +2,9 @@ import Checkpoints
 import Glibc
 import JSON
 
-/// What has been drawn in a step under way, on the disk: a training that is stopped or killed goes on from the tokens it has, so that
-/// long completions are no rarer among those that count than short ones. A file for each draw of the step, in it a line for each stretch
-/// of tokens; a line that is not whole is the end.
+/// What has been drawn in a step under way, on the disk: a training that is stopped or killed goes on from the tokens
+/// it has, so that long completions are no rarer among those that count than short ones. A file for each draw of the
+/// step, in it a line for each stretch of tokens; a line that is not whole is the end.
 package final class RolloutLog {
   private static let byteLimit = 1 << 30
   private static let draws = 0..<PolicySettings.mostDraws
@@ -151,6 +151,9 @@ struct RolloutLogError: Error, CustomStringConvertible {
   let code: Int32
 
   var description: String {
-    "what was drawn cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on with --resume"
+    """
+    what was drawn cannot be written to \(path): \(String(cString: strerror(code))); make room there, and go on \
+    with --resume
+    """
   }
 }

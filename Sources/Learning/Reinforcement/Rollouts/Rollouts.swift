@@ -6,8 +6,9 @@ import ModelRuntime
 import MoEModel
 import Pretraining
 
-/// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's log-probability has
-/// the bits that the training computes. Weights change between draws, and what the cache held is forgotten with each.
+/// Draws completions with the model in training: the engine that serves, in the same memory, so that a token's
+/// log-probability has the bits that the training computes. Weights change between draws, and what the cache held is
+/// forgotten with each.
 package final class Rollouts {
   /// Completions of one message: below its limit up to a million tokens each.
   private static let messageCount = 128
@@ -38,8 +39,9 @@ package final class Rollouts {
     (self.session, communicator, self.stopTokens) = (session, session.communicator, stopTokens)
   }
 
-  /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What is drawn is
-  /// kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one was told to stop. Collective.
+  /// The completions of all requests, on every rank, in their order. `name` tells which line a request comes from. What
+  /// is drawn is kept in `log`, and what that has is not drawn again. Throws `StepInterrupted` on all ranks when one
+  /// was told to stop. Collective.
   package func draw(
     _ requests: [RolloutRequest], log: RolloutLog? = nil, name: (Int) -> Int
   ) throws -> [Completion] {

@@ -2,8 +2,8 @@ import ClusterCheck
 import Glibc
 import Machine
 
-/// What is put before a command so that it has no network, and ends with all that it started: commands of util-linux, as far as the
-/// system lets this process use them.
+/// What is put before a command so that it has no network, and ends with all that it started: commands of util-linux,
+/// as far as the system lets this process use them.
 ///
 /// Namespaces are no wall against malice: a program reads and writes the files that this process may.
 struct Confinement: Sendable, Equatable {
@@ -17,8 +17,8 @@ struct Confinement: Sendable, Equatable {
   /// Kills the command where the thread that started it ends, and so this process.
   private static let leash = ["setpriv", "--pdeathsig", "KILL", "--"]
 
-  /// What may be tried, the best first: namespaces of network and processes, `/proc` mounted for the latter. A user who is not
-  /// root needs one of users, too; root does better without, where other users' files are to be read.
+  /// What may be tried, the best first: namespaces of network and processes, `/proc` mounted for the latter. A user who
+  /// is not root needs one of users, too; root does better without, where other users' files are to be read.
   private static func isolations(isRoot: Bool) -> [[String]] {
     let whole = ["--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]
     let plain = ["--net", "--pid", "--fork", "--kill-child", "--"]
@@ -27,7 +27,8 @@ struct Confinement: Sendable, Equatable {
     return (isRoot ? [["unshare"] + whole] : []) + own + [["unshare", "--user", "--map-root-user", "--net", "--"]]
   }
 
-  /// Gives the command all cores that any thread of this process may use: the one that asks for rewards may be kept on one.
+  /// Gives the command all cores that any thread of this process may use: the one that asks for rewards may be kept on
+  /// one.
   private static func spread() -> [String] {
     let lists = KernelFiles.coreLists()
     return lists.count > 1 ? ["taskset", "-c", lists.joined(separator: ",")] : []
@@ -66,8 +67,9 @@ struct Confinement: Sendable, Equatable {
     prefix + (ownsProcesses ? ["/bin/sh", "-c", Self.firstProcess, "sh", text] : ["/bin/sh", "-c", text])
   }
 
-  /// A namespace's first process waits for orphans, and signals without a handler do not reach it: that is a shell's part, not the
-  /// program's. At SIGTERM it ends, and with it all others. What runs in the background reads nothing, unless from a copy.
+  /// A namespace's first process waits for orphans, and signals without a handler do not reach it: that is a shell's
+  /// part, not the program's. At SIGTERM it ends, and with it all others. What runs in the background reads nothing,
+  /// unless from a copy.
   private static let firstProcess = """
     trap 'exit 143' TERM; exec 3<&0
     /bin/sh -c "$1" <&3 3<&- &

@@ -1,7 +1,7 @@
 import Glibc
 
-/// One batch's words with a program: lines are written and replies read at the same time, so that neither side waits for the
-/// other, whatever a pipe holds.
+/// One batch's words with a program: lines are written and replies read at the same time, so that neither side waits
+/// for the other, whatever a pipe holds.
 struct ProgramExchange {
   private let process: ProgramProcess
   private let input: [UInt8]

@@ -34,11 +34,17 @@ package enum ProgramFault: Error, Equatable, CustomStringConvertible {
   var advice: String {
     switch self {
     case .line, .flood, .spokeUnasked:
-      "; for each line that it reads it must print one, {\"index\": 0, \"reward\": 1.0}, and nothing else: other words belong on its standard error"
+      """
+      ; for each line that it reads it must print one, {\"index\": 0, \"reward\": 1.0}, and nothing else: other \
+      words belong on its standard error
+      """
     case .late(_, true, _): "; it had begun a line and not ended it"
     case .late(_, false, true): "; it must read all lines. Make it faster, or give it more time with --reward-timeout"
     case .late(_, false, false):
-      "; does it print each reply at once (flush), without waiting for the end of its input? Make it faster, or give it more time with --reward-timeout"
+      """
+      ; does it print each reply at once (flush), without waiting for the end of its input? Make it faster, or \
+      give it more time with --reward-timeout
+      """
     case .exited, .signalled, .closedInput, .closedOutput:
       "; see what it wrote to standard error. It must go on reading lines and answering them until its input ends"
     case .system: ""

@@ -4,8 +4,8 @@ import Synchronization
 
 /// A program that is spoken with through its standard input and output, and all that it starts.
 ///
-/// A thread of its own starts it and stays until it has ended: the system kills the program when that thread ends, so when
-/// this process does, however that comes.
+/// A thread of its own starts it and stays until it has ended: the system kills the program when that thread ends, so
+/// when this process does, however that comes.
 final class ProgramProcess: Sendable {
   /// Tells what it started from all other processes, also where a parent is gone.
   private static let mark = "MARTINET_REWARD"
@@ -60,7 +60,8 @@ final class ProgramProcess: Sendable {
     close(input)
     wait(atMost: grace)
     if confinement.ownsProcesses, ended == nil {
-      // The namespace's first process, whose end is that of all in it; what waits for that one has no children left then.
+      // The namespace's first process, whose end is that of all in it; what waits for that one has no children left
+      // then.
       for signal in [SIGTERM, SIGKILL] where ended == nil {
         for child in KernelFiles.children(of: id) { kill(child, signal) }
         wait(atMost: .seconds(1))

@@ -30,7 +30,10 @@ final class RewardProgram: Sendable {
     let reason = state.withLock { confinement(&$0).reason }
     return reason.map {
       [
-        "the reward program runs with the network, as this system does not let a process be kept from it (\($0)); leave nothing within its reach that it should not have"
+        """
+        the reward program runs with the network, as this system does not let a process be kept from it (\($0)); \
+        leave nothing within its reach that it should not have
+        """
       ]
     } ?? []
   }
@@ -41,8 +44,8 @@ final class RewardProgram: Sendable {
     return found
   }
 
-  /// What samples are worth, in their order. After an error the program is ended, with all that it started; the next call starts
-  /// it anew.
+  /// What samples are worth, in their order. After an error the program is ended, with all that it started; the next
+  /// call starts it anew.
   func replies(to samples: [RewardedSample]) throws(RewardError) -> [ProgramReplies.Reply] {
     guard !samples.isEmpty else { return [] }
     let input = samples.indices.flatMap { Array((Self.line(samples[$0], $0, samples.count).text() + "\n").utf8) }

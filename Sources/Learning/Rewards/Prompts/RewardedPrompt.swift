@@ -30,8 +30,8 @@ struct PromptFault: Error, Equatable {
 }
 
 extension RewardedPrompt {
-  /// Reads a line's object. What graders take (`answer`, `numbers`, `falsehoods`) must have their forms only where answers are
-  /// required: otherwise a reward program may have its own use of these names.
+  /// Reads a line's object. What graders take (`answer`, `numbers`, `falsehoods`) must have their forms only where
+  /// answers are required: otherwise a reward program may have its own use of these names.
   init(_ line: JSONValue, number: Int, requiresAnswers: Bool) throws(PromptFault) {
     guard let object = line.object else {
       throw PromptFault(reason: "it is \(line.kind); write one JSON object a line")
@@ -87,7 +87,10 @@ extension RewardedPrompt {
       guard let answer = present(object["answer"]) else {
         throw PromptFault(
           reason:
-            "it has no answer, by which its completions are to be judged; add \"answer\": a text, a number, or a list of them"
+            """
+            it has no answer, by which its completions are to be judged; add \"answer\": a text, a number, or a \
+            list of them
+            """
         )
       }
       return GradedTarget(

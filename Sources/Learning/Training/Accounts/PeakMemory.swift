@@ -17,7 +17,8 @@ package enum PeakMemory {
     return nil
   }
 
-  /// Forgets what came before: from here on the peak is that of what follows. Where the kernel does not let us, it stays.
+  /// Forgets what came before: from here on the peak is that of what follows. Where the kernel does not let us, it
+  /// stays.
   package static func reset() {
     guard let file = fopen("/proc/self/clear_refs", "we") else { return }
     fputs("5", file)

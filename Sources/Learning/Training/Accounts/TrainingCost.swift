@@ -50,8 +50,8 @@ package struct TrainingCost: Sendable, Equatable {
     }
   }
 
-  /// DeepSeek-V3 as its report has it (arXiv 2412.19437, table 1): 2.664 M hours of H800 for 14.8 T tokens, 119 K to extend the
-  /// context, 5 K after that, at 2 dollars each, without research and earlier tries. Its power is not told.
+  /// DeepSeek-V3 as its report has it (arXiv 2412.19437, table 1): 2.664 M hours of H800 for 14.8 T tokens, 119 K to
+  /// extend the context, 5 K after that, at 2 dollars each, without research and earlier tries. Its power is not told.
   package static let deepSeekV3 = (
     pretraining: TrainingCost(tokens: 14.8e12, nodeHours: 2_664_000, nodePrice: 2),
     contextExtension: TrainingCost(tokens: 0, nodeHours: 119_000, nodePrice: 2),

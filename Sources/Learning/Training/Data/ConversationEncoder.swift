@@ -1,14 +1,14 @@
 import JSON
 import ModelText
 
-/// Conversations as tokens, of which only those of answers are learnt: exactly what the model would have been asked to go on from,
-/// and what it should have said.
+/// Conversations as tokens, of which only those of answers are learnt: exactly what the model would have been asked to
+/// go on from, and what it should have said.
 ///
-/// A conversation is laid out by the model's chat template. An answer is what the template adds to the messages before it, as
-/// they are laid out to be answered; one that a later turn lays out otherwise (a template that drops earlier reasoning) is read
-/// and not learnt. Where a template never shows an answer as it is to be given (its prompt opens the reasoning, and reasoning is
-/// cut out of what was said), the last answer follows the prompt as it is written in the message, without what the prompt has
-/// already said of it, and the end-of-sequence token ends it.
+/// A conversation is laid out by the model's chat template. An answer is what the template adds to the messages before
+/// it, as they are laid out to be answered; one that a later turn lays out otherwise (a template that drops earlier
+/// reasoning) is read and not learnt. Where a template never shows an answer as it is to be given (its prompt opens the
+/// reasoning, and reasoning is cut out of what was said), the last answer follows the prompt as it is written in the
+/// message, without what the prompt has already said of it, and the end-of-sequence token ends it.
 package struct ConversationEncoder: Sendable {
   private let codec: TextCodec
 
@@ -20,7 +20,8 @@ package struct ConversationEncoder: Sendable {
     var isLearnt: Bool
   }
 
-  /// Tokens of a conversation, those that are not learnt as their complements (`~id`). Throws for one without an answer to learn.
+  /// Tokens of a conversation, those that are not learnt as their complements (`~id`). Throws for one without an answer
+  /// to learn.
   func tokens(of messages: [JSONValue], tools: JSONValue?) throws -> [Int32] {
     try pieces(of: messages, tools: tools).flatMap { piece in
       try codec.encode(piece.text, addSpecialTokens: false).map { piece.isLearnt ? Int32($0) : ~Int32($0) }

@@ -30,8 +30,8 @@ package struct DataFile: Sendable, Equatable {
     }
   }
 
-  /// The files of a list `FILE[=WEIGHT][,FILE[=WEIGHT]…]`. A file whose name has a comma or an equals sign in it is found if it
-  /// is there. Weights are positive, and of all files or of none.
+  /// The files of a list `FILE[=WEIGHT][,FILE[=WEIGHT]…]`. A file whose name has a comma or an equals sign in it is
+  /// found if it is there. Weights are positive, and of all files or of none.
   package static func list(_ text: String) throws(DataError) -> [DataFile] {
     var files: [DataFile] = []
     for part in isThere(text) ? [text] : text.split(separator: ",").map(String.init) {

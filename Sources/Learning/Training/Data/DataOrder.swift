@@ -1,9 +1,9 @@
-/// Which sequence stands at each place of the order in which a training sees its data: a function of the seed and the place
-/// alone, that any rank computes without reading anything.
+/// Which sequence stands at each place of the order in which a training sees its data: a function of the seed and the
+/// place alone, that any rank computes without reading anything.
 ///
 /// Without weights all sequences follow in a random order, and again in another one when they are through. With weights
-/// each 4096 places hold exactly every group's share (to the nearest, at least one), in a random order, and a group goes
-/// through its own sequences in the same way.
+/// each 4096 places hold exactly every group's share (to the nearest, at least one), in a random order, and a group
+/// goes through its own sequences in the same way.
 package struct DataOrder: Sendable {
   package struct Place: Sendable, Equatable {
     package var group: Int

@@ -6,14 +6,15 @@ import Synchronization
 import Tensors
 import Tokenization
 
-/// Reads a file of text or of JSON lines into tokens: documents in the file's order, each ended by the end-of-sequence token.
+/// Reads a file of text or of JSON lines into tokens: documents in the file's order, each ended by the end-of-sequence
+/// token.
 ///
-/// Text is read in batches of some MiB, whose documents all workers tokenize at once; memory is that of a batch and of the
-/// tokens. Special tokens that the tokenizer puts around a text, such as the one that begins a sequence, are in each
-/// document.
+/// Text is read in batches of some MiB, whose documents all workers tokenize at once; memory is that of a batch and of
+/// the tokens. Special tokens that the tokenizer puts around a text, such as the one that begins a sequence, are in
+/// each document.
 struct DocumentReader {
-  /// Bytes of text tokenized together, and the most of a plain text that are tokenized at once: longer ones are cut there, after
-  /// a line.
+  /// Bytes of text tokenized together, and the most of a plain text that are tokenized at once: longer ones are cut
+  /// there, after a line.
   private static let batchBytes = 4 << 20
 
   let tokenizer: Tokenizer?

@@ -19,8 +19,8 @@ final class LineReader {
     self.pieceBytes = pieceBytes
   }
 
-  /// The next line with the newline that ends it, which the last one may lack; nil after that. A byte order mark at the file's
-  /// begin is left out. Throws for a line above the limit.
+  /// The next line with the newline that ends it, which the last one may lack; nil after that. A byte order mark at the
+  /// file's begin is left out. Throws for a line above the limit.
   func next() throws -> ArraySlice<UInt8>? {
     var searched = at
     while true {

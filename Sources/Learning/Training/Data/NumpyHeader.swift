@@ -1,7 +1,8 @@
 import Checkpoints
 
-/// The header of a `.npy` file (NumPy's `numpy.lib.format`): the six bytes `\x93NUMPY`, a version of two bytes, the length of
-/// the rest (two bytes in version 1, four in 2 and 3), and a Python dictionary with `descr`, `fortran_order` and `shape`.
+/// The header of a `.npy` file (NumPy's `numpy.lib.format`): the six bytes `\x93NUMPY`, a version of two bytes, the
+/// length of the rest (two bytes in version 1, four in 2 and 3), and a Python dictionary with `descr`, `fortran_order`
+/// and `shape`.
 struct NumpyHeader {
   let element: ShardTokens.Element
   let rows: Int
@@ -84,7 +85,8 @@ struct NumpyHeader {
   }
 }
 
-/// The members of a flat Python dictionary of strings, words and tuples, as NumPy writes it; what is spelt otherwise is not found.
+/// The members of a flat Python dictionary of strings, words and tuples, as NumPy writes it; what is spelt otherwise is
+/// not found.
 private struct PythonDictionary {
   private var members: [String: String] = [:]
 

@@ -4,14 +4,15 @@ package enum Packing: String, Sendable, CaseIterable {
   case packed
   /// Each by itself, cut where it is longer than a sequence, and filled up where it is shorter.
   case cut
-  /// As many as fit one after another, each by itself all the same: none sees another. Cut where one is longer than a sequence.
+  /// As many as fit one after another, each by itself all the same: none sees another. Cut where one is longer than a
+  /// sequence.
   case whole
 }
 
 /// The sequences of some stores that are taken as one: where each begins, and how many tokens it has.
 ///
-/// A sequence of length T is T + 1 tokens, of which all but the first are predicted: packed ones overlap by one token, so
-/// that every token but the first is predicted once.
+/// A sequence of length T is T + 1 tokens, of which all but the first are predicted: packed ones overlap by one token,
+/// so that every token but the first is predicted once.
 struct SequenceIndex: Sendable {
   /// Where a sequence's tokens lie.
   struct Place: Equatable {
@@ -103,7 +104,8 @@ struct SequenceIndex: Sendable {
     }
   }
 
-  /// Where a sequence's tokens are: of one stretch of a store, of the ends and beginnings of several, or of whole documents.
+  /// Where a sequence's tokens are: of one stretch of a store, of the ends and beginnings of several, or of whole
+  /// documents.
   func places(of sequence: Int) -> [Place] {
     if let runs { return (runs[sequence]..<runs[sequence + 1]).map { place(of: $0) } }
     return cuts == nil ? packedPlaces(from: sequence * length, count: length + 1) : [place(of: sequence)]

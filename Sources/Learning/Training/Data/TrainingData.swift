@@ -40,14 +40,14 @@ package final class TrainingData: Sendable {
   package let order: DataOrder
   package let sequenceLength: Int
   package let packing: Packing
-  /// SHA-256 over the lengths, documents and sums of all files' tokens and over what decides about sequences and their order,
-  /// but for the seed: the same on two ranks that see the same data. Paths do not count.
+  /// SHA-256 over the lengths, documents and sums of all files' tokens and over what decides about sequences and their
+  /// order, but for the seed: the same on two ranks that see the same data. Paths do not count.
   package let fingerprint: [UInt8]
   private let groups: [Group]
   private let padding: Int32
 
-  /// Opens all files, on all of the pool's workers where text is tokenized. Throws `DataError`, or `CheckpointError` for a file
-  /// that cannot be read.
+  /// Opens all files, on all of the pool's workers where text is tokenized. Throws `DataError`, or `CheckpointError`
+  /// for a file that cannot be read.
   package init(_ files: [DataFile], _ options: Options, pool: WorkerPool? = nil) throws {
     try DataFile.check(files)
     let limit = Self.lengthLimit(options.maximumPositions)
@@ -99,9 +99,9 @@ package final class TrainingData: Sendable {
   /// Bytes of memory that tokens take on each rank.
   package var memoryBytes: Int { groups.reduce(0) { $0 + $1.stores.reduce(0) { $0 + $1.memoryBytes } } }
 
-  /// Reads the sequence at a place of the order into `buffer`, which has room for `sequenceLength + 1` tokens; returns how many
-  /// are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up. A token that is read and
-  /// not learnt is there as its complement, `~id`.
+  /// Reads the sequence at a place of the order into `buffer`, which has room for `sequenceLength + 1` tokens; returns
+  /// how many are predicted: of the tokens 1 ..< 1 + that, each from those before it. What follows them fills up. A
+  /// token that is read and not learnt is there as its complement, `~id`.
   package func read(position: Int, into buffer: UnsafeMutableBufferPointer<Int32>) throws -> Int {
     let place = order[position]
     return try read(groups[place.group], place.sequence, into: buffer)
@@ -116,8 +116,8 @@ package final class TrainingData: Sendable {
     return rowCount(groups[place.group], place.sequence)
   }
 
-  /// Its tokens: those of each document that is to be by itself, of which all but the first are predicted, or the first `predicted`
-  /// of those. A token that is read and not learnt is there as its complement, `~id`.
+  /// Its tokens: those of each document that is to be by itself, of which all but the first are predicted, or the first
+  /// `predicted` of those. A token that is read and not learnt is there as its complement, `~id`.
   package func pieces(position: Int) throws -> [(tokens: [Int32], predicted: Int)] {
     let place = order[position]
     return try pieces(groups[place.group], place.sequence)
@@ -152,7 +152,8 @@ package final class TrainingData: Sendable {
     }
   }
 
-  /// Where the sequence at a place of the order comes from, in words: file, documents (the first is 1) and tokens of that file.
+  /// Where the sequence at a place of the order comes from, in words: file, documents (the first is 1) and tokens of
+  /// that file.
   package func origin(position: Int) -> String {
     let place = order[position]
     let group = groups[place.group]

@@ -28,8 +28,8 @@ package enum FixedMath {
     return n * ln2 + 2 * (s * sum)
   }
 
-  /// Sine and cosine of `turns` · 2⁻³² full turns. The eighth of a turn around the nearest quarter is found from the bits,
-  /// exactly, and the series take an angle of π / 4 at most.
+  /// Sine and cosine of `turns` · 2⁻³² full turns. The eighth of a turn around the nearest quarter is found from the
+  /// bits, exactly, and the series take an angle of π / 4 at most.
   @inlinable package static func sineAndCosine(turns: UInt32) -> (sine: Double, cosine: Double) {
     let shifted = turns &+ 0x2000_0000
     let rest = Double(Int64(shifted & 0x3FFF_FFFF) - 0x2000_0000) * 0x1p-32

@@ -1,5 +1,5 @@
-/// Philox4×32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random bits for
-/// each counter under a key, with no state, so that whoever needs a number makes it.
+/// Philox4×32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): 128 random
+/// bits for each counter under a key, with no state, so that whoever needs a number makes it.
 package enum Philox {
   @usableFromInline static let roundCount = 10
 

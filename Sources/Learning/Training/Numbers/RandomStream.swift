@@ -1,6 +1,7 @@
 /// Random numbers that anybody can make again: those of a seed and a purpose, by their place.
 ///
-/// There is no state to share or to save. A purpose is a text such as a parameter's name: two purposes share no numbers.
+/// There is no state to share or to save. A purpose is a text such as a parameter's name: two purposes share no
+/// numbers.
 package struct RandomStream: Sendable {
   @usableFromInline let key: SIMD2<UInt32>
 
@@ -30,8 +31,8 @@ package struct RandomStream: Sendable {
     return Double((UInt64(bits.x) << 32 | UInt64(bits.y)) >> 11) * 0x1p-53
   }
 
-  /// Two independent numbers of mean 0 and variance 1 (Box and Muller), none beyond ±6.77. The first of the words says how far
-  /// from 0 both lie, the other in which direction.
+  /// Two independent numbers of mean 0 and variance 1 (Box and Muller), none beyond ±6.77. The first of the words says
+  /// how far from 0 both lie, the other in which direction.
   @inlinable static func normalPair(_ distance: UInt32, _ direction: UInt32) -> (Double, Double) {
     let radius = (-2 * FixedMath.logarithm((Double(distance) + 0.5) * 0x1p-32)).squareRoot()
     let (sine, cosine) = FixedMath.sineAndCosine(turns: direction)

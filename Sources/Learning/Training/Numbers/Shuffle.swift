@@ -1,8 +1,8 @@
 /// The numbers 0 ..< count in a random order of which each place is computed by itself.
 ///
 /// Eight rounds of a balanced Feistel network over the next power of four, keyed by a stream; numbers beyond the count
-/// walk on until they are inside (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002), after four steps on
-/// average at most.
+/// walk on until they are inside (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002), after four steps
+/// on average at most.
 package struct Shuffle: Sendable {
   package let count: Int
   private let stream: RandomStream

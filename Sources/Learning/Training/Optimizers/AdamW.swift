@@ -1,5 +1,5 @@
-/// AdamW (Loshchilov and Hutter, 2019): Adam with decay apart from the gradient, over fp32 masters, element by element, so that
-/// no division of the work changes a bit.
+/// AdamW (Loshchilov and Hutter, 2019): Adam with decay apart from the gradient, over fp32 masters, element by element,
+/// so that no division of the work changes a bit.
 ///
 /// For each element, each operation rounded to fp32:
 /// w ← w · (1 − η λ);  m ← β₁ · m + (1 − β₁) · g;  v ← β₂ · v + (1 − β₂) · g · g;
@@ -48,7 +48,8 @@ package struct AdamW: Sendable, Equatable {
 }
 
 extension AdamW.Step {
-  /// Updates `count` elements: weights, both moments `[count]` in place, from gradients `[count]` that are multiplied with
+  /// Updates `count` elements: weights, both moments `[count]` in place, from gradients `[count]` that are multiplied
+  /// with
   /// `factor` first, as clipping and the loss's scale ask for. None of the four overlap.
   package func update(
     weights: UnsafeMutablePointer<Float>, firstMoment: UnsafeMutablePointer<Float>,

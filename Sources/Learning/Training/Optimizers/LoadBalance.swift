@@ -1,7 +1,8 @@
-/// Balance without a loss (DeepSeek-V3, section 2.1.2): after a step, the selection bias of each expert that had less than its
-/// share of the tokens rises, and of each that had more falls.
+/// Balance without a loss (DeepSeek-V3, section 2.1.2): after a step, the selection bias of each expert that had less
+/// than its share of the tokens rises, and of each that had more falls.
 package enum LoadBalance {
-  /// bᵢ ← bᵢ + speed · sign(mean load − loadᵢ), from the loads of the whole step, which are integers: the comparison is exact.
+  /// bᵢ ← bᵢ + speed · sign(mean load − loadᵢ), from the loads of the whole step, which are integers: the comparison is
+  /// exact.
   package static func update(_ bias: inout [Float], loads: [Int], speed: Double) {
     guard speed > 0, bias.count == loads.count else { return }
     let total = loads.reduce(0, +)

@@ -2,8 +2,8 @@ import Tensors
 
 /// The Newton–Schulz iteration: brings all singular values of a matrix near 1, by products alone.
 ///
-/// X₀ = M / ‖M‖;  X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, computed as a X + (b A + c A²) X with A = X Xᵀ over the shorter side. The
-/// norm is Frobenius', its squares added as `SquareSum` does.
+/// X₀ = M / ‖M‖;  X ← a X + b (X Xᵀ) X + c (X Xᵀ)² X, computed as a X + (b A + c A²) X with A = X Xᵀ over the shorter
+/// side. The norm is Frobenius', its squares added as `SquareSum` does.
 package struct NewtonSchulz: Sendable, Equatable {
   package struct Coefficients: Sendable, Equatable {
     package var a: Float
@@ -16,7 +16,8 @@ package struct NewtonSchulz: Sendable, Equatable {
 
   package init(_ steps: [Coefficients]) { self.steps = steps }
 
-  /// Eight steps that drive singular values fast towards 1, and two that hold them there (arXiv 2606.19348, section 2.4).
+  /// Eight steps that drive singular values fast towards 1, and two that hold them there (arXiv 2606.19348, section
+  /// 2.4).
   package static let deepSeekV4 = NewtonSchulz(
     Array(repeating: Coefficients(a: 3.4445, b: -4.7750, c: 2.0315), count: 8)
       + Array(repeating: Coefficients(a: 2, b: -1.5, c: 0.5), count: 2))
@@ -24,8 +25,8 @@ package struct NewtonSchulz: Sendable, Equatable {
   package static let five = NewtonSchulz(
     Array(repeating: Coefficients(a: 3.4445, b: -4.7750, c: 2.0315), count: 5))
 
-  /// The nearly orthogonal matrix of the same shape; a matrix of zeros stays one. The result lies in `scratch` or in `matrix`,
-  /// whose elements are no more what they were.
+  /// The nearly orthogonal matrix of the same shape; a matrix of zeros stays one. The result lies in `scratch` or in
+  /// `matrix`, whose elements are no more what they were.
   func orthogonalize(
     _ matrix: MatrixView<Float>, products: some MatrixProducts, scratch: MuonScratch
   ) -> MatrixView<Float> {

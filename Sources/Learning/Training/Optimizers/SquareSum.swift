@@ -2,10 +2,10 @@ import Tensors
 
 /// Sums of squares in one order, whoever adds which part.
 ///
-/// A tensor's elements, row after row, are cut into blocks of 1024. In a block, lane i adds the squares of the elements i, i + 16,
-/// i + 32, … in double precision (a square of fp32 is exact there); the sixteen lanes are added by halves; the blocks'
-/// sums are added in ascending order. Whoever has a part of a tensor that begins and ends with blocks can add its blocks,
-/// and nobody's sum changes a bit of the total.
+/// A tensor's elements, row after row, are cut into blocks of 1024. In a block, lane i adds the squares of the elements
+/// i, i + 16, i + 32, … in double precision (a square of fp32 is exact there); the sixteen lanes are added by halves;
+/// the blocks' sums are added in ascending order. Whoever has a part of a tensor that begins and ends with blocks can
+/// add its blocks, and nobody's sum changes a bit of the total.
 package enum SquareSum {
   /// Elements of a block.
   package static let blockLength = 1024

@@ -1,7 +1,8 @@
 import Gradients
 import Tensors
 
-/// Products by one worker alone, in the order of `CGradients/include/product.h`: workers take matrices, not parts of them.
+/// Products by one worker alone, in the order of `CGradients/include/product.h`: workers take matrices, not parts of
+/// them.
 package struct WorkerProducts: MatrixProducts {
   private let compute: GradientCompute
   private let worker: Int

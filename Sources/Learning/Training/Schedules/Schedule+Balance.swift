@@ -1,6 +1,6 @@
 extension Schedule {
-  /// By how much a step moves the router's selection bias: `speed` in the first steps and 0 in the last part `frozenShare` of
-  /// them (DeepSeek-V3, section 4.2: 0.001, and 0 for the last 500 B of 14.8 T tokens).
+  /// By how much a step moves the router's selection bias: `speed` in the first steps and 0 in the last part
+  /// `frozenShare` of them (DeepSeek-V3, section 4.2: 0.001, and 0 for the last 500 B of 14.8 T tokens).
   package static func balance(
     speed: Double, stepCount: Int, frozenShare: Double
   ) throws(TrainingError) -> Schedule {
@@ -10,8 +10,8 @@ extension Schedule {
       what: "the speed of balancing")
   }
 
-  /// The same for short trainings, which a constant speed leaves too little time: `floor + speed · (1 − t)²` at the part `t` of
-  /// the training, until the last part `frozenShare`.
+  /// The same for short trainings, which a constant speed leaves too little time: `floor + speed · (1 − t)²` at the
+  /// part `t` of the training, until the last part `frozenShare`.
   package static func decayingBalance(
     speed: Double, floor: Double, stepCount: Int, frozenShare: Double
   ) throws(TrainingError) -> Schedule {

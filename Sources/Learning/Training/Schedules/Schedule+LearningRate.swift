@@ -6,8 +6,8 @@ package enum LearningRateShape: String, Sendable, CaseIterable {
 }
 
 extension Schedule {
-  /// A learning rate that rises linearly over `warmupSteps` (step 1 has the first part of it already), and then follows `shape`
-  /// down to `peak · finalShare` at `stepCount`.
+  /// A learning rate that rises linearly over `warmupSteps` (step 1 has the first part of it already), and then follows
+  /// `shape` down to `peak · finalShare` at `stepCount`.
   ///
   /// `decayShare`: the part of the training in which `wsd` falls, in the form `decay`. Throws for a rate of zero, below or
   /// beyond all bounds, and for shares that are none.
@@ -47,8 +47,8 @@ extension Schedule {
     }
   }
 
-  /// DeepSeek-V3's own (section 4.2), of steps of 15 360 sequences of 4 096 tokens: 2 000 steps up to 2.2e-4, constant to 10 T
-  /// tokens, a cosine to 2.2e-5 over 4.3 T, constant for 333 B, and 7.3e-6 for the last 167 B.
+  /// DeepSeek-V3's own (section 4.2), of steps of 15 360 sequences of 4 096 tokens: 2 000 steps up to 2.2e-4, constant
+  /// to 10 T tokens, a cosine to 2.2e-5 over 4.3 T, constant for 333 B, and 7.3e-6 for the last 167 B.
   package static func deepSeekV3() throws(TrainingError) -> Schedule {
     func steps(_ billionTokens: Double) -> Int { Int((billionTokens * 1e9 / (15_360 * 4096)).rounded()) }
     return try Schedule(

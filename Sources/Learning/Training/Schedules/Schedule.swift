@@ -2,9 +2,9 @@ import JSON
 
 /// A number that changes with the steps of a training: a learning rate, a weight of a loss, the speed of a bias.
 ///
-/// It is a list of stretches of steps; in each the number goes from one value to another in some form. Steps count from 1, and
-/// the last stretch's end holds for all steps after it. Values come from additions, multiplications, divisions and square
-/// roots alone, so that every machine computes the same.
+/// It is a list of stretches of steps; in each the number goes from one value to another in some form. Steps count from
+/// 1, and the last stretch's end holds for all steps after it. Values come from additions, multiplications, divisions
+/// and square roots alone, so that every machine computes the same.
 package struct Schedule: Sendable, Equatable {
   /// How a number goes from one value to another.
   package enum Form: String, Sendable, CaseIterable {

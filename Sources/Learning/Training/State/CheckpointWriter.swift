@@ -1,8 +1,8 @@
 import Checkpoints
 import JSON
 
-/// Writes checkpoints of a training into its folder: the model rounded to bf16, and the state in fp32, from one pass over the
-/// numbers.
+/// Writes checkpoints of a training into its folder: the model rounded to bf16, and the state in fp32, from one pass
+/// over the numbers.
 package struct CheckpointWriter {
   private let folder: TrainingFolder
   private let plan: SavePlan
@@ -24,8 +24,9 @@ package struct CheckpointWriter {
   /// Bytes that one checkpoint takes.
   package var byteCount: Int { plan.exportedByteCount + plan.stateByteCount + companions.byteCount }
 
-  /// Saves what `source` has as the checkpoint of `record.step`. When it returns, the checkpoint is on the disk and `latest` names
-  /// it; when it throws, what was there before is as it was. A step that `latest` names already is left as it is.
+  /// Saves what `source` has as the checkpoint of `record.step`. When it returns, the checkpoint is on the disk and
+  /// `latest` names it; when it throws, what was there before is as it was. A step that `latest` names already is left
+  /// as it is.
   package func save(_ record: StateRecord, from source: some ParameterSource) throws {
     guard (0...TrainingFolder.lastStep).contains(record.step) else { throw StateError.badStep(record.step) }
     guard TrainingFolder.latestStep(in: folder.path) != record.step else { return }

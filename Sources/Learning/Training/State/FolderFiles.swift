@@ -63,8 +63,8 @@ enum FolderFiles {
     try rename(partial, to: path)
   }
 
-  /// Takes the lock on a file, which the system takes back when the process ends, however it does. Nil where another process has
-  /// it; −1 where the file system knows no locks.
+  /// Takes the lock on a file, which the system takes back when the process ends, however it does. Nil where another
+  /// process has it; −1 where the file system knows no locks.
   static func lock(_ path: String) throws(StateError) -> Int32? {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw failure("create", path) }

@@ -2,7 +2,8 @@ import Checkpoints
 import JSON
 import MoEModel
 
-/// A state that was saved: opened and held against the model, its numbers read by whoever needs which, on any number of ranks.
+/// A state that was saved: opened and held against the model, its numbers read by whoever needs which, on any number of
+/// ranks.
 package final class SavedState: Sendable {
   package let record: StateRecord
   /// `DIR/state-NNNNNN`.
@@ -12,8 +13,8 @@ package final class SavedState: Sendable {
   private let names: ParameterNames
   private let sums: RecordedSums
 
-  /// Opens the state of a step in a training's folder. Throws `StateError` for another model's, another optimiser's, or a damaged
-  /// one, before any numbers are read; `config`: the model's settings.
+  /// Opens the state of a step in a training's folder. Throws `StateError` for another model's, another optimiser's, or
+  /// a damaged one, before any numbers are read; `config`: the model's settings.
   package init(
     folder: String, step: Int, description: DecoderDescription, config: JSONValue, plan: SavePlan
   ) throws {
@@ -72,8 +73,8 @@ package final class SavedState: Sendable {
       place.entry, bytes: (first * 4)..<((first + buffer.count) * 4), into: UnsafeMutableRawBufferPointer(buffer))
   }
 
-  /// Reads tensors whole and holds them against the sums that were recorded when they were written: of `count` processes,
-  /// process `number` reads its share. Throws for a byte that has changed.
+  /// Reads tensors whole and holds them against the sums that were recorded when they were written: of `count`
+  /// processes, process `number` reads its share. Throws for a byte that has changed.
   package func verify(share number: Int = 0, of count: Int = 1) throws {
     var piece = [UInt8](repeating: 0, count: 4 << 20)
     for (position, file) in files.enumerated() {

@@ -25,17 +25,29 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
     case .inUse(let folder):
       "another training writes to \(folder.debugDescription); give --out another folder, or end that one first"
     case .begunAlready(let folder, let step):
-      "\(folder.debugDescription) holds a training at step \(step) already; go on with it with --resume, or give --out another folder"
+      """
+      \(folder.debugDescription) holds a training at step \(step) already; go on with it with --resume, or give \
+      --out another folder
+      """
     case .nothingSaved(let folder):
       "\(folder.debugDescription) has no whole checkpoint of a training; start one without --resume"
     case .badStep(let step):
       "a checkpoint of step \(step) cannot be named; steps go from 0 to \(TrainingFolder.lastStep)"
     case .damagedRecord(let path, let reason):
-      "\(path.debugDescription) is damaged: \(reason); go on from an earlier checkpoint: write its name, such as step-000100, into the file `latest`"
+      """
+      \(path.debugDescription) is damaged: \(reason); go on from an earlier checkpoint: write its name, such as \
+      step-000100, into the file `latest`
+      """
     case .otherVersion(let path, let version):
-      "\(path.debugDescription) is a training's state of version \(version), and this program reads version \(StateRecord.version)"
+      """
+      \(path.debugDescription) is a training's state of version \(version), and this program reads version \
+      \(StateRecord.version)
+      """
     case .otherModel(let path, let key, let saved, let asked):
-      "\(path.debugDescription) is the state of another model: \(key) is \(saved) there and \(asked) here; give the shape that it was begun with"
+      """
+      \(path.debugDescription) is the state of another model: \(key) is \(saved) there and \(asked) here; give the \
+      shape that it was begun with
+      """
     case .otherOptimizer(let path, let saved, let asked):
       "\(path.debugDescription) is a state of \(saved), and \(asked) is asked for; go on with --optimizer \(saved)"
     case .missingTensor(let path, let name):
@@ -43,9 +55,16 @@ package enum StateError: Error, Equatable, CustomStringConvertible {
     case .otherShape(let path, let name, let saved, let asked):
       "\(path.debugDescription) has tensor \(name.debugDescription) of shape \(saved), and the model's is \(asked)"
     case .strangeTensor(let path, let name):
-      "\(path.debugDescription) has a tensor \(name.debugDescription) that the model does not have; it is of another model"
+      """
+      \(path.debugDescription) has a tensor \(name.debugDescription) that the model does not have; it is of \
+      another model
+      """
     case .noSpace(let folder, let needed, let checkpoint, let count, let available):
-      "checkpoints in \(folder.debugDescription) need \(needed >> 20) MiB more, \(count) of \(checkpoint >> 20) MiB with the one being written, and \(available >> 20) MiB are free; give --out a larger disk, or keep fewer (--keep)"
+      """
+      checkpoints in \(folder.debugDescription) need \(needed >> 20) MiB more, \(count) of \(checkpoint >> 20) MiB \
+      with the one being written, and \(available >> 20) MiB are free; give --out a larger disk, or keep fewer \
+      (--keep)
+      """
     case .system(let operation, let path, let reason): "cannot \(operation) \(path.debugDescription): \(reason)"
     case .noThread(let reason): "the thread that writes checkpoints cannot be started: \(reason)"
     }

@@ -135,7 +135,10 @@ extension ConfigReader {
     let rotated = share.map { Int($0 * Double(dims)) } ?? given ?? dims / 8
     guard rotated >= 2, rotated % 2 == 0, rotated <= dims else {
       throw ModelError.inconsistent(
-        "qk_rope_head_dim, or partial_rotary_factor, makes \(rotated) of head_dim = \(dims) dimensions rotate; they must be even, not zero, and no more than a head has"
+        """
+        qk_rope_head_dim, or partial_rotary_factor, makes \(rotated) of head_dim = \(dims) dimensions rotate; they \
+        must be even, not zero, and no more than a head has
+        """
       )
     }
     return rotated
@@ -178,7 +181,10 @@ extension ConfigReader {
       let dims = try int("head_dim", in: ConfigurationBounds.headDims)
       guard Int(share * Double(dims)) == rotary.dims else {
         throw ModelError.inconsistent(
-          "\(key).partial_rotary_factor = \(share) is not the \(rotary.dims) of \(dims) dimensions that other settings say"
+          """
+          \(key).partial_rotary_factor = \(share) is not the \(rotary.dims) of \(dims) dimensions that other \
+          settings say
+          """
         )
       }
     }

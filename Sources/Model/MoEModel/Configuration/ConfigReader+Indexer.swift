@@ -18,7 +18,10 @@ extension ConfigReader {
       topK: try int("index_topk", in: ConfigurationBounds.positions), interleaved: interleaved, isShared: false)
     guard indexer.headDims >= attention.rotaryDims else {
       throw ModelError.inconsistent(
-        "index_head_dim = \(indexer.headDims) is less than qk_rope_head_dim = \(attention.rotaryDims), which the indexer rotates"
+        """
+        index_head_dim = \(indexer.headDims) is less than qk_rope_head_dim = \(attention.rotaryDims), which the \
+        indexer rotates
+        """
       )
     }
     try requireRotation("rope_interleave", true)

@@ -24,7 +24,10 @@ extension ConfigReader {
       legacyShare: (Double(rotaryDims) + 0.25) / Double(dims))
     guard rotary.dims == rotaryDims else {
       throw ModelError.inconsistent(
-        "partial_rotary_factor leaves \(rotary.dims) rotary dimensions of \(dims), where qk_rope_head_dim = \(rotaryDims)"
+        """
+        partial_rotary_factor leaves \(rotary.dims) rotary dimensions of \(dims), where qk_rope_head_dim = \
+        \(rotaryDims)
+        """
       )
     }
     return (try latentAttention(nope: nope, rotaryDims: rotaryDims, rotary, scaling), rotary, scaling)

@@ -79,7 +79,10 @@ extension ConfigReader {
       throw ModelError.unsupported(
         key: "quantization_config.desc_act", value: "true",
         remedy:
-          "it puts columns into groups in an order of their own; use a checkpoint quantised with desc_act false, or the unquantised one"
+          """
+          it puts columns into groups in an order of their own; use a checkpoint quantised with desc_act false, or \
+          the unquantised one
+          """
       )
     }
     if let bits = try optionalInt("bits", in: 1...64), bits != 4, bits != 8 {

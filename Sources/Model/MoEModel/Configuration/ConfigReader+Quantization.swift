@@ -40,7 +40,10 @@ extension ConfigReader {
     .unsupported(
       key: "quantization_config.quant_method", value: method,
       remedy:
-        "use the unquantised checkpoint, or one by fp8, mxfp4, compressed-tensors, gptq, awq or modelopt; `martinet quantize` writes it in q8 or q4"
+        """
+        use the unquantised checkpoint, or one by fp8, mxfp4, compressed-tensors, gptq, awq or modelopt; `martinet \
+        quantize` writes it in q8 or q4
+        """
     )
   }
 

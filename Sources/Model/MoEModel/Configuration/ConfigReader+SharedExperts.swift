@@ -101,7 +101,10 @@ extension ConfigReader {
     let topK = try topK()
     guard topK <= kept * (experts / count) else {
       throw ModelError.inconsistent(
-        "num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) groups kept"
+        """
+        num_experts_per_tok = \(topK) exceeds the \(kept * (experts / count)) experts in the topk_group = \(kept) \
+        groups kept
+        """
       )
     }
     return RouterDescription.Groups(count: count, kept: kept, score: score)

@@ -49,7 +49,10 @@ enum ForeignPacking {
       .foreignPacking(
         tensor: name,
         what:
-          "packed by GPTQ or AWQ, of which config.json says nothing (quantization_config.quant_method); download it again, or use the unquantised checkpoint"
+          """
+          packed by GPTQ or AWQ, of which config.json says nothing (quantization_config.quant_method); download it \
+          again, or use the unquantised checkpoint
+          """
       )
     case .mlx(let name):
       .foreignPacking(tensor: name, what: "packed by MLX; use the unquantised checkpoint, or one in fp8")
@@ -57,7 +60,10 @@ enum ForeignPacking {
       .foreignPacking(
         tensor: name,
         what:
-          "packed by compressed-tensors, of which config.json says nothing or another thing (quantization_config); download it again, or use the unquantised checkpoint"
+          """
+          packed by compressed-tensors, of which config.json says nothing or another thing (quantization_config); \
+          download it again, or use the unquantised checkpoint
+          """
       )
     case .modelOpt(let name):
       .foreignPacking(
@@ -71,7 +77,10 @@ enum ForeignPacking {
       .foreignPacking(
         tensor: name,
         what:
-          "named as a part of a larger model, such as one of text and images, where \"\(expected)\" is read; give the text model's own checkpoint"
+          """
+          named as a part of a larger model, such as one of text and images, where \"\(expected)\" is read; give \
+          the text model's own checkpoint
+          """
       )
     }
   }

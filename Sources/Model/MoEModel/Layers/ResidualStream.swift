@@ -66,9 +66,9 @@ final class ResidualStream {
   /// Makes every stream of a row what its first one is.
   func spread(row: Int) { mixer?.spread(hidden[row]) }
 
-  /// normed := rmsNorm(hidden) · weight `[hidden]`, rounded too, for the worker's share of rows; `kept` := hidden, where it is
-  /// given. Of several streams, of their weighted sum: all workers call it then when nobody writes to them, and meet in
-  /// it.
+  /// normed := rmsNorm(hidden) · weight `[hidden]`, rounded too, for the worker's share of rows; `kept` := hidden,
+  /// where it is given. Of several streams, of their weighted sum: all workers call it then when nobody writes to them,
+  /// and meet in it.
   func norm(_ reading: StreamReading, keeping kept: RowStorage<Float>? = nil, worker: Int) {
     if let mixer, let connection = reading.connection { mixer.weigh(hidden, connection, worker: worker) }
     let (source, normed, rounded) = (output, normedRows.view(rows: rowCount), rounded)

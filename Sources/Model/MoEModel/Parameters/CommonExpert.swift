@@ -37,7 +37,11 @@ extension StoredParameters {
       let part = CommonExpert.Part(source: source, hasBias: biases.contains(bias))
       if let known = parts[projection], !known.isAlike(part) {
         throw ModelError.inconsistent(
-          "experts cannot change places: \(source.entry.name) is held as \(source.rows) × \(source.columns) numbers of \(source.format), others as \(known.source.rows) × \(known.source.columns) of \(known.source.format); give --weights for one format, or no --rebalance"
+          """
+          experts cannot change places: \(source.entry.name) is held as \(source.rows) × \(source.columns) numbers \
+          of \(source.format), others as \(known.source.rows) × \(known.source.columns) of \(known.source.format); \
+          give --weights for one format, or no --rebalance
+          """
         )
       }
       parts[projection] = parts[projection] ?? part

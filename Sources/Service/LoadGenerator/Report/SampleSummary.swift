@@ -17,8 +17,8 @@ package struct SampleSummary: Sendable, Equatable {
     maximum = sorted.last ?? .nan
   }
 
-  /// Of ascending samples: linear between the two nearest, the least being at 0 and the greatest at 1 (Hyndman and Fan's
-  /// definition 7, which NumPy uses too).
+  /// Of ascending samples: linear between the two nearest, the least being at 0 and the greatest at 1 (Hyndman and
+  /// Fan's definition 7, which NumPy uses too).
   static func quantile(_ part: Double, of sorted: [Double]) -> Double {
     guard let last = sorted.indices.last else { return .nan }
     let place = part * Double(last)

@@ -113,7 +113,10 @@ extension APIError {
     APIError(
       status: 503, type: "server_error", code: "engine_restarting",
       message:
-        "the model has not been served for \(seconds) s and is being started again (\(reason)): try again in \(retryAfter) s",
+        """
+        the model has not been served for \(seconds) s and is being started again (\(reason)): try again in \
+        \(retryAfter) s
+        """,
       retryAfter: retryAfter)
   }
 

@@ -7,8 +7,8 @@ struct CallNames: Sendable {
   var isEmpty: Bool { known.isEmpty }
   func contains(_ name: String) -> Bool { known.contains(name) }
 
-  /// The function that a reply means: without quotes, and without a prefix that only names in other formats have. A name that
-  /// is not offered stays what it is, unless it `isUnmarked`, when it is no call; nil for no name at all.
+  /// The function that a reply means: without quotes, and without a prefix that only names in other formats have. A
+  /// name that is not offered stays what it is, unless it `isUnmarked`, when it is no call; nil for no name at all.
   func name(_ text: String, isUnmarked: Bool = false) -> String? {
     var name = SectionReader.trimmed(text)
     if name.utf8.count >= 2, let first = name.utf8.first, first == name.utf8.last, "\"'`".utf8.contains(first) {

@@ -1,6 +1,7 @@
 import JSON
 
-/// Reads a call that is a JSON object, byte by byte: its name, and its arguments as they come, mended where they need it.
+/// Reads a call that is a JSON object, byte by byte: its name, and its arguments as they come, mended where they need
+/// it.
 ///
 /// The call has begun once its name is known and its arguments are; what came before is then no longer `raw`.
 struct CallObjectScanner: Sendable {

@@ -121,8 +121,8 @@ struct CallObjectsReader: CallReader {
     output.arguments(scanner.takeArguments())
   }
 
-  /// Whether the tag that closes a call is next, before its object has ended. Inside a string, it is text unless the reply ends
-  /// after it, or another call begins.
+  /// Whether the tag that closes a call is next, before its object has ended. Inside a string, it is text unless the
+  /// reply ends after it, or another call begins.
   private func closes(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
     let match = pending.begins(with: close)
     if match == .undecided, atEnd { return .no }

@@ -12,7 +12,8 @@ struct HarmonyHeader {
   private static let channels = ["analysis", "commentary", "final"]
   private static let markers = ["<|start|>", "<|channel|>", "<|constrain|>"]
 
-  /// Nil for a role that is neither the assistant's nor a tool's, and for what no header has. `isWhole`: `<|message|>` follows.
+  /// Nil for a role that is neither the assistant's nor a tool's, and for what no header has. `isWhole`: `<|message|>`
+  /// follows.
   init?(_ text: String, isWhole: Bool) {
     var words = Self.words(text)[...]
     var isFirst = true
@@ -60,7 +61,8 @@ struct HarmonyHeader {
     return isNamed || author == "tool" || rest.contains("to=assistant")
   }
 
-  /// The words with where they begin, in bytes; markers are words, and a recipient is one even where no space is before it.
+  /// The words with where they begin, in bytes; markers are words, and a recipient is one even where no space is before
+  /// it.
   private static func words(_ text: String) -> [(text: String, start: Int)] {
     let bytes = Array(text.utf8)
     var words: [(text: String, start: Int)] = []

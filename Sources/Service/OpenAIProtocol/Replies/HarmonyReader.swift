@@ -65,8 +65,8 @@ struct HarmonyReader: CallReader {
     return false
   }
 
-  /// The prompt ends with `<|start|>assistant`, so that a reply's first message may go on with its recipient; later ones may
-  /// lack the marker, or have the role twice.
+  /// The prompt ends with `<|start|>assistant`, so that a reply's first message may go on with its recipient; later
+  /// ones may lack the marker, or have the role twice.
   private func headerBegins(_ pending: PendingText, atEnd: Bool) -> PendingText.Match {
     var rest = pending
     let role = Marker("assistant")
@@ -113,7 +113,8 @@ struct HarmonyReader: CallReader {
     return false
   }
 
-  /// Begins a message's body, which is in the header where `<|message|>` was left out; false for what is no message of the model's.
+  /// Begins a message's body, which is in the header where `<|message|>` was left out; false for what is no message of
+  /// the model's.
   private mutating func begin(_ header: HarmonyHeader, isWhole: Bool, into output: inout ReplyOutput) -> Bool {
     if header.isFromTool {
       stage = .body(.leftOut)

@@ -2,9 +2,9 @@ import JSON
 
 /// Reads one JSON object as models write it, byte by byte, and gives it out as JSON proper.
 ///
-/// JSON proper comes out as it is. Mended are control characters, quotes and backslashes that a string should have escaped;
-/// strings in single quotes, names without quotes, Python's words; commas and braces too many or too few; and, where the text
-/// ends early, what is open. What cannot be told from the next few bytes is held back.
+/// JSON proper comes out as it is. Mended are control characters, quotes and backslashes that a string should have
+/// escaped; strings in single quotes, names without quotes, Python's words; commas and braces too many or too few; and,
+/// where the text ends early, what is open. What cannot be told from the next few bytes is held back.
 struct JSONMender: Sendable {
   enum Place: Sendable {
     /// Before a name, or the object's end.
@@ -80,7 +80,8 @@ struct JSONMender: Sendable {
     }
   }
 
-  /// Ends the text. `closing`: what is open is closed, so that the object is whole; otherwise what is held back comes out as it is.
+  /// Ends the text. `closing`: what is open is closed, so that the object is whole; otherwise what is held back comes
+  /// out as it is.
   mutating func finish(closing: Bool) {
     guard place != .ended, place != .failed else { return }
     guard closing else {

@@ -1,5 +1,5 @@
-/// Reads what follows `[TOOL_CALLS]`: an array of JSON objects, or as Mistral's newer models write it, `NAME[ARGS]{…}`, with an id
-/// between the two or without the marker.
+/// Reads what follows `[TOOL_CALLS]`: an array of JSON objects, or as Mistral's newer models write it, `NAME[ARGS]{…}`,
+/// with an id between the two or without the marker.
 struct MistralCallReader: CallReader {
   private enum Stage {
     case opening

@@ -61,8 +61,8 @@ struct ParameterTypes: OptionSet, Sendable {
   /// Text of such a value can be given out before its end is known.
   var isText: Bool { self == .string }
 
-  /// The value that a text between tags stands for, as JSON: text without quotes is a string, unless the schema wants, or says
-  /// nothing against, what else it can be.
+  /// The value that a text between tags stands for, as JSON: text without quotes is a string, unless the schema wants,
+  /// or says nothing against, what else it can be.
   func json(_ text: String) -> String {
     if isText { return JSONValue.string(text).text() }
     let word = SectionReader.trimmed(text)

@@ -25,8 +25,8 @@ struct PendingText: Sendable {
     return common == marker.bytes.count ? .yes : .undecided
   }
 
-  /// The first of `markers` to be found at `from` or later, and no later than at `last`, the longest of those at the same
-  /// place.
+  /// The first of `markers` to be found at `from` or later, and no later than at `last`, the longest of those at the
+  /// same place.
   func first(of markers: [Marker], from: Int = 0, upTo last: Int = .max) -> (marker: Marker, offset: Int)? {
     let end = min(count, last < .max ? last + 1 : last)
     guard !markers.isEmpty, from < end else { return nil }

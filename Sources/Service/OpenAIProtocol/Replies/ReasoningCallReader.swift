@@ -1,7 +1,7 @@
 /// Reads what may be calls inside reasoning, without taking them.
 ///
-/// Reasoning mentions calls, and models call before they have closed their reasoning. Calls they are if nothing else follows to
-/// the end of the reply, but for the reasoning's end: until that is known, nothing is given out.
+/// Reasoning mentions calls, and models call before they have closed their reasoning. Calls they are if nothing else
+/// follows to the end of the reply, but for the reasoning's end: until that is known, nothing is given out.
 struct ReasoningCallReader: Sendable {
   enum Judgement {
     case undecided

@@ -45,7 +45,8 @@ extension TaggedCallReader {
     return isOnLines && text.utf8.last == 0x0A ? String(decoding: text.utf8.dropLast(), as: UTF8.self) : text
   }
 
-  /// Gives out text that is certain to be the value's, if it need not be whole; a line break may still belong to what ends it.
+  /// Gives out text that is certain to be the value's, if it need not be whole; a line break may still belong to what
+  /// ends it.
   private mutating func takeCertain(_ count: Int, _ pending: inout PendingText, into output: inout ReplyOutput) {
     guard types.isText else {
       searched = count

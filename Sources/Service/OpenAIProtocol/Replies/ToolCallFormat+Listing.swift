@@ -1,7 +1,8 @@
 import JSON
 
 extension ToolCallFormat {
-  /// What a system message says of tools, for models whose template does not show them; nil where no form of calls is known.
+  /// What a system message says of tools, for models whose template does not show them; nil where no form of calls is
+  /// known.
   ///
   /// The order and headings are those that DeepSeek publishes for V3.1; the form of a call is each family's own.
   package func listing(of tools: [ToolDefinition]) -> String? {

@@ -1,5 +1,5 @@
-/// Reads a call that is a JSON object after other text, without the tag that should have opened it: the tag that closes it is
-/// what says that it was a call, so that nothing is given out before.
+/// Reads a call that is a JSON object after other text, without the tag that should have opened it: the tag that closes
+/// it is what says that it was a call, so that nothing is given out before.
 struct UnopenedCallReader: CallReader {
   private let names: CallNames
   private let close = Marker("</tool_call>")

@@ -1,6 +1,7 @@
 extension [ChatMessage] {
-  /// These messages with calls' ids as the model's template wants them: Kimi's are `functions.NAME:INDEX`, counted through the
-  /// conversation, and Mistral's templates take only nine letters and digits. Clients bring ids of other models.
+  /// These messages with calls' ids as the model's template wants them: Kimi's are `functions.NAME:INDEX`, counted
+  /// through the conversation, and Mistral's templates take only nine letters and digits. Clients bring ids of other
+  /// models.
   package func withIdentifiers(for format: ToolCallFormat) -> [ChatMessage] {
     guard format.syntax == .kimi || format.syntax == .mistral else { return self }
     var messages = self

@@ -37,8 +37,8 @@ package struct ToolDefinition: Sendable, Equatable {
     try list(request, limits: limits, name: "function.name") { reader throws(APIError) in try ToolDefinition(reader) }
   }
 
-  /// The tools of a request, no two of one name: each is what `read` makes of it, nil where it is left out. `name` is the
-  /// path of a tool's name.
+  /// The tools of a request, no two of one name: each is what `read` makes of it, nil where it is left out. `name` is
+  /// the path of a tool's name.
   static func list(
     _ request: RequestReader, limits: RequestLimits, name: String,
     _ read: (RequestReader) throws(APIError) -> ToolDefinition?

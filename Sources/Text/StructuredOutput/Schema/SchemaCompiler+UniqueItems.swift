@@ -3,8 +3,8 @@ import JSON
 extension SchemaCompiler {
   static let comparedLimit = 10_000
 
-  /// The rule of arrays of strings, or of numbers, none of which comes twice: the record holds their texts, so that each
-  /// value must have one text only.
+  /// The rule of arrays of strings, or of numbers, none of which comes twice: the record holds their texts, so that
+  /// each value must have one text only.
   func uniqueItems(_ shape: Shape) throws(StructuredOutputError) -> Int32 {
     func unsupported(_ reason: String) -> StructuredOutputError {
       .unsupported(keyword: "uniqueItems", pointer: shape.pointer, reason: reason)

@@ -1,5 +1,6 @@
 extension ScalarAutomaton {
-  /// The strings in which `pattern` is found somewhere, as JSON Schema has it: by all dialects, or with `isWide` by some.
+  /// The strings in which `pattern` is found somewhere, as JSON Schema has it: by all dialects, or with `isWide` by
+  /// some.
   init(
     pattern: String, isWide: Bool = false, lengthLimit: Int? = RegexParser.lengthLimit, budget: CompileBudget
   ) throws(StructuredOutputError) {

@@ -88,8 +88,8 @@ enum StringFormat: String, CaseIterable {
     return inner
   }()
   private static func quantifier(_ counts: String) -> String { "(?:[*+?]\\??|\\{(?:\(counts))\\}\\??)" }
-  /// A count below 100, and a second one that is not below the first and has three digits at most. Above `exactTens` tens
-  /// the second has more tens, since each first count costs states of its own.
+  /// A count below 100, and a second one that is not below the first and has three digits at most. Above `exactTens`
+  /// tens the second has more tens, since each first count costs states of its own.
   private static func counts(exactTens: Int) -> String {
     func digits(from low: Int) -> String { low == 9 ? "9" : "[\(low)-9]" }
     let ones = (0...9).map { "\($0)(?:,(?:\(digits(from: $0))|[1-9]\\d{1,2})?)?" }

@@ -34,12 +34,18 @@ extension HostWeights {
       if copies > 0 {
         let place = isSpread ? "spread over the NUMA nodes of their threads" : "each on its ranks' NUMA node"
         notes.append(
-          "\(sharing) ranks share \(copies == 1 ? "one copy" : "\(copies) copies") of what is no expert, \(Self.size(common)) in all, \(place)"
+          """
+          \(sharing) ranks share \(copies == 1 ? "one copy" : "\(copies) copies") of what is no expert, \
+          \(Self.size(common)) in all, \(place)
+          """
         )
       }
       if options.mode != .off, taken > 0 {
         notes.append(
-          "took the kept weights of \(filled) of \(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \(Self.size(taken)), checked and ready after \((seconds * 100).rounded() / 100) s"
+          """
+          took the kept weights of \(filled) of \(communicator.size) rank\(communicator.size == 1 ? "" : "s"), \
+          \(Self.size(taken)), checked and ready after \((seconds * 100).rounded() / 100) s
+          """
         )
       }
       // Many ranks may say the same.

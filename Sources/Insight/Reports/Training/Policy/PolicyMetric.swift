@@ -8,7 +8,8 @@ package enum PolicyMetric: Int, CaseIterable, Sendable {
   case entropy
   /// Share of groups whose rewards differ; the others teach nothing.
   case signalGroups
-  /// Greatest |log-probability in training − in the rollout| before the step's first update: 0 where both are the same bits.
+  /// Greatest |log-probability in training − in the rollout| before the step's first update: 0 where both are the same
+  /// bits.
   case maxLogRatio
   /// Share of tokens whose ratio the objective cut.
   case clippedShare

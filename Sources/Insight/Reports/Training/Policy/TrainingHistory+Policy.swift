@@ -29,8 +29,8 @@ extension TrainingHistory {
     accuracies = Self.thinned(accuracies)
   }
 
-  /// Keeps a completion of a step that is not before those of the others. Where they are too many, some are dropped so that what
-  /// remains lies evenly over the steps.
+  /// Keeps a completion of a step that is not before those of the others. Where they are too many, some are dropped so
+  /// that what remains lies evenly over the steps.
   package mutating func addTranscript(_ transcript: Transcript) {
     guard transcript.step >= transcripts.last?.step ?? 1 else { return }
     transcripts.append(transcript)

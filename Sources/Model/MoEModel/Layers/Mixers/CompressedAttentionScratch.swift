@@ -29,11 +29,16 @@ final class CompressedAttentionScratch {
 
   private let shape: CompressedAttention
   private let type: CacheType
-  private let queryLatentRows: RowStorage<Float>
-  private let queryRows: RowStorage<Float>
-  private let keyRows: RowStorage<Float>
-  private let valuesRows: RowStorage<Float>
-  private let lowRows: RowStorage<Float>
+  /// `[rows, query's rank]`
+  let queryLatent: RowStorage<Float>
+  /// `[rows, heads · dims]`
+  let query: RowStorage<Float>
+  /// `[rows, dims]`
+  let key: RowStorage<Float>
+  /// `[rows, heads · dims]`: what heads attended.
+  let values: RowStorage<Float>
+  /// `[rows, groups · rank]`
+  let low: RowStorage<Float>
   private let windowRows: RowStorage<UInt8>
   private(set) var roundedQueryLatent: RowBuffer
   /// Of what each group attended, `[rows · groups, groupWidth]`.
@@ -53,11 +58,11 @@ final class CompressedAttentionScratch {
   init(_ shape: CompressedAttention, type: CacheType, rowFormat: RowFormat, workerCount: Int) {
     (self.shape, self.type) = (shape, type)
     let lowWidth = shape.groupCount * shape.groupRank
-    queryLatentRows = RowStorage(columns: shape.queryRank)
-    queryRows = RowStorage(columns: shape.queryWidth)
-    keyRows = RowStorage(columns: shape.headDims)
-    valuesRows = RowStorage(columns: shape.queryWidth)
-    lowRows = RowStorage(columns: lowWidth)
+    queryLatent = RowStorage(columns: shape.queryRank)
+    query = RowStorage(columns: shape.queryWidth)
+    key = RowStorage(columns: shape.headDims)
+    values = RowStorage(columns: shape.queryWidth)
+    low = RowStorage(columns: lowWidth)
     windowRows = RowStorage(columns: shape.headDims * type.unitByteCount)
     roundedQueryLatent = RowBuffer(rowFormat, columns: shape.queryRank, rows: 0)
     roundedGroups = RowBuffer(rowFormat, columns: shape.groupWidth, rows: 0)
@@ -76,11 +81,11 @@ final class CompressedAttentionScratch {
   /// Makes room for a batch and finds where its chunks have what they attend; by one thread, before the others.
   func begin(_ batch: DecoderBatch, _ cache: LayerCache) {
     let rows = batch.tokens.count
-    queryLatentRows.reserve(rows: rows)
-    queryRows.reserve(rows: rows)
-    keyRows.reserve(rows: rows)
-    valuesRows.reserve(rows: rows)
-    lowRows.reserve(rows: rows)
+    queryLatent.reserve(rows: rows)
+    query.reserve(rows: rows)
+    key.reserve(rows: rows)
+    values.reserve(rows: rows)
+    low.reserve(rows: rows)
     roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
     roundedGroups = roundedGroups.reserving(rows: rows * shape.groupCount)
     roundedLow = roundedLow.reserving(rows: rows)
@@ -146,14 +151,4 @@ final class CompressedAttentionScratch {
     return shape.ratio.map { EntryPlaces(ratio: $0, blockTokens: tokens).perBlock } ?? tokens
   }
 
-  /// `[rows, query's rank]`
-  func queryLatent(_ rows: Int) -> MatrixView<Float> { queryLatentRows.view(rows: rows) }
-  /// `[rows, heads · dims]`
-  func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
-  /// `[rows, dims]`
-  func key(_ rows: Int) -> MatrixView<Float> { keyRows.view(rows: rows) }
-  /// `[rows, heads · dims]`: what heads attended.
-  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
-  /// `[rows, groups · rank]`
-  func low(_ rows: Int) -> MatrixView<Float> { lowRows.view(rows: rows) }
 }

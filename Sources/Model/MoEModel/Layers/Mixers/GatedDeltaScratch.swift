@@ -3,54 +3,47 @@ import Tensors
 
 /// Memory between the stages of gated DeltaNet, for layers of one shape.
 final class GatedDeltaScratch {
-  private let fusedRows: RowStorage<Float>
-  private let mixedRows: RowStorage<Float>
-  private let convolvedRows: RowStorage<Float>
-  private let gateRows: RowStorage<Float>
-  private let rateRows: RowStorage<Float>
-  private let betaRows: RowStorage<Float>
-  private let valuesRows: RowStorage<Float>
+  /// Fused projections, `[rows, key heads · (query | key | values | gates)]`.
+  let fused: RowStorage<Float>
+  /// `[rows, queries | keys | values]`, as projected.
+  let mixed: RowStorage<Float>
+  /// The same after the convolution.
+  let convolved: RowStorage<Float>
+  /// `[rows, value heads · dims]`: gates of what heads recall.
+  let gate: RowStorage<Float>
+  /// `[rows, 2 · value heads]`: betas and decays, as projected.
+  let rates: RowStorage<Float>
+  /// `[rows, value heads | value heads]`: β and e^g.
+  let betas: RowStorage<Float>
+  /// `[rows, value heads of all ranks · dims]`: what heads recall.
+  let values: RowStorage<Float>
   private(set) var roundedValues: RowBuffer
   let nextTask = TaskCounter()
 
   /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all.
   init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat) {
     let valueWidth = (allHeads ?? shape).valueWidth
-    fusedRows = RowStorage(columns: shape.projections == .fused ? shape.channels + shape.valueWidth : 0)
-    mixedRows = RowStorage(columns: shape.channels)
-    convolvedRows = RowStorage(columns: shape.channels)
-    gateRows = RowStorage(columns: shape.valueWidth)
-    rateRows = RowStorage(columns: 2 * shape.valueHeadCount)
-    betaRows = RowStorage(columns: 2 * shape.valueHeadCount)
-    valuesRows = RowStorage(columns: valueWidth)
+    fused = RowStorage(columns: shape.projections == .fused ? shape.channels + shape.valueWidth : 0)
+    mixed = RowStorage(columns: shape.channels)
+    convolved = RowStorage(columns: shape.channels)
+    gate = RowStorage(columns: shape.valueWidth)
+    rates = RowStorage(columns: 2 * shape.valueHeadCount)
+    betas = RowStorage(columns: 2 * shape.valueHeadCount)
+    values = RowStorage(columns: valueWidth)
     roundedValues = RowBuffer(rowFormat, columns: valueWidth, rows: 0)
   }
 
   func reserve(rows: Int) {
-    fusedRows.reserve(rows: rows)
-    mixedRows.reserve(rows: rows)
-    convolvedRows.reserve(rows: rows)
-    gateRows.reserve(rows: rows)
-    rateRows.reserve(rows: rows)
-    betaRows.reserve(rows: rows)
-    valuesRows.reserve(rows: rows)
+    fused.reserve(rows: rows)
+    mixed.reserve(rows: rows)
+    convolved.reserve(rows: rows)
+    gate.reserve(rows: rows)
+    rates.reserve(rows: rows)
+    betas.reserve(rows: rows)
+    values.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
   }
 
-  /// Fused projections, `[rows, key heads · (query | key | values | gates)]`.
-  func fused(_ rows: Int) -> MatrixView<Float> { fusedRows.view(rows: rows) }
-  /// `[rows, queries | keys | values]`, as projected.
-  func mixed(_ rows: Int) -> MatrixView<Float> { mixedRows.view(rows: rows) }
-  /// The same after the convolution.
-  func convolved(_ rows: Int) -> MatrixView<Float> { convolvedRows.view(rows: rows) }
-  /// `[rows, value heads · dims]`: gates of what heads recall.
-  func gate(_ rows: Int) -> MatrixView<Float> { gateRows.view(rows: rows) }
-  /// `[rows, 2 · value heads]`: betas and decays, as projected.
-  func rates(_ rows: Int) -> MatrixView<Float> { rateRows.view(rows: rows) }
-  /// `[rows, value heads | value heads]`: β and e^g.
-  func betas(_ rows: Int) -> MatrixView<Float> { betaRows.view(rows: rows) }
-  /// `[rows, value heads of all ranks · dims]`: what heads recall.
-  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
   /// Values as they enter the output's product, rounded before.
   func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
 }

@@ -80,7 +80,8 @@ final class GroupedAttentionLayer: SequenceMixer {
     let dims = shape.headDims
     let keyWidth = shape.keyValueHeadCount * dims
     let (query, key) = (scratch.query(row + 1)[row], scratch.keyValue(row + 1)[row])
-    scratch.keepRaw(row: row)
+    scratch.raw?.query.keep(row: row)
+    scratch.raw?.keyValue.keep(row: row)
     if slices?.joint == nil {
       normalize(query, heads: shape.headCount, stride: shape.queryStride, weights.queryNorm)
       normalize(key, heads: shape.keyValueHeadCount, stride: dims, weights.keyNorm)
@@ -99,10 +100,11 @@ final class GroupedAttentionLayer: SequenceMixer {
   }
 
   func tape(rows: Int) -> MixerTape? {
-    guard let input, let raw = scratch.raw(rows) else { return nil }
+    guard let input, let raw = scratch.raw else { return nil }
     return .grouped(
       GroupedAttentionTape(
-        input: input.view(rows: rows), rawQuery: raw.query, query: scratch.query(rows), rawKeyValue: raw.keyValue,
+        input: input.view(rows: rows), rawQuery: raw.query(rows), query: scratch.query(rows),
+        rawKeyValue: raw.keyValue(rows),
         keyValue: scratch.keyValue(rows), values: scratch.values(rows)))
   }
 
@@ -173,67 +175,4 @@ final class GroupedAttentionLayer: SequenceMixer {
       passed += tasks
     }
   }
-}
-
-/// Memory between the stages of grouped attention, for layers of one shape.
-final class GroupedAttentionScratch {
-  private let queryRows: RowStorage<Float>
-  private let keyValueRows: RowStorage<Float>
-  private let valuesRows: RowStorage<Float>
-  /// As projected, where they are kept.
-  private let raw: (query: RowStorage<Float>, keyValue: RowStorage<Float>)?
-  private(set) var roundedValues: RowBuffer
-  let workers: [AttentionScratch]
-  let nextTask = TaskCounter()
-
-  /// `keeps`: all of it is still there after a forward pass, as projected too. `allHeads`: those of all ranks, where the heads of
-  /// `shape` are not all.
-  init(
-    _ shape: GroupedAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
-    keeps: Bool = false
-  ) {
-    let width = (allHeads ?? shape.headCount) * shape.headDims
-    let queryWidth = shape.headCount * shape.queryStride
-    let keyValueWidth = 2 * shape.keyValueHeadCount * shape.headDims
-    raw = keeps ? (RowStorage(columns: queryWidth), RowStorage(columns: keyValueWidth)) : nil
-    queryRows = RowStorage(columns: queryWidth)
-    keyValueRows = RowStorage(columns: keyValueWidth)
-    valuesRows = RowStorage(columns: width)
-    roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
-    var none: UnsafeRawPointer?
-    workers = (0..<workerCount).map { _ in
-      AttentionScratch(
-        rows: GroupedAttentionLayer.tokenTile * shape.queriesPerKey,
-        cache: cache.heads(&none, keyHead: 0, dims: shape.headDims))
-    }
-  }
-
-  func reserve(rows: Int) {
-    queryRows.reserve(rows: rows)
-    keyValueRows.reserve(rows: rows)
-    valuesRows.reserve(rows: rows)
-    raw?.query.reserve(rows: rows)
-    raw?.keyValue.reserve(rows: rows)
-    roundedValues = roundedValues.reserving(rows: rows)
-  }
-
-  /// `[rows, heads · dims]`, or `[rows, heads · (query | gate)]`
-  func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
-  /// `[rows, key heads · dims | key heads · dims]`: keys, then values.
-  func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
-  /// `[rows, heads of all ranks · dims]`
-  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
-
-  func raw(_ rows: Int) -> (query: MatrixView<Float>, keyValue: MatrixView<Float>)? {
-    raw.map { ($0.query.view(rows: rows), $0.keyValue.view(rows: rows)) }
-  }
-
-  func keepRaw(row: Int) {
-    guard let raw = raw(row + 1) else { return }
-    raw.query[row].update(from: query(row + 1)[row], count: raw.query.columns)
-    raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
-  }
-
-  /// Values as they enter the output's product, rounded before.
-  func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
 }

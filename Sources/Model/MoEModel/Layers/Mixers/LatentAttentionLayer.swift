@@ -77,7 +77,8 @@ final class LatentAttentionLayer: SequenceMixer {
 
   /// Normalises one token's latents and writes its cache row: latent, then the rotated key.
   private func store(_ chunk: DecoderBatch.Chunk, position: Int, row: Int) {
-    scratch.keepRaw(row: row)
+    scratch.raw?.queryLatent.keep(row: row)
+    scratch.raw?.keyValue.keep(row: row)
     if let queryNorm = weights.queryNorm, let rank = shape.queryRank {
       let latent = scratch.queryLatent(row + 1)[row]
       normalize(latent, count: rank, queryNorm)
@@ -91,11 +92,11 @@ final class LatentAttentionLayer: SequenceMixer {
   }
 
   func tape(rows: Int) -> MixerTape? {
-    guard let input, let raw = scratch.raw(rows) else { return nil }
+    guard let input, let raw = scratch.raw else { return nil }
     return .latent(
       LatentAttentionTape(
-        input: input.view(rows: rows), rawQueryLatent: raw.queryLatent, queryLatent: scratch.queryLatent(rows),
-        query: scratch.query(rows), rawKeyValue: raw.keyValue, keyValue: scratch.keyValue(rows),
+        input: input.view(rows: rows), rawQueryLatent: raw.queryLatent(rows), queryLatent: scratch.queryLatent(rows),
+        query: scratch.query(rows), rawKeyValue: raw.keyValue(rows), keyValue: scratch.keyValue(rows),
         absorbed: scratch.absorbed(rows), values: scratch.values(rows)))
   }
 
@@ -179,93 +180,4 @@ final class LatentAttentionLayer: SequenceMixer {
       into: (slices?.values).own(of: scratch.values(rows)).columns(
         (head * shape.valueDims)..<((head + 1) * shape.valueDims)))
   }
-}
-
-/// Memory between the stages of latent attention, for layers of one shape.
-final class LatentAttentionScratch {
-  private let queryRows: RowStorage<Float>
-  private let queryLatentRows: RowStorage<Float>
-  private let keyValueRows: RowStorage<Float>
-  private let absorbedRows: RowStorage<Float>
-  private let attendedRows: RowStorage<Float>
-  private let valuesRows: RowStorage<Float>
-  /// Latents before their norms, where they are kept.
-  private let raw: (queryLatent: RowStorage<Float>, keyValue: RowStorage<Float>)?
-  private let headCount: Int
-  private(set) var roundedQueryLatent: RowBuffer
-  /// Of the part of each head's query that meets latents, `[rows · heads, nope]`.
-  private(set) var roundedQuery: RowBuffer
-  /// `[rows · heads, latent]`
-  private(set) var roundedAttended: RowBuffer
-  private(set) var roundedValues: RowBuffer
-  let workers: [AttentionScratch]
-
-  /// `keeps`: all of it is still there after a forward pass, latents before their norms too. `allHeads`: those of all ranks,
-  /// where the heads of `shape` are not all.
-  init(
-    _ shape: LatentAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
-    keeps: Bool = false
-  ) {
-    let allHeads = allHeads ?? shape.headCount
-    headCount = shape.headCount
-    raw = keeps ? (RowStorage(columns: shape.queryRank ?? 0), RowStorage(columns: cache.width)) : nil
-    queryRows = RowStorage(columns: headCount * shape.queryDims)
-    queryLatentRows = RowStorage(columns: shape.queryRank ?? 0)
-    keyValueRows = RowStorage(columns: cache.width)
-    absorbedRows = RowStorage(columns: headCount * cache.width)
-    attendedRows = RowStorage(columns: headCount * shape.latentRank)
-    valuesRows = RowStorage(columns: allHeads * shape.valueDims)
-    func rounded(_ columns: Int) -> RowBuffer { RowBuffer(rowFormat, columns: columns, rows: 0) }
-    roundedQueryLatent = rounded(shape.queryRank ?? 0)
-    roundedQuery = rounded(shape.nopeDims)
-    roundedAttended = rounded(shape.latentRank)
-    roundedValues = rounded(allHeads * shape.valueDims)
-    var none: UnsafeRawPointer?
-    workers = (0..<workerCount).map { _ in
-      AttentionScratch(
-        rows: LatentAttentionLayer.tokenTile * shape.headCount, cache: cache.latents(&none, rank: shape.latentRank),
-        chooses: shape.indexer != nil)
-    }
-  }
-
-  func reserve(rows: Int) {
-    queryRows.reserve(rows: rows)
-    queryLatentRows.reserve(rows: rows)
-    keyValueRows.reserve(rows: rows)
-    absorbedRows.reserve(rows: rows)
-    attendedRows.reserve(rows: rows)
-    valuesRows.reserve(rows: rows)
-    raw?.queryLatent.reserve(rows: rows)
-    raw?.keyValue.reserve(rows: rows)
-    roundedQueryLatent = roundedQueryLatent.reserving(rows: rows)
-    roundedQuery = roundedQuery.reserving(rows: rows * headCount)
-    roundedAttended = roundedAttended.reserving(rows: rows * headCount)
-    roundedValues = roundedValues.reserving(rows: rows)
-  }
-
-  /// `[rows, heads · (nope + rotary)]`
-  func query(_ rows: Int) -> MatrixView<Float> { queryRows.view(rows: rows) }
-  /// `[rows, query's rank]`
-  func queryLatent(_ rows: Int) -> MatrixView<Float> { queryLatentRows.view(rows: rows) }
-  /// `[rows, latent + rotary]`
-  func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
-  /// `[rows, heads · (latent + rotary)]`
-  func absorbed(_ rows: Int) -> MatrixView<Float> { absorbedRows.view(rows: rows) }
-  /// `[rows, heads · latent]`
-  func attended(_ rows: Int) -> MatrixView<Float> { attendedRows.view(rows: rows) }
-  /// `[rows, heads of all ranks · value]`
-  func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
-
-  func raw(_ rows: Int) -> (queryLatent: MatrixView<Float>, keyValue: MatrixView<Float>)? {
-    raw.map { ($0.queryLatent.view(rows: rows), $0.keyValue.view(rows: rows)) }
-  }
-
-  func keepRaw(row: Int) {
-    guard let raw = raw(row + 1) else { return }
-    raw.queryLatent[row].update(from: queryLatent(row + 1)[row], count: raw.queryLatent.columns)
-    raw.keyValue[row].update(from: keyValue(row + 1)[row], count: raw.keyValue.columns)
-  }
-
-  /// Values as they enter the output's product, rounded before.
-  func valueRows(_ rows: Int) -> Rows { roundedValues.rows(of: values(rows)) }
 }

@@ -1,7 +1,7 @@
 import Kernels
 
-/// A layer's first half, in which a token takes in what came before it in its sequence. What it keeps of a sequence, its
-/// state, is its own: attention has a `LayerCache`.
+/// A layer's first half, in which a token takes in what came before it in its sequence. What it keeps of a sequence,
+/// its state, is its own: attention has a `LayerCache`.
 protocol SequenceMixer: AnyObject {
   /// stream += mix(norm(stream)), the batch's tokens joining the state of their sequences.
   func forward(_ stream: ResidualStream, _ pass: ForwardPass)

@@ -3,8 +3,8 @@ import Kernels
 /// Brings a layer's tokens to the experts they chose, wherever those live, and their outputs back.
 ///
 /// A layer calls `dispatch`, has its experts take the flight forward, and calls `combine`. Between the first two, while
-/// tokens travel, it may compute whatever does not need them. Collective where experts are spread over ranks: every rank
-/// makes the same calls for every MoE layer of every step, with no rows if it has none.
+/// tokens travel, it may compute whatever does not need them. Collective where experts are spread over ranks: every
+/// rank makes the same calls for every MoE layer of every step, with no rows if it has none.
 package protocol ExpertDispatcher: AnyObject {
   associatedtype Flight: ExpertFlight
 

@@ -17,8 +17,8 @@ final class ExpertOrder {
     var count: Int
   }
 
-  /// The most visits of an expert that one worker computes alone: with more, arithmetic takes so long that barriers hardly
-  /// matter, and the last expert to finish does.
+  /// The most visits of an expert that one worker computes alone: with more, arithmetic takes so long that barriers
+  /// hardly matter, and the last expert to finish does.
   static let claimVisits = 16
 
   /// Visits after which a run ends: two rows of 2048 floats each fill half of a second-level cache of 1 MiB, shared by

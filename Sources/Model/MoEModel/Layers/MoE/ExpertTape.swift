@@ -1,8 +1,9 @@
 import Kernels
 import Tensors
 
-/// What one rank's experts of one layer saw and made in a forward pass: visits sorted by expert, an expert's in order of rank
-/// and row, so that sums over them are the same on any number of ranks. Valid until the layer's next forward pass.
+/// What one rank's experts of one layer saw and made in a forward pass: visits sorted by expert, an expert's in order
+/// of rank and row, so that sums over them are the same on any number of ranks. Valid until the layer's next forward
+/// pass.
 package final class ExpertTape {
   /// One expert's visits: places of the rows below.
   package struct Group {

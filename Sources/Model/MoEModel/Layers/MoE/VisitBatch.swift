@@ -32,8 +32,8 @@ package final class VisitBatch {
   package let experts = GrowingList<Int32>()
   /// Runs of visits, ascending in expert, that together are all visits.
   package let subtrees = GrowingList<Subtree>()
-  /// By subtree: Σ weight(v) · expert(v)(input(v)) along `CombineTree`, `[hidden]`, which its reader may overwrite. Written
-  /// by whoever computes the batch; valid until it begins anew.
+  /// By subtree: Σ weight(v) · expert(v)(input(v)) along `CombineTree`, `[hidden]`, which its reader may overwrite.
+  /// Written by whoever computes the batch; valid until it begins anew.
   package let outputs = GrowingList<UnsafeMutablePointer<Float>>()
   /// Distinct experts visited, as counted by whoever computed the batch.
   @exclusivity(unchecked) package var distinctExpertCount = 0
