@@ -33,14 +33,16 @@ extension LayerAssembly {
 
 extension LatentAttentionWeights {
   /// What queries' and keys' latents are multiplied with.
-  var ofLatents: [PackedMatrix] { [queryUp].compactMap(\.self) + keyAbsorb + valueUp }
+  var ofLatents: [PackedMatrix] { [queryUp, indexer?.query].compactMap(\.self) + keyAbsorb + valueUp }
 }
 
 extension AttentionWeights {
   /// What is multiplied with first, in that order.
   fileprivate var entry: [PackedMatrix] {
     switch self {
-    case .latent(let latent): [latent.queryDown, latent.keyValueDown] + latent.ofLatents
+    case .latent(let latent):
+      [latent.queryDown, latent.keyValueDown, latent.indexer?.key, latent.indexer?.headWeights].compactMap(\.self)
+        + latent.ofLatents
     case .grouped(let grouped): [grouped.query, grouped.key, grouped.value]
     case .delta(let delta): delta.input + [delta.gate].compactMap(\.self) + delta.beta
     // No model with it is shared out.
