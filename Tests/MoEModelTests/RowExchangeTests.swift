@@ -67,6 +67,21 @@ struct RowExchangeTests {
     #expect(try #require(exchanges.first { $0.stage == .embedding }).largestShare(ranks: 4) == 1)
   }
 
+  /// What hidden states meet, latents, and values: of DeepSeek-V3 15, 55 and 117 million parameters.
+  @Test func partsOfAttentionAreThoseThatFollowAnExchange() throws {
+    let work = try work()
+    #expect(work.attentionEntry == 7168 * (1536 + 576) && work.attentionOutput == 128 * 128 * 7168)
+    #expect(
+      work.attention - work.attentionEntry - work.attentionOutput == 1536 * 128 * 192 + 512 * 128 * 256)
+    // Reports of before do not tell.
+    guard case .object(var object) = work.json else { return }
+    (object["attention_entry"], object["attention_output"]) = (nil, nil)
+    let read = try ModelWork(json: .object(object))
+    #expect(read.attentionEntry == 0 && read.attention == work.attention)
+    object["attention_entry"] = .int(-1)
+    #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
+  }
+
   @Test func reportsTellExchangesAsTheyAre() throws {
     let work = try work()
     let read = try ModelWork(json: work.json)

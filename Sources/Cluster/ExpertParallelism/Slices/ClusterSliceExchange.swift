@@ -26,6 +26,7 @@ package final class ClusterSliceExchange: SliceExchange {
   private let clocks: PeerClocks
   private let noted = GrowingList<Noted>()
   package let hostRanks: [Int]
+  package var whileWaiting: (() -> Void)?
   private let stages: [SliceRoutes.Stage]
   /// By stage: ranks that an earlier one exchanges messages with, too.
   private let knownPeers: [Set<Int>]
@@ -72,6 +73,8 @@ package final class ClusterSliceExchange: SliceExchange {
       for rank in byteCounts.indices { byteCounts[rank] = 0 }
     }
     guard communicator.size > 1, noted.count > 0 else { return }
+    communicator.whileWaiting = whileWaiting
+    defer { communicator.whileWaiting = nil }
     let sent = stages.reduce(0) { max($0, byteCount($1.origins)) }
     let received = stages.reduce(0) { most, stage in stage.peers.reduce(most) { max($0, byteCount($1.origins)) } }
     let longest = Self.headerBytes + max(sent, received)

@@ -48,6 +48,12 @@ struct Plan: ParsableCommand {
       valueName: "Gop/s"))
   var arithmetic: Double?
   @Option(parsing: .unconditional, help: "Share of both that is reached.") var efficiency = 0.8
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Caches of a node, second and third level, of which runs fill half with weights while messages travel; 0 for a plan without that. (default: 3 for each core)",
+      valueName: "MiB"))
+  var cache: Double?
   @Option(help: ArgumentHelp("\(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name"))
   var network = "10gbe"
   @Option(parsing: .unconditional, help: "Sequences at once for the throughput.") var batch = 32
@@ -99,6 +105,7 @@ struct Plan: ParsableCommand {
     try check("bandwidth", bandwidth ?? 1, 0.001...1e6)
     try check("arithmetic", arithmetic ?? 1, 0.001...1e9)
     try check("efficiency", efficiency, 0.01...1)
+    try check("cache", cache ?? 0, 0...1e6)
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
     try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
@@ -150,7 +157,8 @@ struct Plan: ParsableCommand {
       machine: .init(
         readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9,
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
-        efficiency: efficiency))
+        efficiency: efficiency, cacheBytes: (cache ?? 3 * Double(cores)) * Double(1 << 20) / 2,
+        cachedBytesPerSecond: Self.cachedBytesPerSecond * Double(cores)))
     let file = try placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
@@ -209,6 +217,10 @@ struct Plan: ParsableCommand {
     }
     return record
   }
+
+  /// That one core's products of one row read of weights in its caches: less than any measured on an AMD EPYC (Zen 5),
+  /// with Q8 in runs of 0.1 to 7 MB that had been brought there, 27 to 88 GB/s.
+  private static let cachedBytesPerSecond = 25e9
 
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226,
   /// 115).

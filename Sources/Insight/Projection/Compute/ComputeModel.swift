@@ -14,6 +14,16 @@ package struct ComputeModel: Sendable {
     }
   }
 
+  /// Weights that workers bring into their caches while they wait for messages.
+  package struct Ahead: Sendable {
+    /// What a rank's caches have room for, in seconds of reading it from memory.
+    package var room: Double
+    /// What using it from there takes, of the time that it would from memory.
+    package var cost: Double
+
+    package init(room: Double, cost: Double) { (self.room, self.cost) = (room, cost) }
+  }
+
   /// Of a layer, by rows at home.
   package var attention: Roofline
   package var dense: Roofline
@@ -33,6 +43,8 @@ package struct ComputeModel: Sendable {
   /// Plans and outcomes of a step, as they were.
   package var steering: Double
   package var work: ModelWork
+  /// What is read ahead while messages travel; nil where that is in the costs, or is not known.
+  package var ahead: Ahead?
   /// Root mean square of the relative differences in expert times, the largest part.
   package let expertResidual: Double
 
@@ -134,6 +146,7 @@ package struct ComputeModel: Sendable {
     for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge, \.slices] {
       model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
     }
+    model.ahead?.room *= factor
     return model
   }
 }

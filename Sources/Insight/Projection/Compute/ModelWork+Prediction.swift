@@ -6,6 +6,8 @@ extension ModelWork {
   package func isOfSameModel(as other: ModelWork) -> Bool {
     var (own, theirs) = (predicting(false), other.predicting(false))
     (own.exchanges, theirs.exchanges) = ([], [])
+    (own.attentionEntry, theirs.attentionEntry) = (0, 0)
+    (own.attentionOutput, theirs.attentionOutput) = (0, 0)
     return own == theirs
   }
 

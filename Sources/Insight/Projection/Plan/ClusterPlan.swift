@@ -141,9 +141,7 @@ package struct ClusterPlan: Sendable {
   private static func fill(
     _ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task
   ) {
-    var machine = node.machine
-    machine.readBytesPerSecond /= Double(option.ranksPerNode)
-    machine.operationsPerSecond /= Double(option.ranksPerNode)
+    let machine = node.machine.shared(by: option.ranksPerNode)
     let given = task.placement.flatMap { $0.rankCount == option.ranks ? $0 : nil }
     func replay(_ work: ModelWork) -> StepReplay {
       var replay = StepReplay(

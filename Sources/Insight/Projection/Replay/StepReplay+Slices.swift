@@ -29,9 +29,6 @@ extension StepReplay {
         part, times: times, most: roof.seconds(memory: share, arithmetic: rows * share),
         mean: roof.seconds(memory: even, arithmetic: rows * even))
     }
-    func share(_ stage: RowExchange.Stage) -> Double {
-      work.exchanges.first { $0.stage == stage }?.largestShare(ranks: size) ?? 1 / Double(size)
-    }
     let inner = share(.expertInner)
     spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
     spend(\.dense, times: Double(work.layers) - mixtures, compute.dense, share(.denseInner))
@@ -62,9 +59,8 @@ extension StepReplay {
         spend(\.experts, times: each, most: seconds.max() ?? 0, mean: seconds.reduce(0, +) / Double(size))
       }
     }
-    outcome.computing = mean
-    outcome.waiting = max(0, busiest / crowd - mean)
     var (travelling, copying) = (0.0, 0.0)
+    var windows: [Window] = []
     if size > 1 {
       let routes = SliceRoutes(hostOfRank: layout.hostOfRank)
       let ways = self.ways(routes)
@@ -77,7 +73,9 @@ extension StepReplay {
           * compute.slices.seconds(2 * bytes / host * (host - 1) / Double(max(rowBytes.sum, 1)))
       }
       for exchange in exchanges(layers, kind, rows: rows) {
-        travelling += exchange.times * ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
+        let took = ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
+        travelling += exchange.times * took
+        windows.append(Window(stage: exchange.stage, times: exchange.times, seconds: took))
         let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
         // Its own part into a message for each other rank, and theirs out of as many.
         let copies = compute.slices.seconds(2 * bytes * others / Double(max(rowBytes.sum, 1)))
@@ -89,8 +87,18 @@ extension StepReplay {
         outcome.neededBetweenHosts += exchange.times * bytes * hostPairs
       }
     }
+    let looked = Double(max(layers.count, 1))
+    let saved = savedByReadingAhead(
+      windows, rows: rows, distinct: Double(layers.reduce(0) { $0 + $1.distinctInAll }) / looked,
+      visits: Double(layers.reduce(0) { $0 + $1.visits.reduce(0, +) }) / looked)
+    for (part, most, own) in saved {
+      outcome[keyPath: part] -= own
+      busiest -= most
+      mean -= own
+    }
+    outcome.computing = mean + copying
+    outcome.waiting = max(0, busiest / crowd - mean)
     outcome.copies += copying
-    outcome.computing += copying
     outcome.communicating += travelling + steering
     outcome.seconds = (busiest + copying * crowd + travelling + steering + compute.steering) * calibration
     return outcome
@@ -109,7 +117,7 @@ extension StepReplay {
 
   private var onHost: [Int: Int] { Dictionary(grouping: layout.hostOfRank) { $0 }.mapValues(\.count) }
   private var mostOnHost: Int { onHost.values.max() ?? 1 }
-  private var leastOnHost: Int { onHost.values.min() ?? 1 }
+  var leastOnHost: Int { onHost.values.min() ?? 1 }
 
   private func ways(_ routes: SliceRoutes) -> [Way] {
     let hosts = layout.hostOfRank
@@ -144,24 +152,26 @@ extension StepReplay {
   /// Pairs of a rank and another host.
   private var hostPairs: Double { Double(layout.rankCount * (layout.hostCount - 1)) }
 
+  private typealias Exchanged = (stage: RowExchange.Stage, times: Double, all: Double, most: Double)
+
   /// What travels of so many rows in a step: bytes of all ranks together, and of the rank with most.
   private func exchanges(
     _ layers: [LayerTraffic], _ kind: StepKind, rows: Double
-  ) -> [(times: Double, all: Double, most: Double)] {
+  ) -> [Exchanged] {
     let size = layout.rankCount
-    func plain(_ exchange: RowExchange) -> (times: Double, all: Double, most: Double) {
-      let (bytes, count) = (exchange.byteCounts(ranks: size), Double(exchange.count))
+    func plain(_ exchange: RowExchange) -> Exchanged {
+      let (bytes, count, stage) = (exchange.byteCounts(ranks: size), Double(exchange.count), exchange.stage)
       switch exchange.stage {
       // A row is some rank's, and each may be another's.
-      case .embedding: return (count, rows * bytes.all, max(bytes.all, rows * bytes.all / Double(size)))
+      case .embedding: return (stage, count, rows * bytes.all, max(bytes.all, rows * bytes.all / Double(size)))
       // Of a prompt the last row only.
-      case .logits where kind == .prefill: return (count, bytes.all, bytes.most)
-      default: return (count, rows * bytes.all, rows * bytes.most)
+      case .logits where kind == .prefill: return (stage, count, bytes.all, bytes.most)
+      default: return (stage, count, rows * bytes.all, rows * bytes.most)
       }
     }
     let exchanges = compute.work.exchanges.filter { !$0.isWithinHost }
     guard !dividesExperts else { return exchanges.map(plain) }
-    var found: [(times: Double, all: Double, most: Double)] = []
+    var found: [Exchanged] = []
     for exchange in exchanges {
       var rest = exchange
       switch exchange.stage {
@@ -177,7 +187,8 @@ extension StepReplay {
           let rows = layer.partials
           found.append(
             (
-              Double(exchange.count) / Double(layers.count), shared.all + rowBytes * Double(rows.reduce(0, +)),
+              exchange.stage, Double(exchange.count) / Double(layers.count),
+              shared.all + rowBytes * Double(rows.reduce(0, +)),
               shared.most + rowBytes * Double(rows.max() ?? 0)
             ))
         }

@@ -73,6 +73,14 @@ package enum ParameterRole: Hashable, Sendable {
     case embedding, embeddingNorm, hiddenNorm, projection, norm, head
   }
 
+  /// Whether it is a matrix of latent attention that latents are multiplied with.
+  var meetsLatents: Bool {
+    switch self {
+    case .queryUp, .keyValueUp, .indexQuery: true
+    default: false
+    }
+  }
+
   /// Whether it is the weight of a norm.
   package var isNorm: Bool {
     switch self {

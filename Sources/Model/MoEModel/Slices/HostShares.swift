@@ -15,6 +15,9 @@ struct HostShares {
     (self.gatherer, self.place) = (gatherer, place)
   }
 
+  /// What workers read of `matrix`.
+  func add(_ matrix: PackedMatrix, to next: NextWeights) { next.add(matrix, everyPanel: ranks.count, from: place) }
+
   /// y := x · Wᵀ for all of the rows of `matrix`, once all workers have met afterwards.
   func multiply(
     _ compute: Compute, worker: Int, _ matrix: PackedMatrix, _ x: Rows, into y: MatrixView<Float>
