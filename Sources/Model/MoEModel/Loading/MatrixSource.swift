@@ -160,6 +160,9 @@ package struct MatrixSource: Sendable {
     }
   }
 
+  /// Where the files have it.
+  var place: (fileIndex: Int, byte: Int) { (entry.fileIndex, entry.byteOffset + storedRange.lowerBound) }
+
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }
   package var storedByteCount: Int {

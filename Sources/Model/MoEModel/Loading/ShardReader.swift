@@ -95,7 +95,7 @@ struct ShardReader {
     let rows = rows(of: panels, source)
     let run = source.columnRun(rows: rows.count)
     // Columns go into panels in pairs.
-    let chunk = max(2, StoredRows.stagingByteCount / (columnStride * elementBytes) & ~1)
+    let chunk = max(2, StoredRows.turnedByteCount / (columnStride * elementBytes) & ~1)
     var column = 0
     while column < source.columns {
       let count = min(chunk, source.columns - column)

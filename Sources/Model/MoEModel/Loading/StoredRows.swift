@@ -5,12 +5,13 @@ import Tensors
 /// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32, and sums the
 /// bytes.
 final class StoredRows {
-  /// Bytes read at once; a single row that is longer needs more.
-  static let stagingByteCount = 4 << 20
+  /// Bytes of rows read at once, so that they are in a second-level cache still when they are summed and packed; a
+  /// single panel that is longer needs more.
+  static let stagingByteCount = 256 << 10
+  /// The same of a tensor of which a worker needs some bytes of each line.
+  static let turnedByteCount = 4 << 20
   /// Of fp32 rows gathered from a transposed tensor at once.
   static let gatheredByteCount = 32 << 20
-  /// What is read and summed at once, to be in a second-level cache still.
-  private static let summedByteCount = 512 << 10
   let checkpoint: any Checkpoint
   let sums: ReadSums?
   private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
@@ -21,8 +22,7 @@ final class StoredRows {
 
   /// The bytes `range` of a tensor, of which `own` are summed; the next call overwrites them.
   func read(_ entry: TensorEntry, _ range: Range<Int>, own: OwnBytes) throws -> UnsafeRawPointer {
-    if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
-    let bytes = UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count)
+    let bytes = UnsafeMutableRawBufferPointer(start: room(range.count), count: range.count)
     guard let sums, own.isAll(of: range.count) else {
       try checkpoint.read(entry, bytes: range, into: bytes)
       sums?.add(own.sum(of: UnsafeRawBufferPointer(bytes), at: range.lowerBound), of: entry)
@@ -31,7 +31,7 @@ final class StoredRows {
     var sum = TensorSum()
     var done = 0
     while done < range.count {
-      let part = done..<min(done + Self.summedByteCount, range.count)
+      let part = done..<min(done + Self.stagingByteCount, range.count)
       let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[part])
       try checkpoint.read(
         entry, bytes: (range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound), into: piece)
@@ -40,6 +40,12 @@ final class StoredRows {
     }
     sums.add(sum, of: entry)
     return UnsafeRawPointer(staging.pointer)
+  }
+
+  /// So many bytes of the staging, which the next call hands out again.
+  func room(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    if staging.count < byteCount { staging = AlignedBuffer(count: byteCount) }
+    return UnsafeMutableRawPointer(staging.pointer)
   }
 
   /// Calls `body` with each of `rows` in order, expanded to fp32, `[columns]`.
@@ -91,7 +97,7 @@ final class StoredRows {
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
     if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
     let stride = stored.storedBytes(ofElements: 0..<columnStride).count
-    let chunk = max(1, Self.stagingByteCount / stride)
+    let chunk = max(1, Self.turnedByteCount / stride)
     var row = rows.lowerBound
     while row < rows.upperBound {
       let count = min(group, rows.upperBound - row)

@@ -182,7 +182,9 @@ package final class WeightLoader {
     vectorCache.removeAll()
     let failed = Atomic<Bool>(false)
     let failures = Mutex<[Int: any Error]>([:])
-    let tasks = tasks
+    // As the files have them, whatever the order of need: a disk reads on, and does not go back and forth between the
+    // stacks of a layer's experts.
+    let tasks = tasks.sorted { $0.source.place < $1.source.place }
     let (checkpoint, sums, replicaSums) = (checkpoint, sums, extras.replicaSums ?? sums)
     let base = checkpoint.bytesRead
     let readAhead = ReadAhead(checkpoint: checkpoint, sources: tasks.map(\.source))
