@@ -9,13 +9,14 @@ writes `Tests/Fixtures/gguf/FAMILY.gguf`, weights in BF16 as they are there. Wha
 dots.llm1's router by its scores, without a window, which files cannot tell; Mistral Small 4 as the part of a model with eyes that
 it is published as; and Sarvam's under a `model_type` that the reference implementation has no class for, which else renames its
 settings before the converter reads them. Those with gated DeltaNet come without their module, and Qwen3-Next without a dense
-layer. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
+layer; of DeepSeek-V4 the header is kept alone, for the fuzzers. The vocabulary is 47 letters of the demonstration model's, and a pair of them. Not part of the test suite.
 """
 
 import argparse
 import json
 import pathlib
 import shutil
+import sys
 import tempfile
 
 from safetensors.torch import load_file, save_file
@@ -26,10 +27,10 @@ CHANGES = {
     "dots1": dict(scoring_func="sigmoid", sliding_window=None),
     "sarvam_moe": dict(model_type="sarvam_moe_as_published"),
     "mistral4": {}, "bailing_moe_v2": {}, "ernie4_5_moe": {}, "exaone_moe": {}, "hy_v3": {}, "solar_open": {},
-    "qwen3_next": dict(mlp_only_layers=[]), "qwen3_5": {}, "qwen3_5_moe": {},
+    "qwen3_next": dict(mlp_only_layers=[]), "qwen3_5": {}, "qwen3_5_moe": {}, "deepseek_v4": {},
 }
 # Where folders lie that are not among `families`; and what the converter is told.
-PLACES = {"qwen3_next": "delta", "qwen3_5": "delta", "qwen3_5_moe": "delta"}
+PLACES = {"qwen3_next": "delta", "qwen3_5": "delta", "qwen3_5_moe": "delta", "deepseek_v4": "compressed"}
 NO_MODULE = ["qwen3_next", "qwen3_5", "qwen3_5_moe"]
 
 
@@ -64,6 +65,17 @@ def sparse_everywhere(path):
     save_file(tensors, path, {"format": "pt"})
 
 
+def header_of(path, source):
+    """What stands before the data, in a file of its own, which takes the other's place."""
+    sys.path.insert(0, str(source / "gguf-py"))
+    import gguf
+
+    short = path.with_suffix(".header")
+    short.write_bytes(path.read_bytes()[: gguf.GGUFReader(path).data_offset])
+    path.unlink()
+    return short
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path)
@@ -77,6 +89,8 @@ def main():
             prepared(arguments.fixtures / PLACES.get(family, "families") / family, family, folder)
             out = arguments.fixtures / "gguf" / f"{family}.gguf"
             convert(folder, out, "BF16", arguments, ["--no-mtp"] if family in NO_MODULE else [])
+            if family == "deepseek_v4":
+                out = header_of(out, arguments.source)
             print(family, out.stat().st_size)
 
 
