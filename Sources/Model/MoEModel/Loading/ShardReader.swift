@@ -13,7 +13,9 @@ struct ShardReader {
 
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
-    guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
+    guard source.format == source.storedFormat, source.columnTiles == nil else {
+      return try fillRounded(source, panels, memory)
+    }
     if let packed = source.packed { return try fillPacked(source, packed, panels, memory) }
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)

@@ -17,6 +17,7 @@ final class StoredRows {
   private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
   private var expanded = AlignedBuffer<Float>(count: 1)
   private var gathered = AlignedBuffer<Float>(count: 1)
+  private var ordered = AlignedBuffer<Float>(count: 1)
 
   init(checkpoint: any Checkpoint, sums: ReadSums?) { (self.checkpoint, self.sums) = (checkpoint, sums) }
 
@@ -81,7 +82,13 @@ final class StoredRows {
         scales.expand(
           format, bytes + (current - row) * step * rowBytes, row: first + current * step,
           columns: source.columns, into: expanded.pointer)
-        try body(current, expanded.pointer)
+        guard let tiles = source.columnTiles else {
+          try body(current, expanded.pointer)
+          continue
+        }
+        if ordered.count < source.columns { ordered = AlignedBuffer(count: source.columns) }
+        tiles.order(expanded.pointer, into: ordered.pointer)
+        try body(current, ordered.pointer)
       }
       row = end
     }
