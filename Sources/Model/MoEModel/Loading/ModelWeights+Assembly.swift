@@ -82,14 +82,15 @@ struct WeightAssembly {
     // Stored [channels, 1, taps]: a kernel takes all channels of a tap.
     let (stored, channels, taps) = (try numbers(.convolution), shape.channels, shape.taps)
     let convolution = AlignedBuffer<Float>(count: taps * channels)
-    for (channel, source) in description.ownChannels(ofLayer: layer).joined().enumerated() {
-      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[source * taps + tap] }
-    }
-    let rates = try numbers(.decayRate)
+    GatedDeltaWeights.turn(
+      stored.pointer, channels: Array(description.ownChannels(ofLayer: layer).joined()), taps: taps, into: convolution)
+    let logarithms = try numbers(.decayRate)
+    let rates = AlignedBuffer<Float>(count: logarithms.count)
+    GatedDeltaWeights.rates(logarithms.pointer, into: rates)
     return GatedDeltaWeights(
       input: try parts(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try parts(.beta),
       decay: shape.projections == .separate ? try part(.decay) : nil, convolution: convolution,
-      decayBias: try numbers(.decayBias), decayRate: AlignedBuffer(rates.buffer.map { exponential($0) }),
+      decayBias: try numbers(.decayBias), decayRate: rates,
       norm: try numbers(.norm), output: try part(.output))
   }
 

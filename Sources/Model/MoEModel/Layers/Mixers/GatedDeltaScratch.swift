@@ -10,11 +10,14 @@ final class GatedDeltaScratch {
   private let rateRows: RowStorage<Float>
   private let betaRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
+  /// What heads recall before norm and gate, where that is kept.
+  private let recalledRows: RowStorage<Float>?
   private(set) var roundedValues: RowBuffer
   let nextTask = TaskCounter()
 
-  /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all.
-  init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat) {
+  /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all. `keeps`: all that the
+  /// backward pass asks for is still there after a forward pass.
+  init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat, keeps: Bool = false) {
     let valueWidth = (allHeads ?? shape).valueWidth
     fusedRows = RowStorage(columns: shape.projections == .fused ? shape.channels + shape.valueWidth : 0)
     mixedRows = RowStorage(columns: shape.channels)
@@ -23,6 +26,7 @@ final class GatedDeltaScratch {
     rateRows = RowStorage(columns: 2 * shape.valueHeadCount)
     betaRows = RowStorage(columns: 2 * shape.valueHeadCount)
     valuesRows = RowStorage(columns: valueWidth)
+    recalledRows = keeps ? RowStorage(columns: valueWidth) : nil
     roundedValues = RowBuffer(rowFormat, columns: valueWidth, rows: 0)
   }
 
@@ -34,6 +38,7 @@ final class GatedDeltaScratch {
     rateRows.reserve(rows: rows)
     betaRows.reserve(rows: rows)
     valuesRows.reserve(rows: rows)
+    recalledRows?.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
   }
 
@@ -49,6 +54,8 @@ final class GatedDeltaScratch {
   func rates(_ rows: Int) -> MatrixView<Float> { rateRows.view(rows: rows) }
   /// `[rows, value heads | value heads]`: β and e^g.
   func betas(_ rows: Int) -> MatrixView<Float> { betaRows.view(rows: rows) }
+  /// `[rows, value heads · dims]`: what heads recall; nil where what norm and gate make of it may take its place.
+  func recalled(_ rows: Int) -> MatrixView<Float>? { recalledRows?.view(rows: rows) }
   /// `[rows, value heads of all ranks · dims]`: what heads recall.
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
   /// Values as they enter the output's product, rounded before.

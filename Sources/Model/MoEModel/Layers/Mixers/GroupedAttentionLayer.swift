@@ -103,16 +103,17 @@ final class GroupedAttentionLayer: SequenceMixer {
     return .grouped(
       GroupedAttentionTape(
         input: input.view(rows: rows), rawQuery: raw.query, query: scratch.query(rows), rawKeyValue: raw.keyValue,
-        keyValue: scratch.keyValue(rows), values: scratch.values(rows)))
+        keyValue: scratch.keyValue(rows), attended: scratch.attended(rows) ?? scratch.values(rows),
+        values: scratch.values(rows)))
   }
 
   /// One token's values, multiplied by the sigmoid of their heads' gates.
   private func gate(row: Int) {
     let (query, values) = (scratch.query(row + 1)[row], (slices?.values).own(of: scratch.values(row + 1))[row])
-    let dims = shape.headDims
+    let (dims, attended) = (shape.headDims, scratch.attended(row + 1)?[row] ?? values)
     for head in 0..<shape.headCount {
-      let value = values + head * dims
-      compute.sigmoidMultiply(gate: query + head * shape.queryStride + dims, value, out: value, count: dims)
+      compute.sigmoidMultiply(
+        gate: query + head * shape.queryStride + dims, attended + head * dims, out: values + head * dims, count: dims)
     }
   }
 
@@ -147,7 +148,9 @@ final class GroupedAttentionLayer: SequenceMixer {
   private func attend(_ batch: DecoderBatch, rows: Int, parts: Int, worker: Int) {
     let tile = Self.tokenTile
     let (dims, perPart) = (shape.headDims, shape.queriesPerKey / parts)
-    let (query, values) = (scratch.query(rows), (slices?.values).own(of: scratch.values(rows)))
+    let (query, values) = (
+      scratch.query(rows), scratch.attended(rows) ?? (slices?.values).own(of: scratch.values(rows))
+    )
     let own = scratch.workers[worker]
     var wanted = scratch.nextTask.take()
     var passed = 0
@@ -180,6 +183,8 @@ final class GroupedAttentionScratch {
   private let queryRows: RowStorage<Float>
   private let keyValueRows: RowStorage<Float>
   private let valuesRows: RowStorage<Float>
+  /// What attention gives before gates, where that is kept.
+  private let attendedRows: RowStorage<Float>?
   /// As projected, where they are kept.
   private let raw: (query: RowStorage<Float>, keyValue: RowStorage<Float>)?
   private(set) var roundedValues: RowBuffer
@@ -199,6 +204,7 @@ final class GroupedAttentionScratch {
     queryRows = RowStorage(columns: queryWidth)
     keyValueRows = RowStorage(columns: keyValueWidth)
     valuesRows = RowStorage(columns: width)
+    attendedRows = keeps && shape.hasGate ? RowStorage(columns: width) : nil
     roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
     var none: UnsafeRawPointer?
     workers = (0..<workerCount).map { _ in
@@ -212,6 +218,7 @@ final class GroupedAttentionScratch {
     queryRows.reserve(rows: rows)
     keyValueRows.reserve(rows: rows)
     valuesRows.reserve(rows: rows)
+    attendedRows?.reserve(rows: rows)
     raw?.query.reserve(rows: rows)
     raw?.keyValue.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
@@ -223,6 +230,8 @@ final class GroupedAttentionScratch {
   func keyValue(_ rows: Int) -> MatrixView<Float> { keyValueRows.view(rows: rows) }
   /// `[rows, heads of all ranks · dims]`
   func values(_ rows: Int) -> MatrixView<Float> { valuesRows.view(rows: rows) }
+  /// `[rows, heads · dims]`; nil where what gates make of it may take its place.
+  func attended(_ rows: Int) -> MatrixView<Float>? { attendedRows?.view(rows: rows) }
 
   func raw(_ rows: Int) -> (query: MatrixView<Float>, keyValue: MatrixView<Float>)? {
     raw.map { ($0.query.view(rows: rows), $0.keyValue.view(rows: rows)) }
