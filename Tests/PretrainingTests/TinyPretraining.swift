@@ -77,7 +77,7 @@ struct TinyPretraining: Sendable {
     let training = try Pretraining(
       loaded, runtime: runtime, data: data, heldOut: nil, companions: Companions(), settings: try settings(),
       thread: thread
-    ) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    ) { _, spec, first, buffer in try reader.read(spec.stored, from: first, into: buffer) }
     var told = Told()
     var step = 0
     try training.run(shouldStop: { step == stopAfter }) { event in

@@ -32,6 +32,9 @@ struct TinyTraining: Sendable {
 
   init(_ golden: String) { folder = Self.fixtures.appending(path: "goldens/\(golden)").path }
 
+  /// A model with layers of gated DeltaNet.
+  init(delta: String) { folder = Self.fixtures.appending(path: "delta/\(delta)").path }
+
   /// The model of a family without a golden.
   init(family: String) { folder = Self.fixtures.appending(path: "families/\(family)").path }
 
@@ -68,7 +71,7 @@ struct TinyTraining: Sendable {
     _ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int,
     _ description: DecoderDescription, _ reader: ParameterReader
   ) throws {
-    guard spec.layer == description.layerCount else { return try reader.read(spec, from: first, into: buffer) }
+    guard spec.layer == description.layerCount else { return try reader.read(spec.stored, from: first, into: buffer) }
     let size = description.hiddenSize
     for i in buffer.indices {
       let (row, column) = ((first + i) / (2 * size), (first + i) % (2 * size))
@@ -80,7 +83,7 @@ struct TinyTraining: Sendable {
         // The model's last layer once more.
         var last = spec
         last.id.layer = description.layerCount - 1
-        return try reader.read(last, from: first, into: buffer)
+        return try reader.read(last.stored, from: first, into: buffer)
       }
     }
   }

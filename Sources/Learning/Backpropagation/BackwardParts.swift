@@ -105,7 +105,9 @@ final class BackwardParts {
     let stride = input.columns / vectors
     let count = count ?? stride
     if scales.count < rowCount * vectors { scales = AlignedBuffer(count: rowCount * vectors * 3 / 2) }
-    if normGradient.count < rowCount * vectors * count { normGradient = AlignedBuffer(count: rowCount * vectors * count) }
+    if normGradient.count < rowCount * vectors * count {
+      normGradient = AlignedBuffer(count: rowCount * vectors * count)
+    }
     let made = MatrixView(normGradient.pointer, rows: rowCount, columns: vectors * count)
     let (weight, scales, compute) = (values.values(id), scales, compute.compute)
     forEachRow { row in

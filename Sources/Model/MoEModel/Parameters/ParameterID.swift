@@ -73,6 +73,14 @@ package enum ParameterRole: Hashable, Sendable {
     case embedding, embeddingNorm, hiddenNorm, projection, norm, head
   }
 
+  /// Whether it is published, and kept, in fp32 whatever the others are: few numbers of much effect.
+  package var isFull: Bool {
+    switch self {
+    case .selectionBias, .delta(.decayBias), .delta(.decayRate): true
+    default: false
+    }
+  }
+
   /// Whether it is the weight of a norm.
   package var isNorm: Bool {
     switch self {
