@@ -1,9 +1,11 @@
+import Backpropagation
 import Checkpoints
 import Fabric
 import Foundation
 import Gradients
 import Kernels
 import MoEModel
+import TestSupport
 import Testing
 import Training
 
@@ -83,18 +85,55 @@ struct RecurrentModelTests {
   /// Sequences that lie behind each other in one leaf neither see nor change each other.
   @Test(arguments: models) func sequencesOfALeafAreApart(model: String) throws {
     let training = TinyTraining(delta: model)
-    let (joint, apart) = try LocalFabric.run(size: 1) { communicator -> (Double, Double) in
+    let found = try LocalFabric.run(size: 1) { communicator -> [(loss: Double, norm: Double)] in
       let trainer = try training.trainer(communicator)
       let vocabulary = trainer.model.description.vocabularySize
       func tokens(_ number: Int) -> [Int32] { (0...9).map { Int32((number * 7 + $0 * $0 * 3 + $0) % vocabulary) } }
-      func score(_ leaves: [[Int]]) throws -> Double {
-        try trainer.score(leafCount: leaves.count, rows: { leaves[$0].count * 9 }) { leaf, rows in
-          for number in leaves[leaf] { rows.append(tokens(number)) }
-        }.loss
+      return try [[[0, 1]], [[0], [1]]].map { leaves in
+        let result = try trainer.timed {
+          try trainer.update(
+            1, rowsByLeaf: leaves.map { $0.count * 9 }, loss: CrossEntropyLoss(zLoss: 0),
+            settings: training.settings(0), accepted: { _ in false }
+          ) { leaf, rows in for number in leaves[leaf] { rows.append(tokens(number)) } }
+        }
+        return (result.loss, result.gradientNorm)
       }
-      return (try score([[0, 1]]), try score([[0], [1]]))
     }[0]
-    #expect(joint == apart)
+    // The same numbers, added up in another order.
+    #expect(abs(found[0].loss - found[1].loss) < 1e-9)
+    #expect(abs(found[0].norm - found[1].norm) < 1e-5 * found[1].norm)
+  }
+
+  /// A training that was stopped goes on to the bits of one that was not, and what it leaves is a folder that the
+  /// family's names and types are in.
+  @Test(arguments: [("qwen3_next", OptimizerKind.muon), ("qwen3_5_moe", .adamW)])
+  func aTrainingThatStopsEndsWithTheSameBits(model: String, optimizer: OptimizerKind) throws {
+    let folder = TemporaryFolder()
+    var whole = try TinyPretraining(in: folder, vocabulary: 60)
+    (whole.delta, whole.optimizer, whole.packing, whole.out) = (model, optimizer, .whole, "whole")
+    let told = try whole.run()
+    let digests = try whole.digests().filter { $0.key.contains("-000006/") }
+    #expect(digests.count > 4)
+    for (stop, before, after) in [(1, 1, 3), (3, 2, 1)] {
+      var part = whole
+      (part.out, part.ranks, part.stopAfter) = ("stopped-\(stop)", before, stop)
+      let first = try part.run()
+      #expect(first.steps == Array(told.steps.prefix(stop)))
+      (part.ranks, part.stopAfter, part.resumes) = (after, nil, true)
+      #expect(try part.run().steps == Array(told.steps.dropFirst(stop)), "stopped after \(stop)")
+      #expect(try part.digests().filter { $0.key.contains("-000006/") } == digests, "stopped after \(stop)")
+    }
+    let saved = try CheckpointFormat.open(whole.outPath + "/step-000006")
+    let description = try ModelConfiguration.read(saved)
+    let reader = try ParameterReader(description, checkpoint: saved)
+    for spec in ParameterTable(description) where !spec.isMatrix {
+      let type = saved.tensor(description.names.tensor(spec.id))?.type
+      #expect(type == (spec.role.isFull ? .float32 : .bfloat16), "\(spec.id)")
+      guard spec.offset == 1 else { continue }
+      var values = [Float](repeating: 0, count: spec.elementCount)
+      try values.withUnsafeMutableBufferPointer { try reader.read(spec, from: 0, into: $0) }
+      #expect(values.allSatisfy { $0 > 0.3 && $0 < 1.7 }, "\(spec.id)")
+    }
   }
 
   /// Norms that add one to their weight have masters of what is stored, and are rounded as that is.
