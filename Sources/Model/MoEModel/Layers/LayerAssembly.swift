@@ -178,7 +178,8 @@ struct LayerAssembly {
     var all = shape
     if case .delta(let whole) = allHeads { all = whole }
     let scratch =
-      shared(deltas[[shape, all]]) ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat)
+      shared(deltas[[shape, all]])
+      ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat, keeps: kept != .none)
     deltas[[shape, all]] = scratch
     return scratch
   }

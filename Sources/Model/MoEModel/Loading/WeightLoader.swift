@@ -49,8 +49,9 @@ package final class WeightLoader {
     let loader = WeightLoader(checkpoint: checkpoint, sums: sums, extras: extras, pool: pool, memory: memory)
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: pool.workerCount)
     if memory.holdsVectors { try loader.findVectors(budget) }
-    let held = try loader.hold(parameters, owns: owns)
+    var held = try loader.hold(parameters, owns: owns)
     var weights = try WeightAssembly(description: description, held: held).model()
+    held.follow(weights, description)
     try loader.fill(progress: progress)
     try checkpoint.checkUnchanged()
     weights.arenas = memory.arenas

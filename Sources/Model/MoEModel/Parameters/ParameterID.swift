@@ -81,6 +81,14 @@ package enum ParameterRole: Hashable, Sendable {
     }
   }
 
+  /// Whether it is published, and kept, in fp32 whatever the others are: few numbers of much effect.
+  package var isFull: Bool {
+    switch self {
+    case .selectionBias, .delta(.decayBias), .delta(.decayRate): true
+    default: false
+    }
+  }
+
   /// Whether it is the weight of a norm.
   package var isNorm: Bool {
     switch self {
