@@ -103,7 +103,6 @@ final class GroupedAttentionLayer: SequenceMixer {
     guard let input, let raw = scratch.raw else { return nil }
     return .grouped(
       GroupedAttentionTape(
-      GroupedAttentionTape(
         input: input.view(rows: rows), rawQuery: raw.query(rows), query: scratch.query(rows),
         rawKeyValue: raw.keyValue(rows), keyValue: scratch.keyValue(rows),
         attended: scratch.attended?(rows) ?? scratch.values(rows), values: scratch.values(rows)))
@@ -178,5 +177,4 @@ final class GroupedAttentionLayer: SequenceMixer {
       passed += tasks
     }
   }
-}
 }
