@@ -33,6 +33,7 @@ package struct ByteReader {
   @inlinable
   package mutating func readInts() throws(TruncatedMessage) -> [Int32] { try readRaw(count: readCount(width: 4)) }
 
+  /// The next `count` values as they lie in memory, unaligned; throws where fewer bytes are left.
   @inlinable
   package mutating func readRaw<T: BitwiseCopyable>(count: Int) throws(TruncatedMessage) -> [T] {
     let width = MemoryLayout<T>.stride

@@ -16,6 +16,7 @@ package struct ByteWriter {
   package mutating func write<T: FixedWidthInteger & BitwiseCopyable>(_ value: T) {
     withUnsafeBytes(of: value.littleEndian) { storage.append(contentsOf: $0) }
   }
+  /// Its 32 bits, so that NaN stays what it is.
   @inlinable package mutating func write(_ value: Float) { write(value.bitPattern) }
   /// A count, then the elements.
   @inlinable

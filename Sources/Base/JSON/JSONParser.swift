@@ -5,6 +5,7 @@ package struct JSONLimits: Sendable {
   /// Takes `NaN`, `Infinity` and `-Infinity` for numbers, as Python's reader and writer do; their `double` says what
   /// they are.
   package var allowsNonFinite: Bool
+  /// Texts of at most `byteCount` bytes, lists and objects nested at most `depth` deep.
   package init(byteCount: Int = 256 << 20, depth: Int = 128, allowsNonFinite: Bool = false) {
     self.byteCount = byteCount
     self.depth = depth

@@ -42,12 +42,14 @@ package struct JSONNumber: Sendable, Equatable {
 
   /// A number spelt `text`, which must follow JSON's grammar.
   package init(text: String) { self.text = text }
+  /// A number without a fraction.
   package init(_ value: Int) { text = String(value) }
   /// A finite number in its shortest round-trip spelling; nil for NaN and infinities, which JSON cannot hold.
   package init?(_ value: Double) {
     guard value.isFinite else { return nil }
     text = "\(value)"
   }
+  /// The shortest digits that read back as this fp32 number; nil for infinity and NaN.
   package init?(_ value: Float) {
     guard value.isFinite else { return nil }
     text = "\(value)"

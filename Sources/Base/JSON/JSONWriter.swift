@@ -67,8 +67,10 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Ex
   package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
   package init(dictionaryLiteral elements: (String, JSONValue)...) { self = .object(JSONObject(elements)) }
 
+  /// A number without a fraction.
   package static func int(_ value: Int) -> JSONValue { .number(JSONNumber(value)) }
   /// A number, or null for NaN and infinities.
   package static func double(_ value: Double) -> JSONValue { JSONNumber(value).map { .number($0) } ?? .null }
+  /// The shortest digits that read back as this fp32 number; null for infinity and NaN.
   package static func float(_ value: Float) -> JSONValue { JSONNumber(value).map { .number($0) } ?? .null }
 }

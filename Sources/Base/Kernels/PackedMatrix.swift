@@ -17,6 +17,7 @@ package struct PackedMatrix: @unchecked Sendable {
   let bounds: [Int]
 
   package static let panelRows = Int(CK_PANEL)
+  /// Panels of sixteen rows, the last one filled up.
   package static func panelCount(rows: Int) -> Int { (rows + panelRows - 1) / panelRows }
 
   /// The panel range of each of `workerCount` workers: even, in order. Matrices that follow each other should differ in

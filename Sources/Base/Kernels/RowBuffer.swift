@@ -57,6 +57,7 @@ package struct RowBuffer: @unchecked Sendable {
   private let stride: Int
   private let memory: AlignedBuffer<UInt8>
 
+  /// Room for `rows` rows of `columns` columns, rounded to `format`.
   package init(_ format: RowFormat, columns: Int, rows: Int) {
     self.format = format
     self.columns = columns

@@ -8,6 +8,7 @@ package struct MatrixView<Element: BitwiseCopyable> {
   /// Elements from one row's start to the next one's.
   package let stride: Int
 
+  /// Rows of `columns` elements each, `stride` elements from one row to the next.
   @inlinable package init(_ start: UnsafeMutablePointer<Element>, rows: Int, columns: Int, stride: Int) {
     assert(rows >= 0 && columns >= 0 && (stride >= columns || rows <= 1), "rows that overlap")
     self.start = start

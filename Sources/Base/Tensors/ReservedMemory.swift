@@ -12,6 +12,7 @@ package final class ReservedMemory: @unchecked Sendable {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
 
+  /// Reserves addresses for `byteCount` bytes; throws where there are none.
   package init(byteCount: Int) throws {
     self.byteCount = max(byteCount, 1)
     let memory = mmap(nil, self.byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)

@@ -30,6 +30,7 @@ package struct TokenRequest: Sendable, Equatable {
   /// What the output must look like: the JSON form of `StructuredOutput.OutputGrammar`.
   package var grammar: JSONValue?
 
+  /// A prompt of token ids, after which at most `maxNewTokens` tokens are sampled.
   package init(id: RequestID, prompt: [Int32], maxNewTokens: Int) {
     (self.id, self.prompt, self.maxNewTokens) = (id, prompt, maxNewTokens)
   }

@@ -13,6 +13,7 @@ package struct RouterGradient: Sendable {
   package let expertCount: Int
   package let topK: Int
 
+  /// Of a router that chooses `topK` of `expertCount` experts for a token.
   package init(_ router: RouterDescription, expertCount: Int, topK: Int) {
     (scoring, normalizes, scale) = (router.scoring, router.normalizes, router.scale)
     normFloor = router.normFloor

@@ -29,6 +29,7 @@ package struct CompletionJudge {
     return try VerdictMessage.decode(bytes, count: completions.count)
   }
 
+  /// What the rules are told of a completion.
   package func sample(
     _ completion: Completion, _ prompt: PolicyPrompts.Prompt, tokenLimit: Int
   ) throws -> RewardedSample {

@@ -19,6 +19,7 @@ package struct TokenMask: Sendable, Equatable {
 
   package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
 
+  /// Whether the token may come; false for one past the vocabulary.
   package func contains(_ token: Int32) -> Bool {
     guard token >= 0, Int(token) < vocabularySize else { return false }
     return words[Int(token) >> 6] >> UInt64(token & 63) & 1 == 1

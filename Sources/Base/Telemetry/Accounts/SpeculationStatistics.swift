@@ -8,6 +8,7 @@ package struct SpeculationStatistics: Sendable {
     package var tokens = 0
     package var time = Duration.zero
 
+    /// Counts a step that gave `tokens` tokens in all and took `time`.
     package mutating func add(tokens: Int, time: Duration) {
       count += 1
       self.tokens += tokens

@@ -10,6 +10,7 @@ package struct LinkModel: Sendable, Equatable {
     package var alpha: Double
     package var beta: Double
 
+    /// From messages of `fromBytes` bytes on: `alpha` seconds and `beta` seconds a byte more.
     package init(fromBytes: Int, alpha: Double, beta: Double) {
       (self.fromBytes, self.alpha, self.beta) = (fromBytes, alpha, beta)
     }

@@ -47,6 +47,7 @@ package final class PhaseRecorder {
   @exclusivity(unchecked) private var step: PhaseTimes
   package private(set) var totals: [PhaseTimes]
 
+  /// Of a model with `layerCount` layers, on one of `rankCount` ranks; all times are zero.
   package init(layerCount: Int, rankCount: Int) {
     self.layerCount = layerCount
     self.rankCount = rankCount
@@ -85,6 +86,7 @@ package final class PhaseRecorder {
     log(start, UInt8(Phase.plan.rawValue))
   }
 
+  /// Ends the phase there was and begins `next`, now; `layer`: the number of the layer it is in, `outside` for none.
   @inline(__always) package func enter(_ next: Phase, layer nextLayer: Int = outside) {
     enter(next, layer: nextLayer, at: isOpen ? Timestamp.now() : 0)
   }

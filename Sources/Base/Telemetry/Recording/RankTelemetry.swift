@@ -14,6 +14,7 @@ package final class RankTelemetry {
   package var reduction = ReductionTraffic()
   @exclusivity(unchecked) private var kind = StepKind.decode
 
+  /// Of a model with `layerCount` layers of `expertCount` experts, on one of `rankCount` ranks.
   package init(layerCount: Int, expertCount: Int, rankCount: Int) {
     recorder = PhaseRecorder(layerCount: layerCount, rankCount: rankCount)
     traffic = TrafficTable(rankCount: rankCount)

@@ -10,11 +10,13 @@ package struct ReductionTraffic: Sendable, Equatable {
 
   package init() {}
 
+  /// Counts a message with sums of `bytes` bytes.
   package mutating func countSums(bytes: Int) {
     sumBytes += bytes
     sumMessages += 1
   }
 
+  /// Counts a message with gathered weights of `bytes` bytes.
   package mutating func countGather(bytes: Int) {
     gatherBytes += bytes
     gatherMessages += 1

@@ -91,6 +91,7 @@ package final class ExpertPlacement: Sendable {
   /// By expert id; valid as long as the placement.
   var ownerIndices: UnsafePointer<Int32> { UnsafePointer(ownerTable.pointer) }
 
+  /// The rank that an expert, by its number in the layer, is put on.
   package func owner(of expert: Int32) -> Rank { owners[Int(expert)] }
 
   /// All ranks that hold an expert, owner first; valid as long as the placement.

@@ -30,8 +30,10 @@ package struct ModelPlacement: Sendable, Equatable {
     rowLimit = ([base] + layers.values).map(\.nodeLimit).max() ?? 0
   }
 
+  /// The placement of a layer, by its number in the model; of one without experts of its own the common one.
   package subscript(layer: Int) -> ExpertPlacement { layers.indices.contains(layer) ? layers[layer] : base }
 
+  /// Whether a rank owns an expert of a layer or holds a replica.
   package func holds(layer: Int, expert: Int, _ rank: Rank) -> Bool { self[layer].holds(expert, rank) }
 
   /// Experts that a rank holds in these layers together.

@@ -7,6 +7,7 @@ package struct ExpertMove: Sendable, Equatable {
   /// The owner first; none twice.
   package var holders: [Rank]
 
+  /// Afterwards `holders` hold the expert, its owner first.
   package init(layer: Int, expert: Int, holders: [Rank]) {
     (self.layer, self.expert, self.holders) = (layer, expert, holders)
   }

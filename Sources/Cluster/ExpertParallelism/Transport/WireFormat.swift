@@ -22,6 +22,7 @@ package struct WireFormat: Sendable, Equatable {
   package let tokens: RowFormat
   package let sums: Sums
 
+  /// Rows of `hiddenSize` numbers go as `tokens`, outputs of `outputSize` numbers (nil: as many) come back as `sums`.
   package init(hiddenSize: Int, tokens: RowFormat, sums: Sums = .float32, outputSize: Int? = nil) {
     (self.hiddenSize, self.tokens, self.sums) = (hiddenSize, tokens, sums)
     self.outputSize = outputSize ?? hiddenSize

@@ -45,6 +45,7 @@ package struct KernelBenchmark {
   /// Memory the weights of one format take together: several times any last-level cache slice.
   static let footprint = 192 << 20
 
+  /// Times the product of `inputRows` rows with weights held in `format`, which meet rows of `rowFormat`.
   package func measure(_ format: WeightFormat, rowFormat: RowFormat, inputRows: Int) -> Result {
     let matrices = makeMatrices(format, rowFormat)
     let x = AlignedBuffer<Float>(count: inputRows * columns)

@@ -98,6 +98,7 @@ package final class LocalEngine: TokenEngine {
     }
   }
 
+  /// Tells that `bytes` bytes of weights have been read, of `total` on rank 0.
   package func loading(bytes: Int, of total: Int) { shared.withLock { $0.state = .loading(bytes: bytes, of: total) } }
 
   package func submit(_ request: TokenRequest, onEvent: @escaping EventHandler) {

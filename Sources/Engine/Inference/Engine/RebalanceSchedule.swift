@@ -8,6 +8,7 @@ package struct RebalanceSchedule: Sendable {
   /// What the busiest rank must have over the mean in that time, of visits or of distinct experts.
   package var threshold = 1.2
 
+  /// Looks again after each `interval`; nil: only when it is asked. `threshold` is relative to the mean, and above 1.
   package init(interval: Duration? = nil, threshold: Double = 1.2) {
     (self.interval, self.threshold) = (interval, threshold)
   }

@@ -7,6 +7,7 @@ package struct AllowedTokens: Sendable, Equatable {
 
   package init(words: [UInt64]) { self.words = words }
 
+  /// Whether the token may come; false for one past the vocabulary.
   package func contains(_ token: Int) -> Bool {
     let word = token >> 6
     return token >= 0 && word < words.count && words[word] >> UInt64(token & 63) & 1 != 0

@@ -7,6 +7,7 @@ package struct ComputeModel: Sendable {
   package struct Cost: Sendable {
     package var fixed: Double
     package var perRow: Double
+    /// Seconds that `rows` rows take; a mean number of them need not be whole.
     package func seconds(_ rows: Double) -> Double { fixed + perRow * rows }
 
     func scaled(_ fixedFactor: Double, _ rowFactor: Double) -> Cost {

@@ -67,6 +67,7 @@ package struct Roofline: Sendable {
     return error * error
   }
 
+  /// Seconds of work of so many units of memory and of arithmetic, as the points have them that it was fitted to.
   package func seconds(memory: Double, arithmetic: Double) -> Double {
     let inside = min(arithmetic, limit * memory)
     return max(perMemory * memory, perArithmetic * inside, arithmetic > inside ? perArithmeticBeyond * arithmetic : 0)

@@ -90,6 +90,7 @@ package struct ClusterPlan: Sendable {
     /// them.
     package var placed: StepReplay.Outcome?
 
+    /// The step with `batch` sequences; nil where none was planned.
     package func step(_ batch: Int) -> Step? { steps.first { $0.batch == batch } }
   }
 

@@ -113,11 +113,13 @@ package struct TrainingHistory: Sendable, Equatable {
     }
   }
 
+  /// Notes the mean loss of a token, in nats, on held-out text after `step` steps.
   package mutating func addScore(step: Int, loss: Double) {
     scores.append(Score(step: step, loss: loss))
     scores = Self.thinned(scores)
   }
 
+  /// Notes that writing the checkpoint of `step` held the ranks up for `seconds`.
   package mutating func addCheckpoint(step: Int, seconds: Double) {
     checkpoints.append(Checkpoint(step: step, seconds: seconds))
     checkpoints = Self.thinned(checkpoints)

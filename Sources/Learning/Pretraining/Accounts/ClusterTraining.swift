@@ -12,6 +12,7 @@ package struct ClusterTraining: Sendable {
     /// Of products as the training has them (`Task.products`), a second.
     package var operationsPerSecond: Double
 
+    /// A host with so many bytes of memory, cores and NUMA nodes, which does `operationsPerSecond` in training.
     package init(memoryBytes: Int, cores: Int, numaNodes: Int, operationsPerSecond: Double) {
       (self.memoryBytes, self.cores, self.numaNodes) = (memoryBytes, cores, numaNodes)
       self.operationsPerSecond = operationsPerSecond

@@ -44,6 +44,7 @@ package struct TeacherMemory: Sendable {
     return other
   }
 
+  /// Bytes of the teacher that a rank holds.
   package func byteCount(ofRank rank: Int) -> Int {
     let passes = TrainingMemory(TrainingLayout(description, terms), rank: rank)
     let parts: [TrainingMemory.Part] = [.activations, .experts, .logits, .cache, .messages]

@@ -21,6 +21,7 @@ package final class TrainingClock {
 
   package init() {}
 
+  /// From now on the latest `count` spans at least are kept, for a trace; none where it is 0.
   package func keepSpans(_ count: Int) {
     keptCount = max(0, count)
     spans.reserveCapacity(2 * keptCount)

@@ -34,6 +34,7 @@ package struct DataOrder: Sendable {
     zip(shares, shares.dropFirst()).map { Double($1 - $0) / Double(Self.blockLength) }
   }
 
+  /// Where the sequence with this number in the order of training lies.
   package subscript(position: Int) -> Place {
     guard counts.count > 1 else { return place(0, position) }
     let block = position / Self.blockLength

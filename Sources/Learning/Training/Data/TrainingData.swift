@@ -129,6 +129,7 @@ package final class TrainingData: Sendable {
     return rowCount(group, rest)
   }
 
+  /// The texts that a sequence is packed from, each with its tokens and how many of them are predicted.
   package func pieces(sequence: Int) throws -> [(tokens: [Int32], predicted: Int)] {
     let (group, rest) = place(of: sequence)
     return try pieces(group, rest)

@@ -7,6 +7,7 @@ package enum BFloat16 {
     return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16) & 1) >> 16)
   }
 
+  /// The fp32 number with these upper sixteen bits.
   @inlinable package static func value(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
   /// Rounds `source` into `target`, which has as many elements.

@@ -92,6 +92,7 @@ package final class TrainingFolder {
 
   /// Where the two parts of a step are.
   package static func modelPath(of step: Int, in path: String) -> String { "\(path)/\(modelName(step))" }
+  /// The folder of the state after `step` steps.
   package static func statePath(of step: Int, in path: String) -> String { "\(path)/\(stateName(step))" }
 
   /// Lets two finished folders be found as the checkpoint of `step`, and removes those that are too old.

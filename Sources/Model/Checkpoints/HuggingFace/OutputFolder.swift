@@ -36,6 +36,7 @@ package final class OutputFolder {
     try write(Array((value.text(pretty: true) + "\n").utf8), as: name)
   }
 
+  /// Writes a file that is not there yet.
   package func write(_ bytes: [UInt8], as name: String) throws(CheckpointError) {
     let path = file(name)
     guard let file = fopen(path, "wxe") else { throw .system(operation: "create", path: path, code: errno) }

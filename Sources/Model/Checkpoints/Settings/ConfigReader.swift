@@ -120,6 +120,7 @@ package struct ConfigReader: Sendable {
     try required(keys, try optionalInts(keys, in: range, maxCount: maxCount))
   }
 
+  /// A list of at most `maxCount` texts; throws where it is missing, longer, or of anything else.
   package func strings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String] {
     try required(keys, try optionalStrings(keys, maxCount: maxCount))
   }
@@ -178,6 +179,7 @@ package struct ConfigReader: Sendable {
     }
   }
 
+  /// The same, nil where the key is missing or null.
   package func optionalStrings(_ keys: ConfigKeys, maxCount: Int) throws(CheckpointError) -> [String]? {
     try agreed(keys) { (key, value) throws(CheckpointError) -> [ExactString] in
       guard let array = value.array else { throw wrongKind(key, "an array of strings", value) }

@@ -96,12 +96,14 @@ extension APIError {
     return "; the model can hold \(modelLength), where the server is started with a larger --kv-cache-tokens"
   }
 
+  /// 429: `limit` requests wait already; it may be tried again in `retryAfter` seconds.
   package static func queueFull(limit: Int, retryAfter: Int) -> APIError {
     APIError(
       status: 429, type: "rate_limit_error", code: "queue_full",
       message: "all \(limit) places of the queue are taken: try again in \(retryAfter) s", retryAfter: retryAfter)
   }
 
+  /// 503: the model is being loaded; it may be tried again in `retryAfter` seconds.
   package static func loading(retryAfter: Int) -> APIError {
     APIError(
       status: 503, type: "server_error", code: "model_loading",
@@ -135,11 +137,13 @@ extension APIError {
   package static let stopping = APIError(
     status: 503, type: "server_error", code: "server_stopping", message: "the server is stopping")
 
+  /// 413: a body of more than `limit` bytes.
   package static func bodyTooLarge(limit: Int) -> APIError {
     APIError(
       status: 413, code: "body_too_large", message: "the request's body is larger than the limit of \(limit) bytes")
   }
 
+  /// 408: a request that has not come in `seconds`.
   package static func timeout(seconds: Int) -> APIError {
     APIError(
       status: 408, type: "timeout_error", code: "request_timeout",

@@ -53,6 +53,7 @@ package struct ChatCompletionChunks: Sendable, Equatable {
     choice(index: index, delta: JSONObject(), logprobs: logprobs)
   }
 
+  /// The last chunk of the choice with this number, and why it ended.
   package func last(index: Int, _ reason: FinishReason, logprobs: [TokenLogprob]? = nil) -> JSONValue {
     choice(index: index, delta: JSONObject(), logprobs: logprobs, reason: reason)
   }

@@ -23,6 +23,7 @@ extension TrainingHistory {
     steps.parts = steps.parts.filter { partNames.contains($0.key) }
   }
 
+  /// Notes that after `step` steps `right` of `count` held-out problems were answered right.
   package mutating func addAccuracy(step: Int, right: Int, count: Int) {
     guard step > 0, count > 0, (0...count).contains(right), count < PolicyStep.Completions.limit else { return }
     accuracies.append(HeldOutAccuracy(step: step, right: right, count: count))

@@ -20,6 +20,7 @@ package final class KeyValueCache {
     description.ownAttentions.reduce(0) { $0 + $1.cacheByteCount(type, positions: blockTokens) }
   }
 
+  /// Blocks that so many tokens take.
   package static func blockCount(tokens: Int) -> Int { (tokens + blockTokens - 1) / blockTokens }
 
   /// Reserves room for `blockCount` blocks; the kernel supplies memory as it is first used.
