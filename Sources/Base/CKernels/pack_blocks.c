@@ -13,14 +13,14 @@ enum { FOURS = CK_GROUP / 4 };
 
 typedef void decode_of(const uint8_t *stored, ck_block *block);
 
-// The codes of a group of columns, whose first in block 0 is at `codes`, turned: fours of columns of all lanes.
-INLINE void gather_group(const uint8_t *codes, fours16 out[FOURS]) {
+// The codes of a group of columns, each lane's `stride` from the one before, turned: fours of columns of all lanes.
+INLINE void gather_group(const uint8_t *codes, size_t stride, fours16 out[FOURS]) {
 #pragma clang loop unroll(full)
   for (size_t half = 0; half < 2; half++) {
 #pragma clang loop unroll(full)
     for (size_t lane = 0; lane < CK_PANEL; lane += 4) {
       bytes16 v[4];
-      for (size_t j = 0; j < 4; j++) memcpy(&v[j], codes + (lane + j) * sizeof(ck_block) + 16 * half, sizeof v[j]);
+      for (size_t j = 0; j < 4; j++) memcpy(&v[j], codes + (lane + j) * stride + 16 * half, sizeof v[j]);
       transpose4(v);
       for (size_t j = 0; j < 4; j++) memcpy((uint8_t *)&out[4 * half + j] + 4 * lane, &v[j], sizeof v[j]);
     }
@@ -92,12 +92,21 @@ INLINE void pack(const ck_geometry *g, decode_of *decode, const uint8_t *rows, s
   ck_block blocks[CK_PANEL];
   memset(blocks, 0, sizeof blocks);
   for (size_t at = k0; at < k0 + k_count; at += g->block_columns, rows += g->block_bytes) {
-    for (size_t lane = 0; lane < row_count; lane++) decode(rows + lane * row_stride_bytes, &blocks[lane]);
     uint8_t *const groups = panel + at / CK_GROUP * ck_group_bytes(g);
-    for (size_t group = 0; group < g->block_columns / CK_GROUP; group++) {
+    if (g->low_bits == 8 && row_count == CK_PANEL) {
+      // Q8_0: bytes that follow their f16 and differ by their sign bits, so that there is nothing to take apart.
       fours16 codes[FOURS];
-      gather_group((const uint8_t *)blocks + offsetof(ck_block, codes) + group * CK_GROUP, codes);
-      put_group(g, codes, groups + group * ck_group_bytes(g));
+      gather_group(rows + sizeof(uint16_t), row_stride_bytes, codes);
+      for (size_t i = 0; i < FOURS; i++) codes[i] ^= 0x80808080u;
+      put_group(g, codes, groups);
+      for (size_t lane = 0; lane < CK_PANEL; lane++) blocks[lane].d = ck_read_u16(rows + lane * row_stride_bytes);
+    } else {
+      for (size_t lane = 0; lane < row_count; lane++) decode(rows + lane * row_stride_bytes, &blocks[lane]);
+      for (size_t group = 0; group < g->block_columns / CK_GROUP; group++) {
+        fours16 codes[FOURS];
+        gather_group((const uint8_t *)blocks + offsetof(ck_block, codes) + group * CK_GROUP, sizeof(ck_block), codes);
+        put_group(g, codes, groups + group * ck_group_bytes(g));
+      }
     }
     put_scales(g, blocks, at, scales);
   }

@@ -140,7 +140,7 @@ extension PackedScales {
     let strip = TensorStrip(
       entry, lineRows: packed.rows, rows: rows, elementByteCount: width, rowsPerElement: rowsPerElement,
       isCounted: sums != nil)
-    let lines = max(1, StoredRows.turnedByteCount / strip.stride)
+    let lines = max(1, StoredRows.turnedByteCount / max(1, strip.stride))
     let staging = AlignedBuffer<UInt8>(count: strip.byteCount(lines: min(lines, packed.groupCount)))
     for start in stride(from: 0, to: packed.groupCount, by: lines) {
       let part = start..<min(start + lines, packed.groupCount)

@@ -21,9 +21,12 @@ extension ShardReader {
     for start in stride(from: panels.lowerBound, to: panels.upperBound, by: chunk) {
       let part = self.rows(of: start..<min(start + chunk, panels.upperBound), source)
       let range = ((first + part.lowerBound) * rowBytes)..<((first + part.upperBound) * rowBytes)
-      let bytes = try stored.read(packed.levels, range, own: .all(range.count)).assumingMemoryBound(to: UInt8.self)
+      let bytes = try stored.read(packed.levels, range).assumingMemoryBound(to: UInt8.self)
+      var sum = TensorSum()
       for row in stride(from: part.lowerBound, to: part.upperBound, by: PackedMatrix.panelRows) {
         let count = min(PackedMatrix.panelRows, part.upperBound - row)
+        let place = (row - part.lowerBound) * rowBytes
+        sum += stored.sum(bytes + place, count * rowBytes, at: range.lowerBound + place)
         for lane in 0..<count {
           assemble(
             packed, scales, row: first + row + lane, bytes + (row + lane - part.lowerBound) * rowBytes,
@@ -34,6 +37,7 @@ extension ShardReader {
           panel: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes
         ).write(rows: blocks.pointer, rowStride: blockBytes, rowCount: count)
       }
+      stored.sums?.add(sum, of: packed.levels)
     }
   }
 

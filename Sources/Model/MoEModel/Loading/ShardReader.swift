@@ -62,14 +62,22 @@ struct ShardReader {
       let rows = rows(of: panel..<end, source)
       let firstByte = (first + rows.lowerBound * step) * rowBytes
       let byteCount = ((rows.count - 1) * step + 1) * rowBytes
-      let bytes = try stored.read(
-        source.entry, firstByte..<(firstByte + byteCount),
-        own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
-      if let invalid = source.format.invalidByte, memchr(bytes, Int32(invalid), byteCount) != nil {
-        throw ModelError.invalidLevel(tensor: source.entry.name)
-      }
+      let range = firstByte..<(firstByte + byteCount)
+      let bytes =
+        step == 1
+        ? try stored.read(source.entry, range)
+        : try stored.read(
+          source.entry, range, own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
+      var sum = TensorSum()
       for current in panel..<end {
         let row = current * PackedMatrix.panelRows
+        let place = (row - rows.lowerBound) * step * rowBytes
+        let panelByteCount = ((min(PackedMatrix.panelRows, source.rows - row) - 1) * step + 1) * rowBytes
+        // First of all, as it brings the panel's bytes into the first-level cache in order.
+        if step == 1 { sum += stored.sum(bytes + place, panelByteCount, at: firstByte + place) }
+        if let invalid = source.format.invalidByte, memchr(bytes + place, Int32(invalid), panelByteCount) != nil {
+          throw ModelError.invalidLevel(tensor: source.entry.name)
+        }
         let writer = PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes)
         let count = min(PackedMatrix.panelRows, source.rows - row)
@@ -83,6 +91,7 @@ struct ShardReader {
           rows: bytes + (row - rows.lowerBound) * step * rowBytes, rowStride: step * rowBytes, rowCount: count)
         for lane in 0..<count { scales.write(row: first + (row + lane) * step, lane: lane, to: writer) }
       }
+      stored.sums?.add(sum, of: source.entry)
       panel = end
     }
   }

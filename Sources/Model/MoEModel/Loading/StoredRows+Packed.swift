@@ -69,7 +69,7 @@ extension StoredRows {
             }
           }
         }
-        try body(current, out)
+        try body(current, values.pointer)
       }
       row = end
     }
@@ -92,7 +92,7 @@ extension StoredRows {
       let strip = TensorStrip(
         packed.levels, lineRows: packed.rows, rows: part, elementByteCount: 4,
         rowsPerElement: packed.packing == .awq ? packed.perWord : 1, isCounted: isCounted)
-      let chunk = max(1, Self.turnedByteCount / strip.stride)
+      let chunk = max(1, Self.turnedByteCount / max(1, strip.stride))
       for line in stride(from: 0, to: lineCount, by: chunk) {
         let lines = line..<min(line + chunk, lineCount)
         let words = room(strip.byteCount(lines: lines.count))

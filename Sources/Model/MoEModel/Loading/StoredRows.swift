@@ -21,6 +21,19 @@ final class StoredRows {
 
   init(checkpoint: any Checkpoint, sums: ReadSums?) { (self.checkpoint, self.sums) = (checkpoint, sums) }
 
+  /// The bytes `range` of a tensor, not summed: whoever takes them does that a few rows at a time (`sum`), so that they
+  /// come into the first-level cache once. The next call overwrites them.
+  func read(_ entry: TensorEntry, _ range: Range<Int>) throws -> UnsafeRawPointer {
+    let bytes = room(range.count)
+    try checkpoint.read(entry, bytes: range, into: UnsafeMutableRawBufferPointer(start: bytes, count: range.count))
+    return UnsafeRawPointer(bytes)
+  }
+
+  /// The sum of `count` bytes just read, the first of which is the tensor's byte `offset`; of none where nobody wants it.
+  func sum(_ bytes: UnsafeRawPointer, _ count: Int, at offset: Int) -> TensorSum {
+    sums == nil ? TensorSum() : TensorSum(UnsafeRawBufferPointer(start: bytes, count: count), at: offset)
+  }
+
   /// The bytes `range` of a tensor, of which `own` are summed; the next call overwrites them.
   func read(_ entry: TensorEntry, _ range: Range<Int>, own: OwnBytes) throws -> UnsafeRawPointer {
     let bytes = UnsafeMutableRawBufferPointer(start: room(range.count), count: range.count)
@@ -75,10 +88,19 @@ final class StoredRows {
     while row < rows.upperBound {
       let end = min(row + chunk, rows.upperBound)
       let firstByte = (first + row * step) * rowBytes
-      let bytes = try read(
-        source.entry, firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes),
-        own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
+      let range = firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes)
+      let bytes =
+        step == 1
+        ? try read(source.entry, range)
+        : try read(
+          source.entry, range, own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
+      var found = TensorSum()
       for current in row..<end {
+        if step == 1, (current - row) % PackedMatrix.panelRows == 0 {
+          let place = (current - row) * rowBytes
+          found += sum(
+            bytes + place, min(PackedMatrix.panelRows, end - current) * rowBytes, at: firstByte + place)
+        }
         scales.expand(
           format, bytes + (current - row) * step * rowBytes, row: first + current * step,
           columns: source.columns, into: expanded.pointer)
@@ -90,6 +112,7 @@ final class StoredRows {
         tiles.order(expanded.pointer, into: ordered.pointer)
         try body(current, ordered.pointer)
       }
+      sums?.add(found, of: source.entry)
       row = end
     }
   }
