@@ -10,14 +10,15 @@ final class GatedDeltaBackward: MixerBackward {
   /// As in the forward pass.
   private static let lengthEpsilon: Float = 1e-6
   private let layer: Int
-  let shape: GatedDelta
+  private let shape: GatedDelta
   /// On queries.
   private let scale: Float
   private let epsilon: Float
-  let parts: BackwardParts
-  private let outputGradientRows: RowStorage<Float>
-  /// What a head recalled after its norm, then the gradient by its gate.
+  private let parts: BackwardParts
+  /// By what heads gave, then by their gates.
   private let gateGradientRows: RowStorage<Float>
+  /// What heads recalled, after the norm, then the gradient by that, and by what it was before.
+  private let recalledGradientRows: RowStorage<Float>
   /// By queries, keys and values after the convolution, then before its activation; and as they were projected.
   private let channelGradientRows: RowStorage<Float>
   private let mixedGradientRows: RowStorage<Float>
@@ -41,8 +42,8 @@ final class GatedDeltaBackward: MixerBackward {
   init(_ layer: Int, _ shape: GatedDelta, scale: Float, epsilon: Float, _ parts: BackwardParts) {
     (self.layer, self.shape, self.scale, self.epsilon, self.parts) = (layer, shape, scale, epsilon, parts)
     let (channels, heads) = (shape.channels, shape.valueHeadCount)
-    outputGradientRows = parts.rows(.output, columns: shape.valueWidth)
-    gateGradientRows = parts.rows(.gate, columns: shape.valueWidth)
+    gateGradientRows = parts.rows(.output, columns: shape.valueWidth)
+    recalledGradientRows = parts.rows(.gate, columns: shape.valueWidth)
     channelGradientRows = parts.rows(.expandedGradient, columns: channels)
     mixedGradientRows = parts.rows(.keyValue, columns: channels)
     fusedGradientRows = parts.rows(
@@ -62,13 +63,13 @@ final class GatedDeltaBackward: MixerBackward {
     let rows = parts.rowCount
     guard case .delta(let tape) = tape, rows > 0 else { return }
     reserve(rows)
-    let (hidden, outputs) = (parts.stream.columns, outputGradientRows.view(rows: rows))
+    let (hidden, outputs) = (parts.stream.columns, gateGradientRows.view(rows: rows))
     parts.normalize(tape.input, .attentionNorm, layer: layer)
     parts.backThrough(
       parts.matrix(.delta(.output), layer, rows: hidden, columns: shape.valueWidth), dy: parts.stream, into: outputs)
     try parts.gradients.addProduct(id(.output), dy: parts.stream, x: tape.values)
-    try close(tape, outputs)
-    recall(tape, outputs)
+    try close(tape)
+    recall(tape)
     try backThroughRates(tape)
     try backThroughConvolution(tape)
     try backThroughProjections(hidden: hidden)
@@ -79,7 +80,7 @@ final class GatedDeltaBackward: MixerBackward {
 
   private func reserve(_ rows: Int) {
     for storage in [
-      outputGradientRows, gateGradientRows, channelGradientRows, mixedGradientRows, fusedGradientRows,
+      gateGradientRows, recalledGradientRows, channelGradientRows, mixedGradientRows, fusedGradientRows,
       betaGradientRows, rateGradientRows, decayGradientRows,
     ] { storage.reserve(rows: rows) }
     for worker in workers { worker.reserve(rows: 1) }
@@ -96,40 +97,40 @@ final class GatedDeltaBackward: MixerBackward {
     }
   }
 
-  /// Back through gates and the norm before them: `outputs` becomes the gradient by what heads recalled.
-  private func close(_ tape: GatedDeltaTape, _ outputs: MatrixView<Float>) throws {
-    let (gates, compute) = (gateGradientRows.view(rows: parts.rowCount), parts.compute.compute)
-    let (dims, weight, epsilon) = (shape.valueDims, parts.values.values(id(.norm)), epsilon)
+  /// Back through gates, and through the norm of what heads recalled.
+  private func close(_ tape: GatedDeltaTape) throws {
+    let (gates, recalled) = (
+      gateGradientRows.view(rows: parts.rowCount), recalledGradientRows.view(rows: parts.rowCount)
+    )
+    let (dims, weight, compute) = (shape.valueDims, parts.values.values(id(.norm)), parts.compute.compute)
     parts.forEachRow { row in
       compute.rmsNorm(
         tape.recalled[row], stride: dims, rows: shape.valueHeadCount, count: dims, weight: weight, epsilon: epsilon,
-        out: gates[row], outStride: dims)
+        out: recalled[row], outStride: dims)
       compute.activationGradient(
-        .swiGLU, gate: tape.gate[row], up: gates[row], gradient: outputs[row], gateGradient: gates[row],
-        upGradient: outputs[row], count: shape.valueWidth)
+        .swiGLU, gate: tape.gate[row], up: recalled[row], gradient: gates[row], gateGradient: gates[row],
+        upGradient: recalled[row], count: shape.valueWidth)
     }
     try parts.norm(
-      id(.norm), tape.recalled, outputs, vectors: shape.valueHeadCount, into: outputs, epsilon: epsilon)
+      id(.norm), tape.recalled, recalled, vectors: shape.valueHeadCount, into: recalled, epsilon: epsilon)
   }
 
   /// Back through the rule, of every sequence and key head.
-  private func recall(_ tape: GatedDeltaTape, _ outputs: MatrixView<Float>) {
+  private func recall(_ tape: GatedDeltaTape) {
     let (sequences, heads, next) = (parts.gradients.sequences, shape.keyHeadCount, TaskCounter())
     parts.compute.compute.pool.run { worker in
       while true {
         let task = next.take()
         guard task < sequences.count * heads else { return }
-        recall(tape, outputs, sequences[task / heads], keyHead: task % heads, worker: worker)
+        recall(tape, sequences[task / heads], keyHead: task % heads, worker: worker)
       }
     }
   }
 
-  private func recall(
-    _ tape: GatedDeltaTape, _ outputs: MatrixView<Float>, _ rows: Range<Int>, keyHead: Int, worker: Int
-  ) {
+  private func recall(_ tape: GatedDeltaTape, _ rows: Range<Int>, keyHead: Int, worker: Int) {
     func own(_ storage: RowStorage<Float>) -> MatrixView<Float> { storage.view(rows: rows.upperBound).rows(rows) }
     let (gradients, rates) = (own(channelGradientRows), own(betaGradientRows))
-    let (convolved, betas, dOut) = (tape.convolved.rows(rows), tape.betas.rows(rows), outputs.rows(rows))
+    let (convolved, betas, dOut) = (tape.convolved.rows(rows), tape.betas.rows(rows), own(recalledGradientRows))
     let (dims, each, heads) = (shape.valueDims, shape.valuesPerKey, shape.valueHeadCount)
     let query = (keyHead * shape.keyDims)..<((keyHead + 1) * shape.keyDims)
     let key = (query.lowerBound + shape.keyWidth)..<(query.upperBound + shape.keyWidth)
