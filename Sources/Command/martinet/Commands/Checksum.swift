@@ -12,9 +12,9 @@ struct Checksum: ParsableCommand {
     abstract: "Compare a checkpoint's weights with the sums recorded beside them, or record them.",
     discussion: """
       martinet checksum DeepSeek-V2-Lite --record
-      writes \(RecordedSums.fileName) into the folder. From then on every run compares what it reads with it: damaged weights are \
-      found while they are loaded. `quantize` and `bench make-checkpoint` record sums of what they write. The sums are made for \
-      accidents, not against attackers.
+      writes \(RecordedSums.fileName) into the folder. From then on every run compares what it reads with it: damaged \
+      weights are found while they are loaded. `quantize` and `bench make-checkpoint` record sums of what they write. \
+      The sums are made for accidents, not against attackers.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir")) var folder: String

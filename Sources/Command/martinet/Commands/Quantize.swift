@@ -11,8 +11,9 @@ struct Quantize: ParsableCommand {
     abstract: "Write a checkpoint anew with its weights in q8 or q4.",
     discussion: """
       martinet quantize DeepSeek-V2-Lite DeepSeek-V2-Lite-q8 --weights q8
-      Loading the new folder gives the same results, bit for bit, as loading the old one with --weights q8, without the \
-      arithmetic. Routers, norms and biases stay as they are; so do parts of latent attention that are quantised on loading.
+      Loading the new folder gives the same results, bit for bit, as loading the old one with --weights q8, without \
+      the arithmetic. Routers, norms and biases stay as they are; so do parts of latent attention that are quantised \
+      on loading.
       """)
 
   @Argument(help: "The checkpoint's folder.") var folder: String
