@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # How far projections of sliced runs and of runs with drafts are off: two ranks of one thread on this machine. Fits spread
 # and sliced runs of two batches, and compares with other batches and with drafts; of each setting the median round counts.
+# No round is begun that would end later than ten minutes after the first began.
 set -euo pipefail
 
 if [ $# -lt 2 ]; then
@@ -20,7 +21,13 @@ run() { # NAME ROUND COMMAND…
 }
 
 text="One, two, three, four. One, two, three, four. One, two, three, four. One, two, three,"
+limit=600 longest=0
 for ((round = 1; round <= rounds; round++)); do
+  began=$SECONDS
+  if ((round > 1 && began + longest > limit)); then
+    echo "$((round - 1)) of $rounds rounds: another would not end within $((limit / 60)) minutes" >&2
+    break
+  fi
   for layout in spread sliced; do
     for batch in 1 4 8 16; do
       record=()
@@ -33,6 +40,7 @@ for ((round = 1; round <= rounds; round++)); do
         --speculate $drafts "$@" || echo "no run with --speculate $drafts: see speculation.md" >&2
     done
   done
+  longest=$((SECONDS - began > longest ? SECONDS - began : longest))
 done
 
 median() { # SETTING…: reports whose decode took neither longest nor shortest

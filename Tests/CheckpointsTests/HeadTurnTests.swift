@@ -35,6 +35,20 @@ struct HeadTurnTests {
     }
   }
 
+  /// Pieces are read without all of their heads.
+  @Test func aPartOfAHeadIsReadWithoutTheRest() throws {
+    let whole = try read(0..<Self.stored.count, limit: 1 << 20).bytes
+    for first in whole.indices {
+      for end in stride(from: first, through: whole.count, by: 7) {
+        #expect(try read(first..<end, limit: 60).bytes == Array(whole[first..<end]), "\(first)..<\(end)")
+      }
+    }
+    // Rows 0, 2, 4 and 6 of the file; row 4, and row 3.
+    #expect(try read(3..<17, limit: 60).largest == 7 * Self.rowBytes)
+    #expect(try read(10..<15, limit: 60).largest == Self.rowBytes)
+    #expect(try read(36..<40, limit: 60).largest == Self.rowBytes)
+  }
+
   /// A file may speak of one head for a tensor of any size, or of more heads than can be counted twice.
   @Test func whatFilesSayOfHeadsTakesNoRoom() throws {
     let turn = try #require(HeadTurn(rows: 1 << 20, heads: 1, byteCount: 1 << 34))

@@ -36,7 +36,9 @@ import Testing
     for offset: UInt64 in [0, 1, 5, 8, 24, 16380, 16384, 1 << 33, (1 << 40) + 7] {
       let expected = specified(data, at: offset)
       #expect(cc_sum(data, count, offset) == expected, "at \(offset)")
-      #expect(cc_sum_portable(data, count, offset) == expected, "at \(offset)")
+      for kernel in 0..<cc_kernel_count() {
+        #expect(cc_sum_with(kernel, data, count, offset) == expected, "by \(kernel) at \(offset)")
+      }
     }
   }
 

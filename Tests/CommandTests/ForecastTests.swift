@@ -182,6 +182,21 @@ extension CommandTests {
       let bytes = hidden + layers + 4.0 * 129_280
       let needed = try #require(step(layouts[1], 1)["needed_bytes_per_token"]?.double)
       #expect(abs(needed / (3 * bytes) - 1) < 1e-6, "\(needed) \(3 * bytes)")
+      // Ranks of a node share out messages, and weights are read while they travel.
+      func tokens(_ nodes: Int, _ network: String, _ options: [String]) throws -> [Double] {
+        let plan = try json(
+          [
+            "plan", "--model", shape, "--weights", "q8", "--nodes", "\(nodes)", "--memory", "384", "--cores", "64",
+            "--bandwidth", "290", "--efficiency", "1", "--network", network, "--layout", "sliced",
+          ] + options)
+        return try #require(plan["layouts"]?.array).map { try #require(step($0, 1)["tokens_per_second"]?.double) }
+      }
+      let eight = try tokens(8, "25gbe", ["--ranks-per-node", "4"])
+      #expect(eight.count == 2 && eight[0] > 35 && eight[1] > eight[0], "\(eight)")
+      let bare = try tokens(8, "25gbe", ["--cache", "0"])
+      #expect(bare.count == 1 && bare[0] > 28 && bare[0] < 29, "\(bare)")
+      #expect(try tokens(16, "25gbe", ["--ranks-per-node", "8"]).max()! > 50)
+      #expect(try tokens(16, "100g-rdma", []).max()! > 70)
       // Uneven choices give one rank of whole experts more than the others, and fewer experts are read.
       let uneven = try #require(plan(["--layout", "auto", "--zipf", "1"])["layouts"]?.array)
       let busiest = try [uneven[0], layouts[0]].map { try #require($0["busiest_rank_visits"]?.double) }
@@ -200,7 +215,8 @@ extension CommandTests {
       for (options, word) in [
         (["--zipf", "-1"], "--zipf"), (["--acceptance", "0.5"], "--speculate"),
         (["--speculate", "lookup", "--acceptance", "0.5,0.6"], "--acceptance"),
-        (["--zipf", "1", "--routing", "r.safetensors"], "--zipf"),
+        (["--zipf", "1", "--routing", "r.safetensors"], "--zipf"), (["--cache", "-1"], "--cache"),
+        (["--ranks-per-node", "65"], "--ranks-per-node"),
       ] {
         let run = try Program.run(
           ["plan", "--model", shape, "--weights", "q8", "--nodes", "4", "--memory", "384", "--cores", "64"] + options)

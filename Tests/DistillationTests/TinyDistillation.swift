@@ -58,7 +58,9 @@ struct TinyDistillation: Sendable {
     let trainer = try Trainer(
       loaded, runtime: runtime, optimizer: .adamW, sequenceLength: Self.length, mostSequences: Self.sequences)
     let reader = try ParameterReader(description, checkpoint: source)
-    try trainer.model.fill([.master]) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    try trainer.model.fill([.master]) { _, spec, first, buffer in
+      try reader.read(spec.stored, from: first, into: buffer)
+    }
     try trainer.begin()
     let loss = try taught(runtime, description)
     var outcome = Outcome()

@@ -60,7 +60,8 @@ struct SliceExchangeTests {
   }
 
   /// In two stages where hosts have several ranks, or are many; straight where their ranks are not as many each.
-  @Test(arguments: [(4, 2), (6, 2), (6, 3), (5, 2), (8, 1), (9, 1), (10, 1), (12, 1), (16, 4)], [0, 64])
+  @Test(
+    arguments: [(4, 2), (6, 2), (6, 3), (5, 2), (8, 1), (9, 1), (10, 1), (12, 1), (16, 4), (12, 3), (12, 2)], [0, 64])
   func everyRankGetsEveryPieceOfOtherHosts(hosts: (ranks: Int, perHost: Int), room: Int) throws {
     let counts = [1, 0, 5, 40, 1]
     var generator = SeededGenerator(UInt64(hosts.ranks * 10 + hosts.perHost))
@@ -72,6 +73,37 @@ struct SliceExchangeTests {
     for (round, count) in counts.enumerated() {
       let expected = (0..<count).flatMap { row in (0..<Self.columns).map { Self.value(round, row, $0) } }
       #expect(found.allSatisfy { $0[round] == expected }, "round \(round), \(ranges)")
+    }
+  }
+
+  /// Nothing of it goes to other hosts, and what follows goes to all again.
+  @Test(arguments: [(4, 2), (6, 3), (4, 4), (3, 1)])
+  func ranksOfAHostTellEachOther(hosts: (ranks: Int, perHost: Int)) throws {
+    let told = try LocalFabric.run(size: hosts.ranks) { local -> (found: [Float], sent: Int) in
+      let communicator = HostedCommunicator(local, ranksPerHost: hosts.perHost)
+      let telemetry = RankTelemetry(layerCount: 1, expertCount: 0, rankCount: hosts.ranks)
+      let exchange = try ClusterSliceExchange(
+        communicator, rows: 4, rowByteCount: 64, telemetry: telemetry, clocks: try PeerClocks(communicator))
+      let own = communicator.rank.index
+      let first = own / hosts.perHost * hosts.perHost
+      #expect(exchange.hostRanks == Array(first..<(first + hosts.perHost)))
+      let storage = RowStorage<Float>(columns: hosts.ranks)
+      storage.reserve(rows: 1)
+      let view = storage.view(rows: 1)
+      for column in 0..<hosts.ranks { view[0][column] = column == own ? Float(10 + own) : -1 }
+      for rank in exchange.hostRanks { exchange.add(SlicePiece(view.columns(rank..<(rank + 1))), from: rank) }
+      let before = local.bytesSent
+      try exchange.exchangeWithinHost()
+      let (found, sent) = ((0..<hosts.ranks).map { view[0][$0] }, local.bytesSent - before)
+      for rank in 0..<hosts.ranks { exchange.add(SlicePiece(view.columns(rank..<(rank + 1))), from: rank) }
+      try exchange.exchange()
+      #expect((0..<hosts.ranks).map { view[0][$0] } == (0..<hosts.ranks).map { Float(10 + $0) })
+      return (found, hosts.perHost == 1 ? sent : 0)
+    }
+    for (rank, one) in told.enumerated() {
+      let host = rank / hosts.perHost
+      #expect(one.found == (0..<hosts.ranks).map { $0 / hosts.perHost == host ? Float(10 + $0) : -1 })
+      #expect(one.sent == 0)
     }
   }
 

@@ -32,15 +32,22 @@ struct SliceRoutesTests {
     }
     #expect(known.allSatisfy { $0.sorted() == Array(ranks) }, "\(sizes): \(known)")
     for rank in ranks {
-      // No two messages of an exchange between the same two ranks.
-      let peers = routes.stages(of: rank).flatMap { $0.peers.map(\.rank) }
-      #expect(Set(peers).count == peers.count && !peers.contains(rank))
+      let stages = routes.stages(of: rank)
+      #expect(stages.count == routes.stageCount)
+      for stage in stages {
+        let peers = stage.peers.map(\.rank)
+        #expect(Set(peers).count == peers.count && !peers.contains(rank))
+        #expect(stage.peers.isEmpty || stage.origins.count <= routes.mostOrigins)
+      }
+      // No two messages of an exchange between the same two ranks of different hosts.
+      let far = stages.flatMap { $0.peers.map(\.rank) }.filter { hostOfRank[$0] != hostOfRank[rank] }
+      #expect(Set(far).count == far.count)
     }
   }
 
   @Test func everyRankGetsAllPiecesOnce() {
     for count in 1...40 { expectComplete(Array(repeating: 1, count: count)) }
-    for hosts in 1...5 { for ranks in 2...4 { expectComplete(Array(repeating: ranks, count: hosts)) } }
+    for hosts in 1...9 { for ranks in 2...5 { expectComplete(Array(repeating: ranks, count: hosts)) } }
     for sizes in [[2, 1], [1, 2, 3], [4, 4, 3]] { expectComplete(sizes) }
   }
 
@@ -55,6 +62,29 @@ struct SliceRoutesTests {
     }
     #expect(routes.mostOrigins == 3)
     #expect(SliceRoutes(hostOfRank: hosts([3, 4])).stages(of: 0).count == 1)
+  }
+
+  @Test func ranksOfAHostShareOutMessagesToManyHosts() {
+    for (count, ranks) in [(4, 3), (4, 4), (6, 2), (7, 3), (8, 2), (8, 8), (16, 4), (16, 8), (17, 4)] {
+      let hostOfRank = hosts(Array(repeating: ranks, count: count))
+      let routes = SliceRoutes(hostOfRank: hostOfRank)
+      #expect(routes.stageCount == 3)
+      // Each pair of hosts has one message each way; an odd number of hosts leaves one out in each round.
+      let rounds = count % 2 == 0 ? count - 1 : count
+      var pairs: Set<[Int]> = []
+      for rank in hostOfRank.indices {
+        let stages = routes.stages(of: rank)
+        #expect(stages[1].peers.count <= (rounds + ranks - 1) / ranks, "\(count) \(ranks)")
+        #expect([stages[0], stages[2]].allSatisfy { $0.peers.allSatisfy { hostOfRank[$0.rank] == hostOfRank[rank] } })
+        for peer in stages[1].peers {
+          #expect(pairs.insert([hostOfRank[rank], hostOfRank[peer.rank]]).inserted)
+          #expect(peer.origins.map { hostOfRank[$0] } == Array(repeating: hostOfRank[peer.rank], count: ranks))
+        }
+      }
+      #expect(pairs.count == count * (count - 1))
+    }
+    // Where that saves no more than a message, pieces go to other hosts at once.
+    #expect(SliceRoutes(hostOfRank: hosts([2, 2, 2, 2])).stageCount == 2)
   }
 
   @Test func manyHostsTakeFewerMessagesInTwoStages() {

@@ -25,6 +25,10 @@ extension ForwardingCommunicator {
     get { base.sleepsWhileWaiting }
     set { base.sleepsWhileWaiting = newValue }
   }
+  package var whileWaiting: (() -> Void)? {
+    get { base.whileWaiting }
+    set { base.whileWaiting = newValue }
+  }
   package var progress: StepProgress? {
     get { base.progress }
     set { base.progress = newValue }

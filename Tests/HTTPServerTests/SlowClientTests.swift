@@ -111,9 +111,41 @@ import Testing
     }
   }
 
-  /// What is sent ahead does not end an answer that takes longer than the read time, and has its own time after it.
-  @Test(arguments: [true, false])
-  func whatIsSentAheadWaitsForTheAnswer(isCompleted: Bool) async throws {
+  /// A request sent ahead of the answer before it: what comes at once, what comes after that answer (nil: nothing), and
+  /// the status of its own.
+  struct Ahead: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var first: String
+    var rest: String?
+    var status = 200
+  }
+
+  private static let tokenize = "POST /tokenize HTTP/1.1\r\nHost: localhost\r\n"
+  private static let padding = String(repeating: " ", count: 200_000)
+
+  static let ahead = [
+    Ahead(testDescription: "a head", first: "GET /health HTTP/1.1\r\n", rest: "Host: localhost\r\n\r\n"),
+    Ahead(testDescription: "a head for good", first: "GET /health HTTP/1.1\r\n", rest: nil, status: 408),
+    Ahead(
+      testDescription: "a piece of a body", first: tokenize + "Content-Length: 17\r\n\r\n{\"prompt\":",
+      rest: "\"king\"}"),
+    Ahead(
+      testDescription: "a piece of a body for good", first: tokenize + "Content-Length: 17\r\n\r\n{\"prompt\":",
+      rest: nil, status: 408),
+    Ahead(
+      testDescription: "a chunk", first: tokenize + "Transfer-Encoding: chunked\r\n\r\na\r\n{\"prompt\":\r\n",
+      rest: "7\r\n\"king\"}\r\n0\r\n\r\n"),
+    Ahead(
+      testDescription: "more than is read ahead",
+      first: tokenize + "Content-Length: 200017\r\n\r\n{\"prompt\":\(padding)\"king\"}", rest: ""),
+    Ahead(
+      testDescription: "a head that waits to go on",
+      first: tokenize + "Expect: 100-continue\r\nContent-Length: 17\r\n\r\n", rest: "{\"prompt\":\"king\"}"),
+  ]
+
+  /// What is sent ahead does not end an answer that takes longer than the read time, is not answered in its midst, and
+  /// has its own time after it.
+  @Test(arguments: ahead) func whatIsSentAheadWaitsForTheAnswer(ahead: Ahead) async throws {
     let fault = await faultWithPatience([1, 8, 40]) { seconds in
       let gate = Gate()
       var script = FakeEngine.Script(model.tokens(" king king") + [1])
@@ -124,22 +156,23 @@ import Testing
         let port = server.port
         let body = TestServer.bytes(TestServer.chatBody(["stream": true]))
         let connection = try await onThread {
-          let connection = try Connection(port: port)
+          let connection = try Connection(port: port, timeout: Int(10 * seconds) + 20)
           try connection.sendRequest("POST", "/v1/chat/completions", body: body)
           return connection
         }
         try await server.eventually("it is not being answered") { engine.active.count == 1 }
         let (stream, next) = try await onThread {
-          try connection.send("GET /health HTTP/1.1\r\n")
           // The answer takes twice the read time.
-          usleep(UInt32(2e6 * seconds))
-          gate.open()
+          DispatchQueue.global().asyncAfter(deadline: .now() + 2 * seconds) { gate.open() }
+          try connection.send(ahead.first)
           let stream = try connection.readReply()
-          if isCompleted { try connection.send("Host: localhost\r\n\r\n") }
+          if ahead.first.contains("100-continue") { _ = try connection.read(until: "HTTP/1.1 100 Continue\r\n\r\n") }
+          if let rest = ahead.rest { try connection.send(rest) }
           return (stream, try connection.readReply())
         }
-        return stream.status == 200 && stream.frames.last == "[DONE]" && next.status == (isCompleted ? 200 : 408)
-          ? nil : "\(stream.status), then \(next.status)"
+        let isAlone = ahead.status != 200 || !connection.rest.contains("HTTP/")
+        return stream.status == 200 && stream.frames.last == "[DONE]" && next.status == ahead.status && isAlone
+          ? nil : "\(stream.status), then \(next.status) \(next.text)"
       }
     }
     #expect(fault == nil)

@@ -14,18 +14,23 @@ final class MemoryCheckpoint: Checkpoint {
   private let readCount = Mutex(0)
   /// Ranges asked for ahead of their reading, by name.
   let prefetched = Mutex<[String: Int]>([:])
+  /// The names, each where it was asked for first.
+  let askedFor = Mutex<[String]>([])
 
-  /// What another checkpoint holds, read whole. `change`: how a tensor is stored here.
+  /// What another checkpoint holds, read whole. `change`: how a tensor is stored here. `offset`: where a file would have
+  /// it, by its number.
   init(
     copying other: any Checkpoint,
-    change: (TensorEntry, [UInt8]) -> (type: ElementType, bytes: [UInt8]) = { ($0.type, $1) }
+    change: (TensorEntry, [UInt8]) -> (type: ElementType, bytes: [UInt8]) = { ($0.type, $1) },
+    offset: (Int) -> Int = { _ in 0 }
   ) throws {
     config = other.config
     let tensors = try other.entries.map { ($0, change($0, try other.readAll($0))) }
     // No offset in a file: all that is read goes through `read`.
-    entries = tensors.map { entry, stored in
-      TensorEntry(
-        name: entry.name, type: stored.type, shape: entry.shape, fileIndex: 0, byteOffset: 0,
+    entries = tensors.enumerated().map { number, tensor in
+      let (entry, stored) = tensor
+      return TensorEntry(
+        name: entry.name, type: stored.type, shape: entry.shape, fileIndex: 0, byteOffset: offset(number),
         byteCount: stored.bytes.count)
     }
     contents = tensors.map(\.1.bytes)
@@ -53,7 +58,10 @@ final class MemoryCheckpoint: Checkpoint {
   }
 
   func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {
-    prefetched.withLock { $0[entry.name, default: 0] += range.count }
+    let before = prefetched.withLock { prefetched in
+      prefetched.updateValue((prefetched[entry.name] ?? 0) + range.count, forKey: entry.name)
+    }
+    if before == nil { askedFor.withLock { $0.append(entry.name) } }
   }
   var bytesRead: Int { readCount.withLock { $0 } }
   func checkUnchanged() {}

@@ -20,7 +20,16 @@ struct WeightSumTests {
   /// Each rank reads a tensor whole, or in parts that are one rank's alone; together they read every byte once.
   @Test(arguments: Golden.names)
   func everyByteIsSummedOnce(name: String) throws {
-    let folder = try HuggingFaceFolder(path: Golden(name).folder)
+    try checkSums(of: try HuggingFaceFolder(path: Golden(name).folder))
+  }
+
+  /// Words of several rows, of which heads share some, and scales that lie across rows.
+  @Test(arguments: PackedCheckpointTests.names)
+  func everyByteOfPackedWeightsIsSummedOnce(name: String) throws {
+    try checkSums(of: try HuggingFaceFolder(path: PackedCheckpointTests.folder.appending(path: name).path))
+  }
+
+  private func checkSums(of folder: HuggingFaceFolder) throws {
     let expected = try folder.entries.map { try folder.readAll($0).withUnsafeBytes { TensorSum($0, at: 0) } }
     for (weights, threads, ranks) in [(WeightPrecision.auto, 1, 1), (.auto, 3, 2), (.q8, 2, 3), (.f32, 5, 1)] {
       let found = try (0..<ranks).map { rank in try readSums(folder, weights, threads: threads) { $0 % ranks == rank } }
@@ -36,6 +45,20 @@ struct WeightSumTests {
       let unread = zip(folder.entries, found[0]).filter { $1.byteCount == 0 && ranks == 1 }.map(\.0.name)
       #expect(unread.count < folder.entries.count / 2, "\(unread)")
     }
+  }
+
+  /// Whatever the order of need: a disk is slow to go back and forth.
+  @Test func matricesAreReadInTheOrderOfTheFiles() throws {
+    let folder = try HuggingFaceFolder(path: Golden("qwen3_moe_bf16").folder)
+    let memory = try MemoryCheckpoint(copying: folder, offset: { (1000 - $0) << 20 })
+    let description = try ModelConfiguration.read(memory)
+    let pool = try WorkerPool(cores: [0], pin: false, oversubscribed: true)
+    let budget = try WeightBudget.measure(description, checkpoint: memory, workerCount: 1) { _, _ in true }
+    _ = try WeightLoader.load(
+      description, checkpoint: memory, pool: pool, budget: budget, owns: { _, _ in true }, sums: ReadSums(memory),
+      progress: { _ in })
+    let places = memory.askedFor.withLock { $0 }.compactMap { memory.tensor($0)?.byteOffset }
+    #expect(places.count > 10 && places == places.sorted())
   }
 
   @Test func aScanFindsTheSameSumsInAnyShares() throws {

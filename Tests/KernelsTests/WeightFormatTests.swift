@@ -89,6 +89,45 @@ struct WeightFormatTests {
     }
   }
 
+  /// Parts of a product that ranks of a host take turns at are the whole product, whoever has which panels.
+  @Test func everyNthPanelOfSeveralWorkersIsTheProduct() throws {
+    var generator = SeededGenerator(17)
+    let (rows, columns, count, workers) = (75, 40, 3, 2)
+    let format = WeightFormat.float32
+    let memory = AlignedBuffer<UInt8>(
+      count: PackedMatrix.panelCount(rows: rows) * format.panelByteCount(columns: columns))
+    let numbers = memory.pointer.withMemoryRebound(to: Float.self, capacity: memory.count / 4) { $0 }
+    for i in 0..<(memory.count / 4) { numbers[i] = generator.float() }
+    let bounds = PackedMatrix.evenBounds(rows: rows, workerCount: workers)
+    let panelBytes = format.panelByteCount(columns: columns)
+    let bias = AlignedBuffer<Float>(count: rows)
+    for row in 0..<rows { bias.pointer[row] = generator.float() }
+    let matrix = PackedMatrix(
+      format: format, rows: rows, columns: columns, rowFormat: .float32, bias: bias, bounds: bounds,
+      shards: (0..<workers).map { UnsafeMutableRawPointer(memory.pointer + bounds[$0] * panelBytes) })
+    let compute = Compute(pool: try WorkerPool(workerCount: workers))
+    let x = RowStorage<Float>(columns: columns)
+    x.reserve(rows: count)
+    let inputs = x.view(rows: count)
+    for row in 0..<count { for column in 0..<columns { inputs[row][column] = generator.float() } }
+    let input = RowBuffer(.float32, columns: columns, rows: count).rows(of: inputs)
+    func outputs(_ multiply: (Int, UnsafeMutablePointer<Float>) -> Void) -> [Float] {
+      var y = [Float](repeating: .infinity, count: count * rows)
+      y.withUnsafeMutableBufferPointer { y in for worker in 0..<workers { multiply(worker, y.baseAddress!) } }
+      return y
+    }
+    let whole = outputs { matrix.multiply(compute, worker: $0, x: input, count: count, y: $1, yStride: rows) }
+    for step in 1...7 {
+      let parts = outputs { worker, y in
+        for first in 0..<step {
+          matrix.multiply(
+            compute, worker: worker, everyPanel: step, from: first, x: input, count: count, y: y, yStride: rows)
+        }
+      }
+      #expect(parts == whole, "\(step)")
+    }
+  }
+
   @Test(arguments: WeightFormat.all.filter(\.isHeld))
   func whatIsPackedIsWhatIsExpandedAndMultiplied(format: WeightFormat) throws {
     var generator = SeededGenerator(71)

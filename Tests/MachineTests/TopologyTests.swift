@@ -52,6 +52,30 @@ import Testing
       ])
   }
 
+  /// Two threads a core: a core's second level is its own, the third is shared by four cores.
+  @Test func aCoreHasItsCachesAndItsPartOfSharedOnes() throws {
+    #expect(try discover(Self.twoSockets, allowedCores: [0]).coreCacheBytes == 0)
+    var files = Self.twoSockets
+    for (index, cache) in [
+      ("1", "Data", "48K", "0,4"), ("1", "Instruction", "32K", "0,4"), ("2", "Unified", "1024K", "0,4"),
+      ("3", "Unified", "32768K", "0-7"),
+    ].enumerated() {
+      let folder = "/sys/devices/system/cpu/cpu0/cache/index\(index)"
+      files["\(folder)/level"] = cache.0 + "\n"
+      files["\(folder)/type"] = cache.1 + "\n"
+      files["\(folder)/size"] = cache.2 + "\n"
+      files["\(folder)/shared_cpu_list"] = cache.3 + "\n"
+    }
+    #expect(try discover(files, allowedCores: [0, 1]).coreCacheBytes == 9 << 20)
+    files["/sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list"] = "0,4\n"
+    #expect(try discover(files, allowedCores: [0, 1]).coreCacheBytes == 33 << 20)
+    // What is no number of kibibytes counts as nothing.
+    for size in ["-1K", "12", "99999999999K", ""] {
+      files["/sys/devices/system/cpu/cpu0/cache/index3/size"] = size + "\n"
+      #expect(try discover(files, allowedCores: [0, 1]).coreCacheBytes == 1 << 20, "\(size)")
+    }
+  }
+
   @Test func onlyAllowedCoresAreListed() throws {
     let topology = try discover(Self.twoSockets, allowedCores: [5, 6, 9])
     #expect(topology.allowedCores == [5, 6, 9])

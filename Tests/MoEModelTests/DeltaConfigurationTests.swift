@@ -71,16 +71,16 @@ struct DeltaConfigurationTests {
     #expect(model.outerPredictionLayerCount == 1 && model.predictionLayerCount == 0)
     #expect(model.tiedEmbeddings == (name == "qwen3_5"))
     #expect((model.otherPartCounts["model.visual"] ?? 0 > 0) == (name != "qwen3_next"), "\(model.otherPartCounts)")
-    #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
+    try model.requireBackwardPass()
   }
 
-  /// A gate is multiplied in by no backward pass, whether or not there is a state besides.
-  @Test func gatedAttentionAloneIsNotTrained() throws {
+  /// A state is what only layers of gated DeltaNet keep.
+  @Test func gatedAttentionAloneIsNotRecurrent() throws {
     let count = try #require(try Configuration(golden: "qwen3_next").json["num_hidden_layers"]?.exactInt)
     let types = Array(repeating: #""full_attention""#, count: count).joined(separator: ",")
     let model = try Configuration(golden: "qwen3_next").with("layer_types", "[\(types)]").read()
     #expect(!model.isRecurrent && model.isRecurrent == (StateCache.slotByteCount(model) > 0))
-    #expect(throws: ModelError.recurrentLayers(family: model.family, role: "trained")) { try model.requireAttention() }
+    try model.requireBackwardPass()
   }
 
   /// What is planned of a shape is what the reference writes of it.

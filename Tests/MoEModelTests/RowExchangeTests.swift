@@ -29,7 +29,9 @@ struct RowExchangeTests {
     #expect(
       count(.denseInner) == 3 && count(.denseOutput) == 3 && count(.expertInner) == 58 && count(.expertOutput) == 58)
     #expect(count(.embedding) == 1 && count(.logits) == 1 && count(.queries) == 0)
-    #expect(exchanges.reduce(0) { $0 + $1.count } == 61 * 5 + 2)
+    #expect(exchanges.filter { !$0.isWithinHost }.reduce(0) { $0 + $1.count } == 61 * 5 + 2)
+    // Routers' logits, which hosts do not tell each other.
+    #expect(exchanges.filter(\.isWithinHost).map(\.stage) == [.router] && count(.router) == 58)
     func bytes(_ stage: RowExchange.Stage, _ ranks: Int) throws -> Double {
       try #require(exchanges.first { $0.stage == stage }).byteCounts(ranks: ranks).all
     }
@@ -63,6 +65,21 @@ struct RowExchangeTests {
     }
     // A row is one rank's, whole.
     #expect(try #require(exchanges.first { $0.stage == .embedding }).largestShare(ranks: 4) == 1)
+  }
+
+  /// What hidden states meet, latents, and values: of DeepSeek-V3 15, 55 and 117 million parameters.
+  @Test func partsOfAttentionAreThoseThatFollowAnExchange() throws {
+    let work = try work()
+    #expect(work.attentionEntry == 7168 * (1536 + 576) && work.attentionOutput == 128 * 128 * 7168)
+    #expect(
+      work.attention - work.attentionEntry - work.attentionOutput == 1536 * 128 * 192 + 512 * 128 * 256)
+    // Reports of before do not tell.
+    guard case .object(var object) = work.json else { return }
+    (object["attention_entry"], object["attention_output"]) = (nil, nil)
+    let read = try ModelWork(json: .object(object))
+    #expect(read.attentionEntry == 0 && read.attention == work.attention)
+    object["attention_entry"] = .int(-1)
+    #expect(throws: MalformedAccount.self) { try ModelWork(json: .object(object)) }
   }
 
   @Test func reportsTellExchangesAsTheyAre() throws {

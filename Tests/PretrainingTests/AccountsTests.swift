@@ -2,6 +2,7 @@ import Checkpoints
 import Fabric
 import Foundation
 import MoEModel
+import TestSupport
 import Testing
 import Training
 import TreeReduction
@@ -11,7 +12,7 @@ import TreeReduction
 /// What a training is said to need and to cost.
 @Suite struct TrainingAccountTests {
   private func description(_ golden: String) throws -> DecoderDescription {
-    let folder = TinyTraining.fixtures.appending(path: "goldens/\(golden)").path
+    let folder = FamilyFixtures.folder(golden)
     let source = try CheckpointFormat.open(folder)
     return try ModelConfiguration.read(try ShapeCheckpoint(source.config, path: folder))
   }
@@ -26,7 +27,7 @@ import TreeReduction
     return TrainingLayout(try description(golden), terms)
   }
 
-  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "qwen3", "llama"])
+  @Test(arguments: ["deepseek_v3", "qwen3_moe", "gpt_oss", "qwen3", "llama", "qwen3_next", "qwen3_5"])
   func ranksShareWhatIsNotACopy(golden: String) throws {
     let count = ParameterTable(try description(golden)).reduce(0) { $0 + $1.elementCount }
     let alone = TrainingMemory(try layout(golden), rank: 0)

@@ -57,6 +57,21 @@ struct GradientTests {
     }
   }
 
+  /// Gated DeltaNet and gated attention, projections fused and apart, the text model of a model of several parts.
+  @Test(arguments: ["qwen3_next", "qwen3_5_moe", "qwen3_5"])
+  func gradientsOfGatedDeltaNetAreTheReferences(name: String) throws {
+    try compare(TinyTraining(name), try #require(try Self.expected("delta_gradients")[name])) { spec, own in
+      let body = name == "qwen3_next" ? "model" : "model.language_model"
+      let layer = "\(body).layers.\(spec.layer ?? 0).mlp"
+      switch spec.role {
+      case .feedForward(.expert, let projection):
+        return "\(layer).experts.\(spec.expert ?? 0).\(projection)_proj.weight"
+      case .router: return "\(layer).gate.weight"
+      default: return own.hasPrefix("model.") && !own.hasPrefix(body) ? body + own.dropFirst("model".count) : own
+      }
+    }
+  }
+
   /// `reference`: what the reference calls a parameter.
   private func compare(
     _ training: TinyTraining, _ expected: JSONValue, reference: @Sendable @escaping (ParameterSpec, String) -> String

@@ -21,6 +21,8 @@ struct TinyPretraining: Sendable {
   }
 
   var golden = "deepseek_v3"
+  /// A model with gated DeltaNet in its place.
+  var delta: String?
   /// Where data and checkpoints lie; `out` is the checkpoints' folder in it.
   var folder: String
   var out = "out"
@@ -40,10 +42,10 @@ struct TinyPretraining: Sendable {
   /// Called on rank 0 with each event.
   var onEvent: @Sendable (PretrainingEvent) -> Void = { _ in }
 
-  init(in folder: TemporaryFolder) throws {
+  init(in folder: TemporaryFolder, vocabulary: Int = 90) throws {
     self.folder = folder.path
     let lines = (0..<40).map { number in
-      let tokens = (0..<(9 + number % 23)).map { "\((number * 5 + $0 * 3) % 90)" }
+      let tokens = (0..<(9 + number % 23)).map { "\((number * 5 + $0 * 3) % vocabulary)" }
       return "{\"token_ids\":[\(tokens.joined(separator: ","))]}\n"
     }
     folder.write(lines.joined(), as: "data.jsonl")
@@ -60,7 +62,7 @@ struct TinyPretraining: Sendable {
   }
 
   private func train(_ communicator: any Communicator) throws -> Told {
-    let path = TinyTraining(golden).folder
+    let path = TinyTraining(delta ?? golden).folder
     let source = try CheckpointFormat.open(path)
     let description = try ModelConfiguration.read(source)
     let thread = try WriterThread()
@@ -77,7 +79,7 @@ struct TinyPretraining: Sendable {
     let training = try Pretraining(
       loaded, runtime: runtime, data: data, heldOut: nil, companions: Companions(), settings: try settings(),
       thread: thread
-    ) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    ) { _, spec, first, buffer in try reader.read(spec.stored, from: first, into: buffer) }
     var told = Told()
     var step = 0
     try training.run(shouldStop: { step == stopAfter }) { event in

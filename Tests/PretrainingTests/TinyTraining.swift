@@ -30,7 +30,8 @@ struct TinyTraining: Sendable {
   var threads = 1
   var isa = InstructionSet.best
 
-  init(_ golden: String) { folder = FamilyFixtures.folder(golden) }
+  /// Of a golden, of a family without one, or of one with layers of gated DeltaNet.
+  init(_ name: String) { folder = FamilyFixtures.folder(name) }
 
   /// A rank's trainer with the golden's weights.
   func trainer(_ communicator: any Communicator) throws -> Trainer {
@@ -65,7 +66,7 @@ struct TinyTraining: Sendable {
     _ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int,
     _ description: DecoderDescription, _ reader: ParameterReader
   ) throws {
-    guard spec.layer == description.layerCount else { return try reader.read(spec, from: first, into: buffer) }
+    guard spec.layer == description.layerCount else { return try reader.read(spec.stored, from: first, into: buffer) }
     let size = description.hiddenSize
     for i in buffer.indices {
       let (row, column) = ((first + i) / (2 * size), (first + i) % (2 * size))
@@ -77,7 +78,7 @@ struct TinyTraining: Sendable {
         // The model's last layer once more.
         var last = spec
         last.id.layer = description.layerCount - 1
-        return try reader.read(last, from: first, into: buffer)
+        return try reader.read(last.stored, from: first, into: buffer)
       }
     }
   }

@@ -74,6 +74,12 @@ import Testing
     #expect(many.gathered < few.gathered + 305 * 3e-6)
     let within = estimate(20, hosts: 1, perHost: 4)
     #expect(within.gathered < 305 * 1e-6 && within.isSliced)
+    // Routers' logits stay on a host: hosts of one rank have none to tell.
+    var routed = work
+    routed.exchanges.append(RowExchange(.router, count: 58, [.init(columns: 256)]))
+    #expect(estimate(20, of: routed) == estimate(20))
+    #expect(estimate(20, perHost: 2, of: routed).exchangeCount == 305 + 58)
+    #expect(estimate(20, perHost: 2, of: routed).gathered < estimate(20, perHost: 2).gathered + 58 * 1e-6)
     // Sixteen hosts wait for two messages, and not for fifteen.
     #expect(estimate(20, hosts: 16).gathered < 305 * 70e-6)
   }

@@ -1,9 +1,10 @@
 import ExpertParallelism
 import Fabric
 import MoEModel
-import Projection
 import Telemetry
 import Testing
+
+@testable import Projection
 
 /// Steps of ranks that share out every matrix, and steps with drafts.
 @Suite struct SlicedReplayTests {
@@ -96,6 +97,82 @@ import Testing
     #expect(many.communicating < 18 * (20e-6 + 14 * 5e-6) && many.communicating > 18 * 2 * (20e-6 + 2 * 5e-6))
     let more = try step(replay(ranks: 4, sliced: true) { $0.exchanges[2].count += 10 })
     #expect(more.communicating - slow.communicating > 10 * 30e-6)
+  }
+
+  /// Eight hosts of two ranks: four messages of one rank instead of seven.
+  @Test func ranksOfAHostShareOutMessages() throws {
+    let (one, two, eight) = (
+      try step(replay(ranks: 8, sliced: true)), try step(replay(ranks: 16, perHost: 2, sliced: true)),
+      try step(replay(ranks: 64, perHost: 8, sliced: true))
+    )
+    #expect(one.communicating > 18 * (20e-6 + 6 * 5e-6))
+    #expect(two.communicating < 18 * (20e-6 + 3 * 5e-6 + 5e-6) && two.communicating > 18 * (20e-6 + 3 * 5e-6))
+    #expect(eight.communicating < 18 * (20e-6 + 7e-6) && eight.communicating > 18 * 20e-6)
+    // Each piece goes to each other host once, however many ranks there are.
+    #expect(abs(two.neededBetweenHosts - one.neededBetweenHosts) < 1)
+    #expect(abs(two.bytesBetweenHosts - one.bytesBetweenHosts) < 1)
+  }
+
+  /// Ranks of one host read a router once between them, and tell each other its logits.
+  @Test func routersAreSharedOutWithinAHost() throws {
+    func outcome(_ ranks: Int, _ perHost: Int, told: Bool = true) throws -> StepReplay.Outcome {
+      try step(
+        replay(ranks: ranks, perHost: perHost, sliced: true) {
+          if told { $0.exchanges.append(RowExchange(.router, count: 3, [.init(columns: 16)])) }
+        })
+    }
+    let alone = try outcome(2, 1)
+    #expect(try alone.gate == outcome(4, 1).gate && alone.communicating == outcome(2, 1, told: false).communicating)
+    let shared = try outcome(4, 2)
+    #expect(abs(shared.gate * 2 / alone.gate - 1) < 1e-9)
+    #expect(try shared.communicating > outcome(4, 2, told: false).communicating)
+    #expect(try shared.bytesBetweenHosts == outcome(4, 2, told: false).bytesBetweenHosts)
+  }
+
+  /// What follows an exchange is read while messages travel: as much as they take, and as caches hold.
+  @Test func weightsAreReadAheadOfExchanges() throws {
+    let plain = try replay(ranks: 4, sliced: true) {
+      ($0.attentionEntry, $0.attentionOutput) = (2_000_000, 2_000_000)
+    }
+    let base = try step(plain)
+    func outcome(room: Double, cost: Double, cores: [Int]? = nil, sliced: Bool = true) throws -> StepReplay.Outcome {
+      var replay = plain
+      (replay.compute.ahead, replay.coresOfRank, replay.isSliced) = (.init(room: room, cost: cost), cores, sliced)
+      return try step(replay)
+    }
+    let some = try outcome(room: 1, cost: 0.25)
+    #expect(some.seconds < base.seconds && some.communicating == base.communicating)
+    let sum = some.phases.reduce(0) { $0 + $1.seconds }
+    #expect(abs((sum + some.communicating + some.waiting) / some.seconds - 1) < 1e-9)
+    // A gigabyte a second: no exchange takes as long as what follows it, so that three quarters of all are saved.
+    let windows = 4 * 2 + 1 * 2 + 3 * 2
+    let ahead = base.seconds - some.seconds
+    #expect(ahead > Double(windows) * 0.75 * 30e-6 && ahead <= 0.75 * base.communicating)
+    // Of nothing that the step takes otherwise is more saved than its weights' reading.
+    let all = try outcome(room: 1, cost: 0)
+    for part in [\StepReplay.Outcome.attention, \.dense, \.shared, \.experts, \.gate] {
+      #expect(all[keyPath: part] >= 0 && all[keyPath: part] <= some[keyPath: part])
+    }
+    #expect(all.head == base.head && all.copies == base.copies)
+    // Caches without room, weights that are as slow from there, ranks that share cores, and ranks that share nothing.
+    #expect(try outcome(room: 0, cost: 0).seconds == base.seconds)
+    #expect(try outcome(room: 1, cost: 1).seconds == base.seconds)
+    let crowded = try outcome(room: 1, cost: 0, cores: [0, 1, 2, 3])
+    #expect(crowded.attention == base.attention)
+    var spread = plain
+    spread.isSliced = false
+    #expect(try outcome(room: 1, cost: 0, sliced: false).seconds == step(spread).seconds)
+    #expect(try outcome(room: 10e-6, cost: 0).seconds > all.seconds)
+  }
+
+  @Test func arithmeticIsNotSavedByReadingAhead() {
+    let roof = Roofline(perMemory: 4, perArithmetic: 1)
+    let ahead = ComputeModel.Ahead(room: 100, cost: 0.25)
+    #expect(roof.saved(memory: 1, arithmetic: 0, window: 100, ahead) == 3)
+    #expect(roof.saved(memory: 1, arithmetic: 2, window: 100, ahead) == 2)
+    #expect(roof.saved(memory: 1, arithmetic: 8, window: 100, ahead) == 0)
+    #expect(roof.saved(memory: 1, arithmetic: 0, window: 2, ahead) == 1.5)
+    #expect(roof.saved(memory: 0.5, arithmetic: 0, window: 100, ahead) == 1.5)
   }
 
   @Test func expertsThatStayWholeWaitForTheBusiestRank() throws {

@@ -182,7 +182,7 @@ def demonstration(folder, streams=1, parts=1):
 # MARK: llama.cpp
 
 
-def convert(folder, out, kind, arguments):
+def convert(folder, out, kind, arguments, options=()):
     """llama.cpp's converter, told the name of the pre-tokenizer, which it knows by a hash of published vocabularies."""
     script = (
         "import os, runpy, sys\n"
@@ -201,7 +201,7 @@ def convert(folder, out, kind, arguments):
         "runpy.run_path(sys.argv[0], run_name='__main__')\n")
     command = [
         sys.executable, "-c", script, str(arguments.source), arguments.pre, str(folder), "--outfile", str(out), "--outtype",
-        kind.lower()]
+        kind.lower(), *options]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError("converter: " + " | ".join(done.stderr.strip().splitlines()[-3:]))

@@ -2,9 +2,10 @@
 """Gradients of the goldens' models by PyTorch, in fp32: what GradientTests holds ours against.
 
     python3 -m venv venv && venv/bin/pip install torch transformers==5.23.0 safetensors numpy
-    venv/bin/python Tests/Reference/make_gradients.py [families]
+    venv/bin/python Tests/Reference/make_gradients.py [families | delta]
 
-Writes Tests/Fixtures/training/gradients.json, and family_gradients.json of the families without a golden: for each the mean cross-entropy of two sequences of made-up tokens, and of
+Writes Tests/Fixtures/training/gradients.json, family_gradients.json of the families without a golden, and delta_gradients.json
+of those with gated DeltaNet (`[delta]` alone; transformers' rule in PyTorch, without kernels): for each the mean cross-entropy of two sequences of made-up tokens, and of
 each parameter's gradient its length and its product with a made-up direction, by the name of the parameter apart from others.
 A name that ends in "+prediction" is the golden's model with a multi-token prediction module (DeepSeek-V3, section 2.2) whose loss
 counts 0.3 times: its layer is a copy of the model's last one, element i of its norms is 1 + ((5 i) mod 7 - 3) / 100, and row i,
@@ -24,12 +25,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import torch
+import transformers
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from make_family_checkpoints import FAMILY, load
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "Fixtures"
 NAMES = "deepseek_v2_group deepseek_v2_lite deepseek_v3 deepseek_v3_noqlora glm4_moe glm4_moe_lite gpt_oss llama minimax_m2 mixtral olmoe qwen2 qwen2_moe qwen3 qwen3_moe deepseek_v32 glm_moe_dsa deepseek_v3+prediction glm4_moe+prediction".split()
+DELTA = {"qwen3_next": "Qwen3NextForCausalLM", "qwen3_5_moe": "Qwen3_5MoeForConditionalGeneration",
+         "qwen3_5": "Qwen3_5ForConditionalGeneration"}
 SEQUENCES, LENGTH = 2, 20
 
 
@@ -121,6 +125,12 @@ def measure(name):
         # Some classes leave one token's row alone, which stands for padding; there is none here.
         model.get_input_embeddings().padding_idx = None
         config = model.config
+    elif name in DELTA:
+        model = getattr(transformers, DELTA[name]).from_pretrained(
+            FIXTURES / "delta" / name, dtype=torch.float32, attn_implementation="eager")
+        model.set_experts_implementation("eager")
+        config = getattr(model.config, "text_config", model.config)
+        model.get_input_embeddings().padding_idx = None
     else:
         folder = FIXTURES / "goldens" / name
         config = AutoConfig.from_pretrained(folder)
@@ -132,7 +142,8 @@ def measure(name):
     model.train(False)
     vocabulary = config.vocab_size
     tokens = torch.tensor([[(7 * s + 11 * j + j * j) % vocabulary for j in range(LENGTH + 1)] for s in range(SEQUENCES)])
-    states = model.model(tokens[:, :-1]).last_hidden_state
+    body = getattr(model.model, "language_model", model.model)
+    states = body(tokens[:, :-1]).last_hidden_state
     logits = model.lm_head(states).float()
     loss = torch.nn.functional.cross_entropy(logits.reshape(-1, vocabulary), tokens[:, 1:].reshape(-1))
     found = {"loss": float(loss)}
@@ -165,7 +176,9 @@ def write(names, file):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] != ["families"]:
+    if sys.argv[1:] not in (["families"], ["delta"]):
         write(sys.argv[1:] or NAMES, "gradients.json")
+    if sys.argv[1:] in ([], ["delta"]):
+        write(DELTA, "delta_gradients.json")
     if sys.argv[1:] in ([], ["families"]):
         write(FAMILY, "family_gradients.json")

@@ -75,15 +75,15 @@ COSTLY = {
 class Browser:
     """Chromium without a window, spoken to over its two pipes."""
 
-    def __init__(self, profile):
-        name = os.environ.get("CHROMIUM") or next((n for n in ("chromium", "chromium-browser", "google-chrome") if shutil.which(n)), None)
+    def __init__(self, profile, options=()):
+        name = os.environ.get("CHROMIUM") or next((n for n in ("chromium", "chromium-headless-shell", "chromium-browser", "google-chrome") if shutil.which(n)), None)
         if name is None:
             sys.exit("page.py: there is no chromium; install it, or name one in CHROMIUM")
         to_read, self.commands = os.pipe()
         self.answers, to_write = os.pipe()
         # The browser expects them as 3 and 4.
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-pipe", f"--user-data-dir={profile}",
-                     "--window-size=1280,1000", "--disable-dev-shm-usage", "--no-first-run"]
+                     "--window-size=1280,1000", "--disable-dev-shm-usage", "--no-first-run", *options]
         shell = f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}'
         self.process = subprocess.Popen(
             ["bash", "-c", shell, name, *arguments], pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

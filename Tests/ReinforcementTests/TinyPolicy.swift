@@ -94,7 +94,7 @@ struct TinyPolicy: Sendable {
       let frozen = try FrozenModel(other, runtime: runtime, rows: capacity.rows, sequences: capacity.sequences)
       parts.reference = PolicyReference(
         frozen, every: settings.objective.referenceEvery, folder: out, on: communicator
-      ) { try reader.read($0, from: 0, into: $1) }
+      ) { try reader.read($0.stored, from: 0, into: $1) }
     }
     let policy = try PolicySource(parts, model: loaded, runtime: runtime)
     var training = PretrainingSettings(
@@ -106,7 +106,7 @@ struct TinyPolicy: Sendable {
     (training.seed, training.resumes, training.adamW.decay) = (5, resumes, 0)
     let run = try Pretraining(
       loaded, runtime: runtime, source: policy, companions: Companions(), settings: training, thread: thread
-    ) { _, spec, first, buffer in try reader.read(spec, from: first, into: buffer) }
+    ) { _, spec, first, buffer in try reader.read(spec.stored, from: first, into: buffer) }
     var told = Told()
     var step = 0
     try run.run(shouldStop: { step == stopAfter }) { event in

@@ -1,4 +1,7 @@
+import Checkpoints
+import Foundation
 import MoEModel
+import TestSupport
 import Testing
 import Training
 
@@ -36,6 +39,32 @@ import Training
       #expect(abs(mean) < 5 * expected / n.squareRoot(), "\(spec.id)")
       #expect(abs(deviation / expected - 1) < 5 / (2 * n).squareRoot(), "\(spec.id)")
     }
+  }
+
+  /// As transformers' `Qwen3NextPreTrainedModel._init_weights`: norms that add one begin at 0, decays at 1 and at the
+  /// logarithm of a number between 0.01 and 16, convolutions like matrices.
+  @Test(arguments: ["qwen3_next", "qwen3_5"]) func gatedDeltaNetBeginsAsTheReference(name: String) throws {
+    let folder = Page.root.appending(path: "Tests/Fixtures/delta/\(name)").path
+    let description = try ModelConfiguration.read(try CheckpointFormat.open(folder))
+    let initial = try Initialization(description, seed: 5, spread: .constant(0.02))
+    var rates: [Float] = []
+    for spec in ParameterTable(description) where !spec.isMatrix {
+      let values = initial.values(of: spec)
+      switch spec.role {
+      case .delta(.norm), .delta(.decayBias): #expect(values.allSatisfy { $0 == 1 }, "\(spec.id)")
+      case .delta(.decayRate):
+        rates += values
+        #expect(values.allSatisfy { $0 > -4.606 && $0 < 2.773 })
+        var piece = [Float](repeating: .nan, count: 2)
+        piece.withUnsafeMutableBufferPointer { initial.fill($0, with: spec, from: 1) }
+        #expect(piece == Array(values[1...2]))
+      case .delta(.convolution):
+        let square = values.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(values.count)
+        #expect(abs(square.squareRoot() / 0.02 - 1) < 0.3, "\(square.squareRoot())")
+      default: #expect(spec.role.isNorm && values.allSatisfy { $0 == 0 }, "\(spec.id)")
+      }
+    }
+    #expect(Set(rates).count == rates.count && rates.count >= 8)
   }
 
   @Test func anyPieceHasTheElementsOfTheWhole() throws {

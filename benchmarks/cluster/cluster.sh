@@ -121,7 +121,12 @@ run() {
   first=$(hosts | head -n 1)
   local list
   list=$(hosts | sed "s/\$/:$ranks/" | paste -sd, -)
-  local line=(mpirun --allow-run-as-root "${reach[@]}" --host "$list" --bind-to none -n $((count * ranks)) "$@")
+  # Where links cannot be delayed, senders can: with the library that layouts.sh makes of delay.c.
+  local delayed=()
+  if [ -n "${CLUSTER_DELAY_LIBRARY:-}" ]; then
+    delayed=(-x "LD_PRELOAD=$CLUSTER_DELAY_LIBRARY" -x "CLUSTER_DELAY_US=${CLUSTER_DELAY_US:-0}")
+  fi
+  local line=(mpirun --allow-run-as-root "${reach[@]}" "${delayed[@]}" --host "$list" --bind-to none -n $((count * ranks)) "$@")
   "$here/launch-agent.sh" "$first" "$(printf '%q ' "${line[@]}")"
 }
 

@@ -32,6 +32,7 @@ def arguments():
     parser.add_argument("--llama-flags", action="append", default=[], help="further flags of llama-bench to try")
     parser.add_argument("--ik-flags", action="append", default=[], help="further flags of ik's llama-bench to try")
     parser.add_argument("--same-file", action="store_true", help="read the peer's GGUF file too, instead of the checkpoint")
+    parser.add_argument("--gguf", action="append", default=[], metavar="FILE", help="race on this file as it is, prefill and decode at batch 1; may be given several times; with --quick in less than five minutes")
     parser.add_argument("--pre-tokenizer", default="gpt-2", help="its name in llama.cpp; \"\" to let the converter find it")
     parser.add_argument("--quick", action="store_true", help="three small shapes, round after round as long as --minutes last")
     parser.add_argument("--scout", action="store_true", help="with --quick: try all flags of the peers first, beyond the minutes")
@@ -40,7 +41,10 @@ def arguments():
     parser.add_argument("--work", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--converter-python", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if (options.checkpoint is None) != options.quick:
+    if options.gguf:
+        if options.checkpoint is not None:
+            parser.error("give --checkpoint or --gguf, one of them")
+    elif (options.checkpoint is None) != options.quick:
         parser.error("give --checkpoint or --quick, one of them")
     options.weights = options.weights.split(",")
     options.measures = options.measures.split(",")
@@ -252,6 +256,9 @@ def markdown(report):
 def main():
     options = arguments()
     os.makedirs(options.work, exist_ok=True)
+    if options.gguf:
+        import onefile  # here, because it builds on this file
+        return onefile.main(options)
     if options.quick:
         import quick  # here, because it builds on this file
         return quick.main(options)

@@ -1,13 +1,14 @@
 """Real clients against a server: what each sends must pass, and what each reads must be right.
 
     python -m venv venv && venv/bin/pip install openai anthropic openai-agents 'pydantic-ai-slim[openai]' langchain-openai \
-        numpy safetensors
+        prometheus-client numpy safetensors
     venv/bin/python benchmarks/serving/clients.py .build/release/martinet [part of a check's name]
 
 The model repeats what it is told to (parrot.py), so that every answer is known.
 """
 import asyncio
 import os
+import struct
 import sys
 import tempfile
 
@@ -18,6 +19,8 @@ os.environ.setdefault("OPENAI_AGENTS_DISABLE_TRACING", "1")
 THINKING = "say: <think>\nLet me see.\n</think>\n\nForty-two."
 WEATHER = {
     "type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"], "additionalProperties": False}
+# The first message, a user's, has the model call a tool at once.
+CALL = "call: "
 SEEN = []
 
 
@@ -104,6 +107,62 @@ def openai_chat(base, model):
         modalities=["text"], extra_body=dict(
             best_of=1, min_tokens=0, skip_special_tokens=True, length_penalty=1, use_beam_search=False, prediction=None))
     assert reply.choices[0].message.content == "Good day." and reply.model == model, reply
+
+
+def openai_embeddings(base, model):
+    client = openai(base, model)
+    # The package asks for base64 unless told otherwise.
+    packed = client.embeddings.create(model=model, input=["Good day.", "Good night."])
+    plain = client.embeddings.create(model=model, input="Good night.", encoding_format="float")
+    # Digits are as few as tell one number of 32 bits from the next.
+    exact = [list(struct.pack("<256f", *one.data[-1].embedding)) for one in (packed, plain)]
+    assert exact[0] == exact[1] and len(packed.data) == 2, plain
+    assert abs(sum(x * x for x in plain.data[0].embedding) - 1) < 1e-5 and plain.usage.prompt_tokens == 11, plain.usage
+    short = client.embeddings.create(model=model, input="Good night.", dimensions=8)
+    assert len(short.data[0].embedding) == 8, short
+
+
+def openai_errors(base, model):
+    import openai as package
+    client = openai(base, model)
+    message = {"role": "user", "content": "a"}
+    for kind, body in [
+            (package.BadRequestError, {"temperature": 9}), (package.NotFoundError, {"model": "nobody"}),
+            (package.BadRequestError, {"messages": [{"role": "user", "content": "a " * 20_000}]}),
+            (package.BadRequestError, {"extra_body": {"temprature": 1}})]:
+        try:
+            client.chat.completions.create(**{"model": model, "messages": [message], **body})
+            raise AssertionError("no error")
+        except kind as error:
+            assert error.body["message"] and error.request_id, error.body
+
+
+def agents_sdk_handoffs(base, model, use_responses=True):
+    from agents import Agent, OpenAIChatCompletionsModel, OpenAIResponsesModel, Runner, function_tool
+    from openai import AsyncOpenAI
+    kind = OpenAIResponsesModel if use_responses else OpenAIChatCompletionsModel
+
+    async def run():
+        client = AsyncOpenAI(base_url=base + "/v1", api_key="none", max_retries=0)
+        served = kind(model=model, openai_client=client)
+        expert = Agent(name="Weather expert", instructions="Know.", tools=[function_tool(weather)], model=served)
+        desk = Agent(name="Desk", instructions="Hand over.", handoffs=[expert], model=served)
+        # The desk's only tool is the handoff, the model calls it; what it returns is told in the last message.
+        for streamed in [False, True]:
+            if streamed:
+                result = Runner.run_streamed(desk, CALL + '{"name": "transfer_to_weather_expert", "arguments": {}}')
+                items = [e.item.type async for e in result.stream_events() if e.type == "run_item_stream_event"]
+            else:
+                result = await Runner.run(desk, CALL + '{"name": "transfer_to_weather_expert", "arguments": {}}')
+                items = [item.type for item in result.new_items]
+            assert result.last_agent is expert and "handoff_output_item" in items, items
+            assert result.final_output.startswith("It is {") and "Weather expert" in result.final_output, result
+
+    asyncio.run(run())
+
+
+def agents_sdk_handoffs_chat(base, model):
+    agents_sdk_handoffs(base, model, use_responses=False)
 
 
 def agents_sdk(base, model, use_responses=True):
@@ -225,6 +284,38 @@ def pydantic_ai(base, model, responses=False):
     assert asyncio.run(stream()) == "Good day."
 
 
+def pydantic_ai_outputs(base, model, responses=False):
+    from pydantic_ai import Agent, NativeOutput, PromptedOutput, ToolOutput
+    from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+    kind = OpenAIResponsesModel if responses else OpenAIChatModel
+    served = kind(model, provider=OpenAIProvider(base_url=base + "/v1", api_key="none"))
+    person_type = person()
+    ada = '{"name": "Ada", "age": 36}'
+    called = CALL + '{"name": "final_result", "arguments": ' + ada + "}"
+    for output, prompt in [
+            (person_type, called), (ToolOutput(person_type), called), (NativeOutput(person_type), "say: " + ada),
+            (PromptedOutput(person_type), "say: " + ada)]:
+        assert Agent(served, output_type=output).run_sync(prompt).output.age == 36, output
+
+    async def stream():
+        async with Agent(served, output_type=NativeOutput(person_type)).run_stream("say: " + ada) as result:
+            return [piece async for piece in result.stream_output()][-1]
+
+    assert asyncio.run(stream()).age == 36
+
+    async def events():
+        agent = Agent(served, tools=[weather])
+        async with agent.run_stream("How is it in Bonn?") as result:
+            return await result.get_output()
+
+    assert asyncio.run(events()) == "It is sunny in Bonn."
+
+
+def pydantic_ai_outputs_responses(base, model):
+    pydantic_ai_outputs(base, model, responses=True)
+
+
 def pydantic_ai_responses(base, model):
     pydantic_ai(base, model, responses=True)
 
@@ -236,21 +327,62 @@ def langchain(base, model, responses=False):
     assert str(chat.invoke("say: Good day.").text) == "Good day."
     call = chat.bind_tools([tool(weather)]).invoke("How is it in Bonn?").tool_calls[0]
     assert call["name"] == "weather" and call["args"] == {"town": "Bonn"}, call
-    for method in ["json_schema"] if responses else ["json_schema", "json_mode"]:
-        found = chat.with_structured_output(person(), method=method).invoke('say: {"name": "Ada", "age": 36}')
+    ada = '{"name": "Ada", "age": 36}'
+    for method in ["json_schema", "function_calling"] + ([] if responses else ["json_mode"]):
+        prompt = CALL + '{"name": "Person", "arguments": ' + ada + "}" if method == "function_calling" else "say: " + ada
+        found = chat.with_structured_output(person(), method=method).invoke(prompt)
         assert found.age == 36, found
+    whole = None
+    counted = {} if responses else {"stream_usage": True}
+    for chunk in chat.bind_tools([tool(weather)]).stream("How is it in Bonn?", **counted):
+        whole = chunk if whole is None else whole + chunk
+    assert whole.tool_calls[0]["args"] == {"town": "Bonn"} and whole.usage_metadata["output_tokens"] > 10, whole
+    asked = [("user", "How is it in Bonn?"), whole, {
+        "role": "tool", "content": "sunny in Bonn", "tool_call_id": whole.tool_calls[0]["id"]}]
+    last = chat.bind_tools([tool(weather)], tool_choice="auto").invoke(asked)
+    assert str(last.text) == "It is sunny in Bonn.", last
+    batch = chat.batch(["say: A.", "say: B.", "say: C."])
+    assert [str(one.text) for one in batch] == ["A.", "B.", "C."], batch
     pieces = "".join(str(chunk.text) for chunk in chat.stream("say: Good day."))
     assert pieces == "Good day.", pieces
+
+
+def langchain_embeddings(base, model):
+    from langchain_openai import OpenAIEmbeddings
+    # It counts tokens by itself, with OpenAI's tokenizers, unless told otherwise; these would be other tokens here.
+    found = OpenAIEmbeddings(base_url=base + "/v1", api_key="none", model=model, check_embedding_ctx_length=False)
+    both = found.embed_documents(["Good day.", "Good night."])
+    assert both[1] == found.embed_query("Good night.") and len(both[0]) == 256 and both[0] != both[1]
 
 
 def langchain_responses(base, model):
     langchain(base, model, responses=True)
 
 
+def prometheus(base, model):
+    from urllib.request import urlopen
+    from prometheus_client.openmetrics.parser import text_string_to_metric_families as strict
+    from prometheus_client.parser import text_string_to_metric_families as plain
+    with urlopen(base + "/metrics") as answer:
+        kind, text = answer.headers["Content-Type"], answer.read().decode()
+    families = {family.name: family for family in (strict if "openmetrics" in kind else plain)(text)}
+    assert families["martinet_model_info"].samples[0].labels["model"] == model, families["martinet_model_info"]
+    for family in families.values():
+        assert family.documentation and family.type != "unknown", family
+        keys = [(sample.name, *sorted(sample.labels.items())) for sample in family.samples]
+        assert len(keys) == len(set(keys)), family
+        if family.type != "histogram":
+            continue
+        buckets = [s.value for s in family.samples if s.name.endswith("_bucket")]
+        count = [s.value for s in family.samples if s.name.endswith("_count")]
+        assert buckets == sorted(buckets) and buckets[-1:] == count, family
+
+
 CHECKS = [
-    openai_chat, openai_responses, openai_responses_tools, openai_responses_parse, agents_sdk, agents_sdk_chat,
-    anthropic_messages, anthropic_tools, anthropic_errors, pydantic_ai, pydantic_ai_responses, langchain,
-    langchain_responses]
+    openai_chat, openai_responses, openai_responses_tools, openai_responses_parse, openai_embeddings, openai_errors,
+    agents_sdk, agents_sdk_chat, agents_sdk_handoffs, agents_sdk_handoffs_chat, anthropic_messages, anthropic_tools,
+    anthropic_errors, pydantic_ai, pydantic_ai_responses, pydantic_ai_outputs, pydantic_ai_outputs_responses, langchain,
+    langchain_responses, langchain_embeddings, prometheus]
 
 
 def main():

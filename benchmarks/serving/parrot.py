@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 SPAN = 256
 END = "<|im_end|>"
 
-# A reply is what follows "say: " in the last user's message, or what a tool returned, or a call of the first tool.
+# A reply is what a tool returned, or what follows "say: " or, as a call of a tool, "call: " in the last user's message,
+# or a call of the first tool.
 TEMPLATE = (
     "{%- for tool in tools or [] %}{{ tool | tojson }}\n{% endfor -%}"
     "{%- for m in messages %}<|im_start|>{{ m.role }}\n{{ m.reasoning_content or '' }}{{ m.content or '' }}"
@@ -21,6 +22,8 @@ TEMPLATE = (
     "{# <think> </think> <tool_call> #}"
     "{%- set last = messages[-1] -%}"
     "{%- if last.role == 'tool' %}{% set reply = 'It is ' ~ last.content ~ '.' -%}"
+    "{%- elif 'call: ' in last.content %}{% set reply = '<tool_call>\\n' ~ last.content.split('call: ')[-1]"
+    " ~ '\\n</tool_call>' -%}"
     "{%- elif 'say: ' in last.content %}{% set reply = last.content.split('say: ')[-1] -%}"
     "{%- elif tools %}{% set reply = '<tool_call>\\n{\"name\": \"' ~ tools[0].function.name"
     " ~ '\", \"arguments\": {\"town\": \"Bonn\"}}\\n</tool_call>' -%}"

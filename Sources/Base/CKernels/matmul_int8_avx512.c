@@ -13,13 +13,12 @@
 #include "Formats/level_lanes.h"
 #include "Formats/block_lanes.h"
 
-// With several rows four streams of weights keep memory busier than two, even where the chains of fp32 sums go to the
-// stack for it.
+// One row reads one panel after the other. With several rows four streams of weights keep memory busier than two, even
+// where the chains of fp32 sums go to the stack for it.
 #define ROWS_CASES(DO) \
-  DO(1, is_blocks(format) ? 4 : 2) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, line_parts(format) == 1 ? 4 : 2)
+  DO(1, is_blocks(format) ? 2 : 1) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, line_parts(format) == 1 ? 4 : 2)
 #define MAX_ROWS 6
-// Of blocks with a scale each four panels are faster, each fetched ahead.
-#define BLOCK_PANELS (record_blocks(format) > 1 ? 1 : 4)
+#define BLOCK_PANELS (ck_geometries[format].low_bits == 8 ? 1 : 2)
 #define KERNELS_NAME ck_int8_rows_avx512
 #include "matmul_int8_kernel.inc"
 

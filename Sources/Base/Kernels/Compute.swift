@@ -8,10 +8,12 @@ package final class Compute: @unchecked Sendable {
   package let pool: WorkerPool
   package let instructionSet: InstructionSet
   package let workerCount: Int
+  /// Bytes that a worker may have brought into its caches before they are needed; 0 for none.
+  package let fetchByteCount: Int
   private let matmulScratch: [AlignedBuffer<UInt8>]
 
-  package init(pool: WorkerPool, instructionSet: InstructionSet = .best) {
-    self.pool = pool
+  package init(pool: WorkerPool, instructionSet: InstructionSet = .best, fetchByteCount: Int = 0) {
+    (self.pool, self.fetchByteCount) = (pool, fetchByteCount)
     self.instructionSet = instructionSet
     workerCount = pool.workerCount
     matmulScratch = (0..<workerCount).map { _ in AlignedBuffer(count: ck_matmul_scratch_bytes()) }

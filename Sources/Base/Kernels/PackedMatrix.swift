@@ -89,11 +89,34 @@ package struct PackedMatrix: @unchecked Sendable {
     }
   }
 
+  /// The same for the worker's part of every `step`th panel, from panel `first` on.
+  package func multiply(
+    _ compute: Compute, worker: Int, everyPanel step: Int, from first: Int, x: Rows, count: Int,
+    y: UnsafeMutablePointer<Float>, yStride: Int
+  ) {
+    guard count > 0, let start = shards[worker] else { return }
+    let panelBytes = format.panelByteCount(columns: columns)
+    for panel in bounds[worker]..<bounds[worker + 1] where panel % step == first {
+      let row = panel * Self.panelRows
+      multiply(
+        compute, worker: worker, rows: row..<min(row + Self.panelRows, rows),
+        panels: start + (panel - bounds[worker]) * panelBytes, x: x, count: count, y: y, yStride: yStride)
+    }
+  }
+
   private func multiply(
     _ compute: Compute, worker: Int, share: Int, x: Rows, count: Int, y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
     let range = rowRange(worker: share)
     guard !range.isEmpty, count > 0, let panels = shards[share] else { return }
+    multiply(compute, worker: worker, rows: range, panels: panels, x: x, count: count, y: y, yStride: yStride)
+  }
+
+  /// Of these rows, whose panels lie at `panels`.
+  private func multiply(
+    _ compute: Compute, worker: Int, rows range: Range<Int>, panels: UnsafeMutableRawPointer, x: Rows, count: Int,
+    y: UnsafeMutablePointer<Float>, yStride: Int
+  ) {
     let bias = bias.map { UnsafePointer($0.pointer + range.lowerBound) }
     let out = y + range.lowerBound
     let scratch = compute.matmulScratch(worker)

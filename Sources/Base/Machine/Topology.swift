@@ -18,6 +18,9 @@ package struct Topology: Sendable, Equatable {
   package let configuredCores: Int
   /// Cores' worth of time granted by a control group; nil without such a quota.
   package let coreQuota: Double?
+  /// A core's own caches, from the second level on, and its part of those that it shares with others; 0 where the
+  /// kernel does not tell.
+  package let coreCacheBytes: Int
   package let totalBytes: Int
   /// The least of what the host and the control groups still have to give.
   package let availableBytes: Int
@@ -41,8 +44,24 @@ package struct Topology: Sendable, Equatable {
       preferredCores: Self.onePerCore(files, allowed: allowed),
       configuredCores: max(configured, allowed.count),
       coreQuota: group.coreQuota,
+      coreCacheBytes: Self.coreCacheBytes(files, core: allowed[0]),
       totalBytes: memory["MemTotal"] ?? 0,
       availableBytes: min(available, group.availableBytes ?? available))
+  }
+
+  /// Caches of the second level on as `/sys` tells them, each divided by the cores that share it; threads of a core
+  /// share the first level.
+  private static func coreCacheBytes(_ files: HostFiles, core: Int) -> Int {
+    let caches = (0..<8).compactMap { index -> (level: Int, bytes: Int, sharers: Int)? in
+      let folder = "/sys/devices/system/cpu/cpu\(core)/cache/index\(index)"
+      guard let level = files.line("\(folder)/level").flatMap({ Int($0) }), let size = files.line("\(folder)/size"),
+        size.hasSuffix("K"), let kibibytes = Int(size.dropLast()), (1...(1 << 24)).contains(kibibytes),
+        files.line("\(folder)/type") != "Instruction", let sharers = files.list("\(folder)/shared_cpu_list")?.count
+      else { return nil }
+      return (level, kibibytes << 10, max(sharers, 1))
+    }
+    let threads = caches.first { $0.level == 1 }?.sharers ?? 1
+    return caches.filter { $0.level > 1 }.reduce(0) { $0 + $1.bytes / max($1.sharers / threads, 1) }
   }
 
   /// Empty where the kernel does not tell.

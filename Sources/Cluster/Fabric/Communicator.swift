@@ -18,6 +18,8 @@ package protocol Communicator: AnyObject {
 
   /// Whether a wait that lasts sleeps more and more, up to a millisecond at a time: for one that may take hours. False at first.
   var sleepsWhileWaiting: Bool { get set }
+  /// What a wait does between two looks at what it waits for, for a moment; nil at first.
+  var whileWaiting: (() -> Void)? { get set }
   /// Where waits are noted for other threads; nil at first.
   var progress: StepProgress? { get set }
 
@@ -71,6 +73,10 @@ extension Communicator {
   // Those that do not wait themselves have nothing to note.
   package var sleepsWhileWaiting: Bool {
     get { false }
+    set { _ = newValue }
+  }
+  package var whileWaiting: (() -> Void)? {
+    get { nil }
     set { _ = newValue }
   }
   package var progress: StepProgress? {

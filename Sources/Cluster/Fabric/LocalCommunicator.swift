@@ -12,6 +12,7 @@ package final class LocalCommunicator: Communicator {
   package var yieldsWhileWaiting = false
   /// Waiting threads sleep, but nothing is noted of a wait that may take hours.
   package var sleepsWhileWaiting = false
+  package var whileWaiting: (() -> Void)?
   package var progress: StepProgress?
   package private(set) var bytesSent = 0
   package private(set) var messagesSent = 0

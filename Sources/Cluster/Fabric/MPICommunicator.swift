@@ -13,6 +13,7 @@ package final class MPICommunicator: Communicator {
   package private(set) var messagesSent = 0
   package var yieldsWhileWaiting = false
   package var sleepsWhileWaiting = false
+  package var whileWaiting: (() -> Void)?
   package var progress: StepProgress?
   /// Shared memory, and the communicators of one host that it was made with.
   var windows: [(window: MPI_Win?, host: MPI_Comm?)] = []

@@ -22,6 +22,7 @@ struct Waiting {
   private let sleeps: Bool
   private let progress: StepProgress?
   private let peer: Rank?
+  private let meanwhile: (() -> Void)?
 
   /// For a message of `peer`, or of any other rank where that is nil.
   init(on communicator: any Communicator, for peer: Rank?) {
@@ -32,11 +33,13 @@ struct Waiting {
     // A wait that may take hours is nothing to tell.
     progress = sleeps ? nil : communicator.progress
     self.peer = peer
+    meanwhile = communicator.whileWaiting
   }
 
   /// Called after each test that found nothing; true when the limit has passed.
   mutating func isOver() -> Bool {
     testCount &+= 1
+    meanwhile?()
     if testCount == Self.silentCount { progress?.wait(for: peer?.index) }
     guard testCount >= Self.spinCount || yieldsAtOnce else { return false }
     sched_yield()

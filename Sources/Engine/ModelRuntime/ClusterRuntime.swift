@@ -15,6 +15,9 @@ package final class ClusterRuntime {
   /// From all to rank 0: outcomes of steps, and accounts.
   package let reports: Inbox
 
+  /// Of a core's caches the part that weights may take before they are needed; the rest is for what is computed with.
+  private static let fetchDivisor = 2
+
   /// Deals out cores, starts workers, and finds the ranks that share a clock. `onNote` hears on rank 0 what a user should know.
   /// Collective; fails on all ranks together.
   package init(
@@ -26,7 +29,8 @@ package final class ClusterRuntime {
     if communicator.isRoot { for remark in host.remarks { onNote(remark) } }
     communicator.yieldsWhileWaiting = host.assignment.oversubscribed
     compute = Compute(
-      pool: try agree(on: communicator) { try host.makePool() }, instructionSet: instructionSet ?? .best)
+      pool: try agree(on: communicator) { try host.makePool() }, instructionSet: instructionSet ?? .best,
+      fetchByteCount: host.assignment.oversubscribed ? 0 : host.topology.coreCacheBytes / Self.fetchDivisor)
     self.host = host
     clocks = try PeerClocks(communicator)
     commands = RankCommands(communicator)

@@ -46,7 +46,10 @@ package final class Backpropagation {
           GroupedAttentionBackward(
             index, shape, scale: layer.attention.softmaxScale, window: layer.slidingWindow, rotates: layer.rotates,
             epsilon: description.normEpsilon, parts)
-        case .delta, .compressed: preconditionFailure("a layer without a backward pass")
+        case .delta(let shape):
+          GatedDeltaBackward(
+            index, shape, scale: layer.attention.softmaxScale, epsilon: description.normEpsilon, parts)
+        case .compressed: preconditionFailure("a layer without a backward pass")
         }
       let feedForward: any FeedForwardBackward
       if let mixture = description.mixture, layer.isMixture, let experts {

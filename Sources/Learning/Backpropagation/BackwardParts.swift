@@ -51,6 +51,7 @@ final class BackwardParts {
   enum Purpose: Hashable {
     case query, keyValue, output, expanded, expandedGradient, queryLatent, sinks
     case gate, up, product
+    case betas, rates, decays
     case returned, logits, sharedOutput, sharedGate
     case ofWorker(Int)
   }
@@ -94,29 +95,37 @@ final class BackwardParts {
     forEachRow { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
   }
 
-  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors · count]`; the norm's
-  /// weight `[count]` gets its gradient. `target` may be `gradient`.
+  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors · stride]`, of
+  /// which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets its gradient. `target`
+  /// may be `gradient`.
   func norm(
-    _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1,
+    _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1, count: Int? = nil,
     into target: MatrixView<Float>, epsilon: Float
   ) throws {
-    let count = input.columns / vectors
+    let stride = input.columns / vectors
+    let count = count ?? stride
     if scales.count < rowCount * vectors { scales = AlignedBuffer(count: rowCount * vectors * 3 / 2) }
-    if normGradient.count < rowCount * input.columns { normGradient = AlignedBuffer(count: rowCount * input.columns) }
-    let made = MatrixView(normGradient.pointer, rows: rowCount, columns: input.columns)
+    if normGradient.count < rowCount * vectors * count {
+      normGradient = AlignedBuffer(count: rowCount * vectors * count)
+    }
+    let made = MatrixView(normGradient.pointer, rows: rowCount, columns: vectors * count)
     let (weight, scales, compute) = (values.values(id), scales, compute.compute)
     forEachRow { row in
       compute.rmsNormGradient(
-        input[row], stride: count, gradient: gradient[row], gradientStride: count, rows: vectors, count: count,
+        input[row], stride: stride, gradient: gradient[row], gradientStride: stride, rows: vectors, count: count,
         weight: weight, epsilon: epsilon, out: made[row], outStride: count, scales: scales.pointer + row * vectors)
     }
     try gradients.add(id) { rows, part in
       compute.rmsNormWeightGradient(
-        VectorRows(input[rows.lowerBound], rowStride: input.stride, vectorStride: count),
-        gradient: VectorRows(gradient[rows.lowerBound], rowStride: gradient.stride, vectorStride: count),
+        VectorRows(input[rows.lowerBound], rowStride: input.stride, vectorStride: stride),
+        gradient: VectorRows(gradient[rows.lowerBound], rowStride: gradient.stride, vectorStride: stride),
         rows: rows.count, vectors: vectors, count: count, scales: scales.pointer + rows.lowerBound * vectors, out: part)
     }
-    forEachRow { target[$0].update(from: made[$0], count: input.columns) }
+    forEachRow { row in
+      for vector in 0..<vectors {
+        (target[row] + vector * stride).update(from: made[row] + vector * count, count: count)
+      }
+    }
   }
 
   /// target (+)= dy · W, W `[columns of dy, columns of target]`.

@@ -23,10 +23,11 @@ INLINE vf v_where_greater(vf a, vf b, vf yes, vf no) {
 #define FEW_ROWS 12
 #define FEW_COLUMNS 64
 #include "row_gradients_template.h"
+#include "delta_step_template.h"
 #include "product_template.h"
 
 const cg_kernels cg_avx2 = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
-                            clip,    scaled_exp, soften,   score_gradients, sigmoid};
+                            clip,    scaled_exp, soften,   score_gradients, sigmoid,       delta_step};
 #pragma clang attribute pop
 #else
 typedef int cg_no_avx2_here;

@@ -21,6 +21,22 @@ static inline uint32_t cg_bf16_rounded(float value) {
 #define CG_SCRATCH_B (CG_SCRATCH_COLUMNS * CG_DEPTH_BLOCK)
 #define CG_SCRATCH_TOTALS (CG_SCRATCH_ROWS * CG_SCRATCH_COLUMNS)
 
+/// A token of a panel of the gated delta rule on the way back; definition and order in delta_gradient.h.
+typedef struct {
+  const float *before, *after;  // [key_dims][16]
+  float *gradient;              // [key_dims][16]: by `after` but for the token's output, becomes that by `before`
+  size_t key_dims, columns;
+  const float *query, *key;   // [key_dims]
+  const float *value, *dout;  // [columns]
+  float decay, beta;
+  float *dquery, *dkey;  // [key_dims]
+  float *dvalue;         // [columns]
+  float *ddecay, *dbeta;
+  bool add_keys, add_rates;
+} cg_delta_step;
+
+void cg_delta_step_reference(const cg_delta_step *step);
+
 typedef struct {
   void (*product)(const cg_product *product, float *scratch);
   float (*dot)(const float *a, const float *b, size_t count);
@@ -39,6 +55,7 @@ typedef struct {
   /// gradients[i] = (p[i] * (gradients[i] - mean)) * scale
   void (*score_gradients)(const float *p, float *gradients, size_t count, float mean, float scale);
   void (*sigmoid)(const float *x, size_t count, float *out);
+  void (*delta_step)(const cg_delta_step *step);
 } cg_kernels;
 
 extern const cg_kernels cg_reference;

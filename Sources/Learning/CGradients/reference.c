@@ -164,5 +164,6 @@ static void score_gradients(const float *p, float *gradients, size_t count, floa
   for (size_t i = 0; i < count; ++i) gradients[i] = p[i] * (gradients[i] - mean) * scale;
 }
 
-const cg_kernels cg_reference = {product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
-                                 clip,    scaled_exp, soften,   score_gradients, sigmoid};
+const cg_kernels cg_reference = {
+    product, dot,        rms_norm, rms_norm_weight, silu_multiply, clamped_swiglu,
+    clip,    scaled_exp, soften,   score_gradients, sigmoid,       cg_delta_step_reference};

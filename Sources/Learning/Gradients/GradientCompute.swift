@@ -21,8 +21,14 @@ package final class GradientCompute: @unchecked Sendable {
   /// Makes room for attention over sequences of so many tokens: outside of what the workers run.
   package func reserve(tokens: Int) { reserve(floats: cg_attention_scratch(tokens)) }
 
-  /// Bytes of one worker's scratch with room for such attention.
-  package static func scratchByteCount(tokens: Int) -> Int { cg_attention_scratch(tokens) * MemoryLayout<Float>.stride }
+  /// Likewise for the gated delta rule over such sequences, with keys of so many dimensions.
+  package func reserve(tokens: Int, keyDims: Int) { reserve(floats: cg_delta_scratch(tokens, keyDims)) }
+
+  /// Bytes of one worker's scratch with room for attention over so many tokens and, with `keyDims`, for the delta rule.
+  package static func scratchByteCount(tokens: Int, keyDims: Int = 0) -> Int {
+    let delta = keyDims > 0 ? cg_delta_scratch(tokens, keyDims) : 0
+    return max(cg_attention_scratch(tokens), delta) * MemoryLayout<Float>.stride
+  }
 
   /// Floats of each.
   var scratchCount: Int { scratch[0].count }

@@ -41,6 +41,15 @@ extension Compute {
     cg_rms_norm_weight(isa, x.vectors, gradient.vectors, rows, vectors, count, scales, out, adding)
   }
 
+  /// out[i] = Σ a[t, i] · b[t, i] over rows t, or that is added: `[rows, count]` each, `ones` being as many 1s as there
+  /// are rows; in the order of `rmsNormWeightGradient`. What a convolution consists of, and its gradients.
+  package func sumOfProducts(
+    _ a: VectorRows, _ b: VectorRows, rows: Int, count: Int, ones: UnsafePointer<Float>,
+    out: UnsafeMutablePointer<Float>, adding: Bool = false
+  ) {
+    cg_rms_norm_weight(isa, a.vectors, b.vectors, rows, 1, count, ones, out, adding)
+  }
+
   /// out[i] = sigmoid(x[i]), each `[count]`; out may be x.
   package func sigmoids(_ x: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>, count: Int) {
     cg_sigmoid(isa, x, count, out)

@@ -14,6 +14,8 @@ package final class FrozenModel {
   package let decoder: Decoder
   private let dispatcher: ClusterDispatcher?
   private let cache: KeyValueCache
+  private let states: StateCache
+  private let compute: Compute
   private let addresses: AlignedBuffer<UnsafeRawPointer?>
   private var batch = DecoderBatch()
 
@@ -22,10 +24,11 @@ package final class FrozenModel {
   package init(_ model: LoadedModel, runtime: ClusterRuntime, rows: Int, sequences: Int) throws {
     self.model = model
     let (description, communicator, compute) = (model.description, runtime.communicator, runtime.compute)
-    try agree(on: communicator) { try description.requireAttention(role: "a teacher") }
+    try agree(on: communicator) { try description.requireBackwardPass(role: "a teacher") }
     let blocks = Self.blockCount(rows: rows, sequences: sequences)
     let cache = try agree(on: communicator) { try KeyValueCache(description, type: .f32, blockCount: blocks) }
-    self.cache = cache
+    (self.cache, self.compute) = (cache, compute)
+    states = try agree(on: communicator) { try StateCache(description, slotCount: sequences) }
     addresses = AlignedBuffer(count: max(1, blocks))
     for block in 0..<blocks {
       addresses.pointer[block] = UnsafeRawPointer(cache.address(ofBlock: Int32(block)))
@@ -73,12 +76,18 @@ package final class FrozenModel {
     }
     batch.tokens += other.tokens
     var next = 0
-    for var chunk in other.chunks {
+    for (slot, original) in other.chunks.enumerated() {
+      var chunk = original
       let count = KeyValueCache.blockCount(tokens: chunk.count)
       precondition(chunk.startPosition == 0, "a part of a sequence")
       precondition(next + count <= addresses.count, "more sequences than there is room for")
       chunk.blocks = UnsafePointer(addresses.pointer + next)
       chunk.outputs = .none
+      chunk.state = nil
+      if slot < states.slotCount {
+        states.clear(Int32(slot), compute)
+        chunk.state = states.address(ofSlot: Int32(slot))
+      }
       batch.chunks.append(chunk)
       next += count
     }

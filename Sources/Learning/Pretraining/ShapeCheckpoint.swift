@@ -23,7 +23,7 @@ package final class ShapeCheckpoint: Checkpoint {
     CompositeModel.replaceQuantization(in: &members, with: nil)
     let plain = JSONValue.object(members)
     var description = try ModelConfiguration.read(try ConfigReader(plain, path: path))
-    if trains { try description.requireAttention() }
+    if trains { try description.requireBackwardPass() }
     if predicts { description = description.predicting() }
     let entries = try CheckpointPlan(description, type: type).tensors.map(\.entry)
     (self.path, self.config, self.entries) = (path, plain, entries)

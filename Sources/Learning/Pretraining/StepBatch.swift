@@ -13,9 +13,12 @@ package struct StepCapacity: Sendable {
   package init(rows: Int, sequences: Int) { (self.rows, self.sequences) = (rows, sequences) }
 }
 
-/// One rank's leaves of a step, ready for the decoder: each sequence a run of rows with cache blocks of its own.
+/// One rank's leaves of a step, ready for the decoder: each sequence a run of rows with cache blocks and a recurrent
+/// state of its own.
 struct StepBatch {
   let cache: KeyValueCache
+  /// Of each sequence, in models that keep any.
+  private let states: StateCache
   private let capacity: StepCapacity
   private let blockAddresses: AlignedBuffer<UnsafeRawPointer?>
   /// By row: the token that follows, and what is to be predicted of it and of the one after it.
@@ -34,6 +37,7 @@ struct StepBatch {
     let blockCount = max(1, capacity.rows / KeyValueCache.blockTokens + capacity.sequences)
     // Keys and values as they were computed.
     cache = try KeyValueCache(description, type: .f32, blockCount: blockCount)
+    states = try StateCache(description, slotCount: capacity.sequences)
     blockAddresses = AlignedBuffer(count: blockCount)
     nextList = AlignedBuffer(count: max(1, capacity.rows))
     targetList = AlignedBuffer(count: max(1, capacity.rows))
@@ -62,10 +66,12 @@ struct StepBatch {
         first + rows.count <= capacity.rows && sequences <= capacity.sequences, "a step of more than it may be")
       decoderBatch.tokens += rows.tokens
       for sequence in rows.sequences {
+        let slot = decoderBatch.chunks.count
         decoderBatch.chunks.append(
           DecoderBatch.Chunk(
             firstRow: first + sequence.lowerBound, count: sequence.count, startPosition: 0,
-            blocks: UnsafePointer(blockAddresses.pointer + block), outputs: .none))
+            blocks: UnsafePointer(blockAddresses.pointer + block), outputs: .none,
+            state: slot < states.slotCount ? states.address(ofSlot: Int32(slot)) : nil))
         block += KeyValueCache.blockCount(tokens: sequence.count)
       }
       for i in 0..<rows.count {

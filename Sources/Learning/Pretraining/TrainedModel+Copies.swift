@@ -6,7 +6,7 @@ import Training
 
 /// Other models with the numbers of the one in training: what it was, or was once.
 extension TrainedModel {
-  /// Numbers of a whole parameter.
+  /// Numbers of a whole parameter, as they are stored.
   package typealias Numbers = (_ spec: ParameterSpec, _ buffer: UnsafeMutableBufferPointer<Float>) throws -> Void
 
   /// Gives `other`, held in the same format, this model's weights as passes see them now.
@@ -30,6 +30,8 @@ extension TrainedModel {
       } else {
         rounded.pointer.update(from: read.pointer, count: count)
       }
+      let offset = parameter.spec.offset
+      if offset != 0 { for i in 0..<count { rounded.pointer[i] += offset } }
       compute.pool.run { held.replace(parameter.spec, with: rounded.pointer, worker: $0) }
     }
   }

@@ -28,7 +28,7 @@ package final class TrainedModel: ParameterValues {
   /// Of those that every rank computes with.
   private var reductions: [ParameterID: TreeReduction] = [:]
 
-  /// Where initial numbers come from.
+  /// Where initial numbers come from; masters are as they are stored, without the parameter's offset.
   package typealias Source = (
     _ part: StatePart, _ spec: ParameterSpec, _ first: Int, _ buffer: UnsafeMutableBufferPointer<Float>
   ) throws -> Void
@@ -137,6 +137,11 @@ package final class TrainedModel: ParameterValues {
     }
     if communicator.size > 1 { try exchange() }
     compute.pool.run { worker in
+      for parameter in all where parameter.spec.offset != 0 {
+        let values = parameter.values.pointer
+        for i in compute.share(of: parameter.spec.elementCount, worker: worker) { values[i] += parameter.spec.offset }
+      }
+      compute.pool.barrier(worker: worker)
       for parameter in all { held.replace(parameter.spec, with: parameter.values.pointer, worker: worker) }
     }
   }

@@ -19,7 +19,7 @@ final class TrainedParameter {
   private var state: [StatePart: AlignedBuffer<Float>] = [:]
   /// The sum of gradients, `[own]`.
   let gradient: AlignedBuffer<Float>
-  /// All elements as the passes see them, rounded to what is exported.
+  /// All elements as the passes see them: what is exported, rounded, and the parameter's offset.
   let values: AlignedBuffer<Float>
 
   init(_ spec: ParameterSpec, name: String, rule: UpdateRule, slices: [Range<Int>], rank: Rank) {
@@ -31,7 +31,7 @@ final class TrainedParameter {
   }
 
   /// Whether it is exported, and so computed with, in bf16.
-  var isRounded: Bool { spec.role != .selectionBias }
+  var isRounded: Bool { !spec.role.isFull }
 
   /// This rank's part of some numbers of the parameter, `[own]`; the parameter's rule must have it.
   func numbers(_ part: StatePart) -> AlignedBuffer<Float> {

@@ -37,7 +37,7 @@ package final class PolicyReference {
       } else {
         let saved = try CheckpointFormat.open(TrainingFolder.modelPath(of: wanted, in: folder))
         let reader = try ParameterReader(model.description, checkpoint: saved)
-        try policy.fill(model.model) { try reader.read($0, from: 0, into: $1) }
+        try policy.fill(model.model) { try reader.read($0.stored, from: 0, into: $1) }
       }
     }
     step = wanted

@@ -1,12 +1,13 @@
 #include <pthread.h>
-#include <string.h>
 
 #include "checksum_internal.h"
 
 enum { WORD_BYTES = 8, VECTOR_BYTES = CC_LANES * WORD_BYTES, BLOCK_BYTES = 2048 * WORD_BYTES };
 
 static uint64_t first_key[CC_LANES], key_step[CC_LANES], upper_key[CC_LANES];
-static cc_vector_sums best_sums = cc_sums_portable;
+// By rising speed; those that this processor lacks are NULL.
+enum { KERNEL_COUNT = 3 };
+static cc_vector_sums kernels[KERNEL_COUNT] = {cc_sums_portable};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static uint64_t mix(uint64_t x) {
@@ -24,7 +25,8 @@ static void prepare(void) {
   }
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2")) best_sums = cc_sums_avx2;
+  if (__builtin_cpu_supports("avx2")) kernels[1] = cc_sums_avx2;
+  if (__builtin_cpu_supports("avx512f")) kernels[2] = cc_sums_avx512;
 #endif
 }
 
@@ -95,10 +97,15 @@ static uint64_t sum_with(const void *bytes, size_t count, uint64_t offset, cc_ve
 
 uint64_t cc_sum(const void *bytes, size_t count, uint64_t offset) {
   pthread_once(&once, prepare);
-  return sum_with(bytes, count, offset, best_sums);
+  cc_vector_sums best = kernels[0];
+  for (size_t i = 1; i < KERNEL_COUNT; i++) best = kernels[i] ? kernels[i] : best;
+  return sum_with(bytes, count, offset, best);
 }
 
-uint64_t cc_sum_portable(const void *bytes, size_t count, uint64_t offset) {
+size_t cc_kernel_count(void) { return KERNEL_COUNT; }
+
+uint64_t cc_sum_with(size_t kernel, const void *bytes, size_t count, uint64_t offset) {
   pthread_once(&once, prepare);
-  return sum_with(bytes, count, offset, cc_sums_portable);
+  const cc_vector_sums sums = kernel < KERNEL_COUNT ? kernels[kernel] : NULL;
+  return sum_with(bytes, count, offset, sums ? sums : kernels[0]);
 }

@@ -19,22 +19,16 @@ void cc_sums_avx2(const uint8_t *bytes, size_t count, cc_lane_sums *out) {
     odd_sums = _mm256_add_epi64(odd_sums, odd);
     upper = _mm256_add_epi64(upper, _mm256_add_epi64(_mm256_srli_epi64(first, 32), _mm256_srli_epi64(second, 32)));
   }
-  uint64_t up[CC_LANES], a[CC_LANES], b[CC_LANES], sum_a[CC_LANES], sum_b[CC_LANES], last[CC_LANES];
+  uint64_t sum[2 * CC_LANES], sum_of_sums[2 * CC_LANES], up[2 * CC_LANES] = {0};
+  _mm256_storeu_si256((__m256i *)(void *)sum, even);
+  _mm256_storeu_si256((__m256i *)(void *)(sum + CC_LANES), odd);
+  _mm256_storeu_si256((__m256i *)(void *)sum_of_sums, even_sums);
+  _mm256_storeu_si256((__m256i *)(void *)(sum_of_sums + CC_LANES), odd_sums);
   _mm256_storeu_si256((__m256i *)(void *)up, upper);
-  _mm256_storeu_si256((__m256i *)(void *)a, even);
-  _mm256_storeu_si256((__m256i *)(void *)b, odd);
-  _mm256_storeu_si256((__m256i *)(void *)sum_a, even_sums);
-  _mm256_storeu_si256((__m256i *)(void *)sum_b, odd_sums);
-  _mm256_storeu_si256((__m256i *)(void *)last,
-                      count % 2 == 0 ? _mm256_setzero_si256() : load(bytes + 32 * (count - 1)));
-  for (size_t lane = 0; lane < CC_LANES; lane++) {
-    // Σ r · w over pairs is pairs · Σ w less the sum of sums; vector 2r or 2r + 1 has twice that, or twice that and once more.
-    out->sum[lane] = a[lane] + b[lane] + last[lane];
-    out->upper[lane] = up[lane] + (last[lane] >> 32);
-    out->weighted[lane] =
-        2 * (pairs * (a[lane] + b[lane]) - sum_a[lane] - sum_b[lane]) + b[lane] + 2 * pairs * last[lane];
-  }
+  cc_join_halves(bytes, count, sum, sum_of_sums, up, out);
 }
 
 #pragma clang attribute pop
+#else
+typedef int cc_no_avx2;
 #endif

@@ -60,7 +60,7 @@ package final class Decoder {
     prediction = weights.prediction.map {
       PredictionModule(
         $0, hiddenSize: description.hiddenSize, head: weights.head, rowFormat: weights.rowFormat,
-        epsilon: description.normEpsilon, compute: compute, slices: assembly.outputSlices,
+        epsilon: description.normEpsilon, compute: compute, slices: assembly.outputSlices(),
         vocabulary: assembly.slices(of: description.vocabularySize))
     }
   }

@@ -8,7 +8,7 @@ import TestSupport
 @testable import Checkpoints
 
 extension FuzzTarget {
-  static let model = [safetensors, gguf, shardIndex, configuration, generationConfig, sums]
+  static let model = [safetensors, gguf, ggufFamilies, shardIndex, configuration, generationConfig, sums]
 
   private static func safetensors(_ header: String, dataByteCount: Int) -> [UInt8] {
     let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
@@ -61,18 +61,40 @@ extension FuzzTarget {
       pieces["tokenizer.ggml.scores"] = .float32s([0, -1, -2, -0.5])
       return [file.bytes, pieces.bytes]
     },
-    read: { bytes in
-      let path = TemporaryFolder.ofProcess.write(bytes, as: "m.gguf")
-      let file = try CheckpointFormat.open(path)
-      for entry in file.entries {
-        try hold(isInside(entry, bytes.count), "\(entry) lies outside")
-        _ = try file.readAll(entry)
-      }
-      for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
-        if let document = try file.document(name, limit: 1 << 24) { _ = try JSONValue(parsing: document) }
-      }
-      _ = try ModelConfiguration.read(file)
-    })
+    read: readGGUF)
+
+  /// Models of other architectures, whose data are of no interest: seeds are headers, and zeros follow.
+  private static let ggufFamilies = FuzzTarget(
+    "gguf-families", inputs: 1500,
+    pieces: [
+      "attention.recurrent_layers", "ssm.group_count", "ssm_ba.weight", "exps.weight", "\u{1}\0\0\0",
+      "\0\0\0\0\0\0\0\u{7F}",
+    ],
+    seeds: {
+      let names = [
+        "hy_v3", "ernie4_5_moe", "exaone_moe", "bailing_moe_v2", "dots1", "mistral4", "qwen3_next", "qwen3_5",
+        "qwen3_5_moe",
+      ]
+      return try names.map { name in
+        let file = try GGUFFile(path: Fixture.path("gguf/\(name).gguf"), limits: CheckpointLimits())
+        let header = file.header.tensors.map(\.byteOffset).min() ?? 0
+        return Array(try Fixture.bytes("gguf/\(name).gguf").prefix(header))
+      } + [try Fixture.bytes("gguf/deepseek_v4.header")]
+    },
+    read: { bytes in try readGGUF(bytes + [UInt8](repeating: 0, count: 480 << 10)) })
+
+  @Sendable private static func readGGUF(_ bytes: [UInt8]) throws {
+    let path = TemporaryFolder.ofProcess.write(bytes, as: "m.gguf")
+    let file = try CheckpointFormat.open(path)
+    for entry in file.entries {
+      try hold(isInside(entry, bytes.count), "\(entry) lies outside")
+      _ = try file.readAll(entry)
+    }
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"] {
+      if let document = try file.document(name, limit: 1 << 24) { _ = try JSONValue(parsing: document) }
+    }
+    _ = try ModelConfiguration.read(file)
+  }
 
   private static let shardIndex = FuzzTarget(
     "shard-index", inputs: 2000,

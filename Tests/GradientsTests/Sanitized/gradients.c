@@ -172,11 +172,57 @@ static void attentions(ck_isa isa) {
   }
 }
 
+// Two value heads of one key head.
+static void delta(ck_isa isa, size_t tokens, size_t keys, size_t values) {
+  float *const query = numbers(tokens * keys), *const key = numbers(tokens * keys);
+  float *const value = numbers(tokens * values), *const dout = numbers(tokens * values);
+  float *const gates = numbers(tokens * 2), *const room = scratch(cg_delta_scratch(tokens, keys));
+  for (size_t i = 0; i < tokens * 2; i++) gates[i] = fabsf(gates[i]) / 2;
+  for (size_t i = 0; i < tokens * keys; i++) key[i] /= (float)keys;
+  float *made[2][4];
+  for (int reference = 0; reference < 2; reference++) {
+    float **const m = made[reference];
+    for (int i = 0; i < 4; i++) m[i] = numbers(tokens * (i < 2 ? keys : i < 3 ? values : 2));
+    cg_delta call = {.tokens = tokens,
+                     .key_dims = keys,
+                     .value_dims = values,
+                     .query = {query, keys},
+                     .key = {key, keys},
+                     .value = {value, values},
+                     .dout = {dout, values},
+                     .decay = {gates, 2},
+                     .beta = {gates + 1, 2},
+                     .dquery = {m[0], keys},
+                     .dkey = {m[1], keys},
+                     .dvalue = {m[2], values},
+                     .ddecay = {m[3], 2},
+                     .dbeta = {m[3] + 1, 2}};
+    for (int head = 0; head < 2; head++) {
+      call.add = head > 0;
+      cg_delta_rule(reference ? CK_ISA_REFERENCE : isa, &call, room);
+    }
+  }
+  for (int i = 0; i < 4; i++)
+    hold(made[0][i], made[1][i], tokens * (i < 2 ? keys : i < 3 ? values : 2), "a delta rule", isa, tokens, (size_t)i);
+  for (int i = 0; i < 8; i++) free(made[i / 4][i % 4]);
+  free(query), free(key), free(value), free(dout), free(gates), free(room);
+}
+
+static void deltas(ck_isa isa) {
+  static const size_t lengths[] = {1, 2, 31, 32, 33, 65};
+  for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+    delta(isa, lengths[i], 1, 1);
+    delta(isa, lengths[i], 6, 5);
+    delta(isa, lengths[i], 16, 16);
+    delta(isa, lengths[i], 19, 37);
+  }
+}
+
 int main(void) {
   for (ck_isa isa = CK_ISA_REFERENCE; isa < CK_ISA_COUNT; isa++) {
     if (!ck_isa_supported(isa)) continue;
     printf("gradients, %s\n", ck_isa_name(isa));
-    products(isa), attentions(isa);
+    products(isa), attentions(isa), deltas(isa);
     for (size_t n = 1; n <= 100; n++) rows(isa, n);
     rows(isa, 519);
   }

@@ -213,11 +213,22 @@ typedef struct {
   v16 scale, min;
 } part_rows;
 
-INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, size_t block_in_record, size_t part) {
+// What the integers of a record's parts count in, where they are integers.
+INLINE_OP part_rows own_rows_of(ck_format format, const uint8_t *record) {
+  const ck_geometry *const g = &ck_geometries[format];
+  part_rows own = {v16_zero(), v16_zero()};
+  if (ck_record_blocks(g) == 1) return own;
+  const uint8_t *const at = record + ck_record_bytes(g) - (g->has_mins ? 2 : 1) * CK_PANEL * sizeof(uint16_t);
+  own.scale = half_row(at);
+  if (g->has_mins) own.min = half_row(at + CK_PANEL * sizeof(uint16_t));
+  return own;
+}
+
+INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, part_rows own, size_t block_in_record,
+                                 size_t part) {
   const ck_geometry *const g = &ck_geometries[format];
   const size_t kinds = g->has_mins ? 2 : 1, bytes = ck_part_bytes(g), parts = CK_Q_BLOCK / g->part_columns;
   const uint8_t *const at = record + (block_in_record * parts + part) * kinds * bytes;
-  const uint8_t *const own = record + ck_record_blocks(g) * parts * kinds * bytes;
   part_rows rows = {v16_zero(), v16_zero()};
   const float factor = ck_own_factor(g);
   switch (g->part_scales) {
@@ -227,13 +238,11 @@ INLINE_OP part_rows part_rows_of(ck_format format, const uint8_t *record, size_t
       return rows;
     case CK_PARTS_BFLOAT: rows.scale = bfloat_row(at); return rows;
     case CK_PARTS_EXPONENT: rows.scale = exponent_row(at); return rows;
-    case CK_PARTS_SIGNED: rows.scale = v16_multiply(signed_row(at), half_row(own)); return rows;
+    case CK_PARTS_SIGNED: rows.scale = v16_multiply(signed_row(at), own.scale); return rows;
     default:
-      rows.scale = v16_multiply(unsigned_row(at), half_row(own));
+      rows.scale = v16_multiply(unsigned_row(at), own.scale);
       if (g->own_halvings) rows.scale = v16_multiply(rows.scale, v16_broadcast(&factor));
-      if (g->has_mins) {
-        rows.min = v16_multiply(unsigned_row(at + bytes), half_row(own + CK_PANEL * sizeof(uint16_t)));
-      }
+      if (g->has_mins) rows.min = v16_multiply(unsigned_row(at + bytes), own.min);
       return rows;
   }
 }

@@ -61,6 +61,12 @@ static inline float ck_float_from_bits(uint32_t bits) {
   return value;
 }
 
+static inline uint32_t ck_bits_of_float(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 static inline uint16_t ck_read_u16(const uint8_t *at) {
   uint16_t bits;
   memcpy(&bits, at, sizeof bits);
@@ -134,8 +140,6 @@ typedef struct {
   void (*expand_lane)(const uint8_t *panel, size_t k, size_t lane, float *out);
   // The first columns of a stored row; NULL where nobody needs it.
   void (*expand_stored)(const uint8_t *elements, const uint8_t *scales, size_t count, float *out);
-  // A stored block taken apart; NULL for formats whose blocks no panel holds.
-  void (*decode)(const uint8_t *stored, ck_block *block);
 } ck_codec;
 extern const ck_codec ck_codecs[CK_FORMAT_COUNT];
 

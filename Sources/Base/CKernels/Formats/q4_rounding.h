@@ -5,6 +5,7 @@
 #define q4_STEPS_ABOVE 1
 // What stands for level 0.
 #define q4_ZERO ck_q4_zero
+#define q4_WHOLE false
 
 // Of each integer the level nearest to it, and that level's index: how many thresholds it reaches.
 INLINE_OP void q4_nearest(const b16x *values, b16x *levels, b16x *indices) {

@@ -5,6 +5,7 @@
 #define q8_STEPS_ABOVE 2
 // What stands for level 0.
 #define q8_ZERO 0
+#define q8_WHOLE true
 
 // Integers between -127 and 127 are levels, and stored as such.
 INLINE_OP void q8_nearest(const b16x *values, b16x *levels, b16x *stored) {

@@ -16,5 +16,6 @@
 #include "attention.h"
 #include "delta.h"
 #include "indexer.h"
+#include "fetch.h"
 #include "probes.h"
 #endif

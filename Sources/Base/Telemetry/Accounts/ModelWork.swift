@@ -4,6 +4,10 @@ import JSON
 /// for another model.
 package struct ModelWork: Sendable, Equatable {
   package var attention = 0
+  /// Of these, what a layer's input meets, and what attention's values meet; in latent attention the rest meets latents.
+  /// 0 where that is not known.
+  package var attentionEntry = 0
+  package var attentionOutput = 0
   package var router = 0
   /// Of one routed expert, the shared expert, and one dense layer.
   package var expert = 0
@@ -28,16 +32,24 @@ package struct ModelWork: Sendable, Equatable {
     ]
   }
 
+  private static var attentionParts: [(String, WritableKeyPath<ModelWork, Int>)] {
+    [("attention_entry", \.attentionEntry), ("attention_output", \.attentionOutput)]
+  }
+
   package var json: JSONValue {
     var object = JSONObject(Self.fields.map { ($0, .int(self[keyPath: $1])) })
     object["modules"] = .int(modules)
+    for (name, part) in Self.attentionParts { object[name] = .int(self[keyPath: part]) }
     if !exchanges.isEmpty { object["exchanges"] = .array(exchanges.map(\.json)) }
     return .object(object)
   }
 
   package init(json: JSONValue) throws(MalformedAccount) {
     for (name, field) in Self.fields { self[keyPath: field] = try json.count(name, below: 1 << 50) }
-    // Neither is in reports of before these were told.
+    // None of these is in reports of before they were told.
+    for (name, part) in Self.attentionParts where json[name] != nil {
+      self[keyPath: part] = try json.count(name, below: 1 << 50)
+    }
     if json["modules"] != nil { modules = try json.count("modules", below: 1 << 10) }
     guard let told = json["exchanges"] else { return }
     guard let list = told.array, list.count <= 1 << 10 else {

@@ -14,7 +14,9 @@ package struct RowExchange: Sendable, Equatable {
     /// What lies between gate and down of a dense layer, and what that layer adds to the stream.
     case denseInner = "dense_inner"
     case denseOutput = "dense_output"
-    /// The same of routed and shared experts.
+    /// Routers' logits, which the ranks of a host tell only each other.
+    case router
+    /// What lies between gate and down of routed and shared experts, and what they add to the stream.
     case expertInner = "expert_inner"
     case expertOutput = "expert_output"
     case logits
@@ -45,6 +47,8 @@ package struct RowExchange: Sendable, Equatable {
   }
 
   package var stage: Stage
+  /// Whether every host computes all of it, so that its ranks tell only each other.
+  package var isWithinHost: Bool { stage == .router }
   /// How many there are in a step.
   package var count: Int
   package var pieces: [Piece]

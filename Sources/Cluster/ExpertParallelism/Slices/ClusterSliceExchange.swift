@@ -6,8 +6,8 @@ import Tensors
 /// Brings pieces of rows from each rank to all others, through shared memory within a host, on the way that
 /// `SliceRoutes` says.
 ///
-/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and pieces: the sender's, or in a second stage those
-/// of its group's ranks, one rank after another, each in the order in which they were noted. Its length follows from
+/// A message is when it was sent (8 bytes), zeros up to 64 bytes, and pieces: the sender's, or in a later stage those
+/// that it has from others, one rank after another, each in the order in which they were noted. Its length follows from
 /// what all ranks have noted; where that is nothing none is sent.
 package final class ClusterSliceExchange: SliceExchange {
   static let tag = MessageTag(12)
@@ -25,7 +25,14 @@ package final class ClusterSliceExchange: SliceExchange {
   private let telemetry: RankTelemetry
   private let clocks: PeerClocks
   private let noted = GrowingList<Noted>()
+  package let hostRanks: [Int]
+  package var whileWaiting: (() -> Void)?
   private let stages: [SliceRoutes.Stage]
+  /// By stage: ranks that an earlier one exchanges messages with, too.
+  private let knownPeers: [Set<Int>]
+  private let nothingKnown: [Set<Int>] = [[]]
+  /// Straight from each rank of this host to each other.
+  private let hostStages: [SliceRoutes.Stage]
   /// By rank: bytes of its pieces.
   @exclusivity(unchecked) private var byteCounts: [Int]
 
@@ -34,7 +41,15 @@ package final class ClusterSliceExchange: SliceExchange {
     _ communicator: any Communicator, rows: Int, rowByteCount: Int, telemetry: RankTelemetry, clocks: PeerClocks
   ) throws(FabricError) {
     let routes = SliceRoutes(hostOfRank: clocks.hostOfRank)
-    stages = routes.stages(of: communicator.rank.index)
+    let stages = routes.stages(of: communicator.rank.index)
+    self.stages = stages
+    let (own, hosts) = (communicator.rank.index, clocks.hostOfRank)
+    let hostRanks = hosts.indices.filter { hosts[$0] == hosts[own] }
+    self.hostRanks = hostRanks
+    hostStages = [
+      SliceRoutes.Stage(origins: [own], peers: hostRanks.filter { $0 != own }.map { (rank: $0, origins: [$0]) })
+    ]
+    knownPeers = stages.indices.map { Set(stages[..<$0].flatMap(\.peers).map(\.rank)) }
     let most = rows * rowByteCount * routes.mostOrigins / max(communicator.size, 1)
     let room = Self.headerBytes + min(most, Self.roomLimit)
     base = DirectExchange(communicator, tag: Self.tag, channels: try HostChannels(communicator, byteCount: room))
@@ -48,12 +63,18 @@ package final class ClusterSliceExchange: SliceExchange {
     byteCounts[rank] += piece.runs * piece.byteCount
   }
 
-  package func exchange() throws {
+  package func exchange() throws { try exchange(stages, knownPeers) }
+
+  package func exchangeWithinHost() throws { try exchange(hostStages, nothingKnown) }
+
+  private func exchange(_ stages: [SliceRoutes.Stage], _ knownPeers: [Set<Int>]) throws {
     defer {
       noted.removeAll()
       for rank in byteCounts.indices { byteCounts[rank] = 0 }
     }
     guard communicator.size > 1, noted.count > 0 else { return }
+    communicator.whileWaiting = whileWaiting
+    defer { communicator.whileWaiting = nil }
     let sent = stages.reduce(0) { max($0, byteCount($1.origins)) }
     let received = stages.reduce(0) { most, stage in stage.peers.reduce(most) { max($0, byteCount($1.origins)) } }
     let longest = Self.headerBytes + max(sent, received)
@@ -61,13 +82,14 @@ package final class ClusterSliceExchange: SliceExchange {
     let phases = telemetry.recorder
     let (phase, layer) = (phases.phase, phases.layer)
     phases.enter(.pack, layer: layer)
-    for stage in stages {
-      for (peer, origins) in stage.peers where byteCount(origins) > 0 {
-        try base.expect(from: Rank(peer), limit: Self.headerBytes + byteCount(origins))
-      }
-    }
-    for stage in stages {
+    for (stage, known) in zip(stages, knownPeers) { try expect(stage) { !known.contains($0) } }
+    for (stage, known) in zip(stages, knownPeers) {
       phases.enter(.pack, layer: layer)
+      if !known.isEmpty {
+        // A second message to a rank takes the memory of the first, and is looked for when that is here.
+        for (peer, _) in stage.peers where known.contains(peer) { try base.finishSends(to: Rank(peer)) }
+        try expect(stage) { known.contains($0) }
+      }
       if byteCount(stage.origins) > 0 {
         for (peer, _) in stage.peers { try send(stage.origins, to: peer, layer: layer) }
       }
@@ -80,6 +102,13 @@ package final class ClusterSliceExchange: SliceExchange {
       try base.finishSends()
     }
     phases.enter(phase, layer: layer)
+  }
+
+  /// Makes room for the messages of a stage from some of its peers.
+  private func expect(_ stage: SliceRoutes.Stage, _ isMeant: (Int) -> Bool) throws {
+    for (peer, origins) in stage.peers where byteCount(origins) > 0 && isMeant(peer) {
+      try base.expect(from: Rank(peer), limit: Self.headerBytes + byteCount(origins))
+    }
   }
 
   /// Of these ranks' pieces.

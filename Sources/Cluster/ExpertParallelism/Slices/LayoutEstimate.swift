@@ -24,7 +24,11 @@ package struct LayoutEstimate: Sendable, Equatable {
     _ work: ModelWork, readSeconds: Double, hostOfRank: [Int], streams: Int, dividesExperts: Bool, far: LinkModel?,
     near: LinkModel?
   ) {
-    let (ranks, exchanges) = (hostOfRank.count, dividesExperts ? work.exchanges : Self.exchangesOfWholeExperts(work))
+    let ranks = hostOfRank.count
+    let onHost = hostOfRank.count { $0 == hostOfRank.first }
+    let exchanges = (dividesExperts ? work.exchanges : Self.exchangesOfWholeExperts(work)).filter {
+      !$0.isWithinHost || onHost > 1
+    }
     /// Of messages of so many bytes, to so many ranks at once.
     func seconds(_ bytes: Double, peers: Int, _ link: LinkModel?) -> Double {
       let bytes = Int(min(bytes, 1e12))
@@ -32,6 +36,10 @@ package struct LayoutEstimate: Sendable, Equatable {
     }
     let stages = ranks > 0 ? SliceRoutes(hostOfRank: hostOfRank).stages(of: 0) : []
     gathered = exchanges.reduce(0) { sum, exchange in
+      guard !exchange.isWithinHost else {
+        let own = Double(streams) * exchange.byteCounts(ranks: onHost).all / Double(onHost)
+        return sum + Double(exchange.count) * seconds(own, peers: onHost - 1, near)
+      }
       let own = Double(streams) * exchange.byteCounts(ranks: ranks).all / Double(max(ranks, 1))
       return sum + Double(exchange.count)
         * stages.reduce(0) { sum, stage in

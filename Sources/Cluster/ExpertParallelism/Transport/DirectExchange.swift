@@ -12,7 +12,7 @@ final class DirectExchange: Exchange {
   @exclusivity(unchecked) private var incoming: [AlignedBuffer<UInt8>]
   @exclusivity(unchecked) private var limits: [Int]
   @exclusivity(unchecked) private var receives: [PendingRequest?]
-  @exclusivity(unchecked) private var sends: [PendingRequest] = []
+  @exclusivity(unchecked) private var sends: [(peer: Rank, request: PendingRequest)] = []
 
   init(_ communicator: any Communicator, tag: MessageTag, channels: HostChannels?) {
     self.communicator = communicator
@@ -51,7 +51,7 @@ final class DirectExchange: Exchange {
       if byteCount <= channels.capacity { return }
     }
     let bytes = UnsafeRawBufferPointer(start: outgoing[peer.index].pointer, count: byteCount)
-    sends.append(try communicator.startSend(bytes, to: peer, tag: tag))
+    sends.append((peer, try communicator.startSend(bytes, to: peer, tag: tag)))
   }
 
   func expect(from peer: Rank, limit: Int) throws {
@@ -88,7 +88,14 @@ final class DirectExchange: Exchange {
   var isSending: Bool { !sends.isEmpty }
 
   func finishSends() throws {
-    for send in sends { try communicator.wait(send) }
+    for send in sends { try communicator.wait(send.request) }
     sends.removeAll(keepingCapacity: true)
+  }
+
+  /// Waits until the memory of what was sent to `peer` is free for another message.
+  func finishSends(to peer: Rank) throws {
+    guard sends.contains(where: { $0.peer == peer }) else { return }
+    for send in sends where send.peer == peer { try communicator.wait(send.request) }
+    sends.removeAll { $0.peer == peer }
   }
 }

@@ -31,7 +31,7 @@ extension Plan {
     task.teacher = try training.teacher.map { path in
       let shape = try Self.shape(path)
       let teacher = try ModelConfiguration.read(shape)
-      try teacher.requireAttention(role: "a teacher")
+      try teacher.requireBackwardPass(role: "a teacher")
       let terms = TrainingLayout.Terms(
         sequenceLength: task.sequenceLength, sequences: task.sequences, rankCount: 1, ranksPerHost: 1,
         workerCount: cores)

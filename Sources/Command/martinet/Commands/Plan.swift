@@ -34,6 +34,11 @@ struct Plan: ParsableCommand {
   @Option(parsing: .unconditional, help: "NUMA nodes of a node.") var numaNodes = 1
   @Option(
     parsing: .unconditional,
+    help: ArgumentHelp(
+      "Ranks on a node, to look at beside one and one for each NUMA node: many share out messages.", valueName: "n"))
+  var ranksPerNode: Int?
+  @Option(
+    parsing: .unconditional,
     help: ArgumentHelp("Memory bandwidth of a node, reading. (default: 5 for each core)", valueName: "GB/s"))
   var bandwidth: Double?
   @Option(
@@ -43,6 +48,12 @@ struct Plan: ParsableCommand {
       valueName: "Gop/s"))
   var arithmetic: Double?
   @Option(parsing: .unconditional, help: "Share of both that is reached.") var efficiency = 0.8
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Caches of a node, second and third level, of which runs fill half with weights while messages travel; 0 for a plan without that. (default: 3 for each core)",
+      valueName: "MiB"))
+  var cache: Double?
   @Option(help: ArgumentHelp("\(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name"))
   var network = "10gbe"
   @Option(parsing: .unconditional, help: "Sequences at once for the throughput.") var batch = 32
@@ -90,9 +101,11 @@ struct Plan: ParsableCommand {
     try check("memory", memory, 0.001...1e6)
     try check("cores", cores, 1...4096)
     try check("numa-nodes", numaNodes, 1...64)
+    try check("ranks-per-node", ranksPerNode ?? 1, 1...min(cores, 64))
     try check("bandwidth", bandwidth ?? 1, 0.001...1e6)
     try check("arithmetic", arithmetic ?? 1, 0.001...1e9)
     try check("efficiency", efficiency, 0.01...1)
+    try check("cache", cache ?? 0, 0...1e6)
     try check("batch", batch, 1...4096)
     try check("kv-cache-tokens", kvCacheTokens, 1...(1 << 30))
     try check("replica-memory", replicaMemory, PlacementOptions.replicaLimit)
@@ -100,8 +113,10 @@ struct Plan: ParsableCommand {
     guard routing == nil || forecast.zipf == 0 else {
       throw ValidationError("--zipf makes up routing, and --routing has some: give one of them")
     }
-    guard nodes * numaNodes <= 4096 else {
-      throw ValidationError("more than 4096 ranks are not planned: lower --nodes or --numa-nodes")
+    guard nodes * max(numaNodes, ranksPerNode ?? 1) <= 4096 else {
+      throw ValidationError(
+        "more than 4096 ranks are not planned: lower --nodes\(ranksPerNode == nil ? " or --numa-nodes" : ", --numa-nodes or --ranks-per-node")"
+      )
     }
   }
 
@@ -138,11 +153,12 @@ struct Plan: ParsableCommand {
       throw RuntimeError.notSliceable(reason)
     }
     let node = ClusterPlan.Node(
-      memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes,
+      memoryBytes: Int(memory * Double(1 << 30)), cores: cores, numaNodes: numaNodes, ranks: ranksPerNode,
       machine: .init(
         readBytesPerSecond: (bandwidth ?? 5 * Double(cores)) * 1e9,
         operationsPerSecond: (arithmetic ?? Self.operations(description.weights) * Double(cores)) * 1e9,
-        efficiency: efficiency))
+        efficiency: efficiency, cacheBytes: (cache ?? 3 * Double(cores)) * Double(1 << 20) / 2,
+        cachedBytesPerSecond: Self.cachedBytesPerSecond * Double(cores)))
     let file = try placement.map { path in
       let file = try PlacementOptions.read(path)
       try file.check(
@@ -201,6 +217,10 @@ struct Plan: ParsableCommand {
     }
     return record
   }
+
+  /// That one core's products of one row read of weights in its caches: less than any measured on an AMD EPYC (Zen 5),
+  /// with Q8 in runs of 0.1 to 7 MB that had been brought there, 27 to 88 GB/s.
+  private static let cachedBytesPerSecond = 25e9
 
   /// 10^9 a second of one core with AVX-512, somewhat below what `bench kernels` measured on an AMD EPYC (450, 226,
   /// 115).

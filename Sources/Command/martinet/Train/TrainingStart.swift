@@ -24,7 +24,7 @@ struct TrainingStart {
     let folder = try ModelLocation.resolve(model)
     let source = try CheckpointFormat.open(folder)
     let description = try ModelConfiguration.read(source)
-    try description.requireAttention()
+    try description.requireBackwardPass()
     let reader = try ParameterReader(description, checkpoint: source)
     let initial = try Initialization(description, seed: settings.seed, spread: spread)
     return TrainingStart(
@@ -35,7 +35,7 @@ struct TrainingStart {
       if description.predictionLayerCount == 0, let layer = spec.layer, layer >= description.layerCount {
         return initial.fill(buffer, with: spec, from: first)
       }
-      try reader.read(spec, from: first, into: buffer)
+      try reader.read(spec.stored, from: first, into: buffer)
     }
   }
 

@@ -129,7 +129,7 @@ package final class GenerationSession {
       let exchange = try ClusterSliceExchange(
         communicator, rows: limits.batchTokens, rowByteCount: 16 * description.hiddenSize,
         telemetry: model.telemetry, clocks: runtime.clocks)
-      return SliceGatherer($0, through: exchange)
+      return SliceGatherer($0, through: exchange, fetchByteCount: runtime.compute.fetchByteCount)
     }
     if let mixture = description.mixture, let wire, slices == nil {
       channels = try ExpertChannels(

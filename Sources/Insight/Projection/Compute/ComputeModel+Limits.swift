@@ -9,9 +9,26 @@ extension ComputeModel {
     /// Share of both that decoding and prefill reach.
     package var efficiency: Double
 
-    package init(readBytesPerSecond: Double, operationsPerSecond: Double, efficiency: Double) {
+    /// Bytes of its caches that weights may take ahead of their use, and bytes a second that products read of them
+    /// there; 0 where nothing is read ahead.
+    package var cacheBytes = 0.0
+    package var cachedBytesPerSecond = 0.0
+
+    package init(
+      readBytesPerSecond: Double, operationsPerSecond: Double, efficiency: Double, cacheBytes: Double = 0,
+      cachedBytesPerSecond: Double = 0
+    ) {
       (self.readBytesPerSecond, self.operationsPerSecond) = (readBytesPerSecond, operationsPerSecond)
-      self.efficiency = efficiency
+      (self.efficiency, self.cacheBytes) = (efficiency, cacheBytes)
+      self.cachedBytesPerSecond = cachedBytesPerSecond
+    }
+
+    /// One of so many ranks that share all of it.
+    func shared(by ranks: Int) -> Machine {
+      let part = 1 / Double(ranks)
+      return Machine(
+        readBytesPerSecond: readBytesPerSecond * part, operationsPerSecond: operationsPerSecond * part,
+        efficiency: efficiency, cacheBytes: cacheBytes * part, cachedBytesPerSecond: cachedBytesPerSecond * part)
     }
   }
 
@@ -37,6 +54,9 @@ extension ComputeModel {
     // Each is read once and written once.
     slices = Cost(fixed: 0, perRow: 2 * Double(rowBytes.sum) / bandwidth)
     steering = 0
+    if machine.cacheBytes > 0, machine.cachedBytesPerSecond > bandwidth {
+      ahead = Ahead(room: machine.cacheBytes / bandwidth, cost: bandwidth / machine.cachedBytesPerSecond)
+    }
     self.work = work
     expertResidual = 0
   }

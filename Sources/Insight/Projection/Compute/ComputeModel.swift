@@ -15,6 +15,16 @@ package struct ComputeModel: Sendable {
     }
   }
 
+  /// Weights that workers bring into their caches while they wait for messages.
+  package struct Ahead: Sendable {
+    /// What a rank's caches have room for, in seconds of reading it from memory.
+    package var room: Double
+    /// What using it from there takes, of the time that it would from memory.
+    package var cost: Double
+
+    package init(room: Double, cost: Double) { (self.room, self.cost) = (room, cost) }
+  }
+
   /// Of a layer, by rows at home.
   package var attention: Roofline
   package var dense: Roofline
@@ -34,6 +44,8 @@ package struct ComputeModel: Sendable {
   /// Plans and outcomes of a step, as they were.
   package var steering: Double
   package var work: ModelWork
+  /// What is read ahead while messages travel; nil where that is in the costs, or is not known.
+  package var ahead: Ahead?
   /// Root mean square of the relative differences in expert times, the largest part.
   package let expertResidual: Double
 
@@ -53,11 +65,15 @@ package struct ComputeModel: Sendable {
     let points = reports.flatMap { report in report.kinds.flatMap { RankPoint.all(report, $0) } }
     guard !points.isEmpty else { throw .nothingMeasured(path: path, reason: "no step was counted") }
     func weight(_ point: RankPoint) -> Double { point.kind == kind ? 1 : Self.otherKindWeight }
-    func cost(_ phases: [Phase], of points: [RankPoint], _ rows: (RankPoint) -> Double) -> Cost {
+    /// `share`: of the fixed cost and of each row's, that a rank has.
+    func cost(
+      _ phases: [Phase], of points: [RankPoint], share: (RankPoint) -> Double = { _ in 1 },
+      _ rows: (RankPoint) -> Double
+    ) -> Cost {
       let used = points.filter { point in phases.contains { point.seconds[$0.rawValue] > 0 } }
       guard !used.isEmpty else { return Cost(fixed: 0, perRow: 0) }
       let fit = LeastSquares(
-        features: used.map { [1, rows($0)] },
+        features: used.map { [share($0), share($0) * rows($0)] },
         times: used.map { point in phases.reduce(0) { $0 + point.seconds[$1.rawValue] } },
         weights: used.map(weight))
       return Cost(fixed: fit.coefficients[0], perRow: fit.coefficients[1])
@@ -76,7 +92,7 @@ package struct ComputeModel: Sendable {
     dense = roofline([.dense])
     shared = roofline([.shared])
     outside = roofline([.embedding, .head, .sampling])
-    gate = cost([.gate], of: points) { $0.rows }
+    gate = cost([.gate], of: points, share: \.routerShare) { $0.rows }
     let (spread, sliced) = (points.filter { !$0.isSliced }, points.filter(\.isSliced))
     pack = cost([.pack], of: spread) { $0.sent }
     unpack = cost([.unpack], of: spread) { $0.arrived }
@@ -131,6 +147,7 @@ package struct ComputeModel: Sendable {
     for part in [\ComputeModel.gate, \.pack, \.unpack, \.merge, \.slices] {
       model[keyPath: part] = self[keyPath: part].scaled(factor, factor)
     }
+    model.ahead?.room *= factor
     return model
   }
 }

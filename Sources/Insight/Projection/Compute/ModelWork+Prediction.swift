@@ -6,6 +6,8 @@ extension ModelWork {
   package func isOfSameModel(as other: ModelWork) -> Bool {
     var (own, theirs) = (predicting(false), other.predicting(false))
     (own.exchanges, theirs.exchanges) = ([], [])
+    (own.attentionEntry, theirs.attentionEntry) = (0, 0)
+    (own.attentionOutput, theirs.attentionOutput) = (0, 0)
     return own == theirs
   }
 
@@ -22,7 +24,7 @@ extension ModelWork {
     for place in work.exchanges.indices {
       switch work.exchanges[place].stage {
       case .denseInner, .denseOutput, .logits, .projection, .guess: break
-      case .embedding, .latents, .queries, .values, .attentionOutput, .expertInner, .expertOutput:
+      case .embedding, .latents, .queries, .values, .attentionOutput, .router, .expertInner, .expertOutput:
         work.exchanges[place].count = max(0, work.exchanges[place].count + more)
       }
     }

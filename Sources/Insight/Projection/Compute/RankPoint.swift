@@ -7,6 +7,8 @@ struct RankPoint {
   var isSliced: Bool
   /// The part of each matrix that it reads, and of each row that it computes: 1 but where ranks share out all of them.
   var share: Double
+  /// The same of routers, which every host reads whole: 1 but where its ranks share them out.
+  var routerShare: Double
   /// The same of routed experts, which may be whole where the others are not.
   var expertShare: Double
   /// That it has: of all sequences, where ranks share out all matrices.
@@ -25,13 +27,15 @@ struct RankPoint {
     guard let work = report.subject.work else { return [] }
     let ranks = report.account.ranks.map { $0.kinds[kind.rawValue] }
     let (isSliced, count) = (report.isSliced, Double(ranks.count))
-    let dividesExperts = report.dividesExperts
+    let (dividesExperts, leaders) = (report.dividesExperts, report.account.ranks.map(\.hostLeader))
+    let hasPlainHosts = Set(leaders).count == leaders.count
+    let exchangeCount = work.exchanges.reduce(0) { $0 + ($1.isWithinHost && hasPlainHosts ? 0 : $1.count) }
     return ranks.indices.compactMap { index in
       let account = ranks[index]
       guard account.steps > 0 else { return nil }
       let steps = Double(account.steps)
       let mixtures = steps * Double(work.mixtureLayers)
-      let exchanges = isSliced ? steps * Double(max(work.exchanges.reduce(0) { $0 + $1.count }, 1)) : mixtures
+      let exchanges = isSliced ? steps * Double(max(exchangeCount, 1)) : mixtures
       func divisor(_ phase: Phase) -> Double {
         switch phase {
         case .attention: steps * Double(work.layers)
@@ -57,7 +61,9 @@ struct RankPoint {
         isSliced ? Double(sent.gatherPayload) / rowBytes : Double(sent.dispatchRows)
       }
       return RankPoint(
-        kind: kind, isSliced: isSliced, share: isSliced ? 1 / count : 1, expertShare: dividesExperts ? 1 / count : 1,
+        kind: kind, isSliced: isSliced, share: isSliced ? 1 / count : 1,
+        routerShare: isSliced ? 1 / Double(leaders.count { $0 == leaders[index] }) : 1,
+        expertShare: dividesExperts ? 1 / count : 1,
         rows: Double(report.rows(kind)) / steps / (isSliced ? 1 : count),
         sent: account.sent.reduce(0) { $0 + leaves($1) } / exchanges,
         arrived: ranks.reduce(0) { $0 + comes($1.sent[index]) } / exchanges,

@@ -22,6 +22,14 @@ package struct Roofline: Sendable {
   /// Root mean square of the relative errors of the fitted kind.
   private(set) var rms = 0.0
 
+  /// Of a share of one reading of the weights, with so much arithmetic: what is saved where that share is read ahead
+  /// within a window.
+  func saved(memory: Double, arithmetic: Double, window: Double, _ ahead: ComputeModel.Ahead) -> Double {
+    let reading = perMemory * memory
+    let least = max(perArithmetic * arithmetic, ahead.cost * reading)
+    return max(0, min(max(reading, perArithmetic * arithmetic) - least, (1 - ahead.cost) * min(window, ahead.room)))
+  }
+
   /// Straight on, whatever the arithmetic.
   init(perMemory: Double, perArithmetic: Double) { (self.perMemory, self.perArithmetic) = (perMemory, perArithmetic) }
 

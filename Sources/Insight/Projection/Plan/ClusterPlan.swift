@@ -9,10 +9,16 @@ package struct ClusterPlan: Sendable {
     package var memoryBytes: Int
     package var cores: Int
     package var numaNodes: Int
+    /// Numbers of ranks on it to look at.
+    package var ranks: Set<Int>
     package var machine: ComputeModel.Machine
 
-    package init(memoryBytes: Int, cores: Int, numaNodes: Int, machine: ComputeModel.Machine) {
+    /// `ranks`: beside one, and one for each NUMA node.
+    package init(
+      memoryBytes: Int, cores: Int, numaNodes: Int, ranks: Int? = nil, machine: ComputeModel.Machine
+    ) {
       (self.memoryBytes, self.cores, self.numaNodes, self.machine) = (memoryBytes, cores, numaNodes, machine)
+      self.ranks = Set([1, numaNodes, ranks ?? 1])
     }
   }
 
@@ -112,7 +118,7 @@ package struct ClusterPlan: Sendable {
       return !overflows && sum <= room / ranksPerNode
     }
     var options: [Option] = []
-    for ranksPerNode in Set([1, node.numaNodes]).sorted() {
+    for ranksPerNode in node.ranks.sorted() {
       let ranks = ranksPerNode * nodeCount
       // One rank shares nothing out: its layouts are one.
       for isSliced in task.layouts where ranks > 1 || isSliced == task.layouts[0] {
@@ -136,9 +142,7 @@ package struct ClusterPlan: Sendable {
   private static func fill(
     _ option: inout Option, _ node: Node, _ nodeCount: Int, _ network: Network, _ task: Task
   ) {
-    var machine = node.machine
-    machine.readBytesPerSecond /= Double(option.ranksPerNode)
-    machine.operationsPerSecond /= Double(option.ranksPerNode)
+    let machine = node.machine.shared(by: option.ranksPerNode)
     let given = task.placement.flatMap { $0.rankCount == option.ranks ? $0 : nil }
     func replay(_ work: ModelWork) -> StepReplay {
       var replay = StepReplay(

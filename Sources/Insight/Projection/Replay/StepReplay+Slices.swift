@@ -29,9 +29,6 @@ extension StepReplay {
         part, times: times, most: roof.seconds(memory: share, arithmetic: rows * share),
         mean: roof.seconds(memory: even, arithmetic: rows * even))
     }
-    func share(_ stage: RowExchange.Stage) -> Double {
-      work.exchanges.first { $0.stage == stage }?.largestShare(ranks: size) ?? 1 / Double(size)
-    }
     let inner = share(.expertInner)
     spend(\.attention, times: Double(work.layers), compute.attention, share(.values))
     spend(\.dense, times: Double(work.layers) - mixtures, compute.dense, share(.denseInner))
@@ -41,7 +38,10 @@ extension StepReplay {
       \.head, times: modules, most: projection(share(.attentionOutput), rows: rows),
       mean: projection(1 / Double(size), rows: rows))
     let (router, merge) = (compute.gate.seconds(rows), compute.merge.seconds(rows))
-    spend(\.gate, times: mixtures, most: router, mean: router)
+    // Every host has all of it.
+    spend(
+      \.gate, times: mixtures, most: router / Double(leastOnHost),
+      mean: router * Double(layout.hostCount) / Double(size))
     spend(\.copies, times: mixtures, most: merge, mean: merge)
     let each = mixtures / Double(max(layers.count, 1))
     for layer in layers {
@@ -59,14 +59,23 @@ extension StepReplay {
         spend(\.experts, times: each, most: seconds.max() ?? 0, mean: seconds.reduce(0, +) / Double(size))
       }
     }
-    outcome.computing = mean
-    outcome.waiting = max(0, busiest / crowd - mean)
     var (travelling, copying) = (0.0, 0.0)
+    var windows: [Window] = []
     if size > 1 {
       let routes = SliceRoutes(hostOfRank: layout.hostOfRank)
       let ways = self.ways(routes)
+      for exchange in compute.work.exchanges where exchange.isWithinHost && mostOnHost > 1 {
+        let (host, bytes) = (Double(mostOnHost), rows * exchange.byteCounts(ranks: mostOnHost).all)
+        let way = Way(origins: 1, near: mostOnHost - 1)
+        travelling += Double(exchange.count) * seconds(way, most: bytes / host)
+        copying +=
+          Double(exchange.count)
+          * compute.slices.seconds(2 * bytes / host * (host - 1) / Double(max(rowBytes.sum, 1)))
+      }
       for exchange in exchanges(layers, kind, rows: rows) {
-        travelling += exchange.times * ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
+        let took = ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
+        travelling += exchange.times * took
+        windows.append(Window(stage: exchange.stage, times: exchange.times, seconds: took))
         let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
         // Its own part into a message for each other rank, and theirs out of as many.
         let copies = compute.slices.seconds(2 * bytes * others / Double(max(rowBytes.sum, 1)))
@@ -78,8 +87,18 @@ extension StepReplay {
         outcome.neededBetweenHosts += exchange.times * bytes * hostPairs
       }
     }
+    let looked = Double(max(layers.count, 1))
+    let saved = savedByReadingAhead(
+      windows, rows: rows, distinct: Double(layers.reduce(0) { $0 + $1.distinctInAll }) / looked,
+      visits: Double(layers.reduce(0) { $0 + $1.visits.reduce(0, +) }) / looked)
+    for (part, most, own) in saved {
+      outcome[keyPath: part] -= own
+      busiest -= most
+      mean -= own
+    }
+    outcome.computing = mean + copying
+    outcome.waiting = max(0, busiest / crowd - mean)
     outcome.copies += copying
-    outcome.computing += copying
     outcome.communicating += travelling + steering
     outcome.seconds = (busiest + copying * crowd + travelling + steering + compute.steering) * calibration
     return outcome
@@ -89,17 +108,20 @@ extension StepReplay {
   /// rank with most of the former sends one, how many leave its host at once, and how many there are between hosts in
   /// all.
   private struct Way {
-    var origins: Int
-    var far: Int
-    var near: Int
-    var farOfHost: Int
-    var farMessages: Double
+    var origins = 0
+    var far = 0
+    var near = 0
+    var farOfHost = 0
+    var farMessages = 0.0
   }
+
+  private var onHost: [Int: Int] { Dictionary(grouping: layout.hostOfRank) { $0 }.mapValues(\.count) }
+  private var mostOnHost: Int { onHost.values.max() ?? 1 }
+  var leastOnHost: Int { onHost.values.min() ?? 1 }
 
   private func ways(_ routes: SliceRoutes) -> [Way] {
     let hosts = layout.hostOfRank
-    let onHost = Dictionary(grouping: hosts) { $0 }.mapValues(\.count)
-    let size = layout.rankCount
+    let (onHost, size) = (onHost, layout.rankCount)
     guard routes.stageCount > 1 else {
       let least = onHost.values.min() ?? 1
       return [
@@ -109,36 +131,48 @@ extension StepReplay {
           farMessages: Double(onHost.values.reduce(0) { $0 + $1 * (size - $1) }))
       ]
     }
-    // All ranks are alike.
-    return routes.stages(of: 0).map { stage in
-      let far = stage.peers.count { hosts[$0.rank] != hosts[0] }
-      return Way(
-        origins: stage.origins.count, far: far, near: stage.peers.count - far, farOfHost: far * (onHost[hosts[0]] ?? 1),
-        farMessages: Double(far * size))
+    // Of some stages some ranks have more messages than others.
+    let stages = (0..<size).map { routes.stages(of: $0) }
+    return (0..<routes.stageCount).map { number in
+      var (most, out, all) = (Way(), [Int: Int](), 0)
+      for rank in 0..<size {
+        let stage = stages[rank][number]
+        let far = stage.peers.count { hosts[$0.rank] != hosts[rank] }
+        most.origins = max(most.origins, stage.origins.count)
+        (most.far, most.near) = (max(most.far, far), max(most.near, stage.peers.count - far))
+        out[hosts[rank], default: 0] += far
+        all += far
+      }
+      most.farOfHost = out.values.max() ?? 0
+      most.farMessages = Double(all)
+      return most
     }
   }
 
   /// Pairs of a rank and another host.
   private var hostPairs: Double { Double(layout.rankCount * (layout.hostCount - 1)) }
 
+  private typealias Exchanged = (stage: RowExchange.Stage, times: Double, all: Double, most: Double)
+
   /// What travels of so many rows in a step: bytes of all ranks together, and of the rank with most.
   private func exchanges(
     _ layers: [LayerTraffic], _ kind: StepKind, rows: Double
-  ) -> [(times: Double, all: Double, most: Double)] {
+  ) -> [Exchanged] {
     let size = layout.rankCount
-    func plain(_ exchange: RowExchange) -> (times: Double, all: Double, most: Double) {
-      let (bytes, count) = (exchange.byteCounts(ranks: size), Double(exchange.count))
+    func plain(_ exchange: RowExchange) -> Exchanged {
+      let (bytes, count, stage) = (exchange.byteCounts(ranks: size), Double(exchange.count), exchange.stage)
       switch exchange.stage {
       // A row is some rank's, and each may be another's.
-      case .embedding: return (count, rows * bytes.all, max(bytes.all, rows * bytes.all / Double(size)))
+      case .embedding: return (stage, count, rows * bytes.all, max(bytes.all, rows * bytes.all / Double(size)))
       // Of a prompt the last row only.
-      case .logits where kind == .prefill: return (count, bytes.all, bytes.most)
-      default: return (count, rows * bytes.all, rows * bytes.most)
+      case .logits where kind == .prefill: return (stage, count, bytes.all, bytes.most)
+      default: return (stage, count, rows * bytes.all, rows * bytes.most)
       }
     }
-    guard !dividesExperts else { return compute.work.exchanges.map(plain) }
-    var found: [(times: Double, all: Double, most: Double)] = []
-    for exchange in compute.work.exchanges {
+    let exchanges = compute.work.exchanges.filter { !$0.isWithinHost }
+    guard !dividesExperts else { return exchanges.map(plain) }
+    var found: [Exchanged] = []
+    for exchange in exchanges {
       var rest = exchange
       switch exchange.stage {
       case .expertInner:
@@ -153,7 +187,8 @@ extension StepReplay {
           let rows = layer.partials
           found.append(
             (
-              Double(exchange.count) / Double(layers.count), shared.all + rowBytes * Double(rows.reduce(0, +)),
+              exchange.stage, Double(exchange.count) / Double(layers.count),
+              shared.all + rowBytes * Double(rows.reduce(0, +)),
               shared.most + rowBytes * Double(rows.max() ?? 0)
             ))
         }

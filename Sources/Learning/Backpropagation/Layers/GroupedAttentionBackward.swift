@@ -13,6 +13,7 @@ final class GroupedAttentionBackward: MixerBackward {
   private let rotates: Bool
   private let epsilon: Float
   private let parts: BackwardParts
+  /// Where heads have gates, those are after their queries.
   private let queryGradientRows: RowStorage<Float>
   /// Of keys, then values.
   private let keyValueGradientRows: RowStorage<Float>
@@ -27,7 +28,7 @@ final class GroupedAttentionBackward: MixerBackward {
   ) {
     (self.layer, self.shape, self.scale, self.window, self.rotates) = (layer, shape, scale, window, rotates)
     (self.epsilon, self.parts) = (epsilon, parts)
-    queryGradientRows = parts.rows(.query, columns: shape.headCount * shape.headDims)
+    queryGradientRows = parts.rows(.query, columns: shape.headCount * shape.queryStride)
     keyValueGradientRows = parts.rows(.keyValue, columns: 2 * shape.keyValueHeadCount * shape.headDims)
     outputGradientRows = parts.rows(.output, columns: shape.headCount * shape.headDims)
     sinkGradients = parts.rows(.sinks, columns: shape.headCount)
@@ -45,6 +46,7 @@ final class GroupedAttentionBackward: MixerBackward {
     parts.backThrough(
       parts.matrix(.attentionOutput, layer, rows: hidden, columns: width), dy: parts.stream, into: outputs)
     try parts.gradients.addProduct(id(.attentionOutput), dy: parts.stream, x: tape.values)
+    if shape.hasGate { parts.forEachRow { ungate(tape, row: $0, outputs[$0]) } }
     try attend(tape)
     let (query, keyValue) = (queryGradientRows.view(rows: rows), keyValueGradientRows.view(rows: rows))
     let (key, value) = (keyValue.columns(0..<keyWidth), keyValue.columns(keyWidth..<(2 * keyWidth)))
@@ -56,6 +58,31 @@ final class GroupedAttentionBackward: MixerBackward {
   }
 
   private func id(_ role: ParameterRole) -> ParameterID { ParameterID(role, layer: layer) }
+
+  /// The output was s · y, s = sigmoid(gate): `outputs` becomes the gradient by y, and the gate gets its own,
+  /// (dy · (s y)) · (1 − s).
+  private func ungate(_ tape: GroupedAttentionTape, row: Int, _ outputs: UnsafeMutablePointer<Float>) {
+    let (dims, compute) = (shape.headDims, parts.compute.compute)
+    let (query, values) = (tape.query[row], tape.values[row])
+    let gradients = queryGradientRows.view(rows: row + 1)[row]
+    for head in 0..<shape.headCount {
+      let (gate, first) = (head * shape.queryStride + dims, head * dims)
+      let made = gradients + gate
+      for i in 0..<dims { made[i] = outputs[first + i] * values[first + i] }
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: dims) { opened in
+        compute.sigmoids(query + gate, into: opened.baseAddress!, count: dims)
+        for i in 0..<dims {
+          outputs[first + i] *= opened[i]
+          made[i] *= 1 - opened[i]
+        }
+      }
+    }
+  }
+
+  /// A head's columns of queries `[rows, heads · stride]`.
+  private func queries(_ view: MatrixView<Float>, _ head: Int) -> MatrixView<Float> {
+    view.columns((head * shape.queryStride)..<(head * shape.queryStride + shape.headDims))
+  }
 
   private func backThrough(_ role: ParameterRole, _ dy: MatrixView<Float>, hidden: Int, adding: Bool) throws {
     try parts.gradients.addProduct(id(role), dy: dy, x: parts.normed)
@@ -105,9 +132,9 @@ final class GroupedAttentionBackward: MixerBackward {
       let kept = tape.keyValue.rows(rows)
       parts.compute.attend(
         AttentionGradient(
-          query: tape.query.rows(rows).head(head, of: dims), key: kept.columns(keys),
-          value: kept.columns(values), output: tape.values.rows(rows).head(head, of: dims),
-          outputGradient: outputs.head(head, of: dims), queryGradient: query.head(head, of: dims),
+          query: queries(tape.query.rows(rows), head), key: kept.columns(keys),
+          value: kept.columns(values), output: tape.attended.rows(rows).head(head, of: dims),
+          outputGradient: outputs.head(head, of: dims), queryGradient: queries(query, head),
           keyGradient: dKey, valueGradient: dValue, scale: scale, window: window,
           sink: sinks.map { ($0 + head, sinkGradient + head) }), worker: worker)
       for row in 0..<rows.count {
@@ -123,8 +150,8 @@ final class GroupedAttentionBackward: MixerBackward {
   ) throws {
     let (dims, keyWidth) = (shape.headDims, key.columns)
     parts.forEachRow { row in
-      turnBack(query[row], heads: shape.headCount, row: row)
-      turnBack(key[row], heads: shape.keyValueHeadCount, row: row)
+      turnBack(query[row], heads: shape.headCount, stride: shape.queryStride, row: row)
+      turnBack(key[row], heads: shape.keyValueHeadCount, stride: dims, row: row)
       guard let clip = shape.clip else { return }
       let raw = tape.rawKeyValue[row]
       unclip(tape.rawQuery[row], count: query.columns, .queryNorm, heads: shape.headCount, clip, query[row])
@@ -134,16 +161,17 @@ final class GroupedAttentionBackward: MixerBackward {
     guard shape.queryKeyNorm != .none else { return }
     let perHead = shape.queryKeyNorm == .perHead
     try parts.norm(
-      id(.queryNorm), tape.rawQuery, query, vectors: perHead ? query.columns / dims : 1, into: query, epsilon: epsilon)
+      id(.queryNorm), tape.rawQuery, query, vectors: perHead ? shape.headCount : 1, count: perHead ? dims : nil,
+      into: query, epsilon: epsilon)
     try parts.norm(
       id(.keyNorm), tape.rawKeyValue.columns(0..<keyWidth), key, vectors: perHead ? keyWidth / dims : 1, into: key,
       epsilon: epsilon)
   }
 
-  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, row: Int) {
+  private func turnBack(_ gradient: UnsafeMutablePointer<Float>, heads: Int, stride: Int, row: Int) {
     guard rotates, let angles = parts.angles else { return }
     parts.compute.compute.rotateGradient(
-      gradient, heads: heads, headStride: shape.headDims, dims: angles.dims, cosine: angles.cosines[row],
+      gradient, heads: heads, headStride: stride, dims: angles.dims, cosine: angles.cosines[row],
       sine: angles.sines[row], interleaved: angles.interleaved)
   }
 

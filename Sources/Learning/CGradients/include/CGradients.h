@@ -4,6 +4,7 @@
 #ifndef C_GRADIENTS_H
 #define C_GRADIENTS_H
 #include "attention_gradient.h"
+#include "delta_gradient.h"
 #include "divergence.h"
 #include "product.h"
 #include "row_gradients.h"

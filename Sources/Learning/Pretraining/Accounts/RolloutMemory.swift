@@ -9,7 +9,9 @@ package struct RolloutMemory: Sendable, Equatable {
   package let blocks: Int
   package let leastBlocks: Int
   package let blockByteCount: Int
-  /// What a step of drawing makes of its rows.
+  /// Recurrent states, in models that keep some: of all that runs at once, and of a few beginnings; nil in others.
+  package let stateCount: Int?
+  /// What a step of drawing makes of its rows, and states.
   private let stepByteCount: Int
 
   /// Tokens that a rank feeds in a step.
@@ -33,7 +35,10 @@ package struct RolloutMemory: Sendable, Equatable {
     let rows = Double(min(each, terms.sequenceLength))
     let logits = Int(min(4 * rows * Double(description.vocabularySize), Double(Int.max / 16)))
     let parts: [TrainingMemory.Part] = [.activations, .experts, .messages]
-    stepByteCount = parts.reduce(logits) { $0 + min(pass.byteCount($1), Int.max / 16) }
+    stateCount = description.isRecurrent ? min(each, 4096) + min(each, 16) : nil
+    let states = StateCache.slotByteCount(description).multipliedReportingOverflow(by: stateCount ?? 0)
+    let held = min(logits, Int.max / 16) + (states.overflow ? Int.max / 16 : min(states.partialValue, Int.max / 16))
+    stepByteCount = parts.reduce(held) { $0 + min(pass.byteCount($1), Int.max / 16) }
   }
 
   /// With so many blocks.

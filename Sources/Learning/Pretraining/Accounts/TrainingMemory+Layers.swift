@@ -32,7 +32,13 @@ extension TrainingMemory {
       .cache,
       leaves * Double(KeyValueCache.blockCount(tokens: terms.sequenceLength))
         * Double(KeyValueCache.blockByteCount(description, type: .f32)))
-    add(.scratch, workers * Double(GradientCompute.scratchByteCount(tokens: terms.sequenceLength)))
+    add(.cache, leaves * Double(StateCache.slotByteCount(description)))
+    let keyDims = layers.reduce(0) { most, layer in
+      guard case .delta(let delta) = layer.attention else { return most }
+      return max(most, delta.keyDims)
+    }
+    add(
+      .scratch, workers * Double(GradientCompute.scratchByteCount(tokens: terms.sequenceLength, keyDims: keyDims)))
   }
 
   /// Every layer's stages; with recomputation every layer's input, and the stages once for each shape that layers have.
@@ -110,22 +116,34 @@ private struct LayerStages {
       ]
       widestNorm = max(latent, query)
     case .grouped(let shape):
-      let (query, keyValue) = (
-        Double(shape.headCount * shape.headDims), Double(2 * shape.keyValueHeadCount * shape.headDims)
+      let (values, query, keyValue) = (
+        Double(shape.headCount * shape.headDims), Double(shape.headCount * shape.queryStride),
+        Double(2 * shape.keyValueHeadCount * shape.headDims)
       )
-      // Queries, keys and values as projected and as they meet; what attention gave.
+      // Queries, with gates, keys and values as projected and as they meet; what attention gave, and what gates left.
       kept = [
         Stage(
-          shape: [1, shape.headCount, shape.keyValueHeadCount, shape.headDims],
-          columns: 2 * (query + keyValue) + query, rounded: query, queryRows: Double(16 * shape.queriesPerKey))
+          shape: [1, shape.headCount, shape.keyValueHeadCount, shape.headDims, shape.queryStride],
+          columns: 2 * (query + keyValue) + (shape.hasGate ? 2 : 1) * values, rounded: values,
+          queryRows: Double(16 * shape.queriesPerKey))
       ]
       backward = [
         Stage(
-          shape: kept[0].shape, columns: 2 * query + keyValue, rounded: 0, ofWorker: Double(2 * shape.headDims))
+          shape: kept[0].shape, columns: query + values + keyValue, rounded: 0, ofWorker: Double(2 * shape.headDims))
       ]
-      widestNorm = shape.queryKeyNorm == .none ? 0 : query
+      widestNorm = shape.queryKeyNorm == .none ? 0 : values
+    case .delta(let shape):
+      let (channels, values) = (Double(shape.channels), Double(shape.valueWidth))
+      let (rates, fused) = (2 * Double(shape.valueHeadCount), shape.projections == .fused ? channels + values : 0)
+      let sizes = [4, shape.keyHeadCount, shape.valueHeadCount, shape.keyDims, shape.valueDims, shape.taps]
+      // Projections, and apart where they are fused; channels after the convolution; gates, rates as projected and as
+      // they act, what heads recalled, and what becomes of it.
+      kept = [Stage(shape: sizes, columns: fused + 2 * channels + 3 * values + 2 * rates, rounded: values)]
+      // Gradients by outputs and gates, by channels after and before the convolution, by rates.
+      backward = [Stage(shape: sizes, columns: 2 * values + 2 * channels + fused + 3 * rates, rounded: 0)]
+      widestNorm = values
     // Never trained.
-    case .delta, .compressed: (kept, backward, widestNorm) = ([], [], 0)
+    case .compressed: (kept, backward, widestNorm) = ([], [], 0)
     }
     addFeedForward(layer, description)
   }

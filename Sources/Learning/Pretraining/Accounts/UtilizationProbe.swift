@@ -171,8 +171,13 @@ package struct UtilizationProbe {
         forward = 2 * shape.latentRank + shape.rotaryDims
       case .grouped(let shape):
         (heads, keys, values, forward) = (shape.headCount, shape.headDims, shape.headDims, 2 * shape.headDims)
-      // There is no product between tokens, or no backward pass.
-      case .delta, .compressed: return sum
+      case .delta(let shape):
+        let shapes = [shape.keyDims, shape.valueDims, 1]
+        let seconds = known[shapes] ?? ruleSeconds(length, shape)
+        known[shapes] = seconds
+        return sum + seconds * Double(shape.valueHeadCount) / Double(gradients.compute.workerCount) / Double(length)
+      // There is no backward pass.
+      case .compressed: return sum
       }
       let seconds = known[[keys, values]] ?? headSeconds(length, keys: keys, values: values)
       known[[keys, values]] = seconds
@@ -200,6 +205,40 @@ package struct UtilizationProbe {
         valueGradient: rows(7, values), scale: 0.1)
     }
     let seconds = best { gradients.compute.pool.run { worker in gradients.attend(calls[worker], worker: worker) } }
+    withExtendedLifetime(memory) {}
+    return seconds
+  }
+
+  /// Of one head of one sequence of gated DeltaNet, forward and back, on all workers at once.
+  private func ruleSeconds(_ tokens: Int, _ shape: GatedDelta) -> Double {
+    gradients.reserve(tokens: tokens, keyDims: shape.keyDims)
+    let (keys, values, compute) = (shape.keyDims, shape.valueDims, gradients.compute)
+    let memory = (0..<compute.workerCount).map { _ in
+      [keys, keys, values, values, 1, 1, keys, keys, values, 1, 1].map { Self.numbers(tokens * $0) }
+        + [AlignedBuffer<Float>(count: Compute.deltaStateCount(keyDims: keys, valueDims: values))]
+    }
+    let panels = 0..<Compute.deltaPanels(valueDims: values)
+    let seconds = best {
+      compute.pool.run { worker in
+        let own = memory[worker]
+        func rows(_ place: Int, _ columns: Int) -> MatrixView<Float> {
+          MatrixView(own[place].pointer, rows: tokens, columns: columns)
+        }
+        own[11].buffer.update(repeating: 0)
+        compute.deltaRule(
+          state: own[11].pointer, keyDims: keys, valueDims: values, panels: panels,
+          DeltaTokens(
+            query: own[0].pointer, key: own[1].pointer, keyStride: keys, value: own[2].pointer, valueStride: values,
+            decay: own[4].pointer, beta: own[5].pointer, gateStride: 1, out: own[8].pointer, outStride: values),
+          count: tokens)
+        gradients.recall(
+          DeltaGradient(
+            query: rows(0, keys), key: rows(1, keys), value: rows(2, values), outputGradient: rows(3, values),
+            decay: rows(4, 1), beta: rows(5, 1), queryGradient: rows(6, keys), keyGradient: rows(7, keys),
+            valueGradient: rows(8, values), decayGradient: rows(9, 1), betaGradient: rows(10, 1), adding: false),
+          worker: worker)
+      }
+    }
     withExtendedLifetime(memory) {}
     return seconds
   }

@@ -29,6 +29,7 @@ extension Trainer {
         switch mixer {
         case .latent(let tape): tape.input
         case .grouped(let tape): tape.input
+        case .delta(let tape): tape.input
         }
       if isBad(input) { first = layer }
     }

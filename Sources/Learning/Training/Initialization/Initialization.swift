@@ -3,8 +3,10 @@ import MoEModel
 /// The weights that a new model begins with: any element of any parameter, made by whoever needs it, the same on every machine.
 ///
 /// Matrices get normal numbers of mean 0; those whose products are added to the residual stream (attention's output, every
-/// down-projection) spread 1/√(2 · layers) as far. Norms are 1. Biases, attention sinks and the router's selection bias
-/// are 0. What a multi-token prediction module shares with the model has the model's values.
+/// down-projection) spread 1/√(2 · layers) as far. Norms are 1, in numbers as they are stored: where a norm adds 1 to its
+/// weight, that is 0. Biases, attention sinks and the router's selection bias are 0. Of gated DeltaNet, convolutions get
+/// normal numbers, rates of decay are uniform between 0.01 and 16, of which the logarithm is stored, and what is added to
+/// decays is 1, all as in the reference implementation. What a multi-token prediction module shares with the model has the model's values.
 package struct Initialization: Sendable {
   private let seed: UInt64
   private let spread: InitialSpread
@@ -26,22 +28,27 @@ package struct Initialization: Sendable {
 
   /// The standard deviation of a parameter's elements; nil for what is all alike.
   package func deviation(of spec: ParameterSpec) -> Double? {
-    guard spec.isMatrix, !spec.id.isBias else { return nil }
+    guard spec.isMatrix || spec.taps != nil, !spec.id.isBias else { return nil }
     let scale: Double =
       switch spread {
       case .constant(let deviation): deviation
       case .byWidth(let factor):
-        spec.role.isEmbedding || (spec.role.isHead && isTied) ? factor : factor / Double(spec.columns).squareRoot()
+        spec.role.isEmbedding || (spec.role.isHead && isTied)
+          ? factor : factor / Double(spec.taps ?? spec.columns).squareRoot()
       }
     return spec.role.endsInResidualStream ? scale * outputFactor : scale
   }
 
   /// Fills `buffer` with elements of a parameter from `first` on, counted row after row: fp32, as optimisers hold them.
   package func fill(_ buffer: UnsafeMutableBufferPointer<Float>, with spec: ParameterSpec, from first: Int) {
-    guard let deviation = deviation(of: spec) else {
-      return buffer.update(repeating: spec.role.isNorm && !spec.id.isBias ? 1 : 0)
-    }
     let stream = RandomStream(seed: seed, purpose: "weights of \(names.name(of: shared(spec.id)))")
+    guard let deviation = deviation(of: spec) else {
+      guard spec.role == .delta(.decayRate) else { return buffer.update(repeating: constant(of: spec)) }
+      for i in buffer.indices {
+        buffer[i] = Float(FixedMath.logarithm(0.01 + 15.99 * stream.uniform(UInt64(first + i))))
+      }
+      return
+    }
     var place = first / 4
     var i = 0
     var skipped = first % 4
@@ -53,6 +60,12 @@ package struct Initialization: Sendable {
       }
       (place, skipped) = (place + 1, 0)
     }
+  }
+
+  /// What all elements of a parameter are.
+  private func constant(of spec: ParameterSpec) -> Float {
+    if spec.id.isBias { return 0 }
+    return spec.role.isNorm ? 1 - spec.offset : spec.role == .delta(.decayBias) ? 1 : 0
   }
 
   /// All elements of a parameter.
@@ -77,7 +90,7 @@ extension ParameterRole {
   /// Its product is added to the residual stream.
   var endsInResidualStream: Bool {
     switch self {
-    case .attentionOutput, .feedForward(_, .down): true
+    case .attentionOutput, .delta(.output), .feedForward(_, .down): true
     default: false
     }
   }

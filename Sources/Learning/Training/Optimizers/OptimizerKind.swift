@@ -3,7 +3,7 @@ import MoEModel
 /// An optimiser as users name it.
 package enum OptimizerKind: String, Sendable, CaseIterable {
   case adamW = "adamw"
-  /// Matrices by Muon; embedding, head, routers, norms and biases by AdamW.
+  /// Matrices by Muon; embedding, head, routers, rates of gated DeltaNet, norms and biases by AdamW.
   case muon
 }
 
@@ -45,7 +45,9 @@ extension OptimizerKind {
     if spec.role.isOfIndexer { return .frozen }
     guard self == .muon, spec.isMatrix else { return .adamW }
     switch spec.role {
-    case .embedding, .head, .prediction(.embedding), .prediction(.head), .router, .sharedGate: return .adamW
+    case .embedding, .head, .prediction(.embedding), .prediction(.head), .router, .sharedGate,
+      .delta(.beta), .delta(.decay):
+      return .adamW
     default: return .muon
     }
   }

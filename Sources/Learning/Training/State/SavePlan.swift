@@ -22,7 +22,7 @@ package struct SavePlan: Sendable {
     let rule: UpdateRule
     let places: [TensorPlace]
     /// What the export keeps it in.
-    var type: ElementType { spec.role == .selectionBias ? .float32 : .bfloat16 }
+    var type: ElementType { spec.role.isFull ? .float32 : .bfloat16 }
   }
 
   /// Elements asked for at once.
@@ -50,7 +50,7 @@ package struct SavePlan: Sendable {
     for spec in table {
       let place = description.names.place(of: spec, expertCount: experts)
       if seen.insert(place.name).inserted {
-        let type: ElementType = spec.role == .selectionBias ? .float32 : .bfloat16
+        let type: ElementType = spec.role.isFull ? .float32 : .bfloat16
         exported.append(.init(place.name, type, place.shape(of: spec)))
       }
       let holder = table.holder(of: spec.id)

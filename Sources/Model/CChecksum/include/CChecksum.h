@@ -16,7 +16,9 @@
 
 // The part of a tensor's sum that `count` bytes from its byte `offset` on contribute.
 uint64_t cc_sum(const void *bytes, size_t count, uint64_t offset);
-// The same without vector instructions of its own: what the other is compared with.
-uint64_t cc_sum_portable(const void *bytes, size_t count, uint64_t offset);
+// The same by one of several ways, all of which must agree: 0 is the portable one, which also stands for those whose
+// instructions the processor lacks.
+uint64_t cc_sum_with(size_t kernel, const void *bytes, size_t count, uint64_t offset);
+size_t cc_kernel_count(void);
 
 #endif

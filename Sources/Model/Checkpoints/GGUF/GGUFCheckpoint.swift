@@ -119,12 +119,16 @@ final class GGUFCheckpoint: Checkpoint {
       throw .bufferTooSmall(name: entry.name, byteCount: buffer.count, needed: range.count)
     }
     let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<range.count])
-    guard let turn = turn(of: entry) else {
-      return try file.read(into: target, at: entry.byteOffset + range.lowerBound)
-    }
-    try turn.read(range, into: target) { (part, offset) throws(CheckpointError) in
+    func read(_ part: UnsafeMutableRawBufferPointer, _ offset: Int) throws(CheckpointError) {
       try file.read(into: part, at: entry.byteOffset + offset)
     }
+    if let turn = turn(of: entry) { return try turn.read(range, into: target, read) }
+    if let order = order(of: entry) { return try order.read(range, into: target, read) }
+    try read(target, range.lowerBound)
+  }
+
+  private func order(of entry: TensorEntry) -> UnitOrder? {
+    table.orders.isEmpty ? nil : table.orders[ExactString(entry.name)]
   }
 
   private func turn(of entry: TensorEntry) -> HeadTurn? {
@@ -132,7 +136,7 @@ final class GGUFCheckpoint: Checkpoint {
   }
 
   func prefetch(_ entry: TensorEntry, bytes range: Range<Int>) {
-    let range = turn(of: entry)?.heads(of: range) ?? range
+    let range = turn(of: entry)?.heads(of: range) ?? order(of: entry)?.span(of: range) ?? range
     files[entry.fileIndex].prefetch(count: range.count, at: entry.byteOffset + range.lowerBound)
   }
 

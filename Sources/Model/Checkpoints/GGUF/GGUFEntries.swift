@@ -9,8 +9,16 @@ struct GGUFEntries {
   private(set) var positions: [ExactString: Int] = [:]
   /// How rows of queries and keys are turned, by name; empty where they lie as published.
   private(set) var turns: [ExactString: HeadTurn] = [:]
+  /// In which order units lie, by name, where that is not the published one.
+  var orders: [ExactString: UnitOrder] = [:]
 
   private let names: GGUFNames
+  /// Of gated DeltaNet; nil without such layers.
+  let sizes: DeltaTensors.Sizes?
+  /// Queries, keys, values and gates are in one tensor, as published: the form of the first files of Qwen3-Next.
+  let joinsGates: Bool
+  /// Layers of the model itself.
+  private let layerCount: Int
   private let heads: (query: Int, key: Int)
   private let limits: CheckpointLimits
 
@@ -20,6 +28,9 @@ struct GGUFEntries {
   ) throws(CheckpointError) {
     self.names = names
     self.limits = limits
+    sizes = DeltaTensors.Sizes(config)
+    joinsGates = files.contains { $0.header.tensors.contains { $0.name.hasSuffix(".ssm_in.weight") } }
+    layerCount = config["num_hidden_layers"]?.exactInt ?? 0
     let queries = config["num_attention_heads"]?.exactInt ?? 1
     heads = (queries, config["num_key_value_heads"]?.exactInt ?? queries)
     var split: Set<String> = []
@@ -46,7 +57,10 @@ struct GGUFEntries {
     let whole = TensorEntry(
       name: tensor.name, type: type, shape: tensor.shape, fileIndex: fileIndex, byteOffset: tensor.byteOffset,
       byteCount: tensor.byteCount)
+    if let name = outerName(of: tensor.name) { return try append(whole.part(name), file) }
     switch names.target(of: tensor.name) {
+    case .delta(let name, let part):
+      if let delta = names.delta { try add(whole, name, part, delta, file) }
     case .tensor(let name): try append(whole.part(name), file)
     case .row(let name):
       let shape = tensor.shape.count == 1 ? [1] + tensor.shape : tensor.shape
@@ -85,6 +99,14 @@ struct GGUFEntries {
     }
   }
 
+  /// What a tensor of a module beside the model is called.
+  private func outerName(of name: String) -> String? {
+    let parts = name.split(separator: ".", maxSplits: 2)
+    guard names.predictsOutside, parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= layerCount
+    else { return nil }
+    return "mtp.layers.\(layer - layerCount).\(parts[2])"
+  }
+
   /// Throws where a tensor of that many parts would make too many.
   private func makeRoom(for tensor: GGUFTensor, parts: Int, _ file: GGUFFile) throws(CheckpointError) {
     guard tensor.shape.count >= 2 else {
@@ -97,7 +119,7 @@ struct GGUFEntries {
     }
   }
 
-  private mutating func append(_ entry: TensorEntry, _ file: GGUFFile) throws(CheckpointError) {
+  mutating func append(_ entry: TensorEntry, _ file: GGUFFile) throws(CheckpointError) {
     guard positions.updateValue(entries.count, forKey: ExactString(entry.name)) == nil else {
       throw .gguf(path: file.path, byte: nil, .repeated("the tensor", name: entry.name))
     }
@@ -107,7 +129,7 @@ struct GGUFEntries {
 
 extension TensorEntry {
   /// The same bytes, or some of them, under another name.
-  fileprivate func part(_ name: String, shape: [Int]? = nil, at offset: Int = 0, _ count: Int? = nil) -> TensorEntry {
+  func part(_ name: String, shape: [Int]? = nil, at offset: Int = 0, _ count: Int? = nil) -> TensorEntry {
     TensorEntry(
       name: name, type: type, shape: shape ?? self.shape, fileIndex: fileIndex, byteOffset: byteOffset + offset,
       byteCount: count ?? byteCount)

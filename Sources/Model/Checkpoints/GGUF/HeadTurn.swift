@@ -41,17 +41,28 @@ struct HeadTurn: Sendable {
     guard headByteCount <= scratchLimit else { return try readRows(range, into: buffer, read) }
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: headByteCount, alignment: 64)
     defer { scratch.deallocate() }
+    guard let rows = scratch.baseAddress else { return }
     for start in stride(from: heads(of: range).lowerBound, to: range.upperBound, by: headByteCount) {
-      try read(scratch, start)
       let wanted = range.clamped(to: start..<(start + headByteCount))
-      var at = wanted.lowerBound
-      while at < wanted.upperBound {
-        let (row, inside) = ((at - start) / rowByteCount, (at - start) % rowByteCount)
-        let count = min(rowByteCount - inside, wanted.upperBound - at)
-        guard let source = scratch.baseAddress else { return }
-        (target + (at - range.lowerBound)).copyMemory(
-          from: source + fileRow(of: row) * rowByteCount + inside, byteCount: count)
-        at += count
+      // Of the smaller part of a head only the rows that its halves lie among.
+      let halves =
+        2 * wanted.count > headByteCount
+        ? [wanted]
+        : [0, 1].map { wanted.clamped(to: (start + $0 * headByteCount / 2)..<(start + ($0 + 1) * headByteCount / 2)) }
+      for part in halves where !part.isEmpty {
+        let isWhole = halves.count == 1
+        let first = isWhole ? 0 : fileRow(of: (part.lowerBound - start) / rowByteCount)
+        let last = isWhole ? headRows - 1 : fileRow(of: (part.upperBound - 1 - start) / rowByteCount)
+        let span = UnsafeMutableRawBufferPointer(start: rows, count: (last - first + 1) * rowByteCount)
+        try read(span, start + first * rowByteCount)
+        var at = part.lowerBound
+        while at < part.upperBound {
+          let (row, inside) = ((at - start) / rowByteCount, (at - start) % rowByteCount)
+          let count = min(rowByteCount - inside, part.upperBound - at)
+          (target + (at - range.lowerBound)).copyMemory(
+            from: rows + (fileRow(of: row) - first) * rowByteCount + inside, byteCount: count)
+          at += count
+        }
       }
     }
   }

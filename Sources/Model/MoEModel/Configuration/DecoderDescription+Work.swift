@@ -13,6 +13,15 @@ extension DecoderDescription {
     // Layers may differ in how they mix tokens: each counts as their mean.
     work.attention =
       layers.indices.reduce(0) { $0 + (matrixElements(ofLayer: $1)[.attention] ?? 0) } / max(layerCount, 1)
+    func attention(_ isMeant: (ParameterRole) -> Bool) -> Int {
+      layers.indices.reduce(0) { sum, layer in
+        parameters(ofLayer: layer, experts: 0..<0).reduce(sum) { sum, spec in
+          spec.isMatrix && spec.role.part == .attention && isMeant(spec.role) ? sum + spec.elementCount : sum
+        }
+      } / max(layerCount, 1)
+    }
+    work.attentionOutput = attention { $0 == .attentionOutput || $0 == .delta(.output) }
+    work.attentionEntry = work.attention - work.attentionOutput - attention { $0.meetsLatents }
     for layer in [layers.lastIndex { !$0.isMixture }, mixtureLayers.first].compactMap(\.self) {
       let parts = matrixElements(ofLayer: layer)
       work.dense = parts[.denseFeedForward] ?? work.dense

@@ -22,6 +22,8 @@ package struct DecoderDescription: Sendable {
   package var denseHasBias: Bool
   /// Norms of the residual stream, of queries and of keys multiply by 1 + what is stored.
   package var normsAddOne = false
+  /// Gated DeltaNet's rates of decay are stored as they are used, −exp(A), and not as their logarithms.
+  package var storesDecayRates = false
   package var quantization: Quantization
   /// What the configuration says of the blocks of FP8 scales.
   package var float8Block: Quantization.Block?

@@ -4,15 +4,14 @@ extension DecoderDescription {
   /// Whether layers keep a recurrent state of each sequence.
   package var isRecurrent: Bool { runLayers.contains { $0.attention.stateCount > 0 } }
 
-  /// Throws `ModelError.recurrentLayers` for a model that has layers without a backward pass: gated DeltaNet, or the
-  /// gated attention beside it, of which a configuration may make all layers; compressed attention. `role`: what it was
-  /// to be.
-  package func requireAttention(role: String = "trained") throws(ModelError) {
-    let isGated = layers.contains {
-      guard case .grouped(let attention) = $0.attention else { return false }
-      return attention.hasGate
+  /// Throws `ModelError.noBackwardPass` for a model that has layers without one: compressed attention. `role`: what it
+  /// was to be.
+  package func requireBackwardPass(role: String = "trained") throws(ModelError) {
+    let isCompressed = layers.contains {
+      guard case .compressed = $0.attention else { return false }
+      return true
     }
-    guard !isRecurrent, !isGated else { throw .recurrentLayers(family: family, role: role) }
+    guard !isCompressed else { throw .noBackwardPass(family: family, role: role) }
   }
 }
 

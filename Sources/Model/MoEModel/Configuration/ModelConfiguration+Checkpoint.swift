@@ -11,6 +11,7 @@ extension ModelConfiguration {
   package static func read(_ checkpoint: any Checkpoint) throws -> DecoderDescription {
     var description = try read(try checkpoint.settings())
     description.names = names(of: description, in: checkpoint)
+    description.takeDeltaForm(of: checkpoint)
     // A copy of the embedding is no head of its own: it would only take memory.
     let head = description.names.tensor(ParameterID(.head))
     if description.tiedEmbeddings, let head = checkpoint.tensor(head) {

@@ -15,7 +15,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case invalidLevel(tensor: String)
   case invalidTokenExperts(tensor: String, token: Int, String)
   case insufficientMemory(needed: Int, available: Int)
-  case recurrentLayers(family: String, role: String)
+  case noBackwardPass(family: String, role: String)
 
   package var description: String {
     switch self {
@@ -47,8 +47,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       "tensor \"\(tensor)\" sends the token \(token) to \(what); download the file again"
     case .insufficientMemory(let needed, let available):
       "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try with --ignore-memory-check"
-    case .recurrentLayers(let family, let role):
-      "models of the family \(family) cannot be \(role): they have layers of gated DeltaNet, gated attention or compressed attention, which can be run but not trained; take a model whose layers all have attention without gates over all positions"
+    case .noBackwardPass(let family, let role):
+      "models of the family \(family) cannot be \(role): they have layers of compressed attention, which can be run but not trained; take a model of another family"
     }
   }
 

@@ -23,7 +23,7 @@ extension ModelFamily {
         attention, try config.gatedDelta(.separate), isMixture: { _ in false },
         intermediate: try config.int("intermediate_size", in: ConfigurationBounds.width)),
       mixture: nil)
-    description.normsAddOne = true
+    description.normsAddOne = try config.normsAddOne()
     return description
   }
 }

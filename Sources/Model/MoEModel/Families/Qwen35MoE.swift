@@ -30,7 +30,7 @@ extension ModelFamily {
         router: .softmax(normalizes: true),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
-    description.normsAddOne = true
+    description.normsAddOne = try config.normsAddOne()
     return description
   }
 }

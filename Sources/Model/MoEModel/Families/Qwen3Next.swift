@@ -31,7 +31,7 @@ extension ModelFamily {
         router: .softmax(normalizes: try config.bool("norm_topk_prob")),
         sharedIntermediate: try config.int("shared_expert_intermediate_size", in: ConfigurationBounds.width),
         sharedIsGated: true))
-    description.normsAddOne = true
+    description.normsAddOne = try config.normsAddOne()
     return description
   }
 }

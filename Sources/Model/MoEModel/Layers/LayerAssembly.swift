@@ -56,18 +56,19 @@ struct LayerAssembly {
       return LatentAttentionLayer(
         reading: reading, own, weights, cache: cache, span: span, rotary: rotary,
         scratch: scratch(own, allHeads: shape.attention.headCount, cache), chosen: chosen, indexer: indexer,
-        input: input, slices: latentSlices(shape.attention), compute: compute)
+        input: input, slices: latentSlices(shape.attention, weights, layer: index), compute: compute)
     case (.grouped(let own), .grouped(let weights)):
       return GroupedAttentionLayer(
         reading: reading, own, weights, cache: cache, span: span, scale: attention.softmaxScale,
         epsilon: description.normEpsilon, rotary: rotates ? rotary : nil,
         scratch: scratch(own, allHeads: shape.attention.headCount, cache), input: input,
-        slices: groupedSlices(shape.attention), compute: compute)
+        slices: groupedSlices(shape.attention, weights, layer: index), compute: compute)
     case (.delta(let own), .delta(let weights)):
       return GatedDeltaLayer(
         reading: reading, own, weights, state: LayerState(offset: stateOffsets[index]),
         scale: attention.softmaxScale, epsilon: description.normEpsilon,
-        scratch: scratch(own, allHeads: shape.attention), input: input, slices: deltaSlices(shape.attention),
+        scratch: scratch(own, allHeads: shape.attention), input: input,
+        slices: deltaSlices(shape.attention, weights, layer: index),
         compute: compute)
     case (.compressed(let own), .compressed(let weights)):
       return CompressedAttentionLayer(
@@ -100,7 +101,8 @@ struct LayerAssembly {
     let reading = StreamReading(norm: layer.feedForwardNorm, connection: layer.feedForwardConnection)
     switch layer.feedForward {
     case .dense(let weights):
-      return DenseLayer(reading: reading, block: block(weights), input: middle())
+      return DenseLayer(
+        reading: reading, block: block(weights, next: (next([weights.down]), entry(index + 1))), input: middle())
     case .mixture(let weights):
       guard let mixture = description.mixture, let experts else {
         preconditionFailure("an MoE layer without experts to run it")
@@ -109,7 +111,8 @@ struct LayerAssembly {
         index, reading: reading, router: Router(mixture), weights,
         shared: weights.shared.map { block($0, mixture.sharedActivation) },
         experts: experts.experts, dispatcher: experts.dispatcher, scratch: scratch(mixture), input: middle(),
-        compute: compute)
+        hostShares: gatherer.flatMap { HostShares($0) },
+        following: gatherer.flatMap { gatherer in entry(index + 1).map { (gatherer, $0) } }, compute: compute)
     }
   }
 
@@ -126,15 +129,20 @@ struct LayerAssembly {
   /// What layers of one shape share.
   private func shared<Scratch>(_ scratch: Scratch?) -> Scratch? { kept == .all ? nil : scratch }
 
-  private mutating func block(_ weights: FeedForwardWeights, _ activation: Activation = .swiGLU) -> FeedForward {
+  /// `next`: what follows the exchanges of what lies between, and of the output, where they are its own.
+  private mutating func block(
+    _ weights: FeedForwardWeights, _ activation: Activation = .swiGLU,
+    next: (inner: NextWeights?, outer: NextWeights?) = (nil, nil)
+  ) -> FeedForward {
     let width = weights.down.columns
     let scratch =
       shared(feedForwards[width])
       ?? FeedForwardScratch(width: width, rowFormat: self.weights.rowFormat, keeps: kept != .none)
     feedForwards[width] = scratch
     return FeedForward(
-      weights: weights, scratch: scratch, compute: compute, activation: activation, inner: slices(of: width),
-      outer: outputSlices)
+      weights: weights, scratch: scratch, compute: compute, activation: activation,
+      inner: slices(of: width, next: next.inner),
+      outer: outputSlices(next: next.outer))
   }
 
   private mutating func scratch(
@@ -170,7 +178,8 @@ struct LayerAssembly {
     var all = shape
     if case .delta(let whole) = allHeads { all = whole }
     let scratch =
-      shared(deltas[[shape, all]]) ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat)
+      shared(deltas[[shape, all]])
+      ?? GatedDeltaScratch(shape, allHeads: all, rowFormat: weights.rowFormat, keeps: kept != .none)
     deltas[[shape, all]] = scratch
     return scratch
   }

@@ -21,6 +21,7 @@ package struct LayerTape {
 package enum MixerTape {
   case latent(LatentAttentionTape)
   case grouped(GroupedAttentionTape)
+  case delta(GatedDeltaTape)
 }
 
 package enum FeedForwardLayerTape {
@@ -57,7 +58,7 @@ package struct LatentAttentionTape {
   package let values: MatrixView<Float>
 }
 
-/// Of grouped attention; heads lie one after another.
+/// Of grouped attention; heads lie one after another. Where they have gates, a head's is after its query.
 package struct GroupedAttentionTape {
   /// The residual stream before the layer, `[rows, hidden]`.
   package let input: MatrixView<Float>
@@ -67,7 +68,26 @@ package struct GroupedAttentionTape {
   /// `[rows, key heads · dims | key heads · dims]`: keys and values, likewise.
   package let rawKeyValue: MatrixView<Float>
   package let keyValue: MatrixView<Float>
-  /// `[rows, heads · dims]`: what attention gave.
+  /// `[rows, heads · dims]`: what attention gave, and the same times its gates' sigmoids where there are any.
+  package let attended: MatrixView<Float>
+  package let values: MatrixView<Float>
+}
+
+/// Of gated DeltaNet; heads lie one after another.
+package struct GatedDeltaTape {
+  /// The residual stream before the layer, `[rows, hidden]`.
+  package let input: MatrixView<Float>
+  /// `[rows, queries | keys | values]` as projected, and after the convolution, queries and keys with their lengths.
+  package let mixed: MatrixView<Float>
+  package let convolved: MatrixView<Float>
+  /// `[rows, value heads · dims]`: gates as projected.
+  package let gate: MatrixView<Float>
+  /// `[rows, 2 · value heads]`: betas and decays as projected, grouped by key head where projections are fused.
+  package let rates: MatrixView<Float>
+  /// `[rows, value heads | value heads]`: β and e^g.
+  package let betas: MatrixView<Float>
+  /// `[rows, value heads · dims]`: what heads recalled, and the same after norm and gate.
+  package let recalled: MatrixView<Float>
   package let values: MatrixView<Float>
 }
 

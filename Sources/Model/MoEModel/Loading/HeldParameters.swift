@@ -6,11 +6,28 @@ package struct HeldParameters: Sendable {
   private let table: ParameterTable
   private var matrices: [ParameterID: [PackedMatrix]] = [:]
   private var vectors: [ParameterID: AlignedBuffer<Float>] = [:]
+  /// What layers have made of a vector, made again when it is replaced.
+  private var followers: [ParameterID: @Sendable (_ values: UnsafePointer<Float>) -> Void] = [:]
 
   init(_ table: ParameterTable) { self.table = table }
 
   mutating func add(_ id: ParameterID, _ parts: [PackedMatrix]) { matrices[id] = parts }
   mutating func add(_ id: ParameterID, _ vector: AlignedBuffer<Float>) { vectors[id] = vector }
+
+  /// Has what layers made of vectors follow when these are replaced.
+  mutating func follow(_ weights: ModelWeights, _ description: DecoderDescription) {
+    for (index, layer) in weights.runLayers.enumerated() {
+      guard case .delta(let delta) = layer.attention, case .delta(let shape) = description.ownAttentions[index] else {
+        continue
+      }
+      let (convolution, rate, taps) = (delta.convolution, delta.decayRate, shape.taps)
+      let channels = Array(description.ownChannels(ofLayer: index).joined())
+      followers[ParameterID(.delta(.convolution), layer: index)] = {
+        GatedDeltaWeights.turn($0, channels: channels, taps: taps, into: convolution)
+      }
+      followers[ParameterID(.delta(.decayRate), layer: index)] = { GatedDeltaWeights.rates($0, into: rate) }
+    }
+  }
 
   /// Nil where the model has no such vector.
   func vector(_ id: ParameterID) -> AlignedBuffer<Float>? { vectors[table.holder(of: id)] }
@@ -22,7 +39,9 @@ package struct HeldParameters: Sendable {
   /// the format it is held in; `worker` does its share. Layers must not run meanwhile.
   package func replace(_ spec: ParameterSpec, with values: UnsafePointer<Float>, worker: Int) {
     guard spec.isMatrix else {
-      if worker == 0 { holder(spec)?.pointer.update(from: values, count: spec.rows) }
+      guard worker == 0 else { return }
+      holder(spec)?.pointer.update(from: values, count: spec.rows)
+      followers[spec.id]?(values)
       return
     }
     guard let matrices = parts(spec.id) else { return }

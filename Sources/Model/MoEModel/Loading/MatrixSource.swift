@@ -32,6 +32,8 @@ package struct MatrixSource: Sendable {
     /// What the tensor is called, and the shape of its rows, where it is not quantised; nil where that is the entry's
     /// own.
     var plain: (name: String, leading: [Int])?
+    /// How columns lie that are not in the published order.
+    var columnTiles: ColumnTiles?
   }
 
   package let rows: Int
@@ -47,6 +49,8 @@ package struct MatrixSource: Sendable {
   package let storedFormat: WeightFormat?
   /// The name of the tensor and the shape of its rows, unquantised.
   package let plain: (name: String, leading: [Int])?
+  /// How columns lie that are not in the published order, in which they are held.
+  let columnTiles: ColumnTiles?
   /// How they are held; where a scaled format is to be held as stored but cannot in this layout, fp32, or a smaller
   /// format.
   package let format: WeightFormat
@@ -67,6 +71,7 @@ package struct MatrixSource: Sendable {
     packed = stored.packed
     storedFormat = stored.format
     plain = stored.plain
+    columnTiles = stored.columnTiles
     self.layout = layout
     self.use = use
     self.format = format
@@ -103,6 +108,7 @@ package struct MatrixSource: Sendable {
   /// Whether panels can hold weights as they are stored, with their scales: those of blocks only where rows lie in
   /// rows, and blocks are as wide as the format's or wider.
   private static func panelsHold(_ stored: Stored, _ layout: Layout, columns: Int) -> Bool {
+    guard stored.columnTiles == nil else { return false }
     if let format = stored.format, format.isBlocked {
       guard case .rows = layout else { return false }
       return columns % format.blockColumns == 0
@@ -159,6 +165,9 @@ package struct MatrixSource: Sendable {
         ofElements: first..<(first + (columns - 1) * columnStride + (rows - 1) * rowStride + 1))
     }
   }
+
+  /// Where the files have it.
+  var place: (fileIndex: Int, byte: Int) { (entry.fileIndex, entry.byteOffset + storedRange.lowerBound) }
 
   /// Elements of the matrix as stored, for accounts of model size.
   package var elementCount: Int { rows * columns }

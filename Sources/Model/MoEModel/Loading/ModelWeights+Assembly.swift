@@ -82,15 +82,29 @@ struct WeightAssembly {
     // Stored [channels, 1, taps]: a kernel takes all channels of a tap.
     let (stored, channels, taps) = (try numbers(.convolution), shape.channels, shape.taps)
     let convolution = AlignedBuffer<Float>(count: taps * channels)
-    for (channel, source) in description.ownChannels(ofLayer: layer).joined().enumerated() {
-      for tap in 0..<taps { convolution.buffer[tap * channels + channel] = stored.buffer[source * taps + tap] }
-    }
-    let rates = try numbers(.decayRate)
+    GatedDeltaWeights.turn(
+      stored.pointer, channels: Array(description.ownChannels(ofLayer: layer).joined()), taps: taps, into: convolution)
+    let rates = try decayRates(try numbers(.decayRate), layer)
     return GatedDeltaWeights(
       input: try parts(.input), gate: shape.projections == .separate ? try part(.gate) : nil, beta: try parts(.beta),
       decay: shape.projections == .separate ? try part(.decay) : nil, convolution: convolution,
-      decayBias: try numbers(.decayBias), decayRate: AlignedBuffer(rates.buffer.map { exponential($0) }),
+      decayBias: try numbers(.decayBias), decayRate: rates,
       norm: try numbers(.norm), output: try part(.output))
+  }
+
+  /// exp(A) of each value head.
+  private func decayRates(_ stored: AlignedBuffer<Float>, _ layer: Int) throws -> AlignedBuffer<Float> {
+    guard description.storesDecayRates else {
+      let rates = AlignedBuffer<Float>(count: stored.count)
+      GatedDeltaWeights.rates(stored.pointer, into: rates)
+      return rates
+    }
+    // Above zero a state would grow with each token.
+    guard stored.buffer.allSatisfy({ $0 <= 0 }) else {
+      let name = description.names.tensor(ParameterID(.delta(.decayRate), layer: layer))
+      throw ModelError.inconsistent("\(name) holds a rate above 0: −exp(A) was to be stored; convert the model anew")
+    }
+    return AlignedBuffer(stored.buffer.map { -$0 })
   }
 
   private func mixture(_ layer: Int) throws -> MixtureWeights {

@@ -71,6 +71,23 @@ package struct GatedDeltaWeights: Sendable {
   package var output: PackedMatrix
 }
 
+extension GatedDeltaWeights {
+  /// Writes a convolution as kernels take it, `[taps, channels]`, from what is stored, `[channels, taps]`: of the
+  /// channels given, in their order.
+  static func turn(
+    _ stored: UnsafePointer<Float>, channels: some Collection<Int>, taps: Int, into target: AlignedBuffer<Float>
+  ) {
+    for (channel, source) in channels.enumerated() {
+      for tap in 0..<taps { target.pointer[tap * channels.count + channel] = stored[source * taps + tap] }
+    }
+  }
+
+  /// Writes rates from their logarithms, which are what is stored.
+  static func rates(_ stored: UnsafePointer<Float>, into target: AlignedBuffer<Float>) {
+    for i in 0..<target.count { target.pointer[i] = exponential(stored[i]) }
+  }
+}
+
 /// Compressed attention's (`CompressedAttention`).
 package struct CompressedAttentionWeights: Sendable {
   /// What makes entries of tokens.

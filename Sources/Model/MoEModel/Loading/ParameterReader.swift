@@ -6,11 +6,16 @@ package struct ParameterReader {
   private let rows: StoredRows
 
   /// `description`: that of the checkpoint. Throws for one that `quantize` wrote: levels are held and multiplied as they are
-  /// stored.
+  /// stored; and for one with rates of decay in place of their logarithms, which are what is learnt and published.
   package init(_ description: DecoderDescription, checkpoint: any Checkpoint) throws(ModelError) {
     if case .martinet(let weights) = description.quantization {
       throw .unsupported(
         key: "quantization_config", value: weights.rawValue, remedy: "give the model that it was quantised from")
+    }
+    guard !description.storesDecayRates else {
+      throw .unsupported(
+        key: "model_type", value: "\(description.family) in a GGUF file",
+        remedy: "give the folder that the file was made of: the file holds what follows from learnt numbers")
     }
     parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: 1)
     rows = StoredRows(checkpoint: checkpoint, sums: nil)

@@ -10,7 +10,8 @@ extension ShardReader {
     guard case .rows(let first, _) = source.layout, !panels.isEmpty else { return }
     let rows = rows(of: panels, source)
     let tensorRows = (first + rows.lowerBound)..<(first + rows.upperBound)
-    let scales = try PackedScales(packed, rows: tensorRows, from: stored.checkpoint, sums: stored.sums)
+    let scales = try PackedScales(
+      packed, rows: tensorRows, isCounted: true, from: stored.checkpoint, sums: stored.sums)
     let format = source.format
     let rowBytes = packed.levels.shape[1] * 4
     let blockBytes = format.storedRowByteCount(source.columns)
@@ -20,9 +21,12 @@ extension ShardReader {
     for start in stride(from: panels.lowerBound, to: panels.upperBound, by: chunk) {
       let part = self.rows(of: start..<min(start + chunk, panels.upperBound), source)
       let range = ((first + part.lowerBound) * rowBytes)..<((first + part.upperBound) * rowBytes)
-      let bytes = try stored.read(packed.levels, range, own: .all(range.count)).assumingMemoryBound(to: UInt8.self)
+      let bytes = try stored.read(packed.levels, range).assumingMemoryBound(to: UInt8.self)
+      var sum = TensorSum()
       for row in stride(from: part.lowerBound, to: part.upperBound, by: PackedMatrix.panelRows) {
         let count = min(PackedMatrix.panelRows, part.upperBound - row)
+        let place = (row - part.lowerBound) * rowBytes
+        sum += stored.sum(bytes + place, count * rowBytes, at: range.lowerBound + place)
         for lane in 0..<count {
           assemble(
             packed, scales, row: first + row + lane, bytes + (row + lane - part.lowerBound) * rowBytes,
@@ -33,6 +37,7 @@ extension ShardReader {
           panel: memory + (row / PackedMatrix.panelRows - panels.lowerBound) * panelBytes
         ).write(rows: blocks.pointer, rowStride: blockBytes, rowCount: count)
       }
+      stored.sums?.add(sum, of: packed.levels)
     }
   }
 
@@ -42,19 +47,30 @@ extension ShardReader {
     _ packed: PackedIntegers, _ scales: PackedScales, row: Int, _ levels: UnsafePointer<UInt8>, inPairs: Bool,
     into out: UnsafeMutablePointer<UInt8>
   ) {
-    for block in 0..<(packed.columns / 32) {
-      let bits = scales.bits(row: row, group: block * 32 / packed.groupColumns)
-      let (from, to) = (levels + block * 16, out + block * 18)
-      to[0] = UInt8(truncatingIfNeeded: bits)
-      to[1] = UInt8(truncatingIfNeeded: bits >> 8)
-      if inPairs {
-        (to + 2).update(from: from, count: 16)
-      } else {
-        for i in 0..<16 {
-          let shift = UInt8(4 * (i & 1))
-          to[2 + i] = from[i >> 1] >> shift & 15 | (from[8 + (i >> 1)] >> shift & 15) << 4
+    var (from, to) = (UnsafeRawPointer(levels), UnsafeMutableRawPointer(out))
+    for group in 0..<packed.groupCount {
+      let bits = scales.bits(row: row, group: group).littleEndian
+      for _ in 0..<(packed.groupColumns / 32) {
+        to.storeBytes(of: bits, as: UInt16.self)
+        if inPairs {
+          (to + 2).copyMemory(from: from, byteCount: 16)
+        } else {
+          for half in 0..<2 {
+            let low = Self.nibbles(from.loadUnaligned(fromByteOffset: 4 * half, as: UInt32.self))
+            let high = Self.nibbles(from.loadUnaligned(fromByteOffset: 8 + 4 * half, as: UInt32.self))
+            to.storeBytes(of: low | high << 4, toByteOffset: 2 + 8 * half, as: UInt64.self)
+          }
         }
+        (from, to) = (from + 16, to + 18)
       }
     }
+  }
+
+  /// Eight nibbles, the lowest first, each as a byte.
+  private static func nibbles(_ word: UInt32) -> UInt64 {
+    var spread = UInt64(word)
+    spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
+    spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
+    return (spread | spread << 4) & 0x0F0F_0F0F_0F0F_0F0F
   }
 }

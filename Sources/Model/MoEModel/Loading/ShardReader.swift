@@ -13,7 +13,9 @@ struct ShardReader {
 
   /// Fills `panels` of the matrix at `memory`, which holds just those.
   mutating func fill(_ source: MatrixSource, panels: Range<Int>, into memory: UnsafeMutableRawPointer) throws {
-    guard source.format == source.storedFormat else { return try fillRounded(source, panels, memory) }
+    guard source.format == source.storedFormat, source.columnTiles == nil else {
+      return try fillRounded(source, panels, memory)
+    }
     if let packed = source.packed { return try fillPacked(source, packed, panels, memory) }
     switch source.layout {
     case .rows(let first, let step): try fillRows(source, panels, memory, first: first, step: step)
@@ -60,14 +62,22 @@ struct ShardReader {
       let rows = rows(of: panel..<end, source)
       let firstByte = (first + rows.lowerBound * step) * rowBytes
       let byteCount = ((rows.count - 1) * step + 1) * rowBytes
-      let bytes = try stored.read(
-        source.entry, firstByte..<(firstByte + byteCount),
-        own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
-      if let invalid = source.format.invalidByte, memchr(bytes, Int32(invalid), byteCount) != nil {
-        throw ModelError.invalidLevel(tensor: source.entry.name)
-      }
+      let range = firstByte..<(firstByte + byteCount)
+      let bytes =
+        step == 1
+        ? try stored.read(source.entry, range)
+        : try stored.read(
+          source.entry, range, own: OwnBytes(count: rows.count, runByteCount: rowBytes, stride: step * rowBytes))
+      var sum = TensorSum()
       for current in panel..<end {
         let row = current * PackedMatrix.panelRows
+        let place = (row - rows.lowerBound) * step * rowBytes
+        let panelByteCount = ((min(PackedMatrix.panelRows, source.rows - row) - 1) * step + 1) * rowBytes
+        // First of all, as it brings the panel's bytes into the first-level cache in order.
+        if step == 1 { sum += stored.sum(bytes + place, panelByteCount, at: firstByte + place) }
+        if let invalid = source.format.invalidByte, memchr(bytes + place, Int32(invalid), panelByteCount) != nil {
+          throw ModelError.invalidLevel(tensor: source.entry.name)
+        }
         let writer = PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes)
         let count = min(PackedMatrix.panelRows, source.rows - row)
@@ -81,6 +91,7 @@ struct ShardReader {
           rows: bytes + (row - rows.lowerBound) * step * rowBytes, rowStride: step * rowBytes, rowCount: count)
         for lane in 0..<count { scales.write(row: first + (row + lane) * step, lane: lane, to: writer) }
       }
+      stored.sums?.add(sum, of: source.entry)
       panel = end
     }
   }
@@ -95,7 +106,7 @@ struct ShardReader {
     let rows = rows(of: panels, source)
     let run = source.columnRun(rows: rows.count)
     // Columns go into panels in pairs.
-    let chunk = max(2, StoredRows.stagingByteCount / (columnStride * elementBytes) & ~1)
+    let chunk = max(2, StoredRows.turnedByteCount / (columnStride * elementBytes) & ~1)
     var column = 0
     while column < source.columns {
       let count = min(chunk, source.columns - column)

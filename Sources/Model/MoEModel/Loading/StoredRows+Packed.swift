@@ -11,7 +11,7 @@ extension StoredRows {
     switch source.layout {
     case .rows(let first, let step):
       let tensorRows = (first + rows.lowerBound * step)..<(first + (rows.upperBound - 1) * step + 1)
-      try expand(packed, rows: tensorRows) { row, values in
+      try expand(packed, rows: tensorRows, isCounted: step == 1) { row, values in
         if (row - first) % step == 0 { try body((row - first) / step, values) }
       }
     case .columns(let first, let columnStride, let rowStride):
@@ -19,7 +19,7 @@ extension StoredRows {
       let (firstRow, offset) = (first / columnStride, first % columnStride)
       let columns = source.columns
       let turned = AlignedBuffer<Float>(count: rows.count * columns)
-      try expand(packed, rows: firstRow..<(firstRow + columns)) { row, values in
+      try expand(packed, rows: firstRow..<(firstRow + columns), isCounted: true) { row, values in
         for i in rows {
           turned.pointer[(i - rows.lowerBound) * columns + row - firstRow] = values[offset + i * rowStride]
         }
@@ -28,15 +28,16 @@ extension StoredRows {
     }
   }
 
-  /// Some rows of the tensor that it would be unpacked.
+  /// Some rows of the tensor that it would be unpacked; `isCounted`: whether nobody else reads them.
   private func expand(
-    _ packed: PackedIntegers, rows: Range<Int>, _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
+    _ packed: PackedIntegers, rows: Range<Int>, isCounted: Bool,
+    _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    let scales = try PackedScales(packed, rows: rows, from: checkpoint, sums: sums)
+    let scales = try PackedScales(packed, rows: rows, isCounted: isCounted, from: checkpoint, sums: sums)
     if packed.packing == .compressedTensors {
       try expandWordsOfRows(packed, scales, rows, body)
     } else {
-      try gatherWords(packed, scales, rows, body)
+      try gatherWords(packed, scales, rows, isCounted: isCounted, body)
     }
   }
 
@@ -48,6 +49,7 @@ extension StoredRows {
     let rowBytes = packed.levels.shape[1] * 4
     let chunk = max(1, Self.stagingByteCount / rowBytes)
     let values = AlignedBuffer<Float>(count: packed.columns)
+    let out = values.pointer
     var row = rows.lowerBound
     while row < rows.upperBound {
       let end = min(row + chunk, rows.upperBound)
@@ -59,11 +61,11 @@ extension StoredRows {
           let (scale, zero) = (scales.scale(row: current, group: group), scales.zero(row: current, group: group))
           let columns = (group * packed.groupColumns)..<((group + 1) * packed.groupColumns)
           if packed.bits == 8 {
-            for column in columns { values.pointer[column] = Float(Int32(from[column]) - zero) * scale }
+            for column in columns { out[column] = Float(Int32(from[column]) - zero) * scale }
           } else {
             for column in columns {
               let level = Int32(from[column >> 1] >> UInt8(4 * (column & 1)) & 15)
-              values.pointer[column] = Float(level - zero) * scale
+              out[column] = Float(level - zero) * scale
             }
           }
         }
@@ -73,60 +75,96 @@ extension StoredRows {
     }
   }
 
-  /// Words that lie across rows, or along columns: some rows at a time are put together from the whole tensor, which
-  /// others read, too.
+  /// Words that lie across rows, or along columns: some rows at a time are put together from their words of all lines.
   private func gatherWords(
-    _ packed: PackedIntegers, _ scales: PackedScales, _ rows: Range<Int>,
+    _ packed: PackedIntegers, _ scales: PackedScales, _ rows: Range<Int>, isCounted: Bool,
     _ body: (_ row: Int, _ values: UnsafePointer<Float>) throws -> Void
   ) throws {
-    sums?.noteWhole(packed.levels) { wholeSum(packed.levels) }
+    if !isCounted { sums?.noteWhole(packed.levels) { wholeSum(packed.levels) } }
     let columns = packed.columns
-    let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
+    // Whole panels' rows, so that a word's rows come together.
+    let most = max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4))
+    let group = min(rows.count, most / PackedMatrix.panelRows * PackedMatrix.panelRows)
     let gathered = AlignedBuffer<Float>(count: group * columns)
-    let lineWords = packed.levels.shape[1]
-    let chunk = max(1, Self.stagingByteCount / (lineWords * 4))
+    let lineCount = packed.levels.shape[0]
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: group) {
       let part = first..<min(first + group, rows.upperBound)
-      for line in stride(from: 0, to: packed.levels.shape[0], by: chunk) {
-        let lines = line..<min(line + chunk, packed.levels.shape[0])
-        let bytes = try read(
-          packed.levels, (lines.lowerBound * lineWords * 4)..<(lines.upperBound * lineWords * 4), own: .none)
+      let strip = TensorStrip(
+        packed.levels, lineRows: packed.rows, rows: part, elementByteCount: 4,
+        rowsPerElement: packed.packing == .awq ? packed.perWord : 1, isCounted: isCounted)
+      let chunk = max(1, Self.turnedByteCount / max(1, strip.stride))
+      for line in stride(from: 0, to: lineCount, by: chunk) {
+        let lines = line..<min(line + chunk, lineCount)
+        let words = room(strip.byteCount(lines: lines.count))
+        try strip.read(lines, from: checkpoint, sums: sums, into: words)
         for line in lines {
-          unpack(
-            packed, scales, line: line, bytes + (line - lines.lowerBound) * lineWords * 4, rows: part,
-            into: gathered.pointer)
+          let from = UnsafeRawPointer(words) + (line - lines.lowerBound) * strip.stride
+          if packed.packing == .awq {
+            unpackColumn(packed, scales, column: line, from, rows: part, into: gathered.pointer)
+          } else {
+            unpackColumns(packed, scales, line: line, from, rows: part, into: gathered.pointer)
+          }
         }
       }
       for row in part { try body(row, gathered.pointer + (row - part.lowerBound) * columns) }
     }
   }
 
-  /// What a line of words, at `words`, holds of `rows`, whose columns are at `out` `[rows, columns]`.
-  private func unpack(
+  /// AWQ's line of words, at `words` those of `rows`, is a column of them: `out` is `[rows, columns]`.
+  private func unpackColumn(
+    _ packed: PackedIntegers, _ scales: PackedScales, column: Int, _ words: UnsafeRawPointer, rows: Range<Int>,
+    into out: UnsafeMutablePointer<Float>
+  ) {
+    let (columns, perWord) = (packed.columns, packed.perWord)
+    let mask = UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1
+    let firstWord = rows.lowerBound / perWord
+    let place = scales.place(row: rows.lowerBound, group: column / packed.groupColumns)
+    let (factors, zeros, middle) = (
+      scales.scales.pointer + place, scales.zeros.map { $0.pointer + place }, packed.middle
+    )
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: perWord) { shifts in
+      for index in 0..<perWord { shifts[index] = packed.shift(index) }
+      for row in rows {
+        let word = words.loadUnaligned(fromByteOffset: 4 * (row / perWord - firstWord), as: UInt32.self)
+        let index = row - rows.lowerBound
+        let level = Int32(word >> shifts[row % perWord] & mask)
+        out[index * columns + column] = Float(level - (zeros?[index] ?? middle)) * factors[index]
+      }
+    }
+  }
+
+  /// GPTQ's line of words, at `words` those of `rows`, is some columns of them.
+  private func unpackColumns(
     _ packed: PackedIntegers, _ scales: PackedScales, line: Int, _ words: UnsafeRawPointer, rows: Range<Int>,
     into out: UnsafeMutablePointer<Float>
   ) {
-    let columns = packed.columns
-    let mask = UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1
-    let isAWQ = packed.packing == .awq
-    // AWQ: a line is a column; GPTQ: some columns.
-    let ofLine = isAWQ ? 1 : packed.perWord
-    for row in rows {
-      let word = words.loadUnaligned(fromByteOffset: 4 * (isAWQ ? row / 8 : row), as: UInt32.self)
-      let target = out + (row - rows.lowerBound) * columns + line * ofLine
-      for index in 0..<ofLine {
-        let group = (line * ofLine + index) / packed.groupColumns
-        let level = Int32(word >> packed.shift(isAWQ ? row % 8 : index) & mask)
-        target[index] = Float(level - scales.zero(row: row, group: group)) * scales.scale(row: row, group: group)
+    let (columns, perWord, middle) = (packed.columns, packed.perWord, packed.middle)
+    let (bits, mask) = (UInt32(packed.bits), UInt32(truncatingIfNeeded: 1 << packed.bits) &- 1)
+    let first = line * perWord
+    var index = 0
+    // Once, unless a group ends within a word.
+    while index < perWord {
+      let group = (first + index) / packed.groupColumns
+      let end = min(perWord, (group + 1) * packed.groupColumns - first)
+      let place = scales.place(row: rows.lowerBound, group: group)
+      let (factors, zeros) = (scales.scales.pointer + place, scales.zeros.map { $0.pointer + place })
+      for row in 0..<rows.count {
+        let word = words.loadUnaligned(fromByteOffset: 4 * row, as: UInt32.self)
+        let (factor, zero) = (factors[row], zeros?[row] ?? middle)
+        let target = out + row * columns + first
+        for column in index..<end {
+          target[column] = Float(Int32(word >> (UInt32(column) &* bits) & mask) - zero) * factor
+        }
       }
+      index = end
     }
   }
 
   /// The sum of all bytes of a tensor; of none where they cannot be read, which whoever needs them will find.
   private func wholeSum(_ entry: TensorEntry) -> TensorSum {
     var sum = TensorSum()
-    for first in stride(from: 0, to: entry.byteCount, by: Self.stagingByteCount) {
-      let range = first..<min(first + Self.stagingByteCount, entry.byteCount)
+    for first in stride(from: 0, to: entry.byteCount, by: Self.turnedByteCount) {
+      let range = first..<min(first + Self.turnedByteCount, entry.byteCount)
       var bytes = [UInt8](repeating: 0, count: range.count)
       let isRead = bytes.withUnsafeMutableBytes { (try? checkpoint.read(entry, bytes: range, into: $0)) != nil }
       guard isRead else { return TensorSum() }

@@ -5,24 +5,38 @@ import Tensors
 /// Reads a matrix's rows from a checkpoint through buffers of bounded size, as stored or expanded to fp32, and sums the
 /// bytes.
 final class StoredRows {
-  /// Bytes read at once; a single row that is longer needs more.
-  static let stagingByteCount = 4 << 20
+  /// Bytes of rows read at once, so that they are in a second-level cache still when they are summed and packed; a
+  /// single panel that is longer needs more.
+  static let stagingByteCount = 256 << 10
+  /// The same of a tensor of which a worker needs some bytes of each line.
+  static let turnedByteCount = 4 << 20
   /// Of fp32 rows gathered from a transposed tensor at once.
   static let gatheredByteCount = 32 << 20
-  /// What is read and summed at once, to be in a second-level cache still.
-  private static let summedByteCount = 512 << 10
   let checkpoint: any Checkpoint
   let sums: ReadSums?
   private var staging = AlignedBuffer<UInt8>(count: stagingByteCount)
   private var expanded = AlignedBuffer<Float>(count: 1)
   private var gathered = AlignedBuffer<Float>(count: 1)
+  private var ordered = AlignedBuffer<Float>(count: 1)
 
   init(checkpoint: any Checkpoint, sums: ReadSums?) { (self.checkpoint, self.sums) = (checkpoint, sums) }
 
+  /// The bytes `range` of a tensor, not summed: whoever takes them does that a few rows at a time (`sum`), so that they
+  /// come into the first-level cache once. The next call overwrites them.
+  func read(_ entry: TensorEntry, _ range: Range<Int>) throws -> UnsafeRawPointer {
+    let bytes = room(range.count)
+    try checkpoint.read(entry, bytes: range, into: UnsafeMutableRawBufferPointer(start: bytes, count: range.count))
+    return UnsafeRawPointer(bytes)
+  }
+
+  /// The sum of `count` bytes just read, the first of which is the tensor's byte `offset`; of none where nobody wants it.
+  func sum(_ bytes: UnsafeRawPointer, _ count: Int, at offset: Int) -> TensorSum {
+    sums == nil ? TensorSum() : TensorSum(UnsafeRawBufferPointer(start: bytes, count: count), at: offset)
+  }
+
   /// The bytes `range` of a tensor, of which `own` are summed; the next call overwrites them.
   func read(_ entry: TensorEntry, _ range: Range<Int>, own: OwnBytes) throws -> UnsafeRawPointer {
-    if staging.count < range.count { staging = AlignedBuffer(count: range.count) }
-    let bytes = UnsafeMutableRawBufferPointer(start: staging.pointer, count: range.count)
+    let bytes = UnsafeMutableRawBufferPointer(start: room(range.count), count: range.count)
     guard let sums, own.isAll(of: range.count) else {
       try checkpoint.read(entry, bytes: range, into: bytes)
       sums?.add(own.sum(of: UnsafeRawBufferPointer(bytes), at: range.lowerBound), of: entry)
@@ -31,7 +45,7 @@ final class StoredRows {
     var sum = TensorSum()
     var done = 0
     while done < range.count {
-      let part = done..<min(done + Self.summedByteCount, range.count)
+      let part = done..<min(done + Self.stagingByteCount, range.count)
       let piece = UnsafeMutableRawBufferPointer(rebasing: bytes[part])
       try checkpoint.read(
         entry, bytes: (range.lowerBound + part.lowerBound)..<(range.lowerBound + part.upperBound), into: piece)
@@ -40,6 +54,12 @@ final class StoredRows {
     }
     sums.add(sum, of: entry)
     return UnsafeRawPointer(staging.pointer)
+  }
+
+  /// So many bytes of the staging, which the next call hands out again.
+  func room(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    if staging.count < byteCount { staging = AlignedBuffer(count: byteCount) }
+    return UnsafeMutableRawPointer(staging.pointer)
   }
 
   /// Calls `body` with each of `rows` in order, expanded to fp32, `[columns]`.
@@ -68,15 +88,31 @@ final class StoredRows {
     while row < rows.upperBound {
       let end = min(row + chunk, rows.upperBound)
       let firstByte = (first + row * step) * rowBytes
-      let bytes = try read(
-        source.entry, firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes),
-        own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
+      let range = firstByte..<(firstByte + ((end - row - 1) * step + 1) * rowBytes)
+      let bytes =
+        step == 1
+        ? try read(source.entry, range)
+        : try read(
+          source.entry, range, own: OwnBytes(count: end - row, runByteCount: rowBytes, stride: step * rowBytes))
+      var found = TensorSum()
       for current in row..<end {
+        if step == 1, (current - row) % PackedMatrix.panelRows == 0 {
+          let place = (current - row) * rowBytes
+          found += sum(
+            bytes + place, min(PackedMatrix.panelRows, end - current) * rowBytes, at: firstByte + place)
+        }
         scales.expand(
           format, bytes + (current - row) * step * rowBytes, row: first + current * step,
           columns: source.columns, into: expanded.pointer)
-        try body(current, expanded.pointer)
+        guard let tiles = source.columnTiles else {
+          try body(current, expanded.pointer)
+          continue
+        }
+        if ordered.count < source.columns { ordered = AlignedBuffer(count: source.columns) }
+        tiles.order(expanded.pointer, into: ordered.pointer)
+        try body(current, ordered.pointer)
       }
+      sums?.add(found, of: source.entry)
       row = end
     }
   }
@@ -91,7 +127,7 @@ final class StoredRows {
     let group = min(rows.count, max(PackedMatrix.panelRows, Self.gatheredByteCount / (columns * 4)))
     if gathered.count < group * columns { gathered = AlignedBuffer(count: group * columns) }
     let stride = stored.storedBytes(ofElements: 0..<columnStride).count
-    let chunk = max(1, Self.stagingByteCount / stride)
+    let chunk = max(1, Self.turnedByteCount / stride)
     var row = rows.lowerBound
     while row < rows.upperBound {
       let count = min(group, rows.upperBound - row)

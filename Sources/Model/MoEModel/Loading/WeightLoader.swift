@@ -49,8 +49,9 @@ package final class WeightLoader {
     let loader = WeightLoader(checkpoint: checkpoint, sums: sums, extras: extras, pool: pool, memory: memory)
     let parameters = StoredParameters(description, checkpoint: checkpoint, workerCount: pool.workerCount)
     if memory.holdsVectors { try loader.findVectors(budget) }
-    let held = try loader.hold(parameters, owns: owns)
+    var held = try loader.hold(parameters, owns: owns)
     var weights = try WeightAssembly(description: description, held: held).model()
+    held.follow(weights, description)
     try loader.fill(progress: progress)
     try checkpoint.checkUnchanged()
     weights.arenas = memory.arenas
@@ -182,7 +183,9 @@ package final class WeightLoader {
     vectorCache.removeAll()
     let failed = Atomic<Bool>(false)
     let failures = Mutex<[Int: any Error]>([:])
-    let tasks = tasks
+    // As the files have them, whatever the order of need: a disk reads on, and does not go back and forth between the
+    // stacks of a layer's experts.
+    let tasks = tasks.sorted { $0.source.place < $1.source.place }
     let (checkpoint, sums, replicaSums) = (checkpoint, sums, extras.replicaSums ?? sums)
     let base = checkpoint.bytesRead
     let readAhead = ReadAhead(checkpoint: checkpoint, sources: tasks.map(\.source))

@@ -12,7 +12,10 @@ package struct WeightScan {
   }
 
   private static let pieceByteCount = 4 << 20
-  private static let summedByteCount = 512 << 10
+  private static let summedByteCount = 256 << 10
+  /// Asked for and not yet read: bytes, and pieces.
+  private static let windowByteCount = 64 << 20
+  private static let windowPieceCount = 256
 
   private let checkpoint: any Checkpoint
   package let pieces: [Piece]
@@ -79,11 +82,16 @@ package struct WeightScan {
     let found = Mutex([TensorSum](repeating: TensorSum(), count: pieces.count))
     let failures = Mutex<[Int: any Error]>([:])
     let base = checkpoint.bytesRead
+    // A disk does many small reads at once as fast as one.
+    let largest = pieces.reduce(1) { max($0, $1.range.count) }
+    let window = max(1, min(Self.windowPieceCount, Self.windowByteCount / largest))
+    for piece in pieces.prefix(window) { prefetch(piece) }
     pool.run { worker in
       let buffer = AlignedBuffer<UInt8>(count: Self.summedByteCount)
       while true {
         let number = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard number < pieces.count else { return }
+        if number + window < pieces.count { prefetch(pieces[number + window]) }
         do {
           let sum = try self.sum(pieces[number], buffer)
           found.withLock { $0[number] = sum }
@@ -96,6 +104,10 @@ package struct WeightScan {
     }
     if let first = failures.withLock({ $0.min { $0.key < $1.key } }) { throw first.value }
     return found.withLock { $0 }
+  }
+
+  private func prefetch(_ piece: Piece) {
+    if !piece.range.isEmpty { checkpoint.prefetch(checkpoint.entries[piece.position], bytes: piece.range) }
   }
 
   private func sum(_ piece: Piece, _ buffer: AlignedBuffer<UInt8>) throws -> TensorSum {

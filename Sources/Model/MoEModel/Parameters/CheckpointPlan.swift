@@ -15,8 +15,8 @@ package struct CheckpointPlan {
   package private(set) var byteCount = 0
   package private(set) var parameterCount = 0
 
-  /// `type`: of all tensors but the routers' selection bias, which is published in F32, as is what hyper-connections
-  /// and entries of several tokens weigh with, and tables of experts by token.
+  /// `type`: of all tensors but the routers' selection bias, which is published in F32, as is what hyper-connections,
+  /// entries of several tokens and decays of gated DeltaNet weigh with, and tables of experts by token.
   ///
   /// Throws for descriptions with quantised weights, and for more tensors or bytes than a checkpoint can have.
   package init(_ description: DecoderDescription, type: ElementType) throws {
@@ -49,7 +49,8 @@ package struct CheckpointPlan {
   /// What a parameter is published in whatever the others are; nil for what is as they are.
   private static func type(of role: ParameterRole) -> ElementType? {
     switch role {
-    case .selectionBias, .hyper, .pool(.gateBias), .indexPool(.gateBias): .float32
+    case .hyper, .pool(.gateBias), .indexPool(.gateBias): .float32
+    case _ where role.isFull: .float32
     case .tokenExperts: .int64
     default: nil
     }

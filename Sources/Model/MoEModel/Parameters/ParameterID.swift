@@ -73,6 +73,22 @@ package enum ParameterRole: Hashable, Sendable {
     case embedding, embeddingNorm, hiddenNorm, projection, norm, head
   }
 
+  /// Whether it is a matrix of latent attention that latents are multiplied with.
+  var meetsLatents: Bool {
+    switch self {
+    case .queryUp, .keyValueUp, .indexQuery: true
+    default: false
+    }
+  }
+
+  /// Whether it is published, and kept, in fp32 whatever the others are: few numbers of much effect.
+  package var isFull: Bool {
+    switch self {
+    case .selectionBias, .delta(.decayBias), .delta(.decayRate): true
+    default: false
+    }
+  }
+
   /// Whether it is the weight of a norm.
   package var isNorm: Bool {
     switch self {

@@ -21,6 +21,15 @@ package struct ParameterSpec: Hashable, Sendable {
   /// Of a matrix: what its products take.
   package var columns: Int { shape[1] }
   package var elementCount: Int { shape.reduce(1, *) }
+  /// Elements that a convolution of a channel by itself takes for one output; nil for what is no convolution.
+  package var taps: Int? { role == .delta(.convolution) ? storedShape?.last : nil }
+
+  /// The same parameter of which the values are what is stored.
+  package var stored: ParameterSpec {
+    var spec = self
+    spec.offset = 0
+    return spec
+  }
 }
 
 extension ParameterSpec {

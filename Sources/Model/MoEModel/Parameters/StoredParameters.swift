@@ -52,6 +52,7 @@ package struct StoredParameters {
     if let heads = spec.heads, let split = SplitHeads(of: place.name, heads, in: checkpoint) {
       return .matrices(try splitSources(spec, heads, split))
     }
+    if let tiled = try tiledOutput(spec, place) { return tiled }
     let found = try stored(spec, place)
     if let groups = spec.groups {
       let count = spec.rows / groups
@@ -130,6 +131,25 @@ package struct StoredParameters {
     }
     return try part(split.keys, rows: spec.columns, columns: heads.keyRows)
       + part(split.values, rows: heads.valueRows, columns: spec.columns)
+  }
+
+  /// The output of gated DeltaNet where its columns lie in tiles, in blocks that run across heads.
+  private func tiledOutput(_ spec: ParameterSpec, _ place: TensorPlace) throws -> StoredParameter? {
+    guard spec.role == .delta(.output), let layer = spec.layer,
+      case .delta(let delta) = description.layers[min(layer, description.layers.count - 1)].attention,
+      let tiles = ColumnTiles(delta, of: place.name, in: checkpoint)
+    else { return nil }
+    var tiled = place
+    tiled.name = tiles.name
+    var stored = try storedRows(spec, tiled)
+    stored.columnTiles = tiles
+    stored.plain = (place.name, place.leading)
+    let rows = description.ownRows(of: spec)
+    return .matrices([
+      source(
+        spec, rows: rows.count, columns: spec.columns, stored, .rows(first: rows.lowerBound, step: 1),
+        bounds: bounds(place, rows: rows.count))
+    ])
   }
 
   /// All panels of a head of this rank's `own` with the worker that attends with it.

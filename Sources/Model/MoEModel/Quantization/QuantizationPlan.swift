@@ -130,7 +130,9 @@ extension MatrixSource {
   fileprivate func all(rows: Int, columns: Int? = nil, layout: Layout) -> MatrixSource {
     MatrixSource(
       rows: rows, columns: columns ?? self.columns,
-      stored: Stored(entry: entry, format: storedFormat, scales: scales, packed: packed, plain: plain), layout: layout,
+      stored: Stored(
+        entry: entry, format: storedFormat, scales: scales, packed: packed, plain: plain, columnTiles: columnTiles),
+      layout: layout,
       use: use, format: format, rowFormat: rowFormat, bounds: [0, PackedMatrix.panelCount(rows: rows)])
   }
 }

@@ -63,6 +63,7 @@ extension DecoderDescription {
         add(.denseOutput, [hidden])
       case .mixture:
         guard let mixture else { continue }
+        add(.router, [Piece(columns: mixture.expertCount)])
         let visits = Piece(
           columns: mixture.expertIntermediateSize, rows: mixture.topK, byteCount: expertRowFormat.travellingBytes)
         let shared = mixture.sharedIntermediateSize.map { Piece(columns: $0, byteCount: rounded) }

@@ -13,6 +13,9 @@ package final class DividedExperts: RoutedExperts {
   private let intermediateSize: Int
   private let activation: Activation
   private let expertsByLayer: [[FeedForwardWeights?]]
+  /// By layer: of the shared expert, whose inner rows travel with the others'.
+  private let sharedByLayer: [PackedMatrix?]
+  private let next: NextWeights?
   private let weights: ModelWeights
   private let inner: RowSlices
   private let outer: RowSlices
@@ -34,7 +37,11 @@ package final class DividedExperts: RoutedExperts {
     expertsByLayer = weights.runLayers.map { layer in
       if case .mixture(let mixture) = layer.feedForward { mixture.experts } else { [] }
     }
-    inner = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: intermediateSize))
+    sharedByLayer = weights.runLayers.map { layer in
+      if case .mixture(let mixture) = layer.feedForward { mixture.shared?.down } else { nil }
+    }
+    next = gatherer.fetches ? NextWeights(workerCount: compute.workerCount) : nil
+    inner = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: intermediateSize), next: next)
     outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
     order = ExpertOrder(expertCount: mixture.expertCount, workerCount: compute.workerCount, mayClaim: false)
     gateRows = RowStorage(columns: intermediateSize)
@@ -56,7 +63,8 @@ package final class DividedExperts: RoutedExperts {
     activated = activated.reserving(rows: visits.count)
     let products = MatrixView(
       batch.reserveProducts(visits.count * hiddenSize), rows: visits.count, columns: hiddenSize)
-    run(expertsByLayer[batch.layer], inputs: batch.inputs.elements, visits, products)
+    run(
+      expertsByLayer[batch.layer], shared: sharedByLayer[batch.layer], inputs: batch.inputs.elements, visits, products)
     let (subtrees, count, ids) = (batch.subtrees.elements, batch.subtrees.count, batch.experts.elements)
     let (rows, places, columns) = (batch.outputs.extend(by: count), order.placeOf.pointer, outer.own)
     compute.pool.run { worker in
@@ -68,13 +76,13 @@ package final class DividedExperts: RoutedExperts {
 
   /// Computes this rank's columns of each visit's output, at its place in `outputs` `[visits, hidden]`.
   private func run(
-    _ experts: [FeedForwardWeights?], inputs: UnsafePointer<UnsafeRawPointer>,
+    _ experts: [FeedForwardWeights?], shared: PackedMatrix?, inputs: UnsafePointer<UnsafeRawPointer>,
     _ visits: UnsafeBufferPointer<ExpertVisit>, _ outputs: MatrixView<Float>
   ) {
     let (gate, up) = (gateRows.view(rows: visits.count), upRows.view(rows: visits.count))
     let (ownGate, ownUp, ownOutputs) = (inner.own(of: gate), inner.own(of: up), outer.own(of: outputs))
     let (groups, visitAt, own) = (order.groups, order.visitAt.pointer, inner.own)
-    let (gathered, activated, hidden) = (gathered, activated, hiddenSize)
+    let (gathered, activated, hidden, next) = (gathered, activated, hiddenSize, next)
     compute.pool.run { worker in
       for place in compute.share(of: visits.count, worker: worker) {
         let input = inputs[Int(visits[Int(visitAt[place])].row)]
@@ -94,6 +102,11 @@ package final class DividedExperts: RoutedExperts {
       compute.pool.barrier(worker: worker)
       for row in compute.share(of: visits.count, worker: worker) {
         compute.activate(activation, gate: ownGate[row], up: ownUp[row], into: ownGate[row], count: own.count)
+      }
+      if let next {
+        next.clear(worker: worker)
+        for group in groups { next.add(experts[group.expert]?.down.run(worker: worker), worker: worker) }
+        next.add(shared?.run(worker: worker), worker: worker)
       }
       // All have read the inputs when it returns: where they are fp32, their rows take the results.
       inner.gather(gate, in: activated, for: activated.format, compute, worker: worker)
@@ -130,6 +143,7 @@ package final class DividedExperts: RoutedExperts {
 /// outputs each rank's columns are gathered.
 package final class DividedDispatcher: ExpertDispatcher {
   private let base: LocalDispatcher
+  private let compute: Compute
   private let outer: RowSlices
   private let hiddenSize: Int
   private let phases: PhaseRecorder
@@ -139,7 +153,7 @@ package final class DividedDispatcher: ExpertDispatcher {
   package init(compute: Compute, hiddenSize: Int, slices gatherer: SliceGatherer, phases: PhaseRecorder) {
     base = LocalDispatcher(compute: compute, hiddenSize: hiddenSize)
     outer = RowSlices(gatherer: gatherer, ranges: gatherer.slice.ranges(of: hiddenSize))
-    (self.hiddenSize, self.phases) = (hiddenSize, phases)
+    (self.compute, self.hiddenSize, self.phases) = (compute, hiddenSize, phases)
   }
 
   package func dispatch(
@@ -164,7 +178,7 @@ package final class DividedDispatcher: ExpertDispatcher {
     base.combine(flight, into: output)
     more()
     outer.note(MatrixView(output, rows: tokenCount, columns: hiddenSize))
-    try outer.gatherer.exchange.exchange()
+    try outer.gatherer.run(compute)
     phases.enter(.merge, layer: layer)
   }
 

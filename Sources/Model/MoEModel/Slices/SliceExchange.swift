@@ -29,6 +29,15 @@ package protocol SliceExchange: AnyObject {
   /// Exchanges all that was noted since the last time, in one message from each rank that has some of it to each other.
   /// Collective.
   func exchange() throws
+
+  /// Called again and again while messages are waited for; nil at first.
+  var whileWaiting: (() -> Void)? { get set }
+
+  /// The ranks of this one's host, in ascending order, this one among them.
+  var hostRanks: [Int] { get }
+
+  /// The same among the ranks of a host, all of which have noted pieces of theirs only. Collective on a host.
+  func exchangeWithinHost() throws
 }
 
 /// Completes rows of which each rank computes some columns, for the layers of one rank.
@@ -37,15 +46,58 @@ package final class SliceGatherer {
   package let exchange: any SliceExchange
   /// What went wrong first: workers wait for each other in the middle of a layer and cannot throw there.
   private var failure: (any Error)?
+  private let fetch: WeightFetch?
+  /// What follows the exchange that is run next from outside of a layer's workers.
+  var next: NextWeights?
 
-  package init(_ slice: ModelSlice, through exchange: any SliceExchange) {
+  /// `fetchByteCount`: of weights that each worker brings into its caches during an exchange, at most.
+  package init(_ slice: ModelSlice, through exchange: any SliceExchange, fetchByteCount: Int = 0) {
     (self.slice, self.exchange) = (slice, exchange)
+    fetch = WeightFetch(byteLimit: fetchByteCount)
+    if let fetch { exchange.whileWaiting = { _ = fetch.step() } }
   }
+
+  /// Whether anybody reads `NextWeights`.
+  var fetches: Bool { fetch != nil }
 
   /// Exchanges what was noted; by one worker.
   func run() {
     guard failure == nil else { return }
     do { try exchange.exchange() } catch { failure = error }
+  }
+
+  /// By a worker that is about to meet the others for an exchange.
+  func prepare(worker: Int) { if worker == 0 { fetch?.begin() } }
+
+  /// Exchanges what worker 0 has noted, while the others fetch what they need `next`; all workers call it, which have
+  /// met after `prepare`.
+  func run(fetching next: NextWeights?, worker: Int) {
+    guard worker == 0 else {
+      if let next { fetch?.follow(next, worker: worker) }
+      return
+    }
+    if let next { fetch?.take(next) }
+    run()
+    fetch?.end()
+  }
+
+  /// The same on the thread that workers run for, with what `next` says, which is then forgotten; throws what went
+  /// wrong.
+  func run(_ compute: Compute) throws {
+    if let fetch, let next, compute.workerCount > 1 {
+      fetch.begin()
+      compute.pool.run { worker in run(fetching: next, worker: worker) }
+    } else {
+      run(fetching: next, worker: 0)
+    }
+    next = nil
+    try check()
+  }
+
+  /// The same among the ranks of this host.
+  func runWithinHost() {
+    guard failure == nil else { return }
+    do { try exchange.exchangeWithinHost() } catch { failure = error }
   }
 
   /// Throws what went wrong meanwhile.
@@ -57,6 +109,8 @@ struct RowSlices {
   let gatherer: SliceGatherer
   /// By rank.
   let ranges: [Range<Int>]
+  /// What is multiplied with when rows are complete.
+  var next: NextWeights?
 
   var own: Range<Int> { ranges[gatherer.slice.rank] }
 
@@ -98,22 +152,20 @@ struct RowSlices {
     }
     compute.pool.barrier(worker: worker)
     rounded.share(compute, worker: worker, view, columns: own)
+    gatherer.prepare(worker: worker)
     compute.pool.barrier(worker: worker)
-    if worker == 0 {
-      note(rounded, rows: view.rowCount)
-      gatherer.run()
-    }
+    if worker == 0 { note(rounded, rows: view.rowCount) }
+    gatherer.run(fetching: next, worker: worker)
     compute.pool.barrier(worker: worker)
   }
 
   /// Completes rows once all workers have computed their part of this rank's columns; they may read all of them
   /// afterwards.
   func gather(_ view: MatrixView<Float>, _ compute: Compute, worker: Int) {
+    gatherer.prepare(worker: worker)
     compute.pool.barrier(worker: worker)
-    if worker == 0 {
-      note(view)
-      gatherer.run()
-    }
+    if worker == 0 { note(view) }
+    gatherer.run(fetching: next, worker: worker)
     compute.pool.barrier(worker: worker)
   }
 }

@@ -27,6 +27,10 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   private var requests = 0
   /// Answers complete.
   private var answers = 0
+  /// The body of the request begun last may still come.
+  private var isReading = false
+  /// It comes once the client is told to send it.
+  private var awaitsContinue = false
   /// The number of the request that asks for another protocol: the decoder reads nothing after it, so it is the last.
   private var last: Int?
   private var takesNoMore = false
@@ -56,11 +60,9 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     case .head(var head):
       requests += 1
       heads?.headCame()
-      // Timers fire on this loop and are cancelled before the context goes.
-      reading = context.eventLoop.assumeIsolated().scheduleTask(in: readTime) { self.endReading(context) }
-      if head.headerFields[.expect]?.lowercased() == "100-continue" {
-        context.writeAndFlush(wrapOutboundOut(.head(.init(status: .continue))), promise: nil)
-      }
+      isReading = true
+      awaitsContinue = head.headerFields[.expect]?.lowercased() == "100-continue"
+      readBodyInTurn(context)
       if head.method == .connect || head.headerFields[.upgrade] != nil {
         last = requests
         // Whoever answers ends the connection then.
@@ -94,7 +96,11 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     case .end:
       answers += 1
       if answers == requests { heads?.answersEnded() }
-      guard last == answers else { break }
+      guard last == answers else {
+        context.write(data, promise: promise)
+        readBodyInTurn(context)
+        return
+      }
       let written = context.eventLoop.makePromise(of: Void.self)
       written.futureResult.assumeIsolated().whenSuccess { self.endSoon(context) }
       written.futureResult.cascade(to: promise)
@@ -102,6 +108,18 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
       return
     }
     context.write(data, promise: promise)
+  }
+
+  /// Begins to time a body that is being read, and asks for it, once the answers before its own are complete: until
+  /// then nobody reads what is sent ahead, so that it may take as long as they do, and a word to the client would be in
+  /// the midst of one of them.
+  private func readBodyInTurn(_ context: ChannelHandlerContext) {
+    guard isReading, reading == nil, answers + 1 == requests, !isOver else { return }
+    // Timers fire on this loop and are cancelled before the context goes.
+    reading = context.eventLoop.assumeIsolated().scheduleTask(in: readTime) { self.endReading(context) }
+    guard awaitsContinue else { return }
+    awaitsContinue = false
+    context.writeAndFlush(wrapOutboundOut(.head(.init(status: .continue))), promise: nil)
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -200,6 +218,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   private func stopReading() {
+    (isReading, awaitsContinue) = (false, false)
     reading?.cancel()
     reading = nil
   }

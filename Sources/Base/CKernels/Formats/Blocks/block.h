@@ -20,6 +20,13 @@ static inline uint32_t block_u32(const uint8_t *at) {
   return (uint32_t)block_u16(at) | (uint32_t)block_u16(at + 2) << 16;
 }
 
+// An f16 in the top four bits of four u16, the first one's the lowest.
+static inline uint16_t block_scattered(const uint8_t *at) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < 4; i++) bits |= (uint32_t)(block_u16(at + 2 * i) >> 12) << 4 * i;
+  return (uint16_t)bits;
+}
+
 // Codes of count columns from count / 2 bytes: the low halves, then the high ones.
 static inline void block_halves(const uint8_t *nibbles, size_t count, uint8_t *codes) {
   for (size_t i = 0; i < count / 2; i++) {
@@ -35,9 +42,20 @@ static inline void block_quarters(const uint8_t *bytes, uint8_t *codes) {
   }
 }
 
+// Eight bits, each as a byte of zero or one, the first one's the lowest.
+static inline uint64_t block_spread_bits(uint32_t bits) {
+  const uint64_t each = (bits & 255) * UINT64_C(0x0101010101010101) & UINT64_C(0x8040201008040201);
+  return (each + UINT64_C(0x7F7F7F7F7F7F7F7F)) >> 7 & UINT64_C(0x0101010101010101);
+}
+
 // Adds to the codes of 32 columns a fifth bit each.
 static inline void block_fifth_bits(uint32_t bits, uint8_t *codes) {
-  for (size_t i = 0; i < 32; i++) codes[i] |= (uint8_t)((bits >> i & 1) << 4);
+  for (size_t i = 0; i < 4; i++) {
+    uint64_t eight;
+    memcpy(&eight, codes + 8 * i, sizeof eight);
+    eight |= block_spread_bits(bits >> 8 * i) << 4;
+    memcpy(codes + 8 * i, &eight, sizeof eight);
+  }
 }
 
 // Scales 2 s + 1 of IQ2 and IQ3, of four bits s each, the low half of a byte first.

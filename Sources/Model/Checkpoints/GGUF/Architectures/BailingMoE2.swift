@@ -27,7 +27,7 @@ extension GGUFNames {
       "attn_qkv": "attention.query_key_value", "attn_output": "attention.dense",
       "attn_q_norm": "attention.query_layernorm", "attn_k_norm": "attention.key_layernorm",
       "exp_probs_b": "{block}.gate.expert_bias", "layer_output_norm": "final_layernorm",
-    ], embedding: "model.word_embeddings.weight")
+    ], outside: ["token_embd.weight": "model.word_embeddings.weight"])
 }
 
 extension GGUFSettings {

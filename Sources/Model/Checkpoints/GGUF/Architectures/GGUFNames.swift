@@ -9,21 +9,34 @@ struct GGUFNames: Sendable {
   private(set) var turnsHeads = false
   /// The bias for the choice of experts is published as a matrix of one row.
   private(set) var selectionBiasIsRow = false
-  private var embedding = "model.embed_tokens.weight"
+  /// Stems whose published names have no ending.
+  private var bare: Set<String> = ["exp_probs_b", "attn_sinks"]
+  /// Tensors of no layer.
+  private var outside = [
+    "token_embd.weight": "model.embed_tokens.weight", "output_norm.weight": "model.norm.weight",
+    "output.weight": "lm_head.weight",
+  ]
+  /// How layers of gated DeltaNet lie; nil for architectures without.
+  private(set) var delta: DeltaTensors?
+  /// The layers past the last are a module that is published under `mtp.`, beside the model.
+  private(set) var predictsOutside = false
 
   private init(_ stems: [String: String], block: String) { (self.stems, self.block) = (stems, block) }
 
   /// These with some of them changed.
   func with(
     _ changes: [String: String] = [:], block: String? = nil, turnsHeads: Bool? = nil, selectionBiasIsRow: Bool? = nil,
-    embedding: String? = nil
+    bare: Set<String> = [], outside: [String: String] = [:], delta: DeltaTensors? = nil, predictsOutside: Bool? = nil
   ) -> GGUFNames {
     var names = self
     names.stems.merge(changes) { $1 }
     names.block = block ?? names.block
     names.turnsHeads = turnsHeads ?? names.turnsHeads
     names.selectionBiasIsRow = selectionBiasIsRow ?? names.selectionBiasIsRow
-    names.embedding = embedding ?? names.embedding
+    names.bare.formUnion(bare)
+    names.outside.merge(outside) { $1 }
+    names.delta = delta ?? names.delta
+    names.predictsOutside = predictsOutside ?? names.predictsOutside
     return names
   }
 
@@ -39,17 +52,19 @@ struct GGUFNames: Sendable {
     case gateAndUp(before: String, gate: String, up: String)
     /// Rows in turn within the heads of queries, or of keys.
     case turned(String, isQuery: Bool)
+    /// Gated DeltaNet's; `name` ends in the published name.
+    case delta(String, DeltaTensors.Part)
   }
 
   /// What the tensor `name` is; those that are not known keep the name that GGUF has for them, in published layers.
   func target(of name: String) -> Target {
-    if name == "token_embd.weight" { return .tensor(embedding) }
-    if let whole = Self.outsideLayers[name] { return .tensor(whole) }
+    if let whole = outside[name] { return .tensor(whole) }
     let parts = name.split(separator: ".", maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]), layer >= 0, "\(layer)" == parts[1] else {
       return .tensor(name)
     }
     let prefix = "model.layers.\(layer)."
+    if let found = delta?.part(of: String(parts[2])) { return .delta("\(prefix)linear_attn.\(found.name)", found.part) }
     var stem = String(parts[2])
     var ending = ""
     for known in [".weight", ".bias"] where stem.hasSuffix(known) {
@@ -64,9 +79,9 @@ struct GGUFNames: Sendable {
     {
       return .tensor("\(before)\(expert)\(after)")
     }
-    guard let published = stems[stem] else { return .tensor(prefix + parts[2]) }
+    guard let published = stems[stem] else { return .tensor(prefix + (bare.contains(stem) ? stem : String(parts[2]))) }
     if stem == "exp_probs_b", selectionBiasIsRow { return .row(prefix + inBlock(published)) }
-    if stem == "exp_probs_b" || stem == "attn_sinks" { return .tensor(prefix + inBlock(published)) }
+    if bare.contains(stem) { return .tensor(prefix + inBlock(published)) }
     let target = split(published, prefix, ending)
     guard case .tensor(let name) = target else { return target }
     if stem == "ffn_gate_inp_shexp" { return .row(name) }
@@ -91,8 +106,6 @@ struct GGUFNames: Sendable {
     else { return .tensor("\(prefix)ffn_gate_up_exps\(ending)") }
     return .gateAndUp(before: before, gate: gate, up: up)
   }
-
-  private static let outsideLayers = ["output_norm.weight": "model.norm.weight", "output.weight": "lm_head.weight"]
 
   /// What most architectures call them.
   static let standard = GGUFNames(

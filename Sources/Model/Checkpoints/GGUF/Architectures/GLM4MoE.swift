@@ -25,7 +25,7 @@ extension GGUFSettings {
   }
 
   /// `partial_rotary_factor`: the share of a head's dimensions that turns.
-  fileprivate func rotatedShare(of config: inout JSONObject) throws(CheckpointError) {
+  func rotatedShare(of config: inout JSONObject) throws(CheckpointError) {
     let width = try headWidth(of: config)
     config["head_dim"] = .int(width)
     let rotated = try optionalInt("rope.dimension_count", in: 1...width) ?? width

@@ -40,7 +40,7 @@ extension GGUFSettings {
         key: "\(architecture).attention.sliding_window_pattern", value: "\(every)", remedy: "2 is, or a list"))
   }
 
-  /// One for all layers.
+  /// Those of all layers.
   private func swiGLULimits() throws(CheckpointError) -> [JSONNumber] {
     guard case .array = metadata["\(architecture).swiglu_clamp_exp"] else {
       return try optionalNumber("swiglu_clamp_exp").map { [$0] } ?? []
@@ -50,7 +50,8 @@ extension GGUFSettings {
     }
   }
 
-  fileprivate func swiGLULimit() throws(CheckpointError) -> JSONValue? {
+  /// What enters an expert's activation at most, one for all layers.
+  func swiGLULimit() throws(CheckpointError) -> JSONValue? {
     let limits = try swiGLULimits()
     guard let first = limits.first, first.double > 0 else { return nil }
     guard limits.allSatisfy({ $0 == first }) else {

@@ -46,7 +46,8 @@ extension GGUFArchitecture {
 }
 
 extension GGUFNames {
-  fileprivate static let sharedExpert = standard.with([
+  /// Those of models with a gated shared expert.
+  static let sharedExpert = standard.with([
     "ffn_gate_shexp": "{block}.shared_expert.gate_proj", "ffn_up_shexp": "{block}.shared_expert.up_proj",
     "ffn_down_shexp": "{block}.shared_expert.down_proj", "ffn_gate_inp_shexp": "{block}.shared_expert_gate",
   ])
@@ -54,7 +55,7 @@ extension GGUFNames {
 
 extension GGUFSettings {
   /// Experts in all layers but those that the tensors show to be dense.
-  fileprivate func sparseLayers(into config: inout JSONObject, normalizes: Bool) throws(CheckpointError) {
+  func sparseLayers(into config: inout JSONObject, normalizes: Bool) throws(CheckpointError) {
     try requireRouter(sigmoid: false)
     try experts(into: &config, count: "num_experts", width: "moe_intermediate_size")
     config["norm_topk_prob"] = .bool(try optionalBool("expert_weights_norm") ?? normalizes)

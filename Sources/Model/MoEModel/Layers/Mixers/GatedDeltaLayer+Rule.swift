@@ -47,7 +47,7 @@ extension GatedDeltaLayer {
   ) {
     guard !tokens.isEmpty else { return }
     let row = chunk.firstRow + tokens.lowerBound
-    let (convolved, betas, values) = (scratch.convolved(rows), scratch.betas(rows), ownValues(rows))
+    let (convolved, betas, values) = (scratch.convolved(rows), scratch.betas(rows), recalled(rows))
     let (heads, keys) = (shape.valueHeadCount, head / shape.valuesPerKey * shape.keyDims)
     let query = convolved[row] + keys
     compute.deltaRule(

@@ -49,6 +49,7 @@ final class GatedDeltaLayer: SequenceMixer {
     let (batch, pool) = (pass.batch, compute.pool)
     let parts = panelParts(batch)
     compute.pool.run { worker in
+      forget(batch, worker: worker)
       stream.norm(reading, keeping: input, worker: worker)
       pool.barrier(worker: worker)
       project(stream.normed, rows: rows, worker: worker)
@@ -72,8 +73,23 @@ final class GatedDeltaLayer: SequenceMixer {
     }
   }
 
-  /// There is no backward pass that would want one.
-  func tape(rows: Int) -> MixerTape? { nil }
+  func tape(rows: Int) -> MixerTape? {
+    guard let input, let recalled = scratch.recalled?(rows) else { return nil }
+    return .delta(
+      GatedDeltaTape(
+        input: input.view(rows: rows), mixed: scratch.mixed(rows), convolved: scratch.convolved(rows),
+        gate: scratch.gate(rows), rates: scratch.rates(rows), betas: scratch.betas(rows), recalled: recalled,
+        values: scratch.values(rows)))
+  }
+
+  /// Makes `worker`'s share of the chunks that begin their sequences begin anew: where stages are kept, a layer may go
+  /// over a batch twice.
+  private func forget(_ batch: DecoderBatch, worker: Int) {
+    guard input != nil else { return }
+    for index in compute.share(of: batch.chunks.count, worker: worker) where batch.chunks[index].startPosition == 0 {
+      base(batch.chunks[index].state).update(repeating: 0, count: shape.stateCount)
+    }
+  }
 
   private func project(_ x: Rows, rows: Int, worker: Int) {
     let target = shape.projections == .fused ? scratch.fused(rows) : scratch.mixed(rows)
@@ -174,17 +190,19 @@ final class GatedDeltaLayer: SequenceMixer {
   /// The norm of what each head recalled, times silu(gate), for the worker's share of rows and heads.
   private func finish(rows: Int, worker: Int) {
     let (heads, dims) = (shape.valueHeadCount, shape.valueDims)
-    let (values, gates) = (ownValues(rows), scratch.gate(rows))
+    let (recalled, values, gates) = (recalled(rows), ownValues(rows), scratch.gate(rows))
     for piece in compute.share(of: rows * heads, worker: worker) {
       let (row, head) = (piece / heads, piece % heads)
-      let value = values[row] + head * dims
       compute.gatedRMSNorm(
-        value, stride: dims, gate: gates[row] + head * dims, gateStride: dims, rows: 1, count: dims,
-        weight: weights.norm.pointer, epsilon: epsilon, out: value, outStride: dims)
+        recalled[row] + head * dims, stride: dims, gate: gates[row] + head * dims, gateStride: dims, rows: 1,
+        count: dims, weight: weights.norm.pointer, epsilon: epsilon, out: values[row] + head * dims, outStride: dims)
     }
   }
 
-  /// What this rank's heads recall, of a row of all heads'.
+  /// What this rank's heads recall.
+  func recalled(_ rows: Int) -> MatrixView<Float> { scratch.recalled?(rows) ?? ownValues(rows) }
+
+  /// What becomes of that, of a row of all heads'.
   func ownValues(_ rows: Int) -> MatrixView<Float> { (slices?.values).own(of: scratch.values(rows)) }
 
   /// This layer's part of a sequence's state.

@@ -15,13 +15,16 @@ final class GatedDeltaScratch {
   let rates: RowStorage<Float>
   /// `[rows, value heads | value heads]`: β and e^g.
   let betas: RowStorage<Float>
+  /// `[rows, value heads · dims]`: what heads recall; nil where what norm and gate make of it may take its place.
+  let recalled: RowStorage<Float>?
   /// `[rows, value heads of all ranks · dims]`: what heads recall.
   let values: RowStorage<Float>
   private(set) var roundedValues: RowBuffer
   let nextTask = TaskCounter()
 
-  /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all.
-  init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat) {
+  /// `allHeads`: the layer with the heads of all ranks, where those of `shape` are not all. `keeps`: all that the
+  /// backward pass asks for is still there after a forward pass.
+  init(_ shape: GatedDelta, allHeads: GatedDelta? = nil, rowFormat: RowFormat, keeps: Bool = false) {
     let valueWidth = (allHeads ?? shape).valueWidth
     fused = RowStorage(columns: shape.projections == .fused ? shape.channels + shape.valueWidth : 0)
     mixed = RowStorage(columns: shape.channels)
@@ -29,6 +32,7 @@ final class GatedDeltaScratch {
     gate = RowStorage(columns: shape.valueWidth)
     rates = RowStorage(columns: 2 * shape.valueHeadCount)
     betas = RowStorage(columns: 2 * shape.valueHeadCount)
+    recalled = keeps ? RowStorage(columns: valueWidth) : nil
     values = RowStorage(columns: valueWidth)
     roundedValues = RowBuffer(rowFormat, columns: valueWidth, rows: 0)
   }
@@ -40,6 +44,7 @@ final class GatedDeltaScratch {
     gate.reserve(rows: rows)
     rates.reserve(rows: rows)
     betas.reserve(rows: rows)
+    recalled?.reserve(rows: rows)
     values.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)
   }

@@ -104,17 +104,17 @@ final class GroupedAttentionLayer: SequenceMixer {
     return .grouped(
       GroupedAttentionTape(
         input: input.view(rows: rows), rawQuery: raw.query(rows), query: scratch.query(rows),
-        rawKeyValue: raw.keyValue(rows),
-        keyValue: scratch.keyValue(rows), values: scratch.values(rows)))
+        rawKeyValue: raw.keyValue(rows), keyValue: scratch.keyValue(rows),
+        attended: scratch.attended?(rows) ?? scratch.values(rows), values: scratch.values(rows)))
   }
 
   /// One token's values, multiplied by the sigmoid of their heads' gates.
   private func gate(row: Int) {
     let (query, values) = (scratch.query(row + 1)[row], (slices?.values).own(of: scratch.values(row + 1))[row])
-    let dims = shape.headDims
+    let (dims, attended) = (shape.headDims, scratch.attended?(row + 1)[row] ?? values)
     for head in 0..<shape.headCount {
-      let value = values + head * dims
-      compute.sigmoidMultiply(gate: query + head * shape.queryStride + dims, value, out: value, count: dims)
+      compute.sigmoidMultiply(
+        gate: query + head * shape.queryStride + dims, attended + head * dims, out: values + head * dims, count: dims)
     }
   }
 
@@ -149,7 +149,9 @@ final class GroupedAttentionLayer: SequenceMixer {
   private func attend(_ batch: DecoderBatch, rows: Int, parts: Int, worker: Int) {
     let tile = Self.tokenTile
     let (dims, perPart) = (shape.headDims, shape.queriesPerKey / parts)
-    let (query, values) = (scratch.query(rows), (slices?.values).own(of: scratch.values(rows)))
+    let (query, values) = (
+      scratch.query(rows), scratch.attended?(rows) ?? (slices?.values).own(of: scratch.values(rows))
+    )
     let own = scratch.workers[worker]
     var wanted = scratch.nextTask.take()
     var passed = 0

@@ -9,6 +9,8 @@ final class GroupedAttentionScratch {
   let keyValue: RowStorage<Float>
   /// `[rows, heads of all ranks · dims]`
   let values: RowStorage<Float>
+  /// `[rows, heads · dims]`: what attention gives before gates; nil where what gates make of it may take its place.
+  let attended: RowStorage<Float>?
   /// As projected, where they are kept.
   let raw: (query: KeptRows, keyValue: KeptRows)?
   private(set) var roundedValues: RowBuffer
@@ -28,6 +30,7 @@ final class GroupedAttentionScratch {
     keyValue = RowStorage(columns: keyValueWidth)
     raw = keeps ? (KeptRows(of: query), KeptRows(of: keyValue)) : nil
     values = RowStorage(columns: width)
+    attended = keeps && shape.hasGate ? RowStorage(columns: width) : nil
     roundedValues = RowBuffer(rowFormat, columns: width, rows: 0)
     var none: UnsafeRawPointer?
     workers = (0..<workerCount).map { _ in
@@ -41,6 +44,7 @@ final class GroupedAttentionScratch {
     query.reserve(rows: rows)
     keyValue.reserve(rows: rows)
     values.reserve(rows: rows)
+    attended?.reserve(rows: rows)
     raw?.query.reserve(rows: rows)
     raw?.keyValue.reserve(rows: rows)
     roundedValues = roundedValues.reserving(rows: rows)

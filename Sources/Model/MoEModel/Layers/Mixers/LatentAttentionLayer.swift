@@ -52,6 +52,7 @@ final class LatentAttentionLayer: SequenceMixer {
       weights.keyValueDown.multiply(
         compute, worker: worker, stream.normed, into: (slices?.keyValue).own(of: keyValue))
       indexer?.project(stream.normed, rows: rows, worker: worker)
+      slices?.keyValue.gatherer.prepare(worker: worker)
       pool.barrier(worker: worker)
       slices?.gather(queryLatent: down, keyValue: keyValue, indexer, compute, worker: worker)
       batch.forEachRow(compute, worker: worker) { chunk, i, row in

@@ -9,9 +9,11 @@ struct LatentSlices {
   let keyValue: RowSlices
   let values: RowSlices
   let output: RowSlices
+  /// What queries and latents are multiplied with.
+  let next: NextWeights?
 
   /// Completes the latents, and what the layer's indexer has projected, in one exchange; all workers call it when they
-  /// have met, and may read all of it afterwards.
+  /// have met after `SliceGatherer.prepare`, and may read all of it afterwards.
   func gather(
     queryLatent query: MatrixView<Float>, keyValue key: MatrixView<Float>, _ indexer: Indexer?, _ compute: Compute,
     worker: Int
@@ -20,8 +22,8 @@ struct LatentSlices {
       queryLatent?.note(query)
       keyValue.note(key)
       indexer?.noteProjections(rows: key.rowCount)
-      keyValue.gatherer.run()
     }
+    keyValue.gatherer.run(fetching: next, worker: worker)
     compute.pool.barrier(worker: worker)
   }
 }

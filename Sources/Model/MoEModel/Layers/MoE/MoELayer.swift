@@ -14,14 +14,18 @@ final class MoELayer: FeedForwardLayer {
   private let scratch: MoEScratch
   private let input: RowStorage<Float>?
   private let compute: Compute
+  /// How ranks of a host share out the router's product, where they do.
+  private let hostShares: HostShares?
+  /// Where ranks exchange what the layer made, and what is multiplied with then.
+  private let following: (gatherer: SliceGatherer, next: NextWeights)?
 
   /// `index` is the layer's number in the model; `input`: where the layer's input is kept.
   init(
     _ index: Int, reading: StreamReading, router: Router, _ weights: MixtureWeights, shared: FeedForward?,
     experts: any RoutedExperts, dispatcher: any ExpertDispatcher, scratch: MoEScratch, input: RowStorage<Float>?,
-    compute: Compute
+    hostShares: HostShares? = nil, following: (gatherer: SliceGatherer, next: NextWeights)? = nil, compute: Compute
   ) {
-    self.input = input
+    (self.input, self.hostShares, self.following) = (input, hostShares, following)
     (self.index, self.reading, self.router, self.weights, self.shared) = (index, reading, router, weights, shared)
     (self.experts, self.dispatcher, self.scratch, self.compute) = (experts, dispatcher, scratch, compute)
   }
@@ -47,6 +51,7 @@ final class MoELayer: FeedForwardLayer {
     if rows > 0, let shared { visit(shared, stream.normed, rows: rows, joins: joins) }
     try experts.forward(flight)
     if rows > 0, joins, let shared { finish(shared, rows: rows) }
+    if let following { following.gatherer.next = following.next }
     try dispatcher.combine(flight, into: stream.update.start) {
       if rows > 0, joins, let outer = shared?.outer {
         compute.pool.run { worker in addShared(to: stream.update, columns: outer.own, worker: worker) }
@@ -64,7 +69,11 @@ final class MoELayer: FeedForwardLayer {
       stream.norm(reading, keeping: input, worker: worker)
       compute.pool.barrier(worker: worker)
       let logits = scratch.logits(rows)
-      weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
+      if let hostShares {
+        hostShares.multiply(compute, worker: worker, weights.router, stream.normed, into: logits)
+      } else {
+        weights.router.multiply(compute, worker: worker, stream.normed, into: logits)
+      }
       compute.pool.barrier(worker: worker)
       withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * router.expertCount) { memory in
         for row in compute.share(of: rows, worker: worker) {

@@ -1,0 +1,52 @@
+import Kernels
+
+// What a rank reads after each exchange of a layer; nil where nobody fetches it before.
+
+extension LayerAssembly {
+  func next(_ matrices: [PackedMatrix]) -> NextWeights? {
+    guard let gatherer, gatherer.fetches else { return nil }
+    return NextWeights(matrices, workerCount: compute.workerCount)
+  }
+
+  /// When a layer's input has been completed: what its first products read; after the model's last layer the head.
+  func entry(_ layer: Int) -> NextWeights? {
+    guard layer < description.layers.count else { return next([weights.head]) }
+    return next(weights.runLayers[layer].attention.entry)
+  }
+
+  /// When attention's output has been completed.
+  func feedForwardEntry(_ layer: Int) -> NextWeights? {
+    guard let gatherer, let entry = next([]) else { return nil }
+    switch weights.runLayers[layer].feedForward {
+    case .dense(let dense): for matrix in [dense.gate, dense.up] { entry.add(matrix) }
+    case .mixture(let mixture):
+      if let shares = HostShares(gatherer) {
+        shares.add(mixture.router, to: entry)
+      } else {
+        entry.add(mixture.router)
+      }
+      for matrix in [mixture.shared?.gate, mixture.shared?.up].compactMap(\.self) { entry.add(matrix) }
+    }
+    return entry
+  }
+}
+
+extension LatentAttentionWeights {
+  /// What queries' and keys' latents are multiplied with.
+  var ofLatents: [PackedMatrix] { [queryUp, indexer?.query].compactMap(\.self) + keyAbsorb + valueUp }
+}
+
+extension AttentionWeights {
+  /// What is multiplied with first, in that order.
+  fileprivate var entry: [PackedMatrix] {
+    switch self {
+    case .latent(let latent):
+      [latent.queryDown, latent.keyValueDown, latent.indexer?.key, latent.indexer?.headWeights].compactMap(\.self)
+        + latent.ofLatents
+    case .grouped(let grouped): [grouped.query, grouped.key, grouped.value]
+    case .delta(let delta): delta.input + [delta.gate].compactMap(\.self) + delta.beta
+    // No model with it is shared out.
+    case .compressed: []
+    }
+  }
+}
