@@ -11,7 +11,8 @@ import Training
 
 @testable import Pretraining
 
-/// A training of a golden's model from data in a file to checkpoints in a folder, on ranks that are threads of this process.
+/// A training of a golden's model from data in a file to checkpoints in a folder, on ranks that are threads of this
+/// process.
 struct TinyPretraining: Sendable {
   /// What a run told.
   struct Told: Sendable, Equatable {
