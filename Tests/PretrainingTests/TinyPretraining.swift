@@ -90,7 +90,10 @@ struct TinyPretraining: Sendable {
         let result = report.result
         let loads = result.loads.sorted { $0.key < $1.key }.map(\.value)
         told.steps.append(
-          "\(report.number) \(result.loss) \(result.balanceLoss) \(result.gradientNorm) \(loads) \(report.learningRate) \(report.tokens) \(report.skipped as Any)"
+          """
+          \(report.number) \(result.loss) \(result.balanceLoss) \(result.gradientNorm) \(loads) \
+          \(report.learningRate) \(report.tokens) \(report.skipped as Any)
+          """
         )
       case .saved(let step, _, _): told.saved.append(step)
       default: break

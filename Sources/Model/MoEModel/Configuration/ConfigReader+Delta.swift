@@ -11,7 +11,10 @@ extension ConfigReader {
       taps: try int("linear_conv_kernel_dim", in: 2...64), projections: projections)
     guard delta.valueHeadCount % delta.keyHeadCount == 0 else {
       throw ModelError.inconsistent(
-        "linear_num_value_heads = \(delta.valueHeadCount) is not a multiple of linear_num_key_heads = \(delta.keyHeadCount)"
+        """
+        linear_num_value_heads = \(delta.valueHeadCount) is not a multiple of linear_num_key_heads = \
+        \(delta.keyHeadCount)
+        """
       )
     }
     return delta

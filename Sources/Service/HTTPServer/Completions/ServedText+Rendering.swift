@@ -152,7 +152,10 @@ extension [ChatMessage] {
 extension APIError {
   fileprivate static var toolsNotShown: APIError {
     .invalidRequest(
-      "this model's chat template does not show tools, and no message could tell the model of them: start the server with --chat-template and one that does",
+      """
+      this model's chat template does not show tools, and no message could tell the model of them: start the \
+      server with --chat-template and one that does
+      """,
       param: "tools", code: "unsupported_parameter")
   }
 }
