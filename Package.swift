@@ -188,7 +188,8 @@ let package = Package(
     tests("JSONTests", ["JSON"]),
     tests("EngineAPITests", ["EngineAPI", "JSON"]),
     tests(
-      "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"], exclude: ["Sanitized"]),
+      "KernelsTests", ["TestSupport", "CKernels", "COpenBLAS", "Machine", "Tensors", "Kernels"],
+      exclude: ["Sanitized"]),
     tests("CheckpointsTests", ["CChecksum", "TestSupport", "Checkpoints", "JSON", "Tensors"]),
     tests("ThreadsTests", ["Threads"]),
     tests("MachineTests", ["TestSupport", "Machine"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs code under one of clang's sanitizers: sanitize.sh c|address|thread|undefined [FILTER]
 #
-#   c           our C alone, address and undefined behaviour: six minutes on two cores, nearly all of it compiling
+#   c           our C alone, address and undefined behaviour: one minute on two idle cores, nearly all of it compiling
 #   address     tests of readers, loaders and kernels: reads and writes outside of memory, use after free, leaks
 #   thread      tests of ranks as threads, the worker pool, the engine and the server: data races
 #   undefined   the same tests as address: undefined behaviour of C

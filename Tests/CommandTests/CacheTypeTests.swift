@@ -9,18 +9,13 @@ extension CommandTests {
     private let folder = TemporaryFolder()
 
     @Test(.timeLimit(.minutes(20))) func heldOutTextIsHardlyLessProbable() throws {
-      let demo = Golden.fixtures.appending(path: "demo-model")
-      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))[
-        "heldout_documents"]!.array!
-      let texts = try String(contentsOf: demo.appending(path: "heldout.jsonl"), encoding: .utf8).split(separator: "\n")
       #if DEBUG
         // Of a few tokens the noise does not average out.
         let (longest, limits) = (60, [("bf16", 0.001), ("q8", 0.004)])
       #else
         let (longest, limits) = (512, [("bf16", 0.0002), ("q8", 0.001)])
       #endif
-      let chosen = zip(texts, recorded).filter { $1["tokens"]!.exactInt! <= longest }.map(\.0)
-      let file = folder.write(chosen.map { "\($0)\n" }.joined(), as: "documents.jsonl")
+      let file = try Golden.heldOut(longest: longest, in: folder)
       func nats(_ type: String) throws -> Double {
         let run = try Program.run(["score", "--jsonl", file, "--json", "--kv-cache", type])
         #expect(run.status == 0, "\(run.errors)")

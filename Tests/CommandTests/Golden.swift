@@ -29,6 +29,16 @@ struct Golden: Sendable {
   func floats(_ name: String) throws -> [Float] { try file.float32s(file.tensor(name)!) }
   func int32s(_ name: String) throws -> [Int32] { try file.int32s(file.tensor(name)!) }
 
+  /// A file of texts that the demonstration model has not seen, those of at most `longest` tokens.
+  static func heldOut(longest: Int, in folder: TemporaryFolder) throws -> String {
+    let demo = fixtures.appending(path: "demo-model")
+    let goldens = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))
+    let recorded = goldens["heldout_documents"]!.array!
+    let texts = try String(contentsOf: demo.appending(path: "heldout.jsonl"), encoding: .utf8).split(separator: "\n")
+    let chosen = zip(texts, recorded).filter { $1["tokens"]!.exactInt! <= longest }.map(\.0)
+    return folder.write(chosen.map { "\($0)\n" }.joined(), as: "documents.jsonl")
+  }
+
   /// A prompt file with every prompt as ids.
   func promptFile(in folder: TemporaryFolder) -> String {
     folder.write(prompts.map { "{\"prompt_ids\":[\(list($0.ids))]}\n" }.joined(), as: "prompts.jsonl")

@@ -215,17 +215,12 @@ extension CommandTests {
 
     /// Limits that the choice of blocks, levels and scales must keep, on text the demonstration model has not seen.
     @Test(.timeLimit(.minutes(20))) func heldOutTextIsHardlyLessProbable() throws {
-      let demo = Golden.fixtures.appending(path: "demo-model")
-      let recorded = try JSONValue(parsing: Data(contentsOf: demo.appending(path: "goldens.json")))[
-        "heldout_documents"]!.array!
-      let texts = try String(contentsOf: demo.appending(path: "heldout.jsonl"), encoding: .utf8).split(separator: "\n")
       #if DEBUG
         let longest = 60
       #else
         let longest = 512
       #endif
-      let chosen = zip(texts, recorded).filter { $1["tokens"]!.exactInt! <= longest }.map(\.0)
-      let file = folder.write(chosen.map { "\($0)\n" }.joined(), as: "documents.jsonl")
+      let file = try Golden.heldOut(longest: longest, in: folder)
       func nats(_ precision: String) throws -> Double {
         let run = try Program.run(["score", "--jsonl", file, "--json", "--weights", precision])
         #expect(run.status == 0, "\(run.errors)")

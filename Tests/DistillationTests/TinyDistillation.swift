@@ -11,7 +11,8 @@ import Training
 @testable import Distillation
 @testable import Pretraining
 
-/// A golden's model that learns for a few steps from another's what follows made-up tokens, on ranks that are threads of this process.
+/// A golden's model that learns for a few steps from another's what follows made-up tokens, on ranks that are threads
+/// of this process.
 struct TinyDistillation: Sendable {
   private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appending(path: "Fixtures/goldens")

@@ -3,7 +3,8 @@ import Telemetry
 
 /// A communicator that leaves everything to another one, but for what a conforming type says itself.
 ///
-/// A protocol, since Swift lets no module but its own subclass a class that is not open, and one of package types cannot be.
+/// A protocol, since Swift lets no module but its own subclass a class that is not open, and one of package types
+/// cannot be.
 package protocol ForwardingCommunicator: Communicator {
   var base: any Communicator { get }
 }

@@ -12,8 +12,15 @@ struct FuzzRun {
   /// The most processor time an input may take, in seconds. The costliest template that its limits allow takes about
   /// one in a debug build.
   private static let limit = 30
-  /// The most memory the process may have, in bytes.
+  /// The most memory an input may take, in bytes, with those before it.
   private static let memoryLimit: UInt = 8 << 30
+
+  /// What the process has already, in bytes: under a sanitizer terabytes, of which nearly all is never touched.
+  private static var memoryAtFirst: UInt {
+    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ").dropFirst(5)
+      .first.flatMap { UInt($0) }
+    return (pages ?? 0) * UInt(sysconf(Int32(_SC_PAGESIZE)))
+  }
 
   /// Tells the process that `attempt` runs in what to run, and hears which input was the last.
   struct Note {
@@ -74,7 +81,8 @@ struct FuzzRun {
     try hold(!mutator.seeds.isEmpty && !mutator.seeds.contains([]), "\(target.name) has no inputs to begin with")
     // What begins is valid, or all that follows tests nothing but the first lines of a reader.
     for seed in mutator.seeds { try target.read(seed) }
-    var memory = rlimit(rlim_cur: rlim_t(Self.memoryLimit), rlim_max: rlim_t(Self.memoryLimit))
+    let most = rlim_t(Self.memoryAtFirst + Self.memoryLimit)
+    var memory = rlimit(rlim_cur: most, rlim_max: most)
     _ = withUnsafePointer(to: &memory) { setrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), $0) }
     let file = open(note.lastInput, O_CREAT | O_RDWR | O_TRUNC, 0o600)
     let begin = ContinuousClock.now

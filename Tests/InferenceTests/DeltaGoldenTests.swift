@@ -65,16 +65,8 @@ struct DeltaGoldenTests {
   @Test(arguments: Golden.deltas, [WeightPrecision.q8, .q4])
   func aQuantisedFolderHasTheBitsOfQuantisingOnLoad(name: String, weights: WeightPrecision) throws {
     let golden = try Golden(name)
-    let checkpoint = try CheckpointFormat.open(golden.folder)
-    let plan = try QuantizationPlan(
-      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, to: weights, widensOthers: false)
-    try withTemporaryFolder { folder in
-      let path = folder.file("quantised")
-      try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights)
-        .write(to: path, pool: try WorkerPool(workerCount: 2)) { _ in }
-      let same = try logits(golden, path)
-      #expect(try same == logits(golden, golden.folder, weights: weights))
-    }
+    let same = try golden.withQuantised(to: weights) { try logits(golden, $0) }
+    #expect(try same == logits(golden, golden.folder, weights: weights))
   }
 
   /// A text model that was saved alone: settings not nested, names without the whole's.

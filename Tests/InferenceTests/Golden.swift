@@ -4,6 +4,7 @@ import Fabric
 import Foundation
 import Inference
 import Kernels
+import Machine
 import ModelRuntime
 import MoEModel
 import TestSupport
@@ -38,6 +39,20 @@ struct Golden: Sendable {
   func greedy(_ i: Int) throws -> [Int32] { try ints("p\(i).greedy") }
   /// Prompt and all but the last of its continuation: the positions `logits` covers.
   func scoredIDs(_ i: Int) throws -> [Int32] { try prompt(i) + greedy(i).dropLast() }
+
+  /// Calls `body` with a folder of the golden's model, quantised.
+  func withQuantised<Result>(to weights: WeightPrecision, _ body: (_ folder: String) throws -> Result) throws -> Result
+  {
+    let checkpoint = try CheckpointFormat.open(folder)
+    let plan = try QuantizationPlan(
+      try ModelConfiguration.read(checkpoint), checkpoint: checkpoint, to: weights, widensOthers: false)
+    return try withTemporaryFolder { temporary in
+      let path = temporary.file("quantised")
+      try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights)
+        .write(to: path, pool: try WorkerPool(workerCount: 2)) { _ in }
+      return try body(path)
+    }
+  }
 }
 
 /// How a run is laid out; no layout may change a bit of what it computes.

@@ -12,6 +12,17 @@ struct MatmulTests {
     format == CK_MXFP4 ? lengths.map { $0 + $0 % 2 } : lengths
   }
 
+  /// Of `m` rows of `n` outputs, each followed by five sevens that nobody may touch, the first that differs from the
+  /// reference's, which are 100 outputs each; nil for none.
+  static func firstWrongRow(_ y: [Float], m: Int, n: Int, _ reference: ArraySlice<Float>) -> Int? {
+    (0..<m).first { row in
+      let written = y[row * (n + 5)..<row * (n + 5) + n]
+      let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
+      let start = reference.startIndex + row * 100
+      return !sameBits(written, reference[start..<(start + n)]) || canaries.contains { $0 != 7 }
+    }
+  }
+
   @Test(arguments: ck_format.all)
   func everyInstructionSetGivesTheReferencesBitsForAnyRowsAndOutputs(format: ck_format) {
     for k in Self.lengths(of: format) {
@@ -30,12 +41,7 @@ struct MatmulTests {
             let first = 64 - m
             let y = weights.multiply(
               isa, x: x.floats + first * xStride, xStride: xStride, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
-            let wrong = (0..<m).first { row in
-              let written = y[row * (n + 5)..<row * (n + 5) + n]
-              let expected = reference[(first + row) * 100..<(first + row) * 100 + n]
-              let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
-              return !sameBits(written, expected) || canaries.contains { $0 != 7 }
-            }
+            let wrong = Self.firstWrongRow(y, m: m, n: n, reference[(first * 100)...])
             #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
           }
         }

@@ -83,12 +83,7 @@ struct RoundedMatmulTests {
             // The last rows, so that reading past them would be seen.
             let first = 33 - m
             let y = multiplication.multiply(isa, firstRow: first, m: m, n: n, bias: bias, yStride: n + 5, canary: 7)
-            let wrong = (0..<m).first { row in
-              let written = y[row * (n + 5)..<row * (n + 5) + n]
-              let canaries = y[row * (n + 5) + n..<(row + 1) * (n + 5)]
-              return !sameBits(written, reference[(first + row) * 100..<(first + row) * 100 + n])
-                || canaries.contains { $0 != 7 }
-            }
+            let wrong = MatmulTests.firstWrongRow(y, m: m, n: n, reference[(first * 100)...])
             #expect(wrong == nil, "isa \(isa.rawValue), k \(k), m \(m), n \(n): row \(wrong ?? -1)")
           }
         }

@@ -109,6 +109,17 @@ struct ModelConfigurationTests {
   /// or, where two settings disagree, the other one.
   @Test(arguments: Configuration.all)
   func noValueOfAnySettingTraps(golden: String) throws {
+    try Self.takeAnyValue(golden) { key, value, message, names in
+      #expect(names.contains { message.contains($0) }, "\(key) = \(value): \(message)")
+    }
+  }
+
+  /// Gives every setting of a golden every hostile value. Each error names the file; `check` is told the setting, its
+  /// value, the error's words, and the names of settings.
+  static func takeAnyValue(
+    _ golden: String,
+    _ check: (_ key: String, _ value: String, _ message: String, _ names: [String]) -> Void = { _, _, _, _ in }
+  ) throws {
     let configuration = try Configuration(golden: golden)
     var keys = configuration.json.keys
     for (key, value) in configuration.json.members {
@@ -116,10 +127,10 @@ struct ModelConfigurationTests {
     }
     let names = keys.flatMap { $0.split(separator: ".").map(String.init) } + ["rope_type", "low_freq_factor", "factor"]
     for key in keys {
-      for value in Self.hostileValues {
+      for value in hostileValues {
         guard let message = try configuration.with(key, value).failure() else { continue }
         #expect(message.contains("config.json"), "\(key) = \(value ?? "missing"): \(message)")
-        #expect(names.contains { message.contains($0) }, "\(key) = \(value ?? "missing"): \(message)")
+        check(key, value ?? "missing", message, names)
       }
     }
   }

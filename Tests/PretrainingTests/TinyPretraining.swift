@@ -11,7 +11,8 @@ import Training
 
 @testable import Pretraining
 
-/// A training of a golden's model from data in a file to checkpoints in a folder, on ranks that are threads of this process.
+/// A training of a golden's model from data in a file to checkpoints in a folder, on ranks that are threads of this
+/// process.
 struct TinyPretraining: Sendable {
   /// What a run told.
   struct Told: Sendable, Equatable {
@@ -89,7 +90,10 @@ struct TinyPretraining: Sendable {
         let result = report.result
         let loads = result.loads.sorted { $0.key < $1.key }.map(\.value)
         told.steps.append(
-          "\(report.number) \(result.loss) \(result.balanceLoss) \(result.gradientNorm) \(loads) \(report.learningRate) \(report.tokens) \(report.skipped as Any)"
+          """
+          \(report.number) \(result.loss) \(result.balanceLoss) \(result.gradientNorm) \(loads) \
+          \(report.learningRate) \(report.tokens) \(report.skipped as Any)
+          """
         )
       case .saved(let step, _, _): told.saved.append(step)
       default: break

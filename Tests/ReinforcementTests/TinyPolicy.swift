@@ -113,7 +113,11 @@ struct TinyPolicy: Sendable {
       guard case .step(let report) = event, let policy = report.policy else { return }
       step = report.number
       told.steps.append(
-        "\(report.number) \(report.result.loss) \(report.result.gradientNorm) \(policy.reward) \(policy.parts) \(policy.entropy) \(policy.drawnTokens) \(policy.clippedShare) \(policy.changedRoutes ?? -1) \(policy.trainedTokens) \(policy.right)"
+        """
+        \(report.number) \(report.result.loss) \(report.result.gradientNorm) \(policy.reward) \(policy.parts) \
+        \(policy.entropy) \(policy.drawnTokens) \(policy.clippedShare) \(policy.changedRoutes ?? -1) \
+        \(policy.trainedTokens) \(policy.right)
+        """
       )
       told.ratios.append(policy.maxLogRatio)
       told.signal.append(policy.signalGroups)

@@ -55,8 +55,8 @@ package final class PanelStaging {
 }
 
 extension WeightFormat {
-  /// Rounds one row `[columns]` to levels as they are stored: elements, block scales, and the row scale returned, which is NaN
-  /// when the row holds infinity or NaN.
+  /// Rounds one row `[columns]` to levels as they are stored: elements, block scales, and the row scale returned, which
+  /// is NaN when the row holds infinity or NaN.
   package func quantize(
     _ values: UnsafePointer<Float>, columns: Int, elements: UnsafeMutableRawPointer,
     blockScales: UnsafeMutablePointer<UInt8>

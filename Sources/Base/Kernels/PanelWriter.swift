@@ -33,8 +33,8 @@ package struct PanelWriter {
     ck_set_scales(format.code, panel, columns, lane, blocks, row)
   }
 
-  /// Expands the first `[count]` columns of a stored row to fp32, with the scales of its blocks or without. Not for formats
-  /// of levels.
+  /// Expands the first `[count]` columns of a stored row to fp32, with the scales of its blocks or without. Not for
+  /// formats of levels.
   package static func expand(
     _ format: WeightFormat, _ elements: UnsafeRawPointer, scales: UnsafeRawPointer? = nil, count: Int,
     into out: UnsafeMutablePointer<Float>

@@ -10,7 +10,8 @@ package struct Topology: Sendable, Equatable {
   package let nodes: [NUMANode]
   /// Hardware threads this process may run on, ascending: the kernel's affinity mask, which honours cpusets.
   package let allowedCores: [Int]
-  /// Hardware threads that the process which started this one may run on: more than the allowed ones where a launcher has bound this one.
+  /// Hardware threads that the process which started this one may run on: more than the allowed ones where a launcher
+  /// has bound this one.
   package let startersCores: [Int]
   /// One allowed hardware thread of each physical core: two on one core would share its arithmetic units.
   package let preferredCores: [Int]

@@ -16,7 +16,8 @@ package protocol Communicator: AnyObject {
   /// cores. False at first.
   var yieldsWhileWaiting: Bool { get set }
 
-  /// Whether a wait that lasts sleeps more and more, up to a millisecond at a time: for one that may take hours. False at first.
+  /// Whether a wait that lasts sleeps more and more, up to a millisecond at a time: for one that may take hours. False
+  /// at first.
   var sleepsWhileWaiting: Bool { get set }
   /// What a wait does between two looks at what it waits for, for a moment; nil at first.
   var whileWaiting: (() -> Void)? { get set }
@@ -49,9 +50,9 @@ package protocol Communicator: AnyObject {
   /// Element by element over all ranks, the same result on each. Collective; all ranks pass the same count.
   func allReduce(_ values: [Int64], _ reduction: Reduction) throws(FabricError) -> [Int64]
 
-  /// Memory that all ranks of this host see: where each rank's `byteCount` bytes lie, in the order of `ranksOnHost`, each aligned
-  /// to 64 bytes and zero; nil on every rank of the run where some cannot have it. It lives as long as the communicator.
-  /// Collective.
+  /// Memory that all ranks of this host see: where each rank's `byteCount` bytes lie, in the order of `ranksOnHost`,
+  /// each aligned to 64 bytes and zero; nil on every rank of the run where some cannot have it. It lives as long as the
+  /// communicator. Collective.
   func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]?
 
   /// Prints the message and ends the whole run with the status.

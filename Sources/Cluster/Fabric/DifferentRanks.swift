@@ -39,13 +39,22 @@ package struct DifferentRanks: Error, Equatable, CustomStringConvertible {
     switch subject {
     case .option(let name):
       return
-        "\(few) \(has) \(name) \(value) where \(most) has \(otherValue); start all ranks with the same program and options"
+        """
+        \(few) \(has) \(name) \(value) where \(most) has \(otherValue); start all ranks with the same program and \
+        options
+        """
     case .file(let name):
       return
-        "\(few) \(has) another \(name) in the model's folder than \(most); copy the same checkpoint to every host, or use a shared file system"
+        """
+        \(few) \(has) another \(name) in the model's folder than \(most); copy the same checkpoint to every host, \
+        or use a shared file system
+        """
     case .tensor(let name, let file):
       return
-        "\(few) read other bytes of tensor \(name) from \(file) than \(most) (sums \(value) and \(otherValue)); copy the same checkpoint to every host, or use a shared file system"
+        """
+        \(few) read other bytes of tensor \(name) from \(file) than \(most) (sums \(value) and \(otherValue)); \
+        copy the same checkpoint to every host, or use a shared file system
+        """
     }
   }
 }

@@ -2,8 +2,8 @@ internal import CMPIShims
 
 /// Messages between ranks of one host that are written once, into memory both see, and read where they lie.
 ///
-/// From each rank to each other of its host there is room for one message. A sender waits until the receiver has released the last
-/// one. What is longer than the room is only announced, and travels as an ordinary message.
+/// From each rank to each other of its host there is room for one message. A sender waits until the receiver has
+/// released the last one. What is longer than the room is only announced, and travels as an ordinary message.
 package final class HostChannels {
   /// What a receiver finds.
   package enum Arrival {
@@ -30,8 +30,8 @@ package final class HostChannels {
   @exclusivity(unchecked) private var sent: [UInt64]
   @exclusivity(unchecked) private var received: [UInt64]
 
-  /// Room for messages of up to `byteCount` bytes, or less where a host's ranks are many; nil on all ranks where hosts have one
-  /// rank each, or no shared memory. Collective.
+  /// Room for messages of up to `byteCount` bytes, or less where a host's ranks are many; nil on all ranks where hosts
+  /// have one rank each, or no shared memory. Collective.
   package init?(_ communicator: any Communicator, byteCount: Int) throws(FabricError) {
     self.communicator = communicator
     sent = Array(repeating: 0, count: communicator.size)

@@ -1,9 +1,10 @@
 internal import CMPIShims
 
-/// Messages from ranks of other hosts that one rank of this host, the sender's *gateway*, receives for all: into memory they share, where
-/// each reads what concerns it.
+/// Messages from ranks of other hosts that one rank of this host, the sender's *gateway*, receives for all: into memory
+/// they share, where each reads what concerns it.
 ///
-/// There is room for one message of each sender. A gateway waits until all ranks of its host have released the last one.
+/// There is room for one message of each sender. A gateway waits until all ranks of its host have released the last
+/// one.
 package final class HostInboxes {
   /// Memory of all inboxes of a host together, at most.
   private static let hostBudget = 512 << 20
@@ -22,8 +23,9 @@ package final class HostInboxes {
   private var begun: [UInt64]
   private var received: [UInt64]
 
-  /// Room for messages of up to `byteCount` bytes, or less where senders are many; `gateways`, by sender, are ranks of this host and the
-  /// same on all of them, nil for its own ranks. Nil on all ranks where there is no shared memory. Collective.
+  /// Room for messages of up to `byteCount` bytes, or less where senders are many; `gateways`, by sender, are ranks of
+  /// this host and the same on all of them, nil for its own ranks. Nil on all ranks where there is no shared memory.
+  /// Collective.
   package init?(_ communicator: any Communicator, gateways: [Rank?], byteCount: Int) throws(FabricError) {
     self.communicator = communicator
     self.gateways = gateways

@@ -1,7 +1,8 @@
-/// Brings a message of every rank to rank 0, without the ranks meeting: a sender goes on as soon as its message is under way,
-/// and rank 0 learns when each arrived.
+/// Brings a message of every rank to rank 0, without the ranks meeting: a sender goes on as soon as its message is
+/// under way, and rank 0 learns when each arrived.
 ///
-/// A message starts with its length in 8 bytes, little-endian. What does not fit into the first part follows in a second.
+/// A message starts with its length in 8 bytes, little-endian. What does not fit into the first part follows in a
+/// second.
 package final class Inbox {
   private static let firstPart = 1 << 14
 

@@ -13,8 +13,8 @@ extension LinkProbe {
   private static let smallBytes = 64
   private static let largeBytes = 4 << 20
 
-  /// Ping-pongs of each pair of ranks alone, while the others wait; the same on every rank. A tenth of a second for each pair on
-  /// fast networks. Collective; all ranks pass the same pairs.
+  /// Ping-pongs of each pair of ranks alone, while the others wait; the same on every rank. A tenth of a second for
+  /// each pair on fast networks. Collective; all ranks pass the same pairs.
   package static func measure(_ communicator: any Communicator, pairs: [(Rank, Rank)]) throws -> [PairSample] {
     guard !pairs.isEmpty else { return [] }
     let probe = LinkProbe(communicator, byteCount: largeBytes)

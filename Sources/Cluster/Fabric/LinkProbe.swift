@@ -1,7 +1,7 @@
 import Telemetry
 
-/// Times messages between the ranks of a run, for a model of its network: ping-pongs of one pair on each kind of link, and
-/// exchanges of all ranks with all.
+/// Times messages between the ranks of a run, for a model of its network: ping-pongs of one pair on each kind of link,
+/// and exchanges of all ranks with all.
 package struct LinkProbe {
   private static let tag = MessageTag(5)
   private static let pingPongBytes = [64, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22]
@@ -24,8 +24,8 @@ package struct LinkProbe {
   private let outgoing: UnsafeMutableRawBufferPointer
   private let incoming: UnsafeMutableRawBufferPointer
 
-  /// All samples, the same on every rank; takes about a second for each kind of link. `node` is this rank's NUMA node, where it
-  /// has only one. Collective.
+  /// All samples, the same on every rank; takes about a second for each kind of link. `node` is this rank's NUMA node,
+  /// where it has only one. Collective.
   package static func measure(_ communicator: any Communicator, hostOfRank: [Int], node: Int?) throws -> [LinkSample] {
     guard communicator.size > 1 else { return [] }
     let probe = try make(communicator, hostOfRank: hostOfRank, node: node, seconds: budget, limit: .max)

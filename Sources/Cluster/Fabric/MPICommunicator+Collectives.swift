@@ -120,7 +120,8 @@ extension MPICommunicator {
     return GatherLayout(lengths: lengths.map { Int32($0) }, total: total)
   }
 
-  /// Waits for a collective that was started with `code`; `root` is the one rank whose bytes are waited for, if it is one.
+  /// Waits for a collective that was started with `code`; `root` is the one rank whose bytes are waited for, if it is
+  /// one.
   private func finish(
     _ call: String, _ code: Int32, _ request: inout MPI_Request?, from root: Rank? = nil
   ) -> Result<Void, FabricError> {

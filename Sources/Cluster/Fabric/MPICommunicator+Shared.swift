@@ -4,8 +4,8 @@ internal import Glibc
 /// Memory that the ranks of a host share.
 extension MPICommunicator {
   package func allocateShared(byteCount: Int) throws(FabricError) -> [UnsafeMutableRawPointer]? {
-    // A file system that is full would kill the rank that touches its memory: whoever asks for more than half of what is
-    // left gets none, nor do the others.
+    // A file system that is full would kill the rank that touches its memory: whoever asks for more than half of what
+    // is left gets none, nor do the others.
     let hasRoom = ranksOnHost.count == 1 || byteCount * ranksOnHost.count <= Self.sharedMemoryAvailable() / 2
     guard try allReduceMin(hasRoom ? 1 : 0) == 1 else { return nil }
     var host: MPI_Comm? = cmpi_comm_null()

@@ -17,8 +17,8 @@ package struct RunTerms: Sendable, Equatable {
     String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 ? " " : $0 }))
   }
 
-  /// Returns when all ranks have the same terms; otherwise all throw the first that differs. Collective, of one small reduction
-  /// where nothing does. `subject`: what a name stands for.
+  /// Returns when all ranks have the same terms; otherwise all throw the first that differs. Collective, of one small
+  /// reduction where nothing does. `subject`: what a name stands for.
   package func agree(
     on communicator: any Communicator, subject: (String) -> DifferentRanks.Subject = { .option($0) }
   ) throws {

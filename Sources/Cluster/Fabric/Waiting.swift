@@ -1,7 +1,8 @@
 internal import Glibc
 import Telemetry
 
-/// One wait's patience: spin first, then offer the core to others, sleep where that is wanted, and give up at the stall limit.
+/// One wait's patience: spin first, then offer the core to others, sleep where that is wanted, and give up at the stall
+/// limit.
 struct Waiting {
   /// Tests before the core is offered; at tens of nanoseconds each, some tens of microseconds.
   private static let spinCount = 1000

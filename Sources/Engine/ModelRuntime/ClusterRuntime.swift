@@ -18,8 +18,8 @@ package final class ClusterRuntime {
   /// Of a core's caches the part that weights may take before they are needed; the rest is for what is computed with.
   private static let fetchDivisor = 2
 
-  /// Deals out cores, starts workers, and finds the ranks that share a clock. `onNote` hears on rank 0 what a user should know.
-  /// Collective; fails on all ranks together.
+  /// Deals out cores, starts workers, and finds the ranks that share a clock. `onNote` hears on rank 0 what a user
+  /// should know. Collective; fails on all ranks together.
   package init(
     _ communicator: any Communicator, threadsPerRank: Int? = nil, cores: HostPlan.CoreWishes = .init(),
     instructionSet: InstructionSet? = nil, onNote: (String) -> Void = { _ in }

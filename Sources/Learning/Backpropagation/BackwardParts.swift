@@ -4,7 +4,8 @@ import MoEModel
 import Telemetry
 import Tensors
 
-/// What the backward passes of all layers share: the gradient of the residual stream, and the norm before each half of a layer.
+/// What the backward passes of all layers share: the gradient of the residual stream, and the norm before each half of
+/// a layer.
 final class BackwardParts {
   let values: any ParameterValues
   let gradients: LeafGradients
@@ -41,13 +42,15 @@ final class BackwardParts {
     compute.reserve(tokens: gradients.longestSequence)
   }
 
-  /// The gradient by the residual stream, `[rows, hidden]`: of the layer's output until the layer is done, then of its input.
+  /// The gradient by the residual stream, `[rows, hidden]`: of the layer's output until the layer is done, then of its
+  /// input.
   var stream: MatrixView<Float> { streamRows.view(rows: rowCount) }
   /// A layer's input after its norm, `[rows, hidden]`, and the gradient by it.
   var normed: MatrixView<Float> { normedRows.view(rows: rowCount) }
   var normedGradient: MatrixView<Float> { normedGradientRows.view(rows: rowCount) }
 
-  /// Rows that a layer works with. Layers share them: one is at work at a time, and leaves nothing there that another needs.
+  /// Rows that a layer works with. Layers share them: one is at work at a time, and leaves nothing there that another
+  /// needs.
   enum Purpose: Hashable {
     case query, keyValue, output, expanded, expandedGradient, queryLatent, sinks
     case gate, up, product
@@ -95,9 +98,9 @@ final class BackwardParts {
     forEachRow { compute.compute.add(target[$0], to: stream[$0], count: hiddenSize) }
   }
 
-  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors · stride]`, of
-  /// which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets its gradient. `target`
-  /// may be `gradient`.
+  /// target := the gradient by `input` of its norm, from `gradient` by what the norm gave, all `[rows, vectors ·
+  /// stride]`, of which the first `count` numbers of each vector have a norm, or all; the norm's weight `[count]` gets
+  /// its gradient. `target` may be `gradient`.
   func norm(
     _ id: ParameterID, _ input: MatrixView<Float>, _ gradient: MatrixView<Float>, vectors: Int = 1, count: Int? = nil,
     into target: MatrixView<Float>, epsilon: Float

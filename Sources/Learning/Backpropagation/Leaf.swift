@@ -1,4 +1,5 @@
-/// A part of a step whose gradients are added up before those of others are: one sequence, or several that attend each to itself.
+/// A part of a step whose gradients are added up before those of others are: one sequence, or several that attend each
+/// to itself.
 package struct Leaf: Sendable, Equatable {
   /// Its number among the step's, over all ranks.
   package let number: Int

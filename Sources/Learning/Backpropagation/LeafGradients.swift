@@ -4,8 +4,8 @@ import MoEModel
 import Tensors
 import TreeReduction
 
-/// Gradients of the parameters that every rank holds, leaf by leaf: whatever rank has a leaf, its part is the same, and so is
-/// the sum along the tree.
+/// Gradients of the parameters that every rank holds, leaf by leaf: whatever rank has a leaf, its part is the same, and
+/// so is the sum along the tree.
 package final class LeafGradients {
   /// This rank's leaves, ascending.
   package private(set) var leaves: [Leaf] = []
@@ -52,8 +52,8 @@ package final class LeafGradients {
   /// Whether there is such a parameter.
   package func holds(_ id: ParameterID) -> Bool { counts[id] != nil }
 
-  /// Adds the parts of all leaves: `write` writes one into zeros of the parameter's shape. It is asked for that of a leaf without rows
-  /// only where it is `ofEmpty` ones, too.
+  /// Adds the parts of all leaves: `write` writes one into zeros of the parameter's shape. It is asked for that of a
+  /// leaf without rows only where it is `ofEmpty` ones, too.
   package func add(
     _ id: ParameterID, ofEmpty: Bool = false,
     _ write: (_ rows: Range<Int>, _ part: UnsafeMutablePointer<Float>) throws -> Void
@@ -82,8 +82,8 @@ package final class LeafGradients {
     }
   }
 
-  /// Adds dyᵀ · x over the rows of each leaf, `[columns of dy, columns of x]`: the gradient of a matrix; and the sums of dy, where
-  /// the matrix has a bias.
+  /// Adds dyᵀ · x over the rows of each leaf, `[columns of dy, columns of x]`: the gradient of a matrix; and the sums
+  /// of dy, where the matrix has a bias.
   package func addProduct(
     _ id: ParameterID, dy: MatrixView<Float>, x: MatrixView<Float>, precision: ProductPrecision? = nil
   ) throws {

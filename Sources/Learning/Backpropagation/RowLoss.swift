@@ -7,8 +7,9 @@ package protocol RowLoss: AnyObject {
   /// Called by one thread before the workers come with the rows of a block.
   func begin(rows: Range<Int>)
 
-  /// Turns the logits `[vocabulary]` of a row into the gradient of its loss, in place; of a row without a target into zeros. What it
-  /// tells of the target is added up. `factor` is that of a mean over the step's targets. Called by all workers, each for rows of its own.
+  /// Turns the logits `[vocabulary]` of a row into the gradient of its loss, in place; of a row without a target into
+  /// zeros. What it tells of the target is added up. `factor` is that of a mean over the step's targets. Called by all
+  /// workers, each for rows of its own.
   func learn(_ logits: LogitRow, factor: Float, on compute: Compute, worker: Int) -> TargetScore?
 }
 
@@ -16,10 +17,11 @@ extension RowLoss {
   package func begin(rows: Range<Int>) {}
 }
 
-/// A loss that looks at all of a step's sequences before it learns from their rows, as one does that asks another model.
+/// A loss that looks at all of a step's sequences before it learns from their rows, as one does that asks another
+/// model.
 package protocol TaughtLoss: RowLoss {
-  /// Called once for a step, after the forward pass, with this rank's batch, whose chunks are whole sequences. `rowsByRank`: rows of
-  /// all ranks' batches. Collective.
+  /// Called once for a step, after the forward pass, with this rank's batch, whose chunks are whole sequences.
+  /// `rowsByRank`: rows of all ranks' batches. Collective.
   func begin(_ batch: DecoderBatch, rowsByRank: [Int]) throws
 }
 

@@ -18,9 +18,9 @@ package final class TargetLoss {
     scores = Array(repeating: nil, count: Self.blockRows)
   }
 
-  /// −Σ log p(target) over some rows, and how many were predicted; `targets` are the whole batch's. `use` is called by every
-  /// worker for each block of rows: `normed` is what the logits were made from, and these have become the gradient of the
-  /// rows' `loss` by them.
+  /// −Σ log p(target) over some rows, and how many were predicted; `targets` are the whole batch's. `use` is called by
+  /// every worker for each block of rows: `normed` is what the logits were made from, and these have become the
+  /// gradient of the rows' `loss` by them.
   package func measure(
     _ rows: Range<Int>, targets: UnsafePointer<Int32>, _ loss: any RowLoss, factor: Float = 1,
     _ use: (_ block: Range<Int>, _ normed: MatrixView<Float>, _ gradient: MatrixView<Float>, _ worker: Int) -> Void = {

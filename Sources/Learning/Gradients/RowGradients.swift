@@ -22,8 +22,8 @@ extension Compute {
     cg_dot(isa, a, b, count)
   }
 
-  /// Of `rmsNorm` by x: x, `gradient` and out `[rows, count]`, strides in floats; out may be `gradient`. scales `[rows]`
-  /// become the factors 1 / rms of the rows.
+  /// Of `rmsNorm` by x: x, `gradient` and out `[rows, count]`, strides in floats; out may be `gradient`. scales
+  /// `[rows]` become the factors 1 / rms of the rows.
   package func rmsNormGradient(
     _ x: UnsafePointer<Float>, stride: Int, gradient: UnsafePointer<Float>, gradientStride: Int, rows: Int, count: Int,
     weight: UnsafePointer<Float>, epsilon: Float, out: UnsafeMutablePointer<Float>, outStride: Int,
@@ -76,8 +76,8 @@ extension Compute {
     cg_clip(isa, x, limit, gradient, count)
   }
 
-  /// Of `rotate`, in place: turns `heads` gradients of `dims` elements, `headStride` floats apart, back by one position's
-  /// cosines and sines `[dims / 2]`.
+  /// Of `rotate`, in place: turns `heads` gradients of `dims` elements, `headStride` floats apart, back by one
+  /// position's cosines and sines `[dims / 2]`.
   package func rotateGradient(
     _ gradient: UnsafeMutablePointer<Float>, heads: Int, headStride: Int, dims: Int, cosine: UnsafePointer<Float>,
     sine: UnsafePointer<Float>, interleaved: Bool

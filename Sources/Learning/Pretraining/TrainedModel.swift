@@ -120,7 +120,8 @@ package final class TrainedModel: ParameterValues {
   /// Nanoseconds that this rank has waited in reductions.
   var reductionWait: UInt64 { reductions.values.reduce(0) { $0 &+ $1.waited } }
 
-  /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes first.
+  /// Brings new masters to where all passes see them, rounded to bf16, on every rank. Collective; `prepare` comes
+  /// first.
   package func refresh() throws {
     let (all, compute, rounds) = (parameters, compute, rounds)
     compute.pool.run { worker in
@@ -180,8 +181,8 @@ package final class TrainedModel: ParameterValues {
     }
   }
 
-  /// The norm of all gradients, and the first tensor of the backward pass whose gradient is not finite. Collective: each rank adds
-  /// the squares of its blocks, and all add those in one order. `clock` is told of the waiting.
+  /// The norm of all gradients, and the first tensor of the backward pass whose gradient is not finite. Collective:
+  /// each rank adds the squares of its blocks, and all add those in one order. `clock` is told of the waiting.
   func gradientNorm(_ clock: TrainingClock) throws -> (norm: GradientNorm, firstBad: String?) {
     // Blocks of each parameter in the order of owners, and whole sums of experts', by name.
     var text: [UInt8] = []

@@ -5,8 +5,8 @@ import Training
 
 /// One parameter in training: this rank's part of its numbers, and the values that the passes compute with.
 ///
-/// A routed expert's is wholly its owner's. Of all others each rank owns a *slice*: fp32 masters, what the optimiser keeps, and
-/// the sums of gradients (ZeRO-1: Rajbhandari and others, 2020); Muon's matrices belong to one rank each.
+/// A routed expert's is wholly its owner's. Of all others each rank owns a *slice*: fp32 masters, what the optimiser
+/// keeps, and the sums of gradients (ZeRO-1: Rajbhandari and others, 2020); Muon's matrices belong to one rank each.
 final class TrainedParameter {
   let spec: ParameterSpec
   let name: String

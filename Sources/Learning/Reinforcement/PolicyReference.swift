@@ -49,7 +49,10 @@ package final class PolicyReference {
     guard every % saveEvery == 0 else {
       throw .badSetting(
         "--reference-every", "\(every)",
-        "a training that goes on reads its reference from a checkpoint: give a --save-every that divides it, such as \(every)"
+        """
+        a training that goes on reads its reference from a checkpoint: give a --save-every that divides it, such \
+        as \(every)
+        """
       )
     }
   }

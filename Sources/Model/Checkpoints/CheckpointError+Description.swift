@@ -95,9 +95,15 @@ extension CheckpointError: CustomStringConvertible {
     case .notSums(let path):
       "\(quoted(path)) is not a table of sums of this version; delete it, or record sums again with `martinet checksum`"
     case .badSum(let path, let name):
-      "\(quoted(path)): the sum of \(quoted(name)) is not sixteen hexadecimal digits; record sums again with `martinet checksum`"
+      """
+      \(quoted(path)): the sum of \(quoted(name)) is not sixteen hexadecimal digits; record sums again with \
+      `martinet checksum`
+      """
     case .otherSum(let path, let name, let found, let recorded):
-      "\(quoted(path)): tensor \(quoted(name)) has the sum \(found), and \(recorded) was recorded: its bytes are damaged or "
+      """
+      \(quoted(path)): tensor \(quoted(name)) has the sum \(found), and \(recorded) was recorded: its bytes are \
+      damaged or 
+      """
         + "of another checkpoint; copy the file again, or record sums anew where the change was meant"
     case .writing(let path, let name, let problem):
       "cannot write tensor \(quoted(name)) to \(quoted(path)): \(problem.text)"

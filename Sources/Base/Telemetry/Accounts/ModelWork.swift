@@ -4,8 +4,8 @@ import JSON
 /// for another model.
 package struct ModelWork: Sendable, Equatable {
   package var attention = 0
-  /// Of these, what a layer's input meets, and what attention's values meet; in latent attention the rest meets latents.
-  /// 0 where that is not known.
+  /// Of these, what a layer's input meets, and what attention's values meet; in latent attention the rest meets
+  /// latents. 0 where that is not known.
   package var attentionEntry = 0
   package var attentionOutput = 0
   package var router = 0

@@ -129,8 +129,8 @@ extension SliceRoutes.Hosts {
   func neighbours(of rank: Int) -> [Int] { ranks[host[rank]] }
 
   /// Hosts that a rank tells what its own has: those that its host meets in the rounds of its place. Rounds are those
-  /// of a tournament in which every two hosts meet once: *i* and *j* in round *i* + *j* modulo an odd number of hosts; of
-  /// an even number the last one meets whoever would have met itself.
+  /// of a tournament in which every two hosts meet once: *i* and *j* in round *i* + *j* modulo an odd number of hosts;
+  /// of an even number the last one meets whoever would have met itself.
   func served(by rank: Int) -> [Int] {
     let (own, count) = (host[rank], ranks.count)
     let rounds = count % 2 == 0 ? count - 1 : count

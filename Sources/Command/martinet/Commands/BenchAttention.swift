@@ -49,7 +49,10 @@ struct BenchAttention: ParsableCommand {
       let (read, flops) = (compute.probeRead(), compute.probeArithmetic(of: .float32))
       if !json {
         show(
-          "\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \(gigas(flops)) GFLOP/s fp32 multiply-add"
+          """
+          \(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(gigas(read)) GB/s read, \
+          \(gigas(flops)) GFLOP/s fp32 multiply-add
+          """
         )
         show("attention  cache  step      context  µs a token and layer      ×    GFLOP/s      GB/s   of the limit")
       }

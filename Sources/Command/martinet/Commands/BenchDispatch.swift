@@ -14,8 +14,8 @@ struct BenchDispatch: ParsableCommand {
     commandName: "dispatch", abstract: "Dispatch and combine alone, beside MPI's own exchange of the same bytes.",
     discussion: """
       Run it under mpirun with two ranks or more. Tokens with synthetic routing travel to experts that take no time and
-      back. Beside it, in the same run: rows packed, MPI_Alltoallv, and the same back; one MPI_Alltoall for each direction;
-      and a copy of the payload in memory. A ratio above 1 means that ours is the faster.
+      back. Beside it, in the same run: rows packed, MPI_Alltoallv, and the same back; one MPI_Alltoall for each
+      direction; and a copy of the payload in memory. A ratio above 1 means that ours is the faster.
         mpirun --bind-to none -n 2 martinet bench dispatch --hidden 2048 --experts 64 --top-k 6
       """)
 

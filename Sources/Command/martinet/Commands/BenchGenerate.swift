@@ -17,8 +17,8 @@ struct BenchGenerate: ParsableCommand {
       Lengths and batch may be lists: the model is loaded once, and case i takes item i of each. A list of one item
       stands for all cases.
 
-      A report covers the measured runs of one case. --accounting-cost runs each repetition twice, with accounts kept and
-      without, and prints what keeping them costs.
+      A report covers the measured runs of one case. --accounting-cost runs each repetition twice, with accounts kept
+      and without, and prints what keeping them costs.
       """)
 
   @OptionGroup var model: ModelOptions

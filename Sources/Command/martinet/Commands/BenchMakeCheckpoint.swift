@@ -23,33 +23,21 @@ struct BenchMakeCheckpoint: ParsableCommand {
   @Argument(help: "The folder to write, which must not exist or be empty.") var out: String
   @Option(help: "How weights are stored: bf16 or f32.") var weights = CheckpointWeights.bf16
   @Option(help: "Which random weights.") var seed: UInt64 = 0
-  @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
-
-  func validate() throws {
-    guard threads.map({ (1...4096).contains($0) }) ?? true else {
-      throw ValidationError("--threads is not between 1 and 4096")
-    }
-  }
+  @OptionGroup var workers: WorkerOptions
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
-      do {
-        let maker = CheckpointMaker(
-          shape: try CheckpointShape(shape, weights: weights), weights: weights, seed: seed, folder: out)
-        let start = ContinuousClock.now
-        let (parameters, bytes) = try maker.make(pool: pool)
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        say(
-          """
-          martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), \
-          written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s
-          """
-        )
-      } catch { throw ToldFailure(error: error) }
+    try workers.run { pool in
+      let maker = CheckpointMaker(
+        shape: try CheckpointShape(shape, weights: weights), weights: weights, seed: seed, folder: out)
+      let start = ContinuousClock.now
+      let (parameters, bytes) = try maker.make(pool: pool)
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      say(
+        """
+        martinet: \(Figures.decimals(Double(parameters) / 1e9, 2)) billion parameters, \(Figures.size(bytes)), \
+        written at \(Figures.decimals(Double(bytes) / seconds / 1e9, 2)) GB/s
+        """
+      )
     }
   }
 }

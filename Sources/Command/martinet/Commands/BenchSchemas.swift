@@ -14,8 +14,8 @@ struct BenchSchemas: ParsableCommand {
     discussion: """
       Each file of the folder is an object with a "schema" and "tests", a list of objects with "data" and "valid": the
       layout of MaskBench (github.com/guidance-ai/jsonschemabench, folder maskbench/data). A schema passes when it
-      compiles, each valid instance is accepted token by token, and each invalid one is refused. Times are processor time of one
-      thread: compiling a schema, and a token's mask with the step behind it.
+      compiles, each valid instance is accepted token by token, and each invalid one is refused. Times are processor
+      time of one thread: compiling a schema, and a token's mask with the step behind it.
       """)
 
   @Argument(help: ArgumentHelp("Folder of files that end in .json, or one such file.", valueName: "dir"))

@@ -10,14 +10,17 @@ struct BenchServe: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "serve", abstract: "Load a server that speaks OpenAI's API, and time its answers.",
     discussion: """
-      Sends --requests, at random with the mean rate --request-rate, at most --concurrency at once, or both; without either
-      16 at once. Needs no ranks: run it where the clients are.
+      Sends --requests, at random with the mean rate --request-rate, at most --concurrency at once, or both; without
+      either 16 at once. Needs no ranks: run it where the clients are.
 
       Data sets: random (different token ids), shared-prefix (the same --prefix-length ids, then --prompt-length more),
-      heldout (the demonstration model's held-out text, in a clone of the repository), or a file with a JSON object a line:
-      "prompt" (text or ids), "text" or "messages". With --prompt-length, texts are cut into stretches of so many tokens.
+      heldout (the demonstration model's held-out text, in a clone of the repository), or a file with a JSON object a
+      line:
+      "prompt" (text or ids), "text" or "messages". With --prompt-length, texts are cut into stretches of so many
+      tokens.
 
-      Times are in milliseconds: TTFT to the first token, TPOT a token after it, ITL between tokens, E2EL to the last one.
+      Times are in milliseconds: TTFT to the first token, TPOT a token after it, ITL between tokens, E2EL to the last
+      one.
       """)
 
   /// A gibibyte of prompts.

@@ -16,10 +16,11 @@ struct BenchSweep: ParsableCommand {
     commandName: "sweep",
     abstract: "Many runs under mpirun, as one study: scaling, communication, balance, and what limits.",
     discussion: """
-      Started without mpirun: it starts mpirun itself, for every combination of ranks, batch, prompt length and form of sums. Run it again with the
-      same settings to go on after an interruption; what has run is kept in the folder. --batch keeps the batch as ranks grow (strong
-      scaling), --batch-per-rank lets it grow with them (weak scaling). --experts-per-rank makes models with random weights whose
-      experts grow with the ranks, the rest staying as it is in --shape.
+      Started without mpirun: it starts mpirun itself, for every combination of ranks, batch, prompt length and form of
+      sums. Run it again with the same settings to go on after an interruption; what has run is kept in the folder.
+      --batch keeps the batch as ranks grow (strong scaling), --batch-per-rank lets it grow with them (weak scaling).
+      --experts-per-rank makes models with random weights whose experts grow with the ranks, the rest staying as it is
+      in --shape.
         martinet bench sweep --ranks 1,2,4 --batch 1,32 --batch-per-rank 8 --out study
         martinet bench sweep --ranks 2,4,8 --experts-per-rank 8,16 --shape config.json --hostfile hosts --out experts
       The folder gets sweep.html, sweep.csv and sweep.json.

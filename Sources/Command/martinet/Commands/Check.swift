@@ -11,15 +11,16 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Whether hosts are ready for a run: program, model, memory, cores, links, clocks, limits.",
     discussion: """
-      Alone it looks at this machine. With a host file it asks every host by itself first, so that one that cannot be reached, or has
-      no program, another one or other files, is named; then it starts ranks on all of them, as a run would, and times messages
-      between hosts. Give it the model and the options of the run; what follows -- is for mpirun:
+      Alone it looks at this machine. With a host file it asks every host by itself first, so that one that cannot be
+      reached, or has no program, another one or other files, is named; then it starts ranks on all of them, as a run
+      would, and times messages between hosts. Give it the model and the options of the run; what follows -- is for
+      mpirun:
         martinet check --model DIR
         martinet check --hostfile hosts --model DIR --weights q8
         martinet check --hostfile hosts --model DIR -- --map-by ppr:1:numa --bind-to numa
       Under a launcher it looks at the ranks that are there: srun -n 8 martinet check --model DIR
-      One row a finding: ok, warning (it will run, but not well) or problem (it will not), and what to do. The exit status is 1 when
-      there is a problem.
+      One row a finding: ok, warning (it will run, but not well) or problem (it will not), and what to do. The exit
+      status is 1 when there is a problem.
       """)
 
   @OptionGroup var model: ModelOptions

@@ -12,42 +12,30 @@ struct Checksum: ParsableCommand {
     abstract: "Compare a checkpoint's weights with the sums recorded beside them, or record them.",
     discussion: """
       martinet checksum DeepSeek-V2-Lite --record
-      writes \(RecordedSums.fileName) into the folder. From then on every run compares what it reads with it: damaged weights are \
-      found while they are loaded. `quantize` and `bench make-checkpoint` record sums of what they write. The sums are made for \
-      accidents, not against attackers.
+      writes \(RecordedSums.fileName) into the folder. From then on every run compares what it reads with it: damaged \
+      weights are found while they are loaded. `quantize` and `bench make-checkpoint` record sums of what they write. \
+      The sums are made for accidents, not against attackers.
       """)
 
   @Argument(help: ArgumentHelp("The checkpoint's folder.", valueName: "dir")) var folder: String
   @Flag(help: "Record the sums of what is there, in place of a record that may be there.") var record = false
-  @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
-
-  func validate() throws {
-    guard threads.map({ (1...4096).contains($0) }) ?? true else {
-      throw ValidationError("--threads is not between 1 and 4096")
-    }
-  }
+  @OptionGroup var workers: WorkerOptions
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
-      do {
-        let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
-        let recorded = record ? nil : try RecordedSums(of: checkpoint)
-        guard record || recorded != nil else { throw ChecksumError.nothingRecorded(folder) }
-        let scan = WeightScan.all(checkpoint)
-        var bar = ProgressBar("reading")
-        let sums = scan.byTensor(try scan.run(pool: pool) { bar.show(bytes: $0, of: scan.byteCount) })
-        bar.finish()
-        if let recorded { try recorded.check(sums, in: checkpoint) }
-        if record { try write(sums, of: checkpoint) }
-        let known = checkpoint.entries.count { recorded?[$0.name] != nil }
-        say(
-          "martinet: \(Figures.count(checkpoint.entries.count, "tensor")), \(Figures.size(scan.byteCount)): "
-            + (record ? "sums recorded in \(RecordedSums.fileName)" : "\(known) have the sums recorded"))
-      } catch { throw ToldFailure(error: error) }
+    try workers.run { pool in
+      let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
+      let recorded = record ? nil : try RecordedSums(of: checkpoint)
+      guard record || recorded != nil else { throw ChecksumError.nothingRecorded(folder) }
+      let scan = WeightScan.all(checkpoint)
+      var bar = ProgressBar("reading")
+      let sums = scan.byTensor(try scan.run(pool: pool) { bar.show(bytes: $0, of: scan.byteCount) })
+      bar.finish()
+      if let recorded { try recorded.check(sums, in: checkpoint) }
+      if record { try write(sums, of: checkpoint) }
+      let known = checkpoint.entries.count { recorded?[$0.name] != nil }
+      say(
+        "martinet: \(Figures.count(checkpoint.entries.count, "tensor")), \(Figures.size(scan.byteCount)): "
+          + (record ? "sums recorded in \(RecordedSums.fileName)" : "\(known) have the sums recorded"))
     }
   }
 

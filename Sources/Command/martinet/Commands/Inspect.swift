@@ -185,9 +185,15 @@ struct Inspect: ParsableCommand {
       "multi-head latent, \(latent.headCount) heads, latent of \(latent.latentRank) + \(latent.rotaryDims) rotary"
         + (latent.indexer.map { ", \(indexerName($0))" } ?? "")
     case .grouped(let grouped):
-      "grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")"
+      """
+      grouped, \(grouped.headCount) query and \(grouped.keyValueHeadCount) key-value heads of \
+      \(grouped.headDims)\(grouped.hasGate ? ", gated" : "")
+      """
     case .delta(let delta):
-      "gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads of \(delta.valueDims)"
+      """
+      gated DeltaNet, \(delta.keyHeadCount) key heads of \(delta.keyDims) and \(delta.valueHeadCount) value heads \
+      of \(delta.valueDims)
+      """
     case .compressed(let compressed):
       "\(compressed.headCount) heads of \(compressed.headDims) over a window of \(compressed.window)"
         + (compressed.ratio.map { " and entries of \(Figures.count($0, "token"))" } ?? "")
@@ -214,7 +220,10 @@ struct Inspect: ParsableCommand {
     let (total, active) = (inventory.total, inventory.active)
     let ratio = Figures.decimals(100 * Double(active.parameters) / Double(max(total.parameters, 1)), 1)
     var lines = [
-      "architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), vocabulary \(description.vocabularySize), context \(description.maximumPositions)",
+      """
+      architecture   \(description.family): \(description.layerCount) layers, hidden \(description.hiddenSize), \
+      vocabulary \(description.vocabularySize), context \(description.maximumPositions)
+      """,
       "attention      \(attentionName(description))",
     ]
     if case .hyper(let hyper) = description.residual {
@@ -223,7 +232,10 @@ struct Inspect: ParsableCommand {
     if let mixture = description.mixture {
       let shared = mixture.sharedIntermediateSize.map { ", shared expert of \($0)" } ?? ""
       lines.append(
-        "experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)"
+        """
+        experts        \(mixture.expertCount) in each of \(description.mixtureLayers.count) layers, \
+        \(mixture.topK) chosen by a token, intermediate \(mixture.expertIntermediateSize)\(shared)
+        """
       )
       lines.append(
         "one expert     \(count(inventory.oneExpert.parameters)) parameters, \(size(inventory.oneExpert.bytes))")
@@ -233,7 +245,10 @@ struct Inspect: ParsableCommand {
     lines.append(
       "parameters     \(count(total.parameters)) in all, \(count(active.parameters)) active per token (\(ratio) %)")
     lines.append(
-      "stored         \(size(total.bytes)) in \(Figures.count(checkpoint.fileCount, "file")), \(format(of: checkpoint)): "
+      """
+      stored         \(size(total.bytes)) in \(Figures.count(checkpoint.fileCount, "file")), \
+      \(format(of: checkpoint)): 
+      """
         + inventory.bytesByType.sorted { $0.value > $1.value }.map { type, bytes in
           let share = Figures.decimals(100 * Double(bytes) / Double(max(total.bytes, 1)), 1)
           return "\(type.rawValue) \(size(bytes)) (\(share) %)"
@@ -251,7 +266,10 @@ struct Inspect: ParsableCommand {
     if let rounding = description.roundingNote { lines.append("note           \(rounding)") }
     if let unread = description.unreadNote { lines.append("note           \(unread)") }
     lines.append(
-      "cache          \(size(cacheBytes(description, .f32))) per token (f32), \(size(cacheBytes(description, .bf16))) with --kv-cache bf16, \(size(cacheBytes(description, .q8))) with q8"
+      """
+      cache          \(size(cacheBytes(description, .f32))) per token (f32), \
+      \(size(cacheBytes(description, .bf16))) with --kv-cache bf16, \(size(cacheBytes(description, .q8))) with q8
+      """
     )
     if description.isRecurrent {
       lines.append(
@@ -267,7 +285,10 @@ struct Inspect: ParsableCommand {
     }
     if let share = shares.first, share.sharedBytes > 0, shares.count > 1 || share.ranks.count > 1 {
       lines.append(
-        "\("of that".padding(to: 15))\(size(share.sharedBytes)) is no expert: one copy for all ranks whose threads are on one NUMA node"
+        """
+        \("of that".padding(to: 15))\(size(share.sharedBytes)) is no expert: one copy for all ranks whose threads \
+        are on one NUMA node
+        """
       )
     }
     return lines

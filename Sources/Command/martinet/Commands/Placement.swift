@@ -11,10 +11,12 @@ struct Placement: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Plan which ranks hold which experts from recorded load, with replicas of those visited often.",
     discussion: """
-      Takes visits from a run's report or placement, or from its routing, which is then replayed as well. The file written is what
-      --placement takes; replicas need as much --replica-memory there as here.
-        mpirun -n 4 martinet generate --prompt-file prompts.txt --report-json r.json --record-routing routing.safetensors
-        martinet placement --report-json r.json --routing routing.safetensors --replica-memory 10 --output placement.json
+      Takes visits from a run's report or placement, or from its routing, which is then replayed as well. The file
+      written is what --placement takes; replicas need as much --replica-memory there as here.
+        mpirun -n 4 martinet generate --prompt-file prompts.txt --report-json r.json --record-routing \
+        routing.safetensors
+        martinet placement --report-json r.json --routing routing.safetensors --replica-memory 10 --output \
+        placement.json
         mpirun -n 4 martinet serve --placement placement.json --replica-memory 10
       """)
 

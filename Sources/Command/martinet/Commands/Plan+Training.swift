@@ -18,7 +18,10 @@ extension Plan {
     try description.checkTrainable(sequenceLength: training.sequenceLength)
     guard training.sequenceLength <= description.maximumPositions else {
       throw ValidationError(
-        "--sequence-length \(training.sequenceLength) is more than the \(description.maximumPositions) positions of the model"
+        """
+        --sequence-length \(training.sequenceLength) is more than the \(description.maximumPositions) positions of \
+        the model
+        """
       )
     }
     var task = ClusterTraining.Task(

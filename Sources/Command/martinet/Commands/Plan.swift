@@ -44,14 +44,20 @@ struct Plan: ParsableCommand {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Operations of a node in products, in 10^9 a second. (default, for each core: 400 with 8-bit rows, 200 with bf16, 100 with fp32)",
+      """
+      Operations of a node in products, in 10^9 a second. (default, for each core: 400 with 8-bit rows, 200 with \
+      bf16, 100 with fp32)
+      """,
       valueName: "Gop/s"))
   var arithmetic: Double?
   @Option(parsing: .unconditional, help: "Share of both that is reached.") var efficiency = 0.8
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Caches of a node, second and third level, of which runs fill half with weights while messages travel; 0 for a plan without that. (default: 3 for each core)",
+      """
+      Caches of a node, second and third level, of which runs fill half with weights while messages travel; 0 for \
+      a plan without that. (default: 3 for each core)
+      """,
       valueName: "MiB"))
   var cache: Double?
   @Option(help: ArgumentHelp("\(Network.presetNames.joined(separator: ", ")), or a JSON file.", valueName: "name"))
@@ -115,7 +121,10 @@ struct Plan: ParsableCommand {
     }
     guard nodes * max(numaNodes, ranksPerNode ?? 1) <= 4096 else {
       throw ValidationError(
-        "more than 4096 ranks are not planned: lower --nodes\(ranksPerNode == nil ? " or --numa-nodes" : ", --numa-nodes or --ranks-per-node")"
+        """
+        more than 4096 ranks are not planned: lower \
+        --nodes\(ranksPerNode == nil ? " or --numa-nodes" : ", --numa-nodes or --ranks-per-node")
+        """
       )
     }
   }

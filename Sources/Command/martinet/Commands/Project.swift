@@ -12,11 +12,12 @@ struct Project: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "What steps would take with other ranks, batches, networks or models.",
     discussion: """
-      Replays recorded routing through a model of work and network that is fitted to reports. Runs at settings that are not
-      fitted, given with --validate, say how far off it is; the range printed is that error, root mean square.
+      Replays recorded routing through a model of work and network that is fitted to reports. Runs at settings that are
+      not fitted, given with --validate, say how far off it is; the range printed is that error, root mean square.
         mpirun -n 2 martinet bench generate --batch 32 --report-json r2.json --record-routing routing.safetensors
         mpirun -n 4 martinet bench generate --batch 32 --report-json r4.json
-        martinet project --report-json r2.json --validate r4.json --routing routing.safetensors --ranks 4,16,64 --network 25gbe
+        martinet project --report-json r2.json --validate r4.json --routing routing.safetensors --ranks 4,16,64 \
+        --network 25gbe
       With --layout auto both layouts are told of, and which of them a run's --layout auto would choose.
       """)
 

@@ -11,8 +11,9 @@ struct Quantize: ParsableCommand {
     abstract: "Write a checkpoint anew with its weights in q8 or q4.",
     discussion: """
       martinet quantize DeepSeek-V2-Lite DeepSeek-V2-Lite-q8 --weights q8
-      Loading the new folder gives the same results, bit for bit, as loading the old one with --weights q8, without the \
-      arithmetic. Routers, norms and biases stay as they are; so do parts of latent attention that are quantised on loading.
+      Loading the new folder gives the same results, bit for bit, as loading the old one with --weights q8, without \
+      the arithmetic. Routers, norms and biases stay as they are; so do parts of latent attention that are quantised \
+      on loading.
       """)
 
   @Argument(help: "The checkpoint's folder.") var folder: String
@@ -20,51 +21,42 @@ struct Quantize: ParsableCommand {
   @Option(help: "q8 or q4.") var weights: WeightPrecision
   @Option(help: "Write routers, norms and biases in another format than they are stored in: f32.")
   var keepRouterAndNorms: WeightPrecision?
-  @Option(parsing: .unconditional, help: "Worker threads; the result does not depend on them.") var threads: Int?
-  @OptionGroup var coreOptions: CoreOptions
+  @OptionGroup var workers: WorkerOptions
 
   func validate() throws {
     guard weights.isQuantized else { throw ValidationError("--weights \(weights.rawValue) is neither q8 nor q4") }
     guard keepRouterAndNorms == nil || keepRouterAndNorms == .f32 else {
       throw ValidationError("--keep-router-and-norms \(keepRouterAndNorms!.rawValue) is not f32")
     }
-    guard threads.map({ (1...4096).contains($0) }) ?? true else {
-      throw ValidationError("--threads is not between 1 and 4096")
-    }
   }
 
   func run() throws {
-    try withRanks { communicator in
-      let host = try coreOptions.plan(on: communicator, threads: threads)
-      let pool = try agree(on: communicator) { try host.makePool() }
-      guard communicator.isRoot else { return }
+    try workers.run { pool in
+      let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
+      let description = try ModelConfiguration.read(checkpoint)
+      let plan = try QuantizationPlan(
+        description, checkpoint: checkpoint, to: weights, widensOthers: keepRouterAndNorms == .f32)
+      if plan.unusedCount > 0 {
+        say("martinet: \(Figures.count(plan.unusedCount, "tensor")) that the model makes no use of left out")
+      }
+      var bar = ProgressBar("quantising")
+      let start = ContinuousClock.now
       do {
-        let checkpoint = try CheckpointFormat.open(try ModelLocation.resolve(folder))
-        let description = try ModelConfiguration.read(checkpoint)
-        let plan = try QuantizationPlan(
-          description, checkpoint: checkpoint, to: weights, widensOthers: keepRouterAndNorms == .f32)
-        if plan.unusedCount > 0 {
-          say("martinet: \(Figures.count(plan.unusedCount, "tensor")) that the model makes no use of left out")
+        try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights).write(to: out, pool: pool) {
+          bar.show(bytes: $0, of: plan.readByteCount)
         }
-        var bar = ProgressBar("quantising")
-        let start = ContinuousClock.now
-        do {
-          try QuantizedCheckpoint(plan, checkpoint: checkpoint, precision: weights).write(to: out, pool: pool) {
-            bar.show(bytes: $0, of: plan.readByteCount)
-          }
-        } catch {
-          bar.finish()
-          throw error
-        }
+      } catch {
         bar.finish()
-        let seconds = (ContinuousClock.now - start) / .seconds(1)
-        say(
-          """
-          martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \
-          \(Figures.decimals(seconds, 1)) s
-          """
-        )
-      } catch { throw ToldFailure(error: error) }
+        throw error
+      }
+      bar.finish()
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      say(
+        """
+        martinet: \(Figures.size(plan.readByteCount)) read and \(Figures.size(plan.byteCount)) written in \
+        \(Figures.decimals(seconds, 1)) s
+        """
+      )
     }
   }
 }

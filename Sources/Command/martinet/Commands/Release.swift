@@ -7,8 +7,8 @@ struct Release: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Give back the memory of weights that are kept on this host (--keep-weights).",
     discussion: """
-      Of what is kept for nobody; with --all of everything, so that a job that is started again reads its files. Whoever uses kept weights \
-      goes on using them.
+      Of what is kept for nobody; with --all of everything, so that a job that is started again reads its files. \
+      Whoever uses kept weights goes on using them.
       """)
 
   @Flag(help: "Also what jobs use, and would take when they are started again.")

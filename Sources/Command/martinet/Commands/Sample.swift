@@ -18,8 +18,9 @@ struct Sample: ParsableCommand {
     discussion: """
       martinet sample --model DIR --prompts prompts.jsonl --reward numeric --out right.jsonl
       martinet train sft --model BASE --data right.jsonl --out OUT --steps 300
-      Prompts and rewards are those of train grpo. A line of --out is a conversation with its answer, or a prompt with its
-      completion, as train sft and train distill take them. The same seed draws the same answers at any number of ranks.
+      Prompts and rewards are those of train grpo. A line of --out is a conversation with its answer, or a prompt with
+      its completion, as train sft and train distill take them. The same seed draws the same answers at any number of
+      ranks.
       """)
 
   /// Which completions are kept.

@@ -19,8 +19,8 @@ struct Serve: ParsableCommand {
       Alone, or on all ranks of a job; rank 0 listens:
         martinet serve --model DIR
         mpirun -n 4 martinet serve --model DIR
-      Under supervision the job may die and come back, and clients see a pause. What follows -- is for mpirun, or another
-      launcher by its name:
+      Under supervision the job may die and come back, and clients see a pause. What follows -- is for mpirun, or
+      another launcher by its name:
         martinet serve --supervise --model DIR -- -n 4 --hostfile hosts
         martinet serve --supervise --model DIR -- srun -n 4
       A page to look at is at the address printed.

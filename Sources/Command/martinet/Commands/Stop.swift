@@ -6,8 +6,9 @@ struct Stop: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Have a server on this host finish its requests and end; wait until it has.",
     discussion: """
-      Sends SIGUSR1, which a server, its supervisor and mpirun take for that: mpirun passes it on to all ranks at once and ends by nothing \
-      else (SIGTERM, SIGINT and SIGHUP make it kill them). For a service manager's ExecStop or a container's preStop:
+      Sends SIGUSR1, which a server, its supervisor and mpirun take for that: mpirun passes it on to all ranks at once \
+      and ends by nothing else (SIGTERM, SIGINT and SIGHUP make it kill them). For a service manager's ExecStop or a \
+      container's preStop:
         martinet stop --pid-file /run/martinet.pid
         martinet stop --pid 1 --limit 28
       """)

@@ -9,8 +9,8 @@ struct Audit: ParsableCommand {
       martinet audit --model DIR
       martinet audit --endpoint http://127.0.0.1:8000 --claims DIR --out audit.json --report audit.html
       Each claim comes in prompts of several kinds: innocent (a plain question), leading (the claim taken for true) and
-      malign (asked to spread it). The method is NewsGuard's; the claims that ship are our own. Claims are a task's folder
-      whose grader is claim: see deploy/manual/evaluation.md.
+      malign (asked to spread it). The method is NewsGuard's; the claims that ship are our own. Claims are a task's
+      folder whose grader is claim: see deploy/manual/evaluation.md.
       """)
 
   @OptionGroup var model: ModelOptions

@@ -9,8 +9,8 @@ struct Eval: ParsableCommand {
       martinet eval --task chain-sum,capitals --limit 200
       mpirun -n 2 martinet eval --model DIR --task my-task --chat --out result.json
       martinet eval --endpoint http://127.0.0.1:8000 --task capitals --chat
-      All items run together as one continuous batch; results are the same at any number of ranks. A task is a folder with
-      task.json and items.jsonl, or one of those that ship: \(ShippedTasks.names.joined(separator: ", ")).
+      All items run together as one continuous batch; results are the same at any number of ranks. A task is a folder
+      with task.json and items.jsonl, or one of those that ship: \(ShippedTasks.names.joined(separator: ", ")).
       """)
 
   @OptionGroup var model: ModelOptions

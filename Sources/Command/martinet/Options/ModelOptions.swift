@@ -14,7 +14,10 @@ import Telemetry
 struct ModelOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; a GGUF file; or a model of the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.",
+      """
+      Folder of a checkpoint as published: config.json, safetensors, tokenizer.json; a GGUF file; or a model of \
+      the local Hugging Face cache as org/name. Without it, the embedded demonstration model runs.
+      """,
       valueName: "dir"))
   var model: String?
 
@@ -38,7 +41,11 @@ struct ModelOptions: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Recurrent states on each rank, for models that keep one of each sequence (Qwen3-Next, Qwen3.5): one is taken by each sequence in progress, the others keep beginnings of prompts. (default: \(SessionOptions.defaultStateCount))",
+      """
+      Recurrent states on each rank, for models that keep one of each sequence (Qwen3-Next, Qwen3.5): one is taken \
+      by each sequence in progress, the others keep beginnings of prompts. (default: \
+      \(SessionOptions.defaultStateCount))
+      """,
       valueName: "n"))
   var recurrentStates: Int?
 
@@ -61,19 +68,29 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help:
-      "How weights are held: auto (as stored), mixed (as stored where that is 8 bits or fewer, the rest as q8), f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits."
+      """
+      How weights are held: auto (as stored), mixed (as stored where that is 8 bits or fewer, the rest as q8), \
+      f32, bf16, q8 or q4. With bf16 the rows they meet are rounded to bf16 too, with q8 and q4 to 8 bits.
+      """
   )
   var weights = WeightPrecision.auto
 
   @Option(
     help: ArgumentHelp(
-      "How experts' sums come back from other ranks: f32, or bf16, half the bytes, for slow networks; results then depend on the layout of ranks.",
+      """
+      How experts' sums come back from other ranks: f32, or bf16, half the bytes, for slow networks; results then \
+      depend on the layout of ranks.
+      """,
       valueName: "f32|bf16"))
   var combineFormat = WireFormat.Sums.float32
 
   @Option(
     help: ArgumentHelp(
-      "How ranks share what is no routed expert: spread, each its own sequences; sliced, every rank some heads and some rows of every matrix, of experts too, for all sequences, so that one gets faster with each rank; auto, whichever is expected to be faster. Results do not depend on it.",
+      """
+      How ranks share what is no routed expert: spread, each its own sequences; sliced, every rank some heads and \
+      some rows of every matrix, of experts too, for all sequences, so that one gets faster with each rank; auto, \
+      whichever is expected to be faster. Results do not depend on it.
+      """,
       valueName: "spread|sliced|auto"))
   var layout = RankLayout.spread
 
@@ -88,13 +105,19 @@ struct ModelOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Before anything else, read all weights once on every host and compare them, with one another and with the sums recorded beside them."
+      """
+      Before anything else, read all weights once on every host and compare them, with one another and with the \
+      sums recorded beside them.
+      """
   )
   var checkWeights = false
 
   @Flag(
     help:
-      "Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have in common."
+      """
+      Give each rank a copy of its own of all it needs, also of what ranks on one NUMA node would otherwise have \
+      in common.
+      """
   )
   var noShareWeights = false
 
@@ -209,11 +232,17 @@ struct ModelOptions: ParsableArguments {
         "\(Figures.count(communicator.size, "rank")) × \(Figures.count(session.compute.workerCount, "thread"))"
         + (session.isSliced ? ", sliced" : "")
       say(
-        "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.summary)"
+        """
+        martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \
+        \(session.summary)
+        """
       )
       if session.model.report.misplacedPages > 0 {
         say(
-          "martinet: \(session.model.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa"
+          """
+          martinet: \(session.model.report.misplacedPages) of the memory pages sampled lie on another NUMA node \
+          than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa
+          """
         )
       }
     }

@@ -96,7 +96,10 @@ final class DistillationMaterial: TrainingMaterial {
     guard case .samples(let samples) = settings.material, let prompts else { return text?.summary ?? "" }
     let share = Figures.decimals(100 * samples.ownShare, 0)
     return
-      "\(Figures.count(prompts.prompts.count, "prompt")); a step draws completions of \(samples.promptsPerStep), of at most \(samples.maxNewTokens) tokens, \(share) % of them the student's own"
+      """
+      \(Figures.count(prompts.prompts.count, "prompt")); a step draws completions of \(samples.promptsPerStep), of \
+      at most \(samples.maxNewTokens) tokens, \(share) % of them the student's own
+      """
   }
 
   func source(

@@ -12,9 +12,10 @@ struct TrainPretrain: TrainingCommand {
       martinet train pretrain --shape config.json --tokenizer DIR --data text.jsonl --out OUT --steps 1000
       mpirun -n 4 martinet train pretrain --model DIR --data text.jsonl --out OUT --steps 1000 --resume
 
-      OUT/step-NNNNNN is a folder that martinet and transformers load, OUT/state-NNNNNN what a training goes on from, OUT/latest names
-      the last whole one. The same data, seed and steps give the same weights, bit for bit, on any number of ranks and threads,
-      stopped and resumed or not. Weights are kept in fp32 and computed with as they are exported, in bf16.
+      OUT/step-NNNNNN is a folder that martinet and transformers load, OUT/state-NNNNNN what a training goes on from,
+      OUT/latest names the last whole one. The same data, seed and steps give the same weights, bit for bit, on any
+      number of ranks and threads, stopped and resumed or not. Weights are kept in fp32 and computed with as they are
+      exported, in bf16.
       """)
 
   @Option(help: ArgumentHelp("The settings of a new model, as in config.json.", valueName: "config.json"))

@@ -12,9 +12,10 @@ struct TrainSFT: TrainingCommand {
       martinet train sft --model DIR --data conversations.jsonl --out OUT --steps 200
       mpirun -n 4 martinet train sft --model DIR --data conversations.jsonl --out OUT --steps 200 --resume
 
-      A line of --data is {"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}, with "tools" where there
-      are some. The model's chat template lays it out; only the assistant's words are learnt, after exactly what the model
-      would be asked. All else is as train pretrain has it: folders, exactness, checkpoints, reports.
+      A line of --data is {"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}]}, with
+      "tools" where there are some. The model's chat template lays it out; only the assistant's words are learnt, after
+      exactly what the model would be asked. All else is as train pretrain has it: folders, exactness, checkpoints,
+      reports.
       """)
 
   @Option(name: .customLong("model"), help: ArgumentHelp("The model that is trained further.", valueName: "dir"))

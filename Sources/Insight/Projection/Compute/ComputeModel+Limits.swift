@@ -3,7 +3,8 @@ import Telemetry
 extension ComputeModel {
   /// A rank's speed, as far as it bounds the work.
   package struct Machine: Sendable {
-    /// Bytes a second that its workers read together, and operations a second that they do in products (a multiply-add is two).
+    /// Bytes a second that its workers read together, and operations a second that they do in products (a multiply-add
+    /// is two).
     package var readBytesPerSecond: Double
     package var operationsPerSecond: Double
     /// Share of both that decoding and prefill reach.
@@ -32,8 +33,8 @@ extension ComputeModel {
     }
   }
 
-  /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and what takes
-  /// longer is what it takes. Copies of rows read and write them once.
+  /// Without any measurement: weights are read once for each layer, each row does two operations for each of them, and
+  /// what takes longer is what it takes. Copies of rows read and write them once.
   package init(_ work: ModelWork, bytesPerParameter: Double, machine: Machine, rowBytes: RowBytes) {
     let (bandwidth, rate) = (
       machine.readBytesPerSecond * machine.efficiency, machine.operationsPerSecond * machine.efficiency

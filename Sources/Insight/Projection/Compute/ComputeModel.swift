@@ -117,8 +117,8 @@ package struct ComputeModel: Sendable {
     self.work = work
   }
 
-  /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters do, what is
-  /// copied as the hidden size does.
+  /// The same machine with another model: what is read for each layer and computed for each row grows as its parameters
+  /// do, what is copied as the hidden size does.
   package func scaled(to other: ModelWork) -> ComputeModel {
     func factor(_ part: KeyPath<ModelWork, Int>) -> Double {
       work[keyPath: part] > 0

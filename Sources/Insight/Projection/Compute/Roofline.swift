@@ -1,7 +1,7 @@
 import Telemetry
 
-/// Times of work that waits for memory or for arithmetic, whichever takes longer: max(perMemory · memory,
-/// perArithmetic · arithmetic). After Williams, Waterman, Patterson, "Roofline" (2009). Where there is much more arithmetic for each
+/// Times of work that waits for memory or for arithmetic, whichever takes longer: max(perMemory · memory, perArithmetic
+/// · arithmetic). After Williams, Waterman, Patterson, "Roofline" (2009). Where there is much more arithmetic for each
 /// memory than in the steps that were fitted, it costs what it does in those of the other kind.
 package struct Roofline: Sendable {
   struct Point {
@@ -33,8 +33,8 @@ package struct Roofline: Sendable {
   /// Straight on, whatever the arithmetic.
   init(perMemory: Double, perArithmetic: Double) { (self.perMemory, self.perArithmetic) = (perMemory, perArithmetic) }
 
-  /// The least squares of relative errors over all ways to part the points, by their ratios, into those that wait for memory and those
-  /// that wait for arithmetic.
+  /// The least squares of relative errors over all ways to part the points, by their ratios, into those that wait for
+  /// memory and those that wait for arithmetic.
   init(_ all: [Point]) {
     let points = all.filter { $0.seconds > 0 && $0.memory > 0 }.sorted { $0.ratio < $1.ratio }
     guard !points.isEmpty else { return }

@@ -3,12 +3,12 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// The backward pass of the experts one rank holds: takes the gradients by their outputs, which arrive as tokens do, and returns
-/// those by their inputs. An expert's owner sees all its visits of a step, in order of sequence and position: its parameters'
-/// gradients need no exchange.
+/// The backward pass of the experts one rank holds: takes the gradients by their outputs, which arrive as tokens do,
+/// and returns those by their inputs. An expert's owner sees all its visits of a step, in order of sequence and
+/// position: its parameters' gradients need no exchange.
 ///
-/// An output row is `[hidden | topK]`: the gradient by the token, and by the weight of its choice at the choice's number, which
-/// comes in the place of a weight. Workers take whole experts.
+/// An output row is `[hidden | topK]`: the gradient by the token, and by the weight of its choice at the choice's
+/// number, which comes in the place of a weight. Workers take whole experts.
 package final class ExpertBackward: RoutedExperts {
   private let bank: ExpertBank
   private let mixture: MixtureDescription

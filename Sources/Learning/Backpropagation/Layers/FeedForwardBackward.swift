@@ -13,7 +13,8 @@ final class GatedBlockBackward {
     (self.kind, self.layer, self.parts) = (kind, layer, parts)
   }
 
-  /// parts.normedGradient (+)= the gradient by the block's input, which is parts.normed; `dy` `[rows, hidden]` is that by its output.
+  /// parts.normedGradient (+)= the gradient by the block's input, which is parts.normed; `dy` `[rows, hidden]` is that
+  /// by its output.
   func run(_ tape: FeedForwardTape, dy: MatrixView<Float>, adding: Bool) throws {
     let (parts, compute, rows, width) = (parts, parts.compute.compute, dy.rowCount, tape.gate.columns)
     let hidden = dy.columns

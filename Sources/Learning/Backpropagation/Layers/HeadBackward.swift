@@ -3,8 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of the loss, the head and the last norm; where the model has a prediction module, of the module's loss too, as its head is the
-/// model's.
+/// Of the loss, the head and the last norm; where the model has a prediction module, of the module's loss too, as its
+/// head is the model's.
 final class HeadBackward {
   private let vocabularySize: Int
   private let hiddenSize: Int
@@ -49,7 +49,8 @@ final class HeadBackward {
     return loss
   }
 
-  /// parts.stream := the gradient by the last layer's output; `states`: what the module adds to that by the last norm's output.
+  /// parts.stream := the gradient by the last layer's output; `states`: what the module adds to that by the last norm's
+  /// output.
   func end(_ decoder: Decoder, adding states: MatrixView<Float>?) throws {
     let (stream, own, target, hidden) = (parts.stream, gradient, parts.normedGradient, hiddenSize)
     let compute = parts.compute.compute

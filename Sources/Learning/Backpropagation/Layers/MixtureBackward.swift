@@ -3,8 +3,8 @@ import Kernels
 import MoEModel
 import Tensors
 
-/// Of a mixture of experts, at its tokens' home. The gradient by a token's output goes to the experts it chose and comes back as
-/// that by its input, along the same tree, with the gradients by the weights of its choices beside it.
+/// Of a mixture of experts, at its tokens' home. The gradient by a token's output goes to the experts it chose and
+/// comes back as that by its input, along the same tree, with the gradients by the weights of its choices beside it.
 final class MixtureBackward: FeedForwardBackward {
   private let layer: Int
   private let mixture: MixtureDescription
@@ -60,7 +60,8 @@ final class MixtureBackward: FeedForwardBackward {
     }
   }
 
-  /// The same choices, with their number in the place of the weight: experts return the gradient by a weight at its number.
+  /// The same choices, with their number in the place of the weight: experts return the gradient by a weight at its
+  /// number.
   private func number(_ decisions: RouterDecisions, rows: Int) {
     let topK = mixture.topK
     for i in 0..<rows * topK {

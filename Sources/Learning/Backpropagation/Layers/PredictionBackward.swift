@@ -21,14 +21,16 @@ final class PredictionBackward {
     embeddingRows = RowStorage(columns: hiddenSize)
   }
 
-  /// parts.stream := the gradient by the output of the module's layer, from that by its norm's in `parts.normedGradient`.
+  /// parts.stream := the gradient by the output of the module's layer, from that by its norm's in
+  /// `parts.normedGradient`.
   func begin(_ tape: PredictionTape) throws {
     let (stream, hidden) = (parts.stream, hiddenSize)
     parts.forEachRow { stream[$0].update(repeating: 0, count: hidden) }
     try parts.endNorm(tape.hidden, .prediction(.norm), layer: layer)
   }
 
-  /// From the gradient by the layer's input in `parts.stream` to those by the module's parameters, `states` and `embeddings`.
+  /// From the gradient by the layer's input in `parts.stream` to those by the module's parameters, `states` and
+  /// `embeddings`.
   func end(_ tape: PredictionTape) throws {
     for storage in [joinedRows, stateRows, embeddingRows] { storage.reserve(rows: parts.rowCount) }
     let (joined, hidden) = (joinedRows.view(rows: parts.rowCount), hiddenSize)
@@ -44,8 +46,8 @@ final class PredictionBackward {
       into: states, epsilon: epsilon)
   }
 
-  /// The gradients by what the module was given: the model's hidden states after its last norm, and embeddings of the next tokens,
-  /// both `[rows, hidden]`.
+  /// The gradients by what the module was given: the model's hidden states after its last norm, and embeddings of the
+  /// next tokens, both `[rows, hidden]`.
   var states: MatrixView<Float> { stateRows.view(rows: parts.rowCount) }
   var embeddings: MatrixView<Float> { embeddingRows.view(rows: parts.rowCount) }
 }

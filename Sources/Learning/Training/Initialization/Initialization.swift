@@ -1,12 +1,14 @@
 import MoEModel
 
-/// The weights that a new model begins with: any element of any parameter, made by whoever needs it, the same on every machine.
+/// The weights that a new model begins with: any element of any parameter, made by whoever needs it, the same on every
+/// machine.
 ///
-/// Matrices get normal numbers of mean 0; those whose products are added to the residual stream (attention's output, every
-/// down-projection) spread 1/√(2 · layers) as far. Norms are 1, in numbers as they are stored: where a norm adds 1 to its
-/// weight, that is 0. Biases, attention sinks and the router's selection bias are 0. Of gated DeltaNet, convolutions get
-/// normal numbers, rates of decay are uniform between 0.01 and 16, of which the logarithm is stored, and what is added to
-/// decays is 1, all as in the reference implementation. What a multi-token prediction module shares with the model has the model's values.
+/// Matrices get normal numbers of mean 0; those whose products are added to the residual stream (attention's output,
+/// every down-projection) spread 1/√(2 · layers) as far. Norms are 1, in numbers as they are stored: where a norm adds
+/// 1 to its weight, that is 0. Biases, attention sinks and the router's selection bias are 0. Of gated DeltaNet,
+/// convolutions get normal numbers, rates of decay are uniform between 0.01 and 16, of which the logarithm is stored,
+/// and what is added to decays is 1, all as in the reference implementation. What a multi-token prediction module
+/// shares with the model has the model's values.
 package struct Initialization: Sendable {
   private let seed: UInt64
   private let spread: InitialSpread

@@ -4,8 +4,8 @@ import Tensors
 
 /// What a checkpoint of a training is made of, and in which order its numbers are asked for.
 ///
-/// Every rank that has the same model and optimiser makes the same plan: one writes, and others, which hold parts of the
-/// numbers, walk `requests` beside it.
+/// Every rank that has the same model and optimiser makes the same plan: one writes, and others, which hold parts of
+/// the numbers, walk `requests` beside it.
 package struct SavePlan: Sendable {
   /// Some elements of one part of a parameter.
   package struct Request: Sendable, Equatable {

@@ -2,7 +2,8 @@ import Synchronization
 
 /// The sums of what was read of a checkpoint's tensors, by their places in `entries`; from any thread.
 ///
-/// Each byte counts once: a tensor that several read in parts is added up, and one that each of them reads whole is noted once.
+/// Each byte counts once: a tensor that several read in parts is added up, and one that each of them reads whole is
+/// noted once.
 package final class ReadSums: Sendable {
   private struct State {
     var sums: [TensorSum]

@@ -3,7 +3,8 @@ internal import CChecksum
 
 /// A sum over stored bytes of one tensor, whichever way they are cut and in whatever order the pieces come.
 ///
-/// It guards against accidents, such as another checkpoint or a damaged file, and not against attackers. `CChecksum.h` defines it.
+/// It guards against accidents, such as another checkpoint or a damaged file, and not against attackers. `CChecksum.h`
+/// defines it.
 package struct TensorSum: Sendable, Equatable {
   package private(set) var value: UInt64
   /// How many bytes were summed.

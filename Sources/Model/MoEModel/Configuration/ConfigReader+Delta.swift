@@ -11,7 +11,10 @@ extension ConfigReader {
       taps: try int("linear_conv_kernel_dim", in: 2...64), projections: projections)
     guard delta.valueHeadCount % delta.keyHeadCount == 0 else {
       throw ModelError.inconsistent(
-        "linear_num_value_heads = \(delta.valueHeadCount) is not a multiple of linear_num_key_heads = \(delta.keyHeadCount)"
+        """
+        linear_num_value_heads = \(delta.valueHeadCount) is not a multiple of linear_num_key_heads = \
+        \(delta.keyHeadCount)
+        """
       )
     }
     return delta
@@ -52,8 +55,8 @@ extension ConfigReader {
     }
   }
 
-  /// Whether norms multiply by 1 + what is stored, as the published checkpoints have it; files of other formats have the
-  /// one in their weights, and say so.
+  /// Whether norms multiply by 1 + what is stored, as the published checkpoints have it; files of other formats have
+  /// the one in their weights, and say so.
   func normsAddOne() throws -> Bool { try optionalBool("rms_norm_add_one") ?? true }
 
   /// A quarter of a head's dimensions turn unless it is said otherwise; all of them where that is null.

@@ -30,7 +30,10 @@ extension ModelConfiguration {
     for layer in extra.sorted()
     where !checkpoint.holds(description.names.tensor(ParameterID(.prediction(.projection), layer: layer))) {
       throw ModelError.inconsistent(
-        "num_hidden_layers = \(description.layerCount), but the checkpoint holds layer \(layer), which is no multi-token prediction module; the files do not belong together"
+        """
+        num_hidden_layers = \(description.layerCount), but the checkpoint holds layer \(layer), which is no \
+        multi-token prediction module; the files do not belong together
+        """
       )
     }
     description.predictionLayerCount = extra.count

@@ -20,12 +20,18 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unsupportedArchitecture(let name, let known):
-      "config.json: model_type \(name.debugDescription) is not supported; supported are \(known.joined(separator: ", "))"
+      """
+      config.json: model_type \(name.debugDescription) is not supported; supported are \
+      \(known.joined(separator: ", "))
+      """
     case .unsupported(let key, let value, let remedy):
       "config.json: \(key) = \(value.debugDescription) is not supported; \(remedy)"
     case .inconsistent(let what): "config.json: \(what)"
     case .missingTensor(let name):
-      "the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing shard, or correct config.json"
+      """
+      the checkpoint has no tensor \(name.debugDescription), which config.json calls for; download the missing \
+      shard, or correct config.json
+      """
     case .unreadTensors(let names):
       "nobody would read \(names[0].debugDescription)\(names.count > 1 ? " and \(names.count - 1) more tensors of the model's layers" : ", a tensor of one of the model's layers"), because config.json does not call for it; the model would compute something else: correct config.json, or remove the tensors"
     case .foreignPacking(let tensor, let what): "tensor \(tensor.debugDescription) is \(what)"
@@ -38,17 +44,30 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case .invalidBlockScale(let tensor, let row):
       "tensor \"\(tensor)\" has a scale of infinity or NaN in a block of row \(row); download the file again"
     case .alreadyQuantized(let own, let asked):
-      "the checkpoint is quantised to \(own.rawValue) already; for \(asked.rawValue) take the original one (to run it as it is, leave --weights out)"
+      """
+      the checkpoint is quantised to \(own.rawValue) already; for \(asked.rawValue) take the original one (to run \
+      it as it is, leave --weights out)
+      """
     case .notFinite(let tensor, let row):
-      "tensor \"\(tensor)\" has infinity or NaN in row \(row), which cannot be quantised; download the file again, or load it with --weights auto"
+      """
+      tensor \"\(tensor)\" has infinity or NaN in row \(row), which cannot be quantised; download the file again, \
+      or load it with --weights auto
+      """
     case .invalidLevel(let tensor):
       "tensor \"\(tensor)\" holds the level -128, where -127 to 127 are levels; quantise the original checkpoint again"
     case .invalidTokenExperts(let tensor, let token, let what):
       "tensor \"\(tensor)\" sends the token \(token) to \(what); download the file again"
     case .insufficientMemory(let needed, let available):
-      "this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try with --ignore-memory-check"
+      """
+      this rank's part of the model, with its cache, needs \(Self.size(needed)) and \(Self.size(available)) are \
+      available; use more nodes or fewer ranks on this one, lower --kv-cache-tokens or --recurrent-states, or try \
+      with --ignore-memory-check
+      """
     case .noBackwardPass(let family, let role):
-      "models of the family \(family) cannot be \(role): they have layers of compressed attention, which can be run but not trained; take a model of another family"
+      """
+      models of the family \(family) cannot be \(role): they have layers of compressed attention, which can be run \
+      but not trained; take a model of another family
+      """
     }
   }
 

@@ -35,8 +35,8 @@ package struct HeldParameters: Sendable {
   /// The parts of a matrix: one, unless it is cut up by heads. Nil where this rank holds none.
   func parts(_ id: ParameterID) -> [PackedMatrix]? { matrices[table.holder(of: id)] }
 
-  /// Puts new values, `[rows, columns]` or `[count]`, in the place of a parameter that this rank holds, each rounded once to
-  /// the format it is held in; `worker` does its share. Layers must not run meanwhile.
+  /// Puts new values, `[rows, columns]` or `[count]`, in the place of a parameter that this rank holds, each rounded
+  /// once to the format it is held in; `worker` does its share. Layers must not run meanwhile.
   package func replace(_ spec: ParameterSpec, with values: UnsafePointer<Float>, worker: Int) {
     guard spec.isMatrix else {
       guard worker == 0 else { return }

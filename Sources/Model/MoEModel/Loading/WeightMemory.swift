@@ -93,8 +93,11 @@ package struct WeightLayout: Sendable {
           let bounds = places.count > 1 ? source.bounds : []
           hashes[isShared ? 0 : 1].update(
             Array(
-              "\(spec.role) \(spec.layer ?? -1) \(spec.expert ?? -1) \(source.rows) \(source.columns) \(source.format) \(source.rowFormat) \(bounds);"
-                .utf8))
+              """
+              \(spec.role) \(spec.layer ?? -1) \(spec.expert ?? -1) \(source.rows) \(source.columns) \
+              \(source.format) \(source.rowFormat) \(bounds);
+              """
+              .utf8))
         }
       // Every rank has vectors of its own.
       case .vector(let source):

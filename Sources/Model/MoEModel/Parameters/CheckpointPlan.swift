@@ -35,7 +35,10 @@ package struct CheckpointPlan {
         bytes <= limit.fileByteCount, byteCount + bytes <= limit.fileByteCount
       else {
         throw ModelError.inconsistent(
-          "the model has more than \(limit.tensorCount) tensors or \(limit.fileByteCount >> 40) TiB, counted up to \(place.name.debugDescription)"
+          """
+          the model has more than \(limit.tensorCount) tensors or \(limit.fileByteCount >> 40) TiB, counted up to \
+          \(place.name.debugDescription)
+          """
         )
       }
       let entry = TensorEntry(

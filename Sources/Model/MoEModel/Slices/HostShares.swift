@@ -2,7 +2,8 @@ import Kernels
 import Tensors
 
 /// How the ranks of a host share out a product that every host computes whole: each takes every n-th panel of the
-/// matrix, and they tell each other, not other hosts. So hosts need no message for it, and a host reads the matrix once.
+/// matrix, and they tell each other, not other hosts. So hosts need no message for it, and a host reads the matrix
+/// once.
 struct HostShares {
   private let gatherer: SliceGatherer
   private let ranks: [Int]

@@ -71,7 +71,10 @@ struct CompletionPlan: Sendable {
       let scores = prompts.reduce(0) { $0 + $1.tokens.count } * request.choiceCount * (1 + alternatives)
       guard scores <= Self.scoreLimit else {
         throw .invalidRequest(
-          "'echo' with 'logprobs' = \(alternatives) would tell \(scores) log-probabilities of 'prompt', more than \(Self.scoreLimit): "
+          """
+          'echo' with 'logprobs' = \(alternatives) would tell \(scores) log-probabilities of 'prompt', more than \
+          \(Self.scoreLimit): 
+          """
             + "lower 'logprobs' or 'n', or send less at a time", param: "logprobs")
       }
     }

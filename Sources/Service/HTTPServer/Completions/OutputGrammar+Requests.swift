@@ -26,8 +26,8 @@ enum ReasoningPlace: Sendable {
 extension OutputGrammar {
   /// What a chat's reply must look like; nil where it is free.
   ///
-  /// Reasoning may come first. Where the model may call functions, it may do so instead of writing what the response format asks
-  /// for: that is for the final text.
+  /// Reasoning may come first. Where the model may call functions, it may do so instead of writing what the response
+  /// format asks for: that is for the final text.
   static func of(
     _ request: ChatCompletionRequest, tools: [ToolDefinition], format: ToolCallFormat, reasoning: ReasoningPlace
   ) throws(APIError) -> OutputGrammar? {

@@ -11,8 +11,8 @@ extension ServedText {
       continuesFinalMessage: conversation.continuesFinalMessage, family: family)
   }
 
-  /// A conversation as the model reads it. The model is told of every tool: by its template, or by a message where that shows
-  /// none. `promptName`: the parameter that holds the conversation.
+  /// A conversation as the model reads it. The model is told of every tool: by its template, or by a message where that
+  /// shows none. `promptName`: the parameter that holds the conversation.
   func render(
     _ messages: [ChatMessage], tools: [ToolDefinition], variables: JSONObject, addsGenerationPrompt: Bool,
     continuesFinalMessage: Bool, family: String, promptName: String = "messages"
@@ -132,7 +132,8 @@ extension ServedText {
 }
 
 extension [ChatMessage] {
-  /// These messages with `text` said by the first of its role: after what a system message says, before what a user says.
+  /// These messages with `text` said by the first of its role: after what a system message says, before what a user
+  /// says.
   fileprivate func told(_ text: String, by role: ChatMessage.Role) -> [ChatMessage] {
     var messages = self
     if role == .system {
@@ -151,7 +152,10 @@ extension [ChatMessage] {
 extension APIError {
   fileprivate static var toolsNotShown: APIError {
     .invalidRequest(
-      "this model's chat template does not show tools, and no message could tell the model of them: start the server with --chat-template and one that does",
+      """
+      this model's chat template does not show tools, and no message could tell the model of them: start the \
+      server with --chat-template and one that does
+      """,
       param: "tools", code: "unsupported_parameter")
   }
 }

@@ -47,8 +47,8 @@ final class ServedText: Sendable {
     }
   }
 
-  /// Tokens that end a chat's reply: those that end a text, and the special token that the template puts after an answer, which
-  /// no file need name.
+  /// Tokens that end a chat's reply: those that end a text, and the special token that the template puts after an
+  /// answer, which no file need name.
   func chatStopTokens(_ format: ToolCallFormat) -> Set<Int32> {
     guard format.syntax == .harmony else { return stopTokens.union(turnEnd.map { [$0] } ?? []) }
     // Channels go on after their messages' ends; these two end the model's turn, whatever its files say.

@@ -6,8 +6,8 @@ import OpenAIProtocol
 /// Keeps pages of other sites from using the server through the browser of somebody who may.
 ///
 /// Browsers tell where a request comes from (`Origin`, `Sec-Fetch-Site`), and pages cannot forge that. A page whose own
-/// name was made to lead here (DNS rebinding) is told by `Host`, which has that name: an attacker can choose a name, but
-/// not an address. Who sends neither header is no browser, and is not held up.
+/// name was made to lead here (DNS rebinding) is told by `Host`, which has that name: an attacker can choose a name,
+/// but not an address. Who sends neither header is no browser, and is not held up.
 struct BrowserGuard: Sendable {
   /// Names that `Host` may have beside addresses and loopback's; nil for all.
   private let names: Set<String>?

@@ -32,8 +32,8 @@ package struct WebOrigin: Hashable, Sendable {
 
   private static func usualPort(_ scheme: String) -> Int? { ["http": 80, "https": 443][scheme] }
 
-  /// Name, in small letters and without a last dot, and port of `name`, `name:port`, `[address]` or `[address]:port`; nil
-  /// for anything else.
+  /// Name, in small letters and without a last dot, and port of `name`, `name:port`, `[address]` or `[address]:port`;
+  /// nil for anything else.
   static func split(_ authority: String) -> (name: String, port: Int?)? {
     var name = authority.lowercased()[...]
     var port: Int?

@@ -2,7 +2,8 @@ import HTTPTypes
 import Hummingbird
 import NIOCore
 
-/// Finds what a request is for, and tells of it when it has ended: its id in the answer, a line of the log, counts. Outermost.
+/// Finds what a request is for, and tells of it when it has ended: its id in the answer, a line of the log, counts.
+/// Outermost.
 struct RecordMiddleware: RouterMiddleware {
   let server: ModelServer
 

@@ -35,8 +35,8 @@ package struct APIKeys: Sendable, Equatable {
     self.init(keys)
   }
 
-  /// The keys of a file: one a line, and after it, where it is wanted, ` # ` and a label for the log. Blank lines and lines
-  /// that start with # count for nothing.
+  /// The keys of a file: one a line, and after it, where it is wanted, ` # ` and a label for the log. Blank lines and
+  /// lines that start with # count for nothing.
   package init(file path: String) throws(ServerError) {
     let bytes: [UInt8]
     do throws(SmallFile.Failure) { bytes = try SmallFile.bytes(path) } catch {

@@ -67,8 +67,8 @@ final class ServerSecrets: Sendable {
     for part in Part.allCases { reload(part) }
   }
 
-  /// Reads what has changed and stayed the same since the last call: two files that belong together are written one after
-  /// the other.
+  /// Reads what has changed and stayed the same since the last call: two files that belong together are written one
+  /// after the other.
   func reloadWhatHasChanged() {
     let stamps = Self.stamps(keyFile, tlsFiles)
     let changed = state.withLock { state in

@@ -39,7 +39,10 @@ struct TLSCredentials: Sendable {
       throw .unusableTLS(
         path: files.key,
         reason: isMismatch
-          ? "this key is not that of the certificate in \(files.certificate); give the two files that belong together, the "
+          ? """
+          this key is not that of the certificate in \(files.certificate); give the two files that belong \
+          together, the 
+          """
             + "server's own certificate first in its file"
           : "\(error)")
     }

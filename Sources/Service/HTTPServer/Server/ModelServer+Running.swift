@@ -47,7 +47,8 @@ extension ModelServer {
         tasks.addTask {
           let end = try await self.waitUntilDrained()
           await services.triggerGracefulShutdown()
-          // What is left are answers being written; whoever does not take them is cut off, within the time there is for draining.
+          // What is left are answers being written; whoever does not take them is cut off, within the time there is for
+          // draining.
           let rest = max(end - ContinuousClock.now, Self.lastWordsTime)
           try await Task.sleep(for: min(rest, limits.stallTime))
         }

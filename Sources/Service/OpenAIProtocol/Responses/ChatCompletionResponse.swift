@@ -34,10 +34,5 @@ package struct ChatCompletionResponse: Sendable, Equatable {
     self.usage = usage
   }
 
-  package var json: JSONValue {
-    var object = header.object("chat.completion")
-    object["choices"] = .array(choices.map(\.json))
-    object["usage"] = usage.json
-    return .object(object)
-  }
+  package var json: JSONValue { header.object("chat.completion", choices: choices.map(\.json), usage: usage) }
 }

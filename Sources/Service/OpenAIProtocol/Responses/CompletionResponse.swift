@@ -41,12 +41,7 @@ package struct CompletionResponse: Sendable, Equatable {
     self.usage = usage
   }
 
-  package var json: JSONValue {
-    var object = header.object("text_completion")
-    object["choices"] = .array(choices.map(\.json))
-    object["usage"] = usage.json
-    return .object(object)
-  }
+  package var json: JSONValue { header.object("text_completion", choices: choices.map(\.json), usage: usage) }
 }
 
 /// Makes the chunks of a text completion's streamed response: for each choice texts, the last with why it ended;

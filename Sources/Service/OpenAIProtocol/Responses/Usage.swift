@@ -80,4 +80,12 @@ package struct ResponseHeader: Sendable, Equatable {
       ("system_fingerprint", systemFingerprint.map { .string($0) } ?? .null),
     ])
   }
+
+  /// A whole response of this kind.
+  func object(_ kind: String, choices: [JSONValue], usage: Usage) -> JSONValue {
+    var object = object(kind)
+    object["choices"] = .array(choices)
+    object["usage"] = usage.json
+    return .object(object)
+  }
 }

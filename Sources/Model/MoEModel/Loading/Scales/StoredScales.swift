@@ -67,8 +67,8 @@ extension MatrixSource {
     return try scales?.read(of: self, rows: rows, from: checkpoint, sums: sums) ?? NoScales()
   }
 
-  /// The tensor's rows that some of the matrix's rows, not none, lie in, and how far these are apart; nil where they lie
-  /// in columns.
+  /// The tensor's rows that some of the matrix's rows, not none, lie in, and how far these are apart; nil where they
+  /// lie in columns.
   func tensorRows(_ rows: Range<Int>) -> (rows: Range<Int>, step: Int)? {
     guard case .rows(let first, let step) = layout else { return nil }
     return ((first + rows.lowerBound * step)..<(first + (rows.upperBound - 1) * step + 1), step)
