@@ -63,9 +63,55 @@ struct FamilyTemplateTests {
       try codec.render(messages, tools: tools, addGenerationPrompt: true)
     }
     #expect("\(try #require(shown))".contains("--chat-template"))
-    let result = messages + [["role": "tool", "content": "2"]]
-    let told = #expect(throws: (any Error).self) { try codec.render(result, addGenerationPrompt: true) }
+    let other = messages + [["role": "developer", "content": "2"]]
+    let told = #expect(throws: (any Error).self) { try codec.render(other, addGenerationPrompt: true) }
     #expect("\(try #require(told))".contains("--chat-template"))
+  }
+
+  /// A question, two calls with reasoning, their results, and an answer.
+  private let calling: [JSONValue] = [
+    ["role": "user", "content": "1+1=?"],
+    [
+      "role": "assistant", "content": "Look.", "reasoning_content": "add",
+      "tool_calls": [
+        ["function": ["name": "add", "arguments": ["what": "a \"1\"", "numbers": [1, 2]]]],
+        ["function": ["name": "now", "arguments": [:]]],
+      ],
+    ],
+    ["role": "tool", "content": "2"], ["role": "tool", "content": "noon"],
+  ]
+
+  private func calls(_ section: String) -> String {
+    "Look.\n\n<｜DSML｜\(section)>\n<｜DSML｜invoke name=\"add\">\n"
+      + "<｜DSML｜parameter name=\"what\" string=\"true\">a \"1\"</｜DSML｜parameter>\n"
+      + "<｜DSML｜parameter name=\"numbers\" string=\"false\">[1, 2]</｜DSML｜parameter>\n</｜DSML｜invoke>\n"
+      + "<｜DSML｜invoke name=\"now\">\n</｜DSML｜invoke>\n</｜DSML｜\(section)><｜end▁of▁sentence｜>"
+  }
+
+  @Test func callsAndResultsAreWrittenAsV4sMakersSay() throws {
+    let codec = try codec("deepseek_v4")
+    let plain = try codec.render(calling, addGenerationPrompt: true)
+    let results = "<｜User｜><tool_result>2</tool_result>\n\n<tool_result>noon</tool_result>"
+    #expect(
+      plain == begin + "<｜User｜>1+1=?<｜Assistant｜></think>" + calls("tool_calls") + results
+        + "<｜Assistant｜></think>")
+    // Where there are results, reasoning before the last question is kept.
+    let next = calling + [["role": "assistant", "content": "2"], ["role": "user", "content": "Sure?"]]
+    let thinking = try codec.render(next, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
+    #expect(
+      thinking == begin + "<｜User｜>1+1=?<｜Assistant｜><think>add</think>" + calls("tool_calls") + results
+        + "<｜Assistant｜><think></think>2<｜end▁of▁sentence｜><｜User｜>Sure?<｜Assistant｜><think>")
+  }
+
+  @Test func callsAndResultsAreWrittenAsV32sMakersSay() throws {
+    let codec = try codec("deepseek_v32")
+    let results = "\n\n<function_results>\n<result>2</result>\n<result>noon</result>\n</function_results>\n\n"
+    #expect(
+      try codec.render(calling, addGenerationPrompt: true)
+        == begin + "<｜User｜>1+1=?<｜Assistant｜></think>" + calls("function_calls") + results + "</think>")
+    #expect(
+      try codec.render(calling, addGenerationPrompt: true, extra: JSONObject([("thinking", true)]))
+        == begin + "<｜User｜>1+1=?<｜Assistant｜><think>add</think>" + calls("function_calls") + results + "<think>")
   }
 
   @Test func aModelsOwnTemplateCountsAndOtherFamiliesHaveNone() throws {

@@ -4,7 +4,7 @@ private let now = (name: "now", arguments: "{}")
 /// Replies as each family writes them, well and badly formed.
 let replySamples: [ReplySample] =
   reasoningSamples + sectionSamples + objectSamples + glmSamples + hunyuanSamples + solarSamples + coderSamples
-  + harmonySamples
+  + harmonySamples + markupSamples
 
 private let reasoningSamples: [ReplySample] = [
   .init(name: "plain text", syntax: .hermes, text: "Hello <b>world</b>\n\n", content: "Hello <b>world</b>\n\n"),
@@ -226,6 +226,50 @@ private let hunyuanSamples: [ReplySample] = [
     name: "Hunyuan, breaks off in a value", syntax: .hunyuan,
     text: "<tool_calls>\n<tool_call>weather<tool_sep>\n<arg_key>city</arg_key>\n<arg_value>Kö</arg_val",
     calls: [("weather", "{\"city\": \"Kö</arg_val")], completeness: [false]),
+]
+
+private let markupSamples: [ReplySample] = [
+  .init(
+    name: "DeepSeek V4", syntax: .markup,
+    text: "<think>Hm</think>Look.\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n"
+      + "<｜DSML｜parameter name=\"city\" string=\"true\">Köln ☂</｜DSML｜parameter>\n"
+      + "<｜DSML｜parameter name=\"days\" string=\"false\">2</｜DSML｜parameter>\n</｜DSML｜invoke>\n"
+      + "<｜DSML｜invoke name=\"now\">\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+    reasoning: "Hm", content: "Look.", calls: [weather, now], completeness: [true, true]),
+  .init(
+    name: "DeepSeek V3.2, out of its reasoning", syntax: .olderMarkup,
+    text: "Hm\n<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"now\">\n</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+    reasoning: "Hm", calls: [now], completeness: [true], startsInReasoning: true),
+  .init(
+    name: "DeepSeek V4, brackets and quotes in a text", syntax: .markup,
+    text: "<｜DSML｜tool_calls><｜DSML｜invoke name=\"weather\"><｜DSML｜parameter name=\"city\" string=\"true\">"
+      + "\na</b> \"c\"<｜DSML\n</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>",
+    calls: [("weather", "{\"city\": \"\\na</b> \\\"c\\\"<｜DSML\\n\"}")], completeness: [true]),
+  .init(
+    name: "DeepSeek V4, a type that is not told", syntax: .markup,
+    text: "<｜DSML｜tool_calls><｜DSML｜invoke name=\"weather\"><｜DSML｜parameter name=\"city\">1</｜DSML｜parameter>"
+      + "<｜DSML｜parameter name=\"days\">2</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>",
+    calls: [("weather", "{\"city\": \"1\", \"days\": 2}")], completeness: [true]),
+  .init(
+    name: "DeepSeek V4, without what is around the calls", syntax: .markup,
+    text: "<｜DSML｜invoke name=\"now\"></｜DSML｜invoke>Done", content: "Done", calls: [now], completeness: [true]),
+  .init(
+    name: "DeepSeek V4, ends that are missing", syntax: .markup,
+    text: "<｜DSML｜tool_calls><｜DSML｜invoke name=\"weather\"><｜DSML｜parameter name=\"city\" string=\"true\">a"
+      + "</｜DSML｜invoke><｜DSML｜invoke name=\"now\"></｜DSML｜tool_calls>",
+    calls: [("weather", "{\"city\": \"a\"}"), now], completeness: [true, true]),
+  .init(
+    name: "DeepSeek V4, as forced", syntax: .markup,
+    text: "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n" + weather.arguments
+      + "\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
+    calls: [weather], completeness: [true]),
+  .init(
+    name: "DeepSeek V4, breaks off in a value", syntax: .markup,
+    text: "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n<｜DSML｜parameter name=\"city\" string=\"true\">Kö",
+    calls: [("weather", "{\"city\": \"Kö")], completeness: [false]),
+  .init(
+    name: "DeepSeek V4, an empty section", syntax: .markup, text: "<｜DSML｜tool_calls>\n</｜DSML｜tool_calls>",
+    content: "<｜DSML｜tool_calls>\n</｜DSML｜tool_calls>"),
 ]
 
 private let solarSamples: [ReplySample] = [

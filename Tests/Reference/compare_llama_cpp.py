@@ -59,6 +59,12 @@ LATENT = dict(
 SIGMOID = dict(
     n_routed_experts=8, n_shared_experts=1, num_experts_per_tok=3, n_group=1, topk_group=1, norm_topk_prob=True,
     routed_scaling_factor=1.5, first_k_dense_replace=1)
+# llama.cpp takes keys and values of one width. Blocks of 256 columns run across the four heads.
+HYBRID = dict(
+    num_attention_heads=4, num_key_value_heads=2, head_dim=64, linear_num_key_heads=2, linear_num_value_heads=4,
+    linear_key_head_dim=64, linear_value_head_dim=64, linear_conv_kernel_dim=4, num_hidden_layers=4,
+    layer_types=["linear_attention"] * 3 + ["full_attention"])
+GATED = dict(num_experts=8, num_experts_per_tok=3, shared_expert_intermediate_size=256)
 WIDE = {
     "deepseek_v3": dict(LATENT | SIGMOID, n_group=4, topk_group=2, scoring_func="sigmoid", topk_method="noaux_tc"),
     "deepseek_v2": dict(
@@ -94,7 +100,11 @@ WIDE = {
     "ernie4_5_moe": dict(
         GROUPED, moe_num_experts=8, moe_k=3, moe_num_shared_experts=1, moe_layer_start_index=1, moe_layer_end_index=2,
         moe_layer_interval=1, moe_use_aux_free=True, use_bias=False),
+    "qwen3_next": dict(HYBRID | GATED, norm_topk_prob=True, decoder_sparse_step=1, partial_rotary_factor=0.25),
+    "qwen3_5_text": dict(HYBRID), "qwen3_5_moe_text": dict(HYBRID | GATED),
 }
+# Whose prediction module the converter would else ask for.
+NO_MODULE = ["qwen3_next", "qwen3_5_text", "qwen3_5_moe_text"]
 
 
 # MARK: Checkpoints
@@ -371,7 +381,7 @@ def run(name, arguments, peer, rows):
     arguments.vocabulary = config.get("vocab_size") or config["text_config"]["vocab_size"]
     ids = texts(name, arguments)
     base = work / "F32.gguf"
-    convert(folder, base, "F32", arguments)
+    convert(folder, base, "F32", arguments, ["--no-mtp"] if name in NO_MODULE else [])
     for kind in arguments.types or (list(TYPES) if name == "demo-wide" else ["F32", "BF16", "F16", "Q8_0", "Q4_K_M"]):
         row = dict(model=pathlib.Path(name).name, type=kind)
         try:

@@ -82,27 +82,7 @@ final class StreamMixer {
       Router.softmax(row, into: row, count: count)
       for k in 0..<count { row[k] += shape.epsilon }
     }
-    balance(matrix)
-  }
-
-  /// Divides columns and rows of `[from, to]` by their sums in turn.
-  private func balance(_ matrix: UnsafeMutablePointer<Float>) {
-    divide(matrix, step: shape.streams, next: 1)
-    for _ in 1..<max(shape.iterations, 1) {
-      divide(matrix, step: 1, next: shape.streams)
-      divide(matrix, step: shape.streams, next: 1)
-    }
-  }
-
-  /// Divides each line of elements `step` apart by its sum; lines begin `next` apart.
-  private func divide(_ matrix: UnsafeMutablePointer<Float>, step: Int, next: Int) {
-    for line in 0..<shape.streams {
-      let first = matrix + line * next
-      var sum: Float = 0
-      for i in 0..<shape.streams { sum += first[i * step] }
-      sum += shape.epsilon
-      for i in 0..<shape.streams { first[i * step] /= sum }
-    }
+    SinkhornBalance(count: count, iterations: shape.iterations, epsilon: shape.epsilon).apply(matrix)
   }
 
   /// Adds up a row's streams, after `weigh`.

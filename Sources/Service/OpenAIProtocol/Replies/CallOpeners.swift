@@ -15,7 +15,7 @@ struct CallOpeners: Sendable {
   /// None without tools.
   init(_ syntax: ToolCallFormat.Syntax, tools: [ToolDefinition]) {
     let section = SectionMarkers(syntax)
-    endReasoning = section != nil
+    endReasoning = section != nil || MarkupTags.section(syntax) != nil
     guard !tools.isEmpty else {
       (markers, unopened, unopenedAtStart, ends) = ([], [], [], [])
       return
@@ -24,11 +24,15 @@ struct CallOpeners: Sendable {
       section.map { SectionMarkers.spellings($0.callClose) + SectionMarkers.spellings($0.close) }
       ?? ([.hermes, .qwenCoder, .glm, .hunyuan].contains(syntax) ? [Marker("</tool_call>")] : [])
       + (syntax == .hunyuan ? [Marker("</tool_calls>")] : [])
+      + (MarkupTags.section(syntax) == nil ? [] : MarkupTags.closes)
     let names = tools.map(\.name)
     switch syntax {
     // Models leave out the section's beginning now and then.
     case .deepSeekFenced, .deepSeekPlain, .kimi, .solar:
       markers = section.map { SectionMarkers.spellings($0.open) + SectionMarkers.spellings($0.callOpen) } ?? []
+      (unopened, unopenedAtStart) = ([], [])
+    case .markup, .olderMarkup:
+      markers = MarkupTags.opens + [MarkupTags.call]
       (unopened, unopenedAtStart) = ([], [])
     case .hermes:
       markers = [Marker("<tool_call>")]
@@ -59,7 +63,7 @@ struct CallOpeners: Sendable {
   static func mayBeBare(_ syntax: ToolCallFormat.Syntax) -> Bool {
     switch syntax {
     case .hermes, .glm, .hunyuan, .qwenCoder, .mistral, .llama: true
-    case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar, .harmony: false
+    case .none, .deepSeekFenced, .deepSeekPlain, .markup, .olderMarkup, .kimi, .solar, .harmony: false
     }
   }
 }

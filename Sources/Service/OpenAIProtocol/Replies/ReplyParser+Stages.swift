@@ -193,6 +193,8 @@ extension ReplyParser {
     stage =
       switch format.syntax {
       case .mistral: .call(MistralCallReader(tools: tools, raw: raw))
+      case .markup, .olderMarkup:
+        .call(MarkupCallReader(tools: tools, isCall: marker == MarkupTags.call, raw: raw))
       case .llama: .call(CallObjectsReader(isUnmarked: true, tools: tools, raw: raw))
       default: .call(ToolCallTagReader(format.syntax, tools: tools, raw: raw))
       }

@@ -16,6 +16,9 @@ extension ToolCallFormat {
       if let description = tool.description, !description.isEmpty { lines.append("Description: \(description)") }
       lines += ["", "Parameters: \(tool.parameters.text())", ""]
     }
+    if MarkupTags.section(syntax) != nil {
+      return (lines + markupLines(open: open, close: close)).joined(separator: "\n")
+    }
     lines += [
       "IMPORTANT: to call a tool, write exactly this form, and nothing after it:",
       open + form.prefix + "tool_arguments" + form.suffix + close, "", "Where:", "",
@@ -29,6 +32,18 @@ extension ToolCallFormat {
       )
     }
     return lines.joined(separator: "\n")
+  }
+
+  /// The form of a call in DeepSeek's markup, in words of ours: its makers' are in the templates that they give.
+  private func markupLines(open: String, close: String) -> [String] {
+    let (argument, end) = (MarkupTags.argument.text, MarkupTags.argumentClose.text)
+    return [
+      "IMPORTANT: to call a tool, write exactly this form, and nothing after it:",
+      open + MarkupTags.call.text + "\"tool_name\">", argument + "\"argument_name\" string=\"true|false\">value" + end,
+      MarkupTags.callClose.text + close, "", "Where:", "", "- `tool_name` is the name of one of the tools",
+      "- each argument has a tag of its own: a string as it is, with string=\"true\"; all else as JSON, with string=\"false\"",
+      "- several calls are written one after the other, before the last tag",
+    ]
   }
 }
 

@@ -10,6 +10,7 @@ extension ToolCallFormat {
     }
     switch syntax {
     case .none, .deepSeekFenced, .deepSeekPlain, .kimi, .solar: break
+    case .markup, .olderMarkup: markers += [MarkupTags.mark] + MarkupTags.all.map(\.text)
     case .glm:
       markers += ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"]
     case .hunyuan:

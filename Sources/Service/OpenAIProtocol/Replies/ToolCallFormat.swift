@@ -9,6 +9,10 @@ package struct ToolCallFormat: Sendable, Equatable {
     case deepSeekFenced
     /// DeepSeek V3.1: the same special tokens, name and arguments side by side.
     case deepSeekPlain
+    /// DeepSeek V4: a section of tags with a mark of their own, one for each argument.
+    case markup
+    /// The same of DeepSeek V3.2, whose section has another name.
+    case olderMarkup
     /// Kimi K2: sections of special tokens, `functions.NAME:INDEX`.
     case kimi
     /// Solar Open: turns of reasoning, content and calls, each after a marker of its own; in a section an id, a name

@@ -1,0 +1,213 @@
+import JSON
+
+/// Reads calls in DeepSeek's markup, a section of them or one without. What it gives out are the arguments as JSON: an
+/// argument says whether it is text or JSON itself.
+struct MarkupCallReader: CallReader {
+  private enum Stage {
+    /// Before a call, the first or another.
+    case section
+    case name
+    /// Before an argument, or the call's end.
+    case member
+    case attributes
+    case value(isText: Bool, ParameterTypes)
+    /// The arguments as one JSON object, which is how forced calls have them.
+    case object(ArgumentsText)
+  }
+
+  private let tools: [ToolDefinition]
+  private let names: CallNames
+  private var stage: Stage
+  private var schema = JSONValue.null
+  private var memberCount = 0
+  private var callCount = 0
+  /// What was taken since the call began, and would be content if it could not be read.
+  private var raw: String
+
+  /// `isCall`: what was met is a call's tag, not its section's.
+  init(tools: [ToolDefinition], isCall: Bool, raw: String) {
+    (self.tools, self.raw) = (tools, raw)
+    names = CallNames(tools)
+    stage = isCall ? .name : .section
+  }
+
+  mutating func read(_ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+    while true {
+      let progress: CallProgress?
+      switch stage {
+      case .section: progress = readSection(&pending, atEnd: atEnd, into: &output)
+      case .name: progress = readName(&pending, atEnd: atEnd, into: &output)
+      case .member: progress = readMember(&pending, atEnd: atEnd, into: &output)
+      case .attributes: progress = readAttributes(&pending, atEnd: atEnd, into: &output)
+      case .value(let isText, let types):
+        progress = readValue(isText, types, &pending, atEnd: atEnd, into: &output)
+      case .object(let arguments): progress = readObject(arguments, &pending, atEnd: atEnd, into: &output)
+      }
+      if let progress { return progress }
+    }
+  }
+
+  /// Which of `markers` the pending text begins with; `undecided` while it may be one.
+  private func begins(_ pending: PendingText, _ markers: [Marker]) -> (found: Marker?, undecided: Bool) {
+    let matches = markers.map { pending.begins(with: $0) }
+    return (matches.firstIndex(of: .yes).map { markers[$0] }, pending.isEmpty || matches.contains(.undecided))
+  }
+
+  private mutating func readSection(
+    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    raw += pending.takeWhitespace()
+    let (found, isUndecided) = begins(pending, [MarkupTags.call] + MarkupTags.closes)
+    switch found {
+    case MarkupTags.call?:
+      raw += pending.take(MarkupTags.call.bytes.count)
+      stage = .name
+      return nil
+    // An empty section is no call.
+    case let close? where callCount > 0:
+      pending.drop(close.bytes.count)
+      return .ended
+    default:
+      if isUndecided, found == nil, !atEnd { return .needsMore }
+      return callCount > 0 ? .ended : fail(&output)
+    }
+  }
+
+  private func fail(_ output: inout ReplyOutput) -> CallProgress {
+    output.content(raw)
+    return .failed
+  }
+
+  private mutating func readName(
+    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    let end = Marker(">")
+    guard let (_, offset) = pending.first(of: [end], upTo: longestCallHead) else {
+      return !pending.exceedsCallHead && !atEnd ? .needsMore : fail(&output)
+    }
+    let text = pending.prefix(offset)
+    guard let name = names.name(MarkupTags.attributes(text)?.name ?? text) else { return fail(&output) }
+    pending.drop(offset + end.bytes.count)
+    output.beginCall(name)
+    schema = tools.first { $0.name == name }?.parameters ?? .null
+    (stage, memberCount, raw) = (.member, 0, "")
+    callCount += 1
+    return nil
+  }
+
+  private mutating func readMember(
+    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    raw += pending.takeWhitespace()
+    if memberCount == 0, !pending.isEmpty, pending[0] == UInt8(ascii: "{") || pending[0] == UInt8(ascii: "`") {
+      (stage, raw) = (.object(ArgumentsText()), "")
+      return nil
+    }
+    let (found, isUndecided) = begins(
+      pending,
+      [MarkupTags.argument, MarkupTags.callClose, MarkupTags.argumentClose, MarkupTags.call] + MarkupTags.closes)
+    switch found {
+    case MarkupTags.argument?:
+      raw += pending.take(MarkupTags.argument.bytes.count)
+      stage = .attributes
+      return nil
+    // An argument's end that comes twice.
+    case MarkupTags.argumentClose?:
+      pending.drop(MarkupTags.argumentClose.bytes.count)
+      return nil
+    case let end?:
+      if end == MarkupTags.callClose { pending.drop(end.bytes.count) }
+      close(isClosed: true, into: &output)
+      (stage, raw) = (.section, "")
+      return nil
+    case nil:
+      if isUndecided, !atEnd { return .needsMore }
+      return breakOff(atEnd: atEnd, into: &output)
+    }
+  }
+
+  private mutating func readAttributes(
+    _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    let end = Marker(">")
+    guard let (_, offset) = pending.first(of: [end], upTo: longestCallHead) else {
+      return !pending.exceedsCallHead && !atEnd ? .needsMore : breakOff(atEnd: atEnd, into: &output)
+    }
+    guard let (key, isText) = MarkupTags.attributes(pending.prefix(offset)) else {
+      return breakOff(atEnd: atEnd, into: &output)
+    }
+    pending.drop(offset + end.bytes.count)
+    raw = ""
+    output.arguments((memberCount == 0 ? "{" : ", ") + JSONValue.string(key).text() + ": ")
+    memberCount += 1
+    let types = ParameterTypes(schema["properties"]?[key], in: schema)
+    stage = .value(isText: isText ?? types.isText, types)
+    if isText ?? types.isText { output.arguments("\"") }
+    return nil
+  }
+
+  private mutating func readValue(
+    _ isText: Bool, _ types: ParameterTypes, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    let ends = [MarkupTags.argumentClose, MarkupTags.callClose] + MarkupTags.closes
+    if let (end, offset) = pending.first(of: ends) {
+      let text = pending.take(offset)
+      if end == MarkupTags.argumentClose { pending.drop(end.bytes.count) }
+      output.arguments(isText ? Self.escaped(text) + "\"" : types.json(text))
+      stage = .member
+      return nil
+    }
+    guard atEnd else {
+      // Of text all is given out that cannot be its end.
+      if isText { output.arguments(Self.escaped(pending.take(pending.certain(before: ends)))) }
+      return .needsMore
+    }
+    let text = pending.takeAll()
+    if output.isCutOff {
+      output.arguments(isText ? Self.escaped(text) : text)
+      output.endCall(isClosed: false)
+    } else {
+      output.arguments(isText ? Self.escaped(text) + "\"" : types.json(text))
+      close(isClosed: true, into: &output)
+    }
+    return .ended
+  }
+
+  private mutating func readObject(
+    _ arguments: ArgumentsText, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
+  ) -> CallProgress? {
+    var arguments = arguments
+    let ends = [MarkupTags.callClose] + MarkupTags.closes
+    let found = pending.first(of: ends)
+    arguments.take(
+      pending.take(found?.offset ?? (atEnd ? pending.count : pending.certain(before: ends))), into: &output)
+    stage = .object(arguments)
+    if let (end, _) = found {
+      if end == MarkupTags.callClose { pending.drop(end.bytes.count) }
+      arguments.end(isClosed: true, into: &output)
+      (stage, raw) = (.section, "")
+      return nil
+    }
+    guard atEnd else { return .needsMore }
+    arguments.end(isClosed: false, into: &output)
+    return .ended
+  }
+
+  /// Ends a call in which something else follows than should, or nothing.
+  private mutating func breakOff(atEnd: Bool, into output: inout ReplyOutput) -> CallProgress {
+    if atEnd, output.isCutOff {
+      output.endCall(isClosed: false)
+    } else {
+      close(isClosed: atEnd && SectionReader.trimmed(raw).isEmpty, into: &output)
+    }
+    if !raw.utf8.allSatisfy(isWhitespace) { output.content(raw) }
+    return .failed
+  }
+
+  private func close(isClosed: Bool, into output: inout ReplyOutput) {
+    output.arguments(memberCount == 0 ? "{}" : "}")
+    output.endCall(isClosed: isClosed)
+  }
+
+  private static func escaped(_ text: String) -> String { String(JSONValue.string(text).text().dropFirst().dropLast()) }
+}
