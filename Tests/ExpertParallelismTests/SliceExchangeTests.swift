@@ -76,6 +76,40 @@ struct SliceExchangeTests {
     }
   }
 
+  /// What runs send between hosts is what projections count: each host's part once to each other host, in as many
+  /// messages as `SliceRoutes` has.
+  @Test(arguments: [(16, 4), (12, 3), (12, 2), (6, 3), (9, 1), (8, 1)])
+  func messagesBetweenHostsAreThoseOfTheRoutes(hosts: (ranks: Int, perHost: Int)) throws {
+    let (width, hostOfRank) = (3, (0..<hosts.ranks).map { $0 / hosts.perHost })
+    let sent = try LocalFabric.run(size: hosts.ranks) { local -> [Traffic] in
+      let communicator = HostedCommunicator(local, ranksPerHost: hosts.perHost)
+      let telemetry = RankTelemetry(layerCount: 1, expertCount: 0, rankCount: hosts.ranks)
+      let exchange = try ClusterSliceExchange(
+        communicator, rows: 2, rowByteCount: 4 * width * hosts.ranks, telemetry: telemetry,
+        clocks: try PeerClocks(communicator))
+      let storage = RowStorage<Float>(columns: width * hosts.ranks)
+      storage.reserve(rows: 2)
+      for rank in 0..<hosts.ranks {
+        exchange.add(SlicePiece(storage.view(rows: 2).columns((rank * width)..<((rank + 1) * width))), from: rank)
+      }
+      telemetry.beginStep(.decode)
+      try exchange.exchange()
+      return telemetry.traffic.byRank
+    }
+    let routes = SliceRoutes(hostOfRank: hostOfRank)
+    var (messages, payload) = (0, 0)
+    for rank in 0..<hosts.ranks {
+      let far = hostOfRank.indices.filter { hostOfRank[$0] != hostOfRank[rank] }
+      let own = far.reduce(0) { $0 + sent[rank][$1].messages }
+      #expect(
+        own == routes.stages(of: rank).reduce(0) { $0 + $1.peers.count { hostOfRank[$0.rank] != hostOfRank[rank] } })
+      (messages, payload) = (messages + own, payload + far.reduce(0) { $0 + sent[rank][$1].gatherPayload })
+    }
+    let count = hosts.ranks / hosts.perHost
+    #expect(payload == hosts.ranks * (count - 1) * 2 * width * 4)
+    if routes.stageCount == 3 { #expect(messages == count * (count - 1)) }
+  }
+
   /// Nothing of it goes to other hosts, and what follows goes to all again.
   @Test(arguments: [(4, 2), (6, 3), (4, 4), (3, 1)])
   func ranksOfAHostTellEachOther(hosts: (ranks: Int, perHost: Int)) throws {

@@ -152,7 +152,7 @@ struct GGUFDeepSeek4Tests {
     changed["deepseek4.expert_gating_func"] = .uint32(2)
     let folder = TemporaryFolder()
     let path = folder.write(changed.bytes, as: "m.gguf")
-    let error = failure { () throws(CheckpointError) in try CheckpointFormat.open(path) }
+    let error = #expect(throws: CheckpointError.self) { try CheckpointFormat.open(path) }
     guard case .gguf(_, _, .unsupported(let key, "2", _))? = error else {
       Issue.record("\(String(describing: error))")
       return

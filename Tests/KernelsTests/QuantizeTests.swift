@@ -78,10 +78,29 @@ struct QuantizeTests {
   @Test(arguments: formats)
   func everyInstructionSetGivesTheSameBits(format: ck_format) {
     var generator = SeededGenerator(5)
-    for columns in Self.lengths {
+    for columns in Self.lengths + [4095, 4096, 4160, 8300] {
       for row in Self.rows(columns, &generator) {
         let reference = Row(format, row)
         for isa in ck_isa.vectors { #expect(Row(format, row, isa) == reference, "\(isa), \(columns) columns") }
+      }
+    }
+  }
+
+  /// However many are rounded side by side.
+  @Test(arguments: formats)
+  func blocksDependOnTheirRowsScaleOnly(format: ck_format) {
+    var generator = SeededGenerator(22)
+    let count = 150
+    var row = Self.gaussian(64 * count, &generator)
+    row[0] = 1
+    for isa in ck_isa.supported {
+      let whole = Row(format, row, isa)
+      for block in 1..<count {
+        let few = Row(format, Array(row[..<64] + row[(64 * block)..<(64 * block + 64)]), isa)
+        #expect(few.blockScales == [whole.blockScales[0], whole.blockScales[block]], "\(isa), block \(block)")
+        let bytes = ck_stored_bytes(format, 64)
+        #expect(few.elements[bytes...] == whole.elements[(bytes * block)..<(bytes * block + bytes)])
+        #expect(few.rowScale == whole.rowScale)
       }
     }
   }

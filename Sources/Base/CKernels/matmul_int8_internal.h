@@ -9,7 +9,7 @@
 
 // Blocks of columns multiplied at a time: rows of a tile and expanded panels stay in the first- and second-level
 // caches. Between such runs the sums wait in y.
-#define CK_Q_RUN_BLOCKS 32
+#define CK_Q_RUN_BLOCKS 64
 
 // Scratch of the int8 kernels: panels expanded to one byte an element, and their block scales in fp32.
 #define CK_Q_SCRATCH_PANELS 2

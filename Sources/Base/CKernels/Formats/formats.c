@@ -144,6 +144,19 @@ static void expand_block_lane(const ck_geometry *g, ck_format format, const uint
     expand_stored(&g, name##_element, name##_scale, elements, scales, count, out);                      \
   }
 CK_FORMATS(DEFINE_LANE, DEFINE_LANE)
+#if defined(__x86_64__)
+// Numbers are expanded by loops that become vectors, the same to the bit, but wider.
+#define DEFINE_WIDE(name, NAME)                                                                           \
+  __attribute__((target("avx2"))) static void name##_wide(const uint8_t *elements, const uint8_t *scales, \
+                                                          size_t count, float *out) {                     \
+    const ck_geometry g = CK_##NAME##_GEOMETRY;                                                           \
+    expand_stored(&g, name##_element, name##_scale, elements, scales, count, out);                        \
+  }
+CK_FORMATS(DEFINE_WIDE, CK_NOTHING)
+#define WIDE_ROW(name, NAME) [CK_##NAME] = name##_wide,
+static void (*const wide[CK_FORMAT_COUNT])(const uint8_t *, const uint8_t *, size_t,
+                                           float *) = {CK_FORMATS(WIDE_ROW, CK_NOTHING)};
+#endif
 #define DEFINE_BLOCKS(name, NAME)                                                    \
   static void name##_expand(const uint8_t *stored, float *out) {                     \
     const ck_geometry g = CK_##NAME##_GEOMETRY;                                      \
@@ -217,5 +230,11 @@ void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t l
 }
 
 void ck_expand(ck_format format, const void *elements, const void *scales, size_t count, float *out) {
+#if defined(__x86_64__)
+  if (wide[format] && ck_isa_supported(CK_ISA_AVX2)) {
+    wide[format](elements, scales, count, out);
+    return;
+  }
+#endif
   if (ck_codecs[format].expand_stored) ck_codecs[format].expand_stored(elements, scales, count, out);
 }

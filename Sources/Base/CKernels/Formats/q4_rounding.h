@@ -3,6 +3,7 @@
 // Candidates for a block's scale: so many steps below, and above, the smallest that reaches the largest magnitude.
 #define q4_STEPS_BELOW 10
 #define q4_STEPS_ABOVE 1
+_Static_assert((q4_STEPS_BELOW + 1 + q4_STEPS_ABOVE) % 4 == 0, "errors are found four at a time");
 // What stands for level 0.
 #define q4_ZERO ck_q4_zero
 #define q4_WHOLE false

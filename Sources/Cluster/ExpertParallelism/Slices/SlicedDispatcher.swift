@@ -31,7 +31,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
   private let hiddenSize: Int
   @exclusivity(unchecked) private var placement: ModelPlacement
   private let compute: Compute
-  private let exchange: any SliceExchange
+  private let gatherer: SliceGatherer
   private let phases: PhaseRecorder
   private let sharing: VisitSharing
   private let owners = GrowingList<Int32>()
@@ -41,13 +41,13 @@ package final class SlicedDispatcher: ExpertDispatcher {
   private let returned: [RowStorage<Float>]
   @exclusivity(unchecked) private var places: [UnsafeMutablePointer<Float>?]
 
-  /// `exchange` also brings what was noted there before `combine`.
+  /// `gatherer` also brings what was noted there before `combine`.
   package init(
-    rank: Rank, placement: ModelPlacement, hiddenSize: Int, compute: Compute, exchange: any SliceExchange,
+    rank: Rank, placement: ModelPlacement, hiddenSize: Int, compute: Compute, slices gatherer: SliceGatherer,
     telemetry: RankTelemetry
   ) {
     (own, self.placement, self.hiddenSize) = (rank.index, placement, hiddenSize)
-    (self.compute, self.exchange, phases) = (compute, exchange, telemetry.recorder)
+    (self.compute, self.gatherer, phases) = (compute, gatherer, telemetry.recorder)
     sharing = VisitSharing(rankCount: placement.rankCount)
     returned = (0..<placement.rankCount).map { _ in RowStorage(columns: hiddenSize) }
     places = Array(repeating: nil, count: placement.rankCount)
@@ -99,7 +99,7 @@ package final class SlicedDispatcher: ExpertDispatcher {
     for (rank, count) in flight.counts.enumerated() where count > 0 {
       guard rank != own else {
         for row in 0..<count {
-          exchange.add(
+          gatherer.exchange.add(
             SlicePiece(flight.batch.outputs.elements[row], runs: 1, byteCount: rowBytes, stride: rowBytes), from: rank)
         }
         continue
@@ -107,9 +107,9 @@ package final class SlicedDispatcher: ExpertDispatcher {
       returned[rank].reserve(rows: count)
       let rows = returned[rank].view(rows: count)
       places[rank] = rows.start
-      exchange.add(SlicePiece(rows), from: rank)
+      gatherer.exchange.add(SlicePiece(rows), from: rank)
     }
-    try exchange.exchange()
+    try gatherer.run(compute)
     phases.enter(.merge, layer: flight.layer)
     let ownRows = UnsafeBufferPointer(start: flight.batch.outputs.elements, count: flight.batch.outputs.count)
     let (table, compute, width) = (flight.totals, compute, hiddenSize)

@@ -126,7 +126,8 @@ struct PlanReport {
 
   private func start(_ option: ClusterPlan.Option) -> String {
     let place =
-      option.ranksPerNode == 1 ? "--map-by ppr:1:node --bind-to none" : "--map-by ppr:1:numa --bind-to numa"
+      option.ranksPerNode > 1 && option.ranksPerNode == plan.node.numaNodes
+      ? "--map-by ppr:1:numa --bind-to numa" : "--map-by ppr:\(option.ranksPerNode):node --bind-to none"
     var further = command.recurrentStates.map { " --recurrent-states \($0)" } ?? ""
     let speculation = command.forecast.speculation
     if speculation.speculate != .off { further += speculation.arguments.map { " " + $0 }.joined() }

@@ -187,7 +187,7 @@ package final class GenerationSession {
       if let slices {
         let dispatcher = SlicedDispatcher(
           rank: runtime.communicator.rank, placement: model.placement, hiddenSize: description.hiddenSize,
-          compute: compute, exchange: slices.exchange, telemetry: telemetry)
+          compute: compute, slices: slices, telemetry: telemetry)
         own = OwnExperts(bank: bank, sliced: dispatcher)
         experts = Decoder.Experts(metered, through: dispatcher)
       } else {

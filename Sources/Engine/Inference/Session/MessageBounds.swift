@@ -70,6 +70,8 @@ struct MessageBounds {
     }
     if let mixture = description.mixture {
       let shared = own(mixture.sharedIntermediateSize ?? 0)
+      // Of routers' logits a host's first rank may have all.
+      widths.append(mixture.expertCount)
       if slice.dividesExperts {
         widths += [mixture.topK * own(mixture.expertIntermediateSize) + shared, own(hidden)]
       } else {

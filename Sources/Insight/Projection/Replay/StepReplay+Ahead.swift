@@ -86,8 +86,8 @@ extension StepReplay {
         part: \.experts, roof: compute.experts, memory: distinct * third, arithmetic: visits * third,
         most: share(.expertInner), mean: even)
       return [(window.times, [experts, shared(third)])]
-    case .denseOutput where isKnown: return [(window.times, [attention(work.attentionEntry)])]
-    case .expertOutput where isKnown && dividesExperts: return [(window.times, [attention(work.attentionEntry)])]
+    case .denseOutput where isKnown, .expertOutput where isKnown:
+      return [(window.times, [attention(work.attentionEntry)])]
     default: return []
     }
   }

@@ -67,13 +67,13 @@ extension StepReplay {
       for exchange in compute.work.exchanges where exchange.isWithinHost && mostOnHost > 1 {
         let (host, bytes) = (Double(mostOnHost), rows * exchange.byteCounts(ranks: mostOnHost).all)
         let way = Way(origins: 1, near: mostOnHost - 1)
-        travelling += Double(exchange.count) * seconds(way, most: bytes / host)
+        travelling += Double(exchange.count) * seconds(way, most: bytes / host, all: bytes)
         copying +=
           Double(exchange.count)
           * compute.slices.seconds(2 * bytes / host * (host - 1) / Double(max(rowBytes.sum, 1)))
       }
       for exchange in exchanges(layers, kind, rows: rows) {
-        let took = ways.reduce(0) { $0 + seconds($1, most: exchange.most) }
+        let took = ways.reduce(0) { $0 + seconds($1, most: exchange.most, all: exchange.all) }
         travelling += exchange.times * took
         windows.append(Window(stage: exchange.stage, times: exchange.times, seconds: took))
         let (bytes, others) = (Double(exchange.all) / Double(size), Double(size - 1))
@@ -198,9 +198,10 @@ extension StepReplay {
     return found
   }
 
-  /// One stage of an exchange, in which the rank with most has so many bytes.
-  private func seconds(_ way: Way, most: Double) -> Double {
-    let bytes = Int(min(most * Double(way.origins) + Self.headerBytes, 1e15))
+  /// One stage of an exchange, in which the rank with most has so many bytes, and all ranks together so many: of one
+  /// token's embedding they are the same.
+  private func seconds(_ way: Way, most: Double, all: Double) -> Double {
+    let bytes = Int(min(min(most * Double(way.origins), all) + Self.headerBytes, 1e15))
     let near = way.near > 0 ? network.sameHost.seconds(bytes, messages: way.near, bytesAtOnce: bytes) : 0
     guard way.far > 0 else { return near }
     // A host's ranks share the way out, and in.

@@ -83,7 +83,7 @@ package final class SliceGatherer {
 
   /// The same on the thread that workers run for, with what `next` says, which is then forgotten; throws what went
   /// wrong.
-  func run(_ compute: Compute) throws {
+  package func run(_ compute: Compute) throws {
     if let fetch, let next, compute.workerCount > 1 {
       fetch.begin()
       compute.pool.run { worker in run(fetching: next, worker: worker) }
