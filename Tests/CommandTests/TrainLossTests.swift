@@ -18,7 +18,8 @@ extension CommandTests {
       for ranks in [2, 1, 3] {
         let command = ranks == 1 ? [Program.path] : Program.mpirun(ranks: ranks) + [Program.path]
         let running = try RunningProgram(command + corpus.arguments(to: broken, options + ["--resume"]))
-        #expect(running.waitForOutput(Int.random(in: 200...4000, using: &random)))
+        // It may end before, when the one before it had come far.
+        _ = running.waitForOutput(Int.random(in: 200...4000, using: &random))
         let victims = ranks == 1 ? [0: running.process.processIdentifier] : running.ranks()
         if let victim = victims[Int.random(in: 0..<ranks, using: &random)] { kill(victim, SIGKILL) }
         #expect(running.ends())

@@ -177,7 +177,9 @@ import Testing
         try connection.sendRequest(
           "POST", "/v1/chat/completions", headers: ["Connection: close"],
           body: TestServer.bytes(TestServer.chatBody(["stream": true])))
-        let before = try (0..<3).map { _ in try connection.read(until: ": ") }
+        _ = try connection.read(until: "\r\n\r\n")
+        // Comments, each at the beginning of a chunk.
+        let before = try (0..<3).map { _ in try connection.read(until: "\n: ") }
         gate.open()
         return (before, try connection.read(until: "[DONE]"))
       }

@@ -54,14 +54,19 @@ struct HostWeightsTests {
     return try #require(found[0])
   }
 
+  /// Returns after its keeper has gone.
+  private static func keep(_ folder: KeeperFolder, _ ready: DispatchSemaphore) {
+    let keeper = try? MemoryKeeper(folder, patience: .seconds(1200))
+    ready.signal()
+    keeper?.run()
+  }
+
   /// Calls `body` with a keeper under way.
   private func withKeeper(_ body: (inout KeepingOptions) throws -> Void) throws {
     let folder = KeeperFolder(temporary.file("keeper"))
     let (ready, ended) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
     let thread = Thread {
-      let keeper = try? MemoryKeeper(folder, patience: .seconds(1200))
-      ready.signal()
-      keeper?.run()
+      Self.keep(folder, ready)
       ended.signal()
     }
     thread.start()

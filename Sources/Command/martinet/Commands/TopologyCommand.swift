@@ -135,15 +135,6 @@ struct TopologyCommand: ParsableCommand {
 
   /// Cores as ranges: 0–3, 8.
   private static func coreList(_ cores: [Int]) -> String {
-    var ranges: [ClosedRange<Int>] = []
-    for core in Set(cores).sorted() {
-      if let last = ranges.last, last.upperBound == core - 1 {
-        ranges[ranges.count - 1] = last.lowerBound...core
-      } else {
-        ranges.append(core...core)
-      }
-    }
-    return ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)" }.joined(
-      separator: ", ")
+    CoreRequest.text(cores).replacing("-", with: "–").replacing(",", with: ", ")
   }
 }
