@@ -1,4 +1,5 @@
 import Checkpoints
+import Foundation
 import Machine
 import MoEModel
 import Testing
@@ -6,7 +7,7 @@ import Testing
 /// What a loader sums does not depend on who reads what.
 struct WeightSumTests {
   private func readSums(
-    _ folder: HuggingFaceFolder, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool
+    _ folder: any Checkpoint, _ weights: WeightPrecision, threads: Int, owns: @escaping (Int) -> Bool
   ) throws -> [TensorSum] {
     let description = try ModelConfiguration.read(folder).holding(weights)
     let pool = try WorkerPool(cores: Array(repeating: 0, count: threads), pin: false, oversubscribed: true)
@@ -17,19 +18,15 @@ struct WeightSumTests {
     return sums.sums
   }
 
+  /// Checkpoints of every form: as published, packed by other programs, and GGUF files.
+  static let forms =
+    Golden.names.map { "goldens/\($0)" } + PackedCheckpointTests.names.map { "packed/\($0)" }
+    + ["deepseek_v3", "dots1", "mistral4", "exaone_moe"].map { "gguf/\($0).gguf" }
+
   /// Each rank reads a tensor whole, or in parts that are one rank's alone; together they read every byte once.
-  @Test(arguments: Golden.names)
+  @Test(arguments: forms)
   func everyByteIsSummedOnce(name: String) throws {
-    try checkSums(of: try HuggingFaceFolder(path: Golden(name).folder))
-  }
-
-  /// Words of several rows, of which heads share some, and scales that lie across rows.
-  @Test(arguments: PackedCheckpointTests.names)
-  func everyByteOfPackedWeightsIsSummedOnce(name: String) throws {
-    try checkSums(of: try HuggingFaceFolder(path: PackedCheckpointTests.folder.appending(path: name).path))
-  }
-
-  private func checkSums(of folder: HuggingFaceFolder) throws {
+    let folder = try CheckpointFormat.open(Golden.fixtures.appending(path: name).path)
     let expected = try folder.entries.map { try folder.readAll($0).withUnsafeBytes { TensorSum($0, at: 0) } }
     for (weights, threads, ranks) in [(WeightPrecision.auto, 1, 1), (.auto, 3, 2), (.q8, 2, 3), (.f32, 5, 1)] {
       let found = try (0..<ranks).map { rank in try readSums(folder, weights, threads: threads) { $0 % ranks == rank } }

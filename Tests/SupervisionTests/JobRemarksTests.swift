@@ -35,6 +35,17 @@ import Testing
     \(rule)
     """
 
+  private static let detected = """
+
+    \(rule)
+    mpirun detected that one or more processes exited with non-zero status, thus causing
+    the job to be terminated. The first process to do so was:
+
+      Process name: [[10227,1],1]
+      Exit code:    3
+    \(rule)
+    """
+
   static let recordings: [Recording] = [
     Recording(
       name: "not enough slots",
@@ -77,16 +88,7 @@ import Testing
       reason: "/nowhere/martinet cannot be started on host n2: it is not there, or nobody may execute it"),
     Recording(
       name: "a rank's own words",
-      text: "martinet: a note\nmartinet: failed: rank 1 (n1): the disk is full\n" + aborted + """
-
-        \(rule)
-        mpirun detected that one or more processes exited with non-zero status, thus causing
-        the job to be terminated. The first process to do so was:
-
-          Process name: [[10227,1],1]
-          Exit code:    3
-        \(rule)
-        """,
+      text: "martinet: a note\nmartinet: failed: rank 1 (n1): the disk is full\n" + aborted + detected,
       end: .exited(3), reason: "rank 1 (n1): the disk is full"),
     Recording(
       name: "the cause comes before what follows from it",
@@ -94,17 +96,24 @@ import Testing
       reason: "rank 1 (n1): the cause"),
     Recording(
       name: "an exit code alone",
-      text: aborted + """
-
-        \(rule)
-        mpirun detected that one or more processes exited with non-zero status, thus causing
-        the job to be terminated. The first process to do so was:
-
-          Process name: [[10227,1],1]
-          Exit code:    3
-        \(rule)
-        """,
+      text: aborted + detected,
       end: .exited(3), reason: "rank 1 ended with exit code 3"),
+    Recording(
+      name: "a script's words and an exit code",
+      text:
+        "martinet: a note\nstart.sh: line 3: MODEL: unbound variable\n[n1:7] a warning\nmpirun: Forwarding signal 10 to job\n"
+        + aborted + detected,
+      reason: "rank 1 ended with exit code 3: start.sh: line 3: MODEL: unbound variable"),
+    Recording(
+      name: "a script's words alone", text: "start.sh: line 3: MODEL: unbound variable\n" + aborted,
+      reason: "start.sh: line 3: MODEL: unbound variable"),
+    Recording(
+      name: "an end and no words", text: "martinet: ready\n" + aborted + "\n\(leaving)\n",
+      reason: "mpirun ended with status 1"),
+    Recording(
+      name: "a help text after news of an end",
+      text: aborted + "\n\(rule)\nA thing nobody has heard of has\nhappened.\n\(rule)\n",
+      reason: "A thing nobody has heard of has happened."),
     Recording(
       name: "a rank killed by a signal",
       text: "martinet: ready\n" + aborted + """

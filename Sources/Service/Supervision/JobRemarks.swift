@@ -1,8 +1,8 @@
 /// What a job wrote to standard error, and why it ended by that.
 ///
-/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and
-/// ssh are known to say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a
-/// launcher's text counts, not its last line.
+/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and ssh are known to
+/// say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a launcher's text that tells more than that
+/// the job ends, or else what a program said before, such as a script that the ranks are started by.
 struct JobRemarks {
   private static let kept = 200
   private static let length = 400
@@ -35,18 +35,35 @@ struct JobRemarks {
     if let killed = LauncherRemark.killedRank(in: lines) { return Self.short(killed) }
     if let failure = failures.first { return Self.short(failure) }
     if let known = LauncherRemark.cause(in: lines) { return Self.short(known) }
-    return (paragraph ?? lastWords).map(Self.short) ?? end.words(launcher)
+    let (help, others) = parts
+    if let end = LauncherRemark.exitCode(in: lines) {
+      // Ranks write more than reasons; what somebody else wrote is one.
+      let words = others.last { line in
+        !line.hasPrefix("martinet: ") && !line.hasPrefix("[") && !line.contains(": Forwarding signal ")
+          && line.contains { $0.isLetter }
+      }
+      return Self.short(words.map { "\(end): \(Self.trimmed($0))" } ?? end)
+    }
+    let telling = help.first { !$0.isEmpty && !LauncherRemark.isNewsOfAnEnd($0) }
+    return (telling ?? Self.lastWords(of: others)).map(Self.short) ?? end.words(launcher)
   }
 
-  /// The first paragraph between two rules of dashes, as Open MPI prints its help.
-  private var paragraph: String? {
-    guard let rule = lines.firstIndex(where: Self.isRule) else { return nil }
-    let text = lines[(rule + 1)...].drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) && !Self.isRule($0) }
-    return text.isEmpty ? nil : text.map(Self.trimmed).joined(separator: " ")
+  /// The first paragraph of each text between two rules of dashes, as Open MPI prints its help, and the lines outside of these.
+  private var parts: (help: [String], others: [String]) {
+    var (help, others): ([String], [String]) = ([], [])
+    var rest = lines[...]
+    while let first = rest.firstIndex(where: Self.isRule) {
+      others += rest[..<first]
+      let text = rest[(first + 1)...].prefix { !Self.isRule($0) }
+      help.append(
+        text.drop { Self.isBlank($0) }.prefix { !Self.isBlank($0) }.map(Self.trimmed).joined(separator: " "))
+      rest = rest[text.endIndex...].dropFirst()
+    }
+    return (help, others + rest)
   }
 
   /// The last line with a word in it that is no news of a start or an end.
-  private var lastWords: String? {
+  private static func lastWords(of lines: [String]) -> String? {
     let words = lines.last { line in
       !line.hasSuffix(": the job ends") && line != "martinet: ready" && line.contains { $0.isLetter }
     }

@@ -16,7 +16,7 @@ enum LauncherRemark {
 
   /// The cause of an end, the more telling first; nil where nothing known was said.
   static func cause(in lines: [String]) -> String? {
-    for find in [unreachable, lostHost, refused, missingProgram, hostFile, slots, library, slurm, exitCode] {
+    for find in [unreachable, lostHost, refused, missingProgram, hostFile, slots, library, slurm] {
       if let found = find(lines) { return found }
     }
     return nil
@@ -123,8 +123,15 @@ enum LauncherRemark {
     return errors.first.map { "srun: \($0)" }
   }
 
-  /// `Process name: [[10227,1],1]` `Exit code:    3`, or a call of MPI_Abort.
-  private static func exitCode(_ lines: [String]) -> String? {
+  /// Whether a paragraph of Open MPI's tells only that a job ends since a process has ended.
+  static func isNewsOfAnEnd(_ paragraph: String) -> Bool {
+    // "Primary job  terminated normally, but 1 process returned a non-zero exit code. Per user-direction, …"
+    ["returned a non-zero exit code", "exited with non-zero status"].contains { paragraph.contains($0) }
+  }
+
+  /// Which rank ended the job, where nothing tells why: `Process name: [[10227,1],1]` `Exit code:    3`, or a call of
+  /// MPI_Abort.
+  static func exitCode(in lines: [String]) -> String? {
     if let name = value(of: "Process name:", in: lines), let code = value(of: "Exit code:", in: lines),
       let rank = name.split(separator: ",").last?.prefix(while: \.isNumber), !rank.isEmpty
     {
