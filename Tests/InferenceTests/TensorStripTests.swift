@@ -1,4 +1,5 @@
 import Checkpoints
+import Kernels
 import Tensors
 import TestSupport
 import Testing
@@ -67,5 +68,35 @@ struct TensorStripTests {
       }
     }
     #expect(memory.bytesRead - before == lines * rows * 4)
+  }
+
+  /// Rows of gate and up in turn, each column a line: a worker of few panels takes strips, one of all of them lines.
+  @Test(arguments: [0, 1]) func turnedMatricesAreTheSameFromStripsAndFromLines(first: Int) throws {
+    let (rows, columns) = (3000, 7)
+    let (entry, memory, bytes) = try tensor(lines: columns, lineByteCount: 4 * rows)
+    let panelCount = PackedMatrix.panelCount(rows: rows)
+    let source = MatrixSource(
+      rows: rows, columns: columns, stored: MatrixSource.Stored(entry: entry, format: .bfloat16),
+      layout: .columns(first: first, columnStride: 2 * rows, rowStride: 2), use: .projection, format: .bfloat16,
+      rowFormat: .float32, bounds: [0, panelCount])
+    let panelBytes = WeightFormat.bfloat16.panelByteCount(columns: columns)
+    func filled(_ count: Int) throws -> (panels: [UInt8], sum: TensorSum, read: Int) {
+      let (sums, before) = (ReadSums(memory), memory.bytesRead)
+      var reader = ShardReader(checkpoint: memory, sums: sums)
+      var panels = [UInt8](repeating: 0, count: panelCount * panelBytes)
+      try panels.withUnsafeMutableBytes { buffer in
+        for start in stride(from: 0, to: panelCount, by: count) {
+          try reader.fill(
+            source, panels: start..<min(start + count, panelCount),
+            into: try #require(buffer.baseAddress) + start * panelBytes)
+        }
+      }
+      return (panels, sums.sums[try #require(memory.position(of: entry))], memory.bytesRead - before)
+    }
+    let (whole, parts) = (try filled(panelCount), try filled(2))
+    #expect(whole.panels == parts.panels && whole.sum == parts.sum)
+    // Gate answers for both.
+    #expect(whole.sum == (first == 0 ? bytes.withUnsafeBytes { TensorSum($0, at: 0) } : TensorSum()))
+    #expect(parts.read <= bytes.count)
   }
 }

@@ -96,7 +96,7 @@ struct ShardReader {
     }
   }
 
-  /// A worker's rows are strewn over the whole of such a matrix: each worker reads all of it and takes its own.
+  /// A worker's rows are strewn over the whole of such a matrix: it takes their part of each line, which is a column.
   private func fillColumns(
     _ source: MatrixSource, _ panels: Range<Int>, _ memory: UnsafeMutableRawPointer, first: Int, columnStride: Int,
     rowStride: Int
@@ -105,24 +105,25 @@ struct ShardReader {
     let panelBytes = source.format.panelByteCount(columns: source.columns)
     let rows = rows(of: panels, source)
     let run = source.columnRun(rows: rows.count)
+    let (firstLine, offset) = (first / columnStride, first % columnStride + rows.lowerBound * rowStride)
+    let wanted = (offset * elementBytes)..<((offset + run.span) * elementBytes)
+    let strip = TensorStrip(
+      source.entry, lineByteCount: columnStride * elementBytes, bytes: wanted,
+      own: run.isOwn ? wanted : wanted.upperBound..<wanted.upperBound)
     // Columns go into panels in pairs.
-    let chunk = max(2, StoredRows.turnedByteCount / (columnStride * elementBytes) & ~1)
+    let chunk = max(2, StoredRows.turnedByteCount / max(1, strip.stride) & ~1)
     var column = 0
     while column < source.columns {
       let count = min(chunk, source.columns - column)
-      let start = first + column * columnStride + rows.lowerBound * rowStride
-      let elements = (count - 1) * columnStride + run.span
-      let bytes = try stored.read(
-        source.entry, (start * elementBytes)..<((start + elements) * elementBytes),
-        own: run.isOwn
-          ? OwnBytes(count: count, runByteCount: run.span * elementBytes, stride: columnStride * elementBytes) : .none)
+      let bytes = stored.room(strip.byteCount(lines: count))
+      let lines = (firstLine + column)..<(firstLine + column + count)
+      try strip.read(lines, from: stored.checkpoint, sums: stored.sums, into: bytes)
       for current in panels {
         let row = current * PackedMatrix.panelRows
         PanelWriter(
           format: source.format, columns: source.columns, panel: memory + (current - panels.lowerBound) * panelBytes
         ).write(
-          transposed: bytes + (row - rows.lowerBound) * rowStride * elementBytes,
-          columnStride: columnStride * elementBytes,
+          transposed: bytes + (row - rows.lowerBound) * rowStride * elementBytes, columnStride: strip.stride,
           elementStride: rowStride * elementBytes, rowCount: min(PackedMatrix.panelRows, source.rows - row),
           firstColumn: column, columnCount: count)
       }

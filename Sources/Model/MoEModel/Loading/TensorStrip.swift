@@ -13,6 +13,10 @@ struct TensorStrip {
   /// The part of them that its reader answers for: where a word has several rows, whoever has the first of them.
   let own: Range<Int>
 
+  init(_ entry: TensorEntry, lineByteCount: Int, bytes: Range<Int>, own: Range<Int>) {
+    (self.entry, self.lineByteCount, self.bytes, self.own) = (entry, lineByteCount, bytes, own)
+  }
+
   /// What holds `rows` of a tensor `[lines, ⌈lineRows / rowsPerElement⌉]`. `isCounted`: whether nobody else reads these
   /// rows, so that their bytes are summed.
   init(
