@@ -211,6 +211,7 @@ struct ModelOptions: ParsableArguments {
       say(
         "martinet: \(session.description.family) on \(layout) (\(session.compute.instructionSet.rawValue)); \(session.summary)"
       )
+      say("martinet: on this processor \(session.compute.instructionSet.preference)")
       if session.model.report.misplacedPages > 0 {
         say(
           "martinet: \(session.model.report.misplacedPages) of the memory pages sampled lie on another NUMA node than their readers; free memory on the nodes, or bind ranks with --map-by numa --bind-to numa"

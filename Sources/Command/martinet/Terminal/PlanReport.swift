@@ -33,6 +33,7 @@ struct PlanReport {
       lines.append(
         "estimates from bandwidth and arithmetic at \(Figures.decimals(command.efficiency * 100, 0)) % of them, with \(routing) routing; no run stands behind them"
       )
+      lines.append("on nodes with this host's processor \(InstructionSet.best.preference)")
       if let note = command.forecast.speculation.options.note(on: description) { lines.append(note) }
       if command.forecast.speculation.speculate != .off, description.canTakeBack, plan.task.drafts == nil {
         lines.append("of drafts only what they take is counted: say with --acceptance how many are right")
