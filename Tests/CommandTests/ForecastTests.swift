@@ -212,6 +212,7 @@ extension CommandTests {
       ])
       #expect(words.status == 0 && words.output.contains("--layout auto would choose sliced"), "\(words.errors)")
       #expect(words.output.contains(" --layout auto ") && words.output.contains("16 sliced"))
+      #expect(words.output.contains("on nodes with this host's processor "))
       for (options, word) in [
         (["--zipf", "-1"], "--zipf"), (["--acceptance", "0.5"], "--speculate"),
         (["--speculate", "lookup", "--acceptance", "0.5,0.6"], "--acceptance"),

@@ -19,6 +19,18 @@ struct InstructionSetTests {
     #expect(InstructionSet.supported.last == .best)
   }
 
+  @Test func whatIsSaidToBeFastestHasInstructionsOfItsOwn() {
+    #expect(InstructionSet.reference.nativeRowFormats.isEmpty)
+    for set in InstructionSet.supported {
+      let native = set.nativeRowFormats
+      #expect(!native.contains(.float32))
+      // Each set above AVX2 and NEON is chosen for its integer products.
+      if set.rawValue == "amx" || set.rawValue == "i8mm" { #expect(native.contains(.int8)) }
+      #expect(set.preference.contains("8-bit products are fastest") == native.contains(.int8))
+      #expect(set.preference.hasSuffix("then bf16") == native.contains(.bfloat16))
+    }
+  }
+
   /// A set's kernels may be those of the sets below it.
   @Test func aSetComesWithThoseItIsBuiltOn() {
     let supported = Set(ck_isa.supported.map(\.rawValue))

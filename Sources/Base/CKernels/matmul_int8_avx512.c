@@ -13,10 +13,12 @@
 #include "Formats/level_lanes.h"
 #include "Formats/block_lanes.h"
 
-// One row reads one panel after the other. With several rows four streams of weights keep memory busier than two, even
-// where the chains of fp32 sums go to the stack for it.
-#define ROWS_CASES(DO) \
-  DO(1, is_blocks(format) ? 2 : 1) DO(2, 4) DO(3, 4) DO(4, 4) DO(5, 4) DO(6, line_parts(format) == 1 ? 4 : 2)
+// Rows to which Q8 goes straight from memory read one panel after the other. Q4, which is half the memory for as many
+// products, goes to several of them four panels at a time, which share what is loaded of the rows.
+#define FEW_PANELS (whole ? CK_Q_SCRATCH_PANELS : line_parts(format) == 1 ? 1 : 4)
+#define ROWS_CASES(DO)             \
+  DO(1, is_blocks(format) ? 2 : 1) \
+  DO(2, FEW_PANELS) DO(3, FEW_PANELS) DO(4, FEW_PANELS) DO(5, FEW_PANELS) DO(6, FEW_PANELS < 2 ? FEW_PANELS : 2)
 #define MAX_ROWS 6
 #define BLOCK_PANELS (ck_geometries[format].low_bits == 8 ? 1 : 2)
 #define KERNELS_NAME ck_int8_rows_avx512

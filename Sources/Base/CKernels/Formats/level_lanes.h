@@ -3,7 +3,6 @@
 //
 //   <name>_line(p)           the 64 bytes at p, which hold a unit of sixteen rows
 //   <name>_part(line, part)  the weights of the line's columns from 4 * part on, as i16_dot wants them
-//   <name>_STREAMS           whether fetching lines ahead from memory pays where few panels are read at once: measured
 //
 // The format is a constant wherever these are called, so that the switches fall away.
 #include "q8_lanes.h"
@@ -25,15 +24,6 @@ INLINE_OP w64 part_of(ck_format format, w64 line, const int part) {
   case CK_##NAME: return name##_part(line, part);
     CK_FORMATS(CK_NOTHING, PART_OF)
     default: return line;
-  }
-}
-
-INLINE_OP bool streams(ck_format format) {
-  switch (format) {
-#define STREAMS(name, NAME) \
-  case CK_##NAME: return name##_STREAMS;
-    CK_FORMATS(CK_NOTHING, STREAMS)
-    default: return false;
   }
 }
 

@@ -1,5 +1,4 @@
 // Q4 in registers: nibbles are looked up in the table of levels.
-#define q4_STREAMS true
 
 INLINE_OP w64 q4_line(const uint8_t *p) { return w64_load(p); }
 

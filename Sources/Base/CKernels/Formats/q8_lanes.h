@@ -1,5 +1,4 @@
 // Q8 in registers: a byte a column, which is what the other formats of levels are expanded to.
-#define q8_STREAMS false
 
 #if defined(V16_AVX2)
 INLINE_OP w64 q8_line(const uint8_t *p) {

@@ -49,6 +49,7 @@ struct BenchKernels: ParsableCommand {
       let compute = Compute(pool: pool, instructionSet: isa ?? .best)
       let limits = KernelBenchmark.Limits(compute)
       if !json { show("\(compute.instructionSet.rawValue), \(compute.workerCount) threads; limits: \(words(limits))") }
+      if !json { show("on this processor \(compute.instructionSet.preference)") }
       if probesOnly {
         if json { show(figures(limits, of: compute).text(pretty: true)) }
         return

@@ -237,6 +237,7 @@ struct ModelOptions: ParsableArguments {
         \(session.summary)
         """
       )
+      say("martinet: on this processor \(session.compute.instructionSet.preference)")
       if session.model.report.misplacedPages > 0 {
         say(
           """

@@ -43,6 +43,7 @@ struct PlanReport {
         with \(routing) routing; no run stands behind them
         """
       )
+      lines.append("on nodes with this host's processor \(InstructionSet.best.preference)")
       if let note = command.forecast.speculation.options.note(on: description) { lines.append(note) }
       if command.forecast.speculation.speculate != .off, description.canTakeBack, plan.task.drafts == nil {
         lines.append("of drafts only what they take is counted: say with --acceptance how many are right")
