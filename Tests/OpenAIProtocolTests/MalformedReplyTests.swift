@@ -39,7 +39,7 @@ import Testing
     let heads = [
       "<|channel|>commentary to=functions.now", "<tool_call>\n<function=now>", "[TOOL_CALLS]now",
       "<｜tool▁call▁begin｜>function",
-      "<|tool_call_begin|>functions.now",
+      "<|tool_call_begin|>functions.now", "<｜DSML｜tool_calls><｜DSML｜invoke name=",
     ]
     let start = ContinuousClock.now
     for head in heads {

@@ -53,7 +53,9 @@ extension FuzzTarget {
   private static let reply = FuzzTarget(
     "reply", inputs: 1200,
     pieces: jsonPieces + [
-      "<think>", "</think>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<｜tool▁calls▁begin｜>", "<｜tool▁sep｜>",
+      "<think>", "</think>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "<｜DSML｜tool_calls>",
+      "<｜DSML｜invoke name=\"now\">", "<｜DSML｜parameter name=\"city\" string=\"true\">", "</｜DSML｜invoke>",
+      "</｜DSML｜parameter>", "<｜tool▁calls▁begin｜>", "<｜tool▁sep｜>",
       "<|tool_call_begin|>", "<|channel|>commentary to=functions.now", "<|message|>", "<|call|>", "<arg_key>",
       "```json",
       "<function=now>", "<parameter=city>", "{\"name\": \"now\", \"arguments\": {}}",
@@ -70,6 +72,7 @@ extension FuzzTarget {
         """,
         "[TOOL_CALLS] [{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"weather\", \"arguments\": {\"days\": 1}}]",
         "<|tool_calls_section_begin|><|tool_call_begin|>functions.now:0<|tool_call_argument_begin|>{}<|tool_call_end|><|tool_calls_section_end|>",
+        "<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"weather\">\n<｜DSML｜parameter name=\"days\" string=\"false\">2</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>",
         "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Rom</arg_value>\n</tool_call>",
         "<tool_call>\n<function=weather>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>",
         """

@@ -8,7 +8,10 @@ extension GGUFEntries {
     _ whole: TensorEntry, _ name: String, _ part: DeltaTensors.Part, _ form: DeltaTensors, _ file: GGUFFile
   ) throws(CheckpointError) {
     guard let sizes else {
-      throw .gguf(path: file.path, byte: nil, .missing(key: "ssm.group_count and ssm.time_step_rank, of its layers"))
+      throw .gguf(
+        path: file.path, byte: nil,
+        .shape(tensor: whole.name, found: whole.shape, expected: "heads that the settings tell, at most 2^20 of a kind")
+      )
     }
     func wrong(_ expected: String) -> CheckpointError {
       .gguf(path: file.path, byte: nil, .shape(tensor: whole.name, found: whole.shape, expected: expected))

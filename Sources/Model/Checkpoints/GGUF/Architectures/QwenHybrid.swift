@@ -55,8 +55,15 @@ extension GGUFSettings {
     config["rms_norm_add_one"] = false
     config["linear_conv_kernel_dim"] = .int(try int("ssm.conv_kernel", in: Self.sizes))
     config["linear_key_head_dim"] = .int(try int("ssm.state_size", in: Self.sizes))
-    config["linear_num_key_heads"] = .int(try int("ssm.group_count", in: Self.sizes))
+    let keyHeads = try int("ssm.group_count", in: Self.sizes)
+    config["linear_num_key_heads"] = .int(keyHeads)
     let heads = try int("ssm.time_step_rank", in: Self.sizes)
+    guard heads % keyHeads == 0 else {
+      throw metadata.problem(
+        .unsupported(
+          key: "\(architecture).ssm.group_count", value: "\(keyHeads)",
+          remedy: "a number that divides ssm.time_step_rank, \(heads), is"))
+    }
     config["linear_num_value_heads"] = .int(heads)
     let width = try int("ssm.inner_size", in: Self.sizes)
     guard width % heads == 0 else {
