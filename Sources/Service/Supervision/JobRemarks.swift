@@ -1,8 +1,9 @@
 /// What a job wrote to standard error, and why it ended by that.
 ///
-/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and ssh are known to
-/// say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a launcher's text that tells more than that
-/// the job ends, or else what a program said before, such as a script that the ranks are started by.
+/// The ranks mark the lines that tell why they fail. Launchers print many words around theirs: what mpirun, srun and
+/// ssh are known to say is looked for (`LauncherRemark`), and where none of it is found, the first paragraph of a
+/// launcher's text that tells more than that the job ends, or else what a program said before, such as a script that
+/// the ranks are started by.
 struct JobRemarks {
   private static let kept = 200
   private static let length = 400
@@ -48,7 +49,8 @@ struct JobRemarks {
     return (telling ?? Self.lastWords(of: others)).map(Self.short) ?? end.words(launcher)
   }
 
-  /// The first paragraph of each text between two rules of dashes, as Open MPI prints its help, and the lines outside of these.
+  /// The first paragraph of each text between two rules of dashes, as Open MPI prints its help, and the lines outside
+  /// of these.
   private var parts: (help: [String], others: [String]) {
     var (help, others): ([String], [String]) = ([], [])
     var rest = lines[...]
