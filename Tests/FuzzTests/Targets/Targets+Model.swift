@@ -65,7 +65,7 @@ extension FuzzTarget {
 
   /// Models of other architectures, whose data are of no interest: seeds are headers, and zeros follow.
   private static let ggufFamilies = FuzzTarget(
-    "gguf-families", inputs: 1500,
+    "gguf-families", inputs: 600,
     pieces: [
       "attention.recurrent_layers", "ssm.group_count", "ssm_ba.weight", "exps.weight", "\u{1}\0\0\0",
       "\0\0\0\0\0\0\0\u{7F}",

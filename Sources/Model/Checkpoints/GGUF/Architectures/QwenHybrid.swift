@@ -14,7 +14,8 @@ extension GGUFArchitecture {
   /// Qwen3.5 and 3.6 without experts.
   static let qwen35 = GGUFArchitecture("qwen35", names: .sharedExpert.hybrid(isTiled: true), split: "qwen35") {
     (settings) throws(CheckpointError) in
-    try settings.hybridDecoder("qwen3_5_text")
+    settings.ignore("expert_feed_forward_length", "expert_shared_feed_forward_length")
+    return try settings.hybridDecoder("qwen3_5_text")
   }
 
   /// The same with experts, in all layers.
