@@ -23,7 +23,7 @@ struct SinkhornBalanceTests {
       switch number {
       case 0: matrix = Array(repeating: 0, count: 16)
       case 1: matrix[5] = .infinity
-      case 2: matrix = matrix.map { $0 * 1e-40 }
+      case 2: matrix = matrix.map { $0 * (Float.leastNormalMagnitude / 64) }
       case 3: matrix[0] = -0.0
       default: break
       }
