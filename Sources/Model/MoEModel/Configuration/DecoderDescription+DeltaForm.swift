@@ -1,8 +1,8 @@
 import Checkpoints
 
 extension DecoderDescription {
-  /// What only the tensors tell of gated DeltaNet: whether the projections that a family publishes together lie apart, and
-  /// whether rates of decay are stored as they are used. Both are so in GGUF files.
+  /// What only the tensors tell of gated DeltaNet: whether the projections that a family publishes together lie apart,
+  /// and whether rates of decay are stored as they are used. Both are so in GGUF files.
   mutating func takeDeltaForm(of checkpoint: any Checkpoint) {
     guard let layer = layers.firstIndex(where: { if case .delta = $0.attention { true } else { false } }) else {
       return
