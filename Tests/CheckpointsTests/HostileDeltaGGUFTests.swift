@@ -114,7 +114,8 @@ struct HostileDeltaGGUFTests {
           key: "qwen35.ssm.inner_size", value: "9", remedy: "a multiple of ssm.time_step_rank, 4, is"))
     // Three key heads for four value heads, or more than can be.
     for groups in [3, UInt32.max / 4] {
-      guard case .unsupported("qwen35.ssm.group_count", _, _)? = problem("qwen35", { $0["qwen35.ssm.group_count"] = .uint32(groups) }) else {
+      let found = problem("qwen35") { $0["qwen35.ssm.group_count"] = .uint32(groups) }
+      guard case .unsupported("qwen35.ssm.group_count", _, _)? = found else {
         Issue.record("\(groups) key heads are taken")
         continue
       }

@@ -1,5 +1,5 @@
-/// Divides the columns and rows of a small square matrix by their sums in turn, columns first and last, so that both come
-/// near one (Sinkhorn and Knopp, 1967). Sums run in ascending order from 0, epsilon added last.
+/// Divides the columns and rows of a small square matrix by their sums in turn, columns first and last, so that both
+/// come near one (Sinkhorn and Knopp, 1967). Sums run in ascending order from 0, epsilon added last.
 struct SinkhornBalance {
   /// Rows, and columns.
   let count: Int
