@@ -111,6 +111,8 @@ bool ck_isa_supported(ck_isa isa) {
   return (unsigned)isa < CK_ISA_COUNT && (found() & sets[isa].needs) == sets[isa].needs;
 }
 
+bool ck_expands_wide(void) { return ck_isa_supported(CK_ISA_AVX2); }
+
 ck_isa ck_isa_best(void) {
   unsigned best = CK_ISA_COUNT - 1;
   while (!ck_isa_supported((ck_isa)best)) best--;

@@ -89,7 +89,7 @@ package struct PackedMatrix: @unchecked Sendable {
     }
   }
 
-  /// The same for the worker's part of every `step`th panel, from panel `first` on.
+  /// The same, `[count, rows]`, for the worker's part of every `step`th panel, from panel `first` on.
   package func multiply(
     _ compute: Compute, worker: Int, everyPanel step: Int, from first: Int, x: Rows, count: Int,
     y: UnsafeMutablePointer<Float>, yStride: Int

@@ -231,7 +231,7 @@ void ck_expand_panel_row(ck_format format, const void *panel, size_t k, size_t l
 
 void ck_expand(ck_format format, const void *elements, const void *scales, size_t count, float *out) {
 #if defined(__x86_64__)
-  if (wide[format] && ck_isa_supported(CK_ISA_AVX2)) {
+  if (wide[format] && ck_expands_wide()) {
     wide[format](elements, scales, count, out);
     return;
   }

@@ -21,6 +21,8 @@ const char *ck_isa_name(ck_isa isa);
 /// Whether this processor (and operating system) can run kernels of `isa`. The first call asks Linux for the tiles of
 /// AMX, for the whole process.
 bool ck_isa_supported(ck_isa isa);
+/// Whether what is expanded as it is loaded, alike under every instruction set, may use AVX2.
+bool ck_expands_wide(void);
 /// Whether this processor multiplies pairs of bf16 numbers (AVX-512 BF16).
 bool ck_multiplies_pairs(void);
 /// The fastest supported one.
