@@ -50,10 +50,12 @@ extension CommandTests {
           == ["prefill_seconds", "decode_seconds", "prefill_tokens_per_second", "decode_tokens_per_second"])
       #expect(answer["timings"]?.object?.values.allSatisfy { ($0.double ?? 0) > 0 } == true)
       #expect(ints(answer["token_ids"]) == prompt.greedy)
-      // The notice about loading, then three lines that a person quotes.
+      // Notices about loading and the processor, then three lines that a person quotes.
       let notices = run.errors.split(separator: "\n")
-      #expect(notices.count == 4 && notices[1].hasPrefix("prefill: ") && notices[1].contains(" decode: "))
-      #expect(notices[2].contains("% of decode") && notices[3].hasPrefix("sent: "))
+      try #require(notices.count == 5, "\(notices)")
+      #expect(notices[1].hasPrefix("martinet: on this processor "))
+      #expect(notices[2].hasPrefix("prefill: ") && notices[2].contains(" decode: "))
+      #expect(notices[3].contains("% of decode") && notices[4].hasPrefix("sent: "))
     }
 
     @Test(.timeLimit(.minutes(20)), arguments: ["deepseek_v3", "gpt_oss_mxfp4", "qwen3_moe", "mixtral"])
