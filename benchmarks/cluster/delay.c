@@ -1,5 +1,5 @@
-// Messages between hosts that take longer than they do, for kernels whose links cannot be delayed (netem): a library to be
-// loaded before MPI (LD_PRELOAD), which starts what MPI_Isend hands to a rank of another host only CLUSTER_DELAY_US
+// Messages between hosts that take longer than they do, for kernels whose links cannot be delayed (netem): a library to
+// be loaded before MPI (LD_PRELOAD), which starts what MPI_Isend hands to a rank of another host only CLUSTER_DELAY_US
 // microseconds later, at the next call of MPI that looks after messages. A rank that waits for others calls often; one
 // that computes lets its messages lie for longer, which a network would not. Collectives are as fast as ever.
 #include <mpi.h>

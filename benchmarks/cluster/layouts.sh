@@ -14,6 +14,8 @@ options=(--batch 1 --prompt-length 32 --output-length 33 --repetitions 1 --threa
 cluster=$(realpath "$(dirname "${BASH_SOURCE[0]}")/cluster.sh")
 mkdir -p "$folder"
 trap '"$cluster" down' EXIT
+# Nothing else delays messages: the table says what does.
+unset CLUSTER_DELAY_LIBRARY CLUSTER_DELAY_US
 
 for hosts in 2 3 4; do
   "$cluster" down

@@ -61,6 +61,7 @@ awk -v all="$all" -v minimum="$minimum" 'BEGIN { exit !(minimum > 0 && all / min
 echo "decode sent $all bytes to other hosts, $payload of it rows; $(awk -v a="$all" -v b="$minimum" 'BEGIN { printf "%.3f", a / b }') × the least possible"
 # Each within the error told, which is half a message's way there and back: long where the machine is busy.
 offsets=$(grep -oE '"clock":\{[^}]*\}' "$scratch/report" | sed -E 's/.*"offset_ns":([-0-9.e+]+).*"error_ns":([-0-9.e+]+).*/\1 \2/')
+[ "$(grep -cE '^[-0-9.e+]+ [-0-9.e+]+$' <<<"$offsets")" -ge 3 ] || fail "the report does not tell three ranks' clocks: $offsets"
 awk '{ if ($1 > $2 + 1e5 || $1 < -$2 - 1e5) exit 1 }' <<<"$offsets" || fail "clocks of one machine differ by more than their error: $offsets ns"
 
 # The check before a run: hosts that are alike are well, and each that is not is named with its reason.

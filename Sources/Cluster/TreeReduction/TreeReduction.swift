@@ -43,8 +43,8 @@ package final class TreeReduction {
   }
 
   /// Agrees with the other ranks on what is to be added up. `slices`: by rank, in order; nil for even ones. Memory
-  /// stays near
-  /// `pieceBytes` for what arrives, and as much for what leaves. Collective; what is wrong is thrown on all ranks.
+  /// stays near `pieceBytes` for what arrives, and as much for what leaves. Collective; what is wrong is thrown on all
+  /// ranks.
   package init(
     _ communicator: any Communicator, tree: LeafTree, count: Int, slices: [Range<Int>]? = nil,
     pieceBytes: Int = pieceBytes, telemetry: RankTelemetry? = nil

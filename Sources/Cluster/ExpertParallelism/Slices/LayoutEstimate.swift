@@ -82,11 +82,10 @@ package struct LayoutEstimate: Sendable, Equatable {
   package func words(streams: Int) -> String {
     func milliseconds(_ seconds: Double) -> String { "\((seconds * 1e5).rounded() / 100) ms" }
     return
-      "for a step of \(streams) sequence\(streams == 1 ? "" : "s"): apart from routed experts it is expected to take "
-        + """
-        \(milliseconds(sliced)) sliced and \(milliseconds(spread)) spread; \(exchangeCount) exchanges between ranks \
-        take 
-        """
-      + milliseconds(gathered)
+      """
+      for a step of \(streams) sequence\(streams == 1 ? "" : "s"): apart from routed experts it is expected to take \
+      \(milliseconds(sliced)) sliced and \(milliseconds(spread)) spread; \(exchangeCount) exchanges between ranks \
+      take \(milliseconds(gathered))
+      """
   }
 }

@@ -5,9 +5,9 @@
 /// rank with its place there, which passes them on to the others of its host. Where there are more hosts, ranks of a
 /// host tell each other first, then each sends all that its host has to some of the others, and in the end they tell
 /// each other what came: with r ranks on each of n hosts, ⌈(n − 1) / r⌉ messages between hosts one after another
-/// instead of n − 1. Many hosts of one rank are the places of a rectangle: pieces go along the sender's row, and then,
-/// those of a whole row in one message, along the columns. n hosts in a·b places wait twice for a message, and send
-/// a + b − 2 of them instead of n − 1.
+/// instead of n − 1, where n is odd ⌈n / r⌉. Many hosts of one rank are the places of a rectangle: pieces go along the
+/// sender's row, and then, those of a whole row in one message, along the columns. n hosts in a·b places wait twice
+/// for a message, and send a + b − 2 of them instead of n − 1.
 package struct SliceRoutes: Sendable {
   /// Ranks that one exchanges messages with in a stage.
   package struct Stage: Sendable {

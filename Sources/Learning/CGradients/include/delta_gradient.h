@@ -25,9 +25,9 @@ typedef struct {
 /// Floats of scratch for such a sequence, one thread's at a time, aligned to 64 bytes.
 size_t cg_delta_scratch(size_t tokens, size_t key_dims);
 
-/// Order: panel by panel of CK_DELTA_PANEL value dimensions, ascending, each from its last token to its first. States are
-/// ck_delta_rule's, S before and N after the token; G, the gradient by N without what the token's own output asks for,
-/// is +0 after the last token. For key dimension i and column c, columns past the last being +0:
+/// Order: panel by panel of CK_DELTA_PANEL value dimensions, ascending, each from its last token to its first. States
+/// are ck_delta_rule's, S before and N after the token; G, the gradient by N without what the token's own output asks
+/// for, is +0 after the last token. For key dimension i and column c, columns past the last being +0:
 ///   s = S[i][c] * decay; g = fma(query[i], dout[c], G[i][c]);
 ///   u[c] = value[c] - sum over i of s * key[i]; w[c] = sum over i of g * key[i]: four chains each, as in delta.h;
 ///   d[c] = u[c] * beta; e[c] = w[c] * beta; dvalue[c] = e[c]; h = fma(-key[i], e[c], g); G[i][c] := h * decay

@@ -93,8 +93,7 @@ package struct TrainingLayout: Sendable {
   }
 
   /// A layer's part that a token's choice of `topK` of `expertCount` experts meets with even routing: the chance that
-  /// some of
-  /// `count` experts is among them.
+  /// some of `count` experts is among them.
   func chance(ofSome count: Int) -> Double {
     guard let mixture = description.mixture, count > 0 else { return 0 }
     let (all, chosen) = (mixture.expertCount, min(mixture.topK, mixture.expertCount))

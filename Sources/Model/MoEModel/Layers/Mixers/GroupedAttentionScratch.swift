@@ -17,8 +17,8 @@ final class GroupedAttentionScratch {
   let workers: [AttentionScratch]
   let nextTask = TaskCounter()
 
-  /// `keeps`: all of it is still there after a forward pass, as projected too. `allHeads`: those of all ranks, where the heads of
-  /// `shape` are not all.
+  /// `keeps`: all of it is still there after a forward pass, as projected too. `allHeads`: those of all ranks, where
+  /// the heads of `shape` are not all.
   init(
     _ shape: GroupedAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
     keeps: Bool = false

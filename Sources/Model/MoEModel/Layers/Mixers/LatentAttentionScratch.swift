@@ -26,8 +26,8 @@ final class LatentAttentionScratch {
   private(set) var roundedValues: RowBuffer
   let workers: [AttentionScratch]
 
-  /// `keeps`: all of it is still there after a forward pass, latents before their norms too. `allHeads`: those of all ranks,
-  /// where the heads of `shape` are not all.
+  /// `keeps`: all of it is still there after a forward pass, latents before their norms too. `allHeads`: those of all
+  /// ranks, where the heads of `shape` are not all.
   init(
     _ shape: LatentAttention, allHeads: Int? = nil, cache: LayerCache, rowFormat: RowFormat, workerCount: Int,
     keeps: Bool = false
