@@ -85,9 +85,9 @@ package struct WeightAgreement {
     return
       """
       --check-weights: \(checkpoint.entries.count) tensors read \
-      \(folders == 1 ? "once" : "in \(folders) places, all alike"); 
+      \(folders == 1 ? "once" : "in \(folders) places, all alike"); \
+      \(recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
       """
-        + (recorded == nil ? "no sums are recorded beside them" : "\(known) have the sums recorded")
   }
 
   /// Adds up the shares of `ranks` on the first of them.
