@@ -85,7 +85,8 @@ package struct LayoutEstimate: Sendable, Equatable {
       "for a step of \(streams) sequence\(streams == 1 ? "" : "s"): apart from routed experts it is expected to take "
         + """
         \(milliseconds(sliced)) sliced and \(milliseconds(spread)) spread; \(exchangeCount) exchanges between ranks \
-        take \(milliseconds(gathered))
+        take 
         """
+      + milliseconds(gathered)
   }
 }
