@@ -76,7 +76,7 @@ struct HuggingFaceFolderTests {
     #expect(try fingerprint { _ in } == all[0])
   }
 
-  @Test(.timeLimit(.minutes(20))) func manyTensorsOpenInLinearTime() throws {
+  @Test func manyTensorsOpenInLinearTime() throws {
     try withTemporaryFolder { folder in
       folder.write("{}", as: "config.json")
       var map: [String] = []
@@ -86,7 +86,10 @@ struct HuggingFaceFolderTests {
         map += names.map { "\"\($0)\":\"model-\(number).safetensors\"" }
       }
       folder.write("{\"weight_map\":{" + map.joined(separator: ",") + "}}", as: "model.safetensors.index.json")
-      let checkpoint = try HuggingFaceFolder(path: folder.path)
+      var opened: HuggingFaceFolder?
+      let seconds = try threadSeconds { opened = try HuggingFaceFolder(path: folder.path) }
+      #expect(seconds < 60)
+      let checkpoint = try #require(opened)
       #expect(checkpoint.entries.count == 20_000 && checkpoint.fileCount == 40)
       #expect(checkpoint.tensor("model.layers.39.mlp.experts.499.down_proj.weight")?.fileIndex == 39)
     }

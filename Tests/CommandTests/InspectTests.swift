@@ -69,9 +69,8 @@ extension CommandTests {
         run.output.contains(
           """
           latent of 16 + 8 rotary, over 8 positions chosen by an indexer of 6 heads of 16; multi-head latent, 4 \
-          heads, 
-          """
-            + "latent of 16 + 8 rotary, over the positions chosen in a layer before"), "\(run.output)")
+          heads, latent of 16 + 8 rotary, over the positions chosen in a layer before
+          """), "\(run.output)")
       // Five latents and rotary keys of 24, two index keys of 16.
       #expect(try inspect([model])["cache_bytes_per_token"]?.exactInt == 4 * (5 * 24 + 2 * 16))
       #expect(try inspect([model])["cache_bytes_per_token_bf16"]?.exactInt == 2 * (5 * 24 + 2 * 16))

@@ -147,19 +147,40 @@ struct GGUFDeepSeek4Tests {
     #expect(found.maximumPositions == expected.maximumPositions && found.normEpsilon == expected.normEpsilon)
   }
 
+  /// What a file with one setting changed is refused for; nil for one that is taken.
+  private func problem(_ key: String, _ value: GGUFBytes.Value) throws -> GGUFProblem? {
+    var changed = try file(try Golden("deepseek_v4"))
+    changed["deepseek4.\(key)"] = value
+    return try withTemporaryFolder { folder in
+      let path = folder.write(changed.bytes, as: "m.gguf")
+      do throws(CheckpointError) {
+        _ = try CheckpointFormat.open(path)
+        return nil
+      } catch {
+        guard case .gguf(_, _, let problem) = error else { throw error }
+        return problem
+      }
+    }
+  }
+
   @Test func aRouterOfAnotherKindIsRefused() throws {
-    let golden = try Golden("deepseek_v4")
-    var changed = try file(golden)
-    changed["deepseek4.expert_gating_func"] = .uint32(2)
-    let folder = TemporaryFolder()
-    let path = folder.write(changed.bytes, as: "m.gguf")
-    do throws(CheckpointError) {
-      _ = try CheckpointFormat.open(path)
+    guard case .unsupported("deepseek4.expert_gating_func", "2", _)? = try problem("expert_gating_func", .uint32(2))
+    else {
       Issue.record("another router is taken")
-    } catch {
-      guard case .gguf(_, _, .unsupported("deepseek4.expert_gating_func", "2", _)) = error else {
-        Issue.record("\(error)")
-        return
+      return
+    }
+  }
+
+  /// Layers that are cut otherwise than others are not taken for such as the others, nor are numbers that are none.
+  @Test func limitsOfActivationsMustAgree() throws {
+    let key = "swiglu_clamp_exp"
+    for limits: [Float] in [[0, 10], [10, 0], [10, 7]] {
+      #expect(try problem(key, .float32s(limits)) == .differsByLayer(key: "deepseek4.\(key)"), "\(limits)")
+    }
+    for value in [GGUFBytes.Value.float32s([10, .nan]), .int32s([10, 10])] {
+      guard case .wrongType("deepseek4.swiglu_clamp_exp", _, _)? = try problem(key, value) else {
+        Issue.record("\(value) is taken")
+        continue
       }
     }
   }

@@ -106,6 +106,15 @@ struct GGUFHybridTests {
     }
   }
 
+  /// What is learnt are the logarithms of rates, which files lack.
+  @Test(arguments: Golden.deltas) func filesAreNotTrained(name: String) throws {
+    let file = try CheckpointFormat.open(path(name))
+    let found = try ModelConfiguration.read(file)
+    #expect(throws: ModelError.self) { try ParameterReader(found, checkpoint: file) }
+    let golden = try CheckpointFormat.open(try Golden(name).folder)
+    _ = try ParameterReader(try ModelConfiguration.read(golden), checkpoint: golden)
+  }
+
   /// A rate above zero would let states grow without bound.
   @Test func ratesOfDecayAboveZeroAreRefused() throws {
     var folder = try folder("qwen3_5")

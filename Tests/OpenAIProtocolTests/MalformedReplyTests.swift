@@ -51,6 +51,20 @@ import Testing
     #expect(ContinuousClock.now - start < .seconds(120))
   }
 
+  /// A value that is not given out before its end comes token by token: nothing in it is searched twice.
+  @Test(arguments: [ToolCallFormat.Syntax.markup, .olderMarkup])
+  func aLongValueTakesTimeInProportion(syntax: ToolCallFormat.Syntax) {
+    let value = "\"" + String(repeating: "x", count: 200_000) + "\""
+    let text =
+      "<｜DSML｜invoke name=\"weather\"><｜DSML｜parameter name=\"days\" string=\"false\">" + value
+      + "</｜DSML｜parameter></｜DSML｜invoke>"
+    let sample = ReplySample(name: "", syntax: syntax, text: text)
+    var events: [ReplyEvent] = []
+    let seconds = threadSeconds { events = sample.events(text.inScalars) }
+    #expect(reply(events).toolCalls.map(\.arguments) == ["{\"days\": \(value)}"])
+    #expect(seconds < 60)
+  }
+
   @Test func reasoningThatGoesOnKeepsItsSpace() {
     let sample = ReplySample(
       name: "", syntax: .hermes, text: " see.\n</think>\n\nHi", startsInReasoning: true, continuesReasoning: true)

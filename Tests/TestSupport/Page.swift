@@ -5,8 +5,7 @@ package struct Page: Sendable {
   /// What stands between two lines of three backquotes.
   package struct Block: Sendable {
     /// The words after the backquotes: the language, then `elsewhere` where it is not run here, `timed` where figures
-    /// vary,
-    /// `fails` where the command tells of a failure.
+    /// vary, `fails` where the command tells of a failure.
     package var words: [String]
     /// The number of its first line in the file.
     package var line: Int

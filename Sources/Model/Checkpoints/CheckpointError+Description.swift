@@ -102,9 +102,8 @@ extension CheckpointError: CustomStringConvertible {
     case .otherSum(let path, let name, let found, let recorded):
       """
       \(quoted(path)): tensor \(quoted(name)) has the sum \(found), and \(recorded) was recorded: its bytes are \
-      damaged or 
+      damaged or of another checkpoint; copy the file again, or record sums anew where the change was meant
       """
-        + "of another checkpoint; copy the file again, or record sums anew where the change was meant"
     case .writing(let path, let name, let problem):
       "cannot write tensor \(quoted(name)) to \(quoted(path)): \(problem.text)"
     }

@@ -247,8 +247,9 @@ struct Inspect: ParsableCommand {
     lines.append(
       """
       stored         \(size(total.bytes)) in \(Figures.count(checkpoint.fileCount, "file")), \
-      \(format(of: checkpoint)): 
+      \(format(of: checkpoint)):
       """
+        + " "
         + inventory.bytesByType.sorted { $0.value > $1.value }.map { type, bytes in
           let share = Figures.decimals(100 * Double(bytes) / Double(max(total.bytes, 1)), 1)
           return "\(type.rawValue) \(size(bytes)) (\(share) %)"

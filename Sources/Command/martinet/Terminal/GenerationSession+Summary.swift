@@ -13,11 +13,8 @@ extension GenerationSession {
     return
       """
       read \(Figures.perRank(report.bytesReadByRank)) at \(Figures.decimals(rate, 2)) GB/s; memory \
-      \(Figures.perRank(report.memoryByRank)), 
+      \(Figures.perRank(report.memoryByRank)), and up to \(Figures.size(cacheBytes)) a rank for a cache of \
+      \(tokens) tokens (\(options.cacheType.rawValue))\(states)
       """
-        + """
-        and up to \(Figures.size(cacheBytes)) a rank for a cache of \(tokens) tokens \
-        (\(options.cacheType.rawValue))\(states)
-        """
   }
 }

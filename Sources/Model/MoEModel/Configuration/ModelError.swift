@@ -13,6 +13,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
   case alreadyQuantized(WeightPrecision, asked: WeightPrecision)
   case notFinite(tensor: String, row: Int)
   case invalidLevel(tensor: String)
+  case growingStates(tensor: String)
   case invalidTokenExperts(tensor: String, token: Int, String)
   case insufficientMemory(needed: Int, available: Int)
   case noBackwardPass(family: String, role: String)
@@ -55,6 +56,11 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
       """
     case .invalidLevel(let tensor):
       "tensor \"\(tensor)\" holds the level -128, where -127 to 127 are levels; quantise the original checkpoint again"
+    case .growingStates(let tensor):
+      """
+      tensor \(tensor.debugDescription) holds a rate above 0, or none at all, with which states would grow \
+      with each token; −exp(A) is to be stored: convert the model anew
+      """
     case .invalidTokenExperts(let tensor, let token, let what):
       "tensor \"\(tensor)\" sends the token \(token) to \(what); download the file again"
     case .insufficientMemory(let needed, let available):

@@ -102,7 +102,7 @@ struct WeightAssembly {
     // Above zero a state would grow with each token.
     guard stored.buffer.allSatisfy({ $0 <= 0 }) else {
       let name = description.names.tensor(ParameterID(.delta(.decayRate), layer: layer))
-      throw ModelError.inconsistent("\(name) holds a rate above 0: −exp(A) was to be stored; convert the model anew")
+      throw ModelError.growingStates(tensor: name)
     }
     return AlignedBuffer(stored.buffer.map { -$0 })
   }

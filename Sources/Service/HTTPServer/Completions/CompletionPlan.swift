@@ -73,9 +73,8 @@ struct CompletionPlan: Sendable {
         throw .invalidRequest(
           """
           'echo' with 'logprobs' = \(alternatives) would tell \(scores) log-probabilities of 'prompt', more than \
-          \(Self.scoreLimit): 
-          """
-            + "lower 'logprobs' or 'n', or send less at a time", param: "logprobs")
+          \(Self.scoreLimit): lower 'logprobs' or 'n', or send less at a time
+          """, param: "logprobs")
       }
     }
     self.prompts = prompts

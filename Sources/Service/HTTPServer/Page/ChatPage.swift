@@ -1,9 +1,8 @@
 /// What `GET /` answers: a chat, and a live view of the cluster, in one page that needs nothing else.
 ///
 /// Its files lie in `Resources`, as a browser would read them, and are embedded in the program when it is built. The
-/// page asks
-/// `/v1/models`, `/v1/chat/completions` and `/cluster` of the server it came from. It builds its content from text nodes only, so
-/// that nothing a model writes is ever taken for markup.
+/// page asks `/v1/models`, `/v1/chat/completions` and `/cluster` of the server it came from. It builds its content from
+/// text nodes only, so that nothing a model writes is ever taken for markup.
 package enum ChatPage {
   /// `page.html` with the files it names in their places; the scripts share one scope that is not the window's.
   package static let html: String = {

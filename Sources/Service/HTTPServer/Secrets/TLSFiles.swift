@@ -41,9 +41,8 @@ struct TLSCredentials: Sendable {
         reason: isMismatch
           ? """
           this key is not that of the certificate in \(files.certificate); give the two files that belong \
-          together, the 
+          together, the server's own certificate first in its file
           """
-            + "server's own certificate first in its file"
           : "\(error)")
     }
   }

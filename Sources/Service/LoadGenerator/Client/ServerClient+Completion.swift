@@ -7,8 +7,7 @@ extension ServerClient {
   private static let answerLimit = 64 << 20
 
   /// Sends one request and returns its whole answer. A server that is full is asked again, after the time that it asks
-  /// for, until
-  /// `timeout` seconds have passed.
+  /// for, until `timeout` seconds have passed.
   ///
   /// `path`: `/v1/completions` or another. Cancelling the task ends the request.
   package func answer(

@@ -21,6 +21,8 @@ struct MarkupCallReader: CallReader {
   private var schema = JSONValue.null
   private var memberCount = 0
   private var callCount = 0
+  /// How many of the pending bytes are known to be a value's that is given out whole.
+  private var searched = 0
   /// What was taken since the call began, and would be content if it could not be read.
   private var raw: String
 
@@ -150,7 +152,8 @@ struct MarkupCallReader: CallReader {
     _ isText: Bool, _ types: ParameterTypes, _ pending: inout PendingText, atEnd: Bool, into output: inout ReplyOutput
   ) -> CallProgress? {
     let ends = [MarkupTags.argumentClose, MarkupTags.callClose] + MarkupTags.closes
-    if let (end, offset) = pending.first(of: ends) {
+    if let (end, offset) = pending.first(of: ends, from: searched) {
+      searched = 0
       let text = pending.take(offset)
       if end == MarkupTags.argumentClose { pending.drop(end.bytes.count) }
       output.arguments(isText ? Self.escaped(text) + "\"" : types.json(text))
@@ -158,8 +161,9 @@ struct MarkupCallReader: CallReader {
       return nil
     }
     guard atEnd else {
-      // Of text all is given out that cannot be its end.
-      if isText { output.arguments(Self.escaped(pending.take(pending.certain(before: ends)))) }
+      // Of text all is given out that cannot be its end; of anything else nobody looks at it again.
+      let certain = pending.certain(before: ends)
+      if isText { output.arguments(Self.escaped(pending.take(certain))) } else { searched = certain }
       return .needsMore
     }
     let text = pending.takeAll()

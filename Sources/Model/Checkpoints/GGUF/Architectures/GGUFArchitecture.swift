@@ -26,8 +26,7 @@ struct GGUFArchitecture: Sendable {
 
   static let all = [
     deepSeek2, deepSeek32, deepSeek4, glmDSA, qwen3MoE, qwen2MoE, llama, mixtral, qwen2, qwen3, gptOSS, glm4MoE,
-    miniMaxM2, olmoe,
-    bailingMoE2, dots1, ernie45MoE, exaoneMoE, hunyuanV3, mistral4, qwen3Next, qwen35, qwen35MoE,
+    miniMaxM2, olmoe, bailingMoE2, dots1, ernie45MoE, exaoneMoE, hunyuanV3, mistral4, qwen3Next, qwen35, qwen35MoE,
   ]
 
   /// The architecture that a file is of. Mixtral's files say that they are Llama's, with experts.

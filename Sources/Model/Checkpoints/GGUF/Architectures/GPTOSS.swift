@@ -45,15 +45,20 @@ extension GGUFSettings {
     guard case .array = metadata["\(architecture).swiglu_clamp_exp"] else {
       return try optionalNumber("swiglu_clamp_exp").map { [$0] } ?? []
     }
-    return (try scalars("swiglu_clamp_exp") ?? []).compactMap {
-      if case .float32(let limit) = $0 { JSONNumber(limit) } else { nil }
+    var limits: [JSONNumber] = []
+    for value in try scalars("swiglu_clamp_exp") ?? [] {
+      guard case .float32(let limit) = value, let number = JSONNumber(limit) else {
+        throw metadata.wrongType("\(architecture).swiglu_clamp_exp", value, "a list of finite fp32 numbers")
+      }
+      limits.append(number)
     }
+    return limits
   }
 
   /// What enters an expert's activation at most, one for all layers.
   func swiGLULimit() throws(CheckpointError) -> JSONValue? {
     let limits = try swiGLULimits()
-    guard let first = limits.first, first.double > 0 else { return nil }
+    guard let first = limits.first(where: { $0.double > 0 }) else { return nil }
     guard limits.allSatisfy({ $0 == first }) else {
       throw metadata.problem(.differsByLayer(key: "\(architecture).swiglu_clamp_exp"))
     }
