@@ -2,8 +2,8 @@ import CKernels
 
 /// What a processor multiplies fastest: which weights suit it.
 extension InstructionSet {
-  /// The forms of rows that this processor, on these kernels, multiplies by instructions made for them. Rows of fp32 are
-  /// not among them: every processor has such.
+  /// The forms of rows that this processor, on these kernels, multiplies by instructions made for them. Rows of fp32
+  /// are not among them: every processor has such.
   package var nativeRowFormats: [RowFormat] {
     var formats: [RowFormat] = []
     if ck_probe_int8(code, 1) > 0 { formats.append(.int8) }
