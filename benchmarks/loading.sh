@@ -1,6 +1,8 @@
 #!/bin/bash
-# How fast checkpoints are loaded, beside dd and cat on the same files: cold (the page cache dropped; needs root) and warm.
-#   benchmarks/loading.sh MODEL[,MODEL...] [ROUNDS] [OPTION...]   options are those of `martinet generate`, such as --weights q8
+# How fast checkpoints are loaded, beside dd and cat on the same files: cold (the page cache dropped; needs root) and
+# warm.
+#   benchmarks/loading.sh MODEL[,MODEL...] [ROUNDS] [OPTION...]
+# Options are those of `martinet generate`, such as --weights q8.
 # A MODEL is a folder of safetensors or a GGUF file; several take turns, as do several programs: MARTINET=OLD,NEW.
 # Where there is perf, a warm round ends with the time of the sums by which ranks compare what they read, in percent.
 # Give it a quiet machine, and more free memory than a model takes twice. A virtual machine whose host takes free memory
@@ -43,16 +45,20 @@ rate() {
 with_dd() { for file in "${files[@]}"; do dd if="$file" of=/dev/null bs=16M 2> /dev/null; done; }
 with_cat() { cat "${files[@]}" > /dev/null; }
 
+# GB/s as a command that loads says it; what else it says where it fails.
 run() {
-  "$@" generate --model "$model" --prompt-ids 0 --max-new-tokens 1 --ignore-eos "${options[@]}" 2>&1 > /dev/null |
-    sed -n 's/.* at \([0-9.]*\) GB\/s.*/\1/p' | head -1
+  local said
+  said=$("$@" generate --model "$model" --prompt-ids 0 --max-new-tokens 1 --ignore-eos "${options[@]}" \
+    2>&1 > /dev/null) || { echo "$said" >&2; return 1; }
+  sed -n '/ at [0-9.]* GB\/s/ { s/.* at \([0-9.]*\) GB\/s.*/\1/p; q; }' <<< "$said"
 }
 
 # The samples in the sums, of all that there were of all cores while the files were read.
 digest() {
   [ "$kind" = warm ] && command -v perf > /dev/null || return 0
   local found
-  found=$(run perf record -q -F 999 -o "$trace" "$program")
+  # It may be forbidden.
+  found=$(run perf record -q -F 999 -o "$trace" "$program") || return 0
   perf report -i "$trace" --stdio --no-children -n --sort symbol 2> /dev/null |
     awk -v rate="$found" -v bytes="$bytes" -v cores="$(nproc)" \
       '/ (cc_sum|sum_with|block_sum|few$)/ { samples += $2 }

@@ -47,20 +47,25 @@ import Testing
         other.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         other.arguments = ["flock", "--no-fork", "\(path)/core-1", "sleep", "6000"]
         try other.run()
-        guard eventually({ Self.busy(0..<2, in: path) == [1] }) else { exit(3) }
+        let process = other.processIdentifier
+        // Nothing is left behind that waits.
+        func fail(_ code: Int32) -> Never {
+          kill(process, SIGKILL)
+          exit(code)
+        }
+        guard eventually({ Self.busy(0..<2, in: path) == [1] }) else { fail(3) }
         CoreClaims.claim([0, 1], folder: path) { busy in
-          guard busy == [1] else { exit(1) }
+          guard busy == [1] else { fail(1) }
           return [0]
         }
         CoreClaims.release()
         // It ends while this one has patience.
-        let process = other.processIdentifier
         Thread.detachNewThread {
           usleep(300_000)
           kill(process, SIGKILL)
         }
         CoreClaims.claim([0, 1], patience: .seconds(600), folder: path) { busy in
-          guard busy.isEmpty else { exit(2) }
+          guard busy.isEmpty else { fail(2) }
           return []
         }
       }

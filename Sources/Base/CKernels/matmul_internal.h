@@ -26,7 +26,7 @@ typedef struct {
 } ck_matmul_call;
 
 // Asks for the next `bytes` bytes of a stretch of memory, if there is one.
-static inline __attribute__((always_inline)) void ck_fetch(const uint8_t **next, size_t bytes) {
+static inline __attribute__((always_inline)) void ck_fetch_next(const uint8_t **next, size_t bytes) {
   if (!*next) return;
   for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(*next + line, 0, 3);
   *next += bytes;

@@ -16,8 +16,8 @@ struct PackedScales {
   private let middle: Int32
 
   /// Reads those of `rows`, and holds against the matrix what is said of its shape and of its groups. `sums` gets the
-  /// sums of what belongs to these rows if `isCounted`, as nobody else reads it; of tensors that others need too it gets
-  /// the sum once.
+  /// sums of what belongs to these rows if `isCounted`, as nobody else reads it; of tensors that others need too it
+  /// gets the sum once.
   init(
     _ packed: PackedIntegers, rows: Range<Int>, isCounted: Bool, from checkpoint: any Checkpoint, sums: ReadSums?
   ) throws {

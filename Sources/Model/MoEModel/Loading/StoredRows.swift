@@ -29,7 +29,8 @@ final class StoredRows {
     return UnsafeRawPointer(bytes)
   }
 
-  /// The sum of `count` bytes just read, the first of which is the tensor's byte `offset`; of none where nobody wants it.
+  /// The sum of `count` bytes just read, the first of which is the tensor's byte `offset`; of none where nobody wants
+  /// it.
   func sum(_ bytes: UnsafeRawPointer, _ count: Int, at offset: Int) -> TensorSum {
     sums == nil ? TensorSum() : TensorSum(UnsafeRawBufferPointer(start: bytes, count: count), at: offset)
   }
