@@ -134,7 +134,6 @@ import Testing
       try await server.eventually("its end is not told as what it was") {
         server.modelServer.metrics.current.ends[.init(route: "/v1/chat/completions", end: "client_too_slow")] == 1
       }
-      #expect(server.modelServer.metrics.current.departures == 0, "it is counted as gone, too")
       slow.close()
     }
   }
@@ -168,7 +167,7 @@ import Testing
       try await server.eventually("its end is not told as what it was") {
         server.modelServer.metrics.current.ends[.init(route: "/v1/chat/completions", end: "client_too_slow")] == 1
       }
-      #expect(server.modelServer.metrics.current.slowClients == 1 && server.modelServer.metrics.current.departures == 0)
+      #expect(server.modelServer.metrics.current.slowClients == 1)
     }
   }
 

@@ -17,8 +17,6 @@ final class Submission: Sendable {
     /// Submitted, and not known to have ended.
     var live: Set<Int> = []
     var hasEnded = false
-    /// The client was behind by more than is kept for it, which has been counted.
-    var isCutOff = false
   }
   private let state = Mutex(State())
 
@@ -33,8 +31,7 @@ final class Submission: Sendable {
     departure.onDeparture { [self] in
       let isTooSlow = departure.isTooSlow
       if isTooSlow { record?.noteEnd(.clientTooSlow) }
-      let isCounted = state.withLock { $0.isCutOff }
-      if end(), !isCounted { server.metrics.count { if isTooSlow { $0.slowClients += 1 } else { $0.departures += 1 } } }
+      if end() { server.metrics.count { if isTooSlow { $0.slowClients += 1 } else { $0.departures += 1 } } }
       mailbox.close(isTooSlow ? .clientTooSlow : .clientLeft)
     }
     server.admission.onEnd(ticket) { [self] in
@@ -65,7 +62,6 @@ final class Submission: Sendable {
     server.progress.note()
     if event.isLast { state.withLock { _ = $0.live.remove(event.id.value) } }
     if !mailbox.push(event) {
-      state.withLock { $0.isCutOff = true }
       server.metrics.count { $0.slowClients += 1 }
       // Now, as whoever is writing will find a closed connection and nothing else.
       record?.noteEnd(.clientTooSlow)
