@@ -131,9 +131,6 @@ import Testing
       try await server.eventually("the sequence of the slow client goes on") { engine.active.isEmpty }
       #expect(server.modelServer.metrics.current.slowClients == 1)
       try await server.eventually("its place is still taken") { server.modelServer.admission.isEmpty }
-      try await server.eventually("its end is not told as what it was") {
-        server.modelServer.metrics.current.ends[.init(route: "/v1/chat/completions", end: "client_too_slow")] == 1
-      }
       slow.close()
     }
   }
@@ -164,10 +161,6 @@ import Testing
       try await server.eventually("the connection is still open") { server.modelServer.connections.open == 0 }
       let isClosed = try await onThread { slow.isClosedByServer() }
       #expect(isClosed)
-      try await server.eventually("its end is not told as what it was") {
-        server.modelServer.metrics.current.ends[.init(route: "/v1/chat/completions", end: "client_too_slow")] == 1
-      }
-      #expect(server.modelServer.metrics.current.slowClients == 1)
     }
   }
 

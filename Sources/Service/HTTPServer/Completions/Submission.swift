@@ -29,10 +29,8 @@ final class Submission: Sendable {
     let count = ticket.sequences.count
     record?.note { $0.sequences = count }
     departure.onDeparture { [self] in
-      let isTooSlow = departure.isTooSlow
-      if isTooSlow { record?.noteEnd(.clientTooSlow) }
-      if end() { server.metrics.count { if isTooSlow { $0.slowClients += 1 } else { $0.departures += 1 } } }
-      mailbox.close(isTooSlow ? .clientTooSlow : .clientLeft)
+      if end() { server.metrics.count { $0.departures += 1 } }
+      mailbox.close(.clientLeft)
     }
     server.admission.onEnd(ticket) { [self] in
       // The client is told so by whoever answers it; its place is given back then.
@@ -63,8 +61,6 @@ final class Submission: Sendable {
     if event.isLast { state.withLock { _ = $0.live.remove(event.id.value) } }
     if !mailbox.push(event) {
       server.metrics.count { $0.slowClients += 1 }
-      // Now, as whoever is writing will find a closed connection and nothing else.
-      record?.noteEnd(.clientTooSlow)
       // Ends the submission, too, from a thread that is not the engine's.
       channel.close(mode: .all, promise: nil)
     }
