@@ -11,9 +11,32 @@ package final class WeightFetch: @unchecked Sendable {
   /// Of one exchange and worker.
   private let byteLimit: Int
   private let isUnderWay = Atomic<Bool>(false)
-  // Worker 0's, on its thread alone: what is left of its runs.
-  private var runs = UnsafeBufferPointer<MemoryRun>(start: nil, count: 0)
-  private var (index, offset, left) = (0, 0, 0)
+  /// Worker 0's, on its thread alone.
+  private var own = Cursor()
+
+  /// How far a worker is in what it fetches.
+  private struct Cursor {
+    private var runs = UnsafeBufferPointer<MemoryRun>(start: nil, count: 0)
+    private var (index, offset) = (0, 0)
+    /// Bytes that its caches still have room for.
+    private(set) var left = 0
+
+    init() {}
+
+    init(_ runs: UnsafeBufferPointer<MemoryRun>, byteLimit: Int) { (self.runs, left) = (runs, byteLimit) }
+
+    /// Fetches the next stretch; returns its length, 0 where nothing is left.
+    mutating func step() -> Int {
+      guard index < runs.count, left > 0 else { return 0 }
+      let run = runs[index]
+      let count = min(WeightFetch.stretch, run.byteCount - offset, left)
+      run.fetch(offset..<(offset + count))
+      offset += count
+      left -= count
+      if offset == run.byteCount { (index, offset) = (index + 1, 0) }
+      return count
+    }
+  }
 
   /// Nil where caches are to be left alone.
   package init?(byteLimit: Int) {
@@ -27,42 +50,21 @@ package final class WeightFetch: @unchecked Sendable {
   /// By worker 0, when the exchange has ended.
   package func end() {
     isUnderWay.store(false, ordering: .releasing)
-    index = runs.count
+    own = Cursor()
   }
 
   /// Another worker's part, until the exchange has ended or its caches are full; returns how many bytes that was.
   @discardableResult
   package func follow(_ next: NextWeights, worker: Int) -> Int {
-    var left = byteLimit
-    for run in next.runs(worker: worker) {
-      var offset = 0
-      while offset < run.byteCount {
-        guard left > 0, isUnderWay.load(ordering: .relaxed) else { return byteLimit - left }
-        let count = min(Self.stretch, run.byteCount - offset, left)
-        run.fetch(offset..<(offset + count))
-        offset += count
-        left -= count
-      }
-    }
-    return byteLimit - left
+    var cursor = Cursor(next.runs(worker: worker), byteLimit: byteLimit)
+    while isUnderWay.load(ordering: .relaxed), cursor.step() > 0 {}
+    return byteLimit - cursor.left
   }
 
   /// What worker 0 is to fetch by `step`.
-  package func take(_ next: NextWeights) {
-    runs = next.runs(worker: 0)
-    (index, offset, left) = (0, 0, byteLimit)
-  }
+  package func take(_ next: NextWeights) { own = Cursor(next.runs(worker: 0), byteLimit: byteLimit) }
 
   /// Worker 0's next stretch, while it waits; returns its length, 0 where nothing is left.
   @discardableResult
-  package func step() -> Int {
-    guard index < runs.count, left > 0 else { return 0 }
-    let run = runs[index]
-    let count = min(Self.stretch, run.byteCount - offset, left)
-    run.fetch(offset..<(offset + count))
-    offset += count
-    left -= count
-    if offset == run.byteCount { (index, offset) = (index + 1, 0) }
-    return count
-  }
+  package func step() -> Int { own.step() }
 }
