@@ -195,14 +195,8 @@ struct AttentionGradientTests {
     let heads = Array(Self.cases[5...9])
     let alone = try compute(.best)
     let expected = heads.map { $0.gradients(alone) }
-    let gradients = try compute(.best, workers: workers)
-    let found = (0..<heads.count).map { _ in Place() }
-    gradients.compute.pool.run { worker in
-      for head in gradients.compute.share(of: heads.count, worker: worker) {
-        found[head].gradients = heads[head].gradients(gradients, worker: worker)
-      }
-    }
-    for (place, expected) in zip(found, expected) { #expect(place.gradients == expected) }
+    let found = try compute(.best, workers: workers).shared(among: heads) { $0.gradients($1, worker: $2) }
+    #expect(found == expected)
   }
 
   @Test func aNaNInAQueryIsInItsGradientAndTheKeysItMet() throws {
@@ -213,6 +207,4 @@ struct AttentionGradientTests {
       #expect(values[1][..<(67 * 8)].allSatisfy(\.isNaN) && values[2][..<(67 * 8)].allSatisfy(\.isNaN))
     }
   }
-
-  private final class Place: @unchecked Sendable { var gradients: [[Float]]? }
 }

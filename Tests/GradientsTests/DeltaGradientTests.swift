@@ -186,15 +186,7 @@ struct DeltaGradientTests {
     let heads = Array(Self.cases[3...7])
     let alone = try compute(.best)
     let expected = heads.map { $0.gradients(alone) }
-    let gradients = try compute(.best, workers: workers)
-    let found = (0..<heads.count).map { _ in Place() }
-    gradients.compute.pool.run { worker in
-      for head in gradients.compute.share(of: heads.count, worker: worker) {
-        found[head].gradients = heads[head].gradients(gradients, worker: worker)
-      }
-    }
-    for (place, expected) in zip(found, expected) { #expect(place.gradients == expected) }
+    let found = try compute(.best, workers: workers).shared(among: heads) { $0.gradients($1, worker: $2) }
+    #expect(found == expected)
   }
-
-  private final class Place: @unchecked Sendable { var gradients: [[Float]]? }
 }

@@ -116,7 +116,7 @@ struct RankTests {
   }
 
   /// The same few sequences, again and again, are learnt.
-  @Test(arguments: ["deepseek_v3", "qwen3_moe", "llama"])
+  @Test(arguments: ["deepseek_v3", "qwen3_moe", "llama"] + RecurrentModelTests.models)
   func whatIsRepeatedIsLearnt(name: String) throws {
     let training = TinyTraining(name)
     let losses = try LocalFabric.run(size: 2) { communicator in

@@ -153,18 +153,4 @@ struct RecurrentModelTests {
       }
     }
   }
-
-  /// The same few sequences, again and again, are learnt.
-  @Test(arguments: models) func whatIsRepeatedIsLearnt(model: String) throws {
-    let training = TinyTraining(model)
-    let losses = try LocalFabric.run(size: 2) { communicator in
-      let trainer = try training.trainer(communicator)
-      return try (1...30).map { number in
-        try trainer.step(number, sequenceCount: training.sequences, settings: training.settings(1e-2)) {
-          training.read($0, vocabulary: trainer.model.description.vocabularySize, into: $1)
-        }.loss
-      }
-    }
-    #expect(losses[0][29] < 0.7 * losses[0][0], "\(losses[0])")
-  }
 }
