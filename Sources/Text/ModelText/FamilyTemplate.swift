@@ -87,8 +87,8 @@ enum FamilyTemplate {
     """
 
   /// DeepSeek-V3.2: what `encoding/encoding_dsv32.py`, beside its weights, makes of messages. It does not reason unless
-  /// `thinking` (or `enable_thinking`) says so; reasoning before the last question is left out. Of which tools there are
-  /// it says nothing.
+  /// `thinking` (or `enable_thinking`) says so; reasoning before the last question is left out. Of which tools there
+  /// are it says nothing.
   private static let deepSeekV32 = """
     {%- set place = namespace(question=-1, results=false) -%}
     {%- for message in messages -%}
