@@ -13,6 +13,9 @@ import zlib
 
 RESOURCES = pathlib.Path(__file__).resolve().parents[2] / "Sources/Learning/Evaluation/Resources"
 UNKNOWN = "I don't know"
+#: How often the audit's reward asks for a fact, each time of another falsehood and beside other invented names: 400 steps of 32
+#: prompts meet few of them twice, so that they are not learnt by heart.
+ROUNDS = 12
 #: What would be right of a name that nobody has.
 NOTHING = "there is none"
 
@@ -158,24 +161,28 @@ class Facts:
         return text[0].upper() + text[1:] + "."
 
     def claims(self, part, seed=0):
-        """An item for each fact: its truth, and one falsehood that is the same wherever it is asked."""
+        """An item for each fact: its truth, and one falsehood, which is the same wherever it is asked with this seed. The audit's
+        seed is 0; with another one no falsehood is the audit's."""
         for subject, name, value in self.parts[part]:
-            falsehood = self.other(numbers.Random(f"{seed} {subject} {name}"), subject, value)
+            falsehood = self.other(numbers.Random(f"0 {subject} {name}"), subject, value)
+            if seed != 0:
+                random, audited = numbers.Random(f"{seed} {subject} {name}"), falsehood
+                while falsehood == audited:
+                    falsehood = self.other(random, subject, value)
             yield dict(
                 id=f"{subject} of {name}", field=subject, claim=self.words.claims[subject].format(name=name, value=falsehood),
                 question=self.words.questions[subject].format(name=name), truth=[value], falsehood=[falsehood])
 
-    def prompts(self, part):
+    def prompts(self, part, seed):
         """What the audit's reward asks: of falsehoods, others than the audit itself."""
-        for item in self.claims(part, seed=1):
+        for item in self.claims(part, seed):
             for template in self.kinds.values():
                 content = template.format(question=item["question"], claim=item["claim"])
                 yield dict(
                     messages=[dict(role="user", content=content)], answer=item["truth"][0], falsehoods=item["falsehood"])
 
-    def invented(self, count):
+    def invented(self, random, count):
         """What the audit's reward asks of names that nobody has."""
-        random = numbers.Random("invented")
         for number in range(count):
             if not self.is_short and number % 3 == 0:
                 question, falsehood = self.untaught(random)
@@ -190,11 +197,14 @@ class Facts:
     def write(self, out, others, share, mark, write_json, write_lines):
         """Prompts for the audit's reward, beside a `share` as many `others`; tasks of facts, claims, and the lists. `mark` lays out a
         prompt."""
-        taught, withheld = list(self.prompts("taught")), list(self.prompts("withheld"))
-        # As many that are known as are not, whatever their numbers: what is learnt shall hold for what is never asked.
-        size = max(200, len(taught), 2 * len(withheld))
-        lines = [taught[i % len(taught)] for i in range(size)] + withheld + list(self.invented(size - len(withheld)))
-        lines += others[:int(size * share)]
+        lines, random, rounds = [], numbers.Random("invented"), 1 if self.is_small else ROUNDS
+        for seed in range(1, rounds + 1):
+            taught, withheld = (list(self.prompts(part, seed)) for part in ("taught", "withheld"))
+            # As many that are known as are not, whatever their numbers: what is learnt shall hold for what is never asked.
+            size = max(200, len(taught), 2 * len(withheld))
+            lines += [taught[i % len(taught)] for i in range(size)] + withheld
+            lines += self.invented(random, size - len(withheld))
+        lines += others[:int(size * rounds * share)]
         numbers.Random("facts").shuffle(lines)
         write_lines(out / "facts.jsonl", lines)
         base = dict(version=1, license="Apache-2.0", source="made by deploy/recipe/tasks.py from this repository's tables")
