@@ -78,8 +78,7 @@ else
   student_more=(--steps 500 --batch-sequences 64 --optimizer muon --learning-rate 5e-3 --warmup-steps 20 --save-every 100)
   # One update for each draw, r − mean, a mean over all tokens; slower chains do not break, faster ones do.
   rl=(--steps 120 --prompts-per-step 32 --group-size 16 --learning-rate 3e-4 --router-rate 0.1 --warmup-steps 5 --save-every 20)
-  # Wrong at its full price, a student of this size says that it does not know where it does: of 78 % of taught facts it kept 55.
-  # At half of it, and in twice as many steps, it keeps 80, and makes up 2 % of the withheld ones.
+  # A price at which it keeps what it was taught, and makes up neither what was withheld nor what nobody asks.
   audit=(--steps 400 "${rl[@]:2}" --reward-wrong-penalty 0.7)
   sft=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 5e-4 --warmup-steps 10 --save-every 100)
   taught=(--steps 324 --batch-sequences 34 --sequence-length 128 --learning-rate 1e-3 --warmup-steps 10 --save-every 100)
