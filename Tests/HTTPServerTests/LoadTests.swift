@@ -168,6 +168,35 @@ import Testing
     }
   }
 
+  @Test func aClientThatStopsTakingIsCutOffByTheServersEnd() async throws {
+    var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 6000))
+    script.finish = .stop
+    let engine = FakeEngine(script)
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    try await TestServer.run(
+      engine,
+      configure: {
+        $0.limits.bufferedTokens = 1 << 20
+        $0.limits.stallTime = .seconds(600)
+        $0.limits.drainTime = .milliseconds(200)
+      }
+    ) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
+      let slow = try await onThread {
+        let connection = try Connection(port: port, receiveBytes: 4096)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        return connection
+      }
+      try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
+      try await server.eventually("the place is still taken") { server.modelServer.admission.isEmpty }
+      server.modelServer.drain()
+      try await server.eventually("its end is not told") { !server.modelServer.metrics.current.ends.isEmpty }
+      #expect(server.modelServer.metrics.current.ends.map(\.key.end) == ["stopped"])
+      slow.close()
+    }
+  }
+
   @Test func waitingStreamsShowThatTheyLive() async throws {
     let gate = Gate()
     var script = FakeEngine.Script(model.tokens(" king") + [1])
