@@ -63,7 +63,7 @@ extension CommandTests {
       arguments: [
         (["eval", "--task", "/no/such"], "there is no folder /no/such, and no task of that name"),
         (["eval", "--task", "prose,"], "has an empty name"),
-        (["eval", "--task", "prose", "--out", "/no/such/x.json"], "cannot write /no/such/x.json"),
+        (["eval", "--task", "prose", "--out", "/dev/null/x.json"], "cannot write /dev/null/x.json"),
         (["eval", "--task", "prose", "--compare", "/no/such.json"], "cannot read /no/such.json"),
         (["eval", "--task", "prose", "--endpoint", "here"], "\"here\" is no address of a server"),
         (["eval", "--task", "prose", "--endpoint", "http://127.0.0.1:1"], "no server answers at http://127.0.0.1:1"),

@@ -35,7 +35,8 @@ import Testing
       connection.close()
       try await server.eventually("the sequences go on") { engine.active.isEmpty }
       #expect(engine.cancelled.count == 2 && server.modelServer.admission.isEmpty)
-      #expect(server.modelServer.metrics.current.departures == 1)
+      try await server.eventually("it is not counted") { server.modelServer.metrics.current.departures == 1 }
+      #expect(server.modelServer.metrics.current.slowClients == 0)
     }
   }
 
@@ -129,16 +130,17 @@ import Testing
       // Twenty tokens fit into a mailbox, however late they are taken.
       #expect(try await server.chat(["max_tokens": 20]).status == 200)
       try await server.eventually("the sequence of the slow client goes on") { engine.active.isEmpty }
-      #expect(server.modelServer.metrics.current.slowClients == 1)
+      try await server.eventually("it is not counted") { server.modelServer.metrics.current.slowClients == 1 }
+      #expect(server.modelServer.metrics.current.departures == 0, "it is counted as gone, too")
       try await server.eventually("its place is still taken") { server.modelServer.admission.isEmpty }
       slow.close()
     }
   }
 
-  @Test func aClientThatStopsTakingIsCutOffInTime() async throws {
-    // All tokens are there at once, so that the mailbox never overflows: only time can tell.
+  /// While its sequence goes on, and when it has ended already. The mailbox never overflows: only time can tell.
+  @Test(arguments: [false, true]) func aClientThatStopsTakingIsCutOffInTime(hasEnded: Bool) async throws {
     var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 6000))
-    script.finish = .stop
+    script.finish = hasEnded ? .stop : nil
     let engine = FakeEngine(script)
     engine.facts = FakeEngine.facts(positions: 1 << 20)
     try await TestServer.run(
@@ -161,6 +163,37 @@ import Testing
       try await server.eventually("the connection is still open") { server.modelServer.connections.open == 0 }
       let isClosed = try await onThread { slow.isClosedByServer() }
       #expect(isClosed)
+      try await server.eventually("its end is not told") { !server.modelServer.metrics.current.ends.isEmpty }
+      #expect(server.modelServer.metrics.current.ends.map(\.key.end) == ["client_too_slow"])
+    }
+  }
+
+  @Test func aClientThatStopsTakingIsCutOffByTheServersEnd() async throws {
+    var script = FakeEngine.Script(Array(repeating: model.tokens(" king")[0], count: 6000))
+    script.finish = .stop
+    let engine = FakeEngine(script)
+    engine.facts = FakeEngine.facts(positions: 1 << 20)
+    try await TestServer.run(
+      engine,
+      configure: {
+        $0.limits.bufferedTokens = 1 << 20
+        $0.limits.stallTime = .seconds(600)
+        $0.limits.drainTime = .milliseconds(200)
+      }
+    ) { server in
+      let port = server.port
+      let body = TestServer.bytes(TestServer.chatBody(["stream": true, "logprobs": true, "top_logprobs": 20]))
+      let slow = try await onThread {
+        let connection = try Connection(port: port, receiveBytes: 4096)
+        try connection.sendRequest("POST", "/v1/chat/completions", body: body)
+        return connection
+      }
+      try await server.eventually("the request has not come") { !engine.submitted.isEmpty }
+      try await server.eventually("the place is still taken") { server.modelServer.admission.isEmpty }
+      server.modelServer.drain()
+      try await server.eventually("its end is not told") { !server.modelServer.metrics.current.ends.isEmpty }
+      #expect(server.modelServer.metrics.current.ends.map(\.key.end) == ["stopped"])
+      slow.close()
     }
   }
 

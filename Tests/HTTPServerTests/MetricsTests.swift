@@ -67,8 +67,9 @@ import Testing
     var status = ClusterStatus()
     status.ranks = [ClusterStatus.RankStatus()]
     engine.status = status
-    try await TestServer.run(engine) { server in
+    try await TestServer.run(engine) { [queries] server in
       _ = try await server.chat(["stream": true])
+      try await server.eventually("its end is not counted") { !server.modelServer.metrics.current.ends.isEmpty }
       var secure = server.modelServer.configuration
       secure.tls = TLSFiles(
         certificate: folder.write(TLSTests.certificate, as: "a.crt"), key: folder.write(TLSTests.key, as: "a.key"))
@@ -78,6 +79,16 @@ import Testing
       let page = Set(
         text.split(separator: "\n").compactMap { $0.hasPrefix("#") ? nil : $0.prefix { $0 != "{" && $0 != " " } })
       #expect(named.filter { !page.contains(Substring($0)) } == [])
+      // So are the labels by which it adds up, and the values by which it chooses.
+      for query in queries {
+        let metrics = Set(query.matches(of: /\b(martinet|process)_[a-z_]+/).map { $0.0 })
+        let samples = text.split(separator: "\n").filter { metrics.contains($0.prefix { $0 != "{" && $0 != " " }) }
+        let labels = query.matches(of: /by \(([a-z_, ]+)\)/).flatMap { $0.1.split { ", ".contains($0) } }
+        let choices = query.matches(of: /\b[a-z_]+="[a-z_]+"/).map { String($0.0) }
+        for part in labels.map({ "\($0)=\"" }) + choices {
+          #expect(samples.contains { $0.contains(part) }, "\(part) in \(query)")
+        }
+      }
     }
   }
 
@@ -174,6 +185,8 @@ import Testing
       _ = try await server.chat(["stream": true])
       _ = try await server.chat(["temperature": 9])
       _ = try await server.get("/nothing")
+      let ended = ServerMetrics.RequestEnd(route: "/v1/chat/completions", end: "finished")
+      try await server.eventually("not all ends are counted") { server.modelServer.metrics.current.ends[ended] == 3 }
       engine.restartCount = 3
       let page = try await server.get("/metrics")
       #expect(page.headers["content-type"]?.hasPrefix("text/plain; version=0.0.4") == true)

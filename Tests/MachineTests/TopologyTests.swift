@@ -170,6 +170,29 @@ import Testing
     }
   }
 
+  /// From the kernel's files to the threads of one rank, and of two together, each of which has one at least.
+  @Test(arguments: [
+    ("max 100000", 4, 4), ("400000 100000", 4, 4), ("300000 100000", 3, 3), ("125000 50000", 2, 2),
+    ("50000 100000", 1, 2),
+  ]) func aQuotaDecidesHowManyThreadsCompute(limit: String, alone: Int, together: Int) throws {
+    var files = Self.twoSockets
+    files["/proc/self/cgroup"] = "0::/\n"
+    files["/sys/fs/cgroup/cpu.max"] = limit + "\n"
+    let topology = try discover(files, allowedCores: Array(0..<8))
+    let cores = try CoreRequest.all.candidates(topology)
+    var wishes = HostCores.Wishes()
+    wishes.quota = topology.coreQuota
+    for (ranks, threads) in [(1, alone), (2, together)] {
+      let choice = HostCores.choose(Array(repeating: cores, count: ranks), nodes: topology.nodes, wishes)
+      let shares = try (0..<ranks).map {
+        try CoreAssignment.divide(
+          localRank: $0, allowedCoresByLocalRank: choice.allowedByLocalRank, nodes: topology.nodes)
+      }
+      #expect(shares.reduce(0) { $0 + $1.cores.count } == threads && shares.allSatisfy { !$0.cores.isEmpty })
+      #expect(choice.pins == (limit.hasPrefix("max") || limit.hasPrefix("400000")))
+    }
+  }
+
   @Test func coresThatTheStarterHasAndThisProcessHasNotAreKnown() throws {
     var files = Self.twoSockets
     files["/proc/self/status"] = "Name:\tmartinet\nPPid:\t17\nCpus_allowed_list:\t3\n"

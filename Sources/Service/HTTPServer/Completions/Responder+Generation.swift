@@ -88,6 +88,9 @@ extension Responder {
           if isLast {
             submission.end()
             server.metrics.count { $0.wholeRequest.record((.now - arrival).inSeconds) }
+            // The connection has all that came before by then, and knows whether it is full: the last frames wait for
+            // room, too, so that a client that takes nothing does not count as answered.
+            try await channel.eventLoop.submit {}.get()
           }
           if !next.frames.isEmpty { try await writer.write(ByteBuffer(string: next.frames)) }
         }

@@ -27,9 +27,9 @@ final class Submission: Sendable {
     (self.ticket, ids, self.mailbox) = (ticket, ticket.sequences, mailbox)
     (self.server, self.channel, self.departure) = (server, channel, departure)
     let count = ticket.sequences.count
-    record?.note { $0.sequences = count }
+    record?.note { ($0.sequences, $0.departure) = (count, departure) }
     departure.onDeparture { [self] in
-      if end() { server.metrics.count { $0.departures += 1 } }
+      end()
       mailbox.close(.clientLeft)
     }
     server.admission.onEnd(ticket) { [self] in
@@ -60,7 +60,7 @@ final class Submission: Sendable {
     server.progress.note()
     if event.isLast { state.withLock { _ = $0.live.remove(event.id.value) } }
     if !mailbox.push(event) {
-      server.metrics.count { $0.slowClients += 1 }
+      departure.cutOff()
       // Ends the submission, too, from a thread that is not the engine's.
       channel.close(mode: .all, promise: nil)
     }
@@ -71,16 +71,15 @@ final class Submission: Sendable {
     if state.withLock({ $0.live.remove(id) != nil }) { server.engine.cancel(RequestID(id)) }
   }
 
-  /// Ends what has not ended, and gives the places back; whether this was the first call.
-  @discardableResult func end() -> Bool {
+  /// Ends what has not ended, and gives the places back, the first time it is called.
+  func end() {
     let (live, isFirst) = state.withLock { state in
       defer { (state.live, state.hasEnded) = ([], true) }
       return (state.live, !state.hasEnded)
     }
     for id in live { server.engine.cancel(RequestID(id)) }
-    guard isFirst else { return false }
+    guard isFirst else { return }
     departure.forget()
     server.admission.leave(ticket)
-    return true
   }
 }

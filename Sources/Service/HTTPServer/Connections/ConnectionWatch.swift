@@ -4,7 +4,6 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 import OpenAIProtocol
-import Synchronization
 
 /// Tells a connection's requests that the client has gone, and ends the connection when the client is too slow to send
 /// or to take.
@@ -165,6 +164,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
     } else if NIODeadline.now() - since < stallTime {
       watchStall(context, left: left, since: since)
     } else {
+      departure.cutOff()
       context.close(promise: nil)
     }
   }
@@ -226,32 +226,3 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
 /// A request did not arrive in time.
 struct ReadTimeout: Error {}
-
-/// The moment a client goes.
-final class Departure: Sendable {
-  private struct State {
-    var hasHappened = false
-    var body: (@Sendable () -> Void)?
-  }
-  private let state = Mutex(State())
-
-  /// Has `body` called, once, when the client goes: at once if it has gone. Replaces an earlier one.
-  func onDeparture(_ body: @escaping @Sendable () -> Void) {
-    let isLate = state.withLock { state in
-      if !state.hasHappened { state.body = body }
-      return state.hasHappened
-    }
-    if isLate { body() }
-  }
-
-  func forget() { state.withLock { $0.body = nil } }
-
-  func happen() {
-    let body = state.withLock { state in
-      state.hasHappened = true
-      defer { state.body = nil }
-      return state.body
-    }
-    body?()
-  }
-}

@@ -32,6 +32,8 @@ final class RequestRecord: Sendable {
     var status = 0
     var error: String?
     var end: End?
+    /// Of its connection, where the answer may be left before its end.
+    var departure: Departure?
     var sequences = 0
     var promptTokens = 0
     var cachedTokens = 0
@@ -64,7 +66,7 @@ final class RequestRecord: Sendable {
   func noteEnd(_ end: End, error: String? = nil) {
     facts.withLock { facts in
       guard facts.end == nil else { return }
-      (facts.end, facts.error) = (end, facts.error ?? error)
+      (facts.end, facts.error) = (Self.truth(of: end, facts), facts.error ?? error)
     }
   }
 
@@ -73,12 +75,17 @@ final class RequestRecord: Sendable {
     let facts = facts.withLock { facts -> Facts? in
       guard !facts.isTold else { return nil }
       facts.isTold = true
-      facts.end = facts.end ?? end
+      facts.end = facts.end ?? Self.truth(of: end, facts)
       return facts
     }
     guard let facts, let end = facts.end else { return }
     metrics.count { $0.ends[.init(route: facts.route?.rawValue ?? "other", end: end.rawValue), default: 0] += 1 }
     logger?.log(level: Self.level(facts), "request", metadata: metadata(facts, end: end))
+  }
+
+  /// Who finds a closed connection takes its client for gone; it may have been cut off.
+  private static func truth(of end: End, _ facts: Facts) -> End {
+    end == .clientLeft && facts.departure?.isCutOff == true ? .clientTooSlow : end
   }
 
   /// Of what is asked every few seconds by other programs, only failures are of interest.

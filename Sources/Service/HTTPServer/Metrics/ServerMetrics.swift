@@ -29,14 +29,19 @@ final class ServerMetrics: Sendable {
     var promptTokens = 0
     var cachedTokens = 0
     var generatedTokens = 0
-    /// Clients that went before their answer was complete.
-    var departures = 0
-    /// Clients that were too slow in taking their answer.
-    var slowClients = 0
     var engineFailures = 0
     var firstToken = Histogram.firstToken
     var interToken = Histogram.interToken
     var wholeRequest = Histogram.wholeRequest
+
+    /// Clients that went before their answer was complete.
+    var departures: Int { requests(ended: .clientLeft) }
+    /// Clients that were too slow in taking their answer.
+    var slowClients: Int { requests(ended: .clientTooSlow) }
+
+    private func requests(ended end: RequestRecord.End) -> Int {
+      ends.reduce(0) { $0 + ($1.key.end == end.rawValue ? $1.value : 0) }
+    }
   }
 
   private let counts = Mutex(Counts())

@@ -47,7 +47,8 @@ struct RecordMiddleware: RouterMiddleware {
     let body = response.body
     response.body = ResponseBody { writer in
       do { try await body.write(writer) } catch {
-        record.close(.clientLeft)
+        // Only the server's end cancels what writes.
+        record.close(error is CancellationError ? .stopped : .clientLeft)
         throw error
       }
       record.close()
