@@ -52,7 +52,7 @@ extension TrainingMemory {
   private static func accumulates(_ spec: ParameterSpec, _ layout: TrainingLayout) -> Bool {
     switch spec.role {
     case .embedding: false
-    case .head: layout.terms.sequenceLength <= 256 && !layout.description.predicts
+    case .head: layout.leafRows <= 256 && !layout.description.predicts
     default: spec.isMatrix
     }
   }
